@@ -1,0 +1,227 @@
+//! Socket addresses by the part they play: where we listen, who is at the other end, who the client is.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+/// An address to listen on, written `IP:port` (`[::]:443`, `127.0.0.1:8443`). Names are not taken: a listener that
+/// depends on a resolver does not start on a machine whose network is late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ListenAddr(pub SocketAddr);
+
+impl ListenAddr {
+    /// The port as written; 0 asks the system for a free one.
+    pub fn port(self) -> u16 {
+        self.0.port()
+    }
+
+    /// Whether both address families arrive here: the IPv6 wildcard, which is bound dual-stack.
+    pub fn is_dual_stack(self) -> bool {
+        self.0.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+    }
+
+    /// Whether two listeners would take each other's connections.
+    pub fn overlaps(self, other: Self) -> bool {
+        let (a, b) = (self.0, other.0);
+        a.port() == b.port()
+            && a.port() != 0
+            && (a.ip() == b.ip()
+                || self.is_dual_stack()
+                || other.is_dual_stack()
+                || (a.is_ipv4() == b.is_ipv4() && (a.ip().is_unspecified() || b.ip().is_unspecified())))
+    }
+}
+
+impl FromStr for ListenAddr {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(addr) = text.parse::<SocketAddr>() {
+            return Ok(Self(addr));
+        }
+        if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
+            return Err(format!("has no port; write \"{}\"", SocketAddr::new(ip, 443)));
+        }
+        if let Some(port) = text.strip_prefix(':').and_then(|p| p.parse::<u16>().ok()) {
+            return Err(format!("has no address; write \"[::]:{port}\" for all, \"127.0.0.1:{port}\" for this machine only"));
+        }
+        Err("is not IP:port, such as \"[::]:443\" or \"127.0.0.1:8443\"".to_owned())
+    }
+}
+
+impl fmt::Display for ListenAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The other end of the TCP connection. IPv4-mapped addresses are IPv4 here and everywhere after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddr(SocketAddr);
+
+impl PeerAddr {
+    /// Takes what `accept` returned.
+    pub fn new(addr: SocketAddr) -> Self {
+        Self(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
+    }
+
+    /// The peer as the client, where no listed proxy stands between.
+    pub fn client(self) -> ClientAddr {
+        ClientAddr(self.0.ip())
+    }
+}
+
+impl fmt::Display for PeerAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Who the request is from, as policies, limits and upstreams see it. Always canonical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientAddr(IpAddr);
+
+impl ClientAddr {
+    /// Canonicalises: `::ffff:192.0.2.1` becomes `192.0.2.1`.
+    pub fn new(ip: IpAddr) -> Self {
+        Self(ip.to_canonical())
+    }
+
+    /// The address itself.
+    pub fn ip(self) -> IpAddr {
+        self.0
+    }
+
+    /// What limits count: the IPv4 address, or the /64 of an IPv6 address, since one household has all of it.
+    pub fn group(self) -> ClientGroup {
+        match self.0 {
+            IpAddr::V4(_) => ClientGroup(self.0),
+            IpAddr::V6(ip) => {
+                let prefix = u128::from(ip) & (u128::MAX << 64);
+                ClientGroup(IpAddr::V6(Ipv6Addr::from(prefix)))
+            }
+        }
+    }
+}
+
+impl fmt::Display for ClientAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One client in the eyes of a limit: an IPv4 address or an IPv6 /64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientGroup(IpAddr);
+
+impl fmt::Display for ClientGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(ip) => ip.fmt(f),
+            IpAddr::V6(ip) => write!(f, "{ip}/64"),
+        }
+    }
+}
+
+/// One network, `10.0.0.0/8` or a bare address. Host bits must be zero: `10.8.0.5/16` is more often a slip than meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network(IpNet);
+
+impl Network {
+    /// Whether the address lies in it.
+    pub fn contains(self, client: ClientAddr) -> bool {
+        self.0.contains(&client.0)
+    }
+
+    /// Whether every address of the other network lies in it.
+    pub fn covers(self, other: Self) -> bool {
+        self.0.contains(&other.0)
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let net: IpNet = match text.parse::<IpAddr>() {
+            Ok(ip) => ip.to_canonical().into(),
+            Err(_) => text.parse().map_err(|_| {
+                "is not a network, such as \"10.8.0.0/16\", \"2001:db8::/32\" or \"192.0.2.7\"".to_owned()
+            })?,
+        };
+        let net = canonical(net);
+        if net.addr() != net.network() {
+            return Err(format!("has bits set below its prefix; did you mean \"{}\"?", net.trunc()));
+        }
+        Ok(Self(net))
+    }
+}
+
+/// `::ffff:10.0.0.0/104` is `10.0.0.0/8`: clients are canonical, so networks must be.
+fn canonical(net: IpNet) -> IpNet {
+    let IpNet::V6(v6) = net else { return net };
+    match (v6.addr().to_ipv4_mapped(), v6.prefix_len().checked_sub(96)) {
+        (Some(v4), Some(len)) => ipnet::Ipv4Net::new(v4, len).map_or(net, IpNet::V4),
+        _ => net,
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_say_what_is_missing() {
+        for (text, want) in [
+            ("::", "has no port"),
+            ("127.0.0.1", "has no port"),
+            (":443", "has no address"),
+            ("localhost:443", "is not IP:port"),
+            ("127.0.0.1:99999", "is not IP:port"),
+        ] {
+            let got = text.parse::<ListenAddr>().unwrap_err();
+            assert!(got.contains(want), "{text}: {got}");
+        }
+    }
+
+    #[test]
+    fn overlap_is_seen_across_families() {
+        let a = |s: &str| s.parse::<ListenAddr>().unwrap();
+        assert!(a("[::]:443").overlaps(a("127.0.0.1:443")));
+        assert!(a("0.0.0.0:443").overlaps(a("127.0.0.1:443")));
+        assert!(!a("0.0.0.0:443").overlaps(a("[::1]:443")));
+        assert!(!a("127.0.0.1:443").overlaps(a("127.0.0.2:443")));
+        assert!(!a("127.0.0.1:0").overlaps(a("127.0.0.1:0")));
+    }
+
+    #[test]
+    fn mapped_addresses_are_ipv4() {
+        let net: Network = "10.0.0.0/8".parse().unwrap();
+        assert!(net.contains(ClientAddr::new("::ffff:10.1.2.3".parse().unwrap())));
+        assert!("::ffff:10.0.0.0/104".parse::<Network>().unwrap().contains(ClientAddr::new("10.9.9.9".parse().unwrap())));
+        assert_eq!("::ffff:10.0.0.1".parse::<Network>().unwrap().to_string(), "10.0.0.1/32");
+    }
+
+    #[test]
+    fn slips_in_networks_are_named() {
+        assert!("10.8.0.5/16".parse::<Network>().unwrap_err().contains("10.8.0.0/16"));
+        assert!("10.8.0.0/33".parse::<Network>().is_err());
+        assert!("localhost".parse::<Network>().is_err());
+    }
+
+    #[test]
+    fn an_ipv6_client_is_its_64() {
+        let group = |s: &str| ClientAddr::new(s.parse().unwrap()).group();
+        assert_eq!(group("2001:db8::1"), group("2001:db8::ffff:1"));
+        assert_ne!(group("2001:db8::1"), group("2001:db8:0:1::1"));
+        assert_ne!(group("192.0.2.1"), group("192.0.2.2"));
+    }
+}
