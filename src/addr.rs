@@ -45,7 +45,9 @@ impl FromStr for ListenAddr {
             return Err(format!("has no port; write \"{}\"", SocketAddr::new(ip, 443)));
         }
         if let Some(port) = text.strip_prefix(':').and_then(|p| p.parse::<u16>().ok()) {
-            return Err(format!("has no address; write \"[::]:{port}\" for all, \"127.0.0.1:{port}\" for this machine only"));
+            return Err(format!(
+                "has no address; write \"[::]:{port}\" for all, \"127.0.0.1:{port}\" for this machine only"
+            ));
         }
         Err("is not IP:port, such as \"[::]:443\" or \"127.0.0.1:8443\"".to_owned())
     }
@@ -206,7 +208,9 @@ mod tests {
     fn mapped_addresses_are_ipv4() {
         let net: Network = "10.0.0.0/8".parse().unwrap();
         assert!(net.contains(ClientAddr::new("::ffff:10.1.2.3".parse().unwrap())));
-        assert!("::ffff:10.0.0.0/104".parse::<Network>().unwrap().contains(ClientAddr::new("10.9.9.9".parse().unwrap())));
+        assert!(
+            "::ffff:10.0.0.0/104".parse::<Network>().unwrap().contains(ClientAddr::new("10.9.9.9".parse().unwrap()))
+        );
         assert_eq!("::ffff:10.0.0.1".parse::<Network>().unwrap().to_string(), "10.0.0.1/32");
     }
 

@@ -187,8 +187,25 @@ mod tests {
     fn what_is_no_host_is_refused() {
         let long = "a".repeat(64);
         for text in [
-            "", ".", "a..b", "-a.b", "a-.b", "a b", "a/b", "a%2eb", "münchen.de", "user@host", "::1", "[::1", "127.1",
-            "0x7f.0.0.1", "1.2.3.4.5", "256.1.1.1", "*.example.com", &long, "a\0b",
+            "",
+            ".",
+            "a..b",
+            "-a.b",
+            "a-.b",
+            "a b",
+            "a/b",
+            "a%2eb",
+            "münchen.de",
+            "user@host",
+            "::1",
+            "[::1",
+            "127.1",
+            "0x7f.0.0.1",
+            "1.2.3.4.5",
+            "256.1.1.1",
+            "*.example.com",
+            &long,
+            "a\0b",
         ] {
             assert_eq!(text.parse::<HostName>(), Err(BadHost), "{text:?}");
         }

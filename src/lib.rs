@@ -2,3 +2,8 @@
 
 pub mod addr;
 pub mod host;
+pub mod limits;
+pub mod listen;
+pub mod policy;
+pub mod route;
+pub mod telemetry;

@@ -1,0 +1,65 @@
+//! What one client, one request and one connection may take: the `[limits]` table as types.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::addr::{ClientAddr, Network};
+
+/// `[limits]`. The defaults suit a signalling server behind which a whole school may sit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Open client connections, tunnels included.
+    pub connections: usize,
+    /// The same for one client: an IPv4 address or an IPv6 /64.
+    pub connections_per_client: usize,
+    /// Requests of one client; more get 429.
+    pub requests_per_client: Rate,
+    /// Who the two limits per client do not count.
+    pub exempt: Vec<Network>,
+    /// From the first byte of a request head, or of a TLS handshake, to its last.
+    pub header_timeout: Duration,
+    /// A kept-alive connection between requests.
+    pub idle_timeout: Duration,
+    /// Largest request body in bytes, where the route says nothing else.
+    pub body: u64,
+    /// How long requests and tunnels may go on after SIGTERM.
+    pub drain: Duration,
+}
+
+impl Limits {
+    /// Whether the limits per client leave this one alone.
+    pub fn exempts(&self, client: ClientAddr) -> bool {
+        self.exempt.iter().any(|net| net.contains(client))
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 50_000,
+            connections_per_client: 5_000,
+            requests_per_client: Rate { events: 2_000, per: Duration::from_secs(1) },
+            // Local tools and health checks must get in when everybody else is being held off.
+            exempt: ["127.0.0.0/8", "::1"].iter().filter_map(|net| net.parse().ok()).collect(),
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            body: 1 << 20,
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// So many events per so much time, written `2000/s`, `300/m` or `50/10s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many; at least one.
+    pub events: u32,
+    /// In how long; never zero.
+    pub per: Duration,
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} per {:?}", self.events, self.per)
+    }
+}

@@ -1,0 +1,259 @@
+//! Which door: routes by host and by whole path segments.
+
+pub mod path;
+pub mod upstream;
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::host::{HostName, HostPattern};
+use crate::policy::Policy;
+use path::PathPrefix;
+use upstream::UpstreamSpec;
+
+/// One `[[routes]]` entry, every name resolved.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Hosts that it serves; all, where none is written.
+    pub host: Option<HostPattern>,
+    /// The paths that it serves.
+    pub path: PathPrefix,
+    /// Who may pass.
+    pub policy: Arc<Policy>,
+    /// What is behind it.
+    pub target: Target,
+    /// Largest request body in bytes.
+    pub body_limit: u64,
+}
+
+/// What is behind a route.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// An upstream, by HTTP or WebSocket.
+    Forward(Forward),
+}
+
+/// How a request goes to its upstream.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    /// Where to.
+    pub upstream: UpstreamId,
+    /// How the path changes on the way.
+    pub path: PathChange,
+}
+
+/// The public path's front is taken off and another put in its place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PathChange {
+    /// Taken off: the route's path or whole segments of its front. Empty: nothing.
+    pub strip: Box<str>,
+    /// Put in front of what is left.
+    pub add: Box<str>,
+}
+
+impl PathChange {
+    /// Whether paths go upstream as they came.
+    pub fn is_none(&self) -> bool {
+        self.strip.is_empty() && self.add.is_empty()
+    }
+
+    /// The path as the upstream knows it. The argument lies under the route, so it begins with what is stripped.
+    pub fn to_upstream(&self, path: &str) -> String {
+        let rest = path.strip_prefix(&*self.strip).unwrap_or(path);
+        let mut out = String::with_capacity(self.add.len() + rest.len() + 1);
+        out.push_str(&self.add);
+        out.push_str(rest);
+        if out.is_empty() {
+            out.push('/');
+        }
+        out
+    }
+
+    /// The public path of one that the upstream named in `Location`, or `None` if it lies outside of what this route
+    /// shows.
+    pub fn to_public(&self, path: &str) -> Option<String> {
+        let rest = path.strip_prefix(&*self.add)?;
+        if !(rest.is_empty() || rest.starts_with(['/', '?', '#'])) {
+            return None;
+        }
+        Some(format!("{}{rest}", self.strip))
+    }
+}
+
+/// An index into the gateway's upstreams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamId(pub usize);
+
+/// An index into the table's routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RouteId(usize);
+
+/// Every route, found by host and path. Of the routes that match, the longest path wins; of two with the same path, the
+/// more exact host.
+#[derive(Debug, Default)]
+pub struct RouteTable {
+    routes: Vec<Route>,
+    /// Longest path first; each list already has the routes without a host mixed in.
+    by_host: HashMap<HostName, Vec<RouteId>>,
+    by_parent: HashMap<HostName, Vec<RouteId>>,
+    any_host: Vec<RouteId>,
+    upstreams: Vec<Arc<UpstreamSpec>>,
+}
+
+impl RouteTable {
+    /// Sorts the routes. That no two share host and path is the configuration's business.
+    pub fn new(routes: Vec<Route>, upstreams: Vec<Arc<UpstreamSpec>>) -> Self {
+        let mut table = Self { routes, upstreams, ..Self::default() };
+        let hosts: Vec<HostPattern> = table.routes.iter().filter_map(|r| r.host.clone()).collect();
+        for pattern in hosts {
+            match pattern {
+                HostPattern::Exact(ref host) => {
+                    let list = table.sorted(|route| match &route.host {
+                        None => true,
+                        Some(other) => other.matches(host),
+                    });
+                    table.by_host.insert(host.clone(), list);
+                }
+                HostPattern::Wildcard(ref parent) => {
+                    let list = table.sorted(|route| route.host.is_none() || route.host.as_ref() == Some(&pattern));
+                    table.by_parent.insert(parent.clone(), list);
+                }
+            }
+        }
+        table.any_host = table.sorted(|route| route.host.is_none());
+        table
+    }
+
+    fn sorted(&self, keep: impl Fn(&Route) -> bool) -> Vec<RouteId> {
+        let mut ids: Vec<RouteId> = (0..self.routes.len()).map(RouteId).filter(|id| keep(self.route(*id))).collect();
+        ids.sort_by_key(|id| {
+            let route = self.route(*id);
+            let host_rank = match route.host {
+                Some(HostPattern::Exact(_)) => 0,
+                Some(HostPattern::Wildcard(_)) => 1,
+                None => 2,
+            };
+            (Reverse(route.path.as_str().len()), host_rank)
+        });
+        ids
+    }
+
+    /// The route by its index.
+    pub fn route(&self, id: RouteId) -> &Route {
+        &self.routes[id.0]
+    }
+
+    /// The upstream by its index.
+    pub fn upstream(&self, id: UpstreamId) -> &Arc<UpstreamSpec> {
+        &self.upstreams[id.0]
+    }
+
+    /// All routes, in the order of `gateway.toml`.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// All upstreams.
+    pub fn upstreams(&self) -> &[Arc<UpstreamSpec>] {
+        &self.upstreams
+    }
+
+    /// Finds the route of a normalised path.
+    ///
+    /// # Errors
+    /// Whether it was the host or the path that nothing serves.
+    pub fn find(&self, host: &HostName, path: &str) -> Result<RouteId, NoRoute> {
+        let ids = self.candidates(host);
+        if ids.is_empty() {
+            return Err(NoRoute::Host);
+        }
+        ids.iter().copied().find(|id| self.route(*id).path.covers(path)).ok_or(NoRoute::Path)
+    }
+
+    fn candidates(&self, host: &HostName) -> &[RouteId] {
+        if let Some(ids) = self.by_host.get(host) {
+            return ids;
+        }
+        if self.by_parent.is_empty() {
+            return &self.any_host;
+        }
+        let parent = host.parent().and_then(|parent| parent.parse().ok());
+        parent.and_then(|parent: HostName| self.by_parent.get(&parent)).unwrap_or(&self.any_host)
+    }
+}
+
+/// Why there is no door here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoute {
+    /// No route serves the host.
+    #[error("no route for this host")]
+    Host,
+    /// The host is served, this path is not.
+    #[error("no route for this path")]
+    Path,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Rule;
+
+    fn table(routes: &[(&str, &str)]) -> RouteTable {
+        let policy = Arc::new(Policy::new(Policy::OPEN, Rule::Open));
+        let target = Target::Forward(Forward { upstream: UpstreamId(0), path: PathChange::default() });
+        let route = |(host, path): &(&str, &str)| Route {
+            host: (!host.is_empty()).then(|| host.parse().unwrap()),
+            path: path.parse().unwrap(),
+            policy: Arc::clone(&policy),
+            target: target.clone(),
+            body_limit: 0,
+        };
+        RouteTable::new(routes.iter().map(route).collect(), Vec::new())
+    }
+
+    #[test]
+    fn longest_path_then_most_exact_host() {
+        let table = table(&[
+            ("", "/"),
+            ("", "/janus"),
+            ("media.example.com", "/janus"),
+            ("*.example.com", "/janus"),
+            ("*.example.com", "/janus/admin"),
+            ("", "/janus/deep/er"),
+        ]);
+        for (host, path, want) in [
+            ("other.org", "/janus", Ok(1)),
+            ("other.org", "/janus/admin", Ok(1)),
+            ("media.example.com", "/janus/1", Ok(2)),
+            ("media.example.com", "/janus/admin/x", Ok(4)),
+            ("a.example.com", "/janus", Ok(3)),
+            ("a.b.example.com", "/janus", Ok(1)),
+            ("media.example.com", "/janus/deep/er", Ok(5)),
+            ("media.example.com", "/januswhatever", Ok(0)),
+        ] {
+            assert_eq!(table.find(&host.parse().unwrap(), path).map(|id| id.0), want, "{host}{path}");
+        }
+    }
+
+    #[test]
+    fn unknown_host_and_unknown_path_differ() {
+        let table = table(&[("media.example.com", "/janus")]);
+        let find = |host: &str, path| table.find(&host.parse().unwrap(), path).unwrap_err();
+        assert_eq!(find("other.org", "/janus"), NoRoute::Host);
+        assert_eq!(find("media.example.com", "/other"), NoRoute::Path);
+    }
+
+    #[test]
+    fn paths_change_both_ways() {
+        let change = PathChange { strip: "/media/janus".into(), add: "/janus".into() };
+        assert_eq!(change.to_upstream("/media/janus/1/2"), "/janus/1/2");
+        assert_eq!(change.to_upstream("/media/janus"), "/janus");
+        assert_eq!(change.to_public("/janus/1").as_deref(), Some("/media/janus/1"));
+        assert_eq!(change.to_public("/janus?x").as_deref(), Some("/media/janus?x"));
+        assert_eq!(change.to_public("/januswhatever"), None);
+        let strip = PathChange { strip: "/media".into(), add: "".into() };
+        assert_eq!(strip.to_upstream("/media"), "/");
+        assert_eq!(strip.to_public("/x").as_deref(), Some("/media/x"));
+    }
+}

@@ -1,0 +1,261 @@
+//! Paths: one spelling for each, and prefixes by whole segments.
+//!
+//! Janus looks for its base path anywhere in the percent-decoded path and never resolves dots, NGINX matches on the
+//! normalised path and forwards the raw one. Here the normalised spelling is matched, authorised *and* forwarded, and a
+//! path with two readings is refused, not repaired.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+/// A path in its one spelling: unreserved bytes decoded, the hex digits of what stays encoded in upper case
+/// (RFC 3986, section 6.2.2). Only [`NormalPath::parse`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NormalPath<'a>(Cow<'a, str>);
+
+impl<'a> NormalPath<'a> {
+    /// Normalises the path of a request target, without its query.
+    ///
+    /// # Errors
+    /// What makes the path ambiguous.
+    pub fn parse(raw: &'a str) -> Result<Self, BadPath> {
+        let bytes = raw.as_bytes();
+        if bytes.first() != Some(&b'/') {
+            return Err(BadPath::NotAbsolute);
+        }
+        // Most paths have nothing to decode: they pass without a copy.
+        let path = if bytes.contains(&b'%') { Cow::Owned(decode(bytes)?) } else { Cow::Borrowed(raw) };
+        check_bytes(path.as_bytes())?;
+        check_segments(&path)?;
+        Ok(Self(path))
+    }
+
+    /// The normalised text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether normalising changed anything, so that the request's own target cannot be forwarded as it is.
+    pub fn was_changed(&self) -> bool {
+        matches!(self.0, Cow::Owned(_))
+    }
+}
+
+/// Decodes the unreserved bytes and refuses the escapes that some server reads as structure.
+fn decode(bytes: &[u8]) -> Result<String, BadPath> {
+    let mut out = String::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&first, tail)) = rest.split_first() {
+        if first != b'%' {
+            if !first.is_ascii() {
+                return Err(BadPath::NotAscii);
+            }
+            out.push(char::from(first));
+            rest = tail;
+            continue;
+        }
+        let byte = escape(tail).ok_or(BadPath::BadEscape)?;
+        rest = &tail[2..];
+        match byte {
+            b'/' | b'\\' => return Err(BadPath::EncodedSlash),
+            0..=0x1f | 0x7f => return Err(BadPath::Control),
+            b'%' if escape(rest).is_some() => return Err(BadPath::DoublyEncoded),
+            _ if is_unreserved(byte) => out.push(char::from(byte)),
+            _ => push_escape(&mut out, byte),
+        }
+    }
+    Ok(out)
+}
+
+fn escape(after_percent: &[u8]) -> Option<u8> {
+    let hex = |b: u8| char::from(b).to_digit(16);
+    let &[high, low, ..] = after_percent else { return None };
+    u8::try_from(hex(high)? * 16 + hex(low)?).ok()
+}
+
+fn push_escape(out: &mut String, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    out.push('%');
+    out.push(char::from(HEX[usize::from(byte >> 4)]));
+    out.push(char::from(HEX[usize::from(byte & 15)]));
+}
+
+/// RFC 3986, section 2.3.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+fn check_bytes(bytes: &[u8]) -> Result<(), BadPath> {
+    for &byte in bytes {
+        match byte {
+            b'\\' => return Err(BadPath::EncodedSlash),
+            0..=0x1f | 0x7f => return Err(BadPath::Control),
+            0x80.. => return Err(BadPath::NotAscii),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// `;x` belongs to its segment, but servers that cut it off would see the dots before it: `/..;x/`.
+fn check_segments(path: &str) -> Result<(), BadPath> {
+    let mut segments = path[1..].split('/').peekable();
+    while let Some(segment) = segments.next() {
+        if segment.is_empty() && segments.peek().is_some() {
+            return Err(BadPath::EmptySegment);
+        }
+        if matches!(segment.split(';').next(), Some("." | "..")) {
+            return Err(BadPath::DotSegment);
+        }
+    }
+    Ok(())
+}
+
+/// Why a path has more than one reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadPath {
+    /// No leading slash, as in `OPTIONS *`.
+    #[error("target is not a path")]
+    NotAbsolute,
+    /// `%` without two hex digits.
+    #[error("broken percent-encoding")]
+    BadEscape,
+    /// `%2f`, `%5c` or a literal backslash.
+    #[error("encoded slash or backslash")]
+    EncodedSlash,
+    /// `%2541`: what it means depends on how often a server decodes.
+    #[error("doubly encoded byte")]
+    DoublyEncoded,
+    /// NUL or another control character.
+    #[error("control character")]
+    Control,
+    /// A byte that has to be percent-encoded.
+    #[error("byte outside ASCII")]
+    NotAscii,
+    /// `.` or `..` in any spelling.
+    #[error("dot segment")]
+    DotSegment,
+    /// `//`.
+    #[error("empty segment")]
+    EmptySegment,
+}
+
+/// A path that stands for itself and what is below it, by whole segments: `/janus` has `/janus/info` below it and never
+/// `/januswhatever`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PathPrefix(Box<str>);
+
+impl PathPrefix {
+    /// Without a trailing slash; the root is the empty text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// How much of the path falls under the prefix: what is left after it, empty or beginning with a slash.
+    pub fn rest<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let rest = path.strip_prefix(&*self.0)?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+    }
+
+    /// Whether the path falls under the prefix.
+    pub fn covers(&self, path: &str) -> bool {
+        self.rest(path).is_some()
+    }
+}
+
+impl FromStr for PathPrefix {
+    type Err = BadPath;
+
+    fn from_str(text: &str) -> Result<Self, BadPath> {
+        let path = NormalPath::parse(text)?;
+        let text = path.as_str();
+        Ok(Self(text.strip_suffix('/').unwrap_or(text).into()))
+    }
+}
+
+impl fmt::Display for PathPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "/" } else { &self.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_path_has_one_spelling() {
+        for (raw, want) in [
+            ("/", "/"),
+            ("/janus", "/janus"),
+            ("/janus/", "/janus/"),
+            ("/%6aanus/inf%6F", "/janus/info"),
+            ("/%7Euser/a%2db%5Fc%2Ed", "/~user/a-b_c.d"),
+            ("/a%3bx", "/a%3Bx"),
+            ("/a%c3%a4", "/a%C3%A4"),
+            ("/a;v=1/b", "/a;v=1/b"),
+            ("/100%25", "/100%25"),
+            ("/a%3Fb%23c%20d", "/a%3Fb%23c%20d"),
+            ("/...", "/..."),
+            ("/.well-known/x", "/.well-known/x"),
+        ] {
+            let path = NormalPath::parse(raw).unwrap();
+            assert_eq!(path.as_str(), want);
+            assert_eq!(path.as_str() == raw, !raw.contains('%') || raw == want);
+        }
+    }
+
+    #[test]
+    fn two_readings_are_refused() {
+        use BadPath::*;
+        for (raw, why) in [
+            ("", NotAbsolute),
+            ("*", NotAbsolute),
+            ("janus", NotAbsolute),
+            ("/a%", BadEscape),
+            ("/a%2", BadEscape),
+            ("/a%zz", BadEscape),
+            ("/a%+1", BadEscape),
+            ("/janus%2Finfo", EncodedSlash),
+            ("/janus%5cinfo", EncodedSlash),
+            ("/janus\\info", EncodedSlash),
+            ("/%2561dmin", DoublyEncoded),
+            ("/a%252e", DoublyEncoded),
+            ("/a%00", Control),
+            ("/a%0d%0a", Control),
+            ("/a%7f", Control),
+            ("/ä", NotAscii),
+            ("/%41ä", NotAscii),
+            ("/.", DotSegment),
+            ("/a/../b", DotSegment),
+            ("/a/%2e%2E/b", DotSegment),
+            ("/a/.%2e", DotSegment),
+            ("/admin/..;x/y", DotSegment),
+            ("/a/.;/b", DotSegment),
+            ("//admin", EmptySegment),
+            ("/admin//", EmptySegment),
+            ("/a//b", EmptySegment),
+        ] {
+            assert_eq!(NormalPath::parse(raw).unwrap_err(), why, "{raw}");
+        }
+    }
+
+    #[test]
+    fn prefixes_are_whole_segments() {
+        let prefix: PathPrefix = "/janus".parse().unwrap();
+        for (path, rest) in [
+            ("/janus", Some("")),
+            ("/janus/", Some("/")),
+            ("/janus/info", Some("/info")),
+            ("/januswhatever", None),
+            ("/janus;x", None),
+            ("/JANUS", None),
+            ("/", None),
+        ] {
+            assert_eq!(prefix.rest(path), rest, "{path}");
+        }
+        let root: PathPrefix = "/".parse().unwrap();
+        assert_eq!(root.rest("/anything"), Some("/anything"));
+        assert_eq!("/janus/".parse::<PathPrefix>().unwrap(), prefix);
+    }
+}
