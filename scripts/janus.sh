@@ -1,0 +1,163 @@
+#!/bin/sh
+# Starts a private Janus: loopback only, its own folder, nothing of /etc/janus.
+#
+#   scripts/janus.sh FOLDER REST WEBSOCKET ADMIN_REST ADMIN_WEBSOCKET
+#
+# The last four are ports. JANUS_ADMIN_SECRET is the admin secret; without it a
+# random one is made. Either way it is left in FOLDER/admin-secret.
+#
+# Prints READY when all four answer. The process that runs this
+# script becomes Janus: end it by its pid. It also ends when its parent does.
+set -eu
+
+die() {
+    echo "janus.sh: $*" >&2
+    exit 1
+}
+
+[ $# -eq 5 ] || die "usage: janus.sh FOLDER REST WEBSOCKET ADMIN_REST ADMIN_WEBSOCKET"
+
+umask 077
+mkdir -p "$1"
+folder=$(cd "$1" && pwd)
+rest=$2 ws=$3 admin_rest=$4 admin_ws=$5
+
+janus=$(command -v janus) || die "janus is not installed"
+
+# The package keeps its modules under the multiarch folder, which differs by machine.
+modules=
+for dir in /usr/lib/*/janus /usr/lib/janus; do
+    [ -e "$dir/transports/libjanus_http.so" ] && modules=$dir && break
+done
+[ -n "$modules" ] || die "found no Janus modules under /usr/lib"
+
+secret=${JANUS_ADMIN_SECRET:-$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')}
+printf '%s\n' "$secret" >"$folder/admin-secret"
+
+# One module per line of $2 that is not in the list $3: what "disable" is made of.
+others() {
+    found=
+    for so in "$modules/$1"/libjanus_*.so; do
+        [ -e "$so" ] || continue
+        name=${so##*/}
+        case " $2 " in
+        *" $name "*) ;;
+        *) found="$found${found:+,}$name" ;;
+        esac
+    done
+    printf '%s' "$found"
+}
+
+write_configuration() {
+    # Only the interface lo is used for media and no STUN server is asked, so that
+    # Janus starts at once without a network and is reachable from this machine alone.
+    cat >"$folder/janus.jcfg" <<EOF
+general: {
+	configs_folder = "$folder"
+	plugins_folder = "$modules/plugins"
+	transports_folder = "$modules/transports"
+	events_folder = "$modules/events"
+	loggers_folder = "$modules/loggers"
+	debug_level = 4
+	debug_colors = false
+	debug_timestamps = true
+	log_to_stdout = false
+	log_to_file = "$folder/janus.log"
+	admin_secret = "$secret"
+	server_name = "ianitor-private"
+	protected_folders = ["/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/sbin", "/sys", "/usr", "/var"]
+}
+media: {
+	ipv6 = false
+}
+nat: {
+	ice_enforce_list = "lo"
+	ignore_mdns = true
+}
+plugins: {
+	disable = "$(others plugins "libjanus_audiobridge.so libjanus_echotest.so libjanus_streaming.so libjanus_textroom.so libjanus_videocall.so libjanus_videoroom.so")"
+}
+transports: {
+	disable = "$(others transports "libjanus_http.so libjanus_websockets.so")"
+}
+loggers: {
+	disable = "$(others loggers "")"
+}
+events: {
+	broadcast = false
+}
+EOF
+    cat >"$folder/janus.transport.http.jcfg" <<EOF
+general: {
+	base_path = "/janus"
+	http = true
+	port = $rest
+	ip = "127.0.0.1"
+	https = false
+}
+admin: {
+	admin_base_path = "/admin"
+	admin_http = true
+	admin_port = $admin_rest
+	admin_ip = "127.0.0.1"
+	admin_https = false
+}
+EOF
+    cat >"$folder/janus.transport.websockets.jcfg" <<EOF
+general: {
+	ws = true
+	ws_port = $ws
+	ws_ip = "127.0.0.1"
+	wss = false
+}
+admin: {
+	admin_ws = true
+	admin_ws_port = $admin_ws
+	admin_ws_ip = "127.0.0.1"
+	admin_wss = false
+}
+EOF
+    cat >"$folder/janus.plugin.videoroom.jcfg" <<EOF
+room-1234: {
+	description = "Demo Room"
+	secret = "$secret"
+	publishers = 6
+	bitrate = 128000
+	fir_freq = 10
+	record = false
+}
+EOF
+    # Their defaults do; an empty file keeps the warnings out of the log.
+    for plugin in audiobridge echotest streaming textroom videocall; do
+        printf 'general: {\n}\n' >"$folder/janus.plugin.$plugin.jcfg"
+    done
+}
+
+# Runs beside Janus, whose pid is $1.
+announce() {
+    tries=0
+    until curl -fs -m 2 -o "$folder/answer" "http://127.0.0.1:$rest/janus/info" &&
+        grep -q Janus "$folder/answer" &&
+        curl -fs -m 2 -o "$folder/answer" "http://127.0.0.1:$admin_rest/admin/info" &&
+        curl -s -m 2 -o "$folder/answer" "http://127.0.0.1:$ws/" &&
+        curl -s -m 2 -o "$folder/answer" "http://127.0.0.1:$admin_ws/"; do
+        tries=$((tries + 1))
+        # A zombie still takes signals, but has no program.
+        if [ ! -e "/proc/$1/exe" ] || [ $tries -gt 300 ]; then
+            echo "janus.sh: Janus does not answer; the end of $folder/janus.log:" >&2
+            tail -n 15 "$folder/janus.log" "$folder/output" >&2
+            kill "$1" 2>/dev/null || :
+            return
+        fi
+        sleep 0.1
+    done
+    echo READY
+}
+
+write_configuration
+: >"$folder/janus.log"
+announce $$ &
+
+# A parent that is killed outright cannot end Janus: the kernel does it then.
+exec setpriv --pdeathsig TERM "$janus" --configs-folder="$folder" \
+    --config="$folder/janus.jcfg" --disable-stdout >"$folder/output" 2>&1 </dev/null
