@@ -1,0 +1,31 @@
+# What there is to do here. Everything also works without a terminal.
+
+CARGO ?= cargo
+
+.PHONY: help run test check bench fuzz
+
+help:
+	@echo 'make run    the gateway in front of a Janus on this machine (installs one if missing)'
+	@echo 'make test   installs what the tests need, then runs all of them'
+	@echo 'make check  format, lints, documentation'
+	@echo 'make bench  measurements'
+	@echo 'make fuzz   fuzzing'
+
+run:
+	@scripts/run.sh
+
+test:
+	scripts/test-deps.sh
+	$(CARGO) test --workspace --locked
+
+check:
+	scripts/build-deps.sh
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
+
+bench:
+	benches/run
+
+fuzz:
+	fuzz/run
