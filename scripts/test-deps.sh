@@ -1,0 +1,32 @@
+#!/bin/sh
+# Installs what the tests need and is missing: Debian packages, then the published
+# clients of tests/real. Asks nothing.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+
+scripts/build-deps.sh
+
+missing=
+need() {
+    have "$1" || missing="$missing $2"
+}
+
+need curl curl
+need openssl openssl
+need janus janus
+need chromium chromium
+need node nodejs
+need npm npm
+# shellcheck disable=SC2086 # A list of words.
+[ -z "$missing" ] || install_packages $missing
+
+node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 18 || (a === 18 && b >= 18) ? 0 : 1)' ||
+    fail "node is $(node --version), the test clients need 18.18 or newer."
+
+cd tests/real
+# npm leaves a copy of the lock in node_modules when it has finished.
+if [ -z "$(find node_modules/.package-lock.json -newer package-lock.json 2>/dev/null)" ]; then
+    # Nothing is compiled and no browser is downloaded: packages run no scripts here.
+    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null
+fi
