@@ -133,17 +133,22 @@ EOF
     done
 }
 
+status() {
+    curl -s -m 2 --noproxy '*' -o /dev/null -w '%{http_code}' "http://127.0.0.1:$1"
+}
+
+# 403 is what the WebSocket ports say to a plain request.
+answers() {
+    [ "$(status "$rest/janus/info") $(status "$admin_rest/admin/info") $(status "$ws/") $(status "$admin_ws/")" = "200 200 403 403" ]
+}
+
 # Runs beside Janus, whose pid is $1.
 announce() {
     tries=0
-    until curl -fs -m 2 -o "$folder/answer" "http://127.0.0.1:$rest/janus/info" &&
-        grep -q Janus "$folder/answer" &&
-        curl -fs -m 2 -o "$folder/answer" "http://127.0.0.1:$admin_rest/admin/info" &&
-        curl -s -m 2 -o "$folder/answer" "http://127.0.0.1:$ws/" &&
-        curl -s -m 2 -o "$folder/answer" "http://127.0.0.1:$admin_ws/"; do
+    until answers; do
         tries=$((tries + 1))
         # A zombie still takes signals, but has no program.
-        if [ ! -e "/proc/$1/exe" ] || [ $tries -gt 300 ]; then
+        if [ ! -e "/proc/$1/exe" ] || grep -qF '[FATAL]' "$folder/janus.log" || [ $tries -gt 300 ]; then
             echo "janus.sh: Janus does not answer; the end of $folder/janus.log:" >&2
             tail -n 15 "$folder/janus.log" "$folder/output" >&2
             kill "$1" 2>/dev/null || :

@@ -12,7 +12,7 @@ hints=
 
 # Whether a Janus answers where gateway.toml expects one.
 janus_answers() {
-    curl -fs -m 3 http://127.0.0.1:8088/janus/info | grep -q Janus
+    curl -fs -m 3 --noproxy '*' http://127.0.0.1:8088/janus/info | grep -q Janus
 }
 
 ensure_janus() {
@@ -41,7 +41,7 @@ start_janus() {
 
 # Runs beside the gateway, whose pid is $1.
 print_hints() {
-    until curl -fs -m 3 -o /dev/null --cacert certs/ca.pem https://localhost:8443/janus/info; do
+    until curl -fs -m 3 --noproxy '*' -o /dev/null --cacert certs/ca.pem https://localhost:8443/janus/info; do
         kill -0 "$1" 2>/dev/null || return 0
         sleep 0.2
     done
@@ -60,7 +60,8 @@ The gateway answers. Try:
   curl --cacert certs/ca.pem https://localhost:8443/admin \\
     -d '{"janus":"list_sessions","transaction":"1","admin_secret":"$secret"}'
 
-  NODE_EXTRA_CA_CERTS=certs/ca.pem with janode: wss://localhost:8443/janus-ws
+WebSocket clients use wss://localhost:8443/janus-ws (janode and other node programs
+trust the certificate with NODE_EXTRA_CA_CERTS=certs/ca.pem in their environment).
 
 Ctrl-C ends everything.
 
@@ -94,7 +95,7 @@ cargo build --release
 [ -z "$own" ] || start_janus
 
 # Dies with this script even if that is killed outright.
-setsid setpriv --pdeathsig TERM target/release/ianitor run --config gateway.toml &
+setsid setpriv --pdeathsig TERM "${CARGO_TARGET_DIR:-target}/release/ianitor" run --config gateway.toml &
 gateway=$!
 print_hints $gateway &
 hints=$!
