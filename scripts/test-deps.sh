@@ -21,8 +21,8 @@ need npm npm
 # shellcheck disable=SC2086 # A list of words.
 [ -z "$missing" ] || install_packages $missing
 
-node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 18 || (a === 18 && b >= 18) ? 0 : 1)' ||
-    fail "node is $(node --version), the test clients need 18.18 or newer."
+node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 18 || (a === 18 && b >= 19) ? 0 : 1)' ||
+    fail "node is $(node --version), the test clients need 18.19 or newer."
 
 cd tests/real
 # npm leaves a copy of the lock in node_modules when it has finished.

@@ -2,8 +2,11 @@
 //
 // A janode client's usual life: session, VideoRoom handle, join a room, leave it.
 import assert from 'node:assert/strict';
-import Janode from 'janode';
-import VideoRoom from 'janode/plugins/videoroom';
+import { register } from 'node:module';
+
+register('./without-unix-dgram.js', import.meta.url);
+const { default: Janode } = await import('janode');
+const { default: VideoRoom } = await import('janode/plugins/videoroom');
 
 const ROOM = 1234;
 
