@@ -3,7 +3,23 @@
 pub mod addr;
 pub mod host;
 pub mod limits;
+pub mod registry;
+pub mod slot;
+pub mod socket;
+pub mod tick;
+
+pub mod telemetry;
+
 pub mod listen;
+pub mod tls;
+
+pub mod serve;
+
 pub mod policy;
 pub mod route;
-pub mod telemetry;
+
+pub mod proxy;
+
+pub mod check;
+pub mod config;
+pub mod gateway;

@@ -1,6 +1,15 @@
 //! Who knocks: listening sockets, one set for each worker.
 
-use crate::addr::ListenAddr;
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::addr::{ListenAddr, PeerAddr};
+use crate::socket::watch_peer;
 
 /// `[listen]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,4 +22,196 @@ pub struct ListenSpec {
     pub public_port: Option<u16>,
     /// Worker threads; 0 is one per core.
     pub workers: usize,
+}
+
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// HTTP through TLS.
+    Https,
+    /// Plain HTTP.
+    Http,
+}
+
+/// Connections that the kernel holds for us while a worker is busy.
+const BACKLOG: i32 = 4096;
+
+/// One listener: a socket for each worker, among which the kernel spreads connections.
+#[derive(Debug)]
+pub struct Listener {
+    /// What is spoken on it.
+    pub kind: Kind,
+    /// The address as configured.
+    pub addr: ListenAddr,
+    /// The address as bound: with the port that the system chose, and IPv4 where the machine has no IPv6.
+    pub bound: SocketAddr,
+    /// One for each worker.
+    pub sockets: Vec<StdListener>,
+}
+
+impl Listener {
+    /// Binds an address.
+    ///
+    /// SO_REUSEPORT would let a second gateway in on the same port, so the port is tried without it first; not so where
+    /// it overlaps with a listener that this gateway already has.
+    ///
+    /// # Errors
+    /// The address and the likely cause.
+    pub fn bind(kind: Kind, addr: ListenAddr, workers: usize, own: &[ListenAddr]) -> Result<Self, BindError> {
+        let failed = |source| BindError { addr, source };
+        let wanted = usable(addr);
+        if wanted.port() != 0 && !own.iter().any(|other| other.overlaps(ListenAddr(wanted))) {
+            drop(socket(wanted, false).map_err(failed)?);
+        }
+        let first = socket(wanted, true).map_err(failed)?;
+        let bound = first.local_addr().map_err(failed)?;
+        let mut sockets = vec![first];
+        while sockets.len() < workers {
+            sockets.push(socket(bound, true).map_err(failed)?);
+        }
+        Ok(Self { kind, addr, bound, sockets })
+    }
+}
+
+/// A machine without IPv6 still has IPv4 to offer for `[::]`.
+fn usable(addr: ListenAddr) -> SocketAddr {
+    if addr.is_dual_stack() && Socket::new(Domain::IPV6, Type::STREAM, None).is_err() {
+        tracing::warn!(%addr, "this machine has no IPv6: listening on 0.0.0.0 instead");
+        return SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), addr.port());
+    }
+    addr.0
+}
+
+fn socket(addr: SocketAddr, shared: bool) -> io::Result<StdListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(!addr.ip().is_unspecified())?;
+    }
+    // Accepted sockets inherit these on Linux, which saves the calls for each.
+    watch_peer(&socket)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&addr.into())?;
+    if shared {
+        socket.listen(BACKLOG)?;
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// An address could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {addr}{}", cause(source, *addr))]
+pub struct BindError {
+    addr: ListenAddr,
+    source: io::Error,
+}
+
+fn cause(error: &io::Error, addr: ListenAddr) -> impl fmt::Display {
+    let port = addr.port();
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!(": another process has the port, perhaps NGINX or a second ianitor; see `ss -ltnp sport = :{port}`")
+        }
+        io::ErrorKind::PermissionDenied => format!(
+            ": ports below 1024 need the capability CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=), or a higher \
+             port than {port}"
+        ),
+        io::ErrorKind::AddrNotAvailable => ": no interface of this machine has the address; see `ip addr`".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// For descriptors or memory to be free again.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
+
+/// Accepts until the future `stop` ends, then takes what is still queued.
+pub async fn accept(listener: TcpListener, handle: impl Fn(TcpStream, PeerAddr), stop: impl Future<Output = ()>) {
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => handle(stream, PeerAddr::new(peer)),
+            Err(error) => after_error(&error).await,
+        }
+    }
+    if let Err(error) = take_queued(listener, &handle) {
+        tracing::warn!(%error, "connections that were queued on a closing listener may be lost");
+    }
+}
+
+/// Connections that the kernel has already accepted would be reset if the socket were closed over them. The kernel is
+/// asked directly: what the runtime knows of the socket may be older than the last connection.
+fn take_queued(listener: TcpListener, handle: &impl Fn(TcpStream, PeerAddr)) -> io::Result<()> {
+    let listener = listener.into_std()?;
+    for _ in 0..BACKLOG {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                stream.set_nonblocking(true)?;
+                handle(TcpStream::from_std(stream)?, PeerAddr::new(peer));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if is_peers_fault(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// A peer that has gone is no reason to wait; anything else would fail again at once, and the loop would spin.
+async fn after_error(error: &io::Error) {
+    if is_peers_fault(error) {
+        tracing::debug!(%error, "a connection was gone before it was accepted");
+        return;
+    }
+    tracing::error!(%error, "cannot accept connections; trying again (out of descriptors? see `ulimit -n`)");
+    tokio::time::sleep(EXHAUSTED_PAUSE).await;
+}
+
+fn is_peers_fault(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local() -> ListenAddr {
+        "127.0.0.1:0".parse().unwrap()
+    }
+
+    #[test]
+    fn each_worker_gets_a_socket_on_one_port() {
+        let listener = Listener::bind(Kind::Https, local(), 3, &[]).unwrap();
+        assert_eq!(listener.sockets.len(), 3);
+        assert!(listener.sockets.iter().all(|s| s.local_addr().unwrap() == listener.bound));
+    }
+
+    #[test]
+    fn a_second_gateway_is_an_error_with_a_cause() {
+        let first = Listener::bind(Kind::Https, local(), 2, &[]).unwrap();
+        let error = Listener::bind(Kind::Https, ListenAddr(first.bound), 2, &[]).unwrap_err().to_string();
+        assert!(error.contains(&first.bound.to_string()) && error.contains("another process"), "{error}");
+    }
+
+    #[test]
+    fn a_foreign_address_is_an_error_with_a_cause() {
+        let error = Listener::bind(Kind::Http, "192.0.2.1:0".parse().unwrap(), 1, &[]).unwrap_err().to_string();
+        assert!(error.contains("no interface of this machine"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_queued_is_accepted_before_closing() {
+        let listener = Listener::bind(Kind::Http, local(), 1, &[]).unwrap();
+        let clients: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(listener.bound).unwrap()).collect();
+        let socket = TcpListener::from_std(listener.sockets.into_iter().next().unwrap()).unwrap();
+        let accepted = std::cell::Cell::new(0);
+        accept(socket, |_, _| accepted.set(accepted.get() + 1), std::future::ready(())).await;
+        assert_eq!(accepted.get(), clients.len());
+    }
 }

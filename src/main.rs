@@ -1,1 +1,101 @@
-fn main() {}
+//! The `ianitor` command.
+
+mod run;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use ianitor::{check, config};
+
+/// Gives memory back after thousands of connections have closed.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Failed at run time.
+const EXIT_FAILED: u8 = 1;
+/// The command line is wrong (sysexits.h: EX_USAGE).
+const EXIT_USAGE: u8 = 64;
+/// The configuration is wrong (sysexits.h: EX_CONFIG).
+const EXIT_CONFIG: u8 = 78;
+
+/// A TLS gateway in front of Janus, Kurento and Jitsi.
+#[derive(Debug, Parser)]
+#[command(name = "ianitor", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Open the doors. SIGHUP reloads, SIGTERM drains and a second one ends at once.
+    Run {
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
+        config: PathBuf,
+    },
+    /// Say everything that is wrong with a configuration, or show what it does.
+    Check {
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
+        config: PathBuf,
+        /// Ask the upstreams too whether they answer.
+        #[arg(long)]
+        live: bool,
+    },
+    /// Print the version.
+    Version,
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    match arguments.command {
+        Command::Run { config } => run::run(&config),
+        Command::Check { config, live } => check_file(&config, live),
+        Command::Version => {
+            println!("ianitor {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing can be done about a closed standard output.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(EXIT_USAGE),
+    }
+}
+
+fn check_file(path: &Path, live: bool) -> ExitCode {
+    let checked = match check::check(path) {
+        Ok(checked) => checked,
+        Err(unfit) => {
+            eprintln!("{unfit}");
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    for warning in &checked.warnings {
+        eprintln!("warning: {warning}");
+    }
+    print!("{}{}", config::summary(&checked.config), checked.certificates);
+    if !live {
+        return ExitCode::SUCCESS;
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("cannot start a runtime: {error}");
+            return ExitCode::from(EXIT_FAILED);
+        }
+    };
+    let (text, silent) = runtime.block_on(check::ask_upstreams(&checked.config));
+    print!("{text}");
+    if silent == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) }
+}

@@ -89,6 +89,13 @@ pub struct UpstreamId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RouteId(usize);
 
+impl RouteId {
+    /// The position in [`RouteTable::routes`].
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// Every route, found by host and path. Of the routes that match, the longest path wins; of two with the same path, the
 /// more exact host.
 #[derive(Debug, Default)]

@@ -1,4 +1,15 @@
-//! Logs: events on standard error, accesses on standard output.
+//! Logs: events on standard error, accesses on standard output. Both are written by threads of their own, so that a
+//! stalled reader costs lines and never a worker.
+
+pub mod access;
+pub mod redact;
+pub mod request_id;
+
+use std::io::IsTerminal;
+
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 /// `[log]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,4 +33,30 @@ pub enum LogFormat {
     Text,
     /// For machines: one object a line.
     Json,
+}
+
+/// Writes what is still queued when it is dropped.
+#[derive(Debug)]
+pub struct LogGuard {
+    _events: WorkerGuard,
+    _accesses: WorkerGuard,
+}
+
+/// Sends events to standard error, filtered by `RUST_LOG` (default `info`), and returns the writer of accesses.
+///
+/// # Errors
+/// When the process already has a subscriber.
+pub fn init(format: LogFormat) -> Result<(NonBlocking, LogGuard), TryInitError> {
+    let builder = || NonBlockingBuilder::default().lossy(true);
+    let (events, events_guard) = builder().thread_name("log-events").finish(std::io::stderr());
+    let (accesses, accesses_guard) = builder().thread_name("log-access").finish(std::io::stdout());
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(events);
+    match format {
+        LogFormat::Text => {
+            subscriber.with_target(false).with_ansi(std::io::stderr().is_terminal()).finish().try_init()?;
+        }
+        LogFormat::Json => subscriber.json().flatten_event(true).with_target(false).finish().try_init()?,
+    }
+    Ok((accesses, LogGuard { _events: events_guard, _accesses: accesses_guard }))
 }

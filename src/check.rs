@@ -1,0 +1,109 @@
+//! `ianitor check`: reads everything that a start would read, writes nothing, and connects only if asked to.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::{Request, header};
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::config::{self, Config, Failure};
+use crate::route::upstream::UpstreamSpec;
+use crate::tls::{CertTable, LoadError, Mode};
+
+/// What a good configuration has to show.
+#[derive(Debug)]
+pub struct Checked {
+    /// The configuration.
+    pub config: Config,
+    /// What is taken but hardly meant, a line each.
+    pub warnings: Vec<String>,
+    /// The certificates, a line each.
+    pub certificates: String,
+}
+
+/// Checks a file and the certificates that it names.
+///
+/// # Errors
+/// Everything that would keep the gateway from starting with it, but for addresses that are taken.
+pub fn check(path: &Path) -> Result<Checked, Unfit> {
+    let loaded = config::load(path)?;
+    let (table, notices) = CertTable::load(&loaded.config.tls, SystemTime::now(), Mode::Read)
+        .map_err(|errors| Unfit::Certificates { file: path.display().to_string(), errors })?;
+    let warnings = loaded.warnings.to_string();
+    let mut warnings: Vec<String> = warnings.lines().map(str::to_owned).collect();
+    warnings.extend(notices.iter().map(|notice| format!("{}: {notice}", path.display())));
+    Ok(Checked { config: loaded.config, warnings, certificates: certificates(&table) })
+}
+
+fn certificates(table: &CertTable) -> String {
+    let mut out = String::from("certificates\n");
+    for entry in table.entries() {
+        let names: Vec<String> = entry.names.iter().map(ToString::to_string).collect();
+        let until = crate::tls::Date(entry.not_after);
+        let _ = writeln!(out, "  {}  until {until}  {}", names.join(" "), entry.file.display());
+    }
+    out
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// The file.
+    #[error(transparent)]
+    Config(#[from] Failure),
+    /// Certificates or keys that it names.
+    #[error("{}", errors.iter().map(|error| format!("{file}: {error}")).collect::<Vec<_>>().join("\n"))]
+    Certificates {
+        /// The configuration file.
+        file: String,
+        /// What is wrong.
+        errors: Vec<LoadError>,
+    },
+}
+
+/// For an upstream to answer.
+const LIVE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Asks every upstream and says, a line each, which answer. The second value is how many do not.
+pub async fn ask_upstreams(config: &Config) -> (String, usize) {
+    let mut out = String::from("upstreams\n");
+    let mut silent = 0;
+    for upstream in config.routes.upstreams() {
+        let began = Instant::now();
+        let asked = tokio::time::timeout(LIVE_TIMEOUT, ask(upstream)).await;
+        let result = match asked {
+            Ok(Ok(status)) => format!("answers (HTTP {status}, {} ms)", began.elapsed().as_millis()),
+            Ok(Err(error)) => format!("does not answer: {error}"),
+            Err(_) => format!("does not answer within {} s", LIVE_TIMEOUT.as_secs()),
+        };
+        silent += usize::from(!result.starts_with("answers"));
+        let _ = writeln!(out, "  {}  {}  {result}", upstream.name, upstream.server);
+    }
+    (out, silent)
+}
+
+/// Any status is an answer: 404 of Janus' REST port, 403 of its WebSocket port, 426 of Kurento.
+async fn ask(upstream: &UpstreamSpec) -> Result<u16, Box<dyn std::error::Error>> {
+    let server = &upstream.server;
+    let stream = match server.host.ip() {
+        Some(ip) => TcpStream::connect((ip, server.port)).await?,
+        None => TcpStream::connect((server.host.as_str(), server.port)).await?,
+    };
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let request = Request::get("/").header(header::HOST, server.to_string()).body(Empty::<Bytes>::new())?;
+    let answer = async {
+        let response = sender.send_request(request).await?;
+        Ok(response.status().as_u16())
+    };
+    tokio::select! {
+        answer = answer => answer,
+        ended = connection => match ended {
+            Ok(()) => Err("the connection was closed without an answer".into()),
+            Err(error) => Err(error.into()),
+        },
+    }
+}

@@ -1,0 +1,71 @@
+//! The keys that each table knows: the one list of names that `gateway.toml` has.
+
+use super::suggest;
+
+/// A kind of table and its keys.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// How the documentation writes the table.
+    pub(super) table: &'static str,
+    /// What may stand in it.
+    pub(super) names: &'static [&'static str],
+}
+
+pub(super) static ROOT: Keys =
+    Keys { table: "the top level", names: &["listen", "log", "limits", "tls", "upstreams", "policies", "routes"] };
+pub(super) static LISTEN: Keys = Keys { table: "[listen]", names: &["https", "http", "public_port", "workers"] };
+pub(super) static LOG: Keys = Keys { table: "[log]", names: &["format", "access"] };
+pub(super) static LIMITS: Keys = Keys {
+    table: "[limits]",
+    names: &[
+        "connections",
+        "connections_per_client",
+        "requests_per_client",
+        "exempt",
+        "header_timeout",
+        "idle_timeout",
+        "body",
+        "drain",
+    ],
+};
+pub(super) static TLS: Keys =
+    Keys { table: "[tls]", names: &["min_version", "certificates", "self_signed", "default"] };
+pub(super) static PAIR: Keys = Keys { table: "tls.certificates", names: &["cert", "key"] };
+pub(super) static UPSTREAM: Keys = Keys { table: "[upstreams.NAME]", names: &["servers", "protocol"] };
+pub(super) static POLICY: Keys = Keys { table: "[policies.NAME]", names: &["allow"] };
+pub(super) static ROUTE: Keys = Keys {
+    table: "[[routes]]",
+    names: &["host", "path", "upstream", "policy", "body", "strip_prefix", "rewrite", "i_know_this_is_open"],
+};
+
+/// Every table.
+pub(super) static ALL: [&Keys; 9] = [&ROOT, &LISTEN, &LOG, &LIMITS, &TLS, &PAIR, &UPSTREAM, &POLICY, &ROUTE];
+
+/// Keys of the full `gateway.toml`, in whatever table, that this version cannot keep its word on. A key moves from here
+/// to its table when it is built.
+#[rustfmt::skip]
+const LATER: &[&str] = &[
+    "passthrough", "acme", "deploy", "issuers", "turn",
+    "status", "proxy_protocol", "trusted_proxies",
+    "secret_file", "token_auth_secret_file", "balance",
+    "claims", "satisfy", "on_expiry", "expiry_grace", "messages", "rules",
+    "files", "redirect", "headers", "host_header", "timeouts", "cors", "forward_token", "after_sign_in",
+];
+
+/// The targets among them: a route with one of these does not lack a target, this version lacks the target.
+pub(super) const LATER_TARGETS: [&str; 3] = ["turn", "files", "redirect"];
+
+/// What to say of a key that the table does not know.
+pub(super) fn unknown(keys: &Keys, word: &str) -> String {
+    if LATER.contains(&word) {
+        return "not supported by this version; take it out".to_owned();
+    }
+    let owners: Vec<&str> = ALL.iter().filter(|other| other.names.contains(&word)).map(|other| other.table).collect();
+    if !owners.is_empty() {
+        return format!("unknown key here; it belongs to {}", owners.join(" or "));
+    }
+    match suggest::nearest(word, keys.names) {
+        Some(meant) => format!("unknown key, did you mean \"{meant}\"?"),
+        None => format!("unknown key; {} knows {}", keys.table, keys.names.join(", ")),
+    }
+}

@@ -1,0 +1,163 @@
+//! From what is written to what it means: names resolved, entries compared, each rule that needs more than one key.
+
+mod routes;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Config;
+use super::notes::Notes;
+use super::problem::Placed;
+use super::raw::{Raw, RawListen, RawPair, RawPolicy, RawTls, RawUpstream};
+use super::read::{List, Named, right};
+use crate::addr::{ListenAddr, Network};
+use crate::listen::ListenSpec;
+use crate::policy::{Networks, Policy, Rule};
+use crate::route::RouteTable;
+use crate::route::upstream::{Protocol, ServerAddr, UpstreamSpec};
+use crate::tls::{PairSpec, TlsSpec};
+
+/// `None` where a part is missing, which is noted. What is returned is right only if nothing at all was noted: a list
+/// may lack its wrong elements.
+pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
+    let listen = raw.listen.map(|listen| lower_listen(listen, notes));
+    let tls = raw.tls.map(|tls| lower_tls(tls, folder, notes));
+    let upstreams = lower_upstreams(raw.upstreams, notes);
+    let policies = lower_policies(raw.policies, notes);
+    let body_limit = raw.limits.as_ref().map_or(0, |limits| limits.body);
+    let routes = routes::lower(raw.routes, &upstreams, &policies, body_limit, notes);
+    let upstreams: Option<Vec<_>> = upstreams.into_iter().map(Upstream::spec).collect();
+    let policies: Option<Vec<_>> = policies.into_iter().map(|policy| policy.policy).collect();
+    Some(Config {
+        listen: listen?,
+        log: raw.log?,
+        limits: raw.limits?,
+        tls: tls?,
+        routes: Arc::new(RouteTable::new(routes?, upstreams?)),
+        policies: policies?,
+    })
+}
+
+fn lower_listen(raw: RawListen, notes: &Notes<'_>) -> ListenSpec {
+    let all: Vec<&Placed<ListenAddr>> = raw.https.iter().chain(&raw.http).collect();
+    for (at, later) in all.iter().enumerate() {
+        let Some(first) = all[..at].iter().find(|first| first.value.overlaps(later.value)) else { continue };
+        let line = notes.line(&first.place);
+        let text = match first.value == later.value {
+            true => format!("{} is already in {} (line {line}); take one out", later.value, first.place.key),
+            false => format!(
+                "{} and {} in {} (line {line}) would take each other's connections; take one out",
+                later.value, first.value, first.place.key
+            ),
+        };
+        notes.problem(&later.place, text);
+    }
+    let addresses = |list: Vec<Placed<ListenAddr>>| list.into_iter().map(|placed| placed.value).collect();
+    ListenSpec {
+        https: addresses(raw.https),
+        http: addresses(raw.http),
+        public_port: raw.public_port,
+        workers: raw.workers,
+    }
+}
+
+fn lower_tls(raw: RawTls, folder: &Path, notes: &Notes<'_>) -> TlsSpec {
+    note_twice(&raw.self_signed, notes);
+    let pair = |Placed { value: RawPair { cert, key }, place }: Placed<RawPair>| {
+        let cert = folder.join(cert?);
+        let key = key.map_or_else(|| cert.clone(), |key| folder.join(key));
+        Some(PairSpec { cert, key, config_key: place.key })
+    };
+    TlsSpec {
+        min_version: raw.min_version.unwrap_or_default(),
+        certificates: raw.certificates.into_iter().filter_map(pair).collect(),
+        self_signed: raw.self_signed.into_iter().map(|host| host.value).collect(),
+        default: raw.default,
+        dev_folder: folder.join("certs"),
+    }
+}
+
+/// One of `[upstreams]`: routes may name it even if it is wrong.
+struct Upstream {
+    name: Placed<String>,
+    server: Option<ServerAddr>,
+    protocol: Protocol,
+}
+
+impl Upstream {
+    fn spec(self) -> Option<Arc<UpstreamSpec>> {
+        let spec = UpstreamSpec { name: self.name.value.into(), server: self.server?, protocol: self.protocol };
+        Some(Arc::new(spec))
+    }
+}
+
+fn lower_upstreams(raw: Named<RawUpstream>, notes: &Notes<'_>) -> Vec<Upstream> {
+    let upstream = |(name, raw): (Placed<String>, Option<RawUpstream>)| {
+        let protocol = raw.as_ref().map_or(Protocol::Http, |raw| raw.protocol);
+        Upstream { name, server: raw.and_then(|raw| only_server(raw.servers?, notes)), protocol }
+    };
+    raw.into_iter().map(upstream).collect()
+}
+
+fn only_server(servers: Placed<List<ServerAddr>>, notes: &Notes<'_>) -> Option<ServerAddr> {
+    match servers.value.len() {
+        0 => notes.problem(&servers.place, "is empty; write the server, [\"http://127.0.0.1:8088\"]"),
+        1 => {}
+        _ => notes.problem(&servers.place, "several servers are not supported yet; write one"),
+    }
+    right(Some(servers.value)).pop().map(|server| server.value)
+}
+
+/// One of `[policies]`: routes may name it even if it is wrong.
+struct NamedPolicy {
+    name: Placed<String>,
+    policy: Option<Arc<Policy>>,
+    lets_everybody_in: bool,
+}
+
+fn lower_policies(raw: Named<RawPolicy>, notes: &Notes<'_>) -> Vec<NamedPolicy> {
+    let policy = |(name, raw): (Placed<String>, Option<RawPolicy>)| {
+        if name.value == Policy::OPEN {
+            notes.problem(&name.place, "this name is built in, for the policy that lets everybody pass; take another");
+        }
+        let allow = raw.and_then(|raw| raw.allow);
+        let networks = allow.map(|allow| lower_allow(allow, notes)).unwrap_or_default();
+        let lets_everybody_in = networks.iter().any(|net| is_everybody(*net));
+        let policy = Networks::new(networks).map(|nets| Arc::new(Policy::new(&name.value, Rule::Allow(nets))));
+        NamedPolicy { name, policy, lets_everybody_in }
+    };
+    raw.into_iter().map(policy).collect()
+}
+
+fn lower_allow(allow: Placed<List<Network>>, notes: &Notes<'_>) -> Vec<Network> {
+    if allow.value.is_empty() {
+        let text = "an empty list would let nobody in; write the networks, or leave the policy out";
+        notes.problem(&allow.place, text);
+    }
+    let networks = right(Some(allow.value));
+    note_twice(&networks, notes);
+    for net in &networks {
+        let wider = networks.iter().find(|other| other.value != net.value && other.value.covers(net.value));
+        if is_everybody(net.value) {
+            let text = format!("{} lets everybody in; say policy = \"open\" in the route if you mean it", net.value);
+            notes.warning(&net.place, text);
+        } else if let Some(wider) = wider {
+            notes.warning(&net.place, format!("{} lies in {}, which is in the list too", net.value, wider.value));
+        }
+    }
+    networks.into_iter().map(|net| net.value).collect()
+}
+
+/// Whether the network is the whole of IPv4 or IPv6.
+fn is_everybody(net: Network) -> bool {
+    ["0.0.0.0/0", "::/0"].iter().filter_map(|all| all.parse().ok()).any(|all| net.covers(all))
+}
+
+/// Notes what is in a list a second time.
+fn note_twice<T: PartialEq + std::fmt::Display>(list: &[Placed<T>], notes: &Notes<'_>) {
+    for (at, later) in list.iter().enumerate() {
+        if list[..at].iter().any(|first| first.value == later.value) {
+            notes.problem(&later.place, format!("{} is in the list already; take one out", later.value));
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `gateway.toml`: from text to the specification types of the other modules, or to everything that is wrong with it.
+//!
+//! ```text
+//! text ─ toml ─▶ DeTable ─ read ─▶ Raw (typed, placed) ─ lower ─▶ Config (names resolved, compared)
+//!           └──────────┴───────── Notes ─────────┴──▶ Report: file:line:column key: what is wrong, what to do
+//! ```
+//!
+//! An operator who has ten mistakes in a file wants to read ten lines, not to run the check ten times. serde's derive
+//! stops at the first, and knows only where that one is; so the tables are walked by hand, with a small typed reader
+//! ([`read`](self)) that notes what is wrong and goes on. A new key is added to `keys.rs`, read in `raw.rs`, and given
+//! its meaning in `lower/`.
+//!
+//! Nothing here touches the network, and only [`load`] touches the disk. That certificates exist, or addresses can be
+//! bound, is found out by those who open them.
+
+mod keys;
+mod lower;
+mod notes;
+mod problem;
+mod raw;
+mod read;
+mod suggest;
+mod summary;
+mod units;
+mod values;
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use crate::limits::Limits;
+use crate::listen::ListenSpec;
+use crate::policy::Policy;
+use crate::route::RouteTable;
+use crate::telemetry::LogSpec;
+use crate::tls::TlsSpec;
+use notes::Notes;
+use raw::Raw;
+use read::Table;
+
+pub use problem::{Problem, Report};
+pub use summary::summary;
+
+/// What a `gateway.toml` says, with every name resolved.
+#[derive(Debug)]
+pub struct Config {
+    /// `[listen]`.
+    pub listen: ListenSpec,
+    /// `[log]`.
+    pub log: LogSpec,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[tls]`, its paths relative to the folder of the file.
+    pub tls: TlsSpec,
+    /// `[[routes]]` and `[upstreams]`.
+    pub routes: Arc<RouteTable>,
+    /// `[policies]`, in the order of the file. The built-in `open` is only where a route names it.
+    pub policies: Vec<Arc<Policy>>,
+}
+
+/// A configuration that can be used, and what is odd about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What is taken but hardly meant. Often empty.
+    pub warnings: Report,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// There is nothing under the name.
+    #[error("{}: there is no such file; name another with --config", .0.display())]
+    Missing(PathBuf),
+    /// The name is that of a folder.
+    #[error("{}: is a folder; write --config {}", .0.display(), .0.join("gateway.toml").display())]
+    Folder(PathBuf),
+    /// The system does not let us read it.
+    #[error("{}: cannot be read; is the user of this process allowed to?", .0.display())]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// Nobody writes that much configuration.
+    #[error("{}: is larger than {} KiB, which no configuration is; is it the right file?", .0.display(), LARGEST >> 10)]
+    TooLarge(PathBuf),
+    /// TOML is UTF-8.
+    #[error("{}:{line}: is not UTF-8 on this line; save the file as UTF-8", .path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// The first line that is not.
+        line: usize,
+    },
+    /// It was read, and is wrong.
+    #[error(transparent)]
+    Invalid(#[from] Report),
+}
+
+/// So large that no real file comes near, so small that a log or a disk image given by mistake is seen at once.
+const LARGEST: u64 = 1 << 20;
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// That it cannot be read, or everything that is wrong in it.
+pub fn load(path: &Path) -> Result<Loaded, Failure> {
+    let text = read_text(path)?;
+    Ok(parse(path, &text)?)
+}
+
+fn read_text(path: &Path) -> Result<String, Failure> {
+    let failure = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::Missing(path.to_owned()),
+        io::ErrorKind::IsADirectory => Failure::Folder(path.to_owned()),
+        _ => Failure::Unreadable(path.to_owned(), error),
+    };
+    let mut bytes = Vec::new();
+    // Limited while reading: not every file knows its size beforehand.
+    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(failure)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Failure::TooLarge(path.to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        Failure::NotUtf8 { path: path.to_owned(), line: 1 + good.iter().filter(|b| **b == b'\n').count() }
+    })
+}
+
+/// Understands a configuration. The name of the file is for the report, its folder for relative paths.
+///
+/// # Errors
+/// Everything that is wrong.
+pub fn parse(file_name: &Path, text: &str) -> Result<Loaded, Report> {
+    let (document, syntax_errors) = DeTable::parse_recoverable(text);
+    let notes = Notes::new(text, document.get_ref(), &syntax_errors);
+    let raw = Raw::read(&Table::root(document.get_ref(), &notes));
+    // Where the parser lost a part, names would be unknown that are in the file.
+    let config = match notes.does_not_parse() {
+        true => None,
+        false => lower::lower(raw, file_name.parent().unwrap_or(Path::new("")), &notes),
+    };
+    let (problems, warnings) = notes.into_reports(file_name);
+    match config {
+        Some(config) if problems.is_empty() => Ok(Loaded { config, warnings }),
+        _ => Err(problems),
+    }
+}
+
+#[cfg(test)]
+mod tests;

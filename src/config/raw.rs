@@ -1,0 +1,234 @@
+//! The tables of `gateway.toml` as they are written: each value is of its type, no name is resolved, nothing is
+//! compared.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use super::keys::{self, Keys};
+use super::problem::{Place, Placed};
+use super::read::{List, Named, Section, Table, right};
+use super::values::{Port, Size, Timeout, Workers};
+use crate::addr::{ListenAddr, Network};
+use crate::host::{HostName, HostPattern};
+use crate::limits::Limits;
+use crate::route::path::PathPrefix;
+use crate::route::upstream::{Protocol, ServerAddr};
+use crate::telemetry::LogSpec;
+use crate::tls::MinVersion;
+
+/// The whole file. A section that is `None` is no table, which is noted.
+pub(super) struct Raw {
+    pub(super) listen: Option<RawListen>,
+    pub(super) log: Option<LogSpec>,
+    pub(super) limits: Option<Limits>,
+    pub(super) tls: Option<RawTls>,
+    pub(super) upstreams: Named<RawUpstream>,
+    pub(super) policies: Named<RawPolicy>,
+    pub(super) routes: List<RawRoute>,
+}
+
+impl Raw {
+    pub(super) fn read(root: &Table<'_>) -> Self {
+        let routes = root.require::<List<_>>("routes", NO_ROUTES);
+        if routes.as_ref().is_some_and(|routes| routes.value.is_empty()) {
+            root.missing("routes", NO_ROUTES);
+        }
+        Self {
+            listen: root.section("listen"),
+            log: root.section("log"),
+            limits: root.section("limits"),
+            tls: root.section("tls"),
+            upstreams: root.plain("upstreams").unwrap_or_default(),
+            policies: root.plain("policies").unwrap_or_default(),
+            routes: routes.map(|routes| routes.value).unwrap_or_default(),
+        }
+    }
+}
+
+const NO_ROUTES: &str = "there is none, so every request would get 404; write a [[routes]] table";
+
+/// `[listen]`.
+pub(super) struct RawListen {
+    pub(super) https: Vec<Placed<ListenAddr>>,
+    pub(super) http: Vec<Placed<ListenAddr>>,
+    pub(super) public_port: Option<u16>,
+    pub(super) workers: usize,
+}
+
+impl Section for RawListen {
+    const KEYS: &'static Keys = &keys::LISTEN;
+
+    fn read(table: &Table<'_>) -> Self {
+        let https = table.plain::<List<_>>("https");
+        if !table.has("https") || https.as_ref().is_some_and(Vec::is_empty) {
+            table.missing(
+                "https",
+                "there is no TLS listener, and plain ones only redirect; write https = [\"[::]:443\"]",
+            );
+        }
+        Self {
+            https: right(https),
+            http: right(table.plain("http")),
+            public_port: table.plain("public_port").map(|Port(port)| port),
+            workers: table.plain("workers").map_or(0, |Workers(workers)| workers),
+        }
+    }
+}
+
+impl Section for LogSpec {
+    const KEYS: &'static Keys = &keys::LOG;
+
+    fn read(table: &Table<'_>) -> Self {
+        let default = Self::default();
+        Self {
+            format: table.plain("format").unwrap_or(default.format),
+            access: table.plain("access").unwrap_or(default.access),
+        }
+    }
+}
+
+impl Section for Limits {
+    const KEYS: &'static Keys = &keys::LIMITS;
+
+    fn read(table: &Table<'_>) -> Self {
+        let default = Self::default();
+        let count = |key, default| table.plain(key).map_or(default, NonZeroUsize::get);
+        let timeout = |key, default| table.plain(key).map_or(default, |Timeout(time)| time);
+        let exempt = table.plain::<List<Network>>("exempt");
+        Self {
+            connections: count("connections", default.connections),
+            connections_per_client: count("connections_per_client", default.connections_per_client),
+            requests_per_client: table.plain("requests_per_client").unwrap_or(default.requests_per_client),
+            exempt: exempt.map_or(default.exempt, |list| list.into_iter().flatten().map(|net| net.value).collect()),
+            header_timeout: timeout("header_timeout", default.header_timeout),
+            idle_timeout: timeout("idle_timeout", default.idle_timeout),
+            body: table.plain("body").map_or(default.body, |Size(bytes)| bytes),
+            drain: table.plain("drain").unwrap_or(default.drain),
+        }
+    }
+}
+
+/// `[tls]`.
+pub(super) struct RawTls {
+    pub(super) min_version: Option<MinVersion>,
+    pub(super) certificates: Vec<Placed<RawPair>>,
+    pub(super) self_signed: Vec<Placed<HostName>>,
+    pub(super) default: bool,
+}
+
+impl Section for RawTls {
+    const KEYS: &'static Keys = &keys::TLS;
+
+    fn read(table: &Table<'_>) -> Self {
+        let certificates = table.plain::<List<_>>("certificates");
+        let self_signed = table.plain::<List<_>>("self_signed");
+        let none = |key, list_is_empty: Option<bool>| !table.has(key) || list_is_empty == Some(true);
+        if none("certificates", certificates.as_ref().map(Vec::is_empty))
+            && none("self_signed", self_signed.as_ref().map(Vec::is_empty))
+        {
+            table.missing(
+                "certificates",
+                "there is no certificate; write certificates = [{ cert = \"…\", key = \"…\" }], \
+                 or for development self_signed = [\"localhost\"]",
+            );
+        }
+        Self {
+            min_version: table.plain("min_version"),
+            certificates: right(certificates),
+            self_signed: right(self_signed),
+            default: table.plain("default").unwrap_or(false),
+        }
+    }
+}
+
+/// One of `tls.certificates`.
+pub(super) struct RawPair {
+    pub(super) cert: Option<PathBuf>,
+    /// Not written: the certificate's file has the key too.
+    pub(super) key: Option<PathBuf>,
+}
+
+impl Section for RawPair {
+    const KEYS: &'static Keys = &keys::PAIR;
+
+    fn read(table: &Table<'_>) -> Self {
+        let cert = table.require("cert", "missing; write the path of a PEM file");
+        Self { cert: cert.map(|cert| cert.value), key: table.plain("key") }
+    }
+}
+
+/// `[upstreams.NAME]`.
+pub(super) struct RawUpstream {
+    pub(super) servers: Option<Placed<List<ServerAddr>>>,
+    pub(super) protocol: Protocol,
+}
+
+impl Section for RawUpstream {
+    const KEYS: &'static Keys = &keys::UPSTREAM;
+
+    fn read(table: &Table<'_>) -> Self {
+        Self {
+            servers: table.require("servers", "missing; write servers = [\"http://127.0.0.1:8088\"]"),
+            protocol: table.plain("protocol").unwrap_or_default(),
+        }
+    }
+}
+
+/// `[policies.NAME]`.
+pub(super) struct RawPolicy {
+    pub(super) allow: Option<Placed<List<Network>>>,
+}
+
+impl Section for RawPolicy {
+    const KEYS: &'static Keys = &keys::POLICY;
+
+    fn read(table: &Table<'_>) -> Self {
+        let missing = "missing; write the networks that may pass, allow = [\"10.8.0.0/16\"]";
+        // Tokens are the other way to be let in, and for them it was said that they are not there yet.
+        let allow = if table.has("issuers") { table.get("allow") } else { table.require("allow", missing) };
+        Self { allow }
+    }
+}
+
+/// One of `[[routes]]`.
+pub(super) struct RawRoute {
+    pub(super) place: Place,
+    pub(super) host: Option<Placed<HostPattern>>,
+    /// A host is written, but it is none: the route is not one for every host.
+    pub(super) host_is_wrong: bool,
+    pub(super) path: Option<Placed<PathPrefix>>,
+    pub(super) upstream: Option<Placed<String>>,
+    pub(super) policy: Option<Placed<String>>,
+    pub(super) body: Option<u64>,
+    pub(super) strip_prefix: Option<Placed<PathPrefix>>,
+    pub(super) rewrite: Option<Placed<PathPrefix>>,
+    pub(super) i_know_this_is_open: Option<Placed<bool>>,
+}
+
+impl Section for RawRoute {
+    const KEYS: &'static Keys = &keys::ROUTE;
+
+    fn read(table: &Table<'_>) -> Self {
+        let has_later_target = keys::LATER_TARGETS.iter().any(|key| table.has(key));
+        let upstream = match has_later_target {
+            true => table.get("upstream"),
+            false => table.require("upstream", "missing; write where the route leads, a name from [upstreams]"),
+        };
+        let host = table.get("host");
+        Self {
+            place: table.place().clone(),
+            host_is_wrong: host.is_none() && table.has("host"),
+            host,
+            path: table.require("path", "missing; write path = \"/\" for every path"),
+            upstream,
+            policy: table.require(
+                "policy",
+                "missing; every route needs one: a name from [policies], or \"open\" to let everybody pass",
+            ),
+            body: table.plain("body").map(|Size(bytes)| bytes),
+            strip_prefix: table.get("strip_prefix"),
+            rewrite: table.get("rewrite"),
+            i_know_this_is_open: table.get("i_know_this_is_open"),
+        }
+    }
+}

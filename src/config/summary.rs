@@ -1,0 +1,96 @@
+//! What `ianitor check` shows of a good file: who is let in where, on one screen.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use super::Config;
+use crate::addr::ListenAddr;
+use crate::policy::{Policy, Rule};
+use crate::route::{Route, RouteTable, Target};
+
+/// Listeners, hosts, routes and policies as a text of aligned columns, one line each, a newline at the end.
+pub fn summary(config: &Config) -> String {
+    let mut out = String::new();
+    section(&mut out, "listeners", listeners(config));
+    section(&mut out, "hosts", hosts(&config.routes));
+    section(&mut out, "routes", routes(&config.routes));
+    section(&mut out, "policies", policies(config));
+    out
+}
+
+type Row = Vec<String>;
+
+fn listeners(config: &Config) -> Vec<Row> {
+    let redirect_port = config.listen.public_port.or(config.listen.https.first().map(|first| first.port()));
+    let https = |addr: &ListenAddr| vec!["https".to_owned(), addr.to_string()];
+    let http = |addr: &ListenAddr| {
+        let to = redirect_port.map_or(String::new(), |port| format!("redirects to https, port {port}"));
+        vec!["http".to_owned(), addr.to_string(), to]
+    };
+    config.listen.https.iter().map(https).chain(config.listen.http.iter().map(http)).collect()
+}
+
+fn hosts(table: &RouteTable) -> Vec<Row> {
+    let named: BTreeSet<_> = table.routes().iter().filter_map(|route| route.host.as_ref()).collect();
+    let rest = table.routes().iter().any(|route| route.host.is_none());
+    let every = if named.is_empty() { "every host" } else { "every other host" };
+    named.iter().map(ToString::to_string).chain(rest.then(|| every.to_owned())).map(|host| vec![host]).collect()
+}
+
+fn routes(table: &RouteTable) -> Vec<Row> {
+    let head = ["HOST", "PATH", "UPSTREAM", "SERVER", "PROTOCOL", "POLICY"].map(str::to_owned).to_vec();
+    std::iter::once(head).chain(table.routes().iter().map(|route| route_row(table, route))).collect()
+}
+
+fn route_row(table: &RouteTable, route: &Route) -> Row {
+    let Target::Forward(forward) = &route.target;
+    let upstream = table.upstream(forward.upstream);
+    let host = route.host.as_ref().map_or("*".to_owned(), ToString::to_string);
+    let path = match forward.path.is_none() {
+        true => route.path.to_string(),
+        false => format!("{} => {}", route.path, forward.path.to_upstream(route.path.as_str())),
+    };
+    vec![
+        host,
+        path,
+        upstream.name.to_string(),
+        upstream.server.to_string(),
+        upstream.protocol.name().to_owned(),
+        route.policy.name().to_owned(),
+    ]
+}
+
+fn policies(config: &Config) -> Vec<Row> {
+    let mut rows: Vec<Row> = config.policies.iter().map(|policy| policy_row(policy)).collect();
+    let open = config.routes.routes().iter().find(|route| route.policy.name() == Policy::OPEN);
+    rows.extend(open.map(|route| policy_row(&route.policy)));
+    rows
+}
+
+fn policy_row(policy: &Policy) -> Row {
+    let who = match policy.rule() {
+        Rule::Open => "everybody".to_owned(),
+        Rule::Allow(networks) => networks.to_string(),
+    };
+    vec![policy.name().to_owned(), who]
+}
+
+fn section(out: &mut String, title: &str, rows: Vec<Row>) {
+    if rows.is_empty() {
+        return;
+    }
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    out.push_str(title);
+    out.push('\n');
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            // Writing to a String does not fail.
+            let _ = write!(line, "  {cell:width$}");
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+}

@@ -1,0 +1,176 @@
+//! Numbers with a unit: durations, sizes and rates.
+
+use std::time::Duration;
+
+use crate::limits::Rate;
+
+/// Deadlines are added to clocks, which have an end.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// `500ms`, `10s`, `5m`, `1h`, `1d`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = split(text);
+    let unit = match unit {
+        _ if number.is_empty() => Err(no_duration()),
+        "" => Err(format!("has no unit; write \"{number}s\" for seconds")),
+        unit => time_unit(unit).ok_or_else(no_duration),
+    }?;
+    let times = number.parse::<u32>().ok();
+    times.and_then(|times| unit.checked_mul(times)).filter(|d| *d <= LONGEST).ok_or("is longer than a year".to_owned())
+}
+
+fn no_duration() -> String {
+    "is not a duration, such as \"500ms\", \"10s\", \"5m\", \"1h\" or \"1d\"".to_owned()
+}
+
+fn time_unit(unit: &str) -> Option<Duration> {
+    Some(match unit {
+        "ms" => Duration::from_millis(1),
+        "s" => Duration::from_secs(1),
+        "m" => Duration::from_secs(60),
+        "h" => Duration::from_secs(3_600),
+        "d" => Duration::from_secs(86_400),
+        _ => return None,
+    })
+}
+
+/// `512B`, `64KiB`, `1MiB`, `2GiB`, and `64KB`, `1MB`, `2GB` for powers of ten.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let (number, unit) = split(text);
+    let unit: u64 = match unit {
+        _ if number.is_empty() => return Err(no_size()),
+        "" => return Err(format!("has no unit; write \"{number}B\", or {number} without quotes, for bytes")),
+        "B" => 1,
+        "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(no_size()),
+    };
+    number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).ok_or("is too large".to_owned())
+}
+
+fn no_size() -> String {
+    "is not a size, such as \"512B\", \"64KiB\" or \"1MiB\"".to_owned()
+}
+
+/// `2000/s`, `300/m`, `50/10s`.
+pub(super) fn rate(text: &str) -> Result<Rate, String> {
+    const FORM: &str = "is not a rate, such as \"2000/s\", \"300/m\" or \"50/10s\"";
+    let (events, per) = text.split_once('/').ok_or(FORM)?;
+    if split(events) != (events, "") || events.is_empty() {
+        return Err(FORM.to_owned());
+    }
+    let per = time_unit(per).map_or_else(|| duration(per).map_err(|_| FORM.to_owned()), Ok)?;
+    let events: u32 = events.parse().map_err(|_| "is a higher rate than can be counted".to_owned())?;
+    if events == 0 || per.is_zero() {
+        return Err("must allow at least one in some time".to_owned());
+    }
+    Ok(Rate { events, per })
+}
+
+/// The digits in front, and what follows them.
+fn split(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, millis) in [
+            ("500ms", 500),
+            ("10s", 10_000),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("1d", 86_400_000),
+            ("0s", 0),
+            ("007s", 7_000),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for (text, want) in [
+            ("", "not a duration"),
+            ("s", "not a duration"),
+            ("10", "\"10s\""),
+            ("10 s", "not a duration"),
+            ("1.5s", "not a duration"),
+            ("-1s", "not a duration"),
+            ("+1s", "not a duration"),
+            ("1S", "not a duration"),
+            ("1w", "not a duration"),
+            ("1m30s", "not a duration"),
+            ("١s", "not a duration"),
+            ("367d", "longer than a year"),
+            ("99999999999999999999ms", "longer than a year"),
+            ("4294967295d", "longer than a year"),
+        ] {
+            let got = duration(text).unwrap_err();
+            assert!(got.contains(want), "{text}: {got}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("0B", 0),
+            ("512B", 512),
+            ("64KiB", 65_536),
+            ("1MiB", 1 << 20),
+            ("2GiB", 2 << 30),
+            ("1KB", 1_000),
+            ("1MB", 1_000_000),
+            ("1GB", 1_000_000_000),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for (text, want) in [
+            ("", "not a size"),
+            ("MiB", "not a size"),
+            ("1024", "\"1024B\""),
+            ("1 MiB", "not a size"),
+            ("1mib", "not a size"),
+            ("64k", "not a size"),
+            ("-1B", "not a size"),
+            ("1.5MiB", "not a size"),
+            ("99999999999999999999B", "too large"),
+            ("18446744073709551615GiB", "too large"),
+        ] {
+            let got = size(text).unwrap_err();
+            assert!(got.contains(want), "{text}: {got}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        for (text, events, millis) in [
+            ("2000/s", 2000, 1_000),
+            ("300/m", 300, 60_000),
+            ("50/10s", 50, 10_000),
+            ("5/100ms", 5, 100),
+            ("1/d", 1, 86_400_000),
+        ] {
+            assert_eq!(rate(text), Ok(Rate { events, per: Duration::from_millis(millis) }), "{text}");
+        }
+        for (text, want) in [
+            ("", "not a rate"),
+            ("2000", "not a rate"),
+            ("/s", "not a rate"),
+            ("2000/", "not a rate"),
+            ("2000/x", "not a rate"),
+            ("20.5/s", "not a rate"),
+            ("-1/s", "not a rate"),
+            ("1/s/s", "not a rate"),
+            ("0/s", "at least one"),
+            ("5/0s", "at least one"),
+            ("99999999999/s", "higher rate"),
+        ] {
+            let got = rate(text).unwrap_err();
+            assert!(got.contains(want), "{text}: {got}");
+        }
+    }
+}

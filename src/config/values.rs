@@ -1,0 +1,170 @@
+//! How each domain type is written in `gateway.toml`. Most parse themselves; here they get the hints that only a
+//! configuration file needs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::problem::quoted;
+use super::read::{Read, Value};
+use super::units;
+use crate::addr::{ListenAddr, Network};
+use crate::host::{HostName, HostPattern};
+use crate::limits::Rate;
+use crate::route::path::{BadPath, PathPrefix};
+use crate::route::upstream::{Protocol, ServerAddr};
+use crate::telemetry::LogFormat;
+use crate::tls::MinVersion;
+
+impl Read for ListenAddr {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse("a string")
+    }
+}
+
+impl Read for Network {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse("a string")
+    }
+}
+
+impl Read for ServerAddr {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse("a string")
+    }
+}
+
+impl Read for HostName {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse_with("a string", |text| text.parse().map_err(|_| bad_host(text)))
+    }
+}
+
+impl Read for HostPattern {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse_with("a string", |text| match text {
+            "*" => Err("is not needed: a route without host serves every host; take it out"),
+            _ => text.parse().map_err(|_| bad_host(text)),
+        })
+    }
+}
+
+/// The slips that are made with hosts.
+fn bad_host(text: &str) -> &'static str {
+    if text.contains("://") || text.contains('/') {
+        "is a URL; write the host name alone"
+    } else if text.parse::<std::net::Ipv6Addr>().is_ok() {
+        "needs brackets around the address: \"[::1]\""
+    } else if text.parse::<crate::host::Authority>().is_ok() {
+        "has a port; write the host name alone, a route serves it on every listener"
+    } else if text.contains('*') {
+        "has a wildcard where none can be; only the first label of a route's host can be \"*\""
+    } else if !text.is_ascii() {
+        "is not ASCII; write the \"xn--\" form of the name"
+    } else {
+        "is not a host name or IP address"
+    }
+}
+
+impl Read for PathPrefix {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse_with("a string", path)
+    }
+}
+
+fn path(text: &str) -> Result<PathPrefix, String> {
+    // No request has these in its path, so such a route would never be found.
+    if let Some(c) = text.chars().find(|c| matches!(c, '?' | '#' | ' ' | '<' | '>' | '"' | '`')) {
+        return Err(format!("has a {c:?}; paths have no query, and other characters are percent-encoded"));
+    }
+    text.parse().map_err(|why| match why {
+        BadPath::NotAbsolute => "does not begin with \"/\"".to_owned(),
+        why => format!("is ambiguous: {why}"),
+    })
+}
+
+impl Read for Protocol {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.choose("protocol", &Self::NAMES)
+    }
+}
+
+impl Read for LogFormat {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.choose("format", &[("text", Self::Text), ("json", Self::Json)])
+    }
+}
+
+impl Read for MinVersion {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse_with("\"1.2\" or \"1.3\" in quotes", |text| match text {
+            "1.2" => Ok(Self::Tls12),
+            "1.3" => Ok(Self::Tls13),
+            _ => Err("is no version that is served; write \"1.2\" or \"1.3\""),
+        })
+    }
+}
+
+impl Read for PathBuf {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        match value.text("a string")? {
+            "" => value.refuse("is empty; write the path of a file"),
+            text if text.contains('\0') => value.refuse(format!("{} has a NUL, which no path has", quoted(text))),
+            text => Some(Self::from(text)),
+        }
+    }
+}
+
+impl Read for Duration {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse_with("a duration such as \"10s\"", units::duration)
+    }
+}
+
+/// A duration that cannot be nothing.
+pub(super) struct Timeout(pub(super) Duration);
+
+impl Read for Timeout {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        let time = Duration::read(value)?;
+        if time.is_zero() { value.refuse("must be longer than nothing") } else { Some(Self(time)) }
+    }
+}
+
+impl Read for Rate {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse_with("a rate such as \"2000/s\"", units::rate)
+    }
+}
+
+/// A number of bytes.
+pub(super) struct Size(pub(super) u64);
+
+impl Read for Size {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        let bytes = match value.integer() {
+            Some(_) => value.integer_in(0, u64::MAX),
+            None => value.parse_with("a size such as \"1MiB\"", units::size),
+        };
+        bytes.map(Self)
+    }
+}
+
+/// A port that a client can be sent to.
+pub(super) struct Port(pub(super) u16);
+
+impl Read for Port {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.integer_in(1, u16::MAX.into()).and_then(|port| u16::try_from(port).ok()).map(Self)
+    }
+}
+
+/// A number of threads.
+pub(super) struct Workers(pub(super) usize);
+
+impl Read for Workers {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        /// More than any machine has cores: a slip.
+        const MOST: u64 = 1024;
+        value.integer_in(0, MOST).and_then(|workers| usize::try_from(workers).ok()).map(Self)
+    }
+}

@@ -1,0 +1,201 @@
+//! One worker: a thread with a runtime of its own, its listening sockets, its connections.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::net::TcpListener as StdListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, oneshot};
+use tracing_appender::non_blocking::NonBlocking;
+
+use crate::addr::{ListenAddr, PeerAddr};
+use crate::listen::{self, Kind};
+use crate::policy::Facts;
+use crate::proxy::tunnel::{CloseOrder, TunnelControl};
+use crate::registry::Registry;
+use crate::serve::snapshot::{Local, Snapshot};
+use crate::serve::{Worker, conn};
+use crate::slot::Slots;
+use crate::telemetry::access::{AccessSink, End};
+use crate::telemetry::request_id::RequestIds;
+use crate::tick::{TICK, Ticks};
+
+/// What a listener is known by over reloads.
+pub(super) type ListenerKey = (Kind, ListenAddr);
+
+/// One worker's share of a listener.
+#[derive(Debug)]
+pub(super) struct Share {
+    pub(super) key: ListenerKey,
+    pub(super) socket: StdListener,
+}
+
+/// What the control runtime tells a worker.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Take up a configuration: open these listeners, then close all that are not in `keep`.
+    Reload { snapshot: Arc<Snapshot>, open: Vec<Share>, keep: Vec<ListenerKey>, done: oneshot::Sender<io::Result<()>> },
+    /// Accept nothing more and end each connection after what is under way; tunnels go on.
+    Drain,
+    /// Close the tunnels.
+    CloseTunnels,
+    /// End now, whatever is open.
+    Stop,
+}
+
+/// The control runtime's hold on a worker.
+#[derive(Debug)]
+pub(super) struct Handle {
+    pub(super) commands: mpsc::UnboundedSender<Command>,
+    pub(super) thread: JoinHandle<()>,
+}
+
+/// What a worker starts with.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) shares: Vec<Share>,
+    pub(super) slots: Arc<Slots>,
+    pub(super) access: Option<NonBlocking>,
+}
+
+/// Starts a worker's thread. When it ends, for whatever reason, `ended` is dropped.
+pub(super) fn spawn(number: usize, setup: Setup, ended: mpsc::Sender<()>) -> io::Result<Handle> {
+    let (commands, inbox) = mpsc::unbounded_channel();
+    let runtime = move || Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        let _ended = ended;
+        match runtime() {
+            Ok(runtime) => runtime.block_on(run(setup, inbox)),
+            Err(error) => tracing::error!(%error, "a worker could not start"),
+        }
+    })?;
+    Ok(Handle { commands, thread })
+}
+
+async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
+    let worker = new_worker(setup.snapshot, setup.slots, setup.access);
+    tokio::task::spawn_local(keep_time(Rc::clone(&worker)));
+    let mut doors = Doors { worker: Rc::clone(&worker), open: HashMap::new() };
+    if let Err(error) = doors.open(setup.shares) {
+        tracing::error!(%error, "a worker could not take up its listeners");
+        return;
+    }
+    while let Some(command) = inbox.recv().await {
+        match command {
+            Command::Reload { snapshot, open, keep, done } => {
+                let _ = done.send(doors.reload(snapshot, open, &keep));
+            }
+            Command::Drain => {
+                doors.open.clear();
+                worker.drain();
+            }
+            Command::CloseTunnels => {
+                let order = CloseOrder { code: 1001, reason: "going away", end: End::Drain };
+                worker.tunnels.each(|tunnel| tunnel.close(order));
+            }
+            Command::Stop => break,
+        }
+    }
+    worker.access.set_stopping();
+}
+
+fn new_worker(snapshot: Arc<Snapshot>, slots: Arc<Slots>, access: Option<NonBlocking>) -> Rc<Worker> {
+    let ticks = Ticks::new();
+    let access = AccessSink::new(access);
+    access.configure(snapshot.log.format, snapshot.log.access);
+    Rc::new(Worker {
+        local: RefCell::new(Local::new(snapshot, &ticks, None)),
+        ticks,
+        connections: Registry::new(),
+        tunnels: Registry::new(),
+        access,
+        ids: RequestIds::new(),
+        slots,
+        draining: Cell::new(false),
+    })
+}
+
+/// The tick: deadlines, idle upstream connections, gathered log lines.
+async fn keep_time(worker: Rc<Worker>) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        worker.ticks.advance();
+        let local = worker.local();
+        worker.connections.each(|connection| connection.sweep(&local.snapshot.limits));
+        local.sweep();
+        worker.access.flush();
+    }
+}
+
+/// The worker's open listeners; dropping one's sender ends its accept loop.
+struct Doors {
+    worker: Rc<Worker>,
+    open: HashMap<ListenerKey, oneshot::Sender<()>>,
+}
+
+impl Doors {
+    fn open(&mut self, shares: Vec<Share>) -> io::Result<()> {
+        let mut sockets = Vec::new();
+        for share in shares {
+            let port = share.socket.local_addr()?.port();
+            sockets.push((share.key, port, TcpListener::from_std(share.socket)?));
+        }
+        for (key, port, socket) in sockets {
+            let (stop, stopped) = oneshot::channel::<()>();
+            let worker = Rc::clone(&self.worker);
+            let handle = move |stream, peer| admit(stream, peer, key.0, port, &worker);
+            tokio::task::spawn_local(listen::accept(socket, handle, async {
+                let _ = stopped.await;
+            }));
+            self.open.insert(key, stop);
+        }
+        Ok(())
+    }
+
+    fn reload(&mut self, snapshot: Arc<Snapshot>, open: Vec<Share>, keep: &[ListenerKey]) -> io::Result<()> {
+        self.open(open)?;
+        let worker = &self.worker;
+        worker.access.configure(snapshot.log.format, snapshot.log.access);
+        let local = Local::new(snapshot, &worker.ticks, Some(&worker.local()));
+        *worker.local.borrow_mut() = local;
+        self.open.retain(|key, _| keep.contains(key));
+        let local = worker.local();
+        worker.tunnels.each(|tunnel| judge_again(tunnel, &local));
+        Ok(())
+    }
+}
+
+/// A connection is let in if there is a slot for it.
+fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<Worker>) {
+    let slot = match worker.slots.take(peer.client(), &worker.local().snapshot.limits) {
+        Ok(slot) => slot,
+        Err(full) => {
+            tracing::warn!(%peer, reason = %full, "connection refused");
+            return;
+        }
+    };
+    let worker = Rc::clone(worker);
+    match kind {
+        Kind::Https => tokio::task::spawn_local(conn::serve_https(stream, peer, port, slot, worker)),
+        Kind::Http => tokio::task::spawn_local(conn::serve_http(stream, peer, port, slot, worker)),
+    };
+}
+
+/// A tunnel stays if its route still exists and the policy there would let it in today.
+fn judge_again(tunnel: &TunnelControl, local: &Local) {
+    let routes = &local.snapshot.routes;
+    let verdict = routes.find(&tunnel.host, &tunnel.path).map_err(|_| "route removed").and_then(|route| {
+        routes.route(route).policy.authorize(Facts { client: tunnel.client }).map_err(|_| "no longer allowed")
+    });
+    if let Err(reason) = verdict {
+        tunnel.close(CloseOrder { code: 1008, reason, end: End::Policy });
+    }
+}

@@ -1,0 +1,287 @@
+//! Bodies: a request's on its way to the upstream, an answer's on its way to the client. Nothing is gathered; each side
+//! is read as fast as the other takes it.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use super::client::{Link, Pool};
+use crate::telemetry::access::{End, Exchange};
+use crate::tick::{Alarm, Ticks};
+
+/// For the next piece of a body that has begun.
+pub const BODY_IDLE: Duration = Duration::from_secs(75);
+
+/// A client's body, counted against the route's limit.
+#[derive(Debug)]
+pub struct RequestBody(Option<Box<Streaming>>);
+
+#[derive(Debug)]
+struct Streaming {
+    incoming: Incoming,
+    left: u64,
+    stalled: Alarm,
+    exchange: Rc<Exchange>,
+}
+
+impl RequestBody {
+    /// No body.
+    pub fn empty() -> Self {
+        Self(None)
+    }
+
+    /// At most `limit` bytes of a client's body.
+    pub fn new(incoming: Incoming, limit: u64, ticks: &Rc<Ticks>, exchange: &Rc<Exchange>) -> Self {
+        if incoming.is_end_stream() {
+            return Self(None);
+        }
+        let stalled = ticks.alarm(BODY_IDLE);
+        Self(Some(Box::new(Streaming { incoming, left: limit, stalled, exchange: Rc::clone(exchange) })))
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let Some(body) = &mut self.0 else { return Poll::Ready(None) };
+        match Pin::new(&mut body.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                body.stalled.reset(BODY_IDLE);
+                let len = frame.data_ref().map_or(0, |data| data.remaining() as u64);
+                body.exchange.note(|line| line.received += len);
+                match body.left.checked_sub(len) {
+                    Some(left) => body.left = left,
+                    None => return Poll::Ready(Some(Err(BodyFault::TooLarge))),
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BodyFault::Client(error)))),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending if body.stalled.is_due(cx) => Poll::Ready(Some(Err(BodyFault::Stalled))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|body| body.incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |body| body.incoming.size_hint())
+    }
+}
+
+/// What went wrong with a client's body.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyFault {
+    /// More bytes than the route takes.
+    #[error("the body is larger than the route allows")]
+    TooLarge,
+    /// Nothing came for [`BODY_IDLE`].
+    #[error("the body stalled")]
+    Stalled,
+    /// The client broke off, or its framing was wrong.
+    #[error("the client's body broke off")]
+    Client(#[source] hyper::Error),
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub struct ResponseBody {
+    source: Source,
+    exchange: Option<Rc<Exchange>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Empty,
+    Text(Bytes),
+    Upstream(Box<UpstreamBody>),
+}
+
+impl ResponseBody {
+    /// No body.
+    pub fn empty() -> Self {
+        Self { source: Source::Empty, exchange: None }
+    }
+
+    /// A few bytes of our own.
+    pub fn text(text: impl Into<Bytes>) -> Self {
+        Self { source: Source::Text(text.into()), exchange: None }
+    }
+
+    /// What the upstream sends; the connection goes back to its pool at the end.
+    pub fn upstream(incoming: Incoming, link: Box<Link>, pool: Rc<Pool>) -> Self {
+        if incoming.is_end_stream() {
+            pool.give_back(link);
+            return Self::empty();
+        }
+        let stalled = pool.ticks().alarm(BODY_IDLE);
+        let body = UpstreamBody { incoming, link: Some(link), pool, stalled };
+        Self { source: Source::Upstream(Box::new(body)), exchange: None }
+    }
+
+    /// Follows the body to its end for the access log, whose line is written when the body is dropped.
+    pub fn followed_by(mut self, exchange: Rc<Exchange>) -> Self {
+        // Until the last byte has been handed out, the one who ended it is the client.
+        let end = if self.is_end_stream() { End::Done } else { End::Client };
+        exchange.note(|line| line.end = end);
+        self.exchange = Some(exchange);
+        self
+    }
+
+    fn note_sent(&self, frame: &Frame<Bytes>) {
+        let Some(exchange) = &self.exchange else { return };
+        let len = frame.data_ref().map_or(0, |data| data.remaining() as u64);
+        let done = self.is_end_stream();
+        exchange.note(|line| {
+            line.sent += len;
+            if done {
+                line.end = End::Done;
+            }
+        });
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let frame = match &mut self.source {
+            Source::Empty => None,
+            Source::Text(text) => {
+                let text = std::mem::take(text);
+                self.source = Source::Empty;
+                Some(Ok(Frame::data(text)))
+            }
+            Source::Upstream(body) => match body.poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        match &frame {
+            Some(Ok(frame)) => self.note_sent(frame),
+            Some(Err(cut)) => {
+                let (end, reason) = cut.for_log();
+                if let Some(exchange) = &self.exchange {
+                    exchange.note(|line| (line.end, line.reason) = (end, Some(reason)));
+                    tracing::warn!(id = %exchange.id(), error = %Chain(cut), "an answer was cut short");
+                }
+            }
+            None => {
+                if let Some(exchange) = &self.exchange {
+                    exchange.note(|line| line.end = End::Done);
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::Text(text) => text.is_empty(),
+            Source::Upstream(body) => body.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Text(text) => SizeHint::with_exact(text.len() as u64),
+            Source::Upstream(body) => body.incoming.size_hint(),
+        }
+    }
+}
+
+/// An upstream's body together with the connection that it comes over, which is driven here.
+#[derive(Debug)]
+struct UpstreamBody {
+    incoming: Incoming,
+    link: Option<Box<Link>>,
+    pool: Rc<Pool>,
+    stalled: Alarm,
+}
+
+impl UpstreamBody {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let mut polled = self.poll_incoming();
+        if polled.is_pending()
+            && let Some(link) = &mut self.link
+        {
+            let _ = link.drive(cx);
+            polled = self.poll_incoming();
+        }
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.stalled.reset(BODY_IDLE);
+                if self.incoming.is_end_stream() {
+                    self.give_back();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(Cut::Upstream(error)))),
+            Poll::Ready(None) => {
+                self.give_back();
+                Poll::Ready(None)
+            }
+            Poll::Pending if self.stalled.is_due(cx) => Poll::Ready(Some(Err(Cut::Stalled))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Bytes only come from driving the link, so nobody else has to wake us for them.
+    fn poll_incoming(&mut self) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.incoming).poll_frame(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn give_back(&mut self) {
+        if let Some(link) = self.link.take() {
+            self.pool.give_back(link);
+        }
+    }
+}
+
+/// An answer that could not be brought to its end. The client must see the cut.
+#[derive(Debug, thiserror::Error)]
+pub enum Cut {
+    /// The upstream broke off.
+    #[error("the upstream broke off in the middle of an answer")]
+    Upstream(#[source] hyper::Error),
+    /// The upstream sent nothing for [`BODY_IDLE`].
+    #[error("the upstream stalled in the middle of an answer")]
+    Stalled,
+}
+
+impl Cut {
+    fn for_log(&self) -> (End, &'static str) {
+        match self {
+            Self::Upstream(_) => (End::Upstream, "upstream_cut"),
+            Self::Stalled => (End::Timeout, "upstream_stalled"),
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+pub struct Chain<'e>(pub &'e (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! Walk with them: requests on their way to an upstream, and WebSockets.
+
+pub mod body;
+pub mod client;
+pub mod frames;
+pub mod headers;
+pub mod location;
+pub mod tunnel;
+pub mod websocket;
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Request, Response, StatusCode, Uri, Version};
+use hyper::body::Incoming;
+use tokio::net::TcpStream;
+
+use crate::route::PathChange;
+use crate::route::upstream::UpstreamSpec;
+use crate::telemetry::access::Exchange;
+use body::{BodyFault, RequestBody, ResponseBody};
+use client::{Link, Pool, SendError};
+use headers::Origin;
+use websocket::BadHandshake;
+
+/// How one request goes to its upstream.
+#[derive(Debug)]
+pub struct Via<'a> {
+    /// Where to.
+    pub upstream: &'a Arc<UpstreamSpec>,
+    /// By which connections.
+    pub pool: &'a Rc<Pool>,
+    /// How its path changes.
+    pub path: &'a PathChange,
+    /// From whom.
+    pub origin: &'a Origin,
+    /// How much body it may have.
+    pub body_limit: u64,
+    /// What its log line knows.
+    pub exchange: &'a Rc<Exchange>,
+}
+
+/// Forwards a request and returns the head of the answer, whose body streams.
+///
+/// # Errors
+/// Why there is no answer.
+pub async fn forward(mut request: Request<Incoming>, via: &Via<'_>) -> Result<Response<ResponseBody>, Error> {
+    let was_h2 = request.version() == Version::HTTP_2;
+    let public_host = request.headers().get(header::HOST).cloned();
+    prepare(&mut request, via)?;
+    let request = request.map(|body| RequestBody::new(body, via.body_limit, via.pool.ticks(), via.exchange));
+    let request = if was_h2 { frame_h2(request) } else { request };
+    let (response, link) = via.pool.send(request).await?;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Error::UnaskedUpgrade);
+    }
+    Ok(answer(response, link, via, public_host.as_ref()))
+}
+
+/// Forwards a WebSocket handshake. If the upstream agrees, its socket is returned beside the answer, with what it has
+/// already sent; if it refuses, its refusal is the answer.
+///
+/// # Errors
+/// Why there is no answer.
+pub async fn open_websocket(
+    mut request: Request<Incoming>,
+    via: &Via<'_>,
+) -> Result<(Response<ResponseBody>, Option<(TcpStream, Bytes)>), Error> {
+    websocket::check_request(&request)?;
+    let public_host = request.headers().get(header::HOST).cloned();
+    let Some(key) = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned() else {
+        return Err(BadHandshake::Key.into());
+    };
+    prepare(&mut request, via)?;
+    set_upgrade(request.headers_mut());
+    let (mut response, mut link) = via.pool.send_alone(request.map(|_| RequestBody::empty())).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok((answer(response, link, via, public_host.as_ref()), None));
+    }
+    if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut link).await {
+        return Err(Error::BadAccept);
+    }
+    headers::to_client(response.headers_mut());
+    set_upgrade(response.headers_mut());
+    Ok((response.map(|_| ResponseBody::empty()), Some(link.into_stream())))
+}
+
+/// Whether HTTP is over on the link, which follows from a 101 at once.
+async fn has_ended(link: &mut Link) -> bool {
+    poll_fn(|cx| Poll::Ready(link.drive(cx).is_ready())).await
+}
+
+fn prepare(request: &mut Request<Incoming>, via: &Via<'_>) -> Result<(), Error> {
+    // hyper has taken the framing off; what other coding there is would go on undeclared.
+    let codings = request.headers().get_all(header::TRANSFER_ENCODING);
+    if codings.iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(Error::TransferCoding);
+    }
+    headers::to_upstream(request.headers_mut(), via.origin, via.exchange.id());
+    *request.version_mut() = Version::HTTP_11;
+    if let Some(target) = upstream_target(request.uri(), via.path) {
+        *request.uri_mut() = target;
+    }
+    Ok(())
+}
+
+/// The target in origin form, where it is not that already.
+fn upstream_target(uri: &Uri, change: &PathChange) -> Option<Uri> {
+    if change.is_none() {
+        let absolute = uri.authority().is_some() || uri.scheme().is_some();
+        return absolute.then(|| uri.path_and_query().cloned().map(Uri::from)).flatten();
+    }
+    let path = change.to_upstream(uri.path());
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    PathAndQuery::try_from(target).ok().map(Uri::from)
+}
+
+/// What HTTP/2 leaves out and HTTP/1.1 needs: cookies in one line (RFC 9113, section 8.2.3), and framing for a body of
+/// unknown length, which hyper would not send with a GET.
+fn frame_h2(mut request: Request<RequestBody>) -> Request<RequestBody> {
+    let is_streaming = !hyper::body::Body::is_end_stream(request.body());
+    let headers = request.headers_mut();
+    if is_streaming && !headers.contains_key(header::CONTENT_LENGTH) {
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    let mut cookies = headers.get_all(header::COOKIE).iter();
+    if cookies.next().is_some() && cookies.next().is_some() {
+        let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+        // Each part was a header value, and so is what they make together.
+        if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+            headers.insert(header::COOKIE, whole);
+        }
+    }
+    request
+}
+
+fn set_upgrade(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+fn answer(
+    mut response: Response<Incoming>,
+    link: Box<Link>,
+    via: &Via<'_>,
+    public_host: Option<&HeaderValue>,
+) -> Response<ResponseBody> {
+    headers::to_client(response.headers_mut());
+    location::rewrite(response.headers_mut(), via, public_host);
+    // An HTTP/1.0 upstream is no reason to answer the client in 1.0.
+    *response.version_mut() = Version::HTTP_11;
+    response.map(|body| ResponseBody::upstream(body, link, Rc::clone(via.pool)))
+}
+
+/// Why a request got no answer from its upstream.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The client's fault: the handshake is wrong.
+    #[error(transparent)]
+    Handshake(#[from] BadHandshake),
+    /// The client's fault: a transfer coding other than chunked.
+    #[error("a transfer coding other than chunked")]
+    TransferCoding,
+    /// The client's fault: more body than the route takes.
+    #[error("the body is larger than the route allows")]
+    BodyTooLarge,
+    /// The client's fault: its body stalled.
+    #[error("the client's body stalled")]
+    BodyStalled,
+    /// The client's fault: its body broke off, or its framing was wrong.
+    #[error("the client's body broke off")]
+    BodyBroken,
+    /// The upstream's fault: no connection, no answer, or no HTTP.
+    #[error(transparent)]
+    Send(SendError),
+    /// The upstream's fault: 101 to a request that asked for no upgrade.
+    #[error("the upstream switched protocols without being asked to")]
+    UnaskedUpgrade,
+    /// The upstream's fault: 101 without the right `Sec-WebSocket-Accept`.
+    #[error("the upstream's 101 does not answer the WebSocket handshake")]
+    BadAccept,
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        let SendError::Http(error) = error else { return Self::Send(error) };
+        // A fault of the client's body comes back from hyper as its cause.
+        match std::error::Error::source(&error).and_then(|source| source.downcast_ref()) {
+            Some(BodyFault::TooLarge) => Self::BodyTooLarge,
+            Some(BodyFault::Stalled) => Self::BodyStalled,
+            Some(BodyFault::Client(_)) => Self::BodyBroken,
+            None => Self::Send(SendError::Http(error)),
+        }
+    }
+}

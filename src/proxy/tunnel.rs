@@ -1,0 +1,345 @@
+//! Raw tunnels: bytes go through unchanged in both directions. An idle tunnel owns no buffer; all tunnels of a worker
+//! share one. Frame headers are followed only to know where a close frame may stand.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::frames::{self, Follower};
+use crate::addr::ClientAddr;
+use crate::host::HostName;
+use crate::registry::{Registered, TaskWaker};
+use crate::telemetry::access::{End, Exchange};
+use crate::tick::{Alarm, Ticks};
+
+/// For what is left to say once one side has closed.
+const HALF_CLOSED_IDLE: Duration = Duration::from_secs(75);
+
+/// For both sides to answer a close frame of ours, and for a frame in transit to end before it.
+const CLOSE_GRACE: Duration = Duration::from_secs(2);
+
+const SCRATCH: usize = 32 * 1024;
+
+thread_local! {
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
+}
+
+/// What the worker knows of an open tunnel, and how it reaches it.
+#[derive(Debug)]
+pub struct TunnelControl {
+    /// The host of its request.
+    pub host: HostName,
+    /// The normalised path of its request.
+    pub path: Box<str>,
+    /// Whose it is.
+    pub client: ClientAddr,
+    order: Cell<Option<CloseOrder>>,
+    task: TaskWaker,
+}
+
+impl TunnelControl {
+    /// Of a tunnel that this request became.
+    pub fn new(host: HostName, path: &str, client: ClientAddr) -> Rc<Self> {
+        Rc::new(Self { host, path: path.into(), client, order: Cell::new(None), task: TaskWaker::default() })
+    }
+
+    /// Has the tunnel closed, with a close frame between two frames.
+    pub fn close(&self, order: CloseOrder) {
+        self.order.set(Some(order));
+        self.task.wake();
+    }
+}
+
+/// Why and how a tunnel is to be closed by the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloseOrder {
+    /// The code of the close frame (RFC 6455, section 7.4).
+    pub code: u16,
+    /// Its reason.
+    pub reason: &'static str,
+    /// What the access log says.
+    pub end: End,
+}
+
+/// A tunnel between a client and an upstream, with whatever has to live as long as it (`K`).
+#[derive(Debug)]
+pub struct Tunnel<C, K> {
+    client: C,
+    upstream: TcpStream,
+    /// From the client to the upstream.
+    up: Flow,
+    /// From the upstream to the client.
+    down: Flow,
+    closing: Option<Closing>,
+    half_closed: Option<Alarm>,
+    ticks: Rc<Ticks>,
+    control: Registered<TunnelControl>,
+    exchange: Rc<Exchange>,
+    first_to_end: Option<End>,
+    _kept: K,
+}
+
+#[derive(Debug)]
+struct Closing {
+    order: CloseOrder,
+    grace: Alarm,
+}
+
+impl<C: AsyncRead + AsyncWrite + Unpin, K> Tunnel<C, K> {
+    /// Joins two sides; `early` is what each had already sent beyond its handshake.
+    pub fn new(
+        (client, client_early): (C, Bytes),
+        (upstream, upstream_early): (TcpStream, Bytes),
+        control: Registered<TunnelControl>,
+        exchange: Rc<Exchange>,
+        ticks: Rc<Ticks>,
+        kept: K,
+    ) -> Self {
+        exchange.note(|line| line.tunnel = true);
+        Self {
+            client,
+            upstream,
+            up: Flow::new(&client_early),
+            down: Flow::new(&upstream_early),
+            closing: None,
+            half_closed: None,
+            ticks,
+            control,
+            exchange,
+            first_to_end: None,
+            _kept: kept,
+        }
+    }
+
+    /// Whether the tunnel is at its end.
+    fn step(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.take_order();
+        let moved = (self.up.bytes, self.down.bytes);
+        let close = self.closing.as_ref().map(|c| c.order);
+        let up = self.up.pump(cx, &mut self.client, &mut self.upstream, || {
+            close.map(|order| frames::client_close(order.code, order.reason))
+        });
+        let down = self.down.pump(cx, &mut self.upstream, &mut self.client, || {
+            close.map(|order| frames::server_close(order.code, order.reason))
+        });
+        self.note_first_end();
+        if (up.is_ready() || self.up.failed) && (down.is_ready() || self.down.failed) {
+            return Poll::Ready(());
+        }
+        if let Some(closing) = &self.closing {
+            let answered = self.up.is_over() && (self.down.is_over() || self.down.closed_by_us);
+            return if answered || closing.grace.is_due(cx) { Poll::Ready(()) } else { Poll::Pending };
+        }
+        self.judge_half_closed(cx, moved)
+    }
+
+    fn take_order(&mut self) {
+        if self.closing.is_none()
+            && let Some(order) = self.control.order.take()
+        {
+            let grace = self.ticks.alarm(CLOSE_GRACE);
+            self.first_to_end.get_or_insert(order.end);
+            self.closing = Some(Closing { order, grace });
+        }
+    }
+
+    fn note_first_end(&mut self) {
+        let end = match (self.up.is_over(), self.down.is_over()) {
+            (true, _) => End::Client,
+            (false, true) => End::Upstream,
+            (false, false) => return,
+        };
+        self.first_to_end.get_or_insert(end);
+    }
+
+    /// One side has closed and the other has nothing to say: nobody would ever notice that it is gone.
+    fn judge_half_closed(&mut self, cx: &Context<'_>, moved: (u64, u64)) -> Poll<()> {
+        if !(self.up.eof || self.down.eof) {
+            return Poll::Pending;
+        }
+        let alarm = self.half_closed.get_or_insert_with(|| self.ticks.alarm(HALF_CLOSED_IDLE));
+        if moved != (self.up.bytes, self.down.bytes) {
+            alarm.reset(HALF_CLOSED_IDLE);
+        }
+        if alarm.is_due(cx) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl<C: AsyncRead + AsyncWrite + Unpin, K: Unpin> Future for Tunnel<C, K> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let tunnel = self.get_mut();
+        tunnel.control.task.register(cx);
+        ready!(tunnel.step(cx));
+        // Whoever still listens learns that it is over; whether it can be told is no longer our concern.
+        let _ = Pin::new(&mut tunnel.client).poll_shutdown(cx);
+        let _ = Pin::new(&mut tunnel.upstream).poll_shutdown(cx);
+        Poll::Ready(())
+    }
+}
+
+impl<C, K> Drop for Tunnel<C, K> {
+    fn drop(&mut self) {
+        let end = self.first_to_end.unwrap_or(End::Drain);
+        let (received, sent) = (self.up.bytes, self.down.bytes);
+        self.exchange.note(|line| (line.end, line.received, line.sent) = (end, received, sent));
+    }
+}
+
+/// One direction.
+#[derive(Debug)]
+struct Flow {
+    /// What the writer did not take at once.
+    left: Vec<u8>,
+    off: usize,
+    follower: Follower,
+    bytes: u64,
+    /// Something was written since the last flush.
+    dirty: bool,
+    /// The reader has ended.
+    eof: bool,
+    /// The writer has been shut down or has failed.
+    shut: bool,
+    /// The writer has failed. What it said before is read by the other direction, to its end.
+    failed: bool,
+    /// A close frame of ours was the last that the writer got; what the reader still says is dropped.
+    closed_by_us: bool,
+}
+
+impl Flow {
+    fn new(early: &[u8]) -> Self {
+        let mut follower = Follower::new();
+        follower.follow(early);
+        let bytes = early.len() as u64;
+        Self {
+            left: early.to_vec(),
+            off: 0,
+            follower,
+            bytes,
+            dirty: false,
+            eof: false,
+            shut: false,
+            failed: false,
+            closed_by_us: false,
+        }
+    }
+
+    /// Whether this side has said its last word.
+    fn is_over(&self) -> bool {
+        self.eof || self.follower.has_seen_close()
+    }
+
+    /// Moves bytes until there is nothing to do. Ready when the direction is closed.
+    fn pump<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        reader: &mut R,
+        writer: &mut W,
+        close: impl Fn() -> Option<Vec<u8>>,
+    ) -> Poll<()> {
+        loop {
+            if !self.shut && ready!(self.write_left(cx, writer)).is_err() {
+                self.fail();
+            }
+            if !self.shut
+                && !self.closed_by_us
+                && self.may_close()
+                && let Some(frame) = close()
+            {
+                self.left = frame;
+                self.closed_by_us = true;
+                continue;
+            }
+            if self.eof {
+                if !self.shut {
+                    let _ = ready!(Pin::new(&mut *writer).poll_shutdown(cx));
+                    self.shut = true;
+                }
+                return Poll::Ready(());
+            }
+            match self.read_some(cx, reader, writer) {
+                Poll::Ready(()) => {}
+                Poll::Pending => {
+                    if self.dirty && !self.shut {
+                        let flushed = ready!(Pin::new(&mut *writer).poll_flush(cx));
+                        self.dirty = false;
+                        if flushed.is_err() {
+                            self.fail();
+                        }
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self) {
+        (self.shut, self.failed) = (true, true);
+        (self.left, self.off) = (Vec::new(), 0);
+    }
+
+    fn may_close(&self) -> bool {
+        self.left.is_empty() && self.follower.is_between_frames() && !self.is_over()
+    }
+
+    fn write_left<W: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, writer: &mut W) -> Poll<io::Result<()>> {
+        while self.off < self.left.len() {
+            let n = ready!(Pin::new(&mut *writer).poll_write(cx, &self.left[self.off..]))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.off += n;
+            self.dirty = true;
+        }
+        if !self.left.is_empty() {
+            (self.left, self.off) = (Vec::new(), 0);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads into the worker's buffer and writes from it at once; only what is not taken gets a buffer of its own.
+    fn read_some<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        reader: &mut R,
+        writer: &mut W,
+    ) -> Poll<()> {
+        BUFFER.with_borrow_mut(|buffer| {
+            let mut read = ReadBuf::new(buffer);
+            let result = ready!(Pin::new(reader).poll_read(cx, &mut read));
+            let bytes = read.filled();
+            if result.is_err() || bytes.is_empty() {
+                self.eof = true;
+                return Poll::Ready(());
+            }
+            self.follower.follow(bytes);
+            if self.shut || self.closed_by_us {
+                return Poll::Ready(());
+            }
+            self.bytes += bytes.len() as u64;
+            self.write_through(cx, writer, bytes);
+            Poll::Ready(())
+        })
+    }
+
+    fn write_through<W: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, writer: &mut W, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            match Pin::new(&mut *writer).poll_write(cx, bytes) {
+                Poll::Ready(Ok(n)) if n > 0 => bytes = &bytes[n..],
+                Poll::Ready(_) => return self.fail(),
+                Poll::Pending => break,
+            }
+        }
+        self.dirty = true;
+        self.left = bytes.to_vec();
+    }
+}

@@ -1,0 +1,143 @@
+//! The WebSocket opening handshake (RFC 6455, section 4) as a gateway sees it.
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Request, Version};
+
+/// Whether the client asks for a WebSocket over HTTP/1.1. Any other `Upgrade` is not for us: it is left out on the way
+/// upstream and the request goes on as an ordinary one (RFC 9110, section 7.8).
+pub fn is_upgrade<B>(request: &Request<B>) -> bool {
+    request.version() == Version::HTTP_11
+        && list_has(request.headers(), &header::UPGRADE, "websocket")
+        && list_has(request.headers(), &header::CONNECTION, "upgrade")
+}
+
+/// Checks what RFC 6455, section 4.2.1 asks of the client.
+///
+/// # Errors
+/// What is wrong.
+pub fn check_request<B>(request: &Request<B>) -> Result<(), BadHandshake> {
+    if request.method() != Method::GET {
+        return Err(BadHandshake::Method);
+    }
+    let headers = request.headers();
+    if headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(BadHandshake::Body);
+    }
+    if single(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|v| v != "13") {
+        return Err(BadHandshake::Version);
+    }
+    let key = single(headers, &header::SEC_WEBSOCKET_KEY).and_then(|k| STANDARD.decode(k.as_bytes()).ok());
+    if key.is_none_or(|k| k.len() != 16) {
+        return Err(BadHandshake::Key);
+    }
+    Ok(())
+}
+
+/// The `Sec-WebSocket-Accept` that answers a key.
+pub fn accept(key: &HeaderValue) -> String {
+    const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    let mut sha1 = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+    sha1.update(key.as_bytes());
+    sha1.update(GUID);
+    STANDARD.encode(sha1.finish())
+}
+
+/// Whether an upstream's 101 is the answer to this key.
+pub fn is_accepted(headers: &HeaderMap, key: &HeaderValue) -> bool {
+    list_has(headers, &header::UPGRADE, "websocket")
+        && list_has(headers, &header::CONNECTION, "upgrade")
+        && single(headers, &header::SEC_WEBSOCKET_ACCEPT).is_some_and(|got| got.as_bytes() == accept(key).as_bytes())
+}
+
+fn single<'h>(headers: &'h HeaderMap, name: &header::HeaderName) -> Option<&'h HeaderValue> {
+    let mut all = headers.get_all(name).iter();
+    let first = all.next()?;
+    all.next().is_none().then_some(first)
+}
+
+/// Whether a comma-separated header has a token, compared without case.
+pub fn list_has(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {
+    let mut values = headers.get_all(name).iter();
+    values.any(|value| {
+        value.as_bytes().split(|b| *b == b',').any(|t| t.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    })
+}
+
+/// Why an opening handshake is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadHandshake {
+    /// Another method than GET.
+    #[error("a WebSocket handshake is a GET")]
+    Method,
+    /// A request body.
+    #[error("a WebSocket handshake has no body")]
+    Body,
+    /// Another version than 13: answered 426 with the one that is known.
+    #[error("Sec-WebSocket-Version is not 13")]
+    Version,
+    /// The key is missing, repeated, or not 16 bytes of base64.
+    #[error("Sec-WebSocket-Key is not 16 bytes of base64")]
+    Key,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handshake() -> Request<()> {
+        Request::get("/janus-ws")
+            .header("upgrade", "WebSocket")
+            .header("connection", "keep-alive, Upgrade")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .body(())
+            .unwrap()
+    }
+
+    #[test]
+    fn the_rfcs_own_example() {
+        let key = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(accept(&key), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        let mut headers = HeaderMap::new();
+        headers.insert("upgrade", HeaderValue::from_static("WebSocket"));
+        headers.insert("connection", HeaderValue::from_static("Upgrade"));
+        headers.insert("sec-websocket-accept", HeaderValue::from_static("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+        assert!(is_accepted(&headers, &key));
+        headers.insert("sec-websocket-accept", HeaderValue::from_static("s3pPLMBiTxaQ9kYGzzhZRbK+xOp="));
+        assert!(!is_accepted(&headers, &key));
+    }
+
+    #[test]
+    fn only_websockets_are_upgrades() {
+        assert!(is_upgrade(&handshake()));
+        for (name, value) in [("upgrade", "h2c"), ("upgrade", "TLS/1.0"), ("connection", "keep-alive")] {
+            let mut request = handshake();
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+            assert!(!is_upgrade(&request), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn bad_handshakes_are_named() {
+        assert_eq!(check_request(&handshake()), Ok(()));
+        for (name, value, why) in [
+            ("sec-websocket-version", "8", BadHandshake::Version),
+            ("sec-websocket-key", "c2hvcnQ=", BadHandshake::Key),
+            ("sec-websocket-key", "not base64 at all!!!!!!!", BadHandshake::Key),
+            ("content-length", "0", BadHandshake::Body),
+        ] {
+            let mut request = handshake();
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+            assert_eq!(check_request(&request), Err(why));
+        }
+        let mut request = handshake();
+        *request.method_mut() = Method::POST;
+        assert_eq!(check_request(&request), Err(BadHandshake::Method));
+        let mut request = handshake();
+        request.headers_mut().append("sec-websocket-key", HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
+        assert_eq!(check_request(&request), Err(BadHandshake::Key));
+    }
+}

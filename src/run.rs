@@ -1,0 +1,135 @@
+//! `ianitor run`: the control runtime on the main thread, signals, reloads, the drain.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use ianitor::config;
+use ianitor::gateway::{Gateway, Running, StartError};
+use ianitor::proxy::body::Chain;
+use ianitor::telemetry;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{EXIT_CONFIG, EXIT_FAILED};
+
+/// Runs the gateway until it is told to stop.
+pub(crate) fn run(path: &Path) -> ExitCode {
+    let loaded = match config::load(path) {
+        Ok(loaded) => loaded,
+        Err(failure) => {
+            eprintln!("{}", Chain(&failure));
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    let (access, _flush_logs) = match telemetry::init(loaded.config.log.format) {
+        Ok(logs) => logs,
+        Err(error) => {
+            eprintln!("cannot start logging: {error}");
+            return ExitCode::from(EXIT_FAILED);
+        }
+    };
+    warn(&loaded.warnings);
+    let result = Gateway::bind(loaded.config).map_err(|error| failed(&error)).and_then(|gateway| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io_failed)?;
+        runtime.block_on(async {
+            let signals = Signals::new().map_err(io_failed)?;
+            let running = gateway.start(Some(access)).map_err(io_failed)?;
+            Ok(serve(running, signals, path).await)
+        })
+    });
+    result.unwrap_or_else(|code| code)
+}
+
+fn warn(warnings: &config::Report) {
+    for warning in warnings.to_string().lines() {
+        tracing::warn!("{warning}");
+    }
+}
+
+fn failed(error: &StartError) -> ExitCode {
+    tracing::error!("{}", Chain(error));
+    match error {
+        StartError::Certificates(_) => ExitCode::from(EXIT_CONFIG),
+        StartError::Bind(_) | StartError::Crypto(_) => ExitCode::from(EXIT_FAILED),
+    }
+}
+
+fn io_failed(error: std::io::Error) -> ExitCode {
+    tracing::error!(%error, "cannot start");
+    ExitCode::from(EXIT_FAILED)
+}
+
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+async fn serve(mut running: Running, mut signals: Signals, path: &Path) -> ExitCode {
+    loop {
+        tokio::select! {
+            _ = signals.hangup.recv() => reload(&mut running, path).await,
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
+            () = running.worker_ended() => {
+                tracing::error!("a worker has ended: the gateway is no longer whole and stops");
+                running.stop();
+                return ExitCode::from(EXIT_FAILED);
+            }
+        }
+    }
+    drain(running, signals).await
+}
+
+async fn reload(running: &mut Running, path: &Path) {
+    let result = match config::load(path) {
+        Ok(loaded) => {
+            warn(&loaded.warnings);
+            running.reload(loaded.config).await.map_err(|error| Chain(&error).to_string())
+        }
+        Err(failure) => Err(Chain(&failure).to_string()),
+    };
+    match result {
+        Ok(()) => tracing::info!(config = %path.display(), "reloaded"),
+        Err(problems) => {
+            tracing::error!("not reloaded, the configuration in force stays:");
+            for problem in problems.lines() {
+                tracing::error!("{problem}");
+            }
+        }
+    }
+}
+
+async fn drain(running: Running, mut signals: Signals) -> ExitCode {
+    tracing::info!(connections = running.connections(), "draining; a second signal ends at once");
+    let cut = tokio::select! {
+        cut = running.drain() => Some(cut),
+        () = signals.stop() => None,
+    };
+    running.stop();
+    match cut {
+        Some(0) => tracing::info!("stopped"),
+        Some(cut) => tracing::warn!(connections = cut, "stopped; connections were cut"),
+        None => {
+            tracing::warn!("ended by a second signal");
+            return ExitCode::from(EXIT_FAILED);
+        }
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,148 @@
+//! The outermost layer: follows each request for the access log and turns refusals into answers.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, SystemTime};
+
+use http::header::{self, HeaderValue};
+use http::{Response, StatusCode, Version};
+use hyper::body::Body as _;
+use tower::{Layer, Service};
+
+use super::body::Body;
+use super::control::{ConnControl, InFlight};
+use super::reject::Rejection;
+use super::{Arrived, Inbound};
+use crate::proxy::body::ResponseBody;
+use crate::telemetry::access::{End, Exchange, Line};
+use crate::telemetry::request_id::RequestId;
+
+/// The layer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AccessLog;
+
+impl<S> Layer<S> for AccessLog {
+    type Service = Logged<S>;
+
+    fn layer(&self, inner: S) -> Logged<S> {
+        Logged { inner }
+    }
+}
+
+/// A service whose every request is followed.
+#[derive(Debug)]
+pub(super) struct Logged<S> {
+    inner: S,
+}
+
+impl<S> Service<Arrived> for Logged<S>
+where
+    S: Service<Inbound, Response = Response<ResponseBody>, Error = Rejection, Future: Unpin>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Followed<S::Future>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, Arrived { request, conn }: Arrived) -> Self::Future {
+        let worker = &conn.worker;
+        let exchange = Exchange::begin(worker.ids.next(), conn.client, &worker.access, |id| line(id, &request, &conn));
+        let control = Rc::clone(&conn.control);
+        let unread_body = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
+        let local = worker.local();
+        let closes = worker.draining.get() && request.version() < Version::HTTP_2;
+        Followed {
+            closes,
+            under_way: Some(control.on_request()),
+            control,
+            unread_body,
+            exchange: Rc::clone(&exchange),
+            inner: self.inner.call(Inbound { request, conn, local, exchange }),
+        }
+    }
+}
+
+fn line(id: RequestId, request: &http::Request<hyper::body::Incoming>, conn: &super::ConnInfo) -> Line {
+    let header = |name| request.headers().get(name).cloned();
+    let authority = || request.uri().authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
+    Line {
+        at: SystemTime::now(),
+        id,
+        client: conn.client,
+        method: request.method().clone(),
+        uri: request.uri().clone(),
+        host: header(header::HOST).or_else(authority),
+        agent: header(header::USER_AGENT),
+        version: request.version(),
+        tunnel: false,
+        status: 0,
+        route: None,
+        upstream: None,
+        reason: None,
+        // Until there is an answer, the one who ends it is the client.
+        end: End::Client,
+        received: 0,
+        sent: 0,
+        took: Duration::ZERO,
+    }
+}
+
+/// A request on its way.
+#[derive(Debug)]
+pub(super) struct Followed<F> {
+    inner: F,
+    exchange: Rc<Exchange>,
+    control: Rc<ConnControl>,
+    under_way: Option<InFlight>,
+    unread_body: bool,
+    /// The answer is to be the connection's last.
+    closes: bool,
+}
+
+impl<F> Followed<F> {
+    fn refuse(&self, rejection: &Rejection) -> Response<ResponseBody> {
+        let (_, reason) = rejection.verdict();
+        let mut upstream = None;
+        self.exchange.note(|line| {
+            line.reason = Some(reason);
+            upstream.clone_from(&line.upstream);
+        });
+        rejection.log(&self.exchange, upstream.as_deref());
+        let mut response = rejection.answer(&self.exchange);
+        if self.unread_body {
+            // What is left of the body cannot be told from a next request.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            self.control.set_lingers();
+        }
+        response
+    }
+}
+
+impl<F> Future for Followed<F>
+where
+    F: Future<Output = Result<Response<ResponseBody>, Rejection>> + Unpin,
+{
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let mut response = match ready!(Pin::new(&mut this.inner).poll(cx)) {
+            Ok(response) => response,
+            Err(rejection) => this.refuse(&rejection),
+        };
+        let status = response.status().as_u16();
+        if this.closes && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        this.exchange.note(|line| line.status = status);
+        let under_way = this.under_way.take().unwrap_or_else(|| this.control.on_request());
+        let exchange = Rc::clone(&this.exchange);
+        Poll::Ready(Ok(response.map(|body| Body::new(body.followed_by(exchange), under_way))))
+    }
+}

@@ -1,0 +1,262 @@
+//! One client connection from accept to its last byte: handshake, HTTP, perhaps a tunnel.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::body::Body;
+use super::control::{ConnControl, Order};
+use super::io::{ConnIo, Stream};
+use super::stack::{self, Stack};
+use super::{Arrived, ConnInfo, Worker};
+use crate::addr::PeerAddr;
+use crate::proxy::body::Chain;
+use crate::proxy::headers::Origin;
+use crate::proxy::tunnel::Tunnel;
+use crate::registry::Registered;
+use crate::slot::Slot;
+use crate::tick::Ticks;
+
+/// The largest request head, and the most that is read ahead of a body.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// For a client to read its last answer, and for an end of TLS to be sent.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Requests that one HTTP/2 connection may have open: a page's worth.
+const MAX_STREAMS: u32 = 128;
+
+/// Serves a connection to a TLS listener.
+pub async fn serve_https(tcp: TcpStream, peer: PeerAddr, port: u16, slot: Slot, worker: Rc<Worker>) {
+    let limit = worker.local().snapshot.limits.header_timeout;
+    let shaken = before(limit, &worker.ticks, shake_hands(tcp, &worker)).await;
+    let tls = match shaken {
+        Some(Ok(Some(tls))) => tls,
+        Some(Ok(None)) => return,
+        Some(Err(error)) => {
+            tracing::debug!(%peer, error = %Chain(&error), "TLS handshake failed");
+            return;
+        }
+        None => {
+            tracing::debug!(%peer, "TLS handshake took longer than limits.header_timeout");
+            return;
+        }
+    };
+    let (_, session) = tls.get_ref();
+    let is_h2 = session.alpn_protocol() == Some(b"h2");
+    let sni = session.server_name().and_then(|name| name.parse().ok());
+    let conn = connection(peer, port, slot, sni, worker);
+    let stream = Stream::Tls(tls);
+    // A task of its own each, so that none keeps the size of what came before it.
+    if is_h2 {
+        tokio::task::spawn_local(drive_h2(stream, conn, stack::https()));
+    } else {
+        tokio::task::spawn_local(drive_h1(stream, conn, stack::https()));
+    }
+}
+
+/// Serves a connection to a plain listener.
+pub async fn serve_http(tcp: TcpStream, peer: PeerAddr, port: u16, slot: Slot, worker: Rc<Worker>) {
+    let conn = connection(peer, port, slot, None, worker);
+    drive_h1(Stream::Plain(tcp), conn, stack::http()).await;
+}
+
+fn connection(
+    peer: PeerAddr,
+    port: u16,
+    slot: Slot,
+    sni: Option<crate::host::HostName>,
+    worker: Rc<Worker>,
+) -> Rc<ConnInfo> {
+    let client = peer.client();
+    Rc::new(ConnInfo {
+        control: ConnControl::new(&worker.ticks),
+        worker,
+        client,
+        slot: Rc::new(slot),
+        sni,
+        origin: Origin::new(client, port),
+        last_host: RefCell::new(None),
+    })
+}
+
+/// Shakes hands; `None` if the client spoke plain HTTP and was told so, or said nothing.
+async fn shake_hands(mut tcp: TcpStream, worker: &Worker) -> std::io::Result<Option<TlsStream<TcpStream>>> {
+    const HANDSHAKE_RECORD: u8 = 0x16;
+    let mut first = [0];
+    match tcp.peek(&mut first).await? {
+        0 => return Ok(None),
+        _ if first[0] != HANDSHAKE_RECORD && first[0].is_ascii_uppercase() => {
+            tell_plain_client(&mut tcp).await?;
+            return Ok(None);
+        }
+        _ => {}
+    }
+    let config = Arc::clone(&worker.local().snapshot.tls);
+    TlsAcceptor::from(config).accept(tcp).await.map(Some)
+}
+
+async fn tell_plain_client(tcp: &mut TcpStream) -> std::io::Result<()> {
+    let text = "400 Bad Request\nThis port speaks HTTPS: use https:// in the address.\n";
+    let head = format!(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{text}",
+        text.len()
+    );
+    tcp.write_all(head.as_bytes()).await?;
+    tcp.shutdown().await?;
+    let mut sink = [0; 1024];
+    while tcp.read(&mut sink).await? > 0 {}
+    Ok(())
+}
+
+/// The future's output, or `None` if it takes longer than the limit.
+async fn before<F: Future>(limit: Duration, ticks: &Rc<Ticks>, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let alarm = ticks.alarm(limit);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if alarm.is_due(cx) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+/// A connection's requests, handed to the stack.
+struct Requests<S> {
+    stack: RefCell<S>,
+    conn: Rc<ConnInfo>,
+}
+
+impl<S: Stack> hyper::service::Service<Request<Incoming>> for Requests<S> {
+    type Response = http::Response<Body>;
+    type Error = std::convert::Infallible;
+    type Future = S::Future;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        // No layer of the stack has to be waited for: they are ready by construction.
+        self.stack.borrow_mut().call(Arrived { request, conn: Rc::clone(&self.conn) })
+    }
+}
+
+async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
+    let registered = conn.worker.connections.enter(Rc::clone(&conn.control));
+    let worker = Rc::clone(&conn.worker);
+    let slot = Rc::clone(&conn.slot);
+    let io = TokioIo::new(ConnIo::new(stream, Rc::clone(&registered)));
+    let mut http = http1::Builder::new()
+        .max_buf_size(MAX_HEAD)
+        .pipeline_flush(true)
+        .serve_connection(io, Requests { stack: RefCell::new(stack), conn });
+    let told = poll_fn(|cx| {
+        match registered.take_order(cx) {
+            Some(Order::Finish) => Pin::new(&mut http).graceful_shutdown(),
+            Some(order) => return Poll::Ready(Some(order)),
+            None => {}
+        }
+        http.poll_without_shutdown(cx).map(|ended| {
+            note_end(ended);
+            None
+        })
+    })
+    .await;
+    if told == Some(Order::Abort) {
+        return;
+    }
+    let parts = http.into_parts();
+    drop(parts.service);
+    let mut stream = parts.io.into_inner().into_inner();
+    if told == Some(Order::LateHead) {
+        tell_late(&mut stream, &worker.ticks).await;
+        return;
+    }
+    match registered.take_handoff() {
+        Some(handoff) => {
+            let entry = worker.tunnels.enter(handoff.control);
+            let ticks = Rc::clone(&worker.ticks);
+            let kept = (handoff.permit, slot);
+            let upstream = (handoff.upstream, handoff.early);
+            let tunnel = Tunnel::new((stream, parts.read_buf), upstream, entry, handoff.exchange, ticks, kept);
+            tokio::task::spawn_local(tunnel);
+        }
+        None => finish(stream, &registered, &worker.ticks).await,
+    }
+}
+
+fn note_end(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(error = %Chain(&error), "connection ended with an error");
+    }
+}
+
+/// No request is under way, so the stream is ours to answer on.
+async fn tell_late(stream: &mut Stream, ticks: &Rc<Ticks>) {
+    let answer = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let told = async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await
+    };
+    // Whoever is too slow for a head may be too slow for an answer.
+    let _ = before(LINGER, ticks, told).await;
+}
+
+/// Ends TLS and TCP. After a refusal what the client still sends is read for a while: a reset, which unread bytes cause,
+/// could overtake the answer.
+async fn finish(mut stream: Stream, control: &Registered<ConnControl>, ticks: &Rc<Ticks>) {
+    let lingers = control.lingers();
+    let end = async {
+        stream.shutdown().await?;
+        while lingers && poll_fn(|cx| discard(&mut stream, cx)).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    let _ = before(LINGER, ticks, end).await;
+}
+
+fn discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+    let mut buffer = [0; 4096];
+    let mut read = ReadBuf::new(&mut buffer);
+    Pin::new(stream).poll_read(cx, &mut read).map_ok(|()| read.filled().len())
+}
+
+/// Runs HTTP/2's streams on the worker.
+#[derive(Clone, Copy)]
+struct LocalTasks;
+
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalTasks {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+async fn drive_h2<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
+    conn.control.set_h2();
+    let registered = conn.worker.connections.enter(Rc::clone(&conn.control));
+    let io = TokioIo::new(ConnIo::new(stream, Rc::clone(&registered)));
+    let http = http2::Builder::new(LocalTasks)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEAD as u32)
+        .serve_connection(io, Requests { stack: RefCell::new(stack), conn });
+    let mut http = pin!(http);
+    poll_fn(|cx| {
+        match registered.take_order(cx) {
+            Some(Order::Finish) => http.as_mut().graceful_shutdown(),
+            Some(Order::Abort | Order::LateHead) => return Poll::Ready(()),
+            None => {}
+        }
+        http.as_mut().poll(cx).map(note_end)
+    })
+    .await;
+}

@@ -1,0 +1,279 @@
+//! One client connection as its worker sees it: what it is doing, since when, and what it is told to do.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::Context;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+
+use crate::limits::Limits;
+use crate::policy::Permit;
+use crate::proxy::tunnel::TunnelControl;
+use crate::registry::TaskWaker;
+use crate::telemetry::access::Exchange;
+use crate::tick::{TICK, Tick, Ticks};
+
+/// For a client to take what has been written for it.
+const WRITE_STALLED: Duration = Duration::from_secs(75);
+
+/// For a client to go, once told to.
+const FINISH_GRACE: Duration = Duration::from_secs(10);
+
+/// What the connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing is under way.
+    Idle,
+    /// Bytes of a request head have come, not yet all.
+    Head,
+    /// A request is being answered.
+    Busy,
+}
+
+/// What the connection is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// End after the requests under way; at once if there are none.
+    Finish,
+    /// End now: a request head took too long.
+    LateHead,
+    /// End now: the client does not take its answers, or did not go when told to.
+    Abort,
+}
+
+/// The state.
+#[derive(Debug)]
+pub struct ConnControl {
+    phase: Cell<Phase>,
+    since: Cell<Tick>,
+    blocked_since: Cell<Option<Tick>>,
+    finishing_since: Cell<Option<Tick>>,
+    in_flight: Cell<u32>,
+    served: Cell<bool>,
+    draining: Cell<bool>,
+    /// Bytes between requests are the beginning of a head: not so in HTTP/2, which has other frames.
+    is_h1: Cell<bool>,
+    /// A request was refused with its body unread: the client must not lose the answer to a reset.
+    lingers: Cell<bool>,
+    order: Cell<Option<Order>>,
+    handoff: RefCell<Option<Handoff>>,
+    task: TaskWaker,
+    ticks: Rc<Ticks>,
+}
+
+/// What a tunnel needs, from the request that became one.
+#[derive(Debug)]
+pub struct Handoff {
+    /// The upstream's socket.
+    pub upstream: TcpStream,
+    /// What it sent beyond its 101.
+    pub early: Bytes,
+    /// The tunnel's entry in the worker's list.
+    pub control: Rc<TunnelControl>,
+    /// For the access log.
+    pub exchange: Rc<Exchange>,
+    /// By what right.
+    pub permit: Permit,
+}
+
+impl ConnControl {
+    /// A connection on which nothing has happened yet.
+    pub fn new(ticks: &Rc<Ticks>) -> Rc<Self> {
+        Rc::new(Self {
+            phase: Cell::new(Phase::Idle),
+            since: Cell::new(ticks.now()),
+            blocked_since: Cell::new(None),
+            finishing_since: Cell::new(None),
+            in_flight: Cell::new(0),
+            served: Cell::new(false),
+            draining: Cell::new(false),
+            is_h1: Cell::new(true),
+            lingers: Cell::new(false),
+            order: Cell::new(None),
+            handoff: RefCell::new(None),
+            task: TaskWaker::default(),
+            ticks: Rc::clone(ticks),
+        })
+    }
+
+    /// The connection speaks HTTP/2.
+    pub fn set_h2(&self) {
+        self.is_h1.set(false);
+    }
+
+    /// Bytes came from the client.
+    pub fn on_read(&self) {
+        if self.phase.get() == Phase::Idle && self.is_h1.get() {
+            self.enter(Phase::Head);
+        }
+    }
+
+    /// The client takes bytes, or does not.
+    pub fn on_write(&self, is_blocked: bool) {
+        if !is_blocked {
+            self.blocked_since.set(None);
+        } else if self.blocked_since.get().is_none() {
+            self.blocked_since.set(Some(self.ticks.now()));
+        }
+    }
+
+    /// A request has arrived; it is under way until the guard is dropped.
+    pub fn on_request(self: &Rc<Self>) -> InFlight {
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.served.set(true);
+        self.enter(Phase::Busy);
+        InFlight(Rc::clone(self))
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
+        self.since.set(self.ticks.now());
+    }
+
+    /// A request was refused before its body was read.
+    pub fn set_lingers(&self) {
+        self.lingers.set(true);
+    }
+
+    /// Whether to wait for the client to read the last answer.
+    pub fn lingers(&self) -> bool {
+        self.lingers.get()
+    }
+
+    /// The request has become a tunnel.
+    pub fn hand_off(&self, handoff: Handoff) {
+        *self.handoff.borrow_mut() = Some(handoff);
+    }
+
+    /// The tunnel to be, once HTTP is over.
+    pub fn take_handoff(&self) -> Option<Handoff> {
+        self.handoff.borrow_mut().take()
+    }
+
+    /// Tells the connection what to do.
+    pub fn tell(&self, order: Order) {
+        self.order.set(Some(order));
+        self.finishing_since.set(self.finishing_since.get().or(Some(self.ticks.now())));
+        self.task.wake();
+    }
+
+    /// The gateway is being stopped. A connection that has not been used yet is given the time of one request head:
+    /// its request may already be on the way, and its answer will close it.
+    pub fn drain(&self) {
+        if self.served.get() {
+            self.tell(Order::Finish);
+        } else {
+            self.draining.set(true);
+        }
+    }
+
+    /// What it has been told since it last looked.
+    pub fn take_order(&self, cx: &Context<'_>) -> Option<Order> {
+        self.task.register(cx);
+        self.order.take()
+    }
+
+    /// Judges its deadlines.
+    pub fn sweep(&self, limits: &Limits) {
+        let past = |since: Tick, limit: Duration| {
+            let ticks = limit.as_millis().div_ceil(TICK.as_millis());
+            u128::from(self.ticks.now() - since) > ticks
+        };
+        let since = self.since.get();
+        let is_idle = self.phase.get() == Phase::Idle;
+        if self.blocked_since.get().is_some_and(|since| past(since, WRITE_STALLED))
+            || (is_idle && self.finishing_since.get().is_some_and(|since| past(since, FINISH_GRACE)))
+        {
+            self.tell(Order::Abort);
+        } else if self.phase.get() == Phase::Head && past(since, limits.header_timeout) {
+            self.tell(Order::LateHead);
+        } else if is_idle && self.finishing_since.get().is_none() {
+            let limit = if self.draining.get() { limits.header_timeout } else { limits.idle_timeout };
+            if past(since, limit) {
+                self.tell(Order::Finish);
+            }
+        }
+    }
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub struct InFlight(Rc<ConnControl>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let left = self.0.in_flight.get() - 1;
+        self.0.in_flight.set(left);
+        if left == 0 {
+            self.0.enter(Phase::Idle);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    fn after(ticks: &Rc<Ticks>, control: &ConnControl, wait: Duration) -> Option<Order> {
+        let limits = Limits::default();
+        let mut order = None;
+        for _ in 0..wait.as_millis() / TICK.as_millis() {
+            ticks.advance();
+            control.sweep(&limits);
+            order = order.or(control.take_order(&Context::from_waker(Waker::noop())));
+        }
+        order
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_head_has_little_time_and_an_idle_connection_more() {
+        let ticks = Ticks::new();
+        let control = ConnControl::new(&ticks);
+        assert_eq!(after(&ticks, &control, 70 * SECOND), None);
+        control.on_read();
+        assert_eq!(after(&ticks, &control, 9 * SECOND), None);
+        assert_eq!(after(&ticks, &control, 3 * SECOND), Some(Order::LateHead));
+    }
+
+    #[test]
+    fn requests_may_take_their_time() {
+        let ticks = Ticks::new();
+        let control = ConnControl::new(&ticks);
+        control.on_read();
+        let (one, two) = (control.on_request(), control.on_request());
+        assert_eq!(after(&ticks, &control, 500 * SECOND), None);
+        drop(one);
+        assert_eq!(after(&ticks, &control, 500 * SECOND), None);
+        drop(two);
+        assert_eq!(after(&ticks, &control, 74 * SECOND), None);
+        assert_eq!(after(&ticks, &control, 3 * SECOND), Some(Order::Finish));
+        assert_eq!(after(&ticks, &control, 12 * SECOND), Some(Order::Abort));
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_cut() {
+        let ticks = Ticks::new();
+        let control = ConnControl::new(&ticks);
+        let _request = control.on_request();
+        control.on_write(true);
+        assert_eq!(after(&ticks, &control, 70 * SECOND), None);
+        control.on_write(true);
+        assert_eq!(after(&ticks, &control, 10 * SECOND), Some(Order::Abort));
+        control.on_write(false);
+        assert_eq!(after(&ticks, &control, 100 * SECOND), None);
+    }
+
+    #[test]
+    fn http2_frames_between_requests_are_no_head() {
+        let ticks = Ticks::new();
+        let control = ConnControl::new(&ticks);
+        control.set_h2();
+        control.on_read();
+        assert_eq!(after(&ticks, &control, 60 * SECOND), None);
+    }
+}

@@ -1,0 +1,144 @@
+//! The steps from a raw request to an admitted one.
+
+use std::rc::Rc;
+
+use http::header::{self, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Uri};
+
+use super::reject::Rejection;
+use super::{Admitted, ConnInfo, Inbound, Normal, Routed};
+use crate::host::Authority;
+use crate::policy::Facts;
+use crate::route::path::{BadPath, NormalPath};
+use crate::route::{NoRoute, RouteId};
+
+/// The longest request target. Tokens of a few KiB fit.
+const MAX_TARGET: usize = 8 * 1024;
+
+/// The gateway's own URLs, which no route can take.
+const OWN_PREFIX: &str = "/.ianitor";
+
+pub(super) fn limit_size(inbound: Inbound) -> Result<Inbound, Rejection> {
+    let target = inbound.request.uri().path_and_query().map_or(0, |p| p.as_str().len());
+    if target > MAX_TARGET { Err(Rejection::TargetTooLong) } else { Ok(inbound) }
+}
+
+pub(super) fn limit_rate(inbound: Inbound) -> Result<Inbound, Rejection> {
+    let rate = inbound.local.snapshot.limits.requests_per_client;
+    inbound.conn.slot.request(rate).map_err(Rejection::Rate)?;
+    Ok(inbound)
+}
+
+pub(super) fn normalize(mut inbound: Inbound) -> Result<Normal, Rejection> {
+    // CONNECT asks for a proxy of another kind; TRACE would show the client what the gateway adds.
+    if matches!(*inbound.request.method(), Method::CONNECT | Method::TRACE) {
+        return Err(Rejection::Method);
+    }
+    let authority = settle_host(&mut inbound.request, &inbound.conn)?;
+    check_sni(&inbound, &authority)?;
+    let uri = inbound.request.uri();
+    let path = NormalPath::parse(uri.path())?;
+    if path.was_changed() {
+        *inbound.request.uri_mut() = with_path(uri, path.as_str())?;
+    }
+    Ok(Normal { inbound, authority })
+}
+
+/// Exactly one host, said once or twice in the same way. Afterwards it stands in `Host`, as the client wrote it.
+fn settle_host(request: &mut Request<hyper::body::Incoming>, conn: &ConnInfo) -> Result<Rc<Authority>, Rejection> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let host = match (hosts.next().cloned(), hosts.next(), request.uri().authority()) {
+        (_, Some(_), _) | (None, None, None) => return Err(Rejection::Host),
+        (Some(host), None, None) => host,
+        (host, None, Some(authority)) => {
+            let value = HeaderValue::from_str(authority.as_str()).map_err(|_| Rejection::Host)?;
+            if host.is_some_and(|host| !same_authority(&host, &value)) {
+                return Err(Rejection::Authority);
+            }
+            request.headers_mut().insert(header::HOST, value.clone());
+            value
+        }
+    };
+    known_authority(host, conn)
+}
+
+fn same_authority(a: &HeaderValue, b: &HeaderValue) -> bool {
+    matches!((parse_authority(a), parse_authority(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+fn known_authority(host: HeaderValue, conn: &ConnInfo) -> Result<Rc<Authority>, Rejection> {
+    let mut last = conn.last_host.borrow_mut();
+    if let Some((known, authority)) = &*last
+        && *known == host
+    {
+        return Ok(Rc::clone(authority));
+    }
+    let authority = Rc::new(parse_authority(&host)?);
+    // A copy of its own: the value is a slice of the whole head, which would stay alive with it.
+    if let Ok(host) = HeaderValue::from_bytes(host.as_bytes()) {
+        *last = Some((host, Rc::clone(&authority)));
+    }
+    Ok(authority)
+}
+
+fn parse_authority(host: &HeaderValue) -> Result<Authority, Rejection> {
+    host.to_str().ok().and_then(|host| host.parse().ok()).ok_or(Rejection::Host)
+}
+
+/// A browser that reuses a connection for another name must have been shown a certificate for it. Whether the same
+/// route serves both is asked once the route is known.
+fn check_sni(inbound: &Inbound, authority: &Authority) -> Result<(), Rejection> {
+    match &inbound.conn.sni {
+        Some(sni)
+            if *sni != authority.host
+                && !inbound.local.snapshot.certificates.same_certificate(sni, &authority.host) =>
+        {
+            Err(Rejection::Misdirected)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn with_path(uri: &Uri, path: &str) -> Result<Uri, Rejection> {
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let target = PathAndQuery::try_from(target).map_err(|_| Rejection::Path(BadPath::BadEscape))?;
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(target);
+    Uri::from_parts(parts).map_err(|_| Rejection::Path(BadPath::BadEscape))
+}
+
+pub(super) fn route(normal: Normal) -> Result<Routed, Rejection> {
+    let inbound = &normal.inbound;
+    let path = inbound.request.uri().path();
+    if path.strip_prefix(OWN_PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return Err(NoRoute::Path.into());
+    }
+    let routes = &inbound.local.snapshot.routes;
+    let route = routes.find(&normal.authority.host, path)?;
+    if let Some(sni) = &inbound.conn.sni
+        && *sni != normal.authority.host
+        && routes.find(sni, path) != Ok(route)
+    {
+        return Err(Rejection::Misdirected);
+    }
+    note_route(inbound, route);
+    Ok(Routed { normal, route })
+}
+
+fn note_route(inbound: &Inbound, route: RouteId) {
+    inbound.exchange.note(|line| {
+        let label = inbound.local.label(route).clone();
+        (line.route, line.upstream) = (Some(label.route), Some(label.upstream));
+    });
+}
+
+pub(super) fn authorize(routed: Routed) -> Result<Admitted, Rejection> {
+    let inbound = &routed.normal.inbound;
+    let policy = &inbound.local.snapshot.routes.route(routed.route).policy;
+    let permit = policy.authorize(Facts { client: inbound.conn.client })?;
+    Ok(Admitted { routed, permit })
+}

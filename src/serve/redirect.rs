@@ -1,0 +1,53 @@
+//! Plain HTTP: everything is sent to https with 308, which keeps method and body.
+
+use std::task::{Context, Poll};
+
+use futures_util::future::{Ready, ready};
+use http::header::{self, HeaderValue};
+use http::{Response, StatusCode};
+use tower::Service;
+
+use super::Inbound;
+use super::reject::Rejection;
+use crate::host::Authority;
+use crate::proxy::body::ResponseBody;
+
+/// The whole service of a plain listener.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Redirect;
+
+impl Service<Inbound> for Redirect {
+    type Response = Response<ResponseBody>;
+    type Error = Rejection;
+    type Future = Ready<Result<Self::Response, Rejection>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Rejection>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, inbound: Inbound) -> Self::Future {
+        ready(redirect(&inbound))
+    }
+}
+
+fn redirect(inbound: &Inbound) -> Result<Response<ResponseBody>, Rejection> {
+    let target = inbound.request.uri().path_and_query().ok_or(Rejection::Method)?;
+    let host = host(inbound)?.host;
+    let location = match inbound.local.snapshot.public_port {
+        443 => format!("https://{host}{target}"),
+        port => format!("https://{host}:{port}{target}"),
+    };
+    let location = HeaderValue::try_from(location).map_err(|_| Rejection::Host)?;
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+fn host(inbound: &Inbound) -> Result<Authority, Rejection> {
+    let mut hosts = inbound.request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok().and_then(|host| host.parse().ok()).ok_or(Rejection::Host),
+        _ => Err(Rejection::Host),
+    }
+}

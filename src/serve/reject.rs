@@ -1,0 +1,144 @@
+//! Refusals. The stranger gets a status, a few fixed words and the request id; the reason goes to the log.
+
+use std::time::Duration;
+
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+
+use crate::policy::Denied;
+use crate::proxy;
+use crate::proxy::body::{Chain, ResponseBody};
+use crate::proxy::client::SendError;
+use crate::proxy::websocket::BadHandshake;
+use crate::route::NoRoute;
+use crate::route::path::BadPath;
+use crate::telemetry::access::Exchange;
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Rejection {
+    /// The client's fault: a method that a gateway does not pass on.
+    #[error("method is not passed on")]
+    Method,
+    /// The client's fault: no `Host`, several, or one that is none.
+    #[error("not exactly one valid host")]
+    Host,
+    /// The client's fault: the target's authority is not the `Host`.
+    #[error("authority differs from Host")]
+    Authority,
+    /// The client's fault: the TLS name is not the `Host`.
+    #[error("SNI differs from Host")]
+    Misdirected,
+    /// The client's fault: a path with two readings.
+    #[error("ambiguous path: {0}")]
+    Path(#[from] BadPath),
+    /// The client's fault: a target above the size limit.
+    #[error("target is too long")]
+    TargetTooLong,
+    /// The client's fault: too many requests.
+    #[error("limits.requests_per_client is reached")]
+    Rate(Duration),
+    /// Nothing is here.
+    #[error(transparent)]
+    NoRoute(#[from] NoRoute),
+    /// The policy says no.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// It got no answer.
+    #[error(transparent)]
+    Proxy(#[from] proxy::Error),
+}
+
+impl Rejection {
+    /// The status, and the word that the log has for the reason.
+    pub(super) fn verdict(&self) -> (StatusCode, &'static str) {
+        use proxy::Error as P;
+        match self {
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method"),
+            Self::Host => (StatusCode::BAD_REQUEST, "host"),
+            Self::Authority => (StatusCode::BAD_REQUEST, "authority"),
+            Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "sni"),
+            Self::Path(_) => (StatusCode::BAD_REQUEST, "path"),
+            Self::TargetTooLong => (StatusCode::URI_TOO_LONG, "target_too_long"),
+            Self::Rate(_) => (StatusCode::TOO_MANY_REQUESTS, "rate"),
+            Self::NoRoute(NoRoute::Host) => (StatusCode::MISDIRECTED_REQUEST, "no_host"),
+            Self::NoRoute(NoRoute::Path) => (StatusCode::NOT_FOUND, "no_route"),
+            Self::Denied(Denied::Address) => (StatusCode::FORBIDDEN, "address"),
+            Self::Proxy(P::Handshake(BadHandshake::Version)) => (StatusCode::UPGRADE_REQUIRED, "websocket_version"),
+            Self::Proxy(P::Handshake(_)) => (StatusCode::BAD_REQUEST, "websocket_handshake"),
+            Self::Proxy(P::TransferCoding) => (StatusCode::NOT_IMPLEMENTED, "transfer_coding"),
+            Self::Proxy(P::BodyTooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::Proxy(P::BodyStalled) => (StatusCode::REQUEST_TIMEOUT, "body_stalled"),
+            Self::Proxy(P::BodyBroken) => (StatusCode::BAD_REQUEST, "body_broken"),
+            Self::Proxy(P::Send(SendError::Connect(_))) => (StatusCode::BAD_GATEWAY, "upstream_unreachable"),
+            Self::Proxy(P::Send(SendError::Http(_))) => (StatusCode::BAD_GATEWAY, "upstream_broken"),
+            Self::Proxy(P::Send(SendError::Late)) => (StatusCode::GATEWAY_TIMEOUT, "upstream_late"),
+            Self::Proxy(P::UnaskedUpgrade | P::BadAccept) => (StatusCode::BAD_GATEWAY, "upstream_upgrade"),
+        }
+    }
+
+    /// What an operator can do about it, where it is the upstream's fault.
+    fn advice(&self) -> Option<&'static str> {
+        use proxy::Error as P;
+        let Self::Proxy(error) = self else { return None };
+        match error {
+            P::Send(SendError::Connect(_)) => {
+                Some("is the server running, and does it listen on this address? `ianitor check --live` asks it")
+            }
+            P::Send(SendError::Http(_)) => Some(
+                "the server closed the connection or sent something that is not HTTP; Janus does so for an empty POST, \
+                 for PUT, for a wrong WebSocket subprotocol and for an address that its acl refuses: see the server's log",
+            ),
+            P::Send(SendError::Late) => {
+                Some("the server took the request and did not answer: see its log and its load")
+            }
+            P::UnaskedUpgrade | P::BadAccept => {
+                Some("the server does not speak WebSocket as RFC 6455 says: is it the right port?")
+            }
+            P::Handshake(_) | P::TransferCoding | P::BodyTooLarge | P::BodyStalled | P::BodyBroken => None,
+        }
+    }
+
+    /// Logs the reason, for the operator, where there is something to do.
+    pub(super) fn log(&self, exchange: &Exchange, upstream: Option<&str>) {
+        let id = exchange.id();
+        let error = Chain(self);
+        match self.advice() {
+            Some(advice) => tracing::warn!(%id, upstream, %error, advice, "no answer from upstream"),
+            None => tracing::debug!(%id, %error, "request refused"),
+        }
+    }
+
+    /// What the stranger gets.
+    pub(super) fn answer(&self, exchange: &Exchange) -> Response<ResponseBody> {
+        let (status, _) = self.verdict();
+        let words = status.canonical_reason().unwrap_or("Refused");
+        let text = format!("{} {words}\nrequest {}\n", status.as_u16(), exchange.id());
+        let mut response = Response::new(ResponseBody::text(text));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some((name, value)) = self.extra_header() {
+            headers.insert(name, value);
+        }
+        response
+    }
+
+    fn extra_header(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            Self::Rate(wait) => {
+                let seconds = wait.as_secs().saturating_add(1);
+                Some((header::RETRY_AFTER, HeaderValue::from(seconds)))
+            }
+            Self::Method => {
+                let methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+                Some((header::ALLOW, HeaderValue::from_static(methods)))
+            }
+            Self::Proxy(proxy::Error::Handshake(BadHandshake::Version)) => {
+                Some((header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The layers that a request passes, top to bottom.
+
+use std::convert::Infallible;
+
+use http::Response;
+use tower::{Service, ServiceBuilder};
+
+use super::Arrived;
+use super::access::AccessLog;
+use super::body::Body;
+use super::normalize::{authorize, limit_rate, limit_size, normalize, route};
+use super::redirect::Redirect;
+use super::step::Step;
+use super::target::Target;
+
+/// What serves one request.
+pub(super) trait Stack:
+    Service<Arrived, Response = Response<Body>, Error = Infallible, Future: Unpin> + Unpin + 'static
+{
+}
+
+impl<S> Stack for S where
+    S: Service<Arrived, Response = Response<Body>, Error = Infallible, Future: Unpin> + Unpin + 'static
+{
+}
+
+/// What stands behind a TLS listener. The layers have no state: everything comes along with the request.
+pub(super) fn https() -> impl Stack {
+    ServiceBuilder::new()
+        .layer(AccessLog) // outermost: every answer passes here, refusals too, which it turns into answers
+        .layer(Step(limit_size)) // before anything looks at the target's bytes
+        .layer(Step(limit_rate)) // before work is done for it
+        .layer(Step(normalize)) // one spelling from here on
+        .layer(Step(route))
+        .layer(Step(authorize)) // the only way to a permit
+        .service(Target)
+}
+
+/// What stands behind a plain listener: the way to the TLS one.
+pub(super) fn http() -> impl Stack {
+    ServiceBuilder::new().layer(AccessLog).layer(Step(limit_size)).layer(Step(limit_rate)).service(Redirect)
+}

@@ -1,0 +1,153 @@
+//! Coarse time for deadlines: one sweep per worker instead of a timer per request.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use slab::Slab;
+
+/// How often deadlines are looked at, and so how late they may be noticed.
+pub const TICK: Duration = Duration::from_millis(500);
+
+/// A moment, counted in [`TICK`]s since the worker started.
+pub type Tick = u32;
+
+/// The clock of one worker and the alarms set by it.
+#[derive(Debug, Default)]
+pub struct Ticks {
+    now: Cell<Tick>,
+    alarms: RefCell<Slab<Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    due: Tick,
+    waker: Option<Waker>,
+}
+
+impl Ticks {
+    /// A clock that stands at zero.
+    pub fn new() -> Rc<Self> {
+        Rc::default()
+    }
+
+    /// The current tick.
+    pub fn now(&self) -> Tick {
+        self.now.get()
+    }
+
+    /// The first tick by which at least so much time has passed.
+    pub fn after(&self, wait: Duration) -> Tick {
+        let ticks = wait.as_millis().div_ceil(TICK.as_millis());
+        // One more: the current tick has already partly gone.
+        self.now.get().saturating_add(Tick::try_from(ticks).unwrap_or(Tick::MAX)).saturating_add(1)
+    }
+
+    /// Moves the clock by one tick and wakes whoever waited for it.
+    pub fn advance(&self) {
+        let now = self.now.get().saturating_add(1);
+        self.now.set(now);
+        let mut due = Vec::new();
+        for (_, entry) in self.alarms.borrow_mut().iter_mut() {
+            if entry.due <= now {
+                due.extend(entry.waker.take());
+            }
+        }
+        // Woken outside the borrow: a waker may run code that drops an alarm.
+        due.into_iter().for_each(Waker::wake);
+    }
+
+    /// An alarm that goes off after so much time.
+    pub fn alarm(self: &Rc<Self>, wait: Duration) -> Alarm {
+        let due = self.after(wait);
+        let key = self.alarms.borrow_mut().insert(Entry { due, waker: None });
+        Alarm { ticks: Rc::clone(self), key, due: Cell::new(due) }
+    }
+}
+
+/// One deadline. It is forgotten on drop.
+#[derive(Debug)]
+pub struct Alarm {
+    ticks: Rc<Ticks>,
+    key: usize,
+    due: Cell<Tick>,
+}
+
+impl Alarm {
+    /// Whether the deadline has passed; if not, the task is woken when it does.
+    pub fn is_due(&self, cx: &Context<'_>) -> bool {
+        if self.due.get() <= self.ticks.now() {
+            return true;
+        }
+        let mut alarms = self.ticks.alarms.borrow_mut();
+        let waker = &mut alarms[self.key].waker;
+        if !waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        false
+    }
+
+    /// Starts anew: something has happened.
+    pub fn reset(&self, wait: Duration) {
+        let due = self.ticks.after(wait);
+        if self.due.replace(due) != due {
+            self.ticks.alarms.borrow_mut()[self.key].due = due;
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.ticks.alarms.borrow_mut().remove(self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn an_alarm_never_goes_off_early_and_wakes_once() {
+        let (ticks, count) = (Ticks::new(), Arc::new(Count::default()));
+        let waker = Waker::from(Arc::clone(&count));
+        let cx = Context::from_waker(&waker);
+        let alarm = ticks.alarm(TICK * 2);
+        for _ in 0..2 {
+            assert!(!alarm.is_due(&cx));
+            ticks.advance();
+        }
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        assert!(!alarm.is_due(&cx));
+        ticks.advance();
+        assert!(alarm.is_due(&cx));
+        ticks.advance();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn reset_puts_it_off_and_drop_forgets_it() {
+        let ticks = Ticks::new();
+        let cx = Context::from_waker(Waker::noop());
+        let alarm = ticks.alarm(TICK);
+        ticks.advance();
+        alarm.reset(TICK);
+        ticks.advance();
+        assert!(!alarm.is_due(&cx));
+        ticks.advance();
+        assert!(alarm.is_due(&cx));
+        drop(alarm);
+        assert!(ticks.alarms.borrow().is_empty());
+    }
+}

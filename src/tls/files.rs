@@ -1,0 +1,110 @@
+//! The files of the development certificates: whole or absent, never half, never somebody else's.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::pem::PemFile;
+use super::problem::Problem;
+use super::x509;
+use crate::host::HostName;
+
+/// How the common name of everything made here begins: what does not is somebody else's file.
+pub(super) const MARK: &str = "ianitor development";
+
+/// Stands before our keys, for the same purpose: keys have no names. PEM readers skip it (RFC 7468, section 2).
+const KEY_MARK: &str = "# ianitor development key\n";
+
+const KEY_MODE: u32 = 0o600;
+const CERT_MODE: u32 = 0o644;
+
+/// Where one certificate and its key are kept.
+pub(super) struct Pair {
+    pub(super) cert: PathBuf,
+    pub(super) key: PathBuf,
+}
+
+impl Pair {
+    pub(super) fn of_ca(folder: &Path) -> Self {
+        Self::new(folder, "ca")
+    }
+
+    pub(super) fn of_host(folder: &Path, host: &HostName) -> Self {
+        let host = host.as_str();
+        // A host called `ca`, or `x-key` beside `x`, would share a file with another certificate. No name ends in a
+        // dot once normalised, so that one more keeps them apart.
+        if host == "ca" || host.ends_with("-key") {
+            Self::new(folder, &format!("{host}."))
+        } else {
+            Self::new(folder, host)
+        }
+    }
+
+    fn new(folder: &Path, stem: &str) -> Self {
+        Self { cert: folder.join(format!("{stem}.pem")), key: folder.join(format!("{stem}-key.pem")) }
+    }
+
+    /// Whether writing would destroy nothing that others made; else the file and why not.
+    pub(super) fn may_be_written(&self) -> Result<(), (&Path, Problem)> {
+        is_our_cert(&self.cert).map_err(|problem| (self.cert.as_path(), problem))?;
+        is_our_key(&self.key).map_err(|problem| (self.key.as_path(), problem))
+    }
+
+    /// Writes both, each whole. A reader that comes in between sees two that do not match, and waits for the lock.
+    pub(super) fn write(&self, cert: &str, key: &str) -> Result<(), (&Path, Problem)> {
+        let key = format!("{KEY_MARK}{key}");
+        replace(&self.key, key.as_bytes(), KEY_MODE).map_err(|e| (self.key.as_path(), Problem::Write(e)))?;
+        replace(&self.cert, cert.as_bytes(), CERT_MODE).map_err(|e| (self.cert.as_path(), Problem::Write(e)))
+    }
+}
+
+fn is_our_cert(path: &Path) -> Result<(), Problem> {
+    let chain = match PemFile::read(path).and_then(|file| file.chain()) {
+        Err(Problem::Missing) => return Ok(()),
+        Err(Problem::NoCertificate) => return Err(Problem::NotOurs),
+        other => other?,
+    };
+    let cert = x509::parse(&chain[0])?;
+    let ours = x509::common_name(&cert).is_some_and(|name| name.starts_with(MARK));
+    if ours { Ok(()) } else { Err(Problem::NotOurs) }
+}
+
+fn is_our_key(path: &Path) -> Result<(), Problem> {
+    let mut head = Vec::new();
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Problem::Read(error)),
+        Ok(file) => file.take(KEY_MARK.len() as u64).read_to_end(&mut head).map_err(Problem::Read)?,
+    };
+    if head == KEY_MARK.as_bytes() { Ok(()) } else { Err(Problem::NotOurs) }
+}
+
+/// Makes the folder if need be and keeps other processes out until the value is dropped: two that make a CA at the
+/// same time would leave the certificate of one beside the key of the other.
+pub(super) fn lock(folder: &Path) -> io::Result<File> {
+    DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join(".lock"))?;
+    rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))?;
+    Ok(file)
+}
+
+/// Replaces a file by a complete one, which is on the disk before it gets the name. The caller holds the lock.
+fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let temporary = path.with_extension("pem.new");
+    // Left behind by a process that died.
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}

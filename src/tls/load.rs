@@ -1,0 +1,121 @@
+//! From a pair of files to a certificate that can be served.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SigningKey};
+use rustls::{Error as TlsError, InconsistentKeys};
+
+use super::certs::{CertInfo, Entry};
+use super::pem::{self, PemFile};
+use super::problem::{LoadError, Notice, Problem, Warning};
+use super::{PairSpec, provider, x509};
+
+/// Certificates ready to serve, and what there is to say about them.
+#[derive(Default)]
+pub(super) struct Loaded {
+    pub(super) entries: Vec<Entry>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Loaded {
+    pub(super) fn extend(&mut self, other: Self) {
+        self.entries.extend(other.entries);
+        self.warnings.extend(other.warnings);
+    }
+}
+
+/// Reads every pair, also after one has failed.
+pub(super) fn pairs(specs: &[PairSpec]) -> Result<Loaded, Vec<LoadError>> {
+    let (mut loaded, mut errors) = (Loaded::default(), Vec::new());
+    for spec in specs {
+        match pair(spec) {
+            Ok(one) => loaded.extend(one),
+            Err(more) => errors.extend(more),
+        }
+    }
+    if errors.is_empty() { Ok(loaded) } else { Err(errors) }
+}
+
+/// Reads one pair.
+pub(super) fn pair(spec: &PairSpec) -> Result<Loaded, Vec<LoadError>> {
+    let (chain, key) = read(spec)?;
+    let certified = certify(spec, chain, key).map_err(|error| vec![error])?;
+    describe(spec, certified).map_err(|problem| vec![at_cert(spec, problem)])
+}
+
+fn at_cert(spec: &PairSpec, problem: Problem) -> LoadError {
+    LoadError::new(format!("{}.cert", spec.config_key), &spec.cert, problem)
+}
+
+fn at_key(spec: &PairSpec, problem: Problem) -> LoadError {
+    LoadError::new(format!("{}.key", spec.config_key), &spec.key, problem)
+}
+
+type ChainAndKey = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// A combined file is read once: a renewal that replaces it in between must not tear the pair apart.
+fn read(spec: &PairSpec) -> Result<ChainAndKey, Vec<LoadError>> {
+    let (chain, key) = if spec.cert == spec.key {
+        let file = PemFile::read(&spec.cert).map_err(|problem| vec![at_cert(spec, problem)])?;
+        (file.chain(), file.key())
+    } else {
+        let of = |path: &Path| PemFile::read(path);
+        (of(&spec.cert).and_then(|file| file.chain()), of(&spec.key).and_then(|file| file.key()))
+    };
+    match (chain, key) {
+        (Ok(chain), Ok(key)) => Ok((chain, key)),
+        (chain, key) => {
+            let cert = chain.err().map(|problem| at_cert(spec, problem));
+            Err(cert.into_iter().chain(key.err().map(|problem| at_key(spec, problem))).collect())
+        }
+    }
+}
+
+/// Puts chain and key together, if they belong together.
+fn certify(
+    spec: &PairSpec,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, LoadError> {
+    let key =
+        provider().key_provider.load_private_key(key).map_err(|error| at_key(spec, Problem::UnusableKey(error)))?;
+    let certified = CertifiedKey::new(chain, key);
+    match certified.keys_match() {
+        // Unknown is a key that does not tell its public half: then the handshake will.
+        Ok(()) | Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
+        Err(TlsError::InconsistentKeys(_)) => Err(mismatch(spec, &certified)),
+        Err(error) => Err(at_cert(spec, Problem::UnusableCertificate(error))),
+    }
+}
+
+/// Tells a chain in the wrong order from the wrong key.
+fn mismatch(spec: &PairSpec, certified: &CertifiedKey) -> LoadError {
+    let is_of_key = |cert: &CertificateDer<'static>, key: &Arc<dyn SigningKey>| {
+        CertifiedKey::new(vec![cert.clone()], Arc::clone(key)).keys_match().is_ok()
+    };
+    match certified.cert.iter().position(|cert| is_of_key(cert, &certified.key)) {
+        Some(at) => at_cert(spec, Problem::LeafNotFirst { place: at + 1 }),
+        None => at_key(spec, Problem::KeyMismatch { cert: spec.cert.clone() }),
+    }
+}
+
+fn describe(spec: &PairSpec, certified: CertifiedKey) -> Result<Loaded, Problem> {
+    let leaf = certified.end_entity_cert().map_err(Problem::UnusableCertificate)?;
+    let facts = x509::facts(leaf)?;
+    let info = CertInfo {
+        names: facts.names,
+        not_before: facts.not_before,
+        not_after: facts.not_after,
+        algorithm: certified.key.algorithm(),
+        file: spec.cert.clone(),
+        config_key: spec.config_key.clone(),
+    };
+    let mut warnings: Vec<_> = facts.ignored.into_iter().map(|name| info.warning(Notice::IgnoredName(name))).collect();
+    if pem::is_world_readable(&spec.key) {
+        let notice = Notice::WorldReadable(spec.key.clone());
+        warnings.push(Warning::new(format!("{}.key", spec.config_key), &spec.key, notice));
+    }
+    Ok(Loaded { entries: vec![Entry::new(info, certified)], warnings })
+}

@@ -1,0 +1,130 @@
+//! TLS: certificates by name, the settings of the handshake, session tickets.
+//!
+//! [`TlsSpec`] is what `[tls]` says. [`CertTable::load`] reads the files behind it, makes development certificates
+//! where they are asked for, and reports every problem at once. [`server_config`] puts a table under new handshakes:
+//! a reload loads a second table, builds a second configuration and swaps it; [`Tickets`] stay, so that clients
+//! resume across the swap.
+//!
+//! ```text
+//! TlsSpec ── load: pem · x509 · dev ──▶ CertTable ── server_config(+ Tickets) ──▶ Arc<ServerConfig>
+//! ```
+
+mod ca;
+mod certs;
+mod dev;
+mod files;
+mod load;
+mod names;
+mod pem;
+mod problem;
+#[cfg(test)]
+mod tests;
+mod x509;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::{NoServerSessionStorage, ProducesTickets};
+
+use crate::host::HostName;
+
+pub use certs::{CertInfo, CertTable};
+pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
+
+/// What clients may ask for inside TLS, the best first.
+const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// What `[tls]` says, names resolved, nothing read yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSpec {
+    /// The oldest version that is spoken.
+    pub min_version: MinVersion,
+    /// Certificates on disk; the first answers clients that name no server.
+    pub certificates: Vec<PairSpec>,
+    /// Names that get a development certificate where nothing else serves them.
+    pub self_signed: Vec<HostName>,
+    /// Whether names that nothing serves get the first certificate instead of a refused handshake.
+    pub default: bool,
+    /// Where development certificates live.
+    pub dev_folder: PathBuf,
+}
+
+/// A certificate chain and its key, as configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairSpec {
+    /// The PEM file with the server's certificate and then its issuers.
+    pub cert: PathBuf,
+    /// The PEM file with the private key; may be the same file.
+    pub key: PathBuf,
+    /// Where the configuration says so, such as `tls.certificates[0]`; messages add `.cert` or `.key`.
+    pub config_key: String,
+}
+
+/// The oldest TLS version that is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MinVersion {
+    /// TLS 1.2 and 1.3.
+    #[default]
+    Tls12,
+    /// TLS 1.3 only.
+    Tls13,
+}
+
+/// Whether loading may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Only look (`ianitor check`): a development certificate that is missing is noted, not made.
+    Read,
+    /// Make development certificates that are missing.
+    Make,
+}
+
+/// The keys of session tickets. One value is shared by all workers and kept over reloads; the keys rotate by
+/// themselves and are never written down.
+#[derive(Clone)]
+pub struct Tickets(Arc<dyn ProducesTickets>);
+
+impl Tickets {
+    /// Fresh keys. Fails only where the system has no randomness.
+    pub fn new() -> Result<Self, rustls::Error> {
+        aws_lc_rs::Ticketer::new().map(Self)
+    }
+}
+
+impl fmt::Debug for Tickets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tickets")
+    }
+}
+
+/// The settings for new handshakes. No session store: a ticket carries its session, so that a client may come back
+/// to any worker and costs no memory while it is away.
+pub fn server_config(
+    spec: &TlsSpec,
+    table: Arc<CertTable>,
+    tickets: &Tickets,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let versions: &[_] = match spec.min_version {
+        MinVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        MinVersion::Tls13 => &[&rustls::version::TLS13],
+    };
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+        .with_protocol_versions(versions)?
+        .with_no_client_auth()
+        .with_cert_resolver(table);
+    config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
+    config.ticketer = Arc::clone(&tickets.0);
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    // Browsers and libraries use one; the second only costs a record and an encryption per handshake.
+    config.send_tls13_tickets = 1;
+    Ok(Arc::new(config))
+}
+
+/// The cryptography, always passed explicitly: a process-wide default would be state that tests and libraries share.
+/// Its suites are AEAD with ECDHE only.
+fn provider() -> CryptoProvider {
+    aws_lc_rs::default_provider()
+}

@@ -1,0 +1,88 @@
+//! Which certificates answer for which name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rustls::SignatureAlgorithm;
+
+use super::certs::Entry;
+use crate::host::{HostName, HostPattern};
+
+/// The certificates of one name, the preferred one first.
+pub(super) type Group = Vec<Arc<Entry>>;
+
+/// The index of a table.
+#[derive(Default)]
+pub(super) struct Names {
+    exact: HashMap<Box<str>, Group>,
+    /// By the name after `*.`.
+    wildcard: HashMap<Box<str>, Group>,
+}
+
+impl Names {
+    /// Out of date certificates are left out wherever a valid one serves the name.
+    pub(super) fn new(entries: &[Arc<Entry>], now: SystemTime) -> Self {
+        let mut names = Self::default();
+        for entry in entries {
+            for name in &entry.info.names {
+                names.insert(name, entry);
+            }
+        }
+        for group in names.exact.values_mut().chain(names.wildcard.values_mut()) {
+            settle(group, now);
+        }
+        names.prefer_valid_wildcards(now);
+        names
+    }
+
+    pub(super) fn get(&self, host: &HostName) -> Option<&Group> {
+        self.exact.get(host.as_str()).or_else(|| self.wildcard.get(host.parent()?))
+    }
+
+    /// What answers for a name as a certificate writes it.
+    pub(super) fn get_pattern(&self, name: &HostPattern) -> Option<&Group> {
+        match name {
+            HostPattern::Exact(host) => self.get(host),
+            HostPattern::Wildcard(parent) => self.wildcard.get(parent.as_str()),
+        }
+    }
+
+    fn insert(&mut self, name: &HostPattern, entry: &Arc<Entry>) {
+        let (map, host) = match name {
+            HostPattern::Exact(host) => (&mut self.exact, host),
+            HostPattern::Wildcard(parent) => (&mut self.wildcard, parent),
+        };
+        map.entry(host.as_str().into()).or_default().push(Arc::clone(entry));
+    }
+
+    fn prefer_valid_wildcards(&mut self, now: SystemTime) {
+        let wildcard = &self.wildcard;
+        self.exact.retain(|host, group| {
+            let above = host.split_once('.').and_then(|(_, parent)| wildcard.get(parent));
+            is_valid(group, now) || !above.is_some_and(|group| is_valid(group, now))
+        });
+    }
+}
+
+/// Keeps the valid ones if there are any, and puts them in order; the configuration's order stays among equals.
+fn settle(group: &mut Group, now: SystemTime) {
+    if is_valid(group, now) {
+        group.retain(|entry| entry.info.out_of_date(now).is_none());
+    }
+    group.sort_by_key(|entry| rank(entry.info.algorithm));
+}
+
+fn is_valid(group: &Group, now: SystemTime) -> bool {
+    group.iter().any(|entry| entry.info.out_of_date(now).is_none())
+}
+
+/// ECDSA first: its signatures cost a tenth of RSA's and its chains are smaller.
+fn rank(algorithm: SignatureAlgorithm) -> u8 {
+    match algorithm {
+        SignatureAlgorithm::ECDSA => 0,
+        SignatureAlgorithm::ED25519 => 1,
+        SignatureAlgorithm::RSA => 2,
+        _ => 3,
+    }
+}

@@ -1,0 +1,98 @@
+//! PEM files: what sections they hold, whatever the order.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::pem::{PemObject, SectionKind};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::problem::Problem;
+
+/// Far above any chain with its key, far below what a wrong path may lead to.
+const MAX_FILE: u64 = 1 << 20;
+
+/// The sections that matter of one file.
+pub(super) struct PemFile {
+    certs: Vec<CertificateDer<'static>>,
+    keys: Vec<PrivateKeyDer<'static>>,
+    /// The path, if there is a key that needs a passphrase.
+    locked: Option<PathBuf>,
+}
+
+impl PemFile {
+    pub(super) fn read(path: &Path) -> Result<Self, Problem> {
+        let bytes = read(path)?;
+        // Editors of another system put a byte order mark in front, which would hide the first section.
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        // DER, PKCS#12 included, begins with a SEQUENCE.
+        if text.first() == Some(&0x30) && text.contains(&0) {
+            return Err(Problem::Binary);
+        }
+        // The older way of OpenSSL to lock a key: header lines inside the section, which no PEM reader here takes.
+        if contains(text, b"Proc-Type: 4,ENCRYPTED") {
+            return Err(Problem::Locked(path.to_owned()));
+        }
+        let mut file = Self::parse(text).map_err(Problem::Damaged)?;
+        file.locked = contains(text, b"-----BEGIN ENCRYPTED PRIVATE KEY-----").then(|| path.to_owned());
+        Ok(file)
+    }
+
+    fn parse(text: &[u8]) -> Result<Self, rustls::pki_types::pem::Error> {
+        let mut file = Self { certs: Vec::new(), keys: Vec::new(), locked: None };
+        for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
+            let (kind, der) = section?;
+            match kind {
+                SectionKind::Certificate => file.certs.push(der.into()),
+                kind => file.keys.extend(PrivateKeyDer::from_pem(kind, der)),
+            }
+        }
+        Ok(file)
+    }
+
+    /// The certificates in the order of the file; at least one.
+    pub(super) fn chain(&self) -> Result<Vec<CertificateDer<'static>>, Problem> {
+        if self.certs.is_empty() { Err(Problem::NoCertificate) } else { Ok(self.certs.clone()) }
+    }
+
+    /// The private key.
+    pub(super) fn key(&self) -> Result<PrivateKeyDer<'static>, Problem> {
+        match (&self.keys[..], &self.locked) {
+            ([], Some(path)) => Err(Problem::Locked(path.clone())),
+            ([], None) => Err(Problem::NoKey),
+            ([key], _) => Ok(key.clone_key()),
+            (keys, _) => Err(Problem::SeveralKeys(keys.len())),
+        }
+    }
+}
+
+fn contains(text: &[u8], line: &[u8]) -> bool {
+    text.windows(line.len()).any(|window| window == line)
+}
+
+/// Looks at the kind of file before opening it: opening a pipe would wait for a writer.
+fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(Problem::NotAFile);
+    }
+    let mut bytes = Vec::new();
+    let mut file = File::open(path).map_err(unreadable)?.take(MAX_FILE + 1);
+    file.read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE { Err(Problem::TooLarge) } else { Ok(bytes) }
+}
+
+fn unreadable(error: io::Error) -> Problem {
+    match error.kind() {
+        io::ErrorKind::NotFound => Problem::Missing,
+        io::ErrorKind::PermissionDenied => Problem::NotAllowed(error),
+        io::ErrorKind::NotADirectory => Problem::Missing,
+        _ => Problem::Read(error),
+    }
+}
+
+/// Whether every user of the machine may read the file. Groups are left alone: sharing a key with one is a choice.
+pub(super) fn is_world_readable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+}

@@ -1,0 +1,249 @@
+//! What can be wrong with certificates, in words for the operator: each says what to do about it.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rustls::pki_types;
+use x509_parser::error::X509Error;
+use x509_parser::nom;
+
+use super::x509;
+use crate::host::{HostName, HostPattern};
+
+/// A problem that keeps the table from being used, with its place.
+#[derive(Debug)]
+pub struct LoadError {
+    /// The configuration key that named the file, such as `tls.certificates[0].cert`.
+    pub key: String,
+    /// The file, where the problem has one.
+    pub file: Option<PathBuf>,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+impl LoadError {
+    pub(super) fn new(key: impl Into<String>, file: &Path, problem: Problem) -> Self {
+        Self { key: key.into(), file: Some(file.to_owned()), problem }
+    }
+
+    /// The file and what is wrong with it, without the configuration key.
+    pub fn message(&self) -> impl fmt::Display + '_ {
+        Message(self.file.as_deref(), &self.problem)
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.message())
+    }
+}
+
+/// The cause below the problem: the problem itself is part of the message.
+impl std::error::Error for LoadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.problem.source()
+    }
+}
+
+struct Message<'a, T>(Option<&'a Path>, &'a T);
+
+impl<T: fmt::Display> fmt::Display for Message<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(file) => write!(f, "{} {}", file.display(), self.1),
+            None => self.1.fmt(f),
+        }
+    }
+}
+
+/// What is wrong; the sentence begins with the file. All of it is the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// `[tls]` leads to no certificate at all.
+    #[error(
+        "no certificate is configured; write certificates = [{{ cert = \"…\", key = \"…\" }}] or, for development, \
+         self_signed = [\"localhost\"]"
+    )]
+    Nothing,
+    /// There is no such file.
+    #[error("does not exist; put the PEM file there or correct the path")]
+    Missing,
+    /// The system does not let this user read the file.
+    #[error("may not be read by the user that runs ianitor; give it the file (chown) or a group that may read it")]
+    NotAllowed(#[source] io::Error),
+    /// The system cannot read the file.
+    #[error("cannot be read")]
+    Read(#[source] io::Error),
+    /// The path is a folder, a socket, a device.
+    #[error("is not a file; write the path of the PEM file itself")]
+    NotAFile,
+    /// The file is too large to be what it should be.
+    #[error("is larger than any certificate or key; is it the right file?")]
+    TooLarge,
+    /// Binary encodings.
+    #[error(
+        "is binary, not PEM; convert it with `openssl x509 -inform der`, `openssl pkey -inform der` or, for PKCS#12, \
+         `openssl pkcs12 -nodes`"
+    )]
+    Binary,
+    /// A section is cut short or its base64 is damaged.
+    #[error("is damaged: a BEGIN line without its END, or broken base64; copy the whole file again")]
+    Damaged(#[source] pki_types::pem::Error),
+    /// No certificate among the sections.
+    #[error("holds no certificate (no BEGIN CERTIFICATE line); is it the right file?")]
+    NoCertificate,
+    /// No private key among the sections.
+    #[error("holds no private key (no BEGIN PRIVATE KEY line); name the file that has it")]
+    NoKey,
+    /// More than one private key.
+    #[error("holds {0} private keys; leave only the one of the certificate")]
+    SeveralKeys(usize),
+    /// The key needs a passphrase.
+    #[error(
+        "holds a key locked by a passphrase, which ianitor does not support; unlock it with \
+         `(umask 077; openssl pkey -in {} -out {})` and name that file",
+        .0.display(), .0.with_extension("unlocked.pem").display()
+    )]
+    Locked(PathBuf),
+    /// The certificate is not X.509 as it should be.
+    #[error("holds a certificate that cannot be understood; order it again")]
+    Unparsable(#[source] nom::Err<X509Error>),
+    /// The subject alternative names of the certificate contradict themselves.
+    #[error("holds a certificate whose names cannot be understood; order it again")]
+    BadNames(#[source] X509Error),
+    /// The TLS library refuses the certificate.
+    #[error("holds a certificate that TLS cannot use; order an X.509 version 3 one")]
+    UnusableCertificate(#[source] rustls::Error),
+    /// The TLS library refuses the key.
+    #[error("holds a key that TLS cannot use; make an ECDSA P-256 key or an RSA key of 2048 bits or more")]
+    UnusableKey(#[source] rustls::Error),
+    /// Key and certificate are not a pair.
+    #[error("is not the key of the certificate in {}; name the two files that were made together", .cert.display())]
+    KeyMismatch {
+        /// Where the certificate is.
+        cert: PathBuf,
+    },
+    /// The certificate of the key does not stand first.
+    #[error(
+        "has the server's certificate in place {place}; it must stand first, then its issuers, each signed by the next"
+    )]
+    LeafNotFirst {
+        /// Where it stands, counted from 1.
+        place: usize,
+    },
+    /// Nothing in the certificate says for which host it is.
+    #[error("names no host (no subjectAltName); clients ignore the common name, so order it with its DNS names")]
+    NamesNoHost,
+    /// The folder of the development certificates cannot be made or locked.
+    #[error("cannot be made or locked for development certificates; let this user write there")]
+    Folder(#[source] io::Error),
+    /// A development certificate cannot be written.
+    #[error("cannot be written; let this user write in its folder")]
+    Write(#[source] io::Error),
+    /// A file of somebody else stands where a development certificate belongs.
+    #[error("was not made by ianitor and would be overwritten by a development certificate; move it elsewhere")]
+    NotOurs,
+    /// Making a development certificate failed.
+    #[error("could not be made")]
+    Make(#[source] rcgen::Error),
+}
+
+impl Problem {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(self)
+    }
+}
+
+/// Something about a certificate that an operator should know, and that stops nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The configuration key that named the file, such as `tls.certificates[0].key`.
+    pub key: String,
+    /// The file.
+    pub file: PathBuf,
+    /// What about it.
+    pub notice: Notice,
+}
+
+impl Warning {
+    pub(super) fn new(key: impl Into<String>, file: &Path, notice: Notice) -> Self {
+        Self { key: key.into(), file: file.to_owned(), notice }
+    }
+
+    /// The file and what about it, without the configuration key.
+    pub fn message(&self) -> impl fmt::Display + '_ {
+        Message(Some(&self.file), &self.notice)
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.message())
+    }
+}
+
+/// What a [`Warning`] is about; the sentence begins with the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Notice {
+    /// Everybody on the machine can read the private key.
+    #[error("is a private key that every user can read; close it with `chmod o-r {}`", .0.display())]
+    WorldReadable(PathBuf),
+    /// The certificate ends within days.
+    #[error("ends on {0}; renew it")]
+    EndsSoon(Date),
+    /// Out of date, and served for these names for want of a better one.
+    #[error("{0}; it is served all the same, as nothing else serves {names}", names = Listed(.1))]
+    ServedOutOfDate(OutOfDate, Vec<HostPattern>),
+    /// Out of date, and not served: others have its names.
+    #[error("{0}; it is passed over, as other certificates serve its names")]
+    PassedOver(OutOfDate),
+    /// A name in the certificate that no client can ask for.
+    #[error("names {0:?}, which is no host name; that name is ignored")]
+    IgnoredName(String),
+    /// A development certificate that the next start will make.
+    #[error("will be made at start: the development certificate for {0}")]
+    WillBeMade(HostName),
+    /// There is a new development CA.
+    #[error("is a new development CA; clients that trusted another one here must be given this one")]
+    NewCa,
+}
+
+/// On which side of its validity a certificate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OutOfDate {
+    /// It has ended.
+    #[error("expired on {0}")]
+    Expired(Date),
+    /// It has not begun.
+    #[error("is not valid before {0}")]
+    NotYet(Date),
+}
+
+struct Listed<'a, T>(&'a [T]);
+
+impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, item) in self.0.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}{item}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A moment as operators write it: `2026-05-02 14:03 UTC`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Date(pub SystemTime);
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match x509::civil(self.0) {
+            Some((year, month, day, hour, minute)) => {
+                write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+            }
+            None => f.write_str("a date beyond the calendar"),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What a certificate says about itself: names, validity, subject, key.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use rustls::pki_types::CertificateDer;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::time::ASN1Time;
+
+use super::problem::Problem;
+use crate::host::{HostName, HostPattern};
+
+/// The parts of a certificate that decide when and for whom it is served.
+pub(super) struct Facts {
+    pub(super) names: Vec<HostPattern>,
+    /// Names for hosts that are no host names.
+    pub(super) ignored: Vec<String>,
+    pub(super) not_before: SystemTime,
+    pub(super) not_after: SystemTime,
+}
+
+pub(super) fn parse<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Problem> {
+    x509_parser::parse_x509_certificate(der).map(|(_, cert)| cert).map_err(Problem::Unparsable)
+}
+
+pub(super) fn facts(der: &CertificateDer<'_>) -> Result<Facts, Problem> {
+    let cert = parse(der)?;
+    let (names, ignored) = names(&cert)?;
+    if names.is_empty() {
+        return Err(Problem::NamesNoHost);
+    }
+    let (not_before, not_after) = validity(&cert);
+    Ok(Facts { names, ignored, not_before, not_after })
+}
+
+pub(super) fn validity(cert: &X509Certificate<'_>) -> (SystemTime, SystemTime) {
+    let validity = cert.validity();
+    (system_time(validity.not_before), system_time(validity.not_after))
+}
+
+/// The common name of the subject, where it is text.
+pub(super) fn common_name<'a>(cert: &'a X509Certificate<'_>) -> Option<&'a str> {
+    cert.subject().iter_common_name().next().and_then(|name| name.as_str().ok())
+}
+
+fn names(cert: &X509Certificate<'_>) -> Result<(Vec<HostPattern>, Vec<String>), Problem> {
+    let (mut names, mut ignored) = (Vec::new(), Vec::new());
+    let Some(san) = cert.subject_alternative_name().map_err(Problem::BadNames)? else {
+        return Ok((names, ignored));
+    };
+    for name in &san.value.general_names {
+        match host(name) {
+            Some(Ok(pattern)) if names.contains(&pattern) => {}
+            Some(Ok(pattern)) => names.push(pattern),
+            Some(Err(text)) => ignored.push(text),
+            None => {}
+        }
+    }
+    Ok((names, ignored))
+}
+
+/// The host that a name stands for; `None` where it is not meant as one, such as a mail address.
+fn host(name: &GeneralName<'_>) -> Option<Result<HostPattern, String>> {
+    match name {
+        GeneralName::DNSName(text) => Some(dns(text).ok_or_else(|| (*text).to_owned())),
+        GeneralName::IPAddress(bytes) => {
+            let ip = address(bytes).map(|ip| HostPattern::Exact(HostName::from(ip)));
+            Some(ip.ok_or_else(|| format!("{bytes:?}")))
+        }
+        GeneralName::Invalid(_, bytes) => Some(Err(String::from_utf8_lossy(bytes).into_owned())),
+        _ => None,
+    }
+}
+
+/// An address written as a DNS name is accepted by no client (RFC 6125, section 1.7.2).
+fn dns(text: &str) -> Option<HostPattern> {
+    let pattern = text.parse().ok()?;
+    match &pattern {
+        HostPattern::Exact(name) if name.ip().is_some() => None,
+        _ => Some(pattern),
+    }
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+}
+
+fn system_time(time: ASN1Time) -> SystemTime {
+    let seconds = Duration::from_secs(time.timestamp().unsigned_abs());
+    if time.timestamp() < 0 { SystemTime::UNIX_EPOCH - seconds } else { SystemTime::UNIX_EPOCH + seconds }
+}
+
+/// Year, month, day, hour and minute in UTC, where the calendar of the ASN.1 library reaches.
+pub(super) fn civil(time: SystemTime) -> Option<(i32, u8, u8, u8, u8)> {
+    let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).ok()?,
+        Err(before) => -i64::try_from(before.duration().as_secs()).ok()?,
+    };
+    let date = ASN1Time::from_timestamp(seconds).ok()?.to_datetime();
+    Some((date.year(), u8::from(date.month()), date.day(), date.hour(), date.minute()))
+}
