@@ -1,5 +1,33 @@
 //! ianitor, the doorkeeper: a TLS gateway in front of WebRTC signalling servers.
+//!
+//! A doorkeeper asks *who knocks*, *what do they ask for*, *which door*, *may they*, and then *walks with them*. The
+//! modules are declared in that order, and this is the life of one request:
+//!
+//! ```text
+//! listen::accept ─▶ Slot (counted) ─▶ serve::conn: TLS ─▶ hyper, HTTP/1.1 or HTTP/2
+//!   serve::stack  AccessLog · limit_size · limit_rate · normalize · route · authorize ──Admitted──▶ Target
+//!   proxy         forward ─▶ upstream, streamed both ways
+//!                 open_websocket ─▶ 101 ─▶ Tunnel: owns both sockets and the Slot until the last byte has gone
+//! ```
+//!
+//! **Threads.** Each worker is a thread with a single-threaded runtime, its own listening sockets (the kernel spreads
+//! connections), its own upstream connections, tunnels and clock. Nothing on a request's path is shared with another
+//! worker. The main thread is the control: it reads the configuration, binds, and sends each worker commands and
+//! immutable snapshots ([`gateway`]).
+//!
+//! **One task per connection.** An upstream connection has no task: the request that uses it drives it
+//! ([`proxy::client`]). Deadlines have no timers: one coarse tick per worker looks at all of them ([`tick`]).
+//!
+//! **Permission is a value.** Only a [`policy::Policy`] makes a [`policy::Permit`], only `authorize` makes an
+//! `Admitted` request, and targets take nothing else.
+//!
+//! Words, one for each meaning: a *listener* is an address with its sockets; a *slot* is a counted client connection; the
+//! *peer* is the other end of a socket and the *client* is who the request is from; a *route* leads a host and path to an
+//! *upstream*, which has a *server*; a *policy* asked about *facts* gives a *permit*; an *exchange* is a request with its
+//! answer; a *tunnel* is what a WebSocket becomes after its handshake; a *snapshot* is a configuration in force; a
+//! *drain* is an orderly end.
 
+// Vocabulary: no module of ours but each other.
 pub mod addr;
 pub mod host;
 pub mod limits;
@@ -10,16 +38,21 @@ pub mod tick;
 
 pub mod telemetry;
 
+// Who knocks.
 pub mod listen;
 pub mod tls;
 
+// What do they ask for.
 pub mod serve;
 
+// Which door, may they: decisions without I/O.
 pub mod policy;
 pub mod route;
 
+// Walk with them.
 pub mod proxy;
 
+// The edges.
 pub mod check;
 pub mod config;
 pub mod gateway;

@@ -25,7 +25,8 @@ fn public(value: &str, via: &Via<'_>, public_host: Option<&HeaderValue>) -> Opti
     let uri: Uri = value.parse().ok()?;
     let authority: Authority = uri.authority()?.as_str().parse().ok()?;
     let host = public_host?.to_str().ok()?;
-    if !is_upstream(&authority, via) && !(uri.scheme_str() == Some("http") && uri.authority()? == host) {
+    let is_public_in_plain = uri.scheme_str() == Some("http") && uri.authority()? == host;
+    if !is_upstream(&authority, via) && !is_public_in_plain {
         return None;
     }
     let rest = uri.path_and_query().map_or("/", |p| p.as_str());

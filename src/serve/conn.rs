@@ -59,7 +59,7 @@ pub async fn serve_https(tcp: TcpStream, peer: PeerAddr, port: u16, slot: Slot, 
     let is_h2 = session.alpn_protocol() == Some(b"h2");
     let sni = session.server_name().and_then(|name| name.parse().ok());
     let conn = connection(peer, port, slot, sni, worker);
-    let stream = Stream::Tls(tls);
+    let stream = Stream::Tls(Box::new(tls));
     // A task of its own each, so that none keeps the size of what came before it.
     if is_h2 {
         tokio::task::spawn_local(drive_h2(stream, conn, stack::https()));

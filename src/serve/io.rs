@@ -14,8 +14,8 @@ use super::control::ConnControl;
 /// A client's socket.
 #[derive(Debug)]
 pub(super) enum Stream {
-    /// Through TLS.
-    Tls(TlsStream<TcpStream>),
+    /// Through TLS. Boxed: it is large, and moves from task to task.
+    Tls(Box<TlsStream<TcpStream>>),
     /// Plain.
     Plain(TcpStream),
 }
