@@ -118,6 +118,7 @@ fn new_worker(snapshot: Arc<Snapshot>, slots: Arc<Slots>, access: Option<NonBloc
         ids: RequestIds::new(),
         slots,
         draining: Cell::new(false),
+        refused: Cell::default(),
     })
 }
 
@@ -132,6 +133,10 @@ async fn keep_time(worker: Rc<Worker>) {
         worker.connections.each(|connection| connection.sweep(&local.snapshot.limits));
         local.sweep();
         worker.access.flush();
+        // One line for all, or whoever knocks too often fills the log too.
+        if let (refused, Some(reason)) = worker.refused.take() {
+            tracing::warn!(refused, %reason, "connections refused");
+        }
     }
 }
 
@@ -178,7 +183,8 @@ fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<W
     let slot = match worker.slots.take(peer.client(), &worker.local().snapshot.limits) {
         Ok(slot) => slot,
         Err(full) => {
-            tracing::warn!(%peer, reason = %full, "connection refused");
+            tracing::debug!(%peer, reason = %full, "connection refused");
+            worker.refused.set((worker.refused.get().0 + 1, Some(full)));
             return;
         }
     };

@@ -146,7 +146,10 @@ impl<C: AsyncRead + AsyncWrite + Unpin, K> Tunnel<C, K> {
             && let Some(order) = self.control.order.take()
         {
             let grace = self.ticks.alarm(CLOSE_GRACE);
-            self.first_to_end.get_or_insert(order.end);
+            if self.first_to_end.is_none() {
+                self.first_to_end = Some(order.end);
+                self.exchange.note(|line| line.reason = Some(order.reason));
+            }
             self.closing = Some(Closing { order, grace });
         }
     }

@@ -13,12 +13,12 @@ use crate::proxy::body::{Cut, ResponseBody};
 #[derive(Debug)]
 pub(super) struct Body {
     inner: ResponseBody,
-    _request: InFlight,
+    request: InFlight,
 }
 
 impl Body {
     pub(super) fn new(inner: ResponseBody, request: InFlight) -> Self {
-        Self { inner, _request: request }
+        Self { inner, request }
     }
 }
 
@@ -27,7 +27,12 @@ impl hyper::body::Body for Body {
     type Error = Cut;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        Pin::new(&mut self.inner).poll_frame(cx)
+        self.request.on_asked();
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if matches!(&polled, Poll::Ready(Some(Ok(_)))) && !self.inner.is_end_stream() {
+            self.request.on_given();
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

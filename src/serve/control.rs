@@ -6,6 +6,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
+use slab::Slab;
 use tokio::net::TcpStream;
 
 use crate::limits::Limits;
@@ -59,6 +60,8 @@ pub struct ConnControl {
     lingers: Cell<bool>,
     order: Cell<Option<Order>>,
     handoff: RefCell<Option<Handoff>>,
+    /// Bodies of which a piece has been taken, since when nobody has asked for the next.
+    untaken: RefCell<Slab<Option<Tick>>>,
     task: TaskWaker,
     ticks: Rc<Ticks>,
 }
@@ -93,6 +96,7 @@ impl ConnControl {
             lingers: Cell::new(false),
             order: Cell::new(None),
             handoff: RefCell::new(None),
+            untaken: RefCell::default(),
             task: TaskWaker::default(),
             ticks: Rc::clone(ticks),
         })
@@ -124,7 +128,12 @@ impl ConnControl {
         self.in_flight.set(self.in_flight.get() + 1);
         self.served.set(true);
         self.enter(Phase::Busy);
-        InFlight(Rc::clone(self))
+        let key = self.untaken.borrow_mut().insert(None);
+        InFlight { control: Rc::clone(self), key }
+    }
+
+    fn is_untaken(&self, past: impl Fn(Tick) -> bool) -> bool {
+        self.untaken.borrow().iter().any(|(_, since)| since.is_some_and(&past))
     }
 
     fn enter(&self, phase: Phase) {
@@ -184,6 +193,7 @@ impl ConnControl {
         let since = self.since.get();
         let is_idle = self.phase.get() == Phase::Idle;
         if self.blocked_since.get().is_some_and(|since| past(since, WRITE_STALLED))
+            || self.is_untaken(|since| past(since, WRITE_STALLED))
             || (is_idle && self.finishing_since.get().is_some_and(|since| past(since, FINISH_GRACE)))
         {
             self.tell(Order::Abort);
@@ -200,14 +210,30 @@ impl ConnControl {
 
 /// A request under way.
 #[derive(Debug)]
-pub struct InFlight(Rc<ConnControl>);
+pub struct InFlight {
+    control: Rc<ConnControl>,
+    key: usize,
+}
+
+impl InFlight {
+    /// The client's side asks for a piece of the answer.
+    pub fn on_asked(&self) {
+        self.control.untaken.borrow_mut()[self.key] = None;
+    }
+
+    /// It has been given one. An HTTP/2 client that opens no window would never ask again, and its socket looks fine.
+    pub fn on_given(&self) {
+        self.control.untaken.borrow_mut()[self.key] = Some(self.control.ticks.now());
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let left = self.0.in_flight.get() - 1;
-        self.0.in_flight.set(left);
+        self.control.untaken.borrow_mut().remove(self.key);
+        let left = self.control.in_flight.get() - 1;
+        self.control.in_flight.set(left);
         if left == 0 {
-            self.0.enter(Phase::Idle);
+            self.control.enter(Phase::Idle);
         }
     }
 }
@@ -266,6 +292,19 @@ mod tests {
         assert_eq!(after(&ticks, &control, 10 * SECOND), Some(Order::Abort));
         control.on_write(false);
         assert_eq!(after(&ticks, &control, 100 * SECOND), None);
+    }
+
+    #[test]
+    fn an_answer_that_nobody_asks_for_is_cut() {
+        let ticks = Ticks::new();
+        let control = ConnControl::new(&ticks);
+        let (request, _other) = (control.on_request(), control.on_request());
+        request.on_given();
+        assert_eq!(after(&ticks, &control, 70 * SECOND), None);
+        request.on_asked();
+        assert_eq!(after(&ticks, &control, 200 * SECOND), None);
+        request.on_given();
+        assert_eq!(after(&ticks, &control, 80 * SECOND), Some(Order::Abort));
     }
 
     #[test]

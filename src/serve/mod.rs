@@ -28,7 +28,7 @@ use crate::proxy::headers::Origin;
 use crate::proxy::tunnel::TunnelControl;
 use crate::registry::Registry;
 use crate::route::RouteId;
-use crate::slot::{Slot, Slots};
+use crate::slot::{Full, Slot, Slots};
 use crate::telemetry::access::{AccessSink, Exchange};
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::Ticks;
@@ -54,6 +54,8 @@ pub struct Worker {
     pub slots: Arc<Slots>,
     /// No request is to be the first of several any more.
     pub draining: Cell<bool>,
+    /// Connections refused since the last tick, and by which limit the last one was.
+    pub refused: Cell<(u64, Option<Full>)>,
 }
 
 impl Worker {

@@ -119,7 +119,7 @@ impl Line {
         }
         let _ = write!(out, " in={received} out={sent} ms={} end={}", self.millis(), self.end.name());
         if let Some(reason) = self.reason {
-            let _ = write!(out, " reason={reason}");
+            let _ = write!(out, " reason={}", reason.replace(' ', "_"));
         }
         let _ = write!(out, " agent={} id={id}", quoted(self.agent.as_ref()));
         out
