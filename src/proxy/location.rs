@@ -7,10 +7,10 @@ use super::Via;
 use crate::host::Authority;
 
 /// Rewrites `Location` and `Content-Location` where they point to the upstream itself.
-pub fn rewrite(headers: &mut HeaderMap, via: &Via<'_>, public_host: Option<&HeaderValue>) {
+pub fn rewrite(headers: &mut HeaderMap, via: &Via<'_>) {
     for name in [header::LOCATION, header::CONTENT_LOCATION] {
         let Some(value) = headers.get(&name) else { continue };
-        let Some(public) = value.to_str().ok().and_then(|value| public(value, via, public_host)) else { continue };
+        let Some(public) = value.to_str().ok().and_then(|value| public(value, via)) else { continue };
         if let Ok(public) = HeaderValue::try_from(public) {
             headers.insert(name, public);
         }
@@ -18,20 +18,19 @@ pub fn rewrite(headers: &mut HeaderMap, via: &Via<'_>, public_host: Option<&Head
 }
 
 /// The public form, or `None` where the value may stay as it is.
-fn public(value: &str, via: &Via<'_>, public_host: Option<&HeaderValue>) -> Option<String> {
+fn public(value: &str, via: &Via<'_>) -> Option<String> {
     if value.starts_with('/') && !value.starts_with("//") {
         return if via.path.is_none() { None } else { via.path.to_public(value) };
     }
     let uri: Uri = value.parse().ok()?;
     let authority: Authority = uri.authority()?.as_str().parse().ok()?;
-    let host = public_host?.to_str().ok()?;
-    let is_public_in_plain = uri.scheme_str() == Some("http") && uri.authority()? == host;
+    let is_public_in_plain = uri.scheme_str() == Some("http") && authority == *via.authority;
     if !is_upstream(&authority, via) && !is_public_in_plain {
         return None;
     }
     let rest = uri.path_and_query().map_or("/", |p| p.as_str());
     let path = via.path.to_public(rest).unwrap_or_else(|| rest.to_owned());
-    Some(format!("https://{host}{path}"))
+    Some(format!("https://{}{path}", via.authority))
 }
 
 fn is_upstream(authority: &Authority, via: &Via<'_>) -> bool {
@@ -68,12 +67,13 @@ mod tests {
             pool: &pool,
             path: &PathChange { strip: strip.into(), add: add.into() },
             origin: &Origin::new(client, 443),
+            authority: &"media.example.com".parse().unwrap(),
             body_limit: 0,
             exchange: &Rc::clone(&exchange),
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::LOCATION, HeaderValue::try_from(value).unwrap());
-        rewrite(&mut headers, &via, Some(&HeaderValue::from_static("media.example.com")));
+        rewrite(&mut headers, &via);
         headers[header::LOCATION].to_str().unwrap().to_owned()
     }
 

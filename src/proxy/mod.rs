@@ -20,6 +20,7 @@ use http::{Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use tokio::net::TcpStream;
 
+use crate::host::Authority;
 use crate::route::PathChange;
 use crate::route::upstream::UpstreamSpec;
 use crate::telemetry::access::Exchange;
@@ -39,6 +40,8 @@ pub struct Via<'a> {
     pub path: &'a PathChange,
     /// From whom.
     pub origin: &'a Origin,
+    /// To whom, as the client names the gateway.
+    pub authority: &'a Authority,
     /// How much body it may have.
     pub body_limit: u64,
     /// What its log line knows.
@@ -51,7 +54,6 @@ pub struct Via<'a> {
 /// Why there is no answer.
 pub async fn forward(mut request: Request<Incoming>, via: &Via<'_>) -> Result<Response<ResponseBody>, Error> {
     let was_h2 = request.version() == Version::HTTP_2;
-    let public_host = request.headers().get(header::HOST).cloned();
     prepare(&mut request, via)?;
     let request = request.map(|body| RequestBody::new(body, via.body_limit, via.pool.ticks(), via.exchange));
     let request = if was_h2 { frame_h2(request) } else { request };
@@ -59,7 +61,7 @@ pub async fn forward(mut request: Request<Incoming>, via: &Via<'_>) -> Result<Re
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Error::UnaskedUpgrade);
     }
-    Ok(answer(response, link, via, public_host.as_ref()))
+    Ok(answer(response, link, via))
 }
 
 /// Forwards a WebSocket handshake. If the upstream agrees, its socket is returned beside the answer, with what it has
@@ -72,7 +74,6 @@ pub async fn open_websocket(
     via: &Via<'_>,
 ) -> Result<(Response<ResponseBody>, Option<(TcpStream, Bytes)>), Error> {
     websocket::check_request(&request)?;
-    let public_host = request.headers().get(header::HOST).cloned();
     let Some(key) = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned() else {
         return Err(BadHandshake::Key.into());
     };
@@ -80,7 +81,7 @@ pub async fn open_websocket(
     set_upgrade(request.headers_mut());
     let (mut response, mut link) = via.pool.send_alone(request.map(|_| RequestBody::empty())).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok((answer(response, link, via, public_host.as_ref()), None));
+        return Ok((answer(response, link, via), None));
     }
     if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut link).await {
         return Err(Error::BadAccept);
@@ -147,14 +148,9 @@ fn set_upgrade(headers: &mut HeaderMap) {
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 }
 
-fn answer(
-    mut response: Response<Incoming>,
-    link: Box<Link>,
-    via: &Via<'_>,
-    public_host: Option<&HeaderValue>,
-) -> Response<ResponseBody> {
+fn answer(mut response: Response<Incoming>, link: Box<Link>, via: &Via<'_>) -> Response<ResponseBody> {
     headers::to_client(response.headers_mut());
-    location::rewrite(response.headers_mut(), via, public_host);
+    location::rewrite(response.headers_mut(), via);
     // An HTTP/1.0 upstream is no reason to answer the client in 1.0.
     *response.version_mut() = Version::HTTP_11;
     response.map(|body| ResponseBody::upstream(body, link, Rc::clone(via.pool)))

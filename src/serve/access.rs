@@ -18,6 +18,7 @@ use super::reject::Rejection;
 use super::{Arrived, Inbound};
 use crate::proxy::body::ResponseBody;
 use crate::telemetry::access::{End, Exchange, Line};
+use crate::telemetry::redact;
 use crate::telemetry::request_id::RequestId;
 
 /// The layer.
@@ -68,17 +69,20 @@ where
     }
 }
 
+/// Copies what the line will say: a header value is a slice of the whole head, which would stay alive with it for as
+/// long as a poll waits.
 fn line(id: RequestId, request: &http::Request<hyper::body::Incoming>, conn: &super::ConnInfo) -> Line {
-    let header = |name| request.headers().get(name).cloned();
-    let authority = || request.uri().authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
+    let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+    let authority = || request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or(b"-")).into_owned();
     Line {
         at: SystemTime::now(),
         id,
         client: conn.client,
         method: request.method().clone(),
-        uri: request.uri().clone(),
-        host: header(header::HOST).or_else(authority),
-        agent: header(header::USER_AGENT),
+        target: redact::target(request.uri().path(), request.uri().query()),
+        host: text(header(header::HOST).or_else(authority)),
+        agent: text(header(header::USER_AGENT)),
         version: request.version(),
         tunnel: false,
         status: 0,

@@ -45,6 +45,7 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
         pool,
         path: &forward.path,
         origin: &conn.origin,
+        authority: &authority,
         body_limit: route.body_limit,
         exchange: &exchange,
     };

@@ -42,12 +42,15 @@ pub struct LogGuard {
     _accesses: WorkerGuard,
 }
 
+/// Events, or batches of access lines, that may wait for their writer. The queues are allocated whole.
+const QUEUE: usize = 1024;
+
 /// Sends events to standard error, filtered by `RUST_LOG` (default `info`), and returns the writer of accesses.
 ///
 /// # Errors
 /// When the process already has a subscriber.
 pub fn init(format: LogFormat) -> Result<(NonBlocking, LogGuard), TryInitError> {
-    let builder = || NonBlockingBuilder::default().lossy(true);
+    let builder = || NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE);
     let (events, events_guard) = builder().thread_name("log-events").finish(std::io::stderr());
     let (accesses, accesses_guard) = builder().thread_name("log-access").finish(std::io::stdout());
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
