@@ -8,8 +8,8 @@ help:
 	@echo 'make run    the gateway in front of a Janus on this machine (installs one if missing)'
 	@echo 'make test   installs what the tests need, then runs all of them'
 	@echo 'make check  format, lints, documentation'
-	@echo 'make bench  measurements'
-	@echo 'make fuzz   fuzzing'
+	@echo 'make bench  measurements beside nginx, HAProxy and Caddy'
+	@echo 'make fuzz   fuzzing, FUZZ_SECONDS (30) for each parser'
 
 run:
 	@scripts/run.sh
@@ -25,7 +25,7 @@ check:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
 
 bench:
-	benches/run
+	benches/run.sh
 
 fuzz:
-	fuzz/run
+	fuzz/run.sh

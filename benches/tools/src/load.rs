@@ -1,0 +1,607 @@
+//! Load generators. Each prints one JSON object on stdout and ends by itself.
+//! `--pids 1,2` names the gateway's processes: their CPU time over the measured window is reported.
+use crate::Args;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    self, crypto::aws_lc_rs, ClientConfig, DigitallySignedStruct, HandshakeKind, SignatureScheme,
+};
+use tokio_rustls::TlsConnector;
+
+// ---------- measured window ----------
+static MEASURING: AtomicBool = AtomicBool::new(false);
+static STOP: AtomicBool = AtomicBool::new(false);
+static DONE: AtomicU64 = AtomicU64::new(0);
+static ERRORS: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
+static RESUMED: AtomicU64 = AtomicU64::new(0);
+static LAT: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+static FIRST_ERR: Mutex<Option<String>> = Mutex::new(None);
+
+fn ok(start: Instant) {
+    if MEASURING.load(Relaxed) {
+        DONE.fetch_add(1, Relaxed);
+        LAT.lock().unwrap().push(start.elapsed().as_micros().min(u32::MAX as u128) as u32);
+    }
+}
+fn bad(e: io::Error) {
+    if STOP.load(Relaxed) {
+        return;
+    }
+    ERRORS.fetch_add(1, Relaxed);
+    FIRST_ERR.lock().unwrap().get_or_insert_with(|| e.to_string());
+}
+
+fn clock(id: libc::clockid_t) -> f64 {
+    let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `t` is ours to write, and any clock id may be asked for.
+    if unsafe { libc::clock_gettime(id, &mut t) } != 0 {
+        return 0.0;
+    }
+    t.tv_sec as f64 + t.tv_nsec as f64 / 1e9
+}
+/// CPU seconds of a process with all its threads, dead ones too, in ns resolution (sum), and user/sys by ticks.
+fn cpu(pids: &[i32]) -> (f64, f64, f64) {
+    let (mut t, mut u, mut s) = (0.0, 0.0, 0.0);
+    for &p in pids {
+        t += clock((!p << 3) | 2);
+        if let Ok(x) = std::fs::read_to_string(format!("/proc/{p}/stat")) {
+            let f: Vec<&str> = x[x.rfind(')').unwrap_or(0) + 2..].split(' ').collect();
+            u += f[11].parse::<f64>().unwrap_or(0.0) / 100.0;
+            s += f[12].parse::<f64>().unwrap_or(0.0) / 100.0;
+        }
+    }
+    (t, u, s)
+}
+fn pids(a: &Args, k: &str) -> Vec<i32> {
+    a.get(k, "").split(',').filter_map(|p| p.parse().ok()).collect()
+}
+
+async fn window(a: &Args) -> i32 {
+    let (warm, dur) = (a.num("warm", 1.0), a.num("dur", 5.0));
+    let (gp, up) = (pids(a, "pids"), pids(a, "up-pids"));
+    tokio::time::sleep(Duration::from_secs_f64(warm)).await;
+    LAT.lock().unwrap().reserve(2_000_000);
+    let (g0, u0, me0) = (cpu(&gp), cpu(&up), clock(libc::CLOCK_PROCESS_CPUTIME_ID));
+    let t0 = Instant::now();
+    MEASURING.store(true, Relaxed);
+    tokio::time::sleep(Duration::from_secs_f64(dur)).await;
+    MEASURING.store(false, Relaxed);
+    let el = t0.elapsed().as_secs_f64();
+    let (g1, u1, me1) = (cpu(&gp), cpu(&up), clock(libc::CLOCK_PROCESS_CPUTIME_ID));
+    STOP.store(true, Relaxed);
+    let mut l = std::mem::take(&mut *LAT.lock().unwrap());
+    l.sort_unstable();
+    let q = |p: f64| if l.is_empty() { 0 } else { l[((l.len() - 1) as f64 * p) as usize] };
+    let n = DONE.load(Relaxed);
+    println!(
+        "{{\"n\":{n},\"secs\":{el:.4},\"rps\":{:.1},\"errors\":{},\"first_error\":\"{}\",\"bytes\":{},\"resumed\":{},\"p50_us\":{},\"p99_us\":{},\"p999_us\":{},\"max_us\":{},\"cpu_s\":{:.5},\"user_s\":{:.2},\"sys_s\":{:.2},\"cpu_us_per\":{:.3},\"up_cpu_us_per\":{:.3},\"cli_cpu_us_per\":{:.3}}}",
+        n as f64 / el,
+        ERRORS.load(Relaxed),
+        FIRST_ERR.lock().unwrap().clone().unwrap_or_default().replace(['"', '\\'], "'"),
+        BYTES.load(Relaxed),
+        RESUMED.load(Relaxed),
+        q(0.5), q(0.99), q(0.999), q(1.0),
+        g1.0 - g0.0, g1.1 - g0.1, g1.2 - g0.2,
+        (g1.0 - g0.0) * 1e6 / n.max(1) as f64,
+        (u1.0 - u0.0) * 1e6 / n.max(1) as f64,
+        (me1 - me0) * 1e6 / n.max(1) as f64,
+    );
+    0
+}
+
+// ---------- connections ----------
+#[derive(Debug)]
+struct NoVerify;
+impl ServerCertVerifier for NoVerify {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256, SignatureScheme::RSA_PSS_SHA256, SignatureScheme::ED25519]
+    }
+}
+
+fn tls(resume: bool) -> TlsConnector {
+    let mut p = aws_lc_rs::default_provider();
+    p.kx_groups = vec![aws_lc_rs::kx_group::X25519];
+    p.cipher_suites = vec![aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256];
+    let mut c = ClientConfig::builder_with_provider(Arc::new(p))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(NoVerify))
+        .with_no_client_auth();
+    c.alpn_protocols = vec![b"http/1.1".to_vec()];
+    c.resumption = if resume { Resumption::in_memory_sessions(4096) } else { Resumption::disabled() };
+    TlsConnector::from(Arc::new(c))
+}
+
+enum S {
+    P(TcpStream),
+    T(Box<TlsStream<TcpStream>>),
+}
+impl AsyncRead for S {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, b: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            S::P(s) => Pin::new(s).poll_read(cx, b),
+            S::T(s) => Pin::new(s).poll_read(cx, b),
+        }
+    }
+}
+impl AsyncWrite for S {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, b: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            S::P(s) => Pin::new(s).poll_write(cx, b),
+            S::T(s) => Pin::new(s).poll_write(cx, b),
+        }
+    }
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            S::P(s) => Pin::new(s).poll_flush(cx),
+            S::T(s) => Pin::new(s).poll_flush(cx),
+        }
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            S::P(s) => Pin::new(s).poll_shutdown(cx),
+            S::T(s) => Pin::new(s).poll_shutdown(cx),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Target {
+    addr: SocketAddr,
+    tls: Option<TlsConnector>,
+    host: String,
+}
+impl Target {
+    fn new(a: &Args, resume: bool) -> Target {
+        let port: u16 = a.get("port", "0").parse().unwrap();
+        Target {
+            addr: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)),
+            tls: (!a.flag("plain")).then(|| tls(resume)),
+            host: a.get("host", "localhost"),
+        }
+    }
+    async fn tcp(&self, i: usize) -> io::Result<TcpStream> {
+        let s = TcpSocket::new_v4()?;
+        let one: libc::c_int = 1;
+        // IP_BIND_ADDRESS_NO_PORT: the port is picked at connect, per 4-tuple.
+        // SAFETY: the socket is open, and the option is an int that lives until after the call.
+        unsafe { libc::setsockopt(s.as_raw_fd(), libc::IPPROTO_IP, 24, &one as *const _ as *const _, 4) };
+        s.bind(SocketAddr::from(([127, 0, 0, (2 + i % 200) as u8], 0)))?;
+        let t = s.connect(self.addr).await?;
+        t.set_nodelay(true)?;
+        Ok(t)
+    }
+    async fn open(&self, i: usize) -> io::Result<S> {
+        let t = self.tcp(i).await?;
+        Ok(match &self.tls {
+            None => S::P(t),
+            Some(c) => S::T(Box::new(c.connect(ServerName::try_from(self.host.clone()).unwrap(), t).await?)),
+        })
+    }
+}
+
+fn find(h: &[u8], n: &[u8]) -> Option<usize> {
+    h.windows(n.len()).position(|w| w == n)
+}
+fn header<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    head.split(|c| *c == b'\n').find_map(|l| {
+        let c = l.iter().position(|c| *c == b':')?;
+        l[..c].eq_ignore_ascii_case(name).then(|| l[c + 1..].trim_ascii())
+    })
+}
+fn inval(s: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, s.into())
+}
+
+/// Reads one answer; leaves nothing behind (no pipelining). Returns body length.
+async fn answer(s: &mut S, b: &mut [u8], want: u16) -> io::Result<usize> {
+    let mut n = 0;
+    let end = loop {
+        let r = s.read(&mut b[n..]).await?;
+        if r == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        n += r;
+        if let Some(p) = find(&b[..n], b"\r\n\r\n") {
+            break p + 4;
+        }
+    };
+    let code: u16 = std::str::from_utf8(&b[9..12]).ok().and_then(|c| c.parse().ok()).unwrap_or(0);
+    if code != want {
+        return Err(inval(format!("status {code}")));
+    }
+    if code == 101 {
+        return if n == end { Ok(0) } else { Err(inval("bytes after 101")) };
+    }
+    let mut have = n - end;
+    if let Some(cl) = header(&b[..end], b"content-length") {
+        let cl: usize = std::str::from_utf8(cl).unwrap_or("").parse().map_err(|_| inval("content-length"))?;
+        while have < cl {
+            let r = s.read(b).await?;
+            if r == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            have += r;
+        }
+        return Ok(cl);
+    }
+    // chunked: only small bodies are expected
+    let mut all = b[end..n].to_vec();
+    while !all.ends_with(b"0\r\n\r\n") {
+        let r = s.read(b).await?;
+        if r == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        all.extend_from_slice(&b[..r]);
+    }
+    Ok(all.len())
+}
+
+fn request(a: &Args, t: &Target, close: bool) -> (Vec<u8>, usize) {
+    let body = a.num("body", 0.0) as usize;
+    let m = if body > 0 { "POST" } else { "GET" };
+    let mut r = format!(
+        "{m} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\nAccept: */*\r\nOrigin: https://app.example.org\r\n",
+        a.get("path", "/janus/b100"),
+        t.host
+    );
+    if body > 0 {
+        r += &format!("Content-Type: application/json\r\nContent-Length: {body}\r\n");
+    }
+    if close {
+        r += "Connection: close\r\n";
+    }
+    r += "\r\n";
+    let mut v = r.into_bytes();
+    let head = v.len();
+    v.extend(std::iter::repeat_n(b'j', body));
+    (v, head)
+}
+
+/// A timerfd (ns resolution; tokio's own timer has 1 ms) that yields how many periods went by.
+struct Pacer(tokio::io::unix::AsyncFd<OwnedFd>);
+impl Pacer {
+    fn new(period: Duration) -> Pacer {
+        // SAFETY: the structures live through the calls, and the new descriptor has no other owner.
+        unsafe {
+            let fd = libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC);
+            let p = libc::timespec { tv_sec: period.as_secs() as _, tv_nsec: period.subsec_nanos() as _ };
+            libc::timerfd_settime(fd, 0, &libc::itimerspec { it_interval: p, it_value: p }, std::ptr::null_mut());
+            Pacer(
+                tokio::io::unix::AsyncFd::register_with_interest(
+                    OwnedFd::from_raw_fd(fd),
+                    tokio::io::Interest::READABLE,
+                )
+                .unwrap(),
+            )
+        }
+    }
+    async fn tick(&self) -> u64 {
+        loop {
+            let mut g = self.0.readable().await.unwrap();
+            let mut v = 0u64;
+            // SAFETY: eight bytes are read into the eight of `v`.
+            let r = unsafe { libc::read(self.0.as_raw_fd(), &mut v as *mut _ as *mut _, 8) };
+            if r == 8 {
+                return v;
+            }
+            g.clear_ready();
+        }
+    }
+}
+type Tokens = Option<tokio::sync::mpsc::UnboundedReceiver<Instant>>;
+/// Constant arrival rate, spread over the connections round robin; latency counts from the intended time.
+fn pace(rate: f64, conns: usize) -> Vec<Tokens> {
+    if rate <= 0.0 {
+        return (0..conns).map(|_| None).collect();
+    }
+    let (mut tx, mut rx) = (vec![], vec![]);
+    for _ in 0..conns {
+        let (t, r) = tokio::sync::mpsc::unbounded_channel();
+        tx.push(t);
+        rx.push(Some(r));
+    }
+    tokio::spawn(async move {
+        let per = Duration::from_secs_f64(1.0 / rate);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let base = Instant::now();
+        let p = Pacer::new(per);
+        let mut k = 0u64;
+        loop {
+            for _ in 0..p.tick().await {
+                k += 1;
+                let _ = tx[k as usize % conns].send(base + Duration::from_nanos((k as f64 * 1e9 / rate) as u64));
+            }
+        }
+    });
+    rx
+}
+async fn slot(t: &mut Tokens) -> Instant {
+    match t {
+        None => Instant::now(),
+        Some(r) => r.recv().await.unwrap_or_else(Instant::now),
+    }
+}
+
+// ---------- cases ----------
+pub async fn hs(a: &Args) -> i32 {
+    let t = Target::new(a, a.flag("resume"));
+    let (req, _) = request(a, &t, true);
+    for i in 0..a.num("conns", 32.0) as usize {
+        let (t, req) = (t.clone(), req.clone());
+        tokio::spawn(async move {
+            let mut b = vec![0; 8192];
+            let mut k = i;
+            while !STOP.load(Relaxed) {
+                let t0 = Instant::now();
+                k += 37;
+                let r = async {
+                    let mut s = t.open(k).await?;
+                    let res = matches!(&s, S::T(x) if x.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed));
+                    s.write_all(&req).await?;
+                    answer(&mut s, &mut b, 200).await?;
+                    Ok(res)
+                }
+                .await;
+                match r {
+                    Ok(res) => {
+                        if res && MEASURING.load(Relaxed) {
+                            RESUMED.fetch_add(1, Relaxed);
+                        }
+                        ok(t0)
+                    }
+                    Err(e) => {
+                        bad(e);
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                }
+            }
+        });
+    }
+    window(a).await
+}
+
+pub async fn http(a: &Args) -> i32 {
+    let t = Target::new(a, false);
+    let (req, _) = request(a, &t, false);
+    let conns = a.num("conns", 64.0) as usize;
+    let big = a.num("buf", 8192.0) as usize;
+    for (i, mut tok) in pace(a.num("rate", 0.0), conns).into_iter().enumerate() {
+        let (t, req) = (t.clone(), req.clone());
+        tokio::spawn(async move {
+            let mut b = vec![0; big];
+            let mut s: Option<S> = None;
+            while !STOP.load(Relaxed) {
+                let r = async {
+                    if s.is_none() {
+                        s = Some(t.open(i).await?);
+                    }
+                    let c = s.as_mut().unwrap();
+                    let t0 = slot(&mut tok).await;
+                    c.write_all(&req).await?;
+                    c.flush().await?;
+                    let n = answer(c, &mut b, 200).await?;
+                    if MEASURING.load(Relaxed) {
+                        BYTES.fetch_add((n.max(req.len())) as u64, Relaxed);
+                    }
+                    Ok(t0)
+                }
+                .await;
+                match r {
+                    Ok(t0) => ok(t0),
+                    Err(e) => {
+                        bad(e);
+                        s = None;
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                }
+            }
+        });
+    }
+    window(a).await
+}
+
+async fn ws_open(t: &Target, i: usize, path: &str) -> io::Result<S> {
+    let mut s = t.open(i).await?;
+    let r = format!(
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bt\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nOrigin: https://app.example.org\r\n\r\n",
+        t.host
+    );
+    s.write_all(r.as_bytes()).await?;
+    let mut b = vec![0; 2048];
+    answer(&mut s, &mut b, 101).await?;
+    Ok(s)
+}
+fn frame(n: usize) -> (Vec<u8>, Vec<u8>) {
+    let mask = [0x37u8, 0xfa, 0x21, 0x3d];
+    let head = |m: u8| -> Vec<u8> {
+        let mut v = vec![0x81];
+        if n < 126 {
+            v.push(m | n as u8);
+        } else {
+            v.push(m | 126);
+            v.extend_from_slice(&(n as u16).to_be_bytes());
+        }
+        v
+    };
+    let (mut f, mut e) = (head(0x80), head(0));
+    f.extend_from_slice(&mask);
+    f.extend((0..n).map(|i| b'w' ^ mask[i & 3]));
+    e.extend(std::iter::repeat_n(b'w', n));
+    (f, e)
+}
+
+pub async fn ws(a: &Args) -> i32 {
+    let t = Target::new(a, false);
+    let path = a.get("path", "/kurento");
+    let (f, e) = frame(a.num("size", 200.0) as usize);
+    let conns = a.num("conns", 200.0) as usize;
+    for (i, mut tok) in pace(a.num("rate", 0.0), conns).into_iter().enumerate() {
+        let (t, f, e, path) = (t.clone(), f.clone(), e.clone(), path.clone());
+        tokio::spawn(async move {
+            let mut b = vec![0; e.len()];
+            let mut s: Option<S> = None;
+            while !STOP.load(Relaxed) {
+                let r = async {
+                    if s.is_none() {
+                        s = Some(ws_open(&t, i, &path).await?);
+                    }
+                    let c = s.as_mut().unwrap();
+                    let t0 = slot(&mut tok).await;
+                    c.write_all(&f).await?;
+                    c.read_exact(&mut b).await?;
+                    if b != e {
+                        return Err(inval("echo differs"));
+                    }
+                    Ok(t0)
+                }
+                .await;
+                match r {
+                    Ok(t0) => ok(t0),
+                    Err(e) => {
+                        bad(e);
+                        s = None;
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                }
+            }
+        });
+    }
+    window(a).await
+}
+
+/// Opens --conns connections and holds them. stdin commands: `check` (one echo on each, count survivors), EOF or
+/// `quit` ends. --mode ws: WebSockets. --mode lp: one long poll each (never answered while held).
+pub async fn hold(a: &Args) -> i32 {
+    let t = Target::new(a, false);
+    let conns = a.num("conns", 1000.0) as usize;
+    let mode = a.get("mode", "ws");
+    let path = a.get("path", if mode == "ws" { "/kurento" } else { "/janus/lp/50" });
+    let (f, e) = frame(a.num("size", 200.0) as usize);
+    let sem = Arc::new(tokio::sync::Semaphore::new(a.num("par", 32.0) as usize));
+    let (ctl, _) = tokio::sync::broadcast::channel::<u32>(4);
+    let (tx, mut rx) = tokio::sync::mpsc::unbounded_channel::<(u32, bool)>();
+    let t0 = Instant::now();
+    for i in 0..conns {
+        let (t, f, e, path, mode, sem, mut ctl, tx) =
+            (t.clone(), f.clone(), e.clone(), path.clone(), mode.clone(), sem.clone(), ctl.subscribe(), tx.clone());
+        tokio::spawn(async move {
+            let p = sem.acquire_owned().await;
+            let mut s = match async {
+                if mode == "ws" {
+                    return ws_open(&t, i, &path).await;
+                }
+                let mut s = t.open(i).await?;
+                let r = format!(
+                    "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bt\r\nOrigin: https://app.example.org\r\n\r\n",
+                    t.host
+                );
+                s.write_all(r.as_bytes()).await?;
+                Ok(s)
+            }
+            .await
+            {
+                Ok(s) => s,
+                Err(e) => {
+                    bad(e);
+                    let _ = tx.send((0, false));
+                    return;
+                }
+            };
+            drop(p);
+            let _ = tx.send((0, true));
+            let mut b = vec![0; e.len()];
+            while let Ok(g) = ctl.recv().await {
+                let r = tokio::time::timeout(Duration::from_secs(5), async {
+                    s.write_all(&f).await?;
+                    s.read_exact(&mut b).await?;
+                    Ok::<bool, io::Error>(b == e)
+                })
+                .await;
+                let good = matches!(r, Ok(Ok(true)));
+                let _ = tx.send((g, good));
+                if !good {
+                    return;
+                }
+            }
+        });
+    }
+    let mut alive = 0;
+    for _ in 0..conns {
+        if rx.recv().await.unwrap().1 {
+            alive += 1;
+        }
+    }
+    println!(
+        "{{\"open\":{alive},\"wanted\":{conns},\"secs\":{:.3},\"first_error\":\"{}\"}}",
+        t0.elapsed().as_secs_f64(),
+        FIRST_ERR.lock().unwrap().clone().unwrap_or_default().replace(['"', '\\'], "'")
+    );
+    // SAFETY: nothing else here uses standard input.
+    let mut lines = tokio::io::BufReader::new(
+        tokio::net::unix::pipe::Receiver::from_owned_fd(unsafe { OwnedFd::from_raw_fd(0) })
+            .expect("stdin must be a pipe"),
+    )
+    .lines();
+    let life = tokio::time::sleep(Duration::from_secs_f64(a.num("life", 120.0)));
+    tokio::pin!(life);
+    let mut g = 0;
+    loop {
+        tokio::select! {
+            _ = &mut life => return 0,
+            l = lines.next_line() => match l {
+                Ok(Some(l)) if l == "check" => {
+                    g += 1;
+                    let n = alive;
+                    alive = 0;
+                    let _ = ctl.send(g);
+                    for _ in 0..n {
+                        if rx.recv().await.unwrap().1 { alive += 1; }
+                    }
+                    println!("{{\"alive\":{alive},\"of\":{n}}}");
+                }
+                _ => return 0,
+            }
+        }
+    }
+}

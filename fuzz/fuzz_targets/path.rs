@@ -1,0 +1,89 @@
+//! Paths have one spelling, with one reading, and keep their place under a prefix.
+//!
+//! Input: a path; after a newline, if there is one, a prefix.
+#![no_main]
+
+use http::uri::PathAndQuery;
+use ianitor::route::path::{NormalPath, PathPrefix};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let (raw, prefix) = text.split_once('\n').unwrap_or((text, ""));
+    let prefix: Option<PathPrefix> = prefix.parse().ok().filter(|_| is_path(prefix));
+    if !is_path(raw) {
+        return;
+    }
+    let Ok(path) = NormalPath::parse(raw) else { return };
+
+    one_spelling(raw, &path);
+    one_reading(path.as_str());
+    assert!(is_path(path.as_str()), "no request can be sent with {:?}", path.as_str());
+    if let Some(prefix) = prefix {
+        under_prefix(raw, path.as_str(), &prefix);
+    }
+});
+
+fn one_spelling(raw: &str, path: &NormalPath<'_>) {
+    let again = NormalPath::parse(path.as_str());
+    assert_eq!(again.as_ref(), Ok(path), "normalising twice is not normalising once");
+    assert!(path.was_changed() || path.as_str() == raw, "changed, and says it is not");
+    assert_eq!(decode(raw.as_bytes()), decode(path.as_str().as_bytes()), "another path than the one asked for");
+}
+
+/// What a server could take for structure is not there, however often it decodes.
+fn one_reading(path: &str) {
+    let mut bytes = path.as_bytes().to_vec();
+    loop {
+        assert_eq!(bytes.first(), Some(&b'/'));
+        assert!(!bytes.contains(&b'\\') && !bytes.iter().any(u8::is_ascii_control), "structure in {path:?}");
+        let mut segments = bytes[1..].split(|b| *b == b'/').peekable();
+        while let Some(segment) = segments.next() {
+            let name = segment.split(|b| *b == b';').next().unwrap_or(segment);
+            assert!(name != b"." && name != b"..", "dot segment in {path:?}");
+            assert!(!segment.is_empty() || segments.peek().is_none(), "empty segment in {path:?}");
+        }
+        let decoded = decode(&bytes);
+        assert_eq!(count(&decoded, b'/'), count(&bytes, b'/'), "encoded slash in {path:?}");
+        if decoded == bytes {
+            return;
+        }
+        bytes = decoded;
+    }
+}
+
+/// Whether it can be the path of a URL: requests and configurations bring nothing else.
+fn is_path(text: &str) -> bool {
+    PathAndQuery::try_from(text).is_ok_and(|target| target.path() == text && target.query().is_none())
+}
+
+fn under_prefix(raw: &str, path: &str, prefix: &PathPrefix) {
+    // Text below the prefix stays below it.
+    let text = prefix.as_str();
+    if raw.strip_prefix(text).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        assert!(prefix.covers(path), "{raw:?} left {text:?}");
+    }
+    // And what comes below it means something below it.
+    if let Some(rest) = prefix.rest(path) {
+        assert_eq!(format!("{text}{rest}"), path);
+        let segments = |path: &str| -> Vec<Vec<u8>> { path.split('/').map(|s| decode(s.as_bytes())).collect() };
+        assert!(segments(raw).starts_with(&segments(text)), "{raw:?} came below {text:?}");
+    }
+    assert_eq!(prefix.to_string().parse().as_ref(), Ok(prefix));
+}
+
+/// Percent-decodes once, whatever it is; broken escapes stay.
+fn decode(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = bytes.get(at + 1..at + 3).filter(|hex| bytes[at] == b'%' && hex.iter().all(u8::is_ascii_hexdigit));
+        let byte = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        out.push(byte.unwrap_or(bytes[at]));
+        at += if byte.is_some() { 3 } else { 1 };
+    }
+    out
+}
+
+fn count(bytes: &[u8], byte: u8) -> usize {
+    bytes.iter().filter(|b| **b == byte).count()
+}
