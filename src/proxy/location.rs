@@ -23,6 +23,8 @@ fn public(value: &str, via: &Via<'_>) -> Option<String> {
         return if via.path.is_none() { None } else { via.path.to_public(value) };
     }
     let uri: Uri = value.parse().ok()?;
+    // Without a scheme it is a relative path, though it may look like an authority.
+    uri.scheme()?;
     let authority: Authority = uri.authority()?.as_str().parse().ok()?;
     let is_public_in_plain = uri.scheme_str() == Some("http") && authority == *via.authority;
     if !is_upstream(&authority, via) && !is_public_in_plain {
@@ -30,7 +32,8 @@ fn public(value: &str, via: &Via<'_>) -> Option<String> {
     }
     let rest = uri.path_and_query().map_or("/", |p| p.as_str());
     let path = via.path.to_public(rest).unwrap_or_else(|| rest.to_owned());
-    Some(format!("https://{}{path}", via.authority))
+    let fragment = value.find('#').map_or("", |at| &value[at..]);
+    Some(format!("https://{}{path}{fragment}", via.authority))
 }
 
 fn is_upstream(authority: &Authority, via: &Via<'_>) -> bool {
@@ -90,6 +93,8 @@ mod tests {
             ("https://login.example.org/x", "/media", "", "https://login.example.org/x"),
             ("//evil.example.org/x", "/media", "", "//evil.example.org/x"),
             ("relative", "/media", "", "relative"),
+            ("127.0.0.1:8088", "", "", "127.0.0.1:8088"),
+            ("http://127.0.0.1:8088/a?b#top", "", "", "https://media.example.com/a?b#top"),
         ] {
             assert_eq!(rewritten(value, strip, add), want, "{value}");
         }

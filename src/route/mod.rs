@@ -77,7 +77,12 @@ impl PathChange {
         if !(rest.is_empty() || rest.starts_with(['/', '?', '#'])) {
             return None;
         }
-        Some(format!("{}{rest}", self.strip))
+        let public = format!("{}{rest}", self.strip);
+        // A browser reads `//name/` as another host.
+        if public.starts_with("//") {
+            return None;
+        }
+        Some(if public.starts_with('/') { public } else { format!("/{public}") })
     }
 }
 
@@ -262,5 +267,13 @@ mod tests {
         let strip = PathChange { strip: "/media".into(), add: "".into() };
         assert_eq!(strip.to_upstream("/media"), "/");
         assert_eq!(strip.to_public("/x").as_deref(), Some("/media/x"));
+    }
+
+    #[test]
+    fn a_public_path_is_a_path_and_never_another_host() {
+        let change = PathChange { strip: "".into(), add: "/janus".into() };
+        assert_eq!(change.to_public("/janus//evil.example/"), None);
+        assert_eq!(change.to_public("/janus").as_deref(), Some("/"));
+        assert_eq!(change.to_public("/janus?x").as_deref(), Some("/?x"));
     }
 }

@@ -18,6 +18,8 @@ pub fn target(path: &str, query: Option<&str>) -> String {
     for (at, pair) in query.into_iter().flat_map(|q| q.split('&')).enumerate() {
         out.push(if at == 0 { '?' } else { '&' });
         match pair.split_once('=') {
+            // The padding of a bare Base64 token, not a name without a value.
+            Some((_, rest)) if rest.bytes().all(|b| b == b'=') && pair.len() % 4 == 0 => out.push('*'),
             Some((name, _)) => {
                 out.push_str(name);
                 out.push_str("=*");
@@ -40,6 +42,7 @@ mod tests {
             ("/kurento", Some("access_token=eyJ.a.b"), "/kurento?access_token=*"),
             ("/x", Some("eyJhbGciOi"), "/x?*"),
             ("/x", Some("a=b=c&token=s"), "/x?a=*&token=*"),
+            ("/x", Some("c2VjcmV0LXRva2VuLTE=&b="), "/x?*&b=*"),
             ("/v1/room/1234", Some(""), "/v1/room/1234?*"),
         ] {
             assert_eq!(target(path, query), want);
