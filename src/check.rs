@@ -8,11 +8,12 @@ use http::{Request, header};
 use http_body_util::Empty;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use crate::config::{self, Config, Failure};
-use crate::route::upstream::UpstreamSpec;
-use crate::tls::{CertTable, LoadError, Mode};
+use crate::proxy::body::Chain;
+use crate::proxy::connect::Connector;
+use crate::route::upstream::{ServerAddr, UpstreamSpec};
+use crate::tls::{self, CertTable, LoadError, Mode};
 
 /// What a good configuration has to show.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ fn certificates(table: &CertTable) -> String {
     let mut out = String::from("certificates\n");
     for entry in table.entries() {
         let names: Vec<String> = entry.names.iter().map(ToString::to_string).collect();
-        let until = crate::tls::Date(entry.not_after);
+        let until = tls::Date(entry.not_after);
         let _ = writeln!(out, "  {}  until {until}  {}", names.join(" "), entry.file.display());
     }
     out
@@ -68,33 +69,39 @@ pub enum Unfit {
 /// For an upstream to answer.
 const LIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Asks every upstream and says, a line each, which answer. The second value is how many do not.
+/// Asks every server of every upstream and says, a line each, which answer. The second value is how many do not.
 pub async fn ask_upstreams(config: &Config) -> (String, usize) {
     let mut out = String::from("upstreams\n");
     let mut silent = 0;
     for upstream in config.routes.upstreams() {
-        let began = Instant::now();
-        let asked = tokio::time::timeout(LIVE_TIMEOUT, ask(upstream)).await;
-        let result = match asked {
-            Ok(Ok(status)) => format!("answers (HTTP {status}, {} ms)", began.elapsed().as_millis()),
-            Ok(Err(error)) => format!("does not answer: {error}"),
-            Err(_) => format!("does not answer within {} s", LIVE_TIMEOUT.as_secs()),
-        };
-        silent += usize::from(!result.starts_with("answers"));
-        let _ = writeln!(out, "  {}  {}  {result}", upstream.name, upstream.server);
+        for server in &upstream.servers {
+            let began = Instant::now();
+            let asked = tokio::time::timeout(LIVE_TIMEOUT, ask(upstream, server)).await;
+            let result = match asked {
+                Ok(Ok(status)) => format!("answers (HTTP {status}, {} ms)", began.elapsed().as_millis()),
+                Ok(Err(error)) => format!("does not answer: {}", Chain(&*error)),
+                Err(_) => format!("does not answer within {} s", LIVE_TIMEOUT.as_secs()),
+            };
+            silent += usize::from(!result.starts_with("answers"));
+            let _ = writeln!(out, "  {}  {server}  {result}", upstream.name);
+        }
     }
     (out, silent)
 }
 
 /// Any status is an answer: 404 of Janus' REST port, 403 of its WebSocket port, 426 of Kurento.
-async fn ask(upstream: &UpstreamSpec) -> Result<u16, Box<dyn std::error::Error>> {
-    let server = &upstream.server;
-    let stream = match server.host.ip() {
-        Some(ip) => TcpStream::connect((ip, server.port)).await?,
-        None => TcpStream::connect((server.host.as_str(), server.port)).await?,
+async fn ask(upstream: &UpstreamSpec, server: &ServerAddr) -> Result<u16, Box<dyn std::error::Error>> {
+    let tls = match server.is_tls() {
+        true => Some(tls::client_config(upstream.tls.ca_file.as_deref(), "ca_file")?),
+        false => None,
     };
+    let host = match server {
+        ServerAddr::Tcp { host, port, .. } => format!("{host}:{port}"),
+        ServerAddr::Unix(_) => "localhost".to_owned(),
+    };
+    let stream = Connector::new(server.clone(), &upstream.tls, tls.as_ref()).connect().await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::get("/").header(header::HOST, server.to_string()).body(Empty::<Bytes>::new())?;
+    let request = Request::get("/").header(header::HOST, host).body(Empty::<Bytes>::new())?;
     let answer = async {
         let response = sender.send_request(request).await?;
         Ok(response.status().as_u16())

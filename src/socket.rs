@@ -1,4 +1,4 @@
-//! Socket options that both sides of the gateway use.
+//! What both sides of the gateway need of sockets.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -26,3 +26,56 @@ pub fn watch_peer<S: AsFd>(socket: &S) -> io::Result<()> {
     socket.set_tcp_keepalive(&keepalive)?;
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
 }
+
+/// Makes an enum of sockets a socket.
+macro_rules! socket_enum {
+    ($name:ident { $($variant:ident),+ }) => {
+        impl tokio::io::AsyncRead for $name {
+            fn poll_read(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                buf: &mut tokio::io::ReadBuf<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                match self.get_mut() { $(Self::$variant(io) => std::pin::Pin::new(io).poll_read(cx, buf)),+ }
+            }
+        }
+
+        impl tokio::io::AsyncWrite for $name {
+            fn poll_write(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                buf: &[u8],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                match self.get_mut() { $(Self::$variant(io) => std::pin::Pin::new(io).poll_write(cx, buf)),+ }
+            }
+
+            fn poll_write_vectored(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                bufs: &[std::io::IoSlice<'_>],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                match self.get_mut() { $(Self::$variant(io) => std::pin::Pin::new(io).poll_write_vectored(cx, bufs)),+ }
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                match self { $(Self::$variant(io) => io.is_write_vectored()),+ }
+            }
+
+            fn poll_flush(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                match self.get_mut() { $(Self::$variant(io) => std::pin::Pin::new(io).poll_flush(cx)),+ }
+            }
+
+            fn poll_shutdown(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                match self.get_mut() { $(Self::$variant(io) => std::pin::Pin::new(io).poll_shutdown(cx)),+ }
+            }
+        }
+    };
+}
+
+pub(crate) use socket_enum;

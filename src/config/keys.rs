@@ -31,7 +31,8 @@ pub(super) static LIMITS: Keys = Keys {
 pub(super) static TLS: Keys =
     Keys { table: "[tls]", names: &["min_version", "certificates", "self_signed", "default"] };
 pub(super) static PAIR: Keys = Keys { table: "tls.certificates", names: &["cert", "key"] };
-pub(super) static UPSTREAM: Keys = Keys { table: "[upstreams.NAME]", names: &["servers", "protocol"] };
+pub(super) static UPSTREAM: Keys =
+    Keys { table: "[upstreams.NAME]", names: &["servers", "protocol", "balance", "ca_file", "server_name"] };
 pub(super) static POLICY: Keys = Keys { table: "[policies.NAME]", names: &["allow"] };
 pub(super) static ROUTE: Keys = Keys {
     table: "[[routes]]",
@@ -47,7 +48,7 @@ pub(super) static ALL: [&Keys; 9] = [&ROOT, &LISTEN, &LOG, &LIMITS, &TLS, &PAIR,
 const LATER: &[&str] = &[
     "passthrough", "acme", "deploy", "issuers", "turn",
     "status", "proxy_protocol", "trusted_proxies",
-    "secret_file", "token_auth_secret_file", "balance",
+    "secret_file", "token_auth_secret_file",
     "claims", "satisfy", "on_expiry", "expiry_grace", "messages", "rules",
     "files", "redirect", "headers", "host_header", "timeouts", "cors", "forward_token", "after_sign_in",
 ];

@@ -12,7 +12,7 @@ use crate::addr::{ListenAddr, Network};
 use crate::host::{HostName, HostPattern};
 use crate::limits::Limits;
 use crate::route::path::PathPrefix;
-use crate::route::upstream::{Protocol, ServerAddr};
+use crate::route::upstream::{Balance, Protocol, ServerAddr};
 use crate::telemetry::LogSpec;
 use crate::tls::MinVersion;
 
@@ -161,6 +161,9 @@ impl Section for RawPair {
 pub(super) struct RawUpstream {
     pub(super) servers: Option<Placed<List<ServerAddr>>>,
     pub(super) protocol: Protocol,
+    pub(super) balance: Option<Placed<Balance>>,
+    pub(super) ca_file: Option<Placed<PathBuf>>,
+    pub(super) server_name: Option<Placed<HostName>>,
 }
 
 impl Section for RawUpstream {
@@ -170,6 +173,9 @@ impl Section for RawUpstream {
         Self {
             servers: table.require("servers", "missing; write servers = [\"http://127.0.0.1:8088\"]"),
             protocol: table.plain("protocol").unwrap_or_default(),
+            balance: table.get("balance"),
+            ca_file: table.get("ca_file"),
+            server_name: table.get("server_name"),
         }
     }
 }

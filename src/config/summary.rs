@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::Config;
 use crate::addr::ListenAddr;
 use crate::policy::{Policy, Rule};
+use crate::route::upstream::UpstreamSpec;
 use crate::route::{Route, RouteTable, Target};
 
 /// Listeners, hosts, routes and policies as a text of aligned columns, one line each, a newline at the end.
@@ -54,10 +55,15 @@ fn route_row(table: &RouteTable, route: &Route) -> Row {
         host,
         path,
         upstream.name.to_string(),
-        upstream.server.to_string(),
+        servers(upstream),
         upstream.protocol.name().to_owned(),
         route.policy.name().to_owned(),
     ]
+}
+
+fn servers(upstream: &UpstreamSpec) -> String {
+    let servers: Vec<String> = upstream.servers.iter().map(ToString::to_string).collect();
+    servers.join(" ")
 }
 
 fn policies(config: &Config) -> Vec<Row> {

@@ -67,9 +67,9 @@ fn integers_in_every_spelling() {
 
 #[test]
 fn wrong_elements_do_not_shorten_a_list() {
-    let got = problems("[upstreams.a]\nservers = [1, \"http://127.0.0.1:1\"]\n");
+    let got = problems("[upstreams.a]\nservers = [1]\n");
     assert!(got.contains(&"t:2:12 upstreams.a.servers[0]: expected a string, found an integer".to_owned()), "{got:#?}");
-    assert!(got.iter().any(|line| line.contains("several servers")), "{got:#?}");
+    assert!(!got.iter().any(|line| line.contains("is empty")), "{got:#?}");
     let got = problems("[policies.a]\nallow = [1]\n");
     assert!(!got.iter().any(|line| line.contains("empty list")), "{got:#?}");
 }

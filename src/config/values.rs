@@ -11,7 +11,7 @@ use crate::addr::{ListenAddr, Network};
 use crate::host::{HostName, HostPattern};
 use crate::limits::Rate;
 use crate::route::path::{BadPath, PathPrefix};
-use crate::route::upstream::{Protocol, ServerAddr};
+use crate::route::upstream::{Balance, Protocol, ServerAddr};
 use crate::telemetry::LogFormat;
 use crate::tls::MinVersion;
 
@@ -85,6 +85,12 @@ fn path(text: &str) -> Result<PathPrefix, String> {
 impl Read for Protocol {
     fn read(value: &Value<'_>) -> Option<Self> {
         value.choose("protocol", &Self::NAMES)
+    }
+}
+
+impl Read for Balance {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.choose("balance", &Self::NAMES)
     }
 }
 

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot};
 use tracing_appender::non_blocking::NonBlocking;
 
@@ -15,6 +16,7 @@ use crate::addr::ListenAddr;
 use crate::config::Config;
 use crate::limits::Limits;
 use crate::listen::{BindError, Kind, ListenSpec, Listener};
+use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::serve::snapshot::Snapshot;
 use crate::slot::Slots;
 use crate::tls::{self, CertTable, LoadError, Mode, Tickets};
@@ -236,6 +238,7 @@ fn snapshot(config: Config, tickets: &Tickets, open: &[Open]) -> Result<Snapshot
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
+    let upstream_tls = upstream_tls(&config).map_err(StartError::Certificates)?;
     let certificates = Arc::new(table);
     let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets).map_err(StartError::Crypto)?;
     let first_https = open.iter().find(|open| open.key.0 == Kind::Https).map(|open| open.bound.port());
@@ -244,10 +247,24 @@ fn snapshot(config: Config, tickets: &Tickets, open: &[Open]) -> Result<Snapshot
         routes: config.routes,
         limits,
         tls,
+        upstream_tls,
         certificates,
         log: config.log,
         public_port: config.listen.public_port.or(first_https).unwrap_or(443),
     })
+}
+
+/// Whom to trust behind each upstream that speaks TLS.
+fn upstream_tls(config: &Config) -> Result<Vec<Option<Arc<ClientConfig>>>, Vec<LoadError>> {
+    let mut errors = Vec::new();
+    let mut load = |upstream: &UpstreamSpec| {
+        let key = format!("upstreams.{}.ca_file", upstream.name);
+        let config = tls::client_config(upstream.tls.ca_file.as_deref(), &key);
+        config.map_err(|error| errors.push(error)).ok()
+    };
+    let all = config.routes.upstreams().iter();
+    let configs = all.map(|spec| spec.servers.iter().any(ServerAddr::is_tls).then(|| load(spec)).flatten()).collect();
+    if errors.is_empty() { Ok(configs) } else { Err(errors) }
 }
 
 /// Why the gateway does not start, or a reload changes nothing.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::client::{Link, Pool};
+use super::client::{Busy, Link};
 use crate::telemetry::access::{End, Exchange};
 use crate::tick::{Alarm, Ticks};
 
@@ -119,13 +119,13 @@ impl ResponseBody {
     }
 
     /// What the upstream sends; the connection goes back to its pool at the end.
-    pub fn upstream(incoming: Incoming, link: Box<Link>, pool: Rc<Pool>) -> Self {
+    pub fn upstream(incoming: Incoming, link: Box<Link>, busy: Busy) -> Self {
         if incoming.is_end_stream() {
-            pool.give_back(link);
+            busy.pool().give_back(link);
             return Self::empty();
         }
-        let stalled = pool.ticks().alarm(BODY_IDLE);
-        let body = UpstreamBody { incoming, link: Some(link), pool, stalled };
+        let stalled = busy.pool().ticks().alarm(BODY_IDLE);
+        let body = UpstreamBody { incoming, link: Some(link), busy, stalled };
         Self { source: Source::Upstream(Box::new(body)), exchange: None }
     }
 
@@ -208,7 +208,7 @@ impl Body for ResponseBody {
 struct UpstreamBody {
     incoming: Incoming,
     link: Option<Box<Link>>,
-    pool: Rc<Pool>,
+    busy: Busy,
     stalled: Alarm,
 }
 
@@ -246,7 +246,7 @@ impl UpstreamBody {
 
     fn give_back(&mut self) {
         if let Some(link) = self.link.take() {
-            self.pool.give_back(link);
+            self.busy.pool().give_back(link);
         }
     }
 }

@@ -3,8 +3,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::io;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -14,16 +12,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use super::body::RequestBody;
-use crate::host::HostName;
+use super::connect::{ConnectError, Connector, UpstreamStream};
+use super::health::Health;
 use crate::route::upstream::ServerAddr;
-use crate::socket::watch_peer;
 use crate::tick::{Alarm, Tick, Ticks};
-
-/// For one address of a server to take the connection.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// For the head of an answer: a BOSH poll waits 60 s, and a proxy that waits as long loses the race.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
@@ -37,19 +31,19 @@ const MAX_BUFFER: usize = 64 * 1024;
 /// One HTTP/1.1 connection to a server.
 pub struct Link {
     sender: SendRequest<RequestBody>,
-    driver: Connection<TokioIo<TcpStream>, RequestBody>,
+    driver: Connection<TokioIo<UpstreamStream>, RequestBody>,
     ended: bool,
 }
 
 impl Link {
-    async fn open(server: &ServerAddr) -> Result<Self, ConnectError> {
-        let stream = connect(server).await?;
+    async fn open(connector: &Connector) -> Result<Self, ConnectError> {
+        let stream = connector.connect().await?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MAX_BUFFER);
         let (sender, driver) = builder
             .handshake(TokioIo::new(stream))
             .await
-            .map_err(|error| ConnectError { tried: Vec::new(), source: io::Error::other(error) })?;
+            .map_err(|error| ConnectError::http(connector.addr(), error))?;
         Ok(Self { sender, driver, ended: false })
     }
 
@@ -90,7 +84,7 @@ impl Link {
     }
 
     /// The socket and what was read beyond the answer, once an answer was 101.
-    pub fn into_stream(self) -> (TcpStream, bytes::Bytes) {
+    pub fn into_stream(self) -> (UpstreamStream, bytes::Bytes) {
         let parts = self.driver.into_parts();
         (parts.io.into_inner(), parts.read_buf)
     }
@@ -110,9 +104,11 @@ impl std::fmt::Debug for Link {
 /// One worker's connections to one server, used newest first.
 #[derive(Debug)]
 pub struct Pool {
-    server: ServerAddr,
+    connector: Connector,
     ticks: Rc<Ticks>,
     idle: RefCell<Vec<Idle>>,
+    busy: Cell<usize>,
+    health: Health,
     /// Nothing is kept any more: the configuration no longer knows the server.
     closed: Cell<bool>,
 }
@@ -123,15 +119,32 @@ struct Idle {
     since: Tick,
 }
 
+/// An answer's head and the connection that it came over, or why there is none.
+pub(super) type Sent = Result<(Response<Incoming>, Box<Link>), Unsent>;
+
+/// A request without an answer; `untouched` if not a byte of it was written, so that it may be sent elsewhere.
+#[derive(Debug)]
+pub(super) struct Unsent {
+    pub(super) error: SendError,
+    pub(super) untouched: Option<Request<RequestBody>>,
+}
+
 impl Pool {
     /// An empty pool.
-    pub fn new(server: ServerAddr, ticks: &Rc<Ticks>) -> Rc<Self> {
-        Rc::new(Self { server, ticks: Rc::clone(ticks), idle: RefCell::default(), closed: Cell::new(false) })
+    pub fn new(connector: Connector, ticks: &Rc<Ticks>) -> Rc<Self> {
+        Rc::new(Self {
+            connector,
+            ticks: Rc::clone(ticks),
+            idle: RefCell::default(),
+            busy: Cell::new(0),
+            health: Health::default(),
+            closed: Cell::new(false),
+        })
     }
 
     /// The server.
-    pub fn server(&self) -> &ServerAddr {
-        &self.server
+    pub fn addr(&self) -> &ServerAddr {
+        self.connector.addr()
     }
 
     /// The clock of the worker.
@@ -139,46 +152,40 @@ impl Pool {
         &self.ticks
     }
 
-    /// Sends a request, over an idle connection if there is one.
+    /// Requests and tunnels under way.
+    pub(super) fn busy(&self) -> usize {
+        self.busy.get()
+    }
+
+    /// What connecting to it has taught.
+    pub(super) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Sends a request over an idle connection, if there is one; a WebSocket's over one of its own.
     ///
     /// A request is sent a second time only if hyper gives it back untouched: the idle connection had been closed before
     /// a byte of it was written.
-    ///
-    /// # Errors
-    /// Why there is no answer.
-    pub async fn send(&self, mut request: Request<RequestBody>) -> Result<(Response<Incoming>, Box<Link>), SendError> {
+    pub(super) async fn send(&self, mut request: Request<RequestBody>, alone: bool) -> Sent {
         let late = self.ticks.alarm(HEAD_TIMEOUT);
         loop {
-            let pooled = self.idle.borrow_mut().pop();
+            let pooled = if alone { None } else { self.idle.borrow_mut().pop() };
             let reused = pooled.is_some();
             let mut link = match pooled {
                 Some(idle) => idle.link,
-                None => {
-                    let link = Box::new(Link::open(&self.server).await?);
-                    late.reset(HEAD_TIMEOUT);
-                    link
-                }
+                None => match Link::open(&self.connector).await {
+                    Ok(link) => Box::new(link),
+                    Err(error) => return Err(Unsent { error: error.into(), untouched: Some(request) }),
+                },
             };
+            late.reset(HEAD_TIMEOUT);
             match link.send(request, &late).await {
                 Ok(response) => return Ok((response, link)),
                 Err((_, Some(untouched))) if reused => request = untouched,
-                Err((error, _)) => return Err(error),
+                // A fresh connection that takes nothing is an answer of its own kind, not a reason to look elsewhere.
+                Err((error, _)) => return Err(Unsent { error, untouched: None }),
             }
         }
-    }
-
-    /// Opens a connection that is not shared: for a WebSocket.
-    ///
-    /// # Errors
-    /// Why there is no answer.
-    pub async fn send_alone(
-        &self,
-        request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Box<Link>), SendError> {
-        let mut link = Box::new(Link::open(&self.server).await?);
-        let late = self.ticks.alarm(HEAD_TIMEOUT);
-        let response = link.send(request, &late).await.map_err(|(error, _)| error)?;
-        Ok((response, link))
     }
 
     /// Takes a connection back after a whole answer.
@@ -202,44 +209,26 @@ impl Pool {
     }
 }
 
-/// Tries every address of the server in turn.
-async fn connect(server: &ServerAddr) -> Result<TcpStream, ConnectError> {
-    let addrs =
-        resolve(&server.host, server.port).await.map_err(|source| ConnectError { tried: Vec::new(), source })?;
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for addr in &addrs {
-        match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(addr)).await {
-            Ok(Ok(stream)) => {
-                let prepared = stream.set_nodelay(true).and_then(|()| watch_peer(&stream));
-                return prepared.map(|()| stream).map_err(|source| ConnectError { tried: vec![*addr], source });
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, "no answer to the connection attempt"),
-        }
-    }
-    Err(ConnectError { tried: addrs, source: last })
-}
+/// A request or tunnel that a server is busy with, until it is dropped.
+#[derive(Debug)]
+pub struct Busy(Rc<Pool>);
 
-async fn resolve(host: &HostName, port: u16) -> io::Result<Vec<SocketAddr>> {
-    match host.ip() {
-        Some(ip) => Ok(vec![SocketAddr::new(ip, port)]),
-        None => Ok(tokio::net::lookup_host((host.as_str(), port)).await?.collect()),
+impl Busy {
+    pub(super) fn new(pool: &Rc<Pool>) -> Self {
+        pool.busy.set(pool.busy.get() + 1);
+        Self(Rc::clone(pool))
+    }
+
+    /// The server's pool.
+    pub(super) fn pool(&self) -> &Rc<Pool> {
+        &self.0
     }
 }
 
-/// No connection: at the upstream's side or in between.
-#[derive(Debug, thiserror::Error)]
-#[error("no connection (tried {})", addresses(tried))]
-pub struct ConnectError {
-    tried: Vec<SocketAddr>,
-    source: io::Error,
-}
-
-fn addresses(tried: &[SocketAddr]) -> String {
-    if tried.is_empty() {
-        return "no address".to_owned();
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.set(self.0.busy.get() - 1);
     }
-    tried.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Why a request got no answer.

@@ -37,8 +37,7 @@ fn public(value: &str, via: &Via<'_>) -> Option<String> {
 }
 
 fn is_upstream(authority: &Authority, via: &Via<'_>) -> bool {
-    let server = &via.upstream.server;
-    authority.host == server.host && authority.port.unwrap_or(80) == server.port
+    via.upstream.spec().servers.iter().any(|server| server.is(authority))
 }
 
 #[cfg(test)]
@@ -48,10 +47,10 @@ mod tests {
     use std::sync::Arc;
 
     use crate::addr::ClientAddr;
-    use crate::proxy::client::Pool;
+    use crate::proxy::cluster::Cluster;
     use crate::proxy::headers::Origin;
     use crate::route::PathChange;
-    use crate::route::upstream::{Protocol, UpstreamSpec};
+    use crate::route::upstream::{Balance, Protocol, UpstreamSpec, UpstreamTls};
     use crate::telemetry::access::{AccessSink, Exchange};
     use crate::telemetry::request_id::RequestIds;
     use crate::tick::Ticks;
@@ -59,15 +58,17 @@ mod tests {
     fn rewritten(value: &str, strip: &str, add: &str) -> String {
         let spec = UpstreamSpec {
             name: "janus".into(),
-            server: "http://127.0.0.1:8088".parse().unwrap(),
+            servers: ["http://127.0.0.1:8088".parse().unwrap()].into(),
+            balance: Balance::Client,
             protocol: Protocol::Janus,
+            tls: UpstreamTls::default(),
         };
         let client = ClientAddr::new("192.0.2.1".parse().unwrap());
-        let pool = Pool::new(spec.server.clone(), &Ticks::new());
+        let ticks = Ticks::new();
         let exchange = Exchange::begin(RequestIds::new().next(), client, &AccessSink::new(None), |_| unreachable!());
         let via = Via {
-            upstream: &Arc::new(spec),
-            pool: &pool,
+            upstream: &Cluster::new(Arc::new(spec), Vec::new()),
+            ticks: &ticks,
             path: &PathChange { strip: strip.into(), add: add.into() },
             origin: &Origin::new(client, 443),
             authority: &"media.example.com".parse().unwrap(),

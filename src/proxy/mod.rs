@@ -2,15 +2,17 @@
 
 pub mod body;
 pub mod client;
+pub mod cluster;
+pub mod connect;
 pub mod frames;
 pub mod headers;
+mod health;
 pub mod location;
 pub mod tunnel;
 pub mod websocket;
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -18,14 +20,15 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
-use tokio::net::TcpStream;
 
 use crate::host::Authority;
 use crate::route::PathChange;
-use crate::route::upstream::UpstreamSpec;
 use crate::telemetry::access::Exchange;
+use crate::tick::Ticks;
 use body::{BodyFault, RequestBody, ResponseBody};
-use client::{Link, Pool, SendError};
+use client::{Busy, Link, SendError};
+use cluster::Cluster;
+use connect::UpstreamStream;
 use headers::Origin;
 use websocket::BadHandshake;
 
@@ -33,19 +36,30 @@ use websocket::BadHandshake;
 #[derive(Debug)]
 pub struct Via<'a> {
     /// Where to.
-    pub upstream: &'a Arc<UpstreamSpec>,
-    /// By which connections.
-    pub pool: &'a Rc<Pool>,
+    pub upstream: &'a Cluster,
     /// How its path changes.
     pub path: &'a PathChange,
     /// From whom.
     pub origin: &'a Origin,
     /// To whom, as the client names the gateway.
     pub authority: &'a Authority,
+    /// The clock of the worker.
+    pub ticks: &'a Rc<Ticks>,
     /// How much body it may have.
     pub body_limit: u64,
     /// What its log line knows.
     pub exchange: &'a Rc<Exchange>,
+}
+
+/// An upstream that has agreed to a WebSocket.
+#[derive(Debug)]
+pub struct Joined {
+    /// Its socket.
+    pub stream: UpstreamStream,
+    /// What it has sent beyond its 101.
+    pub early: Bytes,
+    /// That it is busy with it.
+    pub busy: Busy,
 }
 
 /// Forwards a request and returns the head of the answer, whose body streams.
@@ -55,13 +69,13 @@ pub struct Via<'a> {
 pub async fn forward(mut request: Request<Incoming>, via: &Via<'_>) -> Result<Response<ResponseBody>, Error> {
     let was_h2 = request.version() == Version::HTTP_2;
     prepare(&mut request, via)?;
-    let request = request.map(|body| RequestBody::new(body, via.body_limit, via.pool.ticks(), via.exchange));
+    let request = request.map(|body| RequestBody::new(body, via.body_limit, via.ticks, via.exchange));
     let request = if was_h2 { frame_h2(request) } else { request };
-    let (response, link) = via.pool.send(request).await?;
+    let (response, link, busy) = via.upstream.send(via.exchange.client(), request, false).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Error::UnaskedUpgrade);
     }
-    Ok(answer(response, link, via))
+    Ok(answer(response, link, busy, via))
 }
 
 /// Forwards a WebSocket handshake. If the upstream agrees, its socket is returned beside the answer, with what it has
@@ -72,23 +86,25 @@ pub async fn forward(mut request: Request<Incoming>, via: &Via<'_>) -> Result<Re
 pub async fn open_websocket(
     mut request: Request<Incoming>,
     via: &Via<'_>,
-) -> Result<(Response<ResponseBody>, Option<(TcpStream, Bytes)>), Error> {
+) -> Result<(Response<ResponseBody>, Option<Joined>), Error> {
     websocket::check_request(&request)?;
     let Some(key) = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned() else {
         return Err(BadHandshake::Key.into());
     };
     prepare(&mut request, via)?;
     set_upgrade(request.headers_mut());
-    let (mut response, mut link) = via.pool.send_alone(request.map(|_| RequestBody::empty())).await?;
+    let request = request.map(|_| RequestBody::empty());
+    let (mut response, mut link, busy) = via.upstream.send(via.exchange.client(), request, true).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok((answer(response, link, via), None));
+        return Ok((answer(response, link, busy, via), None));
     }
     if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut link).await {
         return Err(Error::BadAccept);
     }
     headers::to_client(response.headers_mut());
     set_upgrade(response.headers_mut());
-    Ok((response.map(|_| ResponseBody::empty()), Some(link.into_stream())))
+    let (stream, early) = link.into_stream();
+    Ok((response.map(|_| ResponseBody::empty()), Some(Joined { stream, early, busy })))
 }
 
 /// Whether HTTP is over on the link, which follows from a 101 at once.
@@ -148,12 +164,12 @@ fn set_upgrade(headers: &mut HeaderMap) {
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 }
 
-fn answer(mut response: Response<Incoming>, link: Box<Link>, via: &Via<'_>) -> Response<ResponseBody> {
+fn answer(mut response: Response<Incoming>, link: Box<Link>, busy: Busy, via: &Via<'_>) -> Response<ResponseBody> {
     headers::to_client(response.headers_mut());
     location::rewrite(response.headers_mut(), via);
     // An HTTP/1.0 upstream is no reason to answer the client in 1.0.
     *response.version_mut() = Version::HTTP_11;
-    response.map(|body| ResponseBody::upstream(body, link, Rc::clone(via.pool)))
+    response.map(|body| ResponseBody::upstream(body, link, busy))
 }
 
 /// Why a request got no answer from its upstream.

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
+use super::connect::UpstreamStream;
 use super::frames::{self, Follower};
 use crate::addr::ClientAddr;
 use crate::host::HostName;
@@ -73,7 +73,7 @@ pub struct CloseOrder {
 #[derive(Debug)]
 pub struct Tunnel<C, K> {
     client: C,
-    upstream: TcpStream,
+    upstream: UpstreamStream,
     /// From the client to the upstream.
     up: Flow,
     /// From the upstream to the client.
@@ -97,7 +97,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin, K> Tunnel<C, K> {
     /// Joins two sides; `early` is what each had already sent beyond its handshake.
     pub fn new(
         (client, client_early): (C, Bytes),
-        (upstream, upstream_early): (TcpStream, Bytes),
+        (upstream, upstream_early): (UpstreamStream, Bytes),
         control: Registered<TunnelControl>,
         exchange: Rc<Exchange>,
         ticks: Rc<Ticks>,

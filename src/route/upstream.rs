@@ -1,17 +1,42 @@
 //! Where requests go: what `[upstreams.*]` says.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::host::HostName;
+use crate::host::{Authority, HostName};
 
-/// One server, `http://host:port`. Its name is resolved at each connect, and every address is tried.
+/// One server: `http://host:port`, `https://host:port` or `unix:/path`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ServerAddr {
-    /// The name or address.
-    pub host: HostName,
-    /// The port; 80 where none is written.
-    pub port: u16,
+pub enum ServerAddr {
+    /// A host and port. A name is resolved at each connect, and every address is tried.
+    Tcp {
+        /// Whether TLS is spoken.
+        tls: bool,
+        /// The name or address.
+        host: HostName,
+        /// The port; 80 or 443 where none is written.
+        port: u16,
+    },
+    /// A socket in the file system.
+    Unix(Box<Path>),
+}
+
+impl ServerAddr {
+    /// Whether an authority that the server wrote means the server itself.
+    pub fn is(&self, authority: &Authority) -> bool {
+        let Self::Tcp { tls, host, port } = self else { return false };
+        authority.host == *host && authority.port.unwrap_or(default_port(*tls)) == *port
+    }
+
+    /// Whether TLS is spoken.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tcp { tls: true, .. })
+    }
+}
+
+fn default_port(tls: bool) -> u16 {
+    if tls { 443 } else { 80 }
 }
 
 impl FromStr for ServerAddr {
@@ -19,32 +44,79 @@ impl FromStr for ServerAddr {
 
     fn from_str(text: &str) -> Result<Self, String> {
         const FORM: &str = "write \"http://127.0.0.1:8088\"";
+        if let Some(path) = text.strip_prefix("unix:") {
+            return unix(path);
+        }
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(format!("has no scheme; {FORM}"));
         };
-        match scheme {
-            "http" => {}
+        let tls = match scheme {
+            "http" => false,
+            "https" => true,
             "ws" => return Err(format!("is a WebSocket URL; the handshake is HTTP, so write \"http://{rest}\"")),
+            "wss" => return Err(format!("is a WebSocket URL; the handshake is HTTP, so write \"https://{rest}\"")),
             _ => return Err(format!("has a scheme that is not supported, {scheme:?}; {FORM}")),
-        }
+        };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.contains(['/', '?', '#']) {
             return Err("has a path; an upstream is a server, and paths belong to the routes (`rewrite`)".to_owned());
         }
-        let authority: crate::host::Authority =
-            authority.parse().map_err(|_| format!("does not name a host and port; {FORM}"))?;
+        let authority: Authority = authority.parse().map_err(|_| format!("does not name a host and port; {FORM}"))?;
         if authority.port == Some(0) {
             return Err("has port 0, where nothing can listen".to_owned());
         }
-        Ok(Self { host: authority.host, port: authority.port.unwrap_or(80) })
+        Ok(Self::Tcp { tls, host: authority.host, port: authority.port.unwrap_or(default_port(tls)) })
     }
 }
 
-/// `host:port`, as a resolver and an operator want it.
+/// The longest path of a socket (unix(7), sun_path).
+const MAX_SOCKET_PATH: usize = 107;
+
+fn unix(path: &str) -> Result<ServerAddr, String> {
+    if !path.starts_with('/') || path.starts_with("//") {
+        return Err("is no absolute path; write \"unix:/run/janus.sock\"".to_owned());
+    }
+    if path.len() > MAX_SOCKET_PATH {
+        return Err(format!("is longer than the {MAX_SOCKET_PATH} bytes that the path of a socket may have"));
+    }
+    Ok(ServerAddr::Unix(Path::new(path).into()))
+}
+
+/// `host:port` or `unix:/path`, as an operator wants it; TLS is said.
 impl fmt::Display for ServerAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        match self {
+            Self::Tcp { tls, host, port } => write!(f, "{}{host}:{port}", if *tls { "https://" } else { "" }),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
     }
+}
+
+/// Which of several servers a request goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// The one that the client's address leads to, so that its sessions stay together (rendezvous hashing: if a server
+    /// goes, only its clients move).
+    Client,
+    /// Each in turn.
+    RoundRobin,
+    /// The one with the fewest requests under way.
+    Least,
+}
+
+impl Balance {
+    /// As written in `gateway.toml`.
+    pub const NAMES: [(&'static str, Self); 3] =
+        [("client", Self::Client), ("round_robin", Self::RoundRobin), ("least", Self::Least)];
+}
+
+/// How the servers of an upstream are trusted, where they speak TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// The CA certificates to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The name that the certificate must have, where it is not the host.
+    pub server_name: Option<HostName>,
 }
 
 /// What an upstream speaks above HTTP.
@@ -82,10 +154,14 @@ impl Protocol {
 pub struct UpstreamSpec {
     /// Its name in `gateway.toml`.
     pub name: Box<str>,
-    /// The server.
-    pub server: ServerAddr,
-    /// What it speaks.
+    /// Its servers; there is one at least.
+    pub servers: Box<[ServerAddr]>,
+    /// Which of them a request goes to.
+    pub balance: Balance,
+    /// What they speak.
     pub protocol: Protocol,
+    /// Whom to trust, where they speak TLS.
+    pub tls: UpstreamTls,
 }
 
 #[cfg(test)]
@@ -94,20 +170,37 @@ mod tests {
 
     #[test]
     fn servers() {
-        let server: ServerAddr = "http://localhost:8088/".parse().unwrap();
-        assert_eq!(server.to_string(), "localhost:8088");
-        assert_eq!("http://[::1]".parse::<ServerAddr>().unwrap().to_string(), "[::1]:80");
+        for (text, want) in [
+            ("http://localhost:8088/", "localhost:8088"),
+            ("http://[::1]", "[::1]:80"),
+            ("https://media.example.com", "https://media.example.com:443"),
+            ("unix:/run/janus.sock", "unix:/run/janus.sock"),
+        ] {
+            assert_eq!(text.parse::<ServerAddr>().unwrap().to_string(), want);
+        }
         for (text, want) in [
             ("127.0.0.1:8088", "no scheme"),
             ("ws://127.0.0.1:8188", "http://127.0.0.1:8188"),
+            ("wss://127.0.0.1:8989", "https://127.0.0.1:8989"),
             ("ftp://x", "not supported"),
             ("http://x:1/janus", "has a path"),
             ("http://", "host and port"),
             ("http://a:b", "host and port"),
             ("http://a:0", "port 0"),
+            ("unix:run/janus.sock", "no absolute path"),
+            ("unix://run/janus.sock", "no absolute path"),
         ] {
             let got = text.parse::<ServerAddr>().unwrap_err();
             assert!(got.contains(want), "{text}: {got}");
         }
+    }
+
+    #[test]
+    fn a_server_knows_itself() {
+        let is = |server: &str, authority: &str| server.parse::<ServerAddr>().unwrap().is(&authority.parse().unwrap());
+        assert!(is("http://127.0.0.1", "127.0.0.1:80"));
+        assert!(is("https://a.example", "A.example"));
+        assert!(!is("http://a.example", "a.example:443"));
+        assert!(!is("unix:/a.example", "a.example"));
     }
 }

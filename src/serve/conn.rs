@@ -187,8 +187,8 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
         Some(handoff) => {
             let entry = worker.tunnels.enter(handoff.control);
             let ticks = Rc::clone(&worker.ticks);
-            let kept = (handoff.permit, slot);
-            let upstream = (handoff.upstream, handoff.early);
+            let kept = (handoff.permit, slot, handoff.joined.busy);
+            let upstream = (handoff.joined.stream, handoff.joined.early);
             let tunnel = Tunnel::new((stream, parts.read_buf), upstream, entry, handoff.exchange, ticks, kept);
             tokio::task::spawn_local(tunnel);
         }

@@ -5,12 +5,11 @@ use std::rc::Rc;
 use std::task::Context;
 use std::time::Duration;
 
-use bytes::Bytes;
 use slab::Slab;
-use tokio::net::TcpStream;
 
 use crate::limits::Limits;
 use crate::policy::Permit;
+use crate::proxy::Joined;
 use crate::proxy::tunnel::TunnelControl;
 use crate::registry::TaskWaker;
 use crate::telemetry::access::Exchange;
@@ -69,10 +68,8 @@ pub struct ConnControl {
 /// What a tunnel needs, from the request that became one.
 #[derive(Debug)]
 pub struct Handoff {
-    /// The upstream's socket.
-    pub upstream: TcpStream,
-    /// What it sent beyond its 101.
-    pub early: Bytes,
+    /// The upstream's side.
+    pub joined: Joined,
     /// The tunnel's entry in the worker's list.
     pub control: Rc<TunnelControl>,
     /// For the access log.

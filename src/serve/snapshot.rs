@@ -3,11 +3,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio_rustls::rustls::ServerConfig;
+use rustls::{ClientConfig, ServerConfig};
 
 use crate::limits::Limits;
 use crate::proxy::client::Pool;
-use crate::route::upstream::UpstreamSpec;
+use crate::proxy::cluster::Cluster;
+use crate::proxy::connect::Connector;
+use crate::route::upstream::ServerAddr;
 use crate::route::{RouteId, RouteTable, UpstreamId};
 use crate::telemetry::LogSpec;
 use crate::tick::Ticks;
@@ -22,6 +24,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// How the TLS listeners shake hands.
     pub tls: Arc<ServerConfig>,
+    /// Whom to trust behind it: one entry for each upstream, where it speaks TLS.
+    pub upstream_tls: Vec<Option<Arc<ClientConfig>>>,
     /// Which certificate serves which name.
     pub certificates: Arc<CertTable>,
     /// What is logged.
@@ -35,7 +39,7 @@ pub struct Snapshot {
 pub struct Local {
     /// What it is a view of.
     pub snapshot: Arc<Snapshot>,
-    pools: Vec<Rc<Pool>>,
+    clusters: Vec<Cluster>,
     labels: Vec<Label>,
 }
 
@@ -51,29 +55,39 @@ pub struct Label {
 impl Local {
     /// Takes up a snapshot; connections to servers that it still knows are kept.
     pub fn new(snapshot: Arc<Snapshot>, ticks: &Rc<Ticks>, before: Option<&Self>) -> Rc<Self> {
-        let old = before.map_or(&[][..], |local| &local.pools);
-        let servers = snapshot.routes.upstreams().iter().map(|upstream| &upstream.server);
-        let pools: Vec<Rc<Pool>> = servers
-            .map(|server| {
-                let kept = old.iter().find(|pool| pool.server() == server);
-                kept.map_or_else(|| Pool::new(server.clone(), ticks), Rc::clone)
+        let clusters: Vec<Cluster> = snapshot
+            .routes
+            .upstreams()
+            .iter()
+            .enumerate()
+            .map(|(at, spec)| {
+                let config = snapshot.upstream_tls.get(at).and_then(Option::as_ref);
+                // TLS may trust others now, so connections are only kept where there is none.
+                let known = |addr: &ServerAddr| before.filter(|_| !addr.is_tls())?.pool(addr);
+                let fresh = |addr: &ServerAddr| Pool::new(Connector::new(addr.clone(), &spec.tls, config), ticks);
+                let pool = |addr: &ServerAddr| known(addr).unwrap_or_else(|| fresh(addr));
+                Cluster::new(Arc::clone(spec), spec.servers.iter().map(pool).collect())
             })
             .collect();
-        for gone in old.iter().filter(|pool| !pools.iter().any(|kept| Rc::ptr_eq(kept, pool))) {
-            gone.close();
-        }
+        let kept = |pool: &Rc<Pool>| all_pools(&clusters).any(|other| Rc::ptr_eq(other, pool));
+        let old = before.map_or(&[][..], |local| &local.clusters);
+        all_pools(old).filter(|pool| !kept(pool)).for_each(|pool| pool.close());
         let labels = snapshot.routes.routes().iter().map(|route| {
             let crate::route::Target::Forward(forward) = &route.target;
             let upstream = snapshot.routes.upstream(forward.upstream);
             Label { route: route.path.to_string().into(), upstream: Rc::from(&*upstream.name) }
         });
         let labels = labels.collect();
-        Rc::new(Self { snapshot, pools, labels })
+        Rc::new(Self { snapshot, clusters, labels })
     }
 
     /// An upstream and this worker's connections to it.
-    pub fn upstream(&self, id: UpstreamId) -> (&Arc<UpstreamSpec>, &Rc<Pool>) {
-        (self.snapshot.routes.upstream(id), &self.pools[id.0])
+    pub fn upstream(&self, id: UpstreamId) -> &Cluster {
+        &self.clusters[id.0]
+    }
+
+    fn pool(&self, addr: &ServerAddr) -> Option<Rc<Pool>> {
+        all_pools(&self.clusters).find(|pool| pool.addr() == addr).map(Rc::clone)
     }
 
     /// A route's names in the access log.
@@ -83,6 +97,10 @@ impl Local {
 
     /// Drops idle upstream connections that have had their time.
     pub fn sweep(&self) {
-        self.pools.iter().for_each(|pool| pool.sweep());
+        all_pools(&self.clusters).for_each(|pool| pool.sweep());
     }
+}
+
+fn all_pools(clusters: &[Cluster]) -> impl Iterator<Item = &Rc<Pool>> {
+    clusters.iter().flat_map(Cluster::pools)
 }

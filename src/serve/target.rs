@@ -39,10 +39,9 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
     let Inbound { request, conn, local, exchange } = inbound;
     let route = local.snapshot.routes.route(route);
     let route::Target::Forward(forward) = &route.target;
-    let (upstream, pool) = local.upstream(forward.upstream);
     let via = Via {
-        upstream,
-        pool,
+        upstream: local.upstream(forward.upstream),
+        ticks: &conn.worker.ticks,
         path: &forward.path,
         origin: &conn.origin,
         authority: &authority,
@@ -57,9 +56,9 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
     }
     let control = TunnelControl::new(authority.host.clone(), request.uri().path(), conn.client);
     let (response, joined) = proxy::open_websocket(request, &via).await?;
-    if let Some((upstream, early)) = joined {
+    if let Some(joined) = joined {
         let exchange = Rc::clone(&exchange);
-        conn.control.hand_off(Handoff { upstream, early, control, exchange, permit });
+        conn.control.hand_off(Handoff { joined, control, exchange, permit });
     }
     Ok(response)
 }

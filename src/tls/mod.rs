@@ -11,6 +11,7 @@
 
 mod ca;
 mod certs;
+mod client;
 mod dev;
 mod files;
 mod load;
@@ -32,6 +33,7 @@ use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use crate::host::HostName;
 
 pub use certs::{CertInfo, CertTable};
+pub use client::client_config;
 pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
 
 /// What clients may ask for inside TLS, the best first.

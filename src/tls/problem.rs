@@ -148,6 +148,9 @@ pub enum Problem {
     /// Making a development certificate failed.
     #[error("could not be made")]
     Make(#[source] rcgen::Error),
+    /// Upstreams could not be verified with it.
+    #[error("cannot be used to verify an upstream")]
+    Client(#[source] rustls::Error),
 }
 
 impl Problem {

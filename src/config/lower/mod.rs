@@ -1,6 +1,7 @@
 //! From what is written to what it means: names resolved, entries compared, each rule that needs more than one key.
 
 mod routes;
+mod upstreams;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,21 +9,21 @@ use std::sync::Arc;
 use super::Config;
 use super::notes::Notes;
 use super::problem::Placed;
-use super::raw::{Raw, RawListen, RawPair, RawPolicy, RawTls, RawUpstream};
+use super::raw::{Raw, RawListen, RawPair, RawPolicy, RawTls};
 use super::read::{List, Named, right};
 use crate::addr::{ListenAddr, Network};
 use crate::listen::ListenSpec;
 use crate::policy::{Networks, Policy, Rule};
 use crate::route::RouteTable;
-use crate::route::upstream::{Protocol, ServerAddr, UpstreamSpec};
 use crate::tls::{PairSpec, TlsSpec};
+use upstreams::Upstream;
 
 /// `None` where a part is missing, which is noted. What is returned is right only if nothing at all was noted: a list
 /// may lack its wrong elements.
 pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
     let listen = raw.listen.map(|listen| lower_listen(listen, notes));
     let tls = raw.tls.map(|tls| lower_tls(tls, folder, notes));
-    let upstreams = lower_upstreams(raw.upstreams, notes);
+    let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, notes);
     let policies = lower_policies(raw.policies, notes);
     let body_limit = raw.limits.as_ref().map_or(0, |limits| limits.body);
     let routes = routes::lower(raw.routes, &upstreams, &policies, body_limit, notes);
@@ -75,37 +76,6 @@ fn lower_tls(raw: RawTls, folder: &Path, notes: &Notes<'_>) -> TlsSpec {
         default: raw.default,
         dev_folder: folder.join("certs"),
     }
-}
-
-/// One of `[upstreams]`: routes may name it even if it is wrong.
-struct Upstream {
-    name: Placed<String>,
-    server: Option<ServerAddr>,
-    protocol: Protocol,
-}
-
-impl Upstream {
-    fn spec(self) -> Option<Arc<UpstreamSpec>> {
-        let spec = UpstreamSpec { name: self.name.value.into(), server: self.server?, protocol: self.protocol };
-        Some(Arc::new(spec))
-    }
-}
-
-fn lower_upstreams(raw: Named<RawUpstream>, notes: &Notes<'_>) -> Vec<Upstream> {
-    let upstream = |(name, raw): (Placed<String>, Option<RawUpstream>)| {
-        let protocol = raw.as_ref().map_or(Protocol::Http, |raw| raw.protocol);
-        Upstream { name, server: raw.and_then(|raw| only_server(raw.servers?, notes)), protocol }
-    };
-    raw.into_iter().map(upstream).collect()
-}
-
-fn only_server(servers: Placed<List<ServerAddr>>, notes: &Notes<'_>) -> Option<ServerAddr> {
-    match servers.value.len() {
-        0 => notes.problem(&servers.place, "is empty; write the server, [\"http://127.0.0.1:8088\"]"),
-        1 => {}
-        _ => notes.problem(&servers.place, "several servers are not supported yet; write one"),
-    }
-    right(Some(servers.value)).pop().map(|server| server.value)
 }
 
 /// One of `[policies]`: routes may name it even if it is wrong.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{NamedPolicy, Upstream};
+use super::NamedPolicy;
+use super::upstreams::Upstream;
 use crate::config::notes::Notes;
 use crate::config::problem::Placed;
 use crate::config::raw::RawRoute;

@@ -1,0 +1,74 @@
+//! Upstreams: their servers, how requests are spread over them, and whom to trust behind TLS.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::note_twice;
+use crate::config::notes::Notes;
+use crate::config::problem::Placed;
+use crate::config::raw::{RawRoute, RawUpstream};
+use crate::config::read::{List, Named, right};
+use crate::route::upstream::{Balance, Protocol, ServerAddr, UpstreamSpec, UpstreamTls};
+
+/// One of `[upstreams]`: routes may name it even if it is wrong.
+pub(super) struct Upstream {
+    pub(super) name: Placed<String>,
+    pub(super) protocol: Protocol,
+    spec: Option<UpstreamSpec>,
+}
+
+impl Upstream {
+    pub(super) fn spec(self) -> Option<Arc<UpstreamSpec>> {
+        self.spec.map(Arc::new)
+    }
+}
+
+pub(super) fn lower(
+    raw: Named<RawUpstream>,
+    routes: &List<RawRoute>,
+    folder: &Path,
+    notes: &Notes<'_>,
+) -> Vec<Upstream> {
+    let upstream = |(name, raw): (Placed<String>, Option<RawUpstream>)| {
+        let protocol = raw.as_ref().map_or(Protocol::Http, |raw| raw.protocol);
+        let keeps_sessions = protocol != Protocol::Http || serves_bosh(&name.value, routes);
+        let spec = raw.and_then(|raw| spec(&name.value, raw, keeps_sessions, folder, notes));
+        Upstream { name, protocol, spec }
+    };
+    raw.into_iter().map(upstream).collect()
+}
+
+fn spec(name: &str, raw: RawUpstream, keeps_sessions: bool, folder: &Path, notes: &Notes<'_>) -> Option<UpstreamSpec> {
+    let servers = raw.servers?;
+    if servers.value.is_empty() {
+        notes.problem(&servers.place, "is empty; write the server, [\"http://127.0.0.1:8088\"]");
+    }
+    let all = right(Some(servers.value));
+    note_twice(&all, notes);
+    let servers: Box<[ServerAddr]> = all.into_iter().map(|server| server.value).collect();
+    if !servers.is_empty() && !servers.iter().any(ServerAddr::is_tls) {
+        let places = [raw.ca_file.as_ref().map(|f| &f.place), raw.server_name.as_ref().map(|n| &n.place)];
+        for place in places.into_iter().flatten() {
+            notes.problem(place, "is for servers with https://, of which there is none here; take it out");
+        }
+    }
+    let default = if keeps_sessions { Balance::Client } else { Balance::RoundRobin };
+    Some(UpstreamSpec {
+        name: name.into(),
+        servers,
+        balance: raw.balance.map_or(default, |balance| balance.value),
+        protocol: raw.protocol,
+        tls: UpstreamTls {
+            ca_file: raw.ca_file.map(|file| folder.join(file.value)),
+            server_name: raw.server_name.map(|name| name.value),
+        },
+    })
+}
+
+/// BOSH keeps its sessions in the server's memory, and is told from other HTTP only by its path.
+fn serves_bosh(upstream: &str, routes: &List<RawRoute>) -> bool {
+    routes.iter().flatten().any(|route| {
+        let leads_here = route.value.upstream.as_ref().is_some_and(|name| name.value == upstream);
+        leads_here && route.value.path.as_ref().is_some_and(|path| path.value.as_str().ends_with("/http-bind"))
+    })
+}

@@ -1,0 +1,89 @@
+//! Passive health: a server that takes no connections is left alone for a while. Only failed connects count. That a
+//! server breaks off a request says nothing: Janus does so to whoever asks for it, and no client shall be able to take a
+//! server out of use.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::tick::{Tick, Ticks};
+
+/// After the first failure; doubled with each that follows, up to the longest.
+const FIRST_REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(30);
+
+/// What one worker has learnt of one server.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    failures: Cell<u32>,
+    rests_until: Cell<Tick>,
+}
+
+impl Health {
+    /// Whether requests should go there.
+    pub(super) fn is_up(&self, ticks: &Ticks) -> bool {
+        self.failures.get() == 0 || self.rests_until.get() <= ticks.now()
+    }
+
+    /// It takes connections.
+    pub(super) fn succeeded(&self) {
+        self.failures.set(0);
+    }
+
+    /// It took none.
+    pub(super) fn failed(&self, ticks: &Ticks) {
+        let failures = self.failures.get().saturating_add(1);
+        self.failures.set(failures);
+        self.rest(ticks, FIRST_REST * 2_u32.saturating_pow(failures.min(6) - 1));
+    }
+
+    /// It is asked again after a rest: one request at a time, until one gets through.
+    pub(super) fn tried(&self, ticks: &Ticks) {
+        if self.failures.get() > 0 {
+            self.rest(ticks, FIRST_REST);
+        }
+    }
+
+    fn rest(&self, ticks: &Ticks, time: Duration) {
+        self.rests_until.set(ticks.after(time.min(LONGEST_REST)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tick::TICK;
+
+    fn wait(ticks: &Ticks, time: Duration) {
+        (0..time.as_millis() / TICK.as_millis()).for_each(|_| ticks.advance());
+    }
+
+    #[test]
+    fn rests_grow_and_end_with_the_first_success() {
+        let (ticks, health) = (Ticks::new(), Health::default());
+        assert!(health.is_up(&ticks));
+        for rest in [1, 2, 4, 8, 16, 30, 30] {
+            health.failed(&ticks);
+            wait(&ticks, Duration::from_secs(rest));
+            assert!(!health.is_up(&ticks), "after {rest} s");
+            wait(&ticks, Duration::from_secs(1));
+            assert!(health.is_up(&ticks), "a second later");
+        }
+        health.succeeded();
+        health.failed(&ticks);
+        wait(&ticks, Duration::from_secs(2));
+        assert!(health.is_up(&ticks));
+    }
+
+    #[test]
+    fn a_server_comes_back_one_request_at_a_time() {
+        let (ticks, health) = (Ticks::new(), Health::default());
+        health.failed(&ticks);
+        wait(&ticks, Duration::from_secs(2));
+        assert!(health.is_up(&ticks));
+        health.tried(&ticks);
+        assert!(!health.is_up(&ticks));
+        health.succeeded();
+        health.tried(&ticks);
+        assert!(health.is_up(&ticks));
+    }
+}
