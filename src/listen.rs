@@ -22,6 +22,8 @@ pub struct ListenSpec {
     pub public_port: Option<u16>,
     /// Worker threads; 0 is one per core.
     pub workers: usize,
+    /// Whether WebSockets are offered on streams of HTTP/2 (RFC 8441).
+    pub h2_websockets: bool,
 }
 
 /// What is spoken on a listener.

@@ -13,7 +13,8 @@ pub(super) struct Keys {
 
 pub(super) static ROOT: Keys =
     Keys { table: "the top level", names: &["listen", "log", "limits", "tls", "upstreams", "policies", "routes"] };
-pub(super) static LISTEN: Keys = Keys { table: "[listen]", names: &["https", "http", "public_port", "workers"] };
+pub(super) static LISTEN: Keys =
+    Keys { table: "[listen]", names: &["https", "http", "public_port", "workers", "h2_websockets"] };
 pub(super) static LOG: Keys = Keys { table: "[log]", names: &["format", "access"] };
 pub(super) static LIMITS: Keys = Keys {
     table: "[limits]",

@@ -53,6 +53,7 @@ pub(super) struct RawListen {
     pub(super) http: Vec<Placed<ListenAddr>>,
     pub(super) public_port: Option<u16>,
     pub(super) workers: usize,
+    pub(super) h2_websockets: bool,
 }
 
 impl Section for RawListen {
@@ -71,6 +72,7 @@ impl Section for RawListen {
             http: right(table.plain("http")),
             public_port: table.plain("public_port").map(|Port(port)| port),
             workers: table.plain("workers").map_or(0, |Workers(workers)| workers),
+            h2_websockets: table.plain("h2_websockets").unwrap_or(true),
         }
     }
 }

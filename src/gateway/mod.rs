@@ -246,6 +246,7 @@ fn snapshot(config: Config, tickets: &Tickets, open: &[Open]) -> Result<Snapshot
     Ok(Snapshot {
         routes: config.routes,
         limits,
+        h2_websockets: config.listen.h2_websockets,
         tls,
         upstream_tls,
         certificates,

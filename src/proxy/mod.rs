@@ -9,14 +9,12 @@ pub mod headers;
 mod health;
 pub mod location;
 pub mod tunnel;
+pub mod upgrade;
 pub mod websocket;
 
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 
-use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
@@ -28,7 +26,6 @@ use crate::tick::Ticks;
 use body::{BodyFault, RequestBody, ResponseBody};
 use client::{Busy, Link, SendError};
 use cluster::Cluster;
-use connect::UpstreamStream;
 use headers::Origin;
 use websocket::BadHandshake;
 
@@ -51,17 +48,6 @@ pub struct Via<'a> {
     pub exchange: &'a Rc<Exchange>,
 }
 
-/// An upstream that has agreed to a WebSocket.
-#[derive(Debug)]
-pub struct Joined {
-    /// Its socket.
-    pub stream: UpstreamStream,
-    /// What it has sent beyond its 101.
-    pub early: Bytes,
-    /// That it is busy with it.
-    pub busy: Busy,
-}
-
 /// Forwards a request and returns the head of the answer, whose body streams.
 ///
 /// # Errors
@@ -76,40 +62,6 @@ pub async fn forward(mut request: Request<Incoming>, via: &Via<'_>) -> Result<Re
         return Err(Error::UnaskedUpgrade);
     }
     Ok(answer(response, link, busy, via))
-}
-
-/// Forwards a WebSocket handshake. If the upstream agrees, its socket is returned beside the answer, with what it has
-/// already sent; if it refuses, its refusal is the answer.
-///
-/// # Errors
-/// Why there is no answer.
-pub async fn open_websocket(
-    mut request: Request<Incoming>,
-    via: &Via<'_>,
-) -> Result<(Response<ResponseBody>, Option<Joined>), Error> {
-    websocket::check_request(&request)?;
-    let Some(key) = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned() else {
-        return Err(BadHandshake::Key.into());
-    };
-    prepare(&mut request, via)?;
-    set_upgrade(request.headers_mut());
-    let request = request.map(|_| RequestBody::empty());
-    let (mut response, mut link, busy) = via.upstream.send(via.exchange.client(), request, true).await?;
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok((answer(response, link, busy, via), None));
-    }
-    if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut link).await {
-        return Err(Error::BadAccept);
-    }
-    headers::to_client(response.headers_mut());
-    set_upgrade(response.headers_mut());
-    let (stream, early) = link.into_stream();
-    Ok((response.map(|_| ResponseBody::empty()), Some(Joined { stream, early, busy })))
-}
-
-/// Whether HTTP is over on the link, which follows from a 101 at once.
-async fn has_ended(link: &mut Link) -> bool {
-    poll_fn(|cx| Poll::Ready(link.drive(cx).is_ready())).await
 }
 
 fn prepare(request: &mut Request<Incoming>, via: &Via<'_>) -> Result<(), Error> {
@@ -157,11 +109,6 @@ fn frame_h2(mut request: Request<RequestBody>) -> Request<RequestBody> {
         }
     }
     request
-}
-
-fn set_upgrade(headers: &mut HeaderMap) {
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 }
 
 fn answer(mut response: Response<Incoming>, link: Box<Link>, busy: Busy, via: &Via<'_>) -> Response<ResponseBody> {

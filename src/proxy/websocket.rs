@@ -14,11 +14,17 @@ pub fn is_upgrade<B>(request: &Request<B>) -> bool {
         && list_has(request.headers(), &header::CONNECTION, "upgrade")
 }
 
-/// Checks what RFC 6455, section 4.2.1 asks of the client.
+/// Whether the client asks for a WebSocket on a stream of HTTP/2 (RFC 8441, section 5).
+pub fn is_extended_connect<B>(request: &Request<B>) -> bool {
+    request.method() == Method::CONNECT
+        && request.extensions().get::<hyper::ext::Protocol>().is_some_and(|protocol| protocol.as_str() == "websocket")
+}
+
+/// Checks what RFC 6455, section 4.2.1 asks of the client, and returns its key.
 ///
 /// # Errors
 /// What is wrong.
-pub fn check_request<B>(request: &Request<B>) -> Result<(), BadHandshake> {
+pub fn check_request<B>(request: &Request<B>) -> Result<HeaderValue, BadHandshake> {
     if request.method() != Method::GET {
         return Err(BadHandshake::Method);
     }
@@ -26,14 +32,32 @@ pub fn check_request<B>(request: &Request<B>) -> Result<(), BadHandshake> {
     if headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(BadHandshake::Body);
     }
-    if single(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|v| v != "13") {
-        return Err(BadHandshake::Version);
+    check_version(headers)?;
+    let key = single(headers, &header::SEC_WEBSOCKET_KEY).ok_or(BadHandshake::Key)?;
+    match STANDARD.decode(key.as_bytes()) {
+        Ok(bytes) if bytes.len() == KEY_BYTES => Ok(key.clone()),
+        _ => Err(BadHandshake::Key),
     }
-    let key = single(headers, &header::SEC_WEBSOCKET_KEY).and_then(|k| STANDARD.decode(k.as_bytes()).ok());
-    if key.is_none_or(|k| k.len() != 16) {
-        return Err(BadHandshake::Key);
-    }
-    Ok(())
+}
+
+/// Checks that the client speaks the version that is known.
+///
+/// # Errors
+/// If it does not.
+pub fn check_version(headers: &HeaderMap) -> Result<(), BadHandshake> {
+    let version = single(headers, &header::SEC_WEBSOCKET_VERSION);
+    if version.is_some_and(|version| version == "13") { Ok(()) } else { Err(BadHandshake::Version) }
+}
+
+const KEY_BYTES: usize = 16;
+
+/// A key for a handshake of our own.
+pub fn new_key() -> HeaderValue {
+    let mut bytes = [0; KEY_BYTES];
+    // The key guards against caches, not against attackers: without randomness it is only predictable.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    HeaderValue::try_from(STANDARD.encode(bytes))
+        .unwrap_or_else(|_| HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="))
 }
 
 /// The `Sec-WebSocket-Accept` that answers a key.
@@ -122,7 +146,7 @@ mod tests {
 
     #[test]
     fn bad_handshakes_are_named() {
-        assert_eq!(check_request(&handshake()), Ok(()));
+        assert!(check_request(&handshake()).is_ok());
         for (name, value, why) in [
             ("sec-websocket-version", "8", BadHandshake::Version),
             ("sec-websocket-key", "c2hvcnQ=", BadHandshake::Key),

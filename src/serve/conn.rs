@@ -25,7 +25,6 @@ use super::{Arrived, ConnInfo, Worker};
 use crate::addr::PeerAddr;
 use crate::proxy::body::Chain;
 use crate::proxy::headers::Origin;
-use crate::proxy::tunnel::Tunnel;
 use crate::registry::Registered;
 use crate::slot::Slot;
 use crate::tick::Ticks;
@@ -185,11 +184,7 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     }
     match registered.take_handoff() {
         Some(handoff) => {
-            let entry = worker.tunnels.enter(handoff.control);
-            let ticks = Rc::clone(&worker.ticks);
-            let kept = (handoff.permit, slot, handoff.joined.busy);
-            let upstream = (handoff.joined.stream, handoff.joined.early);
-            let tunnel = Tunnel::new((stream, parts.read_buf), upstream, entry, handoff.exchange, ticks, kept);
+            let tunnel = handoff.into_tunnel((stream, parts.read_buf), &worker, slot);
             tokio::task::spawn_local(tunnel);
         }
         None => finish(stream, &registered, &worker.ticks).await,
@@ -245,10 +240,12 @@ async fn drive_h2<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     conn.control.set_h2();
     let registered = conn.worker.connections.enter(Rc::clone(&conn.control));
     let io = TokioIo::new(ConnIo::new(stream, Rc::clone(&registered)));
-    let http = http2::Builder::new(LocalTasks)
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEAD as u32)
-        .serve_connection(io, Requests { stack: RefCell::new(stack), conn });
+    let mut builder = http2::Builder::new(LocalTasks);
+    builder.max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEAD as u32);
+    if conn.worker.local().snapshot.h2_websockets {
+        builder.enable_connect_protocol();
+    }
+    let http = builder.serve_connection(io, Requests { stack: RefCell::new(stack), conn });
     let mut http = pin!(http);
     poll_fn(|cx| {
         match registered.take_order(cx) {

@@ -7,12 +7,9 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use super::handoff::Handoff;
 use crate::limits::Limits;
-use crate::policy::Permit;
-use crate::proxy::Joined;
-use crate::proxy::tunnel::TunnelControl;
 use crate::registry::TaskWaker;
-use crate::telemetry::access::Exchange;
 use crate::tick::{TICK, Tick, Ticks};
 
 /// For a client to take what has been written for it.
@@ -63,19 +60,6 @@ pub struct ConnControl {
     untaken: RefCell<Slab<Option<Tick>>>,
     task: TaskWaker,
     ticks: Rc<Ticks>,
-}
-
-/// What a tunnel needs, from the request that became one.
-#[derive(Debug)]
-pub struct Handoff {
-    /// The upstream's side.
-    pub joined: Joined,
-    /// The tunnel's entry in the worker's list.
-    pub control: Rc<TunnelControl>,
-    /// For the access log.
-    pub exchange: Rc<Exchange>,
-    /// By what right.
-    pub permit: Permit,
 }
 
 impl ConnControl {
@@ -149,12 +133,12 @@ impl ConnControl {
     }
 
     /// The request has become a tunnel.
-    pub fn hand_off(&self, handoff: Handoff) {
+    pub(super) fn hand_off(&self, handoff: Handoff) {
         *self.handoff.borrow_mut() = Some(handoff);
     }
 
     /// The tunnel to be, once HTTP is over.
-    pub fn take_handoff(&self) -> Option<Handoff> {
+    pub(super) fn take_handoff(&self) -> Option<Handoff> {
         self.handoff.borrow_mut().take()
     }
 

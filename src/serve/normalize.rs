@@ -10,6 +10,7 @@ use super::reject::Rejection;
 use super::{Admitted, ConnInfo, Inbound, Normal, Routed};
 use crate::host::Authority;
 use crate::policy::Facts;
+use crate::proxy::websocket;
 use crate::route::path::{BadPath, NormalPath};
 use crate::route::{NoRoute, RouteId};
 
@@ -32,8 +33,10 @@ pub(super) fn limit_rate(inbound: Inbound) -> Result<Inbound, Rejection> {
 
 pub(super) fn normalize(mut inbound: Inbound) -> Result<Normal, Rejection> {
     // CONNECT asks for a proxy of another kind; TRACE would show the client what the gateway adds.
-    if matches!(*inbound.request.method(), Method::CONNECT | Method::TRACE) {
-        return Err(Rejection::Method);
+    match *inbound.request.method() {
+        Method::CONNECT if websocket::is_extended_connect(&inbound.request) => {}
+        Method::CONNECT | Method::TRACE => return Err(Rejection::Method),
+        _ => {}
     }
     let authority = settle_host(&mut inbound.request, &inbound.conn)?;
     check_sni(&inbound, &authority)?;

@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub routes: Arc<RouteTable>,
     /// How much.
     pub limits: Limits,
+    /// Whether WebSockets are offered on streams of HTTP/2.
+    pub h2_websockets: bool,
     /// How the TLS listeners shake hands.
     pub tls: Arc<ServerConfig>,
     /// Whom to trust behind it: one entry for each upstream, where it speaks TLS.

@@ -4,16 +4,19 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::Response;
 use http::header;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use tower::Service;
 
-use super::control::Handoff;
+use super::handoff::Handoff;
 use super::reject::Rejection;
-use super::{Admitted, Inbound, Normal, Routed};
+use super::{Admitted, ConnInfo, Inbound, Normal, Routed};
 use crate::proxy::body::ResponseBody;
 use crate::proxy::tunnel::TunnelControl;
-use crate::proxy::{self, Via, websocket};
+use crate::proxy::{self, Via, upgrade, websocket};
 use crate::route;
 
 /// The service at the end of the stack.
@@ -48,19 +51,35 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
         body_limit: route.body_limit,
         exchange: &exchange,
     };
-    if !websocket::is_upgrade(&request) {
+    let is_h2 = websocket::is_extended_connect(&request);
+    if !is_h2 && !websocket::is_upgrade(&request) {
         if declares_more_than(&request, route.body_limit) {
             return Err(proxy::Error::BodyTooLarge.into());
         }
         return Ok(proxy::forward(request, &via).await?);
     }
     let control = TunnelControl::new(authority.host.clone(), request.uri().path(), conn.client);
-    let (response, joined) = proxy::open_websocket(request, &via).await?;
+    let mut request = request;
+    let stream = is_h2.then(|| hyper::upgrade::on(&mut request));
+    let (response, joined) = upgrade::open_websocket(request, &via).await?;
     if let Some(joined) = joined {
         let exchange = Rc::clone(&exchange);
-        conn.control.hand_off(Handoff { joined, control, exchange, permit });
+        let handoff = Handoff { joined, control, exchange, permit };
+        match stream {
+            Some(stream) => drop(tokio::task::spawn_local(tunnel_on_stream(stream, handoff, Rc::clone(&conn)))),
+            None => conn.control.hand_off(handoff),
+        }
     }
     Ok(response)
+}
+
+/// A tunnel on a stream of HTTP/2: as long as it is open, its connection is busy with a request.
+async fn tunnel_on_stream(stream: OnUpgrade, handoff: Handoff, conn: Rc<ConnInfo>) {
+    let under_way = conn.control.on_request();
+    // An error means that the client has gone before it could be told.
+    let Ok(stream) = stream.await else { return };
+    let kept = (Rc::clone(&conn.slot), under_way);
+    handoff.into_tunnel((TokioIo::new(stream), Bytes::new()), &conn.worker, kept).await;
 }
 
 fn declares_more_than<B>(request: &http::Request<B>, limit: u64) -> bool {

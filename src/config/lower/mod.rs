@@ -59,6 +59,7 @@ fn lower_listen(raw: RawListen, notes: &Notes<'_>) -> ListenSpec {
         http: addresses(raw.http),
         public_port: raw.public_port,
         workers: raw.workers,
+        h2_websockets: raw.h2_websockets,
     }
 }
 

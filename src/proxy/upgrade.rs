@@ -1,0 +1,79 @@
+//! WebSockets on their way to an upstream: the handshake is forwarded, and if the upstream agrees both sides are joined.
+//! An upstream speaks HTTP/1.1; a client may ask by HTTP/1.1 (RFC 6455) or on a stream of HTTP/2 (RFC 8441).
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+
+use super::body::{RequestBody, ResponseBody};
+use super::client::{Busy, Link};
+use super::connect::UpstreamStream;
+use super::websocket;
+use super::{Error, Via, answer, headers, prepare};
+
+/// An upstream that has agreed to a WebSocket.
+#[derive(Debug)]
+pub struct Joined {
+    /// Its socket.
+    pub stream: UpstreamStream,
+    /// What it has sent beyond its 101.
+    pub early: Bytes,
+    /// That it is busy with it.
+    pub busy: Busy,
+}
+
+/// Forwards a WebSocket handshake. If the upstream agrees, its side is returned beside the answer; if it refuses, its
+/// refusal is the answer.
+///
+/// # Errors
+/// Why there is no answer.
+pub async fn open_websocket(
+    mut request: Request<Incoming>,
+    via: &Via<'_>,
+) -> Result<(Response<ResponseBody>, Option<Joined>), Error> {
+    let is_h2 = request.version() == Version::HTTP_2;
+    let key = if is_h2 { fresh_key(&mut request)? } else { websocket::check_request(&request)? };
+    prepare(&mut request, via)?;
+    set_upgrade(request.headers_mut());
+    let request = request.map(|_| RequestBody::empty());
+    let (mut response, mut link, busy) = via.upstream.send(via.exchange.client(), request, true).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok((answer(response, link, busy, via), None));
+    }
+    if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut link).await {
+        return Err(Error::BadAccept);
+    }
+    headers::to_client(response.headers_mut());
+    if is_h2 {
+        *response.status_mut() = StatusCode::OK;
+        response.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
+    } else {
+        set_upgrade(response.headers_mut());
+    }
+    *response.version_mut() = Version::HTTP_11;
+    let (stream, early) = link.into_stream();
+    Ok((response.map(|_| ResponseBody::empty()), Some(Joined { stream, early, busy })))
+}
+
+/// HTTP/2 has no key (RFC 8441, section 5): the upstream gets one of ours, and a GET.
+fn fresh_key(request: &mut Request<Incoming>) -> Result<HeaderValue, Error> {
+    websocket::check_version(request.headers())?;
+    *request.method_mut() = Method::GET;
+    let key = websocket::new_key();
+    request.headers_mut().insert(header::SEC_WEBSOCKET_KEY, key.clone());
+    Ok(key)
+}
+
+/// Whether HTTP is over on the link, which follows from a 101 at once.
+async fn has_ended(link: &mut Link) -> bool {
+    poll_fn(|cx| Poll::Ready(link.drive(cx).is_ready())).await
+}
+
+fn set_upgrade(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+}
