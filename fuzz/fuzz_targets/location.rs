@@ -3,22 +3,12 @@
 //! Input, a line each: a `Location`, the route's path, its `strip_prefix`, its `rewrite`, a public path.
 #![no_main]
 
-use std::rc::Rc;
-use std::sync::Arc;
-
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
-use ianitor::addr::ClientAddr;
 use ianitor::host::Authority;
-use ianitor::proxy::client::Pool;
-use ianitor::proxy::headers::Origin;
-use ianitor::proxy::{Via, location};
+use ianitor::proxy::location::{self, Public};
 use ianitor::route::PathChange;
 use ianitor::route::path::{NormalPath, PathPrefix};
-use ianitor::route::upstream::{Protocol, UpstreamSpec};
-use ianitor::telemetry::access::{AccessSink, Exchange};
-use ianitor::telemetry::request_id::RequestIds;
-use ianitor::tick::Ticks;
 use libfuzzer_sys::fuzz_target;
 
 const PUBLIC: &str = "media.example.com";
@@ -98,27 +88,13 @@ fn authority(text: &str) -> Option<Authority> {
 }
 
 fn rewritten(value: &HeaderValue, change: &PathChange) -> String {
-    let spec = UpstreamSpec {
-        name: "janus".into(),
-        server: format!("http://{UPSTREAM}").parse().expect("a server"),
-        protocol: Protocol::Janus,
-    };
-    let client = ClientAddr::new([192, 0, 2, 1].into());
-    let pool = Pool::new(spec.server.clone(), &Ticks::new());
-    let exchange: Rc<Exchange> = Exchange::begin(RequestIds::new().next(), client, &AccessSink::new(None), |_| {
-        unreachable!("nothing is logged")
-    });
-    let via = Via {
-        upstream: &Arc::new(spec),
-        pool: &pool,
+    let to = Public {
+        servers: &[format!("http://{UPSTREAM}").parse().expect("a server")],
         path: change,
-        origin: &Origin::new(client, 443),
         authority: &PUBLIC.parse().expect("an authority"),
-        body_limit: 0,
-        exchange: &exchange,
     };
     let mut headers = HeaderMap::new();
     headers.insert(header::LOCATION, value.clone());
-    location::rewrite(&mut headers, &via);
+    location::rewrite(&mut headers, to);
     headers[header::LOCATION].to_str().expect("still text").to_owned()
 }

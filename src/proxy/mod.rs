@@ -27,6 +27,7 @@ use body::{BodyFault, RequestBody, ResponseBody};
 use client::{Busy, Link, SendError};
 use cluster::Cluster;
 use headers::Origin;
+use location::Public;
 use websocket::BadHandshake;
 
 /// How one request goes to its upstream.
@@ -113,7 +114,8 @@ fn frame_h2(mut request: Request<RequestBody>) -> Request<RequestBody> {
 
 fn answer(mut response: Response<Incoming>, link: Box<Link>, busy: Busy, via: &Via<'_>) -> Response<ResponseBody> {
     headers::to_client(response.headers_mut());
-    location::rewrite(response.headers_mut(), via);
+    let public = Public { servers: &via.upstream.spec().servers, path: via.path, authority: via.authority };
+    location::rewrite(response.headers_mut(), public);
     // An HTTP/1.0 upstream is no reason to answer the client in 1.0.
     *response.version_mut() = Version::HTTP_11;
     response.map(|body| ResponseBody::upstream(body, link, busy))
