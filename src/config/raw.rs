@@ -54,6 +54,8 @@ pub(super) struct RawListen {
     pub(super) public_port: Option<u16>,
     pub(super) workers: usize,
     pub(super) h2_websockets: bool,
+    pub(super) proxy_protocol: Vec<Placed<Network>>,
+    pub(super) trusted_proxies: Vec<Placed<Network>>,
 }
 
 impl Section for RawListen {
@@ -73,6 +75,8 @@ impl Section for RawListen {
             public_port: table.plain("public_port").map(|Port(port)| port),
             workers: table.plain("workers").map_or(0, |Workers(workers)| workers),
             h2_websockets: table.plain("h2_websockets").unwrap_or(true),
+            proxy_protocol: right(table.plain("proxy_protocol")),
+            trusted_proxies: right(table.plain("trusted_proxies")),
         }
     }
 }

@@ -242,11 +242,15 @@ fn snapshot(config: Config, tickets: &Tickets, open: &[Open]) -> Result<Snapshot
     let certificates = Arc::new(table);
     let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets).map_err(StartError::Crypto)?;
     let first_https = open.iter().find(|open| open.key.0 == Kind::Https).map(|open| open.bound.port());
-    let limits = budget::clamp(config.limits);
+    let mut limits = budget::clamp(config.limits);
+    // Behind a proxy many clients share its connections.
+    limits.exempt.extend(&config.listen.trusted_proxies);
     Ok(Snapshot {
         routes: config.routes,
         limits,
         h2_websockets: config.listen.h2_websockets,
+        balancers: config.listen.proxy_protocol,
+        trusted_proxies: config.listen.trusted_proxies,
         tls,
         upstream_tls,
         certificates,

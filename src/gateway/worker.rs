@@ -18,8 +18,9 @@ use crate::listen::{self, Kind};
 use crate::policy::Facts;
 use crate::proxy::tunnel::{CloseOrder, TunnelControl};
 use crate::registry::Registry;
+use crate::serve::Worker;
+use crate::serve::conn::{self, Knock};
 use crate::serve::snapshot::{Local, Snapshot};
-use crate::serve::{Worker, conn};
 use crate::slot::Slots;
 use crate::telemetry::access::{AccessSink, End};
 use crate::telemetry::request_id::RequestIds;
@@ -180,19 +181,19 @@ impl Doors {
 
 /// A connection is let in if there is a slot for it.
 fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<Worker>) {
-    let slot = match worker.slots.take(peer.client(), &worker.local().snapshot.limits) {
-        Ok(slot) => slot,
-        Err(full) => {
-            tracing::debug!(%peer, reason = %full, "connection refused");
-            worker.refused.set((worker.refused.get().0 + 1, Some(full)));
-            return;
+    let local = worker.local();
+    let announced = local.snapshot.balancers.iter().any(|net| net.contains(peer.client()));
+    let slot = match announced {
+        true => worker.slots.take_unknown(&local.snapshot.limits),
+        false => worker.slots.take(peer.client(), &local.snapshot.limits),
+    };
+    match slot {
+        Ok(slot) => {
+            let knock = Knock { stream, peer, kind, port, slot, announced };
+            tokio::task::spawn_local(conn::serve(knock, Rc::clone(worker)));
         }
-    };
-    let worker = Rc::clone(worker);
-    match kind {
-        Kind::Https => tokio::task::spawn_local(conn::serve_https(stream, peer, port, slot, worker)),
-        Kind::Http => tokio::task::spawn_local(conn::serve_http(stream, peer, port, slot, worker)),
-    };
+        Err(full) => worker.refuse(peer, full),
+    }
 }
 
 /// A tunnel stays if its route still exists and the policy there would let it in today.

@@ -37,6 +37,11 @@ impl Origin {
         let client = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
         Self { client, port: HeaderValue::from(port) }
     }
+
+    /// The same connection, another client: it came through a trusted proxy.
+    pub fn of(&self, client: ClientAddr) -> Self {
+        Self { port: self.port.clone(), ..Self::new(client, 0) }
+    }
 }
 
 /// Makes a client's headers fit for the upstream: hop-by-hop ones are taken out, everything that only the gateway may

@@ -64,7 +64,14 @@ where
             control,
             unread_body,
             exchange: Rc::clone(&exchange),
-            inner: self.inner.call(Inbound { request, conn, local, exchange }),
+            inner: self.inner.call(Inbound {
+                client: conn.client,
+                origin: Rc::clone(&conn.origin),
+                request,
+                conn,
+                local,
+                exchange,
+            }),
         }
     }
 }

@@ -20,9 +20,11 @@ use tokio_rustls::server::TlsStream;
 use super::body::Body;
 use super::control::{ConnControl, Order};
 use super::io::{ConnIo, Stream};
+use super::proxy_protocol;
 use super::stack::{self, Stack};
 use super::{Arrived, ConnInfo, Worker};
-use crate::addr::PeerAddr;
+use crate::addr::{Kind, PeerAddr};
+use crate::host::HostName;
 use crate::proxy::body::Chain;
 use crate::proxy::headers::Origin;
 use crate::registry::Registered;
@@ -38,10 +40,62 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Requests that one HTTP/2 connection may have open: a page's worth.
 const MAX_STREAMS: u32 = 128;
 
-/// Serves a connection to a TLS listener.
-pub async fn serve_https(tcp: TcpStream, peer: PeerAddr, port: u16, slot: Slot, worker: Rc<Worker>) {
+/// An accepted connection.
+#[derive(Debug)]
+pub struct Knock {
+    /// The socket.
+    pub stream: TcpStream,
+    /// The other end of it.
+    pub peer: PeerAddr,
+    /// What is spoken on the listener.
+    pub kind: Kind,
+    /// The port of the listener.
+    pub port: u16,
+    /// Its slot.
+    pub slot: Slot,
+    /// Whether the peer is a balancer, which has to say by PROXY protocol who connects.
+    pub announced: bool,
+}
+
+/// Serves a connection to its end.
+pub async fn serve(mut knock: Knock, worker: Rc<Worker>) {
+    if knock.announced && hear_announcement(&mut knock, &worker).await.is_none() {
+        return;
+    }
+    match knock.kind {
+        Kind::Https => serve_https(knock, worker).await,
+        Kind::Http => {
+            let stream = Stream::Plain(knock.stream);
+            let conn = connection(knock.peer, knock.port, knock.slot, None, worker);
+            drive_h1(stream, conn, stack::http()).await;
+        }
+    }
+}
+
+/// Who connects, by the balancer's word; `None` if it is not to be had, or there is no slot for that client.
+async fn hear_announcement(knock: &mut Knock, worker: &Worker) -> Option<()> {
+    let local = worker.local();
+    let limits = &local.snapshot.limits;
+    let balancer = knock.peer;
+    let heard = before(limits.header_timeout, &worker.ticks, proxy_protocol::read(&mut knock.stream)).await;
+    match heard {
+        Some(Ok(announced)) => knock.peer = announced.unwrap_or(balancer),
+        Some(Err(error)) => {
+            tracing::warn!(%balancer, error = %Chain(&error), "no PROXY header from a peer in listen.proxy_protocol");
+            return None;
+        }
+        None => {
+            tracing::warn!(%balancer, "no PROXY header within limits.header_timeout");
+            return None;
+        }
+    }
+    let assigned = knock.slot.assign(knock.peer.client(), limits);
+    assigned.map_err(|full| worker.refuse(knock.peer, full)).ok()
+}
+
+async fn serve_https(Knock { stream, peer, port, slot, .. }: Knock, worker: Rc<Worker>) {
     let limit = worker.local().snapshot.limits.header_timeout;
-    let shaken = before(limit, &worker.ticks, shake_hands(tcp, &worker)).await;
+    let shaken = before(limit, &worker.ticks, shake_hands(stream, &worker)).await;
     let tls = match shaken {
         Some(Ok(Some(tls))) => tls,
         Some(Ok(None)) => return,
@@ -67,19 +121,7 @@ pub async fn serve_https(tcp: TcpStream, peer: PeerAddr, port: u16, slot: Slot, 
     }
 }
 
-/// Serves a connection to a plain listener.
-pub async fn serve_http(tcp: TcpStream, peer: PeerAddr, port: u16, slot: Slot, worker: Rc<Worker>) {
-    let conn = connection(peer, port, slot, None, worker);
-    drive_h1(Stream::Plain(tcp), conn, stack::http()).await;
-}
-
-fn connection(
-    peer: PeerAddr,
-    port: u16,
-    slot: Slot,
-    sni: Option<crate::host::HostName>,
-    worker: Rc<Worker>,
-) -> Rc<ConnInfo> {
+fn connection(peer: PeerAddr, port: u16, slot: Slot, sni: Option<HostName>, worker: Rc<Worker>) -> Rc<ConnInfo> {
     let client = peer.client();
     Rc::new(ConnInfo {
         control: ConnControl::new(&worker.ticks),
@@ -87,7 +129,7 @@ fn connection(
         client,
         slot: Rc::new(slot),
         sni,
-        origin: Origin::new(client, port),
+        origin: Rc::new(Origin::new(client, port)),
         last_host: RefCell::new(None),
     })
 }

@@ -6,9 +6,11 @@ pub mod snapshot;
 
 mod access;
 mod body;
+mod client_addr;
 mod handoff;
 mod io;
 mod normalize;
+mod proxy_protocol;
 mod redirect;
 mod reject;
 mod stack;
@@ -22,7 +24,7 @@ use std::sync::Arc;
 use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 
-use crate::addr::ClientAddr;
+use crate::addr::{ClientAddr, PeerAddr};
 use crate::host::{Authority, HostName};
 use crate::policy::Permit;
 use crate::proxy::headers::Origin;
@@ -65,6 +67,12 @@ impl Worker {
         Rc::clone(&self.local.borrow())
     }
 
+    /// Counts a connection for which there is no slot.
+    pub fn refuse(&self, peer: PeerAddr, full: Full) {
+        tracing::debug!(%peer, reason = %full, "connection refused");
+        self.refused.set((self.refused.get().0 + 1, Some(full)));
+    }
+
     /// Has connections end after what is under way.
     pub fn drain(&self) {
         self.draining.set(true);
@@ -82,7 +90,7 @@ struct ConnInfo {
     slot: Rc<Slot>,
     /// The TLS server name, where one was sent.
     sni: Option<HostName>,
-    origin: Origin,
+    origin: Rc<Origin>,
     /// The `Host` of the last request, which is the `Host` of the next one nearly always.
     last_host: RefCell<Option<(HeaderValue, Rc<Authority>)>>,
 }
@@ -99,6 +107,9 @@ struct Inbound {
     conn: Rc<ConnInfo>,
     local: Rc<Local>,
     exchange: Rc<Exchange>,
+    /// Who it is from, and what the upstream is told of that.
+    client: ClientAddr,
+    origin: Rc<Origin>,
 }
 
 /// A request whose path has one spelling, in its URI, and whose authority is settled, in its `Host`.

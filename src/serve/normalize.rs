@@ -26,8 +26,12 @@ pub(super) fn limit_size(inbound: Inbound) -> Result<Inbound, Rejection> {
 }
 
 pub(super) fn limit_rate(inbound: Inbound) -> Result<Inbound, Rejection> {
-    let rate = inbound.local.snapshot.limits.requests_per_client;
-    inbound.conn.slot.request(rate).map_err(Rejection::Rate)?;
+    let limits = &inbound.local.snapshot.limits;
+    let counted = match inbound.client == inbound.conn.client {
+        true => inbound.conn.slot.request(limits.requests_per_client),
+        false => inbound.conn.worker.slots.request(inbound.client, limits),
+    };
+    counted.map_err(Rejection::Rate)?;
     Ok(inbound)
 }
 
@@ -142,6 +146,6 @@ fn note_route(inbound: &Inbound, route: RouteId) {
 pub(super) fn authorize(routed: Routed) -> Result<Admitted, Rejection> {
     let inbound = &routed.normal.inbound;
     let policy = &inbound.local.snapshot.routes.route(routed.route).policy;
-    let permit = policy.authorize(Facts { client: inbound.conn.client })?;
+    let permit = policy.authorize(Facts { client: inbound.client })?;
     Ok(Admitted { routed, permit })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, ServerConfig};
 
+use crate::addr::Network;
 use crate::limits::Limits;
 use crate::proxy::client::Pool;
 use crate::proxy::cluster::Cluster;
@@ -22,6 +23,10 @@ pub struct Snapshot {
     pub routes: Arc<RouteTable>,
     /// How much.
     pub limits: Limits,
+    /// Balancers that must say by PROXY protocol who connects.
+    pub balancers: Vec<Network>,
+    /// Proxies that are believed what they say about the client in headers.
+    pub trusted_proxies: Vec<Network>,
     /// Whether WebSockets are offered on streams of HTTP/2.
     pub h2_websockets: bool,
     /// How the TLS listeners shake hands.

@@ -39,14 +39,14 @@ impl Service<Admitted> for Target {
 
 async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> {
     let Admitted { routed: Routed { normal: Normal { inbound, authority }, route }, permit } = admitted;
-    let Inbound { request, conn, local, exchange } = inbound;
+    let Inbound { request, conn, local, exchange, client, origin } = inbound;
     let route = local.snapshot.routes.route(route);
     let route::Target::Forward(forward) = &route.target;
     let via = Via {
         upstream: local.upstream(forward.upstream),
         ticks: &conn.worker.ticks,
         path: &forward.path,
-        origin: &conn.origin,
+        origin: &origin,
         authority: &authority,
         body_limit: route.body_limit,
         exchange: &exchange,
@@ -58,7 +58,7 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
         }
         return Ok(proxy::forward(request, &via).await?);
     }
-    let control = TunnelControl::new(authority.host.clone(), request.uri().path(), conn.client);
+    let control = TunnelControl::new(authority.host.clone(), request.uri().path(), client);
     let mut request = request;
     let stream = is_h2.then(|| hyper::upgrade::on(&mut request));
     let (response, joined) = upgrade::open_websocket(request, &via).await?;

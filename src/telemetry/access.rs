@@ -217,7 +217,7 @@ impl Drop for AccessSink {
 #[derive(Debug)]
 pub struct Exchange {
     id: RequestId,
-    client: ClientAddr,
+    client: Cell<ClientAddr>,
     log: Option<Log>,
 }
 
@@ -241,7 +241,7 @@ impl Exchange {
             started: Instant::now(),
             line: RefCell::new(head(id)),
         });
-        Rc::new(Self { id, client, log })
+        Rc::new(Self { id, client: Cell::new(client), log })
     }
 
     /// The request's id.
@@ -251,7 +251,13 @@ impl Exchange {
 
     /// Who sent it.
     pub fn client(&self) -> ClientAddr {
-        self.client
+        self.client.get()
+    }
+
+    /// It was sent by somebody else, through a trusted proxy.
+    pub fn set_client(&self, client: ClientAddr) {
+        self.client.set(client);
+        self.note(|line| line.client = client);
     }
 
     /// Notes something for the line, if there will be one.

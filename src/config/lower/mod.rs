@@ -60,6 +60,8 @@ fn lower_listen(raw: RawListen, notes: &Notes<'_>) -> ListenSpec {
         public_port: raw.public_port,
         workers: raw.workers,
         h2_websockets: raw.h2_websockets,
+        proxy_protocol: lower_believed(raw.proxy_protocol, notes),
+        trusted_proxies: lower_believed(raw.trusted_proxies, notes),
     }
 }
 
@@ -115,6 +117,17 @@ fn lower_allow(allow: Placed<List<Network>>, notes: &Notes<'_>) -> Vec<Network> 
         } else if let Some(wider) = wider {
             notes.warning(&net.place, format!("{} lies in {}, which is in the list too", net.value, wider.value));
         }
+    }
+    networks.into_iter().map(|net| net.value).collect()
+}
+
+/// Who is believed what he says about the client.
+fn lower_believed(networks: Vec<Placed<Network>>, notes: &Notes<'_>) -> Vec<Network> {
+    note_twice(&networks, notes);
+    for net in networks.iter().filter(|net| is_everybody(net.value)) {
+        let text =
+            format!("{} lets everybody claim to be anybody; write the addresses of your own machines", net.value);
+        notes.problem(&net.place, text);
     }
     networks.into_iter().map(|net| net.value).collect()
 }
