@@ -78,6 +78,11 @@ impl PeerAddr {
         Self(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
     }
 
+    /// The address itself.
+    pub fn addr(self) -> SocketAddr {
+        self.0
+    }
+
     /// The peer as the client, where no listed proxy stands between.
     pub fn client(self) -> ClientAddr {
         ClientAddr(self.0.ip())

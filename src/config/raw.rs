@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::keys::{self, Keys};
 use super::problem::{Place, Placed};
 use super::read::{List, Named, Section, Table, right};
-use super::values::{Port, Size, Timeout, Workers};
+use super::values::{PlainServer, Port, Size, Timeout, Workers};
 use crate::addr::{ListenAddr, Network};
 use crate::host::{HostName, HostPattern};
 use crate::limits::Limits;
@@ -22,6 +22,7 @@ pub(super) struct Raw {
     pub(super) log: Option<LogSpec>,
     pub(super) limits: Option<Limits>,
     pub(super) tls: Option<RawTls>,
+    pub(super) passthrough: List<RawPassthrough>,
     pub(super) upstreams: Named<RawUpstream>,
     pub(super) policies: Named<RawPolicy>,
     pub(super) routes: List<RawRoute>,
@@ -38,6 +39,7 @@ impl Raw {
             log: root.section("log"),
             limits: root.section("limits"),
             tls: root.section("tls"),
+            passthrough: root.plain("passthrough").unwrap_or_default(),
             upstreams: root.plain("upstreams").unwrap_or_default(),
             policies: root.plain("policies").unwrap_or_default(),
             routes: routes.map(|routes| routes.value).unwrap_or_default(),
@@ -160,6 +162,25 @@ impl Section for RawPair {
     fn read(table: &Table<'_>) -> Self {
         let cert = table.require("cert", "missing; write the path of a PEM file");
         Self { cert: cert.map(|cert| cert.value), key: table.plain("key") }
+    }
+}
+
+/// One of `[[passthrough]]`.
+pub(super) struct RawPassthrough {
+    pub(super) sni: Option<Placed<HostPattern>>,
+    pub(super) to: Option<Placed<PlainServer>>,
+    pub(super) proxy_protocol: bool,
+}
+
+impl Section for RawPassthrough {
+    const KEYS: &'static Keys = &keys::PASSTHROUGH;
+
+    fn read(table: &Table<'_>) -> Self {
+        Self {
+            sni: table.require("sni", "missing; write the TLS server name, sni = \"turn.example.com\""),
+            to: table.require("to", "missing; write who ends its TLS, to = \"127.0.0.1:5349\""),
+            proxy_protocol: table.plain("proxy_protocol").unwrap_or(false),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::Config;
 use crate::addr::ListenAddr;
 use crate::policy::{Policy, Rule};
+use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamSpec;
 use crate::route::{Route, RouteTable, Target};
 
@@ -13,6 +14,7 @@ use crate::route::{Route, RouteTable, Target};
 pub fn summary(config: &Config) -> String {
     let mut out = String::new();
     section(&mut out, "listeners", listeners(config));
+    section(&mut out, "passed through", config.passthrough.iter().map(passthrough).collect());
     section(&mut out, "hosts", hosts(&config.routes));
     section(&mut out, "routes", routes(&config.routes));
     section(&mut out, "policies", policies(config));
@@ -29,6 +31,11 @@ fn listeners(config: &Config) -> Vec<Row> {
         vec!["http".to_owned(), addr.to_string(), to]
     };
     config.listen.https.iter().map(https).chain(config.listen.http.iter().map(http)).collect()
+}
+
+fn passthrough(entry: &Passthrough) -> Row {
+    let header = if entry.proxy_protocol { "with a PROXY header" } else { "" };
+    vec![entry.sni.to_string(), entry.to.to_string(), header.to_owned()]
 }
 
 fn hosts(table: &RouteTable) -> Vec<Row> {

@@ -9,13 +9,14 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 /// How each kind of table is opened, and what its keys are called then.
-const HEADERS: [(&Keys, &str, &str); 9] = [
+const HEADERS: [(&Keys, &str, &str); 10] = [
     (&keys::ROOT, "", ""),
     (&keys::LISTEN, "[listen]", "listen."),
     (&keys::LOG, "[log]", "log."),
     (&keys::LIMITS, "[limits]", "limits."),
     (&keys::TLS, "[tls]", "tls."),
     (&keys::PAIR, "[[tls.certificates]]", "tls.certificates[0]."),
+    (&keys::PASSTHROUGH, "[[passthrough]]", "passthrough[0]."),
     (&keys::UPSTREAM, "[upstreams.a]", "upstreams.a."),
     (&keys::POLICY, "[policies.a]", "policies.a."),
     (&keys::ROUTE, "[[routes]]", "routes[0]."),

@@ -249,6 +249,7 @@ fn snapshot(config: Config, tickets: &Tickets, open: &[Open]) -> Result<Snapshot
         routes: config.routes,
         limits,
         h2_websockets: config.listen.h2_websockets,
+        passthrough: config.passthrough,
         balancers: config.listen.proxy_protocol,
         trusted_proxies: config.listen.trusted_proxies,
         tls,

@@ -16,8 +16,9 @@ use tracing_appender::non_blocking::NonBlocking;
 use crate::addr::{ListenAddr, PeerAddr};
 use crate::listen::{self, Kind};
 use crate::policy::Facts;
-use crate::proxy::tunnel::{CloseOrder, TunnelControl};
+use crate::proxy::tunnel::{CloseOrder, Door, TunnelControl};
 use crate::registry::Registry;
+use crate::route::passthrough;
 use crate::serve::Worker;
 use crate::serve::conn::{self, Knock};
 use crate::serve::snapshot::{Local, Snapshot};
@@ -196,12 +197,20 @@ fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<W
     }
 }
 
-/// A tunnel stays if its route still exists and the policy there would let it in today.
+/// A tunnel stays if its door still exists and the policy there would let it in today.
 fn judge_again(tunnel: &TunnelControl, local: &Local) {
-    let routes = &local.snapshot.routes;
-    let verdict = routes.find(&tunnel.host, &tunnel.path).map_err(|_| "route removed").and_then(|route| {
-        routes.route(route).policy.authorize(Facts { client: tunnel.client }).map_err(|_| "no longer allowed")
-    });
+    let snapshot = &local.snapshot;
+    let verdict = match &tunnel.door {
+        Door::Route(host, path) => {
+            let route = snapshot.routes.find(host, path).map_err(|_| "route removed");
+            let facts = Facts { client: tunnel.client };
+            let judge = |route| snapshot.routes.route(route).policy.authorize(facts).map(drop);
+            route.and_then(|route| judge(route).map_err(|_| "no longer allowed"))
+        }
+        Door::Passthrough(sni) => {
+            passthrough::find(&snapshot.passthrough, sni).map(drop).ok_or("no longer passed through")
+        }
+    };
     if let Err(reason) = verdict {
         tunnel.close(CloseOrder { code: 1008, reason, end: End::Policy });
     }

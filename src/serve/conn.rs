@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,22 +11,22 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use super::body::Body;
 use super::control::{ConnControl, Order};
+use super::handshake::{Shaken, shake_hands};
 use super::io::{ConnIo, Stream};
-use super::proxy_protocol;
 use super::stack::{self, Stack};
 use super::{Arrived, ConnInfo, Worker};
+use super::{passthrough as passing, proxy_protocol};
 use crate::addr::{Kind, PeerAddr};
 use crate::host::HostName;
 use crate::proxy::body::Chain;
 use crate::proxy::headers::Origin;
 use crate::registry::Registered;
+use crate::route::passthrough;
 use crate::slot::Slot;
 use crate::tick::Ticks;
 
@@ -93,12 +92,20 @@ async fn hear_announcement(knock: &mut Knock, worker: &Worker) -> Option<()> {
     assigned.map_err(|full| worker.refuse(knock.peer, full)).ok()
 }
 
-async fn serve_https(Knock { stream, peer, port, slot, .. }: Knock, worker: Rc<Worker>) {
+async fn serve_https(knock: Knock, worker: Rc<Worker>) {
     let limit = worker.local().snapshot.limits.header_timeout;
-    let shaken = before(limit, &worker.ticks, shake_hands(stream, &worker)).await;
-    let tls = match shaken {
-        Some(Ok(Some(tls))) => tls,
-        Some(Ok(None)) => return,
+    let peer = knock.peer;
+    let shaken = before(limit, &worker.ticks, shake_hands(knock, &worker)).await;
+    let (tls, knock) = match shaken {
+        Some(Ok(Shaken::Ours(tls, knock))) => (tls, knock),
+        Some(Ok(Shaken::Another { knock, hello, sni })) => {
+            let local = worker.local();
+            if let Some(entry) = passthrough::find(&local.snapshot.passthrough, &sni) {
+                passing::pass(knock, hello, sni, entry, worker).await;
+            }
+            return;
+        }
+        Some(Ok(Shaken::Over)) => return,
         Some(Err(error)) => {
             tracing::debug!(%peer, error = %Chain(&error), "TLS handshake failed");
             return;
@@ -111,8 +118,8 @@ async fn serve_https(Knock { stream, peer, port, slot, .. }: Knock, worker: Rc<W
     let (_, session) = tls.get_ref();
     let is_h2 = session.alpn_protocol() == Some(b"h2");
     let sni = session.server_name().and_then(|name| name.parse().ok());
-    let conn = connection(peer, port, slot, sni, worker);
-    let stream = Stream::Tls(Box::new(tls));
+    let conn = connection(peer, knock.port, knock.slot, sni, worker);
+    let stream = Stream::Tls(tls);
     // A task of its own each, so that none keeps the size of what came before it.
     if is_h2 {
         tokio::task::spawn_local(drive_h2(stream, conn, stack::https()));
@@ -132,36 +139,6 @@ fn connection(peer: PeerAddr, port: u16, slot: Slot, sni: Option<HostName>, work
         origin: Rc::new(Origin::new(client, port)),
         last_host: RefCell::new(None),
     })
-}
-
-/// Shakes hands; `None` if the client spoke plain HTTP and was told so, or said nothing.
-async fn shake_hands(mut tcp: TcpStream, worker: &Worker) -> std::io::Result<Option<TlsStream<TcpStream>>> {
-    const HANDSHAKE_RECORD: u8 = 0x16;
-    let mut first = [0];
-    match tcp.peek(&mut first).await? {
-        0 => return Ok(None),
-        _ if first[0] != HANDSHAKE_RECORD && first[0].is_ascii_uppercase() => {
-            tell_plain_client(&mut tcp).await?;
-            return Ok(None);
-        }
-        _ => {}
-    }
-    let config = Arc::clone(&worker.local().snapshot.tls);
-    TlsAcceptor::from(config).accept(tcp).await.map(Some)
-}
-
-async fn tell_plain_client(tcp: &mut TcpStream) -> std::io::Result<()> {
-    let text = "400 Bad Request\nThis port speaks HTTPS: use https:// in the address.\n";
-    let head = format!(
-        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n{text}",
-        text.len()
-    );
-    tcp.write_all(head.as_bytes()).await?;
-    tcp.shutdown().await?;
-    let mut sink = [0; 1024];
-    while tcp.read(&mut sink).await? > 0 {}
-    Ok(())
 }
 
 /// The future's output, or `None` if it takes longer than the limit.

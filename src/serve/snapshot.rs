@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::proxy::client::Pool;
 use crate::proxy::cluster::Cluster;
 use crate::proxy::connect::Connector;
+use crate::route::passthrough::Passthrough;
 use crate::route::upstream::ServerAddr;
 use crate::route::{RouteId, RouteTable, UpstreamId};
 use crate::telemetry::LogSpec;
@@ -23,6 +24,8 @@ pub struct Snapshot {
     pub routes: Arc<RouteTable>,
     /// How much.
     pub limits: Limits,
+    /// Server names whose TLS another server ends.
+    pub passthrough: Vec<Passthrough>,
     /// Balancers that must say by PROXY protocol who connects.
     pub balancers: Vec<Network>,
     /// Proxies that are believed what they say about the client in headers.

@@ -15,7 +15,7 @@ use super::handoff::Handoff;
 use super::reject::Rejection;
 use super::{Admitted, ConnInfo, Inbound, Normal, Routed};
 use crate::proxy::body::ResponseBody;
-use crate::proxy::tunnel::TunnelControl;
+use crate::proxy::tunnel::{Door, TunnelControl};
 use crate::proxy::{self, Via, upgrade, websocket};
 use crate::route;
 
@@ -58,7 +58,8 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
         }
         return Ok(proxy::forward(request, &via).await?);
     }
-    let control = TunnelControl::new(authority.host.clone(), request.uri().path(), client);
+    let door = Door::Route(authority.host.clone(), request.uri().path().into());
+    let control = TunnelControl::new(door, client);
     let mut request = request;
     let stream = is_h2.then(|| hyper::upgrade::on(&mut request));
     let (response, joined) = upgrade::open_websocket(request, &via).await?;
