@@ -86,9 +86,10 @@ pub async fn open_websocket(
     if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut link).await {
         return Err(Error::BadAccept);
     }
+    let Some(joined) = link.into_stream() else { return Err(Error::BadAccept) };
     headers::to_client(response.headers_mut());
     set_upgrade(response.headers_mut());
-    Ok((response.map(|_| ResponseBody::empty()), Some(link.into_stream())))
+    Ok((response.map(|_| ResponseBody::empty()), Some(joined)))
 }
 
 /// Whether HTTP is over on the link, which follows from a 101 at once.
