@@ -98,6 +98,8 @@ pub enum BodyFault {
 pub struct ResponseBody {
     source: Source,
     exchange: Option<Rc<Exchange>>,
+    /// The end that could not be reached, kept for the next poll.
+    cut: Option<Cut>,
 }
 
 #[derive(Debug)]
@@ -110,12 +112,12 @@ enum Source {
 impl ResponseBody {
     /// No body.
     pub fn empty() -> Self {
-        Self { source: Source::Empty, exchange: None }
+        Self { source: Source::Empty, exchange: None, cut: None }
     }
 
     /// A few bytes of our own.
     pub fn text(text: impl Into<Bytes>) -> Self {
-        Self { source: Source::Text(text.into()), exchange: None }
+        Self { source: Source::Text(text.into()), exchange: None, cut: None }
     }
 
     /// What the upstream sends; the connection goes back to its pool at the end.
@@ -126,7 +128,7 @@ impl ResponseBody {
         }
         let stalled = busy.pool().ticks().alarm(BODY_IDLE);
         let body = UpstreamBody { incoming, link: Some(link), busy, stalled };
-        Self { source: Source::Upstream(Box::new(body)), exchange: None }
+        Self { source: Source::Upstream(Box::new(body)), exchange: None, cut: None }
     }
 
     /// Follows the body to its end for the access log, whose line is written when the body is dropped.
@@ -136,6 +138,14 @@ impl ResponseBody {
         exchange.note(|line| line.end = end);
         self.exchange = Some(exchange);
         self
+    }
+
+    fn note_cut(&self, cut: &Cut) {
+        let (end, reason) = cut.for_log();
+        if let Some(exchange) = &self.exchange {
+            exchange.note(|line| (line.end, line.reason) = (end, Some(reason)));
+            tracing::warn!(id = %exchange.id(), error = %Chain(cut), "an answer was cut short");
+        }
     }
 
     fn note_sent(&self, frame: &Frame<Bytes>) {
@@ -156,6 +166,9 @@ impl Body for ResponseBody {
     type Error = Cut;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Some(cut) = self.cut.take() {
+            return Poll::Ready(Some(Err(cut)));
+        }
         let frame = match &mut self.source {
             Source::Empty => None,
             Source::Text(text) => {
@@ -170,20 +183,23 @@ impl Body for ResponseBody {
         };
         match &frame {
             Some(Ok(frame)) => self.note_sent(frame),
-            Some(Err(cut)) => {
-                let (end, reason) = cut.for_log();
-                if let Some(exchange) = &self.exchange {
-                    exchange.note(|line| (line.end, line.reason) = (end, Some(reason)));
-                    tracing::warn!(id = %exchange.id(), error = %Chain(cut), "an answer was cut short");
-                }
-            }
+            Some(Err(_)) => {}
             None => {
                 if let Some(exchange) = &self.exchange {
                     exchange.note(|line| line.end = End::Done);
                 }
             }
         }
-        Poll::Ready(frame)
+        match frame {
+            Some(Err(cut)) => {
+                self.note_cut(&cut);
+                // hyper drops what it has not flushed when a body fails, the head too: first it gets a pause to flush in.
+                self.cut = Some(cut);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            frame => Poll::Ready(frame),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

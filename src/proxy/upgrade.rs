@@ -47,6 +47,7 @@ pub async fn open_websocket(
     if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut link).await {
         return Err(Error::BadAccept);
     }
+    let Some((stream, early)) = link.into_stream() else { return Err(Error::BadAccept) };
     headers::to_client(response.headers_mut());
     if is_h2 {
         *response.status_mut() = StatusCode::OK;
@@ -55,7 +56,6 @@ pub async fn open_websocket(
         set_upgrade(response.headers_mut());
     }
     *response.version_mut() = Version::HTTP_11;
-    let (stream, early) = link.into_stream();
     Ok((response.map(|_| ResponseBody::empty()), Some(Joined { stream, early, busy })))
 }
 

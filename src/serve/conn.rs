@@ -177,7 +177,6 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     let io = TokioIo::new(ConnIo::new(stream, Rc::clone(&registered)));
     let mut http = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
-        .pipeline_flush(true)
         .serve_connection(io, Requests { stack: RefCell::new(stack), conn });
     let told = poll_fn(|cx| {
         match registered.take_order(cx) {
@@ -186,8 +185,13 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
             None => {}
         }
         http.poll_without_shutdown(cx).map(|ended| {
-            note_end(ended);
-            None
+            let error = ended.err()?;
+            // An answer that was cut must not look whole: TLS is not ended either. hyper's own answer to a broken head
+            // must get through whatever follows that head.
+            let is_cut = error.is_user();
+            registered.set_lingers();
+            note_end(Err(error));
+            is_cut.then_some(Order::Abort)
         })
     })
     .await;
