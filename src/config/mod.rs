@@ -46,7 +46,7 @@ pub use problem::{Problem, Report};
 pub use summary::summary;
 
 /// What a `gateway.toml` says, with every name resolved.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// `[listen]`.
     pub listen: ListenSpec,
