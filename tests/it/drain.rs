@@ -105,11 +105,16 @@ fn a_second_signal_ends_at_once() {
 #[test]
 fn a_client_that_connected_before_the_signal_is_served() {
     let upstream = Upstream::ok();
-    let mut gateway = GatewayProcess::start(&Config::to(&upstream));
+    // Time enough for all of them to be asked one after the other.
+    let limits = "header_timeout = \"2m\"\ndrain = \"2m\"";
+    let mut gateway = GatewayProcess::start(&Config::to(&upstream).limits(limits));
     let dial = gateway.dial();
-    let queued: Vec<_> = (0..50).map(|_| dial.tcp()).collect();
     let mut shaken = dial.h1();
+    // While the process is stopped, the kernel queues connections in front of the signal.
+    gateway.signal(Signal::STOP);
+    let queued: Vec<_> = (0..500).map(|_| dial.tcp()).collect();
     gateway.signal(Signal::TERM);
+    gateway.signal(Signal::CONT);
     gateway.event("draining");
     let answer = shaken.get("/");
     assert_eq!((answer.status(), answer.head.get("connection")), (200, Some("close")));

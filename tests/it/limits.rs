@@ -155,7 +155,7 @@ fn connections_in_total_are_limited_and_given_back() {
 
 #[test]
 fn a_head_that_takes_too_long_is_408() {
-    let (upstream, gateway) = world("header_timeout = \"1s\"");
+    let (upstream, gateway) = world("header_timeout = \"2s\"");
     let mut client = gateway.client();
     client.send("GET / HTTP/1.1\r\nHost: local");
     assert_eq!(client.answer().status(), 408);
@@ -182,7 +182,7 @@ fn a_head_that_takes_too_long_is_408() {
 
 #[test]
 fn a_handshake_that_takes_too_long_is_closed() {
-    let (_upstream, gateway) = world("header_timeout = \"1s\"");
+    let (_upstream, gateway) = world("header_timeout = \"2s\"");
     let silent = gateway.dial().tcp();
     let mut half = gateway.dial().tcp();
     half.write_all(&[0x16, 3, 1, 2, 0, 1]).unwrap();
@@ -196,7 +196,7 @@ fn a_handshake_that_takes_too_long_is_closed() {
 
 #[test]
 fn an_idle_connection_is_closed() {
-    let (_upstream, gateway) = world("idle_timeout = \"1s\"");
+    let (_upstream, gateway) = world("idle_timeout = \"3s\"");
     let mut fresh = gateway.client();
     let mut used = gateway.client();
     assert_eq!(used.get("/").status(), 200);

@@ -85,7 +85,9 @@ fn a_request_under_way_ends_by_the_configuration_it_began_with() {
 #[test]
 fn a_new_listener_opens_and_a_removed_one_serves_whom_it_had() {
     let upstream = Upstream::ok();
-    let config = |addresses: &str| Config::to(&upstream).listen(&format!("https = [{addresses}]\nworkers = 2"));
+    let config = |addresses: &str| {
+        Config::to(&upstream).listen(&format!("https = [{addresses}]\nworkers = 2")).limits("header_timeout = \"2m\"")
+    };
     let mut gateway = TestGateway::start(&config("\"127.0.0.1:0\""));
     let old = gateway.dial();
     let mut kept = old.h1();
