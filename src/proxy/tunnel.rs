@@ -178,9 +178,12 @@ impl<C: AsyncRead + AsyncWrite + Unpin, K> Tunnel<C, K> {
         if !(self.up.eof || self.down.eof) {
             return Poll::Pending;
         }
-        let alarm = self.half_closed.get_or_insert_with(|| self.ticks.alarm(HALF_CLOSED_IDLE));
+        // After close frames both ways there is nothing left to wait for but the client's end of TCP.
+        let said_goodbye = self.up.has_closed() && self.down.has_closed();
+        let limit = if said_goodbye { CLOSE_GRACE } else { HALF_CLOSED_IDLE };
+        let alarm = self.half_closed.get_or_insert_with(|| self.ticks.alarm(limit));
         if moved != (self.up.bytes, self.down.bytes) {
-            alarm.reset(HALF_CLOSED_IDLE);
+            alarm.reset(limit);
         }
         if alarm.is_due(cx) { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -251,7 +254,12 @@ impl Flow {
 
     /// Whether this side has said its last word.
     fn is_over(&self) -> bool {
-        self.eof || self.follower.as_ref().is_some_and(Follower::has_seen_close)
+        self.eof || self.has_closed()
+    }
+
+    /// Whether this side has sent a close frame.
+    fn has_closed(&self) -> bool {
+        self.follower.as_ref().is_some_and(Follower::has_seen_close)
     }
 
     /// Moves bytes until there is nothing to do. Ready when the direction is closed.

@@ -16,7 +16,7 @@ use super::body::Body;
 use super::control::{ConnControl, InFlight};
 use super::reject::Rejection;
 use super::{Arrived, Inbound};
-use crate::proxy::body::ResponseBody;
+use crate::proxy::body::{RequestBody, ResponseBody};
 use crate::telemetry::access::{End, Exchange, Line};
 use crate::telemetry::redact;
 use crate::telemetry::request_id::RequestId;
@@ -67,7 +67,7 @@ where
             inner: self.inner.call(Inbound {
                 client: conn.client,
                 origin: Rc::clone(&conn.origin),
-                request,
+                request: RequestBody::new(request, &worker.ticks, &exchange),
                 conn,
                 local,
                 exchange,

@@ -29,6 +29,7 @@ use hyper::body::Incoming;
 use crate::addr::{ClientAddr, PeerAddr};
 use crate::host::{Authority, HostName};
 use crate::policy::Permit;
+use crate::proxy::body::RequestBody;
 use crate::proxy::headers::Origin;
 use crate::proxy::tunnel::TunnelControl;
 use crate::registry::Registry;
@@ -105,7 +106,7 @@ struct Arrived {
 
 /// A request with everything that goes along: the configuration as it stood on arrival, and its log line.
 struct Inbound {
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     conn: Rc<ConnInfo>,
     local: Rc<Local>,
     exchange: Rc<Exchange>,

@@ -53,7 +53,7 @@ pub(super) fn normalize(mut inbound: Inbound) -> Result<Normal, Rejection> {
 }
 
 /// Exactly one host, said once or twice in the same way. Afterwards it stands in `Host`, as the client wrote it.
-fn settle_host(request: &mut Request<hyper::body::Incoming>, conn: &ConnInfo) -> Result<Rc<Authority>, Rejection> {
+fn settle_host<B>(request: &mut Request<B>, conn: &ConnInfo) -> Result<Rc<Authority>, Rejection> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = match (hosts.next().cloned(), hosts.next(), request.uri().authority()) {
         (_, Some(_), _) | (None, None, None) => return Err(Rejection::Host),

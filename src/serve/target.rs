@@ -44,7 +44,6 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
     let route::Target::Forward(forward) = &route.target;
     let via = Via {
         upstream: local.upstream(forward.upstream),
-        ticks: &conn.worker.ticks,
         path: &forward.path,
         origin: &origin,
         authority: &authority,
