@@ -10,6 +10,7 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 
 use crate::config::{self, Config, Failure};
+use crate::host::HostName;
 use crate::proxy::body::Chain;
 use crate::proxy::connect::Connector;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
@@ -36,8 +37,16 @@ pub fn check(path: &Path) -> Result<Checked, Unfit> {
         .map_err(|errors| Unfit::Certificates { file: path.display().to_string(), errors })?;
     let warnings = loaded.warnings.to_string();
     let mut warnings: Vec<String> = warnings.lines().map(str::to_owned).collect();
+    if !loaded.config.tls.default {
+        let unserved = loaded.config.routes.hosts().filter(|host| !will_serve(&table, &loaded.config, host));
+        warnings.extend(unserved.map(|host| format!("{}: {}", path.display(), table.unserved(host))));
+    }
     warnings.extend(notices.iter().map(|notice| format!("{}: {notice}", path.display())));
     Ok(Checked { config: loaded.config, warnings, certificates: certificates(&table) })
+}
+
+fn will_serve(table: &CertTable, config: &Config, host: &HostName) -> bool {
+    table.serves(host) || config.tls.self_signed.contains(host)
 }
 
 fn certificates(table: &CertTable) -> String {
@@ -102,15 +111,16 @@ async fn ask(upstream: &UpstreamSpec, server: &ServerAddr) -> Result<u16, Box<dy
     let stream = Connector::new(server.clone(), &upstream.tls, tls.as_ref()).connect().await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::get("/").header(header::HOST, host).body(Empty::<Bytes>::new())?;
-    let answer = async {
-        let response = sender.send_request(request).await?;
-        Ok(response.status().as_u16())
+    let mut answer = std::pin::pin!(sender.send_request(request));
+    // The connection may end in the moment in which it delivers the answer, which counts.
+    let ended = tokio::select! {
+        biased;
+        answer = &mut answer => return Ok(answer?.status().as_u16()),
+        ended = connection => ended,
     };
-    tokio::select! {
-        answer = answer => answer,
-        ended = connection => match ended {
-            Ok(()) => Err("the connection was closed without an answer".into()),
-            Err(error) => Err(error.into()),
-        },
+    match (answer.await, ended) {
+        (Ok(answer), _) => Ok(answer.status().as_u16()),
+        (Err(_), Err(error)) => Err(error.into()),
+        (Err(_), Ok(())) => Err("the connection was closed without an answer".into()),
     }
 }

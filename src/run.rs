@@ -47,11 +47,10 @@ fn warn(warnings: &config::Report) {
 }
 
 fn failed(error: &StartError) -> ExitCode {
-    tracing::error!("{}", Chain(error));
-    match error {
-        StartError::Certificates(_) => ExitCode::from(EXIT_CONFIG),
-        StartError::Bind(_) | StartError::Crypto(_) => ExitCode::from(EXIT_FAILED),
+    for problem in Chain(error).to_string().lines() {
+        tracing::error!("{problem}");
     }
+    ExitCode::from(if error.is_config() { EXIT_CONFIG } else { EXIT_FAILED })
 }
 
 fn io_failed(error: std::io::Error) -> ExitCode {

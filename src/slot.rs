@@ -96,6 +96,8 @@ impl Slots {
 #[derive(Debug, Default)]
 struct Client {
     connections: AtomicUsize,
+    /// Streams of HTTP/2 under way: each may hold as much as a connection does.
+    streams: AtomicUsize,
     /// When the client's allowance is whole again, in microseconds since start: a token bucket in one number (GCRA).
     whole_again: AtomicU64,
 }
@@ -144,11 +146,28 @@ impl Slot {
     pub fn assign(&mut self, client: ClientAddr, limits: &Limits) -> Result<(), Full> {
         let group = client.group();
         let exempt = limits.exempts(client);
-        let entry = Arc::clone(self.slots.lock().entry(group).or_default());
-        // Counted before it is judged; the slot gives it back when it is dropped.
-        let mine = entry.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let (entry, mine) = {
+            // Counted under the lock: the last connection of this client may be closing just now, and its entry going.
+            let mut clients = self.slots.lock();
+            let entry = Arc::clone(clients.entry(group).or_default());
+            let mine = entry.connections.fetch_add(1, Ordering::Relaxed) + 1;
+            (entry, mine)
+        };
+        // Judged after it is counted; the slot gives it back when it is dropped.
         self.holder = Some(Holder { group, client: entry, exempt });
         if mine > limits.connections_per_client && !exempt { Err(Full::Client) } else { Ok(()) }
+    }
+
+    /// Counts a stream of HTTP/2. All streams of a client may be as many as its connections: one connection must not be
+    /// worth a hundred.
+    ///
+    /// # Errors
+    /// If there are too many.
+    pub fn stream(&self, limits: &Limits) -> Result<StreamSlot, Full> {
+        let Some(holder) = self.holder.as_ref().filter(|holder| !holder.exempt) else { return Ok(StreamSlot(None)) };
+        let mine = holder.client.streams.fetch_add(1, Ordering::Relaxed) + 1;
+        let slot = StreamSlot(Some(Arc::clone(&holder.client)));
+        if mine > limits.connections_per_client { Err(Full::Client) } else { Ok(slot) }
     }
 
     /// Counts a request against the client's rate.
@@ -160,6 +179,55 @@ impl Slot {
             Some(holder) if !holder.exempt => holder.client.request(self.slots.micros(), rate),
             _ => Ok(()),
         }
+    }
+}
+
+/// A stream of HTTP/2 under way, counted for its client.
+#[derive(Debug)]
+pub struct StreamSlot(Option<Arc<Client>>);
+
+impl Drop for StreamSlot {
+    fn drop(&mut self) {
+        if let Some(client) = &self.0 {
+            client.streams.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Sockets to upstream servers, of all workers. Touched when one is opened and closed.
+#[derive(Debug)]
+pub struct Sockets {
+    open: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Sockets {
+    /// At most so many.
+    pub fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { open: AtomicUsize::new(0), most: AtomicUsize::new(most) })
+    }
+
+    /// From now on at most so many; those that are open stay.
+    pub fn allow(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
+    }
+
+    /// Room for one more; `None` if there is none.
+    pub fn take(self: &Arc<Self>) -> Option<SocketSlot> {
+        let most = self.most.load(Ordering::Relaxed);
+        let one_more = |open| (open < most).then_some(open + 1);
+        let taken = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        taken.is_ok().then(|| SocketSlot(Arc::clone(self)))
+    }
+}
+
+/// Room for one socket, until it is dropped.
+#[derive(Debug)]
+pub struct SocketSlot(Arc<Sockets>);
+
+impl Drop for SocketSlot {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -223,6 +291,30 @@ mod tests {
         assert_eq!(slots.take(client("127.0.0.1"), &limits).unwrap_err(), Full::Gateway);
         let slow = Rate { events: 1, per: Duration::from_secs(3600) };
         assert!((0..10).all(|_| held[0].request(slow).is_ok()));
+    }
+
+    #[test]
+    fn streams_count_like_connections() {
+        let (slots, limits) = (Slots::new(), limits(10, 2));
+        let (a, b) =
+            (slots.take(client("192.0.2.1"), &limits).unwrap(), slots.take(client("192.0.2.1"), &limits).unwrap());
+        let held = (a.stream(&limits).unwrap(), b.stream(&limits).unwrap());
+        assert_eq!(a.stream(&limits).unwrap_err(), Full::Client);
+        drop(held);
+        assert!(a.stream(&limits).is_ok());
+        let local = slots.take(client("127.0.0.1"), &limits).unwrap();
+        let held: Vec<_> = (0..5).map(|_| local.stream(&limits).unwrap()).collect();
+        assert_eq!(held.len(), 5);
+    }
+
+    #[test]
+    fn sockets_are_given_back() {
+        let sockets = Sockets::new(2);
+        let held = (sockets.take().unwrap(), sockets.take().unwrap());
+        assert!(sockets.take().is_none());
+        drop(held);
+        sockets.allow(0);
+        assert!(sockets.take().is_none());
     }
 
     #[test]

@@ -39,9 +39,14 @@ impl Ticks {
 
     /// The first tick by which at least so much time has passed.
     pub fn after(&self, wait: Duration) -> Tick {
+        Self::later(self.now.get(), wait)
+    }
+
+    /// The first tick by which at least so much time has passed since another.
+    pub fn later(since: Tick, wait: Duration) -> Tick {
         let ticks = wait.as_millis().div_ceil(TICK.as_millis());
-        // One more: the current tick has already partly gone.
-        self.now.get().saturating_add(Tick::try_from(ticks).unwrap_or(Tick::MAX)).saturating_add(1)
+        // One more: that tick had already partly gone.
+        since.saturating_add(Tick::try_from(ticks).unwrap_or(Tick::MAX)).saturating_add(1)
     }
 
     /// Moves the clock by one tick and wakes whoever waited for it.
@@ -88,9 +93,18 @@ impl Alarm {
         false
     }
 
+    /// The tick at which it goes off.
+    pub fn due(&self) -> Tick {
+        self.due.get()
+    }
+
     /// Starts anew: something has happened.
     pub fn reset(&self, wait: Duration) {
-        let due = self.ticks.after(wait);
+        self.put_off(self.ticks.after(wait));
+    }
+
+    /// Goes off at that tick.
+    pub fn put_off(&self, due: Tick) {
         if self.due.replace(due) != due {
             self.ticks.alarms.borrow_mut()[self.key].due = due;
         }

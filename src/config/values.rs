@@ -50,7 +50,10 @@ impl Read for PlainServer {
 
 impl Read for HostName {
     fn read(value: &Value<'_>) -> Option<Self> {
-        value.parse_with("a string", |text| text.parse().map_err(|_| bad_host(text)))
+        value.parse_with("a string", |text| {
+            let wildcard = "is a wildcard, which stands for no single name; write each name";
+            text.parse().map_err(|_| if text.contains('*') { wildcard } else { bad_host(text) })
+        })
     }
 }
 

@@ -7,20 +7,37 @@ use crate::limits::Limits;
 /// For listeners, logs, idle upstream connections and files.
 const RESERVE: u64 = 200;
 
-/// Raises the process's limit as far as it goes and clamps `limits.connections` to what it allows.
-pub(super) fn clamp(mut limits: Limits) -> Limits {
-    let Some(descriptors) = raise() else { return limits };
-    let fits = usize::try_from(descriptors.saturating_sub(RESERVE) / 2).unwrap_or(usize::MAX).max(1);
-    if limits.connections > fits {
+/// What the descriptors of the process are spent on.
+#[derive(Debug)]
+pub(super) struct Budget {
+    /// Sockets to clients: `limits.connections`, or what there is.
+    pub(super) connections: usize,
+    /// Sockets to upstream servers: the rest.
+    pub(super) upstream_sockets: usize,
+}
+
+/// Raises the process's limit as far as it goes and spends it.
+pub(super) fn spend(limits: &Limits) -> Budget {
+    let Some(descriptors) = raise() else {
+        return Budget { connections: limits.connections, upstream_sockets: usize::MAX };
+    };
+    let there = usize::try_from(descriptors.saturating_sub(RESERVE)).unwrap_or(usize::MAX).max(2);
+    let connections = limits.connections.min(there / 2);
+    let budget = Budget { connections, upstream_sockets: there - connections };
+    if connections == limits.connections {
+        return budget;
+    }
+    if limits.connections == Limits::default().connections {
+        tracing::info!(connections, descriptors, "limits.connections is what the descriptors allow (ulimit -n)");
+    } else {
         tracing::warn!(
             wanted = limits.connections,
-            clamped = fits,
+            clamped = connections,
             descriptors,
             "limits.connections needs more descriptors than the process may have (systemd: LimitNOFILE=)"
         );
-        limits.connections = fits;
     }
-    limits
+    budget
 }
 
 /// The number of descriptors that the process may have; `None` if there is no limit.

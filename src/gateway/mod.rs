@@ -15,11 +15,12 @@ use tracing_appender::non_blocking::NonBlocking;
 
 use crate::addr::ListenAddr;
 use crate::config::Config;
+use crate::limits::Limits;
 use crate::listen::{BindError, Kind, ListenSpec, Listener};
 use crate::proxy::body::Chain;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::serve::snapshot::Snapshot;
-use crate::slot::Slots;
+use crate::slot::{Slots, Sockets};
 use crate::tls::{self, CertTable, LoadError, Mode, Tickets};
 use watch::Watch;
 use worker::{Command, Handle, ListenerKey, Setup, Share};
@@ -51,14 +52,19 @@ impl Gateway {
     pub fn bind(config: Config) -> Result<Self, StartError> {
         let tickets = Tickets::new().map_err(StartError::Crypto)?;
         let workers = worker_count(&config.listen);
-        let mut listeners = Vec::new();
+        let (mut listeners, mut errors) = (Vec::new(), Vec::new());
         for key in keys(&config.listen) {
-            listeners.push(Listener::bind(key.0, key.1, workers, &[])?);
+            match Listener::bind(key.0, key.1, workers, &[]) {
+                Ok(listener) => listeners.push(listener),
+                Err(error) => errors.push(error.into()),
+            }
         }
         let bound: Vec<Open> = listeners.iter().map(Open::from).collect();
         // Looked at before they are read: what changes in between is seen as a change.
         let watch = Watch::new(&config);
-        let snapshot = Arc::new(snapshot(&config, &tickets, &bound)?);
+        let snapshot = snapshot(&config, &tickets, &bound).map_err(|error| errors.push(error)).ok();
+        let Some(snapshot) = snapshot.filter(|_| errors.is_empty()) else { return Err(StartError::Several(errors)) };
+        let snapshot = Arc::new(snapshot);
         Ok(Self { snapshot, listeners, workers, tickets, config, watch })
     }
 
@@ -68,6 +74,7 @@ impl Gateway {
     /// When a thread cannot be started.
     pub fn start(self, access: Option<NonBlocking>) -> io::Result<Running> {
         let slots = Slots::new();
+        let sockets = Sockets::new(self.snapshot.upstream_sockets);
         let (ended, worker_ended) = mpsc::channel(1);
         let open: Vec<Open> = self.listeners.iter().map(Open::from).collect();
         let shares = deal(self.listeners, self.workers);
@@ -77,15 +84,16 @@ impl Gateway {
                 snapshot: Arc::clone(&self.snapshot),
                 shares,
                 slots: Arc::clone(&slots),
+                sockets: Arc::clone(&sockets),
                 access: access.clone(),
             };
             workers.push(worker::spawn(number, setup, ended.clone())?);
         }
         for listener in &open {
-            tracing::info!(address = %listener.bound, kind = ?listener.key.0, "listening");
+            tracing::info!(address = %listener.bound, kind = %listener.key.0, "listening");
         }
         let Self { tickets, config, watch, .. } = self;
-        Ok(Running { workers, open, slots, tickets, config, watch, worker_ended })
+        Ok(Running { workers, open, slots, sockets, tickets, config, watch, worker_ended })
     }
 }
 
@@ -95,6 +103,7 @@ pub struct Running {
     workers: Vec<Handle>,
     open: Vec<Open>,
     slots: Arc<Slots>,
+    sockets: Arc<Sockets>,
     tickets: Tickets,
     config: Config,
     watch: Watch,
@@ -146,12 +155,13 @@ impl Running {
         let open: Vec<Open> = wanted.iter().filter_map(known).collect();
         let watch = Watch::new(&config);
         let snapshot = Arc::new(snapshot(&config, &self.tickets, &open)?);
+        self.sockets.allow(snapshot.upstream_sockets);
         self.publish(&snapshot, fresh, &wanted).await;
         for listener in open.iter().filter(|o| !self.open.iter().any(|old| old.key == o.key)) {
-            tracing::info!(address = %listener.bound, kind = ?listener.key.0, "listening");
+            tracing::info!(address = %listener.bound, kind = %listener.key.0, "listening");
         }
         for closed in self.open.iter().filter(|old| !open.iter().any(|o| o.key == old.key)) {
-            tracing::info!(address = %closed.bound, kind = ?closed.key.0, "no longer listening");
+            tracing::info!(address = %closed.bound, kind = %closed.key.0, "no longer listening");
         }
         (self.open, self.config, self.watch) = (open, config, watch);
         Ok(())
@@ -265,22 +275,28 @@ fn snapshot(config: &Config, tickets: &Tickets, open: &[Open]) -> Result<Snapsho
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
+    for host in config.routes.hosts().filter(|host| !config.tls.default && !table.serves(host)) {
+        tracing::warn!("{}", table.unserved(host));
+    }
     let upstream_tls = upstream_tls(config).map_err(StartError::Certificates)?;
     let certificates = Arc::new(table);
     let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets).map_err(StartError::Crypto)?;
     let first_https = open.iter().find(|open| open.key.0 == Kind::Https).map(|open| open.bound.port());
-    let mut limits = budget::clamp(config.limits.clone());
+    let budget = budget::spend(&config.limits);
+    let mut limits = Limits { connections: budget.connections, ..config.limits.clone() };
     // Behind a proxy many clients share its connections.
     limits.exempt.extend(&config.listen.trusted_proxies);
     Ok(Snapshot {
         routes: Arc::clone(&config.routes),
         limits,
+        upstream_sockets: budget.upstream_sockets,
         h2_websockets: config.listen.h2_websockets,
         passthrough: config.passthrough.clone(),
         balancers: config.listen.proxy_protocol.clone(),
         trusted_proxies: config.listen.trusted_proxies.clone(),
         tls,
         upstream_tls,
+        default_certificate: config.tls.default,
         certificates,
         log: config.log,
         public_port: config.listen.public_port.or(first_https).unwrap_or(443),
@@ -303,6 +319,9 @@ fn upstream_tls(config: &Config) -> Result<Vec<Option<Arc<ClientConfig>>>, Vec<L
 /// Why the gateway does not start, or a reload changes nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// All that is in the way.
+    #[error("{}", lines(.0))]
+    Several(Vec<StartError>),
     /// Certificates or keys.
     #[error("{}", lines(.0))]
     Certificates(Vec<LoadError>),
@@ -314,6 +333,18 @@ pub enum StartError {
     Crypto(#[source] rustls::Error),
 }
 
-fn lines(errors: &[LoadError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+/// Each error with its causes, on a line of its own.
+fn lines<E: std::error::Error + 'static>(errors: &[E]) -> String {
+    errors.iter().map(|error| Chain(error).to_string()).collect::<Vec<_>>().join("\n")
+}
+
+impl StartError {
+    /// Whether the configuration, or a file that it names, is what has to be mended.
+    pub fn is_config(&self) -> bool {
+        match self {
+            Self::Several(errors) => errors.iter().any(Self::is_config),
+            Self::Certificates(_) => true,
+            Self::Bind(_) | Self::Crypto(_) => false,
+        }
+    }
 }

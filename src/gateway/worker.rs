@@ -15,14 +15,12 @@ use tracing_appender::non_blocking::NonBlocking;
 
 use crate::addr::{ListenAddr, PeerAddr};
 use crate::listen::{self, Kind};
-use crate::policy::Facts;
-use crate::proxy::tunnel::{CloseOrder, Door, TunnelControl};
+use crate::proxy::tunnel::CloseOrder;
 use crate::registry::Registry;
-use crate::route::passthrough;
 use crate::serve::Worker;
 use crate::serve::conn::{self, Knock};
 use crate::serve::snapshot::{Local, Snapshot};
-use crate::slot::Slots;
+use crate::slot::{Slots, Sockets};
 use crate::telemetry::access::{AccessSink, End};
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::{TICK, Ticks};
@@ -63,6 +61,7 @@ pub(super) struct Setup {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) shares: Vec<Share>,
     pub(super) slots: Arc<Slots>,
+    pub(super) sockets: Arc<Sockets>,
     pub(super) access: Option<NonBlocking>,
 }
 
@@ -81,7 +80,7 @@ pub(super) fn spawn(number: usize, setup: Setup, ended: mpsc::Sender<()>) -> io:
 }
 
 async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
-    let worker = new_worker(setup.snapshot, setup.slots, setup.access);
+    let worker = new_worker(setup.snapshot, setup.slots, setup.sockets, setup.access);
     tokio::task::spawn_local(keep_time(Rc::clone(&worker)));
     let mut doors = Doors { worker: Rc::clone(&worker), open: HashMap::new() };
     if let Err(error) = doors.open(setup.shares) {
@@ -99,6 +98,7 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
             }
             Command::CloseTunnels => {
                 let order = CloseOrder { code: 1001, reason: "going away", end: End::Drain };
+                worker.closing.set(Some(order));
                 worker.tunnels.each(|tunnel| tunnel.close(order));
             }
             Command::Stop => break,
@@ -107,20 +107,28 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
     worker.access.set_stopping();
 }
 
-fn new_worker(snapshot: Arc<Snapshot>, slots: Arc<Slots>, access: Option<NonBlocking>) -> Rc<Worker> {
+fn new_worker(
+    snapshot: Arc<Snapshot>,
+    slots: Arc<Slots>,
+    sockets: Arc<Sockets>,
+    access: Option<NonBlocking>,
+) -> Rc<Worker> {
     let ticks = Ticks::new();
     let access = AccessSink::new(access);
     access.configure(snapshot.log.format, snapshot.log.access);
     Rc::new(Worker {
-        local: RefCell::new(Local::new(snapshot, &ticks, None)),
+        local: RefCell::new(Local::new(snapshot, &ticks, &sockets, None)),
         ticks,
         connections: Registry::new(),
         tunnels: Registry::new(),
         access,
         ids: RequestIds::new(),
         slots,
+        sockets,
         draining: Cell::new(false),
+        closing: Cell::new(None),
         refused: Cell::default(),
+        unserved: RefCell::default(),
     })
 }
 
@@ -135,10 +143,7 @@ async fn keep_time(worker: Rc<Worker>) {
         worker.connections.each(|connection| connection.sweep(&local.snapshot.limits));
         local.sweep();
         worker.access.flush();
-        // One line for all, or whoever knocks too often fills the log too.
-        if let (refused, Some(reason)) = worker.refused.take() {
-            tracing::warn!(refused, %reason, "connections refused");
-        }
+        worker.report();
     }
 }
 
@@ -171,11 +176,15 @@ impl Doors {
         self.open(open)?;
         let worker = &self.worker;
         worker.access.configure(snapshot.log.format, snapshot.log.access);
-        let local = Local::new(snapshot, &worker.ticks, Some(&worker.local()));
+        let local = Local::new(snapshot, &worker.ticks, &worker.sockets, Some(&worker.local()));
         *worker.local.borrow_mut() = local;
         self.open.retain(|key, _| keep.contains(key));
         let local = worker.local();
-        worker.tunnels.each(|tunnel| judge_again(tunnel, &local));
+        worker.tunnels.each(|tunnel| {
+            if let Some(order) = local.judge(tunnel) {
+                tunnel.close(order);
+            }
+        });
         Ok(())
     }
 }
@@ -194,24 +203,5 @@ fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<W
             tokio::task::spawn_local(conn::serve(knock, Rc::clone(worker)));
         }
         Err(full) => worker.refuse(peer, full),
-    }
-}
-
-/// A tunnel stays if its door still exists and the policy there would let it in today.
-fn judge_again(tunnel: &TunnelControl, local: &Local) {
-    let snapshot = &local.snapshot;
-    let verdict = match &tunnel.door {
-        Door::Route(host, path) => {
-            let route = snapshot.routes.find(host, path).map_err(|_| "route removed");
-            let facts = Facts { client: tunnel.client };
-            let judge = |route| snapshot.routes.route(route).policy.authorize(facts).map(drop);
-            route.and_then(|route| judge(route).map_err(|_| "no longer allowed"))
-        }
-        Door::Passthrough(sni) => {
-            passthrough::find(&snapshot.passthrough, sni).map(drop).ok_or("no longer passed through")
-        }
-    };
-    if let Err(reason) = verdict {
-        tunnel.close(CloseOrder { code: 1008, reason, end: End::Policy });
     }
 }

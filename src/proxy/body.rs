@@ -1,6 +1,7 @@
 //! Bodies: a request's on its way to the upstream, an answer's on its way to the client. Nothing is gathered; each side
 //! is read as fast as the other takes it.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -13,8 +14,9 @@ use http::{Request, Version};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::client::{Busy, Link};
+use super::headers;
 use crate::telemetry::access::{End, Exchange};
-use crate::tick::{Alarm, Ticks};
+use crate::tick::{Alarm, Tick, Ticks};
 
 /// For the next piece of a body that has begun.
 pub const BODY_IDLE: Duration = Duration::from_secs(75);
@@ -30,7 +32,19 @@ struct Streaming {
     left: u64,
     stalled: Alarm,
     ticks: Rc<Ticks>,
+    progress: Rc<Progress>,
     exchange: Rc<Exchange>,
+}
+
+/// How far a body has come, for whoever waits for the answer.
+#[derive(Debug, Default)]
+pub struct Progress(Cell<Tick>);
+
+impl Progress {
+    /// When the last piece of it went, in the worker's ticks.
+    pub fn last(&self) -> Tick {
+        self.0.get()
+    }
 }
 
 /// For the rest of a body that nobody wants any more.
@@ -52,8 +66,21 @@ impl RequestBody {
             }
             let (ticks, exchange) = (Rc::clone(ticks), Rc::clone(exchange));
             let stalled = ticks.alarm(BODY_IDLE);
-            Self(Some(Box::new(Streaming { incoming, is_h2, left: u64::MAX, stalled, ticks, exchange })))
+            Self(Some(Box::new(Streaming {
+                incoming,
+                is_h2,
+                left: u64::MAX,
+                stalled,
+                ticks,
+                progress: Rc::default(),
+                exchange,
+            })))
         })
+    }
+
+    /// How far it has come; `None` where there is no body.
+    pub fn progress(&self) -> Option<Rc<Progress>> {
+        self.0.as_ref().map(|body| Rc::clone(&body.progress))
     }
 
     /// Lets at most so many bytes pass.
@@ -105,8 +132,12 @@ impl Body for RequestBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let Some(body) = &mut self.0 else { return Poll::Ready(None) };
         match Pin::new(&mut body.incoming).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 body.stalled.reset(BODY_IDLE);
+                body.progress.0.set(body.ticks.now());
+                if let Some(trailers) = frame.trailers_mut() {
+                    headers::trailers_to_upstream(trailers);
+                }
                 let len = frame.data_ref().map_or(0, |data| data.remaining() as u64);
                 body.exchange.note(|line| line.received += len);
                 match body.left.checked_sub(len) {

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::body::RequestBody;
 use super::connect::{ConnectError, Connector, UpstreamStream};
 use super::health::Health;
 use crate::route::upstream::ServerAddr;
+use crate::slot::{SocketSlot, Sockets};
 use crate::tick::{Alarm, Tick, Ticks};
 
 /// For the head of an answer: a BOSH poll waits 60 s, and a proxy that waits as long loses the race.
@@ -34,10 +36,11 @@ pub struct Link {
     /// Taken out where it ended with a request still queued in it.
     driver: Option<Connection<TokioIo<UpstreamStream>, RequestBody>>,
     ended: bool,
+    socket: SocketSlot,
 }
 
 impl Link {
-    async fn open(connector: &Connector) -> Result<Self, ConnectError> {
+    async fn open(connector: &Connector, socket: SocketSlot) -> Result<Self, ConnectError> {
         let stream = connector.connect().await?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MAX_BUFFER);
@@ -45,7 +48,7 @@ impl Link {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| ConnectError::http(connector.addr(), error))?;
-        Ok(Self { sender, driver: Some(driver), ended: false })
+        Ok(Self { sender, driver: Some(driver), ended: false, socket })
     }
 
     /// Moves bytes. Once this has been ready the connection is at its end.
@@ -63,6 +66,7 @@ impl Link {
         request: Request<RequestBody>,
         late: &Alarm,
     ) -> Result<Response<Incoming>, (SendError, Option<Request<RequestBody>>)> {
+        let progress = request.body().progress();
         let mut answer = pin!(self.sender.try_send_request(request));
         let (driver, ended) = (&mut self.driver, &mut self.ended);
         // The answer only ever comes from driving, right here, so nobody else has to wake us for it.
@@ -75,6 +79,10 @@ impl Link {
             if polled.is_pending() && *ended && driver.take().is_some() {
                 // The server had closed before the request was taken up. hyper gives it back when the driver is dropped.
                 polled = answer.as_mut().poll(&mut by_driving);
+            }
+            if let Some(progress) = &progress {
+                // While the body is still going up, it is not the server that is late.
+                late.put_off(Ticks::later(progress.last(), HEAD_TIMEOUT).max(late.due()));
             }
             match polled {
                 Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
@@ -90,9 +98,9 @@ impl Link {
     }
 
     /// The socket and what was read beyond the answer, once an answer was 101.
-    pub fn into_stream(self) -> Option<(UpstreamStream, bytes::Bytes)> {
+    pub fn into_stream(self) -> Option<(UpstreamStream, bytes::Bytes, SocketSlot)> {
         let parts = self.driver?.into_parts();
-        Some((parts.io.into_inner(), parts.read_buf))
+        Some((parts.io.into_inner(), parts.read_buf, self.socket))
     }
 
     fn settles(&mut self) -> bool {
@@ -112,6 +120,7 @@ impl std::fmt::Debug for Link {
 pub struct Pool {
     connector: Connector,
     ticks: Rc<Ticks>,
+    sockets: Arc<Sockets>,
     idle: RefCell<Vec<Idle>>,
     busy: Cell<usize>,
     health: Health,
@@ -137,10 +146,11 @@ pub(super) struct Unsent {
 
 impl Pool {
     /// An empty pool.
-    pub fn new(connector: Connector, ticks: &Rc<Ticks>) -> Rc<Self> {
+    pub fn new(connector: Connector, ticks: &Rc<Ticks>, sockets: &Arc<Sockets>) -> Rc<Self> {
         Rc::new(Self {
             connector,
             ticks: Rc::clone(ticks),
+            sockets: Arc::clone(sockets),
             idle: RefCell::default(),
             busy: Cell::new(0),
             health: Health::default(),
@@ -179,9 +189,9 @@ impl Pool {
             let reused = pooled.is_some();
             let mut link = match pooled {
                 Some(idle) => idle.link,
-                None => match Link::open(&self.connector).await {
+                None => match self.open().await {
                     Ok(link) => Box::new(link),
-                    Err(error) => return Err(Unsent { error: error.into(), untouched: Some(request) }),
+                    Err(error) => return Err(Unsent { error, untouched: Some(request) }),
                 },
             };
             late.reset(HEAD_TIMEOUT);
@@ -192,6 +202,11 @@ impl Pool {
                 Err((error, _)) => return Err(Unsent { error, untouched: None }),
             }
         }
+    }
+
+    async fn open(&self) -> Result<Link, SendError> {
+        let socket = self.sockets.take().ok_or(SendError::Full)?;
+        Ok(Link::open(&self.connector, socket).await?)
     }
 
     /// Takes a connection back after a whole answer.
@@ -246,6 +261,9 @@ pub enum SendError {
     /// The connection broke or what came was not HTTP; or the client's body broke off.
     #[error("the request got no answer")]
     Http(#[source] hyper::Error),
+    /// The gateway has no descriptor left for a connection.
+    #[error("no room for another connection to an upstream")]
+    Full,
     /// No head within [`HEAD_TIMEOUT`].
     #[error("no answer within {} s", HEAD_TIMEOUT.as_secs())]
     Late,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
-use super::body::RequestBody;
+use super::body::{Chain, RequestBody};
 use super::client::{Busy, Link, Pool, SendError, Unsent};
 use crate::addr::ClientAddr;
 use crate::route::upstream::{Balance, UpstreamSpec};
@@ -53,7 +53,9 @@ impl Cluster {
         let first = self.choose(client, None);
         match self.send_to(first, request, alone).await {
             Ok(answered) => return Ok(answered),
-            Err(Unsent { untouched: Some(untouched), .. }) if self.pools.len() > 1 => request = untouched,
+            Err(Unsent { error: SendError::Connect(_), untouched: Some(untouched) }) if self.pools.len() > 1 => {
+                request = untouched;
+            }
             Err(Unsent { error, .. }) => return Err(error),
         }
         let second = self.choose(client, Some(first));
@@ -66,8 +68,19 @@ impl Cluster {
         pool.health().tried(pool.ticks());
         let sent = pool.send(request, alone).await;
         match &sent {
-            Err(Unsent { error: SendError::Connect(_), .. }) => pool.health().failed(pool.ticks()),
-            Ok(_) | Err(_) => pool.health().succeeded(),
+            Err(Unsent { error: SendError::Connect(error), .. }) => {
+                if pool.health().failed(pool.ticks()) && self.pools.len() > 1 {
+                    let error = Chain(error);
+                    tracing::warn!(upstream = %self.spec.name, %error, "a server takes no connections and is left alone");
+                }
+            }
+            // Nothing was learnt of the server.
+            Err(Unsent { error: SendError::Full, .. }) => {}
+            Ok(_) | Err(_) => {
+                if pool.health().succeeded() && self.pools.len() > 1 {
+                    tracing::info!(upstream = %self.spec.name, server = %pool.addr(), "a server takes connections again");
+                }
+            }
         }
         sent.map(|(response, link)| (response, link, busy))
     }
@@ -105,6 +118,7 @@ mod tests {
     use super::*;
     use crate::proxy::connect::Connector;
     use crate::route::upstream::{Protocol, UpstreamTls};
+    use crate::slot::Sockets;
     use crate::tick::Ticks;
 
     fn cluster(balance: Balance, count: usize) -> Cluster {
@@ -117,7 +131,7 @@ mod tests {
             tls: UpstreamTls::default(),
         };
         let ticks = Ticks::new();
-        let pool = |addr: &_| Pool::new(Connector::new(Clone::clone(addr), &spec.tls, None), &ticks);
+        let pool = |addr: &_| Pool::new(Connector::new(Clone::clone(addr), &spec.tls, None), &ticks, &Sockets::new(9));
         let pools = spec.servers.iter().map(pool).collect();
         Cluster::new(Arc::new(spec), pools)
     }
@@ -160,7 +174,9 @@ mod tests {
     fn a_second_try_goes_elsewhere_even_if_all_rest() {
         for balance in [Balance::Client, Balance::RoundRobin, Balance::Least] {
             let cluster = cluster(balance, 2);
-            cluster.pools.iter().for_each(|pool| pool.health().failed(pool.ticks()));
+            for pool in &cluster.pools {
+                pool.health().failed(pool.ticks());
+            }
             let first = cluster.choose(client(1), None);
             assert_ne!(cluster.choose(client(1), Some(first)), first);
         }

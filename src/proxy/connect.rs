@@ -131,6 +131,12 @@ impl ConnectError {
         Self::broke(addr, io::Error::other(error))
     }
 
+    /// Whether the server was there and its certificate was not trusted.
+    pub fn is_distrust(&self) -> bool {
+        let tls = self.source.get_ref().and_then(|error| error.downcast_ref());
+        matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+    }
+
     /// The socket broke before it was of any use.
     pub fn broke(addr: &ServerAddr, source: io::Error) -> Self {
         Self { tried: addr.to_string(), source }

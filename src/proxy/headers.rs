@@ -78,13 +78,36 @@ fn remove_x_forwarded(headers: &mut HeaderMap) {
         let Some((b"x", rest)) = name.split_at_checked(1) else { return false };
         let same = |want: &[u8]| {
             rest.len() >= want.len()
-                && rest.iter().zip(want).all(|(got, want)| got == want || (*want == b'-' && *got == b'_'))
+                && rest.iter().zip(want).all(|(got, want)| got == want || (*want == b'-' && matches!(got, b'_' | b'.')))
         };
-        same(b"-forwarded-") || (same(b"-real-ip") && rest.len() == 8) || (same(b"-request-id") && rest.len() == 11)
+        same(b"-forwarded-")
+            || (same(b"-forwarded") && rest.len() == 10)
+            || (same(b"-real-ip") && rest.len() == 8)
+            || (same(b"-request-id") && rest.len() == 11)
     };
     // Most requests have none: they are looked through once and nothing is collected.
     while let Some(name) = headers.keys().find(|name| is_ours(name)).cloned() {
         headers.remove(name);
+    }
+}
+
+/// Makes a client's trailers fit for the upstream: what could not be said in front cannot be said behind. Servers that
+/// merge trailers into headers would believe it.
+pub fn trailers_to_upstream(trailers: &mut HeaderMap) {
+    strip_hop_by_hop(trailers);
+    remove_x_forwarded(trailers);
+    const IN_FRONT_ONLY: [HeaderName; 8] = [
+        header::FORWARDED,
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::AUTHORIZATION,
+        header::COOKIE,
+        header::TE,
+        header::TRAILER,
+    ];
+    for name in IN_FRONT_ONLY {
+        trailers.remove(name);
     }
 }
 
@@ -125,6 +148,7 @@ fn is_kept(name: &HeaderName) -> bool {
         || *name == header::TRANSFER_ENCODING
         || *name == header::TRAILER
         || *name == header::CACHE_CONTROL
+        || name.as_str().starts_with("sec-websocket-")
 }
 
 #[cfg(test)]
@@ -156,6 +180,8 @@ mod tests {
             ("X-Real-IP", "10.0.0.1"),
             ("x_forwarded_for", "10.0.0.1"),
             ("x-forwarded-user", "root"),
+            ("x-forwarded", "for=10.0.0.1"),
+            ("x.forwarded.for", "10.0.0.1"),
             ("x-forwarded-proto", "http"),
             ("x-request-id", "mine"),
             ("forwarded", "for=10.0.0.1"),
@@ -169,7 +195,7 @@ mod tests {
         assert_eq!(all("x-forwarded-port"), ["443"]);
         assert_eq!(all("x-other"), ["kept"]);
         assert_eq!(all("x-request-id")[0].len(), 16);
-        for gone in ["x_forwarded_for", "x-forwarded-user", "forwarded"] {
+        for gone in ["x_forwarded_for", "x-forwarded-user", "x-forwarded", "x.forwarded.for", "forwarded"] {
             assert!(all(gone).is_empty(), "{gone}");
         }
     }
@@ -196,6 +222,14 @@ mod tests {
         assert_eq!(headers["x-forwarded-for"], "192.0.2.1");
         assert_eq!(headers["te"], "trailers");
         assert_eq!(headers["connection"], "te");
+    }
+
+    #[test]
+    fn trailers_cannot_say_what_headers_cannot() {
+        let mut trailers =
+            map(&[("x-forwarded-for", "6.6.6.6"), ("x_real_ip", "6.6.6.6"), ("host", "a"), ("x-sum", "1")]);
+        trailers_to_upstream(&mut trailers);
+        assert_eq!(trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-sum"]);
     }
 
     #[test]

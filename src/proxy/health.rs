@@ -24,16 +24,17 @@ impl Health {
         self.failures.get() == 0 || self.rests_until.get() <= ticks.now()
     }
 
-    /// It takes connections.
-    pub(super) fn succeeded(&self) {
-        self.failures.set(0);
+    /// It takes connections; whether that is news.
+    pub(super) fn succeeded(&self) -> bool {
+        self.failures.replace(0) > 0
     }
 
-    /// It took none.
-    pub(super) fn failed(&self, ticks: &Ticks) {
+    /// It took none; whether that is news.
+    pub(super) fn failed(&self, ticks: &Ticks) -> bool {
         let failures = self.failures.get().saturating_add(1);
         self.failures.set(failures);
         self.rest(ticks, FIRST_REST * 2_u32.saturating_pow(failures.min(6) - 1));
+        failures == 1
     }
 
     /// It is asked again after a rest: one request at a time, until one gets through.

@@ -14,7 +14,7 @@ pub mod websocket;
 
 use std::rc::Rc;
 
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
@@ -63,16 +63,32 @@ pub async fn forward(mut request: Request<RequestBody>, via: &Via<'_>) -> Result
 }
 
 fn prepare(request: &mut Request<RequestBody>, via: &Via<'_>) -> Result<(), Error> {
-    // hyper has taken the framing off; what other coding there is would go on undeclared.
-    let codings = request.headers().get_all(header::TRANSFER_ENCODING);
-    if codings.iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-        return Err(Error::TransferCoding);
-    }
+    frame_once(request.headers_mut())?;
     headers::to_upstream(request.headers_mut(), via.origin, via.exchange.id());
     *request.version_mut() = Version::HTTP_11;
     if let Some(target) = upstream_target(request.uri(), via.path) {
         *request.uri_mut() = target;
     }
+    Ok(())
+}
+
+/// One framing in one spelling: `chunked`, or a length in plain decimal, or neither.
+fn frame_once(headers: &mut HeaderMap) -> Result<(), Error> {
+    // hyper has taken the framing off; what other coding there is would go on undeclared.
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(first) = codings.next() {
+        if codings.next().is_some() || !first.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(Error::TransferCoding);
+        }
+        headers.remove(header::CONTENT_LENGTH);
+        return Ok(());
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next() else { return Ok(()) };
+    let same = lengths.all(|other| other == first);
+    let digits = first.to_str().ok().filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+    let length: u64 = digits.filter(|_| same).and_then(|digits| digits.parse().ok()).ok_or(Error::Length)?;
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     Ok(())
 }
 
@@ -127,6 +143,9 @@ pub enum Error {
     /// The client's fault: a transfer coding other than chunked.
     #[error("a transfer coding other than chunked")]
     TransferCoding,
+    /// The client's fault: a length that is none, or two.
+    #[error("a Content-Length that is none")]
+    Length,
     /// The client's fault: more body than the route takes.
     #[error("the body is larger than the route allows")]
     BodyTooLarge,

@@ -11,8 +11,9 @@ use http::{Method, Request, Response, StatusCode, Version};
 use super::body::{RequestBody, ResponseBody};
 use super::client::{Busy, Link};
 use super::connect::UpstreamStream;
-use super::websocket;
+use super::websocket::{self, BadHandshake};
 use super::{Error, Via, answer, headers, prepare};
+use crate::slot::SocketSlot;
 
 /// An upstream that has agreed to a WebSocket.
 #[derive(Debug)]
@@ -21,8 +22,8 @@ pub struct Joined {
     pub stream: UpstreamStream,
     /// What it has sent beyond its 101.
     pub early: Bytes,
-    /// That it is busy with it.
-    pub busy: Busy,
+    /// That it is busy with it, over a socket of its own.
+    pub busy: (Busy, SocketSlot),
 }
 
 /// Forwards a WebSocket handshake. If the upstream agrees, its side is returned beside the answer; if it refuses, its
@@ -46,7 +47,7 @@ pub async fn open_websocket(
     if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut link).await {
         return Err(Error::BadAccept);
     }
-    let Some((stream, early)) = link.into_stream() else { return Err(Error::BadAccept) };
+    let Some((stream, early, socket)) = link.into_stream() else { return Err(Error::BadAccept) };
     headers::to_client(response.headers_mut());
     if is_h2 {
         *response.status_mut() = StatusCode::OK;
@@ -55,12 +56,15 @@ pub async fn open_websocket(
         set_upgrade(response.headers_mut());
     }
     *response.version_mut() = Version::HTTP_11;
-    Ok((response.map(|_| ResponseBody::empty()), Some(Joined { stream, early, busy })))
+    Ok((response.map(|_| ResponseBody::empty()), Some(Joined { stream, early, busy: (busy, socket) })))
 }
 
 /// HTTP/2 has no key (RFC 8441, section 5): the upstream gets one of ours, and a GET.
 fn fresh_key(request: &mut Request<RequestBody>) -> Result<HeaderValue, Error> {
     websocket::check_version(request.headers())?;
+    if request.headers().contains_key(header::CONTENT_LENGTH) {
+        return Err(BadHandshake::Body.into());
+    }
     *request.method_mut() = Method::GET;
     let key = websocket::new_key();
     request.headers_mut().insert(header::SEC_WEBSOCKET_KEY, key.clone());

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, SystemTime};
 
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode, Version};
@@ -17,7 +16,7 @@ use super::control::{ConnControl, InFlight};
 use super::reject::Rejection;
 use super::{Arrived, Inbound};
 use crate::proxy::body::{RequestBody, ResponseBody};
-use crate::telemetry::access::{End, Exchange, Line};
+use crate::telemetry::access::{Exchange, Line};
 use crate::telemetry::redact;
 use crate::telemetry::request_id::RequestId;
 
@@ -81,26 +80,16 @@ where
 fn line(id: RequestId, request: &http::Request<hyper::body::Incoming>, conn: &super::ConnInfo) -> Line {
     let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
     let authority = || request.uri().authority().map(|authority| authority.as_str().as_bytes());
-    let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or(b"-")).into_owned();
+    let text = |bytes: Option<&[u8]>| redact::text(bytes.unwrap_or(b"-"));
+    // Before an @ stands a password, in a request that is refused for it.
+    let host = header(header::HOST).or_else(authority).map(|host| host.rsplit(|b| *b == b'@').next().unwrap_or(host));
     Line {
-        at: SystemTime::now(),
-        id,
-        client: conn.client,
-        method: request.method().clone(),
+        method: Some(request.method().clone()),
         target: redact::target(request.uri().path(), request.uri().query()),
-        host: text(header(header::HOST).or_else(authority)),
+        host: text(host),
         agent: text(header(header::USER_AGENT)),
-        version: request.version(),
-        tunnel: false,
-        status: 0,
-        route: None,
-        upstream: None,
-        reason: None,
-        // Until there is an answer, the one who ends it is the client.
-        end: End::Client,
-        received: 0,
-        sent: 0,
-        took: Duration::ZERO,
+        version: Some(request.version()),
+        ..Line::unknown(id, conn.client)
     }
 }
 

@@ -29,7 +29,8 @@ impl hyper::body::Body for Body {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         self.request.on_asked();
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        if matches!(&polled, Poll::Ready(Some(Ok(_)))) && !self.inner.is_end_stream() {
+        // The last piece too: HTTP/2 keeps it, and the body with it, until the client opens its window.
+        if matches!(&polled, Poll::Ready(Some(Ok(_)))) {
             self.request.on_given();
         }
         polled

@@ -45,14 +45,33 @@ fn from_chain(headers: &HeaderMap, trusted: &[Network]) -> Result<Option<ClientA
     }
 }
 
-/// All elements of a list header, left to right. A comma within quotes would be one of `Forwarded`'s values, where no
-/// address has any.
+/// All elements of a list header, left to right.
 fn elements<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Vec<&'h str>, BadChain> {
     let mut all = Vec::new();
     for value in headers.get_all(name) {
-        all.extend(HeaderValue::to_str(value).map_err(|_| BadChain)?.split(',').map(str::trim));
+        all.extend(split(HeaderValue::to_str(value).map_err(|_| BadChain)?, ',')?);
     }
     Ok(all)
+}
+
+/// Splits at a separator that stands outside of quoted strings (RFC 9110, section 5.6.4): inside of them, a proxy may
+/// have put what its client wrote.
+fn split(text: &str, separator: char) -> Result<Vec<&str>, BadChain> {
+    let (mut parts, mut begin, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            c if c == separator && !quoted => {
+                parts.push(text[begin..at].trim());
+                begin = at + separator.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(text[begin..].trim());
+    if quoted { Err(BadChain) } else { Ok(parts) }
 }
 
 /// From the right, the first that is no proxy of ours; if all are, the left-most.
@@ -87,7 +106,7 @@ fn address(text: &str) -> Result<ClientAddr, BadChain> {
 /// cannot be known then, and so not be allowed.
 fn forwarded_for(element: &str) -> Result<ClientAddr, BadChain> {
     let mut found = None;
-    for pair in element.split(';') {
+    for pair in split(element, ';')? {
         let (name, value) = pair.split_once('=').ok_or(BadChain)?;
         if name.trim().eq_ignore_ascii_case("for") {
             let value = value.trim();
@@ -129,6 +148,9 @@ mod tests {
             (&[("forwarded", "for=192.0.2.7;proto=https")], Some("192.0.2.7")),
             (&[("forwarded", "for=127.0.0.1, For=\"[2001:db9::1]:47\" , for=10.0.0.1")], Some("2001:db9::1")),
             (&[("forwarded", "for=192.0.2.7"), ("x-forwarded-for", "192.0.2.7")], Some("192.0.2.7")),
+            // What a proxy quotes was written by its client.
+            (&[("forwarded", "for=192.0.2.7;host=\"a, for=127.0.0.1;b=\"")], Some("192.0.2.7")),
+            (&[("forwarded", "for=192.0.2.7;by=\"a,for=127.0.0.1;x=\\\"\"")], Some("192.0.2.7")),
         ] {
             assert_eq!(client(headers), Ok(want.map(str::to_owned)), "{headers:?}");
         }
@@ -146,6 +168,7 @@ mod tests {
             &[("forwarded", "for=_hidden")],
             &[("forwarded", "for=unknown, for=10.0.0.1")],
             &[("forwarded", "proto=https")],
+            &[("forwarded", "for=192.0.2.7;host=\"a, for=127.0.0.1")],
             &[("forwarded", "for=192.0.2.7;for=127.0.0.1")],
             &[("forwarded", "192.0.2.7")],
             &[("forwarded", "for=192.0.2.7"), ("x-forwarded-for", "127.0.0.1")],

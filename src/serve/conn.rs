@@ -21,13 +21,14 @@ use super::io::{ConnIo, Stream};
 use super::stack::{self, Stack};
 use super::{Arrived, ConnInfo, Worker};
 use super::{passthrough as passing, proxy_protocol};
-use crate::addr::{Kind, PeerAddr};
+use crate::addr::{ClientAddr, Kind, PeerAddr};
 use crate::host::HostName;
 use crate::proxy::body::Chain;
 use crate::proxy::headers::Origin;
 use crate::registry::Registered;
 use crate::route::passthrough;
 use crate::slot::Slot;
+use crate::telemetry::access::{End, Exchange, Line};
 use crate::tick::Ticks;
 
 /// The largest request head, and the most that is read ahead of a body.
@@ -174,9 +175,11 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     let registered = conn.worker.connections.enter(Rc::clone(&conn.control));
     let worker = Rc::clone(&conn.worker);
     let slot = Rc::clone(&conn.slot);
+    let lost = (Rc::clone(&worker), conn.client);
     let io = TokioIo::new(ConnIo::new(stream, Rc::clone(&registered)));
     let mut http = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
+        .max_header_size(MAX_HEAD)
         .serve_connection(io, Requests { stack: RefCell::new(stack), conn });
     let told = poll_fn(|cx| {
         match registered.take_order(cx) {
@@ -189,6 +192,10 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
             // An answer that was cut must not look whole: TLS is not ended either. hyper's own answer to a broken head
             // must get through whatever follows that head.
             let is_cut = error.is_user();
+            if error.is_parse() {
+                let status = if error.is_parse_too_large() { 431 } else { 400 };
+                broken_head(&lost, status, "broken_head");
+            }
             registered.set_lingers();
             note_end(Err(error));
             is_cut.then_some(Order::Abort)
@@ -202,6 +209,7 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     drop(parts.service);
     let mut stream = parts.io.into_inner().into_inner();
     if told == Some(Order::LateHead) {
+        broken_head(&lost, 408, "late_head");
         tell_late(&mut stream, &worker.ticks).await;
         return;
     }
@@ -212,6 +220,16 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
         }
         None => finish(stream, &registered, &worker.ticks).await,
     }
+}
+
+/// A line for a head that never became a request: it was answered before any layer saw it.
+fn broken_head((worker, client): &(Rc<Worker>, ClientAddr), status: u16, reason: &'static str) {
+    drop(Exchange::begin(worker.ids.next(), *client, &worker.access, |id| Line {
+        status,
+        reason: Some(reason),
+        end: End::Done,
+        ..Line::unknown(id, *client)
+    }));
 }
 
 fn note_end(ended: hyper::Result<()>) {

@@ -6,10 +6,12 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Worker;
+use super::snapshot::Local;
 use crate::policy::Permit;
 use crate::proxy::client::Busy;
 use crate::proxy::tunnel::{Tunnel, TunnelControl};
 use crate::proxy::upgrade::Joined;
+use crate::slot::SocketSlot;
 use crate::telemetry::access::Exchange;
 
 /// What a tunnel needs, from the request that became one.
@@ -23,16 +25,23 @@ pub(super) struct Handoff {
     pub exchange: Rc<Exchange>,
     /// By what right.
     pub permit: Permit,
+    /// Under which configuration.
+    pub local: Rc<Local>,
 }
 
 impl Handoff {
     /// Joins the client's side to the upstream's; `kept` lives as long as the tunnel.
-    pub(super) fn into_tunnel<C, K>(self, client: (C, Bytes), worker: &Worker, kept: K) -> Tunnel<C, (Permit, Busy, K)>
+    pub(super) fn into_tunnel<C, K>(
+        self,
+        client: (C, Bytes),
+        worker: &Worker,
+        kept: K,
+    ) -> Tunnel<C, (Permit, (Busy, SocketSlot), K)>
     where
         C: AsyncRead + AsyncWrite + Unpin,
     {
         let Joined { stream, early, busy } = self.joined;
-        let entry = worker.tunnels.enter(self.control);
+        let entry = worker.enter_tunnel(self.control, &self.local);
         let kept = (self.permit, busy, kept);
         Tunnel::new(client, (stream, early), entry, self.exchange, Rc::clone(&worker.ticks), kept)
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
-use tokio_rustls::{StartHandshake, TlsAcceptor};
 
 use super::Worker;
 use super::conn::Knock;
-use super::passthrough::Hello;
+use super::passthrough::{Heard, Hello};
 use crate::host::HostName;
 use crate::route::passthrough;
 use crate::slot::Slot;
@@ -36,36 +36,32 @@ pub(super) struct Rest {
 /// # Errors
 /// What the client did wrong, or the socket's own.
 pub(super) async fn shake_hands(mut knock: Knock, worker: &Worker) -> io::Result<Shaken> {
-    const HANDSHAKE_RECORD: u8 = 0x16;
-    let mut first = [0];
-    match knock.stream.peek(&mut first).await? {
-        0 => return Ok(Shaken::Over),
-        _ if first[0] != HANDSHAKE_RECORD && first[0].is_ascii_uppercase() => {
+    let hello = match Hello::read(&mut knock.stream).await? {
+        Heard::Hello(hello) => hello,
+        Heard::PlainHttp => {
             tell_plain_client(&mut knock.stream).await?;
             return Ok(Shaken::Over);
         }
-        _ => {}
-    }
+        Heard::Nothing => return Ok(Shaken::Over),
+    };
     let local = worker.local();
+    if let Some(sni) = hello.sni() {
+        if passthrough::find(&local.snapshot.passthrough, &sni).is_some() {
+            return Ok(Shaken::Another { knock, hello: hello.bytes, sni });
+        }
+        if !local.snapshot.answers(&sni) {
+            worker.note_unserved(&sni);
+            knock.stream.write_all(&UNRECOGNIZED_NAME).await?;
+            return Ok(Shaken::Over);
+        }
+    }
     let config = Arc::clone(&local.snapshot.tls);
-    let rest = |knock: Knock| (knock.stream, Rest { port: knock.port, slot: knock.slot });
-    if local.snapshot.passthrough.is_empty() {
-        let (stream, rest) = rest(knock);
-        let tls = TlsAcceptor::from(config).accept(stream).await?;
-        return Ok(Shaken::Ours(Box::new(tls), rest));
-    }
-    let Some(hello) = Hello::read(&mut knock.stream).await? else { return Ok(Shaken::Over) };
-    match hello.sni() {
-        Some(sni) if passthrough::find(&local.snapshot.passthrough, &sni).is_some() => {
-            Ok(Shaken::Another { knock, hello: hello.bytes, sni })
-        }
-        _ => {
-            let (stream, rest) = rest(knock);
-            let tls = StartHandshake::from_parts(hello.accepted, stream).into_stream(config).await?;
-            Ok(Shaken::Ours(Box::new(tls), rest))
-        }
-    }
+    let tls = StartHandshake::from_parts(hello.accepted, knock.stream).into_stream(config).await?;
+    Ok(Shaken::Ours(Box::new(tls), Rest { port: knock.port, slot: knock.slot }))
 }
+
+/// The alert for a server name that nothing serves (RFC 6066, section 3), as a record of TLS 1.2.
+const UNRECOGNIZED_NAME: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 112];
 
 async fn tell_plain_client(tcp: &mut TcpStream) -> io::Result<()> {
     let text = "400 Bad Request\nThis port speaks HTTPS: use https:// in the address.\n";

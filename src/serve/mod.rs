@@ -31,10 +31,10 @@ use crate::host::{Authority, HostName};
 use crate::policy::Permit;
 use crate::proxy::body::RequestBody;
 use crate::proxy::headers::Origin;
-use crate::proxy::tunnel::TunnelControl;
-use crate::registry::Registry;
+use crate::proxy::tunnel::{CloseOrder, TunnelControl};
+use crate::registry::{Registered, Registry};
 use crate::route::RouteId;
-use crate::slot::{Full, Slot, Slots};
+use crate::slot::{Full, Slot, Slots, Sockets};
 use crate::telemetry::access::{AccessSink, Exchange};
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::Ticks;
@@ -58,16 +58,48 @@ pub struct Worker {
     pub ids: RequestIds,
     /// Slots of the whole gateway.
     pub slots: Arc<Slots>,
+    /// Room for sockets to upstream servers.
+    pub sockets: Arc<Sockets>,
+    /// Tunnels are being closed: those that begin now too.
+    pub closing: Cell<Option<CloseOrder>>,
     /// No request is to be the first of several any more.
     pub draining: Cell<bool>,
     /// Connections refused since the last tick, and by which limit the last one was.
     pub refused: Cell<(u64, Option<Full>)>,
+    /// Handshakes since the last tick for names that nothing serves, and the last such name.
+    pub unserved: RefCell<(u64, Option<HostName>)>,
 }
 
 impl Worker {
     /// The configuration in force.
     pub fn local(&self) -> Rc<Local> {
         Rc::clone(&self.local.borrow())
+    }
+
+    /// Enters a tunnel that was allowed by `then`. What has changed while its upstream was asked is made up for.
+    fn enter_tunnel(&self, control: Rc<TunnelControl>, then: &Rc<Local>) -> Registered<TunnelControl> {
+        let now = self.local();
+        let order = self.closing.get().or_else(|| if Rc::ptr_eq(then, &now) { None } else { now.judge(&control) });
+        if let Some(order) = order {
+            control.close(order);
+        }
+        self.tunnels.enter(control)
+    }
+
+    /// Counts a handshake for a name that nothing serves.
+    fn note_unserved(&self, sni: &HostName) {
+        let mut unserved = self.unserved.borrow_mut();
+        *unserved = (unserved.0 + 1, Some(sni.clone()));
+    }
+
+    /// Logs, in one line a tick, what strangers could otherwise fill the log with.
+    pub fn report(&self) {
+        if let (times, Some(reason)) = self.refused.take() {
+            tracing::warn!(times, %reason, "connections refused");
+        }
+        if let (times, Some(name)) = self.unserved.take() {
+            tracing::warn!(times, %name, "clients asked for a name that no certificate has (see tls.default)");
+        }
     }
 
     /// Counts a connection for which there is no slot.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use http::header::{self, HeaderValue};
 use http::uri::PathAndQuery;
-use http::{Method, Request, Uri};
+use http::{Method, Request, Uri, Version};
 
 use super::reject::Rejection;
 use super::{Admitted, ConnInfo, Inbound, Normal, Routed};
@@ -32,6 +32,9 @@ pub(super) fn limit_rate(inbound: Inbound) -> Result<Inbound, Rejection> {
         false => inbound.conn.worker.slots.request(inbound.client, limits),
     };
     counted.map_err(Rejection::Rate)?;
+    if inbound.request.version() == Version::HTTP_2 {
+        inbound.exchange.hold(inbound.conn.slot.stream(limits).map_err(Rejection::Streams)?);
+    }
     Ok(inbound)
 }
 

@@ -4,10 +4,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{Method, Version};
 use ppp::v2;
 use rustls::server::{Accepted, Acceptor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,7 +19,6 @@ use crate::proxy::connect::{ConnectError, Connector, UpstreamStream};
 use crate::proxy::tunnel::{Door, Tunnel, TunnelControl};
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamTls;
-use crate::slot::Slot;
 use crate::telemetry::access::{End, Exchange, Line};
 
 /// The largest ClientHello: those with post-quantum keys have under 2 KiB; what is larger is no browser's.
@@ -33,12 +30,22 @@ pub(super) struct Hello {
     pub(super) bytes: Vec<u8>,
 }
 
+/// What a client says first.
+pub(super) enum Heard {
+    /// TLS.
+    Hello(Box<Hello>),
+    /// HTTP without TLS, by its first letter.
+    PlainHttp,
+    /// Nothing, and it left.
+    Nothing,
+}
+
 impl Hello {
-    /// Reads one, over however many records and packets it is spread. `None` if the client leaves.
+    /// Reads one, over however many records and packets it is spread.
     ///
     /// # Errors
     /// If it is none, or too large.
-    pub(super) async fn read(stream: &mut TcpStream) -> io::Result<Option<Self>> {
+    pub(super) async fn read(stream: &mut TcpStream) -> io::Result<Heard> {
         let mut acceptor = Acceptor::default();
         let mut bytes = Vec::with_capacity(2048);
         loop {
@@ -47,7 +54,10 @@ impl Hello {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a ClientHello without end"));
             }
             if stream.read_buf(&mut bytes).await? == 0 {
-                return Ok(None);
+                return Ok(Heard::Nothing);
+            }
+            if before == 0 && bytes[0].is_ascii_uppercase() {
+                return Ok(Heard::PlainHttp);
             }
             let mut fresh = &bytes[before..];
             while !fresh.is_empty() {
@@ -55,7 +65,7 @@ impl Hello {
             }
             match acceptor.accept() {
                 Ok(None) => {}
-                Ok(Some(accepted)) => return Ok(Some(Self { accepted, bytes })),
+                Ok(Some(accepted)) => return Ok(Heard::Hello(Box::new(Self { accepted, bytes }))),
                 Err((error, mut alert)) => {
                     let mut out = Vec::new();
                     alert.write_all(&mut out)?;
@@ -74,7 +84,12 @@ impl Hello {
 
 /// Carries a connection to the server that its name belongs to.
 pub(super) async fn pass(knock: Knock, hello: Vec<u8>, sni: HostName, entry: &Passthrough, worker: Rc<Worker>) {
+    let local = worker.local();
     let exchange = exchange(&knock, &sni, entry, &worker);
+    let Some(socket) = worker.sockets.take() else {
+        exchange.note(|line| (line.end, line.reason) = (End::Upstream, Some("upstream_sockets")));
+        return;
+    };
     let upstream = match connect(&knock, entry).await {
         Ok(upstream) => upstream,
         Err(error) => {
@@ -85,10 +100,10 @@ pub(super) async fn pass(knock: Knock, hello: Vec<u8>, sni: HostName, entry: &Pa
         }
     };
     let control = TunnelControl::new(Door::Passthrough(sni), knock.peer.client());
-    let entry = worker.tunnels.enter(control);
+    let entry = worker.enter_tunnel(control, &local);
     let ticks = Rc::clone(&worker.ticks);
     let sides = ((knock.stream, Bytes::from(hello)), (upstream, Bytes::new()));
-    Tunnel::<_, Slot>::new(sides.0, sides.1, entry, exchange, ticks, knock.slot).await;
+    Tunnel::new(sides.0, sides.1, entry, exchange, ticks, (knock.slot, socket)).await;
 }
 
 async fn connect(knock: &Knock, entry: &Passthrough) -> Result<UpstreamStream, ConnectError> {
@@ -114,23 +129,10 @@ fn announcement(knock: &Knock) -> io::Result<Vec<u8>> {
 fn exchange(knock: &Knock, sni: &HostName, entry: &Passthrough, worker: &Worker) -> Rc<Exchange> {
     let client = knock.peer.client();
     Exchange::begin(worker.ids.next(), client, &worker.access, |id| Line {
-        at: SystemTime::now(),
-        id,
-        client,
-        // Nothing is known of it but its name: it is not HTTP to us.
-        method: Method::CONNECT,
-        target: "-".into(),
         host: sni.to_string(),
-        agent: "-".into(),
-        version: Version::default(),
         tunnel: true,
-        status: 0,
         route: Some(Rc::from(format!("passthrough:{}", entry.sni))),
         upstream: Some(Rc::from(entry.to.to_string())),
-        reason: None,
-        end: End::Client,
-        received: 0,
-        sent: 0,
-        took: Duration::ZERO,
+        ..Line::unknown(id, client)
     })
 }

@@ -11,6 +11,7 @@ use super::Inbound;
 use super::reject::Rejection;
 use crate::host::Authority;
 use crate::proxy::body::ResponseBody;
+use crate::route::path::BadPath;
 
 /// The whole service of a plain listener.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +33,15 @@ impl Service<Inbound> for Redirect {
 
 fn redirect(inbound: &Inbound) -> Result<Response<ResponseBody>, Rejection> {
     let target = inbound.request.uri().path_and_query().ok_or(Rejection::Method)?;
-    let host = host(inbound)?.host;
+    if !target.as_str().starts_with('/') {
+        return Err(BadPath::NotAbsolute.into());
+    }
+    let authority = host(inbound)?;
+    let named = inbound.request.uri().authority().map(|named| named.as_str().parse());
+    if named.is_some_and(|named| named != Ok(authority.clone())) {
+        return Err(Rejection::Authority);
+    }
+    let host = authority.host;
     let location = match inbound.local.snapshot.public_port {
         443 => format!("https://{host}{target}"),
         port => format!("https://{host}:{port}{target}"),

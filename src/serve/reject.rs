@@ -12,6 +12,7 @@ use crate::proxy::client::SendError;
 use crate::proxy::websocket::BadHandshake;
 use crate::route::NoRoute;
 use crate::route::path::BadPath;
+use crate::slot::Full;
 use crate::telemetry::access::Exchange;
 
 /// Why a request is refused.
@@ -41,6 +42,9 @@ pub(super) enum Rejection {
     /// The client's fault: too many requests.
     #[error("limits.requests_per_client is reached")]
     Rate(Duration),
+    /// The client's fault: too many streams of HTTP/2 at once.
+    #[error("as many streams of HTTP/2 as limits.connections_per_client")]
+    Streams(Full),
     /// Nothing is here.
     #[error(transparent)]
     NoRoute(#[from] NoRoute),
@@ -74,6 +78,9 @@ impl Rejection {
             Self::Proxy(P::BodyTooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::Proxy(P::BodyStalled) => (StatusCode::REQUEST_TIMEOUT, "body_stalled"),
             Self::Proxy(P::BodyBroken) => (StatusCode::BAD_REQUEST, "body_broken"),
+            Self::Proxy(P::Length) => (StatusCode::BAD_REQUEST, "length"),
+            Self::Streams(_) => (StatusCode::SERVICE_UNAVAILABLE, "streams"),
+            Self::Proxy(P::Send(SendError::Full)) => (StatusCode::SERVICE_UNAVAILABLE, "upstream_sockets"),
             Self::Proxy(P::Send(SendError::Connect(_))) => (StatusCode::BAD_GATEWAY, "upstream_unreachable"),
             Self::Proxy(P::Send(SendError::Http(_))) => (StatusCode::BAD_GATEWAY, "upstream_broken"),
             Self::Proxy(P::Send(SendError::Late)) => (StatusCode::GATEWAY_TIMEOUT, "upstream_late"),
@@ -86,9 +93,16 @@ impl Rejection {
         use proxy::Error as P;
         let Self::Proxy(error) = self else { return None };
         match error {
+            P::Send(SendError::Connect(error)) if error.is_distrust() => {
+                Some("the server's certificate is not trusted: see ca_file and server_name of the upstream")
+            }
             P::Send(SendError::Connect(_)) => {
                 Some("is the server running, and does it listen on this address? `ianitor check --live` asks it")
             }
+            P::Send(SendError::Full) => Some(
+                "all descriptors for upstream connections are in use: raise the limit (systemd: LimitNOFILE=), or see who \
+                 holds them in the access log",
+            ),
             P::Send(SendError::Http(_)) => Some(
                 "the server closed the connection or sent something that is not HTTP; Janus does so for an empty POST, \
                  for PUT, for a wrong WebSocket subprotocol and for an address that its acl refuses: see the server's log",
@@ -99,7 +113,7 @@ impl Rejection {
             P::UnaskedUpgrade | P::BadAccept => {
                 Some("the server does not speak WebSocket as RFC 6455 says: is it the right port?")
             }
-            P::Handshake(_) | P::TransferCoding | P::BodyTooLarge | P::BodyStalled | P::BodyBroken => None,
+            P::Handshake(_) | P::TransferCoding | P::Length | P::BodyTooLarge | P::BodyStalled | P::BodyBroken => None,
         }
     }
 
@@ -134,6 +148,9 @@ impl Rejection {
             Self::Rate(wait) => {
                 let seconds = wait.as_secs().saturating_add(1);
                 Some((header::RETRY_AFTER, HeaderValue::from(seconds)))
+            }
+            Self::Streams(_) | Self::Proxy(proxy::Error::Send(SendError::Full)) => {
+                Some((header::RETRY_AFTER, HeaderValue::from_static("1")))
             }
             Self::Method => {
                 let methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";

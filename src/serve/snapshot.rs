@@ -6,14 +6,19 @@ use std::sync::Arc;
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::addr::Network;
+use crate::host::HostName;
 use crate::limits::Limits;
+use crate::policy::Facts;
 use crate::proxy::client::Pool;
 use crate::proxy::cluster::Cluster;
 use crate::proxy::connect::Connector;
-use crate::route::passthrough::Passthrough;
+use crate::proxy::tunnel::{CloseOrder, Door, TunnelControl};
+use crate::route::passthrough::{self, Passthrough};
 use crate::route::upstream::ServerAddr;
 use crate::route::{RouteId, RouteTable, UpstreamId};
+use crate::slot::Sockets;
 use crate::telemetry::LogSpec;
+use crate::telemetry::access::End;
 use crate::tick::Ticks;
 use crate::tls::CertTable;
 
@@ -24,6 +29,8 @@ pub struct Snapshot {
     pub routes: Arc<RouteTable>,
     /// How much.
     pub limits: Limits,
+    /// How many sockets to upstream servers there may be.
+    pub upstream_sockets: usize,
     /// Server names whose TLS another server ends.
     pub passthrough: Vec<Passthrough>,
     /// Balancers that must say by PROXY protocol who connects.
@@ -36,12 +43,21 @@ pub struct Snapshot {
     pub tls: Arc<ServerConfig>,
     /// Whom to trust behind it: one entry for each upstream, where it speaks TLS.
     pub upstream_tls: Vec<Option<Arc<ClientConfig>>>,
+    /// Whether names that no certificate has are answered with the first one.
+    pub default_certificate: bool,
     /// Which certificate serves which name.
     pub certificates: Arc<CertTable>,
     /// What is logged.
     pub log: LogSpec,
     /// The port that redirects from plain HTTP name.
     pub public_port: u16,
+}
+
+impl Snapshot {
+    /// Whether clients that ask for this server name are answered.
+    pub fn answers(&self, sni: &HostName) -> bool {
+        self.default_certificate || self.certificates.serves(sni)
+    }
 }
 
 /// A worker's own view of a snapshot. Requests hold it by `Rc`, so that no two workers write to one counter.
@@ -64,7 +80,7 @@ pub struct Label {
 
 impl Local {
     /// Takes up a snapshot; connections to servers that it still knows are kept.
-    pub fn new(snapshot: Arc<Snapshot>, ticks: &Rc<Ticks>, before: Option<&Self>) -> Rc<Self> {
+    pub fn new(snapshot: Arc<Snapshot>, ticks: &Rc<Ticks>, sockets: &Arc<Sockets>, before: Option<&Self>) -> Rc<Self> {
         let clusters: Vec<Cluster> = snapshot
             .routes
             .upstreams()
@@ -74,7 +90,8 @@ impl Local {
                 let config = snapshot.upstream_tls.get(at).and_then(Option::as_ref);
                 // TLS may trust others now, so connections are only kept where there is none.
                 let known = |addr: &ServerAddr| before.filter(|_| !addr.is_tls())?.pool(addr);
-                let fresh = |addr: &ServerAddr| Pool::new(Connector::new(addr.clone(), &spec.tls, config), ticks);
+                let fresh =
+                    |addr: &ServerAddr| Pool::new(Connector::new(addr.clone(), &spec.tls, config), ticks, sockets);
                 let pool = |addr: &ServerAddr| known(addr).unwrap_or_else(|| fresh(addr));
                 Cluster::new(Arc::clone(spec), spec.servers.iter().map(pool).collect())
             })
@@ -103,6 +120,24 @@ impl Local {
     /// A route's names in the access log.
     pub fn label(&self, id: RouteId) -> &Label {
         &self.labels[id.index()]
+    }
+
+    /// Whether a tunnel would be let in today: its door still exists, and the policy there says yes. If not, how it is to
+    /// be closed.
+    pub fn judge(&self, tunnel: &TunnelControl) -> Option<CloseOrder> {
+        let snapshot = &self.snapshot;
+        let verdict = match &tunnel.door {
+            Door::Route(host, path) => {
+                let route = snapshot.routes.find(host, path).map_err(|_| "route removed");
+                let facts = Facts { client: tunnel.client };
+                let judge = |route| snapshot.routes.route(route).policy.authorize(facts).map(drop);
+                route.and_then(|route| judge(route).map_err(|_| "no longer allowed"))
+            }
+            Door::Passthrough(sni) => {
+                passthrough::find(&snapshot.passthrough, sni).map(drop).ok_or("no longer passed through")
+            }
+        };
+        verdict.err().map(|reason| CloseOrder { code: 1008, reason, end: End::Policy })
     }
 
     /// Drops idle upstream connections that have had their time.

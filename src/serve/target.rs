@@ -64,7 +64,7 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
     let (response, joined) = upgrade::open_websocket(request, &via).await?;
     if let Some(joined) = joined {
         let exchange = Rc::clone(&exchange);
-        let handoff = Handoff { joined, control, exchange, permit };
+        let handoff = Handoff { joined, control, exchange, permit, local: Rc::clone(&local) };
         match stream {
             Some(stream) => drop(tokio::task::spawn_local(tunnel_on_stream(stream, handoff, Rc::clone(&conn)))),
             None => conn.control.hand_off(handoff),

@@ -13,6 +13,7 @@ use tracing_appender::non_blocking::NonBlocking;
 use super::LogFormat;
 use super::request_id::RequestId;
 use crate::addr::ClientAddr;
+use crate::slot::StreamSlot;
 
 /// How a request or tunnel came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,16 +54,16 @@ pub struct Line {
     pub id: RequestId,
     /// Who sent it.
     pub client: ClientAddr,
-    /// Its method.
-    pub method: Method,
+    /// Its method, where it is HTTP.
+    pub method: Option<Method>,
     /// Its target, [redacted](super::redact::target).
     pub target: String,
     /// Its `Host` or `:authority`.
     pub host: String,
     /// Its `User-Agent`.
     pub agent: String,
-    /// The client's HTTP version.
-    pub version: Version,
+    /// The client's HTTP version, where it is HTTP.
+    pub version: Option<Version>,
     /// Whether it became a tunnel.
     pub tunnel: bool,
     /// The status that was answered.
@@ -84,6 +85,30 @@ pub struct Line {
 }
 
 impl Line {
+    /// Of something of which no more is known than who sent it.
+    pub fn unknown(id: RequestId, client: ClientAddr) -> Self {
+        Self {
+            at: SystemTime::now(),
+            id,
+            client,
+            method: None,
+            target: "-".into(),
+            host: "-".into(),
+            agent: "-".into(),
+            version: None,
+            tunnel: false,
+            status: 0,
+            route: None,
+            upstream: None,
+            reason: None,
+            // Until there is an answer, the one who ends it is the client.
+            end: End::Client,
+            received: 0,
+            sent: 0,
+            took: Duration::ZERO,
+        }
+    }
+
     fn write(&self, format: LogFormat, out: &mut Vec<u8>) {
         // Writing to memory cannot fail.
         let _ = match format {
@@ -97,6 +122,14 @@ impl Line {
         (self.took.as_secs_f64() * 10_000.0).round() / 10.0
     }
 
+    fn method(&self) -> Option<&str> {
+        self.method.as_ref().map(Method::as_str)
+    }
+
+    fn version(&self) -> Option<String> {
+        self.version.map(|version| format!("{version:?}"))
+    }
+
     fn kind(&self) -> &'static str {
         if self.tunnel { "tunnel" } else { "request" }
     }
@@ -104,11 +137,11 @@ impl Line {
     fn text(&self) -> String {
         let mut out = String::with_capacity(256);
         let at = humantime::format_rfc3339_millis(self.at);
-        let Self { id, client, method, status, received, sent, .. } = self;
-        let _ = write!(out, "{at} {} client={client} method={method}", self.kind());
+        let Self { id, client, status, received, sent, .. } = self;
+        let _ = write!(out, "{at} {} client={client} method={}", self.kind(), self.method().unwrap_or("-"));
         // As JSON strings: what a client sends must not be able to end a line or a field.
         let _ = write!(out, " host={} path={}", json!(self.host), json!(self.target));
-        let _ = write!(out, " http={:?} status={status}", self.version);
+        let _ = write!(out, " http={} status={status}", self.version().as_deref().unwrap_or("-"));
         for (name, value) in [("route", &self.route), ("upstream", &self.upstream)] {
             if let Some(value) = value {
                 let _ = write!(out, " {name}={value}");
@@ -127,10 +160,10 @@ impl Line {
             "time": humantime::format_rfc3339_millis(self.at).to_string(),
             "kind": self.kind(),
             "client": self.client.to_string(),
-            "method": self.method.as_str(),
+            "method": self.method(),
             "host": self.host,
             "path": self.target,
-            "http": format!("{:?}", self.version),
+            "http": self.version(),
             "status": self.status,
             "route": self.route.as_deref(),
             "upstream": self.upstream.as_deref(),
@@ -218,6 +251,8 @@ impl Drop for AccessSink {
 pub struct Exchange {
     id: RequestId,
     client: Cell<ClientAddr>,
+    /// Of a request by HTTP/2: what it is counted by, for as long as it has not ended.
+    stream: RefCell<Option<StreamSlot>>,
     log: Option<Log>,
 }
 
@@ -241,7 +276,7 @@ impl Exchange {
             started: Instant::now(),
             line: RefCell::new(head(id)),
         });
-        Rc::new(Self { id, client: Cell::new(client), log })
+        Rc::new(Self { id, client: Cell::new(client), stream: RefCell::default(), log })
     }
 
     /// The request's id.
@@ -258,6 +293,11 @@ impl Exchange {
     pub fn set_client(&self, client: ClientAddr) {
         self.client.set(client);
         self.note(|line| line.client = client);
+    }
+
+    /// Keeps a stream's slot until the exchange has ended.
+    pub fn hold(&self, stream: StreamSlot) {
+        *self.stream.borrow_mut() = Some(stream);
     }
 
     /// Notes something for the line, if there will be one.
@@ -291,11 +331,11 @@ mod tests {
             at: SystemTime::UNIX_EPOCH,
             id: RequestIds::new().next(),
             client: ClientAddr::new("192.0.2.1".parse().unwrap()),
-            method: Method::GET,
+            method: Some(Method::GET),
             target: "/janus/*?token=*".into(),
             host: "localhost".into(),
             agent: "x\" end=done \u{fffd}".into(),
-            version: Version::HTTP_11,
+            version: Some(Version::HTTP_11),
             tunnel: false,
             status: 502,
             route: Some("/janus".into()),

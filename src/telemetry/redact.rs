@@ -30,9 +30,21 @@ pub fn target(path: &str, query: Option<&str>) -> String {
     out
 }
 
+/// Bytes as a log can show them: what would steer a terminal, or end a line for some reader, is replaced.
+pub fn text(bytes: &[u8]) -> String {
+    let steers = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    String::from_utf8_lossy(bytes).replace(steers, "\u{fffd}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_steers_a_terminal() {
+        assert_eq!(text("a\u{9b}1m\u{2028}\x1b\r\nä\"".as_bytes()), "a\u{fffd}1m\u{fffd}\u{fffd}\u{fffd}\u{fffd}ä\"");
+        assert_eq!(text(b"\xff"), "\u{fffd}");
+    }
 
     #[test]
     fn secrets_are_taken_out() {

@@ -123,6 +123,14 @@ impl CertTable {
         self.group(name).iter().map(|entry| &entry.info)
     }
 
+    /// What to say of a host that nothing here serves.
+    pub fn unserved(&self, host: &HostName) -> String {
+        let names = self.entries().flat_map(|entry| &entry.names).map(ToString::to_string);
+        let names: Vec<String> = names.collect();
+        let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        format!("no certificate serves {host}, so clients that ask for it are refused; there are some for {names}")
+    }
+
     /// Whether a certificate has this name. `default = true` changes nothing here: it answers clients, but vouches
     /// for no name.
     pub fn serves(&self, host: &HostName) -> bool {

@@ -7,6 +7,7 @@ mod access_log;
 mod bypass;
 mod drain;
 mod edge;
+mod found;
 mod h2_websockets;
 mod headers;
 mod import_map;

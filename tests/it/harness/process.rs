@@ -65,7 +65,7 @@ impl GatewayProcess {
     #[track_caller]
     pub(crate) fn listening(&self, count: usize) -> Vec<SocketAddr> {
         let said = || {
-            let lines = self.events().into_iter().filter(|l| l.contains(" listening ") && l.contains("kind=Https"));
+            let lines = self.events().into_iter().filter(|l| l.contains(" listening ") && l.contains("kind=https"));
             lines.map(|line| address(&line)).collect::<Vec<_>>()
         };
         eventually("the process listens", || said().len() >= count);
