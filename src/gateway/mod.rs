@@ -19,6 +19,7 @@ use crate::listen::{BindError, Kind, ListenSpec, Listener};
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::serve::snapshot::Snapshot;
 use crate::slot::Slots;
+use crate::telemetry::metrics::WorkerMetrics;
 use crate::tls::{self, CertTable, LoadError, Mode, Tickets};
 use worker::{Command, Handle, ListenerKey, Setup, Share};
 
@@ -70,6 +71,7 @@ impl Gateway {
                 shares,
                 slots: Arc::clone(&slots),
                 access: access.clone(),
+                metrics: WorkerMetrics::new(),
             };
             workers.push(worker::spawn(number, setup, ended.clone())?);
         }

@@ -18,10 +18,12 @@ use crate::listen::{self, Kind};
 use crate::policy::Facts;
 use crate::proxy::tunnel::{CloseOrder, TunnelControl};
 use crate::registry::Registry;
+use crate::serve::seat::Seat;
 use crate::serve::snapshot::{Local, Snapshot};
 use crate::serve::{Worker, conn};
 use crate::slot::Slots;
 use crate::telemetry::access::{AccessSink, End};
+use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::{TICK, Ticks};
 
@@ -62,6 +64,7 @@ pub(super) struct Setup {
     pub(super) shares: Vec<Share>,
     pub(super) slots: Arc<Slots>,
     pub(super) access: Option<NonBlocking>,
+    pub(super) metrics: Arc<WorkerMetrics>,
 }
 
 /// Starts a worker's thread. When it ends, for whatever reason, `ended` is dropped.
@@ -79,7 +82,7 @@ pub(super) fn spawn(number: usize, setup: Setup, ended: mpsc::Sender<()>) -> io:
 }
 
 async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
-    let worker = new_worker(setup.snapshot, setup.slots, setup.access);
+    let worker = new_worker(setup.snapshot, setup.slots, setup.access, setup.metrics);
     tokio::task::spawn_local(keep_time(Rc::clone(&worker)));
     let mut doors = Doors { worker: Rc::clone(&worker), open: HashMap::new() };
     if let Err(error) = doors.open(setup.shares) {
@@ -105,16 +108,22 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
     worker.access.set_stopping();
 }
 
-fn new_worker(snapshot: Arc<Snapshot>, slots: Arc<Slots>, access: Option<NonBlocking>) -> Rc<Worker> {
+fn new_worker(
+    snapshot: Arc<Snapshot>,
+    slots: Arc<Slots>,
+    access: Option<NonBlocking>,
+    metrics: Arc<WorkerMetrics>,
+) -> Rc<Worker> {
     let ticks = Ticks::new();
-    let access = AccessSink::new(access);
+    let access = AccessSink::new(access, Arc::clone(&metrics));
     access.configure(snapshot.log.format, snapshot.log.access);
     Rc::new(Worker {
-        local: RefCell::new(Local::new(snapshot, &ticks, None)),
+        local: RefCell::new(Local::new(snapshot, &ticks, &metrics, None)),
         ticks,
         connections: Registry::new(),
         tunnels: Registry::new(),
         access,
+        metrics,
         ids: RequestIds::new(),
         slots,
         draining: Cell::new(false),
@@ -132,6 +141,7 @@ async fn keep_time(worker: Rc<Worker>) {
         let local = worker.local();
         worker.connections.each(|connection| connection.sweep(&local.snapshot.limits));
         local.sweep();
+        local.publish(&worker.metrics);
         worker.access.flush();
         // One line for all, or whoever knocks too often fills the log too.
         if let (refused, Some(reason)) = worker.refused.take() {
@@ -169,7 +179,7 @@ impl Doors {
         self.open(open)?;
         let worker = &self.worker;
         worker.access.configure(snapshot.log.format, snapshot.log.access);
-        let local = Local::new(snapshot, &worker.ticks, Some(&worker.local()));
+        let local = Local::new(snapshot, &worker.ticks, &worker.metrics, Some(&worker.local()));
         *worker.local.borrow_mut() = local;
         self.open.retain(|key, _| keep.contains(key));
         let local = worker.local();
@@ -181,8 +191,9 @@ impl Doors {
 /// A connection is let in if there is a slot for it.
 fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<Worker>) {
     let slot = match worker.slots.take(peer.client(), &worker.local().snapshot.limits) {
-        Ok(slot) => slot,
+        Ok(slot) => Seat::new(slot, kind, &worker.metrics),
         Err(full) => {
+            worker.metrics.refused.one(full.limit());
             tracing::debug!(%peer, reason = %full, "connection refused");
             worker.refused.set((worker.refused.get().0 + 1, Some(full)));
             return;

@@ -12,6 +12,7 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
+use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -20,13 +21,14 @@ use tokio_rustls::server::TlsStream;
 use super::body::Body;
 use super::control::{ConnControl, Order};
 use super::io::{ConnIo, Stream};
+use super::seat::Seat;
 use super::stack::{self, Stack};
 use super::{Arrived, ConnInfo, Worker};
 use crate::addr::PeerAddr;
 use crate::proxy::body::Chain;
 use crate::proxy::headers::Origin;
 use crate::registry::Registered;
-use crate::slot::Slot;
+use crate::telemetry::metrics::{Handshake, WorkerMetrics};
 use crate::tick::Ticks;
 
 /// The largest request head, and the most that is read ahead of a body.
@@ -39,22 +41,25 @@ const LINGER: Duration = Duration::from_secs(2);
 const MAX_STREAMS: u32 = 128;
 
 /// Serves a connection to a TLS listener.
-pub async fn serve_https(tcp: TcpStream, peer: PeerAddr, port: u16, slot: Slot, worker: Rc<Worker>) {
+pub async fn serve_https(tcp: TcpStream, peer: PeerAddr, port: u16, slot: Seat, worker: Rc<Worker>) {
     let limit = worker.local().snapshot.limits.header_timeout;
     let shaken = before(limit, &worker.ticks, shake_hands(tcp, &worker)).await;
     let tls = match shaken {
         Some(Ok(Some(tls))) => tls,
         Some(Ok(None)) => return,
         Some(Err(error)) => {
+            worker.metrics.shaken(Handshake::Failed);
             tracing::debug!(%peer, error = %Chain(&error), "TLS handshake failed");
             return;
         }
         None => {
+            worker.metrics.shaken(Handshake::Timeout);
             tracing::debug!(%peer, "TLS handshake took longer than limits.header_timeout");
             return;
         }
     };
     let (_, session) = tls.get_ref();
+    worker.metrics.shaken(handshake(session));
     let is_h2 = session.alpn_protocol() == Some(b"h2");
     let sni = session.server_name().and_then(|name| name.parse().ok());
     let conn = connection(peer, port, slot, sni, worker);
@@ -67,8 +72,18 @@ pub async fn serve_https(tcp: TcpStream, peer: PeerAddr, port: u16, slot: Slot, 
     }
 }
 
+fn handshake(session: &ServerConnection) -> Handshake {
+    let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
+    match (session.protocol_version(), resumed) {
+        (Some(ProtocolVersion::TLSv1_2), false) => Handshake::Full12,
+        (Some(ProtocolVersion::TLSv1_2), true) => Handshake::Resumed12,
+        (_, false) => Handshake::Full13,
+        (_, true) => Handshake::Resumed13,
+    }
+}
+
 /// Serves a connection to a plain listener.
-pub async fn serve_http(tcp: TcpStream, peer: PeerAddr, port: u16, slot: Slot, worker: Rc<Worker>) {
+pub async fn serve_http(tcp: TcpStream, peer: PeerAddr, port: u16, slot: Seat, worker: Rc<Worker>) {
     let conn = connection(peer, port, slot, None, worker);
     drive_h1(Stream::Plain(tcp), conn, stack::http()).await;
 }
@@ -76,7 +91,7 @@ pub async fn serve_http(tcp: TcpStream, peer: PeerAddr, port: u16, slot: Slot, w
 fn connection(
     peer: PeerAddr,
     port: u16,
-    slot: Slot,
+    slot: Seat,
     sni: Option<crate::host::HostName>,
     worker: Rc<Worker>,
 ) -> Rc<ConnInfo> {
@@ -97,9 +112,13 @@ async fn shake_hands(mut tcp: TcpStream, worker: &Worker) -> std::io::Result<Opt
     const HANDSHAKE_RECORD: u8 = 0x16;
     let mut first = [0];
     match tcp.peek(&mut first).await? {
-        0 => return Ok(None),
+        0 => {
+            worker.metrics.shaken(Handshake::Silent);
+            return Ok(None);
+        }
         _ if first[0] != HANDSHAKE_RECORD && first[0].is_ascii_uppercase() => {
             tell_plain_client(&mut tcp).await?;
+            worker.metrics.shaken(Handshake::PlainHttp);
             return Ok(None);
         }
         _ => {}
@@ -167,7 +186,7 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
             None => {}
         }
         http.poll_without_shutdown(cx).map(|ended| {
-            note_end(ended);
+            note_end(ended, &worker.metrics);
             None
         })
     })
@@ -179,6 +198,7 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     drop(parts.service);
     let mut stream = parts.io.into_inner().into_inner();
     if told == Some(Order::LateHead) {
+        worker.metrics.heads.one("late");
         tell_late(&mut stream, &worker.ticks).await;
         return;
     }
@@ -191,8 +211,14 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     }
 }
 
-fn note_end(ended: hyper::Result<()>) {
+fn note_end(ended: hyper::Result<()>, metrics: &WorkerMetrics) {
     if let Err(error) = ended {
+        // hyper has answered these by itself: there is no request, and so no line in the access log.
+        if error.is_parse_too_large() {
+            metrics.heads.one("too_large");
+        } else if error.is_parse() {
+            metrics.heads.one("malformed");
+        }
         tracing::debug!(error = %Chain(&error), "connection ended with an error");
     }
 }
@@ -245,6 +271,7 @@ async fn drive_h2<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     if conn.worker.local().snapshot.h2_websockets {
         builder.enable_connect_protocol();
     }
+    let metrics = Arc::clone(&conn.worker.metrics);
     let http = builder.serve_connection(io, Requests { stack: RefCell::new(stack), conn });
     let mut http = pin!(http);
     poll_fn(|cx| {
@@ -253,7 +280,7 @@ async fn drive_h2<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
             Some(Order::Abort | Order::LateHead) => return Poll::Ready(()),
             None => {}
         }
-        http.as_mut().poll(cx).map(note_end)
+        http.as_mut().poll(cx).map(|ended| note_end(ended, &metrics))
     })
     .await;
 }

@@ -2,6 +2,7 @@
 
 pub mod conn;
 pub mod control;
+pub mod seat;
 pub mod snapshot;
 
 mod access;
@@ -29,11 +30,13 @@ use crate::proxy::headers::Origin;
 use crate::proxy::tunnel::TunnelControl;
 use crate::registry::Registry;
 use crate::route::RouteId;
-use crate::slot::{Full, Slot, Slots};
+use crate::slot::{Full, Slots};
 use crate::telemetry::access::{AccessSink, Exchange};
+use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::Ticks;
 use control::ConnControl;
+use seat::Seat;
 use snapshot::Local;
 
 /// What the connections of one worker share.
@@ -49,6 +52,8 @@ pub struct Worker {
     pub tunnels: Rc<Registry<TunnelControl>>,
     /// Where access lines go.
     pub access: Rc<AccessSink>,
+    /// What it counts.
+    pub metrics: Arc<WorkerMetrics>,
     /// Names for requests.
     pub ids: RequestIds,
     /// Slots of the whole gateway.
@@ -79,7 +84,7 @@ struct ConnInfo {
     control: Rc<ConnControl>,
     client: ClientAddr,
     /// Kept by the connection's tunnel when HTTP is over.
-    slot: Rc<Slot>,
+    slot: Rc<Seat>,
     /// The TLS server name, where one was sent.
     sni: Option<HostName>,
     origin: Origin,

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::{Method, Version};
@@ -11,6 +12,7 @@ use serde_json::json;
 use tracing_appender::non_blocking::NonBlocking;
 
 use super::LogFormat;
+use super::metrics::{RouteCounts, WorkerMetrics};
 use super::request_id::RequestId;
 use crate::addr::ClientAddr;
 
@@ -32,7 +34,11 @@ pub enum End {
 }
 
 impl End {
-    fn name(self) -> &'static str {
+    /// Every end, in the order of their declaration.
+    pub const ALL: [Self; 6] = [Self::Done, Self::Client, Self::Upstream, Self::Timeout, Self::Drain, Self::Policy];
+
+    /// As the log and the metrics have it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Client => "client",
@@ -44,15 +50,11 @@ impl End {
     }
 }
 
-/// What a line says.
+/// What a line says of the request itself.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct Head {
     /// When the request arrived.
     pub at: SystemTime,
-    /// What everybody calls it.
-    pub id: RequestId,
-    /// Who sent it.
-    pub client: ClientAddr,
     /// Its method.
     pub method: Method,
     /// Its target, [redacted](super::redact::target).
@@ -63,6 +65,11 @@ pub struct Line {
     pub agent: String,
     /// The client's HTTP version.
     pub version: Version,
+}
+
+/// What a line says of how the request went. It is kept, and [counted](super::metrics), even if no line is written.
+#[derive(Clone, Debug)]
+pub struct Line {
     /// Whether it became a tunnel.
     pub tunnel: bool,
     /// The status that was answered.
@@ -71,6 +78,8 @@ pub struct Line {
     pub route: Option<Rc<str>>,
     /// The name of its upstream.
     pub upstream: Option<Rc<str>>,
+    /// Where its route is counted.
+    pub counts: Option<Arc<RouteCounts>>,
     /// Why it was refused or cut.
     pub reason: Option<&'static str>,
     /// How it ended.
@@ -83,7 +92,33 @@ pub struct Line {
     pub took: Duration,
 }
 
-impl Line {
+impl Default for Line {
+    fn default() -> Self {
+        Self {
+            tunnel: false,
+            status: 0,
+            route: None,
+            upstream: None,
+            counts: None,
+            reason: None,
+            // Until there is an answer, the one who ends it is the client.
+            end: End::Client,
+            received: 0,
+            sent: 0,
+            took: Duration::ZERO,
+        }
+    }
+}
+
+/// A line whole.
+struct Written<'a> {
+    id: RequestId,
+    client: ClientAddr,
+    head: &'a Head,
+    line: &'a Line,
+}
+
+impl Written<'_> {
     fn write(&self, format: LogFormat, out: &mut Vec<u8>) {
         // Writing to memory cannot fail.
         let _ = match format {
@@ -94,58 +129,60 @@ impl Line {
     }
 
     fn millis(&self) -> f64 {
-        (self.took.as_secs_f64() * 10_000.0).round() / 10.0
+        (self.line.took.as_secs_f64() * 10_000.0).round() / 10.0
     }
 
     fn kind(&self) -> &'static str {
-        if self.tunnel { "tunnel" } else { "request" }
+        if self.line.tunnel { "tunnel" } else { "request" }
     }
 
     fn text(&self) -> String {
         let mut out = String::with_capacity(256);
-        let at = humantime::format_rfc3339_millis(self.at);
-        let Self { id, client, method, status, received, sent, .. } = self;
-        let _ = write!(out, "{at} {} client={client} method={method}", self.kind());
+        let Self { id, client, head: Head { at, method, target, host, agent, version }, line } = self;
+        let Line { status, received, sent, end, .. } = line;
+        let _ = write!(out, "{} {}", humantime::format_rfc3339_millis(*at), self.kind());
+        let _ = write!(out, " client={client} method={method}");
         // As JSON strings: what a client sends must not be able to end a line or a field.
-        let _ = write!(out, " host={} path={}", json!(self.host), json!(self.target));
-        let _ = write!(out, " http={:?} status={status}", self.version);
-        for (name, value) in [("route", &self.route), ("upstream", &self.upstream)] {
+        let _ = write!(out, " host={} path={}", json!(host), json!(target));
+        let _ = write!(out, " http={version:?} status={status}");
+        for (name, value) in [("route", &line.route), ("upstream", &line.upstream)] {
             if let Some(value) = value {
                 let _ = write!(out, " {name}={value}");
             }
         }
-        let _ = write!(out, " in={received} out={sent} ms={} end={}", self.millis(), self.end.name());
-        if let Some(reason) = self.reason {
+        let _ = write!(out, " in={received} out={sent} ms={} end={}", self.millis(), end.name());
+        if let Some(reason) = line.reason {
             let _ = write!(out, " reason={}", reason.replace(' ', "_"));
         }
-        let _ = write!(out, " agent={} id={id}", json!(self.agent));
+        let _ = write!(out, " agent={} id={id}", json!(agent));
         out
     }
 
     fn json(&self) -> serde_json::Value {
+        let Self { head, line, .. } = self;
         json!({
-            "time": humantime::format_rfc3339_millis(self.at).to_string(),
+            "time": humantime::format_rfc3339_millis(head.at).to_string(),
             "kind": self.kind(),
             "client": self.client.to_string(),
-            "method": self.method.as_str(),
-            "host": self.host,
-            "path": self.target,
-            "http": format!("{:?}", self.version),
-            "status": self.status,
-            "route": self.route.as_deref(),
-            "upstream": self.upstream.as_deref(),
-            "in": self.received,
-            "out": self.sent,
+            "method": head.method.as_str(),
+            "host": head.host,
+            "path": head.target,
+            "http": format!("{:?}", head.version),
+            "status": line.status,
+            "route": line.route.as_deref(),
+            "upstream": line.upstream.as_deref(),
+            "in": line.received,
+            "out": line.sent,
             "ms": self.millis(),
-            "end": self.end.name(),
-            "reason": self.reason,
-            "agent": self.agent,
+            "end": line.end.name(),
+            "reason": line.reason,
+            "agent": head.agent,
             "id": self.id.to_string(),
         })
     }
 }
 
-/// Lines of one worker on their way to the writer.
+/// Lines of one worker on their way to the writer and into its counters.
 #[derive(Debug)]
 pub struct AccessSink {
     writer: Option<NonBlocking>,
@@ -153,16 +190,17 @@ pub struct AccessSink {
     enabled: Cell<bool>,
     stopping: Cell<bool>,
     lines: RefCell<Vec<u8>>,
+    metrics: Arc<WorkerMetrics>,
 }
 
 /// Lines are handed over at each tick, or when so many bytes have gathered.
 const BATCH: usize = 16 * 1024;
 
 impl AccessSink {
-    /// A sink that writes to `writer`; without one nothing is logged.
-    pub fn new(writer: Option<NonBlocking>) -> Rc<Self> {
+    /// A sink that writes to `writer` and counts in `metrics`; without a writer it only counts.
+    pub fn new(writer: Option<NonBlocking>, metrics: Arc<WorkerMetrics>) -> Rc<Self> {
         let (format, enabled) = (Cell::new(LogFormat::Text), Cell::new(false));
-        Rc::new(Self { writer, format, enabled, stopping: Cell::new(false), lines: RefCell::default() })
+        Rc::new(Self { writer, format, enabled, stopping: Cell::new(false), lines: RefCell::default(), metrics })
     }
 
     /// Takes up what `[log]` says.
@@ -181,7 +219,7 @@ impl AccessSink {
         self.enabled.get()
     }
 
-    fn log(&self, line: &Line) {
+    fn log(&self, line: &Written<'_>) {
         let mut lines = self.lines.borrow_mut();
         line.write(self.format.get(), &mut lines);
         if lines.len() >= BATCH {
@@ -213,35 +251,24 @@ impl Drop for AccessSink {
     }
 }
 
-/// One request as the access log follows it, from the head to the last byte of its answer or tunnel.
+/// One request as the access log and the counters follow it, from the head to the last byte of its answer or tunnel.
 #[derive(Debug)]
 pub struct Exchange {
     id: RequestId,
     client: ClientAddr,
-    log: Option<Log>,
-}
-
-#[derive(Debug)]
-struct Log {
     sink: Rc<AccessSink>,
     started: Instant,
     line: RefCell<Line>,
+    /// Only if a line will be written.
+    head: Option<Box<Head>>,
 }
 
 impl Exchange {
     /// Begins; `head` is only called if there will be a line.
-    pub fn begin(
-        id: RequestId,
-        client: ClientAddr,
-        sink: &Rc<AccessSink>,
-        head: impl FnOnce(RequestId) -> Line,
-    ) -> Rc<Self> {
-        let log = sink.is_enabled().then(|| Log {
-            sink: Rc::clone(sink),
-            started: Instant::now(),
-            line: RefCell::new(head(id)),
-        });
-        Rc::new(Self { id, client, log })
+    pub fn begin(id: RequestId, client: ClientAddr, sink: &Rc<AccessSink>, head: impl FnOnce() -> Head) -> Rc<Self> {
+        let head = sink.is_enabled().then(|| Box::new(head()));
+        let line = RefCell::default();
+        Rc::new(Self { id, client, sink: Rc::clone(sink), started: Instant::now(), line, head })
     }
 
     /// The request's id.
@@ -254,23 +281,43 @@ impl Exchange {
         self.client
     }
 
-    /// Notes something for the line, if there will be one.
+    /// Notes something for the line and the counters.
     pub fn note(&self, note: impl FnOnce(&mut Line)) {
-        if let Some(log) = &self.log {
-            note(&mut log.line.borrow_mut());
-        }
+        note(&mut self.line.borrow_mut());
+    }
+
+    /// It has become a tunnel.
+    pub fn set_tunnel(&self) {
+        let mut line = self.line.borrow_mut();
+        line.tunnel = true;
+        self.sink.metrics.of(line.counts.as_ref()).tunnels_opened.one();
+    }
+
+    /// Bytes came from the client. They are counted at once: a tunnel may be open for days.
+    pub fn received(&self, bytes: u64) {
+        let mut line = self.line.borrow_mut();
+        line.received += bytes;
+        self.sink.metrics.of(line.counts.as_ref()).received.add(bytes);
+    }
+
+    /// Bytes went to the client.
+    pub fn sent(&self, bytes: u64) {
+        let mut line = self.line.borrow_mut();
+        line.sent += bytes;
+        self.sink.metrics.of(line.counts.as_ref()).sent.add(bytes);
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if let Some(log) = &self.log {
-            let mut line = log.line.borrow_mut();
-            line.took = log.started.elapsed();
-            if line.end == End::Client && log.sink.stopping.get() {
-                line.end = End::Drain;
-            }
-            log.sink.log(&line);
+        let line = self.line.get_mut();
+        line.took = self.started.elapsed();
+        if line.end == End::Client && self.sink.stopping.get() {
+            line.end = End::Drain;
+        }
+        self.sink.metrics.ended(line);
+        if let Some(head) = &self.head {
+            self.sink.log(&Written { id: self.id, client: self.client, head, line });
         }
     }
 }
@@ -278,19 +325,19 @@ impl Drop for Exchange {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::metrics::RouteName;
     use crate::telemetry::request_id::RequestIds;
 
-    fn line() -> Line {
-        Line {
+    fn written(format: LogFormat) -> Vec<u8> {
+        let head = Head {
             at: SystemTime::UNIX_EPOCH,
-            id: RequestIds::new().next(),
-            client: ClientAddr::new("192.0.2.1".parse().unwrap()),
             method: Method::GET,
             target: "/janus/*?token=*".into(),
             host: "localhost".into(),
             agent: "x\" end=done \u{fffd}".into(),
             version: Version::HTTP_11,
-            tunnel: false,
+        };
+        let line = Line {
             status: 502,
             route: Some("/janus".into()),
             upstream: Some("janus".into()),
@@ -299,14 +346,17 @@ mod tests {
             received: 1,
             sent: 2,
             took: Duration::from_micros(1234),
-        }
+            ..Line::default()
+        };
+        let client = ClientAddr::new("192.0.2.1".parse().unwrap());
+        let mut out = Vec::new();
+        Written { id: RequestIds::new().next(), client, head: &head, line: &line }.write(format, &mut out);
+        out
     }
 
     #[test]
     fn a_text_line_cannot_be_forged() {
-        let mut out = Vec::new();
-        line().write(LogFormat::Text, &mut out);
-        let text = String::from_utf8(out).unwrap();
+        let text = String::from_utf8(written(LogFormat::Text)).unwrap();
         assert!(text.starts_with("1970-01-01T00:00:00.000Z request client=192.0.2.1 method=GET host=\"localhost\""));
         assert!(text.contains(r#" path="/janus/*?token=*" http=HTTP/1.1 status=502 route=/janus upstream=janus in=1 out=2 ms=1.2 end=done reason=upstream_refused "#), "{text}");
         assert!(text.contains(r#"agent="x\" end=done "#), "{text}");
@@ -315,12 +365,34 @@ mod tests {
 
     #[test]
     fn json_lines_have_the_same_facts() {
-        let mut out = Vec::new();
-        line().write(LogFormat::Json, &mut out);
-        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&written(LogFormat::Json)).unwrap();
         assert_eq!(value["path"], "/janus/*?token=*");
         assert_eq!(value["status"], 502);
         assert_eq!(value["reason"], "upstream_refused");
         assert_eq!(value["upstream"], "janus");
+    }
+
+    #[test]
+    fn what_is_not_logged_is_counted() {
+        let metrics = WorkerMetrics::new();
+        let sink = AccessSink::new(None, Arc::clone(&metrics));
+        let client = ClientAddr::new("192.0.2.1".parse().unwrap());
+        let begin = || Exchange::begin(RequestIds::new().next(), client, &sink, || panic!("there will be no line"));
+        let route = metrics.route(RouteName { host: "*".into(), path: "/janus".into() });
+        let exchange = begin();
+        exchange.note(|line| (line.status, line.counts) = (200, Some(Arc::clone(&route))));
+        exchange.sent(41);
+        assert_eq!((route.sent.get(), route.requests[2].get()), (41, 0));
+        drop(exchange);
+        assert_eq!(route.requests[2].get(), 1);
+        begin().note(|line| (line.status, line.reason) = (404, Some("no_route")));
+        let none = metrics.routes().into_iter().find(|(name, _)| &*name.path == "none").unwrap().1;
+        assert_eq!((none.requests[4].get(), metrics.refusals.words().next()), (1, Some(("no_route", 1))));
+        let tunnel = begin();
+        tunnel.note(|line| (line.status, line.end) = (101, End::Policy));
+        tunnel.set_tunnel();
+        assert_eq!((none.tunnels_opened.get(), none.tunnels_ended[End::Policy as usize].get()), (1, 0));
+        drop(tunnel);
+        assert_eq!((none.requests[1].get(), none.tunnels_ended[End::Policy as usize].get()), (0, 1));
     }
 }
