@@ -49,7 +49,7 @@ fn failed(error: &StartError) -> ExitCode {
     tracing::error!("{}", Chain(error));
     match error {
         StartError::Certificates(_) => ExitCode::from(EXIT_CONFIG),
-        StartError::Bind(_) | StartError::Crypto(_) => ExitCode::from(EXIT_FAILED),
+        StartError::Bind(_) | StartError::Status(_) | StartError::Crypto(_) => ExitCode::from(EXIT_FAILED),
     }
 }
 
@@ -103,7 +103,10 @@ async fn reload(running: &mut Running, path: &Path) {
             warn(&loaded.warnings);
             running.reload(loaded.config).await.map_err(|error| Chain(&error).to_string())
         }
-        Err(failure) => Err(Chain(&failure).to_string()),
+        Err(failure) => {
+            running.note_failed_reload();
+            Err(Chain(&failure).to_string())
+        }
     };
     match result {
         Ok(()) => tracing::info!(config = %path.display(), "reloaded"),

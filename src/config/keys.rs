@@ -14,7 +14,7 @@ pub(super) struct Keys {
 pub(super) static ROOT: Keys =
     Keys { table: "the top level", names: &["listen", "log", "limits", "tls", "upstreams", "policies", "routes"] };
 pub(super) static LISTEN: Keys =
-    Keys { table: "[listen]", names: &["https", "http", "public_port", "workers", "h2_websockets"] };
+    Keys { table: "[listen]", names: &["https", "http", "status", "public_port", "workers", "h2_websockets"] };
 pub(super) static LOG: Keys = Keys { table: "[log]", names: &["format", "access"] };
 pub(super) static LIMITS: Keys = Keys {
     table: "[limits]",
@@ -48,7 +48,7 @@ pub(super) static ALL: [&Keys; 9] = [&ROOT, &LISTEN, &LOG, &LIMITS, &TLS, &PAIR,
 #[rustfmt::skip]
 const LATER: &[&str] = &[
     "passthrough", "acme", "deploy", "issuers", "turn",
-    "status", "proxy_protocol", "trusted_proxies",
+    "proxy_protocol", "trusted_proxies",
     "secret_file", "token_auth_secret_file",
     "claims", "satisfy", "on_expiry", "expiry_grace", "messages", "rules",
     "files", "redirect", "headers", "host_header", "timeouts", "cors", "forward_token", "after_sign_in",

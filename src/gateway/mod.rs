@@ -4,7 +4,7 @@ mod budget;
 mod worker;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,10 +15,12 @@ use tracing_appender::non_blocking::NonBlocking;
 use crate::addr::ListenAddr;
 use crate::config::Config;
 use crate::limits::Limits;
-use crate::listen::{BindError, Kind, ListenSpec, Listener};
+use crate::listen::{self, BindError, Kind, ListenSpec, Listener};
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::serve::snapshot::Snapshot;
 use crate::slot::Slots;
+use crate::status;
+use crate::status::board::Board;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::tls::{self, CertTable, LoadError, Mode, Tickets};
 use worker::{Command, Handle, ListenerKey, Setup, Share};
@@ -34,6 +36,7 @@ const DRAIN_LOOK: Duration = Duration::from_millis(50);
 pub struct Gateway {
     snapshot: Arc<Snapshot>,
     listeners: Vec<Listener>,
+    status: Option<(ListenAddr, StdListener)>,
     workers: usize,
     tickets: Tickets,
 }
@@ -50,35 +53,43 @@ impl Gateway {
         for key in keys(&config.listen) {
             listeners.push(Listener::bind(key.0, key.1, workers, &[])?);
         }
+        let status = config.listen.status.map(|addr| Ok::<_, BindError>((addr, listen::bind_one(addr, &[])?)));
+        let status = status.transpose()?;
         let bound: Vec<Open> = listeners.iter().map(Open::from).collect();
         let snapshot = Arc::new(snapshot(config, &tickets, &bound)?);
-        Ok(Self { snapshot, listeners, workers, tickets })
+        Ok(Self { snapshot, listeners, status, workers, tickets })
     }
 
     /// Opens the doors. Access lines go to `access`, where one is given.
     ///
     /// # Errors
-    /// When a thread cannot be started.
+    /// When a thread cannot be started, or when there is a status listener and no runtime that it could run on.
     pub fn start(self, access: Option<NonBlocking>) -> io::Result<Running> {
         let slots = Slots::new();
         let (ended, worker_ended) = mpsc::channel(1);
         let open: Vec<Open> = self.listeners.iter().map(Open::from).collect();
         let shares = deal(self.listeners, self.workers);
+        let metrics: Vec<_> = (0..self.workers).map(|_| WorkerMetrics::new()).collect();
+        let board = Board::new(metrics.clone(), Arc::clone(&slots), Arc::clone(&self.snapshot));
+        let status = self.status.map(|(addr, socket)| status::Server::start(addr, socket, Arc::clone(&board)));
+        let status = status.transpose()?;
         let mut workers = Vec::new();
-        for (number, shares) in shares.into_iter().enumerate() {
+        for ((number, shares), metrics) in shares.into_iter().enumerate().zip(metrics) {
             let setup = Setup {
                 snapshot: Arc::clone(&self.snapshot),
                 shares,
                 slots: Arc::clone(&slots),
                 access: access.clone(),
-                metrics: WorkerMetrics::new(),
+                metrics,
             };
             workers.push(worker::spawn(number, setup, ended.clone())?);
         }
         for listener in &open {
             tracing::info!(address = %listener.bound, kind = ?listener.key.0, "listening");
         }
-        Ok(Running { workers, open, slots, tickets: self.tickets, limits: self.snapshot.limits.clone(), worker_ended })
+        log_status("listening", status.as_ref());
+        let (tickets, limits) = (self.tickets, self.snapshot.limits.clone());
+        Ok(Running { workers, open, status, board, slots, tickets, limits, worker_ended })
     }
 }
 
@@ -87,6 +98,8 @@ impl Gateway {
 pub struct Running {
     workers: Vec<Handle>,
     open: Vec<Open>,
+    status: Option<status::Server>,
+    board: Arc<Board>,
     slots: Arc<Slots>,
     tickets: Tickets,
     limits: Limits,
@@ -112,6 +125,11 @@ impl Running {
         self.open.iter().filter(move |open| open.key.0 == kind).map(|open| open.bound)
     }
 
+    /// Where health, metrics and the status page are.
+    pub fn status_address(&self) -> Option<SocketAddr> {
+        self.status.as_ref().map(status::Server::bound)
+    }
+
     /// Client connections that are open, tunnels included.
     pub fn connections(&self) -> usize {
         self.slots.open()
@@ -122,11 +140,25 @@ impl Running {
     /// # Errors
     /// What could not be read, made or bound.
     pub async fn reload(&mut self, config: Config) -> Result<(), StartError> {
+        let result = self.take_up(config).await;
+        self.board.reloaded(result.is_ok());
+        result
+    }
+
+    /// There was to be a reload, and the configuration was not even one.
+    pub fn note_failed_reload(&self) {
+        self.board.reloaded(false);
+    }
+
+    async fn take_up(&mut self, config: Config) -> Result<(), StartError> {
         let wanted = keys(&config.listen);
         if worker_count(&config.listen) != self.workers.len() {
             tracing::warn!(running = self.workers.len(), "listen.workers changes only with a restart");
         }
-        let own: Vec<ListenAddr> = self.open.iter().map(|open| ListenAddr(open.bound)).collect();
+        let own: Vec<ListenAddr> =
+            self.open.iter().map(|open| open.bound).chain(self.status_address()).map(ListenAddr).collect();
+        let keeps_status = config.listen.status == self.status.as_ref().map(status::Server::addr);
+        let status = if keeps_status { None } else { open_status(config.listen.status, &own, &self.board)? };
         let mut fresh = Vec::new();
         for key in wanted.iter().filter(|key| !self.open.iter().any(|open| open.key == **key)) {
             fresh.push(Listener::bind(key.0, key.1, self.workers.len(), &own)?);
@@ -139,6 +171,12 @@ impl Running {
         let snapshot = Arc::new(snapshot(config, &self.tickets, &open)?);
         self.limits = snapshot.limits.clone();
         self.publish(&snapshot, fresh, &wanted).await;
+        self.board.set_snapshot(snapshot);
+        if !keeps_status {
+            log_status("no longer listening", self.status.as_ref());
+            log_status("listening", status.as_ref());
+            self.status = status;
+        }
         for listener in open.iter().filter(|o| !self.open.iter().any(|old| old.key == o.key)) {
             tracing::info!(address = %listener.bound, kind = ?listener.key.0, "listening");
         }
@@ -174,6 +212,7 @@ impl Running {
     /// Accepts nothing more, lets requests end and tunnels go on until `limits.drain` is over, then closes what is left.
     /// Returns how many connections had to be cut without having answered a close frame.
     pub async fn drain(&self) -> usize {
+        self.board.set_draining();
         self.tell_all(|| Command::Drain);
         let end = Instant::now() + self.limits.drain;
         if self.wait_empty(end).await > 0 {
@@ -207,6 +246,22 @@ impl Running {
             // A worker that has ended has nothing left to be told.
             let _ = worker.commands.send(command());
         }
+    }
+}
+
+fn open_status(
+    addr: Option<ListenAddr>,
+    own: &[ListenAddr],
+    board: &Arc<Board>,
+) -> Result<Option<status::Server>, StartError> {
+    let Some(addr) = addr else { return Ok(None) };
+    let socket = listen::bind_one(addr, own)?;
+    status::Server::start(addr, socket, Arc::clone(board)).map(Some).map_err(StartError::Status)
+}
+
+fn log_status(what: &str, server: Option<&status::Server>) {
+    if let Some(server) = server {
+        tracing::info!(address = %server.bound(), kind = "Status", "{what}");
     }
 }
 
@@ -279,6 +334,9 @@ pub enum StartError {
     /// An address.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The status listener could not be taken up by the runtime.
+    #[error("the status listener could not be opened")]
+    Status(#[source] io::Error),
     /// The cryptographic library.
     #[error("the cryptographic library failed")]
     Crypto(#[source] rustls::Error),
