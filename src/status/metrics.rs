@@ -285,3 +285,48 @@ fn unix(time: SystemTime) -> f64 {
     // Certificates of before 1970 have ended all the same.
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64().floor())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(numbers: Numbers) -> String {
+        let mut registry = Registry::with_prefix("ianitor");
+        registry.register_collector(Box::new(Scrape(numbers)));
+        let mut out = String::new();
+        text::encode(&mut out, &registry).unwrap();
+        out
+    }
+
+    #[test]
+    fn each_kind_has_its_form() {
+        let mut numbers = Numbers::default();
+        numbers.counter("seen", "Help", [(vec![("a", "x".to_owned()), ("b", "y".to_owned())], 3)]);
+        numbers.gauge("now", "Help", [(Labels::new(), 1_795_295_935.0), (vec![("a", "x".to_owned())], 0.5)]);
+        let spread = Spread { buckets: vec![(0.001, 2), (f64::INFINITY, 1)], seconds: 1.5 };
+        numbers.0.push(("took", "Help", Family::Histogram(vec![Sample { labels: Labels::new(), value: spread }])));
+        let text = text_of(numbers);
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            samples,
+            [
+                "ianitor_seen_total{a=\"x\",b=\"y\"} 3",
+                "ianitor_now 1795295935",
+                "ianitor_now{a=\"x\"} 0.5",
+                "ianitor_took_sum 1.5",
+                "ianitor_took_count 3",
+                "ianitor_took_bucket{le=\"0.001\"} 2",
+                "ianitor_took_bucket{le=\"+Inf\"} 3",
+            ]
+        );
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn a_name_cannot_end_its_label() {
+        let mut numbers = Numbers::default();
+        numbers.counter("seen", "Help", [(vec![("upstream", "a\"} 1\n\\".to_owned())], 3)]);
+        let text = text_of(numbers);
+        assert_eq!(text.lines().nth(2), Some(r#"ianitor_seen_total{upstream="a\"} 1\n\\"} 3"#));
+    }
+}

@@ -57,6 +57,7 @@ fn mark(kind: &str, words: impl Display) -> String {
 
 fn table(out: &mut String, title: &str, columns: &[&str], rows: &[Vec<Cell>]) {
     let class = |is_number: bool| if is_number { " class=\"number\"" } else { "" };
+    let cell_class = |Cell(html, is_number): &Cell| if html.is_empty() { " class=\"none\"" } else { class(*is_number) };
     let _ = write!(out, "<h2>{title}</h2>\n<table><thead><tr>");
     for (at, column) in columns.iter().enumerate() {
         let is_number = rows.first().and_then(|row| row.get(at)).is_some_and(|cell| cell.1);
@@ -65,8 +66,8 @@ fn table(out: &mut String, title: &str, columns: &[&str], rows: &[Vec<Cell>]) {
     out.push_str("</tr></thead><tbody>\n");
     for row in rows {
         out.push_str("<tr>");
-        for (column, Cell(html, is_number)) in columns.iter().zip(row) {
-            let _ = write!(out, "<td data-of=\"{column}\"{}><span>{html}</span></td>", class(*is_number));
+        for (column, cell) in columns.iter().zip(row) {
+            let _ = write!(out, "<td data-of=\"{column}\"{}><span>{}</span></td>", cell_class(cell), cell.0);
         }
         out.push_str("</tr>\n");
     }
@@ -151,7 +152,7 @@ fn target(routes: &RouteTable, route: &Route) -> String {
     let name = Text(&routes.upstream(forward.upstream).name).to_string();
     match forward.path.is_none() {
         true => name,
-        false => format!("{name} <code>{}</code>", Text(forward.path.to_upstream(route.path.as_str()))),
+        false => format!("{name} as <code>{}</code>", Text(forward.path.to_upstream(route.path.as_str()))),
     }
 }
 
@@ -163,7 +164,7 @@ fn upstreams(out: &mut String, board: &Board) {
             .get(&spec.name)
             .map_or(0, |c| c.sum(|c| &c.unreachable) + c.sum(|c| &c.broken) + c.sum(|c| &c.late));
         vec![
-            text(if first { &*spec.name } else { "" }),
+            text(&spec.name),
             code(&addr),
             Cell(state(server), false),
             text(spec.protocol.name()),
@@ -184,7 +185,7 @@ fn state(server: Server) -> String {
         Server { is_failing: false, .. } => mark("", "up"),
         Server { is_failing: true, quiet: Some(quiet), .. } => {
             let ago = spoken(quiet.as_secs());
-            format!("{} <span class=\"soft\">took no connection {ago} ago</span>", mark("bad", "resting"))
+            format!("{} <span class=\"soft\">took no connection {ago} ago</span>", mark("bad", "down"))
         }
     }
 }
@@ -210,5 +211,36 @@ fn days_left(end: SystemTime, now: SystemTime) -> String {
         Ok(left) if days(left) < ENDS_SOON_DAYS => mark("warn", days(left)),
         Ok(left) => mark("", days(left)),
         Err(_) => mark("bad", "has ended"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_escaped() {
+        let mut out = String::new();
+        let bad = "<script>\"'&";
+        table(&mut out, "Title", &["A", "B", "C"], &[vec![text(bad), code(bad), Cell(mark("", bad), false)]]);
+        assert!(!out.contains("<script>"), "{out}");
+        assert_eq!(out.matches("&lt;script&gt;&quot;&#39;&amp;").count(), 3);
+    }
+
+    #[test]
+    fn certificates_are_marked_before_they_end() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000 * DAY);
+        let left = |days: u64| days_left(SystemTime::UNIX_EPOCH + Duration::from_secs(days * DAY), now);
+        assert!(left(1_090).contains("mark \">90<"));
+        assert!(left(1_013).contains("warn\">13<"));
+        assert!(left(999).contains("has ended"));
+    }
+
+    #[test]
+    fn what_is_known_of_a_server_is_said() {
+        let quiet = Some(Duration::from_secs(90));
+        assert!(state(Server::default()).contains("not asked yet"));
+        assert!(state(Server { quiet, ..Server::default() }).contains(">up<"));
+        assert!(state(Server { quiet, is_failing: true, busy: 0 }).contains("took no connection 1 min 30 s ago"));
     }
 }

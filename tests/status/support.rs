@@ -48,7 +48,7 @@ fn folder() -> std::path::PathBuf {
 
 fn parsed(text: &str) -> config::Config {
     let name = folder().join("gateway.toml");
-    config::parse(&name, &(text.to_owned())).unwrap_or_else(|report| panic!("{report}")).config
+    config::parse(&name, text).unwrap_or_else(|report| panic!("{report}")).config
 }
 
 /// Reads and binds what a text says.
@@ -290,8 +290,10 @@ pub(crate) fn ask(to: SocketAddr, method: &str, path: &str) -> Answer {
     Answer { status, head: head.to_owned(), body: body.to_owned() }
 }
 
+type Labels = Vec<(String, String)>;
+
 /// Samples by name with labels.
-pub(crate) struct Metrics(Vec<(String, Vec<(String, String)>, f64)>);
+pub(crate) struct Metrics(Vec<(String, Labels, f64)>);
 
 impl Metrics {
     /// Reads the text form, strictly enough to notice what a scraper would stumble over.
@@ -329,7 +331,7 @@ impl Metrics {
     }
 }
 
-fn sample(line: &str) -> (String, Vec<(String, String)>, f64) {
+fn sample(line: &str) -> (String, Labels, f64) {
     let (front, value) = line.rsplit_once(' ').unwrap();
     let (name, labels) = front.split_once('{').unwrap_or((front, "}"));
     let labels = labels.strip_suffix('}').unwrap();
