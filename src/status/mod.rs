@@ -23,13 +23,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::addr::ListenAddr;
+use crate::listen;
 use board::Board;
 
-/// Whoever asks is a scraper, a probe or a person: more at once wait in the kernel.
+/// Whoever asks is a scraper, a probe or a person: more than so many at once are turned away.
 const CONNECTIONS: usize = 64;
 
 /// For a connection as a whole: it has one request, and the answer is made at once.
@@ -38,15 +38,12 @@ const CONNECTION_TIME: Duration = Duration::from_secs(10);
 /// A request here has no more than what a browser sends by itself.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// After accept has failed: for descriptors or memory to be free again.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-
-/// The listener. It ends when this is dropped.
+/// The listener. It ends when this is dropped; what is queued then is still answered.
 #[derive(Debug)]
 pub struct Server {
     addr: ListenAddr,
     bound: SocketAddr,
-    task: JoinHandle<()>,
+    _stop: oneshot::Sender<()>,
 }
 
 impl Server {
@@ -58,7 +55,13 @@ impl Server {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let bound = socket.local_addr()?;
         let listener = TcpListener::from_std(socket)?;
-        Ok(Self { addr, bound, task: runtime.spawn(accept(listener, board)) })
+        let seats = Arc::new(Semaphore::new(CONNECTIONS));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let handle = move |stream, _| admit(stream, &seats, &board);
+        runtime.spawn(listen::accept(listener, handle, async {
+            let _ = stopped.await;
+        }));
+        Ok(Self { addr, bound, _stop: stop })
     }
 
     /// The address as configured.
@@ -72,31 +75,14 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn accept(listener: TcpListener, board: Arc<Board>) {
-    let seats = Arc::new(Semaphore::new(CONNECTIONS));
-    // Nobody closes the semaphore.
-    while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let board = Arc::clone(&board);
-                tokio::spawn(async move {
-                    // Errors and late clients concern nobody but them.
-                    let _ = tokio::time::timeout(CONNECTION_TIME, serve(stream, board)).await;
-                    drop(seat);
-                });
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the status listener cannot accept");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
+fn admit(stream: TcpStream, seats: &Arc<Semaphore>, board: &Arc<Board>) {
+    let Ok(seat) = Arc::clone(seats).try_acquire_owned() else { return };
+    let board = Arc::clone(board);
+    tokio::spawn(async move {
+        // Errors and late clients concern nobody but them.
+        let _ = tokio::time::timeout(CONNECTION_TIME, serve(stream, board)).await;
+        drop(seat);
+    });
 }
 
 async fn serve(stream: TcpStream, board: Arc<Board>) -> hyper::Result<()> {
