@@ -191,7 +191,10 @@ impl Doors {
 /// A connection is let in if there is a slot for it.
 fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<Worker>) {
     let slot = match worker.slots.take(peer.client(), &worker.local().snapshot.limits) {
-        Ok(slot) => Seat::new(slot, kind, &worker.metrics),
+        Ok(slot) => match kind {
+            Kind::Https => Seat::new(slot, &worker.metrics, |metrics| &metrics.https),
+            Kind::Http => Seat::new(slot, &worker.metrics, |metrics| &metrics.http),
+        },
         Err(full) => {
             worker.metrics.refused.one(full.limit());
             tracing::debug!(%peer, reason = %full, "connection refused");

@@ -3,7 +3,6 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::listen::Kind;
 use crate::slot::Slot;
 use crate::telemetry::metrics::{DoorCounts, WorkerMetrics};
 
@@ -11,23 +10,15 @@ use crate::telemetry::metrics::{DoorCounts, WorkerMetrics};
 #[derive(Debug)]
 pub struct Seat {
     slot: Slot,
-    kind: Kind,
     metrics: Arc<WorkerMetrics>,
+    counts: fn(&WorkerMetrics) -> &DoorCounts,
 }
 
 impl Seat {
-    /// Counts a connection that has got a slot.
-    pub fn new(slot: Slot, kind: Kind, metrics: &Arc<WorkerMetrics>) -> Self {
-        let seat = Self { slot, kind, metrics: Arc::clone(metrics) };
-        seat.counts().accepted.one();
-        seat
-    }
-
-    fn counts(&self) -> &DoorCounts {
-        match self.kind {
-            Kind::Https => &self.metrics.https,
-            Kind::Http => &self.metrics.http,
-        }
+    /// Counts a connection that has got a slot where its kind of listener is counted.
+    pub fn new(slot: Slot, metrics: &Arc<WorkerMetrics>, counts: fn(&WorkerMetrics) -> &DoorCounts) -> Self {
+        counts(metrics).accepted.one();
+        Self { slot, metrics: Arc::clone(metrics), counts }
     }
 }
 
@@ -41,6 +32,6 @@ impl Deref for Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.counts().closed.one();
+        (self.counts)(&self.metrics).closed.one();
     }
 }
