@@ -59,6 +59,15 @@ impl fmt::Display for ListenAddr {
     }
 }
 
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// HTTP through TLS.
+    Https,
+    /// Plain HTTP.
+    Http,
+}
+
 /// The other end of the TCP connection. IPv4-mapped addresses are IPv4 here and everywhere after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddr(SocketAddr);
@@ -67,6 +76,11 @@ impl PeerAddr {
     /// Takes what `accept` returned.
     pub fn new(addr: SocketAddr) -> Self {
         Self(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
+    }
+
+    /// The address itself.
+    pub fn addr(self) -> SocketAddr {
+        self.0
     }
 
     /// The peer as the client, where no listed proxy stands between.

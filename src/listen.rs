@@ -8,7 +8,8 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::addr::{ListenAddr, PeerAddr};
+pub use crate::addr::Kind;
+use crate::addr::{ListenAddr, Network, PeerAddr};
 use crate::socket::watch_peer;
 
 /// `[listen]`.
@@ -26,15 +27,10 @@ pub struct ListenSpec {
     pub workers: usize,
     /// Whether WebSockets are offered on streams of HTTP/2 (RFC 8441).
     pub h2_websockets: bool,
-}
-
-/// What is spoken on a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// HTTP through TLS.
-    Https,
-    /// Plain HTTP.
-    Http,
+    /// Networks of balancers, which must send a PROXY header.
+    pub proxy_protocol: Vec<Network>,
+    /// Networks of proxies whose `X-Forwarded-For` and `Forwarded` are believed.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// Connections that the kernel holds for us while a worker is busy.

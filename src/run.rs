@@ -4,10 +4,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use ianitor::config;
-use ianitor::gateway::{Gateway, Running, StartError};
+use ianitor::gateway::{Gateway, LOOK, Running, StartError};
 use ianitor::proxy::body::Chain;
 use ianitor::telemetry;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::MissedTickBehavior;
 
 use crate::{EXIT_CONFIG, EXIT_FAILED};
 
@@ -82,8 +83,11 @@ impl Signals {
 }
 
 async fn serve(mut running: Running, mut signals: Signals, path: &Path) -> ExitCode {
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            _ = look.tick() => running.follow_files().await,
             _ = signals.hangup.recv() => reload(&mut running, path).await,
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,

@@ -14,13 +14,22 @@ pub struct Slots {
     open: AtomicUsize,
     /// Held for a look-up on accept and on close only.
     clients: Mutex<HashMap<ClientGroup, Arc<Client>>>,
+    /// With so many clients in the list, those that are gone are looked for.
+    look_at: AtomicUsize,
     started: Instant,
 }
+
+const FIRST_LOOK: usize = 4096;
 
 impl Slots {
     /// No slot taken.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { open: AtomicUsize::new(0), clients: Mutex::default(), started: Instant::now() })
+        Arc::new(Self {
+            open: AtomicUsize::new(0),
+            clients: Mutex::default(),
+            look_at: AtomicUsize::new(FIRST_LOOK),
+            started: Instant::now(),
+        })
     }
 
     /// Slots taken now.
@@ -28,31 +37,54 @@ impl Slots {
         self.open.load(Ordering::Relaxed)
     }
 
+    /// Takes a slot for a connection whose client is not known yet: it comes from a balancer that has still to say.
+    ///
+    /// # Errors
+    /// If `limits.connections` is reached.
+    pub fn take_unknown(self: &Arc<Self>, limits: &Limits) -> Result<Slot, Full> {
+        let taken =
+            self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < limits.connections).then_some(n + 1));
+        taken.map(|_| Slot { slots: Arc::clone(self), holder: None }).map_err(|_| Full::Gateway)
+    }
+
     /// Takes a slot for a client.
     ///
     /// # Errors
     /// Which limit is reached.
     pub fn take(self: &Arc<Self>, client: ClientAddr, limits: &Limits) -> Result<Slot, Full> {
-        let taken =
-            self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < limits.connections).then_some(n + 1));
-        if taken.is_err() {
-            return Err(Full::Gateway);
-        }
-        let group = client.group();
-        let exempt = limits.exempts(client);
-        let entry = Arc::clone(self.lock().entry(group).or_default());
-        let slot = Slot { slots: Arc::clone(self), group, client: entry, exempt };
-        // Counted before it is judged, given back by the guard's drop if it is one too many.
-        let mine = slot.client.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        if mine > limits.connections_per_client && !exempt {
-            return Err(Full::Client);
-        }
+        let mut slot = self.take_unknown(limits)?;
+        slot.assign(client, limits)?;
         Ok(slot)
+    }
+
+    /// Counts a request of a client that does not hold the connection: it came through a trusted proxy.
+    ///
+    /// # Errors
+    /// How long the client should wait.
+    pub fn request(&self, client: ClientAddr, limits: &Limits) -> Result<(), Duration> {
+        if limits.exempts(client) {
+            return Ok(());
+        }
+        let entry = {
+            let mut clients = self.lock();
+            self.forget_some(&mut clients);
+            Arc::clone(clients.entry(client.group()).or_default())
+        };
+        entry.request(self.micros(), limits.requests_per_client)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ClientGroup, Arc<Client>>> {
         // The map is consistent after every statement, so a panic elsewhere does not spoil it.
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets clients that are gone, whenever the list has doubled since the last time.
+    fn forget_some(&self, clients: &mut HashMap<ClientGroup, Arc<Client>>) {
+        if clients.len() >= self.look_at.load(Ordering::Relaxed) {
+            let now = self.micros();
+            clients.retain(|_, client| !client.is_forgettable(now));
+            self.look_at.store((2 * clients.len()).max(FIRST_LOOK), Ordering::Relaxed);
+        }
     }
 
     fn micros(&self) -> u64 {
@@ -68,55 +100,81 @@ struct Client {
     whole_again: AtomicU64,
 }
 
-/// One counted connection.
-#[derive(Debug)]
-pub struct Slot {
-    slots: Arc<Slots>,
-    group: ClientGroup,
-    client: Arc<Client>,
-    exempt: bool,
-}
-
-impl Slot {
-    /// Counts a request against the client's rate.
-    ///
-    /// # Errors
-    /// How long the client should wait.
-    pub fn request(&self, rate: Rate) -> Result<(), Duration> {
-        if self.exempt {
-            return Ok(());
-        }
-        let now = self.slots.micros();
+impl Client {
+    fn request(&self, now: u64, rate: Rate) -> Result<(), Duration> {
         let window = u64::try_from(rate.per.as_micros()).unwrap_or(u64::MAX);
         let cost = (window / u64::from(rate.events)).max(1);
         let step = |whole_again: u64| {
             let next = whole_again.max(now).saturating_add(cost);
             (next <= now.saturating_add(window)).then_some(next)
         };
-        self.client
-            .whole_again
+        self.whole_again
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step)
             .map(drop)
             .map_err(|whole_again| Duration::from_micros(whole_again.saturating_add(cost) - now - window))
+    }
+
+    /// Whether nothing would be forgotten with it. A client that is over its rate is remembered, or reconnecting would
+    /// forgive it.
+    fn is_forgettable(&self, now: u64) -> bool {
+        self.connections.load(Ordering::Relaxed) == 0 && self.whole_again.load(Ordering::Relaxed) <= now
+    }
+}
+
+/// One counted connection.
+#[derive(Debug)]
+pub struct Slot {
+    slots: Arc<Slots>,
+    holder: Option<Holder>,
+}
+
+/// Whose it is.
+#[derive(Debug)]
+struct Holder {
+    group: ClientGroup,
+    client: Arc<Client>,
+    exempt: bool,
+}
+
+impl Slot {
+    /// Counts the connection as this client's.
+    ///
+    /// # Errors
+    /// If the client has too many.
+    pub fn assign(&mut self, client: ClientAddr, limits: &Limits) -> Result<(), Full> {
+        let group = client.group();
+        let exempt = limits.exempts(client);
+        let entry = Arc::clone(self.slots.lock().entry(group).or_default());
+        // Counted before it is judged; the slot gives it back when it is dropped.
+        let mine = entry.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        self.holder = Some(Holder { group, client: entry, exempt });
+        if mine > limits.connections_per_client && !exempt { Err(Full::Client) } else { Ok(()) }
+    }
+
+    /// Counts a request against the client's rate.
+    ///
+    /// # Errors
+    /// How long the client should wait.
+    pub fn request(&self, rate: Rate) -> Result<(), Duration> {
+        match &self.holder {
+            Some(holder) if !holder.exempt => holder.client.request(self.slots.micros(), rate),
+            _ => Ok(()),
+        }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         self.slots.open.fetch_sub(1, Ordering::Relaxed);
-        if self.client.connections.fetch_sub(1, Ordering::Relaxed) == 1 {
+        let Some(holder) = &self.holder else { return };
+        if holder.client.connections.fetch_sub(1, Ordering::Relaxed) == 1 {
             let mut clients = self.slots.lock();
-            // Looked at again under the lock: another connection of this client may just have come. A client that is
-            // over its rate is remembered a little longer, or reconnecting would forgive it.
+            // Looked at again under the lock: another connection of this client may just have come.
             let now = self.slots.micros();
-            let gone =
-                |c: &Client| c.connections.load(Ordering::Relaxed) == 0 && c.whole_again.load(Ordering::Relaxed) <= now;
-            if clients.get(&self.group).is_some_and(|c| gone(c)) {
-                clients.remove(&self.group);
+            if clients.get(&holder.group).is_some_and(|client| client.is_forgettable(now)) {
+                clients.remove(&holder.group);
             }
-            if clients.len() > 2 * (self.slots.open() + 1024) {
-                clients.retain(|_, c| !gone(c));
-            }
+            self.slots.forget_some(&mut clients);
         }
     }
 }

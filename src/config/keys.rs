@@ -11,10 +11,14 @@ pub(super) struct Keys {
     pub(super) names: &'static [&'static str],
 }
 
-pub(super) static ROOT: Keys =
-    Keys { table: "the top level", names: &["listen", "log", "limits", "tls", "upstreams", "policies", "routes"] };
-pub(super) static LISTEN: Keys =
-    Keys { table: "[listen]", names: &["https", "http", "status", "public_port", "workers", "h2_websockets"] };
+pub(super) static ROOT: Keys = Keys {
+    table: "the top level",
+    names: &["listen", "log", "limits", "tls", "passthrough", "upstreams", "policies", "routes"],
+};
+pub(super) static LISTEN: Keys = Keys {
+    table: "[listen]",
+    names: &["https", "http", "status", "public_port", "workers", "h2_websockets", "proxy_protocol", "trusted_proxies"],
+};
 pub(super) static LOG: Keys = Keys { table: "[log]", names: &["format", "access"] };
 pub(super) static LIMITS: Keys = Keys {
     table: "[limits]",
@@ -40,15 +44,17 @@ pub(super) static ROUTE: Keys = Keys {
     names: &["host", "path", "upstream", "policy", "body", "strip_prefix", "rewrite", "i_know_this_is_open"],
 };
 
+pub(super) static PASSTHROUGH: Keys = Keys { table: "[[passthrough]]", names: &["sni", "to", "proxy_protocol"] };
+
 /// Every table.
-pub(super) static ALL: [&Keys; 9] = [&ROOT, &LISTEN, &LOG, &LIMITS, &TLS, &PAIR, &UPSTREAM, &POLICY, &ROUTE];
+pub(super) static ALL: [&Keys; 10] =
+    [&ROOT, &LISTEN, &LOG, &LIMITS, &TLS, &PAIR, &PASSTHROUGH, &UPSTREAM, &POLICY, &ROUTE];
 
 /// Keys of the full `gateway.toml`, in whatever table, that this version cannot keep its word on. A key moves from here
 /// to its table when it is built.
 #[rustfmt::skip]
 const LATER: &[&str] = &[
-    "passthrough", "acme", "deploy", "issuers", "turn",
-    "proxy_protocol", "trusted_proxies",
+    "acme", "deploy", "issuers", "turn",
     "secret_file", "token_auth_secret_file",
     "claims", "satisfy", "on_expiry", "expiry_grace", "messages", "rules",
     "files", "redirect", "headers", "host_header", "timeouts", "cors", "forward_token", "after_sign_in",

@@ -35,6 +35,7 @@ use crate::limits::Limits;
 use crate::listen::ListenSpec;
 use crate::policy::Policy;
 use crate::route::RouteTable;
+use crate::route::passthrough::Passthrough;
 use crate::telemetry::LogSpec;
 use crate::tls::TlsSpec;
 use notes::Notes;
@@ -45,7 +46,7 @@ pub use problem::{Problem, Report};
 pub use summary::summary;
 
 /// What a `gateway.toml` says, with every name resolved.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// `[listen]`.
     pub listen: ListenSpec,
@@ -57,6 +58,8 @@ pub struct Config {
     pub tls: TlsSpec,
     /// `[[routes]]` and `[upstreams]`.
     pub routes: Arc<RouteTable>,
+    /// `[[passthrough]]`.
+    pub passthrough: Vec<Passthrough>,
     /// `[policies]`, in the order of the file. The built-in `open` is only where a route names it.
     pub policies: Vec<Arc<Policy>>,
 }

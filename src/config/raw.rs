@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::keys::{self, Keys};
 use super::problem::{Place, Placed};
 use super::read::{List, Named, Section, Table, right};
-use super::values::{Port, Size, Timeout, Workers};
+use super::values::{PlainServer, Port, Size, Timeout, Workers};
 use crate::addr::{ListenAddr, Network};
 use crate::host::{HostName, HostPattern};
 use crate::limits::Limits;
@@ -22,6 +22,7 @@ pub(super) struct Raw {
     pub(super) log: Option<LogSpec>,
     pub(super) limits: Option<Limits>,
     pub(super) tls: Option<RawTls>,
+    pub(super) passthrough: List<RawPassthrough>,
     pub(super) upstreams: Named<RawUpstream>,
     pub(super) policies: Named<RawPolicy>,
     pub(super) routes: List<RawRoute>,
@@ -38,6 +39,7 @@ impl Raw {
             log: root.section("log"),
             limits: root.section("limits"),
             tls: root.section("tls"),
+            passthrough: root.plain("passthrough").unwrap_or_default(),
             upstreams: root.plain("upstreams").unwrap_or_default(),
             policies: root.plain("policies").unwrap_or_default(),
             routes: routes.map(|routes| routes.value).unwrap_or_default(),
@@ -55,6 +57,8 @@ pub(super) struct RawListen {
     pub(super) public_port: Option<u16>,
     pub(super) workers: usize,
     pub(super) h2_websockets: bool,
+    pub(super) proxy_protocol: Vec<Placed<Network>>,
+    pub(super) trusted_proxies: Vec<Placed<Network>>,
 }
 
 impl Section for RawListen {
@@ -75,6 +79,8 @@ impl Section for RawListen {
             public_port: table.plain("public_port").map(|Port(port)| port),
             workers: table.plain("workers").map_or(0, |Workers(workers)| workers),
             h2_websockets: table.plain("h2_websockets").unwrap_or(true),
+            proxy_protocol: right(table.plain("proxy_protocol")),
+            trusted_proxies: right(table.plain("trusted_proxies")),
         }
     }
 }
@@ -158,6 +164,25 @@ impl Section for RawPair {
     fn read(table: &Table<'_>) -> Self {
         let cert = table.require("cert", "missing; write the path of a PEM file");
         Self { cert: cert.map(|cert| cert.value), key: table.plain("key") }
+    }
+}
+
+/// One of `[[passthrough]]`.
+pub(super) struct RawPassthrough {
+    pub(super) sni: Option<Placed<HostPattern>>,
+    pub(super) to: Option<Placed<PlainServer>>,
+    pub(super) proxy_protocol: bool,
+}
+
+impl Section for RawPassthrough {
+    const KEYS: &'static Keys = &keys::PASSTHROUGH;
+
+    fn read(table: &Table<'_>) -> Self {
+        Self {
+            sni: table.require("sni", "missing; write the TLS server name, sni = \"turn.example.com\""),
+            to: table.require("to", "missing; write who ends its TLS, to = \"127.0.0.1:5349\""),
+            proxy_protocol: table.plain("proxy_protocol").unwrap_or(false),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::Config;
 use crate::addr::ListenAddr;
 use crate::policy::{Policy, Rule};
+use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamSpec;
 use crate::route::{Route, RouteTable, Target};
 
@@ -13,6 +14,7 @@ use crate::route::{Route, RouteTable, Target};
 pub fn summary(config: &Config) -> String {
     let mut out = String::new();
     section(&mut out, "listeners", listeners(config));
+    section(&mut out, "passed through", config.passthrough.iter().map(passthrough).collect());
     section(&mut out, "hosts", hosts(&config.routes));
     section(&mut out, "routes", routes(&config.routes));
     section(&mut out, "policies", policies(config));
@@ -35,6 +37,11 @@ fn listeners(config: &Config) -> Vec<Row> {
     let listen = &config.listen;
     let doors = listen.https.iter().map(https).chain(listen.http.iter().map(http));
     doors.chain(listen.status.iter().map(status)).collect()
+}
+
+fn passthrough(entry: &Passthrough) -> Row {
+    let header = if entry.proxy_protocol { "with a PROXY header" } else { "" };
+    vec![entry.sni.to_string(), entry.to.to_string(), header.to_owned()]
 }
 
 fn hosts(table: &RouteTable) -> Vec<Row> {

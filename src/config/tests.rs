@@ -9,13 +9,14 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 /// How each kind of table is opened, and what its keys are called then.
-const HEADERS: [(&Keys, &str, &str); 9] = [
+const HEADERS: [(&Keys, &str, &str); 10] = [
     (&keys::ROOT, "", ""),
     (&keys::LISTEN, "[listen]", "listen."),
     (&keys::LOG, "[log]", "log."),
     (&keys::LIMITS, "[limits]", "limits."),
     (&keys::TLS, "[tls]", "tls."),
     (&keys::PAIR, "[[tls.certificates]]", "tls.certificates[0]."),
+    (&keys::PASSTHROUGH, "[[passthrough]]", "passthrough[0]."),
     (&keys::UPSTREAM, "[upstreams.a]", "upstreams.a."),
     (&keys::POLICY, "[policies.a]", "policies.a."),
     (&keys::ROUTE, "[[routes]]", "routes[0]."),
@@ -36,7 +37,7 @@ fn every_known_key_is_read() {
 
 #[test]
 fn every_later_key_is_refused_without_advice_that_misleads() {
-    for word in ["acme", "passthrough", "secret_file", "after_sign_in"] {
+    for word in ["acme", "deploy", "secret_file", "after_sign_in"] {
         for (keys, header, prefix) in HEADERS {
             let want = format!("t:2:1 {prefix}{word}: not supported by this version; take it out");
             let got = problems(&format!("{header}\n{word} = 1\n"));

@@ -33,6 +33,21 @@ impl Read for ServerAddr {
     }
 }
 
+/// A server as `host:port`: what is spoken to it is not HTTP.
+pub(super) struct PlainServer(pub(super) ServerAddr);
+
+impl Read for PlainServer {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        const FORM: &str = "is not host:port, such as \"127.0.0.1:5349\"";
+        value.parse_with("a string", |text| match text.parse::<crate::host::Authority>() {
+            Ok(crate::host::Authority { host, port: Some(port @ 1..) }) => {
+                Ok(Self(ServerAddr::Tcp { tls: false, host, port }))
+            }
+            _ => Err(FORM),
+        })
+    }
+}
+
 impl Read for HostName {
     fn read(value: &Value<'_>) -> Option<Self> {
         value.parse_with("a string", |text| text.parse().map_err(|_| bad_host(text)))

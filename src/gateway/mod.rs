@@ -1,6 +1,7 @@
 //! The composition root: a configuration becomes a running gateway, is reloaded, and is drained.
 
 mod budget;
+mod watch;
 mod worker;
 
 use std::io;
@@ -14,8 +15,8 @@ use tracing_appender::non_blocking::NonBlocking;
 
 use crate::addr::ListenAddr;
 use crate::config::Config;
-use crate::limits::Limits;
 use crate::listen::{self, BindError, Kind, ListenSpec, Listener};
+use crate::proxy::body::Chain;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::serve::snapshot::Snapshot;
 use crate::slot::Slots;
@@ -23,7 +24,10 @@ use crate::status;
 use crate::status::board::Board;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::tls::{self, CertTable, LoadError, Mode, Tickets};
+use watch::Watch;
 use worker::{Command, Handle, ListenerKey, Setup, Share};
+
+pub use watch::LOOK;
 
 /// After the close frames: for clients to answer them.
 const CLOSE_GRACE: Duration = Duration::from_secs(3);
@@ -39,6 +43,8 @@ pub struct Gateway {
     status: Option<(ListenAddr, StdListener)>,
     workers: usize,
     tickets: Tickets,
+    config: Config,
+    watch: Watch,
 }
 
 impl Gateway {
@@ -56,8 +62,10 @@ impl Gateway {
         let status = config.listen.status.map(|addr| Ok::<_, BindError>((addr, listen::bind_one(addr, &[])?)));
         let status = status.transpose()?;
         let bound: Vec<Open> = listeners.iter().map(Open::from).collect();
-        let snapshot = Arc::new(snapshot(config, &tickets, &bound)?);
-        Ok(Self { snapshot, listeners, status, workers, tickets })
+        // Looked at before they are read: what changes in between is seen as a change.
+        let watch = Watch::new(&config);
+        let snapshot = Arc::new(snapshot(&config, &tickets, &bound)?);
+        Ok(Self { snapshot, listeners, status, workers, tickets, config, watch })
     }
 
     /// Opens the doors. Access lines go to `access`, where one is given.
@@ -88,8 +96,8 @@ impl Gateway {
             tracing::info!(address = %listener.bound, kind = ?listener.key.0, "listening");
         }
         log_status("listening", status.as_ref());
-        let (tickets, limits) = (self.tickets, self.snapshot.limits.clone());
-        Ok(Running { workers, open, status, board, slots, tickets, limits, worker_ended })
+        let Self { tickets, config, watch, .. } = self;
+        Ok(Running { workers, open, status, board, slots, tickets, config, watch, worker_ended })
     }
 }
 
@@ -102,7 +110,8 @@ pub struct Running {
     board: Arc<Board>,
     slots: Arc<Slots>,
     tickets: Tickets,
-    limits: Limits,
+    config: Config,
+    watch: Watch,
     worker_ended: mpsc::Receiver<()>,
 }
 
@@ -168,8 +177,8 @@ impl Running {
             open.into_iter().find(|open| open.key == *key)
         };
         let open: Vec<Open> = wanted.iter().filter_map(known).collect();
-        let snapshot = Arc::new(snapshot(config, &self.tickets, &open)?);
-        self.limits = snapshot.limits.clone();
+        let watch = Watch::new(&config);
+        let snapshot = Arc::new(snapshot(&config, &self.tickets, &open)?);
         self.publish(&snapshot, fresh, &wanted).await;
         self.board.set_snapshot(snapshot);
         if !keeps_status {
@@ -183,8 +192,25 @@ impl Running {
         for closed in self.open.iter().filter(|old| !open.iter().any(|o| o.key == old.key)) {
             tracing::info!(address = %closed.bound, kind = ?closed.key.0, "no longer listening");
         }
-        self.open = open;
+        (self.open, self.config, self.watch) = (open, config, watch);
         Ok(())
+    }
+
+    /// Takes up certificates that have changed on disk. If the new ones cannot be used, those in force stay, and the
+    /// next change is waited for: of a pair, the certificate is often there before its key.
+    pub async fn follow_files(&mut self) {
+        let now = Watch::new(&self.config);
+        if !self.watch.wants(&now) {
+            return;
+        }
+        self.watch = now;
+        match self.reload(self.config.clone()).await {
+            Ok(()) => tracing::info!("certificates loaded from disk"),
+            Err(error) => {
+                let error = Chain(&error);
+                tracing::error!(%error, "certificates have changed on disk and cannot be used; those in force stay");
+            }
+        }
     }
 
     async fn publish(&self, snapshot: &Arc<Snapshot>, fresh: Vec<Listener>, keep: &[ListenerKey]) {
@@ -214,7 +240,7 @@ impl Running {
     pub async fn drain(&self) -> usize {
         self.board.set_draining();
         self.tell_all(|| Command::Drain);
-        let end = Instant::now() + self.limits.drain;
+        let end = Instant::now() + self.config.limits.drain;
         if self.wait_empty(end).await > 0 {
             tracing::info!(connections = self.slots.open(), "the drain time is over: closing what is open");
             self.tell_all(|| Command::CloseTunnels);
@@ -289,21 +315,26 @@ fn deal(listeners: Vec<Listener>, workers: usize) -> Vec<Vec<Share>> {
     hands
 }
 
-fn snapshot(config: Config, tickets: &Tickets, open: &[Open]) -> Result<Snapshot, StartError> {
+fn snapshot(config: &Config, tickets: &Tickets, open: &[Open]) -> Result<Snapshot, StartError> {
     let (table, warnings) =
         CertTable::load(&config.tls, SystemTime::now(), Mode::Make).map_err(StartError::Certificates)?;
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    let upstream_tls = upstream_tls(&config).map_err(StartError::Certificates)?;
+    let upstream_tls = upstream_tls(config).map_err(StartError::Certificates)?;
     let certificates = Arc::new(table);
     let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets).map_err(StartError::Crypto)?;
     let first_https = open.iter().find(|open| open.key.0 == Kind::Https).map(|open| open.bound.port());
-    let limits = budget::clamp(config.limits);
+    let mut limits = budget::clamp(config.limits.clone());
+    // Behind a proxy many clients share its connections.
+    limits.exempt.extend(&config.listen.trusted_proxies);
     Ok(Snapshot {
-        routes: config.routes,
+        routes: Arc::clone(&config.routes),
         limits,
         h2_websockets: config.listen.h2_websockets,
+        passthrough: config.passthrough.clone(),
+        balancers: config.listen.proxy_protocol.clone(),
+        trusted_proxies: config.listen.trusted_proxies.clone(),
         tls,
         upstream_tls,
         certificates,

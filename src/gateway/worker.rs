@@ -16,11 +16,13 @@ use tracing_appender::non_blocking::NonBlocking;
 use crate::addr::{ListenAddr, PeerAddr};
 use crate::listen::{self, Kind};
 use crate::policy::Facts;
-use crate::proxy::tunnel::{CloseOrder, TunnelControl};
+use crate::proxy::tunnel::{CloseOrder, Door, TunnelControl};
 use crate::registry::Registry;
+use crate::route::passthrough;
+use crate::serve::Worker;
+use crate::serve::conn::{self, Knock};
 use crate::serve::seat::Seat;
 use crate::serve::snapshot::{Local, Snapshot};
-use crate::serve::{Worker, conn};
 use crate::slot::Slots;
 use crate::telemetry::access::{AccessSink, End};
 use crate::telemetry::metrics::WorkerMetrics;
@@ -190,31 +192,36 @@ impl Doors {
 
 /// A connection is let in if there is a slot for it.
 fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<Worker>) {
-    let slot = match worker.slots.take(peer.client(), &worker.local().snapshot.limits) {
-        Ok(slot) => match kind {
-            Kind::Https => Seat::new(slot, &worker.metrics, |metrics| &metrics.https),
-            Kind::Http => Seat::new(slot, &worker.metrics, |metrics| &metrics.http),
-        },
-        Err(full) => {
-            worker.metrics.refused.one(full.limit());
-            tracing::debug!(%peer, reason = %full, "connection refused");
-            worker.refused.set((worker.refused.get().0 + 1, Some(full)));
-            return;
+    let local = worker.local();
+    let announced = local.snapshot.balancers.iter().any(|net| net.contains(peer.client()));
+    let slot = match announced {
+        true => worker.slots.take_unknown(&local.snapshot.limits),
+        false => worker.slots.take(peer.client(), &local.snapshot.limits),
+    };
+    match slot {
+        Ok(slot) => {
+            let seat = Seat::new(slot, kind, &worker.metrics);
+            let knock = Knock { stream, peer, kind, port, slot: seat, announced };
+            tokio::task::spawn_local(conn::serve(knock, Rc::clone(worker)));
         }
-    };
-    let worker = Rc::clone(worker);
-    match kind {
-        Kind::Https => tokio::task::spawn_local(conn::serve_https(stream, peer, port, slot, worker)),
-        Kind::Http => tokio::task::spawn_local(conn::serve_http(stream, peer, port, slot, worker)),
-    };
+        Err(full) => worker.refuse(peer, full),
+    }
 }
 
-/// A tunnel stays if its route still exists and the policy there would let it in today.
+/// A tunnel stays if its door still exists and the policy there would let it in today.
 fn judge_again(tunnel: &TunnelControl, local: &Local) {
-    let routes = &local.snapshot.routes;
-    let verdict = routes.find(&tunnel.host, &tunnel.path).map_err(|_| "route removed").and_then(|route| {
-        routes.route(route).policy.authorize(Facts { client: tunnel.client }).map_err(|_| "no longer allowed")
-    });
+    let snapshot = &local.snapshot;
+    let verdict = match &tunnel.door {
+        Door::Route(host, path) => {
+            let route = snapshot.routes.find(host, path).map_err(|_| "route removed");
+            let facts = Facts { client: tunnel.client };
+            let judge = |route| snapshot.routes.route(route).policy.authorize(facts).map(drop);
+            route.and_then(|route| judge(route).map_err(|_| "no longer allowed"))
+        }
+        Door::Passthrough(sni) => {
+            passthrough::find(&snapshot.passthrough, sni).map(drop).ok_or("no longer passed through")
+        }
+    };
     if let Err(reason) = verdict {
         tunnel.close(CloseOrder { code: 1008, reason, end: End::Policy });
     }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use http::{Request, Version};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::client::{Busy, Link};
@@ -25,10 +26,16 @@ pub struct RequestBody(Option<Box<Streaming>>);
 #[derive(Debug)]
 struct Streaming {
     incoming: Incoming,
+    is_h2: bool,
     left: u64,
     stalled: Alarm,
+    ticks: Rc<Ticks>,
     exchange: Rc<Exchange>,
 }
+
+/// For the rest of a body that nobody wants any more.
+const UNWANTED_TIME: Duration = Duration::from_secs(2);
+const UNWANTED_BYTES: u64 = 1 << 20;
 
 impl RequestBody {
     /// No body.
@@ -36,14 +43,59 @@ impl RequestBody {
         Self(None)
     }
 
-    /// At most `limit` bytes of a client's body.
-    pub fn new(incoming: Incoming, limit: u64, ticks: &Rc<Ticks>, exchange: &Rc<Exchange>) -> Self {
-        if incoming.is_end_stream() {
-            return Self(None);
-        }
-        let stalled = ticks.alarm(BODY_IDLE);
-        Self(Some(Box::new(Streaming { incoming, left: limit, stalled, exchange: Rc::clone(exchange) })))
+    /// A client's body, of any size so far.
+    pub fn new(request: Request<Incoming>, ticks: &Rc<Ticks>, exchange: &Rc<Exchange>) -> Request<Self> {
+        let is_h2 = request.version() == Version::HTTP_2;
+        request.map(|incoming| {
+            if incoming.is_end_stream() {
+                return Self(None);
+            }
+            let (ticks, exchange) = (Rc::clone(ticks), Rc::clone(exchange));
+            let stalled = ticks.alarm(BODY_IDLE);
+            Self(Some(Box::new(Streaming { incoming, is_h2, left: u64::MAX, stalled, ticks, exchange })))
+        })
     }
+
+    /// Lets at most so many bytes pass.
+    pub fn limit(&mut self, bytes: u64) {
+        if let Some(body) = &mut self.0 {
+            body.left = bytes;
+        }
+    }
+}
+
+/// An answer may come before the body has. In HTTP/2 the stream would be reset behind it, and clients that are still
+/// sending, curl of Debian 12 among them, then lose the answer: so what comes shortly is read and thrown away.
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        let Some(body) = self.0.take() else { return };
+        // Not while the worker itself is ending.
+        if body.is_h2 && !body.incoming.is_end_stream() && tokio::runtime::Handle::try_current().is_ok() {
+            let late = body.ticks.alarm(UNWANTED_TIME);
+            tokio::task::spawn_local(discard(body.incoming, late));
+        }
+    }
+}
+
+async fn discard(mut incoming: Incoming, late: Alarm) {
+    let mut left = UNWANTED_BYTES;
+    std::future::poll_fn(|cx| {
+        loop {
+            match Pin::new(&mut incoming).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let len = frame.data_ref().map_or(0, |data| data.remaining() as u64);
+                    match left.checked_sub(len) {
+                        Some(rest) => left = rest,
+                        None => return Poll::Ready(()),
+                    }
+                }
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                Poll::Pending if late.is_due(cx) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await;
 }
 
 impl Body for RequestBody {
@@ -105,6 +157,8 @@ impl BodyFault {
 pub struct ResponseBody {
     source: Source,
     exchange: Option<Rc<Exchange>>,
+    /// The end that could not be reached, kept for the next poll.
+    cut: Option<Cut>,
 }
 
 #[derive(Debug)]
@@ -117,12 +171,12 @@ enum Source {
 impl ResponseBody {
     /// No body.
     pub fn empty() -> Self {
-        Self { source: Source::Empty, exchange: None }
+        Self { source: Source::Empty, exchange: None, cut: None }
     }
 
     /// A few bytes of our own.
     pub fn text(text: impl Into<Bytes>) -> Self {
-        Self { source: Source::Text(text.into()), exchange: None }
+        Self { source: Source::Text(text.into()), exchange: None, cut: None }
     }
 
     /// What the upstream sends; the connection goes back to its pool at the end.
@@ -133,7 +187,7 @@ impl ResponseBody {
         }
         let stalled = busy.pool().ticks().alarm(BODY_IDLE);
         let body = UpstreamBody { incoming, link: Some(link), busy, stalled };
-        Self { source: Source::Upstream(Box::new(body)), exchange: None }
+        Self { source: Source::Upstream(Box::new(body)), exchange: None, cut: None }
     }
 
     /// Follows the body to its end for the access log, whose line is written when the body is dropped.
@@ -143,6 +197,14 @@ impl ResponseBody {
         exchange.note(|line| line.end = end);
         self.exchange = Some(exchange);
         self
+    }
+
+    fn note_cut(&self, cut: &Cut) {
+        let (end, reason) = cut.for_log();
+        if let Some(exchange) = &self.exchange {
+            exchange.note(|line| (line.end, line.reason) = (end, Some(reason)));
+            tracing::warn!(id = %exchange.id(), error = %Chain(cut), "an answer was cut short");
+        }
     }
 
     fn note_sent(&self, frame: &Frame<Bytes>) {
@@ -160,6 +222,9 @@ impl Body for ResponseBody {
     type Error = Cut;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Some(cut) = self.cut.take() {
+            return Poll::Ready(Some(Err(cut)));
+        }
         let frame = match &mut self.source {
             Source::Empty => None,
             Source::Text(text) => {
@@ -174,20 +239,23 @@ impl Body for ResponseBody {
         };
         match &frame {
             Some(Ok(frame)) => self.note_sent(frame),
-            Some(Err(cut)) => {
-                let (end, reason) = cut.for_log();
-                if let Some(exchange) = &self.exchange {
-                    exchange.note(|line| (line.end, line.reason) = (end, Some(reason)));
-                    tracing::warn!(id = %exchange.id(), error = %Chain(cut), "an answer was cut short");
-                }
-            }
+            Some(Err(_)) => {}
             None => {
                 if let Some(exchange) = &self.exchange {
                     exchange.note(|line| line.end = End::Done);
                 }
             }
         }
-        Poll::Ready(frame)
+        match frame {
+            Some(Err(cut)) => {
+                self.note_cut(&cut);
+                // hyper drops what it has not flushed when a body fails, the head too: first it gets a pause to flush in.
+                self.cut = Some(cut);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            frame => Poll::Ready(frame),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

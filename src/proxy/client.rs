@@ -31,7 +31,8 @@ const MAX_BUFFER: usize = 64 * 1024;
 /// One HTTP/1.1 connection to a server.
 pub struct Link {
     sender: SendRequest<RequestBody>,
-    driver: Connection<TokioIo<UpstreamStream>, RequestBody>,
+    /// Taken out where it ended with a request still queued in it.
+    driver: Option<Connection<TokioIo<UpstreamStream>, RequestBody>>,
     ended: bool,
 }
 
@@ -44,14 +45,14 @@ impl Link {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| ConnectError::http(connector.addr(), error))?;
-        Ok(Self { sender, driver, ended: false })
+        Ok(Self { sender, driver: Some(driver), ended: false })
     }
 
     /// Moves bytes. Once this has been ready the connection is at its end.
     pub fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.ended {
             // Errors reach the request by its own future, or come too late to matter.
-            self.ended = Pin::new(&mut self.driver).poll(cx).is_ready();
+            self.ended = self.driver.as_mut().is_none_or(|driver| Pin::new(driver).poll(cx).is_ready());
         }
         if self.ended { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -68,9 +69,14 @@ impl Link {
         let mut by_driving = Context::from_waker(Waker::noop());
         poll_fn(|cx| {
             if !*ended {
-                *ended = Pin::new(&mut *driver).poll(cx).is_ready();
+                *ended = driver.as_mut().is_none_or(|driver| Pin::new(driver).poll(cx).is_ready());
             }
-            match answer.as_mut().poll(&mut by_driving) {
+            let mut polled = answer.as_mut().poll(&mut by_driving);
+            if polled.is_pending() && *ended && driver.take().is_some() {
+                // The server had closed before the request was taken up. hyper gives it back when the driver is dropped.
+                polled = answer.as_mut().poll(&mut by_driving);
+            }
+            match polled {
                 Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
                 Poll::Ready(Err(mut error)) => {
                     let message = error.take_message();
@@ -84,9 +90,9 @@ impl Link {
     }
 
     /// The socket and what was read beyond the answer, once an answer was 101.
-    pub fn into_stream(self) -> (UpstreamStream, bytes::Bytes) {
-        let parts = self.driver.into_parts();
-        (parts.io.into_inner(), parts.read_buf)
+    pub fn into_stream(self) -> Option<(UpstreamStream, bytes::Bytes)> {
+        let parts = self.driver?.into_parts();
+        Some((parts.io.into_inner(), parts.read_buf))
     }
 
     fn settles(&mut self) -> bool {

@@ -128,6 +128,11 @@ pub struct ConnectError {
 impl ConnectError {
     /// The socket is there, HTTP is not to be had on it.
     pub(super) fn http(addr: &ServerAddr, error: hyper::Error) -> Self {
-        Self { tried: addr.to_string(), source: io::Error::other(error) }
+        Self::broke(addr, io::Error::other(error))
+    }
+
+    /// The socket broke before it was of any use.
+    pub fn broke(addr: &ServerAddr, source: io::Error) -> Self {
+        Self { tried: addr.to_string(), source }
     }
 }

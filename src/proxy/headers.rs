@@ -37,6 +37,11 @@ impl Origin {
         let client = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
         Self { client, port: HeaderValue::from(port) }
     }
+
+    /// The same connection, another client: it came through a trusted proxy.
+    pub fn of(&self, client: ClientAddr) -> Self {
+        Self { port: self.port.clone(), ..Self::new(client, 0) }
+    }
 }
 
 /// Makes a client's headers fit for the upstream: hop-by-hop ones are taken out, everything that only the gateway may
@@ -86,7 +91,10 @@ fn remove_x_forwarded(headers: &mut HeaderMap) {
 /// Makes an upstream's headers fit for the client.
 pub fn to_client(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
-    headers.remove(header::TRANSFER_ENCODING);
+    if headers.remove(header::TRANSFER_ENCODING).is_some() {
+        // The coding was what counted (RFC 9112, section 6.3); the length beside it says something else.
+        headers.remove(header::CONTENT_LENGTH);
+    }
 }
 
 /// Takes out hop-by-hop headers, among them whatever `Connection` names, but never what framing and routing rest on.

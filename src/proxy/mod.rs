@@ -22,7 +22,6 @@ use hyper::body::Incoming;
 use crate::host::Authority;
 use crate::route::PathChange;
 use crate::telemetry::access::Exchange;
-use crate::tick::Ticks;
 use body::{BodyFault, RequestBody, ResponseBody};
 use client::{Busy, Link, SendError};
 use cluster::Cluster;
@@ -41,8 +40,6 @@ pub struct Via<'a> {
     pub origin: &'a Origin,
     /// To whom, as the client names the gateway.
     pub authority: &'a Authority,
-    /// The clock of the worker.
-    pub ticks: &'a Rc<Ticks>,
     /// How much body it may have.
     pub body_limit: u64,
     /// What its log line knows.
@@ -53,10 +50,10 @@ pub struct Via<'a> {
 ///
 /// # Errors
 /// Why there is no answer.
-pub async fn forward(mut request: Request<Incoming>, via: &Via<'_>) -> Result<Response<ResponseBody>, Error> {
+pub async fn forward(mut request: Request<RequestBody>, via: &Via<'_>) -> Result<Response<ResponseBody>, Error> {
     let was_h2 = request.version() == Version::HTTP_2;
     prepare(&mut request, via)?;
-    let request = request.map(|body| RequestBody::new(body, via.body_limit, via.ticks, via.exchange));
+    request.body_mut().limit(via.body_limit);
     let request = if was_h2 { frame_h2(request) } else { request };
     let (response, link, busy) = via.upstream.send(via.exchange.client(), request, false).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -65,7 +62,7 @@ pub async fn forward(mut request: Request<Incoming>, via: &Via<'_>) -> Result<Re
     Ok(answer(response, link, busy, via))
 }
 
-fn prepare(request: &mut Request<Incoming>, via: &Via<'_>) -> Result<(), Error> {
+fn prepare(request: &mut Request<RequestBody>, via: &Via<'_>) -> Result<(), Error> {
     // hyper has taken the framing off; what other coding there is would go on undeclared.
     let codings = request.headers().get_all(header::TRANSFER_ENCODING);
     if codings.iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {

@@ -32,13 +32,20 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
 }
 
+/// What led to a tunnel: what a reload judges again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// A WebSocket's request: its host, and its path, normalised.
+    Route(HostName, Box<str>),
+    /// TLS that is not ours to end: its server name.
+    Passthrough(HostName),
+}
+
 /// What the worker knows of an open tunnel, and how it reaches it.
 #[derive(Debug)]
 pub struct TunnelControl {
-    /// The host of its request.
-    pub host: HostName,
-    /// The normalised path of its request.
-    pub path: Box<str>,
+    /// By which door it came.
+    pub door: Door,
     /// Whose it is.
     pub client: ClientAddr,
     order: Cell<Option<CloseOrder>>,
@@ -46,9 +53,9 @@ pub struct TunnelControl {
 }
 
 impl TunnelControl {
-    /// Of a tunnel that this request became.
-    pub fn new(host: HostName, path: &str, client: ClientAddr) -> Rc<Self> {
-        Rc::new(Self { host, path: path.into(), client, order: Cell::new(None), task: TaskWaker::default() })
+    /// Of a tunnel that is about to begin.
+    pub fn new(door: Door, client: ClientAddr) -> Rc<Self> {
+        Rc::new(Self { door, client, order: Cell::new(None), task: TaskWaker::default() })
     }
 
     /// Has the tunnel closed, with a close frame between two frames.
@@ -106,11 +113,12 @@ impl<C: AsyncRead + AsyncWrite + Unpin, K> Tunnel<C, K> {
         exchange.set_tunnel();
         exchange.received(client_early.len() as u64);
         exchange.sent(upstream_early.len() as u64);
+        let is_framed = matches!(control.door, Door::Route(..));
         Self {
             client,
             upstream,
-            up: Flow::new(&client_early),
-            down: Flow::new(&upstream_early),
+            up: Flow::new(&client_early, is_framed),
+            down: Flow::new(&upstream_early, is_framed),
             closing: None,
             half_closed: None,
             ticks,
@@ -139,7 +147,9 @@ impl<C: AsyncRead + AsyncWrite + Unpin, K> Tunnel<C, K> {
             return Poll::Ready(());
         }
         if let Some(closing) = &self.closing {
-            let answered = self.up.is_over() && (self.down.is_over() || self.down.closed_by_us);
+            // Where there are no frames, nothing can be said between them.
+            let answered =
+                self.up.follower.is_none() || self.up.is_over() && (self.down.is_over() || self.down.closed_by_us);
             return if answered || closing.grace.is_due(cx) { Poll::Ready(()) } else { Poll::Pending };
         }
         self.judge_half_closed(cx, moved)
@@ -172,9 +182,12 @@ impl<C: AsyncRead + AsyncWrite + Unpin, K> Tunnel<C, K> {
         if !(self.up.eof || self.down.eof) {
             return Poll::Pending;
         }
-        let alarm = self.half_closed.get_or_insert_with(|| self.ticks.alarm(HALF_CLOSED_IDLE));
+        // After close frames both ways there is nothing left to wait for but the client's end of TCP.
+        let said_goodbye = self.up.has_closed() && self.down.has_closed();
+        let limit = if said_goodbye { CLOSE_GRACE } else { HALF_CLOSED_IDLE };
+        let alarm = self.half_closed.get_or_insert_with(|| self.ticks.alarm(limit));
         if moved != (self.up.bytes, self.down.bytes) {
-            alarm.reset(HALF_CLOSED_IDLE);
+            alarm.reset(limit);
         }
         if alarm.is_due(cx) { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -207,7 +220,8 @@ struct Flow {
     /// What the writer did not take at once.
     left: Vec<u8>,
     off: usize,
-    follower: Follower,
+    /// Follows the frames of a WebSocket.
+    follower: Option<Follower>,
     bytes: u64,
     /// Something was written since the last flush.
     dirty: bool,
@@ -222,9 +236,11 @@ struct Flow {
 }
 
 impl Flow {
-    fn new(early: &[u8]) -> Self {
-        let mut follower = Follower::new();
-        follower.follow(early);
+    fn new(early: &[u8], is_framed: bool) -> Self {
+        let mut follower = is_framed.then(Follower::new);
+        if let Some(follower) = &mut follower {
+            follower.follow(early);
+        }
         let bytes = early.len() as u64;
         Self {
             left: early.to_vec(),
@@ -241,7 +257,12 @@ impl Flow {
 
     /// Whether this side has said its last word.
     fn is_over(&self) -> bool {
-        self.eof || self.follower.has_seen_close()
+        self.eof || self.has_closed()
+    }
+
+    /// Whether this side has sent a close frame.
+    fn has_closed(&self) -> bool {
+        self.follower.as_ref().is_some_and(Follower::has_seen_close)
     }
 
     /// Moves bytes until there is nothing to do. Ready when the direction is closed.
@@ -294,7 +315,7 @@ impl Flow {
     }
 
     fn may_close(&self) -> bool {
-        self.left.is_empty() && self.follower.is_between_frames() && !self.is_over()
+        self.left.is_empty() && self.follower.as_ref().is_some_and(Follower::is_between_frames) && !self.is_over()
     }
 
     fn write_left<W: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, writer: &mut W) -> Poll<io::Result<()>> {
@@ -327,7 +348,9 @@ impl Flow {
                 self.eof = true;
                 return Poll::Ready(());
             }
-            self.follower.follow(bytes);
+            if let Some(follower) = &mut self.follower {
+                follower.follow(bytes);
+            }
             if self.shut || self.closed_by_us {
                 return Poll::Ready(());
             }

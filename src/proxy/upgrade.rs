@@ -7,7 +7,6 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 
 use super::body::{RequestBody, ResponseBody};
 use super::client::{Busy, Link};
@@ -32,7 +31,7 @@ pub struct Joined {
 /// # Errors
 /// Why there is no answer.
 pub async fn open_websocket(
-    mut request: Request<Incoming>,
+    mut request: Request<RequestBody>,
     via: &Via<'_>,
 ) -> Result<(Response<ResponseBody>, Option<Joined>), Error> {
     let is_h2 = request.version() == Version::HTTP_2;
@@ -47,6 +46,7 @@ pub async fn open_websocket(
     if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut link).await {
         return Err(Error::BadAccept);
     }
+    let Some((stream, early)) = link.into_stream() else { return Err(Error::BadAccept) };
     headers::to_client(response.headers_mut());
     if is_h2 {
         *response.status_mut() = StatusCode::OK;
@@ -55,12 +55,11 @@ pub async fn open_websocket(
         set_upgrade(response.headers_mut());
     }
     *response.version_mut() = Version::HTTP_11;
-    let (stream, early) = link.into_stream();
     Ok((response.map(|_| ResponseBody::empty()), Some(Joined { stream, early, busy })))
 }
 
 /// HTTP/2 has no key (RFC 8441, section 5): the upstream gets one of ours, and a GET.
-fn fresh_key(request: &mut Request<Incoming>) -> Result<HeaderValue, Error> {
+fn fresh_key(request: &mut Request<RequestBody>) -> Result<HeaderValue, Error> {
     websocket::check_version(request.headers())?;
     *request.method_mut() = Method::GET;
     let key = websocket::new_key();

@@ -1,5 +1,6 @@
 //! Which door: routes by host and by whole path segments.
 
+pub mod passthrough;
 pub mod path;
 pub mod upstream;
 

@@ -16,7 +16,7 @@ use super::body::Body;
 use super::control::{ConnControl, InFlight};
 use super::reject::Rejection;
 use super::{Arrived, Inbound};
-use crate::proxy::body::ResponseBody;
+use crate::proxy::body::{RequestBody, ResponseBody};
 use crate::telemetry::access::{Exchange, Head};
 use crate::telemetry::redact;
 
@@ -63,7 +63,14 @@ where
             control,
             unread_body,
             exchange: Rc::clone(&exchange),
-            inner: self.inner.call(Inbound { request, conn, local, exchange }),
+            inner: self.inner.call(Inbound {
+                client: conn.client,
+                origin: Rc::clone(&conn.origin),
+                request: RequestBody::new(request, &worker.ticks, &exchange),
+                conn,
+                local,
+                exchange,
+            }),
         }
     }
 }

@@ -13,21 +13,23 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use super::body::Body;
 use super::control::{ConnControl, Order};
+use super::handshake::{Shaken, shake_hands};
 use super::io::{ConnIo, Stream};
 use super::seat::Seat;
 use super::stack::{self, Stack};
 use super::{Arrived, ConnInfo, Worker};
-use crate::addr::PeerAddr;
+use super::{passthrough as passing, proxy_protocol};
+use crate::addr::{Kind, PeerAddr};
+use crate::host::HostName;
 use crate::proxy::body::Chain;
 use crate::proxy::headers::Origin;
 use crate::registry::Registered;
+use crate::route::passthrough;
 use crate::telemetry::metrics::{Handshake, WorkerMetrics};
 use crate::tick::Ticks;
 
@@ -40,13 +42,76 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Requests that one HTTP/2 connection may have open: a page's worth.
 const MAX_STREAMS: u32 = 128;
 
-/// Serves a connection to a TLS listener.
-pub async fn serve_https(tcp: TcpStream, peer: PeerAddr, port: u16, slot: Seat, worker: Rc<Worker>) {
+/// An accepted connection.
+#[derive(Debug)]
+pub struct Knock {
+    /// The socket.
+    pub stream: TcpStream,
+    /// The other end of it.
+    pub peer: PeerAddr,
+    /// What is spoken on the listener.
+    pub kind: Kind,
+    /// The port of the listener.
+    pub port: u16,
+    /// Its slot.
+    pub slot: Seat,
+    /// Whether the peer is a balancer, which has to say by PROXY protocol who connects.
+    pub announced: bool,
+}
+
+/// Serves a connection to its end.
+pub async fn serve(mut knock: Knock, worker: Rc<Worker>) {
+    if knock.announced && hear_announcement(&mut knock, &worker).await.is_none() {
+        return;
+    }
+    match knock.kind {
+        Kind::Https => serve_https(knock, worker).await,
+        Kind::Http => {
+            let stream = Stream::Plain(knock.stream);
+            let conn = connection(knock.peer, knock.port, knock.slot, None, worker);
+            drive_h1(stream, conn, stack::http()).await;
+        }
+    }
+}
+
+/// Who connects, by the balancer's word; `None` if it is not to be had, or there is no slot for that client.
+async fn hear_announcement(knock: &mut Knock, worker: &Worker) -> Option<()> {
+    let local = worker.local();
+    let limits = &local.snapshot.limits;
+    let balancer = knock.peer;
+    let heard = before(limits.header_timeout, &worker.ticks, proxy_protocol::read(&mut knock.stream)).await;
+    match heard {
+        Some(Ok(announced)) => knock.peer = announced.unwrap_or(balancer),
+        Some(Err(error)) => {
+            tracing::warn!(%balancer, error = %Chain(&error), "no PROXY header from a peer in listen.proxy_protocol");
+            worker.metrics.refused.one("proxy_header");
+            return None;
+        }
+        None => {
+            tracing::warn!(%balancer, "no PROXY header within limits.header_timeout");
+            worker.metrics.refused.one("proxy_header");
+            return None;
+        }
+    }
+    let assigned = knock.slot.assign(knock.peer.client(), limits);
+    assigned.map_err(|full| worker.refuse(knock.peer, full)).ok()
+}
+
+async fn serve_https(knock: Knock, worker: Rc<Worker>) {
     let limit = worker.local().snapshot.limits.header_timeout;
-    let shaken = before(limit, &worker.ticks, shake_hands(tcp, &worker)).await;
-    let tls = match shaken {
-        Some(Ok(Some(tls))) => tls,
-        Some(Ok(None)) => return,
+    let peer = knock.peer;
+    let shaken = before(limit, &worker.ticks, shake_hands(knock, &worker)).await;
+    let (tls, knock) = match shaken {
+        Some(Ok(Shaken::Ours(tls, knock))) => (tls, knock),
+        Some(Ok(Shaken::Another { knock, hello, sni })) => {
+            worker.metrics.shaken(Handshake::PassedOn);
+            let local = worker.local();
+            if let Some(entry) = passthrough::find(&local.snapshot.passthrough, &sni) {
+                passing::pass(knock, hello, sni, entry, worker).await;
+            }
+            return;
+        }
+        Some(Ok(Shaken::Over)) => return,
         Some(Err(error)) => {
             worker.metrics.shaken(Handshake::Failed);
             tracing::debug!(%peer, error = %Chain(&error), "TLS handshake failed");
@@ -62,8 +127,8 @@ pub async fn serve_https(tcp: TcpStream, peer: PeerAddr, port: u16, slot: Seat, 
     worker.metrics.shaken(handshake(session));
     let is_h2 = session.alpn_protocol() == Some(b"h2");
     let sni = session.server_name().and_then(|name| name.parse().ok());
-    let conn = connection(peer, port, slot, sni, worker);
-    let stream = Stream::Tls(Box::new(tls));
+    let conn = connection(peer, knock.port, knock.slot, sni, worker);
+    let stream = Stream::Tls(tls);
     // A task of its own each, so that none keeps the size of what came before it.
     if is_h2 {
         tokio::task::spawn_local(drive_h2(stream, conn, stack::https()));
@@ -82,19 +147,7 @@ fn handshake(session: &ServerConnection) -> Handshake {
     }
 }
 
-/// Serves a connection to a plain listener.
-pub async fn serve_http(tcp: TcpStream, peer: PeerAddr, port: u16, slot: Seat, worker: Rc<Worker>) {
-    let conn = connection(peer, port, slot, None, worker);
-    drive_h1(Stream::Plain(tcp), conn, stack::http()).await;
-}
-
-fn connection(
-    peer: PeerAddr,
-    port: u16,
-    slot: Seat,
-    sni: Option<crate::host::HostName>,
-    worker: Rc<Worker>,
-) -> Rc<ConnInfo> {
+fn connection(peer: PeerAddr, port: u16, slot: Seat, sni: Option<HostName>, worker: Rc<Worker>) -> Rc<ConnInfo> {
     let client = peer.client();
     Rc::new(ConnInfo {
         control: ConnControl::new(&worker.ticks),
@@ -102,43 +155,9 @@ fn connection(
         client,
         slot: Rc::new(slot),
         sni,
-        origin: Origin::new(client, port),
+        origin: Rc::new(Origin::new(client, port)),
         last_host: RefCell::new(None),
     })
-}
-
-/// Shakes hands; `None` if the client spoke plain HTTP and was told so, or said nothing.
-async fn shake_hands(mut tcp: TcpStream, worker: &Worker) -> std::io::Result<Option<TlsStream<TcpStream>>> {
-    const HANDSHAKE_RECORD: u8 = 0x16;
-    let mut first = [0];
-    match tcp.peek(&mut first).await? {
-        0 => {
-            worker.metrics.shaken(Handshake::Silent);
-            return Ok(None);
-        }
-        _ if first[0] != HANDSHAKE_RECORD && first[0].is_ascii_uppercase() => {
-            tell_plain_client(&mut tcp).await?;
-            worker.metrics.shaken(Handshake::PlainHttp);
-            return Ok(None);
-        }
-        _ => {}
-    }
-    let config = Arc::clone(&worker.local().snapshot.tls);
-    TlsAcceptor::from(config).accept(tcp).await.map(Some)
-}
-
-async fn tell_plain_client(tcp: &mut TcpStream) -> std::io::Result<()> {
-    let text = "400 Bad Request\nThis port speaks HTTPS: use https:// in the address.\n";
-    let head = format!(
-        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n{text}",
-        text.len()
-    );
-    tcp.write_all(head.as_bytes()).await?;
-    tcp.shutdown().await?;
-    let mut sink = [0; 1024];
-    while tcp.read(&mut sink).await? > 0 {}
-    Ok(())
 }
 
 /// The future's output, or `None` if it takes longer than the limit.
@@ -177,7 +196,6 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     let io = TokioIo::new(ConnIo::new(stream, Rc::clone(&registered)));
     let mut http = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
-        .pipeline_flush(true)
         .serve_connection(io, Requests { stack: RefCell::new(stack), conn });
     let told = poll_fn(|cx| {
         match registered.take_order(cx) {
@@ -186,8 +204,13 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
             None => {}
         }
         http.poll_without_shutdown(cx).map(|ended| {
-            note_end(ended, &worker.metrics);
-            None
+            let error = ended.err()?;
+            // An answer that was cut must not look whole: TLS is not ended either. hyper's own answer to a broken head
+            // must get through whatever follows that head.
+            let is_cut = error.is_user();
+            registered.set_lingers();
+            note_end(Err(error), &worker.metrics);
+            is_cut.then_some(Order::Abort)
         })
     })
     .await;

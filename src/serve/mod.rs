@@ -7,9 +7,13 @@ pub mod snapshot;
 
 mod access;
 mod body;
+mod client_addr;
 mod handoff;
+mod handshake;
 mod io;
 mod normalize;
+mod passthrough;
+mod proxy_protocol;
 mod redirect;
 mod reject;
 mod stack;
@@ -23,9 +27,10 @@ use std::sync::Arc;
 use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 
-use crate::addr::ClientAddr;
+use crate::addr::{ClientAddr, PeerAddr};
 use crate::host::{Authority, HostName};
 use crate::policy::Permit;
+use crate::proxy::body::RequestBody;
 use crate::proxy::headers::Origin;
 use crate::proxy::tunnel::TunnelControl;
 use crate::registry::Registry;
@@ -70,6 +75,13 @@ impl Worker {
         Rc::clone(&self.local.borrow())
     }
 
+    /// Counts a connection for which there is no slot.
+    pub fn refuse(&self, peer: PeerAddr, full: Full) {
+        tracing::debug!(%peer, reason = %full, "connection refused");
+        self.metrics.refused.one(full.limit());
+        self.refused.set((self.refused.get().0 + 1, Some(full)));
+    }
+
     /// Has connections end after what is under way.
     pub fn drain(&self) {
         self.draining.set(true);
@@ -87,7 +99,7 @@ struct ConnInfo {
     slot: Rc<Seat>,
     /// The TLS server name, where one was sent.
     sni: Option<HostName>,
-    origin: Origin,
+    origin: Rc<Origin>,
     /// The `Host` of the last request, which is the `Host` of the next one nearly always.
     last_host: RefCell<Option<(HeaderValue, Rc<Authority>)>>,
 }
@@ -100,10 +112,13 @@ struct Arrived {
 
 /// A request with everything that goes along: the configuration as it stood on arrival, and its log line.
 struct Inbound {
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     conn: Rc<ConnInfo>,
     local: Rc<Local>,
     exchange: Rc<Exchange>,
+    /// Who it is from, and what the upstream is told of that.
+    client: ClientAddr,
+    origin: Rc<Origin>,
 }
 
 /// A request whose path has one spelling, in its URI, and whose authority is settled, in its `Host`.

@@ -26,8 +26,12 @@ pub(super) fn limit_size(inbound: Inbound) -> Result<Inbound, Rejection> {
 }
 
 pub(super) fn limit_rate(inbound: Inbound) -> Result<Inbound, Rejection> {
-    let rate = inbound.local.snapshot.limits.requests_per_client;
-    inbound.conn.slot.request(rate).map_err(Rejection::Rate)?;
+    let limits = &inbound.local.snapshot.limits;
+    let counted = match inbound.client == inbound.conn.client {
+        true => inbound.conn.slot.request(limits.requests_per_client),
+        false => inbound.conn.worker.slots.request(inbound.client, limits),
+    };
+    counted.map_err(Rejection::Rate)?;
     Ok(inbound)
 }
 
@@ -49,7 +53,7 @@ pub(super) fn normalize(mut inbound: Inbound) -> Result<Normal, Rejection> {
 }
 
 /// Exactly one host, said once or twice in the same way. Afterwards it stands in `Host`, as the client wrote it.
-fn settle_host(request: &mut Request<hyper::body::Incoming>, conn: &ConnInfo) -> Result<Rc<Authority>, Rejection> {
+fn settle_host<B>(request: &mut Request<B>, conn: &ConnInfo) -> Result<Rc<Authority>, Rejection> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = match (hosts.next().cloned(), hosts.next(), request.uri().authority()) {
         (_, Some(_), _) | (None, None, None) => return Err(Rejection::Host),
@@ -142,6 +146,6 @@ fn note_route(inbound: &Inbound, route: RouteId) {
 pub(super) fn authorize(routed: Routed) -> Result<Admitted, Rejection> {
     let inbound = &routed.normal.inbound;
     let policy = &inbound.local.snapshot.routes.route(routed.route).policy;
-    let permit = policy.authorize(Facts { client: inbound.conn.client })?;
+    let permit = policy.authorize(Facts { client: inbound.client })?;
     Ok(Admitted { routed, permit })
 }

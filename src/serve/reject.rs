@@ -26,6 +26,9 @@ pub(super) enum Rejection {
     /// The client's fault: the target's authority is not the `Host`.
     #[error("authority differs from Host")]
     Authority,
+    /// A trusted proxy's fault: a chain of addresses that cannot be understood.
+    #[error("X-Forwarded-For or Forwarded from a trusted proxy cannot be understood")]
+    ForwardedChain,
     /// The client's fault: the TLS name is not the `Host`.
     #[error("SNI differs from Host")]
     Misdirected,
@@ -57,6 +60,7 @@ impl Rejection {
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method"),
             Self::Host => (StatusCode::BAD_REQUEST, "host"),
             Self::Authority => (StatusCode::BAD_REQUEST, "authority"),
+            Self::ForwardedChain => (StatusCode::BAD_REQUEST, "forwarded_chain"),
             Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "sni"),
             Self::Path(_) => (StatusCode::BAD_REQUEST, "path"),
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, "target_too_long"),

@@ -1,8 +1,9 @@
 //! A connection's slot, and that it is counted as open for as long.
 
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use crate::addr::Kind;
 use crate::slot::Slot;
 use crate::telemetry::metrics::{DoorCounts, WorkerMetrics};
 
@@ -10,15 +11,23 @@ use crate::telemetry::metrics::{DoorCounts, WorkerMetrics};
 #[derive(Debug)]
 pub struct Seat {
     slot: Slot,
+    kind: Kind,
     metrics: Arc<WorkerMetrics>,
-    counts: fn(&WorkerMetrics) -> &DoorCounts,
 }
 
 impl Seat {
-    /// Counts a connection that has got a slot where its kind of listener is counted.
-    pub fn new(slot: Slot, metrics: &Arc<WorkerMetrics>, counts: fn(&WorkerMetrics) -> &DoorCounts) -> Self {
-        counts(metrics).accepted.one();
-        Self { slot, metrics: Arc::clone(metrics), counts }
+    /// Counts a connection that has got a slot.
+    pub fn new(slot: Slot, kind: Kind, metrics: &Arc<WorkerMetrics>) -> Self {
+        let seat = Self { slot, kind, metrics: Arc::clone(metrics) };
+        seat.counts().accepted.one();
+        seat
+    }
+
+    fn counts(&self) -> &DoorCounts {
+        match self.kind {
+            Kind::Https => &self.metrics.https,
+            Kind::Http => &self.metrics.http,
+        }
     }
 }
 
@@ -30,8 +39,14 @@ impl Deref for Seat {
     }
 }
 
+impl DerefMut for Seat {
+    fn deref_mut(&mut self) -> &mut Slot {
+        &mut self.slot
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
-        (self.counts)(&self.metrics).closed.one();
+        self.counts().closed.one();
     }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, ServerConfig};
 
+use crate::addr::Network;
 use crate::limits::Limits;
 use crate::proxy::client::Pool;
 use crate::proxy::cluster::Cluster;
 use crate::proxy::connect::Connector;
+use crate::route::passthrough::Passthrough;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::route::{RouteId, RouteTable, UpstreamId};
 use crate::telemetry::LogSpec;
@@ -23,6 +25,12 @@ pub struct Snapshot {
     pub routes: Arc<RouteTable>,
     /// How much.
     pub limits: Limits,
+    /// Server names whose TLS another server ends.
+    pub passthrough: Vec<Passthrough>,
+    /// Balancers that must say by PROXY protocol who connects.
+    pub balancers: Vec<Network>,
+    /// Proxies that are believed what they say about the client in headers.
+    pub trusted_proxies: Vec<Network>,
     /// Whether WebSockets are offered on streams of HTTP/2.
     pub h2_websockets: bool,
     /// How the TLS listeners shake hands.

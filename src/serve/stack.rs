@@ -8,6 +8,7 @@ use tower::{Service, ServiceBuilder};
 use super::Arrived;
 use super::access::AccessLog;
 use super::body::Body;
+use super::client_addr::client_address;
 use super::normalize::{authorize, limit_rate, limit_size, normalize, route};
 use super::redirect::Redirect;
 use super::step::Step;
@@ -29,6 +30,7 @@ pub(super) fn https() -> impl Stack {
     ServiceBuilder::new()
         .layer(AccessLog) // outermost: every answer passes here, refusals too, which it turns into answers
         .layer(Step(limit_size)) // before anything looks at the target's bytes
+        .layer(Step(client_address)) // whom the next ones count and judge
         .layer(Step(limit_rate)) // before work is done for it
         .layer(Step(normalize)) // one spelling from here on
         .layer(Step(route))
@@ -38,5 +40,10 @@ pub(super) fn https() -> impl Stack {
 
 /// What stands behind a plain listener: the way to the TLS one.
 pub(super) fn http() -> impl Stack {
-    ServiceBuilder::new().layer(AccessLog).layer(Step(limit_size)).layer(Step(limit_rate)).service(Redirect)
+    ServiceBuilder::new()
+        .layer(AccessLog)
+        .layer(Step(limit_size))
+        .layer(Step(client_address))
+        .layer(Step(limit_rate))
+        .service(Redirect)
 }

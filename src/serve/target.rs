@@ -15,7 +15,7 @@ use super::handoff::Handoff;
 use super::reject::Rejection;
 use super::{Admitted, ConnInfo, Inbound, Normal, Routed};
 use crate::proxy::body::ResponseBody;
-use crate::proxy::tunnel::TunnelControl;
+use crate::proxy::tunnel::{Door, TunnelControl};
 use crate::proxy::{self, Via, upgrade, websocket};
 use crate::route;
 
@@ -39,14 +39,13 @@ impl Service<Admitted> for Target {
 
 async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> {
     let Admitted { routed: Routed { normal: Normal { inbound, authority }, route }, permit } = admitted;
-    let Inbound { request, conn, local, exchange } = inbound;
+    let Inbound { request, conn, local, exchange, client, origin } = inbound;
     let route = local.snapshot.routes.route(route);
     let route::Target::Forward(forward) = &route.target;
     let via = Via {
         upstream: local.upstream(forward.upstream),
-        ticks: &conn.worker.ticks,
         path: &forward.path,
-        origin: &conn.origin,
+        origin: &origin,
         authority: &authority,
         body_limit: route.body_limit,
         exchange: &exchange,
@@ -58,7 +57,8 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
         }
         return Ok(proxy::forward(request, &via).await?);
     }
-    let control = TunnelControl::new(authority.host.clone(), request.uri().path(), conn.client);
+    let door = Door::Route(authority.host.clone(), request.uri().path().into());
+    let control = TunnelControl::new(door, client);
     let mut request = request;
     let stream = is_h2.then(|| hyper::upgrade::on(&mut request));
     let (response, joined) = upgrade::open_websocket(request, &via).await?;

@@ -195,14 +195,18 @@ impl Numbers {
         // Most routes never have a tunnel.
         let tunnels: Vec<_> = routes.iter().filter(|(_, counts)| opened(counts) > 0).collect();
         let samples = tunnels.iter().map(|(name, counts)| (labels(name), opened(counts)));
-        self.counter("tunnels_opened", "WebSockets that were opened", samples);
+        self.counter("tunnels_opened", "WebSockets, and TLS passed through, that were opened", samples);
         let samples = tunnels.iter().map(|(name, counts)| (labels(name), counts.tunnels() as f64));
-        self.gauge("tunnels_open", "WebSockets that are open", samples);
+        self.gauge("tunnels_open", "WebSockets, and TLS passed through, that are open", samples);
         let ended = tunnels.iter().flat_map(|(name, counts)| {
             let end = |end: End| (with(name, "end", end.name()), counts.sum(|c| &c.tunnels_ended[end as usize]));
             End::ALL.map(end)
         });
-        self.counter("tunnels_ended", "WebSockets that have ended, by the `end` of their log lines", ended);
+        self.counter(
+            "tunnels_ended",
+            "WebSockets, and TLS passed through, that have ended, by the `end` of their log lines",
+            ended,
+        );
     }
 
     fn words(&mut self, board: &Board) {

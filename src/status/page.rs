@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::board::{Board, Server};
 use super::html::{Text, bytes, grouped, spoken};
+use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamSpec;
 use crate::route::{Route, RouteTable, Target};
 use crate::tls::{CertInfo, Date};
@@ -101,7 +102,7 @@ fn head(out: &mut String, board: &Board) {
     out.push_str("<dl>\n");
     for (name, value, more) in [
         ("Connections", grouped(board.connections() as u64), workers),
-        ("Tunnels", grouped(sum(|c| c.tunnels())), "open WebSockets".to_owned()),
+        ("Tunnels", grouped(sum(|c| c.tunnels())), "WebSockets and TLS passed through".to_owned()),
         ("Requests", grouped(sum(|c| c.requests())), format!("{sent} to clients")),
         ("Last reload", last, result),
     ] {
@@ -142,7 +143,14 @@ fn routes(out: &mut String, board: &Board) {
             number(counts.map_or(0, |c| c.tunnels())),
         ]
     };
-    let rows: Vec<_> = snapshot.routes.routes().iter().map(row).collect();
+    let passed = |entry: &Passthrough| {
+        let none = || Cell(String::new(), true);
+        let tunnels = counted.get(&entry.name()).map_or(0, |c| c.tunnels());
+        let what = text("TLS, passed through");
+        vec![code(&entry.sni), what, code(&entry.to), text(""), none(), none(), number(tunnels)]
+    };
+    let routes = snapshot.routes.routes().iter().map(row);
+    let rows: Vec<_> = routes.chain(snapshot.passthrough.iter().map(passed)).collect();
     table(out, "Routes", &["Host", "Path", "Leads to", "Policy", "Requests", "5xx", "Tunnels"], &rows);
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use http::{Method, Version};
 use serde_json::json;
@@ -15,6 +15,8 @@ use super::LogFormat;
 use super::metrics::{RouteCounts, WorkerMetrics};
 use super::request_id::RequestId;
 use crate::addr::ClientAddr;
+
+pub use super::exchange::Exchange;
 
 /// How a request or tunnel came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,11 +113,11 @@ impl Default for Line {
 }
 
 /// A line whole.
-struct Written<'a> {
-    id: RequestId,
-    client: ClientAddr,
-    head: &'a Head,
-    line: &'a Line,
+pub(super) struct Written<'a> {
+    pub(super) id: RequestId,
+    pub(super) client: ClientAddr,
+    pub(super) head: &'a Head,
+    pub(super) line: &'a Line,
 }
 
 impl Written<'_> {
@@ -214,12 +216,20 @@ impl AccessSink {
         self.stopping.set(true);
     }
 
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    pub(super) fn metrics(&self) -> &WorkerMetrics {
+        &self.metrics
+    }
+
     /// Whether lines are wanted.
     pub fn is_enabled(&self) -> bool {
         self.enabled.get()
     }
 
-    fn log(&self, line: &Written<'_>) {
+    pub(super) fn log(&self, line: &Written<'_>) {
         let mut lines = self.lines.borrow_mut();
         line.write(self.format.get(), &mut lines);
         if lines.len() >= BATCH {
@@ -251,81 +261,9 @@ impl Drop for AccessSink {
     }
 }
 
-/// One request as the access log and the counters follow it, from the head to the last byte of its answer or tunnel.
-#[derive(Debug)]
-pub struct Exchange {
-    id: RequestId,
-    client: ClientAddr,
-    sink: Rc<AccessSink>,
-    started: Instant,
-    line: RefCell<Line>,
-    /// Only if a line will be written.
-    head: Option<Box<Head>>,
-}
-
-impl Exchange {
-    /// Begins; `head` is only called if there will be a line.
-    pub fn begin(id: RequestId, client: ClientAddr, sink: &Rc<AccessSink>, head: impl FnOnce() -> Head) -> Rc<Self> {
-        let head = sink.is_enabled().then(|| Box::new(head()));
-        let line = RefCell::default();
-        Rc::new(Self { id, client, sink: Rc::clone(sink), started: Instant::now(), line, head })
-    }
-
-    /// The request's id.
-    pub fn id(&self) -> RequestId {
-        self.id
-    }
-
-    /// Who sent it.
-    pub fn client(&self) -> ClientAddr {
-        self.client
-    }
-
-    /// Notes something for the line and the counters.
-    pub fn note(&self, note: impl FnOnce(&mut Line)) {
-        note(&mut self.line.borrow_mut());
-    }
-
-    /// It has become a tunnel.
-    pub fn set_tunnel(&self) {
-        let mut line = self.line.borrow_mut();
-        line.tunnel = true;
-        self.sink.metrics.of(line.counts.as_ref()).tunnels_opened.one();
-    }
-
-    /// Bytes came from the client. They are counted at once: a tunnel may be open for days.
-    pub fn received(&self, bytes: u64) {
-        let mut line = self.line.borrow_mut();
-        line.received += bytes;
-        self.sink.metrics.of(line.counts.as_ref()).received.add(bytes);
-    }
-
-    /// Bytes went to the client.
-    pub fn sent(&self, bytes: u64) {
-        let mut line = self.line.borrow_mut();
-        line.sent += bytes;
-        self.sink.metrics.of(line.counts.as_ref()).sent.add(bytes);
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        let line = self.line.get_mut();
-        line.took = self.started.elapsed();
-        if line.end == End::Client && self.sink.stopping.get() {
-            line.end = End::Drain;
-        }
-        self.sink.metrics.ended(line);
-        if let Some(head) = &self.head {
-            self.sink.log(&Written { id: self.id, client: self.client, head, line });
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::metrics::RouteName;
     use crate::telemetry::request_id::RequestIds;
 
     fn written(format: LogFormat) -> Vec<u8> {
@@ -370,29 +308,5 @@ mod tests {
         assert_eq!(value["status"], 502);
         assert_eq!(value["reason"], "upstream_refused");
         assert_eq!(value["upstream"], "janus");
-    }
-
-    #[test]
-    fn what_is_not_logged_is_counted() {
-        let metrics = WorkerMetrics::new();
-        let sink = AccessSink::new(None, Arc::clone(&metrics));
-        let client = ClientAddr::new("192.0.2.1".parse().unwrap());
-        let begin = || Exchange::begin(RequestIds::new().next(), client, &sink, || panic!("there will be no line"));
-        let route = metrics.route(RouteName { host: "*".into(), path: "/janus".into() });
-        let exchange = begin();
-        exchange.note(|line| (line.status, line.counts) = (200, Some(Arc::clone(&route))));
-        exchange.sent(41);
-        assert_eq!((route.sent.get(), route.requests[2].get()), (41, 0));
-        drop(exchange);
-        assert_eq!(route.requests[2].get(), 1);
-        begin().note(|line| (line.status, line.reason) = (404, Some("no_route")));
-        let none = metrics.routes().into_iter().find(|(name, _)| &*name.path == "none").unwrap().1;
-        assert_eq!((none.requests[4].get(), metrics.refusals.words().next()), (1, Some(("no_route", 1))));
-        let tunnel = begin();
-        tunnel.note(|line| (line.status, line.end) = (101, End::Policy));
-        tunnel.set_tunnel();
-        assert_eq!((none.tunnels_opened.get(), none.tunnels_ended[End::Policy as usize].get()), (1, 0));
-        drop(tunnel);
-        assert_eq!((none.requests[1].get(), none.tunnels_ended[End::Policy as usize].get()), (0, 1));
     }
 }

@@ -172,11 +172,13 @@ pub enum Handshake {
     PlainHttp,
     /// The client left without a word, as checks of open ports do.
     Silent,
+    /// Another server's: passed through to it.
+    PassedOn,
 }
 
 impl Handshake {
     /// Every end, with its labels: the version and the outcome.
-    pub const ALL: [(Self, &'static str, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str, &'static str); 9] = [
         (Self::Full12, "1.2", "ok"),
         (Self::Resumed12, "1.2", "resumed"),
         (Self::Full13, "1.3", "ok"),
@@ -185,6 +187,7 @@ impl Handshake {
         (Self::Timeout, "none", "timeout"),
         (Self::PlainHttp, "none", "plain_http"),
         (Self::Silent, "none", "silent"),
+        (Self::PassedOn, "none", "passed_on"),
     ];
 }
 

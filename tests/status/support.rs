@@ -281,13 +281,17 @@ pub(crate) fn get(to: SocketAddr, path: &str) -> Answer {
 }
 
 pub(crate) fn ask(to: SocketAddr, method: &str, path: &str) -> Answer {
-    let mut stream = TcpStream::connect(to).unwrap();
-    stream.write_all(format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\n\r\n").as_bytes()).unwrap();
+    try_ask(to, method, path).unwrap()
+}
+
+pub(crate) fn try_ask(to: SocketAddr, method: &str, path: &str) -> std::io::Result<Answer> {
+    let mut stream = TcpStream::connect(to)?;
+    stream.write_all(format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\n\r\n").as_bytes())?;
     let mut whole = String::new();
-    stream.read_to_string(&mut whole).unwrap();
+    stream.read_to_string(&mut whole)?;
     let (head, body) = whole.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_owned(), body: body.to_owned() }
+    Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
 }
 
 type Labels = Vec<(String, String)>;

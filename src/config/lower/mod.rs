@@ -9,12 +9,14 @@ use std::sync::Arc;
 use super::Config;
 use super::notes::Notes;
 use super::problem::Placed;
-use super::raw::{Raw, RawListen, RawPair, RawPolicy, RawTls};
+use super::raw::{Raw, RawListen, RawPair, RawPassthrough, RawPolicy, RawTls};
 use super::read::{List, Named, right};
 use crate::addr::{ListenAddr, Network};
+use crate::host::HostPattern;
 use crate::listen::ListenSpec;
 use crate::policy::{Networks, Policy, Rule};
 use crate::route::RouteTable;
+use crate::route::passthrough::Passthrough;
 use crate::tls::{PairSpec, TlsSpec};
 use upstreams::Upstream;
 
@@ -23,6 +25,7 @@ use upstreams::Upstream;
 pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
     let listen = raw.listen.map(|listen| lower_listen(listen, notes));
     let tls = raw.tls.map(|tls| lower_tls(tls, folder, notes));
+    let passthrough = lower_passthrough(raw.passthrough, notes);
     let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, notes);
     let policies = lower_policies(raw.policies, notes);
     let body_limit = raw.limits.as_ref().map_or(0, |limits| limits.body);
@@ -35,6 +38,7 @@ pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config
         limits: raw.limits?,
         tls: tls?,
         routes: Arc::new(RouteTable::new(routes?, upstreams?)),
+        passthrough: passthrough?,
         policies: policies?,
     })
 }
@@ -61,7 +65,24 @@ fn lower_listen(raw: RawListen, notes: &Notes<'_>) -> ListenSpec {
         public_port: raw.public_port,
         workers: raw.workers,
         h2_websockets: raw.h2_websockets,
+        proxy_protocol: lower_believed(raw.proxy_protocol, notes),
+        trusted_proxies: lower_believed(raw.trusted_proxies, notes),
     }
+}
+
+fn lower_passthrough(raw: List<RawPassthrough>, notes: &Notes<'_>) -> Option<Vec<Passthrough>> {
+    let names: Vec<&Placed<HostPattern>> = raw.iter().flatten().filter_map(|entry| entry.value.sni.as_ref()).collect();
+    for (at, later) in names.iter().enumerate() {
+        if let Some(first) = names[..at].iter().find(|first| first.value == later.value) {
+            let line = notes.line(&first.place);
+            let text = format!("{} has this name already (line {line}); take one out", first.place.key);
+            notes.problem(&later.place, text);
+        }
+    }
+    let entry = |raw: RawPassthrough| {
+        Some(Passthrough { sni: raw.sni?.value, to: raw.to?.value.0, proxy_protocol: raw.proxy_protocol })
+    };
+    raw.into_iter().map(|raw| raw.and_then(|raw| entry(raw.value))).collect()
 }
 
 fn lower_tls(raw: RawTls, folder: &Path, notes: &Notes<'_>) -> TlsSpec {
@@ -116,6 +137,17 @@ fn lower_allow(allow: Placed<List<Network>>, notes: &Notes<'_>) -> Vec<Network> 
         } else if let Some(wider) = wider {
             notes.warning(&net.place, format!("{} lies in {}, which is in the list too", net.value, wider.value));
         }
+    }
+    networks.into_iter().map(|net| net.value).collect()
+}
+
+/// Who is believed what he says about the client.
+fn lower_believed(networks: Vec<Placed<Network>>, notes: &Notes<'_>) -> Vec<Network> {
+    note_twice(&networks, notes);
+    for net in networks.iter().filter(|net| is_everybody(net.value)) {
+        let text =
+            format!("{} lets everybody claim to be anybody; write the addresses of your own machines", net.value);
+        notes.problem(&net.place, text);
     }
     networks.into_iter().map(|net| net.value).collect()
 }

@@ -1,0 +1,156 @@
+//! Who the client is, where trusted proxies stand between: the right-most address of the chain that is none of theirs.
+//! Whatever stands left of it was written by somebody who is not trusted.
+
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use http::HeaderName;
+use http::header::{self, HeaderMap, HeaderValue};
+
+use super::Inbound;
+use super::reject::Rejection;
+use crate::addr::{ClientAddr, Network};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The step: a no-op but for connections from a listed proxy.
+pub(super) fn client_address(mut inbound: Inbound) -> Result<Inbound, Rejection> {
+    let trusted = &inbound.local.snapshot.trusted_proxies;
+    if !is_trusted(inbound.client, trusted) {
+        return Ok(inbound);
+    }
+    if let Some(client) = from_chain(inbound.request.headers(), trusted).map_err(|_| Rejection::ForwardedChain)? {
+        inbound.client = client;
+        inbound.origin = Rc::new(inbound.origin.of(client));
+        inbound.exchange.set_client(client);
+    }
+    Ok(inbound)
+}
+
+fn is_trusted(client: ClientAddr, trusted: &[Network]) -> bool {
+    trusted.iter().any(|net| net.contains(client))
+}
+
+/// The chain says something that cannot be understood, or two things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct BadChain;
+
+/// The client as `X-Forwarded-For` or `Forwarded` name it; `None` where neither is there.
+fn from_chain(headers: &HeaderMap, trusted: &[Network]) -> Result<Option<ClientAddr>, BadChain> {
+    let old = right_most(elements(headers, &X_FORWARDED_FOR)?.iter().map(|text| address(text)), trusted)?;
+    let new = right_most(elements(headers, &header::FORWARDED)?.iter().map(|text| forwarded_for(text)), trusted)?;
+    match (old, new) {
+        (Some(old), Some(new)) if old != new => Err(BadChain),
+        (old, new) => Ok(old.or(new)),
+    }
+}
+
+/// All elements of a list header, left to right. A comma within quotes would be one of `Forwarded`'s values, where no
+/// address has any.
+fn elements<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Vec<&'h str>, BadChain> {
+    let mut all = Vec::new();
+    for value in headers.get_all(name) {
+        all.extend(HeaderValue::to_str(value).map_err(|_| BadChain)?.split(',').map(str::trim));
+    }
+    Ok(all)
+}
+
+/// From the right, the first that is no proxy of ours; if all are, the left-most.
+fn right_most<I>(chain: I, trusted: &[Network]) -> Result<Option<ClientAddr>, BadChain>
+where
+    I: DoubleEndedIterator<Item = Result<ClientAddr, BadChain>>,
+{
+    let mut last = None;
+    for element in chain.rev() {
+        let client = element?;
+        last = Some(client);
+        if !is_trusted(client, trusted) {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+/// An address, perhaps with a port, as some proxies write it.
+fn address(text: &str) -> Result<ClientAddr, BadChain> {
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Ok(ClientAddr::new(ip));
+    }
+    if let Ok(addr) = text.parse::<SocketAddr>() {
+        return Ok(ClientAddr::new(addr.ip()));
+    }
+    let bracketed = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).ok_or(BadChain)?;
+    bracketed.parse().map(ClientAddr::new).map_err(|_| BadChain)
+}
+
+/// The `for` of one element of `Forwarded` (RFC 7239, section 4). `unknown` and `_hidden` are no addresses: who it is
+/// cannot be known then, and so not be allowed.
+fn forwarded_for(element: &str) -> Result<ClientAddr, BadChain> {
+    let mut found = None;
+    for pair in element.split(';') {
+        let (name, value) = pair.split_once('=').ok_or(BadChain)?;
+        if name.trim().eq_ignore_ascii_case("for") {
+            let value = value.trim();
+            let value = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value);
+            if found.replace(address(value)?).is_some() {
+                return Err(BadChain);
+            }
+        }
+    }
+    found.ok_or(BadChain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(headers: &[(&str, &str)]) -> Result<Option<String>, BadChain> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
+        }
+        let trusted = ["10.0.0.0/8", "2001:db8::/32"].map(|net| net.parse().unwrap());
+        from_chain(&map, &trusted).map(|client| client.map(|client| client.to_string()))
+    }
+
+    #[test]
+    fn the_right_most_untrusted_address_is_the_client() {
+        for (headers, want) in [
+            (&[][..], None),
+            (&[("x-forwarded-for", "192.0.2.7")], Some("192.0.2.7")),
+            (&[("x-forwarded-for", "127.0.0.1, 192.0.2.7, 10.0.0.1")], Some("192.0.2.7")),
+            (&[("x-forwarded-for", "127.0.0.1"), ("x-forwarded-for", "192.0.2.7,10.1.1.1")], Some("192.0.2.7")),
+            (&[("x-forwarded-for", "10.0.0.2, 10.0.0.1")], Some("10.0.0.2")),
+            (&[("x-forwarded-for", "192.0.2.7:1234")], Some("192.0.2.7")),
+            (&[("x-forwarded-for", "[2001:db9::1]:1234")], Some("2001:db9::1")),
+            (&[("x-forwarded-for", "::ffff:192.0.2.7")], Some("192.0.2.7")),
+            // Left of the client anything may stand: it is not looked at.
+            (&[("x-forwarded-for", "rubbish, 192.0.2.7")], Some("192.0.2.7")),
+            (&[("forwarded", "for=192.0.2.7;proto=https")], Some("192.0.2.7")),
+            (&[("forwarded", "for=127.0.0.1, For=\"[2001:db9::1]:47\" , for=10.0.0.1")], Some("2001:db9::1")),
+            (&[("forwarded", "for=192.0.2.7"), ("x-forwarded-for", "192.0.2.7")], Some("192.0.2.7")),
+        ] {
+            assert_eq!(client(headers), Ok(want.map(str::to_owned)), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_refused() {
+        for headers in [
+            &[("x-forwarded-for", "")][..],
+            &[("x-forwarded-for", "unknown")],
+            &[("x-forwarded-for", "192.0.2.7,")],
+            &[("x-forwarded-for", "192.0.2.7, localhost")],
+            &[("x-forwarded-for", "192.0.2.7, rubbish, 10.0.0.1")],
+            &[("x-forwarded-for", "127.1")],
+            &[("forwarded", "for=_hidden")],
+            &[("forwarded", "for=unknown, for=10.0.0.1")],
+            &[("forwarded", "proto=https")],
+            &[("forwarded", "for=192.0.2.7;for=127.0.0.1")],
+            &[("forwarded", "192.0.2.7")],
+            &[("forwarded", "for=192.0.2.7"), ("x-forwarded-for", "127.0.0.1")],
+        ] {
+            assert_eq!(client(headers), Err(BadChain), "{headers:?}");
+        }
+    }
+}

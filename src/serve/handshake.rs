@@ -1,0 +1,90 @@
+//! The first bytes of a connection to a TLS listener: ours, another server's, or not TLS at all.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{StartHandshake, TlsAcceptor};
+
+use super::Worker;
+use super::conn::Knock;
+use super::passthrough::Hello;
+use super::seat::Seat;
+use crate::host::HostName;
+use crate::route::passthrough;
+use crate::telemetry::metrics::Handshake;
+
+/// What came of a handshake.
+pub(super) enum Shaken {
+    /// TLS, ended here. The socket is in it; of the knock, the rest.
+    Ours(Box<TlsStream<TcpStream>>, Rest),
+    /// TLS that another server ends.
+    Another { knock: Knock, hello: Vec<u8>, sni: HostName },
+    /// The client spoke plain HTTP and was told so, or said nothing.
+    Over,
+}
+
+/// A knock without its socket.
+pub(super) struct Rest {
+    pub(super) port: u16,
+    pub(super) slot: Seat,
+}
+
+/// Shakes hands, where the connection is ours to do so.
+///
+/// # Errors
+/// What the client did wrong, or the socket's own.
+pub(super) async fn shake_hands(mut knock: Knock, worker: &Worker) -> io::Result<Shaken> {
+    const HANDSHAKE_RECORD: u8 = 0x16;
+    let mut first = [0];
+    match knock.stream.peek(&mut first).await? {
+        0 => {
+            worker.metrics.shaken(Handshake::Silent);
+            return Ok(Shaken::Over);
+        }
+        _ if first[0] != HANDSHAKE_RECORD && first[0].is_ascii_uppercase() => {
+            tell_plain_client(&mut knock.stream).await?;
+            worker.metrics.shaken(Handshake::PlainHttp);
+            return Ok(Shaken::Over);
+        }
+        _ => {}
+    }
+    let local = worker.local();
+    let config = Arc::clone(&local.snapshot.tls);
+    let rest = |knock: Knock| (knock.stream, Rest { port: knock.port, slot: knock.slot });
+    if local.snapshot.passthrough.is_empty() {
+        let (stream, rest) = rest(knock);
+        let tls = TlsAcceptor::from(config).accept(stream).await?;
+        return Ok(Shaken::Ours(Box::new(tls), rest));
+    }
+    let Some(hello) = Hello::read(&mut knock.stream).await? else {
+        worker.metrics.shaken(Handshake::Failed);
+        return Ok(Shaken::Over);
+    };
+    match hello.sni() {
+        Some(sni) if passthrough::find(&local.snapshot.passthrough, &sni).is_some() => {
+            Ok(Shaken::Another { knock, hello: hello.bytes, sni })
+        }
+        _ => {
+            let (stream, rest) = rest(knock);
+            let tls = StartHandshake::from_parts(hello.accepted, stream).into_stream(config).await?;
+            Ok(Shaken::Ours(Box::new(tls), rest))
+        }
+    }
+}
+
+async fn tell_plain_client(tcp: &mut TcpStream) -> io::Result<()> {
+    let text = "400 Bad Request\nThis port speaks HTTPS: use https:// in the address.\n";
+    let head = format!(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{text}",
+        text.len()
+    );
+    tcp.write_all(head.as_bytes()).await?;
+    tcp.shutdown().await?;
+    let mut sink = [0; 1024];
+    while tcp.read(&mut sink).await? > 0 {}
+    Ok(())
+}

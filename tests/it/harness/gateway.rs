@@ -1,0 +1,151 @@
+//! The gateway inside the test's own process, on ports that the system chooses.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use ianitor::config;
+use ianitor::gateway::{Gateway, Running};
+use ianitor::listen::Kind;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+
+use super::{Client, Config, Dial, eventually};
+
+/// A running gateway; it is stopped on drop.
+#[derive(Debug)]
+pub(crate) struct TestGateway {
+    running: Option<Running>,
+    control: Runtime,
+    folder: TempDir,
+    pub(crate) access: AccessLog,
+    _guard: WorkerGuard,
+}
+
+impl TestGateway {
+    pub(crate) fn start(config: &Config) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let gateway = Gateway::bind(parsed(folder.path(), &config.text())).unwrap();
+        let access = AccessLog::default();
+        let (writer, guard) = NonBlockingBuilder::default().lossy(false).finish(access.clone());
+        let running = Some(gateway.start(Some(writer)).unwrap());
+        let control = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { running, control, folder, access, _guard: guard }
+    }
+
+    pub(crate) fn running(&self) -> &Running {
+        self.running.as_ref().unwrap()
+    }
+
+    pub(crate) fn https(&self) -> SocketAddr {
+        self.running().addresses(Kind::Https).next().unwrap()
+    }
+
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.running().addresses(Kind::Http).next().unwrap()
+    }
+
+    /// A way in, to be adjusted.
+    pub(crate) fn dial(&self) -> Dial {
+        Dial::new(self.https(), trusted(self.folder.path()))
+    }
+
+    /// An HTTP/1.1 client.
+    pub(crate) fn client(&self) -> Client {
+        self.dial().h1()
+    }
+
+    pub(crate) fn reload(&mut self, config: &Config) {
+        let config = parsed(self.folder.path(), &config.text());
+        let running = self.running.as_mut().unwrap();
+        self.control.block_on(running.reload(config)).unwrap();
+    }
+
+    /// Where its files lie.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A way in for a client that trusts this certificate only.
+    pub(crate) fn dial_trusting(&self, pem: &str) -> Dial {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
+        Dial::new(self.https(), roots)
+    }
+
+    /// Has the gateway look at its certificates on disk.
+    pub(crate) fn follow_files(&mut self) {
+        let running = self.running.as_mut().unwrap();
+        self.control.block_on(running.follow_files());
+    }
+
+    /// Drains; how many connections were cut.
+    pub(crate) fn drain(&self) -> usize {
+        self.control.block_on(self.running().drain())
+    }
+
+    /// Waits until every slot has been given back.
+    #[track_caller]
+    pub(crate) fn is_left_by_all(&self) {
+        eventually("all slots given back", || self.running().connections() == 0);
+    }
+}
+
+impl Drop for TestGateway {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop();
+        }
+    }
+}
+
+fn parsed(folder: &Path, text: &str) -> config::Config {
+    config::parse(&folder.join("gateway.toml"), text).unwrap_or_else(|report| panic!("{report}\n{text}")).config
+}
+
+/// The CA that a gateway has made beside its configuration.
+pub(crate) fn trusted(folder: &Path) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(folder.join("certs/ca.pem")).unwrap()).unwrap();
+    roots
+}
+
+/// What the gateway wrote to its access log.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AccessLog(Arc<Mutex<Vec<u8>>>);
+
+impl AccessLog {
+    /// The lines, once there are so many.
+    #[track_caller]
+    pub(crate) fn lines(&self, count: usize) -> Vec<String> {
+        eventually(&format!("{count} access lines"), || self.now().len() >= count);
+        let lines = self.now();
+        assert_eq!(lines.len(), count, "{lines:#?}");
+        lines
+    }
+
+    /// Forgets what has been written.
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
+    /// The lines there are.
+    pub(crate) fn now(&self) -> Vec<String> {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+impl Write for AccessLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! The gateway as a process of its own, for what signals and exit codes do.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::gateway::trusted;
+use super::{Config, Dial, eventually};
+
+/// The process; it is killed on drop.
+#[derive(Debug)]
+pub(crate) struct GatewayProcess {
+    child: Child,
+    folder: TempDir,
+    events: Arc<Mutex<Vec<String>>>,
+    accesses: Arc<Mutex<Vec<String>>>,
+}
+
+impl GatewayProcess {
+    /// Starts it without waiting for anything.
+    pub(crate) fn spawn(config: &Config) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("gateway.toml"), config.text()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
+        command.arg("run").arg("--config").arg(folder.path().join("gateway.toml")).env("RUST_LOG", "info");
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let events = lines(child.stderr.take().unwrap());
+        let accesses = lines(child.stdout.take().unwrap());
+        Self { child, folder, events, accesses }
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) fn start(config: &Config) -> Self {
+        let gateway = Self::spawn(config);
+        gateway.listening(1);
+        gateway
+    }
+
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.folder.path().join("gateway.toml")
+    }
+
+    /// Waits for an event line and returns it.
+    #[track_caller]
+    pub(crate) fn event(&self, text: &str) -> String {
+        let find = || self.events().into_iter().find(|line| line.contains(text));
+        eventually(&format!("a log line with {text:?}"), || find().is_some());
+        find().unwrap()
+    }
+
+    pub(crate) fn events(&self) -> Vec<String> {
+        self.events.lock().unwrap().clone()
+    }
+
+    pub(crate) fn accesses(&self) -> Vec<String> {
+        self.accesses.lock().unwrap().clone()
+    }
+
+    /// Where it listens for TLS, once it has said so so many times.
+    #[track_caller]
+    pub(crate) fn listening(&self, count: usize) -> Vec<SocketAddr> {
+        let said = || {
+            let lines = self.events().into_iter().filter(|l| l.contains(" listening ") && l.contains("kind=Https"));
+            lines.map(|line| address(&line)).collect::<Vec<_>>()
+        };
+        eventually("the process listens", || said().len() >= count);
+        said()
+    }
+
+    pub(crate) fn dial(&self) -> Dial {
+        Dial::new(self.listening(1)[0], trusted(self.folder.path()))
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Writes another configuration and has it taken up.
+    pub(crate) fn hang_up(&self, text: &str) {
+        std::fs::write(self.config_path(), text).unwrap();
+        self.signal(Signal::HUP);
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        eventually("the process has ended", || self.child.try_wait().unwrap().is_some());
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for GatewayProcess {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(from: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+    let all = Arc::new(Mutex::new(Vec::new()));
+    let shared = Arc::clone(&all);
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            shared.lock().unwrap().push(line);
+        }
+    });
+    all
+}
+
+fn address(line: &str) -> SocketAddr {
+    let value = line.split_once("address=").unwrap().1;
+    value.split(' ').next().unwrap().parse().unwrap()
+}

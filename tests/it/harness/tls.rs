@@ -1,0 +1,209 @@
+//! A TLS connection that one thread may read while another writes.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use rustls::client::Resumption;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+use socket2::{Domain, Socket, Type};
+
+use super::h1::Client;
+use super::{DEADLINE, h2};
+
+/// How a client comes in.
+#[derive(Clone, Debug)]
+pub(crate) struct Dial {
+    pub(crate) addr: SocketAddr,
+    roots: RootCertStore,
+    name: String,
+    source: Option<IpAddr>,
+    versions: Vec<&'static SupportedProtocolVersion>,
+    resumption: Resumption,
+}
+
+impl Dial {
+    pub(crate) fn new(addr: SocketAddr, roots: RootCertStore) -> Self {
+        let versions = rustls::ALL_VERSIONS.to_vec();
+        Self { addr, roots, name: "localhost".to_owned(), source: None, versions, resumption: Resumption::disabled() }
+    }
+
+    /// By another TLS name; an address is not sent as one.
+    pub(crate) fn name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// From another address of this machine.
+    pub(crate) fn from(mut self, source: &str) -> Self {
+        self.source = Some(source.parse().unwrap());
+        self
+    }
+
+    /// With these TLS versions only.
+    pub(crate) fn versions(mut self, versions: &[&'static SupportedProtocolVersion]) -> Self {
+        self.versions = versions.to_vec();
+        self
+    }
+
+    /// With sessions remembered here.
+    pub(crate) fn remember(mut self) -> Self {
+        self.resumption = Resumption::in_memory_sessions(8);
+        self
+    }
+
+    pub(crate) fn tcp(&self) -> TcpStream {
+        let socket = Socket::new(Domain::for_address(self.addr), Type::STREAM, None).unwrap();
+        if let Some(source) = self.source {
+            socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
+        }
+        socket.connect(&self.addr.into()).unwrap();
+        let tcp = TcpStream::from(socket);
+        tcp.set_nodelay(true).unwrap();
+        tcp.set_read_timeout(Some(DEADLINE)).unwrap();
+        tcp.set_write_timeout(Some(DEADLINE)).unwrap();
+        tcp
+    }
+
+    pub(crate) fn server_name(&self) -> ServerName<'static> {
+        ServerName::try_from(self.name.clone()).unwrap()
+    }
+
+    pub(crate) fn config(&self, alpn: &[&str]) -> Arc<ClientConfig> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let builder = builder.with_protocol_versions(&self.versions).unwrap();
+        let mut config = builder.with_root_certificates(self.roots.clone()).with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config.resumption = self.resumption.clone();
+        Arc::new(config)
+    }
+
+    /// Shakes hands.
+    pub(crate) fn tls(&self, alpn: &[&str]) -> io::Result<TlsStream> {
+        self.tls_over(self.tcp(), self.config(alpn))
+    }
+
+    /// Shakes hands over a connection that is there already, with a configuration that may be used again.
+    pub(crate) fn tls_over(&self, tcp: TcpStream, config: Arc<ClientConfig>) -> io::Result<TlsStream> {
+        TlsStream::open(tcp, ClientConnection::new(config, self.server_name()).unwrap())
+    }
+
+    /// An HTTP/1.1 client.
+    pub(crate) fn h1(&self) -> Client {
+        Client::new(self.tls(&["http/1.1"]).unwrap())
+    }
+
+    /// An HTTP/2 client.
+    pub(crate) fn h2(&self) -> h2::Client {
+        h2::Client::open(self)
+    }
+}
+
+/// The connection. Clones are the same one.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsStream(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    tcp: TcpStream,
+    session: Mutex<ClientConnection>,
+    /// Decrypted and not yet read: the session itself takes no more than a record.
+    plain: Mutex<VecDeque<u8>>,
+    /// Held from encryption until the last byte is written: records must not overtake each other.
+    writing: Mutex<()>,
+}
+
+impl TlsStream {
+    fn open(mut tcp: TcpStream, mut session: ClientConnection) -> io::Result<Self> {
+        while session.is_handshaking() {
+            session.complete_io(&mut tcp)?;
+        }
+        Ok(Self(Arc::new(Inner {
+            tcp,
+            session: Mutex::new(session),
+            plain: Mutex::default(),
+            writing: Mutex::new(()),
+        })))
+    }
+
+    /// The raw socket below.
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        &self.0.tcp
+    }
+
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&ClientConnection) -> T) -> T {
+        look(&self.0.session.lock().unwrap())
+    }
+
+    /// Says that nothing more will come, and still listens.
+    pub(crate) fn end_writing(&self) -> io::Result<()> {
+        let _writing = self.0.writing.lock().unwrap();
+        self.0.session.lock().unwrap().send_close_notify();
+        self.write_out()?;
+        self.0.tcp.shutdown(Shutdown::Write)
+    }
+
+    /// Vanishes with a reset.
+    pub(crate) fn reset(self) {
+        socket2::SockRef::from(&self.0.tcp).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    }
+
+    fn write_out(&self) -> io::Result<()> {
+        let mut out = Vec::new();
+        let mut session = self.0.session.lock().unwrap();
+        while session.wants_write() {
+            session.write_tls(&mut out)?;
+        }
+        drop(session);
+        (&self.0.tcp).write_all(&out)
+    }
+
+    fn take_in(&self, mut bytes: &[u8]) -> io::Result<()> {
+        let mut session = self.0.session.lock().unwrap();
+        loop {
+            session.read_tls(&mut bytes)?;
+            let state = session.process_new_packets().map_err(io::Error::other)?;
+            let mut plain = vec![0; state.plaintext_bytes_to_read()];
+            session.reader().read_exact(&mut plain)?;
+            self.0.plain.lock().unwrap().extend(plain);
+            if bytes.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Read for TlsStream {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let n = self.0.plain.lock().unwrap().read(out)?;
+            if n > 0 {
+                return Ok(n);
+            }
+            // Nothing is left in there but the way it ended.
+            match self.0.session.lock().unwrap().reader().read(out) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+            let mut bytes = [0; 32 * 1024];
+            let n = (&self.0.tcp).read(&mut bytes)?;
+            self.take_in(&bytes[..n])?;
+        }
+    }
+}
+
+impl Write for TlsStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _writing = self.0.writing.lock().unwrap();
+        let n = self.0.session.lock().unwrap().writer().write(bytes)?;
+        self.write_out()?;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,139 @@
+//! Arrows between modules point downward only. Whoever adds one says so here, where it is seen.
+
+use std::path::Path;
+
+/// What everybody may use, and what uses nothing but itself.
+const VOCABULARY: &[&str] = &["addr", "host", "limits", "registry", "slot", "socket", "tick"];
+
+/// What each module may use beside itself and the vocabulary.
+const MAP: &[(&str, &[&str])] = &[
+    ("addr", &[]),
+    ("host", &[]),
+    ("limits", &[]),
+    ("registry", &[]),
+    ("slot", &[]),
+    ("socket", &[]),
+    ("tick", &[]),
+    ("telemetry", &[]),
+    ("listen", &["telemetry"]),
+    ("tls", &["telemetry"]),
+    ("policy", &["telemetry"]),
+    ("route", &["telemetry", "policy"]),
+    ("proxy", &["telemetry", "policy", "route"]),
+    ("serve", &["telemetry", "tls", "policy", "route", "proxy"]),
+    // Only looks; its accept loop is the one of `listen`.
+    ("status", &["telemetry", "listen", "tls", "route", "serve"]),
+    // Specification types only: what `[listen]`, `[log]`, `[tls]`, `[policies]` and `[[routes]]` become.
+    ("config", &["telemetry", "listen", "tls", "policy", "route"]),
+    ("check", &["config", "tls", "route", "proxy"]),
+    ("gateway", &["telemetry", "listen", "tls", "policy", "route", "proxy", "serve", "status", "config"]),
+    ("lib", &[]),
+    // The command: `main.rs` and what stands beside it.
+    ("main", &["telemetry", "proxy", "config", "check", "gateway"]),
+    ("run", &["telemetry", "proxy", "config", "gateway"]),
+];
+
+/// One use of a module by another.
+struct Edge {
+    from: String,
+    to: String,
+    place: String,
+}
+
+#[test]
+fn modules_use_only_what_lies_below_them() {
+    let edges = edges();
+    assert!(edges.len() > 100, "only {} edges were found: the sources are not read rightly", edges.len());
+    let forbidden: Vec<String> = edges.iter().filter(|edge| !is_allowed(edge)).map(sentence).collect();
+    assert!(forbidden.is_empty(), "\n{}\n", forbidden.join("\n"));
+}
+
+#[test]
+fn the_map_has_every_module_and_no_circle() {
+    let modules = modules();
+    for module in &modules {
+        assert!(MAP.iter().any(|(name, _)| name == module), "src/{module} is not on the map in {}.", file!());
+    }
+    for (at, (name, uses)) in MAP.iter().enumerate() {
+        assert!(modules.iter().any(|module| module == name), "the map names {name}, which is not there.");
+        let above = uses.iter().find(|used| !MAP[..at].iter().any(|(below, _)| below == *used));
+        assert_eq!(above, None, "{name} uses what the map has above it.");
+    }
+}
+
+fn is_allowed(edge: &Edge) -> bool {
+    let to = edge.to.as_str();
+    let uses = MAP.iter().find(|(name, _)| *name == edge.from).map(|(_, uses)| *uses);
+    edge.from == to || VOCABULARY.contains(&to) || uses.is_some_and(|uses| uses.contains(&to))
+}
+
+fn sentence(edge: &Edge) -> String {
+    let Edge { from, to, place } = edge;
+    format!("{place}: {from} must not use {to}; see the map in {}.", file!())
+}
+
+/// Every `crate::name`, and every `ianitor::name` of the command, outside of comments.
+fn edges() -> Vec<Edge> {
+    let (mut edges, modules) = (Vec::new(), modules());
+    for (path, text) in sources() {
+        let from = module(&path);
+        for (at, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for to in names_after(code, "crate::").into_iter().chain(names_after(code, "ianitor::")) {
+                // Of the command, `crate` is the command itself.
+                if modules.contains(&to) {
+                    edges.push(Edge { from: from.clone(), to, place: format!("{path}:{}", at + 1) });
+                }
+            }
+        }
+    }
+    edges
+}
+
+/// The names that follow a path's beginning, also those in braces: `crate::{a, b::c}`.
+fn names_after(code: &str, beginning: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for (at, _) in code.match_indices(beginning) {
+        let rest = &code[at + beginning.len()..];
+        match rest.strip_prefix('{') {
+            Some(list) => names.extend(list.split(',').map(first_name)),
+            None => names.push(first_name(rest)),
+        }
+    }
+    names
+}
+
+fn first_name(text: &str) -> String {
+    text.trim_start().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect()
+}
+
+fn modules() -> Vec<String> {
+    let mut modules: Vec<String> = sources().iter().map(|(path, _)| module(path)).collect();
+    modules.sort();
+    modules.dedup();
+    modules
+}
+
+/// The first part of a path below `src`, without its ending.
+fn module(path: &str) -> String {
+    let below = path.strip_prefix("src/").unwrap();
+    below.split(['/', '.']).next().unwrap().to_owned()
+}
+
+fn sources() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    gather(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "src", &mut found);
+    found
+}
+
+fn gather(folder: &Path, name: &str, found: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = format!("{name}/{}", path.file_name().unwrap().to_str().unwrap());
+        if path.is_dir() {
+            gather(&path, &name, found);
+        } else if name.ends_with(".rs") {
+            found.push((name, std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Every limit has a clear answer, and what it took is given back.
+
+use std::io::Write as _;
+
+use crate::harness::h1::is_end;
+use crate::harness::{Config, TestGateway, Upstream, eventually, h2};
+
+fn world(limits: &str) -> (Upstream, TestGateway) {
+    let upstream = Upstream::ok();
+    let gateway = TestGateway::start(&Config::to(&upstream).limits(limits));
+    (upstream, gateway)
+}
+
+#[test]
+fn a_body_may_be_as_large_as_the_limit_and_no_larger() {
+    let (upstream, gateway) = world("body = 1000");
+    assert_eq!(gateway.client().post("/", &[b'x'; 1000]).status(), 200);
+    assert_eq!(gateway.dial().h2().send(h2::post("/"), &[b'x'; 1000]).status, 200);
+    assert_eq!(upstream.requests().len(), 2);
+
+    let mut client = gateway.client();
+    assert_eq!(client.post("/", &[b'x'; 1001]).status(), 413);
+    client.is_closed();
+    let answer = gateway.dial().h2().try_send(h2::post("/"), &[b'x'; 1001]);
+    assert!(answer.as_ref().map_or_else(|error| error.is_reset(), |answer| answer.status == 413), "{answer:?}");
+    gateway.is_left_by_all();
+    assert_eq!(upstream.requests().len(), 2);
+}
+
+#[test]
+fn a_body_of_unknown_length_is_stopped_at_the_limit() {
+    let (upstream, gateway) = world("body = 1000");
+    let mut client = gateway.client();
+    client.send("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send(format!("3e9\r\n{}\r\n0\r\n\r\n", "x".repeat(1001)));
+    match client.try_answer() {
+        Ok(answer) => assert_eq!(answer.status(), 413),
+        Err(error) => assert!(is_end(&error), "{error:?}"),
+    }
+    drop(client);
+    gateway.is_left_by_all();
+    upstream.is_left_by_all();
+    assert!(upstream.requests().is_empty());
+}
+
+#[test]
+fn the_refusal_reaches_a_client_that_is_still_sending() {
+    let (upstream, gateway) = world("body = 1000");
+    let mut client = gateway.client();
+    client.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n");
+    // More than any socket takes without a reader.
+    let mut sender = client.wire.stream.clone();
+    let sending = std::thread::spawn(move || {
+        let piece = [b'x'; 64 * 1024];
+        (0..150).take_while(|_| sender.write_all(&piece).is_ok()).count()
+    });
+    assert_eq!(client.answer().status(), 413);
+    drop(client);
+    sending.join().unwrap();
+    gateway.is_left_by_all();
+    assert!(upstream.heads().is_empty());
+}
+
+#[test]
+fn a_route_may_have_a_body_limit_of_its_own() {
+    let upstream = Upstream::ok();
+    let config = Config::new().limits("body = 10").upstream("app", &upstream.url()).route("/small", "app").route_with(
+        "/large",
+        "app",
+        "policy = \"open\"\nbody = \"2MiB\"",
+    );
+    let gateway = TestGateway::start(&config);
+    assert_eq!(gateway.client().post("/small", &[b'x'; 11]).status(), 413);
+    assert_eq!(gateway.client().post("/large", &[b'x'; 2 << 20]).status(), 200);
+    assert_eq!(upstream.only_request().body.len(), 2 << 20);
+}
+
+#[test]
+fn a_long_target_is_414() {
+    let (upstream, gateway) = world("");
+    let target = |len: usize| format!("/{}", "x".repeat(len - 1));
+    assert_eq!(gateway.client().get(&target(8 * 1024)).status(), 200);
+    assert_eq!(gateway.client().get(&target(8 * 1024 + 1)).status(), 414);
+    assert_eq!(gateway.dial().h2().get(&target(8 * 1024 + 1)).status, 414);
+    // Longer than any head: which of the two is said does not matter.
+    assert!([414, 431].contains(&gateway.client().get(&target(70_000)).status()));
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
+fn a_large_head_is_431() {
+    let (upstream, gateway) = world("");
+    let ask = |headers: String| gateway.client().ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"));
+    assert_eq!(ask(format!("X: {}\r\n", "x".repeat(20_000))).status(), 200);
+    assert_eq!(ask(format!("X: {}\r\n", "x".repeat(300_000))).status(), 431);
+    assert_eq!(ask("X: y\r\n".repeat(500)).status(), 431);
+    let mut request = h2::get("/");
+    request.headers_mut().insert("x", "x".repeat(100_000).parse().unwrap());
+    let answer = gateway.dial().h2().try_send(request, b"");
+    assert!(answer.as_ref().map_or(true, |answer| answer.status == 431), "{answer:?}");
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
+fn a_client_over_its_rate_is_told_when_to_come_again() {
+    let (upstream, gateway) = world("requests_per_client = \"5/h\"\nexempt = []");
+    let mut client = gateway.client();
+    for _ in 0..5 {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    let refused = client.get("/");
+    assert_eq!(refused.status(), 429);
+    let wait: u64 = refused.head.get("retry-after").unwrap().parse().unwrap();
+    assert!((1..=720).contains(&wait), "{wait}");
+    // Neither another connection nor another protocol forgives, and nobody else pays.
+    let refused = gateway.dial().h2().get("/");
+    assert_eq!((refused.status, refused.headers.contains_key("retry-after")), (429, true));
+    assert_eq!(gateway.client().get("/").status(), 429);
+    assert_eq!(gateway.dial().from("127.0.0.2").h1().get("/").status(), 200);
+    assert_eq!(upstream.requests().len(), 6);
+}
+
+#[test]
+fn the_exempt_have_no_rate() {
+    let (upstream, gateway) = world("requests_per_client = \"1/h\"\nconnections_per_client = 1");
+    let mut clients = [gateway.client(), gateway.client()];
+    for _ in 0..5 {
+        assert!(clients.iter_mut().all(|client| client.get("/").status() == 200));
+    }
+    assert_eq!(upstream.requests().len(), 10);
+}
+
+#[test]
+fn connections_of_one_client_are_limited_and_given_back() {
+    let (_upstream, gateway) = world("connections_per_client = 2\nexempt = []");
+    let mut held = [gateway.client(), gateway.client()];
+    held.iter_mut().for_each(|client| assert_eq!(client.get("/").status(), 200));
+    gateway.dial().tls(&[]).expect_err("one too many");
+    assert_eq!(gateway.dial().from("127.0.0.2").h1().get("/").status(), 200);
+    drop(held);
+    gateway.is_left_by_all();
+    assert_eq!(gateway.client().get("/").status(), 200);
+}
+
+#[test]
+fn connections_in_total_are_limited_and_given_back() {
+    let (_upstream, gateway) = world("connections = 2");
+    let mut held = [gateway.client(), gateway.dial().from("127.0.0.2").h1()];
+    held.iter_mut().for_each(|client| assert_eq!(client.get("/").status(), 200));
+    gateway.dial().from("127.0.0.3").tls(&[]).expect_err("one too many");
+    drop(held);
+    gateway.is_left_by_all();
+    assert_eq!(gateway.client().get("/").status(), 200);
+}
+
+#[test]
+fn a_head_that_takes_too_long_is_408() {
+    let (upstream, gateway) = world("header_timeout = \"2s\"");
+    let mut client = gateway.client();
+    client.send("GET / HTTP/1.1\r\nHost: local");
+    assert_eq!(client.answer().status(), 408);
+    client.is_closed();
+    // Also the second head of a connection, and one that comes byte by byte.
+    let mut client = gateway.client();
+    assert_eq!(client.get("/").status(), 200);
+    let mut slow = client.wire.stream.clone();
+    let dripping = std::thread::spawn(move || {
+        let mut drip = |byte: &u8| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            slow.write_all(&[*byte]).is_ok()
+        };
+        // Many enough to outlast the limit, were it counted anew with each.
+        b"GET / HTTP/1.1\r\n".iter().chain([b'X'; 400].iter()).take_while(|byte| drip(byte)).count()
+    });
+    assert_eq!(client.answer().status(), 408);
+    client.is_closed();
+    drop(client);
+    dripping.join().unwrap();
+    gateway.is_left_by_all();
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
+fn a_handshake_that_takes_too_long_is_closed() {
+    let (_upstream, gateway) = world("header_timeout = \"2s\"");
+    let silent = gateway.dial().tcp();
+    let mut half = gateway.dial().tcp();
+    half.write_all(&[0x16, 3, 1, 2, 0, 1]).unwrap();
+    eventually("both are counted", || gateway.running().connections() == 2);
+    gateway.is_left_by_all();
+    for mut tcp in [silent, half] {
+        let ended = std::io::copy(&mut tcp, &mut std::io::sink());
+        assert!(ended.as_ref().map_or_else(is_end, |_| true), "{ended:?}");
+    }
+}
+
+#[test]
+fn an_idle_connection_is_closed() {
+    let (_upstream, gateway) = world("idle_timeout = \"3s\"");
+    let mut fresh = gateway.client();
+    let mut used = gateway.client();
+    assert_eq!(used.get("/").status(), 200);
+    let mut h2 = gateway.dial().h2();
+    assert_eq!(h2.get("/").status, 200);
+    fresh.is_closed();
+    used.is_closed();
+    h2.until_closed();
+    gateway.is_left_by_all();
+}

@@ -1,0 +1,26 @@
+//! The gateway's stories: each module is one, each test is named after the rule that it guards.
+#![expect(clippy::unwrap_used, reason = "all of this is a test")]
+
+mod harness;
+
+mod access_log;
+mod bypass;
+mod drain;
+mod edge;
+mod h2_websockets;
+mod headers;
+mod import_map;
+mod limits;
+mod pipelining;
+mod redirect;
+mod reload;
+mod reload_under_load;
+mod servers;
+mod smuggling;
+mod smuggling_answers;
+mod streaming;
+mod tls;
+mod tunnels;
+mod tunnels_closed;
+mod upstreams;
+mod websocket;
