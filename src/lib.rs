@@ -52,6 +52,9 @@ pub mod route;
 // Walk with them.
 pub mod proxy;
 
+// What is to be seen of all that.
+pub mod status;
+
 // The edges.
 pub mod check;
 pub mod config;

@@ -19,6 +19,8 @@ pub struct ListenSpec {
     pub https: Vec<ListenAddr>,
     /// Plain listeners, which redirect.
     pub http: Vec<ListenAddr>,
+    /// Where health, metrics and the status page are shown, in plain HTTP.
+    pub status: Option<ListenAddr>,
     /// The port that redirects name, where it differs from the first TLS listener's: behind a port mapping.
     pub public_port: Option<u16>,
     /// Worker threads; 0 is one per core.
@@ -57,11 +59,7 @@ impl Listener {
     /// The address and the likely cause.
     pub fn bind(kind: Kind, addr: ListenAddr, workers: usize, own: &[ListenAddr]) -> Result<Self, BindError> {
         let failed = |source| BindError { addr, source };
-        let wanted = usable(addr);
-        if wanted.port() != 0 && !own.iter().any(|other| other.overlaps(ListenAddr(wanted))) {
-            drop(socket(wanted, false).map_err(failed)?);
-        }
-        let first = socket(wanted, true).map_err(failed)?;
+        let first = bind_one(addr, own)?;
         let bound = first.local_addr().map_err(failed)?;
         let mut sockets = vec![first];
         while sockets.len() < workers {
@@ -69,6 +67,19 @@ impl Listener {
         }
         Ok(Self { kind, addr, bound, sockets })
     }
+}
+
+/// Binds an address once, under the rules of [`Listener::bind`].
+///
+/// # Errors
+/// The address and the likely cause.
+pub fn bind_one(addr: ListenAddr, own: &[ListenAddr]) -> Result<StdListener, BindError> {
+    let failed = |source| BindError { addr, source };
+    let wanted = usable(addr);
+    if wanted.port() != 0 && !own.iter().any(|other| other.overlaps(ListenAddr(wanted))) {
+        drop(socket(wanted, false).map_err(failed)?);
+    }
+    socket(wanted, true).map_err(failed)
 }
 
 /// A machine without IPv6 still has IPv4 to offer for `[::]`.

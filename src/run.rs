@@ -106,7 +106,10 @@ async fn reload(running: &mut Running, path: &Path) {
             warn(&loaded.warnings);
             running.reload(loaded.config).await.map_err(|error| Chain(&error).to_string())
         }
-        Err(failure) => Err(Chain(&failure).to_string()),
+        Err(failure) => {
+            running.note_failed_reload();
+            Err(Chain(&failure).to_string())
+        }
     };
     match result {
         Ok(()) => tracing::info!(config = %path.display(), "reloaded"),

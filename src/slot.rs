@@ -258,6 +258,16 @@ pub enum Full {
     Client,
 }
 
+impl Full {
+    /// The key of the limit in `[limits]`.
+    pub fn limit(self) -> &'static str {
+        match self {
+            Self::Gateway => "connections",
+            Self::Client => "connections_per_client",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

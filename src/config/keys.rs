@@ -17,7 +17,7 @@ pub(super) static ROOT: Keys = Keys {
 };
 pub(super) static LISTEN: Keys = Keys {
     table: "[listen]",
-    names: &["https", "http", "public_port", "workers", "h2_websockets", "proxy_protocol", "trusted_proxies"],
+    names: &["https", "http", "status", "public_port", "workers", "h2_websockets", "proxy_protocol", "trusted_proxies"],
 };
 pub(super) static LOG: Keys = Keys { table: "[log]", names: &["format", "access"] };
 pub(super) static LIMITS: Keys = Keys {
@@ -55,7 +55,6 @@ pub(super) static ALL: [&Keys; 10] =
 #[rustfmt::skip]
 const LATER: &[&str] = &[
     "acme", "deploy", "issuers", "turn",
-    "status",
     "secret_file", "token_auth_secret_file",
     "claims", "satisfy", "on_expiry", "expiry_grace", "messages", "rules",
     "files", "redirect", "headers", "host_header", "timeouts", "cors", "forward_token", "after_sign_in",

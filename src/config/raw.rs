@@ -53,6 +53,7 @@ const NO_ROUTES: &str = "there is none, so every request would get 404; write a 
 pub(super) struct RawListen {
     pub(super) https: Vec<Placed<ListenAddr>>,
     pub(super) http: Vec<Placed<ListenAddr>>,
+    pub(super) status: Option<Placed<ListenAddr>>,
     pub(super) public_port: Option<u16>,
     pub(super) workers: usize,
     pub(super) h2_websockets: bool,
@@ -74,6 +75,7 @@ impl Section for RawListen {
         Self {
             https: right(https),
             http: right(table.plain("http")),
+            status: table.get("status"),
             public_port: table.plain("public_port").map(|Port(port)| port),
             workers: table.plain("workers").map_or(0, |Workers(workers)| workers),
             h2_websockets: table.plain("h2_websockets").unwrap_or(true),

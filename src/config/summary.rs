@@ -30,7 +30,13 @@ fn listeners(config: &Config) -> Vec<Row> {
         let to = redirect_port.map_or(String::new(), |port| format!("redirects to https, port {port}"));
         vec!["http".to_owned(), addr.to_string(), to]
     };
-    config.listen.https.iter().map(https).chain(config.listen.http.iter().map(http)).collect()
+    let status = |addr: &ListenAddr| {
+        let what = "plain HTTP: /metrics, /healthz, /readyz and a page".to_owned();
+        vec!["status".to_owned(), addr.to_string(), what]
+    };
+    let listen = &config.listen;
+    let doors = listen.https.iter().map(https).chain(listen.http.iter().map(http));
+    doors.chain(listen.status.iter().map(status)).collect()
 }
 
 fn passthrough(entry: &Passthrough) -> Row {

@@ -5,7 +5,7 @@ mod watch;
 mod worker;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,11 +16,14 @@ use tracing_appender::non_blocking::NonBlocking;
 use crate::addr::ListenAddr;
 use crate::config::Config;
 use crate::limits::Limits;
-use crate::listen::{BindError, Kind, ListenSpec, Listener};
+use crate::listen::{self, BindError, Kind, ListenSpec, Listener};
 use crate::proxy::body::Chain;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::serve::snapshot::Snapshot;
 use crate::slot::{Slots, Sockets};
+use crate::status;
+use crate::status::board::Board;
+use crate::telemetry::metrics::WorkerMetrics;
 use crate::tls::{self, CertTable, LoadError, Mode, Tickets};
 use watch::Watch;
 use worker::{Command, Handle, ListenerKey, Setup, Share};
@@ -38,6 +41,7 @@ const DRAIN_LOOK: Duration = Duration::from_millis(50);
 pub struct Gateway {
     snapshot: Arc<Snapshot>,
     listeners: Vec<Listener>,
+    status: Option<(ListenAddr, StdListener)>,
     workers: usize,
     tickets: Tickets,
     config: Config,
@@ -59,41 +63,55 @@ impl Gateway {
                 Err(error) => errors.push(error.into()),
             }
         }
+        let mut bind_status = |addr| match listen::bind_one(addr, &[]) {
+            Ok(socket) => Some((addr, socket)),
+            Err(error) => {
+                errors.push(error.into());
+                None
+            }
+        };
+        let status = config.listen.status.and_then(&mut bind_status);
         let bound: Vec<Open> = listeners.iter().map(Open::from).collect();
         // Looked at before they are read: what changes in between is seen as a change.
         let watch = Watch::new(&config);
         let snapshot = snapshot(&config, &tickets, &bound).map_err(|error| errors.push(error)).ok();
         let Some(snapshot) = snapshot.filter(|_| errors.is_empty()) else { return Err(StartError::Several(errors)) };
         let snapshot = Arc::new(snapshot);
-        Ok(Self { snapshot, listeners, workers, tickets, config, watch })
+        Ok(Self { snapshot, listeners, status, workers, tickets, config, watch })
     }
 
     /// Opens the doors. Access lines go to `access`, where one is given.
     ///
     /// # Errors
-    /// When a thread cannot be started.
+    /// When a thread cannot be started, or when there is a status listener and no runtime that it could run on.
     pub fn start(self, access: Option<NonBlocking>) -> io::Result<Running> {
         let slots = Slots::new();
         let sockets = Sockets::new(self.snapshot.upstream_sockets);
         let (ended, worker_ended) = mpsc::channel(1);
         let open: Vec<Open> = self.listeners.iter().map(Open::from).collect();
         let shares = deal(self.listeners, self.workers);
+        let metrics: Vec<_> = (0..self.workers).map(|_| WorkerMetrics::new()).collect();
+        let board = Board::new(metrics.clone(), Arc::clone(&slots), Arc::clone(&self.snapshot));
+        let status = self.status.map(|(addr, socket)| status::Server::start(addr, socket, Arc::clone(&board)));
+        let status = status.transpose()?;
         let mut workers = Vec::new();
-        for (number, shares) in shares.into_iter().enumerate() {
+        for ((number, shares), metrics) in shares.into_iter().enumerate().zip(metrics) {
             let setup = Setup {
                 snapshot: Arc::clone(&self.snapshot),
                 shares,
                 slots: Arc::clone(&slots),
                 sockets: Arc::clone(&sockets),
                 access: access.clone(),
+                metrics,
             };
             workers.push(worker::spawn(number, setup, ended.clone())?);
         }
         for listener in &open {
             tracing::info!(address = %listener.bound, kind = %listener.key.0, "listening");
         }
+        log_status("listening", status.as_ref());
         let Self { tickets, config, watch, .. } = self;
-        Ok(Running { workers, open, slots, sockets, tickets, config, watch, worker_ended })
+        Ok(Running { workers, open, status, board, slots, sockets, tickets, config, watch, worker_ended })
     }
 }
 
@@ -102,6 +120,8 @@ impl Gateway {
 pub struct Running {
     workers: Vec<Handle>,
     open: Vec<Open>,
+    status: Option<status::Server>,
+    board: Arc<Board>,
     slots: Arc<Slots>,
     sockets: Arc<Sockets>,
     tickets: Tickets,
@@ -129,6 +149,11 @@ impl Running {
         self.open.iter().filter(move |open| open.key.0 == kind).map(|open| open.bound)
     }
 
+    /// Where health, metrics and the status page are.
+    pub fn status_address(&self) -> Option<SocketAddr> {
+        self.status.as_ref().map(status::Server::bound)
+    }
+
     /// Client connections that are open, tunnels included.
     pub fn connections(&self) -> usize {
         self.slots.open()
@@ -139,11 +164,25 @@ impl Running {
     /// # Errors
     /// What could not be read, made or bound.
     pub async fn reload(&mut self, config: Config) -> Result<(), StartError> {
+        let result = self.take_up(config).await;
+        self.board.reloaded(result.is_ok());
+        result
+    }
+
+    /// There was to be a reload, and the configuration was not even one.
+    pub fn note_failed_reload(&self) {
+        self.board.reloaded(false);
+    }
+
+    async fn take_up(&mut self, config: Config) -> Result<(), StartError> {
         let wanted = keys(&config.listen);
         if worker_count(&config.listen) != self.workers.len() {
             tracing::warn!(running = self.workers.len(), "listen.workers changes only with a restart");
         }
-        let own: Vec<ListenAddr> = self.open.iter().map(|open| ListenAddr(open.bound)).collect();
+        let own: Vec<ListenAddr> =
+            self.open.iter().map(|open| open.bound).chain(self.status_address()).map(ListenAddr).collect();
+        let keeps_status = config.listen.status == self.status.as_ref().map(status::Server::addr);
+        let status = if keeps_status { None } else { open_status(config.listen.status, &own, &self.board)? };
         let mut fresh = Vec::new();
         for key in wanted.iter().filter(|key| !self.open.iter().any(|open| open.key == **key)) {
             fresh.push(Listener::bind(key.0, key.1, self.workers.len(), &own)?);
@@ -157,6 +196,12 @@ impl Running {
         let snapshot = Arc::new(snapshot(&config, &self.tickets, &open)?);
         self.sockets.allow(snapshot.upstream_sockets);
         self.publish(&snapshot, fresh, &wanted).await;
+        self.board.set_snapshot(snapshot);
+        if !keeps_status {
+            log_status("no longer listening", self.status.as_ref());
+            log_status("listening", status.as_ref());
+            self.status = status;
+        }
         for listener in open.iter().filter(|o| !self.open.iter().any(|old| old.key == o.key)) {
             tracing::info!(address = %listener.bound, kind = %listener.key.0, "listening");
         }
@@ -209,6 +254,7 @@ impl Running {
     /// Accepts nothing more, lets requests end and tunnels go on until `limits.drain` is over, then closes what is left.
     /// Returns how many connections had to be cut without having answered a close frame.
     pub async fn drain(&self) -> usize {
+        self.board.set_draining();
         self.tell_all(|| Command::Drain);
         let end = Instant::now() + self.config.limits.drain;
         if self.wait_empty(end).await > 0 {
@@ -242,6 +288,22 @@ impl Running {
             // A worker that has ended has nothing left to be told.
             let _ = worker.commands.send(command());
         }
+    }
+}
+
+fn open_status(
+    addr: Option<ListenAddr>,
+    own: &[ListenAddr],
+    board: &Arc<Board>,
+) -> Result<Option<status::Server>, StartError> {
+    let Some(addr) = addr else { return Ok(None) };
+    let socket = listen::bind_one(addr, own)?;
+    status::Server::start(addr, socket, Arc::clone(board)).map(Some).map_err(StartError::Status)
+}
+
+fn log_status(what: &str, server: Option<&status::Server>) {
+    if let Some(server) = server {
+        tracing::info!(address = %server.bound(), kind = "Status", "{what}");
     }
 }
 
@@ -328,6 +390,9 @@ pub enum StartError {
     /// An address.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The status listener could not be taken up by the runtime.
+    #[error("the status listener could not be opened")]
+    Status(#[source] io::Error),
     /// The cryptographic library.
     #[error("the cryptographic library failed")]
     Crypto(#[source] rustls::Error),
@@ -344,7 +409,7 @@ impl StartError {
         match self {
             Self::Several(errors) => errors.iter().any(Self::is_config),
             Self::Certificates(_) => true,
-            Self::Bind(_) | Self::Crypto(_) => false,
+            Self::Bind(_) | Self::Status(_) | Self::Crypto(_) => false,
         }
     }
 }

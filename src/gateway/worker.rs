@@ -19,9 +19,11 @@ use crate::proxy::tunnel::CloseOrder;
 use crate::registry::Registry;
 use crate::serve::Worker;
 use crate::serve::conn::{self, Knock};
+use crate::serve::seat::Seat;
 use crate::serve::snapshot::{Local, Snapshot};
 use crate::slot::{Slots, Sockets};
 use crate::telemetry::access::{AccessSink, End};
+use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::{TICK, Ticks};
 
@@ -63,6 +65,7 @@ pub(super) struct Setup {
     pub(super) slots: Arc<Slots>,
     pub(super) sockets: Arc<Sockets>,
     pub(super) access: Option<NonBlocking>,
+    pub(super) metrics: Arc<WorkerMetrics>,
 }
 
 /// Starts a worker's thread. When it ends, for whatever reason, `ended` is dropped.
@@ -79,11 +82,12 @@ pub(super) fn spawn(number: usize, setup: Setup, ended: mpsc::Sender<()>) -> io:
     Ok(Handle { commands, thread })
 }
 
-async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
-    let worker = new_worker(setup.snapshot, setup.slots, setup.sockets, setup.access);
+async fn run(mut setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
+    let shares = std::mem::take(&mut setup.shares);
+    let worker = new_worker(setup);
     tokio::task::spawn_local(keep_time(Rc::clone(&worker)));
     let mut doors = Doors { worker: Rc::clone(&worker), open: HashMap::new() };
-    if let Err(error) = doors.open(setup.shares) {
+    if let Err(error) = doors.open(shares) {
         tracing::error!(%error, "a worker could not take up its listeners");
         return;
     }
@@ -107,21 +111,17 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
     worker.access.set_stopping();
 }
 
-fn new_worker(
-    snapshot: Arc<Snapshot>,
-    slots: Arc<Slots>,
-    sockets: Arc<Sockets>,
-    access: Option<NonBlocking>,
-) -> Rc<Worker> {
+fn new_worker(Setup { snapshot, slots, sockets, access, metrics, .. }: Setup) -> Rc<Worker> {
     let ticks = Ticks::new();
-    let access = AccessSink::new(access);
+    let access = AccessSink::new(access, Arc::clone(&metrics));
     access.configure(snapshot.log.format, snapshot.log.access);
     Rc::new(Worker {
-        local: RefCell::new(Local::new(snapshot, &ticks, &sockets, None)),
+        local: RefCell::new(Local::new(snapshot, &ticks, &sockets, &metrics, None)),
         ticks,
         connections: Registry::new(),
         tunnels: Registry::new(),
         access,
+        metrics,
         ids: RequestIds::new(),
         slots,
         sockets,
@@ -142,6 +142,7 @@ async fn keep_time(worker: Rc<Worker>) {
         let local = worker.local();
         worker.connections.each(|connection| connection.sweep(&local.snapshot.limits));
         local.sweep();
+        local.publish(&worker.metrics);
         worker.access.flush();
         worker.report();
     }
@@ -176,7 +177,7 @@ impl Doors {
         self.open(open)?;
         let worker = &self.worker;
         worker.access.configure(snapshot.log.format, snapshot.log.access);
-        let local = Local::new(snapshot, &worker.ticks, &worker.sockets, Some(&worker.local()));
+        let local = Local::new(snapshot, &worker.ticks, &worker.sockets, &worker.metrics, Some(&worker.local()));
         *worker.local.borrow_mut() = local;
         self.open.retain(|key, _| keep.contains(key));
         let local = worker.local();
@@ -199,7 +200,8 @@ fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<W
     };
     match slot {
         Ok(slot) => {
-            let knock = Knock { stream, peer, kind, port, slot, announced };
+            let seat = Seat::new(slot, kind, &worker.metrics);
+            let knock = Knock { stream, peer, kind, port, slot: seat, announced };
             tokio::task::spawn_local(conn::serve(knock, Rc::clone(worker)));
         }
         Err(full) => worker.refuse(peer, full),

@@ -139,7 +139,7 @@ impl Body for RequestBody {
                     headers::trailers_to_upstream(trailers);
                 }
                 let len = frame.data_ref().map_or(0, |data| data.remaining() as u64);
-                body.exchange.note(|line| line.received += len);
+                body.exchange.received(len);
                 match body.left.checked_sub(len) {
                     Some(left) => body.left = left,
                     None => return Poll::Ready(Some(Err(BodyFault::TooLarge))),
@@ -174,6 +174,13 @@ pub enum BodyFault {
     /// The client broke off, or its framing was wrong.
     #[error("the client's body broke off")]
     Client(#[source] hyper::Error),
+}
+
+impl BodyFault {
+    /// The fault of the client's body that made hyper give up a request: it comes back from there as the cause.
+    pub(super) fn behind(error: &hyper::Error) -> Option<&Self> {
+        error.source().and_then(|source| source.downcast_ref())
+    }
 }
 
 /// The body of an answer.
@@ -234,13 +241,10 @@ impl ResponseBody {
     fn note_sent(&self, frame: &Frame<Bytes>) {
         let Some(exchange) = &self.exchange else { return };
         let len = frame.data_ref().map_or(0, |data| data.remaining() as u64);
-        let done = self.is_end_stream();
-        exchange.note(|line| {
-            line.sent += len;
-            if done {
-                line.end = End::Done;
-            }
-        });
+        exchange.sent(len);
+        if self.is_end_stream() {
+            exchange.note(|line| line.end = End::Done);
+        }
     }
 }
 

@@ -168,8 +168,13 @@ impl Pool {
         &self.ticks
     }
 
+    /// How long ago something was learnt of the server, if ever, and whether that was that it takes no connections.
+    pub fn outcome(&self) -> (Option<Duration>, bool) {
+        self.health.outcome(&self.ticks)
+    }
+
     /// Requests and tunnels under way.
-    pub(super) fn busy(&self) -> usize {
+    pub fn busy(&self) -> usize {
         self.busy.get()
     }
 

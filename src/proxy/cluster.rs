@@ -10,10 +10,11 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
-use super::body::{Chain, RequestBody};
-use super::client::{Busy, Link, Pool, SendError, Unsent};
+use super::body::{BodyFault, Chain, RequestBody};
+use super::client::{Busy, Link, Pool, SendError, Sent, Unsent};
 use crate::addr::ClientAddr;
 use crate::route::upstream::{Balance, UpstreamSpec};
+use crate::telemetry::metrics::{UpstreamCounts, class_of};
 
 /// One worker's view of an upstream.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub struct Cluster {
     spec: Arc<UpstreamSpec>,
     pools: Box<[Rc<Pool>]>,
     turn: Cell<usize>,
+    counts: Arc<UpstreamCounts>,
 }
 
 /// The head of an answer, and what it came from.
@@ -28,8 +30,8 @@ pub(super) type Answered = (Response<Incoming>, Box<Link>, Busy);
 
 impl Cluster {
     /// The upstream's servers, each with its pool, in the same order.
-    pub fn new(spec: Arc<UpstreamSpec>, pools: Vec<Rc<Pool>>) -> Self {
-        Self { spec, pools: pools.into(), turn: Cell::new(0) }
+    pub fn new(spec: Arc<UpstreamSpec>, pools: Vec<Rc<Pool>>, counts: Arc<UpstreamCounts>) -> Self {
+        Self { spec, pools: pools.into(), turn: Cell::new(0), counts }
     }
 
     /// The upstream.
@@ -77,12 +79,25 @@ impl Cluster {
             // Nothing was learnt of the server.
             Err(Unsent { error: SendError::Full, .. }) => {}
             Ok(_) | Err(_) => {
-                if pool.health().succeeded() && self.pools.len() > 1 {
+                if pool.health().succeeded(pool.ticks()) && self.pools.len() > 1 {
                     tracing::info!(upstream = %self.spec.name, server = %pool.addr(), "a server takes connections again");
                 }
             }
         }
+        self.count(&sent);
         sent.map(|(response, link)| (response, link, busy))
+    }
+
+    fn count(&self, sent: &Sent) {
+        match sent {
+            Ok((response, _)) => self.counts.answers[class_of(response.status().as_u16())].one(),
+            // The gateway's own want is no failure of the upstream.
+            Err(Unsent { error: SendError::Full, .. }) => {}
+            Err(Unsent { error: SendError::Connect(_), .. }) => self.counts.unreachable.one(),
+            Err(Unsent { error: SendError::Late, .. }) => self.counts.late.one(),
+            Err(Unsent { error: SendError::Http(error), .. }) if BodyFault::behind(error).is_some() => {}
+            Err(Unsent { error: SendError::Http(_), .. }) => self.counts.broken.one(),
+        }
     }
 
     /// Servers that rest come last: if all do, one is asked all the same.
@@ -133,7 +148,7 @@ mod tests {
         let ticks = Ticks::new();
         let pool = |addr: &_| Pool::new(Connector::new(Clone::clone(addr), &spec.tls, None), &ticks, &Sockets::new(9));
         let pools = spec.servers.iter().map(pool).collect();
-        Cluster::new(Arc::new(spec), pools)
+        Cluster::new(Arc::new(spec), pools, Arc::default())
     }
 
     fn client(n: u8) -> ClientAddr {

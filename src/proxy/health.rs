@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use crate::tick::{Tick, Ticks};
+use crate::tick::{TICK, Tick, Ticks};
 
 /// After the first failure; doubled with each that follows, up to the longest.
 const FIRST_REST: Duration = Duration::from_secs(1);
@@ -16,6 +16,7 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 pub(super) struct Health {
     failures: Cell<u32>,
     rests_until: Cell<Tick>,
+    learnt_at: Cell<Option<Tick>>,
 }
 
 impl Health {
@@ -25,7 +26,8 @@ impl Health {
     }
 
     /// It takes connections; whether that is news.
-    pub(super) fn succeeded(&self) -> bool {
+    pub(super) fn succeeded(&self, ticks: &Ticks) -> bool {
+        self.learnt_at.set(Some(ticks.now()));
         self.failures.replace(0) > 0
     }
 
@@ -33,8 +35,15 @@ impl Health {
     pub(super) fn failed(&self, ticks: &Ticks) -> bool {
         let failures = self.failures.get().saturating_add(1);
         self.failures.set(failures);
+        self.learnt_at.set(Some(ticks.now()));
         self.rest(ticks, FIRST_REST * 2_u32.saturating_pow(failures.min(6) - 1));
         failures == 1
+    }
+
+    /// How long ago something was learnt of it, if ever, and whether that was a failure.
+    pub(super) fn outcome(&self, ticks: &Ticks) -> (Option<Duration>, bool) {
+        let quiet = self.learnt_at.get().map(|at| TICK * (ticks.now() - at));
+        (quiet, self.failures.get() > 0)
     }
 
     /// It is asked again after a rest: one request at a time, until one gets through.
@@ -52,7 +61,6 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tick::TICK;
 
     fn wait(ticks: &Ticks, time: Duration) {
         (0..time.as_millis() / TICK.as_millis()).for_each(|_| ticks.advance());
@@ -69,7 +77,7 @@ mod tests {
             wait(&ticks, Duration::from_secs(1));
             assert!(health.is_up(&ticks), "a second later");
         }
-        health.succeeded();
+        health.succeeded(&ticks);
         health.failed(&ticks);
         wait(&ticks, Duration::from_secs(2));
         assert!(health.is_up(&ticks));
@@ -83,7 +91,7 @@ mod tests {
         assert!(health.is_up(&ticks));
         health.tried(&ticks);
         assert!(!health.is_up(&ticks));
-        health.succeeded();
+        health.succeeded(&ticks);
         health.tried(&ticks);
         assert!(health.is_up(&ticks));
     }

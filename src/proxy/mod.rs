@@ -169,8 +169,7 @@ pub enum Error {
 impl From<SendError> for Error {
     fn from(error: SendError) -> Self {
         let SendError::Http(error) = error else { return Self::Send(error) };
-        // A fault of the client's body comes back from hyper as its cause.
-        match std::error::Error::source(&error).and_then(|source| source.downcast_ref()) {
+        match BodyFault::behind(&error) {
             Some(BodyFault::TooLarge) => Self::BodyTooLarge,
             Some(BodyFault::Stalled) => Self::BodyStalled,
             Some(BodyFault::Client(_)) => Self::BodyBroken,

@@ -110,7 +110,9 @@ impl<C: AsyncRead + AsyncWrite + Unpin, K> Tunnel<C, K> {
         ticks: Rc<Ticks>,
         kept: K,
     ) -> Self {
-        exchange.note(|line| line.tunnel = true);
+        exchange.set_tunnel();
+        exchange.received(client_early.len() as u64);
+        exchange.sent(upstream_early.len() as u64);
         let is_framed = matches!(control.door, Door::Route(..));
         Self {
             client,
@@ -138,6 +140,8 @@ impl<C: AsyncRead + AsyncWrite + Unpin, K> Tunnel<C, K> {
         let down = self.down.pump(cx, &mut self.upstream, &mut self.client, || {
             close.map(|order| frames::server_close(order.code, order.reason))
         });
+        self.exchange.received(self.up.bytes - moved.0);
+        self.exchange.sent(self.down.bytes - moved.1);
         self.note_first_end();
         if (up.is_ready() || self.up.failed) && (down.is_ready() || self.down.failed) {
             return Poll::Ready(());
@@ -206,8 +210,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin, K: Unpin> Future for Tunnel<C, K> {
 impl<C, K> Drop for Tunnel<C, K> {
     fn drop(&mut self) {
         let end = self.first_to_end.unwrap_or(End::Drain);
-        let (received, sent) = (self.up.bytes, self.down.bytes);
-        self.exchange.note(|line| (line.end, line.received, line.sent) = (end, received, sent));
+        self.exchange.note(|line| line.end = end);
     }
 }
 

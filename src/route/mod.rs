@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::host::{HostName, HostPattern};
 use crate::policy::Policy;
+use crate::telemetry::metrics::RouteName;
 use path::PathPrefix;
 use upstream::UpstreamSpec;
 
@@ -26,6 +27,14 @@ pub struct Route {
     pub target: Target,
     /// Largest request body in bytes.
     pub body_limit: u64,
+}
+
+impl Route {
+    /// What it is counted under.
+    pub fn name(&self) -> RouteName {
+        let host = self.host.as_ref().map_or("*".to_owned(), ToString::to_string);
+        RouteName { host: host.into(), path: self.path.to_string().into() }
+    }
 }
 
 /// What is behind a route.

@@ -2,6 +2,7 @@
 
 use crate::host::{HostName, HostPattern};
 use crate::route::upstream::ServerAddr;
+use crate::telemetry::metrics::RouteName;
 
 /// One `[[passthrough]]` entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,13 @@ pub struct Passthrough {
     pub to: ServerAddr,
     /// Whether that server is told the client's address, by PROXY protocol v2.
     pub proxy_protocol: bool,
+}
+
+impl Passthrough {
+    /// What it is counted under: no route's path is spelled like it.
+    pub fn name(&self) -> RouteName {
+        RouteName { host: self.sni.to_string().into(), path: "passthrough".into() }
+    }
 }
 
 /// The entry that takes a name; an exact one before a wildcard.

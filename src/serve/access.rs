@@ -1,10 +1,11 @@
-//! The outermost layer: follows each request for the access log and turns refusals into answers.
+//! The outermost layer: follows each request for the access log and the counters, and turns refusals into answers.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::SystemTime;
 
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode, Version};
@@ -16,9 +17,8 @@ use super::control::{ConnControl, InFlight};
 use super::reject::Rejection;
 use super::{Arrived, Inbound};
 use crate::proxy::body::{RequestBody, ResponseBody};
-use crate::telemetry::access::{Exchange, Line};
+use crate::telemetry::access::{Exchange, Head};
 use crate::telemetry::redact;
-use crate::telemetry::request_id::RequestId;
 
 /// The layer.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +52,7 @@ where
 
     fn call(&mut self, Arrived { request, conn }: Arrived) -> Self::Future {
         let worker = &conn.worker;
-        let exchange = Exchange::begin(worker.ids.next(), conn.client, &worker.access, |id| line(id, &request, &conn));
+        let exchange = Exchange::begin(worker.ids.next(), conn.client, &worker.access, || head(&request));
         let control = Rc::clone(&conn.control);
         let unread_body = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
         let local = worker.local();
@@ -77,19 +77,19 @@ where
 
 /// Copies what the line will say: a header value is a slice of the whole head, which would stay alive with it for as
 /// long as a poll waits.
-fn line(id: RequestId, request: &http::Request<hyper::body::Incoming>, conn: &super::ConnInfo) -> Line {
+fn head(request: &http::Request<hyper::body::Incoming>) -> Head {
     let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
     let authority = || request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let text = |bytes: Option<&[u8]>| redact::text(bytes.unwrap_or(b"-"));
     // Before an @ stands a password, in a request that is refused for it.
     let host = header(header::HOST).or_else(authority).map(|host| host.rsplit(|b| *b == b'@').next().unwrap_or(host));
-    Line {
+    Head {
+        at: SystemTime::now(),
         method: Some(request.method().clone()),
         target: redact::target(request.uri().path(), request.uri().query()),
         host: text(host),
         agent: text(header(header::USER_AGENT)),
         version: Some(request.version()),
-        ..Line::unknown(id, conn.client)
     }
 }
 

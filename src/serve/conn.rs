@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
+use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -18,6 +20,7 @@ use super::body::Body;
 use super::control::{ConnControl, Order};
 use super::handshake::{Shaken, shake_hands};
 use super::io::{ConnIo, Stream};
+use super::seat::Seat;
 use super::stack::{self, Stack};
 use super::{Arrived, ConnInfo, Worker};
 use super::{passthrough as passing, proxy_protocol};
@@ -27,8 +30,8 @@ use crate::proxy::body::Chain;
 use crate::proxy::headers::Origin;
 use crate::registry::Registered;
 use crate::route::passthrough;
-use crate::slot::Slot;
-use crate::telemetry::access::{End, Exchange, Line};
+use crate::telemetry::access::{End, Exchange, Head};
+use crate::telemetry::metrics::{Handshake, WorkerMetrics};
 use crate::tick::Ticks;
 
 /// The largest request head, and the most that is read ahead of a body.
@@ -52,7 +55,7 @@ pub struct Knock {
     /// The port of the listener.
     pub port: u16,
     /// Its slot.
-    pub slot: Slot,
+    pub slot: Seat,
     /// Whether the peer is a balancer, which has to say by PROXY protocol who connects.
     pub announced: bool,
 }
@@ -82,10 +85,12 @@ async fn hear_announcement(knock: &mut Knock, worker: &Worker) -> Option<()> {
         Some(Ok(announced)) => knock.peer = announced.unwrap_or(balancer),
         Some(Err(error)) => {
             tracing::warn!(%balancer, error = %Chain(&error), "no PROXY header from a peer in listen.proxy_protocol");
+            worker.metrics.refused.one("proxy_header");
             return None;
         }
         None => {
             tracing::warn!(%balancer, "no PROXY header within limits.header_timeout");
+            worker.metrics.refused.one("proxy_header");
             return None;
         }
     }
@@ -100,6 +105,7 @@ async fn serve_https(knock: Knock, worker: Rc<Worker>) {
     let (tls, knock) = match shaken {
         Some(Ok(Shaken::Ours(tls, knock))) => (tls, knock),
         Some(Ok(Shaken::Another { knock, hello, sni })) => {
+            worker.metrics.shaken(Handshake::PassedOn);
             let local = worker.local();
             if let Some(entry) = passthrough::find(&local.snapshot.passthrough, &sni) {
                 passing::pass(knock, hello, sni, entry, worker).await;
@@ -108,15 +114,18 @@ async fn serve_https(knock: Knock, worker: Rc<Worker>) {
         }
         Some(Ok(Shaken::Over)) => return,
         Some(Err(error)) => {
+            worker.metrics.shaken(Handshake::Failed);
             tracing::debug!(%peer, error = %Chain(&error), "TLS handshake failed");
             return;
         }
         None => {
+            worker.metrics.shaken(Handshake::Timeout);
             tracing::debug!(%peer, "TLS handshake took longer than limits.header_timeout");
             return;
         }
     };
     let (_, session) = tls.get_ref();
+    worker.metrics.shaken(handshake(session));
     let is_h2 = session.alpn_protocol() == Some(b"h2");
     let sni = session.server_name().and_then(|name| name.parse().ok());
     let conn = connection(peer, knock.port, knock.slot, sni, worker);
@@ -129,7 +138,17 @@ async fn serve_https(knock: Knock, worker: Rc<Worker>) {
     }
 }
 
-fn connection(peer: PeerAddr, port: u16, slot: Slot, sni: Option<HostName>, worker: Rc<Worker>) -> Rc<ConnInfo> {
+fn handshake(session: &ServerConnection) -> Handshake {
+    let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
+    match (session.protocol_version(), resumed) {
+        (Some(ProtocolVersion::TLSv1_2), false) => Handshake::Full12,
+        (Some(ProtocolVersion::TLSv1_2), true) => Handshake::Resumed12,
+        (_, false) => Handshake::Full13,
+        (_, true) => Handshake::Resumed13,
+    }
+}
+
+fn connection(peer: PeerAddr, port: u16, slot: Seat, sni: Option<HostName>, worker: Rc<Worker>) -> Rc<ConnInfo> {
     let client = peer.client();
     Rc::new(ConnInfo {
         control: ConnControl::new(&worker.ticks),
@@ -197,7 +216,7 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
                 broken_head(&lost, status, "broken_head");
             }
             registered.set_lingers();
-            note_end(Err(error));
+            note_end(Err(error), &worker.metrics);
             is_cut.then_some(Order::Abort)
         })
     })
@@ -210,6 +229,7 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     let mut stream = parts.io.into_inner().into_inner();
     if told == Some(Order::LateHead) {
         broken_head(&lost, 408, "late_head");
+        worker.metrics.heads.one("late");
         tell_late(&mut stream, &worker.ticks).await;
         return;
     }
@@ -224,16 +244,18 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
 
 /// A line for a head that never became a request: it was answered before any layer saw it.
 fn broken_head((worker, client): &(Rc<Worker>, ClientAddr), status: u16, reason: &'static str) {
-    drop(Exchange::begin(worker.ids.next(), *client, &worker.access, |id| Line {
-        status,
-        reason: Some(reason),
-        end: End::Done,
-        ..Line::unknown(id, *client)
-    }));
+    let exchange = Exchange::begin(worker.ids.next(), *client, &worker.access, Head::unknown);
+    exchange.note(|line| (line.status, line.reason, line.end) = (status, Some(reason), End::Done));
 }
 
-fn note_end(ended: hyper::Result<()>) {
+fn note_end(ended: hyper::Result<()>, metrics: &WorkerMetrics) {
     if let Err(error) = ended {
+        // hyper has answered these by itself.
+        if error.is_parse_too_large() {
+            metrics.heads.one("too_large");
+        } else if error.is_parse() {
+            metrics.heads.one("malformed");
+        }
         tracing::debug!(error = %Chain(&error), "connection ended with an error");
     }
 }
@@ -286,6 +308,7 @@ async fn drive_h2<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     if conn.worker.local().snapshot.h2_websockets {
         builder.enable_connect_protocol();
     }
+    let metrics = Arc::clone(&conn.worker.metrics);
     let http = builder.serve_connection(io, Requests { stack: RefCell::new(stack), conn });
     let mut http = pin!(http);
     poll_fn(|cx| {
@@ -294,7 +317,7 @@ async fn drive_h2<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
             Some(Order::Abort | Order::LateHead) => return Poll::Ready(()),
             None => {}
         }
-        http.as_mut().poll(cx).map(note_end)
+        http.as_mut().poll(cx).map(|ended| note_end(ended, &metrics))
     })
     .await;
 }

@@ -11,9 +11,10 @@ use tokio_rustls::server::TlsStream;
 use super::Worker;
 use super::conn::Knock;
 use super::passthrough::{Heard, Hello};
+use super::seat::Seat;
 use crate::host::HostName;
 use crate::route::passthrough;
-use crate::slot::Slot;
+use crate::telemetry::metrics::Handshake;
 
 /// What came of a handshake.
 pub(super) enum Shaken {
@@ -28,7 +29,7 @@ pub(super) enum Shaken {
 /// A knock without its socket.
 pub(super) struct Rest {
     pub(super) port: u16,
-    pub(super) slot: Slot,
+    pub(super) slot: Seat,
 }
 
 /// Shakes hands, where the connection is ours to do so.
@@ -40,9 +41,13 @@ pub(super) async fn shake_hands(mut knock: Knock, worker: &Worker) -> io::Result
         Heard::Hello(hello) => hello,
         Heard::PlainHttp => {
             tell_plain_client(&mut knock.stream).await?;
+            worker.metrics.shaken(Handshake::PlainHttp);
             return Ok(Shaken::Over);
         }
-        Heard::Nothing => return Ok(Shaken::Over),
+        Heard::Nothing => {
+            worker.metrics.shaken(Handshake::Silent);
+            return Ok(Shaken::Over);
+        }
     };
     let local = worker.local();
     if let Some(sni) = hello.sni() {
@@ -51,6 +56,7 @@ pub(super) async fn shake_hands(mut knock: Knock, worker: &Worker) -> io::Result
         }
         if !local.snapshot.answers(&sni) {
             worker.note_unserved(&sni);
+            worker.metrics.shaken(Handshake::Failed);
             knock.stream.write_all(&UNRECOGNIZED_NAME).await?;
             return Ok(Shaken::Over);
         }

@@ -2,6 +2,7 @@
 
 pub mod conn;
 pub mod control;
+pub mod seat;
 pub mod snapshot;
 
 mod access;
@@ -34,11 +35,13 @@ use crate::proxy::headers::Origin;
 use crate::proxy::tunnel::{CloseOrder, TunnelControl};
 use crate::registry::{Registered, Registry};
 use crate::route::RouteId;
-use crate::slot::{Full, Slot, Slots, Sockets};
+use crate::slot::{Full, Slots, Sockets};
 use crate::telemetry::access::{AccessSink, Exchange};
+use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::Ticks;
 use control::ConnControl;
+use seat::Seat;
 use snapshot::Local;
 
 /// What the connections of one worker share.
@@ -54,6 +57,8 @@ pub struct Worker {
     pub tunnels: Rc<Registry<TunnelControl>>,
     /// Where access lines go.
     pub access: Rc<AccessSink>,
+    /// What it counts.
+    pub metrics: Arc<WorkerMetrics>,
     /// Names for requests.
     pub ids: RequestIds,
     /// Slots of the whole gateway.
@@ -105,6 +110,7 @@ impl Worker {
     /// Counts a connection for which there is no slot.
     pub fn refuse(&self, peer: PeerAddr, full: Full) {
         tracing::debug!(%peer, reason = %full, "connection refused");
+        self.metrics.refused.one(full.limit());
         self.refused.set((self.refused.get().0 + 1, Some(full)));
     }
 
@@ -122,7 +128,7 @@ struct ConnInfo {
     control: Rc<ConnControl>,
     client: ClientAddr,
     /// Kept by the connection's tunnel when HTTP is over.
-    slot: Rc<Slot>,
+    slot: Rc<Seat>,
     /// The TLS server name, where one was sent.
     sni: Option<HostName>,
     origin: Rc<Origin>,

@@ -19,7 +19,7 @@ use crate::proxy::connect::{ConnectError, Connector, UpstreamStream};
 use crate::proxy::tunnel::{Door, Tunnel, TunnelControl};
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamTls;
-use crate::telemetry::access::{End, Exchange, Line};
+use crate::telemetry::access::{End, Exchange, Head};
 
 /// The largest ClientHello: those with post-quantum keys have under 2 KiB; what is larger is no browser's.
 const MAX_HELLO: usize = 16 * 1024;
@@ -127,12 +127,13 @@ fn announcement(knock: &Knock) -> io::Result<Vec<u8>> {
 }
 
 fn exchange(knock: &Knock, sni: &HostName, entry: &Passthrough, worker: &Worker) -> Rc<Exchange> {
-    let client = knock.peer.client();
-    Exchange::begin(worker.ids.next(), client, &worker.access, |id| Line {
-        host: sni.to_string(),
-        tunnel: true,
-        route: Some(Rc::from(format!("passthrough:{}", entry.sni))),
-        upstream: Some(Rc::from(entry.to.to_string())),
-        ..Line::unknown(id, client)
-    })
+    let head = || Head { host: sni.to_string(), ..Head::unknown() };
+    let exchange = Exchange::begin(worker.ids.next(), knock.peer.client(), &worker.access, head);
+    exchange.note(|line| {
+        line.route = Some(Rc::from(format!("passthrough:{}", entry.sni)));
+        line.upstream = Some(Rc::from(entry.to.to_string()));
+        line.counts = Some(worker.metrics.route(entry.name()));
+    });
+    exchange.set_tunnel();
+    exchange
 }

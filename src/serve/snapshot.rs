@@ -14,11 +14,12 @@ use crate::proxy::cluster::Cluster;
 use crate::proxy::connect::Connector;
 use crate::proxy::tunnel::{CloseOrder, Door, TunnelControl};
 use crate::route::passthrough::{self, Passthrough};
-use crate::route::upstream::ServerAddr;
+use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::route::{RouteId, RouteTable, UpstreamId};
 use crate::slot::Sockets;
 use crate::telemetry::LogSpec;
 use crate::telemetry::access::End;
+use crate::telemetry::metrics::{RouteCounts, ServerSeen, WorkerMetrics};
 use crate::tick::Ticks;
 use crate::tls::CertTable;
 
@@ -67,6 +68,8 @@ pub struct Local {
     pub snapshot: Arc<Snapshot>,
     clusters: Vec<Cluster>,
     labels: Vec<Label>,
+    /// The names of the upstream and server of each pool, in the order of [`all_pools`].
+    servers: Vec<(Arc<str>, Arc<str>)>,
 }
 
 /// What the access log calls a route and its upstream.
@@ -76,11 +79,19 @@ pub struct Label {
     pub route: Rc<str>,
     /// The upstream's name.
     pub upstream: Rc<str>,
+    /// Where the worker counts it.
+    pub counts: Arc<RouteCounts>,
 }
 
 impl Local {
     /// Takes up a snapshot; connections to servers that it still knows are kept.
-    pub fn new(snapshot: Arc<Snapshot>, ticks: &Rc<Ticks>, sockets: &Arc<Sockets>, before: Option<&Self>) -> Rc<Self> {
+    pub fn new(
+        snapshot: Arc<Snapshot>,
+        ticks: &Rc<Ticks>,
+        sockets: &Arc<Sockets>,
+        metrics: &WorkerMetrics,
+        before: Option<&Self>,
+    ) -> Rc<Self> {
         let clusters: Vec<Cluster> = snapshot
             .routes
             .upstreams()
@@ -93,7 +104,7 @@ impl Local {
                 let fresh =
                     |addr: &ServerAddr| Pool::new(Connector::new(addr.clone(), &spec.tls, config), ticks, sockets);
                 let pool = |addr: &ServerAddr| known(addr).unwrap_or_else(|| fresh(addr));
-                Cluster::new(Arc::clone(spec), spec.servers.iter().map(pool).collect())
+                Cluster::new(Arc::clone(spec), spec.servers.iter().map(pool).collect(), metrics.upstream(&spec.name))
             })
             .collect();
         let kept = |pool: &Rc<Pool>| all_pools(&clusters).any(|other| Rc::ptr_eq(other, pool));
@@ -102,10 +113,16 @@ impl Local {
         let labels = snapshot.routes.routes().iter().map(|route| {
             let crate::route::Target::Forward(forward) = &route.target;
             let upstream = snapshot.routes.upstream(forward.upstream);
-            Label { route: route.path.to_string().into(), upstream: Rc::from(&*upstream.name) }
+            let counts = metrics.route(route.name());
+            Label { route: route.path.to_string().into(), upstream: Rc::from(&*upstream.name), counts }
         });
         let labels = labels.collect();
-        Rc::new(Self { snapshot, clusters, labels })
+        let names = |spec: &Arc<UpstreamSpec>| {
+            let upstream: Arc<str> = Arc::from(&*spec.name);
+            spec.servers.iter().map(|addr| (Arc::clone(&upstream), addr.to_string().into())).collect::<Vec<_>>()
+        };
+        let servers = snapshot.routes.upstreams().iter().flat_map(names).collect();
+        Rc::new(Self { snapshot, clusters, labels, servers })
     }
 
     /// An upstream and this worker's connections to it.
@@ -138,6 +155,16 @@ impl Local {
             }
         };
         verdict.err().map(|reason| CloseOrder { code: 1008, reason, end: End::Policy })
+    }
+
+    /// Tells what this worker has learnt of the servers.
+    pub fn publish(&self, metrics: &WorkerMetrics) {
+        let mut seen = metrics.servers();
+        seen.clear();
+        seen.extend(all_pools(&self.clusters).zip(&self.servers).map(|(pool, (upstream, server))| {
+            let (quiet, failing) = pool.outcome();
+            ServerSeen { upstream: Arc::clone(upstream), server: Arc::clone(server), quiet, failing, busy: pool.busy() }
+        }));
     }
 
     /// Drops idle upstream connections that have had their time.

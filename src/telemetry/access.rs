@@ -4,16 +4,19 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use http::{Method, Version};
 use serde_json::json;
 use tracing_appender::non_blocking::NonBlocking;
 
 use super::LogFormat;
+use super::metrics::{RouteCounts, WorkerMetrics};
 use super::request_id::RequestId;
 use crate::addr::ClientAddr;
-use crate::slot::StreamSlot;
+
+pub use super::exchange::Exchange;
 
 /// How a request or tunnel came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +36,11 @@ pub enum End {
 }
 
 impl End {
-    fn name(self) -> &'static str {
+    /// Every end, in the order of their declaration.
+    pub const ALL: [Self; 6] = [Self::Done, Self::Client, Self::Upstream, Self::Timeout, Self::Drain, Self::Policy];
+
+    /// As the log and the metrics have it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Client => "client",
@@ -45,15 +52,11 @@ impl End {
     }
 }
 
-/// What a line says.
+/// What a line says of the request itself.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct Head {
     /// When the request arrived.
     pub at: SystemTime,
-    /// What everybody calls it.
-    pub id: RequestId,
-    /// Who sent it.
-    pub client: ClientAddr,
     /// Its method, where it is HTTP.
     pub method: Option<Method>,
     /// Its target, [redacted](super::redact::target).
@@ -64,6 +67,25 @@ pub struct Line {
     pub agent: String,
     /// The client's HTTP version, where it is HTTP.
     pub version: Option<Version>,
+}
+
+impl Head {
+    /// Of something of which no more is known than who sent it.
+    pub fn unknown() -> Self {
+        Self {
+            at: SystemTime::now(),
+            method: None,
+            target: "-".into(),
+            host: "-".into(),
+            agent: "-".into(),
+            version: None,
+        }
+    }
+}
+
+/// What a line says of how the request went. It is kept, and [counted](super::metrics), even if no line is written.
+#[derive(Clone, Debug)]
+pub struct Line {
     /// Whether it became a tunnel.
     pub tunnel: bool,
     /// The status that was answered.
@@ -72,6 +94,8 @@ pub struct Line {
     pub route: Option<Rc<str>>,
     /// The name of its upstream.
     pub upstream: Option<Rc<str>>,
+    /// Where its route is counted.
+    pub counts: Option<Arc<RouteCounts>>,
     /// Why it was refused or cut.
     pub reason: Option<&'static str>,
     /// How it ended.
@@ -84,22 +108,14 @@ pub struct Line {
     pub took: Duration,
 }
 
-impl Line {
-    /// Of something of which no more is known than who sent it.
-    pub fn unknown(id: RequestId, client: ClientAddr) -> Self {
+impl Default for Line {
+    fn default() -> Self {
         Self {
-            at: SystemTime::now(),
-            id,
-            client,
-            method: None,
-            target: "-".into(),
-            host: "-".into(),
-            agent: "-".into(),
-            version: None,
             tunnel: false,
             status: 0,
             route: None,
             upstream: None,
+            counts: None,
             reason: None,
             // Until there is an answer, the one who ends it is the client.
             end: End::Client,
@@ -108,7 +124,17 @@ impl Line {
             took: Duration::ZERO,
         }
     }
+}
 
+/// A line whole.
+pub(super) struct Written<'a> {
+    pub(super) id: RequestId,
+    pub(super) client: ClientAddr,
+    pub(super) head: &'a Head,
+    pub(super) line: &'a Line,
+}
+
+impl Written<'_> {
     fn write(&self, format: LogFormat, out: &mut Vec<u8>) {
         // Writing to memory cannot fail.
         let _ = match format {
@@ -119,66 +145,64 @@ impl Line {
     }
 
     fn millis(&self) -> f64 {
-        (self.took.as_secs_f64() * 10_000.0).round() / 10.0
-    }
-
-    fn method(&self) -> Option<&str> {
-        self.method.as_ref().map(Method::as_str)
-    }
-
-    fn version(&self) -> Option<String> {
-        self.version.map(|version| format!("{version:?}"))
+        (self.line.took.as_secs_f64() * 10_000.0).round() / 10.0
     }
 
     fn kind(&self) -> &'static str {
-        if self.tunnel { "tunnel" } else { "request" }
+        if self.line.tunnel { "tunnel" } else { "request" }
     }
 
     fn text(&self) -> String {
         let mut out = String::with_capacity(256);
-        let at = humantime::format_rfc3339_millis(self.at);
-        let Self { id, client, status, received, sent, .. } = self;
-        let _ = write!(out, "{at} {} client={client} method={}", self.kind(), self.method().unwrap_or("-"));
+        let Self { id, client, head: Head { at, method, target, host, agent, version }, line } = self;
+        let Line { status, received, sent, end, .. } = line;
+        let _ = write!(out, "{} {}", humantime::format_rfc3339_millis(*at), self.kind());
+        let _ = write!(out, " client={client} method={}", method.as_ref().map_or("-", Method::as_str));
         // As JSON strings: what a client sends must not be able to end a line or a field.
-        let _ = write!(out, " host={} path={}", json!(self.host), json!(self.target));
-        let _ = write!(out, " http={} status={status}", self.version().as_deref().unwrap_or("-"));
-        for (name, value) in [("route", &self.route), ("upstream", &self.upstream)] {
+        let _ = write!(out, " host={} path={}", json!(host), json!(target));
+        match version {
+            Some(version) => write!(out, " http={version:?} status={status}"),
+            None => write!(out, " http=- status={status}"),
+        }
+        .unwrap_or_default();
+        for (name, value) in [("route", &line.route), ("upstream", &line.upstream)] {
             if let Some(value) = value {
                 let _ = write!(out, " {name}={value}");
             }
         }
-        let _ = write!(out, " in={received} out={sent} ms={} end={}", self.millis(), self.end.name());
-        if let Some(reason) = self.reason {
+        let _ = write!(out, " in={received} out={sent} ms={} end={}", self.millis(), end.name());
+        if let Some(reason) = line.reason {
             let _ = write!(out, " reason={}", reason.replace(' ', "_"));
         }
-        let _ = write!(out, " agent={} id={id}", json!(self.agent));
+        let _ = write!(out, " agent={} id={id}", json!(agent));
         out
     }
 
     fn json(&self) -> serde_json::Value {
+        let Self { head, line, .. } = self;
         json!({
-            "time": humantime::format_rfc3339_millis(self.at).to_string(),
+            "time": humantime::format_rfc3339_millis(head.at).to_string(),
             "kind": self.kind(),
             "client": self.client.to_string(),
-            "method": self.method(),
-            "host": self.host,
-            "path": self.target,
-            "http": self.version(),
-            "status": self.status,
-            "route": self.route.as_deref(),
-            "upstream": self.upstream.as_deref(),
-            "in": self.received,
-            "out": self.sent,
+            "method": head.method.as_ref().map(Method::as_str),
+            "host": head.host,
+            "path": head.target,
+            "http": head.version.map(|version| format!("{version:?}")),
+            "status": line.status,
+            "route": line.route.as_deref(),
+            "upstream": line.upstream.as_deref(),
+            "in": line.received,
+            "out": line.sent,
             "ms": self.millis(),
-            "end": self.end.name(),
-            "reason": self.reason,
-            "agent": self.agent,
+            "end": line.end.name(),
+            "reason": line.reason,
+            "agent": head.agent,
             "id": self.id.to_string(),
         })
     }
 }
 
-/// Lines of one worker on their way to the writer.
+/// Lines of one worker on their way to the writer and into its counters.
 #[derive(Debug)]
 pub struct AccessSink {
     writer: Option<NonBlocking>,
@@ -186,16 +210,17 @@ pub struct AccessSink {
     enabled: Cell<bool>,
     stopping: Cell<bool>,
     lines: RefCell<Vec<u8>>,
+    metrics: Arc<WorkerMetrics>,
 }
 
 /// Lines are handed over at each tick, or when so many bytes have gathered.
 const BATCH: usize = 16 * 1024;
 
 impl AccessSink {
-    /// A sink that writes to `writer`; without one nothing is logged.
-    pub fn new(writer: Option<NonBlocking>) -> Rc<Self> {
+    /// A sink that writes to `writer` and counts in `metrics`; without a writer it only counts.
+    pub fn new(writer: Option<NonBlocking>, metrics: Arc<WorkerMetrics>) -> Rc<Self> {
         let (format, enabled) = (Cell::new(LogFormat::Text), Cell::new(false));
-        Rc::new(Self { writer, format, enabled, stopping: Cell::new(false), lines: RefCell::default() })
+        Rc::new(Self { writer, format, enabled, stopping: Cell::new(false), lines: RefCell::default(), metrics })
     }
 
     /// Takes up what `[log]` says.
@@ -209,12 +234,20 @@ impl AccessSink {
         self.stopping.set(true);
     }
 
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    pub(super) fn metrics(&self) -> &WorkerMetrics {
+        &self.metrics
+    }
+
     /// Whether lines are wanted.
     pub fn is_enabled(&self) -> bool {
         self.enabled.get()
     }
 
-    fn log(&self, line: &Line) {
+    pub(super) fn log(&self, line: &Written<'_>) {
         let mut lines = self.lines.borrow_mut();
         line.write(self.format.get(), &mut lines);
         if lines.len() >= BATCH {
@@ -246,97 +279,21 @@ impl Drop for AccessSink {
     }
 }
 
-/// One request as the access log follows it, from the head to the last byte of its answer or tunnel.
-#[derive(Debug)]
-pub struct Exchange {
-    id: RequestId,
-    client: Cell<ClientAddr>,
-    /// Of a request by HTTP/2: what it is counted by, for as long as it has not ended.
-    stream: RefCell<Option<StreamSlot>>,
-    log: Option<Log>,
-}
-
-#[derive(Debug)]
-struct Log {
-    sink: Rc<AccessSink>,
-    started: Instant,
-    line: RefCell<Line>,
-}
-
-impl Exchange {
-    /// Begins; `head` is only called if there will be a line.
-    pub fn begin(
-        id: RequestId,
-        client: ClientAddr,
-        sink: &Rc<AccessSink>,
-        head: impl FnOnce(RequestId) -> Line,
-    ) -> Rc<Self> {
-        let log = sink.is_enabled().then(|| Log {
-            sink: Rc::clone(sink),
-            started: Instant::now(),
-            line: RefCell::new(head(id)),
-        });
-        Rc::new(Self { id, client: Cell::new(client), stream: RefCell::default(), log })
-    }
-
-    /// The request's id.
-    pub fn id(&self) -> RequestId {
-        self.id
-    }
-
-    /// Who sent it.
-    pub fn client(&self) -> ClientAddr {
-        self.client.get()
-    }
-
-    /// It was sent by somebody else, through a trusted proxy.
-    pub fn set_client(&self, client: ClientAddr) {
-        self.client.set(client);
-        self.note(|line| line.client = client);
-    }
-
-    /// Keeps a stream's slot until the exchange has ended.
-    pub fn hold(&self, stream: StreamSlot) {
-        *self.stream.borrow_mut() = Some(stream);
-    }
-
-    /// Notes something for the line, if there will be one.
-    pub fn note(&self, note: impl FnOnce(&mut Line)) {
-        if let Some(log) = &self.log {
-            note(&mut log.line.borrow_mut());
-        }
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        if let Some(log) = &self.log {
-            let mut line = log.line.borrow_mut();
-            line.took = log.started.elapsed();
-            if line.end == End::Client && log.sink.stopping.get() {
-                line.end = End::Drain;
-            }
-            log.sink.log(&line);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::telemetry::request_id::RequestIds;
 
-    fn line() -> Line {
-        Line {
+    fn written(format: LogFormat) -> Vec<u8> {
+        let head = Head {
             at: SystemTime::UNIX_EPOCH,
-            id: RequestIds::new().next(),
-            client: ClientAddr::new("192.0.2.1".parse().unwrap()),
             method: Some(Method::GET),
             target: "/janus/*?token=*".into(),
             host: "localhost".into(),
             agent: "x\" end=done \u{fffd}".into(),
             version: Some(Version::HTTP_11),
-            tunnel: false,
+        };
+        let line = Line {
             status: 502,
             route: Some("/janus".into()),
             upstream: Some("janus".into()),
@@ -345,14 +302,17 @@ mod tests {
             received: 1,
             sent: 2,
             took: Duration::from_micros(1234),
-        }
+            ..Line::default()
+        };
+        let client = ClientAddr::new("192.0.2.1".parse().unwrap());
+        let mut out = Vec::new();
+        Written { id: RequestIds::new().next(), client, head: &head, line: &line }.write(format, &mut out);
+        out
     }
 
     #[test]
     fn a_text_line_cannot_be_forged() {
-        let mut out = Vec::new();
-        line().write(LogFormat::Text, &mut out);
-        let text = String::from_utf8(out).unwrap();
+        let text = String::from_utf8(written(LogFormat::Text)).unwrap();
         assert!(text.starts_with("1970-01-01T00:00:00.000Z request client=192.0.2.1 method=GET host=\"localhost\""));
         assert!(text.contains(r#" path="/janus/*?token=*" http=HTTP/1.1 status=502 route=/janus upstream=janus in=1 out=2 ms=1.2 end=done reason=upstream_refused "#), "{text}");
         assert!(text.contains(r#"agent="x\" end=done "#), "{text}");
@@ -361,9 +321,7 @@ mod tests {
 
     #[test]
     fn json_lines_have_the_same_facts() {
-        let mut out = Vec::new();
-        line().write(LogFormat::Json, &mut out);
-        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&written(LogFormat::Json)).unwrap();
         assert_eq!(value["path"], "/janus/*?token=*");
         assert_eq!(value["status"], 502);
         assert_eq!(value["reason"], "upstream_refused");

@@ -2,6 +2,8 @@
 //! stalled reader costs lines and never a worker.
 
 pub mod access;
+mod exchange;
+pub mod metrics;
 pub mod redact;
 pub mod request_id;
 

@@ -21,10 +21,12 @@ const MAP: &[(&str, &[&str])] = &[
     ("route", &["telemetry", "policy"]),
     ("proxy", &["telemetry", "policy", "route"]),
     ("serve", &["telemetry", "tls", "policy", "route", "proxy"]),
+    // Only looks; its accept loop is the one of `listen`.
+    ("status", &["telemetry", "listen", "tls", "route", "serve"]),
     // Specification types only: what `[listen]`, `[log]`, `[tls]`, `[policies]` and `[[routes]]` become.
     ("config", &["telemetry", "listen", "tls", "policy", "route"]),
     ("check", &["config", "tls", "route", "proxy"]),
-    ("gateway", &["telemetry", "listen", "tls", "policy", "route", "proxy", "serve", "config"]),
+    ("gateway", &["telemetry", "listen", "tls", "policy", "route", "proxy", "serve", "status", "config"]),
     ("lib", &[]),
     // The command: `main.rs` and what stands beside it.
     ("main", &["telemetry", "proxy", "config", "check", "gateway"]),

@@ -44,7 +44,7 @@ pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config
 }
 
 fn lower_listen(raw: RawListen, notes: &Notes<'_>) -> ListenSpec {
-    let all: Vec<&Placed<ListenAddr>> = raw.https.iter().chain(&raw.http).collect();
+    let all: Vec<&Placed<ListenAddr>> = raw.https.iter().chain(&raw.http).chain(&raw.status).collect();
     for (at, later) in all.iter().enumerate() {
         let Some(first) = all[..at].iter().find(|first| first.value.overlaps(later.value)) else { continue };
         let line = notes.line(&first.place);
@@ -61,6 +61,7 @@ fn lower_listen(raw: RawListen, notes: &Notes<'_>) -> ListenSpec {
     ListenSpec {
         https: addresses(raw.https),
         http: addresses(raw.http),
+        status: raw.status.map(|placed| placed.value),
         public_port: raw.public_port,
         workers: raw.workers,
         h2_websockets: raw.h2_websockets,

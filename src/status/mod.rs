@@ -1,0 +1,146 @@
+//! Health, readiness, metrics and a page for people, in plain HTTP on a listener of their own.
+//!
+//! It runs on the control runtime: nothing here is on the way of a request, and a worker that is busy does not keep
+//! anybody from seeing that it is. Everything is read from counters and snapshots; nothing can be changed here.
+
+pub mod board;
+mod html;
+mod metrics;
+mod page;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{self, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::addr::ListenAddr;
+use crate::listen;
+use board::Board;
+
+/// Whoever asks is a scraper, a probe or a person: more than so many at once are turned away.
+const CONNECTIONS: usize = 64;
+
+/// For a connection as a whole: it has one request, and the answer is made at once.
+const CONNECTION_TIME: Duration = Duration::from_secs(10);
+
+/// A request here has no more than what a browser sends by itself.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// The listener. It ends when this is dropped; what is queued then is still answered.
+#[derive(Debug)]
+pub struct Server {
+    addr: ListenAddr,
+    bound: SocketAddr,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Server {
+    /// Serves a bound socket on the runtime that this is called on.
+    ///
+    /// # Errors
+    /// If that is none, or will not have the socket.
+    pub fn start(addr: ListenAddr, socket: StdListener, board: Arc<Board>) -> io::Result<Self> {
+        let runtime = Handle::try_current().map_err(io::Error::other)?;
+        let bound = socket.local_addr()?;
+        let listener = TcpListener::from_std(socket)?;
+        let seats = Arc::new(Semaphore::new(CONNECTIONS));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let handle = move |stream, _| admit(stream, &seats, &board);
+        runtime.spawn(listen::accept(listener, handle, async {
+            let _ = stopped.await;
+        }));
+        Ok(Self { addr, bound, _stop: stop })
+    }
+
+    /// The address as configured.
+    pub fn addr(&self) -> ListenAddr {
+        self.addr
+    }
+
+    /// Where it listens.
+    pub fn bound(&self) -> SocketAddr {
+        self.bound
+    }
+}
+
+fn admit(stream: TcpStream, seats: &Arc<Semaphore>, board: &Arc<Board>) {
+    let Ok(seat) = Arc::clone(seats).try_acquire_owned() else { return };
+    let board = Arc::clone(board);
+    tokio::spawn(async move {
+        // Errors and late clients concern nobody but them.
+        let _ = tokio::time::timeout(CONNECTION_TIME, serve(stream, board)).await;
+        drop(seat);
+    });
+}
+
+async fn serve(stream: TcpStream, board: Arc<Board>) -> hyper::Result<()> {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let response = answer(request.method(), request.uri().path(), &board);
+        std::future::ready(Ok::<_, Infallible>(response))
+    });
+    // One request each: then no limit on idle connections is needed.
+    http1::Builder::new().keep_alive(false).max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(stream), service).await
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+fn answer(method: &Method, path: &str, board: &Board) -> Response<Full<Bytes>> {
+    if method != Method::GET && method != Method::HEAD {
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match path {
+        "/healthz" => text(StatusCode::OK, "ok\n"),
+        "/readyz" => readiness(board),
+        "/metrics" => respond(StatusCode::OK, metrics::CONTENT_TYPE, metrics::encode(board)),
+        "/" => page_for_people(board),
+        _ => text(StatusCode::NOT_FOUND, "there are /, /healthz, /readyz and /metrics\n"),
+    }
+}
+
+fn readiness(board: &Board) -> Response<Full<Bytes>> {
+    let reasons = board.unready();
+    if reasons.is_empty() {
+        return text(StatusCode::OK, "ready\n");
+    }
+    let lines: String = reasons.iter().map(|reason| format!("{reason}\n")).collect();
+    respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, lines)
+}
+
+fn page_for_people(board: &Board) -> Response<Full<Bytes>> {
+    let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", page::page(board));
+    let headers = response.headers_mut();
+    // The page has a style of its own and nothing else.
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    respond(status, TEXT, text)
+}
+
+/// hyper leaves the body out where the method was HEAD.
+fn respond(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

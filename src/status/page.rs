@@ -1,0 +1,254 @@
+//! The page for people: what stands where and how it is, on one screen, without scripts and without outside resources.
+
+use std::fmt::{Display, Write as _};
+use std::time::{Duration, SystemTime};
+
+use super::board::{Board, Server};
+use super::html::{Text, bytes, grouped, spoken};
+use crate::route::passthrough::Passthrough;
+use crate::route::upstream::UpstreamSpec;
+use crate::route::{Route, RouteTable, Target};
+use crate::tls::{CertInfo, Date};
+
+const STYLE: &str = include_str!("page.css");
+
+/// Certificates that end sooner are marked: every automatic renewal should have happened by then.
+const ENDS_SOON_DAYS: i64 = 14;
+
+const DAY: u64 = 24 * 60 * 60;
+
+/// The page as it is now. It looks again every ten seconds.
+pub(super) fn page(board: &Board) -> String {
+    let mut out = String::with_capacity(16 * 1024);
+    let _ = write!(
+        out,
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>ianitor</title>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"refresh\" content=\"10\">\n<style>\n{STYLE}</style></head>\n<body><main>\n"
+    );
+    head(&mut out, board);
+    routes(&mut out, board);
+    upstreams(&mut out, board);
+    certificates(&mut out, board);
+    out.push_str(
+        "<footer>This page looks again every ten seconds. For machines: <a href=\"/metrics\">/metrics</a>, \
+         <a href=\"/healthz\">/healthz</a>, <a href=\"/readyz\">/readyz</a>.</footer>\n</main></body></html>\n",
+    );
+    out
+}
+
+/// A cell: what it says, already escaped, and whether it is a number.
+struct Cell(String, bool);
+
+fn text(value: impl Display) -> Cell {
+    Cell(Text(value).to_string(), false)
+}
+
+fn code(value: impl Display) -> Cell {
+    Cell(format!("<code>{}</code>", Text(value)), false)
+}
+
+fn number(value: u64) -> Cell {
+    Cell(grouped(value), true)
+}
+
+fn mark(kind: &str, words: impl Display) -> String {
+    format!("<span class=\"mark {kind}\">{}</span>", Text(words))
+}
+
+fn table(out: &mut String, title: &str, columns: &[&str], rows: &[Vec<Cell>]) {
+    let class = |is_number: bool| if is_number { " class=\"number\"" } else { "" };
+    let cell_class = |Cell(html, is_number): &Cell| if html.is_empty() { " class=\"none\"" } else { class(*is_number) };
+    let _ = write!(out, "<h2>{title}</h2>\n<table><thead><tr>");
+    for (at, column) in columns.iter().enumerate() {
+        let is_number = rows.first().and_then(|row| row.get(at)).is_some_and(|cell| cell.1);
+        let _ = write!(out, "<th{}>{column}</th>", class(is_number));
+    }
+    out.push_str("</tr></thead><tbody>\n");
+    for row in rows {
+        out.push_str("<tr>");
+        for (column, cell) in columns.iter().zip(row) {
+            let _ = write!(out, "<td data-of=\"{column}\"{}><span>{}</span></td>", cell_class(cell), cell.0);
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody></table>\n");
+}
+
+fn head(out: &mut String, board: &Board) {
+    let unready = board.unready();
+    let state = match (board.is_draining(), unready.is_empty()) {
+        (true, _) => mark("warn", "draining"),
+        (false, true) => mark("", "serving"),
+        (false, false) => mark("bad", "not ready"),
+    };
+    let (version, uptime) = (env!("CARGO_PKG_VERSION"), spoken(board.uptime().as_secs()));
+    let _ = writeln!(
+        out,
+        "<header><h1>ianitor</h1>{state}<span class=\"soft\">version {version}, up for {uptime}</span></header>"
+    );
+    if !unready.is_empty() {
+        let lines: String = unready.iter().map(|reason| format!("<p>{}</p>", Text(reason))).collect();
+        let _ = writeln!(out, "<div class=\"notice\">{lines}</div>");
+    }
+    let counted = board.routes();
+    let sum = |of: fn(&_) -> u64| counted.values().map(of).sum::<u64>();
+    let workers = match board.workers().len() {
+        1 => "on 1 worker".to_owned(),
+        n => format!("on {n} workers"),
+    };
+    let sent = bytes(counted.values().map(|c| c.sum(|c| &c.sent)).sum());
+    let (last, result) = last_reload(board);
+    out.push_str("<dl>\n");
+    for (name, value, more) in [
+        ("Connections", grouped(board.connections() as u64), workers),
+        ("Tunnels", grouped(sum(|c| c.tunnels())), "WebSockets and TLS passed through".to_owned()),
+        ("Requests", grouped(sum(|c| c.requests())), format!("{sent} to clients")),
+        ("Last reload", last, result),
+    ] {
+        let _ = writeln!(out, "<div><dt>{name}</dt><dd>{value}<small>{more}</small></dd></div>");
+    }
+    out.push_str("</dl>\n");
+}
+
+/// When, and how it went.
+fn last_reload(board: &Board) -> (String, String) {
+    let reloads = board.reloads();
+    match reloads.last {
+        None => ("none".to_owned(), "since the start".to_owned()),
+        Some((at, is_taken)) => {
+            let ago = at.elapsed().unwrap_or(Duration::ZERO).as_secs();
+            let result = match is_taken {
+                true => format!("taken up, {}", Date(at)),
+                false => format!("{} the log says why", mark("bad", "changed nothing")),
+            };
+            (format!("{} ago", spoken(ago)), result)
+        }
+    }
+}
+
+fn routes(out: &mut String, board: &Board) {
+    let (snapshot, counted) = (board.snapshot(), board.routes());
+    let row = |route: &Route| {
+        let name = route.name();
+        let counts = counted.get(&name);
+        let host = if route.host.is_some() { code(&name.host) } else { text("every host") };
+        vec![
+            host,
+            code(&name.path),
+            Cell(target(&snapshot.routes, route), false),
+            text(route.policy.name()),
+            number(counts.map_or(0, |c| c.requests())),
+            number(counts.map_or(0, |c| c.sum(|c| &c.requests[5]))),
+            number(counts.map_or(0, |c| c.tunnels())),
+        ]
+    };
+    let passed = |entry: &Passthrough| {
+        let none = || Cell(String::new(), true);
+        let tunnels = counted.get(&entry.name()).map_or(0, |c| c.tunnels());
+        let what = text("TLS, passed through");
+        vec![code(&entry.sni), what, code(&entry.to), text(""), none(), none(), number(tunnels)]
+    };
+    let routes = snapshot.routes.routes().iter().map(row);
+    let rows: Vec<_> = routes.chain(snapshot.passthrough.iter().map(passed)).collect();
+    table(out, "Routes", &["Host", "Path", "Leads to", "Policy", "Requests", "5xx", "Tunnels"], &rows);
+}
+
+/// What is behind a route.
+fn target(routes: &RouteTable, route: &Route) -> String {
+    let Target::Forward(forward) = &route.target;
+    let name = Text(&routes.upstream(forward.upstream).name).to_string();
+    match forward.path.is_none() {
+        true => name,
+        false => format!("{name} as <code>{}</code>", Text(forward.path.to_upstream(route.path.as_str()))),
+    }
+}
+
+fn upstreams(out: &mut String, board: &Board) {
+    let (snapshot, counted) = (board.snapshot(), board.upstreams());
+    let row = |spec: &UpstreamSpec, first: bool, addr: String| {
+        let server = board.server(&spec.name, &addr);
+        let failures = counted
+            .get(&spec.name)
+            .map_or(0, |c| c.sum(|c| &c.unreachable) + c.sum(|c| &c.broken) + c.sum(|c| &c.late));
+        vec![
+            text(&spec.name),
+            code(&addr),
+            Cell(state(server), false),
+            text(spec.protocol.name()),
+            number(server.busy as u64),
+            if first { number(failures) } else { Cell(String::new(), true) },
+        ]
+    };
+    let mut rows = Vec::new();
+    for spec in snapshot.routes.upstreams() {
+        rows.extend(spec.servers.iter().enumerate().map(|(at, addr)| row(spec, at == 0, addr.to_string())));
+    }
+    table(out, "Upstreams", &["Upstream", "Server", "State", "Protocol", "Under way", "Failures"], &rows);
+}
+
+fn state(server: Server) -> String {
+    match server {
+        Server { quiet: None, .. } => "<span class=\"soft\">not asked yet</span>".to_owned(),
+        Server { is_failing: false, .. } => mark("", "up"),
+        Server { is_failing: true, quiet: Some(quiet), .. } => {
+            let ago = spoken(quiet.as_secs());
+            format!("{} <span class=\"soft\">took no connection {ago} ago</span>", mark("bad", "down"))
+        }
+    }
+}
+
+fn certificates(out: &mut String, board: &Board) {
+    let now = SystemTime::now();
+    let row = |info: &CertInfo| {
+        let names: Vec<String> = info.names.iter().map(ToString::to_string).collect();
+        vec![
+            code(names.join(" ")),
+            text(Date(info.not_after)),
+            Cell(days_left(info.not_after, now), false),
+            code(info.file.display()),
+        ]
+    };
+    let rows: Vec<_> = board.snapshot().certificates.entries().map(row).collect();
+    table(out, "Certificates", &["Names", "Not after", "Days left", "File"], &rows);
+}
+
+fn days_left(end: SystemTime, now: SystemTime) -> String {
+    let days = |time: Duration| i64::try_from(time.as_secs() / DAY).unwrap_or(i64::MAX);
+    match end.duration_since(now) {
+        Ok(left) if days(left) < ENDS_SOON_DAYS => mark("warn", days(left)),
+        Ok(left) => mark("", days(left)),
+        Err(_) => mark("bad", "has ended"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_escaped() {
+        let mut out = String::new();
+        let bad = "<script>\"'&";
+        table(&mut out, "Title", &["A", "B", "C"], &[vec![text(bad), code(bad), Cell(mark("", bad), false)]]);
+        assert!(!out.contains("<script>"), "{out}");
+        assert_eq!(out.matches("&lt;script&gt;&quot;&#39;&amp;").count(), 3);
+    }
+
+    #[test]
+    fn certificates_are_marked_before_they_end() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000 * DAY);
+        let left = |days: u64| days_left(SystemTime::UNIX_EPOCH + Duration::from_secs(days * DAY), now);
+        assert!(left(1_090).contains("mark \">90<"));
+        assert!(left(1_013).contains("warn\">13<"));
+        assert!(left(999).contains("has ended"));
+    }
+
+    #[test]
+    fn what_is_known_of_a_server_is_said() {
+        let quiet = Some(Duration::from_secs(90));
+        assert!(state(Server::default()).contains("not asked yet"));
+        assert!(state(Server { quiet, ..Server::default() }).contains(">up<"));
+        assert!(state(Server { quiet, is_failing: true, busy: 0 }).contains("took no connection 1 min 30 s ago"));
+    }
+}

@@ -1,0 +1,136 @@
+//! One request, followed from its head to the last byte of its answer or tunnel.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::access::{AccessSink, End, Head, Line, Written};
+use super::request_id::RequestId;
+use crate::addr::ClientAddr;
+use crate::slot::StreamSlot;
+
+/// One request as the access log and the counters follow it, from the head to the last byte of its answer or tunnel.
+#[derive(Debug)]
+pub struct Exchange {
+    id: RequestId,
+    client: Cell<ClientAddr>,
+    sink: Rc<AccessSink>,
+    started: Instant,
+    line: RefCell<Line>,
+    /// Only if a line will be written.
+    head: Option<Box<Head>>,
+    /// Of a request by HTTP/2: what it is counted by, for as long as it has not ended.
+    stream: RefCell<Option<StreamSlot>>,
+}
+
+impl Exchange {
+    /// Begins; `head` is only called if there will be a line.
+    pub fn begin(id: RequestId, client: ClientAddr, sink: &Rc<AccessSink>, head: impl FnOnce() -> Head) -> Rc<Self> {
+        let head = sink.is_enabled().then(|| Box::new(head()));
+        let (client, sink) = (Cell::new(client), Rc::clone(sink));
+        Rc::new(Self {
+            id,
+            client,
+            sink,
+            started: Instant::now(),
+            line: RefCell::default(),
+            head,
+            stream: RefCell::default(),
+        })
+    }
+
+    /// The request's id.
+    pub fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// Who sent it.
+    pub fn client(&self) -> ClientAddr {
+        self.client.get()
+    }
+
+    /// It was sent by somebody else, through a trusted proxy.
+    pub fn set_client(&self, client: ClientAddr) {
+        self.client.set(client);
+    }
+
+    /// Keeps a stream's slot until the exchange has ended.
+    pub fn hold(&self, stream: StreamSlot) {
+        *self.stream.borrow_mut() = Some(stream);
+    }
+
+    /// Notes something for the line and the counters.
+    pub fn note(&self, note: impl FnOnce(&mut Line)) {
+        note(&mut self.line.borrow_mut());
+    }
+
+    /// It has become a tunnel, if it was none before.
+    pub fn set_tunnel(&self) {
+        let mut line = self.line.borrow_mut();
+        if std::mem::replace(&mut line.tunnel, true) {
+            return;
+        }
+        self.sink.metrics().of(line.counts.as_ref()).tunnels_opened.one();
+    }
+
+    /// Bytes came from the client. They are counted at once: a tunnel may be open for days.
+    pub fn received(&self, bytes: u64) {
+        let mut line = self.line.borrow_mut();
+        line.received += bytes;
+        self.sink.metrics().of(line.counts.as_ref()).received.add(bytes);
+    }
+
+    /// Bytes went to the client.
+    pub fn sent(&self, bytes: u64) {
+        let mut line = self.line.borrow_mut();
+        line.sent += bytes;
+        self.sink.metrics().of(line.counts.as_ref()).sent.add(bytes);
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let line = self.line.get_mut();
+        line.took = self.started.elapsed();
+        if line.end == End::Client && self.sink.is_stopping() {
+            line.end = End::Drain;
+        }
+        self.sink.metrics().ended(line);
+        if let Some(head) = &self.head {
+            self.sink.log(&Written { id: self.id, client: self.client.get(), head, line });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::telemetry::metrics::{RouteName, WorkerMetrics};
+    use crate::telemetry::request_id::RequestIds;
+
+    #[test]
+    fn what_is_not_logged_is_counted() {
+        let metrics = WorkerMetrics::new();
+        let sink = AccessSink::new(None, Arc::clone(&metrics));
+        let client = ClientAddr::new("192.0.2.1".parse().unwrap());
+        let begin = || Exchange::begin(RequestIds::new().next(), client, &sink, || panic!("there will be no line"));
+        let route = metrics.route(RouteName { host: "*".into(), path: "/janus".into() });
+        let exchange = begin();
+        exchange.note(|line| (line.status, line.counts) = (200, Some(Arc::clone(&route))));
+        exchange.sent(41);
+        assert_eq!((route.sent.get(), route.requests[2].get()), (41, 0));
+        drop(exchange);
+        assert_eq!(route.requests[2].get(), 1);
+        begin().note(|line| (line.status, line.reason) = (404, Some("no_route")));
+        let none = metrics.routes().into_iter().find(|(name, _)| &*name.path == "none").unwrap().1;
+        assert_eq!((none.requests[4].get(), metrics.refusals.words().next()), (1, Some(("no_route", 1))));
+        let tunnel = begin();
+        tunnel.note(|line| (line.status, line.end) = (101, End::Policy));
+        tunnel.set_tunnel();
+        assert_eq!((none.tunnels_opened.get(), none.tunnels_ended[End::Policy as usize].get()), (1, 0));
+        drop(tunnel);
+        assert_eq!((none.requests[1].get(), none.tunnels_ended[End::Policy as usize].get()), (0, 1));
+    }
+}

@@ -1,0 +1,277 @@
+//! The status listener beside a running gateway: what it says agrees with what clients saw and with the access log.
+
+#![allow(clippy::unwrap_used)] // the lint knows tests by their attribute, and these have helpers
+
+#[path = "status/support.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use ianitor::listen::Kind;
+use support::{Client, Door, Log, Metrics, Upstream, config, get, until};
+
+fn count(into: &mut BTreeMap<String, u64>, what: impl Into<String>) {
+    *into.entry(what.into()).or_default() += 1;
+}
+
+/// Mixed requests over several connections and workers, good and bad; returns how often each status was seen.
+fn mixed_requests(door: &Door, rounds: usize) -> BTreeMap<String, u64> {
+    let mut seen = BTreeMap::new();
+    let paths = ["/echo/a", "/nothing/here", "/closed", "/echo//b", "/down/x", "/echo/c%2fd", "/januswhatever"];
+    for round in 0..rounds {
+        let mut client = Client::connect(door.https());
+        for (at, path) in paths.iter().enumerate() {
+            let body = if at == 0 { "0123456789".repeat(round % 3) } else { String::new() };
+            count(&mut seen, client.ask(path, &body).to_string());
+        }
+    }
+    seen
+}
+
+#[test]
+fn metrics_agree_with_clients_and_with_the_access_log() {
+    let upstream = Upstream::start();
+    let log = Log::default();
+    let door = Door::open(&config(&upstream, "", 3), &log);
+    let rounds = 300;
+    let seen = mixed_requests(&door, rounds);
+    let each = rounds as u64;
+    assert_eq!(
+        seen,
+        [("200", 1), ("400", 2), ("403", 1), ("404", 2), ("502", 1)].map(|(s, n)| (s.into(), n * each)).into()
+    );
+
+    let total = 7 * each;
+    until("every line is written", || log.lines().len() as u64 == total);
+    let metrics = door.metrics();
+    for class in ["2xx", "4xx", "5xx", "1xx", "3xx", "none"] {
+        let clients: u64 = seen.iter().filter(|(status, _)| status[..1] == class[..1]).map(|(_, n)| n).sum();
+        assert_eq!(metrics.sum("ianitor_requests_total", &[("status", class)]), clients, "{class}");
+    }
+    let lines = log.lines();
+    let logged = |key: &str, value: &str| lines.iter().filter(|line| line[key] == *value).count() as u64;
+    for reason in ["no_route", "address", "path", "upstream_unreachable"] {
+        let counted = metrics.sum("ianitor_refusals_total", &[("reason", reason)]);
+        assert_eq!((counted, counted > 0), (logged("reason", reason), true), "{reason}");
+    }
+    for route in ["/echo", "/closed", "/down"] {
+        assert_eq!(metrics.sum("ianitor_requests_total", &[("route", route)]), logged("route", route), "{route}");
+        assert_eq!(metrics.sum("ianitor_request_duration_seconds_count", &[("route", route)]), logged("route", route));
+    }
+    let bytes = |key: &str| lines.iter().map(|line| line[key].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(metrics.sum("ianitor_received_bytes_total", &[]), bytes("in"));
+    assert_eq!(metrics.sum("ianitor_sent_bytes_total", &[]), bytes("out"));
+    assert_eq!(metrics.sum("ianitor_connections_accepted_total", &[("listener", "https")]), each);
+    let handshakes = metrics.sum("ianitor_tls_handshakes_total", &[("version", "1.3"), ("outcome", "ok")]);
+    assert_eq!(handshakes, each);
+    assert_eq!(metrics.sum("ianitor_upstream_answers_total", &[("upstream", "echo"), ("status", "2xx")]), each);
+    assert_eq!(
+        metrics.sum("ianitor_upstream_failures_total", &[("upstream", "down"), ("reason", "unreachable")]),
+        each
+    );
+    until("the server is seen to be down", || {
+        door.metrics().sum("ianitor_upstream_server_up", &[("upstream", "down")]) == 0
+    });
+    assert_eq!(door.metrics().sum("ianitor_upstream_server_up", &[("upstream", "echo")]), 1);
+    until("connections are gone", || door.metrics().sum("ianitor_connections_open", &[]) == 0);
+}
+
+#[test]
+fn tunnels_are_counted_while_they_are_open() {
+    let upstream = Upstream::start();
+    let log = Log::default();
+    let mut door = Door::open(&config(&upstream, "", 2), &log);
+    let echo = [("route", "/echo")];
+    let (mut one, mut two) = (Client::connect(door.https()), Client::connect(door.https()));
+    one.open_websocket("/echo/one");
+    two.open_websocket("/echo/two");
+    one.echo(&[0x82, 0x83, 0, 0, 0, 0, 1, 2, 3]);
+    until("bytes are counted before the end", || {
+        let metrics = door.metrics();
+        ["received", "sent"].iter().all(|way| metrics.sum(&format!("ianitor_{way}_bytes_total"), &echo) == 9)
+    });
+    let metrics = door.metrics();
+    assert_eq!(metrics.sum("ianitor_tunnels_open", &echo), 2);
+    assert_eq!(metrics.sum("ianitor_requests_total", &echo), 0);
+    assert_eq!(metrics.sum("ianitor_connections_open", &[("listener", "https")]), 2);
+    drop(one);
+    until("one has ended", || door.metrics().sum("ianitor_tunnels_ended_total", &[("end", "client")]) == 1);
+    // The policy there would let nobody in today.
+    let text = config(&upstream, "", 2);
+    let shut = text.replacen("policy = \"open\"", "policy = \"nobody\"", 1);
+    assert_ne!(text, shut);
+    door.reload(&shut).unwrap();
+    drop(two);
+    until("both have ended", || door.metrics().sum("ianitor_tunnels_ended_total", &[]) == 2);
+    let metrics = door.metrics();
+    assert_eq!(metrics.sum("ianitor_tunnels_ended_total", &[("end", "policy")]), 1);
+    assert_eq!(metrics.sum("ianitor_tunnels_open", &echo), 0);
+    until("both lines are written", || log.lines().len() == 2);
+    let bytes = |key: &str| log.lines().iter().map(|line| line[key].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(metrics.sum("ianitor_received_bytes_total", &echo), bytes("in"));
+    assert_eq!(metrics.sum("ianitor_sent_bytes_total", &echo), bytes("out"));
+    assert!(log.lines().iter().all(|line| line["kind"] == "tunnel"));
+}
+
+#[test]
+fn nothing_depends_on_the_access_log() {
+    let upstream = Upstream::start();
+    let log = Log::default();
+    let door = Door::open(&(config(&upstream, "", 1) + "[log]\naccess = false\n"), &log);
+    let mut client = Client::connect(door.https());
+    assert_eq!(client.ask("/echo", ""), 200);
+    until("it is counted", || {
+        door.metrics().sum("ianitor_requests_total", &[("route", "/echo"), ("status", "2xx")]) == 1
+    });
+    assert!(log.lines().is_empty());
+}
+
+#[test]
+fn a_reload_never_takes_a_counter_back() {
+    let upstream = Upstream::start();
+    let mut door = Door::open(&config(&upstream, "", 2), &Log::default());
+    mixed_requests(&door, 10);
+    let before = door.metrics();
+    assert_eq!(before.sum("ianitor_reloads_total", &[]), 0);
+
+    let other = config(&upstream, "[[routes]]\npath = \"/more\"\nupstream = \"echo\"\npolicy = \"open\"\n", 2);
+    door.reload(&other.replace("path = \"/closed\"", "path = \"/shut\"")).unwrap();
+    let after = door.metrics();
+    for (name, value) in before.counters() {
+        let now = after.counters().find(|(other, _)| *other == name).map(|(_, now)| now);
+        assert!(now >= Some(value), "{name}: {value} became {now:?}");
+    }
+    assert_eq!(after.sum("ianitor_requests_total", &[("route", "/closed")]), 10);
+    assert_eq!(after.sum("ianitor_requests_total", &[("route", "/more")]), 0);
+    assert_eq!(after.sum("ianitor_reloads_total", &[("result", "ok")]), 1);
+    assert_eq!(Client::connect(door.https()).ask("/more", ""), 200);
+    until("the new route counts", || door.metrics().sum("ianitor_requests_total", &[("route", "/more")]) == 1);
+
+    assert!(
+        door.reload(&other.replace("self_signed = [\"localhost\"]", "certificates = [{ cert = \"none.pem\" }]"))
+            .is_err()
+    );
+    let after = door.metrics();
+    assert_eq!(after.sum("ianitor_reloads_total", &[("result", "failed")]), 1);
+    assert_eq!(after.sum("ianitor_last_reload_successful", &[]), 0);
+    assert!(get(door.status(), "/").body.contains("changed nothing"));
+}
+
+#[test]
+fn health_and_readiness() {
+    let upstream = Upstream::start();
+    let mut door = Door::open(&config(&upstream, "", 1), &Log::default());
+    let ok = get(door.status(), "/healthz");
+    assert_eq!((ok.status, &*ok.body), (200, "ok\n"));
+    assert_eq!(get(door.status(), "/readyz").status, 200);
+    for path in ["/healthz/", "/nothing", "//", "/metrics/x"] {
+        assert_eq!(get(door.status(), path).status, 404, "{path}");
+    }
+
+    let unserved = "[[routes]]\nhost = \"media.example.com\"\npath = \"/\"\nupstream = \"echo\"\npolicy = \"open\"\n";
+    door.reload(&config(&upstream, unserved, 1)).unwrap();
+    let unready = get(door.status(), "/readyz");
+    assert_eq!(
+        (unready.status, &*unready.body),
+        (503, "no certificate serves media.example.com, which a route names\n")
+    );
+    door.reload(&config(&upstream, "", 1)).unwrap();
+    assert_eq!(get(door.status(), "/readyz").status, 200);
+
+    let status = door.status();
+    let mut held = Client::connect(door.https());
+    assert_eq!(held.ask("/echo", ""), 200);
+    let slow = std::thread::spawn(move || held.ask("/echo/slow", ""));
+    until("the slow request is there", || upstream.is_slow());
+    let drained = door.drain();
+    until("it says that it drains", || get(status, "/readyz").status == 503);
+    assert!(get(status, "/readyz").body.starts_with("draining"));
+    assert_eq!(get(status, "/healthz").status, 200);
+    assert!(get(status, "/").body.contains(">draining<"));
+    upstream.release();
+    assert_eq!(slow.join().unwrap(), 200);
+    drained.join().unwrap();
+}
+
+#[test]
+fn only_get_and_head() {
+    let upstream = Upstream::start();
+    let door = Door::open(&config(&upstream, "", 1), &Log::default());
+    let head = support::ask(door.status(), "HEAD", "/metrics");
+    assert_eq!((head.status, &*head.body), (200, ""));
+    let post = support::ask(door.status(), "POST", "/healthz");
+    assert_eq!(post.status, 405);
+    assert!(post.head.to_lowercase().contains("allow: get, head"));
+    let page = get(door.status(), "/");
+    assert!(page.head.to_lowercase().contains("content-security-policy: default-src 'none'"), "{}", page.head);
+    assert!(!page.body.contains("<script") && !page.body.contains("http://") && !page.body.contains("https://"));
+}
+
+#[test]
+fn a_taken_port_is_a_clear_error_and_a_moved_one_is_moved() {
+    let upstream = Upstream::start();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let with =
+        |status: &str| config(&upstream, "", 1).replace("status = \"127.0.0.1:0\"", &format!("status = \"{status}\""));
+    let error = support::bind(&with(&address)).unwrap_err().to_string();
+    assert!(error.contains(&address) && error.contains("another process has the port"), "{error}");
+
+    let mut door = Door::open(&config(&upstream, "", 1), &Log::default());
+    let first = door.status();
+    assert!(door.reload(&with(&address)).unwrap_err().to_string().contains(&address));
+    assert_eq!(get(first, "/healthz").status, 200);
+    drop(taken);
+    door.reload(&with(&address)).unwrap();
+    assert_eq!(door.status().to_string(), address);
+    assert_eq!(get(door.status(), "/healthz").status, 200);
+    until("the old one is closed", || std::net::TcpStream::connect(first).is_err());
+    // From one address to all of them on the same port.
+    let all = format!("0.0.0.0:{}", address.rsplit(':').next().unwrap());
+    door.reload(&with(&all)).unwrap();
+    // The kernel resets whoever comes in the moment in which the old socket is closed.
+    let healthy = || support::try_ask(address.parse().unwrap(), "GET", "/healthz").is_ok_and(|a| a.status == 200);
+    until("the new one has taken over", healthy);
+    assert!(healthy());
+}
+
+#[test]
+fn broken_clients_are_counted_and_bounded() {
+    use std::io::{Read, Write};
+    let upstream = Upstream::start();
+    let door = Door::open(&config(&upstream, "", 1), &Log::default());
+    let send = |to, bytes: &[u8]| {
+        let mut stream = std::net::TcpStream::connect(to).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.write_all(bytes).unwrap();
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let _ = stream.read_to_end(&mut Vec::new());
+    };
+    send(door.https(), b"GET / HTTP/1.1\r\n\r\n");
+    send(door.https(), b"");
+    send(door.https(), b"\x16\x03\x01\x00\x05hello");
+    send(door.running().addresses(Kind::Http).next().unwrap(), b"GET / HTTP/1.1\r\nbad header\r\n\r\n");
+    for (outcome, heads) in [("plain_http", 0), ("silent", 0), ("failed", 0), ("", 1)] {
+        until(outcome, || {
+            let metrics = door.metrics();
+            match heads {
+                0 => metrics.sum("ianitor_tls_handshakes_total", &[("outcome", outcome)]) == 1,
+                n => metrics.sum("ianitor_heads_refused_total", &[("reason", "malformed")]) == n,
+            }
+        });
+    }
+    // Whatever paths, hosts and methods clients think of, there is no new series.
+    let series = |metrics: &Metrics| metrics.names().count();
+    let mut client = Client::connect(door.https());
+    assert_eq!(client.ask("/echo/first", ""), 200);
+    assert_eq!(client.ask("/first", ""), 404);
+    until("both are counted", || door.metrics().sum("ianitor_requests_total", &[]) >= 2);
+    let before = series(&door.metrics());
+    for n in 0..50 {
+        client.ask(&format!("/echo/{n}"), "");
+        client.ask(&format!("/path{n}"), "");
+    }
+    assert_eq!(series(&door.metrics()), before);
+}
