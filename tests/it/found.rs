@@ -68,7 +68,9 @@ fn one_connection_is_not_worth_a_hundred() {
     let mut other = gateway.dial().h2();
     eventually("five requests at the upstream", || {
         // Their connection moves while it is asked something.
-        client.run(tokio::time::sleep(std::time::Duration::from_millis(5)));
+        client.run(async {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        });
         upstream.heads().len() == 5
     });
     let refused = other.get("/one-more");
