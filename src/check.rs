@@ -10,6 +10,7 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 
 use crate::config::{self, Config, Failure};
+use crate::files;
 use crate::proxy::body::Chain;
 use crate::proxy::connect::Connector;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
@@ -37,6 +38,8 @@ pub fn check(path: &Path) -> Result<Checked, Unfit> {
     let warnings = loaded.warnings.to_string();
     let mut warnings: Vec<String> = warnings.lines().map(str::to_owned).collect();
     warnings.extend(notices.iter().map(|notice| format!("{}: {notice}", path.display())));
+    let missing = files::missing(&loaded.config.routes);
+    warnings.extend(missing.iter().map(|line| format!("{}: {line}", path.display())));
     Ok(Checked { config: loaded.config, warnings, certificates: certificates(&table) })
 }
 

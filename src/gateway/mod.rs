@@ -14,6 +14,7 @@ use tracing_appender::non_blocking::NonBlocking;
 
 use crate::addr::ListenAddr;
 use crate::config::Config;
+use crate::files;
 use crate::limits::Limits;
 use crate::listen::{BindError, Kind, ListenSpec, Listener};
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
@@ -237,6 +238,9 @@ fn snapshot(config: Config, tickets: &Tickets, open: &[Open]) -> Result<Snapshot
         CertTable::load(&config.tls, SystemTime::now(), Mode::Make).map_err(StartError::Certificates)?;
     for warning in &warnings {
         tracing::warn!("{warning}");
+    }
+    for line in files::missing(&config.routes) {
+        tracing::warn!("{line}");
     }
     let upstream_tls = upstream_tls(&config).map_err(StartError::Certificates)?;
     let certificates = Arc::new(table);

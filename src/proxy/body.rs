@@ -12,11 +12,9 @@ use bytes::{Buf, Bytes};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::client::{Busy, Link};
+use crate::files::FileBody;
 use crate::telemetry::access::{End, Exchange};
 use crate::tick::{Alarm, Ticks};
-
-/// For the next piece of a body that has begun.
-pub const BODY_IDLE: Duration = Duration::from_secs(75);
 
 /// A client's body, counted against the route's limit.
 #[derive(Debug)]
@@ -27,6 +25,7 @@ struct Streaming {
     incoming: Incoming,
     left: u64,
     stalled: Alarm,
+    idle: Duration,
     exchange: Rc<Exchange>,
 }
 
@@ -36,13 +35,13 @@ impl RequestBody {
         Self(None)
     }
 
-    /// At most `limit` bytes of a client's body.
-    pub fn new(incoming: Incoming, limit: u64, ticks: &Rc<Ticks>, exchange: &Rc<Exchange>) -> Self {
+    /// At most `limit` bytes of a client's body, each piece of which is waited for `idle` long.
+    pub fn new(incoming: Incoming, limit: u64, idle: Duration, ticks: &Rc<Ticks>, exchange: &Rc<Exchange>) -> Self {
         if incoming.is_end_stream() {
             return Self(None);
         }
-        let stalled = ticks.alarm(BODY_IDLE);
-        Self(Some(Box::new(Streaming { incoming, left: limit, stalled, exchange: Rc::clone(exchange) })))
+        let stalled = ticks.alarm(idle);
+        Self(Some(Box::new(Streaming { incoming, left: limit, stalled, idle, exchange: Rc::clone(exchange) })))
     }
 }
 
@@ -54,7 +53,7 @@ impl Body for RequestBody {
         let Some(body) = &mut self.0 else { return Poll::Ready(None) };
         match Pin::new(&mut body.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                body.stalled.reset(BODY_IDLE);
+                body.stalled.reset(body.idle);
                 let len = frame.data_ref().map_or(0, |data| data.remaining() as u64);
                 body.exchange.note(|line| line.received += len);
                 match body.left.checked_sub(len) {
@@ -85,7 +84,7 @@ pub enum BodyFault {
     /// More bytes than the route takes.
     #[error("the body is larger than the route allows")]
     TooLarge,
-    /// Nothing came for [`BODY_IDLE`].
+    /// Nothing came for as long as the route waits.
     #[error("the body stalled")]
     Stalled,
     /// The client broke off, or its framing was wrong.
@@ -105,6 +104,7 @@ enum Source {
     Empty,
     Text(Bytes),
     Upstream(Box<UpstreamBody>),
+    File(Box<FileBody>),
 }
 
 impl ResponseBody {
@@ -118,14 +118,23 @@ impl ResponseBody {
         Self { source: Source::Text(text.into()), exchange: None }
     }
 
-    /// What the upstream sends; the connection goes back to its pool at the end.
-    pub fn upstream(incoming: Incoming, link: Box<Link>, busy: Busy) -> Self {
+    /// What a file has.
+    pub fn file(body: FileBody) -> Self {
+        if body.left() == 0 {
+            return Self::empty();
+        }
+        Self { source: Source::File(Box::new(body)), exchange: None }
+    }
+
+    /// What the upstream sends, each piece of which is waited for `idle` long; the connection goes back to its pool at
+    /// the end.
+    pub fn upstream(incoming: Incoming, link: Box<Link>, busy: Busy, idle: Duration) -> Self {
         if incoming.is_end_stream() {
             busy.pool().give_back(link);
             return Self::empty();
         }
-        let stalled = busy.pool().ticks().alarm(BODY_IDLE);
-        let body = UpstreamBody { incoming, link: Some(link), busy, stalled };
+        let stalled = busy.pool().ticks().alarm(idle);
+        let body = UpstreamBody { incoming, link: Some(link), busy, stalled, idle };
         Self { source: Source::Upstream(Box::new(body)), exchange: None }
     }
 
@@ -167,6 +176,10 @@ impl Body for ResponseBody {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => return Poll::Pending,
             },
+            Source::File(body) => match body.poll_frame(cx) {
+                Poll::Ready(frame) => frame.map(|frame| frame.map_err(Cut::File)),
+                Poll::Pending => return Poll::Pending,
+            },
         };
         match &frame {
             Some(Ok(frame)) => self.note_sent(frame),
@@ -191,6 +204,7 @@ impl Body for ResponseBody {
             Source::Empty => true,
             Source::Text(text) => text.is_empty(),
             Source::Upstream(body) => body.incoming.is_end_stream(),
+            Source::File(body) => body.left() == 0,
         }
     }
 
@@ -199,6 +213,7 @@ impl Body for ResponseBody {
             Source::Empty => SizeHint::with_exact(0),
             Source::Text(text) => SizeHint::with_exact(text.len() as u64),
             Source::Upstream(body) => body.incoming.size_hint(),
+            Source::File(body) => SizeHint::with_exact(body.left()),
         }
     }
 }
@@ -210,6 +225,7 @@ struct UpstreamBody {
     link: Option<Box<Link>>,
     busy: Busy,
     stalled: Alarm,
+    idle: Duration,
 }
 
 impl UpstreamBody {
@@ -223,7 +239,7 @@ impl UpstreamBody {
         }
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
-                self.stalled.reset(BODY_IDLE);
+                self.stalled.reset(self.idle);
                 if self.incoming.is_end_stream() {
                     self.give_back();
                 }
@@ -257,9 +273,12 @@ pub enum Cut {
     /// The upstream broke off.
     #[error("the upstream broke off in the middle of an answer")]
     Upstream(#[source] hyper::Error),
-    /// The upstream sent nothing for [`BODY_IDLE`].
+    /// The upstream sent nothing for as long as the route waits.
     #[error("the upstream stalled in the middle of an answer")]
     Stalled,
+    /// A file became shorter, or its disk failed.
+    #[error("a file broke off in the middle of an answer")]
+    File(#[source] std::io::Error),
 }
 
 impl Cut {
@@ -267,6 +286,7 @@ impl Cut {
         match self {
             Self::Upstream(_) => (End::Upstream, "upstream_cut"),
             Self::Stalled => (End::Timeout, "upstream_stalled"),
+            Self::File(_) => (End::Upstream, "file_cut"),
         }
     }
 }

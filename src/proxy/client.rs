@@ -19,9 +19,6 @@ use super::health::Health;
 use crate::route::upstream::ServerAddr;
 use crate::tick::{Alarm, Tick, Ticks};
 
-/// For the head of an answer: a BOSH poll waits 60 s, and a proxy that waits as long loses the race.
-pub const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
-
 /// How long a connection may lie unused: less than the 120 s after which Janus closes it, so that we close first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -61,6 +58,7 @@ impl Link {
         &mut self,
         request: Request<RequestBody>,
         late: &Alarm,
+        late_after: Duration,
     ) -> Result<Response<Incoming>, (SendError, Option<Request<RequestBody>>)> {
         let mut answer = pin!(self.sender.try_send_request(request));
         let (driver, ended) = (&mut self.driver, &mut self.ended);
@@ -76,7 +74,7 @@ impl Link {
                     let message = error.take_message();
                     Poll::Ready(Err((SendError::Http(error.into_error()), message)))
                 }
-                Poll::Pending if late.is_due(cx) => Poll::Ready(Err((SendError::Late, None))),
+                Poll::Pending if late.is_due(cx) => Poll::Ready(Err((SendError::Late(late_after), None))),
                 Poll::Pending => Poll::Pending,
             }
         })
@@ -166,8 +164,8 @@ impl Pool {
     ///
     /// A request is sent a second time only if hyper gives it back untouched: the idle connection had been closed before
     /// a byte of it was written.
-    pub(super) async fn send(&self, mut request: Request<RequestBody>, alone: bool) -> Sent {
-        let late = self.ticks.alarm(HEAD_TIMEOUT);
+    pub(super) async fn send(&self, mut request: Request<RequestBody>, alone: bool, timeout: Duration) -> Sent {
+        let late = self.ticks.alarm(timeout);
         loop {
             let pooled = if alone { None } else { self.idle.borrow_mut().pop() };
             let reused = pooled.is_some();
@@ -178,8 +176,8 @@ impl Pool {
                     Err(error) => return Err(Unsent { error: error.into(), untouched: Some(request) }),
                 },
             };
-            late.reset(HEAD_TIMEOUT);
-            match link.send(request, &late).await {
+            late.reset(timeout);
+            match link.send(request, &late, timeout).await {
                 Ok(response) => return Ok((response, link)),
                 Err((_, Some(untouched))) if reused => request = untouched,
                 // A fresh connection that takes nothing is an answer of its own kind, not a reason to look elsewhere.
@@ -240,7 +238,7 @@ pub enum SendError {
     /// The connection broke or what came was not HTTP; or the client's body broke off.
     #[error("the request got no answer")]
     Http(#[source] hyper::Error),
-    /// No head within [`HEAD_TIMEOUT`].
-    #[error("no answer within {} s", HEAD_TIMEOUT.as_secs())]
-    Late,
+    /// No head within this time.
+    #[error("no answer within {} s", .0.as_secs_f64())]
+    Late(Duration),
 }

@@ -6,6 +6,7 @@ pub mod snapshot;
 
 mod access;
 mod body;
+mod dress;
 mod handoff;
 mod io;
 mod normalize;

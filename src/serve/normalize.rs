@@ -135,7 +135,7 @@ pub(super) fn route(normal: Normal) -> Result<Routed, Rejection> {
 fn note_route(inbound: &Inbound, route: RouteId) {
     inbound.exchange.note(|line| {
         let label = inbound.local.label(route).clone();
-        (line.route, line.upstream) = (Some(label.route), Some(label.upstream));
+        (line.route, line.upstream) = (Some(label.route), label.upstream);
     });
 }
 

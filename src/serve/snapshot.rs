@@ -10,7 +10,7 @@ use crate::proxy::client::Pool;
 use crate::proxy::cluster::Cluster;
 use crate::proxy::connect::Connector;
 use crate::route::upstream::ServerAddr;
-use crate::route::{RouteId, RouteTable, UpstreamId};
+use crate::route::{RouteId, RouteTable, Target, UpstreamId};
 use crate::telemetry::LogSpec;
 use crate::tick::Ticks;
 use crate::tls::CertTable;
@@ -50,8 +50,8 @@ pub struct Local {
 pub struct Label {
     /// The route's path.
     pub route: Rc<str>,
-    /// The upstream's name.
-    pub upstream: Rc<str>,
+    /// The upstream's name, where it leads to one.
+    pub upstream: Option<Rc<str>>,
 }
 
 impl Local {
@@ -75,9 +75,11 @@ impl Local {
         let old = before.map_or(&[][..], |local| &local.clusters);
         all_pools(old).filter(|pool| !kept(pool)).for_each(|pool| pool.close());
         let labels = snapshot.routes.routes().iter().map(|route| {
-            let crate::route::Target::Forward(forward) = &route.target;
-            let upstream = snapshot.routes.upstream(forward.upstream);
-            Label { route: route.path.to_string().into(), upstream: Rc::from(&*upstream.name) }
+            let upstream = match &route.target {
+                Target::Forward(forward) => Some(Rc::from(&*snapshot.routes.upstream(forward.upstream).name)),
+                Target::Files(_) | Target::Redirect(_) => None,
+            };
+            Label { route: route.path.to_string().into(), upstream }
         });
         let labels = labels.collect();
         Rc::new(Self { snapshot, clusters, labels })

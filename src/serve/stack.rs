@@ -8,6 +8,7 @@ use tower::{Service, ServiceBuilder};
 use super::Arrived;
 use super::access::AccessLog;
 use super::body::Body;
+use super::dress::Dress;
 use super::normalize::{authorize, limit_rate, limit_size, normalize, route};
 use super::redirect::Redirect;
 use super::step::Step;
@@ -32,6 +33,7 @@ pub(super) fn https() -> impl Stack {
         .layer(Step(limit_rate)) // before work is done for it
         .layer(Step(normalize)) // one spelling from here on
         .layer(Step(route))
+        .layer(Dress) // before permission: preflights bring none, and refusals need CORS to be readable
         .layer(Step(authorize)) // the only way to a permit
         .service(Target)
 }
