@@ -38,7 +38,6 @@ impl Folder {
 
     /// Opens a regular file. One that turns into a pipe at this moment does not block either.
     fn open(&self, path: &Path) -> io::Result<(File, Metadata)> {
-        let is_file = |metadata: &Metadata| if metadata.is_file() { Ok(()) } else { Err(not_found()) };
         is_file(&self.look(path)?)?;
         let (file, metadata) = self.open_as(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
         is_file(&metadata)?;
@@ -72,6 +71,10 @@ fn or_dot(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
+fn is_file(metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_file() { Ok(()) } else { Err(not_found()) }
+}
+
 fn not_found() -> io::Error {
     io::ErrorKind::NotFound.into()
 }
@@ -101,7 +104,9 @@ impl fs::Backend for Folder {
 
     fn metadata(&self, path: PathBuf) -> Self::MetadataFuture {
         let folder = self.clone();
-        Box::pin(off_thread(move || folder.look(&path)))
+        // It asks whether there is a file to be shown, or a compressed sibling of one.
+        let look = move || folder.look(&path).and_then(|metadata| is_file(&metadata).map(|()| metadata));
+        Box::pin(off_thread(look))
     }
 }
 

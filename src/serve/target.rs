@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
-use http::{Response, Uri};
+use http::{Response, Uri, Version};
+use hyper::body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tower::Service;
@@ -49,10 +50,23 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
         route::Target::Forward(to) => forward(normal, to, route.body_limit, permit).await,
         route::Target::Files(spec) => {
             let response = files::serve(&normal.inbound.request, spec, &route.path).await?;
-            Ok(response.map(ResponseBody::file))
+            Ok(without_body(&normal.inbound, response.map(ResponseBody::file)))
         }
-        route::Target::Redirect(spec) => redirect(normal.inbound.request.uri(), spec, &route.path),
+        route::Target::Redirect(spec) => {
+            let response = redirect(normal.inbound.request.uri(), spec, &route.path)?;
+            Ok(without_body(&normal.inbound, response))
+        }
     }
+}
+
+/// Nobody reads the request's body, and what is left of it cannot be told from a next request. The client may still be
+/// sending: a connection that is closed in its face would take the answer along.
+fn without_body(inbound: &Inbound, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+    if inbound.request.version() < Version::HTTP_2 && !inbound.request.body().is_end_stream() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        inbound.conn.control.set_lingers();
+    }
+    response
 }
 
 fn redirect(asked: &Uri, spec: &RedirectSpec, route: &PathPrefix) -> Result<Response<ResponseBody>, Rejection> {
