@@ -10,6 +10,7 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 
 use crate::config::{self, Config, Failure};
+use crate::files;
 use crate::host::HostName;
 use crate::proxy::body::Chain;
 use crate::proxy::connect::Connector;
@@ -42,6 +43,8 @@ pub fn check(path: &Path) -> Result<Checked, Unfit> {
         warnings.extend(unserved.map(|host| format!("{}: {}", path.display(), table.unserved(host))));
     }
     warnings.extend(notices.iter().map(|notice| format!("{}: {notice}", path.display())));
+    let missing = files::missing(&loaded.config.routes);
+    warnings.extend(missing.iter().map(|line| format!("{}: {line}", path.display())));
     Ok(Checked { config: loaded.config, warnings, certificates: certificates(&table) })
 }
 

@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! listen::accept ─▶ Slot (counted) ─▶ serve::conn: TLS ─▶ hyper, HTTP/1.1 or HTTP/2
-//!   serve::stack  AccessLog · limit_size · limit_rate · normalize · route · authorize ──Admitted──▶ Target
+//!   serve::stack  AccessLog · limit_size · limit_rate · normalize · route · Dress · authorize ──Admitted──▶ Target
+//!   files         a file from disk
 //!   proxy         forward ─▶ upstream, streamed both ways
 //!                 open_websocket ─▶ 101 ─▶ Tunnel: owns both sockets and the Slot until the last byte has gone
 //! ```
@@ -49,7 +50,8 @@ pub mod serve;
 pub mod policy;
 pub mod route;
 
-// Walk with them.
+// Walk with them, or answer here.
+pub mod files;
 pub mod proxy;
 
 // What is to be seen of all that.

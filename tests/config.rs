@@ -115,7 +115,13 @@ fn the_summary_is_a_readable_table() {
 /// Whatever a slip of the editor makes of a file, there is a configuration or a report that says why not.
 #[test]
 fn broken_files_are_reported_and_never_panic() {
-    let (name, text) = read(&folder("valid"), "everything");
+    for stem in ["everything", "routes"] {
+        break_everywhere(stem);
+    }
+}
+
+fn break_everywhere(stem: &str) {
+    let (name, text) = read(&folder("valid"), stem);
     let check = |text: &str| {
         if let Err(report) = parse(&name, text) {
             assert!(!report.is_empty(), "refused without a reason:\n{text}");

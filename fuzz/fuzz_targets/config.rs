@@ -25,7 +25,7 @@ fuzz_target!(|text: &str| {
 
 /// Requests can be sent along it: its paths are nothing else, and what is taken off is there.
 fn check_route(route: &Route) {
-    let Target::Forward(forward) = &route.target;
+    let Target::Forward(forward) = &route.target else { return };
     for path in [route.path.as_str(), &forward.path.strip, &forward.path.add] {
         let whole = format!("{path}/");
         let target = PathAndQuery::try_from(&*whole).unwrap_or_else(|error| panic!("{path:?}: {error}"));

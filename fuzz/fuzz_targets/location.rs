@@ -90,6 +90,7 @@ fn authority(text: &str) -> Option<Authority> {
 fn rewritten(value: &HeaderValue, change: &PathChange) -> String {
     let to = Public {
         servers: &[format!("http://{UPSTREAM}").parse().expect("a server")],
+        host: None,
         path: change,
         authority: &PUBLIC.parse().expect("an authority"),
     };

@@ -41,14 +41,52 @@ pub(super) static UPSTREAM: Keys =
 pub(super) static POLICY: Keys = Keys { table: "[policies.NAME]", names: &["allow"] };
 pub(super) static ROUTE: Keys = Keys {
     table: "[[routes]]",
-    names: &["host", "path", "upstream", "policy", "body", "strip_prefix", "rewrite", "i_know_this_is_open"],
+    names: &[
+        "host",
+        "path",
+        "upstream",
+        "files",
+        "follow_symlinks",
+        "redirect",
+        "redirect_status",
+        "policy",
+        "body",
+        "strip_prefix",
+        "rewrite",
+        "headers",
+        "host_header",
+        "timeouts",
+        "hsts",
+        "security_headers",
+        "cors",
+        "i_know_this_is_open",
+    ],
 };
+pub(super) static ROUTE_HEADERS: Keys = Keys { table: "routes.headers", names: &["set", "remove", "response"] };
+pub(super) static ANSWER_HEADERS: Keys = Keys { table: "routes.headers.response", names: &["set", "remove"] };
+pub(super) static TIMEOUTS: Keys = Keys { table: "routes.timeouts", names: &["response", "idle"] };
+pub(super) static CORS: Keys =
+    Keys { table: "routes.cors", names: &["origins", "credentials", "methods", "headers", "max_age"] };
 
 pub(super) static PASSTHROUGH: Keys = Keys { table: "[[passthrough]]", names: &["sni", "to", "proxy_protocol"] };
 
 /// Every table.
-pub(super) static ALL: [&Keys; 10] =
-    [&ROOT, &LISTEN, &LOG, &LIMITS, &TLS, &PAIR, &PASSTHROUGH, &UPSTREAM, &POLICY, &ROUTE];
+pub(super) static ALL: [&Keys; 14] = [
+    &ROOT,
+    &LISTEN,
+    &LOG,
+    &LIMITS,
+    &TLS,
+    &PAIR,
+    &PASSTHROUGH,
+    &UPSTREAM,
+    &POLICY,
+    &ROUTE,
+    &ROUTE_HEADERS,
+    &ANSWER_HEADERS,
+    &TIMEOUTS,
+    &CORS,
+];
 
 /// Keys of the full `gateway.toml`, in whatever table, that this version cannot keep its word on. A key moves from here
 /// to its table when it is built.
@@ -57,11 +95,11 @@ const LATER: &[&str] = &[
     "acme", "deploy", "issuers", "turn",
     "secret_file", "token_auth_secret_file",
     "claims", "satisfy", "on_expiry", "expiry_grace", "messages", "rules",
-    "files", "redirect", "headers", "host_header", "timeouts", "cors", "forward_token", "after_sign_in",
+    "forward_token", "after_sign_in",
 ];
 
 /// The targets among them: a route with one of these does not lack a target, this version lacks the target.
-pub(super) const LATER_TARGETS: [&str; 3] = ["turn", "files", "redirect"];
+pub(super) const LATER_TARGETS: [&str; 1] = ["turn"];
 
 /// What to say of a key that the table does not know.
 pub(super) fn unknown(keys: &Keys, word: &str) -> String {

@@ -18,6 +18,7 @@ mod lower;
 mod notes;
 mod problem;
 mod raw;
+mod raw_route;
 mod read;
 mod suggest;
 mod summary;

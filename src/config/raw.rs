@@ -5,13 +5,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::keys::{self, Keys};
-use super::problem::{Place, Placed};
+use super::problem::Placed;
+use super::raw_route::RawRoute;
 use super::read::{List, Named, Section, Table, right};
 use super::values::{PlainServer, Port, Size, Timeout, Workers};
 use crate::addr::{ListenAddr, Network};
 use crate::host::{HostName, HostPattern};
 use crate::limits::Limits;
-use crate::route::path::PathPrefix;
 use crate::route::upstream::{Balance, Protocol, ServerAddr};
 use crate::telemetry::LogSpec;
 use crate::tls::MinVersion;
@@ -222,48 +222,5 @@ impl Section for RawPolicy {
         // Tokens are the other way to be let in, and for them it was said that they are not there yet.
         let allow = if table.has("issuers") { table.get("allow") } else { table.require("allow", missing) };
         Self { allow }
-    }
-}
-
-/// One of `[[routes]]`.
-pub(super) struct RawRoute {
-    pub(super) place: Place,
-    pub(super) host: Option<Placed<HostPattern>>,
-    /// A host is written, but it is none: the route is not one for every host.
-    pub(super) host_is_wrong: bool,
-    pub(super) path: Option<Placed<PathPrefix>>,
-    pub(super) upstream: Option<Placed<String>>,
-    pub(super) policy: Option<Placed<String>>,
-    pub(super) body: Option<u64>,
-    pub(super) strip_prefix: Option<Placed<PathPrefix>>,
-    pub(super) rewrite: Option<Placed<PathPrefix>>,
-    pub(super) i_know_this_is_open: Option<Placed<bool>>,
-}
-
-impl Section for RawRoute {
-    const KEYS: &'static Keys = &keys::ROUTE;
-
-    fn read(table: &Table<'_>) -> Self {
-        let has_later_target = keys::LATER_TARGETS.iter().any(|key| table.has(key));
-        let upstream = match has_later_target {
-            true => table.get("upstream"),
-            false => table.require("upstream", "missing; write where the route leads, a name from [upstreams]"),
-        };
-        let host = table.get("host");
-        Self {
-            place: table.place().clone(),
-            host_is_wrong: host.is_none() && table.has("host"),
-            host,
-            path: table.require("path", "missing; write path = \"/\" for every path"),
-            upstream,
-            policy: table.require(
-                "policy",
-                "missing; every route needs one: a name from [policies], or \"open\" to let everybody pass",
-            ),
-            body: table.plain("body").map(|Size(bytes)| bytes),
-            strip_prefix: table.get("strip_prefix"),
-            rewrite: table.get("rewrite"),
-            i_know_this_is_open: table.get("i_know_this_is_open"),
-        }
     }
 }

@@ -57,21 +57,25 @@ fn routes(table: &RouteTable) -> Vec<Row> {
 }
 
 fn route_row(table: &RouteTable, route: &Route) -> Row {
-    let Target::Forward(forward) = &route.target;
-    let upstream = table.upstream(forward.upstream);
     let host = route.host.as_ref().map_or("*".to_owned(), ToString::to_string);
-    let path = match forward.path.is_none() {
-        true => route.path.to_string(),
-        false => format!("{} => {}", route.path, forward.path.to_upstream(route.path.as_str())),
+    let (path, target) = match &route.target {
+        Target::Forward(forward) => {
+            let upstream = table.upstream(forward.upstream);
+            let path = match forward.path.is_none() {
+                true => route.path.to_string(),
+                false => format!("{} => {}", route.path, forward.path.to_upstream(route.path.as_str())),
+            };
+            (path, [upstream.name.to_string(), servers(upstream), upstream.protocol.name().to_owned()])
+        }
+        Target::Files(spec) => {
+            (route.path.to_string(), ["(files)".to_owned(), spec.root.display().to_string(), "-".to_owned()])
+        }
+        Target::Redirect(spec) => {
+            let status = spec.status.as_str().to_owned();
+            (route.path.to_string(), ["(redirect)".to_owned(), spec.to_string(), status])
+        }
     };
-    vec![
-        host,
-        path,
-        upstream.name.to_string(),
-        servers(upstream),
-        upstream.protocol.name().to_owned(),
-        route.policy.name().to_owned(),
-    ]
+    [host, path].into_iter().chain(target).chain([route.policy.name().to_owned()]).collect()
 }
 
 fn servers(upstream: &UpstreamSpec) -> String {

@@ -4,13 +4,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::{HeaderValue, StatusCode};
+
 use super::problem::quoted;
 use super::read::{Read, Value};
 use super::units;
 use crate::addr::{ListenAddr, Network};
-use crate::host::{HostName, HostPattern};
+use crate::host::{Authority, HostName, HostPattern};
 use crate::limits::Rate;
 use crate::route::path::{BadPath, PathPrefix};
+use crate::route::redirect::RedirectSpec;
 use crate::route::upstream::{Balance, Protocol, ServerAddr};
 use crate::telemetry::LogFormat;
 use crate::tls::MinVersion;
@@ -190,5 +193,55 @@ impl Read for Workers {
         /// More than any machine has cores: a slip.
         const MOST: u64 = 1024;
         value.integer_in(0, MOST).and_then(|workers| usize::try_from(workers).ok()).map(Self)
+    }
+}
+
+impl Read for Authority {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse_with("a string", |text| text.parse().map_err(|_| "is not a host name, or one with \":port\""))
+    }
+}
+
+impl Read for RedirectSpec {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse("a string")
+    }
+}
+
+/// A status that sends a client elsewhere.
+pub(super) struct RedirectStatus(pub(super) StatusCode);
+
+impl Read for RedirectStatus {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        let number = value.integer_in(300, 399)?;
+        match RedirectSpec::STATUSES.into_iter().find(|status| u64::from(status.as_u16()) == number) {
+            Some(status) => Some(Self(status)),
+            None => value.refuse("must be 301, 302, 307 or 308; the last two keep the method and body"),
+        }
+    }
+}
+
+/// The value of a header.
+pub(super) struct HeaderText(pub(super) HeaderValue);
+
+impl Read for HeaderText {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        let text = |text: &str| {
+            let trimmed = text.trim() == text;
+            let visible = text.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
+            let header = HeaderValue::try_from(text).ok().filter(|_| trimmed && visible);
+            header.ok_or("is no header value: ASCII on one line, without spaces around it")
+        };
+        value.parse_with("a string", text).map(Self)
+    }
+}
+
+/// A method that the gateway passes on.
+pub(super) struct Method(pub(super) &'static str);
+
+impl Read for Method {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        value.choose("method", &METHODS.map(|method| (method, method))).map(Self)
     }
 }

@@ -15,6 +15,7 @@ use tracing_appender::non_blocking::NonBlocking;
 
 use crate::addr::ListenAddr;
 use crate::config::Config;
+use crate::files;
 use crate::limits::Limits;
 use crate::listen::{self, BindError, Kind, ListenSpec, Listener};
 use crate::proxy::body::Chain;
@@ -341,6 +342,9 @@ fn snapshot(config: &Config, tickets: &Tickets, open: &[Open]) -> Result<Snapsho
         tracing::warn!("{}", table.unserved(host));
     }
     let upstream_tls = upstream_tls(config).map_err(StartError::Certificates)?;
+    for line in files::missing(&config.routes) {
+        tracing::warn!("{line}");
+    }
     let certificates = Arc::new(table);
     let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets).map_err(StartError::Crypto)?;
     let first_https = open.iter().find(|open| open.key.0 == Kind::Https).map(|open| open.bound.port());

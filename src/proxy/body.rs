@@ -15,11 +15,9 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::client::{Busy, Link};
 use super::headers;
+use crate::files::FileBody;
 use crate::telemetry::access::{End, Exchange};
 use crate::tick::{Alarm, Tick, Ticks};
-
-/// For the next piece of a body that has begun.
-pub const BODY_IDLE: Duration = Duration::from_secs(75);
 
 /// A client's body, counted against the route's limit.
 #[derive(Debug)]
@@ -33,6 +31,7 @@ struct Streaming {
     stalled: Alarm,
     ticks: Rc<Ticks>,
     progress: Rc<Progress>,
+    idle: Duration,
     exchange: Rc<Exchange>,
 }
 
@@ -46,6 +45,9 @@ impl Progress {
         self.0.get()
     }
 }
+
+/// For the next piece of a body until its route is known.
+const IDLE: Duration = Duration::from_secs(75);
 
 /// For the rest of a body that nobody wants any more.
 const UNWANTED_TIME: Duration = Duration::from_secs(2);
@@ -65,12 +67,13 @@ impl RequestBody {
                 return Self(None);
             }
             let (ticks, exchange) = (Rc::clone(ticks), Rc::clone(exchange));
-            let stalled = ticks.alarm(BODY_IDLE);
+            let stalled = ticks.alarm(IDLE);
             Self(Some(Box::new(Streaming {
                 incoming,
                 is_h2,
                 left: u64::MAX,
                 stalled,
+                idle: IDLE,
                 ticks,
                 progress: Rc::default(),
                 exchange,
@@ -83,10 +86,11 @@ impl RequestBody {
         self.0.as_ref().map(|body| Rc::clone(&body.progress))
     }
 
-    /// Lets at most so many bytes pass.
-    pub fn limit(&mut self, bytes: u64) {
+    /// Lets at most so many bytes pass, each piece of which is waited for `idle` long.
+    pub fn limit(&mut self, bytes: u64, idle: Duration) {
         if let Some(body) = &mut self.0 {
-            body.left = bytes;
+            (body.left, body.idle) = (bytes, idle);
+            body.stalled.reset(idle);
         }
     }
 }
@@ -133,7 +137,7 @@ impl Body for RequestBody {
         let Some(body) = &mut self.0 else { return Poll::Ready(None) };
         match Pin::new(&mut body.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
-                body.stalled.reset(BODY_IDLE);
+                body.stalled.reset(body.idle);
                 body.progress.0.set(body.ticks.now());
                 if let Some(trailers) = frame.trailers_mut() {
                     headers::trailers_to_upstream(trailers);
@@ -168,7 +172,7 @@ pub enum BodyFault {
     /// More bytes than the route takes.
     #[error("the body is larger than the route allows")]
     TooLarge,
-    /// Nothing came for [`BODY_IDLE`].
+    /// Nothing came for as long as the route waits.
     #[error("the body stalled")]
     Stalled,
     /// The client broke off, or its framing was wrong.
@@ -197,6 +201,7 @@ enum Source {
     Empty,
     Text(Bytes),
     Upstream(Box<UpstreamBody>),
+    File(Box<FileBody>),
 }
 
 impl ResponseBody {
@@ -210,14 +215,23 @@ impl ResponseBody {
         Self { source: Source::Text(text.into()), exchange: None, cut: None }
     }
 
-    /// What the upstream sends; the connection goes back to its pool at the end.
-    pub fn upstream(incoming: Incoming, link: Box<Link>, busy: Busy) -> Self {
+    /// What a file has.
+    pub fn file(body: FileBody) -> Self {
+        if body.left() == 0 {
+            return Self::empty();
+        }
+        Self { source: Source::File(Box::new(body)), exchange: None, cut: None }
+    }
+
+    /// What the upstream sends, each piece of which is waited for `idle` long; the connection goes back to its pool at
+    /// the end.
+    pub fn upstream(incoming: Incoming, link: Box<Link>, busy: Busy, idle: Duration) -> Self {
         if incoming.is_end_stream() {
             busy.pool().give_back(link);
             return Self::empty();
         }
-        let stalled = busy.pool().ticks().alarm(BODY_IDLE);
-        let body = UpstreamBody { incoming, link: Some(link), busy, stalled };
+        let stalled = busy.pool().ticks().alarm(idle);
+        let body = UpstreamBody { incoming, link: Some(link), busy, stalled, idle };
         Self { source: Source::Upstream(Box::new(body)), exchange: None, cut: None }
     }
 
@@ -267,6 +281,10 @@ impl Body for ResponseBody {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => return Poll::Pending,
             },
+            Source::File(body) => match body.poll_frame(cx) {
+                Poll::Ready(frame) => frame.map(|frame| frame.map_err(Cut::File)),
+                Poll::Pending => return Poll::Pending,
+            },
         };
         match &frame {
             Some(Ok(frame)) => self.note_sent(frame),
@@ -294,6 +312,7 @@ impl Body for ResponseBody {
             Source::Empty => true,
             Source::Text(text) => text.is_empty(),
             Source::Upstream(body) => body.incoming.is_end_stream(),
+            Source::File(body) => body.left() == 0,
         }
     }
 
@@ -302,6 +321,7 @@ impl Body for ResponseBody {
             Source::Empty => SizeHint::with_exact(0),
             Source::Text(text) => SizeHint::with_exact(text.len() as u64),
             Source::Upstream(body) => body.incoming.size_hint(),
+            Source::File(body) => SizeHint::with_exact(body.left()),
         }
     }
 }
@@ -313,6 +333,7 @@ struct UpstreamBody {
     link: Option<Box<Link>>,
     busy: Busy,
     stalled: Alarm,
+    idle: Duration,
 }
 
 impl UpstreamBody {
@@ -326,7 +347,7 @@ impl UpstreamBody {
         }
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
-                self.stalled.reset(BODY_IDLE);
+                self.stalled.reset(self.idle);
                 if self.incoming.is_end_stream() {
                     self.give_back();
                 }
@@ -360,9 +381,12 @@ pub enum Cut {
     /// The upstream broke off.
     #[error("the upstream broke off in the middle of an answer")]
     Upstream(#[source] hyper::Error),
-    /// The upstream sent nothing for [`BODY_IDLE`].
+    /// The upstream sent nothing for as long as the route waits.
     #[error("the upstream stalled in the middle of an answer")]
     Stalled,
+    /// A file became shorter, or its disk failed.
+    #[error("a file broke off in the middle of an answer")]
+    File(#[source] std::io::Error),
 }
 
 impl Cut {
@@ -370,6 +394,7 @@ impl Cut {
         match self {
             Self::Upstream(_) => (End::Upstream, "upstream_cut"),
             Self::Stalled => (End::Timeout, "upstream_stalled"),
+            Self::File(_) => (End::Upstream, "file_cut"),
         }
     }
 }

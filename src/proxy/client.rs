@@ -21,9 +21,6 @@ use crate::route::upstream::ServerAddr;
 use crate::slot::{SocketSlot, Sockets};
 use crate::tick::{Alarm, Tick, Ticks};
 
-/// For the head of an answer: a BOSH poll waits 60 s, and a proxy that waits as long loses the race.
-pub const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
-
 /// How long a connection may lie unused: less than the 120 s after which Janus closes it, so that we close first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -65,6 +62,7 @@ impl Link {
         &mut self,
         request: Request<RequestBody>,
         late: &Alarm,
+        late_after: Duration,
     ) -> Result<Response<Incoming>, (SendError, Option<Request<RequestBody>>)> {
         let progress = request.body().progress();
         let mut answer = pin!(self.sender.try_send_request(request));
@@ -82,7 +80,7 @@ impl Link {
             }
             if let Some(progress) = &progress {
                 // While the body is still going up, it is not the server that is late.
-                late.put_off(Ticks::later(progress.last(), HEAD_TIMEOUT).max(late.due()));
+                late.put_off(Ticks::later(progress.last(), late_after).max(late.due()));
             }
             match polled {
                 Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
@@ -90,7 +88,7 @@ impl Link {
                     let message = error.take_message();
                     Poll::Ready(Err((SendError::Http(error.into_error()), message)))
                 }
-                Poll::Pending if late.is_due(cx) => Poll::Ready(Err((SendError::Late, None))),
+                Poll::Pending if late.is_due(cx) => Poll::Ready(Err((SendError::Late(late_after), None))),
                 Poll::Pending => Poll::Pending,
             }
         })
@@ -187,8 +185,8 @@ impl Pool {
     ///
     /// A request is sent a second time only if hyper gives it back untouched: the idle connection had been closed before
     /// a byte of it was written.
-    pub(super) async fn send(&self, mut request: Request<RequestBody>, alone: bool) -> Sent {
-        let late = self.ticks.alarm(HEAD_TIMEOUT);
+    pub(super) async fn send(&self, mut request: Request<RequestBody>, alone: bool, timeout: Duration) -> Sent {
+        let late = self.ticks.alarm(timeout);
         loop {
             let pooled = if alone { None } else { self.idle.borrow_mut().pop() };
             let reused = pooled.is_some();
@@ -199,8 +197,8 @@ impl Pool {
                     Err(error) => return Err(Unsent { error, untouched: Some(request) }),
                 },
             };
-            late.reset(HEAD_TIMEOUT);
-            match link.send(request, &late).await {
+            late.reset(timeout);
+            match link.send(request, &late, timeout).await {
                 Ok(response) => return Ok((response, link)),
                 Err((_, Some(untouched))) if reused => request = untouched,
                 // A fresh connection that takes nothing is an answer of its own kind, not a reason to look elsewhere.
@@ -269,7 +267,7 @@ pub enum SendError {
     /// The gateway has no descriptor left for a connection.
     #[error("no room for another connection to an upstream")]
     Full,
-    /// No head within [`HEAD_TIMEOUT`].
-    #[error("no answer within {} s", HEAD_TIMEOUT.as_secs())]
-    Late,
+    /// No head within this time.
+    #[error("no answer within {} s", .0.as_secs_f64())]
+    Late(Duration),
 }

@@ -6,6 +6,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::{Request, Response};
@@ -51,9 +52,10 @@ impl Cluster {
         client: ClientAddr,
         mut request: Request<RequestBody>,
         alone: bool,
+        timeout: Duration,
     ) -> Result<Answered, SendError> {
         let first = self.choose(client, None);
-        match self.send_to(first, request, alone).await {
+        match self.send_to(first, request, alone, timeout).await {
             Ok(answered) => return Ok(answered),
             Err(Unsent { error: SendError::Connect(_), untouched: Some(untouched) }) if self.pools.len() > 1 => {
                 request = untouched;
@@ -61,14 +63,20 @@ impl Cluster {
             Err(Unsent { error, .. }) => return Err(error),
         }
         let second = self.choose(client, Some(first));
-        self.send_to(second, request, alone).await.map_err(|unsent| unsent.error)
+        self.send_to(second, request, alone, timeout).await.map_err(|unsent| unsent.error)
     }
 
-    async fn send_to(&self, at: usize, request: Request<RequestBody>, alone: bool) -> Result<Answered, Unsent> {
+    async fn send_to(
+        &self,
+        at: usize,
+        request: Request<RequestBody>,
+        alone: bool,
+        timeout: Duration,
+    ) -> Result<Answered, Unsent> {
         let pool = &self.pools[at];
         let busy = Busy::new(pool);
         pool.health().tried(pool.ticks());
-        let sent = pool.send(request, alone).await;
+        let sent = pool.send(request, alone, timeout).await;
         match &sent {
             Err(Unsent { error: SendError::Connect(error), .. }) => {
                 if pool.health().failed(pool.ticks()) && self.pools.len() > 1 {
@@ -94,7 +102,7 @@ impl Cluster {
             // The gateway's own want is no failure of the upstream.
             Err(Unsent { error: SendError::Full, .. }) => {}
             Err(Unsent { error: SendError::Connect(_), .. }) => self.counts.unreachable.one(),
-            Err(Unsent { error: SendError::Late, .. }) => self.counts.late.one(),
+            Err(Unsent { error: SendError::Late(_), .. }) => self.counts.late.one(),
             Err(Unsent { error: SendError::Http(error), .. }) if BodyFault::behind(error).is_some() => {}
             Err(Unsent { error: SendError::Http(_), .. }) => self.counts.broken.one(),
         }

@@ -12,6 +12,8 @@ use crate::route::upstream::ServerAddr;
 pub struct Public<'a> {
     /// The upstream's own addresses.
     pub servers: &'a [ServerAddr],
+    /// The `Host` that it was given in the place of the client's.
+    pub host: Option<&'a Authority>,
     /// How paths were changed on the way there.
     pub path: &'a PathChange,
     /// The gateway, as the client names it.
@@ -40,7 +42,8 @@ impl Public<'_> {
         uri.scheme()?;
         let authority: Authority = uri.authority()?.as_str().parse().ok()?;
         let is_public_in_plain = uri.scheme_str() == Some("http") && authority == *self.authority;
-        if !is_public_in_plain && !self.servers.iter().any(|server| server.is(&authority)) {
+        let is_upstream = self.servers.iter().any(|server| server.is(&authority)) || self.host == Some(&authority);
+        if !is_public_in_plain && !is_upstream {
             return None;
         }
         let rest = uri.path_and_query().map_or("/", |p| p.as_str());
@@ -57,6 +60,7 @@ mod tests {
     fn rewritten(value: &str, strip: &str, add: &str) -> String {
         let to = Public {
             servers: &["http://127.0.0.1:8088".parse().unwrap()],
+            host: Some(&"inner.example".parse().unwrap()),
             path: &PathChange { strip: strip.into(), add: add.into() },
             authority: &"media.example.com".parse().unwrap(),
         };
@@ -75,6 +79,8 @@ mod tests {
             ("/elsewhere", "/media/janus", "/janus", "/elsewhere"),
             ("http://127.0.0.1:8088/janus/1", "", "", "https://media.example.com/janus/1"),
             ("http://127.0.0.1:8088/janus/1", "/media", "", "https://media.example.com/media/janus/1"),
+            ("https://inner.example/janus/1", "/media", "", "https://media.example.com/media/janus/1"),
+            ("http://inner.example:81/janus/1", "/media", "", "http://inner.example:81/janus/1"),
             ("http://media.example.com/janus/1", "", "", "https://media.example.com/janus/1"),
             ("https://login.example.org/x", "/media", "", "https://login.example.org/x"),
             ("//evil.example.org/x", "/media", "", "//evil.example.org/x"),

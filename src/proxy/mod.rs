@@ -20,11 +20,11 @@ use http::{Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 
 use crate::host::Authority;
-use crate::route::PathChange;
+use crate::route::{Forward, PathChange};
 use crate::telemetry::access::Exchange;
 use body::{BodyFault, RequestBody, ResponseBody};
 use client::{Busy, Link, SendError};
-use cluster::Cluster;
+use cluster::{Answered, Cluster};
 use headers::Origin;
 use location::Public;
 use websocket::BadHandshake;
@@ -34,8 +34,8 @@ use websocket::BadHandshake;
 pub struct Via<'a> {
     /// Where to.
     pub upstream: &'a Cluster,
-    /// How its path changes.
-    pub path: &'a PathChange,
+    /// What changes on the way.
+    pub forward: &'a Forward,
     /// From whom.
     pub origin: &'a Origin,
     /// To whom, as the client names the gateway.
@@ -46,6 +46,12 @@ pub struct Via<'a> {
     pub exchange: &'a Rc<Exchange>,
 }
 
+impl Via<'_> {
+    async fn send(&self, request: Request<RequestBody>, alone: bool) -> Result<Answered, SendError> {
+        self.upstream.send(self.exchange.client(), request, alone, self.forward.timeouts.response).await
+    }
+}
+
 /// Forwards a request and returns the head of the answer, whose body streams.
 ///
 /// # Errors
@@ -53,9 +59,9 @@ pub struct Via<'a> {
 pub async fn forward(mut request: Request<RequestBody>, via: &Via<'_>) -> Result<Response<ResponseBody>, Error> {
     let was_h2 = request.version() == Version::HTTP_2;
     prepare(&mut request, via)?;
-    request.body_mut().limit(via.body_limit);
+    request.body_mut().limit(via.body_limit, via.forward.timeouts.idle);
     let request = if was_h2 { frame_h2(request) } else { request };
-    let (response, link, busy) = via.upstream.send(via.exchange.client(), request, false).await?;
+    let (response, link, busy) = via.send(request, false).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Error::UnaskedUpgrade);
     }
@@ -65,8 +71,12 @@ pub async fn forward(mut request: Request<RequestBody>, via: &Via<'_>) -> Result
 fn prepare(request: &mut Request<RequestBody>, via: &Via<'_>) -> Result<(), Error> {
     frame_once(request.headers_mut())?;
     headers::to_upstream(request.headers_mut(), via.origin, via.exchange.id());
+    via.forward.headers.apply(request.headers_mut());
+    if let Some(host) = &via.forward.host {
+        request.headers_mut().insert(header::HOST, host.value.clone());
+    }
     *request.version_mut() = Version::HTTP_11;
-    if let Some(target) = upstream_target(request.uri(), via.path) {
+    if let Some(target) = upstream_target(request.uri(), &via.forward.path) {
         *request.uri_mut() = target;
     }
     Ok(())
@@ -127,11 +137,16 @@ fn frame_h2(mut request: Request<RequestBody>) -> Request<RequestBody> {
 
 fn answer(mut response: Response<Incoming>, link: Box<Link>, busy: Busy, via: &Via<'_>) -> Response<ResponseBody> {
     headers::to_client(response.headers_mut());
-    let public = Public { servers: &via.upstream.spec().servers, path: via.path, authority: via.authority };
+    let public = Public {
+        servers: &via.upstream.spec().servers,
+        host: via.forward.host.as_ref().map(|host| &host.authority),
+        path: &via.forward.path,
+        authority: via.authority,
+    };
     location::rewrite(response.headers_mut(), public);
     // An HTTP/1.0 upstream is no reason to answer the client in 1.0.
     *response.version_mut() = Version::HTTP_11;
-    response.map(|body| ResponseBody::upstream(body, link, busy))
+    response.map(|body| ResponseBody::upstream(body, link, busy, via.forward.timeouts.idle))
 }
 
 /// Why a request got no answer from its upstream.

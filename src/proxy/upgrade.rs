@@ -40,7 +40,7 @@ pub async fn open_websocket(
     prepare(&mut request, via)?;
     set_upgrade(request.headers_mut());
     let request = request.map(|_| RequestBody::empty());
-    let (mut response, mut link, busy) = via.upstream.send(via.exchange.client(), request, true).await?;
+    let (mut response, mut link, busy) = via.send(request, true).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok((answer(response, link, busy, via), None));
     }

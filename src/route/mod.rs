@@ -1,17 +1,28 @@
 //! Which door: routes by host and by whole path segments.
 
+pub mod cors;
+pub mod edits;
+pub mod files;
 pub mod passthrough;
 pub mod path;
+pub mod redirect;
 pub mod upstream;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::host::{HostName, HostPattern};
+use http::HeaderValue;
+
+use crate::host::{Authority, HostName, HostPattern};
 use crate::policy::Policy;
 use crate::telemetry::metrics::RouteName;
+use cors::Cors;
+use edits::{Edits, Security};
+use files::FilesSpec;
 use path::PathPrefix;
+use redirect::RedirectSpec;
 use upstream::UpstreamSpec;
 
 /// One `[[routes]]` entry, every name resolved.
@@ -27,6 +38,12 @@ pub struct Route {
     pub target: Target,
     /// Largest request body in bytes.
     pub body_limit: u64,
+    /// Which pages of other origins may use it; without it, what the target answers to them goes through.
+    pub cors: Option<Cors>,
+    /// What is changed in the headers of answers.
+    pub answers: Edits,
+    /// What answers tell browsers to be careful about.
+    pub security: Security,
 }
 
 impl Route {
@@ -42,6 +59,10 @@ impl Route {
 pub enum Target {
     /// An upstream, by HTTP or WebSocket.
     Forward(Forward),
+    /// Files on disk.
+    Files(FilesSpec),
+    /// Another place.
+    Redirect(RedirectSpec),
 }
 
 /// How a request goes to its upstream.
@@ -51,6 +72,38 @@ pub struct Forward {
     pub upstream: UpstreamId,
     /// How the path changes on the way.
     pub path: PathChange,
+    /// What is changed in the headers of requests.
+    pub headers: Edits,
+    /// What the upstream sees as `Host`, where that is not what the client sent.
+    pub host: Option<HostHeader>,
+    /// How long the upstream may take.
+    pub timeouts: Timeouts,
+}
+
+/// A `Host` that the operator chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostHeader {
+    /// The upstream knows itself by it, and may redirect to it.
+    pub authority: Authority,
+    /// As it is sent.
+    pub value: HeaderValue,
+}
+
+/// How long an upstream may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the head of an answer.
+    pub response: Duration,
+    /// For the next piece of a body that has begun, in either direction. A WebSocket is not cut by it.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    /// A BOSH poll waits 60 s, and a proxy that waits as long loses the race.
+    fn default() -> Self {
+        const LONG_POLL: Duration = Duration::from_secs(75);
+        Self { response: LONG_POLL, idle: LONG_POLL }
+    }
 }
 
 /// The public path's front is taken off and another put in its place.
@@ -231,13 +284,16 @@ mod tests {
 
     fn table(routes: &[(&str, &str)]) -> RouteTable {
         let policy = Arc::new(Policy::new(Policy::OPEN, Rule::Open));
-        let target = Target::Forward(Forward { upstream: UpstreamId(0), path: PathChange::default() });
+        let target = Target::Redirect("/elsewhere".parse().unwrap());
         let route = |(host, path): &(&str, &str)| Route {
             host: (!host.is_empty()).then(|| host.parse().unwrap()),
             path: path.parse().unwrap(),
             policy: Arc::clone(&policy),
             target: target.clone(),
             body_limit: 0,
+            cors: None,
+            answers: Edits::default(),
+            security: Security::default(),
         };
         RouteTable::new(routes.iter().map(route).collect(), Vec::new())
     }

@@ -8,6 +8,7 @@ pub mod snapshot;
 mod access;
 mod body;
 mod client_addr;
+mod dress;
 mod handoff;
 mod handshake;
 mod io;

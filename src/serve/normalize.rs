@@ -142,7 +142,7 @@ pub(super) fn route(normal: Normal) -> Result<Routed, Rejection> {
 fn note_route(inbound: &Inbound, route: RouteId) {
     inbound.exchange.note(|line| {
         let label = inbound.local.label(route).clone();
-        (line.route, line.upstream, line.counts) = (Some(label.route), Some(label.upstream), Some(label.counts));
+        (line.route, line.upstream, line.counts) = (Some(label.route), label.upstream, Some(label.counts));
     });
 }
 

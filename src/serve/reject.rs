@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
+use super::dress::Clothes;
+use crate::files;
 use crate::policy::Denied;
 use crate::proxy;
 use crate::proxy::body::{Chain, ResponseBody};
@@ -48,12 +50,21 @@ pub(super) enum Rejection {
     /// Nothing is here.
     #[error(transparent)]
     NoRoute(#[from] NoRoute),
+    /// The client's fault, or its page's: an origin that is not among the route's.
+    #[error("the page's origin is not in the route's cors")]
+    Origin,
     /// The policy says no.
     #[error(transparent)]
     Denied(#[from] Denied),
     /// It got no answer.
     #[error(transparent)]
     Proxy(#[from] proxy::Error),
+    /// No file is shown.
+    #[error(transparent)]
+    Files(#[from] files::Error),
+    /// Any of these, with what the route says of its answers.
+    #[error("{0}")]
+    Dressed(Box<Rejection>, Clothes),
 }
 
 impl Rejection {
@@ -71,6 +82,7 @@ impl Rejection {
             Self::Rate(_) => (StatusCode::TOO_MANY_REQUESTS, "rate"),
             Self::NoRoute(NoRoute::Host) => (StatusCode::MISDIRECTED_REQUEST, "no_host"),
             Self::NoRoute(NoRoute::Path) => (StatusCode::NOT_FOUND, "no_route"),
+            Self::Origin => (StatusCode::FORBIDDEN, "origin"),
             Self::Denied(Denied::Address) => (StatusCode::FORBIDDEN, "address"),
             Self::Proxy(P::Handshake(BadHandshake::Version)) => (StatusCode::UPGRADE_REQUIRED, "websocket_version"),
             Self::Proxy(P::Handshake(_)) => (StatusCode::BAD_REQUEST, "websocket_handshake"),
@@ -83,15 +95,27 @@ impl Rejection {
             Self::Proxy(P::Send(SendError::Full)) => (StatusCode::SERVICE_UNAVAILABLE, "upstream_sockets"),
             Self::Proxy(P::Send(SendError::Connect(_))) => (StatusCode::BAD_GATEWAY, "upstream_unreachable"),
             Self::Proxy(P::Send(SendError::Http(_))) => (StatusCode::BAD_GATEWAY, "upstream_broken"),
-            Self::Proxy(P::Send(SendError::Late)) => (StatusCode::GATEWAY_TIMEOUT, "upstream_late"),
+            Self::Proxy(P::Send(SendError::Late(_))) => (StatusCode::GATEWAY_TIMEOUT, "upstream_late"),
             Self::Proxy(P::UnaskedUpgrade | P::BadAccept) => (StatusCode::BAD_GATEWAY, "upstream_upgrade"),
+            Self::Files(files::Error::Method) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
+            Self::Files(files::Error::NotFound) => (StatusCode::NOT_FOUND, "no_file"),
+            Self::Files(files::Error::Forbidden(..)) => (StatusCode::NOT_FOUND, "file_forbidden"),
+            Self::Files(files::Error::Unreadable(..)) => (StatusCode::INTERNAL_SERVER_ERROR, "file_unreadable"),
+            Self::Dressed(rejection, _) => rejection.verdict(),
         }
     }
 
-    /// What an operator can do about it, where it is the upstream's fault.
+    /// What an operator can do about it, where it is not the client's fault.
     fn advice(&self) -> Option<&'static str> {
         use proxy::Error as P;
-        let Self::Proxy(error) = self else { return None };
+        let error = match self {
+            Self::Proxy(error) => error,
+            Self::Files(files::Error::Forbidden(..)) => {
+                return Some("may the user of this process read the file, and enter the folders above it?");
+            }
+            Self::Files(files::Error::Unreadable(..)) => return Some("see the disk, and the limit of open files"),
+            _ => return None,
+        };
         match error {
             P::Send(SendError::Connect(error)) if error.is_distrust() => {
                 Some("the server's certificate is not trusted: see ca_file and server_name of the upstream")
@@ -107,7 +131,7 @@ impl Rejection {
                 "the server closed the connection or sent something that is not HTTP; Janus does so for an empty POST, \
                  for PUT, for a wrong WebSocket subprotocol and for an address that its acl refuses: see the server's log",
             ),
-            P::Send(SendError::Late) => {
+            P::Send(SendError::Late(_)) => {
                 Some("the server took the request and did not answer: see its log and its load")
             }
             P::UnaskedUpgrade | P::BadAccept => {
@@ -119,10 +143,16 @@ impl Rejection {
 
     /// Logs the reason, for the operator, where there is something to do.
     pub(super) fn log(&self, exchange: &Exchange, upstream: Option<&str>) {
+        if let Self::Dressed(rejection, _) = self {
+            return rejection.log(exchange, upstream);
+        }
         let id = exchange.id();
         let error = Chain(self);
         match self.advice() {
-            Some(advice) => tracing::warn!(%id, upstream, %error, advice, "no answer from upstream"),
+            Some(advice) if upstream.is_some() => {
+                tracing::warn!(%id, upstream, %error, advice, "no answer from upstream")
+            }
+            Some(advice) => tracing::warn!(%id, %error, advice, "a file is not shown"),
             None => tracing::debug!(%id, %error, "request refused"),
         }
     }
@@ -139,6 +169,9 @@ impl Rejection {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some((name, value)) = self.extra_header() {
             headers.insert(name, value);
+        }
+        if let Self::Dressed(_, clothes) = self {
+            clothes.on_refusal(headers);
         }
         response
     }
@@ -159,6 +192,8 @@ impl Rejection {
             Self::Proxy(proxy::Error::Handshake(BadHandshake::Version)) => {
                 Some((header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
             }
+            Self::Files(files::Error::Method) => Some((header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
+            Self::Dressed(rejection, _) => rejection.extra_header(),
             _ => None,
         }
     }

@@ -15,7 +15,7 @@ use crate::proxy::connect::Connector;
 use crate::proxy::tunnel::{CloseOrder, Door, TunnelControl};
 use crate::route::passthrough::{self, Passthrough};
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
-use crate::route::{RouteId, RouteTable, UpstreamId};
+use crate::route::{RouteId, RouteTable, Target, UpstreamId};
 use crate::slot::Sockets;
 use crate::telemetry::LogSpec;
 use crate::telemetry::access::End;
@@ -77,8 +77,8 @@ pub struct Local {
 pub struct Label {
     /// The route's path.
     pub route: Rc<str>,
-    /// The upstream's name.
-    pub upstream: Rc<str>,
+    /// The upstream's name, where it leads to one.
+    pub upstream: Option<Rc<str>>,
     /// Where the worker counts it.
     pub counts: Arc<RouteCounts>,
 }
@@ -111,10 +111,12 @@ impl Local {
         let old = before.map_or(&[][..], |local| &local.clusters);
         all_pools(old).filter(|pool| !kept(pool)).for_each(|pool| pool.close());
         let labels = snapshot.routes.routes().iter().map(|route| {
-            let crate::route::Target::Forward(forward) = &route.target;
-            let upstream = snapshot.routes.upstream(forward.upstream);
             let counts = metrics.route(route.name());
-            Label { route: route.path.to_string().into(), upstream: Rc::from(&*upstream.name), counts }
+            let upstream = match &route.target {
+                Target::Forward(forward) => Some(Rc::from(&*snapshot.routes.upstream(forward.upstream).name)),
+                Target::Files(_) | Target::Redirect(_) => None,
+            };
+            Label { route: route.path.to_string().into(), upstream, counts }
         });
         let labels = labels.collect();
         let names = |spec: &Arc<UpstreamSpec>| {

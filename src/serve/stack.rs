@@ -9,6 +9,7 @@ use super::Arrived;
 use super::access::AccessLog;
 use super::body::Body;
 use super::client_addr::client_address;
+use super::dress::Dress;
 use super::normalize::{authorize, limit_rate, limit_size, normalize, route};
 use super::redirect::Redirect;
 use super::step::Step;
@@ -34,6 +35,7 @@ pub(super) fn https() -> impl Stack {
         .layer(Step(limit_rate)) // before work is done for it
         .layer(Step(normalize)) // one spelling from here on
         .layer(Step(route))
+        .layer(Dress) // before permission: preflights bring none, and refusals need CORS to be readable
         .layer(Step(authorize)) // the only way to a permit
         .service(Target)
 }

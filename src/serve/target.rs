@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Response;
-use http::header;
+use http::header::{self, HeaderValue};
+use http::{Response, Uri, Version};
+use hyper::body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tower::Service;
@@ -14,10 +15,14 @@ use tower::Service;
 use super::handoff::Handoff;
 use super::reject::Rejection;
 use super::{Admitted, ConnInfo, Inbound, Normal, Routed};
+use crate::files;
+use crate::policy::Permit;
 use crate::proxy::body::ResponseBody;
 use crate::proxy::tunnel::{Door, TunnelControl};
 use crate::proxy::{self, Via, upgrade, websocket};
-use crate::route;
+use crate::route::path::{BadPath, PathPrefix};
+use crate::route::redirect::RedirectSpec;
+use crate::route::{self, Forward};
 
 /// The service at the end of the stack.
 #[derive(Clone, Copy, Debug)]
@@ -38,21 +43,60 @@ impl Service<Admitted> for Target {
 }
 
 async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> {
-    let Admitted { routed: Routed { normal: Normal { inbound, authority }, route }, permit } = admitted;
-    let Inbound { request, conn, local, exchange, client, origin } = inbound;
+    let Admitted { routed: Routed { normal, route }, permit } = admitted;
+    let local = Rc::clone(&normal.inbound.local);
     let route = local.snapshot.routes.route(route);
-    let route::Target::Forward(forward) = &route.target;
+    match &route.target {
+        route::Target::Forward(to) => forward(normal, to, route.body_limit, permit).await,
+        route::Target::Files(spec) => {
+            let response = files::serve(&normal.inbound.request, spec, &route.path).await?;
+            Ok(without_body(&normal.inbound, response.map(ResponseBody::file)))
+        }
+        route::Target::Redirect(spec) => {
+            let response = redirect(normal.inbound.request.uri(), spec, &route.path)?;
+            Ok(without_body(&normal.inbound, response))
+        }
+    }
+}
+
+/// Nobody reads the request's body, and what is left of it cannot be told from a next request. The client may still be
+/// sending: a connection that is closed in its face would take the answer along.
+fn without_body(inbound: &Inbound, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+    if inbound.request.version() < Version::HTTP_2 && !inbound.request.body().is_end_stream() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        inbound.conn.control.set_lingers();
+    }
+    response
+}
+
+fn redirect(asked: &Uri, spec: &RedirectSpec, route: &PathPrefix) -> Result<Response<ResponseBody>, Rejection> {
+    let location = HeaderValue::try_from(spec.location(route, asked.path(), asked.query()));
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = spec.status;
+    // Its parts were a URI and a request's target, which are made of what a header value takes.
+    response.headers_mut().insert(header::LOCATION, location.map_err(|_| Rejection::Path(BadPath::Control))?);
+    Ok(response)
+}
+
+async fn forward(
+    normal: Normal,
+    forward: &Forward,
+    body_limit: u64,
+    permit: Permit,
+) -> Result<Response<ResponseBody>, Rejection> {
+    let Normal { inbound, authority } = normal;
+    let Inbound { request, conn, local, exchange, client, origin } = inbound;
     let via = Via {
         upstream: local.upstream(forward.upstream),
-        path: &forward.path,
+        forward,
         origin: &origin,
         authority: &authority,
-        body_limit: route.body_limit,
+        body_limit,
         exchange: &exchange,
     };
     let is_h2 = websocket::is_extended_connect(&request);
     if !is_h2 && !websocket::is_upgrade(&request) {
-        if declares_more_than(&request, route.body_limit) {
+        if declares_more_than(&request, body_limit) {
             return Err(proxy::Error::BodyTooLarge.into());
         }
         return Ok(proxy::forward(request, &via).await?);

@@ -156,7 +156,13 @@ fn routes(out: &mut String, board: &Board) {
 
 /// What is behind a route.
 fn target(routes: &RouteTable, route: &Route) -> String {
-    let Target::Forward(forward) = &route.target;
+    let forward = match &route.target {
+        Target::Forward(forward) => forward,
+        Target::Files(spec) => return format!("files in <code>{}</code>", Text(spec.root.display())),
+        Target::Redirect(spec) => {
+            return format!("{} to <code>{}</code>", spec.status.as_u16(), Text(spec));
+        }
+    };
     let name = Text(&routes.upstream(forward.upstream).name).to_string();
     match forward.path.is_none() {
         true => name,

@@ -19,14 +19,15 @@ const MAP: &[(&str, &[&str])] = &[
     ("tls", &["telemetry"]),
     ("policy", &["telemetry"]),
     ("route", &["telemetry", "policy"]),
-    ("proxy", &["telemetry", "policy", "route"]),
-    ("serve", &["telemetry", "tls", "policy", "route", "proxy"]),
+    ("files", &["route"]),
+    ("proxy", &["telemetry", "policy", "route", "files"]),
+    ("serve", &["telemetry", "tls", "policy", "route", "files", "proxy"]),
     // Only looks; its accept loop is the one of `listen`.
     ("status", &["telemetry", "listen", "tls", "route", "serve"]),
     // Specification types only: what `[listen]`, `[log]`, `[tls]`, `[policies]` and `[[routes]]` become.
     ("config", &["telemetry", "listen", "tls", "policy", "route"]),
-    ("check", &["config", "tls", "route", "proxy"]),
-    ("gateway", &["telemetry", "listen", "tls", "policy", "route", "proxy", "serve", "status", "config"]),
+    ("check", &["config", "tls", "route", "files", "proxy"]),
+    ("gateway", &["telemetry", "listen", "tls", "policy", "route", "files", "proxy", "serve", "status", "config"]),
     ("lib", &[]),
     // The command: `main.rs` and what stands beside it.
     ("main", &["telemetry", "proxy", "config", "check", "gateway"]),

@@ -1,6 +1,8 @@
 //! From what is written to what it means: names resolved, entries compared, each rule that needs more than one key.
 
+mod answers;
 mod routes;
+mod targets;
 mod upstreams;
 
 use std::path::Path;
@@ -18,6 +20,7 @@ use crate::policy::{Networks, Policy, Rule};
 use crate::route::RouteTable;
 use crate::route::passthrough::Passthrough;
 use crate::tls::{PairSpec, TlsSpec};
+use routes::Given;
 use upstreams::Upstream;
 
 /// `None` where a part is missing, which is noted. What is returned is right only if nothing at all was noted: a list
@@ -29,7 +32,8 @@ pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config
     let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, notes);
     let policies = lower_policies(raw.policies, notes);
     let body_limit = raw.limits.as_ref().map_or(0, |limits| limits.body);
-    let routes = routes::lower(raw.routes, &upstreams, &policies, body_limit, notes);
+    let routes =
+        routes::lower(raw.routes, &Given { upstreams: &upstreams, policies: &policies, body_limit, folder }, notes);
     let upstreams: Option<Vec<_>> = upstreams.into_iter().map(Upstream::spec).collect();
     let policies: Option<Vec<_>> = policies.into_iter().map(|policy| policy.policy).collect();
     Some(Config {

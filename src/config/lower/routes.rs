@@ -1,45 +1,51 @@
 //! Routes: the names that they use, the rules about them, and no two alike.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use super::NamedPolicy;
+use super::targets::{Kind, kind, note_loops};
 use super::upstreams::Upstream;
+use super::{NamedPolicy, answers};
 use crate::config::notes::Notes;
 use crate::config::problem::Placed;
-use crate::config::raw::RawRoute;
+use crate::config::raw_route::RawRoute;
 use crate::config::read::List;
 use crate::config::suggest;
 use crate::host::HostPattern;
 use crate::policy::{Policy, Rule};
 use crate::route::path::PathPrefix;
-use crate::route::{Forward, PathChange, Route, Target, UpstreamId};
+use crate::route::{PathChange, Route, UpstreamId};
 
 /// The gateway's own URLs, for signing in and out.
 const OWN_PATHS: &str = "/.ianitor";
 
+/// What the rest of the file gives to routes.
+pub(super) struct Given<'a> {
+    pub(super) upstreams: &'a [Upstream],
+    pub(super) policies: &'a [NamedPolicy],
+    /// Where a route says nothing.
+    pub(super) body_limit: u64,
+    /// What paths are relative to.
+    pub(super) folder: &'a Path,
+}
+
 /// What routes refer to.
-struct Names<'a> {
-    upstreams: &'a [Upstream],
-    policies: &'a [NamedPolicy],
+pub(super) struct Names<'a> {
+    given: &'a Given<'a>,
     open: Arc<Policy>,
-    notes: &'a Notes<'a>,
+    pub(super) notes: &'a Notes<'a>,
 }
 
 /// Resolves all routes; `None` where one is not whole, which is noted.
-pub(super) fn lower(
-    raw: List<RawRoute>,
-    upstreams: &[Upstream],
-    policies: &[NamedPolicy],
-    body_limit: u64,
-    notes: &Notes<'_>,
-) -> Option<Vec<Route>> {
+pub(super) fn lower(raw: List<RawRoute>, given: &Given<'_>, notes: &Notes<'_>) -> Option<Vec<Route>> {
     let open = Arc::new(Policy::new(Policy::OPEN, Rule::Open));
-    let names = Names { upstreams, policies, open, notes };
+    let names = Names { given, open, notes };
     let present: Vec<&RawRoute> = raw.iter().flatten().map(|route| &route.value).collect();
     note_doubles(&present, notes);
+    note_loops(&present, notes);
     names.note_unused(&present);
     // Collected in two steps: the first that is not whole must not keep the others from being looked at.
-    let routes: Vec<Option<Route>> = present.iter().map(|route| names.route(route, body_limit)).collect();
+    let routes: Vec<Option<Route>> = present.iter().map(|route| names.route(route)).collect();
     if routes.len() < raw.len() {
         return None;
     }
@@ -64,7 +70,7 @@ fn door(route: &RawRoute) -> Option<(Option<&HostPattern>, &PathPrefix)> {
 }
 
 impl Names<'_> {
-    fn route(&self, raw: &RawRoute, body_limit: u64) -> Option<Route> {
+    fn route(&self, raw: &RawRoute) -> Option<Route> {
         let upstream = raw.upstream.as_ref().and_then(|name| self.upstream(name));
         let policy = raw.policy.as_ref().and_then(|name| self.policy(name));
         self.note_if_open(raw, upstream.map(|(_, upstream)| upstream), policy.as_ref());
@@ -73,31 +79,47 @@ impl Names<'_> {
             self.note_bad_path(path);
         }
         let change = path.map(|path| self.path_change(raw, &path.value));
-        let (upstream, _) = upstream?;
+        let target = match kind(raw, self.notes) {
+            Some(Kind::Upstream) => {
+                let parts = self.forward(raw);
+                upstream.zip(change).map(|((upstream, _), change)| parts.to(upstream, change))
+            }
+            Some(Kind::Files(root)) => Some(self.files(raw, &self.given.folder.join(root))),
+            Some(Kind::Redirect(spec)) => Some(self.redirect(raw, spec)),
+            None => None,
+        };
+        let cors = raw.cors.as_ref().map(|cors| answers::cors(cors, self.notes));
+        let edits = answers::answer_edits(raw, self.notes);
         Some(Route {
             host: raw.host.as_ref().map(|host| host.value.clone()),
             path: path?.value.clone(),
             policy: policy?.policy?,
-            target: Target::Forward(Forward { upstream, path: change? }),
-            body_limit: raw.body.unwrap_or(body_limit),
+            target: target?,
+            body_limit: raw.body.as_ref().map_or(self.given.body_limit, |body| body.value.0),
+            cors: match cors {
+                Some(cors) => Some(cors?),
+                None => None,
+            },
+            answers: edits,
+            security: answers::security(raw),
         })
     }
 
     fn upstream(&self, name: &Placed<String>) -> Option<(UpstreamId, &Upstream)> {
-        let found = self.upstreams.iter().position(|upstream| upstream.name.value == name.value);
+        let found = self.given.upstreams.iter().position(|upstream| upstream.name.value == name.value);
         if found.is_none() {
-            let known: Vec<&str> = self.upstreams.iter().map(|upstream| &*upstream.name.value).collect();
+            let known: Vec<&str> = self.given.upstreams.iter().map(|upstream| &*upstream.name.value).collect();
             self.notes.problem(&name.place, suggest::unknown("upstream", &name.value, &known));
         }
-        found.map(|at| (UpstreamId(at), &self.upstreams[at]))
+        found.map(|at| (UpstreamId(at), &self.given.upstreams[at]))
     }
 
     fn policy(&self, name: &Placed<String>) -> Option<Resolved> {
         if name.value == Policy::OPEN {
             return Some(Resolved { policy: Some(Arc::clone(&self.open)), lets_everybody_in: true });
         }
-        let Some(found) = self.policies.iter().find(|policy| policy.name.value == name.value) else {
-            let named = self.policies.iter().map(|policy| &*policy.name.value);
+        let Some(found) = self.given.policies.iter().find(|policy| policy.name.value == name.value) else {
+            let named = self.given.policies.iter().map(|policy| &*policy.name.value);
             let known: Vec<&str> = named.chain([Policy::OPEN]).collect();
             self.notes.problem(&name.place, suggest::unknown("policy", &name.value, &known));
             return None;
@@ -177,12 +199,12 @@ impl Names<'_> {
         let is_used = |name: &str, of: fn(&RawRoute) -> &Option<Placed<String>>| {
             routes.iter().any(|route| of(route).as_ref().is_some_and(|used| used.value == name))
         };
-        for Upstream { name, .. } in self.upstreams {
+        for Upstream { name, .. } in self.given.upstreams {
             if !is_used(&name.value, |route| &route.upstream) {
                 self.notes.warning(&name.place, "no route leads to this upstream");
             }
         }
-        for NamedPolicy { name, .. } in self.policies {
+        for NamedPolicy { name, .. } in self.given.policies {
             if !is_used(&name.value, |route| &route.policy) {
                 self.notes.warning(&name.place, "no route names this policy");
             }

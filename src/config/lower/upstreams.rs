@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::note_twice;
 use crate::config::notes::Notes;
 use crate::config::problem::Placed;
-use crate::config::raw::{RawRoute, RawUpstream};
+use crate::config::raw::RawUpstream;
+use crate::config::raw_route::RawRoute;
 use crate::config::read::{List, Named, right};
 use crate::route::upstream::{Balance, Protocol, ServerAddr, UpstreamSpec, UpstreamTls};
 

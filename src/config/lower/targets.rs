@@ -1,0 +1,141 @@
+//! Where routes lead: one target each, with the keys that go with it.
+
+use std::path::Path;
+
+use super::answers;
+use super::routes::Names;
+use crate::config::notes::Notes;
+use crate::config::problem::Place;
+use crate::config::raw_route::RawRoute;
+use crate::route::edits::Edits;
+use crate::route::files::FilesSpec;
+use crate::route::path::PathPrefix;
+use crate::route::redirect::RedirectSpec;
+use crate::route::{Forward, HostHeader, PathChange, Target, Timeouts, UpstreamId};
+
+/// Which target a route has.
+pub(super) enum Kind<'r> {
+    Upstream,
+    Files(&'r Path),
+    Redirect(&'r RedirectSpec),
+}
+
+/// The one target; `None` if it is missing or wrong, which is noted. Of several, which is noted, the first kind.
+pub(super) fn kind<'r>(raw: &'r RawRoute, notes: &Notes<'_>) -> Option<Kind<'r>> {
+    let all = [
+        raw.upstream.as_ref().map(|name| (&name.place, "upstream", Kind::Upstream)),
+        raw.files.as_ref().map(|files| (&files.place, "files", Kind::Files(&files.value))),
+        raw.redirect.as_ref().map(|redirect| (&redirect.place, "redirect", Kind::Redirect(&redirect.value))),
+    ];
+    let mut all = all.into_iter().flatten();
+    let (place, key, kind) = all.next()?;
+    for (other, _, _) in all {
+        let line = notes.line(place);
+        let text = format!("a route leads to one target, and this one has {key} too (line {line}); take one out");
+        notes.problem(other, text);
+    }
+    Some(kind)
+}
+
+/// What a request to an upstream gets on its way, before it is known where to.
+pub(super) struct ForwardParts {
+    headers: Edits,
+    host: Option<HostHeader>,
+    timeouts: Timeouts,
+}
+
+impl ForwardParts {
+    pub(super) fn to(self, upstream: UpstreamId, path: PathChange) -> Target {
+        let Self { headers, host, timeouts } = self;
+        Target::Forward(Forward { upstream, path, headers, host, timeouts })
+    }
+}
+
+impl Names<'_> {
+    pub(super) fn forward(&self, raw: &RawRoute) -> ForwardParts {
+        self.note_keys_of_files(raw);
+        self.note_keys_of_redirects(raw);
+        let host = raw.host_header.as_ref().and_then(|host| {
+            let authority = host.value.clone();
+            let value = authority.to_string().try_into().ok()?;
+            Some(HostHeader { authority, value })
+        });
+        let default = Timeouts::default();
+        let timeouts = raw.timeouts.as_ref().map(|timeouts| &timeouts.value);
+        ForwardParts {
+            headers: answers::request_edits(raw, self.notes),
+            host,
+            timeouts: Timeouts {
+                response: timeouts.and_then(|t| t.response).unwrap_or(default.response),
+                idle: timeouts.and_then(|t| t.idle).unwrap_or(default.idle),
+            },
+        }
+    }
+
+    pub(super) fn files(&self, raw: &RawRoute, root: &Path) -> Target {
+        self.note_keys_of_upstreams(raw, "files");
+        self.note_keys_of_redirects(raw);
+        let follow_symlinks = raw.follow_symlinks.as_ref().is_none_or(|follow| follow.value);
+        Target::Files(FilesSpec { root: root.to_owned(), follow_symlinks })
+    }
+
+    pub(super) fn redirect(&self, raw: &RawRoute, spec: &RedirectSpec) -> Target {
+        self.note_keys_of_upstreams(raw, "redirect");
+        self.note_keys_of_files(raw);
+        let mut spec = spec.clone();
+        if let Some(status) = &raw.redirect_status {
+            spec.status = status.value.0;
+        }
+        Target::Redirect(spec)
+    }
+
+    fn note_keys_of_upstreams(&self, raw: &RawRoute, target: &str) {
+        fn place<T>(key: &Option<crate::config::problem::Placed<T>>) -> Option<&Place> {
+            key.as_ref().map(|key| &key.place)
+        }
+        let edits = raw.headers.as_ref().map(|headers| &headers.request);
+        let edits = edits.filter(|edits| !edits.set.is_empty() || !edits.remove.is_empty());
+        let places = [
+            place(&raw.strip_prefix),
+            place(&raw.rewrite),
+            place(&raw.body),
+            place(&raw.host_header),
+            place(&raw.timeouts),
+            edits.map(|edits| &edits.place),
+        ];
+        for place in places.into_iter().flatten() {
+            let text = match edits.is_some_and(|edits| std::ptr::eq(place, &edits.place)) {
+                true => format!(
+                    "set and remove are for requests to an upstream, not for {target}; for answers, write response = {{ … }}"
+                ),
+                false => format!("is for routes to an upstream, not for {target}; take it out"),
+            };
+            self.notes.problem(place, text);
+        }
+    }
+
+    fn note_keys_of_files(&self, raw: &RawRoute) {
+        if let Some(key) = &raw.follow_symlinks {
+            self.notes.problem(&key.place, "is for routes with files; take it out");
+        }
+    }
+
+    fn note_keys_of_redirects(&self, raw: &RawRoute) {
+        if let Some(key) = &raw.redirect_status {
+            self.notes.problem(&key.place, "is for routes with redirect; take it out");
+        }
+    }
+}
+
+/// A redirect that its own route takes up again would never end.
+pub(super) fn note_loops(routes: &[&RawRoute], notes: &Notes<'_>) {
+    for route in routes {
+        let (Some(path), Some(redirect)) = (&route.path, &route.redirect) else { continue };
+        let Some(to) = redirect.value.own_path().filter(|to| path.value.covers(to)) else { continue };
+        let longer = |other: &PathPrefix| other.as_str().len() > path.value.as_str().len() && other.covers(to);
+        if !routes.iter().any(|other| other.path.as_ref().is_some_and(|other| longer(&other.value))) {
+            let text = format!("leads back to this very route, \"{}\", and so would never end", path.value);
+            notes.problem(&redirect.place, text);
+        }
+    }
+}

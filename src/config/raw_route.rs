@@ -1,0 +1,152 @@
+//! `[[routes]]` as it is written.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::keys::{self, Keys};
+use super::problem::{Place, Placed};
+use super::read::{List, Named, Section, Table};
+use super::values::{HeaderText, Method, RedirectStatus, Size, Timeout};
+use crate::host::{Authority, HostPattern};
+use crate::route::path::PathPrefix;
+use crate::route::redirect::RedirectSpec;
+
+/// One of `[[routes]]`.
+pub(super) struct RawRoute {
+    pub(super) place: Place,
+    pub(super) host: Option<Placed<HostPattern>>,
+    /// A host is written, but it is none: the route is not one for every host.
+    pub(super) host_is_wrong: bool,
+    pub(super) path: Option<Placed<PathPrefix>>,
+    pub(super) upstream: Option<Placed<String>>,
+    pub(super) files: Option<Placed<PathBuf>>,
+    pub(super) follow_symlinks: Option<Placed<bool>>,
+    pub(super) redirect: Option<Placed<RedirectSpec>>,
+    pub(super) redirect_status: Option<Placed<RedirectStatus>>,
+    pub(super) policy: Option<Placed<String>>,
+    pub(super) body: Option<Placed<Size>>,
+    pub(super) strip_prefix: Option<Placed<PathPrefix>>,
+    pub(super) rewrite: Option<Placed<PathPrefix>>,
+    pub(super) headers: Option<RawHeaders>,
+    pub(super) host_header: Option<Placed<Authority>>,
+    pub(super) timeouts: Option<Placed<RawTimeouts>>,
+    pub(super) hsts: Option<Duration>,
+    pub(super) security_headers: bool,
+    pub(super) cors: Option<RawCors>,
+    pub(super) i_know_this_is_open: Option<Placed<bool>>,
+}
+
+impl Section for RawRoute {
+    const KEYS: &'static Keys = &keys::ROUTE;
+
+    fn read(table: &Table<'_>) -> Self {
+        const TARGETS: [&str; 3] = ["upstream", "files", "redirect"];
+        if !TARGETS.iter().chain(&keys::LATER_TARGETS).any(|key| table.has(key)) {
+            let text = "missing; write where the route leads, a name from [upstreams]; or files, or redirect";
+            table.missing("upstream", text);
+        }
+        let host = table.get("host");
+        Self {
+            place: table.place().clone(),
+            host_is_wrong: host.is_none() && table.has("host"),
+            host,
+            path: table.require("path", "missing; write path = \"/\" for every path"),
+            upstream: table.get("upstream"),
+            files: table.get("files"),
+            follow_symlinks: table.get("follow_symlinks"),
+            redirect: table.get("redirect"),
+            redirect_status: table.get("redirect_status"),
+            policy: table.require(
+                "policy",
+                "missing; every route needs one: a name from [policies], or \"open\" to let everybody pass",
+            ),
+            body: table.get("body"),
+            strip_prefix: table.get("strip_prefix"),
+            rewrite: table.get("rewrite"),
+            headers: table.plain("headers"),
+            host_header: table.get("host_header"),
+            timeouts: table.get("timeouts"),
+            hsts: table.plain("hsts"),
+            security_headers: table.plain("security_headers").unwrap_or(false),
+            cors: table.plain("cors"),
+            i_know_this_is_open: table.get("i_know_this_is_open"),
+        }
+    }
+}
+
+/// `headers` of a route: its own keys are about requests.
+pub(super) struct RawHeaders {
+    pub(super) request: RawEdits,
+    pub(super) answer: Option<RawEdits>,
+}
+
+impl Section for RawHeaders {
+    const KEYS: &'static Keys = &keys::ROUTE_HEADERS;
+
+    fn read(table: &Table<'_>) -> Self {
+        Self { request: RawEdits::read_from(table), answer: table.plain("response") }
+    }
+}
+
+/// Headers to put in and to take out.
+pub(super) struct RawEdits {
+    pub(super) place: Place,
+    pub(super) set: Named<HeaderText>,
+    pub(super) remove: List<String>,
+}
+
+impl RawEdits {
+    fn read_from(table: &Table<'_>) -> Self {
+        Self {
+            place: table.place().clone(),
+            set: table.plain("set").unwrap_or_default(),
+            remove: table.plain("remove").unwrap_or_default(),
+        }
+    }
+}
+
+impl Section for RawEdits {
+    const KEYS: &'static Keys = &keys::ANSWER_HEADERS;
+
+    fn read(table: &Table<'_>) -> Self {
+        Self::read_from(table)
+    }
+}
+
+/// `timeouts` of a route.
+pub(super) struct RawTimeouts {
+    pub(super) response: Option<Duration>,
+    pub(super) idle: Option<Duration>,
+}
+
+impl Section for RawTimeouts {
+    const KEYS: &'static Keys = &keys::TIMEOUTS;
+
+    fn read(table: &Table<'_>) -> Self {
+        let time = |key| table.plain(key).map(|Timeout(time)| time);
+        Self { response: time("response"), idle: time("idle") }
+    }
+}
+
+/// `cors` of a route.
+pub(super) struct RawCors {
+    pub(super) origins: Option<Placed<List<String>>>,
+    pub(super) credentials: Option<Placed<bool>>,
+    pub(super) methods: Option<Placed<List<Method>>>,
+    pub(super) headers: Option<Placed<List<String>>>,
+    pub(super) max_age: Option<Duration>,
+}
+
+impl Section for RawCors {
+    const KEYS: &'static Keys = &keys::CORS;
+
+    fn read(table: &Table<'_>) -> Self {
+        Self {
+            origins: table.require("origins", "missing; write origins = [\"https://app.example.com\"]"),
+            credentials: table.get("credentials"),
+            methods: table.get("methods"),
+            headers: table.get("headers"),
+            max_age: table.plain("max_age"),
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Files on disk: a folder or one file behind a route.
+//!
+//! What is asked for is found here, and refused here; [`folder`](self) opens it, and tower-http says how much of it is
+//! sent: ranges, conditional requests, content types and precompressed siblings. Two things that it leaves out are added:
+//! `If-Range`, and that a `Range` in another unit or with HEAD is no range.
+//!
+//! 1. A path is decoded once more than it was normalised, which is once at all, and names one file or none.
+//! 2. Nothing that begins with a dot is shown, nothing is listed, nothing but regular files is opened.
+//! 3. A body is as long as its head said. A file that shrinks meanwhile is a cut, which the client sees.
+
+mod body;
+mod folder;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Uri};
+use tower_http::services::ServeDir;
+
+use crate::route::files::FilesSpec;
+use crate::route::path::PathPrefix;
+use crate::route::{RouteTable, Target};
+pub use body::FileBody;
+use folder::{Folder, off_thread};
+
+/// What a folder answers with.
+const INDEX: &str = "index.html";
+
+/// Answers a request for what is below the route. Its path is normalised.
+///
+/// # Errors
+/// Why nothing is shown.
+pub async fn serve<B>(request: &Request<B>, spec: &FilesSpec, route: &PathPrefix) -> Result<Response<FileBody>, Error> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(Error::Method);
+    }
+    let below = request.uri().path().strip_prefix(route.as_str()).ok_or(Error::NotFound)?;
+    let asked = Asked { spec: spec.clone(), path: relative(below).ok_or(Error::NotFound)?, below: below.to_owned() };
+    let is_index_of_root = below.is_empty() || (below == "/" && route.as_str().is_empty());
+    let found = off_thread(move || asked.find(is_index_of_root)).await;
+    match found.map_err(|error| Error::new(spec, below, error))? {
+        Found::File(shown) => shown.answer(request).await.map_err(|error| Error::new(spec, below, error)),
+        Found::Folder => to_folder(request.uri()),
+    }
+}
+
+/// The path below the route as a path below the root; `None` if there can be no such file.
+fn relative(below: &str) -> Option<PathBuf> {
+    let mut path = PathBuf::new();
+    for segment in below.split('/').filter(|segment| !segment.is_empty()) {
+        let name = decode(segment)?;
+        // Normalised paths have neither; this is the one place where it would hurt if they had.
+        let is_name = !name.starts_with('.') && !name.bytes().any(|b| matches!(b, b'/' | b'\\' | 0..=0x1f | 0x7f));
+        if !is_name {
+            return None;
+        }
+        path.push(name);
+    }
+    Some(path)
+}
+
+fn decode(segment: &str) -> Option<String> {
+    let mut parts = segment.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// The other way: a file's own name as one segment of a path.
+fn encode(name: &str) -> String {
+    let mut out = String::from("/");
+    for byte in name.bytes() {
+        match byte {
+            b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// A request on its way to the disk.
+struct Asked {
+    spec: FilesSpec,
+    /// Below the route: empty, or from a slash on.
+    below: String,
+    /// The same below the root.
+    path: PathBuf,
+}
+
+enum Found {
+    File(Shown),
+    /// A folder that was asked for like a file: what is in it would look for its neighbours in the wrong place.
+    Folder,
+}
+
+impl Asked {
+    fn find(self, is_index_of_root: bool) -> io::Result<Found> {
+        let root = &self.spec.root;
+        if std::fs::metadata(root)?.is_file() {
+            // The operator has named this very file, link or not.
+            let name = root.file_name().and_then(|name| name.to_str()).filter(|_| is_index_of_root);
+            let name = name.ok_or(io::ErrorKind::NotFound)?;
+            let folder = Folder::new(root.parent().unwrap_or(Path::new("")), true);
+            return Ok(Found::File(Shown { folder, target: encode(name) }));
+        }
+        let folder = Folder::new(root, self.spec.follow_symlinks);
+        let is_dir = folder.look(&self.path)?.is_dir();
+        let target = match (is_dir, self.below.ends_with('/')) {
+            (true, false) => return Ok(Found::Folder),
+            (false, true) => return Err(io::ErrorKind::NotFound.into()),
+            (true, true) if folder.look(&self.path.join(INDEX))?.is_file() => self.below + INDEX,
+            (true, true) => return Err(io::ErrorKind::NotFound.into()),
+            (false, false) => self.below,
+        };
+        Ok(Found::File(Shown { folder, target }))
+    }
+}
+
+/// One file to be shown.
+struct Shown {
+    folder: Folder,
+    /// Its path below the folder, encoded.
+    target: String,
+}
+
+impl Shown {
+    async fn answer<B>(&self, request: &Request<B>) -> io::Result<Response<FileBody>> {
+        let asked = self.conditions(request);
+        let mut response = self.call(&asked).await?;
+        let is_ranged = matches!(response.status(), StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE);
+        if is_ranged && !if_range_holds(request.headers(), response.headers()) {
+            let mut whole = asked;
+            whole.headers_mut().remove(header::RANGE);
+            response = self.call(&whole).await?;
+        }
+        if response.status() == StatusCode::NOT_FOUND {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        self.describe(response.headers_mut());
+        let is_head = request.method() == Method::HEAD;
+        Ok(response.map(|body| if is_head { FileBody::empty() } else { body }))
+    }
+
+    /// What of the request the answer depends on.
+    fn conditions<B>(&self, request: &Request<B>) -> Request<()> {
+        const TAKEN: [HeaderName; 5] = [
+            header::ACCEPT_ENCODING,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            header::IF_MODIFIED_SINCE,
+            header::IF_UNMODIFIED_SINCE,
+        ];
+        let mut asked = Request::new(());
+        request.method().clone_into(asked.method_mut());
+        // It was part of a URI, or is made of characters that stand in one.
+        *asked.uri_mut() = self.target.parse().unwrap_or_default();
+        for name in TAKEN {
+            for value in request.headers().get_all(&name) {
+                asked.headers_mut().append(&name, value.clone());
+            }
+        }
+        let is_bytes = |range: &&HeaderValue| {
+            range.as_bytes().split_at_checked(6).is_some_and(|(unit, _)| unit.eq_ignore_ascii_case(b"bytes="))
+        };
+        let range = request.headers().get(header::RANGE).filter(is_bytes);
+        if let Some(range) = range.filter(|_| request.method() == Method::GET) {
+            asked.headers_mut().insert(header::RANGE, range.clone());
+        }
+        asked
+    }
+
+    async fn call(&self, asked: &Request<()>) -> io::Result<Response<FileBody>> {
+        let mut library = ServeDir::with_backend("", self.folder.clone())
+            .append_index_html_on_directories(false)
+            .ignore_multi_range_requests(true)
+            .precompressed_br()
+            .precompressed_zstd()
+            .precompressed_gzip();
+        let response = library.try_call(asked.clone()).await?;
+        let (parts, body) = response.into_parts();
+        let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let body = match length {
+            Some(length) if asked.method() == Method::GET => FileBody::new(body, length),
+            _ => FileBody::empty(),
+        };
+        Ok(Response::from_parts(parts, body))
+    }
+
+    fn describe(&self, headers: &mut HeaderMap) {
+        // Pages name what else is to be fetched: an old one asks for scripts that are gone.
+        if self.target.ends_with(".html") || self.target.ends_with(".htm") {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        }
+        let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else { return };
+        if kind.starts_with("text/")
+            && !kind.contains(';')
+            && let Ok(kind) = HeaderValue::try_from(format!("{kind}; charset=utf-8"))
+        {
+            headers.insert(header::CONTENT_TYPE, kind);
+        }
+    }
+}
+
+/// A range of something else than what the client has of it would not fit (RFC 9110, section 13.1.5).
+fn if_range_holds(request: &HeaderMap, answer: &HeaderMap) -> bool {
+    let Some(condition) = request.get(header::IF_RANGE) else { return true };
+    [header::ETAG, header::LAST_MODIFIED].iter().any(|name| answer.get(name) == Some(condition))
+}
+
+/// To the folder itself: relative to whatever host and port the client knows.
+fn to_folder(uri: &Uri) -> Result<Response<FileBody>, Error> {
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let location = HeaderValue::try_from(format!("{}/{query}", uri.path())).map_err(|_| Error::NotFound)?;
+    let mut response = Response::new(FileBody::empty());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+/// What of a configuration's files is not there, a line each: worth a warning, since it may be mounted later.
+pub fn missing(routes: &RouteTable) -> Vec<String> {
+    let look = |route: &crate::route::Route| {
+        let Target::Files(spec) = &route.target else { return None };
+        let root = spec.root.display();
+        let problem = match std::fs::metadata(&spec.root) {
+            Ok(metadata) if metadata.is_dir() || metadata.is_file() => return None,
+            Ok(_) => "is neither a folder nor a file".to_owned(),
+            Err(error) => format!("cannot be found: {error}"),
+        };
+        Some(format!("route {}: files {root} {problem}; every request gets 404 meanwhile", route.path))
+    };
+    routes.routes().iter().filter_map(look).collect()
+}
+
+/// Why nothing is shown.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The client's fault: files are only read.
+    #[error("files are only read")]
+    Method,
+    /// Nothing is there that may be shown.
+    #[error("no such file")]
+    NotFound,
+    /// The operator's fault, or meant so: the gateway may not read it. The stranger is told that nothing is there.
+    #[error("{} may not be read", .0.display())]
+    Forbidden(PathBuf, #[source] io::Error),
+    /// Our fault: the disk, or too many open files.
+    #[error("{} cannot be read", .0.display())]
+    Unreadable(PathBuf, #[source] io::Error),
+}
+
+impl Error {
+    fn new(spec: &FilesSpec, below: &str, error: io::Error) -> Self {
+        let path = || spec.root.join(relative(below).unwrap_or_default());
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::NotFound,
+            io::ErrorKind::PermissionDenied => Self::Forbidden(path(), error),
+            _ => Self::Unreadable(path(), error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_one_file_below_the_root_or_none() {
+        for (below, want) in [
+            ("", Some("")),
+            ("/", Some("")),
+            ("/a/b.html", Some("a/b.html")),
+            ("/a/", Some("a")),
+            ("/a%20b/%C3%A4", Some("a b/ä")),
+            ("/%2541", Some("%41")),
+            ("/a;x", Some("a;x")),
+            ("/..", None),
+            ("/a/../b", None),
+            ("/%2e%2e/b", None),
+            ("/.git/config", None),
+            ("/a/.htpasswd", None),
+            ("/%2Ehtpasswd", None),
+            ("/a%2Fb", None),
+            ("/a%5Cb", None),
+            ("/a%00b", None),
+            ("/a%0Ab", None),
+            ("/%FF", None),
+            ("/%", None),
+            ("/%4", None),
+            ("/%ää", None),
+        ] {
+            assert_eq!(relative(below), want.map(PathBuf::from), "{below}");
+        }
+    }
+
+    #[test]
+    fn names_survive_a_url() {
+        for name in ["a.js", "a b", "ä%41?#.html", "~_-"] {
+            assert_eq!(decode(&encode(name)[1..]).as_deref(), Some(name));
+        }
+    }
+}

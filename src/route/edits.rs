@@ -1,0 +1,158 @@
+//! Headers that a route takes out and puts in: what `headers`, `hsts` and `security_headers` say.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Taken out first, then put in. Applied in place, once for each message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edits {
+    /// Every value of these.
+    pub remove: Box<[HeaderName]>,
+    /// In the place of what there is.
+    pub set: Box<[(HeaderName, HeaderValue)]>,
+}
+
+impl Edits {
+    /// Changes the headers.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        for name in &self.remove {
+            headers.remove(name);
+        }
+        for (name, value) in &self.set {
+            headers.insert(name, value.clone());
+        }
+    }
+}
+
+/// What browsers are told to be careful about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Security {
+    /// `Strict-Transport-Security`: the gateway speaks TLS, so it replaces what the target says of it.
+    pub hsts: Option<HeaderValue>,
+    /// The usual ones; a target that says something of its own knows its pages better.
+    pub usual: bool,
+}
+
+impl Security {
+    const USUAL: [(HeaderName, HeaderValue); 3] = [
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
+    ];
+
+    /// Changes the headers of an answer.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        if let Some(hsts) = &self.hsts {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        if self.usual {
+            for (name, value) in Self::USUAL {
+                headers.entry(name).or_insert(value);
+            }
+        }
+    }
+}
+
+/// Why a header is not the operator's to change, or `None` if it is. The name is in lower case.
+///
+/// Framing and hop-by-hop headers belong to the connection, a WebSocket's handshake to its two ends; and what the
+/// upstream is told about the client is only worth something if it always comes from one place.
+pub fn reserved(name: &HeaderName, direction: Direction) -> Option<&'static str> {
+    let name = name.as_str();
+    // Servers in the manner of CGI read underscores as hyphens.
+    let spelled = name.replace('_', "-");
+    let is = |names: &[&str]| names.contains(&&*spelled);
+    if is(&["connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "expect"])
+        || is(&["proxy-authenticate", "proxy-authorization", "proxy-authentication-info"])
+    {
+        return Some("ends at the gateway on both sides");
+    }
+    if is(&["content-length", "transfer-encoding"]) {
+        return Some("says how long the body is, which the gateway sees to");
+    }
+    if spelled.starts_with("sec-websocket-") {
+        return Some("belongs to the WebSocket handshake");
+    }
+    if direction == Direction::Answer {
+        return None;
+    }
+    if spelled == "host" {
+        return Some("is set by host_header");
+    }
+    if spelled.starts_with("x-forwarded-") || is(&["forwarded", "x-real-ip", "x-request-id"]) {
+        return Some("is set by the gateway, so that the upstream can believe it");
+    }
+    None
+}
+
+/// Which way a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the upstream.
+    Request,
+    /// To the client.
+    Answer,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_first_then_in() {
+        let name = |text: &'static str| HeaderName::from_static(text);
+        let value = |text: &'static str| HeaderValue::from_static(text);
+        let edits = Edits {
+            remove: [name("server"), name("x-both")].into(),
+            set: [(name("x-a"), value("1")), (name("x-both"), value("new"))].into(),
+        };
+        let mut headers = HeaderMap::new();
+        for (k, v) in [("server", "x"), ("x-a", "old"), ("x-a", "older"), ("x-both", "old"), ("x-kept", "k")] {
+            headers.append(name(k), value(v));
+        }
+        edits.apply(&mut headers);
+        let mut left: Vec<_> = headers.iter().map(|(k, v)| (k.as_str(), v.to_str().unwrap())).collect();
+        left.sort_unstable();
+        assert_eq!(left, [("x-a", "1"), ("x-both", "new"), ("x-kept", "k")]);
+    }
+
+    #[test]
+    fn a_target_that_is_stricter_stays_so_but_not_about_tls() {
+        let security = Security { hsts: Some(HeaderValue::from_static("max-age=1")), usual: true };
+        let mut headers = HeaderMap::new();
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=0"));
+        security.apply(&mut headers);
+        assert_eq!(headers["x-frame-options"], "DENY");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert_eq!(headers["strict-transport-security"], "max-age=1");
+        let mut untouched = HeaderMap::new();
+        Security::default().apply(&mut untouched);
+        assert!(untouched.is_empty());
+    }
+
+    #[test]
+    fn what_the_gateway_owns_is_reserved() {
+        use Direction::{Answer, Request};
+        let reserved = |name: &str, direction| reserved(&HeaderName::try_from(name).unwrap(), direction).is_some();
+        for name in [
+            "Connection",
+            "TE",
+            "Upgrade",
+            "Content-Length",
+            "content_length",
+            "Transfer-Encoding",
+            "Sec-WebSocket-Protocol",
+            "Proxy-Authorization",
+        ] {
+            assert!(reserved(name, Request) && reserved(name, Answer), "{name}");
+        }
+        for name in
+            ["Host", "X-Forwarded-For", "x_forwarded_user", "X-Real-IP", "X_Real_IP", "X-Request-Id", "Forwarded"]
+        {
+            assert!(reserved(name, Request), "{name}");
+        }
+        for name in ["Authorization", "Cookie", "X-Forwardedfor", "Server", "Origin"] {
+            assert!(!reserved(name, Request) && !reserved(name, Answer), "{name}");
+        }
+    }
+}
