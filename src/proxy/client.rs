@@ -192,7 +192,8 @@ impl Pool {
             let reused = pooled.is_some();
             let mut link = match pooled {
                 Some(idle) => idle.link,
-                None => match self.open().await {
+                // Boxed: opening has a large state, which every request would carry along.
+                None => match Box::pin(self.open()).await {
                     Ok(link) => Box::new(link),
                     Err(error) => return Err(Unsent { error, untouched: Some(request) }),
                 },

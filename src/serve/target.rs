@@ -49,7 +49,8 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
     match &route.target {
         route::Target::Forward(to) => forward(normal, to, route.body_limit, permit).await,
         route::Target::Files(spec) => {
-            let response = files::serve(&normal.inbound.request, spec, &route.path).await?;
+            // Boxed, as is what follows: the state of what a request does not do is not carried along.
+            let response = Box::pin(files::serve(&normal.inbound.request, spec, &route.path)).await?;
             Ok(without_body(&normal.inbound, response.map(ResponseBody::file)))
         }
         route::Target::Redirect(spec) => {
@@ -105,7 +106,7 @@ async fn forward(
     let control = TunnelControl::new(door, client);
     let mut request = request;
     let stream = is_h2.then(|| hyper::upgrade::on(&mut request));
-    let (response, joined) = upgrade::open_websocket(request, &via).await?;
+    let (response, joined) = Box::pin(upgrade::open_websocket(request, &via)).await?;
     if let Some(joined) = joined {
         let exchange = Rc::clone(&exchange);
         let handoff = Handoff { joined, control, exchange, permit, local: Rc::clone(&local) };
