@@ -2,6 +2,7 @@
 
 mod run;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
         Command::Run { config } => run::run(&config),
         Command::Check { config, live } => check_file(&config, live),
         Command::Version => {
-            println!("ianitor {}", env!("CARGO_PKG_VERSION"));
+            show(&format!("ianitor {}\n", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
         }
     }
@@ -73,6 +74,11 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// Prints to standard output. Whoever has closed it, `head` for example, has seen enough.
+fn show(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
 fn check_file(path: &Path, live: bool) -> ExitCode {
     let checked = match check::check(path) {
         Ok(checked) => checked,
@@ -84,7 +90,8 @@ fn check_file(path: &Path, live: bool) -> ExitCode {
     for warning in &checked.warnings {
         eprintln!("warning: {warning}");
     }
-    print!("{}{}", config::summary(&checked.config), checked.certificates);
+    show(&config::summary(&checked.config));
+    show(&checked.certificates);
     if !live {
         return ExitCode::SUCCESS;
     }
@@ -96,6 +103,6 @@ fn check_file(path: &Path, live: bool) -> ExitCode {
         }
     };
     let (text, silent) = runtime.block_on(check::ask_upstreams(&checked.config));
-    print!("{text}");
+    show(&text);
     if silent == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) }
 }
