@@ -58,12 +58,9 @@ impl Link {
     }
 
     /// Sends a request and drives the connection until the head of the answer is there.
-    async fn send(
-        &mut self,
-        request: Request<RequestBody>,
-        late: &Alarm,
-        late_after: Duration,
-    ) -> Result<Response<Incoming>, (SendError, Option<Request<RequestBody>>)> {
+    async fn send(&mut self, outgoing: &mut Outgoing, late: &Alarm) -> Result<Response<Incoming>, SendError> {
+        let request = outgoing.request.take().expect("a request is only sent while it is untouched");
+        let late_after = outgoing.timeout;
         let progress = request.body().progress();
         let mut answer = pin!(self.sender.try_send_request(request));
         let (driver, ended) = (&mut self.driver, &mut self.ended);
@@ -85,10 +82,10 @@ impl Link {
             match polled {
                 Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
                 Poll::Ready(Err(mut error)) => {
-                    let message = error.take_message();
-                    Poll::Ready(Err((SendError::Http(error.into_error()), message)))
+                    outgoing.request = error.take_message();
+                    Poll::Ready(Err(SendError::Http(error.into_error())))
                 }
-                Poll::Pending if late.is_due(cx) => Poll::Ready(Err((SendError::Late(late_after), None))),
+                Poll::Pending if late.is_due(cx) => Poll::Ready(Err(SendError::Late(late_after))),
                 Poll::Pending => Poll::Pending,
             }
         })
@@ -133,13 +130,28 @@ struct Idle {
 }
 
 /// An answer's head and the connection that it came over, or why there is none.
-pub(super) type Sent = Result<(Response<Incoming>, Box<Link>), Unsent>;
+pub(super) type Sent = Result<(Response<Incoming>, Box<Link>), SendError>;
 
-/// A request without an answer; `untouched` if not a byte of it was written, so that it may be sent elsewhere.
+/// A request on its way. It is handed down by reference: by value, every function that it passes would keep room for it.
 #[derive(Debug)]
-pub(super) struct Unsent {
-    pub(super) error: SendError,
-    pub(super) untouched: Option<Request<RequestBody>>,
+pub(super) struct Outgoing {
+    /// The request, as long as not a byte of it was written: then it may still be sent elsewhere.
+    request: Option<Request<RequestBody>>,
+    /// Whether it wants a connection of its own: a WebSocket's.
+    alone: bool,
+    /// For the head of its answer.
+    timeout: Duration,
+}
+
+impl Outgoing {
+    pub(super) fn new(request: Request<RequestBody>, alone: bool, timeout: Duration) -> Self {
+        Self { request: Some(request), alone, timeout }
+    }
+
+    /// Whether it may still be sent elsewhere.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.request.is_some()
+    }
 }
 
 impl Pool {
@@ -185,25 +197,22 @@ impl Pool {
     ///
     /// A request is sent a second time only if hyper gives it back untouched: the idle connection had been closed before
     /// a byte of it was written.
-    pub(super) async fn send(&self, mut request: Request<RequestBody>, alone: bool, timeout: Duration) -> Sent {
-        let late = self.ticks.alarm(timeout);
+    pub(super) async fn send(&self, outgoing: &mut Outgoing) -> Sent {
+        let late = self.ticks.alarm(outgoing.timeout);
         loop {
-            let pooled = if alone { None } else { self.idle.borrow_mut().pop() };
+            let pooled = if outgoing.alone { None } else { self.idle.borrow_mut().pop() };
             let reused = pooled.is_some();
             let mut link = match pooled {
                 Some(idle) => idle.link,
                 // Boxed: opening has a large state, which every request would carry along.
-                None => match Box::pin(self.open()).await {
-                    Ok(link) => Box::new(link),
-                    Err(error) => return Err(Unsent { error, untouched: Some(request) }),
-                },
+                None => Box::new(Box::pin(self.open()).await?),
             };
-            late.reset(timeout);
-            match link.send(request, &late, timeout).await {
+            late.reset(outgoing.timeout);
+            match link.send(outgoing, &late).await {
                 Ok(response) => return Ok((response, link)),
-                Err((_, Some(untouched))) if reused => request = untouched,
+                Err(_) if reused && outgoing.is_untouched() => {}
                 // A fresh connection that takes nothing is an answer of its own kind, not a reason to look elsewhere.
-                Err((error, _)) => return Err(Unsent { error, untouched: None }),
+                Err(error) => return Err(error),
             }
         }
     }

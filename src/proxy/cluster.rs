@@ -6,13 +6,12 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
+use hyper::Response;
 use hyper::body::Incoming;
-use hyper::{Request, Response};
 
-use super::body::{BodyFault, Chain, RequestBody};
-use super::client::{Busy, Link, Pool, SendError, Sent, Unsent};
+use super::body::{BodyFault, Chain};
+use super::client::{Busy, Link, Outgoing, Pool, SendError, Sent};
 use crate::addr::ClientAddr;
 use crate::route::upstream::{Balance, UpstreamSpec};
 use crate::telemetry::metrics::{UpstreamCounts, class_of};
@@ -47,45 +46,30 @@ impl Cluster {
 
     /// Sends a request to one of the servers. If that one takes no connection, one other is tried: no byte of the
     /// request has gone anywhere then.
-    pub(super) async fn send(
-        &self,
-        client: ClientAddr,
-        mut request: Request<RequestBody>,
-        alone: bool,
-        timeout: Duration,
-    ) -> Result<Answered, SendError> {
+    pub(super) async fn send(&self, client: ClientAddr, mut outgoing: Outgoing) -> Result<Answered, SendError> {
         let first = self.choose(client, None);
-        match self.send_to(first, request, alone, timeout).await {
-            Ok(answered) => return Ok(answered),
-            Err(Unsent { error: SendError::Connect(_), untouched: Some(untouched) }) if self.pools.len() > 1 => {
-                request = untouched;
-            }
-            Err(Unsent { error, .. }) => return Err(error),
+        match self.send_to(first, &mut outgoing).await {
+            Err(SendError::Connect(_)) if self.pools.len() > 1 && outgoing.is_untouched() => {}
+            sent => return sent,
         }
         let second = self.choose(client, Some(first));
-        self.send_to(second, request, alone, timeout).await.map_err(|unsent| unsent.error)
+        self.send_to(second, &mut outgoing).await
     }
 
-    async fn send_to(
-        &self,
-        at: usize,
-        request: Request<RequestBody>,
-        alone: bool,
-        timeout: Duration,
-    ) -> Result<Answered, Unsent> {
+    async fn send_to(&self, at: usize, outgoing: &mut Outgoing) -> Result<Answered, SendError> {
         let pool = &self.pools[at];
         let busy = Busy::new(pool);
         pool.health().tried(pool.ticks());
-        let sent = pool.send(request, alone, timeout).await;
+        let sent = pool.send(outgoing).await;
         match &sent {
-            Err(Unsent { error: SendError::Connect(error), .. }) => {
+            Err(SendError::Connect(error)) => {
                 if pool.health().failed(pool.ticks()) && self.pools.len() > 1 {
                     let error = Chain(error);
                     tracing::warn!(upstream = %self.spec.name, %error, "a server takes no connections and is left alone");
                 }
             }
             // Nothing was learnt of the server.
-            Err(Unsent { error: SendError::Full, .. }) => {}
+            Err(SendError::Full) => {}
             Ok(_) | Err(_) => {
                 if pool.health().succeeded(pool.ticks()) && self.pools.len() > 1 {
                     tracing::info!(upstream = %self.spec.name, server = %pool.addr(), "a server takes connections again");
@@ -100,11 +84,11 @@ impl Cluster {
         match sent {
             Ok((response, _)) => self.counts.answers[class_of(response.status().as_u16())].one(),
             // The gateway's own want is no failure of the upstream.
-            Err(Unsent { error: SendError::Full, .. }) => {}
-            Err(Unsent { error: SendError::Connect(_), .. }) => self.counts.unreachable.one(),
-            Err(Unsent { error: SendError::Late(_), .. }) => self.counts.late.one(),
-            Err(Unsent { error: SendError::Http(error), .. }) if BodyFault::behind(error).is_some() => {}
-            Err(Unsent { error: SendError::Http(_), .. }) => self.counts.broken.one(),
+            Err(SendError::Full) => {}
+            Err(SendError::Connect(_)) => self.counts.unreachable.one(),
+            Err(SendError::Late(_)) => self.counts.late.one(),
+            Err(SendError::Http(error)) if BodyFault::behind(error).is_some() => {}
+            Err(SendError::Http(_)) => self.counts.broken.one(),
         }
     }
 

@@ -23,7 +23,7 @@ use crate::host::Authority;
 use crate::route::{Forward, PathChange};
 use crate::telemetry::access::Exchange;
 use body::{BodyFault, RequestBody, ResponseBody};
-use client::{Busy, Link, SendError};
+use client::{Busy, Link, Outgoing, SendError};
 use cluster::{Answered, Cluster};
 use headers::Origin;
 use location::Public;
@@ -48,7 +48,8 @@ pub struct Via<'a> {
 
 impl Via<'_> {
     async fn send(&self, request: Request<RequestBody>, alone: bool) -> Result<Answered, SendError> {
-        self.upstream.send(self.exchange.client(), request, alone, self.forward.timeouts.response).await
+        let outgoing = Outgoing::new(request, alone, self.forward.timeouts.response);
+        self.upstream.send(self.exchange.client(), outgoing).await
     }
 }
 
