@@ -103,10 +103,11 @@ impl Asked {
     fn find(self, is_index_of_root: bool) -> io::Result<Found> {
         let root = &self.spec.root;
         if std::fs::metadata(root)?.is_file() {
-            // The operator has named this very file, link or not.
-            let name = root.file_name().and_then(|name| name.to_str()).filter(|_| is_index_of_root);
+            // The operator has named this very file, link or not; but not the links beside it.
+            let real = if self.spec.follow_symlinks { root.clone() } else { root.canonicalize()? };
+            let name = real.file_name().and_then(|name| name.to_str()).filter(|_| is_index_of_root);
             let name = name.ok_or(io::ErrorKind::NotFound)?;
-            let folder = Folder::new(root.parent().unwrap_or(Path::new("")), true);
+            let folder = Folder::new(real.parent().unwrap_or(Path::new("")), self.spec.follow_symlinks);
             return Ok(Found::File(Shown { folder, target: encode(name) }));
         }
         let folder = Folder::new(root, self.spec.follow_symlinks);
@@ -121,6 +122,9 @@ impl Asked {
         Ok(Found::File(Shown { folder, target }))
     }
 }
+
+/// Read ahead for each client, however slow.
+const CHUNK: usize = 16 * 1024;
 
 /// One file to be shown.
 struct Shown {
@@ -143,6 +147,10 @@ impl Shown {
             return Err(io::ErrorKind::NotFound.into());
         }
         self.describe(response.headers_mut());
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // The library says so only of whole answers (RFC 9110, section 15.4.5).
+            response.headers_mut().entry(header::VARY).or_insert(HeaderValue::from_static("accept-encoding"));
+        }
         let is_head = request.method() == Method::HEAD;
         Ok(response.map(|body| if is_head { FileBody::empty() } else { body }))
     }
@@ -178,6 +186,7 @@ impl Shown {
     async fn call(&self, asked: &Request<()>) -> io::Result<Response<FileBody>> {
         let mut library = ServeDir::with_backend("", self.folder.clone())
             .append_index_html_on_directories(false)
+            .with_buf_chunk_size(CHUNK)
             .ignore_multi_range_requests(true)
             .precompressed_br()
             .precompressed_zstd()

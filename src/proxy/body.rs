@@ -27,6 +27,7 @@ pub struct RequestBody(Option<Box<Streaming>>);
 struct Streaming {
     incoming: Incoming,
     is_h2: bool,
+    drops_trailers: bool,
     left: u64,
     stalled: Alarm,
     ticks: Rc<Ticks>,
@@ -71,6 +72,7 @@ impl RequestBody {
             Self(Some(Box::new(Streaming {
                 incoming,
                 is_h2,
+                drops_trailers: false,
                 left: u64::MAX,
                 stalled,
                 idle: IDLE,
@@ -79,6 +81,13 @@ impl RequestBody {
                 exchange,
             })))
         })
+    }
+
+    /// Lets no trailers pass.
+    pub fn drop_trailers(&mut self) {
+        if let Some(body) = &mut self.0 {
+            body.drops_trailers = true;
+        }
     }
 
     /// How far it has come; `None` where there is no body.
@@ -141,6 +150,9 @@ impl Body for RequestBody {
                 body.progress.0.set(body.ticks.now());
                 if let Some(trailers) = frame.trailers_mut() {
                     headers::trailers_to_upstream(trailers);
+                    if body.drops_trailers {
+                        trailers.clear();
+                    }
                 }
                 let len = frame.data_ref().map_or(0, |data| data.remaining() as u64);
                 body.exchange.received(len);

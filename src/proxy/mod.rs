@@ -61,6 +61,10 @@ pub async fn forward(mut request: Request<RequestBody>, via: &Via<'_>) -> Result
     let was_h2 = request.version() == Version::HTTP_2;
     prepare(&mut request, via)?;
     request.body_mut().limit(via.body_limit, via.forward.timeouts.idle);
+    if !via.forward.headers.is_none() {
+        // What the route puts in or takes out could be said again behind the body.
+        request.body_mut().drop_trailers();
+    }
     let request = if was_h2 { frame_h2(request) } else { request };
     let (response, link, busy) = via.send(request, false).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -72,7 +76,7 @@ pub async fn forward(mut request: Request<RequestBody>, via: &Via<'_>) -> Result
 fn prepare(request: &mut Request<RequestBody>, via: &Via<'_>) -> Result<(), Error> {
     frame_once(request.headers_mut())?;
     headers::to_upstream(request.headers_mut(), via.origin, via.exchange.id());
-    via.forward.headers.apply(request.headers_mut());
+    via.forward.headers.apply_to_request(request.headers_mut());
     if let Some(host) = &via.forward.host {
         request.headers_mut().insert(header::HOST, host.value.clone());
     }

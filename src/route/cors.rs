@@ -133,15 +133,15 @@ impl Cors {
         while let Some(name) = headers.keys().find(is_cors).cloned() {
             headers.remove(name);
         }
-        if self.origins != Origins::Any {
-            // Also without an origin: a cache must not give this answer to a page.
-            vary_by_origin(headers);
-        }
-        let Some(origin) = origin else { return };
+        // Both also without an origin: a cache may give this answer to a page.
         let allowed = match self.origins {
-            Origins::Any => HeaderValue::from_static("*"),
-            Origins::Listed(_) => origin.clone(),
+            Origins::Any => Some(HeaderValue::from_static("*")),
+            Origins::Listed(_) => {
+                vary_by_origin(headers);
+                origin.cloned()
+            }
         };
+        let Some(allowed) = allowed else { return };
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
         if self.credentials {
             headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));

@@ -23,6 +23,31 @@ impl Edits {
     }
 }
 
+impl Edits {
+    /// Whether nothing is changed.
+    pub fn is_none(&self) -> bool {
+        self.remove.is_empty() && self.set.is_empty()
+    }
+
+    /// Changes the headers of a request. What a CGI-like server would take for one of ours goes too: it reads `X_Tenant`
+    /// and `X-Tenant` as the same.
+    pub fn apply_to_request(&self, headers: &mut HeaderMap) {
+        if self.is_none() {
+            return;
+        }
+        let looks_like = |name: &HeaderName, ours: &HeaderName| {
+            let (name, ours) = (name.as_str(), ours.as_str());
+            let same = |(a, b): (u8, u8)| a == b || (matches!(a, b'_' | b'.') && matches!(b, b'-' | b'_' | b'.'));
+            name.len() == ours.len() && name.bytes().zip(ours.bytes()).all(same)
+        };
+        let ours = || self.remove.iter().chain(self.set.iter().map(|(name, _)| name));
+        while let Some(name) = headers.keys().find(|name| ours().any(|ours| looks_like(name, ours))).cloned() {
+            headers.remove(name);
+        }
+        self.apply(headers);
+    }
+}
+
 /// What browsers are told to be careful about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Security {
@@ -96,6 +121,23 @@ pub enum Direction {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_spellings_of_an_edited_header_go_too() {
+        let tenant = HeaderName::from_static("x-tenant");
+        let edits = Edits {
+            remove: [HeaderName::from_static("x-user")].into(),
+            set: [(tenant, HeaderValue::from_static("a"))].into(),
+        };
+        let mut headers = HeaderMap::new();
+        for name in ["x_tenant", "x-tenant", "x.user", "x-tenants", "y-tenant"] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("evil"));
+        }
+        edits.apply_to_request(&mut headers);
+        let mut left: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        left.sort_unstable();
+        assert_eq!(left, [("x-tenant", "a"), ("x-tenants", "evil"), ("y-tenant", "evil")]);
+    }
 
     #[test]
     fn out_first_then_in() {

@@ -108,15 +108,30 @@ fn forwarded_for(element: &str) -> Result<ClientAddr, BadChain> {
     let mut found = None;
     for pair in split(element, ';')? {
         let (name, value) = pair.split_once('=').ok_or(BadChain)?;
-        if name.trim().eq_ignore_ascii_case("for") {
-            let value = value.trim();
-            let value = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value);
-            if found.replace(address(value)?).is_some() {
-                return Err(BadChain);
-            }
+        // Each value, also of what is not asked for: a quote in the wrong place has moved all that follow it.
+        let value = unquoted(value)?;
+        if name.eq_ignore_ascii_case("for") && found.replace(address(value)?).is_some() {
+            return Err(BadChain);
         }
     }
     found.ok_or(BadChain)
+}
+
+/// The inside of one whole quoted string, or a text without any quote.
+fn unquoted(value: &str) -> Result<&str, BadChain> {
+    let Some(rest) = value.strip_prefix('"') else {
+        return if value.contains(['"', '\\', ' ']) { Err(BadChain) } else { Ok(value) };
+    };
+    let mut escaped = false;
+    let end = rest.char_indices().find(|(_, c)| {
+        let closes = *c == '"' && !escaped;
+        escaped = *c == '\\' && !escaped;
+        closes
+    });
+    match end {
+        Some((at, _)) if at + 1 == rest.len() => Ok(&rest[..at]),
+        _ => Err(BadChain),
+    }
 }
 
 #[cfg(test)]
@@ -169,6 +184,8 @@ mod tests {
             &[("forwarded", "for=unknown, for=10.0.0.1")],
             &[("forwarded", "proto=https")],
             &[("forwarded", "for=192.0.2.7;host=\"a, for=127.0.0.1")],
+            // A prefix of the client's, and what a proxy has put behind it.
+            &[("forwarded", "for=6.6.6.6;x=\", for=192.0.2.7;host=\"a\\\"b\"")],
             &[("forwarded", "for=192.0.2.7;for=127.0.0.1")],
             &[("forwarded", "192.0.2.7")],
             &[("forwarded", "for=192.0.2.7"), ("x-forwarded-for", "127.0.0.1")],

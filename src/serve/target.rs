@@ -18,6 +18,7 @@ use super::{Admitted, ConnInfo, Inbound, Normal, Routed};
 use crate::files;
 use crate::policy::Permit;
 use crate::proxy::body::ResponseBody;
+use crate::proxy::client::SendError;
 use crate::proxy::tunnel::{Door, TunnelControl};
 use crate::proxy::{self, Via, upgrade, websocket};
 use crate::route::path::{BadPath, PathPrefix};
@@ -49,6 +50,9 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
     match &route.target {
         route::Target::Forward(to) => forward(normal, to, route.body_limit, permit).await,
         route::Target::Files(spec) => {
+            // An open file takes a descriptor as a socket does, for as long as its client takes.
+            let room = normal.inbound.conn.worker.sockets.take();
+            normal.inbound.exchange.hold_descriptor(room.ok_or(proxy::Error::Send(SendError::Full))?);
             // Boxed, as is what follows: the state of what a request does not do is not carried along.
             let response = Box::pin(files::serve(&normal.inbound.request, spec, &route.path)).await?;
             Ok(without_body(&normal.inbound, response.map(ResponseBody::file)))

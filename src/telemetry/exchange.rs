@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::access::{AccessSink, End, Head, Line, Written};
 use super::request_id::RequestId;
 use crate::addr::ClientAddr;
-use crate::slot::StreamSlot;
+use crate::slot::{SocketSlot, StreamSlot};
 
 /// One request as the access log and the counters follow it, from the head to the last byte of its answer or tunnel.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Exchange {
     head: Option<Box<Head>>,
     /// Of a request by HTTP/2: what it is counted by, for as long as it has not ended.
     stream: RefCell<Option<StreamSlot>>,
+    /// Room for a file that is its answer.
+    descriptor: RefCell<Option<SocketSlot>>,
 }
 
 impl Exchange {
@@ -36,6 +38,7 @@ impl Exchange {
             line: RefCell::default(),
             head,
             stream: RefCell::default(),
+            descriptor: RefCell::default(),
         })
     }
 
@@ -57,6 +60,11 @@ impl Exchange {
     /// Keeps a stream's slot until the exchange has ended.
     pub fn hold(&self, stream: StreamSlot) {
         *self.stream.borrow_mut() = Some(stream);
+    }
+
+    /// Keeps a descriptor's room until the exchange has ended.
+    pub fn hold_descriptor(&self, descriptor: SocketSlot) {
+        *self.descriptor.borrow_mut() = Some(descriptor);
     }
 
     /// Notes something for the line and the counters.
