@@ -4,6 +4,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::websocket::list_has;
 use crate::addr::ClientAddr;
+use crate::route::edits::reads_as;
 use crate::telemetry::request_id::RequestId;
 
 /// Headers that concern one connection and end at the gateway (RFC 9110, section 7.6.1). `Transfer-Encoding` is hyper's.
@@ -73,17 +74,16 @@ pub fn to_upstream(headers: &mut HeaderMap, origin: &Origin, id: RequestId) {
 /// Every `X-Forwarded-*` there is, also those that we do not set: an application may believe `X-Forwarded-User`. Names
 /// with underscores count too, since CGI-like servers read them as hyphens.
 fn remove_x_forwarded(headers: &mut HeaderMap) {
+    const FAMILY: &str = "x-forwarded";
     let is_ours = |name: &HeaderName| {
-        let name = name.as_str().as_bytes();
-        let Some((b"x", rest)) = name.split_at_checked(1) else { return false };
-        let same = |want: &[u8]| {
-            rest.len() >= want.len()
-                && rest.iter().zip(want).all(|(got, want)| got == want || (*want == b'-' && matches!(got, b'_' | b'.')))
-        };
-        same(b"-forwarded-")
-            || (same(b"-forwarded") && rest.len() == 10)
-            || (same(b"-real-ip") && rest.len() == 8)
-            || (same(b"-request-id") && rest.len() == 11)
+        let name = name.as_str();
+        // The first letter spares most names the rest.
+        name.starts_with('x')
+            && (reads_as(name, X_REAL_IP.as_str())
+                || reads_as(name, X_REQUEST_ID.as_str())
+                || name.split_at_checked(FAMILY.len()).is_some_and(|(front, rest)| {
+                    reads_as(front, FAMILY) && (rest.is_empty() || rest.starts_with(['-', '_', '.']))
+                }))
     };
     // Most requests have none: they are looked through once and nothing is collected.
     while let Some(name) = headers.keys().find(|name| is_ours(name)).cloned() {

@@ -21,9 +21,7 @@ impl Edits {
             headers.insert(name, value.clone());
         }
     }
-}
 
-impl Edits {
     /// Whether nothing is changed.
     pub fn is_none(&self) -> bool {
         self.remove.is_empty() && self.set.is_empty()
@@ -35,17 +33,21 @@ impl Edits {
         if self.is_none() {
             return;
         }
-        let looks_like = |name: &HeaderName, ours: &HeaderName| {
-            let (name, ours) = (name.as_str(), ours.as_str());
-            let same = |(a, b): (u8, u8)| a == b || (matches!(a, b'_' | b'.') && matches!(b, b'-' | b'_' | b'.'));
-            name.len() == ours.len() && name.bytes().zip(ours.bytes()).all(same)
-        };
         let ours = || self.remove.iter().chain(self.set.iter().map(|(name, _)| name));
-        while let Some(name) = headers.keys().find(|name| ours().any(|ours| looks_like(name, ours))).cloned() {
+        while let Some(name) =
+            headers.keys().find(|name| ours().any(|ours| reads_as(name.as_str(), ours.as_str()))).cloned()
+        {
             headers.remove(name);
         }
         self.apply(headers);
     }
+}
+
+/// Whether a CGI-like server takes one name for the other: it has one character for `-`, `_` and `.`.
+pub fn reads_as(name: &str, ours: &str) -> bool {
+    let separates = |byte| matches!(byte, b'-' | b'_' | b'.');
+    let same = |(a, b): (u8, u8)| a == b || (separates(a) && separates(b));
+    name.len() == ours.len() && name.bytes().zip(ours.bytes()).all(same)
 }
 
 /// What browsers are told to be careful about.
@@ -83,8 +85,8 @@ impl Security {
 /// upstream is told about the client is only worth something if it always comes from one place.
 pub fn reserved(name: &HeaderName, direction: Direction) -> Option<&'static str> {
     let name = name.as_str();
-    // Servers in the manner of CGI read underscores as hyphens.
-    let spelled = name.replace('_', "-");
+    // Servers in the manner of CGI read underscores and dots as hyphens.
+    let spelled = name.replace(['_', '.'], "-");
     let is = |names: &[&str]| names.contains(&&*spelled);
     if is(&["connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "expect"])
         || is(&["proxy-authenticate", "proxy-authorization", "proxy-authentication-info"])
@@ -103,7 +105,7 @@ pub fn reserved(name: &HeaderName, direction: Direction) -> Option<&'static str>
     if spelled == "host" {
         return Some("is set by host_header");
     }
-    if spelled.starts_with("x-forwarded-") || is(&["forwarded", "x-real-ip", "x-request-id"]) {
+    if spelled.starts_with("x-forwarded-") || is(&["forwarded", "x-forwarded", "x-real-ip", "x-request-id"]) {
         return Some("is set by the gateway, so that the upstream can believe it");
     }
     None

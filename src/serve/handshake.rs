@@ -10,7 +10,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::Worker;
 use super::conn::Knock;
-use super::passthrough::{Heard, Hello};
+use super::hello::{Heard, Hello};
 use super::seat::Seat;
 use crate::host::HostName;
 use crate::route::passthrough;

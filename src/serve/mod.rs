@@ -11,6 +11,7 @@ mod client_addr;
 mod dress;
 mod handoff;
 mod handshake;
+mod hello;
 mod io;
 mod normalize;
 mod passthrough;
