@@ -17,6 +17,7 @@ run:
 test:
 	scripts/test-deps.sh
 	$(CARGO) test --workspace --locked
+	$(CARGO) test --release --locked --test real
 
 check:
 	scripts/build-deps.sh

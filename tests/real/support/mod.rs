@@ -1,0 +1,39 @@
+//! What the stories stand on: the gateway as it ships, real servers, real clients, each a process of its own.
+
+mod clients;
+mod folder;
+mod gateway;
+mod ports;
+mod process;
+
+pub(crate) use clients::{Answer, Clients};
+pub(crate) use folder::Folder;
+pub(crate) use gateway::Gateway;
+pub(crate) use ports::{free_ports, has_ipv6};
+pub(crate) use process::Process;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Waits until something is so, for at most half a minute.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within 30 s: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A named part of a story.
+pub(crate) type Step<W> = (&'static str, fn(&W));
+
+/// Runs the steps side by side, for some of them wait for minutes; the names of those that failed.
+pub(crate) fn side_by_side<W: Sync>(world: &W, steps: &[Step<W>]) -> Vec<&'static str> {
+    let run = |step: fn(&W)| catch_unwind(AssertUnwindSafe(|| step(world))).is_ok();
+    thread::scope(|scope| {
+        let running: Vec<_> = steps.iter().map(|(name, step)| (*name, scope.spawn(move || run(*step)))).collect();
+        running.into_iter().filter_map(|(name, step)| (!step.join().unwrap_or(false)).then_some(name)).collect()
+    })
+}
