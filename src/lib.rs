@@ -30,9 +30,12 @@
 
 // Vocabulary: no module of ours but each other.
 pub mod addr;
+pub mod clock;
 pub mod host;
+pub mod json;
 pub mod limits;
 pub mod registry;
+pub mod secret;
 pub mod slot;
 pub mod socket;
 pub mod tick;
@@ -46,9 +49,10 @@ pub mod tls;
 // What do they ask for.
 pub mod serve;
 
-// Which door, may they: decisions without I/O.
+// Who they say they are, which door, may they: decisions without I/O.
 pub mod policy;
 pub mod route;
+pub mod token;
 
 // Walk with them, or answer here.
 pub mod files;

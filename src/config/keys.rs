@@ -13,7 +13,7 @@ pub(super) struct Keys {
 
 pub(super) static ROOT: Keys = Keys {
     table: "the top level",
-    names: &["listen", "log", "limits", "tls", "passthrough", "upstreams", "policies", "routes"],
+    names: &["listen", "log", "limits", "tls", "passthrough", "upstreams", "issuers", "policies", "routes"],
 };
 pub(super) static LISTEN: Keys = Keys {
     table: "[listen]",
@@ -38,7 +38,30 @@ pub(super) static TLS: Keys =
 pub(super) static PAIR: Keys = Keys { table: "tls.certificates", names: &["cert", "key"] };
 pub(super) static UPSTREAM: Keys =
     Keys { table: "[upstreams.NAME]", names: &["servers", "protocol", "balance", "ca_file", "server_name"] };
-pub(super) static POLICY: Keys = Keys { table: "[policies.NAME]", names: &["allow"] };
+pub(super) static ISSUER: Keys = Keys {
+    table: "[issuers.NAME]",
+    names: &[
+        "algorithms",
+        "key_file",
+        "secret_file",
+        "secret_env",
+        "secret",
+        "secret_base64",
+        "jwks_url",
+        "asap_url",
+        "ca_file",
+        "issuer",
+        "audience",
+        "sources",
+        "leeway",
+        "max_lifetime",
+        "revoked_file",
+    ],
+};
+pub(super) static POLICY: Keys = Keys {
+    table: "[policies.NAME]",
+    names: &["allow", "deny", "issuers", "claims", "satisfy", "on_expiry", "expiry_grace"],
+};
 pub(super) static ROUTE: Keys = Keys {
     table: "[[routes]]",
     names: &[
@@ -59,6 +82,7 @@ pub(super) static ROUTE: Keys = Keys {
         "hsts",
         "security_headers",
         "cors",
+        "forward_token",
         "i_know_this_is_open",
     ],
 };
@@ -71,7 +95,7 @@ pub(super) static CORS: Keys =
 pub(super) static PASSTHROUGH: Keys = Keys { table: "[[passthrough]]", names: &["sni", "to", "proxy_protocol"] };
 
 /// Every table.
-pub(super) static ALL: [&Keys; 14] = [
+pub(super) static ALL: [&Keys; 15] = [
     &ROOT,
     &LISTEN,
     &LOG,
@@ -80,6 +104,7 @@ pub(super) static ALL: [&Keys; 14] = [
     &PAIR,
     &PASSTHROUGH,
     &UPSTREAM,
+    &ISSUER,
     &POLICY,
     &ROUTE,
     &ROUTE_HEADERS,
@@ -92,18 +117,21 @@ pub(super) static ALL: [&Keys; 14] = [
 /// to its table when it is built.
 #[rustfmt::skip]
 const LATER: &[&str] = &[
-    "acme", "deploy", "issuers", "turn",
-    "secret_file", "token_auth_secret_file",
-    "claims", "satisfy", "on_expiry", "expiry_grace", "messages", "rules",
-    "forward_token", "after_sign_in",
+    "acme", "deploy", "turn",
+    "token_auth_secret_file",
+    "messages", "rules",
+    "after_sign_in",
 ];
+
+/// Those that other tables have already.
+const LATER_IN_UPSTREAMS: &[&str] = &["secret_file"];
 
 /// The targets among them: a route with one of these does not lack a target, this version lacks the target.
 pub(super) const LATER_TARGETS: [&str; 1] = ["turn"];
 
 /// What to say of a key that the table does not know.
 pub(super) fn unknown(keys: &Keys, word: &str) -> String {
-    if LATER.contains(&word) {
+    if LATER.contains(&word) || (std::ptr::eq(keys, &UPSTREAM) && LATER_IN_UPSTREAMS.contains(&word)) {
         return "not supported by this version; take it out".to_owned();
     }
     let owners: Vec<&str> = ALL.iter().filter(|other| other.names.contains(&word)).map(|other| other.table).collect();

@@ -18,6 +18,7 @@ mod lower;
 mod notes;
 mod problem;
 mod raw;
+mod raw_access;
 mod raw_route;
 mod read;
 mod suggest;
@@ -39,6 +40,7 @@ use crate::route::RouteTable;
 use crate::route::passthrough::Passthrough;
 use crate::telemetry::LogSpec;
 use crate::tls::TlsSpec;
+use crate::token::issuer::IssuerSpec;
 use notes::Notes;
 use raw::Raw;
 use read::Table;
@@ -61,6 +63,8 @@ pub struct Config {
     pub routes: Arc<RouteTable>,
     /// `[[passthrough]]`.
     pub passthrough: Vec<Passthrough>,
+    /// `[issuers]`, in the order of the file.
+    pub issuers: Vec<Arc<IssuerSpec>>,
     /// `[policies]`, in the order of the file. The built-in `open` is only where a route names it.
     pub policies: Vec<Arc<Policy>>,
 }

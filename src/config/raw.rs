@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::keys::{self, Keys};
 use super::problem::Placed;
+use super::raw_access::{RawIssuer, RawPolicy};
 use super::raw_route::RawRoute;
 use super::read::{List, Named, Section, Table, right};
 use super::values::{PlainServer, Port, Size, Timeout, Workers};
@@ -24,6 +25,7 @@ pub(super) struct Raw {
     pub(super) tls: Option<RawTls>,
     pub(super) passthrough: List<RawPassthrough>,
     pub(super) upstreams: Named<RawUpstream>,
+    pub(super) issuers: Named<RawIssuer>,
     pub(super) policies: Named<RawPolicy>,
     pub(super) routes: List<RawRoute>,
 }
@@ -41,6 +43,7 @@ impl Raw {
             tls: root.section("tls"),
             passthrough: root.plain("passthrough").unwrap_or_default(),
             upstreams: root.plain("upstreams").unwrap_or_default(),
+            issuers: root.plain("issuers").unwrap_or_default(),
             policies: root.plain("policies").unwrap_or_default(),
             routes: routes.map(|routes| routes.value).unwrap_or_default(),
         }
@@ -206,21 +209,5 @@ impl Section for RawUpstream {
             ca_file: table.get("ca_file"),
             server_name: table.get("server_name"),
         }
-    }
-}
-
-/// `[policies.NAME]`.
-pub(super) struct RawPolicy {
-    pub(super) allow: Option<Placed<List<Network>>>,
-}
-
-impl Section for RawPolicy {
-    const KEYS: &'static Keys = &keys::POLICY;
-
-    fn read(table: &Table<'_>) -> Self {
-        let missing = "missing; write the networks that may pass, allow = [\"10.8.0.0/16\"]";
-        // Tokens are the other way to be let in, and for them it was said that they are not there yet.
-        let allow = if table.has("issuers") { table.get("allow") } else { table.require("allow", missing) };
-        Self { allow }
     }
 }

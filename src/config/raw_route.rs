@@ -33,6 +33,7 @@ pub(super) struct RawRoute {
     pub(super) hsts: Option<Duration>,
     pub(super) security_headers: bool,
     pub(super) cors: Option<RawCors>,
+    pub(super) forward_token: Option<Placed<bool>>,
     pub(super) i_know_this_is_open: Option<Placed<bool>>,
 }
 
@@ -69,6 +70,7 @@ impl Section for RawRoute {
             hsts: table.plain("hsts"),
             security_headers: table.plain("security_headers").unwrap_or(false),
             cors: table.plain("cors"),
+            forward_token: table.get("forward_token"),
             i_know_this_is_open: table.get("i_know_this_is_open"),
         }
     }

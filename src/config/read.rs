@@ -101,6 +101,40 @@ impl<'a> Value<'a> {
         self.node.as_integer()
     }
 
+    /// The truth, where there is one.
+    pub(super) fn boolean(&self) -> Option<bool> {
+        self.node.as_bool()
+    }
+
+    /// Whether it is written in `[ ]`.
+    pub(super) fn is_list(&self) -> bool {
+        self.node.is_array()
+    }
+
+    /// Whether it is written in `{ }`, or as a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.node.is_table()
+    }
+
+    /// Where it stands.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// What is in a table whose keys are not ours to name, in the order of the file.
+    pub(super) fn members(&self) -> Option<Vec<(String, Value<'a>)>> {
+        let DeValue::Table(entries) = self.node else { return self.expected("a table", "") };
+        let table = Table { entries: Some(entries), place: self.place.clone(), notes: self.notes };
+        let member = |(key, node): (&Spanned<DeString<'_>>, _)| {
+            let name = key.get_ref().to_string();
+            let value = table.child(&name, node);
+            (name, value)
+        };
+        let mut members: Vec<_> = entries.iter().map(member).collect();
+        members.sort_by_key(|(_, value)| value.place.at);
+        Some(members)
+    }
+
     /// An integer within bounds.
     pub(super) fn integer_in(&self, least: u64, most: u64) -> Option<u64> {
         let Some(integer) = self.integer() else { return self.expected("an integer", "") };

@@ -93,7 +93,7 @@ fn policies(config: &Config) -> Vec<Row> {
 fn policy_row(policy: &Policy) -> Row {
     let who = match policy.rule() {
         Rule::Open => "everybody".to_owned(),
-        Rule::Allow(networks) => networks.to_string(),
+        Rule::Conditions(conditions) => conditions.to_string(),
     };
     vec![policy.name().to_owned(), who]
 }

@@ -9,7 +9,7 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 /// How each kind of table is opened, and what its keys are called then.
-const HEADERS: [(&Keys, &str, &str); 14] = [
+const HEADERS: [(&Keys, &str, &str); 15] = [
     (&keys::ROOT, "", ""),
     (&keys::LISTEN, "[listen]", "listen."),
     (&keys::LOG, "[log]", "log."),
@@ -18,6 +18,7 @@ const HEADERS: [(&Keys, &str, &str); 14] = [
     (&keys::PAIR, "[[tls.certificates]]", "tls.certificates[0]."),
     (&keys::PASSTHROUGH, "[[passthrough]]", "passthrough[0]."),
     (&keys::UPSTREAM, "[upstreams.a]", "upstreams.a."),
+    (&keys::ISSUER, "[issuers.a]", "issuers.a."),
     (&keys::POLICY, "[policies.a]", "policies.a."),
     (&keys::ROUTE, "[[routes]]", "routes[0]."),
     (&keys::ROUTE_HEADERS, "[[routes]]\n[routes.headers]", "routes[0].headers."),
@@ -46,7 +47,7 @@ fn every_known_key_is_read() {
 
 #[test]
 fn every_later_key_is_refused_without_advice_that_misleads() {
-    for word in ["acme", "deploy", "secret_file", "after_sign_in"] {
+    for word in ["acme", "deploy", "token_auth_secret_file", "after_sign_in"] {
         for (keys, header, prefix) in HEADERS {
             let want = format!("t:{}:1 {prefix}{word}: not supported by this version; take it out", line_below(header));
             let got = problems(&format!("{header}\n{word} = 1\n"));

@@ -17,6 +17,9 @@ use crate::route::redirect::RedirectSpec;
 use crate::route::upstream::{Balance, Protocol, ServerAddr};
 use crate::telemetry::LogFormat;
 use crate::tls::MinVersion;
+use crate::token::claims::Wanted;
+use crate::token::location::Source;
+use crate::token::{ALGORITHMS, Algorithm};
 
 impl Read for ListenAddr {
     fn read(value: &Value<'_>) -> Option<Self> {
@@ -243,5 +246,79 @@ impl Read for Method {
     fn read(value: &Value<'_>) -> Option<Self> {
         const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
         value.choose("method", &METHODS.map(|method| (method, method))).map(Self)
+    }
+}
+
+impl Read for Algorithm {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.choose("algorithm", &ALGORITHMS)
+    }
+}
+
+/// How the conditions of a policy go together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Satisfy {
+    Any,
+    All,
+}
+
+impl Read for Satisfy {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.choose("satisfy", &[("any", Self::Any), ("all", Self::All)])
+    }
+}
+
+impl Read for Source {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        const FORM: &str =
+            "is no place for a token; write \"header\", \"cookie:NAME\", \"query:NAME\" or \"subprotocol\"";
+        let is_name = |name: &&str| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        };
+        value.parse_with("a string", |text| match text.split_once(':') {
+            None if text == "header" => Ok(Self::Header),
+            None if text == "subprotocol" => Ok(Self::Subprotocol),
+            Some(("cookie", name)) if is_name(&name) => Ok(Self::Cookie(name.into())),
+            Some(("query", name)) if is_name(&name) => Ok(Self::Query(name.into())),
+            _ => Err(FORM),
+        })
+    }
+}
+
+impl Read for Wanted {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        if let Some(truth) = value.boolean() {
+            return Some(Self::Bool(truth));
+        }
+        if let Some(integer) = value.integer() {
+            let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
+            return number.map(Self::Integer).or_else(|| value.refuse("is larger than any number in a token"));
+        }
+        value.text("a string, an integer, true or false").map(|text| Self::Text(text.into()))
+    }
+}
+
+/// Where keys are fetched: by TLS, or on this very machine.
+pub(super) struct FetchUrl(pub(super) Box<str>);
+
+impl Read for FetchUrl {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse_with("a URL", |text| fetch_url(text).map(Self))
+    }
+}
+
+fn fetch_url(text: &str) -> Result<Box<str>, &'static str> {
+    let uri: http::Uri = text.parse().map_err(|_| "is not a URL, such as \"https://login.example.com/jwks.json\"")?;
+    let host = uri.host().ok_or("has no host; write a whole URL, \"https://login.example.com/jwks.json\"")?;
+    let is_near =
+        host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    match uri.scheme_str() {
+        _ if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
+            Err("has a password in it; keys are public, take it out")
+        }
+        Some("https") => Ok(text.into()),
+        Some("http") if is_near => Ok(text.into()),
+        Some("http") => Err("is not https: whoever is on the way could give other keys"),
+        _ => Err("is not https"),
     }
 }

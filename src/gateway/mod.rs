@@ -21,11 +21,13 @@ use crate::listen::{self, BindError, Kind, ListenSpec, Listener};
 use crate::proxy::body::Chain;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::serve::snapshot::Snapshot;
+use crate::serve::tokens::Tagger;
 use crate::slot::{Slots, Sockets};
 use crate::status;
 use crate::status::board::Board;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::tls::{self, CertTable, LoadError, Mode, Tickets};
+use crate::token::{self, issuer::Issuer};
 use watch::Watch;
 use worker::{Command, Handle, ListenerKey, Setup, Share};
 
@@ -45,6 +47,7 @@ pub struct Gateway {
     status: Option<(ListenAddr, StdListener)>,
     workers: usize,
     tickets: Tickets,
+    tagger: Arc<Tagger>,
     config: Config,
     watch: Watch,
 }
@@ -56,6 +59,7 @@ impl Gateway {
     /// What could not be read, made or bound.
     pub fn bind(config: Config) -> Result<Self, StartError> {
         let tickets = Tickets::new().map_err(StartError::Crypto)?;
+        let tagger = Tagger::new().map_err(|_| StartError::Crypto(rustls::Error::FailedToGetRandomBytes))?;
         let workers = worker_count(&config.listen);
         let (mut listeners, mut errors) = (Vec::new(), Vec::new());
         for key in keys(&config.listen) {
@@ -78,7 +82,7 @@ impl Gateway {
         let snapshot = snapshot(&config, &tickets, &bound).map_err(|error| errors.push(error)).ok();
         let Some(snapshot) = snapshot.filter(|_| errors.is_empty()) else { return Err(StartError::Several(errors)) };
         let snapshot = Arc::new(snapshot);
-        Ok(Self { snapshot, listeners, status, workers, tickets, config, watch })
+        Ok(Self { snapshot, listeners, status, workers, tickets, tagger, config, watch })
     }
 
     /// Opens the doors. Access lines go to `access`, where one is given.
@@ -104,6 +108,7 @@ impl Gateway {
                 sockets: Arc::clone(&sockets),
                 access: access.clone(),
                 metrics,
+                tagger: Arc::clone(&self.tagger),
             };
             workers.push(worker::spawn(number, setup, ended.clone())?);
         }
@@ -345,6 +350,7 @@ fn snapshot(config: &Config, tickets: &Tickets, open: &[Open]) -> Result<Snapsho
     for line in files::missing(&config.routes) {
         tracing::warn!("{line}");
     }
+    let issuers = issuers(config).map_err(StartError::Issuers)?;
     let certificates = Arc::new(table);
     let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets).map_err(StartError::Crypto)?;
     let first_https = open.iter().find(|open| open.key.0 == Kind::Https).map(|open| open.bound.port());
@@ -357,6 +363,7 @@ fn snapshot(config: &Config, tickets: &Tickets, open: &[Open]) -> Result<Snapsho
         limits,
         upstream_sockets: budget.upstream_sockets,
         h2_websockets: config.listen.h2_websockets,
+        issuers,
         passthrough: config.passthrough.clone(),
         balancers: config.listen.proxy_protocol.clone(),
         trusted_proxies: config.listen.trusted_proxies.clone(),
@@ -382,6 +389,18 @@ fn upstream_tls(config: &Config) -> Result<Vec<Option<Arc<ClientConfig>>>, Vec<L
     if errors.is_empty() { Ok(configs) } else { Err(errors) }
 }
 
+/// The issuers with their keys.
+fn issuers(config: &Config) -> Result<Vec<Arc<Issuer>>, Vec<token::load::LoadError>> {
+    let (mut issuers, mut errors) = (Vec::new(), Vec::new());
+    for spec in &config.issuers {
+        match token::load::load(spec, || token::issuer::Fetched::new(tokio::sync::mpsc::channel(1).0)) {
+            Ok(issuer) => issuers.push(Arc::new(issuer)),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(issuers) } else { Err(errors) }
+}
+
 /// Why the gateway does not start, or a reload changes nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -391,6 +410,9 @@ pub enum StartError {
     /// Certificates or keys.
     #[error("{}", lines(.0))]
     Certificates(Vec<LoadError>),
+    /// Keys of issuers, or lists of revoked tokens.
+    #[error("{}", lines(.0))]
+    Issuers(Vec<token::load::LoadError>),
     /// An address.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -412,7 +434,7 @@ impl StartError {
     pub fn is_config(&self) -> bool {
         match self {
             Self::Several(errors) => errors.iter().any(Self::is_config),
-            Self::Certificates(_) => true,
+            Self::Certificates(_) | Self::Issuers(_) => true,
             Self::Bind(_) | Self::Status(_) | Self::Crypto(_) => false,
         }
     }

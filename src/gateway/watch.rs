@@ -1,7 +1,7 @@
-//! Certificates on disk: whoever renews them replaces files, and need not tell us.
+//! Certificates, keys and lists on disk: whoever renews them replaces files, and need not tell us.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
@@ -33,7 +33,12 @@ impl Watch {
     pub(super) fn new(config: &Config) -> Self {
         let pairs = config.tls.certificates.iter().flat_map(|pair| [&pair.cert, &pair.key]);
         let cas = config.routes.upstreams().iter().filter_map(|upstream| upstream.tls.ca_file.as_ref());
-        Self { files: pairs.chain(cas).map(|path| look(path)).collect(), since: Instant::now() }
+        let revoked = config.issuers.iter().filter_map(|issuer| issuer.revoked_file.as_ref());
+        let keys = config.issuers.iter().filter_map(|issuer| issuer.keys.file());
+        Self {
+            files: pairs.chain(cas).chain(revoked).map(PathBuf::as_path).chain(keys).map(look).collect(),
+            since: Instant::now(),
+        }
     }
 
     /// Whether it is time to load what `now` saw.

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing_appender::non_blocking::NonBlocking;
 
 use crate::addr::{ListenAddr, PeerAddr};
+use crate::clock::UnixTime;
 use crate::listen::{self, Kind};
 use crate::proxy::tunnel::CloseOrder;
 use crate::registry::Registry;
@@ -21,6 +22,7 @@ use crate::serve::Worker;
 use crate::serve::conn::{self, Knock};
 use crate::serve::seat::Seat;
 use crate::serve::snapshot::{Local, Snapshot};
+use crate::serve::tokens::{Tagger, Tokens};
 use crate::slot::{Slots, Sockets};
 use crate::telemetry::access::{AccessSink, End};
 use crate::telemetry::metrics::WorkerMetrics;
@@ -66,6 +68,7 @@ pub(super) struct Setup {
     pub(super) sockets: Arc<Sockets>,
     pub(super) access: Option<NonBlocking>,
     pub(super) metrics: Arc<WorkerMetrics>,
+    pub(super) tagger: Arc<Tagger>,
 }
 
 /// Starts a worker's thread. When it ends, for whatever reason, `ended` is dropped.
@@ -111,7 +114,7 @@ async fn run(mut setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
     worker.access.set_stopping();
 }
 
-fn new_worker(Setup { snapshot, slots, sockets, access, metrics, .. }: Setup) -> Rc<Worker> {
+fn new_worker(Setup { snapshot, slots, sockets, access, metrics, tagger, .. }: Setup) -> Rc<Worker> {
     let ticks = Ticks::new();
     let access = AccessSink::new(access, Arc::clone(&metrics));
     access.configure(snapshot.log.format, snapshot.log.access);
@@ -122,6 +125,7 @@ fn new_worker(Setup { snapshot, slots, sockets, access, metrics, .. }: Setup) ->
         tunnels: Registry::new(),
         access,
         metrics,
+        tokens: Tokens::new(tagger),
         ids: RequestIds::new(),
         slots,
         sockets,
@@ -141,6 +145,8 @@ async fn keep_time(worker: Rc<Worker>) {
         worker.ticks.advance();
         let local = worker.local();
         worker.connections.each(|connection| connection.sweep(&local.snapshot.limits));
+        let now = UnixTime::now();
+        worker.tunnels.each(|tunnel| tunnel.judge_end(now));
         local.sweep();
         local.publish(&worker.metrics);
         worker.access.flush();

@@ -2,15 +2,37 @@
 //! without which no target is reached.
 
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::addr::{ClientAddr, Network};
+use crate::clock::UnixTime;
+use crate::token::BadToken;
+use crate::token::claims::ClaimRule;
+use crate::token::issuer::{Issuer, Verified};
+use crate::token::location::Source;
 
 /// What a policy is asked about.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts {
+pub struct Facts<'f> {
     /// Who asks.
     pub client: ClientAddr,
+    /// What the clock says.
+    pub now: UnixTime,
+    /// What he has with him.
+    pub token: Token<'f>,
+}
+
+/// A token, as far as it has been looked at.
+#[derive(Clone, Copy, Debug)]
+pub enum Token<'f> {
+    /// None was sent.
+    None,
+    /// It proves nothing.
+    Bad(BadToken),
+    /// One of the issuers signed it. Whether it is good now is for the policy to ask.
+    Signed(&'f Issuer, &'f Rc<Verified>),
 }
 
 /// Networks of which there is at least one: an empty list could be read as "nobody" and as "everybody".
@@ -43,8 +65,82 @@ impl fmt::Display for Networks {
 pub enum Rule {
     /// Everybody: the policy `open`, which somebody typed.
     Open,
-    /// Who comes from one of these networks.
-    Allow(Networks),
+    /// Who meets these conditions.
+    Conditions(Conditions),
+}
+
+/// The conditions of a policy that somebody wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conditions {
+    /// Who comes from one of these is not let in, whatever he has with him.
+    pub deny: Option<Networks>,
+    /// By what one is let in.
+    pub ways: Ways,
+}
+
+/// By what one is let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ways {
+    /// The address alone.
+    Address(Networks),
+    /// A token alone.
+    Token(TokenRule),
+    /// Either of them.
+    Either(Networks, TokenRule),
+    /// Both of them.
+    Both(Networks, TokenRule),
+}
+
+impl fmt::Display for Conditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.ways {
+            Ways::Address(allow) => allow.fmt(f),
+            Ways::Token(rule) => rule.fmt(f),
+            Ways::Either(allow, rule) => write!(f, "{allow}; or {rule}"),
+            Ways::Both(allow, rule) => write!(f, "{allow}; with {rule}"),
+        }?;
+        match &self.deny {
+            Some(deny) => write!(f, "; never {deny}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Which tokens a policy takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRule {
+    /// Who may have signed it; at least one.
+    pub issuers: Box<[Accepted]>,
+    /// Every place where one of the issuers has its tokens.
+    pub sources: Box<[Source]>,
+    /// All of these are met.
+    pub claims: Box<[ClaimRule]>,
+    /// What becomes of a tunnel when its token ends.
+    pub on_expiry: OnExpiry,
+}
+
+/// An issuer whose tokens are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Which one.
+    pub id: IssuerId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where its tokens may stand: a bit for each of the rule's sources.
+    pub places: u32,
+}
+
+/// An index into the gateway's issuers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct IssuerId(pub usize);
+
+/// What becomes of a tunnel when its token ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnExpiry {
+    /// It is closed, so much later.
+    Close(Duration),
+    /// It goes on.
+    Keep,
 }
 
 /// A compiled policy.
@@ -73,23 +169,113 @@ impl Policy {
         &self.rule
     }
 
+    /// Which tokens it takes, if any.
+    pub fn token_rule(&self) -> Option<&TokenRule> {
+        match &self.rule {
+            Rule::Conditions(Conditions {
+                ways: Ways::Token(rule) | Ways::Either(_, rule) | Ways::Both(_, rule),
+                ..
+            }) => Some(rule),
+            Rule::Open | Rule::Conditions(_) => None,
+        }
+    }
+
+    /// Which tokens would make a difference to this client: none, where his address alone decides.
+    pub fn asks_for_token(&self, client: ClientAddr) -> Option<&TokenRule> {
+        let Rule::Conditions(Conditions { deny, ways }) = &self.rule else { return None };
+        if deny.as_ref().is_some_and(|deny| deny.contains(client)) {
+            return None;
+        }
+        match ways {
+            Ways::Address(_) => None,
+            Ways::Token(rule) => Some(rule),
+            Ways::Either(allow, rule) => (!allow.contains(client)).then_some(rule),
+            Ways::Both(allow, rule) => allow.contains(client).then_some(rule),
+        }
+    }
+
     /// Decides.
     ///
     /// # Errors
     /// Which rule was not met.
-    pub fn authorize(&self, facts: Facts) -> Result<Permit, Denied> {
-        match &self.rule {
-            Rule::Open => Ok(Permit { _made_here: () }),
-            Rule::Allow(networks) if networks.contains(facts.client) => Ok(Permit { _made_here: () }),
-            Rule::Allow(_) => Err(Denied::Address),
+    pub fn authorize(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
+        let Rule::Conditions(Conditions { deny, ways }) = &self.rule else { return Ok(Permit::LASTING) };
+        if deny.as_ref().is_some_and(|deny| deny.contains(facts.client)) {
+            return Err(Denied::Listed);
+        }
+        let is_allowed = |allow: &Networks| allow.contains(facts.client);
+        match ways {
+            Ways::Address(allow) if is_allowed(allow) => Ok(Permit::LASTING),
+            Ways::Either(allow, _) if is_allowed(allow) => Ok(Permit::LASTING),
+            Ways::Both(allow, rule) if is_allowed(allow) => rule.authorize(facts),
+            Ways::Address(_) | Ways::Both(..) => Err(Denied::Address),
+            Ways::Token(rule) | Ways::Either(_, rule) => rule.authorize(facts),
         }
     }
 }
 
+impl fmt::Display for TokenRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a token of ")?;
+        for (at, issuer) in self.issuers.iter().enumerate() {
+            write!(f, "{}{}", if at == 0 { "" } else { " or " }, issuer.name)?;
+        }
+        self.claims
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, rule)| write!(f, "{}{rule}", if at == 0 { " where " } else { " and " }))
+    }
+}
+
+impl TokenRule {
+    fn authorize(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
+        let (issuer, verified) = match facts.token {
+            Token::None => return Err(Denied::NoToken),
+            Token::Bad(why) => return Err(Denied::Token(why)),
+            Token::Signed(issuer, verified) => (issuer, verified),
+        };
+        // The issuer that the token was verified by, and not merely one of its name.
+        if verified.issuer != issuer.spec.name || !self.issuers.iter().any(|accepted| accepted.name == verified.issuer)
+        {
+            return Err(Denied::Token(BadToken::Issuer));
+        }
+        issuer.judge(&verified.claims, facts.now).map_err(Denied::Token)?;
+        if !self.claims.iter().all(|rule| rule.is_met(&verified.claims)) {
+            return Err(Denied::Claim);
+        }
+        let ends = match self.on_expiry {
+            OnExpiry::Close(grace) => Some(verified.claims.exp.after(grace)),
+            OnExpiry::Keep => None,
+        };
+        Ok(Permit { token: Some(Rc::clone(verified)), ends })
+    }
+}
+
 /// Proof that a policy said yes. It goes with the request and stays with the tunnel; only a policy makes one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Permit {
-    _made_here: (),
+    token: Option<Rc<Verified>>,
+    ends: Option<UnixTime>,
+}
+
+impl Permit {
+    const LASTING: Self = Self { token: None, ends: None };
+
+    /// By which token, where it was not the address that let him in.
+    pub fn token(&self) -> Option<&Rc<Verified>> {
+        self.token.as_ref()
+    }
+
+    /// When a tunnel with this permit is to be closed, if ever.
+    pub fn ends(&self) -> Option<UnixTime> {
+        self.ends
+    }
+
+    /// Whether a tunnel with this permit is over. Just behind a token's end its leeway still lets requests in, but a
+    /// tunnel would be closed as soon as it is open, and clients would come back without end.
+    pub fn has_ended(&self, now: UnixTime) -> bool {
+        self.ends.is_some_and(|ends| ends <= now)
+    }
 }
 
 /// Why a policy said no.
@@ -98,31 +284,19 @@ pub enum Denied {
     /// The client's address is in none of the policy's networks.
     #[error("client address is not on the policy's allow list")]
     Address,
+    /// The client's address is in one that the policy names.
+    #[error("client address is on the policy's deny list")]
+    Listed,
+    /// There is no token, and one is needed.
+    #[error("no token")]
+    NoToken,
+    /// The token proves nothing.
+    #[error("token: {0}")]
+    Token(BadToken),
+    /// The token is good, and does not claim what the policy wants.
+    #[error("the token does not have the policy's claims")]
+    Claim,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts(ip: &str) -> Facts {
-        Facts { client: ClientAddr::new(ip.parse().unwrap()) }
-    }
-
-    #[test]
-    fn an_allow_list_is_the_only_way_in() {
-        let networks = ["127.0.0.1", "::1", "10.8.0.0/16"].map(|n| n.parse().unwrap()).to_vec();
-        let policy = Policy::new("operators", Rule::Allow(Networks::new(networks).unwrap()));
-        for ip in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "10.8.255.255"] {
-            assert!(policy.authorize(facts(ip)).is_ok(), "{ip}");
-        }
-        for ip in ["127.0.0.2", "10.9.0.0", "::2", "::ffff:10.9.0.1", "2001:db8::1"] {
-            assert_eq!(policy.authorize(facts(ip)).unwrap_err(), Denied::Address, "{ip}");
-        }
-    }
-
-    #[test]
-    fn no_list_means_nobody_by_accident() {
-        assert_eq!(Networks::new(Vec::new()), None);
-        assert!(Policy::new(Policy::OPEN, Rule::Open).authorize(facts("192.0.2.1")).is_ok());
-    }
-}
+mod tests;

@@ -15,7 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::connect::UpstreamStream;
 use super::frames::{self, Follower};
 use crate::addr::ClientAddr;
+use crate::clock::UnixTime;
 use crate::host::HostName;
+use crate::policy::Permit;
 use crate::registry::{Registered, TaskWaker};
 use crate::telemetry::access::{End, Exchange};
 use crate::tick::{Alarm, Ticks};
@@ -48,18 +50,40 @@ pub struct TunnelControl {
     pub door: Door,
     /// Whose it is.
     pub client: ClientAddr,
+    /// By what right it is open; TLS that is not ours needs none.
+    permit: RefCell<Option<Permit>>,
+    is_told: Cell<bool>,
     order: Cell<Option<CloseOrder>>,
     task: TaskWaker,
 }
 
 impl TunnelControl {
     /// Of a tunnel that is about to begin.
-    pub fn new(door: Door, client: ClientAddr) -> Rc<Self> {
-        Rc::new(Self { door, client, order: Cell::new(None), task: TaskWaker::default() })
+    pub fn new(door: Door, client: ClientAddr, permit: Option<Permit>) -> Rc<Self> {
+        let (permit, is_told) = (RefCell::new(permit), Cell::new(false));
+        Rc::new(Self { door, client, permit, is_told, order: Cell::new(None), task: TaskWaker::default() })
+    }
+
+    /// By what right it is open now.
+    pub fn permit(&self) -> Option<Permit> {
+        self.permit.borrow().clone()
+    }
+
+    /// It goes on by another right.
+    pub fn renew(&self, permit: Permit) {
+        *self.permit.borrow_mut() = Some(permit);
+    }
+
+    /// Has it closed if its permit has ended.
+    pub fn judge_end(&self, now: UnixTime) {
+        if !self.is_told.get() && self.permit.borrow().as_ref().is_some_and(|permit| permit.has_ended(now)) {
+            self.close(CloseOrder::by_policy("token expired"));
+        }
     }
 
     /// Has the tunnel closed, with a close frame between two frames.
     pub fn close(&self, order: CloseOrder) {
+        self.is_told.set(true);
         self.order.set(Some(order));
         self.task.wake();
     }
@@ -74,6 +98,13 @@ pub struct CloseOrder {
     pub reason: &'static str,
     /// What the access log says.
     pub end: End,
+}
+
+impl CloseOrder {
+    /// The permission has ended (RFC 6455, section 7.4.1: 1008).
+    pub fn by_policy(reason: &'static str) -> Self {
+        Self { code: 1008, reason, end: End::Policy }
+    }
 }
 
 /// A tunnel between a client and an upstream, with whatever has to live as long as it (`K`).

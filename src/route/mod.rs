@@ -36,6 +36,8 @@ pub struct Route {
     pub policy: Arc<Policy>,
     /// What is behind it.
     pub target: Target,
+    /// Whether the target sees the token too.
+    pub forward_token: bool,
     /// Largest request body in bytes.
     pub body_limit: u64,
     /// Which pages of other origins may use it; without it, what the target answers to them goes through.
@@ -290,6 +292,7 @@ mod tests {
             path: path.parse().unwrap(),
             policy: Arc::clone(&policy),
             target: target.clone(),
+            forward_token: false,
             body_limit: 0,
             cors: None,
             answers: Edits::default(),

@@ -7,7 +7,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Worker;
 use super::snapshot::Local;
-use crate::policy::Permit;
 use crate::proxy::client::Busy;
 use crate::proxy::tunnel::{Tunnel, TunnelControl};
 use crate::proxy::upgrade::Joined;
@@ -23,8 +22,6 @@ pub(super) struct Handoff {
     pub control: Rc<TunnelControl>,
     /// For the access log.
     pub exchange: Rc<Exchange>,
-    /// By what right.
-    pub permit: Permit,
     /// Under which configuration.
     pub local: Rc<Local>,
 }
@@ -36,13 +33,13 @@ impl Handoff {
         client: (C, Bytes),
         worker: &Worker,
         kept: K,
-    ) -> Tunnel<C, (Permit, (Busy, SocketSlot), K)>
+    ) -> Tunnel<C, ((Busy, SocketSlot), K)>
     where
         C: AsyncRead + AsyncWrite + Unpin,
     {
         let Joined { stream, early, busy } = self.joined;
         let entry = worker.enter_tunnel(self.control, &self.local);
-        let kept = (self.permit, busy, kept);
+        let kept = (busy, kept);
         Tunnel::new(client, (stream, early), entry, self.exchange, Rc::clone(&worker.ticks), kept)
     }
 }

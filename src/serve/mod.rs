@@ -4,8 +4,10 @@ pub mod conn;
 pub mod control;
 pub mod seat;
 pub mod snapshot;
+pub mod tokens;
 
 mod access;
+mod authorize;
 mod body;
 mod client_addr;
 mod dress;
@@ -45,6 +47,7 @@ use crate::tick::Ticks;
 use control::ConnControl;
 use seat::Seat;
 use snapshot::Local;
+use tokens::Tokens;
 
 /// What the connections of one worker share.
 #[derive(Debug)]
@@ -61,6 +64,8 @@ pub struct Worker {
     pub access: Rc<AccessSink>,
     /// What it counts.
     pub metrics: Arc<WorkerMetrics>,
+    /// Tokens that it has seen.
+    pub tokens: Tokens,
     /// Names for requests.
     pub ids: RequestIds,
     /// Slots of the whole gateway.

@@ -1,4 +1,4 @@
-//! The steps from a raw request to an admitted one.
+//! The steps from a raw request to one for which there is a door.
 
 use std::rc::Rc;
 
@@ -7,9 +7,8 @@ use http::uri::PathAndQuery;
 use http::{Method, Request, Uri, Version};
 
 use super::reject::Rejection;
-use super::{Admitted, ConnInfo, Inbound, Normal, Routed};
+use super::{ConnInfo, Inbound, Normal, Routed};
 use crate::host::Authority;
-use crate::policy::Facts;
 use crate::proxy::websocket;
 use crate::route::path::{BadPath, NormalPath};
 use crate::route::{NoRoute, RouteId};
@@ -144,11 +143,4 @@ fn note_route(inbound: &Inbound, route: RouteId) {
         let label = inbound.local.label(route).clone();
         (line.route, line.upstream, line.counts) = (Some(label.route), label.upstream, Some(label.counts));
     });
-}
-
-pub(super) fn authorize(routed: Routed) -> Result<Admitted, Rejection> {
-    let inbound = &routed.normal.inbound;
-    let policy = &inbound.local.snapshot.routes.route(routed.route).policy;
-    let permit = policy.authorize(Facts { client: inbound.client })?;
-    Ok(Admitted { routed, permit })
 }

@@ -35,7 +35,7 @@ pub(super) async fn pass(knock: Knock, hello: Vec<u8>, sni: HostName, entry: &Pa
             return;
         }
     };
-    let control = TunnelControl::new(Door::Passthrough(sni), knock.peer.client());
+    let control = TunnelControl::new(Door::Passthrough(sni), knock.peer.client(), None);
     let entry = worker.enter_tunnel(control, &local);
     let ticks = Rc::clone(&worker.ticks);
     let sides = ((knock.stream, Bytes::from(hello)), (upstream, Bytes::new()));

@@ -16,6 +16,7 @@ use crate::route::NoRoute;
 use crate::route::path::BadPath;
 use crate::slot::Full;
 use crate::telemetry::access::Exchange;
+use crate::token::BadToken;
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,9 @@ pub(super) enum Rejection {
     /// The client's fault, or its page's: an origin that is not among the route's.
     #[error("the page's origin is not in the route's cors")]
     Origin,
+    /// The client's fault: two tokens, or two `Authorization` headers.
+    #[error("more than one token")]
+    TwoTokens,
     /// The policy says no.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -83,7 +87,13 @@ impl Rejection {
             Self::NoRoute(NoRoute::Host) => (StatusCode::MISDIRECTED_REQUEST, "no_host"),
             Self::NoRoute(NoRoute::Path) => (StatusCode::NOT_FOUND, "no_route"),
             Self::Origin => (StatusCode::FORBIDDEN, "origin"),
+            Self::TwoTokens => (StatusCode::BAD_REQUEST, "two_tokens"),
             Self::Denied(Denied::Address) => (StatusCode::FORBIDDEN, "address"),
+            Self::Denied(Denied::Listed) => (StatusCode::FORBIDDEN, "denied"),
+            Self::Denied(Denied::NoToken) => (StatusCode::UNAUTHORIZED, "no_token"),
+            Self::Denied(Denied::Token(why @ BadToken::KeysAway)) => (StatusCode::SERVICE_UNAVAILABLE, why.word()),
+            Self::Denied(Denied::Token(why)) => (StatusCode::UNAUTHORIZED, why.word()),
+            Self::Denied(Denied::Claim) => (StatusCode::FORBIDDEN, "claim"),
             Self::Proxy(P::Handshake(BadHandshake::Version)) => (StatusCode::UPGRADE_REQUIRED, "websocket_version"),
             Self::Proxy(P::Handshake(_)) => (StatusCode::BAD_REQUEST, "websocket_handshake"),
             Self::Proxy(P::TransferCoding) => (StatusCode::NOT_IMPLEMENTED, "transfer_coding"),
@@ -176,6 +186,16 @@ impl Rejection {
         response
     }
 
+    /// What RFC 6750, section 3, has a client told. Which rule it was is not said.
+    fn challenge(&self) -> &'static str {
+        match self {
+            Self::TwoTokens => "Bearer realm=\"ianitor\", error=\"invalid_request\"",
+            Self::Denied(Denied::Token(_)) => "Bearer realm=\"ianitor\", error=\"invalid_token\"",
+            Self::Denied(Denied::Claim) => "Bearer realm=\"ianitor\", error=\"insufficient_scope\"",
+            _ => "Bearer realm=\"ianitor\"",
+        }
+    }
+
     fn extra_header(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
             Self::Rate(wait) => {
@@ -184,6 +204,12 @@ impl Rejection {
             }
             Self::Streams(_) | Self::Proxy(proxy::Error::Send(SendError::Full)) => {
                 Some((header::RETRY_AFTER, HeaderValue::from_static("1")))
+            }
+            Self::Denied(Denied::Token(BadToken::KeysAway)) => {
+                Some((header::RETRY_AFTER, HeaderValue::from_static("2")))
+            }
+            Self::TwoTokens | Self::Denied(Denied::NoToken | Denied::Token(_) | Denied::Claim) => {
+                Some((header::WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge())))
             }
             Self::Method => {
                 let methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::addr::Network;
+use crate::clock::UnixTime;
 use crate::host::HostName;
 use crate::limits::Limits;
-use crate::policy::Facts;
+use crate::policy::{Denied, Facts, Permit, Token};
 use crate::proxy::client::Pool;
 use crate::proxy::cluster::Cluster;
 use crate::proxy::connect::Connector;
@@ -18,10 +19,11 @@ use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::route::{RouteId, RouteTable, Target, UpstreamId};
 use crate::slot::Sockets;
 use crate::telemetry::LogSpec;
-use crate::telemetry::access::End;
 use crate::telemetry::metrics::{RouteCounts, ServerSeen, WorkerMetrics};
 use crate::tick::Ticks;
 use crate::tls::CertTable;
+use crate::token::BadToken;
+use crate::token::issuer::Issuer;
 
 /// What all workers share of one configuration.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// How many sockets to upstream servers there may be.
     pub upstream_sockets: usize,
+    /// Who signs tokens; policies name them by their position.
+    pub issuers: Vec<Arc<Issuer>>,
     /// Server names whose TLS another server ends.
     pub passthrough: Vec<Passthrough>,
     /// Balancers that must say by PROXY protocol who connects.
@@ -141,22 +145,37 @@ impl Local {
         &self.labels[id.index()]
     }
 
-    /// Whether a tunnel would be let in today: its door still exists, and the policy there says yes. If not, how it is to
-    /// be closed.
+    /// Whether a tunnel would be let in today: its door still exists, and the policy there says yes. If so, its permit is
+    /// the one of today. If not, how it is to be closed.
     pub fn judge(&self, tunnel: &TunnelControl) -> Option<CloseOrder> {
-        let snapshot = &self.snapshot;
         let verdict = match &tunnel.door {
-            Door::Route(host, path) => {
-                let route = snapshot.routes.find(host, path).map_err(|_| "route removed");
-                let facts = Facts { client: tunnel.client };
-                let judge = |route| snapshot.routes.route(route).policy.authorize(facts).map(drop);
-                route.and_then(|route| judge(route).map_err(|_| "no longer allowed"))
-            }
+            Door::Route(host, path) => self.judge_route(host, path, tunnel).map(|permit| tunnel.renew(permit)),
             Door::Passthrough(sni) => {
-                passthrough::find(&snapshot.passthrough, sni).map(drop).ok_or("no longer passed through")
+                passthrough::find(&self.snapshot.passthrough, sni).map(drop).ok_or("no longer passed through")
             }
         };
-        verdict.err().map(|reason| CloseOrder { code: 1008, reason, end: End::Policy })
+        verdict.err().map(CloseOrder::by_policy)
+    }
+
+    fn judge_route(&self, host: &HostName, path: &str, tunnel: &TunnelControl) -> Result<Permit, &'static str> {
+        let routes = &self.snapshot.routes;
+        let route = routes.find(host, path).map_err(|_| "route removed")?;
+        let (policy, permit, client) = (&routes.route(route).policy, tunnel.permit(), tunnel.client);
+        let authorize = |token, now| {
+            policy.authorize(&Facts { client, now, token }).map_err(|denied| match denied {
+                Denied::Token(BadToken::Revoked) => "token revoked",
+                _ => "no longer allowed",
+            })
+        };
+        let Some(verified) = permit.as_ref().and_then(Permit::token) else {
+            return authorize(Token::None, UnixTime::now());
+        };
+        let Some(issuer) = self.snapshot.issuers.iter().find(|issuer| issuer.spec.name == verified.issuer) else {
+            return authorize(Token::Bad(BadToken::Issuer), UnixTime::now());
+        };
+        // That its time is up is not asked here: what then becomes of a tunnel is said by on_expiry.
+        let last = UnixTime(verified.claims.exp.0.saturating_sub(1));
+        authorize(Token::Signed(issuer, verified), UnixTime::now().min(last))
     }
 
     /// Tells what this worker has learnt of the servers.

@@ -7,10 +7,11 @@ use tower::{Service, ServiceBuilder};
 
 use super::Arrived;
 use super::access::AccessLog;
+use super::authorize::Authorize;
 use super::body::Body;
 use super::client_addr::client_address;
 use super::dress::Dress;
-use super::normalize::{authorize, limit_rate, limit_size, normalize, route};
+use super::normalize::{limit_rate, limit_size, normalize, route};
 use super::redirect::Redirect;
 use super::step::Step;
 use super::target::Target;
@@ -36,7 +37,7 @@ pub(super) fn https() -> impl Stack {
         .layer(Step(normalize)) // one spelling from here on
         .layer(Step(route))
         .layer(Dress) // before permission: preflights bring none, and refusals need CORS to be readable
-        .layer(Step(authorize)) // the only way to a permit
+        .layer(Authorize) // the only way to a permit
         .service(Target)
 }
 

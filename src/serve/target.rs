@@ -15,8 +15,9 @@ use tower::Service;
 use super::handoff::Handoff;
 use super::reject::Rejection;
 use super::{Admitted, ConnInfo, Inbound, Normal, Routed};
+use crate::clock::UnixTime;
 use crate::files;
-use crate::policy::Permit;
+use crate::policy::{Denied, Permit};
 use crate::proxy::body::ResponseBody;
 use crate::proxy::client::SendError;
 use crate::proxy::tunnel::{Door, TunnelControl};
@@ -24,6 +25,7 @@ use crate::proxy::{self, Via, upgrade, websocket};
 use crate::route::path::{BadPath, PathPrefix};
 use crate::route::redirect::RedirectSpec;
 use crate::route::{self, Forward};
+use crate::token::BadToken;
 
 /// The service at the end of the stack.
 #[derive(Clone, Copy, Debug)]
@@ -107,13 +109,16 @@ async fn forward(
         return Ok(proxy::forward(request, &via).await?);
     }
     let door = Door::Route(authority.host.clone(), request.uri().path().into());
-    let control = TunnelControl::new(door, client);
+    if permit.ends().is_some() && permit.has_ended(UnixTime::now()) {
+        return Err(Denied::Token(BadToken::Expired).into());
+    }
+    let control = TunnelControl::new(door, client, Some(permit));
     let mut request = request;
     let stream = is_h2.then(|| hyper::upgrade::on(&mut request));
     let (response, joined) = Box::pin(upgrade::open_websocket(request, &via)).await?;
     if let Some(joined) = joined {
         let exchange = Rc::clone(&exchange);
-        let handoff = Handoff { joined, control, exchange, permit, local: Rc::clone(&local) };
+        let handoff = Handoff { joined, control, exchange, local: Rc::clone(&local) };
         match stream {
             Some(stream) => drop(tokio::task::spawn_local(tunnel_on_stream(stream, handoff, Rc::clone(&conn)))),
             None => conn.control.hand_off(handoff),

@@ -3,11 +3,15 @@
 use std::path::Path;
 
 /// What everybody may use, and what uses nothing but itself.
-const VOCABULARY: &[&str] = &["addr", "host", "limits", "registry", "slot", "socket", "tick"];
+const VOCABULARY: &[&str] =
+    &["addr", "clock", "host", "json", "limits", "registry", "secret", "slot", "socket", "tick"];
 
 /// What each module may use beside itself and the vocabulary.
 const MAP: &[(&str, &[&str])] = &[
     ("addr", &[]),
+    ("clock", &[]),
+    ("json", &[]),
+    ("secret", &[]),
     ("host", &[]),
     ("limits", &[]),
     ("registry", &[]),
@@ -17,17 +21,21 @@ const MAP: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("listen", &["telemetry"]),
     ("tls", &["telemetry"]),
-    ("policy", &["telemetry"]),
+    ("token", &["telemetry"]),
+    ("policy", &["telemetry", "token"]),
     ("route", &["telemetry", "policy"]),
     ("files", &["route"]),
     ("proxy", &["telemetry", "policy", "route", "files"]),
-    ("serve", &["telemetry", "tls", "policy", "route", "files", "proxy"]),
+    ("serve", &["telemetry", "tls", "token", "policy", "route", "files", "proxy"]),
     // Only looks; its accept loop is the one of `listen`.
     ("status", &["telemetry", "listen", "tls", "route", "serve"]),
     // Specification types only: what `[listen]`, `[log]`, `[tls]`, `[policies]` and `[[routes]]` become.
-    ("config", &["telemetry", "listen", "tls", "policy", "route"]),
+    ("config", &["telemetry", "listen", "tls", "token", "policy", "route"]),
     ("check", &["config", "tls", "route", "files", "proxy"]),
-    ("gateway", &["telemetry", "listen", "tls", "policy", "route", "files", "proxy", "serve", "status", "config"]),
+    (
+        "gateway",
+        &["telemetry", "listen", "tls", "token", "policy", "route", "files", "proxy", "serve", "status", "config"],
+    ),
     ("lib", &[]),
     // The command: `main.rs` and what stands beside it.
     ("main", &["telemetry", "proxy", "config", "check", "gateway"]),

@@ -1,5 +1,6 @@
 //! From what is written to what it means: names resolved, entries compared, each rule that needs more than one key.
 
+mod access;
 mod answers;
 mod routes;
 mod targets;
@@ -11,12 +12,11 @@ use std::sync::Arc;
 use super::Config;
 use super::notes::Notes;
 use super::problem::Placed;
-use super::raw::{Raw, RawListen, RawPair, RawPassthrough, RawPolicy, RawTls};
-use super::read::{List, Named, right};
+use super::raw::{Raw, RawListen, RawPair, RawPassthrough, RawTls};
+use super::read::List;
 use crate::addr::{ListenAddr, Network};
 use crate::host::HostPattern;
 use crate::listen::ListenSpec;
-use crate::policy::{Networks, Policy, Rule};
 use crate::route::RouteTable;
 use crate::route::passthrough::Passthrough;
 use crate::tls::{PairSpec, TlsSpec};
@@ -30,11 +30,13 @@ pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config
     let tls = raw.tls.map(|tls| lower_tls(tls, folder, notes));
     let passthrough = lower_passthrough(raw.passthrough, notes);
     let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, notes);
-    let policies = lower_policies(raw.policies, notes);
+    let issuers = access::issuers(raw.issuers, folder, notes);
+    let policies = access::policies(raw.policies, &issuers, notes);
     let body_limit = raw.limits.as_ref().map_or(0, |limits| limits.body);
     let routes =
         routes::lower(raw.routes, &Given { upstreams: &upstreams, policies: &policies, body_limit, folder }, notes);
     let upstreams: Option<Vec<_>> = upstreams.into_iter().map(Upstream::spec).collect();
+    let issuers: Option<Vec<_>> = issuers.into_iter().map(|issuer| issuer.spec).collect();
     let policies: Option<Vec<_>> = policies.into_iter().map(|policy| policy.policy).collect();
     Some(Config {
         listen: listen?,
@@ -43,6 +45,7 @@ pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config
         tls: tls?,
         routes: Arc::new(RouteTable::new(routes?, upstreams?)),
         passthrough: passthrough?,
+        issuers: issuers?,
         policies: policies?,
     })
 }
@@ -103,46 +106,6 @@ fn lower_tls(raw: RawTls, folder: &Path, notes: &Notes<'_>) -> TlsSpec {
         default: raw.default,
         dev_folder: folder.join("certs"),
     }
-}
-
-/// One of `[policies]`: routes may name it even if it is wrong.
-struct NamedPolicy {
-    name: Placed<String>,
-    policy: Option<Arc<Policy>>,
-    lets_everybody_in: bool,
-}
-
-fn lower_policies(raw: Named<RawPolicy>, notes: &Notes<'_>) -> Vec<NamedPolicy> {
-    let policy = |(name, raw): (Placed<String>, Option<RawPolicy>)| {
-        if name.value == Policy::OPEN {
-            notes.problem(&name.place, "this name is built in, for the policy that lets everybody pass; take another");
-        }
-        let allow = raw.and_then(|raw| raw.allow);
-        let networks = allow.map(|allow| lower_allow(allow, notes)).unwrap_or_default();
-        let lets_everybody_in = networks.iter().any(|net| is_everybody(*net));
-        let policy = Networks::new(networks).map(|nets| Arc::new(Policy::new(&name.value, Rule::Allow(nets))));
-        NamedPolicy { name, policy, lets_everybody_in }
-    };
-    raw.into_iter().map(policy).collect()
-}
-
-fn lower_allow(allow: Placed<List<Network>>, notes: &Notes<'_>) -> Vec<Network> {
-    if allow.value.is_empty() {
-        let text = "an empty list would let nobody in; write the networks, or leave the policy out";
-        notes.problem(&allow.place, text);
-    }
-    let networks = right(Some(allow.value));
-    note_twice(&networks, notes);
-    for net in &networks {
-        let wider = networks.iter().find(|other| other.value != net.value && other.value.covers(net.value));
-        if is_everybody(net.value) {
-            let text = format!("{} lets everybody in; say policy = \"open\" in the route if you mean it", net.value);
-            notes.warning(&net.place, text);
-        } else if let Some(wider) = wider {
-            notes.warning(&net.place, format!("{} lies in {}, which is in the list too", net.value, wider.value));
-        }
-    }
-    networks.into_iter().map(|net| net.value).collect()
 }
 
 /// Who is believed what he says about the client.

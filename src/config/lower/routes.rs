@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::access::NamedPolicy;
+use super::answers;
 use super::targets::{Kind, kind, note_loops};
 use super::upstreams::Upstream;
-use super::{NamedPolicy, answers};
 use crate::config::notes::Notes;
 use crate::config::problem::Placed;
 use crate::config::raw_route::RawRoute;
@@ -88,6 +89,11 @@ impl Names<'_> {
             Some(Kind::Redirect(spec)) => Some(self.redirect(raw, spec)),
             None => None,
         };
+        if let (Some(forward), Some(Resolved { policy: Some(policy), .. })) = (&raw.forward_token, &policy)
+            && policy.token_rule().is_none()
+        {
+            self.notes.problem(&forward.place, "is about tokens, and the route's policy takes none; take it out");
+        }
         let cors = raw.cors.as_ref().map(|cors| answers::cors(cors, self.notes));
         let edits = answers::answer_edits(raw, self.notes);
         Some(Route {
@@ -95,6 +101,7 @@ impl Names<'_> {
             path: path?.value.clone(),
             policy: policy?.policy?,
             target: target?,
+            forward_token: raw.forward_token.as_ref().is_some_and(|forward| forward.value),
             body_limit: raw.body.as_ref().map_or(self.given.body_limit, |body| body.value.0),
             cors: match cors {
                 Some(cors) => Some(cors?),

@@ -1,0 +1,103 @@
+//! What must not be shown.
+
+use std::fmt;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// A value that no log, report or debug print shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret<T>(T);
+
+impl<T> Secret<T> {
+    /// Hides it.
+    pub fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value, for whoever has to use it.
+    pub fn reveal(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// Where a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In `gateway.toml` itself.
+    Inline(Secret<Box<str>>),
+    /// In a file; a newline at its end is not part of it.
+    File(PathBuf),
+    /// In a variable of the environment.
+    Env(Box<str>),
+}
+
+/// Why there is no secret. The sentence begins with the file's or variable's name.
+#[derive(Debug, thiserror::Error)]
+pub enum NoSecret {
+    /// The system does not give us the file.
+    #[error("{} cannot be read", .0.display())]
+    Unreadable(PathBuf, #[source] std::io::Error),
+    /// So that no wrong file is taken for one.
+    #[error("{} is larger than any secret; is it the right file?", .0.display())]
+    TooLarge(PathBuf),
+    /// A secret that everybody can guess.
+    #[error("{0} is empty; put the secret there")]
+    Empty(String),
+    /// It is not in the environment.
+    #[error("{0} is not in the environment; set the variable where the gateway is started")]
+    Unset(String),
+}
+
+/// The largest file of a secret in bytes.
+const LARGEST: u64 = 64 * 1024;
+
+impl SecretSource {
+    /// Gets it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn read(&self) -> Result<Secret<Vec<u8>>, NoSecret> {
+        let (secret, from) = match self {
+            Self::Inline(secret) => (secret.reveal().as_bytes().to_vec(), "the secret".to_owned()),
+            Self::File(path) => (read_file(path)?, path.display().to_string()),
+            Self::Env(name) => {
+                let value = std::env::var_os(&**name).ok_or_else(|| NoSecret::Unset(name.to_string()))?;
+                (value.into_encoded_bytes(), name.to_string())
+            }
+        };
+        if secret.is_empty() { Err(NoSecret::Empty(from)) } else { Ok(Secret::new(secret)) }
+    }
+
+    /// The file, where it is in one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Inline(_) | Self::Env(_) => None,
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, NoSecret> {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
+    read.map_err(|error| NoSecret::Unreadable(path.to_owned(), error))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(NoSecret::TooLarge(path.to_owned()));
+    }
+    let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    Ok(text.strip_suffix(b"\r").unwrap_or(text).to_vec())
+}
+
+/// An error and its cause in one line.
+pub fn chain(error: &NoSecret) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,167 @@
+//! Tokens that this worker has seen, so that a signature is verified once and not at each request.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::hmac;
+
+use crate::policy::{Accepted, TokenRule};
+use crate::serve::snapshot::Snapshot;
+use crate::token::BadToken;
+use crate::token::issuer::{Fetched, Issuer, Keys, Tag, Verified};
+use crate::token::jws::{self, Parts};
+use crate::token::keys::KeySet;
+use crate::token::location::Located;
+
+/// So many tokens are remembered at least, and twice as many at most.
+const GENERATION: usize = 4096;
+
+/// Makes tags: one for all workers, so that they speak of the same token.
+#[derive(Debug)]
+pub struct Tagger(hmac::Key);
+
+impl Tagger {
+    /// With a key of its own.
+    ///
+    /// # Errors
+    /// Without randomness.
+    pub fn new() -> Result<Arc<Self>, Unspecified> {
+        let random = aws_lc_rs::rand::SystemRandom::new();
+        Ok(Arc::new(Self(hmac::Key::generate(hmac::HMAC_SHA256, &random)?)))
+    }
+
+    /// The tag of a token.
+    pub fn tag(&self, token: &str) -> Tag {
+        let signed = hmac::sign(&self.0, token.as_bytes());
+        let mut tag = Tag::default();
+        tag.copy_from_slice(signed.as_ref());
+        tag
+    }
+}
+
+/// The tokens. They are kept by their tags, so that a look at this memory shows none.
+#[derive(Debug)]
+pub struct Tokens {
+    tagger: Arc<Tagger>,
+    /// Tokens go from the first to the second when that is full, and are forgotten from there.
+    generations: RefCell<[Generation; 2]>,
+}
+
+/// By the token, and by whose keys it was verified.
+type Generation = HashMap<(Tag, Arc<str>), Known>;
+
+/// A token, and the keys that it was verified by: with other keys it has to be verified anew.
+#[derive(Clone, Debug)]
+struct Known {
+    verified: Rc<Verified>,
+    keys: Arc<KeySet>,
+}
+
+/// A token that one of the issuers has signed.
+#[derive(Debug)]
+pub(super) struct Signed<'s> {
+    pub(super) issuer: &'s Issuer,
+    pub(super) verified: Rc<Verified>,
+}
+
+/// Why a token proves nothing, and where a key that would change that could be had.
+#[derive(Debug)]
+pub(super) struct Unproven {
+    pub(super) why: BadToken,
+    pub(super) look: Option<(Arc<Fetched>, Option<Box<str>>)>,
+}
+
+impl Tokens {
+    /// None yet.
+    pub fn new(tagger: Arc<Tagger>) -> Self {
+        Self { tagger, generations: RefCell::default() }
+    }
+
+    /// A token that has been verified before, by keys that are still in force.
+    pub(super) fn known<'s>(&self, located: &Located, rule: &TokenRule, snapshot: &'s Snapshot) -> Option<Signed<'s>> {
+        let tag = self.tagger.tag(&located.text);
+        eligible(located, rule, snapshot).find_map(|(accepted, issuer)| {
+            let known = self.look_up(&(tag, Arc::clone(&accepted.name)))?;
+            Arc::ptr_eq(&known.keys, &issuer.key_set()).then_some(Signed { issuer, verified: known.verified })
+        })
+    }
+
+    fn look_up(&self, key: &(Tag, Arc<str>)) -> Option<Known> {
+        let generations = &mut *self.generations.borrow_mut();
+        if let Some(known) = generations[0].get(key) {
+            return Some(known.clone());
+        }
+        let known = generations[1].remove(key)?;
+        remember(generations, key.clone(), known.clone());
+        Some(known)
+    }
+
+    /// Verifies a token by every issuer that may have signed it.
+    pub(super) fn verify<'s>(
+        &self,
+        located: &Located,
+        rule: &TokenRule,
+        snapshot: &'s Snapshot,
+    ) -> Result<Signed<'s>, Unproven> {
+        let parts = jws::split(&located.text).map_err(|why| Unproven { why, look: None })?;
+        let mut failed: Option<Unproven> = None;
+        for (_, issuer) in eligible(located, rule, snapshot) {
+            let keys = issuer.key_set();
+            match issuer.verify(&parts, &keys) {
+                Ok(claims) => {
+                    let tag = self.tagger.tag(&located.text);
+                    let verified = Rc::new(Verified { issuer: Arc::clone(&issuer.spec.name), claims, tag });
+                    let known = Known { verified: Rc::clone(&verified), keys };
+                    let key = (tag, Arc::clone(&issuer.spec.name));
+                    remember(&mut self.generations.borrow_mut(), key, known);
+                    return Ok(Signed { issuer, verified });
+                }
+                Err(why) => failed = Some(worse(failed, unproven(why, issuer, &parts))),
+            }
+        }
+        // No issuer has its tokens where this one was.
+        Err(failed.unwrap_or(Unproven { why: BadToken::Issuer, look: None }))
+    }
+}
+
+/// The issuers of a rule that have their tokens where this one was.
+fn eligible<'s, 'r>(
+    located: &Located,
+    rule: &'r TokenRule,
+    snapshot: &'s Snapshot,
+) -> impl Iterator<Item = (&'r Accepted, &'s Issuer)> {
+    let accepted = rule.issuers.iter().filter(|accepted| accepted.places & located.places != 0);
+    accepted.map(|accepted| (accepted, &*snapshot.issuers[accepted.id.0]))
+}
+
+fn unproven(why: BadToken, issuer: &Issuer, parts: &Parts<'_>) -> Unproven {
+    let may_come = matches!(why, BadToken::NoKey | BadToken::KeysAway);
+    let look = match &issuer.keys {
+        Keys::Fetched(fetched) if may_come => Some((Arc::clone(fetched), parts.kid.clone())),
+        Keys::Fetched(_) | Keys::Fixed(_) => None,
+    };
+    Unproven { why, look }
+}
+
+/// Of two reasons the one that says more: what could still be had, then what was nearly right.
+fn worse(first: Option<Unproven>, second: Unproven) -> Unproven {
+    let rank = |unproven: &Unproven| match unproven {
+        Unproven { look: Some(_), .. } => 2,
+        Unproven { why: BadToken::Algorithm | BadToken::NoKey, .. } => 0,
+        Unproven { .. } => 1,
+    };
+    match first {
+        Some(first) if rank(&first) >= rank(&second) => first,
+        _ => second,
+    }
+}
+
+fn remember(generations: &mut [Generation; 2], key: (Tag, Arc<str>), known: Known) {
+    if generations[0].len() >= GENERATION {
+        generations[1] = std::mem::take(&mut generations[0]);
+    }
+    generations[0].insert(key, known);
+}

@@ -1,0 +1,223 @@
+//! Who signs tokens: whose keys, and what else a token of theirs has to say.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::claims::Claims;
+use super::jws::Parts;
+use super::keys::KeySet;
+use super::location::Source;
+use super::revoked::Revoked;
+use super::{Algorithm, BadToken};
+use crate::clock::UnixTime;
+use crate::secret::SecretSource;
+
+/// One of `[issuers]`, as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuerSpec {
+    /// Its name in `gateway.toml`.
+    pub name: Arc<str>,
+    /// The only ones that its keys are used with.
+    pub algorithms: Box<[Algorithm]>,
+    /// Where its keys come from.
+    pub keys: KeySource,
+    /// What `iss` has to be; anything, where nothing is written.
+    pub issuer: Option<Box<str>>,
+    /// What `aud` has to have.
+    pub audience: Audience,
+    /// Where in a request its tokens may stand.
+    pub sources: Box<[Source]>,
+    /// How far clocks may differ.
+    pub leeway: Duration,
+    /// A token that ends further away is refused: a leaked one should not open doors for years.
+    pub max_lifetime: Duration,
+    /// Tokens that are taken back.
+    pub revoked_file: Option<PathBuf>,
+}
+
+impl IssuerSpec {
+    /// For clocks that are set by hand.
+    pub const LEEWAY: Duration = Duration::from_secs(30);
+    /// Longer than any session, shorter than anybody forgets.
+    pub const MAX_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+}
+
+/// Where an issuer's keys come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// A file with one or more public keys.
+    File(PathBuf),
+    /// A secret that it shares with us.
+    Secret {
+        /// Where it is.
+        from: SecretSource,
+        /// It is written in base64.
+        base64: bool,
+    },
+    /// A set that it publishes (RFC 7517, section 5).
+    Jwks(Place),
+    /// A folder of its with one PEM file for each key: `<url>/<hex of the SHA-256 of kid>.pem`, as Jitsi's ASAP has it.
+    Asap(Place),
+}
+
+impl KeySource {
+    /// The file that the keys are in, where it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Secret { from, .. } => from.file(),
+            Self::Jwks(_) | Self::Asap(_) => None,
+        }
+    }
+}
+
+/// Where keys are fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// An absolute URL.
+    pub url: Box<str>,
+    /// Whom to trust there in the place of the system's CAs.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What `aud` has to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Nothing: the operator typed `any`.
+    Any,
+    /// One of these; at least one.
+    OneOf(Box<[Box<str>]>),
+}
+
+/// Keys that change while the gateway runs. Whoever fetches them replaces the set whole.
+#[derive(Debug)]
+pub struct Fetched {
+    set: ArcSwap<KeySet>,
+    want: tokio::sync::mpsc::Sender<Want>,
+}
+
+/// Somebody has a token with a key that is not there.
+#[derive(Debug)]
+pub struct Want {
+    /// The key's name.
+    pub kid: Option<Box<str>>,
+    /// Is answered when looking for it has come to an end, whatever that is.
+    pub done: tokio::sync::oneshot::Sender<()>,
+}
+
+impl Fetched {
+    /// No key yet. Wants go to the other end of the channel.
+    pub fn new(want: tokio::sync::mpsc::Sender<Want>) -> Arc<Self> {
+        Arc::new(Self { set: ArcSwap::default(), want })
+    }
+
+    /// The keys in force.
+    pub fn set(&self) -> Arc<KeySet> {
+        self.set.load_full()
+    }
+
+    /// Puts others in force.
+    pub fn replace(&self, set: KeySet) {
+        self.set.store(Arc::new(set));
+    }
+
+    /// Has a key looked for, and waits until that is over. Too many wants at once are not waited for.
+    pub async fn look_for(&self, kid: Option<Box<str>>) {
+        let (done, over) = tokio::sync::oneshot::channel();
+        if self.want.try_send(Want { kid, done }).is_ok() {
+            // An error is an end too.
+            let _ = over.await;
+        }
+    }
+}
+
+/// An issuer's keys.
+#[derive(Clone, Debug)]
+pub enum Keys {
+    /// As they were read.
+    Fixed(Arc<KeySet>),
+    /// As they were last fetched.
+    Fetched(Arc<Fetched>),
+}
+
+/// An issuer with its keys.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// What is written of it.
+    pub spec: Arc<IssuerSpec>,
+    /// Its keys.
+    pub keys: Keys,
+    /// Tokens that are taken back.
+    pub revoked: Revoked,
+}
+
+impl Issuer {
+    /// The keys in force.
+    pub fn key_set(&self) -> Arc<KeySet> {
+        match &self.keys {
+            Keys::Fixed(set) => Arc::clone(set),
+            Keys::Fetched(fetched) => fetched.set(),
+        }
+    }
+
+    /// Whether the issuer signed the token; then, what it claims.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn verify(&self, parts: &Parts<'_>, keys: &KeySet) -> Result<Claims, BadToken> {
+        if !self.spec.algorithms.contains(&parts.algorithm) {
+            return Err(BadToken::Algorithm);
+        }
+        if matches!(self.keys, Keys::Fetched(_)) && keys.is_empty() {
+            return Err(BadToken::KeysAway);
+        }
+        keys.verify(parts)?;
+        Claims::parse(&parts.payload)
+    }
+
+    /// Whether a token of which the signature is good is good now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn judge(&self, claims: &Claims, now: UnixTime) -> Result<(), BadToken> {
+        let spec = &*self.spec;
+        if spec.issuer.as_deref().is_some_and(|issuer| claims.text("iss") != Some(issuer)) {
+            return Err(BadToken::Issuer);
+        }
+        if let Audience::OneOf(ours) = &spec.audience
+            && !ours.iter().any(|audience| claims.is_for(audience))
+        {
+            return Err(BadToken::Audience);
+        }
+        if claims.exp.after(spec.leeway) <= now {
+            return Err(BadToken::Expired);
+        }
+        if claims.nbf.is_some_and(|nbf| nbf > now.after(spec.leeway)) {
+            return Err(BadToken::NotYet);
+        }
+        if claims.exp > now.after(spec.max_lifetime).after(spec.leeway) {
+            return Err(BadToken::Lifetime);
+        }
+        if self.revoked.has(claims) {
+            return Err(BadToken::Revoked);
+        }
+        Ok(())
+    }
+}
+
+/// A token of which the signature is good. Whether it is good now is asked at each use.
+#[derive(Debug)]
+pub struct Verified {
+    /// The name of who signed it.
+    pub issuer: Arc<str>,
+    /// What it claims.
+    pub claims: Claims,
+    /// Which token it is, among all that this process has seen.
+    pub tag: Tag,
+}
+
+/// A keyed hash of a token: equal tags are equal tokens, and nobody outside can make one.
+pub type Tag = [u8; 32];

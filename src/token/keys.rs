@@ -1,0 +1,194 @@
+//! Keys, each with the algorithms that it is for.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::DecodingKey;
+use serde_json::{Map, Value};
+
+use super::jws::Parts;
+use super::{ALGORITHMS, Algorithm, BadToken};
+
+/// The shortest RSA modulus in bytes (RFC 7518, section 3.3).
+const RSA_MODULUS: usize = 256;
+
+/// The shortest secret in bytes that is not weaker than the hash (RFC 7518, section 3.2).
+pub const STRONG_SECRET: usize = 32;
+
+/// One key.
+#[derive(Clone, Debug)]
+pub struct Key {
+    kid: Option<Box<str>>,
+    algorithms: Vec<Algorithm>,
+    key: DecodingKey,
+}
+
+impl Key {
+    /// A shared secret.
+    pub fn secret(secret: &[u8]) -> Self {
+        let algorithms = vec![Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
+        Self { kid: None, algorithms, key: DecodingKey::from_secret(secret) }
+    }
+
+    /// An RSA key by its parts, big-endian.
+    pub(super) fn rsa(n: &[u8], e: &[u8]) -> Result<Self, BadKey> {
+        let n = &n[n.iter().take_while(|byte| **byte == 0).count()..];
+        if n.len() < RSA_MODULUS {
+            return Err(BadKey::Short(n.len() * 8));
+        }
+        use Algorithm::{PS256, PS384, PS512, RS256, RS384, RS512};
+        let algorithms = vec![RS256, RS384, RS512, PS256, PS384, PS512];
+        Ok(Self { kid: None, algorithms, key: DecodingKey::from_rsa_raw_components(n, e) })
+    }
+
+    /// A point on P-256 or P-384, uncompressed.
+    pub(super) fn ec(point: &[u8]) -> Result<Self, BadKey> {
+        let algorithm = match (point.first(), point.len()) {
+            (Some(4), 65) => Algorithm::ES256,
+            (Some(4), 97) => Algorithm::ES384,
+            _ => return Err(BadKey::Kind),
+        };
+        Ok(Self { kid: None, algorithms: vec![algorithm], key: DecodingKey::from_ec_der(point) })
+    }
+
+    /// An Ed25519 key.
+    pub(super) fn ed25519(point: &[u8]) -> Result<Self, BadKey> {
+        if point.len() != 32 {
+            return Err(BadKey::Kind);
+        }
+        Ok(Self { kid: None, algorithms: vec![Algorithm::EdDSA], key: DecodingKey::from_ed_der(point) })
+    }
+
+    /// The same key under a name.
+    #[must_use]
+    pub fn named(self, kid: &str) -> Self {
+        Self { kid: Some(kid.into()), ..self }
+    }
+
+    /// A JWK (RFC 7517) for signatures.
+    fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, BadKey> {
+        let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+        let bytes = |name: &str| {
+            let text = text(name).ok_or(BadKey::Jwk)?;
+            URL_SAFE_NO_PAD.decode(text).map_err(|_| BadKey::Jwk)
+        };
+        if jwk.contains_key("d") {
+            return Err(BadKey::Private);
+        }
+        if text("use").is_some_and(|usage| usage != "sig") {
+            return Err(BadKey::Kind);
+        }
+        let point = || Ok([&[4][..], &bytes("x")?, &bytes("y")?].concat());
+        let mut key = match (text("kty"), text("crv")) {
+            (Some("RSA"), _) => Self::rsa(&bytes("n")?, &bytes("e")?),
+            (Some("EC"), Some("P-256" | "P-384")) => Self::ec(&point()?),
+            (Some("OKP"), Some("Ed25519")) => Self::ed25519(&bytes("x")?),
+            (Some("oct"), _) => Ok(Self::secret(&bytes("k")?)),
+            _ => Err(BadKey::Kind),
+        }?;
+        if let Some(alg) = text("alg") {
+            key.algorithms.retain(|algorithm| ALGORITHMS.contains(&(alg, *algorithm)));
+        }
+        key.kid = text("kid").map(Box::from);
+        if key.algorithms.is_empty() { Err(BadKey::Kind) } else { Ok(key) }
+    }
+
+    fn is_secret(&self) -> bool {
+        self.algorithms.contains(&Algorithm::HS256)
+            || self.algorithms.contains(&Algorithm::HS384)
+            || self.algorithms.contains(&Algorithm::HS512)
+    }
+}
+
+/// Why something is no key that can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadKey {
+    /// A kind or curve that no algorithm here is for, or not for signatures.
+    Kind,
+    /// A JWK that lacks a member, or whose member is not base64url.
+    Jwk,
+    /// An RSA modulus of so many bits.
+    Short(usize),
+    /// The private half.
+    Private,
+}
+
+/// The keys of one issuer, of which none is for an algorithm that the issuer does not use.
+#[derive(Clone, Debug, Default)]
+pub struct KeySet(Vec<Key>);
+
+impl KeySet {
+    /// What is left of the keys.
+    pub fn new(keys: Vec<Key>, algorithms: &[Algorithm]) -> Self {
+        let narrowed = keys.into_iter().map(|mut key| {
+            key.algorithms.retain(|algorithm| algorithms.contains(algorithm));
+            key
+        });
+        Self(narrowed.filter(|key| !key.algorithms.is_empty()).collect())
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether one is for this algorithm.
+    pub fn is_for(&self, algorithm: Algorithm) -> bool {
+        self.0.iter().any(|key| key.algorithms.contains(&algorithm))
+    }
+
+    /// With another key; one of the same name is replaced.
+    #[must_use]
+    pub fn with(&self, key: Key, algorithms: &[Algorithm]) -> Self {
+        let others = self.0.iter().filter(|other| other.kid.is_none() || other.kid != key.kid);
+        let mut keys: Vec<Key> = others.cloned().collect();
+        keys.push(key);
+        Self::new(keys, algorithms)
+    }
+
+    /// Whether a key signed the token. A key without a name may be meant by every name.
+    ///
+    /// # Errors
+    /// That none did, or that there is none that could have.
+    pub fn verify(&self, parts: &Parts<'_>) -> Result<(), BadToken> {
+        if !self.is_for(parts.algorithm) {
+            return Err(if self.is_empty() { BadToken::NoKey } else { BadToken::Algorithm });
+        }
+        let is_meant = |key: &&Key| {
+            let same_name = || key.kid.is_none() || key.kid == parts.kid;
+            key.algorithms.contains(&parts.algorithm) && (parts.kid.is_none() || same_name())
+        };
+        let mut meant = self.0.iter().filter(is_meant).peekable();
+        if meant.peek().is_none() {
+            return Err(BadToken::NoKey);
+        }
+        let signed = parts.signed.as_bytes();
+        let verifies = |key: &Key| {
+            // An error is a key that is not for the algorithm, which has been ruled out, or a broken signature.
+            jsonwebtoken::crypto::verify(parts.signature, signed, &key.key, parts.algorithm).unwrap_or(false)
+        };
+        if meant.any(verifies) { Ok(()) } else { Err(BadToken::Signature) }
+    }
+}
+
+/// The usable keys of a JWK or JWKS document.
+///
+/// # Errors
+/// Where it is neither, or a lone key cannot be used. Keys of a set that are for something else are left out.
+pub fn from_json(document: &Map<String, Value>) -> Result<Vec<Key>, BadKey> {
+    let Some(keys) = document.get("keys") else { return Key::from_jwk(document).map(|key| vec![key]) };
+    let keys = keys.as_array().ok_or(BadKey::Jwk)?;
+    Ok(keys.iter().filter_map(|key| Key::from_jwk(key.as_object()?).ok()).collect())
+}
+
+/// The keys of a set that anybody can read: a secret among them is none.
+///
+/// # Errors
+/// As [`from_json`].
+pub fn from_public_json(document: &Map<String, Value>) -> Result<Vec<Key>, BadKey> {
+    Ok(from_json(document)?.into_iter().filter(|key| !key.is_secret()).collect())
+}

@@ -1,0 +1,137 @@
+//! Issuers as files and the environment complete them.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+use super::ALGORITHMS;
+use super::issuer::{Fetched, Issuer, IssuerSpec, KeySource, Keys};
+use super::keys::{self, BadKey, Key, KeySet, STRONG_SECRET};
+use super::revoked::Revoked;
+use super::spki;
+use crate::json;
+use crate::secret::NoSecret;
+
+/// Far above any set of keys or list of revoked tokens.
+const LARGEST: u64 = 4 << 20;
+
+/// What keeps an issuer from being used. Shown with the key that named the file.
+#[derive(Debug, thiserror::Error)]
+#[error("issuers.{issuer}.{key}: {problem}")]
+pub struct LoadError {
+    issuer: Arc<str>,
+    key: &'static str,
+    problem: Problem,
+}
+
+/// What is wrong; the sentence begins with the file.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The system does not give us the file.
+    #[error("{} cannot be read: {}", .0.display(), .1)]
+    Unreadable(PathBuf, io::Error),
+    /// So that no wrong file is taken for one.
+    #[error("{} is larger than any set of keys; is it the right file?", .0.display())]
+    TooLarge(PathBuf),
+    /// It holds something else.
+    #[error("{} is no public key (PEM or DER) and no JWK or JWKS; `openssl pkey -in private.pem -pubout` writes one", .0.display())]
+    NoKey(PathBuf),
+    /// Only the issuer should have it.
+    #[error("{} is a private key, which only the issuer should have; name the public one: `openssl pkey -in private.pem -pubout`", .0.display())]
+    Private(PathBuf),
+    /// RFC 7518, section 3.3.
+    #[error("{} is an RSA key of {} bits; make one of 2048 or more", .0.display(), .1)]
+    Short(PathBuf, usize),
+    /// A rule that could never be met.
+    #[error("{} has no key for {}; take the algorithm out, or name the key that it is for", .0.display(), .1)]
+    NotFor(PathBuf, &'static str),
+    /// There is none.
+    #[error("{}", crate::secret::chain(.0))]
+    Secret(NoSecret),
+    /// `secret_base64` is set.
+    #[error("the secret is not base64, as secret_base64 says")]
+    NotBase64,
+    /// The list of revoked tokens.
+    #[error("{}:{} is neither \"jti VALUE\" nor \"sub VALUE\"", .0.display(), .1)]
+    Revoked(PathBuf, usize),
+    /// The list is text.
+    #[error("{} is not UTF-8", .0.display())]
+    NotUtf8(PathBuf),
+}
+
+/// Reads what an issuer needs. Where its keys are fetched, `fetched` says by whom.
+///
+/// # Errors
+/// What is in the way.
+pub fn load(spec: &Arc<IssuerSpec>, fetched: impl FnOnce() -> Arc<Fetched>) -> Result<Issuer, LoadError> {
+    let error = |key| move |problem| LoadError { issuer: Arc::clone(&spec.name), key, problem };
+    let keys = match &spec.keys {
+        KeySource::File(path) => Keys::Fixed(Arc::new(file_keys(path, spec).map_err(error("key_file"))?)),
+        KeySource::Secret { from, base64 } => {
+            let key = if from.file().is_some() { "secret_file" } else { "secret" };
+            let secret = from.read().map_err(Problem::Secret).map_err(error(key))?;
+            let secret = decoded(secret.reveal(), *base64).map_err(error(key))?;
+            if secret.len() < STRONG_SECRET {
+                tracing::warn!(issuer = %spec.name, bytes = secret.len(), "{}", WEAK);
+            }
+            Keys::Fixed(Arc::new(KeySet::new(vec![Key::secret(&secret)], &spec.algorithms)))
+        }
+        KeySource::Jwks(_) | KeySource::Asap(_) => Keys::Fetched(fetched()),
+    };
+    let revoked = spec.revoked_file.as_deref().map(revoked).transpose().map_err(error("revoked_file"))?;
+    Ok(Issuer { spec: Arc::clone(spec), keys, revoked: revoked.unwrap_or_default() })
+}
+
+const WEAK: &str = "the issuer's secret is shorter than its hash, and whoever has one token can try to guess it; \
+                    `openssl rand -base64 32` makes a strong one";
+
+fn decoded(secret: &[u8], is_base64: bool) -> Result<Vec<u8>, Problem> {
+    if !is_base64 {
+        return Ok(secret.to_vec());
+    }
+    let trimmed = secret.trim_ascii();
+    STANDARD.decode(trimmed).or_else(|_| URL_SAFE_NO_PAD.decode(trimmed)).map_err(|_| Problem::NotBase64)
+}
+
+fn file_keys(path: &Path, spec: &IssuerSpec) -> Result<KeySet, Problem> {
+    let bytes = read(path)?;
+    let keys = parse(&bytes).map_err(|error| match error {
+        BadKey::Kind | BadKey::Jwk => Problem::NoKey(path.to_owned()),
+        BadKey::Private => Problem::Private(path.to_owned()),
+        BadKey::Short(bits) => Problem::Short(path.to_owned(), bits),
+    })?;
+    let set = KeySet::new(keys, &spec.algorithms);
+    match ALGORITHMS.iter().find(|(_, algorithm)| spec.algorithms.contains(algorithm) && !set.is_for(*algorithm)) {
+        Some((name, _)) => Err(Problem::NotFor(path.to_owned(), name)),
+        None => Ok(set),
+    }
+}
+
+/// Keys in any form that files have them in.
+pub fn parse(bytes: &[u8]) -> Result<Vec<Key>, BadKey> {
+    let text = bytes.trim_ascii_start();
+    if text.starts_with(b"{") {
+        let document = json::parse_object(text).map_err(|_| BadKey::Jwk)?;
+        return keys::from_json(&document);
+    }
+    if text.windows(10).any(|window| window == b"-----BEGIN") {
+        return spki::from_pem(text);
+    }
+    spki::from_der(bytes).map(|key| vec![key])
+}
+
+fn revoked(path: &Path) -> Result<Revoked, Problem> {
+    let text = String::from_utf8(read(path)?).map_err(|_| Problem::NotUtf8(path.to_owned()))?;
+    Revoked::parse(&text).map_err(|line| Problem::Revoked(path.to_owned(), line))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
+    read.map_err(|error| Problem::Unreadable(path.to_owned(), error))?;
+    if bytes.len() as u64 > LARGEST { Err(Problem::TooLarge(path.to_owned())) } else { Ok(bytes) }
+}

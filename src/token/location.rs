@@ -1,0 +1,259 @@
+//! Where in a request a token may stand, and how it is taken out before anybody else sees it.
+
+use std::borrow::Cow;
+
+use http::Uri;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::uri::PathAndQuery;
+
+/// A place for tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `Authorization: Bearer …` (RFC 6750, section 2.1).
+    Header,
+    /// A cookie of this name.
+    Cookie(Box<str>),
+    /// A parameter of this name in the query: browsers cannot set headers of WebSockets.
+    Query(Box<str>),
+    /// `bearer.…` or `token.…` among the WebSocket's subprotocols.
+    Subprotocol,
+}
+
+/// The gateway's own cookie, which signing in sets.
+pub const COOKIE: &str = "ianitor";
+
+/// A token, and where it was.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Located {
+    /// As it stood there, without what is around it. Nothing of it has been looked at.
+    pub text: Box<str>,
+    /// A bit for each of the sources that were asked for.
+    pub places: u32,
+}
+
+/// Two tokens, so that it is not clear who is asking; or two `Authorization` headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ambiguous;
+
+/// Looks for the token. The same one in two places is fine.
+///
+/// # Errors
+/// If there are two.
+pub fn find(headers: &HeaderMap, uri: &Uri, sources: &[Source]) -> Result<Option<Located>, Ambiguous> {
+    let mut found: Option<Located> = None;
+    for (at, source) in sources.iter().enumerate() {
+        for text in texts(headers, uri, source)? {
+            match &mut found {
+                Some(located) if *located.text == *text => located.places |= 1 << at,
+                Some(_) => return Err(Ambiguous),
+                None => found = Some(Located { text: text.into(), places: 1 << at }),
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn texts<'r>(headers: &'r HeaderMap, uri: &'r Uri, source: &Source) -> Result<Vec<Cow<'r, str>>, Ambiguous> {
+    Ok(match source {
+        Source::Header => authorization(headers)?.into_iter().map(Cow::Borrowed).collect(),
+        Source::Cookie(name) => {
+            let values = crumbs(headers).filter_map(|crumb| crumb_value(crumb, name));
+            values.map(String::from_utf8_lossy).collect()
+        }
+        Source::Query(name) => {
+            let pairs = uri.query().unwrap_or_default().split('&').filter_map(pair);
+            pairs.filter(|(key, _)| *key == **name).map(|(_, value)| value).collect()
+        }
+        Source::Subprotocol => subprotocols(headers).filter_map(subprotocol_token).map(Cow::Borrowed).collect(),
+    })
+}
+
+/// What follows `Bearer`; other schemes are the upstream's business.
+fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Ambiguous> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Ambiguous);
+    }
+    Ok(bearer(value))
+}
+
+/// The token of a header; the empty text where nothing or no text follows the scheme, which is no token.
+fn bearer(value: &HeaderValue) -> Option<&str> {
+    const SCHEME: &[u8] = b"bearer";
+    let bytes = value.as_bytes();
+    let (scheme, rest) = bytes.split_at_checked(SCHEME.len())?;
+    let ends = rest.first().is_none_or(|byte| *byte == b' ');
+    (ends && scheme.eq_ignore_ascii_case(SCHEME))
+        .then(|| std::str::from_utf8(rest).unwrap_or_default().trim_matches(' '))
+}
+
+/// The `name=value` parts of all cookie headers.
+fn crumbs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let values = headers.get_all(header::COOKIE).iter();
+    values.flat_map(|value| value.as_bytes().split(|b| *b == b';')).map(<[u8]>::trim_ascii)
+}
+
+fn crumb_value<'c>(crumb: &'c [u8], name: &str) -> Option<&'c [u8]> {
+    let value = crumb.strip_prefix(name.as_bytes())?.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
+    Some(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
+}
+
+/// A name and its value, decoded as forms are.
+fn pair(text: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+    form_urlencoded::parse(text.as_bytes()).next()
+}
+
+fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim)
+}
+
+fn subprotocol_token(protocol: &str) -> Option<&str> {
+    protocol.strip_prefix("bearer.").or_else(|| protocol.strip_prefix("token."))
+}
+
+/// Takes out whatever stands in one of the places.
+pub fn remove(headers: &mut HeaderMap, uri: &mut Uri, sources: &[Source]) {
+    for source in sources {
+        match source {
+            Source::Header => {
+                if headers.get(header::AUTHORIZATION).is_some_and(|value| bearer(value).is_some()) {
+                    headers.remove(header::AUTHORIZATION);
+                }
+            }
+            Source::Cookie(name) => remove_cookie(headers, name),
+            Source::Query(name) => remove_parameter(uri, name),
+            Source::Subprotocol => remove_subprotocols(headers),
+        }
+    }
+}
+
+/// Takes a cookie out of the headers.
+pub fn remove_cookie(headers: &mut HeaderMap, name: &str) {
+    if !crumbs(headers).any(|crumb| crumb_value(crumb, name).is_some()) {
+        return;
+    }
+    let kept: Vec<&[u8]> = crumbs(headers).filter(|crumb| crumb_value(crumb, name).is_none()).collect();
+    let kept = kept.join(&b"; "[..]);
+    headers.remove(header::COOKIE);
+    // Its parts were a header value, and so is what they make together.
+    if let Some(value) = HeaderValue::from_bytes(&kept).ok().filter(|value| !value.is_empty()) {
+        headers.insert(header::COOKIE, value);
+    }
+}
+
+fn remove_parameter(uri: &mut Uri, name: &str) {
+    let Some(query) = uri.query() else { return };
+    let is_token = |text: &&str| pair(text).is_some_and(|(key, _)| key == name);
+    if !query.split('&').any(|text| is_token(&text)) {
+        return;
+    }
+    let kept: Vec<&str> = query.split('&').filter(|text| !is_token(text)).collect();
+    let target = match kept.is_empty() {
+        true => uri.path().to_owned(),
+        false => format!("{}?{}", uri.path(), kept.join("&")),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = PathAndQuery::try_from(target).ok();
+    if let Ok(changed) = Uri::from_parts(parts) {
+        *uri = changed;
+    }
+}
+
+fn remove_subprotocols(headers: &mut HeaderMap) {
+    if !subprotocols(headers).any(|protocol| subprotocol_token(protocol).is_some()) {
+        return;
+    }
+    let kept: Vec<&str> = subprotocols(headers).filter(|protocol| subprotocol_token(protocol).is_none()).collect();
+    let kept = kept.join(", ");
+    headers.remove(header::SEC_WEBSOCKET_PROTOCOL);
+    if let Some(value) = HeaderValue::try_from(kept).ok().filter(|value| !value.is_empty()) {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources() -> Vec<Source> {
+        vec![Source::Header, Source::Cookie("ianitor".into()), Source::Query("token".into()), Source::Subprotocol]
+    }
+
+    fn request(target: &str, headers: &[(&str, &str)]) -> (HeaderMap, Uri) {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(http::HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
+        }
+        (map, target.parse().unwrap())
+    }
+
+    fn found(target: &str, headers: &[(&str, &str)]) -> Result<Option<(String, u32)>, Ambiguous> {
+        let (headers, uri) = request(target, headers);
+        find(&headers, &uri, &sources()).map(|located| located.map(|l| (l.text.into(), l.places)))
+    }
+
+    #[test]
+    fn tokens_are_found() {
+        for (target, headers, want) in [
+            ("/x", &[][..], None),
+            ("/x", &[("authorization", "Bearer a.b.c")], Some(("a.b.c", 1))),
+            ("/x", &[("authorization", "bEARER   a.b.c ")], Some(("a.b.c", 1))),
+            ("/x", &[("authorization", "Bearer")], Some(("", 1))),
+            ("/x", &[("authorization", "Bearer a, Bearer b")], Some(("a, Bearer b", 1))),
+            ("/x", &[("authorization", "Basic a")], None),
+            ("/x", &[("authorization", "Bearers a")], None),
+            ("/x", &[("cookie", "a=1; ianitor=t; b=2")], Some(("t", 2))),
+            ("/x", &[("cookie", "a=1"), ("cookie", "ianitor=\"t\"")], Some(("t", 2))),
+            ("/x", &[("cookie", "xianitor=t; ianitors=t")], None),
+            ("/x?token=t&y", &[], Some(("t", 4))),
+            ("/x?y&t%6fken=a%2eb", &[], Some(("a.b", 4))),
+            ("/x?Token=t", &[], None),
+            ("/x", &[("sec-websocket-protocol", "janus-protocol, bearer.a.b.c")], Some(("a.b.c", 8))),
+            ("/x", &[("sec-websocket-protocol", "token.t"), ("sec-websocket-protocol", "x")], Some(("t", 8))),
+            ("/x?token=t", &[("authorization", "Bearer t"), ("cookie", "ianitor=t")], Some(("t", 7))),
+        ] {
+            assert_eq!(found(target, headers), Ok(want.map(|(t, p)| (t.to_owned(), p))), "{target} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn two_tokens_are_refused() {
+        for (target, headers) in [
+            ("/x", &[("authorization", "Bearer t"), ("authorization", "Bearer t")][..]),
+            ("/x", &[("authorization", "Basic t"), ("authorization", "Bearer t")]),
+            ("/x?token=a", &[("authorization", "Bearer b")]),
+            ("/x?token=a&token=b", &[]),
+            ("/x", &[("cookie", "ianitor=a; ianitor=b")]),
+            ("/x", &[("sec-websocket-protocol", "bearer.a, token.b")]),
+        ] {
+            assert_eq!(found(target, headers), Err(Ambiguous), "{target} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_them_is_left() {
+        let (mut headers, mut uri) = request(
+            "/x?a=%20b&token=t&%74oken=t&c",
+            &[
+                ("authorization", "Bearer t"),
+                ("cookie", "a=1; ianitor=t"),
+                ("cookie", "b=2"),
+                ("sec-websocket-protocol", "janus-protocol, bearer.t, token.t, other"),
+            ],
+        );
+        remove(&mut headers, &mut uri, &sources());
+        assert_eq!(uri, "/x?a=%20b&c");
+        assert_eq!(headers[header::COOKIE], "a=1; b=2");
+        assert_eq!(headers[header::SEC_WEBSOCKET_PROTOCOL], "janus-protocol, other");
+        assert_eq!(headers.len(), 2);
+        let (mut headers, mut uri) = request(
+            "https://h/x?token=t",
+            &[("authorization", "Basic t"), ("cookie", "ianitor=t"), ("sec-websocket-protocol", "bearer.t")],
+        );
+        remove(&mut headers, &mut uri, &sources());
+        assert_eq!(uri, "https://h/x");
+        assert_eq!(headers.len(), 1);
+    }
+}
