@@ -21,6 +21,7 @@ mod smuggling;
 mod smuggling_answers;
 mod streaming;
 mod tls;
+mod tokens;
 mod tunnels;
 mod tunnels_closed;
 mod upstreams;

@@ -29,8 +29,13 @@ pub(crate) struct TestGateway {
 
 impl TestGateway {
     pub(crate) fn start(config: &Config) -> Self {
+        Self::start_text(&config.text())
+    }
+
+    /// With a whole file.
+    pub(crate) fn start_text(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let gateway = Gateway::bind(parsed(folder.path(), &config.text())).unwrap();
+        let gateway = Gateway::bind(parsed(folder.path(), text)).unwrap();
         let access = AccessLog::default();
         let (writer, guard) = NonBlockingBuilder::default().lossy(false).finish(access.clone());
         let running = Some(gateway.start(Some(writer)).unwrap());

@@ -1,0 +1,347 @@
+//! Who has a token passes, by whatever key and in whatever place it is, and the server behind never sees it.
+
+use jsonwebtoken::Algorithm;
+use serde_json::json;
+
+use crate::harness::token::{self, HMAC, Keys, claims, forged, hmac, issuer, now, part};
+use crate::harness::{Config, TestGateway, Upstream};
+
+const POLICY: &str = "[policies.operators]\nissuers = [\"staff\"]\nclaims = { role = [\"ops\", \"admin\"] }\n";
+
+fn config(upstream: &Upstream, more: &str) -> Config {
+    let route = format!("policy = \"operators\"\n{more}");
+    Config::new().upstream("app", &upstream.url()).route_with("/", "app", &route).table(HMAC).table(POLICY)
+}
+
+fn good() -> String {
+    token::token(json!({ "role": "ops" }))
+}
+
+fn bearer(token: &str) -> String {
+    format!("GET /x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n")
+}
+
+#[test]
+fn a_token_opens_and_nothing_else_does() {
+    let upstream = Upstream::ok();
+    let gateway = TestGateway::start(&config(&upstream, ""));
+    let mut client = gateway.client();
+    let refused = client.get("/x");
+    assert_eq!(refused.status(), 401);
+    assert_eq!(refused.head.get("www-authenticate"), Some("Bearer realm=\"ianitor\""));
+    let refused = client.ask(bearer(&token::token(json!({ "role": "guest" }))));
+    assert_eq!(refused.status(), 403);
+    assert_eq!(refused.head.get("www-authenticate"), Some("Bearer realm=\"ianitor\", error=\"insufficient_scope\""));
+    assert!(upstream.heads().is_empty());
+    for _ in 0..3 {
+        assert_eq!(client.ask(bearer(&good())).status(), 200);
+    }
+    let mut h2 = gateway.dial().h2();
+    assert_eq!(h2.get("/x").status, 401);
+    assert_eq!(h2.get(&format!("/x?token={}", good())).status, 200);
+}
+
+#[test]
+fn the_server_behind_does_not_see_the_token() {
+    let upstream = Upstream::ok();
+    let gateway = TestGateway::start(&config(&upstream, ""));
+    let t = good();
+    let requests = [
+        format!("GET /x?a=1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {t}\r\n\r\n"),
+        format!("GET /x?a=1&token={t} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        format!("GET /x?a=1 HTTP/1.1\r\nHost: localhost\r\nCookie: b=2; ianitor={t}\r\n\r\n"),
+        // The same one twice is one.
+        format!("GET /x?token={t}&a=1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {t}\r\n\r\n"),
+    ];
+    for request in &requests {
+        assert_eq!(gateway.client().ask(request).status(), 200, "{request}");
+    }
+    for (head, request) in upstream.heads().iter().zip(&requests) {
+        assert_eq!(head.target(), "/x?a=1", "{request}");
+        assert!(!head.to_string().contains("eyJ"), "{head}");
+    }
+    assert_eq!(upstream.heads()[2].get("cookie"), Some("b=2"));
+    for line in gateway.access.lines(4) {
+        assert!(!line.contains("eyJ"), "{line}");
+    }
+}
+
+#[test]
+fn the_gateways_cookie_reaches_no_server_at_all() {
+    let upstream = Upstream::ok();
+    let gateway = TestGateway::start(&Config::to(&upstream));
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nCookie: ianitor=t; a=1\r\nAuthorization: Bearer theirs\r\n\r\n";
+    assert_eq!(gateway.client().ask(request).status(), 200);
+    let head = &upstream.heads()[0];
+    assert_eq!((head.get("cookie"), head.get("authorization")), (Some("a=1"), Some("Bearer theirs")));
+}
+
+#[test]
+fn a_route_may_forward_the_token() {
+    let upstream = Upstream::ok();
+    let gateway = TestGateway::start(&config(&upstream, "forward_token = true"));
+    let t = good();
+    assert_eq!(gateway.client().get(&format!("/x?room=a&token={t}")).status(), 200);
+    assert_eq!(upstream.only_request().head.target(), format!("/x?room=a&token={t}"));
+}
+
+#[test]
+fn two_tokens_are_refused() {
+    let upstream = Upstream::ok();
+    let gateway = TestGateway::start(&config(&upstream, ""));
+    let (one, other) = (good(), token::token(json!({ "role": "ops", "sub": "eve" })));
+    for lines in [
+        format!("Authorization: Bearer {one}\r\nAuthorization: Bearer {other}\r\n"),
+        format!("Authorization: Bearer {one}\r\nAuthorization: Basic eA==\r\n"),
+        format!("Authorization: Bearer {one}\r\nCookie: ianitor={other}\r\n"),
+        format!("Cookie: ianitor={one}; ianitor={other}\r\n"),
+    ] {
+        let answer = gateway.client().ask(format!("GET /x HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n"));
+        assert_eq!(answer.status(), 400, "{lines}");
+        assert!(answer.head.get("www-authenticate").unwrap().contains("invalid_request"));
+    }
+    assert_eq!(gateway.client().get(&format!("/x?token={one}&token={other}")).status(), 400);
+    assert!(upstream.heads().is_empty());
+}
+
+#[test]
+fn every_kind_of_key() {
+    let upstream = Upstream::ok();
+    let folder = tempfile::tempdir().unwrap();
+    let (rsa, p256, p384, ed) = (Keys::rsa(), Keys::ec(256), Keys::ec(384), Keys::ed25519());
+    let jwks = json!({ "keys": [
+        { "kty": "unheard-of", "kid": "x" }, rsa.jwk("r"), p256.jwk("e"), ed.jwk("d"),
+        { "kty": "RSA", "use": "enc", "kid": "enc", "n": "AQ", "e": "AQAB" },
+    ] });
+    use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
+    let names = |algorithms: &[Algorithm]| algorithms.iter().map(|a| format!("{a:?}")).collect::<Vec<_>>();
+    for (key, signer, kid, algorithms) in [
+        (rsa.pem().into_bytes(), &rsa, None, &[RS256, RS384, RS512, PS256, PS384, PS512][..]),
+        (rsa.pkcs1_pem().into_bytes(), &rsa, Some("any"), &[RS512]),
+        (rsa.pkcs1().to_vec(), &rsa, None, &[RS512]),
+        (p256.pem().into_bytes(), &p256, None, &[ES256]),
+        (p384.pem().into_bytes(), &p384, None, &[ES384]),
+        (ed.pem().into_bytes(), &ed, None, &[EdDSA]),
+        (rsa.jwk("r").to_string().into_bytes(), &rsa, Some("r"), &[RS256]),
+        (jwks.to_string().into_bytes(), &p256, Some("e"), &[ES256]),
+        (jwks.to_string().into_bytes(), &ed, None, &[EdDSA]),
+    ] {
+        let names = names(algorithms);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let config = Config::to(&upstream).text().replace("\"open\"", "\"operators\"");
+        let config = format!("{config}{}{POLICY}", issuer(folder.path(), &names, key));
+        let gateway = TestGateway::start_text(&config);
+        for algorithm in algorithms {
+            let token = signer.sign(*algorithm, kid, &claims(json!({ "role": ["x", "admin"] })));
+            assert_eq!(gateway.client().ask(bearer(&token)).status(), 200, "{algorithm:?} {kid:?}");
+        }
+        let other = Keys::ec(256).sign(ES256, kid, &claims(json!({ "role": "ops" })));
+        assert_eq!(gateway.client().ask(bearer(&other)).status(), 401);
+    }
+}
+
+#[test]
+fn tokens_of_the_field() {
+    let upstream = Upstream::ok();
+    let folder = tempfile::tempdir().unwrap();
+    let rsa = Keys::rsa();
+    let sfu = issuer(folder.path(), &["RS512"], rsa.pkcs1()).replace("\"any\"", "\"webrtc_auth\"");
+    let tables = format!(
+        "{sfu}[issuers.jitsi]\nalgorithms = [\"HS256\"]\nsecret = \"my_jitsi_app_secret\"\nissuer = \"my_app\"\n\
+         audience = \"jitsi\"\nsources = [\"query:token\", \"query:jwt\"]\n\
+         [policies.sfu]\nissuers = [\"staff\"]\nclaims = {{ join_hub = true, room_ids = [\"123\"] }}\n\
+         [policies.jitsi]\nissuers = [\"jitsi\"]\n\
+         claims = {{ room = \"standup\", moderator = true, context.user.name = [\"Ada\"], sub = [\"meet.example.com\"] }}\n"
+    );
+    let config = Config::new().upstream("app", &upstream.url());
+    let config = config.route_with("/sfu", "app", "policy = \"sfu\"").table(&tables);
+    let config = config.route_with("/http-bind", "app", "policy = \"jitsi\"\nforward_token = true");
+    let gateway = TestGateway::start(&config);
+    let sfu = json!({ "aud": "webrtc_auth", "sub": "anon", "kick_users": false, "join_hub": true, "room_ids": ["123"],
+        "exp": now() + 300 });
+    let sfu = bearer(&rsa.sign(Algorithm::RS512, None, &sfu)).replace("/x", "/sfu");
+    assert_eq!(gateway.client().ask(sfu).status(), 200);
+    let jitsi = |room: &str, exp: u64| {
+        let claims = json!({ "aud": "jitsi", "iss": "my_app", "sub": "meet.example.com", "room": room, "exp": exp,
+            "moderator": true, "context": { "user": { "name": "Ada", "id": "1" } } });
+        let key = jsonwebtoken::EncodingKey::from_secret(b"my_jitsi_app_secret");
+        let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
+        gateway.client().get(&format!("/http-bind?room={room}&token={token}")).status()
+    };
+    assert_eq!(jitsi("*", now() + 300), 200);
+    assert_eq!(jitsi("standup", now() + 300), 200);
+    assert_eq!(jitsi("other", now() + 300), 403);
+    // As published: a permanent master key.
+    assert_eq!(jitsi("*", 98_753_496_345_768), 401);
+}
+
+#[test]
+fn no_forged_token_opens_anything() {
+    let upstream = Upstream::ok();
+    let folder = tempfile::tempdir().unwrap();
+    let (rsa, stranger, p256, p384) = (Keys::rsa(), Keys::rsa(), Keys::ec(256), Keys::ec(384));
+    let jwks = json!({ "keys": [rsa.jwk("r"), p256.jwk("e")] }).to_string();
+    let staff = issuer(folder.path(), &["RS256", "ES256"], jwks);
+    let config = Config::to(&upstream).text().replace("\"open\"", "\"operators\"");
+    // The table is longer than what one address may guess.
+    let config = config.replace("[limits]\n", "[limits]\nexempt = [\"127.0.0.0/8\"]\n");
+    let gateway = TestGateway::start_text(&format!("{config}{staff}{POLICY}"));
+
+    let good = claims(json!({ "role": "ops" }));
+    let whole = rsa.sign(Algorithm::RS256, Some("r"), &good);
+    let (front, signature) = whole.rsplit_once('.').unwrap();
+    let header = |text: &str| {
+        // Signed by the right key, over a header that says something else.
+        let signed = format!("{}.{}", part(text), part(good.to_string()));
+        let real = rsa.sign(Algorithm::RS256, Some("r"), &good);
+        format!("{signed}.{}", real.rsplit_once('.').unwrap().1)
+    };
+    let with_public_key_as_secret = |key: &[u8]| {
+        let signed = format!("{}.{}", part(r#"{"alg":"HS256","typ":"JWT"}"#), part(good.to_string()));
+        format!("{signed}.{}", hmac(key, &signed))
+    };
+    let table = [
+        ("none", format!("{}.{}.", part(r#"{"alg":"none"}"#), part(good.to_string())), "token_unsigned"),
+        ("None", format!("{}.{}.x", part(r#"{"alg":"None"}"#), part(good.to_string())), "token_unsigned"),
+        ("nOnE", format!("{}.{}.AA", part(r#"{"alg":"nOnE"}"#), part(good.to_string())), "token_unsigned"),
+        ("the public key as a secret", with_public_key_as_secret(rsa.pem().as_bytes()), "token_algorithm"),
+        ("the public key in DER as a secret", with_public_key_as_secret(rsa.pkcs1()), "token_algorithm"),
+        ("a stranger's key", stranger.sign(Algorithm::RS256, Some("r"), &good), "token_signature"),
+        ("a stranger's key without a name", stranger.sign(Algorithm::RS256, None, &good), "token_signature"),
+        ("another algorithm of the same key", rsa.sign(Algorithm::RS512, Some("r"), &good), "token_algorithm"),
+        ("PSS in the place of PKCS#1", rsa.sign(Algorithm::PS256, Some("r"), &good), "token_algorithm"),
+        ("another curve", p384.sign(Algorithm::ES384, Some("e"), &good), "token_algorithm"),
+        ("the other key's name", rsa.sign(Algorithm::RS256, Some("e"), &good), "token_key"),
+        ("a kid that is a path", rsa.sign(Algorithm::RS256, Some("../../dev/null"), &good), "token_key"),
+        ("a kid that is SQL", rsa.sign(Algorithm::RS256, Some("r' OR '1'='1"), &good), "token_key"),
+        (
+            "a psychic signature",
+            format!("{}.{}.{}", part(r#"{"alg":"ES256","kid":"e"}"#), part(good.to_string()), part([0; 64])),
+            "token_signature",
+        ),
+        ("jku", header(r#"{"alg":"RS256","kid":"r","jku":"https://evil.example/jwks.json"}"#), "token_signature"),
+        ("x5u", header(r#"{"alg":"RS256","kid":"r","x5u":"https://evil.example/x.pem"}"#), "token_signature"),
+        ("jwk", header(&json!({ "alg": "RS256", "jwk": stranger.jwk("r") }).to_string()), "token_signature"),
+        ("crit", header(r#"{"alg":"RS256","kid":"r","crit":["exp"]}"#), "token_crit"),
+        ("b64", header(r#"{"alg":"RS256","kid":"r","b64":false,"crit":["b64"]}"#), "token_crit"),
+        ("a type of another use", header(r#"{"alg":"RS256","kid":"r","typ":"logout+jwt"}"#), "token_type"),
+        ("a header twice", header(r#"{"alg":"none","alg":"RS256","kid":"r"}"#), "token_malformed"),
+        ("JWE", "eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0..AAAA.AAAA.AAAA".to_owned(), "token_encrypted"),
+        ("cut short", whole[..whole.len() - 1].to_owned(), "token_malformed"),
+        ("cut by four", whole[..whole.len() - 4].to_owned(), "token_signature"),
+        ("no signature", format!("{front}."), "token_signature"),
+        ("no last part", front.to_owned(), "token_malformed"),
+        ("padded", format!("{whole}=="), "token_malformed"),
+        ("a letter more", format!("{whole}A"), "token_malformed"),
+        ("base64 of another alphabet", format!("{front}.{}", signature.replace(['-', '_'], "+")), "token_malformed"),
+        ("a private key's file", rsa.private_pem().lines().next().unwrap().to_owned(), "token_malformed"),
+        ("empty", String::new(), "token_malformed"),
+        ("a word", "token".to_owned(), "token_malformed"),
+    ];
+    for (name, token, reason) in &table {
+        if *name == "base64 of another alphabet" && !signature.contains(['-', '_']) {
+            continue;
+        }
+        gateway.access.clear();
+        let answer = gateway.client().ask(bearer(token));
+        assert_eq!(answer.status(), 401, "{name}");
+        let line = gateway.access.lines(1).remove(0);
+        assert!(line.contains(&format!(" reason={reason} ")), "{name}: {line}");
+        // Nothing of it is told.
+        let challenge = answer.head.get("www-authenticate");
+        assert_eq!(challenge, Some("Bearer realm=\"ianitor\", error=\"invalid_token\""), "{name}");
+        assert!(!answer.text().contains("token_"), "{name}: {}", answer.text());
+    }
+    assert!(upstream.heads().is_empty());
+    assert_eq!(gateway.client().ask(bearer(&whole)).status(), 200);
+}
+
+#[test]
+fn no_token_with_wrong_claims_opens_anything() {
+    let upstream = Upstream::ok();
+    let config = config(&upstream, "").limits("exempt = [\"127.0.0.0/8\"]");
+    let gateway = TestGateway::start(&config);
+    const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+    let payload = |exp: &str, more: &str| {
+        forged(
+            HEADER,
+            &format!(r#"{{"iss":"https://login.example.com","aud":"ianitor","role":"ops","exp":{exp}{more}}}"#),
+        )
+    };
+    let (soon, second) = ((now() + 60).to_string(), now());
+    let deep = format!(",\"x\":{}{}", "[".repeat(200), "]".repeat(200));
+    for (name, token, reason) in [
+        ("no exp", token::token(json!({ "role": "ops", "exp": null })), "token_no_expiry"),
+        ("exp is a text", payload(&format!("\"{soon}\""), ""), "token_claim_type"),
+        ("exp is a fraction", payload(&format!("{soon}.5"), ""), "token_claim_type"),
+        ("exp is huge", payload("9999999999999999999999", ""), "token_claim_type"),
+        ("exp is far away", payload("18446744073709551615", ""), "token_lifetime"),
+        ("exp is negative", payload("-1", ""), "token_claim_type"),
+        ("exp is null", payload("null", ""), "token_claim_type"),
+        ("exp is over", payload(&(second - 31).to_string(), ""), "token_expired"),
+        ("exp is beyond max_lifetime", payload(&(second + 40 * 86_400).to_string(), ""), "token_lifetime"),
+        ("nbf is to come", payload(&soon, &format!(",\"nbf\":{}", second + 120)), "token_not_yet"),
+        ("nbf is a text", payload(&soon, ",\"nbf\":\"0\""), "token_claim_type"),
+        ("a claim twice", payload(&soon, ",\"role\":\"ops\""), "token_malformed"),
+        ("deep", payload(&soon, &deep), "token_malformed"),
+        ("not UTF-8", forged_bytes(HEADER, b"{\"exp\":1,\"x\":\"\xff\"}"), "token_malformed"),
+        ("no object", forged(HEADER, "[]"), "token_malformed"),
+        ("no JSON", forged(HEADER, "exp=1"), "token_malformed"),
+        ("another issuer", token::token(json!({ "role": "ops", "iss": "https://login.example.com/" })), "token_issuer"),
+        ("no issuer", token::token(json!({ "role": "ops", "iss": null })), "token_issuer"),
+        ("another audience", token::token(json!({ "role": "ops", "aud": "ianitor2" })), "token_audience"),
+        ("other audiences", token::token(json!({ "role": "ops", "aud": ["a", "b"] })), "token_audience"),
+        ("no audience", token::token(json!({ "role": "ops", "aud": null })), "token_audience"),
+        ("an audience that is a number", token::token(json!({ "role": "ops", "aud": 1 })), "token_claim_type"),
+        ("8 KiB", token::token(json!({ "role": "ops", "x": "x".repeat(8192) })), "token_too_long"),
+    ] {
+        gateway.access.clear();
+        let answer = gateway.client().ask(bearer(&token));
+        assert_eq!(answer.status(), 401, "{name}");
+        let line = gateway.access.lines(1).remove(0);
+        assert!(line.contains(&format!(" reason={reason} ")), "{name}: {line}");
+    }
+    let huge = gateway.client().ask(bearer(&token::token(json!({ "x": "x".repeat(1 << 20) }))));
+    assert_eq!(huge.status(), 431);
+    assert!(upstream.heads().is_empty());
+    for more in ["", ",\"nbf\":0", ",\"aud2\":1"] {
+        assert_eq!(gateway.client().ask(bearer(&payload(&soon, more))).status(), 200, "{more}");
+    }
+}
+
+fn forged_bytes(header: &str, payload: &[u8]) -> String {
+    let signed = format!("{}.{}", part(header), part(payload));
+    format!("{signed}.{}", hmac(token::SECRET.as_bytes(), &signed))
+}
+
+#[test]
+fn address_and_token_go_together_as_the_policy_says() {
+    let upstream = Upstream::ok();
+    let policy = |satisfy: &str| {
+        format!(
+            "[policies.operators]\nallow = [\"127.0.0.1\"]\ndeny = [\"127.0.0.3\"]\nissuers = [\"staff\"]\nsatisfy = \"{satisfy}\"\n"
+        )
+    };
+    let base = || Config::new().upstream("app", &upstream.url()).table(HMAC);
+    for (satisfy, table) in [
+        (
+            "any",
+            [("127.0.0.1", false, 200), ("127.0.0.2", false, 401), ("127.0.0.2", true, 200), ("127.0.0.3", true, 403)],
+        ),
+        (
+            "all",
+            [("127.0.0.1", false, 401), ("127.0.0.1", true, 200), ("127.0.0.2", true, 403), ("127.0.0.3", true, 403)],
+        ),
+    ] {
+        let config = base().route_with("/", "app", "policy = \"operators\"").table(&policy(satisfy));
+        let gateway = TestGateway::start(&config);
+        for (from, with_token, status) in table {
+            let request =
+                if with_token { bearer(&good()) } else { bearer("").replace("Authorization: Bearer \r\n", "") };
+            let answer = gateway.dial().from(from).h1().ask(request);
+            assert_eq!(answer.status(), status, "{satisfy} {from} {with_token}");
+        }
+    }
+    // The token is for the gateway, also where the address was enough.
+    assert!(upstream.heads().iter().all(|head| head.get("authorization").is_none()));
+}
