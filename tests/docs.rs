@@ -39,6 +39,7 @@ struct Block {
 fn split(page: &str) -> (Vec<Block>, String) {
     let (mut blocks, mut prose, mut open) = (Vec::new(), String::new(), None::<Block>);
     for (number, line) in (1..).zip(page.lines()) {
+        assert!(!line.starts_with(' ') || !line.trim_start().starts_with("```"), "an indented block is not looked at");
         match (line.strip_prefix("```"), open.take()) {
             (Some(_), Some(block)) => blocks.push(block),
             (Some(language), None) => {

@@ -77,8 +77,10 @@ impl Section {
             line(out, &format!("{}\n", self.opened_by.text));
         }
         line(out, self.keys.about);
-        if let Unset::Means(what) = self.opened_by.unset {
-            line(out, &format!("\nWithout it: {what}."));
+        match self.opened_by.unset {
+            Unset::Required => line(out, "\nRequired."),
+            Unset::Means(what) => line(out, &format!("\nWithout it: {what}.")),
+            Unset::Is(value) => line(out, &format!("\nDefault: `{}`.", value())),
         }
         for key in self.keys.keys.iter().filter(|key| key.form.keys().is_none()) {
             line(out, &format!("\n### `{}{}`\n", self.prefix, key.name));

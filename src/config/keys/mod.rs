@@ -15,7 +15,7 @@ mod tables;
 use super::suggest;
 use kinds::Kind;
 pub(super) use routes::{ANSWER_HEADERS, CORS, ROUTE, ROUTE_HEADERS, TIMEOUTS};
-pub(super) use tables::{LIMITS, LISTEN, LOG, PAIR, PASSTHROUGH, POLICY, ROOT, TLS, UPSTREAM};
+pub(super) use tables::{LIMITS, LISTEN, LOG, PAIR, PASSTHROUGH, POLICY, TLS, UPSTREAM};
 
 /// A kind of table and its keys.
 #[derive(Debug)]
@@ -90,6 +90,22 @@ impl Keys {
     }
 }
 
+/// The file as a whole.
+pub(super) static ROOT: Keys = Keys {
+    table: "the top level",
+    about: "",
+    keys: &[
+        key("listen", Form::Table(&LISTEN), Unset::Required, ""),
+        key("log", Form::Table(&LOG), Unset::Means("the defaults"), ""),
+        key("limits", Form::Table(&LIMITS), Unset::Means("the defaults"), ""),
+        key("tls", Form::Table(&TLS), Unset::Required, ""),
+        key("passthrough", Form::Tables(&PASSTHROUGH), Unset::Means("none"), ""),
+        key("upstreams", Form::Named(&UPSTREAM), Unset::Means("none"), ""),
+        key("policies", Form::Named(&POLICY), Unset::Means("only `open`"), ""),
+        key("routes", Form::Tables(&ROUTE), Unset::Required, ""),
+    ],
+};
+
 /// Every table, each after the one that it stands in.
 pub(super) fn all() -> Vec<&'static Keys> {
     fn add(keys: &'static Keys, all: &mut Vec<&'static Keys>) {
@@ -133,6 +149,25 @@ pub(super) fn unknown(keys: &Keys, word: &str) -> Option<String> {
         Some(meant) => format!("unknown key, did you mean \"{meant}\"?"),
         None => format!("unknown key; {} knows {}", keys.table, names.join(", ")),
     })
+}
+
+/// The words of a choice.
+fn words<T>(names: &[(&'static str, T)]) -> Vec<&'static str> {
+    names.iter().map(|(name, _)| *name).collect()
+}
+
+/// The word for a value, as TOML.
+fn word<T: PartialEq>(names: &[(&'static str, T)], of: T) -> String {
+    names.iter().find(|(_, value)| *value == of).map(|(name, _)| quoted(name)).unwrap_or_default()
+}
+
+fn quoted(text: impl std::fmt::Display) -> String {
+    format!("\"{text}\"")
+}
+
+fn list<T: std::fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(quoted).collect();
+    format!("[{}]", items.join(", "))
 }
 
 #[cfg(test)]

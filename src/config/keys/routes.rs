@@ -4,8 +4,7 @@ use super::kinds::{
     AUTHORITY, DURATION, FILE, HEADER, HEADER_VALUE, HOSTS, ORIGIN, PATH, POLICY_NAME, SIZE, STATUS, SWITCH, TARGET,
     TIMEOUT, UPSTREAM_NAME,
 };
-use super::tables::{list, quoted};
-use super::{Form, Keys, Unset, key};
+use super::{Form, Keys, Unset, key, list, quoted};
 use crate::config::lower::{answers, targets};
 use crate::config::units::write_duration;
 use crate::config::values::METHODS;

@@ -4,28 +4,13 @@ use super::kinds::{
     COUNT, DURATION, FILE, HOST, HOST_PORT, HOSTS, LISTENER, NETWORK, PORT, RATE, SERVER, SIZE, SWITCH, THREADS,
     TIMEOUT, TLS_VERSION,
 };
-use super::{Form, Keys, ROUTE, Unset, key};
+use super::{Form, Keys, Unset, key, list, quoted, word, words};
 use crate::config::raw::H2_WEBSOCKETS;
 use crate::config::units::{write_duration, write_rate, write_size};
 use crate::limits::Limits;
 use crate::route::upstream::{Balance, Protocol};
 use crate::telemetry::{LogFormat, LogSpec};
 use crate::tls::MinVersion;
-
-pub(in crate::config) static ROOT: Keys = Keys {
-    table: "the top level",
-    about: "",
-    keys: &[
-        key("listen", Form::Table(&LISTEN), Unset::Required, ""),
-        key("log", Form::Table(&LOG), Unset::Means("the defaults"), ""),
-        key("limits", Form::Table(&LIMITS), Unset::Means("the defaults"), ""),
-        key("tls", Form::Table(&TLS), Unset::Required, ""),
-        key("passthrough", Form::Tables(&PASSTHROUGH), Unset::Means("none"), ""),
-        key("upstreams", Form::Named(&UPSTREAM), Unset::Means("none"), ""),
-        key("policies", Form::Named(&POLICY), Unset::Means("only `open`"), ""),
-        key("routes", Form::Tables(&ROUTE), Unset::Required, ""),
-    ],
-};
 
 pub(in crate::config) static LISTEN: Keys = Keys {
     table: "[listen]",
@@ -307,22 +292,3 @@ pub(in crate::config) static POLICY: Keys = Keys {
          out closes its open WebSockets.",
     )],
 };
-
-/// The words of a choice.
-fn words<T>(names: &[(&'static str, T)]) -> Vec<&'static str> {
-    names.iter().map(|(name, _)| *name).collect()
-}
-
-/// The word for a value, as TOML.
-fn word<T: PartialEq>(names: &[(&'static str, T)], of: T) -> String {
-    names.iter().find(|(_, value)| *value == of).map(|(name, _)| quoted(name)).unwrap_or_default()
-}
-
-pub(super) fn quoted(text: impl std::fmt::Display) -> String {
-    format!("\"{text}\"")
-}
-
-pub(super) fn list<T: std::fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
-    let items: Vec<String> = items.into_iter().map(quoted).collect();
-    format!("[{}]", items.join(", "))
-}

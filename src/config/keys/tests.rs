@@ -163,7 +163,7 @@ fn defaults_are_what_they_are_said_to_be() {
                 assert_eq!(got, debug(&base).unwrap(), "{prefix}{}", key.name);
                 taken += usize::from(written != base);
             }
-            assert!(taken > 0, "{prefix}{} = {} is not taken", key.name, value());
+            assert!(taken > 0, "{prefix}{} = {} is not taken; does base() have its table?", key.name, value());
         }
     }
 }
