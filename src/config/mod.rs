@@ -7,8 +7,8 @@
 //!
 //! An operator who has ten mistakes in a file wants to read ten lines, not to run the check ten times. serde's derive
 //! stops at the first, and knows only where that one is; so the tables are walked by hand, with a small typed reader
-//! ([`read`](self)) that notes what is wrong and goes on. A new key is added to `keys.rs`, read in `raw.rs`, and given
-//! its meaning in `lower/`.
+//! ([`read`](self)) that notes what is wrong and goes on. A new key is added to `keys/`, which explains it
+//! and from which `docs/reference.md` is made, read in `raw.rs`, and given its meaning in `lower/`.
 //!
 //! Nothing here touches the network, and only [`load`] touches the disk. That certificates exist, or addresses can be
 //! bound, is found out by those who open them.
@@ -21,6 +21,7 @@ mod raw;
 mod raw_access;
 mod raw_route;
 mod read;
+mod reference;
 mod suggest;
 mod summary;
 mod units;
@@ -46,6 +47,7 @@ use raw::Raw;
 use read::Table;
 
 pub use problem::{Problem, Report};
+pub use reference::reference;
 pub use summary::summary;
 
 /// What a `gateway.toml` says, with every name resolved.

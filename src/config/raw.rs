@@ -52,6 +52,9 @@ impl Raw {
 
 const NO_ROUTES: &str = "there is none, so every request would get 404; write a [[routes]] table";
 
+/// Browsers open one connection less for each WebSocket.
+pub(super) const H2_WEBSOCKETS: bool = true;
+
 /// `[listen]`.
 pub(super) struct RawListen {
     pub(super) https: Vec<Placed<ListenAddr>>,
@@ -81,7 +84,7 @@ impl Section for RawListen {
             status: table.get("status"),
             public_port: table.plain("public_port").map(|Port(port)| port),
             workers: table.plain("workers").map_or(0, |Workers(workers)| workers),
-            h2_websockets: table.plain("h2_websockets").unwrap_or(true),
+            h2_websockets: table.plain("h2_websockets").unwrap_or(H2_WEBSOCKETS),
             proxy_protocol: right(table.plain("proxy_protocol")),
             trusted_proxies: right(table.plain("trusted_proxies")),
         }
@@ -149,7 +152,7 @@ impl Section for RawTls {
             min_version: table.plain("min_version"),
             certificates: right(certificates),
             self_signed: right(self_signed),
-            default: table.plain("default").unwrap_or(false),
+            default: table.plain("default").unwrap_or_default(),
         }
     }
 }
@@ -184,7 +187,7 @@ impl Section for RawPassthrough {
         Self {
             sni: table.require("sni", "missing; write the TLS server name, sni = \"turn.example.com\""),
             to: table.require("to", "missing; write who ends its TLS, to = \"127.0.0.1:5349\""),
-            proxy_protocol: table.plain("proxy_protocol").unwrap_or(false),
+            proxy_protocol: table.plain("proxy_protocol").unwrap_or_default(),
         }
     }
 }

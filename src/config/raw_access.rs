@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::keys::{self, Keys};
 use super::problem::Placed;
 use super::read::{List, Read, Section, Table, Value};
-use super::values::{FetchUrl, Satisfy, Timeout};
+use super::values::{FetchUrl, Filled, Satisfy, Timeout};
 use crate::addr::Network;
 use crate::token::Algorithm;
 use crate::token::claims::Wanted;
@@ -16,14 +16,14 @@ use crate::token::location::Source;
 pub(super) struct RawIssuer {
     pub(super) algorithms: Option<Placed<List<Algorithm>>>,
     pub(super) key_file: Option<Placed<PathBuf>>,
-    pub(super) secret: Option<Placed<String>>,
+    pub(super) secret: Option<Placed<Filled>>,
     pub(super) secret_file: Option<Placed<PathBuf>>,
-    pub(super) secret_env: Option<Placed<String>>,
+    pub(super) secret_env: Option<Placed<Filled>>,
     pub(super) secret_base64: Option<Placed<bool>>,
     pub(super) jwks_url: Option<Placed<FetchUrl>>,
     pub(super) asap_url: Option<Placed<FetchUrl>>,
     pub(super) ca_file: Option<Placed<PathBuf>>,
-    pub(super) issuer: Option<Placed<String>>,
+    pub(super) issuer: Option<Placed<Filled>>,
     pub(super) audience: Option<Placed<RawAudience>>,
     pub(super) sources: Option<Placed<List<Source>>>,
     pub(super) leeway: Option<Duration>,
@@ -153,6 +153,9 @@ fn gather(value: &Value<'_>, path: &str, all: &mut Vec<(String, Placed<List<Want
             true => List::read(&member),
             false => Wanted::read(&member).map(|one| vec![Some(Placed { value: one, place: member.place().clone() })]),
         };
+        if list.as_ref().is_some_and(Vec::is_empty) {
+            return member.refuse("an empty list is met by no token; write the values, or leave the claim out");
+        }
         all.push((path, Placed { value: list?, place: member.place().clone() }));
     }
     Some(())

@@ -68,7 +68,7 @@ impl Section for RawRoute {
             host_header: table.get("host_header"),
             timeouts: table.get("timeouts"),
             hsts: table.plain("hsts"),
-            security_headers: table.plain("security_headers").unwrap_or(false),
+            security_headers: table.plain("security_headers").unwrap_or_default(),
             cors: table.plain("cors"),
             forward_token: table.get("forward_token"),
             i_know_this_is_open: table.get("i_know_this_is_open"),

@@ -231,8 +231,8 @@ impl<'a> Table<'a> {
     fn note_unknown(&self, keys: &Keys) {
         for key in self.entries.into_iter().flat_map(|entries| entries.keys()) {
             let name: &str = key.get_ref();
-            if !keys.names.contains(&name) {
-                self.notes.problem(&self.place.key(name, key.span().start), keys::unknown(keys, name));
+            if let Some(text) = keys::unknown(keys, name) {
+                self.notes.problem(&self.place.key(name, key.span().start), text);
             }
         }
     }

@@ -1,59 +1,8 @@
-use std::path::Path;
-
-use super::keys::{self, Keys};
 use super::*;
 
 fn problems(text: &str) -> Vec<String> {
     let report = parse(Path::new("t"), text).map(|loaded| loaded.warnings).unwrap_or_else(|report| report);
     report.to_string().lines().map(str::to_owned).collect()
-}
-
-/// How each kind of table is opened, and what its keys are called then.
-const HEADERS: [(&Keys, &str, &str); 15] = [
-    (&keys::ROOT, "", ""),
-    (&keys::LISTEN, "[listen]", "listen."),
-    (&keys::LOG, "[log]", "log."),
-    (&keys::LIMITS, "[limits]", "limits."),
-    (&keys::TLS, "[tls]", "tls."),
-    (&keys::PAIR, "[[tls.certificates]]", "tls.certificates[0]."),
-    (&keys::PASSTHROUGH, "[[passthrough]]", "passthrough[0]."),
-    (&keys::UPSTREAM, "[upstreams.a]", "upstreams.a."),
-    (&keys::ISSUER, "[issuers.a]", "issuers.a."),
-    (&keys::POLICY, "[policies.a]", "policies.a."),
-    (&keys::ROUTE, "[[routes]]", "routes[0]."),
-    (&keys::ROUTE_HEADERS, "[[routes]]\n[routes.headers]", "routes[0].headers."),
-    (&keys::ANSWER_HEADERS, "[[routes]]\n[routes.headers.response]", "routes[0].headers.response."),
-    (&keys::TIMEOUTS, "[[routes]]\n[routes.timeouts]", "routes[0].timeouts."),
-    (&keys::CORS, "[[routes]]\n[routes.cors]", "routes[0].cors."),
-];
-
-/// The line below the header.
-fn line_below(header: &str) -> usize {
-    2 + header.matches('\n').count()
-}
-
-/// A key that is in the list and read by nobody would be taken and have no effect.
-#[test]
-fn every_known_key_is_read() {
-    assert_eq!(HEADERS.len(), keys::ALL.len());
-    for (keys, header, prefix) in HEADERS {
-        for key in keys.names {
-            let want = format!("t:{}:{} {prefix}{key}: expected ", line_below(header), key.len() + 4);
-            let got = problems(&format!("{header}\n{key} = 1979-05-27\n"));
-            assert!(got.iter().any(|line| line.starts_with(&want)), "{want}\n{got:#?}");
-        }
-    }
-}
-
-#[test]
-fn every_later_key_is_refused_without_advice_that_misleads() {
-    for word in ["acme", "deploy", "token_auth_secret_file", "after_sign_in"] {
-        for (keys, header, prefix) in HEADERS {
-            let want = format!("t:{}:1 {prefix}{word}: not supported by this version; take it out", line_below(header));
-            let got = problems(&format!("{header}\n{word} = 1\n"));
-            assert!(got.contains(&want), "{}: {got:#?}", keys.table);
-        }
-    }
 }
 
 #[test]

@@ -7,6 +7,16 @@ use crate::limits::Rate;
 /// Deadlines are added to clocks, which have an end.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
+const SIZES: [(&str, u64); 7] = [
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("KB", 1_000),
+    ("B", 1),
+];
+
 /// `500ms`, `10s`, `5m`, `1h`, `1d`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text);
@@ -37,18 +47,11 @@ fn time_unit(unit: &str) -> Option<Duration> {
 /// `512B`, `64KiB`, `1MiB`, `2GiB`, and `64KB`, `1MB`, `2GB` for powers of ten.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
-    let unit: u64 = match unit {
-        _ if number.is_empty() => return Err(no_size()),
-        "" => return Err(format!("has no unit; write \"{number}B\", or {number} without quotes, for bytes")),
-        "B" => 1,
-        "KB" => 1_000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return Err(no_size()),
-    };
+    if !number.is_empty() && unit.is_empty() {
+        return Err(format!("has no unit; write \"{number}B\", or {number} without quotes, for bytes"));
+    }
+    let known = SIZES.iter().find(|(name, _)| *name == unit).filter(|_| !number.is_empty());
+    let unit = known.ok_or_else(no_size)?.1;
     number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).ok_or("is too large".to_owned())
 }
 
@@ -69,6 +72,27 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
         return Err("must allow at least one in some time".to_owned());
     }
     Ok(Rate { events, per })
+}
+
+/// The duration as it is written, in the largest unit that leaves no rest.
+pub(super) fn write_duration(time: Duration) -> String {
+    let millis = time.as_millis();
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+    let unit = units.into_iter().find(|(_, unit)| millis != 0 && millis.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{millis}ms"), |(name, unit)| format!("{}{name}", millis / unit))
+}
+
+/// The size as it is written.
+pub(super) fn write_size(bytes: u64) -> String {
+    let unit = SIZES.iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    let (name, unit) = unit.unwrap_or(&("B", 1));
+    format!("{}{name}", bytes / unit)
+}
+
+/// The rate as it is written.
+pub(super) fn write_rate(rate: Rate) -> String {
+    let per = write_duration(rate.per);
+    format!("{}/{}", rate.events, if per == "1s" { "s" } else { &per })
 }
 
 /// The digits in front, and what follows them.
@@ -111,6 +135,19 @@ mod tests {
         ] {
             let got = duration(text).unwrap_err();
             assert!(got.contains(want), "{text}: {got}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_the_same() {
+        for text in ["0ms", "500ms", "75s", "10s", "5m", "1h", "365d"] {
+            assert_eq!(write_duration(duration(text).unwrap()), text);
+        }
+        for text in ["0B", "512B", "64KiB", "1MiB", "3GiB", "1MB"] {
+            assert_eq!(write_size(size(text).unwrap()), text);
+        }
+        for text in ["2000/s", "50/10s", "5/100ms"] {
+            assert_eq!(write_rate(rate(text).unwrap()), text);
         }
     }
 

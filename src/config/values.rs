@@ -120,16 +120,15 @@ impl Read for Balance {
 
 impl Read for LogFormat {
     fn read(value: &Value<'_>) -> Option<Self> {
-        value.choose("format", &[("text", Self::Text), ("json", Self::Json)])
+        value.choose("format", &Self::NAMES)
     }
 }
 
 impl Read for MinVersion {
     fn read(value: &Value<'_>) -> Option<Self> {
-        value.parse_with("\"1.2\" or \"1.3\" in quotes", |text| match text {
-            "1.2" => Ok(Self::Tls12),
-            "1.3" => Ok(Self::Tls13),
-            _ => Err("is no version that is served; write \"1.2\" or \"1.3\""),
+        const FORM: &str = "is no version that is served; write \"1.2\" or \"1.3\"";
+        value.parse_with("\"1.2\" or \"1.3\" in quotes", |text| {
+            Self::NAMES.iter().find(|(name, _)| *name == text).map(|(_, version)| *version).ok_or(FORM)
         })
     }
 }
@@ -163,6 +162,18 @@ impl Read for Timeout {
 impl Read for Rate {
     fn read(value: &Value<'_>) -> Option<Self> {
         value.parse_with("a rate such as \"2000/s\"", units::rate)
+    }
+}
+
+/// A text that says something.
+pub(super) struct Filled(pub(super) String);
+
+impl Read for Filled {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        match value.text("a string")? {
+            "" => value.refuse("is empty"),
+            text => Some(Self(text.to_owned())),
+        }
     }
 }
 
@@ -239,12 +250,14 @@ impl Read for HeaderText {
     }
 }
 
-/// A method that the gateway passes on.
+/// The methods that the gateway passes on.
+pub(super) const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// One of them.
 pub(super) struct Method(pub(super) &'static str);
 
 impl Read for Method {
     fn read(value: &Value<'_>) -> Option<Self> {
-        const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
         value.choose("method", &METHODS.map(|method| (method, method))).map(Self)
     }
 }

@@ -15,13 +15,16 @@ use crate::route::path::PathPrefix;
 /// A place elsewhere, and how clients are sent there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedirectSpec {
-    /// 308 where nothing else is said: it keeps method and body.
+    /// How clients are told.
     pub status: StatusCode,
     to: Box<str>,
     takes_rest: bool,
 }
 
 impl RedirectSpec {
+    /// Where nothing else is said: it keeps method and body.
+    pub const STATUS: StatusCode = StatusCode::PERMANENT_REDIRECT;
+
     /// The statuses to choose from.
     pub const STATUSES: [StatusCode; 4] = [
         StatusCode::MOVED_PERMANENTLY,
@@ -77,7 +80,7 @@ impl FromStr for RedirectSpec {
         let is_origin = is_origin && before_fragment.len() == text.len();
         let slash = if is_origin && !text.ends_with('/') { "/" } else { "" };
         let takes_rest = is_origin || (text.ends_with('/') && !text.contains(['?', '#']));
-        Ok(Self { status: StatusCode::PERMANENT_REDIRECT, to: format!("{text}{slash}").into(), takes_rest })
+        Ok(Self { status: Self::STATUS, to: format!("{text}{slash}").into(), takes_rest })
     }
 }
 

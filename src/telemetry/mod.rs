@@ -37,6 +37,11 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// As written in `gateway.toml`.
+    pub const NAMES: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
+}
+
 /// Writes what is still queued when it is dropped.
 #[derive(Debug)]
 pub struct LogGuard {

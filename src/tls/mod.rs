@@ -75,6 +75,11 @@ pub enum MinVersion {
     Tls13,
 }
 
+impl MinVersion {
+    /// As written in `gateway.toml`.
+    pub const NAMES: [(&'static str, Self); 2] = [("1.2", Self::Tls12), ("1.3", Self::Tls13)];
+}
+
 /// Whether loading may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {

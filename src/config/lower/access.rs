@@ -45,8 +45,8 @@ fn issuer(name: &str, raw: RawIssuer, folder: &Path, notes: &Notes<'_>) -> Optio
             Audience::OneOf(list.into_iter().map(|one| one.value.into()).collect())
         }
     });
-    let sources = match raw.sources {
-        None => vec![Source::Header, Source::Cookie(COOKIE.into())],
+    let sources: Vec<Source> = match raw.sources {
+        None => default_sources().into(),
         Some(list) => {
             note_empty(&list.value, &list.place, "would find no token; write \"header\", or leave it out", notes);
             right(Some(list.value)).into_iter().map(|source| source.value).collect()
@@ -56,13 +56,28 @@ fn issuer(name: &str, raw: RawIssuer, folder: &Path, notes: &Notes<'_>) -> Optio
         name: name.into(),
         algorithms: algorithms?.into(),
         keys: keys?,
-        issuer: raw.issuer.map(|issuer| issuer.value.into()),
+        issuer: raw.issuer.map(|issuer| issuer.value.0.into()),
         audience: audience?,
         sources: sources.into(),
         leeway: raw.leeway.unwrap_or(IssuerSpec::LEEWAY),
         max_lifetime: raw.max_lifetime.unwrap_or(IssuerSpec::MAX_LIFETIME),
         revoked_file: raw.revoked_file.map(|path| folder.join(path)),
     })
+}
+
+/// Where nothing is written.
+pub(in crate::config) fn default_sources() -> [Source; 2] {
+    [Source::Header, Source::Cookie(COOKIE.into())]
+}
+
+/// As it is written.
+pub(in crate::config) fn source_text(source: &Source) -> String {
+    match source {
+        Source::Header => "header".to_owned(),
+        Source::Cookie(name) => format!("cookie:{name}"),
+        Source::Query(name) => format!("query:{name}"),
+        Source::Subprotocol => "subprotocol".to_owned(),
+    }
 }
 
 fn note_empty<T>(list: &[T], place: &Place, what: &str, notes: &Notes<'_>) {
@@ -80,10 +95,10 @@ fn key_source(raw: &RawIssuer, folder: &Path, notes: &Notes<'_>) -> Option<KeySo
     let all = [
         raw.key_file.as_ref().map(|path| (&path.place, KeySource::File(folder.join(&path.value)))),
         raw.secret_file.as_ref().map(|path| (&path.place, secret(SecretSource::File(folder.join(&path.value))))),
-        raw.secret_env.as_ref().map(|name| (&name.place, secret(SecretSource::Env(name.value.as_str().into())))),
+        raw.secret_env.as_ref().map(|name| (&name.place, secret(SecretSource::Env(name.value.0.as_str().into())))),
         raw.secret
             .as_ref()
-            .map(|text| (&text.place, secret(SecretSource::Inline(Secret::new(text.value.as_str().into()))))),
+            .map(|text| (&text.place, secret(SecretSource::Inline(Secret::new(text.value.0.as_str().into()))))),
         raw.jwks_url.as_ref().map(|url| (&url.place, KeySource::Jwks(place(&url.value.0)))),
         raw.asap_url.as_ref().map(|url| (&url.place, KeySource::Asap(place(&url.value.0)))),
     ];
@@ -263,7 +278,6 @@ fn token_rule(
     let found: Vec<Option<(IssuerId, &Arc<IssuerSpec>)>> =
         names.iter().map(|name| find_issuer(name, issuers, notes)).collect();
     let claims = claims.into_iter().map(|(path, values)| {
-        note_empty(&values.value, &values.place, "is met by no token; write the values, or leave the claim out", notes);
         let one_of = right(Some(values.value)).into_iter().map(|wanted| wanted.value).collect();
         ClaimRule { path: path.into(), one_of }
     });

@@ -13,13 +13,13 @@ use crate::route::cors::{Cors, Origins, WebOrigin};
 use crate::route::edits::{Direction, Edits, Security, reserved};
 
 /// What a page may do where `methods` is not written: what HTML can do without leave.
-const METHODS: &str = "GET, HEAD, POST";
+pub(in crate::config) const METHODS: &str = "GET, HEAD, POST";
 
 /// What a page may send where `headers` is not written: signalling is JSON, and tokens have their own header.
-const HEADERS: &str = "Content-Type, Authorization";
+pub(in crate::config) const HEADERS: &str = "Content-Type, Authorization";
 
 /// For how long browsers may remember a preflight where `max_age` is not written; most cap it at two hours.
-const MAX_AGE: Duration = Duration::from_secs(3600);
+pub(in crate::config) const MAX_AGE: Duration = Duration::from_secs(3600);
 
 pub(super) fn request_edits(raw: &RawRoute, notes: &Notes<'_>) -> Edits {
     let raw = raw.headers.as_ref().map(|headers| &headers.request);

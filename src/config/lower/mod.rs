@@ -1,9 +1,9 @@
 //! From what is written to what it means: names resolved, entries compared, each rule that needs more than one key.
 
-mod access;
-mod answers;
+pub(super) mod access;
+pub(super) mod answers;
 mod routes;
-mod targets;
+pub(super) mod targets;
 mod upstreams;
 
 use std::path::Path;

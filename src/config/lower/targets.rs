@@ -13,6 +13,9 @@ use crate::route::path::PathPrefix;
 use crate::route::redirect::RedirectSpec;
 use crate::route::{Forward, HostHeader, PathChange, Target, Timeouts, UpstreamId};
 
+/// Debian's packages link libraries into their pages.
+pub(in crate::config) const FOLLOW_SYMLINKS: bool = true;
+
 /// Which target a route has.
 pub(super) enum Kind<'r> {
     Upstream,
@@ -75,7 +78,7 @@ impl Names<'_> {
     pub(super) fn files(&self, raw: &RawRoute, root: &Path) -> Target {
         self.note_keys_of_upstreams(raw, "files");
         self.note_keys_of_redirects(raw);
-        let follow_symlinks = raw.follow_symlinks.as_ref().is_none_or(|follow| follow.value);
+        let follow_symlinks = raw.follow_symlinks.as_ref().map_or(FOLLOW_SYMLINKS, |follow| follow.value);
         Target::Files(FilesSpec { root: root.to_owned(), follow_symlinks })
     }
 

@@ -1,0 +1,157 @@
+//! `docs/reference.md`: every key, from the table that the reader goes by.
+
+use std::fmt::Write as _;
+
+use super::keys::kinds::Kind;
+use super::keys::{self, Form, Key, Keys, Unset};
+
+const HEAD: &str = "\
+# gateway.toml: every key
+
+This file is made from the program's own table of keys: a test compares the two, and `BLESS=1 cargo test --test docs` \
+writes it. [gateway.toml](gateway.toml) beside it has every key in use; the [README](../README.md) is where to begin.
+
+What is wrong with a file is reported all at once, each with line, column, key and what to do. Until it is right, \
+`ianitor check` and a start end with exit code 78, and a reload changes nothing. That goes for a value that is not of its \
+[kind](#values), for a key that is not known, for a required one that is missing, and for what the texts below call \
+refused. Warnings are shown and stop nothing.
+";
+
+/// The whole file.
+pub fn reference() -> String {
+    let mut out = HEAD.to_owned();
+    let sections = sections();
+    out.push_str("\n| table | keys |\n|---|---|\n");
+    for section in &sections {
+        let links: Vec<String> = section.keys.keys.iter().map(|key| section.link(key)).collect();
+        line(&mut out, &format!("| {} | {} |", section.title(), links.join(", ")));
+    }
+    for section in &sections {
+        section.write(&mut out);
+    }
+    values(&mut out, &sections);
+    out
+}
+
+/// A table, and where it stands.
+struct Section {
+    keys: &'static Keys,
+    /// What keys in it are called, up to their own name: `routes.headers.`.
+    prefix: String,
+    /// Whether it must be written, or what holds without it.
+    opened_by: &'static Key,
+}
+
+/// Every table but the top level, each after the one that it stands in.
+fn sections() -> Vec<Section> {
+    fn add(keys: &'static Keys, prefix: &str, all: &mut Vec<Section>) {
+        for key in keys.keys {
+            let Some(inner) = key.form.keys() else { continue };
+            let name = if matches!(key.form, Form::Named(_)) { ".NAME" } else { "" };
+            let prefix = format!("{prefix}{}{name}.", key.name);
+            all.push(Section { keys: inner, prefix: prefix.clone(), opened_by: key });
+            add(inner, &prefix, all);
+        }
+    }
+    let mut all = Vec::new();
+    add(&keys::ROOT, "", &mut all);
+    all
+}
+
+impl Section {
+    fn title(&self) -> String {
+        format!("`{}`", self.keys.table)
+    }
+
+    fn link(&self, key: &Key) -> String {
+        let name = key.name;
+        match key.form.keys() {
+            Some(keys) => format!("[`{name}`](#{})", anchor(keys.table)),
+            None => format!("[`{name}`](#{})", anchor(&format!("{}{name}", self.prefix))),
+        }
+    }
+
+    fn write(&self, out: &mut String) {
+        line(out, &format!("\n## {}\n", self.title()));
+        if !self.opened_by.text.is_empty() {
+            line(out, &format!("{}\n", self.opened_by.text));
+        }
+        line(out, self.keys.about);
+        match self.opened_by.unset {
+            Unset::Required => line(out, "\nRequired."),
+            Unset::Means(what) => line(out, &format!("\nWithout it: {what}.")),
+            Unset::Is(value) => line(out, &format!("\nDefault: `{}`.", value())),
+        }
+        for key in self.keys.keys.iter().filter(|key| key.form.keys().is_none()) {
+            line(out, &format!("\n### `{}{}`\n", self.prefix, key.name));
+            line(out, &format!("{} · {}\n\n{}", form(key.form), unset(key.unset), key.text));
+        }
+    }
+}
+
+fn form(form: Form) -> String {
+    let words = |words: fn() -> Vec<&'static str>| {
+        let words: Vec<String> = words().iter().map(|word| format!("`\"{word}\"`")).collect();
+        words.join(", ")
+    };
+    match form {
+        Form::One(kind) => linked(kind),
+        Form::List(kind) => format!("list of: {}", linked(kind)),
+        Form::Word(known) => format!("one of {}", words(known)),
+        Form::Words(known) => format!("list of: {}", words(known)),
+        Form::Values(kind) => format!("table of names, each with a {}", linked(kind)),
+        Form::Table(_) | Form::Tables(_) | Form::Named(_) => String::new(),
+    }
+}
+
+fn linked(kind: &Kind) -> String {
+    format!("[{}](#{})", kind.name, anchor(kind.name))
+}
+
+fn unset(unset: Unset) -> String {
+    match unset {
+        Unset::Required => "required".to_owned(),
+        Unset::Is(value) => format!("default `{}`", value()),
+        Unset::Means(what) => format!("without it: {what}"),
+    }
+}
+
+/// Each kind that a key has, once.
+fn values(out: &mut String, sections: &[Section]) {
+    line(out, "\n## Values");
+    let mut kinds: Vec<&Kind> = sections.iter().flat_map(|section| section.keys.keys).filter_map(kind).collect();
+    kinds.sort_by_key(|kind| kind.name);
+    kinds.dedup_by_key(|kind| kind.name);
+    for Kind { name, expected, text, good, bad: (bad, why) } in kinds {
+        line(out, &format!("\n### {name}\n"));
+        if !text.is_empty() {
+            line(out, &format!("{text}\n"));
+        }
+        if !good.is_empty() {
+            let good: Vec<String> = good.iter().map(|good| format!("`{good}`")).collect();
+            line(out, &format!("- taken: {}", good.join(", ")));
+        }
+        let value = if why.starts_with(bad) { String::new() } else { format!("`{bad}`: ") };
+        line(out, &format!("- refused: {value}{why}"));
+        line(out, &format!("- any other type: expected {expected}"));
+    }
+}
+
+/// The kind of a key's value or of its parts.
+fn kind(key: &Key) -> Option<&'static Kind> {
+    match key.form {
+        Form::One(kind) | Form::List(kind) | Form::Values(kind) => Some(kind),
+        Form::Word(_) | Form::Words(_) | Form::Table(_) | Form::Tables(_) | Form::Named(_) => None,
+    }
+}
+
+/// What a heading is linked as: GitHub keeps letters, digits, hyphens and underscores, and makes hyphens of spaces.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
+fn line(out: &mut String, text: &str) {
+    // Writing to a String does not fail.
+    let _ = writeln!(out, "{text}");
+}

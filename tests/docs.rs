@@ -1,0 +1,212 @@
+//! The documentation is true: the reference is what the program says, every configuration in it is taken, and every link
+//! leads somewhere.
+//!
+//! A block of TOML that has both listeners and routes is a whole configuration, and must be taken without a warning. Any
+//! other is a part: what it needs is put around it, and it must be taken too. Keys without a table are those of a route.
+
+#![allow(clippy::unwrap_used)] // the lint knows tests by their attribute, and these have helpers
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ianitor::config::{self, parse, reference};
+use toml::de::DeTable;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Markdown file that is written for people who run the gateway or work on it.
+fn pages() -> Vec<PathBuf> {
+    let mut pages = Vec::new();
+    for folder in ["", "docs", "docs/recipes", "benches", "fuzz", "certs"] {
+        let entries = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        pages.extend(entries.filter(|path| path.extension().is_some_and(|e| e == "md")));
+    }
+    assert!(pages.len() >= 10, "pages are missing: {pages:?}");
+    pages
+}
+
+/// A fenced block.
+struct Block {
+    language: String,
+    /// Of its first line of content.
+    line: usize,
+    text: String,
+}
+
+/// The fenced blocks of a page, and the page without them.
+fn split(page: &str) -> (Vec<Block>, String) {
+    let (mut blocks, mut prose, mut open) = (Vec::new(), String::new(), None::<Block>);
+    for (number, line) in (1..).zip(page.lines()) {
+        assert!(!line.starts_with(' ') || !line.trim_start().starts_with("```"), "an indented block is not looked at");
+        match (line.strip_prefix("```"), open.take()) {
+            (Some(_), Some(block)) => blocks.push(block),
+            (Some(language), None) => {
+                open = Some(Block { language: language.to_owned(), line: number + 1, text: String::new() });
+            }
+            (None, Some(mut block)) => {
+                block.text += &format!("{line}\n");
+                open = Some(block);
+            }
+            (None, None) => prose += &format!("{line}\n"),
+        }
+    }
+    assert!(open.is_none(), "a block is not closed");
+    (blocks, prose)
+}
+
+#[test]
+fn the_reference_is_what_the_program_knows() {
+    let path = root().join("docs/reference.md");
+    let got = reference();
+    if std::env::var_os("BLESS").is_some() {
+        // Whole at any moment: the other tests read it meanwhile.
+        let new = path.with_extension("new");
+        fs::write(&new, &got).and_then(|()| fs::rename(&new, &path)).unwrap();
+    }
+    let want = fs::read_to_string(&path).unwrap_or_default();
+    let differs = want.lines().zip(got.lines()).find(|(want, got)| want != got);
+    assert!(want == got, "docs/reference.md is old: {differs:?}\nBLESS=1 cargo test --test docs writes it");
+}
+
+/// Whoever changes a default sees that the README names it.
+#[test]
+fn defaults_in_the_readme_are_those_of_the_reference() {
+    let (readme, reference) = (fs::read_to_string(root().join("README.md")).unwrap(), reference());
+    let mut checked = 0;
+    for row in readme.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let Some((key, default)) =
+            row.split_once("` | `").and_then(|(key, rest)| Some((key, rest.split_once("` |")?.0)))
+        else {
+            continue;
+        };
+        let named = |key: &str| reference.split_once(&format!("\n### `{key}`\n\n")).map(|(_, text)| text);
+        let text = named(key).or_else(|| named(&format!("limits.{key}"))).unwrap_or_else(|| panic!("no key {key}"));
+        let line = text.lines().next().unwrap();
+        assert!(line.ends_with(&format!("default `{default}`")), "{key}: README has {default}, the reference {line}");
+        checked += 1;
+    }
+    assert!(checked >= 7, "only {checked} defaults were found: the README is not read rightly");
+}
+
+#[test]
+fn the_annotated_example_is_taken() {
+    let loaded = config::load(&root().join("docs/gateway.toml")).unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+}
+
+#[test]
+fn every_configuration_in_the_documentation_is_taken() {
+    let (mut whole, mut parts) = (0, 0);
+    for page in pages() {
+        let (blocks, _) = split(&fs::read_to_string(&page).unwrap());
+        for block in blocks.into_iter().filter(|block| block.language == "toml") {
+            let place = format!("{}:{}", page.strip_prefix(root()).unwrap().display(), block.line);
+            let document = DeTable::parse(&block.text).unwrap_or_else(|error| panic!("{place}: {error}")).into_inner();
+            let is_whole = has(&document, "listen", "https") && document.contains_key("routes");
+            let text = if is_whole { block.text.clone() } else { complete(&block.text, &document) };
+            match parse(Path::new(&place), &text) {
+                Err(report) => panic!("{report}\nin\n{text}"),
+                Ok(loaded) if is_whole => assert!(loaded.warnings.is_empty(), "{}", loaded.warnings),
+                Ok(_) => {}
+            }
+            *if is_whole { &mut whole } else { &mut parts } += 1;
+        }
+    }
+    assert!(whole >= 6 && parts >= 6, "only {whole} and {parts} were found: the pages are not read rightly");
+}
+
+const TABLES: [&str; 8] = ["listen", "log", "limits", "tls", "passthrough", "upstreams", "policies", "routes"];
+
+fn has(document: &DeTable<'_>, table: &str, key: &str) -> bool {
+    document.get(table).and_then(|table| table.get_ref().as_table()).is_some_and(|table| table.contains_key(key))
+}
+
+/// Puts around a part what it needs to be whole.
+fn complete(text: &str, document: &DeTable<'_>) -> String {
+    let mut out = text.to_owned();
+    let bare = document.keys().any(|key| !TABLES.contains(&&**key.get_ref()));
+    if bare {
+        out = format!("[[routes]]\n{}{text}", missing_in_route(document));
+    }
+    if !document.contains_key("routes") && !bare {
+        out += "[[routes]]\npath = \"/\"\npolicy = \"open\"\nredirect = \"https://elsewhere.example/\"\n";
+    }
+    for (table, key, value) in [("listen", "https", "[\"[::]:1\"]"), ("tls", "self_signed", "[\"localhost\"]")] {
+        match (document.contains_key(table), has(document, table, key) || has(document, table, "certificates")) {
+            (false, _) => out += &format!("[{table}]\n{key} = {value}\n"),
+            (true, false) => out = out.replacen(&format!("[{table}]\n"), &format!("[{table}]\n{key} = {value}\n"), 1),
+            (true, true) => {}
+        }
+    }
+    for (table, key, entry) in
+        [("upstreams", "upstream", "servers = [\"http://a\"]"), ("policies", "policy", "allow = [\"::1\"]")]
+    {
+        for name in named(document, key, bare) {
+            if name != "open" && !has(document, table, &name) {
+                out += &format!("[{table}.{name}]\n{entry}\n");
+            }
+        }
+    }
+    out
+}
+
+fn missing_in_route(route: &DeTable<'_>) -> String {
+    let target = ["upstream", "files", "redirect"].iter().any(|key| route.contains_key(*key));
+    let missing = |key: &str, line: &str| if route.contains_key(key) { String::new() } else { format!("{line}\n") };
+    let target = if target { String::new() } else { missing("upstream", "upstream = \"part\"") };
+    missing("path", "path = \"/part\"") + &missing("policy", "policy = \"open\"") + &target
+}
+
+/// The names that routes use.
+fn named(document: &DeTable<'_>, key: &str, bare: bool) -> Vec<String> {
+    let routes = document.get("routes").and_then(|routes| routes.get_ref().as_array());
+    let routes = routes.into_iter().flatten().filter_map(|route| route.get_ref().as_table());
+    let routes = routes.chain(bare.then_some(document));
+    let name = |route: &DeTable<'_>| route.get(key).and_then(|name| name.get_ref().as_str().map(str::to_owned));
+    let mut names: Vec<String> = routes.filter_map(name).collect();
+    if bare && key == "upstream" && names.is_empty() {
+        names.push("part".to_owned());
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut dead = Vec::new();
+    for page in pages() {
+        let (_, prose) = split(&fs::read_to_string(&page).unwrap());
+        for link in links(&prose) {
+            if !leads_somewhere(&page, link) {
+                dead.push(format!("{}: {link}", page.strip_prefix(root()).unwrap().display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{dead:#?}");
+}
+
+/// What stands in `](…)`.
+fn links(prose: &str) -> impl Iterator<Item = &str> {
+    let ends = prose.split("](").skip(1).filter_map(|after| after.split_once(')'));
+    ends.map(|(link, _)| link).filter(|link| !link.contains("://"))
+}
+
+fn leads_somewhere(page: &Path, link: &str) -> bool {
+    let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+    let target = if path.is_empty() { page.to_owned() } else { page.parent().unwrap().join(path) };
+    if anchor.is_empty() {
+        return target.exists();
+    }
+    let (_, prose) = split(&fs::read_to_string(target).unwrap_or_default());
+    prose.lines().filter_map(|line| line.strip_prefix('#')).any(|line| slug(line) == anchor)
+}
+
+/// What a heading is linked as: GitHub keeps letters, digits, hyphens and underscores, and makes hyphens of spaces.
+fn slug(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim();
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
