@@ -5,6 +5,7 @@ mod harness;
 
 mod access_log;
 mod bypass;
+mod bypass_tokens;
 mod drain;
 mod edge;
 mod found;
@@ -12,6 +13,7 @@ mod h2_websockets;
 mod headers;
 mod import_map;
 mod limits;
+mod permits;
 mod pipelining;
 mod redirect;
 mod reload;

@@ -66,7 +66,12 @@ impl TestGateway {
     }
 
     pub(crate) fn reload(&mut self, config: &Config) {
-        let config = parsed(self.folder.path(), &config.text());
+        self.reload_text(&config.text());
+    }
+
+    /// Takes up a whole file.
+    pub(crate) fn reload_text(&mut self, text: &str) {
+        let config = parsed(self.folder.path(), text);
         let running = self.running.as_mut().unwrap();
         self.control.block_on(running.reload(config)).unwrap();
     }
