@@ -16,6 +16,7 @@ use crate::proxy::body::Chain;
 use crate::proxy::connect::Connector;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::tls::{self, CertTable, LoadError, Mode};
+use crate::token;
 
 /// What a good configuration has to show.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub fn check(path: &Path) -> Result<Checked, Unfit> {
     let loaded = config::load(path)?;
     let (table, notices) = CertTable::load(&loaded.config.tls, SystemTime::now(), Mode::Read)
         .map_err(|errors| Unfit::Certificates { file: path.display().to_string(), errors })?;
+    token::load::load_all(&loaded.config.issuers)
+        .map_err(|errors| Unfit::Issuers { file: path.display().to_string(), errors })?;
     let warnings = loaded.warnings.to_string();
     let mut warnings: Vec<String> = warnings.lines().map(str::to_owned).collect();
     if !loaded.config.tls.default {
@@ -75,6 +78,14 @@ pub enum Unfit {
         file: String,
         /// What is wrong.
         errors: Vec<LoadError>,
+    },
+    /// Keys of issuers, or lists of revoked tokens.
+    #[error("{}", errors.iter().map(|error| format!("{file}: {error}")).collect::<Vec<_>>().join("\n"))]
+    Issuers {
+        /// The configuration file.
+        file: String,
+        /// What is wrong.
+        errors: Vec<token::load::LoadError>,
     },
 }
 

@@ -65,3 +65,4 @@ pub mod status;
 pub mod check;
 pub mod config;
 pub mod gateway;
+pub mod inspect;

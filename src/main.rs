@@ -1,6 +1,7 @@
 //! The `ianitor` command.
 
 mod run;
+mod token_command;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,9 @@ enum Command {
         #[arg(long)]
         live: bool,
     },
+    /// Make a token for trying things out, or say why one would or would not pass.
+    #[command(subcommand)]
+    Token(token_command::Token),
     /// Print the version.
     Version,
 }
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Run { config } => run::run(&config),
         Command::Check { config, live } => check_file(&config, live),
+        Command::Token(token) => token_command::run(token),
         Command::Version => {
             show(&format!("ianitor {}\n", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS

@@ -29,6 +29,7 @@ mod values;
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,9 +40,10 @@ use crate::listen::ListenSpec;
 use crate::policy::Policy;
 use crate::route::RouteTable;
 use crate::route::passthrough::Passthrough;
+use crate::secret::SecretSource;
 use crate::telemetry::LogSpec;
 use crate::tls::TlsSpec;
-use crate::token::issuer::IssuerSpec;
+use crate::token::issuer::{IssuerSpec, KeySource};
 use notes::Notes;
 use raw::Raw;
 use read::Table;
@@ -69,6 +71,17 @@ pub struct Config {
     pub issuers: Vec<Arc<IssuerSpec>>,
     /// `[policies]`, in the order of the file. The built-in `open` is only where a route names it.
     pub policies: Vec<Arc<Policy>>,
+}
+
+impl Config {
+    /// The keys of secrets that are written in the file itself.
+    fn inline_secrets(&self) -> impl Iterator<Item = String> {
+        let issuers = self
+            .issuers
+            .iter()
+            .filter(|issuer| matches!(issuer.keys, KeySource::Secret { from: SecretSource::Inline(_), .. }));
+        issuers.map(|issuer| format!("issuers.{}.secret", issuer.name))
+    }
 }
 
 /// A configuration that can be used, and what is odd about it.
@@ -117,7 +130,17 @@ const LARGEST: u64 = 1 << 20;
 /// That it cannot be read, or everything that is wrong in it.
 pub fn load(path: &Path) -> Result<Loaded, Failure> {
     let text = read_text(path)?;
-    Ok(parse(path, &text)?)
+    let mut loaded = parse(path, &text)?;
+    let is_shown = std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0);
+    loaded.warnings.problems.extend(loaded.config.inline_secrets().filter(|_| is_shown).map(|key| Problem {
+        line: 1,
+        column: 1,
+        key,
+        text: "everybody on this machine may read this file, and so the secret; chmod 640 it, or write the secret into a \
+               file of its own"
+            .to_owned(),
+    }));
+    Ok(loaded)
 }
 
 fn read_text(path: &Path) -> Result<String, Failure> {

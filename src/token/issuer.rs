@@ -183,28 +183,25 @@ impl Issuer {
     /// # Errors
     /// Why not.
     pub fn judge(&self, claims: &Claims, now: UnixTime) -> Result<(), BadToken> {
+        self.checks(claims, now).into_iter().find(|(_, is_met)| !is_met).map_or(Ok(()), |(why, _)| Err(why))
+    }
+
+    /// Everything that [`judge`](Self::judge) asks for, and whether it is met.
+    pub fn checks(&self, claims: &Claims, now: UnixTime) -> [(BadToken, bool); 6] {
         let spec = &*self.spec;
-        if spec.issuer.as_deref().is_some_and(|issuer| claims.text("iss") != Some(issuer)) {
-            return Err(BadToken::Issuer);
-        }
-        if let Audience::OneOf(ours) = &spec.audience
-            && !ours.iter().any(|audience| claims.is_for(audience))
-        {
-            return Err(BadToken::Audience);
-        }
-        if claims.exp.after(spec.leeway) <= now {
-            return Err(BadToken::Expired);
-        }
-        if claims.nbf.is_some_and(|nbf| nbf > now.after(spec.leeway)) {
-            return Err(BadToken::NotYet);
-        }
-        if claims.exp > now.after(spec.max_lifetime).after(spec.leeway) {
-            return Err(BadToken::Lifetime);
-        }
-        if self.revoked.has(claims) {
-            return Err(BadToken::Revoked);
-        }
-        Ok(())
+        let is_for_us = match &spec.audience {
+            Audience::Any => true,
+            Audience::OneOf(ours) => ours.iter().any(|audience| claims.is_for(audience)),
+        };
+        let is_theirs = spec.issuer.as_deref().is_none_or(|issuer| claims.text("iss") == Some(issuer));
+        [
+            (BadToken::Issuer, is_theirs),
+            (BadToken::Audience, is_for_us),
+            (BadToken::Expired, claims.exp.after(spec.leeway) > now),
+            (BadToken::NotYet, claims.nbf.is_none_or(|nbf| nbf <= now.after(spec.leeway))),
+            (BadToken::Lifetime, claims.exp <= now.after(spec.max_lifetime).after(spec.leeway)),
+            (BadToken::Revoked, !self.revoked.has(claims)),
+        ]
     }
 }
 

@@ -14,7 +14,7 @@ use super::keys::{self, BadKey, Key, KeySet, STRONG_SECRET};
 use super::revoked::Revoked;
 use super::spki;
 use crate::json;
-use crate::secret::NoSecret;
+use crate::secret::{NoSecret, Secret};
 
 /// Far above any set of keys or list of revoked tokens.
 const LARGEST: u64 = 4 << 20;
@@ -63,6 +63,21 @@ pub enum Problem {
     NotUtf8(PathBuf),
 }
 
+/// Reads what all of them need, of which nobody fetches anything: as far as files and the environment go.
+///
+/// # Errors
+/// Everything that is in the way.
+pub fn load_all(specs: &[Arc<IssuerSpec>]) -> Result<Vec<Arc<Issuer>>, Vec<LoadError>> {
+    let (mut issuers, mut errors) = (Vec::new(), Vec::new());
+    for spec in specs {
+        match load(spec, || Fetched::new(tokio::sync::mpsc::channel(1).0)) {
+            Ok(issuer) => issuers.push(Arc::new(issuer)),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(issuers) } else { Err(errors) }
+}
+
 /// Reads what an issuer needs. Where its keys are fetched, `fetched` says by whom.
 ///
 /// # Errors
@@ -71,19 +86,29 @@ pub fn load(spec: &Arc<IssuerSpec>, fetched: impl FnOnce() -> Arc<Fetched>) -> R
     let error = |key| move |problem| LoadError { issuer: Arc::clone(&spec.name), key, problem };
     let keys = match &spec.keys {
         KeySource::File(path) => Keys::Fixed(Arc::new(file_keys(path, spec).map_err(error("key_file"))?)),
-        KeySource::Secret { from, base64 } => {
-            let key = if from.file().is_some() { "secret_file" } else { "secret" };
-            let secret = from.read().map_err(Problem::Secret).map_err(error(key))?;
-            let secret = decoded(secret.reveal(), *base64).map_err(error(key))?;
-            if secret.len() < STRONG_SECRET {
-                tracing::warn!(issuer = %spec.name, bytes = secret.len(), "{}", WEAK);
+        KeySource::Secret { .. } => {
+            let secret = secret(spec)?;
+            if secret.reveal().len() < STRONG_SECRET {
+                tracing::warn!(issuer = %spec.name, bytes = secret.reveal().len(), "{}", WEAK);
             }
-            Keys::Fixed(Arc::new(KeySet::new(vec![Key::secret(&secret)], &spec.algorithms)))
+            Keys::Fixed(Arc::new(KeySet::new(vec![Key::secret(secret.reveal())], &spec.algorithms)))
         }
         KeySource::Jwks(_) | KeySource::Asap(_) => Keys::Fetched(fetched()),
     };
     let revoked = spec.revoked_file.as_deref().map(revoked).transpose().map_err(error("revoked_file"))?;
     Ok(Issuer { spec: Arc::clone(spec), keys, revoked: revoked.unwrap_or_default() })
+}
+
+/// The secret that an issuer shares with us; an empty one where it has none.
+///
+/// # Errors
+/// What is in the way.
+pub fn secret(spec: &Arc<IssuerSpec>) -> Result<Secret<Vec<u8>>, LoadError> {
+    let KeySource::Secret { from, base64 } = &spec.keys else { return Ok(Secret::new(Vec::new())) };
+    let key = if from.file().is_some() { "secret_file" } else { "secret" };
+    let error = |problem| LoadError { issuer: Arc::clone(&spec.name), key, problem };
+    let secret = from.read().map_err(|none| error(Problem::Secret(none)))?;
+    decoded(secret.reveal(), *base64).map(Secret::new).map_err(error)
 }
 
 const WEAK: &str = "the issuer's secret is shorter than its hash, and whoever has one token can try to guess it; \

@@ -31,14 +31,16 @@ const MAP: &[(&str, &[&str])] = &[
     ("status", &["telemetry", "listen", "tls", "route", "serve"]),
     // Specification types only: what `[listen]`, `[log]`, `[tls]`, `[policies]` and `[[routes]]` become.
     ("config", &["telemetry", "listen", "tls", "token", "policy", "route"]),
-    ("check", &["config", "tls", "route", "files", "proxy"]),
+    ("check", &["config", "tls", "token", "route", "files", "proxy"]),
     (
         "gateway",
         &["telemetry", "listen", "tls", "token", "policy", "route", "files", "proxy", "serve", "status", "config"],
     ),
+    ("inspect", &["token", "policy"]),
     ("lib", &[]),
     // The command: `main.rs` and what stands beside it.
     ("main", &["telemetry", "proxy", "config", "check", "gateway"]),
+    ("token_command", &["config", "token", "policy", "proxy", "inspect"]),
     ("run", &["telemetry", "proxy", "config", "gateway"]),
 ];
 

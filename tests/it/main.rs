@@ -23,6 +23,7 @@ mod smuggling;
 mod smuggling_answers;
 mod streaming;
 mod tls;
+mod token_command;
 mod tokens;
 mod tunnels;
 mod tunnels_closed;

@@ -1,0 +1,189 @@
+//! Why a token would or would not pass a policy, rule by rule.
+
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::addr::ClientAddr;
+use crate::clock::UnixTime;
+use crate::policy::{Accepted, Conditions, Denied, Facts, Networks, Policy, Rule, Token, TokenRule, Ways};
+use crate::token::claims::Claims;
+use crate::token::issuer::{Audience, Issuer, Keys, Verified};
+use crate::token::jws::{self, Parts};
+use crate::token::{ALGORITHMS, Algorithm, BadToken};
+
+/// What is asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'q> {
+    /// The policy.
+    pub policy: &'q Policy,
+    /// The gateway's issuers, with their keys.
+    pub issuers: &'q [Arc<Issuer>],
+    /// As a client would send it; `None` for a client without one.
+    pub token: Option<&'q str>,
+    /// Where from.
+    pub client: ClientAddr,
+    /// When.
+    pub now: UnixTime,
+}
+
+/// The answer: a line for each rule, and whether the request would pass.
+#[derive(Debug)]
+pub struct Answer {
+    /// Aligned text, a newline at the end.
+    pub text: String,
+    /// Whether it would be let in.
+    pub passes: bool,
+}
+
+/// Goes through the rules.
+pub fn inspect(question: &Question<'_>) -> Answer {
+    let mut report = Report::default();
+    let Rule::Conditions(conditions) = question.policy.rule() else {
+        report.rule(true, "the policy lets everybody in");
+        return report.end(Ok(()));
+    };
+    report.addresses(conditions, question.client);
+    let (Some(rule), Some(token)) = (question.policy.token_rule(), question.token) else {
+        let token = if question.token.is_some() { "the policy takes no tokens" } else { "there is no token" };
+        report.note(token);
+        return report.end(question.decide(Token::None));
+    };
+    let parts = match jws::split(token) {
+        Ok(parts) => parts,
+        Err(why) => {
+            report.rule(false, &format!("the token's form: {why}"));
+            return report.end(question.decide(Token::Bad(why)));
+        }
+    };
+    report.shows(&parts);
+    let found = rule.issuers.iter().map(|accepted| report.issuer(accepted, &parts, question)).collect::<Vec<_>>();
+    let signed = found.iter().flatten().next();
+    let token = match signed {
+        Some((issuer, verified)) => {
+            report.claims(rule, &verified.claims);
+            Token::Signed(issuer, verified)
+        }
+        None => Token::Bad(BadToken::Signature),
+    };
+    report.end(question.decide(token))
+}
+
+impl Question<'_> {
+    fn decide(&self, token: Token<'_>) -> Result<(), Denied> {
+        self.policy.authorize(&Facts { client: self.client, now: self.now, token }).map(drop)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Report(String);
+
+impl Report {
+    fn rule(&mut self, is_met: bool, what: &str) {
+        // Writing to a String does not fail.
+        let _ = writeln!(self.0, "  {:<4}{what}", if is_met { "ok" } else { "no" });
+    }
+
+    fn note(&mut self, what: &str) {
+        let _ = writeln!(self.0, "{what}");
+    }
+
+    fn end(mut self, decision: Result<(), Denied>) -> Answer {
+        let passes = decision.is_ok();
+        match decision {
+            Ok(()) => self.note("would pass"),
+            Err(why) => self.note(&format!("would be refused: {why}")),
+        }
+        Answer { text: self.0, passes }
+    }
+
+    fn addresses(&mut self, Conditions { deny, ways }: &Conditions, client: ClientAddr) {
+        if let Some(deny) = deny {
+            self.rule(!deny.contains(client), &format!("address {client} is not in deny ({deny})"));
+        }
+        let mut allow = |nets: &Networks, and: &str| {
+            self.rule(nets.contains(client), &format!("address {client} is in allow ({nets}){and}"));
+        };
+        match ways {
+            Ways::Address(nets) => allow(nets, ""),
+            Ways::Either(nets, _) => allow(nets, ", or a token"),
+            Ways::Both(nets, _) => allow(nets, ", and a token"),
+            Ways::Token(_) => {}
+        }
+    }
+
+    fn shows(&mut self, parts: &Parts<'_>) {
+        let kid = parts.kid.as_deref().map_or("no kid".to_owned(), |kid| format!("kid {kid:?}"));
+        self.note(&format!("token signed by {}, {kid}", name(parts.algorithm)));
+        if let Ok(claims) = crate::json::parse_object(&parts.payload) {
+            self.note(&format!("claims {}", serde_json::Value::Object(claims)));
+        }
+    }
+
+    fn issuer(
+        &mut self,
+        accepted: &Accepted,
+        parts: &Parts<'_>,
+        question: &Question<'_>,
+    ) -> Option<(Arc<Issuer>, Rc<Verified>)> {
+        let issuer = question.issuers.get(accepted.id.0)?;
+        self.note(&format!("issuer {}", accepted.name));
+        let spec = &issuer.spec;
+        let names: Vec<&str> = spec.algorithms.iter().map(|one| name(*one)).collect();
+        self.rule(spec.algorithms.contains(&parts.algorithm), &format!("algorithm is {}", names.join(" or ")));
+        let keys = issuer.key_set();
+        let claims = match issuer.verify(parts, &keys) {
+            Ok(claims) => claims,
+            Err(why) => {
+                let fetched = matches!(issuer.keys, Keys::Fetched(_)) && keys.is_empty();
+                let hint = if fetched { ", and so the signature cannot be looked at" } else { "" };
+                self.rule(false, &format!("signature and form: {why}{hint}"));
+                return None;
+            }
+        };
+        self.rule(true, "signature");
+        for (why, is_met) in issuer.checks(&claims, question.now) {
+            self.rule(is_met, &words(why, issuer, &claims, question.now));
+        }
+        let verified = Verified { issuer: Arc::clone(&spec.name), claims, tag: Default::default() };
+        Some((Arc::clone(issuer), Rc::new(verified)))
+    }
+
+    fn claims(&mut self, rule: &TokenRule, claims: &Claims) {
+        for wanted in &rule.claims {
+            let has = claims.find(&wanted.path).map_or("it has none".to_owned(), |value| format!("it has {value}"));
+            self.rule(wanted.is_met(claims), &format!("claim {wanted}: {has}"));
+        }
+    }
+}
+
+/// A check in words, with what the token has.
+fn words(check: BadToken, issuer: &Issuer, claims: &Claims, now: UnixTime) -> String {
+    let spec = &issuer.spec;
+    let value = |name: &str| claims.find(name).map_or("nothing".to_owned(), ToString::to_string);
+    match check {
+        BadToken::Issuer => match &spec.issuer {
+            Some(wanted) => format!("iss is \"{wanted}\": it is {}", value("iss")),
+            None => "iss may be anything".to_owned(),
+        },
+        BadToken::Audience => match &spec.audience {
+            Audience::Any => "aud may be anything".to_owned(),
+            Audience::OneOf(ours) => format!("aud has one of {ours:?}: it is {}", value("aud")),
+        },
+        BadToken::Expired => {
+            let left = claims.exp.0.cast_signed().saturating_sub(now.0.cast_signed());
+            format!("exp is not over: {} ({left} s from now, leeway {:?})", claims.exp, spec.leeway)
+        }
+        BadToken::NotYet => match claims.nbf {
+            Some(nbf) => format!("nbf has come: {nbf}"),
+            None => "there is no nbf".to_owned(),
+        },
+        BadToken::Lifetime => format!("exp is within max_lifetime ({:?})", spec.max_lifetime),
+        BadToken::Revoked => "neither jti nor sub is revoked".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn name(algorithm: Algorithm) -> &'static str {
+    ALGORITHMS.iter().find(|(_, known)| *known == algorithm).map_or("unknown", |(name, _)| name)
+}
