@@ -9,7 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ianitor::config::{self, parse, reference};
+use ianitor::config::{parse, reference};
 use toml::de::DeTable;
 
 fn root() -> &'static Path {
@@ -92,7 +92,10 @@ fn defaults_in_the_readme_are_those_of_the_reference() {
 
 #[test]
 fn the_annotated_example_is_taken() {
-    let loaded = config::load(&root().join("docs/gateway.toml")).unwrap_or_else(|failure| panic!("{failure}"));
+    // Not loaded: that everybody may read it is a warning of its own, for a secret that is none.
+    let file = root().join("docs/gateway.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let loaded = parse(&file, &text).unwrap_or_else(|report| panic!("{report}"));
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
 }
 
@@ -117,7 +120,8 @@ fn every_configuration_in_the_documentation_is_taken() {
     assert!(whole >= 6 && parts >= 6, "only {whole} and {parts} were found: the pages are not read rightly");
 }
 
-const TABLES: [&str; 8] = ["listen", "log", "limits", "tls", "passthrough", "upstreams", "policies", "routes"];
+const TABLES: [&str; 10] =
+    ["listen", "log", "limits", "tls", "passthrough", "upstreams", "issuers", "policies", "turn", "routes"];
 
 fn has(document: &DeTable<'_>, table: &str, key: &str) -> bool {
     document.get(table).and_then(|table| table.get_ref().as_table()).is_some_and(|table| table.contains_key(key))
