@@ -8,4 +8,5 @@
 mod balancers;
 mod coturn;
 mod janus;
+mod servers;
 mod support;
