@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "all of this is a test")]
 
 mod balancers;
+mod certificates;
 mod coturn;
 mod janus;
 mod servers;
