@@ -8,6 +8,7 @@
 mod balancers;
 mod certificates;
 mod coturn;
+mod hostile;
 mod janus;
 mod servers;
 mod support;
