@@ -8,7 +8,9 @@
 mod balancers;
 mod certificates;
 mod coturn;
+mod counted;
 mod hostile;
 mod janus;
+mod limits;
 mod servers;
 mod support;
