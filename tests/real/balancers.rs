@@ -89,6 +89,8 @@ fn balancers_tell_who_the_client_is_by_the_proxy_protocol() {
     let direct = world.gateway.url("/open");
     clients.curl_fails(&["--ipv4", "--interface", "127.0.0.5", "--haproxy-protocol", &direct]);
     assert_eq!(world.upstream.requests().len(), passed, "neither reached the server behind");
+    assert_eq!(world.gateway.lines("\"error\":\"no PROXY header\"").len(), 1);
+    world.gateway.counts("ianitor_tls_handshakes_total", &[("outcome", "failed")], 1);
 }
 
 /// nginx with a way in for each habit of passing the client's address on, all of them over TLS to the gateway.
