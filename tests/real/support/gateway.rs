@@ -30,6 +30,8 @@ impl Gateway {
             command.args(["run", "--config"]).arg(file);
         });
         process.wait_for(https);
+        // Its port is open before its certificates are made.
+        until("the gateway serves", || process.said().contains("listening"));
         Self { process, https, status: None, ca: folder.join("certs/ca.pem") }
     }
 
