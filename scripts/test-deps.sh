@@ -16,6 +16,12 @@ need curl curl
 need openssl openssl
 need janus janus
 need chromium chromium
+need turnserver coturn
+# Debian keeps these two where only root looks.
+PATH=$PATH:/usr/sbin
+need haproxy haproxy
+need nginx nginx-light
+[ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || missing="$missing libnginx-mod-stream"
 need node nodejs
 need npm npm
 # shellcheck disable=SC2086 # A list of words.

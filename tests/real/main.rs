@@ -5,5 +5,12 @@
 //! with the release binary.
 #![expect(clippy::unwrap_used, reason = "all of this is a test")]
 
+mod balancers;
+mod certificates;
+mod coturn;
+mod counted;
+mod hostile;
 mod janus;
+mod limits;
+mod servers;
 mod support;

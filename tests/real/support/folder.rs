@@ -26,10 +26,6 @@ impl Folder {
         fs::write(&path, text).unwrap();
         path
     }
-
-    pub(crate) fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.join(path)).unwrap()
-    }
 }
 
 impl Drop for Folder {

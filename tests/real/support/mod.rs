@@ -3,8 +3,14 @@
 mod clients;
 mod folder;
 mod gateway;
+#[path = "../../status/metrics.rs"]
+#[allow(dead_code, reason = "the stories here need a part of it")]
+mod metrics;
+mod neighbours;
+pub(crate) mod openssl;
 mod ports;
 mod process;
+pub(crate) mod wire;
 
 pub(crate) use clients::{Answer, Clients};
 pub(crate) use folder::Folder;
