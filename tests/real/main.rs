@@ -6,4 +6,5 @@
 #![expect(clippy::unwrap_used, reason = "all of this is a test")]
 
 mod janus;
+mod prosody;
 mod support;

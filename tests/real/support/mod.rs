@@ -5,6 +5,7 @@ mod folder;
 mod gateway;
 mod ports;
 mod process;
+mod prosody;
 
 pub(crate) use clients::{Answer, Clients};
 pub(crate) use folder::Folder;
