@@ -6,5 +6,6 @@
 #![expect(clippy::unwrap_used, reason = "all of this is a test")]
 
 mod janus;
+mod kurento;
 mod prosody;
 mod support;

@@ -3,6 +3,7 @@
 mod clients;
 mod folder;
 mod gateway;
+mod kurento;
 mod ports;
 mod process;
 mod prosody;
