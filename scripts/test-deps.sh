@@ -16,6 +16,7 @@ need curl curl
 need openssl openssl
 need janus janus
 need prosody prosody
+[ -e /usr/share/janus/demos/echotest.html ] || missing="$missing janus-demos"
 need chromium chromium
 need node nodejs
 need npm npm

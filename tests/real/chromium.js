@@ -37,10 +37,17 @@ export async function launch(gateway, ca) {
   });
 }
 
-// A page that says here what it says in its console. What went wrong there is gathered.
+// A page that says here what it says in its console. What went wrong there is gathered,
+// and what was asked of other origins.
 export async function openPage(browser, url, options) {
   const page = await browser.newPage(options);
   const errors = [];
+  const outside = [];
+  const { origin } = new URL(url);
+  page.on('request', (request) => {
+    const asked = new URL(request.url());
+    if (asked.protocol !== 'data:' && asked.origin !== origin) outside.push(asked.href);
+  });
   page.on('console', (message) => {
     if (message.type() !== 'debug') console.error(`page: ${message.text()}`);
     if (message.type() === 'error') errors.push(message.text());
@@ -50,5 +57,5 @@ export async function openPage(browser, url, options) {
     errors.push(String(error));
   });
   await page.goto(url);
-  return { page, errors };
+  return { page, errors, outside };
 }

@@ -5,6 +5,7 @@
 //! with the release binary.
 #![expect(clippy::unwrap_used, reason = "all of this is a test")]
 
+mod demos;
 mod h2;
 mod janus;
 mod kurento;

@@ -7,12 +7,14 @@ mod kurento;
 mod ports;
 mod process;
 mod prosody;
+mod shipped;
 
 pub(crate) use clients::{Answer, Clients};
-pub(crate) use folder::Folder;
+pub(crate) use folder::{Folder, pictures};
 pub(crate) use gateway::Gateway;
 pub(crate) use ports::{free_ports, has_ipv6};
 pub(crate) use process::Process;
+pub(crate) use shipped::{loopback, shipped};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
