@@ -10,4 +10,5 @@ mod h2;
 mod janus;
 mod kurento;
 mod prosody;
+mod status;
 mod support;
