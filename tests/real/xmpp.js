@@ -3,7 +3,7 @@
 // Two users of @xmpp/client who write to each other.
 import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
-import { once } from 'node:events';
+import { on } from 'node:events';
 import WebSocket from 'ws';
 
 // Node 20 has no WebSocket of its own, 18 no crypto either.
@@ -15,15 +15,16 @@ const service = process.argv[2];
 
 async function join() {
   const user = client({ service, domain: 'localhost' });
-  user.on('error', (error) => console.error(error));
+  // Keeps what comes before it is asked for; presence comes too.
+  const stanzas = on(user, 'stanza');
   const jid = await user.start();
   await user.send(xml('presence'));
-  return { user, jid: String(jid) };
+  return { user, stanzas, jid: String(jid) };
 }
 
-async function message(user) {
+async function message({ stanzas }) {
   for (;;) {
-    const [stanza] = await once(user, 'stanza');
+    const { value: [stanza] } = await stanzas.next();
     if (stanza.is('message')) return stanza.getChildText('body');
   }
 }
@@ -32,9 +33,8 @@ const [ada, bob] = [await join(), await join()];
 const large = 'x'.repeat(200_000);
 for (const [from, to] of [[ada, bob], [bob, ada]]) {
   for (const text of ['hello', large]) {
-    const got = message(to.user);
     await from.user.send(xml('message', { to: to.jid, type: 'chat' }, xml('body', {}, text)));
-    assert.equal(await got, text);
+    assert.equal(await message(to), text);
   }
 }
 await ada.user.stop();
