@@ -14,7 +14,7 @@ const MANAGER = 'manager_ServerManager';
 
 const serverId = randomUUID();
 const sessions = new Map(); // id -> { id, socket }
-const objects = new Map([[MANAGER, { type: 'ServerManager' }]]); // id -> { type, session }
+const objects = new Map([[MANAGER, { type: 'ServerManager', events: new Set() }]]); // id -> { type, session, events }
 let sockets = 0;
 
 const say = (...words) => console.log(words.join(' '));
@@ -46,7 +46,8 @@ function objectOf(params) {
 }
 
 function emit(id, type) {
-  const { session } = objects.get(id);
+  const { session, events } = objects.get(id);
+  if (!events.has(type)) return;
   const data = { source: id, tags: [], timestampMillis: String(Date.now()), type };
   const params = { value: { data, object: id, type } };
   sessions.get(session)?.socket.send(JSON.stringify({ jsonrpc: '2.0', method: 'onEvent', params }));
@@ -81,7 +82,7 @@ const METHODS = {
     const own = `${randomUUID()}_kurento.${params.type}`;
     const pipeline = params.constructorParams?.mediaPipeline;
     const id = pipeline ? `${pipeline}/${own}` : own;
-    objects.set(id, { type: params.type, session });
+    objects.set(id, { type: params.type, session, events: new Set() });
     return { sessionId: session, value: id };
   },
   invoke(socket, params) {
@@ -91,7 +92,7 @@ const METHODS = {
     return { sessionId: sessionOf(socket, params), value: operation(params) };
   },
   subscribe(socket, params) {
-    objectOf(params);
+    objectOf(params).events.add(params.type);
     return { sessionId: sessionOf(socket, params), value: randomUUID() };
   },
   release(socket, params) {
