@@ -15,6 +15,8 @@ need() {
 need curl curl
 need openssl openssl
 need janus janus
+need prosody prosody
+[ -e /usr/share/janus/demos/echotest.html ] || missing="$missing janus-demos"
 need chromium chromium
 need turnserver coturn
 # Debian keeps these two where only root looks.

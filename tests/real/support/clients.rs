@@ -36,6 +36,14 @@ impl Clients<'_> {
             .unwrap()
     }
 
+    /// Asks for a WebSocket that must not come about.
+    pub(crate) fn refused_handshake(self, url: &str, headers: &[&str]) -> Answer {
+        let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+        let handshake = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", key];
+        let headers = handshake.iter().chain(headers).flat_map(|header| ["--header", header]);
+        self.curl(&["--http1.1", url].into_iter().chain(headers).collect::<Vec<_>>())
+    }
+
     /// Runs one of the scripts of `tests/real`, which say by their status how it went.
     pub(crate) fn node(self, args: &[&str]) -> String {
         self.node_for(120, args)
