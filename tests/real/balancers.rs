@@ -56,24 +56,27 @@ fn listen(name: &str, port: u16, https: u16, more: &str) -> String {
 #[test]
 fn balancers_tell_who_the_client_is_by_the_proxy_protocol() {
     let folder = Folder::new("proxy-protocol");
-    let [https, v1, v2, silent, stream] = free_ports();
+    let [https, v1, v2, silent, stream, haproxy_up, nginx_up] = free_ports();
     let world = World::new(&folder, https, &format!("proxy_protocol = [\"{BALANCER}\"]"));
     let sections = [
         listen("v1", v1, https, "send-proxy"),
         listen("v2", v2, https, "send-proxy-v2"),
         listen("silent", silent, https, ""),
+        // To knock at: on the other ports that would be a client of the gateway, and counted.
+        format!("frontend up\n    bind 127.0.0.1:{haproxy_up}\n"),
     ];
     let mut haproxy = Process::haproxy(&folder, "haproxy", "tcp", &sections.concat());
     let mut nginx = Process::nginx(
         &folder,
         "nginx",
         &format!(
-            "stream {{\n    server {{\n        listen 127.0.0.1:{stream};\n        proxy_bind {BALANCER};\n        \
+            "stream {{\n    server {{\n        listen 127.0.0.1:{nginx_up};\n        return up;\n    }}\n    \
+             server {{\n        listen 127.0.0.1:{stream};\n        proxy_bind {BALANCER};\n        \
              proxy_pass 127.0.0.1:{https};\n        proxy_protocol on;\n    }}\n}}\n"
         ),
     );
-    haproxy.wait_for(silent);
-    nginx.wait_for(stream);
+    haproxy.wait_for(haproxy_up);
+    nginx.wait_for(nginx_up);
 
     // What the client says of itself is not believed, on no way.
     let forged = ["-H", "X-Forwarded-For: 127.0.0.5", "-H", "Forwarded: for=127.0.0.5"];
