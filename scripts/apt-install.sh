@@ -5,7 +5,7 @@ set -eu
 
 policy=/usr/sbin/policy-rc.d
 made_policy=
-installed_before=$(dpkg-query -W -f '${Package} ${Status}\n' 'janus*' 2>/dev/null | grep -c '^janus install ok installed' || :)
+services_before=$(ls /etc/init.d 2>/dev/null || :)
 
 finish() {
     [ -z "$made_policy" ] || rm -f "$policy"
@@ -24,7 +24,10 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -q </dev/null
 apt-get install -q -y --no-install-recommends "$@" </dev/null
 
-# Debian's Janus listens on every interface with a well-known admin secret.
-if [ "$installed_before" = 0 ] && [ -e /lib/systemd/system/janus.service ]; then
-    update-rc.d janus disable
-fi
+# Debian's Janus listens on every interface with a well-known admin secret, the others on ports that are somebody else's.
+for service in janus coturn haproxy nginx; do
+    if [ -e "/etc/init.d/$service" ] && ! printf '%s\n' "$services_before" | grep -qxF "$service"; then
+        # This knows the unit beside the script, too.
+        update-rc.d "$service" disable
+    fi
+done

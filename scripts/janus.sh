@@ -4,7 +4,8 @@
 #   scripts/janus.sh FOLDER REST WEBSOCKET ADMIN_REST ADMIN_WEBSOCKET
 #
 # The last four are ports. JANUS_ADMIN_SECRET is the admin secret; without it a
-# random one is made. Either way it is left in FOLDER/admin-secret.
+# random one is made. Either way it is left in FOLDER/admin-secret. JANUS_WS_UNIX is
+# a path where the WebSockets are in the place of their port.
 #
 # Prints READY when all four answer. The process that runs this
 # script becomes Janus: end it by its pid. It also ends when its parent does.
@@ -46,6 +47,14 @@ others() {
         esac
     done
     printf '%s' "$found"
+}
+
+ws_place() {
+    if [ -n "${JANUS_WS_UNIX:-}" ]; then
+        printf '\tws_unix = "%s"\n' "$JANUS_WS_UNIX"
+    else
+        printf '\tws_port = %s\n\tws_ip = "127.0.0.1"\n' "$ws"
+    fi
 }
 
 write_configuration() {
@@ -106,8 +115,7 @@ EOF
     cat >"$folder/janus.transport.websockets.jcfg" <<EOF
 general: {
 	ws = true
-	ws_port = $ws
-	ws_ip = "127.0.0.1"
+$(ws_place)
 	wss = false
 }
 admin: {
@@ -134,12 +142,14 @@ EOF
 }
 
 status() {
-    curl -s -m 2 --noproxy '*' -o /dev/null -w '%{http_code}' "http://127.0.0.1:$1"
+    url=$1
+    shift
+    curl -s -m 2 --noproxy '*' -o /dev/null -w '%{http_code}' "$@" "http://127.0.0.1:$url"
 }
 
 # 403 is what the WebSocket ports say to a plain request.
 answers() {
-    [ "$(status "$rest/janus/info") $(status "$admin_rest/admin/info") $(status "$ws/") $(status "$admin_ws/")" = "200 200 403 403" ]
+    [ "$(status "$rest/janus/info") $(status "$admin_rest/admin/info") $(status "$ws/" ${JANUS_WS_UNIX:+--unix-socket "$JANUS_WS_UNIX"}) $(status "$admin_ws/")" = "200 200 403 403" ]
 }
 
 # Runs beside Janus, whose pid is $1.

@@ -15,7 +15,15 @@ need() {
 need curl curl
 need openssl openssl
 need janus janus
+need prosody prosody
+[ -e /usr/share/janus/demos/echotest.html ] || missing="$missing janus-demos"
 need chromium chromium
+need turnserver coturn
+# Debian keeps these two where only root looks.
+PATH=$PATH:/usr/sbin
+need haproxy haproxy
+need nginx nginx-light
+[ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || missing="$missing libnginx-mod-stream"
 need node nodejs
 need npm npm
 # shellcheck disable=SC2086 # A list of words.

@@ -1,81 +1,24 @@
-//! The status listener beside a running gateway: what it says agrees with what clients saw and with the access log.
+//! The status listener beside a running gateway. That its numbers are those of clients and of the access log is seen by
+//! `tests/real`, over ten thousand requests.
 
 #![allow(clippy::unwrap_used)] // the lint knows tests by their attribute, and these have helpers
 
 #[path = "status/support.rs"]
 mod support;
 
-use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::Duration;
 
 use ianitor::listen::Kind;
 use support::{Client, Door, Log, Metrics, Upstream, config, get, until};
 
-fn count(into: &mut BTreeMap<String, u64>, what: impl Into<String>) {
-    *into.entry(what.into()).or_default() += 1;
-}
-
-/// Mixed requests over several connections and workers, good and bad; returns how often each status was seen.
-fn mixed_requests(door: &Door, rounds: usize) -> BTreeMap<String, u64> {
-    let mut seen = BTreeMap::new();
-    let paths = ["/echo/a", "/nothing/here", "/closed", "/echo//b", "/down/x", "/echo/c%2fd", "/januswhatever"];
-    for round in 0..rounds {
+/// Requests to every kind of route, over several connections.
+fn mixed_requests(door: &Door, rounds: usize) {
+    for _ in 0..rounds {
         let mut client = Client::connect(door.https());
-        for (at, path) in paths.iter().enumerate() {
-            let body = if at == 0 { "0123456789".repeat(round % 3) } else { String::new() };
-            count(&mut seen, client.ask(path, &body).to_string());
-        }
+        let statuses = ["/echo/a", "/nothing/here", "/closed", "/echo//b", "/down/x"].map(|path| client.ask(path, ""));
+        assert_eq!(statuses, [200, 404, 403, 400, 502]);
     }
-    seen
-}
-
-#[test]
-fn metrics_agree_with_clients_and_with_the_access_log() {
-    let upstream = Upstream::start();
-    let log = Log::default();
-    let door = Door::open(&config(&upstream, "", 3), &log);
-    let rounds = 300;
-    let seen = mixed_requests(&door, rounds);
-    let each = rounds as u64;
-    assert_eq!(
-        seen,
-        [("200", 1), ("400", 2), ("403", 1), ("404", 2), ("502", 1)].map(|(s, n)| (s.into(), n * each)).into()
-    );
-
-    let total = 7 * each;
-    until("every line is written", || log.lines().len() as u64 == total);
-    let metrics = door.metrics();
-    for class in ["2xx", "4xx", "5xx", "1xx", "3xx", "none"] {
-        let clients: u64 = seen.iter().filter(|(status, _)| status[..1] == class[..1]).map(|(_, n)| n).sum();
-        assert_eq!(metrics.sum("ianitor_requests_total", &[("status", class)]), clients, "{class}");
-    }
-    let lines = log.lines();
-    let logged = |key: &str, value: &str| lines.iter().filter(|line| line[key] == *value).count() as u64;
-    for reason in ["no_route", "address", "path", "upstream_unreachable"] {
-        let counted = metrics.sum("ianitor_refusals_total", &[("reason", reason)]);
-        assert_eq!((counted, counted > 0), (logged("reason", reason), true), "{reason}");
-    }
-    for route in ["/echo", "/closed", "/down"] {
-        assert_eq!(metrics.sum("ianitor_requests_total", &[("route", route)]), logged("route", route), "{route}");
-        assert_eq!(metrics.sum("ianitor_request_duration_seconds_count", &[("route", route)]), logged("route", route));
-    }
-    let bytes = |key: &str| lines.iter().map(|line| line[key].as_u64().unwrap()).sum::<u64>();
-    assert_eq!(metrics.sum("ianitor_received_bytes_total", &[]), bytes("in"));
-    assert_eq!(metrics.sum("ianitor_sent_bytes_total", &[]), bytes("out"));
-    assert_eq!(metrics.sum("ianitor_connections_accepted_total", &[("listener", "https")]), each);
-    let handshakes = metrics.sum("ianitor_tls_handshakes_total", &[("version", "1.3"), ("outcome", "ok")]);
-    assert_eq!(handshakes, each);
-    assert_eq!(metrics.sum("ianitor_upstream_answers_total", &[("upstream", "echo"), ("status", "2xx")]), each);
-    assert_eq!(
-        metrics.sum("ianitor_upstream_failures_total", &[("upstream", "down"), ("reason", "unreachable")]),
-        each
-    );
-    until("the server is seen to be down", || {
-        door.metrics().sum("ianitor_upstream_server_up", &[("upstream", "down")]) == 0
-    });
-    assert_eq!(door.metrics().sum("ianitor_upstream_server_up", &[("upstream", "echo")]), 1);
-    until("connections are gone", || door.metrics().sum("ianitor_connections_open", &[]) == 0);
 }
 
 #[test]

@@ -3,13 +3,12 @@
 // janus.js, unchanged, in a headless Chromium with a fake camera: an echo test over
 // REST, until media has come back.
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
+import { launch, openPage } from './chromium.js';
+import { within } from './within.js';
 
 const [server, ca] = process.argv.slice(2);
 
@@ -31,46 +30,12 @@ async function servePages() {
   return pages;
 }
 
-// Chromium has no switch for a CA file. So the chain is verified here, and Chromium
-// is told to accept this one key and no other.
-async function verifiedKey({ hostname, port }) {
-  const socket = connect({ host: hostname, port, servername: hostname, ca: await readFile(ca) });
-  await once(socket, 'secureConnect');
-  const { publicKey } = socket.getPeerX509Certificate();
-  socket.destroy();
-  return createHash('sha256').update(publicKey.export({ type: 'spki', format: 'der' })).digest('base64');
-}
-
-const key = await verifiedKey(new URL(server));
 const pages = await servePages();
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--no-first-run',
-    '--no-proxy-server',
-    '--use-fake-device-for-media-stream',
-    '--use-fake-ui-for-media-stream',
-    // Janus offers 127.0.0.1 alone.
-    '--allow-loopback-in-peer-connection',
-    `--ignore-certificate-errors-spki-list=${key}`,
-  ],
-});
+const browser = await launch(server, ca);
 try {
-  const page = await browser.newPage();
-  page.on('console', (message) => console.error(`page: ${message.text()}`));
-  page.on('pageerror', (error) => console.error(`page: ${error}`));
-  await page.goto(`http://127.0.0.1:${pages.address().port}/`);
+  const { page } = await openPage(browser, `http://127.0.0.1:${pages.address().port}/`);
   await page.waitForFunction(() => window.run);
-  const seen = await Promise.race([
-    page.evaluate((url) => window.run(url), server),
-    new Promise((_, reject) => setTimeout(reject, 60_000, new Error('no echo within 60 s')).unref()),
-  ]);
+  const seen = await within(60, 'an echo', page.evaluate((url) => window.run(url), server));
   assert.equal(seen.result, 'ok');
   assert.equal(seen.webrtc, true);
   console.log(`result ${seen.result}, webrtc up, ${seen.bytes} bytes of media came back`);

@@ -1,13 +1,10 @@
 //! The shipped configuration, with a real Janus behind.
 
-use std::fs;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::{Folder, Gateway, Process, Step, free_ports, has_ipv6, side_by_side};
+use crate::support::{Folder, Gateway, Process, Step, free_ports, loopback, shipped, side_by_side};
 
 const ADMIN_SECRET: &str = "a secret of this test";
 
@@ -26,14 +23,17 @@ fn real_clients_reach_a_real_janus() {
     let folder = Folder::new("janus");
     let [https, http, rest, websocket, admin_rest, admin_websocket, kurento] = free_ports();
     let janus = Process::janus(&folder, [rest, websocket, admin_rest, admin_websocket], ADMIN_SECRET);
-    let text = configuration(&[
-        (r#"["[::]:8443"]"#, loopback(https)),
-        (r#"["[::]:8080"]"#, loopback(http)),
-        ("127.0.0.1:8088", format!("127.0.0.1:{rest}")),
-        ("127.0.0.1:8188", format!("127.0.0.1:{websocket}")),
-        ("127.0.0.1:7088", format!("127.0.0.1:{admin_rest}")),
-        ("127.0.0.1:8888", format!("127.0.0.1:{kurento}")),
-    ]);
+    let text = shipped(
+        "gateway.toml",
+        &[
+            (r#"["[::]:8443"]"#, loopback(https)),
+            (r#"["[::]:8080"]"#, loopback(http)),
+            ("127.0.0.1:8088", format!("127.0.0.1:{rest}")),
+            ("127.0.0.1:8188", format!("127.0.0.1:{websocket}")),
+            ("127.0.0.1:7088", format!("127.0.0.1:{admin_rest}")),
+            ("127.0.0.1:8888", format!("127.0.0.1:{kurento}")),
+        ],
+    );
     let mut world = World { gateway: Gateway::start_file(&folder, https, &text), http };
 
     let steps: [Step<World>; 7] = [
@@ -56,23 +56,6 @@ fn real_clients_reach_a_real_janus() {
 struct World {
     gateway: Gateway,
     http: u16,
-}
-
-/// The shipped configuration, with other ports and on loopback alone.
-fn configuration(changes: &[(&str, String)]) -> String {
-    let shipped = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway.toml")).unwrap();
-    changes.iter().fold(shipped, |text, (from, to)| {
-        assert_eq!(text.matches(from).count(), 1, "{from} in gateway.toml");
-        text.replace(from, to)
-    })
-}
-
-fn loopback(port: u16) -> String {
-    let mut addresses = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string()];
-    if has_ipv6() {
-        addresses.push(SocketAddr::from((Ipv6Addr::LOCALHOST, port)).to_string());
-    }
-    format!("{addresses:?}")
 }
 
 fn server_info(world: &World) {

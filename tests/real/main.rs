@@ -5,5 +5,17 @@
 //! with the release binary.
 #![expect(clippy::unwrap_used, reason = "all of this is a test")]
 
+mod balancers;
+mod certificates;
+mod coturn;
+mod counted;
+mod demos;
+mod h2;
+mod hostile;
 mod janus;
+mod kurento;
+mod limits;
+mod prosody;
+mod servers;
+mod status;
 mod support;

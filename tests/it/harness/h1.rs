@@ -75,10 +75,15 @@ impl<S: Read + Write> Client<S> {
     /// A POST to `localhost`.
     #[track_caller]
     pub(crate) fn post(&mut self, target: &str, body: &[u8]) -> Answer {
+        self.try_post(target, body).unwrap()
+    }
+
+    /// The same; a cut is an error.
+    pub(crate) fn try_post(&mut self, target: &str, body: &[u8]) -> io::Result<Answer> {
         let head = format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
-        self.send(head);
-        self.send(body);
-        self.answer()
+        self.wire.send(head)?;
+        self.wire.send(body)?;
+        self.try_answer()
     }
 
     /// Waits for the end of the connection, with nothing before it.

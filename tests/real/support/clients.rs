@@ -1,7 +1,7 @@
 //! curl, and the published clients of `tests/real`.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -13,15 +13,35 @@ pub(crate) struct Clients<'a> {
 
 impl Clients<'_> {
     pub(crate) fn curl(self, args: &[&str]) -> Answer {
-        let output = Command::new("curl")
+        let output = self.run_curl(args);
+        assert!(output.status.success(), "curl {args:?}: {output:?}");
+        Answer::from_curl(&String::from_utf8(output.stdout).unwrap())
+    }
+
+    /// The status that curl ends with where it gets no whole answer.
+    #[track_caller]
+    pub(crate) fn curl_fails(self, args: &[&str]) -> i32 {
+        let output = self.run_curl(args);
+        assert!(!output.status.success(), "curl {args:?}: {output:?}");
+        output.status.code().unwrap()
+    }
+
+    fn run_curl(self, args: &[&str]) -> Output {
+        Command::new("curl")
             .args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "100", "--cacert"])
             .arg(self.ca)
             .args(["--write-out", "\n%{http_code} %{http_version} %{redirect_url}"])
             .args(args)
             .output()
-            .unwrap();
-        assert!(output.status.success(), "curl {args:?}: {output:?}");
-        Answer::from_curl(&String::from_utf8(output.stdout).unwrap())
+            .unwrap()
+    }
+
+    /// Asks for a WebSocket that must not come about.
+    pub(crate) fn refused_handshake(self, url: &str, headers: &[&str]) -> Answer {
+        let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+        let handshake = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", key];
+        let headers = handshake.iter().chain(headers).flat_map(|header| ["--header", header]);
+        self.curl(&["--http1.1", url].into_iter().chain(headers).collect::<Vec<_>>())
     }
 
     /// Runs one of the scripts of `tests/real`, which say by their status how it went.

@@ -26,10 +26,13 @@ impl Folder {
         fs::write(&path, text).unwrap();
         path
     }
+}
 
-    pub(crate) fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.join(path)).unwrap()
-    }
+/// A folder for pictures of pages, which stay there for somebody to look at.
+pub(crate) fn pictures(name: &str) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures").join(name);
+    fs::create_dir_all(&path).unwrap();
+    path.to_str().unwrap().to_owned()
 }
 
 impl Drop for Folder {

@@ -1,14 +1,24 @@
 //! The gateway as it ships: the binary, with a file and a log.
 
-use std::path::PathBuf;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
 
-use super::{Clients, Folder, Process, free_ports};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde_json::Value;
+
+use super::metrics::Metrics;
+use super::wire::Dial;
+use super::{Clients, Folder, Process, free_ports, until};
 
 /// The running binary.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) process: Process,
     pub(crate) https: u16,
+    status: Option<u16>,
     ca: PathBuf,
 }
 
@@ -20,16 +30,26 @@ impl Gateway {
             command.args(["run", "--config"]).arg(file);
         });
         process.wait_for(https);
-        Self { process, https, ca: folder.join("certs/ca.pem") }
+        // Its port is open before its certificates are made.
+        until("the gateway serves", || process.said().contains("listening"));
+        Self { process, https, status: None, ca: folder.join("certs/ca.pem") }
     }
 
-    /// Starts it with TLS for `localhost` on a free port of loopback, lines of `[listen]` and any tables.
+    /// Starts it with TLS for `localhost` on a free port of loopback, lines of `[listen]` and any tables. It writes its
+    /// log as JSON.
     pub(crate) fn start(folder: &Folder, listen: &str, tables: &str) -> Self {
         let [https] = free_ports();
+        Self::start_on(folder, https, listen, "self_signed = [\"localhost\"]", tables)
+    }
+
+    /// The same on a port that others know already, and with lines of `[tls]`.
+    pub(crate) fn start_on(folder: &Folder, https: u16, listen: &str, tls: &str, tables: &str) -> Self {
+        let [status] = free_ports();
         let text = format!(
-            "[listen]\nhttps = [\"127.0.0.1:{https}\"]\n{listen}\n[tls]\nself_signed = [\"localhost\"]\n{tables}"
+            "[listen]\nhttps = [\"127.0.0.1:{https}\"]\nstatus = \"127.0.0.1:{status}\"\nworkers = 2\n{listen}\n\
+             [log]\nformat = \"json\"\n[tls]\n{tls}\n{tables}"
         );
-        Self::start_file(folder, https, &text)
+        Self { status: Some(status), ..Self::start_file(folder, https, &text) }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -45,8 +65,52 @@ impl Gateway {
         Clients { ca: &self.ca }
     }
 
+    /// Clients of this test's own, to be adjusted.
+    pub(crate) fn dial(&self) -> Dial {
+        self.dial_trusting(&self.ca)
+    }
+
+    /// The same, which trust another CA.
+    pub(crate) fn dial_trusting(&self, ca: &Path) -> Dial {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+        Dial::new((Ipv4Addr::LOCALHOST, self.https).into(), roots)
+    }
+
     /// Its lines in the log, of events and accesses alike, that hold a text.
     pub(crate) fn lines(&self, with: &str) -> Vec<String> {
         self.process.said().lines().filter(|line| line.contains(with)).map(str::to_owned).collect()
+    }
+
+    /// Its access log.
+    pub(crate) fn accesses(&self) -> Vec<Value> {
+        let said = self.process.said();
+        // The last line may be half there.
+        let lines = said.split_inclusive('\n').filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| ["request", "tunnel"].iter().any(|kind| line["kind"] == *kind)).collect()
+    }
+
+    /// Its access log, once it has so many lines.
+    #[track_caller]
+    pub(crate) fn has_logged(&self, count: usize) -> Vec<Value> {
+        until(&format!("{count} lines of the access log"), || self.accesses().len() >= count);
+        let lines = self.accesses();
+        assert_eq!(lines.len(), count, "{lines:#?}");
+        lines
+    }
+
+    /// What it counts.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.status.unwrap())).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        Metrics::parse(answer.split_once("\r\n\r\n").unwrap().1)
+    }
+
+    /// Waits until a sum of its metrics has a value.
+    #[track_caller]
+    pub(crate) fn counts(&self, name: &str, labels: &[(&str, &str)], value: u64) {
+        until(&format!("{name}{labels:?} is {value}"), || self.metrics().sum(name, labels) == value);
     }
 }

@@ -3,14 +3,24 @@
 mod clients;
 mod folder;
 mod gateway;
+mod kurento;
+#[path = "../../status/metrics.rs"]
+#[allow(dead_code, reason = "the stories here need a part of it")]
+mod metrics;
+mod neighbours;
+pub(crate) mod openssl;
 mod ports;
 mod process;
+mod prosody;
+mod shipped;
+pub(crate) mod wire;
 
 pub(crate) use clients::{Answer, Clients};
-pub(crate) use folder::Folder;
+pub(crate) use folder::{Folder, pictures};
 pub(crate) use gateway::Gateway;
 pub(crate) use ports::{free_ports, has_ipv6};
 pub(crate) use process::Process;
+pub(crate) use shipped::{loopback, shipped};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;

@@ -1,12 +1,24 @@
 //! Ports of loopback that nobody uses.
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::process;
+use std::sync::atomic::{AtomicU16, Ordering};
 
-/// So many different ones.
+/// Below the range that the kernel takes the ports of clients from: between the choice and its use nobody gets in.
+const FIRST: u16 = 10_000;
+const COUNT: u16 = 20_000;
+
+/// So many different ones, which no other test of this process gets either.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    // Held together, so that they differ.
-    let held: [_; N] = std::array::from_fn(|_| loopback_listeners());
-    held.each_ref().map(|listeners| listeners[0].local_addr().unwrap().port())
+    std::array::from_fn(|_| (0..COUNT).map(|_| next()).find(|port| is_free(*port)).unwrap())
+}
+
+/// Each process begins somewhere else.
+fn next() -> u16 {
+    static STEPS: AtomicU16 = AtomicU16::new(0);
+    let start = process::id().wrapping_mul(997) % u32::from(COUNT);
+    let step = u32::from(STEPS.fetch_add(1, Ordering::SeqCst));
+    FIRST + u16::try_from((start + step) % u32::from(COUNT)).unwrap()
 }
 
 /// Whether this machine has an IPv6 loopback.
@@ -14,17 +26,8 @@ pub(crate) fn has_ipv6() -> bool {
     TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
 
-/// Listeners on one free port of every loopback address of this machine.
-fn loopback_listeners() -> Vec<TcpListener> {
-    let ipv6 = has_ipv6();
-    (0..100)
-        .find_map(|_| {
-            let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
-            let port = v4.local_addr().ok()?.port();
-            if !ipv6 {
-                return Some(vec![v4]);
-            }
-            TcpListener::bind((Ipv6Addr::LOCALHOST, port)).ok().map(|v6| vec![v4, v6])
-        })
-        .unwrap()
+/// On every loopback address of this machine.
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+        && (!has_ipv6() || TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_ok())
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,10 +34,17 @@ impl Process {
 
     /// A private Janus with these ports: REST, WebSocket, admin REST, admin WebSocket.
     pub(crate) fn janus(folder: &Folder, ports: [u16; 4], admin_secret: &str) -> Self {
-        let mut child = Command::new("scripts/janus.sh")
-            .arg(folder.join("janus"))
-            .args(ports.map(|port| port.to_string()))
-            .env("JANUS_ADMIN_SECRET", admin_secret)
+        Self::janus_with(folder, ports, |command| {
+            command.env("JANUS_ADMIN_SECRET", admin_secret);
+        })
+    }
+
+    /// The same, told more by its environment.
+    pub(crate) fn janus_with(folder: &Folder, ports: [u16; 4], adjust: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new("scripts/janus.sh");
+        command.arg(folder.join("janus")).args(ports.map(|port| port.to_string()));
+        adjust(&mut command);
+        let mut child = command
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -66,6 +73,10 @@ impl Process {
     /// Everything that it has written.
     pub(crate) fn said(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -1,0 +1,42 @@
+//! A private Prosody.
+
+use super::{Folder, Process};
+
+impl Process {
+    /// A Prosody with BOSH and WebSockets on this port of 127.0.0.1, and with users that need no name at `localhost`.
+    pub(crate) fn prosody(folder: &Folder, port: u16) -> Self {
+        let data = folder.join("prosody");
+        std::fs::create_dir_all(&data).unwrap();
+        let file = folder.write("prosody.cfg.lua", &configuration(&data.display().to_string(), port));
+        let mut prosody = Self::start(folder, "prosody", "prosody", |command| {
+            command.arg("-F").arg("--config").arg(file);
+        });
+        prosody.wait_for(port);
+        prosody
+    }
+}
+
+/// What is behind a gateway that ends TLS has to be told that its clients are safe.
+fn configuration(data: &str, port: u16) -> String {
+    format!(
+        r#"
+run_as_root = true
+data_path = "{data}"
+certificates = "{data}"
+pidfile = "{data}/prosody.pid"
+log = {{ info = "*console" }}
+modules_enabled = {{ "bosh", "websocket", "saslauth", "disco", "ping" }}
+modules_disabled = {{ "s2s" }}
+interfaces = {{ "127.0.0.1" }}
+http_interfaces = {{ "127.0.0.1" }}
+http_ports = {{ {port} }}
+https_ports = {{}}
+c2s_ports = {{}}
+c2s_direct_tls_ports = {{}}
+consider_bosh_secure = true
+consider_websocket_secure = true
+VirtualHost "localhost"
+authentication = "anonymous"
+"#
+    )
+}
