@@ -12,9 +12,9 @@ use hyper_util::rt::TokioIo;
 use crate::config::{self, Config, Failure};
 use crate::files;
 use crate::host::HostName;
-use crate::proxy::body::Chain;
 use crate::proxy::connect::Connector;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
+use crate::telemetry::Chain;
 use crate::tls::{self, CertTable, LoadError, Mode};
 
 /// What a good configuration has to show.

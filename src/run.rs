@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use ianitor::config;
 use ianitor::gateway::{Gateway, LOOK, Running, StartError};
-use ianitor::proxy::body::Chain;
-use ianitor::telemetry;
+use ianitor::telemetry::{self, Chain};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 

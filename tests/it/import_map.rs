@@ -31,15 +31,15 @@ const MAP: &[(&str, &[&str])] = &[
     ("status", &["telemetry", "listen", "tls", "route", "serve"]),
     // Specification types only: what `[listen]`, `[log]`, `[tls]`, `[policies]` and `[[routes]]` become.
     ("config", &["telemetry", "listen", "tls", "token", "policy", "route"]),
-    ("check", &["config", "tls", "route", "files", "proxy"]),
+    ("check", &["telemetry", "config", "tls", "route", "files", "proxy"]),
     (
         "gateway",
         &["telemetry", "listen", "tls", "token", "policy", "route", "files", "proxy", "serve", "status", "config"],
     ),
     ("lib", &[]),
     // The command: `main.rs` and what stands beside it.
-    ("main", &["telemetry", "proxy", "config", "check", "gateway"]),
-    ("run", &["telemetry", "proxy", "config", "gateway"]),
+    ("main", &["telemetry", "config", "check", "gateway"]),
+    ("run", &["telemetry", "config", "gateway"]),
 ];
 
 /// One use of a module by another.
