@@ -61,6 +61,9 @@ pub mod proxy;
 // What is to be seen of all that.
 pub mod status;
 
+// Whose keys prove it: fetched beside the way of requests, by the control.
+pub mod jwks;
+
 // The edges.
 pub mod check;
 pub mod config;

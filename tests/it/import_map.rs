@@ -22,19 +22,34 @@ const MAP: &[(&str, &[&str])] = &[
     ("listen", &["telemetry"]),
     ("tls", &["telemetry"]),
     ("token", &["telemetry"]),
+    // Fetches and replaces; who asks for it is told by `gateway`.
+    ("jwks", &["telemetry", "tls", "token"]),
     ("policy", &["telemetry", "token"]),
     ("route", &["telemetry", "policy"]),
     ("files", &["route"]),
     ("proxy", &["telemetry", "policy", "route", "files"]),
     ("serve", &["telemetry", "tls", "token", "policy", "route", "files", "proxy"]),
     // Only looks; its accept loop is the one of `listen`.
-    ("status", &["telemetry", "listen", "tls", "route", "serve"]),
+    ("status", &["telemetry", "listen", "tls", "token", "route", "serve"]),
     // Specification types only: what `[listen]`, `[log]`, `[tls]`, `[policies]` and `[[routes]]` become.
     ("config", &["telemetry", "listen", "tls", "token", "policy", "route"]),
-    ("check", &["telemetry", "config", "tls", "route", "files", "proxy"]),
+    ("check", &["telemetry", "config", "tls", "token", "jwks", "route", "files", "proxy"]),
     (
         "gateway",
-        &["telemetry", "listen", "tls", "token", "policy", "route", "files", "proxy", "serve", "status", "config"],
+        &[
+            "telemetry",
+            "listen",
+            "tls",
+            "token",
+            "jwks",
+            "policy",
+            "route",
+            "files",
+            "proxy",
+            "serve",
+            "status",
+            "config",
+        ],
     ),
     ("lib", &[]),
     // The command: `main.rs` and what stands beside it.
