@@ -176,6 +176,16 @@ pub enum Keys {
     Fetched(Arc<Fetched>),
 }
 
+impl Keys {
+    /// Where they change, where they do.
+    pub fn fetched(&self) -> Option<&Fetched> {
+        match self {
+            Self::Fetched(fetched) => Some(fetched),
+            Self::Fixed(_) => None,
+        }
+    }
+}
+
 /// An issuer with its keys.
 #[derive(Clone, Debug)]
 pub struct Issuer {
