@@ -192,9 +192,19 @@ pub(super) async fn ask(url: &str, client: &Client) -> Result<String, FetchError
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http::HeaderMap;
 
     use super::*;
+    use crate::token::issuer::Fetched;
+
+    const PEM: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+
+    fn key(kid: &str) -> Key {
+        let came = Answer { headers: HeaderMap::new(), body: PEM.into() };
+        usable(&came, kid, &[Algorithm::EdDSA]).unwrap()
+    }
 
     #[test]
     fn a_key_lies_where_jitsi_looks_for_it() {
@@ -206,7 +216,7 @@ mod tests {
 
     #[test]
     fn only_one_public_key_in_pem_is_a_key() {
-        let pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+        let pem = PEM;
         let word = |body: &str, algorithm| {
             let came = Answer { headers: HeaderMap::new(), body: body.to_owned().into() };
             usable(&came, "a", &[algorithm]).map(|_| ()).map_err(|error| error.word())
@@ -225,5 +235,28 @@ mod tests {
             }
         }
         assert_eq!(word(pem, Algorithm::HS256), Err("no_key"));
+    }
+
+    #[test]
+    fn a_key_is_kept_through_trouble_and_goes_when_the_server_says_so() {
+        let fetched = Fetched::new(mpsc::channel(1).0);
+        let algorithms = [Algorithm::EdDSA];
+        // Of before a reload.
+        fetched.replace(KeySet::new(vec![key("old")], &algorithms));
+        let report = Report::of("staff", "http://localhost/asap", &algorithms, Arc::clone(&fetched));
+        let mut folder = Folder::new(report);
+        assert!(folder.next().is_some_and(|next| next <= Instant::now()), "it is looked at again");
+        let mut land = |kid: &str, result| {
+            folder.landed(Landed { id: id(kid), kid: kid.into(), is_refresh: false, result });
+            let set = fetched.set();
+            set.names().flatten().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(land("new", Ok((key("new"), Duration::from_secs(60)))), ["old", "new"]);
+        assert_eq!(land("new", Ok((key("new"), Duration::from_secs(60)))), ["old", "new"]);
+        assert_eq!(land("old", Err(FetchError::Late)), ["old", "new"]);
+        assert_eq!(land("old", Err(FetchError::Status(http::StatusCode::FORBIDDEN))), ["old", "new"]);
+        assert_eq!(land("old", Err(FetchError::Missing(http::StatusCode::NOT_FOUND))), ["new"]);
+        assert_eq!(land("none", Err(FetchError::Missing(http::StatusCode::NOT_FOUND))), ["new"]);
+        assert_eq!((fetched.failures(), fetched.last_success().is_some()), (2, true));
     }
 }

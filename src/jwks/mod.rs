@@ -66,3 +66,51 @@ pub async fn ask(spec: &IssuerSpec, client: &Client) -> Result<String, FetchErro
         KeySource::File(_) | KeySource::Secret { .. } => Ok("is not fetched".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::token::Algorithm;
+    use crate::token::issuer::{Audience, Place};
+
+    fn spec(keys: KeySource) -> Arc<IssuerSpec> {
+        Arc::new(IssuerSpec {
+            name: "staff".into(),
+            algorithms: Box::new([Algorithm::ES256]),
+            keys,
+            issuer: None,
+            audience: Audience::Any,
+            sources: Box::new([]),
+            leeway: IssuerSpec::LEEWAY,
+            max_lifetime: IssuerSpec::MAX_LIFETIME,
+            revoked_file: None,
+        })
+    }
+
+    /// Nobody listens there.
+    fn nowhere() -> Place {
+        Place { url: "http://127.0.0.1:1/keys".into(), ca_file: None }
+    }
+
+    #[test]
+    fn a_task_ends_when_nobody_has_it_and_leaves_no_request_waiting() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for keys in [KeySource::Jwks(nowhere()), KeySource::Asap(nowhere())] {
+            let client = watch::Sender::new(Client::new(&nowhere(), "ca_file").unwrap());
+            let (want, wants) = mpsc::channel(1);
+            let fetched = Fetched::new(want);
+            let task = runtime.spawn(follow(spec(keys), Arc::clone(&fetched), wants, client.subscribe()));
+            let began = Instant::now();
+            runtime.block_on(async {
+                fetched.look_for(Some("a".into())).await;
+                assert!(fetched.failures() > 0 && fetched.last_success().is_none());
+                drop(client);
+                task.await.unwrap();
+                fetched.look_for(Some("b".into())).await;
+            });
+            assert!(began.elapsed() < TIMEOUT);
+        }
+    }
+}

@@ -22,8 +22,11 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(spec: &IssuerSpec, url: &str, fetched: Arc<Fetched>) -> Self {
-        let (name, algorithms) = (Arc::clone(&spec.name), spec.algorithms.clone());
-        Self { name, url: url.into(), algorithms, fetched, trouble: None }
+        Self::of(&spec.name, url, &spec.algorithms, fetched)
+    }
+
+    pub(super) fn of(name: &str, url: &str, algorithms: &[Algorithm], fetched: Arc<Fetched>) -> Self {
+        Self { name: name.into(), url: url.into(), algorithms: algorithms.into(), fetched, trouble: None }
     }
 
     /// The place has answered as it should.
