@@ -4,6 +4,7 @@
 mod harness;
 
 mod access_log;
+mod asap;
 mod bypass;
 mod drain;
 mod edge;
@@ -11,6 +12,7 @@ mod found;
 mod h2_websockets;
 mod headers;
 mod import_map;
+mod jwks;
 mod limits;
 mod pipelining;
 mod redirect;
