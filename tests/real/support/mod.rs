@@ -3,12 +3,14 @@
 mod clients;
 mod folder;
 mod gateway;
+mod issuer;
 mod ports;
 mod process;
 
 pub(crate) use clients::{Answer, Clients};
 pub(crate) use folder::Folder;
 pub(crate) use gateway::Gateway;
+pub(crate) use issuer::Issuer;
 pub(crate) use ports::{free_ports, has_ipv6};
 pub(crate) use process::Process;
 
