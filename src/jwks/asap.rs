@@ -8,13 +8,12 @@ use std::fmt::Write as _;
 use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
-use aws_lc_rs::digest;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
-use super::client::{Answer, Client, FetchError};
+use super::client::{Answer, Client, Digest, FetchError, sha256};
 use super::fresh::fresh_for;
 use super::kids::{self, Id, Kids};
 use super::pace;
@@ -62,6 +61,8 @@ struct Folder {
     /// Who waits for what is under way.
     waiting: HashMap<Id, Vec<oneshot::Sender<()>>>,
     refreshes: usize,
+    /// The files of the keys in force.
+    files: HashMap<Id, Digest>,
 }
 
 type Flight = Pin<Box<dyn Future<Output = Landed> + Send>>;
@@ -71,7 +72,14 @@ struct Landed {
     id: Id,
     kid: Box<str>,
     is_refresh: bool,
-    result: Result<(Key, Duration), FetchError>,
+    result: Result<Found, FetchError>,
+}
+
+/// A key that is there.
+struct Found {
+    key: Key,
+    file: Digest,
+    fresh: Duration,
 }
 
 impl Folder {
@@ -79,7 +87,14 @@ impl Folder {
         let set = report.fetched.set();
         let held = set.names().flatten().map(|kid| (id(kid), Box::from(kid)));
         let kids = Kids::new(held, Instant::now());
-        Self { report, kids, flights: FuturesUnordered::new(), waiting: HashMap::new(), refreshes: 0 }
+        Self {
+            report,
+            kids,
+            flights: FuturesUnordered::new(),
+            waiting: HashMap::new(),
+            refreshes: 0,
+            files: HashMap::new(),
+        }
     }
 
     /// When a key is to be fetched again, if one may be.
@@ -114,7 +129,7 @@ impl Folder {
         self.flights.push(Box::pin(async move {
             let result = client.get(&url, ACCEPT).await.and_then(|came| {
                 let key = usable(&came, &kid, &algorithms)?;
-                Ok((key, fresh_for(&came.headers, SystemTime::now())))
+                Ok(Found { key, file: came.digest(), fresh: fresh_for(&came.headers, SystemTime::now()) })
             });
             Landed { id, kid, is_refresh, result }
         }));
@@ -125,17 +140,19 @@ impl Folder {
         self.refreshes -= usize::from(is_refresh);
         let set = self.report.fetched.set();
         match result {
-            Ok((key, fresh)) => {
+            Ok(Found { key, file, fresh }) => {
                 let gone = self.kids.came(id, &kid, now + pace::ahead(fresh, pace::chance()));
-                let set = set.with(key, &self.report.algorithms);
-                self.report.replace(gone.map_or(set.clone(), |gone| set.without(&gone)));
+                if self.files.insert(id, file) != Some(file) {
+                    self.report.replace(set.with(key, &self.report.algorithms));
+                }
+                if let Some(gone) = gone {
+                    self.drop_key(&gone);
+                }
                 self.report.succeeded();
             }
             Err(FetchError::Missing(_)) => {
                 self.kids.went(id, now);
-                if set.has(&kid) {
-                    self.report.replace(set.without(&kid));
-                }
+                self.drop_key(&kid);
                 // That is an answer too.
                 self.report.succeeded();
             }
@@ -146,6 +163,14 @@ impl Folder {
         }
         // Whoever waits is woken by the sender's end.
         self.waiting.remove(&id);
+    }
+
+    fn drop_key(&mut self, kid: &str) {
+        self.files.remove(&id(kid));
+        let set = self.report.fetched.set();
+        if set.has(kid) {
+            self.report.replace(set.without(kid));
+        }
     }
 }
 
@@ -158,9 +183,7 @@ fn patience(error: &FetchError) -> Duration {
 }
 
 fn id(kid: &str) -> Id {
-    let mut id = Id::default();
-    id.copy_from_slice(digest::digest(&digest::SHA256, kid.as_bytes()).as_ref());
-    id
+    sha256(kid.as_bytes())
 }
 
 fn file_url(base: &str, id: &Id) -> String {
@@ -251,8 +274,14 @@ mod tests {
             let set = fetched.set();
             set.names().flatten().map(str::to_owned).collect::<Vec<_>>()
         };
-        assert_eq!(land("new", Ok((key("new"), Duration::from_secs(60)))), ["old", "new"]);
-        assert_eq!(land("new", Ok((key("new"), Duration::from_secs(60)))), ["old", "new"]);
+        let found = |file| Found { key: key("new"), file: [file; 32], fresh: Duration::from_secs(60) };
+        assert_eq!(land("new", Ok(found(1))), ["old", "new"]);
+        // The same file again leaves the very set: tokens that are known by it stay known.
+        let before = fetched.set();
+        assert_eq!(land("new", Ok(found(1))), ["old", "new"]);
+        assert!(Arc::ptr_eq(&before, &fetched.set()));
+        assert_eq!(land("new", Ok(found(2))), ["old", "new"]);
+        assert!(!Arc::ptr_eq(&before, &fetched.set()));
         assert_eq!(land("old", Err(FetchError::Late)), ["old", "new"]);
         assert_eq!(land("old", Err(FetchError::Status(http::StatusCode::FORBIDDEN))), ["old", "new"]);
         assert_eq!(land("old", Err(FetchError::Missing(http::StatusCode::NOT_FOUND))), ["new"]);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::Uri;
 use http::{Request, StatusCode};
@@ -46,6 +47,22 @@ impl fmt::Debug for Client {
 pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+}
+
+impl Answer {
+    /// The SHA-256 of the body: the same keys again are no reason to verify every known token anew.
+    pub(super) fn digest(&self) -> Digest {
+        sha256(&self.body)
+    }
+}
+
+/// A SHA-256.
+pub(super) type Digest = [u8; 32];
+
+pub(super) fn sha256(bytes: &[u8]) -> Digest {
+    let mut out = Digest::default();
+    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    out
 }
 
 impl Client {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use super::client::Digest;
 use super::pace::{self, Allowance};
 
 /// More keys than this are not held at once.
@@ -21,7 +22,7 @@ pub(super) const AWAY: Duration = Duration::from_secs(5);
 const WANTED: (u32, Duration) = (10, Duration::from_secs(1));
 
 /// The SHA-256 of a key's name, so that long names take no room.
-pub(super) type Id = [u8; 32];
+pub(super) type Id = Digest;
 
 /// What is known.
 #[derive(Debug)]

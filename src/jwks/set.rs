@@ -23,7 +23,7 @@ const ACCEPT: &str = "application/jwk-set+json, application/json";
 pub(super) async fn follow(mut report: Report, mut wants: mpsc::Receiver<Want>, mut client: watch::Receiver<Client>) {
     let mut allowance = Allowance::new(1, WANTED_EVERY);
     let (mut next, mut failures) = (Instant::now(), 0);
-    let mut waiting = Vec::new();
+    let (mut waiting, mut in_force) = (Vec::new(), None);
     loop {
         tokio::select! {
             () = sleep_until(next.into()) => {}
@@ -44,11 +44,13 @@ pub(super) async fn follow(mut report: Report, mut wants: mpsc::Receiver<Want>, 
         let now = client.borrow_and_update().clone();
         let result = fetch(&report, &now, &mut wants, &mut waiting).await;
         let wait = match result {
-            Ok((set, fresh)) => {
+            Ok((set, came)) => {
                 failures = 0;
-                report.replace(set);
+                if in_force.replace(came.digest()) != Some(came.digest()) {
+                    report.replace(set);
+                }
                 report.succeeded();
-                pace::ahead(fresh, pace::chance())
+                pace::ahead(fresh_for(&came.headers, SystemTime::now()), pace::chance())
             }
             Err(error) => {
                 failures += 1;
@@ -73,7 +75,7 @@ async fn fetch(
     client: &Client,
     wants: &mut mpsc::Receiver<Want>,
     waiting: &mut Vec<oneshot::Sender<()>>,
-) -> Result<(KeySet, Duration), FetchError> {
+) -> Result<(KeySet, Answer), FetchError> {
     let mut get = pin!(client.get(&report.url, ACCEPT));
     let came = loop {
         tokio::select! {
@@ -81,8 +83,7 @@ async fn fetch(
             Some(want) = wants.recv() => waiting.push(want.done),
         }
     };
-    let set = usable(&came, &report.algorithms)?;
-    Ok((set, fresh_for(&came.headers, SystemTime::now())))
+    Ok((usable(&came, &report.algorithms)?, came))
 }
 
 /// The keys of an answer that can be used; at least one.
