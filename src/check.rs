@@ -12,9 +12,10 @@ use hyper_util::rt::TokioIo;
 use crate::config::{self, Config, Failure};
 use crate::files;
 use crate::host::HostName;
-use crate::proxy::body::Chain;
+use crate::jwks::{self, Client};
 use crate::proxy::connect::Connector;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
+use crate::telemetry::Chain;
 use crate::tls::{self, CertTable, LoadError, Mode};
 use crate::token;
 
@@ -110,6 +111,24 @@ pub async fn ask_upstreams(config: &Config) -> (String, usize) {
         }
     }
     (out, silent)
+}
+
+/// Fetches the keys of every issuer that publishes them and says, a line each, what is there. The second value is how
+/// many could not be had.
+pub async fn ask_issuers(config: &Config) -> (String, usize) {
+    let (mut out, mut silent) = (String::new(), 0);
+    for issuer in &config.issuers {
+        let Some(place) = issuer.keys.place() else { continue };
+        let result = match Client::new(place, &format!("issuers.{}.ca_file", issuer.name)) {
+            Ok(client) => jwks::ask(issuer, &client).await.map_err(|error| Chain(&error).to_string()),
+            Err(error) => Err(Chain(&error).to_string()),
+        };
+        silent += usize::from(result.is_err());
+        let result = result.unwrap_or_else(|error| error);
+        let _ = writeln!(out, "  {}  {}  {result}", issuer.name, place.url);
+    }
+    let title = if out.is_empty() { "" } else { "issuers\n" };
+    (format!("{title}{out}"), silent)
 }
 
 /// Any status is an answer: 404 of Janus' REST port, 403 of its WebSocket port, 426 of Kurento.

@@ -14,7 +14,7 @@
 //! **Threads.** Each worker is a thread with a single-threaded runtime, its own listening sockets (the kernel spreads
 //! connections), its own upstream connections, tunnels and clock. Nothing on a request's path is shared with another
 //! worker. The main thread is the control: it reads the configuration, binds, and sends each worker commands and
-//! immutable snapshots ([`gateway`]).
+//! immutable snapshots ([`gateway`]). It also fetches the keys of issuers ([`jwks`]).
 //!
 //! **One task per connection.** An upstream connection has no task: the request that uses it drives it
 //! ([`proxy::client`]). Deadlines have no timers: one coarse tick per worker looks at all of them ([`tick`]).
@@ -60,6 +60,9 @@ pub mod proxy;
 
 // What is to be seen of all that.
 pub mod status;
+
+// Whose keys prove it: fetched beside the way of requests, by the control.
+pub mod jwks;
 
 // The edges.
 pub mod check;

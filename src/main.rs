@@ -43,7 +43,7 @@ enum Command {
         /// The configuration.
         #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
         config: PathBuf,
-        /// Ask the upstreams too whether they answer.
+        /// Ask the upstreams too whether they answer, and fetch the keys of issuers.
         #[arg(long)]
         live: bool,
     },
@@ -107,7 +107,11 @@ fn check_file(path: &Path, live: bool) -> ExitCode {
             return ExitCode::from(EXIT_FAILED);
         }
     };
-    let (text, silent) = runtime.block_on(check::ask_upstreams(&checked.config));
-    show(&text);
-    if silent == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) }
+    let (upstreams, silent) = runtime.block_on(check::ask_upstreams(&checked.config));
+    show(&upstreams);
+    let (issuers, keyless) = runtime.block_on(check::ask_issuers(&checked.config));
+    show(&issuers);
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    if silent + keyless == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) }
 }

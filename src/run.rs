@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use ianitor::config;
 use ianitor::gateway::{Gateway, LOOK, Running, StartError};
-use ianitor::proxy::body::Chain;
-use ianitor::telemetry;
+use ianitor::telemetry::{self, Chain};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
@@ -31,11 +30,14 @@ pub(crate) fn run(path: &Path) -> ExitCode {
     warn(&loaded.warnings);
     let result = Gateway::bind(loaded.config).map_err(|error| failed(&error)).and_then(|gateway| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io_failed)?;
-        runtime.block_on(async {
+        let code = runtime.block_on(async {
             let signals = Signals::new().map_err(io_failed)?;
             let running = gateway.start(Some(access)).map_err(io_failed)?;
             Ok(serve(running, signals, path).await)
-        })
+        });
+        // The name of a key server may still be being looked up, which is not waited for.
+        runtime.shutdown_background();
+        code
     });
     result.unwrap_or_else(|code| code)
 }

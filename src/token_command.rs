@@ -11,7 +11,7 @@ use ianitor::clock::UnixTime;
 use ianitor::config::{self, Config};
 use ianitor::inspect::{Question, inspect};
 use ianitor::policy::Policy;
-use ianitor::proxy::body::Chain;
+use ianitor::telemetry::Chain;
 use ianitor::token::issuer::{Audience, IssuerSpec, KeySource};
 use ianitor::token::{self, ALGORITHMS, Algorithm};
 use jsonwebtoken::{EncodingKey, Header};

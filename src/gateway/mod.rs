@@ -1,36 +1,37 @@
 //! The composition root: a configuration becomes a running gateway, is reloaded, and is drained.
 
+mod assemble;
 mod budget;
+mod error;
+mod issuers;
 mod watch;
 mod worker;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot};
 use tracing_appender::non_blocking::NonBlocking;
 
 use crate::addr::ListenAddr;
 use crate::config::Config;
-use crate::files;
-use crate::limits::Limits;
-use crate::listen::{self, BindError, Kind, ListenSpec, Listener};
-use crate::proxy::body::Chain;
-use crate::route::upstream::{ServerAddr, UpstreamSpec};
+use crate::listen::{self, Kind, ListenSpec, Listener};
 use crate::serve::snapshot::Snapshot;
 use crate::serve::tokens::Tagger;
 use crate::slot::{Slots, Sockets};
 use crate::status;
 use crate::status::board::Board;
+use crate::telemetry::Chain;
 use crate::telemetry::metrics::WorkerMetrics;
-use crate::tls::{self, CertTable, LoadError, Mode, Tickets};
-use crate::token::{self, issuer::Issuer};
+use crate::tls::Tickets;
+use assemble::snapshot;
+use issuers::{Plan, Remotes};
 use watch::Watch;
 use worker::{Command, Handle, ListenerKey, Setup, Share};
 
+pub use error::StartError;
 pub use watch::LOOK;
 
 /// After the close frames: for clients to answer them.
@@ -43,6 +44,7 @@ const DRAIN_LOOK: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Gateway {
     snapshot: Arc<Snapshot>,
+    issuers: Plan,
     listeners: Vec<Listener>,
     status: Option<(ListenAddr, StdListener)>,
     workers: usize,
@@ -79,17 +81,25 @@ impl Gateway {
         let bound: Vec<Open> = listeners.iter().map(Open::from).collect();
         // Looked at before they are read: what changes in between is seen as a change.
         let watch = Watch::new(&config);
-        let snapshot = snapshot(&config, &tickets, &bound).map_err(|error| errors.push(error)).ok();
-        let Some(snapshot) = snapshot.filter(|_| errors.is_empty()) else { return Err(StartError::Several(errors)) };
-        let snapshot = Arc::new(snapshot);
-        Ok(Self { snapshot, listeners, status, workers, tickets, tagger, config, watch })
+        let issuers = Plan::new(&config.issuers, &Remotes::default()).map_err(|error| errors.push(error)).ok();
+        let given = issuers.as_ref().map(Plan::issuers).unwrap_or_default();
+        let snapshot = snapshot(&config, &tickets, &bound, given).map_err(|error| errors.push(error)).ok();
+        match (snapshot, issuers) {
+            (Some(snapshot), Some(issuers)) if errors.is_empty() => {
+                let snapshot = Arc::new(snapshot);
+                Ok(Self { snapshot, issuers, listeners, status, workers, tickets, tagger, config, watch })
+            }
+            _ => Err(StartError::Several(errors)),
+        }
     }
 
     /// Opens the doors. Access lines go to `access`, where one is given.
     ///
     /// # Errors
-    /// When a thread cannot be started, or when there is a status listener and no runtime that it could run on.
+    /// When a thread cannot be started, or when there is a status listener, or an issuer whose keys are to be fetched,
+    /// and no runtime that it could run on.
     pub fn start(self, access: Option<NonBlocking>) -> io::Result<Running> {
+        let remotes = self.issuers.start()?;
         let slots = Slots::new();
         let sockets = Sockets::new(self.snapshot.upstream_sockets);
         let (ended, worker_ended) = mpsc::channel(1);
@@ -117,7 +127,7 @@ impl Gateway {
         }
         log_status("listening", status.as_ref());
         let Self { tickets, config, watch, .. } = self;
-        Ok(Running { workers, open, status, board, slots, sockets, tickets, config, watch, worker_ended })
+        Ok(Running { workers, open, status, board, slots, sockets, tickets, remotes, config, watch, worker_ended })
     }
 }
 
@@ -131,6 +141,7 @@ pub struct Running {
     slots: Arc<Slots>,
     sockets: Arc<Sockets>,
     tickets: Tickets,
+    remotes: Remotes,
     config: Config,
     watch: Watch,
     worker_ended: mpsc::Receiver<()>,
@@ -199,7 +210,10 @@ impl Running {
         };
         let open: Vec<Open> = wanted.iter().filter_map(known).collect();
         let watch = Watch::new(&config);
-        let snapshot = Arc::new(snapshot(&config, &self.tickets, &open)?);
+        let issuers = Plan::new(&config.issuers, &self.remotes)?;
+        let snapshot = Arc::new(snapshot(&config, &self.tickets, &open, issuers.issuers())?);
+        // Before the snapshot is in force: its requests may want keys.
+        let remotes = issuers.start().map_err(StartError::Keys)?;
         self.sockets.allow(snapshot.upstream_sockets);
         self.publish(&snapshot, fresh, &wanted).await;
         self.board.set_snapshot(snapshot);
@@ -214,7 +228,7 @@ impl Running {
         for closed in self.open.iter().filter(|old| !open.iter().any(|o| o.key == old.key)) {
             tracing::info!(address = %closed.bound, kind = %closed.key.0, "no longer listening");
         }
-        (self.open, self.config, self.watch) = (open, config, watch);
+        (self.open, self.remotes, self.config, self.watch) = (open, remotes, config, watch);
         Ok(())
     }
 
@@ -335,107 +349,4 @@ fn deal(listeners: Vec<Listener>, workers: usize) -> Vec<Vec<Share>> {
         }
     }
     hands
-}
-
-fn snapshot(config: &Config, tickets: &Tickets, open: &[Open]) -> Result<Snapshot, StartError> {
-    let (table, warnings) =
-        CertTable::load(&config.tls, SystemTime::now(), Mode::Make).map_err(StartError::Certificates)?;
-    for warning in &warnings {
-        tracing::warn!("{warning}");
-    }
-    for host in config.routes.hosts().filter(|host| !config.tls.default && !table.serves(host)) {
-        tracing::warn!("{}", table.unserved(host));
-    }
-    let upstream_tls = upstream_tls(config).map_err(StartError::Certificates)?;
-    for line in files::missing(&config.routes) {
-        tracing::warn!("{line}");
-    }
-    let issuers = issuers(config).map_err(StartError::Issuers)?;
-    let certificates = Arc::new(table);
-    let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets).map_err(StartError::Crypto)?;
-    let first_https = open.iter().find(|open| open.key.0 == Kind::Https).map(|open| open.bound.port());
-    let budget = budget::spend(&config.limits);
-    let mut limits = Limits { connections: budget.connections, ..config.limits.clone() };
-    // Behind a proxy many clients share its connections.
-    limits.exempt.extend(&config.listen.trusted_proxies);
-    Ok(Snapshot {
-        routes: Arc::clone(&config.routes),
-        limits,
-        upstream_sockets: budget.upstream_sockets,
-        h2_websockets: config.listen.h2_websockets,
-        issuers,
-        passthrough: config.passthrough.clone(),
-        balancers: config.listen.proxy_protocol.clone(),
-        trusted_proxies: config.listen.trusted_proxies.clone(),
-        tls,
-        upstream_tls,
-        default_certificate: config.tls.default,
-        certificates,
-        log: config.log,
-        public_port: config.listen.public_port.or(first_https).unwrap_or(443),
-    })
-}
-
-/// Whom to trust behind each upstream that speaks TLS.
-fn upstream_tls(config: &Config) -> Result<Vec<Option<Arc<ClientConfig>>>, Vec<LoadError>> {
-    let mut errors = Vec::new();
-    let mut load = |upstream: &UpstreamSpec| {
-        let key = format!("upstreams.{}.ca_file", upstream.name);
-        let config = tls::client_config(upstream.tls.ca_file.as_deref(), &key);
-        config.map_err(|error| errors.push(error)).ok()
-    };
-    let all = config.routes.upstreams().iter();
-    let configs = all.map(|spec| spec.servers.iter().any(ServerAddr::is_tls).then(|| load(spec)).flatten()).collect();
-    if errors.is_empty() { Ok(configs) } else { Err(errors) }
-}
-
-/// The issuers with their keys.
-fn issuers(config: &Config) -> Result<Vec<Arc<Issuer>>, Vec<token::load::LoadError>> {
-    let (mut issuers, mut errors) = (Vec::new(), Vec::new());
-    for spec in &config.issuers {
-        match token::load::load(spec, || token::issuer::Fetched::new(tokio::sync::mpsc::channel(1).0)) {
-            Ok(issuer) => issuers.push(Arc::new(issuer)),
-            Err(error) => errors.push(error),
-        }
-    }
-    if errors.is_empty() { Ok(issuers) } else { Err(errors) }
-}
-
-/// Why the gateway does not start, or a reload changes nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// All that is in the way.
-    #[error("{}", lines(.0))]
-    Several(Vec<StartError>),
-    /// Certificates or keys.
-    #[error("{}", lines(.0))]
-    Certificates(Vec<LoadError>),
-    /// Keys of issuers, or lists of revoked tokens.
-    #[error("{}", lines(.0))]
-    Issuers(Vec<token::load::LoadError>),
-    /// An address.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The status listener could not be taken up by the runtime.
-    #[error("the status listener could not be opened")]
-    Status(#[source] io::Error),
-    /// The cryptographic library.
-    #[error("the cryptographic library failed")]
-    Crypto(#[source] rustls::Error),
-}
-
-/// Each error with its causes, on a line of its own.
-fn lines<E: std::error::Error + 'static>(errors: &[E]) -> String {
-    errors.iter().map(|error| Chain(error).to_string()).collect::<Vec<_>>().join("\n")
-}
-
-impl StartError {
-    /// Whether the configuration, or a file that it names, is what has to be mended.
-    pub fn is_config(&self) -> bool {
-        match self {
-            Self::Several(errors) => errors.iter().any(Self::is_config),
-            Self::Certificates(_) | Self::Issuers(_) => true,
-            Self::Bind(_) | Self::Status(_) | Self::Crypto(_) => false,
-        }
-    }
 }

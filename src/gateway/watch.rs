@@ -33,6 +33,8 @@ impl Watch {
     pub(super) fn new(config: &Config) -> Self {
         let pairs = config.tls.certificates.iter().flat_map(|pair| [&pair.cert, &pair.key]);
         let cas = config.routes.upstreams().iter().filter_map(|upstream| upstream.tls.ca_file.as_ref());
+        let places = config.issuers.iter().filter_map(|issuer| issuer.keys.place());
+        let cas = cas.chain(places.filter_map(|place| place.ca_file.as_ref()));
         let revoked = config.issuers.iter().filter_map(|issuer| issuer.revoked_file.as_ref());
         let keys = config.issuers.iter().filter_map(|issuer| issuer.keys.file());
         Self {

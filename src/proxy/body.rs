@@ -3,7 +3,6 @@
 
 use std::cell::Cell;
 use std::error::Error;
-use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -16,6 +15,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use super::client::{Busy, Link};
 use super::headers;
 use crate::files::FileBody;
+use crate::telemetry::Chain;
 use crate::telemetry::access::{End, Exchange};
 use crate::tick::{Alarm, Tick, Ticks};
 
@@ -408,20 +408,5 @@ impl Cut {
             Self::Stalled => (End::Timeout, "upstream_stalled"),
             Self::File(_) => (End::Upstream, "file_cut"),
         }
-    }
-}
-
-/// An error with its causes, in one line.
-pub struct Chain<'e>(pub &'e (dyn Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }

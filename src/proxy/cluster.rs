@@ -10,10 +10,11 @@ use std::sync::Arc;
 use hyper::Response;
 use hyper::body::Incoming;
 
-use super::body::{BodyFault, Chain};
+use super::body::BodyFault;
 use super::client::{Busy, Link, Outgoing, Pool, SendError, Sent};
 use crate::addr::ClientAddr;
 use crate::route::upstream::{Balance, UpstreamSpec};
+use crate::telemetry::Chain;
 use crate::telemetry::metrics::{UpstreamCounts, class_of};
 
 /// One worker's view of an upstream.

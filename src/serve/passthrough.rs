@@ -11,11 +11,11 @@ use tokio::io::AsyncWriteExt;
 use super::Worker;
 use super::conn::Knock;
 use crate::host::HostName;
-use crate::proxy::body::Chain;
 use crate::proxy::connect::{ConnectError, Connector, UpstreamStream};
 use crate::proxy::tunnel::{Door, Tunnel, TunnelControl};
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamTls;
+use crate::telemetry::Chain;
 use crate::telemetry::access::{End, Exchange, Head};
 
 /// Carries a connection to the server that its name belongs to.

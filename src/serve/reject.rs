@@ -9,12 +9,13 @@ use super::dress::Clothes;
 use crate::files;
 use crate::policy::Denied;
 use crate::proxy;
-use crate::proxy::body::{Chain, ResponseBody};
+use crate::proxy::body::ResponseBody;
 use crate::proxy::client::SendError;
 use crate::proxy::websocket::BadHandshake;
 use crate::route::NoRoute;
 use crate::route::path::BadPath;
 use crate::slot::Full;
+use crate::telemetry::Chain;
 use crate::telemetry::access::Exchange;
 use crate::token::BadToken;
 

@@ -80,6 +80,7 @@ impl Board {
             reasons.push(Unready::Draining);
         }
         let snapshot = self.snapshot();
+        reasons.extend(without_keys(&snapshot).map(|name| Unready::Keys(Arc::clone(name))));
         let certificates = &snapshot.certificates;
         if certificates.entries().next().is_none() {
             reasons.push(Unready::NoCertificate);
@@ -169,6 +170,16 @@ impl Board {
     }
 }
 
+/// Issuers whose tokens a route asks for, and whose keys have never been had.
+fn without_keys(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<str>> {
+    let needed = |name: &str| {
+        let mut rules = snapshot.routes.routes().iter().filter_map(|route| route.policy.token_rule());
+        rules.any(|rule| rule.issuers.iter().any(|accepted| *accepted.name == *name))
+    };
+    let lacking = snapshot.issuers.iter().filter(|issuer| issuer.lacks_keys());
+    lacking.map(|issuer| &issuer.spec.name).filter(move |name| needed(name))
+}
+
 fn exact_host(route: &Route) -> Option<&HostName> {
     match &route.host {
         Some(HostPattern::Exact(host)) => Some(host),
@@ -235,6 +246,8 @@ pub enum Unready {
     NoCertificate,
     /// A route's host has no certificate.
     Host(HostName),
+    /// A route asks for tokens of an issuer whose keys could not be fetched yet.
+    Keys(Arc<str>),
 }
 
 impl fmt::Display for Unready {
@@ -243,6 +256,7 @@ impl fmt::Display for Unready {
             Self::Draining => f.write_str("draining: the gateway is being stopped"),
             Self::NoCertificate => f.write_str("there is no TLS certificate"),
             Self::Host(host) => write!(f, "no certificate serves {host}, which a route names"),
+            Self::Keys(issuer) => write!(f, "the keys of the issuer {issuer} could not be fetched yet"),
         }
     }
 }

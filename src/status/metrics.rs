@@ -14,6 +14,7 @@ use crate::telemetry::access::End;
 use crate::telemetry::metrics::{
     DURATIONS, DoorCounts, Handshake, RouteCounts, RouteName, STATUS_CLASSES, WorkerMetrics,
 };
+use crate::token::issuer::Issuer;
 
 /// What it is.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -128,6 +129,7 @@ impl Numbers {
         numbers.words(board);
         numbers.upstreams(board);
         numbers.certificates(board);
+        numbers.issuers(board);
         numbers
     }
 
@@ -265,6 +267,23 @@ impl Numbers {
         }
         let samples = ends.into_iter().map(|((name, file), end)| (vec![("name", name), ("file", file)], end));
         self.gauge("certificate_expiry_timestamp_seconds", "When a certificate ends, in Unix time", samples);
+    }
+
+    fn issuers(&mut self, board: &Board) {
+        let snapshot = board.snapshot();
+        let labels = |issuer: &Issuer| vec![("issuer", issuer.spec.name.to_string())];
+        let keys = snapshot.issuers.iter().map(|issuer| (labels(issuer), issuer.key_set().len() as f64));
+        self.gauge("issuer_keys", "Keys by which an issuer's tokens are verified", keys);
+        let fetched = snapshot.issuers.iter().filter_map(|issuer| Some((labels(issuer), issuer.keys.fetched()?)));
+        let fetched: Vec<_> = fetched.collect();
+        let last = fetched.iter().map(|(labels, fetched)| {
+            let at = fetched.last_success().map_or(0, |at| at.0);
+            (labels.clone(), at as f64)
+        });
+        let help = "When the place of an issuer's keys last answered as it should, in Unix time; 0 is never";
+        self.gauge("issuer_last_fetch_timestamp_seconds", help, last);
+        let failures = fetched.iter().map(|(labels, fetched)| (labels.clone(), fetched.failures()));
+        self.counter("issuer_fetch_failures", "Fetches of an issuer's keys that failed", failures);
     }
 }
 

@@ -1,14 +1,17 @@
 //! The page for people: what stands where and how it is, on one screen, without scripts and without outside resources.
 
 use std::fmt::{Display, Write as _};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::board::{Board, Server};
 use super::html::{Text, bytes, grouped, spoken};
+use crate::clock::UnixTime;
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamSpec;
 use crate::route::{Route, RouteTable, Target};
 use crate::tls::{CertInfo, Date};
+use crate::token::issuer::{Issuer, KeySource};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -30,6 +33,7 @@ pub(super) fn page(board: &Board) -> String {
     routes(&mut out, board);
     upstreams(&mut out, board);
     certificates(&mut out, board);
+    issuers(&mut out, board);
     out.push_str(
         "<footer>This page looks again every ten seconds. For machines: <a href=\"/metrics\">/metrics</a>, \
          <a href=\"/healthz\">/healthz</a>, <a href=\"/readyz\">/readyz</a>.</footer>\n</main></body></html>\n",
@@ -219,6 +223,34 @@ fn certificates(out: &mut String, board: &Board) {
     table(out, "Certificates", &["Names", "Not after", "Days left", "File"], &rows);
 }
 
+fn issuers(out: &mut String, board: &Board) {
+    let snapshot = board.snapshot();
+    if snapshot.issuers.is_empty() {
+        return;
+    }
+    let now = UnixTime::now();
+    let row = |issuer: &Arc<Issuer>| {
+        let from = match &issuer.spec.keys {
+            KeySource::File(path) => code(path.display()),
+            KeySource::Secret { .. } => text("a secret"),
+            KeySource::Jwks(place) | KeySource::Asap(place) => code(&place.url),
+        };
+        let fetched = issuer.keys.fetched();
+        let failures = fetched.map_or(Cell(String::new(), true), |fetched| number(fetched.failures()));
+        let last = Cell(fetched.map_or_else(String::new, |fetched| last_fetch(fetched.last_success(), now)), false);
+        vec![text(&issuer.spec.name), from, number(issuer.key_set().len() as u64), last, failures]
+    };
+    let rows: Vec<_> = snapshot.issuers.iter().map(row).collect();
+    table(out, "Issuers", &["Issuer", "Keys from", "Keys", "Fetched", "Failures"], &rows);
+}
+
+fn last_fetch(at: Option<UnixTime>, now: UnixTime) -> String {
+    match at {
+        Some(at) => format!("{} ago", spoken(at.until(now).as_secs())),
+        None => mark("warn", "never"),
+    }
+}
+
 fn days_left(end: SystemTime, now: SystemTime) -> String {
     let days = |time: Duration| i64::try_from(time.as_secs() / DAY).unwrap_or(i64::MAX);
     match end.duration_since(now) {
@@ -248,6 +280,12 @@ mod tests {
         assert!(left(1_090).contains("mark \">90<"));
         assert!(left(1_013).contains("warn\">13<"));
         assert!(left(999).contains("has ended"));
+    }
+
+    #[test]
+    fn what_is_known_of_keys_is_said() {
+        assert!(last_fetch(None, UnixTime(1_000)).contains("warn\">never<"));
+        assert_eq!(last_fetch(Some(UnixTime(910)), UnixTime(1_000)), "1 min 30 s ago");
     }
 
     #[test]

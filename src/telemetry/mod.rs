@@ -2,6 +2,7 @@
 //! stalled reader costs lines and never a worker.
 
 pub mod access;
+mod chain;
 mod exchange;
 pub mod metrics;
 pub mod redact;
@@ -12,6 +13,8 @@ use std::io::IsTerminal;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+pub use chain::Chain;
 
 /// `[log]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -72,6 +73,14 @@ impl KeySource {
             Self::Jwks(_) | Self::Asap(_) => None,
         }
     }
+
+    /// Where they are fetched, where they are.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Jwks(place) | Self::Asap(place) => Some(place),
+            Self::File(_) | Self::Secret { .. } => None,
+        }
+    }
 }
 
 /// Where keys are fetched.
@@ -97,6 +106,9 @@ pub enum Audience {
 pub struct Fetched {
     set: ArcSwap<KeySet>,
     want: tokio::sync::mpsc::Sender<Want>,
+    /// In Unix time; 0 is never.
+    succeeded: AtomicU64,
+    failures: AtomicU64,
 }
 
 /// Somebody has a token with a key that is not there.
@@ -104,14 +116,35 @@ pub struct Fetched {
 pub struct Want {
     /// The key's name.
     pub kid: Option<Box<str>>,
-    /// Is answered when looking for it has come to an end, whatever that is.
+    /// Is dropped or answered when looking for it has come to an end, whatever that is.
     pub done: tokio::sync::oneshot::Sender<()>,
 }
 
 impl Fetched {
     /// No key yet. Wants go to the other end of the channel.
     pub fn new(want: tokio::sync::mpsc::Sender<Want>) -> Arc<Self> {
-        Arc::new(Self { set: ArcSwap::default(), want })
+        let never = AtomicU64::new(0);
+        Arc::new(Self { set: ArcSwap::default(), want, succeeded: never, failures: AtomicU64::new(0) })
+    }
+
+    /// Where they are fetched has answered as it should.
+    pub fn note_success(&self, now: UnixTime) {
+        self.succeeded.store(now.0, Ordering::Relaxed);
+    }
+
+    /// It has not.
+    pub fn note_failure(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// When it last has.
+    pub fn last_success(&self) -> Option<UnixTime> {
+        Some(self.succeeded.load(Ordering::Relaxed)).filter(|at| *at > 0).map(UnixTime)
+    }
+
+    /// How often it has not.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     /// The keys in force.
@@ -143,6 +176,16 @@ pub enum Keys {
     Fetched(Arc<Fetched>),
 }
 
+impl Keys {
+    /// Where they change, where they do.
+    pub fn fetched(&self) -> Option<&Fetched> {
+        match self {
+            Self::Fetched(fetched) => Some(fetched),
+            Self::Fixed(_) => None,
+        }
+    }
+}
+
 /// An issuer with its keys.
 #[derive(Clone, Debug)]
 pub struct Issuer {
@@ -171,11 +214,22 @@ impl Issuer {
         if !self.spec.algorithms.contains(&parts.algorithm) {
             return Err(BadToken::Algorithm);
         }
-        if matches!(self.keys, Keys::Fetched(_)) && keys.is_empty() {
-            return Err(BadToken::KeysAway);
+        let fetched = match (&self.keys, &self.spec.keys) {
+            (Keys::Fixed(_), _) => return verified(parts, keys),
+            // There a key is found by its name alone.
+            (Keys::Fetched(_), KeySource::Asap(_)) if parts.kid.is_none() => return Err(BadToken::NoKey),
+            (Keys::Fetched(fetched), _) => fetched,
+        };
+        if keys.is_empty() {
+            return Err(if fetched.last_success().is_some() { BadToken::NoKey } else { BadToken::KeysAway });
         }
-        keys.verify(parts)?;
-        Claims::parse(&parts.payload)
+        // The issuer uses the algorithm, so a key for it may have been published since.
+        verified(parts, keys).map_err(|bad| if bad == BadToken::Algorithm { BadToken::NoKey } else { bad })
+    }
+
+    /// Whether its keys are published as a set, and none has ever been had.
+    pub fn lacks_keys(&self) -> bool {
+        matches!(self.spec.keys, KeySource::Jwks(_)) && self.key_set().is_empty()
     }
 
     /// Whether a token of which the signature is good is good now.
@@ -203,6 +257,11 @@ impl Issuer {
             (BadToken::Revoked, !self.revoked.has(claims)),
         ]
     }
+}
+
+fn verified(parts: &Parts<'_>, keys: &KeySet) -> Result<Claims, BadToken> {
+    keys.verify(parts)?;
+    Claims::parse(&parts.payload)
 }
 
 /// A token of which the signature is good. Whether it is good now is asked at each use.

@@ -136,6 +136,16 @@ impl KeySet {
         self.0.len()
     }
 
+    /// What the keys are called, in their order.
+    pub fn names(&self) -> impl Iterator<Item = Option<&str>> {
+        self.0.iter().map(|key| key.kid.as_deref())
+    }
+
+    /// Whether one has this name.
+    pub fn has(&self, kid: &str) -> bool {
+        self.names().any(|name| name == Some(kid))
+    }
+
     /// Whether one is for this algorithm.
     pub fn is_for(&self, algorithm: Algorithm) -> bool {
         self.0.iter().any(|key| key.algorithms.contains(&algorithm))
@@ -148,6 +158,18 @@ impl KeySet {
         let mut keys: Vec<Key> = others.cloned().collect();
         keys.push(key);
         Self::new(keys, algorithms)
+    }
+
+    /// Without the key of this name.
+    #[must_use]
+    pub fn without(&self, kid: &str) -> Self {
+        Self(self.0.iter().filter(|key| key.kid.as_deref() != Some(kid)).cloned().collect())
+    }
+
+    /// What is left of it for an issuer that uses these algorithms.
+    #[must_use]
+    pub fn narrowed(&self, algorithms: &[Algorithm]) -> Self {
+        Self::new(self.0.clone(), algorithms)
     }
 
     /// Whether a key signed the token. A key without a name may be meant by every name.

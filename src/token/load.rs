@@ -149,6 +149,14 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Key>, BadKey> {
     spki::from_der(bytes).map(|key| vec![key])
 }
 
+/// Public keys in PEM, and in nothing else.
+///
+/// # Errors
+/// What is there instead.
+pub fn parse_pem(bytes: &[u8]) -> Result<Vec<Key>, BadKey> {
+    spki::from_pem(bytes)
+}
+
 fn revoked(path: &Path) -> Result<Revoked, Problem> {
     let text = String::from_utf8(read(path)?).map_err(|_| Problem::NotUtf8(path.to_owned()))?;
     Revoked::parse(&text).map_err(|line| Problem::Revoked(path.to_owned(), line))

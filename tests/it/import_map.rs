@@ -22,26 +22,41 @@ const MAP: &[(&str, &[&str])] = &[
     ("listen", &["telemetry"]),
     ("tls", &["telemetry"]),
     ("token", &["telemetry"]),
+    // Fetches and replaces; who asks for it is told by `gateway`.
+    ("jwks", &["telemetry", "tls", "token"]),
     ("policy", &["telemetry", "token"]),
     ("route", &["telemetry", "policy"]),
     ("files", &["route"]),
     ("proxy", &["telemetry", "policy", "route", "files"]),
     ("serve", &["telemetry", "tls", "token", "policy", "route", "files", "proxy"]),
     // Only looks; its accept loop is the one of `listen`.
-    ("status", &["telemetry", "listen", "tls", "route", "serve"]),
+    ("status", &["telemetry", "listen", "tls", "token", "route", "serve"]),
     // Specification types only: what `[listen]`, `[log]`, `[tls]`, `[policies]` and `[[routes]]` become.
     ("config", &["telemetry", "listen", "tls", "token", "policy", "route"]),
-    ("check", &["config", "tls", "token", "route", "files", "proxy"]),
+    ("check", &["telemetry", "config", "tls", "token", "jwks", "route", "files", "proxy"]),
     (
         "gateway",
-        &["telemetry", "listen", "tls", "token", "policy", "route", "files", "proxy", "serve", "status", "config"],
+        &[
+            "telemetry",
+            "listen",
+            "tls",
+            "token",
+            "jwks",
+            "policy",
+            "route",
+            "files",
+            "proxy",
+            "serve",
+            "status",
+            "config",
+        ],
     ),
     ("inspect", &["token", "policy"]),
     ("lib", &[]),
     // The command: `main.rs` and what stands beside it.
-    ("main", &["telemetry", "proxy", "config", "check", "gateway"]),
-    ("token_command", &["config", "token", "policy", "proxy", "inspect"]),
-    ("run", &["telemetry", "proxy", "config", "gateway"]),
+    ("main", &["telemetry", "config", "check", "gateway"]),
+    ("token_command", &["telemetry", "config", "token", "policy", "inspect"]),
+    ("run", &["telemetry", "config", "gateway"]),
 ];
 
 /// One use of a module by another.

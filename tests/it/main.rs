@@ -4,6 +4,7 @@
 mod harness;
 
 mod access_log;
+mod asap;
 mod bypass;
 mod bypass_tokens;
 mod drain;
@@ -12,6 +13,7 @@ mod found;
 mod h2_websockets;
 mod headers;
 mod import_map;
+mod jwks;
 mod limits;
 mod permits;
 mod pipelining;

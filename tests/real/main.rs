@@ -12,6 +12,7 @@ mod counted;
 mod demos;
 mod h2;
 mod hostile;
+mod issuer;
 mod janus;
 mod kurento;
 mod limits;

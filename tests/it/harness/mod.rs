@@ -7,6 +7,7 @@ pub(crate) mod gateway;
 pub(crate) mod h1;
 pub(crate) mod h2;
 pub(crate) mod h2_raw;
+pub(crate) mod issuer;
 pub(crate) mod message;
 pub(crate) mod process;
 pub(crate) mod tls;

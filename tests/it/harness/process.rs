@@ -72,6 +72,12 @@ impl GatewayProcess {
         said()
     }
 
+    /// Where its status listener is.
+    #[track_caller]
+    pub(crate) fn status(&self) -> SocketAddr {
+        address(&self.event("kind=\"Status\""))
+    }
+
     pub(crate) fn dial(&self) -> Dial {
         Dial::new(self.listening(1)[0], trusted(self.folder.path()))
     }

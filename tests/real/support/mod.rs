@@ -3,6 +3,7 @@
 mod clients;
 mod folder;
 mod gateway;
+mod issuer;
 mod kurento;
 #[path = "../../status/metrics.rs"]
 #[allow(dead_code, reason = "the stories here need a part of it")]
@@ -18,6 +19,7 @@ pub(crate) mod wire;
 pub(crate) use clients::{Answer, Clients};
 pub(crate) use folder::{Folder, pictures};
 pub(crate) use gateway::Gateway;
+pub(crate) use issuer::Issuer;
 pub(crate) use ports::{free_ports, has_ipv6};
 pub(crate) use process::Process;
 pub(crate) use shipped::{loopback, shipped};

@@ -1,0 +1,50 @@
+//! Why the gateway does not start.
+
+use std::io;
+
+use crate::listen::BindError;
+use crate::telemetry::Chain;
+use crate::tls::LoadError;
+use crate::token;
+
+/// Why the gateway does not start, or a reload changes nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// All that is in the way.
+    #[error("{}", lines(.0))]
+    Several(Vec<StartError>),
+    /// Certificates or keys.
+    #[error("{}", lines(.0))]
+    Certificates(Vec<LoadError>),
+    /// Keys of issuers, or lists of revoked tokens.
+    #[error("{}", lines(.0))]
+    Issuers(Vec<token::load::LoadError>),
+    /// An address.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The status listener could not be taken up by the runtime.
+    #[error("the status listener could not be opened")]
+    Status(#[source] io::Error),
+    /// The tasks that fetch issuers' keys could not be started.
+    #[error("issuers' keys cannot be fetched")]
+    Keys(#[source] io::Error),
+    /// The cryptographic library.
+    #[error("the cryptographic library failed")]
+    Crypto(#[source] rustls::Error),
+}
+
+/// Each error with its causes, on a line of its own.
+fn lines<E: std::error::Error + 'static>(errors: &[E]) -> String {
+    errors.iter().map(|error| Chain(error).to_string()).collect::<Vec<_>>().join("\n")
+}
+
+impl StartError {
+    /// Whether the configuration, or a file that it names, is what has to be mended.
+    pub fn is_config(&self) -> bool {
+        match self {
+            Self::Several(errors) => errors.iter().any(Self::is_config),
+            Self::Certificates(_) | Self::Issuers(_) => true,
+            Self::Bind(_) | Self::Status(_) | Self::Keys(_) | Self::Crypto(_) => false,
+        }
+    }
+}

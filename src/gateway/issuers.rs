@@ -1,0 +1,144 @@
+//! Issuers, and the tasks that fetch the keys of some of them. A reload keeps the task and the keys of each issuer that
+//! still has them from the same place.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use super::error::StartError;
+use crate::jwks::{self, Client};
+use crate::tls;
+use crate::token::issuer::{Fetched, Issuer, IssuerSpec, Place, Want};
+use crate::token::load::{self, LoadError};
+
+/// The tasks that run. One ends when nobody has it any more.
+#[derive(Debug, Default)]
+pub(super) struct Remotes(Vec<Arc<Remote>>);
+
+/// One of them.
+#[derive(Debug)]
+struct Remote {
+    spec: Arc<IssuerSpec>,
+    fetched: Arc<Fetched>,
+    /// Whom to trust at the place: its CA file may be another one now. The task ends with this.
+    client: watch::Sender<Client>,
+}
+
+/// The issuers of a configuration, and what has to be done to have their keys.
+#[derive(Debug)]
+pub(super) struct Plan {
+    issuers: Vec<Arc<Issuer>>,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Keep(Arc<Remote>, Client),
+    Start(Arc<Remote>, mpsc::Receiver<Want>),
+}
+
+impl Plan {
+    /// Reads files; nothing is fetched and nothing begins before [`Plan::start`].
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files.
+    pub(super) fn new(specs: &[Arc<IssuerSpec>], running: &Remotes) -> Result<Self, StartError> {
+        let mut plan = Self { issuers: Vec::new(), steps: Vec::new() };
+        let (mut keys, mut cas) = (Vec::new(), Vec::new());
+        for spec in specs {
+            match plan.add(spec, running) {
+                Ok(()) => {}
+                Err(Unfit::Keys(error)) => keys.push(error),
+                Err(Unfit::Ca(error)) => cas.push(error),
+            }
+        }
+        match (keys.is_empty(), cas.is_empty()) {
+            (true, true) => Ok(plan),
+            (false, true) => Err(StartError::Issuers(keys)),
+            (true, false) => Err(StartError::Certificates(cas)),
+            (false, false) => Err(StartError::Several(vec![StartError::Issuers(keys), StartError::Certificates(cas)])),
+        }
+    }
+
+    fn add(&mut self, spec: &Arc<IssuerSpec>, running: &Remotes) -> Result<(), Unfit> {
+        let step = spec.keys.place().map(|place| step(spec, place, running)).transpose()?;
+        // Only asked for where there is a place.
+        let fetched = || step.as_ref().map_or_else(|| Fetched::new(mpsc::channel(1).0), Step::fetched);
+        self.issuers.push(Arc::new(load::load(spec, fetched)?));
+        self.steps.extend(step);
+        Ok(())
+    }
+
+    /// The issuers, in the order of the configuration.
+    pub(super) fn issuers(&self) -> Vec<Arc<Issuer>> {
+        self.issuers.clone()
+    }
+
+    /// Starts what is new, on the runtime that this is called on; what is no longer named ends with the old value.
+    ///
+    /// # Errors
+    /// If something is to be started and there is no runtime.
+    pub(super) fn start(self) -> io::Result<Remotes> {
+        let steps = self.steps.into_iter();
+        steps.map(Step::take).collect::<io::Result<Vec<_>>>().map(Remotes)
+    }
+}
+
+impl Step {
+    fn fetched(&self) -> Arc<Fetched> {
+        let (Self::Keep(remote, _) | Self::Start(remote, _)) = self;
+        Arc::clone(&remote.fetched)
+    }
+
+    fn take(self) -> io::Result<Arc<Remote>> {
+        match self {
+            Self::Keep(remote, client) => {
+                remote.client.send_replace(client);
+                Ok(remote)
+            }
+            Self::Start(remote, wants) => {
+                let runtime = Handle::try_current().map_err(io::Error::other)?;
+                let (spec, fetched) = (Arc::clone(&remote.spec), Arc::clone(&remote.fetched));
+                runtime.spawn(jwks::follow(spec, fetched, wants, remote.client.subscribe()));
+                Ok(remote)
+            }
+        }
+    }
+}
+
+fn step(spec: &Arc<IssuerSpec>, place: &Place, running: &Remotes) -> Result<Step, Unfit> {
+    let client = Client::new(place, &format!("issuers.{}.ca_file", spec.name))?;
+    let same = |remote: &&Arc<Remote>| remote.spec.name == spec.name && remote.spec.keys == spec.keys;
+    let before = running.0.iter().find(same);
+    if let Some(before) = before.filter(|before| before.spec.algorithms == spec.algorithms) {
+        return Ok(Step::Keep(Arc::clone(before), client));
+    }
+    let (want, wants) = mpsc::channel(jwks::WANTS);
+    let fetched = Fetched::new(want);
+    if let Some(before) = before {
+        // The keys that are still for something do until others have come.
+        fetched.replace(before.fetched.set().narrowed(&spec.algorithms));
+    }
+    let remote = Remote { spec: Arc::clone(spec), fetched, client: watch::Sender::new(client) };
+    Ok(Step::Start(Arc::new(remote), wants))
+}
+
+/// Why an issuer cannot be used.
+enum Unfit {
+    Keys(LoadError),
+    Ca(tls::LoadError),
+}
+
+impl From<LoadError> for Unfit {
+    fn from(error: LoadError) -> Self {
+        Self::Keys(error)
+    }
+}
+
+impl From<tls::LoadError> for Unfit {
+    fn from(error: tls::LoadError) -> Self {
+        Self::Ca(error)
+    }
+}

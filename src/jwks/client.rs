@@ -1,0 +1,189 @@
+//! One GET, bounded in every way.
+
+use std::fmt;
+
+use aws_lc_rs::digest;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::uri::Uri;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::client::legacy::{self, Builder};
+use hyper_util::rt::TokioExecutor;
+
+use super::TIMEOUT;
+use crate::tls::{self, LoadError};
+use crate::token::issuer::Place;
+
+/// Far above any set of keys.
+const LARGEST: usize = 1 << 20;
+
+/// Far above any head.
+const LARGEST_HEAD: usize = 64 * 1024;
+
+type Body = Empty<Bytes>;
+
+/// Fetches, and trusts whom it is told to.
+#[derive(Clone)]
+pub struct Client(Transport);
+
+#[derive(Clone)]
+enum Transport {
+    /// On this very machine.
+    Plain(legacy::Client<HttpConnector, Body>),
+    Tls(legacy::Client<HttpsConnector<HttpConnector>, Body>),
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+/// What came.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    /// The SHA-256 of the body: the same keys again are no reason to verify every known token anew.
+    pub(super) fn digest(&self) -> Digest {
+        sha256(&self.body)
+    }
+}
+
+/// A SHA-256.
+pub(super) type Digest = [u8; 32];
+
+pub(super) fn sha256(bytes: &[u8]) -> Digest {
+    let mut out = Digest::default();
+    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    out
+}
+
+impl Client {
+    /// For one place; `key` is what the configuration calls its CA file.
+    ///
+    /// # Errors
+    /// What is wrong with the file, or that the system's trust cannot be read.
+    pub fn new(place: &Place, key: &str) -> Result<Self, LoadError> {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        // Of several addresses a dead one leaves time for the others.
+        http.set_connect_timeout(Some(TIMEOUT * 4 / 5));
+        let mut builder = Builder::new(TokioExecutor::new());
+        // Fetches are hours apart: a connection that is kept would be a closed one by then.
+        builder.pool_max_idle_per_host(0).http1_max_buf_size(LARGEST_HEAD);
+        if is_plain(&place.url) {
+            return Ok(Self(Transport::Plain(builder.build(http))));
+        }
+        let config = tls::client_config(place.ca_file.as_deref(), key)?;
+        Ok(Self(Transport::Tls(builder.build(HttpsConnector::from((http, config))))))
+    }
+
+    /// Gets what is there, if it is there.
+    pub(super) async fn get(&self, url: &str, accept: &'static str) -> Result<Answer, FetchError> {
+        let uri: Uri = url.parse().map_err(|_| FetchError::Url)?;
+        let mut request = Request::new(Body::new());
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        let agent = HeaderValue::from_static(concat!("ianitor/", env!("CARGO_PKG_VERSION")));
+        headers.insert(header::USER_AGENT, agent);
+        let exchange = async {
+            match &self.0 {
+                Transport::Plain(client) => exchange(client, request).await,
+                Transport::Tls(client) => exchange(client, request).await,
+            }
+        };
+        tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or(Err(FetchError::Late))
+    }
+}
+
+fn is_plain(url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http"))
+}
+
+async fn exchange<C>(client: &legacy::Client<C, Body>, request: Request<Body>) -> Result<Answer, FetchError>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    let answer = client.request(request).await.map_err(FetchError::Unreachable)?;
+    let (head, body) = answer.into_parts();
+    match head.status {
+        StatusCode::OK => Ok(Answer { headers: head.headers, body: whole(body).await? }),
+        StatusCode::NOT_FOUND | StatusCode::GONE => Err(FetchError::Missing(head.status)),
+        status if status.is_redirection() => Err(FetchError::Redirect(status)),
+        status => Err(FetchError::Status(status)),
+    }
+}
+
+async fn whole(body: Incoming) -> Result<Bytes, FetchError> {
+    let body = Limited::new(body, LARGEST).collect().await;
+    let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+        true => FetchError::TooLarge,
+        false => FetchError::Broken(error),
+    })?;
+    Ok(body.to_bytes())
+}
+
+/// Why there are no keys. The sentence goes on after the place's name.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The URL is none. The configuration has been asked before.
+    #[error("is no URL")]
+    Url,
+    /// No connection, no TLS, or no HTTP.
+    #[error("cannot be reached")]
+    Unreachable(#[source] legacy::Error),
+    /// Nothing, or not everything, in time.
+    #[error("gave no whole answer within {} s", TIMEOUT.as_secs())]
+    Late,
+    /// The answer broke off.
+    #[error("broke off in the middle of its answer")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is nothing.
+    #[error("answered {0}")]
+    Missing(StatusCode),
+    /// What is there is elsewhere. Whoever can answer here could lead anywhere, so nobody is followed.
+    #[error("answered {0}, and redirects are not followed; name the place that it leads to")]
+    Redirect(StatusCode),
+    /// Another answer.
+    #[error("answered {0}, not 200")]
+    Status(StatusCode),
+    /// Longer than any set of keys.
+    #[error("answered with more than {} KiB", LARGEST / 1024)]
+    TooLarge,
+    /// A page for people, as a rule.
+    #[error("answered with what is no JSON object")]
+    NotJson(#[source] serde_json::Error),
+    /// JSON, but no keys.
+    #[error("answered with JSON that is no set of keys (JWKS)")]
+    NotSet,
+    /// ASAP: something else.
+    #[error("answered with what is not one public key in PEM, of 2048 bits or more where it is RSA")]
+    NotPem,
+    /// None that could verify anything.
+    #[error("has no key that can be used with {0}; a secret among public keys is none")]
+    NoKey(String),
+}
+
+impl FetchError {
+    /// What kind of trouble it is: a place that is down is down, however it shows at each try.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) | Self::Late | Self::Broken(_) => "away",
+            Self::Missing(_) => "missing",
+            Self::Redirect(_) => "redirect",
+            Self::Status(_) => "status",
+            Self::TooLarge => "too_large",
+            Self::NotJson(_) | Self::NotSet | Self::NotPem => "format",
+            Self::Url => "url",
+            Self::NoKey(_) => "no_key",
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A set of keys at one URL (RFC 7517, section 5).
+
+use std::pin::pin;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep_until;
+
+use super::client::{Answer, Client, FetchError};
+use super::fresh::fresh_for;
+use super::pace::{self, Allowance};
+use super::report::Report;
+use crate::json;
+use crate::token::Algorithm;
+use crate::token::issuer::Want;
+use crate::token::keys::{self, KeySet};
+
+/// Tokens with a key that is not there cause no more than one fetch in this time, however many there are.
+const WANTED_EVERY: Duration = Duration::from_secs(10);
+
+const ACCEPT: &str = "application/jwk-set+json, application/json";
+
+pub(super) async fn follow(mut report: Report, mut wants: mpsc::Receiver<Want>, mut client: watch::Receiver<Client>) {
+    let mut allowance = Allowance::new(1, WANTED_EVERY);
+    let (mut next, mut failures) = (Instant::now(), 0);
+    let (mut waiting, mut in_force) = (Vec::new(), None);
+    loop {
+        tokio::select! {
+            () = sleep_until(next.into()) => {}
+            Some(want) = wants.recv() => {
+                if is_there(&report, &want) || !allowance.take(Instant::now()) {
+                    // Nothing to wait for: the sender's end says so.
+                    continue;
+                }
+                waiting.push(want.done);
+            }
+            changed = client.changed() => match changed {
+                Err(_) => return,
+                // Whoever reloads may have mended what is wrong.
+                Ok(()) if failures > 0 => {}
+                Ok(()) => continue,
+            },
+        }
+        let now = client.borrow_and_update().clone();
+        let result = fetch(&report, &now, &mut wants, &mut waiting).await;
+        let wait = match result {
+            Ok((set, came)) => {
+                failures = 0;
+                if in_force.replace(came.digest()) != Some(came.digest()) {
+                    report.replace(set);
+                }
+                report.succeeded();
+                pace::ahead(fresh_for(&came.headers, SystemTime::now()), pace::chance())
+            }
+            Err(error) => {
+                failures += 1;
+                report.failed(&error);
+                pace::after_failures(failures, pace::chance())
+            }
+        };
+        next = Instant::now() + wait;
+        // Whoever waits is woken by the sender's end.
+        waiting.clear();
+    }
+}
+
+/// The key has come since the request saw that it was missing.
+fn is_there(report: &Report, want: &Want) -> bool {
+    want.kid.as_deref().is_some_and(|kid| report.fetched.set().has(kid))
+}
+
+/// Fetches; whoever wants keys meanwhile shares in it.
+async fn fetch(
+    report: &Report,
+    client: &Client,
+    wants: &mut mpsc::Receiver<Want>,
+    waiting: &mut Vec<oneshot::Sender<()>>,
+) -> Result<(KeySet, Answer), FetchError> {
+    let mut get = pin!(client.get(&report.url, ACCEPT));
+    let came = loop {
+        tokio::select! {
+            came = &mut get => break came?,
+            Some(want) = wants.recv() => waiting.push(want.done),
+        }
+    };
+    Ok((usable(&came, &report.algorithms)?, came))
+}
+
+/// The keys of an answer that can be used; at least one.
+fn usable(came: &Answer, algorithms: &[Algorithm]) -> Result<KeySet, FetchError> {
+    let document = json::parse_object(&came.body).map_err(FetchError::NotJson)?;
+    let keys = keys::from_public_json(&document).map_err(|_| FetchError::NotSet)?;
+    let set = KeySet::new(keys, algorithms);
+    if set.is_empty() { Err(no_key(algorithms)) } else { Ok(set) }
+}
+
+pub(super) fn no_key(algorithms: &[Algorithm]) -> FetchError {
+    FetchError::NoKey(algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>().join(", "))
+}
+
+pub(super) async fn ask(url: &str, algorithms: &[Algorithm], client: &Client) -> Result<String, FetchError> {
+    let came = client.get(url, ACCEPT).await?;
+    let set = usable(&came, algorithms)?;
+    let names = set.names().map(|name| name.map_or("without a name".to_owned(), |name| format!("{name:?}")));
+    let names: Vec<String> = names.collect();
+    let count = if set.len() == 1 { "1 key".to_owned() } else { format!("{} keys", set.len()) };
+    Ok(format!("{count}: {}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    const EC: &str = r#"{"kty":"EC","crv":"P-256","kid":"a","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}"#;
+
+    fn usable_of(body: &str) -> Result<KeySet, FetchError> {
+        let came = Answer { headers: HeaderMap::new(), body: body.to_owned().into() };
+        usable(&came, &[Algorithm::ES256, Algorithm::RS256])
+    }
+
+    #[test]
+    fn a_set_has_the_keys_that_can_be_used() {
+        let secret = r#"{"kty":"oct","kid":"b","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75"}"#;
+        let odd = r#"{"kty":"EC","crv":"secp256k1","kid":"c"}, 7, {"kty":"RSA","n":"AQAB","e":"AQAB"}"#;
+        let set = usable_of(&format!(r#"{{"keys":[{secret},{odd},{EC}]}}"#)).unwrap();
+        assert_eq!(set.names().collect::<Vec<_>>(), [Some("a")]);
+    }
+
+    #[test]
+    fn an_answer_without_a_usable_key_is_no_set() {
+        let secret = r#"{"keys":[{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ"}]}"#;
+        let encrypting = EC.replace("\"kid\"", "\"use\":\"enc\",\"kid\"");
+        let other = EC.replace("\"kid\"", "\"alg\":\"ES384\",\"kid\"");
+        for (body, word) in [
+            ("{\"keys\":[]}", "no_key"),
+            (secret, "no_key"),
+            (&*format!("{{\"keys\":[{encrypting}]}}"), "no_key"),
+            (&*format!("{{\"keys\":[{other}]}}"), "no_key"),
+            ("{\"keys\":{}}", "format"),
+            ("{}", "format"),
+            ("[]", "format"),
+            ("<!doctype html>", "format"),
+            (&*format!("{{\"keys\":[{EC}],\"keys\":[]}}"), "format"),
+        ] {
+            assert_eq!(usable_of(body).unwrap_err().word(), word, "{body}");
+        }
+    }
+}
