@@ -94,6 +94,7 @@ impl Rejection {
             Self::Denied(Denied::Token(why @ BadToken::KeysAway)) => (StatusCode::SERVICE_UNAVAILABLE, why.word()),
             Self::Denied(Denied::Token(why)) => (StatusCode::UNAUTHORIZED, why.word()),
             Self::Denied(Denied::Claim) => (StatusCode::FORBIDDEN, "claim"),
+            Self::Denied(Denied::ApiKey) => (StatusCode::FORBIDDEN, "api_key"),
             Self::Proxy(P::Handshake(BadHandshake::Version)) => (StatusCode::UPGRADE_REQUIRED, "websocket_version"),
             Self::Proxy(P::Handshake(_)) => (StatusCode::BAD_REQUEST, "websocket_handshake"),
             Self::Proxy(P::TransferCoding) => (StatusCode::NOT_IMPLEMENTED, "transfer_coding"),
