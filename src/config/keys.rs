@@ -13,7 +13,7 @@ pub(super) struct Keys {
 
 pub(super) static ROOT: Keys = Keys {
     table: "the top level",
-    names: &["listen", "log", "limits", "tls", "passthrough", "upstreams", "issuers", "policies", "routes"],
+    names: &["listen", "log", "limits", "tls", "passthrough", "upstreams", "issuers", "policies", "turn", "routes"],
 };
 pub(super) static LISTEN: Keys = Keys {
     table: "[listen]",
@@ -62,6 +62,8 @@ pub(super) static POLICY: Keys = Keys {
     table: "[policies.NAME]",
     names: &["allow", "deny", "issuers", "claims", "satisfy", "on_expiry", "expiry_grace"],
 };
+pub(super) static TURN: Keys =
+    Keys { table: "[turn.NAME]", names: &["secret_file", "secret_env", "secret", "uris", "ttl", "api_keys_file"] };
 pub(super) static ROUTE: Keys = Keys {
     table: "[[routes]]",
     names: &[
@@ -72,6 +74,7 @@ pub(super) static ROUTE: Keys = Keys {
         "follow_symlinks",
         "redirect",
         "redirect_status",
+        "turn",
         "policy",
         "body",
         "strip_prefix",
@@ -95,7 +98,7 @@ pub(super) static CORS: Keys =
 pub(super) static PASSTHROUGH: Keys = Keys { table: "[[passthrough]]", names: &["sni", "to", "proxy_protocol"] };
 
 /// Every table.
-pub(super) static ALL: [&Keys; 15] = [
+pub(super) static ALL: [&Keys; 16] = [
     &ROOT,
     &LISTEN,
     &LOG,
@@ -106,6 +109,7 @@ pub(super) static ALL: [&Keys; 15] = [
     &UPSTREAM,
     &ISSUER,
     &POLICY,
+    &TURN,
     &ROUTE,
     &ROUTE_HEADERS,
     &ANSWER_HEADERS,
@@ -117,7 +121,7 @@ pub(super) static ALL: [&Keys; 15] = [
 /// to its table when it is built.
 #[rustfmt::skip]
 const LATER: &[&str] = &[
-    "acme", "deploy", "turn",
+    "acme", "deploy",
     "token_auth_secret_file",
     "messages", "rules",
     "after_sign_in",
@@ -125,9 +129,6 @@ const LATER: &[&str] = &[
 
 /// Those that other tables have already.
 const LATER_IN_UPSTREAMS: &[&str] = &["secret_file"];
-
-/// The targets among them: a route with one of these does not lack a target, this version lacks the target.
-pub(super) const LATER_TARGETS: [&str; 1] = ["turn"];
 
 /// What to say of a key that the table does not know.
 pub(super) fn unknown(keys: &Keys, word: &str) -> String {

@@ -20,6 +20,7 @@ mod problem;
 mod raw;
 mod raw_access;
 mod raw_route;
+mod raw_turn;
 mod read;
 mod suggest;
 mod summary;
@@ -41,12 +42,14 @@ use crate::route::passthrough::Passthrough;
 use crate::telemetry::LogSpec;
 use crate::tls::TlsSpec;
 use crate::token::issuer::IssuerSpec;
+use crate::turn::TurnSpec;
 use notes::Notes;
 use raw::Raw;
 use read::Table;
 
 pub use problem::{Problem, Report};
 pub use summary::summary;
+pub use units::duration;
 
 /// What a `gateway.toml` says, with every name resolved.
 #[derive(Clone, Debug)]
@@ -67,6 +70,8 @@ pub struct Config {
     pub issuers: Vec<Arc<IssuerSpec>>,
     /// `[policies]`, in the order of the file. The built-in `open` is only where a route names it.
     pub policies: Vec<Arc<Policy>>,
+    /// `[turn]`, in the order of the file.
+    pub turns: Vec<Arc<TurnSpec>>,
 }
 
 /// A configuration that can be used, and what is odd about it.

@@ -9,7 +9,7 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 /// How each kind of table is opened, and what its keys are called then.
-const HEADERS: [(&Keys, &str, &str); 15] = [
+const HEADERS: [(&Keys, &str, &str); 16] = [
     (&keys::ROOT, "", ""),
     (&keys::LISTEN, "[listen]", "listen."),
     (&keys::LOG, "[log]", "log."),
@@ -20,6 +20,7 @@ const HEADERS: [(&Keys, &str, &str); 15] = [
     (&keys::UPSTREAM, "[upstreams.a]", "upstreams.a."),
     (&keys::ISSUER, "[issuers.a]", "issuers.a."),
     (&keys::POLICY, "[policies.a]", "policies.a."),
+    (&keys::TURN, "[turn.a]", "turn.a."),
     (&keys::ROUTE, "[[routes]]", "routes[0]."),
     (&keys::ROUTE_HEADERS, "[[routes]]\n[routes.headers]", "routes[0].headers."),
     (&keys::ANSWER_HEADERS, "[[routes]]\n[routes.headers.response]", "routes[0].headers.response."),

@@ -28,6 +28,7 @@ use crate::status::board::Board;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::tls::{self, CertTable, LoadError, Mode, Tickets};
 use crate::token::{self, issuer::Issuer};
+use crate::turn::{self, Turn};
 use watch::Watch;
 use worker::{Command, Handle, ListenerKey, Setup, Share};
 
@@ -218,7 +219,7 @@ impl Running {
         Ok(())
     }
 
-    /// Takes up certificates that have changed on disk. If the new ones cannot be used, those in force stay, and the
+    /// Takes up certificates, keys and secrets that have changed on disk. If the new ones cannot be used, those in force stay, and the
     /// next change is waited for: of a pair, the certificate is often there before its key.
     pub async fn follow_files(&mut self) {
         let now = Watch::new(&self.config);
@@ -227,10 +228,10 @@ impl Running {
         }
         self.watch = now;
         match self.reload(self.config.clone()).await {
-            Ok(()) => tracing::info!("certificates loaded from disk"),
+            Ok(()) => tracing::info!("certificates, keys and secrets loaded from disk"),
             Err(error) => {
                 let error = Chain(&error);
-                tracing::error!(%error, "certificates have changed on disk and cannot be used; those in force stay");
+                tracing::error!(%error, "files have changed on disk and cannot be used; what was read of them before stays in force");
             }
         }
     }
@@ -351,6 +352,7 @@ fn snapshot(config: &Config, tickets: &Tickets, open: &[Open]) -> Result<Snapsho
         tracing::warn!("{line}");
     }
     let issuers = issuers(config).map_err(StartError::Issuers)?;
+    let turns = turns(config).map_err(StartError::Turn)?;
     let certificates = Arc::new(table);
     let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets).map_err(StartError::Crypto)?;
     let first_https = open.iter().find(|open| open.key.0 == Kind::Https).map(|open| open.bound.port());
@@ -364,6 +366,7 @@ fn snapshot(config: &Config, tickets: &Tickets, open: &[Open]) -> Result<Snapsho
         upstream_sockets: budget.upstream_sockets,
         h2_websockets: config.listen.h2_websockets,
         issuers,
+        turns,
         passthrough: config.passthrough.clone(),
         balancers: config.listen.proxy_protocol.clone(),
         trusted_proxies: config.listen.trusted_proxies.clone(),
@@ -401,6 +404,18 @@ fn issuers(config: &Config) -> Result<Vec<Arc<Issuer>>, Vec<token::load::LoadErr
     if errors.is_empty() { Ok(issuers) } else { Err(errors) }
 }
 
+/// TURN credentials with their secrets and API keys.
+fn turns(config: &Config) -> Result<Vec<Arc<Turn>>, Vec<turn::load::LoadError>> {
+    let (mut turns, mut errors) = (Vec::new(), Vec::new());
+    for spec in &config.turns {
+        match turn::load::load(spec) {
+            Ok(turn) => turns.push(Arc::new(turn)),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(turns) } else { Err(errors) }
+}
+
 /// Why the gateway does not start, or a reload changes nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -413,6 +428,9 @@ pub enum StartError {
     /// Keys of issuers, or lists of revoked tokens.
     #[error("{}", lines(.0))]
     Issuers(Vec<token::load::LoadError>),
+    /// Secrets of TURN servers, or API keys.
+    #[error("{}", lines(.0))]
+    Turn(Vec<turn::load::LoadError>),
     /// An address.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -434,7 +452,7 @@ impl StartError {
     pub fn is_config(&self) -> bool {
         match self {
             Self::Several(errors) => errors.iter().any(Self::is_config),
-            Self::Certificates(_) | Self::Issuers(_) => true,
+            Self::Certificates(_) | Self::Issuers(_) | Self::Turn(_) => true,
             Self::Bind(_) | Self::Status(_) | Self::Crypto(_) => false,
         }
     }
