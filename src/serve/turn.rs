@@ -29,7 +29,7 @@ pub(super) const METHODS: &str = "GET, HEAD, POST, OPTIONS";
 const LARGEST_FORM: u64 = 8 * 1024;
 
 /// For the whole of a form.
-const FORM_TIME: Duration = Duration::from_secs(10);
+const FORM_TIME: Duration = Duration::from_secs(5);
 
 const FORM: &str = "application/x-www-form-urlencoded";
 

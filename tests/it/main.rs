@@ -23,5 +23,6 @@ mod streaming;
 mod tls;
 mod tunnels;
 mod tunnels_closed;
+mod turn;
 mod upstreams;
 mod websocket;
