@@ -6,6 +6,10 @@
 # The last four are ports. JANUS_ADMIN_SECRET is the admin secret; without it a
 # random one is made. Either way it is left in FOLDER/admin-secret.
 #
+# JANUS_TURN_REST_API is where it asks for TURN credentials, with JANUS_TURN_REST_API_KEY
+# and by JANUS_TURN_REST_API_METHOD, if they are set. JANUS_CA_FILE is whom it trusts
+# there, JANUS_DEBUG_LEVEL how much it says (4).
+#
 # Prints READY when all four answer. The process that runs this
 # script becomes Janus: end it by its pid. It also ends when its parent does.
 set -eu
@@ -48,6 +52,13 @@ others() {
     printf '%s' "$found"
 }
 
+turn_rest_api() {
+    [ -n "${JANUS_TURN_REST_API:-}" ] || return 0
+    printf '\tturn_rest_api = "%s"\n' "$JANUS_TURN_REST_API"
+    printf '\tturn_rest_api_key = "%s"\n' "${JANUS_TURN_REST_API_KEY:-}"
+    printf '\tturn_rest_api_method = "%s"\n' "${JANUS_TURN_REST_API_METHOD:-GET}"
+}
+
 write_configuration() {
     # Only the interface lo is used for media and no STUN server is asked, so that
     # Janus starts at once without a network and is reachable from this machine alone.
@@ -58,7 +69,7 @@ general: {
 	transports_folder = "$modules/transports"
 	events_folder = "$modules/events"
 	loggers_folder = "$modules/loggers"
-	debug_level = 4
+	debug_level = ${JANUS_DEBUG_LEVEL:-4}
 	debug_colors = false
 	debug_timestamps = true
 	log_to_stdout = false
@@ -73,6 +84,7 @@ media: {
 nat: {
 	ice_enforce_list = "lo"
 	ignore_mdns = true
+$(turn_rest_api)
 }
 plugins: {
 	disable = "$(others plugins "libjanus_audiobridge.so libjanus_echotest.so libjanus_streaming.so libjanus_textroom.so libjanus_videocall.so libjanus_videoroom.so")"
@@ -159,7 +171,22 @@ announce() {
     echo READY
 }
 
+# libcurl has the path of the CAs compiled in, Janus has no setting for it, and no
+# variable of curl or OpenSSL changes it: Janus gets a copy with another path, relative
+# to the folder that it runs in.
+trust() {
+    cp "$1" "$folder/ca.pem"
+    library=$(ldd "$janus" | sed -n 's/.*\(libcurl[^ ]*\) => \([^ ]*\) .*/\2/p')
+    [ -n "$library" ] || die "found no libcurl that $janus uses"
+    mkdir -p "$folder/lib"
+    padding=$(printf '%28s' '' | sed 's/ /\\x00/g')
+    LC_ALL=C sed "s#/etc/ssl/certs/ca-certificates\.crt#ca.pem$padding#" "$library" >"$folder/lib/${library##*/}"
+    export LD_LIBRARY_PATH="$folder/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    cd "$folder"
+}
+
 write_configuration
+[ -z "${JANUS_CA_FILE:-}" ] || trust "$JANUS_CA_FILE"
 : >"$folder/janus.log"
 announce $$ &
 

@@ -15,6 +15,7 @@ need() {
 need curl curl
 need openssl openssl
 need janus janus
+need turnserver coturn
 need chromium chromium
 need node nodejs
 need npm npm

@@ -7,3 +7,4 @@
 
 mod janus;
 mod support;
+mod turn_rest;

@@ -9,7 +9,7 @@ use super::{Clients, Folder, Process, free_ports};
 pub(crate) struct Gateway {
     pub(crate) process: Process,
     pub(crate) https: u16,
-    ca: PathBuf,
+    pub(crate) ca: PathBuf,
 }
 
 impl Gateway {

@@ -34,10 +34,16 @@ impl Process {
 
     /// A private Janus with these ports: REST, WebSocket, admin REST, admin WebSocket.
     pub(crate) fn janus(folder: &Folder, ports: [u16; 4], admin_secret: &str) -> Self {
+        Self::janus_with(folder, ports, admin_secret, &[])
+    }
+
+    /// The same, with variables of `scripts/janus.sh`.
+    pub(crate) fn janus_with(folder: &Folder, ports: [u16; 4], admin_secret: &str, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new("scripts/janus.sh")
             .arg(folder.join("janus"))
             .args(ports.map(|port| port.to_string()))
             .env("JANUS_ADMIN_SECRET", admin_secret)
+            .envs(variables.iter().copied())
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
