@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Clients, Folder, Process, free_ports};
+use super::{Clients, Folder, Process, free_ports, until};
 
 /// The running binary.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ impl Gateway {
             command.args(["run", "--config"]).arg(file);
         });
         process.wait_for(https);
+        // The port is there before the certificates are.
+        until("the gateway listens", || process.said().contains("listening"));
         Self { process, https, ca: folder.join("certs/ca.pem") }
     }
 
