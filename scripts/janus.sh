@@ -7,6 +7,10 @@
 # random one is made. Either way it is left in FOLDER/admin-secret. JANUS_WS_UNIX is
 # a path where the WebSockets are in the place of their port.
 #
+# JANUS_TURN_REST_API is where it asks for TURN credentials, with JANUS_TURN_REST_API_KEY
+# and by JANUS_TURN_REST_API_METHOD, if they are set. JANUS_CA_FILE is whom it trusts
+# there, JANUS_DEBUG_LEVEL how much it says (4).
+#
 # Prints READY when all four answer. The process that runs this
 # script becomes Janus: end it by its pid. It also ends when its parent does.
 set -eu
@@ -57,6 +61,13 @@ ws_place() {
     fi
 }
 
+turn_rest_api() {
+    [ -n "${JANUS_TURN_REST_API:-}" ] || return 0
+    printf '\tturn_rest_api = "%s"\n' "$JANUS_TURN_REST_API"
+    printf '\tturn_rest_api_key = "%s"\n' "${JANUS_TURN_REST_API_KEY:-}"
+    printf '\tturn_rest_api_method = "%s"\n' "${JANUS_TURN_REST_API_METHOD:-GET}"
+}
+
 write_configuration() {
     # Only the interface lo is used for media and no STUN server is asked, so that
     # Janus starts at once without a network and is reachable from this machine alone.
@@ -67,7 +78,7 @@ general: {
 	transports_folder = "$modules/transports"
 	events_folder = "$modules/events"
 	loggers_folder = "$modules/loggers"
-	debug_level = 4
+	debug_level = ${JANUS_DEBUG_LEVEL:-4}
 	debug_colors = false
 	debug_timestamps = true
 	log_to_stdout = false
@@ -82,6 +93,7 @@ media: {
 nat: {
 	ice_enforce_list = "lo"
 	ignore_mdns = true
+$(turn_rest_api)
 }
 plugins: {
 	disable = "$(others plugins "libjanus_audiobridge.so libjanus_echotest.so libjanus_streaming.so libjanus_textroom.so libjanus_videocall.so libjanus_videoroom.so")"
@@ -169,7 +181,22 @@ announce() {
     echo READY
 }
 
+# libcurl has the path of the CAs compiled in, Janus has no setting for it, and no
+# variable of curl or OpenSSL changes it: Janus gets a copy with another path, relative
+# to the folder that it runs in.
+trust() {
+    cp "$1" "$folder/ca.pem"
+    library=$(ldd "$janus" | sed -n 's/.*\(libcurl[^ ]*\) => \([^ ]*\) .*/\2/p')
+    [ -n "$library" ] || die "found no libcurl that $janus uses"
+    mkdir -p "$folder/lib"
+    padding=$(printf '%28s' '' | sed 's/ /\\x00/g')
+    LC_ALL=C sed "s#/etc/ssl/certs/ca-certificates\.crt#ca.pem$padding#" "$library" >"$folder/lib/${library##*/}"
+    export LD_LIBRARY_PATH="$folder/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    cd "$folder"
+}
+
 write_configuration
+[ -z "${JANUS_CA_FILE:-}" ] || trust "$JANUS_CA_FILE"
 : >"$folder/janus.log"
 announce $$ &
 

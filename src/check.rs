@@ -18,6 +18,7 @@ use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::telemetry::Chain;
 use crate::tls::{self, CertTable, LoadError, Mode};
 use crate::token;
+use crate::turn;
 
 /// What a good configuration has to show.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub struct Checked {
     pub certificates: String,
 }
 
-/// Checks a file and the certificates that it names.
+/// Checks a file, the certificates that it names, and the secrets of its TURN servers.
 ///
 /// # Errors
 /// Everything that would keep the gateway from starting with it, but for addresses that are taken.
@@ -40,6 +41,10 @@ pub fn check(path: &Path) -> Result<Checked, Unfit> {
         .map_err(|errors| Unfit::Certificates { file: path.display().to_string(), errors })?;
     token::load::load_all(&loaded.config.issuers)
         .map_err(|errors| Unfit::Issuers { file: path.display().to_string(), errors })?;
+    let errors: Vec<_> = loaded.config.turns.iter().filter_map(|spec| turn::load::load(spec).err()).collect();
+    if !errors.is_empty() {
+        return Err(Unfit::Turn { file: path.display().to_string(), errors });
+    }
     let warnings = loaded.warnings.to_string();
     let mut warnings: Vec<String> = warnings.lines().map(str::to_owned).collect();
     if !loaded.config.tls.default {
@@ -87,6 +92,14 @@ pub enum Unfit {
         file: String,
         /// What is wrong.
         errors: Vec<token::load::LoadError>,
+    },
+    /// Secrets of TURN servers, or API keys.
+    #[error("{}", errors.iter().map(|error| format!("{file}: {error}")).collect::<Vec<_>>().join("\n"))]
+    Turn {
+        /// The configuration file.
+        file: String,
+        /// What is wrong.
+        errors: Vec<turn::load::LoadError>,
     },
 }
 

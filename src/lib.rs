@@ -7,6 +7,7 @@
 //! listen::accept ─▶ Slot (counted) ─▶ serve::conn: TLS ─▶ hyper, HTTP/1.1 or HTTP/2
 //!   serve::stack  AccessLog · limit_size · limit_rate · normalize · route · Dress · authorize ──Admitted──▶ Target
 //!   files         a file from disk
+//!   turn          a credential for the TURN server
 //!   proxy         forward ─▶ upstream, streamed both ways
 //!                 open_websocket ─▶ 101 ─▶ Tunnel: owns both sockets and the Slot until the last byte has gone
 //! ```
@@ -53,6 +54,7 @@ pub mod serve;
 pub mod policy;
 pub mod route;
 pub mod token;
+pub mod turn;
 
 // Walk with them, or answer here.
 pub mod files;

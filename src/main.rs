@@ -1,11 +1,13 @@
 //! The `ianitor` command.
 
+mod credential;
 mod run;
 mod token_command;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -50,6 +52,20 @@ enum Command {
     /// Make a token for trying things out, or say why one would or would not pass.
     #[command(subcommand)]
     Token(token_command::Token),
+    /// Print a TURN credential, and how to try it.
+    Turn {
+        /// The [turn.NAME] table; may be left out where there is one only.
+        name: Option<String>,
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
+        config: PathBuf,
+        /// For whom it is.
+        #[arg(long, value_name = "NAME", default_value = "test")]
+        user: String,
+        /// For how long it is good, such as 5m; what the table says, if left out.
+        #[arg(long, value_name = "TIME", value_parser = ttl)]
+        ttl: Option<Duration>,
+    },
     /// Print the version.
     Version,
 }
@@ -63,11 +79,20 @@ fn main() -> ExitCode {
         Command::Run { config } => run::run(&config),
         Command::Check { config, live } => check_file(&config, live),
         Command::Token(token) => token_command::run(token),
+        Command::Turn { name, config, user, ttl } => {
+            credential::print(&config, &credential::Asked { name: name.as_deref(), user: &user, ttl })
+        }
         Command::Version => {
             show(&format!("ianitor {}\n", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
         }
     }
+}
+
+/// How long a credential may be good: whole seconds.
+fn ttl(text: &str) -> Result<Duration, String> {
+    let ttl = config::duration(text)?;
+    if ttl < Duration::from_secs(1) { Err("is less than a second".to_owned()) } else { Ok(ttl) }
 }
 
 fn usage(error: &clap::Error) -> ExitCode {

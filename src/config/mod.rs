@@ -20,6 +20,7 @@ mod problem;
 mod raw;
 mod raw_access;
 mod raw_route;
+mod raw_turn;
 mod read;
 mod reference;
 mod suggest;
@@ -44,6 +45,7 @@ use crate::secret::SecretSource;
 use crate::telemetry::LogSpec;
 use crate::tls::TlsSpec;
 use crate::token::issuer::{IssuerSpec, KeySource};
+use crate::turn::TurnSpec;
 use notes::Notes;
 use raw::Raw;
 use read::Table;
@@ -51,6 +53,7 @@ use read::Table;
 pub use problem::{Problem, Report};
 pub use reference::reference;
 pub use summary::summary;
+pub use units::duration;
 
 /// What a `gateway.toml` says, with every name resolved.
 #[derive(Clone, Debug)]
@@ -71,6 +74,8 @@ pub struct Config {
     pub issuers: Vec<Arc<IssuerSpec>>,
     /// `[policies]`, in the order of the file. The built-in `open` is only where a route names it.
     pub policies: Vec<Arc<Policy>>,
+    /// `[turn]`, in the order of the file.
+    pub turns: Vec<Arc<TurnSpec>>,
 }
 
 impl Config {
@@ -80,7 +85,9 @@ impl Config {
             .issuers
             .iter()
             .filter(|issuer| matches!(issuer.keys, KeySource::Secret { from: SecretSource::Inline(_), .. }));
-        issuers.map(|issuer| format!("issuers.{}.secret", issuer.name))
+        let issuers = issuers.map(|issuer| format!("issuers.{}.secret", issuer.name));
+        let turns = self.turns.iter().filter(|turn| matches!(turn.secrets.signing, SecretSource::Inline(_)));
+        issuers.chain(turns.map(|turn| format!("turn.{}.secret", turn.name)))
     }
 }
 

@@ -8,6 +8,7 @@ use super::keys::{self, Keys};
 use super::problem::Placed;
 use super::raw_access::{RawIssuer, RawPolicy};
 use super::raw_route::RawRoute;
+use super::raw_turn::RawTurn;
 use super::read::{List, Named, Section, Table, right};
 use super::values::{PlainServer, Port, Size, Timeout, Workers};
 use crate::addr::{ListenAddr, Network};
@@ -27,6 +28,7 @@ pub(super) struct Raw {
     pub(super) upstreams: Named<RawUpstream>,
     pub(super) issuers: Named<RawIssuer>,
     pub(super) policies: Named<RawPolicy>,
+    pub(super) turns: Named<RawTurn>,
     pub(super) routes: List<RawRoute>,
 }
 
@@ -45,6 +47,7 @@ impl Raw {
             upstreams: root.plain("upstreams").unwrap_or_default(),
             issuers: root.plain("issuers").unwrap_or_default(),
             policies: root.plain("policies").unwrap_or_default(),
+            turns: root.plain("turn").unwrap_or_default(),
             routes: routes.map(|routes| routes.value).unwrap_or_default(),
         }
     }

@@ -23,6 +23,7 @@ pub(super) struct RawRoute {
     pub(super) follow_symlinks: Option<Placed<bool>>,
     pub(super) redirect: Option<Placed<RedirectSpec>>,
     pub(super) redirect_status: Option<Placed<RedirectStatus>>,
+    pub(super) turn: Option<Placed<String>>,
     pub(super) policy: Option<Placed<String>>,
     pub(super) body: Option<Placed<Size>>,
     pub(super) strip_prefix: Option<Placed<PathPrefix>>,
@@ -41,9 +42,9 @@ impl Section for RawRoute {
     const KEYS: &'static Keys = &keys::ROUTE;
 
     fn read(table: &Table<'_>) -> Self {
-        const TARGETS: [&str; 3] = ["upstream", "files", "redirect"];
-        if !TARGETS.iter().chain(&keys::LATER_TARGETS).any(|key| table.has(key)) {
-            let text = "missing; write where the route leads, a name from [upstreams]; or files, or redirect";
+        const TARGETS: [&str; 4] = ["upstream", "files", "redirect", "turn"];
+        if !TARGETS.iter().any(|key| table.has(key)) {
+            let text = "missing; write where the route leads, a name from [upstreams]; or files, redirect or turn";
             table.missing("upstream", text);
         }
         let host = table.get("host");
@@ -57,6 +58,7 @@ impl Section for RawRoute {
             follow_symlinks: table.get("follow_symlinks"),
             redirect: table.get("redirect"),
             redirect_status: table.get("redirect_status"),
+            turn: table.get("turn"),
             policy: table.require(
                 "policy",
                 "missing; every route needs one: a name from [policies], or \"open\" to let everybody pass",

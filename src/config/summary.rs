@@ -16,7 +16,7 @@ pub fn summary(config: &Config) -> String {
     section(&mut out, "listeners", listeners(config));
     section(&mut out, "passed through", config.passthrough.iter().map(passthrough).collect());
     section(&mut out, "hosts", hosts(&config.routes));
-    section(&mut out, "routes", routes(&config.routes));
+    section(&mut out, "routes", routes(config));
     section(&mut out, "policies", policies(config));
     out
 }
@@ -51,12 +51,13 @@ fn hosts(table: &RouteTable) -> Vec<Row> {
     named.iter().map(ToString::to_string).chain(rest.then(|| every.to_owned())).map(|host| vec![host]).collect()
 }
 
-fn routes(table: &RouteTable) -> Vec<Row> {
+fn routes(config: &Config) -> Vec<Row> {
     let head = ["HOST", "PATH", "UPSTREAM", "SERVER", "PROTOCOL", "POLICY"].map(str::to_owned).to_vec();
-    std::iter::once(head).chain(table.routes().iter().map(|route| route_row(table, route))).collect()
+    std::iter::once(head).chain(config.routes.routes().iter().map(|route| route_row(config, route))).collect()
 }
 
-fn route_row(table: &RouteTable, route: &Route) -> Row {
+fn route_row(config: &Config, route: &Route) -> Row {
+    let table = &config.routes;
     let host = route.host.as_ref().map_or("*".to_owned(), ToString::to_string);
     let (path, target) = match &route.target {
         Target::Forward(forward) => {
@@ -73,6 +74,11 @@ fn route_row(table: &RouteTable, route: &Route) -> Row {
         Target::Redirect(spec) => {
             let status = spec.status.as_str().to_owned();
             (route.path.to_string(), ["(redirect)".to_owned(), spec.to_string(), status])
+        }
+        Target::Turn(id) => {
+            let spec = &config.turns[id.0];
+            let keys = if spec.api_keys_file.is_some() { "or an API key" } else { "-" };
+            (route.path.to_string(), ["(turn)".to_owned(), spec.name.to_string(), keys.to_owned()])
         }
     };
     [host, path].into_iter().chain(target).chain([route.policy.name().to_owned()]).collect()

@@ -18,7 +18,10 @@ const SIZES: [(&str, u64); 7] = [
 ];
 
 /// `500ms`, `10s`, `5m`, `1h`, `1d`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// What is wrong with it; the sentence goes on from the text.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text);
     let unit = match unit {
         _ if number.is_empty() => Err(no_duration()),

@@ -20,6 +20,7 @@ use crate::tls::MinVersion;
 use crate::token::claims::Wanted;
 use crate::token::location::Source;
 use crate::token::{ALGORITHMS, Algorithm};
+use crate::turn::uri::TurnUri;
 
 impl Read for ListenAddr {
     fn read(value: &Value<'_>) -> Option<Self> {
@@ -308,6 +309,12 @@ impl Read for Wanted {
             return number.map(Self::Integer).or_else(|| value.refuse("is larger than any number in a token"));
         }
         value.text("a string, an integer, true or false").map(|text| Self::Text(text.into()))
+    }
+}
+
+impl Read for TurnUri {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse("a string")
     }
 }
 

@@ -15,6 +15,7 @@ use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::serve::snapshot::Snapshot;
 use crate::tls::{self, CertTable, LoadError, Mode, Tickets};
 use crate::token::issuer::Issuer;
+use crate::turn::{self, Turn};
 
 /// What workers judge requests by: what the configuration says, with the files behind it read.
 pub(super) fn snapshot(
@@ -35,6 +36,7 @@ pub(super) fn snapshot(
     for line in files::missing(&config.routes) {
         tracing::warn!("{line}");
     }
+    let turns = turns(config).map_err(StartError::Turn)?;
     let certificates = Arc::new(table);
     let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets).map_err(StartError::Crypto)?;
     let first_https = open.iter().find(|open| open.key.0 == Kind::Https).map(|open| open.bound.port());
@@ -48,6 +50,7 @@ pub(super) fn snapshot(
         upstream_sockets: budget.upstream_sockets,
         h2_websockets: config.listen.h2_websockets,
         issuers,
+        turns,
         passthrough: config.passthrough.clone(),
         balancers: config.listen.proxy_protocol.clone(),
         trusted_proxies: config.listen.trusted_proxies.clone(),
@@ -71,4 +74,16 @@ fn upstream_tls(config: &Config) -> Result<Vec<Option<Arc<ClientConfig>>>, Vec<L
     let all = config.routes.upstreams().iter();
     let configs = all.map(|spec| spec.servers.iter().any(ServerAddr::is_tls).then(|| load(spec)).flatten()).collect();
     if errors.is_empty() { Ok(configs) } else { Err(errors) }
+}
+
+/// TURN credentials with their secrets and API keys.
+fn turns(config: &Config) -> Result<Vec<Arc<Turn>>, Vec<turn::load::LoadError>> {
+    let (mut turns, mut errors) = (Vec::new(), Vec::new());
+    for spec in &config.turns {
+        match turn::load::load(spec) {
+            Ok(turn) => turns.push(Arc::new(turn)),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(turns) } else { Err(errors) }
 }

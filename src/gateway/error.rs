@@ -6,6 +6,7 @@ use crate::listen::BindError;
 use crate::telemetry::Chain;
 use crate::tls::LoadError;
 use crate::token;
+use crate::turn;
 
 /// Why the gateway does not start, or a reload changes nothing.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum StartError {
     /// Keys of issuers, or lists of revoked tokens.
     #[error("{}", lines(.0))]
     Issuers(Vec<token::load::LoadError>),
+    /// Secrets of TURN servers, or API keys.
+    #[error("{}", lines(.0))]
+    Turn(Vec<turn::load::LoadError>),
     /// An address.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -43,7 +47,7 @@ impl StartError {
     pub fn is_config(&self) -> bool {
         match self {
             Self::Several(errors) => errors.iter().any(Self::is_config),
-            Self::Certificates(_) | Self::Issuers(_) => true,
+            Self::Certificates(_) | Self::Issuers(_) | Self::Turn(_) => true,
             Self::Bind(_) | Self::Status(_) | Self::Keys(_) | Self::Crypto(_) => false,
         }
     }

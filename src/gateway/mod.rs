@@ -232,7 +232,7 @@ impl Running {
         Ok(())
     }
 
-    /// Takes up certificates that have changed on disk. If the new ones cannot be used, those in force stay, and the
+    /// Takes up certificates, keys and secrets that have changed on disk. If the new ones cannot be used, those in force stay, and the
     /// next change is waited for: of a pair, the certificate is often there before its key.
     pub async fn follow_files(&mut self) {
         let now = Watch::new(&self.config);
@@ -241,10 +241,10 @@ impl Running {
         }
         self.watch = now;
         match self.reload(self.config.clone()).await {
-            Ok(()) => tracing::info!("certificates loaded from disk"),
+            Ok(()) => tracing::info!("certificates, keys and secrets loaded from disk"),
             Err(error) => {
                 let error = Chain(&error);
-                tracing::error!(%error, "certificates have changed on disk and cannot be used; those in force stay");
+                tracing::error!(%error, "files have changed on disk and cannot be used; what was read of them before stays in force");
             }
         }
     }

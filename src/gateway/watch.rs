@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
+use crate::secret::SecretSource;
+use crate::turn::Secrets;
 
 /// How often the files are looked at.
 pub const LOOK: Duration = Duration::from_secs(10);
@@ -37,10 +39,13 @@ impl Watch {
         let cas = cas.chain(places.filter_map(|place| place.ca_file.as_ref()));
         let revoked = config.issuers.iter().filter_map(|issuer| issuer.revoked_file.as_ref());
         let keys = config.issuers.iter().filter_map(|issuer| issuer.keys.file());
-        Self {
-            files: pairs.chain(cas).chain(revoked).map(PathBuf::as_path).chain(keys).map(look).collect(),
-            since: Instant::now(),
-        }
+        let api_keys = config.turns.iter().filter_map(|turn| turn.api_keys_file.as_ref());
+        let secrets = config.turns.iter().flat_map(|turn| {
+            let Secrets { signing, former } = &turn.secrets;
+            std::iter::once(signing).chain(former).filter_map(SecretSource::file)
+        });
+        let paths = pairs.chain(cas).chain(revoked).chain(api_keys).map(PathBuf::as_path);
+        Self { files: paths.chain(keys).chain(secrets).map(look).collect(), since: Instant::now() }
     }
 
     /// Whether it is time to load what `now` saw.

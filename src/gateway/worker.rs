@@ -20,6 +20,7 @@ use crate::proxy::tunnel::CloseOrder;
 use crate::registry::Registry;
 use crate::serve::Worker;
 use crate::serve::conn::{self, Knock};
+use crate::serve::names::Names;
 use crate::serve::seat::Seat;
 use crate::serve::snapshot::{Local, Snapshot};
 use crate::serve::tokens::{Tagger, Tokens};
@@ -126,6 +127,7 @@ fn new_worker(Setup { snapshot, slots, sockets, access, metrics, tagger, .. }: S
         access,
         metrics,
         tokens: Tokens::new(tagger),
+        names: Names::default(),
         ids: RequestIds::new(),
         slots,
         sockets,

@@ -1,6 +1,8 @@
 //! May they: policies decide on facts and never do I/O. Their answer is a [`Permit`], which nobody else can make and
 //! without which no target is reached.
 
+mod api_keys;
+
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use crate::token::BadToken;
 use crate::token::claims::ClaimRule;
 use crate::token::issuer::{Issuer, Verified};
 use crate::token::location::Source;
+
+pub use api_keys::ApiKeys;
 
 /// What a policy is asked about.
 #[derive(Clone, Copy, Debug)]
@@ -247,23 +251,43 @@ impl TokenRule {
             OnExpiry::Close(grace) => Some(verified.claims.exp.after(grace)),
             OnExpiry::Keep => None,
         };
-        Ok(Permit { token: Some(Rc::clone(verified)), ends })
+        Ok(Permit { principal: Principal::Token(Rc::clone(verified)), ends })
     }
 }
 
-/// Proof that a policy said yes. It goes with the request and stays with the tunnel; only a policy makes one.
+/// Proof that a policy, or the holder of [`ApiKeys`], said yes. It goes with the request and stays with the tunnel; only
+/// this module makes one.
 #[derive(Clone, Debug)]
 pub struct Permit {
-    token: Option<Rc<Verified>>,
+    principal: Principal,
     ends: Option<UnixTime>,
 }
 
-impl Permit {
-    const LASTING: Self = Self { token: None, ends: None };
+/// By what somebody was let in.
+#[derive(Clone, Debug)]
+enum Principal {
+    /// By his address, or because everybody is.
+    Address,
+    /// By his token.
+    Token(Rc<Verified>),
+    /// By a key that servers have.
+    ApiKey,
+}
 
-    /// By which token, where it was not the address that let him in.
+impl Permit {
+    const LASTING: Self = Self { principal: Principal::Address, ends: None };
+
+    /// By which token, where that was it.
     pub fn token(&self) -> Option<&Rc<Verified>> {
-        self.token.as_ref()
+        match &self.principal {
+            Principal::Token(verified) => Some(verified),
+            Principal::Address | Principal::ApiKey => None,
+        }
+    }
+
+    /// Whether an API key was it: a server asks, on behalf of a client that nobody has looked at.
+    pub fn is_by_api_key(&self) -> bool {
+        matches!(self.principal, Principal::ApiKey)
     }
 
     /// When a tunnel with this permit is to be closed, if ever.
@@ -296,6 +320,9 @@ pub enum Denied {
     /// The token is good, and does not claim what the policy wants.
     #[error("the token does not have the policy's claims")]
     Claim,
+    /// An API key was sent that is none, or two that differ.
+    #[error("not one of the API keys")]
+    ApiKey,
 }
 
 #[cfg(test)]

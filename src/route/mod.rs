@@ -18,6 +18,7 @@ use http::HeaderValue;
 use crate::host::{Authority, HostName, HostPattern};
 use crate::policy::Policy;
 use crate::telemetry::metrics::RouteName;
+use crate::turn::TurnId;
 use cors::Cors;
 use edits::{Edits, Security};
 use files::FilesSpec;
@@ -65,6 +66,8 @@ pub enum Target {
     Files(FilesSpec),
     /// Another place.
     Redirect(RedirectSpec),
+    /// Credentials for a TURN server.
+    Turn(TurnId),
 }
 
 /// How a request goes to its upstream.

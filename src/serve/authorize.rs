@@ -1,5 +1,5 @@
 //! The only way to a permit. Most requests are decided at once; one with a key that is not there yet waits until it has
-//! been looked for.
+//! been looked for, and one whose API key is in a form until that has been read.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -11,6 +11,7 @@ use tower::{Layer, Service};
 
 use super::reject::Rejection;
 use super::tokens::Unproven;
+use super::turn;
 use super::{Admitted, Inbound, Routed};
 use crate::clock::UnixTime;
 use crate::policy::{Denied, Facts, Permit, Token};
@@ -52,22 +53,38 @@ where
     }
 
     fn call(&mut self, routed: Routed) -> Self::Future {
+        if turn::brings_form(&routed.normal.inbound, route(&routed)) {
+            let mut inner = self.inner.clone();
+            return Deciding::Waits(Box::pin(async move {
+                let mut routed = routed;
+                turn::take_form(&mut routed.normal.inbound).await?;
+                match decide(&routed.normal.inbound, route(&routed)) {
+                    Ok(permit) => inner.call(admit(routed, permit)).await,
+                    Err(hindrance) => after(hindrance, routed, inner).await,
+                }
+            }));
+        }
         match decide(&routed.normal.inbound, route(&routed)) {
             Ok(permit) => Deciding::Goes(self.inner.call(admit(routed, permit))),
             Err(Hindrance::Refused(rejection)) => Deciding::Refused(Some(rejection)),
-            Err(Hindrance::Key { keys, kid, .. }) => {
-                let mut inner = self.inner.clone();
-                Deciding::Waits(Box::pin(async move {
-                    keys.look_for(kid).await;
-                    // Whoever has been waited for once is not waited for again.
-                    match decide(&routed.normal.inbound, route(&routed)) {
-                        Ok(permit) => inner.call(admit(routed, permit)).await,
-                        Err(Hindrance::Refused(rejection)) => Err(rejection),
-                        Err(Hindrance::Key { why, .. }) => Err(why.into()),
-                    }
-                }))
-            }
+            Err(hindrance) => Deciding::Waits(Box::pin(after(hindrance, routed, self.inner.clone()))),
         }
+    }
+}
+
+/// Looks for the key that is not there, and decides again. Whoever has been waited for once is not waited for again.
+async fn after<S>(hindrance: Hindrance, routed: Routed, mut inner: S) -> Answer
+where
+    S: Service<Admitted, Response = Response<ResponseBody>, Error = Rejection>,
+{
+    match hindrance {
+        Hindrance::Refused(rejection) => return Err(rejection),
+        Hindrance::Key { keys, kid, .. } => keys.look_for(kid).await,
+    }
+    match decide(&routed.normal.inbound, route(&routed)) {
+        Ok(permit) => inner.call(admit(routed, permit)).await,
+        Err(Hindrance::Refused(rejection)) => Err(rejection),
+        Err(Hindrance::Key { why, .. }) => Err(why.into()),
     }
 }
 
@@ -93,6 +110,10 @@ impl<E: Into<Rejection>> From<E> for Hindrance {
 }
 
 fn decide(inbound: &Inbound, route: &Route) -> Result<Permit, Hindrance> {
+    // Janus can send nothing else, so a key is asked about in the place of the policy.
+    if let Some(verdict) = turn::judge_keys(inbound, route) {
+        return Ok(verdict?);
+    }
     let (policy, client) = (&route.policy, inbound.client);
     let facts = |token| Facts { client, now: UnixTime::now(), token };
     let Some(rule) = policy.asks_for_token(client) else {

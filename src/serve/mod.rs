@@ -2,6 +2,7 @@
 
 pub mod conn;
 pub mod control;
+pub mod names;
 pub mod seat;
 pub mod snapshot;
 pub mod tokens;
@@ -23,6 +24,7 @@ mod reject;
 mod stack;
 mod step;
 mod target;
+mod turn;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -45,6 +47,7 @@ use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::Ticks;
 use control::ConnControl;
+use names::Names;
 use seat::Seat;
 use snapshot::Local;
 use tokens::Tokens;
@@ -66,6 +69,8 @@ pub struct Worker {
     pub metrics: Arc<WorkerMetrics>,
     /// Tokens that it has seen.
     pub tokens: Tokens,
+    /// Names of TURN servers that it has looked up.
+    pub names: Names,
     /// Names for requests.
     pub ids: RequestIds,
     /// Slots of the whole gateway.

@@ -6,6 +6,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::dress::Clothes;
+use super::turn;
 use crate::files;
 use crate::policy::Denied;
 use crate::proxy;
@@ -67,6 +68,9 @@ pub(super) enum Rejection {
     /// No file is shown.
     #[error(transparent)]
     Files(#[from] files::Error),
+    /// No credential is given.
+    #[error(transparent)]
+    Turn(#[from] turn::Refusal),
     /// Any of these, with what the route says of its answers.
     #[error("{0}")]
     Dressed(Box<Rejection>, Clothes),
@@ -95,6 +99,7 @@ impl Rejection {
             Self::Denied(Denied::Token(why @ BadToken::KeysAway)) => (StatusCode::SERVICE_UNAVAILABLE, why.word()),
             Self::Denied(Denied::Token(why)) => (StatusCode::UNAUTHORIZED, why.word()),
             Self::Denied(Denied::Claim) => (StatusCode::FORBIDDEN, "claim"),
+            Self::Denied(Denied::ApiKey) => (StatusCode::FORBIDDEN, "api_key"),
             Self::Proxy(P::Handshake(BadHandshake::Version)) => (StatusCode::UPGRADE_REQUIRED, "websocket_version"),
             Self::Proxy(P::Handshake(_)) => (StatusCode::BAD_REQUEST, "websocket_handshake"),
             Self::Proxy(P::TransferCoding) => (StatusCode::NOT_IMPLEMENTED, "transfer_coding"),
@@ -112,6 +117,9 @@ impl Rejection {
             Self::Files(files::Error::NotFound) => (StatusCode::NOT_FOUND, "no_file"),
             Self::Files(files::Error::Forbidden(..)) => (StatusCode::NOT_FOUND, "file_forbidden"),
             Self::Files(files::Error::Unreadable(..)) => (StatusCode::INTERNAL_SERVER_ERROR, "file_unreadable"),
+            Self::Turn(turn::Refusal::Method) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
+            Self::Turn(turn::Refusal::Service) => (StatusCode::BAD_REQUEST, "turn_service"),
+            Self::Turn(turn::Refusal::NoUri) => (StatusCode::SERVICE_UNAVAILABLE, "turn_no_uri"),
             Self::Dressed(rejection, _) => rejection.verdict(),
         }
     }
@@ -125,6 +133,12 @@ impl Rejection {
                 return Some("may the user of this process read the file, and enter the folders above it?");
             }
             Self::Files(files::Error::Unreadable(..)) => return Some("see the disk, and the limit of open files"),
+            Self::Turn(turn::Refusal::NoUri) => {
+                return Some(
+                    "Janus can be given IPv4 addresses, and names that resolve to one now, and ends if it is given \
+                     anything else: see uris of the route's [turn], and the name server of this machine",
+                );
+            }
             _ => return None,
         };
         match error {
@@ -162,6 +176,9 @@ impl Rejection {
         match self.advice() {
             Some(advice) if upstream.is_some() => {
                 tracing::warn!(%id, upstream, %error, advice, "no answer from upstream")
+            }
+            Some(advice) if matches!(self, Self::Turn(_)) => {
+                tracing::warn!(%id, %error, advice, "no TURN credential is given")
             }
             Some(advice) => tracing::warn!(%id, %error, advice, "a file is not shown"),
             None => tracing::debug!(%id, %error, "request refused"),
@@ -219,6 +236,8 @@ impl Rejection {
             Self::Proxy(proxy::Error::Handshake(BadHandshake::Version)) => {
                 Some((header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
             }
+            Self::Turn(turn::Refusal::Method) => Some((header::ALLOW, HeaderValue::from_static(turn::METHODS))),
+            Self::Turn(turn::Refusal::NoUri) => Some((header::RETRY_AFTER, HeaderValue::from_static("5"))),
             Self::Files(files::Error::Method) => Some((header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
             Self::Dressed(rejection, _) => rejection.extra_header(),
             _ => None,

@@ -24,6 +24,7 @@ use crate::tick::Ticks;
 use crate::tls::CertTable;
 use crate::token::BadToken;
 use crate::token::issuer::Issuer;
+use crate::turn::{Turn, TurnId};
 
 /// What all workers share of one configuration.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct Snapshot {
     pub upstream_sockets: usize,
     /// Who signs tokens; policies name them by their position.
     pub issuers: Vec<Arc<Issuer>>,
+    /// TURN credentials; routes name them by their position.
+    pub turns: Vec<Arc<Turn>>,
     /// Server names whose TLS another server ends.
     pub passthrough: Vec<Passthrough>,
     /// Balancers that must say by PROXY protocol who connects.
@@ -62,6 +65,11 @@ impl Snapshot {
     /// Whether clients that ask for this server name are answered.
     pub fn answers(&self, sni: &HostName) -> bool {
         self.default_certificate || self.certificates.serves(sni)
+    }
+
+    /// The credentials by their index.
+    pub fn turn(&self, id: TurnId) -> &Turn {
+        &self.turns[id.0]
     }
 }
 
@@ -118,7 +126,7 @@ impl Local {
             let counts = metrics.route(route.name());
             let upstream = match &route.target {
                 Target::Forward(forward) => Some(Rc::from(&*snapshot.routes.upstream(forward.upstream).name)),
-                Target::Files(_) | Target::Redirect(_) => None,
+                Target::Files(_) | Target::Redirect(_) | Target::Turn(_) => None,
             };
             Label { route: route.path.to_string().into(), upstream, counts }
         });

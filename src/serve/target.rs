@@ -14,6 +14,7 @@ use tower::Service;
 
 use super::handoff::Handoff;
 use super::reject::Rejection;
+use super::turn;
 use super::{Admitted, ConnInfo, Inbound, Normal, Routed};
 use crate::clock::UnixTime;
 use crate::files;
@@ -61,6 +62,10 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
         }
         route::Target::Redirect(spec) => {
             let response = redirect(normal.inbound.request.uri(), spec, &route.path)?;
+            Ok(without_body(&normal.inbound, response))
+        }
+        route::Target::Turn(id) => {
+            let response = Box::pin(turn::serve(&normal.inbound, local.snapshot.turn(*id), &permit)).await?;
             Ok(without_body(&normal.inbound, response))
         }
     }

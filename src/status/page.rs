@@ -166,6 +166,7 @@ fn target(routes: &RouteTable, route: &Route) -> String {
         Target::Redirect(spec) => {
             return format!("{} to <code>{}</code>", spec.status.as_u16(), Text(spec));
         }
+        Target::Turn(_) => return "TURN credentials".to_owned(),
     };
     let name = Text(&routes.upstream(forward.upstream).name).to_string();
     match forward.path.is_none() {

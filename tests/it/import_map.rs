@@ -25,15 +25,16 @@ const MAP: &[(&str, &[&str])] = &[
     // Fetches and replaces; who asks for it is told by `gateway`.
     ("jwks", &["telemetry", "tls", "token"]),
     ("policy", &["telemetry", "token"]),
-    ("route", &["telemetry", "policy"]),
+    ("turn", &["policy"]),
+    ("route", &["telemetry", "policy", "turn"]),
     ("files", &["route"]),
     ("proxy", &["telemetry", "policy", "route", "files"]),
-    ("serve", &["telemetry", "tls", "token", "policy", "route", "files", "proxy"]),
+    ("serve", &["telemetry", "tls", "token", "policy", "turn", "route", "files", "proxy"]),
     // Only looks; its accept loop is the one of `listen`.
     ("status", &["telemetry", "listen", "tls", "token", "route", "serve"]),
     // Specification types only: what `[listen]`, `[log]`, `[tls]`, `[policies]` and `[[routes]]` become.
-    ("config", &["telemetry", "listen", "tls", "token", "policy", "route"]),
-    ("check", &["telemetry", "config", "tls", "token", "jwks", "route", "files", "proxy"]),
+    ("config", &["telemetry", "listen", "tls", "token", "policy", "turn", "route"]),
+    ("check", &["telemetry", "config", "tls", "token", "jwks", "turn", "route", "files", "proxy"]),
     (
         "gateway",
         &[
@@ -43,6 +44,7 @@ const MAP: &[(&str, &[&str])] = &[
             "token",
             "jwks",
             "policy",
+            "turn",
             "route",
             "files",
             "proxy",
@@ -55,6 +57,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("lib", &[]),
     // The command: `main.rs` and what stands beside it.
     ("main", &["telemetry", "config", "check", "gateway"]),
+    ("credential", &["telemetry", "config", "turn"]),
     ("token_command", &["telemetry", "config", "token", "policy", "inspect"]),
     ("run", &["telemetry", "config", "gateway"]),
 ];

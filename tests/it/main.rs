@@ -29,5 +29,6 @@ mod token_command;
 mod tokens;
 mod tunnels;
 mod tunnels_closed;
+mod turn;
 mod upstreams;
 mod websocket;

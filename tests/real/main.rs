@@ -20,3 +20,4 @@ mod prosody;
 mod servers;
 mod status;
 mod support;
+mod turn_rest;

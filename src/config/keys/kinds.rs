@@ -304,3 +304,36 @@ pub(super) static CLAIM: Kind = Kind {
     good: &["\"ops\"", "[\"admin\", \"ops\"]", "3", "true", "\"*\""],
     bad: ("[]", "an empty list is met by no token; write the values, or leave the claim out"),
 };
+
+pub(super) static FILES: Kind = Kind {
+    name: "file, or two",
+    expected: STRING,
+    text: "A file, or a list of two.",
+    good: &["\"secrets/turn\"", "[\"secrets/turn-new\", \"secrets/turn\"]"],
+    bad: ("\"\"", "is empty; write the path of a file"),
+};
+
+pub(super) static TURN_URI: Kind = Kind {
+    name: "TURN URI",
+    expected: STRING,
+    text: "`turn:host:port`, `turns:host:port` (TLS) or `stun:host:port`, the first two with `?transport=udp` or \
+           `?transport=tcp` (RFC 7065).",
+    good: &["\"turn:turn.example.com:3478?transport=udp\"", "\"turns:turn.example.com:5349?transport=tcp\""],
+    bad: ("\"turn.example.com\"", "\"turn.example.com\" is"),
+};
+
+pub(super) static TURN_NAME: Kind = Kind {
+    name: "name of a TURN server",
+    expected: STRING,
+    text: "The NAME of a `[turn.NAME]` anywhere in the file.",
+    good: &[],
+    bad: ("\"nobody\"", "unknown turn \"nobody\"; none is defined"),
+};
+
+pub(super) static LIFETIME: Kind = Kind {
+    name: "lifetime",
+    expected: "a duration such as \"10s\"",
+    text: "A duration of a second or more.",
+    good: &["\"10m\"", "\"1h\""],
+    bad: ("\"500ms\"", "is less than a second, and credentials are dated in seconds; write \"10m\""),
+};

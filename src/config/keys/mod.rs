@@ -12,12 +12,14 @@ mod access;
 pub(super) mod kinds;
 mod routes;
 mod tables;
+mod turn;
 
 use super::suggest;
 pub(super) use access::{ISSUER, POLICY};
 use kinds::Kind;
 pub(super) use routes::{ANSWER_HEADERS, CORS, ROUTE, ROUTE_HEADERS, TIMEOUTS};
 pub(super) use tables::{LIMITS, LISTEN, LOG, PAIR, PASSTHROUGH, TLS, UPSTREAM};
+pub(super) use turn::TURN;
 
 /// A kind of table and its keys.
 #[derive(Debug)]
@@ -105,6 +107,7 @@ pub(super) static ROOT: Keys = Keys {
         key("upstreams", Form::Named(&UPSTREAM), Unset::Means("none"), ""),
         key("issuers", Form::Named(&ISSUER), Unset::Means("none"), ""),
         key("policies", Form::Named(&POLICY), Unset::Means("only `open`"), ""),
+        key("turn", Form::Named(&TURN), Unset::Means("none"), ""),
         key("routes", Form::Tables(&ROUTE), Unset::Required, ""),
     ],
 };
@@ -126,7 +129,7 @@ pub(super) fn all() -> Vec<&'static Keys> {
 /// to its table when it is built.
 #[rustfmt::skip]
 const LATER: &[&str] = &[
-    "acme", "deploy", "turn",
+    "acme", "deploy",
     "token_auth_secret_file",
     "messages", "rules",
     "after_sign_in",
@@ -134,9 +137,6 @@ const LATER: &[&str] = &[
 
 /// Those that other tables have already.
 const LATER_IN_UPSTREAMS: &[&str] = &["secret_file"];
-
-/// The targets among them: a route with one of these does not lack a target, this version lacks the target.
-pub(super) const LATER_TARGETS: [&str; 1] = ["turn"];
 
 /// What to say of a key that the table does not know; `None` if it knows it.
 pub(super) fn unknown(keys: &Keys, word: &str) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use super::kinds::{
     AUTHORITY, DURATION, FILE, HEADER, HEADER_VALUE, HOSTS, ORIGIN, PATH, POLICY_NAME, SIZE, STATUS, SWITCH, TARGET,
-    TIMEOUT, UPSTREAM_NAME,
+    TIMEOUT, TURN_NAME, UPSTREAM_NAME,
 };
 use super::{Form, Keys, Unset, key, list, quoted};
 use crate::config::lower::{answers, targets};
@@ -13,7 +13,7 @@ use crate::route::redirect::RedirectSpec;
 
 pub(in crate::config) static ROUTE: Keys = Keys {
     table: "[[routes]]",
-    about: "What is served: a host and a path lead to one target, which is `upstream`, `files` or `redirect`. The longest \
+    about: "What is served: a host and a path lead to one target, which is `upstream`, `files`, `redirect` or `turn`. The longest \
             path wins, by whole segments; of two with the same path, the more exact host. Two routes alike are refused. \
             A WebSocket is a route like any other. Paths are matched on one spelling, which is also the one that the \
             server behind gets: `/%6aanus` is `/janus`; encoded slashes, dot segments, doubled slashes and NUL get 400.",
@@ -66,6 +66,13 @@ pub(in crate::config) static ROUTE: Keys = Keys {
             Form::One(&STATUS),
             Unset::Is(|| RedirectSpec::STATUS.as_u16().to_string()),
             "With `redirect`: how clients are told.",
+        ),
+        key(
+            "turn",
+            Form::One(&TURN_NAME),
+            Unset::Means("the target is another one"),
+            "A name from `[turn]`: its credentials are given out here, by GET and POST. A policy that lets everybody have \
+             them is a warning, unless the route says `i_know_this_is_open`.",
         ),
         key(
             "policy",

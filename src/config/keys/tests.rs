@@ -142,6 +142,7 @@ fn base(target: &str) -> String {
         "[listen]\nhttps = [\"[::]:443\"]\n[log]\n[limits]\n[tls]\n[[tls.certificates]]\ncert = \"a\"\n\
          [[passthrough]]\nsni = \"a\"\nto = \"a:1\"\n[upstreams.a]\nservers = [\"http://a\"]\n\
          [issuers.a]\nalgorithms = [\"ES256\"]\nkey_file = \"k\"\naudience = \"a\"\n\
+         [turn.a]\nsecret = \"s\"\nuris = [\"turn:a\"]\n\
          [policies.a]\nissuers = [\"a\"]\n[[routes]]\npath = \"/\"\npolicy = \"a\"\n{target}\n\
          [routes.headers]\n[routes.headers.response]\n[routes.cors]\norigins = [\"https://a\"]\n{of_upstreams}"
     )

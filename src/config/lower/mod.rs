@@ -4,6 +4,7 @@ pub(super) mod access;
 pub(super) mod answers;
 mod routes;
 pub(super) mod targets;
+mod turn;
 mod upstreams;
 
 use std::path::Path;
@@ -32,12 +33,14 @@ pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config
     let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, notes);
     let issuers = access::issuers(raw.issuers, folder, notes);
     let policies = access::policies(raw.policies, &issuers, notes);
+    let turns = turn::lower(raw.turns, folder, notes);
     let body_limit = raw.limits.as_ref().map_or(0, |limits| limits.body);
-    let routes =
-        routes::lower(raw.routes, &Given { upstreams: &upstreams, policies: &policies, body_limit, folder }, notes);
+    let given = Given { upstreams: &upstreams, policies: &policies, turns: &turns, body_limit, folder };
+    let routes = routes::lower(raw.routes, &given, notes);
     let upstreams: Option<Vec<_>> = upstreams.into_iter().map(Upstream::spec).collect();
     let issuers: Option<Vec<_>> = issuers.into_iter().map(|issuer| issuer.spec).collect();
     let policies: Option<Vec<_>> = policies.into_iter().map(|policy| policy.policy).collect();
+    let turns: Option<Vec<_>> = turns.into_iter().map(|turn| turn.spec).collect();
     Some(Config {
         listen: listen?,
         log: raw.log?,
@@ -47,6 +50,7 @@ pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config
         passthrough: passthrough?,
         issuers: issuers?,
         policies: policies?,
+        turns: turns?,
     })
 }
 

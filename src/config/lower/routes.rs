@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::access::NamedPolicy;
 use super::answers;
 use super::targets::{Kind, kind, note_loops};
+use super::turn::NamedTurn;
 use super::upstreams::Upstream;
 use crate::config::notes::Notes;
 use crate::config::problem::Placed;
@@ -24,6 +25,7 @@ const OWN_PATHS: &str = "/.ianitor";
 pub(super) struct Given<'a> {
     pub(super) upstreams: &'a [Upstream],
     pub(super) policies: &'a [NamedPolicy],
+    pub(super) turns: &'a [NamedTurn],
     /// Where a route says nothing.
     pub(super) body_limit: u64,
     /// What paths are relative to.
@@ -32,7 +34,7 @@ pub(super) struct Given<'a> {
 
 /// What routes refer to.
 pub(super) struct Names<'a> {
-    given: &'a Given<'a>,
+    pub(super) given: &'a Given<'a>,
     open: Arc<Policy>,
     pub(super) notes: &'a Notes<'a>,
 }
@@ -87,6 +89,7 @@ impl Names<'_> {
             }
             Some(Kind::Files(root)) => Some(self.files(raw, &self.given.folder.join(root))),
             Some(Kind::Redirect(spec)) => Some(self.redirect(raw, spec)),
+            Some(Kind::Turn(name)) => self.turn(raw, name, policy.as_ref().is_some_and(|p| p.lets_everybody_in)),
             None => None,
         };
         if let (Some(forward), Some(Resolved { policy: Some(policy), .. })) = (&raw.forward_token, &policy)
@@ -209,6 +212,11 @@ impl Names<'_> {
         for Upstream { name, .. } in self.given.upstreams {
             if !is_used(&name.value, |route| &route.upstream) {
                 self.notes.warning(&name.place, "no route leads to this upstream");
+            }
+        }
+        for NamedTurn { name, .. } in self.given.turns {
+            if !is_used(&name.value, |route| &route.turn) {
+                self.notes.warning(&name.place, "no route leads to these credentials; write turn = in a route");
             }
         }
         for NamedPolicy { name, .. } in self.given.policies {

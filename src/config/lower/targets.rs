@@ -5,13 +5,15 @@ use std::path::Path;
 use super::answers;
 use super::routes::Names;
 use crate::config::notes::Notes;
-use crate::config::problem::Place;
+use crate::config::problem::{Place, Placed};
 use crate::config::raw_route::RawRoute;
+use crate::config::suggest;
 use crate::route::edits::Edits;
 use crate::route::files::FilesSpec;
 use crate::route::path::PathPrefix;
 use crate::route::redirect::RedirectSpec;
 use crate::route::{Forward, HostHeader, PathChange, Target, Timeouts, UpstreamId};
+use crate::turn::TurnId;
 
 /// Debian's packages link libraries into their pages.
 pub(in crate::config) const FOLLOW_SYMLINKS: bool = true;
@@ -21,6 +23,7 @@ pub(super) enum Kind<'r> {
     Upstream,
     Files(&'r Path),
     Redirect(&'r RedirectSpec),
+    Turn(&'r Placed<String>),
 }
 
 /// The one target; `None` if it is missing or wrong, which is noted. Of several, which is noted, the first kind.
@@ -29,6 +32,7 @@ pub(super) fn kind<'r>(raw: &'r RawRoute, notes: &Notes<'_>) -> Option<Kind<'r>>
         raw.upstream.as_ref().map(|name| (&name.place, "upstream", Kind::Upstream)),
         raw.files.as_ref().map(|files| (&files.place, "files", Kind::Files(&files.value))),
         raw.redirect.as_ref().map(|redirect| (&redirect.place, "redirect", Kind::Redirect(&redirect.value))),
+        raw.turn.as_ref().map(|name| (&name.place, "turn", Kind::Turn(name))),
     ];
     let mut all = all.into_iter().flatten();
     let (place, key, kind) = all.next()?;
@@ -92,8 +96,28 @@ impl Names<'_> {
         Target::Redirect(spec)
     }
 
+    pub(super) fn turn(&self, raw: &RawRoute, name: &Placed<String>, for_everybody: bool) -> Option<Target> {
+        self.note_keys_of_upstreams(raw, "turn");
+        self.note_keys_of_files(raw);
+        self.note_keys_of_redirects(raw);
+        if let (Some(policy), true, false) = (&raw.policy, for_everybody, is_said(raw)) {
+            let text = format!(
+                "\"{}\" gives everybody the use of the TURN server; name a policy, or write i_know_this_is_open = true",
+                policy.value
+            );
+            self.notes.warning(&policy.place, text);
+        }
+        let turns = self.given.turns;
+        let found = turns.iter().position(|turn| turn.name.value == name.value);
+        if found.is_none() {
+            let known: Vec<&str> = turns.iter().map(|turn| &*turn.name.value).collect();
+            self.notes.problem(&name.place, suggest::unknown("turn", &name.value, &known));
+        }
+        found.map(|at| Target::Turn(TurnId(at)))
+    }
+
     fn note_keys_of_upstreams(&self, raw: &RawRoute, target: &str) {
-        fn place<T>(key: &Option<crate::config::problem::Placed<T>>) -> Option<&Place> {
+        fn place<T>(key: &Option<Placed<T>>) -> Option<&Place> {
             key.as_ref().map(|key| &key.place)
         }
         let edits = raw.headers.as_ref().map(|headers| &headers.request);
@@ -128,6 +152,10 @@ impl Names<'_> {
             self.notes.problem(&key.place, "is for routes with redirect; take it out");
         }
     }
+}
+
+fn is_said(raw: &RawRoute) -> bool {
+    raw.i_know_this_is_open.as_ref().is_some_and(|said| said.value)
 }
 
 /// A redirect that its own route takes up again would never end.

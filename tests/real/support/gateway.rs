@@ -19,7 +19,7 @@ pub(crate) struct Gateway {
     pub(crate) process: Process,
     pub(crate) https: u16,
     status: Option<u16>,
-    ca: PathBuf,
+    pub(crate) ca: PathBuf,
 }
 
 impl Gateway {

@@ -1,0 +1,54 @@
+//! TURN credentials as they are written: `[turn.NAME]`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::keys::{self, Keys};
+use super::problem::Placed;
+use super::read::{List, Read, Section, Table, Value};
+use super::values::{Filled, Timeout};
+use crate::turn::uri::TurnUri;
+
+/// `[turn.NAME]`.
+pub(super) struct RawTurn {
+    pub(super) secret_file: Option<Placed<RawFiles>>,
+    pub(super) secret_env: Option<Placed<Filled>>,
+    pub(super) secret: Option<Placed<Filled>>,
+    pub(super) uris: Option<Placed<List<TurnUri>>>,
+    pub(super) ttl: Option<Placed<Duration>>,
+    pub(super) api_keys_file: Option<Placed<PathBuf>>,
+}
+
+impl Section for RawTurn {
+    const KEYS: &'static Keys = &keys::TURN;
+
+    fn read(table: &Table<'_>) -> Self {
+        if !["secret_file", "secret_env", "secret"].iter().any(|key| table.has(key)) {
+            let text = "missing; write the file that has coturn's static-auth-secret, secret_file = \"secrets/turn\"";
+            table.missing("secret_file", text);
+        }
+        let uris = "missing; write where the TURN server is, uris = [\"turn:turn.example.com:3478?transport=udp\"]";
+        let ttl: Option<Placed<Timeout>> = table.get("ttl");
+        Self {
+            secret_file: table.get("secret_file"),
+            secret_env: table.get("secret_env"),
+            secret: table.get("secret"),
+            uris: table.require("uris", uris),
+            ttl: ttl.map(|ttl| Placed { value: ttl.value.0, place: ttl.place }),
+            api_keys_file: table.get("api_keys_file"),
+        }
+    }
+}
+
+/// One file or a list of them.
+pub(super) struct RawFiles(pub(super) List<PathBuf>);
+
+impl Read for RawFiles {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        if value.is_list() {
+            return List::read(value).map(Self);
+        }
+        let path = PathBuf::read(value)?;
+        Some(Self(vec![Some(Placed { value: path, place: value.place().clone() })]))
+    }
+}

@@ -1,0 +1,182 @@
+//! TURN credentials: for browsers behind a policy, for servers by API key.
+//!
+//! A browser is given every URI. A server is Janus, which ends when it cannot make an address of one: it is given IPv4
+//! literals, and names that resolve at this moment.
+
+use std::borrow::Cow;
+use std::pin::Pin;
+use std::time::Duration;
+
+use http::header::{self, HeaderValue};
+use http::{Method, Response, StatusCode};
+use hyper::body::Body as _;
+
+use super::Inbound;
+use super::reject::Rejection;
+use crate::clock::UnixTime;
+use crate::policy::{Denied, Permit};
+use crate::proxy;
+use crate::proxy::body::{BodyFault, RequestBody, ResponseBody};
+use crate::route::{Route, Target};
+use crate::token::BadToken;
+use crate::turn::uri::TurnUri;
+use crate::turn::{Credential, Subject, Turn};
+
+/// What may be asked for.
+pub(super) const METHODS: &str = "GET, HEAD, POST, OPTIONS";
+
+/// The largest form. That of Janus has 512 bytes.
+const LARGEST_FORM: u64 = 8 * 1024;
+
+/// For the whole of a form.
+const FORM_TIME: Duration = Duration::from_secs(5);
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Why no credential is given to somebody who may have one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    /// The client's fault: another method.
+    #[error("credentials are asked for with GET or POST")]
+    Method,
+    /// The client's fault: another service.
+    #[error("service is not turn")]
+    Service,
+    /// Ours, or the name server's: nothing that Janus could be given.
+    #[error("none of the uris is an IPv4 address or a name that resolves")]
+    NoUri,
+}
+
+/// The body of a request, where it was a form.
+#[derive(Clone, Debug)]
+struct Form(Vec<u8>);
+
+/// Whether the body may have an API key in it, and so has to be read before anything is decided.
+pub(super) fn brings_form(inbound: &Inbound, route: &Route) -> bool {
+    let Target::Turn(id) = &route.target else { return false };
+    let request = &inbound.request;
+    let essence = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()?.split(';').next());
+    inbound.local.snapshot.turn(*id).api_keys.is_some()
+        && request.method() == Method::POST
+        && essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(FORM))
+}
+
+/// Reads the form and keeps it with the request.
+pub(super) async fn take_form(inbound: &mut Inbound) -> Result<(), Rejection> {
+    let mut body = std::mem::replace(inbound.request.body_mut(), RequestBody::empty());
+    body.limit(LARGEST_FORM, FORM_TIME);
+    let form = gather(&mut body, inbound).await;
+    // What is left of it is dealt with by those who deal with unread bodies.
+    *inbound.request.body_mut() = body;
+    inbound.request.extensions_mut().insert(Form(form?));
+    Ok(())
+}
+
+async fn gather(body: &mut RequestBody, inbound: &Inbound) -> Result<Vec<u8>, proxy::Error> {
+    if body.size_hint().lower() > LARGEST_FORM {
+        return Err(proxy::Error::BodyTooLarge);
+    }
+    // Beside the limit that each piece has: pieces could be single bytes.
+    let late = inbound.conn.worker.ticks.alarm(FORM_TIME);
+    let mut form = Vec::new();
+    loop {
+        let frame = std::future::poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
+            std::task::Poll::Pending if late.is_due(cx) => std::task::Poll::Ready(Some(Err(BodyFault::Stalled))),
+            polled => polled,
+        });
+        match frame.await {
+            Some(Ok(frame)) => form.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
+            Some(Err(BodyFault::TooLarge)) => return Err(proxy::Error::BodyTooLarge),
+            Some(Err(BodyFault::Stalled)) => return Err(proxy::Error::BodyStalled),
+            Some(Err(BodyFault::Client(_))) => return Err(proxy::Error::BodyBroken),
+            None => return Ok(form),
+        }
+    }
+}
+
+/// What a request says, in its query and in its form: Janus sends the same in both.
+fn said<'r>(inbound: &'r Inbound, name: &str) -> impl Iterator<Item = Cow<'r, str>> {
+    let query = inbound.request.uri().query().unwrap_or_default().as_bytes();
+    let form = inbound.request.extensions().get::<Form>().map_or(&[][..], |form| &form.0);
+    let all = form_urlencoded::parse(query).chain(form_urlencoded::parse(form));
+    all.filter(move |(key, _)| key == name).map(|(_, value)| value)
+}
+
+/// What becomes of a request that has an API key in it, right or wrong. `None`: it has none, or keys are not asked for
+/// here.
+pub(super) fn judge_keys(inbound: &Inbound, route: &Route) -> Option<Result<Permit, Denied>> {
+    let Target::Turn(id) = &route.target else { return None };
+    let keys = inbound.local.snapshot.turn(*id).api_keys.as_ref()?;
+    let presented: Vec<Cow<'_, str>> = said(inbound, "api").chain(said(inbound, "key")).collect();
+    (!presented.is_empty()).then(|| keys.authorize(presented.iter().map(|key| &**key)))
+}
+
+/// Gives a credential to whom the permit is for.
+pub(super) async fn serve(
+    inbound: &Inbound,
+    turn: &Turn,
+    permit: &Permit,
+) -> Result<Response<ResponseBody>, Rejection> {
+    let is_head = match *inbound.request.method() {
+        Method::GET | Method::POST => false,
+        Method::HEAD => true,
+        Method::OPTIONS => return Ok(options()),
+        _ => return Err(Refusal::Method.into()),
+    };
+    if said(inbound, "service").any(|service| service != "turn") {
+        return Err(Refusal::Service.into());
+    }
+    let credential = credential(inbound, turn, permit)?;
+    let text = match permit.is_by_api_key() {
+        true => credential.to_json(for_janus(inbound, turn).await?),
+        false => credential.to_json(&turn.spec.uris),
+    };
+    Ok(answer(text, is_head))
+}
+
+fn credential(inbound: &Inbound, turn: &Turn, permit: &Permit) -> Result<Credential, Rejection> {
+    let (now, ttl) = (UnixTime::now(), turn.spec.ttl);
+    if permit.is_by_api_key() {
+        let subject = said(inbound, "username").find_map(|name| Subject::new(&name));
+        return Ok(turn.credential(now, &subject.unwrap_or_else(Subject::server), ttl));
+    }
+    let Some(token) = permit.token() else { return Ok(turn.credential(now, &Subject::client(), ttl)) };
+    let ttl = ttl.min(now.until(token.claims.exp));
+    if ttl.is_zero() {
+        // Its leeway still lets it in, and what it would be given is over already.
+        return Err(Denied::Token(BadToken::Expired).into());
+    }
+    let subject = token.claims.subject().and_then(Subject::new);
+    Ok(turn.credential(now, &subject.unwrap_or_else(Subject::client), ttl))
+}
+
+/// What does not end Janus. URIs that only tell an address are of no use to it.
+async fn for_janus<'t>(inbound: &Inbound, turn: &'t Turn) -> Result<Vec<&'t TurnUri>, Refusal> {
+    let names = &inbound.conn.worker.names;
+    let is_good = async |uri: &TurnUri| match uri.host.ip() {
+        Some(ip) => ip.is_ipv4(),
+        None => names.has_ipv4(&uri.host).await,
+    };
+    let relays = turn.spec.uris.iter().filter(|uri| uri.relays());
+    let judged = futures_util::future::join_all(relays.map(async |uri| is_good(uri).await.then_some(uri))).await;
+    let good: Vec<&TurnUri> = judged.into_iter().flatten().collect();
+    if good.is_empty() { Err(Refusal::NoUri) } else { Ok(good) }
+}
+
+fn answer(text: String, is_head: bool) -> Response<ResponseBody> {
+    let length = HeaderValue::from(text.len());
+    let mut response = Response::new(if is_head { ResponseBody::empty() } else { ResponseBody::text(text) });
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CONTENT_LENGTH, length);
+    response
+}
+
+fn options() -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,134 @@
+//! TURN credentials that live for minutes ("TURN REST API", draft-uberti-behave-turn-rest-00): the relay and the gateway
+//! share a secret, and whoever may use the relay gets a name with a date in it, and its HMAC for a password. Nothing is
+//! asked of the relay and nothing is kept here.
+
+pub mod load;
+pub mod uri;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use crate::clock::UnixTime;
+use crate::policy::ApiKeys;
+use crate::secret::{Secret, SecretSource};
+use uri::TurnUri;
+
+/// `[turn.NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnSpec {
+    /// Its name in `gateway.toml`.
+    pub name: Arc<str>,
+    /// What is shared with the relay.
+    pub secrets: Secrets,
+    /// Where the relay is; at least one of them relays.
+    pub uris: Box<[TurnUri]>,
+    /// For how long a credential is good, unless the token that it is given for ends before.
+    pub ttl: Duration,
+    /// Keys of servers that ask on behalf of their clients.
+    pub api_keys_file: Option<PathBuf>,
+}
+
+impl TurnSpec {
+    /// Of a credential where `ttl` is not written: long enough for a call to be set up on a slow network, and a relay
+    /// asks for the password again only when it is to allocate anew.
+    pub const TTL: Duration = Duration::from_secs(600);
+}
+
+/// The secret of the relay; two while it is being changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secrets {
+    /// What credentials are signed with.
+    pub signing: SecretSource,
+    /// What they were signed with before: the relay has to know it until the last of those is over.
+    pub former: Option<SecretSource>,
+}
+
+/// An index into the gateway's `[turn]` tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TurnId(pub usize);
+
+/// Credentials as files and the environment complete them.
+#[derive(Debug)]
+pub struct Turn {
+    /// What `gateway.toml` says.
+    pub spec: Arc<TurnSpec>,
+    /// Of servers, where there is a file of them.
+    pub api_keys: Option<ApiKeys>,
+    key: hmac::Key,
+}
+
+impl Turn {
+    /// With a secret that has been read.
+    pub fn new(spec: Arc<TurnSpec>, secret: &Secret<Vec<u8>>, api_keys: Option<ApiKeys>) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.reveal());
+        Self { spec, api_keys, key }
+    }
+
+    /// A credential from now on, for so many whole seconds.
+    pub fn credential(&self, now: UnixTime, subject: &Subject, ttl: Duration) -> Credential {
+        let username = format!("{}:{}", now.after(ttl).0, subject.0).into_boxed_str();
+        Credential { password: self.password(&username), username, ttl: ttl.as_secs() }
+    }
+
+    fn password(&self, username: &str) -> Secret<Box<str>> {
+        Secret::new(STANDARD.encode(hmac::sign(&self.key, username.as_bytes())).into())
+    }
+}
+
+/// Whom a credential is for, as it stands in the relay's log, quotas and keys of its database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject(Box<str>);
+
+impl Subject {
+    /// The longest subject in bytes. A TURN username has 512 at most, and Janus' own names for its clients 20.
+    const LONGEST: usize = 128;
+
+    /// Of any text, whoever wrote it: what is not plain becomes `_`, what is too long is cut. `None` for no text.
+    pub fn new(text: &str) -> Option<Self> {
+        let is_plain = |c: &char| c.is_ascii_alphanumeric() || "-._~@+|:".contains(*c);
+        let text: String = text.chars().take(Self::LONGEST).map(|c| if is_plain(&c) { c } else { '_' }).collect();
+        (!text.is_empty()).then_some(Self(text.into()))
+    }
+
+    /// Somebody who was let in by his address.
+    pub fn client() -> Self {
+        Self("client".into())
+    }
+
+    /// A server that does not say whom it asks for.
+    pub fn server() -> Self {
+        Self("janus".into())
+    }
+}
+
+/// What a relay lets one in with.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// `<expiry>:<subject>`, the expiry in seconds since 1970.
+    pub username: Box<str>,
+    /// The base64 of an HMAC-SHA1.
+    pub password: Secret<Box<str>>,
+    /// For how many seconds from its making it is good.
+    pub ttl: u64,
+}
+
+impl Credential {
+    /// The credential in both shapes that are asked for: what Janus and the draft read, and what a browser takes as its
+    /// `RTCConfiguration`.
+    pub fn to_json<'u>(&self, uris: impl IntoIterator<Item = &'u TurnUri>) -> String {
+        let uris: Vec<String> = uris.into_iter().map(ToString::to_string).collect();
+        let (username, password) = (&self.username, self.password.reveal());
+        let server = json!({ "urls": &uris, "username": username, "credential": password });
+        json!({ "username": username, "password": password, "ttl": self.ttl, "uris": &uris, "iceServers": [server] })
+            .to_string()
+    }
+}

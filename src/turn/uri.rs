@@ -1,0 +1,149 @@
+//! Where a relay is: the URIs of RFC 7065 and RFC 7064, always with their port.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::host::{Authority, HostName};
+
+/// `turn:host:port?transport=udp`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnUri {
+    /// What is spoken.
+    pub scheme: Scheme,
+    /// By whom.
+    pub host: HostName,
+    /// The scheme's own, where none was written: Janus takes 3478 for `turns:` too.
+    pub port: u16,
+    /// Over what; where that is not written, the client knows.
+    pub transport: Option<Transport>,
+}
+
+/// What is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// STUN: it tells a client its address and relays nothing.
+    Stun,
+    /// TURN.
+    Turn,
+    /// TURN in TLS or DTLS.
+    Turns,
+}
+
+/// Over what a client speaks to its relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+}
+
+impl Scheme {
+    const ALL: [(&str, Self); 3] = [("stun", Self::Stun), ("turn", Self::Turn), ("turns", Self::Turns)];
+
+    /// As it is written in front of the colon.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stun => "stun",
+            Self::Turn => "turn",
+            Self::Turns => "turns",
+        }
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Stun | Self::Turn => 3478,
+            Self::Turns => 5349,
+        }
+    }
+}
+
+impl Transport {
+    /// As it is written behind `transport=`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+impl TurnUri {
+    /// Whether it leads to a relay.
+    pub fn relays(&self) -> bool {
+        self.scheme != Scheme::Stun
+    }
+
+    /// Whether its host is written as an IPv6 address, which ends Janus.
+    pub fn is_ipv6_literal(&self) -> bool {
+        self.host.ip().is_some_and(|ip| ip.is_ipv6())
+    }
+}
+
+impl FromStr for TurnUri {
+    type Err = BadUri;
+
+    fn from_str(text: &str) -> Result<Self, BadUri> {
+        let (scheme, rest) = text.split_once(':').ok_or(BadUri::Scheme)?;
+        let known = Scheme::ALL.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(scheme));
+        let (_, scheme) = known.ok_or(BadUri::Scheme)?;
+        if rest.starts_with("//") {
+            return Err(BadUri::Slashes);
+        }
+        let (authority, query) = match rest.split_once('?') {
+            Some((authority, query)) => (authority, Some(query)),
+            None => (rest, None),
+        };
+        if authority.contains('@') {
+            return Err(BadUri::User);
+        }
+        if authority.parse::<std::net::Ipv6Addr>().is_ok() {
+            return Err(BadUri::Brackets);
+        }
+        let Authority { host, port } = authority.parse().map_err(|_| BadUri::Host)?;
+        if port == Some(0) {
+            return Err(BadUri::Host);
+        }
+        let transport = match query {
+            None => None,
+            Some(_) if scheme == Scheme::Stun => return Err(BadUri::StunQuery),
+            Some("transport=udp") => Some(Transport::Udp),
+            Some("transport=tcp") => Some(Transport::Tcp),
+            Some(_) => return Err(BadUri::Query),
+        };
+        Ok(Self { scheme, host, port: port.unwrap_or_else(|| scheme.default_port()), transport })
+    }
+}
+
+impl fmt::Display for TurnUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.scheme.name(), self.host, self.port)?;
+        self.transport.map_or(Ok(()), |transport| write!(f, "?transport={}", transport.name()))
+    }
+}
+
+/// Why a text is no such URI. The sentence goes on from the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadUri {
+    /// No scheme, or another.
+    #[error("is not a TURN URI, such as \"turn:turn.example.com:3478?transport=udp\"")]
+    Scheme,
+    /// As in a URL.
+    #[error("has \"//\" behind its scheme, which TURN URIs do not; write \"turn:turn.example.com:3478\"")]
+    Slashes,
+    /// The credential is made for each client.
+    #[error("has a user in it; who uses the relay is told apart by credentials; take it out")]
+    User,
+    /// An address that would run into its port.
+    #[error("needs brackets around the address: \"turn:[2001:db8::1]:3478\"")]
+    Brackets,
+    /// No host, or no port.
+    #[error("does not name a host and a port; write \"turn:turn.example.com:3478\"")]
+    Host,
+    /// Only TURN knows a transport.
+    #[error("has a query, which is for turn: and turns:; take it out")]
+    StunQuery,
+    /// Another query, or another transport; TLS is said by the scheme.
+    #[error("may end in ?transport=udp or ?transport=tcp and in nothing else; for TLS write \"turns:\"")]
+    Query,
+}
