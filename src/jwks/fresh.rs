@@ -83,14 +83,14 @@ mod tests {
     use super::*;
 
     /// Sunday, 06 Nov 1994 08:49:37 GMT.
-    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+    const NOW: Duration = Duration::from_secs(784_111_777);
 
     fn fresh(lines: &[(&str, &str)]) -> u64 {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
-        fresh_for(&headers, NOW + Duration::from_secs(784_111_777)).as_secs()
+        fresh_for(&headers, SystemTime::UNIX_EPOCH + NOW).as_secs()
     }
 
     #[test]

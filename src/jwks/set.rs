@@ -46,9 +46,11 @@ pub(super) async fn follow(mut report: Report, mut wants: mpsc::Receiver<Want>, 
         let wait = match result {
             Ok((set, came)) => {
                 failures = 0;
-                if in_force.replace(came.digest()) != Some(came.digest()) {
+                let digest = Some(came.digest());
+                if in_force != digest {
                     report.replace(set);
                 }
+                in_force = digest;
                 report.succeeded();
                 pace::ahead(fresh_for(&came.headers, SystemTime::now()), pace::chance())
             }
