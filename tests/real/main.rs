@@ -10,6 +10,7 @@ mod certificates;
 mod coturn;
 mod counted;
 mod demos;
+mod expiry;
 mod h2;
 mod hostile;
 mod issuer;
