@@ -32,6 +32,7 @@
 pub mod addr;
 pub mod clock;
 pub mod host;
+pub mod html;
 pub mod json;
 pub mod limits;
 pub mod registry;
