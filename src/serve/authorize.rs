@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use http::Response;
 use tower::{Layer, Service};
 
+use super::reader;
 use super::reject::Rejection;
 use super::tokens::Unproven;
 use super::{Admitted, Inbound, Routed};
@@ -54,7 +55,7 @@ where
     fn call(&mut self, routed: Routed) -> Self::Future {
         match decide(&routed.normal.inbound, route(&routed)) {
             Ok(permit) => Deciding::Goes(self.inner.call(admit(routed, permit))),
-            Err(Hindrance::Refused(rejection)) => Deciding::Refused(Some(rejection)),
+            Err(Hindrance::Refused(rejection)) => Deciding::Refused(Some(for_reader(&routed, rejection))),
             Err(Hindrance::Key { keys, kid, .. }) => {
                 let mut inner = self.inner.clone();
                 Deciding::Waits(Box::pin(async move {
@@ -62,8 +63,8 @@ where
                     // Whoever has been waited for once is not waited for again.
                     match decide(&routed.normal.inbound, route(&routed)) {
                         Ok(permit) => inner.call(admit(routed, permit)).await,
-                        Err(Hindrance::Refused(rejection)) => Err(rejection),
-                        Err(Hindrance::Key { why, .. }) => Err(why.into()),
+                        Err(Hindrance::Refused(rejection)) => Err(for_reader(&routed, rejection)),
+                        Err(Hindrance::Key { why, .. }) => Err(for_reader(&routed, why.into())),
                     }
                 }))
             }
@@ -73,6 +74,14 @@ where
 
 fn route(routed: &Routed) -> &Route {
     routed.normal.inbound.local.snapshot.routes.route(routed.route)
+}
+
+/// A refusal as the one who asks can read it.
+fn for_reader(routed: &Routed, rejection: Rejection) -> Rejection {
+    match rejection.is_of_policy() && reader::opens_page(&routed.normal.inbound.request) {
+        true => Rejection::OnPage(Box::new(rejection)),
+        false => rejection,
+    }
 }
 
 /// Why there is no permit.

@@ -6,6 +6,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::dress::Clothes;
+use super::page;
 use crate::files;
 use crate::policy::Denied;
 use crate::proxy;
@@ -16,6 +17,7 @@ use crate::route::NoRoute;
 use crate::route::path::BadPath;
 use crate::slot::Full;
 use crate::telemetry::access::Exchange;
+use crate::telemetry::request_id::RequestId;
 use crate::token::BadToken;
 
 /// Why a request is refused.
@@ -66,9 +68,22 @@ pub(super) enum Rejection {
     /// No file is shown.
     #[error(transparent)]
     Files(#[from] files::Error),
+    /// One of the policy's, of somebody who opens a page.
+    #[error("{0}")]
+    OnPage(Box<Rejection>),
     /// Any of these, with what the route says of its answers.
     #[error("{0}")]
     Dressed(Box<Rejection>, Clothes),
+}
+
+/// What a refusal looks like.
+enum Looks {
+    /// A few words.
+    Text,
+    /// What a program can read: the policy's refusals, of which a client may have to make something.
+    Problem,
+    /// What a person can read.
+    Page,
 }
 
 impl Rejection {
@@ -111,7 +126,7 @@ impl Rejection {
             Self::Files(files::Error::NotFound) => (StatusCode::NOT_FOUND, "no_file"),
             Self::Files(files::Error::Forbidden(..)) => (StatusCode::NOT_FOUND, "file_forbidden"),
             Self::Files(files::Error::Unreadable(..)) => (StatusCode::INTERNAL_SERVER_ERROR, "file_unreadable"),
-            Self::Dressed(rejection, _) => rejection.verdict(),
+            Self::OnPage(rejection) | Self::Dressed(rejection, _) => rejection.verdict(),
         }
     }
 
@@ -153,7 +168,7 @@ impl Rejection {
 
     /// Logs the reason, for the operator, where there is something to do.
     pub(super) fn log(&self, exchange: &Exchange, upstream: Option<&str>) {
-        if let Self::Dressed(rejection, _) = self {
+        if let Self::Dressed(rejection, _) | Self::OnPage(rejection) = self {
             return rejection.log(exchange, upstream);
         }
         let id = exchange.id();
@@ -169,14 +184,13 @@ impl Rejection {
 
     /// What the stranger gets.
     pub(super) fn answer(&self, exchange: &Exchange) -> Response<ResponseBody> {
-        let (status, _) = self.verdict();
-        let words = status.canonical_reason().unwrap_or("Refused");
-        let text = format!("{} {words}\nrequest {}\n", status.as_u16(), exchange.id());
-        let mut response = Response::new(ResponseBody::text(text));
-        *response.status_mut() = status;
+        let ((status, _), id) = (self.verdict(), exchange.id());
+        let mut response = match self.looks() {
+            Looks::Text => words(status, id),
+            Looks::Problem => page::problem(status, id),
+            Looks::Page => page::refusal(status, id),
+        };
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some((name, value)) = self.extra_header() {
             headers.insert(name, value);
         }
@@ -184,6 +198,20 @@ impl Rejection {
             clothes.on_refusal(headers);
         }
         response
+    }
+
+    /// Whether it is the policy that says no.
+    pub(super) fn is_of_policy(&self) -> bool {
+        matches!(self, Self::TwoTokens | Self::Denied(_))
+    }
+
+    fn looks(&self) -> Looks {
+        match self {
+            Self::Dressed(rejection, _) => rejection.looks(),
+            Self::OnPage(_) => Looks::Page,
+            rejection if rejection.is_of_policy() => Looks::Problem,
+            _ => Looks::Text,
+        }
     }
 
     /// What RFC 6750, section 3, has a client told. Which rule it was is not said.
@@ -219,8 +247,18 @@ impl Rejection {
                 Some((header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
             }
             Self::Files(files::Error::Method) => Some((header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
-            Self::Dressed(rejection, _) => rejection.extra_header(),
+            Self::OnPage(rejection) | Self::Dressed(rejection, _) => rejection.extra_header(),
             _ => None,
         }
     }
+}
+
+fn words(status: StatusCode, id: RequestId) -> Response<ResponseBody> {
+    let words = status.canonical_reason().unwrap_or("Refused");
+    let mut response = Response::new(ResponseBody::text(format!("{} {words}\nrequest {id}\n", status.as_u16())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }

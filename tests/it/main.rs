@@ -14,6 +14,7 @@ mod import_map;
 mod limits;
 mod pipelining;
 mod redirect;
+mod refusals;
 mod reload;
 mod reload_under_load;
 mod servers;
