@@ -26,6 +26,7 @@ pub(super) static LIMITS: Keys = Keys {
         "connections",
         "connections_per_client",
         "requests_per_client",
+        "bad_tokens_per_client",
         "exempt",
         "header_timeout",
         "idle_timeout",

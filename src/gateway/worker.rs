@@ -20,6 +20,7 @@ use crate::proxy::tunnel::CloseOrder;
 use crate::registry::Registry;
 use crate::serve::Worker;
 use crate::serve::conn::{self, Knock};
+use crate::serve::guesses::Guesses;
 use crate::serve::seat::Seat;
 use crate::serve::snapshot::{Local, Snapshot};
 use crate::serve::tokens::{Tagger, Tokens};
@@ -69,6 +70,7 @@ pub(super) struct Setup {
     pub(super) access: Option<NonBlocking>,
     pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) tagger: Arc<Tagger>,
+    pub(super) guesses: Arc<Guesses>,
 }
 
 /// Starts a worker's thread. When it ends, for whatever reason, `ended` is dropped.
@@ -114,7 +116,7 @@ async fn run(mut setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
     worker.access.set_stopping();
 }
 
-fn new_worker(Setup { snapshot, slots, sockets, access, metrics, tagger, .. }: Setup) -> Rc<Worker> {
+fn new_worker(Setup { snapshot, slots, sockets, access, metrics, tagger, guesses, .. }: Setup) -> Rc<Worker> {
     let ticks = Ticks::new();
     let access = AccessSink::new(access, Arc::clone(&metrics));
     access.configure(snapshot.log.format, snapshot.log.access);
@@ -126,6 +128,7 @@ fn new_worker(Setup { snapshot, slots, sockets, access, metrics, tagger, .. }: S
         access,
         metrics,
         tokens: Tokens::new(tagger),
+        guesses,
         ids: RequestIds::new(),
         slots,
         sockets,

@@ -194,6 +194,15 @@ impl Policy {
         }
     }
 
+    /// Whether the client's address is on the policy's allow list, whatever else is asked for.
+    pub fn lists(&self, client: ClientAddr) -> bool {
+        let Rule::Conditions(Conditions { ways, .. }) = &self.rule else { return false };
+        match ways {
+            Ways::Address(allow) | Ways::Either(allow, _) | Ways::Both(allow, _) => allow.contains(client),
+            Ways::Token(_) => false,
+        }
+    }
+
     /// Decides.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 pub mod conn;
 pub mod control;
+pub mod guesses;
 pub mod seat;
 pub mod snapshot;
 pub mod tokens;
@@ -18,6 +19,7 @@ mod io;
 mod normalize;
 mod page;
 mod passthrough;
+mod proof;
 mod proxy_protocol;
 mod reader;
 mod redirect;
@@ -47,6 +49,7 @@ use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::Ticks;
 use control::ConnControl;
+use guesses::Guesses;
 use seat::Seat;
 use snapshot::Local;
 use tokens::Tokens;
@@ -68,6 +71,8 @@ pub struct Worker {
     pub metrics: Arc<WorkerMetrics>,
     /// Tokens that it has seen.
     pub tokens: Tokens,
+    /// Tokens that looked like guesses, of all workers.
+    pub guesses: Arc<Guesses>,
     /// Names for requests.
     pub ids: RequestIds,
     /// Slots of the whole gateway.

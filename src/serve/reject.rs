@@ -59,6 +59,9 @@ pub(super) enum Rejection {
     /// The client's fault: two tokens, or two `Authorization` headers.
     #[error("more than one token")]
     TwoTokens,
+    /// The client's fault: one token after the other that nobody can have given it.
+    #[error("limits.bad_tokens_per_client is reached")]
+    BadTokens(Duration),
     /// The policy says no.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -103,6 +106,7 @@ impl Rejection {
             Self::NoRoute(NoRoute::Path) => (StatusCode::NOT_FOUND, "no_route"),
             Self::Origin => (StatusCode::FORBIDDEN, "origin"),
             Self::TwoTokens => (StatusCode::BAD_REQUEST, "two_tokens"),
+            Self::BadTokens(_) => (StatusCode::TOO_MANY_REQUESTS, "bad_tokens"),
             Self::Denied(Denied::Address) => (StatusCode::FORBIDDEN, "address"),
             Self::Denied(Denied::Listed) => (StatusCode::FORBIDDEN, "denied"),
             Self::Denied(Denied::NoToken) => (StatusCode::UNAUTHORIZED, "no_token"),
@@ -202,7 +206,7 @@ impl Rejection {
 
     /// Whether it is the policy that says no.
     pub(super) fn is_of_policy(&self) -> bool {
-        matches!(self, Self::TwoTokens | Self::Denied(_))
+        matches!(self, Self::TwoTokens | Self::BadTokens(_) | Self::Denied(_))
     }
 
     fn looks(&self) -> Looks {
@@ -226,7 +230,7 @@ impl Rejection {
 
     fn extra_header(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
-            Self::Rate(wait) => {
+            Self::Rate(wait) | Self::BadTokens(wait) => {
                 let seconds = wait.as_secs().saturating_add(1);
                 Some((header::RETRY_AFTER, HeaderValue::from(seconds)))
             }

@@ -4,6 +4,7 @@
 mod harness;
 
 mod access_log;
+mod brute_force;
 mod bypass;
 mod drain;
 mod edge;
