@@ -84,6 +84,7 @@ pub(super) static ROUTE: Keys = Keys {
         "security_headers",
         "cors",
         "forward_token",
+        "after_sign_in",
         "i_know_this_is_open",
     ],
 };
@@ -121,7 +122,6 @@ const LATER: &[&str] = &[
     "acme", "deploy", "turn",
     "token_auth_secret_file",
     "messages", "rules",
-    "after_sign_in",
 ];
 
 /// Those that other tables have already.

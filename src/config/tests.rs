@@ -47,7 +47,7 @@ fn every_known_key_is_read() {
 
 #[test]
 fn every_later_key_is_refused_without_advice_that_misleads() {
-    for word in ["acme", "deploy", "token_auth_secret_file", "after_sign_in"] {
+    for word in ["acme", "deploy", "token_auth_secret_file"] {
         for (keys, header, prefix) in HEADERS {
             let want = format!("t:{}:1 {prefix}{word}: not supported by this version; take it out", line_below(header));
             let got = problems(&format!("{header}\n{word} = 1\n"));

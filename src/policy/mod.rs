@@ -11,7 +11,7 @@ use crate::clock::UnixTime;
 use crate::token::BadToken;
 use crate::token::claims::ClaimRule;
 use crate::token::issuer::{Issuer, Verified};
-use crate::token::location::Source;
+use crate::token::location::{COOKIE, Source};
 
 /// What a policy is asked about.
 #[derive(Clone, Copy, Debug)]
@@ -237,6 +237,12 @@ impl fmt::Display for TokenRule {
 }
 
 impl TokenRule {
+    /// The bit of the gateway's own cookie among the places, where one of the issuers has its tokens there.
+    pub fn cookie_place(&self) -> Option<u32> {
+        let own = |source: &Source| matches!(source, Source::Cookie(name) if **name == *COOKIE);
+        self.sources.iter().position(own).map(|at| 1 << at)
+    }
+
     fn authorize(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
         let (issuer, verified) = match facts.token {
             Token::None => return Err(Denied::NoToken),

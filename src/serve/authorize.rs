@@ -11,6 +11,7 @@ use tower::{Layer, Service};
 use super::proof::{Hindrance, Key, overcome, prove};
 use super::reader;
 use super::reject::Rejection;
+use super::sign_in;
 use super::{Admitted, Inbound, Routed};
 use crate::clock::UnixTime;
 use crate::policy::{Facts, Permit, Policy, Token, TokenRule};
@@ -75,7 +76,10 @@ fn route(routed: &Routed) -> &Route {
 /// A refusal as the one who asks can read it.
 fn for_reader(routed: &Routed, rejection: Rejection) -> Rejection {
     match rejection.is_of_policy() && reader::opens_page(&routed.normal.inbound.request) {
-        true => Rejection::OnPage(Box::new(rejection)),
+        true => {
+            let form = sign_in::offer(routed, &rejection).map(Box::new);
+            Rejection::OnPage(Box::new(rejection), form)
+        }
         false => rejection,
     }
 }

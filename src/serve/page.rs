@@ -9,8 +9,10 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::reader;
+use super::sign_in::SignIn;
 use crate::html::Text;
 use crate::proxy::body::ResponseBody;
+use crate::route::local::{LocalUrl, OWN};
 use crate::telemetry::request_id::RequestId;
 
 const STYLE: &str = include_str!("page.css");
@@ -47,6 +49,36 @@ pub(super) fn page(status: StatusCode, title: &str, main: &str, id: RequestId) -
     response.headers_mut().extend(HEADERS);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, SECURITY_POLICY.clone());
     response
+}
+
+/// The form to sign in.
+pub(super) fn sign_in(status: StatusCode, form: &SignIn, id: RequestId) -> Response<ResponseBody> {
+    let message = form.message.map_or(String::new(), |text| format!("<p class=\"bad\" role=\"alert\">{text}</p>\n"));
+    let (place, to) = (Text(form.to.path()), Text(&form.to));
+    let main = format!(
+        "<p>Enter your token to go on to <code>{place}</code>.</p>\n{message}<form method=\"post\" action=\"{OWN}/sign-in\">\n\
+         <label for=\"token\">Token</label>\n\
+         <input id=\"token\" name=\"token\" type=\"password\" autocomplete=\"off\" autocapitalize=\"none\" \
+         spellcheck=\"false\" required autofocus>\n\
+         <input name=\"to\" type=\"hidden\" value=\"{to}\">\n<button>Sign in</button>\n</form>"
+    );
+    varied(page(status, "Sign in", &main, id))
+}
+
+/// The button to sign out.
+pub(super) fn sign_out(to: Option<&LocalUrl>, id: RequestId) -> Response<ResponseBody> {
+    let field = to.map_or(String::new(), |to| format!("<input name=\"to\" type=\"hidden\" value=\"{}\">\n", Text(to)));
+    let main = format!(
+        "<p>This browser then forgets your token.</p>\n<form method=\"post\" action=\"{OWN}/sign-out\">\n{field}\
+         <button>Sign out</button>\n</form>"
+    );
+    page(StatusCode::OK, "Sign out", &main, id)
+}
+
+/// That one is signed out.
+pub(super) fn signed_out(to: Option<&LocalUrl>, id: RequestId) -> Response<ResponseBody> {
+    let back = to.map_or(String::new(), |to| format!(" <a href=\"{}\">Sign in again</a>", Text(to)));
+    page(StatusCode::OK, "Signed out", &format!("<p>This browser has forgotten your token.{back}</p>"), id)
 }
 
 /// What a person sees who may not pass. Which rule it was is not said.

@@ -7,6 +7,7 @@ use http::{Response, StatusCode};
 
 use super::dress::Clothes;
 use super::page;
+use super::sign_in::SignIn;
 use crate::files;
 use crate::policy::Denied;
 use crate::proxy;
@@ -14,6 +15,7 @@ use crate::proxy::body::{Chain, ResponseBody};
 use crate::proxy::client::SendError;
 use crate::proxy::websocket::BadHandshake;
 use crate::route::NoRoute;
+use crate::route::local::BadLocal;
 use crate::route::path::BadPath;
 use crate::slot::Full;
 use crate::telemetry::access::Exchange;
@@ -71,22 +73,40 @@ pub(super) enum Rejection {
     /// No file is shown.
     #[error(transparent)]
     Files(#[from] files::Error),
-    /// One of the policy's, of somebody who opens a page.
+    /// The client's fault: a method that one of the gateway's own URLs does not have; these it has.
+    #[error("the gateway's own URL does not have this method")]
+    OwnMethod(&'static str),
+    /// A page's fault that is not ours: it sends a form here.
+    #[error("the form is not from a page of this host")]
+    CrossSite,
+    /// The client's fault: a body that is neither a form nor JSON.
+    #[error("the body is neither a form nor JSON")]
+    MediaType,
+    /// The client's fault: a form that does not say what it has to, or says it twice.
+    #[error("the form cannot be understood")]
+    Form,
+    /// The client's fault: no place to go to after that.
+    #[error("no place of this host: {0}")]
+    Goal(BadLocal),
+    /// The token's fault: no browser keeps it.
+    #[error("the token is too long for a cookie")]
+    TokenForCookie,
+    /// Any that a person sees, with the form to sign in where that may help.
     #[error("{0}")]
-    OnPage(Box<Rejection>),
+    OnPage(Box<Rejection>, Option<Box<SignIn>>),
     /// Any of these, with what the route says of its answers.
     #[error("{0}")]
     Dressed(Box<Rejection>, Clothes),
 }
 
 /// What a refusal looks like.
-enum Looks {
+enum Looks<'r> {
     /// A few words.
     Text,
     /// What a program can read: the policy's refusals, of which a client may have to make something.
     Problem,
     /// What a person can read.
-    Page,
+    Page(Option<&'r SignIn>),
 }
 
 impl Rejection {
@@ -130,7 +150,13 @@ impl Rejection {
             Self::Files(files::Error::NotFound) => (StatusCode::NOT_FOUND, "no_file"),
             Self::Files(files::Error::Forbidden(..)) => (StatusCode::NOT_FOUND, "file_forbidden"),
             Self::Files(files::Error::Unreadable(..)) => (StatusCode::INTERNAL_SERVER_ERROR, "file_unreadable"),
-            Self::OnPage(rejection) | Self::Dressed(rejection, _) => rejection.verdict(),
+            Self::OwnMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
+            Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site"),
+            Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type"),
+            Self::Form => (StatusCode::BAD_REQUEST, "form"),
+            Self::Goal(_) => (StatusCode::BAD_REQUEST, "goal"),
+            Self::TokenForCookie => (StatusCode::BAD_REQUEST, "token_for_cookie"),
+            Self::OnPage(rejection, _) | Self::Dressed(rejection, _) => rejection.verdict(),
         }
     }
 
@@ -172,7 +198,7 @@ impl Rejection {
 
     /// Logs the reason, for the operator, where there is something to do.
     pub(super) fn log(&self, exchange: &Exchange, upstream: Option<&str>) {
-        if let Self::Dressed(rejection, _) | Self::OnPage(rejection) = self {
+        if let Self::Dressed(rejection, _) | Self::OnPage(rejection, _) = self {
             return rejection.log(exchange, upstream);
         }
         let id = exchange.id();
@@ -192,7 +218,8 @@ impl Rejection {
         let mut response = match self.looks() {
             Looks::Text => words(status, id),
             Looks::Problem => page::problem(status, id),
-            Looks::Page => page::refusal(status, id),
+            Looks::Page(Some(form)) => page::sign_in(status, form, id),
+            Looks::Page(None) => page::refusal(status, id),
         };
         let headers = response.headers_mut();
         if let Some((name, value)) = self.extra_header() {
@@ -209,10 +236,10 @@ impl Rejection {
         matches!(self, Self::TwoTokens | Self::BadTokens(_) | Self::Denied(_))
     }
 
-    fn looks(&self) -> Looks {
+    fn looks(&self) -> Looks<'_> {
         match self {
             Self::Dressed(rejection, _) => rejection.looks(),
-            Self::OnPage(_) => Looks::Page,
+            Self::OnPage(_, form) => Looks::Page(form.as_deref()),
             rejection if rejection.is_of_policy() => Looks::Problem,
             _ => Looks::Text,
         }
@@ -251,7 +278,8 @@ impl Rejection {
                 Some((header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
             }
             Self::Files(files::Error::Method) => Some((header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
-            Self::OnPage(rejection) | Self::Dressed(rejection, _) => rejection.extra_header(),
+            Self::OwnMethod(methods) => Some((header::ALLOW, HeaderValue::from_static(methods))),
+            Self::OnPage(rejection, _) | Self::Dressed(rejection, _) => rejection.extra_header(),
             _ => None,
         }
     }

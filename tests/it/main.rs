@@ -19,6 +19,7 @@ mod refusals;
 mod reload;
 mod reload_under_load;
 mod servers;
+mod sign_in;
 mod smuggling;
 mod smuggling_answers;
 mod streaming;
