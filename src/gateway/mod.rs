@@ -21,6 +21,7 @@ use crate::listen::{self, BindError, Kind, ListenSpec, Listener};
 use crate::proxy::body::Chain;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::serve::guesses::Guesses;
+use crate::serve::renewals::Renewals;
 use crate::serve::snapshot::Snapshot;
 use crate::serve::tokens::Tagger;
 use crate::slot::{Slots, Sockets};
@@ -93,7 +94,7 @@ impl Gateway {
     pub fn start(self, access: Option<NonBlocking>) -> io::Result<Running> {
         let slots = Slots::new();
         let sockets = Sockets::new(self.snapshot.upstream_sockets);
-        let guesses = Guesses::new();
+        let (guesses, renewals) = (Guesses::new(), Renewals::new());
         let (ended, worker_ended) = mpsc::channel(1);
         let open: Vec<Open> = self.listeners.iter().map(Open::from).collect();
         let shares = deal(self.listeners, self.workers);
@@ -112,6 +113,7 @@ impl Gateway {
                 metrics,
                 tagger: Arc::clone(&self.tagger),
                 guesses: Arc::clone(&guesses),
+                renewals: Arc::clone(&renewals),
             };
             workers.push(worker::spawn(number, setup, ended.clone())?);
         }

@@ -3,6 +3,7 @@
 pub mod conn;
 pub mod control;
 pub mod guesses;
+pub mod renewals;
 pub mod seat;
 pub mod snapshot;
 pub mod tokens;
@@ -52,6 +53,7 @@ use crate::telemetry::request_id::RequestIds;
 use crate::tick::Ticks;
 use control::ConnControl;
 use guesses::Guesses;
+use renewals::Renewals;
 use seat::Seat;
 use snapshot::Local;
 use tokens::Tokens;
@@ -75,6 +77,8 @@ pub struct Worker {
     pub tokens: Tokens,
     /// Tokens that looked like guesses, of all workers.
     pub guesses: Arc<Guesses>,
+    /// The way to the tunnels of all workers.
+    pub renewals: Arc<Renewals>,
     /// Names for requests.
     pub ids: RequestIds,
     /// Slots of the whole gateway.

@@ -64,6 +64,8 @@ async fn serve(mut normal: Normal) -> Answer {
         "/sign-in" if is_post => sign_in::enter::enter(&mut normal).await?,
         "/sign-out" if is_read => sign_in::leave::form(&normal)?,
         "/sign-out" if is_post => sign_in::leave::leave(&mut normal).await?,
+        "/renew" if is_post => sign_in::renew::renew(&mut normal).await?,
+        "/renew" => return Err(Rejection::OwnMethod("POST")),
         "/sign-in" | "/sign-out" => return Err(Rejection::OwnMethod("GET, HEAD, POST")),
         _ => return Err(NoRoute::Path.into()),
     };

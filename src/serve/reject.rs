@@ -88,6 +88,12 @@ pub(super) enum Rejection {
     /// The client's fault: no place to go to after that.
     #[error("no place of this host: {0}")]
     Goal(BadLocal),
+    /// The newer token's fault: it is another's, or nobody's.
+    #[error("the newer token has not the subject of the old one")]
+    OtherSubject,
+    /// The newer token's fault: it is none.
+    #[error("the newer token does not end later than the old one")]
+    NotLater,
     /// The token's fault: no browser keeps it.
     #[error("the token is too long for a cookie")]
     TokenForCookie,
@@ -155,6 +161,8 @@ impl Rejection {
             Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type"),
             Self::Form => (StatusCode::BAD_REQUEST, "form"),
             Self::Goal(_) => (StatusCode::BAD_REQUEST, "goal"),
+            Self::OtherSubject => (StatusCode::FORBIDDEN, "renewal_subject"),
+            Self::NotLater => (StatusCode::CONFLICT, "renewal_not_later"),
             Self::TokenForCookie => (StatusCode::BAD_REQUEST, "token_for_cookie"),
             Self::OnPage(rejection, _) | Self::Dressed(rejection, _) => rejection.verdict(),
         }
@@ -240,6 +248,7 @@ impl Rejection {
         match self {
             Self::Dressed(rejection, _) => rejection.looks(),
             Self::OnPage(_, form) => Looks::Page(form.as_deref()),
+            Self::OtherSubject | Self::NotLater => Looks::Problem,
             rejection if rejection.is_of_policy() => Looks::Problem,
             _ => Looks::Text,
         }

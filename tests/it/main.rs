@@ -18,6 +18,7 @@ mod redirect;
 mod refusals;
 mod reload;
 mod reload_under_load;
+mod renew;
 mod servers;
 mod sign_in;
 mod smuggling;

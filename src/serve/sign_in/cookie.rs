@@ -28,6 +28,14 @@ pub(super) fn sign_in(
     append(headers, set(OWN, token, seconds));
 }
 
+/// Goes on with a newer token, where one has been signed in.
+pub(super) fn renew(headers: &mut HeaderMap, token: &str, seconds: u64, at: Option<&Route>) {
+    if let Some(route) = at {
+        append(headers, set(route.path.as_str(), token, seconds));
+    }
+    append(headers, set(OWN, token, seconds));
+}
+
 /// Signs out, at one route or at all that the host has.
 pub(super) fn sign_out(headers: &mut HeaderMap, at: Option<&Route>, all: &RouteTable, host: &HostName) {
     match at {

@@ -6,13 +6,15 @@
 //!
 //! 1. A form is only taken from the gateway's own pages: nobody else signs a browser in or out.
 //! 2. Where the browser goes back to is a place of the same host, and its route's policy is the one that is asked.
-//! 3. The cookie is for the route's path alone. A second one, with the same token, is for `/.ianitor`: by that one the
+//! 3. Renewal changes neither issuer nor subject: whoever could slip another's token in would use their sockets.
+//! 4. The cookie is for the route's path alone. A second one, with the same token, is for `/.ianitor`: by that one the
 //!    gateway knows later on whose sockets to renew.
 
 mod cookie;
 pub(super) mod enter;
 mod fields;
 pub(super) mod leave;
+pub(super) mod renew;
 
 use http::HeaderName;
 use http::header;
