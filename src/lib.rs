@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! listen::accept ─▶ Slot (counted) ─▶ serve::conn: TLS ─▶ hyper, HTTP/1.1 or HTTP/2
-//!   serve::stack  AccessLog · limit_size · limit_rate · normalize · route · Dress · authorize ──Admitted──▶ Target
+//!   serve::stack  AccessLog · limit_size · limit_rate · normalize · Own · route · Dress · authorize ──Admitted──▶ Target
 //!   files         a file from disk
 //!   proxy         forward ─▶ upstream, streamed both ways
 //!                 open_websocket ─▶ 101 ─▶ Tunnel: owns both sockets and the Slot until the last byte has gone

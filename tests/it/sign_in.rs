@@ -93,6 +93,18 @@ fn the_form_is_for_pages_where_a_cookie_opens_the_door() {
 }
 
 #[test]
+fn a_bad_token_of_the_query_does_not_come_back() {
+    let upstream = Upstream::ok();
+    let config = Config::new()
+        .upstream("app", &upstream.url())
+        .table(&token::issuer("sources = [\"query:token\", \"cookie:ianitor\"]"))
+        .table("[policies.staff]\nissuers = [\"staff\"]")
+        .route_with("/staff", "app", "policy = \"staff\"");
+    let page = get(&TestGateway::start(&config), "/staff?a=1&token=x&b=2", NAVIGATES).text();
+    assert!(page.contains("value=\"/staff?a=1&amp;b=2\""), "{page}");
+}
+
+#[test]
 fn a_good_token_becomes_two_cookies_and_the_way_back() {
     let (upstream, gateway) = world();
     let token = token::token("anna", 600);

@@ -3,13 +3,11 @@
 // janus.js, unchanged, in a headless Chromium with a fake camera: an echo test over
 // REST, until media has come back.
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
+import { launch } from './chromium.js';
 
 const [server, ca] = process.argv.slice(2);
 
@@ -31,36 +29,13 @@ async function servePages() {
   return pages;
 }
 
-// Chromium has no switch for a CA file. So the chain is verified here, and Chromium
-// is told to accept this one key and no other.
-async function verifiedKey({ hostname, port }) {
-  const socket = connect({ host: hostname, port, servername: hostname, ca: await readFile(ca) });
-  await once(socket, 'secureConnect');
-  const { publicKey } = socket.getPeerX509Certificate();
-  socket.destroy();
-  return createHash('sha256').update(publicKey.export({ type: 'spki', format: 'der' })).digest('base64');
-}
-
-const key = await verifiedKey(new URL(server));
 const pages = await servePages();
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--no-first-run',
-    '--no-proxy-server',
-    '--use-fake-device-for-media-stream',
-    '--use-fake-ui-for-media-stream',
-    // Janus offers 127.0.0.1 alone.
-    '--allow-loopback-in-peer-connection',
-    `--ignore-certificate-errors-spki-list=${key}`,
-  ],
-});
+const browser = await launch(server, ca, [
+  '--use-fake-device-for-media-stream',
+  '--use-fake-ui-for-media-stream',
+  // Janus offers 127.0.0.1 alone.
+  '--allow-loopback-in-peer-connection',
+]);
 try {
   const page = await browser.newPage();
   page.on('console', (message) => console.error(`page: ${message.text()}`));

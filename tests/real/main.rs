@@ -5,5 +5,6 @@
 //! with the release binary.
 #![expect(clippy::unwrap_used, reason = "all of this is a test")]
 
+mod admin;
 mod janus;
 mod support;
