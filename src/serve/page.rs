@@ -93,7 +93,18 @@ pub(super) fn refusal(status: StatusCode, id: RequestId) -> Response<ResponseBod
     varied(page(status, title, &format!("<p>{text}</p>"), id))
 }
 
-/// The same for a program (RFC 9457).
+/// A few words, for whoever reads them.
+pub(super) fn words(status: StatusCode, id: RequestId) -> Response<ResponseBody> {
+    let words = status.canonical_reason().unwrap_or("Refused");
+    let mut response = Response::new(ResponseBody::text(format!("{} {words}\nrequest {id}\n", status.as_u16())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A policy's refusal for a program (RFC 9457).
 pub(super) fn problem(status: StatusCode, id: RequestId) -> Response<ResponseBody> {
     let (title, code) = (status.canonical_reason().unwrap_or("Refused"), status.as_u16());
     // A status's own words and a hexadecimal number: nothing to escape.

@@ -19,7 +19,6 @@ use crate::route::local::BadLocal;
 use crate::route::path::BadPath;
 use crate::slot::Full;
 use crate::telemetry::access::Exchange;
-use crate::telemetry::request_id::RequestId;
 use crate::token::BadToken;
 
 /// Why a request is refused.
@@ -224,7 +223,7 @@ impl Rejection {
     pub(super) fn answer(&self, exchange: &Exchange) -> Response<ResponseBody> {
         let ((status, _), id) = (self.verdict(), exchange.id());
         let mut response = match self.looks() {
-            Looks::Text => words(status, id),
+            Looks::Text => page::words(status, id),
             Looks::Problem => page::problem(status, id),
             Looks::Page(Some(form)) => page::sign_in(status, form, id),
             Looks::Page(None) => page::refusal(status, id),
@@ -292,14 +291,4 @@ impl Rejection {
             _ => None,
         }
     }
-}
-
-fn words(status: StatusCode, id: RequestId) -> Response<ResponseBody> {
-    let words = status.canonical_reason().unwrap_or("Refused");
-    let mut response = Response::new(ResponseBody::text(format!("{} {words}\nrequest {id}\n", status.as_u16())));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
