@@ -3,26 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::harness::h1::Answer;
-use crate::harness::websocket::{CLOSE, Frame, TEXT, handshake, switching};
+use crate::harness::websocket::{echo, handshake, is_alive};
 use crate::harness::{Client, Config, TestGateway, Upstream, token};
 
 const OTHER: &str = "another secret of thirty-two bytes";
-
-/// Echoes frames until a close, which it answers.
-fn echo() -> Upstream {
-    Upstream::raw(|conn| {
-        conn.head()?;
-        conn.send(switching(""))?;
-        loop {
-            let frame = conn.wire.frame()?;
-            let is_close = frame.opcode == CLOSE;
-            conn.send(Frame { mask: None, ..frame }.bytes())?;
-            if is_close {
-                return Ok(());
-            }
-        }
-    })
-}
 
 fn world() -> (Upstream, TestGateway) {
     let upstream = echo();
@@ -43,12 +27,6 @@ fn open(gateway: &TestGateway, target: &str, token: &str) -> Client {
     client.send(handshake(target, &format!("Cookie: ianitor={token}\r\n")));
     assert_eq!(client.head().status(), 101);
     client
-}
-
-#[track_caller]
-fn is_alive(client: &mut Client) {
-    client.send(Frame::from_client(TEXT, "still there?").bytes());
-    assert_eq!(client.wire.frame().unwrap(), Frame::from_server(TEXT, "still there?"));
 }
 
 #[track_caller]
