@@ -14,7 +14,9 @@ pub struct Limits {
     pub connections_per_client: usize,
     /// Requests of one client; more get 429.
     pub requests_per_client: Rate,
-    /// Who the two limits per client do not count.
+    /// Tokens of one client that nobody can have given it; more get 429.
+    pub bad_tokens_per_client: Rate,
+    /// Who the limits per client do not count.
     pub exempt: Vec<Network>,
     /// From the first byte of a request head, or of a TLS handshake, to its last.
     pub header_timeout: Duration,
@@ -39,6 +41,8 @@ impl Default for Limits {
             connections: 50_000,
             connections_per_client: 5_000,
             requests_per_client: Rate { events: 2_000, per: Duration::from_secs(1) },
+            // Nobody pastes the wrong token so often, and whoever guesses gets nowhere.
+            bad_tokens_per_client: Rate { events: 20, per: Duration::from_secs(60) },
             // Local tools and health checks must get in when everybody else is being held off.
             exempt: ["127.0.0.0/8", "::1"].iter().filter_map(|net| net.parse().ok()).collect(),
             header_timeout: Duration::from_secs(10),
@@ -56,6 +60,32 @@ pub struct Rate {
     pub events: u32,
     /// In how long; never zero.
     pub per: Duration,
+}
+
+/// A token bucket in one number (GCRA): when the allowance is whole again, in microseconds of any clock.
+impl Rate {
+    /// Takes one event out of an allowance: when it is then whole again.
+    ///
+    /// # Errors
+    /// How long it takes until there is room.
+    pub fn take(self, whole_again: u64, now: u64) -> Result<u64, Duration> {
+        let room_until = now.saturating_add(self.window());
+        let next = whole_again.max(now).saturating_add(self.cost());
+        if next <= room_until { Ok(next) } else { Err(Duration::from_micros(next - room_until)) }
+    }
+
+    /// How many events are out of it.
+    pub fn used(self, whole_again: u64, now: u64) -> u32 {
+        u32::try_from(whole_again.saturating_sub(now).div_ceil(self.cost())).unwrap_or(u32::MAX)
+    }
+
+    fn window(self) -> u64 {
+        u64::try_from(self.per.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn cost(self) -> u64 {
+        (self.window() / u64::from(self.events)).max(1)
+    }
 }
 
 impl fmt::Display for Rate {

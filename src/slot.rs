@@ -98,22 +98,16 @@ struct Client {
     connections: AtomicUsize,
     /// Streams of HTTP/2 under way: each may hold as much as a connection does.
     streams: AtomicUsize,
-    /// When the client's allowance is whole again, in microseconds since start: a token bucket in one number (GCRA).
+    /// When the client's allowance is whole again, in microseconds since start.
     whole_again: AtomicU64,
 }
 
 impl Client {
     fn request(&self, now: u64, rate: Rate) -> Result<(), Duration> {
-        let window = u64::try_from(rate.per.as_micros()).unwrap_or(u64::MAX);
-        let cost = (window / u64::from(rate.events)).max(1);
-        let step = |whole_again: u64| {
-            let next = whole_again.max(now).saturating_add(cost);
-            (next <= now.saturating_add(window)).then_some(next)
-        };
         self.whole_again
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |whole_again| rate.take(whole_again, now).ok())
             .map(drop)
-            .map_err(|whole_again| Duration::from_micros(whole_again.saturating_add(cost) - now - window))
+            .map_err(|whole_again| rate.take(whole_again, now).err().unwrap_or_default())
     }
 
     /// Whether nothing would be forgotten with it. A client that is over its rate is remembered, or reconnecting would

@@ -153,7 +153,19 @@ fn complete(text: &str, document: &DeTable<'_>) -> String {
             }
         }
     }
+    for name in issuers(document).filter(|name| !has(document, "issuers", name)) {
+        out += &format!("[issuers.{name}]\nalgorithms = [\"ES256\"]\nkey_file = \"k\"\naudience = \"any\"\n");
+    }
     out
+}
+
+/// The names that policies use.
+fn issuers(document: &DeTable<'_>) -> impl Iterator<Item = String> {
+    let policies = document.get("policies").and_then(|policies| policies.get_ref().as_table());
+    let policies = policies.into_iter().flat_map(|policies| policies.values());
+    let lists = policies.filter_map(|policy| policy.get_ref().as_table()?.get("issuers")?.get_ref().as_array());
+    let names = lists.flatten().filter_map(|name| name.get_ref().as_str().map(str::to_owned));
+    names.collect::<std::collections::BTreeSet<_>>().into_iter()
 }
 
 fn missing_in_route(route: &DeTable<'_>) -> String {

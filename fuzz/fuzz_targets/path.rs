@@ -4,11 +4,13 @@
 #![no_main]
 
 use http::uri::PathAndQuery;
+use ianitor::route::local::{LocalUrl, below_own};
 use ianitor::route::path::{NormalPath, PathPrefix};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let (raw, prefix) = text.split_once('\n').unwrap_or((text, ""));
+    stays_here(raw);
     let prefix: Option<PathPrefix> = prefix.parse().ok().filter(|_| is_path(prefix));
     if !is_path(raw) {
         return;
@@ -22,6 +24,16 @@ fuzz_target!(|text: &str| {
         under_prefix(raw, path.as_str(), &prefix);
     }
 });
+
+/// Wherever a browser is sent after signing in, it is a place of the same host.
+fn stays_here(text: &str) {
+    let Ok(url) = text.parse::<LocalUrl>() else { return };
+    let whole = url.as_str();
+    assert!(whole.starts_with('/') && !whole.starts_with("//") && !whole.contains('\\'), "{text:?} leads to {whole:?}");
+    assert!(whole.bytes().all(|byte| byte.is_ascii_graphic()), "{text:?} leads to {whole:?}");
+    assert!(below_own(url.path()).is_none() && whole.starts_with(url.path()));
+    assert_eq!(whole.parse().as_ref(), Ok(&url));
+}
 
 fn one_spelling(raw: &str, path: &NormalPath<'_>) {
     let again = NormalPath::parse(path.as_str());

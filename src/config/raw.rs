@@ -118,6 +118,7 @@ impl Section for Limits {
             connections: count("connections", default.connections),
             connections_per_client: count("connections_per_client", default.connections_per_client),
             requests_per_client: table.plain("requests_per_client").unwrap_or(default.requests_per_client),
+            bad_tokens_per_client: table.plain("bad_tokens_per_client").unwrap_or(default.bad_tokens_per_client),
             exempt: exempt.map_or(default.exempt, |list| list.into_iter().flatten().map(|net| net.value).collect()),
             header_timeout: timeout("header_timeout", default.header_timeout),
             idle_timeout: timeout("idle_timeout", default.idle_timeout),

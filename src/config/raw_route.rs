@@ -8,6 +8,7 @@ use super::problem::{Place, Placed};
 use super::read::{List, Named, Section, Table};
 use super::values::{HeaderText, Method, RedirectStatus, Size, Timeout};
 use crate::host::{Authority, HostPattern};
+use crate::route::local::LocalUrl;
 use crate::route::path::PathPrefix;
 use crate::route::redirect::RedirectSpec;
 
@@ -35,6 +36,7 @@ pub(super) struct RawRoute {
     pub(super) security_headers: bool,
     pub(super) cors: Option<RawCors>,
     pub(super) forward_token: Option<Placed<bool>>,
+    pub(super) after_sign_in: Option<Placed<LocalUrl>>,
     pub(super) i_know_this_is_open: Option<Placed<bool>>,
 }
 
@@ -73,6 +75,7 @@ impl Section for RawRoute {
             security_headers: table.plain("security_headers").unwrap_or_default(),
             cors: table.plain("cors"),
             forward_token: table.get("forward_token"),
+            after_sign_in: table.get("after_sign_in"),
             i_know_this_is_open: table.get("i_know_this_is_open"),
         }
     }

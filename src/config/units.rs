@@ -95,7 +95,9 @@ pub(super) fn write_size(bytes: u64) -> String {
 /// The rate as it is written.
 pub(super) fn write_rate(rate: Rate) -> String {
     let per = write_duration(rate.per);
-    format!("{}/{}", rate.events, if per == "1s" { "s" } else { &per })
+    // Of one unit, the unit is enough.
+    let per = per.strip_prefix('1').filter(|rest| !rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(&per);
+    format!("{}/{per}", rate.events)
 }
 
 /// The digits in front, and what follows them.

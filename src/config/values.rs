@@ -12,6 +12,7 @@ use super::units;
 use crate::addr::{ListenAddr, Network};
 use crate::host::{Authority, HostName, HostPattern};
 use crate::limits::Rate;
+use crate::route::local::{BadLocal, LocalUrl};
 use crate::route::path::{BadPath, PathPrefix};
 use crate::route::redirect::RedirectSpec;
 use crate::route::upstream::{Balance, Protocol, ServerAddr};
@@ -105,6 +106,21 @@ fn path(text: &str) -> Result<PathPrefix, String> {
         BadPath::NotAbsolute => "does not begin with \"/\"".to_owned(),
         why => format!("is ambiguous: {why}"),
     })
+}
+
+impl Read for LocalUrl {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse_with("a string", |text| {
+            text.parse().map_err(|why| match why {
+                BadLocal::Path(_) if text.contains("://") || text.starts_with("//") => {
+                    "leads to another host; write a path of this one, such as \"/admin.html\"".to_owned()
+                }
+                BadLocal::Path(BadPath::NotAbsolute) => "does not begin with \"/\"".to_owned(),
+                BadLocal::Path(why) => format!("is ambiguous: {why}"),
+                why => why.to_string(),
+            })
+        })
+    }
 }
 
 impl Read for Protocol {

@@ -18,6 +18,8 @@ use tracing_appender::non_blocking::NonBlocking;
 use crate::addr::ListenAddr;
 use crate::config::Config;
 use crate::listen::{self, Kind, ListenSpec, Listener};
+use crate::serve::guesses::Guesses;
+use crate::serve::renewals::Renewals;
 use crate::serve::snapshot::Snapshot;
 use crate::serve::tokens::Tagger;
 use crate::slot::{Slots, Sockets};
@@ -102,6 +104,7 @@ impl Gateway {
         let remotes = self.issuers.start()?;
         let slots = Slots::new();
         let sockets = Sockets::new(self.snapshot.upstream_sockets);
+        let (guesses, renewals) = (Guesses::new(), Renewals::new());
         let (ended, worker_ended) = mpsc::channel(1);
         let open: Vec<Open> = self.listeners.iter().map(Open::from).collect();
         let shares = deal(self.listeners, self.workers);
@@ -119,6 +122,8 @@ impl Gateway {
                 access: access.clone(),
                 metrics,
                 tagger: Arc::clone(&self.tagger),
+                guesses: Arc::clone(&guesses),
+                renewals: Arc::clone(&renewals),
             };
             workers.push(worker::spawn(number, setup, ended.clone())?);
         }

@@ -20,7 +20,9 @@ use crate::proxy::tunnel::CloseOrder;
 use crate::registry::Registry;
 use crate::serve::Worker;
 use crate::serve::conn::{self, Knock};
+use crate::serve::guesses::Guesses;
 use crate::serve::names::Names;
+use crate::serve::renewals::{self, Renewals};
 use crate::serve::seat::Seat;
 use crate::serve::snapshot::{Local, Snapshot};
 use crate::serve::tokens::{Tagger, Tokens};
@@ -70,6 +72,8 @@ pub(super) struct Setup {
     pub(super) access: Option<NonBlocking>,
     pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) tagger: Arc<Tagger>,
+    pub(super) guesses: Arc<Guesses>,
+    pub(super) renewals: Arc<Renewals>,
 }
 
 /// Starts a worker's thread. When it ends, for whatever reason, `ended` is dropped.
@@ -88,7 +92,9 @@ pub(super) fn spawn(number: usize, setup: Setup, ended: mpsc::Sender<()>) -> io:
 
 async fn run(mut setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
     let shares = std::mem::take(&mut setup.shares);
+    let renewals = setup.renewals.join();
     let worker = new_worker(setup);
+    tokio::task::spawn_local(renewals::follow(Rc::clone(&worker), renewals));
     tokio::task::spawn_local(keep_time(Rc::clone(&worker)));
     let mut doors = Doors { worker: Rc::clone(&worker), open: HashMap::new() };
     if let Err(error) = doors.open(shares) {
@@ -115,7 +121,7 @@ async fn run(mut setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
     worker.access.set_stopping();
 }
 
-fn new_worker(Setup { snapshot, slots, sockets, access, metrics, tagger, .. }: Setup) -> Rc<Worker> {
+fn new_worker(Setup { snapshot, slots, sockets, access, metrics, tagger, guesses, renewals, .. }: Setup) -> Rc<Worker> {
     let ticks = Ticks::new();
     let access = AccessSink::new(access, Arc::clone(&metrics));
     access.configure(snapshot.log.format, snapshot.log.access);
@@ -128,6 +134,8 @@ fn new_worker(Setup { snapshot, slots, sockets, access, metrics, tagger, .. }: S
         metrics,
         tokens: Tokens::new(tagger),
         names: Names::default(),
+        guesses,
+        renewals,
         ids: RequestIds::new(),
         slots,
         sockets,

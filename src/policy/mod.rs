@@ -13,7 +13,7 @@ use crate::clock::UnixTime;
 use crate::token::BadToken;
 use crate::token::claims::ClaimRule;
 use crate::token::issuer::{Issuer, Verified};
-use crate::token::location::Source;
+use crate::token::location::{COOKIE, Source};
 
 pub use api_keys::ApiKeys;
 
@@ -198,6 +198,15 @@ impl Policy {
         }
     }
 
+    /// Whether the client's address is on the policy's allow list, whatever else is asked for.
+    pub fn lists(&self, client: ClientAddr) -> bool {
+        let Rule::Conditions(Conditions { ways, .. }) = &self.rule else { return false };
+        match ways {
+            Ways::Address(allow) | Ways::Either(allow, _) | Ways::Both(allow, _) => allow.contains(client),
+            Ways::Token(_) => false,
+        }
+    }
+
     /// Decides.
     ///
     /// # Errors
@@ -232,6 +241,12 @@ impl fmt::Display for TokenRule {
 }
 
 impl TokenRule {
+    /// The bit of the gateway's own cookie among the places, where one of the issuers has its tokens there.
+    pub fn cookie_place(&self) -> Option<u32> {
+        let own = |source: &Source| matches!(source, Source::Cookie(name) if **name == *COOKIE);
+        self.sources.iter().position(own).map(|at| 1 << at)
+    }
+
     fn authorize(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
         let (issuer, verified) = match facts.token {
             Token::None => return Err(Denied::NoToken),

@@ -190,10 +190,24 @@ impl From<SendError> for Error {
     fn from(error: SendError) -> Self {
         let SendError::Http(error) = error else { return Self::Send(error) };
         match BodyFault::behind(&error) {
-            Some(BodyFault::TooLarge) => Self::BodyTooLarge,
-            Some(BodyFault::Stalled) => Self::BodyStalled,
-            Some(BodyFault::Client(_)) => Self::BodyBroken,
+            Some(fault) => fault.into(),
             None => Self::Send(SendError::Http(error)),
         }
     }
+}
+
+impl From<&BodyFault> for Error {
+    fn from(fault: &BodyFault) -> Self {
+        match fault {
+            BodyFault::TooLarge => Self::BodyTooLarge,
+            BodyFault::Stalled => Self::BodyStalled,
+            BodyFault::Client(_) => Self::BodyBroken,
+        }
+    }
+}
+
+/// Whether a request says itself that its body is larger.
+pub fn declares_more_than<B>(request: &Request<B>, limit: u64) -> bool {
+    let declared = request.headers().get(header::CONTENT_LENGTH);
+    declared.and_then(|value| value.to_str().ok()?.parse::<u64>().ok()).is_some_and(|declared| declared > limit)
 }

@@ -69,6 +69,11 @@ impl TunnelControl {
         self.permit.borrow().clone()
     }
 
+    /// Whether it has been told to close.
+    pub fn is_being_closed(&self) -> bool {
+        self.is_told.get()
+    }
+
     /// It goes on by another right.
     pub fn renew(&self, permit: Permit) {
         *self.permit.borrow_mut() = Some(permit);

@@ -149,6 +149,11 @@ impl Cors {
     }
 }
 
+/// Whether a page came from this very host, by TLS.
+pub fn is_of(origin: &HeaderValue, own: &Authority) -> bool {
+    parse(origin) == Some(WebOrigin::new(true, own.clone()))
+}
+
 fn parse(origin: &HeaderValue) -> Option<WebOrigin> {
     origin.to_str().ok()?.parse().ok()
 }

@@ -3,6 +3,7 @@
 pub mod cors;
 pub mod edits;
 pub mod files;
+pub mod local;
 pub mod passthrough;
 pub mod path;
 pub mod redirect;
@@ -16,12 +17,13 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::host::{Authority, HostName, HostPattern};
-use crate::policy::Policy;
+use crate::policy::{Policy, TokenRule};
 use crate::telemetry::metrics::RouteName;
 use crate::turn::TurnId;
 use cors::Cors;
 use edits::{Edits, Security};
 use files::FilesSpec;
+use local::LocalUrl;
 use path::PathPrefix;
 use redirect::RedirectSpec;
 use upstream::UpstreamSpec;
@@ -47,6 +49,8 @@ pub struct Route {
     pub answers: Edits,
     /// What answers tell browsers to be careful about.
     pub security: Security,
+    /// Where a browser goes after signing in, if not back.
+    pub after_sign_in: Option<LocalUrl>,
 }
 
 impl Route {
@@ -54,6 +58,19 @@ impl Route {
     pub fn name(&self) -> RouteName {
         let host = self.host.as_ref().map_or("*".to_owned(), ToString::to_string);
         RouteName { host: host.into(), path: self.path.to_string().into() }
+    }
+
+    /// Whether it serves the host, perhaps among others.
+    pub fn serves(&self, host: &HostName) -> bool {
+        self.host.as_ref().is_none_or(|pattern| pattern.matches(host))
+    }
+
+    /// The rule by which a browser can sign in here, if it can: the policy takes tokens from the gateway's own cookie,
+    /// and the route's path can be the cookie's, in which `;` has no place.
+    pub fn sign_in(&self) -> Option<(&TokenRule, u32)> {
+        let rule = self.policy.token_rule()?;
+        let place = rule.cookie_place()?;
+        (!self.path.as_str().contains(';')).then_some((rule, place))
     }
 }
 
@@ -300,6 +317,7 @@ mod tests {
             cors: None,
             answers: Edits::default(),
             security: Security::default(),
+            after_sign_in: None,
         };
         RouteTable::new(routes.iter().map(route).collect(), Vec::new())
     }

@@ -1,24 +1,25 @@
 //! The only way to a permit. Most requests are decided at once; one with a key that is not there yet waits until it has
-//! been looked for, and one whose API key is in a form until that has been read.
+//! been looked for, one whose API key is in a form until that has been read, and one with a token that looks like a guess
+//! for its refusal.
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::Response;
 use tower::{Layer, Service};
 
+use super::proof::{Hindrance, Key, overcome, prove};
+use super::reader;
 use super::reject::Rejection;
-use super::tokens::Unproven;
+use super::sign_in;
 use super::turn;
 use super::{Admitted, Inbound, Routed};
 use crate::clock::UnixTime;
-use crate::policy::{Denied, Facts, Permit, Token};
+use crate::policy::{Facts, Permit, Policy, Token, TokenRule};
 use crate::proxy::body::ResponseBody;
 use crate::route::Route;
-use crate::token::issuer::Fetched;
-use crate::token::location::{self, COOKIE};
+use crate::token::location::{self, COOKIE, Located};
 
 /// The layer.
 #[derive(Clone, Copy, Debug)]
@@ -58,33 +59,29 @@ where
             return Deciding::Waits(Box::pin(async move {
                 let mut routed = routed;
                 turn::take_form(&mut routed.normal.inbound).await?;
-                match decide(&routed.normal.inbound, route(&routed)) {
+                match decide(&routed.normal.inbound, route(&routed), Key::Unsought) {
                     Ok(permit) => inner.call(admit(routed, permit)).await,
                     Err(hindrance) => after(hindrance, routed, inner).await,
                 }
             }));
         }
-        match decide(&routed.normal.inbound, route(&routed)) {
+        match decide(&routed.normal.inbound, route(&routed), Key::Unsought) {
             Ok(permit) => Deciding::Goes(self.inner.call(admit(routed, permit))),
-            Err(Hindrance::Refused(rejection)) => Deciding::Refused(Some(rejection)),
+            Err(Hindrance::Refused(rejection)) => Deciding::Refused(Some(for_reader(&routed, rejection))),
             Err(hindrance) => Deciding::Waits(Box::pin(after(hindrance, routed, self.inner.clone()))),
         }
     }
 }
 
-/// Looks for the key that is not there, and decides again. Whoever has been waited for once is not waited for again.
+/// Waits for what there is to wait for, and decides again where that may help.
 async fn after<S>(hindrance: Hindrance, routed: Routed, mut inner: S) -> Answer
 where
     S: Service<Admitted, Response = Response<ResponseBody>, Error = Rejection>,
 {
-    match hindrance {
-        Hindrance::Refused(rejection) => return Err(rejection),
-        Hindrance::Key { keys, kid, .. } => keys.look_for(kid).await,
-    }
-    match decide(&routed.normal.inbound, route(&routed)) {
+    let again = || decide(&routed.normal.inbound, route(&routed), Key::Sought);
+    match overcome(hindrance, again).await {
         Ok(permit) => inner.call(admit(routed, permit)).await,
-        Err(Hindrance::Refused(rejection)) => Err(rejection),
-        Err(Hindrance::Key { why, .. }) => Err(why.into()),
+        Err(rejection) => Err(for_reader(&routed, rejection)),
     }
 }
 
@@ -92,49 +89,46 @@ fn route(routed: &Routed) -> &Route {
     routed.normal.inbound.local.snapshot.routes.route(routed.route)
 }
 
-/// Why there is no permit.
-enum Hindrance {
-    Refused(Rejection),
-    /// The key of the token may be had by looking for it.
-    Key {
-        keys: Arc<Fetched>,
-        kid: Option<Box<str>>,
-        why: Denied,
-    },
-}
-
-impl<E: Into<Rejection>> From<E> for Hindrance {
-    fn from(rejection: E) -> Self {
-        Self::Refused(rejection.into())
+/// A refusal as the one who asks can read it.
+fn for_reader(routed: &Routed, rejection: Rejection) -> Rejection {
+    match rejection.is_of_policy() && reader::opens_page(&routed.normal.inbound.request) {
+        true => {
+            let form = sign_in::offer(routed, &rejection).map(Box::new);
+            Rejection::OnPage(Box::new(rejection), form)
+        }
+        false => rejection,
     }
 }
 
-fn decide(inbound: &Inbound, route: &Route) -> Result<Permit, Hindrance> {
+fn decide(inbound: &Inbound, route: &Route, key: Key) -> Result<Permit, Hindrance> {
     // Janus can send nothing else, so a key is asked about in the place of the policy.
     if let Some(verdict) = turn::judge_keys(inbound, route) {
         return Ok(verdict?);
     }
     let (policy, client) = (&route.policy, inbound.client);
-    let facts = |token| Facts { client, now: UnixTime::now(), token };
     let Some(rule) = policy.asks_for_token(client) else {
         // The clock is not asked where it cannot matter.
         return Ok(policy.authorize(&Facts { client, now: UnixTime(0), token: Token::None })?);
     };
     let request = &inbound.request;
     let located = location::find(request.headers(), request.uri(), &rule.sources).map_err(|_| Rejection::TwoTokens)?;
-    let Some(located) = located else { return Ok(policy.authorize(&facts(Token::None))?) };
-    let (snapshot, tokens) = (&inbound.local.snapshot, &inbound.conn.worker.tokens);
-    let signed = match tokens.known(&located, rule, snapshot) {
-        Some(signed) => signed,
-        None => match tokens.verify(&located, rule, snapshot) {
-            Ok(signed) => signed,
-            Err(Unproven { why, look: Some((keys, kid)) }) => {
-                return Err(Hindrance::Key { keys, kid, why: Denied::Token(why) });
-            }
-            Err(Unproven { why, look: None }) => return Ok(policy.authorize(&facts(Token::Bad(why)))?),
-        },
-    };
-    Ok(policy.authorize(&facts(Token::Signed(signed.issuer, &signed.verified)))?)
+    match located {
+        Some(located) => judge(inbound, policy, rule, &located, key),
+        None => Ok(policy.authorize(&Facts { client, now: UnixTime::now(), token: Token::None })?),
+    }
+}
+
+/// Whether a policy takes a token, wherever that was.
+pub(super) fn judge(
+    inbound: &Inbound,
+    policy: &Policy,
+    rule: &TokenRule,
+    located: &Located,
+    key: Key,
+) -> Result<Permit, Hindrance> {
+    let signed = prove(inbound, policy.lists(inbound.client), rule, located, key)?;
+    let token = Token::Signed(signed.issuer, &signed.verified);
+    Ok(policy.authorize(&Facts { client: inbound.client, now: UnixTime::now(), token })?)
 }
 
 /// The request as its target may see it: without what was for the gateway.

@@ -2,7 +2,9 @@
 
 pub mod conn;
 pub mod control;
+pub mod guesses;
 pub mod names;
+pub mod renewals;
 pub mod seat;
 pub mod snapshot;
 pub mod tokens;
@@ -17,10 +19,15 @@ mod handshake;
 mod hello;
 mod io;
 mod normalize;
+mod own;
+mod page;
 mod passthrough;
+mod proof;
 mod proxy_protocol;
+mod reader;
 mod redirect;
 mod reject;
+mod sign_in;
 mod stack;
 mod step;
 mod target;
@@ -47,7 +54,9 @@ use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::Ticks;
 use control::ConnControl;
+use guesses::Guesses;
 use names::Names;
+use renewals::Renewals;
 use seat::Seat;
 use snapshot::Local;
 use tokens::Tokens;
@@ -71,6 +80,10 @@ pub struct Worker {
     pub tokens: Tokens,
     /// Names of TURN servers that it has looked up.
     pub names: Names,
+    /// Tokens that looked like guesses, of all workers.
+    pub guesses: Arc<Guesses>,
+    /// The way to the tunnels of all workers.
+    pub renewals: Arc<Renewals>,
     /// Names for requests.
     pub ids: RequestIds,
     /// Slots of the whole gateway.

@@ -10,14 +10,11 @@ use super::reject::Rejection;
 use super::{ConnInfo, Inbound, Normal, Routed};
 use crate::host::Authority;
 use crate::proxy::websocket;
+use crate::route::RouteId;
 use crate::route::path::{BadPath, NormalPath};
-use crate::route::{NoRoute, RouteId};
 
 /// The longest request target. Tokens of a few KiB fit.
 const MAX_TARGET: usize = 8 * 1024;
-
-/// The gateway's own URLs, which no route can take.
-const OWN_PREFIX: &str = "/.ianitor";
 
 pub(super) fn limit_size(inbound: Inbound) -> Result<Inbound, Rejection> {
     let target = inbound.request.uri().path_and_query().map_or(0, |p| p.as_str().len());
@@ -123,19 +120,21 @@ fn with_path(uri: &Uri, path: &str) -> Result<Uri, Rejection> {
 pub(super) fn route(normal: Normal) -> Result<Routed, Rejection> {
     let inbound = &normal.inbound;
     let path = inbound.request.uri().path();
-    if path.strip_prefix(OWN_PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-        return Err(NoRoute::Path.into());
-    }
-    let routes = &inbound.local.snapshot.routes;
-    let route = routes.find(&normal.authority.host, path)?;
-    if let Some(sni) = &inbound.conn.sni
-        && *sni != normal.authority.host
-        && routes.find(sni, path) != Ok(route)
-    {
-        return Err(Rejection::Misdirected);
-    }
+    let route = find_route(&normal, path)?;
     note_route(inbound, route);
     Ok(Routed { normal, route })
+}
+
+/// The door to a path of the host that is asked: the same for both names, where that is not the one TLS was spoken to.
+pub(super) fn find_route(normal: &Normal, path: &str) -> Result<RouteId, Rejection> {
+    let routes = &normal.inbound.local.snapshot.routes;
+    let route = routes.find(&normal.authority.host, path)?;
+    match &normal.inbound.conn.sni {
+        Some(sni) if *sni != normal.authority.host && routes.find(sni, path) != Ok(route) => {
+            Err(Rejection::Misdirected)
+        }
+        _ => Ok(route),
+    }
 }
 
 fn note_route(inbound: &Inbound, route: RouteId) {

@@ -6,6 +6,8 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::dress::Clothes;
+use super::page;
+use super::sign_in::SignIn;
 use super::turn;
 use crate::files;
 use crate::policy::Denied;
@@ -14,6 +16,7 @@ use crate::proxy::body::ResponseBody;
 use crate::proxy::client::SendError;
 use crate::proxy::websocket::BadHandshake;
 use crate::route::NoRoute;
+use crate::route::local::BadLocal;
 use crate::route::path::BadPath;
 use crate::slot::Full;
 use crate::telemetry::Chain;
@@ -59,6 +62,9 @@ pub(super) enum Rejection {
     /// The client's fault: two tokens, or two `Authorization` headers.
     #[error("more than one token")]
     TwoTokens,
+    /// The client's fault: one token after the other that nobody can have given it.
+    #[error("limits.bad_tokens_per_client is reached")]
+    BadTokens(Duration),
     /// The policy says no.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -71,9 +77,46 @@ pub(super) enum Rejection {
     /// No credential is given.
     #[error(transparent)]
     Turn(#[from] turn::Refusal),
+    /// The client's fault: a method that one of the gateway's own URLs does not have; these it has.
+    #[error("the gateway's own URL does not have this method")]
+    OwnMethod(&'static str),
+    /// A page's fault that is not ours: it sends a form here.
+    #[error("the form is not from a page of this host")]
+    CrossSite,
+    /// The client's fault: a body that is neither a form nor JSON.
+    #[error("the body is neither a form nor JSON")]
+    MediaType,
+    /// The client's fault: a form that does not say what it has to, or says it twice.
+    #[error("the form cannot be understood")]
+    Form,
+    /// The client's fault: no place to go to after that.
+    #[error("no place of this host: {0}")]
+    Goal(BadLocal),
+    /// The newer token's fault: it is another's, or nobody's.
+    #[error("the newer token has not the subject of the old one")]
+    OtherSubject,
+    /// The newer token's fault: it is none.
+    #[error("the newer token does not end later than the old one")]
+    NotLater,
+    /// The token's fault: no browser keeps it.
+    #[error("the token is too long for a cookie")]
+    TokenForCookie,
+    /// Any that a person sees, with the form to sign in where that may help.
+    #[error("{0}")]
+    OnPage(Box<Rejection>, Option<Box<SignIn>>),
     /// Any of these, with what the route says of its answers.
     #[error("{0}")]
     Dressed(Box<Rejection>, Clothes),
+}
+
+/// What a refusal looks like.
+enum Looks<'r> {
+    /// A few words.
+    Text,
+    /// What a program can read: the policy's refusals, of which a client may have to make something.
+    Problem,
+    /// What a person can read.
+    Page(Option<&'r SignIn>),
 }
 
 impl Rejection {
@@ -93,6 +136,7 @@ impl Rejection {
             Self::NoRoute(NoRoute::Path) => (StatusCode::NOT_FOUND, "no_route"),
             Self::Origin => (StatusCode::FORBIDDEN, "origin"),
             Self::TwoTokens => (StatusCode::BAD_REQUEST, "two_tokens"),
+            Self::BadTokens(_) => (StatusCode::TOO_MANY_REQUESTS, "bad_tokens"),
             Self::Denied(Denied::Address) => (StatusCode::FORBIDDEN, "address"),
             Self::Denied(Denied::Listed) => (StatusCode::FORBIDDEN, "denied"),
             Self::Denied(Denied::NoToken) => (StatusCode::UNAUTHORIZED, "no_token"),
@@ -120,7 +164,15 @@ impl Rejection {
             Self::Turn(turn::Refusal::Method) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
             Self::Turn(turn::Refusal::Service) => (StatusCode::BAD_REQUEST, "turn_service"),
             Self::Turn(turn::Refusal::NoUri) => (StatusCode::SERVICE_UNAVAILABLE, "turn_no_uri"),
-            Self::Dressed(rejection, _) => rejection.verdict(),
+            Self::OwnMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
+            Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site"),
+            Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type"),
+            Self::Form => (StatusCode::BAD_REQUEST, "form"),
+            Self::Goal(_) => (StatusCode::BAD_REQUEST, "goal"),
+            Self::OtherSubject => (StatusCode::FORBIDDEN, "renewal_subject"),
+            Self::NotLater => (StatusCode::CONFLICT, "renewal_not_later"),
+            Self::TokenForCookie => (StatusCode::BAD_REQUEST, "token_for_cookie"),
+            Self::OnPage(rejection, _) | Self::Dressed(rejection, _) => rejection.verdict(),
         }
     }
 
@@ -168,7 +220,7 @@ impl Rejection {
 
     /// Logs the reason, for the operator, where there is something to do.
     pub(super) fn log(&self, exchange: &Exchange, upstream: Option<&str>) {
-        if let Self::Dressed(rejection, _) = self {
+        if let Self::Dressed(rejection, _) | Self::OnPage(rejection, _) = self {
             return rejection.log(exchange, upstream);
         }
         let id = exchange.id();
@@ -187,14 +239,14 @@ impl Rejection {
 
     /// What the stranger gets.
     pub(super) fn answer(&self, exchange: &Exchange) -> Response<ResponseBody> {
-        let (status, _) = self.verdict();
-        let words = status.canonical_reason().unwrap_or("Refused");
-        let text = format!("{} {words}\nrequest {}\n", status.as_u16(), exchange.id());
-        let mut response = Response::new(ResponseBody::text(text));
-        *response.status_mut() = status;
+        let ((status, _), id) = (self.verdict(), exchange.id());
+        let mut response = match self.looks() {
+            Looks::Text => page::words(status, id),
+            Looks::Problem => page::problem(status, id),
+            Looks::Page(Some(form)) => page::sign_in(status, form, id),
+            Looks::Page(None) => page::refusal(status, id),
+        };
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some((name, value)) = self.extra_header() {
             headers.insert(name, value);
         }
@@ -202,6 +254,21 @@ impl Rejection {
             clothes.on_refusal(headers);
         }
         response
+    }
+
+    /// Whether it is the policy that says no.
+    pub(super) fn is_of_policy(&self) -> bool {
+        matches!(self, Self::TwoTokens | Self::BadTokens(_) | Self::Denied(_))
+    }
+
+    fn looks(&self) -> Looks<'_> {
+        match self {
+            Self::Dressed(rejection, _) => rejection.looks(),
+            Self::OnPage(_, form) => Looks::Page(form.as_deref()),
+            Self::OtherSubject | Self::NotLater => Looks::Problem,
+            rejection if rejection.is_of_policy() => Looks::Problem,
+            _ => Looks::Text,
+        }
     }
 
     /// What RFC 6750, section 3, has a client told. Which rule it was is not said.
@@ -216,7 +283,7 @@ impl Rejection {
 
     fn extra_header(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
-            Self::Rate(wait) => {
+            Self::Rate(wait) | Self::BadTokens(wait) => {
                 let seconds = wait.as_secs().saturating_add(1);
                 Some((header::RETRY_AFTER, HeaderValue::from(seconds)))
             }
@@ -239,7 +306,8 @@ impl Rejection {
             Self::Turn(turn::Refusal::Method) => Some((header::ALLOW, HeaderValue::from_static(turn::METHODS))),
             Self::Turn(turn::Refusal::NoUri) => Some((header::RETRY_AFTER, HeaderValue::from_static("5"))),
             Self::Files(files::Error::Method) => Some((header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
-            Self::Dressed(rejection, _) => rejection.extra_header(),
+            Self::OwnMethod(methods) => Some((header::ALLOW, HeaderValue::from_static(methods))),
+            Self::OnPage(rejection, _) | Self::Dressed(rejection, _) => rejection.extra_header(),
             _ => None,
         }
     }

@@ -23,7 +23,7 @@ use crate::telemetry::metrics::{RouteCounts, ServerSeen, WorkerMetrics};
 use crate::tick::Ticks;
 use crate::tls::CertTable;
 use crate::token::BadToken;
-use crate::token::issuer::Issuer;
+use crate::token::issuer::{Issuer, Verified};
 use crate::turn::{Turn, TurnId};
 
 /// What all workers share of one configuration.
@@ -165,6 +165,20 @@ impl Local {
         verdict.err().map(CloseOrder::by_policy)
     }
 
+    /// By what right a tunnel would go on with another token, if by any.
+    pub fn judge_anew(&self, tunnel: &TunnelControl, new: &Rc<Verified>, now: UnixTime) -> Option<Permit> {
+        let Door::Route(host, path) = &tunnel.door else { return None };
+        let route = self.snapshot.routes.find(host, path).ok()?;
+        let issuer = self.issuer(&new.issuer)?;
+        let facts = Facts { client: tunnel.client, now, token: Token::Signed(issuer, new) };
+        let permit = self.snapshot.routes.route(route).policy.authorize(&facts).ok()?;
+        (!permit.has_ended(now)).then_some(permit)
+    }
+
+    fn issuer(&self, name: &str) -> Option<&Issuer> {
+        self.snapshot.issuers.iter().find(|issuer| *issuer.spec.name == *name).map(|issuer| &**issuer)
+    }
+
     fn judge_route(&self, host: &HostName, path: &str, tunnel: &TunnelControl) -> Result<Permit, &'static str> {
         let routes = &self.snapshot.routes;
         let route = routes.find(host, path).map_err(|_| "route removed")?;
@@ -178,7 +192,7 @@ impl Local {
         let Some(verified) = permit.as_ref().and_then(Permit::token) else {
             return authorize(Token::None, UnixTime::now());
         };
-        let Some(issuer) = self.snapshot.issuers.iter().find(|issuer| issuer.spec.name == verified.issuer) else {
+        let Some(issuer) = self.issuer(&verified.issuer) else {
             return authorize(Token::Bad(BadToken::Issuer), UnixTime::now());
         };
         // That its time is up is not asked here: what then becomes of a tunnel is said by on_expiry.

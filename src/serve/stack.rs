@@ -12,6 +12,7 @@ use super::body::Body;
 use super::client_addr::client_address;
 use super::dress::Dress;
 use super::normalize::{limit_rate, limit_size, normalize, route};
+use super::own::Own;
 use super::redirect::Redirect;
 use super::step::Step;
 use super::target::Target;
@@ -35,6 +36,7 @@ pub(super) fn https() -> impl Stack {
         .layer(Step(client_address)) // whom the next ones count and judge
         .layer(Step(limit_rate)) // before work is done for it
         .layer(Step(normalize)) // one spelling from here on
+        .layer(Own) // signing in and out: before a route for every path could take it
         .layer(Step(route))
         .layer(Dress) // before permission: preflights bring none, and refusals need CORS to be readable
         .layer(Authorize) // the only way to a permit

@@ -73,7 +73,7 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
 
 /// Nobody reads the request's body, and what is left of it cannot be told from a next request. The client may still be
 /// sending: a connection that is closed in its face would take the answer along.
-fn without_body(inbound: &Inbound, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+pub(super) fn without_body(inbound: &Inbound, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
     if inbound.request.version() < Version::HTTP_2 && !inbound.request.body().is_end_stream() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         inbound.conn.control.set_lingers();
@@ -108,7 +108,7 @@ async fn forward(
     };
     let is_h2 = websocket::is_extended_connect(&request);
     if !is_h2 && !websocket::is_upgrade(&request) {
-        if declares_more_than(&request, body_limit) {
+        if proxy::declares_more_than(&request, body_limit) {
             return Err(proxy::Error::BodyTooLarge.into());
         }
         return Ok(proxy::forward(request, &via).await?);
@@ -139,9 +139,4 @@ async fn tunnel_on_stream(stream: OnUpgrade, handoff: Handoff, conn: Rc<ConnInfo
     let Ok(stream) = stream.await else { return };
     let kept = (Rc::clone(&conn.slot), under_way);
     handoff.into_tunnel((TokioIo::new(stream), Bytes::new()), &conn.worker, kept).await;
-}
-
-fn declares_more_than<B>(request: &http::Request<B>, limit: u64) -> bool {
-    let declared = request.headers().get(header::CONTENT_LENGTH);
-    declared.and_then(|value| value.to_str().ok()?.parse::<u64>().ok()).is_some_and(|declared| declared > limit)
 }

@@ -4,9 +4,9 @@
 //! anybody from seeing that it is. Everything is read from counters and snapshots; nothing can be changed here.
 
 pub mod board;
-mod html;
 mod metrics;
 mod page;
+mod spoken;
 
 use std::convert::Infallible;
 use std::io;

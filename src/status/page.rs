@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::board::{Board, Server};
-use super::html::{Text, bytes, grouped, spoken};
+use super::spoken::{bytes, grouped, spoken};
 use crate::clock::UnixTime;
+use crate::html::Text;
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamSpec;
 use crate::route::{Route, RouteTable, Target};

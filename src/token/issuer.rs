@@ -265,7 +265,7 @@ fn verified(parts: &Parts<'_>, keys: &KeySet) -> Result<Claims, BadToken> {
 }
 
 /// A token of which the signature is good. Whether it is good now is asked at each use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Verified {
     /// The name of who signed it.
     pub issuer: Arc<str>,

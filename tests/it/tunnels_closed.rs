@@ -1,7 +1,7 @@
 //! The gateway closes a tunnel between two frames, with a reason, and only where it has to.
 
 use crate::harness::upstream::Conn;
-use crate::harness::websocket::{BINARY, Frame, TEXT, handshake, switching};
+use crate::harness::websocket::{BINARY, Frame, echo, handshake, is_alive, switching};
 use crate::harness::{Client, Config, Dial, TestGateway, Upstream};
 
 fn agreeing(script: impl Fn(&mut Conn) -> std::io::Result<()> + Send + Sync + 'static) -> Upstream {
@@ -12,32 +12,12 @@ fn agreeing(script: impl Fn(&mut Conn) -> std::io::Result<()> + Send + Sync + 's
     })
 }
 
-/// Echoes frames until a close, which it answers.
-fn echo() -> Upstream {
-    agreeing(|conn| {
-        loop {
-            let frame = conn.wire.frame()?;
-            let is_close = frame.opcode == crate::harness::websocket::CLOSE;
-            conn.send(Frame { mask: None, ..frame }.bytes())?;
-            if is_close {
-                return Ok(());
-            }
-        }
-    })
-}
-
 #[track_caller]
 fn open(dial: &Dial, target: &str) -> Client {
     let mut client = dial.h1();
     client.send(handshake(target, ""));
     assert_eq!(client.head().status(), 101);
     client
-}
-
-#[track_caller]
-fn is_alive(client: &mut Client) {
-    client.send(Frame::from_client(TEXT, "still there?").bytes());
-    assert_eq!(client.wire.frame().unwrap(), Frame::from_server(TEXT, "still there?"));
 }
 
 #[test]

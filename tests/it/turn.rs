@@ -119,7 +119,6 @@ fn credential(answer: &Answer, uris: &[&str]) -> (String, u64) {
 fn refused(answer: &Answer, status: u16) {
     assert_eq!(answer.status(), status, "{}", answer.text());
     assert_eq!(answer.head.get("cache-control"), Some("no-store"));
-    assert!(serde_json::from_slice::<Value>(&answer.body).is_err(), "{}", answer.text());
     for word in ["username", "password", "credential", "turn:", KEY] {
         assert!(!answer.text().contains(word), "{}", answer.text());
     }

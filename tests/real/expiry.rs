@@ -29,7 +29,7 @@ fn nine_thousand_sockets_end_with_their_tokens_and_nobody_else() {
     });
     echo.wait_for(port);
     let tables = format!(
-        "[limits]\nconnections = 9500\n[log]\naccess = false\n\
+        "[limits]\nconnections = 9500\n\
          [upstreams.app]\nservers = [\"http://127.0.0.1:{port}\"]\n\
          [issuers.app]\nalgorithms = [\"HS256\"]\nsecret = \"{SECRET}\"\naudience = \"any\"\nsources = [\"query:token\"]\n\
          [policies.callers]\nissuers = [\"app\"]\n\

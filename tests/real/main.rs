@@ -5,6 +5,7 @@
 //! with the release binary.
 #![expect(clippy::unwrap_used, reason = "all of this is a test")]
 
+mod admin;
 mod balancers;
 mod certificates;
 mod coturn;

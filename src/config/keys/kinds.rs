@@ -337,3 +337,11 @@ pub(super) static LIFETIME: Kind = Kind {
     good: &["\"10m\"", "\"1h\""],
     bad: ("\"500ms\"", "is less than a second, and credentials are dated in seconds; write \"10m\""),
 };
+
+pub(super) static LOCAL: Kind = Kind {
+    name: "path on this host",
+    expected: STRING,
+    text: "A path, with or without a query.",
+    good: &["\"/admin.html\"", "\"/start?lang=en\""],
+    bad: ("\"https://elsewhere.example/\"", "\"https://elsewhere.example/\""),
+};

@@ -132,7 +132,6 @@ const LATER: &[&str] = &[
     "acme", "deploy",
     "token_auth_secret_file",
     "messages", "rules",
-    "after_sign_in",
 ];
 
 /// Those that other tables have already.

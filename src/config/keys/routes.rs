@@ -1,8 +1,8 @@
 //! `[[routes]]` and the tables in it.
 
 use super::kinds::{
-    AUTHORITY, DURATION, FILE, HEADER, HEADER_VALUE, HOSTS, ORIGIN, PATH, POLICY_NAME, SIZE, STATUS, SWITCH, TARGET,
-    TIMEOUT, TURN_NAME, UPSTREAM_NAME,
+    AUTHORITY, DURATION, FILE, HEADER, HEADER_VALUE, HOSTS, LOCAL, ORIGIN, PATH, POLICY_NAME, SIZE, STATUS, SWITCH,
+    TARGET, TIMEOUT, TURN_NAME, UPSTREAM_NAME,
 };
 use super::{Form, Keys, Unset, key, list, quoted};
 use crate::config::lower::{answers, targets};
@@ -129,6 +129,13 @@ pub(in crate::config) static ROUTE: Keys = Keys {
             Form::One(&SWITCH),
             Unset::Means("`false`"),
             "Whether the server behind sees the token too, as Prosody must for Jitsi. Only where the policy takes tokens.",
+        ),
+        key(
+            "after_sign_in",
+            Form::One(&LOCAL),
+            Unset::Means("where they came from"),
+            "Where browsers go after they have signed in: a page on the same host. Only where the policy takes tokens \
+             from the gateway's own cookie.",
         ),
         key(
             "i_know_this_is_open",

@@ -127,10 +127,18 @@ pub(in crate::config) static LIMITS: Keys = Keys {
             "Requests of one client. More get 429 with `Retry-After`.",
         ),
         key(
+            "bad_tokens_per_client",
+            Form::One(&RATE),
+            Unset::Is(|| quoted(write_rate(Limits::default().bad_tokens_per_client))),
+            "Tokens of one client that nobody has signed, in requests and at the sign-in: after a quarter of them, \
+             refusals come later and later, up to 2 s; more get 429 with `Retry-After`. Tokens that have merely ended are \
+             not counted, and one that a worker has verified before goes on to pass there.",
+        ),
+        key(
             "exempt",
             Form::List(&NETWORK),
             Unset::Is(|| list(Limits::default().exempt)),
-            "Networks that the two limits per client do not count. What is written replaces the default, so name \
+            "Networks that the limits per client do not count. What is written replaces the default, so name \
              loopback too if local tools need it.",
         ),
         key(

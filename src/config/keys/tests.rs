@@ -222,7 +222,7 @@ fn the_annotated_example_has_every_key() {
 
 #[test]
 fn every_later_key_is_refused_without_advice_that_misleads() {
-    for word in ["acme", "deploy", "token_auth_secret_file", "after_sign_in"] {
+    for word in ["acme", "deploy", "token_auth_secret_file"] {
         for Opened { keys, header, prefix } in tables() {
             let want =
                 format!("t:{}:1 {prefix}{word}: not supported by this version; take it out", line_below(&header));

@@ -14,12 +14,10 @@ use crate::config::raw_route::RawRoute;
 use crate::config::read::List;
 use crate::config::suggest;
 use crate::host::HostPattern;
-use crate::policy::{Policy, Rule};
+use crate::policy::{Policy, Rule, TokenRule};
+use crate::route::local;
 use crate::route::path::PathPrefix;
 use crate::route::{PathChange, Route, UpstreamId};
-
-/// The gateway's own URLs, for signing in and out.
-const OWN_PATHS: &str = "/.ianitor";
 
 /// What the rest of the file gives to routes.
 pub(super) struct Given<'a> {
@@ -97,6 +95,13 @@ impl Names<'_> {
         {
             self.notes.problem(&forward.place, "is about tokens, and the route's policy takes none; take it out");
         }
+        if let (Some(after), Some(Resolved { policy: Some(policy), .. })) = (&raw.after_sign_in, &policy)
+            && policy.token_rule().and_then(TokenRule::cookie_place).is_none()
+        {
+            let text = "is about signing in by browser, and the route's policy takes no token from \"cookie:ianitor\"; \
+                        name that in the issuer's sources, or take this out";
+            self.notes.problem(&after.place, text);
+        }
         let cors = raw.cors.as_ref().map(|cors| answers::cors(cors, self.notes));
         let edits = answers::answer_edits(raw, self.notes);
         Some(Route {
@@ -112,6 +117,7 @@ impl Names<'_> {
             },
             answers: edits,
             security: answers::security(raw),
+            after_sign_in: raw.after_sign_in.as_ref().map(|after| after.value.clone()),
         })
     }
 
@@ -161,8 +167,8 @@ impl Names<'_> {
     }
 
     fn note_bad_path(&self, path: &Placed<PathPrefix>) {
-        if OWN_PATHS.parse().is_ok_and(|own: PathPrefix| own.covers(path.value.as_str())) {
-            let text = format!("what is below {OWN_PATHS} belongs to the gateway itself; take another path");
+        if local::below_own(path.value.as_str()).is_some() {
+            let text = format!("what is below {} belongs to the gateway itself; take another path", local::OWN);
             self.notes.problem(&path.place, text);
         }
         if let Some(rest) = path.value.as_str().strip_suffix('*') {

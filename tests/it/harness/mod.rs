@@ -10,6 +10,7 @@ pub(crate) mod h2_raw;
 pub(crate) mod issuer;
 pub(crate) mod message;
 pub(crate) mod process;
+pub(crate) mod staff;
 pub(crate) mod tls;
 pub(crate) mod token;
 pub(crate) mod upstream;

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 
 use super::message::Wire;
+use super::{Client, Upstream};
 
 /// The key of the RFC's example, and its answer: what the gateway computes is held against the RFC and not against itself.
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -109,4 +110,27 @@ impl<S: Read + Write> Wire<S> {
         let payload = masked(&self.exactly(usize::try_from(len).unwrap())?, mask);
         Ok(Frame { is_last: head[0] & 0x80 != 0, opcode: head[0] & 0x0f, mask, payload })
     }
+}
+
+/// Echoes frames until a close, which it answers.
+pub(crate) fn echo() -> Upstream {
+    Upstream::raw(|conn| {
+        conn.head()?;
+        conn.send(switching(""))?;
+        loop {
+            let frame = conn.wire.frame()?;
+            let is_close = frame.opcode == CLOSE;
+            conn.send(Frame { mask: None, ..frame }.bytes())?;
+            if is_close {
+                return Ok(());
+            }
+        }
+    })
+}
+
+/// Whether frames still come back.
+#[track_caller]
+pub(crate) fn is_alive(client: &mut Client) {
+    client.send(Frame::from_client(TEXT, "still there?").bytes());
+    assert_eq!(client.wire.frame().unwrap(), Frame::from_server(TEXT, "still there?"));
 }

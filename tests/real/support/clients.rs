@@ -1,5 +1,6 @@
 //! curl, and the published clients of `tests/real`.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -51,14 +52,28 @@ impl Clients<'_> {
 
     /// The same, for a script that may take so many seconds.
     pub(crate) fn node_for(self, seconds: u32, args: &[&str]) -> String {
-        let output = Command::new("timeout")
+        self.run_node(seconds, "", args)
+    }
+
+    /// The same, for a script that is told by standard input what nobody is to see in a list of processes.
+    pub(crate) fn node_with(self, input: &str, args: &[&str]) -> String {
+        self.run_node(120, input, args)
+    }
+
+    fn run_node(self, seconds: u32, input: &str, args: &[&str]) -> String {
+        let mut child = Command::new("timeout")
             .args([&seconds.to_string(), "node"])
             .args(args)
             .env("NODE_EXTRA_CA_CERTS", self.ca)
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real"))
-            .stdin(Stdio::null())
-            .output()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .unwrap();
+        // Short enough for any pipe; a script that does not listen may have gone.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
         let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
         println!("{}: {said}", args[0]);
         assert!(output.status.success(), "{}: {}\n{said}", args[0], output.status);

@@ -1,0 +1,79 @@
+//! The cookies: for this host alone, for one path alone, out of reach of scripts and of other sites.
+
+use http::HeaderValue;
+use http::header::{self, HeaderMap};
+
+use crate::host::HostName;
+use crate::route::local::OWN;
+use crate::route::{Route, RouteTable};
+use crate::token::location::COOKIE;
+
+/// What browsers keep of a cookie: its name and its value together (RFC 6265bis, section 5.6).
+pub(super) const MOST: usize = 4096 - COOKIE.len();
+
+/// Signs in at a route: the cookies there and at the gateway's own URLs. Others, that would go to the same requests and
+/// say something else, are taken back: nobody could tell which one counts.
+pub(super) fn sign_in(
+    headers: &mut HeaderMap,
+    token: &str,
+    seconds: u64,
+    at: &Route,
+    all: &RouteTable,
+    host: &HostName,
+) {
+    let path = at.path.as_str();
+    let meets = |other: &&str| *other != path && (below(other, path) || below(path, other));
+    paths(all, host).filter(meets).for_each(|other| append(headers, clear(other)));
+    append(headers, set(path, token, seconds));
+    append(headers, set(OWN, token, seconds));
+}
+
+/// Goes on with a newer token, where one has been signed in.
+pub(super) fn renew(headers: &mut HeaderMap, token: &str, seconds: u64, at: Option<&Route>) {
+    if let Some(route) = at {
+        append(headers, set(route.path.as_str(), token, seconds));
+    }
+    append(headers, set(OWN, token, seconds));
+}
+
+/// Signs out, at one route or at all that the host has.
+pub(super) fn sign_out(headers: &mut HeaderMap, at: Option<&Route>, all: &RouteTable, host: &HostName) {
+    match at {
+        Some(route) => append(headers, clear(route.path.as_str())),
+        None => paths(all, host).for_each(|path| append(headers, clear(path))),
+    }
+    append(headers, clear(OWN));
+}
+
+/// Where one can be signed in.
+fn paths<'t>(all: &'t RouteTable, host: &HostName) -> impl Iterator<Item = &'t str> {
+    let mut paths: Vec<&str> = all
+        .routes()
+        .iter()
+        .filter(|route| route.serves(host) && route.sign_in().is_some())
+        .map(|r| r.path.as_str())
+        .collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths.into_iter()
+}
+
+fn below(path: &str, front: &str) -> bool {
+    path.strip_prefix(front).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn set(path: &str, token: &str, seconds: u64) -> String {
+    let path = if path.is_empty() { "/" } else { path };
+    format!("{COOKIE}={token}; Path={path}; Max-Age={seconds}; HttpOnly; Secure; SameSite=Strict")
+}
+
+fn clear(path: &str) -> String {
+    set(path, "", 0)
+}
+
+/// Its parts stand in any header: a token that is verified, and a route's path.
+fn append(headers: &mut HeaderMap, cookie: String) {
+    if let Ok(value) = HeaderValue::try_from(cookie) {
+        headers.append(header::SET_COOKIE, value);
+    }
+}

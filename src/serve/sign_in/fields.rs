@@ -1,0 +1,64 @@
+//! What a form says, or a program in its place.
+
+use std::time::Duration;
+
+use http::header;
+use http_body_util::BodyExt as _;
+
+use crate::json;
+use crate::proxy::body::RequestBody;
+use crate::proxy::{self, declares_more_than};
+use crate::serve::Inbound;
+use crate::serve::reject::Rejection;
+
+/// More than any cookie holds.
+const MOST_BYTES: u64 = 16 * 1024;
+
+/// From the head to the last byte of a body.
+const MOST_TIME: Duration = Duration::from_secs(10);
+
+/// Names and their values.
+#[derive(Debug)]
+pub(super) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Reads the request's body, whole.
+    pub(super) async fn read(inbound: &mut Inbound) -> Result<Self, Rejection> {
+        let kind = inbound.request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let body = gather(inbound).await?;
+        match kind.as_str() {
+            _ if body.is_empty() => Ok(Self(Vec::new())),
+            "application/x-www-form-urlencoded" => Ok(Self(form_urlencoded::parse(&body).into_owned().collect())),
+            "application/json" => from_json(&body).map(Self).ok_or(Rejection::Form),
+            _ => Err(Rejection::MediaType),
+        }
+    }
+
+    /// The value of a name, which may be there once.
+    pub(super) fn one(&self, name: &str) -> Result<Option<&str>, Rejection> {
+        let mut values = self.0.iter().filter(|(field, _)| field == name).map(|(_, value)| value.as_str());
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value),
+            (_, Some(_)) => Err(Rejection::Form),
+        }
+    }
+}
+
+fn from_json(body: &[u8]) -> Option<Vec<(String, String)>> {
+    let members = json::parse_object(body).ok()?;
+    members.into_iter().map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect()
+}
+
+async fn gather(inbound: &mut Inbound) -> Result<bytes::Bytes, Rejection> {
+    if declares_more_than(&inbound.request, MOST_BYTES) {
+        return Err(proxy::Error::BodyTooLarge.into());
+    }
+    let mut body = std::mem::replace(inbound.request.body_mut(), RequestBody::empty());
+    body.limit(MOST_BYTES, MOST_TIME);
+    match tokio::time::timeout(MOST_TIME, body.collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(fault)) => Err(proxy::Error::from(&fault).into()),
+        Err(_) => Err(proxy::Error::BodyStalled.into()),
+    }
+}
