@@ -17,6 +17,7 @@ pub(crate) mod websocket;
 use std::time::Duration;
 
 use super::until as eventually;
+pub(crate) use h1::Client;
 pub(crate) use tls::Dial;
 pub(crate) use upstream::{Then, Upstream};
 
