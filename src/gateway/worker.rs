@@ -7,10 +7,12 @@ use std::net::TcpListener as StdListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior};
 use tracing_appender::non_blocking::NonBlocking;
 
 use crate::addr::{ListenAddr, PeerAddr};
@@ -148,8 +150,8 @@ fn new_worker(Setup { snapshot, slots, sockets, access, metrics, tagger, guesses
 
 /// The tick: deadlines, idle upstream connections, gathered log lines.
 async fn keep_time(worker: Rc<Worker>) {
-    let mut interval = tokio::time::interval(TICK);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut interval = tokio::time::interval_at(Instant::now() + until_next_tick(SystemTime::now()), TICK);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
         worker.ticks.advance();
@@ -162,6 +164,13 @@ async fn keep_time(worker: Rc<Worker>) {
         worker.access.flush();
         worker.report();
     }
+}
+
+/// Ticks begin with the seconds of the wall clock, as tokens end with them: what ends is noticed at once.
+fn until_next_tick(now: SystemTime) -> Duration {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let gone = since.as_micros() % TICK.as_micros();
+    TICK - Duration::from_micros(u64::try_from(gone).unwrap_or_default())
 }
 
 /// The worker's open listeners; dropping one's sender ends its accept loop.

@@ -108,6 +108,7 @@ impl Dial {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         stream.write_all(handshake.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(stream.read_u8().await.unwrap());
@@ -131,6 +132,7 @@ async fn closed(mut stream: TlsStream<TcpStream>) -> Duration {
 
 async fn echoes(stream: &mut TlsStream<TcpStream>) {
     stream.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i']).await.unwrap();
+    stream.flush().await.unwrap();
     let mut frame = [0; 4];
     stream.read_exact(&mut frame).await.unwrap();
     assert_eq!(&frame, b"\x81\x02hi");
