@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """TLS gateways side by side on loopback: see README.md, and run.sh, which sees to everything that this needs."""
 import argparse
+import base64
 import functools
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -22,6 +25,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 WORK, RESULTS, GATEWAYS = HERE / "work", HERE / "results", HERE / "gateways"
 BT = os.environ.get("BT", str(HERE / "tools/target/release/bt"))
+JWT_SECRET = "a secret of the benchmark, of forty bytes"
 UP_HTTP, UP_WS, UP_NEW = 19388, 19389, 19390
 RELOAD_WS = 1000
 NOFILE = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -108,6 +112,16 @@ class Quiet:
 
 # ---------------------------------------------------------------- upstream and gateways
 
+def make_keys():
+    """A certificate, and the pair of an issuer of tokens."""
+    make_certificate()
+    if not (WORK / "jwt.pub").exists():
+        private = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", WORK / "jwt.key"]
+        subprocess.run(["openssl", "genpkey", *private], check=True, capture_output=True)
+        public = ["-in", WORK / "jwt.key", "-pubout", "-out", WORK / "jwt.pub"]
+        subprocess.run(["openssl", "pkey", *public], check=True, capture_output=True)
+
+
 def make_certificate():
     if (WORK / "certkey.pem").exists():
         return
@@ -149,7 +163,8 @@ class Gateway:
 
     def render(self, gen):
         values = dict(DIR=self.folder, PORT=self.port, CERT=WORK / "cert.pem", KEY=WORK / "key.pem",
-                      CERTKEY=WORK / "certkey.pem", UP_HTTP=UP_HTTP, UP_WS=UP_WS, UP_GEN=gen, WORKERS=self.workers,
+                      CERTKEY=WORK / "certkey.pem", JWT_SECRET=JWT_SECRET, JWT_KEY=WORK / "jwt.pub",
+                      UP_HTTP=UP_HTTP, UP_WS=UP_WS, UP_GEN=gen, WORKERS=self.workers,
                       NOFILE=NOFILE)
         fill = lambda text: re.sub(r"\{\{(\w+)\}\}", lambda found: str(values[found[1]]), text)
         self.folder.mkdir(exist_ok=True)
@@ -297,6 +312,43 @@ def ul1m(gateway, up, options):
     return load(gateway, up, options, "http", conns=8, body=1 << 20, path="/janus")
 
 
+def unpadded(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@functools.cache
+def token(algorithm):
+    """As an issuer would sign it, good for longer than any run."""
+    now = int(time.time())
+    claims = {"iss": "https://login.example.org", "sub": "4711", "aud": "ianitor", "iat": now, "exp": now + 7200}
+    head = {"alg": algorithm, "typ": "JWT"}
+    signed = ".".join(unpadded(json.dumps(part).encode()) for part in (head, claims))
+    if algorithm == "HS256":
+        signature = hmac.new(JWT_SECRET.encode(), signed.encode(), hashlib.sha256).digest()
+    else:
+        command = ["openssl", "dgst", "-sha256", "-sign", WORK / "jwt.key"]
+        signature = subprocess.run(command, input=signed.encode(), capture_output=True, check=True).stdout
+    return f"{signed}.{unpadded(signature)}"
+
+
+def with_token(gateway, up, options, algorithm, path):
+    if "jwt" not in gateway.about:
+        return None
+    return load(gateway, up, options, "http", conns=64, bearer=token(algorithm), path=path)
+
+
+def jwt_off(gateway, up, options):
+    return with_token(gateway, up, options, "RS256", "/janus/b100")
+
+
+def jwt_hs256(gateway, up, options):
+    return with_token(gateway, up, options, "HS256", "/janus-hs256/b100")
+
+
+def jwt_rs256(gateway, up, options):
+    return with_token(gateway, up, options, "RS256", "/janus-rs256/b100")
+
+
 def ws_port(gateway):
     return UP_WS if gateway.is_direct else gateway.port
 
@@ -423,7 +475,8 @@ def reload(gateway, _, options):
 
 
 CASES = {case.__name__: case for case in (
-    hs_full, hs_resume, h1_max, h1_rate, h2_max, post300, dl1m, ul1m, ws_max, ws_rate, idle_ws, idle_lp, reload)}
+    hs_full, hs_resume, h1_max, h1_rate, h2_max, post300, dl1m, ul1m, ws_max, ws_rate, jwt_off, jwt_hs256, jwt_rs256,
+    idle_ws, idle_lp, reload)}
 CASES["startup"] = None  # falls out of starting them
 
 PER_SECOND, CPU = ("rps", "per s"), ("cpu_us_per", "gateway CPU us")
@@ -439,6 +492,9 @@ FIGURES = {
     "ul1m": [CPU, ("rps", "MiB/s")],
     "ws_max": [CPU, PER_SECOND, LATENCY[1]],
     "ws_rate": [CPU, *LATENCY],
+    "jwt_off": [CPU, PER_SECOND],
+    "jwt_hs256": [CPU, PER_SECOND],
+    "jwt_rs256": [CPU, PER_SECOND],
     "idle_ws": [("kib_idle", "KiB each"), ("kib_after_message", "KiB each after a message"),
                 ("mib_kept", "MiB kept after closing"), ("cpu_us_per", "gateway CPU us to open")],
     "idle_lp": [("kib_pending", "KiB each")],
@@ -651,7 +707,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     WORK.mkdir(exist_ok=True)
     RESULTS.mkdir(exist_ok=True)
-    make_certificate()
+    make_keys()
     run = Run(options)
     run.all()
     run.show()

@@ -285,6 +285,9 @@ fn request(a: &Args, t: &Target, close: bool) -> (Vec<u8>, usize) {
         a.get("path", "/janus/b100"),
         t.host
     );
+    if let Some(token) = a.map.get("bearer") {
+        r += &format!("Authorization: Bearer {token}\r\n");
+    }
     if body > 0 {
         r += &format!("Content-Type: application/json\r\nContent-Length: {body}\r\n");
     }
