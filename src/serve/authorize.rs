@@ -123,7 +123,7 @@ pub(super) fn judge(
     inbound: &Inbound,
     policy: &Policy,
     rule: &TokenRule,
-    located: &Located,
+    located: &Located<'_>,
     key: Key,
 ) -> Result<Permit, Hindrance> {
     let signed = prove(inbound, policy.lists(inbound.client), rule, located, key)?;

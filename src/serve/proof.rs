@@ -39,7 +39,7 @@ pub(super) fn prove<'s>(
     inbound: &'s Inbound,
     is_listed: bool,
     rule: &TokenRule,
-    located: &Located,
+    located: &Located<'_>,
     key: Key,
 ) -> Result<Signed<'s>, Hindrance> {
     let (snapshot, worker) = (&inbound.local.snapshot, &inbound.conn.worker);

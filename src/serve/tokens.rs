@@ -8,12 +8,13 @@ use std::sync::Arc;
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hmac;
 
-use crate::policy::{Accepted, TokenRule};
+use crate::clock::UnixTime;
+use crate::policy::{Accepted, IssuerId, TokenRule};
 use crate::serve::snapshot::Snapshot;
 use crate::token::BadToken;
 use crate::token::issuer::{Fetched, Issuer, Keys, Tag, Verified};
 use crate::token::jws::{self, Parts};
-use crate::token::keys::KeySet;
+use crate::token::keys::KeySetId;
 use crate::token::location::Located;
 
 /// So many tokens are remembered at least, and twice as many at most.
@@ -51,13 +52,13 @@ pub struct Tokens {
 }
 
 /// By the token, and by whose keys it was verified.
-type Generation = HashMap<(Tag, Arc<str>), Known>;
+type Generation = HashMap<(Tag, IssuerId), Known>;
 
 /// A token, and the keys that it was verified by: with other keys it has to be verified anew.
 #[derive(Clone, Debug)]
 struct Known {
     verified: Rc<Verified>,
-    keys: Arc<KeySet>,
+    keys: KeySetId,
 }
 
 /// A token that one of the issuers has signed.
@@ -65,6 +66,13 @@ struct Known {
 pub(super) struct Signed<'s> {
     pub(super) issuer: &'s Issuer,
     pub(super) verified: Rc<Verified>,
+}
+
+impl Signed<'_> {
+    /// Whether the issuer would take it now.
+    fn is_good(&self) -> bool {
+        self.issuer.judge(&self.verified.claims, UnixTime::now()).is_ok()
+    }
 }
 
 /// Why a token proves nothing, and where a key that would change that could be had.
@@ -81,55 +89,67 @@ impl Tokens {
     }
 
     /// A token that has been verified before, by keys that are still in force.
-    pub(super) fn known<'s>(&self, located: &Located, rule: &TokenRule, snapshot: &'s Snapshot) -> Option<Signed<'s>> {
+    pub(super) fn known<'s>(
+        &self,
+        located: &Located<'_>,
+        rule: &TokenRule,
+        snapshot: &'s Snapshot,
+    ) -> Option<Signed<'s>> {
         let tag = self.tagger.tag(&located.text);
-        eligible(located, rule, snapshot).find_map(|(accepted, issuer)| {
-            let known = self.look_up(&(tag, Arc::clone(&accepted.name)))?;
-            Arc::ptr_eq(&known.keys, &issuer.key_set()).then_some(Signed { issuer, verified: known.verified })
-        })
+        let known = eligible(located, rule, snapshot).filter_map(|(accepted, issuer)| {
+            let known = self.look_up((tag, accepted.id))?;
+            (known.keys == issuer.key_set_id()).then_some(Signed { issuer, verified: known.verified })
+        });
+        // Of several, the one that would let it in; if that one has still to be verified, it is not known.
+        let is_alone = rule.issuers.len() == 1;
+        known.into_iter().find(|signed| is_alone || signed.is_good())
     }
 
-    fn look_up(&self, key: &(Tag, Arc<str>)) -> Option<Known> {
+    fn look_up(&self, key: (Tag, IssuerId)) -> Option<Known> {
         let generations = &mut *self.generations.borrow_mut();
-        if let Some(known) = generations[0].get(key) {
+        if let Some(known) = generations[0].get(&key) {
             return Some(known.clone());
         }
-        let known = generations[1].remove(key)?;
-        remember(generations, key.clone(), known.clone());
+        let known = generations[1].remove(&key)?;
+        remember(generations, key, known.clone());
         Some(known)
     }
 
-    /// Verifies a token by every issuer that may have signed it.
+    /// Verifies a token by every issuer that may have signed it: two may have the same keys and want other audiences.
     pub(super) fn verify<'s>(
         &self,
-        located: &Located,
+        located: &Located<'_>,
         rule: &TokenRule,
         snapshot: &'s Snapshot,
     ) -> Result<Signed<'s>, Unproven> {
         let parts = jws::split(&located.text).map_err(|why| Unproven { why, look: None })?;
-        let mut failed: Option<Unproven> = None;
-        for (_, issuer) in eligible(located, rule, snapshot) {
+        let (mut failed, mut signed) = (None, None);
+        for (accepted, issuer) in eligible(located, rule, snapshot) {
             let keys = issuer.key_set();
             match issuer.verify(&parts, &keys) {
                 Ok(claims) => {
                     let tag = self.tagger.tag(&located.text);
                     let verified = Rc::new(Verified { issuer: Arc::clone(&issuer.spec.name), claims, tag });
-                    let known = Known { verified: Rc::clone(&verified), keys };
-                    let key = (tag, Arc::clone(&issuer.spec.name));
-                    remember(&mut self.generations.borrow_mut(), key, known);
-                    return Ok(Signed { issuer, verified });
+                    let known = Known { verified: Rc::clone(&verified), keys: keys.id() };
+                    remember(&mut self.generations.borrow_mut(), (tag, accepted.id), known);
+                    let found = Signed { issuer, verified };
+                    if found.is_good() {
+                        return Ok(found);
+                    }
+                    signed = signed.or(Some(found));
                 }
                 Err(why) => failed = Some(worse(failed, unproven(why, issuer, &parts))),
             }
         }
         // No issuer has its tokens where this one was.
-        Err(failed.unwrap_or(Unproven { why: BadToken::Issuer, look: None }))
+        let none = || failed.unwrap_or(Unproven { why: BadToken::Issuer, look: None });
+        signed.ok_or_else(none)
     }
 }
 
 /// The issuers of a rule that have their tokens where this one was.
 fn eligible<'s, 'r>(
-    located: &Located,
+    located: &Located<'_>,
     rule: &'r TokenRule,
     snapshot: &'s Snapshot,
 ) -> impl Iterator<Item = (&'r Accepted, &'s Issuer)> {
@@ -159,7 +179,7 @@ fn worse(first: Option<Unproven>, second: Unproven) -> Unproven {
     }
 }
 
-fn remember(generations: &mut [Generation; 2], key: (Tag, Arc<str>), known: Known) {
+fn remember(generations: &mut [Generation; 2], key: (Tag, IssuerId), known: Known) {
     if generations[0].len() >= GENERATION {
         generations[1] = std::mem::take(&mut generations[0]);
     }

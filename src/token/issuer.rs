@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 
 use super::claims::Claims;
 use super::jws::Parts;
-use super::keys::KeySet;
+use super::keys::{KeySet, KeySetId};
 use super::location::Source;
 use super::revoked::Revoked;
 use super::{Algorithm, BadToken};
@@ -198,6 +198,14 @@ pub struct Issuer {
 }
 
 impl Issuer {
+    /// Which keys are in force. Asked at each request, so nothing is written for it that two workers share.
+    pub fn key_set_id(&self) -> KeySetId {
+        match &self.keys {
+            Keys::Fixed(set) => set.id(),
+            Keys::Fetched(fetched) => fetched.set.load().id(),
+        }
+    }
+
     /// The keys in force.
     pub fn key_set(&self) -> Arc<KeySet> {
         match &self.keys {

@@ -1,5 +1,7 @@
 //! Keys, each with the algorithms that it is for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
@@ -114,7 +116,22 @@ pub enum BadKey {
 
 /// The keys of one issuer, of which none is for an algorithm that the issuer does not use.
 #[derive(Clone, Debug, Default)]
-pub struct KeySet(Vec<Key>);
+pub struct KeySet {
+    id: KeySetId,
+    keys: Vec<Key>,
+}
+
+/// Tells one set of keys from another without looking at either: what was verified by one may not be by another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeySetId(u64);
+
+impl KeySetId {
+    /// One that no other set has.
+    fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
 
 impl KeySet {
     /// What is left of the keys.
@@ -123,22 +140,27 @@ impl KeySet {
             key.algorithms.retain(|algorithm| algorithms.contains(algorithm));
             key
         });
-        Self(narrowed.filter(|key| !key.algorithms.is_empty()).collect())
+        Self { id: KeySetId::next(), keys: narrowed.filter(|key| !key.algorithms.is_empty()).collect() }
+    }
+
+    /// Which set it is.
+    pub fn id(&self) -> KeySetId {
+        self.id
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.keys.len()
     }
 
     /// What the keys are called, in their order.
     pub fn names(&self) -> impl Iterator<Item = Option<&str>> {
-        self.0.iter().map(|key| key.kid.as_deref())
+        self.keys.iter().map(|key| key.kid.as_deref())
     }
 
     /// Whether one has this name.
@@ -148,13 +170,13 @@ impl KeySet {
 
     /// Whether one is for this algorithm.
     pub fn is_for(&self, algorithm: Algorithm) -> bool {
-        self.0.iter().any(|key| key.algorithms.contains(&algorithm))
+        self.keys.iter().any(|key| key.algorithms.contains(&algorithm))
     }
 
     /// With another key; one of the same name is replaced.
     #[must_use]
     pub fn with(&self, key: Key, algorithms: &[Algorithm]) -> Self {
-        let others = self.0.iter().filter(|other| other.kid.is_none() || other.kid != key.kid);
+        let others = self.keys.iter().filter(|other| other.kid.is_none() || other.kid != key.kid);
         let mut keys: Vec<Key> = others.cloned().collect();
         keys.push(key);
         Self::new(keys, algorithms)
@@ -163,13 +185,14 @@ impl KeySet {
     /// Without the key of this name.
     #[must_use]
     pub fn without(&self, kid: &str) -> Self {
-        Self(self.0.iter().filter(|key| key.kid.as_deref() != Some(kid)).cloned().collect())
+        let kept = self.keys.iter().filter(|key| key.kid.as_deref() != Some(kid));
+        Self { id: KeySetId::next(), keys: kept.cloned().collect() }
     }
 
     /// What is left of it for an issuer that uses these algorithms.
     #[must_use]
     pub fn narrowed(&self, algorithms: &[Algorithm]) -> Self {
-        Self::new(self.0.clone(), algorithms)
+        Self::new(self.keys.clone(), algorithms)
     }
 
     /// Whether a key signed the token. A key without a name may be meant by every name.
@@ -184,7 +207,7 @@ impl KeySet {
             let same_name = || key.kid.is_none() || key.kid == parts.kid;
             key.algorithms.contains(&parts.algorithm) && (parts.kid.is_none() || same_name())
         };
-        let mut meant = self.0.iter().filter(is_meant).peekable();
+        let mut meant = self.keys.iter().filter(is_meant).peekable();
         if meant.peek().is_none() {
             return Err(BadToken::NoKey);
         }

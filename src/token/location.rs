@@ -24,9 +24,9 @@ pub const COOKIE: &str = "ianitor";
 
 /// A token, and where it was.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Located {
+pub struct Located<'r> {
     /// As it stood there, without what is around it. Nothing of it has been looked at.
-    pub text: Box<str>,
+    pub text: Cow<'r, str>,
     /// A bit for each of the sources that were asked for.
     pub places: u32,
 }
@@ -39,33 +39,36 @@ pub struct Ambiguous;
 ///
 /// # Errors
 /// If there are two.
-pub fn find(headers: &HeaderMap, uri: &Uri, sources: &[Source]) -> Result<Option<Located>, Ambiguous> {
-    let mut found: Option<Located> = None;
-    for (at, source) in sources.iter().enumerate() {
-        for text in texts(headers, uri, source)? {
-            match &mut found {
-                Some(located) if *located.text == *text => located.places |= 1 << at,
-                Some(_) => return Err(Ambiguous),
-                None => found = Some(Located { text: text.into(), places: 1 << at }),
-            }
+pub fn find<'r>(headers: &'r HeaderMap, uri: &'r Uri, sources: &[Source]) -> Result<Option<Located<'r>>, Ambiguous> {
+    let mut found: Option<Located<'r>> = None;
+    let mut add = |at: usize, text: Cow<'r, str>| match &mut found {
+        Some(located) if located.text == text => {
+            located.places |= 1 << at;
+            Ok(())
         }
+        Some(_) => Err(Ambiguous),
+        None => {
+            found = Some(Located { text, places: 1 << at });
+            Ok(())
+        }
+    };
+    for (at, source) in sources.iter().enumerate() {
+        match source {
+            Source::Header => authorization(headers)?.map_or(Ok(()), |text| add(at, text.into())),
+            Source::Cookie(name) => {
+                let mut values = crumbs(headers).filter_map(|crumb| crumb_value(crumb, name));
+                values.try_for_each(|value| add(at, String::from_utf8_lossy(value)))
+            }
+            Source::Query(name) => {
+                let mut pairs = uri.query().unwrap_or_default().split('&').filter_map(pair);
+                pairs.try_for_each(|(key, value)| if key == **name { add(at, value) } else { Ok(()) })
+            }
+            Source::Subprotocol => {
+                subprotocols(headers).filter_map(subprotocol_token).try_for_each(|text| add(at, text.into()))
+            }
+        }?;
     }
     Ok(found)
-}
-
-fn texts<'r>(headers: &'r HeaderMap, uri: &'r Uri, source: &Source) -> Result<Vec<Cow<'r, str>>, Ambiguous> {
-    Ok(match source {
-        Source::Header => authorization(headers)?.into_iter().map(Cow::Borrowed).collect(),
-        Source::Cookie(name) => {
-            let values = crumbs(headers).filter_map(|crumb| crumb_value(crumb, name));
-            values.map(String::from_utf8_lossy).collect()
-        }
-        Source::Query(name) => {
-            let pairs = uri.query().unwrap_or_default().split('&').filter_map(pair);
-            pairs.filter(|(key, _)| *key == **name).map(|(_, value)| value).collect()
-        }
-        Source::Subprotocol => subprotocols(headers).filter_map(subprotocol_token).map(Cow::Borrowed).collect(),
-    })
 }
 
 /// What follows `Bearer`; other schemes are the upstream's business.

@@ -141,6 +141,23 @@ fn every_kind_of_key() {
 }
 
 #[test]
+fn of_two_issuers_with_one_key_the_one_that_fits_counts() {
+    let upstream = Upstream::ok();
+    let other = HMAC.replace("[issuers.staff]", "[issuers.other]").replace("[\"ianitor\"]", "[\"other\"]");
+    let policy = "[policies.both]\nissuers = [\"staff\", \"other\"]\n[policies.one]\nissuers = [\"staff\"]\n";
+    let config = Config::new().upstream("app", &upstream.url()).table(HMAC).table(&other).table(policy);
+    let config = config.route_with("/both", "app", "policy = \"both\"").route_with("/one", "app", "policy = \"one\"");
+    let gateway = TestGateway::start(&config);
+    let ask = |path: &str, token: &str| gateway.client().ask(bearer(token).replace("/x", path)).status();
+    let (ours, theirs) = (token::token(json!({})), token::token(json!({ "aud": "other" })));
+    for _ in 0..2 {
+        assert_eq!((ask("/both", &ours), ask("/both", &theirs)), (200, 200));
+        assert_eq!((ask("/one", &ours), ask("/one", &theirs)), (200, 401));
+    }
+    assert_eq!(ask("/both", &token::token(json!({ "aud": "third" }))), 401);
+}
+
+#[test]
 fn tokens_of_the_field() {
     let upstream = Upstream::ok();
     let folder = tempfile::tempdir().unwrap();

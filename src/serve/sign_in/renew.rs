@@ -63,7 +63,7 @@ async fn old(inbound: &Inbound, now: UnixTime) -> Result<Signed<'_>, Rejection> 
 }
 
 /// The newer token's text: `Authorization`, or a field of its name.
-fn newer(inbound: &Inbound, fields: &Fields) -> Result<Located, Rejection> {
+fn newer<'a>(inbound: &'a Inbound, fields: &'a Fields) -> Result<Located<'a>, Rejection> {
     let request = &inbound.request;
     let located =
         location::find(request.headers(), request.uri(), &[Source::Header]).map_err(|_| Rejection::TwoTokens)?;
@@ -80,7 +80,7 @@ fn newer(inbound: &Inbound, fields: &Fields) -> Result<Located, Rejection> {
 async fn newer_of<'s>(
     inbound: &'s Inbound,
     issuer: &Issuer,
-    located: &Located,
+    located: &Located<'_>,
     now: UnixTime,
 ) -> Result<Signed<'s>, Rejection> {
     let issuers = inbound.local.snapshot.issuers.iter().enumerate().map(|(at, issuer)| (IssuerId(at), &**issuer));
@@ -90,7 +90,7 @@ async fn newer_of<'s>(
     Ok(new)
 }
 
-async fn proved<'s>(inbound: &'s Inbound, rule: &TokenRule, located: &Located) -> Result<Signed<'s>, Rejection> {
+async fn proved<'s>(inbound: &'s Inbound, rule: &TokenRule, located: &Located<'_>) -> Result<Signed<'s>, Rejection> {
     match prove(inbound, false, rule, located, Key::Unsought) {
         Ok(signed) => Ok(signed),
         Err(hindrance) => overcome(hindrance, || prove(inbound, false, rule, located, Key::Sought)).await,
