@@ -32,6 +32,7 @@
 // Vocabulary: no module of ours but each other.
 pub mod addr;
 pub mod clock;
+pub mod disk;
 pub mod host;
 pub mod html;
 pub mod json;

@@ -1,7 +1,6 @@
 //! What must not be shown.
 
 use std::fmt;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// A value that no log, report or debug print shows.
@@ -84,12 +83,10 @@ impl SecretSource {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, NoSecret> {
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
-    read.map_err(|error| NoSecret::Unreadable(path.to_owned(), error))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(NoSecret::TooLarge(path.to_owned()));
-    }
+    let bytes = crate::disk::read(path, LARGEST).map_err(|error| match error.kind() {
+        std::io::ErrorKind::FileTooLarge => NoSecret::TooLarge(path.to_owned()),
+        _ => NoSecret::Unreadable(path.to_owned(), error),
+    })?;
     let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     Ok(text.strip_suffix(b"\r").unwrap_or(text).to_vec())
 }

@@ -11,10 +11,10 @@ use crate::config::Config;
 use crate::files;
 use crate::limits::Limits;
 use crate::listen::Kind;
-use crate::route::upstream::{ServerAddr, UpstreamSpec};
+use crate::route::upstream::ServerAddr;
 use crate::serve::snapshot::Snapshot;
 use crate::tls::{self, CertTable, LoadError, Mode, Tickets};
-use crate::token::issuer::Issuer;
+use crate::token::{self, issuer::Issuer};
 use crate::turn::{self, Turn};
 
 /// What workers judge requests by: what the configuration says, with the files behind it read.
@@ -23,20 +23,23 @@ pub(super) fn snapshot(
     tickets: &Tickets,
     open: &[Open],
     issuers: Vec<Arc<Issuer>>,
+    before: &mut Before<'_>,
 ) -> Result<Snapshot, StartError> {
+    let certificates = before.snapshot.map(|before| &*before.certificates);
     let (table, warnings) =
-        CertTable::load(&config.tls, SystemTime::now(), Mode::Make).map_err(StartError::Certificates)?;
+        CertTable::reload(&config.tls, SystemTime::now(), Mode::Make, certificates, &mut before.certificates)
+            .map_err(StartError::Certificates)?;
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
     for host in config.routes.hosts().filter(|host| !config.tls.default && !table.serves(host)) {
         tracing::warn!("{}", table.unserved(host));
     }
-    let upstream_tls = upstream_tls(config).map_err(StartError::Certificates)?;
+    let upstream_tls = upstream_tls(config, before).map_err(StartError::Certificates)?;
     for line in files::missing(&config.routes) {
         tracing::warn!("{line}");
     }
-    let turns = turns(config).map_err(StartError::Turn)?;
+    let turns = turns(config, before).map_err(StartError::Turn)?;
     let certificates = Arc::new(table);
     let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets).map_err(StartError::Crypto)?;
     let first_https = open.iter().find(|open| open.key.0 == Kind::Https).map(|open| open.bound.port());
@@ -64,26 +67,62 @@ pub(super) fn snapshot(
 }
 
 /// Whom to trust behind each upstream that speaks TLS.
-fn upstream_tls(config: &Config) -> Result<Vec<Option<Arc<ClientConfig>>>, Vec<LoadError>> {
-    let mut errors = Vec::new();
-    let mut load = |upstream: &UpstreamSpec| {
+fn upstream_tls(config: &Config, before: &mut Before<'_>) -> Result<Vec<Option<Arc<ClientConfig>>>, Vec<LoadError>> {
+    let (mut errors, mut configs) = (Vec::new(), Vec::new());
+    for (at, upstream) in config.routes.upstreams().iter().enumerate() {
+        if !upstream.servers.iter().any(ServerAddr::is_tls) {
+            configs.push(None);
+            continue;
+        }
         let key = format!("upstreams.{}.ca_file", upstream.name);
-        let config = tls::client_config(upstream.tls.ca_file.as_deref(), &key);
-        config.map_err(|error| errors.push(error)).ok()
-    };
-    let all = config.routes.upstreams().iter();
-    let configs = all.map(|spec| spec.servers.iter().any(ServerAddr::is_tls).then(|| load(spec)).flatten()).collect();
+        let of_before = before.snapshot.and_then(|before| before.upstream_tls.get(at)?.clone());
+        match (tls::client_config(upstream.tls.ca_file.as_deref(), &key), of_before) {
+            (Ok(config), _) => configs.push(Some(config)),
+            (Err(error), Some(config)) => {
+                before.certificates.push(error);
+                configs.push(Some(config));
+            }
+            (Err(error), None) => errors.push(error),
+        }
+    }
     if errors.is_empty() { Ok(configs) } else { Err(errors) }
 }
 
 /// TURN credentials with their secrets and API keys.
-fn turns(config: &Config) -> Result<Vec<Arc<Turn>>, Vec<turn::load::LoadError>> {
+fn turns(config: &Config, before: &mut Before<'_>) -> Result<Vec<Arc<Turn>>, Vec<turn::load::LoadError>> {
     let (mut turns, mut errors) = (Vec::new(), Vec::new());
-    for spec in &config.turns {
-        match turn::load::load(spec) {
-            Ok(turn) => turns.push(Arc::new(turn)),
-            Err(error) => errors.push(error),
+    for (at, spec) in config.turns.iter().enumerate() {
+        let of_before = before.snapshot.and_then(|before| before.turns.get(at).cloned());
+        match (turn::load::load(spec), of_before) {
+            (Ok(turn), _) => turns.push(Arc::new(turn)),
+            (Err(error), Some(turn)) => {
+                before.turns.push(error);
+                turns.push(turn);
+            }
+            (Err(error), None) => errors.push(error),
         }
     }
     if errors.is_empty() { Ok(turns) } else { Err(errors) }
+}
+
+/// What was in force, where only files have changed: of each that cannot be used, what was read before stays in force,
+/// and the others are taken up all the same. A revocation must not wait until somebody has mended a certificate.
+#[derive(Debug, Default)]
+pub(super) struct Before<'a> {
+    pub(super) snapshot: Option<&'a Snapshot>,
+    pub(super) certificates: Vec<LoadError>,
+    pub(super) issuers: Vec<token::load::LoadError>,
+    pub(super) turns: Vec<turn::load::LoadError>,
+}
+
+impl Before<'_> {
+    /// What could not be used.
+    pub(super) fn into_error(self) -> Option<StartError> {
+        let Self { certificates, issuers, turns, .. } = self;
+        let certificates = (!certificates.is_empty()).then_some(StartError::Certificates(certificates));
+        let issuers = (!issuers.is_empty()).then_some(StartError::Issuers(issuers));
+        let turns = (!turns.is_empty()).then_some(StartError::Turn(turns));
+        let all: Vec<StartError> = certificates.into_iter().chain(issuers).chain(turns).collect();
+        (!all.is_empty()).then_some(StartError::Several(all))
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
+use super::assemble::Before;
 use super::error::StartError;
 use crate::jwks::{self, Client};
 use crate::tls;
@@ -44,11 +45,15 @@ impl Plan {
     ///
     /// # Errors
     /// Everything that is wrong with the files.
-    pub(super) fn new(specs: &[Arc<IssuerSpec>], running: &Remotes) -> Result<Self, StartError> {
+    pub(super) fn new(
+        specs: &[Arc<IssuerSpec>],
+        running: &Remotes,
+        before: &mut Before<'_>,
+    ) -> Result<Self, StartError> {
         let mut plan = Self { issuers: Vec::new(), steps: Vec::new() };
         let (mut keys, mut cas) = (Vec::new(), Vec::new());
         for spec in specs {
-            match plan.add(spec, running) {
+            match plan.add(spec, running, before) {
                 Ok(()) => {}
                 Err(Unfit::Keys(error)) => keys.push(error),
                 Err(Unfit::Ca(error)) => cas.push(error),
@@ -62,11 +67,15 @@ impl Plan {
         }
     }
 
-    fn add(&mut self, spec: &Arc<IssuerSpec>, running: &Remotes) -> Result<(), Unfit> {
-        let step = spec.keys.place().map(|place| step(spec, place, running)).transpose()?;
+    fn add(&mut self, spec: &Arc<IssuerSpec>, running: &Remotes, before: &mut Before<'_>) -> Result<(), Unfit> {
+        let step = spec.keys.place().map(|place| step(spec, place, running, before)).transpose()?;
+        let known = before.snapshot.and_then(|before| before.issuers.iter().find(|known| known.spec == *spec));
         // Only asked for where there is a place.
         let fetched = || step.as_ref().map_or_else(|| Fetched::new(mpsc::channel(1).0), Step::fetched);
-        self.issuers.push(Arc::new(load::load(spec, fetched)?));
+        self.issuers.push(Arc::new(match known {
+            Some(known) => load::reload(spec, fetched, known, &mut before.issuers),
+            None => load::load(spec, fetched)?,
+        }));
         self.steps.extend(step);
         Ok(())
     }
@@ -108,10 +117,17 @@ impl Step {
     }
 }
 
-fn step(spec: &Arc<IssuerSpec>, place: &Place, running: &Remotes) -> Result<Step, Unfit> {
-    let client = Client::new(place, &format!("issuers.{}.ca_file", spec.name))?;
+fn step(spec: &Arc<IssuerSpec>, place: &Place, running: &Remotes, kept: &mut Before<'_>) -> Result<Step, Unfit> {
     let same = |remote: &&Arc<Remote>| remote.spec.name == spec.name && remote.spec.keys == spec.keys;
     let before = running.0.iter().find(same);
+    let client = match (Client::new(place, &format!("issuers.{}.ca_file", spec.name)), before) {
+        (Ok(client), _) => client,
+        (Err(error), Some(before)) if kept.snapshot.is_some() => {
+            kept.certificates.push(error);
+            before.client.borrow().clone()
+        }
+        (Err(error), _) => return Err(error.into()),
+    };
     if let Some(before) = before.filter(|before| before.spec.algorithms == spec.algorithms) {
         return Ok(Step::Keep(Arc::clone(before), client));
     }

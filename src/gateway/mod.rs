@@ -28,7 +28,7 @@ use crate::status::board::Board;
 use crate::telemetry::Chain;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::tls::Tickets;
-use assemble::snapshot;
+use assemble::{Before, snapshot};
 use issuers::{Plan, Remotes};
 use watch::Watch;
 use worker::{Command, Handle, ListenerKey, Setup, Share};
@@ -83,9 +83,12 @@ impl Gateway {
         let bound: Vec<Open> = listeners.iter().map(Open::from).collect();
         // Looked at before they are read: what changes in between is seen as a change.
         let watch = Watch::new(&config);
-        let issuers = Plan::new(&config.issuers, &Remotes::default()).map_err(|error| errors.push(error)).ok();
+        let issuers = Plan::new(&config.issuers, &Remotes::default(), &mut Before::default())
+            .map_err(|error| errors.push(error))
+            .ok();
         let given = issuers.as_ref().map(Plan::issuers).unwrap_or_default();
-        let snapshot = snapshot(&config, &tickets, &bound, given).map_err(|error| errors.push(error)).ok();
+        let snapshot =
+            snapshot(&config, &tickets, &bound, given, &mut Before::default()).map_err(|error| errors.push(error)).ok();
         match (snapshot, issuers) {
             (Some(snapshot), Some(issuers)) if errors.is_empty() => {
                 let snapshot = Arc::new(snapshot);
@@ -186,9 +189,9 @@ impl Running {
     /// # Errors
     /// What could not be read, made or bound.
     pub async fn reload(&mut self, config: Config) -> Result<(), StartError> {
-        let result = self.take_up(config).await;
+        let result = self.take_up(config, Before::default()).await;
         self.board.reloaded(result.is_ok());
-        result
+        result.map(drop)
     }
 
     /// There was to be a reload, and the configuration was not even one.
@@ -196,7 +199,8 @@ impl Running {
         self.board.reloaded(false);
     }
 
-    async fn take_up(&mut self, config: Config) -> Result<(), StartError> {
+    /// What is returned could not be used, and is kept as it was.
+    async fn take_up(&mut self, config: Config, mut before: Before<'_>) -> Result<Option<StartError>, StartError> {
         let wanted = keys(&config.listen);
         if worker_count(&config.listen) != self.workers.len() {
             tracing::warn!(running = self.workers.len(), "listen.workers changes only with a restart");
@@ -215,8 +219,8 @@ impl Running {
         };
         let open: Vec<Open> = wanted.iter().filter_map(known).collect();
         let watch = Watch::new(&config);
-        let issuers = Plan::new(&config.issuers, &self.remotes)?;
-        let snapshot = Arc::new(snapshot(&config, &self.tickets, &open, issuers.issuers())?);
+        let issuers = Plan::new(&config.issuers, &self.remotes, &mut before)?;
+        let snapshot = Arc::new(snapshot(&config, &self.tickets, &open, issuers.issuers(), &mut before)?);
         // Before the snapshot is in force: its requests may want keys.
         let remotes = issuers.start().map_err(StartError::Keys)?;
         self.sockets.allow(snapshot.upstream_sockets);
@@ -234,20 +238,24 @@ impl Running {
             tracing::info!(address = %closed.bound, kind = %closed.key.0, "no longer listening");
         }
         (self.open, self.remotes, self.config, self.watch) = (open, remotes, config, watch);
-        Ok(())
+        Ok(before.into_error())
     }
 
-    /// Takes up certificates, keys and secrets that have changed on disk. If the new ones cannot be used, those in force stay, and the
-    /// next change is waited for: of a pair, the certificate is often there before its key.
+    /// Takes up certificates, keys and secrets that have changed on disk. Of each that cannot be used, what was read before
+    /// stays in force, and its next change is waited for: of a pair, the certificate is often there before its key.
     pub async fn follow_files(&mut self) {
         let now = Watch::new(&self.config);
         if !self.watch.wants(&now) {
             return;
         }
         self.watch = now;
-        match self.reload(self.config.clone()).await {
-            Ok(()) => tracing::info!("certificates, keys and secrets loaded from disk"),
-            Err(error) => {
+        let in_force = self.board.snapshot();
+        let before = Before { snapshot: Some(&in_force), ..Before::default() };
+        let unusable = self.take_up(self.config.clone(), before).await.unwrap_or_else(Some);
+        self.board.reloaded(unusable.is_none());
+        match unusable {
+            None => tracing::info!("certificates, keys and secrets loaded from disk"),
+            Some(error) => {
                 let error = Chain(&error);
                 tracing::error!(%error, "files have changed on disk and cannot be used; what was read of them before stays in force");
             }

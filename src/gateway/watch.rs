@@ -27,6 +27,8 @@ pub(super) struct Watch {
 struct Look {
     inode: (u64, u64),
     written: (i64, i64),
+    /// Also of its owner and permissions.
+    changed: (i64, i64),
     length: u64,
 }
 
@@ -56,5 +58,10 @@ impl Watch {
 
 fn look(path: &Path) -> Option<Look> {
     let meta = path.metadata().ok()?;
-    Some(Look { inode: (meta.dev(), meta.ino()), written: (meta.mtime(), meta.mtime_nsec()), length: meta.len() })
+    Some(Look {
+        inode: (meta.dev(), meta.ino()),
+        written: (meta.mtime(), meta.mtime_nsec()),
+        changed: (meta.ctime(), meta.ctime_nsec()),
+        length: meta.len(),
+    })
 }

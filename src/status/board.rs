@@ -98,7 +98,8 @@ impl Board {
         self.draining.load(Ordering::Relaxed)
     }
 
-    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+    /// The configuration in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }
 

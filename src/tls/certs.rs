@@ -12,7 +12,7 @@ use rustls::sign::CertifiedKey;
 use super::load::{self, Loaded};
 use super::names::{Group, Names};
 use super::problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
-use super::{Mode, TlsSpec, dev};
+use super::{Mode, PairSpec, TlsSpec, dev};
 use crate::host::{HostName, HostPattern};
 
 /// Time enough to renew by hand, and after every automatic renewal should have happened.
@@ -94,11 +94,27 @@ impl CertTable {
     /// Reads every certificate, makes development certificates if `mode` lets it, and gathers all problems.
     /// With [`Mode::Read`] the table may lack development certificates that are still to be made.
     pub fn load(spec: &TlsSpec, now: SystemTime, mode: Mode) -> Result<(Self, Vec<Warning>), Vec<LoadError>> {
+        Self::reload(spec, now, mode, None, &mut Vec::new())
+    }
+
+    /// The same; of a pair that cannot be read, the certificate that `before` has stays. What is wrong then goes to
+    /// `kept`.
+    pub fn reload(
+        spec: &TlsSpec,
+        now: SystemTime,
+        mode: Mode,
+        before: Option<&Self>,
+        kept: &mut Vec<LoadError>,
+    ) -> Result<(Self, Vec<Warning>), Vec<LoadError>> {
         if spec.certificates.is_empty() && spec.self_signed.is_empty() {
             let key = "tls.certificates".to_owned();
             return Err(vec![LoadError { key, file: None, problem: Problem::Nothing }]);
         }
-        let mut loaded = load::pairs(&spec.certificates)?;
+        let of_pair = |pair: &PairSpec| {
+            let is_its = |entry: &&Arc<Entry>| entry.info.file == pair.cert && entry.info.config_key == pair.config_key;
+            before?.entries.iter().find(is_its).cloned()
+        };
+        let mut loaded = load::pairs(&spec.certificates, of_pair, kept)?;
         let unserved = |host: &&HostName| !loaded.entries.iter().any(|entry| entry.info.names_host(host));
         let hosts: Vec<_> = spec.self_signed.iter().filter(unserved).collect();
         loaded.extend(dev::certificates(&spec.dev_folder, &hosts, now, mode)?);
@@ -109,8 +125,7 @@ impl CertTable {
         Ok((table, warnings))
     }
 
-    fn new(entries: Vec<Entry>, default: bool, now: SystemTime) -> Self {
-        let entries: Vec<_> = entries.into_iter().map(Arc::new).collect();
+    fn new(entries: Vec<Arc<Entry>>, default: bool, now: SystemTime) -> Self {
         let names = Names::new(&entries, now);
         let first = entries.first().and_then(|entry| entry.info.names.first());
         let unnamed = first.and_then(|name| names.get_pattern(name)).cloned().unwrap_or_default();

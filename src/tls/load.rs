@@ -15,7 +15,7 @@ use super::{PairSpec, provider, x509};
 /// Certificates ready to serve, and what there is to say about them.
 #[derive(Default)]
 pub(super) struct Loaded {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<Arc<Entry>>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -26,13 +26,22 @@ impl Loaded {
     }
 }
 
-/// Reads every pair, also after one has failed.
-pub(super) fn pairs(specs: &[PairSpec]) -> Result<Loaded, Vec<LoadError>> {
+/// Reads every pair, also after one has failed. In the place of one that fails stands what `before` has of it; then its
+/// errors go to `kept`.
+pub(super) fn pairs(
+    specs: &[PairSpec],
+    before: impl Fn(&PairSpec) -> Option<Arc<Entry>>,
+    kept: &mut Vec<LoadError>,
+) -> Result<Loaded, Vec<LoadError>> {
     let (mut loaded, mut errors) = (Loaded::default(), Vec::new());
     for spec in specs {
-        match pair(spec) {
-            Ok(one) => loaded.extend(one),
-            Err(more) => errors.extend(more),
+        match (pair(spec), before(spec)) {
+            (Ok(one), _) => loaded.extend(one),
+            (Err(more), Some(entry)) => {
+                kept.extend(more);
+                loaded.entries.push(entry);
+            }
+            (Err(more), None) => errors.extend(more),
         }
     }
     if errors.is_empty() { Ok(loaded) } else { Err(errors) }
@@ -117,5 +126,5 @@ fn describe(spec: &PairSpec, certified: CertifiedKey) -> Result<Loaded, Problem>
         let notice = Notice::WorldReadable(spec.key.clone());
         warnings.push(Warning::new(format!("{}.key", spec.config_key), &spec.key, notice));
     }
-    Ok(Loaded { entries: vec![Entry::new(info, certified)], warnings })
+    Ok(Loaded { entries: vec![Arc::new(Entry::new(info, certified))], warnings })
 }

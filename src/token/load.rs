@@ -1,7 +1,6 @@
 //! Issuers as files and the environment complete them.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use super::issuer::{Fetched, Issuer, IssuerSpec, KeySource, Keys};
 use super::keys::{self, BadKey, Key, KeySet, STRONG_SECRET};
 use super::revoked::Revoked;
 use super::spki;
+use crate::disk;
 use crate::json;
 use crate::secret::{NoSecret, Secret};
 
@@ -83,20 +83,44 @@ pub fn load_all(specs: &[Arc<IssuerSpec>]) -> Result<Vec<Arc<Issuer>>, Vec<LoadE
 /// # Errors
 /// What is in the way.
 pub fn load(spec: &Arc<IssuerSpec>, fetched: impl FnOnce() -> Arc<Fetched>) -> Result<Issuer, LoadError> {
-    let error = |key| move |problem| LoadError { issuer: Arc::clone(&spec.name), key, problem };
-    let keys = match &spec.keys {
-        KeySource::File(path) => Keys::Fixed(Arc::new(file_keys(path, spec).map_err(error("key_file"))?)),
+    let keys = keys(spec, fetched)?;
+    Ok(Issuer { spec: Arc::clone(spec), keys, revoked: revocations(spec)? })
+}
+
+/// Reads it anew; of what cannot be read, what was read before stays. What that is goes to `kept`.
+pub fn reload(
+    spec: &Arc<IssuerSpec>,
+    fetched: impl FnOnce() -> Arc<Fetched>,
+    before: &Issuer,
+    kept: &mut Vec<LoadError>,
+) -> Issuer {
+    let mut keep = |error| kept.push(error);
+    let keys = keys(spec, fetched).map_err(&mut keep).unwrap_or_else(|()| before.keys.clone());
+    let revoked = revocations(spec).map_err(&mut keep).unwrap_or_else(|()| before.revoked.clone());
+    Issuer { spec: Arc::clone(spec), keys, revoked }
+}
+
+fn keys(spec: &Arc<IssuerSpec>, fetched: impl FnOnce() -> Arc<Fetched>) -> Result<Keys, LoadError> {
+    match &spec.keys {
+        KeySource::File(path) => {
+            let error = |problem| LoadError { issuer: Arc::clone(&spec.name), key: "key_file", problem };
+            Ok(Keys::Fixed(Arc::new(file_keys(path, spec).map_err(error)?)))
+        }
         KeySource::Secret { .. } => {
             let secret = secret(spec)?;
             if secret.reveal().len() < STRONG_SECRET {
                 tracing::warn!(issuer = %spec.name, bytes = secret.reveal().len(), "{}", WEAK);
             }
-            Keys::Fixed(Arc::new(KeySet::new(vec![Key::secret(secret.reveal())], &spec.algorithms)))
+            Ok(Keys::Fixed(Arc::new(KeySet::new(vec![Key::secret(secret.reveal())], &spec.algorithms))))
         }
-        KeySource::Jwks(_) | KeySource::Asap(_) => Keys::Fetched(fetched()),
-    };
-    let revoked = spec.revoked_file.as_deref().map(revoked).transpose().map_err(error("revoked_file"))?;
-    Ok(Issuer { spec: Arc::clone(spec), keys, revoked: revoked.unwrap_or_default() })
+        KeySource::Jwks(_) | KeySource::Asap(_) => Ok(Keys::Fetched(fetched())),
+    }
+}
+
+fn revocations(spec: &Arc<IssuerSpec>) -> Result<Revoked, LoadError> {
+    let error = |problem| LoadError { issuer: Arc::clone(&spec.name), key: "revoked_file", problem };
+    let revoked = spec.revoked_file.as_deref().map(revoked).transpose().map_err(error)?;
+    Ok(revoked.unwrap_or_default())
 }
 
 /// The secret that an issuer shares with us; an empty one where it has none.
@@ -163,8 +187,8 @@ fn revoked(path: &Path) -> Result<Revoked, Problem> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Problem> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
-    read.map_err(|error| Problem::Unreadable(path.to_owned(), error))?;
-    if bytes.len() as u64 > LARGEST { Err(Problem::TooLarge(path.to_owned())) } else { Ok(bytes) }
+    disk::read(path, LARGEST).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => Problem::TooLarge(path.to_owned()),
+        _ => Problem::Unreadable(path.to_owned(), error),
+    })
 }

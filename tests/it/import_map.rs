@@ -4,12 +4,13 @@ use std::path::Path;
 
 /// What everybody may use, and what uses nothing but itself.
 const VOCABULARY: &[&str] =
-    &["addr", "clock", "host", "html", "json", "limits", "registry", "secret", "slot", "socket", "tick"];
+    &["addr", "clock", "disk", "host", "html", "json", "limits", "registry", "secret", "slot", "socket", "tick"];
 
 /// What each module may use beside itself and the vocabulary.
 const MAP: &[(&str, &[&str])] = &[
     ("addr", &[]),
     ("clock", &[]),
+    ("disk", &[]),
     ("html", &[]),
     ("json", &[]),
     ("secret", &[]),

@@ -181,3 +181,35 @@ fn what_a_key_signed_is_good_until_the_key_is_gone() {
     assert_eq!((ask(&by_old), ask(&by_new)), (401, 200));
     eventually("logged", || gateway.access.now().len() == 5);
 }
+
+#[test]
+fn a_broken_file_keeps_no_other_from_being_taken_up() {
+    let upstream = echo();
+    let folder = tempfile::tempdir().unwrap();
+    let (list, key) = (folder.path().join("revoked"), folder.path().join("staff.key"));
+    let keys = Keys::ec(256);
+    std::fs::write(&list, "").unwrap();
+    let staff = issuer(folder.path(), &["ES256"], keys.pem())
+        + &format!("revoked_file = {list:?}\nsources = [\"query:token\"]\n");
+    let config = Config::new().upstream("app", &upstream.url()).route_with("/ws", "app", "policy = \"callers\"");
+    let mut gateway = TestGateway::start(&config.table(&staff).table("[policies.callers]\nissuers = [\"staff\"]\n"));
+    let sign = |jti: &str| keys.sign(jsonwebtoken::Algorithm::ES256, None, &claims(json!({ "jti": jti })));
+    let (gone, good) = (sign("gone"), sign("good"));
+    let mut open_socket = open(&gateway, &gone);
+    // The key is damaged, and stays what it was; the revocation is in force all the same.
+    std::fs::write(&key, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n").unwrap();
+    std::fs::write(&list, "jti gone\n").unwrap();
+    gateway.follow_files();
+    is_closed_for(&mut open_socket, "token revoked");
+    assert_eq!(try_open(&gateway, &gone).unwrap_err(), 401);
+    assert!(try_open(&gateway, &good).is_ok());
+    // And the other way round.
+    let newer = Keys::ec(256);
+    std::fs::write(&list, "gone\n").unwrap();
+    std::fs::write(&key, newer.pem()).unwrap();
+    gateway.follow_files();
+    assert_eq!(try_open(&gateway, &good).unwrap_err(), 401);
+    let by_newer = |jti: &str| newer.sign(jsonwebtoken::Algorithm::ES256, None, &claims(json!({ "jti": jti })));
+    assert_eq!(try_open(&gateway, &by_newer("gone")).unwrap_err(), 401);
+    assert!(try_open(&gateway, &by_newer("good")).is_ok());
+}
