@@ -132,8 +132,8 @@ impl Report {
         let names: Vec<&str> = spec.algorithms.iter().map(|one| name(*one)).collect();
         self.rule(spec.algorithms.contains(&parts.algorithm), &format!("algorithm is {}", names.join(" or ")));
         let keys = issuer.key_set();
-        let claims = match issuer.verify(parts, &keys) {
-            Ok(claims) => claims,
+        let (key, claims) = match issuer.verify(parts, &keys) {
+            Ok(verified) => verified,
             Err(why) => {
                 let fetched = matches!(issuer.keys, Keys::Fetched(_)) && keys.is_empty();
                 let hint = if fetched { ", and so the signature cannot be looked at" } else { "" };
@@ -145,7 +145,7 @@ impl Report {
         for (why, is_met) in issuer.checks(&claims, question.now) {
             self.rule(is_met, &words(why, issuer, &claims, question.now));
         }
-        let verified = Verified { issuer: Arc::clone(&spec.name), claims, tag: Default::default() };
+        let verified = Verified { issuer: Arc::clone(&spec.name), key, claims, tag: Default::default() };
         Some((Arc::clone(issuer), Rc::new(verified)))
     }
 

@@ -79,6 +79,7 @@ impl Read for RawAudience {
         }
         let text = String::read(value)?;
         Some(match text.as_str() {
+            "" => return value.refuse("is empty"),
             "any" => Self::Any,
             _ => Self::OneOf(vec![Some(Placed { value: text, place: value.place().clone() })]),
         })

@@ -349,6 +349,8 @@ fn fetch_url(text: &str) -> Result<Box<str>, &'static str> {
     let is_near =
         host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
     match uri.scheme_str() {
+        // What is put behind it would be part of the fragment, and not asked for.
+        _ if text.contains('#') => Err("has a fragment, which no server is sent; take it out"),
         _ if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
             Err("has a password in it; keys are public, take it out")
         }

@@ -159,11 +159,23 @@ async fn keep_time(worker: Rc<Worker>) {
         worker.connections.each(|connection| connection.sweep(&local.snapshot.limits));
         let now = UnixTime::now();
         worker.tunnels.each(|tunnel| tunnel.judge_end(now));
+        if local.have_keys_changed() {
+            judge_tunnels(&worker, &local);
+        }
         local.sweep();
         local.publish(&worker.metrics);
         worker.access.flush();
         worker.report();
     }
+}
+
+/// Closes the tunnels that would not be let in today.
+fn judge_tunnels(worker: &Worker, local: &Local) {
+    worker.tunnels.each(|tunnel| {
+        if let Some(order) = local.judge(tunnel) {
+            tunnel.close(order);
+        }
+    });
 }
 
 /// Ticks begin with the seconds of the wall clock, as tokens end with them: what ends is noticed at once.
@@ -205,12 +217,7 @@ impl Doors {
         let local = Local::new(snapshot, &worker.ticks, &worker.sockets, &worker.metrics, Some(&worker.local()));
         *worker.local.borrow_mut() = local;
         self.open.retain(|key, _| keep.contains(key));
-        let local = worker.local();
-        worker.tunnels.each(|tunnel| {
-            if let Some(order) = local.judge(tunnel) {
-                tunnel.close(order);
-            }
-        });
+        judge_tunnels(worker, &worker.local());
         Ok(())
     }
 }

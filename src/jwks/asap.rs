@@ -20,7 +20,7 @@ use super::pace;
 use super::report::Report;
 use super::set::no_key;
 use crate::token::Algorithm;
-use crate::token::issuer::Want;
+use crate::token::issuer::{Want, settle};
 use crate::token::keys::{Key, KeySet};
 use crate::token::load;
 
@@ -105,8 +105,11 @@ impl Folder {
     /// Looks for a key, or says at once that there is nothing to wait for: dropping the sender says so too.
     fn wanted(&mut self, want: Want, client: &watch::Receiver<Client>) {
         // Without a name there is no file.
-        let Some(kid) = want.kid else { return };
+        let Some(kid) = want.kid else { return settle(want.done) };
         let id = id(&kid);
+        if self.kids.is_nobodys(&id, Instant::now()) {
+            return settle(want.done);
+        }
         if let Some(others) = self.waiting.get_mut(&id) {
             others.push(want.done);
         } else if self.kids.may_look(&id, Instant::now()) {
@@ -137,6 +140,7 @@ impl Folder {
 
     fn landed(&mut self, Landed { id, kid, is_refresh, result }: Landed) {
         let now = Instant::now();
+        let is_settled = matches!(result, Ok(_) | Err(FetchError::Missing(_)));
         self.refreshes -= usize::from(is_refresh);
         let set = self.report.fetched.set();
         match result {
@@ -161,8 +165,9 @@ impl Folder {
                 self.report.failed(&error);
             }
         }
-        // Whoever waits is woken by the sender's end.
-        self.waiting.remove(&id);
+        // Where it is not settled, whoever waits is woken by the sender's end.
+        let waiting = self.waiting.remove(&id).unwrap_or_default();
+        waiting.into_iter().filter(|_| is_settled).for_each(settle);
     }
 
     fn drop_key(&mut self, kid: &str) {

@@ -28,8 +28,8 @@ pub(super) type Id = Digest;
 #[derive(Debug)]
 pub(super) struct Kids {
     held: HashMap<Id, Held>,
-    /// Until when nobody looks again.
-    missing: HashMap<Id, Instant>,
+    /// Until when nobody looks again, and whether the server has said that there is no such key.
+    missing: HashMap<Id, (Instant, bool)>,
     allowance: Allowance,
     learnt: u64,
 }
@@ -59,8 +59,13 @@ impl Kids {
 
     /// Whether a name that a request came with is looked for.
     pub(super) fn may_look(&mut self, id: &Id, now: Instant) -> bool {
-        let is_missing = self.missing.get(id).is_some_and(|until| *until > now);
+        let is_missing = self.missing.get(id).is_some_and(|(until, _)| *until > now);
         !is_missing && !self.held.contains_key(id) && self.allowance.take(now)
+    }
+
+    /// Whether the server has said lately that there is no such key.
+    pub(super) fn is_nobodys(&self, id: &Id, now: Instant) -> bool {
+        self.missing.get(id).is_some_and(|(until, is_said)| *is_said && *until > now)
     }
 
     /// When the first of the keys is to be fetched again.
@@ -91,7 +96,7 @@ impl Kids {
     /// A key is not there, or not any more.
     pub(super) fn went(&mut self, id: Id, now: Instant) {
         self.held.remove(&id);
-        self.note_missing(id, now, MISSING);
+        self.note_missing(id, now + MISSING, true, now);
     }
 
     /// A key could not be had. One that is held is asked for again later, another not for so long.
@@ -101,14 +106,14 @@ impl Kids {
                 held.failures = held.failures.saturating_add(1);
                 held.next = Some(now + pace::after_failures(held.failures, chance));
             }
-            None => self.note_missing(id, now, time),
+            None => self.note_missing(id, now + time, false, now),
         }
     }
 
-    fn note_missing(&mut self, id: Id, now: Instant, time: Duration) {
-        self.missing.retain(|_, until| *until > now);
+    fn note_missing(&mut self, id: Id, until: Instant, is_said: bool, now: Instant) {
+        self.missing.retain(|_, (until, _)| *until > now);
         if self.missing.len() < MOST_MISSING {
-            self.missing.insert(id, now + time);
+            self.missing.insert(id, (until, is_said));
         }
     }
 

@@ -12,7 +12,7 @@ use super::pace::{self, Allowance};
 use super::report::Report;
 use crate::json;
 use crate::token::Algorithm;
-use crate::token::issuer::Want;
+use crate::token::issuer::{Want, settle};
 use crate::token::keys::{self, KeySet};
 
 /// Tokens with a key that is not there cause no more than one fetch in this time, however many there are.
@@ -28,11 +28,16 @@ pub(super) async fn follow(mut report: Report, mut wants: mpsc::Receiver<Want>, 
         tokio::select! {
             () = sleep_until(next.into()) => {}
             Some(want) = wants.recv() => {
-                if is_there(&report, &want) || !allowance.take(Instant::now()) {
-                    // Nothing to wait for: the sender's end says so.
+                let is_there = is_there(&report, &want);
+                if !is_there && allowance.take(Instant::now()) {
+                    waiting.push(want.done);
+                } else {
+                    // What was fetched a moment ago is all there is. Otherwise the sender's end says that it is not known.
+                    if is_there || failures == 0 {
+                        settle(want.done);
+                    }
                     continue;
                 }
-                waiting.push(want.done);
             }
             changed = client.changed() => match changed {
                 Err(_) => return,
@@ -61,8 +66,8 @@ pub(super) async fn follow(mut report: Report, mut wants: mpsc::Receiver<Want>, 
             }
         };
         next = Instant::now() + wait;
-        // Whoever waits is woken by the sender's end.
-        waiting.clear();
+        // Where it went wrong, whoever waits is woken by the sender's end.
+        waiting.drain(..).filter(|_| failures == 0).for_each(settle);
     }
 }
 

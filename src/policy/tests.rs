@@ -2,6 +2,7 @@ use super::*;
 use crate::token::Algorithm;
 use crate::token::claims::{Claims, Wanted};
 use crate::token::issuer::{Audience, IssuerSpec, KeySource, Keys};
+use crate::token::keys::KeyPrint;
 use crate::token::revoked::Revoked;
 
 const NOW: UnixTime = UnixTime(1_800_000_000);
@@ -39,7 +40,7 @@ fn issuer(revoked: &str) -> Issuer {
 
 fn verified(claims: &str) -> Rc<Verified> {
     let claims = Claims::parse(claims.as_bytes()).unwrap();
-    Rc::new(Verified { issuer: "staff".into(), claims, tag: [0; 32] })
+    Rc::new(Verified { issuer: "staff".into(), key: KeyPrint::default(), claims, tag: [0; 32] })
 }
 
 fn rule(on_expiry: OnExpiry) -> TokenRule {

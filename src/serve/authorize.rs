@@ -78,7 +78,7 @@ async fn after<S>(hindrance: Hindrance, routed: Routed, mut inner: S) -> Answer
 where
     S: Service<Admitted, Response = Response<ResponseBody>, Error = Rejection>,
 {
-    let again = || decide(&routed.normal.inbound, route(&routed), Key::Sought);
+    let again = |key| decide(&routed.normal.inbound, route(&routed), key);
     match overcome(hindrance, again).await {
         Ok(permit) => inner.call(admit(routed, permit)).await,
         Err(rejection) => Err(for_reader(&routed, rejection)),

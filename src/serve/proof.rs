@@ -8,6 +8,7 @@ use super::guesses::Guesser;
 use super::reject::Rejection;
 use super::tokens::{Signed, Unproven};
 use crate::policy::{Denied, TokenRule};
+use crate::token::BadToken;
 use crate::token::issuer::Fetched;
 use crate::token::location::Located;
 
@@ -31,7 +32,10 @@ impl<E: Into<Rejection>> From<E> for Hindrance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     Unsought,
+    /// The issuer has been asked.
     Sought,
+    /// The issuer could not be asked: that the key is not there says nothing against the token.
+    Away,
 }
 
 /// Finds out which of the rule's issuers signed the token. `is_listed`: the client's address is on the policy's list.
@@ -52,6 +56,7 @@ pub(super) fn prove<'s>(
     match worker.tokens.verify(located, rule, snapshot) {
         Ok(signed) => Ok(signed),
         Err(Unproven { look: Some((keys, kid)), .. }) if key == Key::Unsought => Err(Hindrance::Key { keys, kid }),
+        Err(Unproven { look: Some(_), .. }) if key == Key::Away => Err(Denied::Token(BadToken::KeysAway).into()),
         Err(Unproven { why, .. }) if why.is_forged() => {
             Err(Hindrance::Guess(Denied::Token(why), guesses.count(who, rate)))
         }
@@ -62,12 +67,12 @@ pub(super) fn prove<'s>(
 /// Waits for what there is to wait for, and tries again where that may help.
 pub(super) async fn overcome<T>(
     hindrance: Hindrance,
-    again: impl FnOnce() -> Result<T, Hindrance>,
+    again: impl FnOnce(Key) -> Result<T, Hindrance>,
 ) -> Result<T, Rejection> {
     let hindrance = match hindrance {
         Hindrance::Key { keys, kid } => {
-            keys.look_for(kid).await;
-            match again() {
+            let key = if keys.look_for(kid).await { Key::Sought } else { Key::Away };
+            match again(key) {
                 Ok(found) => return Ok(found),
                 Err(hindrance) => hindrance,
             }
@@ -81,6 +86,6 @@ pub(super) async fn overcome<T>(
             Err(denied.into())
         }
         // It has been looked for.
-        Hindrance::Key { .. } => Err(Denied::Token(crate::token::BadToken::NoKey).into()),
+        Hindrance::Key { .. } => Err(Denied::Token(BadToken::NoKey).into()),
     }
 }

@@ -1,5 +1,6 @@
 //! The configuration that requests are judged by: one immutable value, replaced whole by a reload.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::tick::Ticks;
 use crate::tls::CertTable;
 use crate::token::BadToken;
 use crate::token::issuer::{Issuer, Verified};
+use crate::token::keys::KeySetId;
 use crate::turn::{Turn, TurnId};
 
 /// What all workers share of one configuration.
@@ -82,6 +84,8 @@ pub struct Local {
     labels: Vec<Label>,
     /// The names of the upstream and server of each pool, in the order of [`all_pools`].
     servers: Vec<(Arc<str>, Arc<str>)>,
+    /// The keys of the issuers, as its tunnels have been judged by them.
+    key_sets: RefCell<Vec<KeySetId>>,
 }
 
 /// What the access log calls a route and its upstream.
@@ -136,7 +140,8 @@ impl Local {
             spec.servers.iter().map(|addr| (Arc::clone(&upstream), addr.to_string().into())).collect::<Vec<_>>()
         };
         let servers = snapshot.routes.upstreams().iter().flat_map(names).collect();
-        Rc::new(Self { snapshot, clusters, labels, servers })
+        let key_sets = RefCell::new(key_sets(&snapshot));
+        Rc::new(Self { snapshot, clusters, labels, servers, key_sets })
     }
 
     /// An upstream and this worker's connections to it.
@@ -195,9 +200,19 @@ impl Local {
         let Some(issuer) = self.issuer(&verified.issuer) else {
             return authorize(Token::Bad(BadToken::Issuer), UnixTime::now());
         };
+        // A key is withdrawn because others have it.
+        if !issuer.key_set().has_key(verified.key) {
+            return authorize(Token::Bad(BadToken::NoKey), UnixTime::now());
+        }
         // That its time is up is not asked here: what then becomes of a tunnel is said by on_expiry.
         let last = UnixTime(verified.claims.exp.0.saturating_sub(1));
         authorize(Token::Signed(issuer, verified), UnixTime::now().min(last))
+    }
+
+    /// Whether an issuer has other keys than when this was asked before.
+    pub fn have_keys_changed(&self) -> bool {
+        let now = key_sets(&self.snapshot);
+        self.key_sets.replace_with(|_| now.clone()) != now
     }
 
     /// Tells what this worker has learnt of the servers.
@@ -214,6 +229,10 @@ impl Local {
     pub fn sweep(&self) {
         all_pools(&self.clusters).for_each(|pool| pool.sweep());
     }
+}
+
+fn key_sets(snapshot: &Snapshot) -> Vec<KeySetId> {
+    snapshot.issuers.iter().map(|issuer| issuer.key_set_id()).collect()
 }
 
 fn all_pools(clusters: &[Cluster]) -> impl Iterator<Item = &Rc<Pool>> {

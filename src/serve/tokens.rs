@@ -127,9 +127,9 @@ impl Tokens {
         for (accepted, issuer) in eligible(located, rule, snapshot) {
             let keys = issuer.key_set();
             match issuer.verify(&parts, &keys) {
-                Ok(claims) => {
+                Ok((key, claims)) => {
                     let tag = self.tagger.tag(&located.text);
-                    let verified = Rc::new(Verified { issuer: Arc::clone(&issuer.spec.name), claims, tag });
+                    let verified = Rc::new(Verified { issuer: Arc::clone(&issuer.spec.name), key, claims, tag });
                     let known = Known { verified: Rc::clone(&verified), keys: keys.id() };
                     remember(&mut self.generations.borrow_mut(), (tag, accepted.id), known);
                     let found = Signed { issuer, verified };

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 
 use super::claims::Claims;
 use super::jws::Parts;
-use super::keys::{KeySet, KeySetId};
+use super::keys::{KeyPrint, KeySet, KeySetId};
 use super::location::Source;
 use super::revoked::Revoked;
 use super::{Algorithm, BadToken};
@@ -116,8 +116,14 @@ pub struct Fetched {
 pub struct Want {
     /// The key's name.
     pub kid: Option<Box<str>>,
-    /// Is dropped or answered when looking for it has come to an end, whatever that is.
+    /// [`settle`]d when the issuer has been asked; dropped where it could not be asked, or may not be so often.
     pub done: tokio::sync::oneshot::Sender<()>,
+}
+
+/// Says that the issuer has been asked.
+pub fn settle(done: tokio::sync::oneshot::Sender<()>) {
+    // Who has asked may have gone.
+    let _ = done.send(());
 }
 
 impl Fetched {
@@ -157,13 +163,12 @@ impl Fetched {
         self.set.store(Arc::new(set));
     }
 
-    /// Has a key looked for, and waits until that is over. Too many wants at once are not waited for.
-    pub async fn look_for(&self, kid: Option<Box<str>>) {
+    /// Has a key looked for, and waits until that is over; too many wants at once are not waited for. Whether it is settled
+    /// now if there is one.
+    pub async fn look_for(&self, kid: Option<Box<str>>) -> bool {
         let (done, over) = tokio::sync::oneshot::channel();
-        if self.want.try_send(Want { kid, done }).is_ok() {
-            // An error is an end too.
-            let _ = over.await;
-        }
+        // An error is an end that settles nothing.
+        self.want.try_send(Want { kid, done }).is_ok() && over.await.is_ok()
     }
 }
 
@@ -214,11 +219,11 @@ impl Issuer {
         }
     }
 
-    /// Whether the issuer signed the token; then, what it claims.
+    /// Whether the issuer signed the token; then, by which key, and what it claims.
     ///
     /// # Errors
     /// Why not.
-    pub fn verify(&self, parts: &Parts<'_>, keys: &KeySet) -> Result<Claims, BadToken> {
+    pub fn verify(&self, parts: &Parts<'_>, keys: &KeySet) -> Result<(KeyPrint, Claims), BadToken> {
         if !self.spec.algorithms.contains(&parts.algorithm) {
             return Err(BadToken::Algorithm);
         }
@@ -267,9 +272,9 @@ impl Issuer {
     }
 }
 
-fn verified(parts: &Parts<'_>, keys: &KeySet) -> Result<Claims, BadToken> {
-    keys.verify(parts)?;
-    Claims::parse(&parts.payload)
+fn verified(parts: &Parts<'_>, keys: &KeySet) -> Result<(KeyPrint, Claims), BadToken> {
+    let key = keys.verify(parts)?;
+    Ok((key, Claims::parse(&parts.payload)?))
 }
 
 /// A token of which the signature is good. Whether it is good now is asked at each use.
@@ -277,6 +282,8 @@ fn verified(parts: &Parts<'_>, keys: &KeySet) -> Result<Claims, BadToken> {
 pub struct Verified {
     /// The name of who signed it.
     pub issuer: Arc<str>,
+    /// By which key.
+    pub key: KeyPrint,
     /// What it claims.
     pub claims: Claims,
     /// Which token it is, among all that this process has seen.

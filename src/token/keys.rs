@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
@@ -22,13 +23,26 @@ pub struct Key {
     kid: Option<Box<str>>,
     algorithms: Vec<Algorithm>,
     key: DecodingKey,
+    print: KeyPrint,
+}
+
+/// The SHA-256 of a key: what was signed by one that is withdrawn can be told from the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyPrint([u8; 32]);
+
+impl KeyPrint {
+    fn of(parts: &[&[u8]]) -> Self {
+        let mut print = Self::default();
+        print.0.copy_from_slice(digest::digest(&digest::SHA256, &parts.concat()).as_ref());
+        print
+    }
 }
 
 impl Key {
     /// A shared secret.
     pub fn secret(secret: &[u8]) -> Self {
         let algorithms = vec![Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
-        Self { kid: None, algorithms, key: DecodingKey::from_secret(secret) }
+        Self { kid: None, algorithms, key: DecodingKey::from_secret(secret), print: KeyPrint::of(&[secret]) }
     }
 
     /// An RSA key by its parts, big-endian.
@@ -39,7 +53,8 @@ impl Key {
         }
         use Algorithm::{PS256, PS384, PS512, RS256, RS384, RS512};
         let algorithms = vec![RS256, RS384, RS512, PS256, PS384, PS512];
-        Ok(Self { kid: None, algorithms, key: DecodingKey::from_rsa_raw_components(n, e) })
+        let print = KeyPrint::of(&[n, e]);
+        Ok(Self { kid: None, algorithms, key: DecodingKey::from_rsa_raw_components(n, e), print })
     }
 
     /// A point on P-256 or P-384, uncompressed.
@@ -49,7 +64,8 @@ impl Key {
             (Some(4), 97) => Algorithm::ES384,
             _ => return Err(BadKey::Kind),
         };
-        Ok(Self { kid: None, algorithms: vec![algorithm], key: DecodingKey::from_ec_der(point) })
+        let print = KeyPrint::of(&[point]);
+        Ok(Self { kid: None, algorithms: vec![algorithm], key: DecodingKey::from_ec_der(point), print })
     }
 
     /// An Ed25519 key.
@@ -57,7 +73,8 @@ impl Key {
         if point.len() != 32 {
             return Err(BadKey::Kind);
         }
-        Ok(Self { kid: None, algorithms: vec![Algorithm::EdDSA], key: DecodingKey::from_ed_der(point) })
+        let print = KeyPrint::of(&[point]);
+        Ok(Self { kid: None, algorithms: vec![Algorithm::EdDSA], key: DecodingKey::from_ed_der(point), print })
     }
 
     /// The same key under a name.
@@ -84,7 +101,10 @@ impl Key {
             (Some("RSA"), _) => Self::rsa(&bytes("n")?, &bytes("e")?),
             (Some("EC"), Some("P-256" | "P-384")) => Self::ec(&point()?),
             (Some("OKP"), Some("Ed25519")) => Self::ed25519(&bytes("x")?),
-            (Some("oct"), _) => Ok(Self::secret(&bytes("k")?)),
+            (Some("oct"), _) => match bytes("k")? {
+                none if none.is_empty() => Err(BadKey::Jwk),
+                secret => Ok(Self::secret(&secret)),
+            },
             _ => Err(BadKey::Kind),
         }?;
         if let Some(alg) = text("alg") {
@@ -92,6 +112,11 @@ impl Key {
         }
         key.kid = text("kid").map(Box::from);
         if key.algorithms.is_empty() { Err(BadKey::Kind) } else { Ok(key) }
+    }
+
+    /// Whether it is a secret that is shorter than its hash.
+    pub(super) fn is_weak(&self) -> bool {
+        self.is_secret() && self.key.try_get_as_bytes().is_ok_and(|secret| secret.len() < STRONG_SECRET)
     }
 
     fn is_secret(&self) -> bool {
@@ -195,11 +220,16 @@ impl KeySet {
         Self::new(self.keys.clone(), algorithms)
     }
 
-    /// Whether a key signed the token. A key without a name may be meant by every name.
+    /// Whether this key is among them.
+    pub fn has_key(&self, print: KeyPrint) -> bool {
+        self.keys.iter().any(|key| key.print == print)
+    }
+
+    /// Which key signed the token. A key without a name may be meant by every name.
     ///
     /// # Errors
     /// That none did, or that there is none that could have.
-    pub fn verify(&self, parts: &Parts<'_>) -> Result<(), BadToken> {
+    pub fn verify(&self, parts: &Parts<'_>) -> Result<KeyPrint, BadToken> {
         if !self.is_for(parts.algorithm) {
             return Err(if self.is_empty() { BadToken::NoKey } else { BadToken::Algorithm });
         }
@@ -212,11 +242,11 @@ impl KeySet {
             return Err(BadToken::NoKey);
         }
         let signed = parts.signed.as_bytes();
-        let verifies = |key: &Key| {
+        let verifies = |key: &&Key| {
             // An error is a key that is not for the algorithm, which has been ruled out, or a broken signature.
             jsonwebtoken::crypto::verify(parts.signature, signed, &key.key, parts.algorithm).unwrap_or(false)
         };
-        if meant.any(verifies) { Ok(()) } else { Err(BadToken::Signature) }
+        meant.find(verifies).map(|key| key.print).ok_or(BadToken::Signature)
     }
 }
 

@@ -14,7 +14,7 @@ use super::revoked::Revoked;
 use super::spki;
 use crate::disk;
 use crate::json;
-use crate::secret::{NoSecret, Secret};
+use crate::secret::{NoSecret, Secret, SecretSource};
 
 /// Far above any set of keys or list of revoked tokens.
 const LARGEST: u64 = 4 << 20;
@@ -52,6 +52,9 @@ pub enum Problem {
     /// There is none.
     #[error("{}", crate::secret::chain(.0))]
     Secret(NoSecret),
+    /// Nothing is left of it.
+    #[error("the secret is nothing but spaces; put the secret there")]
+    NoBytes,
     /// `secret_base64` is set.
     #[error("the secret is not base64, as secret_base64 says")]
     NotBase64,
@@ -129,10 +132,16 @@ fn revocations(spec: &Arc<IssuerSpec>) -> Result<Revoked, LoadError> {
 /// What is in the way.
 pub fn secret(spec: &Arc<IssuerSpec>) -> Result<Secret<Vec<u8>>, LoadError> {
     let KeySource::Secret { from, base64 } = &spec.keys else { return Ok(Secret::new(Vec::new())) };
-    let key = if from.file().is_some() { "secret_file" } else { "secret" };
+    let key = match from {
+        SecretSource::File(_) => "secret_file",
+        SecretSource::Env(_) => "secret_env",
+        SecretSource::Inline(_) => "secret",
+    };
     let error = |problem| LoadError { issuer: Arc::clone(&spec.name), key, problem };
     let secret = from.read().map_err(|none| error(Problem::Secret(none)))?;
-    decoded(secret.reveal(), *base64).map(Secret::new).map_err(error)
+    let secret = decoded(secret.reveal(), *base64).map_err(error)?;
+    // Whoever knows that there is none can sign.
+    if secret.is_empty() { Err(error(Problem::NoBytes)) } else { Ok(Secret::new(secret)) }
 }
 
 const WEAK: &str = "the issuer's secret is shorter than its hash, and whoever has one token can try to guess it; \
@@ -153,6 +162,9 @@ fn file_keys(path: &Path, spec: &IssuerSpec) -> Result<KeySet, Problem> {
         BadKey::Private => Problem::Private(path.to_owned()),
         BadKey::Short(bits) => Problem::Short(path.to_owned(), bits),
     })?;
+    if keys.iter().any(Key::is_weak) {
+        tracing::warn!(issuer = %spec.name, file = %path.display(), "{}", WEAK);
+    }
     let set = KeySet::new(keys, &spec.algorithms);
     match ALGORITHMS.iter().find(|(_, algorithm)| spec.algorithms.contains(algorithm) && !set.is_for(*algorithm)) {
         Some((name, _)) => Err(Problem::NotFor(path.to_owned(), name)),

@@ -24,6 +24,10 @@ impl Revoked {
                 continue;
             }
             let (kind, value) = line.split_once(char::is_whitespace).ok_or(at + 1)?;
+            // A remark behind a value would be part of it, and the value nobody's.
+            if value.trim().contains([' ', '\t']) && value.contains('#') {
+                return Err(at + 1);
+            }
             match kind {
                 "jti" => list.ids.insert(value.trim().into()),
                 "sub" => list.subjects.insert(value.trim().into()),
@@ -54,5 +58,8 @@ mod tests {
         assert!(!has(r#"{"exp":1}"#));
         assert_eq!(Revoked::parse("jti a\n7f3"), Err(2));
         assert_eq!(Revoked::parse("kid a"), Err(1));
+        assert_eq!(Revoked::parse("jti 7f3  # a stolen laptop"), Err(1));
+        assert!(Revoked::parse("sub #7 of a list").is_err());
+        assert!(Revoked::parse("sub #7\nsub Ada Lovelace").is_ok());
     }
 }

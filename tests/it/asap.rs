@@ -72,7 +72,8 @@ fn strangers_cannot_make_the_gateway_hammer_the_key_server() {
                 let mut client = dial.h1();
                 for number in 0..10 {
                     let token = stranger.token_as(&format!("{thread}-{number}"));
-                    assert_eq!(ask(&mut client, "/", &token), 401);
+                    // What has been asked for and is not there, and what may not be asked for so often.
+                    assert!([401, 503].contains(&ask(&mut client, "/", &token)));
                 }
             });
         }

@@ -203,11 +203,13 @@ fn a_broken_file_keeps_no_other_from_being_taken_up() {
     is_closed_for(&mut open_socket, "token revoked");
     assert_eq!(try_open(&gateway, &gone).unwrap_err(), 401);
     assert!(try_open(&gateway, &good).is_ok());
-    // And the other way round.
+    // And the other way round. What was opened by the key that is gone is closed.
+    let mut by_older = open(&gateway, &good);
     let newer = Keys::ec(256);
     std::fs::write(&list, "gone\n").unwrap();
     std::fs::write(&key, newer.pem()).unwrap();
     gateway.follow_files();
+    is_closed_for(&mut by_older, "no longer allowed");
     assert_eq!(try_open(&gateway, &good).unwrap_err(), 401);
     let by_newer = |jti: &str| newer.sign(jsonwebtoken::Algorithm::ES256, None, &claims(json!({ "jti": jti })));
     assert_eq!(try_open(&gateway, &by_newer("gone")).unwrap_err(), 401);

@@ -362,3 +362,25 @@ fn address_and_token_go_together_as_the_policy_says() {
     // The token is for the gateway, also where the address was enough.
     assert!(upstream.heads().iter().all(|head| head.get("authorization").is_none()));
 }
+
+/// Whoever knows that a secret is nothing can sign.
+#[test]
+fn a_secret_of_nothing_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    std::fs::write(&file, "\n\n").unwrap();
+    let jwk = folder.path().join("jwk");
+    std::fs::write(&jwk, r#"{"kty":"oct","k":""}"#).unwrap();
+    let upstream = Upstream::ok();
+    for keys in [
+        format!("secret_file = {file:?}\nsecret_base64 = true"),
+        "secret = \"   \"\nsecret_base64 = true".to_owned(),
+        format!("key_file = {jwk:?}"),
+    ] {
+        let issuer = format!("[issuers.staff]\nalgorithms = [\"HS256\"]\naudience = \"any\"\n{keys}\n");
+        let config = config(&upstream, "").text().replace(HMAC, &issuer);
+        let config = ianitor::config::parse(&folder.path().join("gateway.toml"), &config).unwrap().config;
+        let refused = ianitor::gateway::Gateway::bind(config).unwrap_err();
+        assert!(refused.to_string().contains("issuers.staff."), "{refused}");
+    }
+}

@@ -71,7 +71,7 @@ async fn permit(normal: &Normal, route: &Route, token: &str) -> Result<Permit, R
     let located = Located { text: token.into(), places: place };
     match judge(inbound, policy, rule, &located, Key::Unsought) {
         Ok(permit) => Ok(permit),
-        Err(hindrance) => overcome(hindrance, || judge(inbound, policy, rule, &located, Key::Sought)).await,
+        Err(hindrance) => overcome(hindrance, |key| judge(inbound, policy, rule, &located, key)).await,
     }
 }
 

@@ -93,7 +93,7 @@ async fn newer_of<'s>(
 async fn proved<'s>(inbound: &'s Inbound, rule: &TokenRule, located: &Located<'_>) -> Result<Signed<'s>, Rejection> {
     match prove(inbound, false, rule, located, Key::Unsought) {
         Ok(signed) => Ok(signed),
-        Err(hindrance) => overcome(hindrance, || prove(inbound, false, rule, located, Key::Sought)).await,
+        Err(hindrance) => overcome(hindrance, |key| prove(inbound, false, rule, located, key)).await,
     }
 }
 
