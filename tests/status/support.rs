@@ -55,6 +55,21 @@ fn parsed(text: &str) -> config::Config {
     config::parse(&name, text).unwrap_or_else(|report| panic!("{report}")).config
 }
 
+/// A certificate that signs itself, and its key, as an entry of `tls.certificates`.
+pub(crate) fn pair(folder: &Path, name: &str, hosts: &[&str], is_past: bool) -> String {
+    let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let mut params = rcgen::CertificateParams::new(hosts).unwrap();
+    if is_past {
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2020, 1, 2);
+    }
+    let key = rcgen::KeyPair::generate().unwrap();
+    let (cert_file, key_file) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}-key.pem")));
+    std::fs::write(&cert_file, params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    format!("{{ cert = \"{}\", key = \"{}\" }}", cert_file.display(), key_file.display())
+}
+
 /// Reads and binds what a text says.
 pub(crate) fn bind(text: &str) -> Result<Gateway, StartError> {
     // Tests run side by side, and the first makes the certificates.
