@@ -162,6 +162,25 @@ fn the_other_server_may_be_told_who_the_client_is() {
 }
 
 #[test]
+fn the_other_server_is_told_of_a_client_of_another_family() {
+    let (upstream, target) = (Upstream::ok(), first_bytes());
+    let listen = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nproxy_protocol = [\"127.0.0.5\"]";
+    let gateway = TestGateway::start(&passing(&upstream, &target, "proxy_protocol = true").listen(listen));
+    let dial = gateway.dial().name("turn.test").from("127.0.0.5");
+    let bytes = hello(&dial);
+    let mut tcp = dial.tcp();
+    tcp.write_all(b"PROXY TCP6 2001:db8::1 ::1 258 2\r\n").unwrap();
+    tcp.write_all(&bytes).unwrap();
+    let mut echoed = vec![0; 52 + bytes.len()];
+    tcp.read_exact(&mut echoed).unwrap();
+    assert_eq!(&echoed[..16], b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24");
+    assert_eq!(echoed[16..32], "2001:db8::1".parse::<std::net::Ipv6Addr>().unwrap().octets());
+    assert_eq!(echoed[32..48], "::ffff:127.0.0.1".parse::<std::net::Ipv6Addr>().unwrap().octets());
+    assert_eq!(echoed[48..50], [1, 2]);
+    assert_eq!(&echoed[52..], bytes);
+}
+
+#[test]
 fn a_hello_that_is_none_or_never_ends_is_cut() {
     let (upstream, target) = (Upstream::ok(), first_bytes());
     let config = passing(&upstream, &target, "").limits("header_timeout = \"1s\"");
