@@ -1,7 +1,6 @@
 //! The servers of one upstream, and which of them a request goes to.
 
 use std::cell::Cell;
-use std::cmp::Reverse;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
@@ -93,23 +92,51 @@ impl Cluster {
         }
     }
 
-    /// Servers that rest come last: if all do, one is asked all the same.
+    /// Servers that rest come last: if all do, one is asked all the same. One that has just come back gives most of its
+    /// turns to those that have been there all the time.
     fn choose(&self, client: ClientAddr, not: Option<usize>) -> usize {
         if self.pools.len() == 1 {
             return 0;
         }
-        let turn = self.turn.get();
-        self.turn.set(turn.wrapping_add(1));
-        let rank = |at: usize| match self.spec.balance {
+        let turn = self.turn.replace(self.turn.get().wrapping_add(1));
+        let is_other = |at: usize| Some(at) != not;
+        let is_up = |at: usize| is_other(at) && self.is_up(at);
+        let chosen = self.pick(client, turn, is_up).or_else(|| self.pick(client, turn, is_other)).unwrap_or(0);
+        if self.takes_its_turn(client, chosen) {
+            return chosen;
+        }
+        self.pick(client, turn, |at| is_up(at) && self.pace(at) == 1).unwrap_or(chosen)
+    }
+
+    /// The best of those that may be asked. Turns are taken among these alone: counted over all, the turns of one that
+    /// rests would all fall to the next in line.
+    fn pick(&self, client: ClientAddr, turn: usize, may: impl Fn(usize) -> bool) -> Option<usize> {
+        let all = || (0..self.pools.len()).filter(|at| may(*at));
+        if self.spec.balance == Balance::Client {
+            return all().min_by_key(|at| self.weight(client, *at));
+        }
+        let load = |at: usize| if self.spec.balance == Balance::Least { self.pools[at].busy() } else { 0 };
+        let least = all().map(load).min()?;
+        let equals = || all().filter(|at| load(*at) == least);
+        equals().nth(turn % equals().count())
+    }
+
+    /// With `client`, it is always the same clients who wait until a server is all back: nobody goes to and fro.
+    fn takes_its_turn(&self, client: ClientAddr, at: usize) -> bool {
+        let pace = self.pace(at);
+        let number = || match self.spec.balance {
             Balance::Client => self.weight(client, at),
-            Balance::RoundRobin => (at + self.pools.len() - turn % self.pools.len()) as u64 % self.pools.len() as u64,
-            Balance::Least => self.pools[at].busy() as u64,
+            Balance::RoundRobin | Balance::Least => self.pools[at].health().next_turn(),
         };
-        let key = |at: &usize| {
-            let pool = &self.pools[*at];
-            (Some(*at) == not, Reverse(pool.health().is_up(pool.ticks())), rank(*at))
-        };
-        (0..self.pools.len()).min_by_key(key).unwrap_or(0)
+        pace == 1 || number().is_multiple_of(pace)
+    }
+
+    fn is_up(&self, at: usize) -> bool {
+        self.pools[at].health().is_up(self.pools[at].ticks())
+    }
+
+    fn pace(&self, at: usize) -> u64 {
+        self.pools[at].health().pace(self.pools[at].ticks())
     }
 
     /// Rendezvous hashing: every client has its own order of the servers, and keeps it when others come and go. The
@@ -123,11 +150,13 @@ impl Cluster {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::proxy::connect::Connector;
     use crate::route::upstream::{Protocol, UpstreamTls};
     use crate::slot::Sockets;
-    use crate::tick::Ticks;
+    use crate::tick::{TICK, Ticks};
 
     fn cluster(balance: Balance, count: usize) -> Cluster {
         let servers: Vec<_> = (0..count).map(|at| format!("http://127.0.0.1:{}", 9000 + at).parse().unwrap()).collect();
@@ -176,6 +205,85 @@ mod tests {
         assert!(cluster.pools.iter().all(|pool| pool.busy() == 1));
         drop(held);
         assert!(cluster.pools.iter().all(|pool| pool.busy() == 0));
+    }
+
+    /// How many of so many requests go to each server; they are over before the next one comes.
+    fn shares(cluster: &Cluster, requests: usize) -> Vec<usize> {
+        let mut shares = vec![0; cluster.pools.len()];
+        (0..requests).for_each(|n| shares[cluster.choose(client(n as u8), None)] += 1);
+        shares
+    }
+
+    fn wait(pool: &Pool, time: Duration) {
+        (0..time.as_millis() / TICK.as_millis()).for_each(|_| pool.ticks().advance());
+    }
+
+    #[test]
+    fn the_turns_of_one_that_rests_are_shared_by_all_others() {
+        for balance in [Balance::RoundRobin, Balance::Least] {
+            for rests in 0..3 {
+                let cluster = cluster(balance, 3);
+                let down = &cluster.pools[rests];
+                down.health().failed(down.ticks());
+                let mut wanted = vec![15; 3];
+                wanted[rests] = 0;
+                assert_eq!(shares(&cluster, 30), wanted, "{balance:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_those_that_are_equally_idle_each_in_turn() {
+        assert_eq!(shares(&cluster(Balance::Least, 2), 10), [5, 5]);
+        let cluster = cluster(Balance::Least, 3);
+        let _busy = Busy::new(&cluster.pools[0]);
+        assert_eq!(shares(&cluster, 10), [0, 5, 5]);
+    }
+
+    #[test]
+    fn a_server_that_returns_takes_more_and_more_of_its_turns() {
+        for balance in [Balance::RoundRobin, Balance::Least] {
+            let cluster = cluster(balance, 2);
+            let back = &cluster.pools[1];
+            back.health().failed(back.ticks());
+            back.health().succeeded(back.ticks());
+            let mut taken = Vec::new();
+            for _ in 0..4 {
+                taken.push(shares(&cluster, 64)[1]);
+                wait(back, Duration::from_secs(3));
+            }
+            assert_eq!(taken, [4, 8, 16, 32], "{balance:?}");
+        }
+    }
+
+    #[test]
+    fn to_a_server_that_returns_more_and_more_of_its_clients_return() {
+        let cluster = cluster(Balance::Client, 3);
+        let homes = || (0..=255).map(|n| cluster.choose(client(n), None) == 1).collect::<Vec<_>>();
+        let at_home = homes();
+        let back = &cluster.pools[1];
+        back.health().failed(back.ticks());
+        back.health().succeeded(back.ticks());
+        let mut before = vec![false; 256];
+        for part in [8, 4, 2] {
+            let now = homes();
+            assert!(before.iter().zip(&now).all(|(before, now)| now >= before), "nobody is sent away again");
+            let (now_there, all) = (now.iter().filter(|b| **b).count(), at_home.iter().filter(|b| **b).count());
+            assert!((all / part / 2..=all * 2 / part).contains(&now_there), "{now_there} of {all}, for 1 in {part}");
+            before = now;
+            wait(back, Duration::from_secs(3));
+        }
+        assert_eq!(homes(), at_home);
+    }
+
+    #[test]
+    fn where_all_have_just_returned_all_are_used() {
+        let cluster = cluster(Balance::RoundRobin, 2);
+        for pool in &cluster.pools {
+            pool.health().failed(pool.ticks());
+            pool.health().succeeded(pool.ticks());
+        }
+        assert_eq!(shares(&cluster, 10), [5, 5]);
     }
 
     #[test]
