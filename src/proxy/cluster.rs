@@ -1,8 +1,6 @@
 //! The servers of one upstream, and which of them a request goes to.
 
 use std::cell::Cell;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -21,6 +19,8 @@ use crate::telemetry::metrics::{UpstreamCounts, class_of};
 pub struct Cluster {
     spec: Arc<UpstreamSpec>,
     pools: Box<[Rc<Pool>]>,
+    /// The hash of each server's address as configured.
+    keys: Box<[u64]>,
     turn: Cell<usize>,
     counts: Arc<UpstreamCounts>,
 }
@@ -31,7 +31,8 @@ pub(super) type Answered = (Response<Incoming>, Box<Link>, Busy);
 impl Cluster {
     /// The upstream's servers, each with its pool, in the same order.
     pub fn new(spec: Arc<UpstreamSpec>, pools: Vec<Rc<Pool>>, counts: Arc<UpstreamCounts>) -> Self {
-        Self { spec, pools: pools.into(), turn: Cell::new(0), counts }
+        let keys = pools.iter().map(|pool| fnv(FNV_BASIS, pool.addr().to_string().as_bytes())).collect();
+        Self { spec, pools: pools.into(), keys, turn: Cell::new(0), counts }
     }
 
     /// The upstream.
@@ -139,13 +140,26 @@ impl Cluster {
         self.pools[at].health().pace(self.pools[at].ticks())
     }
 
-    /// Rendezvous hashing: every client has its own order of the servers, and keeps it when others come and go. The
-    /// hasher's key is fixed, so that all workers and restarts agree.
+    /// Rendezvous hashing: every client has its own order of the servers, and keeps it when others come and go. A client
+    /// is its group: the addresses of one IPv6 network change by the hour.
     fn weight(&self, client: ClientAddr, at: usize) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (client.ip(), self.pools[at].addr()).hash(&mut hasher);
-        hasher.finish()
+        spread(fnv(self.keys[at], &client.group().octets()))
     }
+}
+
+/// FNV-1a over 64 bits, begun by [`FNV_BASIS`]. Written out, since all workers, restarts and releases, of this program and
+/// of Rust, have to agree: the standard library's hasher promises nothing of the kind.
+fn fnv(state: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(state, |state, byte| (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV leaves neighbours close together; this lets every bit have a say in every other (the end of MurmurHash3).
+fn spread(hash: u64) -> u64 {
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
 }
 
 #[cfg(test)]
@@ -189,6 +203,35 @@ mod tests {
             assert_ne!(now, 0);
             assert!(home[usize::from(n)] == 0 || home[usize::from(n)] == now, "only those of server 0 move");
         }
+    }
+
+    #[test]
+    fn a_client_is_its_address_or_its_64() {
+        let cluster = cluster(Balance::Client, 3);
+        let home = |ip: String| cluster.choose(ClientAddr::new(ip.parse().unwrap()), None);
+        for network in 0..64 {
+            let first = home(format!("2001:db8:0:{network:x}::1"));
+            assert!((2..9).all(|n| home(format!("2001:db8:0:{network:x}:{n}::{n}")) == first), "{network}");
+        }
+        let homes: Vec<usize> = (0..300).map(|network| home(format!("2001:db8:0:{network:x}::1"))).collect();
+        assert!((0..3).all(|at| homes.iter().filter(|home| **home == at).count() > 60), "spread");
+    }
+
+    #[test]
+    fn a_clients_server_is_the_same_in_every_release() {
+        let cluster = cluster(Balance::Client, 3);
+        let weight = |ip: &str, at| cluster.weight(ClientAddr::new(ip.parse().unwrap()), at);
+        let weights = [weight("192.0.2.1", 0), weight("192.0.2.1", 1), weight("2001:db8::1", 2)];
+        assert_eq!(weights, [3_736_560_966_611_279_036, 13_761_708_076_858_802_082, 8_472_656_184_871_202_333]);
+    }
+
+    #[test]
+    fn another_server_takes_clients_and_moves_none_between_the_others() {
+        let (few, more) = (cluster(Balance::Client, 3), cluster(Balance::Client, 4));
+        let homes = (0..=255).map(|n| (few.choose(client(n), None), more.choose(client(n), None)));
+        let moved: Vec<_> = homes.filter(|(before, after)| before != after).collect();
+        assert!(moved.iter().all(|(_, after)| *after == 3));
+        assert!((32..=96).contains(&moved.len()), "{}", moved.len());
     }
 
     #[test]
