@@ -178,6 +178,19 @@ fn a_host_whose_clients_are_refused_is_not_ready() {
 }
 
 #[test]
+fn silent_connections_keep_no_probe_out_for_long() {
+    let upstream = Upstream::start();
+    let door = Door::open(&config(&upstream, "", 1), &Log::default());
+    let begin = std::time::Instant::now();
+    let silent: Vec<_> = (0..64).map(|_| std::net::TcpStream::connect(door.status()).unwrap()).collect();
+    let is_healthy = || support::try_ask(door.status(), "GET", "/healthz").is_ok_and(|answer| answer.status == 200);
+    assert!(!is_healthy(), "all seats are taken");
+    until("probes are answered", is_healthy);
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    drop(silent);
+}
+
+#[test]
 fn only_get_and_head() {
     let upstream = Upstream::start();
     let door = Door::open(&config(&upstream, "", 1), &Log::default());

@@ -308,7 +308,7 @@ pub(crate) fn try_ask(to: SocketAddr, method: &str, path: &str) -> std::io::Resu
     stream.write_all(format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\n\r\n").as_bytes())?;
     let mut whole = String::new();
     stream.read_to_string(&mut whole)?;
-    let (head, body) = whole.split_once("\r\n\r\n").unwrap();
+    let (head, body) = whole.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
 }
