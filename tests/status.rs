@@ -178,6 +178,21 @@ fn a_host_whose_clients_are_refused_is_not_ready() {
 }
 
 #[test]
+fn what_is_passed_through_has_no_requests() {
+    use std::io::Write as _;
+    let upstream = Upstream::start();
+    let entry = "[[passthrough]]\nsni = \"turn.test\"\nto = \"127.0.0.1:1\"\n";
+    let door = Door::open(&config(&upstream, entry, 1), &Log::default());
+    let mut passed = std::net::TcpStream::connect(door.https()).unwrap();
+    passed.write_all(&support::hello("turn.test")).unwrap();
+    until("it is counted", || door.metrics().names().any(|name| name.contains("\"passthrough\"")));
+    let metrics = door.metrics();
+    let names: Vec<String> = metrics.names().filter(|name| name.contains("\"passthrough\"")).collect();
+    assert!(!names.iter().any(|name| name.starts_with("ianitor_request")), "{names:?}");
+    assert!(names.iter().any(|name| name.starts_with("ianitor_sent_bytes")), "{names:?}");
+}
+
+#[test]
 fn silent_connections_keep_no_probe_out_for_long() {
     let upstream = Upstream::start();
     let door = Door::open(&config(&upstream, "", 1), &Log::default());

@@ -247,17 +247,28 @@ fn read_message(reader: &mut impl BufRead) -> Option<(String, String, Vec<u8>)> 
     Some((head.lines().next().unwrap_or_default().to_owned(), head, body))
 }
 
+fn client_config() -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(folder().join("certs/ca.pem")).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The first flight of a TLS client that asks for this name.
+pub(crate) fn hello(name: &'static str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut session = ClientConnection::new(client_config(), ServerName::try_from(name).unwrap()).unwrap();
+    session.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
 /// A client with one TLS connection.
 pub(crate) struct Client(BufReader<StreamOwned<ClientConnection, TcpStream>>);
 
 impl Client {
     pub(crate) fn connect(to: SocketAddr) -> Self {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(folder().join("certs/ca.pem")).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
-        let session = ClientConnection::new(config, ServerName::try_from("localhost").unwrap()).unwrap();
+        let session = ClientConnection::new(client_config(), ServerName::try_from("localhost").unwrap()).unwrap();
         Self(BufReader::new(StreamOwned::new(session, TcpStream::connect(to).unwrap())))
     }
 
