@@ -147,6 +147,40 @@ fn tls_of_another_server_is_passed_through_untouched() {
     assert!(lines.iter().any(|line| line.contains("host=\"turn.test\"") && line.contains("end=client")), "{lines:#?}");
 }
 
+/// The same ClientHello in records of so many bytes each.
+fn in_records(hello: &[u8], size: usize) -> Vec<u8> {
+    let (head, body) = hello.split_at(5);
+    let length = usize::from(u16::from_be_bytes([head[3], head[4]]));
+    assert_eq!(length, body.len(), "it came in one record");
+    let record = |piece: &[u8]| [&head[..3], &(piece.len() as u16).to_be_bytes()[..], piece].concat();
+    body.chunks(size).flat_map(record).collect()
+}
+
+#[test]
+fn a_hello_over_several_records_is_as_good_as_one() {
+    let (upstream, target) = (Upstream::ok(), first_bytes());
+    let gateway = TestGateway::start(&passing(&upstream, &target, ""));
+    for size in [1, 3, 100, 1000] {
+        let dial = gateway.dial().name("turn.test");
+        let bytes = in_records(&hello(&dial), size);
+        let mut tcp = dial.tcp();
+        // In pieces that are no records either.
+        for piece in bytes.chunks(700) {
+            tcp.write_all(piece).unwrap();
+        }
+        let mut echoed = vec![0; bytes.len()];
+        tcp.read_exact(&mut echoed).unwrap();
+        assert_eq!(echoed, bytes, "in records of {size}");
+        // Our own names are answered by a ServerHello.
+        let mut tcp = gateway.dial().tcp();
+        tcp.write_all(&in_records(&hello(&gateway.dial()), size)).unwrap();
+        let mut start = [0; 6];
+        tcp.read_exact(&mut start).unwrap();
+        assert_eq!((start[0], start[5]), (0x16, 2), "in records of {size}");
+    }
+    gateway.is_left_by_all();
+}
+
 #[test]
 fn the_other_server_may_be_told_who_the_client_is() {
     let (upstream, target) = (Upstream::ok(), first_bytes());
