@@ -141,6 +141,16 @@ impl fmt::Display for ClientAddr {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientGroup(IpAddr);
 
+impl ClientGroup {
+    /// The address, or the /64 with zeros behind it, as IPv6.
+    pub fn octets(self) -> [u8; 16] {
+        match self.0 {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+            IpAddr::V6(ip) => ip.octets(),
+        }
+    }
+}
+
 impl fmt::Display for ClientGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {

@@ -11,12 +11,12 @@ use hyper_util::rt::TokioIo;
 
 use crate::config::{self, Config, Failure};
 use crate::files;
-use crate::host::HostName;
+use crate::host::HostPattern;
 use crate::jwks::{self, Client};
 use crate::proxy::connect::Connector;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::telemetry::Chain;
-use crate::tls::{self, CertTable, LoadError, Mode};
+use crate::tls::{self, CertTable, LoadError, Mode, Standing};
 use crate::token;
 use crate::turn;
 
@@ -57,8 +57,9 @@ pub fn check(path: &Path) -> Result<Checked, Unfit> {
     Ok(Checked { config: loaded.config, warnings, certificates: certificates(&table) })
 }
 
-fn will_serve(table: &CertTable, config: &Config, host: &HostName) -> bool {
-    table.serves(host) || config.tls.self_signed.contains(host)
+fn will_serve(table: &CertTable, config: &Config, host: &HostPattern) -> bool {
+    let is_to_be_made = || config.tls.self_signed.iter().any(|name| host.matches(name));
+    table.standing(host, SystemTime::now()) != Standing::Unserved || is_to_be_made()
 }
 
 fn certificates(table: &CertTable) -> String {

@@ -139,6 +139,73 @@ fn health_and_readiness() {
 }
 
 #[test]
+fn a_host_whose_clients_are_refused_is_not_ready() {
+    let upstream = Upstream::start();
+    let route =
+        |host: &str| format!("[[routes]]\nhost = \"{host}\"\npath = \"/\"\nupstream = \"echo\"\npolicy = \"open\"\n");
+    let mut door = Door::open(&config(&upstream, &route("*.nocert.test"), 1), &Log::default());
+    let readiness = |door: &Door| {
+        let answer = get(door.status(), "/readyz");
+        (answer.status, answer.body)
+    };
+    let unserved = "no certificate serves *.nocert.test, which a route names\n";
+    assert_eq!(readiness(&door), (503, unserved.to_owned()));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    std::fs::write(&file, config(&upstream, &route("*.nocert.test"), 1)).unwrap();
+    let warnings = ianitor::check::check(&file).unwrap().warnings;
+    assert!(warnings.iter().any(|line| line.contains("no certificate serves *.nocert.test")), "{warnings:?}");
+
+    let past = support::pair(folder.path(), "past", &["*.nocert.test"], true);
+    let text = config(&upstream, &route("*.nocert.test"), 1);
+    let with = |pair: &str| text.replacen("[tls]\n", &format!("[tls]\ncertificates = [{pair}]\n"), 1);
+    door.reload(&with(&past)).unwrap();
+    let (status, body) = readiness(&door);
+    assert_eq!(status, 503);
+    assert!(body.contains("*.nocert.test") && body.contains("expired on 2020-01-02"), "{body}");
+    assert_eq!(body.lines().count(), 1, "{body}");
+    // Some clients of a wildcard are served by a certificate of their own.
+    let one = support::pair(folder.path(), "one", &["a.nocert.test"], false);
+    door.reload(&with(&one)).unwrap();
+    assert_eq!(readiness(&door).0, 200);
+    // Routes that name no host are refused as well where nothing is valid.
+    let past = support::pair(folder.path(), "localhost", &["localhost"], true);
+    let text = config(&upstream, "", 1);
+    door.reload(&text.replacen("self_signed = [\"localhost\"]", &format!("certificates = [{past}]"), 1)).unwrap();
+    let (status, body) = readiness(&door);
+    assert_eq!((status, body.lines().count()), (503, 1));
+    assert!(body.starts_with("no TLS certificate is valid now") && body.contains("expired on 2020-01-02"), "{body}");
+}
+
+#[test]
+fn what_is_passed_through_has_no_requests() {
+    use std::io::Write as _;
+    let upstream = Upstream::start();
+    let entry = "[[passthrough]]\nsni = \"turn.test\"\nto = \"127.0.0.1:1\"\n";
+    let door = Door::open(&config(&upstream, entry, 1), &Log::default());
+    let mut passed = std::net::TcpStream::connect(door.https()).unwrap();
+    passed.write_all(&support::hello("turn.test")).unwrap();
+    until("it is counted", || door.metrics().names().any(|name| name.contains("\"passthrough\"")));
+    let metrics = door.metrics();
+    let names: Vec<String> = metrics.names().filter(|name| name.contains("\"passthrough\"")).collect();
+    assert!(!names.iter().any(|name| name.starts_with("ianitor_request")), "{names:?}");
+    assert!(names.iter().any(|name| name.starts_with("ianitor_sent_bytes")), "{names:?}");
+}
+
+#[test]
+fn silent_connections_keep_no_probe_out_for_long() {
+    let upstream = Upstream::start();
+    let door = Door::open(&config(&upstream, "", 1), &Log::default());
+    let begin = std::time::Instant::now();
+    let silent: Vec<_> = (0..64).map(|_| std::net::TcpStream::connect(door.status()).unwrap()).collect();
+    let is_healthy = || support::try_ask(door.status(), "GET", "/healthz").is_ok_and(|answer| answer.status == 200);
+    assert!(!is_healthy(), "all seats are taken");
+    until("probes are answered", is_healthy);
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    drop(silent);
+}
+
+#[test]
 fn only_get_and_head() {
     let upstream = Upstream::start();
     let door = Door::open(&config(&upstream, "", 1), &Log::default());

@@ -9,11 +9,12 @@ use super::error::StartError;
 use super::{Open, budget};
 use crate::config::Config;
 use crate::files;
+use crate::host::HostPattern;
 use crate::limits::Limits;
 use crate::listen::Kind;
 use crate::route::upstream::ServerAddr;
 use crate::serve::snapshot::Snapshot;
-use crate::tls::{self, CertTable, LoadError, Mode, Tickets};
+use crate::tls::{self, CertTable, LoadError, Mode, Standing, Tickets};
 use crate::token::{self, issuer::Issuer};
 use crate::turn::{self, Turn};
 
@@ -32,7 +33,8 @@ pub(super) fn snapshot(
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    for host in config.routes.hosts().filter(|host| !config.tls.default && !table.serves(host)) {
+    let is_unserved = |host: &HostPattern| table.standing(host, SystemTime::now()) == Standing::Unserved;
+    for host in config.routes.hosts().filter(|host| !config.tls.default && is_unserved(host)) {
         tracing::warn!("{}", table.unserved(host));
     }
     let upstream_tls = upstream_tls(config, before).map_err(StartError::Certificates)?;

@@ -336,7 +336,7 @@ fn open_status(
 
 fn log_status(what: &str, server: Option<&status::Server>) {
     if let Some(server) = server {
-        tracing::info!(address = %server.bound(), kind = "Status", "{what}");
+        tracing::info!(address = %server.bound(), kind = %"status", "{what}");
     }
 }
 

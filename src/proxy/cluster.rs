@@ -1,9 +1,6 @@
 //! The servers of one upstream, and which of them a request goes to.
 
 use std::cell::Cell;
-use std::cmp::Reverse;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -22,6 +19,8 @@ use crate::telemetry::metrics::{UpstreamCounts, class_of};
 pub struct Cluster {
     spec: Arc<UpstreamSpec>,
     pools: Box<[Rc<Pool>]>,
+    /// The hash of each server's address as configured.
+    keys: Box<[u64]>,
     turn: Cell<usize>,
     counts: Arc<UpstreamCounts>,
 }
@@ -32,7 +31,8 @@ pub(super) type Answered = (Response<Incoming>, Box<Link>, Busy);
 impl Cluster {
     /// The upstream's servers, each with its pool, in the same order.
     pub fn new(spec: Arc<UpstreamSpec>, pools: Vec<Rc<Pool>>, counts: Arc<UpstreamCounts>) -> Self {
-        Self { spec, pools: pools.into(), turn: Cell::new(0), counts }
+        let keys = pools.iter().map(|pool| fnv(FNV_BASIS, pool.addr().to_string().as_bytes())).collect();
+        Self { spec, pools: pools.into(), keys, turn: Cell::new(0), counts }
     }
 
     /// The upstream.
@@ -93,41 +93,84 @@ impl Cluster {
         }
     }
 
-    /// Servers that rest come last: if all do, one is asked all the same.
+    /// Servers that rest come last: if all do, one is asked all the same. One that has just come back gives most of its
+    /// turns to those that have been there all the time.
     fn choose(&self, client: ClientAddr, not: Option<usize>) -> usize {
         if self.pools.len() == 1 {
             return 0;
         }
-        let turn = self.turn.get();
-        self.turn.set(turn.wrapping_add(1));
-        let rank = |at: usize| match self.spec.balance {
-            Balance::Client => self.weight(client, at),
-            Balance::RoundRobin => (at + self.pools.len() - turn % self.pools.len()) as u64 % self.pools.len() as u64,
-            Balance::Least => self.pools[at].busy() as u64,
-        };
-        let key = |at: &usize| {
-            let pool = &self.pools[*at];
-            (Some(*at) == not, Reverse(pool.health().is_up(pool.ticks())), rank(*at))
-        };
-        (0..self.pools.len()).min_by_key(key).unwrap_or(0)
+        let turn = self.turn.replace(self.turn.get().wrapping_add(1));
+        let is_other = |at: usize| Some(at) != not;
+        let is_up = |at: usize| is_other(at) && self.is_up(at);
+        let chosen = self.pick(client, turn, is_up).or_else(|| self.pick(client, turn, is_other)).unwrap_or(0);
+        if self.takes_its_turn(client, chosen) {
+            return chosen;
+        }
+        self.pick(client, turn, |at| is_up(at) && self.pace(at) == 1).unwrap_or(chosen)
     }
 
-    /// Rendezvous hashing: every client has its own order of the servers, and keeps it when others come and go. The
-    /// hasher's key is fixed, so that all workers and restarts agree.
-    fn weight(&self, client: ClientAddr, at: usize) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (client.ip(), self.pools[at].addr()).hash(&mut hasher);
-        hasher.finish()
+    /// The best of those that may be asked. Turns are taken among these alone: counted over all, the turns of one that
+    /// rests would all fall to the next in line.
+    fn pick(&self, client: ClientAddr, turn: usize, may: impl Fn(usize) -> bool) -> Option<usize> {
+        let all = || (0..self.pools.len()).filter(|at| may(*at));
+        if self.spec.balance == Balance::Client {
+            return all().min_by_key(|at| self.weight(client, *at));
+        }
+        let load = |at: usize| if self.spec.balance == Balance::Least { self.pools[at].busy() } else { 0 };
+        let least = all().map(load).min()?;
+        let equals = || all().filter(|at| load(*at) == least);
+        equals().nth(turn % equals().count())
     }
+
+    /// With `client`, it is always the same clients who wait until a server is all back: nobody goes to and fro.
+    fn takes_its_turn(&self, client: ClientAddr, at: usize) -> bool {
+        let pace = self.pace(at);
+        let number = || match self.spec.balance {
+            Balance::Client => self.weight(client, at),
+            Balance::RoundRobin | Balance::Least => self.pools[at].health().next_turn(),
+        };
+        pace == 1 || number().is_multiple_of(pace)
+    }
+
+    fn is_up(&self, at: usize) -> bool {
+        self.pools[at].health().is_up(self.pools[at].ticks())
+    }
+
+    fn pace(&self, at: usize) -> u64 {
+        self.pools[at].health().pace(self.pools[at].ticks())
+    }
+
+    /// Rendezvous hashing: every client has its own order of the servers, and keeps it when others come and go. A client
+    /// is its group: the addresses of one IPv6 network change by the hour.
+    fn weight(&self, client: ClientAddr, at: usize) -> u64 {
+        spread(fnv(self.keys[at], &client.group().octets()))
+    }
+}
+
+/// FNV-1a over 64 bits, begun by [`FNV_BASIS`]. Written out, since all workers, restarts and releases, of this program and
+/// of Rust, have to agree: the standard library's hasher promises nothing of the kind.
+fn fnv(state: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(state, |state, byte| (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV leaves neighbours close together; this lets every bit have a say in every other (the end of MurmurHash3).
+fn spread(hash: u64) -> u64 {
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::proxy::connect::Connector;
     use crate::route::upstream::{Protocol, UpstreamTls};
     use crate::slot::Sockets;
-    use crate::tick::Ticks;
+    use crate::tick::{TICK, Ticks};
 
     fn cluster(balance: Balance, count: usize) -> Cluster {
         let servers: Vec<_> = (0..count).map(|at| format!("http://127.0.0.1:{}", 9000 + at).parse().unwrap()).collect();
@@ -163,6 +206,35 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_its_address_or_its_64() {
+        let cluster = cluster(Balance::Client, 3);
+        let home = |ip: String| cluster.choose(ClientAddr::new(ip.parse().unwrap()), None);
+        for network in 0..64 {
+            let first = home(format!("2001:db8:0:{network:x}::1"));
+            assert!((2..9).all(|n| home(format!("2001:db8:0:{network:x}:{n}::{n}")) == first), "{network}");
+        }
+        let homes: Vec<usize> = (0..300).map(|network| home(format!("2001:db8:0:{network:x}::1"))).collect();
+        assert!((0..3).all(|at| homes.iter().filter(|home| **home == at).count() > 60), "spread");
+    }
+
+    #[test]
+    fn a_clients_server_is_the_same_in_every_release() {
+        let cluster = cluster(Balance::Client, 3);
+        let weight = |ip: &str, at| cluster.weight(ClientAddr::new(ip.parse().unwrap()), at);
+        let weights = [weight("192.0.2.1", 0), weight("192.0.2.1", 1), weight("2001:db8::1", 2)];
+        assert_eq!(weights, [3_736_560_966_611_279_036, 13_761_708_076_858_802_082, 8_472_656_184_871_202_333]);
+    }
+
+    #[test]
+    fn another_server_takes_clients_and_moves_none_between_the_others() {
+        let (few, more) = (cluster(Balance::Client, 3), cluster(Balance::Client, 4));
+        let homes = (0..=255).map(|n| (few.choose(client(n), None), more.choose(client(n), None)));
+        let moved: Vec<_> = homes.filter(|(before, after)| before != after).collect();
+        assert!(moved.iter().all(|(_, after)| *after == 3));
+        assert!((32..=96).contains(&moved.len()), "{}", moved.len());
+    }
+
+    #[test]
     fn each_in_turn() {
         let cluster = cluster(Balance::RoundRobin, 3);
         let chosen: Vec<usize> = (0..6).map(|_| cluster.choose(client(1), None)).collect();
@@ -176,6 +248,85 @@ mod tests {
         assert!(cluster.pools.iter().all(|pool| pool.busy() == 1));
         drop(held);
         assert!(cluster.pools.iter().all(|pool| pool.busy() == 0));
+    }
+
+    /// How many of so many requests go to each server; they are over before the next one comes.
+    fn shares(cluster: &Cluster, requests: usize) -> Vec<usize> {
+        let mut shares = vec![0; cluster.pools.len()];
+        (0..requests).for_each(|n| shares[cluster.choose(client(n as u8), None)] += 1);
+        shares
+    }
+
+    fn wait(pool: &Pool, time: Duration) {
+        (0..time.as_millis() / TICK.as_millis()).for_each(|_| pool.ticks().advance());
+    }
+
+    #[test]
+    fn the_turns_of_one_that_rests_are_shared_by_all_others() {
+        for balance in [Balance::RoundRobin, Balance::Least] {
+            for rests in 0..3 {
+                let cluster = cluster(balance, 3);
+                let down = &cluster.pools[rests];
+                down.health().failed(down.ticks());
+                let mut wanted = vec![15; 3];
+                wanted[rests] = 0;
+                assert_eq!(shares(&cluster, 30), wanted, "{balance:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_those_that_are_equally_idle_each_in_turn() {
+        assert_eq!(shares(&cluster(Balance::Least, 2), 10), [5, 5]);
+        let cluster = cluster(Balance::Least, 3);
+        let _busy = Busy::new(&cluster.pools[0]);
+        assert_eq!(shares(&cluster, 10), [0, 5, 5]);
+    }
+
+    #[test]
+    fn a_server_that_returns_takes_more_and_more_of_its_turns() {
+        for balance in [Balance::RoundRobin, Balance::Least] {
+            let cluster = cluster(balance, 2);
+            let back = &cluster.pools[1];
+            back.health().failed(back.ticks());
+            back.health().succeeded(back.ticks());
+            let mut taken = Vec::new();
+            for _ in 0..4 {
+                taken.push(shares(&cluster, 64)[1]);
+                wait(back, Duration::from_secs(3));
+            }
+            assert_eq!(taken, [4, 8, 16, 32], "{balance:?}");
+        }
+    }
+
+    #[test]
+    fn to_a_server_that_returns_more_and_more_of_its_clients_return() {
+        let cluster = cluster(Balance::Client, 3);
+        let homes = || (0..=255).map(|n| cluster.choose(client(n), None) == 1).collect::<Vec<_>>();
+        let at_home = homes();
+        let back = &cluster.pools[1];
+        back.health().failed(back.ticks());
+        back.health().succeeded(back.ticks());
+        let mut before = vec![false; 256];
+        for part in [8, 4, 2] {
+            let now = homes();
+            assert!(before.iter().zip(&now).all(|(before, now)| now >= before), "nobody is sent away again");
+            let (now_there, all) = (now.iter().filter(|b| **b).count(), at_home.iter().filter(|b| **b).count());
+            assert!((all / part / 2..=all * 2 / part).contains(&now_there), "{now_there} of {all}, for 1 in {part}");
+            before = now;
+            wait(back, Duration::from_secs(3));
+        }
+        assert_eq!(homes(), at_home);
+    }
+
+    #[test]
+    fn where_all_have_just_returned_all_are_used() {
+        let cluster = cluster(Balance::RoundRobin, 2);
+        for pool in &cluster.pools {
+            pool.health().failed(pool.ticks());
+            pool.health().succeeded(pool.ticks());
+        }
+        assert_eq!(shares(&cluster, 10), [5, 5]);
     }
 
     #[test]

@@ -11,12 +11,20 @@ use crate::tick::{TICK, Tick, Ticks};
 const FIRST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
+/// A server that has come back is often cold, and to whoever looks for the least busy one it is the best of all. So it
+/// takes every eighth of its turns at first, then every fourth, every second, and all of them.
+const RETURN_PACES: [u64; 3] = [8, 4, 2];
+const RETURN_STEP: Duration = Duration::from_secs(3);
+
 /// What one worker has learnt of one server.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     failures: Cell<u32>,
     rests_until: Cell<Tick>,
     learnt_at: Cell<Option<Tick>>,
+    /// When it took a connection for the first time after a rest.
+    returned_at: Cell<Option<Tick>>,
+    turns: Cell<u64>,
 }
 
 impl Health {
@@ -28,7 +36,23 @@ impl Health {
     /// It takes connections; whether that is news.
     pub(super) fn succeeded(&self, ticks: &Ticks) -> bool {
         self.learnt_at.set(Some(ticks.now()));
-        self.failures.replace(0) > 0
+        let is_news = self.failures.replace(0) > 0;
+        if is_news {
+            self.returned_at.set(Some(ticks.now()));
+        }
+        is_news
+    }
+
+    /// Of how many of its turns it should take one: more than one for a while after a rest.
+    pub(super) fn pace(&self, ticks: &Ticks) -> u64 {
+        let Some(at) = self.returned_at.get() else { return 1 };
+        let steps = (TICK * (ticks.now() - at)).as_millis() / RETURN_STEP.as_millis();
+        usize::try_from(steps).ok().and_then(|step| RETURN_PACES.get(step)).copied().unwrap_or(1)
+    }
+
+    /// Counts a turn: the number of those before it.
+    pub(super) fn next_turn(&self) -> u64 {
+        self.turns.replace(self.turns.get().wrapping_add(1))
     }
 
     /// It took none; whether that is news.
@@ -36,6 +60,7 @@ impl Health {
         let failures = self.failures.get().saturating_add(1);
         self.failures.set(failures);
         self.learnt_at.set(Some(ticks.now()));
+        self.returned_at.set(None);
         self.rest(ticks, FIRST_REST * 2_u32.saturating_pow(failures.min(6) - 1));
         failures == 1
     }

@@ -27,12 +27,9 @@ impl WebOrigin {
         let port = authority.port.unwrap_or(if tls { 443 } else { 80 });
         Self { tls, host: authority.host, port }
     }
-}
 
-impl FromStr for WebOrigin {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    /// As lenient as host names are elsewhere: a dot at the end changes nothing.
+    fn read(text: &str) -> Result<Self, &'static str> {
         const WHAT: &str = "is no origin, such as \"https://app.example.com\"";
         let (tls, rest) = match text.split_once("://") {
             Some(("https", rest)) => (true, rest),
@@ -43,6 +40,18 @@ impl FromStr for WebOrigin {
             return Err("has a path; an origin ends with the host or its port");
         }
         rest.parse().map(|authority| Self::new(tls, authority)).map_err(|_| WHAT)
+    }
+}
+
+/// A host with a dot at its end is another origin to browsers (the HTML standard, section 7.1.1).
+impl FromStr for WebOrigin {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.ends_with('.') || text.contains(".:") {
+            return Err("has a dot at the end of its host, which is another origin to browsers; take it out");
+        }
+        Self::read(text)
     }
 }
 
@@ -112,7 +121,10 @@ impl Cors {
     fn lists(&self, origin: &HeaderValue) -> bool {
         match &self.origins {
             Origins::Any => true,
-            Origins::Listed(list) => parse(origin).is_some_and(|origin| list.contains(&origin)),
+            Origins::Listed(list) => {
+                let origin = origin.to_str().ok().and_then(|text| text.parse().ok());
+                origin.is_some_and(|origin| list.contains(&origin))
+            }
         }
     }
 
@@ -151,11 +163,12 @@ impl Cors {
 
 /// Whether a page came from this very host, by TLS.
 pub fn is_of(origin: &HeaderValue, own: &Authority) -> bool {
-    parse(origin) == Some(WebOrigin::new(true, own.clone()))
+    read_own(origin) == Some(WebOrigin::new(true, own.clone()))
 }
 
-fn parse(origin: &HeaderValue) -> Option<WebOrigin> {
-    origin.to_str().ok()?.parse().ok()
+/// An origin that is compared with a `Host`, of which a dot at the end was taken off as well.
+fn read_own(origin: &HeaderValue) -> Option<WebOrigin> {
+    WebOrigin::read(origin.to_str().ok()?).ok()
 }
 
 /// Whether the page came from this very host; or, without a scheme, whether the client says no more than the host.
@@ -165,7 +178,7 @@ fn is_own(origin: &HeaderValue, own: &Authority) -> bool {
         let authority: Option<Authority> = origin.to_str().ok().and_then(|text| text.parse().ok());
         authority.map(|authority| WebOrigin::new(true, authority))
     };
-    parse(origin).or_else(without_scheme) == Some(own)
+    read_own(origin).or_else(without_scheme) == Some(own)
 }
 
 fn vary_by_origin(headers: &mut HeaderMap) {
@@ -262,6 +275,24 @@ mod tests {
             };
             assert_eq!(got, want, "{method} {websocket} {headers:?}");
         }
+    }
+
+    #[test]
+    fn a_dot_at_the_end_makes_another_origin() {
+        let listed = cors(&["https://app.test"], true);
+        let own: Authority = "media.test".parse().unwrap();
+        let preflight = "access-control-request-method";
+        for origin in ["https://app.test.", "https://app.test.:443", "https://app.test..", "https://app.test.:"] {
+            let goes = listed.judge(&Method::GET, &map(&[("origin", origin)]), false, &own);
+            assert_eq!(goes, Verdict::Goes(None), "{origin}");
+            for (method, is_websocket) in [(Method::OPTIONS, false), (Method::GET, true)] {
+                let headers = map(&[("origin", origin), (preflight, "POST")]);
+                assert_eq!(listed.judge(&method, &headers, is_websocket, &own), Verdict::Refused, "{origin}");
+            }
+            assert!(origin.parse::<WebOrigin>().is_err());
+        }
+        let own_page = map(&[("origin", "https://media.test.")]);
+        assert_eq!(listed.judge(&Method::GET, &own_page, true, &own), Verdict::Goes(None));
     }
 
     #[test]

@@ -251,12 +251,9 @@ impl RouteTable {
         &self.routes
     }
 
-    /// Every host that a route names in full, in the order of `gateway.toml`; one may come twice.
-    pub fn hosts(&self) -> impl Iterator<Item = &HostName> {
-        self.routes.iter().filter_map(|route| match &route.host {
-            Some(HostPattern::Exact(host)) => Some(host),
-            Some(HostPattern::Wildcard(_)) | None => None,
-        })
+    /// Every host that a route names, in the order of `gateway.toml`; one may come twice.
+    pub fn hosts(&self) -> impl Iterator<Item = &HostPattern> {
+        self.routes.iter().filter_map(|route| route.host.as_ref())
     }
 
     /// All upstreams.

@@ -16,9 +16,9 @@ pub struct Passthrough {
 }
 
 impl Passthrough {
-    /// What it is counted under: no route's path is spelled like it.
+    /// What it is counted under.
     pub fn name(&self) -> RouteName {
-        RouteName { host: self.sni.to_string().into(), path: "passthrough".into() }
+        RouteName::passthrough(&self.sni)
     }
 }
 

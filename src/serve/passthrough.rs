@@ -1,7 +1,7 @@
 //! TLS that is not ours to end: everything goes to the server that the name belongs to, as it is.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -58,8 +58,20 @@ async fn connect(knock: &Knock, entry: &Passthrough) -> Result<UpstreamStream, C
 fn announcement(knock: &Knock) -> io::Result<Vec<u8>> {
     let local = knock.stream.local_addr()?;
     let local = SocketAddr::new(local.ip().to_canonical(), local.port());
-    let addresses: v2::Addresses = (knock.peer.addr(), local).into();
+    let addresses: v2::Addresses = of_one_family(knock.peer.addr(), local).into();
     v2::Builder::with_addresses(v2::Version::Two | v2::Command::Proxy, v2::Protocol::Stream, addresses).build()
+}
+
+/// A header has one family for both. They differ where a balancer names an IPv6 client over an IPv4 connection.
+fn of_one_family(client: SocketAddr, local: SocketAddr) -> (SocketAddr, SocketAddr) {
+    if client.is_ipv4() == local.is_ipv4() { (client, local) } else { (as_ipv6(client), as_ipv6(local)) }
+}
+
+fn as_ipv6(addr: SocketAddr) -> SocketAddr {
+    match addr.ip() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), addr.port()),
+        IpAddr::V6(_) => addr,
+    }
 }
 
 fn exchange(knock: &Knock, sni: &HostName, entry: &Passthrough, worker: &Worker) -> Rc<Exchange> {

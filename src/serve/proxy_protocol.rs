@@ -36,6 +36,10 @@ async fn read_v2<S: AsyncRead + Unpin>(stream: &mut S, start: [u8; 12]) -> io::R
     header.resize(V2_START + usize::from(length), 0);
     stream.read_exact(&mut header[V2_START..]).await?;
     let header = v2::Header::try_from(&header[..]).map_err(malformed)?;
+    // Said of a TCP connection it is a lie or a slip: either way not a header to go by.
+    if header.command == v2::Command::Proxy && header.protocol == v2::Protocol::Datagram {
+        return Err(malformed("a PROXY header of datagrams"));
+    }
     match (header.command, header.addresses) {
         (v2::Command::Local, _) | (_, v2::Addresses::Unspecified | v2::Addresses::Unix(_)) => Ok(None),
         (v2::Command::Proxy, v2::Addresses::IPv4(a)) => Ok(peer((a.source_address, a.source_port).into())),
@@ -107,6 +111,7 @@ mod tests {
             (v2(0x21, 0x11, &with_tlv), Some("192.0.2.7:49153")),
             (v2(0x21, 0x21, &v6), Some("[2001::1]:0")),
             (v2(0x20, 0x11, &v4), None),
+            (v2(0x20, 0x12, &v4), None),
             (v2(0x20, 0, &[]), None),
         ] {
             let mut stream = header.clone();
@@ -131,6 +136,8 @@ mod tests {
             v2(0x31, 0x11, &[0; 12]),
             v2(0x21, 0x11, &[0; 4]),
             v2(0x22, 0x11, &[0; 12]),
+            v2(0x21, 0x12, &[0; 12]),
+            v2(0x21, 0x22, &[0; 36]),
             V2_SIGNATURE.to_vec(),
             b"PROX".to_vec(),
         ] {

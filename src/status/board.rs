@@ -8,11 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 
-use crate::host::{HostName, HostPattern};
-use crate::route::Route;
+use crate::host::HostPattern;
 use crate::serve::snapshot::Snapshot;
 use crate::slot::Slots;
 use crate::telemetry::metrics::{Count, RouteCounts, RouteName, UpstreamCounts, WorkerMetrics};
+use crate::tls::{OutOfDate, Standing};
 
 /// Shared by the control, which writes, and the status listener, which reads.
 #[derive(Debug)]
@@ -81,16 +81,7 @@ impl Board {
         }
         let snapshot = self.snapshot();
         reasons.extend(without_keys(&snapshot).map(|name| Unready::Keys(Arc::clone(name))));
-        let certificates = &snapshot.certificates;
-        if certificates.entries().next().is_none() {
-            reasons.push(Unready::NoCertificate);
-            return reasons;
-        }
-        let mut hosts: Vec<&HostName> = snapshot.routes.routes().iter().filter_map(exact_host).collect();
-        hosts.sort_unstable();
-        hosts.dedup();
-        let unserved = hosts.into_iter().filter(|host| !certificates.serves(host));
-        reasons.extend(unserved.map(|host| Unready::Host(host.clone())));
+        reasons.extend(without_certificate(&snapshot, SystemTime::now()));
         reasons
     }
 
@@ -181,11 +172,23 @@ fn without_keys(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<str>> {
     lacking.map(|issuer| &issuer.spec.name).filter(move |name| needed(name))
 }
 
-fn exact_host(route: &Route) -> Option<&HostName> {
-    match &route.host {
-        Some(HostPattern::Exact(host)) => Some(host),
-        Some(HostPattern::Wildcard(_)) | None => None,
+/// Hosts whose clients are refused, or refuse what they are shown.
+fn without_certificate(snapshot: &Snapshot, now: SystemTime) -> Vec<Unready> {
+    let certificates = &snapshot.certificates;
+    match certificates.standing_of_all(now) {
+        Standing::Unserved => return vec![Unready::NoCertificate],
+        Standing::OutOfDate(state) => return vec![Unready::AllOutOfDate(state)],
+        Standing::Served => {}
     }
+    let mut hosts: Vec<&HostPattern> = snapshot.routes.hosts().collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let reason = |host: &HostPattern| match certificates.standing(host, now) {
+        Standing::Served => None,
+        Standing::OutOfDate(state) => Some(Unready::OutOfDate(host.clone(), state)),
+        Standing::Unserved => Some(Unready::Host(host.clone())),
+    };
+    hosts.into_iter().filter_map(reason).collect()
 }
 
 fn grouped<N: Ord, C>(all: impl Iterator<Item = (N, Arc<C>)>) -> BTreeMap<N, Group<C>> {
@@ -246,7 +249,11 @@ pub enum Unready {
     /// There is no certificate at all.
     NoCertificate,
     /// A route's host has no certificate.
-    Host(HostName),
+    Host(HostPattern),
+    /// No client accepts the certificates that a route's host has.
+    OutOfDate(HostPattern, OutOfDate),
+    /// No client accepts any certificate that there is.
+    AllOutOfDate(OutOfDate),
     /// A route asks for tokens of an issuer whose keys could not be fetched yet.
     Keys(Arc<str>),
 }
@@ -257,6 +264,10 @@ impl fmt::Display for Unready {
             Self::Draining => f.write_str("draining: the gateway is being stopped"),
             Self::NoCertificate => f.write_str("there is no TLS certificate"),
             Self::Host(host) => write!(f, "no certificate serves {host}, which a route names"),
+            Self::OutOfDate(host, state) => {
+                write!(f, "no certificate that is valid now serves {host}, which a route names: the last one {state}")
+            }
+            Self::AllOutOfDate(state) => write!(f, "no TLS certificate is valid now: the last one {state}"),
             Self::Keys(issuer) => write!(f, "the keys of the issuer {issuer} could not be fetched yet"),
         }
     }

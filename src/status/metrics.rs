@@ -181,12 +181,14 @@ impl Numbers {
     }
 
     fn routes(&mut self, routes: &BTreeMap<RouteName, Group<RouteCounts>>) {
-        let requests = routes.iter().flat_map(|(name, counts)| {
+        // What is passed through has no requests to us.
+        let asked = || routes.iter().filter(|(name, _)| !name.is_passthrough());
+        let requests = asked().flat_map(|(name, counts)| {
             let class = |(at, class): (usize, &&str)| (with(name, "status", class), counts.sum(|c| &c.requests[at]));
             STATUS_CLASSES.iter().enumerate().map(class).collect::<Vec<_>>()
         });
         self.counter("requests", "Requests, as the access log has them; tunnels are not among them", requests);
-        let durations = routes.iter().map(|(name, counts)| Sample { labels: labels(name), value: spread(counts) });
+        let durations = asked().map(|(name, counts)| Sample { labels: labels(name), value: spread(counts) });
         let help = "From a request's head to the last byte of its answer";
         self.0.push(("request_duration_seconds", help, Family::Histogram(durations.collect())));
         let received = routes.iter().map(|(name, counts)| (labels(name), counts.sum(|c| &c.received)));
@@ -218,7 +220,7 @@ impl Numbers {
         let refused = by_reason(board.words(|w| w.refused.words()));
         self.counter("connections_refused", "Connections that were not let in, by the limit", refused);
         let heads = by_reason(board.words(|w| w.heads.words()));
-        self.counter("heads_refused", "Request heads that never became a request, and have no log line", heads);
+        self.counter("heads_refused", "Request heads that never became a request, by why; each has a log line", heads);
         let refusals = by_reason(board.words(|w| w.refusals.words()));
         let help = "Requests refused or cut short, by the `reason` of their log lines";
         self.counter("refusals", help, refusals);

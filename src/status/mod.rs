@@ -8,11 +8,12 @@ mod metrics;
 mod page;
 mod spoken;
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
@@ -20,10 +21,10 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::addr::ListenAddr;
 use crate::listen;
@@ -34,6 +35,12 @@ const CONNECTIONS: usize = 64;
 
 /// For a connection as a whole: it has one request, and the answer is made at once.
 const CONNECTION_TIME: Duration = Duration::from_secs(10);
+
+/// For a request's head: a connection that says nothing shall not keep a probe out for long.
+const HEAD_TIME: Duration = Duration::from_secs(2);
+
+/// Between two lines that say that all seats are taken.
+const FULL_PAUSE: Duration = Duration::from_secs(10);
 
 /// A request here has no more than what a browser sends by itself.
 const MAX_HEAD: usize = 16 * 1024;
@@ -55,7 +62,7 @@ impl Server {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let bound = socket.local_addr()?;
         let listener = TcpListener::from_std(socket)?;
-        let seats = Arc::new(Semaphore::new(CONNECTIONS));
+        let seats = Seats { free: Arc::new(Semaphore::new(CONNECTIONS)), full: Cell::default() };
         let (stop, stopped) = oneshot::channel::<()>();
         let handle = move |stream, _| admit(stream, &seats, &board);
         runtime.spawn(listen::accept(listener, handle, async {
@@ -75,8 +82,38 @@ impl Server {
     }
 }
 
-fn admit(stream: TcpStream, seats: &Arc<Semaphore>, board: &Arc<Board>) {
-    let Ok(seat) = Arc::clone(seats).try_acquire_owned() else { return };
+/// Room for connections.
+struct Seats {
+    free: Arc<Semaphore>,
+    /// When it was last said that there is none, and how many were turned away since.
+    full: Cell<(Option<Instant>, u64)>,
+}
+
+impl Seats {
+    fn take(&self) -> Option<OwnedSemaphorePermit> {
+        let seat = Arc::clone(&self.free).try_acquire_owned().ok();
+        if seat.is_none() {
+            self.note_full(Instant::now());
+        }
+        seat
+    }
+
+    /// One line for all who come within a while; whether it is written now.
+    fn note_full(&self, now: Instant) -> bool {
+        let (said, times) = self.full.get();
+        let times = times + 1;
+        let is_due = said.is_none_or(|said| now.duration_since(said) >= FULL_PAUSE);
+        self.full.set(if is_due { (Some(now), 0) } else { (said, times) });
+        if is_due {
+            let open = CONNECTIONS;
+            tracing::warn!(times, open, "connections to the status listener turned away: too many are open");
+        }
+        is_due
+    }
+}
+
+fn admit(stream: TcpStream, seats: &Seats, board: &Arc<Board>) {
+    let Some(seat) = seats.take() else { return };
     let board = Arc::clone(board);
     tokio::spawn(async move {
         // Errors and late clients concern nobody but them.
@@ -91,7 +128,9 @@ async fn serve(stream: TcpStream, board: Arc<Board>) -> hyper::Result<()> {
         std::future::ready(Ok::<_, Infallible>(response))
     });
     // One request each: then no limit on idle connections is needed.
-    http1::Builder::new().keep_alive(false).max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(stream), service).await
+    let mut builder = http1::Builder::new();
+    builder.keep_alive(false).max_buf_size(MAX_HEAD).timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+    builder.serve_connection(TokioIo::new(stream), service).await
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -143,4 +182,23 @@ fn respond(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Re
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_it_is_full_is_said_once_in_a_while() {
+        let seats = Seats { free: Arc::new(Semaphore::new(1)), full: Cell::default() };
+        let taken = seats.take();
+        assert!(taken.is_some() && seats.full.get().0.is_none());
+        assert!(seats.take().is_none() && seats.full.get().0.is_some());
+        let now = Instant::now();
+        assert!(!seats.note_full(now));
+        assert!(seats.note_full(now + FULL_PAUSE));
+        assert!(!seats.note_full(now + FULL_PAUSE));
+        drop(taken);
+        assert!(seats.take().is_some());
+    }
 }

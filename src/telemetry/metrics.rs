@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::access::{End, Line};
+use crate::host::HostPattern;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -140,6 +141,20 @@ pub struct RouteName {
     /// The path as configured.
     pub path: Box<str>,
 }
+
+impl RouteName {
+    /// The name of what is passed through by this server name: no route's path is spelled like it.
+    pub fn passthrough(sni: &HostPattern) -> Self {
+        Self { host: sni.to_string().into(), path: PASSTHROUGH.into() }
+    }
+
+    /// Whether TLS is counted here that is not ours to end.
+    pub fn is_passthrough(&self) -> bool {
+        *self.path == *PASSTHROUGH
+    }
+}
+
+const PASSTHROUGH: &str = "passthrough";
 
 /// The name of requests that found no route: no path is spelled like it.
 const NO_ROUTE: &str = "none";

@@ -63,6 +63,34 @@ impl CertInfo {
     }
 }
 
+/// Whether clients of a host are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// By a certificate that they may accept.
+    Served,
+    /// Only by certificates that they refuse; this is why they refuse the one that ends last.
+    OutOfDate(OutOfDate),
+    /// By none.
+    Unserved,
+}
+
+impl Standing {
+    fn of<'a>(mut infos: impl Iterator<Item = &'a CertInfo>, now: SystemTime) -> Self {
+        let mut latest: Option<&CertInfo> = None;
+        let valid = infos.any(|info| {
+            if latest.is_none_or(|other| other.not_after < info.not_after) {
+                latest = Some(info);
+            }
+            info.out_of_date(now).is_none()
+        });
+        match latest.and_then(|info| info.out_of_date(now)) {
+            _ if valid => Self::Served,
+            Some(state) => Self::OutOfDate(state),
+            None => Self::Unserved,
+        }
+    }
+}
+
 /// One certificate with its key.
 pub(super) struct Entry {
     pub(super) info: CertInfo,
@@ -139,7 +167,7 @@ impl CertTable {
     }
 
     /// What to say of a host that nothing here serves.
-    pub fn unserved(&self, host: &HostName) -> String {
+    pub fn unserved(&self, host: &HostPattern) -> String {
         let names = self.entries().flat_map(|entry| &entry.names).map(ToString::to_string);
         let names: Vec<String> = names.collect();
         let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
@@ -150,6 +178,16 @@ impl CertTable {
     /// for no name.
     pub fn serves(&self, host: &HostName) -> bool {
         self.names.get(host).is_some()
+    }
+
+    /// What the clients of a route's host find.
+    pub fn standing(&self, host: &HostPattern, now: SystemTime) -> Standing {
+        Standing::of(self.names.under(host).map(|entry| &entry.info), now)
+    }
+
+    /// What clients find whose names no route tells.
+    pub fn standing_of_all(&self, now: SystemTime) -> Standing {
+        Standing::of(self.entries(), now)
     }
 
     /// Whether both names are served, and by the same certificates: then a connection made for one of them may carry

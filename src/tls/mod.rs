@@ -32,7 +32,7 @@ use rustls::server::{NoServerSessionStorage, ProducesTickets};
 
 use crate::host::HostName;
 
-pub use certs::{CertInfo, CertTable};
+pub use certs::{CertInfo, CertTable, Standing};
 pub use client::client_config;
 pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
 

@@ -48,6 +48,18 @@ impl Names {
         }
     }
 
+    /// Every certificate that answers for a host of the pattern. Under a wildcard those of single names count as well: an
+    /// operator may have one for each.
+    pub(super) fn under<'n>(&'n self, pattern: &'n HostPattern) -> impl Iterator<Item = &'n Arc<Entry>> {
+        let parent = match pattern {
+            HostPattern::Exact(_) => None,
+            HostPattern::Wildcard(parent) => Some(parent.as_str()),
+        };
+        let is_below = move |host: &str| host.split_once('.').map(|(_, above)| above) == parent;
+        let below = self.exact.iter().filter(move |(host, _)| parent.is_some() && is_below(host));
+        self.get_pattern(pattern).into_iter().chain(below.map(|(_, group)| group)).flatten()
+    }
+
     fn insert(&mut self, name: &HostPattern, entry: &Arc<Entry>) {
         let (map, host) = match name {
             HostPattern::Exact(host) => (&mut self.exact, host),

@@ -147,6 +147,40 @@ fn tls_of_another_server_is_passed_through_untouched() {
     assert!(lines.iter().any(|line| line.contains("host=\"turn.test\"") && line.contains("end=client")), "{lines:#?}");
 }
 
+/// The same ClientHello in records of so many bytes each.
+fn in_records(hello: &[u8], size: usize) -> Vec<u8> {
+    let (head, body) = hello.split_at(5);
+    let length = usize::from(u16::from_be_bytes([head[3], head[4]]));
+    assert_eq!(length, body.len(), "it came in one record");
+    let record = |piece: &[u8]| [&head[..3], &(piece.len() as u16).to_be_bytes()[..], piece].concat();
+    body.chunks(size).flat_map(record).collect()
+}
+
+#[test]
+fn a_hello_over_several_records_is_as_good_as_one() {
+    let (upstream, target) = (Upstream::ok(), first_bytes());
+    let gateway = TestGateway::start(&passing(&upstream, &target, ""));
+    for size in [1, 3, 100, 1000] {
+        let dial = gateway.dial().name("turn.test");
+        let bytes = in_records(&hello(&dial), size);
+        let mut tcp = dial.tcp();
+        // In pieces that are no records either.
+        for piece in bytes.chunks(700) {
+            tcp.write_all(piece).unwrap();
+        }
+        let mut echoed = vec![0; bytes.len()];
+        tcp.read_exact(&mut echoed).unwrap();
+        assert_eq!(echoed, bytes, "in records of {size}");
+        // Our own names are answered by a ServerHello.
+        let mut tcp = gateway.dial().tcp();
+        tcp.write_all(&in_records(&hello(&gateway.dial()), size)).unwrap();
+        let mut start = [0; 6];
+        tcp.read_exact(&mut start).unwrap();
+        assert_eq!((start[0], start[5]), (0x16, 2), "in records of {size}");
+    }
+    gateway.is_left_by_all();
+}
+
 #[test]
 fn the_other_server_may_be_told_who_the_client_is() {
     let (upstream, target) = (Upstream::ok(), first_bytes());
@@ -159,6 +193,25 @@ fn the_other_server_may_be_told_who_the_client_is() {
     tcp.read_exact(&mut echoed).unwrap();
     assert_eq!(&echoed[..20], b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x09");
     assert_eq!(&echoed[28..], bytes);
+}
+
+#[test]
+fn the_other_server_is_told_of_a_client_of_another_family() {
+    let (upstream, target) = (Upstream::ok(), first_bytes());
+    let listen = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nproxy_protocol = [\"127.0.0.5\"]";
+    let gateway = TestGateway::start(&passing(&upstream, &target, "proxy_protocol = true").listen(listen));
+    let dial = gateway.dial().name("turn.test").from("127.0.0.5");
+    let bytes = hello(&dial);
+    let mut tcp = dial.tcp();
+    tcp.write_all(b"PROXY TCP6 2001:db8::1 ::1 258 2\r\n").unwrap();
+    tcp.write_all(&bytes).unwrap();
+    let mut echoed = vec![0; 52 + bytes.len()];
+    tcp.read_exact(&mut echoed).unwrap();
+    assert_eq!(&echoed[..16], b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24");
+    assert_eq!(echoed[16..32], "2001:db8::1".parse::<std::net::Ipv6Addr>().unwrap().octets());
+    assert_eq!(echoed[32..48], "::ffff:127.0.0.1".parse::<std::net::Ipv6Addr>().unwrap().octets());
+    assert_eq!(echoed[48..50], [1, 2]);
+    assert_eq!(&echoed[52..], bytes);
 }
 
 #[test]

@@ -120,6 +120,33 @@ fn a_client_over_its_rate_is_told_when_to_come_again() {
     assert_eq!(upstream.requests().len(), 6);
 }
 
+/// A client of this address, behind a balancer; `None` if it is not let in.
+fn behind_a_balancer(gateway: &TestGateway, client: &str) -> Option<crate::harness::Client> {
+    let dial = gateway.dial().from("127.0.0.5");
+    let mut tcp = dial.tcp();
+    tcp.write_all(format!("PROXY TCP6 {client} ::1 5000 443\r\n").as_bytes()).unwrap();
+    let tls = dial.tls_over(tcp, dial.config(&["http/1.1"])).ok()?;
+    Some(crate::harness::Client::new(tls))
+}
+
+#[test]
+fn the_addresses_of_one_ipv6_64_are_one_client() {
+    let upstream = Upstream::ok();
+    let listen = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nworkers = 2\nproxy_protocol = [\"127.0.0.5\"]";
+    let limits = "requests_per_client = \"2/h\"\nconnections_per_client = 2\nexempt = []";
+    let gateway = TestGateway::start(&Config::to(&upstream).listen(listen).limits(limits));
+    let come = |client: &str| behind_a_balancer(&gateway, client);
+    let mut held = [come("2001:db8::1").unwrap(), come("2001:db8::ffff:2").unwrap()];
+    // A third connection and a third request are too many, whichever of the addresses they come from.
+    assert!(come("2001:db8::3").is_none());
+    let statuses = [0, 1, 0, 1].map(|at: usize| held[at].get("/").status());
+    assert_eq!(statuses, [200, 200, 429, 429]);
+    assert_eq!(come("2001:db8:0:1::1").unwrap().get("/").status(), 200);
+    drop(held);
+    gateway.is_left_by_all();
+    assert_eq!(come("2001:db8::4").unwrap().get("/").status(), 429);
+}
+
 #[test]
 fn the_exempt_have_no_rate() {
     let (upstream, gateway) = world("requests_per_client = \"1/h\"\nconnections_per_client = 1");

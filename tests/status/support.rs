@@ -55,6 +55,21 @@ fn parsed(text: &str) -> config::Config {
     config::parse(&name, text).unwrap_or_else(|report| panic!("{report}")).config
 }
 
+/// A certificate that signs itself, and its key, as an entry of `tls.certificates`.
+pub(crate) fn pair(folder: &Path, name: &str, hosts: &[&str], is_past: bool) -> String {
+    let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let mut params = rcgen::CertificateParams::new(hosts).unwrap();
+    if is_past {
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2020, 1, 2);
+    }
+    let key = rcgen::KeyPair::generate().unwrap();
+    let (cert_file, key_file) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}-key.pem")));
+    std::fs::write(&cert_file, params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    format!("{{ cert = \"{}\", key = \"{}\" }}", cert_file.display(), key_file.display())
+}
+
 /// Reads and binds what a text says.
 pub(crate) fn bind(text: &str) -> Result<Gateway, StartError> {
     // Tests run side by side, and the first makes the certificates.
@@ -232,17 +247,28 @@ fn read_message(reader: &mut impl BufRead) -> Option<(String, String, Vec<u8>)> 
     Some((head.lines().next().unwrap_or_default().to_owned(), head, body))
 }
 
+fn client_config() -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(folder().join("certs/ca.pem")).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The first flight of a TLS client that asks for this name.
+pub(crate) fn hello(name: &'static str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut session = ClientConnection::new(client_config(), ServerName::try_from(name).unwrap()).unwrap();
+    session.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
 /// A client with one TLS connection.
 pub(crate) struct Client(BufReader<StreamOwned<ClientConnection, TcpStream>>);
 
 impl Client {
     pub(crate) fn connect(to: SocketAddr) -> Self {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(folder().join("certs/ca.pem")).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
-        let session = ClientConnection::new(config, ServerName::try_from("localhost").unwrap()).unwrap();
+        let session = ClientConnection::new(client_config(), ServerName::try_from("localhost").unwrap()).unwrap();
         Self(BufReader::new(StreamOwned::new(session, TcpStream::connect(to).unwrap())))
     }
 
@@ -293,7 +319,7 @@ pub(crate) fn try_ask(to: SocketAddr, method: &str, path: &str) -> std::io::Resu
     stream.write_all(format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\n\r\n").as_bytes())?;
     let mut whole = String::new();
     stream.read_to_string(&mut whole)?;
-    let (head, body) = whole.split_once("\r\n\r\n").unwrap();
+    let (head, body) = whole.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
 }

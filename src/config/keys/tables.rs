@@ -270,8 +270,10 @@ pub(in crate::config) static UPSTREAM: Keys = Keys {
             Unset::Means(
                 "`\"client\"` where `protocol` is not `http` or a route ends in `/http-bind`, else `\"round_robin\"`",
             ),
-            "With several servers, who gets what: `client` keeps each client at its server, as sessions need that live \
-             in a server's memory; `round_robin` takes turns; `least` takes the server with the fewest requests under way.",
+            "With several servers, who gets what: `client` keeps each client (an IPv4 address or an IPv6 /64) at its \
+             server, as sessions need that live in a server's memory; `round_robin` takes turns; `least` takes the \
+             server with the fewest requests under way, and among equals takes turns. A server that comes back from a \
+             rest gets an eighth of its share at first, and all of it after 9 s.",
         ),
         key(
             "ca_file",

@@ -14,6 +14,7 @@ use super::Config;
 use super::notes::Notes;
 use super::problem::Placed;
 use super::raw::{Raw, RawListen, RawPair, RawPassthrough, RawTls};
+use super::raw_route::RawRoute;
 use super::read::List;
 use crate::addr::{ListenAddr, Network};
 use crate::host::HostPattern;
@@ -29,6 +30,7 @@ use upstreams::Upstream;
 pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
     let listen = raw.listen.map(|listen| lower_listen(listen, notes));
     let tls = raw.tls.map(|tls| lower_tls(tls, folder, notes));
+    note_passed_over(&raw.routes, &raw.passthrough, notes);
     let passthrough = lower_passthrough(raw.passthrough, notes);
     let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, notes);
     let issuers = access::issuers(raw.issuers, folder, notes);
@@ -94,6 +96,26 @@ fn lower_passthrough(raw: List<RawPassthrough>, notes: &Notes<'_>) -> Option<Vec
         Some(Passthrough { sni: raw.sni?.value, to: raw.to?.value.0, proxy_protocol: raw.proxy_protocol })
     };
     raw.into_iter().map(|raw| raw.and_then(|raw| entry(raw.value))).collect()
+}
+
+/// A route whose clients all go by to another server is never reached.
+fn note_passed_over(routes: &List<RawRoute>, entries: &List<RawPassthrough>, notes: &Notes<'_>) {
+    let names: Vec<&Placed<HostPattern>> =
+        entries.iter().flatten().filter_map(|entry| entry.value.sni.as_ref()).collect();
+    for host in routes.iter().flatten().filter_map(|route| route.value.host.as_ref()) {
+        let takes_all = |name: &&&Placed<HostPattern>| match &host.value {
+            HostPattern::Exact(host) => name.value.matches(host),
+            HostPattern::Wildcard(_) => name.value == host.value,
+        };
+        if let Some(name) = names.iter().find(takes_all) {
+            let (key, line) = (&name.place.key, notes.line(&name.place));
+            let text = format!(
+                "TLS for {} is passed through by {key} (line {line}), so this route is never reached",
+                host.value
+            );
+            notes.warning(&host.place, text + "; take one out");
+        }
+    }
 }
 
 fn lower_tls(raw: RawTls, folder: &Path, notes: &Notes<'_>) -> TlsSpec {

@@ -75,7 +75,7 @@ impl GatewayProcess {
     /// Where its status listener is.
     #[track_caller]
     pub(crate) fn status(&self) -> SocketAddr {
-        address(&self.event("kind=\"Status\""))
+        address(&self.event("kind=status"))
     }
 
     pub(crate) fn dial(&self) -> Dial {
