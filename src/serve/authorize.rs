@@ -19,7 +19,7 @@ use crate::clock::UnixTime;
 use crate::policy::{Facts, Permit, Policy, Token, TokenRule};
 use crate::proxy::body::ResponseBody;
 use crate::route::Route;
-use crate::token::location::{self, COOKIE, Located};
+use crate::token::location::{self, COOKIE, Located, Source};
 
 /// The layer.
 #[derive(Clone, Copy, Debug)]
@@ -135,13 +135,15 @@ pub(super) fn judge(
 fn admit(mut routed: Routed, permit: Permit) -> Admitted {
     let local = Rc::clone(&routed.normal.inbound.local);
     let route = local.snapshot.routes.route(routed.route);
+    let sources = route.policy.token_rule().map_or(&[][..], |rule| &rule.sources);
     let request = &mut routed.normal.inbound.request;
     if !route.forward_token {
-        let sources = route.policy.token_rule().map_or(&[][..], |rule| &rule.sources);
         let mut uri = std::mem::take(request.uri_mut());
         location::remove(request.headers_mut(), &mut uri, sources);
         *request.uri_mut() = uri;
-        // Also where no token is asked for: it opens other doors.
+    }
+    // Also where no token is asked for, or where another is forwarded: it opens other doors.
+    if !(route.forward_token && sources.iter().any(Source::is_own_cookie)) {
         location::remove_cookie(request.headers_mut(), COOKIE);
     }
     Admitted { routed, permit }

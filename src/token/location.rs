@@ -19,6 +19,13 @@ pub enum Source {
     Subprotocol,
 }
 
+impl Source {
+    /// Whether it is the cookie that signing in sets.
+    pub fn is_own_cookie(&self) -> bool {
+        matches!(self, Self::Cookie(name) if **name == *COOKIE)
+    }
+}
+
 /// The gateway's own cookie, which signing in sets.
 pub const COOKIE: &str = "ianitor";
 

@@ -86,6 +86,30 @@ fn a_route_may_forward_the_token() {
 }
 
 #[test]
+fn what_is_forwarded_is_a_token_of_the_routes_own_rule() {
+    let upstream = Upstream::ok();
+    // `app` takes tokens from another place than the gateway's own cookie, `staff` from that too.
+    let app = HMAC.replace("[issuers.staff]", "[issuers.app]").replace("\"cookie:ianitor\", ", "\"cookie:theirs\", ");
+    let policies = "[policies.app]\nissuers = [\"app\"]\n[policies.staff]\nissuers = [\"staff\"]\n";
+    let config = Config::new().upstream("app", &upstream.url()).table(HMAC).table(&app).table(policies);
+    let config = config.route_with("/app", "app", "policy = \"app\"\nforward_token = true").route_with(
+        "/staff",
+        "app",
+        "policy = \"staff\"\nforward_token = true",
+    );
+    let gateway = TestGateway::start(&config);
+    let t = good();
+    for (target, sent, want) in [
+        ("/app", format!("theirs={t}; ianitor=another; a=1"), format!("theirs={t}; a=1")),
+        ("/staff", format!("ianitor={t}; a=1"), format!("ianitor={t}; a=1")),
+    ] {
+        let ask = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nCookie: {sent}\r\n\r\n");
+        assert_eq!(gateway.client().ask(ask).status(), 200, "{target}");
+        assert_eq!(upstream.heads().last().unwrap().get("cookie"), Some(&*want), "{target}");
+    }
+}
+
+#[test]
 fn two_tokens_are_refused() {
     let upstream = Upstream::ok();
     let gateway = TestGateway::start(&config(&upstream, ""));
