@@ -67,6 +67,26 @@ fn the_server_behind_does_not_see_the_token() {
 }
 
 #[test]
+fn nor_where_the_address_alone_is_enough() {
+    let upstream = Upstream::ok();
+    let policy = "[policies.either]\nallow = [\"127.0.0.1\"]\nissuers = [\"staff\"]\nsatisfy = \"any\"\n";
+    let config = Config::new().upstream("app", &upstream.url()).table(HMAC).table(policy);
+    let gateway = TestGateway::start(&config.route_with("/", "app", "policy = \"either\""));
+    let t = good();
+    for lines in [
+        format!("Authorization: Basic eA==\r\nAuthorization: Bearer {t}\r\n"),
+        format!("Authorization: Bearer\t{t}\r\n"),
+        format!("Sec-WebSocket-Protocol: bearer.{t}, x\u{e4}\r\n"),
+    ] {
+        let answer = gateway.client().ask(format!("GET /x HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n"));
+        assert_eq!(answer.status(), 200, "{lines}");
+    }
+    let heads = upstream.heads();
+    assert_eq!((heads.len(), heads[0].get("authorization")), (3, Some("Basic eA==")));
+    assert!(heads.iter().all(|head| !head.to_string().contains("eyJ")), "{heads:#?}");
+}
+
+#[test]
 fn the_gateways_cookie_reaches_no_server_at_all() {
     let upstream = Upstream::ok();
     let gateway = TestGateway::start(&Config::to(&upstream));
