@@ -176,21 +176,66 @@ fn joined(parts: &[&[u8]], by: &[u8]) -> Option<HeaderValue> {
 }
 
 fn remove_parameter(uri: &mut Uri, name: &str) {
-    let Some(query) = uri.query() else { return };
-    let is_token = |text: &&str| pair(text).is_some_and(|(key, _)| key == name);
-    if !query.split('&').any(|text| is_token(&text)) {
-        return;
-    }
-    let kept: Vec<&str> = query.split('&').filter(|text| !is_token(text)).collect();
-    let target = match kept.is_empty() {
-        true => uri.path().to_owned(),
-        false => format!("{}?{}", uri.path(), kept.join("&")),
-    };
+    let Some(query) = uri.query().and_then(|query| without(query, &[name])) else { return };
+    let target = format!("{}{query}", uri.path());
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = PathAndQuery::try_from(target).ok();
     if let Ok(changed) = Uri::from_parts(parts) {
         *uri = changed;
     }
+}
+
+/// A query without the parameters of these names, with its question mark if there is anything left; `None` where it has
+/// none of them.
+fn without(query: &str, names: &[&str]) -> Option<String> {
+    let is_token = |text: &&str| pair(text).is_some_and(|(key, _)| names.contains(&&*key));
+    if !query.split('&').any(|text| is_token(&text)) {
+        return None;
+    }
+    let kept: Vec<&str> = query.split('&').filter(|text| !is_token(text)).collect();
+    Some(if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) })
+}
+
+/// The names of parameters among the places.
+pub fn parameters(sources: &[Source]) -> impl Iterator<Item = &str> {
+    sources.iter().filter_map(|source| match source {
+        Source::Query(name) => Some(&**name),
+        Source::Header | Source::Cookie(_) | Source::Subprotocol => None,
+    })
+}
+
+/// Takes the token of the page out of `Referer`: what a page with a token in its query loads is asked for with the whole
+/// of its address. `names` says how the tokens of a page may be called, or, of `None`, those of an address that cannot be
+/// understood.
+pub fn remove_from_referer<'n>(headers: &mut HeaderMap, names: impl Fn(Option<&Uri>) -> Vec<&'n str>) {
+    let values = headers.get_all(header::REFERER);
+    // Most have no query.
+    if !values.iter().any(|value| value.as_bytes().contains(&b'=')) {
+        return;
+    }
+    let kept: Vec<HeaderValue> = values.iter().filter_map(|value| clean_referer(value, &names)).collect();
+    replace(headers, header::REFERER, kept);
+}
+
+fn clean_referer<'n>(value: &HeaderValue, names: impl Fn(Option<&Uri>) -> Vec<&'n str>) -> Option<HeaderValue> {
+    let text = value.to_str().ok().filter(|text| !text.contains('#'));
+    let Some((text, page)) = text.and_then(|text| Some((text, text.parse::<Uri>().ok()?))) else {
+        return (!mentions(value.as_bytes(), &names(None))).then(|| value.clone());
+    };
+    let Some((front, query)) = text.split_once('?') else { return Some(value.clone()) };
+    match without(query, &names(Some(&page))) {
+        // Of a header value some is left.
+        Some(query) => HeaderValue::try_from(format!("{front}{query}")).ok(),
+        None => Some(value.clone()),
+    }
+}
+
+/// Whether a text that is no URL may have a parameter in it.
+fn mentions(text: &[u8], names: &[&str]) -> bool {
+    form_urlencoded::parse(text).filter(|(_, value)| !value.is_empty()).any(|(key, value)| {
+        let said = format!("{key}={value}");
+        names.iter().any(|name| said.contains(&format!("{name}=")))
+    })
 }
 
 fn remove_subprotocols(headers: &mut HeaderMap) {
@@ -304,5 +349,39 @@ mod tests {
         let left: Vec<&HeaderValue> = headers.get_all(header::AUTHORIZATION).iter().collect();
         assert_eq!(left, ["Basic a", "Digest b"]);
         assert_eq!(headers[header::SEC_WEBSOCKET_PROTOCOL].as_bytes(), "x\u{e4}".as_bytes());
+    }
+
+    #[test]
+    fn a_referer_loses_the_token_of_its_page_and_nothing_else() {
+        let names = |page: Option<&Uri>| match page.map(Uri::path) {
+            Some("/page") => vec!["jwt", "token"],
+            Some(_) => vec!["token"],
+            None => vec!["token", "jwt"],
+        };
+        for (referer, want) in [
+            ("https://h/page", Some("https://h/page")),
+            ("https://h/page?", Some("https://h/page?")),
+            ("https://h/page?token=t", Some("https://h/page")),
+            ("https://h/page?a=%20b&token=t&%74oken=t&&c", Some("https://h/page?a=%20b&&c")),
+            ("HTTPS://H:443/%70age?jwt=t&a", Some("HTTPS://H:443/%70age?jwt=t&a")),
+            ("HTTPS://H:443/page?jwt=t&a", Some("HTTPS://H:443/page?a")),
+            ("https://h/other?jwt=t&token=t", Some("https://h/other?jwt=t")),
+            ("/page?token=t&a=b", Some("/page?a=b")),
+            ("https://h/page?a=b?token=t", Some("https://h/page?a=b?token=t")),
+            ("about:blank", Some("about:blank")),
+            ("no address=", Some("no address=")),
+            ("no address?a=b&token=t", None),
+            ("https://h/page?a=b&t%6fken=t#c", None),
+            ("https://h/page?a=\u{e4}&jwt=t", None),
+            ("https://h/page?a=\u{e4}=b", Some("https://h/page?a=\u{e4}=b")),
+        ] {
+            let (mut headers, _) = request("/x", &[("referer", referer)]);
+            remove_from_referer(&mut headers, names);
+            let left = headers.get(header::REFERER).map(HeaderValue::as_bytes);
+            assert_eq!(left, want.map(str::as_bytes), "{referer}");
+        }
+        let (mut headers, _) = request("/x", &[("referer", "https://h/"), ("referer", "https://h/?token=t")]);
+        remove_from_referer(&mut headers, names);
+        assert!(headers.get_all(header::REFERER).iter().eq(["https://h/", "https://h/"]));
     }
 }

@@ -67,6 +67,41 @@ fn the_server_behind_does_not_see_the_token() {
 }
 
 #[test]
+fn nor_the_token_of_the_page_that_asks() {
+    let upstream = Upstream::ok();
+    let app = HMAC.replace("[issuers.staff]", "[issuers.app]").replace("query:token", "query:jwt");
+    let config = Config::new().upstream("app", &upstream.url()).table(HMAC).table(&app);
+    let config = config.table("[policies.staff]\nissuers = [\"staff\"]\n[policies.app]\nissuers = [\"app\"]\n");
+    let config = config
+        .route_with("/admin", "app", "policy = \"staff\"")
+        .route_with("/app", "app", "policy = \"app\"")
+        .route_with("/jitsi", "app", "policy = \"staff\"\nforward_token = true")
+        .route("/open", "app");
+    let gateway = TestGateway::start(&config);
+    let t = good();
+    for (target, referer, want) in [
+        (
+            "/admin",
+            format!("https://localhost/admin?a=%20&token={t}&b"),
+            Some("https://localhost/admin?a=%20&b".into()),
+        ),
+        ("/admin", format!("https://localhost/app/x?jwt={t}"), Some("https://localhost/app/x".into())),
+        ("/admin", format!("https://localhost/%61pp?jwt={t}"), Some("https://localhost/%61pp".into())),
+        ("/admin", format!("https://localhost/nowhere?token={t}"), Some("https://localhost/nowhere".into())),
+        ("/admin", format!("https://elsewhere.example/?token={t}"), Some("https://elsewhere.example/".into())),
+        ("/open", format!("https://localhost/admin?token={t}"), Some("https://localhost/admin".into())),
+        ("/open", "https://localhost/open?token=theirs".into(), Some("https://localhost/open?token=theirs".into())),
+        ("/open", format!("https://localhost/app?a=b&jwt={t}#c"), None),
+        ("/jitsi", format!("https://localhost/jitsi?token={t}"), Some(format!("https://localhost/jitsi?token={t}"))),
+    ] {
+        let lines = format!("Referer: {referer}\r\nAuthorization: Bearer {t}\r\n");
+        let answer = gateway.client().ask(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n"));
+        assert_eq!(answer.status(), 200, "{target} {referer}");
+        assert_eq!(upstream.heads().last().unwrap().get("referer").map(str::to_owned), want, "{target} {referer}");
+    }
+}
+
+#[test]
 fn nor_where_the_address_alone_is_enough() {
     let upstream = Upstream::ok();
     let policy = "[policies.either]\nallow = [\"127.0.0.1\"]\nissuers = [\"staff\"]\nsatisfy = \"any\"\n";
