@@ -117,12 +117,11 @@ pub(super) async fn serve(
     turn: &Turn,
     permit: &Permit,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    let is_head = match *inbound.request.method() {
-        Method::GET | Method::POST => false,
-        Method::HEAD => true,
+    match *inbound.request.method() {
+        Method::GET | Method::HEAD | Method::POST => {}
         Method::OPTIONS => return Ok(options()),
         _ => return Err(Refusal::Method.into()),
-    };
+    }
     if said(inbound, "service").any(|service| service != "turn") {
         return Err(Refusal::Service.into());
     }
@@ -131,7 +130,7 @@ pub(super) async fn serve(
         true => credential.to_json(for_janus(inbound, turn).await?),
         false => credential.to_json(&turn.spec.uris),
     };
-    Ok(answer(text, is_head))
+    Ok(answer(text))
 }
 
 fn credential(inbound: &Inbound, turn: &Turn, permit: &Permit) -> Result<Credential, Rejection> {
@@ -163,13 +162,11 @@ async fn for_janus<'t>(inbound: &Inbound, turn: &'t Turn) -> Result<Vec<&'t Turn
     if good.is_empty() { Err(Refusal::NoUri) } else { Ok(good) }
 }
 
-fn answer(text: String, is_head: bool) -> Response<ResponseBody> {
-    let length = HeaderValue::from(text.len());
-    let mut response = Response::new(if is_head { ResponseBody::empty() } else { ResponseBody::text(text) });
+fn answer(text: String) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::text(text));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::CONTENT_LENGTH, length);
     response
 }
 
