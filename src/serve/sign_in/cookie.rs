@@ -49,12 +49,10 @@ fn give(headers: &mut HeaderMap, token: &str, seconds: u64, path: &str, all: &[&
     append(headers, set(OWN, token, seconds));
 }
 
-/// Signs out, at one route or at all that the host has.
+/// Signs out, at one route or at all that the host has. The cookie of a path above would go on opening this one.
 pub(super) fn sign_out(headers: &mut HeaderMap, at: Option<&Route>, all: &RouteTable, host: &HostName) {
-    match at {
-        Some(route) => append(headers, clear(route.path.as_str())),
-        None => paths(all, host).into_iter().for_each(|path| append(headers, clear(path))),
-    }
+    let path = at.map_or("", |route| route.path.as_str());
+    meeting(path, &paths(all, host)).for_each(|other| append(headers, clear(other)));
     append(headers, clear(OWN));
 }
 
