@@ -170,8 +170,9 @@ fn without_a_uri_that_is_safe_janus_gets_no_credential() {
     let world = World::with(&["turn:nowhere.invalid", "turn:[::1]"], "policy = \"callers\"");
     refused(&world.as_janus(KEY_IN_QUERY), 503);
     credential(&world.as_browser(&token(3600, "alice")), &["turn:nowhere.invalid:3478", "turn:[::1]:3478"]);
+    // Of two connections, whose lines come in either order.
     let lines = world.gateway.access.lines(2);
-    assert!(lines[0].contains("reason=turn_no_uri"), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("reason=turn_no_uri")), "{lines:?}");
 }
 
 #[test]
