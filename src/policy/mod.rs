@@ -13,7 +13,7 @@ use crate::clock::UnixTime;
 use crate::token::BadToken;
 use crate::token::claims::ClaimRule;
 use crate::token::issuer::{Issuer, Verified};
-use crate::token::location::{COOKIE, Source};
+use crate::token::location::Source;
 
 pub use api_keys::ApiKeys;
 
@@ -243,8 +243,7 @@ impl fmt::Display for TokenRule {
 impl TokenRule {
     /// The bit of the gateway's own cookie among the places, where one of the issuers has its tokens there.
     pub fn cookie_place(&self) -> Option<u32> {
-        let own = |source: &Source| matches!(source, Source::Cookie(name) if **name == *COOKIE);
-        self.sources.iter().position(own).map(|at| 1 << at)
+        self.sources.iter().position(Source::is_own_cookie).map(|at| 1 << at)
     }
 
     fn authorize(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {

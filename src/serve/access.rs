@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use http::header::{self, HeaderValue};
-use http::{Response, StatusCode, Version};
+use http::{Method, Response, StatusCode, Version};
 use hyper::body::Body as _;
 use tower::{Layer, Service};
 
@@ -55,6 +55,7 @@ where
         let exchange = Exchange::begin(worker.ids.next(), conn.client, &worker.access, || head(&request));
         let control = Rc::clone(&conn.control);
         let unread_body = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
+        let is_head = request.method() == Method::HEAD;
         let local = worker.local();
         let closes = worker.draining.get() && request.version() < Version::HTTP_2;
         Followed {
@@ -62,6 +63,7 @@ where
             under_way: Some(control.on_request()),
             control,
             unread_body,
+            is_head,
             exchange: Rc::clone(&exchange),
             inner: self.inner.call(Inbound {
                 client: conn.client,
@@ -101,6 +103,7 @@ pub(super) struct Followed<F> {
     control: Rc<ConnControl>,
     under_way: Option<InFlight>,
     unread_body: bool,
+    is_head: bool,
     /// The answer is to be the connection's last.
     closes: bool,
 }
@@ -124,6 +127,17 @@ impl<F> Followed<F> {
     }
 }
 
+/// What HEAD is answered: all but the body. hyper would send it over HTTP/2, where it breaks the stream.
+fn keep_body_back(response: &mut Response<ResponseBody>) {
+    if response.body().is_end_stream() {
+        return;
+    }
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+    }
+    *response.body_mut() = ResponseBody::empty();
+}
+
 impl<F> Future for Followed<F>
 where
     F: Future<Output = Result<Response<ResponseBody>, Rejection>> + Unpin,
@@ -136,6 +150,9 @@ where
             Ok(response) => response,
             Err(rejection) => this.refuse(&rejection),
         };
+        if this.is_head {
+            keep_body_back(&mut response);
+        }
         let status = response.status().as_u16();
         if this.closes && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use http::Response;
+use http::{Response, Uri};
 use tower::{Layer, Service};
 
 use super::proof::{Hindrance, Key, overcome, prove};
@@ -16,10 +16,12 @@ use super::sign_in;
 use super::turn;
 use super::{Admitted, Inbound, Routed};
 use crate::clock::UnixTime;
+use crate::host::Authority;
 use crate::policy::{Facts, Permit, Policy, Token, TokenRule};
 use crate::proxy::body::ResponseBody;
-use crate::route::Route;
-use crate::token::location::{self, COOKIE, Located};
+use crate::route::path::NormalPath;
+use crate::route::{Route, RouteTable};
+use crate::token::location::{self, COOKIE, Located, Source, parameters};
 
 /// The layer.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +105,7 @@ fn for_reader(routed: &Routed, rejection: Rejection) -> Rejection {
 fn decide(inbound: &Inbound, route: &Route, key: Key) -> Result<Permit, Hindrance> {
     // Janus can send nothing else, so a key is asked about in the place of the policy.
     if let Some(verdict) = turn::judge_keys(inbound, route) {
-        return Ok(verdict?);
+        return verdict;
     }
     let (policy, client) = (&route.policy, inbound.client);
     let Some(rule) = policy.asks_for_token(client) else {
@@ -135,16 +137,40 @@ pub(super) fn judge(
 fn admit(mut routed: Routed, permit: Permit) -> Admitted {
     let local = Rc::clone(&routed.normal.inbound.local);
     let route = local.snapshot.routes.route(routed.route);
+    let sources = route.policy.token_rule().map_or(&[][..], |rule| &rule.sources);
     let request = &mut routed.normal.inbound.request;
     if !route.forward_token {
-        let sources = route.policy.token_rule().map_or(&[][..], |rule| &rule.sources);
         let mut uri = std::mem::take(request.uri_mut());
         location::remove(request.headers_mut(), &mut uri, sources);
         *request.uri_mut() = uri;
-        // Also where no token is asked for: it opens other doors.
+        let names = |page: Option<&Uri>| names_of_page(page, route, &routed.normal.authority, &local.snapshot.routes);
+        location::remove_from_referer(request.headers_mut(), names);
+    }
+    // Also where no token is asked for, or where another is forwarded: it opens other doors.
+    if !(route.forward_token && sources.iter().any(Source::is_own_cookie)) {
         location::remove_cookie(request.headers_mut(), COOKIE);
     }
     Admitted { routed, permit }
+}
+
+/// How a token in the address of a page may be called: as the route says that is asked, whose token a script of any page
+/// may have, and as the page's own does. Where it is not known which page it is, any of the host's could be.
+fn names_of_page<'r>(page: Option<&Uri>, asked: &'r Route, ours: &Authority, all: &'r RouteTable) -> Vec<&'r str> {
+    let of = |route: &'r Route| route.policy.token_rule().into_iter().flat_map(|rule| parameters(&rule.sources));
+    match page {
+        Some(page) => of(asked).chain(route_of_page(page, ours, all).into_iter().flat_map(of)).collect(),
+        None => all.routes().iter().filter(|route| route.serves(&ours.host)).flat_map(of).collect(),
+    }
+}
+
+/// The route of a page, whichever host of the gateway it is on.
+fn route_of_page<'r>(page: &Uri, ours: &Authority, all: &'r RouteTable) -> Option<&'r Route> {
+    let host = match page.authority() {
+        Some(authority) => authority.as_str().parse::<Authority>().ok()?.host,
+        None => ours.host.clone(),
+    };
+    let path = NormalPath::parse(page.path()).ok()?;
+    all.find(&host, path.as_str()).ok().map(|id| all.route(id))
 }
 
 /// A request on its way to a permit.

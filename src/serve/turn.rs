@@ -12,9 +12,11 @@ use http::{Method, Response, StatusCode};
 use hyper::body::Body as _;
 
 use super::Inbound;
+use super::guesses::Guesser;
+use super::proof::Hindrance;
 use super::reject::Rejection;
 use crate::clock::UnixTime;
-use crate::policy::{Denied, Permit};
+use crate::policy::{ApiKeys, Denied, Permit};
 use crate::proxy;
 use crate::proxy::body::{BodyFault, RequestBody, ResponseBody};
 use crate::route::{Route, Target};
@@ -104,11 +106,21 @@ fn said<'r>(inbound: &'r Inbound, name: &str) -> impl Iterator<Item = Cow<'r, st
 
 /// What becomes of a request that has an API key in it, right or wrong. `None`: it has none, or keys are not asked for
 /// here.
-pub(super) fn judge_keys(inbound: &Inbound, route: &Route) -> Option<Result<Permit, Denied>> {
+pub(super) fn judge_keys(inbound: &Inbound, route: &Route) -> Option<Result<Permit, Hindrance>> {
     let Target::Turn(id) = &route.target else { return None };
     let keys = inbound.local.snapshot.turn(*id).api_keys.as_ref()?;
     let presented: Vec<Cow<'_, str>> = said(inbound, "api").chain(said(inbound, "key")).collect();
-    (!presented.is_empty()).then(|| keys.authorize(presented.iter().map(|key| &**key)))
+    (!presented.is_empty()).then(|| try_keys(inbound, route, keys, &presented))
+}
+
+/// A wrong key is a guess as a forged token is, of which a client has so many.
+fn try_keys(inbound: &Inbound, route: &Route, keys: &ApiKeys, presented: &[Cow<'_, str>]) -> Result<Permit, Hindrance> {
+    let (limits, guesses) = (&inbound.local.snapshot.limits, &inbound.conn.worker.guesses);
+    let who = Guesser::new(inbound.client, route.policy.lists(inbound.client), limits);
+    // Before the key is looked at: or the right one would stand out among any number of wrong ones.
+    guesses.check(who, limits.bad_tokens_per_client).map_err(Rejection::BadTokens)?;
+    let verdict = keys.authorize(presented.iter().map(|key| &**key));
+    verdict.map_err(|denied| Hindrance::Guess(denied, guesses.count(who, limits.bad_tokens_per_client)))
 }
 
 /// Gives a credential to whom the permit is for.
@@ -117,12 +129,11 @@ pub(super) async fn serve(
     turn: &Turn,
     permit: &Permit,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    let is_head = match *inbound.request.method() {
-        Method::GET | Method::POST => false,
-        Method::HEAD => true,
+    match *inbound.request.method() {
+        Method::GET | Method::HEAD | Method::POST => {}
         Method::OPTIONS => return Ok(options()),
         _ => return Err(Refusal::Method.into()),
-    };
+    }
     if said(inbound, "service").any(|service| service != "turn") {
         return Err(Refusal::Service.into());
     }
@@ -131,7 +142,7 @@ pub(super) async fn serve(
         true => credential.to_json(for_janus(inbound, turn).await?),
         false => credential.to_json(&turn.spec.uris),
     };
-    Ok(answer(text, is_head))
+    Ok(answer(text))
 }
 
 fn credential(inbound: &Inbound, turn: &Turn, permit: &Permit) -> Result<Credential, Rejection> {
@@ -163,13 +174,11 @@ async fn for_janus<'t>(inbound: &Inbound, turn: &'t Turn) -> Result<Vec<&'t Turn
     if good.is_empty() { Err(Refusal::NoUri) } else { Ok(good) }
 }
 
-fn answer(text: String, is_head: bool) -> Response<ResponseBody> {
-    let length = HeaderValue::from(text.len());
-    let mut response = Response::new(if is_head { ResponseBody::empty() } else { ResponseBody::text(text) });
+fn answer(text: String) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::text(text));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::CONTENT_LENGTH, length);
     response
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::Uri;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 
 /// A place for tokens.
@@ -17,6 +17,13 @@ pub enum Source {
     Query(Box<str>),
     /// `bearer.…` or `token.…` among the WebSocket's subprotocols.
     Subprotocol,
+}
+
+impl Source {
+    /// Whether it is the cookie that signing in sets.
+    pub fn is_own_cookie(&self) -> bool {
+        matches!(self, Self::Cookie(name) if **name == *COOKIE)
+    }
 }
 
 /// The gateway's own cookie, which signing in sets.
@@ -64,7 +71,8 @@ pub fn find<'r>(headers: &'r HeaderMap, uri: &'r Uri, sources: &[Source]) -> Res
                 pairs.try_for_each(|(key, value)| if key == **name { add(at, value) } else { Ok(()) })
             }
             Source::Subprotocol => {
-                subprotocols(headers).filter_map(subprotocol_token).try_for_each(|text| add(at, text.into()))
+                let mut tokens = subprotocols(headers).filter_map(subprotocol_token);
+                tokens.try_for_each(|text| add(at, String::from_utf8_lossy(text)))
             }
         }?;
     }
@@ -86,9 +94,14 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
     const SCHEME: &[u8] = b"bearer";
     let bytes = value.as_bytes();
     let (scheme, rest) = bytes.split_at_checked(SCHEME.len())?;
-    let ends = rest.first().is_none_or(|byte| *byte == b' ');
+    let ends = rest.first().is_none_or(is_blank);
     (ends && scheme.eq_ignore_ascii_case(SCHEME))
-        .then(|| std::str::from_utf8(rest).unwrap_or_default().trim_matches(' '))
+        .then(|| std::str::from_utf8(rest).unwrap_or_default().trim_matches([' ', '\t']))
+}
+
+/// What separates a scheme from what follows it: a space (RFC 9110, section 11.4), and for many readers a tab too.
+fn is_blank(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// The `name=value` parts of all cookie headers.
@@ -107,28 +120,43 @@ fn pair(text: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
     form_urlencoded::parse(text.as_bytes()).next()
 }
 
-fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+/// Of bytes: a token is one too where its neighbour is no text.
+fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
-    values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim)
+    values.flat_map(|value| value.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii)
 }
 
-fn subprotocol_token(protocol: &str) -> Option<&str> {
-    protocol.strip_prefix("bearer.").or_else(|| protocol.strip_prefix("token."))
+fn subprotocol_token(protocol: &[u8]) -> Option<&[u8]> {
+    protocol.strip_prefix(b"bearer.").or_else(|| protocol.strip_prefix(b"token."))
 }
 
 /// Takes out whatever stands in one of the places.
 pub fn remove(headers: &mut HeaderMap, uri: &mut Uri, sources: &[Source]) {
     for source in sources {
         match source {
-            Source::Header => {
-                if headers.get(header::AUTHORIZATION).is_some_and(|value| bearer(value).is_some()) {
-                    headers.remove(header::AUTHORIZATION);
-                }
-            }
+            Source::Header => remove_bearers(headers),
             Source::Cookie(name) => remove_cookie(headers, name),
             Source::Query(name) => remove_parameter(uri, name),
             Source::Subprotocol => remove_subprotocols(headers),
         }
+    }
+}
+
+/// Every one: where nobody looks for tokens there may be several lines.
+fn remove_bearers(headers: &mut HeaderMap) {
+    let is_token = |value: &HeaderValue| bearer(value).is_some();
+    if headers.get_all(header::AUTHORIZATION).iter().any(is_token) {
+        let all = headers.get_all(header::AUTHORIZATION).iter();
+        let kept: Vec<HeaderValue> = all.filter(|value| !is_token(value)).cloned().collect();
+        replace(headers, header::AUTHORIZATION, kept);
+    }
+}
+
+/// All values of a header by others.
+fn replace(headers: &mut HeaderMap, name: HeaderName, values: impl IntoIterator<Item = HeaderValue>) {
+    headers.remove(&name);
+    for value in values {
+        headers.append(&name, value);
     }
 }
 
@@ -138,25 +166,18 @@ pub fn remove_cookie(headers: &mut HeaderMap, name: &str) {
         return;
     }
     let kept: Vec<&[u8]> = crumbs(headers).filter(|crumb| crumb_value(crumb, name).is_none()).collect();
-    let kept = kept.join(&b"; "[..]);
-    headers.remove(header::COOKIE);
-    // Its parts were a header value, and so is what they make together.
-    if let Some(value) = HeaderValue::from_bytes(&kept).ok().filter(|value| !value.is_empty()) {
-        headers.insert(header::COOKIE, value);
-    }
+    let kept = joined(&kept, b"; ");
+    replace(headers, header::COOKIE, kept);
+}
+
+/// Parts of header values as one, if there are any: they were a header value, and so is what they make together.
+fn joined(parts: &[&[u8]], by: &[u8]) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(&parts.join(by)).ok().filter(|value| !value.is_empty())
 }
 
 fn remove_parameter(uri: &mut Uri, name: &str) {
-    let Some(query) = uri.query() else { return };
-    let is_token = |text: &&str| pair(text).is_some_and(|(key, _)| key == name);
-    if !query.split('&').any(|text| is_token(&text)) {
-        return;
-    }
-    let kept: Vec<&str> = query.split('&').filter(|text| !is_token(text)).collect();
-    let target = match kept.is_empty() {
-        true => uri.path().to_owned(),
-        false => format!("{}?{}", uri.path(), kept.join("&")),
-    };
+    let Some(query) = uri.query().and_then(|query| without(query, &[name])) else { return };
+    let target = format!("{}{query}", uri.path());
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = PathAndQuery::try_from(target).ok();
     if let Ok(changed) = Uri::from_parts(parts) {
@@ -164,16 +185,66 @@ fn remove_parameter(uri: &mut Uri, name: &str) {
     }
 }
 
+/// A query without the parameters of these names, with its question mark if there is anything left; `None` where it has
+/// none of them.
+fn without(query: &str, names: &[&str]) -> Option<String> {
+    let is_token = |text: &&str| pair(text).is_some_and(|(key, _)| names.contains(&&*key));
+    if !query.split('&').any(|text| is_token(&text)) {
+        return None;
+    }
+    let kept: Vec<&str> = query.split('&').filter(|text| !is_token(text)).collect();
+    Some(if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) })
+}
+
+/// The names of parameters among the places.
+pub fn parameters(sources: &[Source]) -> impl Iterator<Item = &str> {
+    sources.iter().filter_map(|source| match source {
+        Source::Query(name) => Some(&**name),
+        Source::Header | Source::Cookie(_) | Source::Subprotocol => None,
+    })
+}
+
+/// Takes the token of the page out of `Referer`: what a page with a token in its query loads is asked for with the whole
+/// of its address. `names` says how the tokens of a page may be called, or, of `None`, those of an address that cannot be
+/// understood.
+pub fn remove_from_referer<'n>(headers: &mut HeaderMap, names: impl Fn(Option<&Uri>) -> Vec<&'n str>) {
+    let values = headers.get_all(header::REFERER);
+    // Most have no query.
+    if !values.iter().any(|value| value.as_bytes().contains(&b'=')) {
+        return;
+    }
+    let kept: Vec<HeaderValue> = values.iter().filter_map(|value| clean_referer(value, &names)).collect();
+    replace(headers, header::REFERER, kept);
+}
+
+fn clean_referer<'n>(value: &HeaderValue, names: impl Fn(Option<&Uri>) -> Vec<&'n str>) -> Option<HeaderValue> {
+    let text = value.to_str().ok().filter(|text| !text.contains('#'));
+    let Some((text, page)) = text.and_then(|text| Some((text, text.parse::<Uri>().ok()?))) else {
+        return (!mentions(value.as_bytes(), &names(None))).then(|| value.clone());
+    };
+    let Some((front, query)) = text.split_once('?') else { return Some(value.clone()) };
+    match without(query, &names(Some(&page))) {
+        // Of a header value some is left.
+        Some(query) => HeaderValue::try_from(format!("{front}{query}")).ok(),
+        None => Some(value.clone()),
+    }
+}
+
+/// Whether a text that is no URL may have a parameter in it.
+fn mentions(text: &[u8], names: &[&str]) -> bool {
+    form_urlencoded::parse(text).filter(|(_, value)| !value.is_empty()).any(|(key, value)| {
+        let said = format!("{key}={value}");
+        names.iter().any(|name| said.contains(&format!("{name}=")))
+    })
+}
+
 fn remove_subprotocols(headers: &mut HeaderMap) {
     if !subprotocols(headers).any(|protocol| subprotocol_token(protocol).is_some()) {
         return;
     }
-    let kept: Vec<&str> = subprotocols(headers).filter(|protocol| subprotocol_token(protocol).is_none()).collect();
-    let kept = kept.join(", ");
-    headers.remove(header::SEC_WEBSOCKET_PROTOCOL);
-    if let Some(value) = HeaderValue::try_from(kept).ok().filter(|value| !value.is_empty()) {
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, value);
-    }
+    let kept: Vec<&[u8]> = subprotocols(headers).filter(|protocol| subprotocol_token(protocol).is_none()).collect();
+    let kept = joined(&kept, b", ");
+    replace(headers, header::SEC_WEBSOCKET_PROTOCOL, kept);
 }
 
 #[cfg(test)]
@@ -203,6 +274,7 @@ mod tests {
             ("/x", &[][..], None),
             ("/x", &[("authorization", "Bearer a.b.c")], Some(("a.b.c", 1))),
             ("/x", &[("authorization", "bEARER   a.b.c ")], Some(("a.b.c", 1))),
+            ("/x", &[("authorization", "Bearer\ta.b.c\t")], Some(("a.b.c", 1))),
             ("/x", &[("authorization", "Bearer")], Some(("", 1))),
             ("/x", &[("authorization", "Bearer a, Bearer b")], Some(("a, Bearer b", 1))),
             ("/x", &[("authorization", "Basic a")], None),
@@ -215,6 +287,7 @@ mod tests {
             ("/x?Token=t", &[], None),
             ("/x", &[("sec-websocket-protocol", "janus-protocol, bearer.a.b.c")], Some(("a.b.c", 8))),
             ("/x", &[("sec-websocket-protocol", "token.t"), ("sec-websocket-protocol", "x")], Some(("t", 8))),
+            ("/x", &[("sec-websocket-protocol", "bearer.a.b.c, x\u{e4}")], Some(("a.b.c", 8))),
             ("/x?token=t", &[("authorization", "Bearer t"), ("cookie", "ianitor=t")], Some(("t", 7))),
         ] {
             assert_eq!(found(target, headers), Ok(want.map(|(t, p)| (t.to_owned(), p))), "{target} {headers:?}");
@@ -258,5 +331,57 @@ mod tests {
         remove(&mut headers, &mut uri, &sources());
         assert_eq!(uri, "https://h/x");
         assert_eq!(headers.len(), 1);
+    }
+
+    #[test]
+    fn nothing_of_them_is_left_where_nobody_looked_for_one() {
+        let (mut headers, mut uri) = request(
+            "/x",
+            &[
+                ("authorization", "Basic a"),
+                ("authorization", "Bearer t"),
+                ("authorization", "bearer\tt"),
+                ("authorization", "Digest b"),
+                ("sec-websocket-protocol", "bearer.t, x\u{e4}"),
+            ],
+        );
+        remove(&mut headers, &mut uri, &sources());
+        let left: Vec<&HeaderValue> = headers.get_all(header::AUTHORIZATION).iter().collect();
+        assert_eq!(left, ["Basic a", "Digest b"]);
+        assert_eq!(headers[header::SEC_WEBSOCKET_PROTOCOL].as_bytes(), "x\u{e4}".as_bytes());
+    }
+
+    #[test]
+    fn a_referer_loses_the_token_of_its_page_and_nothing_else() {
+        let names = |page: Option<&Uri>| match page.map(Uri::path) {
+            Some("/page") => vec!["jwt", "token"],
+            Some(_) => vec!["token"],
+            None => vec!["token", "jwt"],
+        };
+        for (referer, want) in [
+            ("https://h/page", Some("https://h/page")),
+            ("https://h/page?", Some("https://h/page?")),
+            ("https://h/page?token=t", Some("https://h/page")),
+            ("https://h/page?a=%20b&token=t&%74oken=t&&c", Some("https://h/page?a=%20b&&c")),
+            ("HTTPS://H:443/%70age?jwt=t&a", Some("HTTPS://H:443/%70age?jwt=t&a")),
+            ("HTTPS://H:443/page?jwt=t&a", Some("HTTPS://H:443/page?a")),
+            ("https://h/other?jwt=t&token=t", Some("https://h/other?jwt=t")),
+            ("/page?token=t&a=b", Some("/page?a=b")),
+            ("https://h/page?a=b?token=t", Some("https://h/page?a=b?token=t")),
+            ("about:blank", Some("about:blank")),
+            ("no address=", Some("no address=")),
+            ("no address?a=b&token=t", None),
+            ("https://h/page?a=b&t%6fken=t#c", None),
+            ("https://h/page?a=\u{e4}&jwt=t", None),
+            ("https://h/page?a=\u{e4}=b", Some("https://h/page?a=\u{e4}=b")),
+        ] {
+            let (mut headers, _) = request("/x", &[("referer", referer)]);
+            remove_from_referer(&mut headers, names);
+            let left = headers.get(header::REFERER).map(HeaderValue::as_bytes);
+            assert_eq!(left, want.map(str::as_bytes), "{referer}");
+        }
+        let (mut headers, _) = request("/x", &[("referer", "https://h/"), ("referer", "https://h/?token=t")]);
+        remove_from_referer(&mut headers, names);
+        assert!(headers.get_all(header::REFERER).iter().eq(["https://h/", "https://h/"]));
     }
 }

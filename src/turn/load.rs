@@ -43,11 +43,14 @@ pub enum Problem {
 /// The longest API key in bytes, so that two of them and a name fit into the query of Janus.
 const LONGEST_KEY: usize = 128;
 
-/// Below this many bytes a secret is worth a warning: every credential lets its holder try to guess it.
+/// Below this many bytes a secret is worth a warning: every credential lets its holder try to guess it. So is a key.
 const STRONG_SECRET: usize = 16;
 
 const WEAK: &str = "the secret shared with the TURN server is short, and whoever has one credential can try to guess it; \
                     `openssl rand -hex 32` makes a strong one";
+
+const WEAK_KEY: &str = "an API key is short, and whoever guesses it has credentials without end; `openssl rand -hex 32` \
+                        makes a strong one";
 
 /// Reads the secrets and the API keys.
 ///
@@ -89,6 +92,9 @@ fn api_keys(path: &Path) -> Result<ApiKeys, Problem> {
         .collect();
     if let Some((line, key)) = keys.iter().find(|(_, key)| key.len() > LONGEST_KEY) {
         return Err(Problem::LongKey { path: path.to_owned(), line: *line, length: key.len() });
+    }
+    for (line, key) in keys.iter().filter(|(_, key)| key.len() < STRONG_SECRET) {
+        tracing::warn!(file = %path.display(), line, bytes = key.len(), "{WEAK_KEY}");
     }
     ApiKeys::new(keys.into_iter().map(|(_, key)| key)).ok_or_else(|| Problem::NoKeys(path.to_owned()))
 }

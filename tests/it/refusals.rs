@@ -108,6 +108,32 @@ fn heads_and_handshakes_are_asked_by_programs() {
 }
 
 #[test]
+fn an_answer_to_head_has_no_body_but_its_length() {
+    let (_upstream, gateway) = world();
+    let (mut h1, mut h2) = (gateway.client(), gateway.dial().h2());
+    for (target, status) in [
+        ("/elsewhere", 404),
+        ("/nobody", 403),
+        ("/staff", 401),
+        ("/.ianitor/sign-in?to=/staff", 200),
+        ("/.ianitor/sign-out", 200),
+        ("/.ianitor/renew", 405),
+    ] {
+        let length = h1.get(target).body.len().to_string();
+        h1.send(format!("HEAD {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        let head = h1.head();
+        assert_eq!((head.status(), head.get("content-length")), (status, Some(&*length)), "{target}");
+        let mut request = h2::get(target);
+        *request.method_mut() = http::Method::HEAD;
+        let answer = h2.send(request, b"");
+        assert_eq!((answer.status, answer.body.len()), (status, 0), "{target}");
+        assert_eq!(answer.headers["content-length"], *length, "{target}");
+    }
+    // The next request finds nothing of a body in its way.
+    assert_eq!(h1.get("/nobody").status(), 403);
+}
+
+#[test]
 fn other_refusals_stay_a_few_words() {
     let (_upstream, gateway) = world();
     let answer = get(&gateway, "/elsewhere", NAVIGATES);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::h1::Answer;
+use crate::harness::jar::Jar;
 use crate::harness::websocket::{echo, handshake, is_alive};
 use crate::harness::{Client, Config, TestGateway, Upstream, staff};
 
@@ -171,5 +172,56 @@ fn the_cookie_of_the_page_is_replaced_too() {
         let answer = ask(&gateway, &format!("{cookie}{headers}"), &body);
         assert_eq!(answer.status(), 200, "{headers}{body}");
         assert_eq!(paths(&answer), want, "{headers}{body}");
+    }
+}
+
+#[test]
+fn a_browser_goes_on_wherever_it_was_signed_in() {
+    let upstream = Upstream::ok();
+    let routes = ["/", "/admin", "/admin/deep", "/other"];
+    for (has_root, at, asks) in [
+        (true, "/", &["", "to=/admin", "to=/", "to=/admin/deep", ""][..]),
+        (true, "/admin", &["", "to=/other"]),
+        (true, "/admin/deep", &["to=/admin", "to=/admin/deep", ""]),
+        // Without a route that has everything below it, a page's place has to be named.
+        (false, "/admin", &["", "to=/admin", "to=/admin/deep", ""]),
+        (false, "/admin/deep", &["", "to=/admin/deep", "to=/admin"]),
+    ] {
+        let mut config = Config::new().upstream("app", &upstream.url()).table(&staff::issuer(""));
+        config = config.table("[policies.staff]\nissuers = [\"staff\"]");
+        for path in routes.iter().skip(usize::from(!has_root)) {
+            config = config.route_with(path, "app", "policy = \"staff\"");
+        }
+        signed_in_and_renewed(&TestGateway::start(&config), at, asks);
+    }
+}
+
+fn signed_in_and_renewed(gateway: &TestGateway, at: &str, asks: &[&str]) {
+    let form = "Origin: https://localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    let body = format!("to={at}&token={}", staff::token("anna", 60));
+    let mut jar = Jar::default();
+    jar.take(
+        &gateway
+            .client()
+            .ask(format!(
+                "POST /.ianitor/sign-in HTTP/1.1\r\nHost: localhost\r\n{form}Content-Length: {}\r\n\r\n{body}",
+                body.len()
+            ))
+            .head,
+    );
+    for (seconds, ask_for) in (600..).zip(asks) {
+        let newer = staff::token("anna", seconds);
+        let answer =
+            ask(gateway, &format!("{form}{}", jar.line("/.ianitor/renew")), &format!("token={newer}&{ask_for}"));
+        assert_eq!(answer.status(), 200, "{at} {ask_for}: {jar:?}");
+        jar.take(&answer.head);
+        assert!(jar.has(&newer));
+        let to = ask_for.strip_prefix("to=").unwrap_or(at);
+        for target in [at, to, &format!("{to}/x").replace("//", "/")] {
+            let line = jar.line(target);
+            let get = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{line}\r\n");
+            assert_eq!(gateway.client().ask(get).status(), 200, "{at} {ask_for} {target}: {jar:?}");
+            assert!(ask_for.is_empty() || line.contains(&newer), "{at} {ask_for} {target}: {jar:?}");
+        }
     }
 }

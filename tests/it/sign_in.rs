@@ -1,6 +1,7 @@
 //! A browser signs in with a token and goes on with a cookie that nobody else can use.
 
 use crate::harness::h1::Answer;
+use crate::harness::jar::Jar;
 use crate::harness::websocket::{handshake, switching};
 use crate::harness::{Config, TestGateway, Upstream, h2, staff};
 
@@ -259,11 +260,29 @@ fn signing_out_takes_the_cookies_back() {
     let answer = post(&gateway, "/.ianitor/sign-out", OWN_PAGE, "to=/staff/a");
     assert_eq!(answer.status(), 200);
     assert!(answer.text().contains("<h1>Signed out</h1>") && answer.text().contains("href=\"/staff/a\""));
-    assert_eq!(cookies(&answer), [cookie("/staff", ""), cookie("/.ianitor", "")]);
+    assert_eq!(cookies(&answer), ["/staff", "/staff/deep", "/.ianitor"].map(|path| cookie(path, "")));
     // Without a place: everywhere.
     let paths: Vec<String> = cookies(&post(&gateway, "/.ianitor/sign-out", OWN_PAGE, ""));
     assert_eq!(paths, ["/here", "/staff", "/staff/deep", "/there", "/.ianitor"].map(|path| cookie(path, "")));
     assert!(get(&gateway, "/.ianitor/sign-out", "").text().contains("<button>"));
+}
+
+#[test]
+fn whoever_has_signed_out_of_a_place_does_not_get_in_there() {
+    let upstream = Upstream::ok();
+    let config = config(&upstream).route_with("/", "app", "policy = \"staff\"");
+    let gateway = TestGateway::start(&config.route_with("/admin", "app", "policy = \"staff\""));
+    for (to, from) in [("/", "/admin"), ("/staff", "/staff/deep"), ("/staff/deep", "/staff"), ("/admin/x", "/")] {
+        let mut jar = Jar::default();
+        jar.take(&sign_in(&gateway, to, &staff::token("anna", 600)).head);
+        assert_eq!(get(&gateway, to, &jar.line(to)).status(), 200, "{to}");
+        let answer = post(&gateway, "/.ianitor/sign-out", OWN_PAGE, &format!("to={from}"));
+        assert!(answer.text().contains("has forgotten your token"));
+        jar.take(&answer.head);
+        for target in [to, from] {
+            assert_eq!(get(&gateway, target, &jar.line(target)).status(), 401, "{to} {from} {target}");
+        }
+    }
 }
 
 #[test]

@@ -67,6 +67,61 @@ fn the_server_behind_does_not_see_the_token() {
 }
 
 #[test]
+fn nor_the_token_of_the_page_that_asks() {
+    let upstream = Upstream::ok();
+    let app = HMAC.replace("[issuers.staff]", "[issuers.app]").replace("query:token", "query:jwt");
+    let config = Config::new().upstream("app", &upstream.url()).table(HMAC).table(&app);
+    let config = config.table("[policies.staff]\nissuers = [\"staff\"]\n[policies.app]\nissuers = [\"app\"]\n");
+    let config = config
+        .route_with("/admin", "app", "policy = \"staff\"")
+        .route_with("/app", "app", "policy = \"app\"")
+        .route_with("/jitsi", "app", "policy = \"staff\"\nforward_token = true")
+        .route("/open", "app");
+    let gateway = TestGateway::start(&config);
+    let t = good();
+    for (target, referer, want) in [
+        (
+            "/admin",
+            format!("https://localhost/admin?a=%20&token={t}&b"),
+            Some("https://localhost/admin?a=%20&b".into()),
+        ),
+        ("/admin", format!("https://localhost/app/x?jwt={t}"), Some("https://localhost/app/x".into())),
+        ("/admin", format!("https://localhost/%61pp?jwt={t}"), Some("https://localhost/%61pp".into())),
+        ("/admin", format!("https://localhost/nowhere?token={t}"), Some("https://localhost/nowhere".into())),
+        ("/admin", format!("https://elsewhere.example/?token={t}"), Some("https://elsewhere.example/".into())),
+        ("/open", format!("https://localhost/admin?token={t}"), Some("https://localhost/admin".into())),
+        ("/open", "https://localhost/open?token=theirs".into(), Some("https://localhost/open?token=theirs".into())),
+        ("/open", format!("https://localhost/app?a=b&jwt={t}#c"), None),
+        ("/jitsi", format!("https://localhost/jitsi?token={t}"), Some(format!("https://localhost/jitsi?token={t}"))),
+    ] {
+        let lines = format!("Referer: {referer}\r\nAuthorization: Bearer {t}\r\n");
+        let answer = gateway.client().ask(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n"));
+        assert_eq!(answer.status(), 200, "{target} {referer}");
+        assert_eq!(upstream.heads().last().unwrap().get("referer").map(str::to_owned), want, "{target} {referer}");
+    }
+}
+
+#[test]
+fn nor_where_the_address_alone_is_enough() {
+    let upstream = Upstream::ok();
+    let policy = "[policies.either]\nallow = [\"127.0.0.1\"]\nissuers = [\"staff\"]\nsatisfy = \"any\"\n";
+    let config = Config::new().upstream("app", &upstream.url()).table(HMAC).table(policy);
+    let gateway = TestGateway::start(&config.route_with("/", "app", "policy = \"either\""));
+    let t = good();
+    for lines in [
+        format!("Authorization: Basic eA==\r\nAuthorization: Bearer {t}\r\n"),
+        format!("Authorization: Bearer\t{t}\r\n"),
+        format!("Sec-WebSocket-Protocol: bearer.{t}, x\u{e4}\r\n"),
+    ] {
+        let answer = gateway.client().ask(format!("GET /x HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n"));
+        assert_eq!(answer.status(), 200, "{lines}");
+    }
+    let heads = upstream.heads();
+    assert_eq!((heads.len(), heads[0].get("authorization")), (3, Some("Basic eA==")));
+    assert!(heads.iter().all(|head| !head.to_string().contains("eyJ")), "{heads:#?}");
+}
+
+#[test]
 fn the_gateways_cookie_reaches_no_server_at_all() {
     let upstream = Upstream::ok();
     let gateway = TestGateway::start(&Config::to(&upstream));
@@ -83,6 +138,30 @@ fn a_route_may_forward_the_token() {
     let t = good();
     assert_eq!(gateway.client().get(&format!("/x?room=a&token={t}")).status(), 200);
     assert_eq!(upstream.only_request().head.target(), format!("/x?room=a&token={t}"));
+}
+
+#[test]
+fn what_is_forwarded_is_a_token_of_the_routes_own_rule() {
+    let upstream = Upstream::ok();
+    // `app` takes tokens from another place than the gateway's own cookie, `staff` from that too.
+    let app = HMAC.replace("[issuers.staff]", "[issuers.app]").replace("\"cookie:ianitor\", ", "\"cookie:theirs\", ");
+    let policies = "[policies.app]\nissuers = [\"app\"]\n[policies.staff]\nissuers = [\"staff\"]\n";
+    let config = Config::new().upstream("app", &upstream.url()).table(HMAC).table(&app).table(policies);
+    let config = config.route_with("/app", "app", "policy = \"app\"\nforward_token = true").route_with(
+        "/staff",
+        "app",
+        "policy = \"staff\"\nforward_token = true",
+    );
+    let gateway = TestGateway::start(&config);
+    let t = good();
+    for (target, sent, want) in [
+        ("/app", format!("theirs={t}; ianitor=another; a=1"), format!("theirs={t}; a=1")),
+        ("/staff", format!("ianitor={t}; a=1"), format!("ianitor={t}; a=1")),
+    ] {
+        let ask = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nCookie: {sent}\r\n\r\n");
+        assert_eq!(gateway.client().ask(ask).status(), 200, "{target}");
+        assert_eq!(upstream.heads().last().unwrap().get("cookie"), Some(&*want), "{target}");
+    }
 }
 
 #[test]

@@ -11,8 +11,7 @@ use crate::token::location::COOKIE;
 /// What browsers keep of a cookie: its name and its value together (RFC 6265bis, section 5.6).
 pub(super) const MOST: usize = 4096 - COOKIE.len();
 
-/// Signs in at a route: the cookies there and at the gateway's own URLs. Others, that would go to the same requests and
-/// say something else, are taken back: nobody could tell which one counts.
+/// Signs in at a route.
 pub(super) fn sign_in(
     headers: &mut HeaderMap,
     token: &str,
@@ -21,32 +20,49 @@ pub(super) fn sign_in(
     all: &RouteTable,
     host: &HostName,
 ) {
-    let path = at.path.as_str();
-    let meets = |other: &&str| *other != path && (below(other, path) || below(path, other));
-    paths(all, host).filter(meets).for_each(|other| append(headers, clear(other)));
+    give(headers, token, seconds, at.path.as_str(), &paths(all, host));
+}
+
+/// Goes on with a newer token, where one has been signed in: at a page's route, or it is not known where. Which cookies
+/// the browser has it does not say. So the newer one goes to the highest path above that one can be signed in at, or
+/// renewing would sign out there; and to the root, whose cookie comes to the gateway's own URLs too.
+pub(super) fn renew(
+    headers: &mut HeaderMap,
+    token: &str,
+    seconds: u64,
+    at: Option<&Route>,
+    all: &RouteTable,
+    host: &HostName,
+) {
+    let (paths, page) = (paths(all, host), at.map_or("", |route| route.path.as_str()));
+    match paths.iter().find(|path| below(page, path)) {
+        Some(highest) => give(headers, token, seconds, highest, &paths),
+        None => append(headers, set(OWN, token, seconds)),
+    }
+}
+
+/// The cookies of a path and of the gateway's own URLs. Others, that would go to the same requests and say something
+/// else, are taken back: nobody could tell which one counts.
+fn give(headers: &mut HeaderMap, token: &str, seconds: u64, path: &str, all: &[&str]) {
+    meeting(path, all).filter(|other| *other != path).for_each(|other| append(headers, clear(other)));
     append(headers, set(path, token, seconds));
     append(headers, set(OWN, token, seconds));
 }
 
-/// Goes on with a newer token, where one has been signed in.
-pub(super) fn renew(headers: &mut HeaderMap, token: &str, seconds: u64, at: Option<&Route>) {
-    if let Some(route) = at {
-        append(headers, set(route.path.as_str(), token, seconds));
-    }
-    append(headers, set(OWN, token, seconds));
-}
-
-/// Signs out, at one route or at all that the host has.
+/// Signs out, at one route or at all that the host has. The cookie of a path above would go on opening this one.
 pub(super) fn sign_out(headers: &mut HeaderMap, at: Option<&Route>, all: &RouteTable, host: &HostName) {
-    match at {
-        Some(route) => append(headers, clear(route.path.as_str())),
-        None => paths(all, host).for_each(|path| append(headers, clear(path))),
-    }
+    let path = at.map_or("", |route| route.path.as_str());
+    meeting(path, &paths(all, host)).for_each(|other| append(headers, clear(other)));
     append(headers, clear(OWN));
 }
 
-/// Where one can be signed in.
-fn paths<'t>(all: &'t RouteTable, host: &HostName) -> impl Iterator<Item = &'t str> {
+/// The paths whose cookies and the one of this path go to the same requests. With the root's all do.
+fn meeting<'t>(path: &str, all: &[&'t str]) -> impl Iterator<Item = &'t str> {
+    all.iter().copied().filter(move |other| below(other, path) || below(path, other))
+}
+
+/// Where one can be signed in; what is above comes before what is below it.
+fn paths<'t>(all: &'t RouteTable, host: &HostName) -> Vec<&'t str> {
     let mut paths: Vec<&str> = all
         .routes()
         .iter()
@@ -55,7 +71,7 @@ fn paths<'t>(all: &'t RouteTable, host: &HostName) -> impl Iterator<Item = &'t s
         .collect();
     paths.sort_unstable();
     paths.dedup();
-    paths.into_iter()
+    paths
 }
 
 fn below(path: &str, front: &str) -> bool {

@@ -43,7 +43,8 @@ pub(in crate::serve) async fn renew(normal: &mut Normal) -> Result<Response<Resp
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let at = at.filter(|route| route.sign_in().is_some());
-    cookie::renew(headers, &located.text, now.until(expires).as_secs(), at);
+    let all = &inbound.local.snapshot.routes;
+    cookie::renew(headers, &located.text, now.until(expires).as_secs(), at, all, &normal.authority.host);
     Ok(response)
 }
 
