@@ -47,6 +47,7 @@ pub mod telemetry;
 
 // Who knocks.
 pub mod listen;
+pub mod store;
 pub mod tls;
 
 // What do they ask for.
@@ -67,6 +68,10 @@ pub mod status;
 
 // Whose keys prove it: fetched beside the way of requests, by the control.
 pub mod jwks;
+
+// Certificates that look after themselves, and those of the neighbours: beside the way of requests as well.
+pub mod acme;
+pub mod deploy;
 
 // The edges.
 pub mod check;

@@ -1,6 +1,6 @@
 //! From a pair of files to a certificate that can be served.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -110,7 +110,21 @@ fn mismatch(spec: &PairSpec, certified: &CertifiedKey) -> LoadError {
     }
 }
 
-fn describe(spec: &PairSpec, certified: CertifiedKey) -> Result<Loaded, Problem> {
+/// A pair that comes from no pair of files.
+pub(super) fn entry(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    place: PathBuf,
+    config_key: &str,
+) -> Result<Entry, Problem> {
+    let spec = PairSpec { cert: place.clone(), key: place, config_key: config_key.to_owned() };
+    let certified = certify(&spec, chain, key).map_err(|error| error.problem)?;
+    let (info, _) = info(&spec, &certified)?;
+    Ok(Entry::new(info, certified))
+}
+
+/// What a certificate is, and the names in it that are none.
+fn info(spec: &PairSpec, certified: &CertifiedKey) -> Result<(CertInfo, Vec<String>), Problem> {
     let leaf = certified.end_entity_cert().map_err(Problem::UnusableCertificate)?;
     let facts = x509::facts(leaf)?;
     let info = CertInfo {
@@ -121,7 +135,12 @@ fn describe(spec: &PairSpec, certified: CertifiedKey) -> Result<Loaded, Problem>
         file: spec.cert.clone(),
         config_key: spec.config_key.clone(),
     };
-    let mut warnings: Vec<_> = facts.ignored.into_iter().map(|name| info.warning(Notice::IgnoredName(name))).collect();
+    Ok((info, facts.ignored))
+}
+
+fn describe(spec: &PairSpec, certified: CertifiedKey) -> Result<Loaded, Problem> {
+    let (info, ignored) = info(spec, &certified)?;
+    let mut warnings: Vec<_> = ignored.into_iter().map(|name| info.warning(Notice::IgnoredName(name))).collect();
     if pem::is_world_readable(&spec.key) {
         let notice = Notice::WorldReadable(spec.key.clone());
         warnings.push(Warning::new(format!("{}.key", spec.config_key), &spec.key, notice));

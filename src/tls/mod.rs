@@ -11,10 +11,12 @@
 
 mod ca;
 mod certs;
+pub mod challenges;
 mod client;
 mod dev;
 mod files;
 mod load;
+mod managed;
 mod names;
 mod pem;
 mod problem;
@@ -34,6 +36,7 @@ use crate::host::HostName;
 
 pub use certs::{CertInfo, CertTable, Standing};
 pub use client::client_config;
+pub use managed::{LeafFacts, Managed, Shelf, leaf_facts};
 pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
 
 /// What clients may ask for inside TLS, the best first.

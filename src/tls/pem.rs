@@ -39,7 +39,7 @@ impl PemFile {
         Ok(file)
     }
 
-    fn parse(text: &[u8]) -> Result<Self, rustls::pki_types::pem::Error> {
+    pub(super) fn parse(text: &[u8]) -> Result<Self, rustls::pki_types::pem::Error> {
         let mut file = Self { certs: Vec::new(), keys: Vec::new(), locked: None };
         for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
             let (kind, der) = section?;

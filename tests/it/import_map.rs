@@ -23,9 +23,12 @@ const MAP: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("listen", &["telemetry"]),
     ("tls", &["telemetry"]),
+    ("store", &["telemetry"]),
     ("token", &["telemetry"]),
     // Fetches and replaces; who asks for it is told by `gateway`.
     ("jwks", &["telemetry", "tls", "token"]),
+    ("acme", &["telemetry", "tls", "store"]),
+    ("deploy", &["telemetry", "tls", "store"]),
     ("policy", &["telemetry", "token"]),
     ("turn", &["policy"]),
     ("route", &["telemetry", "policy", "turn"]),
@@ -33,16 +36,22 @@ const MAP: &[(&str, &[&str])] = &[
     ("proxy", &["telemetry", "policy", "route", "files"]),
     ("serve", &["telemetry", "tls", "token", "policy", "turn", "route", "files", "proxy"]),
     // Only looks; its accept loop is the one of `listen`.
-    ("status", &["telemetry", "listen", "tls", "token", "route", "serve"]),
+    ("status", &["telemetry", "listen", "tls", "store", "acme", "deploy", "token", "route", "serve"]),
     // Specification types only: what `[listen]`, `[log]`, `[tls]`, `[policies]` and `[[routes]]` become.
-    ("config", &["telemetry", "listen", "tls", "token", "policy", "turn", "route"]),
-    ("check", &["telemetry", "config", "tls", "token", "jwks", "turn", "route", "files", "proxy"]),
+    ("config", &["telemetry", "listen", "tls", "store", "acme", "deploy", "token", "policy", "turn", "route"]),
+    (
+        "check",
+        &["telemetry", "config", "tls", "store", "acme", "deploy", "token", "jwks", "turn", "route", "files", "proxy"],
+    ),
     (
         "gateway",
         &[
             "telemetry",
             "listen",
             "tls",
+            "store",
+            "acme",
+            "deploy",
             "token",
             "jwks",
             "policy",
@@ -59,6 +68,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("lib", &[]),
     // The command: `main.rs` and what stands beside it.
     ("main", &["telemetry", "config", "check", "gateway"]),
+    ("certs_command", &["telemetry", "config", "tls", "store", "acme", "deploy"]),
     ("credential", &["telemetry", "config", "turn"]),
     ("token_command", &["telemetry", "config", "token", "policy", "inspect"]),
     ("run", &["telemetry", "config", "gateway"]),

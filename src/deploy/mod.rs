@@ -1,0 +1,110 @@
+//! The certificate hub: other servers on this machine get the certificates that were ordered here, each in its form,
+//! are told to read them, and are asked whether they did.
+
+use std::path::PathBuf;
+
+use crate::host::HostName;
+use crate::secret::SecretSource;
+use crate::store::Name;
+
+/// One of `[[deploy]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeploySpec {
+    /// The certificate.
+    pub certificate: Name,
+    /// For whom it is.
+    pub to: Consumer,
+    /// What to write; at least one.
+    pub files: Vec<Output>,
+    /// Whose the files are to be: a user's name or number.
+    pub owner: Option<Box<str>>,
+    /// A group's name or number.
+    pub group: Option<Box<str>>,
+    /// Permissions of the files.
+    pub mode: u32,
+    /// How the server is told.
+    pub reload: Option<Reload>,
+    /// Where the server is asked by TLS what it serves.
+    pub verify: Option<Place>,
+    /// Where the configuration says so: `deploy[0]`.
+    pub config_key: String,
+}
+
+impl DeploySpec {
+    /// Permissions of files, where nothing is written: there is a private key in them.
+    pub const MODE: u32 = 0o600;
+}
+
+/// An address to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// A name or an address.
+    pub host: HostName,
+    /// The port.
+    pub port: u16,
+}
+
+/// A kind of server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Consumer {
+    /// Reads a chain and a key; reads them anew on SIGUSR2.
+    Coturn,
+    /// Reads one file with leaf, chain and key; reads it anew at the connection after the next.
+    Kurento,
+    /// Reads a chain and a key, at its start.
+    Janus,
+    /// Reads a chain and a key; reads them anew on SIGHUP.
+    Prosody,
+    /// Any other.
+    Files,
+}
+
+impl Consumer {
+    /// As written in `gateway.toml`.
+    pub const NAMES: [(&'static str, Self); 5] = [
+        ("coturn", Self::Coturn),
+        ("kurento", Self::Kurento),
+        ("janus", Self::Janus),
+        ("prosody", Self::Prosody),
+        ("files", Self::Files),
+    ];
+}
+
+/// A file to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Where.
+    pub path: PathBuf,
+    /// What is in it.
+    pub form: FileForm,
+}
+
+/// What is in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileForm {
+    /// The server's certificate and then its issuers, PEM.
+    Chain,
+    /// The private key, PEM.
+    Key,
+    /// Leaf, chain, key, PEM: the order of OpenSSL's `use_certificate_chain_file`.
+    Combined,
+    /// PKCS#12, locked by a password.
+    Pkcs12 {
+        /// Where the password is.
+        password: SecretSource,
+    },
+}
+
+/// How a server is told that there is a new certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// By a signal to the process whose number is in a file.
+    Signal {
+        /// Its name without `SIG`: `USR2`.
+        signal: Box<str>,
+        /// The file.
+        pid_file: PathBuf,
+    },
+    /// By running a program with arguments; no shell.
+    Command(Vec<String>),
+}

@@ -1,0 +1,34 @@
+//! What can be wrong with a store, in words for the operator.
+
+use std::io;
+
+/// Why something cannot be read from the store, or kept in it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store does not take what should be kept.
+    #[error("{place} cannot be written; let the user that runs ianitor write there, and see that there is room")]
+    Write {
+        /// What, for people.
+        place: String,
+        /// Why not.
+        #[source]
+        cause: io::Error,
+    },
+    /// The store does not give what it has.
+    #[error("{place} cannot be read; let the user that runs ianitor read it")]
+    Read {
+        /// What, for people.
+        place: String,
+        /// Why not.
+        #[source]
+        cause: io::Error,
+    },
+    /// Something in the store is not what was put there.
+    #[error("{place} is damaged: {what}; move it away, and it is made anew")]
+    Damaged {
+        /// What, for people.
+        place: String,
+        /// What is wrong with it.
+        what: String,
+    },
+}

@@ -1,0 +1,37 @@
+//! What a certificate is called in the store.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A certificate's name: its first host, and what tells it from another one for that host. Letters, digits, dots,
+/// hyphens and underscores; never a name that leads elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(Box<str>);
+
+impl Name {
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let is_name = !text.is_empty() && !text.starts_with('.') && text.len() <= 280 && text.chars().all(is_plain);
+        if is_name { Ok(Self(text.into())) } else { Err(BadName) }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The text is no name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is no name for a certificate")]
+pub struct BadName;

@@ -1,0 +1,130 @@
+//! What a CA is answered when it looks whether a name is ours. One table for all workers: a validation may arrive at any.
+//!
+//! Only names and tokens of an open order are in it: an [`Offer`] is dropped with its order.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use rcgen::{CertificateParams, CustomExtension, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::provider;
+use crate::host::HostName;
+
+/// What a CA asks for inside TLS (RFC 8737, section 4).
+pub const ACME_TLS: &[u8] = b"acme-tls/1";
+
+/// Answers to the challenges of open orders.
+pub struct Challenges {
+    table: ArcSwap<Table>,
+    /// Held by whoever changes the table.
+    change: Mutex<()>,
+}
+
+#[derive(Clone, Default)]
+struct Table {
+    http: HashMap<(HostName, Box<str>), Arc<str>>,
+    alpn: HashMap<HostName, Arc<ServerConfig>>,
+}
+
+impl Challenges {
+    /// None yet.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { table: ArcSwap::default(), change: Mutex::new(()) })
+    }
+
+    /// Whether no order is open, which is nearly always.
+    pub fn is_empty(&self) -> bool {
+        let table = self.table.load();
+        table.http.is_empty() && table.alpn.is_empty()
+    }
+
+    /// The key authorization for the token of a name (RFC 8555, section 8.3).
+    pub fn http(&self, host: &HostName, token: &str) -> Option<Arc<str>> {
+        self.table.load().http.get(&(host.clone(), token.into())).cloned()
+    }
+
+    /// How to shake hands with a CA that looks at a name (RFC 8737, section 3).
+    pub fn alpn(&self, host: &HostName) -> Option<Arc<ServerConfig>> {
+        self.table.load().alpn.get(host).cloned()
+    }
+
+    /// Answers for a name and a token until the offer is dropped.
+    pub fn offer_http(self: &Arc<Self>, host: &HostName, token: &str, key_authorization: &str) -> Offer {
+        let key = (host.clone(), token.into());
+        self.change(|table| _ = table.http.insert(key, key_authorization.into()));
+        Offer { challenges: Arc::clone(self), host: host.clone(), token: Some(token.into()) }
+    }
+
+    /// Answers handshakes for a name until the offer is dropped. The digest is the SHA-256 of the key authorization.
+    ///
+    /// # Errors
+    /// That the certificate of the challenge could not be made.
+    pub fn offer_alpn(self: &Arc<Self>, host: &HostName, digest: &[u8]) -> Result<Offer, NoOffer> {
+        let config = config(host, digest)?;
+        self.change(|table| _ = table.alpn.insert(host.clone(), config));
+        Ok(Offer { challenges: Arc::clone(self), host: host.clone(), token: None })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Table)) {
+        let _alone = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = Table::clone(&self.table.load());
+        change(&mut table);
+        self.table.store(Arc::new(table));
+    }
+}
+
+impl fmt::Debug for Challenges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Challenges")
+    }
+}
+
+/// An answer that stands until this is dropped.
+#[derive(Debug)]
+#[must_use = "the answer is taken back when this is dropped"]
+pub struct Offer {
+    challenges: Arc<Challenges>,
+    host: HostName,
+    /// `None` for a handshake.
+    token: Option<Box<str>>,
+}
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        let (host, token) = (self.host.clone(), self.token.take());
+        self.challenges.change(|table| match token {
+            Some(token) => _ = table.http.remove(&(host, token)),
+            None => _ = table.alpn.remove(&host),
+        });
+    }
+}
+
+/// Why a challenge cannot be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum NoOffer {
+    /// The certificate.
+    #[error("the certificate of the challenge could not be made")]
+    Certificate(#[from] rcgen::Error),
+    /// The handshake's settings.
+    #[error("the certificate of the challenge could not be used")]
+    Tls(#[from] rustls::Error),
+}
+
+/// A handshake with the one certificate that the CA wants to see.
+fn config(host: &HostName, digest: &[u8]) -> Result<Arc<ServerConfig>, NoOffer> {
+    let mut params = CertificateParams::new([host.as_str().to_owned()])?;
+    params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
+    let key = KeyPair::generate()?;
+    let cert = params.self_signed(&key)?;
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)?;
+    config.alpn_protocols = vec![ACME_TLS.to_vec()];
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,136 @@
+//! Certificates that nobody wrote into `[tls]`: ordered from a CA, or made to stand in until one comes.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::pki_types::CertificateDer;
+use tokio::sync::Notify;
+
+use super::certs::{CertInfo, Entry};
+use super::pem::PemFile;
+use super::problem::Problem;
+use super::{load, x509};
+use crate::secret::Secret;
+
+/// A certificate with its key that can be served.
+#[derive(Clone)]
+pub struct Managed {
+    /// What it is called; a later one of this name takes its place.
+    name: Box<str>,
+    entry: Arc<Entry>,
+}
+
+/// What a certificate says about itself, for people and for schedules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeafFacts {
+    /// Its number at the CA: hexadecimal, lower case, no separators.
+    pub serial: String,
+    /// Who signed it: the common name, or the whole name where there is none.
+    pub issuer: String,
+}
+
+impl Managed {
+    /// Reads a chain and a key from PEM. `place` is where they are kept and `config_key` what asked for them, both for
+    /// people.
+    ///
+    /// # Errors
+    /// Why they cannot be served.
+    pub fn new(
+        name: &str,
+        chain: &str,
+        key: &Secret<String>,
+        place: PathBuf,
+        config_key: &str,
+    ) -> Result<Self, Problem> {
+        let chain = PemFile::parse(chain.as_bytes()).map_err(Problem::Damaged)?.chain()?;
+        let key = PemFile::parse(key.reveal().as_bytes()).map_err(Problem::Damaged)?.key()?;
+        let entry = load::entry(chain, key, place, config_key)?;
+        Ok(Self { name: name.into(), entry: Arc::new(entry) })
+    }
+
+    /// What it is.
+    pub fn info(&self) -> &CertInfo {
+        &self.entry.info
+    }
+
+    /// The server's own certificate.
+    pub fn leaf(&self) -> Option<&CertificateDer<'static>> {
+        self.entry.leaf()
+    }
+
+    /// What it says about itself.
+    ///
+    /// # Errors
+    /// That it cannot be understood.
+    pub fn facts(&self) -> Result<LeafFacts, Problem> {
+        let leaf = self.leaf().ok_or(Problem::NoCertificate)?;
+        leaf_facts(leaf)
+    }
+
+    pub(super) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+}
+
+impl fmt::Debug for Managed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Managed").field(&self.name).field(&self.entry.info).finish()
+    }
+}
+
+/// What a certificate says about itself.
+///
+/// # Errors
+/// That it cannot be understood.
+pub fn leaf_facts(leaf: &CertificateDer<'_>) -> Result<LeafFacts, Problem> {
+    let cert = x509::parse(leaf)?;
+    let serial = cert.raw_serial().iter().map(|byte| format!("{byte:02x}")).collect();
+    let common_name = cert.issuer().iter_common_name().next().and_then(|name| name.as_str().ok());
+    let issuer = common_name.map_or_else(|| cert.issuer().to_string(), str::to_owned);
+    Ok(LeafFacts { serial, issuer })
+}
+
+/// The managed certificates that there are: whoever orders puts them here, and whoever builds a table takes them.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    all: Mutex<Vec<Managed>>,
+    changed: Notify,
+}
+
+impl Shelf {
+    /// An empty one.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Puts a certificate in the place of the one of its name.
+    pub fn put(&self, new: Managed) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        match all.iter_mut().find(|old| old.name == new.name) {
+            Some(old) => *old = new,
+            None => all.push(new),
+        }
+        self.changed.notify_one();
+    }
+
+    /// Keeps those that are still wanted.
+    pub fn retain(&self, is_wanted: impl Fn(&str) -> bool) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.len();
+        all.retain(|one| is_wanted(&one.name));
+        if all.len() < before {
+            self.changed.notify_one();
+        }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<Managed> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Resolves when something was put or taken away since the last call resolved.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
