@@ -99,12 +99,15 @@ fn turns(config: &Config, before: &mut Before<'_>) -> Result<Vec<Arc<Turn>>, Vec
     for (at, spec) in config.turns.iter().enumerate() {
         let of_before = before.snapshot.and_then(|before| before.turns.get(at).cloned());
         match (turn::load::load(spec), of_before) {
-            (Ok(turn), _) => turns.push(Arc::new(turn)),
-            (Err(error), Some(turn)) => {
-                before.turns.push(error);
+            (Ok((turn, warnings)), _) => {
+                warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                turns.push(Arc::new(turn));
+            }
+            (Err(more), Some(turn)) => {
+                before.turns.extend(more);
                 turns.push(turn);
             }
-            (Err(error), None) => errors.push(error),
+            (Err(more), None) => errors.extend(more),
         }
     }
     if errors.is_empty() { Ok(turns) } else { Err(errors) }
