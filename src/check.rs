@@ -18,6 +18,7 @@ use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::telemetry::Chain;
 use crate::tls::{self, CertTable, LoadError, Mode, Standing};
 use crate::token;
+use crate::token::issuer::{IssuerSpec, Place};
 use crate::turn;
 
 /// What a good configuration has to show.
@@ -31,30 +32,87 @@ pub struct Checked {
     pub certificates: String,
 }
 
-/// Checks a file, the certificates that it names, and the secrets of its TURN servers.
+/// Checks a file and the files that it names: certificates, CAs, keys of issuers, and the secrets of TURN servers.
 ///
 /// # Errors
 /// Everything that would keep the gateway from starting with it, but for addresses that are taken.
 pub fn check(path: &Path) -> Result<Checked, Unfit> {
     let loaded = config::load(path)?;
-    let (table, notices) = CertTable::load(&loaded.config.tls, SystemTime::now(), Mode::Read)
-        .map_err(|errors| Unfit::Certificates { file: path.display().to_string(), errors })?;
-    token::load::load_all(&loaded.config.issuers)
-        .map_err(|errors| Unfit::Issuers { file: path.display().to_string(), errors })?;
-    let errors: Vec<_> = loaded.config.turns.iter().filter_map(|spec| turn::load::load(spec).err()).collect();
-    if !errors.is_empty() {
-        return Err(Unfit::Turn { file: path.display().to_string(), errors });
-    }
+    let (config, mut found) = (loaded.config, Found::default());
+    let table = found.certificates(&config);
+    found.cas(&config);
+    found.issuers(&config);
+    found.turns(&config);
+    let file = path.display().to_string();
+    let Some(table) = table.filter(|_| found.problems.is_empty()) else {
+        return Err(Unfit::Files { file, problems: found.problems });
+    };
+    found.warnings.extend(files::missing(&config.routes));
     let warnings = loaded.warnings.to_string();
-    let mut warnings: Vec<String> = warnings.lines().map(str::to_owned).collect();
-    if !loaded.config.tls.default {
-        let unserved = loaded.config.routes.hosts().filter(|host| !will_serve(&table, &loaded.config, host));
-        warnings.extend(unserved.map(|host| format!("{}: {}", path.display(), table.unserved(host))));
+    let of_files = found.warnings.iter().map(|warning| format!("{file}: {warning}"));
+    let warnings = warnings.lines().map(str::to_owned).chain(of_files).collect();
+    Ok(Checked { config, warnings, certificates: certificates(&table) })
+}
+
+/// What is wrong with the files that a configuration names, a line each, whichever it is.
+#[derive(Default)]
+struct Found {
+    problems: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Found {
+    fn add<E: std::error::Error + 'static>(&mut self, errors: impl IntoIterator<Item = E>) {
+        self.problems.extend(errors.into_iter().map(|error| Chain(&error).to_string()));
     }
-    warnings.extend(notices.iter().map(|notice| format!("{}: {notice}", path.display())));
-    let missing = files::missing(&loaded.config.routes);
-    warnings.extend(missing.iter().map(|line| format!("{}: {line}", path.display())));
-    Ok(Checked { config: loaded.config, warnings, certificates: certificates(&table) })
+
+    fn certificates(&mut self, config: &Config) -> Option<CertTable> {
+        let loaded = CertTable::load(&config.tls, SystemTime::now(), Mode::Read);
+        let (table, notices) = loaded.map_err(|errors| self.add(errors)).ok()?;
+        if !config.tls.default {
+            let unserved = config.routes.hosts().filter(|host| !will_serve(&table, config, host));
+            self.warnings.extend(unserved.map(|host| table.unserved(host)));
+        }
+        self.warnings.extend(notices.iter().map(ToString::to_string));
+        Some(table)
+    }
+
+    /// Of upstreams, and of servers that keys are fetched from.
+    fn cas(&mut self, config: &Config) {
+        for upstream in
+            config.routes.upstreams().iter().filter(|upstream| upstream.servers.iter().any(ServerAddr::is_tls))
+        {
+            let key = format!("upstreams.{}.ca_file", upstream.name);
+            self.add(tls::client_config(upstream.tls.ca_file.as_deref(), &key).err());
+        }
+        for issuer in &config.issuers {
+            let client = issuer.keys.place().map(|place| key_client(issuer, place));
+            self.add(client.and_then(Result::err));
+        }
+    }
+
+    fn issuers(&mut self, config: &Config) {
+        match token::load::load_all(&config.issuers) {
+            Ok(issuers) => {
+                let weak = issuers.iter().filter_map(|issuer| token::load::weak(issuer));
+                self.warnings.extend(weak.map(|weak| weak.to_string()));
+            }
+            Err(errors) => self.add(errors),
+        }
+    }
+
+    fn turns(&mut self, config: &Config) {
+        for spec in &config.turns {
+            match turn::load::load(spec) {
+                Ok((_, warnings)) => self.warnings.extend(warnings.iter().map(ToString::to_string)),
+                Err(errors) => self.add(errors),
+            }
+        }
+    }
+}
+
+fn key_client(issuer: &IssuerSpec, place: &Place) -> Result<Client, LoadError> {
+    Client::new(place, &format!("issuers.{}.ca_file", issuer.name))
 }
 
 fn will_serve(table: &CertTable, config: &Config, host: &HostPattern) -> bool {
@@ -63,13 +121,15 @@ fn will_serve(table: &CertTable, config: &Config, host: &HostPattern) -> bool {
 }
 
 fn certificates(table: &CertTable) -> String {
-    let mut out = String::from("certificates\n");
+    let mut out = String::new();
     for entry in table.entries() {
         let names: Vec<String> = entry.names.iter().map(ToString::to_string).collect();
         let until = tls::Date(entry.not_after);
         let _ = writeln!(out, "  {}  until {until}  {}", names.join(" "), entry.file.display());
     }
-    out
+    // Those of tls.self_signed may still have to be made.
+    let title = if out.is_empty() { "" } else { "certificates\n" };
+    format!("{title}{out}")
 }
 
 /// Why a configuration cannot be used.
@@ -78,29 +138,13 @@ pub enum Unfit {
     /// The file.
     #[error(transparent)]
     Config(#[from] Failure),
-    /// Certificates or keys that it names.
-    #[error("{}", errors.iter().map(|error| format!("{file}: {error}")).collect::<Vec<_>>().join("\n"))]
-    Certificates {
+    /// Files that it names: certificates and their keys, CAs, keys of issuers, secrets.
+    #[error("{}", problems.iter().map(|problem| format!("{file}: {problem}")).collect::<Vec<_>>().join("\n"))]
+    Files {
         /// The configuration file.
         file: String,
-        /// What is wrong.
-        errors: Vec<LoadError>,
-    },
-    /// Keys of issuers, or lists of revoked tokens.
-    #[error("{}", errors.iter().map(|error| format!("{file}: {error}")).collect::<Vec<_>>().join("\n"))]
-    Issuers {
-        /// The configuration file.
-        file: String,
-        /// What is wrong.
-        errors: Vec<token::load::LoadError>,
-    },
-    /// Secrets of TURN servers, or API keys.
-    #[error("{}", errors.iter().map(|error| format!("{file}: {error}")).collect::<Vec<_>>().join("\n"))]
-    Turn {
-        /// The configuration file.
-        file: String,
-        /// What is wrong.
-        errors: Vec<turn::load::LoadError>,
+        /// What is wrong, a line each.
+        problems: Vec<String>,
     },
 }
 
@@ -133,7 +177,7 @@ pub async fn ask_issuers(config: &Config) -> (String, usize) {
     let (mut out, mut silent) = (String::new(), 0);
     for issuer in &config.issuers {
         let Some(place) = issuer.keys.place() else { continue };
-        let result = match Client::new(place, &format!("issuers.{}.ca_file", issuer.name)) {
+        let result = match key_client(issuer, place) {
             Ok(client) => jwks::ask(issuer, &client).await.map_err(|error| Chain(&error).to_string()),
             Err(error) => Err(Chain(&error).to_string()),
         };

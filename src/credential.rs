@@ -42,8 +42,11 @@ pub(crate) fn print(path: &Path, asked: &Asked<'_>) -> ExitCode {
         return complain(&"--user is empty; write a name, or leave it out", EXIT_USAGE);
     };
     let turn = match load::load(spec) {
-        Ok(turn) => turn,
-        Err(error) => return complain(&format!("{}: {error}", path.display()), EXIT_CONFIG),
+        Ok((turn, _)) => turn,
+        Err(errors) => {
+            let lines: Vec<String> = errors.iter().map(|error| format!("{}: {error}", path.display())).collect();
+            return complain(&lines.join("\n"), EXIT_CONFIG);
+        }
     };
     let now = UnixTime::now();
     let ttl = asked.ttl.unwrap_or(spec.ttl);

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used)] // the lint knows tests by their attribute, and these have helpers
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -88,6 +89,47 @@ fn defaults_in_the_readme_are_those_of_the_reference() {
         checked += 1;
     }
     assert!(checked >= 7, "only {checked} defaults were found: the README is not read rightly");
+}
+
+/// Whoever adds a word for the log says in the documentation what it means, and whoever takes one out takes it out there.
+#[test]
+fn every_reason_of_the_log_is_in_the_documentation() {
+    let operating = fs::read_to_string(root().join("docs/operating.md")).unwrap();
+    let (_, reasons) = operating.split_once("\n### Reasons\n").unwrap();
+    let (_, rows) = reasons.split_once("|---|---|---|\n").unwrap();
+    let cells = rows.lines().take_while(|line| line.starts_with('|')).filter_map(|row| row.split('|').nth(1));
+    let documented: BTreeSet<String> =
+        cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect();
+    let known = reasons_in(&root().join("src"));
+    assert!(known.len() >= 60, "only {} were found: the sources are not read rightly", known.len());
+    let missing: Vec<_> = known.difference(&documented).collect();
+    let gone: Vec<_> = documented.difference(&known).collect();
+    assert!(missing.is_empty() && gone.is_empty(), "not in docs/operating.md: {missing:?}; only there: {gone:?}");
+}
+
+/// The texts that give the log a reason, as the log has them: each is the last on its line.
+fn reasons_in(folder: &Path) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            words.extend(reasons_in(&path));
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap().lines().map(|line| line.split("//").next().unwrap());
+        for line in code.filter(|line| gives_reason(line, path.ends_with("serve/snapshot.rs"))) {
+            words.extend(line.split('"').skip(1).step_by(2).last().map(|word| word.replace(' ', "_")));
+        }
+    }
+    words
+}
+
+/// Refusals, what is wrong with tokens, answers that were cut, and orders to tunnels; `judges`: of the file that gives them.
+fn gives_reason(line: &str, judges: bool) -> bool {
+    let anywhere = ["(End::", "line.reason) = (", "broken_head(&", "by_policy(\"", " reason: \"", "=> \"token_"];
+    let is_refusal = line.trim_start().starts_with("Self::") && line.contains("=> (StatusCode::");
+    let is_order = judges && ["map_err(|_| \"", "=> \"", "ok_or(\""].iter().any(|mark| line.contains(mark));
+    is_refusal || is_order || anywhere.iter().any(|mark| line.contains(mark))
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::limits::Limits;
 use crate::listen::Kind;
 use crate::route::upstream::ServerAddr;
 use crate::serve::snapshot::Snapshot;
-use crate::tls::{self, CertTable, LoadError, Mode, Standing, Tickets};
+use crate::tls::{self, CertTable, LoadError, Mode, Notice, Standing, Tickets};
 use crate::token::{self, issuer::Issuer};
 use crate::turn::{self, Turn};
 
@@ -31,7 +31,10 @@ pub(super) fn snapshot(
         CertTable::reload(&config.tls, SystemTime::now(), Mode::Make, certificates, &mut before.certificates)
             .map_err(StartError::Certificates)?;
     for warning in &warnings {
-        tracing::warn!("{warning}");
+        match warning.notice {
+            Notice::FirstCa => tracing::info!("{warning}"),
+            _ => tracing::warn!("{warning}"),
+        }
     }
     let is_unserved = |host: &HostPattern| table.standing(host, SystemTime::now()) == Standing::Unserved;
     for host in config.routes.hosts().filter(|host| !config.tls.default && is_unserved(host)) {
@@ -96,12 +99,15 @@ fn turns(config: &Config, before: &mut Before<'_>) -> Result<Vec<Arc<Turn>>, Vec
     for (at, spec) in config.turns.iter().enumerate() {
         let of_before = before.snapshot.and_then(|before| before.turns.get(at).cloned());
         match (turn::load::load(spec), of_before) {
-            (Ok(turn), _) => turns.push(Arc::new(turn)),
-            (Err(error), Some(turn)) => {
-                before.turns.push(error);
+            (Ok((turn, warnings)), _) => {
+                warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                turns.push(Arc::new(turn));
+            }
+            (Err(more), Some(turn)) => {
+                before.turns.extend(more);
                 turns.push(turn);
             }
-            (Err(error), None) => errors.push(error),
+            (Err(more), None) => errors.extend(more),
         }
     }
     if errors.is_empty() { Ok(turns) } else { Err(errors) }

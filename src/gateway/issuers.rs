@@ -55,7 +55,7 @@ impl Plan {
         for spec in specs {
             match plan.add(spec, running, before) {
                 Ok(()) => {}
-                Err(Unfit::Keys(error)) => keys.push(error),
+                Err(Unfit::Keys(errors)) => keys.extend(errors),
                 Err(Unfit::Ca(error)) => cas.push(error),
             }
         }
@@ -72,10 +72,14 @@ impl Plan {
         let known = before.snapshot.and_then(|before| before.issuers.iter().find(|known| known.spec == *spec));
         // Only asked for where there is a place.
         let fetched = || step.as_ref().map_or_else(|| Fetched::new(mpsc::channel(1).0), Step::fetched);
-        self.issuers.push(Arc::new(match known {
+        let issuer = match known {
             Some(known) => load::reload(spec, fetched, known, &mut before.issuers),
             None => load::load(spec, fetched)?,
-        }));
+        };
+        if let Some(weak) = load::weak(&issuer) {
+            tracing::warn!("{weak}");
+        }
+        self.issuers.push(Arc::new(issuer));
         self.steps.extend(step);
         Ok(())
     }
@@ -143,13 +147,13 @@ fn step(spec: &Arc<IssuerSpec>, place: &Place, running: &Remotes, kept: &mut Bef
 
 /// Why an issuer cannot be used.
 enum Unfit {
-    Keys(LoadError),
+    Keys(Vec<LoadError>),
     Ca(tls::LoadError),
 }
 
-impl From<LoadError> for Unfit {
-    fn from(error: LoadError) -> Self {
-        Self::Keys(error)
+impl From<Vec<LoadError>> for Unfit {
+    fn from(errors: Vec<LoadError>) -> Self {
+        Self::Keys(errors)
     }
 }
 

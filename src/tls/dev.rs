@@ -77,10 +77,11 @@ impl Shelf<'_> {
     fn make(&self, hosts: &[&HostName]) -> Result<Loaded, Vec<LoadError>> {
         let _lock = files::lock(self.folder)
             .map_err(|error| vec![LoadError::new(CONFIG_KEY, self.folder, Problem::Folder(error))])?;
+        let notice = if self.was_used(hosts) { Notice::NewCa } else { Notice::FirstCa };
         let ca = Ca::open(self.folder, self.now).map_err(|error| vec![error])?;
         let mut loaded = Loaded::default();
         if ca.is_new {
-            loaded.warnings.push(Warning::new(CONFIG_KEY, &Pair::of_ca(self.folder).cert, Notice::NewCa));
+            loaded.warnings.push(Warning::new(CONFIG_KEY, &Pair::of_ca(self.folder).cert, notice));
         }
         for host in hosts {
             if serves(&loaded, host) {
@@ -96,6 +97,12 @@ impl Shelf<'_> {
             loaded.extend(one);
         }
         Ok(loaded)
+    }
+
+    /// Whether there is anything of an earlier CA, which clients may trust.
+    fn was_used(&self, hosts: &[&HostName]) -> bool {
+        let mut files = hosts.iter().map(|host| Pair::of_host(self.folder, host)).chain([Pair::of_ca(self.folder)]);
+        files.any(|Pair { cert, key }| cert.exists() || key.exists())
     }
 
     /// What making them would do, or why it would fail.

@@ -208,6 +208,9 @@ pub enum Notice {
     /// A development certificate that the next start will make.
     #[error("will be made at start: the development certificate for {0}")]
     WillBeMade(HostName),
+    /// There is a development CA where none was before.
+    #[error("was made: the development CA, which clients of this gateway have to trust")]
+    FirstCa,
     /// There is a new development CA.
     #[error("is a new development CA; clients that trusted another one here must be given this one")]
     NewCa,

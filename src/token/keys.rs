@@ -115,7 +115,7 @@ impl Key {
     }
 
     /// Whether it is a secret that is shorter than its hash.
-    pub(super) fn is_weak(&self) -> bool {
+    fn is_weak(&self) -> bool {
         self.is_secret() && self.key.try_get_as_bytes().is_ok_and(|secret| secret.len() < STRONG_SECRET)
     }
 
@@ -159,6 +159,11 @@ impl KeySetId {
 }
 
 impl KeySet {
+    /// Whether one of them is a secret that is shorter than its hash.
+    pub(super) fn is_weak(&self) -> bool {
+        self.keys.iter().any(Key::is_weak)
+    }
+
     /// What is left of the keys.
     pub fn new(keys: Vec<Key>, algorithms: &[Algorithm]) -> Self {
         let narrowed = keys.into_iter().map(|mut key| {

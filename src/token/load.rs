@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::ALGORITHMS;
 use super::issuer::{Fetched, Issuer, IssuerSpec, KeySource, Keys};
-use super::keys::{self, BadKey, Key, KeySet, STRONG_SECRET};
+use super::keys::{self, BadKey, Key, KeySet};
 use super::revoked::Revoked;
 use super::spki;
 use crate::disk;
@@ -75,7 +75,7 @@ pub fn load_all(specs: &[Arc<IssuerSpec>]) -> Result<Vec<Arc<Issuer>>, Vec<LoadE
     for spec in specs {
         match load(spec, || Fetched::new(tokio::sync::mpsc::channel(1).0)) {
             Ok(issuer) => issuers.push(Arc::new(issuer)),
-            Err(error) => errors.push(error),
+            Err(more) => errors.extend(more),
         }
     }
     if errors.is_empty() { Ok(issuers) } else { Err(errors) }
@@ -84,10 +84,33 @@ pub fn load_all(specs: &[Arc<IssuerSpec>]) -> Result<Vec<Arc<Issuer>>, Vec<LoadE
 /// Reads what an issuer needs. Where its keys are fetched, `fetched` says by whom.
 ///
 /// # Errors
-/// What is in the way.
-pub fn load(spec: &Arc<IssuerSpec>, fetched: impl FnOnce() -> Arc<Fetched>) -> Result<Issuer, LoadError> {
-    let keys = keys(spec, fetched)?;
-    Ok(Issuer { spec: Arc::clone(spec), keys, revoked: revocations(spec)? })
+/// All that is in the way.
+pub fn load(spec: &Arc<IssuerSpec>, fetched: impl FnOnce() -> Arc<Fetched>) -> Result<Issuer, Vec<LoadError>> {
+    match (keys(spec, fetched), revocations(spec)) {
+        (Ok(keys), Ok(revoked)) => Ok(Issuer { spec: Arc::clone(spec), keys, revoked }),
+        (keys, revoked) => Err(keys.err().into_iter().chain(revoked.err()).collect()),
+    }
+}
+
+/// A secret that serves, and that should be another one.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "issuers.{issuer}.{key}: the secret is shorter than its hash, and whoever has one token can try to guess it; \
+     `openssl rand -base64 32` makes a strong one"
+)]
+pub struct Weak {
+    issuer: Arc<str>,
+    key: &'static str,
+}
+
+/// What there is to say of an issuer's keys, where they do not come from elsewhere.
+pub fn weak(issuer: &Issuer) -> Option<Weak> {
+    let Keys::Fixed(keys) = &issuer.keys else { return None };
+    let key = match &issuer.spec.keys {
+        KeySource::Secret { from, .. } => secret_key(from),
+        _ => "key_file",
+    };
+    keys.is_weak().then(|| Weak { issuer: Arc::clone(&issuer.spec.name), key })
 }
 
 /// Reads it anew; of what cannot be read, what was read before stays. What that is goes to `kept`.
@@ -111,9 +134,6 @@ fn keys(spec: &Arc<IssuerSpec>, fetched: impl FnOnce() -> Arc<Fetched>) -> Resul
         }
         KeySource::Secret { .. } => {
             let secret = secret(spec)?;
-            if secret.reveal().len() < STRONG_SECRET {
-                tracing::warn!(issuer = %spec.name, bytes = secret.reveal().len(), "{}", WEAK);
-            }
             Ok(Keys::Fixed(Arc::new(KeySet::new(vec![Key::secret(secret.reveal())], &spec.algorithms))))
         }
         KeySource::Jwks(_) | KeySource::Asap(_) => Ok(Keys::Fetched(fetched())),
@@ -132,11 +152,7 @@ fn revocations(spec: &Arc<IssuerSpec>) -> Result<Revoked, LoadError> {
 /// What is in the way.
 pub fn secret(spec: &Arc<IssuerSpec>) -> Result<Secret<Vec<u8>>, LoadError> {
     let KeySource::Secret { from, base64 } = &spec.keys else { return Ok(Secret::new(Vec::new())) };
-    let key = match from {
-        SecretSource::File(_) => "secret_file",
-        SecretSource::Env(_) => "secret_env",
-        SecretSource::Inline(_) => "secret",
-    };
+    let key = secret_key(from);
     let error = |problem| LoadError { issuer: Arc::clone(&spec.name), key, problem };
     let secret = from.read().map_err(|none| error(Problem::Secret(none)))?;
     let secret = decoded(secret.reveal(), *base64).map_err(error)?;
@@ -144,8 +160,14 @@ pub fn secret(spec: &Arc<IssuerSpec>) -> Result<Secret<Vec<u8>>, LoadError> {
     if secret.is_empty() { Err(error(Problem::NoBytes)) } else { Ok(Secret::new(secret)) }
 }
 
-const WEAK: &str = "the issuer's secret is shorter than its hash, and whoever has one token can try to guess it; \
-                    `openssl rand -base64 32` makes a strong one";
+/// The key of the configuration that says where the secret is.
+fn secret_key(from: &SecretSource) -> &'static str {
+    match from {
+        SecretSource::File(_) => "secret_file",
+        SecretSource::Env(_) => "secret_env",
+        SecretSource::Inline(_) => "secret",
+    }
+}
 
 fn decoded(secret: &[u8], is_base64: bool) -> Result<Vec<u8>, Problem> {
     if !is_base64 {
@@ -162,9 +184,6 @@ fn file_keys(path: &Path, spec: &IssuerSpec) -> Result<KeySet, Problem> {
         BadKey::Private => Problem::Private(path.to_owned()),
         BadKey::Short(bits) => Problem::Short(path.to_owned(), bits),
     })?;
-    if keys.iter().any(Key::is_weak) {
-        tracing::warn!(issuer = %spec.name, file = %path.display(), "{}", WEAK);
-    }
     let set = KeySet::new(keys, &spec.algorithms);
     match ALGORITHMS.iter().find(|(_, algorithm)| spec.algorithms.contains(algorithm) && !set.is_for(*algorithm)) {
         Some((name, _)) => Err(Problem::NotFor(path.to_owned(), name)),

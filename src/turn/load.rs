@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Turn, TurnSpec};
 use crate::policy::ApiKeys;
-use crate::secret::{NoSecret, SecretSource};
+use crate::secret::{NoSecret, Secret, SecretSource};
 
 /// What keeps credentials from being made. Shown with the key that named the file.
 #[derive(Debug, thiserror::Error)]
@@ -46,39 +46,79 @@ const LONGEST_KEY: usize = 128;
 /// Below this many bytes a secret is worth a warning: every credential lets its holder try to guess it. So is a key.
 const STRONG_SECRET: usize = 16;
 
-const WEAK: &str = "the secret shared with the TURN server is short, and whoever has one credential can try to guess it; \
-                    `openssl rand -hex 32` makes a strong one";
+/// What serves, and should be otherwise. Shown with the key that named the file.
+#[derive(Debug, thiserror::Error)]
+#[error("turn.{turn}.{key}: {flaw}")]
+pub struct Warning {
+    turn: Arc<str>,
+    key: &'static str,
+    flaw: Flaw,
+}
 
-const WEAK_KEY: &str = "an API key is short, and whoever guesses it has credentials without end; `openssl rand -hex 32` \
-                        makes a strong one";
+#[derive(Debug, thiserror::Error)]
+enum Flaw {
+    #[error("both files have the same secret; the new one goes into the first")]
+    SameSecret,
+    #[error(
+        "the secret has {0} bytes, and whoever has one credential can try to guess it; `openssl rand -hex 32` makes a \
+         strong one"
+    )]
+    ShortSecret(usize),
+    #[error(
+        "{}:{line} is a key of {length} bytes, and whoever guesses it has credentials without end; \
+         `openssl rand -hex 32` makes a strong one", .path.display()
+    )]
+    ShortKey { path: PathBuf, line: usize, length: usize },
+}
+
+/// What was read, and what there is to say about it.
+type Read<T> = Result<(T, Vec<Flaw>), Problem>;
 
 /// Reads the secrets and the API keys.
 ///
 /// # Errors
-/// What is in the way.
-pub fn load(spec: &Arc<TurnSpec>) -> Result<Turn, LoadError> {
-    let error = |key| move |problem| LoadError { turn: Arc::clone(&spec.name), key, problem };
+/// All that is in the way.
+pub fn load(spec: &Arc<TurnSpec>) -> Result<(Turn, Vec<Warning>), Vec<LoadError>> {
     let key = match &spec.secrets.signing {
         SecretSource::File(_) => "secret_file",
         SecretSource::Env(_) => "secret_env",
         SecretSource::Inline(_) => "secret",
     };
-    let read = |source: &SecretSource| source.read().map_err(Problem::Secret).map_err(error(key));
-    let signing = read(&spec.secrets.signing)?;
+    let error = |key, problem| LoadError { turn: Arc::clone(&spec.name), key, problem };
+    let warning = |key| move |flaw| Warning { turn: Arc::clone(&spec.name), key, flaw };
+    match (secrets(spec), spec.api_keys_file.as_deref().map(api_keys).transpose()) {
+        (Ok((signing, flaws)), Ok(api_keys)) => {
+            let (api_keys, of_keys) = api_keys.unzip();
+            let of_keys = of_keys.into_iter().flatten().map(warning("api_keys_file"));
+            let warnings = flaws.into_iter().map(warning(key)).chain(of_keys).collect();
+            Ok((Turn::new(Arc::clone(spec), &signing, api_keys), warnings))
+        }
+        (secrets, api_keys) => {
+            let secrets = secrets.err().map(|problem| error(key, problem));
+            let api_keys = api_keys.err().map(|problem| error("api_keys_file", problem));
+            Err(secrets.into_iter().chain(api_keys).collect())
+        }
+    }
+}
+
+/// The secret that signs.
+fn secrets(spec: &TurnSpec) -> Read<Secret<Vec<u8>>> {
+    let signing = spec.secrets.signing.read().map_err(Problem::Secret)?;
+    let mut flaws = Vec::new();
     if let Some(former) = &spec.secrets.former
-        && read(former)? == signing
+        && former.read().map_err(Problem::Secret)? == signing
     {
-        tracing::warn!(turn = %spec.name, "both files of secret_file have the same secret; the new one goes into the first");
+        flaws.push(Flaw::SameSecret);
     }
-    if signing.reveal().len() < STRONG_SECRET {
-        tracing::warn!(turn = %spec.name, bytes = signing.reveal().len(), "{WEAK}");
+    let length = signing.reveal().len();
+    if length < STRONG_SECRET {
+        flaws.push(Flaw::ShortSecret(length));
     }
-    let api_keys = spec.api_keys_file.as_deref().map(api_keys).transpose().map_err(error("api_keys_file"))?;
-    Ok(Turn::new(Arc::clone(spec), &signing, api_keys))
+    Ok((signing, flaws))
 }
 
 /// One key on each line; empty lines, and those that begin with `#`, are not keys.
-fn api_keys(path: &Path) -> Result<ApiKeys, Problem> {
+fn api_keys(path: &Path) -> Read<ApiKeys> {
     let bytes = match SecretSource::File(path.to_owned()).read() {
         Err(NoSecret::Empty(_)) => return Err(Problem::NoKeys(path.to_owned())),
         read => read.map_err(Problem::Secret)?,
@@ -93,8 +133,9 @@ fn api_keys(path: &Path) -> Result<ApiKeys, Problem> {
     if let Some((line, key)) = keys.iter().find(|(_, key)| key.len() > LONGEST_KEY) {
         return Err(Problem::LongKey { path: path.to_owned(), line: *line, length: key.len() });
     }
-    for (line, key) in keys.iter().filter(|(_, key)| key.len() < STRONG_SECRET) {
-        tracing::warn!(file = %path.display(), line, bytes = key.len(), "{WEAK_KEY}");
-    }
-    ApiKeys::new(keys.into_iter().map(|(_, key)| key)).ok_or_else(|| Problem::NoKeys(path.to_owned()))
+    let short = keys.iter().filter(|(_, key)| key.len() < STRONG_SECRET);
+    let flaws =
+        short.map(|(line, key)| Flaw::ShortKey { path: path.to_owned(), line: *line, length: key.len() }).collect();
+    let keys = ApiKeys::new(keys.into_iter().map(|(_, key)| key)).ok_or_else(|| Problem::NoKeys(path.to_owned()))?;
+    Ok((keys, flaws))
 }

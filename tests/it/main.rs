@@ -8,6 +8,7 @@ mod asap;
 mod brute_force;
 mod bypass;
 mod bypass_tokens;
+mod check;
 mod drain;
 mod edge;
 mod found;

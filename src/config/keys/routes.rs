@@ -34,13 +34,13 @@ pub(in crate::config) static ROUTE: Keys = Keys {
         key(
             "upstream",
             Form::One(&UPSTREAM_NAME),
-            Unset::Means("the target is `files` or `redirect`"),
+            Unset::Means("the target is `files`, `redirect` or `turn`"),
             "A name from `[upstreams]`.",
         ),
         key(
             "files",
             Form::One(&FILE),
-            Unset::Means("the target is `upstream` or `redirect`"),
+            Unset::Means("the target is `upstream`, `redirect` or `turn`"),
             "A folder, or one file for the route's very path. GET and HEAD, with `index.html` for folders (and 308 to the \
              slash), ETag and Last-Modified, single ranges, and `x.js.br`, `.zst` or `.gz` in the place of `x.js` for \
              clients that take it. Pages get `Cache-Control: no-cache`. Never shown: names that begin with a dot, lists \
@@ -55,7 +55,7 @@ pub(in crate::config) static ROUTE: Keys = Keys {
         key(
             "redirect",
             Form::One(&TARGET),
-            Unset::Means("the target is `upstream` or `files`"),
+            Unset::Means("the target is `upstream`, `files` or `turn`"),
             "Where clients are sent. If it ends with `/`, or is an origin only, the rest of the path and the query are \
              put behind it: with `path = \"/old\"` and `redirect = \"/new/\"`, `/old/a?b` leads to `/new/a?b`. Anything \
              else is sent exactly as it is, whatever was asked below the route. One that leads back to its own route is \
@@ -70,7 +70,7 @@ pub(in crate::config) static ROUTE: Keys = Keys {
         key(
             "turn",
             Form::One(&TURN_NAME),
-            Unset::Means("the target is another one"),
+            Unset::Means("the target is `upstream`, `files` or `redirect`"),
             "A name from `[turn]`: its credentials are given out here, by GET and POST. A policy that lets everybody have \
              them is a warning, unless the route says `i_know_this_is_open`.",
         ),

@@ -49,7 +49,7 @@ fn a_first_start_makes_a_ca_and_a_certificate_that_clients_trust() {
     let folder = Folder::new();
     let spec = folder.self_signed(&["localhost"]);
     let (table, notices) = load_at(&spec, now());
-    assert_eq!(notices, [Notice::NewCa]);
+    assert_eq!(notices, [Notice::FirstCa]);
     assert_eq!(listing(&folder), [".lock", "ca-key.pem", "ca.pem", "localhost-key.pem", "localhost.pem"]);
     for name in ["ca-key.pem", "localhost-key.pem"] {
         let mode = fs::metadata(folder.path(&format!("certs/{name}"))).unwrap().permissions().mode();

@@ -1,0 +1,98 @@
+//! `ianitor check` and the files that a configuration names: what is wrong with any of them is said in one run, and what
+//! a start would warn about is a warning here.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A configuration that names a file of each kind.
+const CONFIG: &str = r#"
+[listen]
+https = ["127.0.0.1:0"]
+[tls]
+certificates = [{ cert = "site.pem", key = "site-key.pem" }]
+[upstreams.app]
+servers = ["https://127.0.0.1:1"]
+ca_file = "ca.pem"
+[issuers.staff]
+algorithms = ["HS256"]
+secret_file = "secret"
+audience = "any"
+revoked_file = "revoked"
+[issuers.keys]
+algorithms = ["ES256"]
+jwks_url = "https://127.0.0.1:1/"
+ca_file = "keys-ca.pem"
+audience = "any"
+[policies.staff]
+issuers = ["staff", "keys"]
+[turn.coturn]
+secret_file = "turn"
+uris = ["turn:192.0.2.1"]
+api_keys_file = "turn-keys"
+[[routes]]
+path = "/"
+upstream = "app"
+policy = "staff"
+[[routes]]
+path = "/turn"
+turn = "coturn"
+policy = "staff"
+"#;
+
+fn check(folder: &Path, config: &str) -> Output {
+    std::fs::write(folder.join("gateway.toml"), config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
+    command.current_dir(folder).args(["check", "--config", "gateway.toml"]).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn no_problem_with_a_file_hides_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = check(folder.path(), CONFIG);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    let keys = [
+        "tls.certificates[0].cert",
+        "tls.certificates[0].key",
+        "upstreams.app.ca_file",
+        "issuers.keys.ca_file",
+        "issuers.staff.secret_file",
+        "issuers.staff.revoked_file",
+        "turn.coturn.secret_file",
+        "turn.coturn.api_keys_file",
+    ];
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), keys.len(), "{said}");
+    for (line, key) in lines.iter().zip(keys) {
+        assert!(line.starts_with(&format!("gateway.toml: {key}: ")), "{key}: {line}");
+    }
+}
+
+#[test]
+fn a_short_secret_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let without = ["ca_file = \"ca.pem\"\n", "ca_file = \"keys-ca.pem\"\n", "revoked_file = \"revoked\"\n"];
+    let config = without.iter().fold(CONFIG.to_owned(), |config, line| config.replace(line, ""));
+    let config = config
+        .replace("certificates = [{ cert = \"site.pem\", key = \"site-key.pem\" }]", "self_signed = [\"localhost\"]");
+    for (name, length) in [("secret", 31), ("turn", 15), ("turn-keys", 9)] {
+        std::fs::write(folder.path().join(name), "x".repeat(length) + "\n").unwrap();
+    }
+    let output = check(folder.path(), &config);
+    let said = stderr(&output);
+    assert!(output.status.success(), "{said}");
+    for warning in [
+        "issuers.staff.secret_file: the secret is shorter than its hash",
+        "turn.coturn.secret_file: the secret has 15 bytes",
+        "turn.coturn.api_keys_file: ",
+    ] {
+        assert!(said.contains(&format!("warning: gateway.toml: {warning}")), "{warning}\n{said}");
+    }
+    assert!(said.contains("turn-keys:1 is a key of 9 bytes"), "{said}");
+    std::fs::write(folder.path().join("secret"), "x".repeat(32)).unwrap();
+    assert!(!stderr(&check(folder.path(), &config)).contains("issuers.staff"));
+}
