@@ -1,11 +1,15 @@
 //! Certificates from a CA that speaks ACME (RFC 8555): ordered, renewed, kept.
 
+mod seen;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::host::HostName;
 use crate::secret::SecretSource;
 use crate::store::Name;
+
+pub use seen::{CertSeen, Seen};
 
 /// What `[acme]` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
