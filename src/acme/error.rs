@@ -32,7 +32,7 @@ pub enum OrderError {
     #[error("{}", Said(.0))]
     Api(Problem),
     /// The CA could not verify that a name is ours.
-    #[error("the CA refused {host} by {}: {}", word(*.kind), Said(.problem))]
+    #[error("the CA refused {host} by {}: {}", .kind.name(), Said(.problem))]
     Refused {
         /// The name.
         host: HostName,
@@ -42,7 +42,7 @@ pub enum OrderError {
         problem: Problem,
     },
     /// The CA wants a name proved in other ways.
-    #[error("the CA does not take {} for {host}; it offers {offered}", word(*.kind))]
+    #[error("the CA does not take {} for {host}; it offers {offered}", .kind.name())]
     NoChallenge {
         /// The name.
         host: String,
@@ -51,6 +51,9 @@ pub enum OrderError {
         /// What it would take.
         offered: String,
     },
+    /// The configuration names no challenge.
+    #[error("acme.challenges is empty; write \"tls-alpn-01\" or \"http-01\"")]
+    NoKind,
     /// The CA wants no proof and gives no certificate.
     #[error("the CA ended the order as {0} and did not say why")]
     Ended(String),
@@ -210,10 +213,6 @@ fn is_of_dates(error: &OrderError) -> bool {
         cause = error.source();
     }
     false
-}
-
-fn word(kind: ChallengeKind) -> &'static str {
-    ChallengeKind::NAMES.iter().find(|(_, other)| *other == kind).map_or("", |(name, _)| name)
 }
 
 /// A problem in the CA's words.
