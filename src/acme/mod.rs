@@ -1,11 +1,24 @@
 //! Certificates from a CA that speaks ACME (RFC 8555): ordered, renewed, kept.
 
+mod account;
+mod attempt;
+mod client;
+mod directory;
+mod error;
+mod key;
+mod order;
+mod schedule;
+mod seen;
+mod shared;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::host::HostName;
 use crate::secret::SecretSource;
 use crate::store::Name;
+
+pub use seen::{CertSeen, Seen};
 
 /// What `[acme]` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +89,11 @@ pub enum ChallengeKind {
 impl ChallengeKind {
     /// As written in `gateway.toml`.
     pub const NAMES: [(&'static str, Self); 2] = [("tls-alpn-01", Self::TlsAlpn01), ("http-01", Self::Http01)];
+
+    /// As written in `gateway.toml`.
+    pub fn name(self) -> &'static str {
+        name_of(&Self::NAMES, self)
+    }
 }
 
 /// A kind of private key.
@@ -94,4 +112,13 @@ impl KeyType {
     /// As written in `gateway.toml`.
     pub const NAMES: [(&'static str, Self); 3] =
         [("ecdsa-p256", Self::EcdsaP256), ("ecdsa-p384", Self::EcdsaP384), ("rsa-2048", Self::Rsa2048)];
+
+    /// As written in `gateway.toml`.
+    pub fn name(self) -> &'static str {
+        name_of(&Self::NAMES, self)
+    }
+}
+
+fn name_of<T: PartialEq>(names: &[(&'static str, T)], of: T) -> &'static str {
+    names.iter().find(|(_, kind)| *kind == of).map_or("", |(name, _)| name)
 }
