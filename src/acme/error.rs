@@ -74,7 +74,9 @@ pub enum OrderError {
     #[error("the certificate that came does not name {0}")]
     LacksHost(HostName),
     /// The CA takes nobody whom it does not know.
-    #[error("the CA wants an account that you have with it; write external_account = {{ key_id = \"…\", key_file = \"…\" }}")]
+    #[error(
+        "the CA wants an account that you have with it; write external_account = {{ key_id = \"…\", key_file = \"…\" }}"
+    )]
     ExternalAccountRequired,
     /// The key of the external account.
     #[error(transparent)]
@@ -178,6 +180,11 @@ impl OrderError {
         self.word() == Some("accountDoesNotExist")
     }
 
+    /// Whether the certificate was taken back before.
+    pub(super) fn is_revoked_already(&self) -> bool {
+        self.word() == Some("alreadyRevoked")
+    }
+
     /// Whether the CA does not want to hear which certificate this one replaces.
     pub(super) fn is_of_replaces(&self) -> bool {
         let is_mismatch = |error: &instant_acme::Error| error.to_string().starts_with("replaces field mismatch");
@@ -217,7 +224,8 @@ fn type_of(problem: &Problem) -> Option<&str> {
 }
 
 fn is_server_trouble(problem: &Problem) -> bool {
-    let is_passing = matches!(type_of(problem), Some("serverInternal" | "badNonce" | "accountDoesNotExist" | "orderNotReady"));
+    let is_passing =
+        matches!(type_of(problem), Some("serverInternal" | "badNonce" | "accountDoesNotExist" | "orderNotReady"));
     is_passing || problem.status.is_some_and(|status| status >= 500)
 }
 

@@ -12,6 +12,7 @@ mod keeper;
 mod keepers;
 mod key;
 mod order;
+mod revoke;
 mod schedule;
 mod seen;
 mod shared;
@@ -28,6 +29,7 @@ pub use current::Unread;
 pub use directory::NoDirectory;
 pub use error::OrderError;
 pub use keepers::{Keepers, Plan, Wiring};
+pub use revoke::{Reason, revoke};
 pub use seen::{CertSeen, Seen};
 pub use shared::OnCertificate;
 
