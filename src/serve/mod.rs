@@ -32,6 +32,7 @@ mod stack;
 mod step;
 mod target;
 mod turn;
+mod validation;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
