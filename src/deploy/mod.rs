@@ -1,11 +1,15 @@
 //! The certificate hub: other servers on this machine get the certificates that were ordered here, each in its form,
 //! are told to read them, and are asked whether they did.
 
+mod seen;
+
 use std::path::PathBuf;
 
 use crate::host::HostName;
 use crate::secret::SecretSource;
 use crate::store::Name;
+
+pub use seen::DeploySeen;
 
 /// One of `[[deploy]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]

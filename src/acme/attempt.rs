@@ -1,0 +1,169 @@
+//! One attempt at a certificate: the account, the order by each kind of challenge in turn, and what came of it.
+
+use instant_acme::{Account, CertificateIdentifier};
+
+use super::client::Client;
+use super::directory::Directory;
+use super::error::OrderError;
+use super::order::{Ask, Issued, order};
+use super::shared::Shared;
+use super::{AcmeSpec, CertSpec, ChallengeKind, account};
+use crate::clock::UnixTime;
+use crate::store::{Bundle, Meta};
+use crate::telemetry::Chain;
+use crate::tls::{self, Managed};
+
+/// What is attempted.
+pub(super) struct Attempt<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) spec: &'a AcmeSpec,
+    pub(super) cert: &'a CertSpec,
+    /// The URL of the directory: the CA's, or the one to try things out with.
+    pub(super) url: &'a str,
+    /// The certificate that is renewed, DER.
+    pub(super) before: Option<&'a Managed>,
+}
+
+/// Why an attempt failed, and when the CA wants to hear of us again.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) error: OrderError,
+    pub(super) retry_after: Option<UnixTime>,
+}
+
+/// A connection to a CA that knows us.
+pub(super) struct Desk {
+    pub(super) account: Account,
+    pub(super) directory: Directory,
+    client: Client,
+}
+
+impl Attempt<'_> {
+    /// Orders.
+    pub(super) async fn run(&self) -> Result<Bundle, Failed> {
+        let client = self.client().map_err(|error| Failed { error, retry_after: None })?;
+        let result = self.order(client.clone()).await;
+        result.map_err(|error| Failed { error, retry_after: client.retry_after() })
+    }
+
+    /// Goes to the CA, which knows us then.
+    pub(super) async fn desk(&self) -> Result<Desk, OrderError> {
+        self.desk_with(self.client()?).await
+    }
+
+    pub(super) fn client(&self) -> Result<Client, OrderError> {
+        let tls = tls::client_config(self.spec.directory_ca.as_deref(), "acme.directory_ca")?;
+        Ok(Client::new((*tls).clone()))
+    }
+
+    async fn desk_with(&self, client: Client) -> Result<Desk, OrderError> {
+        let directory = Directory::fetch(&client, self.url).await?;
+        let account = account::open(self.shared, self.spec, self.url, &directory, &client).await?;
+        Ok(Desk { account, directory, client })
+    }
+
+    async fn order(&self, client: Client) -> Result<Bundle, OrderError> {
+        self.shared.store(|store| store.probe()).await?;
+        let mut desk = self.desk_with(client).await?;
+        self.check_profile(&desk.directory)?;
+        match self.by_each_kind(&desk).await {
+            Err(error) if error.is_unknown_account() => {
+                account::forget(self.shared, self.url).await?;
+                desk = self.desk_with(desk.client).await?;
+                self.by_each_kind(&desk).await
+            }
+            result => result,
+        }
+        .and_then(|issued| self.bundle(issued))
+    }
+
+    fn check_profile(&self, directory: &Directory) -> Result<(), OrderError> {
+        let profiles = &directory.meta.profiles;
+        match &self.cert.profile {
+            Some(wanted) if !profiles.contains_key(&**wanted) => {
+                let names: Vec<&str> = profiles.keys().map(String::as_str).collect();
+                let offered = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                Err(OrderError::NoProfile { wanted: wanted.to_string(), offered })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A failed validation spoils its order, so that each kind has its own.
+    async fn by_each_kind(&self, desk: &Desk) -> Result<Issued, OrderError> {
+        let mut replaces = self.replaces(desk);
+        let mut kinds = self.spec.challenges.iter().copied().peekable();
+        let mut refusal = OrderError::NoKind;
+        while let Some(kind) = kinds.next() {
+            match self.by_kind(desk, kind, &mut replaces).await {
+                Err(error) if error.is_of_challenge() => refusal = error,
+                result => return result,
+            }
+            if let Some(next) = kinds.peek() {
+                tracing::warn!(certificate = %self.cert.name, error = %Chain(&refusal), next = next.name(), "trying the next challenge");
+            }
+        }
+        Err(refusal)
+    }
+
+    async fn by_kind(
+        &self,
+        desk: &Desk,
+        kind: ChallengeKind,
+        replaces: &mut Option<CertificateIdentifier<'static>>,
+    ) -> Result<Issued, OrderError> {
+        let ask = Ask { cert: self.cert, kind, replaces: replaces.clone() };
+        let result = order(self.shared, &desk.account, ask).await;
+        match result {
+            Err(error) if replaces.take().is_some() && error.is_of_replaces() => {
+                order(self.shared, &desk.account, Ask { cert: self.cert, kind, replaces: None }).await
+            }
+            result => result,
+        }
+    }
+
+    /// What the CA calls the certificate that is renewed, if it wants to know (RFC 9773, section 5).
+    fn replaces(&self, desk: &Desk) -> Option<CertificateIdentifier<'static>> {
+        desk.directory.renewal_info.as_ref()?;
+        identifier(self.before?)
+    }
+
+    fn bundle(&self, Issued { chain, key }: Issued) -> Result<Bundle, OrderError> {
+        let place = self.shared.parts.store.place(&self.cert.name).into();
+        let managed = Managed::new(self.cert.name.as_str(), &chain, &key, place, &self.cert.config_key)
+            .map_err(OrderError::Unusable)?;
+        let info = managed.info();
+        if let Some(host) = self.cert.hosts.iter().find(|host| !info.names_host(host)) {
+            return Err(OrderError::LacksHost(host.clone()));
+        }
+        let facts = managed.facts().map_err(OrderError::Unusable)?;
+        let meta = Meta {
+            hosts: self.cert.hosts.iter().map(|host| host.as_str().to_owned()).collect(),
+            key_type: self.cert.key_type.name().to_owned(),
+            directory: self.url.to_owned(),
+            profile: self.cert.profile.as_deref().map(str::to_owned),
+            issued: UnixTime::now(),
+            serial: facts.serial,
+            issuer: facts.issuer,
+            not_before: info.not_before.into(),
+            not_after: info.not_after.into(),
+            spread: random_part(),
+            revoked: None,
+        };
+        Ok(Bundle { chain, key, meta })
+    }
+}
+
+/// What CAs call a certificate; `None` for one that does not say who signed it.
+pub(super) fn identifier(of: &Managed) -> Option<CertificateIdentifier<'static>> {
+    CertificateIdentifier::try_from(of.leaf()?).ok().map(CertificateIdentifier::into_owned)
+}
+
+/// From 0 to 1. Without randomness everybody would come at the same time, which is bearable.
+fn random_part() -> f64 {
+    let mut bytes = [0; 4];
+    match aws_lc_rs::rand::fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
+        Err(_) => 0.0,
+    }
+}

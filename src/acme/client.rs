@@ -1,0 +1,173 @@
+//! HTTP to the CA: bounded in every way, and it remembers `Retry-After`, which instant-acme leaves out of problems.
+
+use std::fmt;
+use std::pin::Pin;
+use std::str::FromStr as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, Builder};
+use hyper_util::rt::TokioExecutor;
+use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
+use rustls::ClientConfig;
+
+use crate::clock::UnixTime;
+
+/// For one request with its answer. CAs answer within seconds; what takes longer is asked for again.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Far above any chain of certificates.
+const LARGEST: usize = 1 << 20;
+
+const AGENT: &str = concat!("ianitor/", env!("CARGO_PKG_VERSION"), " instant-acme");
+
+/// Asks one CA. Each attempt has its own, so that nobody else's `Retry-After` is taken for its own.
+#[derive(Clone)]
+pub(super) struct Client {
+    http: legacy::Client<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>,
+    /// When the last refusal said that one may come again.
+    retry_after: Arc<Mutex<Option<UnixTime>>>,
+}
+
+/// What a CA gave, and when to ask again if it says so.
+pub(super) struct Got {
+    pub(super) body: Bytes,
+    pub(super) retry_after: Option<UnixTime>,
+}
+
+impl Client {
+    /// Trusts whom `tls` trusts.
+    pub(super) fn new(tls: ClientConfig) -> Self {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        // Of several addresses a dead one leaves time for the others.
+        http.set_connect_timeout(Some(TIMEOUT / 3));
+        let http = Builder::new(TokioExecutor::new()).build(HttpsConnector::from((http, tls)));
+        Self { http, retry_after: Arc::default() }
+    }
+
+    /// When the CA wants to be asked again, if its last refusal said so.
+    pub(super) fn retry_after(&self) -> Option<UnixTime> {
+        *self.retry_after.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gets what is there as JSON.
+    ///
+    /// # Errors
+    /// That it is not to be had.
+    pub(super) async fn get(&self, url: &str) -> Result<Got, ClientError> {
+        let mut request = Request::new(BodyWrapper::default());
+        *request.uri_mut() = url.parse().map_err(|_| ClientError::Url)?;
+        let answer = self.exchange(request).await?;
+        if answer.status().is_success() {
+            let retry_after = retry_after(answer.headers());
+            return Ok(Got { body: answer.into_body(), retry_after });
+        }
+        Err(ClientError::NoAcme(answer.status()))
+    }
+
+    async fn exchange(&self, mut request: Request<BodyWrapper<Bytes>>) -> Result<Response<Bytes>, ClientError> {
+        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
+        let exchange = async {
+            let answer = self.http.request(request).await.map_err(ClientError::Unreachable)?;
+            let (head, body) = answer.into_parts();
+            Ok(Response::from_parts(head, whole(body).await?))
+        };
+        let answer = tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or(Err(ClientError::Late))?;
+        if answer.status().is_client_error() || answer.status().is_server_error() {
+            *self.retry_after.lock().unwrap_or_else(PoisonError::into_inner) = retry_after(answer.headers());
+            // A proxy's page in the place of the CA's problem (RFC 8555, section 6.7).
+            if serde_json::from_slice::<serde_json::Map<_, _>>(answer.body()).is_err() {
+                return Err(ClientError::NoAcme(answer.status()));
+            }
+        }
+        Ok(answer)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+impl HttpClient for Client {
+    fn request(
+        &self,
+        request: Request<BodyWrapper<Bytes>>,
+    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, instant_acme::Error>> + Send>> {
+        let client = self.clone();
+        Box::pin(async move {
+            match client.exchange(request).await {
+                Ok(answer) => Ok(answer.map(Full::new).into()),
+                Err(error) => Err(instant_acme::Error::Other(Box::new(error))),
+            }
+        })
+    }
+}
+
+async fn whole(body: Incoming) -> Result<Bytes, ClientError> {
+    let body = Limited::new(body, LARGEST).collect().await;
+    let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+        true => ClientError::TooLarge,
+        false => ClientError::Broken(error),
+    })?;
+    Ok(body.to_bytes())
+}
+
+/// Seconds or a date (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<UnixTime> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = u64::from_str(text) {
+        return Some(UnixTime::now().after(Duration::from_secs(seconds)));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    date.duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| UnixTime(since.as_secs()))
+}
+
+/// Why there is no answer of the CA. The sentence goes on after "the CA".
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The URL is none.
+    #[error("has a URL that is none")]
+    Url,
+    /// No connection, no TLS, or no HTTP.
+    #[error("cannot be reached")]
+    Unreachable(#[source] legacy::Error),
+    /// Nothing, or not everything, in time.
+    #[error("gave no whole answer within {} s", TIMEOUT.as_secs())]
+    Late,
+    /// The answer broke off.
+    #[error("broke off in the middle of its answer")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Longer than any answer of a CA.
+    #[error("answered with more than {} KiB", LARGEST / 1024)]
+    TooLarge,
+    /// Somebody else answered, or the CA is in trouble.
+    #[error("answered {0}, and not in the words of ACME; is `directory` the URL of a CA's directory?")]
+    NoAcme(StatusCode),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(text: &str) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_str(text).unwrap());
+        retry_after(&headers).map(|at| at.0)
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(after("Fri, 31 Dec 1999 23:59:59 GMT"), Some(946_684_799));
+        assert!(after(" 120 ").is_some_and(|at| at >= UnixTime::now().0 + 119));
+        assert_eq!((after("-1"), after("soon"), after("")), (None, None, None));
+    }
+}

@@ -1,0 +1,267 @@
+//! Why there is no certificate, in words for the operator: the CA's own, and what to do about it.
+
+use std::fmt;
+
+use instant_acme::Problem;
+
+use super::ChallengeKind;
+use super::client::ClientError;
+use super::current::Unread;
+use super::directory::NoDirectory;
+use crate::host::HostName;
+use crate::secret::NoSecret;
+use crate::store::StoreError;
+use crate::tls;
+use crate::tls::challenges::NoOffer;
+
+/// Why an order did not lead to a certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// The store does not take or give.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What the store gives is no certificate.
+    #[error(transparent)]
+    Unread(#[from] Unread),
+    /// There is nothing to try things out with.
+    #[error("there is no directory to try things out with; write acme.staging")]
+    NoStaging,
+    /// The CA file.
+    #[error(transparent)]
+    Ca(#[from] tls::LoadError),
+    /// The CA's directory.
+    #[error("the CA {0}")]
+    Directory(#[source] NoDirectory),
+    /// No answer of the CA.
+    #[error("the CA {0}")]
+    Client(#[source] ClientError),
+    /// The CA said no.
+    #[error("{}", Said(.0))]
+    Api(Problem),
+    /// The CA could not verify that a name is ours.
+    #[error("the CA refused {host} by {}: {}", .kind.name(), Said(.problem))]
+    Refused {
+        /// The name.
+        host: HostName,
+        /// By which challenge.
+        kind: ChallengeKind,
+        /// Its words.
+        problem: Problem,
+    },
+    /// The CA wants a name proved in other ways.
+    #[error("the CA does not take {} for {host}; it offers {offered}", .kind.name())]
+    NoChallenge {
+        /// The name.
+        host: String,
+        /// What we would have answered.
+        kind: ChallengeKind,
+        /// What it would take.
+        offered: String,
+    },
+    /// The configuration names no challenge.
+    #[error("acme.challenges is empty; write \"tls-alpn-01\" or \"http-01\"")]
+    NoKind,
+    /// The CA wants no proof and gives no certificate.
+    #[error("the CA ended the order as {0} and did not say why")]
+    Ended(String),
+    /// The CA does not come to an end.
+    #[error("the CA did not finish the order in time")]
+    Late,
+    /// What the CA gave cannot be served.
+    #[error("the certificate that came {0}")]
+    Unusable(#[source] tls::Problem),
+    /// What the CA gave is for others.
+    #[error("the certificate that came does not name {0}")]
+    LacksHost(HostName),
+    /// The CA takes nobody whom it does not know.
+    #[error(
+        "the CA wants an account that you have with it; write external_account = {{ key_id = \"…\", key_file = \"…\" }}"
+    )]
+    ExternalAccountRequired,
+    /// The key of the external account.
+    #[error(transparent)]
+    ExternalSecret(#[from] NoSecret),
+    /// The key of the external account is not what CAs give.
+    #[error("the key of external_account is not base64url; copy it as the CA shows it")]
+    ExternalKey,
+    /// The CA has other profiles.
+    #[error("the CA has no profile \"{wanted}\"; it has {offered}")]
+    NoProfile {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        offered: String,
+    },
+    /// What the CA says about renewals is not what RFC 9773 has.
+    #[error("the CA's renewal information is not that of RFC 9773")]
+    RenewalInfo(#[source] serde_json::Error),
+    /// A key could not be made or read.
+    #[error("a private key could not be made or read")]
+    Key(#[source] rcgen::Error),
+    /// The answer to a challenge could not be made.
+    #[error(transparent)]
+    Offer(#[from] NoOffer),
+    /// Anything else between the CA and us.
+    #[error("the exchange with the CA failed")]
+    Exchange(#[source] instant_acme::Error),
+    /// Work of ours ended in the middle.
+    #[error("the work was broken off")]
+    Interrupted,
+}
+
+impl From<NoDirectory> for OrderError {
+    fn from(error: NoDirectory) -> Self {
+        Self::Directory(error)
+    }
+}
+
+impl From<instant_acme::Error> for OrderError {
+    fn from(error: instant_acme::Error) -> Self {
+        match error {
+            instant_acme::Error::Api(problem) => Self::Api(problem),
+            instant_acme::Error::Timeout(_) => Self::Late,
+            instant_acme::Error::Other(other) => match other.downcast::<ClientError>() {
+                Ok(client) => Self::Client(*client),
+                Err(other) => Self::Exchange(instant_acme::Error::Other(other)),
+            },
+            other => Self::Exchange(other),
+        }
+    }
+}
+
+/// How soon it is worth to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The CA or the way to it is down: soon.
+    Away,
+    /// Somebody has to do something, and CAs count how often they are asked: late.
+    Refused,
+}
+
+impl OrderError {
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Api(problem) if is_server_trouble(problem) => Kind::Away,
+            Self::Directory(_) | Self::Client(_) | Self::Late | Self::Exchange(_) | Self::Interrupted => Kind::Away,
+            Self::Store(_) | Self::Unread(_) | Self::Ca(_) | Self::ExternalSecret(_) => Kind::Away,
+            _ => Kind::Refused,
+        }
+    }
+
+    /// Whether what the store has cannot be used as it is, whoever reads it.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Unread(Unread::Unusable { .. } | Unread::Store(StoreError::Damaged { .. }))
+                | Self::Store(StoreError::Damaged { .. })
+        )
+    }
+
+    /// Whether the CA limits how often it is asked.
+    pub(super) fn is_rate_limit(&self) -> bool {
+        self.word() == Some("rateLimited")
+    }
+
+    /// Whether another challenge may do what this one did not.
+    pub(super) fn is_of_challenge(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::NoChallenge { .. } | Self::Ended(_))
+    }
+
+    /// The last part of the problem's type.
+    fn word(&self) -> Option<&str> {
+        match self {
+            Self::Api(problem) | Self::Refused { problem, .. } => type_of(problem),
+            _ => None,
+        }
+    }
+
+    /// Whether the CA does not know our account.
+    pub(super) fn is_unknown_account(&self) -> bool {
+        self.word() == Some("accountDoesNotExist")
+    }
+
+    /// Whether the certificate was taken back before.
+    pub(super) fn is_revoked_already(&self) -> bool {
+        self.word() == Some("alreadyRevoked")
+    }
+
+    /// Whether the CA does not want to hear which certificate this one replaces.
+    pub(super) fn is_of_replaces(&self) -> bool {
+        let is_mismatch = |error: &instant_acme::Error| error.to_string().starts_with("replaces field mismatch");
+        self.word() == Some("alreadyReplaced") || matches!(self, Self::Exchange(error) if is_mismatch(error))
+    }
+
+    /// What an operator can do about it, where it is not in the message.
+    pub(super) fn advice(&self) -> Option<&'static str> {
+        if let Self::Directory(_) | Self::Client(_) = self
+            && is_of_dates(self)
+        {
+            return Some("is this machine's clock right?");
+        }
+        let kind = if let Self::Refused { kind, .. } = self { Some(*kind) } else { None };
+        Some(match (self.word()?, kind) {
+            ("rateLimited", _) => "the CA limits how often it is asked; the next order waits for it",
+            ("connection" | "tls", Some(ChallengeKind::Http01)) => {
+                "does the name lead to this gateway, and does port 80 of the world arrive at listen.http?"
+            }
+            ("connection" | "tls", _) => {
+                "does the name lead to this gateway, and does port 443 of the world arrive at listen.https?"
+            }
+            ("dns", _) => "does the name have an A or AAAA record?",
+            ("caa", _) => "a CAA record of the name lets in other CAs only",
+            ("unauthorized", Some(_)) => "somebody else answered for the name: does every address of it lead here?",
+            ("rejectedIdentifier", _) => "this CA gives no certificate for that name",
+            ("externalAccountRequired", _) => "write external_account with what the CA has given you",
+            ("userActionRequired", _) => "the CA wants you to do something first",
+            ("invalidContact" | "unsupportedContact", _) => "mend acme.contact",
+            _ => return None,
+        })
+    }
+}
+
+fn type_of(problem: &Problem) -> Option<&str> {
+    problem.r#type.as_deref().map(|text| text.rsplit(':').next().unwrap_or(text))
+}
+
+fn is_server_trouble(problem: &Problem) -> bool {
+    let is_passing =
+        matches!(type_of(problem), Some("serverInternal" | "badNonce" | "accountDoesNotExist" | "orderNotReady"));
+    is_passing || problem.status.is_some_and(|status| status >= 500)
+}
+
+/// Whether TLS failed because of a date.
+fn is_of_dates(error: &OrderError) -> bool {
+    use rustls::CertificateError as Bad;
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
+        let tls = error.downcast_ref().or(inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()));
+        if let Some(rustls::Error::InvalidCertificate(bad)) = tls {
+            return matches!(
+                bad,
+                Bad::Expired | Bad::NotValidYet | Bad::ExpiredContext { .. } | Bad::NotValidYetContext { .. }
+            );
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// A problem in the CA's words.
+struct Said<'a>(&'a Problem);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Problem { detail, status, subproblems, .. } = self.0;
+        match (detail, type_of(self.0)) {
+            (Some(detail), Some(word)) => write!(f, "{detail:?} ({word})")?,
+            (Some(detail), None) => write!(f, "{detail:?}")?,
+            (None, Some(word)) => f.write_str(word)?,
+            (None, None) => write!(f, "status {}", status.unwrap_or(0))?,
+        }
+        for sub in subproblems {
+            write!(f, "; {sub}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,80 @@
+//! What the keepers of all certificates have in common.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::error::OrderError;
+use crate::store::{CertStore, Lock, Name, Stored};
+use crate::tls::Shelf;
+use crate::tls::challenges::Challenges;
+
+/// Orders that are open at a time: CAs count those too.
+const ORDERS: usize = 4;
+
+/// How often a lock is tried that another process has.
+const LOCK_LOOK: Duration = Duration::from_millis(500);
+
+/// Told of each certificate when it is there at the start, and when a new one comes.
+pub type OnCertificate = Arc<dyn Fn(&Name, &Arc<Stored>) + Send + Sync>;
+
+/// Where certificates come from and go to.
+#[derive(Clone)]
+pub(super) struct Parts {
+    /// Where they are kept.
+    pub(super) store: Arc<dyn CertStore>,
+    /// Where they are served from.
+    pub(super) shelf: Arc<Shelf>,
+    /// Where CAs find their answers.
+    pub(super) challenges: Arc<Challenges>,
+    /// Who else wants them.
+    pub(super) on_certificate: OnCertificate,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// The parts, and who may order.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) parts: Parts,
+    pub(super) orders: Semaphore,
+}
+
+impl Shared {
+    pub(super) fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self { parts, orders: Semaphore::new(ORDERS) })
+    }
+
+    /// Works with the store where blocking is allowed.
+    pub(super) async fn store<T, E>(
+        &self,
+        work: impl FnOnce(&dyn CertStore) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, OrderError>
+    where
+        T: Send + 'static,
+        E: Into<OrderError> + Send + 'static,
+    {
+        let store = Arc::clone(&self.parts.store);
+        match tokio::task::spawn_blocking(move || work(&*store)).await {
+            Ok(result) => result.map_err(Into::into),
+            Err(_) => Err(OrderError::Interrupted),
+        }
+    }
+
+    /// Waits for a lock. Whoever has it looks again at what it guards.
+    pub(super) async fn lock(&self, name: &str) -> Result<Box<dyn Lock>, OrderError> {
+        loop {
+            let of = name.to_owned();
+            if let Some(lock) = self.store(move |store| store.try_lock(&of)).await? {
+                return Ok(lock);
+            }
+            tokio::time::sleep(LOCK_LOOK).await;
+        }
+    }
+}
