@@ -72,6 +72,11 @@ impl Consumer {
         ("prosody", Self::Prosody),
         ("files", Self::Files),
     ];
+
+    /// As written in `gateway.toml`.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// A file to write.
