@@ -46,12 +46,12 @@ impl Attempt<'_> {
         result.map_err(|error| Failed { error, retry_after: client.retry_after() })
     }
 
-    /// Goes to the CA.
+    /// Goes to the CA, which knows us then.
     pub(super) async fn desk(&self) -> Result<Desk, OrderError> {
         self.desk_with(self.client()?).await
     }
 
-    fn client(&self) -> Result<Client, OrderError> {
+    pub(super) fn client(&self) -> Result<Client, OrderError> {
         let tls = tls::client_config(self.spec.directory_ca.as_deref(), "acme.directory_ca")?;
         Ok(Client::new((*tls).clone()))
     }

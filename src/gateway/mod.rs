@@ -2,6 +2,7 @@
 
 mod assemble;
 mod budget;
+mod certificates;
 mod error;
 mod issuers;
 mod watch;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tracing_appender::non_blocking::NonBlocking;
 
+use crate::acme::Seen;
 use crate::addr::ListenAddr;
 use crate::config::Config;
 use crate::listen::{self, Kind, ListenSpec, Listener};
@@ -27,7 +29,8 @@ use crate::status;
 use crate::status::board::Board;
 use crate::telemetry::Chain;
 use crate::telemetry::metrics::WorkerMetrics;
-use crate::tls::Tickets;
+use crate::tls::challenges::Challenges;
+use crate::tls::{Shelf, Tickets};
 use assemble::{Before, snapshot};
 use issuers::{Plan, Remotes};
 use watch::Watch;
@@ -52,6 +55,8 @@ pub struct Gateway {
     workers: usize,
     tickets: Tickets,
     tagger: Arc<Tagger>,
+    shelf: Arc<Shelf>,
+    challenges: Arc<Challenges>,
     config: Config,
     watch: Watch,
 }
@@ -62,6 +67,14 @@ impl Gateway {
     /// # Errors
     /// What could not be read, made or bound.
     pub fn bind(config: Config) -> Result<Self, StartError> {
+        Self::bind_with(config, Shelf::new())
+    }
+
+    /// The same with ordered certificates that are there already. Those that are still to come are not waited for.
+    ///
+    /// # Errors
+    /// What could not be read, made or bound.
+    pub fn bind_with(config: Config, shelf: Arc<Shelf>) -> Result<Self, StartError> {
         let tickets = Tickets::new().map_err(StartError::Crypto)?;
         let tagger = Tagger::new().map_err(|_| StartError::Crypto(rustls::Error::FailedToGetRandomBytes))?;
         let workers = worker_count(&config.listen);
@@ -87,12 +100,25 @@ impl Gateway {
             .map_err(|error| errors.push(error))
             .ok();
         let given = issuers.as_ref().map(Plan::issuers).unwrap_or_default();
-        let snapshot =
-            snapshot(&config, &tickets, &bound, given, &mut Before::default()).map_err(|error| errors.push(error)).ok();
+        let snapshot = snapshot(&config, &tickets, &shelf, &bound, given, &mut Before::default())
+            .map_err(|error| errors.push(error))
+            .ok();
         match (snapshot, issuers) {
             (Some(snapshot), Some(issuers)) if errors.is_empty() => {
-                let snapshot = Arc::new(snapshot);
-                Ok(Self { snapshot, issuers, listeners, status, workers, tickets, tagger, config, watch })
+                let (snapshot, challenges) = (Arc::new(snapshot), Challenges::new());
+                Ok(Self {
+                    snapshot,
+                    issuers,
+                    listeners,
+                    status,
+                    workers,
+                    tickets,
+                    tagger,
+                    shelf,
+                    challenges,
+                    config,
+                    watch,
+                })
             }
             _ => Err(StartError::Several(errors)),
         }
@@ -112,7 +138,8 @@ impl Gateway {
         let open: Vec<Open> = self.listeners.iter().map(Open::from).collect();
         let shares = deal(self.listeners, self.workers);
         let metrics: Vec<_> = (0..self.workers).map(|_| WorkerMetrics::new()).collect();
-        let board = Board::new(metrics.clone(), Arc::clone(&slots), Arc::clone(&self.snapshot));
+        let orders = Seen::new();
+        let board = Board::new(metrics.clone(), Arc::clone(&slots), Arc::clone(&self.snapshot), orders);
         let status = self.status.map(|(addr, socket)| status::Server::start(addr, socket, Arc::clone(&board)));
         let status = status.transpose()?;
         let mut workers = Vec::new();
@@ -127,6 +154,7 @@ impl Gateway {
                 tagger: Arc::clone(&self.tagger),
                 guesses: Arc::clone(&guesses),
                 renewals: Arc::clone(&renewals),
+                challenges: Arc::clone(&self.challenges),
             };
             workers.push(worker::spawn(number, setup, ended.clone())?);
         }
@@ -134,8 +162,22 @@ impl Gateway {
             tracing::info!(address = %listener.bound, kind = %listener.key.0, "listening");
         }
         log_status("listening", status.as_ref());
-        let Self { tickets, config, watch, .. } = self;
-        Ok(Running { workers, open, status, board, slots, sockets, tickets, remotes, config, watch, worker_ended })
+        let Self { tickets, shelf, challenges, config, watch, .. } = self;
+        Ok(Running {
+            workers,
+            open,
+            status,
+            board,
+            slots,
+            sockets,
+            tickets,
+            shelf,
+            challenges,
+            remotes,
+            config,
+            watch,
+            worker_ended,
+        })
     }
 }
 
@@ -149,6 +191,8 @@ pub struct Running {
     slots: Arc<Slots>,
     sockets: Arc<Sockets>,
     tickets: Tickets,
+    shelf: Arc<Shelf>,
+    challenges: Arc<Challenges>,
     remotes: Remotes,
     config: Config,
     watch: Watch,
@@ -220,7 +264,8 @@ impl Running {
         let open: Vec<Open> = wanted.iter().filter_map(known).collect();
         let watch = Watch::new(&config);
         let issuers = Plan::new(&config.issuers, &self.remotes, &mut before)?;
-        let snapshot = Arc::new(snapshot(&config, &self.tickets, &open, issuers.issuers(), &mut before)?);
+        let snapshot = snapshot(&config, &self.tickets, &self.shelf, &open, issuers.issuers(), &mut before)?;
+        let snapshot = Arc::new(snapshot);
         // Before the snapshot is in force: its requests may want keys.
         let remotes = issuers.start().map_err(StartError::Keys)?;
         self.sockets.allow(snapshot.upstream_sockets);
