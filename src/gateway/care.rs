@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use super::assemble::Before;
 use super::error::StartError;
 use crate::acme::{Keepers, Plan, Seen, Wiring};
 use crate::config::Config;
@@ -43,11 +44,14 @@ impl Care {
     /// What a configuration asks for. What there is of it in the store is on the shelf then; nothing has begun.
     ///
     /// # Errors
-    /// That the CA's own certificate cannot be used. All other trouble is of the kind that may pass.
-    pub(super) fn plan(&self, config: &Config) -> Result<Plan, StartError> {
-        if let Some(acme) = &config.acme {
-            tls::client_config(acme.directory_ca.as_deref(), "acme.directory_ca")
-                .map_err(|error| StartError::Certificates(vec![error]))?;
+    /// That `directory_ca` cannot be used, where that is not noted in `before`. All other trouble is of the kind that may
+    /// pass.
+    pub(super) fn plan(&self, config: &Config, before: &mut Before<'_>) -> Result<Plan, StartError> {
+        let directory_ca = config.acme.as_ref().and_then(|acme| acme.directory_ca.as_deref());
+        match directory_ca.map(|file| tls::client_config(Some(file), "acme.directory_ca")) {
+            Some(Err(error)) if before.snapshot.is_some() => before.certificates.push(error),
+            Some(Err(error)) => return Err(StartError::Certificates(vec![error])),
+            Some(Ok(_)) | None => {}
         }
         Ok(self.keepers.plan(config.acme.as_ref()))
     }

@@ -97,7 +97,7 @@ impl Gateway {
             .ok();
         let given = issuers.as_ref().map(Plan::issuers).unwrap_or_default();
         let care = Care::new(shelf);
-        let orders = care.plan(&config).map_err(|error| errors.push(error)).ok();
+        let orders = care.plan(&config, &mut Before::default()).map_err(|error| errors.push(error)).ok();
         let snapshot = snapshot(&config, &tickets, &care.shelf, &bound, given, &mut Before::default())
             .map_err(|error| errors.push(error))
             .ok();

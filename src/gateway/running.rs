@@ -114,7 +114,7 @@ impl Running {
         let open: Vec<Open> = wanted.iter().filter_map(known).collect();
         let watch = Watch::new(&config);
         let issuers = Plan::new(&config.issuers, &self.remotes, &mut before)?;
-        let orders = self.care.plan(&config)?;
+        let orders = self.care.plan(&config, &mut before)?;
         let snapshot = snapshot(&config, &self.tickets, &self.care.shelf, &open, issuers.issuers(), &mut before)?;
         let snapshot = Arc::new(snapshot);
         // Before the snapshot is in force: its requests may want keys.
