@@ -16,6 +16,7 @@ mod client;
 mod dev;
 mod files;
 mod load;
+mod look;
 mod managed;
 mod names;
 mod pem;
@@ -36,6 +37,7 @@ use crate::host::HostName;
 
 pub use certs::{CertInfo, CertTable, Standing};
 pub use client::client_config;
+pub use look::shown_leaf;
 pub use managed::{LeafFacts, Managed, Shelf, leaf_facts};
 pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
 
