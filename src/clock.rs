@@ -4,13 +4,13 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 /// Seconds since 1970 (`NumericDate` of RFC 7519, section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(pub u64);
 
 impl UnixTime {
     /// What the system's clock says; a clock before 1970 says 1970.
     pub fn now() -> Self {
-        Self(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+        SystemTime::now().into()
     }
 
     /// So much later.
@@ -26,6 +26,13 @@ impl UnixTime {
     /// How long it is from now until then; nothing if that is over.
     pub fn until(self, then: Self) -> Duration {
         Duration::from_secs(then.0.saturating_sub(self.0))
+    }
+}
+
+impl From<SystemTime> for UnixTime {
+    /// Times before 1970 become 1970.
+    fn from(time: SystemTime) -> Self {
+        Self(time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use ianitor::config;
 use ianitor::gateway::{Gateway, LOOK, Running, StartError};
@@ -86,9 +87,11 @@ impl Signals {
 async fn serve(mut running: Running, mut signals: Signals, path: &Path) -> ExitCode {
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let shelf = Arc::clone(running.shelf());
     loop {
         tokio::select! {
             _ = look.tick() => running.follow_files().await,
+            () = shelf.changed() => running.follow_shelf().await,
             _ = signals.hangup.recv() => reload(&mut running, path).await,
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,

@@ -7,9 +7,10 @@ use super::directory::Directory;
 use super::error::OrderError;
 use super::order::{Ask, Issued, order};
 use super::shared::Shared;
-use super::{AcmeSpec, CertSpec, account};
+use super::{AcmeSpec, CertSpec, ChallengeKind, account};
 use crate::clock::UnixTime;
 use crate::store::{Bundle, Meta};
+use crate::telemetry::Chain;
 use crate::tls::{self, Managed};
 
 /// What is attempted.
@@ -45,12 +46,12 @@ impl Attempt<'_> {
         result.map_err(|error| Failed { error, retry_after: client.retry_after() })
     }
 
-    /// Goes to the CA.
+    /// Goes to the CA, which knows us then.
     pub(super) async fn desk(&self) -> Result<Desk, OrderError> {
         self.desk_with(self.client()?).await
     }
 
-    fn client(&self) -> Result<Client, OrderError> {
+    pub(super) fn client(&self) -> Result<Client, OrderError> {
         let tls = tls::client_config(self.spec.directory_ca.as_deref(), "acme.directory_ca")?;
         Ok(Client::new((*tls).clone()))
     }
@@ -90,24 +91,35 @@ impl Attempt<'_> {
 
     /// A failed validation spoils its order, so that each kind has its own.
     async fn by_each_kind(&self, desk: &Desk) -> Result<Issued, OrderError> {
-        let kinds = &self.spec.challenges;
         let mut replaces = self.replaces(desk);
-        for (at, kind) in kinds.iter().enumerate() {
-            let ask = Ask { cert: self.cert, kind: *kind, replaces: replaces.clone() };
-            let mut result = order(self.shared, &desk.account, ask).await;
-            if replaces.is_some() && result.as_ref().is_err_and(OrderError::is_of_replaces) {
-                replaces = None;
-                let ask = Ask { cert: self.cert, kind: *kind, replaces: None };
-                result = order(self.shared, &desk.account, ask).await;
-            }
-            match result {
-                Err(error) if error.is_of_challenge() && at + 1 < kinds.len() => {
-                    tracing::warn!(certificate = %self.cert.name, %error, "trying the next challenge");
-                }
+        let mut kinds = self.spec.challenges.iter().copied().peekable();
+        let mut refusal = OrderError::NoKind;
+        while let Some(kind) = kinds.next() {
+            match self.by_kind(desk, kind, &mut replaces).await {
+                Err(error) if error.is_of_challenge() => refusal = error,
                 result => return result,
             }
+            if let Some(next) = kinds.peek() {
+                tracing::warn!(certificate = %self.cert.name, error = %Chain(&refusal), next = next.name(), "trying the next challenge");
+            }
         }
-        unreachable!("the last kind returns, and the configuration has at least one")
+        Err(refusal)
+    }
+
+    async fn by_kind(
+        &self,
+        desk: &Desk,
+        kind: ChallengeKind,
+        replaces: &mut Option<CertificateIdentifier<'static>>,
+    ) -> Result<Issued, OrderError> {
+        let ask = Ask { cert: self.cert, kind, replaces: replaces.clone() };
+        let result = order(self.shared, &desk.account, ask).await;
+        match result {
+            Err(error) if replaces.take().is_some() && error.is_of_replaces() => {
+                order(self.shared, &desk.account, Ask { cert: self.cert, kind, replaces: None }).await
+            }
+            result => result,
+        }
     }
 
     /// What the CA calls the certificate that is renewed, if it wants to know (RFC 9773, section 5).

@@ -35,6 +35,12 @@ pub(super) struct Client {
     retry_after: Arc<Mutex<Option<UnixTime>>>,
 }
 
+/// What a CA gave, and when to ask again if it says so.
+pub(super) struct Got {
+    pub(super) body: Bytes,
+    pub(super) retry_after: Option<UnixTime>,
+}
+
 impl Client {
     /// Trusts whom `tls` trusts.
     pub(super) fn new(tls: ClientConfig) -> Self {
@@ -55,12 +61,13 @@ impl Client {
     ///
     /// # Errors
     /// That it is not to be had.
-    pub(super) async fn get(&self, url: &str) -> Result<Bytes, ClientError> {
+    pub(super) async fn get(&self, url: &str) -> Result<Got, ClientError> {
         let mut request = Request::new(BodyWrapper::default());
         *request.uri_mut() = url.parse().map_err(|_| ClientError::Url)?;
         let answer = self.exchange(request).await?;
         if answer.status().is_success() {
-            return Ok(answer.into_body());
+            let retry_after = retry_after(answer.headers());
+            return Ok(Got { body: answer.into_body(), retry_after });
         }
         Err(ClientError::NoAcme(answer.status()))
     }

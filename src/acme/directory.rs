@@ -31,8 +31,8 @@ impl Directory {
     /// # Errors
     /// That it cannot be had, or is none.
     pub(super) async fn fetch(client: &Client, url: &str) -> Result<Self, NoDirectory> {
-        let body = client.get(url).await?;
-        serde_json::from_slice(&body).map_err(NoDirectory::NotOne)
+        let got = client.get(url).await?;
+        serde_json::from_slice(&got.body).map_err(NoDirectory::NotOne)
     }
 }
 

@@ -6,6 +6,7 @@ use instant_acme::Problem;
 
 use super::ChallengeKind;
 use super::client::ClientError;
+use super::current::Unread;
 use super::directory::NoDirectory;
 use crate::host::HostName;
 use crate::secret::NoSecret;
@@ -19,6 +20,12 @@ pub enum OrderError {
     /// The store does not take or give.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What the store gives is no certificate.
+    #[error(transparent)]
+    Unread(#[from] Unread),
+    /// There is nothing to try things out with.
+    #[error("there is no directory to try things out with; write acme.staging")]
+    NoStaging,
     /// The CA file.
     #[error(transparent)]
     Ca(#[from] tls::LoadError),
@@ -32,7 +39,7 @@ pub enum OrderError {
     #[error("{}", Said(.0))]
     Api(Problem),
     /// The CA could not verify that a name is ours.
-    #[error("the CA refused {host} by {}: {}", word(*.kind), Said(.problem))]
+    #[error("the CA refused {host} by {}: {}", .kind.name(), Said(.problem))]
     Refused {
         /// The name.
         host: HostName,
@@ -42,7 +49,7 @@ pub enum OrderError {
         problem: Problem,
     },
     /// The CA wants a name proved in other ways.
-    #[error("the CA does not take {} for {host}; it offers {offered}", word(*.kind))]
+    #[error("the CA does not take {} for {host}; it offers {offered}", .kind.name())]
     NoChallenge {
         /// The name.
         host: String,
@@ -51,6 +58,9 @@ pub enum OrderError {
         /// What it would take.
         offered: String,
     },
+    /// The configuration names no challenge.
+    #[error("acme.challenges is empty; write \"tls-alpn-01\" or \"http-01\"")]
+    NoKind,
     /// The CA wants no proof and gives no certificate.
     #[error("the CA ended the order as {0} and did not say why")]
     Ended(String),
@@ -64,7 +74,9 @@ pub enum OrderError {
     #[error("the certificate that came does not name {0}")]
     LacksHost(HostName),
     /// The CA takes nobody whom it does not know.
-    #[error("the CA wants an account that you have with it; write external_account = {{ key_id = \"…\", key_file = \"…\" }}")]
+    #[error(
+        "the CA wants an account that you have with it; write external_account = {{ key_id = \"…\", key_file = \"…\" }}"
+    )]
     ExternalAccountRequired,
     /// The key of the external account.
     #[error(transparent)]
@@ -80,6 +92,9 @@ pub enum OrderError {
         /// What there is.
         offered: String,
     },
+    /// What the CA says about renewals is not what RFC 9773 has.
+    #[error("the CA's renewal information is not that of RFC 9773")]
+    RenewalInfo(#[source] serde_json::Error),
     /// A key could not be made or read.
     #[error("a private key could not be made or read")]
     Key(#[source] rcgen::Error),
@@ -128,9 +143,23 @@ impl OrderError {
         match self {
             Self::Api(problem) if is_server_trouble(problem) => Kind::Away,
             Self::Directory(_) | Self::Client(_) | Self::Late | Self::Exchange(_) | Self::Interrupted => Kind::Away,
-            Self::Store(_) | Self::Ca(_) | Self::ExternalSecret(_) => Kind::Away,
+            Self::Store(_) | Self::Unread(_) | Self::Ca(_) | Self::ExternalSecret(_) => Kind::Away,
             _ => Kind::Refused,
         }
+    }
+
+    /// Whether what the store has cannot be used as it is, whoever reads it.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Unread(Unread::Unusable { .. } | Unread::Store(StoreError::Damaged { .. }))
+                | Self::Store(StoreError::Damaged { .. })
+        )
+    }
+
+    /// Whether the CA limits how often it is asked.
+    pub(super) fn is_rate_limit(&self) -> bool {
+        self.word() == Some("rateLimited")
     }
 
     /// Whether another challenge may do what this one did not.
@@ -149,6 +178,11 @@ impl OrderError {
     /// Whether the CA does not know our account.
     pub(super) fn is_unknown_account(&self) -> bool {
         self.word() == Some("accountDoesNotExist")
+    }
+
+    /// Whether the certificate was taken back before.
+    pub(super) fn is_revoked_already(&self) -> bool {
+        self.word() == Some("alreadyRevoked")
     }
 
     /// Whether the CA does not want to hear which certificate this one replaces.
@@ -190,7 +224,8 @@ fn type_of(problem: &Problem) -> Option<&str> {
 }
 
 fn is_server_trouble(problem: &Problem) -> bool {
-    let is_passing = matches!(type_of(problem), Some("serverInternal" | "badNonce" | "accountDoesNotExist" | "orderNotReady"));
+    let is_passing =
+        matches!(type_of(problem), Some("serverInternal" | "badNonce" | "accountDoesNotExist" | "orderNotReady"));
     is_passing || problem.status.is_some_and(|status| status >= 500)
 }
 
@@ -210,10 +245,6 @@ fn is_of_dates(error: &OrderError) -> bool {
         cause = error.source();
     }
     false
-}
-
-fn word(kind: ChallengeKind) -> &'static str {
-    ChallengeKind::NAMES.iter().find(|(_, other)| *other == kind).map_or("", |(name, _)| name)
 }
 
 /// A problem in the CA's words.

@@ -6,11 +6,6 @@ use super::KeyType;
 use crate::host::HostName;
 
 impl KeyType {
-    /// As written in `gateway.toml`.
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
-    }
-
     /// Makes one. RSA takes up to a second, and blocks for it.
     pub(super) fn generate(self) -> Result<KeyPair, rcgen::Error> {
         match self {

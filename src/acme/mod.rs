@@ -1,6 +1,21 @@
 //! Certificates from a CA that speaks ACME (RFC 8555): ordered, renewed, kept.
 
+mod account;
+mod ari;
+mod attempt;
+mod client;
+mod current;
+mod directory;
+mod error;
+mod journal;
+mod keeper;
+mod keepers;
+mod key;
+mod order;
+mod revoke;
+mod schedule;
 mod seen;
+mod shared;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +24,14 @@ use crate::host::HostName;
 use crate::secret::SecretSource;
 use crate::store::Name;
 
+pub use client::ClientError;
+pub use current::Unread;
+pub use directory::NoDirectory;
+pub use error::OrderError;
+pub use keepers::{Keepers, Plan, Wiring};
+pub use revoke::{Reason, revoke};
 pub use seen::{CertSeen, Seen};
+pub use shared::OnCertificate;
 
 /// What `[acme]` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +41,7 @@ pub struct AcmeSpec {
     /// Whom to trust there in the place of the system's CAs.
     pub directory_ca: Option<PathBuf>,
     /// The URL of a directory to try things out with: `ianitor certs renew --dry-run`.
-    pub staging: Box<str>,
+    pub staging: Option<Box<str>>,
     /// Whom the CA may write to: `mailto:` URLs.
     pub contact: Vec<String>,
     /// An account that the operator has with the CA already (RFC 8555, section 7.3.4).
@@ -80,6 +102,11 @@ pub enum ChallengeKind {
 impl ChallengeKind {
     /// As written in `gateway.toml`.
     pub const NAMES: [(&'static str, Self); 2] = [("tls-alpn-01", Self::TlsAlpn01), ("http-01", Self::Http01)];
+
+    /// As written in `gateway.toml`.
+    pub fn name(self) -> &'static str {
+        name_of(&Self::NAMES, self)
+    }
 }
 
 /// A kind of private key.
@@ -98,4 +125,13 @@ impl KeyType {
     /// As written in `gateway.toml`.
     pub const NAMES: [(&'static str, Self); 3] =
         [("ecdsa-p256", Self::EcdsaP256), ("ecdsa-p384", Self::EcdsaP384), ("rsa-2048", Self::Rsa2048)];
+
+    /// As written in `gateway.toml`.
+    pub fn name(self) -> &'static str {
+        name_of(&Self::NAMES, self)
+    }
+}
+
+fn name_of<T: PartialEq>(names: &[(&'static str, T)], of: T) -> &'static str {
+    names.iter().find(|(_, kind)| *kind == of).map_or("", |(name, _)| name)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::CertSpec;
 use crate::clock::UnixTime;
 use crate::store::Name;
 
@@ -35,6 +36,23 @@ pub struct CertSeen {
     pub is_ordering: bool,
 }
 
+impl CertSeen {
+    fn new(cert: &CertSpec) -> Self {
+        Self {
+            name: cert.name.clone(),
+            hosts: cert.hosts.iter().map(|host| host.as_str().to_owned()).collect(),
+            not_after: None,
+            next: None,
+            why: String::new(),
+            issued: 0,
+            failed: 0,
+            failures: 0,
+            error: None,
+            is_ordering: false,
+        }
+    }
+}
+
 impl Seen {
     /// Nothing to be seen yet.
     pub fn new() -> Arc<Self> {
@@ -46,10 +64,11 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Changes what is to be seen of one, which begins as `new` makes it.
-    pub(super) fn change(&self, name: &Name, new: impl FnOnce() -> CertSeen, change: impl FnOnce(&mut CertSeen)) {
+    /// Changes what is to be seen of one.
+    pub(super) fn change(&self, cert: &CertSpec, change: impl FnOnce(&mut CertSeen)) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        change(all.entry(name.clone()).or_insert_with(new));
+        let seen = all.entry(cert.name.clone()).or_insert_with(|| CertSeen::new(cert));
+        change(seen);
     }
 
     /// Keeps those that are still looked after.

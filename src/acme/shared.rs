@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::error::OrderError;
-use crate::store::{CertStore, Lock, Name, StoreError, Stored};
+use crate::store::{CertStore, Lock, Name, Stored};
 use crate::tls::Shelf;
 use crate::tls::challenges::Challenges;
 
@@ -22,15 +22,15 @@ pub type OnCertificate = Arc<dyn Fn(&Name, &Arc<Stored>) + Send + Sync>;
 
 /// Where certificates come from and go to.
 #[derive(Clone)]
-pub struct Parts {
+pub(super) struct Parts {
     /// Where they are kept.
-    pub store: Arc<dyn CertStore>,
+    pub(super) store: Arc<dyn CertStore>,
     /// Where they are served from.
-    pub shelf: Arc<Shelf>,
+    pub(super) shelf: Arc<Shelf>,
     /// Where CAs find their answers.
-    pub challenges: Arc<Challenges>,
+    pub(super) challenges: Arc<Challenges>,
     /// Who else wants them.
-    pub on_certificate: OnCertificate,
+    pub(super) on_certificate: OnCertificate,
 }
 
 impl fmt::Debug for Parts {
@@ -76,11 +76,5 @@ impl Shared {
             }
             tokio::time::sleep(LOCK_LOOK).await;
         }
-    }
-
-    /// The newest certificate of a name.
-    pub(super) async fn certificate(&self, name: &Name) -> Result<Option<Stored>, OrderError> {
-        let name = name.clone();
-        self.store::<_, StoreError>(move |store| store.certificate(&name)).await
     }
 }

@@ -106,9 +106,9 @@ impl Consumer {
         ("files", Self::Files),
     ];
 
-    /// Its name there.
+    /// As written in `gateway.toml`.
     pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, other)| *other == self).map_or("files", |(name, _)| name)
+        Self::NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
     }
 }
 

@@ -1,20 +1,18 @@
 //! A configuration becomes a snapshot.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use rustls::ClientConfig;
 
 use super::error::StartError;
-use super::{Open, budget};
+use super::{Open, budget, certificates};
 use crate::config::Config;
 use crate::files;
-use crate::host::HostPattern;
 use crate::limits::Limits;
 use crate::listen::Kind;
 use crate::route::upstream::ServerAddr;
 use crate::serve::snapshot::Snapshot;
-use crate::tls::{self, CertTable, LoadError, Mode, Notice, Standing, Tickets};
+use crate::tls::{self, LoadError, Shelf, Tickets};
 use crate::token::{self, issuer::Issuer};
 use crate::turn::{self, Turn};
 
@@ -22,30 +20,17 @@ use crate::turn::{self, Turn};
 pub(super) fn snapshot(
     config: &Config,
     tickets: &Tickets,
+    shelf: &Shelf,
     open: &[Open],
     issuers: Vec<Arc<Issuer>>,
     before: &mut Before<'_>,
 ) -> Result<Snapshot, StartError> {
-    let certificates = before.snapshot.map(|before| &*before.certificates);
-    let (table, warnings) =
-        CertTable::reload(&config.tls, SystemTime::now(), Mode::Make, certificates, &mut before.certificates)
-            .map_err(StartError::Certificates)?;
-    for warning in &warnings {
-        match warning.notice {
-            Notice::FirstCa => tracing::info!("{warning}"),
-            _ => tracing::warn!("{warning}"),
-        }
-    }
-    let is_unserved = |host: &HostPattern| table.standing(host, SystemTime::now()) == Standing::Unserved;
-    for host in config.routes.hosts().filter(|host| !config.tls.default && is_unserved(host)) {
-        tracing::warn!("{}", table.unserved(host));
-    }
+    let certificates = Arc::new(certificates::table(config, shelf, before)?);
     let upstream_tls = upstream_tls(config, before).map_err(StartError::Certificates)?;
     for line in files::missing(&config.routes) {
         tracing::warn!("{line}");
     }
     let turns = turns(config, before).map_err(StartError::Turn)?;
-    let certificates = Arc::new(table);
     let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets).map_err(StartError::Crypto)?;
     let first_https = open.iter().find(|open| open.key.0 == Kind::Https).map(|open| open.bound.port());
     let budget = budget::spend(&config.limits);

@@ -33,6 +33,7 @@ use crate::telemetry::access::{AccessSink, End};
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::{TICK, Ticks};
+use crate::tls::challenges::Challenges;
 
 /// What a listener is known by over reloads.
 pub(super) type ListenerKey = (Kind, ListenAddr);
@@ -76,6 +77,7 @@ pub(super) struct Setup {
     pub(super) tagger: Arc<Tagger>,
     pub(super) guesses: Arc<Guesses>,
     pub(super) renewals: Arc<Renewals>,
+    pub(super) challenges: Arc<Challenges>,
 }
 
 /// Starts a worker's thread. When it ends, for whatever reason, `ended` is dropped.
@@ -123,7 +125,8 @@ async fn run(mut setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
     worker.access.set_stopping();
 }
 
-fn new_worker(Setup { snapshot, slots, sockets, access, metrics, tagger, guesses, renewals, .. }: Setup) -> Rc<Worker> {
+fn new_worker(setup: Setup) -> Rc<Worker> {
+    let Setup { snapshot, slots, sockets, access, metrics, tagger, guesses, renewals, challenges, .. } = setup;
     let ticks = Ticks::new();
     let access = AccessSink::new(access, Arc::clone(&metrics));
     access.configure(snapshot.log.format, snapshot.log.access);
@@ -138,6 +141,7 @@ fn new_worker(Setup { snapshot, slots, sockets, access, metrics, tagger, guesses
         names: Names::default(),
         guesses,
         renewals,
+        challenges,
         ids: RequestIds::new(),
         slots,
         sockets,

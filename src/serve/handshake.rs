@@ -8,10 +8,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 
-use super::Worker;
 use super::conn::Knock;
 use super::hello::{Heard, Hello};
 use super::seat::Seat;
+use super::{Worker, validation};
 use crate::host::HostName;
 use crate::route::passthrough;
 use crate::telemetry::metrics::Handshake;
@@ -22,7 +22,7 @@ pub(super) enum Shaken {
     Ours(Box<TlsStream<TcpStream>>, Rest),
     /// TLS that another server ends.
     Another { knock: Knock, hello: Vec<u8>, sni: HostName },
-    /// The client spoke plain HTTP and was told so, or said nothing.
+    /// A CA has seen what it wanted, or the client spoke plain HTTP and was told so, or said nothing.
     Over,
 }
 
@@ -51,6 +51,11 @@ pub(super) async fn shake_hands(mut knock: Knock, worker: &Worker) -> io::Result
     };
     let local = worker.local();
     if let Some(sni) = hello.sni() {
+        if let Some(settings) = validation::settings(&hello, &sni, worker) {
+            validation::shake(*hello, knock.stream, settings).await?;
+            worker.metrics.shaken(Handshake::Validation);
+            return Ok(Shaken::Over);
+        }
         if passthrough::find(&local.snapshot.passthrough, &sni).is_some() {
             return Ok(Shaken::Another { knock, hello: hello.bytes, sni });
         }

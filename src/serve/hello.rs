@@ -63,6 +63,11 @@ impl Hello {
         }
     }
 
+    /// Whether a protocol is among those that it would speak inside.
+    pub(super) fn offers(&self, protocol: &[u8]) -> bool {
+        self.accepted.client_hello().alpn().is_some_and(|mut offered| offered.any(|one| one == protocol))
+    }
+
     /// The server name, where it is one.
     pub(super) fn sni(&self) -> Option<HostName> {
         self.accepted.client_hello().server_name()?.parse().ok()

@@ -32,6 +32,7 @@ mod stack;
 mod step;
 mod target;
 mod turn;
+mod validation;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -53,6 +54,7 @@ use crate::telemetry::access::{AccessSink, Exchange};
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::Ticks;
+use crate::tls::challenges::Challenges;
 use control::ConnControl;
 use guesses::Guesses;
 use names::Names;
@@ -84,6 +86,8 @@ pub struct Worker {
     pub guesses: Arc<Guesses>,
     /// The way to the tunnels of all workers.
     pub renewals: Arc<Renewals>,
+    /// What CAs are answered when they look at names of open orders, by any worker.
+    pub challenges: Arc<Challenges>,
     /// Names for requests.
     pub ids: RequestIds,
     /// Slots of the whole gateway.

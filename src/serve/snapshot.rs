@@ -29,7 +29,7 @@ use crate::token::keys::KeySetId;
 use crate::turn::{Turn, TurnId};
 
 /// What all workers share of one configuration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Which door.
     pub routes: Arc<RouteTable>,

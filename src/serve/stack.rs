@@ -16,6 +16,7 @@ use super::own::Own;
 use super::redirect::Redirect;
 use super::step::Step;
 use super::target::Target;
+use super::validation::Validation;
 
 /// What serves one request.
 pub(super) trait Stack:
@@ -32,6 +33,7 @@ impl<S> Stack for S where
 pub(super) fn https() -> impl Stack {
     ServiceBuilder::new()
         .layer(AccessLog) // outermost: every answer passes here, refusals too, which it turns into answers
+        .layer(Validation) // a CA that an open order waits for obeys none of the rules below
         .layer(Step(limit_size)) // before anything looks at the target's bytes
         .layer(Step(client_address)) // whom the next ones count and judge
         .layer(Step(limit_rate)) // before work is done for it
@@ -47,6 +49,7 @@ pub(super) fn https() -> impl Stack {
 pub(super) fn http() -> impl Stack {
     ServiceBuilder::new()
         .layer(AccessLog)
+        .layer(Validation)
         .layer(Step(limit_size))
         .layer(Step(client_address))
         .layer(Step(limit_rate))

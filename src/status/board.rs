@@ -8,7 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 
-use crate::host::HostPattern;
+use crate::acme::{CertSeen, Seen};
+use crate::deploy::{DeploySeen, Hub};
+use crate::host::{HostName, HostPattern};
+use crate::route::{NoRoute, passthrough};
 use crate::serve::snapshot::Snapshot;
 use crate::slot::Slots;
 use crate::telemetry::metrics::{Count, RouteCounts, RouteName, UpstreamCounts, WorkerMetrics};
@@ -20,11 +23,21 @@ pub struct Board {
     workers: Vec<Arc<WorkerMetrics>>,
     slots: Arc<Slots>,
     snapshot: ArcSwap<Snapshot>,
+    looks: Looks,
     draining: AtomicBool,
     /// Locked by a reload and by whoever looks.
     reloads: Mutex<Reloads>,
     started: Instant,
     started_at: SystemTime,
+}
+
+/// What works beside the workers, and can be looked at.
+#[derive(Clone, Debug)]
+pub struct Looks {
+    /// Certificates that are ordered.
+    pub orders: Arc<Seen>,
+    /// Where they are brought.
+    pub hub: Arc<Hub>,
 }
 
 /// What became of reloads.
@@ -40,11 +53,17 @@ pub struct Reloads {
 
 impl Board {
     /// Of a gateway that starts now.
-    pub fn new(workers: Vec<Arc<WorkerMetrics>>, slots: Arc<Slots>, snapshot: Arc<Snapshot>) -> Arc<Self> {
+    pub fn new(
+        workers: Vec<Arc<WorkerMetrics>>,
+        slots: Arc<Slots>,
+        snapshot: Arc<Snapshot>,
+        looks: Looks,
+    ) -> Arc<Self> {
         Arc::new(Self {
             workers,
             slots,
             snapshot: ArcSwap::new(snapshot),
+            looks,
             draining: AtomicBool::new(false),
             reloads: Mutex::default(),
             started: Instant::now(),
@@ -92,6 +111,16 @@ impl Board {
     /// The configuration in force.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// What becomes of certificates that are ordered.
+    pub(super) fn orders(&self) -> Vec<CertSeen> {
+        self.looks.orders.all()
+    }
+
+    /// What becomes of those that are brought to other servers.
+    pub(super) fn deploys(&self) -> Vec<DeploySeen> {
+        self.looks.hub.seen()
     }
 
     pub(super) fn reloads(&self) -> Reloads {
@@ -178,17 +207,25 @@ fn without_certificate(snapshot: &Snapshot, now: SystemTime) -> Vec<Unready> {
     match certificates.standing_of_all(now) {
         Standing::Unserved => return vec![Unready::NoCertificate],
         Standing::OutOfDate(state) => return vec![Unready::AllOutOfDate(state)],
-        Standing::Served => {}
+        Standing::Served | Standing::Ordered => {}
     }
-    let mut hosts: Vec<&HostPattern> = snapshot.routes.hosts().collect();
+    let ordered = certificates.ordered().iter().filter(|host| is_answered(snapshot, host));
+    let ordered = ordered.cloned().map(HostPattern::Exact);
+    let mut hosts: Vec<HostPattern> = snapshot.routes.hosts().cloned().chain(ordered).collect();
     hosts.sort_unstable();
     hosts.dedup();
-    let reason = |host: &HostPattern| match certificates.standing(host, now) {
+    let reason = |host: HostPattern| match certificates.standing(&host, now) {
         Standing::Served => None,
-        Standing::OutOfDate(state) => Some(Unready::OutOfDate(host.clone(), state)),
-        Standing::Unserved => Some(Unready::Host(host.clone())),
+        Standing::OutOfDate(state) => Some(Unready::OutOfDate(host, state)),
+        Standing::Ordered => Some(Unready::Ordered(host)),
+        Standing::Unserved => Some(Unready::Host(host)),
     };
     hosts.into_iter().filter_map(reason).collect()
+}
+
+/// Whether clients of a host are ours. What is ordered for a neighbour alone keeps nobody away from here.
+fn is_answered(snapshot: &Snapshot, host: &HostName) -> bool {
+    passthrough::find(&snapshot.passthrough, host).is_none() && snapshot.routes.find(host, "/") != Err(NoRoute::Host)
 }
 
 fn grouped<N: Ord, C>(all: impl Iterator<Item = (N, Arc<C>)>) -> BTreeMap<N, Group<C>> {
@@ -250,6 +287,8 @@ pub enum Unready {
     NoCertificate,
     /// A route's host has no certificate.
     Host(HostPattern),
+    /// A host has no certificate yet: the CA is being asked for one.
+    Ordered(HostPattern),
     /// No client accepts the certificates that a route's host has.
     OutOfDate(HostPattern, OutOfDate),
     /// No client accepts any certificate that there is.
@@ -264,6 +303,7 @@ impl fmt::Display for Unready {
             Self::Draining => f.write_str("draining: the gateway is being stopped"),
             Self::NoCertificate => f.write_str("there is no TLS certificate"),
             Self::Host(host) => write!(f, "no certificate serves {host}, which a route names"),
+            Self::Ordered(host) => write!(f, "no certificate for {host} yet: it is being ordered"),
             Self::OutOfDate(host, state) => {
                 write!(f, "no certificate that is valid now serves {host}, which a route names: the last one {state}")
             }

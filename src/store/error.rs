@@ -31,4 +31,10 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
+    /// What should be changed is not there.
+    #[error("there is no certificate at {place}; order one first")]
+    Absent {
+        /// Where it would be, for people.
+        place: String,
+    },
 }

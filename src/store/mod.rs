@@ -97,7 +97,7 @@ pub trait CertStore: Send + Sync + fmt::Debug {
     /// That there can be no lock.
     fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, StoreError>;
 
-    /// Where the newest certificate of this name is or would be, for people.
+    /// Where the certificates of this name are or would be, for people.
     fn place(&self, name: &Name) -> String;
 }
 
@@ -186,6 +186,9 @@ pub struct Progress {
     /// How many orders have failed since the last that succeeded.
     #[serde(default)]
     pub failures: u32,
+    /// Whether a process that starts has to wait for `next` too: CAs count what they refuse.
+    #[serde(default)]
+    pub hold: bool,
     /// What the last one failed of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -227,7 +230,7 @@ mod unix_time {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<UnixTime, D::Error> {
         let text = String::deserialize(from)?;
         let time = humantime::parse_rfc3339_weak(&text).map_err(D::Error::custom)?;
-        Ok(UnixTime(time.duration_since(std::time::SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())))
+        Ok(time.into())
     }
 }
 

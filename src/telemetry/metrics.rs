@@ -189,11 +189,13 @@ pub enum Handshake {
     Silent,
     /// Another server's: passed through to it.
     PassedOn,
+    /// A CA looked whether a name is ours, and was answered.
+    Validation,
 }
 
 impl Handshake {
     /// Every end, with its labels: the version and the outcome.
-    pub const ALL: [(Self, &'static str, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str, &'static str); 10] = [
         (Self::Full12, "1.2", "ok"),
         (Self::Resumed12, "1.2", "resumed"),
         (Self::Full13, "1.3", "ok"),
@@ -203,6 +205,7 @@ impl Handshake {
         (Self::PlainHttp, "none", "plain_http"),
         (Self::Silent, "none", "silent"),
         (Self::PassedOn, "none", "passed_on"),
+        (Self::Validation, "none", "validation"),
     ];
 }
 

@@ -1,95 +1,18 @@
 //! The table of certificates: immutable, replaced whole.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use rustls::SignatureAlgorithm;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::info::{CertInfo, Standing};
 use super::load::{self, Loaded};
 use super::names::{Group, Names};
-use super::problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
-use super::{Mode, PairSpec, TlsSpec, dev};
+use super::problem::{LoadError, Notice, Problem, Warning};
+use super::{Managed, Mode, PairSpec, TlsSpec, dev};
 use crate::host::{HostName, HostPattern};
-
-/// Time enough to renew by hand, and after every automatic renewal should have happened.
-const ENDS_SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-/// What one certificate in the table is.
-#[derive(Clone, Debug)]
-pub struct CertInfo {
-    /// The hosts it names; at least one.
-    pub names: Vec<HostPattern>,
-    /// When it begins.
-    pub not_before: SystemTime,
-    /// When it ends.
-    pub not_after: SystemTime,
-    /// The kind of key.
-    pub algorithm: SignatureAlgorithm,
-    /// Where it was read.
-    pub file: PathBuf,
-    /// What named it: `tls.certificates[0]`, or `tls.self_signed` for a development certificate.
-    pub config_key: String,
-}
-
-impl CertInfo {
-    /// Whether it names the host, exactly or by wildcard.
-    pub fn names_host(&self, host: &HostName) -> bool {
-        self.names.iter().any(|name| name.matches(host))
-    }
-
-    /// Whether it was made here.
-    pub fn is_development(&self) -> bool {
-        self.config_key == dev::CONFIG_KEY
-    }
-
-    /// On which side of its validity the moment lies, if it lies outside.
-    pub fn out_of_date(&self, now: SystemTime) -> Option<OutOfDate> {
-        if now > self.not_after {
-            Some(OutOfDate::Expired(Date(self.not_after)))
-        } else if now < self.not_before {
-            Some(OutOfDate::NotYet(Date(self.not_before)))
-        } else {
-            None
-        }
-    }
-
-    pub(super) fn warning(&self, notice: Notice) -> Warning {
-        let key = if self.is_development() { self.config_key.clone() } else { format!("{}.cert", self.config_key) };
-        Warning::new(key, &self.file, notice)
-    }
-}
-
-/// Whether clients of a host are answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// By a certificate that they may accept.
-    Served,
-    /// Only by certificates that they refuse; this is why they refuse the one that ends last.
-    OutOfDate(OutOfDate),
-    /// By none.
-    Unserved,
-}
-
-impl Standing {
-    fn of<'a>(mut infos: impl Iterator<Item = &'a CertInfo>, now: SystemTime) -> Self {
-        let mut latest: Option<&CertInfo> = None;
-        let valid = infos.any(|info| {
-            if latest.is_none_or(|other| other.not_after < info.not_after) {
-                latest = Some(info);
-            }
-            info.out_of_date(now).is_none()
-        });
-        match latest.and_then(|info| info.out_of_date(now)) {
-            _ if valid => Self::Served,
-            Some(state) => Self::OutOfDate(state),
-            None => Self::Unserved,
-        }
-    }
-}
 
 /// One certificate with its key.
 pub(super) struct Entry {
@@ -107,13 +30,16 @@ impl Entry {
     }
 }
 
-/// The certificates by name. Exact names win over wildcards; where several certificates have one name, the client's
-/// signature schemes decide, ECDSA first.
+/// The certificates by name. What is valid now wins over what is not, then exact names over wildcards. Where several
+/// certificates have one name, files of `[tls]` win over what was ordered, as somebody wrote them there; then the client's
+/// signature schemes decide, ECDSA first. Placeholders answer only for names that no other has, valid or not.
 pub struct CertTable {
     entries: Vec<Arc<Entry>>,
     names: Names,
     /// For clients that name no server: those of the first certificate's first name.
     unnamed: Group,
+    /// Hosts for which a CA is asked.
+    ordered: Vec<HostName>,
     /// Whether names that nothing serves are answered as if none were given.
     default: bool,
 }
@@ -122,19 +48,20 @@ impl CertTable {
     /// Reads every certificate, makes development certificates if `mode` lets it, and gathers all problems.
     /// With [`Mode::Read`] the table may lack development certificates that are still to be made.
     pub fn load(spec: &TlsSpec, now: SystemTime, mode: Mode) -> Result<(Self, Vec<Warning>), Vec<LoadError>> {
-        Self::reload(spec, now, mode, None, &mut Vec::new())
+        Self::reload(spec, &[], now, mode, None, &mut Vec::new())
     }
 
-    /// The same; of a pair that cannot be read, the certificate that `before` has stays. What is wrong then goes to
-    /// `kept`.
+    /// The same with certificates from a [`Shelf`](super::Shelf); of a pair that cannot be read, the certificate that
+    /// `before` has stays. What is wrong then goes to `kept`.
     pub fn reload(
         spec: &TlsSpec,
+        managed: &[Managed],
         now: SystemTime,
         mode: Mode,
         before: Option<&Self>,
         kept: &mut Vec<LoadError>,
     ) -> Result<(Self, Vec<Warning>), Vec<LoadError>> {
-        if spec.certificates.is_empty() && spec.self_signed.is_empty() {
+        if spec.certificates.is_empty() && spec.self_signed.is_empty() && spec.ordered.is_empty() {
             let key = "tls.certificates".to_owned();
             return Err(vec![LoadError { key, file: None, problem: Problem::Nothing }]);
         }
@@ -143,21 +70,36 @@ impl CertTable {
             before?.entries.iter().find(is_its).cloned()
         };
         let mut loaded = load::pairs(&spec.certificates, of_pair, kept)?;
+        let come = managed.iter().map(Managed::entry).filter(|entry| !entry.info.is_placeholder());
+        loaded.entries.extend(come.cloned());
         let unserved = |host: &&HostName| !loaded.entries.iter().any(|entry| entry.info.names_host(host));
         let hosts: Vec<_> = spec.self_signed.iter().filter(unserved).collect();
         loaded.extend(dev::certificates(&spec.dev_folder, &hosts, now, mode)?);
 
-        let Loaded { entries, mut warnings } = loaded;
-        let table = Self::new(entries, spec.default, now);
-        warnings.extend(table.entries.iter().filter_map(|entry| table.date_warning(entry, now)));
+        let Loaded { mut entries, mut warnings } = loaded;
+        entries.extend(managed.iter().map(Managed::entry).filter(|entry| entry.info.is_placeholder()).cloned());
+        let table = Self::new(entries, spec, now);
+        warnings.extend(table.date_warnings(now));
         Ok((table, warnings))
     }
 
-    fn new(entries: Vec<Arc<Entry>>, default: bool, now: SystemTime) -> Self {
+    /// The same files as they were read, with other certificates from the [`Shelf`](super::Shelf).
+    pub fn with_managed(&self, spec: &TlsSpec, managed: &[Managed], now: SystemTime) -> (Self, Vec<Warning>) {
+        let of_files = self.entries.iter().filter(|entry| entry.info.is_from_disk());
+        let mut entries: Vec<_> = of_files.chain(managed.iter().map(Managed::entry)).cloned().collect();
+        entries.sort_by_key(|entry| entry.info.origin);
+        let table = Self::new(entries, spec, now);
+        let warnings = table.date_warnings(now).collect();
+        (table, warnings)
+    }
+
+    fn new(mut entries: Vec<Arc<Entry>>, spec: &TlsSpec, now: SystemTime) -> Self {
         let names = Names::new(&entries, now);
+        entries.retain(|entry| !entry.info.is_placeholder() || names.has(entry));
         let first = entries.first().and_then(|entry| entry.info.names.first());
         let unnamed = first.and_then(|name| names.get_pattern(name)).cloned().unwrap_or_default();
-        Self { entries, names, unnamed, default }
+        let ordered = spec.ordered.iter().flat_map(|one| one.hosts.iter().cloned()).collect();
+        Self { entries, names, unnamed, ordered, default: spec.default }
     }
 
     /// The certificates that may answer a client that asks for this name, or for none; the preferred one first.
@@ -168,13 +110,14 @@ impl CertTable {
 
     /// What to say of a host that nothing here serves.
     pub fn unserved(&self, host: &HostPattern) -> String {
-        let names = self.entries().flat_map(|entry| &entry.names).map(ToString::to_string);
+        let real = self.entries().filter(|entry| !entry.is_placeholder());
+        let names = real.flat_map(|entry| &entry.names).map(ToString::to_string);
         let names: Vec<String> = names.collect();
         let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
         format!("no certificate serves {host}, so clients that ask for it are refused; there are some for {names}")
     }
 
-    /// Whether a certificate has this name. `default = true` changes nothing here: it answers clients, but vouches
+    /// Whether a certificate has this name, be it a placeholder. `default = true` changes nothing here: it answers clients, but vouches
     /// for no name.
     pub fn serves(&self, host: &HostName) -> bool {
         self.names.get(host).is_some()
@@ -182,12 +125,18 @@ impl CertTable {
 
     /// What the clients of a route's host find.
     pub fn standing(&self, host: &HostPattern, now: SystemTime) -> Standing {
-        Standing::of(self.names.under(host).map(|entry| &entry.info), now)
+        let is_ordered = self.ordered.iter().any(|ordered| host.matches(ordered));
+        Standing::of(self.names.under(host).map(|entry| &entry.info), is_ordered, now)
     }
 
     /// What clients find whose names no route tells.
     pub fn standing_of_all(&self, now: SystemTime) -> Standing {
-        Standing::of(self.entries(), now)
+        Standing::of(self.entries(), !self.ordered.is_empty(), now)
+    }
+
+    /// Hosts for which a CA is asked, whether they are served by now or not.
+    pub fn ordered(&self) -> &[HostName] {
+        &self.ordered
     }
 
     /// Whether both names are served, and by the same certificates: then a connection made for one of them may carry
@@ -199,7 +148,8 @@ impl CertTable {
         }
     }
 
-    /// Every certificate, in the order of the configuration, development certificates last.
+    /// Every certificate that there is to tell of: files in the order of the configuration, what was ordered, development
+    /// certificates, and the placeholders that answer for something.
     pub fn entries(&self) -> impl Iterator<Item = &CertInfo> {
         self.entries.iter().map(|entry| &entry.info)
     }
@@ -218,6 +168,10 @@ impl CertTable {
         if self.default { &self.unnamed } else { &[] }
     }
 
+    fn date_warnings(&self, now: SystemTime) -> impl Iterator<Item = Warning> {
+        self.entries.iter().filter_map(move |entry| self.date_warning(entry, now))
+    }
+
     fn date_warning(&self, entry: &Arc<Entry>, now: SystemTime) -> Option<Warning> {
         let info = &entry.info;
         let notice = match info.out_of_date(now) {
@@ -228,8 +182,7 @@ impl CertTable {
                 let served: Vec<_> = info.names.iter().filter(serves).cloned().collect();
                 if served.is_empty() { Notice::PassedOver(state) } else { Notice::ServedOutOfDate(state, served) }
             }
-            None if info.not_after < now + ENDS_SOON => Notice::EndsSoon(Date(info.not_after)),
-            None => return None,
+            None => info.end_notice(now)?,
         };
         Some(info.warning(notice))
     }

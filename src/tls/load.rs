@@ -7,10 +7,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::{Error as TlsError, InconsistentKeys};
 
-use super::certs::{CertInfo, Entry};
+use super::certs::Entry;
+use super::info::{CertInfo, Origin};
 use super::pem::{self, PemFile};
 use super::problem::{LoadError, Notice, Problem, Warning};
-use super::{PairSpec, provider, x509};
+use super::{PairSpec, dev, provider, x509};
 
 /// Certificates ready to serve, and what there is to say about them.
 #[derive(Default)]
@@ -116,15 +117,16 @@ pub(super) fn entry(
     key: PrivateKeyDer<'static>,
     place: PathBuf,
     config_key: &str,
+    origin: Origin,
 ) -> Result<Entry, Problem> {
     let spec = PairSpec { cert: place.clone(), key: place, config_key: config_key.to_owned() };
     let certified = certify(&spec, chain, key).map_err(|error| error.problem)?;
-    let (info, _) = info(&spec, &certified)?;
+    let (info, _) = info(&spec, &certified, origin)?;
     Ok(Entry::new(info, certified))
 }
 
 /// What a certificate is, and the names in it that are none.
-fn info(spec: &PairSpec, certified: &CertifiedKey) -> Result<(CertInfo, Vec<String>), Problem> {
+fn info(spec: &PairSpec, certified: &CertifiedKey, origin: Origin) -> Result<(CertInfo, Vec<String>), Problem> {
     let leaf = certified.end_entity_cert().map_err(Problem::UnusableCertificate)?;
     let facts = x509::facts(leaf)?;
     let info = CertInfo {
@@ -134,12 +136,14 @@ fn info(spec: &PairSpec, certified: &CertifiedKey) -> Result<(CertInfo, Vec<Stri
         algorithm: certified.key.algorithm(),
         file: spec.cert.clone(),
         config_key: spec.config_key.clone(),
+        origin,
     };
     Ok((info, facts.ignored))
 }
 
 fn describe(spec: &PairSpec, certified: CertifiedKey) -> Result<Loaded, Problem> {
-    let (info, ignored) = info(spec, &certified)?;
+    let origin = if spec.config_key == dev::CONFIG_KEY { Origin::Development } else { Origin::File };
+    let (info, ignored) = info(spec, &certified, origin)?;
     let mut warnings: Vec<_> = ignored.into_iter().map(|name| info.warning(Notice::IgnoredName(name))).collect();
     if pem::is_world_readable(&spec.key) {
         let notice = Notice::WorldReadable(spec.key.clone());

@@ -3,14 +3,17 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use rustls::pki_types::CertificateDer;
 use tokio::sync::Notify;
 
-use super::certs::{CertInfo, Entry};
+use super::certs::Entry;
+use super::info::{CertInfo, Origin};
 use super::pem::PemFile;
+use super::placeholder::Placeholders;
 use super::problem::Problem;
-use super::{load, x509};
+use super::{LoadError, TlsSpec, load, x509};
 use crate::secret::Secret;
 
 /// A certificate with its key that can be served.
@@ -45,8 +48,12 @@ impl Managed {
     ) -> Result<Self, Problem> {
         let chain = PemFile::parse(chain.as_bytes()).map_err(Problem::Damaged)?.chain()?;
         let key = PemFile::parse(key.reveal().as_bytes()).map_err(Problem::Damaged)?.key()?;
-        let entry = load::entry(chain, key, place, config_key)?;
-        Ok(Self { name: name.into(), entry: Arc::new(entry) })
+        let entry = load::entry(chain, key, place, config_key, Origin::Ordered)?;
+        Ok(Self::of(name, entry))
+    }
+
+    pub(super) fn of(name: &str, entry: Entry) -> Self {
+        Self { name: name.into(), entry: Arc::new(entry) }
     }
 
     /// What it is.
@@ -95,6 +102,7 @@ pub fn leaf_facts(leaf: &CertificateDer<'_>) -> Result<LeafFacts, Problem> {
 #[derive(Debug, Default)]
 pub struct Shelf {
     all: Mutex<Vec<Managed>>,
+    placeholders: Placeholders,
     changed: Notify,
 }
 
@@ -129,7 +137,21 @@ impl Shelf {
         self.all.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Resolves when something was put or taken away since the last call resolved.
+    /// What a table with this specification takes: all of them, in the order in which it names them, and placeholders for
+    /// those that have not come yet, if it wants any. A placeholder stays the same for as long as it is needed, so that
+    /// clients that were told to accept it are not asked again. What could not be made goes beside them: its hosts are not answered.
+    pub fn for_table(&self, spec: &TlsSpec, now: SystemTime) -> (Vec<Managed>, Vec<LoadError>) {
+        // What was changed up to here is in the table.
+        _ = std::pin::pin!(self.changed.notified()).as_mut().enable();
+        let mut all = self.all();
+        let place = |one: &Managed| spec.ordered.iter().position(|wanted| wanted.config_key == one.info().config_key);
+        all.sort_by_key(|one| place(one).unwrap_or(usize::MAX));
+        let (placeholders, errors) = self.placeholders.of(spec, &all, now);
+        all.extend(placeholders);
+        (all, errors)
+    }
+
+    /// Resolves when something was put or taken away since the last call resolved, or the last table was made.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }

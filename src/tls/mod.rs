@@ -7,7 +7,11 @@
 //!
 //! ```text
 //! TlsSpec ── load: pem · x509 · dev ──▶ CertTable ── server_config(+ Tickets) ──▶ Arc<ServerConfig>
+//!   Shelf ── Managed ─────────────────────▲
 //! ```
+//!
+//! Certificates that were ordered come from a [`Shelf`]. Where one is still to come, a placeholder may answer: it opens
+//! the door, but vouches for nothing, so that a host that has no more than that counts as unserved.
 
 mod ca;
 mod certs;
@@ -15,11 +19,13 @@ pub mod challenges;
 mod client;
 mod dev;
 mod files;
+mod info;
 mod load;
 mod look;
 mod managed;
 mod names;
 mod pem;
+mod placeholder;
 mod problem;
 #[cfg(test)]
 mod tests;
@@ -35,8 +41,9 @@ use rustls::server::{NoServerSessionStorage, ProducesTickets};
 
 use crate::host::HostName;
 
-pub use certs::{CertInfo, CertTable, Standing};
+pub use certs::CertTable;
 pub use client::client_config;
+pub use info::{CertInfo, Origin, Standing};
 pub use look::shown_leaf;
 pub use managed::{LeafFacts, Managed, Shelf, leaf_facts};
 pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
@@ -57,6 +64,19 @@ pub struct TlsSpec {
     pub default: bool,
     /// Where development certificates live.
     pub dev_folder: PathBuf,
+    /// Certificates that a CA is asked for; they come by the [`Shelf`].
+    pub ordered: Vec<OrderedSpec>,
+    /// Whether their hosts are answered with a self-signed certificate for as long as nothing else has their names.
+    pub placeholder: bool,
+}
+
+/// A certificate that a CA is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderedSpec {
+    /// The hosts that it is to name.
+    pub hosts: Vec<HostName>,
+    /// Where the configuration says so, such as `acme.certificates[0]`.
+    pub config_key: String,
 }
 
 /// A certificate chain and its key, as configured.

@@ -1,5 +1,6 @@
 //! Which certificates answer for which name.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -7,6 +8,7 @@ use std::time::SystemTime;
 use rustls::SignatureAlgorithm;
 
 use super::certs::Entry;
+use super::info::{CertInfo, Origin};
 use crate::host::{HostName, HostPattern};
 
 /// The certificates of one name, the preferred one first.
@@ -24,7 +26,7 @@ impl Names {
     /// Out of date certificates are left out wherever a valid one serves the name.
     pub(super) fn new(entries: &[Arc<Entry>], now: SystemTime) -> Self {
         let mut names = Self::default();
-        for entry in entries {
+        for entry in entries.iter().filter(|entry| !entry.info.is_placeholder()) {
             for name in &entry.info.names {
                 names.insert(name, entry);
             }
@@ -33,7 +35,25 @@ impl Names {
             settle(group, now);
         }
         names.prefer_valid_wildcards(now);
+        for entry in entries.iter().filter(|entry| entry.info.is_placeholder()) {
+            for name in &entry.info.names {
+                names.fill_in(name, entry);
+            }
+        }
         names
+    }
+
+    /// A certificate that has ended was at least given by a CA: whoever stands in for it comes after it.
+    fn fill_in(&mut self, name: &HostPattern, placeholder: &Arc<Entry>) {
+        if self.get_pattern(name).is_none() {
+            self.insert(name, placeholder);
+        }
+    }
+
+    /// Whether a certificate answers for anything.
+    pub(super) fn has(&self, entry: &Arc<Entry>) -> bool {
+        let is_it = |group: &Group| group.iter().any(|one| Arc::ptr_eq(one, entry));
+        entry.info.names.iter().filter_map(|name| self.get_pattern(name)).any(is_it)
     }
 
     pub(super) fn get(&self, host: &HostName) -> Option<&Group> {
@@ -77,12 +97,14 @@ impl Names {
     }
 }
 
-/// Keeps the valid ones if there are any, and puts them in order; the configuration's order stays among equals.
+/// Keeps the valid ones if there are any, and puts them in order; the configuration's order stays among equals. Of what was
+/// ordered the newest comes first: when hosts move from one certificate to another, the old one is there for a while.
 fn settle(group: &mut Group, now: SystemTime) {
     if is_valid(group, now) {
         group.retain(|entry| entry.info.out_of_date(now).is_none());
     }
-    group.sort_by_key(|entry| rank(entry.info.algorithm));
+    let begin = |info: &CertInfo| (info.origin == Origin::Ordered).then_some(info.not_before);
+    group.sort_by_key(|entry| (entry.info.origin, rank(entry.info.algorithm), Reverse(begin(&entry.info))));
 }
 
 fn is_valid(group: &Group, now: SystemTime) -> bool {

@@ -196,6 +196,9 @@ pub enum Notice {
     /// The certificate ends within days.
     #[error("ends on {0}; renew it")]
     EndsSoon(Date),
+    /// An ordered certificate ends, and the next one should long be there.
+    #[error("ends on {0}, and no renewal has come; see in the log what the CA says")]
+    RenewalLate(Date),
     /// Out of date, and served for these names for want of a better one.
     #[error("{0}; it is served all the same, as nothing else serves {names}", names = Listed(.1))]
     ServedOutOfDate(OutOfDate, Vec<HostPattern>),

@@ -131,6 +131,8 @@ fn lower_tls(raw: RawTls, folder: &Path, notes: &Notes<'_>) -> TlsSpec {
         self_signed: raw.self_signed.into_iter().map(|host| host.value).collect(),
         default: raw.default,
         dev_folder: folder.join("certs"),
+        ordered: Vec::new(),
+        placeholder: false,
     }
 }
 

@@ -4,6 +4,7 @@ mod dev;
 mod handshake;
 mod load;
 mod names;
+mod ordered;
 
 use std::fs;
 use std::ops::Range;
@@ -118,7 +119,8 @@ impl Folder {
     fn spec(&self, certificates: Vec<PairSpec>) -> TlsSpec {
         let dev_folder = self.path("certs");
         let min_version = MinVersion::Tls12;
-        TlsSpec { min_version, certificates, self_signed: Vec::new(), default: false, dev_folder }
+        let (self_signed, ordered) = (Vec::new(), Vec::new());
+        TlsSpec { min_version, certificates, self_signed, default: false, dev_folder, ordered, placeholder: false }
     }
 
     fn self_signed(&self, hosts: &[&str]) -> TlsSpec {

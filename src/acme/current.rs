@@ -1,0 +1,184 @@
+//! The certificate that is there.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::CertSpec;
+use super::schedule::{self, Why, Window};
+use crate::clock::UnixTime;
+use crate::store::{CertStore, Meta, StoreError, Stored};
+use crate::tls::{self, Managed};
+
+/// A renewal that the CA asks for does not follow the one before sooner than this, or a twentieth of the lifetime if that
+/// is less: a CA whose windows are always over would have us order without end.
+const BETWEEN: Duration = Duration::from_secs(3600);
+
+/// So long a certificate stays that another process has ordered for other hosts: two gateways that share a store and do not
+/// agree would take turns.
+const TURN: Duration = Duration::from_secs(24 * 3600);
+
+/// A certificate of the store, ready to be served.
+#[derive(Clone, Debug)]
+pub(super) struct Current {
+    pub(super) stored: Arc<Stored>,
+    pub(super) managed: Managed,
+}
+
+impl Current {
+    /// Makes one ready.
+    pub(super) fn new(stored: Stored, spec: &CertSpec, place: PathBuf) -> Result<Self, tls::Problem> {
+        let bundle = &stored.bundle;
+        let managed = Managed::new(spec.name.as_str(), &bundle.chain, &bundle.key, place, &spec.config_key)?;
+        Ok(Self { stored: Arc::new(stored), managed })
+    }
+
+    /// The newest of the store.
+    pub(super) fn read(store: &dyn CertStore, spec: &CertSpec) -> Result<Option<Self>, Unread> {
+        let Some(stored) = store.certificate(&spec.name)? else { return Ok(None) };
+        let place = store.place(&spec.name);
+        Self::new(stored, spec, place.clone().into()).map(Some).map_err(|problem| Unread::Unusable { place, problem })
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.stored.version
+    }
+
+    pub(super) fn meta(&self) -> &Meta {
+        &self.stored.bundle.meta
+    }
+
+    /// When the next is due, and why then. `since` is when the configuration was taken up.
+    pub(super) fn due(&self, wanted: &Wanted<'_>, window: Option<Window>, since: UnixTime) -> (UnixTime, Why) {
+        let meta = self.meta();
+        if let Some(at) = meta.revoked {
+            return (at, Why::Revoked);
+        }
+        if wanted.differs(meta) {
+            let at = if meta.issued < since { meta.issued } else { meta.issued.after(TURN) };
+            return (at, Why::Changed);
+        }
+        let (at, why) = schedule::renewal(meta.not_before, meta.not_after, meta.spread, window);
+        match why {
+            Why::Window => {
+                let lifetime = meta.not_before.until(meta.not_after);
+                (at.max(meta.issued.after(BETWEEN.min(lifetime / 20))), why)
+            }
+            _ => (at, why),
+        }
+    }
+}
+
+/// What a certificate has to be like.
+pub(super) struct Wanted<'a> {
+    pub(super) cert: &'a CertSpec,
+    pub(super) directory: &'a str,
+}
+
+impl Wanted<'_> {
+    fn differs(&self, meta: &Meta) -> bool {
+        let has = |host: &str| meta.hosts.iter().any(|there| there == host);
+        let are_same = self.cert.hosts.len() == meta.hosts.len() && self.cert.hosts.iter().all(|h| has(h.as_str()));
+        !are_same || meta.key_type != self.cert.key_type.name() || meta.directory != self.directory
+    }
+}
+
+/// Why a certificate of the store is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    /// The store does not give it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It is there and is none.
+    #[error("{place} cannot be served; move it away, and it is made anew")]
+    Unusable {
+        /// Where.
+        place: String,
+        /// What is wrong with it.
+        #[source]
+        problem: tls::Problem,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acme::KeyType;
+    use crate::secret::Secret;
+    use crate::store::Bundle;
+
+    const DAY: u64 = 86_400;
+    const ISSUED: u64 = 20_000 * DAY;
+
+    fn spec(hosts: &[&str]) -> CertSpec {
+        CertSpec {
+            name: hosts[0].parse().unwrap(),
+            hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
+            key_type: KeyType::default(),
+            profile: None,
+            config_key: "acme.certificates[0]".to_owned(),
+        }
+    }
+
+    /// Ninety days from `ISSUED`, for one host.
+    fn current(change: impl FnOnce(&mut Meta)) -> Current {
+        let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+        let mut meta = Meta {
+            hosts: vec!["a.example".to_owned()],
+            key_type: "ecdsa-p256".to_owned(),
+            directory: "https://ca.example/directory".to_owned(),
+            profile: None,
+            issued: UnixTime(ISSUED),
+            serial: "01".to_owned(),
+            issuer: "CA".to_owned(),
+            not_before: UnixTime(ISSUED),
+            not_after: UnixTime(ISSUED + 90 * DAY),
+            spread: 0.0,
+            revoked: None,
+        };
+        change(&mut meta);
+        let bundle = Bundle { chain: made.cert.pem(), key: Secret::new(made.signing_key.serialize_pem()), meta };
+        Current::new(Stored { version: 1, bundle }, &spec(&["a.example"]), PathBuf::from("store")).unwrap()
+    }
+
+    fn due(current: &Current, hosts: &[&str], window: Option<Window>, since: u64) -> (u64, Why) {
+        let cert = spec(hosts);
+        let wanted = Wanted { cert: &cert, directory: "https://ca.example/directory" };
+        let (at, why) = current.due(&wanted, window, UnixTime(since));
+        (at.0, why)
+    }
+
+    #[test]
+    fn what_is_as_wanted_is_renewed_late() {
+        let there = current(|_| {});
+        assert_eq!(due(&there, &["a.example"], None, 0), (ISSUED + 60 * DAY, Why::TwoThirds));
+    }
+
+    #[test]
+    fn other_hosts_are_ordered_at_once_but_not_in_turns() {
+        let there = current(|_| {});
+        let want = &["a.example", "b.example"];
+        assert_eq!(due(&there, want, None, ISSUED + 1), (ISSUED, Why::Changed));
+        // It came after we began to want ours: somebody else wants it so.
+        assert_eq!(due(&there, want, None, ISSUED), (ISSUED + DAY, Why::Changed));
+    }
+
+    #[test]
+    fn another_key_or_directory_is_a_change_and_revoked_is_revoked() {
+        let rsa = current(|meta| meta.key_type = "rsa-2048".to_owned());
+        assert_eq!(due(&rsa, &["a.example"], None, ISSUED + 1).1, Why::Changed);
+        let staging = current(|meta| meta.directory = "https://staging.example/".to_owned());
+        assert_eq!(due(&staging, &["a.example"], None, ISSUED + 1).1, Why::Changed);
+        let revoked = current(|meta| meta.revoked = Some(UnixTime(ISSUED + 5)));
+        assert_eq!(due(&revoked, &["a.example"], None, ISSUED + 1), (ISSUED + 5, Why::Revoked));
+    }
+
+    #[test]
+    fn a_window_that_is_always_over_does_not_order_without_end() {
+        let there = current(|_| {});
+        let over = Some(Window { start: UnixTime(1), end: UnixTime(2) });
+        assert_eq!(due(&there, &["a.example"], over, 0), (ISSUED + 3600, Why::Window));
+        let short = current(|meta| meta.not_after = UnixTime(ISSUED + 200));
+        assert_eq!(due(&short, &["a.example"], over, 0), (ISSUED + 10, Why::Window));
+    }
+}

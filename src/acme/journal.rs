@@ -1,0 +1,235 @@
+//! What goes on with one certificate: kept in the store, told in the log, and there to be seen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::attempt::Failed;
+use super::current::Current;
+use super::error::{Kind, OrderError};
+use super::schedule::{Why, back_off};
+use super::seen::{CertSeen, Seen};
+use super::shared::Shared;
+use super::{AcmeSpec, CertSpec};
+use crate::clock::UnixTime;
+use crate::store::{Answer, Progress, Wish};
+use crate::telemetry::Chain;
+
+/// What a CA says about waiting is believed up to here: Let's Encrypt's longest limit is a week.
+const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+
+/// One certificate's.
+pub(super) struct Journal {
+    shared: Arc<Shared>,
+    cert: Arc<CertSpec>,
+    seen: Arc<Seen>,
+    progress: Progress,
+    /// What the store has.
+    kept: Option<Progress>,
+    /// No order before this, after failures.
+    not_before: Option<UnixTime>,
+    /// What the log was last told of the store: it is told once, not at every look.
+    trouble: Option<String>,
+}
+
+impl Journal {
+    pub(super) fn new(shared: Arc<Shared>, spec: &AcmeSpec, cert: Arc<CertSpec>, seen: Arc<Seen>) -> Self {
+        let progress = Progress { wanted: wanted(spec, &cert), ..Progress::default() };
+        Self { shared, cert, seen, progress, kept: None, not_before: None, trouble: None }
+    }
+
+    /// Takes up what the process before this one has left.
+    pub(super) async fn open(&mut self) {
+        let Some(kept) = self.read().await else { return };
+        self.progress.answer = kept.answer.clone();
+        self.kept = Some(kept);
+        self.adopt().await;
+    }
+
+    /// Waits for what another process has been told to wait for.
+    pub(super) async fn adopt(&mut self) {
+        let Some(kept) = self.read().await else { return };
+        let is_ours = kept.wanted == self.progress.wanted && kept.hold;
+        if let Some(next) = kept.next.filter(|next| is_ours && Some(*next) > self.not_before) {
+            let Progress { failures, error, .. } = kept;
+            self.progress = Progress { failures, error, hold: true, ..self.progress.clone() };
+            // A clock that was wrong does not make us wait for longer than any CA.
+            self.not_before = Some(next.min(UnixTime::now().after(LONGEST)));
+        }
+    }
+
+    async fn read(&mut self) -> Option<Progress> {
+        let name = self.cert.name.clone();
+        // What is damaged is written anew.
+        self.shared.store(move |store| store.progress(&name)).await.ok().flatten()
+    }
+
+    /// What somebody asks for.
+    pub(super) async fn wish(&mut self) -> Option<Wish> {
+        let name = self.cert.name.clone();
+        match self.shared.store(move |store| store.take_wish(&name)).await {
+            Ok(wish) => wish,
+            Err(error) => {
+                self.unread(&error);
+                None
+            }
+        }
+    }
+
+    /// Whether failures let us ask the CA again.
+    pub(super) fn may_order(&self, now: UnixTime) -> bool {
+        self.not_before.is_none_or(|at| at <= now || now.until(at) > LONGEST)
+    }
+
+    pub(super) fn ordering(&self) {
+        self.change(|seen| seen.is_ordering = true);
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        let Progress { wanted, answer, .. } = std::mem::take(&mut self.progress);
+        self.progress = Progress { wanted, answer, ..Progress::default() };
+        self.not_before = None;
+        self.change(|seen| (seen.issued, seen.is_ordering) = (seen.issued + 1, false));
+    }
+
+    /// `end` is that of the certificate that there is.
+    pub(super) fn failed(&mut self, failed: &Failed, end: Option<UnixTime>) {
+        let now = UnixTime::now();
+        self.progress.failures += 1;
+        let failures = self.progress.failures;
+        let kind = failed.error.kind();
+        let next = next_try(failed, failures, now, end);
+        self.not_before = Some(next);
+        self.progress.hold = kind == Kind::Refused || failed.retry_after.is_some();
+        self.progress.error = Some(failed.text());
+        self.change(|seen| (seen.failed, seen.is_ordering) = (seen.failed + 1, false));
+        let (name, error) = (&self.cert.name, Chain(&failed.error));
+        let advice = failed.error.advice();
+        match end {
+            Some(end) if end <= now => {
+                tracing::error!(certificate = %name, %error, advice, failures, %next, expired = %end, "no new certificate; the one in service has EXPIRED and stays in service");
+            }
+            Some(_) => {
+                tracing::warn!(certificate = %name, %error, advice, failures, %next, "no new certificate; the one in service stays");
+            }
+            None => tracing::error!(certificate = %name, %error, advice, failures, %next, "no certificate"),
+        }
+    }
+
+    pub(super) async fn answer(&mut self, wish: &Wish, result: Result<(), Failed>) {
+        let error = result.err().map(|failed| failed.text());
+        if wish.dry_run {
+            tracing::info!(certificate = %self.cert.name, error, "tried out an order");
+        }
+        self.progress.answer = Some(Answer { id: wish.id.clone(), error });
+    }
+
+    /// When the next order is due and why: tells everybody, if it is news.
+    pub(super) async fn plan(&mut self, due: UnixTime, why: Why, current: Option<&Current>) {
+        let next = self.not_before.map_or(due, |at| at.max(due)).max(UnixTime(1));
+        self.progress.next = Some(next);
+        self.progress.why = match self.not_before {
+            Some(at) if at > due => format!("{why}; trying again"),
+            _ => why.to_string(),
+        };
+        let progress = self.progress.clone();
+        self.change(|seen| {
+            seen.not_after = current.map(|current| current.meta().not_after);
+            (seen.next, seen.why) = (progress.next, progress.why);
+            (seen.failures, seen.error) = (progress.failures, progress.error);
+        });
+        self.write().await;
+    }
+
+    async fn write(&mut self) {
+        if self.kept.as_ref() == Some(&self.progress) {
+            return;
+        }
+        let (name, progress) = (self.cert.name.clone(), self.progress.clone());
+        match self.shared.store(move |store| store.put_progress(&name, &progress)).await {
+            Ok(()) => self.kept = Some(self.progress.clone()),
+            Err(error) => self.note(&error, "what goes on with a certificate cannot be kept in the store"),
+        }
+    }
+
+    /// The store does not give what it has.
+    pub(super) fn unread(&mut self, error: &OrderError) {
+        self.note(error, "a certificate of the store cannot be served");
+    }
+
+    pub(super) fn was_read(&mut self) {
+        self.trouble = None;
+    }
+
+    /// The store does not take what came.
+    pub(super) fn unsaved(&mut self, error: &OrderError) {
+        self.note(error, "a new certificate is in service and cannot be kept in the store; trying again");
+    }
+
+    pub(super) fn was_saved(&mut self) {
+        if self.trouble.take().is_some() {
+            tracing::info!(certificate = %self.cert.name, "the store has taken the certificate now");
+        }
+    }
+
+    fn note(&mut self, error: &OrderError, what: &str) {
+        let text = Chain(error).to_string();
+        if self.trouble.as_ref() != Some(&text) {
+            tracing::error!(certificate = %self.cert.name, error = text, "{what}");
+            self.trouble = Some(text);
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut CertSeen)) {
+        self.seen.change(&self.cert, change);
+    }
+}
+
+/// What is ordered, and how: after a change of that, failures of before do not count.
+fn wanted(spec: &AcmeSpec, cert: &CertSpec) -> String {
+    let hosts: Vec<&str> = cert.hosts.iter().map(|host| host.as_str()).collect();
+    let kinds: Vec<&str> = spec.challenges.iter().map(|kind| kind.name()).collect();
+    let profile = cert.profile.as_deref().unwrap_or("-");
+    [&hosts.join(","), cert.key_type.name(), profile, &spec.directory, &kinds.join(",")].join(" ")
+}
+
+/// The CA's word where it limits how often it is asked; at least that elsewhere.
+fn next_try(failed: &Failed, failures: u32, now: UnixTime, end: Option<UnixTime>) -> UnixTime {
+    let left = end.map_or(Duration::ZERO, |end| now.until(end));
+    let kind =
+        if failed.error.is_rate_limit() && failed.retry_after.is_some() { Kind::Away } else { failed.error.kind() };
+    let by_us = now.after(back_off(kind, failures, left));
+    failed.retry_after.map_or(by_us, |at| at.min(now.after(LONGEST)).max(by_us))
+}
+
+#[cfg(test)]
+mod tests {
+    use instant_acme::Problem;
+
+    use super::*;
+
+    const NOW: UnixTime = UnixTime(1_800_000_000);
+
+    fn failed(word: &str, retry_after: Option<u64>) -> Failed {
+        let problem: Problem =
+            serde_json::from_str(&format!(r#"{{"type": "urn:ietf:params:acme:error:{word}", "status": 400}}"#))
+                .unwrap();
+        Failed { error: OrderError::Api(problem), retry_after: retry_after.map(|s| NOW.after(Duration::from_secs(s))) }
+    }
+
+    fn wait(failed: &Failed, failures: u32) -> u64 {
+        NOW.until(next_try(failed, failures, NOW, None)).as_secs()
+    }
+
+    #[test]
+    fn the_ca_says_how_long_to_wait() {
+        assert_eq!(wait(&failed("rateLimited", None), 1), 15 * 60);
+        assert_eq!(wait(&failed("rateLimited", Some(30)), 1), 30);
+        assert_eq!(wait(&failed("rateLimited", Some(86_400)), 1), 86_400);
+        // Nobody limits for a year.
+        assert_eq!(wait(&failed("rateLimited", Some(365 * 86_400)), 1), 7 * 86_400);
+        // A short word of a CA that refuses is no invitation to ask without end.
+        assert_eq!(wait(&failed("rateLimited", Some(1)), 7), 3600);
+        assert_eq!(wait(&failed("caa", Some(1)), 1), 15 * 60);
+        assert_eq!(wait(&failed("serverInternal", Some(40)), 1), 40);
+    }
+}

@@ -1,0 +1,258 @@
+//! Looks after one certificate: serves what the store has, orders when it is due, and asks again after failures.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::ari::Ari;
+use super::attempt::{Attempt, Failed};
+use super::current::{Current, Wanted};
+use super::error::OrderError;
+use super::journal::Journal;
+use super::schedule::Why;
+use super::seen::Seen;
+use super::shared::Shared;
+use super::{AcmeSpec, CertSpec};
+use crate::clock::UnixTime;
+use crate::store::{Bundle, Stored, Wish};
+use crate::telemetry::Chain;
+
+/// How often a keeper looks at the store and at the clock.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// One certificate's.
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    spec: Arc<AcmeSpec>,
+    cert: Arc<CertSpec>,
+    /// When it began to look after this certificate as it is wanted now.
+    since: UnixTime,
+    current: Option<Current>,
+    /// The newest version that was looked at: one that is damaged is not read again and again.
+    looked_at: Option<u64>,
+    /// A certificate that came, and that the store did not take.
+    unsaved: Option<Bundle>,
+    ari: Ari,
+    journal: Journal,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        spec: Arc<AcmeSpec>,
+        cert: Arc<CertSpec>,
+        seen: Arc<Seen>,
+        current: Option<Current>,
+    ) -> Self {
+        let journal = Journal::new(Arc::clone(&shared), &spec, Arc::clone(&cert), seen);
+        let looked_at = current.as_ref().map(Current::version);
+        let (ari, since) = (Ari::default(), UnixTime::now());
+        Self { shared, spec, cert, since, current, looked_at, unsaved: None, ari, journal }
+    }
+
+    /// Until nobody wants it any more; an order that has begun is brought to its end.
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<()>) {
+        if let Some(current) = &self.current {
+            (self.shared.parts.on_certificate)(&self.cert.name, &current.stored);
+        }
+        self.journal.open().await;
+        while !is_over(&stop) {
+            self.look(&stop).await;
+            tokio::select! {
+                // Nothing is ever sent: the end of the sender is the word.
+                _ = stop.changed() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    async fn look(&mut self, stop: &watch::Receiver<()>) {
+        self.save().await;
+        if self.take_newer().await {
+            self.refresh_ari().await;
+            if let Some(wish) = self.journal.wish().await {
+                self.fulfil(&wish, stop).await;
+            } else if let Some(why) = self.is_due() {
+                // What became of it is in the journal.
+                _ = self.order(why, stop).await;
+            }
+        }
+        let (next, why) = self.due();
+        self.journal.plan(next, why, self.current.as_ref()).await;
+    }
+
+    /// Serves what the store has, if that is newer. Says whether the store could be read.
+    async fn take_newer(&mut self) -> bool {
+        let name = self.cert.name.clone();
+        match self.shared.store(move |store| store.version(&name)).await {
+            Ok(newest) if newest == self.looked_at => true,
+            Ok(newest) => {
+                let is_read = self.read().await;
+                self.looked_at = newest.filter(|_| is_read);
+                is_read
+            }
+            Err(error) => {
+                self.journal.unread(&error);
+                false
+            }
+        }
+    }
+
+    /// Serves what the store has. Says whether it could be read; what is damaged is as good as not there.
+    async fn read(&mut self) -> bool {
+        let cert = Arc::clone(&self.cert);
+        let read = self.shared.store(move |store| Current::read(store, &cert)).await;
+        let is_news = |new: &Current| self.current.as_ref().is_none_or(|old| old.stored.bundle.meta != *new.meta());
+        match read {
+            Ok(Some(new)) => {
+                self.journal.was_read();
+                if is_news(&new) {
+                    self.take(new);
+                }
+                true
+            }
+            Ok(None) => true,
+            Err(error) => {
+                self.journal.unread(&error);
+                error.is_damage()
+            }
+        }
+    }
+
+    fn take(&mut self, new: Current) {
+        let (meta, version) = (new.meta(), new.version());
+        tracing::info!(certificate = %self.cert.name, serial = meta.serial, issuer = meta.issuer, not_after = %meta.not_after, version, "in service");
+        self.shared.parts.shelf.put(new.managed.clone());
+        (self.shared.parts.on_certificate)(&self.cert.name, &new.stored);
+        self.current = Some(new);
+    }
+
+    async fn refresh_ari(&mut self) {
+        let Some(current) = &self.current else { return };
+        let version = current.version();
+        if !self.ari.is_due(version, UnixTime::now()) {
+            return;
+        }
+        let Ok(_permit) = self.shared.orders.acquire().await else { return };
+        let attempt = Attempt {
+            shared: &self.shared,
+            spec: &self.spec,
+            cert: &self.cert,
+            url: &self.spec.directory,
+            before: Some(&current.managed),
+        };
+        self.ari.refresh(version, &attempt).await;
+    }
+
+    /// When the next order is due by what is known of the certificate, and why.
+    fn due(&self) -> (UnixTime, Why) {
+        let Some(current) = &self.current else { return (UnixTime::default(), Why::Missing) };
+        let wanted = Wanted { cert: &self.cert, directory: &self.spec.directory };
+        current.due(&wanted, self.ari.window(current.version()), self.since)
+    }
+
+    fn is_due(&self) -> Option<Why> {
+        let (at, why) = self.due();
+        let now = UnixTime::now();
+        (at <= now && self.journal.may_order(now)).then_some(why)
+    }
+
+    async fn fulfil(&mut self, wish: &Wish, stop: &watch::Receiver<()>) {
+        let result = if wish.dry_run {
+            self.try_out().await
+        } else {
+            // It may be asked for because it was just revoked.
+            self.read().await;
+            self.order(Why::Asked, stop).await
+        };
+        self.journal.answer(wish, result).await;
+    }
+
+    /// An order of which nothing is kept.
+    async fn try_out(&self) -> Result<(), Failed> {
+        let Some(url) = self.spec.staging.as_deref() else { return Err(OrderError::NoStaging.into()) };
+        tracing::info!(certificate = %self.cert.name, directory = url, "trying out an order, as asked for");
+        let attempt = Attempt { shared: &self.shared, spec: &self.spec, cert: &self.cert, url, before: None };
+        attempt.run().await.map(drop)
+    }
+
+    async fn order(&mut self, why: Why, stop: &watch::Receiver<()>) -> Result<(), Failed> {
+        let result = self.order_alone(why, stop).await;
+        let end = self.current.as_ref().map(|current| current.meta().not_after);
+        match &result {
+            Ok(false) => {}
+            Ok(true) => self.journal.succeeded(),
+            Err(failed) => self.journal.failed(failed, end),
+        }
+        result.map(drop)
+    }
+
+    /// Orders, if it is still to be ordered by the time that nobody else does. Says whether it was.
+    async fn order_alone(&mut self, why: Why, stop: &watch::Receiver<()>) -> Result<bool, Failed> {
+        let shared = Arc::clone(&self.shared);
+        let _lock = shared.lock(&format!("{}.order", self.cert.name)).await?;
+        let Ok(_permit) = shared.orders.acquire().await else { return Ok(false) };
+        self.take_newer().await;
+        self.journal.adopt().await;
+        if is_over(stop) || (why != Why::Asked && self.is_due().is_none()) {
+            return Ok(false);
+        }
+        tracing::info!(certificate = %self.cert.name, hosts = ?self.cert.hosts, directory = %self.spec.directory, %why, "ordering");
+        self.journal.ordering();
+        let before = self.current.as_ref().map(|current| &current.managed);
+        let url = &*self.spec.directory;
+        let attempt = Attempt { shared: &shared, spec: &self.spec, cert: &self.cert, url, before };
+        let bundle = attempt.run().await?;
+        self.keep(bundle).await?;
+        Ok(true)
+    }
+
+    /// Serves a new certificate, kept or not: to lose it would be worse than not to have it after a restart.
+    async fn keep(&mut self, bundle: Bundle) -> Result<(), OrderError> {
+        self.unsaved = Some(bundle.clone());
+        self.save().await;
+        let version = match self.unsaved {
+            None => self.looked_at.unwrap_or_default(),
+            Some(_) => self.current.as_ref().map_or(0, Current::version),
+        };
+        let place = self.shared.parts.store.place(&self.cert.name).into();
+        let new = Current::new(Stored { version, bundle }, &self.cert, place).map_err(OrderError::Unusable)?;
+        self.take(new);
+        Ok(())
+    }
+
+    /// Puts into the store what it did not take before.
+    async fn save(&mut self) {
+        let Some(bundle) = self.unsaved.take() else { return };
+        let (name, new) = (self.cert.name.clone(), bundle.clone());
+        match self.shared.store(move |store| store.put_certificate(&name, &new)).await {
+            Ok(version) => {
+                self.looked_at = Some(version);
+                self.journal.was_saved();
+            }
+            Err(error) => {
+                self.journal.unsaved(&error);
+                self.unsaved = Some(bundle);
+            }
+        }
+    }
+}
+
+fn is_over(stop: &watch::Receiver<()>) -> bool {
+    stop.has_changed().is_err()
+}
+
+impl From<OrderError> for Failed {
+    fn from(error: OrderError) -> Self {
+        Self { error, retry_after: None }
+    }
+}
+
+impl Failed {
+    /// The error with its causes and what to do about it.
+    pub(super) fn text(&self) -> String {
+        let advice = self.error.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+        format!("{}{advice}", Chain(&self.error))
+    }
+}

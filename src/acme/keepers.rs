@@ -1,0 +1,145 @@
+//! All certificates that are looked after: one task for each, which a reload keeps, ends or begins.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::current::Current;
+use super::keeper::Keeper;
+use super::seen::Seen;
+use super::shared::{OnCertificate, Parts, Shared};
+use super::{AcmeSpec, CertSpec};
+use crate::store::folder::Folder;
+use crate::store::{CertStore, Name};
+use crate::telemetry::Chain;
+use crate::tls::Shelf;
+use crate::tls::challenges::Challenges;
+
+/// Looks after certificates until it is dropped.
+#[derive(Debug)]
+pub struct Keepers {
+    wiring: Wiring,
+    office: Option<Office>,
+    running: Vec<Running>,
+}
+
+/// What a keeper works with, whatever the configuration is.
+#[derive(Clone)]
+pub struct Wiring {
+    /// Where certificates are served from.
+    pub shelf: Arc<Shelf>,
+    /// Where CAs find their answers.
+    pub challenges: Arc<Challenges>,
+    /// Who else wants certificates.
+    pub on_certificate: OnCertificate,
+    /// Where one can see what goes on.
+    pub seen: Arc<Seen>,
+}
+
+impl std::fmt::Debug for Wiring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wiring").field("shelf", &self.shelf).finish_non_exhaustive()
+    }
+}
+
+/// A store, and who works there.
+#[derive(Clone, Debug)]
+struct Office {
+    path: PathBuf,
+    shared: Arc<Shared>,
+}
+
+/// A task. It ends when this is dropped, but not in the middle of an order.
+#[derive(Debug)]
+struct Running {
+    spec: Arc<AcmeSpec>,
+    cert: Arc<CertSpec>,
+    _stop: watch::Sender<()>,
+}
+
+/// What a configuration asks for, and what there is of it in the store already. Nothing has begun yet.
+#[derive(Debug)]
+pub struct Plan {
+    /// Without certificates, so that a change of one does not concern the others.
+    spec: Option<Arc<AcmeSpec>>,
+    certs: Vec<Arc<CertSpec>>,
+    office: Option<Office>,
+    there: HashMap<Name, Current>,
+}
+
+impl Keepers {
+    /// Nothing to look after yet.
+    pub fn new(wiring: Wiring) -> Self {
+        Self { wiring, office: None, running: Vec::new() }
+    }
+
+    /// Reads what there is in the store, and puts it on the shelf, so that a table that is made now has it. What cannot be
+    /// read is logged, and ordered anew if it is damaged: no trouble with certificates keeps the doors closed.
+    pub fn plan(&self, spec: Option<&AcmeSpec>) -> Plan {
+        let Some(spec) = spec else {
+            return Plan { spec: None, certs: Vec::new(), office: None, there: HashMap::new() };
+        };
+        let office = match &self.office {
+            Some(office) if office.path == spec.store => office.clone(),
+            _ => self.open(spec),
+        };
+        let mut there = HashMap::new();
+        for cert in &spec.certificates {
+            if self.running.iter().any(|task| task.cert.name == cert.name && task.spec.store == spec.store) {
+                continue;
+            }
+            match Current::read(&*office.shared.parts.store, cert) {
+                Ok(Some(current)) => {
+                    self.wiring.shelf.put(current.managed.clone());
+                    there.insert(cert.name.clone(), current);
+                }
+                Ok(None) => {}
+                // Its keeper meets it again, and tells of it.
+                Err(error) => tracing::debug!(certificate = %cert.name, error = %Chain(&error), "not on the shelf"),
+            }
+        }
+        let common = AcmeSpec { certificates: Vec::new(), ..spec.clone() };
+        Plan { spec: Some(Arc::new(common)), certs: spec.certificates.clone(), office: Some(office), there }
+    }
+
+    fn open(&self, spec: &AcmeSpec) -> Office {
+        let store: Arc<dyn CertStore> = Arc::new(Folder::new(&spec.store));
+        let Wiring { shelf, challenges, on_certificate, .. } = self.wiring.clone();
+        Office { path: spec.store.clone(), shared: Shared::new(Parts { store, shelf, challenges, on_certificate }) }
+    }
+
+    /// Takes up a plan: tasks of certificates that are wanted as before go on, others end or begin.
+    ///
+    /// # Panics
+    /// Without a tokio runtime, where there is a certificate to be looked after.
+    pub fn start(&mut self, plan: Plan) {
+        let Plan { spec, certs, office, mut there } = plan;
+        let is_kept = |task: &Running| Some(&task.spec) == spec.as_ref() && certs.contains(&task.cert);
+        self.running.retain(is_kept);
+        self.office = office;
+        if let (Some(spec), Some(office)) = (spec, &self.office) {
+            for cert in certs {
+                if self.running.iter().any(|task| task.cert == cert) {
+                    continue;
+                }
+                let current = there.remove(&cert.name);
+                let (stop, stopped) = watch::channel(());
+                let seen = Arc::clone(&self.wiring.seen);
+                let (spec, shared) = (Arc::clone(&spec), Arc::clone(&office.shared));
+                let keeper = Keeper::new(shared, Arc::clone(&spec), Arc::clone(&cert), seen, current);
+                tokio::spawn(keeper.run(stopped));
+                self.running.push(Running { spec, cert, _stop: stop });
+            }
+        }
+        self.clear_shelf();
+        self.wiring.seen.retain(|name| self.running.iter().any(|task| task.cert.name == *name));
+    }
+
+    /// Takes from the shelf what nobody looks after: a plan may not have been taken up.
+    pub fn clear_shelf(&self) {
+        let is_wanted = |name: &str| self.running.iter().any(|task| task.cert.name.as_str() == name);
+        self.wiring.shelf.retain(is_wanted);
+    }
+}

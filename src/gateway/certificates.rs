@@ -1,0 +1,111 @@
+//! Certificates: what is on disk, what a CA was asked for, and how new ones come into force between two reloads.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::assemble::Before;
+use super::error::StartError;
+use super::{Gateway, Running};
+use crate::config::Config;
+use crate::host::{HostName, HostPattern};
+use crate::serve::snapshot::Snapshot;
+use crate::telemetry::Chain;
+use crate::tls::challenges::Challenges;
+use crate::tls::{self, CertTable, Managed, Mode, Notice, Shelf, Standing, Warning};
+
+/// The table of a configuration, and in the log what there is to say of it.
+pub(super) fn table(config: &Config, shelf: &Shelf, before: &mut Before<'_>) -> Result<CertTable, StartError> {
+    let (now, in_force) = (SystemTime::now(), before.snapshot.map(|before| &*before.certificates));
+    let managed = managed(config, shelf, now);
+    let (table, warnings) =
+        CertTable::reload(&config.tls, &managed, now, Mode::Make, in_force, &mut before.certificates)
+            .map_err(StartError::Certificates)?;
+    tell(&table, &warnings, config, now);
+    Ok(table)
+}
+
+fn managed(config: &Config, shelf: &Shelf, now: SystemTime) -> Vec<Managed> {
+    let (managed, errors) = shelf.for_table(&config.tls, now);
+    for error in &errors {
+        let error = Chain(error);
+        tracing::error!(%error, "no placeholder: hosts whose certificate has not come yet are refused");
+    }
+    managed
+}
+
+fn tell(table: &CertTable, warnings: &[Warning], config: &Config, now: SystemTime) {
+    for warning in warnings {
+        match warning.notice {
+            Notice::FirstCa => tracing::info!("{warning}"),
+            _ => tracing::warn!("{warning}"),
+        }
+    }
+    for host in table.ordered().iter().filter(|host| is_to_come(table, host, now)) {
+        tracing::info!(%host, "no certificate yet: it is being ordered");
+    }
+    if config.tls.default {
+        return;
+    }
+    for host in config.routes.hosts() {
+        if table.standing(host, now) == Standing::Unserved {
+            tracing::warn!("{}", table.unserved(host));
+        }
+    }
+}
+
+fn is_to_come(table: &CertTable, host: &HostName, now: SystemTime) -> bool {
+    table.standing(&HostPattern::Exact(host.clone()), now) == Standing::Ordered
+}
+
+impl Gateway {
+    /// Certificates that are served beside those of `[tls]`.
+    pub fn shelf(&self) -> &Arc<Shelf> {
+        &self.care.shelf
+    }
+
+    /// What CAs are answered when they look whether a name is ours.
+    pub fn challenges(&self) -> &Arc<Challenges> {
+        &self.care.challenges
+    }
+}
+
+impl Running {
+    /// Certificates that are served beside those of `[tls]`. Whenever it changes, [`Running::follow_shelf`] is due.
+    pub fn shelf(&self) -> &Arc<Shelf> {
+        &self.care.shelf
+    }
+
+    /// What CAs are answered when they look whether a name is ours.
+    pub fn challenges(&self) -> &Arc<Challenges> {
+        &self.care.challenges
+    }
+
+    /// Takes up the certificates that are on the shelf now; all else stays as it is in force. The next handshake of every
+    /// worker is by them, and connections that are open go on.
+    pub async fn follow_shelf(&mut self) {
+        let in_force = self.board.snapshot();
+        match self.with_shelf(&in_force) {
+            Ok(snapshot) => {
+                let snapshot = Arc::new(snapshot);
+                let keep: Vec<_> = self.open.iter().map(|open| open.key).collect();
+                self.publish(&snapshot, Vec::new(), &keep).await;
+                self.board.set_snapshot(snapshot);
+                tracing::info!("ordered certificates taken up");
+            }
+            Err(error) => {
+                let error = Chain(&error);
+                tracing::error!(%error, "ordered certificates could not be taken up; those in force stay");
+            }
+        }
+    }
+
+    fn with_shelf(&self, in_force: &Snapshot) -> Result<Snapshot, StartError> {
+        let now = SystemTime::now();
+        let managed = managed(&self.config, &self.care.shelf, now);
+        let (table, warnings) = in_force.certificates.with_managed(&self.config.tls, &managed, now);
+        tell(&table, &warnings, &self.config, now);
+        let certificates = Arc::new(table);
+        let tls = tls::server_config(&self.config.tls, Arc::clone(&certificates), &self.tickets);
+        Ok(Snapshot { tls: tls.map_err(StartError::Crypto)?, certificates, ..in_force.clone() })
+    }
+}

@@ -1,0 +1,111 @@
+//! A CA looks whether a host is ours: over HTTP (RFC 8555, section 8.3), or inside the handshake (RFC 8737).
+//!
+//! It is answered before anything of the configuration is asked, as it comes from anywhere and follows no rule of ours.
+//! Only what an open order waits for is answered so; everything else goes its ordinary way, perhaps to another ACME
+//! client behind a route.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::{Either, Ready, ready};
+use http::header::{self, HeaderValue};
+use http::{Method, Response};
+use rustls::ServerConfig;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_rustls::StartHandshake;
+use tower::{Layer, Service};
+
+use super::hello::Hello;
+use super::reject::Rejection;
+use super::{Inbound, Worker};
+use crate::host::{Authority, HostName};
+use crate::proxy::body::ResponseBody;
+use crate::tls::challenges::ACME_TLS;
+
+/// Where tokens are asked for.
+const PREFIX: &str = "/.well-known/acme-challenge/";
+
+/// The layer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Validation;
+
+impl<S> Layer<S> for Validation {
+    type Service = BesideValidation<S>;
+
+    fn layer(&self, inner: S) -> BesideValidation<S> {
+        BesideValidation { inner }
+    }
+}
+
+/// A service that never sees what an open order waits for.
+#[derive(Debug)]
+pub(super) struct BesideValidation<S> {
+    inner: S,
+}
+
+impl<S> Service<Inbound> for BesideValidation<S>
+where
+    S: Service<Inbound, Response = Response<ResponseBody>, Error = Rejection, Future: Unpin>,
+{
+    type Response = Response<ResponseBody>;
+    type Error = Rejection;
+    type Future = Either<Ready<Result<Self::Response, Rejection>>, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Rejection>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, inbound: Inbound) -> Self::Future {
+        match answer(&inbound) {
+            Some(response) => Either::Left(ready(Ok(response))),
+            None => Either::Right(self.inner.call(inbound)),
+        }
+    }
+}
+
+/// Costs one comparison of bytes where somebody asks for something else, and one load where no order is open.
+fn answer(inbound: &Inbound) -> Option<Response<ResponseBody>> {
+    let token = inbound.request.uri().path().strip_prefix(PREFIX)?;
+    let challenges = &inbound.conn.worker.challenges;
+    if challenges.is_empty() || !matches!(*inbound.request.method(), Method::GET | Method::HEAD) {
+        return None;
+    }
+    let key_authorization = challenges.http(&host(inbound)?, token)?;
+    let mut response = Response::new(ResponseBody::text(key_authorization.to_string()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Some(response)
+}
+
+/// The host that is asked, where it is said once, or twice in the same way.
+fn host(inbound: &Inbound) -> Option<HostName> {
+    let authority = |text: &str| text.parse::<Authority>().ok().map(|authority| authority.host);
+    let mut hosts = inbound.request.headers().get_all(header::HOST).iter();
+    let of_target = inbound.request.uri().authority().map(|named| authority(named.as_str()));
+    match (hosts.next().map(|host| authority(host.to_str().ok()?)), hosts.next(), of_target) {
+        (Some(host), None, None) | (None, None, Some(host)) => host,
+        (Some(host), None, Some(other)) => host.filter(|host| Some(host) == other.as_ref()),
+        _ => None,
+    }
+}
+
+/// How to shake hands with whoever says this, if it is a CA that an open order waits for.
+pub(super) fn settings(hello: &Hello, sni: &HostName, worker: &Worker) -> Option<Arc<ServerConfig>> {
+    let challenges = &worker.challenges;
+    if challenges.is_empty() || !hello.offers(ACME_TLS) {
+        return None;
+    }
+    challenges.alpn(sni)
+}
+
+/// Shakes hands, which is all that is asked for.
+///
+/// # Errors
+/// What the client did wrong, or the socket's own.
+pub(super) async fn shake(hello: Hello, stream: TcpStream, settings: Arc<ServerConfig>) -> io::Result<()> {
+    let mut tls = StartHandshake::from_parts(hello.accepted, stream).into_stream(settings).await?;
+    tls.shutdown().await
+}

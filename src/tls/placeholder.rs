@@ -1,0 +1,75 @@
+//! Self-signed certificates in memory, for hosts whose own one has not come yet.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::info::Origin;
+use super::managed::Managed;
+use super::problem::{LoadError, Problem};
+use super::{OrderedSpec, TlsSpec, load};
+use crate::host::HostName;
+
+/// What names placeholders in messages.
+const CONFIG_KEY: &str = "acme.placeholder";
+
+/// The common name of each, for people who look at what they were shown.
+const MARK: &str = "ianitor placeholder";
+
+/// Certificates begin in the past: clocks of phones and virtual machines run late.
+const LATE_CLOCKS: Duration = Duration::from_secs(60 * 60);
+
+/// Longer than any CA should be waited for, and than a process runs without a new one.
+const LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// The placeholders in use.
+#[derive(Debug, Default)]
+pub(super) struct Placeholders {
+    /// With the hosts of the certificate that each stands in for. Locked by whoever builds a table.
+    made: Mutex<Vec<(Vec<HostName>, Managed)>>,
+}
+
+impl Placeholders {
+    /// Those for certificates that have hosts that none of `come` names. They have all hosts of theirs, also those that are
+    /// served by now: which of them are to be answered is for the table to say.
+    pub(super) fn of(&self, spec: &TlsSpec, come: &[Managed], now: SystemTime) -> (Vec<Managed>, Vec<LoadError>) {
+        let is_missing = |host: &HostName| !come.iter().any(|one| one.info().names_host(host));
+        let is_wanted = |ordered: &&OrderedSpec| spec.placeholder && ordered.hosts.iter().any(is_missing);
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut wanted, mut errors) = (Vec::new(), Vec::new());
+        for ordered in spec.ordered.iter().filter(is_wanted) {
+            let kept = made.iter().find(|(hosts, _)| *hosts == ordered.hosts).map(|(_, one)| one.clone());
+            match kept.map_or_else(|| make(&ordered.hosts, now), Ok) {
+                Ok(one) => wanted.push((ordered.hosts.clone(), one)),
+                Err(problem) => errors.push(LoadError { key: CONFIG_KEY.to_owned(), file: None, problem }),
+            }
+        }
+        made.clone_from(&wanted);
+        (wanted.into_iter().map(|(_, one)| one).collect(), errors)
+    }
+}
+
+fn make(hosts: &[HostName], now: SystemTime) -> Result<Managed, Problem> {
+    let key = KeyPair::generate().map_err(Problem::Make)?;
+    let cert = params(hosts, now).and_then(|params| params.self_signed(&key)).map_err(Problem::Make)?;
+    let chain = vec![cert.der().clone()];
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let place = PathBuf::from("(in memory)");
+    load::entry(chain, key, place, CONFIG_KEY, Origin::Placeholder).map(|entry| Managed::of(CONFIG_KEY, entry))
+}
+
+fn params(hosts: &[HostName], now: SystemTime) -> Result<CertificateParams, rcgen::Error> {
+    let names: Vec<_> = hosts.iter().map(|host| host.as_str().to_owned()).collect();
+    let mut params = CertificateParams::new(names)?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, MARK);
+    params.not_before = (now - LATE_CLOCKS).into();
+    params.not_after = (now + LIFETIME).into();
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    Ok(params)
+}

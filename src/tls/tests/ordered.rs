@@ -1,0 +1,164 @@
+//! Certificates that were ordered beside those of `[tls]`, and what stands in for those that have not come.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::host::HostPattern;
+use crate::secret::Secret;
+use crate::tls::{CertInfo, Managed, Notice, OrderedSpec, OutOfDate, Shelf, Standing};
+
+/// A specification that asks a CA for certificates with these hosts.
+fn ordering(folder: &Folder, hosts: &[&[&str]]) -> TlsSpec {
+    let ordered = |(at, hosts): (usize, &&[&str])| OrderedSpec {
+        hosts: hosts.iter().map(|name| host(name)).collect(),
+        config_key: format!("acme.certificates[{at}]"),
+    };
+    TlsSpec { ordered: hosts.iter().enumerate().map(ordered).collect(), ..folder.spec(Vec::new()) }
+}
+
+/// One that has come. Its file is called as it is.
+fn come(name: &str, at: usize, made: &Made) -> Managed {
+    let key = Secret::new(made.key.clone());
+    let place = format!("/store/{name}.pem").into();
+    Managed::new(name, &made.cert, &key, place, &format!("acme.certificates[{at}]")).unwrap()
+}
+
+fn reload(spec: &TlsSpec, shelf: &Shelf) -> (CertTable, Vec<Warning>) {
+    let (managed, errors) = shelf.for_table(spec, now());
+    assert!(errors.is_empty(), "{errors:?}");
+    CertTable::reload(spec, &managed, now(), Mode::Make, None, &mut Vec::new()).unwrap()
+}
+
+fn standing(table: &CertTable, name: &str) -> Standing {
+    table.standing(&name.parse::<HostPattern>().unwrap(), now())
+}
+
+#[test]
+fn the_doors_open_with_nothing_but_orders() {
+    let (folder, shelf) = (Folder::new(), Shelf::new());
+    let spec = ordering(&folder, &[&["a.example.com"]]);
+    let (table, warnings) = reload(&spec, &shelf);
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert!(answers(&table, "a.example.com").is_empty() && !table.serves(&host("a.example.com")));
+    assert_eq!(standing(&table, "a.example.com"), Standing::Ordered);
+    assert_eq!(standing(&table, "*.example.com"), Standing::Ordered);
+    assert_eq!(standing(&table, "b.example.com"), Standing::Unserved);
+    assert_eq!(table.standing_of_all(now()), Standing::Ordered);
+    let nothing = CertTable::load(&folder.spec(Vec::new()), now(), Mode::Read).unwrap_err();
+    assert!(nothing[0].to_string().contains("no certificate is configured"), "{}", nothing[0]);
+}
+
+#[test]
+fn what_has_come_is_served() {
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let spec = ordering(&folder, &[&["a.example.com"], &["b.example.com"]]);
+    shelf.put(come("second", 1, &ca.ecdsa(&["b.example.com"])));
+    shelf.put(come("first", 0, &ca.ecdsa(&["a.example.com"])));
+    let (table, _) = reload(&spec, &shelf);
+    assert_eq!(answers(&table, "b.example.com"), ["second"]);
+    assert_eq!(standing(&table, "b.example.com"), Standing::Served);
+    // Whoever names no server gets the one that is written first, whichever came first.
+    assert_eq!(answers(&table, ""), ["first"]);
+    shelf.put(come("first", 0, &ca.ecdsa(&["a.example.com", "www.example.com"])));
+    shelf.retain(|name| name == "first");
+    let (table, _) = table.with_managed(&spec, &shelf.all(), now());
+    assert_eq!(answers(&table, "www.example.com"), ["first"]);
+    assert_eq!(standing(&table, "b.example.com"), Standing::Ordered);
+}
+
+#[test]
+fn a_file_wins_over_what_was_ordered_for_as_long_as_it_is_valid() {
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let hosts = ["exact.example.com", "old.example.com", "below.example.com"];
+    let valid = folder.pair("valid", &ca.rsa(&["exact.example.com", "*.example.com"]));
+    let old = folder.pair("old", &ca.issue_for(&["old.example.com"], -90..-1, &PKCS_ECDSA_P256_SHA256));
+    let spec = TlsSpec { certificates: vec![valid, old], ..ordering(&folder, &[&hosts]) };
+    shelf.put(come("ordered", 0, &ca.ecdsa(&hosts)));
+    for table in [reload(&spec, &shelf).0, reload(&spec, &Shelf::new()).0.with_managed(&spec, &shelf.all(), now()).0] {
+        // Whoever does not understand RSA is shown the other one.
+        assert_eq!(answers(&table, "exact.example.com"), ["valid", "ordered"]);
+        assert_eq!(answers(&table, "old.example.com"), ["ordered"]);
+        // An exact name wins over a wildcard, wherever it is from.
+        assert_eq!(answers(&table, "below.example.com"), ["ordered"]);
+    }
+}
+
+#[test]
+fn the_newest_of_what_was_ordered_wins() {
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let spec = ordering(&folder, &[&["a.example.com"]]);
+    let issued = |days| ca.issue_for(&["a.example.com"], days, &PKCS_ECDSA_P256_SHA256);
+    shelf.put(come("former", 7, &issued(-30..60)));
+    shelf.put(come("latest", 7, &issued(-1..30)));
+    shelf.put(come("older", 7, &issued(-40..70)));
+    assert_eq!(answers(&reload(&spec, &shelf).0, "a.example.com"), ["latest", "former", "older"]);
+}
+
+#[test]
+fn one_that_has_ended_stays_in_service_and_is_complained_of() {
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let spec = TlsSpec { placeholder: true, ..ordering(&folder, &[&["a.example.com"]]) };
+    shelf.put(come("ended", 0, &ca.issue_for(&["a.example.com"], -90..-1, &PKCS_ECDSA_P256_SHA256)));
+    let (table, warnings) = reload(&spec, &shelf);
+    assert_eq!(answers(&table, "a.example.com"), ["ended"], "and no placeholder");
+    assert!(matches!(standing(&table, "a.example.com"), Standing::OutOfDate(OutOfDate::Expired(_))));
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    assert!(matches!(&warning.notice, Notice::ServedOutOfDate(_, names) if names.len() == 1), "{warning}");
+    assert_eq!(warning.key, "acme.certificates[0]");
+}
+
+#[test]
+fn a_renewal_is_late_by_the_measure_of_the_certificate() {
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let spec = ordering(&folder, &[&["a.example.com"]]);
+    for (days, is_late) in [(-3..3, false), (-5..1, true), (-80..8, false), (-84..6, true)] {
+        shelf.put(come("one", 0, &ca.issue_for(&["a.example.com"], days.clone(), &PKCS_ECDSA_P256_SHA256)));
+        let (_, warnings) = reload(&spec, &shelf);
+        let late = warnings.iter().filter(|warning| matches!(warning.notice, Notice::RenewalLate(_)));
+        assert_eq!((late.count() == 1, warnings.len()), (is_late, usize::from(is_late)), "{days:?}: {warnings:?}");
+    }
+}
+
+#[test]
+fn a_placeholder_answers_only_for_what_nothing_else_has() {
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let pair = folder.pair("file", &ca.ecdsa(&["file.example.com"]));
+    let orders: [&[&str]; 2] = [&["a.example.com", "file.example.com"], &["b.example.com"]];
+    let spec = TlsSpec { certificates: vec![pair], placeholder: true, ..ordering(&folder, &orders) };
+    let (table, warnings) = reload(&spec, &shelf);
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert_eq!(answers(&table, "file.example.com"), ["file"]);
+    let names = |name: &str| table.lookup(Some(&host(name))).map(CertInfo::is_placeholder).collect::<Vec<_>>();
+    assert_eq!(
+        (names("a.example.com"), names("b.example.com"), names("c.example.com")),
+        (vec![true], vec![true], vec![])
+    );
+    assert!(table.serves(&host("a.example.com")));
+    assert_eq!(standing(&table, "a.example.com"), Standing::Ordered);
+    assert!(!table.unserved(&"c.example.com".parse().unwrap()).contains("a.example.com"));
+
+    shelf.put(come("a", 0, &ca.ecdsa(orders[0])));
+    let (managed, _) = shelf.for_table(&spec, now());
+    let (table, _) = table.with_managed(&spec, &managed, now());
+    assert_eq!(
+        (answers(&table, "a.example.com"), standing(&table, "a.example.com")),
+        (vec!["a".to_owned()], Standing::Served)
+    );
+    assert_eq!(table.entries().filter(|info| info.is_placeholder()).count(), 1);
+}
+
+#[test]
+fn a_placeholder_stays_the_same_for_as_long_as_it_is_needed() {
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let spec = TlsSpec { placeholder: true, ..ordering(&folder, &[&["a.example.com"], &["b.example.com"]]) };
+    let of_a = || {
+        let (managed, _) = shelf.for_table(&spec, now());
+        managed.into_iter().find(|one| one.info().names_host(&host("a.example.com"))).unwrap()
+    };
+    let first = of_a();
+    shelf.put(come("b", 1, &ca.ecdsa(&["b.example.com"])));
+    let second = of_a();
+    assert!(first.info().is_placeholder() && Arc::ptr_eq(first.entry(), second.entry()));
+    shelf.put(come("a", 0, &ca.ecdsa(&["a.example.com"])));
+    assert!(!of_a().info().is_placeholder());
+}
