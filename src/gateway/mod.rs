@@ -30,8 +30,8 @@ use crate::status;
 use crate::status::board::Board;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::tls::{Shelf, Tickets};
-use care::Care;
 use assemble::{Before, snapshot};
+use care::Care;
 use issuers::{Plan, Remotes};
 use running::Open;
 use watch::Watch;
@@ -104,19 +104,7 @@ impl Gateway {
         match (snapshot, issuers, orders) {
             (Some(snapshot), Some(issuers), Some(orders)) if errors.is_empty() => {
                 let snapshot = Arc::new(snapshot);
-                Ok(Self {
-                    snapshot,
-                    issuers,
-                    listeners,
-                    status,
-                    workers,
-                    tickets,
-                    tagger,
-                    care,
-                    orders,
-                    config,
-                    watch,
-                })
+                Ok(Self { snapshot, issuers, listeners, status, workers, tickets, tagger, care, orders, config, watch })
             }
             _ => Err(StartError::Several(errors)),
         }

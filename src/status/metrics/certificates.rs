@@ -38,11 +38,7 @@ impl Numbers {
     pub(super) fn deploys(&mut self, deploys: &[DeploySeen]) {
         let labels = |of: &DeploySeen| -> Labels {
             let DeploySeen { config_key, certificate, to, .. } = of;
-            vec![
-                ("deploy", config_key.clone()),
-                ("certificate", certificate.to_string()),
-                ("to", to.name().to_owned()),
-            ]
+            vec![("deploy", config_key.clone()), ("certificate", certificate.to_string()), ("to", to.name().to_owned())]
         };
         let results = deploys.iter().flat_map(|of| {
             let with = |result: &str| [labels(of), vec![("result", result.to_owned())]].concat();
