@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use super::provider;
 use crate::host::HostName;
@@ -121,10 +122,13 @@ fn config(host: &HostName, digest: &[u8]) -> Result<Arc<ServerConfig>, NoOffer> 
     let key = KeyPair::generate()?;
     let cert = params.self_signed(&key)?;
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let key = provider().key_provider.load_private_key(key)?;
+    // Not `with_single_cert`: it looks into the certificate, whose critical extension it does not know.
+    let certified = SingleCertAndKey::from(CertifiedKey::new(vec![cert.der().clone()], key));
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)?;
+        .with_cert_resolver(Arc::new(certified));
     config.alpn_protocols = vec![ACME_TLS.to_vec()];
     Ok(Arc::new(config))
 }
