@@ -215,3 +215,28 @@ async fn ask(upstream: &UpstreamSpec, server: &ServerAddr) -> Result<u16, Box<dy
         (Err(_), Ok(())) => Err("the connection was closed without an answer".into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::OrderedSpec;
+
+    #[test]
+    fn a_host_that_is_ordered_is_not_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let route = |host: &str| format!("[[routes]]\nhost = \"{host}\"\npath = \"/\"\nredirect = \"https://x.test/\"\npolicy = \"open\"\n");
+        let text = format!(
+            "[listen]\nhttps = [\"127.0.0.1:0\"]\n[tls]\nself_signed = [\"localhost\"]\n{}{}",
+            route("media.test"),
+            route("other.test")
+        );
+        let parsed = config::parse(&folder.path().join("gateway.toml"), &text);
+        let mut config = parsed.unwrap_or_else(|report| panic!("{report}")).config;
+        let hosts = vec!["media.test".parse().unwrap()];
+        config.tls.ordered = vec![OrderedSpec { hosts, config_key: "acme.certificates[0]".to_owned() }];
+        let mut found = Found::default();
+        assert!(found.certificates(&config).is_some(), "{:?}", found.problems);
+        let missed: Vec<_> = found.warnings.iter().filter(|line| line.contains("no certificate serves")).collect();
+        assert!(missed.len() == 1 && missed[0].contains("other.test"), "{missed:?}");
+    }
+}

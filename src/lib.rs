@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! listen::accept ─▶ Slot (counted) ─▶ serve::conn: TLS ─▶ hyper, HTTP/1.1 or HTTP/2
-//!   serve::stack  AccessLog · limit_size · limit_rate · normalize · Own · route · Dress · authorize ──Admitted──▶ Target
+//!   serve::stack  AccessLog · Validation · limit_size · limit_rate · normalize · Own · route · Dress · authorize ──Admitted──▶ Target
 //!   files         a file from disk
 //!   turn          a credential for the TURN server
 //!   proxy         forward ─▶ upstream, streamed both ways
