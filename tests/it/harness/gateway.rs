@@ -8,14 +8,17 @@ use std::sync::{Arc, Mutex};
 use ianitor::config;
 use ianitor::gateway::{Gateway, Running};
 use ianitor::listen::Kind;
+use ianitor::tls::Shelf;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 
-use super::{Client, Config, Dial, eventually};
+use super::{Client, Config, DEADLINE, Dial, eventually};
 
 /// A running gateway; it is stopped on drop.
 #[derive(Debug)]
@@ -34,12 +37,21 @@ impl TestGateway {
 
     /// With a whole file.
     pub(crate) fn start_text(text: &str) -> Self {
+        Self::start_with(text, Shelf::new(), |_| {})
+    }
+
+    /// With certificates that are there already, and a configuration that is adjusted once it is read.
+    pub(crate) fn start_with(text: &str, shelf: Arc<Shelf>, adjust: impl FnOnce(&mut config::Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let gateway = Gateway::bind(parsed(folder.path(), text)).unwrap();
+        let mut config = parsed(folder.path(), text);
+        adjust(&mut config);
+        let gateway = Gateway::bind_with(config, shelf).unwrap();
         let access = AccessLog::default();
         let (writer, guard) = NonBlockingBuilder::default().lossy(false).finish(access.clone());
-        let running = Some(gateway.start(Some(writer)).unwrap());
         let control = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let entered = control.enter();
+        let running = Some(gateway.start(Some(writer)).unwrap());
+        drop(entered);
         Self { running, control, folder, access, _guard: guard }
     }
 
@@ -58,6 +70,11 @@ impl TestGateway {
     /// A way in, to be adjusted.
     pub(crate) fn dial(&self) -> Dial {
         Dial::new(self.https(), trusted(self.folder.path()))
+    }
+
+    /// A way in for a client that takes any certificate.
+    pub(crate) fn dial_blindly(&self) -> Dial {
+        Dial::new(self.https(), RootCertStore::empty()).blind()
     }
 
     /// An HTTP/1.1 client.
@@ -92,6 +109,27 @@ impl TestGateway {
     pub(crate) fn follow_files(&mut self) {
         let running = self.running.as_mut().unwrap();
         self.control.block_on(running.follow_files());
+    }
+
+    /// Has the gateway take up what is on the shelf.
+    pub(crate) fn follow_shelf(&mut self) {
+        let running = self.running.as_mut().unwrap();
+        self.control.block_on(running.follow_shelf());
+    }
+
+    /// What the status listener answers. It is served by the control, which runs only while it is asked something.
+    pub(crate) fn status(&self, path: &str) -> (u16, String) {
+        let address = self.running().status_address().unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let answer = self.control.block_on(async {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            tokio::time::timeout(DEADLINE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+            answer
+        });
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
     /// Drains; how many connections were cut.

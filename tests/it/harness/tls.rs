@@ -6,9 +6,12 @@ use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use rustls::client::Resumption;
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature_with_raw_key};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion,
+};
 use socket2::{Domain, Socket, Type};
 
 use super::h1::Client;
@@ -23,12 +26,14 @@ pub(crate) struct Dial {
     source: Option<IpAddr>,
     versions: Vec<&'static SupportedProtocolVersion>,
     resumption: Resumption,
+    is_blind: bool,
 }
 
 impl Dial {
     pub(crate) fn new(addr: SocketAddr, roots: RootCertStore) -> Self {
         let versions = rustls::ALL_VERSIONS.to_vec();
-        Self { addr, roots, name: "localhost".to_owned(), source: None, versions, resumption: Resumption::disabled() }
+        let (name, resumption) = ("localhost".to_owned(), Resumption::disabled());
+        Self { addr, roots, name, source: None, versions, resumption, is_blind: false }
     }
 
     /// By another TLS name; an address is not sent as one.
@@ -55,6 +60,12 @@ impl Dial {
         self
     }
 
+    /// Taking any certificate, to look at it.
+    pub(crate) fn blind(mut self) -> Self {
+        self.is_blind = true;
+        self
+    }
+
     pub(crate) fn tcp(&self) -> TcpStream {
         let socket = Socket::new(Domain::for_address(self.addr), Type::STREAM, None).unwrap();
         if let Some(source) = self.source {
@@ -78,6 +89,9 @@ impl Dial {
         let mut config = builder.with_root_certificates(self.roots.clone()).with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         config.resumption = self.resumption.clone();
+        if self.is_blind {
+            config.dangerous().set_certificate_verifier(Arc::new(Blind(aws_lc_rs::default_provider())));
+        }
         Arc::new(config)
     }
 
@@ -99,6 +113,48 @@ impl Dial {
     /// An HTTP/2 client.
     pub(crate) fn h2(&self) -> h2::Client {
         h2::Client::open(self)
+    }
+}
+
+/// Takes any certificate whose key its server has.
+#[derive(Debug)]
+struct Blind(CryptoProvider);
+
+impl ServerCertVerifier for Blind {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        // By its key alone: the certificate of a challenge has an extension that no client takes.
+        let (_, parsed) = x509_parser::parse_x509_certificate(cert).unwrap();
+        let key = SubjectPublicKeyInfoDer::from(parsed.public_key().raw);
+        verify_tls13_signature_with_raw_key(message, &key, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -132,6 +188,11 @@ impl TlsStream {
     /// The raw socket below.
     pub(crate) fn tcp(&self) -> &TcpStream {
         &self.0.tcp
+    }
+
+    /// The certificate that the gateway has shown.
+    pub(crate) fn leaf(&self) -> CertificateDer<'static> {
+        self.look(|session| session.peer_certificates().unwrap()[0].clone().into_owned())
     }
 
     pub(crate) fn look<T>(&self, look: impl FnOnce(&ClientConnection) -> T) -> T {

@@ -1,0 +1,169 @@
+//! A CA that looks whether a name is ours is answered whatever else is configured, and nobody else notices.
+
+use std::io::{Read as _, Write as _};
+
+use ianitor::host::HostName;
+use ianitor::tls::challenges::Challenges;
+use rustls::RootCertStore;
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::oid_registry::Oid;
+
+use crate::harness::{Client, Config, Dial, TestGateway, Upstream, h2};
+
+const TOKEN: &str = "/.well-known/acme-challenge/evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA";
+const KEY: &str = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA.9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI";
+const DIGEST: [u8; 32] = [0x5a; 32];
+
+/// Redirected, refused by policy, and hardly anything may be asked.
+fn closed(upstream: &Upstream) -> Config {
+    Config::new()
+        .listen("https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nworkers = 2")
+        .limits("requests_per_client = \"1/60s\"\nexempt = []")
+        .upstream("app", &upstream.url())
+        .policy("nobody", "\"192.0.2.1\"")
+        .route_with("/", "app", "policy = \"nobody\"")
+}
+
+fn name(name: &str) -> HostName {
+    name.parse().unwrap()
+}
+
+fn challenges(gateway: &TestGateway) -> &std::sync::Arc<Challenges> {
+    gateway.running().challenges()
+}
+
+fn offer_http(gateway: &TestGateway, host: &str) -> ianitor::tls::challenges::Offer {
+    challenges(gateway).offer_http(&name(host), TOKEN.rsplit('/').next().unwrap(), KEY)
+}
+
+fn plain(gateway: &TestGateway) -> Client<std::net::TcpStream> {
+    Client::new(Dial::new(gateway.http(), RootCertStore::empty()).tcp())
+}
+
+#[test]
+fn a_token_is_answered_before_redirects_policies_and_limits() {
+    let upstream = Upstream::ok();
+    let gateway = TestGateway::start(&closed(&upstream));
+    let offer = offer_http(&gateway, "localhost");
+    // More often than any limit lets others ask, and of both workers.
+    for _ in 0..12 {
+        for answer in [plain(&gateway).get(TOKEN), gateway.client().get(TOKEN)] {
+            assert_eq!((answer.status(), &*answer.text()), (200, KEY));
+            assert_eq!(answer.head.get("content-type"), Some("application/octet-stream"));
+        }
+    }
+    let over_h2 = gateway.dial().h2().get(TOKEN);
+    assert_eq!((over_h2.status, &over_h2.body[..]), (200, KEY.as_bytes()));
+    let mut client = plain(&gateway);
+    client.send(format!("HEAD {TOKEN} HTTP/1.1\r\nHost: LOCALHOST.:80\r\n\r\n"));
+    assert_eq!(client.head().get("content-length"), Some(KEY.len().to_string().as_str()));
+    assert_eq!(client.get(TOKEN).text(), KEY, "nothing came behind the head");
+    drop(offer);
+    assert_eq!((plain(&gateway).get(TOKEN).status(), gateway.client().get(TOKEN).status()), (308, 429));
+    assert!(upstream.heads().is_empty());
+}
+
+#[test]
+fn what_no_order_waits_for_goes_its_ordinary_way() {
+    // Another ACME client stands behind a route.
+    let other = Upstream::ok();
+    let listen = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nworkers = 2";
+    let gateway = TestGateway::start(&Config::to(&other).listen(listen));
+    let _offer = offer_http(&gateway, "localhost");
+    let mut client = gateway.client();
+    for (request, told) in [
+        ("GET /.well-known/acme-challenge/another HTTP/1.1\r\nHost: localhost", "another token"),
+        ("GET /.well-known/acme-challenge/ HTTP/1.1\r\nHost: localhost", "no token"),
+        (&format!("GET {TOKEN}/ HTTP/1.1\r\nHost: localhost"), "more than the token"),
+        (&format!("GET {TOKEN} HTTP/1.1\r\nHost: 127.0.0.1"), "another host"),
+        (&format!("POST {TOKEN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0"), "another method"),
+    ] {
+        let answer = client.ask(format!("{request}\r\n\r\n"));
+        assert_eq!((answer.status(), &*answer.text()), (200, "ok"), "{told}");
+    }
+    assert_eq!(other.requests().len(), 5);
+    assert_eq!(client.ask(format!("GET {TOKEN} HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n")).status(), 400);
+    assert_eq!(plain(&gateway).get("/.well-known/acme-challenge/another").status(), 308);
+    let mut request = h2::get(TOKEN);
+    request.headers_mut().insert("host", "127.0.0.1".parse().unwrap());
+    assert_eq!(gateway.dial().h2().send(request, b"").status, 400);
+    assert_eq!(gateway.access.lines(8).len(), 8);
+}
+
+/// The digest that a certificate is marked with for its only name, if it is.
+fn identifier(gateway: &TestGateway, host: &str, alpn: &[&str]) -> Option<Vec<u8>> {
+    let stream = gateway.dial_blindly().name(host).tls(alpn).ok()?;
+    let leaf = stream.leaf();
+    let (_, cert) = x509_parser::parse_x509_certificate(&leaf).unwrap();
+    let marked = cert.get_extension_unique(&Oid::from(&[1, 3, 6, 1, 5, 5, 7, 1, 31]).unwrap()).unwrap()?;
+    assert!(marked.critical && matches!(marked.parsed_extension(), ParsedExtension::UnsupportedExtension { .. }));
+    let names = &cert.subject_alternative_name().unwrap().unwrap().value.general_names;
+    assert_eq!(names.iter().map(ToString::to_string).collect::<Vec<_>>(), [format!("DNSName({host})")]);
+    assert_eq!(stream.look(|tls| tls.alpn_protocol().map(<[u8]>::to_vec)).as_deref(), Some(&b"acme-tls/1"[..]));
+    says_nothing(stream);
+    // An OCTET STRING of 32 bytes (RFC 8737, section 3).
+    Some(marked.value.strip_prefix(&[4, 32]).unwrap().to_vec())
+}
+
+/// The connection was for the handshake alone.
+fn says_nothing(mut stream: crate::harness::tls::TlsStream) {
+    let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut bytes = [0; 16];
+    match stream.read(&mut bytes) {
+        Ok(n) => assert_eq!(n, 0, "{:?}", &bytes[..n]),
+        Err(error) => assert!(crate::harness::h1::is_end(&error), "{error:?}"),
+    }
+}
+
+/// A target of pass-through that takes everything and says one word.
+fn target() -> Upstream {
+    Upstream::raw(|conn| {
+        conn.send("mine")?;
+        conn.wait_for_end()
+    })
+}
+
+#[test]
+fn a_handshake_of_a_ca_is_answered_before_anything_else_is_asked() {
+    let (upstream, target) = (Upstream::ok(), target());
+    let passing = format!("[[passthrough]]\nsni = \"turn.test\"\nto = \"{}\"", target.addr);
+    let gateway = TestGateway::start(&closed(&upstream).table(&passing));
+    let hosts = ["localhost", "turn.test", "new.test"];
+    let offers: Vec<_> =
+        hosts.iter().map(|host| challenges(&gateway).offer_alpn(&name(host), &DIGEST).unwrap()).collect();
+    for _ in 0..6 {
+        for host in hosts {
+            assert_eq!(identifier(&gateway, host, &["acme-tls/1"]).as_deref(), Some(&DIGEST[..]), "{host}");
+        }
+    }
+    assert_eq!(identifier(&gateway, "localhost", &["h2", "acme-tls/1"]).as_deref(), Some(&DIGEST[..]));
+    gateway.is_left_by_all();
+    assert!(gateway.access.now().is_empty() && target.accepted() == 0);
+    // Whoever does not ask for it is served as ever.
+    assert_eq!(identifier(&gateway, "localhost", &["http/1.1"]), None);
+    assert_eq!(gateway.client().get("/").status(), 403);
+    drop(offers);
+    assert!(hosts.iter().all(|host| identifier(&gateway, host, &["acme-tls/1"]).is_none()), "gone with the order");
+    assert!(upstream.heads().is_empty());
+}
+
+#[test]
+fn a_handshake_for_a_name_that_no_order_has_is_not_answered_so() {
+    let (upstream, target) = (Upstream::ok(), target());
+    let passing = format!("[[passthrough]]\nsni = \"turn.test\"\nto = \"{}\"", target.addr);
+    let gateway = TestGateway::start(&Config::to(&upstream).table(&passing));
+    let _offer = challenges(&gateway).offer_alpn(&name("other.test"), &DIGEST).unwrap();
+    let error = gateway.dial().tls(&["acme-tls/1"]).expect_err("no such protocol here");
+    assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
+    let error = gateway.dial().name("new.test").tls(&["acme-tls/1"]).expect_err("no such name here");
+    assert!(error.to_string().contains("UnrecognisedName"), "{error}");
+    // The name's own server may be in an order of its own.
+    let dial = gateway.dial().name("turn.test");
+    let mut tcp = dial.tcp();
+    let mut client = rustls::ClientConnection::new(dial.config(&["acme-tls/1"]), dial.server_name()).unwrap();
+    client.write_tls(&mut tcp).unwrap();
+    let mut word = [0; 4];
+    tcp.read_exact(&mut word).unwrap();
+    assert_eq!(&word, b"mine");
+    assert_eq!(gateway.client().get("/").status(), 200);
+}
