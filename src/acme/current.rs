@@ -99,3 +99,86 @@ pub enum Unread {
         problem: tls::Problem,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acme::KeyType;
+    use crate::secret::Secret;
+    use crate::store::Bundle;
+
+    const DAY: u64 = 86_400;
+    const ISSUED: u64 = 20_000 * DAY;
+
+    fn spec(hosts: &[&str]) -> CertSpec {
+        CertSpec {
+            name: hosts[0].parse().unwrap(),
+            hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
+            key_type: KeyType::default(),
+            profile: None,
+            config_key: "acme.certificates[0]".to_owned(),
+        }
+    }
+
+    /// Ninety days from `ISSUED`, for one host.
+    fn current(change: impl FnOnce(&mut Meta)) -> Current {
+        let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+        let mut meta = Meta {
+            hosts: vec!["a.example".to_owned()],
+            key_type: "ecdsa-p256".to_owned(),
+            directory: "https://ca.example/directory".to_owned(),
+            profile: None,
+            issued: UnixTime(ISSUED),
+            serial: "01".to_owned(),
+            issuer: "CA".to_owned(),
+            not_before: UnixTime(ISSUED),
+            not_after: UnixTime(ISSUED + 90 * DAY),
+            spread: 0.0,
+            revoked: None,
+        };
+        change(&mut meta);
+        let bundle = Bundle { chain: made.cert.pem(), key: Secret::new(made.signing_key.serialize_pem()), meta };
+        Current::new(Stored { version: 1, bundle }, &spec(&["a.example"]), PathBuf::from("store")).unwrap()
+    }
+
+    fn due(current: &Current, hosts: &[&str], window: Option<Window>, since: u64) -> (u64, Why) {
+        let cert = spec(hosts);
+        let wanted = Wanted { cert: &cert, directory: "https://ca.example/directory" };
+        let (at, why) = current.due(&wanted, window, UnixTime(since));
+        (at.0, why)
+    }
+
+    #[test]
+    fn what_is_as_wanted_is_renewed_late() {
+        let there = current(|_| {});
+        assert_eq!(due(&there, &["a.example"], None, 0), (ISSUED + 60 * DAY, Why::TwoThirds));
+    }
+
+    #[test]
+    fn other_hosts_are_ordered_at_once_but_not_in_turns() {
+        let there = current(|_| {});
+        let want = &["a.example", "b.example"];
+        assert_eq!(due(&there, want, None, ISSUED + 1), (ISSUED, Why::Changed));
+        // It came after we began to want ours: somebody else wants it so.
+        assert_eq!(due(&there, want, None, ISSUED), (ISSUED + DAY, Why::Changed));
+    }
+
+    #[test]
+    fn another_key_or_directory_is_a_change_and_revoked_is_revoked() {
+        let rsa = current(|meta| meta.key_type = "rsa-2048".to_owned());
+        assert_eq!(due(&rsa, &["a.example"], None, ISSUED + 1).1, Why::Changed);
+        let staging = current(|meta| meta.directory = "https://staging.example/".to_owned());
+        assert_eq!(due(&staging, &["a.example"], None, ISSUED + 1).1, Why::Changed);
+        let revoked = current(|meta| meta.revoked = Some(UnixTime(ISSUED + 5)));
+        assert_eq!(due(&revoked, &["a.example"], None, ISSUED + 1), (ISSUED + 5, Why::Revoked));
+    }
+
+    #[test]
+    fn a_window_that_is_always_over_does_not_order_without_end() {
+        let there = current(|_| {});
+        let over = Some(Window { start: UnixTime(1), end: UnixTime(2) });
+        assert_eq!(due(&there, &["a.example"], over, 0), (ISSUED + 3600, Why::Window));
+        let short = current(|meta| meta.not_after = UnixTime(ISSUED + 200));
+        assert_eq!(due(&short, &["a.example"], over, 0), (ISSUED + 10, Why::Window));
+    }
+}

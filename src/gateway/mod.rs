@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tracing_appender::non_blocking::NonBlocking;
 
+use crate::acme::Seen;
 use crate::addr::ListenAddr;
 use crate::config::Config;
 use crate::listen::{self, Kind, ListenSpec, Listener};
@@ -137,7 +138,8 @@ impl Gateway {
         let open: Vec<Open> = self.listeners.iter().map(Open::from).collect();
         let shares = deal(self.listeners, self.workers);
         let metrics: Vec<_> = (0..self.workers).map(|_| WorkerMetrics::new()).collect();
-        let board = Board::new(metrics.clone(), Arc::clone(&slots), Arc::clone(&self.snapshot));
+        let orders = Seen::new();
+        let board = Board::new(metrics.clone(), Arc::clone(&slots), Arc::clone(&self.snapshot), orders);
         let status = self.status.map(|(addr, socket)| status::Server::start(addr, socket, Arc::clone(&board)));
         let status = status.transpose()?;
         let mut workers = Vec::new();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 
+use crate::acme::{CertSeen, Seen};
 use crate::host::{HostName, HostPattern};
 use crate::route::{NoRoute, passthrough};
 use crate::serve::snapshot::Snapshot;
@@ -21,6 +22,7 @@ pub struct Board {
     workers: Vec<Arc<WorkerMetrics>>,
     slots: Arc<Slots>,
     snapshot: ArcSwap<Snapshot>,
+    orders: Arc<Seen>,
     draining: AtomicBool,
     /// Locked by a reload and by whoever looks.
     reloads: Mutex<Reloads>,
@@ -41,11 +43,17 @@ pub struct Reloads {
 
 impl Board {
     /// Of a gateway that starts now.
-    pub fn new(workers: Vec<Arc<WorkerMetrics>>, slots: Arc<Slots>, snapshot: Arc<Snapshot>) -> Arc<Self> {
+    pub fn new(
+        workers: Vec<Arc<WorkerMetrics>>,
+        slots: Arc<Slots>,
+        snapshot: Arc<Snapshot>,
+        orders: Arc<Seen>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             workers,
             slots,
             snapshot: ArcSwap::new(snapshot),
+            orders,
             draining: AtomicBool::new(false),
             reloads: Mutex::default(),
             started: Instant::now(),
@@ -93,6 +101,11 @@ impl Board {
     /// The configuration in force.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// What becomes of certificates that are ordered.
+    pub(super) fn orders(&self) -> Vec<CertSeen> {
+        self.orders.all()
     }
 
     pub(super) fn reloads(&self) -> Reloads {

@@ -97,7 +97,7 @@ pub trait CertStore: Send + Sync + fmt::Debug {
     /// That there can be no lock.
     fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, StoreError>;
 
-    /// Where the newest certificate of this name is or would be, for people.
+    /// Where the certificates of this name are or would be, for people.
     fn place(&self, name: &Name) -> String;
 }
 

@@ -156,9 +156,7 @@ impl CertStore for Folder {
     }
 
     fn place(&self, name: &Name) -> String {
-        let versions = self.versions(name);
-        let newest = versions.newest().ok().flatten().map(|newest| versions.folder_of(newest.stored.version));
-        newest.unwrap_or_else(|| self.of(name)).display().to_string()
+        self.of(name).display().to_string()
     }
 }
 

@@ -1,9 +1,13 @@
 //! The page for people: what stands where and how it is, on one screen, without scripts and without outside resources.
 
-use std::fmt::{Display, Write as _};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+mod certificates;
+mod table;
 
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::table::{Cell, code, mark, number, table, text};
 use super::board::{Board, Server};
 use super::spoken::{bytes, grouped, spoken};
 use crate::clock::UnixTime;
@@ -11,15 +15,10 @@ use crate::html::Text;
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamSpec;
 use crate::route::{Route, RouteTable, Target};
-use crate::tls::{CertInfo, Date};
+use crate::tls::Date;
 use crate::token::issuer::{Issuer, KeySource};
 
-const STYLE: &str = include_str!("page.css");
-
-/// Certificates that end sooner are marked: every automatic renewal should have happened by then.
-const ENDS_SOON_DAYS: i64 = 14;
-
-const DAY: u64 = 24 * 60 * 60;
+const STYLE: &str = include_str!("../page.css");
 
 /// The page as it is now. It looks again every ten seconds.
 pub(super) fn page(board: &Board) -> String {
@@ -33,51 +32,14 @@ pub(super) fn page(board: &Board) -> String {
     head(&mut out, board);
     routes(&mut out, board);
     upstreams(&mut out, board);
-    certificates(&mut out, board);
+    certificates::certificates(&mut out, board);
+    certificates::orders(&mut out, board);
     issuers(&mut out, board);
     out.push_str(
         "<footer>This page looks again every ten seconds. For machines: <a href=\"/metrics\">/metrics</a>, \
          <a href=\"/healthz\">/healthz</a>, <a href=\"/readyz\">/readyz</a>.</footer>\n</main></body></html>\n",
     );
     out
-}
-
-/// A cell: what it says, already escaped, and whether it is a number.
-struct Cell(String, bool);
-
-fn text(value: impl Display) -> Cell {
-    Cell(Text(value).to_string(), false)
-}
-
-fn code(value: impl Display) -> Cell {
-    Cell(format!("<code>{}</code>", Text(value)), false)
-}
-
-fn number(value: u64) -> Cell {
-    Cell(grouped(value), true)
-}
-
-fn mark(kind: &str, words: impl Display) -> String {
-    format!("<span class=\"mark {kind}\">{}</span>", Text(words))
-}
-
-fn table(out: &mut String, title: &str, columns: &[&str], rows: &[Vec<Cell>]) {
-    let class = |is_number: bool| if is_number { " class=\"number\"" } else { "" };
-    let cell_class = |Cell(html, is_number): &Cell| if html.is_empty() { " class=\"none\"" } else { class(*is_number) };
-    let _ = write!(out, "<h2>{title}</h2>\n<table><thead><tr>");
-    for (at, column) in columns.iter().enumerate() {
-        let is_number = rows.first().and_then(|row| row.get(at)).is_some_and(|cell| cell.1);
-        let _ = write!(out, "<th{}>{column}</th>", class(is_number));
-    }
-    out.push_str("</tr></thead><tbody>\n");
-    for row in rows {
-        out.push_str("<tr>");
-        for (column, cell) in columns.iter().zip(row) {
-            let _ = write!(out, "<td data-of=\"{column}\"{}><span>{}</span></td>", cell_class(cell), cell.0);
-        }
-        out.push_str("</tr>\n");
-    }
-    out.push_str("</tbody></table>\n");
 }
 
 fn head(out: &mut String, board: &Board) {
@@ -210,21 +172,6 @@ fn state(server: Server) -> String {
     }
 }
 
-fn certificates(out: &mut String, board: &Board) {
-    let now = SystemTime::now();
-    let row = |info: &CertInfo| {
-        let names: Vec<String> = info.names.iter().map(ToString::to_string).collect();
-        vec![
-            code(names.join(" ")),
-            text(Date(info.not_after)),
-            Cell(days_left(info.not_after, now), false),
-            code(info.file.display()),
-        ]
-    };
-    let rows: Vec<_> = board.snapshot().certificates.entries().map(row).collect();
-    table(out, "Certificates", &["Names", "Not after", "Days left", "File"], &rows);
-}
-
 fn issuers(out: &mut String, board: &Board) {
     let snapshot = board.snapshot();
     if snapshot.issuers.is_empty() {
@@ -253,36 +200,9 @@ fn last_fetch(at: Option<UnixTime>, now: UnixTime) -> String {
     }
 }
 
-fn days_left(end: SystemTime, now: SystemTime) -> String {
-    let days = |time: Duration| i64::try_from(time.as_secs() / DAY).unwrap_or(i64::MAX);
-    match end.duration_since(now) {
-        Ok(left) if days(left) < ENDS_SOON_DAYS => mark("warn", days(left)),
-        Ok(left) => mark("", days(left)),
-        Err(_) => mark("bad", "has ended"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cells_are_escaped() {
-        let mut out = String::new();
-        let bad = "<script>\"'&";
-        table(&mut out, "Title", &["A", "B", "C"], &[vec![text(bad), code(bad), Cell(mark("", bad), false)]]);
-        assert!(!out.contains("<script>"), "{out}");
-        assert_eq!(out.matches("&lt;script&gt;&quot;&#39;&amp;").count(), 3);
-    }
-
-    #[test]
-    fn certificates_are_marked_before_they_end() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000 * DAY);
-        let left = |days: u64| days_left(SystemTime::UNIX_EPOCH + Duration::from_secs(days * DAY), now);
-        assert!(left(1_090).contains("mark \">90<"));
-        assert!(left(1_013).contains("warn\">13<"));
-        assert!(left(999).contains("has ended"));
-    }
 
     #[test]
     fn what_is_known_of_keys_is_said() {

@@ -1,14 +1,15 @@
 //! `/metrics`: the counters in the text form that Prometheus reads (OpenMetrics 1.0).
 
+mod certificates;
+mod family;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, MetricEncoder, NoLabelSet, text};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
+use self::family::{Family, Labels, Numbers, Sample, Scrape, Spread};
 use super::board::{Board, Group};
 use crate::telemetry::access::End;
 use crate::telemetry::metrics::{
@@ -29,96 +30,8 @@ pub(super) fn encode(board: &Board) -> String {
     out
 }
 
-type Labels = Vec<(&'static str, String)>;
-
 /// Which listeners' connections.
 type Door = fn(&WorkerMetrics) -> &DoorCounts;
-
-/// One line of a family.
-struct Sample<T> {
-    labels: Labels,
-    value: T,
-}
-
-impl<T> fmt::Debug for Sample<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sample").field("labels", &self.labels).finish_non_exhaustive()
-    }
-}
-
-/// A histogram's buckets and sum.
-struct Spread {
-    buckets: Vec<(f64, u64)>,
-    seconds: f64,
-}
-
-/// The samples of a family.
-#[derive(Debug)]
-enum Family {
-    Counter(Vec<Sample<u64>>),
-    Gauge(Vec<Sample<f64>>),
-    Histogram(Vec<Sample<Spread>>),
-    Info(Labels),
-}
-
-/// A collector is owned by its registry, so the numbers are gathered before.
-#[derive(Debug)]
-struct Scrape(Numbers);
-
-#[derive(Debug, Default)]
-struct Numbers(Vec<(&'static str, &'static str, Family)>);
-
-impl Collector for Scrape {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        self.0.0.iter().try_for_each(|(name, help, family)| write(&mut encoder, name, help, family))
-    }
-}
-
-fn write(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, family: &Family) -> fmt::Result {
-    let kind = match family {
-        Family::Counter(_) => MetricType::Counter,
-        Family::Gauge(_) => MetricType::Gauge,
-        Family::Histogram(_) => MetricType::Histogram,
-        Family::Info(_) => MetricType::Info,
-    };
-    let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
-    match family {
-        Family::Counter(samples) => {
-            each(&mut metric, samples, |line, value| line.encode_counter::<NoLabelSet, u64, f64>(value, None))
-        }
-        Family::Gauge(samples) => each(&mut metric, samples, |line, value| line.encode_gauge(&Whole(*value))),
-        Family::Histogram(samples) => each(&mut metric, samples, |line, spread| {
-            let count = spread.buckets.iter().map(|(_, n)| n).sum();
-            line.encode_histogram::<NoLabelSet>(spread.seconds, count, &spread.buckets, None)
-        }),
-        Family::Info(labels) => metric.encode_info(labels),
-    }
-}
-
-fn each<T>(
-    metric: &mut MetricEncoder<'_>,
-    samples: &[Sample<T>],
-    write: impl Fn(&mut MetricEncoder<'_>, &T) -> fmt::Result,
-) -> fmt::Result {
-    samples.iter().try_for_each(|Sample { labels, value }| match labels.is_empty() {
-        true => write(metric, value),
-        false => write(&mut metric.encode_family(labels)?, value),
-    })
-}
-
-/// A gauge that is written without a fraction where it has none.
-#[derive(Debug)]
-struct Whole(f64);
-
-impl EncodeGaugeValue for Whole {
-    fn encode(&self, encoder: &mut prometheus_client::encoding::GaugeValueEncoder<'_>) -> fmt::Result {
-        if self.0.fract() == 0.0 && self.0.abs() < 1e15 {
-            (self.0 as i64).encode(encoder)
-        } else {
-            self.0.encode(encoder)
-        }
-    }
-}
 
 impl Numbers {
     fn of(board: &Board) -> Self {
@@ -129,18 +42,9 @@ impl Numbers {
         numbers.words(board);
         numbers.upstreams(board);
         numbers.certificates(board);
+        numbers.orders(&board.orders());
         numbers.issuers(board);
         numbers
-    }
-
-    fn counter(&mut self, name: &'static str, help: &'static str, samples: impl IntoIterator<Item = (Labels, u64)>) {
-        let samples = samples.into_iter().map(|(labels, value)| Sample { labels, value }).collect();
-        self.0.push((name, help, Family::Counter(samples)));
-    }
-
-    fn gauge(&mut self, name: &'static str, help: &'static str, samples: impl IntoIterator<Item = (Labels, f64)>) {
-        let samples = samples.into_iter().map(|(labels, value)| Sample { labels, value }).collect();
-        self.0.push((name, help, Family::Gauge(samples)));
     }
 
     fn process(&mut self, board: &Board) {
@@ -259,19 +163,6 @@ impl Numbers {
         self.gauge("upstream_server_busy", "Requests and tunnels under way there", busy);
     }
 
-    fn certificates(&mut self, board: &Board) {
-        let snapshot = board.snapshot();
-        // Two of one name and file can only be the same; a label set must not come twice.
-        let mut ends = BTreeMap::new();
-        // When a placeholder ends says nothing of when its host is out of service.
-        for info in snapshot.certificates.entries().filter(|info| !info.is_placeholder()) {
-            let name = info.names.first().map_or_else(String::new, ToString::to_string);
-            ends.insert((name, info.file.display().to_string()), unix(info.not_after));
-        }
-        let samples = ends.into_iter().map(|((name, file), end)| (vec![("name", name), ("file", file)], end));
-        self.gauge("certificate_expiry_timestamp_seconds", "When a certificate ends, in Unix time", samples);
-    }
-
     fn issuers(&mut self, board: &Board) {
         let snapshot = board.snapshot();
         let labels = |issuer: &Issuer| vec![("issuer", issuer.spec.name.to_string())];
@@ -310,49 +201,4 @@ fn spread(counts: &Group<RouteCounts>) -> Spread {
 fn unix(time: SystemTime) -> f64 {
     // Certificates of before 1970 have ended all the same.
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64().floor())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text_of(numbers: Numbers) -> String {
-        let mut registry = Registry::with_prefix("ianitor");
-        registry.register_collector(Box::new(Scrape(numbers)));
-        let mut out = String::new();
-        text::encode(&mut out, &registry).unwrap();
-        out
-    }
-
-    #[test]
-    fn each_kind_has_its_form() {
-        let mut numbers = Numbers::default();
-        numbers.counter("seen", "Help", [(vec![("a", "x".to_owned()), ("b", "y".to_owned())], 3)]);
-        numbers.gauge("now", "Help", [(Labels::new(), 1_795_295_935.0), (vec![("a", "x".to_owned())], 0.5)]);
-        let spread = Spread { buckets: vec![(0.001, 2), (f64::INFINITY, 1)], seconds: 1.5 };
-        numbers.0.push(("took", "Help", Family::Histogram(vec![Sample { labels: Labels::new(), value: spread }])));
-        let text = text_of(numbers);
-        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
-        assert_eq!(
-            samples,
-            [
-                "ianitor_seen_total{a=\"x\",b=\"y\"} 3",
-                "ianitor_now 1795295935",
-                "ianitor_now{a=\"x\"} 0.5",
-                "ianitor_took_sum 1.5",
-                "ianitor_took_count 3",
-                "ianitor_took_bucket{le=\"0.001\"} 2",
-                "ianitor_took_bucket{le=\"+Inf\"} 3",
-            ]
-        );
-        assert!(text.ends_with("# EOF\n"));
-    }
-
-    #[test]
-    fn a_name_cannot_end_its_label() {
-        let mut numbers = Numbers::default();
-        numbers.counter("seen", "Help", [(vec![("upstream", "a\"} 1\n\\".to_owned())], 3)]);
-        let text = text_of(numbers);
-        assert_eq!(text.lines().nth(2), Some(r#"ianitor_seen_total{upstream="a\"} 1\n\\"} 3"#));
-    }
 }
