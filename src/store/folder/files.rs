@@ -2,11 +2,11 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use serde::Serialize;
 
 use super::super::StoreError;
@@ -55,12 +55,30 @@ fn make_folders(folder: &Path) -> io::Result<()> {
     if let Some(above) = above {
         make_folders(above)?;
     }
-    match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
+    match make_new(folder) {
         // Another process was quicker, or something else has the name.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
         other => other?,
     }
     sync_folder(above.unwrap_or(Path::new(".")))
+}
+
+/// Makes a folder that is not there yet.
+pub(super) fn make_new(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(FOLDER_MODE).create(folder)?;
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    hand_over(&File::from(rustix::fs::open(folder, flags, Mode::empty())?), folder);
+    Ok(())
+}
+
+/// Gives what root makes to whom the folder around it belongs: a command that root runs must not lock out the gateway,
+/// which is somebody else. Where that is not allowed, the gateway says what it cannot read.
+fn hand_over(new: &File, path: &Path) {
+    let Some(above) = path.parent() else { return };
+    let owner = fs::metadata(above).map(|above| (above.uid(), above.gid()));
+    if let (true, Ok((user @ 1.., group))) = (rustix::process::geteuid().is_root(), owner) {
+        _ = fchown(new, Some(user), Some(group));
+    }
 }
 
 /// Makes a folder if need be and keeps other writers out until the value is dropped.
@@ -74,17 +92,30 @@ pub(super) fn alone(folder: &Path) -> Result<File, StoreError> {
 }
 
 pub(super) fn open_lock(path: &Path) -> Result<File, StoreError> {
-    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(FILE_MODE).open(path);
-    open.map_err(unwritable(path))
+    let opened = match create(path) {
+        // What was there already is nobody's to give away.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => OpenOptions::new().write(true).open(path),
+        created => created,
+    };
+    opened.map_err(unwritable(path))
+}
+
+/// Makes a file that is not there yet.
+fn create(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().create_new(true).write(true).mode(FILE_MODE).open(path)?;
+    hand_over(&file, path);
+    Ok(file)
 }
 
 /// Puts a whole file in the place of what was there. The caller is alone in the folder.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), StoreError> {
-    let temporary = path.with_added_extension(NEW.trim_start_matches('.'));
-    let replaced = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(NEW);
+    let temporary = Path::new(&temporary);
+    let replaced = write_new(temporary, content).and_then(|()| fs::rename(temporary, path));
     if replaced.is_err() {
         // Gives back what room it took; what keeps it from being removed has been told already.
-        _ = fs::remove_file(&temporary);
+        _ = fs::remove_file(temporary);
     }
     replaced.and_then(|()| sync_above(path)).map_err(unwritable(path))
 }
@@ -95,7 +126,7 @@ pub(super) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(FILE_MODE).open(path)?;
+    let mut file = create(path)?;
     file.write_all(content)?;
     file.sync_all()
 }

@@ -18,14 +18,16 @@ mod look;
 mod tests;
 mod versions;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::versions::Versions;
+use self::versions::{Look, Newest, Versions};
 use super::{Bundle, CertStore, Lock, Name, Progress, StoreError, Stored, StoredAccount, Wish};
 use crate::clock::UnixTime;
 
@@ -33,7 +35,10 @@ use crate::clock::UnixTime;
 #[derive(Debug)]
 pub struct Folder {
     /// Where it is.
-    pub path: PathBuf,
+    path: PathBuf,
+    /// Which version was whole at which look, so that asking for it again reads nothing. The lock guards a look at the
+    /// map alone.
+    known: Mutex<HashMap<Name, (Look, u64)>>,
 }
 
 /// The folders in the store.
@@ -47,7 +52,7 @@ const WISH: &str = "wish.json";
 impl Folder {
     /// A store at this place. Nothing is looked at or made yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), known: Mutex::default() }
     }
 
     /// Whether it looks as if it could be written, without writing anything: for `ianitor check`.
@@ -66,6 +71,19 @@ impl Folder {
 
     fn versions(&self, name: &Name) -> Versions {
         Versions::new(self.of(name))
+    }
+
+    /// Reads the newest version that is whole, and remembers which it was.
+    fn newest(&self, name: &Name) -> Result<Option<Newest>, StoreError> {
+        let versions = self.versions(name);
+        // Looked at before it is read: what comes in between is seen by the next look.
+        let look = versions.look()?;
+        let newest = versions.newest()?;
+        if let (Some(look), Some(newest)) = (look, newest.as_ref().filter(|newest| newest.is_settled())) {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(name.clone(), (look, newest.stored.version));
+        }
+        Ok(newest)
     }
 
     fn of_account(&self, directory: &str) -> PathBuf {
@@ -93,13 +111,19 @@ impl CertStore for Folder {
     }
 
     fn certificate(&self, name: &Name) -> Result<Option<Stored>, StoreError> {
-        let Some(newest) = self.versions(name).newest()? else { return Ok(None) };
+        let Some(newest) = self.newest(name)? else { return Ok(None) };
         newest.warn();
         Ok(Some(newest.stored))
     }
 
     fn version(&self, name: &Name) -> Result<Option<u64>, StoreError> {
-        Ok(self.versions(name).newest()?.map(|newest| newest.stored.version))
+        let look = self.versions(name).look()?;
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        match (look, known) {
+            (None, _) => Ok(None),
+            (Some(look), Some((then, version))) if look == then => Ok(Some(version)),
+            _ => Ok(self.newest(name)?.map(|newest| newest.stored.version)),
+        }
     }
 
     fn put_certificate(&self, name: &Name, new: &Bundle) -> Result<u64, StoreError> {

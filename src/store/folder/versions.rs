@@ -1,9 +1,9 @@
 //! The versions of one certificate: numbered folders.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -30,6 +30,13 @@ pub(super) struct Versions {
     folder: PathBuf,
 }
 
+/// What there is to be seen of versions without reading them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    highest: u64,
+    touched: Option<SystemTime>,
+}
+
 /// The newest version that is whole.
 pub(super) struct Newest {
     pub(super) stored: Stored,
@@ -39,6 +46,11 @@ pub(super) struct Newest {
 }
 
 impl Newest {
+    /// Whether another look at the same would lead to the same: what could not be read now may be read soon.
+    pub(super) fn is_settled(&self) -> bool {
+        matches!(self.damage, None | Some(StoreError::Damaged { .. }))
+    }
+
     /// Tells what the operator should look after.
     pub(super) fn warn(&self) {
         files::warn_if_open(&self.key);
@@ -68,7 +80,7 @@ impl Versions {
                 let folder = self.folder_of(version);
                 match read(&folder, version) {
                     Ok(stored) => return Ok(Some(Newest { stored, key: folder.join(KEY), damage })),
-                    Err(_) if !folder.is_dir() => is_gone = true,
+                    Err(_) if !is_there(&folder) => is_gone = true,
                     Err(error) => damage = damage.or(Some(error)),
                 }
             }
@@ -78,6 +90,14 @@ impl Versions {
                 None => return Ok(None),
             }
         }
+    }
+
+    /// What there is to be seen without reading: the highest number, and when something was last put into or taken out
+    /// of its folder.
+    pub(super) fn look(&self) -> Result<Option<Look>, StoreError> {
+        let Some(highest) = self.numbers()?.first().copied() else { return Ok(None) };
+        let touched = fs::symlink_metadata(self.folder_of(highest)).and_then(|metadata| metadata.modified()).ok();
+        Ok(Some(Look { highest, touched }))
     }
 
     /// Adds a version and takes those away that nobody needs any more.
@@ -150,7 +170,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 fn write(folder: &Path, new: &Bundle, meta: &[u8]) -> io::Result<()> {
-    DirBuilder::new().mode(0o700).create(folder)?;
+    files::make_new(folder)?;
     files::write_new(&folder.join(KEY), new.key.reveal().as_bytes())?;
     files::write_new(&folder.join(CHAIN), new.chain.as_bytes())?;
     files::write_new(&folder.join(META), meta)?;
@@ -168,15 +188,24 @@ fn read(folder: &Path, version: u64) -> Result<Stored, StoreError> {
     };
     let (chain, key, meta) = (text(CHAIN)?, Secret::new(text(KEY)?), text(META)?);
     CertificateDer::from_pem_slice(chain.as_bytes()).map_err(|error| damaged(CHAIN, &error))?;
+    // Those of the issuers too: a handshake without them fails at most clients.
+    let whole = CertificateDer::pem_slice_iter(chain.as_bytes()).try_for_each(|one| one.map(drop));
+    whole.map_err(|error| damaged(CHAIN, &error))?;
     PrivateKeyDer::from_pem_slice(key.reveal().as_bytes()).map_err(|error| damaged(KEY, &error))?;
     let meta = serde_json::from_str(&meta).map_err(|error| damaged(META, &error))?;
     Ok(Stored { version, bundle: Bundle { chain, key, meta } })
 }
 
-/// Takes a folder away, if it is there.
+/// Takes a folder away, if it is there, or what else has its name.
 fn remove_folder(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(folder),
+        other => other,
     }
+}
+
+/// Whether the name is taken, be it by a folder or not.
+fn is_there(path: &Path) -> bool {
+    !fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

@@ -1,0 +1,116 @@
+//! Stores in folders that tests make.
+
+mod crashes;
+mod damage;
+mod kept;
+mod locks;
+mod refused;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::Folder;
+use crate::clock::UnixTime;
+use crate::secret::Secret;
+use crate::store::{Answer, Bundle, CertStore as _, Meta, Name, Progress, StoreError, StoredAccount, Wish};
+
+const DIRECTORY: &str = "https://ca.test/directory";
+
+/// A store that goes with the value, and a place in it.
+struct Made {
+    around: TempDir,
+    store: Folder,
+}
+
+impl Made {
+    fn new() -> Self {
+        let around = TempDir::new().unwrap();
+        let store = Folder::new(around.path().join("acme"));
+        Self { around, store }
+    }
+
+    /// With the versions 1 to `versions`.
+    fn with(versions: u64) -> Self {
+        let made = Self::new();
+        for version in 1..=versions {
+            assert_eq!(made.store.put_certificate(&name(), &bundle(version)).unwrap(), version);
+        }
+        made
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.around.path().join("acme").join(path)
+    }
+
+    /// A place beside the versions of the certificate.
+    fn of_certificate(&self, path: &str) -> PathBuf {
+        self.at("certificates/media.test").join(path)
+    }
+
+    /// The version that is given out, which has to be the one that it says it is.
+    fn given(&self) -> Option<u64> {
+        let given = self.store.certificate(&name()).unwrap()?;
+        assert_eq!(given.bundle.meta.serial, given.version.to_string());
+        assert_eq!(self.store.version(&name()).unwrap(), Some(given.version));
+        Some(given.version)
+    }
+
+    /// What there is beside the certificate's versions, and they, in order.
+    fn listed(&self) -> Vec<String> {
+        listed(&self.of_certificate(""))
+    }
+}
+
+fn listed(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+fn name() -> Name {
+    "media.test".parse().unwrap()
+}
+
+/// A certificate whose serial number, in the metadata, is that of the version that it is to have.
+fn bundle(version: u64) -> Bundle {
+    let made = rcgen::generate_simple_self_signed(["media.test".to_owned()]).unwrap();
+    Bundle {
+        chain: made.cert.pem().repeat(2),
+        key: Secret::new(made.signing_key.serialize_pem()),
+        meta: Meta {
+            hosts: vec!["media.test".to_owned(), "www.media.test".to_owned()],
+            key_type: "ecdsa-p256".to_owned(),
+            directory: DIRECTORY.to_owned(),
+            profile: None,
+            issued: UnixTime(1_780_000_000),
+            serial: version.to_string(),
+            issuer: "Test CA".to_owned(),
+            not_before: UnixTime(1_779_996_400),
+            not_after: UnixTime(1_787_772_400),
+            spread: 0.25,
+            revoked: None,
+        },
+    }
+}
+
+fn account() -> StoredAccount {
+    StoredAccount {
+        directory: DIRECTORY.to_owned(),
+        key: bundle(0).key,
+        url: Some("https://ca.test/acct/7".to_owned()),
+        contact: vec!["mailto:ops@media.test".to_owned()],
+        external: None,
+    }
+}
+
+fn wish() -> Wish {
+    Wish { id: "a1".to_owned(), dry_run: true }
+}
+
+fn is_damaged<T>(result: Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::Damaged { .. }))
+}

@@ -1,0 +1,74 @@
+//! Places that take nothing. The tests may run as root, whom permissions do not stop: a file in the way stops everybody.
+
+use super::*;
+
+/// What fails names the place, and says what to do.
+fn is_told<T: std::fmt::Debug>(result: Result<T, StoreError>, place: &Path) {
+    let error = result.unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, StoreError::Write { .. }), "{error:?}");
+    assert!(text.starts_with(place.to_str().unwrap()) && text.contains("let the user that runs ianitor"), "{text}");
+    assert!(std::error::Error::source(&error).is_some());
+}
+
+#[test]
+fn a_store_that_cannot_be_made_is_told_by_a_look_and_by_a_probe() {
+    let around = TempDir::new().unwrap();
+    let file = around.path().join("a-file");
+    fs::write(&file, "").unwrap();
+    // A file; below a file; where the kernel makes the files.
+    for path in [file.clone(), file.join("acme"), PathBuf::from("/proc/acme")] {
+        let store = Folder::new(&path);
+        is_told(store.probe(), &path);
+        is_told(store.put_certificate(&name(), &bundle(1)), &path);
+        is_told(store.put_account(&account()), &path);
+        is_told(store.try_lock("media.test"), &path);
+        assert!(!path.is_dir());
+    }
+    is_told(Folder::new(&file).look(), &file);
+    is_told(Folder::new(file.join("acme")).look(), &file);
+}
+
+#[test]
+fn a_look_changes_nothing() {
+    let made = Made::new();
+    made.store.look().unwrap();
+    assert!(!made.at("").exists());
+    made.store.probe().unwrap();
+    assert_eq!(listed(&made.at("")), ["accounts", "certificates", "locks"]);
+    made.store.look().unwrap();
+    for folder in ["accounts", "certificates", "locks"] {
+        assert_eq!(listed(&made.at(folder)), [".lock"]);
+    }
+}
+
+#[test]
+fn a_folder_of_the_store_that_is_a_file_is_found_before_an_order() {
+    for folder in ["accounts", "certificates", "locks"] {
+        let made = Made::new();
+        fs::create_dir(made.at("")).unwrap();
+        fs::write(made.at(folder), "").unwrap();
+        is_told(made.store.probe(), &made.at(folder));
+        assert!(made.store.look().is_err());
+    }
+}
+
+/// Something that is not ours has the name of the temporary file.
+#[test]
+fn what_cannot_be_written_leaves_the_version_that_there_is() {
+    let made = Made::with(1);
+    fs::create_dir(made.of_certificate("progress.json.new")).unwrap();
+    let result = made.store.put_progress(&name(), &Progress::default());
+    is_told(result, &made.of_certificate("progress.json"));
+    assert_eq!(made.given(), Some(1));
+    assert_eq!(made.store.progress(&name()).unwrap(), None);
+}
+
+#[test]
+fn nothing_is_noted_about_a_certificate_that_is_not_there() {
+    let made = Made::new();
+    let error = made.store.revoked(&name(), UnixTime(0)).unwrap_err();
+    assert!(matches!(error, StoreError::Absent { .. }), "{error:?}");
+    assert!(error.to_string().contains("media.test"));
+    assert!(!made.at("").exists(), "and nothing is made");
+}
