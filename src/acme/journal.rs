@@ -211,7 +211,8 @@ mod tests {
 
     fn failed(word: &str, retry_after: Option<u64>) -> Failed {
         let problem: Problem =
-            serde_json::from_str(&format!(r#"{{"type": "urn:ietf:params:acme:error:{word}", "status": 400}}"#)).unwrap();
+            serde_json::from_str(&format!(r#"{{"type": "urn:ietf:params:acme:error:{word}", "status": 400}}"#))
+                .unwrap();
         Failed { error: OrderError::Api(problem), retry_after: retry_after.map(|s| NOW.after(Duration::from_secs(s))) }
     }
 

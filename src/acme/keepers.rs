@@ -110,12 +110,6 @@ impl Keepers {
         Office { path: spec.store.clone(), shared: Shared::new(Parts { store, shelf, challenges, on_certificate }) }
     }
 
-    /// The plan was not taken up: what it put on the shelf is taken away.
-    pub fn give_up(&self, plan: Plan) {
-        drop(plan);
-        self.clear_shelf();
-    }
-
     /// Takes up a plan: tasks of certificates that are wanted as before go on, others end or begin.
     ///
     /// # Panics
@@ -143,7 +137,8 @@ impl Keepers {
         self.wiring.seen.retain(|name| self.running.iter().any(|task| task.cert.name == *name));
     }
 
-    fn clear_shelf(&self) {
+    /// Takes from the shelf what nobody looks after: a plan may not have been taken up.
+    pub fn clear_shelf(&self) {
         let is_wanted = |name: &str| self.running.iter().any(|task| task.cert.name.as_str() == name);
         self.wiring.shelf.retain(is_wanted);
     }

@@ -40,7 +40,7 @@ pub struct AcmeSpec {
     pub directory: Box<str>,
     /// Whom to trust there in the place of the system's CAs.
     pub directory_ca: Option<PathBuf>,
-    /// The URL of a directory to try things out with: `ianitor certs renew --dry-run`.
+    /// The URL of a directory to try things out with, where there is one: `ianitor certs renew --dry-run`.
     pub staging: Option<Box<str>>,
     /// Whom the CA may write to: `mailto:` URLs.
     pub contact: Vec<String>,

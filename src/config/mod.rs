@@ -19,6 +19,8 @@ mod notes;
 mod problem;
 mod raw;
 mod raw_access;
+mod raw_acme;
+mod raw_deploy;
 mod raw_route;
 mod raw_turn;
 mod read;
@@ -36,6 +38,8 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use crate::acme::AcmeSpec;
+use crate::deploy::DeploySpec;
 use crate::limits::Limits;
 use crate::listen::ListenSpec;
 use crate::policy::Policy;
@@ -76,6 +80,10 @@ pub struct Config {
     pub policies: Vec<Arc<Policy>>,
     /// `[turn]`, in the order of the file.
     pub turns: Vec<Arc<TurnSpec>>,
+    /// `[acme]`.
+    pub acme: Option<AcmeSpec>,
+    /// `[[deploy]]`, in the order of the file.
+    pub deploy: Vec<Arc<DeploySpec>>,
 }
 
 impl Config {
@@ -87,7 +95,10 @@ impl Config {
             .filter(|issuer| matches!(issuer.keys, KeySource::Secret { from: SecretSource::Inline(_), .. }));
         let issuers = issuers.map(|issuer| format!("issuers.{}.secret", issuer.name));
         let turns = self.turns.iter().filter(|turn| matches!(turn.secrets.signing, SecretSource::Inline(_)));
-        issuers.chain(turns.map(|turn| format!("turn.{}.secret", turn.name)))
+        let external = self.acme.iter().filter_map(|acme| acme.external_account.as_ref());
+        let external = external.filter(|account| matches!(account.key, SecretSource::Inline(_)));
+        let external = external.map(|_| "acme.external_account.key".to_owned());
+        issuers.chain(turns.map(|turn| format!("turn.{}.secret", turn.name))).chain(external)
     }
 }
 

@@ -5,8 +5,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::keys::{self, Keys};
-use super::problem::Placed;
+use super::problem::{Place, Placed};
 use super::raw_access::{RawIssuer, RawPolicy};
+use super::raw_acme::RawAcme;
+use super::raw_deploy::RawDeploy;
 use super::raw_route::RawRoute;
 use super::raw_turn::RawTurn;
 use super::read::{List, Named, Section, Table, right};
@@ -24,6 +26,9 @@ pub(super) struct Raw {
     pub(super) log: Option<LogSpec>,
     pub(super) limits: Option<Limits>,
     pub(super) tls: Option<RawTls>,
+    /// The inner `None` is no table, the outer is not written.
+    pub(super) acme: Option<Option<RawAcme>>,
+    pub(super) deploy: List<RawDeploy>,
     pub(super) passthrough: List<RawPassthrough>,
     pub(super) upstreams: Named<RawUpstream>,
     pub(super) issuers: Named<RawIssuer>,
@@ -43,6 +48,8 @@ impl Raw {
             log: root.section("log"),
             limits: root.section("limits"),
             tls: root.section("tls"),
+            acme: root.has("acme").then(|| root.plain("acme")),
+            deploy: root.plain("deploy").unwrap_or_default(),
             passthrough: root.plain("passthrough").unwrap_or_default(),
             upstreams: root.plain("upstreams").unwrap_or_default(),
             issuers: root.plain("issuers").unwrap_or_default(),
@@ -62,6 +69,8 @@ pub(super) const H2_WEBSOCKETS: bool = true;
 pub(super) struct RawListen {
     pub(super) https: Vec<Placed<ListenAddr>>,
     pub(super) http: Vec<Placed<ListenAddr>>,
+    /// Whether a plain listener is written, right or wrong.
+    pub(super) has_http: bool,
     pub(super) status: Option<Placed<ListenAddr>>,
     pub(super) public_port: Option<u16>,
     pub(super) workers: usize,
@@ -81,9 +90,11 @@ impl Section for RawListen {
                 "there is no TLS listener, and plain ones only redirect; write https = [\"[::]:443\"]",
             );
         }
+        let http = table.plain::<List<_>>("http");
         Self {
             https: right(https),
-            http: right(table.plain("http")),
+            has_http: table.has("http") && http.as_ref().is_none_or(|list| !list.is_empty()),
+            http: right(http),
             status: table.get("status"),
             public_port: table.plain("public_port").map(|Port(port)| port),
             workers: table.plain("workers").map_or(0, |Workers(workers)| workers),
@@ -134,6 +145,8 @@ pub(super) struct RawTls {
     pub(super) certificates: Vec<Placed<RawPair>>,
     pub(super) self_signed: Vec<Placed<HostName>>,
     pub(super) default: bool,
+    /// Where a certificate would be written, if none is.
+    pub(super) lacks: Option<Place>,
 }
 
 impl Section for RawTls {
@@ -143,20 +156,15 @@ impl Section for RawTls {
         let certificates = table.plain::<List<_>>("certificates");
         let self_signed = table.plain::<List<_>>("self_signed");
         let none = |key, list_is_empty: Option<bool>| !table.has(key) || list_is_empty == Some(true);
-        if none("certificates", certificates.as_ref().map(Vec::is_empty))
-            && none("self_signed", self_signed.as_ref().map(Vec::is_empty))
-        {
-            table.missing(
-                "certificates",
-                "there is no certificate; write certificates = [{ cert = \"…\", key = \"…\" }], \
-                 or for development self_signed = [\"localhost\"]",
-            );
-        }
+        let has_none = none("certificates", certificates.as_ref().map(Vec::is_empty))
+            && none("self_signed", self_signed.as_ref().map(Vec::is_empty));
+        let place = table.place();
         Self {
             min_version: table.plain("min_version"),
             certificates: right(certificates),
             self_signed: right(self_signed),
             default: table.plain("default").unwrap_or_default(),
+            lacks: has_none.then(|| place.key("certificates", place.at)),
         }
     }
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::keys::{self, Keys};
 use super::problem::Placed;
-use super::read::{List, Read, Section, Table, Value};
-use super::values::{Filled, Timeout};
+use super::read::{List, Section, Table};
+use super::values::{Filled, OneOrList, Timeout};
 use crate::turn::uri::TurnUri;
 
 /// `[turn.NAME]`.
 pub(super) struct RawTurn {
-    pub(super) secret_file: Option<Placed<RawFiles>>,
+    pub(super) secret_file: Option<Placed<OneOrList<PathBuf>>>,
     pub(super) secret_env: Option<Placed<Filled>>,
     pub(super) secret: Option<Placed<Filled>>,
     pub(super) uris: Option<Placed<List<TurnUri>>>,
@@ -37,18 +37,5 @@ impl Section for RawTurn {
             ttl: ttl.map(|ttl| Placed { value: ttl.value.0, place: ttl.place }),
             api_keys_file: table.get("api_keys_file"),
         }
-    }
-}
-
-/// One file or a list of them.
-pub(super) struct RawFiles(pub(super) List<PathBuf>);
-
-impl Read for RawFiles {
-    fn read(value: &Value<'_>) -> Option<Self> {
-        if value.is_list() {
-            return List::read(value).map(Self);
-        }
-        let path = PathBuf::read(value)?;
-        Some(Self(vec![Some(Placed { value: path, place: value.place().clone() })]))
     }
 }

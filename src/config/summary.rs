@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::Config;
+use crate::acme::CertSpec;
 use crate::addr::ListenAddr;
+use crate::deploy::{Consumer, DeploySpec, Reload};
 use crate::policy::{Policy, Rule};
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamSpec;
@@ -15,6 +18,10 @@ pub fn summary(config: &Config) -> String {
     let mut out = String::new();
     section(&mut out, "listeners", listeners(config));
     section(&mut out, "passed through", config.passthrough.iter().map(passthrough).collect());
+    if let Some(acme) = &config.acme {
+        section(&mut out, &format!("ordered from {}", acme.directory), acme.certificates.iter().map(ordered).collect());
+    }
+    section(&mut out, "deployed", config.deploy.iter().map(|spec| deployed(spec)).collect());
     section(&mut out, "hosts", hosts(&config.routes));
     section(&mut out, "routes", routes(config));
     section(&mut out, "policies", policies(config));
@@ -42,6 +49,24 @@ fn listeners(config: &Config) -> Vec<Row> {
 fn passthrough(entry: &Passthrough) -> Row {
     let header = if entry.proxy_protocol { "with a PROXY header" } else { "" };
     vec![entry.sni.to_string(), entry.to.to_string(), header.to_owned()]
+}
+
+fn ordered(cert: &Arc<CertSpec>) -> Row {
+    let hosts: Vec<String> = cert.hosts.iter().map(ToString::to_string).collect();
+    let profile = cert.profile.as_ref().map_or(String::new(), |profile| format!("profile {profile}"));
+    vec![hosts.join(" "), cert.key_type.name().to_owned(), profile]
+}
+
+fn deployed(spec: &DeploySpec) -> Row {
+    let to = Consumer::NAMES.iter().find(|(_, to)| *to == spec.to).map_or("", |(name, _)| name);
+    let files: Vec<String> = spec.files.iter().map(|file| file.path.display().to_string()).collect();
+    let told = match &spec.reload {
+        Some(Reload::Signal { signal, pid_file }) => format!("SIG{signal} to {}", pid_file.display()),
+        Some(Reload::Command(command)) => command.join(" "),
+        None => "not told".to_owned(),
+    };
+    let asked = spec.verify.as_ref().map_or(String::new(), |place| format!("asked at {}:{}", place.host, place.port));
+    vec![spec.certificate.to_string(), to.to_owned(), files.join(" "), told, asked]
 }
 
 fn hosts(table: &RouteTable) -> Vec<Row> {

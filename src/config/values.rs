@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
-use super::problem::quoted;
-use super::read::{Read, Value};
+use super::problem::{Placed, quoted};
+use super::read::{List, Read, Value};
 use super::units;
 use crate::addr::{ListenAddr, Network};
 use crate::host::{Authority, HostName, HostPattern};
@@ -191,6 +191,19 @@ impl Read for Filled {
             "" => value.refuse("is empty"),
             text => Some(Self(text.to_owned())),
         }
+    }
+}
+
+/// One of something, or a list of them.
+pub(super) struct OneOrList<T>(pub(super) List<T>);
+
+impl<T: Read> Read for OneOrList<T> {
+    fn read(value: &Value<'_>) -> Option<Self> {
+        if value.is_list() {
+            return List::read(value).map(Self);
+        }
+        let one = T::read(value)?;
+        Some(Self(vec![Some(Placed { value: one, place: value.place().clone() })]))
     }
 }
 

@@ -60,24 +60,24 @@ fn is_to_come(table: &CertTable, host: &HostName, now: SystemTime) -> bool {
 impl Gateway {
     /// Certificates that are served beside those of `[tls]`.
     pub fn shelf(&self) -> &Arc<Shelf> {
-        &self.shelf
+        &self.care.shelf
     }
 
     /// What CAs are answered when they look whether a name is ours.
     pub fn challenges(&self) -> &Arc<Challenges> {
-        &self.challenges
+        &self.care.challenges
     }
 }
 
 impl Running {
     /// Certificates that are served beside those of `[tls]`. Whenever it changes, [`Running::follow_shelf`] is due.
     pub fn shelf(&self) -> &Arc<Shelf> {
-        &self.shelf
+        &self.care.shelf
     }
 
     /// What CAs are answered when they look whether a name is ours.
     pub fn challenges(&self) -> &Arc<Challenges> {
-        &self.challenges
+        &self.care.challenges
     }
 
     /// Takes up the certificates that are on the shelf now; all else stays as it is in force. The next handshake of every
@@ -101,7 +101,7 @@ impl Running {
 
     fn with_shelf(&self, in_force: &Snapshot) -> Result<Snapshot, StartError> {
         let now = SystemTime::now();
-        let managed = managed(&self.config, &self.shelf, now);
+        let managed = managed(&self.config, &self.care.shelf, now);
         let (table, warnings) = in_force.certificates.with_managed(&self.config.tls, &managed, now);
         tell(&table, &warnings, &self.config, now);
         let certificates = Arc::new(table);

@@ -29,9 +29,9 @@ pub enum StartError {
     /// The status listener could not be taken up by the runtime.
     #[error("the status listener could not be opened")]
     Status(#[source] io::Error),
-    /// The tasks that fetch issuers' keys could not be started.
-    #[error("issuers' keys cannot be fetched")]
-    Keys(#[source] io::Error),
+    /// The tasks that fetch issuers' keys and certificates could not be started.
+    #[error("what works beside the workers could not be started")]
+    Background(#[source] io::Error),
     /// The cryptographic library.
     #[error("the cryptographic library failed")]
     Crypto(#[source] rustls::Error),
@@ -48,7 +48,7 @@ impl StartError {
         match self {
             Self::Several(errors) => errors.iter().any(Self::is_config),
             Self::Certificates(_) | Self::Issuers(_) | Self::Turn(_) => true,
-            Self::Bind(_) | Self::Status(_) | Self::Keys(_) | Self::Crypto(_) => false,
+            Self::Bind(_) | Self::Status(_) | Self::Background(_) | Self::Crypto(_) => false,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 
 use crate::acme::{CertSeen, Seen};
+use crate::deploy::{DeploySeen, Hub};
 use crate::host::{HostName, HostPattern};
 use crate::route::{NoRoute, passthrough};
 use crate::serve::snapshot::Snapshot;
@@ -22,12 +23,21 @@ pub struct Board {
     workers: Vec<Arc<WorkerMetrics>>,
     slots: Arc<Slots>,
     snapshot: ArcSwap<Snapshot>,
-    orders: Arc<Seen>,
+    looks: Looks,
     draining: AtomicBool,
     /// Locked by a reload and by whoever looks.
     reloads: Mutex<Reloads>,
     started: Instant,
     started_at: SystemTime,
+}
+
+/// What works beside the workers, and can be looked at.
+#[derive(Clone, Debug)]
+pub struct Looks {
+    /// Certificates that are ordered.
+    pub orders: Arc<Seen>,
+    /// Where they are brought.
+    pub hub: Arc<Hub>,
 }
 
 /// What became of reloads.
@@ -47,13 +57,13 @@ impl Board {
         workers: Vec<Arc<WorkerMetrics>>,
         slots: Arc<Slots>,
         snapshot: Arc<Snapshot>,
-        orders: Arc<Seen>,
+        looks: Looks,
     ) -> Arc<Self> {
         Arc::new(Self {
             workers,
             slots,
             snapshot: ArcSwap::new(snapshot),
-            orders,
+            looks,
             draining: AtomicBool::new(false),
             reloads: Mutex::default(),
             started: Instant::now(),
@@ -105,7 +115,12 @@ impl Board {
 
     /// What becomes of certificates that are ordered.
     pub(super) fn orders(&self) -> Vec<CertSeen> {
-        self.orders.all()
+        self.looks.orders.all()
+    }
+
+    /// What becomes of those that are brought to other servers.
+    pub(super) fn deploys(&self) -> Vec<DeploySeen> {
+        self.looks.hub.seen()
     }
 
     pub(super) fn reloads(&self) -> Reloads {

@@ -138,9 +138,11 @@ impl Shelf {
     }
 
     /// What a table with this specification takes: all of them, in the order in which it names them, and placeholders for
-    /// those that have not come yet, if it wants any. A placeholder stays the same for as long as it is needed, so that clients that were told to accept it
-    /// are not asked again. What could not be made goes beside them: its hosts are not answered.
+    /// those that have not come yet, if it wants any. A placeholder stays the same for as long as it is needed, so that
+    /// clients that were told to accept it are not asked again. What could not be made goes beside them: its hosts are not answered.
     pub fn for_table(&self, spec: &TlsSpec, now: SystemTime) -> (Vec<Managed>, Vec<LoadError>) {
+        // What was changed up to here is in the table.
+        _ = std::pin::pin!(self.changed.notified()).as_mut().enable();
         let mut all = self.all();
         let place = |one: &Managed| spec.ordered.iter().position(|wanted| wanted.config_key == one.info().config_key);
         all.sort_by_key(|one| place(one).unwrap_or(usize::MAX));
@@ -149,7 +151,7 @@ impl Shelf {
         (all, errors)
     }
 
-    /// Resolves when something was put or taken away since the last call resolved.
+    /// Resolves when something was put or taken away since the last call resolved, or the last table was made.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }

@@ -9,6 +9,8 @@
 //! Tables hang on the keys that open them, so a new one needs no other place than its key.
 
 mod access;
+mod acme;
+mod deploy;
 pub(super) mod kinds;
 mod routes;
 mod tables;
@@ -16,6 +18,8 @@ mod turn;
 
 use super::suggest;
 pub(super) use access::{ISSUER, POLICY};
+pub(super) use acme::{ACME, CERTIFICATE, EXTERNAL_ACCOUNT};
+pub(super) use deploy::{DEPLOY, RELOAD};
 use kinds::Kind;
 pub(super) use routes::{ANSWER_HEADERS, CORS, ROUTE, ROUTE_HEADERS, TIMEOUTS};
 pub(super) use tables::{LIMITS, LISTEN, LOG, PAIR, PASSTHROUGH, TLS, UPSTREAM};
@@ -102,7 +106,9 @@ pub(super) static ROOT: Keys = Keys {
         key("listen", Form::Table(&LISTEN), Unset::Required, ""),
         key("log", Form::Table(&LOG), Unset::Means("the defaults"), ""),
         key("limits", Form::Table(&LIMITS), Unset::Means("the defaults"), ""),
-        key("tls", Form::Table(&TLS), Unset::Required, ""),
+        key("tls", Form::Table(&TLS), Unset::Means("the defaults, and certificates come from `[acme]`"), ""),
+        key("acme", Form::Table(&ACME), Unset::Means("no certificate is ordered"), ""),
+        key("deploy", Form::Tables(&DEPLOY), Unset::Means("none"), ""),
         key("passthrough", Form::Tables(&PASSTHROUGH), Unset::Means("none"), ""),
         key("upstreams", Form::Named(&UPSTREAM), Unset::Means("none"), ""),
         key("issuers", Form::Named(&ISSUER), Unset::Means("none"), ""),
@@ -129,7 +135,6 @@ pub(super) fn all() -> Vec<&'static Keys> {
 /// to its table when it is built.
 #[rustfmt::skip]
 const LATER: &[&str] = &[
-    "acme", "deploy",
     "token_auth_secret_file",
     "messages", "rules",
 ];

@@ -1,8 +1,11 @@
 //! From what is written to what it means: names resolved, entries compared, each rule that needs more than one key.
 
 pub(super) mod access;
+pub(super) mod acme;
 pub(super) mod answers;
+mod deploy;
 mod routes;
+mod secrets;
 pub(super) mod targets;
 mod turn;
 mod upstreams;
@@ -28,8 +31,19 @@ use upstreams::Upstream;
 /// `None` where a part is missing, which is noted. What is returned is right only if nothing at all was noted: a list
 /// may lack its wrong elements.
 pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
+    let has_http = raw.listen.as_ref().is_none_or(|listen| listen.has_http);
     let listen = raw.listen.map(|listen| lower_listen(listen, notes));
-    let tls = raw.tls.map(|tls| lower_tls(tls, folder, notes));
+    let has_acme = raw.acme.is_some();
+    let tls = raw.tls.map(|tls| lower_tls(tls, has_acme, folder, notes));
+    let acme = raw.acme.map(|raw| raw.map(|raw| acme::lower(raw, has_http, folder, notes)));
+    let deploy = match &acme {
+        // Nothing can be said of it.
+        Some(None) => None,
+        _ => {
+            let given = deploy::Given { acme: acme.as_ref().and_then(Option::as_ref), folder };
+            deploy::lower(raw.deploy, &given, notes)
+        }
+    };
     note_passed_over(&raw.routes, &raw.passthrough, notes);
     let passthrough = lower_passthrough(raw.passthrough, notes);
     let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, notes);
@@ -53,6 +67,8 @@ pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config
         issuers: issuers?,
         policies: policies?,
         turns: turns?,
+        acme: acme.flatten().map(|acme| acme.spec),
+        deploy: deploy?,
     })
 }
 
@@ -118,7 +134,12 @@ fn note_passed_over(routes: &List<RawRoute>, entries: &List<RawPassthrough>, not
     }
 }
 
-fn lower_tls(raw: RawTls, folder: &Path, notes: &Notes<'_>) -> TlsSpec {
+fn lower_tls(raw: RawTls, has_acme: bool, folder: &Path, notes: &Notes<'_>) -> TlsSpec {
+    if let Some(place) = raw.lacks.filter(|_| !has_acme) {
+        let text = "there is no certificate; write certificates = [{ cert = \"…\", key = \"…\" }], or [acme] to have them \
+                    ordered, or for development self_signed = [\"localhost\"]";
+        notes.problem(&place, text);
+    }
     note_twice(&raw.self_signed, notes);
     let pair = |Placed { value: RawPair { cert, key }, place }: Placed<RawPair>| {
         let cert = folder.join(cert?);

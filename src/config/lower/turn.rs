@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::note_twice;
 use crate::config::notes::Notes;
 use crate::config::problem::{Place, Placed};
-use crate::config::raw_turn::{RawFiles, RawTurn};
+use crate::config::raw_turn::RawTurn;
 use crate::config::read::{List, Named, right};
+use crate::config::values::OneOrList;
 use crate::secret::{Secret, SecretSource};
 use crate::turn::uri::TurnUri;
 use crate::turn::{Secrets, TurnSpec};
@@ -57,7 +58,7 @@ fn secrets(raw: &RawTurn, folder: &Path, notes: &Notes<'_>) -> Option<Secrets> {
     secrets
 }
 
-fn secret_files(files: &Placed<RawFiles>, folder: &Path, notes: &Notes<'_>) -> Option<Secrets> {
+fn secret_files(files: &Placed<OneOrList<PathBuf>>, folder: &Path, notes: &Notes<'_>) -> Option<Secrets> {
     let all: Vec<&Placed<PathBuf>> = files.value.0.iter().flatten().collect();
     if files.value.0.is_empty() {
         notes.problem(&files.place, "is empty; write the file that has coturn's static-auth-secret");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::family::{Labels, Numbers};
 use super::unix;
 use crate::acme::CertSeen;
+use crate::deploy::DeploySeen;
 use crate::status::board::Board;
 
 impl Numbers {
@@ -33,5 +34,21 @@ impl Numbers {
         self.gauge("certificate_order_failures", help, failures);
         let next = orders.iter().filter_map(|of| Some((labels(of), of.next?.0 as f64)));
         self.gauge("certificate_next_order_timestamp_seconds", "When it is ordered next, in Unix time", next);
+    }
+    pub(super) fn deploys(&mut self, deploys: &[DeploySeen]) {
+        let labels = |of: &DeploySeen| -> Labels {
+            let DeploySeen { config_key, certificate, to, .. } = of;
+            vec![("deploy", config_key.clone()), ("certificate", certificate.to_string()), ("to", to.name().to_owned())]
+        };
+        let results = deploys.iter().flat_map(|of| {
+            let with = |result: &str| [labels(of), vec![("result", result.to_owned())]].concat();
+            [(with("ok"), of.succeeded), (with("failed"), of.failed)]
+        });
+        self.counter("deploys", "Certificates brought to other servers, by what came of it", results);
+        let in_sync = deploys.iter().map(|of| (labels(of), f64::from(u8::from(of.in_sync))));
+        self.gauge("deploy_in_sync", "1 if a server has the certificate that it should have", in_sync);
+        let last = deploys.iter().map(|of| (labels(of), of.done.map_or(0, |at| at.0) as f64));
+        let help = "When a certificate was last brought there, in Unix time; 0 is not since the start";
+        self.gauge("deploy_last_success_timestamp_seconds", help, last);
     }
 }

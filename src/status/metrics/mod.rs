@@ -43,6 +43,7 @@ impl Numbers {
         numbers.upstreams(board);
         numbers.certificates(board);
         numbers.orders(&board.orders());
+        numbers.deploys(&board.deploys());
         numbers.issuers(board);
         numbers
     }

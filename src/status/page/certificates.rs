@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::table::{Cell, code, mark, number, table, text};
 use crate::acme::CertSeen;
 use crate::clock::UnixTime;
+use crate::deploy::DeploySeen;
 use crate::html::Text;
 use crate::status::board::Board;
 use crate::status::spoken::spoken;
@@ -53,6 +54,29 @@ fn order(of: &CertSeen, now: UnixTime) -> Vec<Cell> {
         of.error.as_ref().map_or_else(String::new, |error| format!("{} {}", mark("bad", "failed"), Text(error)));
     let failures = number(u64::from(of.failures));
     vec![code(&of.name), code(of.hosts.join(" ")), Cell(next, false), text(&of.why), failures, Cell(error, false)]
+}
+
+/// What becomes of those that are brought to other servers.
+pub(super) fn deploys(out: &mut String, board: &Board) {
+    let (deploys, now) = (board.deploys(), UnixTime::now());
+    if deploys.is_empty() {
+        return;
+    }
+    let rows: Vec<_> = deploys.iter().map(|of| deploy(of, now)).collect();
+    table(out, "Deployments", &["Deployment", "To", "Certificate", "State", "Failures", "Last error"], &rows);
+}
+
+fn deploy(of: &DeploySeen, now: UnixTime) -> Vec<Cell> {
+    let state = match (of.in_sync, of.next) {
+        (true, _) => mark("", "in sync"),
+        (false, Some(at)) if of.failures > 0 => {
+            let wait = spoken(now.until(at).as_secs());
+            format!("{} <span class=\"soft\">again in {wait}</span>", mark("bad", "failed"))
+        }
+        (false, _) => mark("warn", "to be brought"),
+    };
+    let (failures, error) = (number(u64::from(of.failures)), text(of.error.as_deref().unwrap_or_default()));
+    vec![code(&of.config_key), text(of.to.name()), code(&of.certificate), Cell(state, false), failures, error]
 }
 
 fn days_left(info: &CertInfo, now: SystemTime) -> String {

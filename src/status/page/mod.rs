@@ -34,6 +34,7 @@ pub(super) fn page(board: &Board) -> String {
     upstreams(&mut out, board);
     certificates::certificates(&mut out, board);
     certificates::orders(&mut out, board);
+    certificates::deploys(&mut out, board);
     issuers(&mut out, board);
     out.push_str(
         "<footer>This page looks again every ten seconds. For machines: <a href=\"/metrics\">/metrics</a>, \

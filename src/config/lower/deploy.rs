@@ -1,0 +1,199 @@
+//! Certificates for other servers: which one, in what files, and how the server is told.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::acme::Acme;
+use super::secrets::{self, Sources};
+use crate::acme::CertSpec;
+use crate::config::notes::Notes;
+use crate::config::problem::{Place, Placed};
+use crate::config::raw_deploy::{RawDeploy, RawReload};
+use crate::config::read::{List, right};
+use crate::deploy::{self, Consumer, DeploySpec, FileForm, Output, Reload};
+use crate::host::HostName;
+use crate::route::upstream::ServerAddr;
+use crate::store::Name;
+
+/// What the entries are about, and where they stand.
+pub(super) struct Given<'a> {
+    /// `None`: there is no `[acme]`.
+    pub(super) acme: Option<&'a Acme>,
+    pub(super) folder: &'a Path,
+}
+
+/// `None` if one is wrong, which is noted.
+pub(super) fn lower(raw: List<RawDeploy>, given: &Given<'_>, notes: &Notes<'_>) -> Option<Vec<Arc<DeploySpec>>> {
+    let mut targets: Vec<Placed<PathBuf>> = Vec::new();
+    let specs: Vec<_> =
+        raw.into_iter().map(|raw| raw.and_then(|raw| entry(raw, given, &mut targets, notes)).map(Arc::new)).collect();
+    note_targets(&targets, given, notes);
+    specs.into_iter().collect()
+}
+
+fn entry(
+    Placed { value: raw, place }: Placed<RawDeploy>,
+    given: &Given<'_>,
+    targets: &mut Vec<Placed<PathBuf>>,
+    notes: &Notes<'_>,
+) -> Option<DeploySpec> {
+    let certificate = certificate(&raw, given, notes);
+    if let Some(to) = &raw.to {
+        note_lacking(to, &raw, notes);
+    }
+    let files = files(&raw, given.folder, targets, notes);
+    let mode = raw.mode.as_ref().map_or(DeploySpec::MODE, |mode| mode.value.0);
+    let has_key = files.iter().any(|file| matches!(file.form, FileForm::Key | FileForm::Combined));
+    if let Some(written) = raw.mode.as_ref().filter(|_| has_key && mode & 0o004 != 0) {
+        notes
+            .warning(&written.place, "lets everybody on this machine read the private key; write \"0640\" and a group");
+    }
+    let reload = raw.reload.and_then(|raw| reload(raw, given.folder, notes));
+    Some(DeploySpec {
+        certificate: certificate?,
+        to: raw.to?.value,
+        files,
+        owner: raw.owner.map(|owner| owner.0.into()),
+        group: raw.group.map(|group| group.0.into()),
+        mode,
+        reload,
+        verify: raw.verify.and_then(|server| address(server.0)),
+        config_key: place.key,
+    })
+}
+
+fn address(server: ServerAddr) -> Option<deploy::Place> {
+    match server {
+        ServerAddr::Tcp { host, port, .. } => Some(deploy::Place { host, port }),
+        ServerAddr::Unix(_) => None,
+    }
+}
+
+/// The certificate that has all of the hosts; `None` if there is not exactly one, which is noted.
+fn certificate(raw: &RawDeploy, given: &Given<'_>, notes: &Notes<'_>) -> Option<Name> {
+    let (hosts, place) = hosts(raw, notes)?;
+    let Some(acme) = given.acme else {
+        notes.problem(place, "there is no certificate to give away; write [acme] with certificates");
+        return None;
+    };
+    let wanted = raw.key_type.as_ref().map(|kind| kind.value);
+    let all = acme.spec.certificates.iter();
+    let has_all = |cert: &&Arc<CertSpec>| hosts.iter().all(|host| cert.hosts.contains(host));
+    let found: Vec<_> = all.filter(has_all).filter(|cert| wanted.is_none_or(|kind| cert.key_type == kind)).collect();
+    // Another certificate may have these hosts and more.
+    let exact: Vec<_> = found.iter().filter(|cert| cert.hosts.len() == hosts.len()).copied().collect();
+    match (&found[..], &exact[..]) {
+        ([one], _) | (_, [one]) => Some(one.name.clone()),
+        ([], _) => note_unknown(acme, place, notes),
+        (several, _) => {
+            let names: Vec<String> = several.iter().map(|cert| described(cert)).collect();
+            let text = "is more than one certificate; write key_type, or all hosts of one of them";
+            notes.problem(place, format!("{text}: {}", names.join("; ")));
+            None
+        }
+    }
+}
+
+/// What `hosts` or `host` says, and where; `None` if that is missing or wrong, which is noted.
+fn hosts<'r>(raw: &'r RawDeploy, notes: &Notes<'_>) -> Option<(Vec<&'r HostName>, &'r Place)> {
+    let Some(hosts) = &raw.hosts else {
+        return raw.host.as_ref().map(|host| (vec![&host.value], &host.place));
+    };
+    if let Some(host) = &raw.host {
+        notes.problem(&host.place, format!("{} says it already; take one out", hosts.place.key));
+    }
+    if hosts.value.is_empty() {
+        notes.problem(&hosts.place, "is empty; write the hosts of one of acme.certificates");
+        return None;
+    }
+    let whole: Option<_> = hosts.value.iter().map(|host| Some(&host.as_ref()?.value)).collect();
+    Some((whole?, &hosts.place))
+}
+
+fn note_unknown<T>(acme: &Acme, place: &Place, notes: &Notes<'_>) -> Option<T> {
+    let known: Vec<String> = acme.spec.certificates.iter().map(|cert| described(cert)).collect();
+    // One that is wrong may be the one that is meant.
+    if acme.is_whole {
+        notes.problem(place, format!("is none of acme.certificates, which are: {}", known.join("; ")));
+    }
+    None
+}
+
+fn described(cert: &CertSpec) -> String {
+    let hosts: Vec<&str> = cert.hosts.iter().map(HostName::as_str).collect();
+    format!("{} ({})", hosts.join(" "), cert.key_type.name())
+}
+
+/// What the server cannot do without.
+fn note_lacking(to: &Placed<Consumer>, raw: &RawDeploy, notes: &Notes<'_>) {
+    let pair = (raw.cert.is_some(), raw.key.is_some());
+    let text = match (to.value, raw.combined.is_some()) {
+        _ if !raw.names_a_file => return,
+        (Consumer::Files, _) | (_, true) => return,
+        (Consumer::Kurento, false) => {
+            "kurento reads certificate, chain and key from one file; write combined = \"/etc/kurento/cert+key.pem\""
+        }
+        (Consumer::Coturn | Consumer::Janus | Consumer::Prosody, false) => match pair {
+            (true, true) => return,
+            (true, false) => "this server needs the private key too; write key beside cert",
+            (false, true) => "this server needs the certificate too; write cert beside key",
+            (false, false) => "this server reads PEM; write cert and key, or combined",
+        },
+    };
+    notes.problem(&to.place, text);
+}
+
+fn files(raw: &RawDeploy, folder: &Path, targets: &mut Vec<Placed<PathBuf>>, notes: &Notes<'_>) -> Vec<Output> {
+    let from = Sources { file: raw.password_file.as_ref(), env: raw.password_env.as_ref(), inline: None };
+    let password = secrets::source(&from, "password", folder, notes);
+    if raw.pkcs12.is_none() {
+        let places = [from.file.map(|path| &path.place), from.env.map(|name| &name.place)];
+        places
+            .into_iter()
+            .flatten()
+            .for_each(|place| notes.problem(place, "is about pkcs12; take it out, or write that"));
+    }
+    let all = [
+        (&raw.cert, Some(FileForm::Chain)),
+        (&raw.key, Some(FileForm::Key)),
+        (&raw.combined, Some(FileForm::Combined)),
+        (&raw.pkcs12, password.map(|password| FileForm::Pkcs12 { password })),
+    ];
+    let mut files = Vec::new();
+    for (path, form) in all {
+        let (Some(path), Some(form)) = (path, form) else { continue };
+        let full = folder.join(&path.value);
+        targets.push(Placed { value: full.clone(), place: path.place.clone() });
+        files.push(Output { path: full, form });
+    }
+    files
+}
+
+/// Files that would be written over each other, or over what the gateway keeps itself.
+fn note_targets(targets: &[Placed<PathBuf>], given: &Given<'_>, notes: &Notes<'_>) {
+    for (at, later) in targets.iter().enumerate() {
+        if let Some(first) = targets[..at].iter().find(|first| first.value == later.value) {
+            let (key, line) = (&first.place.key, notes.line(&first.place));
+            notes.problem(&later.place, format!("{key} (line {line}) writes this file already; write another path"));
+        }
+        if given.acme.is_some_and(|acme| later.value.starts_with(&acme.spec.store)) {
+            let text = "is in the folder that acme.store keeps certificates in; write a path outside it";
+            notes.problem(&later.place, text);
+        }
+    }
+}
+
+/// `None` if it is missing or wrong, which is noted.
+fn reload(raw: RawReload, folder: &Path, notes: &Notes<'_>) -> Option<Reload> {
+    if let Some(command) = raw.command {
+        for other in raw.signal.iter().map(|signal| &signal.place).chain(raw.pid_file.iter().map(|file| &file.place)) {
+            let text = format!("the server is told in one way, and {} says another; take one out", command.place.key);
+            notes.problem(other, text);
+        }
+        if command.value.is_empty() {
+            notes.problem(&command.place, "is empty; write a program and its arguments");
+        }
+        return Some(Reload::Command(right(Some(command.value)).into_iter().map(|part| part.value.0).collect()));
+    }
+    Some(Reload::Signal { signal: raw.signal?.value.0.into(), pid_file: folder.join(raw.pid_file?.value) })
+}
