@@ -16,6 +16,7 @@ mod client;
 mod dev;
 mod files;
 mod load;
+pub mod look;
 mod managed;
 mod names;
 mod pem;
