@@ -1,15 +1,42 @@
 //! The certificate hub: other servers on this machine get the certificates that were ordered here, each in its form,
 //! are told to read them, and are asked whether they did.
+//!
+//! [`Hub`] has one task for each `[[deploy]]`, so that nobody waits for another one's server:
+//!
+//! ```text
+//! Hub::put ─▶ task: files (forms · access) ─▶ reload: signal or command ─▶ verify by TLS ─▶ waits for the next
+//!               └─ failed: waits longer and longer, then looks again at all of it
+//! ```
+//!
+//! Each try looks at what is there and does only what is missing; nothing that was done has to be remembered. That files
+//! were written and nobody was told of them is remembered by a file beside them, as the gateway may end in between.
 
+mod access;
+mod command;
+mod error;
+mod files;
+mod forms;
+mod hub;
+mod reload;
 mod seen;
+mod standing;
+mod task;
+#[cfg(test)]
+mod tests;
+mod turns;
+mod verify;
 
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::host::HostName;
 use crate::secret::SecretSource;
 use crate::store::Name;
 
+pub use error::DeployError;
+pub use hub::Hub;
 pub use seen::DeploySeen;
+pub use standing::{Standing, served, standing};
 
 /// One of `[[deploy]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +75,12 @@ pub struct Place {
     pub port: u16,
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
 /// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Consumer {
@@ -72,6 +105,11 @@ impl Consumer {
         ("prosody", Self::Prosody),
         ("files", Self::Files),
     ];
+
+    /// As written in `gateway.toml`.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// A file to write.

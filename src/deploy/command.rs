@@ -1,0 +1,147 @@
+//! Runs a program that reloads a server: no shell, no input, few variables, an end.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::FusedFuture as _;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use super::error::{DeployError, Said};
+use super::{DeploySpec, FileForm};
+use crate::store::Stored;
+
+/// How long a command may take: restarting a server that first ends its calls is no matter of a moment.
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long is listened to the output of a command that has ended: a server that it has started may keep it open.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// How much of the output is kept, and how many lines of that are told.
+const KEPT: usize = 4096;
+const LINES: usize = 5;
+
+/// What a command inherits; secrets of the gateway may be in the rest.
+const INHERITED: [&str; 3] = ["PATH", "HOME", "LANG"];
+
+/// A variable of the environment.
+pub(super) type Variable = (&'static str, OsString);
+
+/// What a command is told: the certificate and the files that are written.
+pub(super) fn variables(spec: &DeploySpec, cert: &Stored) -> Vec<Variable> {
+    let mut variables: Vec<Variable> = vec![
+        ("IANITOR_CERTIFICATE", spec.certificate.as_str().into()),
+        ("IANITOR_HOSTS", cert.bundle.meta.hosts.join(" ").into()),
+    ];
+    variables.extend(spec.files.iter().map(|output| {
+        let name = match output.form {
+            FileForm::Chain => "IANITOR_CERT",
+            FileForm::Key => "IANITOR_KEY",
+            FileForm::Combined => "IANITOR_COMBINED",
+            FileForm::Pkcs12 { .. } => "IANITOR_PKCS12",
+        };
+        (name, output.path.clone().into_os_string())
+    }));
+    variables
+}
+
+/// Runs a command to its end.
+pub(super) async fn run(argv: &[String], variables: &[Variable], limit: Duration) -> Result<(), DeployError> {
+    let program = argv.first().cloned().unwrap_or_default();
+    let (mut child, output) = match start(argv, variables) {
+        Ok(started) => started,
+        Err(error) => return Err(DeployError::NoCommand(program, error)),
+    };
+    let tail = Tail::default();
+    match to_the_end(&mut child, output, &tail, limit).await {
+        Ok(Some(status)) if status.success() => Ok(()),
+        Ok(Some(status)) => Err(DeployError::CommandFailed { program, status, said: tail.said() }),
+        Ok(None) => Err(DeployError::CommandLate { program, limit, said: tail.said() }),
+        Err(error) => Err(DeployError::NoCommand(program, error)),
+    }
+}
+
+/// Starts a command whose output comes by one pipe, so that lines stay in their order.
+fn start(argv: &[String], variables: &[Variable]) -> io::Result<(Child, pipe::Receiver)> {
+    // The configuration has been asked before.
+    let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let (reader, writer) = io::pipe()?;
+    let output = pipe::Receiver::from_owned_fd(reader.into())?;
+    let inherited = INHERITED.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    // Our own ends for writing go with this value: the output is over when those of the command are closed.
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(inherited).envs(variables.iter().cloned());
+    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    // A group of its own, so that what it has started ends with it when it takes too long.
+    Ok((command.process_group(0).kill_on_drop(true).spawn()?, output))
+}
+
+/// Waits for the end; `None` if that did not come in time and was brought about.
+async fn to_the_end(
+    child: &mut Child,
+    output: pipe::Receiver,
+    tail: &Tail,
+    limit: Duration,
+) -> io::Result<Option<ExitStatus>> {
+    let listening = tail.listen(output).fuse();
+    tokio::pin!(listening);
+    let ending = async {
+        loop {
+            tokio::select! {
+                status = child.wait() => return status,
+                () = &mut listening => {}
+            }
+        }
+    };
+    let ended = timeout(limit, ending).await.ok().transpose()?;
+    if ended.is_none() {
+        end(child).await;
+    }
+    if !listening.is_terminated() {
+        let _ = timeout(LAST_WORDS, listening).await;
+    }
+    Ok(ended)
+}
+
+/// Ends a command with all that it has started. It has not been waited for, so its number is still its own.
+async fn end(child: &mut Child) {
+    if let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()) {
+        // What cannot be ended ends by itself or not at all.
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+    let _ = child.kill().await;
+}
+
+/// The end of an output.
+#[derive(Debug, Default)]
+struct Tail(Mutex<VecDeque<u8>>);
+
+impl Tail {
+    async fn listen(&self, mut output: pipe::Receiver) {
+        let mut part = [0; 1024];
+        while let Ok(read @ 1..) = output.read(&mut part).await {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.extend(&part[..read]);
+            let excess = kept.len().saturating_sub(KEPT);
+            kept.drain(..excess);
+        }
+    }
+
+    /// The last lines as one.
+    fn said(&self) -> Said {
+        let bytes: Vec<u8> = self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let last = lines[lines.len().saturating_sub(LINES)..].join(" / ");
+        Said(last.chars().map(|c| if c.is_control() { ' ' } else { c }).collect())
+    }
+}

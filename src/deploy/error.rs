@@ -1,0 +1,195 @@
+//! Why a server does not have its certificate, in words for the operator.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::Place;
+use crate::secret::NoSecret;
+
+/// What a deployment failed of.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// `owner` is nobody.
+    #[error("{key}: this machine has no user \"{name}\"; mend the name, or install what makes that user")]
+    NoUser {
+        /// Where the configuration says so.
+        key: String,
+        /// Who.
+        name: Box<str>,
+    },
+    /// `group` is none.
+    #[error("{key}: this machine has no group \"{name}\"; mend the name, or install what makes that group")]
+    NoGroup {
+        /// Where the configuration says so.
+        key: String,
+        /// Which.
+        name: Box<str>,
+    },
+    /// Users or groups cannot be looked up at all.
+    #[error("{key}: \"{name}\" cannot be looked up; write its number instead")]
+    Lookup {
+        /// Where the configuration says so.
+        key: String,
+        /// Who or which.
+        name: Box<str>,
+        /// Why not.
+        #[source]
+        cause: Errno,
+    },
+    /// Files cannot be given to that user or group.
+    #[error(
+        "{} cannot be given to \"{name}\" ({key}); only root gives files away: run ianitor as root or with CAP_CHOWN, \
+         or take that key out",
+        .path.display()
+    )]
+    NotGiven {
+        /// What was to be given.
+        path: PathBuf,
+        /// Where the configuration says so.
+        key: String,
+        /// To whom.
+        name: Box<str>,
+        /// Why not.
+        #[source]
+        cause: io::Error,
+    },
+    /// The folder of a file is not there.
+    #[error("the folder {} is missing; make it, or mend the path", .0.display())]
+    NoFolder(PathBuf),
+    /// What is there is neither a file nor a symlink: nobody wants it replaced.
+    #[error("{} is no file, so it is not replaced; move it away, or mend the path", .0.display())]
+    NotAFile(PathBuf),
+    /// What is there cannot be compared.
+    #[error("{} cannot be read, so nobody knows whether it is up to date; let the user that runs ianitor read it", .0.display())]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// A file cannot be written. What was there before is still there.
+    #[error("{} cannot be written; {}", .0.display(), remedy(.1))]
+    Write(PathBuf, #[source] io::Error),
+    /// The password of a key store.
+    #[error(transparent)]
+    Password(#[from] NoSecret),
+    /// A password that nobody could type.
+    #[error("the password for {} is not text in UTF-8; write another one", .0.display())]
+    PasswordNotText(PathBuf),
+    /// What is in the store is no certificate with its key.
+    #[error("the certificate in the store is damaged; order it anew: ianitor certs renew")]
+    Damaged(#[source] rustls::pki_types::pem::Error),
+    /// There is no certificate, or no key in PKCS#8.
+    #[error("the certificate in the store is not whole; order it anew: ianitor certs renew")]
+    NotWhole,
+    /// A key store could not be made.
+    #[error("the key store {} could not be made", .0.display())]
+    KeyStore(PathBuf, #[source] p12_keystore::error::Error),
+    /// A signal of a name that there is not.
+    #[error("there is no signal \"{0}\"; write one such as USR2 or HUP")]
+    NoSignal(Box<str>),
+    /// There is no pid file.
+    #[error("the pid file {} cannot be read; does the server run, and does it write its number there?", .0.display())]
+    PidFile(PathBuf, #[source] io::Error),
+    /// There is something else in it.
+    #[error("the pid file {} has no number of a process; is it the right file?", .0.display())]
+    NoPid(PathBuf),
+    /// Signals to oneself are never meant.
+    #[error("the pid file {} has the number of ianitor itself; is it the right file?", .0.display())]
+    OwnPid(PathBuf),
+    /// The server has ended and left its pid file.
+    #[error("the pid file {} is stale: no process has the number {pid}; start the server", .path.display())]
+    StalePid {
+        /// The file.
+        path: PathBuf,
+        /// Its number.
+        pid: i32,
+    },
+    /// The process is somebody else's.
+    #[error(
+        "the process {pid} of {} takes no signal from us; run ianitor as root or as the server's user, or reload by a command",
+        .path.display()
+    )]
+    NotSignalled {
+        /// The file.
+        path: PathBuf,
+        /// Its number.
+        pid: i32,
+        /// Why not.
+        #[source]
+        cause: Errno,
+    },
+    /// The command is not there.
+    #[error("the reload command {0} cannot be started; write its whole path")]
+    NoCommand(String, #[source] io::Error),
+    /// The command was not content.
+    #[error("the reload command {program} failed ({status})")]
+    CommandFailed {
+        /// What was run.
+        program: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// Its last words.
+        #[source]
+        said: Said,
+    },
+    /// The command went on and on.
+    #[error("the reload command {program} had not ended after {} s and was stopped", .limit.as_secs())]
+    CommandLate {
+        /// What was run.
+        program: String,
+        /// How long it had.
+        limit: Duration,
+        /// Its last words.
+        #[source]
+        said: Said,
+    },
+    /// Nobody answers at the server's address.
+    #[error(
+        "nobody answers at {0}, where the server was to be asked for its certificate; does it run, and is verify right?"
+    )]
+    Unreachable(Place, #[source] io::Error),
+    /// Somebody answers, but not with TLS.
+    #[error("the server at {0} does not shake hands by TLS; is verify its TLS port, and could it load its files?")]
+    NoHandshake(Place, #[source] io::Error),
+    /// The server still has another certificate.
+    #[error("the server at {place} shows the certificate {shown}, not {wanted}; {}", if *.was_told {
+        "does it read the files that are written here?"
+    } else {
+        "restart it, or write reload so that it is told"
+    })]
+    NotServed {
+        /// Where it was asked.
+        place: Place,
+        /// The serial of what it shows.
+        shown: String,
+        /// The serial of what it was given.
+        wanted: String,
+        /// Whether there is a way to tell it.
+        was_told: bool,
+    },
+    /// Work of ours ended in the middle.
+    #[error("the work was broken off")]
+    Interrupted,
+}
+
+/// The last words of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said(pub(super) String);
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { f.write_str("it said nothing") } else { write!(f, "it said: {}", self.0) }
+    }
+}
+
+impl std::error::Error for Said {}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that disk; the old file stays",
+        io::ErrorKind::ReadOnlyFilesystem => "mount that disk for writing, or let systemd do so with ReadWritePaths=",
+        io::ErrorKind::PermissionDenied => "let the user that runs ianitor write in that folder",
+        _ => "see to that folder and its disk; the old file stays",
+    }
+}

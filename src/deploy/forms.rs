@@ -1,0 +1,111 @@
+//! A certificate in the forms that servers want.
+
+use std::path::Path;
+
+use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, Pkcs12Archive, PrivateKey, PrivateKeyChain};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+
+use super::error::DeployError;
+use super::{FileForm, Output};
+use crate::secret::Secret;
+use crate::store::Stored;
+
+/// What is to be in a file.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// PEM.
+    Text(Secret<String>),
+    /// PKCS#12, whose bytes differ each time that it is made.
+    KeyStore(Box<Keys>),
+}
+
+/// What is to be in a PKCS#12 file.
+#[derive(Debug)]
+pub(super) struct Keys {
+    password: Secret<String>,
+    key: PrivateKey,
+    chain: Vec<Certificate>,
+    /// What Java calls the entry.
+    alias: String,
+}
+
+impl Content {
+    pub(super) fn new(output: &Output, cert: &Stored) -> Result<Self, DeployError> {
+        let (chain, key) = (whole_lines(&cert.bundle.chain), whole_lines(cert.bundle.key.reveal()));
+        let text = match &output.form {
+            FileForm::Chain => chain,
+            FileForm::Key => key,
+            FileForm::Combined => chain + &key,
+            FileForm::Pkcs12 { password } => {
+                let password = password.read()?.reveal().clone();
+                let password = String::from_utf8(password);
+                let password = password.map_err(|_| DeployError::PasswordNotText(output.path.clone()))?;
+                return Keys::new(&output.path, Secret::new(password), cert).map(|keys| Self::KeyStore(Box::new(keys)));
+            }
+        };
+        Ok(Self::Text(Secret::new(text)))
+    }
+
+    /// Whether a file has this in it.
+    pub(super) fn is(&self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Text(text) => text.reveal().as_bytes() == bytes,
+            Self::KeyStore(keys) => keys.are_in(bytes),
+        }
+    }
+
+    /// What to write.
+    pub(super) fn bytes(&self, path: &Path) -> Result<Secret<Vec<u8>>, DeployError> {
+        match self {
+            Self::Text(text) => Ok(Secret::new(text.reveal().clone().into_bytes())),
+            Self::KeyStore(keys) => {
+                keys.lock_up().map(Secret::new).map_err(|error| DeployError::KeyStore(path.to_owned(), error))
+            }
+        }
+    }
+}
+
+impl Keys {
+    fn new(path: &Path, password: Secret<String>, cert: &Stored) -> Result<Self, DeployError> {
+        let failed = |error| DeployError::KeyStore(path.to_owned(), error);
+        let certs: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(cert.bundle.chain.as_bytes()).collect();
+        let chain = certs.map_err(DeployError::Damaged)?;
+        if chain.is_empty() {
+            return Err(DeployError::NotWhole);
+        }
+        let key =
+            PrivatePkcs8KeyDer::from_pem_slice(cert.bundle.key.reveal().as_bytes()).map_err(DeployError::Damaged)?;
+        let key = PrivateKey::from_der(key.secret_pkcs8_der()).map_err(failed)?;
+        let chain = chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>().map_err(failed)?;
+        let alias = cert.bundle.meta.hosts.first().map_or("ianitor", |host| host).to_owned();
+        Ok(Self { password, key, chain, alias })
+    }
+
+    fn lock_up(&self) -> Result<Vec<u8>, p12_keystore::error::Error> {
+        let chain = PrivateKeyChain::new(&*self.alias, self.key.clone(), self.chain.clone());
+        let mut store = KeyStore::new();
+        store.add_entry(&self.alias, KeyStoreEntry::PrivateKeyChain(chain));
+        store.writer(self.password.reveal()).write()
+    }
+
+    /// What cannot be opened is not the same.
+    fn are_in(&self, bytes: &[u8]) -> bool {
+        let Ok(archive) = Pkcs12Archive::from_pkcs12(bytes, self.password.reveal()) else { return false };
+        let has_key = matches!(&archive.keys[..], [bag] if bag.key == self.key);
+        has_key && archive.certs.iter().map(|bag| &bag.cert).eq(&self.chain)
+    }
+}
+
+/// The server's own certificate.
+pub(super) fn leaf(cert: &Stored) -> Result<CertificateDer<'static>, DeployError> {
+    match CertificateDer::pem_slice_iter(cert.bundle.chain.as_bytes()).next() {
+        Some(leaf) => leaf.map_err(DeployError::Damaged),
+        None => Err(DeployError::NotWhole),
+    }
+}
+
+/// A section that begins in the middle of a line is none.
+fn whole_lines(pem: &str) -> String {
+    format!("{}\n", pem.trim_end())
+}

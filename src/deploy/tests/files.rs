@@ -1,0 +1,144 @@
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+
+use nix::unistd::{Gid, Uid, geteuid};
+
+use super::*;
+use crate::deploy::error::DeployError;
+use crate::deploy::files::{bring, forget, is_due};
+use crate::deploy::{Reload, Standing, standing};
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn missing_and_stale_files_are_written_and_no_others() {
+    let folder = TempDir::new().unwrap();
+    let (spec, cert) = (spec(&folder), stored(1));
+    let [chain, key] = [0, 1].map(|at| spec.files[at].path.clone());
+    assert!(matches!(standing(&spec, &cert), Standing::Missing(path) if path == chain));
+
+    assert_eq!(bring(&spec, &cert).unwrap().written, [chain.clone(), key.clone()]);
+    assert_eq!((read(&chain), &read(&key)), (cert.bundle.chain.clone(), cert.bundle.key.reveal()));
+    assert_eq!((mode(&chain), mode(&key)), (0o640, 0o640));
+    assert_eq!(names(&folder), ["chain.pem", "key.pem"], "nothing is left behind");
+    assert!(matches!(standing(&spec, &cert), Standing::InSync));
+    assert!(bring(&spec, &cert).unwrap().written.is_empty());
+
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(matches!(standing(&spec, &cert), Standing::Stale(path) if path == key));
+    assert_eq!(bring(&spec, &cert).unwrap().written, [&*key]);
+    assert_eq!(mode(&key), 0o640);
+
+    fs::write(&chain, "something else").unwrap();
+    assert_eq!(bring(&spec, &cert).unwrap().written, [&*chain]);
+    fs::write(&chain, vec![b'x'; 2 << 20]).unwrap();
+    assert_eq!(bring(&spec, &cert).unwrap().written, [&*chain]);
+
+    assert_eq!(bring(&spec, &stored(2)).unwrap().written, [chain, key]);
+    assert!(matches!(standing(&spec, &cert), Standing::Stale(_)));
+}
+
+#[test]
+fn a_symlink_becomes_a_file_and_what_it_led_to_stays() {
+    let folder = TempDir::new().unwrap();
+    let (spec, cert) = (spec(&folder), stored(1));
+    let archive = folder.path().join("fullchain1.pem");
+    fs::write(&archive, &cert.bundle.chain).unwrap();
+    fs::set_permissions(&archive, fs::Permissions::from_mode(0o640)).unwrap();
+    symlink(&archive, &spec.files[0].path).unwrap();
+    symlink(folder.path().join("nowhere"), &spec.files[1].path).unwrap();
+    assert!(matches!(standing(&spec, &cert), Standing::Stale(_)));
+
+    bring(&spec, &stored(2)).unwrap();
+    assert!(spec.files.iter().all(|output| fs::symlink_metadata(&output.path).unwrap().is_file()));
+    assert_eq!(read(&archive), cert.bundle.chain);
+}
+
+#[test]
+fn what_stands_ready_for_the_temporary_file_is_not_followed() {
+    let folder = TempDir::new().unwrap();
+    let spec = spec(&folder);
+    let victim = folder.path().join("victim");
+    fs::write(&victim, "precious").unwrap();
+    symlink(&victim, folder.path().join(".key.pem.ianitor-new")).unwrap();
+    bring(&spec, &stored(1)).unwrap();
+    assert_eq!(read(&victim), "precious");
+    assert_eq!(names(&folder), ["chain.pem", "key.pem", "victim"]);
+}
+
+#[test]
+fn files_that_fit_together_stay_if_one_cannot_be_written() {
+    let folder = TempDir::new().unwrap();
+    let (spec, old) = (spec(&folder), stored(1));
+    bring(&spec, &old).unwrap();
+    // Nothing can be prepared under this name, whoever tries.
+    fs::create_dir(folder.path().join(".key.pem.ianitor-new")).unwrap();
+    let error = bring(&spec, &stored(2)).unwrap_err();
+    assert!(matches!(&error, DeployError::Write(path, _) if *path == spec.files[1].path), "{error}");
+    assert!(matches!(standing(&spec, &old), Standing::InSync));
+    assert_eq!(names(&folder), [".key.pem.ianitor-new", "chain.pem", "key.pem"]);
+}
+
+#[test]
+fn owner_and_group_are_given_by_name_or_number() {
+    let folder = TempDir::new().unwrap();
+    let cert = stored(1);
+    let (user, group) = (Uid::effective(), Gid::effective());
+    let own =
+        DeploySpec { owner: Some(user.to_string().into()), group: Some(group.to_string().into()), ..spec(&folder) };
+    bring(&own, &cert).unwrap();
+    let found = fs::metadata(&own.files[0].path).unwrap();
+    assert_eq!((found.uid(), found.gid()), (user.as_raw(), group.as_raw()));
+
+    let others = DeploySpec { owner: Some("12345".into()), ..spec(&folder) };
+    assert!(matches!(standing(&others, &cert), Standing::Stale(_)));
+    let result = bring(&others, &cert);
+    if geteuid().is_root() {
+        assert_eq!(result.unwrap().written.len(), 2);
+        assert_eq!(fs::metadata(&own.files[1].path).unwrap().uid(), 12345);
+        let root = DeploySpec { owner: Some("root".into()), group: Some("root".into()), ..spec(&folder) };
+        assert_eq!(bring(&root, &cert).unwrap().written.len(), 2);
+        assert_eq!(mode(&root.files[1].path), 0o640);
+    } else {
+        assert!(matches!(result.unwrap_err(), DeployError::NotGiven { key, .. } if key == "deploy[0].owner"));
+        assert!(matches!(standing(&own, &cert), Standing::InSync));
+    }
+}
+
+#[test]
+fn what_is_in_the_way_is_said() {
+    let folder = TempDir::new().unwrap();
+    let (good, cert) = (spec(&folder), stored(1));
+    let nobody = DeploySpec { owner: Some("no-such-user-here".into()), ..good.clone() };
+    assert!(matches!(bring(&nobody, &cert), Err(DeployError::NoUser { key, .. }) if key == "deploy[0].owner"));
+    let nobody = DeploySpec { group: Some("no-such-group-here".into()), ..good.clone() };
+    assert!(matches!(bring(&nobody, &cert), Err(DeployError::NoGroup { key, .. }) if key == "deploy[0].group"));
+
+    let nowhere = folder.path().join("nowhere");
+    let files = vec![Output { path: nowhere.join("chain.pem"), form: FileForm::Chain }];
+    let error = bring(&DeploySpec { files, ..good.clone() }, &cert).unwrap_err();
+    assert!(matches!(error, DeployError::NoFolder(path) if path == nowhere));
+
+    let files = vec![Output { path: "/dev/null".into(), form: FileForm::Chain }];
+    let error = bring(&DeploySpec { files, ..good.clone() }, &cert).unwrap_err();
+    assert!(matches!(error, DeployError::NotAFile(_)));
+    assert!(names(&folder).is_empty());
+}
+
+#[test]
+fn that_nobody_was_told_is_remembered() {
+    let folder = TempDir::new().unwrap();
+    let cert = stored(1);
+    let spec = DeploySpec { reload: Some(Reload::Command(vec!["true".to_owned()])), ..spec(&folder) };
+    assert!(!is_due(&spec));
+    assert!(bring(&spec, &cert).unwrap().is_due);
+    let again = bring(&spec, &cert).unwrap();
+    assert!(again.written.is_empty() && again.is_due);
+    assert!(matches!(standing(&spec, &cert), Standing::Untold));
+    forget(&spec).unwrap();
+    forget(&spec).unwrap();
+    assert!(!bring(&spec, &cert).unwrap().is_due);
+    assert!(matches!(standing(&spec, &cert), Standing::InSync));
+}

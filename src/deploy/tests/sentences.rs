@@ -1,0 +1,79 @@
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+
+use nix::errno::Errno;
+
+use super::*;
+use crate::deploy::Place;
+use crate::deploy::error::{DeployError, Said};
+use crate::telemetry::Chain;
+
+fn system(kind: io::ErrorKind) -> io::Error {
+    kind.into()
+}
+
+#[test]
+fn each_says_what_and_where_and_what_to_do() {
+    let path = || "/etc/coturn/key.pem".into();
+    let (key, name) = (|| "deploy[0].owner".to_owned(), || "turnserver".into());
+    let place = || Place { host: std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST).into(), port: 5349 };
+    let denied = io::ErrorKind::PermissionDenied;
+    for (error, words) in [
+        (DeployError::NoUser { key: key(), name: name() }, ["deploy[0].owner", "\"turnserver\"", "mend the name"]),
+        (DeployError::NoGroup { key: key(), name: name() }, ["deploy[0].owner", "\"turnserver\"", "mend the name"]),
+        (
+            DeployError::Lookup { key: key(), name: name(), cause: Errno::EIO },
+            ["deploy[0].owner", "write its number", "EIO"],
+        ),
+        (
+            DeployError::NotGiven { path: path(), key: key(), name: name(), cause: system(denied) },
+            ["/etc/coturn/key.pem", "deploy[0].owner", "CAP_CHOWN"],
+        ),
+        (DeployError::NoFolder("/etc/coturn".into()), ["/etc/coturn", "missing", "make it"]),
+        (DeployError::NotAFile(path()), ["/etc/coturn/key.pem", "no file", "move it away"]),
+        (DeployError::Unreadable(path(), system(denied)), ["/etc/coturn/key.pem", "cannot be read", "denied"]),
+        (
+            DeployError::Write(path(), system(io::ErrorKind::StorageFull)),
+            ["/key.pem", "make room", "the old file stays"],
+        ),
+        (
+            DeployError::Write(path(), system(io::ErrorKind::ReadOnlyFilesystem)),
+            ["/key.pem", "mount", "ReadWritePaths="],
+        ),
+        (DeployError::Write(path(), system(denied)), ["/key.pem", "cannot be written", "the user that runs ianitor"]),
+        (DeployError::PasswordNotText(path()), ["/key.pem", "password", "write another one"]),
+        (DeployError::NotWhole, ["store", "not whole", "ianitor certs renew"]),
+        (DeployError::NoSignal("USR9".into()), ["\"USR9\"", "USR2", "HUP"]),
+        (DeployError::PidFile(path(), system(denied)), ["/key.pem", "cannot be read", "does the server run"]),
+        (DeployError::NoPid(path()), ["/key.pem", "no number", "the right file"]),
+        (DeployError::OwnPid(path()), ["/key.pem", "ianitor itself", "the right file"]),
+        (DeployError::StalePid { path: path(), pid: 77 }, ["/key.pem is stale", "77", "start the server"]),
+        (DeployError::NotSignalled { path: path(), pid: 77, cause: Errno::EPERM }, ["77 of /etc", "as root", "EPERM"]),
+        (DeployError::NoCommand("systemctl".to_owned(), system(denied)), ["systemctl", "whole path", "denied"]),
+        (
+            DeployError::CommandFailed {
+                program: "systemctl".to_owned(),
+                status: ExitStatus::from_raw(5 << 8),
+                said: Said("no such unit".to_owned()),
+            },
+            ["systemctl failed", "5", "it said: no such unit"],
+        ),
+        (
+            DeployError::CommandLate {
+                program: "systemctl".to_owned(),
+                limit: Duration::from_secs(60),
+                said: Said(String::new()),
+            },
+            ["systemctl", "60 s", "it said nothing"],
+        ),
+        (DeployError::Unreachable(place(), system(denied)), ["[::1]:5349", "does it run", "verify"]),
+        (DeployError::NoHandshake(place(), system(denied)), ["[::1]:5349", "its TLS port", "load its files"]),
+    ] {
+        let sentence = Chain(&error).to_string();
+        for word in words {
+            assert!(sentence.contains(word), "{word:?} is not in {sentence:?}");
+        }
+        assert!(!sentence.contains("  "), "{sentence:?}");
+    }
+}

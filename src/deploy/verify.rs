@@ -1,0 +1,82 @@
+//! Asks a server by TLS which certificate it shows.
+
+use std::io;
+use std::time::Duration;
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::error::DeployError;
+use super::{DeploySpec, Place, forms};
+use crate::store::Stored;
+use crate::tls::leaf_facts;
+use crate::tls::look::shown_leaf;
+
+/// How long one connection may take, with its handshake.
+const CONNECTION: Duration = Duration::from_secs(5);
+
+/// How long to go on asking a server that was told of a new certificate.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// In all.
+    pub(super) whole: Duration,
+    /// Between two connections.
+    pub(super) pause: Duration,
+}
+
+impl Patience {
+    /// Servers read files at their leisure, and some only at the connection after the next.
+    pub(super) const USUAL: Self = Self { whole: Duration::from_secs(10), pause: Duration::from_millis(250) };
+    /// One connection.
+    pub(super) const NONE: Self = Self { whole: Duration::ZERO, pause: Duration::ZERO };
+}
+
+/// Asks until the server shows this certificate.
+pub(super) async fn shows(
+    spec: &DeploySpec,
+    place: &Place,
+    cert: &Stored,
+    patience: Patience,
+) -> Result<(), DeployError> {
+    let until = Instant::now() + patience.whole;
+    let wanted = forms::leaf(cert)?;
+    let name = server_name(place, cert);
+    loop {
+        let answer = match look(place, name.clone()).await {
+            Ok(shown) if shown == wanted => return Ok(()),
+            Ok(shown) => other(spec, place, &shown, &wanted),
+            Err(error) => error,
+        };
+        if Instant::now() + patience.pause >= until {
+            return Err(answer);
+        }
+        sleep(patience.pause).await;
+    }
+}
+
+async fn look(place: &Place, name: ServerName<'static>) -> Result<CertificateDer<'static>, DeployError> {
+    let address = (place.host.as_str(), place.port);
+    let until = Instant::now() + CONNECTION;
+    let stream = within(until, TcpStream::connect(address)).await;
+    let stream = stream.map_err(|error| DeployError::Unreachable(place.clone(), error))?;
+    let shown = within(until, shown_leaf(stream, name)).await;
+    shown.map_err(|error| DeployError::NoHandshake(place.clone(), error))
+}
+
+async fn within<T>(until: Instant, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(until.saturating_duration_since(Instant::now()), work).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// What a client of the certificate's first host would ask for.
+fn server_name(place: &Place, cert: &Stored) -> ServerName<'static> {
+    let host = cert.bundle.meta.hosts.first().map_or(place.host.as_str(), |host| host);
+    let loopback = || ServerName::IpAddress(std::net::IpAddr::from([127, 0, 0, 1]).into());
+    ServerName::try_from(host.to_owned()).unwrap_or_else(|_| loopback())
+}
+
+fn other(spec: &DeploySpec, place: &Place, shown: &CertificateDer<'_>, wanted: &CertificateDer<'_>) -> DeployError {
+    let serial = |leaf| leaf_facts(leaf).map_or_else(|_| "that nobody can read".to_owned(), |facts| facts.serial);
+    let (shown, wanted) = (serial(shown), serial(wanted));
+    DeployError::NotServed { place: place.clone(), shown, wanted, was_told: spec.reload.is_some() }
+}
