@@ -1,9 +1,13 @@
 //! Certificates that were ordered: served when they come, missed until then, and swapped under open connections.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use ianitor::clock::UnixTime;
 use ianitor::secret::Secret;
+use ianitor::store::folder::Folder;
+use ianitor::store::{Bundle, CertStore as _, Meta};
 use ianitor::tls::{Managed, OrderedSpec, Shelf, leaf_facts};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::HandshakeKind;
@@ -166,20 +170,53 @@ fn a_renewal_takes_nothing_from_those_who_are_inside() {
     assert_eq!(again(), Some(HandshakeKind::Resumed), "tickets stay good");
 }
 
+/// Puts a certificate where an earlier run would have left it.
+fn leave(store: &Path, host: &str, pair: &(String, String)) {
+    let facts = managed(pair).facts().unwrap();
+    let now = UnixTime::now();
+    let meta = Meta {
+        hosts: vec![host.to_owned()],
+        key_type: "ecdsa-p256".to_owned(),
+        directory: "https://ca.test/directory".to_owned(),
+        profile: None,
+        issued: now,
+        serial: facts.serial,
+        issuer: facts.issuer,
+        not_before: now,
+        not_after: now.after(60 * DAY),
+        spread: 0.5,
+        revoked: None,
+    };
+    let bundle = Bundle { chain: pair.0.clone(), key: Secret::new(pair.1.clone()), meta };
+    Folder::new(store).put_certificate(&host.parse().unwrap(), &bundle).unwrap();
+}
+
 #[test]
-fn a_reload_keeps_what_was_ordered() {
-    let upstream = Upstream::ok();
-    let shelf = Shelf::new();
-    let first = managed(&valid(&["localhost"]));
-    shelf.put(first.clone());
-    let tls = "self_signed = [\"media.test\"]";
-    let mut gateway = TestGateway::start_with(&config(&upstream, tls), shelf, asking(&["localhost"], false));
-    all_are_shown(&gateway, &first);
-    gateway.reload_text(&config(&upstream, "self_signed = [\"media.test\", \"more.test\"]"));
-    all_are_shown(&gateway, &first);
+fn what_an_earlier_run_has_left_is_served_at_once_and_kept_over_a_reload() {
+    let (upstream, folder) = (Upstream::ok(), tempfile::tempdir().unwrap());
+    let left = valid(&["media.test"]);
+    leave(folder.path(), "media.test", &left);
+    // Nobody answers there.
+    let directory = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let acme = format!(
+        "[acme]\ndirectory = \"https://{directory}/directory\"\nstore = \"{}\"\n\
+         certificates = [{{ hosts = [\"media.test\"] }}]\n",
+        folder.path().display()
+    );
+    let text = |tls: &str| format!("{}{acme}", config(&upstream, tls));
+    let mut gateway = TestGateway::start_text(&text("self_signed = [\"localhost\"]"));
+    let is_served = |gateway: &TestGateway| {
+        let dial = gateway.dial_blindly().name("media.test");
+        (0..TIMES).for_each(|_| assert_eq!(shown(&dial), serial(&managed(&left))));
+    };
+    is_served(&gateway);
+    assert_eq!(gateway.status("/readyz").0, 200);
+    gateway.reload_text(&text("self_signed = [\"localhost\", \"more.test\"]"));
+    is_served(&gateway);
     let mut client = gateway.dial().name("more.test").h1();
     assert_eq!(client.ask("GET / HTTP/1.1\r\nHost: more.test\r\n\r\n").status(), 200);
     gateway.follow_shelf();
+    is_served(&gateway);
     gateway.dial().name("more.test").tls(&[]).expect("what is read from disk stays, too");
 }
 
@@ -192,12 +229,11 @@ fn a_file_wins_over_what_was_ordered_until_it_ends() {
         let pair = made(&["localhost"], 10 * DAY, days);
         let file = folder.path().join("both.pem");
         std::fs::write(&file, format!("{}{}", pair.0, pair.1)).unwrap();
-        let shelf = Shelf::new();
-        shelf.put(ordered.clone());
         let tls = format!("certificates = [{{ cert = \"{}\" }}]", file.display());
-        let mut gateway = TestGateway::start_with(&config(&upstream, &tls), shelf, asking(&["localhost"], false));
+        let mut gateway =
+            TestGateway::start_with(&config(&upstream, &tls), Shelf::new(), asking(&["localhost"], false));
         let wins = if is_file { managed(&pair) } else { ordered.clone() };
-        all_are_shown(&gateway, &wins);
+        gateway.running().shelf().put(ordered.clone());
         gateway.follow_shelf();
         all_are_shown(&gateway, &wins);
         assert_eq!(gateway.status("/readyz").0, 200);
