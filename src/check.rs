@@ -224,7 +224,9 @@ mod tests {
     #[test]
     fn a_host_that_is_ordered_is_not_missed() {
         let folder = tempfile::tempdir().unwrap();
-        let route = |host: &str| format!("[[routes]]\nhost = \"{host}\"\nredirect = {{ to = \"/x\" }}\npolicy = \"open\"\n");
+        let route = |host: &str| {
+            format!("[[routes]]\nhost = \"{host}\"\npath = \"/\"\nredirect = \"https://x.test/\"\npolicy = \"open\"\n")
+        };
         let text = format!(
             "[listen]\nhttps = [\"127.0.0.1:0\"]\n[tls]\nself_signed = [\"localhost\"]\n{}{}",
             route("media.test"),

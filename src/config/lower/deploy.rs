@@ -17,8 +17,8 @@ use crate::store::Name;
 
 /// What the entries are about, and where they stand.
 pub(super) struct Given<'a> {
-    /// `None`: there is no `[acme]`.
-    pub(super) acme: Option<&'a Acme>,
+    /// `None`: there is no `[acme]`. `None` in it: there is, and nothing can be read in it.
+    pub(super) acme: Option<&'a Option<Acme>>,
     pub(super) folder: &'a Path,
 }
 
@@ -76,6 +76,7 @@ fn certificate(raw: &RawDeploy, given: &Given<'_>, notes: &Notes<'_>) -> Option<
         notes.problem(place, "there is no certificate to give away; write [acme] with certificates");
         return None;
     };
+    let acme = acme.as_ref()?;
     let wanted = raw.key_type.as_ref().map(|kind| kind.value);
     let all = acme.spec.certificates.iter();
     let has_all = |cert: &&Arc<CertSpec>| hosts.iter().all(|host| cert.hosts.contains(host));
@@ -171,12 +172,13 @@ fn files(raw: &RawDeploy, folder: &Path, targets: &mut Vec<Placed<PathBuf>>, not
 
 /// Files that would be written over each other, or over what the gateway keeps itself.
 fn note_targets(targets: &[Placed<PathBuf>], given: &Given<'_>, notes: &Notes<'_>) {
+    let store = given.acme.and_then(Option::as_ref).map(|acme| &acme.spec.store);
     for (at, later) in targets.iter().enumerate() {
         if let Some(first) = targets[..at].iter().find(|first| first.value == later.value) {
             let (key, line) = (&first.place.key, notes.line(&first.place));
             notes.problem(&later.place, format!("{key} (line {line}) writes this file already; write another path"));
         }
-        if given.acme.is_some_and(|acme| later.value.starts_with(&acme.spec.store)) {
+        if store.is_some_and(|store| later.value.starts_with(store)) {
             let text = "is in the folder that acme.store keeps certificates in; write a path outside it";
             notes.problem(&later.place, text);
         }

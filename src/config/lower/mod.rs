@@ -19,12 +19,14 @@ use super::problem::Placed;
 use super::raw::{Raw, RawListen, RawPair, RawPassthrough, RawTls};
 use super::raw_route::RawRoute;
 use super::read::List;
+use crate::acme::CertSpec;
 use crate::addr::{ListenAddr, Network};
 use crate::host::HostPattern;
 use crate::listen::ListenSpec;
 use crate::route::RouteTable;
 use crate::route::passthrough::Passthrough;
-use crate::tls::{PairSpec, TlsSpec};
+use crate::tls::{OrderedSpec, PairSpec, TlsSpec};
+use acme::Acme;
 use routes::Given;
 use upstreams::Upstream;
 
@@ -33,17 +35,9 @@ use upstreams::Upstream;
 pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
     let has_http = raw.listen.as_ref().is_none_or(|listen| listen.has_http);
     let listen = raw.listen.map(|listen| lower_listen(listen, notes));
-    let has_acme = raw.acme.is_some();
-    let tls = raw.tls.map(|tls| lower_tls(tls, has_acme, folder, notes));
     let acme = raw.acme.map(|raw| raw.map(|raw| acme::lower(raw, has_http, folder, notes)));
-    let deploy = match &acme {
-        // Nothing can be said of it.
-        Some(None) => None,
-        _ => {
-            let given = deploy::Given { acme: acme.as_ref().and_then(Option::as_ref), folder };
-            deploy::lower(raw.deploy, &given, notes)
-        }
-    };
+    let tls = raw.tls.map(|tls| lower_tls(tls, acme.as_ref(), folder, notes));
+    let deploy = deploy::lower(raw.deploy, &deploy::Given { acme: acme.as_ref(), folder }, notes);
     note_passed_over(&raw.routes, &raw.passthrough, notes);
     let passthrough = lower_passthrough(raw.passthrough, notes);
     let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, notes);
@@ -134,8 +128,8 @@ fn note_passed_over(routes: &List<RawRoute>, entries: &List<RawPassthrough>, not
     }
 }
 
-fn lower_tls(raw: RawTls, has_acme: bool, folder: &Path, notes: &Notes<'_>) -> TlsSpec {
-    if let Some(place) = raw.lacks.filter(|_| !has_acme) {
+fn lower_tls(raw: RawTls, acme: Option<&Option<Acme>>, folder: &Path, notes: &Notes<'_>) -> TlsSpec {
+    if let Some(place) = raw.lacks.filter(|_| acme.is_none()) {
         let text = "there is no certificate; write certificates = [{ cert = \"…\", key = \"…\" }], or [acme] to have them \
                     ordered, or for development self_signed = [\"localhost\"]";
         notes.problem(&place, text);
@@ -146,14 +140,16 @@ fn lower_tls(raw: RawTls, has_acme: bool, folder: &Path, notes: &Notes<'_>) -> T
         let key = key.map_or_else(|| cert.clone(), |key| folder.join(key));
         Some(PairSpec { cert, key, config_key: place.key })
     };
+    let ordered = |cert: &Arc<CertSpec>| OrderedSpec { hosts: cert.hosts.clone(), config_key: cert.config_key.clone() };
+    let acme = acme.and_then(Option::as_ref);
     TlsSpec {
         min_version: raw.min_version.unwrap_or_default(),
         certificates: raw.certificates.into_iter().filter_map(pair).collect(),
         self_signed: raw.self_signed.into_iter().map(|host| host.value).collect(),
         default: raw.default,
         dev_folder: folder.join("certs"),
-        ordered: Vec::new(),
-        placeholder: false,
+        ordered: acme.iter().flat_map(|acme| acme.spec.certificates.iter().map(ordered)).collect(),
+        placeholder: acme.is_some_and(|acme| acme.spec.placeholder),
     }
 }
 
