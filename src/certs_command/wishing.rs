@@ -35,35 +35,64 @@ pub(super) async fn ask(
     dry_run: bool,
     wait: Duration,
 ) -> Result<Outcome, StoreError> {
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
+    // It is heard from the first time that it is asked, which has to be before there is something to take back.
+    tokio::select! {
+        biased;
+        _ = &mut interrupt => return Ok(Outcome::GivenUp),
+        () = std::future::ready(()) => {}
+    }
     let wish = Wish { id: random_id(), dry_run };
     store.put_wish(name, &wish)?;
-    let (begin, mut idle_since, mut is_taken) = (Instant::now(), Instant::now(), false);
-    let mut interrupt = pin!(tokio::signal::ctrl_c());
+    let now = Instant::now();
+    let mut waiting = Waiting { store, name, wish, end: now + wait, idle_since: now, is_taken: false };
     loop {
-        if let Some(outcome) = answered(store, name, &wish)? {
+        if let Some(outcome) = waiting.look()? {
             return Ok(outcome);
-        }
-        let is_over = begin.elapsed() >= wait;
-        if !is_taken && is_ordering(store, name)? {
-            idle_since = Instant::now();
-        }
-        if !is_taken && (is_over || idle_since.elapsed() >= TAKEN_WITHIN) {
-            match take_back(store, name, &wish)? {
-                Some(outcome) => return Ok(outcome),
-                None => is_taken = true,
-            }
-        }
-        if is_over {
-            // It may have come since the last look.
-            return Ok(answered(store, name, &wish)?.unwrap_or(Outcome::Late));
         }
         tokio::select! {
             _ = &mut interrupt => {
-                take_back(store, name, &wish)?;
+                take_back(store, name, &waiting.wish)?;
                 return Ok(Outcome::GivenUp);
             }
             () = tokio::time::sleep(LOOK) => {}
         }
+    }
+}
+
+/// For a gateway to do what was asked for.
+struct Waiting<'a> {
+    store: &'a dyn CertStore,
+    name: &'a Name,
+    wish: Wish,
+    end: Instant,
+    /// Since when a gateway that is there would have had the time to take the wish.
+    idle_since: Instant,
+    is_taken: bool,
+}
+
+impl Waiting<'_> {
+    /// What became of it by now; nothing as long as something may become of it.
+    fn look(&mut self) -> Result<Option<Outcome>, StoreError> {
+        let Self { store, name, wish, .. } = self;
+        if let Some(outcome) = answered(*store, name, wish)? {
+            return Ok(Some(outcome));
+        }
+        let is_over = Instant::now() >= self.end;
+        if !self.is_taken && is_ordering(*store, name)? {
+            self.idle_since = Instant::now();
+        }
+        if !self.is_taken && (is_over || self.idle_since.elapsed() >= TAKEN_WITHIN) {
+            match take_back(*store, name, wish)? {
+                Some(outcome) => return Ok(Some(outcome)),
+                None => self.is_taken = true,
+            }
+        }
+        if !is_over {
+            return Ok(None);
+        }
+        // It may have come since the look above.
+        Ok(Some(answered(*store, name, wish)?.unwrap_or(Outcome::Late)))
     }
 }
 
