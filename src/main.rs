@@ -1,5 +1,6 @@
 //! The `ianitor` command.
 
+mod certs_command;
 mod credential;
 mod run;
 mod token_command;
@@ -52,6 +53,8 @@ enum Command {
     /// Make a token for trying things out, or say why one would or would not pass.
     #[command(subcommand)]
     Token(token_command::Token),
+    /// Show the certificates that are looked after; renew or revoke one.
+    Certs(certs_command::Certs),
     /// Print a TURN credential, and how to try it.
     Turn {
         /// The [turn.NAME] table; may be left out where there is one only.
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Command::Run { config } => run::run(&config),
         Command::Check { config, live } => check_file(&config, live),
         Command::Token(token) => token_command::run(token),
+        Command::Certs(certs) => certs_command::run(&certs),
         Command::Turn { name, config, user, ttl } => {
             credential::print(&config, &credential::Asked { name: name.as_deref(), user: &user, ttl })
         }

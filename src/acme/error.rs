@@ -192,7 +192,7 @@ impl OrderError {
     }
 
     /// What an operator can do about it, where it is not in the message.
-    pub(super) fn advice(&self) -> Option<&'static str> {
+    pub fn advice(&self) -> Option<&'static str> {
         if let Self::Directory(_) | Self::Client(_) = self
             && is_of_dates(self)
         {

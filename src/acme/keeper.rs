@@ -191,7 +191,7 @@ impl Keeper {
     /// Orders, if it is still to be ordered by the time that nobody else does. Says whether it was.
     async fn order_alone(&mut self, why: Why, stop: &watch::Receiver<()>) -> Result<bool, Failed> {
         let shared = Arc::clone(&self.shared);
-        let _lock = shared.lock(&format!("{}.order", self.cert.name)).await?;
+        let _lock = shared.lock(&self.cert.name.order_lock()).await?;
         let Ok(_permit) = shared.orders.acquire().await else { return Ok(false) };
         self.take_newer().await;
         self.journal.adopt().await;

@@ -13,6 +13,11 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What the lock is called under which this certificate is ordered, or taken back.
+    pub fn order_lock(&self) -> String {
+        format!("{self}.order")
+    }
 }
 
 impl FromStr for Name {

@@ -8,6 +8,7 @@ mod asap;
 mod brute_force;
 mod bypass;
 mod bypass_tokens;
+mod certs_command;
 mod check;
 mod drain;
 mod edge;

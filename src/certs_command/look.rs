@@ -1,0 +1,69 @@
+//! What there is of each certificate.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use ianitor::acme::{AcmeSpec, CertSpec};
+use ianitor::deploy::{self, DeploySpec, Standing};
+use ianitor::store::folder::Folder;
+use ianitor::store::{CertStore as _, Progress, StoreError, Stored};
+
+/// One certificate.
+#[derive(Debug)]
+pub(super) struct Row<'c> {
+    pub(super) spec: &'c CertSpec,
+    pub(super) stored: Result<Option<Stored>, StoreError>,
+    pub(super) progress: Result<Option<Progress>, StoreError>,
+    pub(super) consumers: Vec<Target<'c>>,
+}
+
+/// A server that is to have it.
+#[derive(Debug)]
+pub(super) struct Target<'c> {
+    pub(super) spec: &'c DeploySpec,
+    /// Nothing where there is no certificate to be had.
+    pub(super) standing: Option<Standing>,
+}
+
+impl Row<'_> {
+    /// Whether the store gave all that it has.
+    pub(super) fn is_readable(&self) -> bool {
+        self.stored.is_ok() && self.progress.is_ok()
+    }
+}
+
+impl Target<'_> {
+    pub(super) fn is_in_sync(&self) -> bool {
+        matches!(self.standing, Some(Standing::InSync))
+    }
+
+    pub(super) fn state(&self) -> String {
+        self.standing.as_ref().map_or_else(|| "waits for the certificate".to_owned(), ToString::to_string)
+    }
+}
+
+/// All certificates of `[acme]`, in the order of the file.
+pub(super) async fn rows<'c>(acme: &'c AcmeSpec, deploy: &'c [Arc<DeploySpec>]) -> Vec<Row<'c>> {
+    let store = Folder::new(&acme.store);
+    join_all(acme.certificates.iter().map(|spec| row(&store, spec, deploy))).await
+}
+
+async fn row<'c>(store: &Folder, spec: &'c CertSpec, deploy: &'c [Arc<DeploySpec>]) -> Row<'c> {
+    let (stored, progress) = (store.certificate(&spec.name), store.progress(&spec.name));
+    let cert = stored.as_ref().ok().and_then(Option::as_ref);
+    let of_this = deploy.iter().filter(|target| target.certificate == spec.name);
+    let consumers = join_all(of_this.map(|target| consumer(target, cert))).await;
+    Row { spec, stored, progress, consumers }
+}
+
+/// Files first: a server that was not given the certificate cannot show it.
+async fn consumer<'c>(spec: &'c DeploySpec, cert: Option<&Stored>) -> Target<'c> {
+    let standing = match cert {
+        None => None,
+        Some(cert) => match deploy::standing(spec, cert) {
+            Standing::InSync => Some(deploy::served(spec, cert).await),
+            amiss => Some(amiss),
+        },
+    };
+    Target { spec, standing }
+}

@@ -1,0 +1,151 @@
+//! `ianitor certs`: what there is of the certificates of `[acme]`, and how one is renewed or revoked by hand.
+
+mod json;
+mod look;
+mod renew;
+mod revoke;
+mod table;
+mod wishing;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use ianitor::acme::{AcmeSpec, CertSpec, Reason};
+use ianitor::config::{self, Config};
+use ianitor::host::HostName;
+use ianitor::telemetry::Chain;
+
+use crate::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, show};
+
+/// `ianitor certs`.
+#[derive(Debug, Args)]
+pub(crate) struct Certs {
+    /// The configuration.
+    #[arg(long, global = true, value_name = "FILE", default_value = "gateway.toml")]
+    config: PathBuf,
+    /// Print the table as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+/// What is to be done with a certificate.
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Have the running gateway order a certificate now.
+    Renew(Renew),
+    /// Have the CA take a certificate back, and the gateway order another one. It cannot be undone.
+    Revoke(Revoke),
+}
+
+/// `ianitor certs renew`.
+#[derive(Debug, Args)]
+struct Renew {
+    /// A host of the certificate, or the certificate's name.
+    host: String,
+    /// Only try, at the CA's staging directory, and keep nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// How long to wait for the gateway: seconds, or with a unit, such as 5m.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = wait)]
+    wait: Duration,
+}
+
+/// `ianitor certs revoke`.
+#[derive(Debug, Args)]
+struct Revoke {
+    /// A host of the certificate, or the certificate's name.
+    host: String,
+    /// What the CA is told: unspecified, keyCompromise, superseded or cessationOfOperation.
+    #[arg(long, default_value = "unspecified", value_parser = reason)]
+    reason: Reason,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+    /// How long to wait for the gateway to have a new one: seconds, or with a unit, such as 5m.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = wait)]
+    wait: Duration,
+}
+
+/// What went wrong, and the status that says so.
+type Failure = (u8, String);
+
+pub(crate) fn run(certs: &Certs) -> ExitCode {
+    match act(certs) {
+        Ok(status) => status,
+        Err((status, what)) => {
+            eprintln!("{what}");
+            ExitCode::from(status)
+        }
+    }
+}
+
+fn act(certs: &Certs) -> Result<ExitCode, Failure> {
+    if certs.json && certs.action.is_some() {
+        return Err((EXIT_USAGE, "--json is for the table; leave it out here".to_owned()));
+    }
+    let config = config::load(&certs.config).map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?.config;
+    let acme = acme(&certs.config, &config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| (EXIT_FAILED, format!("cannot start a runtime: {error}")))?;
+    let done = runtime.block_on(async {
+        match &certs.action {
+            None => Ok(print(certs.json, acme, &config).await),
+            Some(Action::Renew(asked)) => renew::renew(acme, asked).await,
+            Some(Action::Revoke(asked)) => revoke::revoke(acme, asked).await,
+        }
+    });
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    done
+}
+
+fn acme<'c>(path: &Path, config: &'c Config) -> Result<&'c AcmeSpec, Failure> {
+    config.acme.as_ref().ok_or_else(|| {
+        let text = format!("{}: has no [acme] table, so that ianitor orders no certificates", path.display());
+        (EXIT_CONFIG, text)
+    })
+}
+
+async fn print(as_json: bool, acme: &AcmeSpec, config: &Config) -> ExitCode {
+    let rows = look::rows(acme, &config.deploy).await;
+    let now = ianitor::clock::UnixTime::now();
+    show(&if as_json { json::text(&rows) } else { table::text(&rows, now) });
+    if rows.iter().all(look::Row::is_readable) { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) }
+}
+
+/// The certificate of this name, or the only one for this host.
+fn choose<'c>(acme: &'c AcmeSpec, asked: &str) -> Result<&'c Arc<CertSpec>, Failure> {
+    let all = &acme.certificates;
+    if let Some(named) = all.iter().find(|cert| cert.name.as_str() == asked) {
+        return Ok(named);
+    }
+    let names = |certs: &[&Arc<CertSpec>]| certs.iter().map(|cert| cert.name.as_str()).collect::<Vec<_>>().join(", ");
+    let host: Option<HostName> = asked.parse().ok();
+    let of_host: Vec<_> = all.iter().filter(|cert| host.as_ref().is_some_and(|h| cert.hosts.contains(h))).collect();
+    match &of_host[..] {
+        [only] => Ok(only),
+        [] => {
+            let known = names(&all.iter().collect::<Vec<_>>());
+            Err((EXIT_USAGE, format!("[acme] has no certificate for \"{asked}\"; it has: {known}")))
+        }
+        several => Err((EXIT_USAGE, format!("which one for {asked}? write its name: {}", names(several)))),
+    }
+}
+
+fn reason(text: &str) -> Result<Reason, String> {
+    let known = Reason::NAMES.map(|(name, _)| name).join(", ");
+    let found = Reason::NAMES.iter().find(|(name, _)| *name == text);
+    found.map(|(_, reason)| *reason).ok_or_else(|| format!("is none of {known}"))
+}
+
+fn wait(text: &str) -> Result<Duration, String> {
+    match text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
+        true => config::duration(&format!("{text}s")),
+        false => config::duration(text),
+    }
+}
