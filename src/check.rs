@@ -10,11 +10,13 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 
 use crate::config::{self, Config, Failure};
+use crate::deploy;
 use crate::files;
 use crate::host::HostPattern;
 use crate::jwks::{self, Client};
 use crate::proxy::connect::Connector;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
+use crate::store::folder::Folder;
 use crate::telemetry::Chain;
 use crate::tls::{self, CertTable, LoadError, Mode, Standing};
 use crate::token;
@@ -32,7 +34,8 @@ pub struct Checked {
     pub certificates: String,
 }
 
-/// Checks a file and the files that it names: certificates, CAs, keys of issuers, and the secrets of TURN servers.
+/// Checks a file and the files that it names: certificates, CAs, keys of issuers, the secrets of TURN servers, the store
+/// of ordered certificates, and the folders of those who get them.
 ///
 /// # Errors
 /// Everything that would keep the gateway from starting with it, but for addresses that are taken.
@@ -43,6 +46,8 @@ pub fn check(path: &Path) -> Result<Checked, Unfit> {
     found.cas(&config);
     found.issuers(&config);
     found.turns(&config);
+    found.orders(&config);
+    found.deployments(&config);
     let file = path.display().to_string();
     let Some(table) = table.filter(|_| found.problems.is_empty()) else {
         return Err(Unfit::Files { file, problems: found.problems });
@@ -106,6 +111,30 @@ impl Found {
             match turn::load::load(spec) {
                 Ok((_, warnings)) => self.warnings.extend(warnings.iter().map(ToString::to_string)),
                 Err(errors) => self.add(errors),
+            }
+        }
+    }
+
+    /// Only a CA that cannot be trusted keeps the gateway from starting; the rest keeps certificates from coming.
+    fn orders(&mut self, config: &Config) {
+        let Some(acme) = &config.acme else { return };
+        let ca = acme.directory_ca.as_deref();
+        self.add(ca.and_then(|file| tls::client_config(Some(file), "acme.directory_ca").err()));
+        if let Err(error) = Folder::new(&acme.store).look() {
+            self.warnings.push(format!("acme.store: {}", Chain(&error)));
+        }
+        let no_key = acme.external_account.as_ref().and_then(|account| account.key.read().err());
+        self.warnings.extend(no_key.map(|error| format!("acme.external_account: {}", Chain(&error))));
+    }
+
+    fn deployments(&mut self, config: &Config) {
+        for spec in &config.deploy {
+            let key = &spec.config_key;
+            for error in deploy::look(spec) {
+                let said = Chain(&error).to_string();
+                // Some name the very key.
+                let is_named = said.starts_with(key.as_str());
+                self.warnings.push(if is_named { said } else { format!("{key}: {said}") });
             }
         }
     }

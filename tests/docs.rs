@@ -162,8 +162,20 @@ fn every_configuration_in_the_documentation_is_taken() {
     assert!(whole >= 6 && parts >= 6, "only {whole} and {parts} were found: the pages are not read rightly");
 }
 
-const TABLES: [&str; 10] =
-    ["listen", "log", "limits", "tls", "passthrough", "upstreams", "issuers", "policies", "turn", "routes"];
+const TABLES: [&str; 12] = [
+    "listen",
+    "log",
+    "limits",
+    "tls",
+    "acme",
+    "deploy",
+    "passthrough",
+    "upstreams",
+    "issuers",
+    "policies",
+    "turn",
+    "routes",
+];
 
 fn has(document: &DeTable<'_>, table: &str, key: &str) -> bool {
     document.get(table).and_then(|table| table.get_ref().as_table()).is_some_and(|table| table.contains_key(key))
@@ -195,10 +207,20 @@ fn complete(text: &str, document: &DeTable<'_>) -> String {
             }
         }
     }
+    if document.contains_key("deploy") && !document.contains_key("acme") {
+        out += &format!("[acme]\ncertificates = [{{ hosts = {:?} }}]\n", deployed(document));
+    }
     for name in issuers(document).filter(|name| !has(document, "issuers", name)) {
         out += &format!("[issuers.{name}]\nalgorithms = [\"ES256\"]\nkey_file = \"k\"\naudience = \"any\"\n");
     }
     out
+}
+
+/// The hosts whose certificates other servers get.
+fn deployed(document: &DeTable<'_>) -> Vec<String> {
+    let entries = document.get("deploy").and_then(|deploy| deploy.get_ref().as_array());
+    let entries = entries.into_iter().flatten().filter_map(|entry| entry.get_ref().as_table());
+    entries.filter_map(|entry| Some(entry.get("host")?.get_ref().as_str()?.to_owned())).collect()
 }
 
 /// The names that policies use.

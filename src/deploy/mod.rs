@@ -17,6 +17,7 @@ mod error;
 mod files;
 mod forms;
 mod hub;
+mod look;
 mod reload;
 mod seen;
 mod standing;
@@ -35,6 +36,7 @@ use crate::store::Name;
 
 pub use error::DeployError;
 pub use hub::Hub;
+pub use look::look;
 pub use seen::DeploySeen;
 pub use standing::{Standing, served, standing};
 

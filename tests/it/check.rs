@@ -96,3 +96,52 @@ fn a_short_secret_is_a_warning() {
     std::fs::write(folder.path().join("secret"), "x".repeat(32)).unwrap();
     assert!(!stderr(&check(folder.path(), &config)).contains("issuers.staff"));
 }
+
+/// Certificates from a CA, and a server that gets them.
+const ORDERED: &str = r#"
+[listen]
+https = ["127.0.0.1:0"]
+[acme]
+directory_ca = "ca.pem"
+store = "file/store"
+certificates = [{ hosts = ["media.test"] }]
+directory = "https://ca.test/"
+external_account = { key_id = "1", key_file = "eab" }
+[[deploy]]
+host = "media.test"
+to = "coturn"
+cert = "none/cert.pem"
+key = "none/key.pem"
+owner = "nobody-of-this-name"
+reload = { signal = "USR2", pid_file = "coturn.pid" }
+[[routes]]
+host = "media.test"
+path = "/"
+files = "."
+policy = "open"
+"#;
+
+#[test]
+fn what_keeps_ordered_certificates_from_coming_or_going_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let output = check(folder.path(), ORDERED);
+    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    assert!(stderr(&output).starts_with("gateway.toml: acme.directory_ca: "), "{}", stderr(&output));
+
+    let output = check(folder.path(), &ORDERED.replace("directory_ca = \"ca.pem\"\n", ""));
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let mut lines = said.lines();
+    for key in [
+        "acme.store: ",
+        "acme.external_account: eab cannot be read",
+        "deploy[0].owner: this machine has no user",
+        "deploy[0]: the folder none is missing",
+        "deploy[0]: the pid file coturn.pid cannot be read",
+    ] {
+        let line = lines.next().unwrap_or_default();
+        assert!(line.contains(&format!("gateway.toml: {key}")), "{key}: {said}");
+    }
+    assert_eq!(lines.next(), None, "{said}");
+}
