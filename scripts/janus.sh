@@ -5,7 +5,8 @@
 #
 # The last four are ports. JANUS_ADMIN_SECRET is the admin secret; without it a
 # random one is made. Either way it is left in FOLDER/admin-secret. JANUS_WS_UNIX is
-# a path where the WebSockets are in the place of their port.
+# a path where the WebSockets are in the place of their port. JANUS_WSS is a port for
+# them with TLS, with the files JANUS_CERT and JANUS_KEY.
 #
 # JANUS_TURN_REST_API is where it asks for TURN credentials, with JANUS_TURN_REST_API_KEY
 # and by JANUS_TURN_REST_API_METHOD, if they are set. JANUS_CA_FILE is whom it trusts
@@ -59,6 +60,19 @@ ws_place() {
     else
         printf '\tws_port = %s\n\tws_ip = "127.0.0.1"\n' "$ws"
     fi
+}
+
+wss_place() {
+    if [ -n "${JANUS_WSS:-}" ]; then
+        printf '\twss = true\n\twss_port = %s\n\twss_ip = "127.0.0.1"\n' "$JANUS_WSS"
+    else
+        printf '\twss = false\n'
+    fi
+}
+
+certificates() {
+    [ -n "${JANUS_WSS:-}" ] || return 0
+    printf 'certificates: {\n\tcert_pem = "%s"\n\tcert_key = "%s"\n}\n' "$JANUS_CERT" "$JANUS_KEY"
 }
 
 turn_rest_api() {
@@ -128,7 +142,7 @@ EOF
 general: {
 	ws = true
 $(ws_place)
-	wss = false
+$(wss_place)
 }
 admin: {
 	admin_ws = true
@@ -136,6 +150,7 @@ admin: {
 	admin_ws_ip = "127.0.0.1"
 	admin_wss = false
 }
+$(certificates)
 EOF
     cat >"$folder/janus.plugin.videoroom.jcfg" <<EOF
 room-1234: {

@@ -178,6 +178,37 @@ fn prosody_reads_its_files_anew_when_it_is_told() {
 }
 
 #[test]
+fn janus_is_missed_until_it_is_started_anew() {
+    let world = World::new("deploy-janus");
+    let [rest, websocket, admin_rest, admin_websocket, wss] = free_ports();
+    let (mut spec, pair) = world.spec(Consumer::Janus);
+    spec.verify = Some(place(wss));
+    let spec = Arc::new(spec);
+    let start = || {
+        Process::janus_with(&world.folder, [rest, websocket, admin_rest, admin_websocket], |command| {
+            command.env("JANUS_WSS", wss.to_string()).env("JANUS_CERT", &pair.cert).env("JANUS_KEY", &pair.key);
+        })
+    };
+    let (first, first_serial) = world.order(1);
+    world.hub.put(&spec.certificate, &first);
+    world.configure(&spec);
+    let seen = world.works_until("Janus is missed", |seen| seen.failed > 0);
+    assert!(seen.error.as_ref().is_some_and(|error| error.contains("does it run")), "{seen:?}");
+    let mut janus = start();
+    world.works_until("Janus has the first", |seen| seen.in_sync);
+    assert_eq!(shown_serial(wss, NAME), Some(first_serial));
+
+    let (second, second_serial) = world.order(2);
+    world.hub.put(&spec.certificate, &second);
+    let seen = world.works_until("Janus shows the first", |seen| seen.failures > 0);
+    assert!(seen.error.as_ref().is_some_and(|error| error.contains("restart it")), "{seen:?}");
+    janus.end();
+    let _janus = start();
+    world.works_until("Janus has the second", |seen| seen.in_sync);
+    assert_eq!(shown_serial(wss, NAME), Some(second_serial));
+}
+
+#[test]
 fn one_file_is_in_the_order_of_openssl() {
     let world = World::new("deploy-combined");
     let [port] = free_ports();
