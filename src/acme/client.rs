@@ -63,28 +63,30 @@ impl Client {
     /// That it is not to be had.
     pub(super) async fn get(&self, url: &str) -> Result<Got, ClientError> {
         let mut request = Request::new(BodyWrapper::default());
-        *request.uri_mut() = url.parse().map_err(|_| ClientError::Url)?;
+        *request.uri_mut() = url.parse().map_err(|_| ClientError::Url(url.into()))?;
         let answer = self.exchange(request).await?;
         if answer.status().is_success() {
             let retry_after = retry_after(answer.headers());
             return Ok(Got { body: answer.into_body(), retry_after });
         }
-        Err(ClientError::NoAcme(answer.status()))
+        Err(ClientError::NoAcme(url.into(), answer.status()))
     }
 
     async fn exchange(&self, mut request: Request<BodyWrapper<Bytes>>) -> Result<Response<Bytes>, ClientError> {
         request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
+        let uri = request.uri().clone();
+        let at = || uri.authority().map_or("", |at| at.as_str()).into();
         let exchange = async {
-            let answer = self.http.request(request).await.map_err(ClientError::Unreachable)?;
+            let answer = self.http.request(request).await.map_err(|error| ClientError::Unreachable(at(), error))?;
             let (head, body) = answer.into_parts();
-            Ok(Response::from_parts(head, whole(body).await?))
+            Ok(Response::from_parts(head, whole(body, at).await?))
         };
-        let answer = tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or(Err(ClientError::Late))?;
+        let answer = tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| Err(ClientError::Late(at())))?;
         if answer.status().is_client_error() || answer.status().is_server_error() {
             *self.retry_after.lock().unwrap_or_else(PoisonError::into_inner) = retry_after(answer.headers());
             // A proxy's page in the place of the CA's problem (RFC 8555, section 6.7).
             if serde_json::from_slice::<serde_json::Map<_, _>>(answer.body()).is_err() {
-                return Err(ClientError::NoAcme(answer.status()));
+                return Err(ClientError::NoAcme(uri.to_string().into(), answer.status()));
             }
         }
         Ok(answer)
@@ -112,11 +114,11 @@ impl HttpClient for Client {
     }
 }
 
-async fn whole(body: Incoming) -> Result<Bytes, ClientError> {
+async fn whole(body: Incoming, at: impl Fn() -> Box<str>) -> Result<Bytes, ClientError> {
     let body = Limited::new(body, LARGEST).collect().await;
     let body = body.map_err(|error| match error.is::<LengthLimitError>() {
-        true => ClientError::TooLarge,
-        false => ClientError::Broken(error),
+        true => ClientError::TooLarge(at()),
+        false => ClientError::Broken(at(), error),
     })?;
     Ok(body.to_bytes())
 }
@@ -135,23 +137,23 @@ fn retry_after(headers: &HeaderMap) -> Option<UnixTime> {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The URL is none.
-    #[error("the CA has a URL that is none")]
-    Url,
+    #[error("the CA names {0:?}, which is no URL")]
+    Url(Box<str>),
     /// No connection, no TLS, or no HTTP.
-    #[error("the CA cannot be reached")]
-    Unreachable(#[source] legacy::Error),
+    #[error("the CA at {0} cannot be reached")]
+    Unreachable(Box<str>, #[source] legacy::Error),
     /// Nothing, or not everything, in time.
-    #[error("the CA gave no whole answer within {} s", TIMEOUT.as_secs())]
-    Late,
+    #[error("the CA at {0} gave no whole answer within {limit} s", limit = TIMEOUT.as_secs())]
+    Late(Box<str>),
     /// The answer broke off.
-    #[error("the CA broke off in the middle of its answer")]
-    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the CA at {0} broke off in the middle of its answer")]
+    Broken(Box<str>, #[source] Box<dyn std::error::Error + Send + Sync>),
     /// Longer than any answer of a CA.
-    #[error("the CA answered with more than {} KiB", LARGEST / 1024)]
-    TooLarge,
+    #[error("the CA at {0} answered with more than {limit} KiB", limit = LARGEST / 1024)]
+    TooLarge(Box<str>),
     /// Somebody else answered, or the CA is in trouble.
-    #[error("the CA answered {0}, and not in the words of ACME; is `directory` the URL of a CA's directory?")]
-    NoAcme(StatusCode),
+    #[error("{0} answered {1}, and not in the words of ACME; is it the URL of a CA's directory?")]
+    NoAcme(Box<str>, StatusCode),
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ impl Directory {
     /// That it cannot be had, or is none.
     pub(super) async fn fetch(client: &Client, url: &str) -> Result<Self, NoDirectory> {
         let got = client.get(url).await?;
-        serde_json::from_slice(&got.body).map_err(NoDirectory::NotOne)
+        serde_json::from_slice(&got.body).map_err(|error| NoDirectory::NotOne(url.into(), error))
     }
 }
 
@@ -43,6 +43,6 @@ pub enum NoDirectory {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// Another answer.
-    #[error("the CA answered with what is no ACME directory; is `directory` the right URL?")]
-    NotOne(#[source] serde_json::Error),
+    #[error("{0} answered with what is no ACME directory; is it the right URL?")]
+    NotOne(Box<str>, #[source] serde_json::Error),
 }

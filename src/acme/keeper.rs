@@ -103,7 +103,8 @@ impl Keeper {
     async fn read(&mut self) -> bool {
         let cert = Arc::clone(&self.cert);
         let read = self.shared.store(move |store| Current::read(store, &cert)).await;
-        let is_news = |new: &Current| self.current.as_ref().is_none_or(|old| old.stored.bundle.meta != *new.meta());
+        let mark = |of: &Current| (of.version(), of.meta().revoked);
+        let is_news = |new: &Current| self.current.as_ref().is_none_or(|old| mark(old) != mark(new));
         match read {
             Ok(Some(new)) => {
                 self.journal.was_read();
