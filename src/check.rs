@@ -254,8 +254,7 @@ mod tests {
     fn a_host_that_is_ordered_is_not_missed() {
         let folder = tempfile::tempdir().unwrap();
         let route = |host: &str| {
-            let target = "path = \"/\"\nredirect = \"https://elsewhere.test/\"\npolicy = \"open\"\n";
-            format!("[[routes]]\nhost = \"{host}\"\n{target}")
+            format!("[[routes]]\nhost = \"{host}\"\npath = \"/\"\nredirect = \"https://x.test/\"\npolicy = \"open\"\n")
         };
         let text = format!(
             "[listen]\nhttps = [\"127.0.0.1:0\"]\n[tls]\nself_signed = [\"localhost\"]\n{}{}",

@@ -131,26 +131,26 @@ fn retry_after(headers: &HeaderMap) -> Option<UnixTime> {
     date.duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| UnixTime(since.as_secs()))
 }
 
-/// Why there is no answer of the CA. The sentence goes on after "the CA".
+/// Why there is no answer of the CA.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The URL is none.
-    #[error("has a URL that is none")]
+    #[error("the CA has a URL that is none")]
     Url,
     /// No connection, no TLS, or no HTTP.
-    #[error("cannot be reached")]
+    #[error("the CA cannot be reached")]
     Unreachable(#[source] legacy::Error),
     /// Nothing, or not everything, in time.
-    #[error("gave no whole answer within {} s", TIMEOUT.as_secs())]
+    #[error("the CA gave no whole answer within {} s", TIMEOUT.as_secs())]
     Late,
     /// The answer broke off.
-    #[error("broke off in the middle of its answer")]
+    #[error("the CA broke off in the middle of its answer")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Longer than any answer of a CA.
-    #[error("answered with more than {} KiB", LARGEST / 1024)]
+    #[error("the CA answered with more than {} KiB", LARGEST / 1024)]
     TooLarge,
     /// Somebody else answered, or the CA is in trouble.
-    #[error("answered {0}, and not in the words of ACME; is `directory` the URL of a CA's directory?")]
+    #[error("the CA answered {0}, and not in the words of ACME; is `directory` the URL of a CA's directory?")]
     NoAcme(StatusCode),
 }
 

@@ -36,13 +36,13 @@ impl Directory {
     }
 }
 
-/// Why there is no directory. The sentence goes on after "the CA".
+/// Why there is no directory.
 #[derive(Debug, thiserror::Error)]
 pub enum NoDirectory {
     /// No answer.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// Another answer.
-    #[error("answered with what is no ACME directory; is `directory` the right URL?")]
+    #[error("the CA answered with what is no ACME directory; is `directory` the right URL?")]
     NotOne(#[source] serde_json::Error),
 }

@@ -30,11 +30,11 @@ pub enum OrderError {
     #[error(transparent)]
     Ca(#[from] tls::LoadError),
     /// The CA's directory.
-    #[error("the CA {0}")]
-    Directory(#[source] NoDirectory),
+    #[error(transparent)]
+    Directory(NoDirectory),
     /// No answer of the CA.
-    #[error("the CA {0}")]
-    Client(#[source] ClientError),
+    #[error(transparent)]
+    Client(ClientError),
     /// The CA said no.
     #[error("{}", Said(.0))]
     Api(Problem),
@@ -68,7 +68,7 @@ pub enum OrderError {
     #[error("the CA did not finish the order in time")]
     Late,
     /// What the CA gave cannot be served.
-    #[error("the certificate that came {0}")]
+    #[error("the certificate that came cannot be used")]
     Unusable(#[source] tls::Problem),
     /// What the CA gave is for others.
     #[error("the certificate that came does not name {0}")]

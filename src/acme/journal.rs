@@ -111,7 +111,7 @@ impl Journal {
             Some(_) => {
                 tracing::warn!(certificate = %name, %error, advice, failures, %next, "no new certificate; the one in service stays");
             }
-            None => tracing::error!(certificate = %name, %error, advice, failures, %next, "no certificate"),
+            None => tracing::error!(certificate = %name, %error, advice, failures, %next, "no certificate came"),
         }
     }
 

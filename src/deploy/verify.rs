@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::error::DeployError;
 use super::{DeploySpec, Place, forms};
 use crate::store::Stored;
-use crate::tls::{leaf_facts, shown_leaf};
+use crate::tls::leaf_facts;
+use crate::tls::look::shown_leaf;
 
 /// How long one connection may take, with its handshake.
 const CONNECTION: Duration = Duration::from_secs(5);

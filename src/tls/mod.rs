@@ -21,7 +21,7 @@ mod dev;
 mod files;
 mod info;
 mod load;
-mod look;
+pub mod look;
 mod managed;
 mod names;
 mod pem;
@@ -44,7 +44,6 @@ use crate::host::HostName;
 pub use certs::CertTable;
 pub use client::client_config;
 pub use info::{CertInfo, Origin, Standing};
-pub use look::shown_leaf;
 pub use managed::{LeafFacts, Managed, Shelf, leaf_facts};
 pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
 

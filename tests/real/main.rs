@@ -11,6 +11,7 @@ mod certificates;
 mod coturn;
 mod counted;
 mod demos;
+mod deploy;
 mod expiry;
 mod h2;
 mod hostile;

@@ -1,13 +1,31 @@
 //! A private Prosody.
 
+use std::path::Path;
+
 use super::{Folder, Process};
 
 impl Process {
     /// A Prosody with BOSH and WebSockets on this port of 127.0.0.1, and with users that need no name at `localhost`.
     pub(crate) fn prosody(folder: &Folder, port: u16) -> Self {
+        Self::start_prosody(folder, port, |data| configuration(data, port))
+    }
+
+    /// A Prosody that speaks TLS on this port of 127.0.0.1 with what it finds in a folder for `host`.
+    pub(crate) fn prosody_with_tls(folder: &Folder, port: u16, host: &str, certificates: &Path) -> Self {
+        Self::start_prosody(folder, port, |data| {
+            let found = format!("certificates = \"{}\"", certificates.display());
+            configuration(data, 0)
+                .replace("http_ports = { 0 }", "http_ports = {}")
+                .replace("https_ports = {}", &format!("https_ports = {{ {port} }}"))
+                .replace(&format!("certificates = \"{data}\""), &found)
+                .replace("\"localhost\"", &format!("\"{host}\""))
+        })
+    }
+
+    fn start_prosody(folder: &Folder, port: u16, configuration: impl FnOnce(&str) -> String) -> Self {
         let data = folder.join("prosody");
         std::fs::create_dir_all(&data).unwrap();
-        let file = folder.write("prosody.cfg.lua", &configuration(&data.display().to_string(), port));
+        let file = folder.write("prosody.cfg.lua", &configuration(&data.display().to_string()));
         let mut prosody = Self::start(folder, "prosody", "prosody", |command| {
             command.arg("-F").arg("--config").arg(file);
         });
@@ -29,6 +47,7 @@ modules_enabled = {{ "bosh", "websocket", "saslauth", "disco", "ping" }}
 modules_disabled = {{ "s2s" }}
 interfaces = {{ "127.0.0.1" }}
 http_interfaces = {{ "127.0.0.1" }}
+https_interfaces = {{ "127.0.0.1" }}
 http_ports = {{ {port} }}
 https_ports = {{}}
 c2s_ports = {{}}
