@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ianitor::acme::{AcmeSpec, ChallengeKind};
 use ianitor::config::{Failure, load, parse, summary};
 
 fn folder(name: &str) -> PathBuf {
@@ -115,7 +116,7 @@ fn the_summary_is_a_readable_table() {
 /// Whatever a slip of the editor makes of a file, there is a configuration or a report that says why not.
 #[test]
 fn broken_files_are_reported_and_never_panic() {
-    for stem in ["everything", "routes"] {
+    for stem in ["everything", "routes", "acme"] {
         break_everywhere(stem);
     }
 }
@@ -175,6 +176,35 @@ fn paths_are_relative_to_the_file() {
     );
     assert_eq!(tls.certificates[1].config_key, "tls.certificates[1]");
     assert_eq!(tls.dev_folder, Path::new("/etc/ianitor/certs"));
+}
+
+#[test]
+fn what_is_ordered_has_names_and_defaults() {
+    let config = |stem| {
+        let text = fs::read_to_string(folder("valid").join(stem)).unwrap();
+        parse(Path::new("/etc/ianitor/gateway.toml"), &text).unwrap().config
+    };
+    let small = config("acme_small.toml");
+    let acme = small.acme.unwrap();
+    assert_eq!(&*acme.directory, AcmeSpec::LETS_ENCRYPT);
+    assert_eq!(acme.staging.as_deref(), Some(AcmeSpec::LETS_ENCRYPT_STAGING));
+    assert_eq!(acme.store, Path::new("/etc/ianitor/certs/acme"));
+    // Nobody would come to a plain listener that there is not.
+    assert_eq!(acme.challenges, [ChallengeKind::TlsAlpn01]);
+    assert!(!acme.placeholder && !small.tls.placeholder);
+
+    let all = config("acme.toml");
+    let acme = all.acme.unwrap();
+    let names: Vec<&str> = acme.certificates.iter().map(|cert| cert.name.as_str()).collect();
+    assert_eq!(names, ["media.example.com", "media.example.com.rsa-2048", "localhost.ecdsa-p384"]);
+    assert_eq!(acme.contact, ["mailto:ops@example.com"]);
+    assert!(acme.placeholder && all.tls.placeholder);
+    let ordered: Vec<_> = all.tls.ordered.iter().map(|one| (one.hosts.len(), one.config_key.as_str())).collect();
+    assert_eq!(ordered, [(2, "acme.certificates[0]"), (1, "acme.certificates[1]"), (1, "acme.certificates[2]")]);
+    let certificates: Vec<&str> = all.deploy.iter().map(|spec| spec.certificate.as_str()).collect();
+    assert_eq!(certificates, [names[0], names[1], names[0], names[2], names[2]]);
+    assert_eq!(all.deploy[0].files[1].path, Path::new("/etc/ianitor/out/coturn/privkey.pem"));
+    assert_eq!((all.deploy[0].mode, all.deploy[1].mode), (0o640, 0o600));
 }
 
 #[test]
