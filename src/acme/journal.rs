@@ -43,6 +43,10 @@ impl Journal {
         self.progress.answer = kept.answer.clone();
         self.kept = Some(kept);
         self.adopt().await;
+        if let Some(next) = self.not_before.filter(|next| *next > UnixTime::now()) {
+            let (name, error, failures) = (&self.cert.name, self.progress.error.as_deref(), self.progress.failures);
+            tracing::warn!(certificate = %name, error, failures, %next, "orders have failed before the start and the CA counts them; `ianitor certs renew` does not wait");
+        }
     }
 
     /// Waits for what another process has been told to wait for.
