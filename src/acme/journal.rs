@@ -193,7 +193,8 @@ fn wanted(spec: &AcmeSpec, cert: &CertSpec) -> String {
     let hosts: Vec<&str> = cert.hosts.iter().map(|host| host.as_str()).collect();
     let kinds: Vec<&str> = spec.challenges.iter().map(|kind| kind.name()).collect();
     let profile = cert.profile.as_deref().unwrap_or("-");
-    [&hosts.join(","), cert.key_type.name(), profile, &spec.directory, &kinds.join(",")].join(" ")
+    let account = spec.external_account.as_ref().map_or("-", |account| &account.key_id);
+    [&hosts.join(","), cert.key_type.name(), profile, &spec.directory, &kinds.join(","), account].join(" ")
 }
 
 /// The CA's word where it limits how often it is asked; at least that elsewhere.
