@@ -42,7 +42,11 @@ impl Attempt<'_> {
     /// Orders.
     pub(super) async fn run(&self) -> Result<Bundle, Failed> {
         let client = self.client().map_err(|error| Failed { error, retry_after: None })?;
-        let result = self.order(client.clone()).await;
+        let mut result = self.order(client.clone()).await;
+        // A CA may refuse good nonces (RFC 8555, section 6.5), and a request is sent three times only.
+        if result.as_ref().is_err_and(OrderError::is_of_nonce) {
+            result = self.order(client.clone()).await;
+        }
         result.map_err(|error| Failed { error, retry_after: client.retry_after() })
     }
 

@@ -175,6 +175,11 @@ impl OrderError {
         }
     }
 
+    /// Whether the CA did not take one nonce after another.
+    pub(super) fn is_of_nonce(&self) -> bool {
+        self.word() == Some("badNonce")
+    }
+
     /// Whether the CA does not know our account.
     pub(super) fn is_unknown_account(&self) -> bool {
         self.word() == Some("accountDoesNotExist")
