@@ -102,7 +102,9 @@ fn the_ca_says_when_and_is_asked_for_a_profile() {
     let root = pebble.root(&folder);
     let front = Front::start(&folder, &pebble, &["classic", "shortlived"]);
     // A window that is not over is waited for, though half of the lifetime would come much later.
-    let begin = SystemTime::now() + Duration::from_secs(20);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    // Windows are written in whole seconds.
+    let begin = SystemTime::UNIX_EPOCH + Duration::from_secs(now.as_secs() + 20);
     front.window([begin, begin + Duration::from_secs(1)], 60);
     let certificates = format!("{{ hosts = [\"{NAME}\"], profile = \"shortlived\" }}");
     let gateway = site.start(&folder, &front.directory(), &certificates, "");
