@@ -82,7 +82,8 @@ impl Keeper {
         self.journal.plan(next, why, self.current.as_ref()).await;
     }
 
-    /// Serves what the store has, if that is newer. Says whether the store could be read.
+    /// Serves what the store has, if that is newer. Says whether the store could be read; what is damaged is as good as not
+    /// there.
     async fn take_newer(&mut self) -> bool {
         let name = self.cert.name.clone();
         match self.shared.store(move |store| store.version(&name)).await {
@@ -94,12 +95,12 @@ impl Keeper {
             }
             Err(error) => {
                 self.journal.unread(&error);
-                false
+                error.is_damage()
             }
         }
     }
 
-    /// Serves what the store has. Says whether it could be read; what is damaged is as good as not there.
+    /// Serves what the store has. Says whether it could be read.
     async fn read(&mut self) -> bool {
         let cert = Arc::clone(&self.cert);
         let read = self.shared.store(move |store| Current::read(store, &cert)).await;
