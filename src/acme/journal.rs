@@ -27,6 +27,8 @@ pub(super) struct Journal {
     kept: Option<Progress>,
     /// No order before this, after failures.
     not_before: Option<UnixTime>,
+    /// Whether the process after this one has to wait for that too.
+    is_held: bool,
     /// What the log was last told of the store: it is told once, not at every look.
     trouble: Option<String>,
 }
@@ -34,7 +36,7 @@ pub(super) struct Journal {
 impl Journal {
     pub(super) fn new(shared: Arc<Shared>, spec: &AcmeSpec, cert: Arc<CertSpec>, seen: Arc<Seen>) -> Self {
         let progress = Progress { wanted: wanted(spec, &cert), ..Progress::default() };
-        Self { shared, cert, seen, progress, kept: None, not_before: None, trouble: None }
+        Self { shared, cert, seen, progress, kept: None, not_before: None, is_held: false, trouble: None }
     }
 
     /// Takes up what the process before this one has left.
@@ -51,7 +53,8 @@ impl Journal {
         let is_ours = kept.wanted == self.progress.wanted && kept.hold;
         if let Some(next) = kept.next.filter(|next| is_ours && Some(*next) > self.not_before) {
             let Progress { failures, error, .. } = kept;
-            self.progress = Progress { failures, error, hold: true, ..self.progress.clone() };
+            self.progress = Progress { failures, error, ..self.progress.clone() };
+            self.is_held = true;
             // A clock that was wrong does not make us wait for longer than any CA.
             self.not_before = Some(next.min(UnixTime::now().after(LONGEST)));
         }
@@ -87,7 +90,7 @@ impl Journal {
     pub(super) fn succeeded(&mut self) {
         let Progress { wanted, answer, .. } = std::mem::take(&mut self.progress);
         self.progress = Progress { wanted, answer, ..Progress::default() };
-        self.not_before = None;
+        (self.not_before, self.is_held) = (None, false);
         self.change(|seen| (seen.issued, seen.is_ordering) = (seen.issued + 1, false));
     }
 
@@ -99,7 +102,7 @@ impl Journal {
         let kind = failed.error.kind();
         let next = next_try(failed, failures, now, end);
         self.not_before = Some(next);
-        self.progress.hold = kind == Kind::Refused || failed.retry_after.is_some();
+        self.is_held = kind == Kind::Refused || failed.retry_after.is_some();
         self.progress.error = Some(failed.text());
         self.change(|seen| (seen.failed, seen.is_ordering) = (seen.failed + 1, false));
         let (name, error) = (&self.cert.name, Chain(&failed.error));
@@ -127,6 +130,8 @@ impl Journal {
     pub(super) async fn plan(&mut self, due: UnixTime, why: Why, current: Option<&Current>) {
         let next = self.not_before.map_or(due, |at| at.max(due)).max(UnixTime(1));
         self.progress.next = Some(next);
+        // What is due only later is planned, not held: a reason to order sooner may come.
+        self.progress.hold = self.is_held && self.not_before == Some(next);
         self.progress.why = match self.not_before {
             Some(at) if at > due => format!("{why}; trying again"),
             _ => why.to_string(),
