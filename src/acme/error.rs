@@ -185,10 +185,16 @@ impl OrderError {
         self.word() == Some("alreadyRevoked")
     }
 
-    /// Whether the CA does not want to hear which certificate this one replaces.
+    /// Whether the CA may not want to hear which certificate this one replaces. It has a word for one that was replaced
+    /// already; Let's Encrypt says `malformed` of one that it does not know, and `unauthorized` of that of another account.
     pub(super) fn is_of_replaces(&self) -> bool {
-        let is_mismatch = |error: &instant_acme::Error| error.to_string().starts_with("replaces field mismatch");
-        self.word() == Some("alreadyReplaced") || matches!(self, Self::Exchange(error) if is_mismatch(error))
+        match self {
+            Self::Api(problem) => {
+                matches!(type_of(problem), Some("alreadyReplaced" | "conflict" | "malformed" | "unauthorized"))
+            }
+            Self::Exchange(error) => error.to_string().starts_with("replaces field mismatch"),
+            _ => false,
+        }
     }
 
     /// What an operator can do about it, where it is not in the message.

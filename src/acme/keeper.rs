@@ -17,6 +17,7 @@ use super::{AcmeSpec, CertSpec};
 use crate::clock::UnixTime;
 use crate::store::{Bundle, Stored, Wish};
 use crate::telemetry::Chain;
+use crate::tls::Managed;
 
 /// How often a keeper looks at the store and at the clock.
 const LOOK: Duration = Duration::from_secs(2);
@@ -142,7 +143,7 @@ impl Keeper {
             spec: &self.spec,
             cert: &self.cert,
             url: &self.spec.directory,
-            before: Some(&current.managed),
+            before: of_same_ca(self.current.as_ref(), &self.spec),
         };
         self.ari.refresh(version, &attempt).await;
     }
@@ -151,7 +152,7 @@ impl Keeper {
     fn due(&self) -> (UnixTime, Why) {
         let Some(current) = &self.current else { return (UnixTime::default(), Why::Missing) };
         let wanted = Wanted { cert: &self.cert, directory: &self.spec.directory };
-        current.due(&wanted, self.ari.window(current.version()), self.since)
+        current.due(&wanted, self.ari.window(current.version()), self.since, UnixTime::now())
     }
 
     fn is_due(&self) -> Option<Why> {
@@ -202,8 +203,7 @@ impl Keeper {
         }
         tracing::info!(certificate = %self.cert.name, hosts = ?self.cert.hosts, directory = %self.spec.directory, %why, "ordering");
         self.journal.ordering();
-        let before = self.current.as_ref().map(|current| &current.managed);
-        let url = &*self.spec.directory;
+        let (before, url) = (of_same_ca(self.current.as_ref(), &self.spec), &*self.spec.directory);
         let attempt = Attempt { shared: &shared, spec: &self.spec, cert: &self.cert, url, before };
         let bundle = attempt.run().await?;
         self.keep(bundle).await?;
@@ -239,6 +239,11 @@ impl Keeper {
             }
         }
     }
+}
+
+/// What this CA knows, and would be told that it is replaced.
+fn of_same_ca<'a>(current: Option<&'a Current>, spec: &AcmeSpec) -> Option<&'a Managed> {
+    current.filter(|current| *current.meta().directory == *spec.directory).map(|current| &current.managed)
 }
 
 fn is_over(stop: &watch::Receiver<()>) -> bool {
