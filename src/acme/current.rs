@@ -82,7 +82,7 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn differs(&self, meta: &Meta) -> bool {
+    pub(super) fn differs(&self, meta: &Meta) -> bool {
         let has = |host: &str| meta.hosts.iter().any(|there| there == host);
         let are_same = self.cert.hosts.len() == meta.hosts.len() && self.cert.hosts.iter().all(|h| has(h.as_str()));
         !are_same || meta.key_type != self.cert.key_type.name() || meta.directory != self.directory

@@ -3,6 +3,7 @@
 mod account;
 mod ari;
 mod attempt;
+mod claims;
 mod client;
 mod current;
 mod directory;
