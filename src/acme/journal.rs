@@ -240,34 +240,4 @@ fn next_try(failed: &Failed, failures: u32, now: UnixTime, end: Option<UnixTime>
 }
 
 #[cfg(test)]
-mod tests {
-    use instant_acme::Problem;
-
-    use super::*;
-
-    const NOW: UnixTime = UnixTime(1_800_000_000);
-
-    fn failed(word: &str, retry_after: Option<u64>) -> Failed {
-        let problem: Problem =
-            serde_json::from_str(&format!(r#"{{"type": "urn:ietf:params:acme:error:{word}", "status": 400}}"#))
-                .unwrap();
-        Failed { error: OrderError::Api(problem), retry_after: retry_after.map(|s| NOW.after(Duration::from_secs(s))) }
-    }
-
-    fn wait(failed: &Failed, failures: u32) -> u64 {
-        NOW.until(next_try(failed, failures, NOW, None)).as_secs()
-    }
-
-    #[test]
-    fn the_ca_says_how_long_to_wait() {
-        assert_eq!(wait(&failed("rateLimited", None), 1), 15 * 60);
-        assert_eq!(wait(&failed("rateLimited", Some(30)), 1), 30);
-        assert_eq!(wait(&failed("rateLimited", Some(86_400)), 1), 86_400);
-        // Nobody limits for a year.
-        assert_eq!(wait(&failed("rateLimited", Some(365 * 86_400)), 1), 7 * 86_400);
-        // A short word of a CA that refuses is no invitation to ask without end.
-        assert_eq!(wait(&failed("rateLimited", Some(1)), 7), 3600);
-        assert_eq!(wait(&failed("caa", Some(1)), 1), 15 * 60);
-        assert_eq!(wait(&failed("serverInternal", Some(40)), 1), 40);
-    }
-}
+mod tests;

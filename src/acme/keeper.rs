@@ -279,7 +279,6 @@ fn of_same_ca<'a>(current: Option<&'a Current>, spec: &AcmeSpec) -> Option<&'a M
     current.filter(|current| *current.meta().directory == *spec.directory).map(|current| &current.managed)
 }
 
-
 impl From<OrderError> for Failed {
     fn from(error: OrderError) -> Self {
         Self { error, retry_after: None }
