@@ -14,9 +14,10 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Builder};
 use hyper_util::rt::TokioExecutor;
-use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
+use instant_acme::{BodyWrapper, BytesResponse, HttpClient, Problem};
 use rustls::ClientConfig;
 
+use super::error::Said;
 use crate::clock::UnixTime;
 
 /// For one request with its answer. CAs answer within seconds; what takes longer is asked for again.
@@ -72,7 +73,10 @@ impl Client {
             let retry_after = retry_after(answer.headers());
             return Ok(Got { body: answer.into_body(), retry_after });
         }
-        Err(ClientError::NoAcme(url.into(), answer.status()))
+        Err(match serde_json::from_slice::<Problem>(answer.body()) {
+            Ok(problem) if problem.r#type.is_some() => ClientError::Refused(url.into(), problem),
+            _ => ClientError::NoAcme(url.into(), answer.status()),
+        })
     }
 
     async fn exchange(&self, mut request: Request<BodyWrapper<Bytes>>) -> Result<Response<Bytes>, ClientError> {
@@ -163,6 +167,9 @@ pub enum ClientError {
     /// Longer than any answer of a CA.
     #[error("the CA at {0} answered with more than {limit} KiB", limit = LARGEST / 1024)]
     TooLarge(Box<str>),
+    /// The CA said no.
+    #[error("{0} answered {said}", said = Said(.1))]
+    Refused(Box<str>, Problem),
     /// Somebody else answered, or the CA is in trouble.
     #[error("{0} answered {1}, and not in the words of ACME; is it the URL of a CA's directory?")]
     NoAcme(Box<str>, StatusCode),

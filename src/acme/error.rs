@@ -253,21 +253,43 @@ fn is_of_dates(error: &OrderError) -> bool {
     false
 }
 
-/// A problem in the CA's words.
-struct Said<'a>(&'a Problem);
+/// A problem in the CA's words, as far as they fit into a log and a terminal.
+pub(super) struct Said<'a>(pub(super) &'a Problem);
+
+/// So many characters of each of its sentences are told, and so many of the parts.
+const LONGEST: usize = 1000;
+const MOST: usize = 20;
+
+/// Without what would be more than text on a terminal.
+fn plain(text: &str) -> String {
+    text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
 
 impl fmt::Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Problem { detail, status, subproblems, .. } = self.0;
-        match (detail, type_of(self.0)) {
+        match (detail.as_deref().map(plain), type_of(self.0).map(plain)) {
             (Some(detail), Some(word)) => write!(f, "{detail:?} ({word})")?,
             (Some(detail), None) => write!(f, "{detail:?}")?,
-            (None, Some(word)) => f.write_str(word)?,
+            (None, Some(word)) => f.write_str(&word)?,
             (None, None) => write!(f, "status {}", status.unwrap_or(0))?,
         }
-        for sub in subproblems {
-            write!(f, "; {sub}")?;
+        for sub in subproblems.iter().take(MOST) {
+            write!(f, "; {}", plain(&sub.to_string()))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_ca_says_fits_into_a_log() {
+        let long = "x".repeat(100_000);
+        let text = format!(r#"{{"detail": "{long}", "subproblems": [{{"detail": "a\u001b[31m\nb"}}]}}"#);
+        let said = OrderError::Api(serde_json::from_str(&text).unwrap()).to_string();
+        assert!(said.len() < 1100 && said.ends_with(": a [31m b"), "{said}");
     }
 }

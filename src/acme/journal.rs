@@ -171,7 +171,8 @@ impl Journal {
     }
 
     async fn write(&mut self) {
-        if self.kept.as_ref() == Some(&self.progress) {
+        // Somebody may have damaged it, or moved it away.
+        if self.kept.as_ref() == Some(&self.progress) && self.read().await.is_some() {
             return;
         }
         if !self.has_answer() {

@@ -77,6 +77,16 @@ async fn the_answer_of_another_gateway_stays() {
 }
 
 #[tokio::test]
+async fn what_was_damaged_is_written_again() {
+    let store = tempfile::tempdir().unwrap();
+    let mut journal = journal(&store);
+    journal.plan(UnixTime(5), Why::Missing, None).await;
+    std::fs::write(store.path().join("certificates/a.example/progress.json"), "[1,2").unwrap();
+    journal.plan(UnixTime(5), Why::Missing, None).await;
+    assert_eq!(journal.read().await, Some(journal.progress.clone()));
+}
+
+#[tokio::test]
 async fn what_others_got_ends_our_failures() {
     let store = tempfile::tempdir().unwrap();
     let mut journal = journal(&store);
