@@ -216,6 +216,9 @@ impl OrderError {
             ("dns", _) => "does the name have an A or AAAA record?",
             ("caa", _) => "a CAA record of the name lets in other CAs only",
             ("unauthorized", Some(_)) => "somebody else answered for the name: does every address of it lead here?",
+            ("unauthorized", None) => {
+                "the account may be closed: move its folder in accounts of the store away, and the next order makes another"
+            }
             ("rejectedIdentifier", _) => "this CA gives no certificate for that name",
             ("externalAccountRequired", _) => "write external_account with what the CA has given you",
             ("userActionRequired", _) => "the CA wants you to do something first",
