@@ -142,8 +142,9 @@ impl OrderError {
     pub(super) fn kind(&self) -> Kind {
         match self {
             Self::Api(problem) if is_server_trouble(problem) => Kind::Away,
-            Self::Directory(_) | Self::Client(_) | Self::Late | Self::Exchange(_) | Self::Interrupted => Kind::Away,
+            Self::Directory(_) | Self::Client(_) | Self::Exchange(_) | Self::Interrupted => Kind::Away,
             Self::Store(_) | Self::Unread(_) | Self::Ca(_) | Self::ExternalSecret(_) => Kind::Away,
+            // An order that is late too: it may still lead to a certificate, and CAs count those.
             _ => Kind::Refused,
         }
     }

@@ -292,3 +292,6 @@ impl Failed {
         format!("{}{advice}", Chain(&self.error))
     }
 }
+
+#[cfg(test)]
+mod tests;

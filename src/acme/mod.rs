@@ -8,6 +8,8 @@ mod client;
 mod current;
 mod directory;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod journal;
 mod keeper;
 mod keepers;

@@ -3,11 +3,7 @@
 use instant_acme::Problem;
 
 use super::*;
-use crate::acme::KeyType;
-use crate::acme::shared::Parts;
-use crate::store::folder::Folder;
-use crate::tls::Shelf;
-use crate::tls::challenges::Challenges;
+use crate::acme::fixtures::wanting;
 
 const NOW: UnixTime = UnixTime(1_800_000_000);
 
@@ -23,26 +19,7 @@ fn wait(failed: &Failed, failures: u32) -> u64 {
 
 /// A keeper's journal, in a process of its own.
 fn journal(store: &tempfile::TempDir) -> Journal {
-    let hosts = vec!["a.example".parse().unwrap()];
-    let (name, key_type, config_key) = ("a.example".parse().unwrap(), KeyType::default(), String::new());
-    let cert = Arc::new(CertSpec { name, hosts, key_type, profile: None, config_key });
-    let spec = AcmeSpec {
-        directory: AcmeSpec::LETS_ENCRYPT.into(),
-        directory_ca: None,
-        staging: None,
-        contact: Vec::new(),
-        external_account: None,
-        challenges: Vec::new(),
-        store: store.path().into(),
-        placeholder: false,
-        certificates: Vec::new(),
-    };
-    let shared = Shared::new(Parts {
-        store: Arc::new(Folder::new(store.path())),
-        shelf: Shelf::new(),
-        challenges: Challenges::new(),
-        on_certificate: Arc::new(|_, _| {}),
-    });
+    let (shared, spec, cert) = wanting(store);
     Journal::new(shared, &spec, cert, Seen::new())
 }
 
@@ -108,4 +85,6 @@ fn the_ca_says_how_long_to_wait() {
     assert_eq!(wait(&failed("rateLimited", Some(1)), 7), 3600);
     assert_eq!(wait(&failed("caa", Some(1)), 1), 15 * 60);
     assert_eq!(wait(&failed("serverInternal", Some(40)), 1), 40);
+    // What it may have issued all the same.
+    assert_eq!(wait(&OrderError::Late.into(), 1), 15 * 60);
 }
