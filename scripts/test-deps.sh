@@ -19,6 +19,8 @@ need prosody prosody
 [ -e /usr/share/janus/demos/echotest.html ] || missing="$missing janus-demos"
 need chromium chromium
 need turnserver coturn
+need pebble pebble
+need python3 python3
 # Debian keeps these two where only root looks.
 PATH=$PATH:/usr/sbin
 need haproxy haproxy

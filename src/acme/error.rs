@@ -244,15 +244,18 @@ fn is_of_dates(error: &OrderError) -> bool {
     use rustls::CertificateError as Bad;
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
-        let tls = error.downcast_ref().or(inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()));
-        if let Some(rustls::Error::InvalidCertificate(bad)) = tls {
+        if let Some(rustls::Error::InvalidCertificate(bad)) = error.downcast_ref() {
             return matches!(
                 bad,
                 Bad::Expired | Bad::NotValidYet | Bad::ExpiredContext { .. } | Bad::NotValidYetContext { .. }
             );
         }
-        cause = error.source();
+        // What an I/O error holds is not its source, but has one.
+        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = match held {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
     }
     false
 }

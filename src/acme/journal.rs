@@ -52,6 +52,10 @@ impl Journal {
         self.progress.answer = kept.answer.clone();
         self.kept = Some(kept);
         self.adopt().await;
+        if let Some(next) = self.not_before.filter(|next| *next > UnixTime::now()) {
+            let (name, error, failures) = (&self.cert.name, self.progress.error.as_deref(), self.progress.failures);
+            tracing::warn!(certificate = %name, error, failures, %next, "orders have failed before the start and the CA counts them; `ianitor certs renew` does not wait");
+        }
     }
 
     /// Waits for what another process has been told to wait for.
@@ -228,7 +232,8 @@ fn wanted(spec: &AcmeSpec, cert: &CertSpec) -> String {
     let hosts: Vec<&str> = cert.hosts.iter().map(|host| host.as_str()).collect();
     let kinds: Vec<&str> = spec.challenges.iter().map(|kind| kind.name()).collect();
     let profile = cert.profile.as_deref().unwrap_or("-");
-    [&hosts.join(","), cert.key_type.name(), profile, &spec.directory, &kinds.join(",")].join(" ")
+    let account = spec.external_account.as_ref().map_or("-", |account| &account.key_id);
+    [&hosts.join(","), cert.key_type.name(), profile, &spec.directory, &kinds.join(","), account].join(" ")
 }
 
 /// The CA's word where it limits how often it is asked; at least that elsewhere.

@@ -106,6 +106,10 @@ impl Keepers {
 
     fn open(&self, spec: &AcmeSpec) -> Office {
         let store: Arc<dyn CertStore> = Arc::new(Folder::new(&spec.store));
+        // Found out now, and not when the next renewal is due in two months.
+        if let Err(error) = store.probe() {
+            tracing::error!(error = %Chain(&error), "nothing can be ordered or renewed until the store can be written");
+        }
         let Wiring { shelf, challenges, on_certificate, .. } = self.wiring.clone();
         Office { path: spec.store.clone(), shared: Shared::new(Parts { store, shelf, challenges, on_certificate }) }
     }

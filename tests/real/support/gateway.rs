@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -25,10 +26,18 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts it with a whole file, which listens for TLS on this port of 127.0.0.1.
     pub(crate) fn start_file(folder: &Folder, https: u16, text: &str) -> Self {
+        Self::start_file_by(folder, https, text, &[])
+    }
+
+    /// The same by programs that become it: each is given the next as its arguments.
+    fn start_file_by(folder: &Folder, https: u16, text: &str, by: &[&str]) -> Self {
         let file = folder.write("gateway.toml", text);
-        let mut process = Process::start(folder, "gateway", env!("CARGO_BIN_EXE_ianitor"), |command| {
-            command.args(["run", "--config"]).arg(file);
-        });
+        let words: Vec<&str> = by.iter().copied().chain([env!("CARGO_BIN_EXE_ianitor"), "run", "--config"]).collect();
+        let adjust = |command: &mut Command| _ = command.args(&words[1..]).arg(file);
+        let mut process = match by {
+            [] => Process::start(folder, "gateway", words[0], adjust),
+            _ => Process::start_piped(folder, "gateway", words[0], adjust),
+        };
         process.wait_for(https);
         // Its port is open before its certificates are made.
         until("the gateway serves", || process.said().contains("listening"));
@@ -44,12 +53,17 @@ impl Gateway {
 
     /// The same on a port that others know already, and with lines of `[tls]`.
     pub(crate) fn start_on(folder: &Folder, https: u16, listen: &str, tls: &str, tables: &str) -> Self {
+        Self::start_by(folder, https, listen, tls, tables, &[])
+    }
+
+    /// The same by programs that become it.
+    pub(crate) fn start_by(folder: &Folder, https: u16, listen: &str, tls: &str, tables: &str, by: &[&str]) -> Self {
         let [status] = free_ports();
         let text = format!(
             "[listen]\nhttps = [\"127.0.0.1:{https}\"]\nstatus = \"127.0.0.1:{status}\"\nworkers = 2\n{listen}\n\
              [log]\nformat = \"json\"\n[tls]\n{tls}\n{tables}"
         );
-        Self { status: Some(status), ..Self::start_file(folder, https, &text) }
+        Self { status: Some(status), ..Self::start_file_by(folder, https, &text, by) }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -101,11 +115,17 @@ impl Gateway {
 
     /// What it counts.
     pub(crate) fn metrics(&self) -> Metrics {
+        Metrics::parse(&self.asks("/metrics").1)
+    }
+
+    /// What its status listener says.
+    pub(crate) fn asks(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.status.unwrap())).unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        Metrics::parse(answer.split_once("\r\n\r\n").unwrap().1)
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
     /// Waits until a sum of its metrics has a value.
@@ -113,4 +133,18 @@ impl Gateway {
     pub(crate) fn counts(&self, name: &str, labels: &[(&str, &str)], value: u64) {
         until(&format!("{name}{labels:?} is {value}"), || self.metrics().sum(name, labels) == value);
     }
+}
+
+/// A command about the file of a test's gateway.
+pub(crate) fn ianitor(folder: &Folder, args: &[&str]) -> Output {
+    let file = folder.join("gateway.toml");
+    Command::new(env!("CARGO_BIN_EXE_ianitor")).args(args).arg("--config").arg(file).output().unwrap()
+}
+
+/// The same for one that must go well, and what it says.
+#[track_caller]
+pub(crate) fn ianitor_does(folder: &Folder, args: &[&str]) -> String {
+    let output = ianitor(folder, args);
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }

@@ -1,7 +1,9 @@
 //! What the stories stand on: the gateway as it ships, real servers, real clients, each a process of its own.
 
 mod clients;
+pub(crate) mod dns;
 mod folder;
+pub(crate) mod front;
 mod gateway;
 mod issuer;
 mod kurento;
@@ -10,15 +12,17 @@ mod kurento;
 mod metrics;
 mod neighbours;
 pub(crate) mod openssl;
+pub(crate) mod pebble;
 mod ports;
 mod process;
 mod prosody;
 mod shipped;
+pub(crate) mod site;
 pub(crate) mod wire;
 
 pub(crate) use clients::{Answer, Clients};
 pub(crate) use folder::{Folder, pictures};
-pub(crate) use gateway::Gateway;
+pub(crate) use gateway::{Gateway, ianitor, ianitor_does};
 pub(crate) use issuer::Issuer;
 pub(crate) use ports::{free_ports, has_ipv6};
 pub(crate) use process::Process;

@@ -25,10 +25,17 @@ impl Process {
     pub(crate) fn start(folder: &Folder, name: &str, program: &str, adjust: impl FnOnce(&mut Command)) -> Self {
         let log = folder.join(&format!("{name}.log"));
         let output = File::create(&log).unwrap();
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM", program]);
-        adjust(&mut command);
-        let child = command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
+        let child = spawn(program, adjust, output.try_clone().unwrap().into(), output.into());
+        Self { child, log }
+    }
+
+    /// The same where the program must not write files itself, because it is kept from writing any.
+    pub(crate) fn start_piped(folder: &Folder, name: &str, program: &str, adjust: impl FnOnce(&mut Command)) -> Self {
+        let log = folder.join(&format!("{name}.log"));
+        let mut output = File::create(&log).unwrap();
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let child = spawn(program, adjust, writer.try_clone().unwrap().into(), writer.into());
+        thread::spawn(move || std::io::copy(&mut reader, &mut output));
         Self { child, log }
     }
 
@@ -83,6 +90,12 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Ends it at once, with whatever it was about.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Asks it to end, and insists after a while.
     pub(crate) fn end(&mut self) -> ExitStatus {
         if let Some(status) = self.child.try_wait().unwrap() {
@@ -99,6 +112,13 @@ impl Process {
         self.child.kill().unwrap();
         self.child.wait().unwrap()
     }
+}
+
+fn spawn(program: &str, adjust: impl FnOnce(&mut Command), output: Stdio, errors: Stdio) -> Child {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", program]);
+    adjust(&mut command);
+    command.stdin(Stdio::null()).stdout(output).stderr(errors).spawn().unwrap()
 }
 
 impl Drop for Process {
