@@ -33,12 +33,13 @@ pub(super) async fn open(
     let at = url.to_owned();
     let stored = shared.store(move |store| store.account(&at)).await?;
     let bound_to = spec.external_account.as_ref().map(|account| account.key_id.to_string());
-    let stored = stored.filter(|stored| stored.external == bound_to);
+    // The key of an external account is often good for one use, and taken out of the file after it.
+    let stored = stored.filter(|stored| bound_to.is_none() || stored.external == bound_to);
     let opener = Opener { shared, spec, url, directory, client };
     let (account, stored) = match (stored, &spec.external_account) {
         (Some(stored), _) if stored.url.is_some() => opener.known(stored).await?,
         (_, Some(external)) => opener.bound(external).await?,
-        (stored, None) => opener.unbound(stored).await?,
+        (stored, None) => opener.unbound(stored.filter(|stored| stored.external.is_none())).await?,
     };
     opener.tell_contact(&account, stored).await?;
     Ok(account)

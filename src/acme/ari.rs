@@ -23,28 +23,28 @@ const AFTER_FAILURE: Duration = Duration::from_secs(3600);
 /// What the CA has last said of a certificate.
 #[derive(Debug, Default)]
 pub(super) struct Ari {
-    /// The version that was asked about.
-    of: Option<u64>,
+    /// The serial that was asked about.
+    of: Option<String>,
     window: Option<Window>,
     again: UnixTime,
 }
 
 impl Ari {
-    /// The window of this version, if the CA has named one.
-    pub(super) fn window(&self, version: u64) -> Option<Window> {
-        self.window.filter(|_| self.of == Some(version))
+    /// The window of this certificate, if the CA has named one.
+    pub(super) fn window(&self, serial: &str) -> Option<Window> {
+        self.window.filter(|_| self.of.as_deref() == Some(serial))
     }
 
     /// Whether it is time to ask.
-    pub(super) fn is_due(&self, version: u64, now: UnixTime) -> bool {
+    pub(super) fn is_due(&self, serial: &str, now: UnixTime) -> bool {
         // A clock that was set back does not put it off for longer than it would ever wait.
-        self.of != Some(version) || now >= self.again || now.until(self.again) > LONGEST
+        self.of.as_deref() != Some(serial) || now >= self.again || now.until(self.again) > LONGEST
     }
 
     /// Asks.
-    pub(super) async fn refresh(&mut self, version: u64, attempt: &Attempt<'_>) {
-        if self.of != Some(version) {
-            *self = Self { of: Some(version), ..Self::default() };
+    pub(super) async fn refresh(&mut self, serial: &str, attempt: &Attempt<'_>) {
+        if self.of.as_deref() != Some(serial) {
+            *self = Self { of: Some(serial.to_owned()), ..Self::default() };
         }
         let now = UnixTime::now();
         match ask(attempt).await {

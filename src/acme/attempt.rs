@@ -20,7 +20,7 @@ pub(super) struct Attempt<'a> {
     pub(super) cert: &'a CertSpec,
     /// The URL of the directory: the CA's, or the one to try things out with.
     pub(super) url: &'a str,
-    /// The certificate that is renewed, DER.
+    /// The certificate that is renewed, if it is of the same CA.
     pub(super) before: Option<&'a Managed>,
 }
 
@@ -35,7 +35,6 @@ pub(super) struct Failed {
 pub(super) struct Desk {
     pub(super) account: Account,
     pub(super) directory: Directory,
-    client: Client,
 }
 
 impl Attempt<'_> {
@@ -63,22 +62,26 @@ impl Attempt<'_> {
     async fn desk_with(&self, client: Client) -> Result<Desk, OrderError> {
         let directory = Directory::fetch(&client, self.url).await?;
         let account = account::open(self.shared, self.spec, self.url, &directory, &client).await?;
-        Ok(Desk { account, directory, client })
+        Ok(Desk { account, directory })
     }
 
     async fn order(&self, client: Client) -> Result<Bundle, OrderError> {
         self.shared.store(|store| store.probe()).await?;
-        let mut desk = self.desk_with(client).await?;
-        self.check_profile(&desk.directory)?;
-        match self.by_each_kind(&desk).await {
+        let _alone = self.shared.claims.claim(&self.cert.hosts).await;
+        let issued = match self.order_at_desk(client.clone()).await {
             Err(error) if error.is_unknown_account() => {
                 account::forget(self.shared, self.url).await?;
-                desk = self.desk_with(desk.client).await?;
-                self.by_each_kind(&desk).await
+                self.order_at_desk(client).await
             }
             result => result,
-        }
-        .and_then(|issued| self.bundle(issued))
+        };
+        self.bundle(issued?)
+    }
+
+    async fn order_at_desk(&self, client: Client) -> Result<Issued, OrderError> {
+        let desk = self.desk_with(client).await?;
+        self.check_profile(&desk.directory)?;
+        self.by_each_kind(&desk).await
     }
 
     fn check_profile(&self, directory: &Directory) -> Result<(), OrderError> {

@@ -14,9 +14,10 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Builder};
 use hyper_util::rt::TokioExecutor;
-use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
+use instant_acme::{BodyWrapper, BytesResponse, HttpClient, Problem};
 use rustls::ClientConfig;
 
+use super::error::Said;
 use crate::clock::UnixTime;
 
 /// For one request with its answer. CAs answer within seconds; what takes longer is asked for again.
@@ -24,6 +25,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Far above any chain of certificates.
 const LARGEST: usize = 1 << 20;
+
+/// In seconds. instant-acme adds what a CA says to the time of day, and breaks down on what no clock can show.
+const LONGEST_WAIT: u64 = 366 * 86_400;
 
 const AGENT: &str = concat!("ianitor/", env!("CARGO_PKG_VERSION"), " instant-acme");
 
@@ -69,7 +73,10 @@ impl Client {
             let retry_after = retry_after(answer.headers());
             return Ok(Got { body: answer.into_body(), retry_after });
         }
-        Err(ClientError::NoAcme(url.into(), answer.status()))
+        Err(match serde_json::from_slice::<Problem>(answer.body()) {
+            Ok(problem) if problem.r#type.is_some() => ClientError::Refused(url.into(), problem),
+            _ => ClientError::NoAcme(url.into(), answer.status()),
+        })
     }
 
     async fn exchange(&self, mut request: Request<BodyWrapper<Bytes>>) -> Result<Response<Bytes>, ClientError> {
@@ -78,7 +85,8 @@ impl Client {
         let at = || uri.authority().map_or("", |at| at.as_str()).into();
         let exchange = async {
             let answer = self.http.request(request).await.map_err(|error| ClientError::Unreachable(at(), error))?;
-            let (head, body) = answer.into_parts();
+            let (mut head, body) = answer.into_parts();
+            bound(&mut head.headers);
             Ok(Response::from_parts(head, whole(body, at).await?))
         };
         let answer = tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| Err(ClientError::Late(at())))?;
@@ -133,6 +141,14 @@ fn retry_after(headers: &HeaderMap) -> Option<UnixTime> {
     date.duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| UnixTime(since.as_secs()))
 }
 
+/// Makes a wait that nobody means one that can be reckoned with.
+fn bound(headers: &mut HeaderMap) {
+    let seconds = headers.get(header::RETRY_AFTER).and_then(|text| u64::from_str(text.to_str().ok()?.trim()).ok());
+    if seconds.is_some_and(|seconds| seconds > LONGEST_WAIT) {
+        headers.insert(header::RETRY_AFTER, LONGEST_WAIT.into());
+    }
+}
+
 /// Why there is no answer of the CA.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -151,6 +167,9 @@ pub enum ClientError {
     /// Longer than any answer of a CA.
     #[error("the CA at {0} answered with more than {limit} KiB", limit = LARGEST / 1024)]
     TooLarge(Box<str>),
+    /// The CA said no.
+    #[error("{0} answered {said}", said = Said(.1))]
+    Refused(Box<str>, Problem),
     /// Somebody else answered, or the CA is in trouble.
     #[error("{0} answered {1}, and not in the words of ACME; is it the URL of a CA's directory?")]
     NoAcme(Box<str>, StatusCode),
@@ -163,6 +182,7 @@ mod tests {
     fn after(text: &str) -> Option<u64> {
         let mut headers = HeaderMap::new();
         headers.insert(header::RETRY_AFTER, HeaderValue::from_str(text).unwrap());
+        bound(&mut headers);
         retry_after(&headers).map(|at| at.0)
     }
 
@@ -170,6 +190,8 @@ mod tests {
     fn retry_after_is_seconds_or_a_date() {
         assert_eq!(after("Fri, 31 Dec 1999 23:59:59 GMT"), Some(946_684_799));
         assert!(after(" 120 ").is_some_and(|at| at >= UnixTime::now().0 + 119));
+        let far = after("18446744073709551615").unwrap();
+        assert!((366 * 86_400..=367 * 86_400).contains(&(far - UnixTime::now().0)), "{far}");
         assert_eq!((after("-1"), after("soon"), after("")), (None, None, None));
     }
 }

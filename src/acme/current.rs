@@ -10,9 +10,12 @@ use crate::clock::UnixTime;
 use crate::store::{CertStore, Meta, StoreError, Stored};
 use crate::tls::{self, Managed};
 
-/// A renewal that the CA asks for does not follow the one before sooner than this, or a twentieth of the lifetime if that
-/// is less: a CA whose windows are always over would have us order without end.
+/// A renewal does not follow the one before sooner than this, or a twentieth of the lifetime if that is less: a CA whose
+/// windows are always over would have us order without end, and so would a clock that is in the future.
 const BETWEEN: Duration = Duration::from_secs(3600);
+
+/// Whatever the lifetime is.
+const SHORTEST: Duration = Duration::from_secs(10);
 
 /// So long a certificate stays that another process has ordered for other hosts: two gateways that share a store and do not
 /// agree would take turns.
@@ -49,23 +52,26 @@ impl Current {
     }
 
     /// When the next is due, and why then. `since` is when the configuration was taken up.
-    pub(super) fn due(&self, wanted: &Wanted<'_>, window: Option<Window>, since: UnixTime) -> (UnixTime, Why) {
+    pub(super) fn due(
+        &self,
+        wanted: &Wanted<'_>,
+        window: Option<Window>,
+        since: UnixTime,
+        now: UnixTime,
+    ) -> (UnixTime, Why) {
         let meta = self.meta();
+        // A clock that was set back would have it wait for the time that it showed before.
+        let no_sooner = |than: Duration| if meta.issued <= now { meta.issued.after(than) } else { meta.not_before };
         if let Some(at) = meta.revoked {
             return (at, Why::Revoked);
         }
         if wanted.differs(meta) {
-            let at = if meta.issued < since { meta.issued } else { meta.issued.after(TURN) };
+            let at = if meta.issued < since { meta.issued } else { no_sooner(TURN) };
             return (at, Why::Changed);
         }
         let (at, why) = schedule::renewal(meta.not_before, meta.not_after, meta.spread, window);
-        match why {
-            Why::Window => {
-                let lifetime = meta.not_before.until(meta.not_after);
-                (at.max(meta.issued.after(BETWEEN.min(lifetime / 20))), why)
-            }
-            _ => (at, why),
-        }
+        let between = BETWEEN.min(meta.not_before.until(meta.not_after) / 20).max(SHORTEST);
+        (at.max(no_sooner(between)), why)
     }
 }
 
@@ -76,7 +82,7 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn differs(&self, meta: &Meta) -> bool {
+    pub(super) fn differs(&self, meta: &Meta) -> bool {
         let has = |host: &str| meta.hosts.iter().any(|there| there == host);
         let are_same = self.cert.hosts.len() == meta.hosts.len() && self.cert.hosts.iter().all(|h| has(h.as_str()));
         !are_same || meta.key_type != self.cert.key_type.name() || meta.directory != self.directory
@@ -144,7 +150,7 @@ mod tests {
     fn due(current: &Current, hosts: &[&str], window: Option<Window>, since: u64) -> (u64, Why) {
         let cert = spec(hosts);
         let wanted = Wanted { cert: &cert, directory: "https://ca.example/directory" };
-        let (at, why) = current.due(&wanted, window, UnixTime(since));
+        let (at, why) = current.due(&wanted, window, UnixTime(since), UnixTime(ISSUED + DAY));
         (at.0, why)
     }
 
@@ -180,5 +186,20 @@ mod tests {
         assert_eq!(due(&there, &["a.example"], over, 0), (ISSUED + 3600, Why::Window));
         let short = current(|meta| meta.not_after = UnixTime(ISSUED + 200));
         assert_eq!(due(&short, &["a.example"], over, 0), (ISSUED + 10, Why::Window));
+    }
+
+    #[test]
+    fn what_has_ended_when_it_comes_does_not_order_without_end() {
+        let late = current(|meta| (meta.not_before, meta.not_after) = (UnixTime(DAY), UnixTime(2 * DAY)));
+        assert_eq!(due(&late, &["a.example"], None, 0), (ISSUED + 3600, Why::Half));
+        let short = current(|meta| meta.not_after = UnixTime(ISSUED + 1));
+        assert_eq!(due(&short, &["a.example"], None, 0), (ISSUED + 10, Why::Half));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_put_it_off() {
+        let there = current(|meta| meta.issued = UnixTime(ISSUED + 1000 * DAY));
+        assert_eq!(due(&there, &["a.example"], None, 0), (ISSUED + 60 * DAY, Why::TwoThirds));
+        assert_eq!(due(&there, &["b.example"], None, 0), (ISSUED, Why::Changed));
     }
 }

@@ -142,8 +142,9 @@ impl OrderError {
     pub(super) fn kind(&self) -> Kind {
         match self {
             Self::Api(problem) if is_server_trouble(problem) => Kind::Away,
-            Self::Directory(_) | Self::Client(_) | Self::Late | Self::Exchange(_) | Self::Interrupted => Kind::Away,
+            Self::Directory(_) | Self::Client(_) | Self::Exchange(_) | Self::Interrupted => Kind::Away,
             Self::Store(_) | Self::Unread(_) | Self::Ca(_) | Self::ExternalSecret(_) => Kind::Away,
+            // An order that is late too: it may still lead to a certificate, and CAs count those.
             _ => Kind::Refused,
         }
     }
@@ -190,10 +191,16 @@ impl OrderError {
         self.word() == Some("alreadyRevoked")
     }
 
-    /// Whether the CA does not want to hear which certificate this one replaces.
+    /// Whether the CA may not want to hear which certificate this one replaces. It has a word for one that was replaced
+    /// already; Let's Encrypt says `malformed` of one that it does not know, and `unauthorized` of that of another account.
     pub(super) fn is_of_replaces(&self) -> bool {
-        let is_mismatch = |error: &instant_acme::Error| error.to_string().starts_with("replaces field mismatch");
-        self.word() == Some("alreadyReplaced") || matches!(self, Self::Exchange(error) if is_mismatch(error))
+        match self {
+            Self::Api(problem) => {
+                matches!(type_of(problem), Some("alreadyReplaced" | "conflict" | "malformed" | "unauthorized"))
+            }
+            Self::Exchange(error) => error.to_string().starts_with("replaces field mismatch"),
+            _ => false,
+        }
     }
 
     /// What an operator can do about it, where it is not in the message.
@@ -215,6 +222,9 @@ impl OrderError {
             ("dns", _) => "does the name have an A or AAAA record?",
             ("caa", _) => "a CAA record of the name lets in other CAs only",
             ("unauthorized", Some(_)) => "somebody else answered for the name: does every address of it lead here?",
+            ("unauthorized", None) => {
+                "the account may be closed: move its folder in accounts of the store away, and the next order makes another"
+            }
             ("rejectedIdentifier", _) => "this CA gives no certificate for that name",
             ("externalAccountRequired", _) => "write external_account with what the CA has given you",
             ("userActionRequired", _) => "the CA wants you to do something first",
@@ -255,21 +265,43 @@ fn is_of_dates(error: &OrderError) -> bool {
     false
 }
 
-/// A problem in the CA's words.
-struct Said<'a>(&'a Problem);
+/// A problem in the CA's words, as far as they fit into a log and a terminal.
+pub(super) struct Said<'a>(pub(super) &'a Problem);
+
+/// So many characters of each of its sentences are told, and so many of the parts.
+const LONGEST: usize = 1000;
+const MOST: usize = 20;
+
+/// Without what would be more than text on a terminal.
+fn plain(text: &str) -> String {
+    text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
 
 impl fmt::Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Problem { detail, status, subproblems, .. } = self.0;
-        match (detail, type_of(self.0)) {
+        match (detail.as_deref().map(plain), type_of(self.0).map(plain)) {
             (Some(detail), Some(word)) => write!(f, "{detail:?} ({word})")?,
             (Some(detail), None) => write!(f, "{detail:?}")?,
-            (None, Some(word)) => f.write_str(word)?,
+            (None, Some(word)) => f.write_str(&word)?,
             (None, None) => write!(f, "status {}", status.unwrap_or(0))?,
         }
-        for sub in subproblems {
-            write!(f, "; {sub}")?;
+        for sub in subproblems.iter().take(MOST) {
+            write!(f, "; {}", plain(&sub.to_string()))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_ca_says_fits_into_a_log() {
+        let long = "x".repeat(100_000);
+        let text = format!(r#"{{"detail": "{long}", "subproblems": [{{"detail": "a\u001b[31m\nb"}}]}}"#);
+        let said = OrderError::Api(serde_json::from_str(&text).unwrap()).to_string();
+        assert!(said.len() < 1100 && said.ends_with(": a [31m b"), "{said}");
     }
 }

@@ -1,5 +1,6 @@
 //! What goes on with one certificate: kept in the store, told in the log, and there to be seen.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,11 @@ use crate::telemetry::Chain;
 /// What a CA says about waiting is believed up to here: Let's Encrypt's longest limit is a week.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
+/// What the store may refuse.
+const UNREAD: &str = "a certificate of the store cannot be served";
+const UNSAVED: &str = "a new certificate is in service and cannot be kept in the store; trying again";
+const UNWRITTEN: &str = "what goes on with a certificate cannot be kept in the store";
+
 /// One certificate's.
 pub(super) struct Journal {
     shared: Arc<Shared>,
@@ -27,14 +33,17 @@ pub(super) struct Journal {
     kept: Option<Progress>,
     /// No order before this, after failures.
     not_before: Option<UnixTime>,
-    /// What the log was last told of the store: it is told once, not at every look.
-    trouble: Option<String>,
+    /// Whether the process after this one has to wait for that too.
+    is_held: bool,
+    /// What the log was last told of the store, by what was to be done there: it is told once, not at every look.
+    troubles: BTreeMap<&'static str, String>,
 }
 
 impl Journal {
     pub(super) fn new(shared: Arc<Shared>, spec: &AcmeSpec, cert: Arc<CertSpec>, seen: Arc<Seen>) -> Self {
         let progress = Progress { wanted: wanted(spec, &cert), ..Progress::default() };
-        Self { shared, cert, seen, progress, kept: None, not_before: None, trouble: None }
+        seen.begin(&cert);
+        Self { shared, cert, seen, progress, kept: None, not_before: None, is_held: false, troubles: BTreeMap::new() }
     }
 
     /// Takes up what the process before this one has left.
@@ -55,7 +64,8 @@ impl Journal {
         let is_ours = kept.wanted == self.progress.wanted && kept.hold;
         if let Some(next) = kept.next.filter(|next| is_ours && Some(*next) > self.not_before) {
             let Progress { failures, error, .. } = kept;
-            self.progress = Progress { failures, error, hold: true, ..self.progress.clone() };
+            self.progress = Progress { failures, error, ..self.progress.clone() };
+            self.is_held = true;
             // A clock that was wrong does not make us wait for longer than any CA.
             self.not_before = Some(next.min(UnixTime::now().after(LONGEST)));
         }
@@ -73,9 +83,17 @@ impl Journal {
         match self.shared.store(move |store| store.take_wish(&name)).await {
             Ok(wish) => wish,
             Err(error) => {
-                self.unread(&error);
+                self.note(&error, "what was asked for cannot be read");
                 None
             }
+        }
+    }
+
+    /// What somebody asks for, and what was not done.
+    pub(super) async fn wish_again(&mut self, wish: Wish) {
+        let name = self.cert.name.clone();
+        if let Err(error) = self.shared.store(move |store| store.put_wish(&name, &wish)).await {
+            self.note(&error, "what was asked for is forgotten");
         }
     }
 
@@ -88,10 +106,15 @@ impl Journal {
         self.change(|seen| seen.is_ordering = true);
     }
 
-    pub(super) fn succeeded(&mut self) {
+    /// There is a certificate, and it was not we who got it.
+    pub(super) fn others_succeeded(&mut self) {
         let Progress { wanted, answer, .. } = std::mem::take(&mut self.progress);
         self.progress = Progress { wanted, answer, ..Progress::default() };
-        self.not_before = None;
+        (self.not_before, self.is_held) = (None, false);
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        self.others_succeeded();
         self.change(|seen| (seen.issued, seen.is_ordering) = (seen.issued + 1, false));
     }
 
@@ -103,7 +126,7 @@ impl Journal {
         let kind = failed.error.kind();
         let next = next_try(failed, failures, now, end);
         self.not_before = Some(next);
-        self.progress.hold = kind == Kind::Refused || failed.retry_after.is_some();
+        self.is_held = kind == Kind::Refused || failed.retry_after.is_some();
         self.progress.error = Some(failed.text());
         self.change(|seen| (seen.failed, seen.is_ordering) = (seen.failed + 1, false));
         let (name, error) = (&self.cert.name, Chain(&failed.error));
@@ -119,7 +142,12 @@ impl Journal {
         }
     }
 
-    pub(super) async fn answer(&mut self, wish: &Wish, result: Result<(), Failed>) {
+    /// Whether there is an answer that nobody has been given.
+    pub(super) fn has_answer(&self) -> bool {
+        self.progress.answer != self.kept.as_ref().and_then(|kept| kept.answer.clone())
+    }
+
+    pub(super) fn answer(&mut self, wish: &Wish, result: Result<(), Failed>) {
         let error = result.err().map(|failed| failed.text());
         if wish.dry_run {
             tracing::info!(certificate = %self.cert.name, error, "tried out an order");
@@ -131,6 +159,8 @@ impl Journal {
     pub(super) async fn plan(&mut self, due: UnixTime, why: Why, current: Option<&Current>) {
         let next = self.not_before.map_or(due, |at| at.max(due)).max(UnixTime(1));
         self.progress.next = Some(next);
+        // What is due only later is planned, not held: a reason to order sooner may come.
+        self.progress.hold = self.is_held && self.not_before == Some(next);
         self.progress.why = match self.not_before {
             Some(at) if at > due => format!("{why}; trying again"),
             _ => why.to_string(),
@@ -145,41 +175,50 @@ impl Journal {
     }
 
     async fn write(&mut self) {
-        if self.kept.as_ref() == Some(&self.progress) {
+        // Somebody may have damaged it, or moved it away.
+        if self.kept.as_ref() == Some(&self.progress) && self.read().await.is_some() {
             return;
+        }
+        if !self.has_answer() {
+            // Another process may have answered a wish meanwhile.
+            self.progress.answer = self.read().await.and_then(|kept| kept.answer).or(self.progress.answer.take());
         }
         let (name, progress) = (self.cert.name.clone(), self.progress.clone());
         match self.shared.store(move |store| store.put_progress(&name, &progress)).await {
-            Ok(()) => self.kept = Some(self.progress.clone()),
-            Err(error) => self.note(&error, "what goes on with a certificate cannot be kept in the store"),
+            Ok(()) => {
+                self.troubles.remove(UNWRITTEN);
+                self.kept = Some(self.progress.clone());
+            }
+            Err(error) => self.note(&error, UNWRITTEN),
         }
     }
 
     /// The store does not give what it has.
     pub(super) fn unread(&mut self, error: &OrderError) {
-        self.note(error, "a certificate of the store cannot be served");
+        self.note(error, UNREAD);
     }
 
     pub(super) fn was_read(&mut self) {
-        self.trouble = None;
+        self.troubles.remove(UNREAD);
     }
 
     /// The store does not take what came.
     pub(super) fn unsaved(&mut self, error: &OrderError) {
-        self.note(error, "a new certificate is in service and cannot be kept in the store; trying again");
+        self.note(error, UNSAVED);
     }
 
     pub(super) fn was_saved(&mut self) {
-        if self.trouble.take().is_some() {
+        self.troubles.remove(UNREAD);
+        if self.troubles.remove(UNSAVED).is_some() {
             tracing::info!(certificate = %self.cert.name, "the store has taken the certificate now");
         }
     }
 
-    fn note(&mut self, error: &OrderError, what: &str) {
+    fn note(&mut self, error: &OrderError, what: &'static str) {
         let text = Chain(error).to_string();
-        if self.trouble.as_ref() != Some(&text) {
+        if self.troubles.get(what) != Some(&text) {
             tracing::error!(certificate = %self.cert.name, error = text, "{what}");
-            self.trouble = Some(text);
+            self.troubles.insert(what, text);
         }
     }
 
@@ -207,34 +246,4 @@ fn next_try(failed: &Failed, failures: u32, now: UnixTime, end: Option<UnixTime>
 }
 
 #[cfg(test)]
-mod tests {
-    use instant_acme::Problem;
-
-    use super::*;
-
-    const NOW: UnixTime = UnixTime(1_800_000_000);
-
-    fn failed(word: &str, retry_after: Option<u64>) -> Failed {
-        let problem: Problem =
-            serde_json::from_str(&format!(r#"{{"type": "urn:ietf:params:acme:error:{word}", "status": 400}}"#))
-                .unwrap();
-        Failed { error: OrderError::Api(problem), retry_after: retry_after.map(|s| NOW.after(Duration::from_secs(s))) }
-    }
-
-    fn wait(failed: &Failed, failures: u32) -> u64 {
-        NOW.until(next_try(failed, failures, NOW, None)).as_secs()
-    }
-
-    #[test]
-    fn the_ca_says_how_long_to_wait() {
-        assert_eq!(wait(&failed("rateLimited", None), 1), 15 * 60);
-        assert_eq!(wait(&failed("rateLimited", Some(30)), 1), 30);
-        assert_eq!(wait(&failed("rateLimited", Some(86_400)), 1), 86_400);
-        // Nobody limits for a year.
-        assert_eq!(wait(&failed("rateLimited", Some(365 * 86_400)), 1), 7 * 86_400);
-        // A short word of a CA that refuses is no invitation to ask without end.
-        assert_eq!(wait(&failed("rateLimited", Some(1)), 7), 3600);
-        assert_eq!(wait(&failed("caa", Some(1)), 1), 15 * 60);
-        assert_eq!(wait(&failed("serverInternal", Some(40)), 1), 40);
-    }
-}
+mod tests;

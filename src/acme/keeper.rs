@@ -17,6 +17,7 @@ use super::{AcmeSpec, CertSpec};
 use crate::clock::UnixTime;
 use crate::store::{Bundle, Stored, Wish};
 use crate::telemetry::Chain;
+use crate::tls::Managed;
 
 /// How often a keeper looks at the store and at the clock.
 const LOOK: Duration = Duration::from_secs(2);
@@ -28,6 +29,8 @@ pub(super) struct Keeper {
     cert: Arc<CertSpec>,
     /// When it began to look after this certificate as it is wanted now.
     since: UnixTime,
+    /// Nothing is ever sent: the end of the sender is the word.
+    stop: watch::Receiver<()>,
     current: Option<Current>,
     /// The newest version that was looked at: one that is damaged is not read again and again.
     looked_at: Option<u64>,
@@ -44,45 +47,54 @@ impl Keeper {
         cert: Arc<CertSpec>,
         seen: Arc<Seen>,
         current: Option<Current>,
+        stop: watch::Receiver<()>,
     ) -> Self {
         let journal = Journal::new(Arc::clone(&shared), &spec, Arc::clone(&cert), seen);
         let looked_at = current.as_ref().map(Current::version);
         let (ari, since) = (Ari::default(), UnixTime::now());
-        Self { shared, spec, cert, since, current, looked_at, unsaved: None, ari, journal }
+        Self { shared, spec, cert, since, stop, current, looked_at, unsaved: None, ari, journal }
     }
 
     /// Until nobody wants it any more; an order that has begun is brought to its end.
-    pub(super) async fn run(mut self, mut stop: watch::Receiver<()>) {
+    pub(super) async fn run(mut self) {
         if let Some(current) = &self.current {
             (self.shared.parts.on_certificate)(&self.cert.name, &current.stored);
         }
         self.journal.open().await;
-        while !is_over(&stop) {
-            self.look(&stop).await;
+        while !self.is_over() {
+            self.look().await;
             tokio::select! {
-                // Nothing is ever sent: the end of the sender is the word.
-                _ = stop.changed() => {}
+                _ = self.stop.changed() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
         }
     }
 
-    async fn look(&mut self, stop: &watch::Receiver<()>) {
+    fn is_over(&self) -> bool {
+        self.stop.has_changed().is_err()
+    }
+
+    async fn look(&mut self) {
         self.save().await;
         if self.take_newer().await {
             self.refresh_ari().await;
             if let Some(wish) = self.journal.wish().await {
-                self.fulfil(&wish, stop).await;
+                self.fulfil(wish).await;
             } else if let Some(why) = self.is_due() {
                 // What became of it is in the journal.
-                _ = self.order(why, stop).await;
+                _ = self.order(why).await;
             }
+        }
+        if self.is_over() && !self.journal.has_answer() {
+            // Whoever comes after this one tells what goes on.
+            return;
         }
         let (next, why) = self.due();
         self.journal.plan(next, why, self.current.as_ref()).await;
     }
 
-    /// Serves what the store has, if that is newer. Says whether the store could be read.
+    /// Serves what the store has, if that is newer. Says whether the store could be read; what is damaged is as good as not
+    /// there.
     async fn take_newer(&mut self) -> bool {
         let name = self.cert.name.clone();
         match self.shared.store(move |store| store.version(&name)).await {
@@ -94,12 +106,12 @@ impl Keeper {
             }
             Err(error) => {
                 self.journal.unread(&error);
-                false
+                error.is_damage()
             }
         }
     }
 
-    /// Serves what the store has. Says whether it could be read; what is damaged is as good as not there.
+    /// Serves what the store has. Says whether it could be read.
     async fn read(&mut self) -> bool {
         let cert = Arc::clone(&self.cert);
         let read = self.shared.store(move |store| Current::read(store, &cert)).await;
@@ -109,6 +121,7 @@ impl Keeper {
             Ok(Some(new)) => {
                 self.journal.was_read();
                 if is_news(&new) {
+                    self.heed(&new);
                     self.take(new);
                 }
                 true
@@ -121,7 +134,19 @@ impl Keeper {
         }
     }
 
+    /// What another process got, ends our failures too.
+    fn heed(&mut self, new: &Current) {
+        let wanted = Wanted { cert: &self.cert, directory: &self.spec.directory };
+        if self.current.as_ref().is_some_and(|old| old.version() < new.version()) && !wanted.differs(new.meta()) {
+            self.journal.others_succeeded();
+        }
+    }
+
     fn take(&mut self, new: Current) {
+        if self.is_over() {
+            // It is in the store for whoever may look after it now, and is not wanted as it is.
+            return;
+        }
         let (meta, version) = (new.meta(), new.version());
         tracing::info!(certificate = %self.cert.name, serial = meta.serial, issuer = meta.issuer, not_after = %meta.not_after, version, "in service");
         self.shared.parts.shelf.put(new.managed.clone());
@@ -131,8 +156,8 @@ impl Keeper {
 
     async fn refresh_ari(&mut self) {
         let Some(current) = &self.current else { return };
-        let version = current.version();
-        if !self.ari.is_due(version, UnixTime::now()) {
+        let serial = &current.meta().serial;
+        if !self.ari.is_due(serial, UnixTime::now()) {
             return;
         }
         let Ok(_permit) = self.shared.orders.acquire().await else { return };
@@ -141,16 +166,18 @@ impl Keeper {
             spec: &self.spec,
             cert: &self.cert,
             url: &self.spec.directory,
-            before: Some(&current.managed),
+            before: of_same_ca(self.current.as_ref(), &self.spec),
         };
-        self.ari.refresh(version, &attempt).await;
+        self.ari.refresh(serial, &attempt).await;
     }
 
     /// When the next order is due by what is known of the certificate, and why.
     fn due(&self) -> (UnixTime, Why) {
         let Some(current) = &self.current else { return (UnixTime::default(), Why::Missing) };
         let wanted = Wanted { cert: &self.cert, directory: &self.spec.directory };
-        current.due(&wanted, self.ari.window(current.version()), self.since)
+        let is_of_before = self.shared.is_outdated(&self.cert.name, current.version());
+        let since = if is_of_before { UnixTime(u64::MAX) } else { self.since };
+        current.due(&wanted, self.ari.window(&current.meta().serial), since, UnixTime::now())
     }
 
     fn is_due(&self) -> Option<Why> {
@@ -159,15 +186,19 @@ impl Keeper {
         (at <= now && self.journal.may_order(now)).then_some(why)
     }
 
-    async fn fulfil(&mut self, wish: &Wish, stop: &watch::Receiver<()>) {
+    async fn fulfil(&mut self, wish: Wish) {
         let result = if wish.dry_run {
-            self.try_out().await
+            self.try_out().await.map(|()| true)
         } else {
             // It may be asked for because it was just revoked.
             self.read().await;
-            self.order(Why::Asked, stop).await
+            self.order(Why::Asked).await
         };
-        self.journal.answer(wish, result).await;
+        match result {
+            // For whoever looks after it now.
+            Ok(false) => self.journal.wish_again(wish).await,
+            result => self.journal.answer(&wish, result.map(drop)),
+        }
     }
 
     /// An order of which nothing is kept.
@@ -178,31 +209,31 @@ impl Keeper {
         attempt.run().await.map(drop)
     }
 
-    async fn order(&mut self, why: Why, stop: &watch::Receiver<()>) -> Result<(), Failed> {
-        let result = self.order_alone(why, stop).await;
+    /// Says whether it ordered.
+    async fn order(&mut self, why: Why) -> Result<bool, Failed> {
+        let result = self.order_alone(why).await;
         let end = self.current.as_ref().map(|current| current.meta().not_after);
         match &result {
             Ok(false) => {}
             Ok(true) => self.journal.succeeded(),
             Err(failed) => self.journal.failed(failed, end),
         }
-        result.map(drop)
+        result
     }
 
     /// Orders, if it is still to be ordered by the time that nobody else does. Says whether it was.
-    async fn order_alone(&mut self, why: Why, stop: &watch::Receiver<()>) -> Result<bool, Failed> {
+    async fn order_alone(&mut self, why: Why) -> Result<bool, Failed> {
         let shared = Arc::clone(&self.shared);
         let _lock = shared.lock(&self.cert.name.order_lock()).await?;
         let Ok(_permit) = shared.orders.acquire().await else { return Ok(false) };
         self.take_newer().await;
         self.journal.adopt().await;
-        if is_over(stop) || (why != Why::Asked && self.is_due().is_none()) {
+        if self.is_over() || (why != Why::Asked && self.is_due().is_none()) {
             return Ok(false);
         }
         tracing::info!(certificate = %self.cert.name, hosts = ?self.cert.hosts, directory = %self.spec.directory, %why, "ordering");
         self.journal.ordering();
-        let before = self.current.as_ref().map(|current| &current.managed);
-        let url = &*self.spec.directory;
+        let (before, url) = (of_same_ca(self.current.as_ref(), &self.spec), &*self.spec.directory);
         let attempt = Attempt { shared: &shared, spec: &self.spec, cert: &self.cert, url, before };
         let bundle = attempt.run().await?;
         self.keep(bundle).await?;
@@ -231,6 +262,9 @@ impl Keeper {
             Ok(version) => {
                 self.looked_at = Some(version);
                 self.journal.was_saved();
+                if self.is_over() {
+                    self.shared.outdate(&self.cert.name, version);
+                }
             }
             Err(error) => {
                 self.journal.unsaved(&error);
@@ -240,8 +274,9 @@ impl Keeper {
     }
 }
 
-fn is_over(stop: &watch::Receiver<()>) -> bool {
-    stop.has_changed().is_err()
+/// What this CA knows, and would be told that it is replaced.
+fn of_same_ca<'a>(current: Option<&'a Current>, spec: &AcmeSpec) -> Option<&'a Managed> {
+    current.filter(|current| *current.meta().directory == *spec.directory).map(|current| &current.managed)
 }
 
 impl From<OrderError> for Failed {
@@ -257,3 +292,6 @@ impl Failed {
         format!("{}{advice}", Chain(&self.error))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,8 +132,8 @@ impl Keepers {
                 let (stop, stopped) = watch::channel(());
                 let seen = Arc::clone(&self.wiring.seen);
                 let (spec, shared) = (Arc::clone(&spec), Arc::clone(&office.shared));
-                let keeper = Keeper::new(shared, Arc::clone(&spec), Arc::clone(&cert), seen, current);
-                tokio::spawn(keeper.run(stopped));
+                let keeper = Keeper::new(shared, Arc::clone(&spec), Arc::clone(&cert), seen, current, stopped);
+                tokio::spawn(keeper.run());
                 self.running.push(Running { spec, cert, _stop: stop });
             }
         }

@@ -3,10 +3,13 @@
 mod account;
 mod ari;
 mod attempt;
+mod claims;
 mod client;
 mod current;
 mod directory;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod journal;
 mod keeper;
 mod keepers;

@@ -64,11 +64,19 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Changes what is to be seen of one.
-    pub(super) fn change(&self, cert: &CertSpec, change: impl FnOnce(&mut CertSeen)) {
+    /// Begins with one, or goes on with it for the hosts that it is for now.
+    pub(super) fn begin(&self, cert: &CertSpec) {
+        let new = CertSeen::new(cert);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = all.entry(cert.name.clone()).or_insert_with(|| CertSeen::new(cert));
-        change(seen);
+        let hosts = new.hosts.clone();
+        all.entry(cert.name.clone()).or_insert(new).hosts = hosts;
+    }
+
+    /// Changes what is to be seen of one. Whoever is still at it when nobody wants it any more, changes nothing.
+    pub(super) fn change(&self, cert: &CertSpec, change: impl FnOnce(&mut CertSeen)) {
+        if let Some(seen) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&cert.name) {
+            change(seen);
+        }
     }
 
     /// Keeps those that are still looked after.

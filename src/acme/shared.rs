@@ -1,11 +1,13 @@
 //! What the keepers of all certificates have in common.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use super::claims::Claims;
 use super::error::OrderError;
 use crate::store::{CertStore, Lock, Name, Stored};
 use crate::tls::Shelf;
@@ -44,11 +46,25 @@ impl fmt::Debug for Parts {
 pub(super) struct Shared {
     pub(super) parts: Parts,
     pub(super) orders: Semaphore,
+    pub(super) claims: Claims,
+    /// Versions that came for a configuration that was no more in force.
+    outdated: Mutex<HashMap<Name, u64>>,
 }
 
 impl Shared {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self { parts, orders: Semaphore::new(ORDERS) })
+        let (claims, outdated) = (Claims::default(), Mutex::default());
+        Arc::new(Self { parts, orders: Semaphore::new(ORDERS), claims, outdated })
+    }
+
+    /// A reload came in the middle of its order.
+    pub(super) fn outdate(&self, name: &Name, version: u64) {
+        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), version);
+    }
+
+    /// Whether it is ours, and not that of a gateway with another configuration.
+    pub(super) fn is_outdated(&self, name: &Name, version: u64) -> bool {
+        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).get(name) == Some(&version)
     }
 
     /// Works with the store where blocking is allowed.
