@@ -75,8 +75,9 @@ type Find = fn(&str, String) -> Result<u32, DeployError>;
 
 fn party(name: &str, key: String, find: Find) -> Result<Party, DeployError> {
     let id = match name.parse() {
-        Ok(id) => id,
-        Err(_) => find(name, key.clone())?,
+        // The highest means "as it is" to the system, and is nobody's.
+        Ok(id) if id != u32::MAX => id,
+        _ => find(name, key.clone())?,
     };
     Ok(Party { id, name: name.into(), key })
 }

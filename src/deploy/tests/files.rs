@@ -113,6 +113,8 @@ fn what_is_in_the_way_is_said() {
     let (good, cert) = (spec(&folder), stored(1));
     let nobody = DeploySpec { owner: Some("no-such-user-here".into()), ..good.clone() };
     assert!(matches!(bring(&nobody, &cert), Err(DeployError::NoUser { key, .. }) if key == "deploy[0].owner"));
+    let highest = DeploySpec { owner: Some("4294967295".into()), ..good.clone() };
+    assert!(matches!(bring(&highest, &cert), Err(DeployError::NoUser { .. })));
     let nobody = DeploySpec { group: Some("no-such-group-here".into()), ..good.clone() };
     assert!(matches!(bring(&nobody, &cert), Err(DeployError::NoGroup { key, .. }) if key == "deploy[0].group"));
 
