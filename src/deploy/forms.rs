@@ -53,6 +53,14 @@ impl Content {
         }
     }
 
+    /// Whether a file of so many bytes may have this in it.
+    pub(super) fn may_have(&self, length: u64) -> bool {
+        match self {
+            Self::Text(text) => text.reveal().len() as u64 == length,
+            Self::KeyStore(_) => true,
+        }
+    }
+
     /// What to write.
     pub(super) fn bytes(&self, path: &Path) -> Result<Secret<Vec<u8>>, DeployError> {
         match self {
