@@ -223,3 +223,27 @@ fn whoever_says_nothing_does_not_stay() {
     }
     assert_eq!(plain(&gateway).get(TOKEN).text(), KEY);
 }
+
+#[test]
+fn a_ca_that_comes_through_a_balancer_gets_through_too() {
+    let upstream = Upstream::ok();
+    let listen = "https = [\"127.0.0.1:0\"]\nworkers = 2\nproxy_protocol = [\"127.0.0.5\"]";
+    let config = |limits| Config::to(&upstream).listen(listen).limits(limits);
+    // The limit of the client whom the balancer announces; and that of the gateway, with the header still to be read.
+    for limits in ["connections_per_client = 1\nexempt = []", "connections = 1"] {
+        let gateway = TestGateway::start(&config(limits));
+        let dial = gateway.dial_blindly().from("127.0.0.5");
+        let announced = |alpn| {
+            let mut tcp = dial.tcp();
+            tcp.write_all(b"PROXY TCP4 192.0.2.7 127.0.0.1 5000 443\r\n").unwrap();
+            dial.tls_over(tcp, dial.config(&[alpn]))
+        };
+        let mut held = Client::new(announced("http/1.1").unwrap());
+        assert_eq!(held.get("/").status(), 200);
+        let _offer = challenges(&gateway).offer_alpn(&name("localhost"), &DIGEST).unwrap();
+        for _ in 0..4 {
+            says_nothing(announced("acme-tls/1").unwrap());
+            assert!(announced("http/1.1").is_err(), "{limits}");
+        }
+    }
+}
