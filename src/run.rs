@@ -127,7 +127,8 @@ async fn reload(running: &mut Running, path: &Path) {
     }
 }
 
-async fn drain(running: Running, mut signals: Signals) -> ExitCode {
+async fn drain(mut running: Running, mut signals: Signals) -> ExitCode {
+    running.rest();
     tracing::info!(connections = running.connections(), "draining; a second signal ends at once");
     let cut = tokio::select! {
         cut = running.drain() => Some(cut),

@@ -141,6 +141,11 @@ impl Keepers {
         self.wiring.seen.retain(|name| self.running.iter().any(|task| task.cert.name == *name));
     }
 
+    /// Begins no order any more; what there is stays in service. Orders that have begun are brought to their end.
+    pub fn rest(&mut self) {
+        self.running.clear();
+    }
+
     /// Takes from the shelf what nobody looks after: a plan may not have been taken up.
     pub fn clear_shelf(&self) {
         let is_wanted = |name: &str| self.running.iter().any(|task| task.cert.name.as_str() == name);

@@ -49,14 +49,16 @@ pub(super) async fn order(shared: &Shared, account: &Account, ask: Ask<'_>) -> R
         new = new.profile(profile);
     }
     let mut order = account.new_order(&new).await?;
-    prove(shared, &mut order, kind).await?;
+    prove(shared, &mut order, &cert.hosts, kind).await?;
     let key_type = cert.key_type;
     let key = shared.store(move |_| key_type.generate().map_err(OrderError::Key)).await?;
     finish(&mut order, &key, &cert.hosts).await
 }
 
 /// Proves every name that is not proved yet.
-async fn prove(shared: &Shared, order: &mut Order, kind: ChallengeKind) -> Result<(), OrderError> {
+async fn prove(shared: &Shared, order: &mut Order, hosts: &[HostName], kind: ChallengeKind) -> Result<(), OrderError> {
+    // The order that was before may have proved names for this one too: looked at after it.
+    let _proving = shared.parts.challenges.proving(hosts).await;
     // Taken back when this function ends, however it does.
     let offers = offer_all(shared, order, kind).await?;
     if offers.is_empty() && order.state().status == OrderStatus::Ready {

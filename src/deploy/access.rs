@@ -52,21 +52,20 @@ impl Access {
 
     /// Makes a file that way. `path` is what it is going to be called.
     pub(super) fn give(&self, file: &File, path: &Path) -> Result<(), DeployError> {
-        let (owner, group) = (self.owner.as_ref(), self.group.as_ref());
-        for (party, uid, gid) in
-            [(owner, owner.map(|party| party.id), None), (group, None, group.map(|party| party.id))]
-        {
-            let Some(party) = party else { continue };
-            fchown(file, uid, gid).map_err(|cause| DeployError::NotGiven {
-                path: path.to_owned(),
-                key: party.key.clone(),
-                name: party.name.clone(),
-                cause,
-            })?;
+        let not_given = |party: &Party, cause| {
+            let (key, name) = (party.key.clone(), party.name.clone());
+            DeployError::NotGiven { path: path.to_owned(), key, name, cause }
+        };
+        if let Some(group) = &self.group {
+            fchown(file, None, Some(group.id)).map_err(|cause| not_given(group, cause))?;
         }
-        // Last: a change of owner takes bits away.
+        // For the right group, and while the file is ours: whoever has no more than CAP_CHOWN cannot change it later.
         let mode = fs::Permissions::from_mode(self.mode);
-        file.set_permissions(mode).map_err(|error| DeployError::Write(path.to_owned(), error))
+        file.set_permissions(mode).map_err(|error| DeployError::Write(path.to_owned(), error))?;
+        match &self.owner {
+            Some(owner) => fchown(file, Some(owner.id), None).map_err(|cause| not_given(owner, cause)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -75,8 +74,9 @@ type Find = fn(&str, String) -> Result<u32, DeployError>;
 
 fn party(name: &str, key: String, find: Find) -> Result<Party, DeployError> {
     let id = match name.parse() {
-        Ok(id) => id,
-        Err(_) => find(name, key.clone())?,
+        // The highest means "as it is" to the system, and is nobody's.
+        Ok(id) if id != u32::MAX => id,
+        _ => find(name, key.clone())?,
     };
     Ok(Party { id, name: name.into(), key })
 }

@@ -62,7 +62,7 @@ pub(super) async fn run(argv: &[String], variables: &[Variable], limit: Duration
         Err(error) => return Err(DeployError::NoCommand(program, error)),
     };
     let tail = Tail::default();
-    match to_the_end(&mut child, output, &tail, limit).await {
+    match to_the_end(&mut child.0, output, &tail, limit).await {
         Ok(Some(status)) if status.success() => Ok(()),
         Ok(Some(status)) => Err(DeployError::CommandFailed { program, status, said: tail.said() }),
         Ok(None) => Err(DeployError::CommandLate { program, limit, said: tail.said() }),
@@ -71,7 +71,7 @@ pub(super) async fn run(argv: &[String], variables: &[Variable], limit: Duration
 }
 
 /// Starts a command whose output comes by one pipe, so that lines stay in their order.
-fn start(argv: &[String], variables: &[Variable]) -> io::Result<(Child, pipe::Receiver)> {
+fn start(argv: &[String], variables: &[Variable]) -> io::Result<(Started, pipe::Receiver)> {
     // The configuration has been asked before.
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let (reader, writer) = io::pipe()?;
@@ -82,7 +82,7 @@ fn start(argv: &[String], variables: &[Variable]) -> io::Result<(Child, pipe::Re
     command.args(arguments).env_clear().envs(inherited).envs(variables.iter().cloned());
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     // A group of its own, so that what it has started ends with it when it takes too long.
-    Ok((command.process_group(0).kill_on_drop(true).spawn()?, output))
+    Ok((Started(command.process_group(0).kill_on_drop(true).spawn()?), output))
 }
 
 /// Waits for the end; `None` if that did not come in time and was brought about.
@@ -112,13 +112,28 @@ async fn to_the_end(
     Ok(ended)
 }
 
-/// Ends a command with all that it has started. It has not been waited for, so its number is still its own.
+/// Ends a command with all that it has started.
 async fn end(child: &mut Child) {
+    end_group(child);
+    let _ = child.kill().await;
+}
+
+/// Nothing, if it has been waited for: its number may be another's.
+fn end_group(child: &Child) {
     if let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()) {
         // What cannot be ended ends by itself or not at all.
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
-    let _ = child.kill().await;
+}
+
+/// A command that ends, with all that it has started, when nobody waits for it any more: its successor must not meet it.
+#[derive(Debug)]
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        end_group(&self.0);
+    }
 }
 
 /// The end of an output.

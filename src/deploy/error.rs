@@ -73,9 +73,9 @@ pub enum DeployError {
     /// The password of a key store.
     #[error(transparent)]
     Password(#[from] NoSecret),
-    /// A password that nobody could type.
-    #[error("the password for {} is not text in UTF-8; write another one", .0.display())]
-    PasswordNotText(PathBuf),
+    /// A password that Java does not take.
+    #[error("the password for {} is not plain ASCII, and Java takes no other; write one of letters and digits", .0.display())]
+    PasswordNotAscii(PathBuf),
     /// What is in the store is no certificate with its key.
     #[error("the certificate in the store is damaged; order it anew: ianitor certs renew")]
     Damaged(#[source] rustls::pki_types::pem::Error),

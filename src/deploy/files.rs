@@ -14,6 +14,7 @@ use super::DeploySpec;
 use super::access::Access;
 use super::error::DeployError;
 use super::forms::Content;
+use crate::clock::UnixTime;
 use crate::disk;
 use crate::store::Stored;
 
@@ -47,7 +48,7 @@ pub(super) fn bring(spec: &DeploySpec, cert: &Stored) -> Result<Brought, DeployE
     let access = Access::of(spec)?;
     let mut prepared = Vec::new();
     for file in all(spec, cert)? {
-        match file.state(&access)? {
+        match file.state_or_age(&access, cert)? {
             State::Fresh => continue,
             State::Link(to) => {
                 tracing::info!(deploy = %spec.config_key, path = %file.path.display(), led_to = %to.display(),
@@ -112,6 +113,19 @@ impl Wanted {
             Ok(_) => Ok(State::Stale),
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(State::Stale),
             Err(error) => Err(unreadable(error)),
+        }
+    }
+
+    /// Where a file may not be read, as it was given away, its age says whether it is of this certificate.
+    fn state_or_age(&self, access: &Access, cert: &Stored) -> Result<State, DeployError> {
+        match self.state(access) {
+            Err(DeployError::Unreadable(path, error)) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let found = fs::symlink_metadata(&path).and_then(|found| Ok((found.modified()?, found.len())));
+                let (written, length) = found.map_err(|_| DeployError::Unreadable(path, error))?;
+                let is_younger = UnixTime::from(written) >= cert.bundle.meta.issued;
+                Ok(if is_younger && self.content.may_have(length) { State::Fresh } else { State::Stale })
+            }
+            state => state,
         }
     }
 
@@ -207,7 +221,10 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A rename is on the disk when its folder is.
+/// A rename is on the disk when its folder is. One that may be written and not be read comes to the disk by itself.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(folder(path))?.sync_all()
+    match File::open(folder(path)) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        opened => opened?.sync_all(),
+    }
 }

@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 use super::error::DeployError;
 use super::{FileForm, Output};
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretSource};
 use crate::store::Stored;
 
 /// What is to be in a file.
@@ -38,10 +38,8 @@ impl Content {
             FileForm::Key => key,
             FileForm::Combined => chain + &key,
             FileForm::Pkcs12 { password } => {
-                let password = password.read()?.reveal().clone();
-                let password = String::from_utf8(password);
-                let password = password.map_err(|_| DeployError::PasswordNotText(output.path.clone()))?;
-                return Keys::new(&output.path, Secret::new(password), cert).map(|keys| Self::KeyStore(Box::new(keys)));
+                let password = self::password(&output.path, password)?;
+                return Keys::new(&output.path, password, cert).map(|keys| Self::KeyStore(Box::new(keys)));
             }
         };
         Ok(Self::Text(Secret::new(text)))
@@ -52,6 +50,14 @@ impl Content {
         match self {
             Self::Text(text) => text.reveal().as_bytes() == bytes,
             Self::KeyStore(keys) => keys.are_in(bytes),
+        }
+    }
+
+    /// Whether a file of so many bytes may have this in it.
+    pub(super) fn may_have(&self, length: u64) -> bool {
+        match self {
+            Self::Text(text) => text.reveal().len() as u64 == length,
+            Self::KeyStore(_) => true,
         }
     }
 
@@ -94,6 +100,14 @@ impl Keys {
         let Ok(archive) = Pkcs12Archive::from_pkcs12(bytes, self.password.reveal()) else { return false };
         let has_key = matches!(&archive.keys[..], [bag] if bag.key == self.key);
         has_key && archive.certs.iter().map(|bag| &bag.cert).eq(&self.chain)
+    }
+}
+
+/// What locks the key store of that path. Java opens none by another password than one of ASCII, even if it was made so.
+pub(super) fn password(path: &Path, source: &SecretSource) -> Result<Secret<String>, DeployError> {
+    match String::from_utf8(source.read()?.reveal().clone()) {
+        Ok(text) if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Ok(Secret::new(text)),
+        _ => Err(DeployError::PasswordNotAscii(path.to_owned())),
     }
 }
 

@@ -7,7 +7,7 @@ use rustix::fs::Access as Wanted;
 
 use super::access::Access;
 use super::error::DeployError;
-use super::{DeploySpec, FileForm, Output, Reload};
+use super::{DeploySpec, FileForm, Output, Reload, forms};
 
 /// Looks at users, folders, passwords and the pid file. Each of these may be mended while the gateway runs.
 pub fn look(spec: &DeploySpec) -> Vec<DeployError> {
@@ -20,8 +20,11 @@ pub fn look(spec: &DeploySpec) -> Vec<DeployError> {
             folders.push(folder);
         }
         if let FileForm::Pkcs12 { password } = form {
-            found.extend(password.read().err().map(DeployError::from));
+            found.extend(forms::password(path, password).err());
         }
+        let is_in_the_way = |there: &fs::Metadata| !there.is_file() && !there.is_symlink();
+        let in_the_way = fs::symlink_metadata(path).is_ok_and(|there| is_in_the_way(&there));
+        found.extend(in_the_way.then(|| DeployError::NotAFile(path.clone())));
     }
     if let Some(Reload::Signal { pid_file, .. }) = &spec.reload {
         let missing = fs::metadata(pid_file).err();
@@ -76,5 +79,13 @@ mod tests {
         std::fs::write(at("pid"), "4").unwrap();
         spec.owner = None;
         assert!(super::look(&spec).is_empty());
+
+        std::fs::create_dir(at("none/key.pem")).unwrap();
+        std::fs::write(at("password"), "pä").unwrap();
+        let said: Vec<String> = super::look(&spec).iter().map(ToString::to_string).collect();
+        assert!(
+            matches!(&said[..], [file, password] if file.contains("is no file") && password.contains("ASCII")),
+            "{said:#?}"
+        );
     }
 }

@@ -69,6 +69,11 @@ impl Care {
         Ok(())
     }
 
+    /// Orders nothing any more.
+    pub(super) fn rest(&mut self) {
+        self.keepers.rest();
+    }
+
     /// A plan was not taken up.
     pub(super) fn give_up(&self) {
         self.keepers.clear_shelf();

@@ -181,6 +181,12 @@ impl Running {
         let _ = self.worker_ended.recv().await;
     }
 
+    /// Orders no certificate any more: while this gateway drains, a CA would find its doors closed, or those of its successor,
+    /// and who shares the store would have to wait for what failed here.
+    pub fn rest(&mut self) {
+        self.care.rest();
+    }
+
     /// Accepts nothing more, lets requests end and tunnels go on until `limits.drain` is over, then closes what is left.
     /// Returns how many connections had to be cut without having answered a close frame.
     pub async fn drain(&self) -> usize {

@@ -28,6 +28,7 @@ use crate::serve::renewals::{self, Renewals};
 use crate::serve::seat::Seat;
 use crate::serve::snapshot::{Local, Snapshot};
 use crate::serve::tokens::{Tagger, Tokens};
+use crate::serve::uninvited::{self, Uninvited};
 use crate::slot::{Slots, Sockets};
 use crate::telemetry::access::{AccessSink, End};
 use crate::telemetry::metrics::WorkerMetrics;
@@ -226,7 +227,7 @@ impl Doors {
     }
 }
 
-/// A connection is let in if there is a slot for it.
+/// A connection is let in if there is a slot for it, or heard if it may be from a CA.
 fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<Worker>) {
     let local = worker.local();
     let announced = local.snapshot.balancers.iter().any(|net| net.contains(peer.client()));
@@ -240,6 +241,6 @@ fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<W
             let knock = Knock { stream, peer, kind, port, slot: seat, announced };
             tokio::task::spawn_local(conn::serve(knock, Rc::clone(worker)));
         }
-        Err(full) => worker.refuse(peer, full),
+        Err(full) => uninvited::hear(Uninvited { stream, peer, kind, announced, full }, worker),
     }
 }

@@ -22,6 +22,7 @@ use super::handshake::{Shaken, shake_hands};
 use super::io::{ConnIo, Stream};
 use super::seat::Seat;
 use super::stack::{self, Stack};
+use super::uninvited::{self, Uninvited};
 use super::{Arrived, ConnInfo, Worker};
 use super::{passthrough as passing, proxy_protocol};
 use crate::addr::{ClientAddr, Kind, PeerAddr};
@@ -29,6 +30,7 @@ use crate::host::HostName;
 use crate::proxy::headers::Origin;
 use crate::registry::Registered;
 use crate::route::passthrough;
+use crate::slot::Full;
 use crate::telemetry::Chain;
 use crate::telemetry::access::{End, Exchange, Head};
 use crate::telemetry::metrics::{Handshake, WorkerMetrics};
@@ -62,8 +64,15 @@ pub struct Knock {
 
 /// Serves a connection to its end.
 pub async fn serve(mut knock: Knock, worker: Rc<Worker>) {
-    if knock.announced && hear_announcement(&mut knock, &worker).await.is_none() {
-        return;
+    if knock.announced {
+        match hear_announcement(&mut knock, &worker).await {
+            Some(Ok(())) => {}
+            Some(Err(full)) => {
+                let Knock { stream, peer, kind, .. } = knock;
+                return uninvited::hear(Uninvited { stream, peer, kind, announced: false, full }, &worker);
+            }
+            None => return,
+        }
     }
     match knock.kind {
         Kind::Https => serve_https(knock, worker).await,
@@ -75,8 +84,8 @@ pub async fn serve(mut knock: Knock, worker: Rc<Worker>) {
     }
 }
 
-/// Who connects, by the balancer's word; `None` if it is not to be had, or there is no slot for that client.
-async fn hear_announcement(knock: &mut Knock, worker: &Worker) -> Option<()> {
+/// Who connects, by the balancer's word; `None` if it is not to be had. The error is that there is no slot for that client.
+async fn hear_announcement(knock: &mut Knock, worker: &Worker) -> Option<Result<(), Full>> {
     let local = worker.local();
     let limits = &local.snapshot.limits;
     let balancer = knock.peer;
@@ -94,8 +103,7 @@ async fn hear_announcement(knock: &mut Knock, worker: &Worker) -> Option<()> {
             return None;
         }
     }
-    let assigned = knock.slot.assign(knock.peer.client(), limits);
-    assigned.map_err(|full| worker.refuse(knock.peer, full)).ok()
+    Some(knock.slot.assign(knock.peer.client(), limits))
 }
 
 async fn serve_https(knock: Knock, worker: Rc<Worker>) {
@@ -162,7 +170,7 @@ fn connection(peer: PeerAddr, port: u16, slot: Seat, sni: Option<HostName>, work
 }
 
 /// The future's output, or `None` if it takes longer than the limit.
-async fn before<F: Future>(limit: Duration, ticks: &Rc<Ticks>, future: F) -> Option<F::Output> {
+pub(super) async fn before<F: Future>(limit: Duration, ticks: &Rc<Ticks>, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let alarm = ticks.alarm(limit);
     poll_fn(|cx| match future.as_mut().poll(cx) {

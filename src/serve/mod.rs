@@ -8,6 +8,7 @@ pub mod renewals;
 pub mod seat;
 pub mod snapshot;
 pub mod tokens;
+pub mod uninvited;
 
 mod access;
 mod authorize;

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use futures_util::future::{Either, Ready, ready};
 use http::header::{self, HeaderValue};
-use http::{Method, Response};
+use http::{Method, Request, Response};
 use rustls::ServerConfig;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -22,7 +22,7 @@ use super::reject::Rejection;
 use super::{Inbound, Worker};
 use crate::host::{Authority, HostName};
 use crate::proxy::body::ResponseBody;
-use crate::tls::challenges::ACME_TLS;
+use crate::tls::challenges::{ACME_TLS, Challenges};
 
 /// Where tokens are asked for.
 const PREFIX: &str = "/.well-known/acme-challenge/";
@@ -58,7 +58,7 @@ where
     }
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
-        match answer(&inbound) {
+        match answer(&inbound.request, &inbound.conn.worker.challenges) {
             Some(response) => Either::Left(ready(Ok(response))),
             None => Either::Right(self.inner.call(inbound)),
         }
@@ -66,13 +66,12 @@ where
 }
 
 /// Costs one comparison of bytes where somebody asks for something else, and one load where no order is open.
-fn answer(inbound: &Inbound) -> Option<Response<ResponseBody>> {
-    let token = inbound.request.uri().path().strip_prefix(PREFIX)?;
-    let challenges = &inbound.conn.worker.challenges;
-    if challenges.is_empty() || !matches!(*inbound.request.method(), Method::GET | Method::HEAD) {
+pub(super) fn answer<B>(request: &Request<B>, challenges: &Challenges) -> Option<Response<ResponseBody>> {
+    let token = request.uri().path().strip_prefix(PREFIX)?;
+    if challenges.is_empty() || !matches!(*request.method(), Method::GET | Method::HEAD) {
         return None;
     }
-    let key_authorization = challenges.http(&host(inbound)?, token)?;
+    let key_authorization = challenges.http(&host(request)?, token)?;
     let mut response = Response::new(ResponseBody::text(key_authorization.to_string()));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -81,10 +80,10 @@ fn answer(inbound: &Inbound) -> Option<Response<ResponseBody>> {
 }
 
 /// The host that is asked, where it is said once, or twice in the same way.
-fn host(inbound: &Inbound) -> Option<HostName> {
+fn host<B>(request: &Request<B>) -> Option<HostName> {
     let authority = |text: &str| text.parse::<Authority>().ok().map(|authority| authority.host);
-    let mut hosts = inbound.request.headers().get_all(header::HOST).iter();
-    let of_target = inbound.request.uri().authority().map(|named| authority(named.as_str()));
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let of_target = request.uri().authority().map(|named| authority(named.as_str()));
     match (hosts.next().map(|host| authority(host.to_str().ok()?)), hosts.next(), of_target) {
         (Some(host), None, None) | (None, None, Some(host)) => host,
         (Some(host), None, Some(other)) => host.filter(|host| Some(host) == other.as_ref()),

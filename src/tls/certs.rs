@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::info::{CertInfo, Standing};
+use super::info::{CertInfo, Origin, Standing};
 use super::load::{self, Loaded};
 use super::names::{Group, Names};
 use super::problem::{LoadError, Notice, Problem, Warning};
@@ -72,7 +72,11 @@ impl CertTable {
         let mut loaded = load::pairs(&spec.certificates, of_pair, kept)?;
         let come = managed.iter().map(Managed::entry).filter(|entry| !entry.info.is_placeholder());
         loaded.entries.extend(come.cloned());
-        let unserved = |host: &&HostName| !loaded.entries.iter().any(|entry| entry.info.names_host(host));
+        // What nobody orders any more goes from the shelf as soon as this table is in force.
+        let is_ordered = |host: &HostName| spec.ordered.iter().any(|ordered| ordered.hosts.contains(host));
+        let stays = |entry: &Entry, host: &HostName| entry.info.origin != Origin::Ordered || is_ordered(host);
+        let serves = |entry: &Arc<Entry>, host: &HostName| entry.info.names_host(host) && stays(entry, host);
+        let unserved = |host: &&HostName| !loaded.entries.iter().any(|entry| serves(entry, host));
         let hosts: Vec<_> = spec.self_signed.iter().filter(unserved).collect();
         loaded.extend(dev::certificates(&spec.dev_folder, &hosts, now, mode)?);
 

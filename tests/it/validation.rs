@@ -167,3 +167,83 @@ fn a_handshake_for_a_name_that_no_order_has_is_not_answered_so() {
     assert_eq!(&word, b"mine");
     assert_eq!(gateway.client().get("/").status(), 200);
 }
+
+/// The connection ends without an answer.
+fn is_refused(gateway: &TestGateway, target: &str) {
+    let mut tcp = Dial::new(gateway.http(), RootCertStore::empty()).tcp();
+    // It may have ended by now.
+    let _ = write!(tcp, "GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    match tcp.read(&mut [0; 16]) {
+        Ok(n) => assert_eq!(n, 0, "{target}"),
+        Err(error) => assert!(crate::harness::h1::is_end(&error), "{target}: {error:?}"),
+    }
+}
+
+#[test]
+fn a_ca_gets_through_when_the_limits_are_reached_and_nobody_else() {
+    let upstream = Upstream::ok();
+    let limits = "connections_per_client = 2\nexempt = []\nheader_timeout = \"2s\"";
+    let listen = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nworkers = 2";
+    let gateway = TestGateway::start(&Config::to(&upstream).listen(listen).limits(limits));
+    let mut held = [gateway.client(), gateway.client()];
+    assert!(held.iter_mut().all(|client| client.get("/").status() == 200));
+    is_refused(&gateway, TOKEN);
+
+    let offers =
+        (offer_http(&gateway, "localhost"), challenges(&gateway).offer_alpn(&name("localhost"), &DIGEST).unwrap());
+    // More often than there is room for at a time.
+    for _ in 0..20 {
+        assert_eq!(plain(&gateway).get(TOKEN).text(), KEY);
+        assert_eq!(identifier(&gateway, "localhost", &["acme-tls/1"]).as_deref(), Some(&DIGEST[..]));
+        for path in ["/", "/.well-known/acme-challenge/another"] {
+            is_refused(&gateway, path);
+        }
+        assert!(gateway.dial().tls(&["http/1.1"]).is_err());
+    }
+    assert!(held.iter_mut().all(|client| client.get("/").status() == 200));
+    drop((held, offers));
+    gateway.is_left_by_all();
+    assert_eq!(gateway.client().get("/").status(), 200);
+}
+
+#[test]
+fn whoever_says_nothing_does_not_stay() {
+    let upstream = Upstream::ok();
+    let limits = "connections_per_client = 1\nexempt = []\nheader_timeout = \"1s\"";
+    let listen = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nworkers = 2";
+    let gateway = TestGateway::start(&Config::to(&upstream).listen(listen).limits(limits));
+    let mut held = gateway.client();
+    assert_eq!(held.get("/").status(), 200);
+    let _offer = offer_http(&gateway, "localhost");
+    let silent: Vec<_> = (0..30)
+        .map(|at| Dial::new(if at % 2 == 0 { gateway.http() } else { gateway.https() }, RootCertStore::empty()).tcp())
+        .collect();
+    for mut one in silent {
+        assert!(matches!(one.read(&mut [0; 16]), Ok(0) | Err(_)));
+    }
+    assert_eq!(plain(&gateway).get(TOKEN).text(), KEY);
+}
+
+#[test]
+fn a_ca_that_comes_through_a_balancer_gets_through_too() {
+    let upstream = Upstream::ok();
+    let listen = "https = [\"127.0.0.1:0\"]\nworkers = 2\nproxy_protocol = [\"127.0.0.5\"]";
+    let config = |limits| Config::to(&upstream).listen(listen).limits(limits);
+    // The limit of the client whom the balancer announces; and that of the gateway, with the header still to be read.
+    for limits in ["connections_per_client = 1\nexempt = []", "connections = 1"] {
+        let gateway = TestGateway::start(&config(limits));
+        let dial = gateway.dial_blindly().from("127.0.0.5");
+        let announced = |alpn| {
+            let mut tcp = dial.tcp();
+            tcp.write_all(b"PROXY TCP4 192.0.2.7 127.0.0.1 5000 443\r\n").unwrap();
+            dial.tls_over(tcp, dial.config(&[alpn]))
+        };
+        let mut held = Client::new(announced("http/1.1").unwrap());
+        assert_eq!(held.get("/").status(), 200);
+        let _offer = challenges(&gateway).offer_alpn(&name("localhost"), &DIGEST).unwrap();
+        for _ in 0..4 {
+            says_nothing(announced("acme-tls/1").unwrap());
+            assert!(announced("http/1.1").is_err(), "{limits}");
+        }
+    }
+}

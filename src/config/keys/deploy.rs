@@ -82,7 +82,7 @@ pub(in crate::config) static DEPLOY: Keys = Keys {
             "password_file",
             Form::One(&FILE),
             Unset::Means("`password_env` says it"),
-            "The password of `pkcs12`, in a file; a newline at its end is not part of it.",
+            "The password of `pkcs12`, in a file; a newline at its end is not part of it. Plain ASCII, as Java takes no other.",
         ),
         key(
             "password_env",

@@ -113,6 +113,8 @@ fn what_is_in_the_way_is_said() {
     let (good, cert) = (spec(&folder), stored(1));
     let nobody = DeploySpec { owner: Some("no-such-user-here".into()), ..good.clone() };
     assert!(matches!(bring(&nobody, &cert), Err(DeployError::NoUser { key, .. }) if key == "deploy[0].owner"));
+    let highest = DeploySpec { owner: Some("4294967295".into()), ..good.clone() };
+    assert!(matches!(bring(&highest, &cert), Err(DeployError::NoUser { .. })));
     let nobody = DeploySpec { group: Some("no-such-group-here".into()), ..good.clone() };
     assert!(matches!(bring(&nobody, &cert), Err(DeployError::NoGroup { key, .. }) if key == "deploy[0].group"));
 
@@ -141,4 +143,22 @@ fn that_nobody_was_told_is_remembered() {
     forget(&spec).unwrap();
     assert!(!bring(&spec, &cert).unwrap().is_due);
     assert!(matches!(standing(&spec, &cert), Standing::InSync));
+}
+
+#[test]
+fn what_was_given_away_and_cannot_be_read_is_judged_by_its_age() {
+    let folder = TempDir::new().unwrap();
+    // As the file of somebody else is to a gateway that may give files away and no more.
+    let spec = DeploySpec { mode: 0o200, ..spec(&folder) };
+    let issued = |version, at| {
+        let mut cert = Arc::unwrap_or_clone(stored(version));
+        cert.bundle.meta.issued = at;
+        cert
+    };
+    let first = issued(1, UnixTime(1_000_000));
+    assert_eq!(bring(&spec, &first).unwrap().written.len(), 2);
+    assert!(bring(&spec, &first).unwrap().written.is_empty());
+    let later = issued(2, UnixTime::now().after(Duration::from_secs(60)));
+    assert_eq!(bring(&spec, &later).unwrap().written.len(), 2);
+    assert_eq!(mode(&spec.files[0].path), 0o200);
 }

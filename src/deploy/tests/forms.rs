@@ -73,9 +73,11 @@ fn what_cannot_be_made_is_said() {
 
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("password");
-    std::fs::write(&path, b"\xff\xfe").unwrap();
-    let binary = FileForm::Pkcs12 { password: SecretSource::File(path) };
-    assert!(matches!(failed(binary, &cert), DeployError::PasswordNotText(_)));
+    for not_for_java in [b"\xff\xfe".as_slice(), "p\u{e4}ss".as_bytes(), b"pa\tss"] {
+        std::fs::write(&path, not_for_java).unwrap();
+        let form = FileForm::Pkcs12 { password: SecretSource::File(path.clone()) };
+        assert!(matches!(failed(form, &cert), DeployError::PasswordNotAscii(_)));
+    }
 
     let mut broken = Arc::unwrap_or_clone(cert);
     broken.bundle.chain.clear();

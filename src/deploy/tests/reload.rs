@@ -129,6 +129,25 @@ async fn a_command_that_does_not_end_is_ended_with_all_that_it_started() {
     }
 }
 
+#[tokio::test]
+async fn a_command_that_nobody_waits_for_any_more_ends_with_all_that_it_started() {
+    let folder = TempDir::new().unwrap();
+    let pids = folder.path().join("pids");
+    let argv = sh(&format!("sleep 600 & echo $$ $! > {}; wait", pids.display()));
+    let has_begun = async {
+        while !fs::read_to_string(&pids).is_ok_and(|text| text.ends_with('\n')) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        ended = run(&argv, &[], LIMIT) => panic!("{ended:?}"),
+        () = has_begun => {}
+    }
+    for pid in read(&pids).split_whitespace() {
+        until("the process has ended", || !is_alive(pid));
+    }
+}
+
 /// A process that nobody has waited for yet is no longer alive either.
 fn is_alive(pid: &str) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))

@@ -42,7 +42,7 @@ fn each_says_what_and_where_and_what_to_do() {
             ["/key.pem", "mount", "ReadWritePaths="],
         ),
         (DeployError::Write(path(), system(denied)), ["/key.pem", "cannot be written", "the user that runs ianitor"]),
-        (DeployError::PasswordNotText(path()), ["/key.pem", "password", "write another one"]),
+        (DeployError::PasswordNotAscii(path()), ["/key.pem", "ASCII", "write one of letters and digits"]),
         (DeployError::NotWhole, ["store", "not whole", "ianitor certs renew"]),
         (DeployError::NoSignal("USR9".into()), ["\"USR9\"", "USR2", "HUP"]),
         (DeployError::PidFile(path(), system(denied)), ["/key.pem", "cannot be read", "does the server run"]),

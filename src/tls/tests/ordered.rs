@@ -162,3 +162,21 @@ fn a_placeholder_stays_the_same_for_as_long_as_it_is_needed() {
     shelf.put(come("a", 0, &ca.ecdsa(&["a.example.com"])));
     assert!(!of_a().info().is_placeholder());
 }
+
+#[test]
+fn a_host_that_is_no_longer_ordered_gets_its_development_certificate_at_once() {
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    shelf.put(come("old", 0, &ca.ecdsa(&["a.example.com"])));
+    let ordering = ordering(&folder, &[&["a.example.com"]]);
+    let spec = TlsSpec { self_signed: vec![host("a.example.com")], ..ordering.clone() };
+    let (table, _) = reload(&spec, &shelf);
+    assert!(table.entries().all(|info| !info.is_development()), "it has a better one");
+
+    let spec = TlsSpec { ordered: Vec::new(), ..spec };
+    let (table, _) = reload(&spec, &shelf);
+    shelf.retain(|_| false);
+    let (managed, _) = shelf.for_table(&spec, now());
+    let (table, _) = table.with_managed(&spec, &managed, now());
+    assert!(table.lookup(Some(&host("a.example.com"))).all(CertInfo::is_development));
+    assert!(table.serves(&host("a.example.com")));
+}

@@ -1,0 +1,96 @@
+//! Connections for which there is no slot, while an order is open: a CA that looks whether a name is ours must get through
+//! when the limits are reached, and nobody else.
+//!
+//! Few are heard at a time, shortly, and nothing of them but the question of a CA is answered: no way round the limits.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::conn::before;
+use super::hello::{Heard, Hello};
+use super::{Worker, proxy_protocol, validation};
+use crate::addr::{Kind, PeerAddr};
+use crate::slot::{Full, Guest};
+use crate::telemetry::metrics::Handshake;
+
+/// CAs ask as soon as they are connected, and give up after a few seconds themselves.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The largest head: a CA's has some hundred bytes.
+const MAX_HEAD: usize = 8 * 1024;
+
+/// A connection for which there is no slot.
+#[derive(Debug)]
+pub struct Uninvited {
+    /// The socket.
+    pub stream: TcpStream,
+    /// The other end of it.
+    pub peer: PeerAddr,
+    /// What is spoken on the listener.
+    pub kind: Kind,
+    /// Whether the peer is a balancer, which has still to say by PROXY protocol who connects.
+    pub announced: bool,
+    /// Which limit is reached.
+    pub full: Full,
+}
+
+/// Hears a connection if it may be from a CA; otherwise, and if it is not, it is refused.
+pub fn hear(uninvited: Uninvited, worker: &Rc<Worker>) {
+    let (peer, full) = (uninvited.peer, uninvited.full);
+    let guest = if worker.challenges.is_empty() { None } else { worker.slots.take_guest() };
+    let Some(guest) = guest else { return worker.refuse(peer, full) };
+    let worker = Rc::clone(worker);
+    tokio::task::spawn_local(async move {
+        let limit = PATIENCE.min(worker.local().snapshot.limits.header_timeout);
+        let heard = before(limit, &worker.ticks, answer(uninvited, guest, &worker)).await;
+        if !matches!(heard, Some(Ok(true))) {
+            worker.refuse(peer, full);
+        }
+    });
+}
+
+/// Whether it was a CA, and was answered.
+async fn answer(mut uninvited: Uninvited, _guest: Guest, worker: &Worker) -> io::Result<bool> {
+    if uninvited.announced {
+        proxy_protocol::read(&mut uninvited.stream).await.map_err(io::Error::other)?;
+    }
+    match uninvited.kind {
+        Kind::Https => by_handshake(uninvited.stream, worker).await,
+        Kind::Http => by_token(uninvited.stream, worker).await,
+    }
+}
+
+async fn by_handshake(mut stream: TcpStream, worker: &Worker) -> io::Result<bool> {
+    let Heard::Hello(hello) = Hello::read(&mut stream).await? else { return Ok(false) };
+    let settings = hello.sni().and_then(|sni| validation::settings(&hello, &sni, worker));
+    let Some(settings) = settings else { return Ok(false) };
+    validation::shake(*hello, stream, settings).await?;
+    worker.metrics.shaken(Handshake::Validation);
+    Ok(true)
+}
+
+async fn by_token(stream: TcpStream, worker: &Worker) -> io::Result<bool> {
+    let was_ca = std::cell::Cell::new(false);
+    let service = service_fn(|request: Request<Incoming>| {
+        let answer = validation::answer(&request, &worker.challenges);
+        was_ca.set(answer.is_some());
+        std::future::ready(answer.ok_or(NotCa))
+    });
+    let http =
+        http1::Builder::new().keep_alive(false).max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(stream), service);
+    http.await.map_err(io::Error::other)?;
+    Ok(was_ca.get())
+}
+
+/// Whoever asks is no CA: the connection ends without an answer, like every one that is refused.
+#[derive(Debug, thiserror::Error)]
+#[error("no order waits for this")]
+struct NotCa;
