@@ -67,7 +67,6 @@ impl Attempt<'_> {
 
     async fn order(&self, client: Client) -> Result<Bundle, OrderError> {
         self.shared.store(|store| store.probe()).await?;
-        let _alone = self.shared.claims.claim(&self.cert.hosts).await;
         let issued = match self.order_at_desk(client.clone()).await {
             Err(error) if error.is_unknown_account() => {
                 account::forget(self.shared, self.url).await?;

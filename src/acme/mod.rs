@@ -3,7 +3,6 @@
 mod account;
 mod ari;
 mod attempt;
-mod claims;
 mod client;
 mod current;
 mod directory;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use super::claims::Claims;
 use super::error::OrderError;
 use crate::store::{CertStore, Lock, Name, Stored};
 use crate::tls::Shelf;
@@ -46,15 +45,13 @@ impl fmt::Debug for Parts {
 pub(super) struct Shared {
     pub(super) parts: Parts,
     pub(super) orders: Semaphore,
-    pub(super) claims: Claims,
     /// Versions that came for a configuration that was no more in force.
     outdated: Mutex<HashMap<Name, u64>>,
 }
 
 impl Shared {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
-        let (claims, outdated) = (Claims::default(), Mutex::default());
-        Arc::new(Self { parts, orders: Semaphore::new(ORDERS), claims, outdated })
+        Arc::new(Self { parts, orders: Semaphore::new(ORDERS), outdated: Mutex::default() })
     }
 
     /// A reload came in the middle of its order.
