@@ -49,7 +49,7 @@ pub enum OrderError {
         problem: Problem,
     },
     /// The CA wants a name proved in other ways.
-    #[error("the CA does not take {} for {host}; it offers {offered}", .kind.name())]
+    #[error("the CA does not take {} for {host}; it offers {}", .kind.name(), .offered.escape_debug())]
     NoChallenge {
         /// The name.
         host: String,
@@ -85,7 +85,7 @@ pub enum OrderError {
     #[error("the key of external_account is not base64url; copy it as the CA shows it")]
     ExternalKey,
     /// The CA has other profiles.
-    #[error("the CA has no profile \"{wanted}\"; it has {offered}")]
+    #[error("the CA has no profile \"{wanted}\"; it has {}", .offered.escape_debug())]
     NoProfile {
         /// What was asked for.
         wanted: String,

@@ -87,7 +87,8 @@ impl Keepers {
         };
         let mut there = HashMap::new();
         for cert in &spec.certificates {
-            if self.running.iter().any(|task| task.cert.name == cert.name && task.spec.store == spec.store) {
+            // What is served of this name stays until the plan is taken up.
+            if self.running.iter().any(|task| task.cert.name == cert.name) {
                 continue;
             }
             match Current::read(&*office.shared.parts.store, cert) {
