@@ -15,7 +15,9 @@
 //! **Threads.** Each worker is a thread with a single-threaded runtime, its own listening sockets (the kernel spreads
 //! connections), its own upstream connections, tunnels and clock. Nothing on a request's path is shared with another
 //! worker. The main thread is the control: it reads the configuration, binds, and sends each worker commands and
-//! immutable snapshots ([`gateway`]). It also fetches the keys of issuers ([`jwks`]).
+//! immutable snapshots ([`gateway`]). It also fetches the keys of issuers ([`jwks`]), orders certificates ([`acme`]) and
+//! brings them to other servers ([`deploy`]); what it has to tell a validating CA is in one table that all workers read
+//! ([`tls::challenges`]).
 //!
 //! **One task per connection.** An upstream connection has no task: the request that uses it drives it
 //! ([`proxy::client`]). Deadlines have no timers: one coarse tick per worker looks at all of them ([`tick`]).
@@ -27,7 +29,8 @@
 //! *peer* is the other end of a socket and the *client* is who the request is from; a *route* leads a host and path to an
 //! *upstream*, which has a *server*; a *policy* asked about *facts* gives a *permit*; an *exchange* is a request with its
 //! answer; a *tunnel* is what a WebSocket becomes after its handshake; a *snapshot* is a configuration in force; a
-//! *drain* is an orderly end.
+//! *drain* is an orderly end; an *order* asks a CA for a certificate, the *store* keeps it, the *shelf* has what is served
+//! of the store, a *keeper* looks after one, and the *hub* brings it to other servers, each of which is a *deployment*.
 
 // Vocabulary: no module of ours but each other.
 pub mod addr;
