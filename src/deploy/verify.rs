@@ -26,8 +26,8 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Servers read files at their leisure, and some only at the connection after the next.
-    pub(super) const USUAL: Self = Self { whole: Duration::from_secs(10), pause: Duration::from_millis(250) };
+    /// Servers read files at their leisure, and some only at the connection after the next. They log each connection.
+    pub(super) const USUAL: Self = Self { whole: Duration::from_secs(10), pause: Duration::from_secs(1) };
     /// One connection.
     pub(super) const NONE: Self = Self { whole: Duration::ZERO, pause: Duration::ZERO };
 }
