@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::Place;
+use super::{Consumer, Place};
 use crate::secret::NoSecret;
 
 /// What a deployment failed of.
@@ -146,9 +146,18 @@ pub enum DeployError {
     },
     /// Nobody answers at the server's address.
     #[error(
-        "nobody answers at {0}, where the server was to be asked for its certificate; does it run, and is verify right?"
+        "nobody answers at {place}, where the server was to be asked for its certificate; does it run, and is verify right?{}",
+        at_its_start(*.to)
     )]
-    Unreachable(Place, #[source] io::Error),
+    Unreachable {
+        /// Where it was asked.
+        place: Place,
+        /// What it is.
+        to: Consumer,
+        /// Why not.
+        #[source]
+        cause: io::Error,
+    },
     /// Somebody answers, but not with TLS.
     #[error("the server at {0} does not shake hands by TLS; is verify its TLS port, and could it load its files?")]
     NoHandshake(Place, #[source] io::Error),
@@ -184,6 +193,14 @@ impl fmt::Display for Said {
 }
 
 impl std::error::Error for Said {}
+
+/// What a server does at its start only.
+fn at_its_start(server: Consumer) -> &'static str {
+    match server {
+        Consumer::Coturn => " A coturn that found no certificate at its start opens no TLS port: restart it once",
+        _ => "",
+    }
+}
 
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {

@@ -138,7 +138,7 @@ impl Task {
         match verify::shows(&self.spec, place, cert, Patience::NONE).await {
             Ok(()) => Ok(false),
             // It reads its files when it starts; there is nobody to be told.
-            Err(error @ DeployError::Unreachable(..)) if !brought.is_due => Err(error),
+            Err(error @ DeployError::Unreachable { .. }) if !brought.is_due => Err(error),
             Err(_) => Ok(true),
         }
     }

@@ -43,7 +43,7 @@ pub(super) async fn shows(
     let wanted = forms::leaf(cert)?;
     let name = server_name(place, cert);
     loop {
-        let answer = match look(place, name.clone()).await {
+        let answer = match look(spec, place, name.clone()).await {
             Ok(shown) if shown == wanted => return Ok(()),
             Ok(shown) => other(spec, place, &shown, &wanted),
             Err(error) => error,
@@ -55,11 +55,15 @@ pub(super) async fn shows(
     }
 }
 
-async fn look(place: &Place, name: ServerName<'static>) -> Result<CertificateDer<'static>, DeployError> {
+async fn look(
+    spec: &DeploySpec,
+    place: &Place,
+    name: ServerName<'static>,
+) -> Result<CertificateDer<'static>, DeployError> {
     let address = (place.host.as_str(), place.port);
     let until = Instant::now() + CONNECTION;
     let stream = within(until, TcpStream::connect(address)).await;
-    let stream = stream.map_err(|error| DeployError::Unreachable(place.clone(), error))?;
+    let stream = stream.map_err(|cause| DeployError::Unreachable { place: place.clone(), to: spec.to, cause })?;
     let shown = within(until, shown_leaf(stream, name)).await;
     shown.map_err(|error| DeployError::NoHandshake(place.clone(), error))
 }

@@ -5,8 +5,8 @@ use std::process::ExitStatus;
 use nix::errno::Errno;
 
 use super::*;
-use crate::deploy::Place;
 use crate::deploy::error::{DeployError, Said};
+use crate::deploy::{Consumer, Place};
 use crate::telemetry::Chain;
 
 fn system(kind: io::ErrorKind) -> io::Error {
@@ -67,7 +67,14 @@ fn each_says_what_and_where_and_what_to_do() {
             },
             ["systemctl", "60 s", "it said nothing"],
         ),
-        (DeployError::Unreachable(place(), system(denied)), ["[::1]:5349", "does it run", "verify"]),
+        (
+            DeployError::Unreachable { place: place(), to: Consumer::Coturn, cause: system(denied) },
+            ["[::1]:5349", "verify", "restart it once"],
+        ),
+        (
+            DeployError::Unreachable { place: place(), to: Consumer::Janus, cause: system(denied) },
+            ["[::1]:5349", "does it run", "right?: per"],
+        ),
         (DeployError::NoHandshake(place(), system(denied)), ["[::1]:5349", "its TLS port", "load its files"]),
     ] {
         let sentence = Chain(&error).to_string();

@@ -104,7 +104,7 @@ async fn a_server_that_is_not_there_is_told() {
     let nowhere = place(listener.local_addr().unwrap());
     drop(listener);
     let error = shows(&spec, &nowhere, &cert, SHORT).await.unwrap_err();
-    assert!(matches!(error, DeployError::Unreachable(..)), "{error}");
+    assert!(matches!(error, DeployError::Unreachable { .. }), "{error}");
     spec.verify = Some(nowhere);
     assert!(matches!(served(&spec, &cert).await, Standing::NoAnswer(..)));
     spec.verify = None;
