@@ -1,6 +1,8 @@
 //! `ianitor check`: reads everything that a start would read, writes nothing, and connects only if asked to.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,6 +10,7 @@ use http::{Request, header};
 use http_body_util::Empty;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
+use nix::unistd::{Uid, User, geteuid};
 
 use crate::config::{self, Config, Failure};
 use crate::deploy;
@@ -32,6 +35,8 @@ pub struct Checked {
     pub warnings: Vec<String>,
     /// The certificates, a line each.
     pub certificates: String,
+    /// What could not be found out by whoever checks, a line; nothing in most cases.
+    pub unseen: String,
 }
 
 /// Checks a file and the files that it names: certificates, CAs, keys of issuers, the secrets of TURN servers, the store
@@ -56,7 +61,8 @@ pub fn check(path: &Path) -> Result<Checked, Unfit> {
     let warnings = loaded.warnings.to_string();
     let of_files = found.warnings.iter().map(|warning| format!("{file}: {warning}"));
     let warnings = warnings.lines().map(str::to_owned).chain(of_files).collect();
-    Ok(Checked { config, warnings, certificates: certificates(&table) })
+    let unseen = as_root(&config, path, geteuid()).unwrap_or_default();
+    Ok(Checked { config, warnings, certificates: certificates(&table), unseen })
 }
 
 /// What is wrong with the files that a configuration names, a line each, whichever it is.
@@ -138,6 +144,19 @@ impl Found {
             }
         }
     }
+}
+
+/// Nothing is closed to root, while the gateway writes as a user of its own; perhaps the one whose the store is.
+fn as_root(config: &Config, file: &Path, who: Uid) -> Option<String> {
+    let acme = config.acme.as_ref().filter(|_| who.is_root())?;
+    let there = acme.store.ancestors().find_map(|folder| fs::metadata(folder).ok());
+    let owner = there.map(|there| Uid::from_raw(there.uid())).filter(|owner| !owner.is_root());
+    let user = owner.and_then(|owner| User::from_uid(owner).ok().flatten()).map_or("USER".to_owned(), |user| user.name);
+    let file = file.display();
+    Some(format!(
+        "checked as root, who may write everywhere; whether the gateway's own user may write what it has to:\n  \
+         sudo -u {user} ianitor check --config {file}\n"
+    ))
 }
 
 fn key_client(issuer: &IssuerSpec, place: &Place) -> Result<Client, LoadError> {
@@ -249,6 +268,22 @@ async fn ask(upstream: &UpstreamSpec, server: &ServerAddr) -> Result<u16, Box<dy
 mod tests {
     use super::*;
     use crate::tls::OrderedSpec;
+
+    #[test]
+    fn root_is_told_what_it_does_not_see() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        let text = "[listen]\nhttps = [\"127.0.0.1:0\"]\n[acme]\ncertificates = [{ hosts = [\"a.example.com\"] }]\n\
+                    [[routes]]\npath = \"/\"\nfiles = \".\"\npolicy = \"open\"\n";
+        let mut config = config::parse(&file, text).unwrap_or_else(|report| panic!("{report}")).config;
+        let said = as_root(&config, &file, Uid::from_raw(0)).unwrap();
+        let us = User::from_uid(geteuid()).unwrap().filter(|us| !us.uid.is_root());
+        let user = us.map_or("USER".to_owned(), |us| us.name);
+        assert!(said.contains(&format!("sudo -u {user} ianitor check --config {}", file.display())), "{said}");
+        assert_eq!(as_root(&config, &file, Uid::from_raw(7)), None);
+        config.acme = None;
+        assert_eq!(as_root(&config, &file, Uid::from_raw(0)), None);
+    }
 
     #[test]
     fn a_host_that_is_ordered_is_not_missed() {

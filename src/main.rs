@@ -126,6 +126,7 @@ fn check_file(path: &Path, live: bool) -> ExitCode {
     }
     show(&config::summary(&checked.config));
     show(&checked.certificates);
+    show(&checked.unseen);
     if !live {
         return ExitCode::SUCCESS;
     }
