@@ -7,18 +7,20 @@ use rustix::fs::Access as Wanted;
 
 use super::access::{Access, Us};
 use super::error::DeployError;
+use super::files::folder;
 use super::{DeploySpec, FileForm, Output, Reload, command, forms, reload};
 
 /// Looks at users, folders, passwords, the pid file and the command. Each of these may be mended while the gateway runs.
 pub fn look(spec: &DeploySpec) -> Vec<DeployError> {
-    let mut found = Vec::new();
-    let mut folders: Vec<&Path> = Vec::new();
+    let mut folders: Vec<&Path> = spec.files.iter().map(|output| folder(&output.path)).collect();
+    folders.sort_unstable();
+    folders.dedup();
+    let mut found: Vec<DeployError> = match Access::of(spec) {
+        Ok(access) => access.refused(&Us::now(), &folders).collect(),
+        Err(error) => vec![error],
+    };
+    found.extend(folders.iter().filter_map(|folder| of_folder(folder)));
     for Output { path, form } in &spec.files {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !folders.contains(&folder) {
-            found.extend(of_folder(folder));
-            folders.push(folder);
-        }
         if let FileForm::Pkcs12 { password } = form {
             found.extend(forms::password(path, password).err());
         }
@@ -27,10 +29,6 @@ pub fn look(spec: &DeploySpec) -> Vec<DeployError> {
         found.extend(in_the_way.then(|| DeployError::NotAFile(path.clone())));
     }
     found.extend(spec.reload.as_ref().and_then(|reload| of_reload(reload).err()));
-    match Access::of(spec) {
-        Ok(access) => found.extend(access.refused(&Us::now(), &folders)),
-        Err(error) => found.push(error),
-    }
     found
 }
 
@@ -84,7 +82,7 @@ mod tests {
         };
         let said = self::said(&spec);
         let want =
-            ["none is missing", "password cannot be read", "pid file", "deploy[0].owner: this machine has no user"];
+            ["deploy[0].owner: this machine has no user", "none is missing", "password cannot be read", "pid file"];
         assert_eq!(said.len(), want.len(), "{said:#?}");
         for (said, want) in said.iter().zip(want) {
             assert!(said.contains(want), "{want}: {said}");
