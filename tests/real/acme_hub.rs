@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use rustix::process::Signal;
+
 use crate::acme_trouble::as_a_user;
 use crate::support::openssl::{Pair, shown_serial};
 use crate::support::pebble::{Pebble, serial_of};
@@ -91,6 +93,12 @@ fn coturn_serves_the_renewed_certificate() {
     println!("coturn served the new certificate {:?} after it was asked for", began.elapsed());
     assert!(coturn.said().contains("Reloading TLS certificates and keys"), "{}", coturn.said());
     has_its_certificate(&world.gateway, "deploy[0]", &second);
+
+    // What somebody deletes is there again after a reload.
+    fs::remove_file(&pair.key).unwrap();
+    world.gateway.process.signal(Signal::HUP);
+    until("the key is there again", || pair.key.exists());
+    assert_eq!(serial_of(&pair.cert), second);
 }
 
 /// Kurento and Java read one file each; both are asked to be read by others than us.
