@@ -137,6 +137,8 @@ pub(super) enum Kind {
     /// Somebody has to do something, and CAs count how often they are asked: late.
     Refused,
 }
+    /// The CA limits how often it is asked, and has said for how long.
+    Limited,
 
 impl OrderError {
     pub(super) fn kind(&self) -> Kind {

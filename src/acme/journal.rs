@@ -240,7 +240,7 @@ fn wanted(spec: &AcmeSpec, cert: &CertSpec) -> String {
 fn next_try(failed: &Failed, failures: u32, now: UnixTime, end: Option<UnixTime>) -> UnixTime {
     let left = end.map_or(Duration::ZERO, |end| now.until(end));
     let kind =
-        if failed.error.is_rate_limit() && failed.retry_after.is_some() { Kind::Away } else { failed.error.kind() };
+        if failed.error.is_rate_limit() && failed.retry_after.is_some() { Kind::Limited } else { failed.error.kind() };
     let by_us = now.after(back_off(kind, failures, left));
     failed.retry_after.map_or(by_us, |at| at.min(now.after(LONGEST)).max(by_us))
 }
