@@ -99,17 +99,19 @@ impl Attempt<'_> {
     async fn by_each_kind(&self, desk: &Desk) -> Result<Issued, OrderError> {
         let mut replaces = self.replaces(desk);
         let mut kinds = self.spec.challenges.iter().copied().peekable();
-        let mut refusal = OrderError::NoKind;
+        let mut refusals = Vec::new();
         while let Some(kind) = kinds.next() {
             match self.by_kind(desk, kind, &mut replaces).await {
-                Err(error) if error.is_of_challenge() => refusal = error,
+                Err(error) if error.is_of_challenge() => {
+                    if let Some(next) = kinds.peek() {
+                        tracing::warn!(certificate = %self.cert.name, error = %Chain(&error), next = next.name(), "trying the next challenge");
+                    }
+                    refusals.push(error);
+                }
                 result => return result,
             }
-            if let Some(next) = kinds.peek() {
-                tracing::warn!(certificate = %self.cert.name, error = %Chain(&refusal), next = next.name(), "trying the next challenge");
-            }
         }
-        Err(refusal)
+        Err(OrderError::of_all(refusals))
     }
 
     async fn by_kind(

@@ -1,6 +1,7 @@
 //! Certificates from a CA that speaks ACME (RFC 8555): ordered, renewed, kept.
 
 mod account;
+mod advice;
 mod ari;
 mod attempt;
 mod client;
