@@ -24,7 +24,7 @@ pub enum OrderError {
     #[error(transparent)]
     Unread(#[from] Unread),
     /// There is nothing to try things out with.
-    #[error("there is no directory to try things out with; write acme.staging")]
+    #[error("the running gateway has no directory to try things out with; write acme.staging and reload it")]
     NoStaging,
     /// The CA file.
     #[error(transparent)]
@@ -250,7 +250,6 @@ impl fmt::Display for EachKind<'_> {
         }
         Ok(())
     }
-    false
 }
 
 /// A problem in the CA's words, as far as they fit into a log and a terminal.

@@ -130,8 +130,8 @@ fn choose<'c>(acme: &'c AcmeSpec, asked: &str) -> Result<&'c Arc<CertSpec>, Fail
     match &of_host[..] {
         [only] => Ok(only),
         [] => {
-            let known = names(&all.iter().collect::<Vec<_>>());
-            Err((EXIT_USAGE, format!("[acme] has no certificate for \"{asked}\"; it has: {known}")))
+            let known: Vec<String> = all.iter().map(|cert| with_hosts(cert)).collect();
+            Err((EXIT_USAGE, format!("[acme] has no certificate for \"{asked}\"; it has: {}", known.join(", "))))
         }
         several => Err((EXIT_USAGE, format!("which one for {asked}? write its name: {}", names(several)))),
     }
@@ -149,3 +149,12 @@ fn wait(text: &str) -> Result<Duration, String> {
         false => config::duration(text),
     }
 }
+/// The name, and in brackets the hosts that it does not tell.
+fn with_hosts(cert: &CertSpec) -> String {
+    let hosts: Vec<&str> = cert.hosts.iter().map(HostName::as_str).collect();
+    match &hosts[..] {
+        [only] if *only == cert.name.as_str() => (*only).to_owned(),
+        several => format!("{} ({})", cert.name, several.join(" ")),
+    }
+}
+
