@@ -23,9 +23,12 @@ mod shared;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::clock::UnixTime;
 use crate::host::HostName;
 use crate::secret::SecretSource;
-use crate::store::Name;
+use crate::store::{Meta, Name};
+
+use current::Wanted;
 
 pub use client::ClientError;
 pub use current::Unread;
@@ -67,6 +70,12 @@ impl AcmeSpec {
     /// Directories that have a name.
     pub const DIRECTORIES: [(&'static str, &'static str); 2] =
         [("letsencrypt", Self::LETS_ENCRYPT), ("letsencrypt-staging", Self::LETS_ENCRYPT_STAGING)];
+
+    /// Whether clients accept a certificate of the store at this moment, and it is the one that is wanted.
+    pub fn is_fulfilled_by(&self, cert: &CertSpec, there: &Meta, now: UnixTime) -> bool {
+        let is_valid = there.revoked.is_none() && there.not_before <= now && now < there.not_after;
+        is_valid && !Wanted { cert, directory: &self.directory }.differs(there)
+    }
 }
 
 /// An account that the operator has with the CA already.
