@@ -79,20 +79,8 @@ impl Attempt<'_> {
 
     async fn order_at_desk(&self, client: Client) -> Result<Issued, OrderError> {
         let desk = self.desk_with(client).await?;
-        self.check_profile(&desk.directory)?;
+        desk.directory.check_profile(self.cert)?;
         self.by_each_kind(&desk).await
-    }
-
-    fn check_profile(&self, directory: &Directory) -> Result<(), OrderError> {
-        let profiles = &directory.meta.profiles;
-        match &self.cert.profile {
-            Some(wanted) if !profiles.contains_key(&**wanted) => {
-                let names: Vec<&str> = profiles.keys().map(String::as_str).collect();
-                let offered = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-                Err(OrderError::NoProfile { wanted: wanted.to_string(), offered })
-            }
-            _ => Ok(()),
-        }
     }
 
     /// A failed validation spoils its order, so that each kind has its own.

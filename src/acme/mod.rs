@@ -3,6 +3,7 @@
 mod account;
 mod advice;
 mod ari;
+mod ask;
 mod attempt;
 mod client;
 mod current;
@@ -30,6 +31,7 @@ use crate::store::{Meta, Name};
 
 use current::Wanted;
 
+pub use ask::{Offered, ask};
 pub use client::ClientError;
 pub use current::Unread;
 pub use directory::NoDirectory;
