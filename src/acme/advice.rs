@@ -11,11 +11,11 @@ use super::error::OrderError;
 /// Where a challenge is looked for, and nobody is found.
 const AT_443: &str = "does the name lead to this gateway, and does port 443 of the world arrive at listen.https?";
 const AT_80: &str = "does the name lead to this gateway, and does port 80 of the world arrive at listen.http?";
-const AT_BOTH: &str = "does the name lead to this gateway, and do the ports 443 and 80 of the world arrive at listen.https and listen.http?";
+const AT_BOTH: &str = "does the name lead to this gateway, and do port 443 and port 80 of the world arrive at listen.https and listen.http?";
 
 /// Where somebody else is found.
 const ELSEWHERE: &str = "somebody else answered for the name: does every address of it lead here?";
-const ELSEWHERE_AT_BOTH: &str = "does every address of the name lead to this gateway, and do the ports 443 and 80 of the world arrive at listen.https and listen.http?";
+const ELSEWHERE_AT_BOTH: &str = "does the name lead to this gateway, by every address of it, and do port 443 and port 80 of the world arrive at listen.https and listen.http?";
 
 impl OrderError {
     /// What an operator can do about it, where it is not in the message.
