@@ -38,7 +38,7 @@ pub async fn ask_deployments(config: &Config) -> (String, usize) {
     for spec in &config.deploy {
         let Some(place) = &spec.verify else { continue };
         let host = first_host(config.acme.as_ref(), spec, place);
-        let result = deploy::shown(place, host).await;
+        let result = deploy::shown(spec, place, host).await;
         silent += usize::from(result.is_err());
         let result = match result {
             Ok(serial) => format!("answers by TLS, with the certificate {serial}"),

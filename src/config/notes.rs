@@ -34,11 +34,7 @@ enum Kind {
 impl<'t> Notes<'t> {
     /// Begins with what the TOML parser has to say.
     pub(super) fn new(text: &'t str, document: &DeTable<'_>, syntax: &[toml::de::Error]) -> Self {
-        let finding = |error: &toml::de::Error| {
-            let at = error.span().map_or(0, |span| span.start);
-            Finding { kind: Kind::Syntax, place: Place { at, key: String::new() }, text: error.message().to_owned() }
-        };
-        let findings = RefCell::new(syntax.iter().map(finding).collect());
+        let findings = RefCell::new(syntax.iter().map(|error| syntax_finding(text, document, error)).collect());
         let does_not_parse = !syntax.is_empty();
         let unclosed = unclosed(text, document, syntax);
         Self { text, does_not_parse, unclosed, findings }
@@ -83,6 +79,42 @@ impl<'t> Notes<'t> {
             problems: found.into_iter().map(|(_, problem)| problem).collect(),
         };
         (report(problems), report(warnings))
+    }
+}
+
+fn syntax_finding(text: &str, document: &DeTable<'_>, error: &toml::de::Error) -> Finding {
+    let at = error.span().map_or(0, |span| span.start);
+    let finding = |key, text| Finding { kind: Kind::Syntax, place: Place { at, key }, text };
+    if error.message().contains("leading zero") {
+        let key = key_at(document, &Place::root(), at).map_or_else(String::new, |place| place.key);
+        let what = leading_zero(&key, text.get(at..).unwrap_or_default());
+        return finding(key, what);
+    }
+    finding(String::new(), error.message().to_owned())
+}
+
+/// Modes of files are written so elsewhere.
+fn leading_zero(key: &str, rest: &str) -> String {
+    let digits = &rest[..rest.bytes().take_while(u8::is_ascii_digit).count()];
+    match key.ends_with("mode") {
+        true => format!("no number begins with 0; write the mode in quotes, \"{digits}\""),
+        false => "no number begins with 0; take that off, or write a text in quotes".to_owned(),
+    }
+}
+
+/// The key whose value begins here.
+fn key_at(table: &DeTable<'_>, place: &Place, at: usize) -> Option<Place> {
+    table.iter().find_map(|(key, value)| value_at(value, place.key(key.get_ref(), value.span().start), at))
+}
+
+fn value_at(value: &Spanned<DeValue<'_>>, place: Place, at: usize) -> Option<Place> {
+    match value.get_ref() {
+        DeValue::Table(table) => key_at(table, &place, at),
+        DeValue::Array(list) => {
+            let mut elements = list.iter().enumerate();
+            elements.find_map(|(index, value)| value_at(value, place.index(index, value.span().start), at))
+        }
+        _ => (place.at == at).then_some(place),
     }
 }
 

@@ -43,6 +43,15 @@ fn what_is_wrong_is_not_missing_too() {
 }
 
 #[test]
+fn a_mode_without_quotes_is_told_as_such() {
+    let quotes = "no number begins with 0; write the mode in quotes, \"0640\"";
+    assert_eq!(problems("[[deploy]]\nmode = 0640\n"), [format!("t:2:8 deploy[0].mode: {quotes}")]);
+    let got = problems("[listen]\nworkers = 08\n");
+    assert_eq!(got, ["t:2:11 listen.workers: no number begins with 0; take that off, or write a text in quotes"]);
+    assert_eq!(problems("deploy = [{ mode = 0640 }]"), [format!("t:1:20 deploy[0].mode: {quotes}")]);
+}
+
+#[test]
 fn after_a_syntax_error_nothing_is_called_missing() {
     assert_eq!(problems("x ="), ["t:1:4 string values must be quoted, expected literal string"]);
 }

@@ -4,13 +4,44 @@ use std::fs::{self, File, Metadata};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::Path;
 
-use nix::unistd::{Group, User};
+use nix::unistd::{Gid, Group, User, getegid, geteuid, getgroups};
 
 use super::DeploySpec;
 use super::error::DeployError;
 
 /// The bits of a mode that say who may do what.
 const PERMISSIONS: u32 = 0o7777;
+
+/// The bit of a folder's mode by which what is made there gets its group.
+const SETGID: u32 = 0o2000;
+
+/// Who gives files away.
+#[derive(Debug)]
+pub(super) struct Us {
+    pub(super) user: u32,
+    pub(super) groups: Vec<u32>,
+    /// Whether files may be given to anybody.
+    pub(super) may_chown: bool,
+}
+
+impl Us {
+    /// This process.
+    pub(super) fn now() -> Self {
+        const CAP_CHOWN: u64 = 1;
+        let user = geteuid();
+        let mut groups: Vec<u32> = getgroups().unwrap_or_default().into_iter().map(Gid::as_raw).collect();
+        groups.push(getegid().as_raw());
+        let may_chown = effective_rights().map_or(user.is_root(), |rights| rights & CAP_CHOWN != 0);
+        Self { user: user.as_raw(), groups, may_chown }
+    }
+}
+
+/// A bit for each capability.
+fn effective_rights() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let rights = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(rights.trim(), 16).ok()
+}
 
 /// Owner, group and permissions, names looked up.
 #[derive(Debug)]
@@ -48,6 +79,17 @@ impl Access {
         let is_of = |party: &Option<Party>, id| party.as_ref().is_none_or(|party| party.id == id);
         let mode = file.permissions().mode() & PERMISSIONS;
         is_of(&self.owner, file.uid()) && is_of(&self.group, file.gid()) && mode == self.mode
+    }
+
+    /// To whom files could not be given by `us` in one of these folders; asking for what is so anyway needs no right.
+    pub(super) fn refused<'a>(&'a self, us: &'a Us, folders: &'a [&Path]) -> impl Iterator<Item = DeployError> + 'a {
+        let owner = self.owner.iter().filter(|owner| owner.id != us.user);
+        let hands_on =
+            |folder: &Path, id| fs::metadata(folder).is_ok_and(|there| there.mode() & SETGID != 0 && there.gid() == id);
+        let all_hand_on = move |id| !folders.is_empty() && folders.iter().all(|folder| hands_on(folder, id));
+        let group = self.group.iter().filter(move |group| !us.groups.contains(&group.id) && !all_hand_on(group.id));
+        let not_given = |party: &Party| DeployError::MayNotGive { key: party.key.clone(), name: party.name.clone() };
+        owner.chain(group).filter(|_| !us.may_chown).map(not_given)
     }
 
     /// Makes a file that way. `path` is what it is going to be called.

@@ -1,8 +1,10 @@
 //! Runs a program that reloads a server: no shell, no input, few variables, an end.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +13,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::FusedFuture as _;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use rustix::fs::Access;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
@@ -54,19 +57,34 @@ pub(super) fn variables(spec: &DeploySpec, cert: &Stored) -> Vec<Variable> {
     variables
 }
 
+/// Looks whether a command could be started, as the system would look for it.
+pub(super) fn find(argv: &[String], path: &OsStr) -> Result<(), DeployError> {
+    let Some(program) = argv.first() else { return Ok(()) };
+    let places: Vec<PathBuf> = match program.contains('/') {
+        true => vec![program.into()],
+        false => std::env::split_paths(path).map(|folder| folder.join(program)).collect(),
+    };
+    let may_run = |place: &&PathBuf| place.is_file() && rustix::fs::access(&**place, Access::EXEC_OK).is_ok();
+    if places.iter().any(|place| may_run(&place)) {
+        return Ok(());
+    }
+    let there = places.into_iter().find(|place| fs::symlink_metadata(place).is_ok());
+    Err(there.map_or_else(|| DeployError::NotFound(program.clone()), DeployError::NotExecutable))
+}
+
 /// Runs a command to its end.
 pub(super) async fn run(argv: &[String], variables: &[Variable], limit: Duration) -> Result<(), DeployError> {
     let program = argv.first().cloned().unwrap_or_default();
     let (mut child, output) = match start(argv, variables) {
         Ok(started) => started,
-        Err(error) => return Err(DeployError::NoCommand(program, error)),
+        Err(cause) => return Err(DeployError::NoCommand { program, cause }),
     };
     let tail = Tail::default();
     match to_the_end(&mut child.0, output, &tail, limit).await {
         Ok(Some(status)) if status.success() => Ok(()),
         Ok(Some(status)) => Err(DeployError::CommandFailed { program, status, said: tail.said() }),
         Ok(None) => Err(DeployError::CommandLate { program, limit, said: tail.said() }),
-        Err(error) => Err(DeployError::NoCommand(program, error)),
+        Err(cause) => Err(DeployError::NoCommand { program, cause }),
     }
 }
 

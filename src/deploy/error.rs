@@ -8,8 +8,12 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::Place;
+use super::{Consumer, Place};
 use crate::secret::NoSecret;
+
+/// What to do where files cannot be given away.
+const HAND_ON: &str = "take that key out and let the folder hand its group on (install -d -g GROUP -m 2750, see \
+                       docs/certificates.md#as-whom)";
 
 /// What a deployment failed of.
 #[derive(Debug, thiserror::Error)]
@@ -43,8 +47,8 @@ pub enum DeployError {
     },
     /// Files cannot be given to that user or group.
     #[error(
-        "{} cannot be given to \"{name}\" ({key}); only root gives files away: run ianitor as root or with CAP_CHOWN, \
-         or take that key out",
+        "{} cannot be given to \"{name}\" ({key}); only root gives files away: {HAND_ON}, or run ianitor as root or with \
+         CAP_CHOWN",
         .path.display()
     )]
     NotGiven {
@@ -57,6 +61,16 @@ pub enum DeployError {
         /// Why not.
         #[source]
         cause: io::Error,
+    },
+    /// The same, before there is a file.
+    #[error(
+        "{key}: whoever runs this may not give files to \"{name}\"; {HAND_ON}, or run ianitor as root or with CAP_CHOWN"
+    )]
+    MayNotGive {
+        /// Where the configuration says so.
+        key: String,
+        /// To whom.
+        name: Box<str>,
     },
     /// The folder of a file is not there.
     #[error("the folder {} is missing; make it, or mend the path", .0.display())]
@@ -119,9 +133,21 @@ pub enum DeployError {
         #[source]
         cause: Errno,
     },
+    /// The command could not be started.
+    #[error("the reload command {program} cannot be started; {}", apart(.program))]
+    NoCommand {
+        /// What was to be run.
+        program: String,
+        /// Why not.
+        #[source]
+        cause: io::Error,
+    },
     /// The command is not there.
-    #[error("the reload command {0} cannot be started; write its whole path")]
-    NoCommand(String, #[source] io::Error),
+    #[error("the reload command {0} is not found; is it installed, and are program and arguments apart: {APART}")]
+    NotFound(String),
+    /// What is called like the command is no program of ours.
+    #[error("the reload command {} is no program that whoever runs this may start; see to its mode, or name another", .0.display())]
+    NotExecutable(PathBuf),
     /// The command was not content.
     #[error("the reload command {program} failed ({status})")]
     CommandFailed {
@@ -146,9 +172,18 @@ pub enum DeployError {
     },
     /// Nobody answers at the server's address.
     #[error(
-        "nobody answers at {0}, where the server was to be asked for its certificate; does it run, and is verify right?"
+        "nobody answers at {place}, where the server was to be asked for its certificate; does it run, and is verify right?{}",
+        at_its_start(*.to)
     )]
-    Unreachable(Place, #[source] io::Error),
+    Unreachable {
+        /// Where it was asked.
+        place: Place,
+        /// What it is.
+        to: Consumer,
+        /// Why not.
+        #[source]
+        cause: io::Error,
+    },
     /// Somebody answers, but not with TLS.
     #[error("the server at {0} does not shake hands by TLS; is verify its TLS port, and could it load its files?")]
     NoHandshake(Place, #[source] io::Error),
@@ -184,6 +219,25 @@ impl fmt::Display for Said {
 }
 
 impl std::error::Error for Said {}
+
+/// What a server does at its start only.
+fn at_its_start(server: Consumer) -> &'static str {
+    match server {
+        Consumer::Coturn => " A coturn that found no certificate at its start opens no TLS port: restart it once",
+        _ => "",
+    }
+}
+
+/// What to do about a program that cannot be started: its name may be a whole line.
+fn apart(program: &str) -> String {
+    match program.contains(char::is_whitespace) {
+        true => format!("write program and arguments apart: {APART}"),
+        false => "write its whole path".to_owned(),
+    }
+}
+
+/// A command as it is to be written.
+const APART: &str = "[\"systemctl\", \"reload\", \"coturn\"]";
 
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
-use super::task::{Report, Task};
+use super::task::{Calls, Report, Task};
 use super::turns::Turns;
 use super::{DeploySeen, DeploySpec};
 use crate::store::{Name, Stored};
@@ -19,7 +20,12 @@ pub struct Hub {
     /// In the order of the configuration.
     running: Mutex<Vec<Running>>,
     turns: Turns,
+    /// How often files are looked at.
+    pace: Duration,
 }
+
+/// What others delete or change in a folder is brought again within this time.
+const PACE: Duration = Duration::from_secs(15 * 60);
 
 /// The newest certificate of a name, if there is one yet.
 pub(super) type Newest = Option<Arc<Stored>>;
@@ -28,6 +34,8 @@ pub(super) type Newest = Option<Arc<Stored>>;
 struct Running {
     spec: Arc<DeploySpec>,
     report: Arc<Report>,
+    /// Wishes that all of it be looked at now.
+    look: Arc<Notify>,
     task: AbortHandle,
 }
 
@@ -40,10 +48,16 @@ impl Drop for Running {
 impl Hub {
     /// Nothing to bring, and nobody to bring it to.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { certs: Mutex::default(), running: Mutex::default(), turns: Turns::default() })
+        Self::with_pace(PACE)
     }
 
-    /// Takes up what is in force now: what has not changed goes on, what is new begins, what has gone ends.
+    /// The same, with another time between two looks at files.
+    pub(super) fn with_pace(pace: Duration) -> Arc<Self> {
+        Arc::new(Self { certs: Mutex::default(), running: Mutex::default(), turns: Turns::default(), pace })
+    }
+
+    /// Takes up what is in force now: what has not changed goes on and looks at its files at once, what is new begins,
+    /// what has gone ends.
     ///
     /// # Panics
     /// Outside of a runtime: the tasks run on the one that this is called in.
@@ -53,7 +67,11 @@ impl Hub {
         let mut new = Vec::new();
         for spec in specs {
             match before.iter().position(|one| one.spec == *spec) {
-                Some(at) => new.push(before.swap_remove(at)),
+                Some(at) => {
+                    let known = before.swap_remove(at);
+                    known.look.notify_one();
+                    new.push(known);
+                }
                 None => new.push(self.start(spec)),
             }
         }
@@ -79,8 +97,10 @@ impl Hub {
     fn start(&self, spec: &Arc<DeploySpec>) -> Running {
         let report = Arc::new(Report::new(spec));
         let certs = self.of(&spec.certificate).subscribe();
-        let task = Task::new(Arc::clone(spec), certs, Arc::clone(&report), self.turns.clone());
-        Running { spec: Arc::clone(spec), report, task: tokio::spawn(task.run()).abort_handle() }
+        let look = Arc::new(Notify::new());
+        let calls = Calls { certs, look: Arc::clone(&look), pace: self.pace };
+        let task = Task::new(Arc::clone(spec), calls, Arc::clone(&report), self.turns.clone());
+        Running { spec: Arc::clone(spec), report, look, task: tokio::spawn(task.run()).abort_handle() }
     }
 
     fn of(&self, name: &Name) -> watch::Sender<Newest> {

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use rustix::fs::Access as Wanted;
 
-use super::access::Access;
+use super::access::{Access, Us};
 use super::error::DeployError;
-use super::{DeploySpec, FileForm, Output, Reload, forms};
+use super::{DeploySpec, FileForm, Output, Reload, command, forms, reload};
 
-/// Looks at users, folders, passwords and the pid file. Each of these may be mended while the gateway runs.
+/// Looks at users, folders, passwords, the pid file and the command. Each of these may be mended while the gateway runs.
 pub fn look(spec: &DeploySpec) -> Vec<DeployError> {
-    let mut found: Vec<DeployError> = Access::of(spec).err().into_iter().collect();
+    let mut found = Vec::new();
     let mut folders: Vec<&Path> = Vec::new();
     for Output { path, form } in &spec.files {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -26,11 +26,23 @@ pub fn look(spec: &DeploySpec) -> Vec<DeployError> {
         let in_the_way = fs::symlink_metadata(path).is_ok_and(|there| is_in_the_way(&there));
         found.extend(in_the_way.then(|| DeployError::NotAFile(path.clone())));
     }
-    if let Some(Reload::Signal { pid_file, .. }) = &spec.reload {
-        let missing = fs::metadata(pid_file).err();
-        found.extend(missing.map(|error| DeployError::PidFile(pid_file.clone(), error)));
+    found.extend(spec.reload.as_ref().and_then(|reload| of_reload(reload).err()));
+    match Access::of(spec) {
+        Ok(access) => found.extend(access.refused(&Us::now(), &folders)),
+        Err(error) => found.push(error),
     }
     found
+}
+
+fn of_reload(reload: &Reload) -> Result<(), DeployError> {
+    match reload {
+        Reload::Signal { pid_file, .. } => reload::reaches(pid_file),
+        Reload::Command(argv) => {
+            // What the system takes where there is none.
+            let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
+            command::find(argv, &path)
+        }
+    }
 }
 
 fn of_folder(folder: &Path) -> Option<DeployError> {
@@ -45,6 +57,10 @@ fn of_folder(folder: &Path) -> Option<DeployError> {
 mod tests {
     use crate::deploy::{Consumer, DeploySpec, FileForm, Output, Reload};
     use crate::secret::SecretSource;
+
+    fn said(spec: &DeploySpec) -> Vec<String> {
+        super::look(spec).iter().map(ToString::to_string).collect()
+    }
 
     #[test]
     fn everything_that_is_missing_is_found_at_once() {
@@ -66,9 +82,9 @@ mod tests {
             verify: None,
             config_key: "deploy[0]".to_owned(),
         };
-        let said: Vec<String> = super::look(&spec).iter().map(ToString::to_string).collect();
+        let said = self::said(&spec);
         let want =
-            ["deploy[0].owner: this machine has no user", "none is missing", "password cannot be read", "pid file"];
+            ["none is missing", "password cannot be read", "pid file", "deploy[0].owner: this machine has no user"];
         assert_eq!(said.len(), want.len(), "{said:#?}");
         for (said, want) in said.iter().zip(want) {
             assert!(said.contains(want), "{want}: {said}");
@@ -76,13 +92,26 @@ mod tests {
 
         std::fs::create_dir(at("none")).unwrap();
         std::fs::write(at("password"), "p").unwrap();
-        std::fs::write(at("pid"), "4").unwrap();
+        // Somebody else's is never sent a signal here.
+        let mut server = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        std::fs::write(at("pid"), server.id().to_string()).unwrap();
         spec.owner = None;
-        assert!(super::look(&spec).is_empty());
+        assert!(super::look(&spec).is_empty(), "{:#?}", super::look(&spec));
+        server.kill().unwrap();
+        server.wait().unwrap();
+        let said = self::said(&spec);
+        assert!(matches!(&said[..], [pid] if pid.contains("is stale")), "{said:#?}");
+        std::fs::write(at("pid"), "turnserver").unwrap();
+        let said = self::said(&spec);
+        assert!(matches!(&said[..], [pid] if pid.contains("no number")), "{said:#?}");
+        spec.reload = Some(Reload::Command(vec!["systemctl reload coturn".to_owned()]));
+        let said = self::said(&spec);
+        assert!(matches!(&said[..], [command] if command.contains("is not found")), "{said:#?}");
+        spec.reload = None;
 
         std::fs::create_dir(at("none/key.pem")).unwrap();
         std::fs::write(at("password"), "pä").unwrap();
-        let said: Vec<String> = super::look(&spec).iter().map(ToString::to_string).collect();
+        let said = self::said(&spec);
         assert!(
             matches!(&said[..], [file, password] if file.contains("is no file") && password.contains("ASCII")),
             "{said:#?}"

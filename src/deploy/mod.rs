@@ -8,6 +8,9 @@
 //!               └─ failed: waits longer and longer, then looks again at all of it
 //! ```
 //!
+//! While it waits for the next certificate a task looks now and then whether somebody has touched the files
+//! (`stamps`), and at each reload of the configuration at all of it.
+//!
 //! Each try looks at what is there and does only what is missing; nothing that was done has to be remembered. That files
 //! were written and nobody was told of them is remembered by a file beside them, as the gateway may end in between.
 
@@ -20,6 +23,7 @@ mod hub;
 mod look;
 mod reload;
 mod seen;
+mod stamps;
 mod standing;
 mod task;
 #[cfg(test)]

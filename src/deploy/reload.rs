@@ -27,7 +27,15 @@ pub(super) async fn tell(spec: &DeploySpec, reload: &Reload, cert: &Stored) -> R
 /// Sends a signal to the process whose number is in a file.
 pub(super) fn send(name: &str, pid_file: &Path) -> Result<(), DeployError> {
     let signal = Signal::from_str(&format!("SIG{}", name.to_ascii_uppercase()));
-    let signal = signal.map_err(|_| DeployError::NoSignal(name.into()))?;
+    signal_to(pid_file, Some(signal.map_err(|_| DeployError::NoSignal(name.into()))?))
+}
+
+/// Looks whether a signal would arrive, and sends none.
+pub(super) fn reaches(pid_file: &Path) -> Result<(), DeployError> {
+    signal_to(pid_file, None)
+}
+
+fn signal_to(pid_file: &Path, signal: Option<Signal>) -> Result<(), DeployError> {
     let text = disk::read(pid_file, LARGEST).map_err(|error| match error.kind() {
         io::ErrorKind::FileTooLarge => DeployError::NoPid(pid_file.to_owned()),
         _ => DeployError::PidFile(pid_file.to_owned(), error),

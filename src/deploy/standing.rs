@@ -57,7 +57,7 @@ impl From<DeployError> for Standing {
         match error {
             DeployError::Unreadable(path, error) => Self::Unreadable(path, error),
             DeployError::NotServed { place, shown, .. } => Self::NotServed { place, shown },
-            DeployError::Unreachable(place, error) | DeployError::NoHandshake(place, error) => {
+            DeployError::Unreachable { place, cause: error, .. } | DeployError::NoHandshake(place, error) => {
                 Self::NoAnswer(place, error)
             }
             error => Self::Unclear(error),

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 use super::error::DeployError;
 use super::files::Brought;
 use super::hub::Newest;
+use super::stamps::Stamps;
 use super::turns::Turns;
 use super::verify::{self, Patience};
 use super::{DeploySeen, DeploySpec, files, reload};
@@ -29,13 +30,26 @@ pub(super) fn back_off(failures: u32) -> Duration {
 #[derive(Debug)]
 pub(super) struct Task {
     spec: Arc<DeploySpec>,
-    certs: watch::Receiver<Newest>,
+    calls: Calls,
     report: Arc<Report>,
     turns: Turns,
+    /// How the files looked when nothing had to be done; `None` if something had.
+    stamps: Option<Stamps>,
     /// In a row, with this certificate.
     failures: u32,
     /// What the log was last told is wrong: it is told once, not at every try.
     trouble: Option<String>,
+}
+
+/// What makes a task look at its files again.
+#[derive(Debug)]
+pub(super) struct Calls {
+    /// Another certificate.
+    pub(super) certs: watch::Receiver<Newest>,
+    /// Somebody wishes it.
+    pub(super) look: Arc<Notify>,
+    /// This time has passed, and somebody has touched them.
+    pub(super) pace: Duration,
 }
 
 /// What had to be done.
@@ -46,42 +60,62 @@ struct Done {
 }
 
 impl Task {
-    pub(super) fn new(
-        spec: Arc<DeploySpec>,
-        certs: watch::Receiver<Newest>,
-        report: Arc<Report>,
-        turns: Turns,
-    ) -> Self {
-        Self { spec, certs, report, turns, failures: 0, trouble: None }
+    pub(super) fn new(spec: Arc<DeploySpec>, calls: Calls, report: Arc<Report>, turns: Turns) -> Self {
+        Self { spec, calls, report, turns, stamps: None, failures: 0, trouble: None }
     }
 
     /// Ends when nobody can bring certificates any more.
     pub(super) async fn run(mut self) {
         loop {
-            let newest = self.certs.borrow_and_update().clone();
+            let newest = self.calls.certs.borrow_and_update().clone();
             let wait = match newest {
                 None => None,
-                Some(cert) => match self.attempt(&cert).await {
+                Some(cert) => Some(match self.attempt(&cert).await {
                     Ok(done) => {
                         self.succeeded(&cert, done);
-                        None
+                        self.calls.pace
                     }
-                    Err(error) => Some(self.failed(&cert, &error)),
-                },
+                    Err(error) => self.failed(&cert, &error),
+                }),
             };
-            tokio::select! {
-                changed = self.certs.changed() => match changed {
-                    Ok(()) => self.renewed(),
-                    Err(_) => return,
-                },
-                () = async { sleep(wait.unwrap_or_default()).await }, if wait.is_some() => {}
+            if !self.has_to_look(wait).await {
+                return;
             }
         }
     }
 
+    /// Waits until there is a reason to look at everything. `false`: there will be none any more.
+    async fn has_to_look(&mut self, wait: Option<Duration>) -> bool {
+        loop {
+            let Calls { certs, look, .. } = &mut self.calls;
+            tokio::select! {
+                changed = certs.changed() => {
+                    if changed.is_ok() {
+                        self.renewed();
+                    }
+                    return changed.is_ok();
+                }
+                () = look.notified() => return true,
+                () = async { sleep(wait.unwrap_or_default()).await }, if wait.is_some() => {}
+            }
+            if self.failures > 0 || self.was_touched().await {
+                return true;
+            }
+        }
+    }
+
+    /// Cheap: nothing is opened, and nobody is asked. What cannot be found out is looked at as a whole.
+    async fn was_touched(&self) -> bool {
+        let now = self.at_files(|spec| Ok(Stamps::of(spec))).await;
+        now.ok().is_none_or(|now| self.stamps.as_ref() != Some(&now))
+    }
+
     /// Looks at everything, and does what is missing.
-    async fn attempt(&self, cert: &Arc<Stored>) -> Result<Done, DeployError> {
+    async fn attempt(&mut self, cert: &Arc<Stored>) -> Result<Done, DeployError> {
         let brought = self.bring(cert).await?;
+        if !brought.written.is_empty() {
+            self.report.lock().in_sync = false;
+        }
         let done = Done { written: brought.written.len(), told: false };
         if brought.written.is_empty() && !self.has_to_be_told(cert, &brought).await? {
             self.forget().await?;
@@ -104,14 +138,18 @@ impl Task {
         match verify::shows(&self.spec, place, cert, Patience::NONE).await {
             Ok(()) => Ok(false),
             // It reads its files when it starts; there is nobody to be told.
-            Err(error @ DeployError::Unreachable(..)) if !brought.is_due => Err(error),
+            Err(error @ DeployError::Unreachable { .. }) if !brought.is_due => Err(error),
             Err(_) => Ok(true),
         }
     }
 
-    async fn bring(&self, cert: &Arc<Stored>) -> Result<Brought, DeployError> {
+    async fn bring(&mut self, cert: &Arc<Stored>) -> Result<Brought, DeployError> {
         let cert = Arc::clone(cert);
-        self.at_files(move |spec| files::bring(spec, &cert)).await
+        // Taken before: what is changed during the look is seen at the next.
+        let look = move |spec: &DeploySpec| Ok((Stamps::of(spec), files::bring(spec, &cert)?));
+        let (stamps, brought) = self.at_files(look).await?;
+        self.stamps = brought.written.is_empty().then_some(stamps);
+        Ok(brought)
     }
 
     async fn forget(&self) -> Result<(), DeployError> {

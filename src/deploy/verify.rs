@@ -27,8 +27,8 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Servers read files at their leisure, and some only at the connection after the next.
-    pub(super) const USUAL: Self = Self { whole: Duration::from_secs(10), pause: Duration::from_millis(250) };
+    /// Servers read files at their leisure, and some only at the connection after the next. They log each connection.
+    pub(super) const USUAL: Self = Self { whole: Duration::from_secs(10), pause: Duration::from_secs(1) };
     /// One connection.
     pub(super) const NONE: Self = Self { whole: Duration::ZERO, pause: Duration::ZERO };
 }
@@ -45,7 +45,7 @@ pub(super) async fn shows(
     let host = cert.bundle.meta.hosts.first().map_or(place.host.as_str(), |host| host);
     let name = server_name(host);
     loop {
-        let answer = match look(place, name.clone()).await {
+        let answer = match look(spec, place, name.clone()).await {
             Ok(shown) if shown == wanted => return Ok(()),
             Ok(shown) => other(spec, place, &shown, &wanted),
             Err(error) => error,
@@ -57,11 +57,15 @@ pub(super) async fn shows(
     }
 }
 
-async fn look(place: &Place, name: ServerName<'static>) -> Result<CertificateDer<'static>, DeployError> {
+async fn look(
+    spec: &DeploySpec,
+    place: &Place,
+    name: ServerName<'static>,
+) -> Result<CertificateDer<'static>, DeployError> {
     let address = (place.host.as_str(), place.port);
     let until = Instant::now() + CONNECTION;
     let stream = within(until, TcpStream::connect(address)).await;
-    let stream = stream.map_err(|error| DeployError::Unreachable(place.clone(), error))?;
+    let stream = stream.map_err(|cause| DeployError::Unreachable { place: place.clone(), to: spec.to, cause })?;
     let shown = within(until, shown_leaf(stream, name)).await;
     shown.map_err(|error| DeployError::NoHandshake(place.clone(), error))
 }
@@ -74,8 +78,8 @@ async fn within<T>(until: Instant, work: impl Future<Output = io::Result<T>>) ->
 ///
 /// # Errors
 /// That it does not answer by TLS.
-pub async fn shown(place: &Place, host: &HostName) -> Result<String, DeployError> {
-    Ok(serial(&look(place, server_name(host.as_str())).await?))
+pub async fn shown(spec: &DeploySpec, place: &Place, host: &HostName) -> Result<String, DeployError> {
+    Ok(serial(&look(spec, place, server_name(host.as_str())).await?))
 }
 
 fn serial(leaf: &CertificateDer<'_>) -> String {

@@ -115,11 +115,18 @@ impl CertTable {
 
     /// What to say of a host that nothing here serves.
     pub fn unserved(&self, host: &HostPattern) -> String {
+        let refused = format!("no certificate serves {host}, so clients that ask for it are refused");
+        let order = match (self.ordered.is_empty(), host) {
+            (true, _) => "",
+            (false, HostPattern::Exact(_)) => "; add it to acme.certificates",
+            (false, _) => "; add its hosts to acme.certificates, one by one",
+        };
         let real = self.entries().filter(|entry| !entry.is_placeholder());
-        let names = real.flat_map(|entry| &entry.names).map(ToString::to_string);
-        let names: Vec<String> = names.collect();
-        let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-        format!("no certificate serves {host}, so clients that ask for it are refused; there are some for {names}")
+        let names: Vec<String> = real.flat_map(|entry| &entry.names).map(ToString::to_string).collect();
+        match &names[..] {
+            [] => format!("{refused}{order}"),
+            names => format!("{refused}{order}; there are some for {}", names.join(", ")),
+        }
     }
 
     /// Whether a certificate has this name, be it a placeholder. `default = true` changes nothing here: it answers clients, but vouches

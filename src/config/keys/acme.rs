@@ -129,7 +129,7 @@ pub(in crate::config) static EXTERNAL_ACCOUNT: Keys = Keys {
 pub(in crate::config) static CERTIFICATE: Keys = Keys {
     table: "acme.certificates",
     about: "A certificate to order. In the store it is called by its first host, and by its kind of key if that is not the \
-            default; two of one name are refused.",
+            default; two of one name are refused, and two of the same hosts and kind of key are a warning.",
     keys: &[
         key(
             "hosts",

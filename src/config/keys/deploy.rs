@@ -37,7 +37,8 @@ pub(in crate::config) static DEPLOY: Keys = Keys {
     about: "Another server that needs one of `acme.certificates`: after each renewal, and where its files are missing or \
             old, they are written, the server is told, and asked by TLS whether it serves the new certificate. See \
             [Certificates for other servers](certificates.md#certificates-for-other-servers). Two entries that write \
-            one file are refused, and so is a file in the folder of the store.",
+            one file are refused, and so is a file in the folder of the store, or one that is a `pid_file` or a \
+            `password_file`.",
     keys: &[
         key(
             "hosts",

@@ -1,5 +1,6 @@
 //! Certificates from a CA: what they are called, and how their names can be proved.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -93,10 +94,23 @@ fn certificates(raw: Placed<List<RawCert>>, is_public: bool, notes: &Notes<'_>) 
             let text =
                 format!("{name} is what {key} is called (line {line}); begin with another host, or join the two");
             notes.problem(&place, text);
+        } else if let Some((first, at)) = known.iter().find(|(first, _)| is_as_good(first, &cert)) {
+            let (key, line) = (&first.config_key, notes.line(at));
+            let text = format!("has the hosts and the key type of {key} (line {line}) in another order");
+            notes.warning(
+                &place,
+                format!("{text}: that costs orders, which the CA counts, and serves nobody; take one out"),
+            );
         }
         known.push((Arc::new(cert), place));
     }
     known.into_iter().map(|(cert, _)| cert).collect()
+}
+
+/// Whether either could stand for the other.
+fn is_as_good(one: &CertSpec, other: &CertSpec) -> bool {
+    let set = |cert: &CertSpec| cert.hosts.iter().map(|host| host.as_str().to_owned()).collect::<BTreeSet<_>>();
+    one.key_type == other.key_type && set(one) == set(other)
 }
 
 fn certificate(raw: RawCert, config_key: &str, is_public: bool, notes: &Notes<'_>) -> Option<CertSpec> {

@@ -1,6 +1,6 @@
 //! Certificates for other servers: which one, in what files, and how the server is told.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::acme::Acme;
@@ -25,9 +25,10 @@ pub(super) struct Given<'a> {
 /// `None` if one is wrong, which is noted.
 pub(super) fn lower(raw: List<RawDeploy>, given: &Given<'_>, notes: &Notes<'_>) -> Option<Vec<Arc<DeploySpec>>> {
     let mut targets: Vec<Placed<PathBuf>> = Vec::new();
+    let read: Vec<Placed<PathBuf>> = raw.iter().flatten().flat_map(|raw| read(&raw.value, given.folder)).collect();
     let specs: Vec<_> =
         raw.into_iter().map(|raw| raw.and_then(|raw| entry(raw, given, &mut targets, notes)).map(Arc::new)).collect();
-    note_targets(&targets, given, notes);
+    note_targets(&targets, &read, given, notes);
     specs.into_iter().collect()
 }
 
@@ -170,19 +171,46 @@ fn files(raw: &RawDeploy, folder: &Path, targets: &mut Vec<Placed<PathBuf>>, not
     files
 }
 
-/// Files that would be written over each other, or over what the gateway keeps itself.
-fn note_targets(targets: &[Placed<PathBuf>], given: &Given<'_>, notes: &Notes<'_>) {
-    let store = given.acme.and_then(Option::as_ref).map(|acme| &acme.spec.store);
+/// Files of others that an entry names.
+fn read(raw: &RawDeploy, folder: &Path) -> Vec<Placed<PathBuf>> {
+    let pid_file = raw.reload.as_ref().and_then(|reload| reload.pid_file.as_ref());
+    let full = |file: &Placed<PathBuf>| Placed { value: folder.join(&file.value), place: file.place.clone() };
+    raw.password_file.iter().chain(pid_file).map(full).collect()
+}
+
+/// Files that would be written over each other, over what is read beside them, or over what the gateway keeps itself.
+fn note_targets(targets: &[Placed<PathBuf>], read: &[Placed<PathBuf>], given: &Given<'_>, notes: &Notes<'_>) {
+    let store = given.acme.and_then(Option::as_ref).map(|acme| plain(&acme.spec.store));
+    let same = |one: &Placed<PathBuf>, other: &Placed<PathBuf>| plain(&one.value) == plain(&other.value);
     for (at, later) in targets.iter().enumerate() {
-        if let Some(first) = targets[..at].iter().find(|first| first.value == later.value) {
+        if let Some(first) = targets[..at].iter().find(|first| same(first, later)) {
             let (key, line) = (&first.place.key, notes.line(&first.place));
             notes.problem(&later.place, format!("{key} (line {line}) writes this file already; write another path"));
         }
-        if store.is_some_and(|store| later.value.starts_with(store)) {
+        if let Some(file) = read.iter().find(|file| same(file, later)) {
+            let (key, line) = (&file.place.key, notes.line(&file.place));
+            let text = format!("is what {key} (line {line}) reads, and would be written over; write another path");
+            notes.problem(&later.place, text);
+        }
+        if store.as_ref().is_some_and(|store| plain(&later.value).starts_with(store)) {
             let text = "is in the folder that acme.store keeps certificates in; write a path outside it";
             notes.problem(&later.place, text);
         }
     }
+}
+
+/// Without `.` and `a/..`. Where `a` is a symlink that is another file; nobody writes that on purpose.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        let last = plain.components().next_back();
+        match (part, last) {
+            (Component::CurDir, _) | (Component::ParentDir, Some(Component::RootDir)) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => drop(plain.pop()),
+            _ => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// `None` if it is missing or wrong, which is noted.

@@ -4,6 +4,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use nix::unistd::{Gid, Uid, geteuid};
 
 use super::*;
+use crate::deploy::access::{Access, Us};
 use crate::deploy::error::DeployError;
 use crate::deploy::files::{bring, forget, is_due};
 use crate::deploy::{Reload, Standing, standing};
@@ -161,4 +162,27 @@ fn what_was_given_away_and_cannot_be_read_is_judged_by_its_age() {
     let later = issued(2, UnixTime::now().after(Duration::from_secs(60)));
     assert_eq!(bring(&spec, &later).unwrap().written.len(), 2);
     assert_eq!(mode(&spec.files[0].path), 0o200);
+}
+
+#[test]
+fn who_may_give_files_away_is_known_before_there_are_any() {
+    let (folder, plain) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    std::os::unix::fs::chown(folder.path(), None, Some(77)).ok();
+    let group = fs::metadata(folder.path()).unwrap().gid();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o2750)).unwrap();
+    let spec = DeploySpec { owner: Some("4000".into()), group: Some(group.to_string().into()), ..spec(&folder) };
+    let access = Access::of(&spec).unwrap();
+    let refused = |us: &Us, folders: &[&Path]| -> Vec<String> {
+        let names = access.refused(us, folders).map(|error| error.to_string());
+        names.map(|said| said.split(':').next().unwrap_or_default().to_owned()).collect()
+    };
+    let mut us = Us { user: 4000, groups: vec![group + 1], may_chown: false };
+    assert!(refused(&us, &[folder.path()]).is_empty(), "the folder hands its group on");
+    assert_eq!(refused(&us, &[folder.path(), plain.path()]), ["deploy[0].group"]);
+    us.groups.push(group);
+    assert!(refused(&us, &[plain.path()]).is_empty());
+    us.user = 4001;
+    assert_eq!(refused(&us, &[plain.path()]), ["deploy[0].owner"]);
+    us.may_chown = true;
+    assert!(refused(&us, &[plain.path()]).is_empty());
 }

@@ -4,6 +4,7 @@ use super::verify::{place, server};
 use super::*;
 use crate::deploy::task::back_off;
 use crate::deploy::{DeploySeen, Hub, Reload, Standing, standing};
+use crate::secret::SecretSource;
 
 /// Waits until what is seen of the first `[[deploy]]` is so.
 async fn seen(hub: &Hub, what: &str, is_so: impl Fn(&DeploySeen) -> bool) -> DeploySeen {
@@ -153,6 +154,54 @@ async fn a_new_configuration_keeps_what_has_not_changed() {
     assert_eq!(hub.seen().len(), 1);
     hub.configure(&[]);
     assert!(hub.seen().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_deleted_or_changed_is_brought_again_at_a_reload() {
+    let folder = TempDir::new().unwrap();
+    let spec = Arc::new(DeploySpec { reload: Some(noting(&folder)), ..spec(&folder) });
+    let (hub, cert) = (Hub::new(), stored(1));
+    hub.put(&spec.certificate, &cert);
+    hub.configure(std::slice::from_ref(&spec));
+    seen(&hub, "it is there", |seen| seen.in_sync).await;
+
+    fs::remove_file(&spec.files[0].path).unwrap();
+    hub.configure(std::slice::from_ref(&spec));
+    seen(&hub, "the missing one is there again", |seen| seen.in_sync && seen.succeeded == 2).await;
+    fs::write(&spec.files[1].path, "another key").unwrap();
+    hub.configure(std::slice::from_ref(&spec));
+    seen(&hub, "the changed one is there again", |seen| seen.in_sync && seen.succeeded == 3).await;
+    assert!(matches!(standing(&spec, &cert), Standing::InSync));
+    assert_eq!(times_told(&folder), 3);
+}
+
+#[tokio::test]
+async fn what_was_changed_is_brought_again_by_itself() {
+    let folder = TempDir::new().unwrap();
+    let password = folder.path().join("password");
+    fs::write(&password, "first").unwrap();
+    let form = FileForm::Pkcs12 { password: SecretSource::File(password.clone()) };
+    let files = vec![output(&folder, "chain.pem", FileForm::Chain), output(&folder, "store.p12", form)];
+    let spec = Arc::new(DeploySpec { files, reload: Some(noting(&folder)), to: Consumer::Files, ..spec(&folder) });
+    let (hub, cert) = (Hub::with_pace(Duration::from_millis(10)), stored(1));
+    hub.put(&spec.certificate, &cert);
+    hub.configure(std::slice::from_ref(&spec));
+    seen(&hub, "it is there", |seen| seen.in_sync).await;
+
+    fs::remove_file(&spec.files[0].path).unwrap();
+    seen(&hub, "the missing one is there again", |seen| seen.in_sync && seen.succeeded == 2).await;
+    // Renamed into its place: a look in between must not find an empty one.
+    fs::write(folder.path().join("next"), "second").unwrap();
+    fs::rename(folder.path().join("next"), &password).unwrap();
+    seen(&hub, "it is locked by the new password", |seen| seen.in_sync && seen.succeeded == 3).await;
+    assert!(matches!(standing(&spec, &cert), Standing::InSync));
+    assert_eq!(times_told(&folder), 3);
+
+    // A folder that has gone is told, and the gauge with it.
+    let elsewhere = TempDir::new().unwrap();
+    fs::rename(folder.path(), elsewhere.path().join("away")).unwrap();
+    let failed = seen(&hub, "it is no longer in sync", |seen| !seen.in_sync && seen.error.is_some()).await;
+    assert!(failed.error.is_some_and(|error| error.contains("password")), "the first thing that is missing");
 }
 
 #[test]

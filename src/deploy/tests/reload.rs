@@ -1,10 +1,11 @@
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, ExitStatus};
 
 use super::*;
-use crate::deploy::command::{LIMIT, run, variables};
+use crate::deploy::command::{LIMIT, find, run, variables};
 use crate::deploy::error::DeployError;
-use crate::deploy::reload::send;
+use crate::deploy::reload::{reaches, send};
 use crate::secret::SecretSource;
 
 fn pid_file(folder: &TempDir, text: &str) -> std::path::PathBuf {
@@ -103,7 +104,36 @@ async fn a_command_that_fails_has_the_last_word() {
     assert!(said.contains("no such unit") && !said.contains("100"), "{said}");
 
     let error = run(&["/nowhere/reload".to_owned()], &[], LIMIT).await.unwrap_err();
-    assert!(matches!(error, DeployError::NoCommand(program, _) if program == "/nowhere/reload"));
+    assert!(matches!(error, DeployError::NoCommand { program, .. } if program == "/nowhere/reload"));
+}
+
+#[test]
+fn a_command_is_looked_for_where_the_system_would() {
+    let (folder, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let path = std::env::join_paths([other.path(), folder.path()]).unwrap();
+    let look = |program: &str| find(&[program.to_owned(), "reload".to_owned()], &path);
+    let program = folder.path().join("tell");
+    assert!(matches!(look("tell"), Err(DeployError::NotFound(name)) if name == "tell"));
+    fs::write(&program, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(&program, PermissionsExt::from_mode(0o600)).unwrap();
+    assert!(matches!(look("tell"), Err(DeployError::NotExecutable(at)) if at == program));
+    fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
+    look("tell").unwrap();
+    look(program.to_str().unwrap()).unwrap();
+    assert!(matches!(look("tell reload"), Err(DeployError::NotFound(_))));
+    assert!(matches!(look(folder.path().to_str().unwrap()), Err(DeployError::NotExecutable(_))));
+}
+
+#[test]
+fn whether_a_signal_would_arrive_is_found_out_without_one() {
+    let folder = TempDir::new().unwrap();
+    let mut child = server(&folder);
+    let file = pid_file(&folder, &child.id().to_string());
+    reaches(&file).unwrap();
+    assert_eq!(child.try_wait().unwrap(), None);
+    send("USR2", &file).unwrap();
+    assert_eq!(ended(child).code(), Some(7));
+    assert!(matches!(reaches(&file), Err(DeployError::StalePid { .. })));
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::process::ExitStatus;
 use nix::errno::Errno;
 
 use super::*;
-use crate::deploy::Place;
 use crate::deploy::error::{DeployError, Said};
+use crate::deploy::{Consumer, Place};
 use crate::telemetry::Chain;
 
 fn system(kind: io::ErrorKind) -> io::Error {
@@ -28,8 +28,9 @@ fn each_says_what_and_where_and_what_to_do() {
         ),
         (
             DeployError::NotGiven { path: path(), key: key(), name: name(), cause: system(denied) },
-            ["/etc/coturn/key.pem", "deploy[0].owner", "CAP_CHOWN"],
+            ["/etc/coturn/key.pem", "deploy[0].owner", "-m 2750"],
         ),
+        (DeployError::MayNotGive { key: key(), name: name() }, ["deploy[0].owner", "CAP_CHOWN", "-m 2750"]),
         (DeployError::NoFolder("/etc/coturn".into()), ["/etc/coturn", "missing", "make it"]),
         (DeployError::NotAFile(path()), ["/etc/coturn/key.pem", "no file", "move it away"]),
         (DeployError::Unreadable(path(), system(denied)), ["/etc/coturn/key.pem", "cannot be read", "denied"]),
@@ -50,7 +51,19 @@ fn each_says_what_and_where_and_what_to_do() {
         (DeployError::OwnPid(path()), ["/key.pem", "ianitor itself", "the right file"]),
         (DeployError::StalePid { path: path(), pid: 77 }, ["/key.pem is stale", "77", "start the server"]),
         (DeployError::NotSignalled { path: path(), pid: 77, cause: Errno::EPERM }, ["77 of /etc", "as root", "EPERM"]),
-        (DeployError::NoCommand("systemctl".to_owned(), system(denied)), ["systemctl", "whole path", "denied"]),
+        (
+            DeployError::NoCommand { program: "systemctl".to_owned(), cause: system(denied) },
+            ["systemctl", "whole path", "denied"],
+        ),
+        (
+            DeployError::NoCommand { program: "systemctl reload coturn".to_owned(), cause: system(denied) },
+            ["systemctl reload coturn", "apart: [\"systemctl\", \"reload\"", "denied"],
+        ),
+        (
+            DeployError::NotFound("systemctl".to_owned()),
+            ["systemctl is not found", "installed", "apart: [\"systemctl\""],
+        ),
+        (DeployError::NotExecutable("/usr/local/bin/tell".into()), ["/usr/local/bin/tell", "its mode", "another"]),
         (
             DeployError::CommandFailed {
                 program: "systemctl".to_owned(),
@@ -67,7 +80,14 @@ fn each_says_what_and_where_and_what_to_do() {
             },
             ["systemctl", "60 s", "it said nothing"],
         ),
-        (DeployError::Unreachable(place(), system(denied)), ["[::1]:5349", "does it run", "verify"]),
+        (
+            DeployError::Unreachable { place: place(), to: Consumer::Coturn, cause: system(denied) },
+            ["[::1]:5349", "verify", "restart it once"],
+        ),
+        (
+            DeployError::Unreachable { place: place(), to: Consumer::Janus, cause: system(denied) },
+            ["[::1]:5349", "does it run", "right?: per"],
+        ),
         (DeployError::NoHandshake(place(), system(denied)), ["[::1]:5349", "its TLS port", "load its files"]),
     ] {
         let sentence = Chain(&error).to_string();

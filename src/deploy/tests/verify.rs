@@ -64,6 +64,11 @@ async fn a_server_is_asked_for_the_first_host() {
     assert_eq!(*asked.lock().unwrap(), [HOST]);
 }
 
+#[test]
+fn nobody_is_asked_more_often_than_once_a_second() {
+    assert_eq!((Patience::USUAL.pause.as_secs(), Patience::USUAL.whole.as_secs()), (1, 10));
+}
+
 #[tokio::test]
 async fn kurento_shows_a_new_file_from_the_second_connection_on() {
     let folder = TempDir::new().unwrap();
@@ -99,7 +104,7 @@ async fn a_server_that_is_not_there_is_told() {
     let nowhere = place(listener.local_addr().unwrap());
     drop(listener);
     let error = shows(&spec, &nowhere, &cert, SHORT).await.unwrap_err();
-    assert!(matches!(error, DeployError::Unreachable(..)), "{error}");
+    assert!(matches!(error, DeployError::Unreachable { .. }), "{error}");
     spec.verify = Some(nowhere);
     assert!(matches!(served(&spec, &cert).await, Standing::NoAnswer(..)));
     spec.verify = None;

@@ -153,7 +153,12 @@ fn a_placeholder_answers_only_for_what_nothing_else_has() {
     );
     assert!(table.serves(&host("a.example.com")));
     assert_eq!(standing(&table, "a.example.com"), Standing::Ordered);
-    assert!(!table.unserved(&"c.example.com".parse().unwrap()).contains("a.example.com"));
+    let said = table.unserved(&"c.example.com".parse().unwrap());
+    assert!(!said.contains("a.example.com") && said.contains("add it to acme.certificates; there are"), "{said}");
+    assert!(table.unserved(&"*.c.example.com".parse().unwrap()).contains("one by one"));
+    let only = TlsSpec { certificates: Vec::new(), ..ordering(&folder, &orders) };
+    let said = reload(&only, &shelf).0.unserved(&"c.example.com".parse().unwrap());
+    assert!(said.ends_with("add it to acme.certificates"), "{said}");
 
     shelf.put(come("a", 0, &ca.ecdsa(orders[0])));
     let (managed, _) = shelf.for_table(&spec, now());
