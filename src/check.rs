@@ -1,5 +1,7 @@
 //! `ianitor check`: reads everything that a start would read, writes nothing, and connects only if asked to.
 
+mod live;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -25,6 +27,8 @@ use crate::tls::{self, CertTable, LoadError, Mode, Standing};
 use crate::token;
 use crate::token::issuer::{IssuerSpec, Place};
 use crate::turn;
+
+pub use live::{ask_ca, ask_deployments};
 
 /// What a good configuration has to show.
 #[derive(Debug)]

@@ -46,7 +46,8 @@ enum Command {
         /// The configuration.
         #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
         config: PathBuf,
-        /// Ask the upstreams too whether they answer, and fetch the keys of issuers.
+        /// Ask the upstreams too whether they answer, fetch the keys of issuers and the directory of the CA, and ask the
+        /// servers that get its certificates.
         #[arg(long)]
         live: bool,
     },
@@ -113,6 +114,20 @@ fn show(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
+/// Asks everybody who has to be there, and returns how much is amiss.
+async fn ask_all(config: &config::Config) -> usize {
+    let mut amiss = 0;
+    let mut tell = |(text, count): (String, usize)| {
+        show(&text);
+        amiss += count;
+    };
+    tell(check::ask_upstreams(config).await);
+    tell(check::ask_issuers(config).await);
+    tell(check::ask_ca(config).await);
+    tell(check::ask_deployments(config).await);
+    amiss
+}
+
 fn check_file(path: &Path, live: bool) -> ExitCode {
     let checked = match check::check(path) {
         Ok(checked) => checked,
@@ -137,11 +152,8 @@ fn check_file(path: &Path, live: bool) -> ExitCode {
             return ExitCode::from(EXIT_FAILED);
         }
     };
-    let (upstreams, silent) = runtime.block_on(check::ask_upstreams(&checked.config));
-    show(&upstreams);
-    let (issuers, keyless) = runtime.block_on(check::ask_issuers(&checked.config));
-    show(&issuers);
+    let amiss = runtime.block_on(ask_all(&checked.config));
     // A name that is still being looked up is not waited for.
     runtime.shutdown_background();
-    if silent + keyless == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) }
+    if amiss == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) }
 }

@@ -79,37 +79,27 @@ impl Attempt<'_> {
 
     async fn order_at_desk(&self, client: Client) -> Result<Issued, OrderError> {
         let desk = self.desk_with(client).await?;
-        self.check_profile(&desk.directory)?;
+        desk.directory.check_profile(self.cert)?;
         self.by_each_kind(&desk).await
-    }
-
-    fn check_profile(&self, directory: &Directory) -> Result<(), OrderError> {
-        let profiles = &directory.meta.profiles;
-        match &self.cert.profile {
-            Some(wanted) if !profiles.contains_key(&**wanted) => {
-                let names: Vec<&str> = profiles.keys().map(String::as_str).collect();
-                let offered = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-                Err(OrderError::NoProfile { wanted: wanted.to_string(), offered })
-            }
-            _ => Ok(()),
-        }
     }
 
     /// A failed validation spoils its order, so that each kind has its own.
     async fn by_each_kind(&self, desk: &Desk) -> Result<Issued, OrderError> {
         let mut replaces = self.replaces(desk);
         let mut kinds = self.spec.challenges.iter().copied().peekable();
-        let mut refusal = OrderError::NoKind;
+        let mut refusals = Vec::new();
         while let Some(kind) = kinds.next() {
             match self.by_kind(desk, kind, &mut replaces).await {
-                Err(error) if error.is_of_challenge() => refusal = error,
+                Err(error) if error.is_of_challenge() => {
+                    if let Some(next) = kinds.peek() {
+                        tracing::warn!(certificate = %self.cert.name, error = %Chain(&error), next = next.name(), "trying the next challenge");
+                    }
+                    refusals.push(error);
+                }
                 result => return result,
             }
-            if let Some(next) = kinds.peek() {
-                tracing::warn!(certificate = %self.cert.name, error = %Chain(&refusal), next = next.name(), "trying the next challenge");
-            }
         }
-        Err(refusal)
+        Err(OrderError::of_all(refusals))
     }
 
     async fn by_kind(

@@ -24,7 +24,7 @@ pub enum OrderError {
     #[error(transparent)]
     Unread(#[from] Unread),
     /// There is nothing to try things out with.
-    #[error("there is no directory to try things out with; write acme.staging")]
+    #[error("the running gateway has no directory to try things out with; write acme.staging and reload it")]
     NoStaging,
     /// The CA file.
     #[error(transparent)]
@@ -48,6 +48,9 @@ pub enum OrderError {
         /// Its words.
         problem: Problem,
     },
+    /// By none of the challenges, of which there are several.
+    #[error("{}", EachKind(.0))]
+    ByNoKind(Vec<OrderError>),
     /// The CA wants a name proved in other ways.
     #[error("the CA does not take {} for {host}; it offers {}", .kind.name(), .offered.escape_debug())]
     NoChallenge {
@@ -134,11 +137,25 @@ impl From<instant_acme::Error> for OrderError {
 pub(super) enum Kind {
     /// The CA or the way to it is down: soon.
     Away,
+    /// The CA limits how often it is asked, and has said for how long.
+    Limited,
     /// Somebody has to do something, and CAs count how often they are asked: late.
     Refused,
 }
 
 impl OrderError {
+    /// What became of the challenges that were tried.
+    pub(super) fn of_all(mut refusals: Vec<Self>) -> Self {
+        match refusals.pop() {
+            None => Self::NoKind,
+            Some(only) if refusals.is_empty() => only,
+            Some(last) => {
+                refusals.push(last);
+                Self::ByNoKind(refusals)
+            }
+        }
+    }
+
     pub(super) fn kind(&self) -> Kind {
         match self {
             Self::Api(problem) if is_server_trouble(problem) => Kind::Away,
@@ -169,9 +186,10 @@ impl OrderError {
     }
 
     /// The last part of the problem's type.
-    fn word(&self) -> Option<&str> {
+    pub(super) fn word(&self) -> Option<&str> {
         match self {
             Self::Api(problem) | Self::Refused { problem, .. } => type_of(problem),
+            Self::ByNoKind(all) => all.last()?.word(),
             _ => None,
         }
     }
@@ -202,36 +220,6 @@ impl OrderError {
             _ => false,
         }
     }
-
-    /// What an operator can do about it, where it is not in the message.
-    pub fn advice(&self) -> Option<&'static str> {
-        if let Self::Directory(_) | Self::Client(_) = self
-            && is_of_dates(self)
-        {
-            return Some("is this machine's clock right?");
-        }
-        let kind = if let Self::Refused { kind, .. } = self { Some(*kind) } else { None };
-        Some(match (self.word()?, kind) {
-            ("rateLimited", _) => "the CA limits how often it is asked; the next order waits for it",
-            ("connection" | "tls", Some(ChallengeKind::Http01)) => {
-                "does the name lead to this gateway, and does port 80 of the world arrive at listen.http?"
-            }
-            ("connection" | "tls", _) => {
-                "does the name lead to this gateway, and does port 443 of the world arrive at listen.https?"
-            }
-            ("dns", _) => "does the name have an A or AAAA record?",
-            ("caa", _) => "a CAA record of the name lets in other CAs only",
-            ("unauthorized", Some(_)) => "somebody else answered for the name: does every address of it lead here?",
-            ("unauthorized", None) => {
-                "the account may be closed: move its folder in accounts of the store away, and the next order makes another"
-            }
-            ("rejectedIdentifier", _) => "this CA gives no certificate for that name",
-            ("externalAccountRequired", _) => "write external_account with what the CA has given you",
-            ("userActionRequired", _) => "the CA wants you to do something first",
-            ("invalidContact" | "unsupportedContact", _) => "mend acme.contact",
-            _ => return None,
-        })
-    }
 }
 
 fn type_of(problem: &Problem) -> Option<&str> {
@@ -244,25 +232,24 @@ fn is_server_trouble(problem: &Problem) -> bool {
     is_passing || problem.status.is_some_and(|status| status >= 500)
 }
 
-/// Whether TLS failed because of a date.
-fn is_of_dates(error: &OrderError) -> bool {
-    use rustls::CertificateError as Bad;
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(rustls::Error::InvalidCertificate(bad)) = error.downcast_ref() {
-            return matches!(
-                bad,
-                Bad::Expired | Bad::NotValidYet | Bad::ExpiredContext { .. } | Bad::NotValidYetContext { .. }
-            );
+/// What became of each challenge. The name is told once, if it is one.
+struct EachKind<'a>(&'a [OrderError]);
+
+impl fmt::Display for EachKind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut told = None;
+        for (at, error) in self.0.iter().enumerate() {
+            let and = if at == 0 { "" } else { "; and " };
+            match error {
+                OrderError::Refused { host, kind, problem } if told == Some(host) => {
+                    write!(f, "{and}by {}: {}", kind.name(), Said(problem))?;
+                }
+                other => write!(f, "{and}{other}")?,
+            }
+            told = if let OrderError::Refused { host, .. } = error { Some(host) } else { None };
         }
-        // What an I/O error holds is not its source, but has one.
-        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        cause = match held {
-            Some(held) => Some(held),
-            None => error.source(),
-        };
+        Ok(())
     }
-    false
 }
 
 /// A problem in the CA's words, as far as they fit into a log and a terminal.

@@ -130,16 +130,23 @@ impl Journal {
         self.progress.error = Some(failed.text());
         self.change(|seen| (seen.failed, seen.is_ordering) = (seen.failed + 1, false));
         let (name, error) = (&self.cert.name, Chain(&failed.error));
-        let advice = failed.error.advice();
+        let (advice, hint) = (failed.error.advice(), self.hint(&failed.error));
+        let advice = advice.as_deref();
         match end {
             Some(end) if end <= now => {
-                tracing::error!(certificate = %name, %error, advice, failures, %next, expired = %end, "no new certificate; the one in service has EXPIRED and stays in service");
+                tracing::error!(certificate = %name, %error, advice, failures, %next, hint, expired = %end, "no new certificate; the one in service has EXPIRED and stays in service");
             }
             Some(_) => {
-                tracing::warn!(certificate = %name, %error, advice, failures, %next, "no new certificate; the one in service stays");
+                tracing::warn!(certificate = %name, %error, advice, failures, %next, hint, "no new certificate; the one in service stays");
             }
-            None => tracing::error!(certificate = %name, %error, advice, failures, %next, "no certificate came"),
+            None => tracing::error!(certificate = %name, %error, advice, failures, %next, hint, "no certificate came"),
         }
+    }
+
+    /// How somebody who has mended the cause gets on. Whoever is limited would only be limited for longer.
+    fn hint(&self, error: &OrderError) -> Option<String> {
+        let is_to_be_mended = self.is_held && !error.is_rate_limit();
+        is_to_be_mended.then(|| format!("`ianitor certs renew {}` does not wait for that", self.cert.name))
     }
 
     /// Whether there is an answer that nobody has been given.
@@ -240,7 +247,7 @@ fn wanted(spec: &AcmeSpec, cert: &CertSpec) -> String {
 fn next_try(failed: &Failed, failures: u32, now: UnixTime, end: Option<UnixTime>) -> UnixTime {
     let left = end.map_or(Duration::ZERO, |end| now.until(end));
     let kind =
-        if failed.error.is_rate_limit() && failed.retry_after.is_some() { Kind::Away } else { failed.error.kind() };
+        if failed.error.is_rate_limit() && failed.retry_after.is_some() { Kind::Limited } else { failed.error.kind() };
     let by_us = now.after(back_off(kind, failures, left));
     failed.retry_after.map_or(by_us, |at| at.min(now.after(LONGEST)).max(by_us))
 }

@@ -186,6 +186,12 @@ impl Keeper {
         (at <= now && self.journal.may_order(now)).then_some(why)
     }
 
+    /// As people are told it: `ianitor certs revoke` asks for another one, because it has revoked the one that there is.
+    fn reason(&self, why: Why) -> Why {
+        let is_revoked = self.current.as_ref().is_some_and(|current| current.meta().revoked.is_some());
+        if why == Why::Asked && is_revoked { Why::Revoked } else { why }
+    }
+
     async fn fulfil(&mut self, wish: Wish) {
         let result = if wish.dry_run {
             self.try_out().await.map(|()| true)
@@ -231,6 +237,7 @@ impl Keeper {
         if self.is_over() || (why != Why::Asked && self.is_due().is_none()) {
             return Ok(false);
         }
+        let why = self.reason(why);
         tracing::info!(certificate = %self.cert.name, hosts = ?self.cert.hosts, directory = %self.spec.directory, %why, "ordering");
         self.journal.ordering();
         let (before, url) = (of_same_ca(self.current.as_ref(), &self.spec), &*self.spec.directory);

@@ -1,7 +1,9 @@
 //! Certificates from a CA that speaks ACME (RFC 8555): ordered, renewed, kept.
 
 mod account;
+mod advice;
 mod ari;
+mod ask;
 mod attempt;
 mod client;
 mod current;
@@ -22,10 +24,14 @@ mod shared;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::clock::UnixTime;
 use crate::host::HostName;
 use crate::secret::SecretSource;
-use crate::store::Name;
+use crate::store::{Meta, Name};
 
+use current::Wanted;
+
+pub use ask::{Offered, ask};
 pub use client::ClientError;
 pub use current::Unread;
 pub use directory::NoDirectory;
@@ -66,6 +72,12 @@ impl AcmeSpec {
     /// Directories that have a name.
     pub const DIRECTORIES: [(&'static str, &'static str); 2] =
         [("letsencrypt", Self::LETS_ENCRYPT), ("letsencrypt-staging", Self::LETS_ENCRYPT_STAGING)];
+
+    /// Whether clients accept a certificate of the store at this moment, and it is the one that is wanted.
+    pub fn is_fulfilled_by(&self, cert: &CertSpec, there: &Meta, now: UnixTime) -> bool {
+        let is_valid = there.revoked.is_none() && there.not_before <= now && now < there.not_after;
+        is_valid && !Wanted { cert, directory: &self.directory }.differs(there)
+    }
 }
 
 /// An account that the operator has with the CA already.

@@ -71,12 +71,14 @@ pub(super) fn renewal(from: UnixTime, to: UnixTime, spread: f64, window: Option<
 }
 
 /// How long to wait after so many failures in a row. `left` is the life that the certificate still has: the nearer its
-/// end, the less is there to lose by asking.
+/// end, the less is there to lose by asking; it is zero where no certificate is valid.
 pub(super) fn back_off(kind: Kind, failures: u32, left: Duration) -> Duration {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     let steps: &[u64] = match kind {
-        Kind::Away => &[2, 5, 15, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR],
+        // Where clients are refused already, nobody waits for an hour after the way to the CA is open again.
+        Kind::Away if left.is_zero() => &[2, 5, 15, MINUTE, 5 * MINUTE],
+        Kind::Away | Kind::Limited => &[2, 5, 15, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR],
         // With two kinds of challenge that is four failed validations in the first hour; Let's Encrypt stops at five.
         Kind::Refused => &[15 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR, 24 * HOUR],
     };
@@ -125,6 +127,9 @@ mod tests {
         let far = Duration::from_secs(30 * DAY);
         let wait = |kind, failures, left| back_off(kind, failures, left).as_secs();
         assert_eq!([1, 2, 3, 99].map(|n| wait(Kind::Away, n, far)), [2, 5, 15, 3600]);
+        // Whenever they were counted.
+        assert_eq!([1, 4, 5, 6, 99].map(|n| wait(Kind::Away, n, Duration::ZERO)), [2, 60, 300, 300, 300]);
+        assert_eq!([6, 99].map(|n| wait(Kind::Limited, n, Duration::ZERO)), [900, 3600]);
         assert_eq!([0, 1, 2, 99].map(|n| wait(Kind::Refused, n, far)), [900, 900, 3600, DAY]);
         assert_eq!(wait(Kind::Refused, 99, Duration::from_secs(8 * 3600)), 3600);
         assert_eq!(wait(Kind::Refused, 99, Duration::from_secs(60)), 900);

@@ -5,6 +5,7 @@ mod look;
 mod renew;
 mod revoke;
 mod table;
+mod wait;
 mod wishing;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use ianitor::acme::{AcmeSpec, CertSpec, Reason};
+use ianitor::clock::UnixTime;
 use ianitor::config::{self, Config};
 use ianitor::host::HostName;
 use ianitor::telemetry::Chain;
@@ -29,6 +31,10 @@ pub(crate) struct Certs {
     /// Print the table as JSON.
     #[arg(long)]
     json: bool,
+    /// Wait until every certificate is there as it is wanted and valid, at most for so long (5m): seconds, or with a unit.
+    /// Without all of them it ends with 1.
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "5m", value_parser = wait)]
+    wait: Option<Duration>,
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -88,13 +94,16 @@ fn act(certs: &Certs) -> Result<ExitCode, Failure> {
     if certs.json && certs.action.is_some() {
         return Err((EXIT_USAGE, "--json is for the table; leave it out here".to_owned()));
     }
+    if certs.wait.is_some() && certs.action.is_some() {
+        return Err((EXIT_USAGE, "this --wait is for the table; write it after renew or revoke".to_owned()));
+    }
     let config = config::load(&certs.config).map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?.config;
     let acme = acme(&certs.config, &config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| (EXIT_FAILED, format!("cannot start a runtime: {error}")))?;
     let done = runtime.block_on(async {
         match &certs.action {
-            None => Ok(print(certs.json, acme, &config).await),
+            None => Ok(table(certs, acme, &config).await),
             Some(Action::Renew(asked)) => renew::renew(acme, asked).await,
             Some(Action::Revoke(asked)) => revoke::revoke(acme, asked).await,
         }
@@ -111,11 +120,15 @@ fn acme<'c>(path: &Path, config: &'c Config) -> Result<&'c AcmeSpec, Failure> {
     })
 }
 
-async fn print(as_json: bool, acme: &AcmeSpec, config: &Config) -> ExitCode {
+async fn table(certs: &Certs, acme: &AcmeSpec, config: &Config) -> ExitCode {
+    let are_there = match certs.wait {
+        Some(longest) => wait::wait(acme, longest).await,
+        None => true,
+    };
     let rows = look::rows(acme, &config.deploy).await;
-    let now = ianitor::clock::UnixTime::now();
-    show(&if as_json { json::text(&rows) } else { table::text(&rows, now) });
-    if rows.iter().all(look::Row::is_readable) { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) }
+    show(&if certs.json { json::text(&rows) } else { table::text(&rows, UnixTime::now()) });
+    let is_well = are_there && rows.iter().all(look::Row::is_readable);
+    if is_well { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) }
 }
 
 /// The certificate of this name, or the only one for this host.
@@ -130,10 +143,19 @@ fn choose<'c>(acme: &'c AcmeSpec, asked: &str) -> Result<&'c Arc<CertSpec>, Fail
     match &of_host[..] {
         [only] => Ok(only),
         [] => {
-            let known = names(&all.iter().collect::<Vec<_>>());
-            Err((EXIT_USAGE, format!("[acme] has no certificate for \"{asked}\"; it has: {known}")))
+            let known: Vec<String> = all.iter().map(|cert| with_hosts(cert)).collect();
+            Err((EXIT_USAGE, format!("[acme] has no certificate for \"{asked}\"; it has: {}", known.join(", "))))
         }
         several => Err((EXIT_USAGE, format!("which one for {asked}? write its name: {}", names(several)))),
+    }
+}
+
+/// The name, and in brackets the hosts that it does not tell.
+fn with_hosts(cert: &CertSpec) -> String {
+    let hosts: Vec<&str> = cert.hosts.iter().map(HostName::as_str).collect();
+    match &hosts[..] {
+        [only] if *only == cert.name.as_str() => (*only).to_owned(),
+        several => format!("{} ({})", cert.name, several.join(" ")),
     }
 }
 

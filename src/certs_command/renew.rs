@@ -2,25 +2,26 @@
 
 use std::process::ExitCode;
 
-use ianitor::acme::{AcmeSpec, CertSpec, OrderError};
+use ianitor::acme::{AcmeSpec, CertSpec};
 use ianitor::store::folder::Folder;
 use ianitor::store::{CertStore, Name, StoreError, Stored};
 use ianitor::telemetry::Chain;
 
-use super::wishing::{self, Outcome};
+use super::wishing::{self, Ask, Outcome};
 use super::{Failure, Renew, choose};
 use crate::{EXIT_CONFIG, EXIT_FAILED, show};
 
 pub(super) async fn renew(acme: &AcmeSpec, asked: &Renew) -> Result<ExitCode, Failure> {
     let cert = choose(acme, &asked.host)?;
     if asked.dry_run && acme.staging.is_none() {
-        return Err((EXIT_CONFIG, OrderError::NoStaging.to_string()));
+        let text = "there is no directory to try things out with; write acme.staging, and reload the gateway";
+        return Err((EXIT_CONFIG, text.to_owned()));
     }
     let store = Folder::new(&acme.store);
     let before = version(&store, &cert.name);
     let what = if asked.dry_run { "try out an order" } else { "order a new certificate" };
-    eprintln!("{}: asking the gateway to {what}, and waiting for it", cert.name);
-    let outcome = wishing::ask(&store, &cert.name, asked.dry_run, asked.wait).await.map_err(failed)?;
+    let ask = Ask { name: &cert.name, dry_run: asked.dry_run, what, wait: asked.wait };
+    let outcome = wishing::ask(&store, ask).await.map_err(failed)?;
     conclude(acme, cert, asked, outcome)?;
     let text = match asked.dry_run {
         true => format!("{}: an order at {} succeeds; nothing of it was kept\n", cert.name, staging(acme)),

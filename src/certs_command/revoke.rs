@@ -11,7 +11,8 @@ use ianitor::store::{CertStore, Stored};
 use ianitor::telemetry::Chain;
 
 use super::renew::{failed, new_certificate, version, why_not};
-use super::{Failure, Revoke, choose, wishing};
+use super::wishing::{self, Ask};
+use super::{Failure, Revoke, choose};
 use crate::{EXIT_FAILED, EXIT_USAGE, show};
 
 pub(super) async fn revoke(acme: &AcmeSpec, asked: &Revoke) -> Result<ExitCode, Failure> {
@@ -70,9 +71,9 @@ async fn order_another(
     store: &dyn CertStore,
     asked: &Revoke,
 ) -> Result<ExitCode, Failure> {
-    eprintln!("{}: asking the gateway to order another one, and waiting for it", cert.name);
     let before = version(store, &cert.name);
-    let outcome = wishing::ask(store, &cert.name, false, asked.wait).await.map_err(failed)?;
+    let ask = Ask { name: &cert.name, dry_run: false, what: "order another one", wait: asked.wait };
+    let outcome = wishing::ask(store, ask).await.map_err(failed)?;
     let is_taken = outcome != wishing::Outcome::NotTaken;
     match why_not(acme, &cert.name, outcome) {
         None => {

@@ -28,13 +28,22 @@ pub(super) enum Outcome {
     GivenUp,
 }
 
-/// Asks, and waits for what becomes of it.
-pub(super) async fn ask(
-    store: &dyn CertStore,
-    name: &Name,
-    dry_run: bool,
-    wait: Duration,
-) -> Result<Outcome, StoreError> {
+/// What the gateway is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Ask<'a> {
+    /// Of which certificate.
+    pub(super) name: &'a Name,
+    /// Whether nothing of it is to be kept.
+    pub(super) dry_run: bool,
+    /// For the person who waits: "order a new certificate".
+    pub(super) what: &'a str,
+    /// For how long.
+    pub(super) wait: Duration,
+}
+
+/// Asks, says so, and waits for what becomes of it.
+pub(super) async fn ask(store: &dyn CertStore, ask: Ask<'_>) -> Result<Outcome, StoreError> {
+    let Ask { name, dry_run, what, wait } = ask;
     let mut interrupt = pin!(tokio::signal::ctrl_c());
     // It is heard from the first time that it is asked, which has to be before there is something to take back.
     tokio::select! {
@@ -44,6 +53,7 @@ pub(super) async fn ask(
     }
     let wish = Wish { id: random_id(), dry_run };
     store.put_wish(name, &wish)?;
+    eprintln!("{name}: asking the gateway to {what}, and waiting for it");
     let now = Instant::now();
     let mut waiting = Waiting { store, name, wish, end: now + wait, idle_since: now, is_taken: false };
     loop {
@@ -138,6 +148,10 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
+    fn of(name: &Name, dry_run: bool, wait: Duration) -> Ask<'_> {
+        Ask { name, dry_run, what: "order", wait }
+    }
+
     fn store() -> (tempfile::TempDir, Arc<Folder>, Name) {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Folder::new(folder.path().join("acme")));
@@ -165,7 +179,7 @@ mod tests {
         for (error, dry_run, expected) in
             [(None, false, Outcome::Done), (Some("the CA said no"), true, Outcome::Failed("the CA said no".to_owned()))]
         {
-            let (outcome, wish) = tokio::join!(ask(&*store, &name, dry_run, LONG), gateway(&store, &name, error));
+            let (outcome, wish) = tokio::join!(ask(&*store, of(&name, dry_run, LONG)), gateway(&store, &name, error));
             assert_eq!((outcome.unwrap(), wish.dry_run), (expected, dry_run));
         }
     }
@@ -173,7 +187,7 @@ mod tests {
     #[tokio::test]
     async fn a_wish_that_nobody_takes_is_taken_back() {
         let (_folder, store, name) = store();
-        assert_eq!(ask(&*store, &name, false, Duration::ZERO).await.unwrap(), Outcome::NotTaken);
+        assert_eq!(ask(&*store, of(&name, false, Duration::ZERO)).await.unwrap(), Outcome::NotTaken);
         assert_eq!(store.take_wish(&name).unwrap(), None);
     }
 
@@ -185,7 +199,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        let (outcome, ()) = tokio::join!(ask(&*store, &name, false, Duration::from_millis(1)), take);
+        let (outcome, ()) = tokio::join!(ask(&*store, of(&name, false, Duration::from_millis(1))), take);
         assert_eq!(outcome.unwrap(), Outcome::Late);
     }
 
@@ -194,7 +208,7 @@ mod tests {
         let (_folder, store, name) = store();
         let another = Wish { id: "another".to_owned(), dry_run: false };
         let put = async { store.put_wish(&name, &another).unwrap() };
-        let (outcome, ()) = tokio::join!(ask(&*store, &name, false, Duration::from_millis(1)), put);
+        let (outcome, ()) = tokio::join!(ask(&*store, of(&name, false, Duration::from_millis(1))), put);
         assert_eq!(outcome.unwrap(), Outcome::Replaced);
         assert_eq!(store.take_wish(&name).unwrap(), Some(another));
     }

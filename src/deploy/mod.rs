@@ -43,6 +43,7 @@ pub use hub::Hub;
 pub use look::look;
 pub use seen::DeploySeen;
 pub use standing::{Standing, served, standing};
+pub use verify::shown;
 
 /// One of `[[deploy]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::error::DeployError;
 use super::{DeploySpec, Place, forms};
+use crate::host::HostName;
 use crate::store::Stored;
 use crate::tls::leaf_facts;
 use crate::tls::look::shown_leaf;
@@ -41,7 +42,8 @@ pub(super) async fn shows(
 ) -> Result<(), DeployError> {
     let until = Instant::now() + patience.whole;
     let wanted = forms::leaf(cert)?;
-    let name = server_name(place, cert);
+    let host = cert.bundle.meta.hosts.first().map_or(place.host.as_str(), |host| host);
+    let name = server_name(host);
     loop {
         let answer = match look(spec, place, name.clone()).await {
             Ok(shown) if shown == wanted => return Ok(()),
@@ -72,15 +74,25 @@ async fn within<T>(until: Instant, work: impl Future<Output = io::Result<T>>) ->
     timeout(until.saturating_duration_since(Instant::now()), work).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
 }
 
+/// Asks a server once, in the words of a client of this host, and returns the serial of what it shows, whichever it is.
+///
+/// # Errors
+/// That it does not answer by TLS.
+pub async fn shown(spec: &DeploySpec, place: &Place, host: &HostName) -> Result<String, DeployError> {
+    Ok(serial(&look(spec, place, server_name(host.as_str())).await?))
+}
+
+fn serial(leaf: &CertificateDer<'_>) -> String {
+    leaf_facts(leaf).map_or_else(|_| "that nobody can read".to_owned(), |facts| facts.serial)
+}
+
 /// What a client of the certificate's first host would ask for.
-fn server_name(place: &Place, cert: &Stored) -> ServerName<'static> {
-    let host = cert.bundle.meta.hosts.first().map_or(place.host.as_str(), |host| host);
+fn server_name(host: &str) -> ServerName<'static> {
     let loopback = || ServerName::IpAddress(std::net::IpAddr::from([127, 0, 0, 1]).into());
     ServerName::try_from(host.to_owned()).unwrap_or_else(|_| loopback())
 }
 
 fn other(spec: &DeploySpec, place: &Place, shown: &CertificateDer<'_>, wanted: &CertificateDer<'_>) -> DeployError {
-    let serial = |leaf| leaf_facts(leaf).map_or_else(|_| "that nobody can read".to_owned(), |facts| facts.serial);
     let (shown, wanted) = (serial(shown), serial(wanted));
     DeployError::NotServed { place: place.clone(), shown, wanted, was_told: spec.reload.is_some() }
 }

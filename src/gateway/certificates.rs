@@ -21,6 +21,7 @@ pub(super) fn table(config: &Config, shelf: &Shelf, before: &mut Before<'_>) -> 
         CertTable::reload(&config.tls, &managed, now, Mode::Make, in_force, &mut before.certificates)
             .map_err(StartError::Certificates)?;
     tell(&table, &warnings, config, now);
+    tell_to_come(&table, in_force, now);
     Ok(table)
 }
 
@@ -40,9 +41,6 @@ fn tell(table: &CertTable, warnings: &[Warning], config: &Config, now: SystemTim
             _ => tracing::warn!("{warning}"),
         }
     }
-    for host in table.ordered().iter().filter(|host| is_to_come(table, host, now)) {
-        tracing::info!(%host, "no certificate yet: it is being ordered");
-    }
     if config.tls.default {
         return;
     }
@@ -51,6 +49,22 @@ fn tell(table: &CertTable, warnings: &[Warning], config: &Config, now: SystemTim
             tracing::warn!("{}", table.unserved(host));
         }
     }
+}
+
+/// What was told of the table before is not told again whenever another certificate has come.
+fn tell_to_come(table: &CertTable, before: Option<&CertTable>, now: SystemTime) {
+    for host in news_to_come(table, before, now) {
+        tracing::info!(%host, "no certificate yet: it is being ordered");
+    }
+}
+
+fn news_to_come<'t>(
+    table: &'t CertTable,
+    before: Option<&'t CertTable>,
+    now: SystemTime,
+) -> impl Iterator<Item = &'t HostName> {
+    let is_known = move |host: &HostName| before.is_some_and(|before| is_to_come(before, host, now));
+    table.ordered().iter().filter(move |host| is_to_come(table, host, now) && !is_known(host))
 }
 
 fn is_to_come(table: &CertTable, host: &HostName, now: SystemTime) -> bool {
@@ -104,8 +118,37 @@ impl Running {
         let managed = managed(&self.config, &self.care.shelf, now);
         let (table, warnings) = in_force.certificates.with_managed(&self.config.tls, &managed, now);
         tell(&table, &warnings, &self.config, now);
+        tell_to_come(&table, Some(&in_force.certificates), now);
         let certificates = Arc::new(table);
         let tls = tls::server_config(&self.config.tls, Arc::clone(&certificates), &self.tickets);
         Ok(Snapshot { tls: tls.map_err(StartError::Crypto)?, certificates, ..in_force.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::tls::OrderedSpec;
+
+    #[test]
+    fn what_is_to_come_is_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[listen]\nhttps = [\"127.0.0.1:0\"]\n[tls]\nself_signed = [\"localhost\"]\n\
+            [[routes]]\npath = \"/\"\nredirect = \"https://x.test/\"\npolicy = \"open\"\n";
+        let parsed = config::parse(&folder.path().join("gateway.toml"), text);
+        let mut spec = parsed.unwrap_or_else(|report| panic!("{report}")).config.tls;
+        let now = SystemTime::now();
+        let mut table = |hosts: &[&str]| {
+            let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
+            spec.ordered = vec![OrderedSpec { hosts, config_key: "acme.certificates[0]".to_owned() }];
+            CertTable::load(&spec, now, Mode::Read).unwrap().0
+        };
+        let (one, two) = (table(&["a.test"]), table(&["a.test", "b.test"]));
+        let told =
+            |table: &CertTable, before| news_to_come(table, before, now).map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(told(&two, None), ["a.test", "b.test"]);
+        assert_eq!(told(&two, Some(&one)), ["b.test"]);
+        assert_eq!(told(&two, Some(&two)), [""; 0]);
     }
 }

@@ -1,21 +1,19 @@
 //! What there is to be seen: the workers' counters, the configuration in force, and what became of reloads.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 
+pub use super::unready::Unready;
+use super::unready::{without_certificate, without_keys};
 use crate::acme::{CertSeen, Seen};
 use crate::deploy::{DeploySeen, Hub};
-use crate::host::{HostName, HostPattern};
-use crate::route::{NoRoute, passthrough};
 use crate::serve::snapshot::Snapshot;
 use crate::slot::Slots;
 use crate::telemetry::metrics::{Count, RouteCounts, RouteName, UpstreamCounts, WorkerMetrics};
-use crate::tls::{OutOfDate, Standing};
 
 /// Shared by the control, which writes, and the status listener, which reads.
 #[derive(Debug)]
@@ -100,7 +98,7 @@ impl Board {
         }
         let snapshot = self.snapshot();
         reasons.extend(without_keys(&snapshot).map(|name| Unready::Keys(Arc::clone(name))));
-        reasons.extend(without_certificate(&snapshot, SystemTime::now()));
+        reasons.extend(without_certificate(&snapshot, &self.orders(), SystemTime::now()));
         reasons
     }
 
@@ -191,43 +189,6 @@ impl Board {
     }
 }
 
-/// Issuers whose tokens a route asks for, and whose keys have never been had.
-fn without_keys(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<str>> {
-    let needed = |name: &str| {
-        let mut rules = snapshot.routes.routes().iter().filter_map(|route| route.policy.token_rule());
-        rules.any(|rule| rule.issuers.iter().any(|accepted| *accepted.name == *name))
-    };
-    let lacking = snapshot.issuers.iter().filter(|issuer| issuer.lacks_keys());
-    lacking.map(|issuer| &issuer.spec.name).filter(move |name| needed(name))
-}
-
-/// Hosts whose clients are refused, or refuse what they are shown.
-fn without_certificate(snapshot: &Snapshot, now: SystemTime) -> Vec<Unready> {
-    let certificates = &snapshot.certificates;
-    match certificates.standing_of_all(now) {
-        Standing::Unserved => return vec![Unready::NoCertificate],
-        Standing::OutOfDate(state) => return vec![Unready::AllOutOfDate(state)],
-        Standing::Served | Standing::Ordered => {}
-    }
-    let ordered = certificates.ordered().iter().filter(|host| is_answered(snapshot, host));
-    let ordered = ordered.cloned().map(HostPattern::Exact);
-    let mut hosts: Vec<HostPattern> = snapshot.routes.hosts().cloned().chain(ordered).collect();
-    hosts.sort_unstable();
-    hosts.dedup();
-    let reason = |host: HostPattern| match certificates.standing(&host, now) {
-        Standing::Served => None,
-        Standing::OutOfDate(state) => Some(Unready::OutOfDate(host, state)),
-        Standing::Ordered => Some(Unready::Ordered(host)),
-        Standing::Unserved => Some(Unready::Host(host)),
-    };
-    hosts.into_iter().filter_map(reason).collect()
-}
-
-/// Whether clients of a host are ours. What is ordered for a neighbour alone keeps nobody away from here.
-fn is_answered(snapshot: &Snapshot, host: &HostName) -> bool {
-    passthrough::find(&snapshot.passthrough, host).is_none() && snapshot.routes.find(host, "/") != Err(NoRoute::Host)
-}
-
 fn grouped<N: Ord, C>(all: impl Iterator<Item = (N, Arc<C>)>) -> BTreeMap<N, Group<C>> {
     let mut groups = BTreeMap::<N, Group<C>>::new();
     for (name, counts) in all {
@@ -276,39 +237,4 @@ pub(super) struct Server {
     pub(super) is_failing: bool,
     /// Requests and tunnels under way.
     pub(super) busy: usize,
-}
-
-/// A reason not to be sent anybody.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unready {
-    /// The gateway is being stopped.
-    Draining,
-    /// There is no certificate at all.
-    NoCertificate,
-    /// A route's host has no certificate.
-    Host(HostPattern),
-    /// A host has no certificate yet: the CA is being asked for one.
-    Ordered(HostPattern),
-    /// No client accepts the certificates that a route's host has.
-    OutOfDate(HostPattern, OutOfDate),
-    /// No client accepts any certificate that there is.
-    AllOutOfDate(OutOfDate),
-    /// A route asks for tokens of an issuer whose keys could not be fetched yet.
-    Keys(Arc<str>),
-}
-
-impl fmt::Display for Unready {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Draining => f.write_str("draining: the gateway is being stopped"),
-            Self::NoCertificate => f.write_str("there is no TLS certificate"),
-            Self::Host(host) => write!(f, "no certificate serves {host}, which a route names"),
-            Self::Ordered(host) => write!(f, "no certificate for {host} yet: it is being ordered"),
-            Self::OutOfDate(host, state) => {
-                write!(f, "no certificate that is valid now serves {host}, which a route names: the last one {state}")
-            }
-            Self::AllOutOfDate(state) => write!(f, "no TLS certificate is valid now: the last one {state}"),
-            Self::Keys(issuer) => write!(f, "the keys of the issuer {issuer} could not be fetched yet"),
-        }
-    }
 }

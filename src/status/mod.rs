@@ -7,6 +7,7 @@ pub mod board;
 mod metrics;
 mod page;
 mod spoken;
+mod unready;
 
 use std::cell::Cell;
 use std::convert::Infallible;

@@ -84,6 +84,7 @@ impl CertTable {
         entries.extend(managed.iter().map(Managed::entry).filter(|entry| entry.info.is_placeholder()).cloned());
         let table = Self::new(entries, spec, now);
         warnings.extend(table.date_warnings(now));
+        warnings.extend(table.precedence_warnings(now));
         Ok((table, warnings))
     }
 
@@ -177,6 +178,20 @@ impl CertTable {
 
     fn unknown(&self) -> &[Arc<Entry>] {
         if self.default { &self.unnamed } else { &[] }
+    }
+
+    /// Files of `[tls]` that keep ordered certificates from being served, whether these have come by now or not.
+    fn precedence_warnings(&self, now: SystemTime) -> impl Iterator<Item = Warning> {
+        let of_files =
+            self.entries().filter(move |info| info.origin == Origin::File && info.out_of_date(now).is_none());
+        of_files.filter_map(|info| {
+            // An ordered name is exact, and goes before a wildcard.
+            let is_named = |host: &&HostName| info.names.contains(&HostPattern::Exact((*host).clone()));
+            let mut hosts: Vec<_> = self.ordered.iter().filter(is_named).cloned().collect();
+            hosts.sort_unstable();
+            hosts.dedup();
+            (!hosts.is_empty()).then(|| info.warning(Notice::ServedBeforeOrdered(hosts)))
+        })
     }
 
     fn date_warnings(&self, now: SystemTime) -> impl Iterator<Item = Warning> {

@@ -205,6 +205,9 @@ pub enum Notice {
     /// Out of date, and not served: others have its names.
     #[error("{0}; it is passed over, as other certificates serve its names")]
     PassedOver(OutOfDate),
+    /// A file that is preferred to what is ordered for these names.
+    #[error("is served for {names} before the ordered one; take it out when you have moved", names = Listed(.0))]
+    ServedBeforeOrdered(Vec<HostName>),
     /// A name in the certificate that no client can ask for.
     #[error("names {0:?}, which is no host name; that name is ignored")]
     IgnoredName(String),

@@ -1,6 +1,7 @@
 //! `ianitor certs`: what there is, and what is said where something cannot be done.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -206,10 +207,15 @@ fn what_is_damaged_is_told_beside_what_is_not() {
 fn what_cannot_be_meant_is_told_with_what_there_is() {
     let site = Site::new(ACME);
     for (args, status, expected) in [
-        (&["renew", "other.test"][..], 64, "no certificate for \"other.test\"; it has: media.test, turn.test\n"),
-        (&["revoke", "*"], 64, "no certificate for \"*\"; it has: media.test, turn.test\n"),
+        (
+            &["renew", "other.test"][..],
+            64,
+            "no certificate for \"other.test\"; it has: media.test (media.test www.media.test), ",
+        ),
+        (&["revoke", "*"], 64, "certificate for \"*\"; it has: media.test (media.test www.media.test), "),
         (&["renew", "www.media.test"], 64, "which one for www.media.test? write its name: media.test, turn.test\n"),
         (&["--json", "renew", "media.test"], 64, "--json is for the table"),
+        (&["--wait", "1", "renew", "media.test"], 64, "this --wait is for the table"),
         (&["renew", "media.test", "--wait", "soon"], 64, "is not a duration"),
         (&["revoke", "media.test", "--reason", "boredom"], 64, "is none of unspecified, keyCompromise, superseded"),
         (&["renew", "MEDIA.test", "--dry-run"], 78, "staging"),
@@ -239,6 +245,52 @@ fn a_store_that_cannot_be_written_is_told() {
     fs::write(site.at("certs/acme"), "").unwrap();
     let text = said(&site.certs(&["renew", "media.test"]), 1);
     assert!(text.contains("cannot be written; let the user that runs ianitor write there"), "{text}");
+    assert!(!text.contains("asking"), "{text}");
+}
+
+/// As long as one is missing, is of another CA, has ended or was revoked.
+#[test]
+fn a_script_waits_until_all_are_there() {
+    let site = Site::with_certificate(ACME);
+    let text = said(&site.certs(&["--wait", "0"]), 1);
+    assert!(block(&text, "turn.test")[0].contains("none yet"), "{text}");
+    let of_turn = |change: &dyn Fn(&mut Meta)| {
+        let mut bundle = bundle();
+        bundle.meta.hosts = vec!["turn.test".to_owned(), "www.media.test".to_owned()];
+        change(&mut bundle.meta);
+        site.store.put_certificate(&name("turn.test"), &bundle).unwrap();
+    };
+    for change in [
+        &(|meta: &mut Meta| meta.directory = "https://127.0.0.1:1/staging".to_owned()) as &dyn Fn(&mut Meta),
+        &|meta| meta.not_after = UnixTime(1_780_000_001),
+        &|meta| meta.revoked = Some(UnixTime(1_780_000_001)),
+    ] {
+        of_turn(change);
+        said(&site.certs(&["--wait", "0"]), 1);
+        said(&site.certs(&[]), 0);
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
+    command.args(["certs", "--config"]).arg(site.at("gateway.toml")).arg("--wait").stdout(Stdio::piped());
+    let mut waiting = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(waiting.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "waiting for turn.test\n");
+    of_turn(&|_| {});
+    let text = said(&waiting.wait_with_output().unwrap(), 0);
+    assert!(block(&text, "turn.test").iter().any(|line| line.contains("04ab12")), "{text}");
+}
+
+/// The gateway runs with what the file said before.
+#[test]
+fn a_gateway_that_has_no_staging_says_to_reload() {
+    let gateway = GatewayProcess::start(&config(ACME));
+    let text = config(&format!("{ACME}staging = \"https://127.0.0.1:1/staging\"\n"));
+    fs::write(gateway.config_path(), text.text()).unwrap();
+    let text = said(&certs(&gateway.config_path(), &["renew", "media.test", "--dry-run"]), 1);
+    assert!(
+        text.contains("the running gateway has no directory to try things out with; write acme.staging and reload it"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -4,6 +4,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::harness::issuer::{KeyServer, Says};
+use crate::harness::{Config, TestGateway, Upstream};
+
 /// A configuration that names a file of each kind.
 const CONFIG: &str = r#"
 [listen]
@@ -40,9 +43,13 @@ policy = "staff"
 "#;
 
 fn check(folder: &Path, config: &str) -> Output {
+    check_with(folder, config, &[])
+}
+
+fn check_with(folder: &Path, config: &str, more: &[&str]) -> Output {
     std::fs::write(folder.join("gateway.toml"), config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
-    command.current_dir(folder).args(["check", "--config", "gateway.toml"]).output().unwrap()
+    command.current_dir(folder).args(["check", "--config", "gateway.toml"]).args(more).output().unwrap()
 }
 
 fn stderr(output: &Output) -> String {
@@ -144,4 +151,40 @@ fn what_keeps_ordered_certificates_from_coming_or_going_is_a_warning() {
         assert!(line.contains(&format!("gateway.toml: {key}")), "{key}: {said}");
     }
     assert_eq!(lines.next(), None, "{said}");
+}
+
+/// The CA is asked for what there is, and no account is made; of the servers one is there, with whatever certificate.
+#[test]
+fn live_asks_the_ca_and_the_servers_that_get_its_certificates() {
+    let ca = KeyServer::start();
+    let meta = r#"{"profiles": {"classic": "", "shortlived": ""}, "externalAccountRequired": true}"#;
+    ca.says("/directory", Says::ok(format!("{{\"meta\": {meta}}}")));
+    let (upstream, folder) = (Upstream::ok(), tempfile::tempdir().unwrap());
+    let neighbour = TestGateway::start(&Config::to(&upstream).tls("self_signed = [\"a.test\"]"));
+    let tls = neighbour.https();
+    let deploy = |name: &str, at: &str| {
+        format!("[[deploy]]\nhost = \"a.test\"\nto = \"files\"\ncombined = \"{name}.pem\"\nverify = \"{at}\"\n")
+    };
+    let text = Config::to(&upstream)
+        .table(&format!("[acme]\ndirectory = \"{}\"", ca.url("/directory")))
+        .table("certificates = [{ hosts = [\"a.test\"] }, { hosts = [\"b.test\"], profile = \"long\" }]")
+        .table(&format!("{}{}", deploy("one", &tls.to_string()), deploy("other", "127.0.0.1:1")))
+        .text();
+    let output = check_with(folder.path(), &text, &["--live"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    for expected in [
+        format!("CA\n  {}  answers; profiles: classic, shortlived\n", ca.url("/directory")),
+        "  acme.certificates[1]  the CA has no profile \"long\"; it has classic, shortlived\n".to_owned(),
+        "  acme  the CA wants an account that you have with it".to_owned(),
+        format!("deployments\n  deploy[0]  {tls}  answers by TLS, with the certificate "),
+        "  deploy[1]  127.0.0.1:1  nobody answers at 127.0.0.1:1".to_owned(),
+    ] {
+        assert!(said.contains(&expected), "{expected}: {said}");
+    }
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(ca.asked(), ["/directory"]);
+    ca.says("/directory", Says::ok("<html>"));
+    let output = check_with(folder.path(), &text, &["--live"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("answered with what is no ACME directory; is it the right URL?"), "{said}");
 }

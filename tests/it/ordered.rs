@@ -120,6 +120,8 @@ fn a_placeholder_opens_the_door_and_vouches_for_nothing() {
     assert_eq!(client.get("/").status(), 200);
     gateway.dial_blindly().name("other.test").tls(&[]).expect_err("nobody ordered that");
     assert_eq!(gateway.status("/readyz").0, 503);
+    let page = gateway.status("/").1;
+    assert!(page.contains("mark warn\">placeholder<") && !page.contains("mark \">364"), "{page}");
     assert!(
         !gateway.status("/metrics").1.contains("certificate_expiry_timestamp_seconds{"),
         "it has no end that counts"

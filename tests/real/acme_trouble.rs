@@ -39,13 +39,17 @@ fn a_name_that_leads_elsewhere_keeps_nobody_else_waiting() {
     let next = humantime::parse_rfc3339_weak(progress["next"].as_str().unwrap()).unwrap();
     assert!(next > SystemTime::now() + Duration::from_secs(600), "CAs count failures: {progress}");
     let error = progress["error"].as_str().unwrap();
+    let both = [format!("the CA refused {lost} by tls-alpn-01: "), "; and by http-01: ".to_owned()];
+    assert!(both.iter().all(|part| error.contains(part)), "{error}");
     assert!(error.contains("connection refused") && error.contains("does the name lead to this gateway"), "{error}");
 
     let lines = gateway.lines("no certificate came");
     assert_eq!(lines.len(), 1, "{lines:#?}");
     assert!(lines[0].contains("\"ERROR\"") && lines[0].contains(&lost) && lines[0].contains("port 80"), "{lines:#?}");
+    assert!(lines[0].contains(&format!("`ianitor certs renew {lost}` does not wait")), "{lines:#?}");
     let (status, text) = gateway.asks("/readyz");
-    assert!(status == 503 && text.contains(&lost) && !text.contains("a.test"), "{status} {text}");
+    let waits = format!("no certificate for {lost} yet: the last order failed and the next is at ");
+    assert!(status == 503 && text.contains(&waits) && !text.contains("a.test"), "{status} {text}");
     let orders = |result| {
         gateway.metrics().sum("ianitor_certificate_orders_total", &[("certificate", &lost), ("result", result)])
     };

