@@ -39,6 +39,7 @@ pub mod disk;
 pub mod host;
 pub mod html;
 pub mod json;
+pub mod keyed_mutex;
 pub mod limits;
 pub mod registry;
 pub mod secret;

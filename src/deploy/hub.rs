@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use super::task::{Calls, Report, Task};
-use super::turns::Turns;
 use super::{DeploySeen, DeploySpec};
+use crate::keyed_mutex::KeyedMutex;
 use crate::store::{Name, Stored};
 
 /// Brings certificates to other servers. Certificates may come before anybody is configured, and the other way round.
@@ -19,7 +20,9 @@ pub struct Hub {
     certs: Mutex<HashMap<Name, watch::Sender<Newest>>>,
     /// In the order of the configuration.
     running: Mutex<Vec<Running>>,
-    turns: Turns,
+    /// Whoever may write a file now: a task that a reload has ended may still be writing, and the one in its place waits
+    /// for that.
+    writers: KeyedMutex<PathBuf>,
     /// How often files are looked at.
     pace: Duration,
 }
@@ -53,7 +56,7 @@ impl Hub {
 
     /// The same, with another time between two looks at files.
     pub(super) fn with_pace(pace: Duration) -> Arc<Self> {
-        Arc::new(Self { certs: Mutex::default(), running: Mutex::default(), turns: Turns::default(), pace })
+        Arc::new(Self { certs: Mutex::default(), running: Mutex::default(), writers: KeyedMutex::default(), pace })
     }
 
     /// Takes up what is in force now: what has not changed goes on and looks at its files at once, what is new begins,
@@ -99,7 +102,7 @@ impl Hub {
         let certs = self.of(&spec.certificate).subscribe();
         let look = Arc::new(Notify::new());
         let calls = Calls { certs, look: Arc::clone(&look), pace: self.pace };
-        let task = Task::new(Arc::clone(spec), calls, Arc::clone(&report), self.turns.clone());
+        let task = Task::new(Arc::clone(spec), calls, Arc::clone(&report), self.writers.clone());
         Running { spec: Arc::clone(spec), report, look, task: tokio::spawn(task.run()).abort_handle() }
     }
 

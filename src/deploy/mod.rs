@@ -28,7 +28,6 @@ mod standing;
 mod task;
 #[cfg(test)]
 mod tests;
-mod turns;
 mod verify;
 
 use std::fmt;

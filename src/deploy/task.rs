@@ -1,5 +1,6 @@
 //! One `[[deploy]]` from the first certificate on: tried until it is done, then at rest until the next certificate.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use super::error::DeployError;
 use super::files::Brought;
 use super::hub::Newest;
 use super::stamps::Stamps;
-use super::turns::Turns;
 use super::verify::{self, Patience};
 use super::{DeploySeen, DeploySpec, files, reload};
 use crate::clock::UnixTime;
+use crate::keyed_mutex::KeyedMutex;
 use crate::store::Stored;
 use crate::telemetry::Chain;
 
@@ -32,7 +33,7 @@ pub(super) struct Task {
     spec: Arc<DeploySpec>,
     calls: Calls,
     report: Arc<Report>,
-    turns: Turns,
+    writers: KeyedMutex<PathBuf>,
     /// How the files looked when nothing had to be done; `None` if something had.
     stamps: Option<Stamps>,
     /// In a row, with this certificate.
@@ -60,8 +61,8 @@ struct Done {
 }
 
 impl Task {
-    pub(super) fn new(spec: Arc<DeploySpec>, calls: Calls, report: Arc<Report>, turns: Turns) -> Self {
-        Self { spec, calls, report, turns, stamps: None, failures: 0, trouble: None }
+    pub(super) fn new(spec: Arc<DeploySpec>, calls: Calls, report: Arc<Report>, writers: KeyedMutex<PathBuf>) -> Self {
+        Self { spec, calls, report, writers, stamps: None, failures: 0, trouble: None }
     }
 
     /// Ends when nobody can bring certificates any more.
@@ -162,9 +163,9 @@ impl Task {
         work: impl FnOnce(&DeploySpec) -> Result<T, DeployError> + Send + 'static,
     ) -> Result<T, DeployError> {
         let spec = Arc::clone(&self.spec);
-        let turn = self.turns.take(spec.files.iter().map(|output| &*output.path)).await;
+        let held = self.writers.lock_all(spec.files.iter().map(|output| output.path.clone())).await;
         let work = move || {
-            let _turn = turn;
+            let _held = held;
             work(&spec)
         };
         tokio::task::spawn_blocking(work).await.unwrap_or(Err(DeployError::Interrupted))

@@ -2,7 +2,7 @@
 //!
 //! Only names and tokens of an open order are in it: an [`Offer`] is dropped with its order.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,10 +11,10 @@ use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 
 use super::provider;
 use crate::host::HostName;
+use crate::keyed_mutex::{Held, KeyedMutex};
 
 /// What a CA asks for inside TLS (RFC 8737, section 4).
 pub const ACME_TLS: &[u8] = b"acme-tls/1";
@@ -24,14 +24,9 @@ pub struct Challenges {
     table: ArcSwap<Table>,
     /// Held by whoever changes the table.
     change: Mutex<()>,
-    /// One for each name that was ever ordered.
-    turns: Mutex<HashMap<HostName, Arc<Turn<()>>>>,
+    /// Names that are being proved.
+    proving: KeyedMutex<HostName>,
 }
-
-/// Holds a name while it is proved.
-#[derive(Debug)]
-#[must_use = "the names are free for another order when this is dropped"]
-pub struct Proving(#[expect(dead_code, reason = "held, and let go")] Vec<OwnedMutexGuard<()>>);
 
 #[derive(Clone, Default)]
 struct Table {
@@ -42,24 +37,13 @@ struct Table {
 impl Challenges {
     /// None yet.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { table: ArcSwap::default(), change: Mutex::new(()), turns: Mutex::default() })
+        Arc::new(Self { table: ArcSwap::default(), change: Mutex::new(()), proving: KeyedMutex::default() })
     }
 
     /// Waits until no other order proves any of the names. A CA that shakes hands does not say for which order it comes, so
     /// that two certificates of one host, each with another kind of key, would get in each other's way.
-    pub async fn proving(&self, hosts: &[HostName]) -> Proving {
-        // Always in one order, so that no two wait for each other.
-        let hosts: BTreeSet<&HostName> = hosts.iter().collect();
-        let mut taken = Vec::new();
-        for host in hosts {
-            taken.push(self.turn(host).lock_owned().await);
-        }
-        Proving(taken)
-    }
-
-    fn turn(&self, host: &HostName) -> Arc<Turn<()>> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(turns.entry(host.clone()).or_default())
+    pub async fn proving(&self, hosts: &[HostName]) -> Held {
+        self.proving.lock_all(hosts.iter().cloned()).await
     }
 
     /// Whether no order is open, which is nearly always.
@@ -156,25 +140,4 @@ fn config(host: &HostName, digest: &[u8]) -> Result<Arc<ServerConfig>, NoOffer> 
         .with_cert_resolver(Arc::new(certified));
     config.alpn_protocols = vec![ACME_TLS.to_vec()];
     Ok(Arc::new(config))
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_name_is_proved_for_one_order_at_a_time() {
-        let challenges = Challenges::new();
-        let [a, b, c] = ["a.example", "b.example", "c.example"].map(|name| name.parse::<HostName>().unwrap());
-        let first = challenges.proving(&[a.clone(), b.clone(), a.clone()]).await;
-        assert!(challenges.proving(&[c.clone(), b.clone()]).now_or_never().is_none());
-        assert!(
-            challenges.proving(std::slice::from_ref(&c)).now_or_never().is_some(),
-            "what waited in vain holds nothing"
-        );
-        drop(first);
-        assert!(challenges.proving(&[b, a]).now_or_never().is_some());
-    }
 }

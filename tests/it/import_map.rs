@@ -3,8 +3,21 @@
 use std::path::Path;
 
 /// What everybody may use, and what uses nothing but itself.
-const VOCABULARY: &[&str] =
-    &["addr", "clock", "disk", "host", "html", "json", "limits", "registry", "secret", "slot", "socket", "tick"];
+const VOCABULARY: &[&str] = &[
+    "addr",
+    "clock",
+    "disk",
+    "host",
+    "html",
+    "json",
+    "keyed_mutex",
+    "limits",
+    "registry",
+    "secret",
+    "slot",
+    "socket",
+    "tick",
+];
 
 /// What each module may use beside itself and the vocabulary.
 const MAP: &[(&str, &[&str])] = &[
@@ -13,6 +26,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("disk", &[]),
     ("html", &[]),
     ("json", &[]),
+    ("keyed_mutex", &[]),
     ("secret", &[]),
     ("host", &[]),
     ("limits", &[]),
