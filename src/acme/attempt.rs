@@ -31,6 +31,20 @@ pub(super) struct Failed {
     pub(super) retry_after: Option<UnixTime>,
 }
 
+impl From<OrderError> for Failed {
+    fn from(error: OrderError) -> Self {
+        Self { error, retry_after: None }
+    }
+}
+
+impl Failed {
+    /// The error with its causes and what to do about it.
+    pub(super) fn text(&self) -> String {
+        let advice = self.error.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+        format!("{}{advice}", Chain(&self.error))
+    }
+}
+
 /// A connection to a CA that knows us.
 pub(super) struct Desk {
     pub(super) account: Account,

@@ -16,7 +16,6 @@ use super::shared::Shared;
 use super::{AcmeSpec, CertSpec};
 use crate::clock::UnixTime;
 use crate::store::{Bundle, Stored, Wish};
-use crate::telemetry::Chain;
 use crate::tls::Managed;
 
 /// How often a keeper looks at the store and at the clock.
@@ -284,20 +283,6 @@ impl Keeper {
 /// What this CA knows, and would be told that it is replaced.
 fn of_same_ca<'a>(current: Option<&'a Current>, spec: &AcmeSpec) -> Option<&'a Managed> {
     current.filter(|current| *current.meta().directory == *spec.directory).map(|current| &current.managed)
-}
-
-impl From<OrderError> for Failed {
-    fn from(error: OrderError) -> Self {
-        Self { error, retry_after: None }
-    }
-}
-
-impl Failed {
-    /// The error with its causes and what to do about it.
-    pub(super) fn text(&self) -> String {
-        let advice = self.error.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
-        format!("{}{advice}", Chain(&self.error))
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use ianitor::store::{CertStore, Name, StoreError, Wish};
+use ianitor::telemetry::request_id::RequestIds;
 
 /// How often the store is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -51,7 +52,7 @@ pub(super) async fn ask(store: &dyn CertStore, ask: Ask<'_>) -> Result<Outcome, 
         _ = &mut interrupt => return Ok(Outcome::GivenUp),
         () = std::future::ready(()) => {}
     }
-    let wish = Wish { id: random_id(), dry_run };
+    let wish = Wish { id: RequestIds::new().next().to_string(), dry_run };
     store.put_wish(name, &wish)?;
     eprintln!("{name}: asking the gateway to {what}, and waiting for it");
     let now = Instant::now();
@@ -125,15 +126,6 @@ fn take_back(store: &dyn CertStore, name: &Name, wish: &Wish) -> Result<Option<O
             store.put_wish(name, &another)?;
             Ok(Some(Outcome::Replaced))
         }
-    }
-}
-
-/// Tells this wish from those before. Without randomness, the time does.
-fn random_id() -> String {
-    let mut bytes = [0; 8];
-    match aws_lc_rs::rand::fill(&mut bytes) {
-        Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        Err(_) => format!("{:?}", std::time::SystemTime::now()),
     }
 }
 

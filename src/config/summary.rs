@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Config;
 use crate::acme::CertSpec;
 use crate::addr::ListenAddr;
-use crate::deploy::{Consumer, DeploySpec, Reload};
+use crate::deploy::{DeploySpec, Reload};
 use crate::policy::{Policy, Rule};
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamSpec;
@@ -58,15 +58,14 @@ fn ordered(cert: &Arc<CertSpec>) -> Row {
 }
 
 fn deployed(spec: &DeploySpec) -> Row {
-    let to = Consumer::NAMES.iter().find(|(_, to)| *to == spec.to).map_or("", |(name, _)| name);
     let files: Vec<String> = spec.files.iter().map(|file| file.path.display().to_string()).collect();
     let told = match &spec.reload {
         Some(Reload::Signal { signal, pid_file }) => format!("SIG{signal} to {}", pid_file.display()),
         Some(Reload::Command(command)) => command.join(" "),
         None => "not told".to_owned(),
     };
-    let asked = spec.verify.as_ref().map_or(String::new(), |place| format!("asked at {}:{}", place.host, place.port));
-    vec![spec.certificate.to_string(), to.to_owned(), files.join(" "), told, asked]
+    let asked = spec.verify.as_ref().map_or(String::new(), |place| format!("asked at {place}"));
+    vec![spec.certificate.to_string(), spec.to.name().to_owned(), files.join(" "), told, asked]
 }
 
 fn hosts(table: &RouteTable) -> Vec<Row> {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::Running;
 use super::assemble::Before;
 use super::error::StartError;
-use super::{Gateway, Running};
 use crate::config::Config;
 use crate::host::{HostName, HostPattern};
 use crate::serve::snapshot::Snapshot;
@@ -69,18 +69,6 @@ fn news_to_come<'t>(
 
 fn is_to_come(table: &CertTable, host: &HostName, now: SystemTime) -> bool {
     table.standing(&HostPattern::Exact(host.clone()), now) == Standing::Ordered
-}
-
-impl Gateway {
-    /// Certificates that are served beside those of `[tls]`.
-    pub fn shelf(&self) -> &Arc<Shelf> {
-        &self.care.shelf
-    }
-
-    /// What CAs are answered when they look whether a name is ours.
-    pub fn challenges(&self) -> &Arc<Challenges> {
-        &self.care.challenges
-    }
 }
 
 impl Running {

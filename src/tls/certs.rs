@@ -129,8 +129,8 @@ impl CertTable {
         }
     }
 
-    /// Whether a certificate has this name, be it a placeholder. `default = true` changes nothing here: it answers clients, but vouches
-    /// for no name.
+    /// Whether a certificate has this name, be it a placeholder. `default = true` changes nothing here: it answers clients,
+    /// but vouches for no name.
     pub fn serves(&self, host: &HostName) -> bool {
         self.names.get(host).is_some()
     }

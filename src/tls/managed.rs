@@ -139,7 +139,8 @@ impl Shelf {
 
     /// What a table with this specification takes: all of them, in the order in which it names them, and placeholders for
     /// those that have not come yet, if it wants any. A placeholder stays the same for as long as it is needed, so that
-    /// clients that were told to accept it are not asked again. What could not be made goes beside them: its hosts are not answered.
+    /// clients that were told to accept it are not asked again. What could not be made goes beside them: its hosts are not
+    /// answered.
     pub fn for_table(&self, spec: &TlsSpec, now: SystemTime) -> (Vec<Managed>, Vec<LoadError>) {
         // What was changed up to here is in the table.
         _ = std::pin::pin!(self.changed.notified()).as_mut().enable();
