@@ -137,6 +137,9 @@ fn claims(spec: &IssuerSpec, arguments: &Mint) -> Map<String, Value> {
 /// Whether a kind of key is for an algorithm.
 type IsFor = fn(&str) -> bool;
 
+/// Far above any private key.
+const LARGEST_KEY: u64 = 1 << 20;
+
 /// Makes a key of a PEM file.
 type ReadKey = fn(&[u8]) -> jsonwebtoken::errors::Result<EncodingKey>;
 
@@ -154,7 +157,10 @@ fn signing_key(spec: &Arc<IssuerSpec>, key: Option<&Path>) -> Result<(Algorithm,
         let algorithm = first(|name| name.starts_with("HS")).unwrap_or(Algorithm::HS256);
         return Ok((algorithm, EncodingKey::from_secret(secret.reveal())));
     };
-    let pem = std::fs::read(path).map_err(|error| (EXIT_FAILED, format!("{}: {error}", path.display())))?;
+    let mut pem = Vec::new();
+    // Of whatever kind: who writes a command may give it a pipe.
+    let read = std::fs::File::open(path).and_then(|file| file.take(LARGEST_KEY).read_to_end(&mut pem));
+    read.map_err(|error| (EXIT_FAILED, format!("{}: {error}", path.display())))?;
     let kinds: [(IsFor, ReadKey); 3] = [
         (|name| name.starts_with("RS") || name.starts_with("PS"), EncodingKey::from_rsa_pem),
         (|name| name.starts_with("ES"), EncodingKey::from_ec_pem),

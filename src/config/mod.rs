@@ -30,8 +30,7 @@ mod summary;
 mod units;
 mod values;
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,6 +39,7 @@ use toml::de::DeTable;
 
 use crate::acme::AcmeSpec;
 use crate::deploy::DeploySpec;
+use crate::disk::{self, NotAFile};
 use crate::limits::Limits;
 use crate::listen::ListenSpec;
 use crate::policy::Policy;
@@ -120,6 +120,9 @@ pub enum Failure {
     /// The name is that of a folder.
     #[error("{}: is a folder; write --config {}", .0.display(), .0.join("gateway.toml").display())]
     Folder(PathBuf),
+    /// The name is that of a pipe, a device or a socket.
+    #[error("{}: is no regular file but a pipe, a device or a socket; save the configuration in a file", .0.display())]
+    NotAFile(PathBuf),
     /// The system does not let us read it.
     #[error("{}: cannot be read; is the user of this process allowed to?", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
@@ -164,15 +167,12 @@ pub fn load(path: &Path) -> Result<Loaded, Failure> {
 fn read_text(path: &Path) -> Result<String, Failure> {
     let failure = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => Failure::Missing(path.to_owned()),
-        io::ErrorKind::IsADirectory => Failure::Folder(path.to_owned()),
+        io::ErrorKind::FileTooLarge => Failure::TooLarge(path.to_owned()),
+        _ if NotAFile::is(&error) && path.is_dir() => Failure::Folder(path.to_owned()),
+        _ if NotAFile::is(&error) => Failure::NotAFile(path.to_owned()),
         _ => Failure::Unreadable(path.to_owned(), error),
     };
-    let mut bytes = Vec::new();
-    // Limited while reading: not every file knows its size beforehand.
-    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(failure)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(Failure::TooLarge(path.to_owned()));
-    }
+    let bytes = disk::read(path, LARGEST).map_err(failure)?;
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         Failure::NotUtf8 { path: path.to_owned(), line: 1 + good.iter().filter(|b| **b == b'\n').count() }

@@ -1,15 +1,15 @@
 //! The files of the development certificates: whole or absent, never half, never somebody else's.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::pem::PemFile;
+use super::pem::{self, PemFile};
 use super::problem::Problem;
 use super::x509;
+use crate::disk::{self, Dir, NotAFile, Trust};
 use crate::host::HostName;
 
 /// How the common name of everything made here begins: what does not is somebody else's file.
@@ -20,6 +20,11 @@ const KEY_MARK: &str = "# ianitor development key\n";
 
 const KEY_MODE: u32 = 0o600;
 const CERT_MODE: u32 = 0o644;
+const LOCK_MODE: u32 = 0o600;
+const FOLDER_MODE: u32 = 0o755;
+
+/// Far above any key.
+const LARGEST_KEY: u64 = 1 << 20;
 
 /// Where one certificate and its key are kept.
 pub(super) struct Pair {
@@ -73,38 +78,36 @@ fn is_our_cert(path: &Path) -> Result<(), Problem> {
 }
 
 fn is_our_key(path: &Path) -> Result<(), Problem> {
-    let mut head = Vec::new();
-    match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Problem::Read(error)),
-        Ok(file) => file.take(KEY_MARK.len() as u64).read_to_end(&mut head).map_err(Problem::Read)?,
-    };
-    if head == KEY_MARK.as_bytes() { Ok(()) } else { Err(Problem::NotOurs) }
+    match disk::read(path, LARGEST_KEY).map_err(pem::unreadable) {
+        Ok(bytes) if bytes.starts_with(KEY_MARK.as_bytes()) => Ok(()),
+        Ok(_) | Err(Problem::TooLarge) => Err(Problem::NotOurs),
+        Err(Problem::Missing) => Ok(()),
+        Err(problem) => Err(problem),
+    }
 }
 
 /// Makes the folder if need be and keeps other processes out until the value is dropped: two that make a CA at the
 /// same time would leave the certificate of one beside the key of the other.
 pub(super) fn lock(folder: &Path) -> io::Result<File> {
-    DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join(".lock"))?;
+    let folder = Dir::open_or_make(folder, &Trust::links(), FOLDER_MODE)?;
+    let (file, is_new) = folder.open_lock(".lock", LOCK_MODE)?;
+    if is_new {
+        folder.hand_over(&file);
+    }
     rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))?;
     Ok(file)
 }
 
 /// Replaces a file by a complete one, which is on the disk before it gets the name. The caller holds the lock.
 fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let temporary = path.with_extension("pem.new");
+    let name = path.file_name().ok_or(NotAFile).map_err(io::Error::other)?;
+    let temporary = Path::new(name).with_extension("pem.new");
+    let folder = Dir::open(path.parent().unwrap_or(Path::new("")), &Trust::links())?;
     // Left behind by a process that died.
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(&temporary)?;
+    folder.remove(&temporary)?;
+    let mut file = folder.create(&temporary, mode)?;
     file.write_all(content)?;
     file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
+    folder.rename(&temporary, name)?;
+    folder.sync()
 }

@@ -1,7 +1,7 @@
 //! PEM files: what sections they hold, whatever the order.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::problem::Problem;
+use crate::disk::{self, NotAFile};
 
 /// Far above any chain with its key, far below what a wrong path may lead to.
 const MAX_FILE: u64 = 1 << 20;
@@ -71,23 +72,17 @@ fn contains(text: &[u8], line: &[u8]) -> bool {
     text.windows(line.len()).any(|window| window == line)
 }
 
-/// Looks at the kind of file before opening it: opening a pipe would wait for a writer.
 fn read(path: &Path) -> Result<Vec<u8>, Problem> {
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(Problem::NotAFile);
-    }
-    let mut bytes = Vec::new();
-    let mut file = File::open(path).map_err(unreadable)?.take(MAX_FILE + 1);
-    file.read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_FILE { Err(Problem::TooLarge) } else { Ok(bytes) }
+    disk::read(path, MAX_FILE).map_err(unreadable)
 }
 
-fn unreadable(error: io::Error) -> Problem {
+pub(super) fn unreadable(error: io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::NotFound => Problem::Missing,
         io::ErrorKind::PermissionDenied => Problem::NotAllowed(error),
         io::ErrorKind::NotADirectory => Problem::Missing,
+        io::ErrorKind::FileTooLarge => Problem::TooLarge,
+        _ if NotAFile::is(&error) => Problem::NotAFile,
         _ => Problem::Read(error),
     }
 }
