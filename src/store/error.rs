@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::disk::Untrusted;
+
 /// Why something cannot be read from the store, or kept in it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -22,6 +24,14 @@ pub enum StoreError {
         /// Why not.
         #[source]
         cause: io::Error,
+    },
+    /// Somebody else decides where a part of the path leads.
+    #[error("{place} is not used: {why}")]
+    Untrusted {
+        /// What, for people.
+        place: String,
+        /// Which part, whose it is, and what to do.
+        why: Untrusted,
     },
     /// Something in the store is not what was put there.
     #[error("{place} is damaged: {what}; move it away, and it is made anew")]

@@ -40,9 +40,10 @@ pub(super) fn id(directory: &str) -> String {
     }
 }
 
-pub(super) fn read(folder: &Path, directory: &str) -> Result<Option<StoredAccount>, StoreError> {
-    let damaged = |what: String| StoreError::Damaged { place: folder.display().to_string(), what };
-    let known = match files::read(&folder.join(ACCOUNT))? {
+pub(super) fn read(path: &Path, directory: &str) -> Result<Option<StoredAccount>, StoreError> {
+    let damaged = |what: String| StoreError::Damaged { place: path.display().to_string(), what };
+    let Some(folder) = files::open(path)? else { return Ok(None) };
+    let known = match files::read(&folder, ACCOUNT)? {
         Some(bytes) => {
             let known: Known = serde_json::from_slice(&bytes).map_err(|e| damaged(format!("{ACCOUNT}: {e}")))?;
             if known.directory != directory {
@@ -53,26 +54,25 @@ pub(super) fn read(folder: &Path, directory: &str) -> Result<Option<StoredAccoun
         // The process died before it could write more than the key; the key may be known to the CA all the same.
         None => Known { directory: directory.to_owned(), url: None, contact: Vec::new(), external: None },
     };
-    let Some(key) = files::read(&folder.join(KEY))? else {
+    let Some(key) = files::read(&folder, KEY)? else {
         return if known.url.is_none() { Ok(None) } else { Err(damaged(format!("{KEY}: is missing"))) };
     };
     PrivateKeyDer::from_pem_slice(&key).map_err(|error| damaged(format!("{KEY}: {error}")))?;
     let key = String::from_utf8(key).map_err(|_| damaged(format!("{KEY}: is not text")))?;
-    files::warn_if_open(&folder.join(KEY));
+    files::warn_if_open(&folder, KEY);
     let Known { directory, url, contact, external } = known;
     Ok(Some(StoredAccount { directory, key: Secret::new(key), url, contact, external }))
 }
 
 /// The key first: what the CA said about a key is never there without it.
-pub(super) fn write(folder: &Path, account: &StoredAccount) -> Result<(), StoreError> {
+pub(super) fn write(path: &Path, account: &StoredAccount) -> Result<(), StoreError> {
     let StoredAccount { directory, key, url, contact, external } = account.clone();
-    let _alone = files::alone(folder)?;
-    let path = folder.join(KEY);
-    if files::read(&path)?.as_deref() != Some(key.reveal().as_bytes()) {
+    let alone = files::alone(path)?;
+    if files::read(&alone.dir, KEY)?.as_deref() != Some(key.reveal().as_bytes()) {
         // What was said about another key.
-        files::remove(&folder.join(ACCOUNT))?;
-        files::replace(&path, key.reveal().as_bytes())?;
+        files::remove(&alone.dir, ACCOUNT)?;
+        files::replace(&alone.dir, KEY, key.reveal().as_bytes())?;
     }
-    let path = folder.join(ACCOUNT);
-    files::replace(&path, &files::json(&path, &Known { directory, url, contact, external })?)
+    let known = files::json(&path.join(ACCOUNT), &Known { directory, url, contact, external })?;
+    files::replace(&alone.dir, ACCOUNT, &known)
 }

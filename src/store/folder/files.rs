@@ -1,15 +1,16 @@
 //! Files and folders that are whole or absent, and for this user only.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 
 use super::super::StoreError;
+use crate::disk::{Dir, Trust, Untrusted};
 
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -23,128 +24,102 @@ const LONGEST: usize = 200;
 /// What is written where a file is made before it gets its name.
 const NEW: &str = ".new";
 
+/// What is locked by who writes in a folder.
+const LOCK: &str = ".lock";
+
 pub(super) fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let place = path.display().to_string();
-    move |cause| StoreError::Write { place, cause }
+    move |error| match Untrusted::of(error) {
+        Ok(why) => StoreError::Untrusted { place, why },
+        Err(cause) => StoreError::Write { place, cause },
+    }
 }
 
 pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let place = path.display().to_string();
-    move |cause| StoreError::Read { place, cause }
+    move |error| match Untrusted::of(error) {
+        Ok(why) => StoreError::Untrusted { place, why },
+        Err(cause) => StoreError::Read { place, cause },
+    }
+}
+
+/// Opens a folder of the store; `None` if it is not there. Links on the way are followed only if nobody else decides
+/// where they lead: root works in a store that is somebody else's, by the commands that it runs.
+pub(super) fn open(folder: &Path) -> Result<Option<Dir>, StoreError> {
+    match Dir::open(folder, &Trust::links()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some).map_err(unreadable(folder)),
+    }
 }
 
 /// Reads a file; `None` if it is not there.
-pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    match crate::disk::read(path, LARGEST) {
+pub(super) fn read(folder: &Dir, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    match folder.read(name, LARGEST) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(path)(error)),
+        Err(error) => Err(unreadable(&folder.path().join(name))(error)),
     }
 }
 
 /// Makes a folder with those above it, on the disk before it is used.
-pub(super) fn make(folder: &Path) -> Result<(), StoreError> {
-    make_folders(folder).map_err(unwritable(folder))
-}
-
-fn make_folders(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
-    if let Some(above) = above {
-        make_folders(above)?;
-    }
-    match make_new(folder) {
-        // Another process was quicker, or something else has the name.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
-        other => other?,
-    }
-    sync_folder(above.unwrap_or(Path::new(".")))
+pub(super) fn make(folder: &Path) -> Result<Dir, StoreError> {
+    Dir::open_or_make(folder, &Trust::links(), FOLDER_MODE).map_err(unwritable(folder))
 }
 
 /// Makes a folder that is not there yet.
-pub(super) fn make_new(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(FOLDER_MODE).create(folder)?;
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    hand_over(&File::from(rustix::fs::open(folder, flags, Mode::empty())?), folder);
-    Ok(())
+pub(super) fn make_new(above: &Dir, name: &str) -> io::Result<Dir> {
+    above.make(name, FOLDER_MODE)
 }
 
-/// Gives what root makes to whom the folder around it belongs: a command that root runs must not lock out the gateway,
-/// which is somebody else. Where that is not allowed, the gateway says what it cannot read.
-fn hand_over(new: &File, path: &Path) {
-    let Some(above) = path.parent() else { return };
-    let owner = fs::metadata(above).map(|above| (above.uid(), above.gid()));
-    if let (true, Ok((user @ 1.., group))) = (rustix::process::geteuid().is_root(), owner) {
-        _ = fchown(new, Some(user), Some(group));
-    }
+/// A folder that no other writer is in.
+#[derive(Debug)]
+pub(super) struct Alone {
+    pub(super) dir: Dir,
+    /// Held open, which is what keeps others out.
+    _lock: File,
 }
 
 /// Makes a folder if need be and keeps other writers out until the value is dropped.
-pub(super) fn alone(folder: &Path) -> Result<File, StoreError> {
-    make(folder)?;
-    let path = folder.join(".lock");
-    let file = open_lock(&path)?;
+pub(super) fn alone(folder: &Path) -> Result<Alone, StoreError> {
+    let dir = make(folder)?;
+    let file = open_lock(&dir, LOCK)?;
     rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))
-        .map_err(|error| unwritable(&path)(error.into()))?;
-    Ok(file)
+        .map_err(|error| unwritable(&dir.path().join(LOCK))(error.into()))?;
+    Ok(Alone { dir, _lock: file })
 }
 
-pub(super) fn open_lock(path: &Path) -> Result<File, StoreError> {
-    let opened = match create(path) {
-        // What was there already is nobody's to give away.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => OpenOptions::new().write(true).open(path),
-        created => created,
-    };
-    opened.map_err(unwritable(path))
-}
-
-/// Makes a file that is not there yet.
-fn create(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().create_new(true).write(true).mode(FILE_MODE).open(path)?;
-    hand_over(&file, path);
+pub(super) fn open_lock(folder: &Dir, name: &str) -> Result<File, StoreError> {
+    let (file, is_new) = folder.open_lock(name, FILE_MODE).map_err(unwritable(&folder.path().join(name)))?;
+    // What was there already is nobody's to give away.
+    if is_new {
+        folder.hand_over(&file);
+    }
     Ok(file)
 }
 
 /// Puts a whole file in the place of what was there. The caller is alone in the folder.
-pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), StoreError> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(NEW);
-    let temporary = Path::new(&temporary);
-    let replaced = write_new(temporary, content).and_then(|()| fs::rename(temporary, path));
+pub(super) fn replace(folder: &Dir, name: &str, content: &[u8]) -> Result<(), StoreError> {
+    let temporary = format!("{name}{NEW}");
+    let replaced = write_new(folder, &temporary, content).and_then(|()| folder.rename(&temporary, name));
     if replaced.is_err() {
         // Gives back what room it took; what keeps it from being removed has been told already.
-        _ = fs::remove_file(temporary);
+        _ = folder.remove(&temporary);
     }
-    replaced.and_then(|()| sync_above(path)).map_err(unwritable(path))
+    replaced.and_then(|()| folder.sync()).map_err(unwritable(&folder.path().join(name)))
 }
 
 /// Writes a file that is not there yet, or was left by a process that died, onto the disk.
-pub(super) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = create(path)?;
+pub(super) fn write_new(folder: &Dir, name: &str, content: &[u8]) -> io::Result<()> {
+    folder.remove(name)?;
+    let mut file = folder.create(name, FILE_MODE)?;
+    folder.hand_over(&file);
     file.write_all(content)?;
     file.sync_all()
 }
 
 /// Takes a file away, if it is there.
-pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritable(path)(error)),
-        _ => sync_above(path).map_err(unwritable(path)),
-    }
-}
-
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-fn sync_above(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), sync_folder)
+pub(super) fn remove(folder: &Dir, name: &str) -> Result<(), StoreError> {
+    folder.remove(name).and_then(|()| folder.sync()).map_err(unwritable(&folder.path().join(name)))
 }
 
 /// JSON for people: indented, with a newline at the end.
@@ -155,8 +130,9 @@ pub(super) fn json(place: &Path, value: &impl Serialize) -> Result<Vec<u8>, Stor
 }
 
 /// Whether every user of the machine may read a file. A group may have been let in on purpose.
-pub(super) fn warn_if_open(key: &Path) {
-    if fs::metadata(key).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0) {
+pub(super) fn warn_if_open(folder: &Dir, key: &str) {
+    if folder.look(key).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o004 != 0) {
+        let key = folder.path().join(key);
         tracing::warn!("{} is a private key that every user of this machine can read; chmod 600 it", key.display());
     }
 }

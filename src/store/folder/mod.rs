@@ -48,6 +48,7 @@ const LOCKS: &str = "locks";
 
 const PROGRESS: &str = "progress.json";
 const WISH: &str = "wish.json";
+const PROBE: &str = ".probe";
 
 impl Folder {
     /// A store at this place. Nothing is looked at or made yet.
@@ -92,19 +93,17 @@ impl Folder {
 
     fn put_json(&self, name: &Name, file: &str, value: &impl Serialize) -> Result<(), StoreError> {
         let folder = self.of(name);
-        let _alone = files::alone(&folder)?;
-        files::replace(&folder.join(file), &files::json(&folder, value)?)
+        let alone = files::alone(&folder)?;
+        files::replace(&alone.dir, file, &files::json(&folder, value)?)
     }
 }
 
 impl CertStore for Folder {
     fn probe(&self) -> Result<(), StoreError> {
         for name in [ACCOUNTS, CERTIFICATES, LOCKS] {
-            let folder = self.path.join(name);
-            let _alone = files::alone(&folder)?;
-            let probe = folder.join(".probe");
-            files::replace(&probe, b"ianitor was here\n")?;
-            files::remove(&probe)?;
+            let alone = files::alone(&self.path.join(name))?;
+            files::replace(&alone.dir, PROBE, b"ianitor was here\n")?;
+            files::remove(&alone.dir, PROBE)?;
         }
         // What was made by another user, as by a command that root ran, would be found only after an order.
         self.look()
@@ -143,8 +142,9 @@ impl CertStore for Folder {
     }
 
     fn progress(&self, name: &Name) -> Result<Option<Progress>, StoreError> {
-        let path = self.of(name).join(PROGRESS);
-        files::read(&path)?.map(|bytes| parse(&path, &bytes)).transpose()
+        let folder = self.of(name);
+        let bytes = files::open(&folder)?.map(|folder| files::read(&folder, PROGRESS)).transpose()?.flatten();
+        bytes.map(|bytes| parse(&folder.join(PROGRESS), &bytes)).transpose()
     }
 
     fn put_progress(&self, name: &Name, progress: &Progress) -> Result<(), StoreError> {
@@ -156,26 +156,26 @@ impl CertStore for Folder {
     }
 
     fn take_wish(&self, name: &Name) -> Result<Option<Wish>, StoreError> {
-        let path = self.of(name).join(WISH);
-        if files::read(&path)?.is_none() {
+        let folder = self.of(name);
+        let there = files::open(&folder)?.map(|folder| files::read(&folder, WISH)).transpose()?.flatten();
+        if there.is_none() {
             return Ok(None);
         }
-        let _alone = files::alone(&self.of(name))?;
-        let Some(bytes) = files::read(&path)? else { return Ok(None) };
+        let alone = files::alone(&folder)?;
+        let Some(bytes) = files::read(&alone.dir, WISH)? else { return Ok(None) };
         // Also if it is damaged: it would be met again at every look.
-        files::remove(&path)?;
-        parse(&path, &bytes).map(Some)
+        files::remove(&alone.dir, WISH)?;
+        parse(&folder.join(WISH), &bytes).map(Some)
     }
 
     fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, StoreError> {
-        let folder = self.path.join(LOCKS);
-        files::make(&folder)?;
-        let path = folder.join(format!("{}.lock", files::safe(name)));
-        let file = files::open_lock(&path)?;
+        let folder = files::make(&self.path.join(LOCKS))?;
+        let file_name = format!("{}.lock", files::safe(name));
+        let file = files::open_lock(&folder, &file_name)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Box::new(Held(file)))),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(files::unwritable(&path)(error.into())),
+            Err(error) => Err(files::unwritable(&folder.path().join(file_name))(error.into())),
         }
     }
 

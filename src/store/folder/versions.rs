@@ -1,6 +1,5 @@
 //! The versions of one certificate: numbered folders.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -11,6 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::super::{Bundle, Meta, StoreError, Stored};
 use super::files;
 use crate::clock::UnixTime;
+use crate::disk::Dir;
 use crate::secret::Secret;
 use crate::telemetry::Chain;
 
@@ -40,7 +40,8 @@ pub(super) struct Look {
 /// The newest version that is whole.
 pub(super) struct Newest {
     pub(super) stored: Stored,
-    key: PathBuf,
+    /// Where it is.
+    folder: Dir,
     /// What is wrong with a newer one.
     damage: Option<StoreError>,
 }
@@ -53,7 +54,7 @@ impl Newest {
 
     /// Tells what the operator should look after.
     pub(super) fn warn(&self) {
-        files::warn_if_open(&self.key);
+        files::warn_if_open(&self.folder, KEY);
         if let Some(damage) = &self.damage {
             let version = self.stored.version;
             tracing::warn!(error = %Chain(damage), version, "an older certificate is taken from the store");
@@ -66,21 +67,26 @@ impl Versions {
         Self { folder }
     }
 
-    pub(super) fn folder_of(&self, version: u64) -> PathBuf {
-        self.folder.join(format!("{version:04}"))
+    /// Where a version is, for people.
+    fn folder_of(&self, version: u64) -> PathBuf {
+        self.folder.join(folder_name(version))
     }
 
     /// The newest version that is whole.
     pub(super) fn newest(&self) -> Result<Option<Newest>, StoreError> {
+        let Some(folder) = files::open(&self.folder)? else { return Ok(None) };
+        self.newest_in(&folder)
+    }
+
+    fn newest_in(&self, folder: &Dir) -> Result<Option<Newest>, StoreError> {
         // A version may be taken away between the look at the folder and the look into it, when there are newer ones.
         // Then there is something new to see, every time.
         loop {
             let (mut damage, mut is_gone) = (None, false);
-            for version in self.numbers()? {
-                let folder = self.folder_of(version);
-                match read(&folder, version) {
-                    Ok(stored) => return Ok(Some(Newest { stored, key: folder.join(KEY), damage })),
-                    Err(_) if !is_there(&folder) => is_gone = true,
+            for version in self.numbers(folder)? {
+                match self.read(folder, version) {
+                    Ok((folder, stored)) => return Ok(Some(Newest { stored, folder, damage })),
+                    Err(_) if !is_there(folder, version) => is_gone = true,
                     Err(error) => damage = damage.or(Some(error)),
                 }
             }
@@ -95,95 +101,99 @@ impl Versions {
     /// What there is to be seen without reading: the highest number, and when something was last put into or taken out
     /// of its folder.
     pub(super) fn look(&self) -> Result<Option<Look>, StoreError> {
-        let Some(highest) = self.numbers()?.first().copied() else { return Ok(None) };
-        let touched = fs::symlink_metadata(self.folder_of(highest)).and_then(|metadata| metadata.modified()).ok();
+        let Some(folder) = files::open(&self.folder)? else { return Ok(None) };
+        let Some(highest) = self.numbers(&folder)?.first().copied() else { return Ok(None) };
+        let touched = folder.look(folder_name(highest)).and_then(|metadata| metadata.modified()).ok();
         Ok(Some(Look { highest, touched }))
     }
 
     /// Adds a version and takes those away that nobody needs any more.
     pub(super) fn put(&self, new: &Bundle) -> Result<u64, StoreError> {
-        let _alone = files::alone(&self.folder)?;
-        let temporary = self.folder.join(NEW);
-        remove_folder(&temporary).map_err(files::unwritable(&temporary))?;
+        let files::Alone { dir: folder, .. } = &files::alone(&self.folder)?;
+        folder.remove_all(NEW).map_err(files::unwritable(&self.folder.join(NEW)))?;
         let meta = files::json(&self.folder, &new.meta)?;
-        let version = self.numbers()?.first().map_or(1, |newest| newest + 1);
-        let written = write(&temporary, new, &meta).and_then(|()| fs::rename(&temporary, self.folder_of(version)));
+        let version = self.numbers(folder)?.first().map_or(1, |newest| newest + 1);
+        let written = write(folder, new, &meta).and_then(|()| folder.rename(NEW, folder_name(version)));
         if written.is_err() {
             // Gives back what room it took; what keeps it from being removed has been told already.
-            _ = remove_folder(&temporary);
+            _ = folder.remove_all(NEW);
         }
-        written.and_then(|()| files::sync_folder(&self.folder)).map_err(files::unwritable(&self.folder_of(version)))?;
-        self.tidy();
+        written.and_then(|()| folder.sync()).map_err(files::unwritable(&self.folder_of(version)))?;
+        self.tidy(folder);
         Ok(version)
     }
 
     /// Notes in the newest version that it was revoked.
     pub(super) fn revoked(&self, at: UnixTime) -> Result<(), StoreError> {
         let absent = || StoreError::Absent { place: self.folder.display().to_string() };
-        if !self.folder.is_dir() {
-            return Err(absent());
-        }
-        let _alone = files::alone(&self.folder)?;
-        let newest = self.newest()?.ok_or_else(absent)?.stored;
-        let path = self.folder_of(newest.version).join(META);
-        let meta = Meta { revoked: Some(at), ..newest.bundle.meta };
-        files::replace(&path, &files::json(&path, &meta)?)
+        files::open(&self.folder)?.ok_or_else(absent)?;
+        let alone = files::alone(&self.folder)?;
+        let newest = self.newest_in(&alone.dir)?.ok_or_else(absent)?;
+        let meta = Meta { revoked: Some(at), ..newest.stored.bundle.meta };
+        files::replace(&newest.folder, META, &files::json(&newest.folder.path().join(META), &meta)?)
     }
 
     /// The numbers that there are, the highest first.
-    fn numbers(&self) -> Result<Vec<u64>, StoreError> {
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(files::unreadable(&self.folder)(error)),
-        };
-        let mut numbers = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(files::unreadable(&self.folder))?.file_name();
-            numbers.extend(name.to_str().and_then(number));
-        }
+    fn numbers(&self, folder: &Dir) -> Result<Vec<u64>, StoreError> {
+        let names = folder.names().map_err(files::unreadable(&self.folder))?;
+        let mut numbers: Vec<u64> = names.iter().filter_map(|name| number(name.to_str()?)).collect();
         numbers.sort_unstable_by(|a, b| b.cmp(a));
         Ok(numbers)
     }
 
+    fn read(&self, folder: &Dir, version: u64) -> Result<(Dir, Stored), StoreError> {
+        let path = self.folder_of(version);
+        let damaged = |what: &str| StoreError::Damaged { place: path.display().to_string(), what: what.to_owned() };
+        let folder = folder.below(folder_name(version)).map_err(|error| match error.kind() {
+            // Links are among those.
+            io::ErrorKind::NotADirectory => damaged("is no folder"),
+            _ => files::unreadable(&path)(error),
+        })?;
+        let stored = read(&folder, &path, version)?;
+        Ok((folder, stored))
+    }
+
     /// Failing is no reason to refuse a certificate that is safely there.
-    fn tidy(&self) {
-        let old = self.folder.join(OLD);
-        let tidied = self.numbers().map(|numbers| {
-            let mut left = remove_folder(&old);
+    fn tidy(&self, folder: &Dir) {
+        let tidied = self.numbers(folder).and_then(|numbers| {
+            let mut left = folder.remove_all(OLD);
             for version in numbers.into_iter().skip(KEPT) {
                 // Renamed first, so that a crash leaves no numbered folder with a part of its files.
-                let folder = self.folder_of(version);
-                left = left.and_then(|()| fs::rename(folder, &old)).and_then(|()| remove_folder(&old));
+                let renamed = left.and_then(|()| folder.rename(folder_name(version), OLD));
+                left = renamed.and_then(|()| folder.remove_all(OLD));
             }
             left.map_err(files::unwritable(&self.folder))
         });
-        if let Err(error) = tidied.and_then(|left| left) {
+        if let Err(error) = tidied {
             tracing::warn!(error = %Chain(&error), "old certificates stay in the store");
         }
     }
 }
 
+fn folder_name(version: u64) -> String {
+    format!("{version:04}")
+}
+
 /// The number of a version: digits as they are written here, nothing else.
 fn number(name: &str) -> Option<u64> {
-    name.parse().ok().filter(|number| format!("{number:04}") == name)
+    name.parse().ok().filter(|number| folder_name(*number) == name)
 }
 
-fn write(folder: &Path, new: &Bundle, meta: &[u8]) -> io::Result<()> {
-    files::make_new(folder)?;
-    files::write_new(&folder.join(KEY), new.key.reveal().as_bytes())?;
-    files::write_new(&folder.join(CHAIN), new.chain.as_bytes())?;
-    files::write_new(&folder.join(META), meta)?;
-    files::sync_folder(folder)
+fn write(above: &Dir, new: &Bundle, meta: &[u8]) -> io::Result<()> {
+    let folder = files::make_new(above, NEW)?;
+    files::write_new(&folder, KEY, new.key.reveal().as_bytes())?;
+    files::write_new(&folder, CHAIN, new.chain.as_bytes())?;
+    files::write_new(&folder, META, meta)?;
+    folder.sync()
 }
 
-fn read(folder: &Path, version: u64) -> Result<Stored, StoreError> {
+fn read(folder: &Dir, path: &Path, version: u64) -> Result<Stored, StoreError> {
     let damaged = |file: &str, what: &dyn std::fmt::Display| StoreError::Damaged {
-        place: folder.display().to_string(),
+        place: path.display().to_string(),
         what: format!("{file}: {what}"),
     };
     let text = |file: &str| {
-        let bytes = files::read(&folder.join(file))?.ok_or_else(|| damaged(file, &"is missing"))?;
+        let bytes = files::read(folder, file)?.ok_or_else(|| damaged(file, &"is missing"))?;
         String::from_utf8(bytes).map_err(|_| damaged(file, &"is not text"))
     };
     let (chain, key, meta) = (text(CHAIN)?, Secret::new(text(KEY)?), text(META)?);
@@ -196,16 +206,7 @@ fn read(folder: &Path, version: u64) -> Result<Stored, StoreError> {
     Ok(Stored { version, bundle: Bundle { chain, key, meta } })
 }
 
-/// Takes a folder away, if it is there, or what else has its name.
-fn remove_folder(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(folder),
-        other => other,
-    }
-}
-
 /// Whether the name is taken, be it by a folder or not.
-fn is_there(path: &Path) -> bool {
-    !fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+fn is_there(folder: &Dir, version: u64) -> bool {
+    !folder.look(folder_name(version)).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

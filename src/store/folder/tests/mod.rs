@@ -3,6 +3,7 @@
 mod crashes;
 mod damage;
 mod kept;
+mod links;
 mod locks;
 mod refused;
 
