@@ -8,6 +8,7 @@ use nix::unistd::{Gid, Group, User, getegid, geteuid, getgroups};
 
 use super::DeploySpec;
 use super::error::DeployError;
+use crate::disk::capabilities;
 
 /// The bits of a mode that say who may do what.
 const PERMISSIONS: u32 = 0o7777;
@@ -31,16 +32,9 @@ impl Us {
         let user = geteuid();
         let mut groups: Vec<u32> = getgroups().unwrap_or_default().into_iter().map(Gid::as_raw).collect();
         groups.push(getegid().as_raw());
-        let may_chown = effective_rights().map_or(user.is_root(), |rights| rights & CAP_CHOWN != 0);
+        let may_chown = capabilities().map_or(user.is_root(), |held| held & CAP_CHOWN != 0);
         Self { user: user.as_raw(), groups, may_chown }
     }
-}
-
-/// A bit for each capability.
-fn effective_rights() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let rights = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
-    u64::from_str_radix(rights.trim(), 16).ok()
 }
 
 /// Owner, group and permissions, names looked up.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,13 +14,16 @@ use futures_util::future::FusedFuture as _;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use rustix::fs::Access;
+use rustix::io::Errno;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::error::{DeployError, Said};
+use super::target::untrusted;
 use super::{DeploySpec, FileForm};
+use crate::disk::{Dir, Trust, has_rights};
 use crate::store::Stored;
 
 /// How long a command may take: restarting a server that first ends its calls is no matter of a moment.
@@ -35,6 +38,9 @@ const LINES: usize = 5;
 
 /// What a command inherits; secrets of the gateway may be in the rest.
 const INHERITED: [&str; 3] = ["PATH", "HOME", "LANG"];
+
+/// What the system takes where there is no `PATH`.
+pub(super) const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
 /// A variable of the environment.
 pub(super) type Variable = (&'static str, OsString);
@@ -57,25 +63,53 @@ pub(super) fn variables(spec: &DeploySpec, cert: &Stored) -> Vec<Variable> {
     variables
 }
 
-/// Looks whether a command could be started, as the system would look for it.
-pub(super) fn find(argv: &[String], path: &OsStr) -> Result<(), DeployError> {
-    let Some(program) = argv.first() else { return Ok(()) };
+/// Finds the program of a command, as the system would look for it.
+///
+/// With rights over the files of others, it has to be one that only root or this process's user can change.
+pub(super) fn find(argv: &[String], path: &OsStr) -> Result<PathBuf, DeployError> {
+    let Some(program) = argv.first() else { return Ok(PathBuf::new()) };
     let places: Vec<PathBuf> = match program.contains('/') {
         true => vec![program.into()],
         false => std::env::split_paths(path).map(|folder| folder.join(program)).collect(),
     };
     let may_run = |place: &&PathBuf| place.is_file() && rustix::fs::access(&**place, Access::EXEC_OK).is_ok();
-    if places.iter().any(|place| may_run(&place)) {
-        return Ok(());
+    if let Some(place) = places.iter().find(may_run) {
+        return is_trusted(place).map(|()| place.clone());
     }
     let there = places.into_iter().find(|place| fs::symlink_metadata(place).is_ok());
     Err(there.map_or_else(|| DeployError::NotFound(program.clone()), DeployError::NotExecutable))
 }
 
+fn is_trusted(program: &Path) -> Result<(), DeployError> {
+    let trust = Trust::by_rights(None);
+    let look = || {
+        let (dir, name) = Dir::of_file(program, &trust)?;
+        trust.program(&dir.path().join(&name), &dir.look(&name)?)
+    };
+    look().map_err(|cause| {
+        untrusted(cause, |cause| DeployError::NoCommand { program: program.display().to_string(), cause })
+    })
+}
+
+/// What is run: with rights, the very file that was found; else what the system finds.
+fn program(argv: &[String]) -> Result<PathBuf, DeployError> {
+    let named = argv.first().cloned().unwrap_or_default();
+    if !has_rights() {
+        return Ok(named.into());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+    find(argv, &path).map_err(|error| match error {
+        DeployError::NotFound(program) => DeployError::NoCommand { program, cause: Errno::NOENT.into() },
+        DeployError::NotExecutable(_) => DeployError::NoCommand { program: named, cause: Errno::ACCESS.into() },
+        error => error,
+    })
+}
+
 /// Runs a command to its end.
 pub(super) async fn run(argv: &[String], variables: &[Variable], limit: Duration) -> Result<(), DeployError> {
+    let place = program(argv)?;
     let program = argv.first().cloned().unwrap_or_default();
-    let (mut child, output) = match start(argv, variables) {
+    let (mut child, output) = match start(&place, argv, variables) {
         Ok(started) => started,
         Err(cause) => return Err(DeployError::NoCommand { program, cause }),
     };
@@ -89,15 +123,15 @@ pub(super) async fn run(argv: &[String], variables: &[Variable], limit: Duration
 }
 
 /// Starts a command whose output comes by one pipe, so that lines stay in their order.
-fn start(argv: &[String], variables: &[Variable]) -> io::Result<(Started, pipe::Receiver)> {
+fn start(place: &Path, argv: &[String], variables: &[Variable]) -> io::Result<(Started, pipe::Receiver)> {
     // The configuration has been asked before.
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let (reader, writer) = io::pipe()?;
     let output = pipe::Receiver::from_owned_fd(reader.into())?;
     let inherited = INHERITED.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     // Our own ends for writing go with this value: the output is over when those of the command are closed.
-    let mut command = Command::new(program);
-    command.args(arguments).env_clear().envs(inherited).envs(variables.iter().cloned());
+    let mut command = Command::new(place);
+    command.arg0(program).args(arguments).env_clear().envs(inherited).envs(variables.iter().cloned());
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     // A group of its own, so that what it has started ends with it when it takes too long.
     Ok((Started(command.process_group(0).kill_on_drop(true).spawn()?), output))

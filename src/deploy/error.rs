@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::{Consumer, Place};
+use crate::disk::Untrusted;
 use crate::secret::NoSecret;
 
 /// What to do where files cannot be given away.
@@ -75,6 +76,9 @@ pub enum DeployError {
     /// The folder of a file is not there.
     #[error("the folder {} is missing; make it, or mend the path", .0.display())]
     NoFolder(PathBuf),
+    /// Somebody else could have a file, a process or a program taken for what it is not.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
     /// What is there is neither a file nor a symlink: nobody wants it replaced.
     #[error("{} is no file, so it is not replaced; move it away, or mend the path", .0.display())]
     NotAFile(PathBuf),
@@ -118,6 +122,29 @@ pub enum DeployError {
         path: PathBuf,
         /// Its number.
         pid: i32,
+    },
+    /// Everybody could choose the process.
+    #[error(
+        "the pid file {} can be written by other users, who could have any process signalled; chmod 644 it, and set the \
+         umask of what writes it",
+        .0.display()
+    )]
+    OpenPidFile(PathBuf),
+    /// Who wrote the pid file may not have that process signalled.
+    #[error(
+        "the pid file {} is under the control of {writer} and names the process {pid} of {user}, so no signal is sent; is \
+         it the right file? One that only root can write, in a folder that only root can write, may name any process",
+        .path.display()
+    )]
+    ForeignProcess {
+        /// The file.
+        path: PathBuf,
+        /// Who can change what it says.
+        writer: String,
+        /// Its number.
+        pid: i32,
+        /// Whose process that is.
+        user: String,
     },
     /// The process is somebody else's.
     #[error(

@@ -2,20 +2,18 @@
 //!
 //! **Real files, never half of one.** What is new is written under another name, for nobody else to read, gets its owner
 //! and permissions, and is renamed. All files are prepared before the first is renamed: a full disk leaves the old ones
-//! as they fit together.
+//! as they fit together. All of it is done in folders that are held by their descriptors (`target`).
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::DeploySpec;
 use super::access::Access;
 use super::error::DeployError;
 use super::forms::Content;
+use super::target::{self, Target};
 use crate::clock::UnixTime;
-use crate::disk;
+use crate::disk::Trust;
 use crate::store::Stored;
 
 /// Far above any certificate with its key.
@@ -45,10 +43,11 @@ pub(super) struct Brought {
 
 /// Writes what is missing or stale.
 pub(super) fn bring(spec: &DeploySpec, cert: &Stored) -> Result<Brought, DeployError> {
-    let access = Access::of(spec)?;
+    let (access, trust) = (Access::of(spec)?, target::trust(spec));
     let mut prepared = Vec::new();
     for file in all(spec, cert)? {
-        match file.state_or_age(&access, cert)? {
+        let target = Target::open(&file.path, &trust)?;
+        match file.state_or_age(&target, &access, cert)? {
             State::Fresh => continue,
             State::Link(to) => {
                 tracing::info!(deploy = %spec.config_key, path = %file.path.display(), led_to = %to.display(),
@@ -56,23 +55,24 @@ pub(super) fn bring(spec: &DeploySpec, cert: &Stored) -> Result<Brought, DeployE
             }
             State::Missing | State::Stale => {}
         }
-        prepared.push(Prepared::new(&file, &access)?);
+        prepared.push(Prepared::new(&file, target, &access)?);
     }
     if !prepared.is_empty() {
-        remember(spec)?;
+        remember(spec, &trust)?;
     }
-    let written: Vec<PathBuf> = prepared.into_iter().map(Prepared::put).collect::<Result<_, _>>()?;
-    for path in &written {
-        sync_folder(path).map_err(|error| DeployError::Write(path.clone(), error))?;
+    let put: Vec<Target> = prepared.into_iter().map(Prepared::put).collect::<Result<_, _>>()?;
+    for target in &put {
+        sync(target)?;
     }
-    Ok(Brought { is_due: !written.is_empty() || is_due(spec), written })
+    let written: Vec<PathBuf> = put.into_iter().map(|target| target.path).collect();
+    Ok(Brought { is_due: !written.is_empty() || is_noted(spec, &trust)?, written })
 }
 
 /// The files and what there is of them, up to the first that is not as it should be.
 pub(super) fn first_amiss(spec: &DeploySpec, cert: &Stored) -> Result<Option<(PathBuf, State)>, DeployError> {
-    let access = Access::of(spec)?;
+    let (access, trust) = (Access::of(spec)?, target::trust_to_look(spec));
     for file in all(spec, cert)? {
-        match file.state(&access)? {
+        match file.state(&Target::open(&file.path, &trust)?, &access)? {
             State::Fresh => {}
             state => return Ok(Some((file.path, state))),
         }
@@ -93,14 +93,14 @@ fn all(spec: &DeploySpec, cert: &Stored) -> Result<Vec<Wanted>, DeployError> {
 }
 
 impl Wanted {
-    fn state(&self, access: &Access) -> Result<State, DeployError> {
+    fn state(&self, target: &Target, access: &Access) -> Result<State, DeployError> {
         let unreadable = |error| DeployError::Unreadable(self.path.clone(), error);
-        let found = match fs::symlink_metadata(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.missing(),
+        let found = match target.look() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Missing),
             found => found.map_err(unreadable)?,
         };
         if found.is_symlink() {
-            return fs::read_link(&self.path).map(State::Link).map_err(unreadable);
+            return target.read_link().map(State::Link).map_err(unreadable);
         }
         if !found.is_file() {
             return Err(DeployError::NotAFile(self.path.clone()));
@@ -108,7 +108,7 @@ impl Wanted {
         if !access.is_of(&found) {
             return Ok(State::Stale);
         }
-        match disk::read(&self.path, LARGEST) {
+        match target.read(LARGEST) {
             Ok(bytes) if self.content.is(&bytes) => Ok(State::Fresh),
             Ok(_) => Ok(State::Stale),
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(State::Stale),
@@ -117,10 +117,10 @@ impl Wanted {
     }
 
     /// Where a file may not be read, as it was given away, its age says whether it is of this certificate.
-    fn state_or_age(&self, access: &Access, cert: &Stored) -> Result<State, DeployError> {
-        match self.state(access) {
+    fn state_or_age(&self, target: &Target, access: &Access, cert: &Stored) -> Result<State, DeployError> {
+        match self.state(target, access) {
             Err(DeployError::Unreadable(path, error)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let found = fs::symlink_metadata(&path).and_then(|found| Ok((found.modified()?, found.len())));
+                let found = target.look().and_then(|found| Ok((found.modified()?, found.len())));
                 let (written, length) = found.map_err(|_| DeployError::Unreadable(path, error))?;
                 let is_younger = UnixTime::from(written) >= cert.bundle.meta.issued;
                 Ok(if is_younger && self.content.may_have(length) { State::Fresh } else { State::Stale })
@@ -128,104 +128,93 @@ impl Wanted {
             state => state,
         }
     }
-
-    fn missing(&self) -> Result<State, DeployError> {
-        let folder = folder(&self.path);
-        if folder.is_dir() { Ok(State::Missing) } else { Err(DeployError::NoFolder(folder.to_owned())) }
-    }
 }
 
 /// A file that is written and has not got its name yet.
 #[derive(Debug)]
 struct Prepared {
-    path: PathBuf,
-    /// `None` once it has been renamed.
-    temporary: Option<PathBuf>,
+    /// `None` once it has its name.
+    target: Option<Target>,
 }
 
+/// What the file is called until then.
+const NEW: &str = "new";
+
 impl Prepared {
-    fn new(file: &Wanted, access: &Access) -> Result<Self, DeployError> {
+    fn new(file: &Wanted, target: Target, access: &Access) -> Result<Self, DeployError> {
         let failed = |error| DeployError::Write(file.path.clone(), error);
         let bytes = file.content.bytes(&file.path)?;
-        let temporary = beside(&file.path, "new");
         // Left by a process that was killed; only one task at a time is at a path.
-        match fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
+        target.remove_beside(NEW).map_err(failed)?;
         // Never through a symlink, and for nobody else to read; before `access` says who may.
-        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
-        let mut written = opened.map_err(failed)?;
-        let prepared = Self { path: file.path.clone(), temporary: Some(temporary) };
+        let mut written = target.create_beside(NEW).map_err(failed)?;
+        let prepared = Self { target: Some(target) };
         written.write_all(bytes.reveal()).map_err(failed)?;
         access.give(&written, &file.path)?;
         written.sync_all().map_err(failed)?;
         Ok(prepared)
     }
 
-    fn put(mut self) -> Result<PathBuf, DeployError> {
-        if let Some(temporary) = &self.temporary {
-            fs::rename(temporary, &self.path).map_err(|error| DeployError::Write(self.path.clone(), error))?;
-            self.temporary = None;
+    fn put(mut self) -> Result<Target, DeployError> {
+        let target = self.target.take().ok_or(DeployError::Interrupted)?;
+        if let Err(error) = target.take_from_beside(NEW) {
+            let failed = DeployError::Write(target.path.clone(), error);
+            self.target = Some(target);
+            return Err(failed);
         }
-        Ok(std::mem::take(&mut self.path))
+        Ok(target)
     }
 }
 
 impl Drop for Prepared {
     fn drop(&mut self) {
-        if let Some(temporary) = &self.temporary {
+        if let Some(target) = &self.target {
             // What stays is taken away before the next try.
-            let _ = fs::remove_file(temporary);
+            let _ = target.remove_beside(NEW);
         }
     }
 }
 
-/// Leaves word that files were written and the server has not been told, for the process after this one.
-fn remember(spec: &DeploySpec) -> Result<(), DeployError> {
-    let Some(note) = note(spec) else { return Ok(()) };
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&note) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(DeployError::Write(note, error)),
+/// The end of a name that says that files were written and the server has not been told.
+const UNTOLD: &str = "untold";
+
+/// Leaves word of that for the process after this one.
+fn remember(spec: &DeploySpec, trust: &Trust) -> Result<(), DeployError> {
+    let Some(target) = noted(spec, trust)? else { return Ok(()) };
+    match target.create_beside(UNTOLD) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(DeployError::Write(target.beside(UNTOLD), error))
+        }
         _ => Ok(()),
     }
 }
 
-/// Whether there is word that the server has not been told.
-pub(super) fn is_due(spec: &DeploySpec) -> bool {
-    note(spec).is_some_and(|note| fs::symlink_metadata(note).is_ok())
+/// Whether there is word that the server has not been told, for who only looks.
+pub(super) fn is_due(spec: &DeploySpec) -> Result<bool, DeployError> {
+    is_noted(spec, &target::trust_to_look(spec))
+}
+
+fn is_noted(spec: &DeploySpec, trust: &Trust) -> Result<bool, DeployError> {
+    Ok(noted(spec, trust)?.is_some_and(|target| target.is_beside(UNTOLD)))
 }
 
 /// The server has been told.
 pub(super) fn forget(spec: &DeploySpec) -> Result<(), DeployError> {
-    let Some(note) = note(spec) else { return Ok(()) };
-    match fs::remove_file(&note) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(DeployError::Write(note, error)),
-        _ => Ok(()),
-    }
+    let Some(target) = noted(spec, &target::trust(spec))? else { return Ok(()) };
+    target.remove_beside(UNTOLD).map_err(|error| DeployError::Write(target.beside(UNTOLD), error))
 }
 
-/// Beside the first file; none where nobody is told of anything.
-fn note(spec: &DeploySpec) -> Option<PathBuf> {
-    spec.reload.as_ref().and(spec.files.first()).map(|output| beside(&output.path, "untold"))
-}
-
-/// A hidden name in the same folder.
-fn beside(path: &Path, what: &str) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".ianitor-{what}"));
-    path.with_file_name(name)
-}
-
-/// Where a file is.
-pub(super) fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// The file beside which that is left: the first; none where nobody is told of anything.
+fn noted(spec: &DeploySpec, trust: &Trust) -> Result<Option<Target>, DeployError> {
+    spec.reload.as_ref().and(spec.files.first()).map(|output| Target::open(&output.path, trust)).transpose()
 }
 
 /// A rename is on the disk when its folder is. One that may be written and not be read comes to the disk by itself.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    match File::open(folder(path)) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        opened => opened?.sync_all(),
+fn sync(target: &Target) -> Result<(), DeployError> {
+    match target.sync() {
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+            Err(DeployError::Write(target.path.clone(), error))
+        }
+        _ => Ok(()),
     }
 }

@@ -7,8 +7,9 @@ use rustix::fs::Access as Wanted;
 
 use super::access::{Access, Us};
 use super::error::DeployError;
-use super::files::folder;
-use super::{DeploySpec, FileForm, Output, Reload, command, forms, reload};
+use super::target::{folder, open_folder, trust};
+use super::{DeploySpec, FileForm, Output, Reload, command, forms, signal};
+use crate::disk::Trust;
 
 /// Looks at users, folders, passwords, the pid file and the command. Each of these may be mended while the gateway runs.
 pub fn look(spec: &DeploySpec) -> Vec<DeployError> {
@@ -19,7 +20,8 @@ pub fn look(spec: &DeploySpec) -> Vec<DeployError> {
         Ok(access) => access.refused(&Us::now(), &folders).collect(),
         Err(error) => vec![error],
     };
-    found.extend(folders.iter().filter_map(|folder| of_folder(folder)));
+    let trust = trust(spec);
+    found.extend(folders.iter().filter_map(|folder| of_folder(folder, &trust)));
     for Output { path, form } in &spec.files {
         if let FileForm::Pkcs12 { password } = form {
             found.extend(forms::password(path, password).err());
@@ -34,18 +36,17 @@ pub fn look(spec: &DeploySpec) -> Vec<DeployError> {
 
 fn of_reload(reload: &Reload) -> Result<(), DeployError> {
     match reload {
-        Reload::Signal { pid_file, .. } => reload::reaches(pid_file),
+        Reload::Signal { pid_file, .. } => signal::reaches(pid_file),
         Reload::Command(argv) => {
-            // What the system takes where there is none.
-            let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
-            command::find(argv, &path)
+            let path = std::env::var_os("PATH").unwrap_or_else(|| command::DEFAULT_PATH.into());
+            command::find(argv, &path).map(drop)
         }
     }
 }
 
-fn of_folder(folder: &Path) -> Option<DeployError> {
-    if !fs::metadata(folder).is_ok_and(|there| there.is_dir()) {
-        return Some(DeployError::NoFolder(folder.to_owned()));
+fn of_folder(folder: &Path, trust: &Trust) -> Option<DeployError> {
+    if let Err(error) = open_folder(folder, trust) {
+        return Some(error);
     }
     let access = rustix::fs::access(folder, Wanted::WRITE_OK | Wanted::EXEC_OK);
     access.err().map(|error| DeployError::Write(folder.to_owned(), error.into()))
@@ -78,6 +79,7 @@ mod tests {
             mode: DeploySpec::MODE,
             reload: Some(Reload::Signal { signal: "HUP".into(), pid_file: at("pid") }),
             verify: None,
+            store: folder.path().join("acme"),
             config_key: "deploy[0]".to_owned(),
         };
         let said = self::said(&spec);

@@ -23,8 +23,10 @@ mod hub;
 mod look;
 mod reload;
 mod seen;
+mod signal;
 mod stamps;
 mod standing;
+mod target;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -63,6 +65,8 @@ pub struct DeploySpec {
     pub reload: Option<Reload>,
     /// Where the server is asked by TLS what it serves.
     pub verify: Option<Place>,
+    /// Where certificates are kept. Whose that is, is the gateway's user, also where root runs this.
+    pub store: PathBuf,
     /// Where the configuration says so: `deploy[0]`.
     pub config_key: String,
 }

@@ -70,8 +70,11 @@ pub fn standing(spec: &DeploySpec, cert: &Stored) -> Standing {
     match files::first_amiss(spec, cert) {
         Ok(Some((path, State::Missing))) => Standing::Missing(path),
         Ok(Some((path, _))) => Standing::Stale(path),
-        Ok(None) if files::is_due(spec) => Standing::Untold,
-        Ok(None) => Standing::InSync,
+        Ok(None) => match files::is_due(spec) {
+            Ok(true) => Standing::Untold,
+            Ok(false) => Standing::InSync,
+            Err(error) => error.into(),
+        },
         Err(error) => error.into(),
     }
 }

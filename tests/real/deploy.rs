@@ -73,6 +73,7 @@ impl World {
             mode: DeploySpec::MODE,
             reload: None,
             verify: None,
+            store: self.folder.join("acme"),
             config_key: "deploy[0]".to_owned(),
         };
         (spec, pair)

@@ -59,6 +59,7 @@ fn entry(
         mode,
         reload,
         verify: raw.verify.and_then(|server| address(server.0)),
+        store: given.acme?.as_ref()?.spec.store.clone(),
         config_key: place.key,
     })
 }

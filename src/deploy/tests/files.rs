@@ -135,7 +135,7 @@ fn that_nobody_was_told_is_remembered() {
     let folder = TempDir::new().unwrap();
     let cert = stored(1);
     let spec = DeploySpec { reload: Some(Reload::Command(vec!["true".to_owned()])), ..spec(&folder) };
-    assert!(!is_due(&spec));
+    assert!(!is_due(&spec).unwrap());
     assert!(bring(&spec, &cert).unwrap().is_due);
     let again = bring(&spec, &cert).unwrap();
     assert!(again.written.is_empty() && again.is_due);

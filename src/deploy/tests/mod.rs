@@ -4,6 +4,7 @@ mod files;
 mod forms;
 mod hub;
 mod reload;
+mod rights;
 mod sentences;
 mod verify;
 
@@ -62,6 +63,7 @@ fn spec(folder: &TempDir) -> DeploySpec {
         mode: 0o640,
         reload: None,
         verify: None,
+        store: folder.path().join("acme"),
         config_key: "deploy[0]".to_owned(),
     }
 }

@@ -5,7 +5,7 @@ use std::process::{Child, Command, ExitStatus};
 use super::*;
 use crate::deploy::command::{LIMIT, find, run, variables};
 use crate::deploy::error::DeployError;
-use crate::deploy::reload::{reaches, send};
+use crate::deploy::signal::{reaches, send};
 use crate::secret::SecretSource;
 
 fn pid_file(folder: &TempDir, text: &str) -> std::path::PathBuf {
@@ -118,7 +118,7 @@ fn a_command_is_looked_for_where_the_system_would() {
     fs::set_permissions(&program, PermissionsExt::from_mode(0o600)).unwrap();
     assert!(matches!(look("tell"), Err(DeployError::NotExecutable(at)) if at == program));
     fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
-    look("tell").unwrap();
+    assert_eq!(look("tell").unwrap(), program);
     look(program.to_str().unwrap()).unwrap();
     assert!(matches!(look("tell reload"), Err(DeployError::NotFound(_))));
     assert!(matches!(look(folder.path().to_str().unwrap()), Err(DeployError::NotExecutable(_))));

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use super::*;
 use crate::deploy::error::{DeployError, Said};
 use crate::deploy::{Consumer, Place};
+use crate::disk::Untrusted;
 use crate::telemetry::Chain;
 
 fn system(kind: io::ErrorKind) -> io::Error {
@@ -50,6 +51,32 @@ fn each_says_what_and_where_and_what_to_do() {
         (DeployError::NoPid(path()), ["/key.pem", "no number", "the right file"]),
         (DeployError::OwnPid(path()), ["/key.pem", "ianitor itself", "the right file"]),
         (DeployError::StalePid { path: path(), pid: 77 }, ["/key.pem is stale", "77", "start the server"]),
+        (DeployError::OpenPidFile(path()), ["/key.pem can be written", "other users", "chmod 644"]),
+        (
+            DeployError::ForeignProcess { path: path(), writer: "turnserver".into(), pid: 77, user: "root".into() },
+            ["/key.pem", "control of turnserver", "the process 77 of root"],
+        ),
+        (
+            DeployError::Untrusted(Untrusted::Folder {
+                path: path(),
+                owner: "turnserver".into(),
+                to: "root".into(),
+                group: "coturn".into(),
+            }),
+            ["the folder /etc", "belongs to turnserver", "chown root:coturn /etc/coturn/key.pem && chmod 2750 /etc"],
+        ),
+        (
+            DeployError::Untrusted(Untrusted::Writable { path: path(), mode: 0o1777 }),
+            ["the folder /etc", "mode 1777", "chmod go-w /etc/coturn/key.pem"],
+        ),
+        (
+            DeployError::Untrusted(Untrusted::Link { path: path(), owner: "turnserver".into() }),
+            ["/key.pem is a symbolic link", "turnserver can change", "name the place itself"],
+        ),
+        (
+            DeployError::Untrusted(Untrusted::Program { path: path(), owner: "turnserver".into() }),
+            ["the program /etc", "belongs to turnserver", "chown root /etc/coturn/key.pem"],
+        ),
         (DeployError::NotSignalled { path: path(), pid: 77, cause: Errno::EPERM }, ["77 of /etc", "as root", "EPERM"]),
         (
             DeployError::NoCommand { program: "systemctl".to_owned(), cause: system(denied) },
