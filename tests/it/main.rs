@@ -12,6 +12,7 @@ mod certs_command;
 mod check;
 mod drain;
 mod edge;
+mod foreign_files;
 mod found;
 mod h2_websockets;
 mod headers;
