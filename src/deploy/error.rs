@@ -132,8 +132,9 @@ pub enum DeployError {
     OpenPidFile(PathBuf),
     /// Who wrote the pid file may not have that process signalled.
     #[error(
-        "the pid file {} is under the control of {writer} and names the process {pid} of {user}, so no signal is sent; is \
-         it the right file? One that only root can write, in a folder that only root can write, may name any process",
+        "the user \"{writer}\" can change the pid file {}, and it names the process {pid} of \"{user}\", so no signal is \
+         sent; is it the right file? One that only root can write, in a folder that only root can write, may name any \
+         process",
         .path.display()
     )]
     ForeignProcess {

@@ -124,7 +124,7 @@ impl Trust {
 pub enum Untrusted {
     /// Somebody else decides where it leads.
     #[error(
-        "{} is a symbolic link that {owner} can change, so it is not followed; links of root and of ianitor's user are \
+        "{} is a symbolic link that the user \"{owner}\" can change, so it is not followed; links of root and of ianitor's user are \
          followed in folders that nobody else can write: name the place itself, or replace the link",
         .path.display()
     )]
@@ -136,8 +136,8 @@ pub enum Untrusted {
     },
     /// Somebody else decides what is in it.
     #[error(
-        "the folder {} belongs to {owner}, who could put links and files there for ianitor to take by its rights; chown \
-         {to}:{group} {0} && chmod 2750 {0}, or name a folder of root's",
+        "the folder {} belongs to the user \"{owner}\", who could put links and files there for ianitor to take by its \
+         rights; chown {to}:{group} {0} && chmod 2750 {0}, or name a folder of root's",
         .path.display()
     )]
     Folder {
@@ -164,7 +164,7 @@ pub enum Untrusted {
     },
     /// It would run with our rights.
     #[error(
-        "the program {} belongs to {owner} or can be written by other users, and would run with ianitor's rights; \
+        "the program {} belongs to the user \"{owner}\" or can be written by other users, and would run with ianitor's rights; \
          chown root {0} && chmod go-w {0}",
         .path.display()
     )]

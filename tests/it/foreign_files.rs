@@ -192,7 +192,7 @@ fn certs_renew_as_root_follows_no_link_in_the_store_of_another_user() {
     assert_eq!(status, Some(1), "{said}");
     let victim = fs::read_dir(folder.path().join("victim")).unwrap().count();
     if is_strange {
-        assert!(said.contains("media.test is a symbolic link that nobody can change"), "{said}");
+        assert!(said.contains("media.test is a symbolic link that the user \"nobody\" can change"), "{said}");
         assert_eq!(victim, 0);
     } else {
         assert!(said.contains("no gateway"), "one's own link leads where one wants: {said}");
@@ -223,7 +223,7 @@ fn check_says_which_folder_of_a_consumer_is_refused_and_what_to_do() {
     let (status, said) = ianitor(folder.path(), &["check", "--config", "gateway.toml"]);
     assert_eq!(status, Some(0), "{said}");
     let tls = tls.display();
-    let refused = format!("deploy[0]: the folder {tls} belongs to nobody");
+    let refused = format!("deploy[0]: the folder {tls} belongs to the user \"nobody\"");
     assert_eq!(said.contains(&refused), is_strange, "{said}");
     assert_eq!(said.contains(&format!("chown root:nogroup {tls} && chmod 2750 {tls}")), is_strange, "{said}");
 }

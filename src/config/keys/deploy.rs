@@ -124,7 +124,7 @@ pub(in crate::config) static RELOAD: Keys = Keys {
             "pid_file",
             Form::One(&FILE),
             Unset::Means("`command` says it"),
-            "The file in which the server keeps the number of its process.",
+            "The file in which the server keeps the number of its process. Whose processes it may name: [with rights](certificates.md#with-rights).",
         ),
         key(
             "command",

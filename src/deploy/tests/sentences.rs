@@ -54,7 +54,7 @@ fn each_says_what_and_where_and_what_to_do() {
         (DeployError::OpenPidFile(path()), ["/key.pem can be written", "other users", "chmod 644"]),
         (
             DeployError::ForeignProcess { path: path(), writer: "turnserver".into(), pid: 77, user: "root".into() },
-            ["/key.pem", "control of turnserver", "the process 77 of root"],
+            ["\"turnserver\" can change the pid file /etc", "/key.pem", "the process 77 of \"root\""],
         ),
         (
             DeployError::Untrusted(Untrusted::Folder {
@@ -63,7 +63,7 @@ fn each_says_what_and_where_and_what_to_do() {
                 to: "root".into(),
                 group: "coturn".into(),
             }),
-            ["the folder /etc", "belongs to turnserver", "chown root:coturn /etc/coturn/key.pem && chmod 2750 /etc"],
+            ["the folder /etc", "the user \"turnserver\"", "chown root:coturn /etc/coturn/key.pem && chmod 2750 /etc"],
         ),
         (
             DeployError::Untrusted(Untrusted::Writable { path: path(), mode: 0o1777 }),
@@ -71,11 +71,11 @@ fn each_says_what_and_where_and_what_to_do() {
         ),
         (
             DeployError::Untrusted(Untrusted::Link { path: path(), owner: "turnserver".into() }),
-            ["/key.pem is a symbolic link", "turnserver can change", "name the place itself"],
+            ["/key.pem is a symbolic link", "\"turnserver\" can change", "name the place itself"],
         ),
         (
             DeployError::Untrusted(Untrusted::Program { path: path(), owner: "turnserver".into() }),
-            ["the program /etc", "belongs to turnserver", "chown root /etc/coturn/key.pem"],
+            ["the program /etc", "the user \"turnserver\"", "chown root /etc/coturn/key.pem"],
         ),
         (DeployError::NotSignalled { path: path(), pid: 77, cause: Errno::EPERM }, ["77 of /etc", "as root", "EPERM"]),
         (

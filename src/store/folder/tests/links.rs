@@ -64,7 +64,7 @@ fn root_follows_no_link_that_the_gateways_user_put_into_the_store() {
         };
         let said = error.to_string();
         assert!(matches!(error, StoreError::Untrusted { .. }), "{said}");
-        assert!(said.contains(&format!("{place} is a symbolic link that nobody can change")), "{said}");
+        assert!(said.contains(&format!("{place} is a symbolic link that the user \"nobody\" can change")), "{said}");
         assert!(fs::read_dir(&victim).unwrap().next().is_none(), "{place}");
         if place != "locks" {
             assert!(made.store.certificate(&name()).is_err() && made.store.progress(&name()).is_err());
