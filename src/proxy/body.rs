@@ -358,8 +358,11 @@ impl UpstreamBody {
             polled = self.poll_incoming();
         }
         match polled {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 self.stalled.reset(self.idle);
+                if let Some(trailers) = frame.trailers_mut() {
+                    headers::trailers_to_client(trailers);
+                }
                 if self.incoming.is_end_stream() {
                     self.give_back();
                 }

@@ -2,19 +2,10 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use super::fields;
 use super::websocket::list_has;
 use crate::addr::ClientAddr;
-use crate::route::edits::reads_as;
 use crate::telemetry::request_id::RequestId;
-
-/// Headers that concern one connection and end at the gateway (RFC 9110, section 7.6.1). `Transfer-Encoding` is hyper's.
-const HOP_BY_HOP: [HeaderName; 5] = [
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::UPGRADE,
-];
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -49,11 +40,8 @@ impl Origin {
 /// say is taken out and set. `Host` must already be the one that was routed on.
 pub fn to_upstream(headers: &mut HeaderMap, origin: &Origin, id: RequestId) {
     let wants_trailers = list_has(headers, &header::TE, "trailers");
-    strip_hop_by_hop(headers);
-    headers.remove(header::TE);
-    headers.remove(header::EXPECT);
-    headers.remove(header::FORWARDED);
-    remove_x_forwarded(headers);
+    remove_named_by_connection(headers);
+    fields::remove_from_request(headers);
     if wants_trailers {
         // TE is itself hop-by-hop: this is our own wish, which we can meet.
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -71,39 +59,37 @@ pub fn to_upstream(headers: &mut HeaderMap, origin: &Origin, id: RequestId) {
     }
 }
 
-/// Every `X-Forwarded-*` there is, also those that we do not set: an application may believe `X-Forwarded-User`. Names
-/// with underscores count too, since CGI-like servers read them as hyphens.
-fn remove_x_forwarded(headers: &mut HeaderMap) {
-    const FAMILY: &str = "x-forwarded";
-    let is_ours = |name: &HeaderName| {
-        let name = name.as_str();
-        // The first letter spares most names the rest.
-        name.starts_with('x')
-            && (reads_as(name, X_REAL_IP.as_str())
-                || reads_as(name, X_REQUEST_ID.as_str())
-                || name.split_at_checked(FAMILY.len()).is_some_and(|(front, rest)| {
-                    reads_as(front, FAMILY) && (rest.is_empty() || rest.starts_with(['-', '_', '.']))
-                }))
-    };
-    // Most requests have none: they are looked through once and nothing is collected.
-    while let Some(name) = headers.keys().find(|name| is_ours(name)).cloned() {
-        headers.remove(name);
-    }
-}
-
 /// Makes a client's trailers fit for the upstream: what could not be said in front cannot be said behind. Servers that
 /// merge trailers into headers would believe it.
 pub fn trailers_to_upstream(trailers: &mut HeaderMap) {
-    strip_hop_by_hop(trailers);
-    remove_x_forwarded(trailers);
-    const IN_FRONT_ONLY: [HeaderName; 8] = [
-        header::FORWARDED,
+    remove_named_by_connection(trailers);
+    fields::remove_from_request(trailers);
+    // RFC 9110, 6.5.1.
+    const IN_FRONT_ONLY: [HeaderName; 6] = [
         header::HOST,
         header::CONTENT_LENGTH,
         header::TRANSFER_ENCODING,
         header::AUTHORIZATION,
         header::COOKIE,
-        header::TE,
+        header::TRAILER,
+    ];
+    for name in IN_FRONT_ONLY {
+        trailers.remove(name);
+    }
+}
+
+/// Makes an upstream's trailers fit for the client: HTTP/2 clients reset a stream for a connection's field in them.
+pub fn trailers_to_client(trailers: &mut HeaderMap) {
+    remove_named_by_connection(trailers);
+    fields::remove_from_answer(trailers);
+    // RFC 9110, 6.5.1.
+    const IN_FRONT_ONLY: [HeaderName; 7] = [
+        header::CONTENT_LENGTH,
+        header::CONTENT_ENCODING,
+        header::CONTENT_RANGE,
+        header::CONTENT_TYPE,
+        header::TRANSFER_ENCODING,
+        header::SET_COOKIE,
         header::TRAILER,
     ];
     for name in IN_FRONT_ONLY {
@@ -113,15 +99,16 @@ pub fn trailers_to_upstream(trailers: &mut HeaderMap) {
 
 /// Makes an upstream's headers fit for the client.
 pub fn to_client(headers: &mut HeaderMap) {
-    strip_hop_by_hop(headers);
+    remove_named_by_connection(headers);
+    fields::remove_from_answer(headers);
     if headers.remove(header::TRANSFER_ENCODING).is_some() {
         // The coding was what counted (RFC 9112, section 6.3); the length beside it says something else.
         headers.remove(header::CONTENT_LENGTH);
     }
 }
 
-/// Takes out hop-by-hop headers, among them whatever `Connection` names, but never what framing and routing rest on.
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
+/// Removes whatever `Connection` names, and `Connection` itself, but never what framing and routing rest on.
+fn remove_named_by_connection(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
         let named: Vec<HeaderName> = headers
             .get_all(header::CONNECTION)
@@ -134,9 +121,6 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
         for name in named {
             headers.remove(name);
         }
-    }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
     }
 }
 
@@ -204,6 +188,7 @@ mod tests {
     fn hop_by_hop_headers_end_here() {
         let headers = forwarded(&[
             ("host", "a"),
+            ("http2-settings", "AAMAAABkAAQAAP__"),
             ("connection", "close, X-Mine , host"),
             ("connection", "x-forwarded-for, content-length"),
             ("x-mine", "1"),
@@ -214,7 +199,7 @@ mod tests {
             ("content-length", "5"),
             ("expect", "100-continue"),
         ]);
-        for gone in ["x-mine", "keep-alive", "upgrade", "proxy-authorization", "expect"] {
+        for gone in ["x-mine", "keep-alive", "upgrade", "proxy-authorization", "expect", "http2-settings"] {
             assert!(!headers.contains_key(gone), "{gone}");
         }
         assert_eq!(headers["host"], "a");
@@ -229,6 +214,19 @@ mod tests {
         let mut trailers =
             map(&[("x-forwarded-for", "6.6.6.6"), ("x_real_ip", "6.6.6.6"), ("host", "a"), ("x-sum", "1")]);
         trailers_to_upstream(&mut trailers);
+        assert_eq!(trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-sum"]);
+    }
+
+    #[test]
+    fn an_answers_trailers_have_no_fields_of_a_connection() {
+        let mut trailers = map(&[
+            ("connection", "x-a"),
+            ("x-a", "1"),
+            ("set-cookie", "a=1"),
+            ("x-accel-redirect", "/"),
+            ("x-sum", "1"),
+        ]);
+        trailers_to_client(&mut trailers);
         assert_eq!(trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-sum"]);
     }
 

@@ -4,6 +4,7 @@ pub mod body;
 pub mod client;
 pub mod cluster;
 pub mod connect;
+mod fields;
 pub mod frames;
 pub mod headers;
 mod health;

@@ -89,6 +89,7 @@ pub fn reserved(name: &HeaderName, direction: Direction) -> Option<&'static str>
     let spelled = name.replace(['_', '.'], "-");
     let is = |names: &[&str]| names.contains(&&*spelled);
     if is(&["connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "expect"])
+        || spelled == "http2-settings"
         || is(&["proxy-authenticate", "proxy-authorization", "proxy-authentication-info"])
     {
         return Some("ends at the gateway on both sides");
@@ -182,6 +183,7 @@ mod tests {
             "Connection",
             "TE",
             "Upgrade",
+            "HTTP2-Settings",
             "Content-Length",
             "content_length",
             "Transfer-Encoding",

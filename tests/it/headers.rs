@@ -84,6 +84,90 @@ fn hop_by_hop_headers_end_at_the_gateway() {
     assert!(hops.iter().all(|name| !answer.headers.contains_key(*name)), "{:?}", answer.headers);
 }
 
+/// A request with these header lines over HTTP/1.1, over HTTP/2 and, over HTTP/1.1, as a WebSocket's handshake.
+fn send_in_every_way(gateway: &TestGateway, lines: &[String]) {
+    let text: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    gateway.client().ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{text}\r\n"));
+    let mut request = h2::get("/");
+    for (name, value) in lines.iter().filter_map(|line| line.split_once(": ")) {
+        request.headers_mut().append(http::HeaderName::try_from(name).unwrap(), value.parse().unwrap());
+    }
+    gateway.dial().h2().send(request, b"");
+    gateway.client().ask(crate::harness::websocket::handshake("/", &text));
+}
+
+#[test]
+fn http2_settings_end_at_the_gateway_whether_connection_names_them_or_not() {
+    let (upstream, gateway) = world();
+    send_in_every_way(&gateway, &["HTTP2-Settings: AAMAAABkAAQAAP__".to_owned(), "X-Kept: 1".to_owned()]);
+    let upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
+    gateway.client().ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{upgrade}X-Kept: 1\r\n\r\n"));
+    assert_eq!(upstream.heads().len(), 4);
+    for head in upstream.heads() {
+        assert_eq!((head.get("http2-settings"), head.get("x-kept")), (None, Some("1")), "{head}");
+    }
+}
+
+#[test]
+fn what_servers_would_take_for_the_gateways_word_ends_there() {
+    let (upstream, gateway) = world();
+    let names = [
+        "Proxy",
+        "Proxy-Authentication-Info",
+        "Client-IP",
+        "X-Client-IP",
+        "True-Client-IP",
+        "CF-Connecting-IP",
+        "Fastly-Client-IP",
+        "X-Cluster-Client-IP",
+        "Client-Cert",
+        "Client-Cert-Chain",
+        "SSL-Client-Verify",
+        "X-SSL-Client-S-DN",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-HTTP-Method-Override",
+        "X-Method-Override",
+        "X-Accel-Internal",
+        "Script-Name",
+    ];
+    let spelled = |name: &str| [name.to_owned(), name.replace('-', "_")].map(|name| format!("{name}: evil"));
+    let lines: Vec<String> = names.into_iter().flat_map(spelled).chain(["Early-Data: 1".to_owned()]).collect();
+    send_in_every_way(&gateway, &lines);
+    assert_eq!(upstream.heads().len(), 3);
+    for head in upstream.heads() {
+        assert!(!head.to_string().contains("evil"), "{head}");
+        assert_eq!(head.get("early-data"), Some("1"));
+    }
+}
+
+#[test]
+fn what_a_server_says_to_a_proxy_ends_there() {
+    let upstream = Upstream::answering(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\nX-Accel-Redirect: /secret\r\n\
+         X-Accel-Buffering: no\r\nX-Sendfile: /etc/shadow\r\nX-Reproxy-URL: http://10.0.0.1/\r\n\
+         Alt-Svc: h3=\":8443\"\r\nProxy-Authentication-Info: x\r\nHTTP2-Settings: x\r\nX-Kept: 1\r\n\r\n\
+         2\r\nok\r\n0\r\nX-Sum: 42\r\nConnection: x-a\r\nX-Accel-Redirect: /secret\r\nSet-Cookie: a=1\r\n\r\n",
+    );
+    let gateway = TestGateway::start(&Config::to(&upstream));
+    let head = gateway.client().get("/").head;
+    let answer = gateway.dial().h2().get("/");
+    for gone in [
+        "x-accel-redirect",
+        "x-accel-buffering",
+        "x-sendfile",
+        "x-reproxy-url",
+        "alt-svc",
+        "proxy-authentication-info",
+        "http2-settings",
+    ] {
+        assert_eq!((head.get(gone), answer.headers.get(gone)), (None, None), "{gone}");
+    }
+    assert_eq!((head.get("x-kept"), answer.headers["x-kept"].as_bytes()), (Some("1"), &b"1"[..]));
+    let trailers = answer.trailers.unwrap();
+    assert_eq!(trailers.keys().map(http::HeaderName::as_str).collect::<Vec<_>>(), ["x-sum"]);
+}
+
 #[test]
 fn cookies_of_h2_are_one_line_for_the_upstream() {
     let (upstream, gateway) = world();
