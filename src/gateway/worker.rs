@@ -28,6 +28,7 @@ use crate::serve::renewals::{self, Renewals};
 use crate::serve::seat::Seat;
 use crate::serve::snapshot::{Local, Snapshot};
 use crate::serve::tokens::{Tagger, Tokens};
+use crate::serve::under_way::UnderWay;
 use crate::serve::uninvited::{self, Uninvited};
 use crate::slot::{Slots, Sockets};
 use crate::telemetry::access::{AccessSink, End};
@@ -133,6 +134,7 @@ fn new_worker(setup: Setup) -> Rc<Worker> {
     access.configure(snapshot.log.format, snapshot.log.access);
     Rc::new(Worker {
         local: RefCell::new(Local::new(snapshot, &ticks, &sockets, &metrics, None)),
+        under_way: UnderWay::new(&ticks),
         ticks,
         connections: Registry::new(),
         tunnels: Registry::new(),
@@ -165,8 +167,10 @@ async fn keep_time(worker: Rc<Worker>) {
         let now = UnixTime::now();
         worker.tunnels.each(|tunnel| tunnel.judge_end(now));
         if local.have_keys_changed() {
+            worker.under_way.note_keys_changed();
             judge_tunnels(&worker, &local);
         }
+        worker.under_way.look(&local, now);
         local.sweep();
         local.publish(&worker.metrics);
         worker.access.flush();

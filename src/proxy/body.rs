@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes};
 use http::{Request, Version};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::client::{Busy, Link};
+use super::client::{Busy, Link, Pool};
 use super::headers;
 use crate::files::FileBody;
 use crate::telemetry::Chain;
@@ -214,6 +214,8 @@ enum Source {
     Text(Bytes),
     Upstream(Box<UpstreamBody>),
     File(Box<FileBody>),
+    /// What is left of it is not given any more.
+    Withdrawn(&'static str),
 }
 
 impl ResponseBody {
@@ -251,15 +253,31 @@ impl ResponseBody {
     pub fn followed_by(mut self, exchange: Rc<Exchange>) -> Self {
         // Until the last byte has been handed out, the one who ended it is the client.
         let end = if self.is_end_stream() { End::Done } else { End::Client };
-        exchange.note(|line| line.end = end);
+        note_end(&exchange, end);
         self.exchange = Some(exchange);
         self
+    }
+
+    /// Cuts it: its client may not have the rest.
+    pub fn withdraw(&mut self, reason: &'static str) {
+        self.source = Source::Withdrawn(reason);
+    }
+
+    /// The connections to the server that it comes from, as long as it comes.
+    pub fn server(&self) -> Option<&Rc<Pool>> {
+        match &self.source {
+            Source::Upstream(body) => Some(body.busy.pool()),
+            Source::Empty | Source::Text(_) | Source::File(_) | Source::Withdrawn(_) => None,
+        }
     }
 
     fn note_cut(&self, cut: &Cut) {
         let (end, reason) = cut.for_log();
         if let Some(exchange) = &self.exchange {
             exchange.note(|line| (line.end, line.reason) = (end, Some(reason)));
+            if end == End::Policy {
+                return;
+            }
             tracing::warn!(id = %exchange.id(), error = %Chain(cut), "an answer was cut short");
         }
     }
@@ -269,9 +287,14 @@ impl ResponseBody {
         let len = frame.data_ref().map_or(0, |data| data.remaining() as u64);
         exchange.sent(len);
         if self.is_end_stream() {
-            exchange.note(|line| line.end = End::Done);
+            note_end(exchange, End::Done);
         }
     }
+}
+
+/// Unless it was the policy: a request whose permission ended is answered, and that answer has an end too.
+fn note_end(exchange: &Exchange, end: End) {
+    exchange.note(|line| line.end = if line.end == End::Policy { End::Policy } else { end });
 }
 
 impl Body for ResponseBody {
@@ -297,13 +320,14 @@ impl Body for ResponseBody {
                 Poll::Ready(frame) => frame.map(|frame| frame.map_err(Cut::File)),
                 Poll::Pending => return Poll::Pending,
             },
+            Source::Withdrawn(reason) => Some(Err(Cut::Withdrawn(reason))),
         };
         match &frame {
             Some(Ok(frame)) => self.note_sent(frame),
             Some(Err(_)) => {}
             None => {
                 if let Some(exchange) = &self.exchange {
-                    exchange.note(|line| line.end = End::Done);
+                    note_end(exchange, End::Done);
                 }
             }
         }
@@ -325,6 +349,7 @@ impl Body for ResponseBody {
             Source::Text(text) => text.is_empty(),
             Source::Upstream(body) => body.incoming.is_end_stream(),
             Source::File(body) => body.left() == 0,
+            Source::Withdrawn(_) => false,
         }
     }
 
@@ -334,6 +359,7 @@ impl Body for ResponseBody {
             Source::Text(text) => SizeHint::with_exact(text.len() as u64),
             Source::Upstream(body) => body.incoming.size_hint(),
             Source::File(body) => SizeHint::with_exact(body.left()),
+            Source::Withdrawn(_) => SizeHint::default(),
         }
     }
 }
@@ -402,14 +428,18 @@ pub enum Cut {
     /// A file became shorter, or its disk failed.
     #[error("a file broke off in the middle of an answer")]
     File(#[source] std::io::Error),
+    /// The permission ended, or the route was taken away.
+    #[error("an answer was cut: {0}")]
+    Withdrawn(&'static str),
 }
 
 impl Cut {
     fn for_log(&self) -> (End, &'static str) {
-        match self {
+        match *self {
             Self::Upstream(_) => (End::Upstream, "upstream_cut"),
             Self::Stalled => (End::Timeout, "upstream_stalled"),
             Self::File(_) => (End::Upstream, "file_cut"),
+            Self::Withdrawn(reason) => (End::Policy, reason),
         }
     }
 }

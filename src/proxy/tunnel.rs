@@ -19,6 +19,8 @@ use crate::clock::UnixTime;
 use crate::host::HostName;
 use crate::policy::Permit;
 use crate::registry::{Registered, TaskWaker};
+use crate::route::change::Place;
+use crate::route::upstream::ServerAddr;
 use crate::telemetry::access::{End, Exchange};
 use crate::tick::{Alarm, Ticks};
 
@@ -34,13 +36,47 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
 }
 
-/// What led to a tunnel: what a reload judges again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What led to a tunnel: what is judged again.
+#[derive(Debug)]
 pub enum Door {
-    /// A WebSocket's request: its host, and its path, normalised.
-    Route(HostName, Box<str>),
-    /// TLS that is not ours to end: its server name.
-    Passthrough(HostName),
+    /// A WebSocket's request.
+    Route(RouteDoor),
+    /// TLS that is not ours to end.
+    Passthrough {
+        /// Its server name.
+        sni: HostName,
+        /// The server that it goes to.
+        to: ServerAddr,
+    },
+}
+
+/// The route of a WebSocket and its target.
+#[derive(Debug)]
+pub struct RouteDoor {
+    /// The host that was asked.
+    pub host: HostName,
+    /// The path, normalised.
+    pub path: Box<str>,
+    /// The server that it goes to.
+    pub server: ServerAddr,
+    place: RefCell<Place>,
+}
+
+impl RouteDoor {
+    /// A WebSocket of this route.
+    pub fn new(host: HostName, path: Box<str>, server: ServerAddr, place: Place) -> Self {
+        Self { host, path, server, place: RefCell::new(place) }
+    }
+
+    /// The route that it belongs to.
+    pub fn place(&self) -> Place {
+        self.place.borrow().clone()
+    }
+
+    /// The same route in another table: the old table is not kept.
+    pub fn belongs_to(&self, place: Place) {
+        *self.place.borrow_mut() = place;
+    }
 }
 
 /// What the worker knows of an open tunnel, and how it reaches it.

@@ -2,6 +2,7 @@
 //! An upstream speaks HTTP/1.1; a client may ask by HTTP/1.1 (RFC 6455) or on a stream of HTTP/2 (RFC 8441).
 
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 
 use super::body::{RequestBody, ResponseBody};
-use super::client::{Busy, Link};
+use super::client::{Busy, Link, Pool};
 use super::connect::UpstreamStream;
 use super::websocket::{self, BadHandshake};
 use super::{Error, Via, answer, headers, prepare};
@@ -24,6 +25,13 @@ pub struct Joined {
     pub early: Bytes,
     /// That it is busy with it, over a socket of its own.
     pub busy: (Busy, SocketSlot),
+}
+
+impl Joined {
+    /// The connections to its server.
+    pub fn server(&self) -> &Rc<Pool> {
+        self.busy.0.pool()
+    }
 }
 
 /// Forwards a WebSocket handshake. If the upstream agrees, its side is returned beside the answer; if it refuses, its

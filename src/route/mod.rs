@@ -1,5 +1,6 @@
 //! Which door: routes by host and by whole path segments.
 
+pub mod change;
 pub mod cors;
 pub mod edits;
 pub mod files;

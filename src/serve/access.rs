@@ -15,6 +15,7 @@ use tower::{Layer, Service};
 use super::body::Body;
 use super::control::{ConnControl, InFlight};
 use super::reject::Rejection;
+use super::under_way::Entered;
 use super::{Arrived, Inbound};
 use crate::proxy::body::{RequestBody, ResponseBody};
 use crate::telemetry::access::{Exchange, Head};
@@ -57,9 +58,13 @@ where
         let unread_body = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
         let is_head = request.method() == Method::HEAD;
         let local = worker.local();
-        let closes = worker.draining.get() && request.version() < Version::HTTP_2;
+        let is_h2 = request.version() == Version::HTTP_2;
+        let closes = worker.draining.get() && !is_h2;
+        let entered = worker.under_way.enter(&exchange, &control, is_h2);
+        let key = entered.key();
         Followed {
             closes,
+            entered: Some(entered),
             under_way: Some(control.on_request()),
             control,
             unread_body,
@@ -72,6 +77,7 @@ where
                 conn,
                 local,
                 exchange,
+                key,
             }),
         }
     }
@@ -102,6 +108,7 @@ pub(super) struct Followed<F> {
     exchange: Rc<Exchange>,
     control: Rc<ConnControl>,
     under_way: Option<InFlight>,
+    entered: Option<Entered>,
     unread_body: bool,
     is_head: bool,
     /// The answer is to be the connection's last.
@@ -148,7 +155,11 @@ where
         let this = &mut *self;
         let mut response = match ready!(Pin::new(&mut this.inner).poll(cx)) {
             Ok(response) => response,
-            Err(rejection) => this.refuse(&rejection),
+            Err(rejection) => {
+                // The refusal itself is not cut.
+                this.entered = None;
+                this.refuse(&rejection)
+            }
         };
         if this.is_head {
             keep_body_back(&mut response);
@@ -160,6 +171,7 @@ where
         this.exchange.note(|line| line.status = status);
         let under_way = this.under_way.take().unwrap_or_else(|| this.control.on_request());
         let exchange = Rc::clone(&this.exchange);
-        Poll::Ready(Ok(response.map(|body| Body::new(body.followed_by(exchange), under_way))))
+        let entered = this.entered.take();
+        Poll::Ready(Ok(response.map(|body| Body::new(body.followed_by(exchange), under_way, entered))))
     }
 }

@@ -4,9 +4,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hyper::body::{Frame, SizeHint};
+use hyper::body::{Body as _, Frame, SizeHint};
 
 use super::control::InFlight;
+use super::under_way::Entered;
 use crate::proxy::body::{Cut, ResponseBody};
 
 /// A body and the request that it answers.
@@ -14,11 +15,14 @@ use crate::proxy::body::{Cut, ResponseBody};
 pub(super) struct Body {
     inner: ResponseBody,
     request: InFlight,
+    /// As long as there is something left to cut.
+    entered: Option<Entered>,
 }
 
 impl Body {
-    pub(super) fn new(inner: ResponseBody, request: InFlight) -> Self {
-        Self { inner, request }
+    pub(super) fn new(inner: ResponseBody, request: InFlight, entered: Option<Entered>) -> Self {
+        let entered = entered.filter(|_| !inner.is_end_stream());
+        Self { inner, request, entered }
     }
 }
 
@@ -28,10 +32,18 @@ impl hyper::body::Body for Body {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         self.request.on_asked();
+        if let Some(why) = self.entered.as_ref().and_then(Entered::cut) {
+            self.inner.withdraw(why.reason());
+        }
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
         // The last piece too: HTTP/2 keeps it, and the body with it, until the client opens its window.
         if matches!(&polled, Poll::Ready(Some(Ok(_)))) {
             self.request.on_given();
+        }
+        match &self.entered {
+            Some(entered) if polled.is_pending() => entered.watch(cx),
+            Some(_) if self.inner.is_end_stream() || matches!(&polled, Poll::Ready(None)) => self.entered = None,
+            _ => {}
         }
         polled
     }

@@ -243,7 +243,7 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     }
     match registered.take_handoff() {
         Some(handoff) => {
-            let tunnel = handoff.into_tunnel((stream, parts.read_buf), &worker, slot);
+            let tunnel = handoff.into_tunnel((stream, parts.read_buf), &worker.ticks, slot);
             tokio::task::spawn_local(tunnel);
         }
         None => finish(stream, &registered, &worker.ticks).await,

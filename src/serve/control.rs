@@ -149,6 +149,15 @@ impl ConnControl {
         self.task.wake();
     }
 
+    /// A request of HTTP/1.1 is to be cut. Where the client takes no bytes, nobody would ask for the next ones.
+    pub(super) fn on_cut(&self) {
+        if self.blocked_since.get().is_some() {
+            self.tell(Order::Abort);
+        } else {
+            self.task.wake();
+        }
+    }
+
     /// The gateway is being stopped. A connection that has not been used yet is given the time of one request head:
     /// its request may already be on the way, and its answer will close it.
     pub fn drain(&self) {

@@ -5,13 +5,13 @@ use std::rc::Rc;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Worker;
-use super::snapshot::Local;
 use crate::proxy::client::Busy;
 use crate::proxy::tunnel::{Tunnel, TunnelControl};
 use crate::proxy::upgrade::Joined;
+use crate::registry::Registered;
 use crate::slot::SocketSlot;
 use crate::telemetry::access::Exchange;
+use crate::tick::Ticks;
 
 /// What a tunnel needs, from the request that became one.
 #[derive(Debug)]
@@ -19,11 +19,9 @@ pub(super) struct Handoff {
     /// The upstream's side.
     pub joined: Joined,
     /// The tunnel's entry in the worker's list.
-    pub control: Rc<TunnelControl>,
+    pub control: Registered<TunnelControl>,
     /// For the access log.
     pub exchange: Rc<Exchange>,
-    /// Under which configuration.
-    pub local: Rc<Local>,
 }
 
 impl Handoff {
@@ -31,15 +29,14 @@ impl Handoff {
     pub(super) fn into_tunnel<C, K>(
         self,
         client: (C, Bytes),
-        worker: &Worker,
+        ticks: &Rc<Ticks>,
         kept: K,
     ) -> Tunnel<C, ((Busy, SocketSlot), K)>
     where
         C: AsyncRead + AsyncWrite + Unpin,
     {
         let Joined { stream, early, busy } = self.joined;
-        let entry = worker.enter_tunnel(self.control, &self.local);
         let kept = (busy, kept);
-        Tunnel::new(client, (stream, early), entry, self.exchange, Rc::clone(&worker.ticks), kept)
+        Tunnel::new(client, (stream, early), self.control, self.exchange, Rc::clone(ticks), kept)
     }
 }

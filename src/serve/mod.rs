@@ -3,11 +3,13 @@
 pub mod conn;
 pub mod control;
 pub mod guesses;
+pub mod judge;
 pub mod names;
 pub mod renewals;
 pub mod seat;
 pub mod snapshot;
 pub mod tokens;
+pub mod under_way;
 pub mod uninvited;
 
 mod access;
@@ -63,6 +65,7 @@ use renewals::Renewals;
 use seat::Seat;
 use snapshot::Local;
 use tokens::Tokens;
+use under_way::UnderWay;
 
 /// What the connections of one worker share.
 #[derive(Debug)]
@@ -75,6 +78,8 @@ pub struct Worker {
     pub connections: Rc<Registry<ConnControl>>,
     /// Client connections that have become tunnels.
     pub tunnels: Rc<Registry<TunnelControl>>,
+    /// Requests that are being served.
+    pub under_way: Rc<UnderWay>,
     /// Where access lines go.
     pub access: Rc<AccessSink>,
     /// What it counts.
@@ -111,11 +116,9 @@ impl Worker {
         Rc::clone(&self.local.borrow())
     }
 
-    /// Enters a tunnel that was allowed by `then`. What has changed while its upstream was asked is made up for.
-    fn enter_tunnel(&self, control: Rc<TunnelControl>, then: &Rc<Local>) -> Registered<TunnelControl> {
-        let now = self.local();
-        let order = self.closing.get().or_else(|| if Rc::ptr_eq(then, &now) { None } else { now.judge(&control) });
-        if let Some(order) = order {
+    /// Enters a tunnel. From now on whatever takes its permission away reaches it.
+    fn enter_tunnel(&self, control: Rc<TunnelControl>) -> Registered<TunnelControl> {
+        if let Some(order) = self.closing.get() {
             control.close(order);
         }
         self.tunnels.enter(control)
@@ -178,6 +181,8 @@ struct Inbound {
     conn: Rc<ConnInfo>,
     local: Rc<Local>,
     exchange: Rc<Exchange>,
+    /// Which one it is among those under way.
+    key: under_way::Key,
     /// Who it is from, and what the upstream is told of that.
     client: ClientAddr,
     origin: Rc<Origin>,

@@ -20,7 +20,6 @@ use crate::telemetry::access::{End, Exchange, Head};
 
 /// Carries a connection to the server that its name belongs to.
 pub(super) async fn pass(knock: Knock, hello: Vec<u8>, sni: HostName, entry: &Passthrough, worker: Rc<Worker>) {
-    let local = worker.local();
     let exchange = exchange(&knock, &sni, entry, &worker);
     let Some(socket) = worker.sockets.take() else {
         exchange.note(|line| (line.end, line.reason) = (End::Upstream, Some("upstream_sockets")));
@@ -35,8 +34,13 @@ pub(super) async fn pass(knock: Knock, hello: Vec<u8>, sni: HostName, entry: &Pa
             return;
         }
     };
-    let control = TunnelControl::new(Door::Passthrough(sni), knock.peer.client(), None);
-    let entry = worker.enter_tunnel(control, &local);
+    let door = Door::Passthrough { sni, to: entry.to.clone() };
+    let control = TunnelControl::new(door, knock.peer.client(), None);
+    // What has changed while the server was asked is made up for.
+    if let Some(order) = worker.local().judge(&control) {
+        control.close(order);
+    }
+    let entry = worker.enter_tunnel(control);
     let ticks = Rc::clone(&worker.ticks);
     let sides = ((knock.stream, Bytes::from(hello)), (upstream, Bytes::new()));
     Tunnel::new(sides.0, sides.1, entry, exchange, ticks, (knock.slot, socket)).await;

@@ -6,6 +6,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::dress::Clothes;
+use super::judge::Withdrawn;
 use super::page;
 use super::sign_in::SignIn;
 use super::turn;
@@ -68,6 +69,9 @@ pub(super) enum Rejection {
     /// The policy says no.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// It was let in, and then its route was removed or given another target.
+    #[error("{}", .0.reason())]
+    Withdrawn(Withdrawn),
     /// It got no answer.
     #[error(transparent)]
     Proxy(#[from] proxy::Error),
@@ -109,6 +113,17 @@ pub(super) enum Rejection {
     Dressed(Box<Rejection>, Clothes),
 }
 
+impl From<Withdrawn> for Rejection {
+    /// A request whose permission has ended gets the answer that it would get now.
+    fn from(why: Withdrawn) -> Self {
+        match why {
+            Withdrawn::Expired => Self::Denied(Denied::Token(BadToken::Expired)),
+            Withdrawn::Denied(denied) => Self::Denied(denied),
+            Withdrawn::Route | Withdrawn::Target | Withdrawn::Passthrough => Self::Withdrawn(why),
+        }
+    }
+}
+
 /// What a refusal looks like.
 enum Looks<'r> {
     /// A few words.
@@ -144,6 +159,8 @@ impl Rejection {
             Self::Denied(Denied::Token(why)) => (StatusCode::UNAUTHORIZED, why.word()),
             Self::Denied(Denied::Claim) => (StatusCode::FORBIDDEN, "claim"),
             Self::Denied(Denied::ApiKey) => (StatusCode::FORBIDDEN, "api_key"),
+            Self::Withdrawn(Withdrawn::Target) => (StatusCode::SERVICE_UNAVAILABLE, Withdrawn::Target.reason()),
+            Self::Withdrawn(why) => (StatusCode::NOT_FOUND, why.reason()),
             Self::Proxy(P::Handshake(BadHandshake::Version)) => (StatusCode::UPGRADE_REQUIRED, "websocket_version"),
             Self::Proxy(P::Handshake(_)) => (StatusCode::BAD_REQUEST, "websocket_handshake"),
             Self::Proxy(P::TransferCoding) => (StatusCode::NOT_IMPLEMENTED, "transfer_coding"),
@@ -287,7 +304,9 @@ impl Rejection {
                 let seconds = wait.as_secs().saturating_add(1);
                 Some((header::RETRY_AFTER, HeaderValue::from(seconds)))
             }
-            Self::Streams(_) | Self::Proxy(proxy::Error::Send(SendError::Full)) => {
+            Self::Streams(_)
+            | Self::Withdrawn(Withdrawn::Target)
+            | Self::Proxy(proxy::Error::Send(SendError::Full)) => {
                 Some((header::RETRY_AFTER, HeaderValue::from_static("1")))
             }
             Self::Denied(Denied::Token(BadToken::KeysAway)) => {

@@ -70,6 +70,8 @@ pub async fn follow(worker: Rc<Worker>, mut inbox: mpsc::UnboundedReceiver<Renew
 
 fn renew(worker: &Worker, renewal: &Renewal) -> usize {
     let (local, now, new) = (worker.local(), UnixTime::now(), Rc::new(Verified::clone(&renewal.new)));
+    // Handshakes too: what they become goes on by the newer token.
+    worker.under_way.renew(renewal.old, &new, &local, now);
     let mut count = 0;
     worker.tunnels.each(|tunnel| {
         let permit = tunnel.permit();

@@ -7,15 +7,12 @@ use std::sync::Arc;
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::addr::Network;
-use crate::clock::UnixTime;
 use crate::host::HostName;
 use crate::limits::Limits;
-use crate::policy::{Denied, Facts, Permit, Token};
 use crate::proxy::client::Pool;
 use crate::proxy::cluster::Cluster;
 use crate::proxy::connect::Connector;
-use crate::proxy::tunnel::{CloseOrder, Door, TunnelControl};
-use crate::route::passthrough::{self, Passthrough};
+use crate::route::passthrough::Passthrough;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::route::{RouteId, RouteTable, Target, UpstreamId};
 use crate::slot::Sockets;
@@ -23,8 +20,7 @@ use crate::telemetry::LogSpec;
 use crate::telemetry::metrics::{RouteCounts, ServerSeen, WorkerMetrics};
 use crate::tick::Ticks;
 use crate::tls::CertTable;
-use crate::token::BadToken;
-use crate::token::issuer::{Issuer, Verified};
+use crate::token::issuer::Issuer;
 use crate::token::keys::KeySetId;
 use crate::turn::{Turn, TurnId};
 
@@ -158,55 +154,9 @@ impl Local {
         &self.labels[id.index()]
     }
 
-    /// Whether a tunnel would be let in today: its door still exists, and the policy there says yes. If so, its permit is
-    /// the one of today. If not, how it is to be closed.
-    pub fn judge(&self, tunnel: &TunnelControl) -> Option<CloseOrder> {
-        let verdict = match &tunnel.door {
-            Door::Route(host, path) => self.judge_route(host, path, tunnel).map(|permit| tunnel.renew(permit)),
-            Door::Passthrough(sni) => {
-                passthrough::find(&self.snapshot.passthrough, sni).map(drop).ok_or("no longer passed through")
-            }
-        };
-        verdict.err().map(CloseOrder::by_policy)
-    }
-
-    /// By what right a tunnel would go on with another token, if by any.
-    pub fn judge_anew(&self, tunnel: &TunnelControl, new: &Rc<Verified>, now: UnixTime) -> Option<Permit> {
-        let Door::Route(host, path) = &tunnel.door else { return None };
-        let route = self.snapshot.routes.find(host, path).ok()?;
-        let issuer = self.issuer(&new.issuer)?;
-        let facts = Facts { client: tunnel.client, now, token: Token::Signed(issuer, new) };
-        let permit = self.snapshot.routes.route(route).policy.authorize(&facts).ok()?;
-        (!permit.has_ended(now)).then_some(permit)
-    }
-
-    fn issuer(&self, name: &str) -> Option<&Issuer> {
+    /// An issuer by its name.
+    pub(super) fn issuer(&self, name: &str) -> Option<&Issuer> {
         self.snapshot.issuers.iter().find(|issuer| *issuer.spec.name == *name).map(|issuer| &**issuer)
-    }
-
-    fn judge_route(&self, host: &HostName, path: &str, tunnel: &TunnelControl) -> Result<Permit, &'static str> {
-        let routes = &self.snapshot.routes;
-        let route = routes.find(host, path).map_err(|_| "route removed")?;
-        let (policy, permit, client) = (&routes.route(route).policy, tunnel.permit(), tunnel.client);
-        let authorize = |token, now| {
-            policy.authorize(&Facts { client, now, token }).map_err(|denied| match denied {
-                Denied::Token(BadToken::Revoked) => "token revoked",
-                _ => "no longer allowed",
-            })
-        };
-        let Some(verified) = permit.as_ref().and_then(Permit::token) else {
-            return authorize(Token::None, UnixTime::now());
-        };
-        let Some(issuer) = self.issuer(&verified.issuer) else {
-            return authorize(Token::Bad(BadToken::Issuer), UnixTime::now());
-        };
-        // A key is withdrawn because others have it.
-        if !issuer.key_set().has_key(verified.key) {
-            return authorize(Token::Bad(BadToken::NoKey), UnixTime::now());
-        }
-        // That its time is up is not asked here: what then becomes of a tunnel is said by on_expiry.
-        let last = UnixTime(verified.claims.exp.0.saturating_sub(1));
-        authorize(Token::Signed(issuer, verified), UnixTime::now().min(last))
     }
 
     /// Whether an issuer has other keys than when this was asked before.

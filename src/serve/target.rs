@@ -1,6 +1,7 @@
 //! What is behind the doors. Nothing here runs without a permit.
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -13,16 +14,19 @@ use hyper_util::rt::TokioIo;
 use tower::Service;
 
 use super::handoff::Handoff;
+use super::judge::{Expiry, Withdrawn};
 use super::reject::Rejection;
 use super::turn;
-use super::{Admitted, ConnInfo, Inbound, Normal, Routed};
+use super::under_way::{Admission, Key};
+use super::{Admitted, ConnInfo, Inbound, Normal, Routed, Worker};
 use crate::clock::UnixTime;
 use crate::files;
 use crate::policy::{Denied, Permit};
 use crate::proxy::body::ResponseBody;
-use crate::proxy::client::SendError;
-use crate::proxy::tunnel::{Door, TunnelControl};
+use crate::proxy::client::{Pool, SendError};
+use crate::proxy::tunnel::{CloseOrder, Door, RouteDoor, TunnelControl};
 use crate::proxy::{self, Via, upgrade, websocket};
+use crate::registry::Registered;
 use crate::route::path::{BadPath, PathPrefix};
 use crate::route::redirect::RedirectSpec;
 use crate::route::{self, Forward};
@@ -42,8 +46,28 @@ impl Service<Admitted> for Target {
     }
 
     fn call(&mut self, admitted: Admitted) -> Self::Future {
-        Box::pin(serve(admitted))
+        Box::pin(serve_while_permitted(admitted))
     }
+}
+
+/// Serves a request until there is an answer, or the permission ends, or the route is taken away.
+async fn serve_while_permitted(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> {
+    let Admitted { routed: Routed { normal: Normal { inbound, authority }, route }, permit } = &admitted;
+    let (worker, key) = (&inbound.conn.worker, inbound.key);
+    let under_way = Rc::clone(&worker.under_way);
+    under_way.admit(key, Admission::new(inbound, authority, *route, permit), &worker.local.borrow())?;
+    let mut served = pin!(serve(admitted));
+    poll_fn(|cx| {
+        if let Some(why) = under_way.cut(key) {
+            return Poll::Ready(Err(why.into()));
+        }
+        let polled = served.as_mut().poll(cx);
+        if polled.is_pending() {
+            under_way.watch(key, cx);
+        }
+        polled
+    })
+    .await
 }
 
 async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> {
@@ -97,7 +121,7 @@ async fn forward(
     permit: Permit,
 ) -> Result<Response<ResponseBody>, Rejection> {
     let Normal { inbound, authority } = normal;
-    let Inbound { request, conn, local, exchange, client, origin } = inbound;
+    let Inbound { request, conn, local, exchange, key, origin, .. } = inbound;
     let via = Via {
         upstream: local.upstream(forward.upstream),
         forward,
@@ -111,19 +135,22 @@ async fn forward(
         if proxy::declares_more_than(&request, body_limit) {
             return Err(proxy::Error::BodyTooLarge.into());
         }
-        return Ok(proxy::forward(request, &via).await?);
+        let response = proxy::forward(request, &via).await?;
+        conn.worker.under_way.answers(key, response.body().server());
+        return Ok(response);
     }
-    let door = Door::Route(authority.host.clone(), request.uri().path().into());
     if permit.ends().is_some() && permit.has_ended(UnixTime::now()) {
         return Err(Denied::Token(BadToken::Expired).into());
     }
-    let control = TunnelControl::new(door, client, Some(permit));
+    let under_way = &conn.worker.under_way;
+    under_way.is_handshake(key);
     let mut request = request;
     let stream = is_h2.then(|| hyper::upgrade::on(&mut request));
     let (response, joined) = Box::pin(upgrade::open_websocket(request, &via)).await?;
+    under_way.answers(key, response.body().server());
     if let Some(joined) = joined {
-        let exchange = Rc::clone(&exchange);
-        let handoff = Handoff { joined, control, exchange, local: Rc::clone(&local) };
+        let control = enter_tunnel(&conn.worker, key, joined.server())?;
+        let handoff = Handoff { joined, control, exchange: Rc::clone(&exchange) };
         match stream {
             Some(stream) => drop(tokio::task::spawn_local(tunnel_on_stream(stream, handoff, Rc::clone(&conn)))),
             None => conn.control.hand_off(handoff),
@@ -132,11 +159,27 @@ async fn forward(
     Ok(response)
 }
 
+/// Enters the tunnel that a handshake has become. What has changed while the server was asked is made up for: the
+/// configuration, the keys and the clock of now are asked.
+fn enter_tunnel(worker: &Worker, key: Key, server: &Rc<Pool>) -> Result<Registered<TunnelControl>, Rejection> {
+    let mut admission = worker.under_way.take(key).ok_or(Withdrawn::Route)?;
+    admission.server = Some(Rc::clone(server));
+    let verdict = admission.judge(&worker.local(), Expiry::Ignored);
+    let Admission { local, route, authority, path, client, permit, .. } = admission;
+    let door = RouteDoor::new(authority.host.clone(), path.into_text(), server.addr().clone(), local.place(route));
+    let control = TunnelControl::new(Door::Route(door), client, Some(permit));
+    match verdict {
+        Ok(()) => control.judge_end(UnixTime::now()),
+        Err(why) => control.close(CloseOrder::by_policy(why.reason())),
+    }
+    Ok(worker.enter_tunnel(control))
+}
+
 /// A tunnel on a stream of HTTP/2: as long as it is open, its connection is busy with a request.
 async fn tunnel_on_stream(stream: OnUpgrade, handoff: Handoff, conn: Rc<ConnInfo>) {
     let under_way = conn.control.on_request();
     // An error means that the client has gone before it could be told.
     let Ok(stream) = stream.await else { return };
     let kept = (Rc::clone(&conn.slot), under_way);
-    handoff.into_tunnel((TokioIo::new(stream), Bytes::new()), &conn.worker, kept).await;
+    handoff.into_tunnel((TokioIo::new(stream), Bytes::new()), &conn.worker.ticks, kept).await;
 }

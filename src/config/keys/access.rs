@@ -154,7 +154,8 @@ pub(in crate::config) static POLICY: Keys = Keys {
             "on_expiry",
             Form::Word(|| vec!["close", "keep"]),
             Unset::Means("`\"close\"`"),
-            "What becomes of an open WebSocket when its token ends: closed with 1008, or kept.",
+            "What becomes of an open WebSocket, and of an answer that is still under way, when its token ends: closed with \
+             1008, or cut; or kept.",
         ),
         key("expiry_grace", Form::One(&DURATION), Unset::Means("`\"0s\"`"), "How long it still goes on."),
     ],

@@ -1,0 +1,166 @@
+//! What a reload has made of a route: whether what was let in by one table still belongs to the route that answers for
+//! its host and path in another.
+
+use std::sync::Arc;
+
+use super::upstream::ServerAddr;
+use super::{Forward, RouteId, RouteTable, Target};
+
+/// A route and the table that it is in.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The table.
+    pub table: Arc<RouteTable>,
+    /// Its route.
+    pub route: RouteId,
+}
+
+/// Why something no longer belongs to the route that answers for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is another route: one with another `host` or `path`.
+    Route,
+    /// The same route leads elsewhere.
+    Target,
+}
+
+/// Compares a route of one table with a route of another, for a request of this path that was sent to this server, if
+/// it was sent to one already. The policy is not compared: that of the new route is asked.
+///
+/// # Errors
+/// What is different.
+pub fn compare(
+    (old, was): (&RouteTable, RouteId),
+    (new, is): (&RouteTable, RouteId),
+    path: &str,
+    server: Option<&ServerAddr>,
+) -> Result<(), Change> {
+    let (was, is) = (old.route(was), new.route(is));
+    if was.host != is.host || was.path != is.path {
+        return Err(Change::Route);
+    }
+    let same = match (&was.target, &is.target) {
+        (Target::Forward(was), Target::Forward(is)) => leads_to_same((old, was), (new, is), path, server),
+        (Target::Files(was), Target::Files(is)) => was.root == is.root,
+        // Answers of the gateway itself, which are over at once.
+        (Target::Redirect(_), Target::Redirect(_)) | (Target::Turn(_), Target::Turn(_)) => true,
+        _ => false,
+    };
+    if same { Ok(()) } else { Err(Change::Target) }
+}
+
+/// Whether the upstream has the same name, still has the server, and would be asked for the same path of the same host.
+fn leads_to_same(
+    (old, was): (&RouteTable, &Forward),
+    (new, is): (&RouteTable, &Forward),
+    path: &str,
+    server: Option<&ServerAddr>,
+) -> bool {
+    let (before, now) = (old.upstream(was.upstream), new.upstream(is.upstream));
+    let has_server = |server: &ServerAddr| {
+        // Who is trusted to be that server is a part of what it is.
+        now.servers.contains(server) && (!server.is_tls() || before.tls == now.tls)
+    };
+    before.name == now.name
+        && server.is_none_or(has_server)
+        && was.host.as_ref().map(|host| &host.value) == is.host.as_ref().map(|host| &host.value)
+        && (was.path == is.path || was.path.to_upstream(path) == is.path.to_upstream(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::policy::{Policy, Rule};
+    use crate::route::edits::{Edits, Security};
+    use crate::route::files::FilesSpec;
+    use crate::route::upstream::{Balance, Protocol, UpstreamSpec, UpstreamTls};
+    use crate::route::{HostHeader, PathChange, Route, Timeouts, UpstreamId};
+
+    fn table(adjust: impl Fn(&mut Route, &mut UpstreamSpec)) -> RouteTable {
+        let mut upstream = UpstreamSpec {
+            name: "app".into(),
+            servers: ["http://127.0.0.1:1", "https://127.0.0.1:2"].map(|server| server.parse().unwrap()).into(),
+            balance: Balance::Client,
+            protocol: Protocol::Http,
+            tls: UpstreamTls::default(),
+        };
+        let forward = Forward {
+            upstream: UpstreamId(0),
+            path: PathChange::default(),
+            headers: Edits::default(),
+            host: None,
+            timeouts: Timeouts::default(),
+        };
+        let mut route = Route {
+            host: None,
+            path: "/ws".parse().unwrap(),
+            policy: Arc::new(Policy::new(Policy::OPEN, Rule::Open)),
+            target: Target::Forward(forward),
+            forward_token: false,
+            body_limit: 0,
+            cors: None,
+            answers: Edits::default(),
+            security: Security::default(),
+            after_sign_in: None,
+        };
+        adjust(&mut route, &mut upstream);
+        RouteTable::new(vec![route], vec![Arc::new(upstream)])
+    }
+
+    fn forward(route: &mut Route) -> &mut Forward {
+        let Target::Forward(forward) = &mut route.target else { panic!("it leads to an upstream") };
+        forward
+    }
+
+    fn changed(server: &str, adjust: impl Fn(&mut Route, &mut UpstreamSpec)) -> Result<(), Change> {
+        let (old, new) = (table(|_, _| {}), table(adjust));
+        compare((&old, RouteId(0)), (&new, RouteId(0)), "/ws/1", Some(&server.parse().unwrap()))
+    }
+
+    const PLAIN: &str = "http://127.0.0.1:1";
+    const TLS: &str = "https://127.0.0.1:2";
+
+    #[test]
+    fn what_an_operator_may_change_under_open_sockets() {
+        let all: [fn(&mut Route, &mut UpstreamSpec); 6] = [
+            |route, _| route.policy = Arc::new(Policy::new("other", Rule::Open)),
+            |route, _| (route.forward_token, route.body_limit) = (true, 7),
+            |route, _| forward(route).timeouts.response *= 2,
+            |route, _| forward(route).headers.remove = [http::header::COOKIE].into(),
+            |_, upstream| (upstream.balance, upstream.protocol) = (Balance::Least, Protocol::Janus),
+            // The same path by other words.
+            |route, _| forward(route).path = PathChange { strip: "/ws".into(), add: "/ws".into() },
+        ];
+        assert!(all.into_iter().all(|adjust| changed(PLAIN, adjust).is_ok()));
+        assert_eq!(changed(PLAIN, |_, upstream| upstream.servers = [PLAIN.parse().unwrap()].into()), Ok(()));
+        assert_eq!(changed(PLAIN, |_, upstream| upstream.tls.ca_file = Some("ca.pem".into())), Ok(()));
+    }
+
+    #[test]
+    fn another_route_is_one_with_another_host_or_path() {
+        assert_eq!(changed(PLAIN, |route, _| route.path = "/".parse().unwrap()), Err(Change::Route));
+        assert_eq!(changed(PLAIN, |route, _| route.host = Some("a.test".parse().unwrap())), Err(Change::Route));
+    }
+
+    #[test]
+    fn another_target_is_another_upstream_server_host_or_path_there() {
+        let host = || HostHeader { authority: "b.test".parse().unwrap(), value: HeaderValue::from_static("b.test") };
+        for (server, is) in [
+            (PLAIN, changed(PLAIN, |_, upstream| upstream.name = "other".into())),
+            (TLS, changed(TLS, |_, upstream| upstream.servers = [PLAIN.parse().unwrap()].into())),
+            (TLS, changed(TLS, |_, upstream| upstream.tls.ca_file = Some("ca.pem".into()))),
+            (PLAIN, changed(PLAIN, |route, _| forward(route).host = Some(host()))),
+            (PLAIN, changed(PLAIN, |route, _| forward(route).path.strip = "/ws".into())),
+            (
+                PLAIN,
+                changed(PLAIN, |route, _| {
+                    route.target = Target::Files(FilesSpec { root: "/srv".into(), follow_symlinks: true });
+                }),
+            ),
+        ] {
+            assert_eq!(is, Err(Change::Target), "{server}");
+        }
+    }
+}
