@@ -12,7 +12,15 @@ use libfuzzer_sys::fuzz_target;
 
 const CLIENT: [u8; 4] = [192, 0, 2, 1];
 const KEPT: [HeaderName; 3] = [header::HOST, header::CONTENT_LENGTH, header::TRAILER];
-const ENDS_HERE: [&str; 5] = ["keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "upgrade"];
+const ENDS_HERE: [&str; 7] = [
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-authentication-info",
+    "upgrade",
+    "http2-settings",
+];
 
 fuzz_target!(|data: &[u8]| {
     let mut before = HeaderMap::new();
