@@ -1,10 +1,10 @@
 //! Socket addresses by the part they play: where we listen, who is at the other end, who the client is.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// An address to listen on, written `IP:port` (`[::]:443`, `127.0.0.1:8443`). Names are not taken: a listener that
 /// depends on a resolver does not start on a machine whose network is late.
@@ -160,6 +160,35 @@ impl fmt::Display for ClientGroup {
     }
 }
 
+const fn v4(octets: [u8; 4], len: u8) -> Ipv4Net {
+    let [a, b, c, d] = octets;
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), len)
+}
+
+const ALL_V4: Ipv4Net = v4([0, 0, 0, 0], 0);
+
+/// Addresses that no client on the internet has (RFC 6890): this network, private use, loopback, link-local,
+/// documentation, benchmarks, multicast, reserved.
+const RESERVED_V4: [Ipv4Net; 14] = [
+    v4([0, 0, 0, 0], 8),
+    v4([10, 0, 0, 0], 8),
+    v4([100, 64, 0, 0], 10),
+    v4([127, 0, 0, 0], 8),
+    v4([169, 254, 0, 0], 16),
+    v4([172, 16, 0, 0], 12),
+    v4([192, 0, 0, 0], 24),
+    v4([192, 0, 2, 0], 24),
+    v4([192, 168, 0, 0], 16),
+    v4([198, 18, 0, 0], 15),
+    v4([198, 51, 100, 0], 24),
+    v4([203, 0, 113, 0], 24),
+    v4([224, 0, 0, 0], 4),
+    v4([240, 0, 0, 0], 4),
+];
+
+/// Where all global IPv6 addresses of today are.
+const GLOBAL_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
+
 /// One network, `10.0.0.0/8` or a bare address. Host bits must be zero: `10.8.0.5/16` is more often a slip than meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network(IpNet);
@@ -173,6 +202,21 @@ impl Network {
     /// Whether every address of the other network lies in it.
     pub fn covers(self, other: Self) -> bool {
         self.0.contains(&other.0)
+    }
+
+    /// Whether these networks together are the whole of IPv4 or of IPv6.
+    pub fn are_all(list: impl IntoIterator<Item = Self>) -> bool {
+        let list: Vec<IpNet> = list.into_iter().map(|net| net.0).collect();
+        IpNet::aggregate(&list).iter().any(|net| net.prefix_len() == 0)
+    }
+
+    /// Whether these networks together are everybody on the internet, by IPv4 or by IPv6. What nobody there has (private
+    /// and reserved addresses) may be missing.
+    pub fn are_everybody(list: impl IntoIterator<Item = Self>) -> bool {
+        let list: Vec<IpNet> = list.into_iter().map(|net| net.0).collect();
+        let with_reserved: Vec<IpNet> = list.iter().copied().chain(RESERVED_V4.map(IpNet::V4)).collect();
+        let has_all_of_v4 = IpNet::aggregate(&with_reserved).iter().any(|net| *net == IpNet::V4(ALL_V4));
+        has_all_of_v4 || IpNet::aggregate(&list).iter().any(|net| net.contains(&IpNet::V6(GLOBAL_V6)))
     }
 }
 
@@ -198,7 +242,7 @@ impl FromStr for Network {
 fn canonical(net: IpNet) -> IpNet {
     let IpNet::V6(v6) = net else { return net };
     match (v6.addr().to_ipv4_mapped(), v6.prefix_len().checked_sub(96)) {
-        (Some(v4), Some(len)) => ipnet::Ipv4Net::new(v4, len).map_or(net, IpNet::V4),
+        (Some(v4), Some(len)) => Ipv4Net::new(v4, len).map_or(net, IpNet::V4),
         _ => net,
     }
 }
@@ -252,6 +296,30 @@ mod tests {
         assert!("10.8.0.5/16".parse::<Network>().unwrap_err().contains("10.8.0.0/16"));
         assert!("10.8.0.0/33".parse::<Network>().is_err());
         assert!("localhost".parse::<Network>().is_err());
+    }
+
+    #[test]
+    fn networks_that_add_up_to_everybody_are_everybody() {
+        let nets = |text: &str| text.split(' ').map(|net| net.parse().unwrap()).collect::<Vec<Network>>();
+        let is = |text: &str| (Network::are_all(nets(text)), Network::are_everybody(nets(text)));
+        for text in ["0.0.0.0/0", "::/0", "0.0.0.0/1 128.0.0.0/1", "8000::/1 10.0.0.0/8 ::/1"] {
+            assert_eq!(is(text), (true, true), "{text}");
+        }
+        let eighths = (0..8).map(|n| format!("{}.0.0.0/3", n * 32)).collect::<Vec<_>>().join(" ");
+        assert_eq!(is(&eighths), (true, true));
+        assert_eq!(is(&format!("{eighths} 1.2.3.4")), (true, true));
+        // Only what nobody on the internet has is left out.
+        let unicast = (0..7).map(|n| format!("{}.0.0.0/3", n * 32)).collect::<Vec<_>>().join(" ");
+        for text in [&*unicast, "2000::/3", "2000::/4 3000::/4", "::ffff:0:0/96"] {
+            assert!(is(text).1, "{text}");
+        }
+        assert!(!is(&unicast).0 && !is("2000::/3").0);
+        let with_a_gap =
+            (0..7).filter(|n| *n != 3).map(|n| format!("{}.0.0.0/3", n * 32)).collect::<Vec<_>>().join(" ");
+        for text in ["0.0.0.0/1", "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16", "::1", "2001:db8::/32", &*with_a_gap] {
+            assert_eq!(is(text), (false, false), "{text}");
+        }
+        assert_eq!((Network::are_all([]), Network::are_everybody([])), (false, false));
     }
 
     #[test]

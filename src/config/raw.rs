@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::keys::{self, Keys};
+use super::lower::everybody;
 use super::problem::{Place, Placed};
 use super::raw_access::{RawIssuer, RawPolicy};
 use super::raw_acme::RawAcme;
@@ -124,13 +125,17 @@ impl Section for Limits {
         let default = Self::default();
         let count = |key, default| table.plain(key).map_or(default, NonZeroUsize::get);
         let timeout = |key, default| table.plain(key).map_or(default, |Timeout(time)| time);
-        let exempt = table.plain::<List<Network>>("exempt");
+        let exempt = table.plain::<List<Network>>("exempt").map(|list| right(Some(list)));
+        for everybody in exempt.iter().flat_map(|exempt| everybody::on_the_internet(exempt)) {
+            let text = "takes the limits of each client off everybody; write your own networks";
+            table.warn(everybody.place, format!("{everybody} {text}"));
+        }
         Self {
             connections: count("connections", default.connections),
             connections_per_client: count("connections_per_client", default.connections_per_client),
             requests_per_client: table.plain("requests_per_client").unwrap_or(default.requests_per_client),
             bad_tokens_per_client: table.plain("bad_tokens_per_client").unwrap_or(default.bad_tokens_per_client),
-            exempt: exempt.map_or(default.exempt, |list| list.into_iter().flatten().map(|net| net.value).collect()),
+            exempt: exempt.map_or(default.exempt, |list| list.into_iter().map(|net| net.value).collect()),
             header_timeout: timeout("header_timeout", default.header_timeout),
             idle_timeout: timeout("idle_timeout", default.idle_timeout),
             body: table.plain("body").map_or(default.body, |Size(bytes)| bytes),

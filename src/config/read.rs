@@ -209,6 +209,11 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Notes what is hardly meant.
+    pub(super) fn warn(&self, place: &Place, text: impl Into<String>) {
+        self.notes.warning(place, text);
+    }
+
     /// A table in this one. Where it is not written it is read as empty, so that its defaults and its required keys are
     /// known in one place. `None`: what is written is no table.
     pub(super) fn section<S: Section>(&self, key: &str) -> Option<S> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{is_everybody, note_twice};
+use super::{everybody, note_twice};
 use crate::addr::Network;
 use crate::config::notes::Notes;
 use crate::config::problem::{Place, Placed};
@@ -173,7 +173,7 @@ fn conditions(raw: RawPolicy, issuers: &[NamedIssuer], notes: &Notes<'_>) -> Opt
     let deny = raw.deny.map(|deny| lower_deny(deny, notes));
     let has_token = raw.issuers.is_some();
     let allow = raw.allow.map(|allow| lower_allow(allow, deny.as_deref().unwrap_or_default(), notes));
-    let everybody = allow.as_ref().is_some_and(|nets| nets.iter().any(|net| is_everybody(net.value)));
+    let everybody = allow.as_ref().is_some_and(|nets| !everybody::on_the_internet(nets).is_empty());
     let token = raw.issuers.map(|names| {
         let claims = raw.claims.map(|claims| claims.value.0).unwrap_or_default();
         let expiry = on_expiry(raw.on_expiry.as_ref(), raw.expiry_grace.as_ref(), notes);
@@ -227,8 +227,8 @@ fn lower_deny(deny: Placed<List<Network>>, notes: &Notes<'_>) -> Vec<Placed<Netw
     note_empty(&deny.value, &deny.place, "denies nobody; leave it out", notes);
     let networks = right(Some(deny.value));
     note_twice(&networks, notes);
-    for net in networks.iter().filter(|net| is_everybody(net.value)) {
-        notes.problem(&net.place, format!("{} denies everybody, and so nobody would ever pass", net.value));
+    for all in everybody::at_all(&networks) {
+        notes.problem(all.place, format!("{all} denies everybody, and so nobody would ever pass"));
     }
     networks
 }
@@ -238,13 +238,14 @@ fn lower_allow(allow: Placed<List<Network>>, deny: &[Placed<Network>], notes: &N
     note_empty(&allow.value, &allow.place, text, notes);
     let networks = right(Some(allow.value));
     note_twice(&networks, notes);
+    let everybody = everybody::on_the_internet(&networks);
     for net in &networks {
         let wider = networks.iter().find(|other| other.value != net.value && other.value.covers(net.value));
         if let Some(denied) = deny.iter().find(|denied| denied.value.covers(net.value)) {
             let text = format!("{} lies in {}, which is denied first, and so lets nobody in", net.value, denied.value);
             notes.problem(&net.place, text);
-        } else if is_everybody(net.value) {
-            let text = format!("{} lets everybody in; say policy = \"open\" in the route if you mean it", net.value);
+        } else if let Some(everybody) = everybody.iter().find(|found| std::ptr::eq(found.place, &net.place)) {
+            let text = format!("{everybody} lets everybody in; say policy = \"open\" in the route if you mean it");
             notes.warning(&net.place, text);
         } else if let Some(wider) = wider {
             notes.warning(&net.place, format!("{} lies in {}, which is in the list too", net.value, wider.value));

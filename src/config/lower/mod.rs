@@ -5,6 +5,7 @@ pub(super) mod acme;
 pub(super) mod answers;
 mod deploy;
 mod routes;
+pub(super) mod everybody;
 mod secrets;
 pub(super) mod targets;
 mod turn;
@@ -156,17 +157,11 @@ fn lower_tls(raw: RawTls, acme: Option<&Option<Acme>>, folder: &Path, notes: &No
 /// Who is believed what he says about the client.
 fn lower_believed(networks: Vec<Placed<Network>>, notes: &Notes<'_>) -> Vec<Network> {
     note_twice(&networks, notes);
-    for net in networks.iter().filter(|net| is_everybody(net.value)) {
-        let text =
-            format!("{} lets everybody claim to be anybody; write the addresses of your own machines", net.value);
-        notes.problem(&net.place, text);
+    for everybody in everybody::on_the_internet(&networks) {
+        let text = "lets everybody claim to be anybody; write the addresses of your own machines";
+        notes.problem(everybody.place, format!("{everybody} {text}"));
     }
     networks.into_iter().map(|net| net.value).collect()
-}
-
-/// Whether the network is the whole of IPv4 or IPv6.
-fn is_everybody(net: Network) -> bool {
-    ["0.0.0.0/0", "::/0"].iter().filter_map(|all| all.parse().ok()).any(|all| net.covers(all))
 }
 
 /// Notes what is in a list a second time.
