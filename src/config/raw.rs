@@ -213,6 +213,8 @@ impl Section for RawPassthrough {
 pub(super) struct RawUpstream {
     pub(super) servers: Option<Placed<List<ServerAddr>>>,
     pub(super) protocol: Protocol,
+    /// Whether `protocol` is written, right or wrong.
+    pub(super) has_protocol: bool,
     pub(super) balance: Option<Placed<Balance>>,
     pub(super) ca_file: Option<Placed<PathBuf>>,
     pub(super) server_name: Option<Placed<HostName>>,
@@ -225,6 +227,7 @@ impl Section for RawUpstream {
         Self {
             servers: table.require("servers", "missing; write servers = [\"http://127.0.0.1:8088\"]"),
             protocol: table.plain("protocol").unwrap_or_default(),
+            has_protocol: table.has("protocol"),
             balance: table.get("balance"),
             ca_file: table.get("ca_file"),
             server_name: table.get("server_name"),

@@ -3,7 +3,9 @@
 pub(super) mod access;
 pub(super) mod acme;
 pub(super) mod answers;
+mod control;
 mod deploy;
+mod routes;
 mod routes;
 pub(super) mod everybody;
 mod secrets;
@@ -104,6 +106,9 @@ fn lower_passthrough(raw: List<RawPassthrough>, notes: &Notes<'_>) -> Option<Vec
         }
     }
     let entry = |raw: RawPassthrough| {
+    for server in raw.iter().flatten().filter_map(|entry| entry.value.to.as_ref()) {
+        control::note_passed_through(server, notes);
+    }
         Some(Passthrough { sni: raw.sni?.value, to: raw.to?.value.0, proxy_protocol: raw.proxy_protocol })
     };
     raw.into_iter().map(|raw| raw.and_then(|raw| entry(raw.value))).collect()

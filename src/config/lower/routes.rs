@@ -146,22 +146,26 @@ impl Names<'_> {
     /// Closed by default: who reaches a control port rules the media server, so that has to be said twice.
     fn note_if_open(&self, raw: &RawRoute, upstream: Option<&Upstream>, policy: Option<&Resolved>) {
         let (Some(name), Some(upstream), Some(policy)) = (&raw.policy, upstream, policy) else { return };
-        let is_open = upstream.protocol.is_control() && policy.lets_everybody_in;
+        let is_control = upstream.protocol.is_control() || upstream.undeclared.is_some();
+        let is_open = is_control && policy.lets_everybody_in;
         match &raw.i_know_this_is_open {
             Some(said) if said.value && !is_open => {
                 self.notes.warning(&said.place, "is not needed here; take it out, so that it is seen where it matters")
             }
             Some(said) if said.value => {}
-            _ if is_open => self.notes.problem(
-                &name.place,
-                format!(
-                    "\"{}\" lets everybody control the media server, for upstream \"{}\" speaks {}; name a policy with \
-                     an allow list, or write i_know_this_is_open = true",
-                    name.value,
-                    upstream.name.value,
-                    upstream.protocol.name()
-                ),
-            ),
+            _ if is_open => {
+                let declared = || {
+                    format!(
+                        "\"{}\" lets everybody control the media server, for upstream \"{}\" speaks {}; name a policy \
+                         with an allow list, or write i_know_this_is_open = true",
+                        name.value,
+                        upstream.name.value,
+                        upstream.protocol.name()
+                    )
+                };
+                let undeclared = upstream.undeclared.as_ref().map(|server| server.open_to_everybody(&name.value));
+                self.notes.problem(&name.place, undeclared.unwrap_or_else(declared));
+            }
             _ => {}
         }
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::control::{self, ControlServer};
 use super::note_twice;
 use crate::config::notes::Notes;
 use crate::config::problem::Placed;
@@ -15,6 +16,8 @@ use crate::route::upstream::{Balance, Protocol, ServerAddr, UpstreamSpec, Upstre
 pub(super) struct Upstream {
     pub(super) name: Placed<String>,
     pub(super) protocol: Protocol,
+    /// A server that seems to be a control port, where no `protocol` says what is there.
+    pub(super) undeclared: Option<ControlServer>,
     spec: Option<UpstreamSpec>,
 }
 
@@ -30,11 +33,13 @@ pub(super) fn lower(
     folder: &Path,
     notes: &Notes<'_>,
 ) -> Vec<Upstream> {
+    let declared = control::declared(&raw, notes);
     let upstream = |(name, raw): (Placed<String>, Option<RawUpstream>)| {
+        let undeclared = raw.as_ref().and_then(|raw| control::undeclared(raw, &declared, notes));
         let protocol = raw.as_ref().map_or(Protocol::Http, |raw| raw.protocol);
         let keeps_sessions = protocol != Protocol::Http || serves_bosh(&name.value, routes);
         let spec = raw.and_then(|raw| spec(&name.value, raw, keeps_sessions, folder, notes));
-        Upstream { name, protocol, spec }
+        Upstream { name, protocol, undeclared, spec }
     };
     raw.into_iter().map(upstream).collect()
 }

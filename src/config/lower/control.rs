@@ -1,0 +1,141 @@
+//! Servers that are control ports of media servers, although no `protocol` says so: told by their well-known port, or by
+//! another upstream that says what the same server is.
+
+use crate::config::notes::Notes;
+use crate::config::problem::Placed;
+use crate::config::raw::RawUpstream;
+use crate::config::read::Named;
+use crate::config::values::PlainServer;
+use crate::route::upstream::{Protocol, ServerAddr};
+
+/// Where media servers are controlled unless they are configured otherwise.
+const WELL_KNOWN: [(u16, &str, Protocol); 7] = [
+    (7088, "Janus' admin API", Protocol::JanusAdmin),
+    (7089, "Janus' admin API", Protocol::JanusAdmin),
+    (7188, "Janus' admin API by WebSocket", Protocol::JanusAdmin),
+    (7889, "Janus' admin API by TLS", Protocol::JanusAdmin),
+    (7989, "Janus' admin API by secure WebSocket", Protocol::JanusAdmin),
+    (8433, "Kurento's control port by TLS", Protocol::Kurento),
+    (8888, "Kurento's control port", Protocol::Kurento),
+];
+
+/// What is on the server's port unless somebody has moved it.
+fn well_known(server: &ServerAddr) -> Option<(&'static str, Protocol)> {
+    let ServerAddr::Tcp { port, .. } = server else { return None };
+    WELL_KNOWN.iter().find(|(known, ..)| known == port).map(|(_, what, protocol)| (*what, *protocol))
+}
+
+/// A server that an upstream declares to be a control port.
+pub(super) struct Declared {
+    server: ServerAddr,
+    protocol: Protocol,
+    /// The upstream, and the line on which it stands.
+    by: String,
+}
+
+/// Every server that some upstream declares to be a control port.
+pub(super) fn declared(upstreams: &Named<RawUpstream>, notes: &Notes<'_>) -> Vec<Declared> {
+    let control = upstreams.iter().filter_map(|(name, raw)| Some((name, raw.as_ref()?)));
+    let control = control.filter(|(_, raw)| raw.protocol.is_control());
+    control
+        .flat_map(|(name, raw)| {
+            let by = format!("{} (line {})", name.place.key, notes.line(&name.place));
+            servers(raw).map(move |server| Declared {
+                server: server.value.clone(),
+                protocol: raw.protocol,
+                by: by.clone(),
+            })
+        })
+        .collect()
+}
+
+fn servers(raw: &RawUpstream) -> impl Iterator<Item = &Placed<ServerAddr>> {
+    raw.servers.iter().flat_map(|servers| servers.value.iter().flatten())
+}
+
+/// Whether both are one socket, as far as their names tell.
+fn is_same(one: &ServerAddr, other: &ServerAddr) -> bool {
+    let (ServerAddr::Tcp { host, port, .. }, ServerAddr::Tcp { host: other_host, port: other_port, .. }) = (one, other)
+    else {
+        return one == other;
+    };
+    let is_loopback =
+        |host: &crate::host::HostName| host.as_str() == "localhost" || host.ip().is_some_and(|ip| ip.is_loopback());
+    port == other_port && (host == other_host || (is_loopback(host) && is_loopback(other_host)))
+}
+
+/// A server that seems to be a control port.
+pub(super) struct ControlServer {
+    server: ServerAddr,
+    /// Goes on from the server: ", where … usually is".
+    why: String,
+    protocol: Protocol,
+    /// Its key and line.
+    place: String,
+}
+
+impl ControlServer {
+    /// That a route leads everybody there, by a policy of this name.
+    pub(super) fn open_to_everybody(&self, policy: &str) -> String {
+        let Self { server, why, protocol, place } = self;
+        format!(
+            "\"{policy}\" lets everybody reach {server}, {why} ({place}), and that upstream has no protocol; write \
+             protocol = \"{}\" there and a policy with an allow list here, or, if it is something else, \
+             protocol = \"http\" there",
+            protocol.name()
+        )
+    }
+}
+
+/// The first server of an upstream without `protocol` that seems to be a control port, with a warning: without the
+/// protocol it is not guarded as one, whatever the policy. So is one that is declared to be Janus on an admin port.
+pub(super) fn undeclared(raw: &RawUpstream, declared: &[Declared], notes: &Notes<'_>) -> Option<ControlServer> {
+    if raw.protocol == Protocol::Janus {
+        note_as_janus(raw, notes);
+    }
+    if raw.has_protocol {
+        return None;
+    }
+    let (Placed { value: server, place }, (why, protocol)) =
+        servers(raw).find_map(|server| Some((server, control_of(&server.value, declared)?)))?;
+    let text = format!(
+        "{server} is {why}; write protocol = \"{}\", so that it is guarded as such, or protocol = \"http\" if it is \
+         something else",
+        protocol.name()
+    );
+    notes.warning(place, text);
+    let place = format!("{}, line {}", place.key, notes.line(place));
+    Some(ControlServer { server: server.clone(), why, protocol, place })
+}
+
+/// Why a server seems to be a control port, and of which kind.
+fn control_of(server: &ServerAddr, declared: &[Declared]) -> Option<(String, Protocol)> {
+    if let Some((what, protocol)) = well_known(server) {
+        return Some((format!("where {what} usually is"), protocol));
+    }
+    let said = declared.iter().find(|declared| is_same(&declared.server, server))?;
+    Some((format!("where {} speaks {}", said.by, said.protocol.name()), said.protocol))
+}
+
+fn note_as_janus(raw: &RawUpstream, notes: &Notes<'_>) {
+    for Placed { value: server, place } in servers(raw) {
+        let Some((what, protocol)) = well_known(server) else { continue };
+        let text = format!(
+            "{server} is where {what} usually is, and not the Janus API; write protocol = \"{}\" if it is that one",
+            protocol.name()
+        );
+        notes.warning(place, text);
+    }
+}
+
+/// Passed through, a control port is open to everybody: policies are for requests that the gateway reads.
+pub(super) fn note_passed_through(to: &Placed<PlainServer>, notes: &Notes<'_>) {
+    let Placed { value: PlainServer(server), place } = to;
+    let Some((what, protocol)) = well_known(server) else { return };
+    let text = format!(
+        "{server} is where {what} usually is, and everybody gets there whatever the policies say; write an upstream \
+         with https:// and protocol = \"{}\", and a route to it",
+        protocol.name()
+    );
+    notes.warning(place, text);
+}
