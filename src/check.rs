@@ -1,17 +1,16 @@
 //! `ianitor check`: reads everything that a start would read, writes nothing, and connects only if asked to.
 
 mod live;
+mod probe;
+mod recognize;
+mod upstreams;
 
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
-use http::{Request, header};
-use http_body_util::Empty;
-use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
 use nix::unistd::{Uid, User, geteuid};
 
 use crate::config::{self, Config, Failure};
@@ -19,8 +18,7 @@ use crate::deploy;
 use crate::files;
 use crate::host::HostPattern;
 use crate::jwks::{self, Client};
-use crate::proxy::connect::Connector;
-use crate::route::upstream::{ServerAddr, UpstreamSpec};
+use crate::route::upstream::ServerAddr;
 use crate::store::folder::Folder;
 use crate::telemetry::Chain;
 use crate::tls::{self, CertTable, LoadError, Mode, Standing};
@@ -30,6 +28,7 @@ use crate::turn;
 
 pub use live::{ask_ca, ask_deployments};
 
+pub use upstreams::ask_upstreams;
 /// What a good configuration has to show.
 #[derive(Debug)]
 pub struct Checked {
@@ -200,29 +199,6 @@ pub enum Unfit {
     },
 }
 
-/// For an upstream to answer.
-const LIVE_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Asks every server of every upstream and says, a line each, which answer. The second value is how many do not.
-pub async fn ask_upstreams(config: &Config) -> (String, usize) {
-    let mut out = String::from("upstreams\n");
-    let mut silent = 0;
-    for upstream in config.routes.upstreams() {
-        for server in &upstream.servers {
-            let began = Instant::now();
-            let asked = tokio::time::timeout(LIVE_TIMEOUT, ask(upstream, server)).await;
-            let result = match asked {
-                Ok(Ok(status)) => format!("answers (HTTP {status}, {} ms)", began.elapsed().as_millis()),
-                Ok(Err(error)) => format!("does not answer: {}", Chain(&*error)),
-                Err(_) => format!("does not answer within {} s", LIVE_TIMEOUT.as_secs()),
-            };
-            silent += usize::from(!result.starts_with("answers"));
-            let _ = writeln!(out, "  {}  {server}  {result}", upstream.name);
-        }
-    }
-    (out, silent)
-}
-
 /// Fetches the keys of every issuer that publishes them and says, a line each, what is there. The second value is how
 /// many could not be had.
 pub async fn ask_issuers(config: &Config) -> (String, usize) {
@@ -239,33 +215,6 @@ pub async fn ask_issuers(config: &Config) -> (String, usize) {
     }
     let title = if out.is_empty() { "" } else { "issuers\n" };
     (format!("{title}{out}"), silent)
-}
-
-/// Any status is an answer: 404 of Janus' REST port, 403 of its WebSocket port, 426 of Kurento.
-async fn ask(upstream: &UpstreamSpec, server: &ServerAddr) -> Result<u16, Box<dyn std::error::Error>> {
-    let tls = match server.is_tls() {
-        true => Some(tls::client_config(upstream.tls.ca_file.as_deref(), "ca_file")?),
-        false => None,
-    };
-    let host = match server {
-        ServerAddr::Tcp { host, port, .. } => format!("{host}:{port}"),
-        ServerAddr::Unix(_) => "localhost".to_owned(),
-    };
-    let stream = Connector::new(server.clone(), &upstream.tls, tls.as_ref()).connect().await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::get("/").header(header::HOST, host).body(Empty::<Bytes>::new())?;
-    let mut answer = std::pin::pin!(sender.send_request(request));
-    // The connection may end in the moment in which it delivers the answer, which counts.
-    let ended = tokio::select! {
-        biased;
-        answer = &mut answer => return Ok(answer?.status().as_u16()),
-        ended = connection => ended,
-    };
-    match (answer.await, ended) {
-        (Ok(answer), _) => Ok(answer.status().as_u16()),
-        (Err(_), Err(error)) => Err(error.into()),
-        (Err(_), Ok(())) => Err("the connection was closed without an answer".into()),
-    }
 }
 
 #[cfg(test)]

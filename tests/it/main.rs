@@ -21,6 +21,7 @@ mod import_map;
 mod jwks;
 mod limits;
 mod ordered;
+mod live;
 mod permits;
 mod pipelining;
 mod redirect;
