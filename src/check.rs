@@ -15,6 +15,7 @@ use nix::unistd::{Uid, User, geteuid};
 
 use crate::config::{self, Config, Failure};
 use crate::deploy;
+use crate::exposure;
 use crate::files;
 use crate::host::HostPattern;
 use crate::jwks::{self, Client};
@@ -27,6 +28,7 @@ use crate::token::issuer::{IssuerSpec, Place};
 use crate::turn;
 
 pub use live::{ask_ca, ask_deployments};
+
 
 pub use upstreams::ask_upstreams;
 /// What a good configuration has to show.
@@ -61,6 +63,7 @@ pub fn check(path: &Path) -> Result<Checked, Unfit> {
         return Err(Unfit::Files { file, problems: found.problems });
     };
     found.warnings.extend(files::missing(&config.routes));
+    found.warnings.extend(exposure::warnings(&config.files()));
     let warnings = loaded.warnings.to_string();
     let of_files = found.warnings.iter().map(|warning| format!("{file}: {warning}"));
     let warnings = warnings.lines().map(str::to_owned).chain(of_files).collect();

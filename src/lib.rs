@@ -36,6 +36,7 @@
 pub mod addr;
 pub mod clock;
 pub mod disk;
+pub mod exposure;
 pub mod host;
 pub mod html;
 pub mod json;

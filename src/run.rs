@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use ianitor::config;
+use ianitor::exposure;
 use ianitor::gateway::{Gateway, LOOK, Running, StartError};
 use ianitor::telemetry::{self, Chain};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -28,7 +29,7 @@ pub(crate) fn run(path: &Path) -> ExitCode {
             return ExitCode::from(EXIT_FAILED);
         }
     };
-    warn(&loaded.warnings);
+    warn(&loaded);
     let result = Gateway::bind(loaded.config).map_err(|error| failed(&error)).and_then(|gateway| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io_failed)?;
         let code = runtime.block_on(async {
@@ -43,9 +44,14 @@ pub(crate) fn run(path: &Path) -> ExitCode {
     result.unwrap_or_else(|code| code)
 }
 
-fn warn(warnings: &config::Report) {
-    for warning in warnings.to_string().lines() {
+/// Says what is odd about a configuration, and who else on this machine could read or change the files that it names.
+fn warn(loaded: &config::Loaded) {
+    for warning in loaded.warnings.to_string().lines() {
         tracing::warn!("{warning}");
+    }
+    let file = loaded.config.file.display();
+    for warning in exposure::warnings(&loaded.config.files()) {
+        tracing::warn!("{file}: {warning}");
     }
 }
 
@@ -108,7 +114,7 @@ async fn serve(mut running: Running, mut signals: Signals, path: &Path) -> ExitC
 async fn reload(running: &mut Running, path: &Path) {
     let result = match config::load(path) {
         Ok(loaded) => {
-            warn(&loaded.warnings);
+            warn(&loaded);
             running.reload(loaded.config).await.map_err(|error| Chain(&error).to_string())
         }
         Err(failure) => {

@@ -13,6 +13,7 @@
 //! Nothing here touches the network, and only [`load`] touches the disk. That certificates exist, or addresses can be
 //! bound, is found out by those who open them.
 
+mod files;
 mod keys;
 mod lower;
 mod notes;
@@ -31,7 +32,6 @@ mod units;
 mod values;
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,6 +40,7 @@ use toml::de::DeTable;
 use crate::acme::AcmeSpec;
 use crate::deploy::DeploySpec;
 use crate::disk::{self, NotAFile};
+use crate::exposure;
 use crate::limits::Limits;
 use crate::listen::ListenSpec;
 use crate::policy::Policy;
@@ -62,6 +63,8 @@ pub use units::duration;
 /// What a `gateway.toml` says, with every name resolved.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The file itself, as it was named.
+    pub file: PathBuf,
     /// `[listen]`.
     pub listen: ListenSpec,
     /// `[log]`.
@@ -152,7 +155,7 @@ const LARGEST: u64 = 1 << 20;
 pub fn load(path: &Path) -> Result<Loaded, Failure> {
     let text = read_text(path)?;
     let mut loaded = parse(path, &text)?;
-    let is_shown = std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0);
+    let is_shown = exposure::others_may_read(path);
     loaded.warnings.problems.extend(loaded.config.inline_secrets().filter(|_| is_shown).map(|key| Problem {
         line: 1,
         column: 1,
@@ -190,7 +193,7 @@ pub fn parse(file_name: &Path, text: &str) -> Result<Loaded, Report> {
     // Where the parser lost a part, names would be unknown that are in the file.
     let config = match notes.does_not_parse() {
         true => None,
-        false => lower::lower(raw, file_name.parent().unwrap_or(Path::new("")), &notes),
+        false => lower::lower(raw, file_name, &notes),
     };
     let (problems, warnings) = notes.into_reports(file_name);
     match config {

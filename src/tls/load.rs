@@ -9,7 +9,7 @@ use rustls::{Error as TlsError, InconsistentKeys};
 
 use super::certs::Entry;
 use super::info::{CertInfo, Origin};
-use super::pem::{self, PemFile};
+use super::pem::PemFile;
 use super::problem::{LoadError, Notice, Problem, Warning};
 use super::{PairSpec, dev, provider, x509};
 
@@ -144,10 +144,6 @@ fn info(spec: &PairSpec, certified: &CertifiedKey, origin: Origin) -> Result<(Ce
 fn describe(spec: &PairSpec, certified: CertifiedKey) -> Result<Loaded, Problem> {
     let origin = if spec.config_key == dev::CONFIG_KEY { Origin::Development } else { Origin::File };
     let (info, ignored) = info(spec, &certified, origin)?;
-    let mut warnings: Vec<_> = ignored.into_iter().map(|name| info.warning(Notice::IgnoredName(name))).collect();
-    if pem::is_world_readable(&spec.key) {
-        let notice = Notice::WorldReadable(spec.key.clone());
-        warnings.push(Warning::new(format!("{}.key", spec.config_key), &spec.key, notice));
-    }
+    let warnings = ignored.into_iter().map(|name| info.warning(Notice::IgnoredName(name))).collect();
     Ok(Loaded { entries: vec![Arc::new(Entry::new(info, certified))], warnings })
 }

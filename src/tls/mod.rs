@@ -113,6 +113,13 @@ pub enum Mode {
     Make,
 }
 
+/// The private keys of the development certificates and of their CA, whether they are there yet or not.
+pub fn development_keys(spec: &TlsSpec) -> Vec<PathBuf> {
+    let hosts = spec.self_signed.iter().map(|host| files::Pair::of_host(&spec.dev_folder, host));
+    let ca = (!spec.self_signed.is_empty()).then(|| files::Pair::of_ca(&spec.dev_folder));
+    ca.into_iter().chain(hosts).map(|pair| pair.key).collect()
+}
+
 /// The keys of session tickets. One value is shared by all workers and kept over reloads; the keys rotate by
 /// themselves and are never written down.
 #[derive(Clone)]

@@ -1,8 +1,6 @@
 //! PEM files: what sections they hold, whatever the order.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem::{PemObject, SectionKind};
@@ -85,9 +83,4 @@ pub(super) fn unreadable(error: io::Error) -> Problem {
         _ if NotAFile::is(&error) => Problem::NotAFile,
         _ => Problem::Read(error),
     }
-}
-
-/// Whether every user of the machine may read the file. Groups are left alone: sharing a key with one is a choice.
-pub(super) fn is_world_readable(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }

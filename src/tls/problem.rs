@@ -190,9 +190,6 @@ impl fmt::Display for Warning {
 /// What a [`Warning`] is about; the sentence begins with the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Notice {
-    /// Everybody on the machine can read the private key.
-    #[error("is a private key that every user can read; close it with `chmod o-r {}`", .0.display())]
-    WorldReadable(PathBuf),
     /// The certificate ends within days.
     #[error("ends on {0}; renew it")]
     EndsSoon(Date),

@@ -5,9 +5,8 @@ pub(super) mod acme;
 pub(super) mod answers;
 mod control;
 mod deploy;
-mod routes;
-mod routes;
 pub(super) mod everybody;
+mod routes;
 mod secrets;
 pub(super) mod targets;
 mod turn;
@@ -35,7 +34,8 @@ use upstreams::Upstream;
 
 /// `None` where a part is missing, which is noted. What is returned is right only if nothing at all was noted: a list
 /// may lack its wrong elements.
-pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config> {
+pub(super) fn lower(raw: Raw, file: &Path, notes: &Notes<'_>) -> Option<Config> {
+    let folder = file.parent().unwrap_or(Path::new(""));
     let has_http = raw.listen.as_ref().is_none_or(|listen| listen.has_http);
     let listen = raw.listen.map(|listen| lower_listen(listen, notes));
     let acme = raw.acme.map(|raw| raw.map(|raw| acme::lower(raw, has_http, folder, notes)));
@@ -55,6 +55,7 @@ pub(super) fn lower(raw: Raw, folder: &Path, notes: &Notes<'_>) -> Option<Config
     let policies: Option<Vec<_>> = policies.into_iter().map(|policy| policy.policy).collect();
     let turns: Option<Vec<_>> = turns.into_iter().map(|turn| turn.spec).collect();
     Some(Config {
+        file: file.to_owned(),
         listen: listen?,
         log: raw.log?,
         limits: raw.limits?,
@@ -105,10 +106,10 @@ fn lower_passthrough(raw: List<RawPassthrough>, notes: &Notes<'_>) -> Option<Vec
             notes.problem(&later.place, text);
         }
     }
-    let entry = |raw: RawPassthrough| {
     for server in raw.iter().flatten().filter_map(|entry| entry.value.to.as_ref()) {
         control::note_passed_through(server, notes);
     }
+    let entry = |raw: RawPassthrough| {
         Some(Passthrough { sni: raw.sni?.value, to: raw.to?.value.0, proxy_protocol: raw.proxy_protocol })
     };
     raw.into_iter().map(|raw| raw.and_then(|raw| entry(raw.value))).collect()

@@ -59,7 +59,6 @@ pub(super) fn read(path: &Path, directory: &str) -> Result<Option<StoredAccount>
     };
     PrivateKeyDer::from_pem_slice(&key).map_err(|error| damaged(format!("{KEY}: {error}")))?;
     let key = String::from_utf8(key).map_err(|_| damaged(format!("{KEY}: is not text")))?;
-    files::warn_if_open(&folder, KEY);
     let Known { directory, url, contact, external } = known;
     Ok(Some(StoredAccount { directory, key: Secret::new(key), url, contact, external }))
 }

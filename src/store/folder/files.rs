@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -127,14 +126,6 @@ pub(super) fn json(place: &Path, value: &impl Serialize) -> Result<Vec<u8>, Stor
     let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| unwritable(place)(error.into()))?;
     bytes.push(b'\n');
     Ok(bytes)
-}
-
-/// Whether every user of the machine may read a file. A group may have been let in on purpose.
-pub(super) fn warn_if_open(folder: &Dir, key: &str) {
-    if folder.look(key).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o004 != 0) {
-        let key = folder.path().join(key);
-        tracing::warn!("{} is a private key that every user of this machine can read; chmod 600 it", key.display());
-    }
 }
 
 /// A name for a file: letters, digits, dots, hyphens and underscores as they are, anything else as a hyphen. A hash

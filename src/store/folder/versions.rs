@@ -54,7 +54,6 @@ impl Newest {
 
     /// Tells what the operator should look after.
     pub(super) fn warn(&self) {
-        files::warn_if_open(&self.folder, KEY);
         if let Some(damage) = &self.damage {
             let version = self.stored.version;
             tracing::warn!(error = %Chain(damage), version, "an older certificate is taken from the store");

@@ -1,7 +1,6 @@
 //! What files are taken and which words the others get.
 
 use std::error::Error;
-use std::os::unix::fs::PermissionsExt;
 
 use rcgen::{CustomExtension, DnType};
 
@@ -275,21 +274,4 @@ fn an_address_of_the_wrong_length_is_ignored() {
     let (table, warnings) = folder.table(&[made]);
     assert!(table.serves(&host("a.example.com")));
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-}
-
-#[test]
-fn a_key_that_all_may_read_is_warned_about() {
-    let (ca, folder) = (Authority::new(), Folder::new());
-    let pair = folder.pair("a", &ca.ecdsa(&["a.example.com"]));
-    for (mode, warned) in [(0o600, false), (0o640, false), (0o660, false), (0o644, true), (0o604, true)] {
-        fs::set_permissions(&pair.key, fs::Permissions::from_mode(mode)).unwrap();
-        let (_, warnings) = load(&folder.spec(vec![pair.clone()])).unwrap();
-        assert_eq!(!warnings.is_empty(), warned, "{mode:o}");
-        if let [warning] = &warnings[..] {
-            let key = pair.key.display();
-            let expected =
-                format!("tls.a.key: {key} is a private key that every user can read; close it with `chmod o-r {key}`");
-            assert_eq!(warning.to_string(), expected);
-        }
-    }
 }
