@@ -28,9 +28,8 @@ use crate::token::issuer::{IssuerSpec, Place};
 use crate::turn;
 
 pub use live::{ask_ca, ask_deployments};
-
-
 pub use upstreams::ask_upstreams;
+
 /// What a good configuration has to show.
 #[derive(Debug)]
 pub struct Checked {
@@ -58,6 +57,7 @@ pub fn check(path: &Path) -> Result<Checked, Unfit> {
     found.turns(&config);
     found.orders(&config);
     found.deployments(&config);
+    found.add(files::overlaps(&config.routes, &config.files()));
     let file = path.display().to_string();
     let Some(table) = table.filter(|_| found.problems.is_empty()) else {
         return Err(Unfit::Files { file, problems: found.problems });

@@ -14,24 +14,27 @@ use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 use tower_http::services::fs;
 
+use super::guard::Guard;
+
 /// A folder and how links below it are taken. Paths given to it are relative and have no dot segments.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     root: Arc<Path>,
     follow_symlinks: bool,
+    guard: Arc<Guard>,
 }
 
 impl Folder {
-    pub(super) fn new(root: &Path, follow_symlinks: bool) -> Self {
+    pub(super) fn new(root: &Path, follow_symlinks: bool, guard: Arc<Guard>) -> Self {
         // The name of a file alone has an empty parent.
         let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
-        Self { root: root.into(), follow_symlinks }
+        Self { root: root.into(), follow_symlinks, guard }
     }
 
     /// What is there: a folder or a regular file. Nothing is opened for it, since opening is what some devices act on.
     ///
     /// # Errors
-    /// `NotFound` for everything else, links that are not followed among it.
+    /// `NotFound` for everything else, links that are not followed among it; what the guard says of what is private.
     pub(super) fn look(&self, path: &Path) -> io::Result<Metadata> {
         self.open_as(path, OFlags::PATH).map(|(_, metadata)| metadata)
     }
@@ -47,6 +50,9 @@ impl Folder {
     fn open_as(&self, path: &Path, flags: OFlags) -> io::Result<(File, Metadata)> {
         let file = File::from(self.descend(path, flags).map_err(as_not_found)?);
         let metadata = file.metadata()?;
+        if metadata.is_file() {
+            self.guard.admit(&file, &metadata)?;
+        }
         if metadata.is_dir() || metadata.is_file() { Ok((file, metadata)) } else { Err(not_found()) }
     }
 
@@ -155,6 +161,10 @@ mod tests {
 
     use super::*;
 
+    fn unguarded(root: &Path, follow_symlinks: bool) -> Folder {
+        Folder::new(root, follow_symlinks, Guard::new(Vec::new()))
+    }
+
     #[test]
     fn links_and_special_files() {
         let root = tempfile::tempdir().unwrap();
@@ -182,7 +192,7 @@ mod tests {
             (&long, false, false),
         ] {
             for (follow, want) in [(true, followed), (false, strict)] {
-                match Folder::new(root.path(), follow).open(Path::new(path)) {
+                match unguarded(root.path(), follow).open(Path::new(path)) {
                     Ok(_) => assert!(want, "{path} {follow}"),
                     Err(error) => {
                         assert!(!want && error.kind() == io::ErrorKind::NotFound, "{path} {follow}: {error}")
@@ -190,11 +200,11 @@ mod tests {
                 }
             }
         }
-        let strict = Folder::new(root.path(), false);
+        let strict = unguarded(root.path(), false);
         assert!(strict.look(Path::new("")).unwrap().is_dir());
         assert!(strict.look(Path::new("folder")).unwrap().is_dir());
         assert!(strict.look(Path::new("linked")).is_err());
-        let by_link = Folder::new(&at("linked"), false);
+        let by_link = unguarded(&at("linked"), false);
         assert!(by_link.open(Path::new("file")).is_ok(), "the root itself is the operator's to choose");
     }
 }

@@ -6,13 +6,16 @@
 //!
 //! 1. A path is decoded once more than it was normalised, which is once at all, and names one file or none.
 //! 2. Nothing that begins with a dot is shown, nothing is listed, nothing but regular files is opened.
-//! 3. A body is as long as its head said. A file that shrinks meanwhile is a cut, which the client sees.
+//! 3. The gateway's own configuration, keys and secrets are not shown, whatever leads to them.
+//! 4. A body is as long as its head said. A file that shrinks meanwhile is a cut, which the client sees.
 
 mod body;
 mod folder;
+mod guard;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri};
@@ -23,6 +26,8 @@ use crate::route::path::PathPrefix;
 use crate::route::{RouteTable, Target};
 pub use body::FileBody;
 use folder::{Folder, off_thread};
+use guard::Guarded;
+pub use guard::{Guard, Overlap, overlaps};
 
 /// What a folder answers with.
 const INDEX: &str = "index.html";
@@ -31,12 +36,18 @@ const INDEX: &str = "index.html";
 ///
 /// # Errors
 /// Why nothing is shown.
-pub async fn serve<B>(request: &Request<B>, spec: &FilesSpec, route: &PathPrefix) -> Result<Response<FileBody>, Error> {
+pub async fn serve<B>(
+    request: &Request<B>,
+    spec: &FilesSpec,
+    route: &PathPrefix,
+    guard: &Arc<Guard>,
+) -> Result<Response<FileBody>, Error> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Error::Method);
     }
     let below = request.uri().path().strip_prefix(route.as_str()).ok_or(Error::NotFound)?;
-    let asked = Asked { spec: spec.clone(), path: relative(below).ok_or(Error::NotFound)?, below: below.to_owned() };
+    let path = relative(below).ok_or(Error::NotFound)?;
+    let asked = Asked { spec: spec.clone(), guard: Arc::clone(guard), path, below: below.to_owned() };
     let is_index_of_root = below.is_empty() || (below == "/" && route.as_str().is_empty());
     let found = off_thread(move || asked.find(is_index_of_root)).await;
     match found.map_err(|error| Error::new(spec, below, error))? {
@@ -87,6 +98,7 @@ fn encode(name: &str) -> String {
 /// A request on its way to the disk.
 struct Asked {
     spec: FilesSpec,
+    guard: Arc<Guard>,
     /// Below the route: empty, or from a slash on.
     below: String,
     /// The same below the root.
@@ -107,10 +119,11 @@ impl Asked {
             let real = if self.spec.follow_symlinks { root.clone() } else { root.canonicalize()? };
             let name = real.file_name().and_then(|name| name.to_str()).filter(|_| is_index_of_root);
             let name = name.ok_or(io::ErrorKind::NotFound)?;
-            let folder = Folder::new(real.parent().unwrap_or(Path::new("")), self.spec.follow_symlinks);
+            let parent = real.parent().unwrap_or(Path::new(""));
+            let folder = Folder::new(parent, self.spec.follow_symlinks, self.guard);
             return Ok(Found::File(Shown { folder, target: encode(name) }));
         }
-        let folder = Folder::new(root, self.spec.follow_symlinks);
+        let folder = Folder::new(root, self.spec.follow_symlinks, self.guard);
         let is_dir = folder.look(&self.path)?.is_dir();
         let target = match (is_dir, self.below.ends_with('/')) {
             (true, false) => return Ok(Found::Folder),
@@ -259,6 +272,10 @@ pub enum Error {
     /// The operator's fault, or meant so: the gateway may not read it. The stranger is told that nothing is there.
     #[error("{} may not be read", .0.display())]
     Forbidden(PathBuf, #[source] io::Error),
+    /// The operator's fault: something in the folder leads to a secret of the gateway. The stranger is told that nothing is
+    /// there.
+    #[error("{} must not be shown", .0.display())]
+    Private(PathBuf, #[source] io::Error),
     /// Our fault: the disk, or too many open files.
     #[error("{} cannot be read", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
@@ -269,6 +286,7 @@ impl Error {
         let path = || spec.root.join(relative(below).unwrap_or_default());
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::NotFound,
+            _ if error.get_ref().is_some_and(|inner| inner.is::<Guarded>()) => Self::Private(path(), error),
             io::ErrorKind::PermissionDenied => Self::Forbidden(path(), error),
             _ => Self::Unreadable(path(), error),
         }

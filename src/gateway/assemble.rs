@@ -7,7 +7,7 @@ use rustls::ClientConfig;
 use super::error::StartError;
 use super::{Open, budget, certificates};
 use crate::config::Config;
-use crate::files;
+use crate::files::{self, Guard};
 use crate::limits::Limits;
 use crate::listen::Kind;
 use crate::route::upstream::ServerAddr;
@@ -25,6 +25,11 @@ pub(super) fn snapshot(
     issuers: Vec<Arc<Issuer>>,
     before: &mut Before<'_>,
 ) -> Result<Snapshot, StartError> {
+    let named = config.files();
+    let overlaps = files::overlaps(&config.routes, &named);
+    if !overlaps.is_empty() {
+        return Err(StartError::Files(overlaps));
+    }
     let certificates = Arc::new(certificates::table(config, shelf, before)?);
     let upstream_tls = upstream_tls(config, before).map_err(StartError::Certificates)?;
     for line in files::missing(&config.routes) {
@@ -39,6 +44,7 @@ pub(super) fn snapshot(
     limits.exempt.extend(&config.listen.trusted_proxies);
     Ok(Snapshot {
         routes: Arc::clone(&config.routes),
+        guard: Guard::new(named),
         limits,
         upstream_sockets: budget.upstream_sockets,
         h2_websockets: config.listen.h2_websockets,

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::files;
 use crate::listen::BindError;
 use crate::telemetry::Chain;
 use crate::tls::LoadError;
@@ -23,6 +24,9 @@ pub enum StartError {
     /// Secrets of TURN servers, or API keys.
     #[error("{}", lines(.0))]
     Turn(Vec<turn::load::LoadError>),
+    /// Routes that would show secrets of the gateway.
+    #[error("{}", lines(.0))]
+    Files(Vec<files::Overlap>),
     /// An address.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -47,7 +51,7 @@ impl StartError {
     pub fn is_config(&self) -> bool {
         match self {
             Self::Several(errors) => errors.iter().any(Self::is_config),
-            Self::Certificates(_) | Self::Issuers(_) | Self::Turn(_) => true,
+            Self::Certificates(_) | Self::Issuers(_) | Self::Turn(_) | Self::Files(_) => true,
             Self::Bind(_) | Self::Status(_) | Self::Background(_) | Self::Crypto(_) => false,
         }
     }

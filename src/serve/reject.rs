@@ -177,6 +177,7 @@ impl Rejection {
             Self::Files(files::Error::Method) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
             Self::Files(files::Error::NotFound) => (StatusCode::NOT_FOUND, "no_file"),
             Self::Files(files::Error::Forbidden(..)) => (StatusCode::NOT_FOUND, "file_forbidden"),
+            Self::Files(files::Error::Private(..)) => (StatusCode::NOT_FOUND, "file_private"),
             Self::Files(files::Error::Unreadable(..)) => (StatusCode::INTERNAL_SERVER_ERROR, "file_unreadable"),
             Self::Turn(turn::Refusal::Method) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
             Self::Turn(turn::Refusal::Service) => (StatusCode::BAD_REQUEST, "turn_service"),
@@ -200,6 +201,9 @@ impl Rejection {
             Self::Proxy(error) => error,
             Self::Files(files::Error::Forbidden(..)) => {
                 return Some("may the user of this process read the file, and enter the folders above it?");
+            }
+            Self::Files(files::Error::Private(..)) => {
+                return Some("something in the route's folder leads to a secret of the gateway; take it out");
             }
             Self::Files(files::Error::Unreadable(..)) => return Some("see the disk, and the limit of open files"),
             Self::Turn(turn::Refusal::NoUri) => {

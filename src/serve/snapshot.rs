@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::addr::Network;
+use crate::files::Guard;
 use crate::host::HostName;
 use crate::limits::Limits;
 use crate::proxy::client::Pool;
@@ -29,6 +30,8 @@ use crate::turn::{Turn, TurnId};
 pub struct Snapshot {
     /// Which door.
     pub routes: Arc<RouteTable>,
+    /// What no route with files may show.
+    pub guard: Arc<Guard>,
     /// How much.
     pub limits: Limits,
     /// How many sockets to upstream servers there may be.

@@ -81,7 +81,8 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
             let room = normal.inbound.conn.worker.sockets.take();
             normal.inbound.exchange.hold_descriptor(room.ok_or(proxy::Error::Send(SendError::Full))?);
             // Boxed, as is what follows: the state of what a request does not do is not carried along.
-            let response = Box::pin(files::serve(&normal.inbound.request, spec, &route.path)).await?;
+            let response =
+                Box::pin(files::serve(&normal.inbound.request, spec, &route.path, &local.snapshot.guard)).await?;
             Ok(without_body(&normal.inbound, response.map(ResponseBody::file)))
         }
         route::Target::Redirect(spec) => {

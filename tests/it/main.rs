@@ -25,6 +25,7 @@ mod live;
 mod ordered;
 mod permits;
 mod pipelining;
+mod private_files;
 mod redirect;
 mod refusals;
 mod reload;

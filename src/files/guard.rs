@@ -1,0 +1,164 @@
+//! The gateway's own secrets, which no route may show: its configuration, keys, secrets and certificate store.
+//!
+//! A folder that contains one of them is an error ([`overlaps`]). What leads to them all the same, such as a link that
+//! somebody adds while the gateway runs, is found when the file is opened ([`Guard`]): by what the file is, not by its name.
+
+use std::collections::HashMap;
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+
+use crate::exposure::{self, NamedFile, Use};
+use crate::route::{RouteTable, Target};
+
+/// How long the look at the protected files is good. One that is replaced within that time is known by its path.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What must not be shown, as it is on the disk now and then.
+#[derive(Debug)]
+pub struct Guard {
+    files: Vec<NamedFile>,
+    seen: ArcSwap<Seen>,
+}
+
+/// One look at the protected files.
+#[derive(Debug)]
+struct Seen {
+    at: Instant,
+    /// By device and inode: a link of whatever kind, or another mount, has the same. The value is an index into the files.
+    ids: HashMap<(u64, u64), usize>,
+    /// Where each file is, or would be.
+    paths: Vec<PathBuf>,
+}
+
+/// A request would have been shown one of them. It is the error inside an [`io::Error`].
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("it is private: {key} of the gateway's configuration names it")]
+pub(super) struct Guarded {
+    key: String,
+}
+
+impl Guard {
+    /// Guards those of the files that are private.
+    pub fn new(files: Vec<NamedFile>) -> Arc<Self> {
+        let files: Vec<NamedFile> = files.into_iter().filter(|file| file.is.is_private()).collect();
+        let seen = ArcSwap::from_pointee(look(&files));
+        Arc::new(Self { files, seen })
+    }
+
+    /// Whether an open file may be shown. `PermissionDenied` with a [`Guarded`] in it otherwise.
+    pub(super) fn admit(&self, file: &File, metadata: &Metadata) -> io::Result<()> {
+        let seen = self.seen();
+        let found = seen.ids.get(&(metadata.dev(), metadata.ino())).copied().or_else(|| self.by_path(&seen, file));
+        match found {
+            None => Ok(()),
+            Some(at) => {
+                let key = self.files[at].key.clone();
+                Err(io::Error::new(io::ErrorKind::PermissionDenied, Guarded { key }))
+            }
+        }
+    }
+
+    /// By where the file really is. The kernel says that without `/proc` to nobody; then its identity has to do.
+    fn by_path(&self, seen: &Seen, file: &File) -> Option<usize> {
+        let path = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+        let is_it = |(at, private): (usize, &PathBuf)| match self.files[at].is == Use::STORE {
+            true => path.starts_with(private),
+            false => path == *private,
+        };
+        seen.paths.iter().enumerate().position(is_it)
+    }
+
+    fn seen(&self) -> Arc<Seen> {
+        let seen = self.seen.load_full();
+        if seen.at.elapsed() < FRESH {
+            return seen;
+        }
+        let seen = Arc::new(look(&self.files));
+        self.seen.store(Arc::clone(&seen));
+        seen
+    }
+}
+
+fn look(files: &[NamedFile]) -> Seen {
+    let at = Instant::now();
+    let mut ids = HashMap::new();
+    for (index, file) in files.iter().enumerate() {
+        let below = if file.is == Use::STORE { exposure::below(&file.path) } else { Vec::new() };
+        for path in below.iter().chain([&file.path]) {
+            if let Ok(there) = fs::metadata(path) {
+                ids.insert((there.dev(), there.ino()), index);
+            }
+        }
+    }
+    Seen { at, ids, paths: files.iter().map(|file| exposure::real(&file.path)).collect() }
+}
+
+/// A route that would show secrets of the gateway.
+#[derive(Debug, thiserror::Error)]
+#[error("route {route}: files {} {problem}; put what is to be shown into a folder of its own", root.display())]
+pub struct Overlap {
+    route: String,
+    root: PathBuf,
+    problem: String,
+}
+
+/// Every route with files whose folder is the whole machine, or contains, is, or lies in something private.
+pub fn overlaps(routes: &RouteTable, files: &[NamedFile]) -> Vec<Overlap> {
+    let private: Vec<&NamedFile> = files.iter().filter(|file| file.is.is_private()).collect();
+    let overlap = |route: &crate::route::Route| {
+        let Target::Files(spec) = &route.target else { return None };
+        let problem = problem(&spec.root, &private)?;
+        Some(Overlap { route: route.path.to_string(), root: spec.root.clone(), problem })
+    };
+    routes.routes().iter().filter_map(overlap).collect()
+}
+
+fn problem(root: &Path, private: &[&NamedFile]) -> Option<String> {
+    let places = places(root);
+    if places.iter().any(|place| place.parent().is_none()) {
+        return Some("is the whole machine, with all of its secrets".to_owned());
+    }
+    let mut shown: Vec<String> = Vec::new();
+    for file in private.iter().filter(|file| shows(root, &places, file)) {
+        let text = format!("{} ({})", file.path.display(), file.key);
+        if !shown.contains(&text) {
+            shown.push(text);
+        }
+    }
+    let more = shown.len().saturating_sub(MOST_NAMED);
+    let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    shown.truncate(MOST_NAMED);
+    (!shown.is_empty()).then(|| format!("would show what is private: {}{and_more}", shown.join(", ")))
+}
+
+/// How many private files one message names.
+const MOST_NAMED: usize = 3;
+
+/// Where a name leads: as it is written, and through its links.
+fn places(path: &Path) -> Vec<PathBuf> {
+    let written = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut plain = PathBuf::new();
+    for part in written.components() {
+        match part {
+            std::path::Component::ParentDir => _ = plain.pop(),
+            part => plain.push(part),
+        }
+    }
+    vec![plain, exposure::real(path)]
+}
+
+fn shows(root: &Path, roots: &[PathBuf], file: &NamedFile) -> bool {
+    let id = |path: &Path| fs::metadata(path).ok().map(|there| (there.dev(), there.ino()));
+    let is_same = id(root).is_some_and(|root| id(&file.path) == Some(root));
+    let pairs = || places(&file.path).into_iter().flat_map(|file| roots.iter().map(move |root| (file.clone(), root)));
+    let contains = pairs().any(|(file, root)| file.starts_with(root));
+    let lies_in = file.is == Use::STORE && pairs().any(|(store, root)| root.starts_with(&store));
+    is_same || contains || lies_in
+}
