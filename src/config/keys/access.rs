@@ -126,7 +126,9 @@ pub(in crate::config) static POLICY: Keys = Keys {
             "allow",
             Form::List(&NETWORK),
             Unset::Means("no address is enough by itself"),
-            "The networks that may pass. An empty list is refused, since it would let nobody in.",
+            "The networks that may pass. An empty list is refused, since it would let nobody in. Networks that are \
+             everybody, alone or together (`0.0.0.0/1` with `128.0.0.0/1`; `2000::/3`), are a warning, and as good as \
+             `open`.",
         ),
         key(
             "deny",

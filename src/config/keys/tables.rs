@@ -65,15 +65,15 @@ pub(in crate::config) static LISTEN: Keys = Keys {
             Unset::Means("nobody"),
             "Balancers in front: connections from these networks must begin with a PROXY header, version 1 or 2, and \
              the client is whom it names. Without a good header they are closed. From everybody else such a header is \
-             not read. A network that is everybody is refused.",
+             not read. Networks that are everybody, alone or together, are refused.",
         ),
         key(
             "trusted_proxies",
             Form::List(&NETWORK),
             Unset::Means("nobody"),
             "HTTP proxies in front: from these networks, `X-Forwarded-For` or `Forwarded` is believed. The client is \
-             the right-most address of the chain that is none of theirs. A chain that cannot be understood gets 400. A \
-             network that is everybody is refused.",
+             the right-most address of the chain that is none of theirs. A chain that cannot be understood gets 400. \
+             Networks that are everybody, alone or together, are refused.",
         ),
     ],
 };
@@ -140,7 +140,7 @@ pub(in crate::config) static LIMITS: Keys = Keys {
             Form::List(&NETWORK),
             Unset::Is(|| list(Limits::default().exempt)),
             "Networks that the limits per client do not count. What is written replaces the default, so name \
-             loopback too if local tools need it.",
+             loopback too if local tools need it. Networks that are everybody, alone or together, are a warning.",
         ),
         key(
             "header_timeout",
@@ -263,7 +263,10 @@ pub(in crate::config) static UPSTREAM: Keys = Keys {
             Form::Word(|| words(&Protocol::NAMES)),
             Unset::Is(|| word(&Protocol::NAMES, Protocol::default())),
             "What the servers speak. `janus-admin` and `kurento` are control ports: a route that lets everybody to them \
-             is refused, unless it says [`i_know_this_is_open`](#routesi_know_this_is_open).",
+             is refused, unless it says [`i_know_this_is_open`](#routesi_know_this_is_open). Without `protocol`, a server \
+             on a port where one usually is (7088, 7089, 7188, 7889 and 7989 of Janus' admin API, 8888 and 8433 of \
+             Kurento), or that another upstream says is one, is refused in front of everybody too, and a warning \
+             otherwise: write the protocol, or `\"http\"` if it is something else.",
         ),
         key(
             "balance",
