@@ -215,7 +215,7 @@ impl Network {
     pub fn are_everybody(list: impl IntoIterator<Item = Self>) -> bool {
         let list: Vec<IpNet> = list.into_iter().map(|net| net.0).collect();
         let with_reserved: Vec<IpNet> = list.iter().copied().chain(RESERVED_V4.map(IpNet::V4)).collect();
-        let has_all_of_v4 = IpNet::aggregate(&with_reserved).iter().any(|net| *net == IpNet::V4(ALL_V4));
+        let has_all_of_v4 = IpNet::aggregate(&with_reserved).contains(&IpNet::V4(ALL_V4));
         has_all_of_v4 || IpNet::aggregate(&list).iter().any(|net| net.contains(&IpNet::V6(GLOBAL_V6)))
     }
 }

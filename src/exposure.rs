@@ -179,7 +179,7 @@ fn of_folder(folder: &Path, keys: &[&str]) -> String {
     others.dedup();
     let more = match others.as_slice() {
         [] => String::new(),
-        [few @ ..] if few.len() <= 3 => format!(", as those of {}", few.join(", ")),
+        few if few.len() <= 3 => format!(", as those of {}", few.join(", ")),
         many => format!(", as those of {} and {} more keys", many[..2].join(", "), many.len() - 2),
     };
     format!(

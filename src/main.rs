@@ -46,8 +46,8 @@ enum Command {
         /// The configuration.
         #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
         config: PathBuf,
-        /// Ask the upstreams too whether they answer, fetch the keys of issuers and the directory of the CA, and ask the
-        /// servers that get its certificates.
+        /// Ask the upstreams too whether they answer and are what their protocol says, fetch the keys of issuers and the
+        /// directory of the CA, and ask the servers that get its certificates.
         #[arg(long)]
         live: bool,
     },

@@ -39,10 +39,13 @@ pub(super) enum Silent {
     Closed(Box<dyn Error>),
 }
 
+/// For the whole body of an answer, which may be a stream without an end.
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// An answer by HTTP.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    /// Empty, if there was more of it than is read.
+    /// Empty, if there was more of it than is read, or it did not end in time.
     pub(super) body: Bytes,
 }
 
@@ -79,8 +82,9 @@ impl Server {
         in_time(async {
             let response = self.send(request, body, |response| async {
                 let (parts, body) = response.into_parts();
-                let body = Limited::new(body, LARGEST).collect().await;
-                Ok(Answer { status: parts.status, body: body.map(|body| body.to_bytes()).unwrap_or_default() })
+                let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, LARGEST).collect()).await;
+                let body = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
+                Ok(Answer { status: parts.status, body })
             });
             response.await
         })

@@ -209,9 +209,18 @@ fn a_server_that_stops_answering_or_never_ends_is_not_waited_for() {
     });
     let (text, is_amiss) = ask(&mute, "janus", "/janus");
     assert!(
-        is_amiss && text.contains("answers (HTTP 200") && text.contains("then does not answer within 3 s"),
+        is_amiss && text.contains("answers (HTTP 200") && text.contains("then does not answer in time (3 s)"),
         "{text}"
     );
+    let (text, is_amiss) = ask(&mute, "http", "/app");
+    assert!(!is_amiss && text.contains("answers (HTTP 200"), "{text}");
+    // As an event stream does.
+    let slow = Upstream::http(|_, conn| {
+        conn.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")?;
+        conn.wait_for_end().map(|()| Then::Close)
+    });
+    let (text, is_amiss) = ask(&slow, "http", "/app");
+    assert!(!is_amiss && text.contains("answers (HTTP 200"), "{text}");
     let endless = Upstream::http(|_, conn| {
         conn.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
         loop {

@@ -144,7 +144,7 @@ fn no_link_in_a_folder_leads_to_a_secret() {
     assert_hidden(&gateway, &private);
     gateway.access.lines(private.len() * 3).iter().for_each(|line| assert!(line.contains("file_private"), "{line}"));
     let gzip = "GET /index.html HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n";
-    assert_eq!(gateway.client().ask(gzip.to_owned()).status(), 404, "a compressed sibling is a secret");
+    assert_eq!(gateway.client().ask(gzip).status(), 404, "a compressed sibling is a secret");
     assert_eq!(gateway.client().get("/index.html").status(), 200);
     assert_eq!(gateway.client().get("/ca.pem").status(), 200, "certificates are public");
 

@@ -25,6 +25,7 @@ mod issuer;
 mod janus;
 mod kurento;
 mod limits;
+mod live;
 mod prosody;
 mod servers;
 mod status;
