@@ -1,8 +1,9 @@
-//! The files that a configuration names, each by what it is, and what other users of this machine may do with it.
+//! The files that a configuration names, each by what it is, and what other users of this machine
+//! may do with it.
 //!
-//! *Other users* are those that neither own a file nor are in its group: letting a group in is a choice, and how coturn or
-//! Prosody share a key with the gateway. A file is as safe as the folders that lead to it: who may change one of those can
-//! put another file in its place.
+//! *Other users* are those that neither own a file nor are in its group: letting a group in is a
+//! choice, and how coturn or Prosody share a key with the gateway. A file is as safe as the folders
+//! that lead to it: who may change one of those can put another file in its place.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -54,7 +55,8 @@ impl Use {
     pub const API_KEYS: Self = Self::new("a list of API keys", Others::Nothing, true);
     /// The folder of the accounts, certificates and keys that are ordered.
     pub const STORE: Self = Self::new("the certificate store", Others::Read, true);
-    /// A private key that `[[deploy]]` writes for another server, with the permissions that it says.
+    /// A private key that `[[deploy]]` writes for another server, with the permissions that it
+    /// says.
     pub const DEPLOYED_KEY: Self = Self::new("a private key for another server", Others::Anything, true);
     /// Anything else that `[[deploy]]` writes.
     pub const DEPLOYED: Self = Self::new("a certificate for another server", Others::Anything, false);
@@ -100,8 +102,8 @@ fn bits(there: &Metadata) -> u32 {
     there.permissions().mode() & 0o7
 }
 
-/// What other users may do and should not, a line for each file and for each folder. What is not there is passed over:
-/// who needs the file says so.
+/// What other users may do and should not, a line for each file and for each folder. What is not
+/// there is passed over: who needs the file says so.
 pub fn warnings(files: &[NamedFile]) -> Vec<String> {
     let mut warned = HashSet::new();
     // Several keys may name one file: as a certificate, and as its key.
@@ -129,7 +131,8 @@ fn of_file(file: &NamedFile) -> Option<String> {
     Some(format!("{key}: {path} is {} that every user can {done}; close it with `chmod {option} {path}`", is.what))
 }
 
-/// Of what was written into the store by the gateway, which closes it, and was opened by somebody since.
+/// Of what was written into the store by the gateway, which closes it, and was opened by somebody
+/// since.
 fn of_store(store: &NamedFile) -> Vec<String> {
     let is_key = |path: &Path| path.file_name().is_some_and(|name| name == "key.pem" || name == "privkey.pem");
     let of = |path: PathBuf| {
@@ -142,7 +145,8 @@ fn of_store(store: &NamedFile) -> Vec<String> {
 /// More than any store has.
 const MOST_ENTRIES: usize = 10_000;
 
-/// What lies in a folder and in those below it; links are not followed, and not everything of a boundless folder is found.
+/// What lies in a folder and in those below it; links are not followed, and not everything of a
+/// boundless folder is found.
 pub fn below(folder: &Path) -> Vec<PathBuf> {
     let (mut found, mut at) = (Vec::new(), 0);
     let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
@@ -197,7 +201,8 @@ fn is_open(folder: &Path) -> bool {
 /// More links than the system follows.
 const MOST_LINKS: usize = 40;
 
-/// The folders in which a name is looked up on the way to the file: those of its path, and those of each link in it.
+/// The folders in which a name is looked up on the way to the file: those of its path, and those of
+/// each link in it.
 fn on_the_way(path: &Path) -> Vec<PathBuf> {
     let Ok(absolute) = std::path::absolute(path) else { return Vec::new() };
     let (mut passed, mut links) = (Vec::new(), 0);

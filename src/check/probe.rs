@@ -91,7 +91,8 @@ impl Server {
         .await
     }
 
-    /// Opens a WebSocket. `None` if the server does not; then it may do so for another path or subprotocol.
+    /// Opens a WebSocket. `None` if the server does not; then it may do so for another path or
+    /// subprotocol.
     pub(super) async fn open(&self, path: &str, subprotocol: Option<&'static str>) -> Result<Option<Socket>, Silent> {
         let key = websocket::new_key();
         let mut request = Request::get(path)
@@ -171,7 +172,8 @@ const OPCODE: u8 = 0x0f;
 const MOST_FRAMES: usize = 64;
 
 impl Socket {
-    /// Sends a text of less than 126 bytes and waits for one. `None` if another answer came, or none.
+    /// Sends a text of less than 126 bytes and waits for one. `None` if another answer came, or
+    /// none.
     pub(super) async fn ask(&mut self, text: &'static str) -> Option<Vec<u8>> {
         let answer = async {
             self.send(TEXT, text.as_bytes()).await?;
@@ -188,7 +190,8 @@ impl Socket {
     }
 
     async fn send(&mut self, opcode: u8, payload: &[u8]) -> io::Result<()> {
-        // Masks are against caches that take a socket for HTTP; this text is known beforehand anyway.
+        // Masks are against caches that take a socket for HTTP; this text is known beforehand
+        // anyway.
         const MASK: [u8; 4] = [0x5a, 0xc3, 0x3c, 0xa5];
         let length = u8::try_from(payload.len()).ok().filter(|length| *length < 126);
         let length = length.ok_or(io::ErrorKind::InvalidInput)?;

@@ -1,4 +1,5 @@
-//! What a server is, by what it answers: Janus with its API or its admin API, by REST or WebSocket, or Kurento.
+//! What a server is, by what it answers: Janus with its API or its admin API, by REST or WebSocket,
+//! or Kurento.
 //!
 //! Nothing that is asked here changes anything, and none of it needs a secret.
 
@@ -48,7 +49,8 @@ impl Api {
     }
 }
 
-/// Asks a server what it is, at the paths that routes lead to. Of several things the one that controls more.
+/// Asks a server what it is, at the paths that routes lead to. Of several things the one that
+/// controls more.
 ///
 /// # Errors
 /// If it stops answering.
@@ -72,8 +74,9 @@ pub(super) async fn recognize(server: &Server, declared: Protocol, paths: &[Stri
 /// How many paths are asked for each thing that might be there.
 const MOST_PATHS: usize = 8;
 
-/// Where something with one of these default paths may be found through the routes: where they lead to, and below that,
-/// since Janus serves its path wherever it stands in a longer one. What no route reaches is not asked.
+/// Where something with one of these default paths may be found through the routes: where they lead
+/// to, and below that, since Janus serves its path wherever it stands in a longer one. What no
+/// route reaches is not asked.
 fn candidates(paths: &[String], defaults: &[&str]) -> Vec<String> {
     let given = paths.iter().filter(|path| !path.is_empty()).cloned();
     let below = paths.iter().flat_map(|path| defaults.iter().map(move |default| format!("{path}{default}")));
@@ -147,8 +150,8 @@ fn answer(asked: Result<Answer, Silent>) -> Result<Option<Answer>, Silent> {
     }
 }
 
-/// A request of the admin API alone, which only reads. Both APIs answer it without a secret: one by saying that it needs
-/// one, the other that there is no such request.
+/// A request of the admin API alone, which only reads. Both APIs answer it without a secret: one by
+/// saying that it needs one, the other that there is no such request.
 const GET_STATUS: &str = r#"{"janus":"get_status","transaction":"ianitor"}"#;
 
 fn which_api(answer: &[u8]) -> Api {

@@ -1,4 +1,5 @@
-//! Asks the servers of upstreams whether they are there, and whether they are what the configuration says they are.
+//! Asks the servers of upstreams whether they are there, and whether they are what the
+//! configuration says they are.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -15,8 +16,9 @@ use crate::telemetry::Chain;
 /// For all questions to one server by which it may be recognized.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Asks every server of every upstream and says, a line each, which answer and what they are. The second value is how many
-/// do not answer, or are something else than the upstream's `protocol` says.
+/// Asks every server of every upstream and says, a line each, which answer and what they are. The
+/// second value is how many do not answer, or are something else than the upstream's `protocol`
+/// says.
 pub async fn ask_upstreams(config: &Config) -> (String, usize) {
     let mut out = String::from("upstreams\n");
     let mut amiss = 0;

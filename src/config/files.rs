@@ -12,8 +12,8 @@ use crate::tls;
 use crate::token::issuer::{IssuerSpec, KeySource};
 
 impl Config {
-    /// Every file and folder that it names, the file that it was read from among them, each by what it is. One may come
-    /// more than once: a certificate and its key are often one file.
+    /// Every file and folder that it names, the file that it was read from among them, each by what
+    /// it is. One may come more than once: a certificate and its key are often one file.
     pub fn files(&self) -> Vec<NamedFile> {
         let mut list = List(vec![named("this file", &self.file, Use::CONFIGURATION)]);
         list.of_tls(self);

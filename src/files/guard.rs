@@ -1,7 +1,9 @@
-//! The gateway's own secrets, which no route may show: its configuration, keys, secrets and certificate store.
+//! The gateway's own secrets, which no route may show: its configuration, keys, secrets and
+//! certificate store.
 //!
-//! A folder that contains one of them is an error ([`overlaps`]). What leads to them all the same, such as a link that
-//! somebody adds while the gateway runs, is found when the file is opened ([`Guard`]): by what the file is, not by its name.
+//! A folder that contains one of them is an error ([`overlaps`]). What leads to them all the same,
+//! such as a link that somebody adds while the gateway runs, is found when the file is opened
+//! ([`Guard`]): by what the file is, not by its name.
 
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
@@ -17,7 +19,8 @@ use arc_swap::ArcSwap;
 use crate::exposure::{self, NamedFile, Use};
 use crate::route::{RouteTable, Target};
 
-/// How long the look at the protected files is good. One that is replaced within that time is known by its path.
+/// How long the look at the protected files is good. One that is replaced within that time is known
+/// by its path.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// What must not be shown, as it is on the disk now and then.
@@ -31,7 +34,8 @@ pub struct Guard {
 #[derive(Debug)]
 struct Seen {
     at: Instant,
-    /// By device and inode: a link of whatever kind, or another mount, has the same. The value is an index into the files.
+    /// By device and inode: a link of whatever kind, or another mount, has the same. The value is
+    /// an index into the files.
     ids: HashMap<(u64, u64), usize>,
     /// Where each file is, or would be.
     paths: Vec<PathBuf>,
@@ -65,7 +69,8 @@ impl Guard {
         }
     }
 
-    /// By where the file really is. The kernel says that without `/proc` to nobody; then its identity has to do.
+    /// By where the file really is. The kernel says that without `/proc` to nobody; then its
+    /// identity has to do.
     fn by_path(&self, seen: &Seen, file: &File) -> Option<usize> {
         let path = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
         let is_it = |(at, private): (usize, &PathBuf)| match self.files[at].is == Use::STORE {
@@ -109,7 +114,8 @@ pub struct Overlap {
     problem: String,
 }
 
-/// Every route with files whose folder is the whole machine, or contains, is, or lies in something private.
+/// Every route with files whose folder is the whole machine, or contains, is, or lies in something
+/// private.
 pub fn overlaps(routes: &RouteTable, files: &[NamedFile]) -> Vec<Overlap> {
     let private: Vec<&NamedFile> = files.iter().filter(|file| file.is.is_private()).collect();
     let overlap = |route: &crate::route::Route| {

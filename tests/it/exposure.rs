@@ -1,5 +1,5 @@
-//! Of every file that a configuration names, `check`, a start and a reload say what other users of the machine could do with
-//! it and should not.
+//! Of every file that a configuration names, `check`, a start and a reload say what other users of
+//! the machine could do with it and should not.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;

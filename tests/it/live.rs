@@ -12,7 +12,8 @@ const INFO: &str = r#"{"janus": "server_info", "name": "Janus WebRTC Server", "v
 const UNHANDLED: &str = r#"{"janus": "error", "error": {"code": 457, "reason": "Unhandled request 'get_status'"}}"#;
 const UNAUTHORIZED: &str = r#"{"janus": "error", "error": {"code": 403, "reason": "Unauthorized request"}}"#;
 
-/// Janus' REST port as far as it is asked here, with its API or its admin API at a path, which it finds in longer ones.
+/// Janus' REST port as far as it is asked here, with its API or its admin API at a path, which it
+/// finds in longer ones.
 fn rest(base: &'static str, status: &'static str) -> Upstream {
     Upstream::http(move |request, conn| {
         let target = request.head.target();
@@ -33,7 +34,8 @@ fn is_get_status(body: &[u8]) -> bool {
     body.windows(12).any(|bytes| bytes == b"\"get_status\"")
 }
 
-/// Janus' WebSocket port: another subprotocol than its own has the connection closed without an answer.
+/// Janus' WebSocket port: another subprotocol than its own has the connection closed without an
+/// answer.
 fn websocket(own: &'static str, status: &'static str) -> Upstream {
     Upstream::http(move |request, conn| {
         if request.head.get("upgrade").is_none() {
@@ -109,7 +111,8 @@ fn talk(conn: &mut Conn, answer: impl Fn(&[u8]) -> &'static str) -> io::Result<(
     }
 }
 
-/// What is said of a server behind an upstream with this protocol and a route with this path, and whether it is amiss.
+/// What is said of a server behind an upstream with this protocol and a route with this path, and
+/// whether it is amiss.
 fn ask(server: &Upstream, protocol: &str, path: &str) -> (String, bool) {
     let upstream = format!("[upstreams.app]\nservers = [\"{}\"]\nprotocol = \"{protocol}\"", server.url());
     let config = Config::new().table(&upstream).policy("operators", "\"192.0.2.1\"").route_with(

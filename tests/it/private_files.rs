@@ -1,4 +1,5 @@
-//! Routes with files never show what is the gateway's own: its configuration, keys, secrets and certificate store.
+//! Routes with files never show what is the gateway's own: its configuration, keys, secrets and
+//! certificate store.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -106,7 +107,8 @@ fn a_reload_that_would_show_secrets_changes_nothing() {
     assert_eq!(gateway.dial().h1().get("/gateway.toml").status(), 404);
 }
 
-/// In the folder that is served, links lead to the secrets: such as somebody makes while the gateway runs.
+/// In the folder that is served, links lead to the secrets: such as somebody makes while the
+/// gateway runs.
 #[test]
 fn no_link_in_a_folder_leads_to_a_secret() {
     let text = Config::new().table(&tables("site").replace("files = \"site\"", "files = \"SITE\"")).text();

@@ -1,4 +1,5 @@
-//! `ianitor check --live` in front of a real Janus, and of what stands in for a Kurento: each port is known for what it is.
+//! `ianitor check --live` in front of a real Janus, and of what stands in for a Kurento: each port
+//! is known for what it is.
 
 use std::process::Command;
 
@@ -52,7 +53,8 @@ fn line(said: &str, port: u16) -> &str {
     said.lines().find(|line| line.contains(&format!("  127.0.0.1:{port}  "))).unwrap()
 }
 
-/// What is said of servers with these ports, protocols and paths, and whether all of it is as it should be.
+/// What is said of servers with these ports, protocols and paths, and whether all of it is as it
+/// should be.
 fn check(folder: &Folder, servers: &[(u16, &str, &str)]) -> (String, bool) {
     let mut text = String::from(
         "[listen]\nhttps = [\"127.0.0.1:0\"]\n[tls]\nself_signed = [\"localhost\"]\n[policies.local]\nallow = [\"127.0.0.1\"]\n",

@@ -1,5 +1,5 @@
-//! Servers that are control ports of media servers, although no `protocol` says so: told by their well-known port, or by
-//! another upstream that says what the same server is.
+//! Servers that are control ports of media servers, although no `protocol` says so: told by their
+//! well-known port, or by another upstream that says what the same server is.
 
 use crate::config::notes::Notes;
 use crate::config::problem::Placed;
@@ -87,8 +87,9 @@ impl ControlServer {
     }
 }
 
-/// The first server of an upstream without `protocol` that seems to be a control port, with a warning: without the
-/// protocol it is not guarded as one, whatever the policy. So is one that is declared to be Janus on an admin port.
+/// The first server of an upstream without `protocol` that seems to be a control port, with a
+/// warning: without the protocol it is not guarded as one, whatever the policy. So is one that is
+/// declared to be Janus on an admin port.
 pub(super) fn undeclared(raw: &RawUpstream, declared: &[Declared], notes: &Notes<'_>) -> Option<ControlServer> {
     if raw.protocol == Protocol::Janus {
         note_as_janus(raw, notes);
@@ -128,7 +129,8 @@ fn note_as_janus(raw: &RawUpstream, notes: &Notes<'_>) {
     }
 }
 
-/// Passed through, a control port is open to everybody: policies are for requests that the gateway reads.
+/// Passed through, a control port is open to everybody: policies are for requests that the gateway
+/// reads.
 pub(super) fn note_passed_through(to: &Placed<PlainServer>, notes: &Notes<'_>) {
     let Placed { value: PlainServer(server), place } = to;
     let Some((what, protocol)) = well_known(server) else { return };
