@@ -20,7 +20,7 @@ use super::pace;
 use super::report::Report;
 use super::set::no_key;
 use crate::token::Algorithm;
-use crate::token::issuer::{Want, settle};
+use crate::token::issuer::{Looked, Want, settle, turn_away};
 use crate::token::keys::{Key, KeySet};
 use crate::token::load;
 
@@ -59,7 +59,7 @@ struct Folder {
     kids: Kids,
     flights: FuturesUnordered<Flight>,
     /// Who waits for what is under way.
-    waiting: HashMap<Id, Vec<oneshot::Sender<()>>>,
+    waiting: HashMap<Id, Vec<oneshot::Sender<Looked>>>,
     refreshes: usize,
     /// The files of the keys in force.
     files: HashMap<Id, Digest>,
@@ -102,19 +102,24 @@ impl Folder {
         if self.refreshes < REFRESHES { self.kids.next() } else { None }
     }
 
-    /// Looks for a key, or says at once that there is nothing to wait for: dropping the sender says so too.
+    /// Looks for a key, or says at once that there is nothing to wait for: dropping the sender says that the server
+    /// cannot be asked.
     fn wanted(&mut self, want: Want, client: &watch::Receiver<Client>) {
         // Without a name there is no file.
         let Some(kid) = want.kid else { return settle(want.done) };
-        let id = id(&kid);
-        if self.kids.is_nobodys(&id, Instant::now()) {
+        let (id, now) = (id(&kid), Instant::now());
+        if self.kids.is_nobodys(&id, now) {
             return settle(want.done);
         }
         if let Some(others) = self.waiting.get_mut(&id) {
             others.push(want.done);
-        } else if self.kids.may_look(&id, Instant::now()) {
+        } else if !self.kids.is_open(&id, now) {
+            // It has come meanwhile, or the server did not answer a moment ago.
+        } else if self.kids.may_look(&id, want.asker, now) {
             self.waiting.insert(id, vec![want.done]);
             self.launch(id, kid, false, client);
+        } else {
+            turn_away(want.done);
         }
     }
 

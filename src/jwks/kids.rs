@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use super::askers::Askers;
 use super::client::Digest;
 use super::pace::{self, Allowance};
+use crate::token::issuer::Asker;
 
 /// More keys than this are not held at once.
 const MOST: usize = 256;
@@ -18,8 +20,14 @@ pub(super) const MISSING: Duration = Duration::from_secs(30);
 /// For so long one that could not be asked for is not asked for again.
 pub(super) const AWAY: Duration = Duration::from_secs(5);
 
-/// Anybody can make up names: so many are asked for at once, then one each second.
-const WANTED: (u32, Duration) = (10, Duration::from_secs(1));
+/// Anybody can make up names: for one client so many are asked for at once, then one each second.
+const OF_CLIENT: (u32, Duration) = (10, Duration::from_secs(1));
+
+/// And for all clients together: more than several that make up names can use.
+const OF_ALL: (u32, Duration) = (64, Duration::from_millis(125));
+
+/// So many of all are kept for names that were turned away before.
+const KEPT: u32 = 16;
 
 /// The SHA-256 of a key's name, so that long names take no room.
 pub(super) type Id = Digest;
@@ -30,7 +38,8 @@ pub(super) struct Kids {
     held: HashMap<Id, Held>,
     /// Until when nobody looks again, and whether the server has said that there is no such key.
     missing: HashMap<Id, (Instant, bool)>,
-    allowance: Allowance,
+    askers: Askers,
+    all: Allowance,
     learnt: u64,
 }
 
@@ -48,19 +57,28 @@ struct Held {
 impl Kids {
     /// Some are there already, and are looked at again now.
     pub(super) fn new(held: impl Iterator<Item = (Id, Box<str>)>, now: Instant) -> Self {
-        let (burst, every) = WANTED;
-        let allowance = Allowance::new(burst, every);
-        let mut kids = Self { held: HashMap::new(), missing: HashMap::new(), allowance, learnt: 0 };
+        let askers = Askers::new(OF_CLIENT.0, OF_CLIENT.1);
+        let all = Allowance::new(OF_ALL.0, OF_ALL.1);
+        let mut kids = Self { held: HashMap::new(), missing: HashMap::new(), askers, all, learnt: 0 };
         for (id, kid) in held {
             let _ = kids.came(id, &kid, now);
         }
         kids
     }
 
-    /// Whether a name that a request came with is looked for.
-    pub(super) fn may_look(&mut self, id: &Id, now: Instant) -> bool {
+    /// Whether there would be any use in looking for a name.
+    pub(super) fn is_open(&self, id: &Id, now: Instant) -> bool {
         let is_missing = self.missing.get(id).is_some_and(|(until, _)| *until > now);
-        !is_missing && !self.held.contains_key(id) && self.allowance.take(now)
+        !is_missing && !self.held.contains_key(id)
+    }
+
+    /// Whether a name is looked for on behalf of this client.
+    pub(super) fn may_look(&mut self, id: &Id, asker: Asker, now: Instant) -> bool {
+        let all = &mut self.all;
+        self.askers.take(asker, id, now, |is_back| {
+            let kept = if is_back { 0 } else { KEPT };
+            all.has(1 + kept, now) && all.take(now)
+        })
     }
 
     /// Whether the server has said lately that there is no such key.
@@ -140,26 +158,59 @@ mod tests {
         Kids::new(std::iter::empty(), now)
     }
 
+    fn asker(number: usize) -> Asker {
+        let address = std::net::Ipv4Addr::from(0x0a00_0000 + u32::try_from(number).unwrap());
+        Asker { group: crate::addr::ClientAddr::new(address.into()).group(), is_listed: false }
+    }
+
     const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn made_up_names_from_several_places_leave_room_for_a_real_one() {
+        let now = Instant::now();
+        let mut kids = none(now);
+        let mut names = 1..;
+        for tick in 0..600u32 {
+            let now = now + Duration::from_millis(100) * tick;
+            for stranger in 1..=4 {
+                kids.may_look(&id(names.next().unwrap()), asker(stranger), now);
+            }
+            if tick % 100 == 99 {
+                assert!(kids.may_look(&id(usize::MAX - names.start), asker(5), now), "{tick}");
+            }
+        }
+        // From a thousand places: the one that comes back gets through.
+        let now = now + Duration::from_secs(60);
+        for stranger in 10..1010 {
+            kids.may_look(&id(names.next().unwrap()), asker(stranger), now);
+        }
+        assert!(!kids.may_look(&id(0), asker(5), now));
+        assert!(kids.may_look(&id(0), asker(5), now));
+    }
 
     #[test]
     fn a_name_of_nothing_is_not_looked_for_again_at_once() {
         let now = Instant::now();
         let mut kids = none(now);
-        assert!(kids.may_look(&id(1), now));
+        assert!(kids.is_open(&id(1), now));
         kids.went(id(1), now);
-        assert!(!kids.may_look(&id(1), now + MISSING / 2));
-        assert!(kids.may_look(&id(1), now + MISSING));
+        assert!(!kids.is_open(&id(1), now + MISSING / 2));
+        assert!(kids.is_open(&id(1), now + MISSING));
         kids.failed(id(1), now + MISSING, AWAY, 0.0);
-        assert!(!kids.may_look(&id(1), now + MISSING + AWAY / 2));
-        assert!(kids.may_look(&id(1), now + MISSING + AWAY));
+        assert!(!kids.is_open(&id(1), now + MISSING + AWAY / 2));
+        assert!(kids.is_open(&id(1), now + MISSING + AWAY));
     }
 
     #[test]
     fn strangers_with_names_of_nothing_cause_few_fetches_and_take_little_room() {
         let now = Instant::now();
         let mut kids = none(now);
-        assert_eq!((0..1000).filter(|number| kids.may_look(&id(*number), now)).count(), 10);
+        // One of a client's ten is for names that come back.
+        assert_eq!((0..1000).filter(|number| kids.may_look(&id(*number), asker(1), now)).count(), 9);
+        assert!(kids.may_look(&id(999), asker(1), now) && !kids.may_look(&id(999), asker(1), now));
+        // From however many places they come.
+        let many = (0..1000).filter(|number| kids.may_look(&id(*number), asker(*number), now)).count();
+        assert_eq!(many, 64 - 16 - 10);
         (0..1000).for_each(|number| kids.went(id(number), now));
         assert_eq!(kids.missing.len(), MOST_MISSING);
         kids.went(id(2000), now + MISSING);
@@ -171,7 +222,7 @@ mod tests {
         let now = Instant::now();
         let mut kids = none(now);
         assert_eq!(kids.came(id(1), "one", now + HOUR), None);
-        assert!(!kids.may_look(&id(1), now), "it is there");
+        assert!(!kids.is_open(&id(1), now), "it is there");
         assert_eq!((kids.next(), kids.due(now)), (Some(now + HOUR), None));
         assert_eq!(kids.due(now + HOUR), Some((id(1), "one".into())));
         assert_eq!((kids.next(), kids.due(now + HOUR)), (None, None));
@@ -185,7 +236,7 @@ mod tests {
         // Taken back.
         kids.went(id(1), now);
         assert_eq!(kids.next(), None);
-        assert!(!kids.may_look(&id(1), now));
+        assert!(!kids.is_open(&id(1), now));
     }
 
     #[test]

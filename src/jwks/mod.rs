@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! worker ── Want ──▶ task: set │ asap ── Client::get ──▶ https://…
-//!    ▲                     │  when: fresh (headers), pace (failures, strangers)
+//!    ▲                     │  when: fresh (headers), pace (failures), askers (strangers)
 //!    └──── Fetched ◀───────┘  only keys that can be used; else the last good ones stay
 //! ```
 //!
@@ -13,6 +13,7 @@
 //! and a secret among the keys is none (RFC 8725, sections 3.1 and 3.10).
 
 mod asap;
+mod askers;
 mod client;
 mod fresh;
 mod kids;
@@ -73,7 +74,7 @@ mod tests {
 
     use super::*;
     use crate::token::Algorithm;
-    use crate::token::issuer::{Audience, Place};
+    use crate::token::issuer::{Asker, Audience, Place};
 
     fn spec(keys: KeySource) -> Arc<IssuerSpec> {
         Arc::new(IssuerSpec {
@@ -87,6 +88,10 @@ mod tests {
             max_lifetime: IssuerSpec::MAX_LIFETIME,
             revoked_file: None,
         })
+    }
+
+    fn asker() -> Asker {
+        Asker { group: crate::addr::ClientAddr::new([192, 0, 2, 1].into()).group(), is_listed: false }
     }
 
     /// Nobody listens there.
@@ -104,11 +109,11 @@ mod tests {
             let task = runtime.spawn(follow(spec(keys), Arc::clone(&fetched), wants, client.subscribe()));
             let began = Instant::now();
             runtime.block_on(async {
-                fetched.look_for(Some("a".into())).await;
+                fetched.look_for(Some("a".into()), asker()).await;
                 assert!(fetched.failures() > 0 && fetched.last_success().is_none());
                 drop(client);
                 task.await.unwrap();
-                fetched.look_for(Some("b".into())).await;
+                fetched.look_for(Some("b".into()), asker()).await;
             });
             assert!(began.elapsed() < TIMEOUT);
         }

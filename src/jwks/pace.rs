@@ -47,12 +47,32 @@ impl Allowance {
 
     /// Takes one, if there is one.
     pub(super) fn take(&mut self, now: Instant) -> bool {
-        let whole = self.whole.map_or(now, |whole| whole.max(now)) + self.every;
-        let is_there = whole.duration_since(now) <= self.every * self.burst;
+        let is_there = self.has(1, now);
         if is_there {
-            self.whole = Some(whole);
+            self.whole = Some(self.after(1, now));
         }
         is_there
+    }
+
+    /// Whether there are so many.
+    pub(super) fn has(&self, count: u32, now: Instant) -> bool {
+        self.after(count, now).duration_since(now) <= self.every * self.burst
+    }
+
+    /// Takes one, also where it will only be there later: returns when that is.
+    pub(super) fn reserve(&mut self, now: Instant) -> Instant {
+        let whole = self.after(1, now);
+        self.whole = Some(whole);
+        whole.checked_sub(self.every * self.burst).map_or(now, |free| free.max(now))
+    }
+
+    /// When all of it will be there again; `None` if nothing has ever been taken.
+    pub(super) fn whole_at(&self) -> Option<Instant> {
+        self.whole
+    }
+
+    fn after(&self, count: u32, now: Instant) -> Instant {
+        self.whole.map_or(now, |whole| whole.max(now)) + self.every * count
     }
 }
 
@@ -89,6 +109,8 @@ mod tests {
         let mut ten = Allowance::new(10, Duration::from_secs(1));
         assert_eq!((0..100).filter(|_| ten.take(at(0))).count(), 10);
         assert_eq!((0..100).filter(|_| ten.take(at(3_000))).count(), 3);
+        let reserved = [0, 0, 1].map(|millis| one.reserve(at(35_000 + millis)));
+        assert_eq!(reserved, [at(35_000), at(45_000), at(55_000)]);
         // However long it is quiet, there are never more.
         assert_eq!((0..100).filter(|_| ten.take(at(1_000_000))).count(), 10);
     }

@@ -6,38 +6,45 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
-use super::client::{Answer, Client, FetchError};
+use super::askers::Askers;
+use super::client::{Answer, Client, Digest, FetchError, sha256};
 use super::fresh::fresh_for;
 use super::pace::{self, Allowance};
 use super::report::Report;
 use crate::json;
 use crate::token::Algorithm;
-use crate::token::issuer::{Want, settle};
+use crate::token::issuer::{Looked, Want, settle};
 use crate::token::keys::{self, KeySet};
 
-/// Tokens with a key that is not there cause no more than one fetch in this time, however many there are.
-const WANTED_EVERY: Duration = Duration::from_secs(10);
+/// Tokens with a key that is not there: those of one client cause one fetch in this time, and one more where one of them
+/// comes back.
+const OF_CLIENT: (u32, Duration) = (2, Duration::from_secs(10));
+
+/// Those of all clients together cause so many at once, and then one in this time, for which all of them wait.
+const OF_ALL: (u32, Duration) = (3, Duration::from_secs(2));
 
 const ACCEPT: &str = "application/jwk-set+json, application/json";
 
 pub(super) async fn follow(mut report: Report, mut wants: mpsc::Receiver<Want>, mut client: watch::Receiver<Client>) {
-    let mut allowance = Allowance::new(1, WANTED_EVERY);
+    let mut askers = Askers::new(OF_CLIENT.0, OF_CLIENT.1);
+    let mut all = Allowance::new(OF_ALL.0, OF_ALL.1);
     let (mut next, mut failures) = (Instant::now(), 0);
     let (mut waiting, mut in_force) = (Vec::new(), None);
     loop {
         tokio::select! {
             () = sleep_until(next.into()) => {}
             Some(want) = wants.recv() => {
-                let is_there = is_there(&report, &want);
-                if !is_there && allowance.take(Instant::now()) {
-                    waiting.push(want.done);
-                } else {
-                    // What was fetched a moment ago is all there is. Otherwise the sender's end says that it is not known.
-                    if is_there || failures == 0 {
-                        settle(want.done);
+                let (is_there, now) = (is_there(&report, &want), Instant::now());
+                if !is_there && askers.take(want.asker, &name(&want), now, |_| true) {
+                    if waiting.is_empty() {
+                        next = next.min(all.reserve(now));
                     }
-                    continue;
+                    waiting.push(want.done);
+                } else if is_there || failures == 0 {
+                    // What was fetched a moment ago is all there is. Otherwise the sender's end says that it is not known.
+                    settle(want.done);
                 }
+                continue;
             }
             changed = client.changed() => match changed {
                 Err(_) => return,
@@ -76,12 +83,17 @@ fn is_there(report: &Report, want: &Want) -> bool {
     want.kid.as_deref().is_some_and(|kid| report.fetched.set().has(kid))
 }
 
+/// What tells one wanted key from another.
+fn name(want: &Want) -> Digest {
+    sha256(want.kid.as_deref().unwrap_or_default().as_bytes())
+}
+
 /// Fetches; whoever wants keys meanwhile shares in it.
 async fn fetch(
     report: &Report,
     client: &Client,
     wants: &mut mpsc::Receiver<Want>,
-    waiting: &mut Vec<oneshot::Sender<()>>,
+    waiting: &mut Vec<oneshot::Sender<Looked>>,
 ) -> Result<(KeySet, Answer), FetchError> {
     let mut get = pin!(client.get(&report.url, ACCEPT));
     let came = loop {

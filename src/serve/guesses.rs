@@ -1,7 +1,8 @@
 //! Guessing tokens: who sends one after the other that nobody can have given him is answered later and later, and then
 //! not at all for a while.
 //!
-//! Asked only about tokens that this worker has not verified before, so that nobody who has a good one waits for others.
+//! Only tokens and keys that prove nothing are counted and held back. Behind one address may be a whole school: a good one
+//! is accepted whatever others there have sent.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,7 +48,7 @@ impl Guesses {
         Arc::new(Self { started: Instant::now(), clients: Mutex::default() })
     }
 
-    /// Whether one more token is looked at.
+    /// Whether one more guess is answered.
     ///
     /// # Errors
     /// How long the client has to wait for that.

@@ -9,7 +9,7 @@ use super::reject::Rejection;
 use super::tokens::{Signed, Unproven};
 use crate::policy::{Denied, TokenRule};
 use crate::token::BadToken;
-use crate::token::issuer::Fetched;
+use crate::token::issuer::{Asker, Fetched, Looked};
 use crate::token::location::Located;
 
 /// Why there is no permit.
@@ -17,7 +17,7 @@ pub(super) enum Hindrance {
     /// There will be none.
     Refused(Rejection),
     /// The key of the token may be had by looking for it.
-    Key { keys: Arc<Fetched>, kid: Option<Box<str>> },
+    Key { keys: Arc<Fetched>, kid: Option<Box<str>>, asker: Asker },
     /// There will be none, but that is told so much later: the token looks like a guess.
     Guess(Denied, Duration),
 }
@@ -36,9 +36,26 @@ pub(super) enum Key {
     Sought,
     /// The issuer could not be asked: that the key is not there says nothing against the token.
     Away,
+    /// The issuer was not asked, as this client has made it be asked too often.
+    TooOften,
+}
+
+impl From<Looked> for Key {
+    fn from(looked: Looked) -> Self {
+        match looked {
+            Looked::Asked => Self::Sought,
+            Looked::Away => Self::Away,
+            Looked::TooOften => Self::TooOften,
+        }
+    }
 }
 
 /// Finds out which of the rule's issuers signed the token. `is_listed`: the client's address is on the policy's list.
+///
+/// The signature is looked at whatever the client has sent before, so that nobody is locked out by others behind the same
+/// address. That costs tens of microseconds, which is less than a handshake, and `limits.requests_per_client` bounds how
+/// often. Only what proves nothing is held back. A secret that is short enough to be guessed is the exception: beyond the
+/// rate it is not tried, or it could be found by trying.
 pub(super) fn prove<'s>(
     inbound: &'s Inbound,
     is_listed: bool,
@@ -52,15 +69,24 @@ pub(super) fn prove<'s>(
     }
     let (limits, guesses) = (&snapshot.limits, &worker.guesses);
     let (who, rate) = (Guesser::new(inbound.client, is_listed, limits), limits.bad_tokens_per_client);
-    guesses.check(who, rate).map_err(Rejection::BadTokens)?;
-    match worker.tokens.verify(located, rule, snapshot) {
-        Ok(signed) => Ok(signed),
-        Err(Unproven { look: Some((keys, kid)), .. }) if key == Key::Unsought => Err(Hindrance::Key { keys, kid }),
-        Err(Unproven { look: Some(_), .. }) if key == Key::Away => Err(Denied::Token(BadToken::KeysAway).into()),
-        Err(Unproven { why, .. }) if why.is_forged() => {
-            Err(Hindrance::Guess(Denied::Token(why), guesses.count(who, rate)))
+    let too_many = guesses.check(who, rate).err();
+    let Unproven { why, look } = match worker.tokens.verify(located, rule, snapshot, too_many.is_none()) {
+        Ok(signed) => return Ok(signed),
+        Err(unproven) => unproven,
+    };
+    let guess = |why| match too_many {
+        Some(wait) => Rejection::BadTokens(wait).into(),
+        None => Hindrance::Guess(Denied::Token(why), guesses.count(who, rate)),
+    };
+    match (look, key) {
+        (Some((keys, kid)), Key::Unsought) => {
+            Err(Hindrance::Key { keys, kid, asker: Asker { group: inbound.client.group(), is_listed } })
         }
-        Err(Unproven { why, .. }) => Err(Denied::Token(why).into()),
+        (Some(_), Key::Away) => Err(Denied::Token(BadToken::KeysAway).into()),
+        // Nobody knows whether there is such a key, but it is this client that asks for one after the other.
+        (Some(_), Key::TooOften) => Err(guess(BadToken::KeysAway)),
+        _ if why.is_forged() => Err(guess(why)),
+        _ => Err(Denied::Token(why).into()),
     }
 }
 
@@ -70,8 +96,8 @@ pub(super) async fn overcome<T>(
     again: impl FnOnce(Key) -> Result<T, Hindrance>,
 ) -> Result<T, Rejection> {
     let hindrance = match hindrance {
-        Hindrance::Key { keys, kid } => {
-            let key = if keys.look_for(kid).await { Key::Sought } else { Key::Away };
+        Hindrance::Key { keys, kid, asker } => {
+            let key = keys.look_for(kid, asker).await.into();
             match again(key) {
                 Ok(found) => return Ok(found),
                 Err(hindrance) => hindrance,

@@ -116,15 +116,21 @@ impl Tokens {
     }
 
     /// Verifies a token by every issuer that may have signed it: two may have the same keys and want other audiences.
+    /// Issuers whose tokens could be guessed are left out unless `with_guessable`.
     pub(super) fn verify<'s>(
         &self,
         located: &Located<'_>,
         rule: &TokenRule,
         snapshot: &'s Snapshot,
+        with_guessable: bool,
     ) -> Result<Signed<'s>, Unproven> {
         let parts = jws::split(&located.text).map_err(|why| Unproven { why, look: None })?;
         let (mut failed, mut signed) = (None, None);
         for (accepted, issuer) in eligible(located, rule, snapshot) {
+            if !with_guessable && issuer.is_guessable() {
+                failed = Some(worse(failed, unproven(BadToken::Signature, issuer, &parts)));
+                continue;
+            }
             let keys = issuer.key_set();
             match issuer.verify(&parts, &keys) {
                 Ok((key, claims)) => {

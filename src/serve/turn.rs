@@ -22,7 +22,7 @@ use crate::proxy::body::{BodyFault, RequestBody, ResponseBody};
 use crate::route::{Route, Target};
 use crate::token::BadToken;
 use crate::turn::uri::TurnUri;
-use crate::turn::{Credential, Subject, Turn};
+use crate::turn::{Credential, STRONG_SECRET, Subject, Turn};
 
 /// What may be asked for.
 pub(super) const METHODS: &str = "GET, HEAD, POST, OPTIONS";
@@ -113,14 +113,21 @@ pub(super) fn judge_keys(inbound: &Inbound, route: &Route) -> Option<Result<Perm
     (!presented.is_empty()).then(|| try_keys(inbound, route, keys, &presented))
 }
 
-/// A wrong key is a guess as a forged token is, of which a client has so many.
+/// A wrong key is a guess as a forged token is, of which a client has so many. A right one is accepted whatever others
+/// behind the same address have sent, unless it is short enough to be found by trying.
 fn try_keys(inbound: &Inbound, route: &Route, keys: &ApiKeys, presented: &[Cow<'_, str>]) -> Result<Permit, Hindrance> {
     let (limits, guesses) = (&inbound.local.snapshot.limits, &inbound.conn.worker.guesses);
     let who = Guesser::new(inbound.client, route.policy.lists(inbound.client), limits);
-    // Before the key is looked at: or the right one would stand out among any number of wrong ones.
-    guesses.check(who, limits.bad_tokens_per_client).map_err(Rejection::BadTokens)?;
-    let verdict = keys.authorize(presented.iter().map(|key| &**key));
-    verdict.map_err(|denied| Hindrance::Guess(denied, guesses.count(who, limits.bad_tokens_per_client)))
+    let too_many = guesses.check(who, limits.bad_tokens_per_client).err();
+    let is_tried = too_many.is_none() || presented.iter().all(|key| key.len() >= STRONG_SECRET);
+    let verdict = match is_tried {
+        true => keys.authorize(presented.iter().map(|key| &**key)),
+        false => Err(Denied::ApiKey),
+    };
+    verdict.map_err(|denied| match too_many {
+        Some(wait) => Rejection::BadTokens(wait).into(),
+        None => Hindrance::Guess(denied, guesses.count(who, limits.bad_tokens_per_client)),
+    })
 }
 
 /// Gives a credential to whom the permit is for.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
 
 use super::claims::Claims;
 use super::jws::Parts;
@@ -13,6 +14,7 @@ use super::keys::{KeyPrint, KeySet, KeySetId};
 use super::location::Source;
 use super::revoked::Revoked;
 use super::{Algorithm, BadToken};
+use crate::addr::ClientGroup;
 use crate::clock::UnixTime;
 use crate::secret::SecretSource;
 
@@ -116,14 +118,43 @@ pub struct Fetched {
 pub struct Want {
     /// The key's name.
     pub kid: Option<Box<str>>,
-    /// [`settle`]d when the issuer has been asked; dropped where it could not be asked, or may not be so often.
-    pub done: tokio::sync::oneshot::Sender<()>,
+    /// Who sent the token: what one client makes the gateway ask for is limited.
+    pub asker: Asker,
+    /// Told what became of it; dropped where the issuer could not be asked.
+    pub done: oneshot::Sender<Looked>,
+}
+
+/// A client, as far as it is counted for the keys that it makes the gateway look for. An address on the policy's allow
+/// list is counted apart from its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Asker {
+    /// Its address or network.
+    pub group: ClientGroup,
+    /// Whether it is on the list.
+    pub is_listed: bool,
+}
+
+/// What became of looking for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looked {
+    /// The issuer has been asked: if the key is not there now, there is none.
+    Asked,
+    /// The issuer could not be asked.
+    Away,
+    /// It was not asked: this client has caused too many fetches.
+    TooOften,
 }
 
 /// Says that the issuer has been asked.
-pub fn settle(done: tokio::sync::oneshot::Sender<()>) {
+pub fn settle(done: oneshot::Sender<Looked>) {
     // Who has asked may have gone.
-    let _ = done.send(());
+    let _ = done.send(Looked::Asked);
+}
+
+/// Says that the issuer is not asked for this client now.
+pub fn turn_away(done: oneshot::Sender<Looked>) {
+    // Who has asked may have gone.
+    let _ = done.send(Looked::TooOften);
 }
 
 impl Fetched {
@@ -163,12 +194,13 @@ impl Fetched {
         self.set.store(Arc::new(set));
     }
 
-    /// Has a key looked for, and waits until that is over; too many wants at once are not waited for. Whether it is settled
-    /// now if there is one.
-    pub async fn look_for(&self, kid: Option<Box<str>>) -> bool {
-        let (done, over) = tokio::sync::oneshot::channel();
-        // An error is an end that settles nothing.
-        self.want.try_send(Want { kid, done }).is_ok() && over.await.is_ok()
+    /// Has a key looked for, and waits until that is over; too many wants at once are not waited for.
+    pub async fn look_for(&self, kid: Option<Box<str>>, asker: Asker) -> Looked {
+        let (done, over) = oneshot::channel();
+        match self.want.try_send(Want { kid, asker, done }) {
+            Ok(()) => over.await.unwrap_or(Looked::Away),
+            Err(_) => Looked::Away,
+        }
     }
 }
 
@@ -217,6 +249,11 @@ impl Issuer {
             Keys::Fixed(set) => Arc::clone(set),
             Keys::Fetched(fetched) => fetched.set(),
         }
+    }
+
+    /// Whether its tokens could be guessed: they are signed by a secret that is shorter than its hash.
+    pub fn is_guessable(&self) -> bool {
+        matches!(&self.keys, Keys::Fixed(set) if set.is_weak())
     }
 
     /// Whether the issuer signed the token; then, by which key, and what it claims.

@@ -44,7 +44,7 @@ pub enum Problem {
 const LONGEST_KEY: usize = 128;
 
 /// Below this many bytes a secret is worth a warning: every credential lets its holder try to guess it. So is a key.
-const STRONG_SECRET: usize = 16;
+pub const STRONG_SECRET: usize = 16;
 
 /// What serves, and should be otherwise. Shown with the key that named the file.
 #[derive(Debug, thiserror::Error)]

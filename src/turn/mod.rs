@@ -20,6 +20,7 @@ use serde_json::json;
 use crate::clock::UnixTime;
 use crate::policy::ApiKeys;
 use crate::secret::{Secret, SecretSource};
+pub use load::STRONG_SECRET;
 use uri::TurnUri;
 
 /// `[turn.NAME]`.

@@ -22,6 +22,7 @@ mod import_map;
 mod jwks;
 mod limits;
 mod live;
+mod lockout;
 mod ordered;
 mod permits;
 mod pipelining;

@@ -390,7 +390,7 @@ fn guessing_a_key_is_guessing() {
         form.len()
     ));
     refused(&posted, 403);
-    // Also the right one: it would stand out.
+    // Also the right one, which is so short that it could be found by trying: it would stand out.
     for key in ["wrong", KEY_IN_QUERY] {
         let answer = ask(key);
         refused(&answer, 429);

@@ -131,9 +131,10 @@ pub(in crate::config) static LIMITS: Keys = Keys {
             Form::One(&RATE),
             Unset::Is(|| quoted(write_rate(Limits::default().bad_tokens_per_client))),
             "Tokens of one client that nobody has signed, in requests and at the sign-in, and wrong API keys: after a \
-             quarter of them, refusals come later and later, up to 2 s; more get 429 with `Retry-After`, as a good API \
-             key does then. Tokens that have merely ended are not counted, and one that a worker has verified before \
-             goes on to pass there.",
+             quarter of them, refusals come later and later, up to 2 s; more get 429 with `Retry-After`. Tokens that \
+             have merely ended are not counted. A good token or key is accepted whatever else comes from its address, \
+             except where it could be found by trying: a token signed by a secret below 32 bytes, and an API key below \
+             16, get 429 too until there is room again.",
         ),
         key(
             "exempt",
