@@ -21,7 +21,7 @@ use crate::host::HostPattern;
 use crate::jwks::{self, Client};
 use crate::route::upstream::ServerAddr;
 use crate::store::folder::Folder;
-use crate::telemetry::Chain;
+use crate::telemetry::{Chain, Visible};
 use crate::tls::{self, CertTable, LoadError, Mode, Standing};
 use crate::token;
 use crate::token::issuer::{IssuerSpec, Place};
@@ -209,7 +209,7 @@ pub async fn ask_issuers(config: &Config) -> (String, usize) {
     for issuer in &config.issuers {
         let Some(place) = issuer.keys.place() else { continue };
         let result = match key_client(issuer, place) {
-            Ok(client) => jwks::ask(issuer, &client).await.map_err(|error| Chain(&error).to_string()),
+            Ok(client) => jwks::ask(issuer, &client).await.map_err(|error| Visible(Chain(&error)).to_string()),
             Err(error) => Err(Chain(&error).to_string()),
         };
         silent += usize::from(result.is_err());

@@ -55,7 +55,7 @@ pub(crate) fn print(path: &Path, asked: &Asked<'_>) -> ExitCode {
 }
 
 fn complain(text: &dyn std::fmt::Display, code: u8) -> ExitCode {
-    eprintln!("{text}");
+    crate::complain(&format!("{text}\n"));
     ExitCode::from(code)
 }
 

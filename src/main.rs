@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use ianitor::telemetry::escape;
 use ianitor::{check, config};
 
 /// Gives memory back after thousands of connections have closed.
@@ -109,9 +110,15 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// Prints to standard output. Whoever has closed it, `head` for example, has seen enough.
+/// Prints to standard output, with everything escaped that would steer a terminal: much of it is from elsewhere. Whoever
+/// has closed it, `head` for example, has seen enough.
 fn show(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let _ = std::io::stdout().write_all(escape::lines(text).as_bytes());
+}
+
+/// The same on standard error. Every command prints by one of these two.
+fn complain(text: &str) {
+    let _ = std::io::stderr().write_all(escape::lines(text).as_bytes());
 }
 
 /// Asks everybody who has to be there, and returns how much is amiss.
@@ -132,12 +139,12 @@ fn check_file(path: &Path, live: bool) -> ExitCode {
     let checked = match check::check(path) {
         Ok(checked) => checked,
         Err(unfit) => {
-            eprintln!("{unfit}");
+            complain(&format!("{unfit}\n"));
             return ExitCode::from(EXIT_CONFIG);
         }
     };
     for warning in &checked.warnings {
-        eprintln!("warning: {warning}");
+        complain(&format!("warning: {warning}\n"));
     }
     show(&config::summary(&checked.config));
     show(&checked.certificates);
@@ -148,7 +155,7 @@ fn check_file(path: &Path, live: bool) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("cannot start a runtime: {error}");
+            complain(&format!("cannot start a runtime: {error}\n"));
             return ExitCode::from(EXIT_FAILED);
         }
     };

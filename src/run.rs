@@ -11,21 +11,21 @@ use ianitor::telemetry::{self, Chain};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
-use crate::{EXIT_CONFIG, EXIT_FAILED};
+use crate::{EXIT_CONFIG, EXIT_FAILED, complain};
 
 /// Runs the gateway until it is told to stop.
 pub(crate) fn run(path: &Path) -> ExitCode {
     let loaded = match config::load(path) {
         Ok(loaded) => loaded,
         Err(failure) => {
-            eprintln!("{}", Chain(&failure));
+            complain(&format!("{}\n", Chain(&failure)));
             return ExitCode::from(EXIT_CONFIG);
         }
     };
     let (access, _flush_logs) = match telemetry::init(loaded.config.log.format) {
         Ok(logs) => logs,
         Err(error) => {
-            eprintln!("cannot start logging: {error}");
+            complain(&format!("cannot start logging: {error}\n"));
             return ExitCode::from(EXIT_FAILED);
         }
     };

@@ -17,7 +17,7 @@ use ianitor::token::{self, ALGORITHMS, Algorithm};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Map, Value, json};
 
-use crate::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, show};
+use crate::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, complain, show};
 
 /// What is to be done.
 #[derive(Debug, Subcommand)]
@@ -86,7 +86,7 @@ pub(crate) fn run(token: Token) -> ExitCode {
         Token::Inspect(arguments) => examine(&arguments),
     };
     done.unwrap_or_else(|(status, what)| {
-        eprintln!("{what}");
+        complain(&format!("{what}\n"));
         ExitCode::from(status)
     })
 }

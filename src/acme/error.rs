@@ -11,6 +11,7 @@ use super::directory::NoDirectory;
 use crate::host::HostName;
 use crate::secret::NoSecret;
 use crate::store::StoreError;
+use crate::telemetry::escape::steers;
 use crate::tls;
 use crate::tls::challenges::NoOffer;
 
@@ -261,7 +262,7 @@ const MOST: usize = 20;
 
 /// Without what would be more than text on a terminal.
 fn plain(text: &str) -> String {
-    text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().take(LONGEST).map(|c| if steers(c) { ' ' } else { c }).collect()
 }
 
 impl fmt::Display for Said<'_> {

@@ -2,7 +2,7 @@
 
 use ianitor::clock::UnixTime;
 use ianitor::store::{Progress, StoreError, Stored};
-use ianitor::telemetry::Chain;
+use ianitor::telemetry::{Chain, escape};
 use serde_json::{Value, json};
 
 use super::look::{Row, Target};
@@ -10,7 +10,8 @@ use super::look::{Row, Target};
 /// A list with an object for each certificate.
 pub(super) fn text(rows: &[Row<'_>]) -> String {
     let all: Vec<Value> = rows.iter().map(row).collect();
-    format!("{:#}\n", Value::Array(all))
+    // What a CA has said is in it: the same values, written so that no terminal is steered.
+    escape::json(&format!("{:#}\n", Value::Array(all))).into_owned()
 }
 
 fn row(row: &Row<'_>) -> Value {

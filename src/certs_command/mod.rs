@@ -20,7 +20,7 @@ use ianitor::config::{self, Config};
 use ianitor::host::HostName;
 use ianitor::telemetry::Chain;
 
-use crate::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, show};
+use crate::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, complain, show};
 
 /// `ianitor certs`.
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ pub(crate) fn run(certs: &Certs) -> ExitCode {
     match act(certs) {
         Ok(status) => status,
         Err((status, what)) => {
-            eprintln!("{what}");
+            complain(&format!("{what}\n"));
             ExitCode::from(status)
         }
     }

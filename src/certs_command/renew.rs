@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use ianitor::acme::{AcmeSpec, CertSpec};
 use ianitor::store::folder::Folder;
 use ianitor::store::{CertStore, Name, StoreError, Stored};
-use ianitor::telemetry::Chain;
+use ianitor::telemetry::{Chain, Visible};
 
 use super::wishing::{self, Ask, Outcome};
 use super::{Failure, Renew, choose};
@@ -73,7 +73,10 @@ pub(super) fn new_certificate(store: &dyn CertStore, cert: &CertSpec, before: Op
             let meta = &bundle.meta;
             format!(
                 "{}: in service: serial {}, issued by {}, ends {}\n",
-                cert.name, meta.serial, meta.issuer, meta.not_after
+                cert.name,
+                meta.serial,
+                Visible(&meta.issuer),
+                meta.not_after
             )
         }
         // The gateway serves it all the same, and tries again to keep it.

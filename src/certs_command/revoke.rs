@@ -8,7 +8,7 @@ use ianitor::acme::{self, AcmeSpec, CertSpec, OrderError, Reason};
 use ianitor::clock::UnixTime;
 use ianitor::store::folder::Folder;
 use ianitor::store::{CertStore, Stored};
-use ianitor::telemetry::Chain;
+use ianitor::telemetry::{Chain, Visible};
 
 use super::renew::{failed, new_certificate, version, why_not};
 use super::wishing::{self, Ask};
@@ -93,7 +93,9 @@ fn question(cert: &CertSpec, stored: &Stored) -> String {
     format!(
         "{name}: for {hosts}; serial {}, issued by {}, ends {}\nClients refuse it once it is revoked, and that cannot be \
          undone. Revoke it? [y/N] ",
-        meta.serial, meta.issuer, meta.not_after
+        meta.serial,
+        Visible(&meta.issuer),
+        meta.not_after
     )
 }
 
@@ -106,7 +108,7 @@ fn confirm(question: &str, is_sure: bool) -> Result<(), Failure> {
         let text = "revoking cannot be undone, and nobody is there to be asked; write --yes if it is meant";
         return Err((EXIT_USAGE, text.to_owned()));
     }
-    eprint!("{question}");
+    crate::complain(question);
     let mut answer = String::new();
     stdin.read_line(&mut answer).map_err(|error| (EXIT_FAILED, format!("standard input: {error}")))?;
     match answer.trim().to_ascii_lowercase().as_str() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ianitor::clock::UnixTime;
 use ianitor::store::{Meta, Progress};
-use ianitor::telemetry::Chain;
+use ianitor::telemetry::{Chain, Visible, escape};
 
 use super::look::Row;
 
@@ -14,7 +14,7 @@ const WIDTH: usize = 100;
 const TITLES: [&str; 5] = ["CERTIFICATE", "ISSUER", "ENDS (UTC)", "NEXT ORDER (UTC)", "CONSUMERS"];
 
 pub(super) fn text(rows: &[Row<'_>], now: UnixTime) -> String {
-    let cells: Vec<_> = rows.iter().map(|row| columns(row, now)).collect();
+    let cells: Vec<_> = rows.iter().map(|row| columns(row, now).map(|cell| escape::field(&cell))).collect();
     let mut widths = TITLES.map(str::len);
     for row in &cells {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -25,7 +25,7 @@ pub(super) fn text(rows: &[Row<'_>], now: UnixTime) -> String {
     for (row, cells) in rows.iter().zip(&cells) {
         out += &line(cells, &widths);
         for (title, text) in beneath(row) {
-            out += &format!("  {title:<9} {text}\n");
+            out += &format!("  {title:<9} {}\n", Visible(text));
         }
     }
     out

@@ -25,7 +25,7 @@ pub(super) async fn wait(acme: &AcmeSpec, longest: Duration) -> bool {
             return false;
         }
         if !std::mem::replace(&mut is_told, true) {
-            eprintln!("waiting for {}", missing.join(", "));
+            crate::complain(&format!("waiting for {}\n", missing.join(", ")));
         }
         tokio::time::sleep(LOOK.min(left)).await;
     }

@@ -54,7 +54,7 @@ pub(super) async fn ask(store: &dyn CertStore, ask: Ask<'_>) -> Result<Outcome, 
     }
     let wish = Wish { id: RequestIds::new().next().to_string(), dry_run };
     store.put_wish(name, &wish)?;
-    eprintln!("{name}: asking the gateway to {what}, and waiting for it");
+    crate::complain(&format!("{name}: asking the gateway to {what}, and waiting for it\n"));
     let now = Instant::now();
     let mut waiting = Waiting { store, name, wish, end: now + wait, idle_since: now, is_taken: false };
     loop {

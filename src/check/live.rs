@@ -6,7 +6,7 @@ use crate::acme::{self, AcmeSpec, Offered};
 use crate::config::Config;
 use crate::deploy::{self, DeploySpec, Place};
 use crate::host::HostName;
-use crate::telemetry::Chain;
+use crate::telemetry::{Chain, Visible};
 
 /// Fetches the CA's directory and says, a line each, whether it is there and what it would refuse. The second value is how
 /// much of that stands in the way of orders.
@@ -17,15 +17,15 @@ pub async fn ask_ca(config: &Config) -> (String, usize) {
     match acme::ask(spec).await {
         Ok(Offered { profiles, refused }) => {
             let has = if profiles.is_empty() { String::new() } else { format!("; profiles: {}", profiles.join(", ")) };
-            let _ = writeln!(out, "answers{}", has.escape_debug());
+            let _ = writeln!(out, "answers{}", Visible(has));
             for (key, error) in &refused {
-                let _ = writeln!(out, "  {key}  {}", Chain(error));
+                let _ = writeln!(out, "  {key}  {}", Visible(Chain(error)));
             }
             (out, refused.len())
         }
         Err(error) => {
             let advice = error.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
-            let _ = writeln!(out, "{}{advice}", Chain(&error));
+            let _ = writeln!(out, "{}{advice}", Visible(Chain(&error)));
             (out, 1)
         }
     }
@@ -42,7 +42,7 @@ pub async fn ask_deployments(config: &Config) -> (String, usize) {
         silent += usize::from(result.is_err());
         let result = match result {
             Ok(serial) => format!("answers by TLS, with the certificate {serial}"),
-            Err(error) => Chain(&error).to_string(),
+            Err(error) => Visible(Chain(&error)).to_string(),
         };
         let _ = writeln!(out, "  {}  {place}  {result}", spec.config_key);
     }

@@ -11,7 +11,7 @@ use super::recognize::{Api, Seen, recognize};
 use crate::config::Config;
 use crate::route::upstream::{Protocol, ServerAddr, UpstreamSpec};
 use crate::route::{Forward, Route, Target, UpstreamId};
-use crate::telemetry::Chain;
+use crate::telemetry::{Chain, Visible};
 
 /// For all questions to one server by which it may be recognized.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -69,7 +69,7 @@ impl Ways {
 async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, ways: &Ways) -> (String, bool) {
     let server = match Server::new(upstream, addr, ways.host.as_ref()) {
         Ok(server) => server,
-        Err(error) => return (format!("cannot be asked: {}", Chain(&error)), false),
+        Err(error) => return (format!("cannot be asked: {}", Visible(Chain(&error))), false),
     };
     let began = Instant::now();
     // Any status is an answer: 404 of Janus' REST port, 403 of its WebSocket port, 426 of Kurento.
@@ -93,7 +93,7 @@ async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, ways: &Ways) -> (String
 fn silence(silent: &Silent) -> String {
     match silent {
         Silent::Late => format!("does not answer in time ({} s)", probe::TIMEOUT.as_secs()),
-        Silent::Away(error) | Silent::Closed(error) => format!("does not answer: {}", Chain(&**error)),
+        Silent::Away(error) | Silent::Closed(error) => format!("does not answer: {}", Visible(Chain(&**error))),
     }
 }
 
@@ -101,7 +101,7 @@ fn silence(silent: &Silent) -> String {
 fn judge(declared: Protocol, seen: Option<&Seen>) -> (String, bool) {
     let Some(seen) = seen else { return unrecognized(declared) };
     let Seen { api, place, version } = seen;
-    let version = version.as_ref().map(|version| format!(", version {version}")).unwrap_or_default();
+    let version = version.as_ref().map(|version| format!(", version {}", Visible(version))).unwrap_or_default();
     let what = format!("{} {place}{version}", api.name());
     let protocol = api.protocol();
     let is_it = protocol == declared || (*api == Api::SomeJanus && declared == Protocol::JanusAdmin);

@@ -25,6 +25,7 @@ use super::target::untrusted;
 use super::{DeploySpec, FileForm};
 use crate::disk::{Dir, Trust, has_rights};
 use crate::store::Stored;
+use crate::telemetry::escape::steers;
 
 /// How long a command may take: restarting a server that first ends its calls is no matter of a moment.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
@@ -209,6 +210,6 @@ impl Tail {
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let last = lines[lines.len().saturating_sub(LINES)..].join(" / ");
-        Said(last.chars().map(|c| if c.is_control() { ' ' } else { c }).collect())
+        Said(last.chars().map(|c| if steers(c) { ' ' } else { c }).collect())
     }
 }

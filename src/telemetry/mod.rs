@@ -3,6 +3,8 @@
 
 pub mod access;
 mod chain;
+pub mod escape;
+mod events;
 mod exchange;
 pub mod metrics;
 pub mod redact;
@@ -10,11 +12,16 @@ pub mod request_id;
 
 use std::io::IsTerminal;
 
+use tracing::Subscriber;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer};
 
 pub use chain::Chain;
+pub use escape::Visible;
 
 /// `[log]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +71,20 @@ pub fn init(format: LogFormat) -> Result<(NonBlocking, LogGuard), TryInitError> 
     let (events, events_guard) = builder().thread_name("log-events").finish(std::io::stderr());
     let (accesses, accesses_guard) = builder().thread_name("log-access").finish(std::io::stdout());
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(events);
-    match format {
-        LogFormat::Text => {
-            subscriber.with_target(false).with_ansi(std::io::stderr().is_terminal()).finish().try_init()?;
-        }
-        LogFormat::Json => subscriber.json().flatten_event(true).with_target(false).finish().try_init()?,
-    }
+    let events = lines(format, events, std::io::stderr().is_terminal());
+    tracing_subscriber::registry().with(filter).with(events).try_init()?;
     Ok((accesses, LogGuard { _events: events_guard, _accesses: accesses_guard }))
+}
+
+/// Writes events, escaped; in colours, where a terminal shows them.
+fn lines<S, W>(format: LogFormat, writer: W, is_terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).fmt_fields(events::TextFields);
+    match format {
+        LogFormat::Text => Box::new(layer.with_target(false).with_ansi(is_terminal)),
+        LogFormat::Json => Box::new(layer.with_ansi(false).event_format(events::JsonLines)),
+    }
 }

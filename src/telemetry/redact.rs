@@ -1,14 +1,23 @@
 //! What of a request target may stand in a log.
 
+use super::escape;
+
 /// Session and handle ids of Janus have up to 16 digits, and whoever knows one has the session. Numbers with fewer
 /// digits than this are left readable: they are versions, rooms and years.
 const ID_DIGITS: usize = 6;
 
+/// More than this of a text is not looked at.
+const LONGEST: usize = escape::FIELD;
+
 /// A path and query with everything secret taken out: numeric ids in the path, and every value of the query, since a
-/// token may stand under any name.
+/// token may stand under any name. [Escaped and cut](escape::field) as a log can show it.
 pub fn target(path: &str, query: Option<&str>) -> String {
-    let mut out = String::with_capacity(path.len());
+    let mut out = String::with_capacity((path.len() + query.map_or(0, str::len)).min(LONGEST));
     for (at, segment) in path.split('/').enumerate() {
+        // The rest would be cut off anyway.
+        if out.len() > LONGEST {
+            break;
+        }
         if at > 0 {
             out.push('/');
         }
@@ -16,6 +25,9 @@ pub fn target(path: &str, query: Option<&str>) -> String {
         out.push_str(if is_id { "*" } else { segment });
     }
     for (at, pair) in query.into_iter().flat_map(|q| q.split('&')).enumerate() {
+        if out.len() > LONGEST {
+            break;
+        }
         out.push(if at == 0 { '?' } else { '&' });
         match pair.split_once('=') {
             // The padding of a bare Base64 token, not a name without a value.
@@ -27,13 +39,14 @@ pub fn target(path: &str, query: Option<&str>) -> String {
             None => out.push('*'),
         }
     }
-    out
+    if escape::is_field(&out) { out } else { escape::field(&out) }
 }
 
-/// Bytes as a log can show them: what would steer a terminal, or end a line for some reader, is replaced.
+/// Bytes as a log can show them, [escaped and cut](escape::field).
 pub fn text(bytes: &[u8]) -> String {
-    let steers = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    String::from_utf8_lossy(bytes).replace(steers, "\u{fffd}")
+    // Of what is not UTF-8 each byte becomes a mark, and no character has more than four bytes.
+    let cut = &bytes[..bytes.len().min(LONGEST + 4)];
+    escape::field(&String::from_utf8_lossy(cut))
 }
 
 #[cfg(test)]
@@ -42,8 +55,27 @@ mod tests {
 
     #[test]
     fn nothing_steers_a_terminal() {
-        assert_eq!(text("a\u{9b}1m\u{2028}\x1b\r\nä\"".as_bytes()), "a\u{fffd}1m\u{fffd}\u{fffd}\u{fffd}\u{fffd}ä\"");
+        assert_eq!(text("a\u{9b}1m\u{2028}\x1b\r\nä\"".as_bytes()), "a\\u{9b}1m\\u{2028}\\u{1b}\\r\\nä\"");
         assert_eq!(text(b"\xff"), "\u{fffd}");
+        assert_eq!(target("/\u{9b}2J/\u{202e}", Some("\u{2028}=1&b")), "/\\u{9b}2J/\\u{202e}?\\u{2028}=*&*");
+    }
+
+    #[test]
+    fn what_is_long_is_cut() {
+        let most = escape::FIELD + '\u{2026}'.len_utf8();
+        let long = "x".repeat(60_000);
+        for cut in [
+            text(long.as_bytes()),
+            text(&[0xff; 60_000]),
+            text("\u{9b}".repeat(60_000).as_bytes()),
+            target(&format!("/{long}"), Some(&long)),
+            target(&"/1".repeat(30_000), None),
+            target("/", Some(&"\u{202e}=&".repeat(10_000))),
+            target("/", Some(&format!("{long}={long}"))),
+        ] {
+            assert!(cut.len() <= most && cut.ends_with('\u{2026}'), "{cut}");
+        }
+        assert_eq!(target(&format!("/{}", "1".repeat(60_000)), None), "/*");
     }
 
     #[test]

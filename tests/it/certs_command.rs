@@ -323,3 +323,26 @@ fn a_running_gateway_takes_the_wish_and_its_words_are_told() {
     let text = said(&certs(&gateway.config_path(), &[]), 0);
     assert!(block(&text, "media.test").iter().any(|line| line.starts_with("  failed    ")), "{text}");
 }
+
+#[test]
+fn what_a_ca_says_steers_no_terminal() {
+    let site = Site::new(ACME);
+    let foreign = "CA\n\u{9b}31m\u{202e}\u{2028}\u{200b}";
+    let mut bundle = bundle();
+    bundle.meta.issuer = foreign.to_owned();
+    site.store.put_certificate(&name("media.test"), &bundle).unwrap();
+    let failing =
+        Progress { failures: 1, error: Some(foreign.to_owned()), why: foreign.to_owned(), ..Progress::default() };
+    site.store.put_progress(&name("media.test"), &failing).unwrap();
+    let steers = |c: char| c != '\n' && (c.is_control() || foreign[2..].contains(c) && !c.is_ascii());
+    let table = said(&site.certs(&[]), 0);
+    assert!(!table.contains(steers), "{}", table.escape_debug());
+    assert_eq!(table.matches("CA\\n\\u{9b}31m\\u{202e}\\u{2028}\\u{200b}").count(), 3, "{table}");
+    let json = said(&site.certs(&["--json"]), 0);
+    assert!(!json.contains(steers), "{}", json.escape_debug());
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (value[0]["certificate"]["issuer"].as_str(), value[0]["error"].as_str()),
+        (Some(foreign), Some(foreign))
+    );
+}

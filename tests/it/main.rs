@@ -13,6 +13,7 @@ mod check;
 mod drain;
 mod edge;
 mod endless;
+mod escapes;
 mod exposure;
 mod foreign_files;
 mod found;
