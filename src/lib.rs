@@ -37,6 +37,7 @@ pub mod addr;
 pub mod clock;
 pub mod disk;
 pub mod exposure;
+pub mod guests;
 pub mod host;
 pub mod html;
 pub mod json;

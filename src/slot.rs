@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::addr::{ClientAddr, ClientGroup};
+use crate::guests::Guests;
 use crate::limits::{Limits, Rate};
 
 /// All slots of the gateway, shared by its workers. Touched when a connection opens and closes, never by a request.
 #[derive(Debug)]
 pub struct Slots {
     open: AtomicUsize,
-    guests: AtomicUsize,
+    guests: Arc<Guests>,
     /// Held for a look-up on accept and on close only.
     clients: Mutex<HashMap<ClientGroup, Arc<Client>>>,
     /// With so many clients in the list, those that are gone are looked for.
@@ -22,15 +23,12 @@ pub struct Slots {
 
 const FIRST_LOOK: usize = 4096;
 
-/// Connections without a slot that are heard at a time, as they may be from a CA. CAs look from a handful of places.
-const GUESTS: usize = 16;
-
 impl Slots {
     /// No slot taken.
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             open: AtomicUsize::new(0),
-            guests: AtomicUsize::new(0),
+            guests: Arc::default(),
             clients: Mutex::default(),
             look_at: AtomicUsize::new(FIRST_LOOK),
             started: Instant::now(),
@@ -62,11 +60,9 @@ impl Slots {
         Ok(slot)
     }
 
-    /// Room for a connection beyond all limits; `None` if there are several already.
-    pub fn take_guest(self: &Arc<Self>) -> Option<Guest> {
-        let one_more = |guests| (guests < GUESTS).then_some(guests + 1);
-        let taken = self.guests.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        taken.is_ok().then(|| Guest(Arc::clone(self)))
+    /// The places for connections beyond all limits.
+    pub fn guests(&self) -> &Arc<Guests> {
+        &self.guests
     }
 
     /// Counts a request of a client that does not hold the connection: it came through a trusted proxy.
@@ -253,16 +249,6 @@ impl Drop for Slot {
     }
 }
 
-/// Room for a connection that has no slot, until it is dropped.
-#[derive(Debug)]
-pub struct Guest(Arc<Slots>);
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        self.0.guests.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// Which limit is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Full {
@@ -331,16 +317,6 @@ mod tests {
         let local = slots.take(client("127.0.0.1"), &limits).unwrap();
         let held: Vec<_> = (0..5).map(|_| local.stream(&limits).unwrap()).collect();
         assert_eq!(held.len(), 5);
-    }
-
-    #[test]
-    fn guests_are_few_and_leave() {
-        let slots = Slots::new();
-        let held: Vec<_> = (0..GUESTS).map(|_| slots.take_guest().unwrap()).collect();
-        assert!(slots.take_guest().is_none());
-        drop(held);
-        assert!(slots.take_guest().is_some());
-        assert_eq!(slots.open(), 0);
     }
 
     #[test]

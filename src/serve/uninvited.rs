@@ -2,9 +2,15 @@
 //! when the limits are reached, and nobody else.
 //!
 //! Few are heard at a time, shortly, and nothing of them but the question of a CA is answered: no way round the limits.
+//! Who is silent makes room for who comes after him ([`crate::guests`]).
 
+use std::cell::Cell;
+use std::future::{Future as _, poll_fn};
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::Request;
@@ -12,13 +18,15 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::conn::before;
 use super::hello::{Heard, Hello};
 use super::{Worker, proxy_protocol, validation};
 use crate::addr::{Kind, PeerAddr};
-use crate::slot::{Full, Guest};
+use crate::guests::{Guest, Said};
+use crate::slot::Full;
 use crate::telemetry::metrics::Handshake;
 
 /// CAs ask as soon as they are connected, and give up after a few seconds themselves.
@@ -45,43 +53,80 @@ pub struct Uninvited {
 /// Hears a connection if it may be from a CA; otherwise, and if it is not, it is refused.
 pub fn hear(uninvited: Uninvited, worker: &Rc<Worker>) {
     let (peer, full) = (uninvited.peer, uninvited.full);
-    let guest = if worker.challenges.is_empty() { None } else { worker.slots.take_guest() };
+    let guest = if worker.challenges.is_empty() { None } else { place(&uninvited, worker) };
     let Some(guest) = guest else { return worker.refuse(peer, full) };
     let worker = Rc::clone(worker);
     tokio::task::spawn_local(async move {
         let limit = PATIENCE.min(worker.local().snapshot.limits.header_timeout);
-        let heard = before(limit, &worker.ticks, answer(uninvited, guest, &worker)).await;
+        let heard = before(limit, &worker.ticks, unless_closed(uninvited, &guest, &worker)).await;
         if !matches!(heard, Some(Ok(true))) {
             worker.refuse(peer, full);
         }
     });
 }
 
+fn place(uninvited: &Uninvited, worker: &Worker) -> Option<Guest> {
+    // A worker that was busy meets many at once: who has spoken by now is not silent.
+    let has_spoken = SockRef::from(&uninvited.stream).peek(&mut [MaybeUninit::uninit()]).is_ok_and(|bytes| bytes > 0);
+    let said = if has_spoken { Said::Something } else { Said::Nothing };
+    let group = (!uninvited.announced).then(|| uninvited.peer.client().group());
+    worker.slots.guests().take(group, said)
+}
+
+/// Hears it for as long as it has its place.
+async fn unless_closed(uninvited: Uninvited, guest: &Guest, worker: &Worker) -> io::Result<bool> {
+    let is_read = Cell::new(false);
+    let mut answer = pin!(async {
+        // Until then the runtime does not know that there is something to read.
+        uninvited.stream.readable().await?;
+        is_read.set(true);
+        answer(uninvited, guest, worker).await
+    });
+    let mut closed = pin!(guest.closed());
+    poll_fn(|cx| {
+        if let Poll::Ready(answered) = answer.as_mut().poll(cx) {
+            return Poll::Ready(answered);
+        }
+        if is_read.take() {
+            guest.note_wait();
+        }
+        closed.as_mut().poll(cx).map(|()| Ok(false))
+    })
+    .await
+}
+
 /// Whether it was a CA, and was answered.
-async fn answer(mut uninvited: Uninvited, _guest: Guest, worker: &Worker) -> io::Result<bool> {
+async fn answer(mut uninvited: Uninvited, guest: &Guest, worker: &Worker) -> io::Result<bool> {
     if uninvited.announced {
-        proxy_protocol::read(&mut uninvited.stream).await.map_err(io::Error::other)?;
+        let announced = proxy_protocol::read(&mut uninvited.stream).await.map_err(io::Error::other)?;
+        if !guest.announce(announced.unwrap_or(uninvited.peer).client().group()) {
+            return Ok(false);
+        }
     }
     match uninvited.kind {
-        Kind::Https => by_handshake(uninvited.stream, worker).await,
-        Kind::Http => by_token(uninvited.stream, worker).await,
+        Kind::Https => by_handshake(uninvited.stream, guest, worker).await,
+        Kind::Http => by_token(uninvited.stream, guest, worker).await,
     }
 }
 
-async fn by_handshake(mut stream: TcpStream, worker: &Worker) -> io::Result<bool> {
+async fn by_handshake(mut stream: TcpStream, guest: &Guest, worker: &Worker) -> io::Result<bool> {
     let Heard::Hello(hello) = Hello::read(&mut stream).await? else { return Ok(false) };
     let settings = hello.sni().and_then(|sni| validation::settings(&hello, &sni, worker));
     let Some(settings) = settings else { return Ok(false) };
+    guest.note_question();
     validation::shake(*hello, stream, settings).await?;
     worker.metrics.shaken(Handshake::Validation);
     Ok(true)
 }
 
-async fn by_token(stream: TcpStream, worker: &Worker) -> io::Result<bool> {
-    let was_ca = std::cell::Cell::new(false);
+async fn by_token(stream: TcpStream, guest: &Guest, worker: &Worker) -> io::Result<bool> {
+    let was_ca = Cell::new(false);
     let service = service_fn(|request: Request<Incoming>| {
         let answer = validation::answer(&request, &worker.challenges);
-        was_ca.set(answer.is_some());
+        if answer.is_some() {
+            was_ca.set(true);
+            guest.note_question();
+        }
         std::future::ready(answer.ok_or(NotCa))
     });
     let http =

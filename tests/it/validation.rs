@@ -8,7 +8,7 @@ use rustls::RootCertStore;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::oid_registry::Oid;
 
-use crate::harness::{Client, Config, Dial, TestGateway, Upstream, h2};
+use crate::harness::{Client, Config, Dial, TestGateway, Upstream, eventually, h2};
 
 const TOKEN: &str = "/.well-known/acme-challenge/evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA";
 const KEY: &str = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA.9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI";
@@ -222,6 +222,93 @@ fn whoever_says_nothing_does_not_stay() {
         assert!(matches!(one.read(&mut [0; 16]), Ok(0) | Err(_)));
     }
     assert_eq!(plain(&gateway).get(TOKEN).text(), KEY);
+}
+
+/// Connections of many addresses of which none says anything whole, a hundred a second, until it is dropped.
+struct Strangers {
+    is_over: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    thread: Option<std::thread::JoinHandle<usize>>,
+}
+
+impl Strangers {
+    fn start(gateway: &TestGateway) -> Self {
+        let is_over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (over, places) = (std::sync::Arc::clone(&is_over), [gateway.http(), gateway.https()]);
+        let thread = std::thread::spawn(move || {
+            let mut held = std::collections::VecDeque::new();
+            for at in 0.. {
+                if over.load(std::sync::atomic::Ordering::Relaxed) {
+                    return at;
+                }
+                let from = format!("127.0.{}.{}", 2 + at / 200 % 100, 1 + at % 200);
+                let mut tcp = Dial::new(places[at % 2], RootCertStore::empty()).from(&from).tcp();
+                // Some begin what they never end.
+                let _ = tcp.write_all([&b""[..], &b""[..], &b"\x16\x03\x01"[..], &b"GET /.well-"[..]][at % 4]);
+                held.push_back(tcp);
+                held.truncate(200);
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            0
+        });
+        Self { is_over, thread: Some(thread) }
+    }
+
+    fn stop(mut self) -> usize {
+        self.is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+#[test]
+fn strangers_that_are_silent_keep_no_ca_out() {
+    let upstream = Upstream::ok();
+    let listen = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nworkers = 2";
+    let config = Config::to(&upstream).listen(listen).limits("connections = 1\nexempt = []");
+    let gateway = TestGateway::start(&config);
+    let mut held = gateway.client();
+    assert_eq!(held.get("/").status(), 200);
+    let _offers =
+        (offer_http(&gateway, "localhost"), challenges(&gateway).offer_alpn(&name("localhost"), &DIGEST).unwrap());
+    // All places are taken by as many clients.
+    let silent: Vec<_> = (1..=40)
+        .map(|at| {
+            let place = if at % 2 == 0 { gateway.http() } else { gateway.https() };
+            Dial::new(place, RootCertStore::empty()).from(&format!("127.0.1.{at}")).tcp()
+        })
+        .collect();
+    assert_eq!(plain(&gateway).get(TOKEN).text(), KEY);
+    assert_eq!(identifier(&gateway, "localhost", &["acme-tls/1"]).as_deref(), Some(&DIGEST[..]));
+    drop(silent);
+    // And they come and come.
+    let strangers = Strangers::start(&gateway);
+    for _ in 0..30 {
+        assert_eq!(plain(&gateway).get(TOKEN).text(), KEY);
+        assert_eq!(identifier(&gateway, "localhost", &["acme-tls/1"]).as_deref(), Some(&DIGEST[..]));
+        std::thread::sleep(std::time::Duration::from_millis(30));
+    }
+    assert!(strangers.stop() > 30);
+    assert_eq!(held.get("/").status(), 200);
+}
+
+#[test]
+fn one_client_takes_no_places_of_others() {
+    let upstream = Upstream::ok();
+    let listen = "https = [\"127.0.0.1:0\"]\nworkers = 2";
+    let gateway = TestGateway::start(&Config::to(&upstream).listen(listen).limits("connections = 1\nexempt = []"));
+    let mut held = gateway.client();
+    assert_eq!(held.get("/").status(), 200);
+    let _offer = challenges(&gateway).offer_alpn(&name("localhost"), &DIGEST).unwrap();
+    let dial = |from: &str| {
+        let tcp = Dial::new(gateway.https(), RootCertStore::empty()).from(from).tcp();
+        tcp.set_nonblocking(true).unwrap();
+        tcp
+    };
+    let is_open = |mut tcp: &std::net::TcpStream| matches!(tcp.read(&mut [0; 16]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock);
+    let other = dial("127.0.0.7");
+    let many: Vec<_> = (0..30).map(|_| dial("127.0.0.8")).collect();
+    let open = || many.iter().filter(|one| is_open(one)).count();
+    eventually("all but two are closed", || open() == 2);
+    assert!(is_open(&other), "and none of another client's");
 }
 
 #[test]
