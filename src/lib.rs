@@ -14,8 +14,8 @@
 //!
 //! **Threads.** Each worker is a thread with a single-threaded runtime, its own listening sockets (the kernel spreads
 //! connections), its own upstream connections, tunnels and clock. Nothing on a request's path is shared with another
-//! worker. The main thread is the control: it reads the configuration, binds, and sends each worker commands and
-//! immutable snapshots ([`gateway`]). It also fetches the keys of issuers ([`jwks`]), orders certificates ([`acme`]) and
+//! worker. Names are looked up on threads of their own ([`resolve`]). The main thread is the control: it reads the
+//! configuration, binds, and sends each worker commands and immutable snapshots ([`gateway`]). It also fetches the keys of issuers ([`jwks`]), orders certificates ([`acme`]) and
 //! brings them to other servers ([`deploy`]); what it has to tell a validating CA is in one table that all workers read
 //! ([`tls::challenges`]).
 //!
@@ -44,6 +44,7 @@ pub mod json;
 pub mod keyed_mutex;
 pub mod limits;
 pub mod registry;
+pub mod resolve;
 pub mod secret;
 pub mod slot;
 pub mod socket;

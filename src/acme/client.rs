@@ -19,6 +19,7 @@ use rustls::ClientConfig;
 
 use super::error::Said;
 use crate::clock::UnixTime;
+use crate::resolve::Resolver;
 
 /// For one request with its answer. CAs answer within seconds; what takes longer is asked for again.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,7 +35,7 @@ const AGENT: &str = concat!("ianitor/", env!("CARGO_PKG_VERSION"), " instant-acm
 /// Asks one CA. Each attempt has its own, so that nobody else's `Retry-After` is taken for its own.
 #[derive(Clone)]
 pub(super) struct Client {
-    http: legacy::Client<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>,
+    http: legacy::Client<HttpsConnector<HttpConnector<Resolver>>, BodyWrapper<Bytes>>,
     /// When the last refusal said that one may come again.
     retry_after: Arc<Mutex<Option<UnixTime>>>,
 }
@@ -48,7 +49,7 @@ pub(super) struct Got {
 impl Client {
     /// Trusts whom `tls` trusts.
     pub(super) fn new(tls: ClientConfig) -> Self {
-        let mut http = HttpConnector::new();
+        let mut http = HttpConnector::new_with_resolver(Resolver::system());
         http.enforce_http(false);
         // Of several addresses a dead one leaves time for the others.
         http.set_connect_timeout(Some(TIMEOUT / 3));

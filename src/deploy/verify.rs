@@ -1,6 +1,7 @@
 //! Asks a server by TLS which certificate it shows.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -10,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::error::DeployError;
 use super::{DeploySpec, Place, forms};
 use crate::host::HostName;
+use crate::resolve::Resolver;
 use crate::store::Stored;
 use crate::tls::leaf_facts;
 use crate::tls::look::shown_leaf;
@@ -62,12 +64,28 @@ async fn look(
     place: &Place,
     name: ServerName<'static>,
 ) -> Result<CertificateDer<'static>, DeployError> {
-    let address = (place.host.as_str(), place.port);
     let until = Instant::now() + CONNECTION;
-    let stream = within(until, TcpStream::connect(address)).await;
+    let stream = within(until, connect(place)).await;
     let stream = stream.map_err(|cause| DeployError::Unreachable { place: place.clone(), to: spec.to, cause })?;
     let shown = within(until, shown_leaf(stream, name)).await;
     shown.map_err(|error| DeployError::NoHandshake(place.clone(), error))
+}
+
+/// Tries every address in turn.
+async fn connect(place: &Place) -> io::Result<TcpStream> {
+    let addrs = match place.host.ip() {
+        Some(ip) => vec![SocketAddr::new(ip, place.port)],
+        None => Resolver::system().find(place.host.as_str()).await?.to_vec(),
+    };
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for mut addr in addrs {
+        addr.set_port(place.port);
+        match TcpStream::connect(addr).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 async fn within<T>(until: Instant, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {

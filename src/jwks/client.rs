@@ -14,6 +14,7 @@ use hyper_util::client::legacy::{self, Builder};
 use hyper_util::rt::TokioExecutor;
 
 use super::TIMEOUT;
+use crate::resolve::Resolver;
 use crate::tls::{self, LoadError};
 use crate::token::issuer::Place;
 
@@ -32,8 +33,8 @@ pub struct Client(Transport);
 #[derive(Clone)]
 enum Transport {
     /// On this very machine.
-    Plain(legacy::Client<HttpConnector, Body>),
-    Tls(legacy::Client<HttpsConnector<HttpConnector>, Body>),
+    Plain(legacy::Client<HttpConnector<Resolver>, Body>),
+    Tls(legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Body>),
 }
 
 impl fmt::Debug for Client {
@@ -71,7 +72,7 @@ impl Client {
     /// # Errors
     /// What is wrong with the file, or that the system's trust cannot be read.
     pub fn new(place: &Place, key: &str) -> Result<Self, LoadError> {
-        let mut http = HttpConnector::new();
+        let mut http = HttpConnector::new_with_resolver(Resolver::system());
         http.enforce_http(false);
         // Of several addresses a dead one leaves time for the others.
         http.set_connect_timeout(Some(TIMEOUT * 4 / 5));

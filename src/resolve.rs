@@ -1,0 +1,337 @@
+//! Look-ups of host names. The system's resolver blocks, and a name server that says nothing keeps it for many seconds:
+//! so look-ups run on a few threads of their own, one for each name at a time, and nothing else waits for them.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use hyper_util::client::legacy::connect::dns::Name;
+use tokio::sync::watch;
+
+/// Threads for look-ups. A name has one at a time, and a configuration has few names.
+const THREADS: usize = 16;
+
+/// A thread without work ends after this.
+const THREAD_IDLE: Duration = Duration::from_secs(10);
+
+/// While a name cannot be looked up, the addresses of its last good answer are used for this long.
+const KEPT: Duration = Duration::from_secs(600);
+
+/// With a good answer at hand, a new one is not waited for longer than this.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// More names than any configuration has. They are forgotten then, so that reloads add nothing up.
+const MOST_NAMES: usize = 1024;
+
+/// Looks up names. Clones share their threads and answers.
+#[derive(Clone)]
+pub struct Resolver(Arc<Shared>);
+
+struct Shared {
+    look_up: Box<LookUp>,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+type LookUp = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
+
+/// The addresses of a name, with port 0, or why there are none.
+type Answer = Result<Arc<[SocketAddr]>, Failure>;
+
+#[derive(Clone)]
+struct Failure(io::ErrorKind, Arc<str>);
+
+#[derive(Default)]
+struct State {
+    names: HashMap<Box<str>, Entry>,
+    queue: VecDeque<Box<str>>,
+    threads: usize,
+    idle: usize,
+}
+
+#[derive(Default)]
+struct Entry {
+    good: Option<(Instant, Arc<[SocketAddr]>)>,
+    is_failing: bool,
+    /// Where the answer of the look-up under way is waited for.
+    under_way: Option<watch::Sender<Option<Answer>>>,
+}
+
+impl Resolver {
+    /// The one of this process, which asks the system: hosts file, name servers, whatever nsswitch.conf says.
+    pub fn system() -> Self {
+        static SYSTEM: OnceLock<Resolver> = OnceLock::new();
+        SYSTEM.get_or_init(|| Self::new(|name| Ok((name, 0).to_socket_addrs()?.collect()))).clone()
+    }
+
+    /// One that asks this function, which may block.
+    pub fn new(look_up: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Shared { look_up: Box::new(look_up), state: Mutex::default(), work: Condvar::new() }))
+    }
+
+    /// The addresses of a name, with port 0. If the name server fails or says nothing, those of its last good answer,
+    /// unless that is too old.
+    ///
+    /// # Errors
+    /// Why there is none. A name server that says nothing is waited for: callers have a time limit.
+    pub async fn find(&self, name: &str) -> io::Result<Arc<[SocketAddr]>> {
+        let Some(kept) = self.0.kept(name) else { return self.look_up(name).await };
+        match tokio::time::timeout(PATIENCE, self.look_up(name)).await {
+            Ok(Ok(addrs)) => Ok(addrs),
+            Ok(Err(_)) | Err(_) => Ok(kept),
+        }
+    }
+
+    /// The addresses of a name as they are now, with port 0.
+    ///
+    /// # Errors
+    /// Why there is none. A name server that says nothing is waited for: callers have a time limit.
+    pub async fn look_up(&self, name: &str) -> io::Result<Arc<[SocketAddr]>> {
+        let mut answer = self.0.join(name);
+        let answer = match answer.wait_for(Option::is_some).await {
+            Ok(answer) => answer.clone(),
+            Err(_) => None,
+        };
+        match answer {
+            Some(Ok(addrs)) => Ok(addrs),
+            Some(Err(Failure(kind, text))) => Err(io::Error::new(kind, text.to_string())),
+            None => Err(io::Error::other("no thread could be started for the look-up")),
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is consistent after every statement, so a panic elsewhere does not spoil it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept(&self, name: &str) -> Option<Arc<[SocketAddr]>> {
+        let state = self.lock();
+        let (at, addrs) = state.names.get(name)?.good.as_ref()?;
+        (at.elapsed() < KEPT).then(|| Arc::clone(addrs))
+    }
+
+    /// Takes part in the look-up that is under way, or begins one.
+    fn join(self: &Arc<Self>, name: &str) -> watch::Receiver<Option<Answer>> {
+        let mut state = self.lock();
+        if state.names.len() >= MOST_NAMES && !state.names.contains_key(name) {
+            state.names.retain(|_, entry| entry.under_way.is_some());
+        }
+        let entry = state.names.entry(name.into()).or_default();
+        if let Some(under_way) = &entry.under_way {
+            return under_way.subscribe();
+        }
+        let (sender, receiver) = watch::channel(None);
+        entry.under_way = Some(sender);
+        state.queue.push_back(name.into());
+        self.work.notify_one();
+        if state.queue.len() > state.idle && state.threads < THREADS {
+            self.add_thread(&mut state);
+        }
+        receiver
+    }
+
+    fn add_thread(self: &Arc<Self>, state: &mut State) {
+        let shared = Arc::clone(self);
+        // Nobody waits for the thread: a look-up that hangs does not keep the process from ending.
+        match std::thread::Builder::new().name("names".to_owned()).spawn(move || shared.run()) {
+            Ok(_) => state.threads += 1,
+            Err(_) if state.threads > 0 => {}
+            Err(error) => {
+                tracing::error!(%error, "no thread for looking up names");
+                for name in std::mem::take(&mut state.queue) {
+                    state.names.remove(&name);
+                }
+            }
+        }
+    }
+
+    /// What each thread does.
+    fn run(&self) {
+        while let Some(name) = self.next() {
+            let asked = catch_unwind(AssertUnwindSafe(|| (self.look_up)(&name)));
+            let asked = asked.unwrap_or_else(|_| Err(io::Error::other("the look-up panicked")));
+            let answer = match asked {
+                Ok(addrs) if addrs.is_empty() => {
+                    Err(Failure(io::ErrorKind::NotFound, "the name has no address".into()))
+                }
+                Ok(addrs) => Ok(addrs.into()),
+                Err(error) => Err(Failure(error.kind(), error.to_string().into())),
+            };
+            self.finish(&name, answer);
+        }
+    }
+
+    fn next(&self) -> Option<Box<str>> {
+        let mut state = self.lock();
+        loop {
+            if let Some(name) = state.queue.pop_front() {
+                return Some(name);
+            }
+            state.idle += 1;
+            let waited = self.work.wait_timeout(state, THREAD_IDLE);
+            let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.idle -= 1;
+            if timeout.timed_out() && state.queue.is_empty() {
+                state.threads -= 1;
+                return None;
+            }
+        }
+    }
+
+    fn finish(&self, name: &str, answer: Answer) {
+        let mut state = self.lock();
+        let Some(entry) = state.names.get_mut(name) else { return };
+        entry.note(name, &answer);
+        if let Some(waiting) = entry.under_way.take() {
+            waiting.send_replace(Some(answer));
+        }
+    }
+}
+
+impl Entry {
+    /// Keeps what is good. Of trouble, only its begin and end are logged.
+    fn note(&mut self, name: &str, answer: &Answer) {
+        let was_failing = std::mem::replace(&mut self.is_failing, answer.is_err());
+        match answer {
+            Ok(addrs) => {
+                self.good = Some((Instant::now(), Arc::clone(addrs)));
+                if was_failing {
+                    tracing::info!(name, "a name can be looked up again");
+                }
+            }
+            Err(Failure(_, error)) => {
+                if !was_failing && self.good.is_some() {
+                    let minutes = KEPT.as_secs() / 60;
+                    tracing::warn!(
+                        name,
+                        %error,
+                        "a name cannot be looked up; its last addresses are used for up to {minutes} minutes"
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resolver")
+    }
+}
+
+/// For hyper's client, by which the keys of issuers are fetched and certificates ordered.
+impl tower::Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let resolver = self.clone();
+        Box::pin(async move { Ok(resolver.find(name.as_str()).await?.to_vec().into_iter()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    fn addr(text: &str) -> SocketAddr {
+        SocketAddr::new(text.parse().unwrap(), 0)
+    }
+
+    /// One that answers whatever is sent to it, and nothing until then; and how often it was asked.
+    fn by_hand() -> (Resolver, mpsc::Sender<io::Result<Vec<SocketAddr>>>, Arc<AtomicUsize>) {
+        let (answers, inbox) = mpsc::channel();
+        let (inbox, asked) = (Mutex::new(inbox), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&asked);
+        let resolver = Resolver::new(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            inbox.lock().unwrap().recv().unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        });
+        (resolver, answers, asked)
+    }
+
+    #[tokio::test]
+    async fn a_name_is_looked_up_once_at_a_time() {
+        let (resolver, answers, asked) = by_hand();
+        let all = join_all((0..100).map(|_| resolver.look_up("app.test")));
+        let told = async {
+            tokio::task::yield_now().await;
+            answers.send(Ok(vec![addr("192.0.2.1")])).unwrap();
+        };
+        let (all, ()) = tokio::join!(all, told);
+        assert!(all.into_iter().all(|answer| *answer.unwrap() == [addr("192.0.2.1")]));
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        answers.send(Ok(vec![addr("192.0.2.2")])).unwrap();
+        assert_eq!(*resolver.find("app.test").await.unwrap(), [addr("192.0.2.2")], "the next look-up is a new one");
+    }
+
+    #[tokio::test]
+    async fn the_last_good_answer_serves_while_the_name_server_fails_or_is_silent() {
+        let (resolver, answers, _) = by_hand();
+        answers.send(Ok(vec![addr("192.0.2.1")])).unwrap();
+        assert_eq!(*resolver.find("app.test").await.unwrap(), [addr("192.0.2.1")]);
+        answers.send(Err(io::ErrorKind::TimedOut.into())).unwrap();
+        assert_eq!(*resolver.find("app.test").await.unwrap(), [addr("192.0.2.1")]);
+        // Silent from here on.
+        assert_eq!(*resolver.find("app.test").await.unwrap(), [addr("192.0.2.1")]);
+        drop(answers);
+        assert!(resolver.look_up("app.test").await.is_err(), "who asks for the present is not given the past");
+    }
+
+    #[tokio::test]
+    async fn a_silent_name_holds_up_no_other_and_takes_no_more_than_its_thread() {
+        let silent = Arc::new(AtomicBool::new(true));
+        let is_silent = Arc::clone(&silent);
+        let resolver = Resolver::new(move |name| {
+            while name == "silent.test" && is_silent.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Ok(vec![addr("192.0.2.1")])
+        });
+        for _ in 0..50 {
+            let short = Duration::from_millis(1);
+            assert!(tokio::time::timeout(short, resolver.find("silent.test")).await.is_err());
+            assert!(resolver.find("other.test").await.is_ok());
+        }
+        assert!(resolver.0.lock().threads <= 2, "{}", resolver.0.lock().threads);
+        silent.store(false, Ordering::SeqCst);
+        assert!(resolver.find("silent.test").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_panic_and_an_empty_answer_are_errors() {
+        let resolver = Resolver::new(|name| if name == "panics.test" { panic!("as asked") } else { Ok(Vec::new()) });
+        assert!(resolver.find("panics.test").await.is_err());
+        assert_eq!(resolver.find("empty.test").await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn names_and_threads_are_bounded() {
+        let resolver = Resolver::new(|_| Err(io::ErrorKind::NotFound.into()));
+        for n in 0..2 * MOST_NAMES {
+            assert!(resolver.find(&format!("n{n}.test")).await.is_err());
+        }
+        let state = resolver.0.lock();
+        assert!(state.names.len() <= MOST_NAMES && state.threads <= THREADS);
+    }
+}
