@@ -9,6 +9,13 @@ use crate::addr::{ClientAddr, ClientGroup};
 use crate::guests::Guests;
 use crate::limits::{Limits, Rate};
 
+mod files;
+mod sockets;
+
+pub use files::{FileSlot, OpenFiles};
+use sockets::UnderWay;
+pub use sockets::{CountedClient, MaxConnections, NoRoom, OverShare, ServerRoom, SocketSlot, Sockets, UpstreamUse};
+
 /// All slots of the gateway, shared by its workers. Touched when a connection opens and closes, never by a request.
 #[derive(Debug)]
 pub struct Slots {
@@ -73,12 +80,18 @@ impl Slots {
         if limits.exempts(client) {
             return Ok(());
         }
-        let entry = {
-            let mut clients = self.lock();
-            self.forget_some(&mut clients);
-            Arc::clone(clients.entry(client.group()).or_default())
-        };
-        entry.request(self.micros(), limits.requests_per_client)
+        self.entry(client).request(self.micros(), limits.requests_per_client)
+    }
+
+    /// A client that does not hold the connection, as it is counted at servers and files.
+    pub fn counted(&self, client: ClientAddr, limits: &Limits) -> CountedClient {
+        CountedClient((!limits.exempts(client)).then(|| self.entry(client)))
+    }
+
+    fn entry(&self, client: ClientAddr) -> Arc<Client> {
+        let mut clients = self.lock();
+        self.forget_some(&mut clients);
+        Arc::clone(clients.entry(client.group()).or_default())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ClientGroup, Arc<Client>>> {
@@ -106,6 +119,10 @@ struct Client {
     connections: AtomicUsize,
     /// Streams of HTTP/2 under way: each may hold as much as a connection does.
     streams: AtomicUsize,
+    /// What goes to servers.
+    under_way: UnderWay,
+    /// Files that are open for it.
+    files: AtomicUsize,
     /// When the client's allowance is whole again, in microseconds since start.
     whole_again: AtomicU64,
 }
@@ -119,9 +136,12 @@ impl Client {
     }
 
     /// Whether nothing would be forgotten with it. A client that is over its rate is remembered, or reconnecting would
-    /// forgive it.
+    /// forgive it; and one whose requests came through a proxy has no connection.
     fn is_forgettable(&self, now: u64) -> bool {
-        self.connections.load(Ordering::Relaxed) == 0 && self.whole_again.load(Ordering::Relaxed) <= now
+        self.connections.load(Ordering::Relaxed) == 0
+            && self.whole_again.load(Ordering::Relaxed) <= now
+            && self.under_way.is_none()
+            && self.files.load(Ordering::Relaxed) == 0
     }
 }
 
@@ -172,6 +192,12 @@ impl Slot {
         if mine > limits.connections_per_client { Err(Full::Client) } else { Ok(slot) }
     }
 
+    /// The client as it is counted at servers and files.
+    pub fn counted(&self) -> CountedClient {
+        let holder = self.holder.as_ref().filter(|holder| !holder.exempt);
+        CountedClient(holder.map(|holder| Arc::clone(&holder.client)))
+    }
+
     /// Counts a request against the client's rate.
     ///
     /// # Errors
@@ -193,43 +219,6 @@ impl Drop for StreamSlot {
         if let Some(client) = &self.0 {
             client.streams.fetch_sub(1, Ordering::Relaxed);
         }
-    }
-}
-
-/// Sockets to upstream servers, of all workers. Touched when one is opened and closed.
-#[derive(Debug)]
-pub struct Sockets {
-    open: AtomicUsize,
-    most: AtomicUsize,
-}
-
-impl Sockets {
-    /// At most so many.
-    pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { open: AtomicUsize::new(0), most: AtomicUsize::new(most) })
-    }
-
-    /// From now on at most so many; those that are open stay.
-    pub fn allow(&self, most: usize) {
-        self.most.store(most, Ordering::Relaxed);
-    }
-
-    /// Room for one more; `None` if there is none.
-    pub fn take(self: &Arc<Self>) -> Option<SocketSlot> {
-        let most = self.most.load(Ordering::Relaxed);
-        let one_more = |open| (open < most).then_some(open + 1);
-        let taken = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        taken.is_ok().then(|| SocketSlot(Arc::clone(self)))
-    }
-}
-
-/// Room for one socket, until it is dropped.
-#[derive(Debug)]
-pub struct SocketSlot(Arc<Sockets>);
-
-impl Drop for SocketSlot {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -317,16 +306,6 @@ mod tests {
         let local = slots.take(client("127.0.0.1"), &limits).unwrap();
         let held: Vec<_> = (0..5).map(|_| local.stream(&limits).unwrap()).collect();
         assert_eq!(held.len(), 5);
-    }
-
-    #[test]
-    fn sockets_are_given_back() {
-        let sockets = Sockets::new(2);
-        let held = (sockets.take().unwrap(), sockets.take().unwrap());
-        assert!(sockets.take().is_none());
-        drop(held);
-        sockets.allow(0);
-        assert!(sockets.take().is_none());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Coarse time for deadlines: one sweep per worker instead of a timer per request.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use slab::Slab;
@@ -61,6 +62,12 @@ impl Ticks {
         }
         // Woken outside the borrow: a waker may run code that drops an alarm.
         due.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits for the next tick.
+    pub async fn next(self: &Rc<Self>) {
+        let next = self.alarm(Duration::ZERO);
+        poll_fn(|cx| if next.is_due(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// An alarm that goes off after so much time.

@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::proxy::connect::Connector;
 use crate::proxy::websocket;
+use crate::resolve::Resolver;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::tls::{self, LoadError};
 
@@ -64,7 +65,8 @@ impl Server {
             ServerAddr::Unix(_) => None,
         };
         let host = host.cloned().or(own).unwrap_or(HeaderValue::from_static("localhost"));
-        Ok(Self { connector: Connector::new(addr.clone(), &spec.tls, tls.as_ref()), host })
+        let connector = Connector::new(addr.clone(), &spec.tls, tls.as_ref(), &Resolver::system());
+        Ok(Self { connector, host })
     }
 
     /// Asks for a path.

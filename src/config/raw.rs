@@ -3,6 +3,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::keys::{self, Keys};
 use super::lower::everybody;
@@ -218,6 +219,8 @@ pub(super) struct RawUpstream {
     pub(super) balance: Option<Placed<Balance>>,
     pub(super) ca_file: Option<Placed<PathBuf>>,
     pub(super) server_name: Option<Placed<HostName>>,
+    pub(super) keep_alive: Option<Duration>,
+    pub(super) max_connections: Option<usize>,
 }
 
 impl Section for RawUpstream {
@@ -231,6 +234,8 @@ impl Section for RawUpstream {
             balance: table.get("balance"),
             ca_file: table.get("ca_file"),
             server_name: table.get("server_name"),
+            keep_alive: table.plain("keep_alive"),
+            max_connections: table.plain("max_connections").map(NonZeroUsize::get),
         }
     }
 }

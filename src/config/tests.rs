@@ -1,4 +1,5 @@
 use super::*;
+use crate::slot::MaxConnections;
 
 fn problems(text: &str) -> Vec<String> {
     let report = parse(Path::new("t"), text).map(|loaded| loaded.warnings).unwrap_or_else(|report| report);
@@ -54,4 +55,21 @@ fn a_mode_without_quotes_is_told_as_such() {
 #[test]
 fn after_a_syntax_error_nothing_is_called_missing() {
     assert_eq!(problems("x ="), ["t:1:4 string values must be quoted, expected literal string"]);
+}
+
+#[test]
+fn janus_has_a_limit_of_connections_by_default() {
+    let max = |lines: &str| {
+        let text = format!(
+            "[listen]\nhttps = [\"127.0.0.1:0\"]\n[tls]\nself_signed = [\"localhost\"]\n[upstreams.a]\n\
+             servers = [\"http://127.0.0.1:9\"]\n{lines}\n[[routes]]\npath = \"/\"\nupstream = \"a\"\n\
+             policy = \"open\"\ni_know_this_is_open = true\n"
+        );
+        let loaded = parse(Path::new("t"), &text).unwrap_or_else(|report| panic!("{report}"));
+        loaded.config.routes.upstreams()[0].max_connections
+    };
+    assert_eq!(max("protocol = \"janus\""), MaxConnections::Requests(1000));
+    assert_eq!(max("protocol = \"janus\"\nmax_connections = 9"), MaxConnections::All(9));
+    assert_eq!(max("max_connections = 9"), MaxConnections::All(9));
+    assert_eq!((max(""), max("protocol = \"kurento\"")), (MaxConnections::Unlimited, MaxConnections::Unlimited));
 }

@@ -38,8 +38,12 @@ pub(super) fn snapshot(
     let turns = turns(config, before).map_err(StartError::Turn)?;
     let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets).map_err(StartError::Crypto)?;
     let first_https = open.iter().find(|open| open.key.0 == Kind::Https).map(|open| open.bound.port());
-    let budget = budget::spend(&config.limits);
-    let mut limits = Limits { connections: budget.connections, ..config.limits.clone() };
+    let budget = budget::spend(&budget::Wants::of(config));
+    let mut limits = Limits {
+        connections: budget.connections,
+        connections_per_client: budget.connections_per_client,
+        ..config.limits.clone()
+    };
     // Behind a proxy many clients share its connections.
     limits.exempt.extend(&config.listen.trusted_proxies);
     Ok(Snapshot {
@@ -47,6 +51,7 @@ pub(super) fn snapshot(
         guard: Guard::new(named),
         limits,
         upstream_sockets: budget.upstream_sockets,
+        open_files: budget.open_files,
         h2_websockets: config.listen.h2_websockets,
         issuers,
         turns,

@@ -1,43 +1,118 @@
-//! Descriptors: each proxied connection takes two.
+//! Descriptors: each proxied connection takes two, each open file one.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::config::Config;
 use crate::limits::Limits;
+use crate::route::Target;
 
-/// For listeners, logs, idle upstream connections and files.
+/// For logs, connections to CAs, issuers and the status listener, and whatever else the process opens.
 const RESERVE: u64 = 200;
 
-/// What the descriptors of the process are spent on.
+/// What a worker has open beside its listening sockets.
+const PER_WORKER: usize = 6;
+
+/// Files that may be open: this part of the descriptors, and never more than so many.
+const FILES_PART: usize = 8;
+const MOST_FILES: usize = 4096;
+
+/// One client may have this part of what is clamped: others must find room, however few descriptors there are.
+const CLIENT_PART: usize = 4;
+
+/// With fewer connections than this, a warning says so even if no number was written.
+const FEW: usize = 5_000;
+
+/// What a configuration would spend descriptors on.
 #[derive(Debug)]
+pub(super) struct Wants {
+    connections: usize,
+    connections_per_client: usize,
+    /// Whether any route leads to files.
+    files: bool,
+    /// Listening sockets and what their workers need.
+    workers: usize,
+}
+
+impl Wants {
+    pub(super) fn of(config: &Config) -> Self {
+        let sockets = config.listen.https.len() + config.listen.http.len() + PER_WORKER;
+        Self {
+            connections: config.limits.connections,
+            connections_per_client: config.limits.connections_per_client,
+            files: config.routes.routes().iter().any(|route| matches!(route.target, Target::Files(_))),
+            workers: super::worker_count(&config.listen).saturating_mul(sockets),
+        }
+    }
+}
+
+/// What the descriptors of the process are spent on.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Budget {
     /// Sockets to clients: `limits.connections`, or what there is.
     pub(super) connections: usize,
+    /// `limits.connections_per_client`, or a quarter of what there is.
+    pub(super) connections_per_client: usize,
+    /// Open files.
+    pub(super) open_files: usize,
     /// Sockets to upstream servers: the rest.
     pub(super) upstream_sockets: usize,
 }
 
 /// Raises the process's limit as far as it goes and spends it.
-pub(super) fn spend(limits: &Limits) -> Budget {
-    let Some(descriptors) = raise() else {
-        return Budget { connections: limits.connections, upstream_sockets: usize::MAX };
-    };
-    let there = usize::try_from(descriptors.saturating_sub(RESERVE)).unwrap_or(usize::MAX).max(2);
-    let connections = limits.connections.min(there / 2);
-    let budget = Budget { connections, upstream_sockets: there - connections };
-    if connections == limits.connections {
-        return budget;
+pub(super) fn spend(wants: &Wants) -> Budget {
+    let descriptors = raise();
+    let budget = share_out(wants, descriptors);
+    if let Some(descriptors) = descriptors.filter(|_| budget.connections < wants.connections) {
+        report(wants, &budget, descriptors);
     }
-    if limits.connections == Limits::default().connections {
-        tracing::info!(connections, descriptors, "limits.connections is what the descriptors allow (ulimit -n)");
+    budget
+}
+
+fn share_out(wants: &Wants, descriptors: Option<u64>) -> Budget {
+    let Wants { connections, connections_per_client, files, workers } = *wants;
+    let open_files = if files { MOST_FILES } else { 0 };
+    let Some(descriptors) = descriptors else {
+        return Budget { connections, connections_per_client, open_files, upstream_sockets: usize::MAX };
+    };
+    let reserve = RESERVE.max(RESERVE / 2 + workers as u64);
+    let there = usize::try_from(descriptors.saturating_sub(reserve)).unwrap_or(usize::MAX).max(8);
+    let open_files = open_files.min(there / FILES_PART);
+    let clamped = connections.min(there / 2);
+    let per_client = match clamped < connections {
+        true => connections_per_client.min((clamped / CLIENT_PART).max(1)),
+        false => connections_per_client,
+    };
+    Budget {
+        connections: clamped,
+        connections_per_client: per_client,
+        open_files,
+        upstream_sockets: there - clamped - open_files,
+    }
+}
+
+/// Says what was clamped, and to what.
+fn report(wants: &Wants, budget: &Budget, descriptors: u64) {
+    let Budget { connections, connections_per_client, open_files, upstream_sockets } = *budget;
+    if wants.connections == Limits::default().connections && connections >= FEW {
+        tracing::info!(
+            connections,
+            connections_per_client,
+            upstream_sockets,
+            open_files,
+            descriptors,
+            "limits.connections is what the descriptors allow (ulimit -n)"
+        );
     } else {
         tracing::warn!(
-            wanted = limits.connections,
+            wanted = wants.connections,
             clamped = connections,
+            connections_per_client,
+            upstream_sockets,
+            open_files,
             descriptors,
             "limits.connections needs more descriptors than the process may have (systemd: LimitNOFILE=)"
         );
     }
-    budget
 }
 
 /// The number of descriptors that the process may have; `None` if there is no limit.
@@ -51,4 +126,45 @@ fn raise() -> Option<u64> {
         }
     }
     hard
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wants(connections: usize, per_client: usize) -> Wants {
+        Wants { connections, connections_per_client: per_client, files: true, workers: 16 }
+    }
+
+    #[test]
+    fn where_connections_are_clamped_a_client_gets_a_quarter() {
+        let budget = share_out(&wants(50_000, 5_000), Some(1024));
+        let want = Budget { connections: 412, connections_per_client: 103, open_files: 103, upstream_sockets: 309 };
+        assert_eq!(budget, want);
+        let lower = share_out(&wants(50_000, 50), Some(1024));
+        assert_eq!(lower.connections_per_client, 50, "what is lower stays");
+    }
+
+    #[test]
+    fn what_fits_is_not_clamped() {
+        let budget = share_out(&wants(300, 300), Some(1024));
+        assert_eq!((budget.connections, budget.connections_per_client, budget.upstream_sockets), (300, 300, 421));
+        let budget = share_out(&wants(300, 300), None);
+        assert_eq!((budget.connections_per_client, budget.upstream_sockets), (300, usize::MAX));
+    }
+
+    #[test]
+    fn never_more_than_there_is() {
+        for descriptors in [0, 64, 256, 1024, 20_000, 1 << 20] {
+            for files in [false, true] {
+                let budget = share_out(&Wants { files, ..wants(50_000, 5_000) }, Some(descriptors));
+                let all = budget.connections + budget.open_files + budget.upstream_sockets;
+                assert!(all as u64 <= descriptors.saturating_sub(RESERVE).max(8), "{descriptors}: {budget:?}");
+                assert!(budget.connections > 0 && budget.upstream_sockets > 0, "{descriptors}: {budget:?}");
+                assert!(!files || budget.open_files > 0, "{descriptors}: {budget:?}");
+            }
+        }
+        let many_workers = share_out(&Wants { workers: 512, ..wants(50_000, 5_000) }, Some(1024));
+        assert_eq!(many_workers.connections, 206);
+    }
 }

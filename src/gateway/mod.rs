@@ -21,11 +21,12 @@ use crate::acme;
 use crate::addr::ListenAddr;
 use crate::config::Config;
 use crate::listen::{self, Kind, ListenSpec, Listener};
+use crate::resolve::Resolver;
 use crate::serve::guesses::Guesses;
 use crate::serve::renewals::Renewals;
 use crate::serve::snapshot::Snapshot;
 use crate::serve::tokens::Tagger;
-use crate::slot::{Slots, Sockets};
+use crate::slot::{OpenFiles, Slots, Sockets};
 use crate::status;
 use crate::status::board::Board;
 use crate::telemetry::metrics::WorkerMetrics;
@@ -55,6 +56,7 @@ pub struct Gateway {
     orders: acme::Plan,
     config: Config,
     watch: Watch,
+    resolver: Resolver,
 }
 
 impl Gateway {
@@ -104,10 +106,29 @@ impl Gateway {
         match (snapshot, issuers, orders) {
             (Some(snapshot), Some(issuers), Some(orders)) if errors.is_empty() => {
                 let snapshot = Arc::new(snapshot);
-                Ok(Self { snapshot, issuers, listeners, status, workers, tickets, tagger, care, orders, config, watch })
+                let resolver = Resolver::system();
+                Ok(Self {
+                    snapshot,
+                    issuers,
+                    listeners,
+                    status,
+                    workers,
+                    tickets,
+                    tagger,
+                    care,
+                    orders,
+                    config,
+                    watch,
+                    resolver,
+                })
             }
             _ => Err(StartError::Several(errors)),
         }
+    }
+
+    /// Has the names of servers looked up by another resolver than the system's.
+    pub fn resolve_by(self, resolver: Resolver) -> Self {
+        Self { resolver, ..self }
     }
 
     /// Opens the doors. Access lines go to `access`, where one is given.
@@ -120,6 +141,7 @@ impl Gateway {
         self.care.start(self.orders, &self.config)?;
         let slots = Slots::new();
         let sockets = Sockets::new(self.snapshot.upstream_sockets);
+        let files = OpenFiles::new(self.snapshot.open_files);
         let (guesses, renewals) = (Guesses::new(), Renewals::new());
         let (ended, worker_ended) = mpsc::channel(1);
         let open: Vec<Open> = self.listeners.iter().map(Open::from).collect();
@@ -135,6 +157,8 @@ impl Gateway {
                 shares,
                 slots: Arc::clone(&slots),
                 sockets: Arc::clone(&sockets),
+                files: Arc::clone(&files),
+                resolver: self.resolver.clone(),
                 access: access.clone(),
                 metrics,
                 tagger: Arc::clone(&self.tagger),
@@ -156,6 +180,7 @@ impl Gateway {
             board,
             slots,
             sockets,
+            files,
             tickets,
             care,
             remotes,

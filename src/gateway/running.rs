@@ -17,7 +17,7 @@ use crate::addr::ListenAddr;
 use crate::config::Config;
 use crate::listen::{self, Kind, Listener};
 use crate::serve::snapshot::Snapshot;
-use crate::slot::{Slots, Sockets};
+use crate::slot::{OpenFiles, Slots, Sockets};
 use crate::status;
 use crate::status::board::Board;
 use crate::telemetry::Chain;
@@ -38,6 +38,7 @@ pub struct Running {
     pub(super) board: Arc<Board>,
     pub(super) slots: Arc<Slots>,
     pub(super) sockets: Arc<Sockets>,
+    pub(super) files: Arc<OpenFiles>,
     pub(super) tickets: Tickets,
     pub(super) care: Care,
     pub(super) remotes: Remotes,
@@ -121,6 +122,7 @@ impl Running {
         let remotes = issuers.start().map_err(StartError::Background)?;
         self.care.start(orders, &config).map_err(StartError::Background)?;
         self.sockets.allow(snapshot.upstream_sockets);
+        self.files.allow(snapshot.open_files);
         self.publish(&snapshot, fresh, &wanted).await;
         self.board.set_snapshot(snapshot);
         if !keeps_status {

@@ -20,17 +20,18 @@ use crate::clock::UnixTime;
 use crate::listen::{self, Kind};
 use crate::proxy::tunnel::CloseOrder;
 use crate::registry::Registry;
+use crate::resolve::Resolver;
 use crate::serve::Worker;
 use crate::serve::conn::{self, Knock};
 use crate::serve::guesses::Guesses;
 use crate::serve::names::Names;
 use crate::serve::renewals::{self, Renewals};
 use crate::serve::seat::Seat;
-use crate::serve::snapshot::{Local, Snapshot};
+use crate::serve::snapshot::{Local, Snapshot, Ways};
 use crate::serve::tokens::{Tagger, Tokens};
 use crate::serve::under_way::UnderWay;
 use crate::serve::uninvited::{self, Uninvited};
-use crate::slot::{Slots, Sockets};
+use crate::slot::{OpenFiles, Slots, Sockets};
 use crate::telemetry::access::{AccessSink, End};
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
@@ -74,6 +75,8 @@ pub(super) struct Setup {
     pub(super) shares: Vec<Share>,
     pub(super) slots: Arc<Slots>,
     pub(super) sockets: Arc<Sockets>,
+    pub(super) files: Arc<OpenFiles>,
+    pub(super) resolver: Resolver,
     pub(super) access: Option<NonBlocking>,
     pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) tagger: Arc<Tagger>,
@@ -82,14 +85,24 @@ pub(super) struct Setup {
     pub(super) challenges: Arc<Challenges>,
 }
 
+/// Threads of a worker on which disks are waited for. Nothing else runs there.
+const FILE_THREADS: usize = 64;
+
 /// Starts a worker's thread. When it ends, for whatever reason, `ended` is dropped.
 pub(super) fn spawn(number: usize, setup: Setup, ended: mpsc::Sender<()>) -> io::Result<Handle> {
     let (commands, inbox) = mpsc::unbounded_channel();
-    let runtime = move || Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    let runtime = move || {
+        let mut builder = Builder::new_current_thread();
+        builder.enable_all().max_blocking_threads(FILE_THREADS).build_local(LocalOptions::default())
+    };
     let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
         let _ended = ended;
         match runtime() {
-            Ok(runtime) => runtime.block_on(run(setup, inbox)),
+            Ok(runtime) => {
+                runtime.block_on(run(setup, inbox));
+                // A disk that hangs is not waited for.
+                runtime.shutdown_background();
+            }
             Err(error) => tracing::error!(%error, "a worker could not start"),
         }
     })?;
@@ -128,12 +141,18 @@ async fn run(mut setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
 }
 
 fn new_worker(setup: Setup) -> Rc<Worker> {
-    let Setup { snapshot, slots, sockets, access, metrics, tagger, guesses, renewals, challenges, .. } = setup;
+    let Setup { snapshot, slots, sockets, files, resolver, access, metrics, .. } = setup;
+    let Setup { tagger, guesses, renewals, challenges, .. } = setup;
     let ticks = Ticks::new();
     let access = AccessSink::new(access, Arc::clone(&metrics));
     access.configure(snapshot.log.format, snapshot.log.access);
     Rc::new(Worker {
-        local: RefCell::new(Local::new(snapshot, &ticks, &sockets, &metrics, None)),
+        local: RefCell::new(Local::new(
+            snapshot,
+            Ways { ticks: &ticks, sockets: &sockets, resolver: &resolver },
+            &metrics,
+            None,
+        )),
         under_way: UnderWay::new(&ticks),
         ticks,
         connections: Registry::new(),
@@ -141,13 +160,15 @@ fn new_worker(setup: Setup) -> Rc<Worker> {
         access,
         metrics,
         tokens: Tokens::new(tagger),
-        names: Names::default(),
+        names: Names::new(&resolver),
         guesses,
         renewals,
         challenges,
         ids: RequestIds::new(),
         slots,
         sockets,
+        files,
+        resolver,
         draining: Cell::new(false),
         closing: Cell::new(None),
         refused: Cell::default(),
@@ -223,7 +244,8 @@ impl Doors {
         self.open(open)?;
         let worker = &self.worker;
         worker.access.configure(snapshot.log.format, snapshot.log.access);
-        let local = Local::new(snapshot, &worker.ticks, &worker.sockets, &worker.metrics, Some(&worker.local()));
+        let ways = Ways { ticks: &worker.ticks, sockets: &worker.sockets, resolver: &worker.resolver };
+        let local = Local::new(snapshot, ways, &worker.metrics, Some(&worker.local()));
         *worker.local.borrow_mut() = local;
         self.open.retain(|key, _| keep.contains(key));
         judge_tunnels(worker, &worker.local());

@@ -11,6 +11,7 @@ use super::body::BodyFault;
 use super::client::{Busy, Link, Outgoing, Pool, SendError, Sent};
 use crate::addr::ClientAddr;
 use crate::route::upstream::{Balance, UpstreamSpec};
+use crate::slot::CountedClient;
 use crate::telemetry::Chain;
 use crate::telemetry::metrics::{UpstreamCounts, class_of};
 
@@ -46,22 +47,46 @@ impl Cluster {
     }
 
     /// Sends a request to one of the servers. If that one takes no connection, one other is tried: no byte of the
-    /// request has gone anywhere then.
-    pub(super) async fn send(&self, client: ClientAddr, mut outgoing: Outgoing) -> Result<Answered, SendError> {
+    /// request has gone anywhere then, or it may be sent once more. So it is with one that has as many as it may have,
+    /// unless clients belong to their server.
+    pub(super) async fn send(
+        &self,
+        client: ClientAddr,
+        counted: &CountedClient,
+        mut outgoing: Outgoing,
+    ) -> Result<Answered, SendError> {
         let first = self.choose(client, None);
-        match self.send_to(first, &mut outgoing).await {
-            Err(SendError::Connect(_)) if self.pools.len() > 1 && outgoing.is_untouched() => {}
+        match self.send_to(first, counted, &mut outgoing).await {
+            Err(error) if self.pools.len() > 1 && outgoing.is_untouched() && self.is_for_another(&error) => {}
             sent => return sent,
         }
         let second = self.choose(client, Some(first));
-        self.send_to(second, &mut outgoing).await
+        self.send_to(second, counted, &mut outgoing).await
     }
 
-    async fn send_to(&self, at: usize, outgoing: &mut Outgoing) -> Result<Answered, SendError> {
+    fn is_for_another(&self, error: &SendError) -> bool {
+        match error {
+            SendError::Connect(_) => true,
+            SendError::ServerFull => self.spec.balance != Balance::Client,
+            _ => false,
+        }
+    }
+
+    async fn send_to(
+        &self,
+        at: usize,
+        counted: &CountedClient,
+        outgoing: &mut Outgoing,
+    ) -> Result<Answered, SendError> {
         let pool = &self.pools[at];
+        let (room, max) = pool.room();
+        let Ok(client) = counted.enter(room, max, outgoing.is_alone()) else {
+            pool.note_refused(&SendError::OverShare);
+            return Err(SendError::OverShare);
+        };
         let busy = Busy::new(pool);
         pool.health().tried(pool.ticks());
-        let sent = pool.send(outgoing).await;
+        let sent = pool.send(outgoing, client).await;
         match &sent {
             Err(SendError::Connect(error)) => {
                 if pool.health().failed(pool.ticks()) && self.pools.len() > 1 {
@@ -70,7 +95,7 @@ impl Cluster {
                 }
             }
             // Nothing was learnt of the server.
-            Err(SendError::Full) => {}
+            Err(SendError::Full | SendError::ServerFull | SendError::OverShare) => {}
             Ok(_) | Err(_) => {
                 if pool.health().succeeded(pool.ticks()) && self.pools.len() > 1 {
                     tracing::info!(upstream = %self.spec.name, server = %pool.addr(), "a server takes connections again");
@@ -84,8 +109,8 @@ impl Cluster {
     fn count(&self, sent: &Sent) {
         match sent {
             Ok((response, _)) => self.counts.answers[class_of(response.status().as_u16())].one(),
-            // The gateway's own want is no failure of the upstream.
-            Err(SendError::Full) => {}
+            // The gateway's own limits are no failure of the upstream.
+            Err(SendError::Full | SendError::ServerFull | SendError::OverShare) => {}
             Err(SendError::Connect(_)) => self.counts.unreachable.one(),
             Err(SendError::Late(_)) => self.counts.late.one(),
             Err(SendError::Http(error)) if BodyFault::behind(error).is_some() => {}
@@ -168,8 +193,9 @@ mod tests {
 
     use super::*;
     use crate::proxy::connect::Connector;
-    use crate::route::upstream::{Protocol, UpstreamTls};
-    use crate::slot::Sockets;
+    use crate::resolve::Resolver;
+    use crate::route::upstream::{KEEP_ALIVE, Protocol, UpstreamTls};
+    use crate::slot::{MaxConnections, Sockets};
     use crate::tick::{TICK, Ticks};
 
     fn cluster(balance: Balance, count: usize) -> Cluster {
@@ -180,9 +206,12 @@ mod tests {
             balance,
             protocol: Protocol::Janus,
             tls: UpstreamTls::default(),
+            keep_alive: KEEP_ALIVE,
+            max_connections: MaxConnections::Unlimited,
         };
-        let ticks = Ticks::new();
-        let pool = |addr: &_| Pool::new(Connector::new(Clone::clone(addr), &spec.tls, None), &ticks, &Sockets::new(9));
+        let (ticks, sockets) = (Ticks::new(), Sockets::new(9));
+        let connector = |addr: &_| Connector::new(Clone::clone(addr), &spec.tls, None, &Resolver::system());
+        let pool = |addr: &_| Pool::new(connector(addr), &spec, &ticks, &sockets);
         let pools = spec.servers.iter().map(pool).collect();
         Cluster::new(Arc::new(spec), pools, Arc::default())
     }

@@ -8,15 +8,20 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::host::HostName;
+use crate::resolve::Resolver;
 use crate::route::upstream::{ServerAddr, UpstreamTls};
 use crate::socket::{socket_enum, watch_peer};
 
-/// For one address of a server to take the connection, and for a TLS handshake with it.
+/// For the whole way to a server: its name, its addresses one after the other, and TLS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// An address that does not answer leaves time for the next one, but gets as much as this itself.
+const LEAST_PER_ADDRESS: Duration = Duration::from_millis(500);
 
 /// A socket to a server.
 #[derive(Debug)]
@@ -36,6 +41,7 @@ socket_enum!(UpstreamStream { Tcp, Tls, Unix });
 pub struct Connector {
     addr: ServerAddr,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    resolver: Resolver,
 }
 
 impl std::fmt::Debug for Connector {
@@ -46,7 +52,7 @@ impl std::fmt::Debug for Connector {
 
 impl Connector {
     /// To a server; `config` says whom to trust where it speaks TLS.
-    pub fn new(addr: ServerAddr, tls: &UpstreamTls, config: Option<&Arc<ClientConfig>>) -> Self {
+    pub fn new(addr: ServerAddr, tls: &UpstreamTls, config: Option<&Arc<ClientConfig>>, resolver: &Resolver) -> Self {
         let name = match &addr {
             ServerAddr::Tcp { tls: true, host, .. } => Some(tls.server_name.as_ref().unwrap_or(host)),
             _ => None,
@@ -55,7 +61,7 @@ impl Connector {
             let name = ServerName::try_from(name.as_str().to_owned()).ok()?;
             Some((TlsConnector::from(Arc::clone(config)), name))
         });
-        Self { addr, tls }
+        Self { addr, tls, resolver: resolver.clone() }
     }
 
     /// The server.
@@ -63,58 +69,75 @@ impl Connector {
         &self.addr
     }
 
-    /// Opens a socket.
+    /// Opens a socket, within [`CONNECT_TIMEOUT`].
     ///
     /// # Errors
     /// What was tried and how it failed.
     pub async fn connect(&self) -> Result<UpstreamStream, ConnectError> {
+        let until = Instant::now() + CONNECT_TIMEOUT;
         match &self.addr {
-            ServerAddr::Unix(path) => UnixStream::connect(path)
+            ServerAddr::Unix(path) => within(until, "no answer to the connection attempt", UnixStream::connect(path))
                 .await
                 .map(UpstreamStream::Unix)
                 .map_err(|source| ConnectError { tried: format!("unix:{}", path.display()), source }),
             ServerAddr::Tcp { host, port, .. } => {
-                let tcp = connect_tcp(host, *port).await?;
-                self.secure(tcp).await
+                let tcp = self.connect_tcp(host, *port, until).await?;
+                self.secure(tcp, until).await
             }
         }
     }
 
-    async fn secure(&self, tcp: TcpStream) -> Result<UpstreamStream, ConnectError> {
+    async fn secure(&self, tcp: TcpStream, until: Instant) -> Result<UpstreamStream, ConnectError> {
         let Some((connector, name)) = &self.tls else { return Ok(UpstreamStream::Tcp(tcp)) };
-        let handshake = tokio::time::timeout(CONNECT_TIMEOUT, connector.connect(name.clone(), tcp)).await;
-        let late = || io::Error::new(io::ErrorKind::TimedOut, "no end to the TLS handshake");
-        handshake
-            .unwrap_or_else(|_| Err(late()))
+        within(until, "no end to the TLS handshake", connector.connect(name.clone(), tcp))
+            .await
             .map(|tls| UpstreamStream::Tls(Box::new(tls)))
             .map_err(|source| ConnectError { tried: self.addr.to_string(), source })
     }
-}
 
-/// Tries every address of the host in turn.
-async fn connect_tcp(host: &HostName, port: u16) -> Result<TcpStream, ConnectError> {
-    let addrs =
-        resolve(host, port).await.map_err(|source| ConnectError { tried: format!("the name {host}"), source })?;
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for addr in &addrs {
-        match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(addr)).await {
-            Ok(Ok(stream)) => {
-                let prepared = stream.set_nodelay(true).and_then(|()| watch_peer(&stream));
-                return prepared.map(|()| stream).map_err(|source| ConnectError { tried: addr.to_string(), source });
+    /// Tries every address of the host in turn.
+    async fn connect_tcp(&self, host: &HostName, port: u16, until: Instant) -> Result<TcpStream, ConnectError> {
+        let addrs = within(until, "no answer from the name server", self.resolve(host, port))
+            .await
+            .map_err(|source| ConnectError { tried: format!("the name {host}"), source })?;
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for (at, addr) in addrs.iter().enumerate() {
+            let end = share(Instant::now(), until, addrs.len() - at);
+            match within(end, "no answer to the connection attempt", TcpStream::connect(addr)).await {
+                Ok(stream) => {
+                    let prepared = stream.set_nodelay(true).and_then(|()| watch_peer(&stream));
+                    return prepared
+                        .map(|()| stream)
+                        .map_err(|source| ConnectError { tried: addr.to_string(), source });
+                }
+                Err(error) => last = error,
             }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, "no answer to the connection attempt"),
+            if Instant::now() >= until {
+                break;
+            }
         }
+        let tried = addrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        Err(ConnectError { tried, source: last })
     }
-    let tried = addrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    Err(ConnectError { tried, source: last })
+
+    async fn resolve(&self, host: &HostName, port: u16) -> io::Result<Vec<SocketAddr>> {
+        if let Some(ip) = host.ip() {
+            return Ok(vec![SocketAddr::new(ip, port)]);
+        }
+        let mut addrs = self.resolver.find(host.as_str()).await?.to_vec();
+        addrs.iter_mut().for_each(|addr| addr.set_port(port));
+        Ok(addrs)
+    }
 }
 
-async fn resolve(host: &HostName, port: u16) -> io::Result<Vec<SocketAddr>> {
-    match host.ip() {
-        Some(ip) => Ok(vec![SocketAddr::new(ip, port)]),
-        None => Ok(tokio::net::lookup_host((host.as_str(), port)).await?.collect()),
-    }
+/// When the next one has its turn, if so many are left.
+fn share(now: Instant, until: Instant, left: usize) -> Instant {
+    let part = until.saturating_duration_since(now) / u32::try_from(left.max(1)).unwrap_or(u32::MAX);
+    until.min(now + part.max(LEAST_PER_ADDRESS))
+}
+
+async fn within<T>(until: Instant, late: &'static str, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout_at(until, work).await.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, late)))
 }
 
 /// No connection: at the upstream's side or in between.
@@ -140,5 +163,20 @@ impl ConnectError {
     /// The socket broke before it was of any use.
     pub fn broke(addr: &ServerAddr, source: io::Error) -> Self {
         Self { tried: addr.to_string(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_dead_leaves_time_for_the_next() {
+        let now = Instant::now();
+        let until = now + CONNECT_TIMEOUT;
+        assert_eq!(share(now, until, 1), until);
+        assert_eq!(share(now, until, 2), now + CONNECT_TIMEOUT / 2);
+        assert_eq!(share(now, until, 100), now + LEAST_PER_ADDRESS);
+        assert_eq!(share(until, until, 3), until);
     }
 }

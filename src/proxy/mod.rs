@@ -8,7 +8,10 @@ mod fields;
 pub mod frames;
 pub mod headers;
 mod health;
+mod heard;
+mod keep_alive;
 pub mod location;
+mod repeat;
 pub mod tunnel;
 pub mod upgrade;
 pub mod websocket;
@@ -22,6 +25,7 @@ use hyper::body::Incoming;
 
 use crate::host::Authority;
 use crate::route::{Forward, PathChange};
+use crate::slot::CountedClient;
 use crate::telemetry::access::Exchange;
 use body::{BodyFault, RequestBody, ResponseBody};
 use client::{Busy, Link, Outgoing, SendError};
@@ -41,6 +45,8 @@ pub struct Via<'a> {
     pub origin: &'a Origin,
     /// To whom, as the client names the gateway.
     pub authority: &'a Authority,
+    /// The same, as servers are shared among clients.
+    pub counted: &'a CountedClient,
     /// How much body it may have.
     pub body_limit: u64,
     /// What its log line knows.
@@ -49,8 +55,9 @@ pub struct Via<'a> {
 
 impl Via<'_> {
     async fn send(&self, request: Request<RequestBody>, alone: bool) -> Result<Answered, SendError> {
-        let outgoing = Outgoing::new(request, alone, self.forward.timeouts.response);
-        self.upstream.send(self.exchange.client(), outgoing).await
+        let (timeout, protocol) = (self.forward.timeouts.response, self.upstream.spec().protocol);
+        let outgoing = Outgoing::new(request, alone, timeout, protocol);
+        self.upstream.send(self.exchange.client(), self.counted, outgoing).await
     }
 }
 

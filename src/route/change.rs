@@ -75,8 +75,9 @@ mod tests {
     use crate::policy::{Policy, Rule};
     use crate::route::edits::{Edits, Security};
     use crate::route::files::FilesSpec;
-    use crate::route::upstream::{Balance, Protocol, UpstreamSpec, UpstreamTls};
+    use crate::route::upstream::{Balance, KEEP_ALIVE, Protocol, UpstreamSpec, UpstreamTls};
     use crate::route::{HostHeader, PathChange, Route, Timeouts, UpstreamId};
+    use crate::slot::MaxConnections;
 
     fn table(adjust: impl Fn(&mut Route, &mut UpstreamSpec)) -> RouteTable {
         let mut upstream = UpstreamSpec {
@@ -85,6 +86,8 @@ mod tests {
             balance: Balance::Client,
             protocol: Protocol::Http,
             tls: UpstreamTls::default(),
+            keep_alive: KEEP_ALIVE,
+            max_connections: MaxConnections::Unlimited,
         };
         let forward = Forward {
             upstream: UpstreamId(0),

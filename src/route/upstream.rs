@@ -3,8 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::host::{Authority, HostName};
+use crate::slot::MaxConnections;
 
 /// One server: `http://host:port`, `https://host:port` or `unix:/path`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +29,11 @@ impl ServerAddr {
     pub fn is(&self, authority: &Authority) -> bool {
         let Self::Tcp { tls, host, port } = self else { return false };
         authority.host == *host && authority.port.unwrap_or(default_port(*tls)) == *port
+    }
+
+    /// Whether it has to be looked up.
+    pub fn is_name(&self) -> bool {
+        matches!(self, Self::Tcp { host, .. } if host.ip().is_none())
     }
 
     /// Whether TLS is spoken.
@@ -162,7 +169,18 @@ pub struct UpstreamSpec {
     pub protocol: Protocol,
     /// Whom to trust, where they speak TLS.
     pub tls: UpstreamTls,
+    /// How long a connection may lie unused.
+    pub keep_alive: Duration,
+    /// How many connections each of them may have.
+    pub max_connections: MaxConnections,
 }
+
+/// For a connection to lie unused, where nothing else is said: less than the 120 s after which Janus closes it, so that
+/// the gateway closes first.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// Connections to a Janus server, WebSockets aside, where nothing else is said. Its REST listener takes 1,020.
+pub const JANUS_CONNECTIONS: usize = 1000;
 
 #[cfg(test)]
 mod tests {

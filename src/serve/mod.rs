@@ -51,8 +51,9 @@ use crate::proxy::body::RequestBody;
 use crate::proxy::headers::Origin;
 use crate::proxy::tunnel::{CloseOrder, TunnelControl};
 use crate::registry::{Registered, Registry};
+use crate::resolve::Resolver;
 use crate::route::RouteId;
-use crate::slot::{Full, Slots, Sockets};
+use crate::slot::{CountedClient, Full, OpenFiles, Slots, Sockets};
 use crate::telemetry::access::{AccessSink, Exchange};
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
@@ -100,6 +101,10 @@ pub struct Worker {
     pub slots: Arc<Slots>,
     /// Room for sockets to upstream servers.
     pub sockets: Arc<Sockets>,
+    /// Room for open files.
+    pub files: Arc<OpenFiles>,
+    /// Looks up the names of servers.
+    pub resolver: Resolver,
     /// Tunnels are being closed: those that begin now too.
     pub closing: Cell<Option<CloseOrder>>,
     /// No request is to be the first of several any more.
@@ -186,6 +191,16 @@ struct Inbound {
     /// Who it is from, and what the upstream is told of that.
     client: ClientAddr,
     origin: Rc<Origin>,
+}
+
+impl Inbound {
+    /// The client as it is counted at servers and files.
+    fn counted(&self) -> CountedClient {
+        match self.client == self.conn.client {
+            true => self.conn.slot.counted(),
+            false => self.conn.worker.slots.counted(self.client, &self.local.snapshot.limits),
+        }
+    }
 }
 
 /// A request whose path has one spelling, in its URI, and whose authority is settled, in its `Host`.

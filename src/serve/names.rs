@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use crate::host::HostName;
+use crate::resolve::Resolver;
 
 /// For a name server to answer. Janus asks while a call is being set up, and waits for 10 s.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -19,14 +20,22 @@ const FRESH: Duration = Duration::from_secs(5);
 const MOST: usize = 256;
 
 /// What the name server has said of late.
-#[derive(Debug, Default)]
-pub struct Names(RefCell<HashMap<HostName, Rc<Known>>>);
+#[derive(Debug)]
+pub struct Names {
+    known: RefCell<HashMap<HostName, Rc<Known>>>,
+    resolver: Resolver,
+}
 
 /// When a name was looked up, and whether it has an address. Locked while it is being looked up, so that it is asked
 /// for once at a time.
 type Known = Mutex<Option<(Instant, bool)>>;
 
 impl Names {
+    /// Nothing is known yet.
+    pub fn new(resolver: &Resolver) -> Self {
+        Self { known: RefCell::default(), resolver: resolver.clone() }
+    }
+
     /// Whether the name resolves to an IPv4 address, as far as that is known within [`PATIENCE`].
     pub(super) async fn has_ipv4(&self, name: &HostName) -> bool {
         let entry = self.entry(name);
@@ -36,30 +45,31 @@ impl Names {
         {
             return has;
         }
-        let has = look_up(name).await;
+        let has = self.look_up(name).await;
         *known = Some((Instant::now(), has));
         has
     }
 
     fn entry(&self, name: &HostName) -> Rc<Known> {
-        let mut names = self.0.borrow_mut();
+        let mut names = self.known.borrow_mut();
         if names.len() >= MOST && !names.contains_key(name) {
             names.clear();
         }
         Rc::clone(names.entry(name.clone()).or_default())
     }
-}
 
-async fn look_up(name: &HostName) -> bool {
-    let found = match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name.as_str(), 0))).await {
-        Ok(Ok(mut addresses)) => addresses.any(|address| address.is_ipv4()).then_some(()).ok_or("has no IPv4 address"),
-        Ok(Err(_)) => Err("does not resolve"),
-        Err(_) => Err("is not resolved in time"),
-    };
-    if let Err(why) = found {
-        tracing::warn!(%name, why, "a TURN server is not told to Janus, which would end when it cannot resolve the name");
+    /// As it is now: what was good a minute ago would end Janus all the same.
+    async fn look_up(&self, name: &HostName) -> bool {
+        let found = match tokio::time::timeout(PATIENCE, self.resolver.look_up(name.as_str())).await {
+            Ok(Ok(all)) => all.iter().any(|addr| addr.is_ipv4()).then_some(()).ok_or("has no IPv4 address"),
+            Ok(Err(_)) => Err("does not resolve"),
+            Err(_) => Err("is not resolved in time"),
+        };
+        if let Err(why) = found {
+            tracing::warn!(%name, why, "a TURN server is not told to Janus, which would end when it cannot resolve the name");
+        }
+        found.is_ok()
     }
-    found.is_ok()
 }
 
 #[cfg(test)]
@@ -68,10 +78,10 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let names = Names::default();
+        let names = Names::new(&Resolver::system());
         for n in 0..2 * MOST {
             names.entry(&format!("n{n}.example").parse().unwrap());
         }
-        assert!(names.0.borrow().len() <= MOST);
+        assert!(names.known.borrow().len() <= MOST);
     }
 }

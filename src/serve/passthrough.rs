@@ -13,19 +13,26 @@ use super::conn::Knock;
 use crate::host::HostName;
 use crate::proxy::connect::{ConnectError, Connector, UpstreamStream};
 use crate::proxy::tunnel::{Door, Tunnel, TunnelControl};
+use crate::resolve::Resolver;
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamTls;
+use crate::slot::MaxConnections;
 use crate::telemetry::Chain;
 use crate::telemetry::access::{End, Exchange, Head};
 
 /// Carries a connection to the server that its name belongs to.
 pub(super) async fn pass(knock: Knock, hello: Vec<u8>, sni: HostName, entry: &Passthrough, worker: Rc<Worker>) {
     let exchange = exchange(&knock, &sni, entry, &worker);
-    let Some(socket) = worker.sockets.take() else {
+    let room = worker.sockets.server(&entry.to.to_string());
+    let Ok(share) = knock.slot.counted().enter(&room, MaxConnections::Unlimited, true) else {
+        exchange.note(|line| (line.end, line.reason) = (End::Upstream, Some("upstream_share")));
+        return;
+    };
+    let Ok(socket) = room.take(MaxConnections::Unlimited, true) else {
         exchange.note(|line| (line.end, line.reason) = (End::Upstream, Some("upstream_sockets")));
         return;
     };
-    let upstream = match connect(&knock, entry).await {
+    let upstream = match connect(&knock, entry, &worker.resolver).await {
         Ok(upstream) => upstream,
         Err(error) => {
             exchange.note(|line| (line.end, line.reason) = (End::Upstream, Some("upstream_unreachable")));
@@ -43,11 +50,11 @@ pub(super) async fn pass(knock: Knock, hello: Vec<u8>, sni: HostName, entry: &Pa
     let entry = worker.enter_tunnel(control);
     let ticks = Rc::clone(&worker.ticks);
     let sides = ((knock.stream, Bytes::from(hello)), (upstream, Bytes::new()));
-    Tunnel::new(sides.0, sides.1, entry, exchange, ticks, (knock.slot, socket)).await;
+    Tunnel::new(sides.0, sides.1, entry, exchange, ticks, (knock.slot, socket, share)).await;
 }
 
-async fn connect(knock: &Knock, entry: &Passthrough) -> Result<UpstreamStream, ConnectError> {
-    let mut upstream = Connector::new(entry.to.clone(), &UpstreamTls::default(), None).connect().await?;
+async fn connect(knock: &Knock, entry: &Passthrough, resolver: &Resolver) -> Result<UpstreamStream, ConnectError> {
+    let mut upstream = Connector::new(entry.to.clone(), &UpstreamTls::default(), None, resolver).connect().await?;
     if entry.proxy_protocol {
         let announced = match announcement(knock) {
             Ok(header) => upstream.write_all(&header).await,

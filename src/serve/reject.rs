@@ -75,6 +75,9 @@ pub(super) enum Rejection {
     /// It got no answer.
     #[error(transparent)]
     Proxy(#[from] proxy::Error),
+    /// The gateway has no descriptor left for a file.
+    #[error("no room for another open file")]
+    OpenFiles,
     /// No file is shown.
     #[error(transparent)]
     Files(#[from] files::Error),
@@ -169,7 +172,10 @@ impl Rejection {
             Self::Proxy(P::BodyBroken) => (StatusCode::BAD_REQUEST, "body_broken"),
             Self::Proxy(P::Length) => (StatusCode::BAD_REQUEST, "length"),
             Self::Streams(_) => (StatusCode::SERVICE_UNAVAILABLE, "streams"),
+            Self::OpenFiles => (StatusCode::SERVICE_UNAVAILABLE, "open_files"),
             Self::Proxy(P::Send(SendError::Full)) => (StatusCode::SERVICE_UNAVAILABLE, "upstream_sockets"),
+            Self::Proxy(P::Send(SendError::ServerFull)) => (StatusCode::SERVICE_UNAVAILABLE, "upstream_full"),
+            Self::Proxy(P::Send(SendError::OverShare)) => (StatusCode::SERVICE_UNAVAILABLE, "upstream_share"),
             Self::Proxy(P::Send(SendError::Connect(_))) => (StatusCode::BAD_GATEWAY, "upstream_unreachable"),
             Self::Proxy(P::Send(SendError::Http(_))) => (StatusCode::BAD_GATEWAY, "upstream_broken"),
             Self::Proxy(P::Send(SendError::Late(_))) => (StatusCode::GATEWAY_TIMEOUT, "upstream_late"),
@@ -221,10 +227,6 @@ impl Rejection {
             P::Send(SendError::Connect(_)) => {
                 Some("is the server running, and does it listen on this address? `ianitor check --live` asks it")
             }
-            P::Send(SendError::Full) => Some(
-                "all descriptors for upstream connections are in use: raise the limit (systemd: LimitNOFILE=), or see who \
-                 holds them in the access log",
-            ),
             P::Send(SendError::Http(_)) => Some(
                 "the server closed the connection or sent something that is not HTTP; Janus does so for an empty POST, \
                  for PUT, for a wrong WebSocket subprotocol and for an address that its acl refuses: see the server's log",
@@ -235,6 +237,8 @@ impl Rejection {
             P::UnaskedUpgrade | P::BadAccept => {
                 Some("the server does not speak WebSocket as RFC 6455 says: is it the right port?")
             }
+            // Summed up by the server's pool: clients could fill the log with them.
+            P::Send(SendError::Full | SendError::ServerFull | SendError::OverShare) => None,
             P::Handshake(_) | P::TransferCoding | P::Length | P::BodyTooLarge | P::BodyStalled | P::BodyBroken => None,
         }
     }
@@ -309,8 +313,9 @@ impl Rejection {
                 Some((header::RETRY_AFTER, HeaderValue::from(seconds)))
             }
             Self::Streams(_)
+            | Self::OpenFiles
             | Self::Withdrawn(Withdrawn::Target)
-            | Self::Proxy(proxy::Error::Send(SendError::Full)) => {
+            | Self::Proxy(proxy::Error::Send(SendError::Full | SendError::ServerFull | SendError::OverShare)) => {
                 Some((header::RETRY_AFTER, HeaderValue::from_static("1")))
             }
             Self::Denied(Denied::Token(BadToken::KeysAway)) => {

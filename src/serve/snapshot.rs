@@ -13,10 +13,11 @@ use crate::limits::Limits;
 use crate::proxy::client::Pool;
 use crate::proxy::cluster::Cluster;
 use crate::proxy::connect::Connector;
+use crate::resolve::Resolver;
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::route::{RouteId, RouteTable, Target, UpstreamId};
-use crate::slot::Sockets;
+use crate::slot::{ServerRoom, Sockets};
 use crate::telemetry::LogSpec;
 use crate::telemetry::metrics::{RouteCounts, ServerSeen, WorkerMetrics};
 use crate::tick::Ticks;
@@ -36,6 +37,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// How many sockets to upstream servers there may be.
     pub upstream_sockets: usize,
+    /// How many files may be open.
+    pub open_files: usize,
     /// Who signs tokens; policies name them by their position.
     pub issuers: Vec<Arc<Issuer>>,
     /// TURN credentials; routes name them by their position.
@@ -83,8 +86,21 @@ pub struct Local {
     labels: Vec<Label>,
     /// The names of the upstream and server of each pool, in the order of [`all_pools`].
     servers: Vec<(Arc<str>, Arc<str>)>,
+    /// Where TLS is passed through to: these servers have their part of the sockets, whether they use it or not.
+    _passed_to: Vec<Arc<ServerRoom>>,
     /// The keys of the issuers, as its tunnels have been judged by them.
     key_sets: RefCell<Vec<KeySetId>>,
+}
+
+/// What a worker has for connections to servers.
+#[derive(Clone, Copy, Debug)]
+pub struct Ways<'w> {
+    /// Its clock.
+    pub ticks: &'w Rc<Ticks>,
+    /// Room for sockets.
+    pub sockets: &'w Arc<Sockets>,
+    /// Addresses of names.
+    pub resolver: &'w Resolver,
 }
 
 /// What the access log calls a route and its upstream.
@@ -100,13 +116,8 @@ pub struct Label {
 
 impl Local {
     /// Takes up a snapshot; connections to servers that it still knows are kept.
-    pub fn new(
-        snapshot: Arc<Snapshot>,
-        ticks: &Rc<Ticks>,
-        sockets: &Arc<Sockets>,
-        metrics: &WorkerMetrics,
-        before: Option<&Self>,
-    ) -> Rc<Self> {
+    pub fn new(snapshot: Arc<Snapshot>, ways: Ways<'_>, metrics: &WorkerMetrics, before: Option<&Self>) -> Rc<Self> {
+        let Ways { ticks, sockets, resolver } = ways;
         let clusters: Vec<Cluster> = snapshot
             .routes
             .upstreams()
@@ -115,9 +126,13 @@ impl Local {
             .map(|(at, spec)| {
                 let config = snapshot.upstream_tls.get(at).and_then(Option::as_ref);
                 // TLS may trust others now, so connections are only kept where there is none.
-                let known = |addr: &ServerAddr| before.filter(|_| !addr.is_tls())?.pool(addr);
-                let fresh =
-                    |addr: &ServerAddr| Pool::new(Connector::new(addr.clone(), &spec.tls, config), ticks, sockets);
+                let known = |addr: &ServerAddr| {
+                    let pool = before.filter(|_| !addr.is_tls())?.pool(&spec.name, addr)?;
+                    pool.follow(spec);
+                    Some(pool)
+                };
+                let connector = |addr: &ServerAddr| Connector::new(addr.clone(), &spec.tls, config, resolver);
+                let fresh = |addr: &ServerAddr| Pool::new(connector(addr), spec, ticks, sockets);
                 let pool = |addr: &ServerAddr| known(addr).unwrap_or_else(|| fresh(addr));
                 Cluster::new(Arc::clone(spec), spec.servers.iter().map(pool).collect(), metrics.upstream(&spec.name))
             })
@@ -140,7 +155,8 @@ impl Local {
         };
         let servers = snapshot.routes.upstreams().iter().flat_map(names).collect();
         let key_sets = RefCell::new(key_sets(&snapshot));
-        Rc::new(Self { snapshot, clusters, labels, servers, key_sets })
+        let passed_to = snapshot.passthrough.iter().map(|entry| sockets.server(&entry.to.to_string())).collect();
+        Rc::new(Self { snapshot, clusters, labels, servers, _passed_to: passed_to, key_sets })
     }
 
     /// An upstream and this worker's connections to it.
@@ -148,8 +164,9 @@ impl Local {
         &self.clusters[id.0]
     }
 
-    fn pool(&self, addr: &ServerAddr) -> Option<Rc<Pool>> {
-        all_pools(&self.clusters).find(|pool| pool.addr() == addr).map(Rc::clone)
+    fn pool(&self, upstream: &str, addr: &ServerAddr) -> Option<Rc<Pool>> {
+        let cluster = self.clusters.iter().find(|cluster| *cluster.spec().name == *upstream)?;
+        cluster.pools().iter().find(|pool| pool.addr() == addr).map(Rc::clone)
     }
 
     /// A route's names in the access log.

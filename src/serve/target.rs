@@ -23,13 +23,14 @@ use crate::clock::UnixTime;
 use crate::files;
 use crate::policy::{Denied, Permit};
 use crate::proxy::body::ResponseBody;
-use crate::proxy::client::{Pool, SendError};
+use crate::proxy::client::Pool;
 use crate::proxy::tunnel::{CloseOrder, Door, RouteDoor, TunnelControl};
 use crate::proxy::{self, Via, upgrade, websocket};
 use crate::registry::Registered;
 use crate::route::path::{BadPath, PathPrefix};
 use crate::route::redirect::RedirectSpec;
 use crate::route::{self, Forward};
+use crate::slot::FileSlot;
 use crate::token::BadToken;
 
 /// The service at the end of the stack.
@@ -78,8 +79,8 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
         route::Target::Forward(to) => forward(normal, to, route.body_limit, permit).await,
         route::Target::Files(spec) => {
             // An open file takes a descriptor as a socket does, for as long as its client takes.
-            let room = normal.inbound.conn.worker.sockets.take();
-            normal.inbound.exchange.hold_descriptor(room.ok_or(proxy::Error::Send(SendError::Full))?);
+            let room = Box::pin(room_for_file(&normal.inbound)).await;
+            normal.inbound.exchange.hold_file(room.ok_or(Rejection::OpenFiles)?);
             // Boxed, as is what follows: the state of what a request does not do is not carried along.
             let response =
                 Box::pin(files::serve(&normal.inbound.request, spec, &route.path, &local.snapshot.guard)).await?;
@@ -106,6 +107,21 @@ pub(super) fn without_body(inbound: &Inbound, mut response: Response<ResponseBod
     response
 }
 
+/// How many ticks a page that asks for all its parts at once waits for the first of them to be sent.
+const FILE_TICKS: usize = 4;
+
+async fn room_for_file(inbound: &Inbound) -> Option<FileSlot> {
+    let (worker, client) = (&inbound.conn.worker, inbound.counted());
+    for _ in 0..FILE_TICKS {
+        let room = worker.files.take(&client);
+        if room.is_some() {
+            return room;
+        }
+        worker.ticks.next().await;
+    }
+    None
+}
+
 fn redirect(asked: &Uri, spec: &RedirectSpec, route: &PathPrefix) -> Result<Response<ResponseBody>, Rejection> {
     let location = HeaderValue::try_from(spec.location(route, asked.path(), asked.query()));
     let mut response = Response::new(ResponseBody::empty());
@@ -122,12 +138,14 @@ async fn forward(
     permit: Permit,
 ) -> Result<Response<ResponseBody>, Rejection> {
     let Normal { inbound, authority } = normal;
+    let counted = inbound.counted();
     let Inbound { request, conn, local, exchange, key, origin, .. } = inbound;
     let via = Via {
         upstream: local.upstream(forward.upstream),
         forward,
         origin: &origin,
         authority: &authority,
+        counted: &counted,
         body_limit,
         exchange: &exchange,
     };

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::access::{AccessSink, End, Head, Line, Written};
 use super::request_id::RequestId;
 use crate::addr::ClientAddr;
-use crate::slot::{SocketSlot, StreamSlot};
+use crate::slot::{FileSlot, StreamSlot};
 
 /// One request as the access log and the counters follow it, from the head to the last byte of its answer or tunnel.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Exchange {
     /// Of a request by HTTP/2: what it is counted by, for as long as it has not ended.
     stream: RefCell<Option<StreamSlot>>,
     /// Room for a file that is its answer.
-    descriptor: RefCell<Option<SocketSlot>>,
+    file: RefCell<Option<FileSlot>>,
 }
 
 impl Exchange {
@@ -38,7 +38,7 @@ impl Exchange {
             line: RefCell::default(),
             head,
             stream: RefCell::default(),
-            descriptor: RefCell::default(),
+            file: RefCell::default(),
         })
     }
 
@@ -62,9 +62,9 @@ impl Exchange {
         *self.stream.borrow_mut() = Some(stream);
     }
 
-    /// Keeps a descriptor's room until the exchange has ended.
-    pub fn hold_descriptor(&self, descriptor: SocketSlot) {
-        *self.descriptor.borrow_mut() = Some(descriptor);
+    /// Keeps an open file's room until the exchange has ended.
+    pub fn hold_file(&self, file: FileSlot) {
+        *self.file.borrow_mut() = Some(file);
     }
 
     /// Notes something for the line and the counters.

@@ -8,7 +8,7 @@ use super::{Form, Keys, Unset, key, list, quoted, word, words};
 use crate::config::raw::H2_WEBSOCKETS;
 use crate::config::units::{write_duration, write_rate, write_size};
 use crate::limits::Limits;
-use crate::route::upstream::{Balance, Protocol};
+use crate::route::upstream::{Balance, KEEP_ALIVE, Protocol};
 use crate::telemetry::{LogFormat, LogSpec};
 use crate::tls::MinVersion;
 
@@ -104,7 +104,9 @@ pub(in crate::config) static LIMITS: Keys = Keys {
     about: "What one client, one request and one connection may take. The defaults suit a signalling server behind which \
             a whole school may sit. A client is an IPv4 address or an IPv6 /64.\n\n\
             Fixed are: request heads up to 64 KiB (431; by HTTP/2 the connection may end instead), targets up to 8 KiB \
-            (414), 3 s to connect to a server.",
+            (414), 3 s to connect to a server, its name and TLS included.\n\n\
+            Descriptors that are left go to servers and files. One client may have at most a quarter of those for servers \
+            and half of those for files, and one of several servers three quarters, less as others come; more get 503.",
     keys: &[
         key(
             "connections",
@@ -118,7 +120,8 @@ pub(in crate::config) static LIMITS: Keys = Keys {
             "connections_per_client",
             Form::One(&COUNT),
             Unset::Is(|| Limits::default().connections_per_client.to_string()),
-            "The same for one client. As many streams of HTTP/2 may be open at once; more get 503.",
+            "The same for one client. As many streams of HTTP/2 may be open at once; more get 503. Where `connections` is \
+             lowered, never more than a quarter of that.",
         ),
         key(
             "requests_per_client",
@@ -255,9 +258,11 @@ pub(in crate::config) static UPSTREAM: Keys = Keys {
             "servers",
             Form::List(&SERVER),
             Unset::Required,
-            "One or more. A name is resolved at each connect and every address tried. A server that takes no connection \
-             rests, from 1 s up to 30 s, and the request goes to another one: nothing of it has been sent by then. No \
-             request is ever sent twice.",
+            "One or more. A name is resolved at each connect and every address tried, all within 3 s; while a name server \
+             fails or says nothing, the last good answer is used for up to 10 minutes. A server that takes no connection \
+             rests, from 1 s up to 30 s, and the request goes to another one: nothing of it has been sent by then. A \
+             request without a body that is idempotent (GET, not POST) is sent once more if a kept connection breaks \
+             without a byte of an answer; a long poll of `protocol = \"janus\"` is not. Nothing else is ever sent twice.",
         ),
         key(
             "protocol",
@@ -291,6 +296,26 @@ pub(in crate::config) static UPSTREAM: Keys = Keys {
             Form::One(&HOST),
             Unset::Means("the host in `servers`"),
             "The name that the server's certificate must have. Only with an `https://` server.",
+        ),
+        key(
+            "keep_alive",
+            Form::One(&DURATION),
+            Unset::Is(|| quoted(write_duration(KEEP_ALIVE))),
+            "How long a connection without a request is kept for the next one; `\"0s\"` keeps none. It must be less than \
+             the server itself waits, which `Keep-Alive: timeout=` of an answer says: where there is one, a second less \
+             than that goes before. None is used for longer than a minute, and a reload closes those to servers that are \
+             written as names, so that a name that leads elsewhere is followed.",
+        ),
+        key(
+            "max_connections",
+            Form::One(&COUNT),
+            Unset::Means(
+                "no limit; 1000 where `protocol` is `\"janus\"`, WebSockets not counted: Janus' REST takes 1,020",
+            ),
+            "Connections to each of the servers, of all workers, WebSockets among them where it is written. One client \
+             may have as many as are still free, so half of them when it is alone, unless it is in `limits.exempt`. More \
+             get 503 with `Retry-After`, `reason=upstream_full` or `upstream_share`; with another `balance` than \
+             `client`, another server is tried first.",
         ),
     ],
 };

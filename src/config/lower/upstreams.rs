@@ -10,7 +10,8 @@ use crate::config::problem::Placed;
 use crate::config::raw::RawUpstream;
 use crate::config::raw_route::RawRoute;
 use crate::config::read::{List, Named, right};
-use crate::route::upstream::{Balance, Protocol, ServerAddr, UpstreamSpec, UpstreamTls};
+use crate::route::upstream::{Balance, JANUS_CONNECTIONS, KEEP_ALIVE, Protocol, ServerAddr, UpstreamSpec, UpstreamTls};
+use crate::slot::MaxConnections;
 
 /// One of `[upstreams]`: routes may name it even if it is wrong.
 pub(super) struct Upstream {
@@ -67,6 +68,12 @@ fn spec(name: &str, raw: RawUpstream, keeps_sessions: bool, folder: &Path, notes
         tls: UpstreamTls {
             ca_file: raw.ca_file.map(|file| folder.join(file.value)),
             server_name: raw.server_name.map(|name| name.value),
+        },
+        keep_alive: raw.keep_alive.unwrap_or(KEEP_ALIVE),
+        max_connections: match (raw.max_connections, raw.protocol) {
+            (Some(most), _) => MaxConnections::All(most),
+            (None, Protocol::Janus) => MaxConnections::Requests(JANUS_CONNECTIONS),
+            (None, _) => MaxConnections::Unlimited,
         },
     })
 }
