@@ -1,4 +1,5 @@
-//! An upstream that misbehaves or is not there is 502 with an id, and nothing is ever sent to it twice.
+//! An upstream that misbehaves or is not there is 502 with an id. What is sent to one twice, and what never:
+//! [`kept_connections`](crate::kept_connections).
 
 use std::net::TcpListener;
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use ianitor::config;
 use ianitor::gateway::{Gateway, Running};
 use ianitor::listen::Kind;
+use ianitor::resolve::Resolver;
 use ianitor::tls::Shelf;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -40,12 +41,25 @@ impl TestGateway {
         Self::start_with(text, Shelf::new(), |_| {})
     }
 
+    /// With names that are looked up by this function instead of the system's resolver.
+    pub(crate) fn start_resolving(
+        config: &Config,
+        look_up: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let gateway = Gateway::bind(parsed(folder.path(), &config.text())).unwrap();
+        Self::run(folder, gateway.resolve_by(Resolver::new(look_up)))
+    }
+
     /// With certificates that are there already, and a configuration that is adjusted once it is read.
     pub(crate) fn start_with(text: &str, shelf: Arc<Shelf>, adjust: impl FnOnce(&mut config::Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = parsed(folder.path(), text);
         adjust(&mut config);
-        let gateway = Gateway::bind_with(config, shelf).unwrap();
+        Self::run(folder, Gateway::bind_with(config, shelf).unwrap())
+    }
+
+    fn run(folder: TempDir, gateway: Gateway) -> Self {
         let access = AccessLog::default();
         let (writer, guard) = NonBlockingBuilder::default().lossy(false).finish(access.clone());
         let control = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -23,7 +23,7 @@ pub(crate) use config::Config;
 pub(crate) use gateway::TestGateway;
 pub(crate) use h1::Client;
 pub(crate) use tls::Dial;
-pub(crate) use upstream::{Then, Upstream};
+pub(crate) use upstream::{Conn, Then, Upstream};
 
 /// So long that a loaded machine keeps it, so short that a hanging test is seen.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);

@@ -24,9 +24,22 @@ pub(crate) struct GatewayProcess {
 impl GatewayProcess {
     /// Starts it without waiting for anything.
     pub(crate) fn spawn(config: &Config) -> Self {
+        Self::spawn_by(Command::new(env!("CARGO_BIN_EXE_ianitor")), config)
+    }
+
+    /// With so many file descriptors and no more.
+    pub(crate) fn start_with_descriptors(descriptors: usize, config: &Config) -> Self {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+        command.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_ianitor"));
+        let gateway = Self::spawn_by(command, config);
+        gateway.listening(1);
+        gateway
+    }
+
+    fn spawn_by(mut command: Command, config: &Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("gateway.toml"), config.text()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
         command.arg("run").arg("--config").arg(folder.path().join("gateway.toml")).env("RUST_LOG", "info");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let events = lines(child.stderr.take().unwrap());
