@@ -79,7 +79,9 @@ impl Sockets {
 
     /// What could be had if all idle connections were closed.
     fn free(&self) -> usize {
-        let busy = self.open.load(Ordering::Relaxed).saturating_sub(self.idle());
+        // In this order: what is closed in between must not look busy.
+        let idle = self.idle();
+        let busy = self.open.load(Ordering::Relaxed).saturating_sub(idle);
         self.most().saturating_sub(busy)
     }
 
@@ -157,15 +159,14 @@ impl ServerRoom {
         let all = &self.sockets;
         let most = max.of(is_tunnel).unwrap_or(usize::MAX);
         let one_more = |open: usize| (self.counted(open, max) < most).then_some(open + 1);
-        let Ok(mine) = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) else {
-            return Err(NoRoom::Server { may_change: call(&self.calls, self.idle()) });
-        };
+        let mine = add_one(&self.open, one_more, || self.idle())
+            .map_err(|idle| NoRoom::Server { may_change: call(&self.calls, idle) })?;
         let most = all.most();
         let one_more = |open| (open < most).then_some(open + 1);
-        let Ok(open) = all.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) else {
+        let open = add_one(&all.open, one_more, || all.idle()).map_err(|idle| {
             self.open.fetch_sub(1, Ordering::Relaxed);
-            return Err(NoRoom::Descriptors { may_change: call(&all.calls, all.idle()) });
-        };
+            NoRoom::Descriptors { may_change: call(&all.calls, idle) }
+        })?;
         if is_tunnel {
             self.tunnels.fetch_add(1, Ordering::Relaxed);
         }
@@ -183,6 +184,20 @@ impl ServerRoom {
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed).wrapping_add(self.sockets.calls.load(Ordering::Relaxed))
     }
+}
+
+/// Adds one: how many there were before. The error is how many were idle.
+fn add_one(
+    open: &AtomicUsize,
+    one_more: impl Fn(usize) -> Option<usize>,
+    idle: impl Fn() -> usize,
+) -> Result<usize, usize> {
+    let add = || open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, &one_more);
+    add().or_else(|_| {
+        // Tried again once the idle ones are counted: one that is closed in between would be neither idle nor gone.
+        let idle = idle();
+        add().map_err(|_| idle)
+    })
 }
 
 /// Has idle connections closed, if there are any.
@@ -315,7 +330,9 @@ fn is_over_share_of_server(room: &ServerRoom, mine: usize, max: MaxConnections, 
     if mine <= most / 16 && mine < room_left(counted, most) {
         return false;
     }
-    let busy = counted.saturating_sub(room.idle());
+    // In this order: what is closed in between must not look busy.
+    let idle = room.idle();
+    let busy = room.counted(room.open.load(Ordering::Relaxed), max).saturating_sub(idle);
     mine > 0 && mine >= room_left(busy, most)
 }
 
