@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub use crate::addr::Kind;
 use crate::addr::{ListenAddr, Network, PeerAddr};
+use crate::host::HostName;
 use crate::socket::watch_peer;
 
 /// `[listen]`.
@@ -21,6 +22,8 @@ pub struct ListenSpec {
     pub http: Vec<ListenAddr>,
     /// Where health, metrics and the status page are shown, in plain HTTP.
     pub status: Option<ListenAddr>,
+    /// By which names that may be asked, beside addresses and `localhost`.
+    pub status_hosts: Vec<HostName>,
     /// The port that redirects name, where it differs from the first TLS listener's: behind a port mapping.
     pub public_port: Option<u16>,
     /// Worker threads; 0 is one per core.

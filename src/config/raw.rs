@@ -74,6 +74,7 @@ pub(super) struct RawListen {
     /// Whether a plain listener is written, right or wrong.
     pub(super) has_http: bool,
     pub(super) status: Option<Placed<ListenAddr>>,
+    pub(super) status_hosts: Option<Placed<List<HostName>>>,
     pub(super) public_port: Option<u16>,
     pub(super) workers: usize,
     pub(super) h2_websockets: bool,
@@ -98,6 +99,7 @@ impl Section for RawListen {
             has_http: table.has("http") && http.as_ref().is_none_or(|list| !list.is_empty()),
             http: right(http),
             status: table.get("status"),
+            status_hosts: table.get("status_hosts"),
             public_port: table.plain("public_port").map(|Port(port)| port),
             workers: table.plain("workers").map_or(0, |Workers(workers)| workers),
             h2_websockets: table.plain("h2_websockets").unwrap_or(H2_WEBSOCKETS),

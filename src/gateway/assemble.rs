@@ -37,7 +37,8 @@ pub(super) fn snapshot(
     }
     let turns = turns(config, before).map_err(StartError::Turn)?;
     let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets).map_err(StartError::Crypto)?;
-    let first_https = open.iter().find(|open| open.key.0 == Kind::Https).map(|open| open.bound.port());
+    let https = open.iter().filter(|open| open.key.0 == Kind::Https);
+    let tls_ports: Vec<u16> = https.map(|open| open.bound.port()).collect();
     let budget = budget::spend(&budget::Wants::of(config));
     let mut limits = Limits {
         connections: budget.connections,
@@ -63,7 +64,9 @@ pub(super) fn snapshot(
         default_certificate: config.tls.default,
         certificates,
         log: config.log,
-        public_port: config.listen.public_port.or(first_https).unwrap_or(443),
+        public_port: config.listen.public_port.or(tls_ports.first().copied()).unwrap_or(443),
+        tls_ports,
+        status_hosts: config.listen.status_hosts.clone(),
     })
 }
 

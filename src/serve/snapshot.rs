@@ -63,6 +63,10 @@ pub struct Snapshot {
     pub log: LogSpec,
     /// The port that redirects from plain HTTP name.
     pub public_port: u16,
+    /// The ports of the TLS listeners.
+    pub tls_ports: Vec<u16>,
+    /// By which names the status listener may be asked, beside addresses and `localhost`.
+    pub status_hosts: Vec<HostName>,
 }
 
 impl Snapshot {

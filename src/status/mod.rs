@@ -4,6 +4,7 @@
 //! anybody from seeing that it is. Everything is read from counters and snapshots; nothing can be changed here.
 
 pub mod board;
+mod hosts;
 mod metrics;
 mod page;
 mod spoken;
@@ -125,7 +126,10 @@ fn admit(stream: TcpStream, seats: &Seats, board: &Arc<Board>) {
 
 async fn serve(stream: TcpStream, board: Arc<Board>) -> hyper::Result<()> {
     let service = service_fn(move |request: Request<Incoming>| {
-        let response = answer(request.method(), request.uri().path(), &board);
+        let response = match hosts::are_known(&request, &board.snapshot().status_hosts) {
+            true => answer(request.method(), request.uri().path(), &board),
+            false => text(StatusCode::MISDIRECTED_REQUEST, hosts::UNKNOWN),
+        };
         std::future::ready(Ok::<_, Infallible>(response))
     });
     // One request each: then no limit on idle connections is needed.

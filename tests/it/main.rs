@@ -39,6 +39,7 @@ mod servers;
 mod sign_in;
 mod smuggling;
 mod smuggling_answers;
+mod status_hosts;
 mod streaming;
 mod tls;
 mod token_command;

@@ -40,6 +40,14 @@ pub(in crate::config) static LISTEN: Keys = Keys {
              [Status and metrics](operating.md#status-and-metrics).",
         ),
         key(
+            "status_hosts",
+            Form::List(&HOST),
+            Unset::Means("none"),
+            "Names under which the `status` address is asked, as by a scraper that knows this machine by its name. IP \
+             addresses and `localhost` are answered anyway, every other `Host` with 421: a web page could have its own \
+             name lead there.",
+        ),
+        key(
             "public_port",
             Form::One(&PORT),
             Unset::Means("the port of the first `https` address"),

@@ -20,10 +20,10 @@ use super::notes::Notes;
 use super::problem::Placed;
 use super::raw::{Raw, RawListen, RawPair, RawPassthrough, RawTls};
 use super::raw_route::RawRoute;
-use super::read::List;
+use super::read::{List, right};
 use crate::acme::CertSpec;
 use crate::addr::{ListenAddr, Network};
-use crate::host::HostPattern;
+use crate::host::{HostName, HostPattern};
 use crate::listen::ListenSpec;
 use crate::route::RouteTable;
 use crate::route::passthrough::Passthrough;
@@ -88,6 +88,7 @@ fn lower_listen(raw: RawListen, notes: &Notes<'_>) -> ListenSpec {
     ListenSpec {
         https: addresses(raw.https),
         http: addresses(raw.http),
+        status_hosts: lower_status_hosts(raw.status_hosts, raw.status.is_some(), notes),
         status: raw.status.map(|placed| placed.value),
         public_port: raw.public_port,
         workers: raw.workers,
@@ -95,6 +96,16 @@ fn lower_listen(raw: RawListen, notes: &Notes<'_>) -> ListenSpec {
         proxy_protocol: lower_believed(raw.proxy_protocol, notes),
         trusted_proxies: lower_believed(raw.trusted_proxies, notes),
     }
+}
+
+fn lower_status_hosts(raw: Option<Placed<List<HostName>>>, has_status: bool, notes: &Notes<'_>) -> Vec<HostName> {
+    let Some(raw) = raw else { return Vec::new() };
+    if !has_status {
+        notes.problem(&raw.place, "is about listen.status, which is not here; write that, or take this out");
+    }
+    let hosts = right(Some(raw.value));
+    note_twice(&hosts, notes);
+    hosts.into_iter().map(|host| host.value).collect()
 }
 
 fn lower_passthrough(raw: List<RawPassthrough>, notes: &Notes<'_>) -> Option<Vec<Passthrough>> {

@@ -133,8 +133,13 @@ impl TestGateway {
 
     /// What the status listener answers. It is served by the control, which runs only while it is asked something.
     pub(crate) fn status(&self, path: &str) -> (u16, String) {
+        self.status_of(path, "Host: localhost\r\n")
+    }
+
+    /// The same with other lines in the place of `Host`.
+    pub(crate) fn status_of(&self, target: &str, lines: &str) -> (u16, String) {
         let address = self.running().status_address().unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let request = format!("GET {target} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n");
         let answer = self.control.block_on(async {
             let mut stream = TcpStream::connect(address).await.unwrap();
             tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
