@@ -27,7 +27,7 @@ pub(super) fn client_address(mut inbound: Inbound) -> Result<Inbound, Rejection>
     Ok(inbound)
 }
 
-fn is_trusted(client: ClientAddr, trusted: &[Network]) -> bool {
+pub(super) fn is_trusted(client: ClientAddr, trusted: &[Network]) -> bool {
     trusted.iter().any(|net| net.contains(client))
 }
 

@@ -35,6 +35,7 @@ use crate::telemetry::Chain;
 use crate::telemetry::access::{End, Exchange, Head};
 use crate::telemetry::metrics::{Handshake, WorkerMetrics};
 use crate::tick::Ticks;
+use crate::tls::Shown;
 
 /// The largest request head, and the most that is read ahead of a body.
 const MAX_HEAD: usize = 64 * 1024;
@@ -78,7 +79,7 @@ pub async fn serve(mut knock: Knock, worker: Rc<Worker>) {
         Kind::Https => serve_https(knock, worker).await,
         Kind::Http => {
             let stream = Stream::Plain(knock.stream);
-            let conn = connection(knock.peer, knock.port, knock.slot, None, worker);
+            let conn = connection(knock.peer, knock.port, knock.slot, (None, None), worker);
             drive_h1(stream, conn, stack::http()).await;
         }
     }
@@ -110,8 +111,8 @@ async fn serve_https(knock: Knock, worker: Rc<Worker>) {
     let limit = worker.local().snapshot.limits.header_timeout;
     let peer = knock.peer;
     let shaken = before(limit, &worker.ticks, shake_hands(knock, &worker)).await;
-    let (tls, knock) = match shaken {
-        Some(Ok(Shaken::Ours(tls, knock))) => (tls, knock),
+    let (tls, knock, shown) = match shaken {
+        Some(Ok(Shaken::Ours(tls, knock, shown))) => (tls, knock, shown),
         Some(Ok(Shaken::Another { knock, hello, sni })) => {
             worker.metrics.shaken(Handshake::PassedOn);
             let local = worker.local();
@@ -136,7 +137,7 @@ async fn serve_https(knock: Knock, worker: Rc<Worker>) {
     worker.metrics.shaken(handshake(session));
     let is_h2 = session.alpn_protocol() == Some(b"h2");
     let sni = session.server_name().and_then(|name| name.parse().ok());
-    let conn = connection(peer, knock.port, knock.slot, sni, worker);
+    let conn = connection(peer, knock.port, knock.slot, (sni, shown), worker);
     let stream = Stream::Tls(tls);
     // A task of its own each, so that none keeps the size of what came before it.
     if is_h2 {
@@ -156,14 +157,22 @@ fn handshake(session: &ServerConnection) -> Handshake {
     }
 }
 
-fn connection(peer: PeerAddr, port: u16, slot: Seat, sni: Option<HostName>, worker: Rc<Worker>) -> Rc<ConnInfo> {
+fn connection(
+    peer: PeerAddr,
+    port: u16,
+    slot: Seat,
+    (sni, certificate): (Option<HostName>, Option<Shown>),
+    worker: Rc<Worker>,
+) -> Rc<ConnInfo> {
     let client = peer.client();
     Rc::new(ConnInfo {
         control: ConnControl::new(&worker.ticks),
         worker,
         client,
         slot: Rc::new(slot),
+        port,
         sni,
+        certificate,
         origin: Rc::new(Origin::new(client, port)),
         last_host: RefCell::new(None),
     })

@@ -15,11 +15,12 @@ use super::{Worker, validation};
 use crate::host::HostName;
 use crate::route::passthrough;
 use crate::telemetry::metrics::Handshake;
+use crate::tls::{Asked, Shown};
 
 /// What came of a handshake.
 pub(super) enum Shaken {
     /// TLS, ended here. The socket is in it; of the knock, the rest.
-    Ours(Box<TlsStream<TcpStream>>, Rest),
+    Ours(Box<TlsStream<TcpStream>>, Rest, Option<Shown>),
     /// TLS that another server ends.
     Another { knock: Knock, hello: Vec<u8>, sni: HostName },
     /// A CA has seen what it wanted, or the client spoke plain HTTP and was told so, or said nothing.
@@ -67,8 +68,10 @@ pub(super) async fn shake_hands(mut knock: Knock, worker: &Worker) -> io::Result
         }
     }
     let config = Arc::clone(&local.snapshot.tls);
+    let asked = Asked::of(&hello.accepted.client_hello());
     let tls = StartHandshake::from_parts(hello.accepted, knock.stream).into_stream(config).await?;
-    Ok(Shaken::Ours(Box::new(tls), Rest { port: knock.port, slot: knock.slot }))
+    let shown = local.snapshot.certificates.shown(asked, tls.get_ref().1);
+    Ok(Shaken::Ours(Box::new(tls), Rest { port: knock.port, slot: knock.slot }, shown))
 }
 
 /// The alert for a server name that nothing serves (RFC 6066, section 3), as a record of TLS 1.2.

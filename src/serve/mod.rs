@@ -58,6 +58,7 @@ use crate::telemetry::access::{AccessSink, Exchange};
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::Ticks;
+use crate::tls::Shown;
 use crate::tls::challenges::Challenges;
 use control::ConnControl;
 use guesses::Guesses;
@@ -167,8 +168,12 @@ struct ConnInfo {
     client: ClientAddr,
     /// Kept by the connection's tunnel when HTTP is over.
     slot: Rc<Seat>,
+    /// The port of its listener.
+    port: u16,
     /// The TLS server name, where one was sent.
     sni: Option<HostName>,
+    /// The certificate that it was answered with; none without TLS.
+    certificate: Option<Shown>,
     origin: Rc<Origin>,
     /// The `Host` of the last request, which is the `Host` of the next one nearly always.
     last_host: RefCell<Option<(HeaderValue, Rc<Authority>)>>,

@@ -6,6 +6,7 @@ use http::header::{self, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri, Version};
 
+use super::client_addr::is_trusted;
 use super::reject::Rejection;
 use super::{ConnInfo, Inbound, Normal, Routed};
 use crate::host::Authority;
@@ -92,15 +93,19 @@ fn parse_authority(host: &HeaderValue) -> Result<Authority, Rejection> {
     host.to_str().ok().and_then(|host| host.parse().ok()).ok_or(Rejection::Host)
 }
 
-/// A browser that reuses a connection for another name must have been shown a certificate for it. Whether the same
-/// route serves both is asked once the route is known.
+/// Browsers send requests for any name of a connection's certificate on that connection (RFC 9113, section 9.1.1), and a
+/// WebSocket that gets 421 there is not tried again on another one. Which route and policy are asked is the `Host`'s
+/// business alone. A trusted proxy has one name for all of its clients.
 fn check_sni(inbound: &Inbound, authority: &Authority) -> Result<(), Rejection> {
-    match &inbound.conn.sni {
-        Some(sni)
-            if *sni != authority.host
-                && !inbound.local.snapshot.certificates.same_certificate(sni, &authority.host) =>
-        {
-            Err(Rejection::Misdirected)
+    let (conn, snapshot) = (&inbound.conn, &inbound.local.snapshot);
+    match &conn.sni {
+        Some(sni) if *sni != authority.host => {
+            let is_named = conn.certificate.as_ref().is_some_and(|shown| shown.names_host(&authority.host));
+            let port = authority.port.unwrap_or(443);
+            // Behind a port mapping clients name ports that no listener has.
+            let is_of_another_listener = port != conn.port && snapshot.tls_ports.contains(&port);
+            let may = (is_named && !is_of_another_listener) || is_trusted(conn.client, &snapshot.trusted_proxies);
+            if may { Ok(()) } else { Err(Rejection::Misdirected) }
         }
         _ => Ok(()),
     }
@@ -125,16 +130,9 @@ pub(super) fn route(normal: Normal) -> Result<Routed, Rejection> {
     Ok(Routed { normal, route })
 }
 
-/// The door to a path of the host that is asked: the same for both names, where that is not the one TLS was spoken to.
+/// The door to a path of the host that is asked.
 pub(super) fn find_route(normal: &Normal, path: &str) -> Result<RouteId, Rejection> {
-    let routes = &normal.inbound.local.snapshot.routes;
-    let route = routes.find(&normal.authority.host, path)?;
-    match &normal.inbound.conn.sni {
-        Some(sni) if *sni != normal.authority.host && routes.find(sni, path) != Ok(route) => {
-            Err(Rejection::Misdirected)
-        }
-        _ => Ok(route),
-    }
+    Ok(normal.inbound.local.snapshot.routes.find(&normal.authority.host, path)?)
 }
 
 fn note_route(inbound: &Inbound, route: RouteId) {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use rustls::SignatureScheme;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
@@ -16,13 +17,13 @@ use crate::host::{HostName, HostPattern};
 
 /// One certificate with its key.
 pub(super) struct Entry {
-    pub(super) info: CertInfo,
+    pub(super) info: Arc<CertInfo>,
     key: Arc<CertifiedKey>,
 }
 
 impl Entry {
     pub(super) fn new(info: CertInfo, key: CertifiedKey) -> Self {
-        Self { info, key: Arc::new(key) }
+        Self { info: Arc::new(info), key: Arc::new(key) }
     }
 
     pub(super) fn leaf(&self) -> Option<&rustls::pki_types::CertificateDer<'static>> {
@@ -110,7 +111,7 @@ impl CertTable {
     /// The certificates that may answer a client that asks for this name, or for none; the preferred one first.
     /// Empty where the handshake is refused.
     pub fn lookup(&self, name: Option<&HostName>) -> impl Iterator<Item = &CertInfo> {
-        self.group(name).iter().map(|entry| &entry.info)
+        self.group(name).iter().map(|entry| &*entry.info)
     }
 
     /// What to say of a host that nothing here serves.
@@ -138,7 +139,7 @@ impl CertTable {
     /// What the clients of a route's host find.
     pub fn standing(&self, host: &HostPattern, now: SystemTime) -> Standing {
         let is_ordered = self.ordered.iter().any(|ordered| host.matches(ordered));
-        Standing::of(self.names.under(host).map(|entry| &entry.info), is_ordered, now)
+        Standing::of(self.names.under(host).map(|entry| &*entry.info), is_ordered, now)
     }
 
     /// What clients find whose names no route tells.
@@ -151,19 +152,10 @@ impl CertTable {
         &self.ordered
     }
 
-    /// Whether both names are served, and by the same certificates: then a connection made for one of them may carry
-    /// requests for the other (RFC 9113, section 9.1.1).
-    pub fn same_certificate(&self, a: &HostName, b: &HostName) -> bool {
-        match (self.names.get(a), self.names.get(b)) {
-            (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| Arc::ptr_eq(a, b)),
-            _ => false,
-        }
-    }
-
     /// Every certificate that there is to tell of: files in the order of the configuration, what was ordered, development
     /// certificates, and the placeholders that answer for something.
     pub fn entries(&self) -> impl Iterator<Item = &CertInfo> {
-        self.entries.iter().map(|entry| &entry.info)
+        self.entries.iter().map(|entry| &*entry.info)
     }
 
     fn group(&self, name: Option<&HostName>) -> &[Arc<Entry>] {
@@ -214,19 +206,26 @@ impl CertTable {
     }
 }
 
-impl ResolvesServerCert for CertTable {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let group = match hello.server_name().map(str::parse::<HostName>) {
+impl CertTable {
+    /// The certificate for a client that names this server, or none, and takes these signatures.
+    pub(super) fn choose(&self, name: Option<&str>, schemes: &[SignatureScheme]) -> Option<&Arc<Entry>> {
+        let group = match name.map(str::parse::<HostName>) {
             None => self.group(None),
             Some(Ok(name)) => self.group(Some(&name)),
             Some(Err(_)) => self.unknown(),
         };
-        let fits = |entry: &&Arc<Entry>| entry.key.key.choose_scheme(hello.signature_schemes()).is_some();
-        let chosen = match group {
-            [only] => only,
+        let fits = |entry: &&Arc<Entry>| entry.key.key.choose_scheme(schemes).is_some();
+        match group {
+            [only] => Some(only),
             // Where none fits, the handshake fails with the alert that says so.
-            several => several.iter().find(fits).or(several.first())?,
-        };
+            several => several.iter().find(fits).or(several.first()),
+        }
+    }
+}
+
+impl ResolvesServerCert for CertTable {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let chosen = self.choose(hello.server_name(), hello.signature_schemes())?;
         Some(Arc::clone(&chosen.key))
     }
 }

@@ -27,6 +27,7 @@ mod names;
 mod pem;
 mod placeholder;
 mod problem;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod x509;
@@ -46,6 +47,7 @@ pub use client::client_config;
 pub use info::{CertInfo, Origin, Standing};
 pub use managed::{LeafFacts, Managed, Shelf, leaf_facts};
 pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
+pub use shown::{Asked, Shown};
 
 /// What clients may ask for inside TLS, the best first.
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];

@@ -10,6 +10,7 @@ mod bypass;
 mod bypass_tokens;
 mod certs_command;
 mod check;
+mod coalesced;
 mod drain;
 mod edge;
 mod endless;

@@ -7,16 +7,19 @@ import { chromium } from 'playwright-core';
 
 // Chromium has no switch for a CA file. So the chain is verified here, and Chromium
 // is told to accept this one key and no other.
-async function verifiedKey({ hostname, port }, ca) {
-  const socket = connect({ host: hostname, port, servername: hostname, ca: await readFile(ca) });
+async function verifiedKey({ hostname, port }, ca, address) {
+  const socket = connect({ host: address ?? hostname, port, servername: hostname, ca: await readFile(ca) });
   await once(socket, 'secureConnect');
   const { publicKey } = socket.getPeerX509Certificate();
   socket.destroy();
   return createHash('sha256').update(publicKey.export({ type: 'spki', format: 'der' })).digest('base64');
 }
 
-export async function launch(gateway, ca) {
-  const trusted = ca ? [`--ignore-certificate-errors-spki-list=${await verifiedKey(new URL(gateway), ca)}`] : [];
+// With an address, every name that ends in .test leads there.
+export async function launch(gateway, ca, address) {
+  const key = ca && (await verifiedKey(new URL(gateway), ca, address));
+  const trusted = key ? [`--ignore-certificate-errors-spki-list=${key}`] : [];
+  const named = address ? [`--host-resolver-rules=MAP *.test ${address}`] : [];
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -33,6 +36,7 @@ export async function launch(gateway, ca) {
       // Janus offers 127.0.0.1 alone.
       '--allow-loopback-in-peer-connection',
       ...trusted,
+      ...named,
     ],
   });
 }

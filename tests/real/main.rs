@@ -14,6 +14,7 @@ mod acme_trouble;
 mod admin;
 mod balancers;
 mod certificates;
+mod coalesced;
 mod coturn;
 mod counted;
 mod demos;

@@ -14,7 +14,7 @@ use rustls::{
 };
 
 use super::*;
-use crate::tls::{Tickets, provider, server_config};
+use crate::tls::{Asked, Tickets, provider, server_config};
 
 #[derive(Debug)]
 struct Now;
@@ -103,6 +103,42 @@ fn the_clients_signature_schemes_choose_among_certificates() {
         assert!(is(&shake(&modern, "a.example.com", &server).unwrap().0, &ecdsa), "{versions:?}");
         let old = Arc::new(client_with(&ca.pem, without_ecdsa(), versions));
         assert!(is(&shake(&old, "a.example.com", &server).unwrap().0, &rsa), "{versions:?}");
+    }
+}
+
+/// What is said afterwards about the certificate is what the client was shown, also where the suites of TLS 1.2 leave
+/// fewer signatures than the client has named.
+#[test]
+fn the_certificate_of_a_connection_is_known_afterwards() {
+    let (ca, folder) = (Authority::new(), Folder::new());
+    let (rsa, ecdsa) = (ca.rsa(&["a.example.com", "rsa.example.com"]), ca.ecdsa(&["a.example.com", "ec.example.com"]));
+    let spec = TlsSpec {
+        default: true,
+        ..folder.spec(vec![
+            folder.pair("a", &rsa),
+            folder.pair("b", &ecdsa),
+            folder.pair("c", &ca.ecdsa(&["c.example.com"])),
+        ])
+    };
+    let table = Arc::new(load(&spec).unwrap().0);
+    let server = server_config(&spec, Arc::clone(&table), &Tickets::new().unwrap()).unwrap();
+    let mut rsa_suites = provider();
+    rsa_suites.cipher_suites.retain(|suite| format!("{:?}", suite.suite()).contains("ECDHE_RSA"));
+    assert!(!rsa_suites.cipher_suites.is_empty());
+    for (name, provider, versions, is_rsa) in [
+        ("a.example.com", provider(), BOTH, false),
+        ("a.example.com", provider(), &[&rustls::version::TLS12][..], false),
+        ("a.example.com", without_ecdsa(), BOTH, true),
+        ("a.example.com", without_ecdsa(), &[&rustls::version::TLS12], true),
+        ("a.example.com", rsa_suites, &[&rustls::version::TLS12], true),
+    ] {
+        let client = Arc::new(client_with(&ca.pem, provider, versions));
+        let schemes = client.crypto_provider().signature_verification_algorithms.supported_schemes();
+        let (client, server) = shake(&client, name, &server).unwrap();
+        let shown = table.shown(Asked { schemes }, &server).unwrap();
+        let names = ["rsa.example.com", "ec.example.com"].map(|name| shown.names_host(&host(name)));
+        assert_eq!(names, [is_rsa, !is_rsa], "{versions:?}");
+        assert!(is(&client, if is_rsa { &rsa } else { &ecdsa }), "{versions:?}");
     }
 }
 

@@ -38,7 +38,6 @@ fn default_answers_unknown_names_but_vouches_for_none() {
     let (table, _) = load(&TlsSpec { default: true, ..folder.spec(vec![pair]) }).unwrap();
     assert_eq!(answers(&table, "example.org"), ["a"]);
     assert!(!table.serves(&host("example.org")));
-    assert!(!table.same_certificate(&host("example.org"), &host("example.org")));
 }
 
 #[test]
@@ -48,28 +47,6 @@ fn ecdsa_is_preferred_whatever_the_order() {
     let (table, _) = folder.table(&[ca.rsa(&both), ca.ecdsa(&both), ca.rsa(&both), ca.ecdsa(&both)]);
     assert_eq!(answers(&table, "a.example.com"), ["b", "d", "a", "c"]);
     assert_eq!(answers(&table, ""), ["b", "d", "a", "c"]);
-}
-
-#[test]
-fn the_same_certificate_is_all_of_them() {
-    let (ca, folder) = (Authority::new(), Folder::new());
-    let (table, _) = folder.table(&[
-        ca.ecdsa(&["one.example.com", "two.example.com", "*.w.example.com"]),
-        ca.rsa(&["one.example.com"]),
-        ca.ecdsa(&["other.example.com"]),
-    ]);
-    for (a, b, same) in [
-        ("one.example.com", "one.example.com", true),
-        ("two.example.com", "x.w.example.com", true),
-        ("x.w.example.com", "y.w.example.com", true),
-        ("one.example.com", "two.example.com", false),
-        ("two.example.com", "other.example.com", false),
-        ("two.example.com", "nobody.example.com", false),
-        ("nobody.example.com", "nobody.example.com", false),
-    ] {
-        assert_eq!(table.same_certificate(&host(a), &host(b)), same, "{a} {b}");
-        assert_eq!(table.same_certificate(&host(b), &host(a)), same, "{b} {a}");
-    }
 }
 
 /// Certificates for names and days, the name asked for, who answers, and the notices.

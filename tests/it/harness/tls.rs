@@ -27,13 +27,14 @@ pub(crate) struct Dial {
     versions: Vec<&'static SupportedProtocolVersion>,
     resumption: Resumption,
     is_blind: bool,
+    knows_ecdsa: bool,
 }
 
 impl Dial {
     pub(crate) fn new(addr: SocketAddr, roots: RootCertStore) -> Self {
         let versions = rustls::ALL_VERSIONS.to_vec();
         let (name, resumption) = ("localhost".to_owned(), Resumption::disabled());
-        Self { addr, roots, name, source: None, versions, resumption, is_blind: false }
+        Self { addr, roots, name, source: None, versions, resumption, is_blind: false, knows_ecdsa: true }
     }
 
     /// By another TLS name; an address is not sent as one.
@@ -66,6 +67,12 @@ impl Dial {
         self
     }
 
+    /// Without signatures by ECDSA. Blind clients only.
+    pub(crate) fn without_ecdsa(mut self) -> Self {
+        self.knows_ecdsa = false;
+        self
+    }
+
     pub(crate) fn tcp(&self) -> TcpStream {
         let socket = Socket::new(Domain::for_address(self.addr), Type::STREAM, None).unwrap();
         if let Some(source) = self.source {
@@ -90,7 +97,9 @@ impl Dial {
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         config.resumption = self.resumption.clone();
         if self.is_blind {
-            config.dangerous().set_certificate_verifier(Arc::new(Blind(aws_lc_rs::default_provider())));
+            config
+                .dangerous()
+                .set_certificate_verifier(Arc::new(Blind(aws_lc_rs::default_provider(), self.knows_ecdsa)));
         }
         Arc::new(config)
     }
@@ -118,7 +127,7 @@ impl Dial {
 
 /// Takes any certificate whose key its server has.
 #[derive(Debug)]
-struct Blind(CryptoProvider);
+struct Blind(CryptoProvider, bool);
 
 impl ServerCertVerifier for Blind {
     fn verify_server_cert(
@@ -154,7 +163,9 @@ impl ServerCertVerifier for Blind {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        let all = self.0.signature_verification_algorithms.supported_schemes();
+        let is_known = |scheme: &SignatureScheme| self.1 || !format!("{scheme:?}").starts_with("ECDSA");
+        all.into_iter().filter(is_known).collect()
     }
 }
 
