@@ -8,10 +8,12 @@ use super::Config;
 use crate::acme::CertSpec;
 use crate::addr::ListenAddr;
 use crate::deploy::{DeploySpec, Reload};
-use crate::policy::{Policy, Rule};
+use crate::policy::{Policy, Rule, TokenRule};
+use crate::route::cors::Origins;
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamSpec;
 use crate::route::{Route, RouteTable, Target};
+use crate::telemetry::metrics::RouteName;
 
 /// Listeners, hosts, routes and policies as a text of aligned columns, one line each, a newline at the end.
 pub fn summary(config: &Config) -> String {
@@ -25,6 +27,7 @@ pub fn summary(config: &Config) -> String {
     section(&mut out, "hosts", hosts(&config.routes));
     section(&mut out, "routes", routes(config));
     section(&mut out, "policies", policies(config));
+    section(&mut out, "pages", pages(config));
     out
 }
 
@@ -106,6 +109,33 @@ fn route_row(config: &Config, route: &Route) -> Row {
         }
     };
     [host, path].into_iter().chain(target).chain([route.policy.name().to_owned()]).collect()
+}
+
+/// Which pages may use routes where that is asked: a page of another host needs `cors`.
+fn pages(config: &Config) -> Vec<Row> {
+    let rows: Vec<Row> = config.routes.routes().iter().filter_map(|route| page_row(config, route)).collect();
+    let head = ["HOST", "PATH", "PAGES OF", "ASKED FOR"].map(str::to_owned).to_vec();
+    if rows.is_empty() { rows } else { std::iter::once(head).chain(rows).collect() }
+}
+
+fn page_row(config: &Config, route: &Route) -> Option<Row> {
+    let by_cookie = route.policy.token_rule().is_some_and(TokenRule::takes_cookies);
+    let asked = match (config.routes.is_control(route), route.policy.takes_addresses(), by_cookie) {
+        (true, _, _) => "a control port",
+        (_, true, true) => "an address, a cookie",
+        (_, true, false) => "an address",
+        (_, false, true) => "a cookie",
+        (false, false, false) => return None,
+    };
+    let pages = match route.cors.as_ref().map(|cors| &cors.origins) {
+        Some(Origins::Any) if by_cookie && !route.policy.takes_addresses() => "its host".to_owned(),
+        Some(Origins::Any) if by_cookie => "its host, by address every host".to_owned(),
+        Some(Origins::Any) => "every host".to_owned(),
+        Some(Origins::Listed(list)) => list.iter().fold("its host".to_owned(), |all, one| format!("{all}, {one}")),
+        None => "its host".to_owned(),
+    };
+    let RouteName { host, path } = route.name();
+    Some(vec![host.to_string(), path.to_string(), pages, asked.to_owned()])
 }
 
 fn servers(upstream: &UpstreamSpec) -> String {

@@ -30,7 +30,7 @@ impl ApiKeys {
         // All of them, so that the time does not say which one it is like.
         let is_known = self.0.iter().fold(false, |known, key| known | is_same(key, &first));
         if is_one_key & is_known {
-            Ok(Permit { principal: Principal::ApiKey, ends: None })
+            Ok(Permit { principal: Principal::ApiKey, ends: None, is_ambient: false })
         } else {
             Err(Denied::ApiKey)
         }

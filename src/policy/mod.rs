@@ -198,6 +198,16 @@ impl Policy {
         }
     }
 
+    /// Whether an address alone may satisfy the policy.
+    pub fn takes_addresses(&self) -> bool {
+        matches!(&self.rule, Rule::Conditions(Conditions { ways: Ways::Address(_) | Ways::Either(..), .. }))
+    }
+
+    /// Whether a browser sends by itself what may satisfy the policy: its address, or a cookie.
+    pub fn takes_ambient(&self) -> bool {
+        self.takes_addresses() || self.token_rule().is_some_and(TokenRule::takes_cookies)
+    }
+
     /// Whether the client's address is on the policy's allow list, whatever else is asked for.
     pub fn lists(&self, client: ClientAddr) -> bool {
         let Rule::Conditions(Conditions { ways, .. }) = &self.rule else { return false };
@@ -212,18 +222,40 @@ impl Policy {
     /// # Errors
     /// Which rule was not met.
     pub fn authorize(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
-        let Rule::Conditions(Conditions { deny, ways }) = &self.rule else { return Ok(Permit::LASTING) };
+        let Rule::Conditions(Conditions { deny, ways }) = &self.rule else { return Ok(Permit::OPEN) };
         if deny.as_ref().is_some_and(|deny| deny.contains(facts.client)) {
             return Err(Denied::Listed);
         }
         let is_allowed = |allow: &Networks| allow.contains(facts.client);
         match ways {
-            Ways::Address(allow) if is_allowed(allow) => Ok(Permit::LASTING),
-            Ways::Either(allow, _) if is_allowed(allow) => Ok(Permit::LASTING),
+            Ways::Address(allow) if is_allowed(allow) => Ok(Permit::BY_ADDRESS),
+            Ways::Either(allow, _) if is_allowed(allow) => Ok(Permit::BY_ADDRESS),
             Ways::Both(allow, rule) if is_allowed(allow) => rule.authorize(facts),
             Ways::Address(_) | Ways::Both(..) => Err(Denied::Address),
             Ways::Token(rule) | Ways::Either(_, rule) => rule.authorize(facts),
         }
+    }
+
+    /// Decides by the token alone, as if the client's address were on no list. `None` where the policy does not let
+    /// anybody in by that.
+    pub fn authorize_by_token(&self, facts: &Facts<'_>) -> Option<Result<Permit, Denied>> {
+        let Rule::Conditions(Conditions { deny, ways }) = &self.rule else { return None };
+        if deny.as_ref().is_some_and(|deny| deny.contains(facts.client)) {
+            return Some(Err(Denied::Listed));
+        }
+        match ways {
+            Ways::Token(rule) | Ways::Either(_, rule) => Some(rule.authorize(facts)),
+            Ways::Address(_) | Ways::Both(..) => None,
+        }
+    }
+
+    /// Decides once more about somebody who was let in by a token: by that, whatever the address is good for. The page may
+    /// be one that the address would not have let in.
+    ///
+    /// # Errors
+    /// Which rule is no longer met.
+    pub fn authorize_again(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
+        self.authorize_by_token(facts).unwrap_or_else(|| self.authorize(facts))
     }
 }
 
@@ -246,6 +278,11 @@ impl TokenRule {
         self.sources.iter().position(Source::is_own_cookie).map(|at| 1 << at)
     }
 
+    /// Whether a token may come in a cookie, an application's or the gateway's own.
+    pub fn takes_cookies(&self) -> bool {
+        self.sources.iter().any(|source| matches!(source, Source::Cookie(_)))
+    }
+
     fn authorize(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
         let (issuer, verified) = match facts.token {
             Token::None => return Err(Denied::NoToken),
@@ -265,7 +302,7 @@ impl TokenRule {
             OnExpiry::Close(grace) => Some(verified.claims.exp.after(grace)),
             OnExpiry::Keep => None,
         };
-        Ok(Permit { principal: Principal::Token(Rc::clone(verified)), ends })
+        Ok(Permit { principal: Principal::Token(Rc::clone(verified)), ends, is_ambient: true })
     }
 }
 
@@ -275,6 +312,7 @@ impl TokenRule {
 pub struct Permit {
     principal: Principal,
     ends: Option<UnixTime>,
+    is_ambient: bool,
 }
 
 /// By what somebody was let in.
@@ -289,7 +327,20 @@ enum Principal {
 }
 
 impl Permit {
-    const LASTING: Self = Self { principal: Principal::Address, ends: None };
+    const OPEN: Self = Self { principal: Principal::Address, ends: None, is_ambient: false };
+    const BY_ADDRESS: Self = Self { is_ambient: true, ..Self::OPEN };
+
+    /// The same for a token that somebody put into the request on purpose, and not only the browser, which sends cookies
+    /// whichever page asks.
+    pub fn with_token_on_purpose(self) -> Self {
+        Self { is_ambient: self.is_ambient && self.token().is_none(), ..self }
+    }
+
+    /// Whether it rests on what a browser sends by itself, an address or a cookie: any page could have the browser send
+    /// the request, so which page it was has to be asked. Of a token this is assumed until somebody says otherwise.
+    pub fn is_ambient(&self) -> bool {
+        self.is_ambient
+    }
 
     /// By which token, where that was it.
     pub fn token(&self) -> Option<&Rc<Verified>> {

@@ -3,8 +3,9 @@
 //! 1. A preflight of a listed origin is answered here, without permission: browsers send no credentials with it.
 //! 2. On other answers, what the target says of CORS is taken out, and the page's own origin is put in if it is listed.
 //! 3. A WebSocket is not covered by CORS: any page could open one with the user's cookies. Where origins are listed, a
-//!    handshake from another page is refused. Clients that are no browsers send no `Origin`, and kurento-client sends
-//!    the gateway's own host without a scheme.
+//!    handshake from another page is refused; [`Initiator`] says which page that is.
+//! 4. Where a request is permitted by what a browser sends by itself, pages that are not listed are refused altogether,
+//!    also on routes without `cors`: see [`Cors::admits`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,6 +13,7 @@ use std::str::FromStr;
 use http::Method;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use super::initiator::Initiator;
 use crate::host::{Authority, HostName};
 
 /// Scheme, host and port of a page.
@@ -105,7 +107,7 @@ impl Cors {
         let (origin, more) = (origins.next(), origins.next().is_some());
         let listed = origin.filter(|origin| !more && self.lists(origin));
         if is_websocket {
-            let may = origin.is_none() || listed.is_some() || origin.is_some_and(|origin| !more && is_own(origin, own));
+            let may = listed.is_some() || !matches!(Initiator::of(headers, own), Initiator::OtherPage(_));
             return if may { Verdict::Goes(listed.cloned()) } else { Verdict::Refused };
         }
         let is_preflight = method == Method::OPTIONS
@@ -115,6 +117,15 @@ impl Cors {
             (true, Some(origin)) => Verdict::Preflight(self.preflight(origin)),
             (true, None) => Verdict::Refused,
             (false, listed) => Verdict::Goes(listed.cloned()),
+        }
+    }
+
+    /// Whether a page of another origin may use what its visitor's browser sends by itself. `"*"` is for requests without
+    /// cookies, so it admits nobody who is let in by one. A page that sends no `Origin` could be any.
+    pub fn admits(&self, origin: Option<&HeaderValue>, by_cookie: bool) -> bool {
+        match self.origins {
+            Origins::Any => !by_cookie,
+            Origins::Listed(_) => origin.is_some_and(|origin| self.lists(origin)),
         }
     }
 
@@ -141,10 +152,7 @@ impl Cors {
 
     /// Puts the gateway's word in the place of the target's.
     pub fn dress(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
-        let is_cors = |name: &&HeaderName| name.as_str().starts_with("access-control-");
-        while let Some(name) = headers.keys().find(is_cors).cloned() {
-            headers.remove(name);
-        }
+        remove(headers);
         // Both also without an origin: a cache may give this answer to a page.
         let allowed = match self.origins {
             Origins::Any => Some(HeaderValue::from_static("*")),
@@ -162,23 +170,18 @@ impl Cors {
 }
 
 /// Whether a page came from this very host, by TLS.
-pub fn is_of(origin: &HeaderValue, own: &Authority) -> bool {
-    read_own(origin) == Some(WebOrigin::new(true, own.clone()))
+pub(super) fn is_of(origin: &HeaderValue, own: &Authority) -> bool {
+    // Of the `Host` a dot at the end was taken off as well.
+    let page = origin.to_str().ok().and_then(|text| WebOrigin::read(text).ok());
+    page == Some(WebOrigin::new(true, own.clone()))
 }
 
-/// An origin that is compared with a `Host`, of which a dot at the end was taken off as well.
-fn read_own(origin: &HeaderValue) -> Option<WebOrigin> {
-    WebOrigin::read(origin.to_str().ok()?).ok()
-}
-
-/// Whether the page came from this very host; or, without a scheme, whether the client says no more than the host.
-fn is_own(origin: &HeaderValue, own: &Authority) -> bool {
-    let own = WebOrigin::new(true, own.clone());
-    let without_scheme = || {
-        let authority: Option<Authority> = origin.to_str().ok().and_then(|text| text.parse().ok());
-        authority.map(|authority| WebOrigin::new(true, authority))
-    };
-    read_own(origin).or_else(without_scheme) == Some(own)
+/// Takes out what a target says of CORS: without it, no page of another origin can read the answer.
+pub fn remove(headers: &mut HeaderMap) {
+    let is_cors = |name: &&HeaderName| name.as_str().starts_with("access-control-");
+    while let Some(name) = headers.keys().find(is_cors).cloned() {
+        headers.remove(name);
+    }
 }
 
 fn vary_by_origin(headers: &mut HeaderMap) {
@@ -266,6 +269,8 @@ mod tests {
             (&listed, &ws, &[("origin", "media.example.com")], Refused),
             (&listed, &ws, &[("origin", "app.example.com")], Refused),
             (&any, &ws, &[("origin", "https://evil.example")], Listed),
+            (&listed, &ws, &[("sec-fetch-site", "cross-site")], Refused),
+            (&listed, &ws, &[("sec-fetch-site", "same-origin")], Unlisted),
         ] {
             let got = match cors.judge(method, &map(headers), *websocket, &own) {
                 Verdict::Preflight(_) => Preflight,
@@ -274,6 +279,23 @@ mod tests {
                 Verdict::Goes(None) => Unlisted,
             };
             assert_eq!(got, want, "{method} {websocket} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn pages_that_are_not_named_have_no_use_of_a_cookie() {
+        let origin = |text| Some(HeaderValue::from_static(text));
+        let (listed, any) = (cors(&["https://app.example.com"], false), cors(&["*"], false));
+        for (cors, origin, by_address, by_cookie) in [
+            (&listed, origin("https://app.example.com"), true, true),
+            (&listed, origin("https://www.app.example.com"), false, false),
+            (&listed, origin("null"), false, false),
+            (&listed, None, false, false),
+            (&any, origin("https://evil.example"), true, false),
+            (&any, None, true, false),
+        ] {
+            assert_eq!(cors.admits(origin.as_ref(), false), by_address, "{origin:?}");
+            assert_eq!(cors.admits(origin.as_ref(), true), by_cookie, "{origin:?}");
         }
     }
 

@@ -4,6 +4,8 @@ pub mod change;
 pub mod cors;
 pub mod edits;
 pub mod files;
+pub mod initiator;
+pub mod janus;
 pub mod local;
 pub mod passthrough;
 pub mod path;
@@ -24,6 +26,7 @@ use crate::turn::TurnId;
 use cors::Cors;
 use edits::{Edits, Security};
 use files::FilesSpec;
+use janus::BasePaths;
 use local::LocalUrl;
 use path::PathPrefix;
 use redirect::RedirectSpec;
@@ -44,7 +47,8 @@ pub struct Route {
     pub forward_token: bool,
     /// Largest request body in bytes.
     pub body_limit: u64,
-    /// Which pages of other origins may use it; without it, what the target answers to them goes through.
+    /// Which pages of other origins may use it. Without it, what the target answers to them goes through, and those who
+    /// are let in by what their browser sends by itself use it from pages of its own host alone.
     pub cors: Option<Cors>,
     /// What is changed in the headers of answers.
     pub answers: Edits,
@@ -197,12 +201,15 @@ pub struct RouteTable {
     by_parent: HashMap<HostName, Vec<RouteId>>,
     any_host: Vec<RouteId>,
     upstreams: Vec<Arc<UpstreamSpec>>,
+    /// For each route, the base paths of Janus that are other routes' to show.
+    base_paths: Vec<BasePaths>,
 }
 
 impl RouteTable {
     /// Sorts the routes. That no two share host and path is the configuration's business.
     pub fn new(routes: Vec<Route>, upstreams: Vec<Arc<UpstreamSpec>>) -> Self {
-        let mut table = Self { routes, upstreams, ..Self::default() };
+        let base_paths = janus::base_paths(&routes, &upstreams);
+        let mut table = Self { routes, upstreams, base_paths, ..Self::default() };
         let hosts: Vec<HostPattern> = table.routes.iter().filter_map(|r| r.host.clone()).collect();
         for pattern in hosts {
             match pattern {
@@ -245,6 +252,18 @@ impl RouteTable {
     /// The upstream by its index.
     pub fn upstream(&self, id: UpstreamId) -> &Arc<UpstreamSpec> {
         &self.upstreams[id.0]
+    }
+
+    /// Whether whoever reaches what is behind a route controls a media server.
+    pub fn is_control(&self, route: &Route) -> bool {
+        matches!(&route.target, Target::Forward(to) if self.upstream(to.upstream).protocol.is_control())
+    }
+
+    /// Whether Janus would find in a public path what another route shows under another policy.
+    pub fn is_of_another_route(&self, id: RouteId, path: &str) -> bool {
+        let Target::Forward(to) = &self.route(id).target else { return false };
+        let base_paths = &self.base_paths[id.0];
+        !base_paths.is_empty() && base_paths.are_in(&to.path.to_upstream(path))
     }
 
     /// All routes, in the order of `gateway.toml`.

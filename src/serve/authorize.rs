@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use http::{Response, Uri};
 use tower::{Layer, Service};
 
+use super::origin;
 use super::proof::{Hindrance, Key, overcome, prove};
 use super::reader;
 use super::reject::Rejection;
@@ -61,13 +62,13 @@ where
             return Deciding::Waits(Box::pin(async move {
                 let mut routed = routed;
                 turn::take_form(&mut routed.normal.inbound).await?;
-                match decide(&routed.normal.inbound, route(&routed), Key::Unsought) {
+                match decide(&routed, Key::Unsought) {
                     Ok(permit) => inner.call(admit(routed, permit)).await,
                     Err(hindrance) => after(hindrance, routed, inner).await,
                 }
             }));
         }
-        match decide(&routed.normal.inbound, route(&routed), Key::Unsought) {
+        match decide(&routed, Key::Unsought) {
             Ok(permit) => Deciding::Goes(self.inner.call(admit(routed, permit))),
             Err(Hindrance::Refused(rejection)) => Deciding::Refused(Some(for_reader(&routed, rejection))),
             Err(hindrance) => Deciding::Waits(Box::pin(after(hindrance, routed, self.inner.clone()))),
@@ -80,7 +81,7 @@ async fn after<S>(hindrance: Hindrance, routed: Routed, mut inner: S) -> Answer
 where
     S: Service<Admitted, Response = Response<ResponseBody>, Error = Rejection>,
 {
-    let again = |key| decide(&routed.normal.inbound, route(&routed), key);
+    let again = |key| decide(&routed, key);
     match overcome(hindrance, again).await {
         Ok(permit) => inner.call(admit(routed, permit)).await,
         Err(rejection) => Err(for_reader(&routed, rejection)),
@@ -102,22 +103,52 @@ fn for_reader(routed: &Routed, rejection: Rejection) -> Rejection {
     }
 }
 
-fn decide(inbound: &Inbound, route: &Route, key: Key) -> Result<Permit, Hindrance> {
+/// Whether the request may pass, and the page that sends it too.
+fn decide(routed: &Routed, key: Key) -> Result<Permit, Hindrance> {
+    let (inbound, route) = (&routed.normal.inbound, route(routed));
     // Janus can send nothing else, so a key is asked about in the place of the policy.
     if let Some(verdict) = turn::judge_keys(inbound, route) {
         return verdict;
     }
-    let (policy, client) = (&route.policy, inbound.client);
+    let permit = ask_policy(inbound, &route.policy, key)?;
+    if origin::may_use(routed, route, &permit) {
+        return Ok(permit);
+    }
+    // The page may have a token of its own, which the policy takes in the place of the address.
+    match ask_for_token(inbound, &route.policy, key)? {
+        Some(permit) if origin::may_use(routed, route, &permit) => Ok(permit),
+        _ => Err(Rejection::Origin.into()),
+    }
+}
+
+fn ask_policy(inbound: &Inbound, policy: &Policy, key: Key) -> Result<Permit, Hindrance> {
+    let client = inbound.client;
     let Some(rule) = policy.asks_for_token(client) else {
         // The clock is not asked where it cannot matter.
         return Ok(policy.authorize(&Facts { client, now: UnixTime(0), token: Token::None })?);
     };
-    let request = &inbound.request;
-    let located = location::find(request.headers(), request.uri(), &rule.sources).map_err(|_| Rejection::TwoTokens)?;
-    match located {
+    match locate(inbound, rule)? {
         Some(located) => judge(inbound, policy, rule, &located, key),
         None => Ok(policy.authorize(&Facts { client, now: UnixTime::now(), token: Token::None })?),
     }
+}
+
+/// The permit that somebody has by a token although the address was enough; `None` without one that was sent on purpose.
+fn ask_for_token(inbound: &Inbound, policy: &Policy, key: Key) -> Result<Option<Permit>, Hindrance> {
+    let client = inbound.client;
+    let Some(rule) = policy.token_rule().filter(|_| policy.asks_for_token(client).is_none()) else { return Ok(None) };
+    let Some(located) = locate(inbound, rule)?.filter(|located| !located.is_in_cookies_alone(&rule.sources)) else {
+        return Ok(None);
+    };
+    let signed = prove(inbound, policy.lists(client), rule, &located, key)?;
+    let token = Token::Signed(signed.issuer, &signed.verified);
+    let permit = policy.authorize_by_token(&Facts { client, now: UnixTime::now(), token }).transpose()?;
+    Ok(permit.map(Permit::with_token_on_purpose))
+}
+
+fn locate<'i>(inbound: &'i Inbound, rule: &TokenRule) -> Result<Option<Located<'i>>, Rejection> {
+    let request = &inbound.request;
+    location::find(request.headers(), request.uri(), &rule.sources).map_err(|_| Rejection::TwoTokens)
 }
 
 /// Whether a policy takes a token, wherever that was.
@@ -130,7 +161,8 @@ pub(super) fn judge(
 ) -> Result<Permit, Hindrance> {
     let signed = prove(inbound, policy.lists(inbound.client), rule, located, key)?;
     let token = Token::Signed(signed.issuer, &signed.verified);
-    Ok(policy.authorize(&Facts { client: inbound.client, now: UnixTime::now(), token })?)
+    let permit = policy.authorize(&Facts { client: inbound.client, now: UnixTime::now(), token })?;
+    Ok(if located.is_in_cookies_alone(&rule.sources) { permit } else { permit.with_token_on_purpose() })
 }
 
 /// The request as its target may see it: without what was for the gateway.

@@ -157,7 +157,7 @@ impl Local {
             Some(issuer) if !issuer.key_set().has_key(verified.key) => Token::Bad(BadToken::NoKey),
             Some(issuer) => Token::Signed(issuer, verified),
         };
-        policy.authorize(&Facts { client, now, token })
+        policy.authorize_again(&Facts { client, now, token })
     }
 }
 

@@ -13,6 +13,7 @@ pub mod under_way;
 pub mod uninvited;
 
 mod access;
+mod answer;
 mod authorize;
 mod body;
 mod client_addr;
@@ -22,6 +23,7 @@ mod handshake;
 mod hello;
 mod io;
 mod normalize;
+mod origin;
 mod own;
 mod page;
 mod passthrough;

@@ -58,7 +58,7 @@ pub(super) enum Rejection {
     #[error(transparent)]
     NoRoute(#[from] NoRoute),
     /// The client's fault, or its page's: an origin that is not among the route's.
-    #[error("the page's origin is not in the route's cors")]
+    #[error("the page is not of this host, and its origin is not in the route's cors")]
     Origin,
     /// The client's fault: two tokens, or two `Authorization` headers.
     #[error("more than one token")]

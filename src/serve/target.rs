@@ -13,6 +13,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tower::Service;
 
+use super::answer::Cleaning;
 use super::handoff::Handoff;
 use super::judge::{Expiry, Withdrawn};
 use super::reject::Rejection;
@@ -149,12 +150,14 @@ async fn forward(
         body_limit,
         exchange: &exchange,
     };
+    let cleaning = Cleaning::of(&permit, via.upstream.spec().protocol.is_control());
     let is_h2 = websocket::is_extended_connect(&request);
     if !is_h2 && !websocket::is_upgrade(&request) {
         if proxy::declares_more_than(&request, body_limit) {
             return Err(proxy::Error::BodyTooLarge.into());
         }
-        let response = proxy::forward(request, &via).await?;
+        let mut response = proxy::forward(request, &via).await?;
+        cleaning.apply(response.headers_mut(), &exchange);
         conn.worker.under_way.answers(key, response.body().server());
         return Ok(response);
     }
@@ -165,7 +168,8 @@ async fn forward(
     under_way.is_handshake(key);
     let mut request = request;
     let stream = is_h2.then(|| hyper::upgrade::on(&mut request));
-    let (response, joined) = Box::pin(upgrade::open_websocket(request, &via)).await?;
+    let (mut response, joined) = Box::pin(upgrade::open_websocket(request, &via)).await?;
+    cleaning.apply(response.headers_mut(), &exchange);
     under_way.answers(key, response.body().server());
     if let Some(joined) = joined {
         let control = enter_tunnel(&conn.worker, key, joined.server())?;

@@ -38,6 +38,14 @@ pub struct Located<'r> {
     pub places: u32,
 }
 
+impl Located<'_> {
+    /// Whether it stood in cookies alone: a browser sends those whichever page asks.
+    pub fn is_in_cookies_alone(&self, sources: &[Source]) -> bool {
+        let others = sources.iter().enumerate().filter(|(_, source)| !matches!(source, Source::Cookie(_)));
+        others.fold(0, |bits, (at, _)| bits | 1 << at) & self.places == 0
+    }
+}
+
 /// Two tokens, so that it is not clear who is asking; or two `Authorization` headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ambiguous;
@@ -170,6 +178,33 @@ pub fn remove_cookie(headers: &mut HeaderMap, name: &str) {
     replace(headers, header::COOKIE, kept);
 }
 
+/// Whether a `Set-Cookie` would set the gateway's own cookie, as browsers read it (RFC 6265bis, section 5.6): what has no
+/// name is sent as its value alone, and a prefix changes who may set a cookie but not what it is for.
+pub fn sets_own_cookie(value: &HeaderValue) -> bool {
+    let pair = value.as_bytes().split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+    let pair = pair.strip_prefix(b"=").map_or(pair, <[u8]>::trim_ascii_start);
+    let name = pair.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii_end();
+    without_prefix(name) == without_prefix(COOKIE.as_bytes())
+}
+
+/// The name of a cookie without what makes browsers more careful about it.
+fn without_prefix(name: &[u8]) -> &[u8] {
+    const PREFIXES: [&[u8]; 4] = [b"__Host-Http-", b"__Host-", b"__Http-", b"__Secure-"];
+    let has = |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|front| front.eq_ignore_ascii_case(prefix));
+    PREFIXES.iter().find(|prefix| has(prefix)).map_or(name, |prefix| &name[prefix.len()..])
+}
+
+/// Takes the gateway's own cookie out of an answer; whether it was there.
+pub fn remove_own_set_cookie(headers: &mut HeaderMap) -> bool {
+    if !headers.get_all(header::SET_COOKIE).iter().any(sets_own_cookie) {
+        return false;
+    }
+    let all = headers.get_all(header::SET_COOKIE).iter();
+    let kept: Vec<HeaderValue> = all.filter(|value| !sets_own_cookie(value)).cloned().collect();
+    replace(headers, header::SET_COOKIE, kept);
+    true
+}
+
 /// Parts of header values as one, if there are any: they were a header value, and so is what they make together.
 fn joined(parts: &[&[u8]], by: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&parts.join(by)).ok().filter(|value| !value.is_empty())
@@ -292,6 +327,55 @@ mod tests {
         ] {
             assert_eq!(found(target, headers), Ok(want.map(|(t, p)| (t.to_owned(), p))), "{target} {headers:?}");
         }
+    }
+
+    #[test]
+    fn a_token_in_cookies_alone_is_told_from_one_on_purpose() {
+        for (target, headers, want) in [
+            ("/x", &[("cookie", "ianitor=t")][..], true),
+            ("/x?token=t", &[("cookie", "ianitor=t")], false),
+            ("/x", &[("cookie", "ianitor=t"), ("sec-websocket-protocol", "bearer.t")], false),
+            ("/x", &[("authorization", "Bearer t")], false),
+            ("/x?token=t", &[], false),
+        ] {
+            let (headers, uri) = request(target, headers);
+            let located = find(&headers, &uri, &sources()).unwrap().unwrap();
+            assert_eq!(located.is_in_cookies_alone(&sources()), want, "{target} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_gateway_sets_its_own_cookie() {
+        for (value, want) in [
+            ("ianitor=x", true),
+            ("ianitor=x; Path=/; HttpOnly", true),
+            ("  ianitor = x", true),
+            ("\tianitor\t=x", true),
+            ("ianitor", true),
+            ("ianitor=", true),
+            ("=ianitor=x", true),
+            (" = ianitor=x; Secure", true),
+            ("__Host-ianitor=x; Path=/; Secure", true),
+            ("__host-ianitor=x", true),
+            ("__Secure-ianitor=x", true),
+            ("__Host-Http-ianitor=x", true),
+            ("session=ianitor", false),
+            ("session=1; ianitor=x", false),
+            ("xianitor=x", false),
+            ("ianitors=x", false),
+            ("Ianitor=x", false),
+            ("", false),
+        ] {
+            assert_eq!(sets_own_cookie(&HeaderValue::from_static(value)), want, "{value:?}");
+        }
+        let mut headers = HeaderMap::new();
+        assert!(!remove_own_set_cookie(&mut headers));
+        for value in ["a=1", "ianitor=x", "b=2; Path=/"] {
+            headers.append(header::SET_COOKIE, HeaderValue::from_static(value));
+        }
+        assert!(remove_own_set_cookie(&mut headers));
+        assert_eq!(headers.get_all(header::SET_COOKIE).iter().collect::<Vec<_>>(), ["a=1", "b=2; Path=/"]);
+        assert!(!remove_own_set_cookie(&mut headers));
     }
 
     #[test]

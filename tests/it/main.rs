@@ -28,6 +28,7 @@ mod live;
 mod lockout;
 mod name_lookups;
 mod ordered;
+mod origins;
 mod permits;
 mod pipelining;
 mod private_files;

@@ -27,6 +27,7 @@ mod janus;
 mod kurento;
 mod limits;
 mod live;
+mod origins;
 mod prosody;
 mod servers;
 mod status;

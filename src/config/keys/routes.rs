@@ -125,7 +125,15 @@ pub(in crate::config) static ROUTE: Keys = Keys {
             "Adds `X-Content-Type-Options: nosniff`, `X-Frame-Options: SAMEORIGIN` and `Referrer-Policy: \
              strict-origin-when-cross-origin` where the answer does not have them already; on refusals too.",
         ),
-        key("cors", Form::Table(&CORS), Unset::Means("what the server says of CORS goes through"), ""),
+        key(
+            "cors",
+            Form::Table(&CORS),
+            Unset::Means(
+                "what the server says of CORS goes through, unless an address, a cookie or a control port is in question: \
+                 then only pages of the route's own host",
+            ),
+            "",
+        ),
         key(
             "forward_token",
             Form::One(&SWITCH),
@@ -201,13 +209,14 @@ pub(in crate::config) static CORS: Keys = Keys {
     about: "Pages of other origins that may use the route. The gateway answers preflights itself, before the policy is \
             asked, and replaces what the server says of CORS; on refusals too. A WebSocket is not covered by CORS, so with `cors` a \
             handshake from a page of another origin gets 403; clients that send no `Origin`, or the gateway's own host \
-            with or without a scheme, pass.",
+            with or without a scheme, pass. Where an address or a cookie is what lets a client in, and for `janus-admin` \
+            and `kurento` in any case, [pages of other origins](tokens.md#pages-of-other-origins) get 403 without it.",
     keys: &[
         key(
             "origins",
             Form::List(&ORIGIN),
             Unset::Required,
-            "Exact origins, or `[\"*\"]` for every page. An empty list is refused.",
+            "Exact origins, or `[\"*\"]` for every page, but not with a token in a cookie. An empty list is refused.",
         ),
         key(
             "credentials",

@@ -6,6 +6,7 @@ pub(super) mod answers;
 mod control;
 mod deploy;
 pub(super) mod everybody;
+mod reach;
 mod routes;
 mod secrets;
 pub(super) mod targets;

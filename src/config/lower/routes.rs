@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::access::NamedPolicy;
 use super::answers;
+use super::reach;
 use super::targets::{Kind, kind, note_loops};
 use super::turn::NamedTurn;
 use super::upstreams::Upstream;
@@ -47,6 +48,8 @@ pub(super) fn lower(raw: List<RawRoute>, given: &Given<'_>, notes: &Notes<'_>) -
     names.note_unused(&present);
     // Collected in two steps: the first that is not whole must not keep the others from being looked at.
     let routes: Vec<Option<Route>> = present.iter().map(|route| names.route(route)).collect();
+    let whole = present.iter().zip(&routes).filter_map(|(raw, route)| Some((*raw, route.as_ref()?)));
+    reach::note(&whole.collect::<Vec<_>>(), given, notes);
     if routes.len() < raw.len() {
         return None;
     }

@@ -19,7 +19,7 @@ pub(super) struct Upstream {
     pub(super) protocol: Protocol,
     /// A server that seems to be a control port, where no `protocol` says what is there.
     pub(super) undeclared: Option<ControlServer>,
-    spec: Option<UpstreamSpec>,
+    pub(super) spec: Option<UpstreamSpec>,
 }
 
 impl Upstream {

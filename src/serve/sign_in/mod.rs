@@ -16,20 +16,17 @@ mod fields;
 pub(super) mod leave;
 pub(super) mod renew;
 
-use http::HeaderName;
 use http::header;
 
 use super::normalize::find_route;
 use super::reject::Rejection;
 use super::{Normal, Routed};
 use crate::policy::Denied;
-use crate::route::cors;
+use crate::route::initiator::Initiator;
 use crate::route::local::LocalUrl;
 use crate::route::{Route, RouteId};
 use crate::token::BadToken;
 use crate::token::location;
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The form that a page has for somebody who may not pass yet.
 #[derive(Debug)]
@@ -90,14 +87,10 @@ fn asked_goal(normal: &Normal) -> Result<Goal, Rejection> {
     Goal::parse(normal, to.as_ref().map_or("/", |(_, to)| to))
 }
 
-/// Refuses what another site's page has sent: it could sign the browser in as somebody else.
+/// Refuses what is not known to be from a page of this host: another one could sign the browser in as somebody else.
 fn from_own_page(normal: &Normal) -> Result<(), Rejection> {
-    let headers = normal.inbound.request.headers();
-    let mut origins = headers.get_all(header::ORIGIN).iter();
-    let is_own = match (origins.next(), origins.next()) {
-        (Some(origin), None) => cors::is_of(origin, &normal.authority),
-        (None, _) => headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "same-origin"),
-        (Some(_), Some(_)) => false,
-    };
-    if is_own { Ok(()) } else { Err(Rejection::CrossSite) }
+    match Initiator::of(normal.inbound.request.headers(), &normal.authority) {
+        Initiator::OwnPage => Ok(()),
+        Initiator::OtherPage(_) | Initiator::Unknown => Err(Rejection::CrossSite),
+    }
 }

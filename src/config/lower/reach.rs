@@ -1,0 +1,62 @@
+//! What routes let in beside what their policies say: pages of other origins, and other routes to the same Janus.
+
+use super::routes::Given;
+use crate::config::notes::Notes;
+use crate::config::raw_route::RawRoute;
+use crate::policy::TokenRule;
+use crate::route::cors::{Cors, Origins};
+use crate::route::janus::shares_janus;
+use crate::route::upstream::UpstreamSpec;
+use crate::route::{Route, Target};
+
+/// Looks at all routes that are whole.
+pub(super) fn note(routes: &[(&RawRoute, &Route)], given: &Given<'_>, notes: &Notes<'_>) {
+    for (at, (raw, route)) in routes.iter().enumerate() {
+        note_every_page(raw, route, notes);
+        note_same_janus((raw, route), &routes[..at], given, notes);
+    }
+}
+
+/// `"*"` where a browser is let in by what it sends by itself.
+fn note_every_page(raw: &RawRoute, route: &Route, notes: &Notes<'_>) {
+    let (Some(Cors { origins: Origins::Any, .. }), Some(origins)) =
+        (&route.cors, raw.cors.as_ref().and_then(|cors| cors.origins.as_ref()))
+    else {
+        return;
+    };
+    if route.policy.takes_addresses() {
+        let text = "\"*\" lets every web page do what the browsers on the policy's allow list may; write the origins of \
+                    your pages";
+        notes.warning(&origins.place, text);
+    } else if route.policy.token_rule().is_some_and(TokenRule::takes_cookies) {
+        let text = "\"*\" is for requests without cookies: whose token is in a cookie is refused on pages of other hosts; \
+                    write the origins of your pages";
+        notes.warning(&origins.place, text);
+    }
+}
+
+/// Janus takes ids in the body, WebSockets at any path, and its base path anywhere in a path.
+fn note_same_janus(
+    (raw, route): (&RawRoute, &Route),
+    before: &[(&RawRoute, &Route)],
+    given: &Given<'_>,
+    notes: &Notes<'_>,
+) {
+    let (Some(policy), Some(upstream)) = (&raw.policy, spec(route, given)) else { return };
+    let is_other_door = |(_, other): &&(&RawRoute, &Route)| {
+        other.policy.rule() != route.policy.rule()
+            && spec(other, given).is_some_and(|other| shares_janus(upstream, other))
+    };
+    let Some((first, other)) = before.iter().find(is_other_door) else { return };
+    let (key, line, name) = (&first.place.key, notes.line(&first.place), other.policy.name());
+    let text = format!(
+        "{key} (line {line}) leads to the same Janus by another policy, \"{name}\": Janus takes ids in the body and \
+         WebSockets at any path, so whoever may use one of the routes can do what the other is for; give both one policy"
+    );
+    notes.warning(&policy.place, text);
+}
+
+fn spec<'g>(route: &Route, given: &'g Given<'_>) -> Option<&'g UpstreamSpec> {
+    let Target::Forward(to) = &route.target else { return None };
+    given.upstreams[to.upstream.0].spec.as_ref()
+}
