@@ -127,6 +127,9 @@ pub(super) fn route(normal: Normal) -> Result<Routed, Rejection> {
     let path = inbound.request.uri().path();
     let route = find_route(&normal, path)?;
     note_route(inbound, route);
+    if inbound.local.snapshot.routes.is_of_another_route(route, path) {
+        return Err(Rejection::BasePath);
+    }
     Ok(Routed { normal, route })
 }
 

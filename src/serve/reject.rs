@@ -60,6 +60,9 @@ pub(super) enum Rejection {
     /// The client's fault, or its page's: an origin that is not among the route's.
     #[error("the page is not of this host, and its origin is not in the route's cors")]
     Origin,
+    /// The client's fault: a path in which Janus would find what another route shows.
+    #[error("Janus would find another route's base path in this path")]
+    BasePath,
     /// The client's fault: two tokens, or two `Authorization` headers.
     #[error("more than one token")]
     TwoTokens,
@@ -142,6 +145,7 @@ impl Rejection {
     pub(super) fn verdict(&self) -> (StatusCode, &'static str) {
         use proxy::Error as P;
         match self {
+            Self::BasePath => (StatusCode::BAD_REQUEST, "base_path"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method"),
             Self::Host => (StatusCode::BAD_REQUEST, "host"),
             Self::Authority => (StatusCode::BAD_REQUEST, "authority"),

@@ -37,6 +37,7 @@ mod refusals;
 mod reload;
 mod reload_under_load;
 mod renew;
+mod same_janus;
 mod servers;
 mod sign_in;
 mod smuggling;
