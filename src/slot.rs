@@ -123,6 +123,8 @@ struct Client {
     under_way: UnderWay,
     /// Files that are open for it.
     files: AtomicUsize,
+    /// Bytes of bodies that its connections hold in memory.
+    unread: AtomicUsize,
     /// When the client's allowance is whole again, in microseconds since start.
     whole_again: AtomicU64,
 }
@@ -198,6 +200,11 @@ impl Slot {
         CountedClient(holder.map(|holder| Arc::clone(&holder.client)))
     }
 
+    /// Where the connection counts what it holds in memory for its client. The exempt have no such count.
+    pub fn unread(&self) -> UnreadShare {
+        UnreadShare(self.holder.as_ref().filter(|holder| !holder.exempt).map(|holder| Arc::clone(&holder.client)))
+    }
+
     /// Counts a request against the client's rate.
     ///
     /// # Errors
@@ -219,6 +226,27 @@ impl Drop for StreamSlot {
         if let Some(client) = &self.0 {
             client.streams.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// One connection's part in what its client holds in memory.
+#[derive(Debug, Default)]
+pub struct UnreadShare(Option<Arc<Client>>);
+
+impl UnreadShare {
+    /// The connection's part was so many bytes and is now so many.
+    pub fn count(&self, before: usize, now: usize) {
+        let Some(client) = &self.0 else { return };
+        if now >= before {
+            client.unread.fetch_add(now - before, Ordering::Relaxed);
+        } else {
+            client.unread.fetch_sub(before - now, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes that all connections of the client hold; none, where they are not counted.
+    pub fn total(&self) -> usize {
+        self.0.as_ref().map_or(0, |client| client.unread.load(Ordering::Relaxed))
     }
 }
 
@@ -306,6 +334,19 @@ mod tests {
         let local = slots.take(client("127.0.0.1"), &limits).unwrap();
         let held: Vec<_> = (0..5).map(|_| local.stream(&limits).unwrap()).collect();
         assert_eq!(held.len(), 5);
+    }
+
+    #[test]
+    fn what_connections_hold_is_counted_for_their_client() {
+        let (slots, limits) = (Slots::new(), limits(10, 10));
+        let take = |ip| slots.take(client(ip), &limits).unwrap();
+        let (a, b, other, exempt) = (take("192.0.2.1"), take("192.0.2.1"), take("192.0.2.2"), take("127.0.0.1"));
+        a.unread().count(0, 100);
+        b.unread().count(0, 50);
+        exempt.unread().count(0, 70);
+        assert_eq!([&a, &b, &other, &exempt].map(|slot| slot.unread().total()), [150, 150, 0, 0]);
+        a.unread().count(100, 0);
+        assert_eq!(b.unread().total(), 50);
     }
 
     #[test]

@@ -85,8 +85,9 @@ pub(super) struct Setup {
     pub(super) challenges: Arc<Challenges>,
 }
 
-/// Threads of a worker on which disks are waited for. Nothing else runs there.
-const FILE_THREADS: usize = 64;
+/// Threads of a worker on which disks are waited for. Nothing else runs there. Each has a heap of its own: the hundreds
+/// that are usual would be memory that one client can have allocated, by asking for as many files at once.
+const FILE_THREADS: usize = 32;
 
 /// Starts a worker's thread. When it ends, for whatever reason, `ended` is dropped.
 pub(super) fn spawn(number: usize, setup: Setup, ended: mpsc::Sender<()>) -> io::Result<Handle> {

@@ -199,6 +199,9 @@ impl BodyFault {
     }
 }
 
+/// An answer that is no larger is a small one.
+pub const SMALL_ANSWER: usize = 16 * 1024;
+
 /// The body of an answer.
 #[derive(Debug)]
 pub struct ResponseBody {
@@ -245,8 +248,20 @@ impl ResponseBody {
             return Self::empty();
         }
         let stalled = busy.pool().ticks().alarm(idle);
-        let body = UpstreamBody { incoming, link: Some(link), busy, stalled, idle };
+        let body = UpstreamBody { incoming, link: Some(link), busy, stalled, idle, given: 0 };
         Self { source: Source::Upstream(Box::new(body)), exchange: None, cut: None }
+    }
+
+    /// Whether what is still to come is little, as far as is known.
+    pub fn is_small(&self) -> bool {
+        match &self.source {
+            Source::Empty | Source::Text(_) | Source::Withdrawn(_) => true,
+            Source::Upstream(body) => match body.incoming.size_hint().exact() {
+                Some(left) => left <= SMALL_ANSWER as u64,
+                None => body.given <= SMALL_ANSWER as u64,
+            },
+            Source::File(body) => body.left() <= SMALL_ANSWER as u64,
+        }
     }
 
     /// Follows the body to its end for the access log, whose line is written when the body is dropped.
@@ -372,6 +387,8 @@ struct UpstreamBody {
     busy: Busy,
     stalled: Alarm,
     idle: Duration,
+    /// Bytes that have been handed out.
+    given: u64,
 }
 
 impl UpstreamBody {
@@ -386,6 +403,7 @@ impl UpstreamBody {
         match polled {
             Poll::Ready(Some(Ok(mut frame))) => {
                 self.stalled.reset(self.idle);
+                self.given += frame.data_ref().map_or(0, |data| data.len() as u64);
                 if let Some(trailers) = frame.trailers_mut() {
                     headers::trailers_to_client(trailers);
                 }

@@ -3,11 +3,11 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use hyper::body::{Body as _, Frame, SizeHint};
 
 use super::control::InFlight;
 use super::under_way::Entered;
+use super::unread::Piece;
 use crate::proxy::body::{Cut, ResponseBody};
 
 /// A body and the request that it answers.
@@ -27,25 +27,26 @@ impl Body {
 }
 
 impl hyper::body::Body for Body {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = Cut;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        self.request.on_asked();
-        if let Some(why) = self.entered.as_ref().and_then(Entered::cut) {
-            self.inner.withdraw(why.reason());
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, Cut>>> {
+        let body = &mut *self;
+        if let Some(why) = body.entered.as_ref().and_then(Entered::cut) {
+            body.inner.withdraw(why.reason());
+        } else if !body.request.may_ask(body.inner.is_small(), cx) {
+            if let Some(entered) = &body.entered {
+                entered.watch(cx);
+            }
+            return Poll::Pending;
         }
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        // The last piece too: HTTP/2 keeps it, and the body with it, until the client opens its window.
-        if matches!(&polled, Poll::Ready(Some(Ok(_)))) {
-            self.request.on_given();
-        }
-        match &self.entered {
+        let polled = Pin::new(&mut body.inner).poll_frame(cx);
+        match &body.entered {
             Some(entered) if polled.is_pending() => entered.watch(cx),
-            Some(_) if self.inner.is_end_stream() || matches!(&polled, Poll::Ready(None)) => self.entered = None,
+            Some(_) if body.inner.is_end_stream() || matches!(&polled, Poll::Ready(None)) => body.entered = None,
             _ => {}
         }
-        polled
+        polled.map(|frame| frame.map(|frame| frame.map(|frame| frame.map_data(|bytes| body.request.give(bytes)))))
     }
 
     fn is_end_stream(&self) -> bool {

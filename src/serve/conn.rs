@@ -23,6 +23,7 @@ use super::io::{ConnIo, Stream};
 use super::seat::Seat;
 use super::stack::{self, Stack};
 use super::uninvited::{self, Uninvited};
+use super::unread;
 use super::{Arrived, ConnInfo, Worker};
 use super::{passthrough as passing, proxy_protocol};
 use crate::addr::{ClientAddr, Kind, PeerAddr};
@@ -42,6 +43,9 @@ const MAX_HEAD: usize = 64 * 1024;
 
 /// For a client to read its last answer, and for an end of TLS to be sent.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// What TLS holds encrypted of an HTTP/1.1 answer that is not read: a full record.
+const TLS_BUFFER: usize = 16 * 1024;
 
 /// Requests that one HTTP/2 connection may have open: a page's worth.
 const MAX_STREAMS: u32 = 128;
@@ -111,7 +115,7 @@ async fn serve_https(knock: Knock, worker: Rc<Worker>) {
     let limit = worker.local().snapshot.limits.header_timeout;
     let peer = knock.peer;
     let shaken = before(limit, &worker.ticks, shake_hands(knock, &worker)).await;
-    let (tls, knock, shown) = match shaken {
+    let (mut tls, knock, shown) = match shaken {
         Some(Ok(Shaken::Ours(tls, knock, shown))) => (tls, knock, shown),
         Some(Ok(Shaken::Another { knock, hello, sni })) => {
             worker.metrics.shaken(Handshake::PassedOn);
@@ -138,6 +142,9 @@ async fn serve_https(knock: Knock, worker: Rc<Worker>) {
     let is_h2 = session.alpn_protocol() == Some(b"h2");
     let sni = session.server_name().and_then(|name| name.parse().ok());
     let conn = connection(peer, knock.port, knock.slot, (sni, shown), worker);
+    if !is_h2 {
+        tls.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
+    }
     let stream = Stream::Tls(tls);
     // A task of its own each, so that none keeps the size of what came before it.
     if is_h2 {
@@ -166,7 +173,7 @@ fn connection(
 ) -> Rc<ConnInfo> {
     let client = peer.client();
     Rc::new(ConnInfo {
-        control: ConnControl::new(&worker.ticks),
+        control: ConnControl::new(&worker.ticks, slot.unread()),
         worker,
         client,
         slot: Rc::new(slot),
@@ -321,7 +328,10 @@ async fn drive_h2<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     let registered = conn.worker.connections.enter(Rc::clone(&conn.control));
     let io = TokioIo::new(ConnIo::new(stream, Rc::clone(&registered)));
     let mut builder = http2::Builder::new(LocalTasks);
-    builder.max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEAD as u32);
+    builder
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEAD as u32)
+        .max_send_buf_size(unread::PER_ANSWER);
     if conn.worker.local().snapshot.h2_websockets {
         builder.enable_connect_protocol();
     }

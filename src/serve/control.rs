@@ -5,11 +5,13 @@ use std::rc::Rc;
 use std::task::Context;
 use std::time::Duration;
 
-use slab::Slab;
+use bytes::Bytes;
 
 use super::handoff::Handoff;
+use super::unread::{Piece, Unread};
 use crate::limits::Limits;
 use crate::registry::TaskWaker;
+use crate::slot::UnreadShare;
 use crate::tick::{TICK, Tick, Ticks};
 
 /// For a client to take what has been written for it.
@@ -56,15 +58,15 @@ pub struct ConnControl {
     lingers: Cell<bool>,
     order: Cell<Option<Order>>,
     handoff: RefCell<Option<Handoff>>,
-    /// Bodies of which a piece has been taken, since when nobody has asked for the next.
-    untaken: RefCell<Slab<Option<Tick>>>,
+    /// What its bodies hold in memory.
+    unread: Unread,
     task: TaskWaker,
     ticks: Rc<Ticks>,
 }
 
 impl ConnControl {
     /// A connection on which nothing has happened yet.
-    pub fn new(ticks: &Rc<Ticks>) -> Rc<Self> {
+    pub fn new(ticks: &Rc<Ticks>, unread: UnreadShare) -> Rc<Self> {
         Rc::new(Self {
             phase: Cell::new(Phase::Idle),
             since: Cell::new(ticks.now()),
@@ -77,7 +79,7 @@ impl ConnControl {
             lingers: Cell::new(false),
             order: Cell::new(None),
             handoff: RefCell::new(None),
-            untaken: RefCell::default(),
+            unread: Unread::new(unread),
             task: TaskWaker::default(),
             ticks: Rc::clone(ticks),
         })
@@ -86,6 +88,19 @@ impl ConnControl {
     /// The connection speaks HTTP/2.
     pub fn set_h2(&self) {
         self.is_h1.set(false);
+        self.unread.set_h2();
+    }
+
+    pub(super) fn is_h2(&self) -> bool {
+        !self.is_h1.get()
+    }
+
+    pub(super) fn unread(&self) -> &Unread {
+        &self.unread
+    }
+
+    pub(super) fn now(&self) -> Tick {
+        self.ticks.now()
     }
 
     /// Bytes came from the client.
@@ -106,15 +121,8 @@ impl ConnControl {
 
     /// A request has arrived; it is under way until the guard is dropped.
     pub fn on_request(self: &Rc<Self>) -> InFlight {
-        self.in_flight.set(self.in_flight.get() + 1);
-        self.served.set(true);
-        self.enter(Phase::Busy);
-        let key = self.untaken.borrow_mut().insert(None);
-        InFlight { control: Rc::clone(self), key }
-    }
-
-    fn is_untaken(&self, past: impl Fn(Tick) -> bool) -> bool {
-        self.untaken.borrow().iter().any(|(_, since)| since.is_some_and(&past))
+        self.begin();
+        InFlight { control: Rc::clone(self), key: self.unread.open() }
     }
 
     fn enter(&self, phase: Phase) {
@@ -183,7 +191,7 @@ impl ConnControl {
         let since = self.since.get();
         let is_idle = self.phase.get() == Phase::Idle;
         if self.blocked_since.get().is_some_and(|since| past(since, WRITE_STALLED))
-            || self.is_untaken(|since| past(since, WRITE_STALLED))
+            || self.unread.is_untaken(|since| past(since, WRITE_STALLED))
             || (is_idle && self.finishing_since.get().is_some_and(|since| past(since, FINISH_GRACE)))
         {
             self.tell(Order::Abort);
@@ -206,24 +214,42 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// The client's side asks for a piece of the answer.
-    pub fn on_asked(&self) {
-        self.control.untaken.borrow_mut()[self.key] = None;
+    /// Whether its body may be asked for the next piece; if not, the task is woken when that may have changed. A small
+    /// answer does not wait for others.
+    pub(super) fn may_ask(&self, is_small: bool, cx: &Context<'_>) -> bool {
+        self.control.unread.may_ask(self.key, is_small, cx)
     }
 
-    /// It has been given one. An HTTP/2 client that opens no window would never ask again, and its socket looks fine.
-    pub fn on_given(&self) {
-        self.control.untaken.borrow_mut()[self.key] = Some(self.control.ticks.now());
+    /// A piece of its body, which counts until it has been written. An HTTP/2 client that opens no window would leave it
+    /// there, and its socket looks fine: [`ConnControl::sweep`] looks at the pieces.
+    pub(super) fn give(&self, bytes: Bytes) -> Piece {
+        Piece::new(bytes, self.key, &self.control)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.control.untaken.borrow_mut().remove(self.key);
-        let left = self.control.in_flight.get() - 1;
-        self.control.in_flight.set(left);
+        self.control.unread.close(self.key);
+        self.control.end();
+    }
+}
+
+impl ConnControl {
+    fn begin(&self) {
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.served.set(true);
+        self.enter(Phase::Busy);
+    }
+
+    fn end(&self) {
+        let left = self.in_flight.get() - 1;
+        self.in_flight.set(left);
         if left == 0 {
-            self.control.enter(Phase::Idle);
+            self.enter(Phase::Idle);
+            if self.lingers.get() {
+                // HTTP/1.1 waits for the client's next byte, although nothing wants it any more.
+                self.task.wake();
+            }
         }
     }
 }
@@ -231,6 +257,7 @@ impl Drop for InFlight {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Buf as _;
     use std::task::Waker;
 
     fn after(ticks: &Rc<Ticks>, control: &ConnControl, wait: Duration) -> Option<Order> {
@@ -249,7 +276,7 @@ mod tests {
     #[test]
     fn a_head_has_little_time_and_an_idle_connection_more() {
         let ticks = Ticks::new();
-        let control = ConnControl::new(&ticks);
+        let control = ConnControl::new(&ticks, UnreadShare::default());
         assert_eq!(after(&ticks, &control, 70 * SECOND), None);
         control.on_read();
         assert_eq!(after(&ticks, &control, 9 * SECOND), None);
@@ -259,7 +286,7 @@ mod tests {
     #[test]
     fn requests_may_take_their_time() {
         let ticks = Ticks::new();
-        let control = ConnControl::new(&ticks);
+        let control = ConnControl::new(&ticks, UnreadShare::default());
         control.on_read();
         let (one, two) = (control.on_request(), control.on_request());
         assert_eq!(after(&ticks, &control, 500 * SECOND), None);
@@ -274,7 +301,7 @@ mod tests {
     #[test]
     fn a_client_that_takes_nothing_is_cut() {
         let ticks = Ticks::new();
-        let control = ConnControl::new(&ticks);
+        let control = ConnControl::new(&ticks, UnreadShare::default());
         let _request = control.on_request();
         control.on_write(true);
         assert_eq!(after(&ticks, &control, 70 * SECOND), None);
@@ -285,22 +312,24 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_nobody_asks_for_is_cut() {
+    fn an_answer_that_is_not_taken_is_cut() {
         let ticks = Ticks::new();
-        let control = ConnControl::new(&ticks);
+        let control = ConnControl::new(&ticks, UnreadShare::default());
         let (request, _other) = (control.on_request(), control.on_request());
-        request.on_given();
+        let mut piece = request.give(Bytes::from_static(b"piece"));
         assert_eq!(after(&ticks, &control, 70 * SECOND), None);
-        request.on_asked();
+        piece.advance(1);
+        assert_eq!(after(&ticks, &control, 70 * SECOND), None);
+        drop(piece);
         assert_eq!(after(&ticks, &control, 200 * SECOND), None);
-        request.on_given();
+        let _piece = request.give(Bytes::from_static(b"piece"));
         assert_eq!(after(&ticks, &control, 80 * SECOND), Some(Order::Abort));
     }
 
     #[test]
     fn http2_frames_between_requests_are_no_head() {
         let ticks = Ticks::new();
-        let control = ConnControl::new(&ticks);
+        let control = ConnControl::new(&ticks, UnreadShare::default());
         control.set_h2();
         control.on_read();
         assert_eq!(after(&ticks, &control, 60 * SECOND), None);

@@ -11,6 +11,7 @@ pub mod snapshot;
 pub mod tokens;
 pub mod under_way;
 pub mod uninvited;
+pub mod unread;
 
 mod access;
 mod answer;

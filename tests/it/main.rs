@@ -51,6 +51,7 @@ mod tunnels;
 mod tunnels_belong;
 mod tunnels_closed;
 mod turn;
+mod unread;
 mod upstream_room;
 mod upstreams;
 mod validation;

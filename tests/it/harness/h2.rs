@@ -29,7 +29,8 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    pub(crate) fn open(dial: &Dial) -> Self {
+    /// `window`: how much of all answers together may come without being read.
+    pub(crate) fn open(dial: &Dial, window: u32) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let tcp = dial.tcp();
         let (config, name) = (dial.config(&["h2"]), dial.server_name());
@@ -37,8 +38,7 @@ impl Client {
             tcp.set_nonblocking(true).unwrap();
             let tcp = TcpStream::from_std(tcp).unwrap();
             let tls = TlsConnector::from(config).connect(name, tcp).await.unwrap();
-            // Room for other streams beside one that is not read.
-            let settings = h2::client::Builder::new().initial_connection_window_size(1 << 20).clone();
+            let settings = h2::client::Builder::new().initial_connection_window_size(window).clone();
             let (sender, connection) = settings.handshake(tls).await.unwrap();
             (sender, tokio::spawn(connection))
         });

@@ -121,7 +121,13 @@ impl Dial {
 
     /// An HTTP/2 client.
     pub(crate) fn h2(&self) -> h2::Client {
-        h2::Client::open(self)
+        // Room for other streams beside one that is not read.
+        self.h2_with_window(1 << 20)
+    }
+
+    /// An HTTP/2 client that takes so much without reading it.
+    pub(crate) fn h2_with_window(&self, window: u32) -> h2::Client {
+        h2::Client::open(self, window)
     }
 }
 
