@@ -126,7 +126,15 @@ fn reasons_in(folder: &Path) -> BTreeSet<String> {
 
 /// Refusals, what is wrong with tokens, answers that were cut, and orders to tunnels; `judges`: of the file that gives them.
 fn gives_reason(line: &str, judges: bool) -> bool {
-    let anywhere = ["(End::", "line.reason) = (", "broken_head(&", "by_policy(\"", " reason: \"", "=> \"token_"];
+    let anywhere = [
+        "(End::",
+        "line.reason) = (",
+        "line.reason.or(Some(",
+        "broken_head(&",
+        "by_policy(\"",
+        " reason: \"",
+        "=> \"token_",
+    ];
     let is_refusal = line.trim_start().starts_with("Self::") && line.contains("=> (StatusCode::");
     let is_order = judges && line.contains("=> \"");
     is_refusal || is_order || anywhere.iter().any(|mark| line.contains(mark))

@@ -1,11 +1,11 @@
-//! Bodies: a request's on its way to the upstream, an answer's on its way to the client. Nothing is gathered; each side
-//! is read as fast as the other takes it.
+//! Bodies: a request's on its way to the upstream, an answer's on its way to the client. Each side is read as fast as the
+//! other takes it; only small request bodies are gathered before a connection to their upstream is taken.
 
 use std::cell::Cell;
 use std::error::Error;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -13,6 +13,8 @@ use http::{Request, Version};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::client::{Busy, Link, Pool};
+use super::early::{self, Rest};
+use super::gather::{Connection, GATHERED, Gathered, Pace, UnderWay};
 use super::headers;
 use crate::files::FileBody;
 use crate::telemetry::Chain;
@@ -26,33 +28,59 @@ pub struct RequestBody(Option<Box<Streaming>>);
 #[derive(Debug)]
 struct Streaming {
     incoming: Incoming,
+    gathered: Gathered,
+    /// Everything has been taken from `incoming`.
+    has_ended: bool,
     is_h2: bool,
     drops_trailers: bool,
     left: u64,
     stalled: Alarm,
+    pace: Pace,
     ticks: Rc<Ticks>,
     progress: Rc<Progress>,
     idle: Duration,
     exchange: Rc<Exchange>,
+    under_way: UnderWay,
 }
 
-/// How far a body has come, for whoever waits for the answer.
+/// How far a body has come, for whoever waits for the answer, and how far the answer is.
 #[derive(Debug, Default)]
-pub struct Progress(Cell<Tick>);
+pub struct Progress {
+    last: Cell<Tick>,
+    has_ended: Cell<bool>,
+    is_waiting: Cell<bool>,
+    is_early: Cell<bool>,
+    answered: Cell<Option<Tick>>,
+}
 
 impl Progress {
     /// When the last piece of it went, in the worker's ticks.
     pub fn last(&self) -> Tick {
-        self.0.get()
+        self.last.get()
+    }
+
+    /// Whether all of it has come.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended.get()
+    }
+
+    /// Whether it is the client that the next piece is waited for.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.is_waiting.get()
+    }
+
+    /// Since when the next piece of the body and the end of the exchange are both waited for, if nothing else is.
+    pub(super) fn rests_since(&self) -> Option<Tick> {
+        self.answered.get().map(|answered| answered.max(self.last()))
+    }
+
+    fn set_answered(&self, now: Tick) {
+        self.answered.set(self.answered.get().or(Some(now)));
     }
 }
 
 /// For the next piece of a body until its route is known.
 const IDLE: Duration = Duration::from_secs(75);
-
-/// For the rest of a body that nobody wants any more.
-const UNWANTED_TIME: Duration = Duration::from_secs(2);
-const UNWANTED_BYTES: u64 = 1 << 20;
 
 impl RequestBody {
     /// No body.
@@ -60,8 +88,13 @@ impl RequestBody {
         Self(None)
     }
 
-    /// A client's body, of any size so far.
-    pub fn new(request: Request<Incoming>, ticks: &Rc<Ticks>, exchange: &Rc<Exchange>) -> Request<Self> {
+    /// A client's body, of any size so far. If there is one, its connection is busy with it.
+    pub fn new(
+        request: Request<Incoming>,
+        ticks: &Rc<Ticks>,
+        exchange: &Rc<Exchange>,
+        connection: impl FnOnce() -> Rc<dyn Connection>,
+    ) -> Request<Self> {
         let is_h2 = request.version() == Version::HTTP_2;
         request.map(|incoming| {
             if incoming.is_end_stream() {
@@ -71,14 +104,18 @@ impl RequestBody {
             let stalled = ticks.alarm(IDLE);
             Self(Some(Box::new(Streaming {
                 incoming,
+                gathered: Gathered::default(),
+                has_ended: false,
                 is_h2,
                 drops_trailers: false,
                 left: u64::MAX,
                 stalled,
+                pace: Pace::default(),
                 idle: IDLE,
                 ticks,
                 progress: Rc::default(),
                 exchange,
+                under_way: UnderWay::new(connection()),
             })))
         })
     }
@@ -99,43 +136,141 @@ impl RequestBody {
     pub fn limit(&mut self, bytes: u64, idle: Duration) {
         if let Some(body) = &mut self.0 {
             (body.left, body.idle) = (bytes, idle);
-            body.stalled.reset(idle);
         }
+    }
+
+    /// Waits until a small body has come whole, and of one whose size is not known as much as makes it a large one. One
+    /// that says that it is large is not waited for.
+    ///
+    /// # Errors
+    /// What went wrong with it.
+    pub async fn gather(&mut self) -> Result<(), BodyFault> {
+        let Some(body) = &mut self.0 else { return Ok(()) };
+        if body.incoming.size_hint().lower() > GATHERED as u64 {
+            return Ok(());
+        }
+        std::future::poll_fn(|cx| body.poll_gather(cx)).await
     }
 }
 
-/// An answer may come before the body has. In HTTP/2 the stream would be reset behind it, and clients that are still
-/// sending, curl of Debian 12 among them, then lose the answer: so what comes shortly is read and thrown away.
+impl Streaming {
+    fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyFault>> {
+        while !self.has_ended && self.gathered.len() < GATHERED && self.under_way.0.may_gather() {
+            match ready!(self.poll_client(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        self.under_way.0.hold(data.len());
+                        self.gathered.push(data);
+                    }
+                    Err(frame) => self.gathered.trailers = frame.into_trailers().ok(),
+                },
+                Some(Err(fault)) => return Poll::Ready(Err(fault)),
+                None => {}
+            }
+        }
+        if !self.has_ended && self.incoming.is_end_stream() {
+            self.end();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The next of what was gathered.
+    fn next_gathered(&mut self) -> Option<Frame<Bytes>> {
+        if let Some(data) = self.gathered.pop() {
+            self.under_way.0.release(data.len());
+            self.progress.last.set(self.ticks.now());
+            return Some(Frame::data(data));
+        }
+        self.gathered.trailers.take().map(Frame::trailers)
+    }
+
+    /// The next that comes from the client.
+    fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        let now = self.ticks.now();
+        match polled {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                let len = frame.data_ref().map_or(0, |data| data.remaining() as u64);
+                self.pace.came(len, now);
+                self.progress.last.set(now);
+                self.progress.is_waiting.set(false);
+                self.exchange.received(len);
+                let is_last = frame.is_trailers() || self.incoming.is_end_stream();
+                if let Some(trailers) = frame.trailers_mut() {
+                    headers::trailers_to_upstream(trailers);
+                    if self.drops_trailers {
+                        trailers.clear();
+                    }
+                }
+                match self.left.checked_sub(len) {
+                    Some(left) => self.left = left,
+                    None => return Poll::Ready(Some(Err(self.fault(BodyFault::TooLarge)))),
+                }
+                if is_last {
+                    self.end();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(self.fault(BodyFault::Client(error))))),
+            Poll::Ready(None) => {
+                self.end();
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                if let Some(due) = self.pace.waits(now, self.idle) {
+                    self.progress.is_waiting.set(true);
+                    self.stalled.put_off(due);
+                }
+                if !self.stalled.is_due(cx) {
+                    return Poll::Pending;
+                }
+                let fault = if self.pace.is_too_slow(now) { BodyFault::Slow } else { BodyFault::Stalled };
+                Poll::Ready(Some(Err(self.fault(fault))))
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.has_ended = true;
+        self.progress.has_ended.set(true);
+    }
+
+    /// Nothing more of it is read.
+    fn fault(&mut self, fault: BodyFault) -> BodyFault {
+        self.left = 0;
+        self.has_ended = true;
+        fault
+    }
+
+    /// What becomes of the rest of a body that nobody takes any more. In HTTP/2 the stream would be reset behind the
+    /// answer, and clients that are still sending, curl of Debian 12 among them, then lose the answer.
+    fn rest(&self) -> Option<Rest> {
+        if self.is_h2 {
+            return Some(Rest::H2);
+        }
+        // What the gateway itself refuses is read once the answer has been written, when the connection is closed.
+        let is_wanted = self.progress.is_early.get() && !early::is_silent(&self.progress, self.ticks.now());
+        is_wanted.then(|| Rest::h1(self.left))
+    }
+}
+
+/// An answer may come before the body has.
 impl Drop for RequestBody {
     fn drop(&mut self) {
         let Some(body) = self.0.take() else { return };
+        body.under_way.0.release(body.gathered.len());
+        if body.has_ended || body.incoming.is_end_stream() {
+            return;
+        }
+        if body.progress.is_early.get() {
+            body.exchange.note(|line| line.reason = line.reason.or(Some("body_unread")));
+        }
         // Not while the worker itself is ending.
-        if body.is_h2 && !body.incoming.is_end_stream() && tokio::runtime::Handle::try_current().is_ok() {
-            let late = body.ticks.alarm(UNWANTED_TIME);
-            tokio::task::spawn_local(discard(body.incoming, late));
-        }
+        let Some(rest) = body.rest().filter(|_| tokio::runtime::Handle::try_current().is_ok()) else { return };
+        let Streaming { incoming, ticks, under_way, .. } = *body;
+        let alarms = (ticks.alarm(rest.time), ticks.alarm(rest.quiet));
+        tokio::task::spawn_local(early::discard(incoming, rest, alarms, under_way));
     }
-}
-
-async fn discard(mut incoming: Incoming, late: Alarm) {
-    let mut left = UNWANTED_BYTES;
-    std::future::poll_fn(|cx| {
-        loop {
-            match Pin::new(&mut incoming).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    let len = frame.data_ref().map_or(0, |data| data.remaining() as u64);
-                    match left.checked_sub(len) {
-                        Some(rest) => left = rest,
-                        None => return Poll::Ready(()),
-                    }
-                }
-                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
-                Poll::Pending if late.is_due(cx) => return Poll::Ready(()),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    })
-    .await;
 }
 
 impl Body for RequestBody {
@@ -144,37 +279,32 @@ impl Body for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let Some(body) = &mut self.0 else { return Poll::Ready(None) };
-        match Pin::new(&mut body.incoming).poll_frame(cx) {
-            Poll::Ready(Some(Ok(mut frame))) => {
-                body.stalled.reset(body.idle);
-                body.progress.0.set(body.ticks.now());
-                if let Some(trailers) = frame.trailers_mut() {
-                    headers::trailers_to_upstream(trailers);
-                    if body.drops_trailers {
-                        trailers.clear();
-                    }
-                }
-                let len = frame.data_ref().map_or(0, |data| data.remaining() as u64);
-                body.exchange.received(len);
-                match body.left.checked_sub(len) {
-                    Some(left) => body.left = left,
-                    None => return Poll::Ready(Some(Err(BodyFault::TooLarge))),
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BodyFault::Client(error)))),
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending if body.stalled.is_due(cx) => Poll::Ready(Some(Err(BodyFault::Stalled))),
-            Poll::Pending => Poll::Pending,
+        if let Some(frame) = body.next_gathered() {
+            return Poll::Ready(Some(Ok(frame)));
         }
+        if body.has_ended {
+            return Poll::Ready(None);
+        }
+        body.poll_client(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|body| body.incoming.is_end_stream())
+        self.0.as_ref().is_none_or(|body| body.gathered.is_empty() && body.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |body| body.incoming.size_hint())
+        let Some(body) = &self.0 else { return SizeHint::with_exact(0) };
+        let gathered = body.gathered.len() as u64;
+        if body.has_ended {
+            return SizeHint::with_exact(gathered);
+        }
+        let rest = body.incoming.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(gathered));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(gathered));
+        }
+        hint
     }
 }
 
@@ -187,6 +317,9 @@ pub enum BodyFault {
     /// Nothing came for as long as the route waits.
     #[error("the body stalled")]
     Stalled,
+    /// It came more slowly than any body may.
+    #[error("the body came too slowly")]
+    Slow,
     /// The client broke off, or its framing was wrong.
     #[error("the client's body broke off")]
     Client(#[source] hyper::Error),
@@ -241,14 +374,29 @@ impl ResponseBody {
     }
 
     /// What the upstream sends, each piece of which is waited for `idle` long; the connection goes back to its pool at
-    /// the end.
-    pub fn upstream(incoming: Incoming, link: Box<Link>, busy: Busy, idle: Duration) -> Self {
-        if incoming.is_end_stream() {
-            busy.pool().give_back(link);
+    /// the end. If the request's body is still on its way, it goes on beside the answer.
+    pub fn upstream(
+        incoming: Incoming,
+        link: Box<Link>,
+        busy: Busy,
+        idle: Duration,
+        progress: Option<Rc<Progress>>,
+    ) -> Self {
+        let early = progress.filter(|progress| !progress.has_ended());
+        let link = match &early {
+            None => Some(link),
+            Some(progress) => {
+                progress.is_early.set(true);
+                early::see_through(link, Busy::new(busy.pool()), Rc::clone(progress));
+                None
+            }
+        };
+        let stalled = busy.pool().ticks().alarm(idle);
+        let mut body = UpstreamBody { incoming, link, early, busy, stalled, idle, given: 0 };
+        if body.incoming.is_end_stream() {
+            body.give_back();
             return Self::empty();
         }
-        let stalled = busy.pool().ticks().alarm(idle);
-        let body = UpstreamBody { incoming, link: Some(link), busy, stalled, idle, given: 0 };
         Self { source: Source::Upstream(Box::new(body)), exchange: None, cut: None }
     }
 
@@ -383,7 +531,10 @@ impl Body for ResponseBody {
 #[derive(Debug)]
 struct UpstreamBody {
     incoming: Incoming,
+    /// It is driven elsewhere while the request's body is still on its way.
     link: Option<Box<Link>>,
+    /// The request's body, if that had not ended when the answer began.
+    early: Option<Rc<Progress>>,
     busy: Busy,
     stalled: Alarm,
     idle: Duration,
@@ -393,12 +544,12 @@ struct UpstreamBody {
 
 impl UpstreamBody {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let mut polled = self.poll_incoming();
+        let mut polled = self.poll_incoming(cx);
         if polled.is_pending()
             && let Some(link) = &mut self.link
         {
             let _ = link.drive(cx);
-            polled = self.poll_incoming();
+            polled = self.poll_incoming(cx);
         }
         match polled {
             Poll::Ready(Some(Ok(mut frame))) => {
@@ -417,20 +568,44 @@ impl UpstreamBody {
                 self.give_back();
                 Poll::Ready(None)
             }
-            Poll::Pending if self.stalled.is_due(cx) => Poll::Ready(Some(Err(Cut::Stalled))),
+            Poll::Pending if self.is_stalled(cx) => Poll::Ready(Some(Err(Cut::Stalled))),
             Poll::Pending => Poll::Pending,
         }
     }
 
-    /// Bytes only come from driving the link, so nobody else has to wake us for them.
-    fn poll_incoming(&mut self) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.incoming).poll_frame(&mut Context::from_waker(Waker::noop()))
+    /// Where the link is driven here, bytes come from that alone, and nobody else has to wake us for them.
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &self.link {
+            Some(_) => Pin::new(&mut self.incoming).poll_frame(&mut Context::from_waker(Waker::noop())),
+            None => Pin::new(&mut self.incoming).poll_frame(cx),
+        }
+    }
+
+    fn is_stalled(&self, cx: &Context<'_>) -> bool {
+        if let Some(progress) = &self.early {
+            // While the body is still going up, it is not the server that is late.
+            self.stalled.put_off(Ticks::later(progress.last(), self.idle).max(self.stalled.due()));
+        }
+        self.stalled.is_due(cx)
     }
 
     fn give_back(&mut self) {
         if let Some(link) = self.link.take() {
             self.busy.pool().give_back(link);
         }
+        self.set_answered();
+    }
+
+    fn set_answered(&self) {
+        if let Some(progress) = &self.early {
+            progress.set_answered(self.busy.pool().ticks().now());
+        }
+    }
+}
+
+impl Drop for UpstreamBody {
+    fn drop(&mut self) {
+        self.set_answered();
     }
 }
 

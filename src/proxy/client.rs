@@ -18,9 +18,9 @@ use hyper_util::rt::TokioIo;
 use super::body::RequestBody;
 use super::connect::{ConnectError, Connector, UpstreamStream};
 use super::health::Health;
-use super::heard::{Heard, HeardStream};
 use super::keep_alive::Lease;
 use super::repeat::may_repeat;
+use super::upstream_io::{Heard, UpstreamIo};
 use crate::route::upstream::{Protocol, ServerAddr, UpstreamSpec};
 use crate::slot::{MaxConnections, NoRoom, ServerRoom, SocketSlot, Sockets, UpstreamUse};
 use crate::tick::{Alarm, Tick, Ticks};
@@ -28,14 +28,15 @@ use crate::tick::{Alarm, Tick, Ticks};
 /// How many ticks are waited for idle connections of others to make room for a new one.
 const ROOM_TICKS: usize = 4;
 
-/// Read buffers start small and grow with what arrives; heads above this are refused.
-const MAX_BUFFER: usize = 64 * 1024;
+/// Read buffers start small and grow with what arrives; heads above this are refused. A client that does not read its
+/// answer keeps one of them.
+const MAX_BUFFER: usize = 32 * 1024;
 
 /// One HTTP/1.1 connection to a server.
 pub struct Link {
     sender: SendRequest<RequestBody>,
     /// Taken out where it ended with a request still queued in it.
-    driver: Option<Connection<TokioIo<HeardStream>, RequestBody>>,
+    driver: Option<Connection<TokioIo<UpstreamIo>, RequestBody>>,
     ended: bool,
     heard: Heard,
     lease: Lease,
@@ -52,7 +53,7 @@ impl Link {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MAX_BUFFER);
         let (sender, driver) = builder
-            .handshake(TokioIo::new(HeardStream::new(stream, &heard)))
+            .handshake(TokioIo::new(UpstreamIo::new(stream, &heard)))
             .await
             .map_err(|error| ConnectError::http(connector.addr(), error))?;
         let lease = Lease::new(pool.ticks.now());
@@ -107,6 +108,11 @@ impl Link {
     pub fn into_stream(self) -> Option<(UpstreamStream, bytes::Bytes, SocketSlot)> {
         let parts = self.driver?.into_parts();
         Some((parts.io.into_inner().into_inner(), parts.read_buf, self.socket))
+    }
+
+    /// Whether it waits for a next request. It has to have been driven just now.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.ended && self.sender.is_ready()
     }
 
     fn settles(&mut self) -> bool {

@@ -4,16 +4,18 @@ pub mod body;
 pub mod client;
 pub mod cluster;
 pub mod connect;
+mod early;
 mod fields;
 pub mod frames;
+pub mod gather;
 pub mod headers;
 mod health;
-mod heard;
 mod keep_alive;
 pub mod location;
 mod repeat;
 pub mod tunnel;
 pub mod upgrade;
+mod upstream_io;
 pub mod websocket;
 
 use std::rc::Rc;
@@ -27,7 +29,7 @@ use crate::host::Authority;
 use crate::route::{Forward, PathChange};
 use crate::slot::CountedClient;
 use crate::telemetry::access::Exchange;
-use body::{BodyFault, RequestBody, ResponseBody};
+use body::{BodyFault, Progress, RequestBody, ResponseBody};
 use client::{Busy, Link, Outgoing, SendError};
 use cluster::{Answered, Cluster};
 use headers::Origin;
@@ -73,12 +75,15 @@ pub async fn forward(mut request: Request<RequestBody>, via: &Via<'_>) -> Result
         // What the route puts in or takes out could be said again behind the body.
         request.body_mut().drop_trailers();
     }
+    // Before a connection to the upstream is taken: it may have few of them.
+    request.body_mut().gather().await.map_err(|fault| Error::from(&fault))?;
     let request = if was_h2 { frame_h2(request) } else { request };
+    let progress = request.body().progress();
     let (response, link, busy) = via.send(request, false).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Error::UnaskedUpgrade);
     }
-    Ok(answer(response, link, busy, via))
+    Ok(answer(response, (link, busy), progress, via))
 }
 
 fn prepare(request: &mut Request<RequestBody>, via: &Via<'_>) -> Result<(), Error> {
@@ -148,7 +153,12 @@ fn frame_h2(mut request: Request<RequestBody>) -> Request<RequestBody> {
     request
 }
 
-fn answer(mut response: Response<Incoming>, link: Box<Link>, busy: Busy, via: &Via<'_>) -> Response<ResponseBody> {
+fn answer(
+    mut response: Response<Incoming>,
+    (link, busy): (Box<Link>, Busy),
+    progress: Option<Rc<Progress>>,
+    via: &Via<'_>,
+) -> Response<ResponseBody> {
     headers::to_client(response.headers_mut());
     let public = Public {
         servers: &via.upstream.spec().servers,
@@ -159,7 +169,7 @@ fn answer(mut response: Response<Incoming>, link: Box<Link>, busy: Busy, via: &V
     location::rewrite(response.headers_mut(), public);
     // An HTTP/1.0 upstream is no reason to answer the client in 1.0.
     *response.version_mut() = Version::HTTP_11;
-    response.map(|body| ResponseBody::upstream(body, link, busy, via.forward.timeouts.idle))
+    response.map(|body| ResponseBody::upstream(body, link, busy, via.forward.timeouts.idle, progress))
 }
 
 /// Why a request got no answer from its upstream.
@@ -180,6 +190,9 @@ pub enum Error {
     /// The client's fault: its body stalled.
     #[error("the client's body stalled")]
     BodyStalled,
+    /// The client's fault: its body came more slowly than any body may.
+    #[error("the client's body came too slowly")]
+    BodySlow,
     /// The client's fault: its body broke off, or its framing was wrong.
     #[error("the client's body broke off")]
     BodyBroken,
@@ -209,6 +222,7 @@ impl From<&BodyFault> for Error {
         match fault {
             BodyFault::TooLarge => Self::BodyTooLarge,
             BodyFault::Stalled => Self::BodyStalled,
+            BodyFault::Slow => Self::BodySlow,
             BodyFault::Client(_) => Self::BodyBroken,
         }
     }

@@ -50,7 +50,7 @@ pub async fn open_websocket(
     let request = request.map(|_| RequestBody::empty());
     let (mut response, mut link, busy) = via.send(request, true).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok((answer(response, link, busy, via), None));
+        return Ok((answer(response, (link, busy), None, via), None));
     }
     if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut link).await {
         return Err(Error::BadAccept);

@@ -60,12 +60,14 @@ where
         let local = worker.local();
         let is_h2 = request.version() == Version::HTTP_2;
         let closes = worker.draining.get() && !is_h2;
+        let under_way = Some(control.on_request());
+        let request = RequestBody::new(request, &worker.ticks, &exchange, || Rc::clone(&control) as _);
         let entered = worker.under_way.enter(&exchange, &control, is_h2);
         let key = entered.key();
         Followed {
             closes,
             entered: Some(entered),
-            under_way: Some(control.on_request()),
+            under_way,
             control,
             unread_body,
             is_head,
@@ -73,7 +75,7 @@ where
             inner: self.inner.call(Inbound {
                 client: conn.client,
                 origin: Rc::clone(&conn.origin),
-                request: RequestBody::new(request, &worker.ticks, &exchange),
+                request,
                 conn,
                 local,
                 exchange,

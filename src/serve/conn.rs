@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::Request;
@@ -13,13 +13,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
-use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::body::Body;
 use super::control::{ConnControl, Order};
 use super::handshake::{Shaken, shake_hands};
 use super::io::{ConnIo, Stream};
+use super::linger;
 use super::seat::Seat;
 use super::stack::{self, Stack};
 use super::uninvited::{self, Uninvited};
@@ -29,7 +30,6 @@ use super::{passthrough as passing, proxy_protocol};
 use crate::addr::{ClientAddr, Kind, PeerAddr};
 use crate::host::HostName;
 use crate::proxy::headers::Origin;
-use crate::registry::Registered;
 use crate::route::passthrough;
 use crate::slot::Full;
 use crate::telemetry::Chain;
@@ -40,9 +40,6 @@ use crate::tls::Shown;
 
 /// The largest request head, and the most that is read ahead of a body.
 const MAX_HEAD: usize = 64 * 1024;
-
-/// For a client to read its last answer, and for an end of TLS to be sent.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// What TLS holds encrypted of an HTTP/1.1 answer that is not read: a full record.
 const TLS_BUFFER: usize = 16 * 1024;
@@ -255,6 +252,7 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
         broken_head(&lost, 408, "late_head");
         worker.metrics.heads.one("late");
         tell_late(&mut stream, &worker.ticks).await;
+        linger::finish(stream, false, &registered, &worker.ticks).await;
         return;
     }
     match registered.take_handoff() {
@@ -262,7 +260,10 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
             let tunnel = handoff.into_tunnel((stream, parts.read_buf), &worker.ticks, slot);
             tokio::task::spawn_local(tunnel);
         }
-        None => finish(stream, &registered, &worker.ticks).await,
+        None => {
+            let is_sending = registered.lingers() || !parts.read_buf.is_empty();
+            linger::finish(stream, is_sending, &registered, &worker.ticks).await;
+        }
     }
 }
 
@@ -287,30 +288,8 @@ fn note_end(ended: hyper::Result<()>, metrics: &WorkerMetrics) {
 /// No request is under way, so the stream is ours to answer on.
 async fn tell_late(stream: &mut Stream, ticks: &Rc<Ticks>) {
     let answer = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    let told = async {
-        stream.write_all(answer.as_bytes()).await?;
-        stream.shutdown().await
-    };
     // Whoever is too slow for a head may be too slow for an answer.
-    let _ = before(LINGER, ticks, told).await;
-}
-
-/// Ends TLS and TCP. After a refusal what the client still sends is read for a while: a reset, which unread bytes cause,
-/// could overtake the answer.
-async fn finish(mut stream: Stream, control: &Registered<ConnControl>, ticks: &Rc<Ticks>) {
-    let lingers = control.lingers();
-    let end = async {
-        stream.shutdown().await?;
-        while lingers && poll_fn(|cx| discard(&mut stream, cx)).await? > 0 {}
-        std::io::Result::Ok(())
-    };
-    let _ = before(LINGER, ticks, end).await;
-}
-
-fn discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
-    let mut buffer = [0; 4096];
-    let mut read = ReadBuf::new(&mut buffer);
-    Pin::new(stream).poll_read(cx, &mut read).map_ok(|()| read.filled().len())
+    let _ = before(linger::SHORT, ticks, stream.write_all(answer.as_bytes())).await;
 }
 
 /// Runs HTTP/2's streams on the worker.

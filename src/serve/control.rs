@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::handoff::Handoff;
 use super::unread::{Piece, Unread};
 use crate::limits::Limits;
+use crate::proxy::gather::Connection;
 use crate::registry::TaskWaker;
 use crate::slot::UnreadShare;
 use crate::tick::{TICK, Tick, Ticks};
@@ -234,7 +235,8 @@ impl Drop for InFlight {
     }
 }
 
-impl ConnControl {
+/// A request's body may still be on its way when the answer has gone.
+impl Connection for ConnControl {
     fn begin(&self) {
         self.in_flight.set(self.in_flight.get() + 1);
         self.served.set(true);
@@ -251,6 +253,18 @@ impl ConnControl {
                 self.task.wake();
             }
         }
+    }
+
+    fn may_gather(&self) -> bool {
+        self.unread.may_gather()
+    }
+
+    fn hold(&self, bytes: usize) {
+        self.unread.hold(bytes);
+    }
+
+    fn release(&self, bytes: usize) {
+        self.unread.release(bytes);
     }
 }
 

@@ -23,6 +23,7 @@ mod handoff;
 mod handshake;
 mod hello;
 mod io;
+mod linger;
 mod normalize;
 mod origin;
 mod own;

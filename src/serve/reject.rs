@@ -173,6 +173,7 @@ impl Rejection {
             Self::Proxy(P::TransferCoding) => (StatusCode::NOT_IMPLEMENTED, "transfer_coding"),
             Self::Proxy(P::BodyTooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::Proxy(P::BodyStalled) => (StatusCode::REQUEST_TIMEOUT, "body_stalled"),
+            Self::Proxy(P::BodySlow) => (StatusCode::REQUEST_TIMEOUT, "body_slow"),
             Self::Proxy(P::BodyBroken) => (StatusCode::BAD_REQUEST, "body_broken"),
             Self::Proxy(P::Length) => (StatusCode::BAD_REQUEST, "length"),
             Self::Streams(_) => (StatusCode::SERVICE_UNAVAILABLE, "streams"),
@@ -243,7 +244,13 @@ impl Rejection {
             }
             // Summed up by the server's pool: clients could fill the log with them.
             P::Send(SendError::Full | SendError::ServerFull | SendError::OverShare) => None,
-            P::Handshake(_) | P::TransferCoding | P::Length | P::BodyTooLarge | P::BodyStalled | P::BodyBroken => None,
+            P::Handshake(_)
+            | P::TransferCoding
+            | P::Length
+            | P::BodyTooLarge
+            | P::BodyStalled
+            | P::BodySlow
+            | P::BodyBroken => None,
         }
     }
 

@@ -100,10 +100,9 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
 
 /// Nobody reads the request's body, and what is left of it cannot be told from a next request. The client may still be
 /// sending: a connection that is closed in its face would take the answer along.
-pub(super) fn without_body(inbound: &Inbound, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+pub(super) fn without_body(inbound: &Inbound, response: Response<ResponseBody>) -> Response<ResponseBody> {
     if inbound.request.version() < Version::HTTP_2 && !inbound.request.body().is_end_stream() {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        inbound.conn.control.set_lingers();
+        return close_after(response, &inbound.conn);
     }
     response
 }
@@ -121,6 +120,13 @@ async fn room_for_file(inbound: &Inbound) -> Option<FileSlot> {
         worker.ticks.next().await;
     }
     None
+}
+
+/// Has the connection closed after this answer, and what the client is still sending read.
+fn close_after(mut response: Response<ResponseBody>, conn: &ConnInfo) -> Response<ResponseBody> {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    conn.control.set_lingers();
+    response
 }
 
 fn redirect(asked: &Uri, spec: &RedirectSpec, route: &PathPrefix) -> Result<Response<ResponseBody>, Rejection> {
@@ -156,10 +162,14 @@ async fn forward(
         if proxy::declares_more_than(&request, body_limit) {
             return Err(proxy::Error::BodyTooLarge.into());
         }
+        let is_h1 = request.version() < Version::HTTP_2;
+        let body = request.body().progress();
         let mut response = proxy::forward(request, &via).await?;
         cleaning.apply(response.headers_mut(), &exchange);
         conn.worker.under_way.answers(key, response.body().server());
-        return Ok(response);
+        // The upstream has answered before it had all of the body, which may not come to its end any more.
+        let is_early = body.is_some_and(|body| !body.has_ended());
+        return Ok(if is_h1 && is_early { close_after(response, &conn) } else { response });
     }
     if permit.ends().is_some() && permit.has_ended(UnixTime::now()) {
         return Err(Denied::Token(BadToken::Expired).into());

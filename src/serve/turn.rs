@@ -88,9 +88,7 @@ async fn gather(body: &mut RequestBody, inbound: &Inbound) -> Result<Vec<u8>, pr
         });
         match frame.await {
             Some(Ok(frame)) => form.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
-            Some(Err(BodyFault::TooLarge)) => return Err(proxy::Error::BodyTooLarge),
-            Some(Err(BodyFault::Stalled)) => return Err(proxy::Error::BodyStalled),
-            Some(Err(BodyFault::Client(_))) => return Err(proxy::Error::BodyBroken),
+            Some(Err(fault)) => return Err((&fault).into()),
             None => return Ok(form),
         }
     }

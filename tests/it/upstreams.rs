@@ -168,19 +168,23 @@ fn a_long_poll_ends_when_its_client_leaves() {
 fn a_client_that_leaves_in_the_middle_of_its_body_leaves_no_whole_request() {
     let upstream = Upstream::ok();
     let gateway = TestGateway::start(&Config::to(&upstream));
-    for head in ["Content-Length: 100\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"] {
+    // Larger than what is complete before the upstream hears of it.
+    let chunk = format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n", 70_000, "x".repeat(70_000));
+    for (before, head) in ["Content-Length: 100000\r\n\r\nhalf", &chunk].into_iter().enumerate() {
         let mut client = gateway.client();
         client.send(format!("POST / HTTP/1.1\r\nHost: localhost\r\n{head}"));
-        eventually("the head has arrived", || !upstream.heads().is_empty());
+        eventually("the head has arrived", || upstream.heads().len() > before);
         drop(client);
         gateway.is_left_by_all();
         upstream.is_left_by_all();
         assert!(upstream.requests().is_empty());
     }
     let mut client = gateway.dial().h2();
-    let (_answer, mut stream) = client.begin(h2::post("/"), false);
-    stream.send_data("half".into(), false).unwrap();
+    let mut request = h2::post("/");
+    request.headers_mut().insert("content-length", "100000".parse().unwrap());
     let before = upstream.accepted();
+    let (_answer, mut stream) = client.begin(request, false);
+    stream.send_data("half".into(), false).unwrap();
     client.run(async {
         while upstream.accepted() == before {
             tokio::task::yield_now().await;

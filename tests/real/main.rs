@@ -19,6 +19,7 @@ mod coturn;
 mod counted;
 mod demos;
 mod deploy;
+mod early;
 mod expiry;
 mod h2;
 mod hostile;

@@ -112,9 +112,14 @@ pub(in crate::config) static LIMITS: Keys = Keys {
     about: "What one client, one request and one connection may take. The defaults suit a signalling server behind which \
             a whole school may sit. A client is an IPv4 address or an IPv6 /64.\n\n\
             Fixed are: request heads up to 64 KiB (431; by HTTP/2 the connection may end instead), targets up to 8 KiB \
-            (414), 3 s to connect to a server, its name and TLS included.\n\n\
-            Descriptors that are left go to servers and files. One client may have at most a quarter of those for servers \
-            and half of those for files, and one of several servers three quarters, less as others come; more get 503.",
+             (414), 3 s to connect to a server, its name and TLS included.\n\n\
+             Descriptors that are left go to servers and files. One client may have at most a quarter of those for servers \
+             and half of those for files, and one of several servers three quarters, less as others come; more get 503.\n\n\
+             A request body of up to 64 KiB is complete before its server hears of it. Bodies have to bring 500 bytes a \
+             second on the average, with 30 s of grace (408); the time that the server takes does not count. What is held \
+             in memory for a client that does not read its answers is 64 KiB for each answer, 1 MiB for each connection \
+             and 64 MiB for each client that is not in [`exempt`](#limitsexempt): beyond that, answers are read from \
+             their servers only as fast as the client takes them.",
     keys: &[
         key(
             "connections",

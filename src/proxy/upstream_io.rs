@@ -1,0 +1,122 @@
+//! A server's socket as hyper reads and writes it.
+//!
+//! A server may answer and then close, while the request's body is still being written to it: the
+//! write fails, but what it has sent can still be read, and that is its answer. hyper would end the
+//! exchange at the failed write; so what can no longer be written is thrown away here, and reading
+//! tells how the exchange ends.
+
+use std::cell::Cell;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::connect::UpstreamStream;
+
+/// Whether a byte has come from the server since this was last cleared.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard(Rc<Cell<bool>>);
+
+impl Heard {
+    /// From here on.
+    pub(super) fn clear(&self) {
+        self.0.set(false);
+    }
+
+    /// Whether a byte has come.
+    pub(super) fn is_set(&self) -> bool {
+        self.0.get()
+    }
+}
+
+/// The socket.
+#[derive(Debug)]
+pub(super) struct UpstreamIo {
+    stream: UpstreamStream,
+    heard: Heard,
+    /// The server takes nothing any more.
+    is_deaf: bool,
+}
+
+impl UpstreamIo {
+    pub(super) fn new(stream: UpstreamStream, heard: &Heard) -> Self {
+        Self { stream, heard: heard.clone(), is_deaf: false }
+    }
+
+    pub(super) fn into_inner(self) -> UpstreamStream {
+        self.stream
+    }
+
+    /// What became of writing so many bytes.
+    fn written(&mut self, polled: Poll<io::Result<usize>>, len: usize) -> Poll<io::Result<usize>> {
+        match polled {
+            Poll::Ready(Err(error)) if is_closed(&error) => {
+                self.is_deaf = true;
+                Poll::Ready(Ok(len))
+            }
+            polled => polled,
+        }
+    }
+}
+
+/// Whether an error says that the other side has closed.
+fn is_closed(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted)
+}
+
+impl AsyncRead for UpstreamIo {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.heard.0.set(true);
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for UpstreamIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_deaf {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.written(polled, buf.len())
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let len = || bufs.iter().map(|buf| buf.len()).sum();
+        if self.is_deaf {
+            return Poll::Ready(Ok(len()));
+        }
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        if polled.is_pending() { polled } else { self.written(polled, len()) }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_deaf {
+            return Poll::Ready(Ok(()));
+        }
+        match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Ready(Err(error)) if is_closed(&error) => {
+                self.is_deaf = true;
+                Poll::Ready(Ok(()))
+            }
+            polled => polled,
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
