@@ -11,6 +11,7 @@ use tokio_rustls::server::TlsStream;
 use super::conn::Knock;
 use super::hello::{Heard, Hello};
 use super::seat::Seat;
+use super::validation::Otherwise;
 use super::{Worker, validation};
 use crate::host::HostName;
 use crate::route::passthrough;
@@ -59,6 +60,14 @@ pub(super) async fn shake_hands(mut knock: Knock, worker: &Worker) -> io::Result
         }
         if passthrough::find(&local.snapshot.passthrough, &sni).is_some() {
             return Ok(Shaken::Another { knock, hello: hello.bytes, sni });
+        }
+        if let Some(settings) = validation::redirected(&hello, &sni, worker)
+            && local.snapshot.certificates.lookup(Some(&sni)).next().is_none()
+        {
+            let tls = StartHandshake::from_parts(hello.accepted, knock.stream).into_stream(settings).await?;
+            let was_ca = validation::answer_alone(tls, worker, Otherwise::Tell, || {}).await?;
+            worker.metrics.shaken(if was_ca { Handshake::Validation } else { Handshake::Failed });
+            return Ok(Shaken::Over);
         }
         if !local.snapshot.answers(&sni) {
             worker.note_unserved(&sni);

@@ -13,16 +13,14 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::StartHandshake;
 
 use super::conn::before;
 use super::hello::{Heard, Hello};
+use super::validation::Otherwise;
 use super::{Worker, proxy_protocol, validation};
 use crate::addr::{Kind, PeerAddr};
 use crate::guests::{Guest, Said};
@@ -31,9 +29,6 @@ use crate::telemetry::metrics::Handshake;
 
 /// CAs ask as soon as they are connected, and give up after a few seconds themselves.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The largest head: a CA's has some hundred bytes.
-const MAX_HEAD: usize = 8 * 1024;
 
 /// A connection for which there is no slot.
 #[derive(Debug)]
@@ -111,31 +106,25 @@ async fn answer(mut uninvited: Uninvited, guest: &Guest, worker: &Worker) -> io:
 
 async fn by_handshake(mut stream: TcpStream, guest: &Guest, worker: &Worker) -> io::Result<bool> {
     let Heard::Hello(hello) = Hello::read(&mut stream).await? else { return Ok(false) };
-    let settings = hello.sni().and_then(|sni| validation::settings(&hello, &sni, worker));
-    let Some(settings) = settings else { return Ok(false) };
-    guest.note_question();
-    validation::shake(*hello, stream, settings).await?;
-    worker.metrics.shaken(Handshake::Validation);
-    Ok(true)
+    let Some(sni) = hello.sni() else { return Ok(false) };
+    if let Some(settings) = validation::settings(&hello, &sni, worker) {
+        guest.note_question();
+        validation::shake(*hello, stream, settings).await?;
+        worker.metrics.shaken(Handshake::Validation);
+        return Ok(true);
+    }
+    let Some(settings) = validation::redirected(&hello, &sni, worker) else { return Ok(false) };
+    let tls = StartHandshake::from_parts(hello.accepted, stream).into_stream(settings).await?;
+    let was_ca = by_token(tls, guest, worker).await?;
+    if was_ca {
+        worker.metrics.shaken(Handshake::Validation);
+    }
+    Ok(was_ca)
 }
 
-async fn by_token(stream: TcpStream, guest: &Guest, worker: &Worker) -> io::Result<bool> {
-    let was_ca = Cell::new(false);
-    let service = service_fn(|request: Request<Incoming>| {
-        let answer = validation::answer(&request, &worker.challenges);
-        if answer.is_some() {
-            was_ca.set(true);
-            guest.note_question();
-        }
-        std::future::ready(answer.ok_or(NotCa))
-    });
-    let http =
-        http1::Builder::new().keep_alive(false).max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(stream), service);
-    http.await.map_err(io::Error::other)?;
-    Ok(was_ca.get())
+async fn by_token<S>(stream: S, guest: &Guest, worker: &Worker) -> io::Result<bool>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    validation::answer_alone(stream, worker, Otherwise::Close, || guest.note_question()).await
 }
-
-/// Whoever asks is no CA: the connection ends without an answer, like every one that is refused.
-#[derive(Debug, thiserror::Error)]
-#[error("no order waits for this")]
-struct NotCa;

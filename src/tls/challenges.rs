@@ -5,16 +5,19 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
-use super::provider;
+use super::{placeholder, provider};
 use crate::host::HostName;
 use crate::keyed_mutex::{Held, KeyedMutex};
+use crate::telemetry::Chain;
 
 /// What a CA asks for inside TLS (RFC 8737, section 4).
 pub const ACME_TLS: &[u8] = b"acme-tls/1";
@@ -32,6 +35,8 @@ pub struct Challenges {
 struct Table {
     http: HashMap<(HostName, Box<str>), Arc<str>>,
     alpn: HashMap<HostName, Arc<ServerConfig>>,
+    /// For hosts with a token, how to shake hands with a CA that something in front of us has redirected to https.
+    redirected: HashMap<HostName, Arc<ServerConfig>>,
 }
 
 impl Challenges {
@@ -62,10 +67,25 @@ impl Challenges {
         self.table.load().alpn.get(host).cloned()
     }
 
+    /// How to shake hands with a CA that was redirected to https for a token of this name, where no certificate has the
+    /// name. CAs verify none there (RFC 8555, section 8.3), and what they are shown is made for the purpose.
+    pub fn redirected(&self, host: &HostName) -> Option<Arc<ServerConfig>> {
+        self.table.load().redirected.get(host).cloned()
+    }
+
     /// Answers for a name and a token until the offer is dropped.
     pub fn offer_http(self: &Arc<Self>, host: &HostName, token: &str, key_authorization: &str) -> Offer {
         let key = (host.clone(), token.into());
-        self.change(|table| _ = table.http.insert(key, key_authorization.into()));
+        let redirected = for_redirected(host).map_err(|error| {
+            let error = Chain(&error);
+            tracing::warn!(%host, %error, "a CA that is redirected to https is not answered");
+        });
+        self.change(|table| {
+            table.http.insert(key, key_authorization.into());
+            if let Ok(config) = redirected {
+                table.redirected.insert(host.clone(), config);
+            }
+        });
         Offer { challenges: Arc::clone(self), host: host.clone(), token: Some(token.into()) }
     }
 
@@ -107,7 +127,14 @@ impl Drop for Offer {
     fn drop(&mut self) {
         let (host, token) = (self.host.clone(), self.token.take());
         self.challenges.change(|table| match token {
-            Some(token) => _ = table.http.remove(&(host, token)),
+            Some(token) => {
+                let key = (host, token);
+                table.http.remove(&key);
+                let has_another = table.http.keys().any(|(other, _)| *other == key.0);
+                if !has_another {
+                    table.redirected.remove(&key.0);
+                }
+            }
             None => _ = table.alpn.remove(&host),
         });
     }
@@ -128,16 +155,28 @@ pub enum NoOffer {
 fn config(host: &HostName, digest: &[u8]) -> Result<Arc<ServerConfig>, NoOffer> {
     let mut params = CertificateParams::new([host.as_str().to_owned()])?;
     params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
+    self_signed(&params, ACME_TLS)
+}
+
+/// A handshake with a certificate that stands in for the one that is being ordered.
+fn for_redirected(host: &HostName) -> Result<Arc<ServerConfig>, NoOffer> {
+    let params = placeholder::params(std::slice::from_ref(host), SystemTime::now())?;
+    self_signed(&params, b"http/1.1")
+}
+
+fn self_signed(params: &CertificateParams, protocol: &[u8]) -> Result<Arc<ServerConfig>, NoOffer> {
     let key = KeyPair::generate()?;
     let cert = params.self_signed(&key)?;
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let key = provider().key_provider.load_private_key(key)?;
-    // Not `with_single_cert`: it looks into the certificate, whose critical extension it does not know.
+    // Not `with_single_cert`: it looks into the certificate, of which it may not know a critical extension.
     let certified = SingleCertAndKey::from(CertifiedKey::new(vec![cert.der().clone()], key));
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(certified));
-    config.alpn_protocols = vec![ACME_TLS.to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
 }

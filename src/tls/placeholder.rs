@@ -61,7 +61,8 @@ fn make(hosts: &[HostName], now: SystemTime) -> Result<Managed, Problem> {
     load::entry(chain, key, place, CONFIG_KEY, Origin::Placeholder).map(|entry| Managed::of(CONFIG_KEY, entry))
 }
 
-fn params(hosts: &[HostName], now: SystemTime) -> Result<CertificateParams, rcgen::Error> {
+/// What a placeholder for these hosts says.
+pub(super) fn params(hosts: &[HostName], now: SystemTime) -> Result<CertificateParams, rcgen::Error> {
     let names: Vec<_> = hosts.iter().map(|host| host.as_str().to_owned()).collect();
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name = DistinguishedName::new();

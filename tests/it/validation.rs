@@ -334,3 +334,68 @@ fn a_ca_that_comes_through_a_balancer_gets_through_too() {
         }
     }
 }
+
+/// As a balancer does that sends everything to https, this too.
+#[test]
+fn a_ca_that_is_redirected_to_https_is_answered_where_there_is_no_certificate_yet() {
+    let (upstream, target) = (Upstream::ok(), target());
+    let passing = format!("[[passthrough]]\nsni = \"turn.test\"\nto = \"{}\"", target.addr);
+    let listen = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nworkers = 2";
+    let gateway = TestGateway::start(&Config::to(&upstream).listen(listen).table(&passing));
+    let new = || gateway.dial_blindly().name("new.test");
+    let is_refused = || new().tls(&["http/1.1"]).expect_err("no such name here").to_string();
+    assert!(is_refused().contains("UnrecognisedName"), "{}", is_refused());
+
+    let offers: Vec<_> = ["new.test", "localhost", "turn.test"].map(|host| offer_http(&gateway, host)).into();
+    let ask = |method: &str, target: &str| {
+        let mut client = Client::new(new().tls(&["http/1.1"]).unwrap());
+        client.ask(format!("{method} {target} HTTP/1.1\r\nHost: new.test\r\nContent-Length: 0\r\n\r\n"))
+    };
+    // Of both workers.
+    for _ in 0..6 {
+        let answer = ask("GET", TOKEN);
+        assert_eq!((answer.status(), &*answer.text()), (200, KEY));
+    }
+    // Also whoever offers no protocol, or HTTP/2 beside the one that is spoken.
+    for alpn in [&[][..], &["h2", "http/1.1"]] {
+        let mut client = Client::new(new().tls(alpn).unwrap());
+        client.send(format!("GET {TOKEN} HTTP/1.1\r\nHost: new.test:443\r\n\r\n"));
+        assert_eq!(client.answer().text(), KEY);
+    }
+    // It opens no route.
+    for (method, target) in [("GET", "/"), ("POST", "/"), ("POST", TOKEN), ("GET", "/.well-known/acme-challenge/x")] {
+        let answer = ask(method, target);
+        assert_eq!((answer.status(), answer.head.get("retry-after")), (503, Some("60")), "{method} {target}");
+    }
+    assert!(upstream.heads().is_empty());
+    // Where there is a certificate it is shown, and a connection that is passed through is not looked into.
+    let mut client = gateway.client();
+    assert_eq!((client.get(TOKEN).text().as_ref(), client.get("/").status()), (KEY, 200));
+    assert!(gateway.dial_blindly().name("turn.test").tls(&["http/1.1"]).is_err());
+    assert_eq!(target.accepted(), 1);
+    // No other name is let in by it, and nobody when the order is over.
+    assert!(gateway.dial_blindly().name("other.test").tls(&["http/1.1"]).is_err());
+    drop(offers);
+    assert!(is_refused().contains("UnrecognisedName"), "{}", is_refused());
+}
+
+#[test]
+fn a_ca_that_is_redirected_to_https_gets_through_when_the_limits_are_reached() {
+    let upstream = Upstream::ok();
+    let limits = "connections_per_client = 1\nexempt = []\nheader_timeout = \"2s\"";
+    let listen = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nworkers = 2";
+    let gateway = TestGateway::start(&Config::to(&upstream).listen(listen).limits(limits));
+    let mut held = gateway.client();
+    assert_eq!(held.get("/").status(), 200);
+    let _offers = ["localhost", "new.test"].map(|host| offer_http(&gateway, host));
+    for host in ["localhost", "new.test"] {
+        let client = || Client::new(gateway.dial_blindly().name(host).tls(&["http/1.1"]).unwrap());
+        let mut ca = client();
+        ca.send(format!("GET {TOKEN} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(ca.answer().text(), KEY, "{host}");
+        let mut other = client();
+        other.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert!(other.try_answer().is_err(), "{host}");
+    }
+    assert_eq!((held.get("/").status(), upstream.heads().len()), (200, 2));
+}
