@@ -147,6 +147,9 @@ impl Running {
         if !self.watch.wants(&now) {
             return;
         }
+        if self.watch.was_clock_set(&now) {
+            self.renew_tickets();
+        }
         self.watch = now;
         let in_force = self.board.snapshot();
         let before = Before { snapshot: Some(&in_force), ..Before::default() };
@@ -158,6 +161,16 @@ impl Running {
                 let error = Chain(&error);
                 tracing::error!(%error, "files have changed on disk and cannot be used; what was read of them before stays in force");
             }
+        }
+    }
+
+    /// Keys of tickets rotate by the clock: one that was ahead would keep the same ones for as long as it was. Clients that
+    /// come back with an older ticket shake hands in full.
+    fn renew_tickets(&mut self) {
+        tracing::info!("the clock was set: what is judged by it is judged again");
+        match Tickets::new() {
+            Ok(tickets) => self.tickets = tickets,
+            Err(error) => tracing::warn!(%error, "the keys of session tickets stay as they are"),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::Config;
 use crate::secret::SecretSource;
@@ -15,11 +15,16 @@ pub const LOOK: Duration = Duration::from_secs(10);
 /// that end soon are warned about.
 const RELOAD: Duration = Duration::from_secs(24 * 3600);
 
+/// A clock that has moved by so much against the time that has passed was set, or the machine has slept. Which certificates
+/// are valid was judged by what it showed before.
+const SET: Duration = Duration::from_secs(60);
+
 /// What the files of a configuration looked like when they were read.
 #[derive(Debug)]
 pub(super) struct Watch {
     files: Vec<Option<Look>>,
     since: Instant,
+    clock: SystemTime,
 }
 
 /// One file: where it lies, when it was written, how long it is. `None` of it while there is none.
@@ -47,12 +52,23 @@ impl Watch {
             std::iter::once(signing).chain(former).filter_map(SecretSource::file)
         });
         let paths = pairs.chain(cas).chain(revoked).chain(api_keys).map(PathBuf::as_path);
-        Self { files: paths.chain(keys).chain(secrets).map(look).collect(), since: Instant::now() }
+        let files = paths.chain(keys).chain(secrets).map(look).collect();
+        Self { files, since: Instant::now(), clock: SystemTime::now() }
     }
 
     /// Whether it is time to load what `now` saw.
     pub(super) fn wants(&self, now: &Self) -> bool {
-        self.files != now.files || now.since.duration_since(self.since) >= RELOAD
+        self.files != now.files || now.since.duration_since(self.since) >= RELOAD || self.was_clock_set(now)
+    }
+
+    /// Whether the clock was set between the two looks.
+    pub(super) fn was_clock_set(&self, now: &Self) -> bool {
+        let expected = self.clock.checked_add(now.since.duration_since(self.since));
+        let off = |expected: SystemTime| match now.clock.duration_since(expected) {
+            Ok(ahead) => ahead,
+            Err(behind) => behind.duration(),
+        };
+        expected.is_none_or(|expected| off(expected) >= SET)
     }
 }
 
@@ -64,4 +80,23 @@ fn look(path: &Path) -> Option<Look> {
         changed: (meta.ctime(), meta.ctime_nsec()),
         length: meta.len(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_judged_by_a_clock_that_was_set_since_is_judged_again() {
+        let (since, clock) = (Instant::now(), SystemTime::now());
+        let seconds = Duration::from_secs;
+        let start = Watch { files: Vec::new(), since, clock };
+        let after = |passed, clock| Watch { files: Vec::new(), since: since + seconds(passed), clock };
+        assert!(!start.wants(&after(3600, clock + seconds(3600))));
+        // As NTP does a little at a time.
+        assert!(!start.wants(&after(3600, clock + seconds(3630))));
+        assert!(start.wants(&after(10, clock + seconds(6 * 3600))));
+        assert!(start.wants(&after(10, clock - seconds(6 * 3600))));
+        assert!(start.wants(&after(24 * 3600, clock + seconds(24 * 3600))));
+    }
 }
