@@ -17,6 +17,7 @@ use super::shared::Shared;
 use super::{AcmeSpec, ExternalAccount};
 use crate::secret::Secret;
 use crate::store::StoredAccount;
+use crate::telemetry::Chain;
 
 /// The account at a directory: the one that there is, or a new one.
 ///
@@ -31,7 +32,13 @@ pub(super) async fn open(
 ) -> Result<Account, OrderError> {
     let _lock = shared.lock("accounts").await?;
     let at = url.to_owned();
-    let stored = shared.store(move |store| store.account(&at)).await?;
+    let stored = match shared.store(move |store| store.account(&at)).await.and_then(with_usable_key) {
+        Err(error) if error.is_damaged_account() => {
+            set_aside(shared, url, &error).await?;
+            None
+        }
+        stored => stored?,
+    };
     let bound_to = spec.external_account.as_ref().map(|account| account.key_id.to_string());
     // The key of an external account is often good for one use, and taken out of the file after it.
     let stored = stored.filter(|stored| bound_to.is_none() || stored.external == bound_to);
@@ -43,6 +50,25 @@ pub(super) async fn open(
     };
     opener.tell_contact(&account, stored).await?;
     Ok(account)
+}
+
+/// What can sign in its name.
+fn with_usable_key(stored: Option<StoredAccount>) -> Result<Option<StoredAccount>, OrderError> {
+    stored.as_ref().map(key_of).transpose()?;
+    Ok(stored)
+}
+
+/// An account is made anew, at the cost of one more at the CA; without one nothing would ever be ordered.
+async fn set_aside(shared: &Shared, url: &str, error: &OrderError) -> Result<(), OrderError> {
+    let at = url.to_owned();
+    let place = shared.store(move |store| store.set_account_aside(&at)).await?;
+    tracing::warn!(directory = url, error = %Chain(error), place, "set aside; another account is made");
+    Ok(())
+}
+
+fn key_of(stored: &StoredAccount) -> Result<PrivatePkcs8KeyDer<'static>, OrderError> {
+    let key = KeyPair::from_pem(stored.key.reveal()).map_err(OrderError::Key)?;
+    Ok(PrivatePkcs8KeyDer::from(key.serialize_der()))
 }
 
 /// The CA does not know the account any more: the next order registers it anew, with the same key where it can.
@@ -72,7 +98,7 @@ type Opened = (Account, StoredAccount);
 
 impl Opener<'_> {
     async fn known(&self, stored: StoredAccount) -> Result<Opened, OrderError> {
-        let key = self.key_of(&stored)?;
+        let key = key_of(&stored)?;
         let id = stored.url.clone().unwrap_or_default();
         let account = self.builder().from_parts(id, key, self.url.to_owned()).await?;
         Ok((account, stored))
@@ -89,7 +115,7 @@ impl Opener<'_> {
                 self.keep(self.account(&key, None)?).await?
             }
         };
-        let key = self.key_of(&stored)?;
+        let key = key_of(&stored)?;
         let pair = (Key::from_pkcs8_der(key.clone_key())?, PrivateKeyDer::Pkcs8(key));
         let (account, _) = self.builder().create_from_key(pair, self.url.to_owned()).await?;
         self.log_new(&account);
@@ -128,11 +154,6 @@ impl Opener<'_> {
         let key = KeyPair::try_from(key).map_err(OrderError::Key)?;
         let key = Secret::new(key.serialize_pem());
         Ok(StoredAccount { directory: self.url.to_owned(), key, url: None, contact: Vec::new(), external })
-    }
-
-    fn key_of(&self, stored: &StoredAccount) -> Result<PrivatePkcs8KeyDer<'static>, OrderError> {
-        let key = KeyPair::from_pem(stored.key.reveal()).map_err(OrderError::Key)?;
-        Ok(PrivatePkcs8KeyDer::from(key.serialize_der()))
     }
 
     async fn keep(&self, account: StoredAccount) -> Result<StoredAccount, OrderError> {

@@ -8,7 +8,7 @@ use super::attempt::{Attempt, identifier};
 use super::directory::Directory;
 use super::error::OrderError;
 use super::schedule::Window;
-use crate::clock::UnixTime;
+use crate::clock::{Moment, UnixTime};
 
 /// How often the CA is asked where it does not say. RFC 9773, section 4.3, recommends it.
 const USUAL: Duration = Duration::from_secs(6 * 3600);
@@ -26,7 +26,7 @@ pub(super) struct Ari {
     /// The serial that was asked about.
     of: Option<String>,
     window: Option<Window>,
-    again: UnixTime,
+    again: Option<Moment>,
 }
 
 impl Ari {
@@ -36,9 +36,8 @@ impl Ari {
     }
 
     /// Whether it is time to ask.
-    pub(super) fn is_due(&self, serial: &str, now: UnixTime) -> bool {
-        // A clock that was set back does not put it off for longer than it would ever wait.
-        self.of.as_deref() != Some(serial) || now >= self.again || now.until(self.again) > LONGEST
+    pub(super) fn is_due(&self, serial: &str) -> bool {
+        self.of.as_deref() != Some(serial) || self.again.is_none_or(Moment::has_come)
     }
 
     /// Asks.
@@ -46,15 +45,14 @@ impl Ari {
         if self.of.as_deref() != Some(serial) {
             *self = Self { of: Some(serial.to_owned()), ..Self::default() };
         }
-        let now = UnixTime::now();
         match ask(attempt).await {
             Ok((window, retry_after)) => {
-                let wait = retry_after.map_or(USUAL, |at| now.until(at)).clamp(SHORTEST, LONGEST);
-                (self.window, self.again) = (window, now.after(wait));
+                let wait = retry_after.unwrap_or(USUAL).clamp(SHORTEST, LONGEST);
+                (self.window, self.again) = (window, Some(Moment::after(wait)));
             }
             Err(error) => {
                 // What it said before still holds.
-                self.again = now.after(AFTER_FAILURE);
+                self.again = Some(Moment::after(AFTER_FAILURE));
                 let error = crate::telemetry::Chain(&error);
                 tracing::info!(certificate = %attempt.cert.name, %error, "the CA's renewal information could not be had; the lifetime decides");
             }
@@ -62,7 +60,7 @@ impl Ari {
     }
 }
 
-type Answer = (Option<Window>, Option<UnixTime>);
+type Answer = (Option<Window>, Option<Duration>);
 
 async fn ask(attempt: &Attempt<'_>) -> Result<Answer, OrderError> {
     let client = attempt.client()?;

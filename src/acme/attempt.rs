@@ -1,13 +1,16 @@
 //! One attempt at a certificate: the account, the order by each kind of challenge in turn, and what came of it.
 
+use std::time::Duration;
+
 use instant_acme::{Account, CertificateIdentifier};
 
 use super::client::Client;
 use super::directory::Directory;
 use super::error::OrderError;
-use super::order::{Ask, Issued, order};
+use super::order::{Ask, Issued, Till};
+use super::schedule;
 use super::shared::Shared;
-use super::{AcmeSpec, CertSpec, ChallengeKind, account};
+use super::{AcmeSpec, CertSpec, ChallengeKind, account, open};
 use crate::clock::UnixTime;
 use crate::store::{Bundle, Meta};
 use crate::telemetry::Chain;
@@ -22,13 +25,17 @@ pub(super) struct Attempt<'a> {
     pub(super) url: &'a str,
     /// The certificate that is renewed, if it is of the same CA.
     pub(super) before: Option<&'a Managed>,
+    /// How names are proved, the first choice first.
+    pub(super) kinds: Vec<ChallengeKind>,
+    /// Whether what comes of it is kept: an order that the CA does not finish in time too.
+    pub(super) keeps: bool,
 }
 
-/// Why an attempt failed, and when the CA wants to hear of us again.
+/// Why an attempt failed, and after how long the CA wants to hear of us again.
 #[derive(Debug)]
 pub(super) struct Failed {
     pub(super) error: OrderError,
-    pub(super) retry_after: Option<UnixTime>,
+    pub(super) retry_after: Option<Duration>,
 }
 
 impl From<OrderError> for Failed {
@@ -49,6 +56,7 @@ impl Failed {
 pub(super) struct Desk {
     pub(super) account: Account,
     pub(super) directory: Directory,
+    pub(super) client: Client,
 }
 
 impl Attempt<'_> {
@@ -60,7 +68,7 @@ impl Attempt<'_> {
         if result.as_ref().is_err_and(OrderError::is_of_nonce) {
             result = self.order(client.clone()).await;
         }
-        result.map_err(|error| Failed { error, retry_after: client.retry_after() })
+        result.map_err(|error| Failed { error, retry_after: client.refused_for() })
     }
 
     /// Goes to the CA, which knows us then.
@@ -76,7 +84,7 @@ impl Attempt<'_> {
     async fn desk_with(&self, client: Client) -> Result<Desk, OrderError> {
         let directory = Directory::fetch(&client, self.url).await?;
         let account = account::open(self.shared, self.spec, self.url, &directory, &client).await?;
-        Ok(Desk { account, directory })
+        Ok(Desk { account, directory, client })
     }
 
     async fn order(&self, client: Client) -> Result<Bundle, OrderError> {
@@ -88,19 +96,71 @@ impl Attempt<'_> {
             }
             result => result,
         };
-        self.bundle(issued?)
+        let bundle = self.bundle(issued?);
+        if bundle.is_err() && self.keeps {
+            // It would be downloaded again and again.
+            open::forget(self.shared, self.cert).await;
+        }
+        bundle
     }
 
     async fn order_at_desk(&self, client: Client) -> Result<Issued, OrderError> {
         let desk = self.desk_with(client).await?;
         desk.directory.check_profile(self.cert)?;
-        self.by_each_kind(&desk).await
+        match self.go_on(&self.till(&desk)).await? {
+            Some(issued) => Ok(issued),
+            None => self.by_each_kind(&desk).await,
+        }
+    }
+
+    fn till<'d>(&'d self, desk: &'d Desk) -> Till<'d> {
+        Till { shared: self.shared, desk, directory: self.url, keeps: self.keeps }
+    }
+
+    /// What comes of the order that is open, if there is one. What has become useless is forgotten, and ordered anew.
+    async fn go_on(&self, till: &Till<'_>) -> Result<Option<Issued>, OrderError> {
+        if !self.keeps {
+            return Ok(None);
+        }
+        let Some(open) = open::find(self.shared, self.cert, &till.owner()).await? else { return Ok(None) };
+        // One that is proved already does not need it. Another is proved by what is to be tried now.
+        let is_its = |kind: &ChallengeKind| kind.name() == open.challenge;
+        let kind = self.spec.challenges.iter().find(|kind| is_its(kind)).or(self.kinds.first()).copied();
+        let Some(kind) = kind else { return Err(OrderError::NoKind) };
+        tracing::info!(certificate = %self.cert.name, order = open.url, "going on with the order that is open");
+        match till.go_on(self.cert, kind, open).await {
+            Ok(issued) if self.is_useful(&issued) => Ok(Some(issued)),
+            Ok(_) => {
+                open::forget(self.shared, self.cert).await;
+                Ok(None)
+            }
+            Err(error) if error.leaves_order_open() || matches!(error, OrderError::GivenUp(_)) => Err(error),
+            Err(error) => {
+                tracing::info!(certificate = %self.cert.name, error = %Chain(&error), "the open order leads to no certificate; a new one is made");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether what came of an old order is another certificate than the one that there is, and one that need not be renewed
+    /// at once. What cannot be read is told by whoever would serve it.
+    fn is_useful(&self, issued: &Issued) -> bool {
+        let Ok(managed) = self.managed(issued) else { return true };
+        let info = managed.info();
+        let (renewal, _) = schedule::renewal(info.not_before.into(), info.not_after.into(), 0.0, None);
+        let is_there = self.before.is_some_and(|before| before.leaf() == managed.leaf());
+        !is_there && UnixTime::now() < renewal
+    }
+
+    fn managed(&self, Issued { chain, key }: &Issued) -> Result<Managed, OrderError> {
+        let place = self.shared.parts.store.place(&self.cert.name).into();
+        Managed::new(self.cert.name.as_str(), chain, key, place, &self.cert.config_key).map_err(OrderError::Unusable)
     }
 
     /// A failed validation spoils its order, so that each kind has its own.
     async fn by_each_kind(&self, desk: &Desk) -> Result<Issued, OrderError> {
         let mut replaces = self.replaces(desk);
-        let mut kinds = self.spec.challenges.iter().copied().peekable();
+        let mut kinds = self.kinds.iter().copied().peekable();
         let mut refusals = Vec::new();
         while let Some(kind) = kinds.next() {
             match self.by_kind(desk, kind, &mut replaces).await {
@@ -123,10 +183,10 @@ impl Attempt<'_> {
         replaces: &mut Option<CertificateIdentifier<'static>>,
     ) -> Result<Issued, OrderError> {
         let ask = Ask { cert: self.cert, kind, replaces: replaces.clone() };
-        let result = order(self.shared, &desk.account, ask).await;
-        match result {
+        let till = self.till(desk);
+        match till.order(ask).await {
             Err(error) if replaces.take().is_some() && error.is_of_replaces() => {
-                order(self.shared, &desk.account, Ask { cert: self.cert, kind, replaces: None }).await
+                till.order(Ask { cert: self.cert, kind, replaces: None }).await
             }
             result => result,
         }
@@ -138,10 +198,9 @@ impl Attempt<'_> {
         identifier(self.before?)
     }
 
-    fn bundle(&self, Issued { chain, key }: Issued) -> Result<Bundle, OrderError> {
-        let place = self.shared.parts.store.place(&self.cert.name).into();
-        let managed = Managed::new(self.cert.name.as_str(), &chain, &key, place, &self.cert.config_key)
-            .map_err(OrderError::Unusable)?;
+    fn bundle(&self, issued: Issued) -> Result<Bundle, OrderError> {
+        let managed = self.managed(&issued)?;
+        let Issued { chain, key } = issued;
         let info = managed.info();
         if let Some(host) = self.cert.hosts.iter().find(|host| !info.names_host(host)) {
             return Err(OrderError::LacksHost(host.clone()));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::str::FromStr as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::header::{self, HeaderMap, HeaderValue};
@@ -16,6 +16,8 @@ use hyper_util::client::legacy::{self, Builder};
 use hyper_util::rt::TokioExecutor;
 use instant_acme::{BodyWrapper, BytesResponse, HttpClient, Problem};
 use rustls::ClientConfig;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::error::Said;
 use crate::clock::UnixTime;
@@ -36,14 +38,24 @@ const AGENT: &str = concat!("ianitor/", env!("CARGO_PKG_VERSION"), " instant-acm
 #[derive(Clone)]
 pub(super) struct Client {
     http: legacy::Client<HttpsConnector<HttpConnector<Resolver>>, BodyWrapper<Bytes>>,
-    /// When the last refusal said that one may come again.
-    retry_after: Arc<Mutex<Option<UnixTime>>>,
+    heard: Arc<Mutex<Heard>>,
 }
 
-/// What a CA gave, and when to ask again if it says so.
+/// What the CA said beside its answers.
+#[derive(Default)]
+struct Heard {
+    /// After how long one may come again, by the last refusal.
+    refused_for: Option<Duration>,
+    /// The same by the last answer that was none.
+    busy_for: Option<Duration>,
+    /// When the order that was last told of ends.
+    order_ends: Option<UnixTime>,
+}
+
+/// What a CA gave, and after how long to ask again if it says so.
 pub(super) struct Got {
     pub(super) body: Bytes,
-    pub(super) retry_after: Option<UnixTime>,
+    pub(super) retry_after: Option<Duration>,
 }
 
 impl Client {
@@ -54,12 +66,26 @@ impl Client {
         // Of several addresses a dead one leaves time for the others.
         http.set_connect_timeout(Some(TIMEOUT / 3));
         let http = Builder::new(TokioExecutor::new()).build(HttpsConnector::from((http, tls)));
-        Self { http, retry_after: Arc::default() }
+        Self { http, heard: Arc::default() }
     }
 
-    /// When the CA wants to be asked again, if its last refusal said so.
-    pub(super) fn retry_after(&self) -> Option<UnixTime> {
-        *self.retry_after.lock().unwrap_or_else(PoisonError::into_inner)
+    /// After how long the CA wants to be asked again, if its last refusal said so.
+    pub(super) fn refused_for(&self) -> Option<Duration> {
+        self.heard().refused_for
+    }
+
+    /// The same where the CA has answered, but is not ready.
+    pub(super) fn busy_for(&self) -> Option<Duration> {
+        self.heard().busy_for
+    }
+
+    /// When the order that the CA has last told of ends.
+    pub(super) fn order_ends(&self) -> Option<UnixTime> {
+        self.heard().order_ends
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gets what is there as JSON.
@@ -92,14 +118,35 @@ impl Client {
         };
         let answer = tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| Err(ClientError::Late(at())))?;
         if answer.status().is_client_error() || answer.status().is_server_error() {
-            *self.retry_after.lock().unwrap_or_else(PoisonError::into_inner) = retry_after(answer.headers());
+            self.heard().refused_for = retry_after(answer.headers());
             // A proxy's page in the place of the CA's problem (RFC 8555, section 6.7).
             if serde_json::from_slice::<serde_json::Map<_, _>>(answer.body()).is_err() {
                 return Err(ClientError::NoAcme(uri.to_string().into(), answer.status()));
             }
+        } else {
+            self.heard().note(&answer);
         }
         Ok(answer)
     }
+}
+
+impl Heard {
+    fn note(&mut self, answer: &Response<Bytes>) {
+        self.busy_for = retry_after(answer.headers());
+        if let Ok(order) = serde_json::from_slice::<OrderEnd>(answer.body()) {
+            let end = humantime::parse_rfc3339_weak(&order.expires).ok();
+            self.order_ends = end.map(UnixTime::from);
+        }
+    }
+}
+
+/// The part of an order that instant-acme leaves out (RFC 8555, section 7.1.3). An authorization has an end too, but is not
+/// finalized.
+#[derive(Deserialize)]
+struct OrderEnd {
+    expires: String,
+    #[serde(rename = "finalize")]
+    _finalize: IgnoredAny,
 }
 
 impl fmt::Debug for Client {
@@ -132,14 +179,16 @@ async fn whole(body: Incoming, at: impl Fn() -> Box<str>) -> Result<Bytes, Clien
     Ok(body.to_bytes())
 }
 
-/// Seconds or a date (RFC 9110, section 10.2.3).
-fn retry_after(headers: &HeaderMap) -> Option<UnixTime> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = u64::from_str(text) {
-        return Some(UnixTime::now().after(Duration::from_secs(seconds)));
+/// Seconds or a date (RFC 9110, section 10.2.3). A date is that of the CA's clock, which the answer tells.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let said = text(header::RETRY_AFTER)?;
+    if let Ok(seconds) = u64::from_str(said) {
+        return Some(Duration::from_secs(seconds));
     }
-    let date = httpdate::parse_http_date(text).ok()?;
-    date.duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| UnixTime(since.as_secs()))
+    let date = httpdate::parse_http_date(said).ok()?;
+    let now = text(header::DATE).and_then(|text| httpdate::parse_http_date(text).ok());
+    Some(date.duration_since(now.unwrap_or_else(SystemTime::now)).unwrap_or_default())
 }
 
 /// Makes a wait that nobody means one that can be reckoned with.
@@ -180,19 +229,48 @@ pub enum ClientError {
 mod tests {
     use super::*;
 
-    fn after(text: &str) -> Option<u64> {
+    fn after(text: &str, date: Option<&str>) -> Option<u64> {
         let mut headers = HeaderMap::new();
         headers.insert(header::RETRY_AFTER, HeaderValue::from_str(text).unwrap());
+        if let Some(date) = date {
+            headers.insert(header::DATE, HeaderValue::from_str(date).unwrap());
+        }
         bound(&mut headers);
-        retry_after(&headers).map(|at| at.0)
+        retry_after(&headers).map(|wait| wait.as_secs())
     }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
-        assert_eq!(after("Fri, 31 Dec 1999 23:59:59 GMT"), Some(946_684_799));
-        assert!(after(" 120 ").is_some_and(|at| at >= UnixTime::now().0 + 119));
-        let far = after("18446744073709551615").unwrap();
-        assert!((366 * 86_400..=367 * 86_400).contains(&(far - UnixTime::now().0)), "{far}");
-        assert_eq!((after("-1"), after("soon"), after("")), (None, None, None));
+        assert_eq!(after("Fri, 31 Dec 1999 23:59:59 GMT", None), Some(0));
+        assert_eq!(after(" 120 ", None), Some(120));
+        assert_eq!(after("18446744073709551615", None), Some(366 * 86_400));
+        assert_eq!((after("-1", None), after("soon", None), after("", None)), (None, None, None));
+        let later = http_date(SystemTime::now() + Duration::from_secs(600));
+        assert!(after(&later, None).is_some_and(|wait| (590..=600).contains(&wait)));
+    }
+
+    fn http_date(at: SystemTime) -> String {
+        httpdate::fmt_http_date(at)
+    }
+
+    /// Whatever this machine's clock shows.
+    #[test]
+    fn a_date_is_reckoned_from_the_date_of_the_answer() {
+        let date = |text: &str| after("Fri, 31 Dec 1999 23:59:59 GMT", Some(text));
+        assert_eq!(date("Fri, 31 Dec 1999 23:49:59 GMT"), Some(600));
+        assert_eq!(date("Sat, 01 Jan 2000 00:00:00 GMT"), Some(0));
+    }
+
+    #[test]
+    fn the_end_of_an_order_is_heard_and_that_of_an_authorization_is_not() {
+        let mut heard = Heard::default();
+        let mut note = |body: &'static str| {
+            heard.note(&Response::new(Bytes::from_static(body.as_bytes())));
+            heard.order_ends
+        };
+        assert_eq!(note(r#"{"status": "pending", "expires": "2030-01-01T00:00:00Z", "identifier": {}}"#), None);
+        let order = r#"{"status": "processing", "expires": "2030-01-01T00:00:00.25Z", "finalize": "https://ca/f"}"#;
+        assert_eq!(note(order), Some(UnixTime(1_893_456_000)));
+        assert_eq!(note(r#"{"token": "x"}"#), Some(UnixTime(1_893_456_000)));
     }
 }

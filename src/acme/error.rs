@@ -1,6 +1,7 @@
 //! Why there is no certificate, in words for the operator: the CA's own, and what to do about it.
 
 use std::fmt;
+use std::time::Duration;
 
 use instant_acme::Problem;
 
@@ -68,9 +69,18 @@ pub enum OrderError {
     /// The CA wants no proof and gives no certificate.
     #[error("the CA ended the order as {0} and did not say why")]
     Ended(String),
-    /// The CA does not come to an end.
-    #[error("the CA did not finish the order in time")]
+    /// The CA does not look at the names.
+    #[error("the CA has not looked whether the names are ours in time; the order is still open")]
     Late,
+    /// It signs the certificate, and that takes longer.
+    #[error("the CA has not finished the order yet; it is asked again in {} s", .again.as_secs())]
+    Unfinished {
+        /// When it is asked again.
+        again: Duration,
+    },
+    /// It never came to an end.
+    #[error("the CA has not finished the order {0} in all the time that it had; a new one is made")]
+    GivenUp(String),
     /// What the CA gave cannot be served.
     #[error("the certificate that came cannot be used")]
     Unusable(#[source] tls::Problem),
@@ -140,8 +150,10 @@ pub(super) enum Kind {
     Away,
     /// The CA limits how often it is asked, and has said for how long.
     Limited,
-    /// Somebody has to do something, and CAs count how often they are asked: late.
+    /// Somebody has to do something: soon at first, as they may be at it, then late, for CAs count how often they are asked.
     Refused,
+    /// It has cost what CAs give seldom, a certificate above all: late.
+    Counted,
 }
 
 impl OrderError {
@@ -162,9 +174,25 @@ impl OrderError {
             Self::Api(problem) if is_server_trouble(problem) => Kind::Away,
             Self::Directory(_) | Self::Client(_) | Self::Exchange(_) | Self::Interrupted => Kind::Away,
             Self::Store(_) | Self::Unread(_) | Self::Ca(_) | Self::ExternalSecret(_) => Kind::Away,
-            // An order that is late too: it may still lead to a certificate, and CAs count those.
+            Self::Unusable(_) | Self::LacksHost(_) | Self::GivenUp(_) => Kind::Counted,
+            error if error.is_rate_limit() => Kind::Counted,
             _ => Kind::Refused,
         }
+    }
+
+    /// Whether the order may be gone on with after this: the CA has not ended it.
+    pub(super) fn leaves_order_open(&self) -> bool {
+        match self {
+            Self::Api(problem) => is_server_trouble(problem) || self.is_rate_limit(),
+            Self::Directory(_) | Self::Client(_) | Self::Interrupted | Self::Store(_) => true,
+            Self::Late | Self::Unfinished { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the CA has answered with trouble of its own.
+    pub(super) fn is_server_trouble(&self) -> bool {
+        matches!(self, Self::Api(problem) if is_server_trouble(problem))
     }
 
     /// Whether what the store has cannot be used as it is, whoever reads it.
@@ -179,6 +207,11 @@ impl OrderError {
     /// Whether the CA limits how often it is asked.
     pub(super) fn is_rate_limit(&self) -> bool {
         self.word() == Some("rateLimited")
+    }
+
+    /// Whether the account's key cannot be read, so that nothing can be asked for in its name.
+    pub(super) fn is_damaged_account(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Damaged { .. }) | Self::Key(_))
     }
 
     /// Whether another challenge may do what this one did not.

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use super::shared::{Parts, Shared};
 use super::{AcmeSpec, CertSpec, KeyType};
+use crate::clock::UnixTime;
+use crate::secret::Secret;
+use crate::store::OpenOrder;
 use crate::store::folder::Folder;
 use crate::tls::Shelf;
 use crate::tls::challenges::Challenges;
@@ -31,4 +34,22 @@ pub(super) fn wanting(store: &tempfile::TempDir) -> (Arc<Shared>, AcmeSpec, Arc<
         on_certificate: Arc::new(|_, _| {}),
     });
     (shared, spec, cert)
+}
+
+/// An order for this certificate that a CA has not finished.
+pub(super) fn open_order(cert: &CertSpec, directory: &str, account: &str) -> OpenOrder {
+    OpenOrder {
+        url: "https://ca.example/order/1".to_owned(),
+        directory: directory.to_owned(),
+        account: account.to_owned(),
+        hosts: cert.hosts.iter().map(|host| host.as_str().to_owned()).collect(),
+        key_type: cert.key_type.name().to_owned(),
+        profile: None,
+        challenge: "http-01".to_owned(),
+        key: Secret::new(cert.key_type.generate().unwrap().serialize_pem()),
+        begun: UnixTime(1_800_000_000),
+        expires: Some(UnixTime(1_800_600_000)),
+        waited: 60,
+        troubles: 0,
+    }
 }

@@ -11,7 +11,7 @@ use super::schedule::{Why, back_off};
 use super::seen::{CertSeen, Seen};
 use super::shared::Shared;
 use super::{AcmeSpec, CertSpec};
-use crate::clock::UnixTime;
+use crate::clock::{Moment, UnixTime};
 use crate::store::{Answer, Progress, Wish};
 use crate::telemetry::Chain;
 
@@ -31,28 +31,58 @@ pub(super) struct Journal {
     progress: Progress,
     /// What the store has.
     kept: Option<Progress>,
-    /// No order before this, after failures.
-    not_before: Option<UnixTime>,
+    /// No order before this.
+    not_before: Option<Wait>,
     /// Whether the process after this one has to wait for that too.
     is_held: bool,
     /// What the log was last told of the store, by what was to be done there: it is told once, not at every look.
     troubles: BTreeMap<&'static str, String>,
+    /// Whether the CA has an order that it has not finished.
+    is_unfinished: bool,
+}
+
+/// A wait, after failures or for the CA. It ends by the monotonic clock, however the system's clock is set meanwhile; its
+/// dates are for people and for the process after this one.
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    end: Moment,
+    date: UnixTime,
+    /// When that was its date.
+    written: UnixTime,
+}
+
+/// Dates that differ by less are the same: the clock was not set, but counted.
+const SAME_DATE: Duration = Duration::from_secs(5);
+
+impl Wait {
+    fn new(wait: Duration) -> Self {
+        let end = Moment::after(wait);
+        Self { end, date: end.date(), written: UnixTime::now() }
+    }
+
+    /// With the date that it has by today's clock, if that was set.
+    fn dated(self) -> Self {
+        let date = self.end.date();
+        let off = self.date.until(date).max(date.until(self.date));
+        if off < SAME_DATE { self } else { Self { date, written: UnixTime::now(), ..self } }
+    }
 }
 
 impl Journal {
     pub(super) fn new(shared: Arc<Shared>, spec: &AcmeSpec, cert: Arc<CertSpec>, seen: Arc<Seen>) -> Self {
         let progress = Progress { wanted: wanted(spec, &cert), ..Progress::default() };
         seen.begin(&cert);
-        Self { shared, cert, seen, progress, kept: None, not_before: None, is_held: false, troubles: BTreeMap::new() }
+        let (kept, not_before, troubles) = (None, None, BTreeMap::new());
+        Self { shared, cert, seen, progress, kept, not_before, is_held: false, troubles, is_unfinished: false }
     }
 
     /// Takes up what the process before this one has left.
     pub(super) async fn open(&mut self) {
         let Some(kept) = self.read().await else { return };
         self.progress.answer = kept.answer.clone();
+        self.wait_for(&kept);
         self.kept = Some(kept);
-        self.adopt().await;
-        if let Some(next) = self.not_before.filter(|next| *next > UnixTime::now()) {
+        if let Some(Wait { date: next, .. }) = self.not_before.filter(|wait| !wait.end.has_come()) {
             let (name, error, failures) = (&self.cert.name, self.progress.error.as_deref(), self.progress.failures);
             tracing::warn!(certificate = %name, error, failures, %next, "orders have failed before the start and the CA counts them; `ianitor certs renew` does not wait");
         }
@@ -61,13 +91,25 @@ impl Journal {
     /// Waits for what another process has been told to wait for.
     pub(super) async fn adopt(&mut self) {
         let Some(kept) = self.read().await else { return };
-        let is_ours = kept.wanted == self.progress.wanted && kept.hold;
-        if let Some(next) = kept.next.filter(|next| is_ours && Some(*next) > self.not_before) {
-            let Progress { failures, error, .. } = kept;
+        // What we have written says nothing new; its dates may be those of a clock that was set since.
+        if self.kept.as_ref() != Some(&kept) {
+            self.wait_for(&kept);
+        }
+    }
+
+    fn wait_for(&mut self, kept: &Progress) {
+        if kept.wanted != self.progress.wanted {
+            return;
+        }
+        // What was counted is counted by the CA too, whoever waits for it.
+        self.progress.refusals = self.progress.refusals.max(kept.refusals);
+        // A clock that was wrong does not make us wait for longer than any CA.
+        let Some(left) = kept.left(UnixTime::now()).filter(|_| kept.hold).map(|left| left.min(LONGEST)) else { return };
+        let wait = Wait::new(left);
+        if self.not_before.is_none_or(|ours| !left.is_zero() && ours.end < wait.end) {
+            let Progress { failures, error, .. } = kept.clone();
             self.progress = Progress { failures, error, ..self.progress.clone() };
-            self.is_held = true;
-            // A clock that was wrong does not make us wait for longer than any CA.
-            self.not_before = Some(next.min(UnixTime::now().after(LONGEST)));
+            (self.not_before, self.is_held) = (Some(wait), true);
         }
     }
 
@@ -98,8 +140,13 @@ impl Journal {
     }
 
     /// Whether failures let us ask the CA again.
-    pub(super) fn may_order(&self, now: UnixTime) -> bool {
-        self.not_before.is_none_or(|at| at <= now || now.until(at) > LONGEST)
+    pub(super) fn may_order(&self) -> bool {
+        self.not_before.is_none_or(|wait| wait.end.has_come())
+    }
+
+    /// How many orders the CA has refused since the last that succeeded.
+    pub(super) fn refusals(&self) -> u32 {
+        self.progress.refusals
     }
 
     pub(super) fn ordering(&self) {
@@ -110,7 +157,7 @@ impl Journal {
     pub(super) fn others_succeeded(&mut self) {
         let Progress { wanted, answer, .. } = std::mem::take(&mut self.progress);
         self.progress = Progress { wanted, answer, ..Progress::default() };
-        (self.not_before, self.is_held) = (None, false);
+        (self.not_before, self.is_held, self.is_unfinished) = (None, false, false);
     }
 
     pub(super) fn succeeded(&mut self) {
@@ -121,12 +168,18 @@ impl Journal {
     /// `end` is that of the certificate that there is.
     pub(super) fn failed(&mut self, failed: &Failed, end: Option<UnixTime>) {
         let now = UnixTime::now();
-        self.progress.failures += 1;
-        let failures = self.progress.failures;
         let kind = failed.error.kind();
-        let next = next_try(failed, failures, now, end);
-        self.not_before = Some(next);
-        self.is_held = kind == Kind::Refused || failed.retry_after.is_some();
+        let is_refusal = matches!(kind, Kind::Refused | Kind::Counted);
+        self.progress.failures = self.progress.failures.saturating_add(1);
+        self.progress.refusals = self.progress.refusals.saturating_add(u32::from(is_refusal));
+        let Progress { failures, refusals, .. } = self.progress;
+        // A CA that was away for a day has refused nothing, and the other way round.
+        let of_kind = if is_refusal { refusals } else { failures.saturating_sub(refusals) };
+        let wait = Wait::new(next_try(failed, of_kind, end.map_or(Duration::ZERO, |end| now.until(end))));
+        let next = wait.date;
+        self.not_before = Some(wait);
+        self.is_held = is_refusal || failed.retry_after.is_some();
+        self.is_unfinished = false;
         self.progress.error = Some(failed.text());
         self.change(|seen| (seen.failed, seen.is_ordering) = (seen.failed + 1, false));
         let (name, error) = (&self.cert.name, Chain(&failed.error));
@@ -140,6 +193,15 @@ impl Journal {
                 tracing::warn!(certificate = %name, %error, advice, failures, %next, hint, "no new certificate; the one in service stays");
             }
             None => tracing::error!(certificate = %name, %error, advice, failures, %next, hint, "no certificate came"),
+        }
+    }
+
+    /// The CA is at the order, and is asked again then; a process after this one asks at its start.
+    pub(super) fn unfinished(&mut self, again: Duration) {
+        (self.not_before, self.is_held) = (Some(Wait::new(again)), false);
+        self.change(|seen| seen.is_ordering = false);
+        if !std::mem::replace(&mut self.is_unfinished, true) {
+            tracing::info!(certificate = %self.cert.name, again_in = ?again, "the CA has not finished the order; it is asked again, also after a restart");
         }
     }
 
@@ -164,12 +226,15 @@ impl Journal {
 
     /// When the next order is due and why: tells everybody, if it is news.
     pub(super) async fn plan(&mut self, due: UnixTime, why: Why, current: Option<&Current>) {
-        let next = self.not_before.map_or(due, |at| at.max(due)).max(UnixTime(1));
+        self.not_before = self.not_before.map(Wait::dated);
+        let next = self.not_before.map_or(due, |wait| wait.date.max(due)).max(UnixTime(1));
         self.progress.next = Some(next);
         // What is due only later is planned, not held: a reason to order sooner may come.
-        self.progress.hold = self.is_held && self.not_before == Some(next);
+        let held = self.not_before.filter(|wait| self.is_held && wait.date == next);
+        (self.progress.hold, self.progress.written) = (held.is_some(), held.map(|wait| wait.written));
         self.progress.why = match self.not_before {
-            Some(at) if at > due => format!("{why}; trying again"),
+            _ if self.is_unfinished => format!("{why}; the CA has not finished the order"),
+            Some(wait) if wait.date > due => format!("{why}; trying again"),
             _ => why.to_string(),
         };
         let progress = self.progress.clone();
@@ -243,13 +308,13 @@ fn wanted(spec: &AcmeSpec, cert: &CertSpec) -> String {
     [&hosts.join(","), cert.key_type.name(), profile, &spec.directory, &kinds.join(","), account].join(" ")
 }
 
-/// The CA's word where it limits how often it is asked; at least that elsewhere.
-fn next_try(failed: &Failed, failures: u32, now: UnixTime, end: Option<UnixTime>) -> UnixTime {
-    let left = end.map_or(Duration::ZERO, |end| now.until(end));
-    let kind =
-        if failed.error.is_rate_limit() && failed.retry_after.is_some() { Kind::Limited } else { failed.error.kind() };
-    let by_us = now.after(back_off(kind, failures, left));
-    failed.retry_after.map_or(by_us, |at| at.min(now.after(LONGEST)).max(by_us))
+/// How long to wait: for the CA's word where it limits how often it is asked; at least for that elsewhere. `left` is what is
+/// left of the certificate that there is.
+fn next_try(failed: &Failed, failures: u32, left: Duration) -> Duration {
+    let is_limit = failed.error.is_rate_limit() && failed.retry_after.is_some();
+    let kind = if is_limit { Kind::Limited } else { failed.error.kind() };
+    let by_us = back_off(kind, failures, left);
+    failed.retry_after.map_or(by_us, |said| said.min(LONGEST).max(by_us))
 }
 
 #[cfg(test)]

@@ -10,11 +10,11 @@ use super::attempt::{Attempt, Failed};
 use super::current::{Current, Wanted};
 use super::error::OrderError;
 use super::journal::Journal;
-use super::schedule::Why;
+use super::schedule::{self, Why};
 use super::seen::Seen;
 use super::shared::Shared;
-use super::{AcmeSpec, CertSpec};
-use crate::clock::UnixTime;
+use super::{AcmeSpec, CertSpec, open};
+use crate::clock::{Moment, UnixTime};
 use crate::store::{Bundle, Stored, Wish};
 use crate::tls::Managed;
 
@@ -27,7 +27,7 @@ pub(super) struct Keeper {
     spec: Arc<AcmeSpec>,
     cert: Arc<CertSpec>,
     /// When it began to look after this certificate as it is wanted now.
-    since: UnixTime,
+    since: Moment,
     /// Nothing is ever sent: the end of the sender is the word.
     stop: watch::Receiver<()>,
     current: Option<Current>,
@@ -50,7 +50,7 @@ impl Keeper {
     ) -> Self {
         let journal = Journal::new(Arc::clone(&shared), &spec, Arc::clone(&cert), seen);
         let looked_at = current.as_ref().map(Current::version);
-        let (ari, since) = (Ari::default(), UnixTime::now());
+        let (ari, since) = (Ari::default(), Moment::now());
         Self { shared, spec, cert, since, stop, current, looked_at, unsaved: None, ari, journal }
     }
 
@@ -156,7 +156,7 @@ impl Keeper {
     async fn refresh_ari(&mut self) {
         let Some(current) = &self.current else { return };
         let serial = &current.meta().serial;
-        if !self.ari.is_due(serial, UnixTime::now()) {
+        if !self.ari.is_due(serial) {
             return;
         }
         let Ok(_permit) = self.shared.orders.acquire().await else { return };
@@ -166,6 +166,8 @@ impl Keeper {
             cert: &self.cert,
             url: &self.spec.directory,
             before: of_same_ca(self.current.as_ref(), &self.spec),
+            kinds: Vec::new(),
+            keeps: false,
         };
         self.ari.refresh(serial, &attempt).await;
     }
@@ -175,14 +177,13 @@ impl Keeper {
         let Some(current) = &self.current else { return (UnixTime::default(), Why::Missing) };
         let wanted = Wanted { cert: &self.cert, directory: &self.spec.directory };
         let is_of_before = self.shared.is_outdated(&self.cert.name, current.version());
-        let since = if is_of_before { UnixTime(u64::MAX) } else { self.since };
+        let since = if is_of_before { UnixTime(u64::MAX) } else { self.since.date() };
         current.due(&wanted, self.ari.window(&current.meta().serial), since, UnixTime::now())
     }
 
     fn is_due(&self) -> Option<Why> {
         let (at, why) = self.due();
-        let now = UnixTime::now();
-        (at <= now && self.journal.may_order(now)).then_some(why)
+        (at <= UnixTime::now() && self.journal.may_order()).then_some(why)
     }
 
     /// As people are told it: `ianitor certs revoke` asks for another one, because it has revoked the one that there is.
@@ -210,7 +211,9 @@ impl Keeper {
     async fn try_out(&self) -> Result<(), Failed> {
         let Some(url) = self.spec.staging.as_deref() else { return Err(OrderError::NoStaging.into()) };
         tracing::info!(certificate = %self.cert.name, directory = url, "trying out an order, as asked for");
-        let attempt = Attempt { shared: &self.shared, spec: &self.spec, cert: &self.cert, url, before: None };
+        let (kinds, keeps) = (self.spec.challenges.clone(), false);
+        let attempt =
+            Attempt { shared: &self.shared, spec: &self.spec, cert: &self.cert, url, before: None, kinds, keeps };
         attempt.run().await.map(drop)
     }
 
@@ -221,6 +224,7 @@ impl Keeper {
         match &result {
             Ok(false) => {}
             Ok(true) => self.journal.succeeded(),
+            Err(Failed { error: OrderError::Unfinished { again }, .. }) => self.journal.unfinished(*again),
             Err(failed) => self.journal.failed(failed, end),
         }
         result
@@ -240,7 +244,10 @@ impl Keeper {
         tracing::info!(certificate = %self.cert.name, hosts = ?self.cert.hosts, directory = %self.spec.directory, %why, "ordering");
         self.journal.ordering();
         let (before, url) = (of_same_ca(self.current.as_ref(), &self.spec), &*self.spec.directory);
-        let attempt = Attempt { shared: &shared, spec: &self.spec, cert: &self.cert, url, before };
+        // Whoever asks by hand has mended something, and knows how often they ask.
+        let refusals = if why == Why::Asked { 0 } else { self.journal.refusals() };
+        let (kinds, keeps) = (schedule::kinds(&self.spec.challenges, refusals), true);
+        let attempt = Attempt { shared: &shared, spec: &self.spec, cert: &self.cert, url, before, kinds, keeps };
         let bundle = attempt.run().await?;
         self.keep(bundle).await?;
         Ok(true)
@@ -267,6 +274,7 @@ impl Keeper {
         match self.shared.store(move |store| store.put_certificate(&name, &new)).await {
             Ok(version) => {
                 self.looked_at = Some(version);
+                open::forget(&self.shared, &self.cert).await;
                 self.journal.was_saved();
                 if self.is_over() {
                     self.shared.outdate(&self.cert.name, version);

@@ -15,6 +15,7 @@ mod journal;
 mod keeper;
 mod keepers;
 mod key;
+mod open;
 mod order;
 mod revoke;
 mod schedule;

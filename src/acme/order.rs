@@ -3,22 +3,48 @@
 use std::time::Duration;
 
 use instant_acme::{
-    Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Identifier, NewOrder, Order, OrderStatus,
-    RetryPolicy,
+    AuthorizationStatus, CertificateIdentifier, ChallengeStatus, ChallengeType, Identifier, NewOrder, Order,
+    OrderStatus,
 };
 use rcgen::KeyPair;
+use tokio::time::{Instant, sleep};
 
+use super::attempt::Desk;
+use super::client::Client;
 use super::error::OrderError;
 use super::key::signing_request;
+use super::open::{self, Owner};
+use super::schedule::{is_given_up, next_look};
 use super::shared::Shared;
 use super::{CertSpec, ChallengeKind};
+use crate::clock::UnixTime;
 use crate::host::HostName;
 use crate::secret::Secret;
+use crate::store::OpenOrder;
 use crate::tls::challenges::Offer;
 
 /// For validation and for signing each. Validation from several places of the world takes some seconds.
-const PATIENCE: RetryPolicy =
-    RetryPolicy::new().initial_delay(Duration::from_millis(250)).backoff(1.4).timeout(Duration::from_secs(120));
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Between two looks at the order: at first, and at last.
+const FIRST_LOOK: Duration = Duration::from_millis(250);
+const LAST_LOOK: Duration = Duration::from_secs(10);
+
+/// A CA that wants to be left alone for longer than this while it signs is come back to: others may want to order.
+const SHORT: Duration = Duration::from_secs(20);
+
+/// It is left alone for no longer than this, whatever it says: while it looks at the names, and while it signs.
+const LONGEST_VALIDATION: Duration = Duration::from_secs(120);
+const LONGEST_SIGNING: Duration = Duration::from_secs(24 * 3600);
+
+/// Where orders are made, and whether they are to outlive this attempt.
+#[derive(Clone, Copy)]
+pub(super) struct Till<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) desk: &'a Desk,
+    pub(super) directory: &'a str,
+    pub(super) keeps: bool,
+}
 
 /// What is ordered.
 pub(super) struct Ask<'a> {
@@ -33,43 +59,164 @@ pub(super) struct Issued {
     pub(super) key: Secret<String>,
 }
 
-/// Orders a certificate and answers one kind of challenge.
-///
-/// # Errors
-/// Why there is none.
-pub(super) async fn order(shared: &Shared, account: &Account, ask: Ask<'_>) -> Result<Issued, OrderError> {
-    let Ask { cert, kind, replaces } = ask;
-    let identifiers: Vec<Identifier> =
-        cert.hosts.iter().map(|host| Identifier::Dns(host.as_str().to_owned())).collect();
-    let mut new = NewOrder::new(&identifiers);
-    if let Some(replaces) = replaces {
-        new = new.replaces(replaces);
+impl<'a> Till<'a> {
+    pub(super) fn owner(&self) -> Owner<'a> {
+        Owner { directory: self.directory, account: self.desk.account.id() }
     }
-    if let Some(profile) = &cert.profile {
-        new = new.profile(profile);
+
+    /// Orders a certificate and answers one kind of challenge.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) async fn order(&self, ask: Ask<'_>) -> Result<Issued, OrderError> {
+        let Ask { cert, kind, replaces } = ask;
+        let identifiers: Vec<Identifier> =
+            cert.hosts.iter().map(|host| Identifier::Dns(host.as_str().to_owned())).collect();
+        let mut new = NewOrder::new(&identifiers);
+        if let Some(replaces) = replaces {
+            new = new.replaces(replaces);
+        }
+        if let Some(profile) = &cert.profile {
+            new = new.profile(profile);
+        }
+        let key_type = cert.key_type;
+        let key = self.shared.store(move |_| key_type.generate().map_err(OrderError::Key)).await?;
+        let order = self.desk.account.new_order(&new).await?;
+        let open = open::new(cert, kind, &self.owner(), &order, &key);
+        if self.keeps {
+            open::keep(self.shared, cert, &open).await;
+        }
+        self.work_on(cert, kind, order, open).await
     }
-    let mut order = account.new_order(&new).await?;
-    prove(shared, &mut order, &cert.hosts, kind).await?;
-    let key_type = cert.key_type;
-    let key = shared.store(move |_| key_type.generate().map_err(OrderError::Key)).await?;
-    finish(&mut order, &key, &cert.hosts).await
+
+    /// Goes on with an order that was left open.
+    ///
+    /// # Errors
+    /// Why it has led to no certificate yet, or will not lead to one.
+    pub(super) async fn go_on(
+        &self,
+        cert: &CertSpec,
+        kind: ChallengeKind,
+        open: OpenOrder,
+    ) -> Result<Issued, OrderError> {
+        match self.desk.account.order(open.url.clone()).await.map_err(OrderError::from) {
+            Ok(order) => self.work_on(cert, kind, order, open).await,
+            Err(error) => {
+                open::settle(self.shared, cert, open, Some(&error)).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn work_on(
+        &self,
+        cert: &CertSpec,
+        kind: ChallengeKind,
+        order: Order,
+        open: OpenOrder,
+    ) -> Result<Issued, OrderError> {
+        let mut work = Work { shared: self.shared, client: &self.desk.client, cert, kind, order, open };
+        let result = work.finish().await;
+        if self.keeps {
+            open::settle(self.shared, cert, work.open, result.as_ref().err()).await;
+        }
+        result
+    }
+}
+
+/// An order that is worked on.
+struct Work<'a> {
+    shared: &'a Shared,
+    client: &'a Client,
+    cert: &'a CertSpec,
+    kind: ChallengeKind,
+    order: Order,
+    open: OpenOrder,
+}
+
+impl Work<'_> {
+    async fn finish(&mut self) -> Result<Issued, OrderError> {
+        let key = KeyPair::from_pem(self.open.key.reveal()).map_err(OrderError::Key)?;
+        if self.order.state().status == OrderStatus::Pending {
+            prove(self.shared, self.client, &mut self.order, &self.cert.hosts, self.kind).await?;
+        }
+        if self.order.state().status == OrderStatus::Ready {
+            let request = signing_request(&key, &self.cert.hosts).map_err(OrderError::Key)?;
+            self.order.finalize_csr(&request).await?;
+        }
+        self.signed().await?;
+        match self.order.certificate().await? {
+            Some(chain) => Ok(Issued { chain, key: self.open.key.clone() }),
+            None => Err(self.unfinished(self.client.busy_for())),
+        }
+    }
+
+    /// Waits for the CA's signature, as long as that comes soon.
+    async fn signed(&mut self) -> Result<(), OrderError> {
+        let (began, mut look) = (Instant::now(), FIRST_LOOK);
+        // An order that was left to the CA before is looked at once.
+        let patience = if self.open.waited == 0 { PATIENCE } else { Duration::ZERO };
+        while matches!(self.order.state().status, OrderStatus::Processing | OrderStatus::Ready) {
+            let busy_for = self.client.busy_for();
+            let wait = look.max(busy_for.unwrap_or_default());
+            if wait > SHORT || began.elapsed() + wait > patience {
+                return Err(self.unfinished(busy_for));
+            }
+            sleep(wait).await;
+            look = look.mul_f32(1.4).min(LAST_LOOK);
+            self.order.refresh().await?;
+        }
+        let state = self.order.state();
+        match (state.status, state.error.clone()) {
+            (OrderStatus::Valid, None) => Ok(()),
+            (_, Some(problem)) => Err(OrderError::Api(problem)),
+            (other, None) => Err(OrderError::Ended(format!("{other:?}"))),
+        }
+    }
+
+    /// The CA signs for longer than anybody waits here.
+    fn unfinished(&mut self, busy_for: Option<Duration>) -> OrderError {
+        let waited = Duration::from_secs(self.open.waited);
+        self.open.expires = self.client.order_ends().or(self.open.expires);
+        if is_given_up(waited, self.open.expires, UnixTime::now()) {
+            return OrderError::GivenUp(self.open.url.clone());
+        }
+        let again = match busy_for {
+            Some(said) if said > SHORT => said.min(LONGEST_SIGNING),
+            _ => next_look(waited),
+        };
+        self.open.waited = self.open.waited.saturating_add(again.as_secs());
+        OrderError::Unfinished { again }
+    }
 }
 
 /// Proves every name that is not proved yet.
-async fn prove(shared: &Shared, order: &mut Order, hosts: &[HostName], kind: ChallengeKind) -> Result<(), OrderError> {
+async fn prove(
+    shared: &Shared,
+    client: &Client,
+    order: &mut Order,
+    hosts: &[HostName],
+    kind: ChallengeKind,
+) -> Result<(), OrderError> {
     // The order that was before may have proved names for this one too: looked at after it.
     let _proving = shared.parts.challenges.proving(hosts).await;
     // Taken back when this function ends, however it does.
-    let offers = offer_all(shared, order, kind).await?;
-    if offers.is_empty() && order.state().status == OrderStatus::Ready {
-        return Ok(());
-    }
-    let ended = order.poll_ready(&PATIENCE).await.map_err(OrderError::from);
-    match ended {
-        Ok(OrderStatus::Ready) => Ok(()),
-        Ok(other) => Err(refusal(order, kind).await.unwrap_or(OrderError::Ended(format!("{other:?}")))),
-        Err(error @ OrderError::Api(_)) => Err(refusal(order, kind).await.unwrap_or(error)),
-        Err(error) => Err(error),
+    let _offers = offer_all(shared, order, kind).await?;
+    let (began, mut look) = (Instant::now(), FIRST_LOOK);
+    loop {
+        sleep(client.busy_for().unwrap_or_default().min(LONGEST_VALIDATION).max(look)).await;
+        look = look.mul_f32(1.4).min(LAST_LOOK);
+        let state = order.refresh().await?;
+        match (state.status, state.error.clone()) {
+            (_, Some(problem)) => return Err(refusal(order, kind).await.unwrap_or(OrderError::Api(problem))),
+            (OrderStatus::Invalid, None) => {
+                let ended = || OrderError::Ended(format!("{:?}", OrderStatus::Invalid));
+                return Err(refusal(order, kind).await.unwrap_or_else(ended));
+            }
+            (OrderStatus::Pending, None) if began.elapsed() > PATIENCE => return Err(OrderError::Late),
+            (OrderStatus::Pending, None) => {}
+            _ => return Ok(()),
+        }
     }
 }
 
@@ -78,7 +225,7 @@ async fn offer_all(shared: &Shared, order: &mut Order, kind: ChallengeKind) -> R
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
         let mut authorization = authorization?;
-        if authorization.status == AuthorizationStatus::Valid {
+        if authorization.status != AuthorizationStatus::Pending {
             continue;
         }
         let host = authorization.identifier().to_string();
@@ -93,7 +240,10 @@ async fn offer_all(shared: &Shared, order: &mut Order, kind: ChallengeKind) -> R
             ChallengeKind::Http01 => challenges.offer_http(&name, &challenge.token, proof.as_str()),
             ChallengeKind::TlsAlpn01 => challenges.offer_alpn(&name, proof.digest().as_ref())?,
         });
-        challenge.set_ready().await?;
+        // Of an order that is gone on with, the CA may be looking already.
+        if challenge.status == ChallengeStatus::Pending {
+            challenge.set_ready().await?;
+        }
     }
     Ok(offers)
 }
@@ -111,13 +261,6 @@ async fn refusal(order: &mut Order, kind: ChallengeKind) -> Option<OrderError> {
         }
     }
     None
-}
-
-async fn finish(order: &mut Order, key: &KeyPair, hosts: &[HostName]) -> Result<Issued, OrderError> {
-    let request = signing_request(key, hosts).map_err(OrderError::Key)?;
-    order.finalize_csr(&request).await?;
-    let chain = order.poll_certificate(&PATIENCE).await?;
-    Ok(Issued { chain, key: Secret::new(key.serialize_pem()) })
 }
 
 impl From<ChallengeKind> for ChallengeType {

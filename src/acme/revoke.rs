@@ -67,7 +67,7 @@ pub async fn revoke(
     let leaf = managed.leaf().ok_or(OrderError::Unusable(crate::tls::Problem::NoCertificate))?;
     // The CA that is configured now may be another one.
     let url = &stored.bundle.meta.directory;
-    let attempt = Attempt { shared: &shared, spec, cert, url, before: None };
+    let attempt = Attempt { shared: &shared, spec, cert, url, before: None, kinds: Vec::new(), keeps: false };
     let desk = attempt.desk().await?;
     let request = RevocationRequest { certificate: leaf, reason: Some(reason.into()) };
     match desk.account.revoke(&request).await.map_err(OrderError::from) {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::ChallengeKind;
 use super::error::Kind;
 use crate::clock::UnixTime;
 
@@ -70,22 +71,73 @@ pub(super) fn renewal(from: UnixTime, to: UnixTime, spread: f64, window: Option<
     (from.after(at + part(lifetime / SPREAD)), why)
 }
 
-/// How long to wait after so many failures in a row. `left` is the life that the certificate still has: the nearer its
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+
+/// A CA that refuses is asked again within minutes, as people mend a DNS record or a port while they look on. For so many
+/// refusals each try has one kind of challenge alone: with both kinds at the first that is five failed validations in a
+/// quarter of an hour, and Let's Encrypt allows five in an hour and gives one back every twelve minutes.
+const EAGER: u32 = 3;
+
+/// However near the end of a certificate is, the CA that has refused is not asked more often from then on.
+const STEADY: Duration = Duration::from_secs(15 * MINUTE);
+
+/// How long to wait after so many failures of this kind. `left` is the life that the certificate still has: the nearer its
 /// end, the less is there to lose by asking; it is zero where no certificate is valid.
 pub(super) fn back_off(kind: Kind, failures: u32, left: Duration) -> Duration {
-    const MINUTE: u64 = 60;
-    const HOUR: u64 = 60 * MINUTE;
     let steps: &[u64] = match kind {
         // Where clients are refused already, nobody waits for an hour after the way to the CA is open again.
         Kind::Away if left.is_zero() => &[2, 5, 15, MINUTE, 5 * MINUTE],
         Kind::Away | Kind::Limited => &[2, 5, 15, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR],
-        // With two kinds of challenge that is four failed validations in the first hour; Let's Encrypt stops at five.
-        Kind::Refused => &[15 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR, 24 * HOUR],
+        Kind::Refused => &[MINUTE, 3 * MINUTE, 10 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR, 24 * HOUR],
+        Kind::Counted => &[15 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR, 24 * HOUR],
     };
     let at = (failures.max(1) as usize - 1).min(steps.len() - 1);
     let wait = Duration::from_secs(steps[at]);
-    let first = Duration::from_secs(steps[0]);
-    if left.is_zero() { wait } else { wait.min(left / 8).max(first) }
+    if left.is_zero() {
+        return wait;
+    }
+    let shortest = match kind {
+        Kind::Away | Kind::Limited => Duration::from_secs(steps[0]),
+        Kind::Refused | Kind::Counted => STEADY,
+    };
+    wait.min((left / 8).max(shortest))
+}
+
+/// The kinds of challenge that are tried after so many refusals: all of them, or one in turn while the CA is asked again
+/// soon, the last choice first, as it was the first that had the better part of the time.
+pub(super) fn kinds(all: &[ChallengeKind], refusals: u32) -> Vec<ChallengeKind> {
+    match all.len() {
+        several @ 2.. if (1..=EAGER).contains(&refusals) => vec![all[refusals as usize % several]],
+        _ => all.to_vec(),
+    }
+}
+
+/// How long a CA is left alone with an order that it is finishing, if it does not say; `waited` is how long it has had.
+pub(super) fn next_look(waited: Duration) -> Duration {
+    let minutes = match waited.as_secs() / MINUTE {
+        0..5 => 1,
+        5..20 => 2,
+        _ => 5,
+    };
+    Duration::from_secs(minutes * MINUTE)
+}
+
+/// A CA has so long for an order, whatever it says of its end.
+const LEAST_PATIENCE: Duration = Duration::from_secs(4 * HOUR);
+const MOST_PATIENCE: Duration = Duration::from_secs(7 * 24 * HOUR);
+
+/// Where it does not say when the order ends.
+const USUAL_PATIENCE: Duration = Duration::from_secs(24 * HOUR);
+
+/// Whether an order that the CA does not finish is given up. The time that it has had is what decides at both ends: the
+/// clock by which the order's end seems to be over may have been set meanwhile.
+pub(super) fn is_given_up(waited: Duration, expires: Option<UnixTime>, now: UnixTime) -> bool {
+    match expires {
+        _ if waited >= MOST_PATIENCE => true,
+        Some(end) => waited >= LEAST_PATIENCE && end <= now,
+        None => waited >= USUAL_PATIENCE,
+    }
 }
 
 #[cfg(test)]
@@ -130,9 +182,43 @@ mod tests {
         // Whenever they were counted.
         assert_eq!([1, 4, 5, 6, 99].map(|n| wait(Kind::Away, n, Duration::ZERO)), [2, 60, 300, 300, 300]);
         assert_eq!([6, 99].map(|n| wait(Kind::Limited, n, Duration::ZERO)), [900, 3600]);
-        assert_eq!([0, 1, 2, 99].map(|n| wait(Kind::Refused, n, far)), [900, 900, 3600, DAY]);
+        // Within minutes at first.
+        assert_eq!([0, 1, 2, 3, 4, 99].map(|n| wait(Kind::Refused, n, far)), [60, 60, 180, 600, 3600, DAY]);
+        assert_eq!([1, 3].map(|n| wait(Kind::Refused, n, Duration::from_secs(60))), [60, 600]);
+        assert_eq!([0, 1, 2, 99].map(|n| wait(Kind::Counted, n, far)), [900, 900, 3600, DAY]);
         assert_eq!(wait(Kind::Refused, 99, Duration::from_secs(8 * 3600)), 3600);
         assert_eq!(wait(Kind::Refused, 99, Duration::from_secs(60)), 900);
         assert_eq!(wait(Kind::Refused, 99, Duration::ZERO), DAY);
+    }
+
+    /// Five failed validations of a name in an hour, of which one is given back every twelve minutes.
+    #[test]
+    fn the_first_retries_stay_within_the_limit_of_lets_encrypt() {
+        let all = [ChallengeKind::TlsAlpn01, ChallengeKind::Http01];
+        let [alpn, http] = all;
+        let tried: Vec<_> = (0..5).map(|refusals| kinds(&all, refusals)).collect();
+        assert_eq!(tried, [vec![alpn, http], vec![http], vec![alpn], vec![http], vec![alpn, http]]);
+        assert_eq!(kinds(&[http], 1), [http]);
+
+        let (mut allowance, mut at) = (5.0_f64, 0);
+        for refusals in 0..40 {
+            allowance -= kinds(&all, refusals).len() as f64;
+            assert!(allowance >= 0.0, "too many after {refusals} refusals");
+            let wait = back_off(Kind::Refused, refusals + 1, Duration::ZERO).as_secs();
+            at += wait;
+            allowance = (allowance + wait as f64 / (12.0 * 60.0)).min(5.0);
+        }
+        assert!(at > 30 * DAY, "{at}");
+    }
+
+    #[test]
+    fn an_order_that_is_being_finished_has_hours() {
+        let hours = |hours: u64| Duration::from_secs(hours * HOUR);
+        let is_given_up = |waited, expires: Option<u64>| is_given_up(waited, expires.map(at), at(10));
+        assert!(!is_given_up(hours(3), Some(9)) && is_given_up(hours(4), Some(9)));
+        assert!(!is_given_up(hours(100), Some(11)) && is_given_up(hours(168), Some(11)));
+        assert!(!is_given_up(hours(23), None) && is_given_up(hours(24), None));
+        let looks = [0, 299, 300, 1199, 1200, 90_000].map(|waited| next_look(Duration::from_secs(waited)).as_secs());
+        assert_eq!(looks, [60, 60, 120, 120, 300, 300]);
     }
 }

@@ -34,7 +34,7 @@ pub enum StoreError {
         why: Untrusted,
     },
     /// Something in the store is not what was put there.
-    #[error("{place} is damaged: {what}; move it away, and it is made anew")]
+    #[error("{place} is damaged: {what}; the running gateway makes it anew")]
     Damaged {
         /// What, for people.
         place: String,

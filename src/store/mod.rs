@@ -13,6 +13,7 @@ pub mod folder;
 mod name;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,7 @@ use crate::secret::Secret;
 pub use error::StoreError;
 pub use name::{BadName, Name};
 
-/// Keeps accounts, certificates, and what is going on with them.
+/// Keeps accounts, certificates, open orders, and what is going on with them.
 pub trait CertStore: Send + Sync + fmt::Debug {
     /// Writes something and takes it away again: a store that cannot be written is found before an order, not after.
     ///
@@ -65,6 +66,36 @@ pub trait CertStore: Send + Sync + fmt::Debug {
     /// # Errors
     /// Why it could not be written.
     fn put_account(&self, account: &StoredAccount) -> Result<(), StoreError>;
+
+    /// Puts an account that is damaged out of the way, in the place of one that lies there, and says where.
+    ///
+    /// # Errors
+    /// Why it could not be moved.
+    fn set_account_aside(&self, directory: &str) -> Result<String, StoreError>;
+
+    /// The order for this certificate that is open at a CA.
+    ///
+    /// # Errors
+    /// That there is one and it cannot be read.
+    fn order(&self, name: &Name) -> Result<Option<OpenOrder>, StoreError>;
+
+    /// Keeps an open order in the place of what was there.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    fn put_order(&self, name: &Name, order: &OpenOrder) -> Result<(), StoreError>;
+
+    /// Forgets an order that is not open any more.
+    ///
+    /// # Errors
+    /// Why it could not be taken away.
+    fn forget_order(&self, name: &Name) -> Result<(), StoreError>;
+
+    /// Puts an order that is damaged out of the way, in the place of one that lies there, and says where.
+    ///
+    /// # Errors
+    /// Why it could not be moved.
+    fn set_order_aside(&self, name: &Name) -> Result<String, StoreError>;
 
     /// What is going on with a certificate.
     ///
@@ -172,6 +203,36 @@ pub struct StoredAccount {
     pub external: Option<String>,
 }
 
+/// An order that a CA has taken and not finished. The process after this one goes on with it: to order again would cost
+/// another certificate, which CAs count.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenOrder {
+    /// The order's URL at the CA.
+    pub url: String,
+    /// The directory of the CA.
+    pub directory: String,
+    /// The URL of the account that ordered.
+    pub account: String,
+    /// What it is for.
+    pub hosts: Vec<String>,
+    /// The kind of key, as `key_type` in `gateway.toml`.
+    pub key_type: String,
+    /// The profile that was asked for.
+    pub profile: Option<String>,
+    /// The challenge by which its names are proved, as in `challenges` of `gateway.toml`.
+    pub challenge: String,
+    /// The private key of the certificate in PEM (PKCS#8).
+    pub key: Secret<String>,
+    /// When it was made.
+    pub begun: UnixTime,
+    /// When it ends, if the CA has said so.
+    pub expires: Option<UnixTime>,
+    /// How many seconds the CA has been given to finish it. Added up, so that no clock that is set changes it.
+    pub waited: u64,
+    /// How often in a row the CA has answered with trouble of its own when it was asked for this order.
+    pub troubles: u32,
+}
+
 /// What is going on with a certificate, for `ianitor certs` and for the process after this one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
@@ -183,9 +244,15 @@ pub struct Progress {
     /// Why then.
     #[serde(default)]
     pub why: String,
+    /// When `next` was reckoned, where it is a time to wait. A clock that shows less now has been set back since.
+    #[serde(default, with = "optional_time", skip_serializing_if = "Option::is_none")]
+    pub written: Option<UnixTime>,
     /// How many orders have failed since the last that succeeded.
     #[serde(default)]
     pub failures: u32,
+    /// How many of them the CA has refused.
+    #[serde(default)]
+    pub refusals: u32,
     /// Whether a process that starts has to wait for `next` too: CAs count what they refuse.
     #[serde(default)]
     pub hold: bool,
@@ -195,6 +262,16 @@ pub struct Progress {
     /// What became of the last [`Wish`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
+}
+
+impl Progress {
+    /// How long is still to be waited until `next`: not longer than was meant by whoever wrote it, as its clock may have
+    /// been ahead of this one.
+    pub fn left(&self, now: UnixTime) -> Option<Duration> {
+        let next = self.next?;
+        let meant = self.written.map_or(Duration::MAX, |written| written.until(next));
+        Some(now.until(next).min(meant))
+    }
 }
 
 /// An order that somebody asked for.
@@ -249,5 +326,26 @@ mod optional_time {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<UnixTime>, D::Error> {
         Ok(Option::<Time>::deserialize(from)?.map(|Time(time)| time))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_that_was_written_by_a_clock_that_was_ahead_is_not_longer_than_it_was_meant() {
+        let left = |now: u64, written: Option<u64>, next: u64| {
+            let written = written.map(UnixTime);
+            let progress = Progress { next: Some(UnixTime(next)), written, ..Progress::default() };
+            progress.left(UnixTime(now)).map(|left| left.as_secs())
+        };
+        assert_eq!(left(1000, Some(900), 1800), Some(800));
+        assert_eq!(left(2000, Some(900), 1800), Some(0));
+        // Written six hours ahead.
+        assert_eq!(left(1000, Some(22_600), 23_500), Some(900));
+        // By a version that did not write when.
+        assert_eq!(left(1000, None, 23_500), Some(22_500));
+        assert_eq!(Progress::default().left(UnixTime(1)), None);
     }
 }

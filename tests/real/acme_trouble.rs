@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use crate::support::dns::ASTRAY;
-use crate::support::front::{FINALIZE, Front, NEW_ORDER, Way};
+use crate::support::front::{Front, NEW_ORDER, Way};
 use crate::support::pebble::Pebble;
 use crate::support::site::{File, PAGE, Site, hosts};
 use crate::support::{Folder, Gateway, until};
@@ -37,7 +37,9 @@ fn a_name_that_leads_elsewhere_keeps_nobody_else_waiting() {
     site.comes(&gateway, &root, "a.test");
     let progress = site.goes_on(&lost, |progress| progress["failures"] == 1);
     let next = humantime::parse_rfc3339_weak(progress["next"].as_str().unwrap()).unwrap();
-    assert!(next > SystemTime::now() + Duration::from_secs(600), "CAs count failures: {progress}");
+    // CAs count failures, and a minute later somebody may have mended it.
+    let soon = [30, 75].map(|seconds| SystemTime::now() + Duration::from_secs(seconds));
+    assert!((soon[0]..soon[1]).contains(&next), "{progress}");
     let error = progress["error"].as_str().unwrap();
     let both = [format!("the CA refused {lost} by tls-alpn-01: "), "; and by http-01: ".to_owned()];
     assert!(both.iter().all(|part| error.contains(part)), "{error}");
@@ -69,7 +71,7 @@ fn the_ca_says_when_it_wants_to_be_asked_again() {
     let limited = Arc::new(Mutex::new(None));
     let limits = Arc::clone(&limited);
     front.script(move |asked| {
-        if asked.path.starts_with(FINALIZE) && !std::mem::replace(&mut is_cut, true) {
+        if asked.path == NEW_ORDER && !std::mem::replace(&mut is_cut, true) {
             return Way::HangUp;
         }
         let mut limited = limits.lock().unwrap();

@@ -5,10 +5,13 @@
 //! with the release binary.
 #![expect(clippy::unwrap_used, reason = "all of this is a test")]
 
+mod acme_clock;
 mod acme_commands;
 mod acme_first;
 mod acme_hub;
 mod acme_killed;
+mod acme_late;
+mod acme_redirected;
 mod acme_renewal;
 mod acme_trouble;
 mod admin;

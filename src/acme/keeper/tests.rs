@@ -69,3 +69,28 @@ async fn what_is_asked_for_after_a_revocation_says_so() {
     assert!(keeper.read().await);
     assert_eq!(keeper.reason(Why::Asked), Why::Revoked);
 }
+
+/// Two gateways with one store that do not agree would take turns for as long as the clock was ahead.
+#[tokio::test]
+async fn what_others_ordered_after_the_start_stays_when_the_clock_was_ahead_at_it() {
+    let store = tempfile::tempdir().unwrap();
+    crate::clock::set(6 * 3600);
+    let (mut keeper, _stop) = keeper(&store);
+    crate::clock::set(0);
+    std::thread::sleep(Duration::from_millis(1100));
+    keeper.shared.parts.store.put_certificate(&keeper.cert.name, &bundle(&["b.example"])).unwrap();
+    assert!(keeper.take_newer().await);
+    assert_eq!(keeper.is_due(), None);
+    assert_eq!(keeper.due().1, Why::Changed);
+}
+
+#[tokio::test]
+async fn an_open_order_is_forgotten_when_its_certificate_is_kept() {
+    let store = tempfile::tempdir().unwrap();
+    let (mut keeper, _stop) = keeper(&store);
+    let parts = keeper.shared.parts.clone();
+    let open = crate::acme::fixtures::open_order(&keeper.cert, AcmeSpec::LETS_ENCRYPT, "1");
+    parts.store.put_order(&keeper.cert.name, &open).unwrap();
+    keeper.keep(bundle(&["a.example"])).await.unwrap();
+    assert_eq!(parts.store.order(&keeper.cert.name).unwrap(), None);
+}

@@ -23,6 +23,9 @@ const LONGEST: usize = 200;
 /// What is written where a file is made before it gets its name.
 const NEW: &str = ".new";
 
+/// What is written behind the name of what was damaged.
+const DAMAGED: &str = ".damaged";
+
 /// What is locked by who writes in a folder.
 const LOCK: &str = ".lock";
 
@@ -119,6 +122,16 @@ pub(super) fn write_new(folder: &Dir, name: &str, content: &[u8]) -> io::Result<
 /// Takes a file away, if it is there.
 pub(super) fn remove(folder: &Dir, name: &str) -> Result<(), StoreError> {
     folder.remove(name).and_then(|()| folder.sync()).map_err(unwritable(&folder.path().join(name)))
+}
+
+/// Renames what is damaged, so that a person can look at it and something new can take its name. What lies there from the
+/// time before goes: damage that comes again and again does not fill the disk. The caller is alone in the folder.
+pub(super) fn set_aside(folder: &Dir, name: &str) -> Result<String, StoreError> {
+    let aside = format!("{name}{DAMAGED}");
+    let moved = folder.remove_all(&aside).and_then(|()| folder.rename(name, &aside));
+    let place = folder.path().join(aside);
+    moved.and_then(|()| folder.sync()).map_err(unwritable(&place))?;
+    Ok(place.display().to_string())
 }
 
 /// JSON for people: indented, with a newline at the end.

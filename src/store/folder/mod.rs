@@ -4,6 +4,7 @@
 //! STORE/accounts/<directory>/{account.json, key.pem}
 //! STORE/certificates/<name>/0001/{fullchain.pem, privkey.pem, certificate.json}    the highest number is the newest
 //! STORE/certificates/<name>/{progress.json, wish.json}
+//! STORE/certificates/<name>/order.json             an order that a CA has not finished, with its private key
 //! STORE/locks/<name>.lock
 //! ```
 //!
@@ -14,6 +15,7 @@
 mod accounts;
 mod files;
 mod look;
+mod orders;
 #[cfg(test)]
 mod tests;
 mod versions;
@@ -28,8 +30,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::versions::{Look, Newest, Versions};
-use super::{Bundle, CertStore, Lock, Name, Progress, StoreError, Stored, StoredAccount, Wish};
+use super::{Bundle, CertStore, Lock, Name, OpenOrder, Progress, StoreError, Stored, StoredAccount, Wish};
 use crate::clock::UnixTime;
+use crate::disk::Dir;
 
 /// A folder with accounts and certificates.
 #[derive(Debug)]
@@ -48,6 +51,7 @@ const LOCKS: &str = "locks";
 
 const PROGRESS: &str = "progress.json";
 const WISH: &str = "wish.json";
+const ORDER: &str = "order.json";
 const PROBE: &str = ".probe";
 
 impl Folder {
@@ -139,6 +143,34 @@ impl CertStore for Folder {
 
     fn put_account(&self, account: &StoredAccount) -> Result<(), StoreError> {
         accounts::write(&self.of_account(&account.directory), account)
+    }
+
+    fn set_account_aside(&self, directory: &str) -> Result<String, StoreError> {
+        let alone = files::alone(&self.path.join(ACCOUNTS))?;
+        files::set_aside(&alone.dir, &accounts::id(directory))
+    }
+
+    fn order(&self, name: &Name) -> Result<Option<OpenOrder>, StoreError> {
+        let Some(folder) = files::open(&self.of(name))? else { return Ok(None) };
+        orders::read(&folder, ORDER)
+    }
+
+    fn put_order(&self, name: &Name, order: &OpenOrder) -> Result<(), StoreError> {
+        self.put_json(name, ORDER, &orders::Kept::from(order))
+    }
+
+    fn forget_order(&self, name: &Name) -> Result<(), StoreError> {
+        let is_there = |folder: &Dir| folder.look(ORDER).is_ok();
+        if !files::open(&self.of(name))?.as_ref().is_some_and(is_there) {
+            return Ok(());
+        }
+        let alone = files::alone(&self.of(name))?;
+        files::remove(&alone.dir, ORDER)
+    }
+
+    fn set_order_aside(&self, name: &Name) -> Result<String, StoreError> {
+        let alone = files::alone(&self.of(name))?;
+        files::set_aside(&alone.dir, ORDER)
     }
 
     fn progress(&self, name: &Name) -> Result<Option<Progress>, StoreError> {

@@ -41,6 +41,8 @@ pub(crate) struct Asked {
 #[derive(Clone, Debug)]
 pub(crate) enum Way {
     Pass,
+    /// The CA does what is asked, but says of the order that it is still at it; with lines of the head.
+    Processing(&'static str),
     /// Answered here, with a status and lines of the head.
     Answer(u16, String, Value),
     HangUp,
@@ -62,6 +64,7 @@ struct Shared {
 
 pub(crate) const NEW_ORDER: &str = "/order-plz";
 pub(crate) const FINALIZE: &str = "/finalize-order/";
+pub(crate) const ORDER: &str = "/my-order/";
 const RENEWAL_INFO: &str = "/renewal-info";
 
 impl Front {
@@ -152,7 +155,8 @@ fn serve(tcp: TcpStream, tls: Arc<ServerConfig>, shared: &Shared) -> io::Result<
             Way::HangUp => return Ok(()),
             Way::Answer(status, head, body) => answer(&mut wire, status, &head, &body.to_string())?,
             Way::Pass if asked.path.starts_with(RENEWAL_INFO) => renewal_info(&mut wire, shared)?,
-            Way::Pass => pass(&mut wire, &head, &body, &asked, shared)?,
+            Way::Pass => pass(&mut wire, &head, &body, &asked, shared, None)?,
+            Way::Processing(lines) => pass(&mut wire, &head, &body, &asked, shared, Some(lines))?,
         }
     }
     Ok(())
@@ -183,6 +187,7 @@ fn pass<S: Read + Write>(
     body: &[u8],
     asked: &Asked,
     shared: &Shared,
+    processing: Option<&str>,
 ) -> io::Result<()> {
     // Pebble may be away.
     let tcp = TcpStream::connect(shared.pebble.addr)?;
@@ -194,9 +199,20 @@ fn pass<S: Read + Write>(
         return wire.send(head.raw);
     }
     let said = pebble.try_answer()?;
-    let body = added(&said, asked, shared);
-    wire.send(framed(&said.head, body.len()))?;
+    let mut body = added(&said, asked, shared);
+    if processing.is_some() && said.status() < 300 {
+        body = not_finished(&body);
+    }
+    wire.send(framed(&said.head, body.len(), processing.unwrap_or_default()))?;
     wire.send(body)
+}
+
+/// An order as it was before it was finished.
+fn not_finished(body: &[u8]) -> Vec<u8> {
+    let mut order: Value = serde_json::from_slice(body).unwrap();
+    order["status"] = "processing".into();
+    order.as_object_mut().unwrap().remove("certificate");
+    order.to_string().into_bytes()
 }
 
 /// What Pebble says, with what it does not know.
@@ -222,13 +238,13 @@ fn added(said: &Answer, asked: &Asked, shared: &Shared) -> Vec<u8> {
     object.to_string().into_bytes()
 }
 
-/// The head with the length of another body.
-fn framed(head: &Head, length: usize) -> String {
+/// The head with the length of another body, and with more lines.
+fn framed(head: &Head, length: usize, more: &str) -> String {
     let text = head.to_string();
     let is_framing = |line: &str| {
         let line = line.to_ascii_lowercase();
         line.starts_with("content-length:") || line.starts_with("transfer-encoding:")
     };
     let lines: Vec<_> = text.trim_end().split("\r\n").filter(|line| !is_framing(line)).collect();
-    format!("{}\r\nContent-Length: {length}\r\n\r\n", lines.join("\r\n"))
+    format!("{}\r\nContent-Length: {length}\r\n{more}\r\n", lines.join("\r\n"))
 }

@@ -103,7 +103,7 @@ fn a_damaged_wish_is_told_once() {
 }
 
 #[test]
-fn a_damaged_account_is_told_and_never_made_anew_by_itself() {
+fn a_damaged_account_is_told_and_can_be_set_aside() {
     let damages = [
         ("key.pem", None),
         ("key.pem", Some("no key\n")),
@@ -116,5 +116,28 @@ fn a_damaged_account_is_told_and_never_made_anew_by_itself() {
         damage(&made.at("accounts/ca.test-directory").join(file), content);
         let text = made.store.account(DIRECTORY).unwrap_err().to_string();
         assert!(text.contains("ca.test-directory is damaged: ") && text.contains(file), "{text}");
+        for _ in 0..2 {
+            let place = made.store.set_account_aside(DIRECTORY).unwrap();
+            assert!(place.ends_with("accounts/ca.test-directory.damaged") && Path::new(&place).is_dir(), "{place}");
+            assert!(made.store.account(DIRECTORY).unwrap().is_none());
+            made.store.put_account(&account()).unwrap();
+        }
+        assert!(made.store.account(DIRECTORY).unwrap().is_some());
+        made.store.probe().unwrap();
     }
+}
+
+#[test]
+fn a_damaged_order_is_told_and_can_be_set_aside() {
+    let made = Made::with(1);
+    made.store.put_order(&name(), &order()).unwrap();
+    let text = fs::read_to_string(made.of_certificate("order.json")).unwrap();
+    for damage in ["{\"url\": \"https://ca.t", "{}", &text.replace("BEGIN PRIVATE KEY", "BEGIN NO KEY")] {
+        fs::write(made.of_certificate("order.json"), damage).unwrap();
+        assert!(is_damaged(made.store.order(&name())), "{damage}");
+        made.store.set_order_aside(&name()).unwrap();
+        assert_eq!(made.store.order(&name()).unwrap(), None);
+        assert_eq!(fs::read_to_string(made.of_certificate("order.json.damaged")).unwrap(), damage);
+    }
+    assert_eq!(made.given(), Some(1));
 }

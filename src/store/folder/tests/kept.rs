@@ -34,6 +34,7 @@ fn everything_is_for_this_user_only() {
     made.store.put_account(&account()).unwrap();
     made.store.put_progress(&name(), &Progress::default()).unwrap();
     made.store.put_wish(&name(), &wish()).unwrap();
+    made.store.put_order(&name(), &order()).unwrap();
     drop(made.store.try_lock("media.test").unwrap().unwrap());
     let (mut folders, mut files) = (vec![made.at("")], 0);
     while let Some(folder) = folders.pop() {
@@ -48,7 +49,7 @@ fn everything_is_for_this_user_only() {
             }
         }
     }
-    assert!(files >= 8, "{files}");
+    assert!(files >= 9, "{files}");
 }
 
 /// A command that root runs beside the gateway must not leave what the gateway cannot read.
@@ -101,7 +102,9 @@ fn progress_and_wishes_are_json_for_people() {
         wanted: "media.test at the CA".to_owned(),
         next: Some(UnixTime(1_780_000_000)),
         why: "two thirds of its lifetime".to_owned(),
+        written: Some(UnixTime(1_779_996_400)),
         failures: 2,
+        refusals: 1,
         hold: true,
         error: Some("the CA is away".to_owned()),
         answer: Some(Answer { id: "a1".to_owned(), error: None }),
@@ -119,6 +122,23 @@ fn progress_and_wishes_are_json_for_people() {
     );
     assert_eq!(made.store.take_wish(&name()).unwrap(), Some(wish()));
     assert_eq!(made.store.take_wish(&name()).unwrap(), None);
+}
+
+#[test]
+fn an_open_order_is_kept_with_its_key_until_it_is_forgotten() {
+    let made = Made::new();
+    assert_eq!(made.store.order(&name()).unwrap(), None);
+    made.store.forget_order(&name()).unwrap();
+    assert!(!made.at("").exists(), "nothing is made");
+    let order = order();
+    made.store.put_order(&name(), &order).unwrap();
+    let other = Folder::new(made.at(""));
+    assert_eq!(other.order(&name()).unwrap(), Some(order.clone()));
+    let text = fs::read_to_string(made.of_certificate("order.json")).unwrap();
+    assert!(text.contains("\n  \"expires\": \"2026-06-04T20:26:40Z\",\n"), "{text}");
+    assert!(!format!("{order:?}").contains("PRIVATE KEY"));
+    other.forget_order(&name()).unwrap();
+    assert_eq!(made.store.order(&name()).unwrap(), None);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::Folder;
 use crate::clock::UnixTime;
 use crate::secret::Secret;
-use crate::store::{Answer, Bundle, CertStore as _, Meta, Name, Progress, StoreError, StoredAccount, Wish};
+use crate::store::{Answer, Bundle, CertStore as _, Meta, Name, OpenOrder, Progress, StoreError, StoredAccount, Wish};
 
 const DIRECTORY: &str = "https://ca.test/directory";
 
@@ -105,6 +105,23 @@ fn account() -> StoredAccount {
         url: Some("https://ca.test/acct/7".to_owned()),
         contact: vec!["mailto:ops@media.test".to_owned()],
         external: None,
+    }
+}
+
+fn order() -> OpenOrder {
+    OpenOrder {
+        url: "https://ca.test/order/9".to_owned(),
+        directory: DIRECTORY.to_owned(),
+        account: "https://ca.test/acct/7".to_owned(),
+        hosts: vec!["media.test".to_owned()],
+        key_type: "ecdsa-p256".to_owned(),
+        profile: None,
+        challenge: "http-01".to_owned(),
+        key: bundle(0).key,
+        begun: UnixTime(1_780_000_000),
+        expires: Some(UnixTime(1_780_604_800)),
+        waited: 60,
+        troubles: 0,
     }
 }
 
