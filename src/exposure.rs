@@ -134,7 +134,9 @@ fn of_file(file: &NamedFile) -> Option<String> {
 /// Of what was written into the store by the gateway, which closes it, and was opened by somebody
 /// since.
 fn of_store(store: &NamedFile) -> Vec<String> {
-    let is_key = |path: &Path| path.file_name().is_some_and(|name| name == "key.pem" || name == "privkey.pem");
+    // An order that is open is kept with its key; what was damaged may hold one too.
+    let keys = ["key.pem", "privkey.pem", "order.json", "order.json.damaged"];
+    let is_key = |path: &Path| path.file_name().is_some_and(|name| keys.iter().any(|key| name == *key));
     let of = |path: PathBuf| {
         let is = if is_key(&path) { Use::KEY } else { Use { what: "a part of the certificate store", ..Use::STORE } };
         of_file(&NamedFile { key: store.key.clone(), path, is })
@@ -360,12 +362,14 @@ mod tests {
         for name in ["accounts/a/key.pem", "certificates/a/0001/privkey.pem", "certificates/a/0001/fullchain.pem"] {
             world.file(&format!("store/{name}"), 0o644);
         }
+        world.file("store/certificates/a/order.json", 0o644);
         world.mode("store/certificates/a", 0o777);
         let mut said = warnings(&[named("acme.store", world.at("store"), Use::STORE)]);
         said.sort();
         let about = |line: &str, what: &str| line.starts_with("acme.store: ") && line.contains(what);
-        assert_eq!(said.len(), 3, "{said:?}");
-        for what in ["key.pem is a private key", "privkey.pem is a private key", "certificates/a is a part of"] {
+        assert_eq!(said.len(), 4, "{said:?}");
+        let keys = ["/key.pem is a private key", "privkey.pem is a private key", "order.json is a private key"];
+        for what in keys.into_iter().chain(["certificates/a is a part of"]) {
             assert!(said.iter().any(|line| about(line, what)), "{what}: {said:?}");
         }
     }
