@@ -41,8 +41,9 @@ use crate::tls::Shown;
 /// The largest request head, and the most that is read ahead of a body.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// What TLS holds encrypted of an HTTP/1.1 answer that is not read: a full record.
-const TLS_BUFFER: usize = 16 * 1024;
+/// What TLS holds encrypted of an HTTP/1.1 answer that is not read: two records, which are what one
+/// piece of an answer fills. With one, every piece would take two writes.
+const TLS_BUFFER: usize = 32 * 1024;
 
 /// Requests that one HTTP/2 connection may have open: a page's worth.
 const MAX_STREAMS: u32 = 128;

@@ -2,7 +2,7 @@
 //!
 //! What would steer a terminal, end a line, or make text look like another text is written as `\u{202e}`; and a field of a
 //! log line is cut where it gets long. Every exit goes through here: fields of access lines where they are taken
-//! ([`field`]), whole access lines once more ([`json`]), events where they are formatted ([`super::events`]), and what
+//! ([`field`]), whole access lines once more ([`json`]), events where they are formatted (`telemetry::events`), and what
 //! commands print ([`lines`]).
 
 use std::borrow::Cow;

@@ -260,7 +260,10 @@ fn a_page_that_came_in_by_its_token_goes_with_it() {
     let issuer =
         staff::issuer_named("app", SECRET, &format!("sources = [\"query:token\"]\nrevoked_file = {revoked:?}"));
     let policy = "[policies.either]\nallow = [\"127.0.0.1\"]\nissuers = [\"app\"]\nsatisfy = \"any\"";
-    let config = Config::new().upstream("app", &format!("{}\"]\nprotocol = \"http\" #", upstream.url())).table(&issuer).table(policy);
+    let config = Config::new()
+        .upstream("app", &format!("{}\"]\nprotocol = \"http\" #", upstream.url()))
+        .table(&issuer)
+        .table(policy);
     let config = config.route_with("/either", "app", "policy = \"either\"");
     gateway.reload(&config);
     let target = format!("/either?token={}", app_token());
