@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | this host, with `https://` | | [`Initiator::OwnPage`] |
 //! | this host, without a scheme: kurento-client says so | | [`Initiator::Unknown`] |
+//! | `null`: a form of a page with `Referrer-Policy: no-referrer` | `same-origin` | [`Initiator::OwnPage`] |
 //! | any other, `null`, or two of them | | [`Initiator::OtherPage`] |
 //! | none | `same-origin` | [`Initiator::OwnPage`] |
 //! | none | `cross-site` | [`Initiator::OtherPage`] |
@@ -40,6 +41,7 @@ impl<'h> Initiator<'h> {
             (Some(_), Some(_)) => Self::OtherPage(None),
             (Some(origin), None) if is_spelled_alike(origin, headers) || is_of(origin, own) => Self::OwnPage,
             (Some(origin), None) if is_host_alone(origin, own) => Self::Unknown,
+            (Some(origin), None) if origin == "null" && is_of_same_origin(headers) => Self::OwnPage,
             (Some(origin), None) => Self::OtherPage(Some(origin)),
             (None, _) => Self::by_site(headers),
         }
@@ -55,6 +57,12 @@ impl<'h> Initiator<'h> {
             Self::Unknown
         }
     }
+}
+
+/// Whether `Sec-Fetch-Site` says so, and nothing else. A page in a sandbox, whose origin is `null` too, is cross-site.
+fn is_of_same_origin(headers: &HeaderMap) -> bool {
+    let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
+    sites.next().is_some_and(|site| site == "same-origin") && sites.next().is_none()
 }
 
 /// `https://` and what stands in `Host`: the usual case, without parsing either.
@@ -113,7 +121,9 @@ mod tests {
             }),
             (&[("origin", "null")], Other(Some("null"))),
             (&[("origin", "")], Other(Some(""))),
-            (&[("origin", "null"), (site, "same-origin")], Other(Some("null"))),
+            (&[("origin", "null"), (site, "same-origin")], Own),
+            (&[("origin", "null"), (site, "cross-site")], Other(Some("null"))),
+            (&[("origin", "null"), (site, "same-origin"), (site, "cross-site")], Other(Some("null"))),
             (&[("origin", "https://media.example.com:8443"), ("origin", "https://evil.example")], Other(None)),
             (&[("origin", "https://evil.example"), ("origin", "https://media.example.com:8443")], Other(None)),
             (&[(site, "cross-site")], Other(None)),

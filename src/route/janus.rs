@@ -38,7 +38,8 @@ fn is_same_janus(one: &Forward, other: &Forward, upstreams: &[Arc<UpstreamSpec>]
 /// Whether two upstreams have a server in common, which is a Janus by what one of them says.
 pub fn shares_janus(one: &UpstreamSpec, other: &UpstreamSpec) -> bool {
     let is_janus = |spec: &UpstreamSpec| matches!(spec.protocol, Protocol::Janus | Protocol::JanusAdmin);
-    (is_janus(one) || is_janus(other)) && one.servers.iter().any(|server| other.servers.contains(server))
+    (is_janus(one) || is_janus(other))
+        && one.servers.iter().any(|server| other.servers.iter().any(|other| server.is_same_socket(other)))
 }
 
 impl BasePaths {

@@ -31,6 +31,22 @@ impl ServerAddr {
         authority.host == *host && authority.port.unwrap_or(default_port(*tls)) == *port
     }
 
+    /// Whether both are one socket, as far as their names tell: `localhost` and every address that leads to this machine
+    /// alone are one, and an IPv4 address in an IPv6 one is itself.
+    pub fn is_same_socket(&self, other: &Self) -> bool {
+        let (Self::Tcp { host, port, .. }, Self::Tcp { host: other_host, port: other_port, .. }) = (self, other) else {
+            return self == other;
+        };
+        let ip = |host: &HostName| host.ip().map(|ip| ip.to_canonical());
+        // Connecting to the unspecified address connects to this machine.
+        let is_local = |host: &HostName| match ip(host) {
+            Some(ip) => ip.is_loopback() || ip.is_unspecified(),
+            None => matches!(host.as_str(), "localhost" | "localhost.localdomain" | "ip6-localhost"),
+        };
+        let is_same_host = || host == other_host || (ip(host).is_some() && ip(host) == ip(other_host));
+        port == other_port && (is_same_host() || (is_local(host) && is_local(other_host)))
+    }
+
     /// Whether it has to be looked up.
     pub fn is_name(&self) -> bool {
         matches!(self, Self::Tcp { host, .. } if host.ip().is_none())
@@ -185,6 +201,29 @@ pub const JANUS_CONNECTIONS: usize = 1000;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_socket_has_many_names() {
+        let same = |one: &str, other: &str| {
+            let (one, other): (ServerAddr, ServerAddr) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!(one.is_same_socket(&other), other.is_same_socket(&one));
+            one.is_same_socket(&other)
+        };
+        let here = "http://127.0.0.1:7088";
+        for host in
+            ["localhost", "127.0.0.2", "[::1]", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]", "localhost.localdomain"]
+        {
+            assert!(same(here, &format!("http://{host}:7088")), "{host}");
+            assert!(!same(here, &format!("http://{host}:7089")), "{host}");
+        }
+        assert!(same(here, "https://localhost:7088"), "TLS or not, it is one socket");
+        assert!(same("http://192.0.2.1:80", "http://[::ffff:192.0.2.1]:80"));
+        for other in ["http://192.0.2.2:80", "http://media.example.com:80", "unix:/run/janus.sock"] {
+            assert!(!same("http://192.0.2.1:80", other), "{other}");
+        }
+        assert!(same("http://media.example.com:1", "http://MEDIA.example.com:1"));
+        assert!(same("unix:/run/janus.sock", "unix:/run/janus.sock"));
+    }
 
     #[test]
     fn servers() {

@@ -12,6 +12,7 @@ use super::{ConnInfo, Inbound, Normal, Routed};
 use crate::host::Authority;
 use crate::proxy::websocket;
 use crate::route::RouteId;
+use crate::route::passthrough;
 use crate::route::path::{BadPath, NormalPath};
 
 /// The longest request target. Tokens of a few KiB fit.
@@ -101,10 +102,13 @@ fn check_sni(inbound: &Inbound, authority: &Authority) -> Result<(), Rejection> 
     match &conn.sni {
         Some(sni) if *sni != authority.host => {
             let is_named = conn.certificate.as_ref().is_some_and(|shown| shown.names_host(&authority.host));
+            // Another server ends TLS for that name: on a connection of its own the request gets there.
+            let is_passed_through = passthrough::find(&snapshot.passthrough, &authority.host).is_some();
             let port = authority.port.unwrap_or(443);
             // Behind a port mapping clients name ports that no listener has.
             let is_of_another_listener = port != conn.port && snapshot.tls_ports.contains(&port);
-            let may = (is_named && !is_of_another_listener) || is_trusted(conn.client, &snapshot.trusted_proxies);
+            let is_ours = is_named && !is_passed_through && !is_of_another_listener;
+            let may = is_ours || is_trusted(conn.client, &snapshot.trusted_proxies);
             if may { Ok(()) } else { Err(Rejection::Misdirected) }
         }
         _ => Ok(()),

@@ -174,3 +174,22 @@ fn a_trusted_proxy_has_one_name_for_all_of_its_clients() {
     assert_eq!(get(&mut dial(&gateway).h2(), "https://media.test/"), 421);
     assert_eq!(get(&mut dial(&gateway).from("127.0.0.2").h2(), "https://media.test/"), 200);
 }
+
+#[test]
+fn a_name_that_is_passed_through_is_asked_for_on_a_connection_of_its_own() {
+    let (page, media) = (Upstream::ok(), websockets());
+    let (_a, wide) = certificate("wide", &["app.test", "pass.test"], &PKCS_ECDSA_P256_SHA256);
+    let config = Config::new()
+        .tls(&format!("certificates = [{wide}]"))
+        .upstream("page", &page.url())
+        .table(&format!(
+            "[[passthrough]]\nsni = \"pass.test\"\nto = \"{}\"\n",
+            media.url().trim_start_matches("http://")
+        ))
+        .route("/", "page");
+    let gateway = TestGateway::start(&config);
+    let mut client = dial(&gateway).h2();
+    assert_eq!(get(&mut client, "https://app.test/"), 200);
+    assert_eq!(get(&mut client, "https://pass.test/"), 421);
+    assert_eq!(open(&mut client, "https://pass.test/ws"), 421);
+}

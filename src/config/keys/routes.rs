@@ -208,7 +208,7 @@ pub(in crate::config) static CORS: Keys = Keys {
     table: "routes.cors",
     about: "Pages of other origins that may use the route. The gateway answers preflights itself, before the policy is \
             asked, and replaces what the server says of CORS; on refusals too. A WebSocket is not covered by CORS, so with `cors` a \
-            handshake from a page of another origin gets 403; clients that send no `Origin`, or the gateway's own host \
+            handshake from a page that is not listed gets 403; clients that send no `Origin`, or the gateway's own host \
             with or without a scheme, pass. Where an address or a cookie is what lets a client in, and for `janus-admin` \
             and `kurento` in any case, [pages of other origins](tokens.md#pages-of-other-origins) get 403 without it.",
     keys: &[

@@ -53,17 +53,6 @@ fn servers(raw: &RawUpstream) -> impl Iterator<Item = &Placed<ServerAddr>> {
     raw.servers.iter().flat_map(|servers| servers.value.iter().flatten())
 }
 
-/// Whether both are one socket, as far as their names tell.
-fn is_same(one: &ServerAddr, other: &ServerAddr) -> bool {
-    let (ServerAddr::Tcp { host, port, .. }, ServerAddr::Tcp { host: other_host, port: other_port, .. }) = (one, other)
-    else {
-        return one == other;
-    };
-    let is_loopback =
-        |host: &crate::host::HostName| host.as_str() == "localhost" || host.ip().is_some_and(|ip| ip.is_loopback());
-    port == other_port && (host == other_host || (is_loopback(host) && is_loopback(other_host)))
-}
-
 /// A server that seems to be a control port.
 pub(super) struct ControlServer {
     server: ServerAddr,
@@ -114,7 +103,7 @@ fn control_of(server: &ServerAddr, declared: &[Declared]) -> Option<(String, Pro
     if let Some((what, protocol)) = well_known(server) {
         return Some((format!("where {what} usually is"), protocol));
     }
-    let said = declared.iter().find(|declared| is_same(&declared.server, server))?;
+    let said = declared.iter().find(|declared| declared.server.is_same_socket(server))?;
     Some((format!("where {} speaks {}", said.by, said.protocol.name()), said.protocol))
 }
 
