@@ -39,11 +39,20 @@ const REQUEST: &[&str] = &[
     "cf-connecting-ipv6",
     "cf-pseudo-ipv4",
     "do-connecting-ip",
+    "proxy-client-ip",    // Java applications, before X-Real-IP
+    "wl-proxy-client-ip", // WebLogic
+    "remote-addr",
     "x-appengine-user-ip",
+    "x-forward-for",
+    "x-from-ip",
     "x-azure-clientip",
     "x-azure-socketip",
     "x-envoy-external-address",
+    "x-backend-host",
     "x-host",
+    "x-scheme",
+    "x-url-scheme",
+    "front-end-https",
     "x-http-host-override",
     "x-nf-client-connection-ip",
     "x-original-forwarded-for",
@@ -55,7 +64,8 @@ const REQUEST: &[&str] = &[
     // Which certificate the client has shown. The gateway asks for none.
     "client-cert",       // RFC 9440, 2.2 and 4
     "client-cert-chain", // RFC 9440, 2.3 and 4
-    "x-client-cert",
+    "x-client-verify",
+    "x-client-dn",
     "x-arr-clientcert",
     // Another path or method than the ones that were matched, authorised and, where that is safe, sent twice.
     "x-original-url", // IIS, Symfony, Laminas
@@ -76,7 +86,8 @@ const REQUEST: &[&str] = &[
 /// Beginnings of a request's fields that end here: the name itself, and whatever follows behind a separator.
 const REQUEST_FAMILIES: &[&str] = &[
     "x-forwarded", // the gateway's own, and an application may believe X-Forwarded-User or X-Forwarded-Prefix
-    "ssl-client",  // client certificates, as Apache and NGINX are configured to pass them on
+    "x-client-cert",
+    "ssl-client", // client certificates, as Apache and NGINX are configured to pass them on
     "x-ssl",
     "x-tls-client",
     "x-amzn-mtls",

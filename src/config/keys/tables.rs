@@ -119,7 +119,8 @@ pub(in crate::config) static LIMITS: Keys = Keys {
              second on the average, with 30 s of grace (408); the time that the server takes does not count. What is held \
              in memory for a client that does not read its answers is 64 KiB for each answer, 1 MiB for each connection \
              and 64 MiB for each client that is not in [`exempt`](#limitsexempt): beyond that, answers are read from \
-             their servers only as fast as the client takes them.",
+             their servers only as fast as the client takes them. What each open request needs beside its body, and up to \
+             32 KiB read ahead from its server, come on top.",
     keys: &[
         key(
             "connections",
@@ -150,7 +151,8 @@ pub(in crate::config) static LIMITS: Keys = Keys {
              quarter of them, refusals come later and later, up to 2 s; more get 429 with `Retry-After`. Tokens that \
              have merely ended are not counted. A good token or key is accepted whatever else comes from its address, \
              except where it could be found by trying: a token signed by a secret below 32 bytes, and an API key below \
-             16, get 429 too until there is room again.",
+             16, get 429 too until there is room again. A token whose key `asap_url` has still to bring may have to come \
+             a second time.",
         ),
         key(
             "exempt",

@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 
 use super::super::StoreError;
-use crate::disk::{Dir, Trust, Untrusted};
+use crate::disk::{Dir, NotAFile, Trust, Untrusted};
 
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -54,11 +54,14 @@ pub(super) fn open(folder: &Path) -> Result<Option<Dir>, StoreError> {
     }
 }
 
-/// Reads a file; `None` if it is not there.
+/// Reads a file; `None` if it is not there. Something else in its place, or more than the store writes, is damage.
 pub(super) fn read(folder: &Dir, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
     match folder.read(name, LARGEST) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if NotAFile::is(&error) || error.kind() == io::ErrorKind::FileTooLarge => {
+            Err(StoreError::Damaged { place: folder.path().join(name).display().to_string(), what: error.to_string() })
+        }
         Err(error) => Err(unreadable(&folder.path().join(name))(error)),
     }
 }

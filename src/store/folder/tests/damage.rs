@@ -141,3 +141,16 @@ fn a_damaged_order_is_told_and_can_be_set_aside() {
     }
     assert_eq!(made.given(), Some(1));
 }
+
+#[test]
+fn something_else_in_the_place_of_an_order_can_be_set_aside() {
+    let made = Made::with(1);
+    made.store.put_order(&name(), &order()).unwrap();
+    let place = made.of_certificate("order.json");
+    fs::remove_file(&place).unwrap();
+    fs::create_dir(&place).unwrap();
+    assert!(is_damaged(made.store.order(&name())));
+    made.store.set_order_aside(&name()).unwrap();
+    assert_eq!(made.store.order(&name()).unwrap(), None);
+    assert!(made.of_certificate("order.json.damaged").is_dir());
+}
