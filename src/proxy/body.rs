@@ -50,6 +50,7 @@ pub struct Progress {
     has_ended: Cell<bool>,
     is_waiting: Cell<bool>,
     is_early: Cell<bool>,
+    was_given_up: Cell<bool>,
     answered: Cell<Option<Tick>>,
 }
 
@@ -62,6 +63,11 @@ impl Progress {
     /// Whether all of it has come.
     pub fn has_ended(&self) -> bool {
         self.has_ended.get()
+    }
+
+    /// Whether nothing more of it is read although it has not ended: the server has answered and closed, for example.
+    pub(super) fn was_given_up(&self) -> bool {
+        self.was_given_up.get()
     }
 
     /// Whether it is the client that the next piece is waited for.
@@ -254,6 +260,11 @@ impl Streaming {
     }
 }
 
+/// That the server has answered without all of the body.
+pub(super) fn note_unread(exchange: &Exchange) {
+    exchange.note(|line| line.reason = line.reason.or(Some("body_unread")));
+}
+
 /// An answer may come before the body has.
 impl Drop for RequestBody {
     fn drop(&mut self) {
@@ -262,8 +273,9 @@ impl Drop for RequestBody {
         if body.has_ended || body.incoming.is_end_stream() {
             return;
         }
+        body.progress.was_given_up.set(true);
         if body.progress.is_early.get() {
-            body.exchange.note(|line| line.reason = line.reason.or(Some("body_unread")));
+            note_unread(&body.exchange);
         }
         // Not while the worker itself is ending.
         let Some(rest) = body.rest().filter(|_| tokio::runtime::Handle::try_current().is_ok()) else { return };

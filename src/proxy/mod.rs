@@ -83,6 +83,10 @@ pub async fn forward(mut request: Request<RequestBody>, via: &Via<'_>) -> Result
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Error::UnaskedUpgrade);
     }
+    if progress.as_ref().is_some_and(|progress| progress.was_given_up()) {
+        // The server closed together with its answer, before it was known that there is one.
+        body::note_unread(via.exchange);
+    }
     Ok(answer(response, (link, busy), progress, via))
 }
 

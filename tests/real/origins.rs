@@ -55,7 +55,7 @@ fn a_wider_route_does_not_lead_to_a_janus_that_is_closed() {
 [upstreams]
 janus = {{ servers = ["http://127.0.0.1:{rest}"], protocol = "janus" }}
 admin = {{ servers = ["http://127.0.0.1:{admin}"], protocol = "janus-admin" }}
-admin-plain = {{ servers = ["http://127.0.0.1:{admin}"] }}
+admin-plain = {{ servers = ["http://127.0.0.1:{admin}"], protocol = "http" }}
 [policies]
 nobody = {{ allow = ["192.0.2.1"] }}
 [[routes]]
