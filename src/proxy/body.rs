@@ -245,7 +245,16 @@ impl Streaming {
     fn fault(&mut self, fault: BodyFault) -> BodyFault {
         self.left = 0;
         self.has_ended = true;
+        self.give_up();
         fault
+    }
+
+    /// It does not come to its end. If the server has answered, the log says so.
+    fn give_up(&self) {
+        self.progress.was_given_up.set(true);
+        if self.progress.is_early.get() {
+            note_unread(&self.exchange);
+        }
     }
 
     /// What becomes of the rest of a body that nobody takes any more. In HTTP/2 the stream would be reset behind the
@@ -273,10 +282,7 @@ impl Drop for RequestBody {
         if body.has_ended || body.incoming.is_end_stream() {
             return;
         }
-        body.progress.was_given_up.set(true);
-        if body.progress.is_early.get() {
-            note_unread(&body.exchange);
-        }
+        body.give_up();
         // Not while the worker itself is ending.
         let Some(rest) = body.rest().filter(|_| tokio::runtime::Handle::try_current().is_ok()) else { return };
         let Streaming { incoming, ticks, under_way, .. } = *body;
