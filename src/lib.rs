@@ -8,19 +8,25 @@
 //!   serve::stack  AccessLog · Validation · limit_size · limit_rate · normalize · Own · route · Dress · authorize ──Admitted──▶ Target
 //!   files         a file from disk
 //!   turn          a credential for the TURN server
-//!   proxy         forward ─▶ upstream, streamed both ways
+//!   proxy         forward ─▶ a small body gathered, then the upstream, streamed both ways
 //!                 open_websocket ─▶ 101 ─▶ Tunnel: owns both sockets and the Slot until the last byte has gone
 //! ```
 //!
 //! **Threads.** Each worker is a thread with a single-threaded runtime, its own listening sockets (the kernel spreads
-//! connections), its own upstream connections, tunnels and clock. Nothing on a request's path is shared with another
-//! worker. Names are looked up on threads of their own ([`resolve`]). The main thread is the control: it reads the
-//! configuration, binds, and sends each worker commands and immutable snapshots ([`gateway`]). It also fetches the keys of issuers ([`jwks`]), orders certificates ([`acme`]) and
+//! connections), its own upstream connections, tunnels and clock. On a request's path workers share nothing but counts
+//! of what one client and one server may have at once ([`slot`]). Names are looked up on threads of their own
+//! ([`resolve`]). The main thread is the control: it reads the configuration, binds, and sends each worker commands and
+//! immutable snapshots ([`gateway`]). It also fetches the keys of issuers ([`jwks`]), orders certificates ([`acme`]) and
 //! brings them to other servers ([`deploy`]); what it has to tell a validating CA is in one table that all workers read
 //! ([`tls::challenges`]).
 //!
+//! **Pages and permits.** A permit that rests on a cookie or an address holds only for the host's own pages and those
+//! that `cors` lists ([`route::initiator`]). Tunnels and answers that last are judged again by every tick that finds
+//! something changed (`serve::judge`, `serve::under_way`), and what a client leaves unread is counted (`serve::unread`).
+//!
 //! **One task per connection.** An upstream connection has no task: the request that uses it drives it
-//! ([`proxy::client`]). Deadlines have no timers: one coarse tick per worker looks at all of them ([`tick`]).
+//! ([`proxy::client`]), or a task of its own where an answer comes before the request's body has ended. Deadlines have no
+//! timers: one coarse tick per worker looks at all of them ([`tick`]).
 //!
 //! **Permission is a value.** Only a [`policy::Policy`] makes a [`policy::Permit`], only `authorize` makes an
 //! `Admitted` request, and targets take nothing else.
