@@ -1,5 +1,6 @@
 //! A set of keys at one URL (RFC 7517, section 5).
 
+use std::collections::HashSet;
 use std::pin::pin;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -29,17 +30,20 @@ pub(super) async fn follow(mut report: Report, mut wants: mpsc::Receiver<Want>, 
     let mut askers = Askers::new(OF_CLIENT.0, OF_CLIENT.1);
     let mut all = Allowance::new(OF_ALL.0, OF_ALL.1);
     let (mut next, mut failures) = (Instant::now(), 0);
-    let (mut waiting, mut in_force) = (Vec::new(), None);
+    let (mut waiting, mut in_force) = (Waiting::default(), None);
     loop {
         tokio::select! {
             () = sleep_until(next.into()) => {}
             Some(want) = wants.recv() => {
                 let (is_there, now) = (is_there(&report, &want), Instant::now());
-                if !is_there && askers.take(want.asker, &name(&want), now, |_| true) {
-                    if waiting.is_empty() {
+                if waiting.has(&want) {
+                    // The fetch that is due answers this request too, and costs its client nothing.
+                    waiting.push(want);
+                } else if !is_there && askers.take(want.asker, &name(&want), now, |_| true) {
+                    if waiting.requests.is_empty() {
                         next = next.min(all.reserve(now));
                     }
-                    waiting.push(want.done);
+                    waiting.push(want);
                 } else if is_there || failures == 0 {
                     // What was fetched a moment ago is all there is. Otherwise the sender's end says that it is not known.
                     settle(want.done);
@@ -74,7 +78,26 @@ pub(super) async fn follow(mut report: Report, mut wants: mpsc::Receiver<Want>, 
         };
         next = Instant::now() + wait;
         // Where it went wrong, whoever waits is woken by the sender's end.
-        waiting.drain(..).filter(|_| failures == 0).for_each(settle);
+        let requests = std::mem::take(&mut waiting).requests;
+        requests.into_iter().filter(|_| failures == 0).for_each(settle);
+    }
+}
+
+/// Requests that wait for the next fetch, and the names of the keys that they wait for.
+#[derive(Default)]
+struct Waiting {
+    requests: Vec<oneshot::Sender<Looked>>,
+    names: HashSet<Digest>,
+}
+
+impl Waiting {
+    fn has(&self, want: &Want) -> bool {
+        !self.names.is_empty() && self.names.contains(&name(want))
+    }
+
+    fn push(&mut self, want: Want) {
+        self.names.insert(name(&want));
+        self.requests.push(want.done);
     }
 }
 
@@ -93,13 +116,13 @@ async fn fetch(
     report: &Report,
     client: &Client,
     wants: &mut mpsc::Receiver<Want>,
-    waiting: &mut Vec<oneshot::Sender<Looked>>,
+    waiting: &mut Waiting,
 ) -> Result<(KeySet, Answer), FetchError> {
     let mut get = pin!(client.get(&report.url, ACCEPT));
     let came = loop {
         tokio::select! {
             came = &mut get => break came?,
-            Some(want) = wants.recv() => waiting.push(want.done),
+            Some(want) = wants.recv() => waiting.push(want),
         }
     };
     Ok((usable(&came, &report.algorithms)?, came))

@@ -66,6 +66,24 @@ fn the_first_token_with_a_new_key_waits_for_it() {
 }
 
 #[test]
+fn requests_that_arrive_together_with_one_new_key_share_its_fetch() {
+    let (upstream, one, two) = (Upstream::ok(), Signer::new("one"), Signer::new("two"));
+    let keys = KeyServer::with_set(&[&one]);
+    let gateway = GatewayProcess::start(&staff(&upstream, &keys));
+    let dial = gateway.dial();
+    let mut clients: Vec<_> = (0..48).map(|_| dial.h1()).collect();
+    clients.iter_mut().for_each(|client| assert_eq!(ask(client, "/", &one.token()), 200));
+    keys.publish(&[&one, &two]);
+    for client in &mut clients {
+        let token = two.token();
+        client.send(format!("GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"));
+    }
+    let statuses: Vec<u16> = clients.iter_mut().map(|client| client.answer().status()).collect();
+    assert_eq!(statuses, [200; 48]);
+    assert_eq!(keys.asked().len(), 2);
+}
+
+#[test]
 fn a_key_of_another_kind_is_waited_for_too() {
     let (upstream, one) = (Upstream::ok(), Signer::new("one"));
     let keys = KeyServer::start();

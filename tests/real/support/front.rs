@@ -65,6 +65,7 @@ struct Shared {
 pub(crate) const NEW_ORDER: &str = "/order-plz";
 pub(crate) const FINALIZE: &str = "/finalize-order/";
 pub(crate) const ORDER: &str = "/my-order/";
+const BAD_NONCE: &[u8] = b"urn:ietf:params:acme:error:badNonce";
 const RENEWAL_INFO: &str = "/renewal-info";
 
 impl Front {
@@ -111,7 +112,7 @@ impl Front {
         *self.shared.window.lock().unwrap() = Some((window, retry_after));
     }
 
-    /// What has come to a path, or to what is below it.
+    /// What has come to a path, or to what is below it, without requests whose nonce the CA refused: those come again.
     pub(crate) fn asked(&self, path: &str) -> Vec<Asked> {
         self.shared.asked.lock().unwrap().iter().filter(|asked| asked.path.starts_with(path)).cloned().collect()
     }
@@ -199,6 +200,11 @@ fn pass<S: Read + Write>(
         return wire.send(head.raw);
     }
     let said = pebble.try_answer()?;
+    if said.body.windows(BAD_NONCE.len()).any(|window| window == BAD_NONCE) {
+        let mut all = shared.asked.lock().unwrap();
+        let this = all.iter().rposition(|other| (other.at, &other.path) == (asked.at, &asked.path));
+        this.map(|at| all.remove(at));
+    }
     let mut body = added(&said, asked, shared);
     if processing.is_some() && said.status() < 300 {
         body = not_finished(&body);
