@@ -1,4 +1,5 @@
-//! Socket addresses by the part they play: where we listen, who is at the other end, who the client is.
+//! Socket addresses by the part they play: where we listen, who is at the other end, who the client
+//! is.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -6,8 +7,8 @@ use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// An address to listen on, written `IP:port` (`[::]:443`, `127.0.0.1:8443`). Names are not taken: a listener that
-/// depends on a resolver does not start on a machine whose network is late.
+/// An address to listen on, written `IP:port` (`[::]:443`, `127.0.0.1:8443`). Names are not taken:
+/// a listener that depends on a resolver does not start on a machine whose network is late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ListenAddr(pub SocketAddr);
 
@@ -30,7 +31,8 @@ impl ListenAddr {
             && (a.ip() == b.ip()
                 || self.is_dual_stack()
                 || other.is_dual_stack()
-                || (a.is_ipv4() == b.is_ipv4() && (a.ip().is_unspecified() || b.ip().is_unspecified())))
+                || (a.is_ipv4() == b.is_ipv4()
+                    && (a.ip().is_unspecified() || b.ip().is_unspecified())))
     }
 }
 
@@ -42,7 +44,10 @@ impl FromStr for ListenAddr {
             return Ok(Self(addr));
         }
         if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
-            return Err(format!("has no port; write \"{}\"", SocketAddr::new(ip, 443)));
+            return Err(format!(
+                "has no port; write \"{}\"",
+                SocketAddr::new(ip, 443)
+            ));
         }
         if let Some(port) = text.strip_prefix(':').and_then(|p| p.parse::<u16>().ok()) {
             return Err(format!(
@@ -119,7 +124,8 @@ impl ClientAddr {
         self.0
     }
 
-    /// What limits count: the IPv4 address, or the /64 of an IPv6 address, since one household has all of it.
+    /// What limits count: the IPv4 address, or the /64 of an IPv6 address, since one household has
+    /// all of it.
     pub fn group(self) -> ClientGroup {
         match self.0 {
             IpAddr::V4(_) => ClientGroup(self.0),
@@ -167,8 +173,8 @@ const fn v4(octets: [u8; 4], len: u8) -> Ipv4Net {
 
 const ALL_V4: Ipv4Net = v4([0, 0, 0, 0], 0);
 
-/// Addresses that no client on the internet has (RFC 6890): this network, private use, loopback, link-local,
-/// documentation, benchmarks, multicast, reserved.
+/// Addresses that no client on the internet has (RFC 6890): this network, private use, loopback,
+/// link-local, documentation, benchmarks, multicast, reserved.
 const RESERVED_V4: [Ipv4Net; 14] = [
     v4([0, 0, 0, 0], 8),
     v4([10, 0, 0, 0], 8),
@@ -189,7 +195,8 @@ const RESERVED_V4: [Ipv4Net; 14] = [
 /// Where all global IPv6 addresses of today are.
 const GLOBAL_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
-/// One network, `10.0.0.0/8` or a bare address. Host bits must be zero: `10.8.0.5/16` is more often a slip than meant.
+/// One network, `10.0.0.0/8` or a bare address. Host bits must be zero: `10.8.0.5/16` is more often
+/// a slip than meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network(IpNet);
 
@@ -207,16 +214,25 @@ impl Network {
     /// Whether these networks together are the whole of IPv4 or of IPv6.
     pub fn are_all(list: impl IntoIterator<Item = Self>) -> bool {
         let list: Vec<IpNet> = list.into_iter().map(|net| net.0).collect();
-        IpNet::aggregate(&list).iter().any(|net| net.prefix_len() == 0)
+        IpNet::aggregate(&list)
+            .iter()
+            .any(|net| net.prefix_len() == 0)
     }
 
-    /// Whether these networks together are everybody on the internet, by IPv4 or by IPv6. What nobody there has (private
-    /// and reserved addresses) may be missing.
+    /// Whether these networks together are everybody on the internet, by IPv4 or by IPv6. What
+    /// nobody there has (private and reserved addresses) may be missing.
     pub fn are_everybody(list: impl IntoIterator<Item = Self>) -> bool {
         let list: Vec<IpNet> = list.into_iter().map(|net| net.0).collect();
-        let with_reserved: Vec<IpNet> = list.iter().copied().chain(RESERVED_V4.map(IpNet::V4)).collect();
+        let with_reserved: Vec<IpNet> = list
+            .iter()
+            .copied()
+            .chain(RESERVED_V4.map(IpNet::V4))
+            .collect();
         let has_all_of_v4 = IpNet::aggregate(&with_reserved).contains(&IpNet::V4(ALL_V4));
-        has_all_of_v4 || IpNet::aggregate(&list).iter().any(|net| net.contains(&IpNet::V6(GLOBAL_V6)))
+        has_all_of_v4
+            || IpNet::aggregate(&list)
+                .iter()
+                .any(|net| net.contains(&IpNet::V6(GLOBAL_V6)))
     }
 }
 
@@ -227,12 +243,16 @@ impl FromStr for Network {
         let net: IpNet = match text.parse::<IpAddr>() {
             Ok(ip) => ip.to_canonical().into(),
             Err(_) => text.parse().map_err(|_| {
-                "is not a network, such as \"10.8.0.0/16\", \"2001:db8::/32\" or \"192.0.2.7\"".to_owned()
+                "is not a network, such as \"10.8.0.0/16\", \"2001:db8::/32\" or \"192.0.2.7\""
+                    .to_owned()
             })?,
         };
         let net = canonical(net);
         if net.addr() != net.network() {
-            return Err(format!("has bits set below its prefix; did you mean \"{}\"?", net.trunc()));
+            return Err(format!(
+                "has bits set below its prefix; did you mean \"{}\"?",
+                net.trunc()
+            ));
         }
         Ok(Self(net))
     }
@@ -286,40 +306,83 @@ mod tests {
         let net: Network = "10.0.0.0/8".parse().unwrap();
         assert!(net.contains(ClientAddr::new("::ffff:10.1.2.3".parse().unwrap())));
         assert!(
-            "::ffff:10.0.0.0/104".parse::<Network>().unwrap().contains(ClientAddr::new("10.9.9.9".parse().unwrap()))
+            "::ffff:10.0.0.0/104"
+                .parse::<Network>()
+                .unwrap()
+                .contains(ClientAddr::new("10.9.9.9".parse().unwrap()))
         );
-        assert_eq!("::ffff:10.0.0.1".parse::<Network>().unwrap().to_string(), "10.0.0.1/32");
+        assert_eq!(
+            "::ffff:10.0.0.1".parse::<Network>().unwrap().to_string(),
+            "10.0.0.1/32"
+        );
     }
 
     #[test]
     fn slips_in_networks_are_named() {
-        assert!("10.8.0.5/16".parse::<Network>().unwrap_err().contains("10.8.0.0/16"));
+        assert!(
+            "10.8.0.5/16"
+                .parse::<Network>()
+                .unwrap_err()
+                .contains("10.8.0.0/16")
+        );
         assert!("10.8.0.0/33".parse::<Network>().is_err());
         assert!("localhost".parse::<Network>().is_err());
     }
 
     #[test]
     fn networks_that_add_up_to_everybody_are_everybody() {
-        let nets = |text: &str| text.split(' ').map(|net| net.parse().unwrap()).collect::<Vec<Network>>();
-        let is = |text: &str| (Network::are_all(nets(text)), Network::are_everybody(nets(text)));
-        for text in ["0.0.0.0/0", "::/0", "0.0.0.0/1 128.0.0.0/1", "8000::/1 10.0.0.0/8 ::/1"] {
+        let nets = |text: &str| {
+            text.split(' ')
+                .map(|net| net.parse().unwrap())
+                .collect::<Vec<Network>>()
+        };
+        let is = |text: &str| {
+            (
+                Network::are_all(nets(text)),
+                Network::are_everybody(nets(text)),
+            )
+        };
+        for text in [
+            "0.0.0.0/0",
+            "::/0",
+            "0.0.0.0/1 128.0.0.0/1",
+            "8000::/1 10.0.0.0/8 ::/1",
+        ] {
             assert_eq!(is(text), (true, true), "{text}");
         }
-        let eighths = (0..8).map(|n| format!("{}.0.0.0/3", n * 32)).collect::<Vec<_>>().join(" ");
+        let eighths = (0..8)
+            .map(|n| format!("{}.0.0.0/3", n * 32))
+            .collect::<Vec<_>>()
+            .join(" ");
         assert_eq!(is(&eighths), (true, true));
         assert_eq!(is(&format!("{eighths} 1.2.3.4")), (true, true));
         // Only what nobody on the internet has is left out.
-        let unicast = (0..7).map(|n| format!("{}.0.0.0/3", n * 32)).collect::<Vec<_>>().join(" ");
+        let unicast = (0..7)
+            .map(|n| format!("{}.0.0.0/3", n * 32))
+            .collect::<Vec<_>>()
+            .join(" ");
         for text in [&*unicast, "2000::/3", "2000::/4 3000::/4", "::ffff:0:0/96"] {
             assert!(is(text).1, "{text}");
         }
         assert!(!is(&unicast).0 && !is("2000::/3").0);
-        let with_a_gap =
-            (0..7).filter(|n| *n != 3).map(|n| format!("{}.0.0.0/3", n * 32)).collect::<Vec<_>>().join(" ");
-        for text in ["0.0.0.0/1", "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16", "::1", "2001:db8::/32", &*with_a_gap] {
+        let with_a_gap = (0..7)
+            .filter(|n| *n != 3)
+            .map(|n| format!("{}.0.0.0/3", n * 32))
+            .collect::<Vec<_>>()
+            .join(" ");
+        for text in [
+            "0.0.0.0/1",
+            "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16",
+            "::1",
+            "2001:db8::/32",
+            &*with_a_gap,
+        ] {
             assert_eq!(is(text), (false, false), "{text}");
         }
-        assert_eq!((Network::are_all([]), Network::are_everybody([])), (false, false));
+        assert_eq!(
+            (Network::are_all([]), Network::are_everybody([])),
+            (false, false)
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! `ianitor check`: reads everything that a start would read, writes nothing, and connects only if asked to.
+//! `ianitor check`: reads everything that a start would read, writes nothing, and connects only if
+//! asked to.
 
 mod live;
 mod probe;
@@ -43,8 +44,8 @@ pub struct Checked {
     pub unseen: String,
 }
 
-/// Checks a file and the files that it names: certificates, CAs, keys of issuers, the secrets of TURN servers, the store
-/// of ordered certificates, and the folders of those who get them.
+/// Checks a file and the files that it names: certificates, CAs, keys of issuers, the secrets of
+/// TURN servers, the store of ordered certificates, and the folders of those who get them.
 ///
 /// # Errors
 /// Everything that would keep the gateway from starting with it, but for addresses that are taken.
@@ -60,15 +61,30 @@ pub fn check(path: &Path) -> Result<Checked, Unfit> {
     found.add(files::overlaps(&config.routes, &config.files()));
     let file = path.display().to_string();
     let Some(table) = table.filter(|_| found.problems.is_empty()) else {
-        return Err(Unfit::Files { file, problems: found.problems });
+        return Err(Unfit::Files {
+            file,
+            problems: found.problems,
+        });
     };
     found.warnings.extend(files::missing(&config.routes));
     found.warnings.extend(exposure::warnings(&config.files()));
     let warnings = loaded.warnings.to_string();
-    let of_files = found.warnings.iter().map(|warning| format!("{file}: {warning}"));
-    let warnings = warnings.lines().map(str::to_owned).chain(of_files).collect();
+    let of_files = found
+        .warnings
+        .iter()
+        .map(|warning| format!("{file}: {warning}"));
+    let warnings = warnings
+        .lines()
+        .map(str::to_owned)
+        .chain(of_files)
+        .collect();
     let unseen = as_root(&config, path, geteuid()).unwrap_or_default();
-    Ok(Checked { config, warnings, certificates: certificates(&table), unseen })
+    Ok(Checked {
+        config,
+        warnings,
+        certificates: certificates(&table),
+        unseen,
+    })
 }
 
 /// What is wrong with the files that a configuration names, a line each, whichever it is.
@@ -80,24 +96,33 @@ struct Found {
 
 impl Found {
     fn add<E: std::error::Error + 'static>(&mut self, errors: impl IntoIterator<Item = E>) {
-        self.problems.extend(errors.into_iter().map(|error| Chain(&error).to_string()));
+        self.problems
+            .extend(errors.into_iter().map(|error| Chain(&error).to_string()));
     }
 
     fn certificates(&mut self, config: &Config) -> Option<CertTable> {
         let loaded = CertTable::load(&config.tls, SystemTime::now(), Mode::Read);
         let (table, notices) = loaded.map_err(|errors| self.add(errors)).ok()?;
         if !config.tls.default {
-            let unserved = config.routes.hosts().filter(|host| !will_serve(&table, config, host));
-            self.warnings.extend(unserved.map(|host| table.unserved(host)));
+            let unserved = config
+                .routes
+                .hosts()
+                .filter(|host| !will_serve(&table, config, host));
+            self.warnings
+                .extend(unserved.map(|host| table.unserved(host)));
         }
-        self.warnings.extend(notices.iter().map(ToString::to_string));
+        self.warnings
+            .extend(notices.iter().map(ToString::to_string));
         Some(table)
     }
 
     /// Of upstreams, and of servers that keys are fetched from.
     fn cas(&mut self, config: &Config) {
-        for upstream in
-            config.routes.upstreams().iter().filter(|upstream| upstream.servers.iter().any(ServerAddr::is_tls))
+        for upstream in config
+            .routes
+            .upstreams()
+            .iter()
+            .filter(|upstream| upstream.servers.iter().any(ServerAddr::is_tls))
         {
             let key = format!("upstreams.{}.ca_file", upstream.name);
             self.add(tls::client_config(upstream.tls.ca_file.as_deref(), &key).err());
@@ -111,7 +136,9 @@ impl Found {
     fn issuers(&mut self, config: &Config) {
         match token::load::load_all(&config.issuers) {
             Ok(issuers) => {
-                let weak = issuers.iter().filter_map(|issuer| token::load::weak(issuer));
+                let weak = issuers
+                    .iter()
+                    .filter_map(|issuer| token::load::weak(issuer));
                 self.warnings.extend(weak.map(|weak| weak.to_string()));
             }
             Err(errors) => self.add(errors),
@@ -121,13 +148,16 @@ impl Found {
     fn turns(&mut self, config: &Config) {
         for spec in &config.turns {
             match turn::load::load(spec) {
-                Ok((_, warnings)) => self.warnings.extend(warnings.iter().map(ToString::to_string)),
+                Ok((_, warnings)) => self
+                    .warnings
+                    .extend(warnings.iter().map(ToString::to_string)),
                 Err(errors) => self.add(errors),
             }
         }
     }
 
-    /// Only a CA that cannot be trusted keeps the gateway from starting; the rest keeps certificates from coming.
+    /// Only a CA that cannot be trusted keeps the gateway from starting; the rest keeps
+    /// certificates from coming.
     fn orders(&mut self, config: &Config) {
         let Some(acme) = &config.acme else { return };
         let ca = acme.directory_ca.as_deref();
@@ -135,8 +165,12 @@ impl Found {
         if let Err(error) = Folder::new(&acme.store).look() {
             self.warnings.push(format!("acme.store: {}", Chain(&error)));
         }
-        let no_key = acme.external_account.as_ref().and_then(|account| account.key.read().err());
-        self.warnings.extend(no_key.map(|error| format!("acme.external_account: {}", Chain(&error))));
+        let no_key = acme
+            .external_account
+            .as_ref()
+            .and_then(|account| account.key.read().err());
+        self.warnings
+            .extend(no_key.map(|error| format!("acme.external_account: {}", Chain(&error))));
     }
 
     fn deployments(&mut self, config: &Config) {
@@ -146,18 +180,30 @@ impl Found {
                 let said = Chain(&error).to_string();
                 // Some name the very key.
                 let is_named = said.starts_with(key.as_str());
-                self.warnings.push(if is_named { said } else { format!("{key}: {said}") });
+                self.warnings.push(if is_named {
+                    said
+                } else {
+                    format!("{key}: {said}")
+                });
             }
         }
     }
 }
 
-/// Nothing is closed to root, while the gateway writes as a user of its own; perhaps the one whose the store is.
+/// Nothing is closed to root, while the gateway writes as a user of its own; perhaps the one whose
+/// the store is.
 fn as_root(config: &Config, file: &Path, who: Uid) -> Option<String> {
     let acme = config.acme.as_ref().filter(|_| who.is_root())?;
-    let there = acme.store.ancestors().find_map(|folder| fs::metadata(folder).ok());
-    let owner = there.map(|there| Uid::from_raw(there.uid())).filter(|owner| !owner.is_root());
-    let user = owner.and_then(|owner| User::from_uid(owner).ok().flatten()).map_or("USER".to_owned(), |user| user.name);
+    let there = acme
+        .store
+        .ancestors()
+        .find_map(|folder| fs::metadata(folder).ok());
+    let owner = there
+        .map(|there| Uid::from_raw(there.uid()))
+        .filter(|owner| !owner.is_root());
+    let user = owner
+        .and_then(|owner| User::from_uid(owner).ok().flatten())
+        .map_or("USER".to_owned(), |user| user.name);
     let file = file.display();
     Some(format!(
         "checked as root, who may write everywhere; whether the gateway's own user may write what it has to:\n  \
@@ -179,7 +225,12 @@ fn certificates(table: &CertTable) -> String {
     for entry in table.entries() {
         let names: Vec<String> = entry.names.iter().map(ToString::to_string).collect();
         let until = tls::Date(entry.not_after);
-        let _ = writeln!(out, "  {}  until {until}  {}", names.join(" "), entry.file.display());
+        let _ = writeln!(
+            out,
+            "  {}  until {until}  {}",
+            names.join(" "),
+            entry.file.display()
+        );
     }
     // Those of tls.self_signed may still have to be made.
     let title = if out.is_empty() { "" } else { "certificates\n" };
@@ -202,14 +253,18 @@ pub enum Unfit {
     },
 }
 
-/// Fetches the keys of every issuer that publishes them and says, a line each, what is there. The second value is how
-/// many could not be had.
+/// Fetches the keys of every issuer that publishes them and says, a line each, what is there. The
+/// second value is how many could not be had.
 pub async fn ask_issuers(config: &Config) -> (String, usize) {
     let (mut out, mut silent) = (String::new(), 0);
     for issuer in &config.issuers {
-        let Some(place) = issuer.keys.place() else { continue };
+        let Some(place) = issuer.keys.place() else {
+            continue;
+        };
         let result = match key_client(issuer, place) {
-            Ok(client) => jwks::ask(issuer, &client).await.map_err(|error| Visible(Chain(&error)).to_string()),
+            Ok(client) => jwks::ask(issuer, &client)
+                .await
+                .map_err(|error| Visible(Chain(&error)).to_string()),
             Err(error) => Err(Chain(&error).to_string()),
         };
         silent += usize::from(result.is_err());
@@ -231,11 +286,21 @@ mod tests {
         let file = folder.path().join("gateway.toml");
         let text = "[listen]\nhttps = [\"127.0.0.1:0\"]\n[acme]\ncertificates = [{ hosts = [\"a.example.com\"] }]\n\
                     [[routes]]\npath = \"/\"\nfiles = \".\"\npolicy = \"open\"\n";
-        let mut config = config::parse(&file, text).unwrap_or_else(|report| panic!("{report}")).config;
+        let mut config = config::parse(&file, text)
+            .unwrap_or_else(|report| panic!("{report}"))
+            .config;
         let said = as_root(&config, &file, Uid::from_raw(0)).unwrap();
-        let us = User::from_uid(geteuid()).unwrap().filter(|us| !us.uid.is_root());
+        let us = User::from_uid(geteuid())
+            .unwrap()
+            .filter(|us| !us.uid.is_root());
         let user = us.map_or("USER".to_owned(), |us| us.name);
-        assert!(said.contains(&format!("sudo -u {user} ianitor check --config {}", file.display())), "{said}");
+        assert!(
+            said.contains(&format!(
+                "sudo -u {user} ianitor check --config {}",
+                file.display()
+            )),
+            "{said}"
+        );
         assert_eq!(as_root(&config, &file, Uid::from_raw(7)), None);
         config.acme = None;
         assert_eq!(as_root(&config, &file, Uid::from_raw(0)), None);
@@ -245,7 +310,9 @@ mod tests {
     fn a_host_that_is_ordered_is_not_missed() {
         let folder = tempfile::tempdir().unwrap();
         let route = |host: &str| {
-            format!("[[routes]]\nhost = \"{host}\"\npath = \"/\"\nredirect = \"https://x.test/\"\npolicy = \"open\"\n")
+            format!(
+                "[[routes]]\nhost = \"{host}\"\npath = \"/\"\nredirect = \"https://x.test/\"\npolicy = \"open\"\n"
+            )
         };
         let text = format!(
             "[listen]\nhttps = [\"127.0.0.1:0\"]\n[tls]\nself_signed = [\"localhost\"]\n{}{}",
@@ -255,10 +322,24 @@ mod tests {
         let parsed = config::parse(&folder.path().join("gateway.toml"), &text);
         let mut config = parsed.unwrap_or_else(|report| panic!("{report}")).config;
         let hosts = vec!["media.test".parse().unwrap()];
-        config.tls.ordered = vec![OrderedSpec { hosts, config_key: "acme.certificates[0]".to_owned() }];
+        config.tls.ordered = vec![OrderedSpec {
+            hosts,
+            config_key: "acme.certificates[0]".to_owned(),
+        }];
         let mut found = Found::default();
-        assert!(found.certificates(&config).is_some(), "{:?}", found.problems);
-        let missed: Vec<_> = found.warnings.iter().filter(|line| line.contains("no certificate serves")).collect();
-        assert!(missed.len() == 1 && missed[0].contains("other.test"), "{missed:?}");
+        assert!(
+            found.certificates(&config).is_some(),
+            "{:?}",
+            found.problems
+        );
+        let missed: Vec<_> = found
+            .warnings
+            .iter()
+            .filter(|line| line.contains("no certificate serves"))
+            .collect();
+        assert!(
+            missed.len() == 1 && missed[0].contains("other.test"),
+            "{missed:?}"
+        );
     }
 }

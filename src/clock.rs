@@ -1,5 +1,5 @@
-//! Wall time, in whole seconds: what tokens and credentials are dated in. And moments, for waits: setting the system's
-//! clock does not move them.
+//! Wall time, in whole seconds: what tokens and credentials are dated in. And moments, for waits:
+//! setting the system's clock does not move them.
 
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
@@ -30,8 +30,9 @@ impl UnixTime {
     }
 }
 
-/// A moment by the monotonic clock. A machine may start with a clock that is hours wrong and is set later: what is waited
-/// for is a moment, and its date is only for people and for the process after this one.
+/// A moment by the monotonic clock. A machine may start with a clock that is hours wrong and is set
+/// later: what is waited for is a moment, and its date is only for people and for the process after
+/// this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(Instant);
 
@@ -60,7 +61,9 @@ impl Moment {
     /// Its date by what the system's clock says today.
     pub fn date(self) -> UnixTime {
         let passed = Instant::now().saturating_duration_since(self.0);
-        let date = wall().checked_sub(passed).and_then(|past| past.checked_add(self.left()));
+        let date = wall()
+            .checked_sub(passed)
+            .and_then(|past| past.checked_add(self.left()));
         date.map_or(UnixTime::default(), UnixTime::from)
     }
 }
@@ -96,7 +99,10 @@ mod set {
 impl From<SystemTime> for UnixTime {
     /// Times before 1970 become 1970.
     fn from(time: SystemTime) -> Self {
-        Self(time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+        Self(
+            time.duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
+        )
     }
 }
 
@@ -107,7 +113,8 @@ impl fmt::Display for UnixTime {
         if self.0 > LAST {
             return write!(f, "{}", self.0);
         }
-        humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(self.0)).fmt(f)
+        humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(self.0))
+            .fmt(f)
     }
 }
 
@@ -124,9 +131,15 @@ mod tests {
         assert!(now.has_come() && !later.has_come());
         let left = later.left().as_secs();
         assert!((800..=900).contains(&left), "{left}");
-        let (date, behind) = (UnixTime::now().until(later.date()), later.date().until(ahead));
+        let (date, behind) = (
+            UnixTime::now().until(later.date()),
+            later.date().until(ahead),
+        );
         assert!((800..=901).contains(&date.as_secs()), "{date:?}");
-        assert!((6 * 3600 - 2..=6 * 3600 + 2).contains(&behind.as_secs()), "{behind:?}");
+        assert!(
+            (6 * 3600 - 2..=6 * 3600 + 2).contains(&behind.as_secs()),
+            "{behind:?}"
+        );
     }
 
     #[test]

@@ -31,7 +31,10 @@ pub(crate) fn print(path: &Path, asked: &Asked<'_>) -> ExitCode {
         Err(failure) => return complain(&Chain(&failure), EXIT_CONFIG),
     };
     if config.turns.is_empty() {
-        let text = format!("{}: has no [turn.NAME] table, of which credentials are made", path.display());
+        let text = format!(
+            "{}: has no [turn.NAME] table, of which credentials are made",
+            path.display()
+        );
         return complain(&text, EXIT_CONFIG);
     }
     let spec = match choose(&config, asked.name) {
@@ -39,18 +42,28 @@ pub(crate) fn print(path: &Path, asked: &Asked<'_>) -> ExitCode {
         Err(text) => return complain(&text, EXIT_USAGE),
     };
     let Some(subject) = Subject::new(asked.user) else {
-        return complain(&"--user is empty; write a name, or leave it out", EXIT_USAGE);
+        return complain(
+            &"--user is empty; write a name, or leave it out",
+            EXIT_USAGE,
+        );
     };
     let turn = match load::load(spec) {
         Ok((turn, _)) => turn,
         Err(errors) => {
-            let lines: Vec<String> = errors.iter().map(|error| format!("{}: {error}", path.display())).collect();
+            let lines: Vec<String> = errors
+                .iter()
+                .map(|error| format!("{}: {error}", path.display()))
+                .collect();
             return complain(&lines.join("\n"), EXIT_CONFIG);
         }
     };
     let now = UnixTime::now();
     let ttl = asked.ttl.unwrap_or(spec.ttl);
-    show(&page(spec, &turn.credential(now, &subject, ttl), now.after(ttl)));
+    show(&page(
+        spec,
+        &turn.credential(now, &subject, ttl),
+        now.after(ttl),
+    ));
     ExitCode::SUCCESS
 }
 
@@ -61,10 +74,20 @@ fn complain(text: &dyn std::fmt::Display, code: u8) -> ExitCode {
 
 /// The table by its name, or the only one.
 fn choose<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c Arc<TurnSpec>, String> {
-    let known = || config.turns.iter().map(|turn| &*turn.name).collect::<Vec<_>>().join(", ");
+    let known = || {
+        config
+            .turns
+            .iter()
+            .map(|turn| &*turn.name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match (name, &config.turns[..]) {
         (None, [only]) => Ok(only),
-        (None, _) => Err(format!("which one? write its name behind `ianitor turn`: {}", known())),
+        (None, _) => Err(format!(
+            "which one? write its name behind `ianitor turn`: {}",
+            known()
+        )),
         (Some(name), all) => all
             .iter()
             .find(|turn| &*turn.name == name)
@@ -73,16 +96,23 @@ fn choose<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c Arc<TurnSpec
 }
 
 fn page(spec: &TurnSpec, credential: &Credential, ends: UnixTime) -> String {
-    let Credential { username, password, ttl } = credential;
+    let Credential {
+        username,
+        password,
+        ttl,
+    } = credential;
     let password = password.reveal();
-    let mut out = format!("username  {username}\npassword  {password}\nttl       {ttl} s, until {ends}\n");
+    let mut out =
+        format!("username  {username}\npassword  {password}\nttl       {ttl} s, until {ends}\n");
     for uri in &spec.uris {
         out += &format!("uri       {uri}\n");
     }
     if let Some(uri) = spec.uris.iter().find(|uri| uri.relays()) {
         let options = transport_options(uri);
         let (host, port) = (uri.host.as_str(), uri.port);
-        out += &format!("\nturnutils_uclient -y -n 5 -m 1{options} -u '{username}' -w '{password}' -p {port} {host}\n");
+        out += &format!(
+            "\nturnutils_uclient -y -n 5 -m 1{options} -u '{username}' -w '{password}' -p {port} {host}\n"
+        );
     }
     out
 }

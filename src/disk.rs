@@ -1,5 +1,6 @@
-//! Files that an operator names: read whole, if they are files and not too large. And folders that other users of the
-//! machine may have a hand in ([`Dir`]), with the rule for whose links and folders are trusted ([`Trust`]).
+//! Files that an operator names: read whole, if they are files and not too large. And folders that
+//! other users of the machine may have a hand in ([`Dir`]), with the rule for whose links and
+//! folders are trusted ([`Trust`]).
 
 mod dir;
 #[cfg(test)]
@@ -33,17 +34,22 @@ impl NotAFile {
 /// Reads a file of at most so many bytes.
 ///
 /// # Errors
-/// As the system says; [`NotAFile`] for what is none; [`FileTooLarge`](io::ErrorKind::FileTooLarge) for more.
+/// As the system says; [`NotAFile`] for what is none; [`FileTooLarge`](io::ErrorKind::FileTooLarge)
+/// for more.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     // Before it is opened, since some devices act on that.
     is_file(&fs::metadata(path)?)?;
     read_open(open(path)?, most)
 }
 
-/// Opens a file for reading, if it is one. A pipe that is put in its place at this moment is not waited for.
+/// Opens a file for reading, if it is one. A pipe that is put in its place at this moment is not
+/// waited for.
 fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
     is_file(&file.metadata()?)?;
     Ok(file)
 }
@@ -55,9 +61,17 @@ fn open(path: &Path) -> io::Result<File> {
 pub fn read_open(file: File, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+    if bytes.len() as u64 > most {
+        Err(io::ErrorKind::FileTooLarge.into())
+    } else {
+        Ok(bytes)
+    }
 }
 
 fn is_file(found: &fs::Metadata) -> io::Result<()> {
-    if found.is_file() { Ok(()) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, NotAFile)) }
+    if found.is_file() {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, NotAFile))
+    }
 }

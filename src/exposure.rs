@@ -57,9 +57,11 @@ impl Use {
     pub const STORE: Self = Self::new("the certificate store", Others::Read, true);
     /// A private key that `[[deploy]]` writes for another server, with the permissions that it
     /// says.
-    pub const DEPLOYED_KEY: Self = Self::new("a private key for another server", Others::Anything, true);
+    pub const DEPLOYED_KEY: Self =
+        Self::new("a private key for another server", Others::Anything, true);
     /// Anything else that `[[deploy]]` writes.
-    pub const DEPLOYED: Self = Self::new("a certificate for another server", Others::Anything, false);
+    pub const DEPLOYED: Self =
+        Self::new("a certificate for another server", Others::Anything, false);
     /// A certificate that is served.
     pub const CERTIFICATE: Self = Self::new("a certificate", Others::Read, false);
     /// Whom the gateway trusts as a client of others.
@@ -78,7 +80,11 @@ impl Use {
     pub const SOCKET: Self = Self::new("a socket", Others::Anything, false);
 
     const fn new(what: &'static str, others: Others, is_private: bool) -> Self {
-        Self { what, others, is_private }
+        Self {
+            what,
+            others,
+            is_private,
+        }
     }
 
     /// Whether it must never be shown to clients.
@@ -109,16 +115,27 @@ pub fn warnings(files: &[NamedFile]) -> Vec<String> {
     // Several keys may name one file: as a certificate, and as its key.
     let mut by_rank: Vec<&NamedFile> = files.iter().collect();
     by_rank.sort_by_key(|file| file.is.others != Others::Nothing);
-    let found = by_rank.into_iter().filter_map(|file| Some((&file.path, of_file(file)?)));
-    let mut lines: Vec<String> =
-        found.filter(|(path, _)| warned.insert(path.to_owned())).map(|(_, line)| line).collect();
-    lines.extend(files.iter().filter(|file| file.is == Use::STORE).flat_map(of_store));
+    let found = by_rank
+        .into_iter()
+        .filter_map(|file| Some((&file.path, of_file(file)?)));
+    let mut lines: Vec<String> = found
+        .filter(|(path, _)| warned.insert(path.to_owned()))
+        .map(|(_, line)| line)
+        .collect();
+    lines.extend(
+        files
+            .iter()
+            .filter(|file| file.is == Use::STORE)
+            .flat_map(of_store),
+    );
     lines.extend(of_folders(files));
     lines
 }
 
 fn of_file(file: &NamedFile) -> Option<String> {
-    let there = fs::metadata(&file.path).ok().filter(|there| there.is_file() || there.is_dir())?;
+    let there = fs::metadata(&file.path)
+        .ok()
+        .filter(|there| there.is_file() || there.is_dir())?;
     let NamedFile { key, path, is } = file;
     let (done, option) = match (is.others, bits(&there) & (READ | WRITE)) {
         (Others::Nothing, READ) => ("read", "o-r"),
@@ -128,7 +145,10 @@ fn of_file(file: &NamedFile) -> Option<String> {
         _ => return None,
     };
     let path = path.display();
-    Some(format!("{key}: {path} is {} that every user can {done}; close it with `chmod {option} {path}`", is.what))
+    Some(format!(
+        "{key}: {path} is {} that every user can {done}; close it with `chmod {option} {path}`",
+        is.what
+    ))
 }
 
 /// Of what was written into the store by the gateway, which closes it, and was opened by somebody
@@ -136,10 +156,24 @@ fn of_file(file: &NamedFile) -> Option<String> {
 fn of_store(store: &NamedFile) -> Vec<String> {
     // An order that is open is kept with its key; what was damaged may hold one too.
     let keys = ["key.pem", "privkey.pem", "order.json", "order.json.damaged"];
-    let is_key = |path: &Path| path.file_name().is_some_and(|name| keys.iter().any(|key| name == *key));
+    let is_key = |path: &Path| {
+        path.file_name()
+            .is_some_and(|name| keys.iter().any(|key| name == *key))
+    };
     let of = |path: PathBuf| {
-        let is = if is_key(&path) { Use::KEY } else { Use { what: "a part of the certificate store", ..Use::STORE } };
-        of_file(&NamedFile { key: store.key.clone(), path, is })
+        let is = if is_key(&path) {
+            Use::KEY
+        } else {
+            Use {
+                what: "a part of the certificate store",
+                ..Use::STORE
+            }
+        };
+        of_file(&NamedFile {
+            key: store.key.clone(),
+            path,
+            is,
+        })
     };
     below(&store.path).into_iter().filter_map(of).collect()
 }
@@ -151,7 +185,12 @@ const MOST_ENTRIES: usize = 10_000;
 /// boundless folder is found.
 pub fn below(folder: &Path) -> Vec<PathBuf> {
     let (mut found, mut at) = (Vec::new(), 0);
-    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let entries = |folder: &Path| {
+        fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok)
+    };
     found.extend(entries(folder).take(MOST_ENTRIES));
     while let Some(entry) = found.get(at).filter(|_| found.len() < MOST_ENTRIES) {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -162,31 +201,48 @@ pub fn below(folder: &Path) -> Vec<PathBuf> {
         at += 1;
     }
     let is_link = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_symlink());
-    found.into_iter().filter(|entry| !is_link(entry)).map(|entry| entry.path()).collect()
+    found
+        .into_iter()
+        .filter(|entry| !is_link(entry))
+        .map(|entry| entry.path())
+        .collect()
 }
 
 /// Each folder once, with the keys of the files that could be replaced through it.
 fn of_folders(files: &[NamedFile]) -> Vec<String> {
     let mut open: Vec<(PathBuf, Vec<&str>)> = Vec::new();
     for file in files {
-        for folder in on_the_way(&file.path).into_iter().filter(|folder| is_open(folder)) {
+        for folder in on_the_way(&file.path)
+            .into_iter()
+            .filter(|folder| is_open(folder))
+        {
             match open.iter_mut().find(|(known, _)| *known == folder) {
                 Some((_, keys)) => keys.push(&file.key),
                 None => open.push((folder, vec![&file.key])),
             }
         }
     }
-    open.iter().map(|(folder, keys)| of_folder(folder, keys)).collect()
+    open.iter()
+        .map(|(folder, keys)| of_folder(folder, keys))
+        .collect()
 }
 
 fn of_folder(folder: &Path, keys: &[&str]) -> String {
     let folder = folder.display();
-    let mut others: Vec<&str> = keys[1..].iter().copied().filter(|key| *key != keys[0]).collect();
+    let mut others: Vec<&str> = keys[1..]
+        .iter()
+        .copied()
+        .filter(|key| *key != keys[0])
+        .collect();
     others.dedup();
     let more = match others.as_slice() {
         [] => String::new(),
         few if few.len() <= 3 => format!(", as those of {}", few.join(", ")),
-        many => format!(", as those of {} and {} more keys", many[..2].join(", "), many.len() - 2),
+        many => format!(
+            ", as those of {} and {} more keys",
+            many[..2].join(", "),
+            many.len() - 2
+        ),
     };
     format!(
         "{}: every user can change the folder {folder} and so put another file in the place of this one{more}; close it \
@@ -197,7 +253,8 @@ fn of_folder(folder: &Path, keys: &[&str]) -> String {
 
 /// Where other users can rename what is not theirs.
 fn is_open(folder: &Path) -> bool {
-    fs::metadata(folder).is_ok_and(|there| bits(&there) & WRITE != 0 && there.permissions().mode() & STICKY == 0)
+    fs::metadata(folder)
+        .is_ok_and(|there| bits(&there) & WRITE != 0 && there.permissions().mode() & STICKY == 0)
 }
 
 /// More links than the system follows.
@@ -206,7 +263,9 @@ const MOST_LINKS: usize = 40;
 /// The folders in which a name is looked up on the way to the file: those of its path, and those of
 /// each link in it.
 fn on_the_way(path: &Path) -> Vec<PathBuf> {
-    let Ok(absolute) = std::path::absolute(path) else { return Vec::new() };
+    let Ok(absolute) = std::path::absolute(path) else {
+        return Vec::new();
+    };
     let (mut passed, mut links) = (Vec::new(), 0);
     let mut at = PathBuf::from("/");
     let mut left = names(&absolute);
@@ -236,13 +295,20 @@ fn on_the_way(path: &Path) -> Vec<PathBuf> {
 
 /// The names in a path, the last one first.
 fn names(path: &Path) -> Vec<OsString> {
-    let is_name = |part: &Component<'_>| matches!(part, Component::Normal(_) | Component::ParentDir);
-    path.components().filter(is_name).map(|part| part.as_os_str().to_owned()).rev().collect()
+    let is_name =
+        |part: &Component<'_>| matches!(part, Component::Normal(_) | Component::ParentDir);
+    path.components()
+        .filter(is_name)
+        .map(|part| part.as_os_str().to_owned())
+        .rev()
+        .collect()
 }
 
 /// A path without links as far as it is there, and what is not there behind that.
 pub fn real(path: &Path) -> PathBuf {
-    let Ok(absolute) = std::path::absolute(path) else { return path.to_owned() };
+    let Ok(absolute) = std::path::absolute(path) else {
+        return path.to_owned();
+    };
     let mut missing = Vec::new();
     let mut there = absolute.as_path();
     loop {
@@ -250,7 +316,9 @@ pub fn real(path: &Path) -> PathBuf {
             real.extend(missing.iter().rev());
             return real;
         }
-        let (Some(above), Some(name)) = (there.parent(), there.file_name()) else { return absolute };
+        let (Some(above), Some(name)) = (there.parent(), there.file_name()) else {
+            return absolute;
+        };
         missing.push(name.to_owned());
         there = above;
     }
@@ -287,7 +355,11 @@ mod tests {
     }
 
     fn named(key: &str, path: impl Into<PathBuf>, is: Use) -> NamedFile {
-        NamedFile { key: key.to_owned(), path: path.into(), is }
+        NamedFile {
+            key: key.to_owned(),
+            path: path.into(),
+            is,
+        }
     }
 
     #[test]
@@ -308,29 +380,58 @@ mod tests {
         ] {
             let path = world.file("file", mode);
             let said = warnings(&[named("a.key", &path, is)]);
-            assert_eq!(said.len(), usize::from(done.is_some()), "{mode:o} {is:?}: {said:?}");
+            assert_eq!(
+                said.len(),
+                usize::from(done.is_some()),
+                "{mode:o} {is:?}: {said:?}"
+            );
             if let (Some(done), [said]) = (done, &said[..]) {
-                let want = format!("a.key: {} is {} that every user can {done}; close it", path.display(), is.what);
+                let want = format!(
+                    "a.key: {} is {} that every user can {done}; close it",
+                    path.display(),
+                    is.what
+                );
                 assert!(said.starts_with(&want), "{want}\n{said}");
             }
         }
         let path = world.file("file", 0o644);
-        let said = warnings(&[named("a.cert", &path, Use::CERTIFICATE), named("a.key", &path, Use::KEY)]);
-        assert!(matches!(&said[..], [said] if said.starts_with("a.key: ")), "{said:?}");
-        assert!(warnings(&[named("a", world.at("none"), Use::KEY), named("b", "/dev/null", Use::SECRET)]).is_empty());
+        let said = warnings(&[
+            named("a.cert", &path, Use::CERTIFICATE),
+            named("a.key", &path, Use::KEY),
+        ]);
+        assert!(
+            matches!(&said[..], [said] if said.starts_with("a.key: ")),
+            "{said:?}"
+        );
+        assert!(
+            warnings(&[
+                named("a", world.at("none"), Use::KEY),
+                named("b", "/dev/null", Use::SECRET)
+            ])
+            .is_empty()
+        );
     }
 
     #[test]
     fn folders_that_others_may_change_are_named_once_with_their_keys() {
         let world = World::new();
-        let (one, two) = (world.file("open/below/one", 0o600), world.file("open/below/two", 0o600));
+        let (one, two) = (
+            world.file("open/below/one", 0o600),
+            world.file("open/below/two", 0o600),
+        );
         let files = [named("a", &one, Use::SECRET), named("b", &two, Use::CA)];
         assert!(warnings(&files).is_empty());
         world.mode("open", 0o777);
         let said = warnings(&files);
         let open = world.at("open").canonicalize().unwrap();
-        let want = format!("a: every user can change the folder {} and so", open.display());
-        assert!(matches!(&said[..], [said] if said.starts_with(&want) && said.contains("as those of b;")), "{said:?}");
+        let want = format!(
+            "a: every user can change the folder {} and so",
+            open.display()
+        );
+        assert!(
+            matches!(&said[..], [said] if said.starts_with(&want) && said.contains("as those of b;")),
+            "{said:?}"
+        );
         // As /tmp is: others can add files, but not take this one away.
         world.mode("open", 0o1777);
         assert!(warnings(&files).is_empty());
@@ -342,14 +443,21 @@ mod tests {
         world.file("real/secret", 0o604);
         fs::create_dir_all(world.at("links/deep")).unwrap();
         symlink("../../real", world.at("links/deep/there")).unwrap();
-        symlink(world.at("links/deep/there/../real/secret"), world.at("link")).unwrap();
+        symlink(
+            world.at("links/deep/there/../real/secret"),
+            world.at("link"),
+        )
+        .unwrap();
         let file = [named("a", world.at("link"), Use::SECRET)];
         assert!(matches!(&warnings(&file)[..], [said] if said.contains("every user can read")));
         world.mode("real/secret", 0o600);
         for folder in ["links/deep", "links", "real"] {
             world.mode(folder, 0o777);
             let said = warnings(&file);
-            assert!(matches!(&said[..], [said] if said.contains(&format!("/{folder} and so"))), "{folder}: {said:?}");
+            assert!(
+                matches!(&said[..], [said] if said.contains(&format!("/{folder} and so"))),
+                "{folder}: {said:?}"
+            );
             world.mode(folder, 0o755);
         }
         symlink("loop", world.at("loop")).unwrap();
@@ -359,18 +467,30 @@ mod tests {
     #[test]
     fn what_is_in_the_store_is_looked_at() {
         let world = World::new();
-        for name in ["accounts/a/key.pem", "certificates/a/0001/privkey.pem", "certificates/a/0001/fullchain.pem"] {
+        for name in [
+            "accounts/a/key.pem",
+            "certificates/a/0001/privkey.pem",
+            "certificates/a/0001/fullchain.pem",
+        ] {
             world.file(&format!("store/{name}"), 0o644);
         }
         world.file("store/certificates/a/order.json", 0o644);
         world.mode("store/certificates/a", 0o777);
         let mut said = warnings(&[named("acme.store", world.at("store"), Use::STORE)]);
         said.sort();
-        let about = |line: &str, what: &str| line.starts_with("acme.store: ") && line.contains(what);
+        let about =
+            |line: &str, what: &str| line.starts_with("acme.store: ") && line.contains(what);
         assert_eq!(said.len(), 4, "{said:?}");
-        let keys = ["/key.pem is a private key", "privkey.pem is a private key", "order.json is a private key"];
+        let keys = [
+            "/key.pem is a private key",
+            "privkey.pem is a private key",
+            "order.json is a private key",
+        ];
         for what in keys.into_iter().chain(["certificates/a is a part of"]) {
-            assert!(said.iter().any(|line| about(line, what)), "{what}: {said:?}");
+            assert!(
+                said.iter().any(|line| about(line, what)),
+                "{what}: {said:?}"
+            );
         }
     }
 

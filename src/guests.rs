@@ -1,8 +1,9 @@
-//! Connections for which there is no slot, and that are heard all the same because one of them may be a CA's. There are
-//! few places for them, shared by all workers.
+//! Connections for which there is no slot, and that are heard all the same because one of them may
+//! be a CA's. There are few places for them, shared by all workers.
 //!
-//! A CA speaks as soon as it is connected, so whoever has said nothing has to make room: a client keeps two that are
-//! silent, and when all places are taken the one that has been silent the longest is closed.
+//! A CA speaks as soon as it is connected, so whoever has said nothing has to make room: a client
+//! keeps two that are silent, and when all places are taken the one that has been silent the
+//! longest is closed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -63,12 +64,27 @@ impl Guests {
         self.take_at(group, said, Instant::now())
     }
 
-    fn take_at(self: &Arc<Self>, group: Option<ClientGroup>, said: Said, now: Instant) -> Option<Guest> {
+    fn take_at(
+        self: &Arc<Self>,
+        group: Option<ClientGroup>,
+        said: Said,
+        now: Instant,
+    ) -> Option<Guest> {
         let mut list = self.lock();
         list.last += 1;
         let (id, closing) = (list.last, Arc::new(Notify::new()));
-        list.entries.push(Entry { id, group, said, since: now, closing: Arc::clone(&closing) });
-        let guest = Guest { guests: Arc::clone(self), id, closing };
+        list.entries.push(Entry {
+            id,
+            group,
+            said,
+            since: now,
+            closing: Arc::clone(&closing),
+        });
+        let guest = Guest {
+            guests: Arc::clone(self),
+            id,
+            closing,
+        };
         let has_room = list.keep_client(group, id) && list.make_room(id, now);
         // Locked again where the guest is dropped.
         drop(list);
@@ -87,23 +103,30 @@ impl List {
         let Some(group) = group else { return true };
         let is_theirs = |entry: &Entry| entry.group == Some(group);
         let is_silent = |entry: &Entry| is_theirs(entry) && entry.said == Said::Nothing;
-        let count = |list: &Self, which: &dyn Fn(&Entry) -> bool| list.entries.iter().filter(|one| which(one)).count();
+        let count = |list: &Self, which: &dyn Fn(&Entry) -> bool| {
+            list.entries.iter().filter(|one| which(one)).count()
+        };
         if count(self, &is_silent) > SILENT {
             self.close_first(|entry| is_silent(entry) && entry.id != newest);
         }
-        count(self, &is_theirs) <= OF_CLIENT || self.close_first(|entry| is_silent(entry) && entry.id != newest)
+        count(self, &is_theirs) <= OF_CLIENT
+            || self.close_first(|entry| is_silent(entry) && entry.id != newest)
     }
 
     /// Closes another one where there are too many; `false` where none has to go.
     fn make_room(&mut self, newest: u64, now: Instant) -> bool {
         self.entries.len() <= MOST
             || self.close_first(|entry| entry.said == Said::Nothing && entry.id != newest)
-            || self.close_first(|entry| entry.said == Said::Question && now.duration_since(entry.since) >= SLOW)
+            || self.close_first(|entry| {
+                entry.said == Said::Question && now.duration_since(entry.since) >= SLOW
+            })
     }
 
     /// Closes the first one of these, if there is one.
     fn close_first(&mut self, which: impl Fn(&Entry) -> bool) -> bool {
-        let Some(at) = self.entries.iter().position(which) else { return false };
+        let Some(at) = self.entries.iter().position(which) else {
+            return false;
+        };
         // It may not be waiting yet; then it ends as soon as it does.
         self.entries.remove(at).closing.notify_one();
         true
@@ -131,12 +154,20 @@ impl Guest {
 
     /// Notes that it has to be waited for: so far it has said nothing, or nothing whole.
     pub fn note_wait(&self) {
-        self.note(|said| if said == Said::Something { Said::Nothing } else { said });
+        self.note(|said| {
+            if said == Said::Something {
+                Said::Nothing
+            } else {
+                said
+            }
+        });
     }
 
     fn note(&self, change: impl FnOnce(Said) -> Said) {
         let mut list = self.guests.lock();
-        let Some(entry) = list.entries.iter_mut().find(|entry| entry.id == self.id) else { return };
+        let Some(entry) = list.entries.iter_mut().find(|entry| entry.id == self.id) else {
+            return;
+        };
         let (said, group) = (change(entry.said), entry.group);
         if std::mem::replace(&mut entry.said, said) != said {
             entry.since = Instant::now();
@@ -147,7 +178,9 @@ impl Guest {
     /// Notes who it is, by a balancer's word; `false` if that client has too many.
     pub fn announce(&self, group: ClientGroup) -> bool {
         let mut list = self.guests.lock();
-        let Some(entry) = list.entries.iter_mut().find(|entry| entry.id == self.id) else { return false };
+        let Some(entry) = list.entries.iter_mut().find(|entry| entry.id == self.id) else {
+            return false;
+        };
         entry.group = Some(group);
         list.keep_client(Some(group), self.id)
     }
@@ -155,7 +188,10 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        self.guests.lock().entries.retain(|entry| entry.id != self.id);
+        self.guests
+            .lock()
+            .entries
+            .retain(|entry| entry.id != self.id);
     }
 }
 
@@ -174,13 +210,17 @@ mod tests {
     }
 
     fn is_closed(guest: &Guest) -> bool {
-        pin!(guest.closed()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        pin!(guest.closed())
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_ready()
     }
 
     #[test]
     fn places_are_few_and_are_given_back() {
         let guests = Arc::new(Guests::default());
-        let held: Vec<_> = (0..MOST).map(|at| guests.take(group(at), Said::Something).unwrap()).collect();
+        let held: Vec<_> = (0..MOST)
+            .map(|at| guests.take(group(at), Said::Something).unwrap())
+            .collect();
         assert!(guests.take(group(99), Said::Something).is_none());
         drop(held);
         assert!(guests.lock().entries.is_empty());
@@ -192,14 +232,22 @@ mod tests {
         let guests = Arc::new(Guests::default());
         let asking = guests.take(group(0), Said::Something).unwrap();
         asking.note_question();
-        let silent: Vec<_> = (1..MOST).map(|at| guests.take(group(at), Said::Nothing).unwrap()).collect();
+        let silent: Vec<_> = (1..MOST)
+            .map(|at| guests.take(group(at), Said::Nothing).unwrap())
+            .collect();
         for at in 0..100 {
             let newer = guests.take(group(100 + at), Said::Nothing).unwrap();
             assert!(!is_closed(&newer));
             drop(newer);
         }
-        assert_eq!(silent.iter().filter(|one| is_closed(one)).count(), 1, "one place was enough");
-        let newer: Vec<_> = (0..100).map(|at| guests.take(group(100 + at), Said::Nothing).unwrap()).collect();
+        assert_eq!(
+            silent.iter().filter(|one| is_closed(one)).count(),
+            1,
+            "one place was enough"
+        );
+        let newer: Vec<_> = (0..100)
+            .map(|at| guests.take(group(100 + at), Said::Nothing).unwrap())
+            .collect();
         assert!(!is_closed(&asking), "who asks is not silent");
         assert_eq!(newer.iter().filter(|one| !is_closed(one)).count(), MOST - 1);
         assert!(newer[85..].iter().all(|one| !is_closed(one)));
@@ -210,10 +258,14 @@ mod tests {
     fn a_client_keeps_two_that_are_silent() {
         let guests = Arc::new(Guests::default());
         let other = guests.take(group(2), Said::Nothing).unwrap();
-        let silent: Vec<_> = (0..20).map(|_| guests.take(group(1), Said::Nothing).unwrap()).collect();
+        let silent: Vec<_> = (0..20)
+            .map(|_| guests.take(group(1), Said::Nothing).unwrap())
+            .collect();
         assert!(silent[..18].iter().all(is_closed) && !silent[18..].iter().any(is_closed));
         // Neither does it get more by saying something that leads nowhere.
-        let talking: Vec<_> = (0..4).map(|_| guests.take(group(1), Said::Something).unwrap()).collect();
+        let talking: Vec<_> = (0..4)
+            .map(|_| guests.take(group(1), Said::Something).unwrap())
+            .collect();
         talking.iter().for_each(Guest::note_wait);
         assert!(silent[18..].iter().all(is_closed) && !is_closed(&other));
         assert_eq!(talking.iter().filter(|one| is_closed(one)).count(), 2);
@@ -241,10 +293,15 @@ mod tests {
     #[test]
     fn whom_a_balancer_announces_is_counted_as_who_it_is() {
         let guests = Arc::new(Guests::default());
-        let held: Vec<_> = (0..6).map(|_| guests.take(None, Said::Nothing).unwrap()).collect();
+        let held: Vec<_> = (0..6)
+            .map(|_| guests.take(None, Said::Nothing).unwrap())
+            .collect();
         assert!(!held.iter().any(is_closed), "nobody knows who they are");
         assert!(held.iter().all(|guest| guest.announce(group(1).unwrap())));
         assert_eq!(held.iter().filter(|guest| is_closed(guest)).count(), 4);
-        assert!(!held[0].announce(group(2).unwrap()), "its place is another's");
+        assert!(
+            !held[0].announce(group(2).unwrap()),
+            "its place is another's"
+        );
     }
 }

@@ -28,7 +28,10 @@ impl HostName {
         if self.ip().is_some() {
             return None;
         }
-        self.0.split_once('.').map(|(_, parent)| parent).filter(|p| !p.is_empty())
+        self.0
+            .split_once('.')
+            .map(|(_, parent)| parent)
+            .filter(|p| !p.is_empty())
     }
 }
 
@@ -44,10 +47,13 @@ impl FromStr for HostName {
         if name.is_empty() || name.len() > MAX_NAME || !name.split('.').all(is_label) {
             return Err(BadHost);
         }
-        // `127.1` and `0x7f.1` are addresses to some resolvers and names to others: whatever ends in a number must be
-        // plain dotted IPv4 (WHATWG URL, "ends in a number").
+        // `127.1` and `0x7f.1` are addresses to some resolvers and names to others: whatever ends
+        // in a number must be plain dotted IPv4 (WHATWG URL, "ends in a number").
         let last = name.rsplit('.').next().unwrap_or(name);
-        if last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X") {
+        if last.bytes().all(|b| b.is_ascii_digit())
+            || last.starts_with("0x")
+            || last.starts_with("0X")
+        {
             name.parse::<Ipv4Addr>().map_err(|_| BadHost)?;
         }
         Ok(Self(name.to_ascii_lowercase().into()))
@@ -67,13 +73,19 @@ fn is_label(label: &str) -> bool {
         && bytes.len() <= MAX_LABEL
         && bytes.first() != Some(&b'-')
         && bytes.last() != Some(&b'-')
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 /// Bracketed where the address is IPv6, as URLs and `Host` headers want it.
 impl fmt::Display for HostName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.contains(':') { write!(f, "[{}]", self.0) } else { f.write_str(&self.0) }
+        if self.0.contains(':') {
+            write!(f, "[{}]", self.0)
+        } else {
+            f.write_str(&self.0)
+        }
     }
 }
 
@@ -114,7 +126,11 @@ impl FromStr for HostPattern {
         match text.strip_prefix("*.") {
             Some(parent) => {
                 let parent: HostName = parent.parse()?;
-                if parent.ip().is_some() { Err(BadHost) } else { Ok(Self::Wildcard(parent)) }
+                if parent.ip().is_some() {
+                    Err(BadHost)
+                } else {
+                    Ok(Self::Wildcard(parent))
+                }
             }
             None => text.parse().map(Self::Exact),
         }
@@ -130,8 +146,8 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// A `Host` header, an `:authority` or the authority of an absolute target: a host and perhaps a port. User
-/// information is refused (RFC 9110, section 4.2.4).
+/// A `Host` header, an `:authority` or the authority of an absolute target: a host and perhaps a
+/// port. User information is refused (RFC 9110, section 4.2.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
     /// The host, normalised.
@@ -152,7 +168,10 @@ impl FromStr for Authority {
             Some(at) => (&text[..at], Some(port(&text[at + 1..])?)),
             None => (text, None),
         };
-        Ok(Self { host: host.parse()?, port })
+        Ok(Self {
+            host: host.parse()?,
+            port,
+        })
     }
 }
 

@@ -34,6 +34,9 @@ mod tests {
     #[test]
     fn what_others_wrote_is_only_text() {
         let got = Text("<a href=\"x\" id='y'>&amp;</a>").to_string();
-        assert_eq!(got, "&lt;a href=&quot;x&quot; id=&#39;y&#39;&gt;&amp;amp;&lt;/a&gt;");
+        assert_eq!(
+            got,
+            "&lt;a href=&quot;x&quot; id=&#39;y&#39;&gt;&amp;amp;&lt;/a&gt;"
+        );
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use crate::addr::ClientAddr;
 use crate::clock::UnixTime;
-use crate::policy::{Accepted, Conditions, Denied, Facts, Networks, Policy, Rule, Token, TokenRule, Ways};
+use crate::policy::{
+    Accepted, Conditions, Denied, Facts, Networks, Policy, Rule, Token, TokenRule, Ways,
+};
 use crate::token::claims::Claims;
 use crate::token::issuer::{Audience, Issuer, Keys, Verified};
 use crate::token::jws::{self, Parts};
@@ -45,7 +47,11 @@ pub fn inspect(question: &Question<'_>) -> Answer {
     };
     report.addresses(conditions, question.client);
     let (Some(rule), Some(token)) = (question.policy.token_rule(), question.token) else {
-        let token = if question.token.is_some() { "the policy takes no tokens" } else { "there is no token" };
+        let token = if question.token.is_some() {
+            "the policy takes no tokens"
+        } else {
+            "there is no token"
+        };
         report.note(token);
         return report.end(question.decide(Token::None));
     };
@@ -57,7 +63,11 @@ pub fn inspect(question: &Question<'_>) -> Answer {
         }
     };
     report.shows(&parts);
-    let found = rule.issuers.iter().map(|accepted| report.issuer(accepted, &parts, question)).collect::<Vec<_>>();
+    let found = rule
+        .issuers
+        .iter()
+        .map(|accepted| report.issuer(accepted, &parts, question))
+        .collect::<Vec<_>>();
     let signed = found.iter().flatten().next();
     let token = match signed {
         Some((issuer, verified)) => {
@@ -71,7 +81,13 @@ pub fn inspect(question: &Question<'_>) -> Answer {
 
 impl Question<'_> {
     fn decide(&self, token: Token<'_>) -> Result<(), Denied> {
-        self.policy.authorize(&Facts { client: self.client, now: self.now, token }).map(drop)
+        self.policy
+            .authorize(&Facts {
+                client: self.client,
+                now: self.now,
+                token,
+            })
+            .map(drop)
     }
 }
 
@@ -94,15 +110,24 @@ impl Report {
             Ok(()) => self.note("would pass"),
             Err(why) => self.note(&format!("would be refused: {why}")),
         }
-        Answer { text: self.0, passes }
+        Answer {
+            text: self.0,
+            passes,
+        }
     }
 
     fn addresses(&mut self, Conditions { deny, ways }: &Conditions, client: ClientAddr) {
         if let Some(deny) = deny {
-            self.rule(!deny.contains(client), &format!("address {client} is not in deny ({deny})"));
+            self.rule(
+                !deny.contains(client),
+                &format!("address {client} is not in deny ({deny})"),
+            );
         }
         let mut allow = |nets: &Networks, and: &str| {
-            self.rule(nets.contains(client), &format!("address {client} is in allow ({nets}){and}"));
+            self.rule(
+                nets.contains(client),
+                &format!("address {client} is in allow ({nets}){and}"),
+            );
         };
         match ways {
             Ways::Address(nets) => allow(nets, ""),
@@ -113,7 +138,10 @@ impl Report {
     }
 
     fn shows(&mut self, parts: &Parts<'_>) {
-        let kid = parts.kid.as_deref().map_or("no kid".to_owned(), |kid| format!("kid {kid:?}"));
+        let kid = parts
+            .kid
+            .as_deref()
+            .map_or("no kid".to_owned(), |kid| format!("kid {kid:?}"));
         self.note(&format!("token signed by {}, {kid}", name(parts.algorithm)));
         if let Ok(claims) = crate::json::parse_object(&parts.payload) {
             self.note(&format!("claims {}", serde_json::Value::Object(claims)));
@@ -130,13 +158,20 @@ impl Report {
         self.note(&format!("issuer {}", accepted.name));
         let spec = &issuer.spec;
         let names: Vec<&str> = spec.algorithms.iter().map(|one| name(*one)).collect();
-        self.rule(spec.algorithms.contains(&parts.algorithm), &format!("algorithm is {}", names.join(" or ")));
+        self.rule(
+            spec.algorithms.contains(&parts.algorithm),
+            &format!("algorithm is {}", names.join(" or ")),
+        );
         let keys = issuer.key_set();
         let (key, claims) = match issuer.verify(parts, &keys) {
             Ok(verified) => verified,
             Err(why) => {
                 let fetched = matches!(issuer.keys, Keys::Fetched(_)) && keys.is_empty();
-                let hint = if fetched { ", and so the signature cannot be looked at" } else { "" };
+                let hint = if fetched {
+                    ", and so the signature cannot be looked at"
+                } else {
+                    ""
+                };
                 self.rule(false, &format!("signature and form: {why}{hint}"));
                 return None;
             }
@@ -145,13 +180,20 @@ impl Report {
         for (why, is_met) in issuer.checks(&claims, question.now) {
             self.rule(is_met, &words(why, issuer, &claims, question.now));
         }
-        let verified = Verified { issuer: Arc::clone(&spec.name), key, claims, tag: Default::default() };
+        let verified = Verified {
+            issuer: Arc::clone(&spec.name),
+            key,
+            claims,
+            tag: Default::default(),
+        };
         Some((Arc::clone(issuer), Rc::new(verified)))
     }
 
     fn claims(&mut self, rule: &TokenRule, claims: &Claims) {
         for wanted in &rule.claims {
-            let has = claims.find(&wanted.path).map_or("it has none".to_owned(), |value| format!("it has {value}"));
+            let has = claims
+                .find(&wanted.path)
+                .map_or("it has none".to_owned(), |value| format!("it has {value}"));
             self.rule(wanted.is_met(claims), &format!("claim {wanted}: {has}"));
         }
     }
@@ -160,7 +202,11 @@ impl Report {
 /// A check in words, with what the token has.
 fn words(check: BadToken, issuer: &Issuer, claims: &Claims, now: UnixTime) -> String {
     let spec = &issuer.spec;
-    let value = |name: &str| claims.find(name).map_or("nothing".to_owned(), ToString::to_string);
+    let value = |name: &str| {
+        claims
+            .find(name)
+            .map_or("nothing".to_owned(), ToString::to_string)
+    };
     match check {
         BadToken::Issuer => match &spec.issuer {
             Some(wanted) => format!("iss is \"{wanted}\": it is {}", value("iss")),
@@ -171,8 +217,15 @@ fn words(check: BadToken, issuer: &Issuer, claims: &Claims, now: UnixTime) -> St
             Audience::OneOf(ours) => format!("aud has one of {ours:?}: it is {}", value("aud")),
         },
         BadToken::Expired => {
-            let left = claims.exp.0.cast_signed().saturating_sub(now.0.cast_signed());
-            format!("exp is not over: {} ({left} s from now, leeway {:?})", claims.exp, spec.leeway)
+            let left = claims
+                .exp
+                .0
+                .cast_signed()
+                .saturating_sub(now.0.cast_signed());
+            format!(
+                "exp is not over: {} ({left} s from now, leeway {:?})",
+                claims.exp, spec.leeway
+            )
         }
         BadToken::NotYet => match claims.nbf {
             Some(nbf) => format!("nbf has come: {nbf}"),
@@ -185,5 +238,8 @@ fn words(check: BadToken, issuer: &Issuer, claims: &Claims, now: UnixTime) -> St
 }
 
 fn name(algorithm: Algorithm) -> &'static str {
-    ALGORITHMS.iter().find(|(_, known)| *known == algorithm).map_or("unknown", |(name, _)| name)
+    ALGORITHMS
+        .iter()
+        .find(|(_, known)| *known == algorithm)
+        .map_or("unknown", |(name, _)| name)
 }

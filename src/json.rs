@@ -1,4 +1,5 @@
-//! JSON that has one reading: a member that comes twice is refused, where others take the first or the last.
+//! JSON that has one reading: a member that comes twice is refused, where others take the first or
+//! the last.
 
 use std::fmt;
 
@@ -55,7 +56,9 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("not a finite number"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -96,8 +99,17 @@ mod tests {
 
     #[test]
     fn there_is_one_reading_or_none() {
-        for text in [r#"{"a":[1,-2,3.5,"x\u0041",true,null,{"b":{}}]}"#, "[]", "1", " {} "] {
-            assert_eq!(parse(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap(), "{text}");
+        for text in [
+            r#"{"a":[1,-2,3.5,"x\u0041",true,null,{"b":{}}]}"#,
+            "[]",
+            "1",
+            " {} ",
+        ] {
+            assert_eq!(
+                parse(text.as_bytes()).unwrap(),
+                serde_json::from_str::<Value>(text).unwrap(),
+                "{text}"
+            );
         }
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         let bad: &[&[u8]] = &[

@@ -57,7 +57,10 @@ mod tests {
         let all = KeyedMutex::default();
         let first = all.lock_all(["a", "b", "a"]).await;
         assert!(all.lock_all(["c", "b"]).now_or_never().is_none());
-        assert!(all.lock_all(["c"]).now_or_never().is_some(), "what waited in vain holds nothing");
+        assert!(
+            all.lock_all(["c"]).now_or_never().is_some(),
+            "what waited in vain holds nothing"
+        );
         drop(first);
         assert!(all.lock_all(["b", "a"]).now_or_never().is_some());
     }

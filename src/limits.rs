@@ -40,11 +40,20 @@ impl Default for Limits {
         Self {
             connections: 50_000,
             connections_per_client: 5_000,
-            requests_per_client: Rate { events: 2_000, per: Duration::from_secs(1) },
+            requests_per_client: Rate {
+                events: 2_000,
+                per: Duration::from_secs(1),
+            },
             // Nobody pastes the wrong token so often, and whoever guesses gets nowhere.
-            bad_tokens_per_client: Rate { events: 20, per: Duration::from_secs(60) },
+            bad_tokens_per_client: Rate {
+                events: 20,
+                per: Duration::from_secs(60),
+            },
             // Local tools and health checks must get in when everybody else is being held off.
-            exempt: ["127.0.0.0/8", "::1"].iter().filter_map(|net| net.parse().ok()).collect(),
+            exempt: ["127.0.0.0/8", "::1"]
+                .iter()
+                .filter_map(|net| net.parse().ok())
+                .collect(),
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             body: 1 << 20,
@@ -62,7 +71,8 @@ pub struct Rate {
     pub per: Duration,
 }
 
-/// A token bucket in one number (GCRA): when the allowance is whole again, in microseconds of any clock.
+/// A token bucket in one number (GCRA): when the allowance is whole again, in microseconds of any
+/// clock.
 impl Rate {
     /// Takes one event out of an allowance: when it is then whole again.
     ///
@@ -71,7 +81,11 @@ impl Rate {
     pub fn take(self, whole_again: u64, now: u64) -> Result<u64, Duration> {
         let room_until = now.saturating_add(self.window());
         let next = whole_again.max(now).saturating_add(self.cost());
-        if next <= room_until { Ok(next) } else { Err(Duration::from_micros(next - room_until)) }
+        if next <= room_until {
+            Ok(next)
+        } else {
+            Err(Duration::from_micros(next - room_until))
+        }
     }
 
     /// How many events are out of it.

@@ -24,7 +24,8 @@ pub struct ListenSpec {
     pub status: Option<ListenAddr>,
     /// By which names that may be asked, beside addresses and `localhost`.
     pub status_hosts: Vec<HostName>,
-    /// The port that redirects name, where it differs from the first TLS listener's: behind a port mapping.
+    /// The port that redirects name, where it differs from the first TLS listener's: behind a port
+    /// mapping.
     pub public_port: Option<u16>,
     /// Worker threads; 0 is one per core.
     pub workers: usize,
@@ -46,7 +47,8 @@ pub struct Listener {
     pub kind: Kind,
     /// The address as configured.
     pub addr: ListenAddr,
-    /// The address as bound: with the port that the system chose, and IPv4 where the machine has no IPv6.
+    /// The address as bound: with the port that the system chose, and IPv4 where the machine has no
+    /// IPv6.
     pub bound: SocketAddr,
     /// One for each worker.
     pub sockets: Vec<StdListener>,
@@ -55,12 +57,17 @@ pub struct Listener {
 impl Listener {
     /// Binds an address.
     ///
-    /// SO_REUSEPORT would let a second gateway in on the same port, so the port is tried without it first; not so where
-    /// it overlaps with a listener that this gateway already has.
+    /// SO_REUSEPORT would let a second gateway in on the same port, so the port is tried without it
+    /// first; not so where it overlaps with a listener that this gateway already has.
     ///
     /// # Errors
     /// The address and the likely cause.
-    pub fn bind(kind: Kind, addr: ListenAddr, workers: usize, own: &[ListenAddr]) -> Result<Self, BindError> {
+    pub fn bind(
+        kind: Kind,
+        addr: ListenAddr,
+        workers: usize,
+        own: &[ListenAddr],
+    ) -> Result<Self, BindError> {
         let failed = |source| BindError { addr, source };
         let first = bind_one(addr, own)?;
         let bound = first.local_addr().map_err(failed)?;
@@ -68,7 +75,12 @@ impl Listener {
         while sockets.len() < workers {
             sockets.push(socket(bound, true).map_err(failed)?);
         }
-        Ok(Self { kind, addr, bound, sockets })
+        Ok(Self {
+            kind,
+            addr,
+            bound,
+            sockets,
+        })
     }
 }
 
@@ -124,13 +136,17 @@ fn cause(error: &io::Error, addr: ListenAddr) -> impl fmt::Display {
     let port = addr.port();
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!(": another process has the port, perhaps NGINX or a second ianitor; see `ss -ltnp sport = :{port}`")
+            format!(
+                ": another process has the port, perhaps NGINX or a second ianitor; see `ss -ltnp sport = :{port}`"
+            )
         }
         io::ErrorKind::PermissionDenied => format!(
             ": ports below 1024 need the capability CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=), or a higher \
              port than {port}"
         ),
-        io::ErrorKind::AddrNotAvailable => ": no interface of this machine has the address; see `ip addr`".to_owned(),
+        io::ErrorKind::AddrNotAvailable => {
+            ": no interface of this machine has the address; see `ip addr`".to_owned()
+        }
         _ => String::new(),
     }
 }
@@ -139,7 +155,11 @@ fn cause(error: &io::Error, addr: ListenAddr) -> impl fmt::Display {
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
 
 /// Accepts until the future `stop` ends, then takes what is still queued.
-pub async fn accept(listener: TcpListener, handle: impl Fn(TcpStream, PeerAddr), stop: impl Future<Output = ()>) {
+pub async fn accept(
+    listener: TcpListener,
+    handle: impl Fn(TcpStream, PeerAddr),
+    stop: impl Future<Output = ()>,
+) {
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -156,8 +176,9 @@ pub async fn accept(listener: TcpListener, handle: impl Fn(TcpStream, PeerAddr),
     }
 }
 
-/// Connections that the kernel has already accepted would be reset if the socket were closed over them. The kernel is
-/// asked directly: what the runtime knows of the socket may be older than the last connection.
+/// Connections that the kernel has already accepted would be reset if the socket were closed over
+/// them. The kernel is asked directly: what the runtime knows of the socket may be older than the
+/// last connection.
 fn take_queued(listener: TcpListener, handle: &impl Fn(TcpStream, PeerAddr)) -> io::Result<()> {
     let listener = listener.into_std()?;
     for _ in 0..BACKLOG {
@@ -174,7 +195,8 @@ fn take_queued(listener: TcpListener, handle: &impl Fn(TcpStream, PeerAddr)) -> 
     Ok(())
 }
 
-/// A peer that has gone is no reason to wait; anything else would fail again at once, and the loop would spin.
+/// A peer that has gone is no reason to wait; anything else would fail again at once, and the loop
+/// would spin.
 async fn after_error(error: &io::Error) {
     if is_peers_fault(error) {
         tracing::debug!(%error, "a connection was gone before it was accepted");
@@ -186,7 +208,10 @@ async fn after_error(error: &io::Error) {
 
 fn is_peers_fault(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
 }
 
 #[cfg(test)]
@@ -201,29 +226,48 @@ mod tests {
     fn each_worker_gets_a_socket_on_one_port() {
         let listener = Listener::bind(Kind::Https, local(), 3, &[]).unwrap();
         assert_eq!(listener.sockets.len(), 3);
-        assert!(listener.sockets.iter().all(|s| s.local_addr().unwrap() == listener.bound));
+        assert!(
+            listener
+                .sockets
+                .iter()
+                .all(|s| s.local_addr().unwrap() == listener.bound)
+        );
     }
 
     #[test]
     fn a_second_gateway_is_an_error_with_a_cause() {
         let first = Listener::bind(Kind::Https, local(), 2, &[]).unwrap();
-        let error = Listener::bind(Kind::Https, ListenAddr(first.bound), 2, &[]).unwrap_err().to_string();
-        assert!(error.contains(&first.bound.to_string()) && error.contains("another process"), "{error}");
+        let error = Listener::bind(Kind::Https, ListenAddr(first.bound), 2, &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(&first.bound.to_string()) && error.contains("another process"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_foreign_address_is_an_error_with_a_cause() {
-        let error = Listener::bind(Kind::Http, "192.0.2.1:0".parse().unwrap(), 1, &[]).unwrap_err().to_string();
+        let error = Listener::bind(Kind::Http, "192.0.2.1:0".parse().unwrap(), 1, &[])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("no interface of this machine"), "{error}");
     }
 
     #[tokio::test]
     async fn what_is_queued_is_accepted_before_closing() {
         let listener = Listener::bind(Kind::Http, local(), 1, &[]).unwrap();
-        let clients: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(listener.bound).unwrap()).collect();
+        let clients: Vec<_> = (0..20)
+            .map(|_| std::net::TcpStream::connect(listener.bound).unwrap())
+            .collect();
         let socket = TcpListener::from_std(listener.sockets.into_iter().next().unwrap()).unwrap();
         let accepted = std::cell::Cell::new(0);
-        accept(socket, |_, _| accepted.set(accepted.get() + 1), std::future::ready(())).await;
+        accept(
+            socket,
+            |_, _| accepted.set(accepted.get() + 1),
+            std::future::ready(()),
+        )
+        .await;
         assert_eq!(accepted.get(), clients.len());
     }
 }

@@ -47,8 +47,9 @@ enum Command {
         /// The configuration.
         #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
         config: PathBuf,
-        /// Ask the upstreams too whether they answer and are what their protocol says, fetch the keys of issuers and the
-        /// directory of the CA, and ask the servers that get its certificates.
+        /// Ask the upstreams too whether they answer and are what their protocol says, fetch the
+        /// keys of issuers and the directory of the CA, and ask the servers that get its
+        /// certificates.
         #[arg(long)]
         live: bool,
     },
@@ -85,9 +86,19 @@ fn main() -> ExitCode {
         Command::Check { config, live } => check_file(&config, live),
         Command::Token(token) => token_command::run(token),
         Command::Certs(certs) => certs_command::run(&certs),
-        Command::Turn { name, config, user, ttl } => {
-            credential::print(&config, &credential::Asked { name: name.as_deref(), user: &user, ttl })
-        }
+        Command::Turn {
+            name,
+            config,
+            user,
+            ttl,
+        } => credential::print(
+            &config,
+            &credential::Asked {
+                name: name.as_deref(),
+                user: &user,
+                ttl,
+            },
+        ),
         Command::Version => {
             show(&format!("ianitor {}\n", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
@@ -98,7 +109,11 @@ fn main() -> ExitCode {
 /// How long a credential may be good: whole seconds.
 fn ttl(text: &str) -> Result<Duration, String> {
     let ttl = config::duration(text)?;
-    if ttl < Duration::from_secs(1) { Err("is less than a second".to_owned()) } else { Ok(ttl) }
+    if ttl < Duration::from_secs(1) {
+        Err("is less than a second".to_owned())
+    } else {
+        Ok(ttl)
+    }
 }
 
 fn usage(error: &clap::Error) -> ExitCode {
@@ -110,8 +125,8 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// Prints to standard output, with everything escaped that would steer a terminal: much of it is from elsewhere. Whoever
-/// has closed it, `head` for example, has seen enough.
+/// Prints to standard output, with everything escaped that would steer a terminal: much of it is
+/// from elsewhere. Whoever has closed it, `head` for example, has seen enough.
 fn show(text: &str) {
     let _ = std::io::stdout().write_all(escape::lines(text).as_bytes());
 }
@@ -152,7 +167,10 @@ fn check_file(path: &Path, live: bool) -> ExitCode {
     if !live {
         return ExitCode::SUCCESS;
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&format!("cannot start a runtime: {error}\n"));
@@ -162,5 +180,9 @@ fn check_file(path: &Path, live: bool) -> ExitCode {
     let amiss = runtime.block_on(ask_all(&checked.config));
     // A name that is still being looked up is not waited for.
     runtime.shutdown_background();
-    if amiss == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) }
+    if amiss == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_FAILED)
+    }
 }

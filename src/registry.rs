@@ -15,13 +15,19 @@ pub struct Registry<T> {
 impl<T> Registry<T> {
     /// An empty list.
     pub fn new() -> Rc<Self> {
-        Rc::new(Self { items: RefCell::default() })
+        Rc::new(Self {
+            items: RefCell::default(),
+        })
     }
 
     /// Enters an item; it stays until the guard is dropped.
     pub fn enter(self: &Rc<Self>, item: Rc<T>) -> Registered<T> {
         let key = self.items.borrow_mut().insert(Rc::clone(&item));
-        Registered { registry: Rc::clone(self), key, item }
+        Registered {
+            registry: Rc::clone(self),
+            key,
+            item,
+        }
     }
 
     /// How many are open.
@@ -34,7 +40,8 @@ impl<T> Registry<T> {
         self.items.borrow().is_empty()
     }
 
-    /// Looks at each. The function must not open or close items of this list; waking a task is fine.
+    /// Looks at each. The function must not open or close items of this list; waking a task is
+    /// fine.
     pub fn each(&self, mut look: impl FnMut(&T)) {
         for (_, item) in self.items.borrow().iter() {
             look(item);

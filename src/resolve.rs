@@ -1,5 +1,6 @@
-//! Look-ups of host names. The system's resolver blocks, and a name server that says nothing keeps it for many seconds:
-//! so look-ups run on a few threads of their own, one for each name at a time, and nothing else waits for them.
+//! Look-ups of host names. The system's resolver blocks, and a name server that says nothing keeps
+//! it for many seconds: so look-ups run on a few threads of their own, one for each name at a time,
+//! and nothing else waits for them.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -65,24 +66,35 @@ struct Entry {
 }
 
 impl Resolver {
-    /// The one of this process, which asks the system: hosts file, name servers, whatever nsswitch.conf says.
+    /// The one of this process, which asks the system: hosts file, name servers, whatever
+    /// nsswitch.conf says.
     pub fn system() -> Self {
         static SYSTEM: OnceLock<Resolver> = OnceLock::new();
-        SYSTEM.get_or_init(|| Self::new(|name| Ok((name, 0).to_socket_addrs()?.collect()))).clone()
+        SYSTEM
+            .get_or_init(|| Self::new(|name| Ok((name, 0).to_socket_addrs()?.collect())))
+            .clone()
     }
 
     /// One that asks this function, which may block.
-    pub fn new(look_up: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Shared { look_up: Box::new(look_up), state: Mutex::default(), work: Condvar::new() }))
+    pub fn new(
+        look_up: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            look_up: Box::new(look_up),
+            state: Mutex::default(),
+            work: Condvar::new(),
+        }))
     }
 
-    /// The addresses of a name, with port 0. If the name server fails or says nothing, those of its last good answer,
-    /// unless that is too old.
+    /// The addresses of a name, with port 0. If the name server fails or says nothing, those of its
+    /// last good answer, unless that is too old.
     ///
     /// # Errors
     /// Why there is none. A name server that says nothing is waited for: callers have a time limit.
     pub async fn find(&self, name: &str) -> io::Result<Arc<[SocketAddr]>> {
-        let Some(kept) = self.0.kept(name) else { return self.look_up(name).await };
+        let Some(kept) = self.0.kept(name) else {
+            return self.look_up(name).await;
+        };
         match tokio::time::timeout(PATIENCE, self.look_up(name)).await {
             Ok(Ok(addrs)) => Ok(addrs),
             Ok(Err(_)) | Err(_) => Ok(kept),
@@ -102,7 +114,9 @@ impl Resolver {
         match answer {
             Some(Ok(addrs)) => Ok(addrs),
             Some(Err(Failure(kind, text))) => Err(io::Error::new(kind, text.to_string())),
-            None => Err(io::Error::other("no thread could be started for the look-up")),
+            None => Err(io::Error::other(
+                "no thread could be started for the look-up",
+            )),
         }
     }
 }
@@ -142,7 +156,10 @@ impl Shared {
     fn add_thread(self: &Arc<Self>, state: &mut State) {
         let shared = Arc::clone(self);
         // Nobody waits for the thread: a look-up that hangs does not keep the process from ending.
-        match std::thread::Builder::new().name("names".to_owned()).spawn(move || shared.run()) {
+        match std::thread::Builder::new()
+            .name("names".to_owned())
+            .spawn(move || shared.run())
+        {
             Ok(_) => state.threads += 1,
             Err(_) if state.threads > 0 => {}
             Err(error) => {
@@ -160,9 +177,10 @@ impl Shared {
             let asked = catch_unwind(AssertUnwindSafe(|| (self.look_up)(&name)));
             let asked = asked.unwrap_or_else(|_| Err(io::Error::other("the look-up panicked")));
             let answer = match asked {
-                Ok(addrs) if addrs.is_empty() => {
-                    Err(Failure(io::ErrorKind::NotFound, "the name has no address".into()))
-                }
+                Ok(addrs) if addrs.is_empty() => Err(Failure(
+                    io::ErrorKind::NotFound,
+                    "the name has no address".into(),
+                )),
                 Ok(addrs) => Ok(addrs.into()),
                 Err(error) => Err(Failure(error.kind(), error.to_string().into())),
             };
@@ -190,7 +208,9 @@ impl Shared {
 
     fn finish(&self, name: &str, answer: Answer) {
         let mut state = self.lock();
-        let Some(entry) = state.names.get_mut(name) else { return };
+        let Some(entry) = state.names.get_mut(name) else {
+            return;
+        };
         entry.note(name, &answer);
         if let Some(waiting) = entry.under_way.take() {
             waiting.send_replace(Some(answer));
@@ -259,13 +279,21 @@ mod tests {
     }
 
     /// One that answers whatever is sent to it, and nothing until then; and how often it was asked.
-    fn by_hand() -> (Resolver, mpsc::Sender<io::Result<Vec<SocketAddr>>>, Arc<AtomicUsize>) {
+    fn by_hand() -> (
+        Resolver,
+        mpsc::Sender<io::Result<Vec<SocketAddr>>>,
+        Arc<AtomicUsize>,
+    ) {
         let (answers, inbox) = mpsc::channel();
         let (inbox, asked) = (Mutex::new(inbox), Arc::new(AtomicUsize::new(0)));
         let count = Arc::clone(&asked);
         let resolver = Resolver::new(move |_| {
             count.fetch_add(1, Ordering::SeqCst);
-            inbox.lock().unwrap().recv().unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            inbox
+                .lock()
+                .unwrap()
+                .recv()
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         });
         (resolver, answers, asked)
     }
@@ -279,23 +307,42 @@ mod tests {
             answers.send(Ok(vec![addr("192.0.2.1")])).unwrap();
         };
         let (all, ()) = tokio::join!(all, told);
-        assert!(all.into_iter().all(|answer| *answer.unwrap() == [addr("192.0.2.1")]));
+        assert!(
+            all.into_iter()
+                .all(|answer| *answer.unwrap() == [addr("192.0.2.1")])
+        );
         assert_eq!(asked.load(Ordering::SeqCst), 1);
         answers.send(Ok(vec![addr("192.0.2.2")])).unwrap();
-        assert_eq!(*resolver.find("app.test").await.unwrap(), [addr("192.0.2.2")], "the next look-up is a new one");
+        assert_eq!(
+            *resolver.find("app.test").await.unwrap(),
+            [addr("192.0.2.2")],
+            "the next look-up is a new one"
+        );
     }
 
     #[tokio::test]
     async fn the_last_good_answer_serves_while_the_name_server_fails_or_is_silent() {
         let (resolver, answers, _) = by_hand();
         answers.send(Ok(vec![addr("192.0.2.1")])).unwrap();
-        assert_eq!(*resolver.find("app.test").await.unwrap(), [addr("192.0.2.1")]);
+        assert_eq!(
+            *resolver.find("app.test").await.unwrap(),
+            [addr("192.0.2.1")]
+        );
         answers.send(Err(io::ErrorKind::TimedOut.into())).unwrap();
-        assert_eq!(*resolver.find("app.test").await.unwrap(), [addr("192.0.2.1")]);
+        assert_eq!(
+            *resolver.find("app.test").await.unwrap(),
+            [addr("192.0.2.1")]
+        );
         // Silent from here on.
-        assert_eq!(*resolver.find("app.test").await.unwrap(), [addr("192.0.2.1")]);
+        assert_eq!(
+            *resolver.find("app.test").await.unwrap(),
+            [addr("192.0.2.1")]
+        );
         drop(answers);
-        assert!(resolver.look_up("app.test").await.is_err(), "who asks for the present is not given the past");
+        assert!(
+            resolver.look_up("app.test").await.is_err(),
+            "who asks for the present is not given the past"
+        );
     }
 
     #[tokio::test]
@@ -310,19 +357,36 @@ mod tests {
         });
         for _ in 0..50 {
             let short = Duration::from_millis(1);
-            assert!(tokio::time::timeout(short, resolver.find("silent.test")).await.is_err());
+            assert!(
+                tokio::time::timeout(short, resolver.find("silent.test"))
+                    .await
+                    .is_err()
+            );
             assert!(resolver.find("other.test").await.is_ok());
         }
-        assert!(resolver.0.lock().threads <= 2, "{}", resolver.0.lock().threads);
+        assert!(
+            resolver.0.lock().threads <= 2,
+            "{}",
+            resolver.0.lock().threads
+        );
         silent.store(false, Ordering::SeqCst);
         assert!(resolver.find("silent.test").await.is_ok());
     }
 
     #[tokio::test]
     async fn a_panic_and_an_empty_answer_are_errors() {
-        let resolver = Resolver::new(|name| if name == "panics.test" { panic!("as asked") } else { Ok(Vec::new()) });
+        let resolver = Resolver::new(|name| {
+            if name == "panics.test" {
+                panic!("as asked")
+            } else {
+                Ok(Vec::new())
+            }
+        });
         assert!(resolver.find("panics.test").await.is_err());
-        assert_eq!(resolver.find("empty.test").await.unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            resolver.find("empty.test").await.unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
     }
 
     #[tokio::test]

@@ -30,21 +30,27 @@ pub(crate) fn run(path: &Path) -> ExitCode {
         }
     };
     warn(&loaded);
-    let result = Gateway::bind(loaded.config).map_err(|error| failed(&error)).and_then(|gateway| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io_failed)?;
-        let code = runtime.block_on(async {
-            let signals = Signals::new().map_err(io_failed)?;
-            let running = gateway.start(Some(access)).map_err(io_failed)?;
-            Ok(serve(running, signals, path).await)
+    let result = Gateway::bind(loaded.config)
+        .map_err(|error| failed(&error))
+        .and_then(|gateway| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(io_failed)?;
+            let code = runtime.block_on(async {
+                let signals = Signals::new().map_err(io_failed)?;
+                let running = gateway.start(Some(access)).map_err(io_failed)?;
+                Ok(serve(running, signals, path).await)
+            });
+            // The name of a key server may still be being looked up, which is not waited for.
+            runtime.shutdown_background();
+            code
         });
-        // The name of a key server may still be being looked up, which is not waited for.
-        runtime.shutdown_background();
-        code
-    });
     result.unwrap_or_else(|code| code)
 }
 
-/// Says what is odd about a configuration, and who else on this machine could read or change the files that it names.
+/// Says what is odd about a configuration, and who else on this machine could read or change the
+/// files that it names.
 fn warn(loaded: &config::Loaded) {
     for warning in loaded.warnings.to_string().lines() {
         tracing::warn!("{warning}");
@@ -59,7 +65,11 @@ fn failed(error: &StartError) -> ExitCode {
     for problem in Chain(error).to_string().lines() {
         tracing::error!("{problem}");
     }
-    ExitCode::from(if error.is_config() { EXIT_CONFIG } else { EXIT_FAILED })
+    ExitCode::from(if error.is_config() {
+        EXIT_CONFIG
+    } else {
+        EXIT_FAILED
+    })
 }
 
 fn io_failed(error: std::io::Error) -> ExitCode {
@@ -115,7 +125,10 @@ async fn reload(running: &mut Running, path: &Path) {
     let result = match config::load(path) {
         Ok(loaded) => {
             warn(&loaded);
-            running.reload(loaded.config).await.map_err(|error| Chain(&error).to_string())
+            running
+                .reload(loaded.config)
+                .await
+                .map_err(|error| Chain(&error).to_string())
         }
         Err(failure) => {
             running.note_failed_reload();
@@ -135,7 +148,10 @@ async fn reload(running: &mut Running, path: &Path) {
 
 async fn drain(mut running: Running, mut signals: Signals) -> ExitCode {
     running.rest();
-    tracing::info!(connections = running.connections(), "draining; a second signal ends at once");
+    tracing::info!(
+        connections = running.connections(),
+        "draining; a second signal ends at once"
+    );
     let cut = tokio::select! {
         cut = running.drain() => Some(cut),
         () = signals.stop() => None,

@@ -66,11 +66,16 @@ impl SecretSource {
             Self::Inline(secret) => (secret.reveal().as_bytes().to_vec(), "the secret".to_owned()),
             Self::File(path) => (read_file(path)?, path.display().to_string()),
             Self::Env(name) => {
-                let value = std::env::var_os(&**name).ok_or_else(|| NoSecret::Unset(name.to_string()))?;
+                let value =
+                    std::env::var_os(&**name).ok_or_else(|| NoSecret::Unset(name.to_string()))?;
                 (value.into_encoded_bytes(), name.to_string())
             }
         };
-        if secret.is_empty() { Err(NoSecret::Empty(from)) } else { Ok(Secret::new(secret)) }
+        if secret.is_empty() {
+            Err(NoSecret::Empty(from))
+        } else {
+            Ok(Secret::new(secret))
+        }
     }
 
     /// The file, where it is in one.

@@ -1,4 +1,5 @@
-//! Slots: every client connection holds one from accept until the last byte of its last tunnel has gone.
+//! Slots: every client connection holds one from accept until the last byte of its last tunnel has
+//! gone.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -14,9 +15,12 @@ mod sockets;
 
 pub use files::{FileSlot, OpenFiles};
 use sockets::UnderWay;
-pub use sockets::{CountedClient, MaxConnections, NoRoom, OverShare, ServerRoom, SocketSlot, Sockets, UpstreamUse};
+pub use sockets::{
+    CountedClient, MaxConnections, NoRoom, OverShare, ServerRoom, SocketSlot, Sockets, UpstreamUse,
+};
 
-/// All slots of the gateway, shared by its workers. Touched when a connection opens and closes, never by a request.
+/// All slots of the gateway, shared by its workers. Touched when a connection opens and closes,
+/// never by a request.
 #[derive(Debug)]
 pub struct Slots {
     open: AtomicUsize,
@@ -47,14 +51,23 @@ impl Slots {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Takes a slot for a connection whose client is not known yet: it comes from a balancer that has still to say.
+    /// Takes a slot for a connection whose client is not known yet: it comes from a balancer that
+    /// has still to say.
     ///
     /// # Errors
     /// If `limits.connections` is reached.
     pub fn take_unknown(self: &Arc<Self>, limits: &Limits) -> Result<Slot, Full> {
-        let taken =
-            self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < limits.connections).then_some(n + 1));
-        taken.map(|_| Slot { slots: Arc::clone(self), holder: None }).map_err(|_| Full::Gateway)
+        let taken = self
+            .open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+                (n < limits.connections).then_some(n + 1)
+            });
+        taken
+            .map(|_| Slot {
+                slots: Arc::clone(self),
+                holder: None,
+            })
+            .map_err(|_| Full::Gateway)
     }
 
     /// Takes a slot for a client.
@@ -72,7 +85,8 @@ impl Slots {
         &self.guests
     }
 
-    /// Counts a request of a client that does not hold the connection: it came through a trusted proxy.
+    /// Counts a request of a client that does not hold the connection: it came through a trusted
+    /// proxy.
     ///
     /// # Errors
     /// How long the client should wait.
@@ -80,7 +94,8 @@ impl Slots {
         if limits.exempts(client) {
             return Ok(());
         }
-        self.entry(client).request(self.micros(), limits.requests_per_client)
+        self.entry(client)
+            .request(self.micros(), limits.requests_per_client)
     }
 
     /// A client that does not hold the connection, as it is counted at servers and files.
@@ -104,7 +119,8 @@ impl Slots {
         if clients.len() >= self.look_at.load(Ordering::Relaxed) {
             let now = self.micros();
             clients.retain(|_, client| !client.is_forgettable(now));
-            self.look_at.store((2 * clients.len()).max(FIRST_LOOK), Ordering::Relaxed);
+            self.look_at
+                .store((2 * clients.len()).max(FIRST_LOOK), Ordering::Relaxed);
         }
     }
 
@@ -132,13 +148,16 @@ struct Client {
 impl Client {
     fn request(&self, now: u64, rate: Rate) -> Result<(), Duration> {
         self.whole_again
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |whole_again| rate.take(whole_again, now).ok())
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |whole_again| {
+                rate.take(whole_again, now).ok()
+            })
             .map(drop)
             .map_err(|whole_again| rate.take(whole_again, now).err().unwrap_or_default())
     }
 
-    /// Whether nothing would be forgotten with it. A client that is over its rate is remembered, or reconnecting would
-    /// forgive it; and one whose requests came through a proxy has no connection.
+    /// Whether nothing would be forgotten with it. A client that is over its rate is remembered, or
+    /// reconnecting would forgive it; and one whose requests came through a proxy has no
+    /// connection.
     fn is_forgettable(&self, now: u64) -> bool {
         self.connections.load(Ordering::Relaxed) == 0
             && self.whole_again.load(Ordering::Relaxed) <= now
@@ -171,27 +190,42 @@ impl Slot {
         let group = client.group();
         let exempt = limits.exempts(client);
         let (entry, mine) = {
-            // Counted under the lock: the last connection of this client may be closing just now, and its entry going.
+            // Counted under the lock: the last connection of this client may be closing just now,
+            // and its entry going.
             let mut clients = self.slots.lock();
             let entry = Arc::clone(clients.entry(group).or_default());
             let mine = entry.connections.fetch_add(1, Ordering::Relaxed) + 1;
             (entry, mine)
         };
         // Judged after it is counted; the slot gives it back when it is dropped.
-        self.holder = Some(Holder { group, client: entry, exempt });
-        if mine > limits.connections_per_client && !exempt { Err(Full::Client) } else { Ok(()) }
+        self.holder = Some(Holder {
+            group,
+            client: entry,
+            exempt,
+        });
+        if mine > limits.connections_per_client && !exempt {
+            Err(Full::Client)
+        } else {
+            Ok(())
+        }
     }
 
-    /// Counts a stream of HTTP/2. All streams of a client may be as many as its connections: one connection must not be
-    /// worth a hundred.
+    /// Counts a stream of HTTP/2. All streams of a client may be as many as its connections: one
+    /// connection must not be worth a hundred.
     ///
     /// # Errors
     /// If there are too many.
     pub fn stream(&self, limits: &Limits) -> Result<StreamSlot, Full> {
-        let Some(holder) = self.holder.as_ref().filter(|holder| !holder.exempt) else { return Ok(StreamSlot(None)) };
+        let Some(holder) = self.holder.as_ref().filter(|holder| !holder.exempt) else {
+            return Ok(StreamSlot(None));
+        };
         let mine = holder.client.streams.fetch_add(1, Ordering::Relaxed) + 1;
         let slot = StreamSlot(Some(Arc::clone(&holder.client)));
-        if mine > limits.connections_per_client { Err(Full::Client) } else { Ok(slot) }
+        if mine > limits.connections_per_client {
+            Err(Full::Client)
+        } else {
+            Ok(slot)
+        }
     }
 
     /// The client as it is counted at servers and files.
@@ -200,9 +234,15 @@ impl Slot {
         CountedClient(holder.map(|holder| Arc::clone(&holder.client)))
     }
 
-    /// Where the connection counts what it holds in memory for its client. The exempt have no such count.
+    /// Where the connection counts what it holds in memory for its client. The exempt have no such
+    /// count.
     pub fn unread(&self) -> UnreadShare {
-        UnreadShare(self.holder.as_ref().filter(|holder| !holder.exempt).map(|holder| Arc::clone(&holder.client)))
+        UnreadShare(
+            self.holder
+                .as_ref()
+                .filter(|holder| !holder.exempt)
+                .map(|holder| Arc::clone(&holder.client)),
+        )
     }
 
     /// Counts a request against the client's rate.
@@ -246,7 +286,9 @@ impl UnreadShare {
 
     /// Bytes that all connections of the client hold; none, where they are not counted.
     pub fn total(&self) -> usize {
-        self.0.as_ref().map_or(0, |client| client.unread.load(Ordering::Relaxed))
+        self.0
+            .as_ref()
+            .map_or(0, |client| client.unread.load(Ordering::Relaxed))
     }
 }
 
@@ -258,7 +300,10 @@ impl Drop for Slot {
             let mut clients = self.slots.lock();
             // Looked at again under the lock: another connection of this client may just have come.
             let now = self.slots.micros();
-            if clients.get(&holder.group).is_some_and(|client| client.is_forgettable(now)) {
+            if clients
+                .get(&holder.group)
+                .is_some_and(|client| client.is_forgettable(now))
+            {
                 clients.remove(&holder.group);
             }
             self.slots.forget_some(&mut clients);
@@ -296,7 +341,11 @@ mod tests {
     }
 
     fn limits(connections: usize, per_client: usize) -> Limits {
-        Limits { connections, connections_per_client: per_client, ..Limits::default() }
+        Limits {
+            connections,
+            connections_per_client: per_client,
+            ..Limits::default()
+        }
     }
 
     #[test]
@@ -304,9 +353,15 @@ mod tests {
         let (slots, limits) = (Slots::new(), limits(3, 2));
         let a = slots.take(client("192.0.2.1"), &limits).unwrap();
         let b = slots.take(client("192.0.2.1"), &limits).unwrap();
-        assert_eq!(slots.take(client("192.0.2.1"), &limits).unwrap_err(), Full::Client);
+        assert_eq!(
+            slots.take(client("192.0.2.1"), &limits).unwrap_err(),
+            Full::Client
+        );
         let c = slots.take(client("192.0.2.2"), &limits).unwrap();
-        assert_eq!(slots.take(client("192.0.2.3"), &limits).unwrap_err(), Full::Gateway);
+        assert_eq!(
+            slots.take(client("192.0.2.3"), &limits).unwrap_err(),
+            Full::Gateway
+        );
         assert_eq!(slots.open(), 3);
         drop((a, b, c));
         assert_eq!(slots.open(), 0);
@@ -316,17 +371,27 @@ mod tests {
     #[test]
     fn the_exempt_count_only_in_total() {
         let (slots, limits) = (Slots::new(), limits(3, 1));
-        let held: Vec<_> = (0..3).map(|_| slots.take(client("127.0.0.1"), &limits).unwrap()).collect();
-        assert_eq!(slots.take(client("127.0.0.1"), &limits).unwrap_err(), Full::Gateway);
-        let slow = Rate { events: 1, per: Duration::from_secs(3600) };
+        let held: Vec<_> = (0..3)
+            .map(|_| slots.take(client("127.0.0.1"), &limits).unwrap())
+            .collect();
+        assert_eq!(
+            slots.take(client("127.0.0.1"), &limits).unwrap_err(),
+            Full::Gateway
+        );
+        let slow = Rate {
+            events: 1,
+            per: Duration::from_secs(3600),
+        };
         assert!((0..10).all(|_| held[0].request(slow).is_ok()));
     }
 
     #[test]
     fn streams_count_like_connections() {
         let (slots, limits) = (Slots::new(), limits(10, 2));
-        let (a, b) =
-            (slots.take(client("192.0.2.1"), &limits).unwrap(), slots.take(client("192.0.2.1"), &limits).unwrap());
+        let (a, b) = (
+            slots.take(client("192.0.2.1"), &limits).unwrap(),
+            slots.take(client("192.0.2.1"), &limits).unwrap(),
+        );
         let held = (a.stream(&limits).unwrap(), b.stream(&limits).unwrap());
         assert_eq!(a.stream(&limits).unwrap_err(), Full::Client);
         drop(held);
@@ -340,11 +405,19 @@ mod tests {
     fn what_connections_hold_is_counted_for_their_client() {
         let (slots, limits) = (Slots::new(), limits(10, 10));
         let take = |ip| slots.take(client(ip), &limits).unwrap();
-        let (a, b, other, exempt) = (take("192.0.2.1"), take("192.0.2.1"), take("192.0.2.2"), take("127.0.0.1"));
+        let (a, b, other, exempt) = (
+            take("192.0.2.1"),
+            take("192.0.2.1"),
+            take("192.0.2.2"),
+            take("127.0.0.1"),
+        );
         a.unread().count(0, 100);
         b.unread().count(0, 50);
         exempt.unread().count(0, 70);
-        assert_eq!([&a, &b, &other, &exempt].map(|slot| slot.unread().total()), [150, 150, 0, 0]);
+        assert_eq!(
+            [&a, &b, &other, &exempt].map(|slot| slot.unread().total()),
+            [150, 150, 0, 0]
+        );
         a.unread().count(100, 0);
         assert_eq!(b.unread().total(), 50);
     }
@@ -352,17 +425,33 @@ mod tests {
     #[test]
     fn the_rate_is_shared_by_a_clients_connections() {
         let (slots, limits) = (Slots::new(), limits(10, 10));
-        let rate = Rate { events: 5, per: Duration::from_secs(3600) };
-        let (a, b) =
-            (slots.take(client("192.0.2.1"), &limits).unwrap(), slots.take(client("192.0.2.1"), &limits).unwrap());
+        let rate = Rate {
+            events: 5,
+            per: Duration::from_secs(3600),
+        };
+        let (a, b) = (
+            slots.take(client("192.0.2.1"), &limits).unwrap(),
+            slots.take(client("192.0.2.1"), &limits).unwrap(),
+        );
         let other = slots.take(client("192.0.2.2"), &limits).unwrap();
-        let passed = (0..10).filter(|n| if n % 2 == 0 { &a } else { &b }.request(rate).is_ok()).count();
+        let passed = (0..10)
+            .filter(|n| if n % 2 == 0 { &a } else { &b }.request(rate).is_ok())
+            .count();
         assert_eq!(passed, 5);
         let wait = a.request(rate).unwrap_err();
-        assert!(wait > Duration::from_secs(600) && wait <= Duration::from_secs(720), "{wait:?}");
+        assert!(
+            wait > Duration::from_secs(600) && wait <= Duration::from_secs(720),
+            "{wait:?}"
+        );
         assert!(other.request(rate).is_ok());
         // Reconnecting does not forgive.
         drop((a, b));
-        assert!(slots.take(client("192.0.2.1"), &limits).unwrap().request(rate).is_err());
+        assert!(
+            slots
+                .take(client("192.0.2.1"), &limits)
+                .unwrap()
+                .request(rate)
+                .is_err()
+        );
     }
 }

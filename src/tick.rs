@@ -47,7 +47,9 @@ impl Ticks {
     pub fn later(since: Tick, wait: Duration) -> Tick {
         let ticks = wait.as_millis().div_ceil(TICK.as_millis());
         // One more: that tick had already partly gone.
-        since.saturating_add(Tick::try_from(ticks).unwrap_or(Tick::MAX)).saturating_add(1)
+        since
+            .saturating_add(Tick::try_from(ticks).unwrap_or(Tick::MAX))
+            .saturating_add(1)
     }
 
     /// Moves the clock by one tick and wakes whoever waited for it.
@@ -67,14 +69,25 @@ impl Ticks {
     /// Waits for the next tick.
     pub async fn next(self: &Rc<Self>) {
         let next = self.alarm(Duration::ZERO);
-        poll_fn(|cx| if next.is_due(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|cx| {
+            if next.is_due(cx) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 
     /// An alarm that goes off after so much time.
     pub fn alarm(self: &Rc<Self>, wait: Duration) -> Alarm {
         let due = self.after(wait);
         let key = self.alarms.borrow_mut().insert(Entry { due, waker: None });
-        Alarm { ticks: Rc::clone(self), key, due: Cell::new(due) }
+        Alarm {
+            ticks: Rc::clone(self),
+            key,
+            due: Cell::new(due),
+        }
     }
 }
 

@@ -92,24 +92,42 @@ pub(crate) fn run(token: Token) -> ExitCode {
 }
 
 fn load(path: &Path) -> Result<Config, Failure> {
-    let loaded = config::load(path).map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?;
+    let loaded =
+        config::load(path).map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?;
     Ok(loaded.config)
 }
 
 /// The one of this name; otherwise, which there are.
-fn named<'a, T>(kind: &str, name: &str, all: &'a [Arc<T>], name_of: fn(&T) -> &str) -> Result<&'a Arc<T>, Failure> {
+fn named<'a, T>(
+    kind: &str,
+    name: &str,
+    all: &'a [Arc<T>],
+    name_of: fn(&T) -> &str,
+) -> Result<&'a Arc<T>, Failure> {
     all.iter().find(|one| name_of(one) == name).ok_or_else(|| {
         let known: Vec<&str> = all.iter().map(|one| name_of(one)).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        (EXIT_USAGE, format!("there is no {kind} \"{name}\"; there is: {known}"))
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        (
+            EXIT_USAGE,
+            format!("there is no {kind} \"{name}\"; there is: {known}"),
+        )
     })
 }
 
 fn mint(arguments: &Mint) -> Result<ExitCode, Failure> {
     let config = load(&arguments.config)?;
-    let spec = named("issuer", &arguments.issuer, &config.issuers, |spec| &spec.name)?;
+    let spec = named("issuer", &arguments.issuer, &config.issuers, |spec| {
+        &spec.name
+    })?;
     let (algorithm, key) = signing_key(spec, arguments.key.as_deref())?;
-    let header = Header { kid: arguments.kid.clone(), ..Header::new(algorithm) };
+    let header = Header {
+        kid: arguments.kid.clone(),
+        ..Header::new(algorithm)
+    };
     let token = jsonwebtoken::encode(&header, &claims(spec, arguments), &key)
         .map_err(|error| (EXIT_FAILED, format!("the key does not sign: {error}")))?;
     show(&format!("{token}\n"));
@@ -125,9 +143,11 @@ fn claims(spec: &IssuerSpec, arguments: &Mint) -> Map<String, Value> {
         Audience::Any => None,
         Audience::OneOf(ours) => ours.first(),
     };
-    for (name, value) in
-        [("iss", spec.issuer.as_deref()), ("aud", audience.map(|one| &**one)), ("sub", arguments.sub.as_deref())]
-    {
+    for (name, value) in [
+        ("iss", spec.issuer.as_deref()),
+        ("aud", audience.map(|one| &**one)),
+        ("sub", arguments.sub.as_deref()),
+    ] {
         claims.extend(value.map(|value| (name.to_owned(), json!(value))));
     }
     claims.extend(arguments.claims.iter().cloned());
@@ -143,14 +163,24 @@ const LARGEST_KEY: u64 = 1 << 20;
 /// Makes a key of a PEM file.
 type ReadKey = fn(&[u8]) -> jsonwebtoken::errors::Result<EncodingKey>;
 
-fn signing_key(spec: &Arc<IssuerSpec>, key: Option<&Path>) -> Result<(Algorithm, EncodingKey), Failure> {
+fn signing_key(
+    spec: &Arc<IssuerSpec>,
+    key: Option<&Path>,
+) -> Result<(Algorithm, EncodingKey), Failure> {
     let first = |kind: IsFor| {
-        let names = ALGORITHMS.iter().filter(|(_, algorithm)| spec.algorithms.contains(algorithm));
-        names.into_iter().find(|(name, _)| kind(name)).map(|(_, algorithm)| *algorithm)
+        let names = ALGORITHMS
+            .iter()
+            .filter(|(_, algorithm)| spec.algorithms.contains(algorithm));
+        names
+            .into_iter()
+            .find(|(name, _)| kind(name))
+            .map(|(_, algorithm)| *algorithm)
     };
     let Some(path) = key else {
         let KeySource::Secret { .. } = spec.keys else {
-            let what = "the issuer's public key signs nothing; name its private one with --key FILE".to_owned();
+            let what =
+                "the issuer's public key signs nothing; name its private one with --key FILE"
+                    .to_owned();
             return Err((EXIT_USAGE, what));
         };
         let secret = token::load::secret(spec).map_err(|error| (EXIT_CONFIG, error.to_string()))?;
@@ -159,15 +189,29 @@ fn signing_key(spec: &Arc<IssuerSpec>, key: Option<&Path>) -> Result<(Algorithm,
     };
     let mut pem = Vec::new();
     // Of whatever kind: who writes a command may give it a pipe.
-    let read = std::fs::File::open(path).and_then(|file| file.take(LARGEST_KEY).read_to_end(&mut pem));
+    let read =
+        std::fs::File::open(path).and_then(|file| file.take(LARGEST_KEY).read_to_end(&mut pem));
     read.map_err(|error| (EXIT_FAILED, format!("{}: {error}", path.display())))?;
     let kinds: [(IsFor, ReadKey); 3] = [
-        (|name| name.starts_with("RS") || name.starts_with("PS"), EncodingKey::from_rsa_pem),
+        (
+            |name| name.starts_with("RS") || name.starts_with("PS"),
+            EncodingKey::from_rsa_pem,
+        ),
         (|name| name.starts_with("ES"), EncodingKey::from_ec_pem),
         (|name| name == "EdDSA", EncodingKey::from_ed_pem),
     ];
-    let fits = kinds.into_iter().find_map(|(kind, read)| Some((first(kind)?, read(&pem).ok()?)));
-    fits.ok_or_else(|| (EXIT_FAILED, format!("{} is no private key (PEM) for the issuer's algorithms", path.display())))
+    let fits = kinds
+        .into_iter()
+        .find_map(|(kind, read)| Some((first(kind)?, read(&pem).ok()?)));
+    fits.ok_or_else(|| {
+        (
+            EXIT_FAILED,
+            format!(
+                "{} is no private key (PEM) for the issuer's algorithms",
+                path.display()
+            ),
+        )
+    })
 }
 
 fn examine(arguments: &Inspect) -> Result<ExitCode, Failure> {
@@ -177,7 +221,11 @@ fn examine(arguments: &Inspect) -> Result<ExitCode, Failure> {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         (EXIT_CONFIG, lines.join("\n"))
     })?;
-    let token = if arguments.token == "-" { read_token()? } else { arguments.token.clone() };
+    let token = if arguments.token == "-" {
+        read_token()?
+    } else {
+        arguments.token.clone()
+    };
     let token = token.trim().trim_start_matches("Bearer ").trim();
     let answer = inspect(&Question {
         policy,
@@ -187,7 +235,11 @@ fn examine(arguments: &Inspect) -> Result<ExitCode, Failure> {
         now: UnixTime::now(),
     });
     show(&answer.text);
-    Ok(if answer.passes { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) })
+    Ok(if answer.passes {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_FAILED)
+    })
 }
 
 fn read_token() -> Result<String, Failure> {

@@ -1,7 +1,7 @@
-//! Golden configurations. Each `tests/config/invalid/NAME.toml` has its report in `NAME.report`. Each
-//! `tests/config/valid/NAME.toml` is taken; it has its warnings in `NAME.warnings`, if it warns, and perhaps what
-//! `ianitor check` shows of it in `NAME.summary`. `BLESS=1` writes what came out; read the difference before it is
-//! committed.
+//! Golden configurations. Each `tests/config/invalid/NAME.toml` has its report in `NAME.report`.
+//! Each `tests/config/valid/NAME.toml` is taken; it has its warnings in `NAME.warnings`, if it
+//! warns, and perhaps what `ianitor check` shows of it in `NAME.summary`. `BLESS=1` writes what
+//! came out; read the difference before it is committed.
 
 #![allow(clippy::unwrap_used)] // the lint knows tests by their attribute, and these have helpers
 
@@ -13,14 +13,19 @@ use ianitor::acme::{AcmeSpec, ChallengeKind};
 use ianitor::config::{Failure, load, parse, summary};
 
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/config")
+        .join(name)
 }
 
 /// The stems of the files with this extension.
 fn stems(folder: &Path, extension: &str) -> BTreeSet<String> {
-    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let paths = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let with = paths.filter(|path| path.extension().is_some_and(|e| e == extension));
-    with.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+    with.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect()
 }
 
 fn read(folder: &Path, stem: &str) -> (PathBuf, String) {
@@ -62,7 +67,11 @@ fn lines(report: &impl ToString) -> String {
 }
 
 fn assert_none(wrong: &[String]) {
-    assert!(wrong.is_empty(), "\n{}\nBLESS=1 cargo test --test config accepts this\n", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "\n{}\nBLESS=1 cargo test --test config accepts this\n",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -75,10 +84,16 @@ fn each_mistake_has_its_report() {
         let (name, text) = read(&folder, stem);
         match parse(&name, &text) {
             Ok(_) => wrong.push(format!("{stem}.toml: is taken")),
-            Err(report) => golden(&folder.join(stem).with_extension("report"), &lines(&report), &mut wrong),
+            Err(report) => golden(
+                &folder.join(stem).with_extension("report"),
+                &lines(&report),
+                &mut wrong,
+            ),
         }
     }
-    let orphans = stems(&folder, "report").into_iter().filter(|stem| !stems_toml.contains(stem));
+    let orphans = stems(&folder, "report")
+        .into_iter()
+        .filter(|stem| !stems_toml.contains(stem));
     wrong.extend(orphans.map(|stem| format!("{stem}.report: there is no {stem}.toml")));
     assert_none(&wrong);
 }
@@ -91,11 +106,17 @@ fn valid_files_are_taken() {
     for stem in &stems_toml {
         let (name, text) = read(&folder, stem);
         match parse(&name, &text) {
-            Ok(loaded) => golden(&folder.join(stem).with_extension("warnings"), &lines(&loaded.warnings), &mut wrong),
+            Ok(loaded) => golden(
+                &folder.join(stem).with_extension("warnings"),
+                &lines(&loaded.warnings),
+                &mut wrong,
+            ),
             Err(report) => wrong.push(format!("{stem}.toml is refused:\n{report}")),
         }
     }
-    let orphans = stems(&folder, "warnings").into_iter().chain(stems(&folder, "summary"));
+    let orphans = stems(&folder, "warnings")
+        .into_iter()
+        .chain(stems(&folder, "summary"));
     let orphans = orphans.filter(|stem| !stems_toml.contains(stem));
     wrong.extend(orphans.map(|stem| format!("{stem}: there is no {stem}.toml")));
     assert_none(&wrong);
@@ -108,12 +129,17 @@ fn the_summary_is_a_readable_table() {
     for stem in stems(&folder, "summary") {
         let (name, text) = read(&folder, &stem);
         let loaded = parse(&name, &text).unwrap_or_else(|report| panic!("{report}"));
-        golden(&folder.join(stem).with_extension("summary"), &summary(&loaded.config), &mut wrong);
+        golden(
+            &folder.join(stem).with_extension("summary"),
+            &summary(&loaded.config),
+            &mut wrong,
+        );
     }
     assert_none(&wrong);
 }
 
-/// Whatever a slip of the editor makes of a file, there is a configuration or a report that says why not.
+/// Whatever a slip of the editor makes of a file, there is a configuration or a report that says
+/// why not.
 #[test]
 fn broken_files_are_reported_and_never_panic() {
     for stem in ["everything", "routes", "acme"] {
@@ -126,7 +152,12 @@ fn break_everywhere(stem: &str) {
     let check = |text: &str| {
         if let Err(report) = parse(&name, text) {
             assert!(!report.is_empty(), "refused without a reason:\n{text}");
-            assert!(report.problems().iter().all(|p| p.line >= 1 && p.column >= 1 && !p.text.contains('\n')));
+            assert!(
+                report
+                    .problems()
+                    .iter()
+                    .all(|p| p.line >= 1 && p.column >= 1 && !p.text.contains('\n'))
+            );
         }
     };
     for (at, char) in text.char_indices() {
@@ -151,26 +182,44 @@ fn what_cannot_be_read_is_named() {
     for (path, want) in [
         (folder.join("none.toml"), "no such file"),
         (folder.clone(), "is a folder"),
-        (write("latin1.toml", b"[log]\n# caf\xe9\n"), "latin1.toml:2: is not UTF-8"),
-        (write("large.toml", &vec![b'#'; (1 << 20) + 1]), "larger than 1024 KiB"),
+        (
+            write("latin1.toml", b"[log]\n# caf\xe9\n"),
+            "latin1.toml:2: is not UTF-8",
+        ),
+        (
+            write("large.toml", &vec![b'#'; (1 << 20) + 1]),
+            "larger than 1024 KiB",
+        ),
         (write("empty.toml", b""), "routes: there is none"),
         (write("file", b"").join("gateway.toml"), "cannot be read"),
     ] {
         let failure = load(&path).unwrap_err().to_string();
-        assert!(failure.contains(want) && failure.starts_with(path.to_str().unwrap()), "{failure}");
+        assert!(
+            failure.contains(want) && failure.starts_with(path.to_str().unwrap()),
+            "{failure}"
+        );
     }
 }
 
 #[test]
 fn paths_are_relative_to_the_file() {
     let text = fs::read_to_string(folder("valid").join("everything.toml")).unwrap();
-    let tls = parse(Path::new("/etc/ianitor/gateway.toml"), &text).unwrap().config.tls;
-    let pairs: Vec<_> =
-        tls.certificates.iter().map(|pair| (pair.cert.to_str().unwrap(), pair.key.to_str().unwrap())).collect();
+    let tls = parse(Path::new("/etc/ianitor/gateway.toml"), &text)
+        .unwrap()
+        .config
+        .tls;
+    let pairs: Vec<_> = tls
+        .certificates
+        .iter()
+        .map(|pair| (pair.cert.to_str().unwrap(), pair.key.to_str().unwrap()))
+        .collect();
     assert_eq!(
         pairs,
         [
-            ("/etc/ianitor/certs/fullchain.pem", "/etc/ianitor/certs/privkey.pem"),
+            (
+                "/etc/ianitor/certs/fullchain.pem",
+                "/etc/ianitor/certs/privkey.pem"
+            ),
             ("/etc/kurento/cert+key.pem", "/etc/kurento/cert+key.pem"),
         ]
     );
@@ -182,12 +231,17 @@ fn paths_are_relative_to_the_file() {
 fn what_is_ordered_has_names_and_defaults() {
     let config = |stem| {
         let text = fs::read_to_string(folder("valid").join(stem)).unwrap();
-        parse(Path::new("/etc/ianitor/gateway.toml"), &text).unwrap().config
+        parse(Path::new("/etc/ianitor/gateway.toml"), &text)
+            .unwrap()
+            .config
     };
     let small = config("acme_small.toml");
     let acme = small.acme.unwrap();
     assert_eq!(&*acme.directory, AcmeSpec::LETS_ENCRYPT);
-    assert_eq!(acme.staging.as_deref(), Some(AcmeSpec::LETS_ENCRYPT_STAGING));
+    assert_eq!(
+        acme.staging.as_deref(),
+        Some(AcmeSpec::LETS_ENCRYPT_STAGING)
+    );
     assert_eq!(acme.store, Path::new("/etc/ianitor/certs/acme"));
     // Nobody would come to a plain listener that there is not.
     assert_eq!(acme.challenges, [ChallengeKind::TlsAlpn01]);
@@ -195,25 +249,62 @@ fn what_is_ordered_has_names_and_defaults() {
 
     let all = config("acme.toml");
     let acme = all.acme.unwrap();
-    let names: Vec<&str> = acme.certificates.iter().map(|cert| cert.name.as_str()).collect();
-    assert_eq!(names, ["media.example.com", "media.example.com.rsa-2048", "localhost.ecdsa-p384"]);
+    let names: Vec<&str> = acme
+        .certificates
+        .iter()
+        .map(|cert| cert.name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "media.example.com",
+            "media.example.com.rsa-2048",
+            "localhost.ecdsa-p384"
+        ]
+    );
     assert_eq!(acme.contact, ["mailto:ops@example.com"]);
     assert!(acme.placeholder && all.tls.placeholder);
-    let ordered: Vec<_> = all.tls.ordered.iter().map(|one| (one.hosts.len(), one.config_key.as_str())).collect();
-    assert_eq!(ordered, [(2, "acme.certificates[0]"), (1, "acme.certificates[1]"), (1, "acme.certificates[2]")]);
-    let certificates: Vec<&str> = all.deploy.iter().map(|spec| spec.certificate.as_str()).collect();
-    assert_eq!(certificates, [names[0], names[1], names[0], names[2], names[2]]);
-    assert_eq!(all.deploy[0].files[1].path, Path::new("/etc/ianitor/out/coturn/privkey.pem"));
+    let ordered: Vec<_> = all
+        .tls
+        .ordered
+        .iter()
+        .map(|one| (one.hosts.len(), one.config_key.as_str()))
+        .collect();
+    assert_eq!(
+        ordered,
+        [
+            (2, "acme.certificates[0]"),
+            (1, "acme.certificates[1]"),
+            (1, "acme.certificates[2]")
+        ]
+    );
+    let certificates: Vec<&str> = all
+        .deploy
+        .iter()
+        .map(|spec| spec.certificate.as_str())
+        .collect();
+    assert_eq!(
+        certificates,
+        [names[0], names[1], names[0], names[2], names[2]]
+    );
+    assert_eq!(
+        all.deploy[0].files[1].path,
+        Path::new("/etc/ianitor/out/coturn/privkey.pem")
+    );
     assert_eq!((all.deploy[0].mode, all.deploy[1].mode), (0o640, 0o600));
 }
 
 #[test]
 fn a_missing_file_is_a_failure_without_a_report() {
-    assert!(matches!(load(Path::new("/nonexistent/gateway.toml")), Err(Failure::Missing(_))));
+    assert!(matches!(
+        load(Path::new("/nonexistent/gateway.toml")),
+        Err(Failure::Missing(_))
+    ));
 }
 
 #[test]
 fn the_shipped_file_is_good() {
-    let loaded = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway.toml")).unwrap_or_else(|e| panic!("{e}"));
+    let loaded = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway.toml"))
+        .unwrap_or_else(|e| panic!("{e}"));
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
 }

@@ -1,5 +1,5 @@
-//! What a route does beside forwarding: files, redirects, headers, CORS. Through a gateway in this process, with a client
-//! and an upstream of a few lines each.
+//! What a route does beside forwarding: files, redirects, headers, CORS. Through a gateway in this
+//! process, with a client and an upstream of a few lines each.
 
 #![allow(clippy::unwrap_used)] // the lint knows tests by their attribute, and these have helpers
 
@@ -37,7 +37,11 @@ struct Answer {
 impl Answer {
     /// All values of a header, `|` between them.
     fn header(&self, name: &str) -> String {
-        let values = self.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let values = self
+            .headers
+            .iter()
+            .filter(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str());
         values.collect::<Vec<_>>().join("|")
     }
 
@@ -47,7 +51,8 @@ impl Answer {
 }
 
 impl World {
-    /// `ROOT` in the routes is the folder with the files; `app` is the upstream, which answers with `answer`.
+    /// `ROOT` in the routes is the folder with the files; `app` is the upstream, which answers with
+    /// `answer`.
     fn new(routes: &str, answer: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (upstream, seen) = upstream(answer);
@@ -59,10 +64,14 @@ impl World {
         );
         let text = text.replace("ROOT", folder.path().join("site").to_str().unwrap());
         fs::create_dir(folder.path().join("site")).unwrap();
-        let config =
-            config::parse(&folder.path().join("gateway.toml"), &text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        let config = config::parse(&folder.path().join("gateway.toml"), &text)
+            .unwrap_or_else(|e| panic!("{e}\n{text}"));
         let running = Gateway::bind(config.config).unwrap().start(None).unwrap();
-        Self { running: Some(running), folder, seen }
+        Self {
+            running: Some(running),
+            folder,
+            seen,
+        }
     }
 
     fn site(&self) -> Site {
@@ -71,12 +80,22 @@ impl World {
 
     fn connect(&self) -> StreamOwned<ClientConnection, TcpStream> {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(self.folder.path().join("certs/ca.pem")).unwrap()).unwrap();
+        roots
+            .add(CertificateDer::from_pem_file(self.folder.path().join("certs/ca.pem")).unwrap())
+            .unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap();
         let config = config.with_root_certificates(roots).with_no_client_auth();
         let name = ServerName::try_from("localhost").unwrap();
-        let address = self.running.as_ref().unwrap().addresses(Kind::Https).next().unwrap();
+        let address = self
+            .running
+            .as_ref()
+            .unwrap()
+            .addresses(Kind::Https)
+            .next()
+            .unwrap();
         let tcp = TcpStream::connect(address).unwrap();
         tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), tcp)
@@ -85,8 +104,16 @@ impl World {
     /// One request on a connection of its own. `headers` end with a line break each.
     fn ask(&self, method: &str, target: &str, headers: &str) -> Answer {
         let mut stream = self.connect();
-        let close = if headers.contains("Upgrade") { "" } else { "Connection: close\r\n" };
-        write!(stream, "{method} {target} HTTP/1.1\r\nHost: localhost\r\n{close}{headers}\r\n").unwrap();
+        let close = if headers.contains("Upgrade") {
+            ""
+        } else {
+            "Connection: close\r\n"
+        };
+        write!(
+            stream,
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\n{close}{headers}\r\n"
+        )
+        .unwrap();
         read_answer(stream, method)
     }
 
@@ -110,7 +137,12 @@ fn read_answer(mut stream: impl std::io::Read, method: &str) -> Answer {
     let mut bytes = Vec::new();
     let end = loop {
         let mut byte = [0];
-        assert_eq!(stream.read(&mut byte).unwrap(), 1, "cut: {}", String::from_utf8_lossy(&bytes));
+        assert_eq!(
+            stream.read(&mut byte).unwrap(),
+            1,
+            "cut: {}",
+            String::from_utf8_lossy(&bytes)
+        );
         bytes.push(byte[0]);
         if bytes.ends_with(b"\r\n\r\n") {
             break bytes.len();
@@ -118,10 +150,23 @@ fn read_answer(mut stream: impl std::io::Read, method: &str) -> Answer {
     };
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let mut lines = head.trim_end().split("\r\n");
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    let headers: Vec<(String, String)> =
-        lines.map(|line| line.split_once(": ").unwrap()).map(|(n, v)| (n.to_lowercase(), v.to_owned())).collect();
-    let mut answer = Answer { status, headers, body: Vec::new() };
+    let status = lines
+        .next()
+        .unwrap()
+        .split(' ')
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap();
+    let headers: Vec<(String, String)> = lines
+        .map(|line| line.split_once(": ").unwrap())
+        .map(|(n, v)| (n.to_lowercase(), v.to_owned()))
+        .collect();
+    let mut answer = Answer {
+        status,
+        headers,
+        body: Vec::new(),
+    };
     let length: usize = answer.header("content-length").parse().unwrap_or(0);
     if method != "HEAD" && status != 304 {
         answer.body = vec![0; length];
@@ -145,7 +190,10 @@ fn upstream(answer: &'static str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
                 head.push(byte[0]);
             }
             let head = String::from_utf8(head).unwrap();
-            let answer = match head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: ")) {
+            let answer = match head
+                .lines()
+                .find_map(|line| line.strip_prefix("sec-websocket-key: "))
+            {
                 // The RFC's own example.
                 Some("dGhlIHNhbXBsZSBub25jZQ==") => {
                     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -193,7 +241,10 @@ fn files_are_shown_and_nothing_else() {
     symlink("../outside", site.0.join("link")).unwrap();
     symlink("sub", site.0.join("folder")).unwrap();
     symlink("/dev/zero", site.0.join("device")).unwrap();
-    let pipe = std::process::Command::new("mkfifo").arg(site.0.join("pipe")).status().unwrap();
+    let pipe = std::process::Command::new("mkfifo")
+        .arg(site.0.join("pipe"))
+        .status()
+        .unwrap();
     assert!(pipe.success());
 
     for (target, status, body) in [
@@ -229,7 +280,10 @@ fn files_are_shown_and_nothing_else() {
         "/gone/x",
     ] {
         let status = world.get(target).status;
-        assert!(status == 404 || (status == 400 && target.contains("..")), "{target}: {status}");
+        assert!(
+            status == 404 || (status == 400 && target.contains("..")),
+            "{target}: {status}"
+        );
     }
 }
 
@@ -259,13 +313,27 @@ fn no_spelling_escapes_the_folder() {
         "..%0d%0a",
     ];
     for up in up {
-        for target in [format!("/a/{up}/outside"), format!("/a/in/{up}/{up}/outside"), format!("/a/{up}outside")] {
+        for target in [
+            format!("/a/{up}/outside"),
+            format!("/a/in/{up}/{up}/outside"),
+            format!("/a/{up}outside"),
+        ] {
             let answer = world.get(&target);
-            assert!(matches!(answer.status, 400 | 404), "{target}: {}", answer.status);
+            assert!(
+                matches!(answer.status, 400 | 404),
+                "{target}: {}",
+                answer.status
+            );
             assert!(!answer.text().contains("outside"), "{target}");
         }
     }
-    for target in ["/a//outside", "/a/./in/ok", "/a/in//ok", "https://localhost/a/../outside", "/a/%2Fetc%2Fpasswd"] {
+    for target in [
+        "/a//outside",
+        "/a/./in/ok",
+        "/a/in//ok",
+        "https://localhost/a/../outside",
+        "/a/%2Fetc%2Fpasswd",
+    ] {
         assert!(matches!(world.get(target).status, 400 | 404), "{target}");
     }
     assert_eq!(world.get("/a/in/ok").text(), "in");
@@ -276,10 +344,18 @@ fn a_folder_is_asked_for_with_a_slash() {
     let routes = "[[routes]]\npath = \"/a\"\nfiles = \"ROOT\"\npolicy = \"open\"\n";
     let world = World::new(routes, OK);
     world.site().write("sub/index.html", "x");
-    for (target, location) in [("/a", "/a/"), ("/a/sub", "/a/sub/"), ("/a/sub?x=//y", "/a/sub/?x=//y"), ("/%61", "/a/")]
-    {
+    for (target, location) in [
+        ("/a", "/a/"),
+        ("/a/sub", "/a/sub/"),
+        ("/a/sub?x=//y", "/a/sub/?x=//y"),
+        ("/%61", "/a/"),
+    ] {
         let answer = world.get(target);
-        assert_eq!((answer.status, answer.header("location").as_str()), (308, location), "{target}");
+        assert_eq!(
+            (answer.status, answer.header("location").as_str()),
+            (308, location),
+            "{target}"
+        );
     }
 }
 
@@ -292,23 +368,35 @@ fn one_file_is_behind_its_own_path_alone() {
     world.site().write("ours/my settings.js", "ours");
     let answer = world.get("/settings.js");
     assert_eq!((answer.status, answer.text()), (200, "ours"));
-    assert_eq!(answer.header("content-type"), "text/javascript; charset=utf-8");
+    assert_eq!(
+        answer.header("content-type"),
+        "text/javascript; charset=utf-8"
+    );
     assert_eq!(world.get("/settings.js/").status, 404);
     assert_eq!(world.get("/settings.js/x").status, 404);
 }
 
 #[test]
 fn ranges_conditions_and_head() {
-    let world = World::new("[[routes]]\npath = \"/\"\nfiles = \"ROOT\"\npolicy = \"open\"\n", OK);
+    let world = World::new(
+        "[[routes]]\npath = \"/\"\nfiles = \"ROOT\"\npolicy = \"open\"\n",
+        OK,
+    );
     let path = world.site().write("a.txt", "0123456789");
     world.site().write("page.html", "<p>");
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-    fs::File::open(&path).unwrap().set_modified(long_ago).unwrap();
+    fs::File::open(&path)
+        .unwrap()
+        .set_modified(long_ago)
+        .unwrap();
 
     let whole = world.get("/a.txt");
     let etag = whole.header("etag");
     assert!(etag.starts_with('"'), "{etag}");
-    assert_eq!(whole.header("last-modified"), "Sun, 09 Sep 2001 01:46:40 GMT");
+    assert_eq!(
+        whole.header("last-modified"),
+        "Sun, 09 Sep 2001 01:46:40 GMT"
+    );
     assert_eq!(whole.header("accept-ranges"), "bytes");
     assert_eq!(whole.header("content-type"), "text/plain; charset=utf-8");
     assert_eq!(whole.header("cache-control"), "");
@@ -317,27 +405,60 @@ fn ranges_conditions_and_head() {
     assert_eq!(html.header("cache-control"), "no-cache");
 
     let head = world.ask("HEAD", "/a.txt", "Range: bytes=0-1\r\n");
-    assert_eq!((head.status, head.header("content-length").as_str()), (200, "10"));
+    assert_eq!(
+        (head.status, head.header("content-length").as_str()),
+        (200, "10")
+    );
     assert_eq!(head.header("etag"), etag);
 
     let other = "\"other\"";
     let since = "Sun, 09 Sep 2001 01:46:40 GMT";
     for (headers, status, body, range) in [
-        ("Range: bytes=2-4\r\n".to_owned(), 206, "234", "bytes 2-4/10"),
+        (
+            "Range: bytes=2-4\r\n".to_owned(),
+            206,
+            "234",
+            "bytes 2-4/10",
+        ),
         ("Range: bytes=-3\r\n".to_owned(), 206, "789", "bytes 7-9/10"),
         ("Range: bytes=8-\r\n".to_owned(), 206, "89", "bytes 8-9/10"),
         ("Range: bytes=10-\r\n".to_owned(), 416, "", "bytes */10"),
         ("Range: bytes=0-0,2-2\r\n".to_owned(), 200, "0123456789", ""),
         ("Range: lines=1-2\r\n".to_owned(), 200, "0123456789", ""),
-        (format!("Range: bytes=0-0\r\nIf-Range: {etag}\r\n"), 206, "0", "bytes 0-0/10"),
-        (format!("Range: bytes=0-0\r\nIf-Range: {since}\r\n"), 206, "0", "bytes 0-0/10"),
-        (format!("Range: bytes=0-0\r\nIf-Range: {other}\r\n"), 200, "0123456789", ""),
-        (format!("Range: bytes=20-\r\nIf-Range: {other}\r\n"), 200, "0123456789", ""),
+        (
+            format!("Range: bytes=0-0\r\nIf-Range: {etag}\r\n"),
+            206,
+            "0",
+            "bytes 0-0/10",
+        ),
+        (
+            format!("Range: bytes=0-0\r\nIf-Range: {since}\r\n"),
+            206,
+            "0",
+            "bytes 0-0/10",
+        ),
+        (
+            format!("Range: bytes=0-0\r\nIf-Range: {other}\r\n"),
+            200,
+            "0123456789",
+            "",
+        ),
+        (
+            format!("Range: bytes=20-\r\nIf-Range: {other}\r\n"),
+            200,
+            "0123456789",
+            "",
+        ),
         (format!("If-None-Match: {etag}\r\n"), 304, "", ""),
         (format!("If-None-Match: {other}, W/{etag}\r\n"), 304, "", ""),
         (format!("If-None-Match: {other}\r\n"), 200, "0123456789", ""),
         (format!("If-Modified-Since: {since}\r\n"), 304, "", ""),
-        (format!("If-None-Match: {other}\r\nIf-Modified-Since: {since}\r\n"), 200, "0123456789", ""),
+        (
+            format!("If-None-Match: {other}\r\nIf-Modified-Since: {since}\r\n"),
+            200,
+            "0123456789",
+            "",
+        ),
         (format!("If-Match: {other}\r\n"), 412, "", ""),
     ] {
         let answer = world.ask("GET", "/a.txt", &headers);
@@ -347,13 +468,18 @@ fn ranges_conditions_and_head() {
 
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
         let answer = world.ask(method, "/a.txt", "");
-        assert_eq!((answer.status, answer.header("allow").as_str()), (405, "GET, HEAD"), "{method}");
+        assert_eq!(
+            (answer.status, answer.header("allow").as_str()),
+            (405, "GET, HEAD"),
+            "{method}"
+        );
     }
 }
 
 #[test]
 fn precompressed_siblings_are_sent_to_who_takes_them() {
-    let routes = "[[routes]]\npath = \"/\"\nfiles = \"ROOT\"\npolicy = \"open\"\nfollow_symlinks = false\n";
+    let routes =
+        "[[routes]]\npath = \"/\"\nfiles = \"ROOT\"\npolicy = \"open\"\nfollow_symlinks = false\n";
     let world = World::new(routes, OK);
     world.site().write("a.js", "plain");
     world.site().write("a.js.gz", "gzip");
@@ -370,25 +496,44 @@ fn precompressed_siblings_are_sent_to_who_takes_them() {
         ("/b.js", "gzip", "plain", ""),
     ] {
         let answer = world.ask("GET", target, &format!("Accept-Encoding: {accept}\r\n"));
-        assert_eq!((answer.status, answer.text()), (200, body), "{target} {accept}");
-        assert_eq!(answer.header("content-encoding"), coding, "{target} {accept}");
-        assert_eq!(answer.header("content-type"), "text/javascript; charset=utf-8");
+        assert_eq!(
+            (answer.status, answer.text()),
+            (200, body),
+            "{target} {accept}"
+        );
+        assert_eq!(
+            answer.header("content-encoding"),
+            coding,
+            "{target} {accept}"
+        );
+        assert_eq!(
+            answer.header("content-type"),
+            "text/javascript; charset=utf-8"
+        );
         assert_eq!(answer.header("vary").to_lowercase(), "accept-encoding");
     }
 }
 
 #[test]
 fn large_files_stream_and_a_cut_is_seen() {
-    let world = World::new("[[routes]]\npath = \"/\"\nfiles = \"ROOT\"\npolicy = \"open\"\n", OK);
+    let world = World::new(
+        "[[routes]]\npath = \"/\"\nfiles = \"ROOT\"\npolicy = \"open\"\n",
+        OK,
+    );
     let text = "0123456789abcdef".repeat(1 << 18);
     let path = world.site().write("large.bin", &text);
     assert!(world.get("/large.bin").text() == text, "whole");
-    // More than the sockets on the way can hold, so that most of it is still on disk when it is cut off.
+    // More than the sockets on the way can hold, so that most of it is still on disk when it is cut
+    // off.
     let length = 256 << 20;
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.set_len(length).unwrap();
     let mut stream = world.connect();
-    write!(stream, "GET /large.bin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    write!(
+        stream,
+        "GET /large.bin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut some = [0; 100];
     stream.read_exact(&mut some).unwrap();
     file.set_len(1 << 20).unwrap();
@@ -406,14 +551,23 @@ fn redirects() {
     let world = World::new(routes, OK);
     for (method, target, status, location) in [
         ("GET", "/old", 308, "https://example.org/new/"),
-        ("POST", "/old/a/b?c=d", 308, "https://example.org/new/a/b?c=d"),
+        (
+            "POST",
+            "/old/a/b?c=d",
+            308,
+            "https://example.org/new/a/b?c=d",
+        ),
         ("GET", "/one/x?y", 302, "/two?x=1"),
         ("GET", "/closed", 403, ""),
         ("GET", "/older", 404, ""),
         ("GET", "/old//evil.example", 400, ""),
     ] {
         let answer = world.ask(method, target, "");
-        assert_eq!((answer.status, answer.header("location").as_str()), (status, location), "{method} {target}");
+        assert_eq!(
+            (answer.status, answer.header("location").as_str()),
+            (status, location),
+            "{method} {target}"
+        );
     }
 }
 
@@ -423,11 +577,18 @@ fn an_answer_arrives_although_nobody_reads_the_body() {
     let world = World::new(routes, OK);
     let mut stream = world.connect();
     let length = 2 << 20;
-    write!(stream, "POST /old HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n").unwrap();
+    write!(
+        stream,
+        "POST /old HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+    )
+    .unwrap();
     // The gateway may have stopped reading before all of it is written.
     let _ = stream.write_all(&vec![b'x'; length]);
     let answer = read_answer(stream, "POST");
-    assert_eq!((answer.status, answer.header("connection").as_str()), (308, "close"));
+    assert_eq!(
+        (answer.status, answer.header("connection").as_str()),
+        (308, "close")
+    );
 }
 
 #[test]
@@ -442,9 +603,18 @@ fn headers_are_edited_both_ways() {
     let upstream = "HTTP/1.1 200 OK\r\nServer: x\r\nX-C: old\r\nX-C: older\r\nX-Frame-Options: DENY\r\n\
                     Location: https://inner.example:81/there\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
     let world = World::new(routes, upstream);
-    let answer = world.ask("GET", "/x", "Cookie: a=b\r\nX-A: 2\r\nX-A: 3\r\nAuthorization: Bearer mine\r\n");
+    let answer = world.ask(
+        "GET",
+        "/x",
+        "Cookie: a=b\r\nX-A: 2\r\nX-A: 3\r\nAuthorization: Bearer mine\r\n",
+    );
     let seen = world.seen();
-    let line = |name: &str| seen.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect::<Vec<_>>();
+    let line = |name: &str| {
+        seen.lines()
+            .filter(|line| line.starts_with(name))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(line("host:"), ["host: inner.example:81"]);
     assert_eq!(line("x-forwarded-host:"), ["x-forwarded-host: localhost"]);
     assert_eq!(line("x-a:"), ["x-a: 1"]);
@@ -464,10 +634,22 @@ fn headers_are_edited_both_ways() {
     let plain = world.ask("GET", "/plain", "Cookie: a=b\r\n");
     assert_eq!(plain.header("x-c"), "old|older");
     assert!(plain.header("strict-transport-security").is_empty());
-    assert!(world.seen().contains("host: localhost\r\n") && world.seen().contains("cookie: a=b\r\n"));
+    assert!(
+        world.seen().contains("host: localhost\r\n") && world.seen().contains("cookie: a=b\r\n")
+    );
     let refused = world.get("/closed");
-    assert_eq!((refused.status, refused.header("strict-transport-security").as_str()), (403, "max-age=86400"));
-    assert_eq!(refused.header("x-c"), "", "edits are about the target's own answers");
+    assert_eq!(
+        (
+            refused.status,
+            refused.header("strict-transport-security").as_str()
+        ),
+        (403, "max-age=86400")
+    );
+    assert_eq!(
+        refused.header("x-c"),
+        "",
+        "edits are about the target's own answers"
+    );
 }
 
 #[test]
@@ -480,32 +662,74 @@ fn pages_of_other_origins() {
     let upstream = "HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Max-Age: 86400\r\n\
                     Vary: Accept\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
     let world = World::new(routes, upstream);
-    let (ours, evil) = ("Origin: https://app.example.com\r\n", "Origin: https://evil.example\r\n");
+    let (ours, evil) = (
+        "Origin: https://app.example.com\r\n",
+        "Origin: https://evil.example\r\n",
+    );
     let method = "Access-Control-Request-Method: POST\r\n";
 
     let preflight = world.ask("OPTIONS", "/closed/x", &format!("{ours}{method}"));
-    assert_eq!(preflight.status, 204, "answered although the policy lets nobody in");
-    assert_eq!(preflight.header("access-control-allow-origin"), "https://app.example.com");
-    assert_eq!(preflight.header("access-control-allow-methods"), "GET, HEAD, POST");
-    assert_eq!(preflight.header("access-control-allow-headers"), "Content-Type, Authorization");
+    assert_eq!(
+        preflight.status, 204,
+        "answered although the policy lets nobody in"
+    );
+    assert_eq!(
+        preflight.header("access-control-allow-origin"),
+        "https://app.example.com"
+    );
+    assert_eq!(
+        preflight.header("access-control-allow-methods"),
+        "GET, HEAD, POST"
+    );
+    assert_eq!(
+        preflight.header("access-control-allow-headers"),
+        "Content-Type, Authorization"
+    );
     assert_eq!(preflight.header("access-control-max-age"), "300");
     assert_eq!(preflight.header("access-control-allow-credentials"), "");
-    assert_eq!(world.ask("OPTIONS", "/closed/x", &format!("{evil}{method}")).status, 403);
-    assert!(world.seen.lock().unwrap().is_empty(), "the upstream saw none of it");
+    assert_eq!(
+        world
+            .ask("OPTIONS", "/closed/x", &format!("{evil}{method}"))
+            .status,
+        403
+    );
+    assert!(
+        world.seen.lock().unwrap().is_empty(),
+        "the upstream saw none of it"
+    );
 
     let refused = world.ask("GET", "/closed", ours);
     assert_eq!(refused.status, 403);
-    assert_eq!(refused.header("access-control-allow-origin"), "https://app.example.com", "scripts can read why");
+    assert_eq!(
+        refused.header("access-control-allow-origin"),
+        "https://app.example.com",
+        "scripts can read why"
+    );
 
     let answer = world.ask("GET", "/", ours);
-    assert_eq!(answer.header("access-control-allow-origin"), "https://app.example.com");
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        "https://app.example.com"
+    );
     assert_eq!(answer.header("access-control-allow-credentials"), "true");
     assert_eq!(answer.header("access-control-max-age"), "");
     assert_eq!(answer.header("vary"), "Accept|Origin");
     assert_eq!(answer.header("strict-transport-security"), "max-age=86400");
     let answer = world.ask("GET", "/", evil);
-    assert_eq!((answer.status, answer.header("access-control-allow-origin").as_str()), (200, ""));
-    assert_eq!(world.ask("GET", "/plain", evil).header("access-control-allow-origin"), "*", "no cors: as it came");
+    assert_eq!(
+        (
+            answer.status,
+            answer.header("access-control-allow-origin").as_str()
+        ),
+        (200, "")
+    );
+    assert_eq!(
+        world
+            .ask("GET", "/plain", evil)
+            .header("access-control-allow-origin"),
+        "*",
+        "no cors: as it came"
+    );
 }
 
 #[test]
@@ -526,7 +750,13 @@ fn websockets_of_other_pages_are_refused() {
         ("/", "Origin: null\r\n", 403),
         ("/plain", "Origin: https://evil.example\r\n", 101),
     ] {
-        assert_eq!(world.ask("GET", target, &format!("{HANDSHAKE}{origin}")).status, status, "{target} {origin}");
+        assert_eq!(
+            world
+                .ask("GET", target, &format!("{HANDSHAKE}{origin}"))
+                .status,
+            status,
+            "{target} {origin}"
+        );
     }
 }
 
@@ -537,8 +767,11 @@ fn an_upstream_has_as_long_as_its_route_says() {
     let world = World::new(routes, "");
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     drop(world);
-    let routes =
-        routes.to_owned() + &format!("[upstreams.silent]\nservers = [\"http://{}\"]\n", silent.local_addr().unwrap());
+    let routes = routes.to_owned()
+        + &format!(
+            "[upstreams.silent]\nservers = [\"http://{}\"]\n",
+            silent.local_addr().unwrap()
+        );
     let routes = routes.replace("upstream = \"app\"", "upstream = \"silent\"");
     let world = World::new(&routes, OK);
     assert_eq!(world.get("/").status, 504);
@@ -552,8 +785,15 @@ fn a_folder_that_is_not_there_is_a_warning() {
                 [[routes]]\npath = \"/x\"\nfiles = \"nowhere\"\npolicy = \"open\"\n";
     fs::write(&path, text).unwrap();
     let checked = ianitor::check::check(&path).unwrap();
-    let missing = checked.warnings.iter().find(|warning| warning.contains("nowhere")).unwrap();
-    assert!(missing.contains("route /x: files") && missing.contains("No such file"), "{missing}");
+    let missing = checked
+        .warnings
+        .iter()
+        .find(|warning| warning.contains("nowhere"))
+        .unwrap();
+    assert!(
+        missing.contains("route /x: files") && missing.contains("No such file"),
+        "{missing}"
+    );
 }
 
 /// The configuration for Debian's demo pages, as it is in the repository.
@@ -563,9 +803,17 @@ fn the_example_for_the_janus_demos_is_good() {
     let loaded = config::load(&folder.join("gateway.toml")).unwrap_or_else(|e| panic!("{e}"));
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
     let missing = ianitor::files::missing(&loaded.config.routes);
-    assert!(missing.iter().all(|line| line.contains("/usr/share/janus/demos")), "{missing:?}");
+    assert!(
+        missing
+            .iter()
+            .all(|line| line.contains("/usr/share/janus/demos")),
+        "{missing:?}"
+    );
     for name in ["settings.js", "adminconfig.js"] {
         let text = fs::read_to_string(folder.join(name)).unwrap();
-        assert!(text.contains("var server = \"/"), "{name} has a relative URL");
+        assert!(
+            text.contains("var server = \"/"),
+            "{name} has a relative URL"
+        );
     }
 }

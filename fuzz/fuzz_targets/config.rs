@@ -13,7 +13,9 @@ fuzz_target!(|text: &str| {
         Ok(loaded) => {
             check(&loaded.warnings, text);
             assert!(summary(&loaded.config).ends_with('\n'));
-            assert!(!loaded.config.listen.https.is_empty() && !loaded.config.routes.routes().is_empty());
+            assert!(
+                !loaded.config.listen.https.is_empty() && !loaded.config.routes.routes().is_empty()
+            );
             loaded.config.routes.routes().iter().for_each(check_route);
         }
         Err(report) => {
@@ -28,7 +30,8 @@ fn check_route(route: &Route) {
     let Target::Forward(forward) = &route.target else { return };
     for path in [route.path.as_str(), &forward.path.strip, &forward.path.add] {
         let whole = format!("{path}/");
-        let target = PathAndQuery::try_from(&*whole).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let target =
+            PathAndQuery::try_from(&*whole).unwrap_or_else(|error| panic!("{path:?}: {error}"));
         assert_eq!((target.path(), target.query()), (&*whole, None));
         assert!(!path.ends_with('/'));
     }
@@ -44,11 +47,17 @@ fn check(report: &Report, text: &str) {
         assert!(!problem.text.is_empty());
         let line = lines.get(problem.line - 1).unwrap_or_else(|| panic!("no such line: {problem}"));
         // Just behind the last character is where something is missing.
-        assert!((1..=line.chars().count() + 1).contains(&problem.column), "no such column: {problem}");
+        assert!(
+            (1..=line.chars().count() + 1).contains(&problem.column),
+            "no such column: {problem}"
+        );
     }
     let shown = report.to_string();
     assert_eq!(shown.lines().count(), report.problems().len(), "{shown}");
-    assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "control characters reach the terminal: {shown:?}");
+    assert!(
+        !shown.contains(|c: char| c.is_control() && c != '\n'),
+        "control characters reach the terminal: {shown:?}"
+    );
     let in_order = report.problems().is_sorted_by_key(|problem| (problem.line, problem.column));
     assert!(in_order, "{shown}");
 }

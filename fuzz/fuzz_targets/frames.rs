@@ -37,7 +37,9 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     let reason = String::from_utf8_lossy(stream);
-    for (frame, masked) in [(server_close(1000, &reason), false), (client_close(1000, &reason), true)] {
+    for (frame, masked) in
+        [(server_close(1000, &reason), false), (client_close(1000, &reason), true)]
+    {
         check_close(&frame, masked);
     }
 });

@@ -1,4 +1,5 @@
-//! However an issuer says how long its keys are fresh, they are fetched again between a minute and a day later.
+//! However an issuer says how long its keys are fresh, they are fetched again between a minute and
+//! a day later.
 //!
 //! Input: lines of `name: value`.
 #![no_main]
@@ -12,7 +13,9 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|text: &str| {
     let mut headers = HeaderMap::new();
     for (name, value) in text.lines().take(64).filter_map(|line| line.split_once(':')) {
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.trim().parse::<HeaderValue>()) {
+        if let (Ok(name), Ok(value)) =
+            (name.parse::<HeaderName>(), value.trim().parse::<HeaderValue>())
+        {
             headers.append(name, value);
         }
     }

@@ -1,5 +1,5 @@
-//! Only the gateway speaks for the client, whatever a request's headers say, and `Connection` cannot take away what
-//! framing and routing rest on.
+//! Only the gateway speaks for the client, whatever a request's headers say, and `Connection`
+//! cannot take away what framing and routing rest on.
 //!
 //! Input: header lines, `name: value`.
 #![no_main]
@@ -26,8 +26,10 @@ fuzz_target!(|data: &[u8]| {
     let mut before = HeaderMap::new();
     for line in data.split(|b| *b == b'\n') {
         let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
-        let (name, value) =
-            (HeaderName::from_bytes(&line[..colon]), HeaderValue::from_bytes(line[colon + 1..].trim_ascii()));
+        let (name, value) = (
+            HeaderName::from_bytes(&line[..colon]),
+            HeaderValue::from_bytes(line[colon + 1..].trim_ascii()),
+        );
         if let (Ok(name), Ok(value)) = (name, value) {
             before.append(name, value);
         }
@@ -41,7 +43,9 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(all(&after, &header::CONNECTION), if wants_trailers { vec!["te"] } else { vec![] });
     assert!(!after.contains_key(header::FORWARDED) && !after.contains_key(header::EXPECT));
     for name in after.keys().map(|name| name.as_str().replace('_', "-")) {
-        let known = ["for", "proto", "host", "port"].iter().any(|part| name == format!("x-forwarded-{part}"));
+        let known = ["for", "proto", "host", "port"]
+            .iter()
+            .any(|part| name == format!("x-forwarded-{part}"));
         assert!(known || !name.starts_with("x-forwarded-"), "{name} passed");
     }
     let text = |name: &str| {
@@ -58,7 +62,9 @@ fuzz_target!(|data: &[u8]| {
     let mut after = before.clone();
     to_client(&mut after);
     check_passed(&before, &after);
-    assert!(!after.contains_key(header::CONNECTION) && !after.contains_key(header::TRANSFER_ENCODING));
+    assert!(
+        !after.contains_key(header::CONNECTION) && !after.contains_key(header::TRANSFER_ENCODING)
+    );
 });
 
 fn check_passed(before: &HeaderMap, after: &HeaderMap) {

@@ -12,14 +12,18 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|text: &str| {
     if let Ok(host) = text.parse::<HostName>() {
         check(&host);
-        let upper: HostName = text.to_ascii_uppercase().replace("0X", "0x").parse().expect("case does not matter");
+        let upper: HostName =
+            text.to_ascii_uppercase().replace("0X", "0x").parse().expect("case does not matter");
         assert_eq!(upper, host);
     }
     if let Ok(authority) = text.parse::<Authority>() {
         round_trips(&authority);
         check(&authority.host);
         // No other part of a URL hides in it.
-        assert!(!text.contains(['@', '/', '?', '#', '%', '\\', ',']) && !text.contains(char::is_whitespace));
+        assert!(
+            !text.contains(['@', '/', '?', '#', '%', '\\', ','])
+                && !text.contains(char::is_whitespace)
+        );
         match format!("http://{authority}").parse::<ServerAddr>() {
             Ok(server) => assert!(server.is(&authority), "{server} is not {authority}"),
             Err(error) => assert_eq!(authority.port, Some(0), "{error}"),
@@ -31,7 +35,8 @@ fuzz_target!(|text: &str| {
             HostPattern::Exact(host) => assert!(pattern.matches(host)),
             HostPattern::Wildcard(parent) => {
                 assert!(parent.ip().is_none() && !pattern.matches(parent));
-                let children = [format!("a.{parent}"), format!("b.a.{parent}")].map(|child| child.parse::<HostName>());
+                let children = [format!("a.{parent}"), format!("b.a.{parent}")]
+                    .map(|child| child.parse::<HostName>());
                 // The longest names have no room for another label.
                 if let [Ok(child), Ok(grandchild)] = children {
                     assert!(pattern.matches(&child) && !pattern.matches(&grandchild));
@@ -40,7 +45,8 @@ fuzz_target!(|text: &str| {
         }
     }
     if let Ok(server) = text.parse::<ServerAddr>() {
-        let scheme = if matches!(server, ServerAddr::Tcp { tls: false, .. }) { "http://" } else { "" };
+        let scheme =
+            if matches!(server, ServerAddr::Tcp { tls: false, .. }) { "http://" } else { "" };
         assert_eq!(format!("{scheme}{server}").parse().as_ref(), Ok(&server));
     }
 });
@@ -53,8 +59,13 @@ fn check(host: &HostName) {
         // Nothing else must look like an address to a resolver.
         None => {
             let last = text.rsplit('.').next().unwrap_or(text);
-            assert!(last.parse::<u64>().is_err() && !last.starts_with("0x"), "{text:?} ends in a number");
-            assert!(!text.contains(':') && text.split('.').all(|label| (1..=63).contains(&label.len())));
+            assert!(
+                last.parse::<u64>().is_err() && !last.starts_with("0x"),
+                "{text:?} ends in a number"
+            );
+            assert!(
+                !text.contains(':') && text.split('.').all(|label| (1..=63).contains(&label.len()))
+            );
         }
         Some(ip) => {
             assert_eq!(HostName::from(ip), *host);

@@ -1,6 +1,7 @@
 //! `Location` leads back to the gateway or to where the upstream said, never to a third place.
 //!
-//! Input, a line each: a `Location`, the route's path, its `strip_prefix`, its `rewrite`, a public path.
+//! Input, a line each: a `Location`, the route's path, its `strip_prefix`, its `rewrite`, a public
+//! path.
 #![no_main]
 
 use http::header::{self, HeaderMap, HeaderValue};
@@ -35,25 +36,34 @@ fuzz_target!(|text: &str| {
 
 /// Only what can be the path of a URL: configurations bring nothing else.
 fn prefix(text: &str) -> Option<PathPrefix> {
-    text.parse()
-        .ok()
-        .filter(|_| PathAndQuery::try_from(text).is_ok_and(|target| target.as_str() == text && !text.contains('?')))
+    text.parse().ok().filter(|_| {
+        PathAndQuery::try_from(text)
+            .is_ok_and(|target| target.as_str() == text && !text.contains('?'))
+    })
 }
 
-/// As `gateway.toml` allows it: one of the two, and what is stripped is the front of the route's path.
-fn change(path: Option<PathPrefix>, strip: Option<PathPrefix>, rewrite: Option<PathPrefix>) -> Option<PathChange> {
+/// As `gateway.toml` allows it: one of the two, and what is stripped is the front of the route's
+/// path.
+fn change(
+    path: Option<PathPrefix>,
+    strip: Option<PathPrefix>,
+    rewrite: Option<PathPrefix>,
+) -> Option<PathChange> {
     let path = path?;
     match (strip.filter(|strip| !strip.as_str().is_empty()), rewrite) {
         (None, None) => Some(PathChange::default()),
         (Some(strip), None) if strip.covers(path.as_str()) => {
             Some(PathChange { strip: strip.as_str().into(), add: "".into() })
         }
-        (None, Some(rewrite)) => Some(PathChange { strip: path.as_str().into(), add: rewrite.as_str().into() }),
+        (None, Some(rewrite)) => {
+            Some(PathChange { strip: path.as_str().into(), add: rewrite.as_str().into() })
+        }
         _ => None,
     }
 }
 
-/// The upstream hears a path, and if it redirects to that, the client asks for what it asked for before.
+/// The upstream hears a path, and if it redirects to that, the client asks for what it asked for
+/// before.
 fn there_and_back(change: &PathChange, asked: &str) {
     let heard = change.to_upstream(asked);
     assert!(heard.starts_with('/') && !heard.starts_with("//"), "{asked:?} became {heard:?}");
@@ -77,7 +87,8 @@ fn check(before: &str, after: &str, change: &PathChange) {
     assert!(after.starts_with("https://"), "{before:?} became {after:?}");
     assert_eq!(authority(after), PUBLIC.parse().ok(), "{before:?} became {after:?}");
     let from = authority(before).map(|from| (from.host.to_string(), from.port.unwrap_or(80)));
-    let known = [("media.example.com", 80), ("127.0.0.1", 8088)].map(|(host, port)| Some((host.to_owned(), port)));
+    let known = [("media.example.com", 80), ("127.0.0.1", 8088)]
+        .map(|(host, port)| Some((host.to_owned(), port)));
     assert!(known.contains(&from), "{before:?} became {after:?}");
 }
 

@@ -1,4 +1,5 @@
-//! Networks and listeners: what is shown parses to the same again, and membership is what the bits say.
+//! Networks and listeners: what is shown parses to the same again, and membership is what the bits
+//! say.
 //!
 //! Input, a line each: a network, an address, another network, two listeners.
 #![no_main]
@@ -29,7 +30,10 @@ fuzz_target!(|text: &str| {
         assert_eq!(network.covers(single), network.contains(client));
         // A client and its IPv4-mapped form are one.
         if let IpAddr::V4(v4) = client.ip() {
-            assert_eq!(network.contains(ClientAddr::new(v4.to_ipv6_mapped().into())), network.contains(client));
+            assert_eq!(
+                network.contains(ClientAddr::new(v4.to_ipv6_mapped().into())),
+                network.contains(client)
+            );
         }
         assert_eq!(ClientAddr::new(client.ip()).group(), client.group());
     }

@@ -29,7 +29,10 @@ fuzz_target!(|text: &str| {
 fn stays_here(text: &str) {
     let Ok(url) = text.parse::<LocalUrl>() else { return };
     let whole = url.as_str();
-    assert!(whole.starts_with('/') && !whole.starts_with("//") && !whole.contains('\\'), "{text:?} leads to {whole:?}");
+    assert!(
+        whole.starts_with('/') && !whole.starts_with("//") && !whole.contains('\\'),
+        "{text:?} leads to {whole:?}"
+    );
     assert!(whole.bytes().all(|byte| byte.is_ascii_graphic()), "{text:?} leads to {whole:?}");
     assert!(below_own(url.path()).is_none() && whole.starts_with(url.path()));
     assert_eq!(whole.parse().as_ref(), Ok(&url));
@@ -39,7 +42,11 @@ fn one_spelling(raw: &str, path: &NormalPath<'_>) {
     let again = NormalPath::parse(path.as_str());
     assert_eq!(again.as_ref(), Ok(path), "normalising twice is not normalising once");
     assert!(path.was_changed() || path.as_str() == raw, "changed, and says it is not");
-    assert_eq!(decode(raw.as_bytes()), decode(path.as_str().as_bytes()), "another path than the one asked for");
+    assert_eq!(
+        decode(raw.as_bytes()),
+        decode(path.as_str().as_bytes()),
+        "another path than the one asked for"
+    );
 }
 
 /// What a server could take for structure is not there, however often it decodes.
@@ -47,7 +54,10 @@ fn one_reading(path: &str) {
     let mut bytes = path.as_bytes().to_vec();
     loop {
         assert_eq!(bytes.first(), Some(&b'/'));
-        assert!(!bytes.contains(&b'\\') && !bytes.iter().any(u8::is_ascii_control), "structure in {path:?}");
+        assert!(
+            !bytes.contains(&b'\\') && !bytes.iter().any(u8::is_ascii_control),
+            "structure in {path:?}"
+        );
         let mut segments = bytes[1..].split(|b| *b == b'/').peekable();
         while let Some(segment) = segments.next() {
             let name = segment.split(|b| *b == b';').next().unwrap_or(segment);
@@ -65,7 +75,8 @@ fn one_reading(path: &str) {
 
 /// Whether it can be the path of a URL: requests and configurations bring nothing else.
 fn is_path(text: &str) -> bool {
-    PathAndQuery::try_from(text).is_ok_and(|target| target.path() == text && target.query().is_none())
+    PathAndQuery::try_from(text)
+        .is_ok_and(|target| target.path() == text && target.query().is_none())
 }
 
 fn under_prefix(raw: &str, path: &str, prefix: &PathPrefix) {
@@ -77,7 +88,9 @@ fn under_prefix(raw: &str, path: &str, prefix: &PathPrefix) {
     // And what comes below it means something below it.
     if let Some(rest) = prefix.rest(path) {
         assert_eq!(format!("{text}{rest}"), path);
-        let segments = |path: &str| -> Vec<Vec<u8>> { path.split('/').map(|s| decode(s.as_bytes())).collect() };
+        let segments = |path: &str| -> Vec<Vec<u8>> {
+            path.split('/').map(|s| decode(s.as_bytes())).collect()
+        };
         assert!(segments(raw).starts_with(&segments(text)), "{raw:?} came below {text:?}");
     }
     assert_eq!(prefix.to_string().parse().as_ref(), Ok(prefix));
@@ -88,7 +101,9 @@ fn decode(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).filter(|hex| bytes[at] == b'%' && hex.iter().all(u8::is_ascii_hexdigit));
+        let hex = bytes
+            .get(at + 1..at + 3)
+            .filter(|hex| bytes[at] == b'%' && hex.iter().all(u8::is_ascii_hexdigit));
         let byte = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
         out.push(byte.unwrap_or(bytes[at]));
         at += if byte.is_some() { 3 } else { 1 };

@@ -40,7 +40,9 @@ fn bare_tokens(query: &str, shown: &[&str]) {
         if let Some(token) = pair.strip_suffix('=').map(|token| token.trim_end_matches('='))
             && pair.len() % 4 == 0
             && token.len() >= 16
-            && token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_'))
+            && token
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_'))
         {
             assert!(!shown.contains(token), "a token that ends in '=' shows");
         }

@@ -1,5 +1,5 @@
-//! A token is found or there are two, and nothing of it is left where it was looked for; taking one apart never panics, and
-//! what is taken for a token has one spelling.
+//! A token is found or there are two, and nothing of it is left where it was looked for; taking one
+//! apart never panics, and what is taken for a token has one spelling.
 //!
 //! Input: a target, then header lines, `name: value`.
 #![no_main]
@@ -16,14 +16,20 @@ fuzz_target!(|data: &[u8]| {
     let mut headers = HeaderMap::new();
     for line in lines {
         let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
-        let (name, value) =
-            (HeaderName::from_bytes(&line[..colon]), HeaderValue::from_bytes(line[colon + 1..].trim_ascii()));
+        let (name, value) = (
+            HeaderName::from_bytes(&line[..colon]),
+            HeaderValue::from_bytes(line[colon + 1..].trim_ascii()),
+        );
         if let (Ok(name), Ok(value)) = (name, value) {
             headers.append(name, value);
         }
     }
-    let sources =
-        [Source::Header, Source::Cookie("ianitor".into()), Source::Query("token".into()), Source::Subprotocol];
+    let sources = [
+        Source::Header,
+        Source::Cookie("ianitor".into()),
+        Source::Query("token".into()),
+        Source::Subprotocol,
+    ];
 
     let path = uri.path().to_owned();
     let found = find(&headers, &uri, &sources);
@@ -35,12 +41,15 @@ fuzz_target!(|data: &[u8]| {
     let before = headers.clone();
     remove(&mut headers, &mut uri, &sources);
     assert_eq!(uri.path(), path);
-    // Two `Authorization` headers are refused, whatever they say; they go on where the address alone is enough.
+    // Two `Authorization` headers are refused, whatever they say; they go on where the address
+    // alone is enough.
     if headers.get_all("authorization").iter().count() < 2 {
         assert_eq!(find(&headers, &uri, &sources), Ok(None), "something was left of {found}");
     }
     // Whatever else there was is still there.
-    for name in before.keys().filter(|name| !["authorization", "cookie", "sec-websocket-protocol"].contains(&name.as_str())) {
+    for name in before.keys().filter(|name| {
+        !["authorization", "cookie", "sec-websocket-protocol"].contains(&name.as_str())
+    }) {
         assert!(before.get_all(name).iter().eq(headers.get_all(name).iter()), "{name}");
     }
 });

@@ -1,8 +1,9 @@
 //! Accounts: one for each CA, kept in the store.
 //!
-//! The key is kept before the CA hears of it, and asking a CA twice for an account of one key gives the same account
-//! (RFC 8555, section 7.3): a crash at any point leaves one. Only an account that is bound to an external one is kept
-//! after the CA has made it, as instant-acme makes its key itself.
+//! The key is kept before the CA hears of it, and asking a CA twice for an account of one key gives
+//! the same account (RFC 8555, section 7.3): a crash at any point leaves one. Only an account that
+//! is bound to an external one is kept after the CA has made it, as instant-acme makes its key
+//! itself.
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
@@ -32,21 +33,38 @@ pub(super) async fn open(
 ) -> Result<Account, OrderError> {
     let _lock = shared.lock("accounts").await?;
     let at = url.to_owned();
-    let stored = match shared.store(move |store| store.account(&at)).await.and_then(with_usable_key) {
+    let stored = match shared
+        .store(move |store| store.account(&at))
+        .await
+        .and_then(with_usable_key)
+    {
         Err(error) if error.is_damaged_account() => {
             set_aside(shared, url, &error).await?;
             None
         }
         stored => stored?,
     };
-    let bound_to = spec.external_account.as_ref().map(|account| account.key_id.to_string());
+    let bound_to = spec
+        .external_account
+        .as_ref()
+        .map(|account| account.key_id.to_string());
     // The key of an external account is often good for one use, and taken out of the file after it.
     let stored = stored.filter(|stored| bound_to.is_none() || stored.external == bound_to);
-    let opener = Opener { shared, spec, url, directory, client };
+    let opener = Opener {
+        shared,
+        spec,
+        url,
+        directory,
+        client,
+    };
     let (account, stored) = match (stored, &spec.external_account) {
         (Some(stored), _) if stored.url.is_some() => opener.known(stored).await?,
         (_, Some(external)) => opener.bound(external).await?,
-        (stored, None) => opener.unbound(stored.filter(|stored| stored.external.is_none())).await?,
+        (stored, None) => {
+            opener
+                .unbound(stored.filter(|stored| stored.external.is_none()))
+                .await?
+        }
     };
     opener.tell_contact(&account, stored).await?;
     Ok(account)
@@ -58,10 +76,13 @@ fn with_usable_key(stored: Option<StoredAccount>) -> Result<Option<StoredAccount
     Ok(stored)
 }
 
-/// An account is made anew, at the cost of one more at the CA; without one nothing would ever be ordered.
+/// An account is made anew, at the cost of one more at the CA; without one nothing would ever be
+/// ordered.
 async fn set_aside(shared: &Shared, url: &str, error: &OrderError) -> Result<(), OrderError> {
     let at = url.to_owned();
-    let place = shared.store(move |store| store.set_account_aside(&at)).await?;
+    let place = shared
+        .store(move |store| store.set_account_aside(&at))
+        .await?;
     tracing::warn!(directory = url, error = %Chain(error), place, "set aside; another account is made");
     Ok(())
 }
@@ -71,7 +92,8 @@ fn key_of(stored: &StoredAccount) -> Result<PrivatePkcs8KeyDer<'static>, OrderEr
     Ok(PrivatePkcs8KeyDer::from(key.serialize_der()))
 }
 
-/// The CA does not know the account any more: the next order registers it anew, with the same key where it can.
+/// The CA does not know the account any more: the next order registers it anew, with the same key
+/// where it can.
 ///
 /// # Errors
 /// That the store does not take it.
@@ -80,7 +102,11 @@ pub(super) async fn forget(shared: &Shared, url: &str) -> Result<(), OrderError>
     let at = url.to_owned();
     shared
         .store(move |store| match store.account(&at)? {
-            Some(account) => store.put_account(&StoredAccount { url: None, contact: Vec::new(), ..account }),
+            Some(account) => store.put_account(&StoredAccount {
+                url: None,
+                contact: Vec::new(),
+                ..account
+            }),
             None => Ok(()),
         })
         .await
@@ -100,7 +126,10 @@ impl Opener<'_> {
     async fn known(&self, stored: StoredAccount) -> Result<Opened, OrderError> {
         let key = key_of(&stored)?;
         let id = stored.url.clone().unwrap_or_default();
-        let account = self.builder().from_parts(id, key, self.url.to_owned()).await?;
+        let account = self
+            .builder()
+            .from_parts(id, key, self.url.to_owned())
+            .await?;
         Ok((account, stored))
     }
 
@@ -116,10 +145,21 @@ impl Opener<'_> {
             }
         };
         let key = key_of(&stored)?;
-        let pair = (Key::from_pkcs8_der(key.clone_key())?, PrivateKeyDer::Pkcs8(key));
-        let (account, _) = self.builder().create_from_key(pair, self.url.to_owned()).await?;
+        let pair = (
+            Key::from_pkcs8_der(key.clone_key())?,
+            PrivateKeyDer::Pkcs8(key),
+        );
+        let (account, _) = self
+            .builder()
+            .create_from_key(pair, self.url.to_owned())
+            .await?;
         self.log_new(&account);
-        let stored = self.keep(StoredAccount { url: Some(account.id().to_owned()), ..stored }).await?;
+        let stored = self
+            .keep(StoredAccount {
+                url: Some(account.id().to_owned()),
+                ..stored
+            })
+            .await?;
         Ok((account, stored))
     }
 
@@ -128,47 +168,94 @@ impl Opener<'_> {
         let key = decode(secret.reveal()).ok_or(OrderError::ExternalKey)?;
         let binding = ExternalAccountKey::new(external.key_id.to_string(), &key);
         let contact: Vec<&str> = self.spec.contact.iter().map(String::as_str).collect();
-        let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
-        let (account, credentials) = self.builder().create(&new, self.url.to_owned(), Some(&binding)).await?;
+        let new = NewAccount {
+            contact: &contact,
+            terms_of_service_agreed: true,
+            only_return_existing: false,
+        };
+        let (account, credentials) = self
+            .builder()
+            .create(&new, self.url.to_owned(), Some(&binding))
+            .await?;
         self.log_new(&account);
         let stored = self.account(credentials.private_key(), Some(external.key_id.to_string()))?;
         let (url, contact) = (Some(account.id().to_owned()), self.spec.contact.clone());
-        let stored = self.keep(StoredAccount { url, contact, ..stored }).await?;
+        let stored = self
+            .keep(StoredAccount {
+                url,
+                contact,
+                ..stored
+            })
+            .await?;
         Ok((account, stored))
     }
 
-    async fn tell_contact(&self, account: &Account, stored: StoredAccount) -> Result<(), OrderError> {
+    async fn tell_contact(
+        &self,
+        account: &Account,
+        stored: StoredAccount,
+    ) -> Result<(), OrderError> {
         if stored.contact == self.spec.contact {
             return Ok(());
         }
         let contact: Vec<&str> = self.spec.contact.iter().map(String::as_str).collect();
         account.update_contacts(&contact).await?;
-        self.keep(StoredAccount { contact: self.spec.contact.clone(), ..stored }).await.map(drop)
+        self.keep(StoredAccount {
+            contact: self.spec.contact.clone(),
+            ..stored
+        })
+        .await
+        .map(drop)
     }
 
     fn builder(&self) -> instant_acme::AccountBuilder {
         Account::builder_with_http(Box::new(self.client.clone()))
     }
 
-    fn account(&self, key: &PrivatePkcs8KeyDer<'_>, external: Option<String>) -> Result<StoredAccount, OrderError> {
+    fn account(
+        &self,
+        key: &PrivatePkcs8KeyDer<'_>,
+        external: Option<String>,
+    ) -> Result<StoredAccount, OrderError> {
         let key = KeyPair::try_from(key).map_err(OrderError::Key)?;
         let key = Secret::new(key.serialize_pem());
-        Ok(StoredAccount { directory: self.url.to_owned(), key, url: None, contact: Vec::new(), external })
+        Ok(StoredAccount {
+            directory: self.url.to_owned(),
+            key,
+            url: None,
+            contact: Vec::new(),
+            external,
+        })
     }
 
     async fn keep(&self, account: StoredAccount) -> Result<StoredAccount, OrderError> {
         let kept = account.clone();
-        self.shared.store(move |store| store.put_account(&account)).await?;
+        self.shared
+            .store(move |store| store.put_account(&account))
+            .await?;
         Ok(kept)
     }
 
     fn log_new(&self, account: &Account) {
-        let terms = self.directory.meta.terms_of_service.as_deref().unwrap_or("none");
-        tracing::info!(directory = self.url, account = account.id(), terms, "account at the CA, its terms agreed to");
+        let terms = self
+            .directory
+            .meta
+            .terms_of_service
+            .as_deref()
+            .unwrap_or("none");
+        tracing::info!(
+            directory = self.url,
+            account = account.id(),
+            terms,
+            "account at the CA, its terms agreed to"
+        );
     }
 }
 
 /// CAs write the key in base64url, some with padding.
 fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    BASE64_URL_SAFE_NO_PAD.decode(text).or_else(|_| BASE64_URL_SAFE.decode(text)).ok()
+    BASE64_URL_SAFE_NO_PAD
+        .decode(text)
+        .or_else(|_| BASE64_URL_SAFE.decode(text))
+        .ok()
 }

@@ -9,8 +9,10 @@ use super::ChallengeKind;
 use super::error::OrderError;
 
 /// Where a challenge is looked for, and nobody is found.
-const AT_443: &str = "does the name lead to this gateway, and does port 443 of the world arrive at listen.https?";
-const AT_80: &str = "does the name lead to this gateway, and does port 80 of the world arrive at listen.http?";
+const AT_443: &str =
+    "does the name lead to this gateway, and does port 443 of the world arrive at listen.https?";
+const AT_80: &str =
+    "does the name lead to this gateway, and does port 80 of the world arrive at listen.http?";
 const AT_BOTH: &str = "does the name lead to this gateway, and do port 443 and port 80 of the world arrive at listen.https and listen.http?";
 
 /// Where somebody else is found.
@@ -32,9 +34,15 @@ impl OrderError {
         {
             return of_certificate(bad);
         }
-        let kind = if let Self::Refused { kind, .. } = self { Some(*kind) } else { None };
+        let kind = if let Self::Refused { kind, .. } = self {
+            Some(*kind)
+        } else {
+            None
+        };
         Some(match (self.word()?, kind) {
-            ("rateLimited", _) => "the CA limits how often it is asked; the next order waits for it",
+            ("rateLimited", _) => {
+                "the CA limits how often it is asked; the next order waits for it"
+            }
             ("connection" | "tls", Some(ChallengeKind::Http01)) => AT_80,
             ("connection" | "tls", _) => AT_443,
             ("dns", _) => "does the name have an A or AAAA record?",
@@ -44,7 +52,9 @@ impl OrderError {
                 "the account may be closed: move its folder in accounts of the store away, and the next order makes another"
             }
             ("rejectedIdentifier", _) => "this CA gives no certificate for that name",
-            ("externalAccountRequired", _) => "write external_account with what the CA has given you",
+            ("externalAccountRequired", _) => {
+                "write external_account with what the CA has given you"
+            }
             ("userActionRequired", _) => "the CA wants you to do something first",
             ("invalidContact" | "unsupportedContact", _) => "mend acme.contact",
             _ => return None,
@@ -54,7 +64,10 @@ impl OrderError {
 
 /// One advice, where one fits all of them.
 fn for_all(errors: &[OrderError]) -> Option<Cow<'static, str>> {
-    let mut all: Vec<&'static str> = errors.iter().filter_map(OrderError::advice_for_one).collect();
+    let mut all: Vec<&'static str> = errors
+        .iter()
+        .filter_map(OrderError::advice_for_one)
+        .collect();
     all.sort_unstable();
     all.dedup();
     let is_of = |these: &[&str]| all.iter().all(|one| these.contains(one));
@@ -69,9 +82,10 @@ fn for_all(errors: &[OrderError]) -> Option<Cow<'static, str>> {
 
 fn of_certificate(bad: &Bad) -> Option<&'static str> {
     match bad {
-        Bad::Expired | Bad::NotValidYet | Bad::ExpiredContext { .. } | Bad::NotValidYetContext { .. } => {
-            Some("is this machine's clock right?")
-        }
+        Bad::Expired
+        | Bad::NotValidYet
+        | Bad::ExpiredContext { .. }
+        | Bad::NotValidYetContext { .. } => Some("is this machine's clock right?"),
         Bad::UnknownIssuer => Some("write directory_ca with the CA's certificate"),
         _ => None,
     }
@@ -85,7 +99,9 @@ fn refused_certificate(error: &OrderError) -> Option<&Bad> {
             return Some(bad);
         }
         // What an I/O error holds is not its source, but has one.
-        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let held = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
         cause = match held {
             Some(held) => Some(held),
             None => error.source(),
@@ -101,23 +117,42 @@ mod tests {
 
     fn refused(host: &str, kind: ChallengeKind, word: &str) -> OrderError {
         let problem = format!(r#"{{"type": "urn:ietf:params:acme:error:{word}", "detail": "no"}}"#);
-        OrderError::Refused { host: host.parse().unwrap(), kind, problem: serde_json::from_str(&problem).unwrap() }
+        OrderError::Refused {
+            host: host.parse().unwrap(),
+            kind,
+            problem: serde_json::from_str(&problem).unwrap(),
+        }
     }
 
     fn by_both(first: &str, second: &str) -> OrderError {
         let [alpn, http] = [ChallengeKind::TlsAlpn01, ChallengeKind::Http01];
-        OrderError::ByNoKind(vec![refused("a.example", alpn, first), refused("a.example", http, second)])
+        OrderError::ByNoKind(vec![
+            refused("a.example", alpn, first),
+            refused("a.example", http, second),
+        ])
     }
 
     #[test]
     fn both_refusals_are_told_with_what_fits_both() {
         let both = by_both("connection", "connection");
         let told = "the CA refused a.example by tls-alpn-01: \"no\" (connection); and by http-01: \"no\" (connection)";
-        assert_eq!((both.to_string().as_str(), both.advice().as_deref()), (told, Some(AT_BOTH)));
-        assert_eq!(by_both("dns", "dns").advice().as_deref(), Some("does the name have an A or AAAA record?"));
-        assert_eq!(by_both("unauthorized", "connection").advice().as_deref(), Some(ELSEWHERE_AT_BOTH));
+        assert_eq!(
+            (both.to_string().as_str(), both.advice().as_deref()),
+            (told, Some(AT_BOTH))
+        );
+        assert_eq!(
+            by_both("dns", "dns").advice().as_deref(),
+            Some("does the name have an A or AAAA record?")
+        );
+        assert_eq!(
+            by_both("unauthorized", "connection").advice().as_deref(),
+            Some(ELSEWHERE_AT_BOTH)
+        );
         let different = by_both("caa", "connection").advice().unwrap();
-        assert!(different.contains("CAA") && different.contains("port 80"), "{different}");
+        assert!(
+            different.contains("CAA") && different.contains("port 80"),
+            "{different}"
+        );
     }
 
     #[test]
@@ -129,7 +164,8 @@ mod tests {
         ]);
         let told = other.to_string();
         assert!(
-            told.contains("; and the CA refused b.example by http-01: ") && told.contains("; and the CA ended"),
+            told.contains("; and the CA refused b.example by http-01: ")
+                && told.contains("; and the CA ended"),
             "{told}"
         );
     }
@@ -140,8 +176,14 @@ mod tests {
             let cause = std::io::Error::other(rustls::Error::InvalidCertificate(bad));
             OrderError::Client(ClientError::Broken("ca.example".into(), Box::new(cause))).advice()
         };
-        assert_eq!(failed(Bad::UnknownIssuer).as_deref(), Some("write directory_ca with the CA's certificate"));
-        assert_eq!(failed(Bad::Expired).as_deref(), Some("is this machine's clock right?"));
+        assert_eq!(
+            failed(Bad::UnknownIssuer).as_deref(),
+            Some("write directory_ca with the CA's certificate")
+        );
+        assert_eq!(
+            failed(Bad::Expired).as_deref(),
+            Some("is this machine's clock right?")
+        );
         assert_eq!(failed(Bad::Revoked), None);
     }
 }

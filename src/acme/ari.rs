@@ -43,7 +43,10 @@ impl Ari {
     /// Asks.
     pub(super) async fn refresh(&mut self, serial: &str, attempt: &Attempt<'_>) {
         if self.of.as_deref() != Some(serial) {
-            *self = Self { of: Some(serial.to_owned()), ..Self::default() };
+            *self = Self {
+                of: Some(serial.to_owned()),
+                ..Self::default()
+            };
         }
         match ask(attempt).await {
             Ok((window, retry_after)) => {
@@ -65,13 +68,20 @@ type Answer = (Option<Window>, Option<Duration>);
 async fn ask(attempt: &Attempt<'_>) -> Result<Answer, OrderError> {
     let client = attempt.client()?;
     let directory = Directory::fetch(&client, attempt.url).await?;
-    let (Some(url), Some(id)) = (directory.renewal_info, attempt.before.and_then(identifier)) else {
+    let (Some(url), Some(id)) = (directory.renewal_info, attempt.before.and_then(identifier))
+    else {
         return Ok((None, None));
     };
-    let got = client.get(&format!("{url}/{id}")).await.map_err(OrderError::Client)?;
+    let got = client
+        .get(&format!("{url}/{id}"))
+        .await
+        .map_err(OrderError::Client)?;
     let info: RenewalInfo = serde_json::from_slice(&got.body).map_err(OrderError::RenewalInfo)?;
     let time = |seconds: i64| UnixTime(seconds.try_into().unwrap_or(0));
     let window = info.suggested_window;
-    let window = Window { start: time(window.start.unix_timestamp()), end: time(window.end.unix_timestamp()) };
+    let window = Window {
+        start: time(window.start.unix_timestamp()),
+        end: time(window.end.unix_timestamp()),
+    };
     Ok((Some(window), got.retry_after))
 }

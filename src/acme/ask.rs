@@ -1,4 +1,5 @@
-//! What a CA says of itself, and whether what is to be ordered can be had there: for whoever only wants to know.
+//! What a CA says of itself, and whether what is to be ordered can be had there: for whoever only
+//! wants to know.
 
 use super::AcmeSpec;
 use super::client::Client;
@@ -22,9 +23,17 @@ pub struct Offered {
 pub async fn ask(spec: &AcmeSpec) -> Result<Offered, OrderError> {
     let tls = tls::client_config(spec.directory_ca.as_deref(), "acme.directory_ca")?;
     let directory = Directory::fetch(&Client::new((*tls).clone()), &spec.directory).await?;
-    let of_cert = spec.certificates.iter().map(|cert| (cert.config_key.as_str(), directory.check_profile(cert)));
+    let of_cert = spec
+        .certificates
+        .iter()
+        .map(|cert| (cert.config_key.as_str(), directory.check_profile(cert)));
     let of_account = ("acme", directory.check_account(spec));
     let all = of_cert.chain([of_account]);
-    let refused = all.filter_map(|(key, result)| Some((key.to_owned(), result.err()?))).collect();
-    Ok(Offered { refused, profiles: directory.meta.profiles.into_keys().collect() })
+    let refused = all
+        .filter_map(|(key, result)| Some((key.to_owned(), result.err()?)))
+        .collect();
+    Ok(Offered {
+        refused,
+        profiles: directory.meta.profiles.into_keys().collect(),
+    })
 }

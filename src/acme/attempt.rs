@@ -1,4 +1,5 @@
-//! One attempt at a certificate: the account, the order by each kind of challenge in turn, and what came of it.
+//! One attempt at a certificate: the account, the order by each kind of challenge in turn, and what
+//! came of it.
 
 use std::time::Duration;
 
@@ -40,14 +41,21 @@ pub(super) struct Failed {
 
 impl From<OrderError> for Failed {
     fn from(error: OrderError) -> Self {
-        Self { error, retry_after: None }
+        Self {
+            error,
+            retry_after: None,
+        }
     }
 }
 
 impl Failed {
     /// The error with its causes and what to do about it.
     pub(super) fn text(&self) -> String {
-        let advice = self.error.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+        let advice = self
+            .error
+            .advice()
+            .map(|advice| format!("; {advice}"))
+            .unwrap_or_default();
         format!("{}{advice}", Chain(&self.error))
     }
 }
@@ -62,13 +70,20 @@ pub(super) struct Desk {
 impl Attempt<'_> {
     /// Orders.
     pub(super) async fn run(&self) -> Result<Bundle, Failed> {
-        let client = self.client().map_err(|error| Failed { error, retry_after: None })?;
+        let client = self.client().map_err(|error| Failed {
+            error,
+            retry_after: None,
+        })?;
         let mut result = self.order(client.clone()).await;
-        // A CA may refuse good nonces (RFC 8555, section 6.5), and a request is sent three times only.
+        // A CA may refuse good nonces (RFC 8555, section 6.5), and a request is sent three times
+        // only.
         if result.as_ref().is_err_and(OrderError::is_of_nonce) {
             result = self.order(client.clone()).await;
         }
-        result.map_err(|error| Failed { error, retry_after: client.refused_for() })
+        result.map_err(|error| Failed {
+            error,
+            retry_after: client.refused_for(),
+        })
     }
 
     /// Goes to the CA, which knows us then.
@@ -84,7 +99,11 @@ impl Attempt<'_> {
     async fn desk_with(&self, client: Client) -> Result<Desk, OrderError> {
         let directory = Directory::fetch(&client, self.url).await?;
         let account = account::open(self.shared, self.spec, self.url, &directory, &client).await?;
-        Ok(Desk { account, directory, client })
+        Ok(Desk {
+            account,
+            directory,
+            client,
+        })
     }
 
     async fn order(&self, client: Client) -> Result<Bundle, OrderError> {
@@ -114,19 +133,36 @@ impl Attempt<'_> {
     }
 
     fn till<'d>(&'d self, desk: &'d Desk) -> Till<'d> {
-        Till { shared: self.shared, desk, directory: self.url, keeps: self.keeps }
+        Till {
+            shared: self.shared,
+            desk,
+            directory: self.url,
+            keeps: self.keeps,
+        }
     }
 
-    /// What comes of the order that is open, if there is one. What has become useless is forgotten, and ordered anew.
+    /// What comes of the order that is open, if there is one. What has become useless is forgotten,
+    /// and ordered anew.
     async fn go_on(&self, till: &Till<'_>) -> Result<Option<Issued>, OrderError> {
         if !self.keeps {
             return Ok(None);
         }
-        let Some(open) = open::find(self.shared, self.cert, &till.owner()).await? else { return Ok(None) };
-        // One that is proved already does not need it. Another is proved by what is to be tried now.
+        let Some(open) = open::find(self.shared, self.cert, &till.owner()).await? else {
+            return Ok(None);
+        };
+        // One that is proved already does not need it. Another is proved by what is to be tried
+        // now.
         let is_its = |kind: &ChallengeKind| kind.name() == open.challenge;
-        let kind = self.spec.challenges.iter().find(|kind| is_its(kind)).or(self.kinds.first()).copied();
-        let Some(kind) = kind else { return Err(OrderError::NoKind) };
+        let kind = self
+            .spec
+            .challenges
+            .iter()
+            .find(|kind| is_its(kind))
+            .or(self.kinds.first())
+            .copied();
+        let Some(kind) = kind else {
+            return Err(OrderError::NoKind);
+        };
         tracing::info!(certificate = %self.cert.name, order = open.url, "going on with the order that is open");
         match till.go_on(self.cert, kind, open).await {
             Ok(issued) if self.is_useful(&issued) => Ok(Some(issued)),
@@ -134,7 +170,9 @@ impl Attempt<'_> {
                 open::forget(self.shared, self.cert).await;
                 Ok(None)
             }
-            Err(error) if error.leaves_order_open() || matches!(error, OrderError::GivenUp(_)) => Err(error),
+            Err(error) if error.leaves_order_open() || matches!(error, OrderError::GivenUp(_)) => {
+                Err(error)
+            }
             Err(error) => {
                 tracing::info!(certificate = %self.cert.name, error = %Chain(&error), "the open order leads to no certificate; a new one is made");
                 Ok(None)
@@ -142,19 +180,31 @@ impl Attempt<'_> {
         }
     }
 
-    /// Whether what came of an old order is another certificate than the one that there is, and one that need not be renewed
-    /// at once. What cannot be read is told by whoever would serve it.
+    /// Whether what came of an old order is another certificate than the one that there is, and one
+    /// that need not be renewed at once. What cannot be read is told by whoever would serve it.
     fn is_useful(&self, issued: &Issued) -> bool {
-        let Ok(managed) = self.managed(issued) else { return true };
+        let Ok(managed) = self.managed(issued) else {
+            return true;
+        };
         let info = managed.info();
-        let (renewal, _) = schedule::renewal(info.not_before.into(), info.not_after.into(), 0.0, None);
-        let is_there = self.before.is_some_and(|before| before.leaf() == managed.leaf());
+        let (renewal, _) =
+            schedule::renewal(info.not_before.into(), info.not_after.into(), 0.0, None);
+        let is_there = self
+            .before
+            .is_some_and(|before| before.leaf() == managed.leaf());
         !is_there && UnixTime::now() < renewal
     }
 
     fn managed(&self, Issued { chain, key }: &Issued) -> Result<Managed, OrderError> {
         let place = self.shared.parts.store.place(&self.cert.name).into();
-        Managed::new(self.cert.name.as_str(), chain, key, place, &self.cert.config_key).map_err(OrderError::Unusable)
+        Managed::new(
+            self.cert.name.as_str(),
+            chain,
+            key,
+            place,
+            &self.cert.config_key,
+        )
+        .map_err(OrderError::Unusable)
     }
 
     /// A failed validation spoils its order, so that each kind has its own.
@@ -182,17 +232,27 @@ impl Attempt<'_> {
         kind: ChallengeKind,
         replaces: &mut Option<CertificateIdentifier<'static>>,
     ) -> Result<Issued, OrderError> {
-        let ask = Ask { cert: self.cert, kind, replaces: replaces.clone() };
+        let ask = Ask {
+            cert: self.cert,
+            kind,
+            replaces: replaces.clone(),
+        };
         let till = self.till(desk);
         match till.order(ask).await {
             Err(error) if replaces.take().is_some() && error.is_of_replaces() => {
-                till.order(Ask { cert: self.cert, kind, replaces: None }).await
+                till.order(Ask {
+                    cert: self.cert,
+                    kind,
+                    replaces: None,
+                })
+                .await
             }
             result => result,
         }
     }
 
-    /// What the CA calls the certificate that is renewed, if it wants to know (RFC 9773, section 5).
+    /// What the CA calls the certificate that is renewed, if it wants to know (RFC 9773, section
+    /// 5).
     fn replaces(&self, desk: &Desk) -> Option<CertificateIdentifier<'static>> {
         desk.directory.renewal_info.as_ref()?;
         identifier(self.before?)
@@ -207,7 +267,12 @@ impl Attempt<'_> {
         }
         let facts = managed.facts().map_err(OrderError::Unusable)?;
         let meta = Meta {
-            hosts: self.cert.hosts.iter().map(|host| host.as_str().to_owned()).collect(),
+            hosts: self
+                .cert
+                .hosts
+                .iter()
+                .map(|host| host.as_str().to_owned())
+                .collect(),
             key_type: self.cert.key_type.name().to_owned(),
             directory: self.url.to_owned(),
             profile: self.cert.profile.as_deref().map(str::to_owned),
@@ -225,7 +290,9 @@ impl Attempt<'_> {
 
 /// What CAs call a certificate; `None` for one that does not say who signed it.
 pub(super) fn identifier(of: &Managed) -> Option<CertificateIdentifier<'static>> {
-    CertificateIdentifier::try_from(of.leaf()?).ok().map(CertificateIdentifier::into_owned)
+    CertificateIdentifier::try_from(of.leaf()?)
+        .ok()
+        .map(CertificateIdentifier::into_owned)
 }
 
 /// From 0 to 1. Without randomness everybody would come at the same time, which is bearable.

@@ -1,4 +1,5 @@
-//! HTTP to the CA: bounded in every way, and it remembers `Retry-After`, which instant-acme leaves out of problems.
+//! HTTP to the CA: bounded in every way, and it remembers `Retry-After`, which instant-acme leaves
+//! out of problems.
 
 use std::fmt;
 use std::pin::Pin;
@@ -23,13 +24,15 @@ use super::error::Said;
 use crate::clock::UnixTime;
 use crate::resolve::Resolver;
 
-/// For one request with its answer. CAs answer within seconds; what takes longer is asked for again.
+/// For one request with its answer. CAs answer within seconds; what takes longer is asked for
+/// again.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Far above any chain of certificates.
 const LARGEST: usize = 1 << 20;
 
-/// In seconds. instant-acme adds what a CA says to the time of day, and breaks down on what no clock can show.
+/// In seconds. instant-acme adds what a CA says to the time of day, and breaks down on what no
+/// clock can show.
 const LONGEST_WAIT: u64 = 366 * 86_400;
 
 const AGENT: &str = concat!("ianitor/", env!("CARGO_PKG_VERSION"), " instant-acme");
@@ -66,7 +69,10 @@ impl Client {
         // Of several addresses a dead one leaves time for the others.
         http.set_connect_timeout(Some(TIMEOUT / 3));
         let http = Builder::new(TokioExecutor::new()).build(HttpsConnector::from((http, tls)));
-        Self { http, heard: Arc::default() }
+        Self {
+            http,
+            heard: Arc::default(),
+        }
     }
 
     /// After how long the CA wants to be asked again, if its last refusal said so.
@@ -98,7 +104,10 @@ impl Client {
         let answer = self.exchange(request).await?;
         if answer.status().is_success() {
             let retry_after = retry_after(answer.headers());
-            return Ok(Got { body: answer.into_body(), retry_after });
+            return Ok(Got {
+                body: answer.into_body(),
+                retry_after,
+            });
         }
         Err(match serde_json::from_slice::<Problem>(answer.body()) {
             Ok(problem) if problem.r#type.is_some() => ClientError::Refused(url.into(), problem),
@@ -106,17 +115,28 @@ impl Client {
         })
     }
 
-    async fn exchange(&self, mut request: Request<BodyWrapper<Bytes>>) -> Result<Response<Bytes>, ClientError> {
-        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
+    async fn exchange(
+        &self,
+        mut request: Request<BodyWrapper<Bytes>>,
+    ) -> Result<Response<Bytes>, ClientError> {
+        request
+            .headers_mut()
+            .insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
         let uri = request.uri().clone();
         let at = || uri.authority().map_or("", |at| at.as_str()).into();
         let exchange = async {
-            let answer = self.http.request(request).await.map_err(|error| ClientError::Unreachable(at(), error))?;
+            let answer = self
+                .http
+                .request(request)
+                .await
+                .map_err(|error| ClientError::Unreachable(at(), error))?;
             let (mut head, body) = answer.into_parts();
             bound(&mut head.headers);
             Ok(Response::from_parts(head, whole(body, at).await?))
         };
-        let answer = tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| Err(ClientError::Late(at())))?;
+        let answer = tokio::time::timeout(TIMEOUT, exchange)
+            .await
+            .unwrap_or_else(|_| Err(ClientError::Late(at())))?;
         if answer.status().is_client_error() || answer.status().is_server_error() {
             self.heard().refused_for = retry_after(answer.headers());
             // A proxy's page in the place of the CA's problem (RFC 8555, section 6.7).
@@ -140,8 +160,8 @@ impl Heard {
     }
 }
 
-/// The part of an order that instant-acme leaves out (RFC 8555, section 7.1.3). An authorization has an end too, but is not
-/// finalized.
+/// The part of an order that instant-acme leaves out (RFC 8555, section 7.1.3). An authorization
+/// has an end too, but is not finalized.
 #[derive(Deserialize)]
 struct OrderEnd {
     expires: String,
@@ -179,7 +199,8 @@ async fn whole(body: Incoming, at: impl Fn() -> Box<str>) -> Result<Bytes, Clien
     Ok(body.to_bytes())
 }
 
-/// Seconds or a date (RFC 9110, section 10.2.3). A date is that of the CA's clock, which the answer tells.
+/// Seconds or a date (RFC 9110, section 10.2.3). A date is that of the CA's clock, which the answer
+/// tells.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
     let said = text(header::RETRY_AFTER)?;
@@ -188,12 +209,17 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let date = httpdate::parse_http_date(said).ok()?;
     let now = text(header::DATE).and_then(|text| httpdate::parse_http_date(text).ok());
-    Some(date.duration_since(now.unwrap_or_else(SystemTime::now)).unwrap_or_default())
+    Some(
+        date.duration_since(now.unwrap_or_else(SystemTime::now))
+            .unwrap_or_default(),
+    )
 }
 
 /// Makes a wait that nobody means one that can be reckoned with.
 fn bound(headers: &mut HeaderMap) {
-    let seconds = headers.get(header::RETRY_AFTER).and_then(|text| u64::from_str(text.to_str().ok()?.trim()).ok());
+    let seconds = headers
+        .get(header::RETRY_AFTER)
+        .and_then(|text| u64::from_str(text.to_str().ok()?.trim()).ok());
     if seconds.is_some_and(|seconds| seconds > LONGEST_WAIT) {
         headers.insert(header::RETRY_AFTER, LONGEST_WAIT.into());
     }
@@ -244,7 +270,10 @@ mod tests {
         assert_eq!(after("Fri, 31 Dec 1999 23:59:59 GMT", None), Some(0));
         assert_eq!(after(" 120 ", None), Some(120));
         assert_eq!(after("18446744073709551615", None), Some(366 * 86_400));
-        assert_eq!((after("-1", None), after("soon", None), after("", None)), (None, None, None));
+        assert_eq!(
+            (after("-1", None), after("soon", None), after("", None)),
+            (None, None, None)
+        );
         let later = http_date(SystemTime::now() + Duration::from_secs(600));
         assert!(after(&later, None).is_some_and(|wait| (590..=600).contains(&wait)));
     }
@@ -268,7 +297,10 @@ mod tests {
             heard.note(&Response::new(Bytes::from_static(body.as_bytes())));
             heard.order_ends
         };
-        assert_eq!(note(r#"{"status": "pending", "expires": "2030-01-01T00:00:00Z", "identifier": {}}"#), None);
+        assert_eq!(
+            note(r#"{"status": "pending", "expires": "2030-01-01T00:00:00Z", "identifier": {}}"#),
+            None
+        );
         let order = r#"{"status": "processing", "expires": "2030-01-01T00:00:00.25Z", "finalize": "https://ca/f"}"#;
         assert_eq!(note(order), Some(UnixTime(1_893_456_000)));
         assert_eq!(note(r#"{"token": "x"}"#), Some(UnixTime(1_893_456_000)));

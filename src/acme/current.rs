@@ -10,15 +10,16 @@ use crate::clock::UnixTime;
 use crate::store::{CertStore, Meta, StoreError, Stored};
 use crate::tls::{self, Managed};
 
-/// A renewal does not follow the one before sooner than this, or a twentieth of the lifetime if that is less: a CA whose
-/// windows are always over would have us order without end, and so would a clock that is in the future.
+/// A renewal does not follow the one before sooner than this, or a twentieth of the lifetime if
+/// that is less: a CA whose windows are always over would have us order without end, and so would a
+/// clock that is in the future.
 const BETWEEN: Duration = Duration::from_secs(3600);
 
 /// Whatever the lifetime is.
 const SHORTEST: Duration = Duration::from_secs(10);
 
-/// So long a certificate stays that another process has ordered for other hosts: two gateways that share a store and do not
-/// agree would take turns.
+/// So long a certificate stays that another process has ordered for other hosts: two gateways that
+/// share a store and do not agree would take turns.
 const TURN: Duration = Duration::from_secs(24 * 3600);
 
 /// A certificate of the store, ready to be served.
@@ -30,17 +31,34 @@ pub(super) struct Current {
 
 impl Current {
     /// Makes one ready.
-    pub(super) fn new(stored: Stored, spec: &CertSpec, place: PathBuf) -> Result<Self, tls::Problem> {
+    pub(super) fn new(
+        stored: Stored,
+        spec: &CertSpec,
+        place: PathBuf,
+    ) -> Result<Self, tls::Problem> {
         let bundle = &stored.bundle;
-        let managed = Managed::new(spec.name.as_str(), &bundle.chain, &bundle.key, place, &spec.config_key)?;
-        Ok(Self { stored: Arc::new(stored), managed })
+        let managed = Managed::new(
+            spec.name.as_str(),
+            &bundle.chain,
+            &bundle.key,
+            place,
+            &spec.config_key,
+        )?;
+        Ok(Self {
+            stored: Arc::new(stored),
+            managed,
+        })
     }
 
     /// The newest of the store.
     pub(super) fn read(store: &dyn CertStore, spec: &CertSpec) -> Result<Option<Self>, Unread> {
-        let Some(stored) = store.certificate(&spec.name)? else { return Ok(None) };
+        let Some(stored) = store.certificate(&spec.name)? else {
+            return Ok(None);
+        };
         let place = store.place(&spec.name);
-        Self::new(stored, spec, place.clone().into()).map(Some).map_err(|problem| Unread::Unusable { place, problem })
+        Self::new(stored, spec, place.clone().into())
+            .map(Some)
+            .map_err(|problem| Unread::Unusable { place, problem })
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -61,17 +79,29 @@ impl Current {
     ) -> (UnixTime, Why) {
         let meta = self.meta();
         // A clock that was set back would have it wait for the time that it showed before.
-        let no_sooner = |than: Duration| if meta.issued <= now { meta.issued.after(than) } else { meta.not_before };
+        let no_sooner = |than: Duration| {
+            if meta.issued <= now {
+                meta.issued.after(than)
+            } else {
+                meta.not_before
+            }
+        };
         if let Some(at) = meta.revoked {
             // Whoever wrote that may have had a clock that was ahead.
             return (at.min(now), Why::Revoked);
         }
         if wanted.differs(meta) {
-            let at = if meta.issued < since { meta.issued } else { no_sooner(TURN) };
+            let at = if meta.issued < since {
+                meta.issued
+            } else {
+                no_sooner(TURN)
+            };
             return (at, Why::Changed);
         }
         let (at, why) = schedule::renewal(meta.not_before, meta.not_after, meta.spread, window);
-        let between = BETWEEN.min(meta.not_before.until(meta.not_after) / 20).max(SHORTEST);
+        let between = BETWEEN
+            .min(meta.not_before.until(meta.not_after) / 20)
+            .max(SHORTEST);
         (at.max(no_sooner(between)), why)
     }
 }
@@ -85,7 +115,8 @@ pub(super) struct Wanted<'a> {
 impl Wanted<'_> {
     pub(super) fn differs(&self, meta: &Meta) -> bool {
         let has = |host: &str| meta.hosts.iter().any(|there| there == host);
-        let are_same = self.cert.hosts.len() == meta.hosts.len() && self.cert.hosts.iter().all(|h| has(h.as_str()));
+        let are_same = self.cert.hosts.len() == meta.hosts.len()
+            && self.cert.hosts.iter().all(|h| has(h.as_str()));
         !are_same || meta.key_type != self.cert.key_type.name() || meta.directory != self.directory
     }
 }
@@ -144,13 +175,25 @@ mod tests {
             revoked: None,
         };
         change(&mut meta);
-        let bundle = Bundle { chain: made.cert.pem(), key: Secret::new(made.signing_key.serialize_pem()), meta };
-        Current::new(Stored { version: 1, bundle }, &spec(&["a.example"]), PathBuf::from("store")).unwrap()
+        let bundle = Bundle {
+            chain: made.cert.pem(),
+            key: Secret::new(made.signing_key.serialize_pem()),
+            meta,
+        };
+        Current::new(
+            Stored { version: 1, bundle },
+            &spec(&["a.example"]),
+            PathBuf::from("store"),
+        )
+        .unwrap()
     }
 
     fn due(current: &Current, hosts: &[&str], window: Option<Window>, since: u64) -> (u64, Why) {
         let cert = spec(hosts);
-        let wanted = Wanted { cert: &cert, directory: "https://ca.example/directory" };
+        let wanted = Wanted {
+            cert: &cert,
+            directory: "https://ca.example/directory",
+        };
         let (at, why) = current.due(&wanted, window, UnixTime(since), UnixTime(ISSUED + DAY));
         (at.0, why)
     }
@@ -158,7 +201,10 @@ mod tests {
     #[test]
     fn what_is_as_wanted_is_renewed_late() {
         let there = current(|_| {});
-        assert_eq!(due(&there, &["a.example"], None, 0), (ISSUED + 60 * DAY, Why::TwoThirds));
+        assert_eq!(
+            due(&there, &["a.example"], None, 0),
+            (ISSUED + 60 * DAY, Why::TwoThirds)
+        );
     }
 
     #[test]
@@ -167,7 +213,10 @@ mod tests {
         let want = &["a.example", "b.example"];
         assert_eq!(due(&there, want, None, ISSUED + 1), (ISSUED, Why::Changed));
         // It came after we began to want ours: somebody else wants it so.
-        assert_eq!(due(&there, want, None, ISSUED), (ISSUED + DAY, Why::Changed));
+        assert_eq!(
+            due(&there, want, None, ISSUED),
+            (ISSUED + DAY, Why::Changed)
+        );
     }
 
     #[test]
@@ -175,34 +224,62 @@ mod tests {
         let rsa = current(|meta| meta.key_type = "rsa-2048".to_owned());
         assert_eq!(due(&rsa, &["a.example"], None, ISSUED + 1).1, Why::Changed);
         let staging = current(|meta| meta.directory = "https://staging.example/".to_owned());
-        assert_eq!(due(&staging, &["a.example"], None, ISSUED + 1).1, Why::Changed);
+        assert_eq!(
+            due(&staging, &["a.example"], None, ISSUED + 1).1,
+            Why::Changed
+        );
         let revoked = current(|meta| meta.revoked = Some(UnixTime(ISSUED + 5)));
-        assert_eq!(due(&revoked, &["a.example"], None, ISSUED + 1), (ISSUED + 5, Why::Revoked));
+        assert_eq!(
+            due(&revoked, &["a.example"], None, ISSUED + 1),
+            (ISSUED + 5, Why::Revoked)
+        );
     }
 
     #[test]
     fn a_window_that_is_always_over_does_not_order_without_end() {
         let there = current(|_| {});
-        let over = Some(Window { start: UnixTime(1), end: UnixTime(2) });
-        assert_eq!(due(&there, &["a.example"], over, 0), (ISSUED + 3600, Why::Window));
+        let over = Some(Window {
+            start: UnixTime(1),
+            end: UnixTime(2),
+        });
+        assert_eq!(
+            due(&there, &["a.example"], over, 0),
+            (ISSUED + 3600, Why::Window)
+        );
         let short = current(|meta| meta.not_after = UnixTime(ISSUED + 200));
-        assert_eq!(due(&short, &["a.example"], over, 0), (ISSUED + 10, Why::Window));
+        assert_eq!(
+            due(&short, &["a.example"], over, 0),
+            (ISSUED + 10, Why::Window)
+        );
     }
 
     #[test]
     fn what_has_ended_when_it_comes_does_not_order_without_end() {
-        let late = current(|meta| (meta.not_before, meta.not_after) = (UnixTime(DAY), UnixTime(2 * DAY)));
-        assert_eq!(due(&late, &["a.example"], None, 0), (ISSUED + 3600, Why::Half));
+        let late =
+            current(|meta| (meta.not_before, meta.not_after) = (UnixTime(DAY), UnixTime(2 * DAY)));
+        assert_eq!(
+            due(&late, &["a.example"], None, 0),
+            (ISSUED + 3600, Why::Half)
+        );
         let short = current(|meta| meta.not_after = UnixTime(ISSUED + 1));
-        assert_eq!(due(&short, &["a.example"], None, 0), (ISSUED + 10, Why::Half));
+        assert_eq!(
+            due(&short, &["a.example"], None, 0),
+            (ISSUED + 10, Why::Half)
+        );
     }
 
     #[test]
     fn a_clock_that_was_set_back_does_not_put_it_off() {
         let revoked = current(|meta| meta.revoked = Some(UnixTime(ISSUED + 1000 * DAY)));
-        assert_eq!(due(&revoked, &["a.example"], None, 0), (ISSUED + DAY, Why::Revoked));
+        assert_eq!(
+            due(&revoked, &["a.example"], None, 0),
+            (ISSUED + DAY, Why::Revoked)
+        );
         let there = current(|meta| meta.issued = UnixTime(ISSUED + 1000 * DAY));
-        assert_eq!(due(&there, &["a.example"], None, 0), (ISSUED + 60 * DAY, Why::TwoThirds));
+        assert_eq!(
+            due(&there, &["a.example"], None, 0),
+            (ISSUED + 60 * DAY, Why::TwoThirds)
+        );
         assert_eq!(due(&there, &["b.example"], None, 0), (ISSUED, Why::Changed));
     }
 }

@@ -45,8 +45,15 @@ impl Directory {
         match &cert.profile {
             Some(wanted) if !profiles.contains_key(&**wanted) => {
                 let names: Vec<&str> = profiles.keys().map(String::as_str).collect();
-                let offered = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-                Err(OrderError::NoProfile { wanted: wanted.to_string(), offered })
+                let offered = if names.is_empty() {
+                    "none".to_owned()
+                } else {
+                    names.join(", ")
+                };
+                Err(OrderError::NoProfile {
+                    wanted: wanted.to_string(),
+                    offered,
+                })
             }
             _ => Ok(()),
         }
@@ -55,7 +62,11 @@ impl Directory {
     /// Whether it makes an account for whom it does not know.
     pub(super) fn check_account(&self, spec: &AcmeSpec) -> Result<(), OrderError> {
         let is_lacking = self.meta.external_account_required && spec.external_account.is_none();
-        if is_lacking { Err(OrderError::ExternalAccountRequired) } else { Ok(()) }
+        if is_lacking {
+            Err(OrderError::ExternalAccountRequired)
+        } else {
+            Ok(())
+        }
     }
 }
 

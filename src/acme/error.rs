@@ -26,7 +26,9 @@ pub enum OrderError {
     #[error(transparent)]
     Unread(#[from] Unread),
     /// There is nothing to try things out with.
-    #[error("the running gateway has no directory to try things out with; write acme.staging and reload it")]
+    #[error(
+        "the running gateway has no directory to try things out with; write acme.staging and reload it"
+    )]
     NoStaging,
     /// The CA file.
     #[error(transparent)]
@@ -150,7 +152,8 @@ pub(super) enum Kind {
     Away,
     /// The CA limits how often it is asked, and has said for how long.
     Limited,
-    /// Somebody has to do something: soon at first, as they may be at it, then late, for CAs count how often they are asked.
+    /// Somebody has to do something: soon at first, as they may be at it, then late, for CAs count
+    /// how often they are asked.
     Refused,
     /// It has cost what CAs give seldom, a certificate above all: late.
     Counted,
@@ -172,7 +175,9 @@ impl OrderError {
     pub(super) fn kind(&self) -> Kind {
         match self {
             Self::Api(problem) if is_server_trouble(problem) => Kind::Away,
-            Self::Directory(_) | Self::Client(_) | Self::Exchange(_) | Self::Interrupted => Kind::Away,
+            Self::Directory(_) | Self::Client(_) | Self::Exchange(_) | Self::Interrupted => {
+                Kind::Away
+            }
             Self::Store(_) | Self::Unread(_) | Self::Ca(_) | Self::ExternalSecret(_) => Kind::Away,
             Self::Unusable(_) | Self::LacksHost(_) | Self::GivenUp(_) => Kind::Counted,
             error if error.is_rate_limit() => Kind::Counted,
@@ -216,7 +221,10 @@ impl OrderError {
 
     /// Whether another challenge may do what this one did not.
     pub(super) fn is_of_challenge(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::NoChallenge { .. } | Self::Ended(_))
+        matches!(
+            self,
+            Self::Refused { .. } | Self::NoChallenge { .. } | Self::Ended(_)
+        )
     }
 
     /// The last part of the problem's type.
@@ -243,12 +251,16 @@ impl OrderError {
         self.word() == Some("alreadyRevoked")
     }
 
-    /// Whether the CA may not want to hear which certificate this one replaces. It has a word for one that was replaced
-    /// already; Let's Encrypt says `malformed` of one that it does not know, and `unauthorized` of that of another account.
+    /// Whether the CA may not want to hear which certificate this one replaces. It has a word for
+    /// one that was replaced already; Let's Encrypt says `malformed` of one that it does not know,
+    /// and `unauthorized` of that of another account.
     pub(super) fn is_of_replaces(&self) -> bool {
         match self {
             Self::Api(problem) => {
-                matches!(type_of(problem), Some("alreadyReplaced" | "conflict" | "malformed" | "unauthorized"))
+                matches!(
+                    type_of(problem),
+                    Some("alreadyReplaced" | "conflict" | "malformed" | "unauthorized")
+                )
             }
             Self::Exchange(error) => error.to_string().starts_with("replaces field mismatch"),
             _ => false,
@@ -257,12 +269,17 @@ impl OrderError {
 }
 
 fn type_of(problem: &Problem) -> Option<&str> {
-    problem.r#type.as_deref().map(|text| text.rsplit(':').next().unwrap_or(text))
+    problem
+        .r#type
+        .as_deref()
+        .map(|text| text.rsplit(':').next().unwrap_or(text))
 }
 
 fn is_server_trouble(problem: &Problem) -> bool {
-    let is_passing =
-        matches!(type_of(problem), Some("serverInternal" | "badNonce" | "accountDoesNotExist" | "orderNotReady"));
+    let is_passing = matches!(
+        type_of(problem),
+        Some("serverInternal" | "badNonce" | "accountDoesNotExist" | "orderNotReady")
+    );
     is_passing || problem.status.is_some_and(|status| status >= 500)
 }
 
@@ -275,12 +292,20 @@ impl fmt::Display for EachKind<'_> {
         for (at, error) in self.0.iter().enumerate() {
             let and = if at == 0 { "" } else { "; and " };
             match error {
-                OrderError::Refused { host, kind, problem } if told == Some(host) => {
+                OrderError::Refused {
+                    host,
+                    kind,
+                    problem,
+                } if told == Some(host) => {
                     write!(f, "{and}by {}: {}", kind.name(), Said(problem))?;
                 }
                 other => write!(f, "{and}{other}")?,
             }
-            told = if let OrderError::Refused { host, .. } = error { Some(host) } else { None };
+            told = if let OrderError::Refused { host, .. } = error {
+                Some(host)
+            } else {
+                None
+            };
         }
         Ok(())
     }
@@ -295,12 +320,20 @@ const MOST: usize = 20;
 
 /// Without what would be more than text on a terminal.
 fn plain(text: &str) -> String {
-    text.chars().take(LONGEST).map(|c| if steers(c) { ' ' } else { c }).collect()
+    text.chars()
+        .take(LONGEST)
+        .map(|c| if steers(c) { ' ' } else { c })
+        .collect()
 }
 
 impl fmt::Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Problem { detail, status, subproblems, .. } = self.0;
+        let Problem {
+            detail,
+            status,
+            subproblems,
+            ..
+        } = self.0;
         match (detail.as_deref().map(plain), type_of(self.0).map(plain)) {
             (Some(detail), Some(word)) => write!(f, "{detail:?} ({word})")?,
             (Some(detail), None) => write!(f, "{detail:?}")?,
@@ -321,7 +354,8 @@ mod tests {
     #[test]
     fn what_a_ca_says_fits_into_a_log() {
         let long = "x".repeat(100_000);
-        let text = format!(r#"{{"detail": "{long}", "subproblems": [{{"detail": "a\u001b[31m\nb"}}]}}"#);
+        let text =
+            format!(r#"{{"detail": "{long}", "subproblems": [{{"detail": "a\u001b[31m\nb"}}]}}"#);
         let said = OrderError::Api(serde_json::from_str(&text).unwrap()).to_string();
         assert!(said.len() < 1100 && said.ends_with(": a [31m b"), "{said}");
     }

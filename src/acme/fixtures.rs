@@ -14,8 +14,18 @@ use crate::tls::challenges::Challenges;
 /// A process that wants a certificate for `a.example` and keeps it in this folder.
 pub(super) fn wanting(store: &tempfile::TempDir) -> (Arc<Shared>, AcmeSpec, Arc<CertSpec>) {
     let hosts = vec!["a.example".parse().unwrap()];
-    let (name, key_type, config_key) = ("a.example".parse().unwrap(), KeyType::default(), String::new());
-    let cert = Arc::new(CertSpec { name, hosts, key_type, profile: None, config_key });
+    let (name, key_type, config_key) = (
+        "a.example".parse().unwrap(),
+        KeyType::default(),
+        String::new(),
+    );
+    let cert = Arc::new(CertSpec {
+        name,
+        hosts,
+        key_type,
+        profile: None,
+        config_key,
+    });
     let spec = AcmeSpec {
         directory: AcmeSpec::LETS_ENCRYPT.into(),
         directory_ca: None,
@@ -42,7 +52,11 @@ pub(super) fn open_order(cert: &CertSpec, directory: &str, account: &str) -> Ope
         url: "https://ca.example/order/1".to_owned(),
         directory: directory.to_owned(),
         account: account.to_owned(),
-        hosts: cert.hosts.iter().map(|host| host.as_str().to_owned()).collect(),
+        hosts: cert
+            .hosts
+            .iter()
+            .map(|host| host.as_str().to_owned())
+            .collect(),
         key_type: cert.key_type.name().to_owned(),
         profile: None,
         challenge: "http-01".to_owned(),

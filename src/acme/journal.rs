@@ -20,7 +20,8 @@ const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
 /// What the store may refuse.
 const UNREAD: &str = "a certificate of the store cannot be served";
-const UNSAVED: &str = "a new certificate is in service and cannot be kept in the store; trying again";
+const UNSAVED: &str =
+    "a new certificate is in service and cannot be kept in the store; trying again";
 const UNWRITTEN: &str = "what goes on with a certificate cannot be kept in the store";
 
 /// One certificate's.
@@ -35,14 +36,15 @@ pub(super) struct Journal {
     not_before: Option<Wait>,
     /// Whether the process after this one has to wait for that too.
     is_held: bool,
-    /// What the log was last told of the store, by what was to be done there: it is told once, not at every look.
+    /// What the log was last told of the store, by what was to be done there: it is told once, not
+    /// at every look.
     troubles: BTreeMap<&'static str, String>,
     /// Whether the CA has an order that it has not finished.
     is_unfinished: bool,
 }
 
-/// A wait, after failures or for the CA. It ends by the monotonic clock, however the system's clock is set meanwhile; its
-/// dates are for people and for the process after this one.
+/// A wait, after failures or for the CA. It ends by the monotonic clock, however the system's clock
+/// is set meanwhile; its dates are for people and for the process after this one.
 #[derive(Clone, Copy, Debug)]
 struct Wait {
     end: Moment,
@@ -57,41 +59,80 @@ const SAME_DATE: Duration = Duration::from_secs(5);
 impl Wait {
     fn new(wait: Duration) -> Self {
         let end = Moment::after(wait);
-        Self { end, date: end.date(), written: UnixTime::now() }
+        Self {
+            end,
+            date: end.date(),
+            written: UnixTime::now(),
+        }
     }
 
     /// With the date that it has by today's clock, if that was set.
     fn dated(self) -> Self {
         let date = self.end.date();
         let off = self.date.until(date).max(date.until(self.date));
-        if off < SAME_DATE { self } else { Self { date, written: UnixTime::now(), ..self } }
+        if off < SAME_DATE {
+            self
+        } else {
+            Self {
+                date,
+                written: UnixTime::now(),
+                ..self
+            }
+        }
     }
 }
 
 impl Journal {
-    pub(super) fn new(shared: Arc<Shared>, spec: &AcmeSpec, cert: Arc<CertSpec>, seen: Arc<Seen>) -> Self {
-        let progress = Progress { wanted: wanted(spec, &cert), ..Progress::default() };
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        spec: &AcmeSpec,
+        cert: Arc<CertSpec>,
+        seen: Arc<Seen>,
+    ) -> Self {
+        let progress = Progress {
+            wanted: wanted(spec, &cert),
+            ..Progress::default()
+        };
         seen.begin(&cert);
         let (kept, not_before, troubles) = (None, None, BTreeMap::new());
-        Self { shared, cert, seen, progress, kept, not_before, is_held: false, troubles, is_unfinished: false }
+        Self {
+            shared,
+            cert,
+            seen,
+            progress,
+            kept,
+            not_before,
+            is_held: false,
+            troubles,
+            is_unfinished: false,
+        }
     }
 
     /// Takes up what the process before this one has left.
     pub(super) async fn open(&mut self) {
-        let Some(kept) = self.read().await else { return };
+        let Some(kept) = self.read().await else {
+            return;
+        };
         self.progress.answer = kept.answer.clone();
         self.wait_for(&kept);
         self.kept = Some(kept);
         if let Some(Wait { date: next, .. }) = self.not_before.filter(|wait| !wait.end.has_come()) {
-            let (name, error, failures) = (&self.cert.name, self.progress.error.as_deref(), self.progress.failures);
+            let (name, error, failures) = (
+                &self.cert.name,
+                self.progress.error.as_deref(),
+                self.progress.failures,
+            );
             tracing::warn!(certificate = %name, error, failures, %next, "orders have failed before the start and the CA counts them; `ianitor certs renew` does not wait");
         }
     }
 
     /// Waits for what another process has been told to wait for.
     pub(super) async fn adopt(&mut self) {
-        let Some(kept) = self.read().await else { return };
-        // What we have written says nothing new; its dates may be those of a clock that was set since.
+        let Some(kept) = self.read().await else {
+            return;
+        };
+        // What we have written says nothing new; its dates may be those of a clock that was set
+        // since.
         if self.kept.as_ref() != Some(&kept) {
             self.wait_for(&kept);
         }
@@ -104,11 +145,26 @@ impl Journal {
         // What was counted is counted by the CA too, whoever waits for it.
         self.progress.refusals = self.progress.refusals.max(kept.refusals);
         // A clock that was wrong does not make us wait for longer than any CA.
-        let Some(left) = kept.left(UnixTime::now()).filter(|_| kept.hold).map(|left| left.min(LONGEST)) else { return };
+        let Some(left) = kept
+            .left(UnixTime::now())
+            .filter(|_| kept.hold)
+            .map(|left| left.min(LONGEST))
+        else {
+            return;
+        };
         let wait = Wait::new(left);
-        if self.not_before.is_none_or(|ours| !left.is_zero() && ours.end < wait.end) {
-            let Progress { failures, error, .. } = kept.clone();
-            self.progress = Progress { failures, error, ..self.progress.clone() };
+        if self
+            .not_before
+            .is_none_or(|ours| !left.is_zero() && ours.end < wait.end)
+        {
+            let Progress {
+                failures, error, ..
+            } = kept.clone();
+            self.progress = Progress {
+                failures,
+                error,
+                ..self.progress.clone()
+            };
             (self.not_before, self.is_held) = (Some(wait), true);
         }
     }
@@ -116,7 +172,11 @@ impl Journal {
     async fn read(&mut self) -> Option<Progress> {
         let name = self.cert.name.clone();
         // What is damaged is written anew.
-        self.shared.store(move |store| store.progress(&name)).await.ok().flatten()
+        self.shared
+            .store(move |store| store.progress(&name))
+            .await
+            .ok()
+            .flatten()
     }
 
     /// What somebody asks for.
@@ -134,7 +194,11 @@ impl Journal {
     /// What somebody asks for, and what was not done.
     pub(super) async fn wish_again(&mut self, wish: Wish) {
         let name = self.cert.name.clone();
-        if let Err(error) = self.shared.store(move |store| store.put_wish(&name, &wish)).await {
+        if let Err(error) = self
+            .shared
+            .store(move |store| store.put_wish(&name, &wish))
+            .await
+        {
             self.note(&error, "what was asked for is forgotten");
         }
     }
@@ -156,7 +220,11 @@ impl Journal {
     /// There is a certificate, and it was not we who got it.
     pub(super) fn others_succeeded(&mut self) {
         let Progress { wanted, answer, .. } = std::mem::take(&mut self.progress);
-        self.progress = Progress { wanted, answer, ..Progress::default() };
+        self.progress = Progress {
+            wanted,
+            answer,
+            ..Progress::default()
+        };
         (self.not_before, self.is_held, self.is_unfinished) = (None, false, false);
     }
 
@@ -172,10 +240,20 @@ impl Journal {
         let is_refusal = matches!(kind, Kind::Refused | Kind::Counted);
         self.progress.failures = self.progress.failures.saturating_add(1);
         self.progress.refusals = self.progress.refusals.saturating_add(u32::from(is_refusal));
-        let Progress { failures, refusals, .. } = self.progress;
+        let Progress {
+            failures, refusals, ..
+        } = self.progress;
         // A CA that was away for a day has refused nothing, and the other way round.
-        let of_kind = if is_refusal { refusals } else { failures.saturating_sub(refusals) };
-        let wait = Wait::new(next_try(failed, of_kind, end.map_or(Duration::ZERO, |end| now.until(end))));
+        let of_kind = if is_refusal {
+            refusals
+        } else {
+            failures.saturating_sub(refusals)
+        };
+        let wait = Wait::new(next_try(
+            failed,
+            of_kind,
+            end.map_or(Duration::ZERO, |end| now.until(end)),
+        ));
         let next = wait.date;
         self.not_before = Some(wait);
         self.is_held = is_refusal || failed.retry_after.is_some();
@@ -192,7 +270,9 @@ impl Journal {
             Some(_) => {
                 tracing::warn!(certificate = %name, %error, advice, failures, %next, hint, "no new certificate; the one in service stays");
             }
-            None => tracing::error!(certificate = %name, %error, advice, failures, %next, hint, "no certificate came"),
+            None => {
+                tracing::error!(certificate = %name, %error, advice, failures, %next, hint, "no certificate came")
+            }
         }
     }
 
@@ -205,10 +285,16 @@ impl Journal {
         }
     }
 
-    /// How somebody who has mended the cause gets on. Whoever is limited would only be limited for longer.
+    /// How somebody who has mended the cause gets on. Whoever is limited would only be limited for
+    /// longer.
     fn hint(&self, error: &OrderError) -> Option<String> {
         let is_to_be_mended = self.is_held && !error.is_rate_limit();
-        is_to_be_mended.then(|| format!("`ianitor certs renew {}` does not wait for that", self.cert.name))
+        is_to_be_mended.then(|| {
+            format!(
+                "`ianitor certs renew {}` does not wait for that",
+                self.cert.name
+            )
+        })
     }
 
     /// Whether there is an answer that nobody has been given.
@@ -221,17 +307,26 @@ impl Journal {
         if wish.dry_run {
             tracing::info!(certificate = %self.cert.name, error, "tried out an order");
         }
-        self.progress.answer = Some(Answer { id: wish.id.clone(), error });
+        self.progress.answer = Some(Answer {
+            id: wish.id.clone(),
+            error,
+        });
     }
 
     /// When the next order is due and why: tells everybody, if it is news.
     pub(super) async fn plan(&mut self, due: UnixTime, why: Why, current: Option<&Current>) {
         self.not_before = self.not_before.map(Wait::dated);
-        let next = self.not_before.map_or(due, |wait| wait.date.max(due)).max(UnixTime(1));
+        let next = self
+            .not_before
+            .map_or(due, |wait| wait.date.max(due))
+            .max(UnixTime(1));
         self.progress.next = Some(next);
         // What is due only later is planned, not held: a reason to order sooner may come.
-        let held = self.not_before.filter(|wait| self.is_held && wait.date == next);
-        (self.progress.hold, self.progress.written) = (held.is_some(), held.map(|wait| wait.written));
+        let held = self
+            .not_before
+            .filter(|wait| self.is_held && wait.date == next);
+        (self.progress.hold, self.progress.written) =
+            (held.is_some(), held.map(|wait| wait.written));
         self.progress.why = match self.not_before {
             _ if self.is_unfinished => format!("{why}; the CA has not finished the order"),
             Some(wait) if wait.date > due => format!("{why}; trying again"),
@@ -253,10 +348,18 @@ impl Journal {
         }
         if !self.has_answer() {
             // Another process may have answered a wish meanwhile.
-            self.progress.answer = self.read().await.and_then(|kept| kept.answer).or(self.progress.answer.take());
+            self.progress.answer = self
+                .read()
+                .await
+                .and_then(|kept| kept.answer)
+                .or(self.progress.answer.take());
         }
         let (name, progress) = (self.cert.name.clone(), self.progress.clone());
-        match self.shared.store(move |store| store.put_progress(&name, &progress)).await {
+        match self
+            .shared
+            .store(move |store| store.put_progress(&name, &progress))
+            .await
+        {
             Ok(()) => {
                 self.troubles.remove(UNWRITTEN);
                 self.kept = Some(self.progress.clone());
@@ -304,17 +407,34 @@ fn wanted(spec: &AcmeSpec, cert: &CertSpec) -> String {
     let hosts: Vec<&str> = cert.hosts.iter().map(|host| host.as_str()).collect();
     let kinds: Vec<&str> = spec.challenges.iter().map(|kind| kind.name()).collect();
     let profile = cert.profile.as_deref().unwrap_or("-");
-    let account = spec.external_account.as_ref().map_or("-", |account| &account.key_id);
-    [&hosts.join(","), cert.key_type.name(), profile, &spec.directory, &kinds.join(","), account].join(" ")
+    let account = spec
+        .external_account
+        .as_ref()
+        .map_or("-", |account| &account.key_id);
+    [
+        &hosts.join(","),
+        cert.key_type.name(),
+        profile,
+        &spec.directory,
+        &kinds.join(","),
+        account,
+    ]
+    .join(" ")
 }
 
-/// How long to wait: for the CA's word where it limits how often it is asked; at least for that elsewhere. `left` is what is
-/// left of the certificate that there is.
+/// How long to wait: for the CA's word where it limits how often it is asked; at least for that
+/// elsewhere. `left` is what is left of the certificate that there is.
 fn next_try(failed: &Failed, failures: u32, left: Duration) -> Duration {
     let is_limit = failed.error.is_rate_limit() && failed.retry_after.is_some();
-    let kind = if is_limit { Kind::Limited } else { failed.error.kind() };
+    let kind = if is_limit {
+        Kind::Limited
+    } else {
+        failed.error.kind()
+    };
     let by_us = back_off(kind, failures, left);
-    failed.retry_after.map_or(by_us, |said| said.min(LONGEST).max(by_us))
+    failed
+        .retry_after
+        .map_or(by_us, |said| said.min(LONGEST).max(by_us))
 }
 
 #[cfg(test)]

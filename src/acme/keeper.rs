@@ -1,4 +1,5 @@
-//! Looks after one certificate: serves what the store has, orders when it is due, and asks again after failures.
+//! Looks after one certificate: serves what the store has, orders when it is due, and asks again
+//! after failures.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +52,18 @@ impl Keeper {
         let journal = Journal::new(Arc::clone(&shared), &spec, Arc::clone(&cert), seen);
         let looked_at = current.as_ref().map(Current::version);
         let (ari, since) = (Ari::default(), Moment::now());
-        Self { shared, spec, cert, since, stop, current, looked_at, unsaved: None, ari, journal }
+        Self {
+            shared,
+            spec,
+            cert,
+            since,
+            stop,
+            current,
+            looked_at,
+            unsaved: None,
+            ari,
+            journal,
+        }
     }
 
     /// Until nobody wants it any more; an order that has begun is brought to its end.
@@ -92,8 +104,8 @@ impl Keeper {
         self.journal.plan(next, why, self.current.as_ref()).await;
     }
 
-    /// Serves what the store has, if that is newer. Says whether the store could be read; what is damaged is as good as not
-    /// there.
+    /// Serves what the store has, if that is newer. Says whether the store could be read; what is
+    /// damaged is as good as not there.
     async fn take_newer(&mut self) -> bool {
         let name = self.cert.name.clone();
         match self.shared.store(move |store| store.version(&name)).await {
@@ -113,9 +125,16 @@ impl Keeper {
     /// Serves what the store has. Says whether it could be read.
     async fn read(&mut self) -> bool {
         let cert = Arc::clone(&self.cert);
-        let read = self.shared.store(move |store| Current::read(store, &cert)).await;
+        let read = self
+            .shared
+            .store(move |store| Current::read(store, &cert))
+            .await;
         let mark = |of: &Current| (of.version(), of.meta().revoked);
-        let is_news = |new: &Current| self.current.as_ref().is_none_or(|old| mark(old) != mark(new));
+        let is_news = |new: &Current| {
+            self.current
+                .as_ref()
+                .is_none_or(|old| mark(old) != mark(new))
+        };
         match read {
             Ok(Some(new)) => {
                 self.journal.was_read();
@@ -135,8 +154,16 @@ impl Keeper {
 
     /// What another process got, ends our failures too.
     fn heed(&mut self, new: &Current) {
-        let wanted = Wanted { cert: &self.cert, directory: &self.spec.directory };
-        if self.current.as_ref().is_some_and(|old| old.version() < new.version()) && !wanted.differs(new.meta()) {
+        let wanted = Wanted {
+            cert: &self.cert,
+            directory: &self.spec.directory,
+        };
+        if self
+            .current
+            .as_ref()
+            .is_some_and(|old| old.version() < new.version())
+            && !wanted.differs(new.meta())
+        {
             self.journal.others_succeeded();
         }
     }
@@ -159,7 +186,9 @@ impl Keeper {
         if !self.ari.is_due(serial) {
             return;
         }
-        let Ok(_permit) = self.shared.orders.acquire().await else { return };
+        let Ok(_permit) = self.shared.orders.acquire().await else {
+            return;
+        };
         let attempt = Attempt {
             shared: &self.shared,
             spec: &self.spec,
@@ -174,11 +203,25 @@ impl Keeper {
 
     /// When the next order is due by what is known of the certificate, and why.
     fn due(&self) -> (UnixTime, Why) {
-        let Some(current) = &self.current else { return (UnixTime::default(), Why::Missing) };
-        let wanted = Wanted { cert: &self.cert, directory: &self.spec.directory };
+        let Some(current) = &self.current else {
+            return (UnixTime::default(), Why::Missing);
+        };
+        let wanted = Wanted {
+            cert: &self.cert,
+            directory: &self.spec.directory,
+        };
         let is_of_before = self.shared.is_outdated(&self.cert.name, current.version());
-        let since = if is_of_before { UnixTime(u64::MAX) } else { self.since.date() };
-        current.due(&wanted, self.ari.window(&current.meta().serial), since, UnixTime::now())
+        let since = if is_of_before {
+            UnixTime(u64::MAX)
+        } else {
+            self.since.date()
+        };
+        current.due(
+            &wanted,
+            self.ari.window(&current.meta().serial),
+            since,
+            UnixTime::now(),
+        )
     }
 
     fn is_due(&self) -> Option<Why> {
@@ -186,10 +229,18 @@ impl Keeper {
         (at <= UnixTime::now() && self.journal.may_order()).then_some(why)
     }
 
-    /// As people are told it: `ianitor certs revoke` asks for another one, because it has revoked the one that there is.
+    /// As people are told it: `ianitor certs revoke` asks for another one, because it has revoked
+    /// the one that there is.
     fn reason(&self, why: Why) -> Why {
-        let is_revoked = self.current.as_ref().is_some_and(|current| current.meta().revoked.is_some());
-        if why == Why::Asked && is_revoked { Why::Revoked } else { why }
+        let is_revoked = self
+            .current
+            .as_ref()
+            .is_some_and(|current| current.meta().revoked.is_some());
+        if why == Why::Asked && is_revoked {
+            Why::Revoked
+        } else {
+            why
+        }
     }
 
     async fn fulfil(&mut self, wish: Wish) {
@@ -209,22 +260,37 @@ impl Keeper {
 
     /// An order of which nothing is kept.
     async fn try_out(&self) -> Result<(), Failed> {
-        let Some(url) = self.spec.staging.as_deref() else { return Err(OrderError::NoStaging.into()) };
+        let Some(url) = self.spec.staging.as_deref() else {
+            return Err(OrderError::NoStaging.into());
+        };
         tracing::info!(certificate = %self.cert.name, directory = url, "trying out an order, as asked for");
         let (kinds, keeps) = (self.spec.challenges.clone(), false);
-        let attempt =
-            Attempt { shared: &self.shared, spec: &self.spec, cert: &self.cert, url, before: None, kinds, keeps };
+        let attempt = Attempt {
+            shared: &self.shared,
+            spec: &self.spec,
+            cert: &self.cert,
+            url,
+            before: None,
+            kinds,
+            keeps,
+        };
         attempt.run().await.map(drop)
     }
 
     /// Says whether it ordered.
     async fn order(&mut self, why: Why) -> Result<bool, Failed> {
         let result = self.order_alone(why).await;
-        let end = self.current.as_ref().map(|current| current.meta().not_after);
+        let end = self
+            .current
+            .as_ref()
+            .map(|current| current.meta().not_after);
         match &result {
             Ok(false) => {}
             Ok(true) => self.journal.succeeded(),
-            Err(Failed { error: OrderError::Unfinished { again }, .. }) => self.journal.unfinished(*again),
+            Err(Failed {
+                error: OrderError::Unfinished { again },
+                ..
+            }) => self.journal.unfinished(*again),
             Err(failed) => self.journal.failed(failed, end),
         }
         result
@@ -234,7 +300,9 @@ impl Keeper {
     async fn order_alone(&mut self, why: Why) -> Result<bool, Failed> {
         let shared = Arc::clone(&self.shared);
         let _lock = shared.lock(&self.cert.name.order_lock()).await?;
-        let Ok(_permit) = shared.orders.acquire().await else { return Ok(false) };
+        let Ok(_permit) = shared.orders.acquire().await else {
+            return Ok(false);
+        };
         self.take_newer().await;
         self.journal.adopt().await;
         if self.is_over() || (why != Why::Asked && self.is_due().is_none()) {
@@ -243,17 +311,33 @@ impl Keeper {
         let why = self.reason(why);
         tracing::info!(certificate = %self.cert.name, hosts = ?self.cert.hosts, directory = %self.spec.directory, %why, "ordering");
         self.journal.ordering();
-        let (before, url) = (of_same_ca(self.current.as_ref(), &self.spec), &*self.spec.directory);
+        let (before, url) = (
+            of_same_ca(self.current.as_ref(), &self.spec),
+            &*self.spec.directory,
+        );
         // Whoever asks by hand has mended something, and knows how often they ask.
-        let refusals = if why == Why::Asked { 0 } else { self.journal.refusals() };
+        let refusals = if why == Why::Asked {
+            0
+        } else {
+            self.journal.refusals()
+        };
         let (kinds, keeps) = (schedule::kinds(&self.spec.challenges, refusals), true);
-        let attempt = Attempt { shared: &shared, spec: &self.spec, cert: &self.cert, url, before, kinds, keeps };
+        let attempt = Attempt {
+            shared: &shared,
+            spec: &self.spec,
+            cert: &self.cert,
+            url,
+            before,
+            kinds,
+            keeps,
+        };
         let bundle = attempt.run().await?;
         self.keep(bundle).await?;
         Ok(true)
     }
 
-    /// Serves a new certificate, kept or not: to lose it would be worse than not to have it after a restart.
+    /// Serves a new certificate, kept or not: to lose it would be worse than not to have it after a
+    /// restart.
     async fn keep(&mut self, bundle: Bundle) -> Result<(), OrderError> {
         self.unsaved = Some(bundle.clone());
         self.save().await;
@@ -262,16 +346,23 @@ impl Keeper {
             Some(_) => self.current.as_ref().map_or(0, Current::version),
         };
         let place = self.shared.parts.store.place(&self.cert.name).into();
-        let new = Current::new(Stored { version, bundle }, &self.cert, place).map_err(OrderError::Unusable)?;
+        let new = Current::new(Stored { version, bundle }, &self.cert, place)
+            .map_err(OrderError::Unusable)?;
         self.take(new);
         Ok(())
     }
 
     /// Puts into the store what it did not take before.
     async fn save(&mut self) {
-        let Some(bundle) = self.unsaved.take() else { return };
+        let Some(bundle) = self.unsaved.take() else {
+            return;
+        };
         let (name, new) = (self.cert.name.clone(), bundle.clone());
-        match self.shared.store(move |store| store.put_certificate(&name, &new)).await {
+        match self
+            .shared
+            .store(move |store| store.put_certificate(&name, &new))
+            .await
+        {
             Ok(version) => {
                 self.looked_at = Some(version);
                 open::forget(&self.shared, &self.cert).await;
@@ -290,7 +381,9 @@ impl Keeper {
 
 /// What this CA knows, and would be told that it is replaced.
 fn of_same_ca<'a>(current: Option<&'a Current>, spec: &AcmeSpec) -> Option<&'a Managed> {
-    current.filter(|current| *current.meta().directory == *spec.directory).map(|current| &current.managed)
+    current
+        .filter(|current| *current.meta().directory == *spec.directory)
+        .map(|current| &current.managed)
 }
 
 #[cfg(test)]

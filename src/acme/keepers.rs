@@ -40,7 +40,9 @@ pub struct Wiring {
 
 impl std::fmt::Debug for Wiring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wiring").field("shelf", &self.shelf).finish_non_exhaustive()
+        f.debug_struct("Wiring")
+            .field("shelf", &self.shelf)
+            .finish_non_exhaustive()
     }
 }
 
@@ -59,7 +61,8 @@ struct Running {
     _stop: watch::Sender<()>,
 }
 
-/// What a configuration asks for, and what there is of it in the store already. Nothing has begun yet.
+/// What a configuration asks for, and what there is of it in the store already. Nothing has begun
+/// yet.
 #[derive(Debug)]
 pub struct Plan {
     /// Without certificates, so that a change of one does not concern the others.
@@ -72,14 +75,24 @@ pub struct Plan {
 impl Keepers {
     /// Nothing to look after yet.
     pub fn new(wiring: Wiring) -> Self {
-        Self { wiring, office: None, running: Vec::new() }
+        Self {
+            wiring,
+            office: None,
+            running: Vec::new(),
+        }
     }
 
-    /// Reads what there is in the store, and puts it on the shelf, so that a table that is made now has it. What cannot be
-    /// read is logged, and ordered anew if it is damaged: no trouble with certificates keeps the doors closed.
+    /// Reads what there is in the store, and puts it on the shelf, so that a table that is made now
+    /// has it. What cannot be read is logged, and ordered anew if it is damaged: no trouble with
+    /// certificates keeps the doors closed.
     pub fn plan(&self, spec: Option<&AcmeSpec>) -> Plan {
         let Some(spec) = spec else {
-            return Plan { spec: None, certs: Vec::new(), office: None, there: HashMap::new() };
+            return Plan {
+                spec: None,
+                certs: Vec::new(),
+                office: None,
+                there: HashMap::new(),
+            };
         };
         let office = match &self.office {
             Some(office) if office.path == spec.store => office.clone(),
@@ -98,11 +111,21 @@ impl Keepers {
                 }
                 Ok(None) => {}
                 // Its keeper meets it again, and tells of it.
-                Err(error) => tracing::debug!(certificate = %cert.name, error = %Chain(&error), "not on the shelf"),
+                Err(error) => {
+                    tracing::debug!(certificate = %cert.name, error = %Chain(&error), "not on the shelf")
+                }
             }
         }
-        let common = AcmeSpec { certificates: Vec::new(), ..spec.clone() };
-        Plan { spec: Some(Arc::new(common)), certs: spec.certificates.clone(), office: Some(office), there }
+        let common = AcmeSpec {
+            certificates: Vec::new(),
+            ..spec.clone()
+        };
+        Plan {
+            spec: Some(Arc::new(common)),
+            certs: spec.certificates.clone(),
+            office: Some(office),
+            there,
+        }
     }
 
     fn open(&self, spec: &AcmeSpec) -> Office {
@@ -111,8 +134,21 @@ impl Keepers {
         if let Err(error) = store.probe() {
             tracing::error!(error = %Chain(&error), "nothing can be ordered or renewed until the store can be written");
         }
-        let Wiring { shelf, challenges, on_certificate, .. } = self.wiring.clone();
-        Office { path: spec.store.clone(), shared: Shared::new(Parts { store, shelf, challenges, on_certificate }) }
+        let Wiring {
+            shelf,
+            challenges,
+            on_certificate,
+            ..
+        } = self.wiring.clone();
+        Office {
+            path: spec.store.clone(),
+            shared: Shared::new(Parts {
+                store,
+                shelf,
+                challenges,
+                on_certificate,
+            }),
+        }
     }
 
     /// Takes up a plan: tasks of certificates that are wanted as before go on, others end or begin.
@@ -120,8 +156,14 @@ impl Keepers {
     /// # Panics
     /// Without a tokio runtime, where there is a certificate to be looked after.
     pub fn start(&mut self, plan: Plan) {
-        let Plan { spec, certs, office, mut there } = plan;
-        let is_kept = |task: &Running| Some(&task.spec) == spec.as_ref() && certs.contains(&task.cert);
+        let Plan {
+            spec,
+            certs,
+            office,
+            mut there,
+        } = plan;
+        let is_kept =
+            |task: &Running| Some(&task.spec) == spec.as_ref() && certs.contains(&task.cert);
         self.running.retain(is_kept);
         self.office = office;
         if let (Some(spec), Some(office)) = (spec, &self.office) {
@@ -133,23 +175,41 @@ impl Keepers {
                 let (stop, stopped) = watch::channel(());
                 let seen = Arc::clone(&self.wiring.seen);
                 let (spec, shared) = (Arc::clone(&spec), Arc::clone(&office.shared));
-                let keeper = Keeper::new(shared, Arc::clone(&spec), Arc::clone(&cert), seen, current, stopped);
+                let keeper = Keeper::new(
+                    shared,
+                    Arc::clone(&spec),
+                    Arc::clone(&cert),
+                    seen,
+                    current,
+                    stopped,
+                );
                 tokio::spawn(keeper.run());
-                self.running.push(Running { spec, cert, _stop: stop });
+                self.running.push(Running {
+                    spec,
+                    cert,
+                    _stop: stop,
+                });
             }
         }
         self.clear_shelf();
-        self.wiring.seen.retain(|name| self.running.iter().any(|task| task.cert.name == *name));
+        self.wiring
+            .seen
+            .retain(|name| self.running.iter().any(|task| task.cert.name == *name));
     }
 
-    /// Begins no order any more; what there is stays in service. Orders that have begun are brought to their end.
+    /// Begins no order any more; what there is stays in service. Orders that have begun are brought
+    /// to their end.
     pub fn rest(&mut self) {
         self.running.clear();
     }
 
     /// Takes from the shelf what nobody looks after: a plan may not have been taken up.
     pub fn clear_shelf(&self) {
-        let is_wanted = |name: &str| self.running.iter().any(|task| task.cert.name.as_str() == name);
+        let is_wanted = |name: &str| {
+            self.running
+                .iter()
+                .any(|task| task.cert.name.as_str() == name)
+        };
         self.wiring.shelf.retain(is_wanted);
     }
 }

@@ -16,8 +16,8 @@ impl KeyType {
     }
 }
 
-/// The request for a certificate of this key, DER. Names stand in the subject alternative names only: some CAs refuse a
-/// common name.
+/// The request for a certificate of this key, DER. Names stand in the subject alternative names
+/// only: some CAs refuse a common name.
 pub(super) fn signing_request(key: &KeyPair, hosts: &[HostName]) -> Result<Vec<u8>, rcgen::Error> {
     let names: Vec<String> = hosts.iter().map(|host| host.as_str().to_owned()).collect();
     let mut params = CertificateParams::new(names)?;
@@ -34,7 +34,12 @@ mod tests {
         for (name, kind) in KeyType::NAMES {
             let key = kind.generate().unwrap();
             assert_eq!(kind.name(), name);
-            assert!(!signing_request(&key, &["a.example".parse().unwrap()]).unwrap().is_empty(), "{name}");
+            assert!(
+                !signing_request(&key, &["a.example".parse().unwrap()])
+                    .unwrap()
+                    .is_empty(),
+                "{name}"
+            );
         }
     }
 }

@@ -49,7 +49,8 @@ pub struct AcmeSpec {
     pub directory: Box<str>,
     /// Whom to trust there in the place of the system's CAs.
     pub directory_ca: Option<PathBuf>,
-    /// The URL of a directory to try things out with, where there is one: `ianitor certs renew --dry-run`.
+    /// The URL of a directory to try things out with, where there is one: `ianitor certs renew
+    /// --dry-run`.
     pub staging: Option<Box<str>>,
     /// Whom the CA may write to: `mailto:` URLs.
     pub contact: Vec<String>,
@@ -69,15 +70,24 @@ impl AcmeSpec {
     /// Let's Encrypt.
     pub const LETS_ENCRYPT: &'static str = "https://acme-v02.api.letsencrypt.org/directory";
     /// Let's Encrypt, for trying out: its certificates are trusted by nobody, its limits are wide.
-    pub const LETS_ENCRYPT_STAGING: &'static str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+    pub const LETS_ENCRYPT_STAGING: &'static str =
+        "https://acme-staging-v02.api.letsencrypt.org/directory";
     /// Directories that have a name.
-    pub const DIRECTORIES: [(&'static str, &'static str); 2] =
-        [("letsencrypt", Self::LETS_ENCRYPT), ("letsencrypt-staging", Self::LETS_ENCRYPT_STAGING)];
+    pub const DIRECTORIES: [(&'static str, &'static str); 2] = [
+        ("letsencrypt", Self::LETS_ENCRYPT),
+        ("letsencrypt-staging", Self::LETS_ENCRYPT_STAGING),
+    ];
 
-    /// Whether clients accept a certificate of the store at this moment, and it is the one that is wanted.
+    /// Whether clients accept a certificate of the store at this moment, and it is the one that is
+    /// wanted.
     pub fn is_fulfilled_by(&self, cert: &CertSpec, there: &Meta, now: UnixTime) -> bool {
         let is_valid = there.revoked.is_none() && there.not_before <= now && now < there.not_after;
-        is_valid && !Wanted { cert, directory: &self.directory }.differs(there)
+        is_valid
+            && !Wanted {
+                cert,
+                directory: &self.directory,
+            }
+            .differs(there)
     }
 }
 
@@ -93,7 +103,8 @@ pub struct ExternalAccount {
 /// One of `[acme] certificates`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertSpec {
-    /// What it is called in the store: its first host, then the kind of key if that is not the default.
+    /// What it is called in the store: its first host, then the kind of key if that is not the
+    /// default.
     pub name: Name,
     /// DNS names, no wildcards; at least one.
     pub hosts: Vec<HostName>,
@@ -116,7 +127,8 @@ pub enum ChallengeKind {
 
 impl ChallengeKind {
     /// As written in `gateway.toml`.
-    pub const NAMES: [(&'static str, Self); 2] = [("tls-alpn-01", Self::TlsAlpn01), ("http-01", Self::Http01)];
+    pub const NAMES: [(&'static str, Self); 2] =
+        [("tls-alpn-01", Self::TlsAlpn01), ("http-01", Self::Http01)];
 
     /// As written in `gateway.toml`.
     pub fn name(self) -> &'static str {
@@ -138,8 +150,11 @@ pub enum KeyType {
 
 impl KeyType {
     /// As written in `gateway.toml`.
-    pub const NAMES: [(&'static str, Self); 3] =
-        [("ecdsa-p256", Self::EcdsaP256), ("ecdsa-p384", Self::EcdsaP384), ("rsa-2048", Self::Rsa2048)];
+    pub const NAMES: [(&'static str, Self); 3] = [
+        ("ecdsa-p256", Self::EcdsaP256),
+        ("ecdsa-p384", Self::EcdsaP384),
+        ("rsa-2048", Self::Rsa2048),
+    ];
 
     /// As written in `gateway.toml`.
     pub fn name(self) -> &'static str {
@@ -148,5 +163,8 @@ impl KeyType {
 }
 
 fn name_of<T: PartialEq>(names: &[(&'static str, T)], of: T) -> &'static str {
-    names.iter().find(|(_, kind)| *kind == of).map_or("", |(name, _)| name)
+    names
+        .iter()
+        .find(|(_, kind)| *kind == of)
+        .map_or("", |(name, _)| name)
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use instant_acme::{
-    AuthorizationStatus, CertificateIdentifier, ChallengeStatus, ChallengeType, Identifier, NewOrder, Order,
-    OrderStatus,
+    AuthorizationStatus, CertificateIdentifier, ChallengeStatus, ChallengeType, Identifier,
+    NewOrder, Order, OrderStatus,
 };
 use rcgen::KeyPair;
 use tokio::time::{Instant, sleep};
@@ -23,17 +23,20 @@ use crate::secret::Secret;
 use crate::store::OpenOrder;
 use crate::tls::challenges::Offer;
 
-/// For validation and for signing each. Validation from several places of the world takes some seconds.
+/// For validation and for signing each. Validation from several places of the world takes some
+/// seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Between two looks at the order: at first, and at last.
 const FIRST_LOOK: Duration = Duration::from_millis(250);
 const LAST_LOOK: Duration = Duration::from_secs(10);
 
-/// A CA that wants to be left alone for longer than this while it signs is come back to: others may want to order.
+/// A CA that wants to be left alone for longer than this while it signs is come back to: others may
+/// want to order.
 const SHORT: Duration = Duration::from_secs(20);
 
-/// It is left alone for no longer than this, whatever it says: while it looks at the names, and while it signs.
+/// It is left alone for no longer than this, whatever it says: while it looks at the names, and
+/// while it signs.
 const LONGEST_VALIDATION: Duration = Duration::from_secs(120);
 const LONGEST_SIGNING: Duration = Duration::from_secs(24 * 3600);
 
@@ -61,7 +64,10 @@ pub(super) struct Issued {
 
 impl<'a> Till<'a> {
     pub(super) fn owner(&self) -> Owner<'a> {
-        Owner { directory: self.directory, account: self.desk.account.id() }
+        Owner {
+            directory: self.directory,
+            account: self.desk.account.id(),
+        }
     }
 
     /// Orders a certificate and answers one kind of challenge.
@@ -69,9 +75,16 @@ impl<'a> Till<'a> {
     /// # Errors
     /// Why there is none.
     pub(super) async fn order(&self, ask: Ask<'_>) -> Result<Issued, OrderError> {
-        let Ask { cert, kind, replaces } = ask;
-        let identifiers: Vec<Identifier> =
-            cert.hosts.iter().map(|host| Identifier::Dns(host.as_str().to_owned())).collect();
+        let Ask {
+            cert,
+            kind,
+            replaces,
+        } = ask;
+        let identifiers: Vec<Identifier> = cert
+            .hosts
+            .iter()
+            .map(|host| Identifier::Dns(host.as_str().to_owned()))
+            .collect();
         let mut new = NewOrder::new(&identifiers);
         if let Some(replaces) = replaces {
             new = new.replaces(replaces);
@@ -80,7 +93,10 @@ impl<'a> Till<'a> {
             new = new.profile(profile);
         }
         let key_type = cert.key_type;
-        let key = self.shared.store(move |_| key_type.generate().map_err(OrderError::Key)).await?;
+        let key = self
+            .shared
+            .store(move |_| key_type.generate().map_err(OrderError::Key))
+            .await?;
         let order = self.desk.account.new_order(&new).await?;
         let open = open::new(cert, kind, &self.owner(), &order, &key);
         if self.keeps {
@@ -99,7 +115,13 @@ impl<'a> Till<'a> {
         kind: ChallengeKind,
         open: OpenOrder,
     ) -> Result<Issued, OrderError> {
-        match self.desk.account.order(open.url.clone()).await.map_err(OrderError::from) {
+        match self
+            .desk
+            .account
+            .order(open.url.clone())
+            .await
+            .map_err(OrderError::from)
+        {
             Ok(order) => self.work_on(cert, kind, order, open).await,
             Err(error) => {
                 open::settle(self.shared, cert, open, Some(&error)).await;
@@ -115,7 +137,14 @@ impl<'a> Till<'a> {
         order: Order,
         open: OpenOrder,
     ) -> Result<Issued, OrderError> {
-        let mut work = Work { shared: self.shared, client: &self.desk.client, cert, kind, order, open };
+        let mut work = Work {
+            shared: self.shared,
+            client: &self.desk.client,
+            cert,
+            kind,
+            order,
+            open,
+        };
         let result = work.finish().await;
         if self.keeps {
             open::settle(self.shared, cert, work.open, result.as_ref().err()).await;
@@ -138,7 +167,14 @@ impl Work<'_> {
     async fn finish(&mut self) -> Result<Issued, OrderError> {
         let key = KeyPair::from_pem(self.open.key.reveal()).map_err(OrderError::Key)?;
         if self.order.state().status == OrderStatus::Pending {
-            prove(self.shared, self.client, &mut self.order, &self.cert.hosts, self.kind).await?;
+            prove(
+                self.shared,
+                self.client,
+                &mut self.order,
+                &self.cert.hosts,
+                self.kind,
+            )
+            .await?;
         }
         if self.order.state().status == OrderStatus::Ready {
             let request = signing_request(&key, &self.cert.hosts).map_err(OrderError::Key)?;
@@ -146,7 +182,10 @@ impl Work<'_> {
         }
         self.signed().await?;
         match self.order.certificate().await? {
-            Some(chain) => Ok(Issued { chain, key: self.open.key.clone() }),
+            Some(chain) => Ok(Issued {
+                chain,
+                key: self.open.key.clone(),
+            }),
             None => Err(self.unfinished(self.client.busy_for())),
         }
     }
@@ -155,8 +194,15 @@ impl Work<'_> {
     async fn signed(&mut self) -> Result<(), OrderError> {
         let (began, mut look) = (Instant::now(), FIRST_LOOK);
         // An order that was left to the CA before is looked at once.
-        let patience = if self.open.waited == 0 { PATIENCE } else { Duration::ZERO };
-        while matches!(self.order.state().status, OrderStatus::Processing | OrderStatus::Ready) {
+        let patience = if self.open.waited == 0 {
+            PATIENCE
+        } else {
+            Duration::ZERO
+        };
+        while matches!(
+            self.order.state().status,
+            OrderStatus::Processing | OrderStatus::Ready
+        ) {
             let busy_for = self.client.busy_for();
             let wait = look.max(busy_for.unwrap_or_default());
             if wait > SHORT || began.elapsed() + wait > patience {
@@ -204,23 +250,40 @@ async fn prove(
     let _offers = offer_all(shared, order, kind).await?;
     let (began, mut look) = (Instant::now(), FIRST_LOOK);
     loop {
-        sleep(client.busy_for().unwrap_or_default().min(LONGEST_VALIDATION).max(look)).await;
+        sleep(
+            client
+                .busy_for()
+                .unwrap_or_default()
+                .min(LONGEST_VALIDATION)
+                .max(look),
+        )
+        .await;
         look = look.mul_f32(1.4).min(LAST_LOOK);
         let state = order.refresh().await?;
         match (state.status, state.error.clone()) {
-            (_, Some(problem)) => return Err(refusal(order, kind).await.unwrap_or(OrderError::Api(problem))),
+            (_, Some(problem)) => {
+                return Err(refusal(order, kind)
+                    .await
+                    .unwrap_or(OrderError::Api(problem)));
+            }
             (OrderStatus::Invalid, None) => {
                 let ended = || OrderError::Ended(format!("{:?}", OrderStatus::Invalid));
                 return Err(refusal(order, kind).await.unwrap_or_else(ended));
             }
-            (OrderStatus::Pending, None) if began.elapsed() > PATIENCE => return Err(OrderError::Late),
+            (OrderStatus::Pending, None) if began.elapsed() > PATIENCE => {
+                return Err(OrderError::Late);
+            }
             (OrderStatus::Pending, None) => {}
             _ => return Ok(()),
         }
     }
 }
 
-async fn offer_all(shared: &Shared, order: &mut Order, kind: ChallengeKind) -> Result<Vec<Offer>, OrderError> {
+async fn offer_all(
+    shared: &Shared,
+    order: &mut Order,
+    kind: ChallengeKind,
+) -> Result<Vec<Offer>, OrderError> {
     let mut offers = Vec::new();
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
@@ -229,10 +292,21 @@ async fn offer_all(shared: &Shared, order: &mut Order, kind: ChallengeKind) -> R
             continue;
         }
         let host = authorization.identifier().to_string();
-        let offered = || authorization.challenges.iter().map(|challenge| type_name(&challenge.r#type));
+        let offered = || {
+            authorization
+                .challenges
+                .iter()
+                .map(|challenge| type_name(&challenge.r#type))
+        };
         let offered = offered().collect::<Vec<_>>().join(", ");
-        let no_challenge = || OrderError::NoChallenge { host: host.clone(), kind, offered: offered.clone() };
-        let Some(mut challenge) = authorization.challenge(kind.into()) else { return Err(no_challenge()) };
+        let no_challenge = || OrderError::NoChallenge {
+            host: host.clone(),
+            kind,
+            offered: offered.clone(),
+        };
+        let Some(mut challenge) = authorization.challenge(kind.into()) else {
+            return Err(no_challenge());
+        };
         let name: HostName = host.parse().map_err(|_| no_challenge())?;
         let proof = challenge.key_authorization();
         let challenges = &shared.parts.challenges;
@@ -254,10 +328,17 @@ async fn refusal(order: &mut Order, kind: ChallengeKind) -> Option<OrderError> {
     order.refresh().await.ok()?;
     let mut authorizations = order.authorizations();
     while let Some(Ok(authorization)) = authorizations.next().await {
-        let problem = authorization.challenges.iter().find_map(|challenge| challenge.error.clone());
+        let problem = authorization
+            .challenges
+            .iter()
+            .find_map(|challenge| challenge.error.clone());
         let host = authorization.identifier().to_string().parse().ok();
         if let (Some(problem), Some(host)) = (problem, host) {
-            return Some(OrderError::Refused { host, kind, problem });
+            return Some(OrderError::Refused {
+                host,
+                kind,
+                problem,
+            });
         }
     }
     None

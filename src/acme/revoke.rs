@@ -47,7 +47,8 @@ impl From<Reason> for RevocationReason {
     }
 }
 
-/// Asks the CA that gave a certificate to take it back. One that it has taken back already is no error.
+/// Asks the CA that gave a certificate to take it back. One that it has taken back already is no
+/// error.
 ///
 /// # Errors
 /// Why it does not.
@@ -59,18 +60,41 @@ pub async fn revoke(
     reason: Reason,
 ) -> Result<(), OrderError> {
     let (shelf, challenges) = (Shelf::new(), Challenges::new());
-    let shared = Shared::new(Parts { store, shelf, challenges, on_certificate: Arc::new(|_, _| {}) });
+    let shared = Shared::new(Parts {
+        store,
+        shelf,
+        challenges,
+        on_certificate: Arc::new(|_, _| {}),
+    });
     let (chain, key) = (&stored.bundle.chain, &stored.bundle.key);
     let place = shared.parts.store.place(&cert.name).into();
-    let managed =
-        Managed::new(cert.name.as_str(), chain, key, place, &cert.config_key).map_err(OrderError::Unusable)?;
-    let leaf = managed.leaf().ok_or(OrderError::Unusable(crate::tls::Problem::NoCertificate))?;
+    let managed = Managed::new(cert.name.as_str(), chain, key, place, &cert.config_key)
+        .map_err(OrderError::Unusable)?;
+    let leaf = managed
+        .leaf()
+        .ok_or(OrderError::Unusable(crate::tls::Problem::NoCertificate))?;
     // The CA that is configured now may be another one.
     let url = &stored.bundle.meta.directory;
-    let attempt = Attempt { shared: &shared, spec, cert, url, before: None, kinds: Vec::new(), keeps: false };
+    let attempt = Attempt {
+        shared: &shared,
+        spec,
+        cert,
+        url,
+        before: None,
+        kinds: Vec::new(),
+        keeps: false,
+    };
     let desk = attempt.desk().await?;
-    let request = RevocationRequest { certificate: leaf, reason: Some(reason.into()) };
-    match desk.account.revoke(&request).await.map_err(OrderError::from) {
+    let request = RevocationRequest {
+        certificate: leaf,
+        reason: Some(reason.into()),
+    };
+    match desk
+        .account
+        .revoke(&request)
+        .await
+        .map_err(OrderError::from)
+    {
         Err(error) if error.is_revoked_already() => Ok(()),
         result => result,
     }

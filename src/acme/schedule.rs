@@ -7,7 +7,8 @@ use super::ChallengeKind;
 use super::error::Kind;
 use crate::clock::UnixTime;
 
-/// What CAs call short-lived: no revocation list names it (CA/Browser Forum, Baseline Requirements, section 1.6.1).
+/// What CAs call short-lived: no revocation list names it (CA/Browser Forum, Baseline Requirements,
+/// section 1.6.1).
 const SHORT_LIVED: Duration = Duration::from_secs(10 * 86_400);
 
 /// Renewals of certificates that came at the same time spread over this part of the lifetime.
@@ -53,13 +54,21 @@ impl fmt::Display for Why {
     }
 }
 
-/// When a certificate is renewed. `spread` is from 0 to 1 and belongs to the certificate. A window that is over before it
-/// began, or lies behind the certificate's end, is none.
-pub(super) fn renewal(from: UnixTime, to: UnixTime, spread: f64, window: Option<Window>) -> (UnixTime, Why) {
+/// When a certificate is renewed. `spread` is from 0 to 1 and belongs to the certificate. A window
+/// that is over before it began, or lies behind the certificate's end, is none.
+pub(super) fn renewal(
+    from: UnixTime,
+    to: UnixTime,
+    spread: f64,
+    window: Option<Window>,
+) -> (UnixTime, Why) {
     let part = |of: Duration| of.mul_f64(spread.clamp(0.0, 1.0));
-    if let Some(Window { start, end }) = window.filter(|window| window.start <= window.end && window.start < to) {
+    if let Some(Window { start, end }) =
+        window.filter(|window| window.start <= window.end && window.start < to)
+    {
         let at = start.after(part(start.until(end)));
-        // An hour before its end at the latest, whatever the window says; a tenth of a life that is shorter than that.
+        // An hour before its end at the latest, whatever the window says; a tenth of a life that is
+        // shorter than that.
         let latest = to.before(Duration::from_secs(3600).min(from.until(to) / 10));
         return (at.min(latest), Why::Window);
     }
@@ -74,23 +83,45 @@ pub(super) fn renewal(from: UnixTime, to: UnixTime, spread: f64, window: Option<
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
-/// A CA that refuses is asked again within minutes, as people mend a DNS record or a port while they look on. For so many
-/// refusals each try has one kind of challenge alone: with both kinds at the first that is five failed validations in a
-/// quarter of an hour, and Let's Encrypt allows five in an hour and gives one back every twelve minutes.
+/// A CA that refuses is asked again within minutes, as people mend a DNS record or a port while
+/// they look on. For so many refusals each try has one kind of challenge alone: with both kinds at
+/// the first that is five failed validations in a quarter of an hour, and Let's Encrypt allows five
+/// in an hour and gives one back every twelve minutes.
 const EAGER: u32 = 3;
 
-/// However near the end of a certificate is, the CA that has refused is not asked more often from then on.
+/// However near the end of a certificate is, the CA that has refused is not asked more often from
+/// then on.
 const STEADY: Duration = Duration::from_secs(15 * MINUTE);
 
-/// How long to wait after so many failures of this kind. `left` is the life that the certificate still has: the nearer its
-/// end, the less is there to lose by asking; it is zero where no certificate is valid.
+/// How long to wait after so many failures of this kind. `left` is the life that the certificate
+/// still has: the nearer its end, the less is there to lose by asking; it is zero where no
+/// certificate is valid.
 pub(super) fn back_off(kind: Kind, failures: u32, left: Duration) -> Duration {
     let steps: &[u64] = match kind {
-        // Where clients are refused already, nobody waits for an hour after the way to the CA is open again.
+        // Where clients are refused already, nobody waits for an hour after the way to the CA is
+        // open again.
         Kind::Away if left.is_zero() => &[2, 5, 15, MINUTE, 5 * MINUTE],
         Kind::Away | Kind::Limited => &[2, 5, 15, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR],
-        Kind::Refused => &[MINUTE, 3 * MINUTE, 10 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR, 24 * HOUR],
-        Kind::Counted => &[15 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR, 24 * HOUR],
+        Kind::Refused => &[
+            MINUTE,
+            3 * MINUTE,
+            10 * MINUTE,
+            HOUR,
+            2 * HOUR,
+            4 * HOUR,
+            8 * HOUR,
+            12 * HOUR,
+            24 * HOUR,
+        ],
+        Kind::Counted => &[
+            15 * MINUTE,
+            HOUR,
+            2 * HOUR,
+            4 * HOUR,
+            8 * HOUR,
+            12 * HOUR,
+            24 * HOUR,
+        ],
     };
     let at = (failures.max(1) as usize - 1).min(steps.len() - 1);
     let wait = Duration::from_secs(steps[at]);
@@ -104,8 +135,9 @@ pub(super) fn back_off(kind: Kind, failures: u32, left: Duration) -> Duration {
     wait.min((left / 8).max(shortest))
 }
 
-/// The kinds of challenge that are tried after so many refusals: all of them, or one in turn while the CA is asked again
-/// soon, the last choice first, as it was the first that had the better part of the time.
+/// The kinds of challenge that are tried after so many refusals: all of them, or one in turn while
+/// the CA is asked again soon, the last choice first, as it was the first that had the better part
+/// of the time.
 pub(super) fn kinds(all: &[ChallengeKind], refusals: u32) -> Vec<ChallengeKind> {
     match all.len() {
         several @ 2.. if (1..=EAGER).contains(&refusals) => vec![all[refusals as usize % several]],
@@ -113,7 +145,8 @@ pub(super) fn kinds(all: &[ChallengeKind], refusals: u32) -> Vec<ChallengeKind> 
     }
 }
 
-/// How long a CA is left alone with an order that it is finishing, if it does not say; `waited` is how long it has had.
+/// How long a CA is left alone with an order that it is finishing, if it does not say; `waited` is
+/// how long it has had.
 pub(super) fn next_look(waited: Duration) -> Duration {
     let minutes = match waited.as_secs() / MINUTE {
         0..5 => 1,
@@ -130,8 +163,9 @@ const MOST_PATIENCE: Duration = Duration::from_secs(7 * 24 * HOUR);
 /// Where it does not say when the order ends.
 const USUAL_PATIENCE: Duration = Duration::from_secs(24 * HOUR);
 
-/// Whether an order that the CA does not finish is given up. The time that it has had is what decides at both ends: the
-/// clock by which the order's end seems to be over may have been set meanwhile.
+/// Whether an order that the CA does not finish is given up. The time that it has had is what
+/// decides at both ends: the clock by which the order's end seems to be over may have been set
+/// meanwhile.
 pub(super) fn is_given_up(waited: Duration, expires: Option<UnixTime>, now: UnixTime) -> bool {
     match expires {
         _ if waited >= MOST_PATIENCE => true,
@@ -152,7 +186,12 @@ mod tests {
 
     #[test]
     fn renewals() {
-        let window = |start, end| Some(Window { start: at(start), end: at(end) });
+        let window = |start, end| {
+            Some(Window {
+                start: at(start),
+                end: at(end),
+            })
+        };
         for (to, spread, window, want) in [
             (90, 0.0, None, (at(60), Why::TwoThirds)),
             (90, 1.0, None, (at(63), Why::TwoThirds)),
@@ -164,40 +203,78 @@ mod tests {
             (90, 0.0, window(40, 20), (at(60), Why::TwoThirds)),
             (90, 0.0, window(91, 95), (at(60), Why::TwoThirds)),
         ] {
-            assert_eq!(renewal(at(0), at(to), spread, window), want, "{to} {spread} {window:?}");
+            assert_eq!(
+                renewal(at(0), at(to), spread, window),
+                want,
+                "{to} {spread} {window:?}"
+            );
         }
     }
 
     #[test]
     fn a_window_does_not_outlast_the_certificate() {
-        let window = Some(Window { start: at(80), end: at(100) });
-        assert_eq!(renewal(at(0), at(90), 1.0, window), (UnixTime(90 * DAY - 3600), Why::Window));
+        let window = Some(Window {
+            start: at(80),
+            end: at(100),
+        });
+        assert_eq!(
+            renewal(at(0), at(90), 1.0, window),
+            (UnixTime(90 * DAY - 3600), Why::Window)
+        );
     }
 
     #[test]
     fn failures_make_patient_but_not_to_the_end() {
         let far = Duration::from_secs(30 * DAY);
         let wait = |kind, failures, left| back_off(kind, failures, left).as_secs();
-        assert_eq!([1, 2, 3, 99].map(|n| wait(Kind::Away, n, far)), [2, 5, 15, 3600]);
+        assert_eq!(
+            [1, 2, 3, 99].map(|n| wait(Kind::Away, n, far)),
+            [2, 5, 15, 3600]
+        );
         // Whenever they were counted.
-        assert_eq!([1, 4, 5, 6, 99].map(|n| wait(Kind::Away, n, Duration::ZERO)), [2, 60, 300, 300, 300]);
-        assert_eq!([6, 99].map(|n| wait(Kind::Limited, n, Duration::ZERO)), [900, 3600]);
+        assert_eq!(
+            [1, 4, 5, 6, 99].map(|n| wait(Kind::Away, n, Duration::ZERO)),
+            [2, 60, 300, 300, 300]
+        );
+        assert_eq!(
+            [6, 99].map(|n| wait(Kind::Limited, n, Duration::ZERO)),
+            [900, 3600]
+        );
         // Within minutes at first.
-        assert_eq!([0, 1, 2, 3, 4, 99].map(|n| wait(Kind::Refused, n, far)), [60, 60, 180, 600, 3600, DAY]);
-        assert_eq!([1, 3].map(|n| wait(Kind::Refused, n, Duration::from_secs(60))), [60, 600]);
-        assert_eq!([0, 1, 2, 99].map(|n| wait(Kind::Counted, n, far)), [900, 900, 3600, DAY]);
+        assert_eq!(
+            [0, 1, 2, 3, 4, 99].map(|n| wait(Kind::Refused, n, far)),
+            [60, 60, 180, 600, 3600, DAY]
+        );
+        assert_eq!(
+            [1, 3].map(|n| wait(Kind::Refused, n, Duration::from_secs(60))),
+            [60, 600]
+        );
+        assert_eq!(
+            [0, 1, 2, 99].map(|n| wait(Kind::Counted, n, far)),
+            [900, 900, 3600, DAY]
+        );
         assert_eq!(wait(Kind::Refused, 99, Duration::from_secs(8 * 3600)), 3600);
         assert_eq!(wait(Kind::Refused, 99, Duration::from_secs(60)), 900);
         assert_eq!(wait(Kind::Refused, 99, Duration::ZERO), DAY);
     }
 
-    /// Five failed validations of a name in an hour, of which one is given back every twelve minutes.
+    /// Five failed validations of a name in an hour, of which one is given back every twelve
+    /// minutes.
     #[test]
     fn the_first_retries_stay_within_the_limit_of_lets_encrypt() {
         let all = [ChallengeKind::TlsAlpn01, ChallengeKind::Http01];
         let [alpn, http] = all;
         let tried: Vec<_> = (0..5).map(|refusals| kinds(&all, refusals)).collect();
-        assert_eq!(tried, [vec![alpn, http], vec![http], vec![alpn], vec![http], vec![alpn, http]]);
+        assert_eq!(
+            tried,
+            [
+                vec![alpn, http],
+                vec![http],
+                vec![alpn],
+                vec![http],
+                vec![alpn, http]
+            ]
+        );
         assert_eq!(kinds(&[http], 1), [http]);
 
         let (mut allowance, mut at) = (5.0_f64, 0);
@@ -214,11 +291,13 @@ mod tests {
     #[test]
     fn an_order_that_is_being_finished_has_hours() {
         let hours = |hours: u64| Duration::from_secs(hours * HOUR);
-        let is_given_up = |waited, expires: Option<u64>| is_given_up(waited, expires.map(at), at(10));
+        let is_given_up =
+            |waited, expires: Option<u64>| is_given_up(waited, expires.map(at), at(10));
         assert!(!is_given_up(hours(3), Some(9)) && is_given_up(hours(4), Some(9)));
         assert!(!is_given_up(hours(100), Some(11)) && is_given_up(hours(168), Some(11)));
         assert!(!is_given_up(hours(23), None) && is_given_up(hours(24), None));
-        let looks = [0, 299, 300, 1199, 1200, 90_000].map(|waited| next_look(Duration::from_secs(waited)).as_secs());
+        let looks = [0, 299, 300, 1199, 1200, 90_000]
+            .map(|waited| next_look(Duration::from_secs(waited)).as_secs());
         assert_eq!(looks, [60, 60, 120, 120, 300, 300]);
     }
 }

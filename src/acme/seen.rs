@@ -40,7 +40,11 @@ impl CertSeen {
     fn new(cert: &CertSpec) -> Self {
         Self {
             name: cert.name.clone(),
-            hosts: cert.hosts.iter().map(|host| host.as_str().to_owned()).collect(),
+            hosts: cert
+                .hosts
+                .iter()
+                .map(|host| host.as_str().to_owned())
+                .collect(),
             not_after: None,
             next: None,
             why: String::new(),
@@ -61,7 +65,12 @@ impl Seen {
 
     /// All of them, by name.
     pub fn all(&self) -> Vec<CertSeen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 
     /// Begins with one, or goes on with it for the hosts that it is for now.
@@ -72,15 +81,24 @@ impl Seen {
         all.entry(cert.name.clone()).or_insert(new).hosts = hosts;
     }
 
-    /// Changes what is to be seen of one. Whoever is still at it when nobody wants it any more, changes nothing.
+    /// Changes what is to be seen of one. Whoever is still at it when nobody wants it any more,
+    /// changes nothing.
     pub(super) fn change(&self, cert: &CertSpec, change: impl FnOnce(&mut CertSeen)) {
-        if let Some(seen) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&cert.name) {
+        if let Some(seen) = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_mut(&cert.name)
+        {
             change(seen);
         }
     }
 
     /// Keeps those that are still looked after.
     pub(super) fn retain(&self, is_kept: impl Fn(&Name) -> bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| is_kept(name));
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|name, _| is_kept(name));
     }
 }

@@ -36,7 +36,9 @@ pub(super) struct Parts {
 
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts").field("store", &self.store).finish_non_exhaustive()
+        f.debug_struct("Parts")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
     }
 }
 
@@ -51,17 +53,28 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self { parts, orders: Semaphore::new(ORDERS), outdated: Mutex::default() })
+        Arc::new(Self {
+            parts,
+            orders: Semaphore::new(ORDERS),
+            outdated: Mutex::default(),
+        })
     }
 
     /// A reload came in the middle of its order.
     pub(super) fn outdate(&self, name: &Name, version: u64) {
-        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), version);
+        self.outdated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.clone(), version);
     }
 
     /// Whether it is ours, and not that of a gateway with another configuration.
     pub(super) fn is_outdated(&self, name: &Name, version: u64) -> bool {
-        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).get(name) == Some(&version)
+        self.outdated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            == Some(&version)
     }
 
     /// Works with the store where blocking is allowed.

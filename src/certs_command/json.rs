@@ -52,7 +52,11 @@ fn next(progress: &Progress) -> Value {
 
 fn store_error(row: &Row<'_>) -> Option<String> {
     let errors: [Option<&StoreError>; 2] = [row.stored.as_ref().err(), row.progress.as_ref().err()];
-    errors.into_iter().flatten().next().map(|error| Chain(error).to_string())
+    errors
+        .into_iter()
+        .flatten()
+        .next()
+        .map(|error| Chain(error).to_string())
 }
 
 fn consumer(target: &Target<'_>) -> Value {

@@ -38,22 +38,37 @@ impl Target<'_> {
     }
 
     pub(super) fn state(&self) -> String {
-        self.standing.as_ref().map_or_else(|| "waits for the certificate".to_owned(), ToString::to_string)
+        self.standing.as_ref().map_or_else(
+            || "waits for the certificate".to_owned(),
+            ToString::to_string,
+        )
     }
 }
 
 /// All certificates of `[acme]`, in the order of the file.
 pub(super) async fn rows<'c>(acme: &'c AcmeSpec, deploy: &'c [Arc<DeploySpec>]) -> Vec<Row<'c>> {
     let store = Folder::new(&acme.store);
-    join_all(acme.certificates.iter().map(|spec| row(&store, spec, deploy))).await
+    join_all(
+        acme.certificates
+            .iter()
+            .map(|spec| row(&store, spec, deploy)),
+    )
+    .await
 }
 
 async fn row<'c>(store: &Folder, spec: &'c CertSpec, deploy: &'c [Arc<DeploySpec>]) -> Row<'c> {
     let (stored, progress) = (store.certificate(&spec.name), store.progress(&spec.name));
     let cert = stored.as_ref().ok().and_then(Option::as_ref);
-    let of_this = deploy.iter().filter(|target| target.certificate == spec.name);
+    let of_this = deploy
+        .iter()
+        .filter(|target| target.certificate == spec.name);
     let consumers = join_all(of_this.map(|target| consumer(target, cert))).await;
-    Row { spec, stored, progress, consumers }
+    Row {
+        spec,
+        stored,
+        progress,
+        consumers,
+    }
 }
 
 /// Files first: a server that was not given the certificate cannot show it.

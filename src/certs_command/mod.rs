@@ -1,4 +1,5 @@
-//! `ianitor certs`: what there is of the certificates of `[acme]`, and how one is renewed or revoked by hand.
+//! `ianitor certs`: what there is of the certificates of `[acme]`, and how one is renewed or
+//! revoked by hand.
 
 mod json;
 mod look;
@@ -26,13 +27,18 @@ use crate::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, complain, show};
 #[derive(Debug, Args)]
 pub(crate) struct Certs {
     /// The configuration.
-    #[arg(long, global = true, value_name = "FILE", default_value = "gateway.toml")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "gateway.toml"
+    )]
     config: PathBuf,
     /// Print the table as JSON.
     #[arg(long)]
     json: bool,
-    /// Wait until every certificate is there as it is wanted and valid, at most for so long (5m): seconds, or with a unit.
-    /// Without all of them it ends with 1.
+    /// Wait until every certificate is there as it is wanted and valid, at most for so long (5m):
+    /// seconds, or with a unit. Without all of them it ends with 1.
     #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "5m", value_parser = wait)]
     wait: Option<Duration>,
     #[command(subcommand)]
@@ -92,15 +98,26 @@ pub(crate) fn run(certs: &Certs) -> ExitCode {
 
 fn act(certs: &Certs) -> Result<ExitCode, Failure> {
     if certs.json && certs.action.is_some() {
-        return Err((EXIT_USAGE, "--json is for the table; leave it out here".to_owned()));
+        return Err((
+            EXIT_USAGE,
+            "--json is for the table; leave it out here".to_owned(),
+        ));
     }
     if certs.wait.is_some() && certs.action.is_some() {
-        return Err((EXIT_USAGE, "this --wait is for the table; write it after renew or revoke".to_owned()));
+        return Err((
+            EXIT_USAGE,
+            "this --wait is for the table; write it after renew or revoke".to_owned(),
+        ));
     }
-    let config = config::load(&certs.config).map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?.config;
+    let config = config::load(&certs.config)
+        .map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?
+        .config;
     let acme = acme(&certs.config, &config)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| (EXIT_FAILED, format!("cannot start a runtime: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime =
+        runtime.map_err(|error| (EXIT_FAILED, format!("cannot start a runtime: {error}")))?;
     let done = runtime.block_on(async {
         match &certs.action {
             None => Ok(table(certs, acme, &config).await),
@@ -115,7 +132,10 @@ fn act(certs: &Certs) -> Result<ExitCode, Failure> {
 
 fn acme<'c>(path: &Path, config: &'c Config) -> Result<&'c AcmeSpec, Failure> {
     config.acme.as_ref().ok_or_else(|| {
-        let text = format!("{}: has no [acme] table, so that ianitor orders no certificates", path.display());
+        let text = format!(
+            "{}: has no [acme] table, so that ianitor orders no certificates",
+            path.display()
+        );
         (EXIT_CONFIG, text)
     })
 }
@@ -126,9 +146,17 @@ async fn table(certs: &Certs, acme: &AcmeSpec, config: &Config) -> ExitCode {
         None => true,
     };
     let rows = look::rows(acme, &config.deploy).await;
-    show(&if certs.json { json::text(&rows) } else { table::text(&rows, UnixTime::now()) });
+    show(&if certs.json {
+        json::text(&rows)
+    } else {
+        table::text(&rows, UnixTime::now())
+    });
     let is_well = are_there && rows.iter().all(look::Row::is_readable);
-    if is_well { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) }
+    if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_FAILED)
+    }
 }
 
 /// The certificate of this name, or the only one for this host.
@@ -137,16 +165,34 @@ fn choose<'c>(acme: &'c AcmeSpec, asked: &str) -> Result<&'c Arc<CertSpec>, Fail
     if let Some(named) = all.iter().find(|cert| cert.name.as_str() == asked) {
         return Ok(named);
     }
-    let names = |certs: &[&Arc<CertSpec>]| certs.iter().map(|cert| cert.name.as_str()).collect::<Vec<_>>().join(", ");
+    let names = |certs: &[&Arc<CertSpec>]| {
+        certs
+            .iter()
+            .map(|cert| cert.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let host: Option<HostName> = asked.parse().ok();
-    let of_host: Vec<_> = all.iter().filter(|cert| host.as_ref().is_some_and(|h| cert.hosts.contains(h))).collect();
+    let of_host: Vec<_> = all
+        .iter()
+        .filter(|cert| host.as_ref().is_some_and(|h| cert.hosts.contains(h)))
+        .collect();
     match &of_host[..] {
         [only] => Ok(only),
         [] => {
             let known: Vec<String> = all.iter().map(|cert| with_hosts(cert)).collect();
-            Err((EXIT_USAGE, format!("[acme] has no certificate for \"{asked}\"; it has: {}", known.join(", "))))
+            Err((
+                EXIT_USAGE,
+                format!(
+                    "[acme] has no certificate for \"{asked}\"; it has: {}",
+                    known.join(", ")
+                ),
+            ))
         }
-        several => Err((EXIT_USAGE, format!("which one for {asked}? write its name: {}", names(several)))),
+        several => Err((
+            EXIT_USAGE,
+            format!("which one for {asked}? write its name: {}", names(several)),
+        )),
     }
 }
 
@@ -162,7 +208,9 @@ fn with_hosts(cert: &CertSpec) -> String {
 fn reason(text: &str) -> Result<Reason, String> {
     let known = Reason::NAMES.map(|(name, _)| name).join(", ");
     let found = Reason::NAMES.iter().find(|(name, _)| *name == text);
-    found.map(|(_, reason)| *reason).ok_or_else(|| format!("is none of {known}"))
+    found
+        .map(|(_, reason)| *reason)
+        .ok_or_else(|| format!("is none of {known}"))
 }
 
 fn wait(text: &str) -> Result<Duration, String> {

@@ -19,7 +19,12 @@ pub(super) async fn revoke(acme: &AcmeSpec, asked: &Revoke) -> Result<ExitCode, 
     let cert = choose(acme, &asked.host)?;
     let store: Arc<dyn CertStore> = Arc::new(Folder::new(&acme.store));
     let stored = store.certificate(&cert.name).map_err(failed)?;
-    let stored = stored.ok_or_else(|| (EXIT_FAILED, format!("{}: has no certificate to revoke", cert.name)))?;
+    let stored = stored.ok_or_else(|| {
+        (
+            EXIT_FAILED,
+            format!("{}: has no certificate to revoke", cert.name),
+        )
+    })?;
     match stored.bundle.meta.revoked {
         // The gateway may not have been asked for another one.
         Some(at) => show(&format!("{}: was revoked {at}\n", cert.name)),
@@ -27,7 +32,10 @@ pub(super) async fn revoke(acme: &AcmeSpec, asked: &Revoke) -> Result<ExitCode, 
             confirm(&question(cert, &stored), asked.yes)?;
             take_back(acme, cert, &store, asked.reason, &stored).await?;
             let serial = &stored.bundle.meta.serial;
-            show(&format!("{}: the CA has revoked the certificate with the serial {serial}\n", cert.name));
+            show(&format!(
+                "{}: the CA has revoked the certificate with the serial {serial}\n",
+                cert.name
+            ));
         }
     }
     order_another(acme, cert, &*store, asked).await
@@ -43,12 +51,17 @@ async fn take_back(
 ) -> Result<(), Failure> {
     let failure = |what: String| (EXIT_FAILED, format!("{}: not revoked: {what}", cert.name));
     let lock = store.try_lock(&cert.name.order_lock()).map_err(failed)?;
-    let _lock =
-        lock.ok_or_else(|| failure("a new one is being ordered at this moment; try again after that".into()))?;
+    let _lock = lock.ok_or_else(|| {
+        failure("a new one is being ordered at this moment; try again after that".into())
+    })?;
     if version(&**store, &cert.name) != Some(stored.version) {
-        return Err(failure("there is a newer one since a moment ago; look at it with `ianitor certs` first".into()));
+        return Err(failure(
+            "there is a newer one since a moment ago; look at it with `ianitor certs` first".into(),
+        ));
     }
-    acme::revoke(acme, cert, Arc::clone(store), stored, reason).await.map_err(|error| failure(told(&error)))?;
+    acme::revoke(acme, cert, Arc::clone(store), stored, reason)
+        .await
+        .map_err(|error| failure(told(&error)))?;
     store.revoked(&cert.name, UnixTime::now()).map_err(|error| {
         let why = Chain(&error);
         let text = format!(
@@ -61,7 +74,10 @@ async fn take_back(
 
 /// What a CA said, and what can be done about it.
 fn told(error: &OrderError) -> String {
-    let advice = error.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+    let advice = error
+        .advice()
+        .map(|advice| format!("; {advice}"))
+        .unwrap_or_default();
     format!("{}{advice}", Chain(error))
 }
 
@@ -72,7 +88,12 @@ async fn order_another(
     asked: &Revoke,
 ) -> Result<ExitCode, Failure> {
     let before = version(store, &cert.name);
-    let ask = Ask { name: &cert.name, dry_run: false, what: "order another one", wait: asked.wait };
+    let ask = Ask {
+        name: &cert.name,
+        dry_run: false,
+        what: "order another one",
+        wait: asked.wait,
+    };
     let outcome = wishing::ask(store, ask).await.map_err(failed)?;
     let is_taken = outcome != wishing::Outcome::NotTaken;
     match why_not(acme, &cert.name, outcome) {
@@ -81,8 +102,15 @@ async fn order_another(
             Ok(ExitCode::SUCCESS)
         }
         Some(why) => {
-            let until = if is_taken { "" } else { "; it orders at its next start" };
-            Err((EXIT_FAILED, format!("{}: there is no other one yet: {why}{until}", cert.name)))
+            let until = if is_taken {
+                ""
+            } else {
+                "; it orders at its next start"
+            };
+            Err((
+                EXIT_FAILED,
+                format!("{}: there is no other one yet: {why}{until}", cert.name),
+            ))
         }
     }
 }
@@ -110,7 +138,9 @@ fn confirm(question: &str, is_sure: bool) -> Result<(), Failure> {
     }
     crate::complain(question);
     let mut answer = String::new();
-    stdin.read_line(&mut answer).map_err(|error| (EXIT_FAILED, format!("standard input: {error}")))?;
+    stdin
+        .read_line(&mut answer)
+        .map_err(|error| (EXIT_FAILED, format!("standard input: {error}")))?;
     match answer.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => Err((EXIT_FAILED, "not revoked".to_owned())),

@@ -1,4 +1,5 @@
-//! The table: a line for each certificate that fits a terminal, and beneath it what does not fit into a column.
+//! The table: a line for each certificate that fits a terminal, and beneath it what does not fit
+//! into a column.
 
 use std::time::Duration;
 
@@ -11,10 +12,19 @@ use super::look::Row;
 /// Lists of hosts are broken here.
 const WIDTH: usize = 100;
 
-const TITLES: [&str; 5] = ["CERTIFICATE", "ISSUER", "ENDS (UTC)", "NEXT ORDER (UTC)", "CONSUMERS"];
+const TITLES: [&str; 5] = [
+    "CERTIFICATE",
+    "ISSUER",
+    "ENDS (UTC)",
+    "NEXT ORDER (UTC)",
+    "CONSUMERS",
+];
 
 pub(super) fn text(rows: &[Row<'_>], now: UnixTime) -> String {
-    let cells: Vec<_> = rows.iter().map(|row| columns(row, now).map(|cell| escape::field(&cell))).collect();
+    let cells: Vec<_> = rows
+        .iter()
+        .map(|row| columns(row, now).map(|cell| escape::field(&cell)))
+        .collect();
     let mut widths = TITLES.map(str::len);
     for row in &cells {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -32,25 +42,44 @@ pub(super) fn text(rows: &[Row<'_>], now: UnixTime) -> String {
 }
 
 fn line(cells: &[String; 5], widths: &[usize; 5]) -> String {
-    let padded: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+    let padded: Vec<String> = cells
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| format!("{cell:<width$}"))
+        .collect();
     format!("{}\n", padded.join("  ").trim_end())
 }
 
 fn columns(row: &Row<'_>, now: UnixTime) -> [String; 5] {
     let none = || "-".to_owned();
     let (issuer, ends) = match &row.stored {
-        Ok(Some(stored)) => (stored.bundle.meta.issuer.clone(), ends(&stored.bundle.meta, now)),
+        Ok(Some(stored)) => (
+            stored.bundle.meta.issuer.clone(),
+            ends(&stored.bundle.meta, now),
+        ),
         Ok(None) => (none(), "none yet".to_owned()),
         Err(_) => (none(), "unreadable".to_owned()),
     };
-    let next = row.progress.as_ref().ok().and_then(Option::as_ref).and_then(|progress| progress.next);
+    let next = row
+        .progress
+        .as_ref()
+        .ok()
+        .and_then(Option::as_ref)
+        .and_then(|progress| progress.next);
     let next = match next {
         None => none(),
         Some(at) if at <= now => "now".to_owned(),
         Some(at) => format!("{} (in {})", minute(at), span(now.until(at))),
     };
-    let (all, in_sync) = (row.consumers.len(), row.consumers.iter().filter(|one| one.is_in_sync()).count());
-    let consumers = if all == 0 { none() } else { format!("{in_sync} of {all} in sync") };
+    let (all, in_sync) = (
+        row.consumers.len(),
+        row.consumers.iter().filter(|one| one.is_in_sync()).count(),
+    );
+    let consumers = if all == 0 {
+        none()
+    } else {
+        format!("{in_sync} of {all} in sync")
+    };
     [row.spec.name.to_string(), issuer, ends, next, consumers]
 }
 
@@ -58,7 +87,9 @@ fn ends(meta: &Meta, now: UnixTime) -> String {
     let at = minute(meta.not_after);
     match meta.revoked {
         Some(_) => format!("{at} (REVOKED)"),
-        None if meta.not_after <= now => format!("{at} (EXPIRED {} ago)", span(meta.not_after.until(now))),
+        None if meta.not_after <= now => {
+            format!("{at} (EXPIRED {} ago)", span(meta.not_after.until(now)))
+        }
         None => format!("{at} (in {})", span(now.until(meta.not_after))),
     }
 }
@@ -67,7 +98,12 @@ fn ends(meta: &Meta, now: UnixTime) -> String {
 fn beneath(row: &Row<'_>) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     let mut say = |title: &str, text: String| lines.push((title.to_owned(), text));
-    let hosts: Vec<String> = row.spec.hosts.iter().map(|host| host.as_str().to_owned()).collect();
+    let hosts: Vec<String> = row
+        .spec
+        .hosts
+        .iter()
+        .map(|host| host.as_str().to_owned())
+        .collect();
     wrapped(&hosts, "hosts", &mut say);
     match &row.stored {
         Ok(Some(stored)) => {
@@ -85,11 +121,17 @@ fn beneath(row: &Row<'_>) -> Vec<(String, String)> {
     }
     match &row.progress {
         Ok(Some(progress)) => tell(progress, &mut say),
-        Ok(None) => say("next", "no gateway has looked after it yet; start `ianitor run`".to_owned()),
+        Ok(None) => say(
+            "next",
+            "no gateway has looked after it yet; start `ianitor run`".to_owned(),
+        ),
         Err(error) => say("store", Chain(error).to_string()),
     }
     for consumer in &row.consumers {
-        say(consumer.spec.to.name(), format!("{} ({})", consumer.state(), consumer.spec.config_key));
+        say(
+            consumer.spec.to.name(),
+            format!("{} ({})", consumer.state(), consumer.spec.config_key),
+        );
     }
     lines
 }
@@ -99,8 +141,15 @@ fn tell(progress: &Progress, say: &mut impl FnMut(&str, String)) {
         say("next", progress.why.clone());
     }
     if progress.failures > 0 {
-        let times = if progress.failures == 1 { "once" } else { &format!("{} times", progress.failures) };
-        let error = progress.error.as_deref().unwrap_or("the cause was not kept");
+        let times = if progress.failures == 1 {
+            "once"
+        } else {
+            &format!("{} times", progress.failures)
+        };
+        let error = progress
+            .error
+            .as_deref()
+            .unwrap_or("the cause was not kept");
         say("failed", format!("{times}: {error}"));
     }
 }
@@ -122,7 +171,8 @@ fn wrapped(words: &[String], title: &str, say: &mut impl FnMut(&str, String)) {
 /// `2026-05-28 20:26`.
 fn minute(at: UnixTime) -> String {
     let text = at.to_string();
-    text.get(..16).map_or_else(|| text.clone(), |minute| minute.replace('T', " "))
+    text.get(..16)
+        .map_or_else(|| text.clone(), |minute| minute.replace('T', " "))
 }
 
 /// As exact as anybody wants to know: `61 days`, `5 hours`, `3 minutes`, `20 seconds`.
@@ -132,7 +182,9 @@ pub(super) fn span(time: Duration) -> String {
     let (unit, count) = units
         .into_iter()
         .find(|(_, length)| seconds >= 2 * length)
-        .map_or(("second", seconds), |(unit, length)| (unit, seconds / length));
+        .map_or(("second", seconds), |(unit, length)| {
+            (unit, seconds / length)
+        });
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -142,7 +194,8 @@ mod tests {
 
     #[test]
     fn spans_are_told_in_the_largest_unit_of_which_there_are_two() {
-        let said = [0, 1, 119, 120, 7199, 7200, 172_799, 172_800, 7_776_000].map(|s| span(Duration::from_secs(s)));
+        let said = [0, 1, 119, 120, 7199, 7200, 172_799, 172_800, 7_776_000]
+            .map(|s| span(Duration::from_secs(s)));
         let expected = [
             "0 seconds",
             "1 second",
@@ -161,8 +214,13 @@ mod tests {
     fn long_lists_are_broken_between_words() {
         let words: Vec<String> = (0..20).map(|at| format!("host-{at}.example.com")).collect();
         let mut lines = Vec::new();
-        wrapped(&words, "hosts", &mut |title: &str, line: String| lines.push((title.to_owned(), line)));
-        assert!(lines.len() > 2 && lines.iter().all(|(_, line)| line.len() <= WIDTH), "{lines:?}");
+        wrapped(&words, "hosts", &mut |title: &str, line: String| {
+            lines.push((title.to_owned(), line))
+        });
+        assert!(
+            lines.len() > 2 && lines.iter().all(|(_, line)| line.len() <= WIDTH),
+            "{lines:?}"
+        );
         assert!(lines.iter().skip(1).all(|(title, _)| title.is_empty()) && lines[0].0 == "hosts");
         let joined: Vec<&str> = lines.iter().map(|(_, line)| line.as_str()).collect();
         assert_eq!(joined.join(" "), words.join(", "));
@@ -171,6 +229,9 @@ mod tests {
     #[test]
     fn minutes_are_told_without_a_t() {
         assert_eq!(minute(UnixTime(1_780_000_000)), "2026-05-28 20:26");
-        assert_eq!(minute(UnixTime(u64::MAX)), u64::MAX.to_string().replace('T', " ")[..16]);
+        assert_eq!(
+            minute(UnixTime(u64::MAX)),
+            u64::MAX.to_string().replace('T', " ")[..16]
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `ianitor certs --wait`: for the first certificates, and for scripts that go on when they are there.
+//! `ianitor certs --wait`: for the first certificates, and for scripts that go on when they are
+//! there.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,9 @@ pub(super) async fn wait(acme: &AcmeSpec, longest: Duration) -> bool {
     let mut is_told = false;
     loop {
         // What cannot be read is told by the table.
-        let Ok(missing) = missing(&store, acme) else { return false };
+        let Ok(missing) = missing(&store, acme) else {
+            return false;
+        };
         if missing.is_empty() {
             return true;
         }
@@ -31,12 +34,15 @@ pub(super) async fn wait(acme: &AcmeSpec, longest: Duration) -> bool {
     }
 }
 
-/// The names of certificates that are not there, or not as they are wanted. What is damaged is ordered anew.
+/// The names of certificates that are not there, or not as they are wanted. What is damaged is
+/// ordered anew.
 fn missing<'a>(store: &dyn CertStore, acme: &'a AcmeSpec) -> Result<Vec<&'a str>, StoreError> {
     let (now, mut missing) = (UnixTime::now(), Vec::new());
     for cert in &acme.certificates {
         let is_there = match store.certificate(&cert.name) {
-            Ok(there) => there.is_some_and(|there| acme.is_fulfilled_by(cert, &there.bundle.meta, now)),
+            Ok(there) => {
+                there.is_some_and(|there| acme.is_fulfilled_by(cert, &there.bundle.meta, now))
+            }
             Err(StoreError::Damaged { .. }) => false,
             Err(error) => return Err(error),
         };

@@ -9,7 +9,8 @@ use ianitor::telemetry::request_id::RequestIds;
 /// How often the store is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// A gateway looks every few seconds, unless it is busy with an order; one that has not looked for this long is not there.
+/// A gateway looks every few seconds, unless it is busy with an order; one that has not looked for
+/// this long is not there.
 const TAKEN_WITHIN: Duration = Duration::from_secs(20);
 
 /// What became of a wish.
@@ -44,19 +45,37 @@ pub(super) struct Ask<'a> {
 
 /// Asks, says so, and waits for what becomes of it.
 pub(super) async fn ask(store: &dyn CertStore, ask: Ask<'_>) -> Result<Outcome, StoreError> {
-    let Ask { name, dry_run, what, wait } = ask;
+    let Ask {
+        name,
+        dry_run,
+        what,
+        wait,
+    } = ask;
     let mut interrupt = pin!(tokio::signal::ctrl_c());
-    // It is heard from the first time that it is asked, which has to be before there is something to take back.
+    // It is heard from the first time that it is asked, which has to be before there is something
+    // to take back.
     tokio::select! {
         biased;
         _ = &mut interrupt => return Ok(Outcome::GivenUp),
         () = std::future::ready(()) => {}
     }
-    let wish = Wish { id: RequestIds::new().next().to_string(), dry_run };
+    let wish = Wish {
+        id: RequestIds::new().next().to_string(),
+        dry_run,
+    };
     store.put_wish(name, &wish)?;
-    crate::complain(&format!("{name}: asking the gateway to {what}, and waiting for it\n"));
+    crate::complain(&format!(
+        "{name}: asking the gateway to {what}, and waiting for it\n"
+    ));
     let now = Instant::now();
-    let mut waiting = Waiting { store, name, wish, end: now + wait, idle_since: now, is_taken: false };
+    let mut waiting = Waiting {
+        store,
+        name,
+        wish,
+        end: now + wait,
+        idle_since: now,
+        is_taken: false,
+    };
     loop {
         if let Some(outcome) = waiting.look()? {
             return Ok(outcome);
@@ -85,7 +104,9 @@ struct Waiting<'a> {
 impl Waiting<'_> {
     /// What became of it by now; nothing as long as something may become of it.
     fn look(&mut self) -> Result<Option<Outcome>, StoreError> {
-        let Self { store, name, wish, .. } = self;
+        let Self {
+            store, name, wish, ..
+        } = self;
         if let Some(outcome) = answered(*store, name, wish)? {
             return Ok(Some(outcome));
         }
@@ -107,8 +128,15 @@ impl Waiting<'_> {
     }
 }
 
-fn answered(store: &dyn CertStore, name: &Name, wish: &Wish) -> Result<Option<Outcome>, StoreError> {
-    let answer = store.progress(name)?.and_then(|progress| progress.answer).filter(|answer| answer.id == wish.id);
+fn answered(
+    store: &dyn CertStore,
+    name: &Name,
+    wish: &Wish,
+) -> Result<Option<Outcome>, StoreError> {
+    let answer = store
+        .progress(name)?
+        .and_then(|progress| progress.answer)
+        .filter(|answer| answer.id == wish.id);
     Ok(answer.map(|answer| answer.error.map_or(Outcome::Done, Outcome::Failed)))
 }
 
@@ -118,7 +146,11 @@ fn is_ordering(store: &dyn CertStore, name: &Name) -> Result<bool, StoreError> {
 }
 
 /// What became of a wish that nobody should do any more; nothing if a gateway has it.
-fn take_back(store: &dyn CertStore, name: &Name, wish: &Wish) -> Result<Option<Outcome>, StoreError> {
+fn take_back(
+    store: &dyn CertStore,
+    name: &Name,
+    wish: &Wish,
+) -> Result<Option<Outcome>, StoreError> {
     match store.take_wish(name)? {
         None => Ok(None),
         Some(ours) if ours.id == wish.id => Ok(Some(Outcome::NotTaken)),
@@ -141,7 +173,12 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     fn of(name: &Name, dry_run: bool, wait: Duration) -> Ask<'_> {
-        Ask { name, dry_run, what: "order", wait }
+        Ask {
+            name,
+            dry_run,
+            what: "order",
+            wait,
+        }
     }
 
     fn store() -> (tempfile::TempDir, Arc<Folder>, Name) {
@@ -158,20 +195,50 @@ mod tests {
                 None => tokio::task::yield_now().await,
             }
         };
-        let answer = Answer { id: wish.id.clone(), error: error.map(str::to_owned) };
-        store.put_progress(name, &Progress { answer: Some(answer), ..Progress::default() }).unwrap();
+        let answer = Answer {
+            id: wish.id.clone(),
+            error: error.map(str::to_owned),
+        };
+        store
+            .put_progress(
+                name,
+                &Progress {
+                    answer: Some(answer),
+                    ..Progress::default()
+                },
+            )
+            .unwrap();
         wish
     }
 
     #[tokio::test]
     async fn the_answer_to_this_wish_is_waited_for() {
         let (_folder, store, name) = store();
-        let before = Answer { id: "of before".to_owned(), error: None };
-        store.put_progress(&name, &Progress { answer: Some(before), ..Progress::default() }).unwrap();
-        for (error, dry_run, expected) in
-            [(None, false, Outcome::Done), (Some("the CA said no"), true, Outcome::Failed("the CA said no".to_owned()))]
-        {
-            let (outcome, wish) = tokio::join!(ask(&*store, of(&name, dry_run, LONG)), gateway(&store, &name, error));
+        let before = Answer {
+            id: "of before".to_owned(),
+            error: None,
+        };
+        store
+            .put_progress(
+                &name,
+                &Progress {
+                    answer: Some(before),
+                    ..Progress::default()
+                },
+            )
+            .unwrap();
+        for (error, dry_run, expected) in [
+            (None, false, Outcome::Done),
+            (
+                Some("the CA said no"),
+                true,
+                Outcome::Failed("the CA said no".to_owned()),
+            ),
+        ] {
+            let (outcome, wish) = tokio::join!(
+                ask(&*store, of(&name, dry_run, LONG)),
+                gateway(&store, &name, error)
+            );
             assert_eq!((outcome.unwrap(), wish.dry_run), (expected, dry_run));
         }
     }
@@ -179,7 +246,12 @@ mod tests {
     #[tokio::test]
     async fn a_wish_that_nobody_takes_is_taken_back() {
         let (_folder, store, name) = store();
-        assert_eq!(ask(&*store, of(&name, false, Duration::ZERO)).await.unwrap(), Outcome::NotTaken);
+        assert_eq!(
+            ask(&*store, of(&name, false, Duration::ZERO))
+                .await
+                .unwrap(),
+            Outcome::NotTaken
+        );
         assert_eq!(store.take_wish(&name).unwrap(), None);
     }
 
@@ -191,16 +263,25 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        let (outcome, ()) = tokio::join!(ask(&*store, of(&name, false, Duration::from_millis(1))), take);
+        let (outcome, ()) = tokio::join!(
+            ask(&*store, of(&name, false, Duration::from_millis(1))),
+            take
+        );
         assert_eq!(outcome.unwrap(), Outcome::Late);
     }
 
     #[tokio::test]
     async fn the_wish_of_another_stays() {
         let (_folder, store, name) = store();
-        let another = Wish { id: "another".to_owned(), dry_run: false };
+        let another = Wish {
+            id: "another".to_owned(),
+            dry_run: false,
+        };
         let put = async { store.put_wish(&name, &another).unwrap() };
-        let (outcome, ()) = tokio::join!(ask(&*store, of(&name, false, Duration::from_millis(1))), put);
+        let (outcome, ()) = tokio::join!(
+            ask(&*store, of(&name, false, Duration::from_millis(1))),
+            put
+        );
         assert_eq!(outcome.unwrap(), Outcome::Replaced);
         assert_eq!(store.take_wish(&name).unwrap(), Some(another));
     }

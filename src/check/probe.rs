@@ -55,16 +55,25 @@ impl Server {
     ///
     /// # Errors
     /// If the CA file cannot be used.
-    pub(super) fn new(spec: &UpstreamSpec, addr: &ServerAddr, host: Option<&HeaderValue>) -> Result<Self, LoadError> {
+    pub(super) fn new(
+        spec: &UpstreamSpec,
+        addr: &ServerAddr,
+        host: Option<&HeaderValue>,
+    ) -> Result<Self, LoadError> {
         let tls = match addr.is_tls() {
             true => Some(tls::client_config(spec.tls.ca_file.as_deref(), "ca_file")?),
             false => None,
         };
         let own = match addr {
-            ServerAddr::Tcp { host, port, .. } => HeaderValue::try_from(format!("{host}:{port}")).ok(),
+            ServerAddr::Tcp { host, port, .. } => {
+                HeaderValue::try_from(format!("{host}:{port}")).ok()
+            }
             ServerAddr::Unix(_) => None,
         };
-        let host = host.cloned().or(own).unwrap_or(HeaderValue::from_static("localhost"));
+        let host = host
+            .cloned()
+            .or(own)
+            .unwrap_or(HeaderValue::from_static("localhost"));
         let connector = Connector::new(addr.clone(), &spec.tls, tls.as_ref(), &Resolver::system());
         Ok(Self { connector, host })
     }
@@ -84,9 +93,17 @@ impl Server {
         in_time(async {
             let response = self.send(request, body, |response| async {
                 let (parts, body) = response.into_parts();
-                let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, LARGEST).collect()).await;
-                let body = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
-                Ok(Answer { status: parts.status, body })
+                let body =
+                    tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, LARGEST).collect()).await;
+                let body = body
+                    .ok()
+                    .and_then(Result::ok)
+                    .map(|body| body.to_bytes())
+                    .unwrap_or_default();
+                Ok(Answer {
+                    status: parts.status,
+                    body,
+                })
             });
             response.await
         })
@@ -95,7 +112,11 @@ impl Server {
 
     /// Opens a WebSocket. `None` if the server does not; then it may do so for another path or
     /// subprotocol.
-    pub(super) async fn open(&self, path: &str, subprotocol: Option<&'static str>) -> Result<Option<Socket>, Silent> {
+    pub(super) async fn open(
+        &self,
+        path: &str,
+        subprotocol: Option<&'static str>,
+    ) -> Result<Option<Socket>, Silent> {
         let key = websocket::new_key();
         let mut request = Request::get(path)
             .header(header::CONNECTION, "Upgrade")
@@ -106,7 +127,9 @@ impl Server {
             request = request.header(header::SEC_WEBSOCKET_PROTOCOL, name);
         }
         let opened = in_time(self.send(request, Bytes::new(), |response| async {
-            if response.status() != StatusCode::SWITCHING_PROTOCOLS || !accepts(response.headers(), &key, subprotocol) {
+            if response.status() != StatusCode::SWITCHING_PROTOCOLS
+                || !accepts(response.headers(), &key, subprotocol)
+            {
                 return Ok(None);
             }
             let upgraded = hyper::upgrade::on(response).await?;
@@ -130,11 +153,18 @@ impl Server {
         R: Future<Output = hyper::Result<T>>,
     {
         let closed = |error: hyper::Error| Silent::Closed(error.into());
-        let request = request.header(header::HOST, &self.host).body(Full::new(body));
+        let request = request
+            .header(header::HOST, &self.host)
+            .body(Full::new(body));
         let request = request.map_err(|error| Silent::Closed(error.into()))?;
-        let stream = self.connector.connect().await.map_err(|error| Silent::Away(error.into()))?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(closed)?;
+        let stream = self
+            .connector
+            .connect()
+            .await
+            .map_err(|error| Silent::Away(error.into()))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(closed)?;
         let mut connection = pin!(connection.with_upgrades());
         let mut asked = pin!(async { read(sender.send_request(request).await?).await });
         // The connection may end in the moment in which it delivers the answer, which counts.
@@ -146,17 +176,23 @@ impl Server {
         match (asked.await, ended) {
             (Ok(answer), _) => Ok(answer),
             (Err(_), Err(error)) => Err(closed(error)),
-            (Err(_), Ok(())) => Err(Silent::Closed("the connection was closed without an answer".into())),
+            (Err(_), Ok(())) => Err(Silent::Closed(
+                "the connection was closed without an answer".into(),
+            )),
         }
     }
 }
 
 async fn in_time<T>(question: impl Future<Output = Result<T, Silent>>) -> Result<T, Silent> {
-    tokio::time::timeout(TIMEOUT, question).await.unwrap_or(Err(Silent::Late))
+    tokio::time::timeout(TIMEOUT, question)
+        .await
+        .unwrap_or(Err(Silent::Late))
 }
 
 fn accepts(headers: &HeaderMap, key: &HeaderValue, subprotocol: Option<&str>) -> bool {
-    let chosen = headers.get(header::SEC_WEBSOCKET_PROTOCOL).map(HeaderValue::as_bytes);
+    let chosen = headers
+        .get(header::SEC_WEBSOCKET_PROTOCOL)
+        .map(HeaderValue::as_bytes);
     websocket::is_accepted(headers, key) && chosen == subprotocol.map(str::as_bytes)
 }
 
@@ -195,11 +231,18 @@ impl Socket {
         // Masks are against caches that take a socket for HTTP; this text is known beforehand
         // anyway.
         const MASK: [u8; 4] = [0x5a, 0xc3, 0x3c, 0xa5];
-        let length = u8::try_from(payload.len()).ok().filter(|length| *length < 126);
+        let length = u8::try_from(payload.len())
+            .ok()
+            .filter(|length| *length < 126);
         let length = length.ok_or(io::ErrorKind::InvalidInput)?;
         let mut frame = vec![FIN | opcode, MASKED | length];
         frame.extend(MASK);
-        frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        frame.extend(
+            payload
+                .iter()
+                .zip(MASK.iter().cycle())
+                .map(|(byte, mask)| byte ^ mask),
+        );
         self.0.write_all(&frame).await?;
         self.0.flush().await
     }
@@ -214,7 +257,9 @@ impl Socket {
                 127 => self.0.read_u64().await?,
                 short => u64::from(short),
             };
-            let length = usize::try_from(length).ok().filter(|length| text.len().saturating_add(*length) <= LARGEST);
+            let length = usize::try_from(length)
+                .ok()
+                .filter(|length| text.len().saturating_add(*length) <= LARGEST);
             let mut payload = vec![0; length.ok_or(io::ErrorKind::InvalidData)?];
             self.0.read_exact(&mut payload).await?;
             match head[0] & OPCODE {

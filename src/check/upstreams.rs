@@ -45,7 +45,9 @@ struct Ways {
 impl Ways {
     fn to(config: &Config, upstream: UpstreamId) -> Self {
         let forward = |route: &Route| match &route.target {
-            Target::Forward(forward) if forward.upstream == upstream => Some((route.path.clone(), forward.clone())),
+            Target::Forward(forward) if forward.upstream == upstream => {
+                Some((route.path.clone(), forward.clone()))
+            }
             _ => None,
         };
         let ways: Vec<(_, Forward)> = config.routes.routes().iter().filter_map(forward).collect();
@@ -60,7 +62,10 @@ impl Ways {
         if paths.is_empty() {
             paths.push(String::new());
         }
-        let host = ways.into_iter().find_map(|(_, forward)| forward.host).map(|host| host.value);
+        let host = ways
+            .into_iter()
+            .find_map(|(_, forward)| forward.host)
+            .map(|host| host.value);
         Self { paths, host }
     }
 }
@@ -69,7 +74,12 @@ impl Ways {
 async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, ways: &Ways) -> (String, bool) {
     let server = match Server::new(upstream, addr, ways.host.as_ref()) {
         Ok(server) => server,
-        Err(error) => return (format!("cannot be asked: {}", Visible(Chain(&error))), false),
+        Err(error) => {
+            return (
+                format!("cannot be asked: {}", Visible(Chain(&error))),
+                false,
+            );
+        }
     };
     let began = Instant::now();
     // Any status is an answer: 404 of Janus' REST port, 403 of its WebSocket port, 426 of Kurento.
@@ -77,8 +87,13 @@ async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, ways: &Ways) -> (String
         Ok(answer) => answer.status,
         Err(silent) => return (silence(&silent), false),
     };
-    let answers = format!("answers (HTTP {}, {} ms)", status.as_u16(), began.elapsed().as_millis());
-    let seen = tokio::time::timeout(LIMIT, recognize(&server, upstream.protocol, &ways.paths)).await;
+    let answers = format!(
+        "answers (HTTP {}, {} ms)",
+        status.as_u16(),
+        began.elapsed().as_millis()
+    );
+    let seen =
+        tokio::time::timeout(LIMIT, recognize(&server, upstream.protocol, &ways.paths)).await;
     match seen.unwrap_or(Err(Silent::Late)) {
         Ok(seen) => {
             let (verdict, is_right) = judge(upstream.protocol, seen.as_ref());
@@ -93,18 +108,30 @@ async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, ways: &Ways) -> (String
 fn silence(silent: &Silent) -> String {
     match silent {
         Silent::Late => format!("does not answer in time ({} s)", probe::TIMEOUT.as_secs()),
-        Silent::Away(error) | Silent::Closed(error) => format!("does not answer: {}", Visible(Chain(&**error))),
+        Silent::Away(error) | Silent::Closed(error) => {
+            format!("does not answer: {}", Visible(Chain(&**error)))
+        }
     }
 }
 
 /// What was seen beside what is declared: goes on from "answers".
 fn judge(declared: Protocol, seen: Option<&Seen>) -> (String, bool) {
-    let Some(seen) = seen else { return unrecognized(declared) };
-    let Seen { api, place, version } = seen;
-    let version = version.as_ref().map(|version| format!(", version {}", Visible(version))).unwrap_or_default();
+    let Some(seen) = seen else {
+        return unrecognized(declared);
+    };
+    let Seen {
+        api,
+        place,
+        version,
+    } = seen;
+    let version = version
+        .as_ref()
+        .map(|version| format!(", version {}", Visible(version)))
+        .unwrap_or_default();
     let what = format!("{} {place}{version}", api.name());
     let protocol = api.protocol();
-    let is_it = protocol == declared || (*api == Api::SomeJanus && declared == Protocol::JanusAdmin);
+    let is_it =
+        protocol == declared || (*api == Api::SomeJanus && declared == Protocol::JanusAdmin);
     if is_it {
         return (format!(": {what}"), true);
     }
@@ -116,7 +143,9 @@ fn judge(declared: Protocol, seen: Option<&Seen>) -> (String, bool) {
     };
     let (is, said) = (protocol.name(), declared.name());
     (
-        format!(": this is {what}, while the upstream has protocol \"{said}\"; write protocol = \"{is}\"{advice}"),
+        format!(
+            ": this is {what}, while the upstream has protocol \"{said}\"; write protocol = \"{is}\"{advice}"
+        ),
         is_harmless,
     )
 }

@@ -18,13 +18,19 @@ impl Config {
         let mut list = List(vec![named("this file", &self.file, Use::CONFIGURATION)]);
         list.of_tls(self);
         list.of_upstreams(self);
-        self.issuers.iter().for_each(|issuer| list.of_issuer(issuer));
+        self.issuers
+            .iter()
+            .for_each(|issuer| list.of_issuer(issuer));
         list.of_turns(self);
         list.of_acme(self);
         list.of_deployments(self);
         for route in self.routes.routes() {
             if let Target::Files(spec) = &route.target {
-                list.add(&format!("route {}: files", route.path), &spec.root, Use::CONTENT);
+                list.add(
+                    &format!("route {}: files", route.path),
+                    &spec.root,
+                    Use::CONTENT,
+                );
             }
         }
         list.0
@@ -32,7 +38,11 @@ impl Config {
 }
 
 fn named(key: &str, path: &Path, is: Use) -> NamedFile {
-    NamedFile { key: key.to_owned(), path: path.to_owned(), is }
+    NamedFile {
+        key: key.to_owned(),
+        path: path.to_owned(),
+        is,
+    }
 }
 
 struct List(Vec<NamedFile>);
@@ -56,7 +66,11 @@ impl List {
 
     fn of_tls(&mut self, config: &Config) {
         for pair in &config.tls.certificates {
-            self.add(&format!("{}.cert", pair.config_key), &pair.cert, Use::CERTIFICATE);
+            self.add(
+                &format!("{}.cert", pair.config_key),
+                &pair.cert,
+                Use::CERTIFICATE,
+            );
             self.add(&format!("{}.key", pair.config_key), &pair.key, Use::KEY);
         }
         for key in tls::development_keys(&config.tls) {
@@ -133,7 +147,11 @@ impl List {
                 // Without a slash, the system looks for it in its own folders.
                 Some(Reload::Command(argv)) => {
                     if let Some(program) = argv.first().filter(|program| program.contains('/')) {
-                        self.add(&format!("{key}.reload.command"), Path::new(program), Use::PROGRAM);
+                        self.add(
+                            &format!("{key}.reload.command"),
+                            Path::new(program),
+                            Use::PROGRAM,
+                        );
                     }
                 }
                 None => {}

@@ -1,17 +1,19 @@
-//! `gateway.toml`: from text to the specification types of the other modules, or to everything that is wrong with it.
+//! `gateway.toml`: from text to the specification types of the other modules, or to everything that
+//! is wrong with it.
 //!
 //! ```text
 //! text ─ toml ─▶ DeTable ─ read ─▶ Raw (typed, placed) ─ lower ─▶ Config (names resolved, compared)
 //!           └──────────┴───────── Notes ─────────┴──▶ Report: file:line:column key: what is wrong, what to do
 //! ```
 //!
-//! An operator who has ten mistakes in a file wants to read ten lines, not to run the check ten times. serde's derive
-//! stops at the first, and knows only where that one is; so the tables are walked by hand, with a small typed reader
-//! ([`read`](self)) that notes what is wrong and goes on. A new key is added to `keys/`, which explains it
-//! and from which `docs/reference.md` is made, read in `raw.rs`, and given its meaning in `lower/`.
+//! An operator who has ten mistakes in a file wants to read ten lines, not to run the check ten
+//! times. serde's derive stops at the first, and knows only where that one is; so the tables are
+//! walked by hand, with a small typed reader ([`read`](self)) that notes what is wrong and goes on.
+//! A new key is added to `keys/`, which explains it and from which `docs/reference.md` is made,
+//! read in `raw.rs`, and given its meaning in `lower/`.
 //!
-//! Nothing here touches the network, and only [`load`] touches the disk. That certificates exist, or addresses can be
-//! bound, is found out by those who open them.
+//! Nothing here touches the network, and only [`load`] touches the disk. That certificates exist,
+//! or addresses can be bound, is found out by those who open them.
 
 mod files;
 mod keys;
@@ -92,16 +94,29 @@ pub struct Config {
 impl Config {
     /// The keys of secrets that are written in the file itself.
     fn inline_secrets(&self) -> impl Iterator<Item = String> {
-        let issuers = self
-            .issuers
-            .iter()
-            .filter(|issuer| matches!(issuer.keys, KeySource::Secret { from: SecretSource::Inline(_), .. }));
+        let issuers = self.issuers.iter().filter(|issuer| {
+            matches!(
+                issuer.keys,
+                KeySource::Secret {
+                    from: SecretSource::Inline(_),
+                    ..
+                }
+            )
+        });
         let issuers = issuers.map(|issuer| format!("issuers.{}.secret", issuer.name));
-        let turns = self.turns.iter().filter(|turn| matches!(turn.secrets.signing, SecretSource::Inline(_)));
-        let external = self.acme.iter().filter_map(|acme| acme.external_account.as_ref());
+        let turns = self
+            .turns
+            .iter()
+            .filter(|turn| matches!(turn.secrets.signing, SecretSource::Inline(_)));
+        let external = self
+            .acme
+            .iter()
+            .filter_map(|acme| acme.external_account.as_ref());
         let external = external.filter(|account| matches!(account.key, SecretSource::Inline(_)));
         let external = external.map(|_| "acme.external_account.key".to_owned());
-        issuers.chain(turns.map(|turn| format!("turn.{}.secret", turn.name))).chain(external)
+        issuers
+            .chain(turns.map(|turn| format!("turn.{}.secret", turn.name)))
+            .chain(external)
     }
 }
 
@@ -145,7 +160,8 @@ pub enum Failure {
     Invalid(#[from] Report),
 }
 
-/// So large that no real file comes near, so small that a log or a disk image given by mistake is seen at once.
+/// So large that no real file comes near, so small that a log or a disk image given by mistake is
+/// seen at once.
 const LARGEST: u64 = 1 << 20;
 
 /// Reads a configuration file.
@@ -178,11 +194,15 @@ fn read_text(path: &Path) -> Result<String, Failure> {
     let bytes = disk::read(path, LARGEST).map_err(failure)?;
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        Failure::NotUtf8 { path: path.to_owned(), line: 1 + good.iter().filter(|b| **b == b'\n').count() }
+        Failure::NotUtf8 {
+            path: path.to_owned(),
+            line: 1 + good.iter().filter(|b| **b == b'\n').count(),
+        }
     })
 }
 
-/// Understands a configuration. The name of the file is for the report, its folder for relative paths.
+/// Understands a configuration. The name of the file is for the report, its folder for relative
+/// paths.
 ///
 /// # Errors
 /// Everything that is wrong.

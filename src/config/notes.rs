@@ -1,4 +1,5 @@
-//! The pad for what is wrong: filled by the parser, the readers and the checks, and handed in as reports.
+//! The pad for what is wrong: filled by the parser, the readers and the checks, and handed in as
+//! reports.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -8,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Place, Problem, Report};
 
-/// Where readers and checks leave what they find. A reader that found a problem goes on with the next key, so the
-/// pad is shared by all of them; hence the cell.
+/// Where readers and checks leave what they find. A reader that found a problem goes on with the
+/// next key, so the pad is shared by all of them; hence the cell.
 pub(super) struct Notes<'t> {
     text: &'t str,
     does_not_parse: bool,
@@ -34,13 +35,24 @@ enum Kind {
 impl<'t> Notes<'t> {
     /// Begins with what the TOML parser has to say.
     pub(super) fn new(text: &'t str, document: &DeTable<'_>, syntax: &[toml::de::Error]) -> Self {
-        let findings = RefCell::new(syntax.iter().map(|error| syntax_finding(text, document, error)).collect());
+        let findings = RefCell::new(
+            syntax
+                .iter()
+                .map(|error| syntax_finding(text, document, error))
+                .collect(),
+        );
         let does_not_parse = !syntax.is_empty();
         let unclosed = unclosed(text, document, syntax);
-        Self { text, does_not_parse, unclosed, findings }
+        Self {
+            text,
+            does_not_parse,
+            unclosed,
+            findings,
+        }
     }
 
-    /// Whether the parser stumbled. What it made of the rest can be trusted where it is there, not where it is missing.
+    /// Whether the parser stumbled. What it made of the rest can be trusted where it is there, not
+    /// where it is missing.
     pub(super) fn does_not_parse(&self) -> bool {
         self.does_not_parse
     }
@@ -56,24 +68,37 @@ impl<'t> Notes<'t> {
     }
 
     fn add(&self, kind: Kind, place: &Place, text: String) {
-        self.findings.borrow_mut().push(Finding { kind, place: place.clone(), text });
+        self.findings.borrow_mut().push(Finding {
+            kind,
+            place: place.clone(),
+            text,
+        });
     }
 
     /// The line of a place that a problem refers to.
     pub(super) fn line(&self, place: &Place) -> usize {
-        1 + self.text.bytes().take(place.at).filter(|b| *b == b'\n').count()
+        1 + self
+            .text
+            .bytes()
+            .take(place.at)
+            .filter(|b| *b == b'\n')
+            .count()
     }
 
     /// Problems and warnings.
     pub(super) fn into_reports(self, file: &Path) -> (Report, Report) {
         let mut findings = self.findings.into_inner();
-        findings.sort_by(|a, b| (a.place.at, a.kind, &a.place.key).cmp(&(b.place.at, b.kind, &b.place.key)));
+        findings.sort_by(|a, b| {
+            (a.place.at, a.kind, &a.place.key).cmp(&(b.place.at, b.kind, &b.place.key))
+        });
         if let Some(start) = self.unclosed {
             drop_swallowed(&mut findings, start);
         }
         let mut placed = locate(self.text, findings);
         drop_echoes(&mut placed);
-        let (warnings, problems): (Vec<_>, Vec<_>) = placed.into_iter().partition(|(kind, _)| *kind == Kind::Warning);
+        let (warnings, problems): (Vec<_>, Vec<_>) = placed
+            .into_iter()
+            .partition(|(kind, _)| *kind == Kind::Warning);
         let report = |found: Vec<(Kind, Problem)>| Report {
             file: file.to_owned(),
             problems: found.into_iter().map(|(_, problem)| problem).collect(),
@@ -84,7 +109,11 @@ impl<'t> Notes<'t> {
 
 fn syntax_finding(text: &str, document: &DeTable<'_>, error: &toml::de::Error) -> Finding {
     let at = error.span().map_or(0, |span| span.start);
-    let finding = |key, text| Finding { kind: Kind::Syntax, place: Place { at, key }, text };
+    let finding = |key, text| Finding {
+        kind: Kind::Syntax,
+        place: Place { at, key },
+        text,
+    };
     if error.message().contains("leading zero") {
         let key = key_at(document, &Place::root(), at).map_or_else(String::new, |place| place.key);
         let what = leading_zero(&key, text.get(at..).unwrap_or_default());
@@ -104,7 +133,9 @@ fn leading_zero(key: &str, rest: &str) -> String {
 
 /// The key whose value begins here.
 fn key_at(table: &DeTable<'_>, place: &Place, at: usize) -> Option<Place> {
-    table.iter().find_map(|(key, value)| value_at(value, place.key(key.get_ref(), value.span().start), at))
+    table
+        .iter()
+        .find_map(|(key, value)| value_at(value, place.key(key.get_ref(), value.span().start), at))
 }
 
 fn value_at(value: &Spanned<DeValue<'_>>, place: Place, at: usize) -> Option<Place> {
@@ -112,33 +143,45 @@ fn value_at(value: &Spanned<DeValue<'_>>, place: Place, at: usize) -> Option<Pla
         DeValue::Table(table) => key_at(table, &place, at),
         DeValue::Array(list) => {
             let mut elements = list.iter().enumerate();
-            elements.find_map(|(index, value)| value_at(value, place.index(index, value.span().start), at))
+            elements.find_map(|(index, value)| {
+                value_at(value, place.index(index, value.span().start), at)
+            })
         }
         _ => (place.at == at).then_some(place),
     }
 }
 
-/// Where the list begins that has no end; where the parser did not keep it, where it first stumbled.
+/// Where the list begins that has no end; where the parser did not keep it, where it first
+/// stumbled.
 fn unclosed(text: &str, document: &DeTable<'_>, syntax: &[toml::de::Error]) -> Option<usize> {
     let end = text.trim_end().len();
     let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
     let first = syntax.iter().map(start).min()?;
-    let to_the_end = syntax.iter().any(|error| start(error) >= end && error.message().starts_with("unclosed"));
-    to_the_end.then(|| document.values().find_map(|value| reaching(value, end)).unwrap_or(first))
+    let to_the_end = syntax
+        .iter()
+        .any(|error| start(error) >= end && error.message().starts_with("unclosed"));
+    to_the_end.then(|| {
+        document
+            .values()
+            .find_map(|value| reaching(value, end))
+            .unwrap_or(first)
+    })
 }
 
 /// Where the outermost list or table begins that ends no earlier than this.
 fn reaching(value: &Spanned<DeValue<'_>>, end: usize) -> Option<usize> {
     match value.get_ref() {
-        DeValue::Table(_) | DeValue::Array(_) if value.span().end >= end => Some(value.span().start),
+        DeValue::Table(_) | DeValue::Array(_) if value.span().end >= end => {
+            Some(value.span().start)
+        }
         DeValue::Table(table) => table.values().find_map(|value| reaching(value, end)),
         DeValue::Array(list) => list.iter().find_map(|value| reaching(value, end)),
         _ => None,
     }
 }
 
-/// Of a list that was not closed, the parser takes the rest of the file for its elements and complains of each line;
-/// only the first complaint is of use.
+/// Of a list that was not closed, the parser takes the rest of the file for its elements and
+/// complains of each line; only the first complaint is of use.
 fn drop_swallowed(findings: &mut Vec<Finding>, start: usize) {
     let mut complained = false;
     findings.retain(|finding| {
@@ -154,7 +197,12 @@ fn locate(text: &str, findings: Vec<Finding>) -> Vec<(Kind, Problem)> {
     let (mut line, mut column) = (1, 1);
     let mut chars = text.strip_prefix('\u{feff}').unwrap_or(text).chars();
     let mut located = Vec::with_capacity(findings.len());
-    for Finding { kind, place, text: what } in findings {
+    for Finding {
+        kind,
+        place,
+        text: what,
+    } in findings
+    {
         while text.len() - chars.as_str().len() < place.at {
             match chars.next() {
                 Some('\n') => (line, column) = (line + 1, 1),
@@ -162,14 +210,27 @@ fn locate(text: &str, findings: Vec<Finding>) -> Vec<(Kind, Problem)> {
                 None => break,
             }
         }
-        located.push((kind, Problem { line, column, key: place.key, text: what }));
+        located.push((
+            kind,
+            Problem {
+                line,
+                column,
+                key: place.key,
+                text: what,
+            },
+        ));
     }
     located
 }
 
-/// On a line that does not parse, only the first thing that the parser says is news: the rest follows from it.
+/// On a line that does not parse, only the first thing that the parser says is news: the rest
+/// follows from it.
 fn drop_echoes(found: &mut Vec<(Kind, Problem)>) {
-    let mut broken: Vec<usize> = found.iter().filter(|(k, _)| *k == Kind::Syntax).map(|(_, p)| p.line).collect();
+    let mut broken: Vec<usize> = found
+        .iter()
+        .filter(|(k, _)| *k == Kind::Syntax)
+        .map(|(_, p)| p.line)
+        .collect();
     broken.dedup();
     let mut said_of = 0;
     found.retain(|(kind, problem)| {
@@ -189,15 +250,33 @@ mod tests {
     fn report(text: &str, at: &[usize]) -> Vec<String> {
         let notes = Notes::new(text, &DeTable::new(), &[]);
         for at in at {
-            notes.problem(&Place { at: *at, key: "k".to_owned() }, "x");
+            notes.problem(
+                &Place {
+                    at: *at,
+                    key: "k".to_owned(),
+                },
+                "x",
+            );
         }
-        notes.into_reports(Path::new("f")).0.to_string().lines().map(str::to_owned).collect()
+        notes
+            .into_reports(Path::new("f"))
+            .0
+            .to_string()
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 
     #[test]
     fn columns_are_characters_and_lines_are_sorted() {
-        assert_eq!(report("a\nßü=1\n", &[7, 0, 6, 2]), ["f:1:1 k: x", "f:2:1 k: x", "f:2:3 k: x", "f:2:4 k: x"]);
+        assert_eq!(
+            report("a\nßü=1\n", &[7, 0, 6, 2]),
+            ["f:1:1 k: x", "f:2:1 k: x", "f:2:3 k: x", "f:2:4 k: x"]
+        );
         assert_eq!(report("", &[0, 9]), ["f:1:1 k: x", "f:1:1 k: x"]);
-        assert_eq!(report("\u{feff}a=1", &[0, 3, 5]), ["f:1:1 k: x", "f:1:1 k: x", "f:1:3 k: x"]);
+        assert_eq!(
+            report("\u{feff}a=1", &[0, 3, 5]),
+            ["f:1:1 k: x", "f:1:1 k: x", "f:1:3 k: x"]
+        );
     }
 }

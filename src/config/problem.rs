@@ -26,7 +26,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Every problem of one file, in its order. Shown as one line for each, without a newline at the end.
+/// Every problem of one file, in its order. Shown as one line for each, without a newline at the
+/// end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     pub(super) file: PathBuf,
@@ -74,20 +75,32 @@ pub(super) struct Place {
 impl Place {
     /// The file as a whole.
     pub(super) fn root() -> Self {
-        Self { at: 0, key: String::new() }
+        Self {
+            at: 0,
+            key: String::new(),
+        }
     }
 
     /// A key of the table that stands here.
     pub(super) fn key(&self, key: &str, at: usize) -> Self {
-        let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        let bare = !key.is_empty()
+            && key
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
         let key = if bare { key.to_owned() } else { quoted(key) };
         let dot = if self.key.is_empty() { "" } else { "." };
-        Self { at, key: format!("{}{dot}{key}", self.key) }
+        Self {
+            at,
+            key: format!("{}{dot}{key}", self.key),
+        }
     }
 
     /// An element of the list that stands here.
     pub(super) fn index(&self, index: usize, at: usize) -> Self {
-        Self { at, key: format!("{}[{index}]", self.key) }
+        Self {
+            at,
+            key: format!("{}[{index}]", self.key),
+        }
     }
 }
 
@@ -120,6 +133,9 @@ mod tests {
     #[test]
     fn key_paths_quote_what_is_no_bare_key() {
         let root = Place::root();
-        assert_eq!(root.key("a", 0).index(2, 0).key("b c", 0).key("", 0).key, r#"a[2]."b c"."""#);
+        assert_eq!(
+            root.key("a", 0).index(2, 0).key("b c", 0).key("", 0).key,
+            r#"a[2]."b c"."""#
+        );
     }
 }

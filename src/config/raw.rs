@@ -1,5 +1,5 @@
-//! The tables of `gateway.toml` as they are written: each value is of its type, no name is resolved, nothing is
-//! compared.
+//! The tables of `gateway.toml` as they are written: each value is of its type, no name is
+//! resolved, nothing is compared.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -42,7 +42,10 @@ pub(super) struct Raw {
 impl Raw {
     pub(super) fn read(root: &Table<'_>) -> Self {
         let routes = root.require::<List<_>>("routes", NO_ROUTES);
-        if routes.as_ref().is_some_and(|routes| routes.value.is_empty()) {
+        if routes
+            .as_ref()
+            .is_some_and(|routes| routes.value.is_empty())
+        {
             root.missing("routes", NO_ROUTES);
         }
         Self {
@@ -128,20 +131,33 @@ impl Section for Limits {
         let default = Self::default();
         let count = |key, default| table.plain(key).map_or(default, NonZeroUsize::get);
         let timeout = |key, default| table.plain(key).map_or(default, |Timeout(time)| time);
-        let exempt = table.plain::<List<Network>>("exempt").map(|list| right(Some(list)));
-        for everybody in exempt.iter().flat_map(|exempt| everybody::on_the_internet(exempt)) {
+        let exempt = table
+            .plain::<List<Network>>("exempt")
+            .map(|list| right(Some(list)));
+        for everybody in exempt
+            .iter()
+            .flat_map(|exempt| everybody::on_the_internet(exempt))
+        {
             let text = "takes the limits of each client off everybody; write your own networks";
             table.warn(everybody.place, format!("{everybody} {text}"));
         }
         Self {
             connections: count("connections", default.connections),
             connections_per_client: count("connections_per_client", default.connections_per_client),
-            requests_per_client: table.plain("requests_per_client").unwrap_or(default.requests_per_client),
-            bad_tokens_per_client: table.plain("bad_tokens_per_client").unwrap_or(default.bad_tokens_per_client),
-            exempt: exempt.map_or(default.exempt, |list| list.into_iter().map(|net| net.value).collect()),
+            requests_per_client: table
+                .plain("requests_per_client")
+                .unwrap_or(default.requests_per_client),
+            bad_tokens_per_client: table
+                .plain("bad_tokens_per_client")
+                .unwrap_or(default.bad_tokens_per_client),
+            exempt: exempt.map_or(default.exempt, |list| {
+                list.into_iter().map(|net| net.value).collect()
+            }),
             header_timeout: timeout("header_timeout", default.header_timeout),
             idle_timeout: timeout("idle_timeout", default.idle_timeout),
-            body: table.plain("body").map_or(default.body, |Size(bytes)| bytes),
+            body: table
+                .plain("body")
+                .map_or(default.body, |Size(bytes)| bytes),
             drain: table.plain("drain").unwrap_or(default.drain),
         }
     }
@@ -163,7 +179,8 @@ impl Section for RawTls {
     fn read(table: &Table<'_>) -> Self {
         let certificates = table.plain::<List<_>>("certificates");
         let self_signed = table.plain::<List<_>>("self_signed");
-        let none = |key, list_is_empty: Option<bool>| !table.has(key) || list_is_empty == Some(true);
+        let none =
+            |key, list_is_empty: Option<bool>| !table.has(key) || list_is_empty == Some(true);
         let has_none = none("certificates", certificates.as_ref().map(Vec::is_empty))
             && none("self_signed", self_signed.as_ref().map(Vec::is_empty));
         let place = table.place();
@@ -189,7 +206,10 @@ impl Section for RawPair {
 
     fn read(table: &Table<'_>) -> Self {
         let cert = table.require("cert", "missing; write the path of a PEM file");
-        Self { cert: cert.map(|cert| cert.value), key: table.plain("key") }
+        Self {
+            cert: cert.map(|cert| cert.value),
+            key: table.plain("key"),
+        }
     }
 }
 
@@ -205,8 +225,14 @@ impl Section for RawPassthrough {
 
     fn read(table: &Table<'_>) -> Self {
         Self {
-            sni: table.require("sni", "missing; write the TLS server name, sni = \"turn.example.com\""),
-            to: table.require("to", "missing; write who ends its TLS, to = \"127.0.0.1:5349\""),
+            sni: table.require(
+                "sni",
+                "missing; write the TLS server name, sni = \"turn.example.com\"",
+            ),
+            to: table.require(
+                "to",
+                "missing; write who ends its TLS, to = \"127.0.0.1:5349\"",
+            ),
             proxy_protocol: table.plain("proxy_protocol").unwrap_or_default(),
         }
     }
@@ -230,7 +256,10 @@ impl Section for RawUpstream {
 
     fn read(table: &Table<'_>) -> Self {
         Self {
-            servers: table.require("servers", "missing; write servers = [\"http://127.0.0.1:8088\"]"),
+            servers: table.require(
+                "servers",
+                "missing; write servers = [\"http://127.0.0.1:8088\"]",
+            ),
             protocol: table.plain("protocol").unwrap_or_default(),
             has_protocol: table.has("protocol"),
             balance: table.get("balance"),

@@ -32,19 +32,24 @@ pub(super) struct RawIssuer {
 }
 
 /// The keys that say where an issuer's keys come from.
-pub(super) const KEY_SOURCES: [&str; 6] = ["key_file", "secret_file", "secret_env", "secret", "jwks_url", "asap_url"];
+pub(super) const KEY_SOURCES: [&str; 6] = [
+    "key_file",
+    "secret_file",
+    "secret_env",
+    "secret",
+    "jwks_url",
+    "asap_url",
+];
 
 impl Section for RawIssuer {
     const KEYS: &'static Keys = &keys::ISSUER;
 
     fn read(table: &Table<'_>) -> Self {
         if !KEY_SOURCES.iter().any(|key| table.has(key)) {
-            let text =
-                "missing; write where its public keys are: key_file, jwks_url or asap_url; for HS256, secret_file";
+            let text = "missing; write where its public keys are: key_file, jwks_url or asap_url; for HS256, secret_file";
             table.missing("key_file", text);
         }
-        let algorithms =
-            "missing; write what its keys are used with, algorithms = [\"RS256\"]; it is never taken from a token";
+        let algorithms = "missing; write what its keys are used with, algorithms = [\"RS256\"]; it is never taken from a token";
         let audience = "missing; write for whom its tokens are, audience = [\"ianitor\"]; \"any\" if for everybody";
         Self {
             algorithms: table.require("algorithms", algorithms),
@@ -81,7 +86,10 @@ impl Read for RawAudience {
         Some(match text.as_str() {
             "" => return value.refuse("is empty"),
             "any" => Self::Any,
-            _ => Self::OneOf(vec![Some(Placed { value: text, place: value.place().clone() })]),
+            _ => Self::OneOf(vec![Some(Placed {
+                value: text,
+                place: value.place().clone(),
+            })]),
         })
     }
 }
@@ -132,7 +140,8 @@ impl Read for OnExpiryWord {
     }
 }
 
-/// `claims`: each claim with the values that it may have. A table in it is a claim that is an object.
+/// `claims`: each claim with the values that it may have. A table in it is a claim that is an
+/// object.
 pub(super) struct RawClaims(pub(super) Vec<(String, Placed<List<Wanted>>)>);
 
 impl Read for RawClaims {
@@ -143,21 +152,42 @@ impl Read for RawClaims {
     }
 }
 
-fn gather(value: &Value<'_>, path: &str, all: &mut Vec<(String, Placed<List<Wanted>>)>) -> Option<()> {
+fn gather(
+    value: &Value<'_>,
+    path: &str,
+    all: &mut Vec<(String, Placed<List<Wanted>>)>,
+) -> Option<()> {
     for (name, member) in value.members()? {
-        let path = if path.is_empty() { name } else { format!("{path}.{name}") };
+        let path = if path.is_empty() {
+            name
+        } else {
+            format!("{path}.{name}")
+        };
         if member.is_table() {
             gather(&member, &path, all)?;
             continue;
         }
         let list = match member.is_list() {
             true => List::read(&member),
-            false => Wanted::read(&member).map(|one| vec![Some(Placed { value: one, place: member.place().clone() })]),
+            false => Wanted::read(&member).map(|one| {
+                vec![Some(Placed {
+                    value: one,
+                    place: member.place().clone(),
+                })]
+            }),
         };
         if list.as_ref().is_some_and(Vec::is_empty) {
-            return member.refuse("an empty list is met by no token; write the values, or leave the claim out");
+            return member.refuse(
+                "an empty list is met by no token; write the values, or leave the claim out",
+            );
         }
-        all.push((path, Placed { value: list?, place: member.place().clone() }));
+        all.push((
+            path,
+            Placed {
+                value: list?,
+                place: member.place().clone(),
+            },
+        ));
     }
     Some(())
 }

@@ -27,7 +27,8 @@ impl Section for RawAcme {
     const KEYS: &'static Keys = &keys::ACME;
 
     fn read(table: &Table<'_>) -> Self {
-        let certificates = "missing; write what to order, certificates = [{ hosts = [\"media.example.com\"] }]";
+        let certificates =
+            "missing; write what to order, certificates = [{ hosts = [\"media.example.com\"] }]";
         Self {
             directory: table.plain("directory"),
             directory_ca: table.plain("directory_ca"),
@@ -54,11 +55,15 @@ impl Section for RawExternal {
     const KEYS: &'static Keys = &keys::EXTERNAL_ACCOUNT;
 
     fn read(table: &Table<'_>) -> Self {
-        if !["key_file", "key_env", "key"].iter().any(|key| table.has(key)) {
+        if !["key_file", "key_env", "key"]
+            .iter()
+            .any(|key| table.has(key))
+        {
             let text = "missing; write the file that has the HMAC key that the CA gave you, key_file = \"secrets/eab\"";
             table.missing("key_file", text);
         }
-        let key_id: Option<Placed<Filled>> = table.require("key_id", "missing; write the key id that the CA gave you");
+        let key_id: Option<Placed<Filled>> =
+            table.require("key_id", "missing; write the key id that the CA gave you");
         Self {
             key_id: key_id.map(|id| id.value),
             key_file: table.get("key_file"),
@@ -80,7 +85,10 @@ impl Section for RawCert {
 
     fn read(table: &Table<'_>) -> Self {
         Self {
-            hosts: table.require("hosts", "missing; write the names, hosts = [\"media.example.com\"]"),
+            hosts: table.require(
+                "hosts",
+                "missing; write the names, hosts = [\"media.example.com\"]",
+            ),
             key_type: table.plain("key_type").unwrap_or_default(),
             profile: table.plain("profile"),
         }
@@ -118,15 +126,24 @@ fn directory(text: &str) -> Result<Box<str>, String> {
     }
     let names = AcmeSpec::DIRECTORIES.map(|(name, _)| name);
     if let Some(meant) = suggest::nearest(text, &names) {
-        return Err(format!("is no directory that has a name, did you mean \"{meant}\"?"));
+        return Err(format!(
+            "is no directory that has a name, did you mean \"{meant}\"?"
+        ));
     }
-    let uri: Option<http::Uri> = text.parse().ok().filter(|uri: &http::Uri| uri.host().is_some());
+    let uri: Option<http::Uri> = text
+        .parse()
+        .ok()
+        .filter(|uri: &http::Uri| uri.host().is_some());
     let Some((uri, scheme)) = uri.as_ref().and_then(|uri| Some((uri, uri.scheme_str()?))) else {
         let known = names.map(|name| format!("\"{name}\"")).join(", ");
-        return Err(format!("is no directory; write {known} or its URL, \"https://ca.internal/acme/directory\""));
+        return Err(format!(
+            "is no directory; write {known} or its URL, \"https://ca.internal/acme/directory\""
+        ));
     };
     match scheme {
-        _ if text.contains('#') => Err("has a fragment, which no server is sent; take it out".to_owned()),
+        _ if text.contains('#') => {
+            Err("has a fragment, which no server is sent; take it out".to_owned())
+        }
         "https" => Ok(text.into()),
         "http" if is_near(uri.host().unwrap_or_default()) => Ok(text.into()),
         _ => Err("is not https: whoever is on the way could play the CA".to_owned()),
@@ -147,7 +164,9 @@ impl Read for Contact {
         value.parse_with("a string", |text| {
             let address = text.strip_prefix("mailto:").unwrap_or(text);
             let is_address = |(user, domain): (&str, &str)| {
-                let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | ',' | ':' | '@' | '<' | '>' | '"');
+                let is_plain = |c: char| {
+                    c.is_ascii_graphic() && !matches!(c, '?' | ',' | ':' | '@' | '<' | '>' | '"')
+                };
                 !user.is_empty() && user.chars().all(is_plain) && domain.parse::<HostName>().is_ok()
             };
             match address.split_once('@').is_some_and(is_address) {
@@ -163,17 +182,21 @@ pub(super) struct CertHost(pub(super) HostName);
 
 impl Read for CertHost {
     fn read(value: &Value<'_>) -> Option<Self> {
-        const WILDCARD: &str = "needs the DNS-01 challenge, which ianitor does not speak; name the hosts one by one";
+        const WILDCARD: &str =
+            "needs the DNS-01 challenge, which ianitor does not speak; name the hosts one by one";
         if value.text("a string")?.starts_with("*.") {
             return value.parse_with("a string", |_| Err::<Self, _>(WILDCARD));
         }
         let host = HostName::read(value)?;
         if host.ip().is_some() {
-            return value
-                .refuse(format!("{host} is an address, and certificates are ordered for names; write the name"));
+            return value.refuse(format!(
+                "{host} is an address, and certificates are ordered for names; write the name"
+            ));
         }
         if host.as_str().contains('_') {
-            return value.refuse(format!("{host} has an underscore, which CAs do not take; name the host otherwise"));
+            return value.refuse(format!(
+                "{host} has an underscore, which CAs do not take; name the host otherwise"
+            ));
         }
         Some(Self(host))
     }

@@ -44,13 +44,11 @@ impl Section for RawDeploy {
         }
         let names_a_file = TARGETS.iter().any(|key| table.has(key));
         if !names_a_file {
-            let text =
-                "nothing is to be written; write the files that the server reads: cert and key, combined, or pkcs12";
+            let text = "nothing is to be written; write the files that the server reads: cert and key, combined, or pkcs12";
             table.missing("cert", text);
         }
         if table.has("pkcs12") && !table.has("password_file") && !table.has("password_env") {
-            let text =
-                "missing; PKCS#12 is locked by a password: write the file that has it, password_file = \"secrets/p12\"";
+            let text = "missing; PKCS#12 is locked by a password: write the file that has it, password_file = \"secrets/p12\"";
             table.missing("password_file", text);
         }
         let to = "missing; write which server it is for, \"coturn\", \"kurento\", \"janus\", \"prosody\", or \"files\"";
@@ -89,11 +87,16 @@ impl Read for FileMode {
         const FORM: &str = "is no mode; write it in octal, such as \"0640\"";
         // Text, because 0640 is no number of TOML, and 640 would be a different one.
         value.parse_with("the mode in quotes, such as \"0640\"", |text| {
-            let digits = matches!(text.len(), 3 | 4) && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
-            let mode = u32::from_str_radix(text, 8).ok().filter(|mode| digits && *mode <= 0o777);
+            let digits =
+                matches!(text.len(), 3 | 4) && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
+            let mode = u32::from_str_radix(text, 8)
+                .ok()
+                .filter(|mode| digits && *mode <= 0o777);
             match mode {
                 None => Err(FORM),
-                Some(mode) if mode & 0o600 != 0o600 => Err("keeps even the owner from the file; write \"0600\""),
+                Some(mode) if mode & 0o600 != 0o600 => {
+                    Err("keeps even the owner from the file; write \"0600\"")
+                }
                 Some(mode) => Ok(Self(mode)),
             }
         })
@@ -122,7 +125,11 @@ impl Section for RawReload {
             }
             _ => {}
         }
-        Self { signal: table.get("signal"), pid_file: table.get("pid_file"), command: table.get("command") }
+        Self {
+            signal: table.get("signal"),
+            pid_file: table.get("pid_file"),
+            command: table.get("command"),
+        }
     }
 }
 
@@ -145,7 +152,12 @@ impl Signal {
 impl Read for Signal {
     fn read(value: &Value<'_>) -> Option<Self> {
         let text = value.text("a string")?;
-        let named = Self::NAMES.iter().find(|(name, _)| text.strip_prefix("SIG") == Some(name));
-        named.map(|(_, name)| *name).or_else(|| value.choose("signal", &Self::NAMES)).map(Self)
+        let named = Self::NAMES
+            .iter()
+            .find(|(name, _)| text.strip_prefix("SIG") == Some(name));
+        named
+            .map(|(_, name)| *name)
+            .or_else(|| value.choose("signal", &Self::NAMES))
+            .map(Self)
     }
 }

@@ -91,7 +91,10 @@ impl Section for RawHeaders {
     const KEYS: &'static Keys = &keys::ROUTE_HEADERS;
 
     fn read(table: &Table<'_>) -> Self {
-        Self { request: RawEdits::read_from(table), answer: table.plain("response") }
+        Self {
+            request: RawEdits::read_from(table),
+            answer: table.plain("response"),
+        }
     }
 }
 
@@ -131,7 +134,10 @@ impl Section for RawTimeouts {
 
     fn read(table: &Table<'_>) -> Self {
         let time = |key| table.plain(key).map(|Timeout(time)| time);
-        Self { response: time("response"), idle: time("idle") }
+        Self {
+            response: time("response"),
+            idle: time("idle"),
+        }
     }
 }
 
@@ -149,7 +155,10 @@ impl Section for RawCors {
 
     fn read(table: &Table<'_>) -> Self {
         Self {
-            origins: table.require("origins", "missing; write origins = [\"https://app.example.com\"]"),
+            origins: table.require(
+                "origins",
+                "missing; write origins = [\"https://app.example.com\"]",
+            ),
             credentials: table.get("credentials"),
             methods: table.get("methods"),
             headers: table.get("headers"),

@@ -23,7 +23,10 @@ impl Section for RawTurn {
     const KEYS: &'static Keys = &keys::TURN;
 
     fn read(table: &Table<'_>) -> Self {
-        if !["secret_file", "secret_env", "secret"].iter().any(|key| table.has(key)) {
+        if !["secret_file", "secret_env", "secret"]
+            .iter()
+            .any(|key| table.has(key))
+        {
             let text = "missing; write the file that has coturn's static-auth-secret, secret_file = \"secrets/turn\"";
             table.missing("secret_file", text);
         }
@@ -34,7 +37,10 @@ impl Section for RawTurn {
             secret_env: table.get("secret_env"),
             secret: table.get("secret"),
             uris: table.require("uris", uris),
-            ttl: ttl.map(|ttl| Placed { value: ttl.value.0, place: ttl.place }),
+            ttl: ttl.map(|ttl| Placed {
+                value: ttl.value.0,
+                place: ttl.place,
+            }),
             api_keys_file: table.get("api_keys_file"),
         }
     }

@@ -1,8 +1,8 @@
 //! The typed reader: takes values out of parsed TOML, notes what is wrong with each, and goes on.
 //!
-//! Three things can be said of a key: it is not there, it is there and wrong, or here is its value. The first two are
-//! both `None`, because whoever reads the key has nothing more to say of a value that was noted as wrong. Where a key
-//! must be there, [`Table::require`] notes its absence.
+//! Three things can be said of a key: it is not there, it is there and wrong, or here is its value.
+//! The first two are both `None`, because whoever reads the key has nothing more to say of a value
+//! that was noted as wrong. Where a key must be there, [`Table::require`] notes its absence.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -38,8 +38,8 @@ pub(super) trait Section: Sized {
 /// A list. Its wrong elements are `None`, so that it does not look shorter than it was written.
 pub(super) type List<T> = Vec<Option<Placed<T>>>;
 
-/// A table whose keys are names that the operator chose, in the order of the file. A name whose value is wrong is still
-/// a name that others may refer to.
+/// A table whose keys are names that the operator chose, in the order of the file. A name whose
+/// value is wrong is still a name that others may refer to.
 pub(super) type Named<T> = Vec<(Placed<String>, Option<T>)>;
 
 /// The elements of a list that are right.
@@ -80,10 +80,20 @@ impl<'a> Value<'a> {
         self.parse_with(what, T::from_str)
     }
 
-    /// The text as what the function makes of it. Its error goes on from the text: "is not a host name".
-    pub(super) fn parse_with<T, E: fmt::Display>(&self, what: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
+    /// The text as what the function makes of it. Its error goes on from the text: "is not a host
+    /// name".
+    pub(super) fn parse_with<T, E: fmt::Display>(
+        &self,
+        what: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let text = self.text(what)?;
-        parse(text).map_err(|why| self.notes.problem(&self.place, format!("{} {why}", quoted(text)))).ok()
+        parse(text)
+            .map_err(|why| {
+                self.notes
+                    .problem(&self.place, format!("{} {why}", quoted(text)))
+            })
+            .ok()
     }
 
     /// The text as one of a few words.
@@ -123,8 +133,14 @@ impl<'a> Value<'a> {
 
     /// What is in a table whose keys are not ours to name, in the order of the file.
     pub(super) fn members(&self) -> Option<Vec<(String, Value<'a>)>> {
-        let DeValue::Table(entries) = self.node else { return self.expected("a table", "") };
-        let table = Table { entries: Some(entries), place: self.place.clone(), notes: self.notes };
+        let DeValue::Table(entries) = self.node else {
+            return self.expected("a table", "");
+        };
+        let table = Table {
+            entries: Some(entries),
+            place: self.place.clone(),
+            notes: self.notes,
+        };
         let member = |(key, node): (&Spanned<DeString<'_>>, _)| {
             let name = key.get_ref().to_string();
             let value = table.child(&name, node);
@@ -137,7 +153,9 @@ impl<'a> Value<'a> {
 
     /// An integer within bounds.
     pub(super) fn integer_in(&self, least: u64, most: u64) -> Option<u64> {
-        let Some(integer) = self.integer() else { return self.expected("an integer", "") };
+        let Some(integer) = self.integer() else {
+            return self.expected("an integer", "");
+        };
         let value = u64::from_str_radix(integer.as_str(), integer.radix()).ok();
         match value.filter(|value| (least..=most).contains(value)) {
             None if most == u64::MAX => self.refuse(format!("must be {least} or more")),
@@ -152,7 +170,11 @@ impl<'a> Value<'a> {
             let hint = self.node.is_array().then(in_single).unwrap_or_default();
             return self.expected("a table", &hint);
         };
-        let table = Table { entries: Some(entries), place: self.place.clone(), notes: self.notes };
+        let table = Table {
+            entries: Some(entries),
+            place: self.place.clone(),
+            notes: self.notes,
+        };
         table.note_unknown(keys);
         Some(table)
     }
@@ -168,7 +190,11 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     /// The file as a whole.
     pub(super) fn root(entries: &'a DeTable<'a>, notes: &'a Notes<'a>) -> Self {
-        let table = Self { entries: Some(entries), place: Place::root(), notes };
+        let table = Self {
+            entries: Some(entries),
+            place: Place::root(),
+            notes,
+        };
         table.note_unknown(&keys::ROOT);
         table
     }
@@ -180,13 +206,17 @@ impl<'a> Table<'a> {
 
     /// Whether the key is written, right or wrong.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.entries.is_some_and(|entries| entries.contains_key(key))
+        self.entries
+            .is_some_and(|entries| entries.contains_key(key))
     }
 
     /// The value of a key and its place.
     pub(super) fn get<T: Read>(&self, key: &str) -> Option<Placed<T>> {
         let value = self.value(key)?;
-        T::read(&value).map(|read| Placed { value: read, place: value.place })
+        T::read(&value).map(|read| Placed {
+            value: read,
+            place: value.place,
+        })
     }
 
     /// The value of a key, where its place is of no interest.
@@ -205,7 +235,8 @@ impl<'a> Table<'a> {
     /// Notes that a key is not there; unless that may be the parser's doing.
     pub(super) fn missing(&self, key: &str, text: &str) {
         if !self.notes.does_not_parse() {
-            self.notes.problem(&self.place.key(key, self.place.at), text);
+            self.notes
+                .problem(&self.place.key(key, self.place.at), text);
         }
     }
 
@@ -214,14 +245,16 @@ impl<'a> Table<'a> {
         self.notes.warning(place, text);
     }
 
-    /// A table in this one. Where it is not written it is read as empty, so that its defaults and its required keys are
-    /// known in one place. `None`: what is written is no table.
+    /// A table in this one. Where it is not written it is read as empty, so that its defaults and
+    /// its required keys are known in one place. `None`: what is written is no table.
     pub(super) fn section<S: Section>(&self, key: &str) -> Option<S> {
         match self.value(key) {
             Some(value) => <S as Read>::read(&value),
-            None => {
-                Some(S::read(&Table { entries: None, place: self.place.key(key, self.place.at), notes: self.notes }))
-            }
+            None => Some(S::read(&Table {
+                entries: None,
+                place: self.place.key(key, self.place.at),
+                notes: self.notes,
+            })),
         }
     }
 
@@ -230,14 +263,19 @@ impl<'a> Table<'a> {
     }
 
     fn child(&self, key: &str, node: &'a Spanned<DeValue<'a>>) -> Value<'a> {
-        Value { node: node.get_ref(), place: self.place.key(key, node.span().start), notes: self.notes }
+        Value {
+            node: node.get_ref(),
+            place: self.place.key(key, node.span().start),
+            notes: self.notes,
+        }
     }
 
     fn note_unknown(&self, keys: &Keys) {
         for key in self.entries.into_iter().flat_map(|entries| entries.keys()) {
             let name: &str = key.get_ref();
             if let Some(text) = keys::unknown(keys, name) {
-                self.notes.problem(&self.place.key(name, key.span().start), text);
+                self.notes
+                    .problem(&self.place.key(name, key.span().start), text);
             }
         }
     }
@@ -260,8 +298,15 @@ impl<T: Read> Read for List<T> {
         };
         let element = |(index, node): (usize, &Spanned<DeValue<'_>>)| {
             let place = value.place.index(index, node.span().start);
-            let element = Value { node: node.get_ref(), place, notes: value.notes };
-            T::read(&element).map(|read| Placed { value: read, place: element.place })
+            let element = Value {
+                node: node.get_ref(),
+                place,
+                notes: value.notes,
+            };
+            T::read(&element).map(|read| Placed {
+                value: read,
+                place: element.place,
+            })
         };
         Some(elements.iter().enumerate().map(element).collect())
     }
@@ -269,8 +314,14 @@ impl<T: Read> Read for List<T> {
 
 impl<T: Read> Read for Named<T> {
     fn read(value: &Value<'_>) -> Option<Self> {
-        let DeValue::Table(entries) = value.node else { return value.expected("a table", "") };
-        let table = Table { entries: Some(entries), place: value.place.clone(), notes: value.notes };
+        let DeValue::Table(entries) = value.node else {
+            return value.expected("a table", "");
+        };
+        let table = Table {
+            entries: Some(entries),
+            place: value.place.clone(),
+            notes: value.notes,
+        };
         let entry = |(key, node): (&Spanned<DeString<'_>>, _)| {
             let name = key.get_ref().to_string();
             let place = table.place.key(&name, key.span().start);
@@ -286,8 +337,15 @@ impl<T: Read> Read for Named<T> {
 
 /// Names turn up in logs and metrics, so they are kept to what needs no quoting there.
 fn note_bad_name(name: &str, place: &Place, notes: &Notes<'_>) {
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
-        notes.problem(place, "is not a name; use letters, digits, \"-\", \"_\" and \".\"");
+    if name.is_empty()
+        || !name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    {
+        notes.problem(
+            place,
+            "is not a name; use letters, digits, \"-\", \"_\" and \".\"",
+        );
     }
 }
 

@@ -23,8 +23,16 @@ pub fn reference() -> String {
     let sections = sections();
     out.push_str("\n| table | keys |\n|---|---|\n");
     for section in &sections {
-        let links: Vec<String> = section.keys.keys.iter().map(|key| section.link(key)).collect();
-        line(&mut out, &format!("| {} | {} |", section.title(), links.join(", ")));
+        let links: Vec<String> = section
+            .keys
+            .keys
+            .iter()
+            .map(|key| section.link(key))
+            .collect();
+        line(
+            &mut out,
+            &format!("| {} | {} |", section.title(), links.join(", ")),
+        );
     }
     for section in &sections {
         section.write(&mut out);
@@ -46,10 +54,20 @@ struct Section {
 fn sections() -> Vec<Section> {
     fn add(keys: &'static Keys, prefix: &str, all: &mut Vec<Section>) {
         for key in keys.keys {
-            let Some(inner) = key.form.keys() else { continue };
-            let name = if matches!(key.form, Form::Named(_)) { ".NAME" } else { "" };
+            let Some(inner) = key.form.keys() else {
+                continue;
+            };
+            let name = if matches!(key.form, Form::Named(_)) {
+                ".NAME"
+            } else {
+                ""
+            };
             let prefix = format!("{prefix}{}{name}.", key.name);
-            all.push(Section { keys: inner, prefix: prefix.clone(), opened_by: key });
+            all.push(Section {
+                keys: inner,
+                prefix: prefix.clone(),
+                opened_by: key,
+            });
             add(inner, &prefix, all);
         }
     }
@@ -82,9 +100,17 @@ impl Section {
             Unset::Means(what) => line(out, &format!("\nWithout it: {what}.")),
             Unset::Is(value) => line(out, &format!("\nDefault: `{}`.", value())),
         }
-        for key in self.keys.keys.iter().filter(|key| key.form.keys().is_none()) {
+        for key in self
+            .keys
+            .keys
+            .iter()
+            .filter(|key| key.form.keys().is_none())
+        {
             line(out, &format!("\n### `{}{}`\n", self.prefix, key.name));
-            line(out, &format!("{} · {}\n\n{}", form(key.form), unset(key.unset), key.text));
+            line(
+                out,
+                &format!("{} · {}\n\n{}", form(key.form), unset(key.unset), key.text),
+            );
         }
     }
 }
@@ -119,10 +145,21 @@ fn unset(unset: Unset) -> String {
 /// Each kind that a key has, once.
 fn values(out: &mut String, sections: &[Section]) {
     line(out, "\n## Values");
-    let mut kinds: Vec<&Kind> = sections.iter().flat_map(|section| section.keys.keys).filter_map(kind).collect();
+    let mut kinds: Vec<&Kind> = sections
+        .iter()
+        .flat_map(|section| section.keys.keys)
+        .filter_map(kind)
+        .collect();
     kinds.sort_by_key(|kind| kind.name);
     kinds.dedup_by_key(|kind| kind.name);
-    for Kind { name, expected, text, good, bad: (bad, why) } in kinds {
+    for Kind {
+        name,
+        expected,
+        text,
+        good,
+        bad: (bad, why),
+    } in kinds
+    {
         line(out, &format!("\n### {name}\n"));
         if !text.is_empty() {
             line(out, &format!("{text}\n"));
@@ -131,7 +168,11 @@ fn values(out: &mut String, sections: &[Section]) {
             let good: Vec<String> = good.iter().map(|good| format!("`{good}`")).collect();
             line(out, &format!("- taken: {}", good.join(", ")));
         }
-        let value = if why.starts_with(bad) { String::new() } else { format!("`{bad}`: ") };
+        let value = if why.starts_with(bad) {
+            String::new()
+        } else {
+            format!("`{bad}`: ")
+        };
         line(out, &format!("- refused: {value}{why}"));
         line(out, &format!("- any other type: expected {expected}"));
     }
@@ -145,10 +186,20 @@ fn kind(key: &Key) -> Option<&'static Kind> {
     }
 }
 
-/// What a heading is linked as: GitHub keeps letters, digits, hyphens and underscores, and makes hyphens of spaces.
+/// What a heading is linked as: GitHub keeps letters, digits, hyphens and underscores, and makes
+/// hyphens of spaces.
 fn anchor(heading: &str) -> String {
-    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+    let kept = heading
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| {
+        if c == ' ' {
+            '-'
+        } else {
+            c.to_ascii_lowercase()
+        }
+    })
+    .collect()
 }
 
 fn line(out: &mut String, text: &str) {

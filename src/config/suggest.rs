@@ -22,12 +22,22 @@ pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let slips = (word.chars().count() / 3).max(1);
     let lower = word.to_lowercase();
     let distance = |k: &str| strsim::osa_distance(&lower, &k.to_lowercase());
-    known.iter().copied().map(|k| (distance(k), k)).filter(|(d, _)| *d <= slips).min_by_key(|(d, _)| *d).map(|(_, k)| k)
+    known
+        .iter()
+        .copied()
+        .map(|k| (distance(k), k))
+        .filter(|(d, _)| *d <= slips)
+        .min_by_key(|(d, _)| *d)
+        .map(|(_, k)| k)
 }
 
 /// `"a", "b", "c"`.
 fn listed(words: &[&str]) -> String {
-    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
+    words
+        .iter()
+        .map(|word| format!("\"{word}\""))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]

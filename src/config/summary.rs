@@ -15,15 +15,28 @@ use crate::route::upstream::UpstreamSpec;
 use crate::route::{Route, RouteTable, Target};
 use crate::telemetry::metrics::RouteName;
 
-/// Listeners, hosts, routes and policies as a text of aligned columns, one line each, a newline at the end.
+/// Listeners, hosts, routes and policies as a text of aligned columns, one line each, a newline at
+/// the end.
 pub fn summary(config: &Config) -> String {
     let mut out = String::new();
     section(&mut out, "listeners", listeners(config));
-    section(&mut out, "passed through", config.passthrough.iter().map(passthrough).collect());
+    section(
+        &mut out,
+        "passed through",
+        config.passthrough.iter().map(passthrough).collect(),
+    );
     if let Some(acme) = &config.acme {
-        section(&mut out, &format!("ordered from {}", acme.directory), acme.certificates.iter().map(ordered).collect());
+        section(
+            &mut out,
+            &format!("ordered from {}", acme.directory),
+            acme.certificates.iter().map(ordered).collect(),
+        );
     }
-    section(&mut out, "deployed", config.deploy.iter().map(|spec| deployed(spec)).collect());
+    section(
+        &mut out,
+        "deployed",
+        config.deploy.iter().map(|spec| deployed(spec)).collect(),
+    );
     section(&mut out, "hosts", hosts(&config.routes));
     section(&mut out, "routes", routes(config));
     section(&mut out, "policies", policies(config));
@@ -34,10 +47,16 @@ pub fn summary(config: &Config) -> String {
 type Row = Vec<String>;
 
 fn listeners(config: &Config) -> Vec<Row> {
-    let redirect_port = config.listen.public_port.or(config.listen.https.first().map(|first| first.port()));
+    let redirect_port = config.listen.public_port.or(config
+        .listen
+        .https
+        .first()
+        .map(|first| first.port()));
     let https = |addr: &ListenAddr| vec!["https".to_owned(), addr.to_string()];
     let http = |addr: &ListenAddr| {
-        let to = redirect_port.map_or(String::new(), |port| format!("redirects to https, port {port}"));
+        let to = redirect_port.map_or(String::new(), |port| {
+            format!("redirects to https, port {port}")
+        });
         vec!["http".to_owned(), addr.to_string(), to]
     };
     let status = |addr: &ListenAddr| {
@@ -45,82 +64,188 @@ fn listeners(config: &Config) -> Vec<Row> {
         vec!["status".to_owned(), addr.to_string(), what]
     };
     let listen = &config.listen;
-    let doors = listen.https.iter().map(https).chain(listen.http.iter().map(http));
+    let doors = listen
+        .https
+        .iter()
+        .map(https)
+        .chain(listen.http.iter().map(http));
     doors.chain(listen.status.iter().map(status)).collect()
 }
 
 fn passthrough(entry: &Passthrough) -> Row {
-    let header = if entry.proxy_protocol { "with a PROXY header" } else { "" };
-    vec![entry.sni.to_string(), entry.to.to_string(), header.to_owned()]
+    let header = if entry.proxy_protocol {
+        "with a PROXY header"
+    } else {
+        ""
+    };
+    vec![
+        entry.sni.to_string(),
+        entry.to.to_string(),
+        header.to_owned(),
+    ]
 }
 
 fn ordered(cert: &Arc<CertSpec>) -> Row {
     let hosts: Vec<String> = cert.hosts.iter().map(ToString::to_string).collect();
-    let profile = cert.profile.as_ref().map_or(String::new(), |profile| format!("profile {profile}"));
+    let profile = cert
+        .profile
+        .as_ref()
+        .map_or(String::new(), |profile| format!("profile {profile}"));
     vec![hosts.join(" "), cert.key_type.name().to_owned(), profile]
 }
 
 fn deployed(spec: &DeploySpec) -> Row {
-    let files: Vec<String> = spec.files.iter().map(|file| file.path.display().to_string()).collect();
+    let files: Vec<String> = spec
+        .files
+        .iter()
+        .map(|file| file.path.display().to_string())
+        .collect();
     let told = match &spec.reload {
-        Some(Reload::Signal { signal, pid_file }) => format!("SIG{signal} to {}", pid_file.display()),
+        Some(Reload::Signal { signal, pid_file }) => {
+            format!("SIG{signal} to {}", pid_file.display())
+        }
         Some(Reload::Command(command)) => command.join(" "),
         None => "not told".to_owned(),
     };
-    let asked = spec.verify.as_ref().map_or(String::new(), |place| format!("asked at {place}"));
-    vec![spec.certificate.to_string(), spec.to.name().to_owned(), files.join(" "), told, asked]
+    let asked = spec
+        .verify
+        .as_ref()
+        .map_or(String::new(), |place| format!("asked at {place}"));
+    vec![
+        spec.certificate.to_string(),
+        spec.to.name().to_owned(),
+        files.join(" "),
+        told,
+        asked,
+    ]
 }
 
 fn hosts(table: &RouteTable) -> Vec<Row> {
-    let named: BTreeSet<_> = table.routes().iter().filter_map(|route| route.host.as_ref()).collect();
+    let named: BTreeSet<_> = table
+        .routes()
+        .iter()
+        .filter_map(|route| route.host.as_ref())
+        .collect();
     let rest = table.routes().iter().any(|route| route.host.is_none());
-    let every = if named.is_empty() { "every host" } else { "every other host" };
-    named.iter().map(ToString::to_string).chain(rest.then(|| every.to_owned())).map(|host| vec![host]).collect()
+    let every = if named.is_empty() {
+        "every host"
+    } else {
+        "every other host"
+    };
+    named
+        .iter()
+        .map(ToString::to_string)
+        .chain(rest.then(|| every.to_owned()))
+        .map(|host| vec![host])
+        .collect()
 }
 
 fn routes(config: &Config) -> Vec<Row> {
-    let head = ["HOST", "PATH", "UPSTREAM", "SERVER", "PROTOCOL", "POLICY"].map(str::to_owned).to_vec();
-    std::iter::once(head).chain(config.routes.routes().iter().map(|route| route_row(config, route))).collect()
+    let head = ["HOST", "PATH", "UPSTREAM", "SERVER", "PROTOCOL", "POLICY"]
+        .map(str::to_owned)
+        .to_vec();
+    std::iter::once(head)
+        .chain(
+            config
+                .routes
+                .routes()
+                .iter()
+                .map(|route| route_row(config, route)),
+        )
+        .collect()
 }
 
 fn route_row(config: &Config, route: &Route) -> Row {
     let table = &config.routes;
-    let host = route.host.as_ref().map_or("*".to_owned(), ToString::to_string);
+    let host = route
+        .host
+        .as_ref()
+        .map_or("*".to_owned(), ToString::to_string);
     let (path, target) = match &route.target {
         Target::Forward(forward) => {
             let upstream = table.upstream(forward.upstream);
             let path = match forward.path.is_none() {
                 true => route.path.to_string(),
-                false => format!("{} => {}", route.path, forward.path.to_upstream(route.path.as_str())),
+                false => {
+                    format!(
+                        "{} => {}",
+                        route.path,
+                        forward.path.to_upstream(route.path.as_str())
+                    )
+                }
             };
-            (path, [upstream.name.to_string(), servers(upstream), upstream.protocol.name().to_owned()])
+            (
+                path,
+                [
+                    upstream.name.to_string(),
+                    servers(upstream),
+                    upstream.protocol.name().to_owned(),
+                ],
+            )
         }
-        Target::Files(spec) => {
-            (route.path.to_string(), ["(files)".to_owned(), spec.root.display().to_string(), "-".to_owned()])
-        }
+        Target::Files(spec) => (
+            route.path.to_string(),
+            [
+                "(files)".to_owned(),
+                spec.root.display().to_string(),
+                "-".to_owned(),
+            ],
+        ),
         Target::Redirect(spec) => {
             let status = spec.status.as_str().to_owned();
-            (route.path.to_string(), ["(redirect)".to_owned(), spec.to_string(), status])
+            (
+                route.path.to_string(),
+                ["(redirect)".to_owned(), spec.to_string(), status],
+            )
         }
         Target::Turn(id) => {
             let spec = &config.turns[id.0];
-            let keys = if spec.api_keys_file.is_some() { "or an API key" } else { "-" };
-            (route.path.to_string(), ["(turn)".to_owned(), spec.name.to_string(), keys.to_owned()])
+            let keys = if spec.api_keys_file.is_some() {
+                "or an API key"
+            } else {
+                "-"
+            };
+            (
+                route.path.to_string(),
+                ["(turn)".to_owned(), spec.name.to_string(), keys.to_owned()],
+            )
         }
     };
-    [host, path].into_iter().chain(target).chain([route.policy.name().to_owned()]).collect()
+    [host, path]
+        .into_iter()
+        .chain(target)
+        .chain([route.policy.name().to_owned()])
+        .collect()
 }
 
 /// Which pages may use routes where that is asked: a page of another host needs `cors`.
 fn pages(config: &Config) -> Vec<Row> {
-    let rows: Vec<Row> = config.routes.routes().iter().filter_map(|route| page_row(config, route)).collect();
-    let head = ["HOST", "PATH", "PAGES OF", "ASKED FOR"].map(str::to_owned).to_vec();
-    if rows.is_empty() { rows } else { std::iter::once(head).chain(rows).collect() }
+    let rows: Vec<Row> = config
+        .routes
+        .routes()
+        .iter()
+        .filter_map(|route| page_row(config, route))
+        .collect();
+    let head = ["HOST", "PATH", "PAGES OF", "ASKED FOR"]
+        .map(str::to_owned)
+        .to_vec();
+    if rows.is_empty() {
+        rows
+    } else {
+        std::iter::once(head).chain(rows).collect()
+    }
 }
 
 fn page_row(config: &Config, route: &Route) -> Option<Row> {
-    let by_cookie = route.policy.token_rule().is_some_and(TokenRule::takes_cookies);
-    let asked = match (config.routes.is_control(route), route.policy.takes_addresses(), by_cookie) {
+    let by_cookie = route
+        .policy
+        .token_rule()
+        .is_some_and(TokenRule::takes_cookies);
+    let asked = match (
+        config.routes.is_control(route),
+        route.policy.takes_addresses(),
+        by_cookie,
+    ) {
         (true, _, _) => "a control port",
         (_, true, true) => "an address, a cookie",
         (_, true, false) => "an address",
@@ -131,11 +256,18 @@ fn page_row(config: &Config, route: &Route) -> Option<Row> {
         Some(Origins::Any) if by_cookie && !route.policy.takes_addresses() => "its host".to_owned(),
         Some(Origins::Any) if by_cookie => "its host, by address every host".to_owned(),
         Some(Origins::Any) => "every host".to_owned(),
-        Some(Origins::Listed(list)) => list.iter().fold("its host".to_owned(), |all, one| format!("{all}, {one}")),
+        Some(Origins::Listed(list)) => list
+            .iter()
+            .fold("its host".to_owned(), |all, one| format!("{all}, {one}")),
         None => "its host".to_owned(),
     };
     let RouteName { host, path } = route.name();
-    Some(vec![host.to_string(), path.to_string(), pages, asked.to_owned()])
+    Some(vec![
+        host.to_string(),
+        path.to_string(),
+        pages,
+        asked.to_owned(),
+    ])
 }
 
 fn servers(upstream: &UpstreamSpec) -> String {
@@ -144,8 +276,16 @@ fn servers(upstream: &UpstreamSpec) -> String {
 }
 
 fn policies(config: &Config) -> Vec<Row> {
-    let mut rows: Vec<Row> = config.policies.iter().map(|policy| policy_row(policy)).collect();
-    let open = config.routes.routes().iter().find(|route| route.policy.name() == Policy::OPEN);
+    let mut rows: Vec<Row> = config
+        .policies
+        .iter()
+        .map(|policy| policy_row(policy))
+        .collect();
+    let open = config
+        .routes
+        .routes()
+        .iter()
+        .find(|route| route.policy.name() == Policy::OPEN);
     rows.extend(open.map(|route| policy_row(&route.policy)));
     rows
 }
@@ -163,8 +303,15 @@ fn section(out: &mut String, title: &str, rows: Vec<Row>) {
         return;
     }
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|c| c.chars().count())
+            .max()
+    };
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
     out.push_str(title);
     out.push('\n');
     for row in &rows {

@@ -2,7 +2,9 @@ use super::*;
 use crate::slot::MaxConnections;
 
 fn problems(text: &str) -> Vec<String> {
-    let report = parse(Path::new("t"), text).map(|loaded| loaded.warnings).unwrap_or_else(|report| report);
+    let report = parse(Path::new("t"), text)
+        .map(|loaded| loaded.warnings)
+        .unwrap_or_else(|report| report);
     report.to_string().lines().map(str::to_owned).collect()
 }
 
@@ -22,23 +24,40 @@ fn integers_in_every_spelling() {
         ("true", true),
     ] {
         let got = problems(&format!("[listen]\nworkers = {written}\n"));
-        assert_eq!(got.iter().any(|line| line.starts_with("t:2:11 listen.workers: ")), wrong, "{written}: {got:#?}");
+        assert_eq!(
+            got.iter()
+                .any(|line| line.starts_with("t:2:11 listen.workers: ")),
+            wrong,
+            "{written}: {got:#?}"
+        );
     }
 }
 
 #[test]
 fn wrong_elements_do_not_shorten_a_list() {
     let got = problems("[upstreams.a]\nservers = [1]\n");
-    assert!(got.contains(&"t:2:12 upstreams.a.servers[0]: expected a string, found an integer".to_owned()), "{got:#?}");
-    assert!(!got.iter().any(|line| line.contains("is empty")), "{got:#?}");
+    assert!(
+        got.contains(
+            &"t:2:12 upstreams.a.servers[0]: expected a string, found an integer".to_owned()
+        ),
+        "{got:#?}"
+    );
+    assert!(
+        !got.iter().any(|line| line.contains("is empty")),
+        "{got:#?}"
+    );
     let got = problems("[policies.a]\nallow = [1]\n");
-    assert!(!got.iter().any(|line| line.contains("empty list")), "{got:#?}");
+    assert!(
+        !got.iter().any(|line| line.contains("empty list")),
+        "{got:#?}"
+    );
 }
 
 #[test]
 fn what_is_wrong_is_not_missing_too() {
-    let got =
-        problems("[listen]\nhttps = 1\n[tls]\ncertificates = 1\n[[routes]]\npath = 1\nupstream = 1\npolicy = 1\n");
+    let got = problems(
+        "[listen]\nhttps = 1\n[tls]\ncertificates = 1\n[[routes]]\npath = 1\nupstream = 1\npolicy = 1\n",
+    );
     assert_eq!(got.len(), 5, "{got:#?}");
     assert!(got.iter().all(|line| line.contains("expected")), "{got:#?}");
 }
@@ -46,15 +65,29 @@ fn what_is_wrong_is_not_missing_too() {
 #[test]
 fn a_mode_without_quotes_is_told_as_such() {
     let quotes = "no number begins with 0; write the mode in quotes, \"0640\"";
-    assert_eq!(problems("[[deploy]]\nmode = 0640\n"), [format!("t:2:8 deploy[0].mode: {quotes}")]);
+    assert_eq!(
+        problems("[[deploy]]\nmode = 0640\n"),
+        [format!("t:2:8 deploy[0].mode: {quotes}")]
+    );
     let got = problems("[listen]\nworkers = 08\n");
-    assert_eq!(got, ["t:2:11 listen.workers: no number begins with 0; take that off, or write a text in quotes"]);
-    assert_eq!(problems("deploy = [{ mode = 0640 }]"), [format!("t:1:20 deploy[0].mode: {quotes}")]);
+    assert_eq!(
+        got,
+        [
+            "t:2:11 listen.workers: no number begins with 0; take that off, or write a text in quotes"
+        ]
+    );
+    assert_eq!(
+        problems("deploy = [{ mode = 0640 }]"),
+        [format!("t:1:20 deploy[0].mode: {quotes}")]
+    );
 }
 
 #[test]
 fn after_a_syntax_error_nothing_is_called_missing() {
-    assert_eq!(problems("x ="), ["t:1:4 string values must be quoted, expected literal string"]);
+    assert_eq!(
+        problems("x ="),
+        ["t:1:4 string values must be quoted, expected literal string"]
+    );
 }
 
 #[test]
@@ -69,7 +102,13 @@ fn janus_has_a_limit_of_connections_by_default() {
         loaded.config.routes.upstreams()[0].max_connections
     };
     assert_eq!(max("protocol = \"janus\""), MaxConnections::Requests(1000));
-    assert_eq!(max("protocol = \"janus\"\nmax_connections = 9"), MaxConnections::All(9));
+    assert_eq!(
+        max("protocol = \"janus\"\nmax_connections = 9"),
+        MaxConnections::All(9)
+    );
     assert_eq!(max("max_connections = 9"), MaxConnections::All(9));
-    assert_eq!((max(""), max("protocol = \"kurento\"")), (MaxConnections::Unlimited, MaxConnections::Unlimited));
+    assert_eq!(
+        (max(""), max("protocol = \"kurento\"")),
+        (MaxConnections::Unlimited, MaxConnections::Unlimited)
+    );
 }

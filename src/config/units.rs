@@ -29,7 +29,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         unit => time_unit(unit).ok_or_else(no_duration),
     }?;
     let times = number.parse::<u32>().ok();
-    times.and_then(|times| unit.checked_mul(times)).filter(|d| *d <= LONGEST).ok_or("is longer than a year".to_owned())
+    times
+        .and_then(|times| unit.checked_mul(times))
+        .filter(|d| *d <= LONGEST)
+        .ok_or("is longer than a year".to_owned())
 }
 
 fn no_duration() -> String {
@@ -51,11 +54,20 @@ fn time_unit(unit: &str) -> Option<Duration> {
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
     if !number.is_empty() && unit.is_empty() {
-        return Err(format!("has no unit; write \"{number}B\", or {number} without quotes, for bytes"));
+        return Err(format!(
+            "has no unit; write \"{number}B\", or {number} without quotes, for bytes"
+        ));
     }
-    let known = SIZES.iter().find(|(name, _)| *name == unit).filter(|_| !number.is_empty());
+    let known = SIZES
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .filter(|_| !number.is_empty());
     let unit = known.ok_or_else(no_size)?.1;
-    number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).ok_or("is too large".to_owned())
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(unit))
+        .ok_or("is too large".to_owned())
 }
 
 fn no_size() -> String {
@@ -70,7 +82,9 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
         return Err(FORM.to_owned());
     }
     let per = time_unit(per).map_or_else(|| duration(per).map_err(|_| FORM.to_owned()), Ok)?;
-    let events: u32 = events.parse().map_err(|_| "is a higher rate than can be counted".to_owned())?;
+    let events: u32 = events
+        .parse()
+        .map_err(|_| "is a higher rate than can be counted".to_owned())?;
     if events == 0 || per.is_zero() {
         return Err("must allow at least one in some time".to_owned());
     }
@@ -80,14 +94,26 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
 /// The duration as it is written, in the largest unit that leaves no rest.
 pub(super) fn write_duration(time: Duration) -> String {
     let millis = time.as_millis();
-    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
-    let unit = units.into_iter().find(|(_, unit)| millis != 0 && millis.is_multiple_of(*unit));
-    unit.map_or_else(|| format!("{millis}ms"), |(name, unit)| format!("{}{name}", millis / unit))
+    let units = [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+    ];
+    let unit = units
+        .into_iter()
+        .find(|(_, unit)| millis != 0 && millis.is_multiple_of(*unit));
+    unit.map_or_else(
+        || format!("{millis}ms"),
+        |(name, unit)| format!("{}{name}", millis / unit),
+    )
 }
 
 /// The size as it is written.
 pub(super) fn write_size(bytes: u64) -> String {
-    let unit = SIZES.iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    let unit = SIZES
+        .iter()
+        .find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit));
     let (name, unit) = unit.unwrap_or(&("B", 1));
     format!("{}{name}", bytes / unit)
 }
@@ -96,13 +122,19 @@ pub(super) fn write_size(bytes: u64) -> String {
 pub(super) fn write_rate(rate: Rate) -> String {
     let per = write_duration(rate.per);
     // Of one unit, the unit is enough.
-    let per = per.strip_prefix('1').filter(|rest| !rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(&per);
+    let per = per
+        .strip_prefix('1')
+        .filter(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+        .unwrap_or(&per);
     format!("{}/{per}", rate.events)
 }
 
 /// The digits in front, and what follows them.
 fn split(text: &str) -> (&str, &str) {
-    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
+    text.split_at(
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len()),
+    )
 }
 
 #[cfg(test)]
@@ -196,7 +228,14 @@ mod tests {
             ("5/100ms", 5, 100),
             ("1/d", 1, 86_400_000),
         ] {
-            assert_eq!(rate(text), Ok(Rate { events, per: Duration::from_millis(millis) }), "{text}");
+            assert_eq!(
+                rate(text),
+                Ok(Rate {
+                    events,
+                    per: Duration::from_millis(millis)
+                }),
+                "{text}"
+            );
         }
         for (text, want) in [
             ("", "not a rate"),

@@ -1,5 +1,5 @@
-//! How each domain type is written in `gateway.toml`. Most parse themselves; here they get the hints that only a
-//! configuration file needs.
+//! How each domain type is written in `gateway.toml`. Most parse themselves; here they get the
+//! hints that only a configuration file needs.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,11 +47,18 @@ pub(super) struct PlainServer(pub(super) ServerAddr);
 impl Read for PlainServer {
     fn read(value: &Value<'_>) -> Option<Self> {
         const FORM: &str = "is not host:port, such as \"127.0.0.1:5349\"";
-        value.parse_with("a string", |text| match text.parse::<crate::host::Authority>() {
-            Ok(crate::host::Authority { host, port: Some(port @ 1..) }) => {
-                Ok(Self(ServerAddr::Tcp { tls: false, host, port }))
+        value.parse_with("a string", |text| {
+            match text.parse::<crate::host::Authority>() {
+                Ok(crate::host::Authority {
+                    host,
+                    port: Some(port @ 1..),
+                }) => Ok(Self(ServerAddr::Tcp {
+                    tls: false,
+                    host,
+                    port,
+                })),
+                _ => Err(FORM),
             }
-            _ => Err(FORM),
         })
     }
 }
@@ -60,7 +67,13 @@ impl Read for HostName {
     fn read(value: &Value<'_>) -> Option<Self> {
         value.parse_with("a string", |text| {
             let wildcard = "is a wildcard, which stands for no single name; write each name";
-            text.parse().map_err(|_| if text.contains('*') { wildcard } else { bad_host(text) })
+            text.parse().map_err(|_| {
+                if text.contains('*') {
+                    wildcard
+                } else {
+                    bad_host(text)
+                }
+            })
         })
     }
 }
@@ -99,8 +112,13 @@ impl Read for PathPrefix {
 
 fn path(text: &str) -> Result<PathPrefix, String> {
     // No request has these in its path, so such a route would never be found.
-    if let Some(c) = text.chars().find(|c| matches!(c, '?' | '#' | ' ' | '<' | '>' | '"' | '`')) {
-        return Err(format!("has a {c:?}; paths have no query, and other characters are percent-encoded"));
+    if let Some(c) = text
+        .chars()
+        .find(|c| matches!(c, '?' | '#' | ' ' | '<' | '>' | '"' | '`'))
+    {
+        return Err(format!(
+            "has a {c:?}; paths have no query, and other characters are percent-encoded"
+        ));
     }
     text.parse().map_err(|why| match why {
         BadPath::NotAbsolute => "does not begin with \"/\"".to_owned(),
@@ -113,7 +131,8 @@ impl Read for LocalUrl {
         value.parse_with("a string", |text| {
             text.parse().map_err(|why| match why {
                 BadLocal::Path(_) if text.contains("://") || text.starts_with("//") => {
-                    "leads to another host; write a path of this one, such as \"/admin.html\"".to_owned()
+                    "leads to another host; write a path of this one, such as \"/admin.html\""
+                        .to_owned()
                 }
                 BadLocal::Path(BadPath::NotAbsolute) => "does not begin with \"/\"".to_owned(),
                 BadLocal::Path(why) => format!("is ambiguous: {why}"),
@@ -145,7 +164,11 @@ impl Read for MinVersion {
     fn read(value: &Value<'_>) -> Option<Self> {
         const FORM: &str = "is no version that is served; write \"1.2\" or \"1.3\"";
         value.parse_with("\"1.2\" or \"1.3\" in quotes", |text| {
-            Self::NAMES.iter().find(|(name, _)| *name == text).map(|(_, version)| *version).ok_or(FORM)
+            Self::NAMES
+                .iter()
+                .find(|(name, _)| *name == text)
+                .map(|(_, version)| *version)
+                .ok_or(FORM)
         })
     }
 }
@@ -154,7 +177,9 @@ impl Read for PathBuf {
     fn read(value: &Value<'_>) -> Option<Self> {
         match value.text("a string")? {
             "" => value.refuse("is empty; write the path of a file"),
-            text if text.contains('\0') => value.refuse(format!("{} has a NUL, which no path has", quoted(text))),
+            text if text.contains('\0') => {
+                value.refuse(format!("{} has a NUL, which no path has", quoted(text)))
+            }
             text => Some(Self::from(text)),
         }
     }
@@ -172,7 +197,11 @@ pub(super) struct Timeout(pub(super) Duration);
 impl Read for Timeout {
     fn read(value: &Value<'_>) -> Option<Self> {
         let time = Duration::read(value)?;
-        if time.is_zero() { value.refuse("must be longer than nothing") } else { Some(Self(time)) }
+        if time.is_zero() {
+            value.refuse("must be longer than nothing")
+        } else {
+            Some(Self(time))
+        }
     }
 }
 
@@ -203,7 +232,10 @@ impl<T: Read> Read for OneOrList<T> {
             return List::read(value).map(Self);
         }
         let one = T::read(value)?;
-        Some(Self(vec![Some(Placed { value: one, place: value.place().clone() })]))
+        Some(Self(vec![Some(Placed {
+            value: one,
+            place: value.place().clone(),
+        })]))
     }
 }
 
@@ -225,7 +257,10 @@ pub(super) struct Port(pub(super) u16);
 
 impl Read for Port {
     fn read(value: &Value<'_>) -> Option<Self> {
-        value.integer_in(1, u16::MAX.into()).and_then(|port| u16::try_from(port).ok()).map(Self)
+        value
+            .integer_in(1, u16::MAX.into())
+            .and_then(|port| u16::try_from(port).ok())
+            .map(Self)
     }
 }
 
@@ -236,13 +271,19 @@ impl Read for Workers {
     fn read(value: &Value<'_>) -> Option<Self> {
         /// More than any machine has cores: a slip.
         const MOST: u64 = 1024;
-        value.integer_in(0, MOST).and_then(|workers| usize::try_from(workers).ok()).map(Self)
+        value
+            .integer_in(0, MOST)
+            .and_then(|workers| usize::try_from(workers).ok())
+            .map(Self)
     }
 }
 
 impl Read for Authority {
     fn read(value: &Value<'_>) -> Option<Self> {
-        value.parse_with("a string", |text| text.parse().map_err(|_| "is not a host name, or one with \":port\""))
+        value.parse_with("a string", |text| {
+            text.parse()
+                .map_err(|_| "is not a host name, or one with \":port\"")
+        })
     }
 }
 
@@ -258,9 +299,14 @@ pub(super) struct RedirectStatus(pub(super) StatusCode);
 impl Read for RedirectStatus {
     fn read(value: &Value<'_>) -> Option<Self> {
         let number = value.integer_in(300, 399)?;
-        match RedirectSpec::STATUSES.into_iter().find(|status| u64::from(status.as_u16()) == number) {
+        match RedirectSpec::STATUSES
+            .into_iter()
+            .find(|status| u64::from(status.as_u16()) == number)
+        {
             Some(status) => Some(Self(status)),
-            None => value.refuse("must be 301, 302, 307 or 308; the last two keep the method and body"),
+            None => {
+                value.refuse("must be 301, 302, 307 or 308; the last two keep the method and body")
+            }
         }
     }
 }
@@ -273,7 +319,9 @@ impl Read for HeaderText {
         let text = |text: &str| {
             let trimmed = text.trim() == text;
             let visible = text.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
-            let header = HeaderValue::try_from(text).ok().filter(|_| trimmed && visible);
+            let header = HeaderValue::try_from(text)
+                .ok()
+                .filter(|_| trimmed && visible);
             header.ok_or("is no header value: ASCII on one line, without spaces around it")
         };
         value.parse_with("a string", text).map(Self)
@@ -288,7 +336,9 @@ pub(super) struct Method(pub(super) &'static str);
 
 impl Read for Method {
     fn read(value: &Value<'_>) -> Option<Self> {
-        value.choose("method", &METHODS.map(|method| (method, method))).map(Self)
+        value
+            .choose("method", &METHODS.map(|method| (method, method)))
+            .map(Self)
     }
 }
 
@@ -313,10 +363,12 @@ impl Read for Satisfy {
 
 impl Read for Source {
     fn read(value: &Value<'_>) -> Option<Self> {
-        const FORM: &str =
-            "is no place for a token; write \"header\", \"cookie:NAME\", \"query:NAME\" or \"subprotocol\"";
+        const FORM: &str = "is no place for a token; write \"header\", \"cookie:NAME\", \"query:NAME\" or \"subprotocol\"";
         let is_name = |name: &&str| {
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         };
         value.parse_with("a string", |text| match text.split_once(':') {
             None if text == "header" => Ok(Self::Header),
@@ -335,9 +387,13 @@ impl Read for Wanted {
         }
         if let Some(integer) = value.integer() {
             let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
-            return number.map(Self::Integer).or_else(|| value.refuse("is larger than any number in a token"));
+            return number
+                .map(Self::Integer)
+                .or_else(|| value.refuse("is larger than any number in a token"));
         }
-        value.text("a string, an integer, true or false").map(|text| Self::Text(text.into()))
+        value
+            .text("a string, an integer, true or false")
+            .map(|text| Self::Text(text.into()))
     }
 }
 
@@ -357,14 +413,24 @@ impl Read for FetchUrl {
 }
 
 fn fetch_url(text: &str) -> Result<Box<str>, &'static str> {
-    let uri: http::Uri = text.parse().map_err(|_| "is not a URL, such as \"https://login.example.com/jwks.json\"")?;
-    let host = uri.host().ok_or("has no host; write a whole URL, \"https://login.example.com/jwks.json\"")?;
-    let is_near =
-        host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    let uri: http::Uri = text
+        .parse()
+        .map_err(|_| "is not a URL, such as \"https://login.example.com/jwks.json\"")?;
+    let host = uri
+        .host()
+        .ok_or("has no host; write a whole URL, \"https://login.example.com/jwks.json\"")?;
+    let is_near = host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse()
+            .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
     match uri.scheme_str() {
         // What is put behind it would be part of the fragment, and not asked for.
         _ if text.contains('#') => Err("has a fragment, which no server is sent; take it out"),
-        _ if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
+        _ if uri
+            .authority()
+            .is_some_and(|authority| authority.as_str().contains('@')) =>
+        {
             Err("has a password in it; keys are public, take it out")
         }
         Some("https") => Ok(text.into()),

@@ -30,10 +30,18 @@ impl Us {
     pub(super) fn now() -> Self {
         const CAP_CHOWN: u64 = 1;
         let user = geteuid();
-        let mut groups: Vec<u32> = getgroups().unwrap_or_default().into_iter().map(Gid::as_raw).collect();
+        let mut groups: Vec<u32> = getgroups()
+            .unwrap_or_default()
+            .into_iter()
+            .map(Gid::as_raw)
+            .collect();
         groups.push(getegid().as_raw());
         let may_chown = capabilities().map_or(user.is_root(), |held| held & CAP_CHOWN != 0);
-        Self { user: user.as_raw(), groups, may_chown }
+        Self {
+            user: user.as_raw(),
+            groups,
+            may_chown,
+        }
     }
 }
 
@@ -55,7 +63,8 @@ struct Party {
 }
 
 impl Access {
-    /// What the configuration says. Names are looked up each time: packages are installed and removed.
+    /// What the configuration says. Names are looked up each time: packages are installed and
+    /// removed.
     pub(super) fn of(spec: &DeploySpec) -> Result<Self, DeployError> {
         let party = |name: &Option<Box<str>>, what: &str, find: Find| {
             let key = format!("{}.{what}", spec.config_key);
@@ -75,14 +84,27 @@ impl Access {
         is_of(&self.owner, file.uid()) && is_of(&self.group, file.gid()) && mode == self.mode
     }
 
-    /// To whom files could not be given by `us` in one of these folders; asking for what is so anyway needs no right.
-    pub(super) fn refused<'a>(&'a self, us: &'a Us, folders: &'a [&Path]) -> impl Iterator<Item = DeployError> + 'a {
+    /// To whom files could not be given by `us` in one of these folders; asking for what is so
+    /// anyway needs no right.
+    pub(super) fn refused<'a>(
+        &'a self,
+        us: &'a Us,
+        folders: &'a [&Path],
+    ) -> impl Iterator<Item = DeployError> + 'a {
         let owner = self.owner.iter().filter(|owner| owner.id != us.user);
-        let hands_on =
-            |folder: &Path, id| fs::metadata(folder).is_ok_and(|there| there.mode() & SETGID != 0 && there.gid() == id);
-        let all_hand_on = move |id| !folders.is_empty() && folders.iter().all(|folder| hands_on(folder, id));
-        let group = self.group.iter().filter(move |group| !us.groups.contains(&group.id) && !all_hand_on(group.id));
-        let not_given = |party: &Party| DeployError::MayNotGive { key: party.key.clone(), name: party.name.clone() };
+        let hands_on = |folder: &Path, id| {
+            fs::metadata(folder).is_ok_and(|there| there.mode() & SETGID != 0 && there.gid() == id)
+        };
+        let all_hand_on =
+            move |id| !folders.is_empty() && folders.iter().all(|folder| hands_on(folder, id));
+        let group = self
+            .group
+            .iter()
+            .filter(move |group| !us.groups.contains(&group.id) && !all_hand_on(group.id));
+        let not_given = |party: &Party| DeployError::MayNotGive {
+            key: party.key.clone(),
+            name: party.name.clone(),
+        };
         owner.chain(group).filter(|_| !us.may_chown).map(not_given)
     }
 
@@ -90,16 +112,25 @@ impl Access {
     pub(super) fn give(&self, file: &File, path: &Path) -> Result<(), DeployError> {
         let not_given = |party: &Party, cause| {
             let (key, name) = (party.key.clone(), party.name.clone());
-            DeployError::NotGiven { path: path.to_owned(), key, name, cause }
+            DeployError::NotGiven {
+                path: path.to_owned(),
+                key,
+                name,
+                cause,
+            }
         };
         if let Some(group) = &self.group {
             fchown(file, None, Some(group.id)).map_err(|cause| not_given(group, cause))?;
         }
-        // For the right group, and while the file is ours: whoever has no more than CAP_CHOWN cannot change it later.
+        // For the right group, and while the file is ours: whoever has no more than CAP_CHOWN
+        // cannot change it later.
         let mode = fs::Permissions::from_mode(self.mode);
-        file.set_permissions(mode).map_err(|error| DeployError::Write(path.to_owned(), error))?;
+        file.set_permissions(mode)
+            .map_err(|error| DeployError::Write(path.to_owned(), error))?;
         match &self.owner {
-            Some(owner) => fchown(file, Some(owner.id), None).map_err(|cause| not_given(owner, cause)),
+            Some(owner) => {
+                fchown(file, Some(owner.id), None).map_err(|cause| not_given(owner, cause))
+            }
             None => Ok(()),
         }
     }
@@ -114,21 +145,39 @@ fn party(name: &str, key: String, find: Find) -> Result<Party, DeployError> {
         Ok(id) if id != u32::MAX => id,
         _ => find(name, key.clone())?,
     };
-    Ok(Party { id, name: name.into(), key })
+    Ok(Party {
+        id,
+        name: name.into(),
+        key,
+    })
 }
 
 fn user(name: &str, key: String) -> Result<u32, DeployError> {
     match User::from_name(name) {
         Ok(Some(user)) => Ok(user.uid.as_raw()),
-        Ok(None) => Err(DeployError::NoUser { key, name: name.into() }),
-        Err(cause) => Err(DeployError::Lookup { key, name: name.into(), cause }),
+        Ok(None) => Err(DeployError::NoUser {
+            key,
+            name: name.into(),
+        }),
+        Err(cause) => Err(DeployError::Lookup {
+            key,
+            name: name.into(),
+            cause,
+        }),
     }
 }
 
 fn group(name: &str, key: String) -> Result<u32, DeployError> {
     match Group::from_name(name) {
         Ok(Some(group)) => Ok(group.gid.as_raw()),
-        Ok(None) => Err(DeployError::NoGroup { key, name: name.into() }),
-        Err(cause) => Err(DeployError::Lookup { key, name: name.into(), cause }),
+        Ok(None) => Err(DeployError::NoGroup {
+            key,
+            name: name.into(),
+        }),
+        Err(cause) => Err(DeployError::Lookup {
+            key,
+            name: name.into(),
+            cause,
+        }),
     }
 }

@@ -27,10 +27,12 @@ use crate::disk::{Dir, Trust, has_rights};
 use crate::store::Stored;
 use crate::telemetry::escape::steers;
 
-/// How long a command may take: restarting a server that first ends its calls is no matter of a moment.
+/// How long a command may take: restarting a server that first ends its calls is no matter of a
+/// moment.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
-/// How long is listened to the output of a command that has ended: a server that it has started may keep it open.
+/// How long is listened to the output of a command that has ended: a server that it has started may
+/// keep it open.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How much of the output is kept, and how many lines of that are told.
@@ -66,19 +68,30 @@ pub(super) fn variables(spec: &DeploySpec, cert: &Stored) -> Vec<Variable> {
 
 /// Finds the program of a command, as the system would look for it.
 ///
-/// With rights over the files of others, it has to be one that only root or this process's user can change.
+/// With rights over the files of others, it has to be one that only root or this process's user can
+/// change.
 pub(super) fn find(argv: &[String], path: &OsStr) -> Result<PathBuf, DeployError> {
-    let Some(program) = argv.first() else { return Ok(PathBuf::new()) };
+    let Some(program) = argv.first() else {
+        return Ok(PathBuf::new());
+    };
     let places: Vec<PathBuf> = match program.contains('/') {
         true => vec![program.into()],
-        false => std::env::split_paths(path).map(|folder| folder.join(program)).collect(),
+        false => std::env::split_paths(path)
+            .map(|folder| folder.join(program))
+            .collect(),
     };
-    let may_run = |place: &&PathBuf| place.is_file() && rustix::fs::access(&**place, Access::EXEC_OK).is_ok();
+    let may_run =
+        |place: &&PathBuf| place.is_file() && rustix::fs::access(&**place, Access::EXEC_OK).is_ok();
     if let Some(place) = places.iter().find(may_run) {
         return is_trusted(place).map(|()| place.clone());
     }
-    let there = places.into_iter().find(|place| fs::symlink_metadata(place).is_ok());
-    Err(there.map_or_else(|| DeployError::NotFound(program.clone()), DeployError::NotExecutable))
+    let there = places
+        .into_iter()
+        .find(|place| fs::symlink_metadata(place).is_ok());
+    Err(there.map_or_else(
+        || DeployError::NotFound(program.clone()),
+        DeployError::NotExecutable,
+    ))
 }
 
 fn is_trusted(program: &Path) -> Result<(), DeployError> {
@@ -88,7 +101,10 @@ fn is_trusted(program: &Path) -> Result<(), DeployError> {
         trust.program(&dir.path().join(&name), &dir.look(&name)?)
     };
     look().map_err(|cause| {
-        untrusted(cause, |cause| DeployError::NoCommand { program: program.display().to_string(), cause })
+        untrusted(cause, |cause| DeployError::NoCommand {
+            program: program.display().to_string(),
+            cause,
+        })
     })
 }
 
@@ -100,14 +116,24 @@ fn program(argv: &[String]) -> Result<PathBuf, DeployError> {
     }
     let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
     find(argv, &path).map_err(|error| match error {
-        DeployError::NotFound(program) => DeployError::NoCommand { program, cause: Errno::NOENT.into() },
-        DeployError::NotExecutable(_) => DeployError::NoCommand { program: named, cause: Errno::ACCESS.into() },
+        DeployError::NotFound(program) => DeployError::NoCommand {
+            program,
+            cause: Errno::NOENT.into(),
+        },
+        DeployError::NotExecutable(_) => DeployError::NoCommand {
+            program: named,
+            cause: Errno::ACCESS.into(),
+        },
         error => error,
     })
 }
 
 /// Runs a command to its end.
-pub(super) async fn run(argv: &[String], variables: &[Variable], limit: Duration) -> Result<(), DeployError> {
+pub(super) async fn run(
+    argv: &[String],
+    variables: &[Variable],
+    limit: Duration,
+) -> Result<(), DeployError> {
     let place = program(argv)?;
     let program = argv.first().cloned().unwrap_or_default();
     let (mut child, output) = match start(&place, argv, variables) {
@@ -117,25 +143,51 @@ pub(super) async fn run(argv: &[String], variables: &[Variable], limit: Duration
     let tail = Tail::default();
     match to_the_end(&mut child.0, output, &tail, limit).await {
         Ok(Some(status)) if status.success() => Ok(()),
-        Ok(Some(status)) => Err(DeployError::CommandFailed { program, status, said: tail.said() }),
-        Ok(None) => Err(DeployError::CommandLate { program, limit, said: tail.said() }),
+        Ok(Some(status)) => Err(DeployError::CommandFailed {
+            program,
+            status,
+            said: tail.said(),
+        }),
+        Ok(None) => Err(DeployError::CommandLate {
+            program,
+            limit,
+            said: tail.said(),
+        }),
         Err(cause) => Err(DeployError::NoCommand { program, cause }),
     }
 }
 
 /// Starts a command whose output comes by one pipe, so that lines stay in their order.
-fn start(place: &Path, argv: &[String], variables: &[Variable]) -> io::Result<(Started, pipe::Receiver)> {
+fn start(
+    place: &Path,
+    argv: &[String],
+    variables: &[Variable],
+) -> io::Result<(Started, pipe::Receiver)> {
     // The configuration has been asked before.
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let (reader, writer) = io::pipe()?;
     let output = pipe::Receiver::from_owned_fd(reader.into())?;
-    let inherited = INHERITED.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-    // Our own ends for writing go with this value: the output is over when those of the command are closed.
+    let inherited = INHERITED
+        .into_iter()
+        .filter_map(|name| Some((name, std::env::var_os(name)?)));
+    // Our own ends for writing go with this value: the output is over when those of the command are
+    // closed.
     let mut command = Command::new(place);
-    command.arg0(program).args(arguments).env_clear().envs(inherited).envs(variables.iter().cloned());
-    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    command
+        .arg0(program)
+        .args(arguments)
+        .env_clear()
+        .envs(inherited)
+        .envs(variables.iter().cloned());
+    command
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone()?)
+        .stderr(writer);
     // A group of its own, so that what it has started ends with it when it takes too long.
-    Ok((Started(command.process_group(0).kill_on_drop(true).spawn()?), output))
+    Ok((
+        Started(command.process_group(0).kill_on_drop(true).spawn()?),
+        output,
+    ))
 }
 
 /// Waits for the end; `None` if that did not come in time and was brought about.
@@ -179,7 +231,8 @@ fn end_group(child: &Child) {
     }
 }
 
-/// A command that ends, with all that it has started, when nobody waits for it any more: its successor must not meet it.
+/// A command that ends, with all that it has started, when nobody waits for it any more: its
+/// successor must not meet it.
 #[derive(Debug)]
 struct Started(Child);
 
@@ -206,10 +259,24 @@ impl Tail {
 
     /// The last lines as one.
     fn said(&self) -> Said {
-        let bytes: Vec<u8> = self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+        let bytes: Vec<u8> = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .copied()
+            .collect();
         let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let lines: Vec<&str> = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .collect();
         let last = lines[lines.len().saturating_sub(LINES)..].join(" / ");
-        Said(last.chars().map(|c| if steers(c) { ' ' } else { c }).collect())
+        Said(
+            last.chars()
+                .map(|c| if steers(c) { ' ' } else { c })
+                .collect(),
+        )
     }
 }

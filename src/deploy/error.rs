@@ -20,7 +20,9 @@ const HAND_ON: &str = "take that key out and let the folder hand its group on (i
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
     /// `owner` is nobody.
-    #[error("{key}: this machine has no user \"{name}\"; mend the name, or install what makes that user")]
+    #[error(
+        "{key}: this machine has no user \"{name}\"; mend the name, or install what makes that user"
+    )]
     NoUser {
         /// Where the configuration says so.
         key: String,
@@ -28,7 +30,9 @@ pub enum DeployError {
         name: Box<str>,
     },
     /// `group` is none.
-    #[error("{key}: this machine has no group \"{name}\"; mend the name, or install what makes that group")]
+    #[error(
+        "{key}: this machine has no group \"{name}\"; mend the name, or install what makes that group"
+    )]
     NoGroup {
         /// Where the configuration says so.
         key: String,
@@ -171,7 +175,9 @@ pub enum DeployError {
         cause: io::Error,
     },
     /// The command is not there.
-    #[error("the reload command {0} is not found; is it installed, and are program and arguments apart: {APART}")]
+    #[error(
+        "the reload command {0} is not found; is it installed, and are program and arguments apart: {APART}"
+    )]
     NotFound(String),
     /// What is called like the command is no program of ours.
     #[error("the reload command {} is no program that whoever runs this may start; see to its mode, or name another", .0.display())]
@@ -213,7 +219,9 @@ pub enum DeployError {
         cause: io::Error,
     },
     /// Somebody answers, but not with TLS.
-    #[error("the server at {0} does not shake hands by TLS; is verify its TLS port, and could it load its files?")]
+    #[error(
+        "the server at {0} does not shake hands by TLS; is verify its TLS port, and could it load its files?"
+    )]
     NoHandshake(Place, #[source] io::Error),
     /// The server still has another certificate.
     #[error("the server at {place} shows the certificate {shown}, not {wanted}; {}", if *.was_told {
@@ -242,7 +250,11 @@ pub struct Said(pub(super) String);
 
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { f.write_str("it said nothing") } else { write!(f, "it said: {}", self.0) }
+        if self.0.is_empty() {
+            f.write_str("it said nothing")
+        } else {
+            write!(f, "it said: {}", self.0)
+        }
     }
 }
 
@@ -251,7 +263,9 @@ impl std::error::Error for Said {}
 /// What a server does at its start only.
 fn at_its_start(server: Consumer) -> &'static str {
     match server {
-        Consumer::Coturn => " A coturn that found no certificate at its start opens no TLS port: restart it once",
+        Consumer::Coturn => {
+            " A coturn that found no certificate at its start opens no TLS port: restart it once"
+        }
         _ => "",
     }
 }
@@ -269,8 +283,12 @@ const APART: &str = "[\"systemctl\", \"reload\", \"coturn\"]";
 
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that disk; the old file stays",
-        io::ErrorKind::ReadOnlyFilesystem => "mount that disk for writing, or let systemd do so with ReadWritePaths=",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room on that disk; the old file stays"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "mount that disk for writing, or let systemd do so with ReadWritePaths="
+        }
         io::ErrorKind::PermissionDenied => "let the user that runs ianitor write in that folder",
         _ => "see to that folder and its disk; the old file stays",
     }

@@ -1,8 +1,9 @@
 //! The files of a `[[deploy]]`: looked at, prepared beside what is there, put in its place.
 //!
-//! **Real files, never half of one.** What is new is written under another name, for nobody else to read, gets its owner
-//! and permissions, and is renamed. All files are prepared before the first is renamed: a full disk leaves the old ones
-//! as they fit together. All of it is done in folders that are held by their descriptors (`target`).
+//! **Real files, never half of one.** What is new is written under another name, for nobody else to
+//! read, gets its owner and permissions, and is renamed. All files are prepared before the first is
+//! renamed: a full disk leaves the old ones as they fit together. All of it is done in folders that
+//! are held by their descriptors (`target`).
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -26,7 +27,8 @@ pub(super) enum State {
     Missing,
     /// Another content, owner, group or mode.
     Stale,
-    /// A symlink, which leads there. Programs that drop their rights cannot follow it, as those of certbot.
+    /// A symlink, which leads there. Programs that drop their rights cannot follow it, as those of
+    /// certbot.
     Link(PathBuf),
     /// What there should be.
     Fresh,
@@ -60,16 +62,25 @@ pub(super) fn bring(spec: &DeploySpec, cert: &Stored) -> Result<Brought, DeployE
     if !prepared.is_empty() {
         remember(spec, &trust)?;
     }
-    let put: Vec<Target> = prepared.into_iter().map(Prepared::put).collect::<Result<_, _>>()?;
+    let put: Vec<Target> = prepared
+        .into_iter()
+        .map(Prepared::put)
+        .collect::<Result<_, _>>()?;
     for target in &put {
         sync(target)?;
     }
     let written: Vec<PathBuf> = put.into_iter().map(|target| target.path).collect();
-    Ok(Brought { is_due: !written.is_empty() || is_noted(spec, &trust)?, written })
+    Ok(Brought {
+        is_due: !written.is_empty() || is_noted(spec, &trust)?,
+        written,
+    })
 }
 
 /// The files and what there is of them, up to the first that is not as it should be.
-pub(super) fn first_amiss(spec: &DeploySpec, cert: &Stored) -> Result<Option<(PathBuf, State)>, DeployError> {
+pub(super) fn first_amiss(
+    spec: &DeploySpec,
+    cert: &Stored,
+) -> Result<Option<(PathBuf, State)>, DeployError> {
     let (access, trust) = (Access::of(spec)?, target::trust_to_look(spec));
     for file in all(spec, cert)? {
         match file.state(&Target::open(&file.path, &trust)?, &access)? {
@@ -88,7 +99,12 @@ struct Wanted {
 }
 
 fn all(spec: &DeploySpec, cert: &Stored) -> Result<Vec<Wanted>, DeployError> {
-    let wanted = |output| Content::new(output, cert).map(|content| Wanted { path: output.path.clone(), content });
+    let wanted = |output| {
+        Content::new(output, cert).map(|content| Wanted {
+            path: output.path.clone(),
+            content,
+        })
+    };
     spec.files.iter().map(wanted).collect()
 }
 
@@ -116,14 +132,28 @@ impl Wanted {
         }
     }
 
-    /// Where a file may not be read, as it was given away, its age says whether it is of this certificate.
-    fn state_or_age(&self, target: &Target, access: &Access, cert: &Stored) -> Result<State, DeployError> {
+    /// Where a file may not be read, as it was given away, its age says whether it is of this
+    /// certificate.
+    fn state_or_age(
+        &self,
+        target: &Target,
+        access: &Access,
+        cert: &Stored,
+    ) -> Result<State, DeployError> {
         match self.state(target, access) {
-            Err(DeployError::Unreadable(path, error)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let found = target.look().and_then(|found| Ok((found.modified()?, found.len())));
+            Err(DeployError::Unreadable(path, error))
+                if error.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                let found = target
+                    .look()
+                    .and_then(|found| Ok((found.modified()?, found.len())));
                 let (written, length) = found.map_err(|_| DeployError::Unreadable(path, error))?;
                 let is_younger = UnixTime::from(written) >= cert.bundle.meta.issued;
-                Ok(if is_younger && self.content.may_have(length) { State::Fresh } else { State::Stale })
+                Ok(if is_younger && self.content.may_have(length) {
+                    State::Fresh
+                } else {
+                    State::Stale
+                })
             }
             state => state,
         }
@@ -148,7 +178,9 @@ impl Prepared {
         target.remove_beside(NEW).map_err(failed)?;
         // Never through a symlink, and for nobody else to read; before `access` says who may.
         let mut written = target.create_beside(NEW).map_err(failed)?;
-        let prepared = Self { target: Some(target) };
+        let prepared = Self {
+            target: Some(target),
+        };
         written.write_all(bytes.reveal()).map_err(failed)?;
         access.give(&written, &file.path)?;
         written.sync_all().map_err(failed)?;
@@ -180,7 +212,9 @@ const UNTOLD: &str = "untold";
 
 /// Leaves word of that for the process after this one.
 fn remember(spec: &DeploySpec, trust: &Trust) -> Result<(), DeployError> {
-    let Some(target) = noted(spec, trust)? else { return Ok(()) };
+    let Some(target) = noted(spec, trust)? else {
+        return Ok(());
+    };
     match target.create_beside(UNTOLD) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             Err(DeployError::Write(target.beside(UNTOLD), error))
@@ -200,16 +234,25 @@ fn is_noted(spec: &DeploySpec, trust: &Trust) -> Result<bool, DeployError> {
 
 /// The server has been told.
 pub(super) fn forget(spec: &DeploySpec) -> Result<(), DeployError> {
-    let Some(target) = noted(spec, &target::trust(spec))? else { return Ok(()) };
-    target.remove_beside(UNTOLD).map_err(|error| DeployError::Write(target.beside(UNTOLD), error))
+    let Some(target) = noted(spec, &target::trust(spec))? else {
+        return Ok(());
+    };
+    target
+        .remove_beside(UNTOLD)
+        .map_err(|error| DeployError::Write(target.beside(UNTOLD), error))
 }
 
 /// The file beside which that is left: the first; none where nobody is told of anything.
 fn noted(spec: &DeploySpec, trust: &Trust) -> Result<Option<Target>, DeployError> {
-    spec.reload.as_ref().and(spec.files.first()).map(|output| Target::open(&output.path, trust)).transpose()
+    spec.reload
+        .as_ref()
+        .and(spec.files.first())
+        .map(|output| Target::open(&output.path, trust))
+        .transpose()
 }
 
-/// A rename is on the disk when its folder is. One that may be written and not be read comes to the disk by itself.
+/// A rename is on the disk when its folder is. One that may be written and not be read comes to the
+/// disk by itself.
 fn sync(target: &Target) -> Result<(), DeployError> {
     match target.sync() {
         Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {

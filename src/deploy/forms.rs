@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, Pkcs12Archive, PrivateKey, PrivateKeyChain};
+use p12_keystore::{
+    Certificate, KeyStore, KeyStoreEntry, Pkcs12Archive, PrivateKey, PrivateKeyChain,
+};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
@@ -32,14 +34,18 @@ pub(super) struct Keys {
 
 impl Content {
     pub(super) fn new(output: &Output, cert: &Stored) -> Result<Self, DeployError> {
-        let (chain, key) = (whole_lines(&cert.bundle.chain), whole_lines(cert.bundle.key.reveal()));
+        let (chain, key) = (
+            whole_lines(&cert.bundle.chain),
+            whole_lines(cert.bundle.key.reveal()),
+        );
         let text = match &output.form {
             FileForm::Chain => chain,
             FileForm::Key => key,
             FileForm::Combined => chain + &key,
             FileForm::Pkcs12 { password } => {
                 let password = self::password(&output.path, password)?;
-                return Keys::new(&output.path, password, cert).map(|keys| Self::KeyStore(Box::new(keys)));
+                return Keys::new(&output.path, password, cert)
+                    .map(|keys| Self::KeyStore(Box::new(keys)));
             }
         };
         Ok(Self::Text(Secret::new(text)))
@@ -65,9 +71,10 @@ impl Content {
     pub(super) fn bytes(&self, path: &Path) -> Result<Secret<Vec<u8>>, DeployError> {
         match self {
             Self::Text(text) => Ok(Secret::new(text.reveal().clone().into_bytes())),
-            Self::KeyStore(keys) => {
-                keys.lock_up().map(Secret::new).map_err(|error| DeployError::KeyStore(path.to_owned(), error))
-            }
+            Self::KeyStore(keys) => keys
+                .lock_up()
+                .map(Secret::new)
+                .map_err(|error| DeployError::KeyStore(path.to_owned(), error)),
         }
     }
 }
@@ -75,17 +82,33 @@ impl Content {
 impl Keys {
     fn new(path: &Path, password: Secret<String>, cert: &Stored) -> Result<Self, DeployError> {
         let failed = |error| DeployError::KeyStore(path.to_owned(), error);
-        let certs: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(cert.bundle.chain.as_bytes()).collect();
+        let certs: Result<Vec<_>, _> =
+            CertificateDer::pem_slice_iter(cert.bundle.chain.as_bytes()).collect();
         let chain = certs.map_err(DeployError::Damaged)?;
         if chain.is_empty() {
             return Err(DeployError::NotWhole);
         }
-        let key =
-            PrivatePkcs8KeyDer::from_pem_slice(cert.bundle.key.reveal().as_bytes()).map_err(DeployError::Damaged)?;
+        let key = PrivatePkcs8KeyDer::from_pem_slice(cert.bundle.key.reveal().as_bytes())
+            .map_err(DeployError::Damaged)?;
         let key = PrivateKey::from_der(key.secret_pkcs8_der()).map_err(failed)?;
-        let chain = chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>().map_err(failed)?;
-        let alias = cert.bundle.meta.hosts.first().map_or("ianitor", |host| host).to_owned();
-        Ok(Self { password, key, chain, alias })
+        let chain = chain
+            .iter()
+            .map(|der| Certificate::from_der(der))
+            .collect::<Result<_, _>>()
+            .map_err(failed)?;
+        let alias = cert
+            .bundle
+            .meta
+            .hosts
+            .first()
+            .map_or("ianitor", |host| host)
+            .to_owned();
+        Ok(Self {
+            password,
+            key,
+            chain,
+            alias,
+        })
     }
 
     fn lock_up(&self) -> Result<Vec<u8>, p12_keystore::error::Error> {
@@ -97,13 +120,16 @@ impl Keys {
 
     /// What cannot be opened is not the same.
     fn are_in(&self, bytes: &[u8]) -> bool {
-        let Ok(archive) = Pkcs12Archive::from_pkcs12(bytes, self.password.reveal()) else { return false };
+        let Ok(archive) = Pkcs12Archive::from_pkcs12(bytes, self.password.reveal()) else {
+            return false;
+        };
         let has_key = matches!(&archive.keys[..], [bag] if bag.key == self.key);
         has_key && archive.certs.iter().map(|bag| &bag.cert).eq(&self.chain)
     }
 }
 
-/// What locks the key store of that path. Java opens none by another password than one of ASCII, even if it was made so.
+/// What locks the key store of that path. Java opens none by another password than one of ASCII,
+/// even if it was made so.
 pub(super) fn password(path: &Path, source: &SecretSource) -> Result<Secret<String>, DeployError> {
     match String::from_utf8(source.read()?.reveal().clone()) {
         Ok(text) if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Ok(Secret::new(text)),

@@ -14,14 +14,15 @@ use super::{DeploySeen, DeploySpec};
 use crate::keyed_mutex::KeyedMutex;
 use crate::store::{Name, Stored};
 
-/// Brings certificates to other servers. Certificates may come before anybody is configured, and the other way round.
+/// Brings certificates to other servers. Certificates may come before anybody is configured, and
+/// the other way round.
 pub struct Hub {
     /// The newest of each name.
     certs: Mutex<HashMap<Name, watch::Sender<Newest>>>,
     /// In the order of the configuration.
     running: Mutex<Vec<Running>>,
-    /// Whoever may write a file now: a task that a reload has ended may still be writing, and the one in its place waits
-    /// for that.
+    /// Whoever may write a file now: a task that a reload has ended may still be writing, and the
+    /// one in its place waits for that.
     writers: KeyedMutex<PathBuf>,
     /// How often files are looked at.
     pace: Duration,
@@ -56,11 +57,16 @@ impl Hub {
 
     /// The same, with another time between two looks at files.
     pub(super) fn with_pace(pace: Duration) -> Arc<Self> {
-        Arc::new(Self { certs: Mutex::default(), running: Mutex::default(), writers: KeyedMutex::default(), pace })
+        Arc::new(Self {
+            certs: Mutex::default(),
+            running: Mutex::default(),
+            writers: KeyedMutex::default(),
+            pace,
+        })
     }
 
-    /// Takes up what is in force now: what has not changed goes on and looks at its files at once, what is new begins,
-    /// what has gone ends.
+    /// Takes up what is in force now: what has not changed goes on and looks at its files at once,
+    /// what is new begins, what has gone ends.
     ///
     /// # Panics
     /// Outside of a runtime: the tasks run on the one that this is called in.
@@ -94,32 +100,58 @@ impl Hub {
 
     /// What there is to be seen, in the order of the configuration.
     pub fn seen(&self) -> Vec<DeploySeen> {
-        lock(&self.running).iter().map(|one| one.report.seen()).collect()
+        lock(&self.running)
+            .iter()
+            .map(|one| one.report.seen())
+            .collect()
     }
 
     fn start(&self, spec: &Arc<DeploySpec>) -> Running {
         let report = Arc::new(Report::new(spec));
         let certs = self.of(&spec.certificate).subscribe();
         let look = Arc::new(Notify::new());
-        let calls = Calls { certs, look: Arc::clone(&look), pace: self.pace };
-        let task = Task::new(Arc::clone(spec), calls, Arc::clone(&report), self.writers.clone());
-        Running { spec: Arc::clone(spec), report, look, task: tokio::spawn(task.run()).abort_handle() }
+        let calls = Calls {
+            certs,
+            look: Arc::clone(&look),
+            pace: self.pace,
+        };
+        let task = Task::new(
+            Arc::clone(spec),
+            calls,
+            Arc::clone(&report),
+            self.writers.clone(),
+        );
+        Running {
+            spec: Arc::clone(spec),
+            report,
+            look,
+            task: tokio::spawn(task.run()).abort_handle(),
+        }
     }
 
     fn of(&self, name: &Name) -> watch::Sender<Newest> {
         let mut certs = lock(&self.certs);
-        certs.entry(name.clone()).or_insert_with(|| watch::Sender::new(None)).clone()
+        certs
+            .entry(name.clone())
+            .or_insert_with(|| watch::Sender::new(None))
+            .clone()
     }
 }
 
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let specs: Vec<_> = lock(&self.running).iter().map(|one| Arc::clone(&one.spec)).collect();
-        f.debug_struct("Hub").field("deploy", &specs).finish_non_exhaustive()
+        let specs: Vec<_> = lock(&self.running)
+            .iter()
+            .map(|one| Arc::clone(&one.spec))
+            .collect();
+        f.debug_struct("Hub")
+            .field("deploy", &specs)
+            .finish_non_exhaustive()
     }
 }
 
-/// The same version may be another certificate: somebody may have put another store in the place of the old one.
+/// The same version may be another certificate: somebody may have put another store in the place of
+/// the old one.
 fn is_same(one: &Arc<Stored>, other: &Arc<Stored>) -> bool {
     one.version == other.version && one.bundle.chain == other.bundle.chain
 }

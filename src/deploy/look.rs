@@ -11,9 +11,14 @@ use super::target::{folder, open_folder, trust};
 use super::{DeploySpec, FileForm, Output, Reload, command, forms, signal};
 use crate::disk::Trust;
 
-/// Looks at users, folders, passwords, the pid file and the command. Each of these may be mended while the gateway runs.
+/// Looks at users, folders, passwords, the pid file and the command. Each of these may be mended
+/// while the gateway runs.
 pub fn look(spec: &DeploySpec) -> Vec<DeployError> {
-    let mut folders: Vec<&Path> = spec.files.iter().map(|output| folder(&output.path)).collect();
+    let mut folders: Vec<&Path> = spec
+        .files
+        .iter()
+        .map(|output| folder(&output.path))
+        .collect();
     folders.sort_unstable();
     folders.dedup();
     let mut found: Vec<DeployError> = match Access::of(spec) {
@@ -21,7 +26,11 @@ pub fn look(spec: &DeploySpec) -> Vec<DeployError> {
         Err(error) => vec![error],
     };
     let trust = trust(spec);
-    found.extend(folders.iter().filter_map(|folder| of_folder(folder, &trust)));
+    found.extend(
+        folders
+            .iter()
+            .filter_map(|folder| of_folder(folder, &trust)),
+    );
     for Output { path, form } in &spec.files {
         if let FileForm::Pkcs12 { password } = form {
             found.extend(forms::password(path, password).err());
@@ -30,7 +39,11 @@ pub fn look(spec: &DeploySpec) -> Vec<DeployError> {
         let in_the_way = fs::symlink_metadata(path).is_ok_and(|there| is_in_the_way(&there));
         found.extend(in_the_way.then(|| DeployError::NotAFile(path.clone())));
     }
-    found.extend(spec.reload.as_ref().and_then(|reload| of_reload(reload).err()));
+    found.extend(
+        spec.reload
+            .as_ref()
+            .and_then(|reload| of_reload(reload).err()),
+    );
     found
 }
 
@@ -49,7 +62,9 @@ fn of_folder(folder: &Path, trust: &Trust) -> Option<DeployError> {
         return Some(error);
     }
     let access = rustix::fs::access(folder, Wanted::WRITE_OK | Wanted::EXEC_OK);
-    access.err().map(|error| DeployError::Write(folder.to_owned(), error.into()))
+    access
+        .err()
+        .map(|error| DeployError::Write(folder.to_owned(), error.into()))
 }
 
 #[cfg(test)]
@@ -70,21 +85,37 @@ mod tests {
             certificate: "a.example".parse().unwrap(),
             to: Consumer::Files,
             files: vec![
-                Output { path: at("none/cert.pem"), form: FileForm::Chain },
-                Output { path: at("none/key.pem"), form: FileForm::Key },
-                Output { path: at("key.p12"), form: FileForm::Pkcs12 { password } },
+                Output {
+                    path: at("none/cert.pem"),
+                    form: FileForm::Chain,
+                },
+                Output {
+                    path: at("none/key.pem"),
+                    form: FileForm::Key,
+                },
+                Output {
+                    path: at("key.p12"),
+                    form: FileForm::Pkcs12 { password },
+                },
             ],
             owner: Some("nobody-of-this-name".into()),
             group: None,
             mode: DeploySpec::MODE,
-            reload: Some(Reload::Signal { signal: "HUP".into(), pid_file: at("pid") }),
+            reload: Some(Reload::Signal {
+                signal: "HUP".into(),
+                pid_file: at("pid"),
+            }),
             verify: None,
             store: folder.path().join("acme"),
             config_key: "deploy[0]".to_owned(),
         };
         let said = self::said(&spec);
-        let want =
-            ["deploy[0].owner: this machine has no user", "none is missing", "password cannot be read", "pid file"];
+        let want = [
+            "deploy[0].owner: this machine has no user",
+            "none is missing",
+            "password cannot be read",
+            "pid file",
+        ];
         assert_eq!(said.len(), want.len(), "{said:#?}");
         for (said, want) in said.iter().zip(want) {
             assert!(said.contains(want), "{want}: {said}");
@@ -93,20 +124,32 @@ mod tests {
         std::fs::create_dir(at("none")).unwrap();
         std::fs::write(at("password"), "p").unwrap();
         // Somebody else's is never sent a signal here.
-        let mut server = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let mut server = std::process::Command::new("sleep")
+            .arg("600")
+            .spawn()
+            .unwrap();
         std::fs::write(at("pid"), server.id().to_string()).unwrap();
         spec.owner = None;
         assert!(super::look(&spec).is_empty(), "{:#?}", super::look(&spec));
         server.kill().unwrap();
         server.wait().unwrap();
         let said = self::said(&spec);
-        assert!(matches!(&said[..], [pid] if pid.contains("is stale")), "{said:#?}");
+        assert!(
+            matches!(&said[..], [pid] if pid.contains("is stale")),
+            "{said:#?}"
+        );
         std::fs::write(at("pid"), "turnserver").unwrap();
         let said = self::said(&spec);
-        assert!(matches!(&said[..], [pid] if pid.contains("no number")), "{said:#?}");
+        assert!(
+            matches!(&said[..], [pid] if pid.contains("no number")),
+            "{said:#?}"
+        );
         spec.reload = Some(Reload::Command(vec!["systemctl reload coturn".to_owned()]));
         let said = self::said(&spec);
-        assert!(matches!(&said[..], [command] if command.contains("is not found")), "{said:#?}");
+        assert!(
+            matches!(&said[..], [command] if command.contains("is not found")),
+            "{said:#?}"
+        );
         spec.reload = None;
 
         std::fs::create_dir(at("none/key.pem")).unwrap();

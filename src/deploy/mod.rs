@@ -1,5 +1,5 @@
-//! The certificate hub: other servers on this machine get the certificates that were ordered here, each in its form,
-//! are told to read them, and are asked whether they did.
+//! The certificate hub: other servers on this machine get the certificates that were ordered here,
+//! each in its form, are told to read them, and are asked whether they did.
 //!
 //! [`Hub`] has one task for each `[[deploy]]`, so that nobody waits for another one's server:
 //!
@@ -8,11 +8,12 @@
 //!               └─ failed: waits longer and longer, then looks again at all of it
 //! ```
 //!
-//! While it waits for the next certificate a task looks now and then whether somebody has touched the files
-//! (`stamps`), and at each reload of the configuration at all of it.
+//! While it waits for the next certificate a task looks now and then whether somebody has touched
+//! the files (`stamps`), and at each reload of the configuration at all of it.
 //!
-//! Each try looks at what is there and does only what is missing; nothing that was done has to be remembered. That files
-//! were written and nobody was told of them is remembered by a file beside them, as the gateway may end in between.
+//! Each try looks at what is there and does only what is missing; nothing that was done has to be
+//! remembered. That files were written and nobody was told of them is remembered by a file beside
+//! them, as the gateway may end in between.
 
 mod access;
 mod command;
@@ -65,7 +66,8 @@ pub struct DeploySpec {
     pub reload: Option<Reload>,
     /// Where the server is asked by TLS what it serves.
     pub verify: Option<Place>,
-    /// Where certificates are kept. Whose that is, is the gateway's user, also where root runs this.
+    /// Where certificates are kept. Whose that is, is the gateway's user, also where root runs
+    /// this.
     pub store: PathBuf,
     /// Where the configuration says so: `deploy[0]`.
     pub config_key: String,
@@ -118,7 +120,10 @@ impl Consumer {
 
     /// As written in `gateway.toml`.
     pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+        Self::NAMES
+            .iter()
+            .find(|(_, kind)| *kind == self)
+            .map_or("", |(name, _)| name)
     }
 }
 

@@ -5,7 +5,11 @@ use super::{DeploySpec, Reload, command, signal};
 use crate::store::Stored;
 
 /// Does what the configuration says.
-pub(super) async fn tell(spec: &DeploySpec, reload: &Reload, cert: &Stored) -> Result<(), DeployError> {
+pub(super) async fn tell(
+    spec: &DeploySpec,
+    reload: &Reload,
+    cert: &Stored,
+) -> Result<(), DeployError> {
     match reload {
         Reload::Signal { signal, pid_file } => {
             let (name, pid_file) = (signal.clone(), pid_file.clone());
@@ -13,6 +17,8 @@ pub(super) async fn tell(spec: &DeploySpec, reload: &Reload, cert: &Stored) -> R
             let send = tokio::task::spawn_blocking(move || signal::send(&name, &pid_file));
             send.await.unwrap_or(Err(DeployError::Interrupted))
         }
-        Reload::Command(argv) => command::run(argv, &command::variables(spec, cert), command::LIMIT).await,
+        Reload::Command(argv) => {
+            command::run(argv, &command::variables(spec, cert), command::LIMIT).await
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! Sends a signal to the process whose number is in a pid file.
 //!
-//! Whoever can change a pid file chooses the process, so a signal goes no further than that user's own processes. Only a
-//! file that root or this process's user alone can change may name any process. The process is held (pidfd) while that
-//! is found out, so that its number cannot become another's before the signal is sent.
+//! Whoever can change a pid file chooses the process, so a signal goes no further than that user's
+//! own processes. Only a file that root or this process's user alone can change may name any
+//! process. The process is held (pidfd) while that is found out, so that its number cannot become
+//! another's before the signal is sent.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -28,7 +29,10 @@ const WRITABLE_BY_ALL: u32 = 0o002;
 pub(super) fn send(name: &str, pid_file: &Path) -> Result<(), DeployError> {
     let signal = Signal::from_str(&format!("SIG{}", name.to_ascii_uppercase())).ok();
     let signal = signal.and_then(|signal| process::Signal::from_named_raw(signal as i32));
-    signal_to(pid_file, Some(signal.ok_or_else(|| DeployError::NoSignal(name.into()))?))
+    signal_to(
+        pid_file,
+        Some(signal.ok_or_else(|| DeployError::NoSignal(name.into()))?),
+    )
 }
 
 /// Looks whether a signal would arrive, and sends none.
@@ -44,13 +48,21 @@ fn signal_to(pid_file: &Path, signal: Option<process::Signal>) -> Result<(), Dep
     }
     let path = || pid_file.to_owned();
     let failed = |errno: rustix::io::Errno| match errno {
-        rustix::io::Errno::SRCH => DeployError::StalePid { path: path(), pid: number },
-        errno => DeployError::NotSignalled { path: path(), pid: number, cause: Errno::from_raw(errno.raw_os_error()) },
+        rustix::io::Errno::SRCH => DeployError::StalePid {
+            path: path(),
+            pid: number,
+        },
+        errno => DeployError::NotSignalled {
+            path: path(),
+            pid: number,
+            cause: Errno::from_raw(errno.raw_os_error()),
+        },
     };
     let pid = Pid::from_raw(number).ok_or_else(|| DeployError::NoPid(path()))?;
     let process = pidfd_open(pid, PidfdFlags::empty()).map_err(failed)?;
     if let Writer::User(writer) = found.writer {
-        // Of the process that is held or, if that has ended by now, of another: then the signal goes nowhere.
+        // Of the process that is held or, if that has ended by now, of another: then the signal
+        // goes nowhere.
         let users = users_of(number).map_err(|_| match test_kill_process(pid) {
             Err(rustix::io::Errno::SRCH) => failed(rustix::io::Errno::SRCH),
             // It is there, and hidden from us.
@@ -58,7 +70,12 @@ fn signal_to(pid_file: &Path, signal: Option<process::Signal>) -> Result<(), Dep
         })?;
         if let Some(user) = users.into_iter().find(|user| *user != writer) {
             let (writer, user) = (user_name(writer), user_name(user));
-            return Err(DeployError::ForeignProcess { path: path(), writer, pid: number, user });
+            return Err(DeployError::ForeignProcess {
+                path: path(),
+                writer,
+                pid: number,
+                user,
+            });
         }
     }
     match signal {
@@ -97,7 +114,10 @@ impl PidFile {
             return Err(DeployError::OpenPidFile(path.to_owned()));
         }
         let writer = writer(path, &found, &dir, &trust).map_err(unreadable)?;
-        Ok(Self { text: disk::read_open(file, LARGEST).map_err(unreadable)?, writer })
+        Ok(Self {
+            text: disk::read_open(file, LARGEST).map_err(unreadable)?,
+            writer,
+        })
     }
 }
 
@@ -107,7 +127,8 @@ fn writer(path: &Path, found: &Metadata, dir: &Dir, trust: &Trust) -> io::Result
         return Ok(Writer::User(found.uid()));
     }
     let strict = Trust::strict();
-    // In a folder such as /tmp a second name may be a link that somebody has made of a file of root's.
+    // In a folder such as /tmp a second name may be a link that somebody has made of a file of
+    // root's.
     if found.nlink() == 1 && Dir::of_file(path, &strict).is_ok() {
         return Ok(Writer::Trusted);
     }
@@ -117,8 +138,8 @@ fn writer(path: &Path, found: &Metadata, dir: &Dir, trust: &Trust) -> io::Result
     }
 }
 
-/// Whether others than the owner can write the file. The group of a server may write what names the server's processes,
-/// and no more.
+/// Whether others than the owner can write the file. The group of a server may write what names the
+/// server's processes, and no more.
 fn is_open(found: &Metadata, trust: &Trust) -> bool {
     match trust.is_trusted(found.uid()) {
         true => !trust.is_closed(found),
@@ -130,8 +151,14 @@ fn is_open(found: &Metadata, trust: &Trust) -> bool {
 fn users_of(pid: i32) -> io::Result<Vec<u32>> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-    let users: Option<Vec<u32>> = line.map(|line| line.split_whitespace().filter_map(|id| id.parse().ok()).collect());
-    users.filter(|users| users.len() == 4).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    let users: Option<Vec<u32>> = line.map(|line| {
+        line.split_whitespace()
+            .filter_map(|id| id.parse().ok())
+            .collect()
+    });
+    users
+        .filter(|users| users.len() == 4)
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// One number, of one process: 0 and what is below are groups of processes, and 1 is the system's.

@@ -57,9 +57,12 @@ impl From<DeployError> for Standing {
         match error {
             DeployError::Unreadable(path, error) => Self::Unreadable(path, error),
             DeployError::NotServed { place, shown, .. } => Self::NotServed { place, shown },
-            DeployError::Unreachable { place, cause: error, .. } | DeployError::NoHandshake(place, error) => {
-                Self::NoAnswer(place, error)
+            DeployError::Unreachable {
+                place,
+                cause: error,
+                ..
             }
+            | DeployError::NoHandshake(place, error) => Self::NoAnswer(place, error),
             error => Self::Unclear(error),
         }
     }
@@ -81,6 +84,10 @@ pub fn standing(spec: &DeploySpec, cert: &Stored) -> Standing {
 
 /// Asks the server, once; where nobody is to be asked, all is well.
 pub async fn served(spec: &DeploySpec, cert: &Stored) -> Standing {
-    let Some(place) = &spec.verify else { return Standing::InSync };
-    verify::shows(spec, place, cert, Patience::NONE).await.map_or_else(Standing::from, |()| Standing::InSync)
+    let Some(place) = &spec.verify else {
+        return Standing::InSync;
+    };
+    verify::shows(spec, place, cert, Patience::NONE)
+        .await
+        .map_or_else(Standing::from, |()| Standing::InSync)
 }

@@ -1,5 +1,5 @@
-//! A file of a `[[deploy]]` in its folder, which is held: nobody who writes in it leads a write or a change of owner
-//! elsewhere.
+//! A file of a `[[deploy]]` in its folder, which is held: nobody who writes in it leads a write or
+//! a change of owner elsewhere.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
@@ -26,7 +26,11 @@ impl Target {
     /// Opens the folder of a file.
     pub(super) fn open(path: &Path, trust: &Trust) -> Result<Self, DeployError> {
         let dir = open_folder(folder(path), trust)?;
-        Ok(Self { path: path.to_owned(), dir, name: path.file_name().unwrap_or_default().to_owned() })
+        Ok(Self {
+            path: path.to_owned(),
+            dir,
+            name: path.file_name().unwrap_or_default().to_owned(),
+        })
     }
 
     /// What there is, be it a link.
@@ -84,10 +88,15 @@ pub(super) fn trust(spec: &DeploySpec) -> Trust {
     Trust::by_rights(gateway(spec))
 }
 
-/// The same for who only looks: root may do that for a gateway which is another user, and has no rights.
+/// The same for who only looks: root may do that for a gateway which is another user, and has no
+/// rights.
 pub(super) fn trust_to_look(spec: &DeploySpec) -> Trust {
     let us = geteuid().as_raw();
-    if gateway(spec).is_some_and(|gateway| gateway != us) { Trust::links() } else { trust(spec) }
+    if gateway(spec).is_some_and(|gateway| gateway != us) {
+        Trust::links()
+    } else {
+        trust(spec)
+    }
 }
 
 /// The gateway's user, where there is a store by which to know it.
@@ -98,17 +107,26 @@ fn gateway(spec: &DeploySpec) -> Option<u32> {
 /// Opens a folder that files are written to.
 pub(super) fn open_folder(folder: &Path, trust: &Trust) -> Result<Dir, DeployError> {
     Dir::open(folder, trust).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => DeployError::NoFolder(folder.to_owned()),
-        _ => untrusted(error, |error| DeployError::Unreadable(folder.to_owned(), error)),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            DeployError::NoFolder(folder.to_owned())
+        }
+        _ => untrusted(error, |error| {
+            DeployError::Unreadable(folder.to_owned(), error)
+        }),
     })
 }
 
 /// Tells what is not trusted from what the system says.
-pub(super) fn untrusted(error: io::Error, other: impl FnOnce(io::Error) -> DeployError) -> DeployError {
+pub(super) fn untrusted(
+    error: io::Error,
+    other: impl FnOnce(io::Error) -> DeployError,
+) -> DeployError {
     Untrusted::of(error).map_or_else(other, DeployError::Untrusted)
 }
 
 /// Where a file is.
 pub(super) fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }

@@ -1,4 +1,5 @@
-//! One `[[deploy]]` from the first certificate on: tried until it is done, then at rest until the next certificate.
+//! One `[[deploy]]` from the first certificate on: tried until it is done, then at rest until the
+//! next certificate.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,13 +19,16 @@ use crate::keyed_mutex::KeyedMutex;
 use crate::store::Stored;
 use crate::telemetry::Chain;
 
-/// After the first failure, and however many there were: what an operator mends is seen within this time.
+/// After the first failure, and however many there were: what an operator mends is seen within this
+/// time.
 const FIRST: Duration = Duration::from_secs(5);
 const LAST: Duration = Duration::from_secs(3600);
 
 /// How long to wait after so many failures in a row.
 pub(super) fn back_off(failures: u32) -> Duration {
-    FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LAST)
+    FIRST
+        .saturating_mul(1 << failures.saturating_sub(1).min(16))
+        .min(LAST)
 }
 
 /// What is done for one server.
@@ -61,8 +65,21 @@ struct Done {
 }
 
 impl Task {
-    pub(super) fn new(spec: Arc<DeploySpec>, calls: Calls, report: Arc<Report>, writers: KeyedMutex<PathBuf>) -> Self {
-        Self { spec, calls, report, writers, stamps: None, failures: 0, trouble: None }
+    pub(super) fn new(
+        spec: Arc<DeploySpec>,
+        calls: Calls,
+        report: Arc<Report>,
+        writers: KeyedMutex<PathBuf>,
+    ) -> Self {
+        Self {
+            spec,
+            calls,
+            report,
+            writers,
+            stamps: None,
+            failures: 0,
+            trouble: None,
+        }
     }
 
     /// Ends when nobody can bring certificates any more.
@@ -105,10 +122,12 @@ impl Task {
         }
     }
 
-    /// Cheap: nothing is opened, and nobody is asked. What cannot be found out is looked at as a whole.
+    /// Cheap: nothing is opened, and nobody is asked. What cannot be found out is looked at as a
+    /// whole.
     async fn was_touched(&self) -> bool {
         let now = self.at_files(|spec| Ok(Stamps::of(spec))).await;
-        now.ok().is_none_or(|now| self.stamps.as_ref() != Some(&now))
+        now.ok()
+            .is_none_or(|now| self.stamps.as_ref() != Some(&now))
     }
 
     /// Looks at everything, and does what is missing.
@@ -117,7 +136,10 @@ impl Task {
         if !brought.written.is_empty() {
             self.report.lock().in_sync = false;
         }
-        let done = Done { written: brought.written.len(), told: false };
+        let done = Done {
+            written: brought.written.len(),
+            told: false,
+        };
         if brought.written.is_empty() && !self.has_to_be_told(cert, &brought).await? {
             self.forget().await?;
             return Ok(done);
@@ -133,9 +155,12 @@ impl Task {
         Ok(Done { told, ..done })
     }
 
-    /// Whether a server that has its files has to be told all the same: nobody did, or it shows something else.
+    /// Whether a server that has its files has to be told all the same: nobody did, or it shows
+    /// something else.
     async fn has_to_be_told(&self, cert: &Stored, brought: &Brought) -> Result<bool, DeployError> {
-        let Some(place) = &self.spec.verify else { return Ok(brought.is_due) };
+        let Some(place) = &self.spec.verify else {
+            return Ok(brought.is_due);
+        };
         match verify::shows(&self.spec, place, cert, Patience::NONE).await {
             Ok(()) => Ok(false),
             // It reads its files when it starts; there is nobody to be told.
@@ -163,12 +188,17 @@ impl Task {
         work: impl FnOnce(&DeploySpec) -> Result<T, DeployError> + Send + 'static,
     ) -> Result<T, DeployError> {
         let spec = Arc::clone(&self.spec);
-        let held = self.writers.lock_all(spec.files.iter().map(|output| output.path.clone())).await;
+        let held = self
+            .writers
+            .lock_all(spec.files.iter().map(|output| output.path.clone()))
+            .await;
         let work = move || {
             let _held = held;
             work(&spec)
         };
-        tokio::task::spawn_blocking(work).await.unwrap_or(Err(DeployError::Interrupted))
+        tokio::task::spawn_blocking(work)
+            .await
+            .unwrap_or(Err(DeployError::Interrupted))
     }
 
     fn renewed(&mut self) {
@@ -181,7 +211,13 @@ impl Task {
         let had_trouble = self.trouble.take().is_some() | (std::mem::take(&mut self.failures) > 0);
         let is_news = had_trouble || done.written > 0 || done.told;
         self.report.succeeded(is_news);
-        let DeploySpec { certificate, to, config_key, verify, .. } = &*self.spec;
+        let DeploySpec {
+            certificate,
+            to,
+            config_key,
+            verify,
+            ..
+        } = &*self.spec;
         let (serial, to) = (&*cert.bundle.meta.serial, to.name());
         let Done { written, told } = done;
         if !is_news {
@@ -201,7 +237,12 @@ impl Task {
         let wait = back_off(self.failures);
         let text = Chain(error).to_string();
         self.report.failed(&text, UnixTime::now().after(wait));
-        let DeploySpec { certificate, to, config_key, .. } = &*self.spec;
+        let DeploySpec {
+            certificate,
+            to,
+            config_key,
+            ..
+        } = &*self.spec;
         let (serial, to) = (&*cert.bundle.meta.serial, to.name());
         // Without the causes, in which words of others may differ each time.
         let trouble = error.to_string();

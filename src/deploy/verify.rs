@@ -29,10 +29,17 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Servers read files at their leisure, and some only at the connection after the next. They log each connection.
-    pub(super) const USUAL: Self = Self { whole: Duration::from_secs(10), pause: Duration::from_secs(1) };
+    /// Servers read files at their leisure, and some only at the connection after the next. They
+    /// log each connection.
+    pub(super) const USUAL: Self = Self {
+        whole: Duration::from_secs(10),
+        pause: Duration::from_secs(1),
+    };
     /// One connection.
-    pub(super) const NONE: Self = Self { whole: Duration::ZERO, pause: Duration::ZERO };
+    pub(super) const NONE: Self = Self {
+        whole: Duration::ZERO,
+        pause: Duration::ZERO,
+    };
 }
 
 /// Asks until the server shows this certificate.
@@ -44,7 +51,12 @@ pub(super) async fn shows(
 ) -> Result<(), DeployError> {
     let until = Instant::now() + patience.whole;
     let wanted = forms::leaf(cert)?;
-    let host = cert.bundle.meta.hosts.first().map_or(place.host.as_str(), |host| host);
+    let host = cert
+        .bundle
+        .meta
+        .hosts
+        .first()
+        .map_or(place.host.as_str(), |host| host);
     let name = server_name(host);
     loop {
         let answer = match look(spec, place, name.clone()).await {
@@ -66,7 +78,11 @@ async fn look(
 ) -> Result<CertificateDer<'static>, DeployError> {
     let until = Instant::now() + CONNECTION;
     let stream = within(until, connect(place)).await;
-    let stream = stream.map_err(|cause| DeployError::Unreachable { place: place.clone(), to: spec.to, cause })?;
+    let stream = stream.map_err(|cause| DeployError::Unreachable {
+        place: place.clone(),
+        to: spec.to,
+        cause,
+    })?;
     let shown = within(until, shown_leaf(stream, name)).await;
     shown.map_err(|error| DeployError::NoHandshake(place.clone(), error))
 }
@@ -89,15 +105,24 @@ async fn connect(place: &Place) -> io::Result<TcpStream> {
 }
 
 async fn within<T>(until: Instant, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    timeout(until.saturating_duration_since(Instant::now()), work).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
+    timeout(until.saturating_duration_since(Instant::now()), work)
+        .await
+        .unwrap_or(Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// Asks a server once, in the words of a client of this host, and returns the serial of what it shows, whichever it is.
+/// Asks a server once, in the words of a client of this host, and returns the serial of what it
+/// shows, whichever it is.
 ///
 /// # Errors
 /// That it does not answer by TLS.
-pub async fn shown(spec: &DeploySpec, place: &Place, host: &HostName) -> Result<String, DeployError> {
-    Ok(serial(&look(spec, place, server_name(host.as_str())).await?))
+pub async fn shown(
+    spec: &DeploySpec,
+    place: &Place,
+    host: &HostName,
+) -> Result<String, DeployError> {
+    Ok(serial(
+        &look(spec, place, server_name(host.as_str())).await?,
+    ))
 }
 
 fn serial(leaf: &CertificateDer<'_>) -> String {
@@ -110,7 +135,17 @@ fn server_name(host: &str) -> ServerName<'static> {
     ServerName::try_from(host.to_owned()).unwrap_or_else(|_| loopback())
 }
 
-fn other(spec: &DeploySpec, place: &Place, shown: &CertificateDer<'_>, wanted: &CertificateDer<'_>) -> DeployError {
+fn other(
+    spec: &DeploySpec,
+    place: &Place,
+    shown: &CertificateDer<'_>,
+    wanted: &CertificateDer<'_>,
+) -> DeployError {
     let (shown, wanted) = (serial(shown), serial(wanted));
-    DeployError::NotServed { place: place.clone(), shown, wanted, was_told: spec.reload.is_some() }
+    DeployError::NotServed {
+        place: place.clone(),
+        shown,
+        wanted,
+        was_told: spec.reload.is_some(),
+    }
 }

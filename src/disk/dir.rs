@@ -1,4 +1,5 @@
-//! A folder held by its descriptor: whatever becomes of its path, what is done in it is done in this folder.
+//! A folder held by its descriptor: whatever becomes of its path, what is done in it is done in
+//! this folder.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -34,8 +35,8 @@ impl Dir {
         Ok(Self { folder, path })
     }
 
-    /// Opens a folder, and makes it with those above it if need be: each is on the disk before it is used, and belongs
-    /// to whom the folder around it belongs.
+    /// Opens a folder, and makes it with those above it if need be: each is on the disk before it
+    /// is used, and belongs to whom the folder around it belongs.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -45,8 +46,8 @@ impl Dir {
         Ok(Self { folder, path })
     }
 
-    /// Opens the folder in which a file is, and says what the file is called there. Links at the end of the path are
-    /// followed by the same rule as those on the way.
+    /// Opens the folder in which a file is, and says what the file is called there. Links at the
+    /// end of the path are followed by the same rule as those on the way.
     ///
     /// # Errors
     /// As [`open`](Self::open); also if there is no such file.
@@ -62,8 +63,17 @@ impl Dir {
     pub fn below(&self, name: impl AsRef<OsStr>) -> io::Result<Self> {
         let name = name.as_ref();
         let opened = openat(&self.folder, name, FOLDER, Mode::empty());
-        let folder = opened.map_err(|error| if error == Errno::LOOP { Errno::NOTDIR } else { error })?;
-        Ok(Self { folder: folder.into(), path: self.path.join(name) })
+        let folder = opened.map_err(|error| {
+            if error == Errno::LOOP {
+                Errno::NOTDIR
+            } else {
+                error
+            }
+        })?;
+        Ok(Self {
+            folder: folder.into(),
+            path: self.path.join(name),
+        })
     }
 
     /// Makes a folder in this one, which belongs to whom this one belongs.
@@ -140,12 +150,20 @@ impl Dir {
     /// # Errors
     /// As the system says, also if something has the name, be it a link that leads nowhere.
     pub fn create(&self, name: impl AsRef<OsStr>, mode: u32) -> io::Result<File> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(openat(&self.folder, name.as_ref(), flags, Mode::from_raw_mode(mode))?.into())
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(openat(
+            &self.folder,
+            name.as_ref(),
+            flags,
+            Mode::from_raw_mode(mode),
+        )?
+        .into())
     }
 
-    /// Gives what root has made here to whom the folder belongs: a command that root runs must not lock out the
-    /// gateway, which is somebody else. Where that is not allowed, the gateway says what it cannot read.
+    /// Gives what root has made here to whom the folder belongs: a command that root runs must not
+    /// lock out the gateway, which is somebody else. Where that is not allowed, the gateway says
+    /// what it cannot read.
     pub fn hand_over(&self, new: &File) {
         if let Ok(folder) = self.metadata() {
             hand_over(new, &folder);
@@ -157,7 +175,12 @@ impl Dir {
     /// # Errors
     /// As the system says.
     pub fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> io::Result<()> {
-        Ok(renameat(&self.folder, from.as_ref(), &self.folder, to.as_ref())?)
+        Ok(renameat(
+            &self.folder,
+            from.as_ref(),
+            &self.folder,
+            to.as_ref(),
+        )?)
     }
 
     /// Takes a file or a link away, if it is there.
@@ -185,7 +208,9 @@ impl Dir {
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => return self.remove(name),
             other => other?,
         };
-        let deeper = deepest.checked_sub(1).ok_or(io::ErrorKind::DirectoryNotEmpty)?;
+        let deeper = deepest
+            .checked_sub(1)
+            .ok_or(io::ErrorKind::DirectoryNotEmpty)?;
         for inner in folder.names()? {
             folder.remove_to(&inner, deeper)?;
         }
@@ -230,7 +255,8 @@ impl Dir {
 
     /// A folder that was just made.
     fn give_to_owner_of(self, above: &Metadata) -> io::Result<Self> {
-        // Somebody who writes in the folder above may have put another one in its place; an empty one is no loss.
+        // Somebody who writes in the folder above may have put another one in its place; an empty
+        // one is no loss.
         if self.names()?.is_empty() {
             hand_over(&File::from(self.open_itself()?), above);
         }
@@ -244,7 +270,10 @@ fn make_in(above: &File, found: &Metadata, name: &OsStr, mode: u32) -> io::Resul
         Err(Errno::EXIST) => return Ok(()),
         made => made?,
     }
-    let above = Dir { folder: above.try_clone()?, path: PathBuf::new() };
+    let above = Dir {
+        folder: above.try_clone()?,
+        path: PathBuf::new(),
+    };
     above.below(name)?.give_to_owner_of(found)?;
     above.sync()
 }

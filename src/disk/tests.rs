@@ -18,12 +18,17 @@ fn folder() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Makes something the property of somebody whom this is not to trust. Where the test is not root's, it is the test's
-/// own user who is not trusted.
+/// Makes something the property of somebody whom this is not to trust. Where the test is not
+/// root's, it is the test's own user who is not trusted.
 fn strange(path: &Path, trust: Trust) -> Trust {
     match geteuid().is_root() {
-        true => lchown(path, Some(STRANGER), Some(STRANGER)).map(|()| trust).unwrap(),
-        false => Trust { user: STRANGER, ..trust },
+        true => lchown(path, Some(STRANGER), Some(STRANGER))
+            .map(|()| trust)
+            .unwrap(),
+        false => Trust {
+            user: STRANGER,
+            ..trust
+        },
     }
 }
 
@@ -47,7 +52,13 @@ fn links_of_ours_in_folders_of_ours_are_followed() {
     symlink(at.join("real"), at.join("absolute")).unwrap();
     symlink("relative/inner/../inner", at.join("chain")).unwrap();
     for trust in [Trust::links(), Trust::strict()] {
-        for path in ["real/inner", "relative/inner", "absolute/inner", "chain", "real/../real/./inner"] {
+        for path in [
+            "real/inner",
+            "relative/inner",
+            "absolute/inner",
+            "chain",
+            "real/../real/./inner",
+        ] {
             let dir = Dir::open(&at.join(path), &trust).unwrap();
             assert_eq!(dir.path(), at.join("real/inner"), "{path}");
         }
@@ -66,7 +77,11 @@ fn links_of_ours_in_folders_of_ours_are_followed() {
 fn a_path_that_is_not_absolute_begins_in_the_folder_of_the_process() {
     let here = std::env::current_dir().unwrap().canonicalize().unwrap();
     for path in ["", ".", "src/.."] {
-        assert_eq!(Dir::open(Path::new(path), &Trust::links()).unwrap().path(), here, "{path:?}");
+        assert_eq!(
+            Dir::open(Path::new(path), &Trust::links()).unwrap().path(),
+            here,
+            "{path:?}"
+        );
     }
     let (dir, name) = Dir::of_file(Path::new("Cargo.toml"), &Trust::links()).unwrap();
     assert_eq!((dir.path(), &*name), (&*here, "Cargo.toml".as_ref()));
@@ -82,9 +97,15 @@ fn a_link_that_somebody_else_made_is_not_followed() {
     let trust = strange(&at.join("link"), Trust::links());
     let trust = strange(&at.join("linked"), trust);
     let why = why(Dir::open(&at.join("link"), &trust).unwrap_err());
-    assert!(matches!(&why, Untrusted::Link { path, .. } if *path == at.join("link")), "{why}");
+    assert!(
+        matches!(&why, Untrusted::Link { path, .. } if *path == at.join("link")),
+        "{why}"
+    );
     let error = Dir::of_file(&at.join("linked"), &trust).unwrap_err();
-    assert!(error.to_string().contains("is a symbolic link that"), "{error}");
+    assert!(
+        error.to_string().contains("is a symbolic link that"),
+        "{error}"
+    );
 }
 
 /// Where others can give names, a link of ours may stand in a place that we never gave it.
@@ -112,10 +133,24 @@ fn with_rights_every_folder_on_the_way_has_to_be_ours() {
     for path in ["theirs", "theirs/inner", "theirs/.."] {
         let why = why(Dir::open(&at.join(path), &strict).unwrap_err());
         assert!(matches!(why, Untrusted::Folder { .. }), "{why}");
-        Dir::open(&at.join(path), &Trust { folders: false, ..strict.clone() }).unwrap();
+        Dir::open(
+            &at.join(path),
+            &Trust {
+                folders: false,
+                ..strict.clone()
+            },
+        )
+        .unwrap();
     }
     let owner = fs::metadata(at.join("theirs")).unwrap().uid();
-    Dir::open(&at.join("theirs"), &Trust { also: Some(owner), ..strict }).unwrap();
+    Dir::open(
+        &at.join("theirs"),
+        &Trust {
+            also: Some(owner),
+            ..strict
+        },
+    )
+    .unwrap();
 }
 
 #[test]
@@ -125,13 +160,23 @@ fn with_rights_nobody_else_may_write_in_a_folder() {
     fs::create_dir_all(open.join("inner")).unwrap();
     let is_taken = |path: &Path| match Dir::open(path, &strict) {
         Ok(_) => true,
-        Err(error) => matches!(why(error), Untrusted::Writable { .. }).then_some(false).unwrap(),
+        Err(error) => matches!(why(error), Untrusted::Writable { .. })
+            .then_some(false)
+            .unwrap(),
     };
-    for (mode, whole, inner) in
-        [(0o700, true, true), (0o2755, true, true), (0o757, false, false), (0o777, false, false), (0o1777, false, true)]
-    {
+    for (mode, whole, inner) in [
+        (0o700, true, true),
+        (0o2755, true, true),
+        (0o757, false, false),
+        (0o777, false, false),
+        (0o1777, false, true),
+    ] {
         set_mode(&open, mode);
-        assert_eq!((is_taken(&open), is_taken(&open.join("inner"))), (whole, inner), "{mode:o}");
+        assert_eq!(
+            (is_taken(&open), is_taken(&open.join("inner"))),
+            (whole, inner),
+            "{mode:o}"
+        );
     }
     set_mode(&open, 0o770);
     assert!(is_taken(&open), "our own group is let in");
@@ -151,11 +196,20 @@ fn what_is_made_read_and_taken_away_is_in_the_folder_that_was_opened() {
     io::Write::write_all(&mut dir.create("new", 0o600).unwrap(), b"text").unwrap();
     dir.rename("new", "file").unwrap();
     dir.sync().unwrap();
-    assert_eq!((dir.read("file", 4).unwrap(), dir.names().unwrap()), (b"text".to_vec(), vec!["file".into()]));
-    assert_eq!(dir.read("file", 3).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    assert_eq!(
+        (dir.read("file", 4).unwrap(), dir.names().unwrap()),
+        (b"text".to_vec(), vec!["file".into()])
+    );
+    assert_eq!(
+        dir.read("file", 3).unwrap_err().kind(),
+        io::ErrorKind::FileTooLarge
+    );
     assert_eq!(fs::read(at.join("moved/file")).unwrap(), b"text");
     assert_eq!(fs::read_dir(at.join("one/two")).unwrap().count(), 0);
-    assert_eq!(dir.create("file", 0o600).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(
+        dir.create("file", 0o600).unwrap_err().kind(),
+        io::ErrorKind::AlreadyExists
+    );
 }
 
 #[test]
@@ -164,11 +218,21 @@ fn links_in_an_open_folder_are_neither_read_nor_written_nor_locked() {
     fs::create_dir(at.join("inner")).unwrap();
     fs::write(at.join("victim"), "precious").unwrap();
     let dir = Dir::open(&at.join("inner"), &Trust::links()).unwrap();
-    for (name, to) in [("link", "../victim"), ("broken", "../made"), ("folder", "..")] {
+    for (name, to) in [
+        ("link", "../victim"),
+        ("broken", "../made"),
+        ("folder", ".."),
+    ] {
         symlink(to, at.join("inner").join(name)).unwrap();
         assert!(NotAFile::is(&dir.open_file(name).unwrap_err()), "{name}");
-        assert!(NotAFile::is(&dir.open_lock(name, 0o600).unwrap_err()), "{name}");
-        assert!(dir.create(name, 0o600).is_err() && dir.below(name).is_err(), "{name}");
+        assert!(
+            NotAFile::is(&dir.open_lock(name, 0o600).unwrap_err()),
+            "{name}"
+        );
+        assert!(
+            dir.create(name, 0o600).is_err() && dir.below(name).is_err(),
+            "{name}"
+        );
         dir.remove_all(name).unwrap();
     }
     assert_eq!(fs::read(at.join("victim")).unwrap(), b"precious");
@@ -184,7 +248,10 @@ fn what_is_no_file_is_not_opened() {
     let dir = Dir::open(&at, &Trust::links()).unwrap();
     for name in ["pipe", "socket", "."] {
         assert!(NotAFile::is(&dir.open_file(name).unwrap_err()), "{name}");
-        assert!(NotAFile::is(&read(&at.join(name), 10).unwrap_err()), "{name}");
+        assert!(
+            NotAFile::is(&read(&at.join(name), 10).unwrap_err()),
+            "{name}"
+        );
     }
     assert!(NotAFile::is(&dir.open_lock("pipe", 0o600).unwrap_err()));
     assert!(NotAFile::is(&read(Path::new("/dev/zero"), 10).unwrap_err()));
@@ -201,12 +268,19 @@ fn folders_are_taken_away_whole_and_not_through_links() {
     let dir = Dir::open(&at, &Trust::links()).unwrap();
     dir.remove_all("gone").unwrap();
     dir.remove_all("gone").unwrap();
-    assert_eq!((dir.names().unwrap(), at.join("kept/file").exists()), (vec!["kept".into()], true));
+    assert_eq!(
+        (dir.names().unwrap(), at.join("kept/file").exists()),
+        (vec!["kept".into()], true)
+    );
     fs::create_dir_all(at.join("deep").join("d/".repeat(100))).unwrap();
-    assert!(dir.remove_all("deep").is_err(), "no depth that somebody chose is gone down to");
+    assert!(
+        dir.remove_all("deep").is_err(),
+        "no depth that somebody chose is gone down to"
+    );
 }
 
-/// A gateway that runs as a user of its own has to be able to use what a command that root ran has made.
+/// A gateway that runs as a user of its own has to be able to use what a command that root ran has
+/// made.
 #[test]
 fn what_root_makes_belongs_to_whom_the_folder_belongs() {
     let (_folder, at) = folder();

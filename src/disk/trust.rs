@@ -1,13 +1,13 @@
 //! Whose folders and links may lead this process to a file.
 //!
-//! Another user who owns a folder, or may write in it, can put a link there and so have this process read or write where
-//! that user cannot. Two rules keep this from happening:
+//! Another user who owns a folder, or may write in it, can put a link there and so have this
+//! process read or write where that user cannot. Two rules keep this from happening:
 //!
-//! - **Links** are followed if they belong to root or to this process's user, and lie in a folder that nobody else can
-//!   change. `/var/run` is such a link.
-//! - **Folders**, for a process that has rights over the files of others ([`has_rights`]), have to belong to root or to
-//!   this process's user, and nobody else may write in them. A folder with the sticky bit, such as `/tmp`, may be on the
-//!   way, but is not the place for a file.
+//! - **Links** are followed if they belong to root or to this process's user, and lie in a folder
+//!   that nobody else can change. `/var/run` is such a link.
+//! - **Folders**, for a process that has rights over the files of others ([`has_rights`]), have to
+//!   belong to root or to this process's user, and nobody else may write in them. A folder with the
+//!   sticky bit, such as `/tmp`, may be on the way, but is not the place for a file.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -22,12 +22,13 @@ const WRITABLE_BY_GROUP: u32 = 0o020;
 const WRITABLE_BY_ALL: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 
-/// The numbers of capabilities by which a process reaches files or processes of other users: `CHOWN`, `DAC_OVERRIDE`,
-/// `DAC_READ_SEARCH`, `FOWNER`, `KILL`, `SETGID`, `SETUID`, `SYS_PTRACE`, `SYS_ADMIN`, `SETFCAP`.
+/// The numbers of capabilities by which a process reaches files or processes of other users:
+/// `CHOWN`, `DAC_OVERRIDE`, `DAC_READ_SEARCH`, `FOWNER`, `KILL`, `SETGID`, `SETUID`, `SYS_PTRACE`,
+/// `SYS_ADMIN`, `SETFCAP`.
 const RIGHTS: [u32; 10] = [0, 1, 2, 3, 5, 6, 7, 19, 21, 31];
 
-/// Whether this process may do more with files or processes of other users than their permissions say: it is root, or
-/// has a capability for that.
+/// Whether this process may do more with files or processes of other users than their permissions
+/// say: it is root, or has a capability for that.
 pub fn has_rights() -> bool {
     let has_one = |held: u64| RIGHTS.iter().any(|number| held & (1 << number) != 0);
     geteuid().is_root() || capabilities().is_some_and(has_one)
@@ -36,7 +37,9 @@ pub fn has_rights() -> bool {
 /// The capabilities in effect, a bit for each; `None` if they cannot be found out.
 pub fn capabilities() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let held = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    let held = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))?;
     u64::from_str_radix(held.trim(), 16).ok()
 }
 
@@ -54,18 +57,30 @@ pub struct Trust {
 impl Trust {
     /// The rule for links alone: for folders that may belong to somebody else.
     pub fn links() -> Self {
-        Self { user: geteuid().as_raw(), group: getegid().as_raw(), also: None, folders: false }
+        Self {
+            user: geteuid().as_raw(),
+            group: getegid().as_raw(),
+            also: None,
+            folders: false,
+        }
     }
 
     /// Both rules, whatever the rights of this process.
     pub fn strict() -> Self {
-        Self { folders: true, ..Self::links() }
+        Self {
+            folders: true,
+            ..Self::links()
+        }
     }
 
-    /// Both rules where this process has rights over the files of others, and else the one for links. `also` is the
-    /// gateway's own user where root works in its place.
+    /// Both rules where this process has rights over the files of others, and else the one for
+    /// links. `also` is the gateway's own user where root works in its place.
     pub fn by_rights(also: Option<u32>) -> Self {
-        Self { also, folders: has_rights(), ..Self::links() }
+        Self {
+            also,
+            folders: has_rights(),
+            ..Self::links()
+        }
     }
 
     /// Whether this user could do no more by a link than it can anyway.
@@ -86,8 +101,16 @@ impl Trust {
         if self.is_trusted(link.uid()) && self.is_trusted(folder.uid()) && keeps_names {
             return Ok(());
         }
-        let owner = if self.is_trusted(link.uid()) { folder.uid() } else { link.uid() };
-        Err(Untrusted::Link { path: path.to_owned(), owner: user_name(owner) }.into())
+        let owner = if self.is_trusted(link.uid()) {
+            folder.uid()
+        } else {
+            link.uid()
+        };
+        Err(Untrusted::Link {
+            path: path.to_owned(),
+            owner: user_name(owner),
+        }
+        .into())
     }
 
     /// Whether a folder may be on the way to a file or, if it is the last, hold it.
@@ -99,12 +122,22 @@ impl Trust {
         if !self.is_trusted(folder.uid()) && self.also != Some(folder.uid()) {
             let (owner, group) = (user_name(folder.uid()), group_name(folder.gid()));
             let to = user_name(self.also.unwrap_or(self.user));
-            return Err(Untrusted::Folder { path: path(), owner, to, group }.into());
+            return Err(Untrusted::Folder {
+                path: path(),
+                owner,
+                to,
+                group,
+            }
+            .into());
         }
         if self.is_closed(folder) || (folder.mode() & STICKY != 0 && !is_last) {
             return Ok(());
         }
-        Err(Untrusted::Writable { path: path(), mode: folder.mode() & 0o7777 }.into())
+        Err(Untrusted::Writable {
+            path: path(),
+            mode: folder.mode() & 0o7777,
+        }
+        .into())
     }
 
     /// Whether a program may be run that was found in a trusted folder.
@@ -115,7 +148,11 @@ impl Trust {
         if !self.folders || (self.is_trusted(program.uid()) && self.is_closed(program)) {
             return Ok(());
         }
-        Err(Untrusted::Program { path: path.to_owned(), owner: user_name(program.uid()) }.into())
+        Err(Untrusted::Program {
+            path: path.to_owned(),
+            owner: user_name(program.uid()),
+        }
+        .into())
     }
 }
 
@@ -194,9 +231,15 @@ impl From<Untrusted> for io::Error {
 
 /// The name of a user, or its number where it has none.
 pub(crate) fn user_name(user: u32) -> String {
-    User::from_uid(Uid::from_raw(user)).ok().flatten().map_or_else(|| user.to_string(), |user| user.name)
+    User::from_uid(Uid::from_raw(user))
+        .ok()
+        .flatten()
+        .map_or_else(|| user.to_string(), |user| user.name)
 }
 
 fn group_name(group: u32) -> String {
-    Group::from_gid(Gid::from_raw(group)).ok().flatten().map_or_else(|| group.to_string(), |group| group.name)
+    Group::from_gid(Gid::from_raw(group))
+        .ok()
+        .flatten()
+        .map_or_else(|| group.to_string(), |group| group.name)
 }

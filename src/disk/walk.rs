@@ -1,4 +1,5 @@
-//! Walks a path by descriptors, one name at a time, so that nobody can exchange a part of it in between.
+//! Walks a path by descriptors, one name at a time, so that nobody can exchange a part of it in
+//! between.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -38,7 +39,8 @@ pub(super) struct Walk<'t> {
 pub(super) type Make<'m> = &'m dyn Fn(&File, &Metadata, &OsStr) -> io::Result<()>;
 
 impl<'t> Walk<'t> {
-    /// Before the first name. A path that is not absolute begins in the folder that this process is in.
+    /// Before the first name. A path that is not absolute begins in the folder that this process is
+    /// in.
     pub(super) fn new(path: &Path, trust: &'t Trust, to_file: bool) -> io::Result<Self> {
         let (start, shown) = match path.is_absolute() {
             true => (Path::new("/"), PathBuf::from("/")),
@@ -46,7 +48,15 @@ impl<'t> Walk<'t> {
         };
         let at = File::from(openat(CWD, start, FOLDER, Mode::empty())?);
         let found = at.metadata()?;
-        let mut walk = Self { trust, at, found, path: shown, left: Vec::new(), links: 0, to_file };
+        let mut walk = Self {
+            trust,
+            at,
+            found,
+            path: shown,
+            left: Vec::new(),
+            links: 0,
+            to_file,
+        };
         walk.push(path);
         walk.is_trusted()?;
         Ok(walk)
@@ -66,7 +76,8 @@ impl<'t> Walk<'t> {
         Ok((self.at, self.path))
     }
 
-    /// To the folder in which the file at the end is, and the file's name there. What has that name is no link.
+    /// To the folder in which the file at the end is, and the file's name there. What has that name
+    /// is no link.
     pub(super) fn file(mut self) -> io::Result<(File, PathBuf, OsString)> {
         while let Some(name) = self.left.pop() {
             if !self.left.is_empty() {
@@ -101,7 +112,11 @@ impl<'t> Walk<'t> {
     }
 
     fn is_trusted(&self) -> io::Result<()> {
-        self.trust.folder(&self.path, &self.found, self.left.is_empty() && !self.to_file)
+        self.trust.folder(
+            &self.path,
+            &self.found,
+            self.left.is_empty() && !self.to_file,
+        )
     }
 
     fn follow(&mut self, name: &OsStr) -> io::Result<()> {
@@ -110,12 +125,15 @@ impl<'t> Walk<'t> {
         if !found.is_symlink() {
             return Err(Errno::NOTDIR.into());
         }
-        self.trust.link(&self.path.join(name), &found, &self.found)?;
+        self.trust
+            .link(&self.path.join(name), &found, &self.found)?;
         self.links += 1;
         if self.links > MOST_LINKS {
             return Err(Errno::LOOP.into());
         }
-        let to = PathBuf::from(OsString::from_vec(readlinkat(&link, "", Vec::new())?.into_bytes()));
+        let to = PathBuf::from(OsString::from_vec(
+            readlinkat(&link, "", Vec::new())?.into_bytes(),
+        ));
         self.push(&to);
         if to.is_absolute() {
             self.at = File::from(openat(CWD, "/", FOLDER, Mode::empty())?);

@@ -17,11 +17,17 @@ pub struct FileBody {
 
 impl FileBody {
     pub(super) fn new(inner: ServeFileSystemResponseBody, length: u64) -> Self {
-        Self { inner: Some(inner), left: length }
+        Self {
+            inner: Some(inner),
+            left: length,
+        }
     }
 
     pub(super) fn empty() -> Self {
-        Self { inner: None, left: 0 }
+        Self {
+            inner: None,
+            left: 0,
+        }
     }
 
     /// Bytes that are still to come.
@@ -30,8 +36,13 @@ impl FileBody {
     }
 
     /// The next piece.
-    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let Some(inner) = self.inner.as_mut().filter(|_| self.left > 0) else { return Poll::Ready(None) };
+    pub fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let Some(inner) = self.inner.as_mut().filter(|_| self.left > 0) else {
+            return Poll::Ready(None);
+        };
         let frame = ready!(Pin::new(inner).poll_frame(cx));
         Poll::Ready(match frame.map(|frame| frame.map(Frame::into_data)) {
             Some(Ok(Ok(mut data))) => {
@@ -48,6 +59,8 @@ impl FileBody {
 
 impl fmt::Debug for FileBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileBody").field("left", &self.left).finish_non_exhaustive()
+        f.debug_struct("FileBody")
+            .field("left", &self.left)
+            .finish_non_exhaustive()
     }
 }

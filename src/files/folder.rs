@@ -16,7 +16,8 @@ use tower_http::services::fs;
 
 use super::guard::Guard;
 
-/// A folder and how links below it are taken. Paths given to it are relative and have no dot segments.
+/// A folder and how links below it are taken. Paths given to it are relative and have no dot
+/// segments.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     root: Arc<Path>,
@@ -27,22 +28,34 @@ pub(super) struct Folder {
 impl Folder {
     pub(super) fn new(root: &Path, follow_symlinks: bool, guard: Arc<Guard>) -> Self {
         // The name of a file alone has an empty parent.
-        let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
-        Self { root: root.into(), follow_symlinks, guard }
+        let root = if root.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            root
+        };
+        Self {
+            root: root.into(),
+            follow_symlinks,
+            guard,
+        }
     }
 
-    /// What is there: a folder or a regular file. Nothing is opened for it, since opening is what some devices act on.
+    /// What is there: a folder or a regular file. Nothing is opened for it, since opening is what
+    /// some devices act on.
     ///
     /// # Errors
-    /// `NotFound` for everything else, links that are not followed among it; what the guard says of what is private.
+    /// `NotFound` for everything else, links that are not followed among it; what the guard says of
+    /// what is private.
     pub(super) fn look(&self, path: &Path) -> io::Result<Metadata> {
-        self.open_as(path, OFlags::PATH).map(|(_, metadata)| metadata)
+        self.open_as(path, OFlags::PATH)
+            .map(|(_, metadata)| metadata)
     }
 
     /// Opens a regular file. One that turns into a pipe at this moment does not block either.
     fn open(&self, path: &Path) -> io::Result<(File, Metadata)> {
         is_file(&self.look(path)?)?;
-        let (file, metadata) = self.open_as(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+        let (file, metadata) =
+            self.open_as(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
         is_file(&metadata)?;
         Ok((file, metadata))
     }
@@ -53,10 +66,15 @@ impl Folder {
         if metadata.is_file() {
             self.guard.admit(&file, &metadata)?;
         }
-        if metadata.is_dir() || metadata.is_file() { Ok((file, metadata)) } else { Err(not_found()) }
+        if metadata.is_dir() || metadata.is_file() {
+            Ok((file, metadata))
+        } else {
+            Err(not_found())
+        }
     }
 
-    /// A link is refused by the kernel while it is walked, not looked for beforehand: nobody can put one in between.
+    /// A link is refused by the kernel while it is walked, not looked for beforehand: nobody can
+    /// put one in between.
     fn descend(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
         const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
         let mut folder = openat(CWD, &*self.root, FOLDER, Mode::empty())?;
@@ -69,23 +87,37 @@ impl Folder {
                 folder = openat(&folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?;
             }
         }
-        openat(&folder, or_dot(Path::new(path.file_name().unwrap_or_default())), last | OFlags::NOFOLLOW, Mode::empty())
+        openat(
+            &folder,
+            or_dot(Path::new(path.file_name().unwrap_or_default())),
+            last | OFlags::NOFOLLOW,
+            Mode::empty(),
+        )
     }
 }
 
 fn or_dot(path: &Path) -> &Path {
-    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+    if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    }
 }
 
 fn is_file(metadata: &Metadata) -> io::Result<()> {
-    if metadata.is_file() { Ok(()) } else { Err(not_found()) }
+    if metadata.is_file() {
+        Ok(())
+    } else {
+        Err(not_found())
+    }
 }
 
 fn not_found() -> io::Error {
     io::ErrorKind::NotFound.into()
 }
 
-/// A link where none is followed, a file in the place of a folder, a name that no file can have: nothing is there.
+/// A link where none is followed, a file in the place of a folder, a name that no file can have:
+/// nothing is there.
 fn as_not_found(error: Errno) -> io::Error {
     match error {
         Errno::LOOP | Errno::NOTDIR | Errno::NAMETOOLONG => not_found(),
@@ -104,14 +136,21 @@ impl fs::Backend for Folder {
         let folder = self.clone();
         Box::pin(async move {
             let (file, metadata) = off_thread(move || folder.open(&path)).await?;
-            Ok(Opened { file: tokio::fs::File::from_std(file), metadata })
+            Ok(Opened {
+                file: tokio::fs::File::from_std(file),
+                metadata,
+            })
         })
     }
 
     fn metadata(&self, path: PathBuf) -> Self::MetadataFuture {
         let folder = self.clone();
         // It asks whether there is a file to be shown, or a compressed sibling of one.
-        let look = move || folder.look(&path).and_then(|metadata| is_file(&metadata).map(|()| metadata));
+        let look = move || {
+            folder
+                .look(&path)
+                .and_then(|metadata| is_file(&metadata).map(|()| metadata))
+        };
         Box::pin(off_thread(look))
     }
 }
@@ -120,7 +159,9 @@ impl fs::Backend for Folder {
 pub(super) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
 }
 
 /// An open file, looked at once.
@@ -140,7 +181,11 @@ impl fs::File for Opened {
 }
 
 impl AsyncRead for Opened {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.file).poll_read(cx, buf)
     }
 }
@@ -175,7 +220,14 @@ mod tests {
         symlink("folder", at("linked")).unwrap();
         symlink("nowhere", at("broken")).unwrap();
         symlink("loop", at("loop")).unwrap();
-        rustix::fs::mknodat(CWD, at("pipe"), rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        rustix::fs::mknodat(
+            CWD,
+            at("pipe"),
+            rustix::fs::FileType::Fifo,
+            Mode::RUSR | Mode::WUSR,
+            0,
+        )
+        .unwrap();
         symlink("pipe", at("to-pipe")).unwrap();
         let long = "x".repeat(300);
         for (path, followed, strict) in [
@@ -195,7 +247,10 @@ mod tests {
                 match unguarded(root.path(), follow).open(Path::new(path)) {
                     Ok(_) => assert!(want, "{path} {follow}"),
                     Err(error) => {
-                        assert!(!want && error.kind() == io::ErrorKind::NotFound, "{path} {follow}: {error}")
+                        assert!(
+                            !want && error.kind() == io::ErrorKind::NotFound,
+                            "{path} {follow}: {error}"
+                        )
                     }
                 }
             }
@@ -205,6 +260,9 @@ mod tests {
         assert!(strict.look(Path::new("folder")).unwrap().is_dir());
         assert!(strict.look(Path::new("linked")).is_err());
         let by_link = unguarded(&at("linked"), false);
-        assert!(by_link.open(Path::new("file")).is_ok(), "the root itself is the operator's to choose");
+        assert!(
+            by_link.open(Path::new("file")).is_ok(),
+            "the root itself is the operator's to choose"
+        );
     }
 }

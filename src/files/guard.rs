@@ -51,7 +51,10 @@ pub(super) struct Guarded {
 impl Guard {
     /// Guards those of the files that are private.
     pub fn new(files: Vec<NamedFile>) -> Arc<Self> {
-        let files: Vec<NamedFile> = files.into_iter().filter(|file| file.is.is_private()).collect();
+        let files: Vec<NamedFile> = files
+            .into_iter()
+            .filter(|file| file.is.is_private())
+            .collect();
         let seen = ArcSwap::from_pointee(look(&files));
         Arc::new(Self { files, seen })
     }
@@ -59,12 +62,19 @@ impl Guard {
     /// Whether an open file may be shown. `PermissionDenied` with a [`Guarded`] in it otherwise.
     pub(super) fn admit(&self, file: &File, metadata: &Metadata) -> io::Result<()> {
         let seen = self.seen();
-        let found = seen.ids.get(&(metadata.dev(), metadata.ino())).copied().or_else(|| self.by_path(&seen, file));
+        let found = seen
+            .ids
+            .get(&(metadata.dev(), metadata.ino()))
+            .copied()
+            .or_else(|| self.by_path(&seen, file));
         match found {
             None => Ok(()),
             Some(at) => {
                 let key = self.files[at].key.clone();
-                Err(io::Error::new(io::ErrorKind::PermissionDenied, Guarded { key }))
+                Err(io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    Guarded { key },
+                ))
             }
         }
     }
@@ -95,14 +105,25 @@ fn look(files: &[NamedFile]) -> Seen {
     let at = Instant::now();
     let mut ids = HashMap::new();
     for (index, file) in files.iter().enumerate() {
-        let below = if file.is == Use::STORE { exposure::below(&file.path) } else { Vec::new() };
+        let below = if file.is == Use::STORE {
+            exposure::below(&file.path)
+        } else {
+            Vec::new()
+        };
         for path in below.iter().chain([&file.path]) {
             if let Ok(there) = fs::metadata(path) {
                 ids.insert((there.dev(), there.ino()), index);
             }
         }
     }
-    Seen { at, ids, paths: files.iter().map(|file| exposure::real(&file.path)).collect() }
+    Seen {
+        at,
+        ids,
+        paths: files
+            .iter()
+            .map(|file| exposure::real(&file.path))
+            .collect(),
+    }
 }
 
 /// A route that would show secrets of the gateway.
@@ -119,9 +140,15 @@ pub struct Overlap {
 pub fn overlaps(routes: &RouteTable, files: &[NamedFile]) -> Vec<Overlap> {
     let private: Vec<&NamedFile> = files.iter().filter(|file| file.is.is_private()).collect();
     let overlap = |route: &crate::route::Route| {
-        let Target::Files(spec) = &route.target else { return None };
+        let Target::Files(spec) = &route.target else {
+            return None;
+        };
         let problem = problem(&spec.root, &private)?;
-        Some(Overlap { route: route.path.to_string(), root: spec.root.clone(), problem })
+        Some(Overlap {
+            route: route.path.to_string(),
+            root: spec.root.clone(),
+            problem,
+        })
     };
     routes.routes().iter().filter_map(overlap).collect()
 }
@@ -139,9 +166,14 @@ fn problem(root: &Path, private: &[&NamedFile]) -> Option<String> {
         }
     }
     let more = shown.len().saturating_sub(MOST_NAMED);
-    let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let and_more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     shown.truncate(MOST_NAMED);
-    (!shown.is_empty()).then(|| format!("would show what is private: {}{and_more}", shown.join(", ")))
+    (!shown.is_empty())
+        .then(|| format!("would show what is private: {}{and_more}", shown.join(", ")))
 }
 
 /// How many private files one message names.
@@ -161,9 +193,17 @@ fn places(path: &Path) -> Vec<PathBuf> {
 }
 
 fn shows(root: &Path, roots: &[PathBuf], file: &NamedFile) -> bool {
-    let id = |path: &Path| fs::metadata(path).ok().map(|there| (there.dev(), there.ino()));
+    let id = |path: &Path| {
+        fs::metadata(path)
+            .ok()
+            .map(|there| (there.dev(), there.ino()))
+    };
     let is_same = id(root).is_some_and(|root| id(&file.path) == Some(root));
-    let pairs = || places(&file.path).into_iter().flat_map(|file| roots.iter().map(move |root| (file.clone(), root)));
+    let pairs = || {
+        places(&file.path)
+            .into_iter()
+            .flat_map(|file| roots.iter().map(move |root| (file.clone(), root)))
+    };
     let contains = pairs().any(|(file, root)| file.starts_with(root));
     let lies_in = file.is == Use::STORE && pairs().any(|(store, root)| root.starts_with(&store));
     is_same || contains || lies_in

@@ -1,13 +1,17 @@
 //! Files on disk: a folder or one file behind a route.
 //!
-//! What is asked for is found here, and refused here; [`folder`](self) opens it, and tower-http says how much of it is
-//! sent: ranges, conditional requests, content types and precompressed siblings. Two things that it leaves out are added:
-//! `If-Range`, and that a `Range` in another unit or with HEAD is no range.
+//! What is asked for is found here, and refused here; [`folder`](self) opens it, and tower-http
+//! says how much of it is sent: ranges, conditional requests, content types and precompressed
+//! siblings. Two things that it leaves out are added: `If-Range`, and that a `Range` in another
+//! unit or with HEAD is no range.
 //!
-//! 1. A path is decoded once more than it was normalised, which is once at all, and names one file or none.
-//! 2. Nothing that begins with a dot is shown, nothing is listed, nothing but regular files is opened.
+//! 1. A path is decoded once more than it was normalised, which is once at all, and names one file
+//!    or none.
+//! 2. Nothing that begins with a dot is shown, nothing is listed, nothing but regular files is
+//!    opened.
 //! 3. The gateway's own configuration, keys and secrets are not shown, whatever leads to them.
-//! 4. A body is as long as its head said. A file that shrinks meanwhile is a cut, which the client sees.
+//! 4. A body is as long as its head said. A file that shrinks meanwhile is a cut, which the client
+//!    sees.
 
 mod body;
 mod folder;
@@ -45,13 +49,25 @@ pub async fn serve<B>(
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Error::Method);
     }
-    let below = request.uri().path().strip_prefix(route.as_str()).ok_or(Error::NotFound)?;
+    let below = request
+        .uri()
+        .path()
+        .strip_prefix(route.as_str())
+        .ok_or(Error::NotFound)?;
     let path = relative(below).ok_or(Error::NotFound)?;
-    let asked = Asked { spec: spec.clone(), guard: Arc::clone(guard), path, below: below.to_owned() };
+    let asked = Asked {
+        spec: spec.clone(),
+        guard: Arc::clone(guard),
+        path,
+        below: below.to_owned(),
+    };
     let is_index_of_root = below.is_empty() || (below == "/" && route.as_str().is_empty());
     let found = off_thread(move || asked.find(is_index_of_root)).await;
     match found.map_err(|error| Error::new(spec, below, error))? {
-        Found::File(shown) => shown.answer(request).await.map_err(|error| Error::new(spec, below, error)),
+        Found::File(shown) => shown
+            .answer(request)
+            .await
+            .map_err(|error| Error::new(spec, below, error)),
         Found::Folder => to_folder(request.uri()),
     }
 }
@@ -62,7 +78,10 @@ fn relative(below: &str) -> Option<PathBuf> {
     for segment in below.split('/').filter(|segment| !segment.is_empty()) {
         let name = decode(segment)?;
         // Normalised paths have neither; this is the one place where it would hurt if they had.
-        let is_name = !name.starts_with('.') && !name.bytes().any(|b| matches!(b, b'/' | b'\\' | 0..=0x1f | 0x7f));
+        let is_name = !name.starts_with('.')
+            && !name
+                .bytes()
+                .any(|b| matches!(b, b'/' | b'\\' | 0..=0x1f | 0x7f));
         if !is_name {
             return None;
         }
@@ -107,7 +126,8 @@ struct Asked {
 
 enum Found {
     File(Shown),
-    /// A folder that was asked for like a file: what is in it would look for its neighbours in the wrong place.
+    /// A folder that was asked for like a file: what is in it would look for its neighbours in the
+    /// wrong place.
     Folder,
 }
 
@@ -116,12 +136,22 @@ impl Asked {
         let root = &self.spec.root;
         if std::fs::metadata(root)?.is_file() {
             // The operator has named this very file, link or not; but not the links beside it.
-            let real = if self.spec.follow_symlinks { root.clone() } else { root.canonicalize()? };
-            let name = real.file_name().and_then(|name| name.to_str()).filter(|_| is_index_of_root);
+            let real = if self.spec.follow_symlinks {
+                root.clone()
+            } else {
+                root.canonicalize()?
+            };
+            let name = real
+                .file_name()
+                .and_then(|name| name.to_str())
+                .filter(|_| is_index_of_root);
             let name = name.ok_or(io::ErrorKind::NotFound)?;
             let parent = real.parent().unwrap_or(Path::new(""));
             let folder = Folder::new(parent, self.spec.follow_symlinks, self.guard);
-            return Ok(Found::File(Shown { folder, target: encode(name) }));
+            return Ok(Found::File(Shown {
+                folder,
+                target: encode(name),
+            }));
         }
         let folder = Folder::new(root, self.spec.follow_symlinks, self.guard);
         let is_dir = folder.look(&self.path)?.is_dir();
@@ -150,7 +180,10 @@ impl Shown {
     async fn answer<B>(&self, request: &Request<B>) -> io::Result<Response<FileBody>> {
         let asked = self.conditions(request);
         let mut response = self.call(&asked).await?;
-        let is_ranged = matches!(response.status(), StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE);
+        let is_ranged = matches!(
+            response.status(),
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE
+        );
         if is_ranged && !if_range_holds(request.headers(), response.headers()) {
             let mut whole = asked;
             whole.headers_mut().remove(header::RANGE);
@@ -162,7 +195,10 @@ impl Shown {
         self.describe(response.headers_mut());
         if response.status() == StatusCode::NOT_MODIFIED {
             // The library says so only of whole answers (RFC 9110, section 15.4.5).
-            response.headers_mut().entry(header::VARY).or_insert(HeaderValue::from_static("accept-encoding"));
+            response
+                .headers_mut()
+                .entry(header::VARY)
+                .or_insert(HeaderValue::from_static("accept-encoding"));
         }
         let is_head = request.method() == Method::HEAD;
         Ok(response.map(|body| if is_head { FileBody::empty() } else { body }))
@@ -187,7 +223,10 @@ impl Shown {
             }
         }
         let is_bytes = |range: &&HeaderValue| {
-            range.as_bytes().split_at_checked(6).is_some_and(|(unit, _)| unit.eq_ignore_ascii_case(b"bytes="))
+            range
+                .as_bytes()
+                .split_at_checked(6)
+                .is_some_and(|(unit, _)| unit.eq_ignore_ascii_case(b"bytes="))
         };
         let range = request.headers().get(header::RANGE).filter(is_bytes);
         if let Some(range) = range.filter(|_| request.method() == Method::GET) {
@@ -206,7 +245,10 @@ impl Shown {
             .precompressed_gzip();
         let response = library.try_call(asked.clone()).await?;
         let (parts, body) = response.into_parts();
-        let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let length = parts
+            .headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok());
         let body = match length {
             Some(length) if asked.method() == Method::GET => FileBody::new(body, length),
             _ => FileBody::empty(),
@@ -219,7 +261,12 @@ impl Shown {
         if self.target.ends_with(".html") || self.target.ends_with(".htm") {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         }
-        let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else { return };
+        let Some(kind) = headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+        else {
+            return;
+        };
         if kind.starts_with("text/")
             && !kind.contains(';')
             && let Ok(kind) = HeaderValue::try_from(format!("{kind}; charset=utf-8"))
@@ -229,33 +276,48 @@ impl Shown {
     }
 }
 
-/// A range of something else than what the client has of it would not fit (RFC 9110, section 13.1.5).
+/// A range of something else than what the client has of it would not fit (RFC 9110, section
+/// 13.1.5).
 fn if_range_holds(request: &HeaderMap, answer: &HeaderMap) -> bool {
-    let Some(condition) = request.get(header::IF_RANGE) else { return true };
-    [header::ETAG, header::LAST_MODIFIED].iter().any(|name| answer.get(name) == Some(condition))
+    let Some(condition) = request.get(header::IF_RANGE) else {
+        return true;
+    };
+    [header::ETAG, header::LAST_MODIFIED]
+        .iter()
+        .any(|name| answer.get(name) == Some(condition))
 }
 
 /// To the folder itself: relative to whatever host and port the client knows.
 fn to_folder(uri: &Uri) -> Result<Response<FileBody>, Error> {
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let location = HeaderValue::try_from(format!("{}/{query}", uri.path())).map_err(|_| Error::NotFound)?;
+    let query = uri
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
+    let location =
+        HeaderValue::try_from(format!("{}/{query}", uri.path())).map_err(|_| Error::NotFound)?;
     let mut response = Response::new(FileBody::empty());
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(header::LOCATION, location);
     Ok(response)
 }
 
-/// What of a configuration's files is not there, a line each: worth a warning, since it may be mounted later.
+/// What of a configuration's files is not there, a line each: worth a warning, since it may be
+/// mounted later.
 pub fn missing(routes: &RouteTable) -> Vec<String> {
     let look = |route: &crate::route::Route| {
-        let Target::Files(spec) = &route.target else { return None };
+        let Target::Files(spec) = &route.target else {
+            return None;
+        };
         let root = spec.root.display();
         let problem = match std::fs::metadata(&spec.root) {
             Ok(metadata) if metadata.is_dir() || metadata.is_file() => return None,
             Ok(_) => "is neither a folder nor a file".to_owned(),
             Err(error) => format!("cannot be found: {error}"),
         };
-        Some(format!("route {}: files {root} {problem}; every request gets 404 meanwhile", route.path))
+        Some(format!(
+            "route {}: files {root} {problem}; every request gets 404 meanwhile",
+            route.path
+        ))
     };
     routes.routes().iter().filter_map(look).collect()
 }
@@ -269,11 +331,12 @@ pub enum Error {
     /// Nothing is there that may be shown.
     #[error("no such file")]
     NotFound,
-    /// The operator's fault, or meant so: the gateway may not read it. The stranger is told that nothing is there.
+    /// The operator's fault, or meant so: the gateway may not read it. The stranger is told that
+    /// nothing is there.
     #[error("{} may not be read", .0.display())]
     Forbidden(PathBuf, #[source] io::Error),
-    /// The operator's fault: something in the folder leads to a secret of the gateway. The stranger is told that nothing is
-    /// there.
+    /// The operator's fault: something in the folder leads to a secret of the gateway. The stranger
+    /// is told that nothing is there.
     #[error("{} must not be shown", .0.display())]
     Private(PathBuf, #[source] io::Error),
     /// Our fault: the disk, or too many open files.
@@ -286,7 +349,9 @@ impl Error {
         let path = || spec.root.join(relative(below).unwrap_or_default());
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::NotFound,
-            _ if error.get_ref().is_some_and(|inner| inner.is::<Guarded>()) => Self::Private(path(), error),
+            _ if error.get_ref().is_some_and(|inner| inner.is::<Guarded>()) => {
+                Self::Private(path(), error)
+            }
             io::ErrorKind::PermissionDenied => Self::Forbidden(path(), error),
             _ => Self::Unreadable(path(), error),
         }

@@ -36,7 +36,8 @@ pub(super) fn snapshot(
         tracing::warn!("{line}");
     }
     let turns = turns(config, before).map_err(StartError::Turn)?;
-    let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets).map_err(StartError::Crypto)?;
+    let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets)
+        .map_err(StartError::Crypto)?;
     let https = open.iter().filter(|open| open.key.0 == Kind::Https);
     let tls_ports: Vec<u16> = https.map(|open| open.bound.port()).collect();
     let budget = budget::spend(&budget::Wants::of(config));
@@ -64,14 +65,21 @@ pub(super) fn snapshot(
         default_certificate: config.tls.default,
         certificates,
         log: config.log,
-        public_port: config.listen.public_port.or(tls_ports.first().copied()).unwrap_or(443),
+        public_port: config
+            .listen
+            .public_port
+            .or(tls_ports.first().copied())
+            .unwrap_or(443),
         tls_ports,
         status_hosts: config.listen.status_hosts.clone(),
     })
 }
 
 /// Whom to trust behind each upstream that speaks TLS.
-fn upstream_tls(config: &Config, before: &mut Before<'_>) -> Result<Vec<Option<Arc<ClientConfig>>>, Vec<LoadError>> {
+fn upstream_tls(
+    config: &Config,
+    before: &mut Before<'_>,
+) -> Result<Vec<Option<Arc<ClientConfig>>>, Vec<LoadError>> {
     let (mut errors, mut configs) = (Vec::new(), Vec::new());
     for (at, upstream) in config.routes.upstreams().iter().enumerate() {
         if !upstream.servers.iter().any(ServerAddr::is_tls) {
@@ -79,8 +87,13 @@ fn upstream_tls(config: &Config, before: &mut Before<'_>) -> Result<Vec<Option<A
             continue;
         }
         let key = format!("upstreams.{}.ca_file", upstream.name);
-        let of_before = before.snapshot.and_then(|before| before.upstream_tls.get(at)?.clone());
-        match (tls::client_config(upstream.tls.ca_file.as_deref(), &key), of_before) {
+        let of_before = before
+            .snapshot
+            .and_then(|before| before.upstream_tls.get(at)?.clone());
+        match (
+            tls::client_config(upstream.tls.ca_file.as_deref(), &key),
+            of_before,
+        ) {
             (Ok(config), _) => configs.push(Some(config)),
             (Err(error), Some(config)) => {
                 before.certificates.push(error);
@@ -89,17 +102,28 @@ fn upstream_tls(config: &Config, before: &mut Before<'_>) -> Result<Vec<Option<A
             (Err(error), None) => errors.push(error),
         }
     }
-    if errors.is_empty() { Ok(configs) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(configs)
+    } else {
+        Err(errors)
+    }
 }
 
 /// TURN credentials with their secrets and API keys.
-fn turns(config: &Config, before: &mut Before<'_>) -> Result<Vec<Arc<Turn>>, Vec<turn::load::LoadError>> {
+fn turns(
+    config: &Config,
+    before: &mut Before<'_>,
+) -> Result<Vec<Arc<Turn>>, Vec<turn::load::LoadError>> {
     let (mut turns, mut errors) = (Vec::new(), Vec::new());
     for (at, spec) in config.turns.iter().enumerate() {
-        let of_before = before.snapshot.and_then(|before| before.turns.get(at).cloned());
+        let of_before = before
+            .snapshot
+            .and_then(|before| before.turns.get(at).cloned());
         match (turn::load::load(spec), of_before) {
             (Ok((turn, warnings)), _) => {
-                warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                warnings
+                    .iter()
+                    .for_each(|warning| tracing::warn!("{warning}"));
                 turns.push(Arc::new(turn));
             }
             (Err(more), Some(turn)) => {
@@ -109,11 +133,16 @@ fn turns(config: &Config, before: &mut Before<'_>) -> Result<Vec<Arc<Turn>>, Vec
             (Err(more), None) => errors.extend(more),
         }
     }
-    if errors.is_empty() { Ok(turns) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(turns)
+    } else {
+        Err(errors)
+    }
 }
 
-/// What was in force, where only files have changed: of each that cannot be used, what was read before stays in force,
-/// and the others are taken up all the same. A revocation must not wait until somebody has mended a certificate.
+/// What was in force, where only files have changed: of each that cannot be used, what was read
+/// before stays in force, and the others are taken up all the same. A revocation must not wait
+/// until somebody has mended a certificate.
 #[derive(Debug, Default)]
 pub(super) struct Before<'a> {
     pub(super) snapshot: Option<&'a Snapshot>,
@@ -125,11 +154,21 @@ pub(super) struct Before<'a> {
 impl Before<'_> {
     /// What could not be used.
     pub(super) fn into_error(self) -> Option<StartError> {
-        let Self { certificates, issuers, turns, .. } = self;
-        let certificates = (!certificates.is_empty()).then_some(StartError::Certificates(certificates));
+        let Self {
+            certificates,
+            issuers,
+            turns,
+            ..
+        } = self;
+        let certificates =
+            (!certificates.is_empty()).then_some(StartError::Certificates(certificates));
         let issuers = (!issuers.is_empty()).then_some(StartError::Issuers(issuers));
         let turns = (!turns.is_empty()).then_some(StartError::Turn(turns));
-        let all: Vec<StartError> = certificates.into_iter().chain(issuers).chain(turns).collect();
+        let all: Vec<StartError> = certificates
+            .into_iter()
+            .chain(issuers)
+            .chain(turns)
+            .collect();
         (!all.is_empty()).then_some(StartError::Several(all))
     }
 }

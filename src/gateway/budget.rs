@@ -6,7 +6,8 @@ use crate::config::Config;
 use crate::limits::Limits;
 use crate::route::Target;
 
-/// For logs, connections to CAs, issuers and the status listener, and whatever else the process opens.
+/// For logs, connections to CAs, issuers and the status listener, and whatever else the process
+/// opens.
 const RESERVE: u64 = 200;
 
 /// What a worker has open beside its listening sockets.
@@ -16,7 +17,8 @@ const PER_WORKER: usize = 6;
 const FILES_PART: usize = 8;
 const MOST_FILES: usize = 4096;
 
-/// One client may have this part of what is clamped: others must find room, however few descriptors there are.
+/// One client may have this part of what is clamped: others must find room, however few descriptors
+/// there are.
 const CLIENT_PART: usize = 4;
 
 /// With fewer connections than this, a warning says so even if no number was written.
@@ -39,7 +41,11 @@ impl Wants {
         Self {
             connections: config.limits.connections,
             connections_per_client: config.limits.connections_per_client,
-            files: config.routes.routes().iter().any(|route| matches!(route.target, Target::Files(_))),
+            files: config
+                .routes
+                .routes()
+                .iter()
+                .any(|route| matches!(route.target, Target::Files(_))),
             workers: super::worker_count(&config.listen).saturating_mul(sockets),
         }
     }
@@ -69,13 +75,25 @@ pub(super) fn spend(wants: &Wants) -> Budget {
 }
 
 fn share_out(wants: &Wants, descriptors: Option<u64>) -> Budget {
-    let Wants { connections, connections_per_client, files, workers } = *wants;
+    let Wants {
+        connections,
+        connections_per_client,
+        files,
+        workers,
+    } = *wants;
     let open_files = if files { MOST_FILES } else { 0 };
     let Some(descriptors) = descriptors else {
-        return Budget { connections, connections_per_client, open_files, upstream_sockets: usize::MAX };
+        return Budget {
+            connections,
+            connections_per_client,
+            open_files,
+            upstream_sockets: usize::MAX,
+        };
     };
     let reserve = RESERVE.max(RESERVE / 2 + workers as u64);
-    let there = usize::try_from(descriptors.saturating_sub(reserve)).unwrap_or(usize::MAX).max(8);
+    let there = usize::try_from(descriptors.saturating_sub(reserve))
+        .unwrap_or(usize::MAX)
+        .max(8);
     let open_files = open_files.min(there / FILES_PART);
     let clamped = connections.min(there / 2);
     let per_client = match clamped < connections {
@@ -92,7 +110,12 @@ fn share_out(wants: &Wants, descriptors: Option<u64>) -> Budget {
 
 /// Says what was clamped, and to what.
 fn report(wants: &Wants, budget: &Budget, descriptors: u64) {
-    let Budget { connections, connections_per_client, open_files, upstream_sockets } = *budget;
+    let Budget {
+        connections,
+        connections_per_client,
+        open_files,
+        upstream_sockets,
+    } = *budget;
     if wants.connections == Limits::default().connections && connections >= FEW {
         tracing::info!(
             connections,
@@ -120,7 +143,13 @@ fn raise() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     let hard = limit.maximum;
     if limit.current < hard {
-        let raised = setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard });
+        let raised = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: hard,
+                maximum: hard,
+            },
+        );
         if raised.is_err() {
             return limit.current;
         }
@@ -133,13 +162,23 @@ mod tests {
     use super::*;
 
     fn wants(connections: usize, per_client: usize) -> Wants {
-        Wants { connections, connections_per_client: per_client, files: true, workers: 16 }
+        Wants {
+            connections,
+            connections_per_client: per_client,
+            files: true,
+            workers: 16,
+        }
     }
 
     #[test]
     fn where_connections_are_clamped_a_client_gets_a_quarter() {
         let budget = share_out(&wants(50_000, 5_000), Some(1024));
-        let want = Budget { connections: 412, connections_per_client: 103, open_files: 103, upstream_sockets: 309 };
+        let want = Budget {
+            connections: 412,
+            connections_per_client: 103,
+            open_files: 103,
+            upstream_sockets: 309,
+        };
         assert_eq!(budget, want);
         let lower = share_out(&wants(50_000, 50), Some(1024));
         assert_eq!(lower.connections_per_client, 50, "what is lower stays");
@@ -148,23 +187,51 @@ mod tests {
     #[test]
     fn what_fits_is_not_clamped() {
         let budget = share_out(&wants(300, 300), Some(1024));
-        assert_eq!((budget.connections, budget.connections_per_client, budget.upstream_sockets), (300, 300, 421));
+        assert_eq!(
+            (
+                budget.connections,
+                budget.connections_per_client,
+                budget.upstream_sockets
+            ),
+            (300, 300, 421)
+        );
         let budget = share_out(&wants(300, 300), None);
-        assert_eq!((budget.connections_per_client, budget.upstream_sockets), (300, usize::MAX));
+        assert_eq!(
+            (budget.connections_per_client, budget.upstream_sockets),
+            (300, usize::MAX)
+        );
     }
 
     #[test]
     fn never_more_than_there_is() {
         for descriptors in [0, 64, 256, 1024, 20_000, 1 << 20] {
             for files in [false, true] {
-                let budget = share_out(&Wants { files, ..wants(50_000, 5_000) }, Some(descriptors));
+                let budget = share_out(
+                    &Wants {
+                        files,
+                        ..wants(50_000, 5_000)
+                    },
+                    Some(descriptors),
+                );
                 let all = budget.connections + budget.open_files + budget.upstream_sockets;
-                assert!(all as u64 <= descriptors.saturating_sub(RESERVE).max(8), "{descriptors}: {budget:?}");
-                assert!(budget.connections > 0 && budget.upstream_sockets > 0, "{descriptors}: {budget:?}");
+                assert!(
+                    all as u64 <= descriptors.saturating_sub(RESERVE).max(8),
+                    "{descriptors}: {budget:?}"
+                );
+                assert!(
+                    budget.connections > 0 && budget.upstream_sockets > 0,
+                    "{descriptors}: {budget:?}"
+                );
                 assert!(!files || budget.open_files > 0, "{descriptors}: {budget:?}");
             }
         }
-        let many_workers = share_out(&Wants { workers: 512, ..wants(50_000, 5_000) }, Some(1024));
+        let many_workers = share_out(
+            &Wants {
+                workers: 512,
+                ..wants(50_000, 5_000)
+            },
+            Some(1024),
+        );
         assert_eq!(many_workers.connections, 206);
     }
 }

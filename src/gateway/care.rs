@@ -1,4 +1,5 @@
-//! Certificates that look after themselves, and those of the neighbours: who works on them beside the workers.
+//! Certificates that look after themselves, and those of the neighbours: who works on them beside
+//! the workers.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use crate::status::board::Looks;
 use crate::tls::challenges::Challenges;
 use crate::tls::{self, Shelf};
 
-/// Keepers that order, the hub that brings to others what they get, and the tables that they share with the workers.
+/// Keepers that order, the hub that brings to others what they get, and the tables that they share
+/// with the workers.
 #[derive(Debug)]
 pub(super) struct Care {
     pub(super) shelf: Arc<Shelf>,
@@ -33,7 +35,12 @@ impl Care {
             on_certificate: Arc::new(move |name, new| to.put(name, new)),
             seen: Arc::clone(&orders),
         });
-        Self { shelf, challenges, looks: Looks { orders, hub }, keepers }
+        Self {
+            shelf,
+            challenges,
+            looks: Looks { orders, hub },
+            keepers,
+        }
     }
 
     /// What is to be seen of the work.
@@ -41,13 +48,21 @@ impl Care {
         self.looks.clone()
     }
 
-    /// What a configuration asks for. What there is of it in the store is on the shelf then; nothing has begun.
+    /// What a configuration asks for. What there is of it in the store is on the shelf then;
+    /// nothing has begun.
     ///
     /// # Errors
-    /// That `directory_ca` cannot be used, where that is not noted in `before`. All other trouble is of the kind that may
-    /// pass.
-    pub(super) fn plan(&self, config: &Config, before: &mut Before<'_>) -> Result<Plan, StartError> {
-        let directory_ca = config.acme.as_ref().and_then(|acme| acme.directory_ca.as_deref());
+    /// That `directory_ca` cannot be used, where that is not noted in `before`. All other trouble
+    /// is of the kind that may pass.
+    pub(super) fn plan(
+        &self,
+        config: &Config,
+        before: &mut Before<'_>,
+    ) -> Result<Plan, StartError> {
+        let directory_ca = config
+            .acme
+            .as_ref()
+            .and_then(|acme| acme.directory_ca.as_deref());
         match directory_ca.map(|file| tls::client_config(Some(file), "acme.directory_ca")) {
             Some(Err(error)) if before.snapshot.is_some() => before.certificates.push(error),
             Some(Err(error)) => return Err(StartError::Certificates(vec![error])),

@@ -1,4 +1,5 @@
-//! Certificates: what is on disk, what a CA was asked for, and how new ones come into force between two reloads.
+//! Certificates: what is on disk, what a CA was asked for, and how new ones come into force between
+//! two reloads.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,12 +15,25 @@ use crate::tls::challenges::Challenges;
 use crate::tls::{self, CertTable, Managed, Mode, Notice, Shelf, Standing, Warning};
 
 /// The table of a configuration, and in the log what there is to say of it.
-pub(super) fn table(config: &Config, shelf: &Shelf, before: &mut Before<'_>) -> Result<CertTable, StartError> {
-    let (now, in_force) = (SystemTime::now(), before.snapshot.map(|before| &*before.certificates));
+pub(super) fn table(
+    config: &Config,
+    shelf: &Shelf,
+    before: &mut Before<'_>,
+) -> Result<CertTable, StartError> {
+    let (now, in_force) = (
+        SystemTime::now(),
+        before.snapshot.map(|before| &*before.certificates),
+    );
     let managed = managed(config, shelf, now);
-    let (table, warnings) =
-        CertTable::reload(&config.tls, &managed, now, Mode::Make, in_force, &mut before.certificates)
-            .map_err(StartError::Certificates)?;
+    let (table, warnings) = CertTable::reload(
+        &config.tls,
+        &managed,
+        now,
+        Mode::Make,
+        in_force,
+        &mut before.certificates,
+    )
+    .map_err(StartError::Certificates)?;
     tell(&table, &warnings, config, now);
     tell_to_come(&table, in_force, now);
     Ok(table)
@@ -63,8 +77,12 @@ fn news_to_come<'t>(
     before: Option<&'t CertTable>,
     now: SystemTime,
 ) -> impl Iterator<Item = &'t HostName> {
-    let is_known = move |host: &HostName| before.is_some_and(|before| is_to_come(before, host, now));
-    table.ordered().iter().filter(move |host| is_to_come(table, host, now) && !is_known(host))
+    let is_known =
+        move |host: &HostName| before.is_some_and(|before| is_to_come(before, host, now));
+    table
+        .ordered()
+        .iter()
+        .filter(move |host| is_to_come(table, host, now) && !is_known(host))
 }
 
 fn is_to_come(table: &CertTable, host: &HostName, now: SystemTime) -> bool {
@@ -72,7 +90,8 @@ fn is_to_come(table: &CertTable, host: &HostName, now: SystemTime) -> bool {
 }
 
 impl Running {
-    /// Certificates that are served beside those of `[tls]`. Whenever it changes, [`Running::follow_shelf`] is due.
+    /// Certificates that are served beside those of `[tls]`. Whenever it changes,
+    /// [`Running::follow_shelf`] is due.
     pub fn shelf(&self) -> &Arc<Shelf> {
         &self.care.shelf
     }
@@ -82,8 +101,8 @@ impl Running {
         &self.care.challenges
     }
 
-    /// Takes up the certificates that are on the shelf now; all else stays as it is in force. The next handshake of every
-    /// worker is by them, and connections that are open go on.
+    /// Takes up the certificates that are on the shelf now; all else stays as it is in force. The
+    /// next handshake of every worker is by them, and connections that are open go on.
     pub async fn follow_shelf(&mut self) {
         let in_force = self.board.snapshot();
         match self.with_shelf(&in_force) {
@@ -104,12 +123,18 @@ impl Running {
     fn with_shelf(&self, in_force: &Snapshot) -> Result<Snapshot, StartError> {
         let now = SystemTime::now();
         let managed = managed(&self.config, &self.care.shelf, now);
-        let (table, warnings) = in_force.certificates.with_managed(&self.config.tls, &managed, now);
+        let (table, warnings) = in_force
+            .certificates
+            .with_managed(&self.config.tls, &managed, now);
         tell(&table, &warnings, &self.config, now);
         tell_to_come(&table, Some(&in_force.certificates), now);
         let certificates = Arc::new(table);
         let tls = tls::server_config(&self.config.tls, Arc::clone(&certificates), &self.tickets);
-        Ok(Snapshot { tls: tls.map_err(StartError::Crypto)?, certificates, ..in_force.clone() })
+        Ok(Snapshot {
+            tls: tls.map_err(StartError::Crypto)?,
+            certificates,
+            ..in_force.clone()
+        })
     }
 }
 
@@ -125,16 +150,25 @@ mod tests {
         let text = "[listen]\nhttps = [\"127.0.0.1:0\"]\n[tls]\nself_signed = [\"localhost\"]\n\
             [[routes]]\npath = \"/\"\nredirect = \"https://x.test/\"\npolicy = \"open\"\n";
         let parsed = config::parse(&folder.path().join("gateway.toml"), text);
-        let mut spec = parsed.unwrap_or_else(|report| panic!("{report}")).config.tls;
+        let mut spec = parsed
+            .unwrap_or_else(|report| panic!("{report}"))
+            .config
+            .tls;
         let now = SystemTime::now();
         let mut table = |hosts: &[&str]| {
             let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
-            spec.ordered = vec![OrderedSpec { hosts, config_key: "acme.certificates[0]".to_owned() }];
+            spec.ordered = vec![OrderedSpec {
+                hosts,
+                config_key: "acme.certificates[0]".to_owned(),
+            }];
             CertTable::load(&spec, now, Mode::Read).unwrap().0
         };
         let (one, two) = (table(&["a.test"]), table(&["a.test", "b.test"]));
-        let told =
-            |table: &CertTable, before| news_to_come(table, before, now).map(ToString::to_string).collect::<Vec<_>>();
+        let told = |table: &CertTable, before| {
+            news_to_come(table, before, now)
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(told(&two, None), ["a.test", "b.test"]);
         assert_eq!(told(&two, Some(&one)), ["b.test"]);
         assert_eq!(told(&two, Some(&two)), [""; 0]);

@@ -43,7 +43,11 @@ pub enum StartError {
 
 /// Each error with its causes, on a line of its own.
 fn lines<E: std::error::Error + 'static>(errors: &[E]) -> String {
-    errors.iter().map(|error| Chain(error).to_string()).collect::<Vec<_>>().join("\n")
+    errors
+        .iter()
+        .map(|error| Chain(error).to_string())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 impl StartError {

@@ -1,5 +1,5 @@
-//! Issuers, and the tasks that fetch the keys of some of them. A reload keeps the task and the keys of each issuer that
-//! still has them from the same place.
+//! Issuers, and the tasks that fetch the keys of some of them. A reload keeps the task and the keys
+//! of each issuer that still has them from the same place.
 
 use std::io;
 use std::sync::Arc;
@@ -50,7 +50,10 @@ impl Plan {
         running: &Remotes,
         before: &mut Before<'_>,
     ) -> Result<Self, StartError> {
-        let mut plan = Self { issuers: Vec::new(), steps: Vec::new() };
+        let mut plan = Self {
+            issuers: Vec::new(),
+            steps: Vec::new(),
+        };
         let (mut keys, mut cas) = (Vec::new(), Vec::new());
         for spec in specs {
             match plan.add(spec, running, before) {
@@ -63,15 +66,32 @@ impl Plan {
             (true, true) => Ok(plan),
             (false, true) => Err(StartError::Issuers(keys)),
             (true, false) => Err(StartError::Certificates(cas)),
-            (false, false) => Err(StartError::Several(vec![StartError::Issuers(keys), StartError::Certificates(cas)])),
+            (false, false) => Err(StartError::Several(vec![
+                StartError::Issuers(keys),
+                StartError::Certificates(cas),
+            ])),
         }
     }
 
-    fn add(&mut self, spec: &Arc<IssuerSpec>, running: &Remotes, before: &mut Before<'_>) -> Result<(), Unfit> {
-        let step = spec.keys.place().map(|place| step(spec, place, running, before)).transpose()?;
-        let known = before.snapshot.and_then(|before| before.issuers.iter().find(|known| known.spec == *spec));
+    fn add(
+        &mut self,
+        spec: &Arc<IssuerSpec>,
+        running: &Remotes,
+        before: &mut Before<'_>,
+    ) -> Result<(), Unfit> {
+        let step = spec
+            .keys
+            .place()
+            .map(|place| step(spec, place, running, before))
+            .transpose()?;
+        let known = before
+            .snapshot
+            .and_then(|before| before.issuers.iter().find(|known| known.spec == *spec));
         // Only asked for where there is a place.
-        let fetched = || step.as_ref().map_or_else(|| Fetched::new(mpsc::channel(1).0), Step::fetched);
+        let fetched = || {
+            step.as_ref()
+                .map_or_else(|| Fetched::new(mpsc::channel(1).0), Step::fetched)
+        };
         let issuer = match known {
             Some(known) => load::reload(spec, fetched, known, &mut before.issuers),
             None => load::load(spec, fetched)?,
@@ -89,13 +109,17 @@ impl Plan {
         self.issuers.clone()
     }
 
-    /// Starts what is new, on the runtime that this is called on; what is no longer named ends with the old value.
+    /// Starts what is new, on the runtime that this is called on; what is no longer named ends with
+    /// the old value.
     ///
     /// # Errors
     /// If something is to be started and there is no runtime.
     pub(super) fn start(self) -> io::Result<Remotes> {
         let steps = self.steps.into_iter();
-        steps.map(Step::take).collect::<io::Result<Vec<_>>>().map(Remotes)
+        steps
+            .map(Step::take)
+            .collect::<io::Result<Vec<_>>>()
+            .map(Remotes)
     }
 }
 
@@ -114,17 +138,31 @@ impl Step {
             Self::Start(remote, wants) => {
                 let runtime = Handle::try_current().map_err(io::Error::other)?;
                 let (spec, fetched) = (Arc::clone(&remote.spec), Arc::clone(&remote.fetched));
-                runtime.spawn(jwks::follow(spec, fetched, wants, remote.client.subscribe()));
+                runtime.spawn(jwks::follow(
+                    spec,
+                    fetched,
+                    wants,
+                    remote.client.subscribe(),
+                ));
                 Ok(remote)
             }
         }
     }
 }
 
-fn step(spec: &Arc<IssuerSpec>, place: &Place, running: &Remotes, kept: &mut Before<'_>) -> Result<Step, Unfit> {
-    let same = |remote: &&Arc<Remote>| remote.spec.name == spec.name && remote.spec.keys == spec.keys;
+fn step(
+    spec: &Arc<IssuerSpec>,
+    place: &Place,
+    running: &Remotes,
+    kept: &mut Before<'_>,
+) -> Result<Step, Unfit> {
+    let same =
+        |remote: &&Arc<Remote>| remote.spec.name == spec.name && remote.spec.keys == spec.keys;
     let before = running.0.iter().find(same);
-    let client = match (Client::new(place, &format!("issuers.{}.ca_file", spec.name)), before) {
+    let client = match (
+        Client::new(place, &format!("issuers.{}.ca_file", spec.name)),
+        before,
+    ) {
         (Ok(client), _) => client,
         (Err(error), Some(before)) if kept.snapshot.is_some() => {
             kept.certificates.push(error);
@@ -141,7 +179,11 @@ fn step(spec: &Arc<IssuerSpec>, place: &Place, running: &Remotes, kept: &mut Bef
         // The keys that are still for something do until others have come.
         fetched.replace(before.fetched.set().narrowed(&spec.algorithms));
     }
-    let remote = Remote { spec: Arc::clone(spec), fetched, client: watch::Sender::new(client) };
+    let remote = Remote {
+        spec: Arc::clone(spec),
+        fetched,
+        client: watch::Sender::new(client),
+    };
     Ok(Step::Start(Arc::new(remote), wants))
 }
 

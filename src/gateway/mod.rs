@@ -68,13 +68,15 @@ impl Gateway {
         Self::bind_with(config, Shelf::new())
     }
 
-    /// The same with ordered certificates that are there already. Those that are still to come are not waited for.
+    /// The same with ordered certificates that are there already. Those that are still to come are
+    /// not waited for.
     ///
     /// # Errors
     /// What could not be read, made or bound.
     pub fn bind_with(config: Config, shelf: Arc<Shelf>) -> Result<Self, StartError> {
         let tickets = Tickets::new().map_err(StartError::Crypto)?;
-        let tagger = Tagger::new().map_err(|_| StartError::Crypto(rustls::Error::FailedToGetRandomBytes))?;
+        let tagger =
+            Tagger::new().map_err(|_| StartError::Crypto(rustls::Error::FailedToGetRandomBytes))?;
         let workers = worker_count(&config.listen);
         let (mut listeners, mut errors) = (Vec::new(), Vec::new());
         for key in keys(&config.listen) {
@@ -99,10 +101,20 @@ impl Gateway {
             .ok();
         let given = issuers.as_ref().map(Plan::issuers).unwrap_or_default();
         let care = Care::new(shelf);
-        let orders = care.plan(&config, &mut Before::default()).map_err(|error| errors.push(error)).ok();
-        let snapshot = snapshot(&config, &tickets, &care.shelf, &bound, given, &mut Before::default())
+        let orders = care
+            .plan(&config, &mut Before::default())
             .map_err(|error| errors.push(error))
             .ok();
+        let snapshot = snapshot(
+            &config,
+            &tickets,
+            &care.shelf,
+            &bound,
+            given,
+            &mut Before::default(),
+        )
+        .map_err(|error| errors.push(error))
+        .ok();
         match (snapshot, issuers, orders) {
             (Some(snapshot), Some(issuers), Some(orders)) if errors.is_empty() => {
                 let snapshot = Arc::new(snapshot);
@@ -134,8 +146,8 @@ impl Gateway {
     /// Opens the doors. Access lines go to `access`, where one is given.
     ///
     /// # Errors
-    /// When a thread cannot be started, or when there is a status listener, or an issuer whose keys are to be fetched,
-    /// and no runtime that it could run on.
+    /// When a thread cannot be started, or when there is a status listener, or an issuer whose keys
+    /// are to be fetched, and no runtime that it could run on.
     pub fn start(mut self, access: Option<NonBlocking>) -> io::Result<Running> {
         let remotes = self.issuers.start()?;
         self.care.start(self.orders, &self.config)?;
@@ -147,8 +159,15 @@ impl Gateway {
         let open: Vec<Open> = self.listeners.iter().map(Open::from).collect();
         let shares = deal(self.listeners, self.workers);
         let metrics: Vec<_> = (0..self.workers).map(|_| WorkerMetrics::new()).collect();
-        let board = Board::new(metrics.clone(), Arc::clone(&slots), Arc::clone(&self.snapshot), self.care.looks());
-        let status = self.status.map(|(addr, socket)| status::Server::start(addr, socket, Arc::clone(&board)));
+        let board = Board::new(
+            metrics.clone(),
+            Arc::clone(&slots),
+            Arc::clone(&self.snapshot),
+            self.care.looks(),
+        );
+        let status = self
+            .status
+            .map(|(addr, socket)| status::Server::start(addr, socket, Arc::clone(&board)));
         let status = status.transpose()?;
         let mut workers = Vec::new();
         for ((number, shares), metrics) in shares.into_iter().enumerate().zip(metrics) {
@@ -172,7 +191,13 @@ impl Gateway {
             tracing::info!(address = %listener.bound, kind = %listener.key.0, "listening");
         }
         log_status("listening", status.as_ref());
-        let Self { tickets, care, config, watch, .. } = self;
+        let Self {
+            tickets,
+            care,
+            config,
+            watch,
+            ..
+        } = self;
         Ok(Running {
             workers,
             open,
@@ -206,7 +231,9 @@ fn worker_count(listen: &ListenSpec) -> usize {
 
 fn keys(listen: &ListenSpec) -> Vec<ListenerKey> {
     let https = listen.https.iter().map(|addr| (Kind::Https, *addr));
-    https.chain(listen.http.iter().map(|addr| (Kind::Http, *addr))).collect()
+    https
+        .chain(listen.http.iter().map(|addr| (Kind::Http, *addr)))
+        .collect()
 }
 
 /// Each worker's share of the listeners.

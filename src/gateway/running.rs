@@ -56,14 +56,20 @@ pub(super) struct Open {
 
 impl From<&Listener> for Open {
     fn from(listener: &Listener) -> Self {
-        Self { key: (listener.kind, listener.addr), bound: listener.bound }
+        Self {
+            key: (listener.kind, listener.addr),
+            bound: listener.bound,
+        }
     }
 }
 
 impl Running {
     /// Where it listens, in the order of the configuration.
     pub fn addresses(&self, kind: Kind) -> impl Iterator<Item = SocketAddr> {
-        self.open.iter().filter(move |open| open.key.0 == kind).map(|open| open.bound)
+        self.open
+            .iter()
+            .filter(move |open| open.key.0 == kind)
+            .map(|open| open.bound)
     }
 
     /// Where health, metrics and the status page are.
@@ -95,32 +101,64 @@ impl Running {
     }
 
     /// What is returned could not be used, and is kept as it was.
-    async fn take_up(&mut self, config: Config, mut before: Before<'_>) -> Result<Option<StartError>, StartError> {
+    async fn take_up(
+        &mut self,
+        config: Config,
+        mut before: Before<'_>,
+    ) -> Result<Option<StartError>, StartError> {
         let wanted = keys(&config.listen);
         if worker_count(&config.listen) != self.workers.len() {
-            tracing::warn!(running = self.workers.len(), "listen.workers changes only with a restart");
+            tracing::warn!(
+                running = self.workers.len(),
+                "listen.workers changes only with a restart"
+            );
         }
-        let own: Vec<ListenAddr> =
-            self.open.iter().map(|open| open.bound).chain(self.status_address()).map(ListenAddr).collect();
+        let own: Vec<ListenAddr> = self
+            .open
+            .iter()
+            .map(|open| open.bound)
+            .chain(self.status_address())
+            .map(ListenAddr)
+            .collect();
         let keeps_status = config.listen.status == self.status.as_ref().map(status::Server::addr);
-        let status = if keeps_status { None } else { open_status(config.listen.status, &own, &self.board)? };
+        let status = if keeps_status {
+            None
+        } else {
+            open_status(config.listen.status, &own, &self.board)?
+        };
         let mut fresh = Vec::new();
-        for key in wanted.iter().filter(|key| !self.open.iter().any(|open| open.key == **key)) {
+        for key in wanted
+            .iter()
+            .filter(|key| !self.open.iter().any(|open| open.key == **key))
+        {
             fresh.push(Listener::bind(key.0, key.1, self.workers.len(), &own)?);
         }
         let known = |key: &ListenerKey| {
-            let open = self.open.iter().copied().chain(fresh.iter().map(Open::from));
+            let open = self
+                .open
+                .iter()
+                .copied()
+                .chain(fresh.iter().map(Open::from));
             open.into_iter().find(|open| open.key == *key)
         };
         let open: Vec<Open> = wanted.iter().filter_map(known).collect();
         let watch = Watch::new(&config);
         let issuers = Plan::new(&config.issuers, &self.remotes, &mut before)?;
         let orders = self.care.plan(&config, &mut before)?;
-        let snapshot = snapshot(&config, &self.tickets, &self.care.shelf, &open, issuers.issuers(), &mut before)?;
+        let snapshot = snapshot(
+            &config,
+            &self.tickets,
+            &self.care.shelf,
+            &open,
+            issuers.issuers(),
+            &mut before,
+        )?;
         let snapshot = Arc::new(snapshot);
         // Before the snapshot is in force: its requests may want keys.
         let remotes = issuers.start().map_err(StartError::Background)?;
-        self.care.start(orders, &config).map_err(StartError::Background)?;
+        self.care
+            .start(orders, &config)
+            .map_err(StartError::Background)?;
         self.sockets.allow(snapshot.upstream_sockets);
         self.files.allow(snapshot.open_files);
         self.publish(&snapshot, fresh, &wanted).await;
@@ -130,18 +168,26 @@ impl Running {
             log_status("listening", status.as_ref());
             self.status = status;
         }
-        for listener in open.iter().filter(|o| !self.open.iter().any(|old| old.key == o.key)) {
+        for listener in open
+            .iter()
+            .filter(|o| !self.open.iter().any(|old| old.key == o.key))
+        {
             tracing::info!(address = %listener.bound, kind = %listener.key.0, "listening");
         }
-        for closed in self.open.iter().filter(|old| !open.iter().any(|o| o.key == old.key)) {
+        for closed in self
+            .open
+            .iter()
+            .filter(|old| !open.iter().any(|o| o.key == old.key))
+        {
             tracing::info!(address = %closed.bound, kind = %closed.key.0, "no longer listening");
         }
         (self.open, self.remotes, self.config, self.watch) = (open, remotes, config, watch);
         Ok(before.into_error())
     }
 
-    /// Takes up certificates, keys and secrets that have changed on disk. Of each that cannot be used, what was read before
-    /// stays in force, and its next change is waited for: of a pair, the certificate is often there before its key.
+    /// Takes up certificates, keys and secrets that have changed on disk. Of each that cannot be
+    /// used, what was read before stays in force, and its next change is waited for: of a pair, the
+    /// certificate is often there before its key.
     pub async fn follow_files(&mut self) {
         let now = Watch::new(&self.config);
         if !self.watch.wants(&now) {
@@ -152,8 +198,14 @@ impl Running {
         }
         self.watch = now;
         let in_force = self.board.snapshot();
-        let before = Before { snapshot: Some(&in_force), ..Before::default() };
-        let unusable = self.take_up(self.config.clone(), before).await.unwrap_or_else(Some);
+        let before = Before {
+            snapshot: Some(&in_force),
+            ..Before::default()
+        };
+        let unusable = self
+            .take_up(self.config.clone(), before)
+            .await
+            .unwrap_or_else(Some);
         self.board.reloaded(unusable.is_none());
         match unusable {
             None => tracing::info!("certificates, keys and secrets loaded from disk"),
@@ -164,8 +216,8 @@ impl Running {
         }
     }
 
-    /// Keys of tickets rotate by the clock: one that was ahead would keep the same ones for as long as it was. Clients that
-    /// come back with an older ticket shake hands in full.
+    /// Keys of tickets rotate by the clock: one that was ahead would keep the same ones for as long
+    /// as it was. Clients that come back with an older ticket shake hands in full.
     fn renew_tickets(&mut self) {
         tracing::info!("the clock was set: what is judged by it is judged again");
         match Tickets::new() {
@@ -174,11 +226,21 @@ impl Running {
         }
     }
 
-    pub(super) async fn publish(&self, snapshot: &Arc<Snapshot>, fresh: Vec<Listener>, keep: &[ListenerKey]) {
+    pub(super) async fn publish(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        fresh: Vec<Listener>,
+        keep: &[ListenerKey],
+    ) {
         let mut acknowledged = Vec::new();
         for (worker, open) in self.workers.iter().zip(deal(fresh, self.workers.len())) {
             let (done, taken) = oneshot::channel();
-            let reload = Command::Reload { snapshot: Arc::clone(snapshot), open, keep: keep.to_vec(), done };
+            let reload = Command::Reload {
+                snapshot: Arc::clone(snapshot),
+                open,
+                keep: keep.to_vec(),
+                done,
+            };
             if worker.commands.send(reload).is_ok() {
                 acknowledged.push(taken);
             }
@@ -196,20 +258,24 @@ impl Running {
         let _ = self.worker_ended.recv().await;
     }
 
-    /// Orders no certificate any more: while this gateway drains, a CA would find its doors closed, or those of its successor,
-    /// and who shares the store would have to wait for what failed here.
+    /// Orders no certificate any more: while this gateway drains, a CA would find its doors closed,
+    /// or those of its successor, and who shares the store would have to wait for what failed here.
     pub fn rest(&mut self) {
         self.care.rest();
     }
 
-    /// Accepts nothing more, lets requests end and tunnels go on until `limits.drain` is over, then closes what is left.
-    /// Returns how many connections had to be cut without having answered a close frame.
+    /// Accepts nothing more, lets requests end and tunnels go on until `limits.drain` is over, then
+    /// closes what is left. Returns how many connections had to be cut without having answered a
+    /// close frame.
     pub async fn drain(&self) -> usize {
         self.board.set_draining();
         self.tell_all(|| Command::Drain);
         let end = Instant::now() + self.config.limits.drain;
         if self.wait_empty(end).await > 0 {
-            tracing::info!(connections = self.slots.open(), "the drain time is over: closing what is open");
+            tracing::info!(
+                connections = self.slots.open(),
+                "the drain time is over: closing what is open"
+            );
             self.tell_all(|| Command::CloseTunnels);
         }
         self.wait_empty(Instant::now() + CLOSE_GRACE).await
@@ -249,5 +315,7 @@ fn open_status(
 ) -> Result<Option<status::Server>, StartError> {
     let Some(addr) = addr else { return Ok(None) };
     let socket = listen::bind_one(addr, own)?;
-    status::Server::start(addr, socket, Arc::clone(board)).map(Some).map_err(StartError::Status)
+    status::Server::start(addr, socket, Arc::clone(board))
+        .map(Some)
+        .map_err(StartError::Status)
 }

@@ -11,12 +11,12 @@ use crate::turn::Secrets;
 /// How often the files are looked at.
 pub const LOOK: Duration = Duration::from_secs(10);
 
-/// Even if nothing changes the certificates are loaded anew so often: development ones are renewed by that, and those
-/// that end soon are warned about.
+/// Even if nothing changes the certificates are loaded anew so often: development ones are renewed
+/// by that, and those that end soon are warned about.
 const RELOAD: Duration = Duration::from_secs(24 * 3600);
 
-/// A clock that has moved by so much against the time that has passed was set, or the machine has slept. Which certificates
-/// are valid was judged by what it showed before.
+/// A clock that has moved by so much against the time that has passed was set, or the machine has
+/// slept. Which certificates are valid was judged by what it showed before.
 const SET: Duration = Duration::from_secs(60);
 
 /// What the files of a configuration looked like when they were read.
@@ -40,25 +40,57 @@ struct Look {
 impl Watch {
     /// As they are now.
     pub(super) fn new(config: &Config) -> Self {
-        let pairs = config.tls.certificates.iter().flat_map(|pair| [&pair.cert, &pair.key]);
-        let cas = config.routes.upstreams().iter().filter_map(|upstream| upstream.tls.ca_file.as_ref());
-        let places = config.issuers.iter().filter_map(|issuer| issuer.keys.place());
+        let pairs = config
+            .tls
+            .certificates
+            .iter()
+            .flat_map(|pair| [&pair.cert, &pair.key]);
+        let cas = config
+            .routes
+            .upstreams()
+            .iter()
+            .filter_map(|upstream| upstream.tls.ca_file.as_ref());
+        let places = config
+            .issuers
+            .iter()
+            .filter_map(|issuer| issuer.keys.place());
         let cas = cas.chain(places.filter_map(|place| place.ca_file.as_ref()));
-        let revoked = config.issuers.iter().filter_map(|issuer| issuer.revoked_file.as_ref());
-        let keys = config.issuers.iter().filter_map(|issuer| issuer.keys.file());
-        let api_keys = config.turns.iter().filter_map(|turn| turn.api_keys_file.as_ref());
+        let revoked = config
+            .issuers
+            .iter()
+            .filter_map(|issuer| issuer.revoked_file.as_ref());
+        let keys = config
+            .issuers
+            .iter()
+            .filter_map(|issuer| issuer.keys.file());
+        let api_keys = config
+            .turns
+            .iter()
+            .filter_map(|turn| turn.api_keys_file.as_ref());
         let secrets = config.turns.iter().flat_map(|turn| {
             let Secrets { signing, former } = &turn.secrets;
-            std::iter::once(signing).chain(former).filter_map(SecretSource::file)
+            std::iter::once(signing)
+                .chain(former)
+                .filter_map(SecretSource::file)
         });
-        let paths = pairs.chain(cas).chain(revoked).chain(api_keys).map(PathBuf::as_path);
+        let paths = pairs
+            .chain(cas)
+            .chain(revoked)
+            .chain(api_keys)
+            .map(PathBuf::as_path);
         let files = paths.chain(keys).chain(secrets).map(look).collect();
-        Self { files, since: Instant::now(), clock: SystemTime::now() }
+        Self {
+            files,
+            since: Instant::now(),
+            clock: SystemTime::now(),
+        }
     }
 
     /// Whether it is time to load what `now` saw.
     pub(super) fn wants(&self, now: &Self) -> bool {
-        self.files != now.files || now.since.duration_since(self.since) >= RELOAD || self.was_clock_set(now)
+        self.files != now.files
+            || now.since.duration_since(self.since) >= RELOAD
+            || self.was_clock_set(now)
     }
 
     /// Whether the clock was set between the two looks.
@@ -90,8 +122,16 @@ mod tests {
     fn what_was_judged_by_a_clock_that_was_set_since_is_judged_again() {
         let (since, clock) = (Instant::now(), SystemTime::now());
         let seconds = Duration::from_secs;
-        let start = Watch { files: Vec::new(), since, clock };
-        let after = |passed, clock| Watch { files: Vec::new(), since: since + seconds(passed), clock };
+        let start = Watch {
+            files: Vec::new(),
+            since,
+            clock,
+        };
+        let after = |passed, clock| Watch {
+            files: Vec::new(),
+            since: since + seconds(passed),
+            clock,
+        };
         assert!(!start.wants(&after(3600, clock + seconds(3600))));
         // As NTP does a little at a time.
         assert!(!start.wants(&after(3600, clock + seconds(3630))));

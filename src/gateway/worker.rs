@@ -52,7 +52,12 @@ pub(super) struct Share {
 #[derive(Debug)]
 pub(super) enum Command {
     /// Take up a configuration: open these listeners, then close all that are not in `keep`.
-    Reload { snapshot: Arc<Snapshot>, open: Vec<Share>, keep: Vec<ListenerKey>, done: oneshot::Sender<io::Result<()>> },
+    Reload {
+        snapshot: Arc<Snapshot>,
+        open: Vec<Share>,
+        keep: Vec<ListenerKey>,
+        done: oneshot::Sender<io::Result<()>>,
+    },
     /// Accept nothing more and end each connection after what is under way; tunnels go on.
     Drain,
     /// Close the tunnels.
@@ -85,8 +90,9 @@ pub(super) struct Setup {
     pub(super) challenges: Arc<Challenges>,
 }
 
-/// Threads of a worker on which disks are waited for. Nothing else runs there. Each has a heap of its own: the hundreds
-/// that are usual would be memory that one client can have allocated, by asking for as many files at once.
+/// Threads of a worker on which disks are waited for. Nothing else runs there. Each has a heap of
+/// its own: the hundreds that are usual would be memory that one client can have allocated, by
+/// asking for as many files at once.
 const FILE_THREADS: usize = 32;
 
 /// Starts a worker's thread. When it ends, for whatever reason, `ended` is dropped.
@@ -94,19 +100,24 @@ pub(super) fn spawn(number: usize, setup: Setup, ended: mpsc::Sender<()>) -> io:
     let (commands, inbox) = mpsc::unbounded_channel();
     let runtime = move || {
         let mut builder = Builder::new_current_thread();
-        builder.enable_all().max_blocking_threads(FILE_THREADS).build_local(LocalOptions::default())
+        builder
+            .enable_all()
+            .max_blocking_threads(FILE_THREADS)
+            .build_local(LocalOptions::default())
     };
-    let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-        let _ended = ended;
-        match runtime() {
-            Ok(runtime) => {
-                runtime.block_on(run(setup, inbox));
-                // A disk that hangs is not waited for.
-                runtime.shutdown_background();
+    let thread = std::thread::Builder::new()
+        .name(format!("worker-{number}"))
+        .spawn(move || {
+            let _ended = ended;
+            match runtime() {
+                Ok(runtime) => {
+                    runtime.block_on(run(setup, inbox));
+                    // A disk that hangs is not waited for.
+                    runtime.shutdown_background();
+                }
+                Err(error) => tracing::error!(%error, "a worker could not start"),
             }
-            Err(error) => tracing::error!(%error, "a worker could not start"),
-        }
-    })?;
+        })?;
     Ok(Handle { commands, thread })
 }
 
@@ -116,14 +127,22 @@ async fn run(mut setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
     let worker = new_worker(setup);
     tokio::task::spawn_local(renewals::follow(Rc::clone(&worker), renewals));
     tokio::task::spawn_local(keep_time(Rc::clone(&worker)));
-    let mut doors = Doors { worker: Rc::clone(&worker), open: HashMap::new() };
+    let mut doors = Doors {
+        worker: Rc::clone(&worker),
+        open: HashMap::new(),
+    };
     if let Err(error) = doors.open(shares) {
         tracing::error!(%error, "a worker could not take up its listeners");
         return;
     }
     while let Some(command) = inbox.recv().await {
         match command {
-            Command::Reload { snapshot, open, keep, done } => {
+            Command::Reload {
+                snapshot,
+                open,
+                keep,
+                done,
+            } => {
                 let _ = done.send(doors.reload(snapshot, open, &keep));
             }
             Command::Drain => {
@@ -131,7 +150,11 @@ async fn run(mut setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
                 worker.drain();
             }
             Command::CloseTunnels => {
-                let order = CloseOrder { code: 1001, reason: "going away", end: End::Drain };
+                let order = CloseOrder {
+                    code: 1001,
+                    reason: "going away",
+                    end: End::Drain,
+                };
                 worker.closing.set(Some(order));
                 worker.tunnels.each(|tunnel| tunnel.close(order));
             }
@@ -142,15 +165,34 @@ async fn run(mut setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
 }
 
 fn new_worker(setup: Setup) -> Rc<Worker> {
-    let Setup { snapshot, slots, sockets, files, resolver, access, metrics, .. } = setup;
-    let Setup { tagger, guesses, renewals, challenges, .. } = setup;
+    let Setup {
+        snapshot,
+        slots,
+        sockets,
+        files,
+        resolver,
+        access,
+        metrics,
+        ..
+    } = setup;
+    let Setup {
+        tagger,
+        guesses,
+        renewals,
+        challenges,
+        ..
+    } = setup;
     let ticks = Ticks::new();
     let access = AccessSink::new(access, Arc::clone(&metrics));
     access.configure(snapshot.log.format, snapshot.log.access);
     Rc::new(Worker {
         local: RefCell::new(Local::new(
             snapshot,
-            Ways { ticks: &ticks, sockets: &sockets, resolver: &resolver },
+            Ways {
+                ticks: &ticks,
+                sockets: &sockets,
+                resolver: &resolver,
+            },
             &metrics,
             None,
         )),
@@ -179,13 +221,16 @@ fn new_worker(setup: Setup) -> Rc<Worker> {
 
 /// The tick: deadlines, idle upstream connections, gathered log lines.
 async fn keep_time(worker: Rc<Worker>) {
-    let mut interval = tokio::time::interval_at(Instant::now() + until_next_tick(SystemTime::now()), TICK);
+    let mut interval =
+        tokio::time::interval_at(Instant::now() + until_next_tick(SystemTime::now()), TICK);
     interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
         worker.ticks.advance();
         let local = worker.local();
-        worker.connections.each(|connection| connection.sweep(&local.snapshot.limits));
+        worker
+            .connections
+            .each(|connection| connection.sweep(&local.snapshot.limits));
         let now = UnixTime::now();
         worker.tunnels.each(|tunnel| tunnel.judge_end(now));
         if local.have_keys_changed() {
@@ -209,9 +254,12 @@ fn judge_tunnels(worker: &Worker, local: &Local) {
     });
 }
 
-/// Ticks begin with the seconds of the wall clock, as tokens end with them: what ends is noticed at once.
+/// Ticks begin with the seconds of the wall clock, as tokens end with them: what ends is noticed at
+/// once.
 fn until_next_tick(now: SystemTime) -> Duration {
-    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     let gone = since.as_micros() % TICK.as_micros();
     TICK - Duration::from_micros(u64::try_from(gone).unwrap_or_default())
 }
@@ -241,11 +289,22 @@ impl Doors {
         Ok(())
     }
 
-    fn reload(&mut self, snapshot: Arc<Snapshot>, open: Vec<Share>, keep: &[ListenerKey]) -> io::Result<()> {
+    fn reload(
+        &mut self,
+        snapshot: Arc<Snapshot>,
+        open: Vec<Share>,
+        keep: &[ListenerKey],
+    ) -> io::Result<()> {
         self.open(open)?;
         let worker = &self.worker;
-        worker.access.configure(snapshot.log.format, snapshot.log.access);
-        let ways = Ways { ticks: &worker.ticks, sockets: &worker.sockets, resolver: &worker.resolver };
+        worker
+            .access
+            .configure(snapshot.log.format, snapshot.log.access);
+        let ways = Ways {
+            ticks: &worker.ticks,
+            sockets: &worker.sockets,
+            resolver: &worker.resolver,
+        };
         let local = Local::new(snapshot, ways, &worker.metrics, Some(&worker.local()));
         *worker.local.borrow_mut() = local;
         self.open.retain(|key, _| keep.contains(key));
@@ -257,7 +316,11 @@ impl Doors {
 /// A connection is let in if there is a slot for it, or heard if it may be from a CA.
 fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<Worker>) {
     let local = worker.local();
-    let announced = local.snapshot.balancers.iter().any(|net| net.contains(peer.client()));
+    let announced = local
+        .snapshot
+        .balancers
+        .iter()
+        .any(|net| net.contains(peer.client()));
     let slot = match announced {
         true => worker.slots.take_unknown(&local.snapshot.limits),
         false => worker.slots.take(peer.client(), &local.snapshot.limits),
@@ -265,9 +328,25 @@ fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<W
     match slot {
         Ok(slot) => {
             let seat = Seat::new(slot, kind, &worker.metrics);
-            let knock = Knock { stream, peer, kind, port, slot: seat, announced };
+            let knock = Knock {
+                stream,
+                peer,
+                kind,
+                port,
+                slot: seat,
+                announced,
+            };
             tokio::task::spawn_local(conn::serve(knock, Rc::clone(worker)));
         }
-        Err(full) => uninvited::hear(Uninvited { stream, peer, kind, announced, full }, worker),
+        Err(full) => uninvited::hear(
+            Uninvited {
+                stream,
+                peer,
+                kind,
+                announced,
+                full,
+            },
+            worker,
+        ),
     }
 }

@@ -1,7 +1,8 @@
-//! A folder with a file for each key, as Jitsi's ASAP has it: `<base>/<hex of the SHA-256 of kid>.pem`.
+//! A folder with a file for each key, as Jitsi's ASAP has it: `<base>/<hex of the SHA-256 of
+//! kid>.pem`.
 //!
-//! Which keys there are is learnt from the tokens that come. A key that was found is then fetched again as a set would
-//! be, until the server says that it has gone.
+//! Which keys there are is learnt from the tokens that come. A key that was found is then fetched
+//! again as a set would be, until the server says that it has gone.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -24,12 +25,17 @@ use crate::token::issuer::{Looked, Want, settle, turn_away};
 use crate::token::keys::{Key, KeySet};
 use crate::token::load;
 
-/// So many keys are fetched again at once; others wait. What requests wait for is limited elsewhere.
+/// So many keys are fetched again at once; others wait. What requests wait for is limited
+/// elsewhere.
 const REFRESHES: usize = 4;
 
 const ACCEPT: &str = "application/x-pem-file, */*";
 
-pub(super) async fn follow(report: Report, mut wants: mpsc::Receiver<Want>, client: watch::Receiver<Client>) {
+pub(super) async fn follow(
+    report: Report,
+    mut wants: mpsc::Receiver<Want>,
+    client: watch::Receiver<Client>,
+) {
     let mut client = client;
     let mut folder = Folder::new(report);
     loop {
@@ -99,14 +105,20 @@ impl Folder {
 
     /// When a key is to be fetched again, if one may be.
     fn next(&self) -> Option<Instant> {
-        if self.refreshes < REFRESHES { self.kids.next() } else { None }
+        if self.refreshes < REFRESHES {
+            self.kids.next()
+        } else {
+            None
+        }
     }
 
-    /// Looks for a key, or says at once that there is nothing to wait for: dropping the sender says that the server
-    /// cannot be asked.
+    /// Looks for a key, or says at once that there is nothing to wait for: dropping the sender says
+    /// that the server cannot be asked.
     fn wanted(&mut self, want: Want, client: &watch::Receiver<Client>) {
         // Without a name there is no file.
-        let Some(kid) = want.kid else { return settle(want.done) };
+        let Some(kid) = want.kid else {
+            return settle(want.done);
+        };
         let (id, now) = (id(&kid), Instant::now());
         if self.kids.is_nobodys(&id, now) {
             return settle(want.done);
@@ -125,32 +137,59 @@ impl Folder {
 
     fn refresh(&mut self, client: &watch::Receiver<Client>) {
         while self.refreshes < REFRESHES {
-            let Some((id, kid)) = self.kids.due(Instant::now()) else { return };
+            let Some((id, kid)) = self.kids.due(Instant::now()) else {
+                return;
+            };
             self.refreshes += 1;
             self.launch(id, kid, true, client);
         }
     }
 
-    fn launch(&mut self, id: Id, kid: Box<str>, is_refresh: bool, client: &watch::Receiver<Client>) {
+    fn launch(
+        &mut self,
+        id: Id,
+        kid: Box<str>,
+        is_refresh: bool,
+        client: &watch::Receiver<Client>,
+    ) {
         let (client, url) = (client.borrow().clone(), file_url(&self.report.url, &id));
         let algorithms = self.report.algorithms.clone();
         self.flights.push(Box::pin(async move {
             let result = client.get(&url, ACCEPT).await.and_then(|came| {
                 let key = usable(&came, &kid, &algorithms)?;
-                Ok(Found { key, file: came.digest(), fresh: fresh_for(&came.headers, SystemTime::now()) })
+                Ok(Found {
+                    key,
+                    file: came.digest(),
+                    fresh: fresh_for(&came.headers, SystemTime::now()),
+                })
             });
-            Landed { id, kid, is_refresh, result }
+            Landed {
+                id,
+                kid,
+                is_refresh,
+                result,
+            }
         }));
     }
 
-    fn landed(&mut self, Landed { id, kid, is_refresh, result }: Landed) {
+    fn landed(
+        &mut self,
+        Landed {
+            id,
+            kid,
+            is_refresh,
+            result,
+        }: Landed,
+    ) {
         let now = Instant::now();
         let is_settled = matches!(result, Ok(_) | Err(FetchError::Missing(_)));
         self.refreshes -= usize::from(is_refresh);
         let set = self.report.fetched.set();
         match result {
             Ok(Found { key, file, fresh }) => {
-                let gone = self.kids.came(id, &kid, now + pace::ahead(fresh, pace::chance()));
+                let gone = self
+                    .kids
+                    .came(id, &kid, now + pace::ahead(fresh, pace::chance()));
                 if self.files.insert(id, file) != Some(file) {
                     self.report.replace(set.with(key, &self.report.algorithms));
                 }
@@ -187,7 +226,10 @@ impl Folder {
 /// For how long a key that could not be had is not looked for again.
 fn patience(error: &FetchError) -> Duration {
     match error {
-        FetchError::Unreachable(_) | FetchError::Late | FetchError::Broken(_) | FetchError::Status(_) => kids::AWAY,
+        FetchError::Unreachable(_)
+        | FetchError::Late
+        | FetchError::Broken(_)
+        | FetchError::Status(_) => kids::AWAY,
         _ => kids::MISSING,
     }
 }
@@ -206,19 +248,28 @@ fn file_url(base: &str, id: &Id) -> String {
 
 /// The key of an answer under the name that it was looked for by.
 fn usable(came: &Answer, kid: &str, algorithms: &[Algorithm]) -> Result<Key, FetchError> {
-    let mut keys = load::parse_pem(&came.body).map_err(|_| FetchError::NotPem)?.into_iter();
-    let (Some(key), None) = (keys.next(), keys.next()) else { return Err(FetchError::NotPem) };
+    let mut keys = load::parse_pem(&came.body)
+        .map_err(|_| FetchError::NotPem)?
+        .into_iter();
+    let (Some(key), None) = (keys.next(), keys.next()) else {
+        return Err(FetchError::NotPem);
+    };
     let key = key.named(kid);
-    if KeySet::new(vec![key.clone()], algorithms).is_empty() { Err(no_key(algorithms)) } else { Ok(key) }
+    if KeySet::new(vec![key.clone()], algorithms).is_empty() {
+        Err(no_key(algorithms))
+    } else {
+        Ok(key)
+    }
 }
 
 /// Which names there are is not known, so a key is asked for that should not be there.
 pub(super) async fn ask(url: &str, client: &Client) -> Result<String, FetchError> {
     match client.get(&file_url(url, &id("")), ACCEPT).await {
         Ok(_) => Ok("answers, also for a key without a name".to_owned()),
-        Err(FetchError::Missing(status)) => {
-            Ok(format!("answers ({} for a key that should not be there)", status.as_u16()))
-        }
+        Err(FetchError::Missing(status)) => Ok(format!(
+            "answers ({} for a key that should not be there)",
+            status.as_u16()
+        )),
         Err(error) => Err(error),
     }
 }
@@ -235,14 +286,20 @@ mod tests {
     const PEM: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
 
     fn key(kid: &str) -> Key {
-        let came = Answer { headers: HeaderMap::new(), body: PEM.into() };
+        let came = Answer {
+            headers: HeaderMap::new(),
+            body: PEM.into(),
+        };
         usable(&came, kid, &[Algorithm::EdDSA]).unwrap()
     }
 
     #[test]
     fn a_key_lies_where_jitsi_looks_for_it() {
         let file = "https://keys.example.com/asap/2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae.pem";
-        for base in ["https://keys.example.com/asap", "https://keys.example.com/asap/"] {
+        for base in [
+            "https://keys.example.com/asap",
+            "https://keys.example.com/asap/",
+        ] {
             assert_eq!(file_url(base, &id("foo")), file);
         }
     }
@@ -251,8 +308,13 @@ mod tests {
     fn only_one_public_key_in_pem_is_a_key() {
         let pem = PEM;
         let word = |body: &str, algorithm| {
-            let came = Answer { headers: HeaderMap::new(), body: body.to_owned().into() };
-            usable(&came, "a", &[algorithm]).map(|_| ()).map_err(|error| error.word())
+            let came = Answer {
+                headers: HeaderMap::new(),
+                body: body.to_owned().into(),
+            };
+            usable(&came, "a", &[algorithm])
+                .map(|_| ())
+                .map_err(|error| error.word())
         };
         assert_eq!(word(pem, Algorithm::EdDSA), Ok(()));
         assert_eq!(word(pem, Algorithm::RS256), Err("no_key"));
@@ -276,15 +338,32 @@ mod tests {
         let algorithms = [Algorithm::EdDSA];
         // Of before a reload.
         fetched.replace(KeySet::new(vec![key("old")], &algorithms));
-        let report = Report::of("staff", "http://localhost/asap", &algorithms, Arc::clone(&fetched));
+        let report = Report::of(
+            "staff",
+            "http://localhost/asap",
+            &algorithms,
+            Arc::clone(&fetched),
+        );
         let mut folder = Folder::new(report);
-        assert!(folder.next().is_some_and(|next| next <= Instant::now()), "it is looked at again");
+        assert!(
+            folder.next().is_some_and(|next| next <= Instant::now()),
+            "it is looked at again"
+        );
         let mut land = |kid: &str, result| {
-            folder.landed(Landed { id: id(kid), kid: kid.into(), is_refresh: false, result });
+            folder.landed(Landed {
+                id: id(kid),
+                kid: kid.into(),
+                is_refresh: false,
+                result,
+            });
             let set = fetched.set();
             set.names().flatten().map(str::to_owned).collect::<Vec<_>>()
         };
-        let found = |file| Found { key: key("new"), file: [file; 32], fresh: Duration::from_secs(60) };
+        let found = |file| Found {
+            key: key("new"),
+            file: [file; 32],
+            fresh: Duration::from_secs(60),
+        };
         assert_eq!(land("new", Ok(found(1))), ["old", "new"]);
         // The same file again leaves the very set: tokens that are known by it stay known.
         let before = fetched.set();
@@ -293,9 +372,24 @@ mod tests {
         assert_eq!(land("new", Ok(found(2))), ["old", "new"]);
         assert!(!Arc::ptr_eq(&before, &fetched.set()));
         assert_eq!(land("old", Err(FetchError::Late)), ["old", "new"]);
-        assert_eq!(land("old", Err(FetchError::Status(http::StatusCode::FORBIDDEN))), ["old", "new"]);
-        assert_eq!(land("old", Err(FetchError::Missing(http::StatusCode::NOT_FOUND))), ["new"]);
-        assert_eq!(land("none", Err(FetchError::Missing(http::StatusCode::NOT_FOUND))), ["new"]);
-        assert_eq!((fetched.failures(), fetched.last_success().is_some()), (2, true));
+        assert_eq!(
+            land("old", Err(FetchError::Status(http::StatusCode::FORBIDDEN))),
+            ["old", "new"]
+        );
+        assert_eq!(
+            land("old", Err(FetchError::Missing(http::StatusCode::NOT_FOUND))),
+            ["new"]
+        );
+        assert_eq!(
+            land(
+                "none",
+                Err(FetchError::Missing(http::StatusCode::NOT_FOUND))
+            ),
+            ["new"]
+        );
+        assert_eq!(
+            (fetched.failures(), fetched.last_success().is_some()),
+            (2, true)
+        );
     }
 }

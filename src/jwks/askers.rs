@@ -1,8 +1,9 @@
-//! How many fetches the requests of one client may cause. Anybody can make up names of keys, so each client has a share
-//! of its own, and names that it makes up use up nobody else's.
+//! How many fetches the requests of one client may cause. Anybody can make up names of keys, so
+//! each client has a share of its own, and names that it makes up use up nobody else's.
 //!
-//! Clients behind one address share, so the last fetch of a share is kept for names that were turned away before: whoever
-//! has a real token comes back with the same name, as `Retry-After` asks for, and names that are made up are always new.
+//! Clients behind one address share, so the last fetch of a share is kept for names that were
+//! turned away before: whoever has a real token comes back with the same name, as `Retry-After`
+//! asks for, and names that are made up are always new.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -33,13 +34,18 @@ struct Share {
 }
 
 impl Askers {
-    /// Each client may cause `burst` fetches at once, at least two, and then one in each span of time.
+    /// Each client may cause `burst` fetches at once, at least two, and then one in each span of
+    /// time.
     pub(super) fn new(burst: u32, every: Duration) -> Self {
-        Self { burst: burst.max(2), every, clients: HashMap::new() }
+        Self {
+            burst: burst.max(2),
+            every,
+            clients: HashMap::new(),
+        }
     }
 
-    /// Takes one fetch out of the client's share, if there is one and `others` agrees, which learns whether the name has
-    /// been turned away before.
+    /// Takes one fetch out of the client's share, if there is one and `others` agrees, which learns
+    /// whether the name has been turned away before.
     pub(super) fn take(
         &mut self,
         asker: Asker,
@@ -50,18 +56,30 @@ impl Askers {
         if self.clients.len() >= MOST && !self.clients.contains_key(&asker) {
             self.forget_some(now);
         }
-        let new = || Share { allowance: Allowance::new(self.burst, self.every), turned_away: VecDeque::new() };
-        self.clients.entry(asker).or_insert_with(new).take(short(name), now, others)
+        let new = || Share {
+            allowance: Allowance::new(self.burst, self.every),
+            turned_away: VecDeque::new(),
+        };
+        self.clients
+            .entry(asker)
+            .or_insert_with(new)
+            .take(short(name), now, others)
     }
 
     /// Forgets clients whose share is whole, or else the half that has used least.
     fn forget_some(&mut self, now: Instant) {
-        self.clients.retain(|_, share| share.allowance.whole_at() > Some(now));
+        self.clients
+            .retain(|_, share| share.allowance.whole_at() > Some(now));
         if self.clients.len() > MOST / 2 {
-            let mut all: Vec<Option<Instant>> = self.clients.values().map(|share| share.allowance.whole_at()).collect();
+            let mut all: Vec<Option<Instant>> = self
+                .clients
+                .values()
+                .map(|share| share.allowance.whole_at())
+                .collect();
             let (_, middle, _) = all.select_nth_unstable(MOST / 2);
             let middle = *middle;
-            self.clients.retain(|_, share| share.allowance.whole_at() > middle);
+            self.clients
+                .retain(|_, share| share.allowance.whole_at() > middle);
         }
     }
 }
@@ -86,7 +104,9 @@ impl Share {
 }
 
 fn short(name: &Digest) -> u64 {
-    name.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    name.iter()
+        .take(8)
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]
@@ -96,7 +116,10 @@ mod tests {
 
     fn asker(number: u32) -> Asker {
         let client = ClientAddr::new(std::net::Ipv4Addr::from(0x0a00_0000 + number).into());
-        Asker { group: client.group(), is_listed: false }
+        Asker {
+            group: client.group(),
+            is_listed: false,
+        }
     }
 
     fn name(number: u32) -> Digest {
@@ -111,10 +134,26 @@ mod tests {
     fn each_client_has_a_share_of_its_own() {
         let now = Instant::now();
         let mut askers = Askers::new(5, EVERY);
-        assert_eq!((0..100).filter(|at| askers.take(asker(1), &name(*at), now, |_| true)).count(), 4);
-        assert_eq!((0..100).filter(|at| askers.take(asker(2), &name(*at), now, |_| true)).count(), 4);
-        let listed = Asker { is_listed: true, ..asker(1) };
-        assert!(askers.take(listed, &name(0), now, |_| true), "an address on the allow list");
+        assert_eq!(
+            (0..100)
+                .filter(|at| askers.take(asker(1), &name(*at), now, |_| true))
+                .count(),
+            4
+        );
+        assert_eq!(
+            (0..100)
+                .filter(|at| askers.take(asker(2), &name(*at), now, |_| true))
+                .count(),
+            4
+        );
+        let listed = Asker {
+            is_listed: true,
+            ..asker(1)
+        };
+        assert!(
+            askers.take(listed, &name(0), now, |_| true),
+            "an address on the allow list"
+        );
     }
 
     #[test]
@@ -128,7 +167,9 @@ mod tests {
             let now = now + EVERY * tick / 16;
             askers.take(asker(1), &name(made_up.next().unwrap()), now, |_| true);
             if tick >= 32 && tick % 48 == 40 && got_through.is_none() {
-                got_through = askers.take(asker(1), &name(0), now, |_| true).then_some(tick);
+                got_through = askers
+                    .take(asker(1), &name(0), now, |_| true)
+                    .then_some(tick);
             }
         }
         assert_eq!(got_through, Some(88), "at its second try");
@@ -140,7 +181,10 @@ mod tests {
         let mut askers = Askers::new(2, EVERY);
         assert!(!askers.take(asker(1), &name(1), now, |is_back| is_back));
         assert!(askers.take(asker(1), &name(1), now, |is_back| is_back));
-        assert!(!askers.take(asker(1), &name(2), now, |_| true), "one is left, and that is kept");
+        assert!(
+            !askers.take(asker(1), &name(2), now, |_| true),
+            "one is left, and that is kept"
+        );
         assert!(askers.take(asker(1), &name(2), now, |_| true));
         assert!(!askers.take(asker(1), &name(2), now, |_| true));
     }

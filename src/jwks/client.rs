@@ -78,12 +78,16 @@ impl Client {
         http.set_connect_timeout(Some(TIMEOUT * 4 / 5));
         let mut builder = Builder::new(TokioExecutor::new());
         // Fetches are hours apart: a connection that is kept would be a closed one by then.
-        builder.pool_max_idle_per_host(0).http1_max_buf_size(LARGEST_HEAD);
+        builder
+            .pool_max_idle_per_host(0)
+            .http1_max_buf_size(LARGEST_HEAD);
         if is_plain(&place.url) {
             return Ok(Self(Transport::Plain(builder.build(http))));
         }
         let config = tls::client_config(place.ca_file.as_deref(), key)?;
-        Ok(Self(Transport::Tls(builder.build(HttpsConnector::from((http, config))))))
+        Ok(Self(Transport::Tls(
+            builder.build(HttpsConnector::from((http, config))),
+        )))
     }
 
     /// Gets what is there, if it is there.
@@ -101,22 +105,34 @@ impl Client {
                 Transport::Tls(client) => exchange(client, request).await,
             }
         };
-        tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or(Err(FetchError::Late))
+        tokio::time::timeout(TIMEOUT, exchange)
+            .await
+            .unwrap_or(Err(FetchError::Late))
     }
 }
 
 fn is_plain(url: &str) -> bool {
-    url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http"))
+    url.parse::<Uri>()
+        .is_ok_and(|uri| uri.scheme_str() == Some("http"))
 }
 
-async fn exchange<C>(client: &legacy::Client<C, Body>, request: Request<Body>) -> Result<Answer, FetchError>
+async fn exchange<C>(
+    client: &legacy::Client<C, Body>,
+    request: Request<Body>,
+) -> Result<Answer, FetchError>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    let answer = client.request(request).await.map_err(FetchError::Unreachable)?;
+    let answer = client
+        .request(request)
+        .await
+        .map_err(FetchError::Unreachable)?;
     let (head, body) = answer.into_parts();
     match head.status {
-        StatusCode::OK => Ok(Answer { headers: head.headers, body: whole(body).await? }),
+        StatusCode::OK => Ok(Answer {
+            headers: head.headers,
+            body: whole(body).await?,
+        }),
         StatusCode::NOT_FOUND | StatusCode::GONE => Err(FetchError::Missing(head.status)),
         status if status.is_redirection() => Err(FetchError::Redirect(status)),
         status => Err(FetchError::Status(status)),
@@ -150,7 +166,8 @@ pub enum FetchError {
     /// There is nothing.
     #[error("answered {0}")]
     Missing(StatusCode),
-    /// What is there is elsewhere. Whoever can answer here could lead anywhere, so nobody is followed.
+    /// What is there is elsewhere. Whoever can answer here could lead anywhere, so nobody is
+    /// followed.
     #[error("answered {0}, and redirects are not followed; name the place that it leads to")]
     Redirect(StatusCode),
     /// Another answer.
@@ -166,7 +183,9 @@ pub enum FetchError {
     #[error("answered with JSON that is no set of keys (JWKS)")]
     NotSet,
     /// ASAP: something else.
-    #[error("answered with what is not one public key in PEM, of 2048 bits or more where it is RSA")]
+    #[error(
+        "answered with what is not one public key in PEM, of 2048 bits or more where it is RSA"
+    )]
     NotPem,
     /// None that could verify anything.
     #[error("has no key that can be used with {0}; a secret among public keys is none")]

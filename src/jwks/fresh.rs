@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::{self, HeaderName};
 
-/// Keys are not fetched more often, whatever the issuer says: a `max-age=0` would make a stream of requests of it.
+/// Keys are not fetched more often, whatever the issuer says: a `max-age=0` would make a stream of
+/// requests of it.
 const SHORTEST: Duration = Duration::from_secs(60);
 
 /// A key that its issuer has taken back is not used for longer.
@@ -22,28 +23,47 @@ pub fn fresh_for(headers: &HeaderMap, now: SystemTime) -> Duration {
 
 fn said_by_cache_control(headers: &HeaderMap) -> Option<Duration> {
     let lines = headers.get_all(header::CACHE_CONTROL).iter();
-    let directives: Vec<(&str, Option<&str>)> = lines.filter_map(|line| line.to_str().ok()).flat_map(split).collect();
-    let is_said = |name: &str| directives.iter().any(|(said, _)| said.eq_ignore_ascii_case(name));
+    let directives: Vec<(&str, Option<&str>)> = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(split)
+        .collect();
+    let is_said = |name: &str| {
+        directives
+            .iter()
+            .any(|(said, _)| said.eq_ignore_ascii_case(name))
+    };
     if is_said("no-store") || is_said("no-cache") {
         return Some(Duration::ZERO);
     }
     // The first of several counts; one that is no number is as good as over.
-    let (_, value) = directives.iter().find(|(said, _)| said.eq_ignore_ascii_case("max-age"))?;
+    let (_, value) = directives
+        .iter()
+        .find(|(said, _)| said.eq_ignore_ascii_case("max-age"))?;
     let seconds = value.map_or(0, seconds);
     // It may have lain in a cache on the way.
-    let age = headers.get(header::AGE).and_then(|age| age.to_str().ok()).map_or(0, seconds_or_none);
+    let age = headers
+        .get(header::AGE)
+        .and_then(|age| age.to_str().ok())
+        .map_or(0, seconds_or_none);
     Some(Duration::from_secs(seconds.saturating_sub(age)))
 }
 
 fn seconds(text: &str) -> u64 {
-    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let text = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text);
     seconds_or_none(text)
 }
 
 /// Digits alone; more of them than fit mean a very long time.
 fn seconds_or_none(text: &str) -> u64 {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number { text.parse().unwrap_or(u64::MAX) } else { 0 }
+    if is_number {
+        text.parse().unwrap_or(u64::MAX)
+    } else {
+        0
+    }
 }
 
 fn said_by_expires(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
@@ -53,7 +73,9 @@ fn said_by_expires(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     };
     headers.get(header::EXPIRES)?;
     // What is no date, `0` above all, has expired.
-    let Some(end) = date(header::EXPIRES) else { return Some(Duration::ZERO) };
+    let Some(end) = date(header::EXPIRES) else {
+        return Some(Duration::ZERO);
+    };
     let from = date(header::DATE).unwrap_or(now);
     Some(end.duration_since(from).unwrap_or(Duration::ZERO))
 }
@@ -97,7 +119,10 @@ mod tests {
     fn an_answer_is_fresh_for_as_long_as_its_head_says() {
         let table: &[(&[(&str, &str)], u64)] = &[
             (&[], 3600),
-            (&[("cache-control", "public, max-age=19845, must-revalidate")], 19845),
+            (
+                &[("cache-control", "public, max-age=19845, must-revalidate")],
+                19845,
+            ),
             (&[("cache-control", "Max-Age=600")], 600),
             (&[("cache-control", "max-age=\"600\"")], 600),
             (&[("cache-control", "max-age=600"), ("age", "100")], 500),
@@ -105,7 +130,10 @@ mod tests {
             // Between a minute and a day.
             (&[("cache-control", "max-age=0")], 60),
             (&[("cache-control", "max-age=31536000")], 86_400),
-            (&[("cache-control", "max-age=99999999999999999999999")], 86_400),
+            (
+                &[("cache-control", "max-age=99999999999999999999999")],
+                86_400,
+            ),
             (&[("cache-control", "no-store, max-age=600")], 60),
             (&[("cache-control", "no-cache")], 60),
             (&[("cache-control", "public")], 3600),
@@ -113,14 +141,32 @@ mod tests {
             (&[("cache-control", "max-age=600, max-age=700")], 600),
             (&[("cache-control", "max-age=-5")], 60),
             (&[("cache-control", "max-age")], 60),
-            (&[("cache-control", "private=\"a, max-age=70\", max-age=600")], 600),
-            (&[("cache-control", "x=\"\\\", max-age=70\", max-age=600")], 600),
-            (&[("cache-control", "public"), ("cache-control", "max-age=600")], 600),
+            (
+                &[("cache-control", "private=\"a, max-age=70\", max-age=600")],
+                600,
+            ),
+            (
+                &[("cache-control", "x=\"\\\", max-age=70\", max-age=600")],
+                600,
+            ),
+            (
+                &[
+                    ("cache-control", "public"),
+                    ("cache-control", "max-age=600"),
+                ],
+                600,
+            ),
             // For caches that many share, which this is not.
             (&[("cache-control", "s-maxage=70, max-age=600")], 600),
             // Without max-age, Expires says it, by the clock of who sent it.
             (&[("expires", "Sun, 06 Nov 1994 09:49:37 GMT")], 3600),
-            (&[("expires", "Sun, 06 Nov 1994 09:49:37 GMT"), ("date", "Sun, 06 Nov 1994 09:39:37 GMT")], 600),
+            (
+                &[
+                    ("expires", "Sun, 06 Nov 1994 09:49:37 GMT"),
+                    ("date", "Sun, 06 Nov 1994 09:39:37 GMT"),
+                ],
+                600,
+            ),
             (&[("expires", "Sunday, 06-Nov-94 09:49:37 GMT")], 3600),
             (&[("expires", "Sun, 06 Nov 1994 07:49:37 GMT")], 60),
             (&[("expires", "0")], 60),
@@ -133,7 +179,19 @@ mod tests {
 
     #[test]
     fn whatever_is_said_is_kept_between_a_minute_and_a_day() {
-        let pieces = ["max-age", "=", "\"", ",", "\\", "600", "no-store", " ", "x", "-", "99999999999999999999"];
+        let pieces = [
+            "max-age",
+            "=",
+            "\"",
+            ",",
+            "\\",
+            "600",
+            "no-store",
+            " ",
+            "x",
+            "-",
+            "99999999999999999999",
+        ];
         let mut state = 1_u32;
         let mut next = |below: usize| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -141,7 +199,10 @@ mod tests {
         };
         for _ in 0..20_000 {
             let line: String = (0..next(12)).map(|_| pieces[next(pieces.len())]).collect();
-            let said = fresh(&[("cache-control", &line), ("age", pieces[next(pieces.len())])]);
+            let said = fresh(&[
+                ("cache-control", &line),
+                ("age", pieces[next(pieces.len())]),
+            ]);
             assert!((60..=86_400).contains(&said), "{line}: {said}");
         }
     }

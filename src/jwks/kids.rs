@@ -1,4 +1,5 @@
-//! What is known of the keys of an ASAP server, by name: which are held, which are not there, when to look again.
+//! What is known of the keys of an ASAP server, by name: which are held, which are not there, when
+//! to look again.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -59,7 +60,13 @@ impl Kids {
     pub(super) fn new(held: impl Iterator<Item = (Id, Box<str>)>, now: Instant) -> Self {
         let askers = Askers::new(OF_CLIENT.0, OF_CLIENT.1);
         let all = Allowance::new(OF_ALL.0, OF_ALL.1);
-        let mut kids = Self { held: HashMap::new(), missing: HashMap::new(), askers, all, learnt: 0 };
+        let mut kids = Self {
+            held: HashMap::new(),
+            missing: HashMap::new(),
+            askers,
+            all,
+            learnt: 0,
+        };
         for (id, kid) in held {
             let _ = kids.came(id, &kid, now);
         }
@@ -83,7 +90,9 @@ impl Kids {
 
     /// Whether the server has said lately that there is no such key.
     pub(super) fn is_nobodys(&self, id: &Id, now: Instant) -> bool {
-        self.missing.get(id).is_some_and(|(until, is_said)| *is_said && *until > now)
+        self.missing
+            .get(id)
+            .is_some_and(|(until, is_said)| *is_said && *until > now)
     }
 
     /// When the first of the keys is to be fetched again.
@@ -103,11 +112,27 @@ impl Kids {
     #[must_use]
     pub(super) fn came(&mut self, id: Id, kid: &str, next: Instant) -> Option<Box<str>> {
         self.missing.remove(&id);
-        let oldest = self.held.iter().min_by_key(|(_, held)| held.place).map(|(id, _)| *id);
+        let oldest = self
+            .held
+            .iter()
+            .min_by_key(|(_, held)| held.place)
+            .map(|(id, _)| *id);
         self.learnt += 1;
         let place = self.held.get(&id).map_or(self.learnt, |held| held.place);
-        self.held.insert(id, Held { kid: kid.into(), next: Some(next), failures: 0, place });
-        let gone = if self.held.len() > MOST { self.held.remove(&oldest?) } else { None };
+        self.held.insert(
+            id,
+            Held {
+                kid: kid.into(),
+                next: Some(next),
+                failures: 0,
+                place,
+            },
+        );
+        let gone = if self.held.len() > MOST {
+            self.held.remove(&oldest?)
+        } else {
+            None
+        };
         gone.map(|held| held.kid)
     }
 
@@ -138,7 +163,11 @@ impl Kids {
     /// What failed may have been mended.
     pub(super) fn try_again(&mut self, now: Instant) {
         self.missing.clear();
-        for held in self.held.values_mut().filter(|held| held.failures > 0 && held.next.is_some()) {
+        for held in self
+            .held
+            .values_mut()
+            .filter(|held| held.failures > 0 && held.next.is_some())
+        {
             held.next = Some(now);
         }
     }
@@ -160,7 +189,10 @@ mod tests {
 
     fn asker(number: usize) -> Asker {
         let address = std::net::Ipv4Addr::from(0x0a00_0000 + u32::try_from(number).unwrap());
-        Asker { group: crate::addr::ClientAddr::new(address.into()).group(), is_listed: false }
+        Asker {
+            group: crate::addr::ClientAddr::new(address.into()).group(),
+            is_listed: false,
+        }
     }
 
     const HOUR: Duration = Duration::from_secs(3600);
@@ -176,7 +208,10 @@ mod tests {
                 kids.may_look(&id(names.next().unwrap()), asker(stranger), now);
             }
             if tick % 100 == 99 {
-                assert!(kids.may_look(&id(usize::MAX - names.start), asker(5), now), "{tick}");
+                assert!(
+                    kids.may_look(&id(usize::MAX - names.start), asker(5), now),
+                    "{tick}"
+                );
             }
         }
         // From a thousand places: the one that comes back gets through.
@@ -206,10 +241,17 @@ mod tests {
         let now = Instant::now();
         let mut kids = none(now);
         // One of a client's ten is for names that come back.
-        assert_eq!((0..1000).filter(|number| kids.may_look(&id(*number), asker(1), now)).count(), 9);
+        assert_eq!(
+            (0..1000)
+                .filter(|number| kids.may_look(&id(*number), asker(1), now))
+                .count(),
+            9
+        );
         assert!(kids.may_look(&id(999), asker(1), now) && !kids.may_look(&id(999), asker(1), now));
         // From however many places they come.
-        let many = (0..1000).filter(|number| kids.may_look(&id(*number), asker(*number), now)).count();
+        let many = (0..1000)
+            .filter(|number| kids.may_look(&id(*number), asker(*number), now))
+            .count();
         assert_eq!(many, 64 - 16 - 10);
         (0..1000).for_each(|number| kids.went(id(number), now));
         assert_eq!(kids.missing.len(), MOST_MISSING);
@@ -249,7 +291,10 @@ mod tests {
         // Fetching one again does not change its place.
         assert_eq!(kids.came(id(0), "0", now + HOUR), None);
         assert_eq!(kids.came(id(1000), "new", now + HOUR).as_deref(), Some("0"));
-        assert_eq!(kids.came(id(1001), "newer", now + HOUR).as_deref(), Some("1"));
+        assert_eq!(
+            kids.came(id(1001), "newer", now + HOUR).as_deref(),
+            Some("1")
+        );
         assert_eq!(kids.held.len(), MOST);
     }
 }

@@ -1,7 +1,9 @@
-//! Issuers' keys from where they publish them: a set (JWKS, RFC 7517), or a folder with a file for each key (ASAP).
+//! Issuers' keys from where they publish them: a set (JWKS, RFC 7517), or a folder with a file for
+//! each key (ASAP).
 //!
-//! Each place has one task on the control runtime. It alone fetches, and it replaces the issuer's keys whole; workers
-//! only ever look at what is there, and a request whose key is not there asks the task and waits for its word.
+//! Each place has one task on the control runtime. It alone fetches, and it replaces the issuer's
+//! keys whole; workers only ever look at what is there, and a request whose key is not there asks
+//! the task and waits for its word.
 //!
 //! ```text
 //! worker ── Want ──▶ task: set │ asap ── Client::get ──▶ https://…
@@ -9,8 +11,8 @@
 //!    └──── Fetched ◀───────┘  only keys that can be used; else the last good ones stay
 //! ```
 //!
-//! A place is no more trusted than it must be: its answers are bounded in size and time, redirects are not followed,
-//! and a secret among the keys is none (RFC 8725, sections 3.1 and 3.10).
+//! A place is no more trusted than it must be: its answers are bounded in size and time, redirects
+//! are not followed, and a secret among the keys is none (RFC 8725, sections 3.1 and 3.10).
 
 mod asap;
 mod askers;
@@ -32,13 +34,15 @@ use report::Report;
 pub use client::{Client, FetchError};
 pub use fresh::fresh_for;
 
-/// For an answer to come whole, from the look-up of the name to the last byte. Requests wait as long.
+/// For an answer to come whole, from the look-up of the name to the last byte. Requests wait as
+/// long.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// More requests than this that ask for keys within one moment are not waited for.
 pub const WANTS: usize = 1024;
 
-/// Keeps an issuer's keys as it publishes them. Ends with the sender of `client`; a new client is used from then on.
+/// Keeps an issuer's keys as it publishes them. Ends with the sender of `client`; a new client is
+/// used from then on.
 pub async fn follow(
     spec: Arc<IssuerSpec>,
     fetched: Arc<Fetched>,
@@ -91,22 +95,36 @@ mod tests {
     }
 
     fn asker() -> Asker {
-        Asker { group: crate::addr::ClientAddr::new([192, 0, 2, 1].into()).group(), is_listed: false }
+        Asker {
+            group: crate::addr::ClientAddr::new([192, 0, 2, 1].into()).group(),
+            is_listed: false,
+        }
     }
 
     /// Nobody listens there.
     fn nowhere() -> Place {
-        Place { url: "http://127.0.0.1:1/keys".into(), ca_file: None }
+        Place {
+            url: "http://127.0.0.1:1/keys".into(),
+            ca_file: None,
+        }
     }
 
     #[test]
     fn a_task_ends_when_nobody_has_it_and_leaves_no_request_waiting() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         for keys in [KeySource::Jwks(nowhere()), KeySource::Asap(nowhere())] {
             let client = watch::Sender::new(Client::new(&nowhere(), "ca_file").unwrap());
             let (want, wants) = mpsc::channel(1);
             let fetched = Fetched::new(want);
-            let task = runtime.spawn(follow(spec(keys), Arc::clone(&fetched), wants, client.subscribe()));
+            let task = runtime.spawn(follow(
+                spec(keys),
+                Arc::clone(&fetched),
+                wants,
+                client.subscribe(),
+            ));
             let began = Instant::now();
             runtime.block_on(async {
                 fetched.look_for(Some("a".into()), asker()).await;

@@ -1,4 +1,5 @@
-//! How often a place is asked: when nothing is wrong, when something is, and when strangers want it to be.
+//! How often a place is asked: when nothing is wrong, when something is, and when strangers want it
+//! to be.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,12 @@ const LAST: Duration = Duration::from_secs(300);
 /// The longest time by which keys are fetched before they would be too old.
 const AHEAD: Duration = Duration::from_secs(300);
 
-/// When to look again after so many failures. `chance`, from 0 to 1, keeps gateways that lost an issuer together from
-/// coming back together.
+/// When to look again after so many failures. `chance`, from 0 to 1, keeps gateways that lost an
+/// issuer together from coming back together.
 pub(super) fn after_failures(failures: u32, chance: f64) -> Duration {
-    let doubled = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LAST);
+    let doubled = FIRST
+        .saturating_mul(1 << failures.saturating_sub(1).min(16))
+        .min(LAST);
     doubled.mul_f64(1.0 - 0.25 * chance)
 }
 
@@ -42,7 +45,11 @@ pub(super) struct Allowance {
 
 impl Allowance {
     pub(super) fn new(burst: u32, every: Duration) -> Self {
-        Self { burst, every, whole: None }
+        Self {
+            burst,
+            every,
+            whole: None,
+        }
     }
 
     /// Takes one, if there is one.
@@ -63,7 +70,9 @@ impl Allowance {
     pub(super) fn reserve(&mut self, now: Instant) -> Instant {
         let whole = self.after(1, now);
         self.whole = Some(whole);
-        whole.checked_sub(self.every * self.burst).map_or(now, |free| free.max(now))
+        whole
+            .checked_sub(self.every * self.burst)
+            .map_or(now, |free| free.max(now))
     }
 
     /// When all of it will be there again; `None` if nothing has ever been taken.
@@ -82,7 +91,9 @@ mod tests {
 
     #[test]
     fn failures_are_followed_by_longer_and_longer_times() {
-        let seconds: Vec<u64> = (1..=11).map(|failures| after_failures(failures, 0.0).as_secs()).collect();
+        let seconds: Vec<u64> = (1..=11)
+            .map(|failures| after_failures(failures, 0.0).as_secs())
+            .collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
         assert_eq!(after_failures(u32::MAX, 0.0), LAST);
         for failures in 1..12 {
@@ -93,9 +104,13 @@ mod tests {
 
     #[test]
     fn keys_are_fetched_before_they_are_too_old() {
-        for (fresh, soonest, latest) in [(60, 54, 57), (3600, 3300, 3450), (86_400, 86_100, 86_250)] {
+        for (fresh, soonest, latest) in [(60, 54, 57), (3600, 3300, 3450), (86_400, 86_100, 86_250)]
+        {
             let fresh = Duration::from_secs(fresh);
-            assert_eq!((ahead(fresh, 1.0).as_secs(), ahead(fresh, 0.0).as_secs()), (soonest, latest));
+            assert_eq!(
+                (ahead(fresh, 1.0).as_secs(), ahead(fresh, 0.0).as_secs()),
+                (soonest, latest)
+            );
         }
     }
 
@@ -104,7 +119,8 @@ mod tests {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut one = Allowance::new(1, Duration::from_secs(10));
-        let taken = [0, 1, 9_999, 10_000, 10_001, 19_999, 25_000].map(|millis| one.take(at(millis)));
+        let taken =
+            [0, 1, 9_999, 10_000, 10_001, 19_999, 25_000].map(|millis| one.take(at(millis)));
         assert_eq!(taken, [true, false, false, true, false, false, true]);
         let mut ten = Allowance::new(10, Duration::from_secs(1));
         assert_eq!((0..100).filter(|_| ten.take(at(0))).count(), 10);
@@ -117,6 +133,10 @@ mod tests {
 
     #[test]
     fn chance_stays_between_its_ends() {
-        assert!((0..1000).map(|_| chance()).all(|chance| (0.0..=1.0).contains(&chance)));
+        assert!(
+            (0..1000)
+                .map(|_| chance())
+                .all(|chance| (0.0..=1.0).contains(&chance))
+        );
     }
 }

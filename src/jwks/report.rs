@@ -25,8 +25,19 @@ impl Report {
         Self::of(&spec.name, url, &spec.algorithms, fetched)
     }
 
-    pub(super) fn of(name: &str, url: &str, algorithms: &[Algorithm], fetched: Arc<Fetched>) -> Self {
-        Self { name: name.into(), url: url.into(), algorithms: algorithms.into(), fetched, trouble: None }
+    pub(super) fn of(
+        name: &str,
+        url: &str,
+        algorithms: &[Algorithm],
+        fetched: Arc<Fetched>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            url: url.into(),
+            algorithms: algorithms.into(),
+            fetched,
+            trouble: None,
+        }
     }
 
     /// The place has answered as it should.
@@ -56,7 +67,9 @@ impl Report {
             return;
         }
         let so = match self.fetched.set().is_empty() {
-            true => "an issuer's keys could not be fetched; its tokens are refused until they can be",
+            true => {
+                "an issuer's keys could not be fetched; its tokens are refused until they can be"
+            }
             false => "an issuer's keys could not be fetched; the last good ones stay in force",
         };
         tracing::warn!(issuer = %self.name, url = %self.url, %error, "{so}");

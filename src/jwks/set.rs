@@ -17,16 +17,21 @@ use crate::token::Algorithm;
 use crate::token::issuer::{Looked, Want, settle};
 use crate::token::keys::{self, KeySet};
 
-/// Tokens with a key that is not there: those of one client cause one fetch in this time, and one more where one of them
-/// comes back.
+/// Tokens with a key that is not there: those of one client cause one fetch in this time, and one
+/// more where one of them comes back.
 const OF_CLIENT: (u32, Duration) = (2, Duration::from_secs(10));
 
-/// Those of all clients together cause so many at once, and then one in this time, for which all of them wait.
+/// Those of all clients together cause so many at once, and then one in this time, for which all of
+/// them wait.
 const OF_ALL: (u32, Duration) = (3, Duration::from_secs(2));
 
 const ACCEPT: &str = "application/jwk-set+json, application/json";
 
-pub(super) async fn follow(mut report: Report, mut wants: mpsc::Receiver<Want>, mut client: watch::Receiver<Client>) {
+pub(super) async fn follow(
+    mut report: Report,
+    mut wants: mpsc::Receiver<Want>,
+    mut client: watch::Receiver<Client>,
+) {
     let mut askers = Askers::new(OF_CLIENT.0, OF_CLIENT.1);
     let mut all = Allowance::new(OF_ALL.0, OF_ALL.1);
     let (mut next, mut failures) = (Instant::now(), 0);
@@ -45,7 +50,8 @@ pub(super) async fn follow(mut report: Report, mut wants: mpsc::Receiver<Want>, 
                     }
                     waiting.push(want);
                 } else if is_there || failures == 0 {
-                    // What was fetched a moment ago is all there is. Otherwise the sender's end says that it is not known.
+                    // What was fetched a moment ago is all there is. Otherwise the sender's end
+                    // says that it is not known.
                     settle(want.done);
                 }
                 continue;
@@ -79,7 +85,10 @@ pub(super) async fn follow(mut report: Report, mut wants: mpsc::Receiver<Want>, 
         next = Instant::now() + wait;
         // Where it went wrong, whoever waits is woken by the sender's end.
         let requests = std::mem::take(&mut waiting).requests;
-        requests.into_iter().filter(|_| failures == 0).for_each(settle);
+        requests
+            .into_iter()
+            .filter(|_| failures == 0)
+            .for_each(settle);
     }
 }
 
@@ -103,7 +112,9 @@ impl Waiting {
 
 /// The key has come since the request saw that it was missing.
 fn is_there(report: &Report, want: &Want) -> bool {
-    want.kid.as_deref().is_some_and(|kid| report.fetched.set().has(kid))
+    want.kid
+        .as_deref()
+        .is_some_and(|kid| report.fetched.set().has(kid))
 }
 
 /// What tells one wanted key from another.
@@ -133,19 +144,39 @@ fn usable(came: &Answer, algorithms: &[Algorithm]) -> Result<KeySet, FetchError>
     let document = json::parse_object(&came.body).map_err(FetchError::NotJson)?;
     let keys = keys::from_public_json(&document).map_err(|_| FetchError::NotSet)?;
     let set = KeySet::new(keys, algorithms);
-    if set.is_empty() { Err(no_key(algorithms)) } else { Ok(set) }
+    if set.is_empty() {
+        Err(no_key(algorithms))
+    } else {
+        Ok(set)
+    }
 }
 
 pub(super) fn no_key(algorithms: &[Algorithm]) -> FetchError {
-    FetchError::NoKey(algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>().join(", "))
+    FetchError::NoKey(
+        algorithms
+            .iter()
+            .map(|one| format!("{one:?}"))
+            .collect::<Vec<_>>()
+            .join(", "),
+    )
 }
 
-pub(super) async fn ask(url: &str, algorithms: &[Algorithm], client: &Client) -> Result<String, FetchError> {
+pub(super) async fn ask(
+    url: &str,
+    algorithms: &[Algorithm],
+    client: &Client,
+) -> Result<String, FetchError> {
     let came = client.get(url, ACCEPT).await?;
     let set = usable(&came, algorithms)?;
-    let names = set.names().map(|name| name.map_or("without a name".to_owned(), |name| format!("{name:?}")));
+    let names = set
+        .names()
+        .map(|name| name.map_or("without a name".to_owned(), |name| format!("{name:?}")));
     let names: Vec<String> = names.collect();
-    let count = if set.len() == 1 { "1 key".to_owned() } else { format!("{} keys", set.len()) };
+    let count = if set.len() == 1 {
+        "1 key".to_owned()
+    } else {
+        format!("{} keys", set.len())
+    };
     Ok(format!("{count}: {}", names.join(", ")))
 }
 
@@ -158,14 +189,18 @@ mod tests {
     const EC: &str = r#"{"kty":"EC","crv":"P-256","kid":"a","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}"#;
 
     fn usable_of(body: &str) -> Result<KeySet, FetchError> {
-        let came = Answer { headers: HeaderMap::new(), body: body.to_owned().into() };
+        let came = Answer {
+            headers: HeaderMap::new(),
+            body: body.to_owned().into(),
+        };
         usable(&came, &[Algorithm::ES256, Algorithm::RS256])
     }
 
     #[test]
     fn a_set_has_the_keys_that_can_be_used() {
         let secret = r#"{"kty":"oct","kid":"b","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75"}"#;
-        let odd = r#"{"kty":"EC","crv":"secp256k1","kid":"c"}, 7, {"kty":"RSA","n":"AQAB","e":"AQAB"}"#;
+        let odd =
+            r#"{"kty":"EC","crv":"secp256k1","kid":"c"}, 7, {"kty":"RSA","n":"AQAB","e":"AQAB"}"#;
         let set = usable_of(&format!(r#"{{"keys":[{secret},{odd},{EC}]}}"#)).unwrap();
         assert_eq!(set.names().collect::<Vec<_>>(), [Some("a")]);
     }

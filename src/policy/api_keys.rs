@@ -1,12 +1,14 @@
-//! Keys by which servers are let in that can send nothing else: Janus asks for TURN credentials with one in its query.
+//! Keys by which servers are let in that can send nothing else: Janus asks for TURN credentials
+//! with one in its query.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::{Denied, Permit, Principal};
 
-/// Keys of which there is at least one. Only their digests are kept: these are of one length, so that comparing them
-/// takes the same time whatever was sent, and a look at this memory shows no key.
+/// Keys of which there is at least one. Only their digests are kept: these are of one length, so
+/// that comparing them takes the same time whatever was sent, and a look at this memory shows no
+/// key.
 #[derive(Clone)]
 pub struct ApiKeys(Box<[Digest]>);
 
@@ -23,14 +25,26 @@ impl ApiKeys {
     ///
     /// # Errors
     /// [`Denied::NoToken`] if there is none, [`Denied::ApiKey`] if one is wrong.
-    pub fn authorize<'k>(&self, presented: impl IntoIterator<Item = &'k str>) -> Result<Permit, Denied> {
+    pub fn authorize<'k>(
+        &self,
+        presented: impl IntoIterator<Item = &'k str>,
+    ) -> Result<Permit, Denied> {
         let mut presented = presented.into_iter();
         let first = digest_of(presented.next().ok_or(Denied::NoToken)?);
-        let is_one_key = presented.fold(true, |same, other| same & is_same(&first, &digest_of(other)));
+        let is_one_key = presented.fold(true, |same, other| {
+            same & is_same(&first, &digest_of(other))
+        });
         // All of them, so that the time does not say which one it is like.
-        let is_known = self.0.iter().fold(false, |known, key| known | is_same(key, &first));
+        let is_known = self
+            .0
+            .iter()
+            .fold(false, |known, key| known | is_same(key, &first));
         if is_one_key & is_known {
-            Ok(Permit { principal: Principal::ApiKey, ends: None, is_ambient: false })
+            Ok(Permit {
+                principal: Principal::ApiKey,
+                ends: None,
+                is_ambient: false,
+            })
         } else {
             Err(Denied::ApiKey)
         }
@@ -74,7 +88,9 @@ mod tests {
             (&[""], Err(Denied::ApiKey)),
             (&[], Err(Denied::NoToken)),
         ] {
-            let got = keys.authorize(presented.iter().copied()).map(|permit| permit.is_by_api_key());
+            let got = keys
+                .authorize(presented.iter().copied())
+                .map(|permit| permit.is_by_api_key());
             assert_eq!(got, want, "{presented:?}");
         }
         assert!(ApiKeys::new([]).is_none());

@@ -1,5 +1,5 @@
-//! May they: policies decide on facts and never do I/O. Their answer is a [`Permit`], which nobody else can make and
-//! without which no target is reached.
+//! May they: policies decide on facts and never do I/O. Their answer is a [`Permit`], which nobody
+//! else can make and without which no target is reached.
 
 mod api_keys;
 
@@ -39,7 +39,8 @@ pub enum Token<'f> {
     Signed(&'f Issuer, &'f Rc<Verified>),
 }
 
-/// Networks of which there is at least one: an empty list could be read as "nobody" and as "everybody".
+/// Networks of which there is at least one: an empty list could be read as "nobody" and as
+/// "everybody".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Networks(Box<[Network]>);
 
@@ -160,7 +161,10 @@ impl Policy {
 
     /// A policy by its name in `gateway.toml`.
     pub fn new(name: &str, rule: Rule) -> Self {
-        Self { name: name.into(), rule }
+        Self {
+            name: name.into(),
+            rule,
+        }
     }
 
     /// Its name in `gateway.toml`.
@@ -186,7 +190,9 @@ impl Policy {
 
     /// Which tokens would make a difference to this client: none, where his address alone decides.
     pub fn asks_for_token(&self, client: ClientAddr) -> Option<&TokenRule> {
-        let Rule::Conditions(Conditions { deny, ways }) = &self.rule else { return None };
+        let Rule::Conditions(Conditions { deny, ways }) = &self.rule else {
+            return None;
+        };
         if deny.as_ref().is_some_and(|deny| deny.contains(client)) {
             return None;
         }
@@ -200,7 +206,13 @@ impl Policy {
 
     /// Whether an address alone may satisfy the policy.
     pub fn takes_addresses(&self) -> bool {
-        matches!(&self.rule, Rule::Conditions(Conditions { ways: Ways::Address(_) | Ways::Either(..), .. }))
+        matches!(
+            &self.rule,
+            Rule::Conditions(Conditions {
+                ways: Ways::Address(_) | Ways::Either(..),
+                ..
+            })
+        )
     }
 
     /// Whether a browser sends by itself what may satisfy the policy: its address, or a cookie.
@@ -210,9 +222,13 @@ impl Policy {
 
     /// Whether the client's address is on the policy's allow list, whatever else is asked for.
     pub fn lists(&self, client: ClientAddr) -> bool {
-        let Rule::Conditions(Conditions { ways, .. }) = &self.rule else { return false };
+        let Rule::Conditions(Conditions { ways, .. }) = &self.rule else {
+            return false;
+        };
         match ways {
-            Ways::Address(allow) | Ways::Either(allow, _) | Ways::Both(allow, _) => allow.contains(client),
+            Ways::Address(allow) | Ways::Either(allow, _) | Ways::Both(allow, _) => {
+                allow.contains(client)
+            }
             Ways::Token(_) => false,
         }
     }
@@ -222,8 +238,13 @@ impl Policy {
     /// # Errors
     /// Which rule was not met.
     pub fn authorize(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
-        let Rule::Conditions(Conditions { deny, ways }) = &self.rule else { return Ok(Permit::OPEN) };
-        if deny.as_ref().is_some_and(|deny| deny.contains(facts.client)) {
+        let Rule::Conditions(Conditions { deny, ways }) = &self.rule else {
+            return Ok(Permit::OPEN);
+        };
+        if deny
+            .as_ref()
+            .is_some_and(|deny| deny.contains(facts.client))
+        {
             return Err(Denied::Listed);
         }
         let is_allowed = |allow: &Networks| allow.contains(facts.client);
@@ -236,11 +257,16 @@ impl Policy {
         }
     }
 
-    /// Decides by the token alone, as if the client's address were on no list. `None` where the policy does not let
-    /// anybody in by that.
+    /// Decides by the token alone, as if the client's address were on no list. `None` where the
+    /// policy does not let anybody in by that.
     pub fn authorize_by_token(&self, facts: &Facts<'_>) -> Option<Result<Permit, Denied>> {
-        let Rule::Conditions(Conditions { deny, ways }) = &self.rule else { return None };
-        if deny.as_ref().is_some_and(|deny| deny.contains(facts.client)) {
+        let Rule::Conditions(Conditions { deny, ways }) = &self.rule else {
+            return None;
+        };
+        if deny
+            .as_ref()
+            .is_some_and(|deny| deny.contains(facts.client))
+        {
             return Some(Err(Denied::Listed));
         }
         match ways {
@@ -249,13 +275,14 @@ impl Policy {
         }
     }
 
-    /// Decides once more about somebody who was let in by a token: by that, whatever the address is good for. The page may
-    /// be one that the address would not have let in.
+    /// Decides once more about somebody who was let in by a token: by that, whatever the address is
+    /// good for. The page may be one that the address would not have let in.
     ///
     /// # Errors
     /// Which rule is no longer met.
     pub fn authorize_again(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
-        self.authorize_by_token(facts).unwrap_or_else(|| self.authorize(facts))
+        self.authorize_by_token(facts)
+            .unwrap_or_else(|| self.authorize(facts))
     }
 }
 
@@ -265,22 +292,27 @@ impl fmt::Display for TokenRule {
         for (at, issuer) in self.issuers.iter().enumerate() {
             write!(f, "{}{}", if at == 0 { "" } else { " or " }, issuer.name)?;
         }
-        self.claims
-            .iter()
-            .enumerate()
-            .try_for_each(|(at, rule)| write!(f, "{}{rule}", if at == 0 { " where " } else { " and " }))
+        self.claims.iter().enumerate().try_for_each(|(at, rule)| {
+            write!(f, "{}{rule}", if at == 0 { " where " } else { " and " })
+        })
     }
 }
 
 impl TokenRule {
-    /// The bit of the gateway's own cookie among the places, where one of the issuers has its tokens there.
+    /// The bit of the gateway's own cookie among the places, where one of the issuers has its
+    /// tokens there.
     pub fn cookie_place(&self) -> Option<u32> {
-        self.sources.iter().position(Source::is_own_cookie).map(|at| 1 << at)
+        self.sources
+            .iter()
+            .position(Source::is_own_cookie)
+            .map(|at| 1 << at)
     }
 
     /// Whether a token may come in a cookie, an application's or the gateway's own.
     pub fn takes_cookies(&self) -> bool {
-        self.sources.iter().any(|source| matches!(source, Source::Cookie(_)))
+        self.sources
+            .iter()
+            .any(|source| matches!(source, Source::Cookie(_)))
     }
 
     fn authorize(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
@@ -290,11 +322,17 @@ impl TokenRule {
             Token::Signed(issuer, verified) => (issuer, verified),
         };
         // The issuer that the token was verified by, and not merely one of its name.
-        if verified.issuer != issuer.spec.name || !self.issuers.iter().any(|accepted| accepted.name == verified.issuer)
+        if verified.issuer != issuer.spec.name
+            || !self
+                .issuers
+                .iter()
+                .any(|accepted| accepted.name == verified.issuer)
         {
             return Err(Denied::Token(BadToken::Issuer));
         }
-        issuer.judge(&verified.claims, facts.now).map_err(Denied::Token)?;
+        issuer
+            .judge(&verified.claims, facts.now)
+            .map_err(Denied::Token)?;
         if !self.claims.iter().all(|rule| rule.is_met(&verified.claims)) {
             return Err(Denied::Claim);
         }
@@ -302,12 +340,16 @@ impl TokenRule {
             OnExpiry::Close(grace) => Some(verified.claims.exp.after(grace)),
             OnExpiry::Keep => None,
         };
-        Ok(Permit { principal: Principal::Token(Rc::clone(verified)), ends, is_ambient: true })
+        Ok(Permit {
+            principal: Principal::Token(Rc::clone(verified)),
+            ends,
+            is_ambient: true,
+        })
     }
 }
 
-/// Proof that a policy, or the holder of [`ApiKeys`], said yes. It goes with the request and stays with the tunnel; only
-/// this module makes one.
+/// Proof that a policy, or the holder of [`ApiKeys`], said yes. It goes with the request and stays
+/// with the tunnel; only this module makes one.
 #[derive(Clone, Debug)]
 pub struct Permit {
     principal: Principal,
@@ -327,17 +369,28 @@ enum Principal {
 }
 
 impl Permit {
-    const OPEN: Self = Self { principal: Principal::Address, ends: None, is_ambient: false };
-    const BY_ADDRESS: Self = Self { is_ambient: true, ..Self::OPEN };
+    const OPEN: Self = Self {
+        principal: Principal::Address,
+        ends: None,
+        is_ambient: false,
+    };
+    const BY_ADDRESS: Self = Self {
+        is_ambient: true,
+        ..Self::OPEN
+    };
 
-    /// The same for a token that somebody put into the request on purpose, and not only the browser, which sends cookies
-    /// whichever page asks.
+    /// The same for a token that somebody put into the request on purpose, and not only the
+    /// browser, which sends cookies whichever page asks.
     pub fn with_token_on_purpose(self) -> Self {
-        Self { is_ambient: self.is_ambient && self.token().is_none(), ..self }
+        Self {
+            is_ambient: self.is_ambient && self.token().is_none(),
+            ..self
+        }
     }
 
-    /// Whether it rests on what a browser sends by itself, an address or a cookie: any page could have the browser send
-    /// the request, so which page it was has to be asked. Of a token this is assumed until somebody says otherwise.
+    /// Whether it rests on what a browser sends by itself, an address or a cookie: any page could
+    /// have the browser send the request, so which page it was has to be asked. Of a token this is
+    /// assumed until somebody says otherwise.
     pub fn is_ambient(&self) -> bool {
         self.is_ambient
     }
@@ -360,8 +413,9 @@ impl Permit {
         self.ends
     }
 
-    /// Whether a tunnel with this permit is over. Just behind a token's end its leeway still lets requests in, but a
-    /// tunnel would be closed as soon as it is open, and clients would come back without end.
+    /// Whether a tunnel with this permit is over. Just behind a token's end its leeway still lets
+    /// requests in, but a tunnel would be closed as soon as it is open, and clients would come back
+    /// without end.
     pub fn has_ended(&self, now: UnixTime) -> bool {
         self.ends.is_some_and(|ends| ends <= now)
     }

@@ -12,7 +12,13 @@ fn networks(list: &[&str]) -> Networks {
 }
 
 fn policy(deny: Option<&[&str]>, ways: Ways) -> Policy {
-    Policy::new("operators", Rule::Conditions(Conditions { deny: deny.map(networks), ways }))
+    Policy::new(
+        "operators",
+        Rule::Conditions(Conditions {
+            deny: deny.map(networks),
+            ways,
+        }),
+    )
 }
 
 fn client(ip: &str) -> ClientAddr {
@@ -20,7 +26,11 @@ fn client(ip: &str) -> ClientAddr {
 }
 
 fn decide(policy: &Policy, ip: &str, token: Token<'_>) -> Result<Permit, Denied> {
-    policy.authorize(&Facts { client: client(ip), now: NOW, token })
+    policy.authorize(&Facts {
+        client: client(ip),
+        now: NOW,
+        token,
+    })
 }
 
 fn issuer(revoked: &str) -> Issuer {
@@ -35,42 +45,82 @@ fn issuer(revoked: &str) -> Issuer {
         max_lifetime: Duration::from_secs(3600),
         revoked_file: None,
     };
-    Issuer { spec: spec.into(), keys: Keys::Fixed(Arc::default()), revoked: Revoked::parse(revoked).unwrap() }
+    Issuer {
+        spec: spec.into(),
+        keys: Keys::Fixed(Arc::default()),
+        revoked: Revoked::parse(revoked).unwrap(),
+    }
 }
 
 fn verified(claims: &str) -> Rc<Verified> {
     let claims = Claims::parse(claims.as_bytes()).unwrap();
-    Rc::new(Verified { issuer: "staff".into(), key: KeyPrint::default(), claims, tag: [0; 32] })
+    Rc::new(Verified {
+        issuer: "staff".into(),
+        key: KeyPrint::default(),
+        claims,
+        tag: [0; 32],
+    })
 }
 
 fn rule(on_expiry: OnExpiry) -> TokenRule {
     TokenRule {
-        issuers: [Accepted { id: IssuerId(0), name: "staff".into(), places: 1 }].into(),
+        issuers: [Accepted {
+            id: IssuerId(0),
+            name: "staff".into(),
+            places: 1,
+        }]
+        .into(),
         sources: [Source::Header].into(),
-        claims: [ClaimRule { path: "role".into(), one_of: [Wanted::Text("ops".into())].into() }].into(),
+        claims: [ClaimRule {
+            path: "role".into(),
+            one_of: [Wanted::Text("ops".into())].into(),
+        }]
+        .into(),
         on_expiry,
     }
 }
 
 fn good(exp: u64, more: &str) -> Rc<Verified> {
-    verified(&format!(r#"{{"exp":{exp},"iss":"https://login.example.com","aud":"ianitor","role":"ops"{more}}}"#))
+    verified(&format!(
+        r#"{{"exp":{exp},"iss":"https://login.example.com","aud":"ianitor","role":"ops"{more}}}"#
+    ))
 }
 
 #[test]
 fn an_allow_list_is_the_only_way_in() {
-    let policy = policy(None, Ways::Address(networks(&["127.0.0.1", "::1", "10.8.0.0/16"])));
+    let policy = policy(
+        None,
+        Ways::Address(networks(&["127.0.0.1", "::1", "10.8.0.0/16"])),
+    );
     for ip in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "10.8.255.255"] {
         assert!(decide(&policy, ip, Token::None).is_ok(), "{ip}");
     }
-    for ip in ["127.0.0.2", "10.9.0.0", "::2", "::ffff:10.9.0.1", "2001:db8::1"] {
-        assert_eq!(decide(&policy, ip, Token::None).unwrap_err(), Denied::Address, "{ip}");
+    for ip in [
+        "127.0.0.2",
+        "10.9.0.0",
+        "::2",
+        "::ffff:10.9.0.1",
+        "2001:db8::1",
+    ] {
+        assert_eq!(
+            decide(&policy, ip, Token::None).unwrap_err(),
+            Denied::Address,
+            "{ip}"
+        );
     }
 }
 
 #[test]
 fn no_list_means_nobody_by_accident() {
     assert_eq!(Networks::new(Vec::new()), None);
-    assert!(decide(&Policy::new(Policy::OPEN, Rule::Open), "192.0.2.1", Token::None).is_ok());
+    assert!(
+        decide(
+            &Policy::new(Policy::OPEN, Rule::Open),
+            "192.0.2.1",
+            Token::None
+        )
+        .is_ok()
+    );
 }
 
 #[test]
@@ -80,14 +130,22 @@ fn address_and_token_together() {
     let forged = Token::Bad(BadToken::Signature);
     let inside = || networks(&["10.0.0.0/8"]);
     let close = OnExpiry::Close(Duration::ZERO);
-    let (either, both) = (Ways::Either(inside(), rule(close)), Ways::Both(inside(), rule(close)));
+    let (either, both) = (
+        Ways::Either(inside(), rule(close)),
+        Ways::Both(inside(), rule(close)),
+    );
     let alone = Ways::Token(rule(close));
     for (ways, ip, token, want) in [
         (&either, "10.1.1.1", Token::None, None),
         (&either, "10.1.1.1", forged, None),
         (&either, "192.0.2.1", signed, None),
         (&either, "192.0.2.1", Token::None, Some(Denied::NoToken)),
-        (&either, "192.0.2.1", forged, Some(Denied::Token(BadToken::Signature))),
+        (
+            &either,
+            "192.0.2.1",
+            forged,
+            Some(Denied::Token(BadToken::Signature)),
+        ),
         (&both, "10.1.1.1", signed, None),
         (&both, "10.1.1.1", Token::None, Some(Denied::NoToken)),
         (&both, "192.0.2.1", signed, Some(Denied::Address)),
@@ -102,7 +160,10 @@ fn address_and_token_together() {
         assert_eq!(decide(&policy, ip, token).err(), want, "{ways:?} {ip}");
         // What needs no token is not looked for, and what is not looked for is not needed.
         if policy.asks_for_token(client(ip)).is_none() {
-            assert_eq!(decide(&policy, ip, Token::None).err(), decide(&policy, ip, signed).err());
+            assert_eq!(
+                decide(&policy, ip, Token::None).err(),
+                decide(&policy, ip, signed).err()
+            );
         }
     }
 }
@@ -116,22 +177,55 @@ fn a_signed_token_is_judged_at_each_use() {
     for (token, want) in [
         (token(&format!(r#""exp":{},{ours}"#, now + 1)), None),
         (token(&format!(r#""exp":{},{ours}"#, now - 29)), None),
-        (token(&format!(r#""exp":{},{ours}"#, now - 30)), Some(BadToken::Expired)),
+        (
+            token(&format!(r#""exp":{},{ours}"#, now - 30)),
+            Some(BadToken::Expired),
+        ),
         (token(&format!(r#""exp":{},{ours}"#, now + 3630)), None),
-        (token(&format!(r#""exp":{},{ours}"#, now + 3631)), Some(BadToken::Lifetime)),
-        (token(&format!(r#""exp":{},{ours}"#, u64::MAX)), Some(BadToken::Lifetime)),
-        (token(&format!(r#""exp":{},"nbf":{},{ours}"#, now + 60, now + 30)), None),
-        (token(&format!(r#""exp":{},"nbf":{},{ours}"#, now + 60, now + 31)), Some(BadToken::NotYet)),
-        (token(&format!(r#""exp":{},"jti":"7f3",{ours}"#, now + 60)), Some(BadToken::Revoked)),
+        (
+            token(&format!(r#""exp":{},{ours}"#, now + 3631)),
+            Some(BadToken::Lifetime),
+        ),
+        (
+            token(&format!(r#""exp":{},{ours}"#, u64::MAX)),
+            Some(BadToken::Lifetime),
+        ),
+        (
+            token(&format!(r#""exp":{},"nbf":{},{ours}"#, now + 60, now + 30)),
+            None,
+        ),
+        (
+            token(&format!(r#""exp":{},"nbf":{},{ours}"#, now + 60, now + 31)),
+            Some(BadToken::NotYet),
+        ),
+        (
+            token(&format!(r#""exp":{},"jti":"7f3",{ours}"#, now + 60)),
+            Some(BadToken::Revoked),
+        ),
         (good(now + 60, r#","sub":"7f3""#), None),
-        (token(&format!(r#""exp":{},"aud":"ianitor""#, now + 60)), Some(BadToken::Issuer)),
-        (token(&format!(r#""exp":{},"iss":"https://login.example.com""#, now + 60)), Some(BadToken::Audience)),
+        (
+            token(&format!(r#""exp":{},"aud":"ianitor""#, now + 60)),
+            Some(BadToken::Issuer),
+        ),
+        (
+            token(&format!(
+                r#""exp":{},"iss":"https://login.example.com""#,
+                now + 60
+            )),
+            Some(BadToken::Audience),
+        ),
     ] {
         let got = decide(&policy, "192.0.2.1", Token::Signed(&issuer, &token)).err();
         assert_eq!(got, want.map(Denied::Token), "{:?}", token.claims);
     }
-    let plain = verified(&format!(r#"{{"exp":{},"iss":"https://login.example.com","aud":"ianitor"}}"#, now + 1));
-    assert_eq!(decide(&policy, "192.0.2.1", Token::Signed(&issuer, &plain)).unwrap_err(), Denied::Claim);
+    let plain = verified(&format!(
+        r#"{{"exp":{},"iss":"https://login.example.com","aud":"ianitor"}}"#,
+        now + 1
+    ));
+    assert_eq!(
+        decide(&policy, "192.0.2.1", Token::Signed(&issuer, &plain)).unwrap_err(),
+        Denied::Claim
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! Bodies: a request's on its way to the upstream, an answer's on its way to the client. Each side is read as fast as the
-//! other takes it; only small request bodies are gathered before a connection to their upstream is taken.
+//! Bodies: a request's on its way to the upstream, an answer's on its way to the client. Each side
+//! is read as fast as the other takes it; only small request bodies are gathered before a
+//! connection to their upstream is taken.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -65,7 +66,8 @@ impl Progress {
         self.has_ended.get()
     }
 
-    /// Whether nothing more of it is read although it has not ended: the server has answered and closed, for example.
+    /// Whether nothing more of it is read although it has not ended: the server has answered and
+    /// closed, for example.
     pub(super) fn was_given_up(&self) -> bool {
         self.was_given_up.get()
     }
@@ -75,9 +77,12 @@ impl Progress {
         self.is_waiting.get()
     }
 
-    /// Since when the next piece of the body and the end of the exchange are both waited for, if nothing else is.
+    /// Since when the next piece of the body and the end of the exchange are both waited for, if
+    /// nothing else is.
     pub(super) fn rests_since(&self) -> Option<Tick> {
-        self.answered.get().map(|answered| answered.max(self.last()))
+        self.answered
+            .get()
+            .map(|answered| answered.max(self.last()))
     }
 
     fn set_answered(&self, now: Tick) {
@@ -145,13 +150,15 @@ impl RequestBody {
         }
     }
 
-    /// Waits until a small body has come whole, and of one whose size is not known as much as makes it a large one. One
-    /// that says that it is large is not waited for.
+    /// Waits until a small body has come whole, and of one whose size is not known as much as makes
+    /// it a large one. One that says that it is large is not waited for.
     ///
     /// # Errors
     /// What went wrong with it.
     pub async fn gather(&mut self) -> Result<(), BodyFault> {
-        let Some(body) = &mut self.0 else { return Ok(()) };
+        let Some(body) = &mut self.0 else {
+            return Ok(());
+        };
         if body.incoming.size_hint().lower() > GATHERED as u64 {
             return Ok(());
         }
@@ -191,7 +198,10 @@ impl Streaming {
     }
 
     /// The next that comes from the client.
-    fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+    fn poll_client(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
         let now = self.ticks.now();
         match polled {
@@ -217,7 +227,9 @@ impl Streaming {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(self.fault(BodyFault::Client(error))))),
+            Poll::Ready(Some(Err(error))) => {
+                Poll::Ready(Some(Err(self.fault(BodyFault::Client(error)))))
+            }
             Poll::Ready(None) => {
                 self.end();
                 Poll::Ready(None)
@@ -230,7 +242,11 @@ impl Streaming {
                 if !self.stalled.is_due(cx) {
                     return Poll::Pending;
                 }
-                let fault = if self.pace.is_too_slow(now) { BodyFault::Slow } else { BodyFault::Stalled };
+                let fault = if self.pace.is_too_slow(now) {
+                    BodyFault::Slow
+                } else {
+                    BodyFault::Stalled
+                };
                 Poll::Ready(Some(Err(self.fault(fault))))
             }
         }
@@ -257,14 +273,17 @@ impl Streaming {
         }
     }
 
-    /// What becomes of the rest of a body that nobody takes any more. In HTTP/2 the stream would be reset behind the
-    /// answer, and clients that are still sending, curl of Debian 12 among them, then lose the answer.
+    /// What becomes of the rest of a body that nobody takes any more. In HTTP/2 the stream would be
+    /// reset behind the answer, and clients that are still sending, curl of Debian 12 among them,
+    /// then lose the answer.
     fn rest(&self) -> Option<Rest> {
         if self.is_h2 {
             return Some(Rest::H2);
         }
-        // What the gateway itself refuses is read once the answer has been written, when the connection is closed.
-        let is_wanted = self.progress.is_early.get() && !early::is_silent(&self.progress, self.ticks.now());
+        // What the gateway itself refuses is read once the answer has been written, when the
+        // connection is closed.
+        let is_wanted =
+            self.progress.is_early.get() && !early::is_silent(&self.progress, self.ticks.now());
         is_wanted.then(|| Rest::h1(self.left))
     }
 }
@@ -284,8 +303,18 @@ impl Drop for RequestBody {
         }
         body.give_up();
         // Not while the worker itself is ending.
-        let Some(rest) = body.rest().filter(|_| tokio::runtime::Handle::try_current().is_ok()) else { return };
-        let Streaming { incoming, ticks, under_way, .. } = *body;
+        let Some(rest) = body
+            .rest()
+            .filter(|_| tokio::runtime::Handle::try_current().is_ok())
+        else {
+            return;
+        };
+        let Streaming {
+            incoming,
+            ticks,
+            under_way,
+            ..
+        } = *body;
         let alarms = (ticks.alarm(rest.time), ticks.alarm(rest.quiet));
         tokio::task::spawn_local(early::discard(incoming, rest, alarms, under_way));
     }
@@ -295,8 +324,13 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = BodyFault;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        let Some(body) = &mut self.0 else { return Poll::Ready(None) };
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let Some(body) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
         if let Some(frame) = body.next_gathered() {
             return Poll::Ready(Some(Ok(frame)));
         }
@@ -307,11 +341,15 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|body| body.gathered.is_empty() && body.incoming.is_end_stream())
+        self.0
+            .as_ref()
+            .is_none_or(|body| body.gathered.is_empty() && body.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        let Some(body) = &self.0 else { return SizeHint::with_exact(0) };
+        let Some(body) = &self.0 else {
+            return SizeHint::with_exact(0);
+        };
         let gathered = body.gathered.len() as u64;
         if body.has_ended {
             return SizeHint::with_exact(gathered);
@@ -344,7 +382,8 @@ pub enum BodyFault {
 }
 
 impl BodyFault {
-    /// The fault of the client's body that made hyper give up a request: it comes back from there as the cause.
+    /// The fault of the client's body that made hyper give up a request: it comes back from there
+    /// as the cause.
     pub(super) fn behind(error: &hyper::Error) -> Option<&Self> {
         error.source().and_then(|source| source.downcast_ref())
     }
@@ -375,12 +414,20 @@ enum Source {
 impl ResponseBody {
     /// No body.
     pub fn empty() -> Self {
-        Self { source: Source::Empty, exchange: None, cut: None }
+        Self {
+            source: Source::Empty,
+            exchange: None,
+            cut: None,
+        }
     }
 
     /// A few bytes of our own.
     pub fn text(text: impl Into<Bytes>) -> Self {
-        Self { source: Source::Text(text.into()), exchange: None, cut: None }
+        Self {
+            source: Source::Text(text.into()),
+            exchange: None,
+            cut: None,
+        }
     }
 
     /// What a file has.
@@ -388,11 +435,16 @@ impl ResponseBody {
         if body.left() == 0 {
             return Self::empty();
         }
-        Self { source: Source::File(Box::new(body)), exchange: None, cut: None }
+        Self {
+            source: Source::File(Box::new(body)),
+            exchange: None,
+            cut: None,
+        }
     }
 
-    /// What the upstream sends, each piece of which is waited for `idle` long; the connection goes back to its pool at
-    /// the end. If the request's body is still on its way, it goes on beside the answer.
+    /// What the upstream sends, each piece of which is waited for `idle` long; the connection goes
+    /// back to its pool at the end. If the request's body is still on its way, it goes on beside
+    /// the answer.
     pub fn upstream(
         incoming: Incoming,
         link: Box<Link>,
@@ -410,12 +462,24 @@ impl ResponseBody {
             }
         };
         let stalled = busy.pool().ticks().alarm(idle);
-        let mut body = UpstreamBody { incoming, link, early, busy, stalled, idle, given: 0 };
+        let mut body = UpstreamBody {
+            incoming,
+            link,
+            early,
+            busy,
+            stalled,
+            idle,
+            given: 0,
+        };
         if body.incoming.is_end_stream() {
             body.give_back();
             return Self::empty();
         }
-        Self { source: Source::Upstream(Box::new(body)), exchange: None, cut: None }
+        Self {
+            source: Source::Upstream(Box::new(body)),
+            exchange: None,
+            cut: None,
+        }
     }
 
     /// Whether what is still to come is little, as far as is known.
@@ -430,10 +494,15 @@ impl ResponseBody {
         }
     }
 
-    /// Follows the body to its end for the access log, whose line is written when the body is dropped.
+    /// Follows the body to its end for the access log, whose line is written when the body is
+    /// dropped.
     pub fn followed_by(mut self, exchange: Rc<Exchange>) -> Self {
         // Until the last byte has been handed out, the one who ended it is the client.
-        let end = if self.is_end_stream() { End::Done } else { End::Client };
+        let end = if self.is_end_stream() {
+            End::Done
+        } else {
+            End::Client
+        };
         note_end(&exchange, end);
         self.exchange = Some(exchange);
         self
@@ -464,7 +533,9 @@ impl ResponseBody {
     }
 
     fn note_sent(&self, frame: &Frame<Bytes>) {
-        let Some(exchange) = &self.exchange else { return };
+        let Some(exchange) = &self.exchange else {
+            return;
+        };
         let len = frame.data_ref().map_or(0, |data| data.remaining() as u64);
         exchange.sent(len);
         if self.is_end_stream() {
@@ -473,16 +544,26 @@ impl ResponseBody {
     }
 }
 
-/// Unless it was the policy: a request whose permission ended is answered, and that answer has an end too.
+/// Unless it was the policy: a request whose permission ended is answered, and that answer has an
+/// end too.
 fn note_end(exchange: &Exchange, end: End) {
-    exchange.note(|line| line.end = if line.end == End::Policy { End::Policy } else { end });
+    exchange.note(|line| {
+        line.end = if line.end == End::Policy {
+            End::Policy
+        } else {
+            end
+        }
+    });
 }
 
 impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Cut;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         if let Some(cut) = self.cut.take() {
             return Poll::Ready(Some(Err(cut)));
         }
@@ -515,7 +596,8 @@ impl Body for ResponseBody {
         match frame {
             Some(Err(cut)) => {
                 self.note_cut(&cut);
-                // hyper drops what it has not flushed when a body fails, the head too: first it gets a pause to flush in.
+                // hyper drops what it has not flushed when a body fails, the head too: first it
+                // gets a pause to flush in.
                 self.cut = Some(cut);
                 cx.waker().wake_by_ref();
                 Poll::Pending
@@ -591,10 +673,16 @@ impl UpstreamBody {
         }
     }
 
-    /// Where the link is driven here, bytes come from that alone, and nobody else has to wake us for them.
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    /// Where the link is driven here, bytes come from that alone, and nobody else has to wake us
+    /// for them.
+    fn poll_incoming(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match &self.link {
-            Some(_) => Pin::new(&mut self.incoming).poll_frame(&mut Context::from_waker(Waker::noop())),
+            Some(_) => {
+                Pin::new(&mut self.incoming).poll_frame(&mut Context::from_waker(Waker::noop()))
+            }
             None => Pin::new(&mut self.incoming).poll_frame(cx),
         }
     }
@@ -602,7 +690,8 @@ impl UpstreamBody {
     fn is_stalled(&self, cx: &Context<'_>) -> bool {
         if let Some(progress) = &self.early {
             // While the body is still going up, it is not the server that is late.
-            self.stalled.put_off(Ticks::later(progress.last(), self.idle).max(self.stalled.due()));
+            self.stalled
+                .put_off(Ticks::later(progress.last(), self.idle).max(self.stalled.due()));
         }
         self.stalled.is_due(cx)
     }

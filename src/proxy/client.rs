@@ -1,5 +1,6 @@
-//! Connections to upstream servers. A connection has no task of its own: the request that uses it drives it, so that an
-//! answer costs no hop from task to task, and an idle connection costs nothing but its socket.
+//! Connections to upstream servers. A connection has no task of its own: the request that uses it
+//! drives it, so that an answer costs no hop from task to task, and an idle connection costs
+//! nothing but its socket.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -28,8 +29,8 @@ use crate::tick::{Alarm, Tick, Ticks};
 /// How many ticks are waited for idle connections of others to make room for a new one.
 const ROOM_TICKS: usize = 4;
 
-/// Read buffers start small and grow with what arrives; heads above this are refused. A client that does not read its
-/// answer keeps one of them.
+/// Read buffers start small and grow with what arrives; heads above this are refused. A client that
+/// does not read its answer keeps one of them.
 const MAX_BUFFER: usize = 32 * 1024;
 
 /// One HTTP/1.1 connection to a server.
@@ -57,34 +58,60 @@ impl Link {
             .await
             .map_err(|error| ConnectError::http(connector.addr(), error))?;
         let lease = Lease::new(pool.ticks.now());
-        Ok(Self { sender, driver: Some(driver), ended: false, heard, lease, generation, socket })
+        Ok(Self {
+            sender,
+            driver: Some(driver),
+            ended: false,
+            heard,
+            lease,
+            generation,
+            socket,
+        })
     }
 
     /// Moves bytes. Once this has been ready the connection is at its end.
     pub fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.ended {
             // Errors reach the request by its own future, or come too late to matter.
-            self.ended = self.driver.as_mut().is_none_or(|driver| Pin::new(driver).poll(cx).is_ready());
+            self.ended = self
+                .driver
+                .as_mut()
+                .is_none_or(|driver| Pin::new(driver).poll(cx).is_ready());
         }
-        if self.ended { Poll::Ready(()) } else { Poll::Pending }
+        if self.ended {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 
     /// Sends a request and drives the connection until the head of the answer is there.
-    async fn send(&mut self, outgoing: &mut Outgoing, late: &Alarm) -> Result<Response<Incoming>, SendError> {
-        let request = outgoing.request.take().expect("a request is only sent while it is untouched");
+    async fn send(
+        &mut self,
+        outgoing: &mut Outgoing,
+        late: &Alarm,
+    ) -> Result<Response<Incoming>, SendError> {
+        let request = outgoing
+            .request
+            .take()
+            .expect("a request is only sent while it is untouched");
         let late_after = outgoing.timeout;
         let progress = request.body().progress();
         let mut answer = pin!(self.sender.try_send_request(request));
         let (driver, ended) = (&mut self.driver, &mut self.ended);
-        // The answer only ever comes from driving, right here, so nobody else has to wake us for it.
+        // The answer only ever comes from driving, right here, so nobody else has to wake us for
+        // it.
         let mut by_driving = Context::from_waker(Waker::noop());
         poll_fn(|cx| {
             if !*ended {
-                *ended = driver.as_mut().is_none_or(|driver| Pin::new(driver).poll(cx).is_ready());
+                *ended = driver
+                    .as_mut()
+                    .is_none_or(|driver| Pin::new(driver).poll(cx).is_ready());
             }
             let mut polled = answer.as_mut().poll(&mut by_driving);
             if polled.is_pending() && *ended && driver.take().is_some() {
-                // The server had closed before the request was taken up. hyper gives it back when the driver is dropped.
+                // The server had closed before the request was taken up. hyper gives it back when
+                // the driver is dropped.
                 polled = answer.as_mut().poll(&mut by_driving);
             }
             if let Some(progress) = &progress {
@@ -107,7 +134,11 @@ impl Link {
     /// The socket and what was read beyond the answer, once an answer was 101.
     pub fn into_stream(self) -> Option<(UpstreamStream, bytes::Bytes, SocketSlot)> {
         let parts = self.driver?.into_parts();
-        Some((parts.io.into_inner().into_inner(), parts.read_buf, self.socket))
+        Some((
+            parts.io.into_inner().into_inner(),
+            parts.read_buf,
+            self.socket,
+        ))
     }
 
     /// Whether it waits for a next request. It has to have been driven just now.
@@ -116,14 +147,19 @@ impl Link {
     }
 
     fn settles(&mut self) -> bool {
-        // What there is to do for going idle can be done at once or is a reason not to keep the connection.
-        self.drive(&mut Context::from_waker(Waker::noop())).is_pending() && self.sender.is_ready()
+        // What there is to do for going idle can be done at once or is a reason not to keep the
+        // connection.
+        self.drive(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+            && self.sender.is_ready()
     }
 }
 
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Link").field("ended", &self.ended).finish_non_exhaustive()
+        f.debug_struct("Link")
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
     }
 }
 
@@ -167,7 +203,8 @@ struct Refused {
 /// An answer's head and the connection that it came over, or why there is none.
 pub(super) type Sent = Result<(Response<Incoming>, Box<Link>), SendError>;
 
-/// A request on its way. It is handed down by reference: by value, every function that it passes would keep room for it.
+/// A request on its way. It is handed down by reference: by value, every function that it passes
+/// would keep room for it.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     /// The request, as long as not a byte of it was written: then it may still be sent elsewhere.
@@ -183,9 +220,20 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn new(request: Request<RequestBody>, alone: bool, timeout: Duration, protocol: Protocol) -> Self {
+    pub(super) fn new(
+        request: Request<RequestBody>,
+        alone: bool,
+        timeout: Duration,
+        protocol: Protocol,
+    ) -> Self {
         let may_repeat = !alone && may_repeat(&request, protocol);
-        Self { request: Some(request), alone, timeout, may_repeat, copy: None }
+        Self {
+            request: Some(request),
+            alone,
+            timeout,
+            may_repeat,
+            copy: None,
+        }
     }
 
     /// Whether it may still be sent elsewhere.
@@ -212,14 +260,22 @@ impl Outgoing {
     /// Makes it ready to be sent once more; whether that is allowed. It is not a second time.
     fn restore(&mut self) -> bool {
         self.may_repeat = false;
-        self.request = self.copy.take().map(|head| head.map(|()| RequestBody::empty()));
+        self.request = self
+            .copy
+            .take()
+            .map(|head| head.map(|()| RequestBody::empty()));
         self.request.is_some()
     }
 }
 
 impl Pool {
     /// An empty pool of connections to a server of the upstream.
-    pub fn new(connector: Connector, spec: &UpstreamSpec, ticks: &Rc<Ticks>, sockets: &Arc<Sockets>) -> Rc<Self> {
+    pub fn new(
+        connector: Connector,
+        spec: &UpstreamSpec,
+        ticks: &Rc<Ticks>,
+        sockets: &Arc<Sockets>,
+    ) -> Rc<Self> {
         let room = sockets.server(&connector.addr().to_string());
         Rc::new(Self {
             ticks: Rc::clone(ticks),
@@ -238,7 +294,8 @@ impl Pool {
         })
     }
 
-    /// Takes up what a reload says of the upstream. A name is looked up anew: connections to where it led are not kept.
+    /// Takes up what a reload says of the upstream. A name is looked up anew: connections to where
+    /// it led are not kept.
     pub fn follow(&self, spec: &UpstreamSpec) {
         self.keep_alive.set(spec.keep_alive);
         self.max_connections.set(spec.max_connections);
@@ -263,7 +320,8 @@ impl Pool {
         (&self.room, self.max_connections.get())
     }
 
-    /// How long ago something was learnt of the server, if ever, and whether that was that it takes no connections.
+    /// How long ago something was learnt of the server, if ever, and whether that was that it takes
+    /// no connections.
     pub fn outcome(&self) -> (Option<Duration>, bool) {
         self.health.outcome(&self.ticks)
     }
@@ -280,14 +338,18 @@ impl Pool {
 
     /// Sends a request over an idle connection, if there is one; a WebSocket's over one of its own.
     ///
-    /// An idle connection may have been closed. If hyper gives the request back untouched, not a byte of it was written,
-    /// and it is sent over another one. If it was written and not a byte came back, it is sent once more over a fresh one,
-    /// where that does no harm.
+    /// An idle connection may have been closed. If hyper gives the request back untouched, not a
+    /// byte of it was written, and it is sent over another one. If it was written and not a byte
+    /// came back, it is sent once more over a fresh one, where that does no harm.
     pub(super) async fn send(&self, outgoing: &mut Outgoing, client: UpstreamUse) -> Sent {
         let late = self.ticks.alarm(outgoing.timeout);
         let mut is_repeated = false;
         loop {
-            let pooled = if outgoing.alone || is_repeated { None } else { self.take_idle() };
+            let pooled = if outgoing.alone || is_repeated {
+                None
+            } else {
+                self.take_idle()
+            };
             let reused = pooled.is_some();
             let mut link = match pooled {
                 Some(link) => link,
@@ -308,8 +370,11 @@ impl Pool {
                     return Ok((response, link));
                 }
                 Err(_) if reused && outgoing.is_untouched() => {}
-                Err(SendError::Http(_)) if reused && !link.heard.is_set() && outgoing.restore() => is_repeated = true,
-                // A fresh connection that takes nothing is an answer of its own kind, not a reason to look elsewhere.
+                Err(SendError::Http(_)) if reused && !link.heard.is_set() && outgoing.restore() => {
+                    is_repeated = true
+                }
+                // A fresh connection that takes nothing is an answer of its own kind, not a reason
+                // to look elsewhere.
                 Err(error) => return Err(error),
             }
         }
@@ -323,7 +388,8 @@ impl Pool {
         Ok(Link::open(self, socket).await?)
     }
 
-    /// Idle connections give way to new ones: ours at once, those of other workers with their next tick.
+    /// Idle connections give way to new ones: ours at once, those of other workers with their next
+    /// tick.
     async fn wait_for_room(&self, mut full: NoRoom, alone: bool) -> Result<SocketSlot, SendError> {
         let mut ticks = 0;
         loop {
@@ -367,8 +433,8 @@ impl Pool {
         }
     }
 
-    /// Drops connections that were closed by the server or lay unused for too long, and all of them where others need
-    /// their room.
+    /// Drops connections that were closed by the server or lay unused for too long, and all of them
+    /// where others need their room.
     pub fn sweep(&self) {
         let calls = self.room.calls();
         if self.heeded.replace(calls) != calls {
@@ -385,7 +451,8 @@ impl Pool {
     fn drop_idle(&self) -> bool {
         let idle = std::mem::take(&mut *self.idle.borrow_mut());
         let were_any = !idle.is_empty();
-        // Closed first: what is neither idle nor closed looks busy to other workers, who would not wait for it.
+        // Closed first: what is neither idle nor closed looks busy to other workers, who would not
+        // wait for it.
         drop(idle);
         self.idle_count.store(0, Ordering::Relaxed);
         were_any

@@ -32,8 +32,17 @@ pub(super) type Answered = (Response<Incoming>, Box<Link>, Busy);
 impl Cluster {
     /// The upstream's servers, each with its pool, in the same order.
     pub fn new(spec: Arc<UpstreamSpec>, pools: Vec<Rc<Pool>>, counts: Arc<UpstreamCounts>) -> Self {
-        let keys = pools.iter().map(|pool| fnv(FNV_BASIS, pool.addr().to_string().as_bytes())).collect();
-        Self { spec, pools: pools.into(), keys, turn: Cell::new(0), counts }
+        let keys = pools
+            .iter()
+            .map(|pool| fnv(FNV_BASIS, pool.addr().to_string().as_bytes()))
+            .collect();
+        Self {
+            spec,
+            pools: pools.into(),
+            keys,
+            turn: Cell::new(0),
+            counts,
+        }
     }
 
     /// The upstream.
@@ -46,9 +55,9 @@ impl Cluster {
         &self.pools
     }
 
-    /// Sends a request to one of the servers. If that one takes no connection, one other is tried: no byte of the
-    /// request has gone anywhere then, or it may be sent once more. So it is with one that has as many as it may have,
-    /// unless clients belong to their server.
+    /// Sends a request to one of the servers. If that one takes no connection, one other is tried:
+    /// no byte of the request has gone anywhere then, or it may be sent once more. So it is with
+    /// one that has as many as it may have, unless clients belong to their server.
     pub(super) async fn send(
         &self,
         client: ClientAddr,
@@ -57,7 +66,10 @@ impl Cluster {
     ) -> Result<Answered, SendError> {
         let first = self.choose(client, None);
         match self.send_to(first, counted, &mut outgoing).await {
-            Err(error) if self.pools.len() > 1 && outgoing.is_untouched() && self.is_for_another(&error) => {}
+            Err(error)
+                if self.pools.len() > 1
+                    && outgoing.is_untouched()
+                    && self.is_for_another(&error) => {}
             sent => return sent,
         }
         let second = self.choose(client, Some(first));
@@ -118,8 +130,8 @@ impl Cluster {
         }
     }
 
-    /// Servers that rest come last: if all do, one is asked all the same. One that has just come back gives most of its
-    /// turns to those that have been there all the time.
+    /// Servers that rest come last: if all do, one is asked all the same. One that has just come
+    /// back gives most of its turns to those that have been there all the time.
     fn choose(&self, client: ClientAddr, not: Option<usize>) -> usize {
         if self.pools.len() == 1 {
             return 0;
@@ -127,27 +139,38 @@ impl Cluster {
         let turn = self.turn.replace(self.turn.get().wrapping_add(1));
         let is_other = |at: usize| Some(at) != not;
         let is_up = |at: usize| is_other(at) && self.is_up(at);
-        let chosen = self.pick(client, turn, is_up).or_else(|| self.pick(client, turn, is_other)).unwrap_or(0);
+        let chosen = self
+            .pick(client, turn, is_up)
+            .or_else(|| self.pick(client, turn, is_other))
+            .unwrap_or(0);
         if self.takes_its_turn(client, chosen) {
             return chosen;
         }
-        self.pick(client, turn, |at| is_up(at) && self.pace(at) == 1).unwrap_or(chosen)
+        self.pick(client, turn, |at| is_up(at) && self.pace(at) == 1)
+            .unwrap_or(chosen)
     }
 
-    /// The best of those that may be asked. Turns are taken among these alone: counted over all, the turns of one that
-    /// rests would all fall to the next in line.
+    /// The best of those that may be asked. Turns are taken among these alone: counted over all,
+    /// the turns of one that rests would all fall to the next in line.
     fn pick(&self, client: ClientAddr, turn: usize, may: impl Fn(usize) -> bool) -> Option<usize> {
         let all = || (0..self.pools.len()).filter(|at| may(*at));
         if self.spec.balance == Balance::Client {
             return all().min_by_key(|at| self.weight(client, *at));
         }
-        let load = |at: usize| if self.spec.balance == Balance::Least { self.pools[at].busy() } else { 0 };
+        let load = |at: usize| {
+            if self.spec.balance == Balance::Least {
+                self.pools[at].busy()
+            } else {
+                0
+            }
+        };
         let least = all().map(load).min()?;
         let equals = || all().filter(|at| load(*at) == least);
         equals().nth(turn % equals().count())
     }
 
-    /// With `client`, it is always the same clients who wait until a server is all back: nobody goes to and fro.
+    /// With `client`, it is always the same clients who wait until a server is all back: nobody
+    /// goes to and fro.
     fn takes_its_turn(&self, client: ClientAddr, at: usize) -> bool {
         let pace = self.pace(at);
         let number = || match self.spec.balance {
@@ -165,22 +188,26 @@ impl Cluster {
         self.pools[at].health().pace(self.pools[at].ticks())
     }
 
-    /// Rendezvous hashing: every client has its own order of the servers, and keeps it when others come and go. A client
-    /// is its group: the addresses of one IPv6 network change by the hour.
+    /// Rendezvous hashing: every client has its own order of the servers, and keeps it when others
+    /// come and go. A client is its group: the addresses of one IPv6 network change by the hour.
     fn weight(&self, client: ClientAddr, at: usize) -> u64 {
         spread(fnv(self.keys[at], &client.group().octets()))
     }
 }
 
-/// FNV-1a over 64 bits, begun by [`FNV_BASIS`]. Written out, since all workers, restarts and releases, of this program and
-/// of Rust, have to agree: the standard library's hasher promises nothing of the kind.
+/// FNV-1a over 64 bits, begun by [`FNV_BASIS`]. Written out, since all workers, restarts and
+/// releases, of this program and of Rust, have to agree: the standard library's hasher promises
+/// nothing of the kind.
 fn fnv(state: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(state, |state, byte| (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(state, |state, byte| {
+        (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// FNV leaves neighbours close together; this lets every bit have a say in every other (the end of MurmurHash3).
+/// FNV leaves neighbours close together; this lets every bit have a say in every other (the end of
+/// MurmurHash3).
 fn spread(hash: u64) -> u64 {
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
@@ -199,7 +226,9 @@ mod tests {
     use crate::tick::{TICK, Ticks};
 
     fn cluster(balance: Balance, count: usize) -> Cluster {
-        let servers: Vec<_> = (0..count).map(|at| format!("http://127.0.0.1:{}", 9000 + at).parse().unwrap()).collect();
+        let servers: Vec<_> = (0..count)
+            .map(|at| format!("http://127.0.0.1:{}", 9000 + at).parse().unwrap())
+            .collect();
         let spec = UpstreamSpec {
             name: "janus".into(),
             servers: servers.into(),
@@ -210,7 +239,8 @@ mod tests {
             max_connections: MaxConnections::Unlimited,
         };
         let (ticks, sockets) = (Ticks::new(), Sockets::new(9));
-        let connector = |addr: &_| Connector::new(Clone::clone(addr), &spec.tls, None, &Resolver::system());
+        let connector =
+            |addr: &_| Connector::new(Clone::clone(addr), &spec.tls, None, &Resolver::system());
         let pool = |addr: &_| Pool::new(connector(addr), &spec, &ticks, &sockets);
         let pools = spec.servers.iter().map(pool).collect();
         Cluster::new(Arc::new(spec), pools, Arc::default())
@@ -224,13 +254,19 @@ mod tests {
     fn a_client_keeps_its_server_and_only_moves_when_it_rests() {
         let cluster = cluster(Balance::Client, 3);
         let home: Vec<usize> = (0..=255).map(|n| cluster.choose(client(n), None)).collect();
-        assert!((0..3).all(|at| home.iter().filter(|home| **home == at).count() > 50), "spread");
+        assert!(
+            (0..3).all(|at| home.iter().filter(|home| **home == at).count() > 50),
+            "spread"
+        );
         let down = &cluster.pools[0];
         down.health().failed(down.ticks());
         for n in 0..=255 {
             let now = cluster.choose(client(n), None);
             assert_ne!(now, 0);
-            assert!(home[usize::from(n)] == 0 || home[usize::from(n)] == now, "only those of server 0 move");
+            assert!(
+                home[usize::from(n)] == 0 || home[usize::from(n)] == now,
+                "only those of server 0 move"
+            );
         }
     }
 
@@ -240,18 +276,37 @@ mod tests {
         let home = |ip: String| cluster.choose(ClientAddr::new(ip.parse().unwrap()), None);
         for network in 0..64 {
             let first = home(format!("2001:db8:0:{network:x}::1"));
-            assert!((2..9).all(|n| home(format!("2001:db8:0:{network:x}:{n}::{n}")) == first), "{network}");
+            assert!(
+                (2..9).all(|n| home(format!("2001:db8:0:{network:x}:{n}::{n}")) == first),
+                "{network}"
+            );
         }
-        let homes: Vec<usize> = (0..300).map(|network| home(format!("2001:db8:0:{network:x}::1"))).collect();
-        assert!((0..3).all(|at| homes.iter().filter(|home| **home == at).count() > 60), "spread");
+        let homes: Vec<usize> = (0..300)
+            .map(|network| home(format!("2001:db8:0:{network:x}::1")))
+            .collect();
+        assert!(
+            (0..3).all(|at| homes.iter().filter(|home| **home == at).count() > 60),
+            "spread"
+        );
     }
 
     #[test]
     fn a_clients_server_is_the_same_in_every_release() {
         let cluster = cluster(Balance::Client, 3);
         let weight = |ip: &str, at| cluster.weight(ClientAddr::new(ip.parse().unwrap()), at);
-        let weights = [weight("192.0.2.1", 0), weight("192.0.2.1", 1), weight("2001:db8::1", 2)];
-        assert_eq!(weights, [3_736_560_966_611_279_036, 13_761_708_076_858_802_082, 8_472_656_184_871_202_333]);
+        let weights = [
+            weight("192.0.2.1", 0),
+            weight("192.0.2.1", 1),
+            weight("2001:db8::1", 2),
+        ];
+        assert_eq!(
+            weights,
+            [
+                3_736_560_966_611_279_036,
+                13_761_708_076_858_802_082,
+                8_472_656_184_871_202_333
+            ]
+        );
     }
 
     #[test]
@@ -273,7 +328,9 @@ mod tests {
     #[test]
     fn the_least_busy() {
         let cluster = cluster(Balance::Least, 3);
-        let held: Vec<Busy> = (0..3).map(|_| Busy::new(&cluster.pools[cluster.choose(client(1), None)])).collect();
+        let held: Vec<Busy> = (0..3)
+            .map(|_| Busy::new(&cluster.pools[cluster.choose(client(1), None)]))
+            .collect();
         assert!(cluster.pools.iter().all(|pool| pool.busy() == 1));
         drop(held);
         assert!(cluster.pools.iter().all(|pool| pool.busy() == 0));
@@ -331,7 +388,11 @@ mod tests {
     #[test]
     fn to_a_server_that_returns_more_and_more_of_its_clients_return() {
         let cluster = cluster(Balance::Client, 3);
-        let homes = || (0..=255).map(|n| cluster.choose(client(n), None) == 1).collect::<Vec<_>>();
+        let homes = || {
+            (0..=255)
+                .map(|n| cluster.choose(client(n), None) == 1)
+                .collect::<Vec<_>>()
+        };
         let at_home = homes();
         let back = &cluster.pools[1];
         back.health().failed(back.ticks());
@@ -339,9 +400,18 @@ mod tests {
         let mut before = vec![false; 256];
         for part in [8, 4, 2] {
             let now = homes();
-            assert!(before.iter().zip(&now).all(|(before, now)| now >= before), "nobody is sent away again");
-            let (now_there, all) = (now.iter().filter(|b| **b).count(), at_home.iter().filter(|b| **b).count());
-            assert!((all / part / 2..=all * 2 / part).contains(&now_there), "{now_there} of {all}, for 1 in {part}");
+            assert!(
+                before.iter().zip(&now).all(|(before, now)| now >= before),
+                "nobody is sent away again"
+            );
+            let (now_there, all) = (
+                now.iter().filter(|b| **b).count(),
+                at_home.iter().filter(|b| **b).count(),
+            );
+            assert!(
+                (all / part / 2..=all * 2 / part).contains(&now_there),
+                "{now_there} of {all}, for 1 in {part}"
+            );
             before = now;
             wait(back, Duration::from_secs(3));
         }

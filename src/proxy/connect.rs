@@ -46,22 +46,35 @@ pub struct Connector {
 
 impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connector").field("addr", &self.addr).finish_non_exhaustive()
+        f.debug_struct("Connector")
+            .field("addr", &self.addr)
+            .finish_non_exhaustive()
     }
 }
 
 impl Connector {
     /// To a server; `config` says whom to trust where it speaks TLS.
-    pub fn new(addr: ServerAddr, tls: &UpstreamTls, config: Option<&Arc<ClientConfig>>, resolver: &Resolver) -> Self {
+    pub fn new(
+        addr: ServerAddr,
+        tls: &UpstreamTls,
+        config: Option<&Arc<ClientConfig>>,
+        resolver: &Resolver,
+    ) -> Self {
         let name = match &addr {
-            ServerAddr::Tcp { tls: true, host, .. } => Some(tls.server_name.as_ref().unwrap_or(host)),
+            ServerAddr::Tcp {
+                tls: true, host, ..
+            } => Some(tls.server_name.as_ref().unwrap_or(host)),
             _ => None,
         };
         let tls = name.zip(config).and_then(|(name, config)| {
             let name = ServerName::try_from(name.as_str().to_owned()).ok()?;
             Some((TlsConnector::from(Arc::clone(config)), name))
         });
-        Self { addr, tls, resolver: resolver.clone() }
+        Self {
+            addr,
+            tls,
+            resolver: resolver.clone(),
+        }
     }
 
     /// The server.
@@ -76,10 +89,17 @@ impl Connector {
     pub async fn connect(&self) -> Result<UpstreamStream, ConnectError> {
         let until = Instant::now() + CONNECT_TIMEOUT;
         match &self.addr {
-            ServerAddr::Unix(path) => within(until, "no answer to the connection attempt", UnixStream::connect(path))
-                .await
-                .map(UpstreamStream::Unix)
-                .map_err(|source| ConnectError { tried: format!("unix:{}", path.display()), source }),
+            ServerAddr::Unix(path) => within(
+                until,
+                "no answer to the connection attempt",
+                UnixStream::connect(path),
+            )
+            .await
+            .map(UpstreamStream::Unix)
+            .map_err(|source| ConnectError {
+                tried: format!("unix:{}", path.display()),
+                source,
+            }),
             ServerAddr::Tcp { host, port, .. } => {
                 let tcp = self.connect_tcp(host, *port, until).await?;
                 self.secure(tcp, until).await
@@ -88,27 +108,55 @@ impl Connector {
     }
 
     async fn secure(&self, tcp: TcpStream, until: Instant) -> Result<UpstreamStream, ConnectError> {
-        let Some((connector, name)) = &self.tls else { return Ok(UpstreamStream::Tcp(tcp)) };
-        within(until, "no end to the TLS handshake", connector.connect(name.clone(), tcp))
-            .await
-            .map(|tls| UpstreamStream::Tls(Box::new(tls)))
-            .map_err(|source| ConnectError { tried: self.addr.to_string(), source })
+        let Some((connector, name)) = &self.tls else {
+            return Ok(UpstreamStream::Tcp(tcp));
+        };
+        within(
+            until,
+            "no end to the TLS handshake",
+            connector.connect(name.clone(), tcp),
+        )
+        .await
+        .map(|tls| UpstreamStream::Tls(Box::new(tls)))
+        .map_err(|source| ConnectError {
+            tried: self.addr.to_string(),
+            source,
+        })
     }
 
     /// Tries every address of the host in turn.
-    async fn connect_tcp(&self, host: &HostName, port: u16, until: Instant) -> Result<TcpStream, ConnectError> {
-        let addrs = within(until, "no answer from the name server", self.resolve(host, port))
-            .await
-            .map_err(|source| ConnectError { tried: format!("the name {host}"), source })?;
+    async fn connect_tcp(
+        &self,
+        host: &HostName,
+        port: u16,
+        until: Instant,
+    ) -> Result<TcpStream, ConnectError> {
+        let addrs = within(
+            until,
+            "no answer from the name server",
+            self.resolve(host, port),
+        )
+        .await
+        .map_err(|source| ConnectError {
+            tried: format!("the name {host}"),
+            source,
+        })?;
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for (at, addr) in addrs.iter().enumerate() {
             let end = share(Instant::now(), until, addrs.len() - at);
-            match within(end, "no answer to the connection attempt", TcpStream::connect(addr)).await {
+            match within(
+                end,
+                "no answer to the connection attempt",
+                TcpStream::connect(addr),
+            )
+            .await
+            {
                 Ok(stream) => {
                     let prepared = stream.set_nodelay(true).and_then(|()| watch_peer(&stream));
-                    return prepared
-                        .map(|()| stream)
-                        .map_err(|source| ConnectError { tried: addr.to_string(), source });
+                    return prepared.map(|()| stream).map_err(|source| ConnectError {
+                        tried: addr.to_string(),
+                        source,
+                    });
                 }
                 Err(error) => last = error,
             }
@@ -116,8 +164,15 @@ impl Connector {
                 break;
             }
         }
-        let tried = addrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        Err(ConnectError { tried, source: last })
+        let tried = addrs
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        Err(ConnectError {
+            tried,
+            source: last,
+        })
     }
 
     async fn resolve(&self, host: &HostName, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -132,12 +187,19 @@ impl Connector {
 
 /// When the next one has its turn, if so many are left.
 fn share(now: Instant, until: Instant, left: usize) -> Instant {
-    let part = until.saturating_duration_since(now) / u32::try_from(left.max(1)).unwrap_or(u32::MAX);
+    let part =
+        until.saturating_duration_since(now) / u32::try_from(left.max(1)).unwrap_or(u32::MAX);
     until.min(now + part.max(LEAST_PER_ADDRESS))
 }
 
-async fn within<T>(until: Instant, late: &'static str, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    timeout_at(until, work).await.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, late)))
+async fn within<T>(
+    until: Instant,
+    late: &'static str,
+    work: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    timeout_at(until, work)
+        .await
+        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, late)))
 }
 
 /// No connection: at the upstream's side or in between.
@@ -162,7 +224,10 @@ impl ConnectError {
 
     /// The socket broke before it was of any use.
     pub fn broke(addr: &ServerAddr, source: io::Error) -> Self {
-        Self { tried: addr.to_string(), source }
+        Self {
+            tried: addr.to_string(),
+            source,
+        }
     }
 }
 

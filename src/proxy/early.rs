@@ -55,8 +55,14 @@ async fn drive(mut link: Box<Link>, busy: Busy, progress: Rc<Progress>) {
 
 /// When it is too late for the next piece of a body whose answer has ended.
 fn due(progress: &Progress) -> Option<Tick> {
-    let limit = if progress.is_waiting() { NOT_SENT } else { NOT_TAKEN };
-    progress.rests_since().map(|since| Ticks::later(since, limit))
+    let limit = if progress.is_waiting() {
+        NOT_SENT
+    } else {
+        NOT_TAKEN
+    };
+    progress
+        .rests_since()
+        .map(|since| Ticks::later(since, limit))
 }
 
 /// Whether the client has stopped sending a body whose answer has ended.
@@ -75,17 +81,30 @@ pub(super) struct Rest {
 impl Rest {
     /// Over HTTP/2 only the stream is at stake, which is then reset without an error: clients know
     /// what that means.
-    pub(super) const H2: Self = Self { bytes: 1 << 20, quiet: Duration::from_secs(2), time: Duration::from_secs(2) };
+    pub(super) const H2: Self = Self {
+        bytes: 1 << 20,
+        quiet: Duration::from_secs(2),
+        time: Duration::from_secs(2),
+    };
 
     /// Over HTTP/1.1 the client may see nothing of the answer before it has sent as much as it may.
     pub(super) fn h1(bytes: u64) -> Self {
-        Self { bytes, quiet: NOT_SENT, time: Duration::from_secs(30) }
+        Self {
+            bytes,
+            quiet: NOT_SENT,
+            time: Duration::from_secs(30),
+        }
     }
 }
 
 /// Reads the rest of a body and throws it away; `late` goes off when the time for all of it is
 /// over. What it keeps lives as long.
-pub(super) async fn discard<K>(mut incoming: Incoming, rest: Rest, (late, quiet): (Alarm, Alarm), kept: K) {
+pub(super) async fn discard<K>(
+    mut incoming: Incoming,
+    rest: Rest,
+    (late, quiet): (Alarm, Alarm),
+    kept: K,
+) {
     let mut left = rest.bytes;
     poll_fn(|cx| {
         loop {

@@ -1,5 +1,5 @@
-//! Follows WebSocket frame headers in a stream of bytes (RFC 6455, section 5.2) without keeping any payload, so that a
-//! close frame can be put between two frames.
+//! Follows WebSocket frame headers in a stream of bytes (RFC 6455, section 5.2) without keeping any
+//! payload, so that a close frame can be put between two frames.
 
 /// Where in a frame the stream stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,10 @@ const MASKED: u8 = 0x80;
 impl Follower {
     /// Before the first frame.
     pub fn new() -> Self {
-        Self { at: At::Start, close_seen: false }
+        Self {
+            at: At::Start,
+            close_seen: false,
+        }
     }
 
     /// Whether the last byte seen was the last of a frame.
@@ -54,21 +57,40 @@ impl Follower {
                 At::Length7 => {
                     let masked = byte & MASKED != 0;
                     match byte & !MASKED {
-                        126 => At::LengthMore { left: 2, value: 0, masked },
-                        127 => At::LengthMore { left: 8, value: 0, masked },
+                        126 => At::LengthMore {
+                            left: 2,
+                            value: 0,
+                            masked,
+                        },
+                        127 => At::LengthMore {
+                            left: 8,
+                            value: 0,
+                            masked,
+                        },
                         short => after_length(u64::from(short), masked),
                     }
                 }
-                At::LengthMore { left, value, masked } => {
+                At::LengthMore {
+                    left,
+                    value,
+                    masked,
+                } => {
                     let value = value << 8 | u64::from(byte);
                     if left > 1 {
-                        At::LengthMore { left: left - 1, value, masked }
+                        At::LengthMore {
+                            left: left - 1,
+                            value,
+                            masked,
+                        }
                     } else {
                         after_length(value, masked)
                     }
                 }
                 At::Mask { left: 1, payload } => after_mask(payload),
-                At::Mask { left, payload } => At::Mask { left: left - 1, payload },
+                At::Mask { left, payload } => At::Mask {
+                    left: left - 1,
+                    payload,
+                },
                 At::Payload(left) => {
                     // The payload is skipped in one step, the byte in hand included.
                     let here = left.min(bytes.len() as u64);
@@ -89,11 +111,19 @@ impl Default for Follower {
 }
 
 fn after_length(payload: u64, masked: bool) -> At {
-    if masked { At::Mask { left: 4, payload } } else { after_mask(payload) }
+    if masked {
+        At::Mask { left: 4, payload }
+    } else {
+        after_mask(payload)
+    }
 }
 
 fn after_mask(payload: u64) -> At {
-    if payload == 0 { At::Start } else { At::Payload(payload) }
+    if payload == 0 {
+        At::Start
+    } else {
+        At::Payload(payload)
+    }
 }
 
 /// A close frame as a server sends it: unmasked. The reason is cut to what a control frame holds.
@@ -105,8 +135,8 @@ pub fn server_close(code: u16, reason: &str) -> Vec<u8> {
     frame
 }
 
-/// A close frame as a client sends it: masked with zeroes, since nothing between here and the upstream could be confused
-/// by its payload.
+/// A close frame as a client sends it: masked with zeroes, since nothing between here and the
+/// upstream could be confused by its payload.
 pub fn client_close(code: u16, reason: &str) -> Vec<u8> {
     let mut frame = vec![0x80 | OPCODE_CLOSE];
     let body = close_body(code, reason);
@@ -119,7 +149,10 @@ pub fn client_close(code: u16, reason: &str) -> Vec<u8> {
 fn close_body(code: u16, reason: &str) -> Vec<u8> {
     const MAX_CONTROL: usize = 125;
     let mut body = code.to_be_bytes().to_vec();
-    let end = (0..=reason.len().min(MAX_CONTROL - 2)).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or(0);
+    let end = (0..=reason.len().min(MAX_CONTROL - 2))
+        .rev()
+        .find(|end| reason.is_char_boundary(*end))
+        .unwrap_or(0);
     body.extend_from_slice(&reason.as_bytes()[..end]);
     body
 }
@@ -152,7 +185,10 @@ mod tests {
     #[test]
     fn boundaries_are_found_however_the_bytes_arrive() {
         let lens = [0, 1, 125, 126, 300, 65_535, 65_536, 70_000];
-        let frames: Vec<_> = lens.iter().flat_map(|len| [frame(0x81, true, *len), frame(0x02, false, *len)]).collect();
+        let frames: Vec<_> = lens
+            .iter()
+            .flat_map(|len| [frame(0x81, true, *len), frame(0x02, false, *len)])
+            .collect();
         let ends: Vec<usize> = frames
             .iter()
             .scan(0, |end, f| {
@@ -167,7 +203,11 @@ mod tests {
             for chunk in stream.chunks(step) {
                 follower.follow(chunk);
                 at += chunk.len();
-                assert_eq!(follower.is_between_frames(), ends.contains(&at), "step {step} at {at}");
+                assert_eq!(
+                    follower.is_between_frames(),
+                    ends.contains(&at),
+                    "step {step} at {at}"
+                );
             }
             assert!(!follower.has_seen_close());
         }
@@ -191,7 +231,10 @@ mod tests {
 
     #[test]
     fn close_frames_are_well_formed() {
-        assert_eq!(server_close(1001, "bye"), [0x88, 5, 3, 0xe9, b'b', b'y', b'e']);
+        assert_eq!(
+            server_close(1001, "bye"),
+            [0x88, 5, 3, 0xe9, b'b', b'y', b'e']
+        );
         assert_eq!(client_close(1000, ""), [0x88, 0x82, 0, 0, 0, 0, 3, 0xe8]);
         let long = server_close(1008, &"ä".repeat(100));
         assert_eq!(long.len(), 2 + 124);

@@ -138,7 +138,8 @@ impl Pace {
     }
 
     fn late(&self, since: Tick) -> Tick {
-        let earned = Duration::from_secs(self.brought / LOWEST_RATE).min(Duration::from_secs(u32::MAX.into()));
+        let earned = Duration::from_secs(self.brought / LOWEST_RATE)
+            .min(Duration::from_secs(u32::MAX.into()));
         let waited = TICK * self.waited;
         Ticks::later(since, (GRACE + earned).saturating_sub(waited))
     }
@@ -153,10 +154,15 @@ mod tests {
         for size in [1, 700, 4096, 9000] {
             let body: Vec<u8> = (0..60_000u32).map(|n| n as u8).collect();
             let mut gathered = Gathered::default();
-            body.chunks(size).for_each(|piece| gathered.push(Bytes::copy_from_slice(piece)));
+            body.chunks(size)
+                .for_each(|piece| gathered.push(Bytes::copy_from_slice(piece)));
             assert_eq!(gathered.len(), body.len());
             // However small the pieces were, few are kept.
-            assert!(gathered.pieces.len() <= 16, "{size}: {}", gathered.pieces.len());
+            assert!(
+                gathered.pieces.len() <= 16,
+                "{size}: {}",
+                gathered.pieces.len()
+            );
             let mut out = Vec::new();
             while let Some(piece) = gathered.pop() {
                 out.extend_from_slice(&piece);
@@ -188,7 +194,10 @@ mod tests {
             pace.came(1, now);
         }
         let due = pace.waits(now, IDLE).unwrap();
-        assert!((now + 9 * SECOND..=now + 11 * SECOND).contains(&due), "{due}");
+        assert!(
+            (now + 9 * SECOND..=now + 11 * SECOND).contains(&due),
+            "{due}"
+        );
         assert!(!pace.is_too_slow(now) && pace.is_too_slow(due));
     }
 

@@ -26,18 +26,26 @@ impl Origin {
     pub fn new(client: ClientAddr, port: u16) -> Self {
         let text = client.to_string();
         // An IP address has only characters that a header value takes.
-        let client = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self { client, port: HeaderValue::from(port) }
+        let client =
+            HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+        Self {
+            client,
+            port: HeaderValue::from(port),
+        }
     }
 
     /// The same connection, another client: it came through a trusted proxy.
     pub fn of(&self, client: ClientAddr) -> Self {
-        Self { port: self.port.clone(), ..Self::new(client, 0) }
+        Self {
+            port: self.port.clone(),
+            ..Self::new(client, 0)
+        }
     }
 }
 
-/// Makes a client's headers fit for the upstream: hop-by-hop ones are taken out, everything that only the gateway may
-/// say is taken out and set. `Host` must already be the one that was routed on.
+/// Makes a client's headers fit for the upstream: hop-by-hop ones are taken out, everything that
+/// only the gateway may say is taken out and set. `Host` must already be the one that was routed
+/// on.
 pub fn to_upstream(headers: &mut HeaderMap, origin: &Origin, id: RequestId) {
     let wants_trailers = list_has(headers, &header::TE, "trailers");
     remove_named_by_connection(headers);
@@ -59,8 +67,8 @@ pub fn to_upstream(headers: &mut HeaderMap, origin: &Origin, id: RequestId) {
     }
 }
 
-/// Makes a client's trailers fit for the upstream: what could not be said in front cannot be said behind. Servers that
-/// merge trailers into headers would believe it.
+/// Makes a client's trailers fit for the upstream: what could not be said in front cannot be said
+/// behind. Servers that merge trailers into headers would believe it.
 pub fn trailers_to_upstream(trailers: &mut HeaderMap) {
     remove_named_by_connection(trailers);
     fields::remove_from_request(trailers);
@@ -78,7 +86,8 @@ pub fn trailers_to_upstream(trailers: &mut HeaderMap) {
     }
 }
 
-/// Makes an upstream's trailers fit for the client: HTTP/2 clients reset a stream for a connection's field in them.
+/// Makes an upstream's trailers fit for the client: HTTP/2 clients reset a stream for a
+/// connection's field in them.
 pub fn trailers_to_client(trailers: &mut HeaderMap) {
     remove_named_by_connection(trailers);
     fields::remove_from_answer(trailers);
@@ -102,12 +111,14 @@ pub fn to_client(headers: &mut HeaderMap) {
     remove_named_by_connection(headers);
     fields::remove_from_answer(headers);
     if headers.remove(header::TRANSFER_ENCODING).is_some() {
-        // The coding was what counted (RFC 9112, section 6.3); the length beside it says something else.
+        // The coding was what counted (RFC 9112, section 6.3); the length beside it says something
+        // else.
         headers.remove(header::CONTENT_LENGTH);
     }
 }
 
-/// Removes whatever `Connection` names, and `Connection` itself, but never what framing and routing rest on.
+/// Removes whatever `Connection` names, and `Connection` itself, but never what framing and routing
+/// rest on.
 fn remove_named_by_connection(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
         let named: Vec<HeaderName> = headers
@@ -124,8 +135,9 @@ fn remove_named_by_connection(headers: &mut HeaderMap) {
     }
 }
 
-/// `Connection: Host` or `Connection: Content-Length` must not make a request mean something else. Authorisation is
-/// judged before this runs; cookies and credentials that a client names here are its own to drop.
+/// `Connection: Host` or `Connection: Content-Length` must not make a request mean something else.
+/// Authorisation is judged before this runs; cookies and credentials that a client names here are
+/// its own to drop.
 fn is_kept(name: &HeaderName) -> bool {
     *name == header::HOST
         || *name == header::CONTENT_LENGTH
@@ -143,7 +155,10 @@ mod tests {
     fn map(pairs: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
-            headers.append(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
+            headers.append(
+                HeaderName::try_from(*name).unwrap(),
+                HeaderValue::try_from(*value).unwrap(),
+            );
         }
         headers
     }
@@ -171,7 +186,13 @@ mod tests {
             ("forwarded", "for=10.0.0.1"),
             ("x-other", "kept"),
         ]);
-        let all = |name: &str| headers.get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>();
+        let all = |name: &str| {
+            headers
+                .get_all(name)
+                .iter()
+                .map(|v| v.to_str().unwrap())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(all("x-forwarded-for"), ["192.0.2.1"]);
         assert_eq!(all("x-real-ip"), ["192.0.2.1"]);
         assert_eq!(all("x-forwarded-proto"), ["https"]);
@@ -179,7 +200,13 @@ mod tests {
         assert_eq!(all("x-forwarded-port"), ["443"]);
         assert_eq!(all("x-other"), ["kept"]);
         assert_eq!(all("x-request-id")[0].len(), 16);
-        for gone in ["x_forwarded_for", "x-forwarded-user", "x-forwarded", "x.forwarded.for", "forwarded"] {
+        for gone in [
+            "x_forwarded_for",
+            "x-forwarded-user",
+            "x-forwarded",
+            "x.forwarded.for",
+            "forwarded",
+        ] {
             assert!(all(gone).is_empty(), "{gone}");
         }
     }
@@ -199,7 +226,14 @@ mod tests {
             ("content-length", "5"),
             ("expect", "100-continue"),
         ]);
-        for gone in ["x-mine", "keep-alive", "upgrade", "proxy-authorization", "expect", "http2-settings"] {
+        for gone in [
+            "x-mine",
+            "keep-alive",
+            "upgrade",
+            "proxy-authorization",
+            "expect",
+            "http2-settings",
+        ] {
             assert!(!headers.contains_key(gone), "{gone}");
         }
         assert_eq!(headers["host"], "a");
@@ -211,10 +245,17 @@ mod tests {
 
     #[test]
     fn trailers_cannot_say_what_headers_cannot() {
-        let mut trailers =
-            map(&[("x-forwarded-for", "6.6.6.6"), ("x_real_ip", "6.6.6.6"), ("host", "a"), ("x-sum", "1")]);
+        let mut trailers = map(&[
+            ("x-forwarded-for", "6.6.6.6"),
+            ("x_real_ip", "6.6.6.6"),
+            ("host", "a"),
+            ("x-sum", "1"),
+        ]);
         trailers_to_upstream(&mut trailers);
-        assert_eq!(trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-sum"]);
+        assert_eq!(
+            trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
+            ["x-sum"]
+        );
     }
 
     #[test]
@@ -227,14 +268,24 @@ mod tests {
             ("x-sum", "1"),
         ]);
         trailers_to_client(&mut trailers);
-        assert_eq!(trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-sum"]);
+        assert_eq!(
+            trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
+            ["x-sum"]
+        );
     }
 
     #[test]
     fn answers_lose_theirs_too() {
-        let mut headers =
-            map(&[("connection", "x-a"), ("x-a", "1"), ("transfer-encoding", "chunked"), ("trailer", "x-t")]);
+        let mut headers = map(&[
+            ("connection", "x-a"),
+            ("x-a", "1"),
+            ("transfer-encoding", "chunked"),
+            ("trailer", "x-t"),
+        ]);
         to_client(&mut headers);
-        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["trailer"]);
+        assert_eq!(
+            headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
+            ["trailer"]
+        );
     }
 }

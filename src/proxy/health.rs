@@ -1,6 +1,6 @@
-//! Passive health: a server that takes no connections is left alone for a while. Only failed connects count. That a
-//! server breaks off a request says nothing: Janus does so to whoever asks for it, and no client shall be able to take a
-//! server out of use.
+//! Passive health: a server that takes no connections is left alone for a while. Only failed
+//! connects count. That a server breaks off a request says nothing: Janus does so to whoever asks
+//! for it, and no client shall be able to take a server out of use.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -11,8 +11,9 @@ use crate::tick::{TICK, Tick, Ticks};
 const FIRST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
-/// A server that has come back is often cold, and to whoever looks for the least busy one it is the best of all. So it
-/// takes every eighth of its turns at first, then every fourth, every second, and all of them.
+/// A server that has come back is often cold, and to whoever looks for the least busy one it is the
+/// best of all. So it takes every eighth of its turns at first, then every fourth, every second,
+/// and all of them.
 const RETURN_PACES: [u64; 3] = [8, 4, 2];
 const RETURN_STEP: Duration = Duration::from_secs(3);
 
@@ -45,9 +46,15 @@ impl Health {
 
     /// Of how many of its turns it should take one: more than one for a while after a rest.
     pub(super) fn pace(&self, ticks: &Ticks) -> u64 {
-        let Some(at) = self.returned_at.get() else { return 1 };
+        let Some(at) = self.returned_at.get() else {
+            return 1;
+        };
         let steps = (TICK * (ticks.now() - at)).as_millis() / RETURN_STEP.as_millis();
-        usize::try_from(steps).ok().and_then(|step| RETURN_PACES.get(step)).copied().unwrap_or(1)
+        usize::try_from(steps)
+            .ok()
+            .and_then(|step| RETURN_PACES.get(step))
+            .copied()
+            .unwrap_or(1)
     }
 
     /// Counts a turn: the number of those before it.
@@ -61,7 +68,10 @@ impl Health {
         self.failures.set(failures);
         self.learnt_at.set(Some(ticks.now()));
         self.returned_at.set(None);
-        self.rest(ticks, FIRST_REST * 2_u32.saturating_pow(failures.min(6) - 1));
+        self.rest(
+            ticks,
+            FIRST_REST * 2_u32.saturating_pow(failures.min(6) - 1),
+        );
         failures == 1
     }
 

@@ -9,11 +9,12 @@ use crate::tick::{TICK, Tick};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// A connection is used no longer than this: under steady traffic it would never be idle for long, and a name that has
-/// moved to another address would never be looked up again.
+/// A connection is used no longer than this: under steady traffic it would never be idle for long,
+/// and a name that has moved to another address would never be looked up again.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
-/// A connection is not used in the last moments before the server closes it: a request might cross the close.
+/// A connection is not used in the last moments before the server closes it: a request might cross
+/// the close.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// What is known of one connection.
@@ -27,16 +28,25 @@ pub(super) struct Lease {
 impl Lease {
     /// Of a connection that was just opened.
     pub(super) fn new(now: Tick) -> Self {
-        Self { opened: now, announced: None }
+        Self {
+            opened: now,
+            announced: None,
+        }
     }
 
     /// Reads what an answer says: `Keep-Alive: timeout=5, max=100` (RFC 2068, section 19.7.1.1).
     pub(super) fn note(&mut self, answer: &HeaderMap) {
-        let Some(value) = answer.get(KEEP_ALIVE) else { return };
+        let Some(value) = answer.get(KEEP_ALIVE) else {
+            return;
+        };
         let Ok(text) = value.to_str() else { return };
         for parameter in text.split(',') {
-            let Some((name, value)) = parameter.split_once('=') else { continue };
-            let Ok(number) = value.trim().trim_matches('"').parse::<u64>() else { continue };
+            let Some((name, value)) = parameter.split_once('=') else {
+                continue;
+            };
+            let Ok(number) = value.trim().trim_matches('"').parse::<u64>() else {
+                continue;
+            };
             match name.trim() {
                 name if name.eq_ignore_ascii_case("timeout") => {
                     self.announced = Some(Duration::from_secs(number).saturating_sub(MARGIN));
@@ -50,12 +60,18 @@ impl Lease {
         }
     }
 
-    /// The tick from which the connection is no longer used if it is idle from now on. It is not kept if that is now.
+    /// The tick from which the connection is no longer used if it is idle from now on. It is not
+    /// kept if that is now.
     pub(super) fn until(&self, now: Tick, keep_alive: Duration) -> Tick {
-        let idle = self.announced.map_or(keep_alive, |announced| announced.min(keep_alive));
+        let idle = self
+            .announced
+            .map_or(keep_alive, |announced| announced.min(keep_alive));
         // Rounded down: never longer than was said.
-        let ticks = |time: Duration| Tick::try_from(time.as_millis() / TICK.as_millis()).unwrap_or(Tick::MAX);
-        now.saturating_add(ticks(idle)).min(self.opened.saturating_add(ticks(MAX_AGE)))
+        let ticks = |time: Duration| {
+            Tick::try_from(time.as_millis() / TICK.as_millis()).unwrap_or(Tick::MAX)
+        };
+        now.saturating_add(ticks(idle))
+            .min(self.opened.saturating_add(ticks(MAX_AGE)))
     }
 }
 
@@ -101,6 +117,10 @@ mod tests {
         let lease = Lease::new(100);
         assert_eq!(lease.until(100, Duration::from_secs(3600)), 220);
         assert_eq!(lease.until(215, Duration::from_secs(30)), 220);
-        assert_eq!(lease.until(220, Duration::from_secs(30)), 220, "not kept any more");
+        assert_eq!(
+            lease.until(220, Duration::from_secs(30)),
+            220,
+            "not kept any more"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `Location` as the client has to see it: the upstream does not know its public name, nor that a prefix was taken off.
+//! `Location` as the client has to see it: the upstream does not know its public name, nor that a
+//! prefix was taken off.
 
 use http::Uri;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -23,8 +24,12 @@ pub struct Public<'a> {
 /// Rewrites `Location` and `Content-Location` where they point to the upstream itself.
 pub fn rewrite(headers: &mut HeaderMap, to: Public<'_>) {
     for name in [header::LOCATION, header::CONTENT_LOCATION] {
-        let Some(value) = headers.get(&name) else { continue };
-        let Some(public) = value.to_str().ok().and_then(|value| to.public(value)) else { continue };
+        let Some(value) = headers.get(&name) else {
+            continue;
+        };
+        let Some(public) = value.to_str().ok().and_then(|value| to.public(value)) else {
+            continue;
+        };
         if let Ok(public) = HeaderValue::try_from(public) {
             headers.insert(name, public);
         }
@@ -35,14 +40,19 @@ impl Public<'_> {
     /// The public form, or `None` where the value may stay as it is.
     fn public(self, value: &str) -> Option<String> {
         if value.starts_with('/') && !value.starts_with("//") {
-            return if self.path.is_none() { None } else { self.path.to_public(value) };
+            return if self.path.is_none() {
+                None
+            } else {
+                self.path.to_public(value)
+            };
         }
         let uri: Uri = value.parse().ok()?;
         // Without a scheme it is a relative path, though it may look like an authority.
         uri.scheme()?;
         let authority: Authority = uri.authority()?.as_str().parse().ok()?;
         let is_public_in_plain = uri.scheme_str() == Some("http") && authority == *self.authority;
-        let is_upstream = self.servers.iter().any(|server| server.is(&authority)) || self.host == Some(&authority);
+        let is_upstream = self.servers.iter().any(|server| server.is(&authority))
+            || self.host == Some(&authority);
         if !is_public_in_plain && !is_upstream {
             return None;
         }
@@ -61,7 +71,10 @@ mod tests {
         let to = Public {
             servers: &["http://127.0.0.1:8088".parse().unwrap()],
             host: Some(&"inner.example".parse().unwrap()),
-            path: &PathChange { strip: strip.into(), add: add.into() },
+            path: &PathChange {
+                strip: strip.into(),
+                add: add.into(),
+            },
             authority: &"media.example.com".parse().unwrap(),
         };
         let mut headers = HeaderMap::new();
@@ -75,18 +88,58 @@ mod tests {
         for (value, strip, add, want) in [
             ("/janus/1", "", "", "/janus/1"),
             ("/janus/1", "/media", "", "/media/janus/1"),
-            ("/janus/1?x=/y", "/media/janus", "/janus", "/media/janus/1?x=/y"),
+            (
+                "/janus/1?x=/y",
+                "/media/janus",
+                "/janus",
+                "/media/janus/1?x=/y",
+            ),
             ("/elsewhere", "/media/janus", "/janus", "/elsewhere"),
-            ("http://127.0.0.1:8088/janus/1", "", "", "https://media.example.com/janus/1"),
-            ("http://127.0.0.1:8088/janus/1", "/media", "", "https://media.example.com/media/janus/1"),
-            ("https://inner.example/janus/1", "/media", "", "https://media.example.com/media/janus/1"),
-            ("http://inner.example:81/janus/1", "/media", "", "http://inner.example:81/janus/1"),
-            ("http://media.example.com/janus/1", "", "", "https://media.example.com/janus/1"),
-            ("https://login.example.org/x", "/media", "", "https://login.example.org/x"),
+            (
+                "http://127.0.0.1:8088/janus/1",
+                "",
+                "",
+                "https://media.example.com/janus/1",
+            ),
+            (
+                "http://127.0.0.1:8088/janus/1",
+                "/media",
+                "",
+                "https://media.example.com/media/janus/1",
+            ),
+            (
+                "https://inner.example/janus/1",
+                "/media",
+                "",
+                "https://media.example.com/media/janus/1",
+            ),
+            (
+                "http://inner.example:81/janus/1",
+                "/media",
+                "",
+                "http://inner.example:81/janus/1",
+            ),
+            (
+                "http://media.example.com/janus/1",
+                "",
+                "",
+                "https://media.example.com/janus/1",
+            ),
+            (
+                "https://login.example.org/x",
+                "/media",
+                "",
+                "https://login.example.org/x",
+            ),
             ("//evil.example.org/x", "/media", "", "//evil.example.org/x"),
             ("relative", "/media", "", "relative"),
             ("127.0.0.1:8088", "", "", "127.0.0.1:8088"),
-            ("http://127.0.0.1:8088/a?b#top", "", "", "https://media.example.com/a?b#top"),
+            (
+                "http://127.0.0.1:8088/a?b#top",
+                "",
+                "",
+                "https://media.example.com/a?b#top",
+            ),
         ] {
             assert_eq!(rewritten(value, strip, add), want, "{value}");
         }

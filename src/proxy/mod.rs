@@ -56,10 +56,19 @@ pub struct Via<'a> {
 }
 
 impl Via<'_> {
-    async fn send(&self, request: Request<RequestBody>, alone: bool) -> Result<Answered, SendError> {
-        let (timeout, protocol) = (self.forward.timeouts.response, self.upstream.spec().protocol);
+    async fn send(
+        &self,
+        request: Request<RequestBody>,
+        alone: bool,
+    ) -> Result<Answered, SendError> {
+        let (timeout, protocol) = (
+            self.forward.timeouts.response,
+            self.upstream.spec().protocol,
+        );
         let outgoing = Outgoing::new(request, alone, timeout, protocol);
-        self.upstream.send(self.exchange.client(), self.counted, outgoing).await
+        self.upstream
+            .send(self.exchange.client(), self.counted, outgoing)
+            .await
     }
 }
 
@@ -67,23 +76,35 @@ impl Via<'_> {
 ///
 /// # Errors
 /// Why there is no answer.
-pub async fn forward(mut request: Request<RequestBody>, via: &Via<'_>) -> Result<Response<ResponseBody>, Error> {
+pub async fn forward(
+    mut request: Request<RequestBody>,
+    via: &Via<'_>,
+) -> Result<Response<ResponseBody>, Error> {
     let was_h2 = request.version() == Version::HTTP_2;
     prepare(&mut request, via)?;
-    request.body_mut().limit(via.body_limit, via.forward.timeouts.idle);
+    request
+        .body_mut()
+        .limit(via.body_limit, via.forward.timeouts.idle);
     if !via.forward.headers.is_none() {
         // What the route puts in or takes out could be said again behind the body.
         request.body_mut().drop_trailers();
     }
     // Before a connection to the upstream is taken: it may have few of them.
-    request.body_mut().gather().await.map_err(|fault| Error::from(&fault))?;
+    request
+        .body_mut()
+        .gather()
+        .await
+        .map_err(|fault| Error::from(&fault))?;
     let request = if was_h2 { frame_h2(request) } else { request };
     let progress = request.body().progress();
     let (response, link, busy) = via.send(request, false).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Error::UnaskedUpgrade);
     }
-    if progress.as_ref().is_some_and(|progress| progress.was_given_up()) {
+    if progress
+        .as_ref()
+        .is_some_and(|progress| progress.was_given_up())
+    {
         // The server closed together with its answer, before it was known that there is one.
         body::note_unread(via.exchange);
     }
@@ -95,7 +116,9 @@ fn prepare(request: &mut Request<RequestBody>, via: &Via<'_>) -> Result<(), Erro
     headers::to_upstream(request.headers_mut(), via.origin, via.exchange.id());
     via.forward.headers.apply_to_request(request.headers_mut());
     if let Some(host) = &via.forward.host {
-        request.headers_mut().insert(header::HOST, host.value.clone());
+        request
+            .headers_mut()
+            .insert(header::HOST, host.value.clone());
     }
     *request.version_mut() = Version::HTTP_11;
     if let Some(target) = upstream_target(request.uri(), &via.forward.path) {
@@ -116,10 +139,18 @@ fn frame_once(headers: &mut HeaderMap) -> Result<(), Error> {
         return Ok(());
     }
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    let Some(first) = lengths.next() else { return Ok(()) };
+    let Some(first) = lengths.next() else {
+        return Ok(());
+    };
     let same = lengths.all(|other| other == first);
-    let digits = first.to_str().ok().filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
-    let length: u64 = digits.filter(|_| same).and_then(|digits| digits.parse().ok()).ok_or(Error::Length)?;
+    let digits = first
+        .to_str()
+        .ok()
+        .filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+    let length: u64 = digits
+        .filter(|_| same)
+        .and_then(|digits| digits.parse().ok())
+        .ok_or(Error::Length)?;
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     Ok(())
 }
@@ -128,7 +159,9 @@ fn frame_once(headers: &mut HeaderMap) -> Result<(), Error> {
 fn upstream_target(uri: &Uri, change: &PathChange) -> Option<Uri> {
     if change.is_none() {
         let absolute = uri.authority().is_some() || uri.scheme().is_some();
-        return absolute.then(|| uri.path_and_query().cloned().map(Uri::from)).flatten();
+        return absolute
+            .then(|| uri.path_and_query().cloned().map(Uri::from))
+            .flatten();
     }
     let path = change.to_upstream(uri.path());
     let target = match uri.query() {
@@ -138,17 +171,24 @@ fn upstream_target(uri: &Uri, change: &PathChange) -> Option<Uri> {
     PathAndQuery::try_from(target).ok().map(Uri::from)
 }
 
-/// What HTTP/2 leaves out and HTTP/1.1 needs: cookies in one line (RFC 9113, section 8.2.3), and framing for a body of
-/// unknown length, which hyper would not send with a GET.
+/// What HTTP/2 leaves out and HTTP/1.1 needs: cookies in one line (RFC 9113, section 8.2.3), and
+/// framing for a body of unknown length, which hyper would not send with a GET.
 fn frame_h2(mut request: Request<RequestBody>) -> Request<RequestBody> {
     let is_streaming = !hyper::body::Body::is_end_stream(request.body());
     let headers = request.headers_mut();
     if is_streaming && !headers.contains_key(header::CONTENT_LENGTH) {
-        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        headers.insert(
+            header::TRANSFER_ENCODING,
+            HeaderValue::from_static("chunked"),
+        );
     }
     let mut cookies = headers.get_all(header::COOKIE).iter();
     if cookies.next().is_some() && cookies.next().is_some() {
-        let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+        let crumbs: Vec<&[u8]> = headers
+            .get_all(header::COOKIE)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect();
         // Each part was a header value, and so is what they make together.
         if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
             headers.insert(header::COOKIE, whole);
@@ -173,7 +213,8 @@ fn answer(
     location::rewrite(response.headers_mut(), public);
     // An HTTP/1.0 upstream is no reason to answer the client in 1.0.
     *response.version_mut() = Version::HTTP_11;
-    response.map(|body| ResponseBody::upstream(body, link, busy, via.forward.timeouts.idle, progress))
+    response
+        .map(|body| ResponseBody::upstream(body, link, busy, via.forward.timeouts.idle, progress))
 }
 
 /// Why a request got no answer from its upstream.
@@ -213,7 +254,9 @@ pub enum Error {
 
 impl From<SendError> for Error {
     fn from(error: SendError) -> Self {
-        let SendError::Http(error) = error else { return Self::Send(error) };
+        let SendError::Http(error) = error else {
+            return Self::Send(error);
+        };
         match BodyFault::behind(&error) {
             Some(fault) => fault.into(),
             None => Self::Send(SendError::Http(error)),
@@ -235,5 +278,7 @@ impl From<&BodyFault> for Error {
 /// Whether a request says itself that its body is larger.
 pub fn declares_more_than<B>(request: &Request<B>, limit: u64) -> bool {
     let declared = request.headers().get(header::CONTENT_LENGTH);
-    declared.and_then(|value| value.to_str().ok()?.parse::<u64>().ok()).is_some_and(|declared| declared > limit)
+    declared
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
+        .is_some_and(|declared| declared > limit)
 }

@@ -1,24 +1,31 @@
-//! Which requests may be sent a second time, if a kept connection breaks without a byte of an answer: the server may have
-//! been closing it at that moment, and not have seen them.
+//! Which requests may be sent a second time, if a kept connection breaks without a byte of an
+//! answer: the server may have been closing it at that moment, and not have seen them.
 
 use http::{Method, Request};
 use hyper::body::Body;
 
 use crate::route::upstream::Protocol;
 
-/// Whether sending it twice does the same as sending it once (RFC 9110, section 9.2.2), and there is no body that would
-/// be gone.
+/// Whether sending it twice does the same as sending it once (RFC 9110, section 9.2.2), and there
+/// is no body that would be gone.
 pub(super) fn may_repeat<B: Body>(request: &Request<B>, protocol: Protocol) -> bool {
-    request.method().is_idempotent() && request.body().is_end_stream() && !is_long_poll(request, protocol)
+    request.method().is_idempotent()
+        && request.body().is_end_stream()
+        && !is_long_poll(request, protocol)
 }
 
-/// A long poll of Janus takes an event away with it: a second one could lose what the first was given. Only what is known
-/// to be none is taken for none, since Janus reads a session's id out of any text that begins with a digit.
+/// A long poll of Janus takes an event away with it: a second one could lose what the first was
+/// given. Only what is known to be none is taken for none, since Janus reads a session's id out of
+/// any text that begins with a digit.
 fn is_long_poll<B>(request: &Request<B>, protocol: Protocol) -> bool {
     if protocol != Protocol::Janus || request.method() == Method::OPTIONS {
         return false;
     }
-    let mut segments = request.uri().path().split('/').filter(|segment| !segment.is_empty());
+    let mut segments = request
+        .uri()
+        .path()
+        .split('/')
+        .filter(|segment| !segment.is_empty());
     let is_information = matches!(segments.next_back(), Some("info" | "ping"));
     !is_information || segments.any(|segment| segment.starts_with(|c: char| c.is_ascii_digit()))
 }
@@ -31,7 +38,11 @@ mod tests {
     use super::*;
 
     fn may(method: &str, path: &str, protocol: Protocol) -> bool {
-        let request = Request::builder().method(method).uri(path).body(Empty::<Bytes>::new()).unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .body(Empty::<Bytes>::new())
+            .unwrap();
         may_repeat(&request, protocol)
     }
 
@@ -49,8 +60,15 @@ mod tests {
 
     #[test]
     fn never_a_long_poll_of_janus() {
-        for path in ["/janus/123", "/janus/123?maxev=5", "/janus/12abc", "/janus/1/info", "/x/janus/123", "/janus", "/"]
-        {
+        for path in [
+            "/janus/123",
+            "/janus/123?maxev=5",
+            "/janus/12abc",
+            "/janus/1/info",
+            "/x/janus/123",
+            "/janus",
+            "/",
+        ] {
             assert!(!may("GET", path, Protocol::Janus), "{path}");
         }
         for path in ["/janus/info", "/janus/ping", "/a/b/janus/info?x=1"] {

@@ -1,5 +1,6 @@
-//! Raw tunnels: bytes go through unchanged in both directions. An idle tunnel owns no buffer; all tunnels of a worker
-//! share one. Frame headers are followed only to know where a close frame may stand.
+//! Raw tunnels: bytes go through unchanged in both directions. An idle tunnel owns no buffer; all
+//! tunnels of a worker share one. Frame headers are followed only to know where a close frame may
+//! stand.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -65,7 +66,12 @@ pub struct RouteDoor {
 impl RouteDoor {
     /// A WebSocket of this route.
     pub fn new(host: HostName, path: Box<str>, server: ServerAddr, place: Place) -> Self {
-        Self { host, path, server, place: RefCell::new(place) }
+        Self {
+            host,
+            path,
+            server,
+            place: RefCell::new(place),
+        }
     }
 
     /// The route that it belongs to.
@@ -97,7 +103,14 @@ impl TunnelControl {
     /// Of a tunnel that is about to begin.
     pub fn new(door: Door, client: ClientAddr, permit: Option<Permit>) -> Rc<Self> {
         let (permit, is_told) = (RefCell::new(permit), Cell::new(false));
-        Rc::new(Self { door, client, permit, is_told, order: Cell::new(None), task: TaskWaker::default() })
+        Rc::new(Self {
+            door,
+            client,
+            permit,
+            is_told,
+            order: Cell::new(None),
+            task: TaskWaker::default(),
+        })
     }
 
     /// By what right it is open now.
@@ -117,7 +130,13 @@ impl TunnelControl {
 
     /// Has it closed if its permit has ended.
     pub fn judge_end(&self, now: UnixTime) {
-        if !self.is_told.get() && self.permit.borrow().as_ref().is_some_and(|permit| permit.has_ended(now)) {
+        if !self.is_told.get()
+            && self
+                .permit
+                .borrow()
+                .as_ref()
+                .is_some_and(|permit| permit.has_ended(now))
+        {
             self.close(CloseOrder::by_policy("token expired"));
         }
     }
@@ -144,7 +163,11 @@ pub struct CloseOrder {
 impl CloseOrder {
     /// The permission has ended (RFC 6455, section 7.4.1: 1008).
     pub fn by_policy(reason: &'static str) -> Self {
-        Self { code: 1008, reason, end: End::Policy }
+        Self {
+            code: 1008,
+            reason,
+            end: End::Policy,
+        }
     }
 }
 
@@ -209,9 +232,11 @@ impl<C: AsyncRead + AsyncWrite + Unpin, K> Tunnel<C, K> {
         let up = self.up.pump(cx, &mut self.client, &mut self.upstream, || {
             close.map(|order| frames::client_close(order.code, order.reason))
         });
-        let down = self.down.pump(cx, &mut self.upstream, &mut self.client, || {
-            close.map(|order| frames::server_close(order.code, order.reason))
-        });
+        let down = self
+            .down
+            .pump(cx, &mut self.upstream, &mut self.client, || {
+                close.map(|order| frames::server_close(order.code, order.reason))
+            });
         self.exchange.received(self.up.bytes - moved.0);
         self.exchange.sent(self.down.bytes - moved.1);
         self.note_first_end();
@@ -220,9 +245,13 @@ impl<C: AsyncRead + AsyncWrite + Unpin, K> Tunnel<C, K> {
         }
         if let Some(closing) = &self.closing {
             // Where there are no frames, nothing can be said between them.
-            let answered =
-                self.up.follower.is_none() || self.up.is_over() && (self.down.is_over() || self.down.closed_by_us);
-            return if answered || closing.grace.is_due(cx) { Poll::Ready(()) } else { Poll::Pending };
+            let answered = self.up.follower.is_none()
+                || self.up.is_over() && (self.down.is_over() || self.down.closed_by_us);
+            return if answered || closing.grace.is_due(cx) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            };
         }
         self.judge_half_closed(cx, moved)
     }
@@ -249,19 +278,31 @@ impl<C: AsyncRead + AsyncWrite + Unpin, K> Tunnel<C, K> {
         self.first_to_end.get_or_insert(end);
     }
 
-    /// One side has closed and the other has nothing to say: nobody would ever notice that it is gone.
+    /// One side has closed and the other has nothing to say: nobody would ever notice that it is
+    /// gone.
     fn judge_half_closed(&mut self, cx: &Context<'_>, moved: (u64, u64)) -> Poll<()> {
         if !(self.up.eof || self.down.eof) {
             return Poll::Pending;
         }
-        // After close frames both ways there is nothing left to wait for but the client's end of TCP.
+        // After close frames both ways there is nothing left to wait for but the client's end of
+        // TCP.
         let said_goodbye = self.up.has_closed() && self.down.has_closed();
-        let limit = if said_goodbye { CLOSE_GRACE } else { HALF_CLOSED_IDLE };
-        let alarm = self.half_closed.get_or_insert_with(|| self.ticks.alarm(limit));
+        let limit = if said_goodbye {
+            CLOSE_GRACE
+        } else {
+            HALF_CLOSED_IDLE
+        };
+        let alarm = self
+            .half_closed
+            .get_or_insert_with(|| self.ticks.alarm(limit));
         if moved != (self.up.bytes, self.down.bytes) {
             alarm.reset(limit);
         }
-        if alarm.is_due(cx) { Poll::Ready(()) } else { Poll::Pending }
+        if alarm.is_due(cx) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 }
 
@@ -272,7 +313,8 @@ impl<C: AsyncRead + AsyncWrite + Unpin, K: Unpin> Future for Tunnel<C, K> {
         let tunnel = self.get_mut();
         tunnel.control.task.register(cx);
         ready!(tunnel.step(cx));
-        // Whoever still listens learns that it is over; whether it can be told is no longer our concern.
+        // Whoever still listens learns that it is over; whether it can be told is no longer our
+        // concern.
         let _ = Pin::new(&mut tunnel.client).poll_shutdown(cx);
         let _ = Pin::new(&mut tunnel.upstream).poll_shutdown(cx);
         Poll::Ready(())
@@ -303,7 +345,8 @@ struct Flow {
     shut: bool,
     /// The writer has failed. What it said before is read by the other direction, to its end.
     failed: bool,
-    /// A close frame of ours was the last that the writer got; what the reader still says is dropped.
+    /// A close frame of ours was the last that the writer got; what the reader still says is
+    /// dropped.
     closed_by_us: bool,
 }
 
@@ -387,10 +430,19 @@ impl Flow {
     }
 
     fn may_close(&self) -> bool {
-        self.left.is_empty() && self.follower.as_ref().is_some_and(Follower::is_between_frames) && !self.is_over()
+        self.left.is_empty()
+            && self
+                .follower
+                .as_ref()
+                .is_some_and(Follower::is_between_frames)
+            && !self.is_over()
     }
 
-    fn write_left<W: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, writer: &mut W) -> Poll<io::Result<()>> {
+    fn write_left<W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        writer: &mut W,
+    ) -> Poll<io::Result<()>> {
         while self.off < self.left.len() {
             let n = ready!(Pin::new(&mut *writer).poll_write(cx, &self.left[self.off..]))?;
             if n == 0 {
@@ -405,7 +457,8 @@ impl Flow {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads into the worker's buffer and writes from it at once; only what is not taken gets a buffer of its own.
+    /// Reads into the worker's buffer and writes from it at once; only what is not taken gets a
+    /// buffer of its own.
     fn read_some<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
@@ -432,7 +485,12 @@ impl Flow {
         })
     }
 
-    fn write_through<W: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, writer: &mut W, mut bytes: &[u8]) {
+    fn write_through<W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        writer: &mut W,
+        mut bytes: &[u8],
+    ) {
         while !bytes.is_empty() {
             match Pin::new(&mut *writer).poll_write(cx, bytes) {
                 Poll::Ready(Ok(n)) if n > 0 => bytes = &bytes[n..],

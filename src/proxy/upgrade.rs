@@ -1,5 +1,6 @@
-//! WebSockets on their way to an upstream: the handshake is forwarded, and if the upstream agrees both sides are joined.
-//! An upstream speaks HTTP/1.1; a client may ask by HTTP/1.1 (RFC 6455) or on a stream of HTTP/2 (RFC 8441).
+//! WebSockets on their way to an upstream: the handshake is forwarded, and if the upstream agrees
+//! both sides are joined. An upstream speaks HTTP/1.1; a client may ask by HTTP/1.1 (RFC 6455) or
+//! on a stream of HTTP/2 (RFC 8441).
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -34,8 +35,8 @@ impl Joined {
     }
 }
 
-/// Forwards a WebSocket handshake. If the upstream agrees, its side is returned beside the answer; if it refuses, its
-/// refusal is the answer.
+/// Forwards a WebSocket handshake. If the upstream agrees, its side is returned beside the answer;
+/// if it refuses, its refusal is the answer.
 ///
 /// # Errors
 /// Why there is no answer.
@@ -44,7 +45,11 @@ pub async fn open_websocket(
     via: &Via<'_>,
 ) -> Result<(Response<ResponseBody>, Option<Joined>), Error> {
     let is_h2 = request.version() == Version::HTTP_2;
-    let key = if is_h2 { fresh_key(&mut request)? } else { websocket::check_request(&request)? };
+    let key = if is_h2 {
+        fresh_key(&mut request)?
+    } else {
+        websocket::check_request(&request)?
+    };
     prepare(&mut request, via)?;
     set_upgrade(request.headers_mut());
     let request = request.map(|_| RequestBody::empty());
@@ -55,7 +60,9 @@ pub async fn open_websocket(
     if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut link).await {
         return Err(Error::BadAccept);
     }
-    let Some((stream, early, socket)) = link.into_stream() else { return Err(Error::BadAccept) };
+    let Some((stream, early, socket)) = link.into_stream() else {
+        return Err(Error::BadAccept);
+    };
     headers::to_client(response.headers_mut());
     if is_h2 {
         *response.status_mut() = StatusCode::OK;
@@ -64,7 +71,14 @@ pub async fn open_websocket(
         set_upgrade(response.headers_mut());
     }
     *response.version_mut() = Version::HTTP_11;
-    Ok((response.map(|_| ResponseBody::empty()), Some(Joined { stream, early, busy: (busy, socket) })))
+    Ok((
+        response.map(|_| ResponseBody::empty()),
+        Some(Joined {
+            stream,
+            early,
+            busy: (busy, socket),
+        }),
+    ))
 }
 
 /// HTTP/2 has no key (RFC 8441, section 5): the upstream gets one of ours, and a GET.
@@ -75,7 +89,9 @@ fn fresh_key(request: &mut Request<RequestBody>) -> Result<HeaderValue, Error> {
     }
     *request.method_mut() = Method::GET;
     let key = websocket::new_key();
-    request.headers_mut().insert(header::SEC_WEBSOCKET_KEY, key.clone());
+    request
+        .headers_mut()
+        .insert(header::SEC_WEBSOCKET_KEY, key.clone());
     Ok(key)
 }
 

@@ -42,7 +42,11 @@ pub(super) struct UpstreamIo {
 
 impl UpstreamIo {
     pub(super) fn new(stream: UpstreamStream, heard: &Heard) -> Self {
-        Self { stream, heard: heard.clone(), is_deaf: false }
+        Self {
+            stream,
+            heard: heard.clone(),
+            is_deaf: false,
+        }
     }
 
     pub(super) fn into_inner(self) -> UpstreamStream {
@@ -63,11 +67,18 @@ impl UpstreamIo {
 
 /// Whether an error says that the other side has closed.
 fn is_closed(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted)
+    matches!(
+        error.kind(),
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted
+    )
 }
 
 impl AsyncRead for UpstreamIo {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
@@ -78,7 +89,11 @@ impl AsyncRead for UpstreamIo {
 }
 
 impl AsyncWrite for UpstreamIo {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         if self.is_deaf {
             return Poll::Ready(Ok(buf.len()));
         }
@@ -96,7 +111,11 @@ impl AsyncWrite for UpstreamIo {
             return Poll::Ready(Ok(len()));
         }
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        if polled.is_pending() { polled } else { self.written(polled, len()) }
+        if polled.is_pending() {
+            polled
+        } else {
+            self.written(polled, len())
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Version};
 
-/// Whether the client asks for a WebSocket over HTTP/1.1. Any other `Upgrade` is not for us: it is left out on the way
-/// upstream and the request goes on as an ordinary one (RFC 9110, section 7.8).
+/// Whether the client asks for a WebSocket over HTTP/1.1. Any other `Upgrade` is not for us: it is
+/// left out on the way upstream and the request goes on as an ordinary one (RFC 9110, section 7.8).
 pub fn is_upgrade<B>(request: &Request<B>) -> bool {
     request.version() == Version::HTTP_11
         && list_has(request.headers(), &header::UPGRADE, "websocket")
@@ -17,7 +17,10 @@ pub fn is_upgrade<B>(request: &Request<B>) -> bool {
 /// Whether the client asks for a WebSocket on a stream of HTTP/2 (RFC 8441, section 5).
 pub fn is_extended_connect<B>(request: &Request<B>) -> bool {
     request.method() == Method::CONNECT
-        && request.extensions().get::<hyper::ext::Protocol>().is_some_and(|protocol| protocol.as_str() == "websocket")
+        && request
+            .extensions()
+            .get::<hyper::ext::Protocol>()
+            .is_some_and(|protocol| protocol.as_str() == "websocket")
 }
 
 /// Checks what RFC 6455, section 4.2.1 asks of the client, and returns its key.
@@ -29,7 +32,9 @@ pub fn check_request<B>(request: &Request<B>) -> Result<HeaderValue, BadHandshak
         return Err(BadHandshake::Method);
     }
     let headers = request.headers();
-    if headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING) {
+    if headers.contains_key(header::CONTENT_LENGTH)
+        || headers.contains_key(header::TRANSFER_ENCODING)
+    {
         return Err(BadHandshake::Body);
     }
     check_version(headers)?;
@@ -46,7 +51,11 @@ pub fn check_request<B>(request: &Request<B>) -> Result<HeaderValue, BadHandshak
 /// If it does not.
 pub fn check_version(headers: &HeaderMap) -> Result<(), BadHandshake> {
     let version = single(headers, &header::SEC_WEBSOCKET_VERSION);
-    if version.is_some_and(|version| version == "13") { Ok(()) } else { Err(BadHandshake::Version) }
+    if version.is_some_and(|version| version == "13") {
+        Ok(())
+    } else {
+        Err(BadHandshake::Version)
+    }
 }
 
 const KEY_BYTES: usize = 16;
@@ -54,7 +63,8 @@ const KEY_BYTES: usize = 16;
 /// A key for a handshake of our own.
 pub fn new_key() -> HeaderValue {
     let mut bytes = [0; KEY_BYTES];
-    // The key guards against caches, not against attackers: without randomness it is only predictable.
+    // The key guards against caches, not against attackers: without randomness it is only
+    // predictable.
     let _ = aws_lc_rs::rand::fill(&mut bytes);
     HeaderValue::try_from(STANDARD.encode(bytes))
         .unwrap_or_else(|_| HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="))
@@ -73,7 +83,8 @@ pub fn accept(key: &HeaderValue) -> String {
 pub fn is_accepted(headers: &HeaderMap, key: &HeaderValue) -> bool {
     list_has(headers, &header::UPGRADE, "websocket")
         && list_has(headers, &header::CONNECTION, "upgrade")
-        && single(headers, &header::SEC_WEBSOCKET_ACCEPT).is_some_and(|got| got.as_bytes() == accept(key).as_bytes())
+        && single(headers, &header::SEC_WEBSOCKET_ACCEPT)
+            .is_some_and(|got| got.as_bytes() == accept(key).as_bytes())
 }
 
 fn single<'h>(headers: &'h HeaderMap, name: &header::HeaderName) -> Option<&'h HeaderValue> {
@@ -86,7 +97,10 @@ fn single<'h>(headers: &'h HeaderMap, name: &header::HeaderName) -> Option<&'h H
 pub fn list_has(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {
     let mut values = headers.get_all(name).iter();
     values.any(|value| {
-        value.as_bytes().split(|b| *b == b',').any(|t| t.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+        value
+            .as_bytes()
+            .split(|b| *b == b',')
+            .any(|t| t.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
     })
 }
 
@@ -128,18 +142,30 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("upgrade", HeaderValue::from_static("WebSocket"));
         headers.insert("connection", HeaderValue::from_static("Upgrade"));
-        headers.insert("sec-websocket-accept", HeaderValue::from_static("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+        headers.insert(
+            "sec-websocket-accept",
+            HeaderValue::from_static("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        );
         assert!(is_accepted(&headers, &key));
-        headers.insert("sec-websocket-accept", HeaderValue::from_static("s3pPLMBiTxaQ9kYGzzhZRbK+xOp="));
+        headers.insert(
+            "sec-websocket-accept",
+            HeaderValue::from_static("s3pPLMBiTxaQ9kYGzzhZRbK+xOp="),
+        );
         assert!(!is_accepted(&headers, &key));
     }
 
     #[test]
     fn only_websockets_are_upgrades() {
         assert!(is_upgrade(&handshake()));
-        for (name, value) in [("upgrade", "h2c"), ("upgrade", "TLS/1.0"), ("connection", "keep-alive")] {
+        for (name, value) in [
+            ("upgrade", "h2c"),
+            ("upgrade", "TLS/1.0"),
+            ("connection", "keep-alive"),
+        ] {
             let mut request = handshake();
-            request.headers_mut().insert(name, HeaderValue::from_static(value));
+            request
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
             assert!(!is_upgrade(&request), "{name}: {value}");
         }
     }
@@ -150,18 +176,27 @@ mod tests {
         for (name, value, why) in [
             ("sec-websocket-version", "8", BadHandshake::Version),
             ("sec-websocket-key", "c2hvcnQ=", BadHandshake::Key),
-            ("sec-websocket-key", "not base64 at all!!!!!!!", BadHandshake::Key),
+            (
+                "sec-websocket-key",
+                "not base64 at all!!!!!!!",
+                BadHandshake::Key,
+            ),
             ("content-length", "0", BadHandshake::Body),
         ] {
             let mut request = handshake();
-            request.headers_mut().insert(name, HeaderValue::from_static(value));
+            request
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
             assert_eq!(check_request(&request), Err(why));
         }
         let mut request = handshake();
         *request.method_mut() = Method::POST;
         assert_eq!(check_request(&request), Err(BadHandshake::Method));
         let mut request = handshake();
-        request.headers_mut().append("sec-websocket-key", HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
+        request.headers_mut().append(
+            "sec-websocket-key",
+            HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="),
+        );
         assert_eq!(check_request(&request), Err(BadHandshake::Key));
     }
 }

@@ -1,5 +1,5 @@
-//! What a reload has made of a route: whether what was let in by one table still belongs to the route that answers for
-//! its host and path in another.
+//! What a reload has made of a route: whether what was let in by one table still belongs to the
+//! route that answers for its host and path in another.
 
 use std::sync::Arc;
 
@@ -24,8 +24,9 @@ pub enum Change {
     Target,
 }
 
-/// Compares a route of one table with a route of another, for a request of this path that was sent to this server, if
-/// it was sent to one already. The policy is not compared: that of the new route is asked.
+/// Compares a route of one table with a route of another, for a request of this path that was sent
+/// to this server, if it was sent to one already. The policy is not compared: that of the new route
+/// is asked.
 ///
 /// # Errors
 /// What is different.
@@ -40,7 +41,9 @@ pub fn compare(
         return Err(Change::Route);
     }
     let same = match (&was.target, &is.target) {
-        (Target::Forward(was), Target::Forward(is)) => leads_to_same((old, was), (new, is), path, server),
+        (Target::Forward(was), Target::Forward(is)) => {
+            leads_to_same((old, was), (new, is), path, server)
+        }
         (Target::Files(was), Target::Files(is)) => was.root == is.root,
         // Answers of the gateway itself, which are over at once.
         (Target::Redirect(_), Target::Redirect(_)) | (Target::Turn(_), Target::Turn(_)) => true,
@@ -49,7 +52,8 @@ pub fn compare(
     if same { Ok(()) } else { Err(Change::Target) }
 }
 
-/// Whether the upstream has the same name, still has the server, and would be asked for the same path of the same host.
+/// Whether the upstream has the same name, still has the server, and would be asked for the same
+/// path of the same host.
 fn leads_to_same(
     (old, was): (&RouteTable, &Forward),
     (new, is): (&RouteTable, &Forward),
@@ -82,7 +86,9 @@ mod tests {
     fn table(adjust: impl Fn(&mut Route, &mut UpstreamSpec)) -> RouteTable {
         let mut upstream = UpstreamSpec {
             name: "app".into(),
-            servers: ["http://127.0.0.1:1", "https://127.0.0.1:2"].map(|server| server.parse().unwrap()).into(),
+            servers: ["http://127.0.0.1:1", "https://127.0.0.1:2"]
+                .map(|server| server.parse().unwrap())
+                .into(),
             balance: Balance::Client,
             protocol: Protocol::Http,
             tls: UpstreamTls::default(),
@@ -113,13 +119,20 @@ mod tests {
     }
 
     fn forward(route: &mut Route) -> &mut Forward {
-        let Target::Forward(forward) = &mut route.target else { panic!("it leads to an upstream") };
+        let Target::Forward(forward) = &mut route.target else {
+            panic!("it leads to an upstream")
+        };
         forward
     }
 
     fn changed(server: &str, adjust: impl Fn(&mut Route, &mut UpstreamSpec)) -> Result<(), Change> {
         let (old, new) = (table(|_, _| {}), table(adjust));
-        compare((&old, RouteId(0)), (&new, RouteId(0)), "/ws/1", Some(&server.parse().unwrap()))
+        compare(
+            (&old, RouteId(0)),
+            (&new, RouteId(0)),
+            "/ws/1",
+            Some(&server.parse().unwrap()),
+        )
     }
 
     const PLAIN: &str = "http://127.0.0.1:1";
@@ -134,32 +147,77 @@ mod tests {
             |route, _| forward(route).headers.remove = [http::header::COOKIE].into(),
             |_, upstream| (upstream.balance, upstream.protocol) = (Balance::Least, Protocol::Janus),
             // The same path by other words.
-            |route, _| forward(route).path = PathChange { strip: "/ws".into(), add: "/ws".into() },
+            |route, _| {
+                forward(route).path = PathChange {
+                    strip: "/ws".into(),
+                    add: "/ws".into(),
+                }
+            },
         ];
         assert!(all.into_iter().all(|adjust| changed(PLAIN, adjust).is_ok()));
-        assert_eq!(changed(PLAIN, |_, upstream| upstream.servers = [PLAIN.parse().unwrap()].into()), Ok(()));
-        assert_eq!(changed(PLAIN, |_, upstream| upstream.tls.ca_file = Some("ca.pem".into())), Ok(()));
+        assert_eq!(
+            changed(PLAIN, |_, upstream| upstream.servers =
+                [PLAIN.parse().unwrap()].into()),
+            Ok(())
+        );
+        assert_eq!(
+            changed(PLAIN, |_, upstream| upstream.tls.ca_file =
+                Some("ca.pem".into())),
+            Ok(())
+        );
     }
 
     #[test]
     fn another_route_is_one_with_another_host_or_path() {
-        assert_eq!(changed(PLAIN, |route, _| route.path = "/".parse().unwrap()), Err(Change::Route));
-        assert_eq!(changed(PLAIN, |route, _| route.host = Some("a.test".parse().unwrap())), Err(Change::Route));
+        assert_eq!(
+            changed(PLAIN, |route, _| route.path = "/".parse().unwrap()),
+            Err(Change::Route)
+        );
+        assert_eq!(
+            changed(PLAIN, |route, _| route.host =
+                Some("a.test".parse().unwrap())),
+            Err(Change::Route)
+        );
     }
 
     #[test]
     fn another_target_is_another_upstream_server_host_or_path_there() {
-        let host = || HostHeader { authority: "b.test".parse().unwrap(), value: HeaderValue::from_static("b.test") };
+        let host = || HostHeader {
+            authority: "b.test".parse().unwrap(),
+            value: HeaderValue::from_static("b.test"),
+        };
         for (server, is) in [
-            (PLAIN, changed(PLAIN, |_, upstream| upstream.name = "other".into())),
-            (TLS, changed(TLS, |_, upstream| upstream.servers = [PLAIN.parse().unwrap()].into())),
-            (TLS, changed(TLS, |_, upstream| upstream.tls.ca_file = Some("ca.pem".into()))),
-            (PLAIN, changed(PLAIN, |route, _| forward(route).host = Some(host()))),
-            (PLAIN, changed(PLAIN, |route, _| forward(route).path.strip = "/ws".into())),
+            (
+                PLAIN,
+                changed(PLAIN, |_, upstream| upstream.name = "other".into()),
+            ),
+            (
+                TLS,
+                changed(TLS, |_, upstream| {
+                    upstream.servers = [PLAIN.parse().unwrap()].into()
+                }),
+            ),
+            (
+                TLS,
+                changed(TLS, |_, upstream| {
+                    upstream.tls.ca_file = Some("ca.pem".into())
+                }),
+            ),
+            (
+                PLAIN,
+                changed(PLAIN, |route, _| forward(route).host = Some(host())),
+            ),
+            (
+                PLAIN,
+                changed(PLAIN, |route, _| forward(route).path.strip = "/ws".into()),
+            ),
             (
                 PLAIN,
                 changed(PLAIN, |route, _| {
-                    route.target = Target::Files(FilesSpec { root: "/srv".into(), follow_symlinks: true });
+                    route.target = Target::Files(FilesSpec {
+                        root: "/srv".into(),
+                        follow_symlinks: true,
+                    });
                 }),
             ),
         ] {

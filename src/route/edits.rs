@@ -27,15 +27,21 @@ impl Edits {
         self.remove.is_empty() && self.set.is_empty()
     }
 
-    /// Changes the headers of a request. What a CGI-like server would take for one of ours goes too: it reads `X_Tenant`
-    /// and `X-Tenant` as the same.
+    /// Changes the headers of a request. What a CGI-like server would take for one of ours goes
+    /// too: it reads `X_Tenant` and `X-Tenant` as the same.
     pub fn apply_to_request(&self, headers: &mut HeaderMap) {
         if self.is_none() {
             return;
         }
-        let ours = || self.remove.iter().chain(self.set.iter().map(|(name, _)| name));
-        while let Some(name) =
-            headers.keys().find(|name| ours().any(|ours| reads_as(name.as_str(), ours.as_str()))).cloned()
+        let ours = || {
+            self.remove
+                .iter()
+                .chain(self.set.iter().map(|(name, _)| name))
+        };
+        while let Some(name) = headers
+            .keys()
+            .find(|name| ours().any(|ours| reads_as(name.as_str(), ours.as_str())))
+            .cloned()
         {
             headers.remove(name);
         }
@@ -43,7 +49,8 @@ impl Edits {
     }
 }
 
-/// Whether a CGI-like server takes one name for the other: it has one character for `-`, `_` and `.`.
+/// Whether a CGI-like server takes one name for the other: it has one character for `-`, `_` and
+/// `.`.
 pub fn reads_as(name: &str, ours: &str) -> bool {
     let separates = |byte| matches!(byte, b'-' | b'_' | b'.');
     let same = |(a, b): (u8, u8)| a == b || (separates(a) && separates(b));
@@ -53,7 +60,8 @@ pub fn reads_as(name: &str, ours: &str) -> bool {
 /// What browsers are told to be careful about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Security {
-    /// `Strict-Transport-Security`: the gateway speaks TLS, so it replaces what the target says of it.
+    /// `Strict-Transport-Security`: the gateway speaks TLS, so it replaces what the target says of
+    /// it.
     pub hsts: Option<HeaderValue>,
     /// The usual ones; a target that says something of its own knows its pages better.
     pub usual: bool,
@@ -61,9 +69,18 @@ pub struct Security {
 
 impl Security {
     const USUAL: [(HeaderName, HeaderValue); 3] = [
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin")),
-        (header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("strict-origin-when-cross-origin"),
+        ),
+        (
+            header::X_FRAME_OPTIONS,
+            HeaderValue::from_static("SAMEORIGIN"),
+        ),
     ];
 
     /// Changes the headers of an answer.
@@ -81,16 +98,28 @@ impl Security {
 
 /// Why a header is not the operator's to change, or `None` if it is. The name is in lower case.
 ///
-/// Framing and hop-by-hop headers belong to the connection, a WebSocket's handshake to its two ends; and what the
-/// upstream is told about the client is only worth something if it always comes from one place.
+/// Framing and hop-by-hop headers belong to the connection, a WebSocket's handshake to its two
+/// ends; and what the upstream is told about the client is only worth something if it always comes
+/// from one place.
 pub fn reserved(name: &HeaderName, direction: Direction) -> Option<&'static str> {
     let name = name.as_str();
     // Servers in the manner of CGI read underscores and dots as hyphens.
     let spelled = name.replace(['_', '.'], "-");
     let is = |names: &[&str]| names.contains(&&*spelled);
-    if is(&["connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "expect"])
-        || spelled == "http2-settings"
-        || is(&["proxy-authenticate", "proxy-authorization", "proxy-authentication-info"])
+    if is(&[
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "expect",
+    ]) || spelled == "http2-settings"
+        || is(&[
+            "proxy-authenticate",
+            "proxy-authorization",
+            "proxy-authentication-info",
+        ])
     {
         return Some("ends at the gateway on both sides");
     }
@@ -106,7 +135,9 @@ pub fn reserved(name: &HeaderName, direction: Direction) -> Option<&'static str>
     if spelled == "host" {
         return Some("is set by host_header");
     }
-    if spelled.starts_with("x-forwarded-") || is(&["forwarded", "x-forwarded", "x-real-ip", "x-request-id"]) {
+    if spelled.starts_with("x-forwarded-")
+        || is(&["forwarded", "x-forwarded", "x-real-ip", "x-request-id"])
+    {
         return Some("is set by the gateway, so that the upstream can believe it");
     }
     None
@@ -134,12 +165,25 @@ mod tests {
         };
         let mut headers = HeaderMap::new();
         for name in ["x_tenant", "x-tenant", "x.user", "x-tenants", "y-tenant"] {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("evil"));
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static("evil"),
+            );
         }
         edits.apply_to_request(&mut headers);
-        let mut left: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        let mut left: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
         left.sort_unstable();
-        assert_eq!(left, [("x-tenant", "a"), ("x-tenants", "evil"), ("y-tenant", "evil")]);
+        assert_eq!(
+            left,
+            [
+                ("x-tenant", "a"),
+                ("x-tenants", "evil"),
+                ("y-tenant", "evil")
+            ]
+        );
     }
 
     #[test]
@@ -151,21 +195,36 @@ mod tests {
             set: [(name("x-a"), value("1")), (name("x-both"), value("new"))].into(),
         };
         let mut headers = HeaderMap::new();
-        for (k, v) in [("server", "x"), ("x-a", "old"), ("x-a", "older"), ("x-both", "old"), ("x-kept", "k")] {
+        for (k, v) in [
+            ("server", "x"),
+            ("x-a", "old"),
+            ("x-a", "older"),
+            ("x-both", "old"),
+            ("x-kept", "k"),
+        ] {
             headers.append(name(k), value(v));
         }
         edits.apply(&mut headers);
-        let mut left: Vec<_> = headers.iter().map(|(k, v)| (k.as_str(), v.to_str().unwrap())).collect();
+        let mut left: Vec<_> = headers
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.to_str().unwrap()))
+            .collect();
         left.sort_unstable();
         assert_eq!(left, [("x-a", "1"), ("x-both", "new"), ("x-kept", "k")]);
     }
 
     #[test]
     fn a_target_that_is_stricter_stays_so_but_not_about_tls() {
-        let security = Security { hsts: Some(HeaderValue::from_static("max-age=1")), usual: true };
+        let security = Security {
+            hsts: Some(HeaderValue::from_static("max-age=1")),
+            usual: true,
+        };
         let mut headers = HeaderMap::new();
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=0"));
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=0"),
+        );
         security.apply(&mut headers);
         assert_eq!(headers["x-frame-options"], "DENY");
         assert_eq!(headers["x-content-type-options"], "nosniff");
@@ -178,7 +237,9 @@ mod tests {
     #[test]
     fn what_the_gateway_owns_is_reserved() {
         use Direction::{Answer, Request};
-        let reserved = |name: &str, direction| reserved(&HeaderName::try_from(name).unwrap(), direction).is_some();
+        let reserved = |name: &str, direction| {
+            reserved(&HeaderName::try_from(name).unwrap(), direction).is_some()
+        };
         for name in [
             "Connection",
             "TE",
@@ -192,13 +253,28 @@ mod tests {
         ] {
             assert!(reserved(name, Request) && reserved(name, Answer), "{name}");
         }
-        for name in
-            ["Host", "X-Forwarded-For", "x_forwarded_user", "X-Real-IP", "X_Real_IP", "X-Request-Id", "Forwarded"]
-        {
+        for name in [
+            "Host",
+            "X-Forwarded-For",
+            "x_forwarded_user",
+            "X-Real-IP",
+            "X_Real_IP",
+            "X-Request-Id",
+            "Forwarded",
+        ] {
             assert!(reserved(name, Request), "{name}");
         }
-        for name in ["Authorization", "Cookie", "X-Forwardedfor", "Server", "Origin"] {
-            assert!(!reserved(name, Request) && !reserved(name, Answer), "{name}");
+        for name in [
+            "Authorization",
+            "Cookie",
+            "X-Forwardedfor",
+            "Server",
+            "Origin",
+        ] {
+            assert!(
+                !reserved(name, Request) && !reserved(name, Answer),
+                "{name}"
+            );
         }
     }
 }

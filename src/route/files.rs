@@ -5,8 +5,10 @@ use std::path::PathBuf;
 /// A folder or one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilesSpec {
-    /// What the route's path stands for. Looked up at each request: it may be made, replaced or mounted later.
+    /// What the route's path stands for. Looked up at each request: it may be made, replaced or
+    /// mounted later.
     pub root: PathBuf,
-    /// Whether symbolic links below the root lead anywhere. Debian's packages link libraries into their pages.
+    /// Whether symbolic links below the root lead anywhere. Debian's packages link libraries into
+    /// their pages.
     pub follow_symlinks: bool,
 }

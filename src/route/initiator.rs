@@ -1,6 +1,6 @@
-//! Which page a request comes from, as browsers say it. No script can set these headers (the Fetch standard,
-//! section 2.2.2), and programs that are no browsers send none of them, so they protect people from pages, and nobody
-//! else.
+//! Which page a request comes from, as browsers say it. No script can set these headers (the Fetch
+//! standard, section 2.2.2), and programs that are no browsers send none of them, so they protect
+//! people from pages, and nobody else.
 //!
 //! | `Origin` | `Sec-Fetch-Site` | |
 //! |---|---|---|
@@ -39,7 +39,9 @@ impl<'h> Initiator<'h> {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         match (origins.next(), origins.next()) {
             (Some(_), Some(_)) => Self::OtherPage(None),
-            (Some(origin), None) if is_spelled_alike(origin, headers) || is_of(origin, own) => Self::OwnPage,
+            (Some(origin), None) if is_spelled_alike(origin, headers) || is_of(origin, own) => {
+                Self::OwnPage
+            }
             (Some(origin), None) if is_host_alone(origin, own) => Self::Unknown,
             (Some(origin), None) if origin == "null" && is_of_same_origin(headers) => Self::OwnPage,
             (Some(origin), None) => Self::OtherPage(Some(origin)),
@@ -48,7 +50,12 @@ impl<'h> Initiator<'h> {
     }
 
     fn by_site(headers: &HeaderMap) -> Self {
-        let says = |site: &str| headers.get_all(SEC_FETCH_SITE).iter().any(|value| value == site);
+        let says = |site: &str| {
+            headers
+                .get_all(SEC_FETCH_SITE)
+                .iter()
+                .any(|value| value == site)
+        };
         if says("cross-site") {
             Self::OtherPage(None)
         } else if says("same-origin") {
@@ -59,7 +66,8 @@ impl<'h> Initiator<'h> {
     }
 }
 
-/// Whether `Sec-Fetch-Site` says so, and nothing else. A page in a sandbox, whose origin is `null` too, is cross-site.
+/// Whether `Sec-Fetch-Site` says so, and nothing else. A page in a sandbox, whose origin is `null`
+/// too, is cross-site.
 fn is_of_same_origin(headers: &HeaderMap) -> bool {
     let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
     sites.next().is_some_and(|site| site == "same-origin") && sites.next().is_none()
@@ -68,7 +76,11 @@ fn is_of_same_origin(headers: &HeaderMap) -> bool {
 /// `https://` and what stands in `Host`: the usual case, without parsing either.
 fn is_spelled_alike(origin: &HeaderValue, headers: &HeaderMap) -> bool {
     let host = origin.as_bytes().strip_prefix(b"https://");
-    host.is_some_and(|host| headers.get(header::HOST).is_some_and(|own| own.as_bytes() == host))
+    host.is_some_and(|host| {
+        headers
+            .get(header::HOST)
+            .is_some_and(|own| own.as_bytes() == host)
+    })
 }
 
 fn is_host_alone(origin: &HeaderValue, own: &Authority) -> bool {
@@ -77,8 +89,8 @@ fn is_host_alone(origin: &HeaderValue, own: &Authority) -> bool {
     authority.is_some_and(|said| said.host == own.host && port(&said) == port(own))
 }
 
-/// Whether a browser opens the answer as a page of its own, as by a click on a link: the page with the link cannot read
-/// it.
+/// Whether a browser opens the answer as a page of its own, as by a click on a link: the page with
+/// the link cannot read it.
 pub fn is_navigation<B>(request: &Request<B>) -> bool {
     let is = |name: HeaderName, value: &str| {
         let mut values = request.headers().get_all(name).iter();
@@ -109,23 +121,67 @@ mod tests {
             (&[][..], Unknown),
             (&[("origin", "https://media.example.com:8443")], Own),
             (&[("origin", "https://MEDIA.example.com.:8443")], Own),
-            (&[("origin", "https://media.example.com:8443"), (site, "cross-site")], Own),
+            (
+                &[
+                    ("origin", "https://media.example.com:8443"),
+                    (site, "cross-site"),
+                ],
+                Own,
+            ),
             (&[("origin", "media.example.com:8443")], Unknown),
-            (&[("origin", "media.example.com")], Other(Some("media.example.com"))),
-            (&[("origin", "https://media.example.com")], Other(Some("https://media.example.com"))),
-            (&[("origin", "http://media.example.com:8443")], Other(Some("http://media.example.com:8443"))),
-            (&[("origin", "https://www.media.example.com:8443")], Other(Some("https://www.media.example.com:8443"))),
-            (&[("origin", "https://media.example.com:8443/")], Other(Some("https://media.example.com:8443/"))),
-            (&[("origin", "https://media.example.com:8443@evil.example")], {
-                Other(Some("https://media.example.com:8443@evil.example"))
-            }),
+            (
+                &[("origin", "media.example.com")],
+                Other(Some("media.example.com")),
+            ),
+            (
+                &[("origin", "https://media.example.com")],
+                Other(Some("https://media.example.com")),
+            ),
+            (
+                &[("origin", "http://media.example.com:8443")],
+                Other(Some("http://media.example.com:8443")),
+            ),
+            (
+                &[("origin", "https://www.media.example.com:8443")],
+                Other(Some("https://www.media.example.com:8443")),
+            ),
+            (
+                &[("origin", "https://media.example.com:8443/")],
+                Other(Some("https://media.example.com:8443/")),
+            ),
+            (
+                &[("origin", "https://media.example.com:8443@evil.example")],
+                { Other(Some("https://media.example.com:8443@evil.example")) },
+            ),
             (&[("origin", "null")], Other(Some("null"))),
             (&[("origin", "")], Other(Some(""))),
             (&[("origin", "null"), (site, "same-origin")], Own),
-            (&[("origin", "null"), (site, "cross-site")], Other(Some("null"))),
-            (&[("origin", "null"), (site, "same-origin"), (site, "cross-site")], Other(Some("null"))),
-            (&[("origin", "https://media.example.com:8443"), ("origin", "https://evil.example")], Other(None)),
-            (&[("origin", "https://evil.example"), ("origin", "https://media.example.com:8443")], Other(None)),
+            (
+                &[("origin", "null"), (site, "cross-site")],
+                Other(Some("null")),
+            ),
+            (
+                &[
+                    ("origin", "null"),
+                    (site, "same-origin"),
+                    (site, "cross-site"),
+                ],
+                Other(Some("null")),
+            ),
+            (
+                &[
+                    ("origin", "https://media.example.com:8443"),
+                    ("origin", "https://evil.example"),
+                ],
+                Other(None),
+            ),
+            (
+                &[
+                    ("origin", "https://evil.example"),
+                    ("origin", "https://media.example.com:8443"),
+                ],
+                Other(None),
+            ),
             (&[(site, "cross-site")], Other(None)),
             (&[(site, "same-origin"), (site, "cross-site")], Other(None)),
             (&[(site, "same-origin")], Own),
@@ -135,10 +191,16 @@ mod tests {
             for with_host in [false, true] {
                 let mut map = HeaderMap::new();
                 for (name, value) in headers {
-                    map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+                    map.append(
+                        HeaderName::from_static(name),
+                        HeaderValue::from_static(value),
+                    );
                 }
                 if with_host {
-                    map.insert(header::HOST, HeaderValue::from_static("media.example.com:8443"));
+                    map.insert(
+                        header::HOST,
+                        HeaderValue::from_static("media.example.com:8443"),
+                    );
                 }
                 let got = match Initiator::of(&map, &own) {
                     Initiator::OwnPage => Own,
@@ -153,17 +215,32 @@ mod tests {
 
     #[test]
     fn only_a_page_of_its_own_is_a_navigation() {
-        let document = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+        let document = [
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
         for (method, headers, want) in [
             ("GET", &document[..], true),
             ("HEAD", &document, true),
             ("POST", &document, false),
             ("OPTIONS", &document, false),
-            ("GET", &[document[0], document[1], ("origin", "null")], false),
+            (
+                "GET",
+                &[document[0], document[1], ("origin", "null")],
+                false,
+            ),
             ("GET", &[document[0], ("sec-fetch-dest", "iframe")], false),
-            ("GET", &[document[0], ("sec-fetch-dest", "iframe"), document[1]], false),
+            (
+                "GET",
+                &[document[0], ("sec-fetch-dest", "iframe"), document[1]],
+                false,
+            ),
             ("GET", &[("sec-fetch-mode", "no-cors"), document[1]], false),
-            ("GET", &[("sec-fetch-mode", "websocket"), document[1]], false),
+            (
+                "GET",
+                &[("sec-fetch-mode", "websocket"), document[1]],
+                false,
+            ),
             ("GET", &document[..1], false),
             ("GET", &[], false),
         ] {
@@ -171,7 +248,11 @@ mod tests {
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
-            assert_eq!(is_navigation(&request.body(()).unwrap()), want, "{method} {headers:?}");
+            assert_eq!(
+                is_navigation(&request.body(()).unwrap()),
+                want,
+                "{method} {headers:?}"
+            );
         }
     }
 }

@@ -1,31 +1,41 @@
-//! Where Janus finds its base path: anywhere in the percent-decoded path if a slash follows, and as the whole path in
-//! any case. `/x/janus/1` and `/JANUS` are `/janus` to it, so a route for `/` that leads to the same server would open
-//! what another route shows under another policy.
+//! Where Janus finds its base path: anywhere in the percent-decoded path if a slash follows, and as
+//! the whole path in any case. `/x/janus/1` and `/JANUS` are `/janus` to it, so a route for `/`
+//! that leads to the same server would open what another route shows under another policy.
 
 use std::sync::Arc;
 
 use super::upstream::{Protocol, UpstreamSpec};
 use super::{Forward, Route, Target};
 
-/// Base paths that other routes show, under other policies, of the servers that a route leads to. Each decoded and in
-/// lower case, and as it is.
+/// Base paths that other routes show, under other policies, of the servers that a route leads to.
+/// Each decoded and in lower case, and as it is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BasePaths(Box<[(Box<str>, Box<str>)]>);
 
 /// The base paths that each route has to keep out of.
 pub(super) fn base_paths(routes: &[Route], upstreams: &[Arc<UpstreamSpec>]) -> Vec<BasePaths> {
     let of = |route: &Route| {
-        let Target::Forward(to) = &route.target else { return BasePaths::default() };
+        let Target::Forward(to) = &route.target else {
+            return BasePaths::default();
+        };
         let own = lower(&to.path.to_upstream(route.path.as_str()));
-        let others = routes.iter().filter(|other| other.policy.rule() != route.policy.rule());
+        let others = routes
+            .iter()
+            .filter(|other| other.policy.rule() != route.policy.rule());
         let others = others.filter_map(|other| match &other.target {
-            Target::Forward(of) if is_same_janus(to, of, upstreams) => Some(of.path.to_upstream(other.path.as_str())),
+            Target::Forward(of) if is_same_janus(to, of, upstreams) => {
+                Some(of.path.to_upstream(other.path.as_str()))
+            }
             _ => None,
         });
         let all = others.map(|base| (lower(&base), base.trim_end_matches('/').into()));
         let all = all.map(|(base, exact)| (base.trim_end_matches('/').into(), exact));
-        // Where the route's own path has it, that is what the operator wrote; `ianitor check` says what it means.
-        BasePaths(all.filter(|(base, _): &(Box<str>, _)| !base.is_empty() && !is_in(base, &own)).collect())
+        // Where the route's own path has it, that is what the operator wrote; `ianitor check` says
+        // what it means.
+        BasePaths(
+            all.filter(|(base, _): &(Box<str>, _)| !base.is_empty() && !is_in(base, &own))
+                .collect(),
+        )
     };
     routes.iter().map(of).collect()
 }
@@ -37,9 +47,15 @@ fn is_same_janus(one: &Forward, other: &Forward, upstreams: &[Arc<UpstreamSpec>]
 
 /// Whether two upstreams have a server in common, which is a Janus by what one of them says.
 pub fn shares_janus(one: &UpstreamSpec, other: &UpstreamSpec) -> bool {
-    let is_janus = |spec: &UpstreamSpec| matches!(spec.protocol, Protocol::Janus | Protocol::JanusAdmin);
+    let is_janus =
+        |spec: &UpstreamSpec| matches!(spec.protocol, Protocol::Janus | Protocol::JanusAdmin);
     (is_janus(one) || is_janus(other))
-        && one.servers.iter().any(|server| other.servers.iter().any(|other| server.is_same_socket(other)))
+        && one.servers.iter().any(|server| {
+            other
+                .servers
+                .iter()
+                .any(|other| server.is_same_socket(other))
+        })
 }
 
 impl BasePaths {
@@ -47,29 +63,44 @@ impl BasePaths {
         self.0.is_empty()
     }
 
-    /// Whether Janus finds one of them in a path where the route's host has it not in front: there it is what was asked
-    /// for.
+    /// Whether Janus finds one of them in a path where the route's host has it not in front: there
+    /// it is what was asked for.
     pub(super) fn are_in(&self, path: &str) -> bool {
         let lower = lower(path);
         self.0.iter().any(|(base, exact)| {
-            let is_in_front = path.strip_prefix(&**exact).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-            is_in(base, if is_in_front { &lower[base.len()..] } else { &lower })
+            let is_in_front = path
+                .strip_prefix(&**exact)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            is_in(
+                base,
+                if is_in_front {
+                    &lower[base.len()..]
+                } else {
+                    &lower
+                },
+            )
         })
     }
 }
 
-/// Whether a path has the other in it, with a slash or the end behind it. Both are decoded and in lower case.
+/// Whether a path has the other in it, with a slash or the end behind it. Both are decoded and in
+/// lower case.
 fn is_in(base: &str, path: &str) -> bool {
-    path.match_indices(base).any(|(at, _)| matches!(path.as_bytes().get(at + base.len()), None | Some(b'/')))
+    path.match_indices(base)
+        .any(|(at, _)| matches!(path.as_bytes().get(at + base.len()), None | Some(b'/')))
 }
 
-/// Decoded, as far as it is ASCII, and in lower case. A normalised path has no byte that is encoded twice.
+/// Decoded, as far as it is ASCII, and in lower case. A normalised path has no byte that is encoded
+/// twice.
 fn lower(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     let mut rest = path;
     while let Some((before, after)) = rest.split_once('%') {
         out.push_str(before);
-        let byte = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(u8::is_ascii);
+        let byte = after
+            .get(..2)
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok())
+            .filter(u8::is_ascii);
         match byte {
             Some(byte) => out.push(char::from(byte)),
             None => out.push('%'),

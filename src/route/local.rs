@@ -10,11 +10,12 @@ pub const OWN: &str = "/.ianitor";
 
 /// What is below [`OWN`] of a path, if it lies there.
 pub fn below_own(path: &str) -> Option<&str> {
-    path.strip_prefix(OWN).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(OWN)
+        .filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// A path in its one spelling, perhaps with a query. No browser reads it as another host, and it is none of the
-/// gateway's own.
+/// A path in its one spelling, perhaps with a query. No browser reads it as another host, and it is
+/// none of the gateway's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalUrl {
     text: Box<str>,
@@ -37,10 +38,15 @@ impl FromStr for LocalUrl {
     type Err = BadLocal;
 
     fn from_str(text: &str) -> Result<Self, BadLocal> {
-        let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
+        let (path, query) = text
+            .split_once('?')
+            .map_or((text, None), |(path, query)| (path, Some(query)));
         let path = NormalPath::parse(path)?;
-        // NormalPath has refused what it must not have; a fragment, quotes and the like are no part of a target either.
-        let stands = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'"' | b'<' | b'>' | b'\\' | b'`');
+        // NormalPath has refused what it must not have; a fragment, quotes and the like are no part
+        // of a target either.
+        let stands = |byte: u8| {
+            byte.is_ascii_graphic() && !matches!(byte, b'#' | b'"' | b'<' | b'>' | b'\\' | b'`')
+        };
         if !text.bytes().all(stands) {
             return Err(BadLocal::Character);
         }
@@ -53,7 +59,10 @@ impl FromStr for LocalUrl {
             whole.push('?');
             whole.push_str(query);
         }
-        Ok(Self { text: whole.into(), path_len })
+        Ok(Self {
+            text: whole.into(),
+            path_len,
+        })
     }
 }
 
@@ -91,15 +100,39 @@ mod tests {
             ("", Err(BadLocal::Path(BadPath::NotAbsolute))),
             ("admin", Err(BadLocal::Path(BadPath::NotAbsolute))),
             ("?x", Err(BadLocal::Path(BadPath::NotAbsolute))),
-            ("https://evil.example/", Err(BadLocal::Path(BadPath::NotAbsolute))),
-            ("javascript:alert(1)", Err(BadLocal::Path(BadPath::NotAbsolute))),
-            ("//evil.example/", Err(BadLocal::Path(BadPath::EmptySegment))),
-            ("/\\evil.example/", Err(BadLocal::Path(BadPath::EncodedSlash))),
-            ("/%2fevil.example/", Err(BadLocal::Path(BadPath::EncodedSlash))),
-            ("/%5cevil.example/", Err(BadLocal::Path(BadPath::EncodedSlash))),
+            (
+                "https://evil.example/",
+                Err(BadLocal::Path(BadPath::NotAbsolute)),
+            ),
+            (
+                "javascript:alert(1)",
+                Err(BadLocal::Path(BadPath::NotAbsolute)),
+            ),
+            (
+                "//evil.example/",
+                Err(BadLocal::Path(BadPath::EmptySegment)),
+            ),
+            (
+                "/\\evil.example/",
+                Err(BadLocal::Path(BadPath::EncodedSlash)),
+            ),
+            (
+                "/%2fevil.example/",
+                Err(BadLocal::Path(BadPath::EncodedSlash)),
+            ),
+            (
+                "/%5cevil.example/",
+                Err(BadLocal::Path(BadPath::EncodedSlash)),
+            ),
             ("/\t/evil.example/", Err(BadLocal::Path(BadPath::Control))),
-            ("/x/..//evil.example", Err(BadLocal::Path(BadPath::DotSegment))),
-            ("/a\r\nSet-Cookie: x=y", Err(BadLocal::Path(BadPath::Control))),
+            (
+                "/x/..//evil.example",
+                Err(BadLocal::Path(BadPath::DotSegment)),
+            ),
+            (
+                "/a\r\nSet-Cookie: x=y",
+                Err(BadLocal::Path(BadPath::Control)),
+            ),
             ("/a?b\r\nSet-Cookie: x=y", Err(BadLocal::Character)),
             ("/a?b c", Err(BadLocal::Character)),
             ("/a?\u{e4}", Err(BadLocal::Character)),
@@ -109,7 +142,11 @@ mod tests {
             ("/.ianitors", Ok("/.ianitors")),
         ] {
             let got = text.parse::<LocalUrl>();
-            assert_eq!(got.as_ref().map(LocalUrl::as_str).map_err(|why| *why), want, "{text:?}");
+            assert_eq!(
+                got.as_ref().map(LocalUrl::as_str).map_err(|why| *why),
+                want,
+                "{text:?}"
+            );
         }
         assert_eq!("/%61?b".parse::<LocalUrl>().unwrap().path(), "/a");
     }

@@ -47,8 +47,9 @@ pub struct Route {
     pub forward_token: bool,
     /// Largest request body in bytes.
     pub body_limit: u64,
-    /// Which pages of other origins may use it. Without it, what the target answers to them goes through, and those who
-    /// are let in by what their browser sends by itself use it from pages of its own host alone.
+    /// Which pages of other origins may use it. Without it, what the target answers to them goes
+    /// through, and those who are let in by what their browser sends by itself use it from pages of
+    /// its own host alone.
     pub cors: Option<Cors>,
     /// What is changed in the headers of answers.
     pub answers: Edits,
@@ -61,17 +62,25 @@ pub struct Route {
 impl Route {
     /// What it is counted under.
     pub fn name(&self) -> RouteName {
-        let host = self.host.as_ref().map_or("*".to_owned(), ToString::to_string);
-        RouteName { host: host.into(), path: self.path.to_string().into() }
+        let host = self
+            .host
+            .as_ref()
+            .map_or("*".to_owned(), ToString::to_string);
+        RouteName {
+            host: host.into(),
+            path: self.path.to_string().into(),
+        }
     }
 
     /// Whether it serves the host, perhaps among others.
     pub fn serves(&self, host: &HostName) -> bool {
-        self.host.as_ref().is_none_or(|pattern| pattern.matches(host))
+        self.host
+            .as_ref()
+            .is_none_or(|pattern| pattern.matches(host))
     }
 
-    /// The rule by which a browser can sign in here, if it can: the policy takes tokens from the gateway's own cookie,
-    /// and the route's path can be the cookie's, in which `;` has no place.
+    /// The rule by which a browser can sign in here, if it can: the policy takes tokens from the
+    /// gateway's own cookie, and the route's path can be the cookie's, in which `;` has no place.
     pub fn sign_in(&self) -> Option<(&TokenRule, u32)> {
         let rule = self.policy.token_rule()?;
         let place = rule.cookie_place()?;
@@ -121,7 +130,8 @@ pub struct HostHeader {
 pub struct Timeouts {
     /// For the head of an answer.
     pub response: Duration,
-    /// For the next piece of a body that has begun, in either direction. A WebSocket is not cut by it.
+    /// For the next piece of a body that has begun, in either direction. A WebSocket is not cut by
+    /// it.
     pub idle: Duration,
 }
 
@@ -129,7 +139,10 @@ impl Default for Timeouts {
     /// A BOSH poll waits 60 s, and a proxy that waits as long loses the race.
     fn default() -> Self {
         const LONG_POLL: Duration = Duration::from_secs(75);
-        Self { response: LONG_POLL, idle: LONG_POLL }
+        Self {
+            response: LONG_POLL,
+            idle: LONG_POLL,
+        }
     }
 }
 
@@ -148,7 +161,8 @@ impl PathChange {
         self.strip.is_empty() && self.add.is_empty()
     }
 
-    /// The path as the upstream knows it. The argument lies under the route, so it begins with what is stripped.
+    /// The path as the upstream knows it. The argument lies under the route, so it begins with what
+    /// is stripped.
     pub fn to_upstream(&self, path: &str) -> String {
         let rest = path.strip_prefix(&*self.strip).unwrap_or(path);
         let mut out = String::with_capacity(self.add.len() + rest.len() + 1);
@@ -160,8 +174,8 @@ impl PathChange {
         out
     }
 
-    /// The public path of one that the upstream named in `Location`, or `None` if it lies outside of what this route
-    /// shows.
+    /// The public path of one that the upstream named in `Location`, or `None` if it lies outside
+    /// of what this route shows.
     pub fn to_public(&self, path: &str) -> Option<String> {
         let rest = path.strip_prefix(&*self.add)?;
         if !(rest.is_empty() || rest.starts_with(['/', '?', '#'])) {
@@ -172,7 +186,11 @@ impl PathChange {
         if public.starts_with("//") {
             return None;
         }
-        Some(if public.starts_with('/') { public } else { format!("/{public}") })
+        Some(if public.starts_with('/') {
+            public
+        } else {
+            format!("/{public}")
+        })
     }
 }
 
@@ -191,8 +209,8 @@ impl RouteId {
     }
 }
 
-/// Every route, found by host and path. Of the routes that match, the longest path wins; of two with the same path, the
-/// more exact host.
+/// Every route, found by host and path. Of the routes that match, the longest path wins; of two
+/// with the same path, the more exact host.
 #[derive(Debug, Default)]
 pub struct RouteTable {
     routes: Vec<Route>,
@@ -209,7 +227,12 @@ impl RouteTable {
     /// Sorts the routes. That no two share host and path is the configuration's business.
     pub fn new(routes: Vec<Route>, upstreams: Vec<Arc<UpstreamSpec>>) -> Self {
         let base_paths = janus::base_paths(&routes, &upstreams);
-        let mut table = Self { routes, upstreams, base_paths, ..Self::default() };
+        let mut table = Self {
+            routes,
+            upstreams,
+            base_paths,
+            ..Self::default()
+        };
         let hosts: Vec<HostPattern> = table.routes.iter().filter_map(|r| r.host.clone()).collect();
         for pattern in hosts {
             match pattern {
@@ -221,7 +244,9 @@ impl RouteTable {
                     table.by_host.insert(host.clone(), list);
                 }
                 HostPattern::Wildcard(ref parent) => {
-                    let list = table.sorted(|route| route.host.is_none() || route.host.as_ref() == Some(&pattern));
+                    let list = table.sorted(|route| {
+                        route.host.is_none() || route.host.as_ref() == Some(&pattern)
+                    });
                     table.by_parent.insert(parent.clone(), list);
                 }
             }
@@ -231,7 +256,10 @@ impl RouteTable {
     }
 
     fn sorted(&self, keep: impl Fn(&Route) -> bool) -> Vec<RouteId> {
-        let mut ids: Vec<RouteId> = (0..self.routes.len()).map(RouteId).filter(|id| keep(self.route(*id))).collect();
+        let mut ids: Vec<RouteId> = (0..self.routes.len())
+            .map(RouteId)
+            .filter(|id| keep(self.route(*id)))
+            .collect();
         ids.sort_by_key(|id| {
             let route = self.route(*id);
             let host_rank = match route.host {
@@ -261,7 +289,9 @@ impl RouteTable {
 
     /// Whether Janus would find in a public path what another route shows under another policy.
     pub fn is_of_another_route(&self, id: RouteId, path: &str) -> bool {
-        let Target::Forward(to) = &self.route(id).target else { return false };
+        let Target::Forward(to) = &self.route(id).target else {
+            return false;
+        };
         let base_paths = &self.base_paths[id.0];
         !base_paths.is_empty() && base_paths.are_in(&to.path.to_upstream(path))
     }
@@ -290,7 +320,10 @@ impl RouteTable {
         if ids.is_empty() {
             return Err(NoRoute::Host);
         }
-        ids.iter().copied().find(|id| self.route(*id).path.covers(path)).ok_or(NoRoute::Path)
+        ids.iter()
+            .copied()
+            .find(|id| self.route(*id).path.covers(path))
+            .ok_or(NoRoute::Path)
     }
 
     fn candidates(&self, host: &HostName) -> &[RouteId] {
@@ -301,7 +334,9 @@ impl RouteTable {
             return &self.any_host;
         }
         let parent = host.parent().and_then(|parent| parent.parse().ok());
-        parent.and_then(|parent: HostName| self.by_parent.get(&parent)).unwrap_or(&self.any_host)
+        parent
+            .and_then(|parent: HostName| self.by_parent.get(&parent))
+            .unwrap_or(&self.any_host)
     }
 }
 
@@ -359,7 +394,11 @@ mod tests {
             ("media.example.com", "/janus/deep/er", Ok(5)),
             ("media.example.com", "/januswhatever", Ok(0)),
         ] {
-            assert_eq!(table.find(&host.parse().unwrap(), path).map(|id| id.0), want, "{host}{path}");
+            assert_eq!(
+                table.find(&host.parse().unwrap(), path).map(|id| id.0),
+                want,
+                "{host}{path}"
+            );
         }
     }
 
@@ -373,20 +412,35 @@ mod tests {
 
     #[test]
     fn paths_change_both_ways() {
-        let change = PathChange { strip: "/media/janus".into(), add: "/janus".into() };
+        let change = PathChange {
+            strip: "/media/janus".into(),
+            add: "/janus".into(),
+        };
         assert_eq!(change.to_upstream("/media/janus/1/2"), "/janus/1/2");
         assert_eq!(change.to_upstream("/media/janus"), "/janus");
-        assert_eq!(change.to_public("/janus/1").as_deref(), Some("/media/janus/1"));
-        assert_eq!(change.to_public("/janus?x").as_deref(), Some("/media/janus?x"));
+        assert_eq!(
+            change.to_public("/janus/1").as_deref(),
+            Some("/media/janus/1")
+        );
+        assert_eq!(
+            change.to_public("/janus?x").as_deref(),
+            Some("/media/janus?x")
+        );
         assert_eq!(change.to_public("/januswhatever"), None);
-        let strip = PathChange { strip: "/media".into(), add: "".into() };
+        let strip = PathChange {
+            strip: "/media".into(),
+            add: "".into(),
+        };
         assert_eq!(strip.to_upstream("/media"), "/");
         assert_eq!(strip.to_public("/x").as_deref(), Some("/media/x"));
     }
 
     #[test]
     fn a_public_path_is_a_path_and_never_another_host() {
-        let change = PathChange { strip: "".into(), add: "/janus".into() };
+        let change = PathChange {
+            strip: "".into(),
+            add: "/janus".into(),
+        };
         assert_eq!(change.to_public("/janus//evil.example/"), None);
         assert_eq!(change.to_public("/janus").as_deref(), Some("/"));
         assert_eq!(change.to_public("/janus?x").as_deref(), Some("/?x"));

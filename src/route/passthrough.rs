@@ -27,7 +27,12 @@ pub fn find<'p>(all: &'p [Passthrough], name: &HostName) -> Option<&'p Passthrou
     let mut matching = all.iter().filter(|entry| entry.sni.matches(name));
     let first = matching.next()?;
     let exact = |entry: &&Passthrough| matches!(entry.sni, HostPattern::Exact(_));
-    Some(std::iter::once(first).chain(matching).find(exact).unwrap_or(first))
+    Some(
+        std::iter::once(first)
+            .chain(matching)
+            .find(exact)
+            .unwrap_or(first),
+    )
 }
 
 #[cfg(test)]
@@ -42,7 +47,8 @@ mod tests {
             proxy_protocol: false,
         };
         let all = [entry("*.example.com", 1), entry("turn.example.com", 2)];
-        let found = |name: &str| find(&all, &name.parse().unwrap()).map(|entry| entry.to.to_string());
+        let found =
+            |name: &str| find(&all, &name.parse().unwrap()).map(|entry| entry.to.to_string());
         assert_eq!(found("turn.example.com").as_deref(), Some("127.0.0.1:2"));
         assert_eq!(found("a.example.com").as_deref(), Some("127.0.0.1:1"));
         assert_eq!(found("example.com"), None);

@@ -1,15 +1,15 @@
 //! Paths: one spelling for each, and prefixes by whole segments.
 //!
-//! Janus looks for its base path anywhere in the percent-decoded path and never resolves dots, NGINX matches on the
-//! normalised path and forwards the raw one. Here the normalised spelling is matched, authorised *and* forwarded, and a
-//! path with two readings is refused, not repaired.
+//! Janus looks for its base path anywhere in the percent-decoded path and never resolves dots,
+//! NGINX matches on the normalised path and forwards the raw one. Here the normalised spelling is
+//! matched, authorised *and* forwarded, and a path with two readings is refused, not repaired.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-/// A path in its one spelling: unreserved bytes decoded, the hex digits of what stays encoded in upper case
-/// (RFC 3986, section 6.2.2). Only [`NormalPath::parse`] makes one.
+/// A path in its one spelling: unreserved bytes decoded, the hex digits of what stays encoded in
+/// upper case (RFC 3986, section 6.2.2). Only [`NormalPath::parse`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NormalPath<'a>(Cow<'a, str>);
 
@@ -24,7 +24,11 @@ impl<'a> NormalPath<'a> {
             return Err(BadPath::NotAbsolute);
         }
         // Most paths have nothing to decode: they pass without a copy.
-        let path = if bytes.contains(&b'%') { Cow::Owned(decode(bytes)?) } else { Cow::Borrowed(raw) };
+        let path = if bytes.contains(&b'%') {
+            Cow::Owned(decode(bytes)?)
+        } else {
+            Cow::Borrowed(raw)
+        };
         check_bytes(path.as_bytes())?;
         check_once(path.as_bytes())?;
         check_segments(&path)?;
@@ -36,7 +40,8 @@ impl<'a> NormalPath<'a> {
         &self.0
     }
 
-    /// Whether normalising changed anything, so that the request's own target cannot be forwarded as it is.
+    /// Whether normalising changed anything, so that the request's own target cannot be forwarded
+    /// as it is.
     pub fn was_changed(&self) -> bool {
         matches!(self.0, Cow::Owned(_))
     }
@@ -69,7 +74,9 @@ fn decode(bytes: &[u8]) -> Result<String, BadPath> {
 
 fn escape(after_percent: &[u8]) -> Option<u8> {
     let hex = |b: u8| char::from(b).to_digit(16);
-    let &[high, low, ..] = after_percent else { return None };
+    let &[high, low, ..] = after_percent else {
+        return None;
+    };
     u8::try_from(hex(high)? * 16 + hex(low)?).ok()
 }
 
@@ -97,21 +104,34 @@ fn check_bytes(bytes: &[u8]) -> Result<(), BadPath> {
     Ok(())
 }
 
-/// `%25` before two hex digits: a server that decodes twice would see another byte. Looked for in what comes out, since
-/// the digits may have been encoded themselves: `%25%32%66`.
+/// `%25` before two hex digits: a server that decodes twice would see another byte. Looked for in
+/// what comes out, since the digits may have been encoded themselves: `%25%32%66`.
 fn check_once(path: &[u8]) -> Result<(), BadPath> {
-    let twice = path.windows(5).any(|w| w.starts_with(b"%25") && w[3].is_ascii_hexdigit() && w[4].is_ascii_hexdigit());
-    if twice { Err(BadPath::DoublyEncoded) } else { Ok(()) }
+    let twice = path
+        .windows(5)
+        .any(|w| w.starts_with(b"%25") && w[3].is_ascii_hexdigit() && w[4].is_ascii_hexdigit());
+    if twice {
+        Err(BadPath::DoublyEncoded)
+    } else {
+        Ok(())
+    }
 }
 
-/// `;x` belongs to its segment, but servers that cut it off would see the dots before it: `/..;x/`, `/..%3Bx/`.
+/// `;x` belongs to its segment, but servers that cut it off would see the dots before it: `/..;x/`,
+/// `/..%3Bx/`.
 fn check_segments(path: &str) -> Result<(), BadPath> {
     let mut segments = path[1..].split('/').peekable();
     while let Some(segment) = segments.next() {
         if segment.is_empty() && segments.peek().is_some() {
             return Err(BadPath::EmptySegment);
         }
-        if matches!(segment.split(';').next().and_then(|s| s.split("%3B").next()), Some("." | "..")) {
+        if matches!(
+            segment
+                .split(';')
+                .next()
+                .and_then(|s| s.split("%3B").next()),
+            Some("." | "..")
+        ) {
             return Err(BadPath::DotSegment);
         }
     }
@@ -147,8 +167,8 @@ pub enum BadPath {
     EmptySegment,
 }
 
-/// A path that stands for itself and what is below it, by whole segments: `/janus` has `/janus/info` below it and never
-/// `/januswhatever`.
+/// A path that stands for itself and what is below it, by whole segments: `/janus` has
+/// `/janus/info` below it and never `/januswhatever`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PathPrefix(Box<str>);
 
@@ -158,7 +178,8 @@ impl PathPrefix {
         &self.0
     }
 
-    /// How much of the path falls under the prefix: what is left after it, empty or beginning with a slash.
+    /// How much of the path falls under the prefix: what is left after it, empty or beginning with
+    /// a slash.
     pub fn rest<'p>(&self, path: &'p str) -> Option<&'p str> {
         let rest = path.strip_prefix(&*self.0)?;
         (rest.is_empty() || rest.starts_with('/')).then_some(rest)

@@ -1,8 +1,9 @@
 //! Redirects as a target: what `redirect` says.
 //!
-//! A target that ends with `/` stands for a folder of the same shape as what is below the route: it gets the rest of the
-//! path and the query. So does one that is only an origin, since `https://example.org` and `https://example.org/` are the
-//! same URL. Every other target is the whole answer, as with NGINX's `return` and Caddy's `redir`.
+//! A target that ends with `/` stands for a folder of the same shape as what is below the route: it
+//! gets the rest of the path and the query. So does one that is only an origin, since
+//! `https://example.org` and `https://example.org/` are the same URL. Every other target is the
+//! whole answer, as with NGINX's `return` and Caddy's `redir`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -61,7 +62,8 @@ impl FromStr for RedirectSpec {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const WHAT: &str = "is neither a URL, \"https://example.org/\", nor a path, \"/elsewhere\"";
-        let visible = |b: u8| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'`');
+        let visible =
+            |b: u8| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'`');
         if !text.bytes().all(visible) {
             return Err("has a character that URLs have not; write it percent-encoded");
         }
@@ -72,15 +74,25 @@ impl FromStr for RedirectSpec {
         let uri: Uri = before_fragment.parse().map_err(|_| WHAT)?;
         if !text.starts_with('/') {
             let authority = uri.authority().ok_or(WHAT)?;
-            if !matches!(uri.scheme_str(), Some("https" | "http")) || authority.as_str().parse::<Authority>().is_err() {
+            if !matches!(uri.scheme_str(), Some("https" | "http"))
+                || authority.as_str().parse::<Authority>().is_err()
+            {
                 return Err(WHAT);
             }
         }
         let is_origin = !text.starts_with('/') && uri.path() == "/" && uri.query().is_none();
         let is_origin = is_origin && before_fragment.len() == text.len();
-        let slash = if is_origin && !text.ends_with('/') { "/" } else { "" };
+        let slash = if is_origin && !text.ends_with('/') {
+            "/"
+        } else {
+            ""
+        };
         let takes_rest = is_origin || (text.ends_with('/') && !text.contains(['?', '#']));
-        Ok(Self { status: Self::STATUS, to: format!("{text}{slash}").into(), takes_rest })
+        Ok(Self {
+            status: Self::STATUS,
+            to: format!("{text}{slash}").into(),
+            takes_rest,
+        })
     }
 }
 
@@ -97,20 +109,66 @@ mod tests {
     #[test]
     fn a_folder_gets_the_rest_and_all_else_is_whole() {
         for (to, route, path, query, want) in [
-            ("https://a.example", "/", "/x/y", Some("q=1"), "https://a.example/x/y?q=1"),
-            ("https://a.example/", "/old", "/old/x", None, "https://a.example/x"),
-            ("https://a.example/", "/old", "/old", None, "https://a.example/"),
-            ("https://a.example/new/", "/old", "/old/", Some(""), "https://a.example/new/?"),
-            ("https://a.example/new", "/old", "/old/x", Some("q"), "https://a.example/new"),
-            ("https://a.example/?to=/", "/", "/x", Some("q"), "https://a.example/?to=/"),
-            ("https://a.example/#top/", "/", "/x", Some("q"), "https://a.example/#top/"),
+            (
+                "https://a.example",
+                "/",
+                "/x/y",
+                Some("q=1"),
+                "https://a.example/x/y?q=1",
+            ),
+            (
+                "https://a.example/",
+                "/old",
+                "/old/x",
+                None,
+                "https://a.example/x",
+            ),
+            (
+                "https://a.example/",
+                "/old",
+                "/old",
+                None,
+                "https://a.example/",
+            ),
+            (
+                "https://a.example/new/",
+                "/old",
+                "/old/",
+                Some(""),
+                "https://a.example/new/?",
+            ),
+            (
+                "https://a.example/new",
+                "/old",
+                "/old/x",
+                Some("q"),
+                "https://a.example/new",
+            ),
+            (
+                "https://a.example/?to=/",
+                "/",
+                "/x",
+                Some("q"),
+                "https://a.example/?to=/",
+            ),
+            (
+                "https://a.example/#top/",
+                "/",
+                "/x",
+                Some("q"),
+                "https://a.example/#top/",
+            ),
             ("/", "/old", "/old/evil.example", None, "/evil.example"),
             ("/demos/", "/", "/x", None, "/demos/x"),
             ("/demos", "/", "/x", None, "/demos"),
         ] {
             let spec: RedirectSpec = to.parse().unwrap();
             let route = route.parse().unwrap();
-            assert_eq!(spec.location(&route, path, query), want, "{to} {route} {path}");
+            assert_eq!(
+                spec.location(&route, path, query),
+                want,
+                "{to} {route} {path}"
+            );
         }
     }
 
@@ -135,7 +193,12 @@ mod tests {
 
     #[test]
     fn only_a_path_stays_on_the_host() {
-        let own = |to: &str| to.parse::<RedirectSpec>().unwrap().own_path().map(str::to_owned);
+        let own = |to: &str| {
+            to.parse::<RedirectSpec>()
+                .unwrap()
+                .own_path()
+                .map(str::to_owned)
+        };
         assert_eq!(own("/a/b?c#d").as_deref(), Some("/a/b"));
         assert_eq!(own("https://a.example/a"), None);
     }

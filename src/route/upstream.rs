@@ -27,23 +27,39 @@ pub enum ServerAddr {
 impl ServerAddr {
     /// Whether an authority that the server wrote means the server itself.
     pub fn is(&self, authority: &Authority) -> bool {
-        let Self::Tcp { tls, host, port } = self else { return false };
+        let Self::Tcp { tls, host, port } = self else {
+            return false;
+        };
         authority.host == *host && authority.port.unwrap_or(default_port(*tls)) == *port
     }
 
-    /// Whether both are one socket, as far as their names tell: `localhost` and every address that leads to this machine
-    /// alone are one, and an IPv4 address in an IPv6 one is itself.
+    /// Whether both are one socket, as far as their names tell: `localhost` and every address that
+    /// leads to this machine alone are one, and an IPv4 address in an IPv6 one is itself.
     pub fn is_same_socket(&self, other: &Self) -> bool {
-        let (Self::Tcp { host, port, .. }, Self::Tcp { host: other_host, port: other_port, .. }) = (self, other) else {
+        let (
+            Self::Tcp { host, port, .. },
+            Self::Tcp {
+                host: other_host,
+                port: other_port,
+                ..
+            },
+        ) = (self, other)
+        else {
             return self == other;
         };
         let ip = |host: &HostName| host.ip().map(|ip| ip.to_canonical());
         // Connecting to the unspecified address connects to this machine.
         let is_local = |host: &HostName| match ip(host) {
             Some(ip) => ip.is_loopback() || ip.is_unspecified(),
-            None => matches!(host.as_str(), "localhost" | "localhost.localdomain" | "ip6-localhost"),
+            None => {
+                matches!(
+                    host.as_str(),
+                    "localhost" | "localhost.localdomain" | "ip6-localhost"
+                )
+            }
         };
-        let is_same_host = || host == other_host || (ip(host).is_some() && ip(host) == ip(other_host));
+        let is_same_host =
+            || host == other_host || (ip(host).is_some() && ip(host) == ip(other_host));
         port == other_port && (is_same_host() || (is_local(host) && is_local(other_host)))
     }
 
@@ -76,19 +92,40 @@ impl FromStr for ServerAddr {
         let tls = match scheme {
             "http" => false,
             "https" => true,
-            "ws" => return Err(format!("is a WebSocket URL; the handshake is HTTP, so write \"http://{rest}\"")),
-            "wss" => return Err(format!("is a WebSocket URL; the handshake is HTTP, so write \"https://{rest}\"")),
-            _ => return Err(format!("has a scheme that is not supported, {scheme:?}; {FORM}")),
+            "ws" => {
+                return Err(format!(
+                    "is a WebSocket URL; the handshake is HTTP, so write \"http://{rest}\""
+                ));
+            }
+            "wss" => {
+                return Err(format!(
+                    "is a WebSocket URL; the handshake is HTTP, so write \"https://{rest}\""
+                ));
+            }
+            _ => {
+                return Err(format!(
+                    "has a scheme that is not supported, {scheme:?}; {FORM}"
+                ));
+            }
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.contains(['/', '?', '#']) {
-            return Err("has a path; an upstream is a server, and paths belong to the routes (`rewrite`)".to_owned());
+            return Err(
+                "has a path; an upstream is a server, and paths belong to the routes (`rewrite`)"
+                    .to_owned(),
+            );
         }
-        let authority: Authority = authority.parse().map_err(|_| format!("does not name a host and port; {FORM}"))?;
+        let authority: Authority = authority
+            .parse()
+            .map_err(|_| format!("does not name a host and port; {FORM}"))?;
         if authority.port == Some(0) {
             return Err("has port 0, where nothing can listen".to_owned());
         }
-        Ok(Self::Tcp { tls, host: authority.host, port: authority.port.unwrap_or(default_port(tls)) })
+        Ok(Self::Tcp {
+            tls,
+            host: authority.host,
+            port: authority.port.unwrap_or(default_port(tls)),
+        })
     }
 }
 
@@ -100,7 +137,9 @@ fn unix(path: &str) -> Result<ServerAddr, String> {
         return Err("is no absolute path; write \"unix:/run/janus.sock\"".to_owned());
     }
     if path.len() > MAX_SOCKET_PATH {
-        return Err(format!("is longer than the {MAX_SOCKET_PATH} bytes that the path of a socket may have"));
+        return Err(format!(
+            "is longer than the {MAX_SOCKET_PATH} bytes that the path of a socket may have"
+        ));
     }
     Ok(ServerAddr::Unix(Path::new(path).into()))
 }
@@ -109,7 +148,9 @@ fn unix(path: &str) -> Result<ServerAddr, String> {
 impl fmt::Display for ServerAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { tls, host, port } => write!(f, "{}{host}:{port}", if *tls { "https://" } else { "" }),
+            Self::Tcp { tls, host, port } => {
+                write!(f, "{}{host}:{port}", if *tls { "https://" } else { "" })
+            }
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -118,8 +159,8 @@ impl fmt::Display for ServerAddr {
 /// Which of several servers a request goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Balance {
-    /// The one that the client's address leads to, so that its sessions stay together (rendezvous hashing: if a server
-    /// goes, only its clients move).
+    /// The one that the client's address leads to, so that its sessions stay together (rendezvous
+    /// hashing: if a server goes, only its clients move).
     Client,
     /// Each in turn.
     RoundRobin,
@@ -129,8 +170,11 @@ pub enum Balance {
 
 impl Balance {
     /// As written in `gateway.toml`.
-    pub const NAMES: [(&'static str, Self); 3] =
-        [("client", Self::Client), ("round_robin", Self::RoundRobin), ("least", Self::Least)];
+    pub const NAMES: [(&'static str, Self); 3] = [
+        ("client", Self::Client),
+        ("round_robin", Self::RoundRobin),
+        ("least", Self::Least),
+    ];
 }
 
 /// How the servers of an upstream are trusted, where they speak TLS.
@@ -158,12 +202,19 @@ pub enum Protocol {
 
 impl Protocol {
     /// As written in `gateway.toml`.
-    pub const NAMES: [(&'static str, Self); 4] =
-        [("http", Self::Http), ("janus", Self::Janus), ("janus-admin", Self::JanusAdmin), ("kurento", Self::Kurento)];
+    pub const NAMES: [(&'static str, Self); 4] = [
+        ("http", Self::Http),
+        ("janus", Self::Janus),
+        ("janus-admin", Self::JanusAdmin),
+        ("kurento", Self::Kurento),
+    ];
 
     /// The name in `gateway.toml`.
     pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, p)| *p == self).map_or("http", |(name, _)| name)
+        Self::NAMES
+            .iter()
+            .find(|(_, p)| *p == self)
+            .map_or("http", |(name, _)| name)
     }
 
     /// Whether whoever reaches it controls the media server.
@@ -191,11 +242,12 @@ pub struct UpstreamSpec {
     pub max_connections: MaxConnections,
 }
 
-/// For a connection to lie unused, where nothing else is said: less than the 120 s after which Janus closes it, so that
-/// the gateway closes first.
+/// For a connection to lie unused, where nothing else is said: less than the 120 s after which
+/// Janus closes it, so that the gateway closes first.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
-/// Connections to a Janus server, WebSockets aside, where nothing else is said. Its REST listener takes 1,020.
+/// Connections to a Janus server, WebSockets aside, where nothing else is said. Its REST listener
+/// takes 1,020.
 pub const JANUS_CONNECTIONS: usize = 1000;
 
 #[cfg(test)]
@@ -205,23 +257,40 @@ mod tests {
     #[test]
     fn one_socket_has_many_names() {
         let same = |one: &str, other: &str| {
-            let (one, other): (ServerAddr, ServerAddr) = (one.parse().unwrap(), other.parse().unwrap());
+            let (one, other): (ServerAddr, ServerAddr) =
+                (one.parse().unwrap(), other.parse().unwrap());
             assert_eq!(one.is_same_socket(&other), other.is_same_socket(&one));
             one.is_same_socket(&other)
         };
         let here = "http://127.0.0.1:7088";
-        for host in
-            ["localhost", "127.0.0.2", "[::1]", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]", "localhost.localdomain"]
-        {
+        for host in [
+            "localhost",
+            "127.0.0.2",
+            "[::1]",
+            "0.0.0.0",
+            "[::]",
+            "[::ffff:127.0.0.1]",
+            "localhost.localdomain",
+        ] {
             assert!(same(here, &format!("http://{host}:7088")), "{host}");
             assert!(!same(here, &format!("http://{host}:7089")), "{host}");
         }
-        assert!(same(here, "https://localhost:7088"), "TLS or not, it is one socket");
+        assert!(
+            same(here, "https://localhost:7088"),
+            "TLS or not, it is one socket"
+        );
         assert!(same("http://192.0.2.1:80", "http://[::ffff:192.0.2.1]:80"));
-        for other in ["http://192.0.2.2:80", "http://media.example.com:80", "unix:/run/janus.sock"] {
+        for other in [
+            "http://192.0.2.2:80",
+            "http://media.example.com:80",
+            "unix:/run/janus.sock",
+        ] {
             assert!(!same("http://192.0.2.1:80", other), "{other}");
         }
-        assert!(same("http://media.example.com:1", "http://MEDIA.example.com:1"));
+        assert!(same(
+            "http://media.example.com:1",
+            "http://MEDIA.example.com:1"
+        ));
         assert!(same("unix:/run/janus.sock", "unix:/run/janus.sock"));
     }
 
@@ -254,7 +323,12 @@ mod tests {
 
     #[test]
     fn a_server_knows_itself() {
-        let is = |server: &str, authority: &str| server.parse::<ServerAddr>().unwrap().is(&authority.parse().unwrap());
+        let is = |server: &str, authority: &str| {
+            server
+                .parse::<ServerAddr>()
+                .unwrap()
+                .is(&authority.parse().unwrap())
+        };
         assert!(is("http://127.0.0.1", "127.0.0.1:80"));
         assert!(is("https://a.example", "A.example"));
         assert!(!is("http://a.example", "a.example:443"));

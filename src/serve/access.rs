@@ -1,4 +1,5 @@
-//! The outermost layer: follows each request for the access log and the counters, and turns refusals into answers.
+//! The outermost layer: follows each request for the access log and the counters, and turns
+//! refusals into answers.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -53,7 +54,9 @@ where
 
     fn call(&mut self, Arrived { request, conn }: Arrived) -> Self::Future {
         let worker = &conn.worker;
-        let exchange = Exchange::begin(worker.ids.next(), conn.client, &worker.access, || head(&request));
+        let exchange = Exchange::begin(worker.ids.next(), conn.client, &worker.access, || {
+            head(&request)
+        });
         let control = Rc::clone(&conn.control);
         let unread_body = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
         let is_head = request.method() == Method::HEAD;
@@ -61,7 +64,9 @@ where
         let is_h2 = request.version() == Version::HTTP_2;
         let closes = worker.draining.get() && !is_h2;
         let under_way = Some(control.on_request());
-        let request = RequestBody::new(request, &worker.ticks, &exchange, || Rc::clone(&control) as _);
+        let request = RequestBody::new(request, &worker.ticks, &exchange, || {
+            Rc::clone(&control) as _
+        });
         let entered = worker.under_way.enter(&exchange, &control, is_h2);
         let key = entered.key();
         Followed {
@@ -85,14 +90,21 @@ where
     }
 }
 
-/// Copies what the line will say: a header value is a slice of the whole head, which would stay alive with it for as
-/// long as a poll waits.
+/// Copies what the line will say: a header value is a slice of the whole head, which would stay
+/// alive with it for as long as a poll waits.
 fn head(request: &http::Request<hyper::body::Incoming>) -> Head {
     let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
-    let authority = || request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let authority = || {
+        request
+            .uri()
+            .authority()
+            .map(|authority| authority.as_str().as_bytes())
+    };
     let text = |bytes: Option<&[u8]>| redact::text(bytes.unwrap_or(b"-"));
     // Before an @ stands a password, in a request that is refused for it.
-    let host = header(header::HOST).or_else(authority).map(|host| host.rsplit(|b| *b == b'@').next().unwrap_or(host));
+    let host = header(header::HOST)
+        .or_else(authority)
+        .map(|host| host.rsplit(|b| *b == b'@').next().unwrap_or(host));
     Head {
         at: SystemTime::now(),
         method: Some(request.method().clone()),
@@ -129,20 +141,26 @@ impl<F> Followed<F> {
         let mut response = rejection.answer(&self.exchange);
         if self.unread_body {
             // What is left of the body cannot be told from a next request.
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
             self.control.set_lingers();
         }
         response
     }
 }
 
-/// What HEAD is answered: all but the body. hyper would send it over HTTP/2, where it breaks the stream.
+/// What HEAD is answered: all but the body. hyper would send it over HTTP/2, where it breaks the
+/// stream.
 fn keep_body_back(response: &mut Response<ResponseBody>) {
     if response.body().is_end_stream() {
         return;
     }
     if let Some(length) = response.body().size_hint().exact() {
-        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+        response
+            .headers_mut()
+            .entry(header::CONTENT_LENGTH)
+            .or_insert(HeaderValue::from(length));
     }
     *response.body_mut() = ResponseBody::empty();
 }
@@ -168,12 +186,19 @@ where
         }
         let status = response.status().as_u16();
         if this.closes && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         this.exchange.note(|line| line.status = status);
-        let under_way = this.under_way.take().unwrap_or_else(|| this.control.on_request());
+        let under_way = this
+            .under_way
+            .take()
+            .unwrap_or_else(|| this.control.on_request());
         let exchange = Rc::clone(&this.exchange);
         let entered = this.entered.take();
-        Poll::Ready(Ok(response.map(|body| Body::new(body.followed_by(exchange), under_way, entered))))
+        Poll::Ready(Ok(response.map(|body| {
+            Body::new(body.followed_by(exchange), under_way, entered)
+        })))
     }
 }

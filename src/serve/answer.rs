@@ -14,12 +14,16 @@ pub(super) struct Cleaning {
 }
 
 impl Cleaning {
-    /// Where pages of other origins may not ask, they may not read either: Janus lets every page read its answers.
+    /// Where pages of other origins may not ask, they may not read either: Janus lets every page
+    /// read its answers.
     pub(super) fn of(permit: &Permit, is_control: bool) -> Self {
-        Self { hides_cors: permit.is_ambient() || is_control }
+        Self {
+            hides_cors: permit.is_ambient() || is_control,
+        }
     }
 
-    /// Takes it out. The gateway's own cookie too: an upstream could sign a browser in as somebody else with it, or out.
+    /// Takes it out. The gateway's own cookie too: an upstream could sign a browser in as somebody
+    /// else with it, or out.
     pub(super) fn apply(self, headers: &mut HeaderMap, exchange: &Exchange) {
         if self.hides_cors {
             cors::remove(headers);

@@ -1,6 +1,6 @@
-//! The only way to a permit. Most requests are decided at once; one with a key that is not there yet waits until it has
-//! been looked for, one whose API key is in a form until that has been read, and one with a token that looks like a guess
-//! for its refusal.
+//! The only way to a permit. Most requests are decided at once; one with a key that is not there
+//! yet waits until it has been looked for, one whose API key is in a form until that has been read,
+//! and one with a token that looks like a guess for its refusal.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -46,7 +46,9 @@ type Answer = Result<Response<ResponseBody>, Rejection>;
 
 impl<S> Service<Routed> for Authorized<S>
 where
-    S: Service<Admitted, Response = Response<ResponseBody>, Error = Rejection, Future: Unpin> + Clone + 'static,
+    S: Service<Admitted, Response = Response<ResponseBody>, Error = Rejection, Future: Unpin>
+        + Clone
+        + 'static,
 {
     type Response = Response<ResponseBody>;
     type Error = Rejection;
@@ -70,8 +72,12 @@ where
         }
         match decide(&routed, Key::Unsought) {
             Ok(permit) => Deciding::Goes(self.inner.call(admit(routed, permit))),
-            Err(Hindrance::Refused(rejection)) => Deciding::Refused(Some(for_reader(&routed, rejection))),
-            Err(hindrance) => Deciding::Waits(Box::pin(after(hindrance, routed, self.inner.clone()))),
+            Err(Hindrance::Refused(rejection)) => {
+                Deciding::Refused(Some(for_reader(&routed, rejection)))
+            }
+            Err(hindrance) => {
+                Deciding::Waits(Box::pin(after(hindrance, routed, self.inner.clone())))
+            }
         }
     }
 }
@@ -89,7 +95,13 @@ where
 }
 
 fn route(routed: &Routed) -> &Route {
-    routed.normal.inbound.local.snapshot.routes.route(routed.route)
+    routed
+        .normal
+        .inbound
+        .local
+        .snapshot
+        .routes
+        .route(routed.route)
 }
 
 /// A refusal as the one who asks can read it.
@@ -125,30 +137,57 @@ fn ask_policy(inbound: &Inbound, policy: &Policy, key: Key) -> Result<Permit, Hi
     let client = inbound.client;
     let Some(rule) = policy.asks_for_token(client) else {
         // The clock is not asked where it cannot matter.
-        return Ok(policy.authorize(&Facts { client, now: UnixTime(0), token: Token::None })?);
+        return Ok(policy.authorize(&Facts {
+            client,
+            now: UnixTime(0),
+            token: Token::None,
+        })?);
     };
     match locate(inbound, rule)? {
         Some(located) => judge(inbound, policy, rule, &located, key),
-        None => Ok(policy.authorize(&Facts { client, now: UnixTime::now(), token: Token::None })?),
+        None => Ok(policy.authorize(&Facts {
+            client,
+            now: UnixTime::now(),
+            token: Token::None,
+        })?),
     }
 }
 
-/// The permit that somebody has by a token although the address was enough; `None` without one that was sent on purpose.
-fn ask_for_token(inbound: &Inbound, policy: &Policy, key: Key) -> Result<Option<Permit>, Hindrance> {
+/// The permit that somebody has by a token although the address was enough; `None` without one that
+/// was sent on purpose.
+fn ask_for_token(
+    inbound: &Inbound,
+    policy: &Policy,
+    key: Key,
+) -> Result<Option<Permit>, Hindrance> {
     let client = inbound.client;
-    let Some(rule) = policy.token_rule().filter(|_| policy.asks_for_token(client).is_none()) else { return Ok(None) };
-    let Some(located) = locate(inbound, rule)?.filter(|located| !located.is_in_cookies_alone(&rule.sources)) else {
+    let Some(rule) = policy
+        .token_rule()
+        .filter(|_| policy.asks_for_token(client).is_none())
+    else {
+        return Ok(None);
+    };
+    let Some(located) =
+        locate(inbound, rule)?.filter(|located| !located.is_in_cookies_alone(&rule.sources))
+    else {
         return Ok(None);
     };
     let signed = prove(inbound, policy.lists(client), rule, &located, key)?;
     let token = Token::Signed(signed.issuer, &signed.verified);
-    let permit = policy.authorize_by_token(&Facts { client, now: UnixTime::now(), token }).transpose()?;
+    let permit = policy
+        .authorize_by_token(&Facts {
+            client,
+            now: UnixTime::now(),
+            token,
+        })
+        .transpose()?;
     Ok(permit.map(Permit::with_token_on_purpose))
 }
 
 fn locate<'i>(inbound: &'i Inbound, rule: &TokenRule) -> Result<Option<Located<'i>>, Rejection> {
     let request = &inbound.request;
-    location::find(request.headers(), request.uri(), &rule.sources).map_err(|_| Rejection::TwoTokens)
+    location::find(request.headers(), request.uri(), &rule.sources)
+        .map_err(|_| Rejection::TwoTokens)
 }
 
 /// Whether a policy takes a token, wherever that was.
@@ -161,21 +200,39 @@ pub(super) fn judge(
 ) -> Result<Permit, Hindrance> {
     let signed = prove(inbound, policy.lists(inbound.client), rule, located, key)?;
     let token = Token::Signed(signed.issuer, &signed.verified);
-    let permit = policy.authorize(&Facts { client: inbound.client, now: UnixTime::now(), token })?;
-    Ok(if located.is_in_cookies_alone(&rule.sources) { permit } else { permit.with_token_on_purpose() })
+    let permit = policy.authorize(&Facts {
+        client: inbound.client,
+        now: UnixTime::now(),
+        token,
+    })?;
+    Ok(if located.is_in_cookies_alone(&rule.sources) {
+        permit
+    } else {
+        permit.with_token_on_purpose()
+    })
 }
 
 /// The request as its target may see it: without what was for the gateway.
 fn admit(mut routed: Routed, permit: Permit) -> Admitted {
     let local = Rc::clone(&routed.normal.inbound.local);
     let route = local.snapshot.routes.route(routed.route);
-    let sources = route.policy.token_rule().map_or(&[][..], |rule| &rule.sources);
+    let sources = route
+        .policy
+        .token_rule()
+        .map_or(&[][..], |rule| &rule.sources);
     let request = &mut routed.normal.inbound.request;
     if !route.forward_token {
         let mut uri = std::mem::take(request.uri_mut());
         location::remove(request.headers_mut(), &mut uri, sources);
         *request.uri_mut() = uri;
-        let names = |page: Option<&Uri>| names_of_page(page, route, &routed.normal.authority, &local.snapshot.routes);
+        let names = |page: Option<&Uri>| {
+            names_of_page(
+                page,
+                route,
+                &routed.normal.authority,
+                &local.snapshot.routes,
+            )
+        };
         location::remove_from_referer(request.headers_mut(), names);
     }
     // Also where no token is asked for, or where another is forwarded: it opens other doors.
@@ -185,13 +242,32 @@ fn admit(mut routed: Routed, permit: Permit) -> Admitted {
     Admitted { routed, permit }
 }
 
-/// How a token in the address of a page may be called: as the route says that is asked, whose token a script of any page
-/// may have, and as the page's own does. Where it is not known which page it is, any of the host's could be.
-fn names_of_page<'r>(page: Option<&Uri>, asked: &'r Route, ours: &Authority, all: &'r RouteTable) -> Vec<&'r str> {
-    let of = |route: &'r Route| route.policy.token_rule().into_iter().flat_map(|rule| parameters(&rule.sources));
+/// How a token in the address of a page may be called: as the route says that is asked, whose token
+/// a script of any page may have, and as the page's own does. Where it is not known which page it
+/// is, any of the host's could be.
+fn names_of_page<'r>(
+    page: Option<&Uri>,
+    asked: &'r Route,
+    ours: &Authority,
+    all: &'r RouteTable,
+) -> Vec<&'r str> {
+    let of = |route: &'r Route| {
+        route
+            .policy
+            .token_rule()
+            .into_iter()
+            .flat_map(|rule| parameters(&rule.sources))
+    };
     match page {
-        Some(page) => of(asked).chain(route_of_page(page, ours, all).into_iter().flat_map(of)).collect(),
-        None => all.routes().iter().filter(|route| route.serves(&ours.host)).flat_map(of).collect(),
+        Some(page) => of(asked)
+            .chain(route_of_page(page, ours, all).into_iter().flat_map(of))
+            .collect(),
+        None => all
+            .routes()
+            .iter()
+            .filter(|route| route.serves(&ours.host))
+            .flat_map(of)
+            .collect(),
     }
 }
 
@@ -220,7 +296,9 @@ impl<F: Future<Output = Answer> + Unpin> Future for Deciding<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
         match &mut *self {
-            Self::Refused(rejection) => rejection.take().map_or(Poll::Pending, |rejection| Poll::Ready(Err(rejection))),
+            Self::Refused(rejection) => rejection
+                .take()
+                .map_or(Poll::Pending, |rejection| Poll::Ready(Err(rejection))),
             Self::Goes(inner) => Pin::new(inner).poll(cx),
             Self::Waits(waiting) => waiting.as_mut().poll(cx),
         }

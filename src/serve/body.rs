@@ -22,7 +22,11 @@ pub(super) struct Body {
 impl Body {
     pub(super) fn new(inner: ResponseBody, request: InFlight, entered: Option<Entered>) -> Self {
         let entered = entered.filter(|_| !inner.is_end_stream());
-        Self { inner, request, entered }
+        Self {
+            inner,
+            request,
+            entered,
+        }
     }
 }
 
@@ -30,7 +34,10 @@ impl hyper::body::Body for Body {
     type Data = Piece;
     type Error = Cut;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, Cut>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Piece>, Cut>>> {
         let body = &mut *self;
         if let Some(why) = body.entered.as_ref().and_then(Entered::cut) {
             body.inner.withdraw(why.reason());
@@ -43,10 +50,14 @@ impl hyper::body::Body for Body {
         let polled = Pin::new(&mut body.inner).poll_frame(cx);
         match &body.entered {
             Some(entered) if polled.is_pending() => entered.watch(cx),
-            Some(_) if body.inner.is_end_stream() || matches!(&polled, Poll::Ready(None)) => body.entered = None,
+            Some(_) if body.inner.is_end_stream() || matches!(&polled, Poll::Ready(None)) => {
+                body.entered = None
+            }
             _ => {}
         }
-        polled.map(|frame| frame.map(|frame| frame.map(|frame| frame.map_data(|bytes| body.request.give(bytes)))))
+        polled.map(|frame| {
+            frame.map(|frame| frame.map(|frame| frame.map_data(|bytes| body.request.give(bytes))))
+        })
     }
 
     fn is_end_stream(&self) -> bool {

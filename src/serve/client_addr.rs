@@ -1,5 +1,5 @@
-//! Who the client is, where trusted proxies stand between: the right-most address of the chain that is none of theirs.
-//! Whatever stands left of it was written by somebody who is not trusted.
+//! Who the client is, where trusted proxies stand between: the right-most address of the chain that
+//! is none of theirs. Whatever stands left of it was written by somebody who is not trusted.
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -19,7 +19,9 @@ pub(super) fn client_address(mut inbound: Inbound) -> Result<Inbound, Rejection>
     if !is_trusted(inbound.client, trusted) {
         return Ok(inbound);
     }
-    if let Some(client) = from_chain(inbound.request.headers(), trusted).map_err(|_| Rejection::ForwardedChain)? {
+    if let Some(client) =
+        from_chain(inbound.request.headers(), trusted).map_err(|_| Rejection::ForwardedChain)?
+    {
         inbound.client = client;
         inbound.origin = Rc::new(inbound.origin.of(client));
         inbound.exchange.set_client(client);
@@ -37,8 +39,18 @@ struct BadChain;
 
 /// The client as `X-Forwarded-For` or `Forwarded` name it; `None` where neither is there.
 fn from_chain(headers: &HeaderMap, trusted: &[Network]) -> Result<Option<ClientAddr>, BadChain> {
-    let old = right_most(elements(headers, &X_FORWARDED_FOR)?.iter().map(|text| address(text)), trusted)?;
-    let new = right_most(elements(headers, &header::FORWARDED)?.iter().map(|text| forwarded_for(text)), trusted)?;
+    let old = right_most(
+        elements(headers, &X_FORWARDED_FOR)?
+            .iter()
+            .map(|text| address(text)),
+        trusted,
+    )?;
+    let new = right_most(
+        elements(headers, &header::FORWARDED)?
+            .iter()
+            .map(|text| forwarded_for(text)),
+        trusted,
+    )?;
     match (old, new) {
         (Some(old), Some(new)) if old != new => Err(BadChain),
         (old, new) => Ok(old.or(new)),
@@ -49,13 +61,16 @@ fn from_chain(headers: &HeaderMap, trusted: &[Network]) -> Result<Option<ClientA
 fn elements<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Vec<&'h str>, BadChain> {
     let mut all = Vec::new();
     for value in headers.get_all(name) {
-        all.extend(split(HeaderValue::to_str(value).map_err(|_| BadChain)?, ',')?);
+        all.extend(split(
+            HeaderValue::to_str(value).map_err(|_| BadChain)?,
+            ',',
+        )?);
     }
     Ok(all)
 }
 
-/// Splits at a separator that stands outside of quoted strings (RFC 9110, section 5.6.4): inside of them, a proxy may
-/// have put what its client wrote.
+/// Splits at a separator that stands outside of quoted strings (RFC 9110, section 5.6.4): inside of
+/// them, a proxy may have put what its client wrote.
 fn split(text: &str, separator: char) -> Result<Vec<&str>, BadChain> {
     let (mut parts, mut begin, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (at, c) in text.char_indices() {
@@ -98,17 +113,21 @@ fn address(text: &str) -> Result<ClientAddr, BadChain> {
     if let Ok(addr) = text.parse::<SocketAddr>() {
         return Ok(ClientAddr::new(addr.ip()));
     }
-    let bracketed = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).ok_or(BadChain)?;
+    let bracketed = text
+        .strip_prefix('[')
+        .and_then(|t| t.strip_suffix(']'))
+        .ok_or(BadChain)?;
     bracketed.parse().map(ClientAddr::new).map_err(|_| BadChain)
 }
 
-/// The `for` of one element of `Forwarded` (RFC 7239, section 4). `unknown` and `_hidden` are no addresses: who it is
-/// cannot be known then, and so not be allowed.
+/// The `for` of one element of `Forwarded` (RFC 7239, section 4). `unknown` and `_hidden` are no
+/// addresses: who it is cannot be known then, and so not be allowed.
 fn forwarded_for(element: &str) -> Result<ClientAddr, BadChain> {
     let mut found = None;
     for pair in split(element, ';')? {
         let (name, value) = pair.split_once('=').ok_or(BadChain)?;
-        // Each value, also of what is not asked for: a quote in the wrong place has moved all that follow it.
+        // Each value, also of what is not asked for: a quote in the wrong place has moved all that
+        // follow it.
         let value = unquoted(value)?;
         if name.eq_ignore_ascii_case("for") && found.replace(address(value)?).is_some() {
             return Err(BadChain);
@@ -120,7 +139,11 @@ fn forwarded_for(element: &str) -> Result<ClientAddr, BadChain> {
 /// The inside of one whole quoted string, or a text without any quote.
 fn unquoted(value: &str) -> Result<&str, BadChain> {
     let Some(rest) = value.strip_prefix('"') else {
-        return if value.contains(['"', '\\', ' ']) { Err(BadChain) } else { Ok(value) };
+        return if value.contains(['"', '\\', ' ']) {
+            Err(BadChain)
+        } else {
+            Ok(value)
+        };
     };
     let mut escaped = false;
     let end = rest.char_indices().find(|(_, c)| {
@@ -141,7 +164,10 @@ mod tests {
     fn client(headers: &[(&str, &str)]) -> Result<Option<String>, BadChain> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
+            map.append(
+                HeaderName::try_from(*name).unwrap(),
+                HeaderValue::try_from(*value).unwrap(),
+            );
         }
         let trusted = ["10.0.0.0/8", "2001:db8::/32"].map(|net| net.parse().unwrap());
         from_chain(&map, &trusted).map(|client| client.map(|client| client.to_string()))
@@ -152,20 +178,62 @@ mod tests {
         for (headers, want) in [
             (&[][..], None),
             (&[("x-forwarded-for", "192.0.2.7")], Some("192.0.2.7")),
-            (&[("x-forwarded-for", "127.0.0.1, 192.0.2.7, 10.0.0.1")], Some("192.0.2.7")),
-            (&[("x-forwarded-for", "127.0.0.1"), ("x-forwarded-for", "192.0.2.7,10.1.1.1")], Some("192.0.2.7")),
-            (&[("x-forwarded-for", "10.0.0.2, 10.0.0.1")], Some("10.0.0.2")),
+            (
+                &[("x-forwarded-for", "127.0.0.1, 192.0.2.7, 10.0.0.1")],
+                Some("192.0.2.7"),
+            ),
+            (
+                &[
+                    ("x-forwarded-for", "127.0.0.1"),
+                    ("x-forwarded-for", "192.0.2.7,10.1.1.1"),
+                ],
+                Some("192.0.2.7"),
+            ),
+            (
+                &[("x-forwarded-for", "10.0.0.2, 10.0.0.1")],
+                Some("10.0.0.2"),
+            ),
             (&[("x-forwarded-for", "192.0.2.7:1234")], Some("192.0.2.7")),
-            (&[("x-forwarded-for", "[2001:db9::1]:1234")], Some("2001:db9::1")),
-            (&[("x-forwarded-for", "::ffff:192.0.2.7")], Some("192.0.2.7")),
+            (
+                &[("x-forwarded-for", "[2001:db9::1]:1234")],
+                Some("2001:db9::1"),
+            ),
+            (
+                &[("x-forwarded-for", "::ffff:192.0.2.7")],
+                Some("192.0.2.7"),
+            ),
             // Left of the client anything may stand: it is not looked at.
-            (&[("x-forwarded-for", "rubbish, 192.0.2.7")], Some("192.0.2.7")),
-            (&[("forwarded", "for=192.0.2.7;proto=https")], Some("192.0.2.7")),
-            (&[("forwarded", "for=127.0.0.1, For=\"[2001:db9::1]:47\" , for=10.0.0.1")], Some("2001:db9::1")),
-            (&[("forwarded", "for=192.0.2.7"), ("x-forwarded-for", "192.0.2.7")], Some("192.0.2.7")),
+            (
+                &[("x-forwarded-for", "rubbish, 192.0.2.7")],
+                Some("192.0.2.7"),
+            ),
+            (
+                &[("forwarded", "for=192.0.2.7;proto=https")],
+                Some("192.0.2.7"),
+            ),
+            (
+                &[(
+                    "forwarded",
+                    "for=127.0.0.1, For=\"[2001:db9::1]:47\" , for=10.0.0.1",
+                )],
+                Some("2001:db9::1"),
+            ),
+            (
+                &[
+                    ("forwarded", "for=192.0.2.7"),
+                    ("x-forwarded-for", "192.0.2.7"),
+                ],
+                Some("192.0.2.7"),
+            ),
             // What a proxy quotes was written by its client.
-            (&[("forwarded", "for=192.0.2.7;host=\"a, for=127.0.0.1;b=\"")], Some("192.0.2.7")),
-            (&[("forwarded", "for=192.0.2.7;by=\"a,for=127.0.0.1;x=\\\"\"")], Some("192.0.2.7")),
+            (
+                &[("forwarded", "for=192.0.2.7;host=\"a, for=127.0.0.1;b=\"")],
+                Some("192.0.2.7"),
+            ),
+            (
+                &[("forwarded", "for=192.0.2.7;by=\"a,for=127.0.0.1;x=\\\"\"")],
+                Some("192.0.2.7"),
+            ),
         ] {
             assert_eq!(client(headers), Ok(want.map(str::to_owned)), "{headers:?}");
         }
@@ -185,10 +253,16 @@ mod tests {
             &[("forwarded", "proto=https")],
             &[("forwarded", "for=192.0.2.7;host=\"a, for=127.0.0.1")],
             // A prefix of the client's, and what a proxy has put behind it.
-            &[("forwarded", "for=6.6.6.6;x=\", for=192.0.2.7;host=\"a\\\"b\"")],
+            &[(
+                "forwarded",
+                "for=6.6.6.6;x=\", for=192.0.2.7;host=\"a\\\"b\"",
+            )],
             &[("forwarded", "for=192.0.2.7;for=127.0.0.1")],
             &[("forwarded", "192.0.2.7")],
-            &[("forwarded", "for=192.0.2.7"), ("x-forwarded-for", "127.0.0.1")],
+            &[
+                ("forwarded", "for=192.0.2.7"),
+                ("x-forwarded-for", "127.0.0.1"),
+            ],
         ] {
             assert_eq!(client(headers), Err(BadChain), "{headers:?}");
         }

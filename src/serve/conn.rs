@@ -71,8 +71,19 @@ pub async fn serve(mut knock: Knock, worker: Rc<Worker>) {
         match hear_announcement(&mut knock, &worker).await {
             Some(Ok(())) => {}
             Some(Err(full)) => {
-                let Knock { stream, peer, kind, .. } = knock;
-                return uninvited::hear(Uninvited { stream, peer, kind, announced: false, full }, &worker);
+                let Knock {
+                    stream, peer, kind, ..
+                } = knock;
+                return uninvited::hear(
+                    Uninvited {
+                        stream,
+                        peer,
+                        kind,
+                        announced: false,
+                        full,
+                    },
+                    &worker,
+                );
             }
             None => return,
         }
@@ -87,12 +98,18 @@ pub async fn serve(mut knock: Knock, worker: Rc<Worker>) {
     }
 }
 
-/// Who connects, by the balancer's word; `None` if it is not to be had. The error is that there is no slot for that client.
+/// Who connects, by the balancer's word; `None` if it is not to be had. The error is that there is
+/// no slot for that client.
 async fn hear_announcement(knock: &mut Knock, worker: &Worker) -> Option<Result<(), Full>> {
     let local = worker.local();
     let limits = &local.snapshot.limits;
     let balancer = knock.peer;
-    let heard = before(limits.header_timeout, &worker.ticks, proxy_protocol::read(&mut knock.stream)).await;
+    let heard = before(
+        limits.header_timeout,
+        &worker.ticks,
+        proxy_protocol::read(&mut knock.stream),
+    )
+    .await;
     match heard {
         Some(Ok(announced)) => knock.peer = announced.unwrap_or(balancer),
         Some(Err(error)) => {
@@ -184,7 +201,11 @@ fn connection(
 }
 
 /// The future's output, or `None` if it takes longer than the limit.
-pub(super) async fn before<F: Future>(limit: Duration, ticks: &Rc<Ticks>, future: F) -> Option<F::Output> {
+pub(super) async fn before<F: Future>(
+    limit: Duration,
+    ticks: &Rc<Ticks>,
+    future: F,
+) -> Option<F::Output> {
     let mut future = pin!(future);
     let alarm = ticks.alarm(limit);
     poll_fn(|cx| match future.as_mut().poll(cx) {
@@ -208,7 +229,10 @@ impl<S: Stack> hyper::service::Service<Request<Incoming>> for Requests<S> {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         // No layer of the stack has to be waited for: they are ready by construction.
-        self.stack.borrow_mut().call(Arrived { request, conn: Rc::clone(&self.conn) })
+        self.stack.borrow_mut().call(Arrived {
+            request,
+            conn: Rc::clone(&self.conn),
+        })
     }
 }
 
@@ -221,7 +245,13 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     let mut http = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
         .max_header_size(MAX_HEAD)
-        .serve_connection(io, Requests { stack: RefCell::new(stack), conn });
+        .serve_connection(
+            io,
+            Requests {
+                stack: RefCell::new(stack),
+                conn,
+            },
+        );
     let told = poll_fn(|cx| {
         match registered.take_order(cx) {
             Some(Order::Finish) => Pin::new(&mut http).graceful_shutdown(),
@@ -230,8 +260,8 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
         }
         http.poll_without_shutdown(cx).map(|ended| {
             let error = ended.err()?;
-            // An answer that was cut must not look whole: TLS is not ended either. hyper's own answer to a broken head
-            // must get through whatever follows that head.
+            // An answer that was cut must not look whole: TLS is not ended either. hyper's own
+            // answer to a broken head must get through whatever follows that head.
             let is_cut = error.is_user();
             if error.is_parse() {
                 let status = if error.is_parse_too_large() { 431 } else { 400 };
@@ -316,7 +346,13 @@ async fn drive_h2<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
         builder.enable_connect_protocol();
     }
     let metrics = Arc::clone(&conn.worker.metrics);
-    let http = builder.serve_connection(io, Requests { stack: RefCell::new(stack), conn });
+    let http = builder.serve_connection(
+        io,
+        Requests {
+            stack: RefCell::new(stack),
+            conn,
+        },
+    );
     let mut http = pin!(http);
     poll_fn(|cx| {
         match registered.take_order(cx) {
@@ -324,7 +360,9 @@ async fn drive_h2<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
             Some(Order::Abort | Order::LateHead) => return Poll::Ready(()),
             None => {}
         }
-        http.as_mut().poll(cx).map(|ended| note_end(ended, &metrics))
+        http.as_mut()
+            .poll(cx)
+            .map(|ended| note_end(ended, &metrics))
     })
     .await;
 }

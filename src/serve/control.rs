@@ -1,4 +1,5 @@
-//! One client connection as its worker sees it: what it is doing, since when, and what it is told to do.
+//! One client connection as its worker sees it: what it is doing, since when, and what it is told
+//! to do.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -53,7 +54,8 @@ pub struct ConnControl {
     in_flight: Cell<u32>,
     served: Cell<bool>,
     draining: Cell<bool>,
-    /// Bytes between requests are the beginning of a head: not so in HTTP/2, which has other frames.
+    /// Bytes between requests are the beginning of a head: not so in HTTP/2, which has other
+    /// frames.
     is_h1: Cell<bool>,
     /// A request was refused with its body unread: the client must not lose the answer to a reset.
     lingers: Cell<bool>,
@@ -123,7 +125,10 @@ impl ConnControl {
     /// A request has arrived; it is under way until the guard is dropped.
     pub fn on_request(self: &Rc<Self>) -> InFlight {
         self.begin();
-        InFlight { control: Rc::clone(self), key: self.unread.open() }
+        InFlight {
+            control: Rc::clone(self),
+            key: self.unread.open(),
+        }
     }
 
     fn enter(&self, phase: Phase) {
@@ -154,11 +159,13 @@ impl ConnControl {
     /// Tells the connection what to do.
     pub fn tell(&self, order: Order) {
         self.order.set(Some(order));
-        self.finishing_since.set(self.finishing_since.get().or(Some(self.ticks.now())));
+        self.finishing_since
+            .set(self.finishing_since.get().or(Some(self.ticks.now())));
         self.task.wake();
     }
 
-    /// A request of HTTP/1.1 is to be cut. Where the client takes no bytes, nobody would ask for the next ones.
+    /// A request of HTTP/1.1 is to be cut. Where the client takes no bytes, nobody would ask for
+    /// the next ones.
     pub(super) fn on_cut(&self) {
         if self.blocked_since.get().is_some() {
             self.tell(Order::Abort);
@@ -167,8 +174,8 @@ impl ConnControl {
         }
     }
 
-    /// The gateway is being stopped. A connection that has not been used yet is given the time of one request head:
-    /// its request may already be on the way, and its answer will close it.
+    /// The gateway is being stopped. A connection that has not been used yet is given the time of
+    /// one request head: its request may already be on the way, and its answer will close it.
     pub fn drain(&self) {
         if self.served.get() {
             self.tell(Order::Finish);
@@ -191,15 +198,26 @@ impl ConnControl {
         };
         let since = self.since.get();
         let is_idle = self.phase.get() == Phase::Idle;
-        if self.blocked_since.get().is_some_and(|since| past(since, WRITE_STALLED))
+        if self
+            .blocked_since
+            .get()
+            .is_some_and(|since| past(since, WRITE_STALLED))
             || self.unread.is_untaken(|since| past(since, WRITE_STALLED))
-            || (is_idle && self.finishing_since.get().is_some_and(|since| past(since, FINISH_GRACE)))
+            || (is_idle
+                && self
+                    .finishing_since
+                    .get()
+                    .is_some_and(|since| past(since, FINISH_GRACE)))
         {
             self.tell(Order::Abort);
         } else if self.phase.get() == Phase::Head && past(since, limits.header_timeout) {
             self.tell(Order::LateHead);
         } else if is_idle && self.finishing_since.get().is_none() {
-            let limit = if self.draining.get() { limits.header_timeout } else { limits.idle_timeout };
+            let limit = if self.draining.get() {
+                limits.header_timeout
+            } else {
+                limits.idle_timeout
+            };
             if past(since, limit) {
                 self.tell(Order::Finish);
             }
@@ -215,14 +233,15 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// Whether its body may be asked for the next piece; if not, the task is woken when that may have changed. A small
-    /// answer does not wait for others.
+    /// Whether its body may be asked for the next piece; if not, the task is woken when that may
+    /// have changed. A small answer does not wait for others.
     pub(super) fn may_ask(&self, is_small: bool, cx: &Context<'_>) -> bool {
         self.control.unread.may_ask(self.key, is_small, cx)
     }
 
-    /// A piece of its body, which counts until it has been written. An HTTP/2 client that opens no window would leave it
-    /// there, and its socket looks fine: [`ConnControl::sweep`] looks at the pieces.
+    /// A piece of its body, which counts until it has been written. An HTTP/2 client that opens no
+    /// window would leave it there, and its socket looks fine: [`ConnControl::sweep`] looks at the
+    /// pieces.
     pub(super) fn give(&self, bytes: Bytes) -> Piece {
         Piece::new(bytes, self.key, &self.control)
     }

@@ -1,8 +1,10 @@
-//! What a route says of every answer: CORS, edits of its headers, what browsers are to be careful about.
+//! What a route says of every answer: CORS, edits of its headers, what browsers are to be careful
+//! about.
 //!
-//! It stands before the permission is asked for: a preflight brings no credentials, and a page that may not use the
-//! route is refused whoever its user is. Refusals are dressed too, or a script could not read why it was refused; only
-//! the edits, which are about the target's own answers, are left out there.
+//! It stands before the permission is asked for: a preflight brings no credentials, and a page that
+//! may not use the route is refused whoever its user is. Refusals are dressed too, or a script
+//! could not read why it was refused; only the edits, which are about the target's own answers, are
+//! left out there.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -55,33 +57,52 @@ where
         let inbound = &routed.normal.inbound;
         let route = inbound.local.snapshot.routes.route(routed.route);
         if !has_clothes(route) {
-            return Dressing { inner: Inner::Goes(self.inner.call(routed)), clothes: None };
+            return Dressing {
+                inner: Inner::Goes(self.inner.call(routed)),
+                clothes: None,
+            };
         }
         let verdict = route.cors.as_ref().map(|cors| judge(cors, &routed));
-        let mut clothes = Clothes { local: Rc::clone(&inbound.local), route: routed.route, origin: None };
+        let mut clothes = Clothes {
+            local: Rc::clone(&inbound.local),
+            route: routed.route,
+            origin: None,
+        };
         let inner = match verdict {
             Some(Verdict::Preflight(headers)) => Inner::Is(Some(Ok(preflight(headers)))),
             Some(Verdict::Refused) => Inner::Is(Some(Err(Rejection::Origin))),
             Some(Verdict::Goes(origin)) => {
-                clothes.origin = origin.as_ref().and_then(|origin| HeaderValue::from_bytes(origin.as_bytes()).ok());
+                clothes.origin = origin
+                    .as_ref()
+                    .and_then(|origin| HeaderValue::from_bytes(origin.as_bytes()).ok());
                 Inner::Goes(self.inner.call(routed))
             }
             None => Inner::Goes(self.inner.call(routed)),
         };
         // A preflight has its headers on already.
         let is_answer = matches!(inner, Inner::Is(Some(Ok(_))));
-        Dressing { inner, clothes: (!is_answer).then_some(clothes) }
+        Dressing {
+            inner,
+            clothes: (!is_answer).then_some(clothes),
+        }
     }
 }
 
 fn has_clothes(route: &Route) -> bool {
-    route.cors.is_some() || route.answers != Edits::default() || route.security != Security::default()
+    route.cors.is_some()
+        || route.answers != Edits::default()
+        || route.security != Security::default()
 }
 
 fn judge(cors: &Cors, routed: &Routed) -> Verdict {
     let request = &routed.normal.inbound.request;
     let is_websocket = websocket::is_upgrade(request) || websocket::is_extended_connect(request);
-    cors.judge(request.method(), request.headers(), is_websocket, &routed.normal.authority)
+    cors.judge(
+        request.method(),
+        request.headers(),
+        is_websocket,
+        &routed.normal.authority,
+    )
 }
 
 fn preflight(headers: HeaderMap) -> Response<ResponseBody> {
@@ -96,7 +117,8 @@ fn preflight(headers: HeaderMap) -> Response<ResponseBody> {
 pub(super) struct Clothes {
     local: Rc<Local>,
     route: RouteId,
-    /// The page that asks, where it is one that may. A copy: the header it came in keeps the whole head alive.
+    /// The page that asks, where it is one that may. A copy: the header it came in keeps the whole
+    /// head alive.
     origin: Option<HeaderValue>,
 }
 
@@ -149,7 +171,9 @@ where
                 None => return Poll::Pending,
             },
         };
-        let Some(clothes) = this.clothes.take() else { return Poll::Ready(result) };
+        let Some(clothes) = this.clothes.take() else {
+            return Poll::Ready(result);
+        };
         Poll::Ready(match result {
             Ok(mut response) => {
                 clothes.on_answer(response.headers_mut());

@@ -1,8 +1,8 @@
-//! Guessing tokens: who sends one after the other that nobody can have given him is answered later and later, and then
-//! not at all for a while.
+//! Guessing tokens: who sends one after the other that nobody can have given him is answered later
+//! and later, and then not at all for a while.
 //!
-//! Only tokens and keys that prove nothing are counted and held back. Behind one address may be a whole school: a good one
-//! is accepted whatever others there have sent.
+//! Only tokens and keys that prove nothing are counted and held back. Behind one address may be a
+//! whole school: a good one is accepted whatever others there have sent.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,8 +18,8 @@ const MOST: usize = 16 * 1024;
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 const LAST_DELAY: Duration = Duration::from_secs(2);
 
-/// Who guesses. An address on the policy's allow list is counted apart from others of its network, which are not: they
-/// must not be able to lock it out.
+/// Who guesses. An address on the policy's allow list is counted apart from others of its network,
+/// which are not: they must not be able to lock it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Guesser {
     group: ClientGroup,
@@ -29,7 +29,10 @@ pub(super) struct Guesser {
 impl Guesser {
     /// `None` for those who are not counted.
     pub(super) fn new(client: ClientAddr, is_listed: bool, limits: &Limits) -> Option<Self> {
-        (!limits.exempts(client)).then(|| Self { group: client.group(), is_listed })
+        (!limits.exempts(client)).then(|| Self {
+            group: client.group(),
+            is_listed,
+        })
     }
 }
 
@@ -37,15 +40,18 @@ impl Guesser {
 #[derive(Debug)]
 pub struct Guesses {
     started: Instant,
-    /// When the allowance of each is whole again, in microseconds since the start. Held for a look-up, and only for
-    /// tokens that are not known.
+    /// When the allowance of each is whole again, in microseconds since the start. Held for a
+    /// look-up, and only for tokens that are not known.
     clients: Mutex<HashMap<Guesser, u64>>,
 }
 
 impl Guesses {
     /// Nobody has guessed yet.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { started: Instant::now(), clients: Mutex::default() })
+        Arc::new(Self {
+            started: Instant::now(),
+            clients: Mutex::default(),
+        })
     }
 
     /// Whether one more guess is answered.
@@ -63,7 +69,9 @@ impl Guesses {
 
     /// Counts a guess, and says how much later it is to be answered.
     pub(super) fn count(&self, who: Option<Guesser>, rate: Rate) -> Duration {
-        who.map_or(Duration::ZERO, |who| self.count_at(who, rate, self.micros()))
+        who.map_or(Duration::ZERO, |who| {
+            self.count_at(who, rate, self.micros())
+        })
     }
 
     fn count_at(&self, who: Guesser, rate: Rate, now: u64) -> Duration {
@@ -113,11 +121,19 @@ fn forget_some(clients: &mut HashMap<Guesser, u64>, now: u64) {
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate { events: 20, per: Duration::from_secs(60) };
+    const RATE: Rate = Rate {
+        events: 20,
+        per: Duration::from_secs(60),
+    };
     const MINUTE: u64 = 60_000_000;
 
     fn guesser(ip: &str, is_listed: bool) -> Guesser {
-        Guesser::new(ClientAddr::new(ip.parse().unwrap()), is_listed, &Limits::default()).unwrap()
+        Guesser::new(
+            ClientAddr::new(ip.parse().unwrap()),
+            is_listed,
+            &Limits::default(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -144,9 +160,23 @@ mod tests {
         for _ in 0..20 {
             guesses.count_at(mallory, RATE, 0);
         }
-        assert!(guesses.check_at(guesser("2001:db8::2", false), RATE, 0).is_err(), "one household is one client");
-        assert!(guesses.check_at(guesser("2001:db8:0:1::1", false), RATE, 0).is_ok());
-        assert!(guesses.check_at(guesser("2001:db8::2", true), RATE, 0).is_ok(), "an address on the allow list");
+        assert!(
+            guesses
+                .check_at(guesser("2001:db8::2", false), RATE, 0)
+                .is_err(),
+            "one household is one client"
+        );
+        assert!(
+            guesses
+                .check_at(guesser("2001:db8:0:1::1", false), RATE, 0)
+                .is_ok()
+        );
+        assert!(
+            guesses
+                .check_at(guesser("2001:db8::2", true), RATE, 0)
+                .is_ok(),
+            "an address on the allow list"
+        );
         let local = ClientAddr::new("127.0.0.1".parse().unwrap());
         assert_eq!(Guesser::new(local, false, &Limits::default()), None);
     }

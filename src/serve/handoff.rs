@@ -35,8 +35,19 @@ impl Handoff {
     where
         C: AsyncRead + AsyncWrite + Unpin,
     {
-        let Joined { stream, early, busy } = self.joined;
+        let Joined {
+            stream,
+            early,
+            busy,
+        } = self.joined;
         let kept = (busy, kept);
-        Tunnel::new(client, (stream, early), self.control, self.exchange, Rc::clone(ticks), kept)
+        Tunnel::new(
+            client,
+            (stream, early),
+            self.control,
+            self.exchange,
+            Rc::clone(ticks),
+            kept,
+        )
     }
 }

@@ -23,8 +23,13 @@ pub(super) enum Shaken {
     /// TLS, ended here. The socket is in it; of the knock, the rest.
     Ours(Box<TlsStream<TcpStream>>, Rest, Option<Shown>),
     /// TLS that another server ends.
-    Another { knock: Knock, hello: Vec<u8>, sni: HostName },
-    /// A CA has seen what it wanted, or the client spoke plain HTTP and was told so, or said nothing.
+    Another {
+        knock: Knock,
+        hello: Vec<u8>,
+        sni: HostName,
+    },
+    /// A CA has seen what it wanted, or the client spoke plain HTTP and was told so, or said
+    /// nothing.
     Over,
 }
 
@@ -59,14 +64,29 @@ pub(super) async fn shake_hands(mut knock: Knock, worker: &Worker) -> io::Result
             return Ok(Shaken::Over);
         }
         if passthrough::find(&local.snapshot.passthrough, &sni).is_some() {
-            return Ok(Shaken::Another { knock, hello: hello.bytes, sni });
+            return Ok(Shaken::Another {
+                knock,
+                hello: hello.bytes,
+                sni,
+            });
         }
         if let Some(settings) = validation::redirected(&hello, &sni, worker)
-            && local.snapshot.certificates.lookup(Some(&sni)).next().is_none()
+            && local
+                .snapshot
+                .certificates
+                .lookup(Some(&sni))
+                .next()
+                .is_none()
         {
-            let tls = StartHandshake::from_parts(hello.accepted, knock.stream).into_stream(settings).await?;
+            let tls = StartHandshake::from_parts(hello.accepted, knock.stream)
+                .into_stream(settings)
+                .await?;
             let was_ca = validation::answer_alone(tls, worker, Otherwise::Tell, || {}).await?;
-            worker.metrics.shaken(if was_ca { Handshake::Validation } else { Handshake::Failed });
+            worker.metrics.shaken(if was_ca {
+                Handshake::Validation
+            } else {
+                Handshake::Failed
+            });
             return Ok(Shaken::Over);
         }
         if !local.snapshot.answers(&sni) {
@@ -78,9 +98,18 @@ pub(super) async fn shake_hands(mut knock: Knock, worker: &Worker) -> io::Result
     }
     let config = Arc::clone(&local.snapshot.tls);
     let asked = Asked::of(&hello.accepted.client_hello());
-    let tls = StartHandshake::from_parts(hello.accepted, knock.stream).into_stream(config).await?;
+    let tls = StartHandshake::from_parts(hello.accepted, knock.stream)
+        .into_stream(config)
+        .await?;
     let shown = local.snapshot.certificates.shown(asked, tls.get_ref().1);
-    Ok(Shaken::Ours(Box::new(tls), Rest { port: knock.port, slot: knock.slot }, shown))
+    Ok(Shaken::Ours(
+        Box::new(tls),
+        Rest {
+            port: knock.port,
+            slot: knock.slot,
+        },
+        shown,
+    ))
 }
 
 /// The alert for a server name that nothing serves (RFC 6066, section 3), as a record of TLS 1.2.

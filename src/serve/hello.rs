@@ -8,7 +8,8 @@ use tokio::net::TcpStream;
 
 use crate::host::HostName;
 
-/// The largest ClientHello: those with post-quantum keys have under 2 KiB; what is larger is no browser's.
+/// The largest ClientHello: those with post-quantum keys have under 2 KiB; what is larger is no
+/// browser's.
 const MAX_HELLO: usize = 16 * 1024;
 
 /// A ClientHello and every byte that was read for it.
@@ -38,7 +39,10 @@ impl Hello {
         loop {
             let before = bytes.len();
             if before >= MAX_HELLO {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "a ClientHello without end"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a ClientHello without end",
+                ));
             }
             if stream.read_buf(&mut bytes).await? == 0 {
                 return Ok(Heard::Nothing);
@@ -65,7 +69,10 @@ impl Hello {
 
     /// Whether a protocol is among those that it would speak inside.
     pub(super) fn offers(&self, protocol: &[u8]) -> bool {
-        self.accepted.client_hello().alpn().is_some_and(|mut offered| offered.any(|one| one == protocol))
+        self.accepted
+            .client_hello()
+            .alpn()
+            .is_some_and(|mut offered| offered.any(|one| one == protocol))
     }
 
     /// The server name, where it is one.

@@ -1,6 +1,6 @@
-//! Judging again what is under way: tunnels, and requests whose answers take long. The same is asked as on entry: which
-//! route answers for the host and path, whether that is still the same one with the same target, and what its policy
-//! says.
+//! Judging again what is under way: tunnels, and requests whose answers take long. The same is
+//! asked as on entry: which route answers for the host and path, whether that is still the same one
+//! with the same target, and what its policy says.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -62,20 +62,29 @@ pub(super) struct Question<'q> {
 impl<'q> Question<'q> {
     fn of_tunnel(door: &'q RouteDoor, place: &'q Place, client: ClientAddr) -> Self {
         let belongs = (&*place.table, place.route);
-        Self { belongs, host: &door.host, path: &door.path, server: Some(&door.server), client }
+        Self {
+            belongs,
+            host: &door.host,
+            path: &door.path,
+            server: Some(&door.server),
+            client,
+        }
     }
 }
 
 impl Local {
-    /// Whether a tunnel would be let in today. If so, its permit is the one of today. If not, how it is to be closed.
+    /// Whether a tunnel would be let in today. If so, its permit is the one of today. If not, how
+    /// it is to be closed.
     pub fn judge(&self, tunnel: &TunnelControl) -> Option<CloseOrder> {
         let verdict = match &tunnel.door {
             Door::Route(door) => self.judge_tunnel(door, tunnel),
-            Door::Passthrough { sni, to } => match passthrough::find(&self.snapshot.passthrough, sni) {
-                Some(entry) if entry.to == *to => Ok(()),
-                Some(_) => Err(Withdrawn::Target),
-                None => Err(Withdrawn::Passthrough),
-            },
+            Door::Passthrough { sni, to } => {
+                match passthrough::find(&self.snapshot.passthrough, sni) {
+                    Some(entry) if entry.to == *to => Ok(()),
+                    Some(_) => Err(Withdrawn::Target),
+                    None => Err(Withdrawn::Passthrough),
+                }
+            }
         };
         verdict.err().map(|why| CloseOrder::by_policy(why.reason()))
     }
@@ -83,8 +92,10 @@ impl Local {
     fn judge_tunnel(&self, door: &RouteDoor, tunnel: &TunnelControl) -> Result<(), Withdrawn> {
         let place = door.place();
         let question = Question::of_tunnel(door, &place, tunnel.client);
-        // That its time is up is not asked here: what then becomes of a tunnel is said by on_expiry.
-        let (route, permit) = self.ask_again(&question, tunnel.permit().as_ref(), Expiry::Ignored)?;
+        // That its time is up is not asked here: what then becomes of a tunnel is said by
+        // on_expiry.
+        let (route, permit) =
+            self.ask_again(&question, tunnel.permit().as_ref(), Expiry::Ignored)?;
         tunnel.renew(permit);
         door.belongs_to(self.place(route));
         Ok(())
@@ -92,18 +103,33 @@ impl Local {
 
     /// A route of the configuration in force.
     pub(super) fn place(&self, route: RouteId) -> Place {
-        Place { table: Arc::clone(&self.snapshot.routes), route }
+        Place {
+            table: Arc::clone(&self.snapshot.routes),
+            route,
+        }
     }
 
     /// By what right a tunnel would go on with another token, if by any.
-    pub fn judge_anew(&self, tunnel: &TunnelControl, new: &Rc<Verified>, now: UnixTime) -> Option<Permit> {
-        let Door::Route(door) = &tunnel.door else { return None };
+    pub fn judge_anew(
+        &self,
+        tunnel: &TunnelControl,
+        new: &Rc<Verified>,
+        now: UnixTime,
+    ) -> Option<Permit> {
+        let Door::Route(door) = &tunnel.door else {
+            return None;
+        };
         let place = door.place();
         self.ask_anew(&Question::of_tunnel(door, &place, tunnel.client), new, now)
     }
 
     /// By what right something would go on with another token, if by any.
-    pub(super) fn ask_anew(&self, question: &Question<'_>, new: &Rc<Verified>, now: UnixTime) -> Option<Permit> {
+    pub(super) fn ask_anew(
+        &self,
+        question: &Question<'_>,
+        new: &Rc<Verified>,
+        now: UnixTime,
+    ) -> Option<Permit> {
         let (route, target) = self.find_again(question).ok()?;
         target.ok()?;
         let policy = &self.snapshot.routes.route(route).policy;
@@ -111,8 +137,8 @@ impl Local {
         (!permit.has_ended(now)).then_some(permit)
     }
 
-    /// The route that answers today, and the permit that its policy gives today. Of two reasons against it, what the
-    /// policy says goes before what the target has become.
+    /// The route that answers today, and the permit that its policy gives today. Of two reasons
+    /// against it, what the policy says goes before what the target has become.
     pub(super) fn ask_again(
         &self,
         question: &Question<'_>,
@@ -127,17 +153,31 @@ impl Local {
         } else if let Some(verified) = permit.and_then(Permit::token) {
             self.ask_policy(policy, client, verified, expiry.clock(verified))
         } else {
-            policy.authorize(&Facts { client, now: UnixTime::now(), token: Token::None })
+            policy.authorize(&Facts {
+                client,
+                now: UnixTime::now(),
+                token: Token::None,
+            })
         };
         let permit = permit.map_err(Withdrawn::Denied)?;
         target.map(|()| (route, permit))
     }
 
     /// The route that answers today, if it is still the same one, and whether its target is.
-    fn find_again(&self, question: &Question<'_>) -> Result<(RouteId, Result<(), Withdrawn>), Withdrawn> {
+    fn find_again(
+        &self,
+        question: &Question<'_>,
+    ) -> Result<(RouteId, Result<(), Withdrawn>), Withdrawn> {
         let routes = &self.snapshot.routes;
-        let route = routes.find(question.host, question.path).map_err(|_| Withdrawn::Route)?;
-        match change::compare(question.belongs, (routes, route), question.path, question.server) {
+        let route = routes
+            .find(question.host, question.path)
+            .map_err(|_| Withdrawn::Route)?;
+        match change::compare(
+            question.belongs,
+            (routes, route),
+            question.path,
+            question.server,
+        ) {
             Ok(()) => Ok((route, Ok(()))),
             Err(Change::Target) => Ok((route, Err(Withdrawn::Target))),
             Err(Change::Route) => Err(Withdrawn::Route),

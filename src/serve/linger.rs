@@ -31,12 +31,18 @@ const MOST: u64 = 256 << 20;
 
 /// Ends TLS and TCP, and reads what is still unread; `is_sending`: the client has not sent all that
 /// it announced.
-pub(super) async fn finish(mut stream: Stream, is_sending: bool, control: &Registered<ConnControl>, ticks: &Rc<Ticks>) {
+pub(super) async fn finish(
+    mut stream: Stream,
+    is_sending: bool,
+    control: &Registered<ConnControl>,
+    ticks: &Rc<Ticks>,
+) {
     let ended = before(SHORT, ticks, stream.shutdown()).await;
     if !matches!(ended, Some(Ok(()))) {
         return;
     }
-    let has_sent_more = poll_fn(|cx| Poll::Ready(matches!(discard(&mut stream, cx), Poll::Ready(Ok(1..))))).await;
+    let has_sent_more =
+        poll_fn(|cx| Poll::Ready(matches!(discard(&mut stream, cx), Poll::Ready(Ok(1..))))).await;
     if is_sending || has_sent_more {
         discard_all(stream, control, ticks).await;
     }
@@ -70,5 +76,7 @@ async fn discard_all(mut stream: Stream, control: &Registered<ConnControl>, tick
 fn discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
     let mut buffer = [0; 4096];
     let mut read = ReadBuf::new(&mut buffer);
-    Pin::new(stream).poll_read(cx, &mut read).map_ok(|()| read.filled().len())
+    Pin::new(stream)
+        .poll_read(cx, &mut read)
+        .map_ok(|()| read.filled().len())
 }

@@ -1,4 +1,5 @@
-//! What do they ask for: connections, and the layers that every request passes on its way to a target.
+//! What do they ask for: connections, and the layers that every request passes on its way to a
+//! target.
 
 pub mod conn;
 pub mod control;
@@ -189,7 +190,8 @@ struct Arrived {
     conn: Rc<ConnInfo>,
 }
 
-/// A request with everything that goes along: the configuration as it stood on arrival, and its log line.
+/// A request with everything that goes along: the configuration as it stood on arrival, and its log
+/// line.
 struct Inbound {
     request: Request<RequestBody>,
     conn: Rc<ConnInfo>,
@@ -207,12 +209,17 @@ impl Inbound {
     fn counted(&self) -> CountedClient {
         match self.client == self.conn.client {
             true => self.conn.slot.counted(),
-            false => self.conn.worker.slots.counted(self.client, &self.local.snapshot.limits),
+            false => self
+                .conn
+                .worker
+                .slots
+                .counted(self.client, &self.local.snapshot.limits),
         }
     }
 }
 
-/// A request whose path has one spelling, in its URI, and whose authority is settled, in its `Host`.
+/// A request whose path has one spelling, in its URI, and whose authority is settled, in its
+/// `Host`.
 struct Normal {
     inbound: Inbound,
     authority: Rc<Authority>,

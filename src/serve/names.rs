@@ -1,4 +1,5 @@
-//! Which names lead to an IPv4 address now. Janus ends when it is given a TURN server whose name does not resolve.
+//! Which names lead to an IPv4 address now. Janus ends when it is given a TURN server whose name
+//! does not resolve.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// An answer is good for so long: a burst of calls asks the name server once.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// So many names are remembered. They come from the configuration, which has few; reloads may bring others.
+/// So many names are remembered. They come from the configuration, which has few; reloads may bring
+/// others.
 const MOST: usize = 256;
 
 /// What the name server has said of late.
@@ -26,14 +28,17 @@ pub struct Names {
     resolver: Resolver,
 }
 
-/// When a name was looked up, and whether it has an address. Locked while it is being looked up, so that it is asked
-/// for once at a time.
+/// When a name was looked up, and whether it has an address. Locked while it is being looked up, so
+/// that it is asked for once at a time.
 type Known = Mutex<Option<(Instant, bool)>>;
 
 impl Names {
     /// Nothing is known yet.
     pub fn new(resolver: &Resolver) -> Self {
-        Self { known: RefCell::default(), resolver: resolver.clone() }
+        Self {
+            known: RefCell::default(),
+            resolver: resolver.clone(),
+        }
     }
 
     /// Whether the name resolves to an IPv4 address, as far as that is known within [`PATIENCE`].
@@ -60,8 +65,13 @@ impl Names {
 
     /// As it is now: what was good a minute ago would end Janus all the same.
     async fn look_up(&self, name: &HostName) -> bool {
-        let found = match tokio::time::timeout(PATIENCE, self.resolver.look_up(name.as_str())).await {
-            Ok(Ok(all)) => all.iter().any(|addr| addr.is_ipv4()).then_some(()).ok_or("has no IPv4 address"),
+        let found = match tokio::time::timeout(PATIENCE, self.resolver.look_up(name.as_str())).await
+        {
+            Ok(Ok(all)) => all
+                .iter()
+                .any(|addr| addr.is_ipv4())
+                .then_some(())
+                .ok_or("has no IPv4 address"),
             Ok(Err(_)) => Err("does not resolve"),
             Err(_) => Err("is not resolved in time"),
         };

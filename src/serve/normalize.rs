@@ -19,8 +19,16 @@ use crate::route::path::{BadPath, NormalPath};
 const MAX_TARGET: usize = 8 * 1024;
 
 pub(super) fn limit_size(inbound: Inbound) -> Result<Inbound, Rejection> {
-    let target = inbound.request.uri().path_and_query().map_or(0, |p| p.as_str().len());
-    if target > MAX_TARGET { Err(Rejection::TargetTooLong) } else { Ok(inbound) }
+    let target = inbound
+        .request
+        .uri()
+        .path_and_query()
+        .map_or(0, |p| p.as_str().len());
+    if target > MAX_TARGET {
+        Err(Rejection::TargetTooLong)
+    } else {
+        Ok(inbound)
+    }
 }
 
 pub(super) fn limit_rate(inbound: Inbound) -> Result<Inbound, Rejection> {
@@ -31,7 +39,13 @@ pub(super) fn limit_rate(inbound: Inbound) -> Result<Inbound, Rejection> {
     };
     counted.map_err(Rejection::Rate)?;
     if inbound.request.version() == Version::HTTP_2 {
-        inbound.exchange.hold(inbound.conn.slot.stream(limits).map_err(Rejection::Streams)?);
+        inbound.exchange.hold(
+            inbound
+                .conn
+                .slot
+                .stream(limits)
+                .map_err(Rejection::Streams)?,
+        );
     }
     Ok(inbound)
 }
@@ -53,10 +67,15 @@ pub(super) fn normalize(mut inbound: Inbound) -> Result<Normal, Rejection> {
     Ok(Normal { inbound, authority })
 }
 
-/// Exactly one host, said once or twice in the same way. Afterwards it stands in `Host`, as the client wrote it.
+/// Exactly one host, said once or twice in the same way. Afterwards it stands in `Host`, as the
+/// client wrote it.
 fn settle_host<B>(request: &mut Request<B>, conn: &ConnInfo) -> Result<Rc<Authority>, Rejection> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
-    let host = match (hosts.next().cloned(), hosts.next(), request.uri().authority()) {
+    let host = match (
+        hosts.next().cloned(),
+        hosts.next(),
+        request.uri().authority(),
+    ) {
         (_, Some(_), _) | (None, None, None) => return Err(Rejection::Host),
         (Some(host), None, None) => host,
         (host, None, Some(authority)) => {
@@ -91,25 +110,38 @@ fn known_authority(host: HeaderValue, conn: &ConnInfo) -> Result<Rc<Authority>, 
 }
 
 fn parse_authority(host: &HeaderValue) -> Result<Authority, Rejection> {
-    host.to_str().ok().and_then(|host| host.parse().ok()).ok_or(Rejection::Host)
+    host.to_str()
+        .ok()
+        .and_then(|host| host.parse().ok())
+        .ok_or(Rejection::Host)
 }
 
-/// Browsers send requests for any name of a connection's certificate on that connection (RFC 9113, section 9.1.1), and a
-/// WebSocket that gets 421 there is not tried again on another one. Which route and policy are asked is the `Host`'s
-/// business alone. A trusted proxy has one name for all of its clients.
+/// Browsers send requests for any name of a connection's certificate on that connection (RFC 9113,
+/// section 9.1.1), and a WebSocket that gets 421 there is not tried again on another one. Which
+/// route and policy are asked is the `Host`'s business alone. A trusted proxy has one name for all
+/// of its clients.
 fn check_sni(inbound: &Inbound, authority: &Authority) -> Result<(), Rejection> {
     let (conn, snapshot) = (&inbound.conn, &inbound.local.snapshot);
     match &conn.sni {
         Some(sni) if *sni != authority.host => {
-            let is_named = conn.certificate.as_ref().is_some_and(|shown| shown.names_host(&authority.host));
-            // Another server ends TLS for that name: on a connection of its own the request gets there.
-            let is_passed_through = passthrough::find(&snapshot.passthrough, &authority.host).is_some();
+            let is_named = conn
+                .certificate
+                .as_ref()
+                .is_some_and(|shown| shown.names_host(&authority.host));
+            // Another server ends TLS for that name: on a connection of its own the request gets
+            // there.
+            let is_passed_through =
+                passthrough::find(&snapshot.passthrough, &authority.host).is_some();
             let port = authority.port.unwrap_or(443);
             // Behind a port mapping clients name ports that no listener has.
             let is_of_another_listener = port != conn.port && snapshot.tls_ports.contains(&port);
             let is_ours = is_named && !is_passed_through && !is_of_another_listener;
             let may = is_ours || is_trusted(conn.client, &snapshot.trusted_proxies);
-            if may { Ok(()) } else { Err(Rejection::Misdirected) }
+            if may {
+                Ok(())
+            } else {
+                Err(Rejection::Misdirected)
+            }
         }
         _ => Ok(()),
     }
@@ -131,7 +163,12 @@ pub(super) fn route(normal: Normal) -> Result<Routed, Rejection> {
     let path = inbound.request.uri().path();
     let route = find_route(&normal, path)?;
     note_route(inbound, route);
-    if inbound.local.snapshot.routes.is_of_another_route(route, path) {
+    if inbound
+        .local
+        .snapshot
+        .routes
+        .is_of_another_route(route, path)
+    {
         return Err(Rejection::BasePath);
     }
     Ok(Routed { normal, route })
@@ -139,12 +176,18 @@ pub(super) fn route(normal: Normal) -> Result<Routed, Rejection> {
 
 /// The door to a path of the host that is asked.
 pub(super) fn find_route(normal: &Normal, path: &str) -> Result<RouteId, Rejection> {
-    Ok(normal.inbound.local.snapshot.routes.find(&normal.authority.host, path)?)
+    Ok(normal
+        .inbound
+        .local
+        .snapshot
+        .routes
+        .find(&normal.authority.host, path)?)
 }
 
 fn note_route(inbound: &Inbound, route: RouteId) {
     inbound.exchange.note(|line| {
         let label = inbound.local.label(route).clone();
-        (line.route, line.upstream, line.counts) = (Some(label.route), label.upstream, Some(label.counts));
+        (line.route, line.upstream, line.counts) =
+            (Some(label.route), label.upstream, Some(label.counts));
     });
 }

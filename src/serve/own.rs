@@ -1,4 +1,5 @@
-//! The gateway's own URLs, below `/.ianitor`: no route can take them, and no policy stands before them.
+//! The gateway's own URLs, below `/.ianitor`: no route can take them, and no policy stands before
+//! them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,4 +1,5 @@
-//! Pages of the gateway's own, and what it says to programs in their place. No script, nothing from elsewhere.
+//! Pages of the gateway's own, and what it says to programs in their place. No script, nothing from
+//! elsewhere.
 
 use std::sync::LazyLock;
 
@@ -17,7 +18,8 @@ use crate::telemetry::request_id::RequestId;
 
 const STYLE: &str = include_str!("page.css");
 
-/// What a browser may do on these pages: have this one style, and send forms to where they came from.
+/// What a browser may do on these pages: have this one style, and send forms to where they came
+/// from.
 static SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let style = STANDARD.encode(digest::digest(&digest::SHA256, STYLE.as_bytes()));
     let policy = format!(
@@ -28,16 +30,30 @@ static SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 });
 
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
-    (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+    (
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    ),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     // Without any, browsers send no origin with forms.
-    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("same-origin"),
+    ),
 ];
 
 /// A page. What stands in `main` is HTML already.
-pub(super) fn page(status: StatusCode, title: &str, main: &str, id: RequestId) -> Response<ResponseBody> {
+pub(super) fn page(
+    status: StatusCode,
+    title: &str,
+    main: &str,
+    id: RequestId,
+) -> Response<ResponseBody> {
     let title = Text(title);
     let html = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\n\
@@ -47,13 +63,17 @@ pub(super) fn page(status: StatusCode, title: &str, main: &str, id: RequestId) -
     let mut response = Response::new(ResponseBody::text(html));
     *response.status_mut() = status;
     response.headers_mut().extend(HEADERS);
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, SECURITY_POLICY.clone());
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, SECURITY_POLICY.clone());
     response
 }
 
 /// The form to sign in.
 pub(super) fn sign_in(status: StatusCode, form: &SignIn, id: RequestId) -> Response<ResponseBody> {
-    let message = form.message.map_or(String::new(), |text| format!("<p class=\"bad\" role=\"alert\">{text}</p>\n"));
+    let message = form.message.map_or(String::new(), |text| {
+        format!("<p class=\"bad\" role=\"alert\">{text}</p>\n")
+    });
     let (place, to) = (Text(form.to.path()), Text(&form.to));
     let main = format!(
         "<p>Enter your token to go on to <code>{place}</code>.</p>\n{message}<form method=\"post\" action=\"{OWN}/sign-in\">\n\
@@ -67,7 +87,12 @@ pub(super) fn sign_in(status: StatusCode, form: &SignIn, id: RequestId) -> Respo
 
 /// The button to sign out.
 pub(super) fn sign_out(to: Option<&LocalUrl>, id: RequestId) -> Response<ResponseBody> {
-    let field = to.map_or(String::new(), |to| format!("<input name=\"to\" type=\"hidden\" value=\"{}\">\n", Text(to)));
+    let field = to.map_or(String::new(), |to| {
+        format!(
+            "<input name=\"to\" type=\"hidden\" value=\"{}\">\n",
+            Text(to)
+        )
+    });
     let main = format!(
         "<p>This browser then forgets your token.</p>\n<form method=\"post\" action=\"{OWN}/sign-out\">\n{field}\
          <button>Sign out</button>\n</form>"
@@ -77,8 +102,15 @@ pub(super) fn sign_out(to: Option<&LocalUrl>, id: RequestId) -> Response<Respons
 
 /// That one is signed out.
 pub(super) fn signed_out(to: Option<&LocalUrl>, id: RequestId) -> Response<ResponseBody> {
-    let back = to.map_or(String::new(), |to| format!(" <a href=\"{}\">Sign in again</a>", Text(to)));
-    page(StatusCode::OK, "Signed out", &format!("<p>This browser has forgotten your token.{back}</p>"), id)
+    let back = to.map_or(String::new(), |to| {
+        format!(" <a href=\"{}\">Sign in again</a>", Text(to))
+    });
+    page(
+        StatusCode::OK,
+        "Signed out",
+        &format!("<p>This browser has forgotten your token.{back}</p>"),
+        id,
+    )
 }
 
 /// What a person sees who may not pass. Which rule it was is not said.
@@ -96,28 +128,44 @@ pub(super) fn refusal(status: StatusCode, id: RequestId) -> Response<ResponseBod
 /// A few words, for whoever reads them.
 pub(super) fn words(status: StatusCode, id: RequestId) -> Response<ResponseBody> {
     let words = status.canonical_reason().unwrap_or("Refused");
-    let mut response = Response::new(ResponseBody::text(format!("{} {words}\nrequest {id}\n", status.as_u16())));
+    let mut response = Response::new(ResponseBody::text(format!(
+        "{} {words}\nrequest {id}\n",
+        status.as_u16()
+    )));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
 /// A policy's refusal for a program (RFC 9457).
 pub(super) fn problem(status: StatusCode, id: RequestId) -> Response<ResponseBody> {
-    let (title, code) = (status.canonical_reason().unwrap_or("Refused"), status.as_u16());
+    let (title, code) = (
+        status.canonical_reason().unwrap_or("Refused"),
+        status.as_u16(),
+    );
     // A status's own words and a hexadecimal number: nothing to escape.
-    let json = format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{code},\"request\":\"{id}\"}}\n");
+    let json = format!(
+        "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{code},\"request\":\"{id}\"}}\n"
+    );
     let mut response = Response::new(ResponseBody::text(json));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     varied(response)
 }
 
 fn varied(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static(reader::VARY));
+    response
+        .headers_mut()
+        .insert(header::VARY, HeaderValue::from_static(reader::VARY));
     response
 }

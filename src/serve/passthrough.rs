@@ -21,10 +21,20 @@ use crate::telemetry::Chain;
 use crate::telemetry::access::{End, Exchange, Head};
 
 /// Carries a connection to the server that its name belongs to.
-pub(super) async fn pass(knock: Knock, hello: Vec<u8>, sni: HostName, entry: &Passthrough, worker: Rc<Worker>) {
+pub(super) async fn pass(
+    knock: Knock,
+    hello: Vec<u8>,
+    sni: HostName,
+    entry: &Passthrough,
+    worker: Rc<Worker>,
+) {
     let exchange = exchange(&knock, &sni, entry, &worker);
     let room = worker.sockets.server(&entry.to.to_string());
-    let Ok(share) = knock.slot.counted().enter(&room, MaxConnections::Unlimited, true) else {
+    let Ok(share) = knock
+        .slot
+        .counted()
+        .enter(&room, MaxConnections::Unlimited, true)
+    else {
         exchange.note(|line| (line.end, line.reason) = (End::Upstream, Some("upstream_share")));
         return;
     };
@@ -35,13 +45,18 @@ pub(super) async fn pass(knock: Knock, hello: Vec<u8>, sni: HostName, entry: &Pa
     let upstream = match connect(&knock, entry, &worker.resolver).await {
         Ok(upstream) => upstream,
         Err(error) => {
-            exchange.note(|line| (line.end, line.reason) = (End::Upstream, Some("upstream_unreachable")));
+            exchange.note(|line| {
+                (line.end, line.reason) = (End::Upstream, Some("upstream_unreachable"))
+            });
             let advice = "is the server of this [[passthrough]] running, and does it listen on this address?";
             tracing::warn!(id = %exchange.id(), %sni, error = %Chain(&error), advice, "TLS not passed through");
             return;
         }
     };
-    let door = Door::Passthrough { sni, to: entry.to.clone() };
+    let door = Door::Passthrough {
+        sni,
+        to: entry.to.clone(),
+    };
     let control = TunnelControl::new(door, knock.peer.client(), None);
     // What has changed while the server was asked is made up for.
     if let Some(order) = worker.local().judge(&control) {
@@ -50,11 +65,25 @@ pub(super) async fn pass(knock: Knock, hello: Vec<u8>, sni: HostName, entry: &Pa
     let entry = worker.enter_tunnel(control);
     let ticks = Rc::clone(&worker.ticks);
     let sides = ((knock.stream, Bytes::from(hello)), (upstream, Bytes::new()));
-    Tunnel::new(sides.0, sides.1, entry, exchange, ticks, (knock.slot, socket, share)).await;
+    Tunnel::new(
+        sides.0,
+        sides.1,
+        entry,
+        exchange,
+        ticks,
+        (knock.slot, socket, share),
+    )
+    .await;
 }
 
-async fn connect(knock: &Knock, entry: &Passthrough, resolver: &Resolver) -> Result<UpstreamStream, ConnectError> {
-    let mut upstream = Connector::new(entry.to.clone(), &UpstreamTls::default(), None, resolver).connect().await?;
+async fn connect(
+    knock: &Knock,
+    entry: &Passthrough,
+    resolver: &Resolver,
+) -> Result<UpstreamStream, ConnectError> {
+    let mut upstream = Connector::new(entry.to.clone(), &UpstreamTls::default(), None, resolver)
+        .connect()
+        .await?;
     if entry.proxy_protocol {
         let announced = match announcement(knock) {
             Ok(header) => upstream.write_all(&header).await,
@@ -70,12 +99,22 @@ fn announcement(knock: &Knock) -> io::Result<Vec<u8>> {
     let local = knock.stream.local_addr()?;
     let local = SocketAddr::new(local.ip().to_canonical(), local.port());
     let addresses: v2::Addresses = of_one_family(knock.peer.addr(), local).into();
-    v2::Builder::with_addresses(v2::Version::Two | v2::Command::Proxy, v2::Protocol::Stream, addresses).build()
+    v2::Builder::with_addresses(
+        v2::Version::Two | v2::Command::Proxy,
+        v2::Protocol::Stream,
+        addresses,
+    )
+    .build()
 }
 
-/// A header has one family for both. They differ where a balancer names an IPv6 client over an IPv4 connection.
+/// A header has one family for both. They differ where a balancer names an IPv6 client over an IPv4
+/// connection.
 fn of_one_family(client: SocketAddr, local: SocketAddr) -> (SocketAddr, SocketAddr) {
-    if client.is_ipv4() == local.is_ipv4() { (client, local) } else { (as_ipv6(client), as_ipv6(local)) }
+    if client.is_ipv4() == local.is_ipv4() {
+        (client, local)
+    } else {
+        (as_ipv6(client), as_ipv6(local))
+    }
 }
 
 fn as_ipv6(addr: SocketAddr) -> SocketAddr {
@@ -86,7 +125,10 @@ fn as_ipv6(addr: SocketAddr) -> SocketAddr {
 }
 
 fn exchange(knock: &Knock, sni: &HostName, entry: &Passthrough, worker: &Worker) -> Rc<Exchange> {
-    let head = || Head { host: sni.to_string(), ..Head::unknown() };
+    let head = || Head {
+        host: sni.to_string(),
+        ..Head::unknown()
+    };
     let exchange = Exchange::begin(worker.ids.next(), knock.peer.client(), &worker.access, head);
     exchange.note(|line| {
         line.route = Some(Rc::from(format!("passthrough:{}", entry.sni)));

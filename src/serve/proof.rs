@@ -17,7 +17,11 @@ pub(super) enum Hindrance {
     /// There will be none.
     Refused(Rejection),
     /// The key of the token may be had by looking for it.
-    Key { keys: Arc<Fetched>, kid: Option<Box<str>>, asker: Asker },
+    Key {
+        keys: Arc<Fetched>,
+        kid: Option<Box<str>>,
+        asker: Asker,
+    },
     /// There will be none, but that is told so much later: the token looks like a guess.
     Guess(Denied, Duration),
 }
@@ -50,12 +54,14 @@ impl From<Looked> for Key {
     }
 }
 
-/// Finds out which of the rule's issuers signed the token. `is_listed`: the client's address is on the policy's list.
+/// Finds out which of the rule's issuers signed the token. `is_listed`: the client's address is on
+/// the policy's list.
 ///
-/// The signature is looked at whatever the client has sent before, so that nobody is locked out by others behind the same
-/// address. That costs tens of microseconds, which is less than a handshake, and `limits.requests_per_client` bounds how
-/// often. Only what proves nothing is held back. A secret that is short enough to be guessed is the exception: beyond the
-/// rate it is not tried, or it could be found by trying.
+/// The signature is looked at whatever the client has sent before, so that nobody is locked out by
+/// others behind the same address. That costs tens of microseconds, which is less than a handshake,
+/// and `limits.requests_per_client` bounds how often. Only what proves nothing is held back. A
+/// secret that is short enough to be guessed is the exception: beyond the rate it is not tried, or
+/// it could be found by trying.
 pub(super) fn prove<'s>(
     inbound: &'s Inbound,
     is_listed: bool,
@@ -68,22 +74,35 @@ pub(super) fn prove<'s>(
         return Ok(signed);
     }
     let (limits, guesses) = (&snapshot.limits, &worker.guesses);
-    let (who, rate) = (Guesser::new(inbound.client, is_listed, limits), limits.bad_tokens_per_client);
+    let (who, rate) = (
+        Guesser::new(inbound.client, is_listed, limits),
+        limits.bad_tokens_per_client,
+    );
     let too_many = guesses.check(who, rate).err();
-    let Unproven { why, look } = match worker.tokens.verify(located, rule, snapshot, too_many.is_none()) {
-        Ok(signed) => return Ok(signed),
-        Err(unproven) => unproven,
-    };
+    let Unproven { why, look } =
+        match worker
+            .tokens
+            .verify(located, rule, snapshot, too_many.is_none())
+        {
+            Ok(signed) => return Ok(signed),
+            Err(unproven) => unproven,
+        };
     let guess = |why| match too_many {
         Some(wait) => Rejection::BadTokens(wait).into(),
         None => Hindrance::Guess(Denied::Token(why), guesses.count(who, rate)),
     };
     match (look, key) {
-        (Some((keys, kid)), Key::Unsought) => {
-            Err(Hindrance::Key { keys, kid, asker: Asker { group: inbound.client.group(), is_listed } })
-        }
+        (Some((keys, kid)), Key::Unsought) => Err(Hindrance::Key {
+            keys,
+            kid,
+            asker: Asker {
+                group: inbound.client.group(),
+                is_listed,
+            },
+        }),
         (Some(_), Key::Away) => Err(Denied::Token(BadToken::KeysAway).into()),
-        // Nobody knows whether there is such a key, but it is this client that asks for one after the other.
+        // Nobody knows whether there is such a key, but it is this client that asks for one after
+        // the other.
         (Some(_), Key::TooOften) => Err(guess(BadToken::KeysAway)),
         _ if why.is_forged() => Err(guess(why)),
         _ => Err(Denied::Token(why).into()),

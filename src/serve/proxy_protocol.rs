@@ -1,5 +1,6 @@
-//! PROXY protocol (HAProxy, proxy-protocol.txt): what a listed balancer says about the client, before the first byte of
-//! the connection. From a listed balancer it is required; from anybody else it is not read.
+//! PROXY protocol (HAProxy, proxy-protocol.txt): what a listed balancer says about the client,
+//! before the first byte of the connection. From a listed balancer it is required; from anybody
+//! else it is not read.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,18 +18,25 @@ const V2_START: usize = 16;
 
 const V2_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Reads the header, and not a byte more. `None` where the balancer speaks for itself (`LOCAL`, `UNKNOWN`): its own health
-/// checks.
+/// Reads the header, and not a byte more. `None` where the balancer speaks for itself (`LOCAL`,
+/// `UNKNOWN`): its own health checks.
 ///
 /// # Errors
 /// If there is none, or it is not one.
 pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<PeerAddr>> {
     let mut start = [0; V2_SIGNATURE.len()];
     stream.read_exact(&mut start).await?;
-    if start == *V2_SIGNATURE { read_v2(stream, start).await } else { read_v1(stream, &start).await }
+    if start == *V2_SIGNATURE {
+        read_v2(stream, start).await
+    } else {
+        read_v1(stream, &start).await
+    }
 }
 
-async fn read_v2<S: AsyncRead + Unpin>(stream: &mut S, start: [u8; 12]) -> io::Result<Option<PeerAddr>> {
+async fn read_v2<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    start: [u8; 12],
+) -> io::Result<Option<PeerAddr>> {
     let mut header = start.to_vec();
     header.resize(V2_START, 0);
     stream.read_exact(&mut header[start.len()..]).await?;
@@ -41,13 +49,22 @@ async fn read_v2<S: AsyncRead + Unpin>(stream: &mut S, start: [u8; 12]) -> io::R
         return Err(malformed("a PROXY header of datagrams"));
     }
     match (header.command, header.addresses) {
-        (v2::Command::Local, _) | (_, v2::Addresses::Unspecified | v2::Addresses::Unix(_)) => Ok(None),
-        (v2::Command::Proxy, v2::Addresses::IPv4(a)) => Ok(peer((a.source_address, a.source_port).into())),
-        (v2::Command::Proxy, v2::Addresses::IPv6(a)) => Ok(peer((a.source_address, a.source_port).into())),
+        (v2::Command::Local, _) | (_, v2::Addresses::Unspecified | v2::Addresses::Unix(_)) => {
+            Ok(None)
+        }
+        (v2::Command::Proxy, v2::Addresses::IPv4(a)) => {
+            Ok(peer((a.source_address, a.source_port).into()))
+        }
+        (v2::Command::Proxy, v2::Addresses::IPv6(a)) => {
+            Ok(peer((a.source_address, a.source_port).into()))
+        }
     }
 }
 
-async fn read_v1<S: AsyncRead + Unpin>(stream: &mut S, start: &[u8]) -> io::Result<Option<PeerAddr>> {
+async fn read_v1<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    start: &[u8],
+) -> io::Result<Option<PeerAddr>> {
     let mut line = start.to_vec();
     if !line.starts_with(b"PROXY ") {
         return Err(malformed("no PROXY header"));
@@ -102,9 +119,18 @@ mod tests {
         v6[15] = 1;
         let with_tlv = [&v4[..], &[4, 0, 2, 9, 9]].concat();
         for (header, want) in [
-            (b"PROXY TCP4 192.0.2.7 10.0.0.1 49153 443\r\n".to_vec(), Some("192.0.2.7:49153")),
-            (b"PROXY TCP6 2001::1 2001::2 1 443\r\n".to_vec(), Some("[2001::1]:1")),
-            (b"PROXY TCP6 ::ffff:192.0.2.7 ::1 5 443\r\n".to_vec(), Some("192.0.2.7:5")),
+            (
+                b"PROXY TCP4 192.0.2.7 10.0.0.1 49153 443\r\n".to_vec(),
+                Some("192.0.2.7:49153"),
+            ),
+            (
+                b"PROXY TCP6 2001::1 2001::2 1 443\r\n".to_vec(),
+                Some("[2001::1]:1"),
+            ),
+            (
+                b"PROXY TCP6 ::ffff:192.0.2.7 ::1 5 443\r\n".to_vec(),
+                Some("192.0.2.7:5"),
+            ),
             (b"PROXY UNKNOWN\r\n".to_vec(), None),
             (b"PROXY UNKNOWN what ever it is\r\n".to_vec(), None),
             (v2(0x21, 0x11, &v4), Some("192.0.2.7:49153")),

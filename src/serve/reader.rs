@@ -10,8 +10,8 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// What an answer differs by, where it is a page for some.
 pub(super) const VARY: &str = "Accept, Sec-Fetch-Mode";
 
-/// Whether a browser is going to show what is answered: a page is being opened, and not something fetched for one.
-/// Browsers that do not say so yet ask for HTML rather than for JSON.
+/// Whether a browser is going to show what is answered: a page is being opened, and not something
+/// fetched for one. Browsers that do not say so yet ask for HTML rather than for JSON.
 pub(super) fn opens_page<B>(request: &Request<B>) -> bool {
     if request.method() != Method::GET || websocket::is_upgrade(request) {
         return false;
@@ -24,12 +24,16 @@ pub(super) fn opens_page<B>(request: &Request<B>) -> bool {
 
 fn prefers_html(headers: &HeaderMap) -> bool {
     let (mut html, mut json) = (0, 0);
-    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let values = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     for range in values.flat_map(|value| value.split(',')) {
         let mut parts = range.split(';').map(str::trim);
         let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let quality =
-            parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q="))).map_or(1000, thousandths);
+        let quality = parts
+            .find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")))
+            .map_or(1000, thousandths);
         match kind.as_str() {
             "text/html" | "application/xhtml+xml" => html = html.max(quality),
             "application/json" => json = json.max(quality),
@@ -64,22 +68,55 @@ mod tests {
 
     #[test]
     fn a_page_is_for_whoever_opens_one() {
-        const CHROME: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
+        const CHROME: &str =
+            "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
         for (method, headers, want) in [
-            ("GET", &[("sec-fetch-mode", "navigate"), ("accept", "*/*")][..], true),
+            (
+                "GET",
+                &[("sec-fetch-mode", "navigate"), ("accept", "*/*")][..],
+                true,
+            ),
             ("GET", &[("accept", CHROME)], true),
-            ("GET", &[("accept", "application/json;q=0.9, TEXT/HTML")], true),
-            ("GET", &[("sec-fetch-mode", "cors"), ("accept", CHROME)], false),
+            (
+                "GET",
+                &[("accept", "application/json;q=0.9, TEXT/HTML")],
+                true,
+            ),
+            (
+                "GET",
+                &[("sec-fetch-mode", "cors"), ("accept", CHROME)],
+                false,
+            ),
             ("GET", &[("sec-fetch-mode", "websocket")], false),
             ("GET", &[], false),
             ("GET", &[("accept", "*/*")], false),
-            ("GET", &[("accept", "application/json, text/plain, */*")], false),
-            ("GET", &[("accept", "text/html;q=0.5, application/problem+json")], false),
+            (
+                "GET",
+                &[("accept", "application/json, text/plain, */*")],
+                false,
+            ),
+            (
+                "GET",
+                &[("accept", "text/html;q=0.5, application/problem+json")],
+                false,
+            ),
             ("GET", &[("accept", "text/html, application/json")], false),
             ("GET", &[("accept", "text/html;q=0")], false),
             ("HEAD", &[("accept", CHROME)], false),
-            ("POST", &[("sec-fetch-mode", "navigate"), ("accept", CHROME)], false),
-            ("GET", &[("connection", "upgrade"), ("upgrade", "websocket"), ("accept", CHROME)], false),
+            (
+                "POST",
+                &[("sec-fetch-mode", "navigate"), ("accept", CHROME)],
+                false,
+            ),
+            (
+                "GET",
+                &[
+                    ("connection", "upgrade"),
+                    ("upgrade", "websocket"),
+                    ("accept", CHROME),
+                ],
+                false,
+            ),
         ] {
             assert_eq!(opens(method, headers), want, "{method} {headers:?}");
         }
@@ -87,7 +124,15 @@ mod tests {
 
     #[test]
     fn qualities() {
-        for (text, want) in [("1", 1000), ("1.000", 1000), ("0.5", 500), ("0.05", 50), ("0", 0), ("2", 0), ("x", 0)] {
+        for (text, want) in [
+            ("1", 1000),
+            ("1.000", 1000),
+            ("0.5", 500),
+            ("0.05", 50),
+            ("0", 0),
+            ("2", 0),
+            ("x", 0),
+        ] {
             assert_eq!(thousandths(text), want, "{text}");
         }
     }

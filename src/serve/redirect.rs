@@ -32,12 +32,20 @@ impl Service<Inbound> for Redirect {
 }
 
 fn redirect(inbound: &Inbound) -> Result<Response<ResponseBody>, Rejection> {
-    let target = inbound.request.uri().path_and_query().ok_or(Rejection::Method)?;
+    let target = inbound
+        .request
+        .uri()
+        .path_and_query()
+        .ok_or(Rejection::Method)?;
     if !target.as_str().starts_with('/') {
         return Err(BadPath::NotAbsolute.into());
     }
     let authority = host(inbound)?;
-    let named = inbound.request.uri().authority().map(|named| named.as_str().parse());
+    let named = inbound
+        .request
+        .uri()
+        .authority()
+        .map(|named| named.as_str().parse());
     if named.is_some_and(|named| named != Ok(authority.clone())) {
         return Err(Rejection::Authority);
     }
@@ -56,7 +64,11 @@ fn redirect(inbound: &Inbound) -> Result<Response<ResponseBody>, Rejection> {
 fn host(inbound: &Inbound) -> Result<Authority, Rejection> {
     let mut hosts = inbound.request.headers().get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host.to_str().ok().and_then(|host| host.parse().ok()).ok_or(Rejection::Host),
+        (Some(host), None) => host
+            .to_str()
+            .ok()
+            .and_then(|host| host.parse().ok())
+            .ok_or(Rejection::Host),
         _ => Err(Rejection::Host),
     }
 }

@@ -1,4 +1,5 @@
-//! Refusals. The stranger gets a status, a few fixed words and the request id; the reason goes to the log.
+//! Refusals. The stranger gets a status, a few fixed words and the request id; the reason goes to
+//! the log.
 
 use std::time::Duration;
 
@@ -134,7 +135,8 @@ impl From<Withdrawn> for Rejection {
 enum Looks<'r> {
     /// A few words.
     Text,
-    /// What a program can read: the policy's refusals, of which a client may have to make something.
+    /// What a program can read: the policy's refusals, of which a client may have to make
+    /// something.
     Problem,
     /// What a person can read.
     Page(Option<&'r SignIn>),
@@ -162,13 +164,19 @@ impl Rejection {
             Self::Denied(Denied::Address) => (StatusCode::FORBIDDEN, "address"),
             Self::Denied(Denied::Listed) => (StatusCode::FORBIDDEN, "denied"),
             Self::Denied(Denied::NoToken) => (StatusCode::UNAUTHORIZED, "no_token"),
-            Self::Denied(Denied::Token(why @ BadToken::KeysAway)) => (StatusCode::SERVICE_UNAVAILABLE, why.word()),
+            Self::Denied(Denied::Token(why @ BadToken::KeysAway)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, why.word())
+            }
             Self::Denied(Denied::Token(why)) => (StatusCode::UNAUTHORIZED, why.word()),
             Self::Denied(Denied::Claim) => (StatusCode::FORBIDDEN, "claim"),
             Self::Denied(Denied::ApiKey) => (StatusCode::FORBIDDEN, "api_key"),
-            Self::Withdrawn(Withdrawn::Target) => (StatusCode::SERVICE_UNAVAILABLE, Withdrawn::Target.reason()),
+            Self::Withdrawn(Withdrawn::Target) => {
+                (StatusCode::SERVICE_UNAVAILABLE, Withdrawn::Target.reason())
+            }
             Self::Withdrawn(why) => (StatusCode::NOT_FOUND, why.reason()),
-            Self::Proxy(P::Handshake(BadHandshake::Version)) => (StatusCode::UPGRADE_REQUIRED, "websocket_version"),
+            Self::Proxy(P::Handshake(BadHandshake::Version)) => {
+                (StatusCode::UPGRADE_REQUIRED, "websocket_version")
+            }
             Self::Proxy(P::Handshake(_)) => (StatusCode::BAD_REQUEST, "websocket_handshake"),
             Self::Proxy(P::TransferCoding) => (StatusCode::NOT_IMPLEMENTED, "transfer_coding"),
             Self::Proxy(P::BodyTooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
@@ -178,18 +186,34 @@ impl Rejection {
             Self::Proxy(P::Length) => (StatusCode::BAD_REQUEST, "length"),
             Self::Streams(_) => (StatusCode::SERVICE_UNAVAILABLE, "streams"),
             Self::OpenFiles => (StatusCode::SERVICE_UNAVAILABLE, "open_files"),
-            Self::Proxy(P::Send(SendError::Full)) => (StatusCode::SERVICE_UNAVAILABLE, "upstream_sockets"),
-            Self::Proxy(P::Send(SendError::ServerFull)) => (StatusCode::SERVICE_UNAVAILABLE, "upstream_full"),
-            Self::Proxy(P::Send(SendError::OverShare)) => (StatusCode::SERVICE_UNAVAILABLE, "upstream_share"),
-            Self::Proxy(P::Send(SendError::Connect(_))) => (StatusCode::BAD_GATEWAY, "upstream_unreachable"),
-            Self::Proxy(P::Send(SendError::Http(_))) => (StatusCode::BAD_GATEWAY, "upstream_broken"),
-            Self::Proxy(P::Send(SendError::Late(_))) => (StatusCode::GATEWAY_TIMEOUT, "upstream_late"),
-            Self::Proxy(P::UnaskedUpgrade | P::BadAccept) => (StatusCode::BAD_GATEWAY, "upstream_upgrade"),
+            Self::Proxy(P::Send(SendError::Full)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "upstream_sockets")
+            }
+            Self::Proxy(P::Send(SendError::ServerFull)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "upstream_full")
+            }
+            Self::Proxy(P::Send(SendError::OverShare)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "upstream_share")
+            }
+            Self::Proxy(P::Send(SendError::Connect(_))) => {
+                (StatusCode::BAD_GATEWAY, "upstream_unreachable")
+            }
+            Self::Proxy(P::Send(SendError::Http(_))) => {
+                (StatusCode::BAD_GATEWAY, "upstream_broken")
+            }
+            Self::Proxy(P::Send(SendError::Late(_))) => {
+                (StatusCode::GATEWAY_TIMEOUT, "upstream_late")
+            }
+            Self::Proxy(P::UnaskedUpgrade | P::BadAccept) => {
+                (StatusCode::BAD_GATEWAY, "upstream_upgrade")
+            }
             Self::Files(files::Error::Method) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
             Self::Files(files::Error::NotFound) => (StatusCode::NOT_FOUND, "no_file"),
             Self::Files(files::Error::Forbidden(..)) => (StatusCode::NOT_FOUND, "file_forbidden"),
             Self::Files(files::Error::Private(..)) => (StatusCode::NOT_FOUND, "file_private"),
-            Self::Files(files::Error::Unreadable(..)) => (StatusCode::INTERNAL_SERVER_ERROR, "file_unreadable"),
+            Self::Files(files::Error::Unreadable(..)) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "file_unreadable")
+            }
             Self::Turn(turn::Refusal::Method) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
             Self::Turn(turn::Refusal::Service) => (StatusCode::BAD_REQUEST, "turn_service"),
             Self::Turn(turn::Refusal::NoUri) => (StatusCode::SERVICE_UNAVAILABLE, "turn_no_uri"),
@@ -211,12 +235,18 @@ impl Rejection {
         let error = match self {
             Self::Proxy(error) => error,
             Self::Files(files::Error::Forbidden(..)) => {
-                return Some("may the user of this process read the file, and enter the folders above it?");
+                return Some(
+                    "may the user of this process read the file, and enter the folders above it?",
+                );
             }
             Self::Files(files::Error::Private(..)) => {
-                return Some("something in the route's folder leads to a secret of the gateway; take it out");
+                return Some(
+                    "something in the route's folder leads to a secret of the gateway; take it out",
+                );
             }
-            Self::Files(files::Error::Unreadable(..)) => return Some("see the disk, and the limit of open files"),
+            Self::Files(files::Error::Unreadable(..)) => {
+                return Some("see the disk, and the limit of open files");
+            }
             Self::Turn(turn::Refusal::NoUri) => {
                 return Some(
                     "Janus can be given IPv4 addresses, and names that resolve to one now, and ends if it is given \
@@ -226,12 +256,12 @@ impl Rejection {
             _ => return None,
         };
         match error {
-            P::Send(SendError::Connect(error)) if error.is_distrust() => {
-                Some("the server's certificate is not trusted: see ca_file and server_name of the upstream")
-            }
-            P::Send(SendError::Connect(_)) => {
-                Some("is the server running, and does it listen on this address? `ianitor check --live` asks it")
-            }
+            P::Send(SendError::Connect(error)) if error.is_distrust() => Some(
+                "the server's certificate is not trusted: see ca_file and server_name of the upstream",
+            ),
+            P::Send(SendError::Connect(_)) => Some(
+                "is the server running, and does it listen on this address? `ianitor check --live` asks it",
+            ),
             P::Send(SendError::Http(_)) => Some(
                 "the server closed the connection or sent something that is not HTTP; Janus does so for an empty POST, \
                  for PUT, for a wrong WebSocket subprotocol and for an address that its acl refuses: see the server's log",
@@ -326,25 +356,35 @@ impl Rejection {
             Self::Streams(_)
             | Self::OpenFiles
             | Self::Withdrawn(Withdrawn::Target)
-            | Self::Proxy(proxy::Error::Send(SendError::Full | SendError::ServerFull | SendError::OverShare)) => {
-                Some((header::RETRY_AFTER, HeaderValue::from_static("1")))
-            }
+            | Self::Proxy(proxy::Error::Send(
+                SendError::Full | SendError::ServerFull | SendError::OverShare,
+            )) => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
             Self::Denied(Denied::Token(BadToken::KeysAway)) => {
                 Some((header::RETRY_AFTER, HeaderValue::from_static("2")))
             }
             Self::TwoTokens | Self::Denied(Denied::NoToken | Denied::Token(_) | Denied::Claim) => {
-                Some((header::WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge())))
+                Some((
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static(self.challenge()),
+                ))
             }
             Self::Method => {
                 let methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
                 Some((header::ALLOW, HeaderValue::from_static(methods)))
             }
-            Self::Proxy(proxy::Error::Handshake(BadHandshake::Version)) => {
-                Some((header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")))
+            Self::Proxy(proxy::Error::Handshake(BadHandshake::Version)) => Some((
+                header::SEC_WEBSOCKET_VERSION,
+                HeaderValue::from_static("13"),
+            )),
+            Self::Turn(turn::Refusal::Method) => {
+                Some((header::ALLOW, HeaderValue::from_static(turn::METHODS)))
             }
-            Self::Turn(turn::Refusal::Method) => Some((header::ALLOW, HeaderValue::from_static(turn::METHODS))),
-            Self::Turn(turn::Refusal::NoUri) => Some((header::RETRY_AFTER, HeaderValue::from_static("5"))),
-            Self::Files(files::Error::Method) => Some((header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
+            Self::Turn(turn::Refusal::NoUri) => {
+                Some((header::RETRY_AFTER, HeaderValue::from_static("5")))
+            }
+            Self::Files(files::Error::Method) => {
+                Some((header::ALLOW, HeaderValue::from_static("GET, HEAD")))
+            }
             Self::OwnMethod(methods) => Some((header::ALLOW, HeaderValue::from_static(methods))),
             Self::OnPage(rejection, _) | Self::Dressed(rejection, _) => rejection.extra_header(),
             _ => None,

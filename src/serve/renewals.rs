@@ -39,12 +39,18 @@ impl Renewals {
         inbox
     }
 
-    /// Has the tunnels of the old token go on by the new one, where their policies take it; how many did.
+    /// Has the tunnels of the old token go on by the new one, where their policies take it; how
+    /// many did.
     pub(super) async fn renew(&self, old: Tag, new: &Verified) -> usize {
         let (renewed, mut counts) = mpsc::unbounded_channel();
-        let renewal = Renewal { old, new: Arc::new(new.clone()), renewed };
+        let renewal = Renewal {
+            old,
+            new: Arc::new(new.clone()),
+            renewed,
+        };
         // A worker that has ended has no tunnels.
-        self.lock().retain(|worker| worker.send(renewal.clone()).is_ok());
+        self.lock()
+            .retain(|worker| worker.send(renewal.clone()).is_ok());
         drop(renewal);
         let mut sum = 0;
         while let Some(count) = counts.recv().await {
@@ -69,13 +75,20 @@ pub async fn follow(worker: Rc<Worker>, mut inbox: mpsc::UnboundedReceiver<Renew
 }
 
 fn renew(worker: &Worker, renewal: &Renewal) -> usize {
-    let (local, now, new) = (worker.local(), UnixTime::now(), Rc::new(Verified::clone(&renewal.new)));
+    let (local, now, new) = (
+        worker.local(),
+        UnixTime::now(),
+        Rc::new(Verified::clone(&renewal.new)),
+    );
     // Handshakes too: what they become goes on by the newer token.
     worker.under_way.renew(renewal.old, &new, &local, now);
     let mut count = 0;
     worker.tunnels.each(|tunnel| {
         let permit = tunnel.permit();
-        let has_old = permit.as_ref().and_then(|permit| permit.token()).is_some_and(|token| token.tag == renewal.old);
+        let has_old = permit
+            .as_ref()
+            .and_then(|permit| permit.token())
+            .is_some_and(|token| token.tag == renewal.old);
         if has_old
             && !tunnel.is_being_closed()
             && let Some(permit) = local.judge_anew(tunnel, &new, now)

@@ -18,7 +18,11 @@ pub struct Seat {
 impl Seat {
     /// Counts a connection that has got a slot.
     pub fn new(slot: Slot, kind: Kind, metrics: &Arc<WorkerMetrics>) -> Self {
-        let seat = Self { slot, kind, metrics: Arc::clone(metrics) };
+        let seat = Self {
+            slot,
+            kind,
+            metrics: Arc::clone(metrics),
+        };
         seat.counts().accepted.one();
         seat
     }

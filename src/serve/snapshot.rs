@@ -81,7 +81,8 @@ impl Snapshot {
     }
 }
 
-/// A worker's own view of a snapshot. Requests hold it by `Rc`, so that no two workers write to one counter.
+/// A worker's own view of a snapshot. Requests hold it by `Rc`, so that no two workers write to one
+/// counter.
 #[derive(Debug)]
 pub struct Local {
     /// What it is a view of.
@@ -90,7 +91,8 @@ pub struct Local {
     labels: Vec<Label>,
     /// The names of the upstream and server of each pool, in the order of [`all_pools`].
     servers: Vec<(Arc<str>, Arc<str>)>,
-    /// Where TLS is passed through to: these servers have their part of the sockets, whether they use it or not.
+    /// Where TLS is passed through to: these servers have their part of the sockets, whether they
+    /// use it or not.
     _passed_to: Vec<Arc<ServerRoom>>,
     /// The keys of the issuers, as its tunnels have been judged by them.
     key_sets: RefCell<Vec<KeySetId>>,
@@ -120,8 +122,17 @@ pub struct Label {
 
 impl Local {
     /// Takes up a snapshot; connections to servers that it still knows are kept.
-    pub fn new(snapshot: Arc<Snapshot>, ways: Ways<'_>, metrics: &WorkerMetrics, before: Option<&Self>) -> Rc<Self> {
-        let Ways { ticks, sockets, resolver } = ways;
+    pub fn new(
+        snapshot: Arc<Snapshot>,
+        ways: Ways<'_>,
+        metrics: &WorkerMetrics,
+        before: Option<&Self>,
+    ) -> Rc<Self> {
+        let Ways {
+            ticks,
+            sockets,
+            resolver,
+        } = ways;
         let clusters: Vec<Cluster> = snapshot
             .routes
             .upstreams()
@@ -135,32 +146,59 @@ impl Local {
                     pool.follow(spec);
                     Some(pool)
                 };
-                let connector = |addr: &ServerAddr| Connector::new(addr.clone(), &spec.tls, config, resolver);
+                let connector =
+                    |addr: &ServerAddr| Connector::new(addr.clone(), &spec.tls, config, resolver);
                 let fresh = |addr: &ServerAddr| Pool::new(connector(addr), spec, ticks, sockets);
                 let pool = |addr: &ServerAddr| known(addr).unwrap_or_else(|| fresh(addr));
-                Cluster::new(Arc::clone(spec), spec.servers.iter().map(pool).collect(), metrics.upstream(&spec.name))
+                Cluster::new(
+                    Arc::clone(spec),
+                    spec.servers.iter().map(pool).collect(),
+                    metrics.upstream(&spec.name),
+                )
             })
             .collect();
         let kept = |pool: &Rc<Pool>| all_pools(&clusters).any(|other| Rc::ptr_eq(other, pool));
         let old = before.map_or(&[][..], |local| &local.clusters);
-        all_pools(old).filter(|pool| !kept(pool)).for_each(|pool| pool.close());
+        all_pools(old)
+            .filter(|pool| !kept(pool))
+            .for_each(|pool| pool.close());
         let labels = snapshot.routes.routes().iter().map(|route| {
             let counts = metrics.route(route.name());
             let upstream = match &route.target {
-                Target::Forward(forward) => Some(Rc::from(&*snapshot.routes.upstream(forward.upstream).name)),
+                Target::Forward(forward) => {
+                    Some(Rc::from(&*snapshot.routes.upstream(forward.upstream).name))
+                }
                 Target::Files(_) | Target::Redirect(_) | Target::Turn(_) => None,
             };
-            Label { route: route.path.to_string().into(), upstream, counts }
+            Label {
+                route: route.path.to_string().into(),
+                upstream,
+                counts,
+            }
         });
         let labels = labels.collect();
         let names = |spec: &Arc<UpstreamSpec>| {
             let upstream: Arc<str> = Arc::from(&*spec.name);
-            spec.servers.iter().map(|addr| (Arc::clone(&upstream), addr.to_string().into())).collect::<Vec<_>>()
+            spec.servers
+                .iter()
+                .map(|addr| (Arc::clone(&upstream), addr.to_string().into()))
+                .collect::<Vec<_>>()
         };
         let servers = snapshot.routes.upstreams().iter().flat_map(names).collect();
         let key_sets = RefCell::new(key_sets(&snapshot));
-        let passed_to = snapshot.passthrough.iter().map(|entry| sockets.server(&entry.to.to_string())).collect();
-        Rc::new(Self { snapshot, clusters, labels, servers, _passed_to: passed_to, key_sets })
+        let passed_to = snapshot
+            .passthrough
+            .iter()
+            .map(|entry| sockets.server(&entry.to.to_string()))
+            .collect();
+        Rc::new(Self {
+            snapshot,
+            clusters,
+            labels,
+            servers,
+            _passed_to: passed_to,
+            key_sets,
+        })
     }
 
     /// An upstream and this worker's connections to it.
@@ -169,8 +207,15 @@ impl Local {
     }
 
     fn pool(&self, upstream: &str, addr: &ServerAddr) -> Option<Rc<Pool>> {
-        let cluster = self.clusters.iter().find(|cluster| *cluster.spec().name == *upstream)?;
-        cluster.pools().iter().find(|pool| pool.addr() == addr).map(Rc::clone)
+        let cluster = self
+            .clusters
+            .iter()
+            .find(|cluster| *cluster.spec().name == *upstream)?;
+        cluster
+            .pools()
+            .iter()
+            .find(|pool| pool.addr() == addr)
+            .map(Rc::clone)
     }
 
     /// A route's names in the access log.
@@ -180,7 +225,11 @@ impl Local {
 
     /// An issuer by its name.
     pub(super) fn issuer(&self, name: &str) -> Option<&Issuer> {
-        self.snapshot.issuers.iter().find(|issuer| *issuer.spec.name == *name).map(|issuer| &**issuer)
+        self.snapshot
+            .issuers
+            .iter()
+            .find(|issuer| *issuer.spec.name == *name)
+            .map(|issuer| &**issuer)
     }
 
     /// Whether an issuer has other keys than when this was asked before.
@@ -193,10 +242,18 @@ impl Local {
     pub fn publish(&self, metrics: &WorkerMetrics) {
         let mut seen = metrics.servers();
         seen.clear();
-        seen.extend(all_pools(&self.clusters).zip(&self.servers).map(|(pool, (upstream, server))| {
-            let (quiet, failing) = pool.outcome();
-            ServerSeen { upstream: Arc::clone(upstream), server: Arc::clone(server), quiet, failing, busy: pool.busy() }
-        }));
+        seen.extend(all_pools(&self.clusters).zip(&self.servers).map(
+            |(pool, (upstream, server))| {
+                let (quiet, failing) = pool.outcome();
+                ServerSeen {
+                    upstream: Arc::clone(upstream),
+                    server: Arc::clone(server),
+                    quiet,
+                    failing,
+                    busy: pool.busy(),
+                }
+            },
+        ));
     }
 
     /// Drops idle upstream connections that have had their time.
@@ -206,7 +263,11 @@ impl Local {
 }
 
 fn key_sets(snapshot: &Snapshot) -> Vec<KeySetId> {
-    snapshot.issuers.iter().map(|issuer| issuer.key_set_id()).collect()
+    snapshot
+        .issuers
+        .iter()
+        .map(|issuer| issuer.key_set_id())
+        .collect()
 }
 
 fn all_pools(clusters: &[Cluster]) -> impl Iterator<Item = &Rc<Pool>> {

@@ -25,11 +25,14 @@ pub(super) trait Stack:
 }
 
 impl<S> Stack for S where
-    S: Service<Arrived, Response = Response<Body>, Error = Infallible, Future: Unpin> + Unpin + 'static
+    S: Service<Arrived, Response = Response<Body>, Error = Infallible, Future: Unpin>
+        + Unpin
+        + 'static
 {
 }
 
-/// What stands behind a TLS listener. The layers have no state: everything comes along with the request.
+/// What stands behind a TLS listener. The layers have no state: everything comes along with the
+/// request.
 pub(super) fn https() -> impl Stack {
     ServiceBuilder::new()
         .layer(AccessLog) // outermost: every answer passes here, refusals too, which it turns into answers

@@ -1,4 +1,5 @@
-//! A layer made of one pure function: it looks at the request and hands on a better-known one, or refuses.
+//! A layer made of one pure function: it looks at the request and hands on a better-known one, or
+//! refuses.
 
 use std::marker::PhantomData;
 use std::task::{Context, Poll};
@@ -23,7 +24,11 @@ impl<In, Out, S> Layer<S> for Step<In, Out> {
     type Service = Stepped<In, Out, S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Stepped { step: *self, inner, input: PhantomData }
+        Stepped {
+            step: *self,
+            inner,
+            input: PhantomData,
+        }
     }
 }
 

@@ -54,10 +54,21 @@ impl Service<Admitted> for Target {
 
 /// Serves a request until there is an answer, or the permission ends, or the route is taken away.
 async fn serve_while_permitted(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> {
-    let Admitted { routed: Routed { normal: Normal { inbound, authority }, route }, permit } = &admitted;
+    let Admitted {
+        routed:
+            Routed {
+                normal: Normal { inbound, authority },
+                route,
+            },
+        permit,
+    } = &admitted;
     let (worker, key) = (&inbound.conn.worker, inbound.key);
     let under_way = Rc::clone(&worker.under_way);
-    under_way.admit(key, Admission::new(inbound, authority, *route, permit), &worker.local.borrow())?;
+    under_way.admit(
+        key,
+        Admission::new(inbound, authority, *route, permit),
+        &worker.local.borrow(),
+    )?;
     let mut served = pin!(serve(admitted));
     poll_fn(|cx| {
         if let Some(why) = under_way.cut(key) {
@@ -73,7 +84,10 @@ async fn serve_while_permitted(admitted: Admitted) -> Result<Response<ResponseBo
 }
 
 async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> {
-    let Admitted { routed: Routed { normal, route }, permit } = admitted;
+    let Admitted {
+        routed: Routed { normal, route },
+        permit,
+    } = admitted;
     let local = Rc::clone(&normal.inbound.local);
     let route = local.snapshot.routes.route(route);
     match &route.target {
@@ -81,33 +95,55 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
         route::Target::Files(spec) => {
             // An open file takes a descriptor as a socket does, for as long as its client takes.
             let room = Box::pin(room_for_file(&normal.inbound)).await;
-            normal.inbound.exchange.hold_file(room.ok_or(Rejection::OpenFiles)?);
-            // Boxed, as is what follows: the state of what a request does not do is not carried along.
-            let response =
-                Box::pin(files::serve(&normal.inbound.request, spec, &route.path, &local.snapshot.guard)).await?;
-            Ok(without_body(&normal.inbound, response.map(ResponseBody::file)))
+            normal
+                .inbound
+                .exchange
+                .hold_file(room.ok_or(Rejection::OpenFiles)?);
+            // Boxed, as is what follows: the state of what a request does not do is not carried
+            // along.
+            let response = Box::pin(files::serve(
+                &normal.inbound.request,
+                spec,
+                &route.path,
+                &local.snapshot.guard,
+            ))
+            .await?;
+            Ok(without_body(
+                &normal.inbound,
+                response.map(ResponseBody::file),
+            ))
         }
         route::Target::Redirect(spec) => {
             let response = redirect(normal.inbound.request.uri(), spec, &route.path)?;
             Ok(without_body(&normal.inbound, response))
         }
         route::Target::Turn(id) => {
-            let response = Box::pin(turn::serve(&normal.inbound, local.snapshot.turn(*id), &permit)).await?;
+            let response = Box::pin(turn::serve(
+                &normal.inbound,
+                local.snapshot.turn(*id),
+                &permit,
+            ))
+            .await?;
             Ok(without_body(&normal.inbound, response))
         }
     }
 }
 
-/// Nobody reads the request's body, and what is left of it cannot be told from a next request. The client may still be
-/// sending: a connection that is closed in its face would take the answer along.
-pub(super) fn without_body(inbound: &Inbound, response: Response<ResponseBody>) -> Response<ResponseBody> {
+/// Nobody reads the request's body, and what is left of it cannot be told from a next request. The
+/// client may still be sending: a connection that is closed in its face would take the answer
+/// along.
+pub(super) fn without_body(
+    inbound: &Inbound,
+    response: Response<ResponseBody>,
+) -> Response<ResponseBody> {
     if inbound.request.version() < Version::HTTP_2 && !inbound.request.body().is_end_stream() {
         return close_after(response, &inbound.conn);
     }
     response
 }
 
-/// How many ticks a page that asks for all its parts at once waits for the first of them to be sent.
+/// How many ticks a page that asks for all its parts at once waits for the first of them to be
+/// sent.
 const FILE_TICKS: usize = 4;
 
 async fn room_for_file(inbound: &Inbound) -> Option<FileSlot> {
@@ -124,17 +160,26 @@ async fn room_for_file(inbound: &Inbound) -> Option<FileSlot> {
 
 /// Has the connection closed after this answer, and what the client is still sending read.
 fn close_after(mut response: Response<ResponseBody>, conn: &ConnInfo) -> Response<ResponseBody> {
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
     conn.control.set_lingers();
     response
 }
 
-fn redirect(asked: &Uri, spec: &RedirectSpec, route: &PathPrefix) -> Result<Response<ResponseBody>, Rejection> {
+fn redirect(
+    asked: &Uri,
+    spec: &RedirectSpec,
+    route: &PathPrefix,
+) -> Result<Response<ResponseBody>, Rejection> {
     let location = HeaderValue::try_from(spec.location(route, asked.path(), asked.query()));
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = spec.status;
     // Its parts were a URI and a request's target, which are made of what a header value takes.
-    response.headers_mut().insert(header::LOCATION, location.map_err(|_| Rejection::Path(BadPath::Control))?);
+    response.headers_mut().insert(
+        header::LOCATION,
+        location.map_err(|_| Rejection::Path(BadPath::Control))?,
+    );
     Ok(response)
 }
 
@@ -146,7 +191,15 @@ async fn forward(
 ) -> Result<Response<ResponseBody>, Rejection> {
     let Normal { inbound, authority } = normal;
     let counted = inbound.counted();
-    let Inbound { request, conn, local, exchange, key, origin, .. } = inbound;
+    let Inbound {
+        request,
+        conn,
+        local,
+        exchange,
+        key,
+        origin,
+        ..
+    } = inbound;
     let via = Via {
         upstream: local.upstream(forward.upstream),
         forward,
@@ -167,9 +220,14 @@ async fn forward(
         let mut response = proxy::forward(request, &via).await?;
         cleaning.apply(response.headers_mut(), &exchange);
         conn.worker.under_way.answers(key, response.body().server());
-        // The upstream has answered before it had all of the body, which may not come to its end any more.
+        // The upstream has answered before it had all of the body, which may not come to its end
+        // any more.
         let is_early = body.is_some_and(|body| !body.has_ended());
-        return Ok(if is_h1 && is_early { close_after(response, &conn) } else { response });
+        return Ok(if is_h1 && is_early {
+            close_after(response, &conn)
+        } else {
+            response
+        });
     }
     if permit.ends().is_some() && permit.has_ended(UnixTime::now()) {
         return Err(Denied::Token(BadToken::Expired).into());
@@ -183,23 +241,48 @@ async fn forward(
     under_way.answers(key, response.body().server());
     if let Some(joined) = joined {
         let control = enter_tunnel(&conn.worker, key, joined.server())?;
-        let handoff = Handoff { joined, control, exchange: Rc::clone(&exchange) };
+        let handoff = Handoff {
+            joined,
+            control,
+            exchange: Rc::clone(&exchange),
+        };
         match stream {
-            Some(stream) => drop(tokio::task::spawn_local(tunnel_on_stream(stream, handoff, Rc::clone(&conn)))),
+            Some(stream) => drop(tokio::task::spawn_local(tunnel_on_stream(
+                stream,
+                handoff,
+                Rc::clone(&conn),
+            ))),
             None => conn.control.hand_off(handoff),
         }
     }
     Ok(response)
 }
 
-/// Enters the tunnel that a handshake has become. What has changed while the server was asked is made up for: the
-/// configuration, the keys and the clock of now are asked.
-fn enter_tunnel(worker: &Worker, key: Key, server: &Rc<Pool>) -> Result<Registered<TunnelControl>, Rejection> {
+/// Enters the tunnel that a handshake has become. What has changed while the server was asked is
+/// made up for: the configuration, the keys and the clock of now are asked.
+fn enter_tunnel(
+    worker: &Worker,
+    key: Key,
+    server: &Rc<Pool>,
+) -> Result<Registered<TunnelControl>, Rejection> {
     let mut admission = worker.under_way.take(key).ok_or(Withdrawn::Route)?;
     admission.server = Some(Rc::clone(server));
     let verdict = admission.judge(&worker.local(), Expiry::Ignored);
-    let Admission { local, route, authority, path, client, permit, .. } = admission;
-    let door = RouteDoor::new(authority.host.clone(), path.into_text(), server.addr().clone(), local.place(route));
+    let Admission {
+        local,
+        route,
+        authority,
+        path,
+        client,
+        permit,
+        ..
+    } = admission;
+    let door = RouteDoor::new(
+        authority.host.clone(),
+        path.into_text(),
+        server.addr().clone(),
+        local.place(route),
+    );
     let control = TunnelControl::new(Door::Route(door), client, Some(permit));
     match verdict {
         Ok(()) => control.judge_end(UnixTime::now()),
@@ -214,5 +297,11 @@ async fn tunnel_on_stream(stream: OnUpgrade, handoff: Handoff, conn: Rc<ConnInfo
     // An error means that the client has gone before it could be told.
     let Ok(stream) = stream.await else { return };
     let kept = (Rc::clone(&conn.slot), under_way);
-    handoff.into_tunnel((TokioIo::new(stream), Bytes::new()), &conn.worker.ticks, kept).await;
+    handoff
+        .into_tunnel(
+            (TokioIo::new(stream), Bytes::new()),
+            &conn.worker.ticks,
+            kept,
+        )
+        .await;
 }

@@ -31,7 +31,10 @@ impl Tagger {
     /// Without randomness.
     pub fn new() -> Result<Arc<Self>, Unspecified> {
         let random = aws_lc_rs::rand::SystemRandom::new();
-        Ok(Arc::new(Self(hmac::Key::generate(hmac::HMAC_SHA256, &random)?)))
+        Ok(Arc::new(Self(hmac::Key::generate(
+            hmac::HMAC_SHA256,
+            &random,
+        )?)))
     }
 
     /// The tag of a token.
@@ -71,7 +74,9 @@ pub(super) struct Signed<'s> {
 impl Signed<'_> {
     /// Whether the issuer would take it now.
     fn is_good(&self) -> bool {
-        self.issuer.judge(&self.verified.claims, UnixTime::now()).is_ok()
+        self.issuer
+            .judge(&self.verified.claims, UnixTime::now())
+            .is_ok()
     }
 }
 
@@ -85,7 +90,10 @@ pub(super) struct Unproven {
 impl Tokens {
     /// None yet.
     pub fn new(tagger: Arc<Tagger>) -> Self {
-        Self { tagger, generations: RefCell::default() }
+        Self {
+            tagger,
+            generations: RefCell::default(),
+        }
     }
 
     /// A token that has been verified before, by keys that are still in force.
@@ -98,11 +106,17 @@ impl Tokens {
         let tag = self.tagger.tag(&located.text);
         let known = eligible(located, rule, snapshot).filter_map(|(accepted, issuer)| {
             let known = self.look_up((tag, accepted.id))?;
-            (known.keys == issuer.key_set_id()).then_some(Signed { issuer, verified: known.verified })
+            (known.keys == issuer.key_set_id()).then_some(Signed {
+                issuer,
+                verified: known.verified,
+            })
         });
-        // Of several, the one that would let it in; if that one has still to be verified, it is not known.
+        // Of several, the one that would let it in; if that one has still to be verified, it is not
+        // known.
         let is_alone = rule.issuers.len() == 1;
-        known.into_iter().find(|signed| is_alone || signed.is_good())
+        known
+            .into_iter()
+            .find(|signed| is_alone || signed.is_good())
     }
 
     fn look_up(&self, key: (Tag, IssuerId)) -> Option<Known> {
@@ -115,8 +129,9 @@ impl Tokens {
         Some(known)
     }
 
-    /// Verifies a token by every issuer that may have signed it: two may have the same keys and want other audiences.
-    /// Issuers whose tokens could be guessed are left out unless `with_guessable`.
+    /// Verifies a token by every issuer that may have signed it: two may have the same keys and
+    /// want other audiences. Issuers whose tokens could be guessed are left out unless
+    /// `with_guessable`.
     pub(super) fn verify<'s>(
         &self,
         located: &Located<'_>,
@@ -135,9 +150,21 @@ impl Tokens {
             match issuer.verify(&parts, &keys) {
                 Ok((key, claims)) => {
                     let tag = self.tagger.tag(&located.text);
-                    let verified = Rc::new(Verified { issuer: Arc::clone(&issuer.spec.name), key, claims, tag });
-                    let known = Known { verified: Rc::clone(&verified), keys: keys.id() };
-                    remember(&mut self.generations.borrow_mut(), (tag, accepted.id), known);
+                    let verified = Rc::new(Verified {
+                        issuer: Arc::clone(&issuer.spec.name),
+                        key,
+                        claims,
+                        tag,
+                    });
+                    let known = Known {
+                        verified: Rc::clone(&verified),
+                        keys: keys.id(),
+                    };
+                    remember(
+                        &mut self.generations.borrow_mut(),
+                        (tag, accepted.id),
+                        known,
+                    );
                     let found = Signed { issuer, verified };
                     if found.is_good() {
                         return Ok(found);
@@ -148,7 +175,12 @@ impl Tokens {
             }
         }
         // No issuer has its tokens where this one was.
-        let none = || failed.unwrap_or(Unproven { why: BadToken::Issuer, look: None });
+        let none = || {
+            failed.unwrap_or(Unproven {
+                why: BadToken::Issuer,
+                look: None,
+            })
+        };
         signed.ok_or_else(none)
     }
 }
@@ -159,7 +191,10 @@ fn eligible<'s, 'r>(
     rule: &'r TokenRule,
     snapshot: &'s Snapshot,
 ) -> impl Iterator<Item = (&'r Accepted, &'s Issuer)> {
-    let accepted = rule.issuers.iter().filter(|accepted| accepted.places & located.places != 0);
+    let accepted = rule
+        .issuers
+        .iter()
+        .filter(|accepted| accepted.places & located.places != 0);
     accepted.map(|accepted| (accepted, &*snapshot.issuers[accepted.id.0]))
 }
 
@@ -176,7 +211,10 @@ fn unproven(why: BadToken, issuer: &Issuer, parts: &Parts<'_>) -> Unproven {
 fn worse(first: Option<Unproven>, second: Unproven) -> Unproven {
     let rank = |unproven: &Unproven| match unproven {
         Unproven { look: Some(_), .. } => 2,
-        Unproven { why: BadToken::Algorithm | BadToken::NoKey, .. } => 0,
+        Unproven {
+            why: BadToken::Algorithm | BadToken::NoKey,
+            ..
+        } => 0,
         Unproven { .. } => 1,
     };
     match first {

@@ -1,7 +1,7 @@
 //! TURN credentials: for browsers behind a policy, for servers by API key.
 //!
-//! A browser is given every URI. A server is Janus, which ends when it cannot make an address of one: it is given IPv4
-//! literals, and names that resolve at this moment.
+//! A browser is given every URI. A server is Janus, which ends when it cannot make an address of
+//! one: it is given IPv4 literals, and names that resolve at this moment.
 
 use std::borrow::Cow;
 use std::pin::Pin;
@@ -55,9 +55,14 @@ struct Form(Vec<u8>);
 
 /// Whether the body may have an API key in it, and so has to be read before anything is decided.
 pub(super) fn brings_form(inbound: &Inbound, route: &Route) -> bool {
-    let Target::Turn(id) = &route.target else { return false };
+    let Target::Turn(id) = &route.target else {
+        return false;
+    };
     let request = &inbound.request;
-    let essence = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()?.split(';').next());
+    let essence = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok()?.split(';').next());
     inbound.local.snapshot.turn(*id).api_keys.is_some()
         && request.method() == Method::POST
         && essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(FORM))
@@ -83,11 +88,15 @@ async fn gather(body: &mut RequestBody, inbound: &Inbound) -> Result<Vec<u8>, pr
     let mut form = Vec::new();
     loop {
         let frame = std::future::poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
-            std::task::Poll::Pending if late.is_due(cx) => std::task::Poll::Ready(Some(Err(BodyFault::Stalled))),
+            std::task::Poll::Pending if late.is_due(cx) => {
+                std::task::Poll::Ready(Some(Err(BodyFault::Stalled)))
+            }
             polled => polled,
         });
         match frame.await {
-            Some(Ok(frame)) => form.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
+            Some(Ok(frame)) => {
+                form.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data))
+            }
             Some(Err(fault)) => return Err((&fault).into()),
             None => return Ok(form),
         }
@@ -97,23 +106,36 @@ async fn gather(body: &mut RequestBody, inbound: &Inbound) -> Result<Vec<u8>, pr
 /// What a request says, in its query and in its form: Janus sends the same in both.
 fn said<'r>(inbound: &'r Inbound, name: &str) -> impl Iterator<Item = Cow<'r, str>> {
     let query = inbound.request.uri().query().unwrap_or_default().as_bytes();
-    let form = inbound.request.extensions().get::<Form>().map_or(&[][..], |form| &form.0);
+    let form = inbound
+        .request
+        .extensions()
+        .get::<Form>()
+        .map_or(&[][..], |form| &form.0);
     let all = form_urlencoded::parse(query).chain(form_urlencoded::parse(form));
-    all.filter(move |(key, _)| key == name).map(|(_, value)| value)
+    all.filter(move |(key, _)| key == name)
+        .map(|(_, value)| value)
 }
 
-/// What becomes of a request that has an API key in it, right or wrong. `None`: it has none, or keys are not asked for
-/// here.
+/// What becomes of a request that has an API key in it, right or wrong. `None`: it has none, or
+/// keys are not asked for here.
 pub(super) fn judge_keys(inbound: &Inbound, route: &Route) -> Option<Result<Permit, Hindrance>> {
-    let Target::Turn(id) = &route.target else { return None };
+    let Target::Turn(id) = &route.target else {
+        return None;
+    };
     let keys = inbound.local.snapshot.turn(*id).api_keys.as_ref()?;
     let presented: Vec<Cow<'_, str>> = said(inbound, "api").chain(said(inbound, "key")).collect();
     (!presented.is_empty()).then(|| try_keys(inbound, route, keys, &presented))
 }
 
-/// A wrong key is a guess as a forged token is, of which a client has so many. A right one is accepted whatever others
-/// behind the same address have sent, unless it is short enough to be found by trying.
-fn try_keys(inbound: &Inbound, route: &Route, keys: &ApiKeys, presented: &[Cow<'_, str>]) -> Result<Permit, Hindrance> {
+/// A wrong key is a guess as a forged token is, of which a client has so many. A right one is
+/// accepted whatever others behind the same address have sent, unless it is short enough to be
+/// found by trying.
+fn try_keys(
+    inbound: &Inbound,
+    route: &Route,
+    keys: &ApiKeys,
+    presented: &[Cow<'_, str>],
+) -> Result<Permit, Hindrance> {
     let (limits, guesses) = (&inbound.local.snapshot.limits, &inbound.conn.worker.guesses);
     let who = Guesser::new(inbound.client, route.policy.lists(inbound.client), limits);
     let too_many = guesses.check(who, limits.bad_tokens_per_client).err();
@@ -156,7 +178,9 @@ fn credential(inbound: &Inbound, turn: &Turn, permit: &Permit) -> Result<Credent
         let subject = said(inbound, "username").find_map(|name| Subject::new(&name));
         return Ok(turn.credential(now, &subject.unwrap_or_else(Subject::server), ttl));
     }
-    let Some(token) = permit.token() else { return Ok(turn.credential(now, &Subject::client(), ttl)) };
+    let Some(token) = permit.token() else {
+        return Ok(turn.credential(now, &Subject::client(), ttl));
+    };
     let ttl = ttl.min(now.until(token.claims.exp));
     if ttl.is_zero() {
         // Its leeway still lets it in, and what it would be given is over already.
@@ -174,15 +198,24 @@ async fn for_janus<'t>(inbound: &Inbound, turn: &'t Turn) -> Result<Vec<&'t Turn
         None => names.has_ipv4(&uri.host).await,
     };
     let relays = turn.spec.uris.iter().filter(|uri| uri.relays());
-    let judged = futures_util::future::join_all(relays.map(async |uri| is_good(uri).await.then_some(uri))).await;
+    let judged =
+        futures_util::future::join_all(relays.map(async |uri| is_good(uri).await.then_some(uri)))
+            .await;
     let good: Vec<&TurnUri> = judged.into_iter().flatten().collect();
-    if good.is_empty() { Err(Refusal::NoUri) } else { Ok(good) }
+    if good.is_empty() {
+        Err(Refusal::NoUri)
+    } else {
+        Ok(good)
+    }
 }
 
 fn answer(text: String) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::text(text));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -190,7 +223,11 @@ fn answer(text: String) -> Response<ResponseBody> {
 fn options() -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(METHODS));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

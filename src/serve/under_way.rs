@@ -1,8 +1,8 @@
-//! Requests under way on a worker, so that one whose answer takes long ends with its permission, as a tunnel does:
-//! server-sent events, long polls, downloads and uploads.
+//! Requests under way on a worker, so that one whose answer takes long ends with its permission, as
+//! a tunnel does: server-sent events, long polls, downloads and uploads.
 //!
-//! What a request needs for that is kept in a slot that is used again and again. It is looked at by ticks, so requests
-//! that are over within one cost nothing more.
+//! What a request needs for that is kept in a slot that is used again and again. It is looked at by
+//! ticks, so requests that are over within one cost nothing more.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -42,7 +42,8 @@ struct Slot {
     exchange: Rc<Exchange>,
     control: Rc<ConnControl>,
     is_h2: bool,
-    /// The task of a stream of HTTP/2. Over HTTP/1.1 it is the connection's, which its control knows.
+    /// The task of a stream of HTTP/2. Over HTTP/1.1 it is the connection's, which its control
+    /// knows.
     task: Option<Waker>,
     /// From when a target serves it until its last byte is there.
     admission: Option<Admission>,
@@ -113,7 +114,12 @@ struct Moment<'m> {
 }
 
 impl Admission {
-    pub(super) fn new(inbound: &Inbound, authority: &Rc<Authority>, route: RouteId, permit: &Permit) -> Self {
+    pub(super) fn new(
+        inbound: &Inbound,
+        authority: &Rc<Authority>,
+        route: RouteId,
+        permit: &Permit,
+    ) -> Self {
         Self {
             local: Rc::clone(&inbound.local),
             route,
@@ -157,14 +163,22 @@ impl Admission {
             return Ok(());
         }
         self.changes = moment.changes;
-        let expiry = if self.in_leeway { Expiry::Asked } else { Expiry::Ignored };
+        let expiry = if self.in_leeway {
+            Expiry::Asked
+        } else {
+            Expiry::Ignored
+        };
         let verdict = self.judge(moment.local, expiry);
         self.leave(verdict, moment)
     }
 
-    /// A request that still goes where a reload no longer leads may take as long as one that is under way in a drain:
-    /// its server is at work on it, and a retry would ask another one.
-    fn leave(&mut self, verdict: Result<(), Withdrawn>, moment: &Moment<'_>) -> Result<(), Withdrawn> {
+    /// A request that still goes where a reload no longer leads may take as long as one that is
+    /// under way in a drain: its server is at work on it, and a retry would ask another one.
+    fn leave(
+        &mut self,
+        verdict: Result<(), Withdrawn>,
+        moment: &Moment<'_>,
+    ) -> Result<(), Withdrawn> {
         if verdict != Err(Withdrawn::Target) {
             self.leaving_since = None;
             return verdict;
@@ -177,7 +191,9 @@ impl Admission {
 
 impl Slot {
     fn look(&mut self, moment: &Moment<'_>) {
-        let Some(admission) = &mut self.admission else { return };
+        let Some(admission) = &mut self.admission else {
+            return;
+        };
         // At each look until it is over: its client may have stopped to read since the last one.
         if self.cut.is_some() {
             return self.tell();
@@ -191,7 +207,8 @@ impl Slot {
         }
         if let Err(why) = admission.look(moment) {
             self.cut = Some(why);
-            self.exchange.note(|line| (line.end, line.reason) = (End::Policy, Some(why.reason())));
+            self.exchange
+                .note(|line| (line.end, line.reason) = (End::Policy, Some(why.reason())));
             self.tell();
         }
     }
@@ -209,20 +226,44 @@ impl Slot {
 impl UnderWay {
     /// None yet.
     pub fn new(ticks: &Rc<Ticks>) -> Rc<Self> {
-        Rc::new(Self { slots: RefCell::default(), changes: Cell::new(0), ticks: Rc::clone(ticks) })
+        Rc::new(Self {
+            slots: RefCell::default(),
+            changes: Cell::new(0),
+            ticks: Rc::clone(ticks),
+        })
     }
 
     /// A request has come; it is under way until the guard is dropped.
-    pub(super) fn enter(self: &Rc<Self>, exchange: &Rc<Exchange>, control: &Rc<ConnControl>, is_h2: bool) -> Entered {
+    pub(super) fn enter(
+        self: &Rc<Self>,
+        exchange: &Rc<Exchange>,
+        control: &Rc<ConnControl>,
+        is_h2: bool,
+    ) -> Entered {
         let (exchange, control) = (Rc::clone(exchange), Rc::clone(control));
-        let slot = Slot { exchange, control, is_h2, task: None, admission: None, cut: None };
+        let slot = Slot {
+            exchange,
+            control,
+            is_h2,
+            task: None,
+            admission: None,
+            cut: None,
+        };
         let key = Key(self.slots.borrow_mut().insert(slot));
-        Entered { under_way: Rc::clone(self), key }
+        Entered {
+            under_way: Rc::clone(self),
+            key,
+        }
     }
 
-    /// The request may be served. If it had to wait for that, for an issuer's key or a form, what has changed meanwhile
-    /// is made up for.
-    pub(super) fn admit(&self, key: Key, mut admission: Admission, local: &Rc<Local>) -> Result<(), Withdrawn> {
+    /// The request may be served. If it had to wait for that, for an issuer's key or a form, what
+    /// has changed meanwhile is made up for.
+    pub(super) fn admit(
+        &self,
+        key: Key,
+        mut admission: Admission,
+        local: &Rc<Local>,
+    ) -> Result<(), Withdrawn> {
         if !Rc::ptr_eq(&admission.local, local) {
             let verdict = admission.judge(local, Expiry::Asked);
             if verdict != Err(Withdrawn::Target) {
@@ -264,7 +305,12 @@ impl UnderWay {
     /// The task that is being polled is woken when that changes.
     pub(super) fn watch(&self, key: Key, cx: &Context<'_>) {
         let slot = &mut self.slots.borrow_mut()[key.0];
-        if slot.is_h2 && !slot.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+        if slot.is_h2
+            && !slot
+                .task
+                .as_ref()
+                .is_some_and(|task| task.will_wake(cx.waker()))
+        {
             slot.task = Some(cx.waker().clone());
         }
     }
@@ -276,15 +322,27 @@ impl UnderWay {
 
     /// Cuts the requests that would not be let in any more.
     pub fn look(&self, local: &Rc<Local>, now: UnixTime) {
-        let moment = Moment { local, now, tick: self.ticks.now(), changes: self.changes.get() };
-        self.slots.borrow_mut().iter_mut().for_each(|(_, slot)| slot.look(&moment));
+        let moment = Moment {
+            local,
+            now,
+            tick: self.ticks.now(),
+            changes: self.changes.get(),
+        };
+        self.slots
+            .borrow_mut()
+            .iter_mut()
+            .for_each(|(_, slot)| slot.look(&moment));
     }
 
     /// Requests of the old token go on by the new one, where their policies take it.
     pub(super) fn renew(&self, old: Tag, new: &Rc<Verified>, local: &Local, now: UnixTime) {
         let mut slots = self.slots.borrow_mut();
-        let admissions = slots.iter_mut().filter_map(|(_, slot)| slot.admission.as_mut());
-        for admission in admissions.filter(|it| it.permit.token().is_some_and(|token| token.tag == old)) {
+        let admissions = slots
+            .iter_mut()
+            .filter_map(|(_, slot)| slot.admission.as_mut());
+        for admission in
+            admissions.filter(|it| it.permit.token().is_some_and(|token| token.tag == old))
+        {
             if let Some(permit) = local.ask_anew(&admission.question(), new, now) {
                 (admission.permit, admission.in_leeway) = (permit, false);
             }

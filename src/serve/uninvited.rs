@@ -1,8 +1,8 @@
-//! Connections for which there is no slot, while an order is open: a CA that looks whether a name is ours must get through
-//! when the limits are reached, and nobody else.
+//! Connections for which there is no slot, while an order is open: a CA that looks whether a name
+//! is ours must get through when the limits are reached, and nobody else.
 //!
-//! Few are heard at a time, shortly, and nothing of them but the question of a CA is answered: no way round the limits.
-//! Who is silent makes room for who comes after him ([`crate::guests`]).
+//! Few are heard at a time, shortly, and nothing of them but the question of a CA is answered: no
+//! way round the limits. Who is silent makes room for who comes after him ([`crate::guests`]).
 
 use std::cell::Cell;
 use std::future::{Future as _, poll_fn};
@@ -48,12 +48,23 @@ pub struct Uninvited {
 /// Hears a connection if it may be from a CA; otherwise, and if it is not, it is refused.
 pub fn hear(uninvited: Uninvited, worker: &Rc<Worker>) {
     let (peer, full) = (uninvited.peer, uninvited.full);
-    let guest = if worker.challenges.is_empty() { None } else { place(&uninvited, worker) };
-    let Some(guest) = guest else { return worker.refuse(peer, full) };
+    let guest = if worker.challenges.is_empty() {
+        None
+    } else {
+        place(&uninvited, worker)
+    };
+    let Some(guest) = guest else {
+        return worker.refuse(peer, full);
+    };
     let worker = Rc::clone(worker);
     tokio::task::spawn_local(async move {
         let limit = PATIENCE.min(worker.local().snapshot.limits.header_timeout);
-        let heard = before(limit, &worker.ticks, unless_closed(uninvited, &guest, &worker)).await;
+        let heard = before(
+            limit,
+            &worker.ticks,
+            unless_closed(uninvited, &guest, &worker),
+        )
+        .await;
         if !matches!(heard, Some(Ok(true))) {
             worker.refuse(peer, full);
         }
@@ -62,8 +73,14 @@ pub fn hear(uninvited: Uninvited, worker: &Rc<Worker>) {
 
 fn place(uninvited: &Uninvited, worker: &Worker) -> Option<Guest> {
     // A worker that was busy meets many at once: who has spoken by now is not silent.
-    let has_spoken = SockRef::from(&uninvited.stream).peek(&mut [MaybeUninit::uninit()]).is_ok_and(|bytes| bytes > 0);
-    let said = if has_spoken { Said::Something } else { Said::Nothing };
+    let has_spoken = SockRef::from(&uninvited.stream)
+        .peek(&mut [MaybeUninit::uninit()])
+        .is_ok_and(|bytes| bytes > 0);
+    let said = if has_spoken {
+        Said::Something
+    } else {
+        Said::Nothing
+    };
     let group = (!uninvited.announced).then(|| uninvited.peer.client().group());
     worker.slots.guests().take(group, said)
 }
@@ -93,7 +110,9 @@ async fn unless_closed(uninvited: Uninvited, guest: &Guest, worker: &Worker) -> 
 /// Whether it was a CA, and was answered.
 async fn answer(mut uninvited: Uninvited, guest: &Guest, worker: &Worker) -> io::Result<bool> {
     if uninvited.announced {
-        let announced = proxy_protocol::read(&mut uninvited.stream).await.map_err(io::Error::other)?;
+        let announced = proxy_protocol::read(&mut uninvited.stream)
+            .await
+            .map_err(io::Error::other)?;
         if !guest.announce(announced.unwrap_or(uninvited.peer).client().group()) {
             return Ok(false);
         }
@@ -105,16 +124,24 @@ async fn answer(mut uninvited: Uninvited, guest: &Guest, worker: &Worker) -> io:
 }
 
 async fn by_handshake(mut stream: TcpStream, guest: &Guest, worker: &Worker) -> io::Result<bool> {
-    let Heard::Hello(hello) = Hello::read(&mut stream).await? else { return Ok(false) };
-    let Some(sni) = hello.sni() else { return Ok(false) };
+    let Heard::Hello(hello) = Hello::read(&mut stream).await? else {
+        return Ok(false);
+    };
+    let Some(sni) = hello.sni() else {
+        return Ok(false);
+    };
     if let Some(settings) = validation::settings(&hello, &sni, worker) {
         guest.note_question();
         validation::shake(*hello, stream, settings).await?;
         worker.metrics.shaken(Handshake::Validation);
         return Ok(true);
     }
-    let Some(settings) = validation::redirected(&hello, &sni, worker) else { return Ok(false) };
-    let tls = StartHandshake::from_parts(hello.accepted, stream).into_stream(settings).await?;
+    let Some(settings) = validation::redirected(&hello, &sni, worker) else {
+        return Ok(false);
+    };
+    let tls = StartHandshake::from_parts(hello.accepted, stream)
+        .into_stream(settings)
+        .await?;
     let was_ca = by_token(tls, guest, worker).await?;
     if was_ca {
         worker.metrics.shaken(Handshake::Validation);

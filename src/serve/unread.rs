@@ -90,7 +90,13 @@ impl Unread {
 
     /// A new answer's key.
     pub(super) fn open(&self) -> usize {
-        self.answers.borrow_mut().insert(Answer { is_open: true, held: 0, last: 0, moved: 0, waker: None })
+        self.answers.borrow_mut().insert(Answer {
+            is_open: true,
+            held: 0,
+            last: 0,
+            moved: 0,
+            waker: None,
+        })
     }
 
     /// The answer's body has gone. The key is free once nothing of it is held.
@@ -180,7 +186,11 @@ impl Unread {
         answer.held -= bytes;
         answer.moved = now;
         // It was its own piece that it waited for, if for any.
-        let waker = if self.has_room(answer, false) { answer.waker.take() } else { None };
+        let waker = if self.has_room(answer, false) {
+            answer.waker.take()
+        } else {
+            None
+        };
         if answer.held == 0 && !answer.is_open {
             answers.remove(key);
         }
@@ -202,7 +212,10 @@ impl Unread {
 
     /// Whether the client has left something of an answer unread for too long.
     pub(super) fn is_untaken(&self, past: impl Fn(Tick) -> bool) -> bool {
-        self.answers.borrow().iter().any(|(_, answer)| answer.held > 0 && past(answer.moved))
+        self.answers
+            .borrow()
+            .iter()
+            .any(|(_, answer)| answer.held > 0 && past(answer.moved))
     }
 
     /// Wakes the first of those that wait for which there is room. It wakes the next when it has
@@ -213,7 +226,9 @@ impl Unread {
             return;
         }
         let mut answers = self.answers.borrow_mut();
-        let first = waiting.iter().position(|key| self.has_room(&answers[*key], false));
+        let first = waiting
+            .iter()
+            .position(|key| self.has_room(&answers[*key], false));
         let key = first.and_then(|first| waiting.remove(first));
         let waker = key.and_then(|key| answers[key].waker.take());
         drop((waiting, answers));
@@ -224,7 +239,11 @@ impl Unread {
 
     fn set_held(&self, held: usize) {
         self.held.set(held);
-        let counted = if held <= UNCOUNTED { 0 } else { held.next_multiple_of(STEP) };
+        let counted = if held <= UNCOUNTED {
+            0
+        } else {
+            held.next_multiple_of(STEP)
+        };
         let before = self.counted.replace(counted);
         if counted != before {
             self.client.count(before, counted);
@@ -254,16 +273,27 @@ impl Piece {
         let unread = control.unread();
         // A small piece may be a slice of a large buffer, which would be held with it.
         let is_copied = bytes.len() < SMALL && (control.is_h2() || unread.is_held(key));
-        let bytes = if is_copied { Bytes::copy_from_slice(&bytes) } else { bytes };
+        let bytes = if is_copied {
+            Bytes::copy_from_slice(&bytes)
+        } else {
+            bytes
+        };
         let len = bytes.len();
         unread.hold_for(key, len, control.now());
-        Self { bytes, len, key, control: Rc::clone(control) }
+        Self {
+            bytes,
+            len,
+            key,
+            control: Rc::clone(control),
+        }
     }
 }
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        self.control.unread().release_for(self.key, self.len, self.control.now());
+        self.control
+            .unread()
+            .release_for(self.key, self.len, self.control.now());
     }
 }
 
@@ -307,12 +337,18 @@ mod tests {
 
     impl Stream {
         fn new(control: &Rc<ConnControl>) -> Self {
-            Self { control: Rc::clone(control), key: control.unread().open(), woken: Arc::default() }
+            Self {
+                control: Rc::clone(control),
+                key: control.unread().open(),
+                woken: Arc::default(),
+            }
         }
 
         fn asks(&self, is_small: bool) -> bool {
             let waker = Waker::from(Arc::clone(&self.woken));
-            self.control.unread().may_ask(self.key, is_small, &Context::from_waker(&waker))
+            self.control
+                .unread()
+                .may_ask(self.key, is_small, &Context::from_waker(&waker))
         }
 
         fn gets(&self, len: usize) -> Piece {
@@ -321,7 +357,9 @@ mod tests {
 
         /// Takes pieces of a size for as long as it may have them.
         fn fill(&self, len: usize) -> Vec<Piece> {
-            std::iter::from_fn(|| self.asks(false).then(|| self.gets(len))).take(1000).collect()
+            std::iter::from_fn(|| self.asks(false).then(|| self.gets(len)))
+                .take(1000)
+                .collect()
         }
 
         fn woken(&self) -> usize {
@@ -362,7 +400,11 @@ mod tests {
             let control = connection();
             let streams: Vec<Stream> = (0..128).map(|_| Stream::new(&control)).collect();
             let pieces: Vec<Vec<Piece>> = streams.iter().map(|stream| stream.fill(len)).collect();
-            assert!((PER_CONNECTION..PER_CONNECTION + len).contains(&held(&pieces)), "{}", held(&pieces));
+            assert!(
+                (PER_CONNECTION..PER_CONNECTION + len).contains(&held(&pieces)),
+                "{}",
+                held(&pieces)
+            );
             // A small answer is not held up by all that.
             let small = Stream::new(&control);
             assert!(!small.asks(false) && small.asks(true));
@@ -373,9 +415,16 @@ mod tests {
     fn whoever_waits_is_woken_in_turn_until_there_is_no_room() {
         let control = connection();
         let streams: Vec<Stream> = (0..64).map(|_| Stream::new(&control)).collect();
-        let mut pieces: Vec<Vec<Piece>> = streams.iter().map(|stream| stream.fill(64 * 1024)).collect();
-        let waiting: Vec<&Stream> =
-            streams.iter().zip(&pieces).filter(|(_, got)| got.is_empty()).map(|(s, _)| s).collect();
+        let mut pieces: Vec<Vec<Piece>> = streams
+            .iter()
+            .map(|stream| stream.fill(64 * 1024))
+            .collect();
+        let waiting: Vec<&Stream> = streams
+            .iter()
+            .zip(&pieces)
+            .filter(|(_, got)| got.is_empty())
+            .map(|(s, _)| s)
+            .collect();
         assert!(waiting.len() > 10);
         assert!(waiting.iter().all(|stream| stream.woken() == 0));
         pieces.clear();
@@ -385,7 +434,10 @@ mod tests {
             seen[at] = streams[at].woken();
             assert!(streams[at].asks(false), "whoever is woken finds room");
         }
-        assert!(waiting.iter().all(|stream| stream.woken() > 0), "nobody is left behind");
+        assert!(
+            waiting.iter().all(|stream| stream.woken() > 0),
+            "nobody is left behind"
+        );
         assert!(control.unread().waiting.borrow().is_empty());
     }
 
@@ -400,10 +452,14 @@ mod tests {
             control.unread().close(stream.key);
         }
         assert!(control.unread().waiting.borrow().len() <= full.len());
-        full.iter().for_each(|stream| control.unread().close(stream.key));
+        full.iter()
+            .for_each(|stream| control.unread().close(stream.key));
         drop(pieces);
         assert!(control.unread().answers.borrow().is_empty());
-        assert_eq!((control.unread().held.get(), control.unread().counted.get()), (0, 0));
+        assert_eq!(
+            (control.unread().held.get(), control.unread().counted.get()),
+            (0, 0)
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! A CA looks whether a host is ours: over HTTP (RFC 8555, section 8.3), or inside the handshake (RFC 8737).
+//! A CA looks whether a host is ours: over HTTP (RFC 8555, section 8.3), or inside the handshake
+//! (RFC 8737).
 //!
-//! It is answered before anything of the configuration is asked, as it comes from anywhere and follows no rule of ours.
-//! Only what an open order waits for is answered so; everything else goes its ordinary way, perhaps to another ACME
-//! client behind a route.
+//! It is answered before anything of the configuration is asked, as it comes from anywhere and
+//! follows no rule of ours. Only what an open order waits for is answered so; everything else goes
+//! its ordinary way, perhaps to another ACME client behind a route.
 
 use std::cell::Cell;
 use std::io;
@@ -73,8 +74,12 @@ where
     }
 }
 
-/// Costs one comparison of bytes where somebody asks for something else, and one load where no order is open.
-pub(super) fn answer<B>(request: &Request<B>, challenges: &Challenges) -> Option<Response<ResponseBody>> {
+/// Costs one comparison of bytes where somebody asks for something else, and one load where no
+/// order is open.
+pub(super) fn answer<B>(
+    request: &Request<B>,
+    challenges: &Challenges,
+) -> Option<Response<ResponseBody>> {
     let token = request.uri().path().strip_prefix(PREFIX)?;
     if challenges.is_empty() || !matches!(*request.method(), Method::GET | Method::HEAD) {
         return None;
@@ -82,26 +87,45 @@ pub(super) fn answer<B>(request: &Request<B>, challenges: &Challenges) -> Option
     let key_authorization = challenges.http(&host(request)?, token)?;
     let mut response = Response::new(ResponseBody::text(key_authorization.to_string()));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Some(response)
 }
 
 /// The host that is asked, where it is said once, or twice in the same way.
 fn host<B>(request: &Request<B>) -> Option<HostName> {
-    let authority = |text: &str| text.parse::<Authority>().ok().map(|authority| authority.host);
+    let authority = |text: &str| {
+        text.parse::<Authority>()
+            .ok()
+            .map(|authority| authority.host)
+    };
     let mut hosts = request.headers().get_all(header::HOST).iter();
-    let of_target = request.uri().authority().map(|named| authority(named.as_str()));
-    match (hosts.next().map(|host| authority(host.to_str().ok()?)), hosts.next(), of_target) {
+    let of_target = request
+        .uri()
+        .authority()
+        .map(|named| authority(named.as_str()));
+    match (
+        hosts.next().map(|host| authority(host.to_str().ok()?)),
+        hosts.next(),
+        of_target,
+    ) {
         (Some(host), None, None) | (None, None, Some(host)) => host,
         (Some(host), None, Some(other)) => host.filter(|host| Some(host) == other.as_ref()),
         _ => None,
     }
 }
 
-/// How to shake hands with a CA that asks for a token over TLS, as it was redirected here by something that stands in front
-/// of port 80. Whether another certificate has the name is for the caller to see.
-pub(super) fn redirected(hello: &Hello, sni: &HostName, worker: &Worker) -> Option<Arc<ServerConfig>> {
+/// How to shake hands with a CA that asks for a token over TLS, as it was redirected here by
+/// something that stands in front of port 80. Whether another certificate has the name is for the
+/// caller to see.
+pub(super) fn redirected(
+    hello: &Hello,
+    sni: &HostName,
+    worker: &Worker,
+) -> Option<Arc<ServerConfig>> {
     let challenges = &worker.challenges;
     if challenges.is_empty() || hello.offers(ACME_TLS) {
         return None;
@@ -118,8 +142,8 @@ pub(super) enum Otherwise {
     Tell,
 }
 
-/// Answers one request over HTTP/1.1, if an order waits for its token; `on_question` is called before that. Says whether it
-/// was so.
+/// Answers one request over HTTP/1.1, if an order waits for its token; `on_question` is called
+/// before that. Says whether it was so.
 ///
 /// # Errors
 /// What the client did wrong, or the socket's own.
@@ -145,8 +169,10 @@ where
         });
         ready(answer.ok_or(NotCa))
     });
-    let http =
-        http1::Builder::new().keep_alive(false).max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(stream), service);
+    let http = http1::Builder::new()
+        .keep_alive(false)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
     http.await.map_err(io::Error::other)?;
     Ok(was_ca.get())
 }
@@ -156,7 +182,10 @@ fn no_certificate_yet() -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::text(text.to_owned()));
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
     response
@@ -168,7 +197,11 @@ fn no_certificate_yet() -> Response<ResponseBody> {
 struct NotCa;
 
 /// How to shake hands with whoever says this, if it is a CA that an open order waits for.
-pub(super) fn settings(hello: &Hello, sni: &HostName, worker: &Worker) -> Option<Arc<ServerConfig>> {
+pub(super) fn settings(
+    hello: &Hello,
+    sni: &HostName,
+    worker: &Worker,
+) -> Option<Arc<ServerConfig>> {
     let challenges = &worker.challenges;
     if challenges.is_empty() || !hello.offers(ACME_TLS) {
         return None;
@@ -180,7 +213,13 @@ pub(super) fn settings(hello: &Hello, sni: &HostName, worker: &Worker) -> Option
 ///
 /// # Errors
 /// What the client did wrong, or the socket's own.
-pub(super) async fn shake(hello: Hello, stream: TcpStream, settings: Arc<ServerConfig>) -> io::Result<()> {
-    let mut tls = StartHandshake::from_parts(hello.accepted, stream).into_stream(settings).await?;
+pub(super) async fn shake(
+    hello: Hello,
+    stream: TcpStream,
+    settings: Arc<ServerConfig>,
+) -> io::Result<()> {
+    let mut tls = StartHandshake::from_parts(hello.accepted, stream)
+        .into_stream(settings)
+        .await?;
     tls.shutdown().await
 }

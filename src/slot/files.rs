@@ -1,4 +1,5 @@
-//! Open files: they have descriptors of their own, so that files and servers do not take each other's.
+//! Open files: they have descriptors of their own, so that files and servers do not take each
+//! other's.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +16,10 @@ pub struct OpenFiles {
 impl OpenFiles {
     /// At most so many.
     pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most: AtomicUsize::new(most), open: AtomicUsize::new(0) })
+        Arc::new(Self {
+            most: AtomicUsize::new(most),
+            open: AtomicUsize::new(0),
+        })
     }
 
     /// From now on at most so many; those that are open stay.
@@ -23,12 +27,19 @@ impl OpenFiles {
         self.most.store(most, Ordering::Relaxed);
     }
 
-    /// Room for one more. A client may have as many as are still free: half of all, if the others have none.
+    /// Room for one more. A client may have as many as are still free: half of all, if the others
+    /// have none.
     pub fn take(self: &Arc<Self>, client: &CountedClient) -> Option<FileSlot> {
         let open = self.open.fetch_add(1, Ordering::Relaxed);
-        let mine = client.0.as_ref().map_or(0, |client| client.files.fetch_add(1, Ordering::Relaxed));
+        let mine = client
+            .0
+            .as_ref()
+            .map_or(0, |client| client.files.fetch_add(1, Ordering::Relaxed));
         // Counted first and judged afterwards: dropping the slot takes it back.
-        let slot = FileSlot { files: Arc::clone(self), client: client.0.clone() };
+        let slot = FileSlot {
+            files: Arc::clone(self),
+            client: client.0.clone(),
+        };
         let free = self.most.load(Ordering::Relaxed).saturating_sub(open);
         (mine < free).then_some(slot)
     }
@@ -57,8 +68,12 @@ mod tests {
     #[test]
     fn one_client_takes_half_of_the_files_and_gives_them_back() {
         let files = OpenFiles::new(100);
-        let (one, other) = (CountedClient(Some(Arc::default())), CountedClient(Some(Arc::default())));
-        let take = |client: &CountedClient| std::iter::from_fn(|| files.take(client)).collect::<Vec<_>>();
+        let (one, other) = (
+            CountedClient(Some(Arc::default())),
+            CountedClient(Some(Arc::default())),
+        );
+        let take =
+            |client: &CountedClient| std::iter::from_fn(|| files.take(client)).collect::<Vec<_>>();
         let held = take(&one);
         assert_eq!((held.len(), take(&other).len()), (50, 25));
         assert_eq!(take(&CountedClient::exempt()).len(), 50);

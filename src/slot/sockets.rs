@@ -1,7 +1,7 @@
 //! Sockets to servers: how many there may be in all, to each server, and for each client.
 //!
-//! A share is what is still free, times a factor: whoever comes later finds room, however many were there before, and
-//! one who is alone gets a fixed part of it (`factor / (factor + 1)`).
+//! A share is what is still free, times a factor: whoever comes later finds room, however many were
+//! there before, and one who is alone gets a fixed part of it (`factor / (factor + 1)`).
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,14 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::Client;
 
-/// One server may have three times as many as are free: three quarters of all, if the others have none.
+/// One server may have three times as many as are free: three quarters of all, if the others have
+/// none.
 const SERVER_FACTOR: usize = 3;
 
 /// One client may have a third of what is free: a quarter of all, if the others have none.
 const CLIENT_DIVISOR: usize = 3;
 
-/// Room for sockets to servers, of all workers. Touched when a socket is opened and closed, and by requests of clients
-/// that have many under way.
+/// Room for sockets to servers, of all workers. Touched when a socket is opened and closed, and by
+/// requests of clients that have many under way.
 #[derive(Debug)]
 pub struct Sockets {
     most: AtomicUsize,
@@ -87,7 +88,11 @@ impl Sockets {
 
     /// Whether the room is shared by several servers at all.
     fn has_several(&self) -> bool {
-        self.servers().values().filter(|room| room.strong_count() > 0).nth(1).is_some()
+        self.servers()
+            .values()
+            .filter(|room| room.strong_count() > 0)
+            .nth(1)
+            .is_some()
     }
 }
 
@@ -140,13 +145,17 @@ impl ServerRoom {
 
     fn idle(&self) -> usize {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.iter().filter_map(|count| Some(count.upgrade()?.load(Ordering::Relaxed))).sum()
+        idle.iter()
+            .filter_map(|count| Some(count.upgrade()?.load(Ordering::Relaxed)))
+            .sum()
     }
 
     /// How many of so many open ones count.
     fn counted(&self, open: usize, max: MaxConnections) -> usize {
         match max {
-            MaxConnections::Requests(_) => open.saturating_sub(self.tunnels.load(Ordering::Relaxed)),
+            MaxConnections::Requests(_) => {
+                open.saturating_sub(self.tunnels.load(Ordering::Relaxed))
+            }
             MaxConnections::All(_) | MaxConnections::Unlimited => open,
         }
     }
@@ -155,34 +164,51 @@ impl ServerRoom {
     ///
     /// # Errors
     /// What there is too little of.
-    pub fn take(self: &Arc<Self>, max: MaxConnections, is_tunnel: bool) -> Result<SocketSlot, NoRoom> {
+    pub fn take(
+        self: &Arc<Self>,
+        max: MaxConnections,
+        is_tunnel: bool,
+    ) -> Result<SocketSlot, NoRoom> {
         let all = &self.sockets;
         let most = max.of(is_tunnel).unwrap_or(usize::MAX);
         let one_more = |open: usize| (self.counted(open, max) < most).then_some(open + 1);
-        let mine = add_one(&self.open, one_more, || self.idle())
-            .map_err(|idle| NoRoom::Server { may_change: call(&self.calls, idle) })?;
+        let mine =
+            add_one(&self.open, one_more, || self.idle()).map_err(|idle| NoRoom::Server {
+                may_change: call(&self.calls, idle),
+            })?;
         let most = all.most();
         let one_more = |open| (open < most).then_some(open + 1);
         let open = add_one(&all.open, one_more, || all.idle()).map_err(|idle| {
             self.open.fetch_sub(1, Ordering::Relaxed);
-            NoRoom::Descriptors { may_change: call(&all.calls, idle) }
+            NoRoom::Descriptors {
+                may_change: call(&all.calls, idle),
+            }
         })?;
         if is_tunnel {
             self.tunnels.fetch_add(1, Ordering::Relaxed);
         }
-        let slot = SocketSlot { room: Arc::clone(self), is_tunnel, client: None };
+        let slot = SocketSlot {
+            room: Arc::clone(self),
+            is_tunnel,
+            client: None,
+        };
         let share = most.saturating_sub(open).saturating_mul(SERVER_FACTOR);
         if mine >= share && all.has_several() {
             // Gives back what it has taken.
             drop(slot);
-            return Err(NoRoom::Descriptors { may_change: call(&self.calls, self.idle()) });
+            return Err(NoRoom::Descriptors {
+                may_change: call(&self.calls, self.idle()),
+            });
         }
         Ok(slot)
     }
 
-    /// Changes whenever idle connections to this server should be closed: somebody else needs their room.
+    /// Changes whenever idle connections to this server should be closed: somebody else needs their
+    /// room.
     pub fn calls(&self) -> usize {
-        self.calls.load(Ordering::Relaxed).wrapping_add(self.sockets.calls.load(Ordering::Relaxed))
+        self.calls
+            .load(Ordering::Relaxed)
+            .wrapping_add(self.sockets.calls.load(Ordering::Relaxed))
     }
 }
 
@@ -194,7 +220,8 @@ fn add_one(
 ) -> Result<usize, usize> {
     let add = || open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, &one_more);
     add().or_else(|_| {
-        // Tried again once the idle ones are counted: one that is closed in between would be neither idle nor gone.
+        // Tried again once the idle ones are counted: one that is closed in between would be
+        // neither idle nor gone.
         let idle = idle();
         add().map_err(|_| idle)
     })
@@ -261,7 +288,8 @@ impl Drop for SocketSlot {
 #[derive(Debug, Default)]
 pub(super) struct UnderWay {
     all: AtomicUsize,
-    /// By the number of the server, for those that have a limit. Only requests of this client wait for it.
+    /// By the number of the server, for those that have a limit. Only requests of this client wait
+    /// for it.
     limited: Mutex<Vec<(usize, usize)>>,
 }
 
@@ -288,7 +316,9 @@ impl UnderWay {
 
     fn remove(&self, server: usize) {
         let mut limited = self.limited();
-        let Some(at) = limited.iter().position(|(other, _)| *other == server) else { return };
+        let Some(at) = limited.iter().position(|(other, _)| *other == server) else {
+            return;
+        };
         limited[at].1 -= 1;
         if limited[at].1 == 0 {
             limited.swap_remove(at);
@@ -310,21 +340,41 @@ impl CountedClient {
     ///
     /// # Errors
     /// That the client has its share already.
-    pub fn enter(&self, room: &ServerRoom, max: MaxConnections, is_tunnel: bool) -> Result<UpstreamUse, OverShare> {
-        let Some(client) = &self.0 else { return Ok(UpstreamUse(None)) };
+    pub fn enter(
+        &self,
+        room: &ServerRoom,
+        max: MaxConnections,
+        is_tunnel: bool,
+    ) -> Result<UpstreamUse, OverShare> {
+        let Some(client) = &self.0 else {
+            return Ok(UpstreamUse(None));
+        };
         let most = max.of(is_tunnel);
         let mine = client.under_way.all.fetch_add(1, Ordering::Relaxed);
         let of_server = most.map_or(0, |_| client.under_way.add(room.number));
         let limited = most.map(|_| room.number);
         // Dropping it takes it back.
-        let entered = UpstreamUse(Some(Held { client: Arc::clone(client), limited }));
+        let entered = UpstreamUse(Some(Held {
+            client: Arc::clone(client),
+            limited,
+        }));
         let is_over = most.is_some_and(|most| is_over_share_of_server(room, of_server, max, most));
-        if is_over || is_over_share_of_all(&room.sockets, mine) { Err(OverShare) } else { Ok(entered) }
+        if is_over || is_over_share_of_all(&room.sockets, mine) {
+            Err(OverShare)
+        } else {
+            Ok(entered)
+        }
     }
 }
 
-/// As many as are still free: half of all, if the others have none. What is idle could be free at once.
-fn is_over_share_of_server(room: &ServerRoom, mine: usize, max: MaxConnections, most: usize) -> bool {
+/// As many as are still free: half of all, if the others have none. What is idle could be free at
+/// once.
+fn is_over_share_of_server(
+    room: &ServerRoom,
+    mine: usize,
+    max: MaxConnections,
+    most: usize,
+) -> bool {
     let counted = room.counted(room.open.load(Ordering::Relaxed), max);
     // Most clients have so few that nothing has to be summed up.
     if mine <= most / 16 && mine < room_left(counted, most) {
@@ -332,7 +382,9 @@ fn is_over_share_of_server(room: &ServerRoom, mine: usize, max: MaxConnections, 
     }
     // In this order: what is closed in between must not look busy.
     let idle = room.idle();
-    let busy = room.counted(room.open.load(Ordering::Relaxed), max).saturating_sub(idle);
+    let busy = room
+        .counted(room.open.load(Ordering::Relaxed), max)
+        .saturating_sub(idle);
     mine > 0 && mine >= room_left(busy, most)
 }
 
@@ -383,9 +435,19 @@ mod tests {
         CountedClient(Some(Arc::default()))
     }
 
-    /// How many requests of a client, each with a socket of its own, get through to a server; they are held.
-    fn fill(client: &CountedClient, room: &Arc<ServerRoom>, max: MaxConnections) -> Vec<(UpstreamUse, SocketSlot)> {
-        let enter = || Some((client.enter(room, max, false).ok()?, room.take(max, false).ok()?));
+    /// How many requests of a client, each with a socket of its own, get through to a server; they
+    /// are held.
+    fn fill(
+        client: &CountedClient,
+        room: &Arc<ServerRoom>,
+        max: MaxConnections,
+    ) -> Vec<(UpstreamUse, SocketSlot)> {
+        let enter = || {
+            Some((
+                client.enter(room, max, false).ok()?,
+                room.take(max, false).ok()?,
+            ))
+        };
         std::iter::from_fn(enter).collect()
     }
 
@@ -393,8 +455,14 @@ mod tests {
     fn sockets_are_given_back() {
         let sockets = Sockets::new(2);
         let room = sockets.server("a");
-        let held = (room.take(ANY, false).unwrap(), room.take(ANY, true).unwrap());
-        assert_eq!(room.take(ANY, false).unwrap_err(), NoRoom::Descriptors { may_change: false });
+        let held = (
+            room.take(ANY, false).unwrap(),
+            room.take(ANY, true).unwrap(),
+        );
+        assert_eq!(
+            room.take(ANY, false).unwrap_err(),
+            NoRoom::Descriptors { may_change: false }
+        );
         drop(held);
         assert_eq!((sockets.free(), room.open.load(Ordering::Relaxed)), (2, 0));
         sockets.allow(0);
@@ -409,16 +477,26 @@ mod tests {
         let held = fill(&first, &room, ANY);
         assert_eq!(held.len(), 75);
         let others: Vec<_> = (0..12).map(|_| fill(&client(), &room, ANY)).collect();
-        assert!(others.iter().all(|held| !held.is_empty()), "{:?}", others.iter().map(Vec::len).collect::<Vec<_>>());
+        assert!(
+            others.iter().all(|held| !held.is_empty()),
+            "{:?}",
+            others.iter().map(Vec::len).collect::<Vec<_>>()
+        );
         drop((held, others));
-        assert_eq!(fill(&first, &room, ANY).len(), 75, "what was taken is given back");
+        assert_eq!(
+            fill(&first, &room, ANY).len(),
+            75,
+            "what was taken is given back"
+        );
     }
 
     #[test]
     fn one_server_leaves_room_for_the_others() {
         let sockets = Sockets::new(400);
         let (slow, other) = (sockets.server("slow"), sockets.server("other"));
-        let take = |room: &Arc<ServerRoom>| std::iter::from_fn(|| room.take(ANY, false).ok()).collect::<Vec<_>>();
+        let take = |room: &Arc<ServerRoom>| {
+            std::iter::from_fn(|| room.take(ANY, false).ok()).collect::<Vec<_>>()
+        };
         let held = take(&slow);
         assert_eq!((held.len(), take(&other).len()), (300, 75));
         // One that is alone need not leave any.
@@ -436,7 +514,11 @@ mod tests {
         assert_eq!(fill(&other, &room, max).len(), 250);
         // WebSockets are beside the default limit, and within one that was written.
         assert!(room.take(max, true).is_ok() && school.enter(&room, max, true).is_ok());
-        assert!(school.enter(&room, MaxConnections::All(1000), true).is_err());
+        assert!(
+            school
+                .enter(&room, MaxConnections::All(1000), true)
+                .is_err()
+        );
     }
 
     #[test]
@@ -445,7 +527,10 @@ mod tests {
         let (room, max) = (sockets.server("janus"), MaxConnections::All(10));
         let held = fill(&CountedClient::exempt(), &room, max);
         assert_eq!(held.len(), 10);
-        assert_eq!(room.take(max, false).unwrap_err(), NoRoom::Server { may_change: false });
+        assert_eq!(
+            room.take(max, false).unwrap_err(),
+            NoRoom::Server { may_change: false }
+        );
     }
 
     #[test]
@@ -456,7 +541,13 @@ mod tests {
         let held: Vec<_> = (0..10).map(|_| room.take(max, false).unwrap()).collect();
         assert!(room.take(max, false).is_err());
         drop((tunnels, held));
-        assert_eq!((room.open.load(Ordering::Relaxed), room.tunnels.load(Ordering::Relaxed)), (0, 0));
+        assert_eq!(
+            (
+                room.open.load(Ordering::Relaxed),
+                room.tunnels.load(Ordering::Relaxed)
+            ),
+            (0, 0)
+        );
     }
 
     #[test]
@@ -466,12 +557,17 @@ mod tests {
         let held: Vec<_> = (0..4).map(|_| room.take(max, false).unwrap()).collect();
         let (idle, before) = (room.idle_count(), room.calls());
         idle.store(1, Ordering::Relaxed);
-        assert_eq!(room.take(max, false).unwrap_err(), NoRoom::Server { may_change: true });
+        assert_eq!(
+            room.take(max, false).unwrap_err(),
+            NoRoom::Server { may_change: true }
+        );
         assert_ne!(room.calls(), before);
         // Of clients, only what is busy counts.
         idle.store(4, Ordering::Relaxed);
         let one = client();
-        let entered: Vec<_> = (0..4).map_while(|_| one.enter(&room, max, false).ok()).collect();
+        let entered: Vec<_> = (0..4)
+            .map_while(|_| one.enter(&room, max, false).ok())
+            .collect();
         assert_eq!(entered.len(), 4);
         drop(held);
     }

@@ -1,4 +1,5 @@
-//! What there is to be seen: the workers' counters, the configuration in force, and what became of reloads.
+//! What there is to be seen: the workers' counters, the configuration in force, and what became of
+//! reloads.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -98,7 +99,11 @@ impl Board {
         }
         let snapshot = self.snapshot();
         reasons.extend(without_keys(&snapshot).map(|name| Unready::Keys(Arc::clone(name))));
-        reasons.extend(without_certificate(&snapshot, &self.orders(), SystemTime::now()));
+        reasons.extend(without_certificate(
+            &snapshot,
+            &self.orders(),
+            SystemTime::now(),
+        ));
         reasons
     }
 
@@ -148,7 +153,10 @@ impl Board {
     }
 
     /// Words and how often they were counted.
-    pub(super) fn words<'a, I>(&'a self, of: impl Fn(&'a WorkerMetrics) -> I) -> BTreeMap<&'static str, u64>
+    pub(super) fn words<'a, I>(
+        &'a self,
+        of: impl Fn(&'a WorkerMetrics) -> I,
+    ) -> BTreeMap<&'static str, u64>
     where
         I: Iterator<Item = (&'static str, u64)>,
     {
@@ -169,18 +177,23 @@ impl Board {
         grouped(self.workers.iter().flat_map(|worker| worker.upstreams()))
     }
 
-    /// What the workers together know of a server. A worker that has had nothing to do with it for longer than another
-    /// knows less: the latest word counts.
+    /// What the workers together know of a server. A worker that has had nothing to do with it for
+    /// longer than another knows less: the latest word counts.
     pub(super) fn server(&self, upstream: &str, server: &str) -> Server {
         let mut known = Server::default();
         for worker in &self.workers {
             let servers = worker.servers();
-            let Some(seen) = servers.iter().find(|s| *s.upstream == *upstream && *s.server == *server) else {
+            let Some(seen) = servers
+                .iter()
+                .find(|s| *s.upstream == *upstream && *s.server == *server)
+            else {
                 continue;
             };
             known.busy += seen.busy;
             let Some(quiet) = seen.quiet else { continue };
-            let is_news = known.quiet.is_none_or(|other| (quiet, !seen.failing) < (other, !known.is_failing));
+            let is_news = known
+                .quiet
+                .is_none_or(|other| (quiet, !seen.failing) < (other, !known.is_failing));
             if is_news {
                 (known.quiet, known.is_failing) = (Some(quiet), seen.failing);
             }
@@ -215,16 +228,20 @@ impl<C> Group<C> {
 }
 
 impl Group<RouteCounts> {
-    /// Tunnels that are open. A worker may be counting right now, so that an end is seen before its beginning.
+    /// Tunnels that are open. A worker may be counting right now, so that an end is seen before its
+    /// beginning.
     pub(super) fn tunnels(&self) -> u64 {
-        let ended: u64 =
-            (0..crate::telemetry::access::End::ALL.len()).map(|at| self.sum(|c| &c.tunnels_ended[at])).sum();
+        let ended: u64 = (0..crate::telemetry::access::End::ALL.len())
+            .map(|at| self.sum(|c| &c.tunnels_ended[at]))
+            .sum();
         self.sum(|c| &c.tunnels_opened).saturating_sub(ended)
     }
 
     /// Requests, whatever was answered.
     pub(super) fn requests(&self) -> u64 {
-        (0..crate::telemetry::metrics::STATUS_CLASSES.len()).map(|at| self.sum(|c| &c.requests[at])).sum()
+        (0..crate::telemetry::metrics::STATUS_CLASSES.len())
+            .map(|at| self.sum(|c| &c.requests[at]))
+            .sum()
     }
 }
 

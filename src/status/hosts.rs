@@ -1,5 +1,6 @@
-//! Under which names the status listener may be asked. A web page can have its own name lead to this machine (DNS
-//! rebinding) and would then read what only people and scrapers near it are to see; no page can do that to an address.
+//! Under which names the status listener may be asked. A web page can have its own name lead to
+//! this machine (DNS rebinding) and would then read what only people and scrapers near it are to
+//! see; no page can do that to an address.
 
 use http::Request;
 use http::header::{self, HeaderValue};
@@ -10,13 +11,24 @@ use crate::host::{Authority, HostName};
 pub(super) const UNKNOWN: &str = "421 Misdirected Request\nThis listener answers to an IP address, to localhost, and to the \
                                   names in listen.status_hosts of the gateway's configuration.\n";
 
-/// Whether every host that a request names is an address, `localhost` or one of these. Old probes name none, which no
-/// browser does.
+/// Whether every host that a request names is an address, `localhost` or one of these. Old probes
+/// name none, which no browser does.
 pub(super) fn are_known<B>(request: &Request<B>, names: &[HostName]) -> bool {
-    let is_known = |authority: &str| authority.parse::<Authority>().is_ok_and(|said| is_known_host(&said.host, names));
+    let is_known = |authority: &str| {
+        authority
+            .parse::<Authority>()
+            .is_ok_and(|said| is_known_host(&said.host, names))
+    };
     let says_known = |value: &HeaderValue| value.to_str().is_ok_and(is_known);
-    request.uri().authority().is_none_or(|authority| is_known(authority.as_str()))
-        && request.headers().get_all(header::HOST).iter().all(says_known)
+    request
+        .uri()
+        .authority()
+        .is_none_or(|authority| is_known(authority.as_str()))
+        && request
+            .headers()
+            .get_all(header::HOST)
+            .iter()
+            .all(says_known)
 }
 
 fn is_known_host(host: &HostName, names: &[HostName]) -> bool {
@@ -55,7 +67,11 @@ mod tests {
             for host in hosts {
                 request = request.header(header::HOST, *host);
             }
-            assert_eq!(are_known(&request.body(()).unwrap(), &names), want, "{target} {hosts:?}");
+            assert_eq!(
+                are_known(&request.body(()).unwrap(), &names),
+                want,
+                "{target} {hosts:?}"
+            );
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Health, readiness, metrics and a page for people, in plain HTTP on a listener of their own.
 //!
-//! It runs on the control runtime: nothing here is on the way of a request, and a worker that is busy does not keep
-//! anybody from seeing that it is. Everything is read from counters and snapshots; nothing can be changed here.
+//! It runs on the control runtime: nothing here is on the way of a request, and a worker that is
+//! busy does not keep anybody from seeing that it is. Everything is read from counters and
+//! snapshots; nothing can be changed here.
 
 pub mod board;
 mod hosts;
@@ -64,13 +65,20 @@ impl Server {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let bound = socket.local_addr()?;
         let listener = TcpListener::from_std(socket)?;
-        let seats = Seats { free: Arc::new(Semaphore::new(CONNECTIONS)), full: Cell::default() };
+        let seats = Seats {
+            free: Arc::new(Semaphore::new(CONNECTIONS)),
+            full: Cell::default(),
+        };
         let (stop, stopped) = oneshot::channel::<()>();
         let handle = move |stream, _| admit(stream, &seats, &board);
         runtime.spawn(listen::accept(listener, handle, async {
             let _ = stopped.await;
         }));
-        Ok(Self { addr, bound, _stop: stop })
+        Ok(Self {
+            addr,
+            bound,
+            _stop: stop,
+        })
     }
 
     /// The address as configured.
@@ -105,10 +113,18 @@ impl Seats {
         let (said, times) = self.full.get();
         let times = times + 1;
         let is_due = said.is_none_or(|said| now.duration_since(said) >= FULL_PAUSE);
-        self.full.set(if is_due { (Some(now), 0) } else { (said, times) });
+        self.full.set(if is_due {
+            (Some(now), 0)
+        } else {
+            (said, times)
+        });
         if is_due {
             let open = CONNECTIONS;
-            tracing::warn!(times, open, "connections to the status listener turned away: too many are open");
+            tracing::warn!(
+                times,
+                open,
+                "connections to the status listener turned away: too many are open"
+            );
         }
         is_due
     }
@@ -134,8 +150,14 @@ async fn serve(stream: TcpStream, board: Arc<Board>) -> hyper::Result<()> {
     });
     // One request each: then no limit on idle connections is needed.
     let mut builder = http1::Builder::new();
-    builder.keep_alive(false).max_buf_size(MAX_HEAD).timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
-    builder.serve_connection(TokioIo::new(stream), service).await
+    builder
+        .keep_alive(false)
+        .max_buf_size(MAX_HEAD)
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME);
+    builder
+        .serve_connection(TokioIo::new(stream), service)
+        .await
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -143,15 +165,24 @@ const TEXT: &str = "text/plain; charset=utf-8";
 fn answer(method: &Method, path: &str, board: &Board) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        response
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     match path {
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" => readiness(board),
-        "/metrics" => respond(StatusCode::OK, metrics::CONTENT_TYPE, metrics::encode(board)),
+        "/metrics" => respond(
+            StatusCode::OK,
+            metrics::CONTENT_TYPE,
+            metrics::encode(board),
+        ),
         "/" => page_for_people(board),
-        _ => text(StatusCode::NOT_FOUND, "there are /, /healthz, /readyz and /metrics\n"),
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "there are /, /healthz, /readyz and /metrics\n",
+        ),
     }
 }
 
@@ -165,12 +196,23 @@ fn readiness(board: &Board) -> Response<Full<Bytes>> {
 }
 
 fn page_for_people(board: &Board) -> Response<Full<Bytes>> {
-    let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", page::page(board));
+    let mut response = respond(
+        StatusCode::OK,
+        "text/html; charset=utf-8",
+        page::page(board),
+    );
     let headers = response.headers_mut();
     // The page has a style of its own and nothing else.
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let policy =
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(policy),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     response
 }
 
@@ -179,13 +221,20 @@ fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
 }
 
 /// hyper leaves the body out where the method was HEAD.
-fn respond(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+fn respond(
+    status: StatusCode,
+    kind: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 
@@ -195,7 +244,10 @@ mod tests {
 
     #[test]
     fn that_it_is_full_is_said_once_in_a_while() {
-        let seats = Seats { free: Arc::new(Semaphore::new(1)), full: Cell::default() };
+        let seats = Seats {
+            free: Arc::new(Semaphore::new(1)),
+            full: Cell::default(),
+        };
         let taken = seats.take();
         assert!(taken.is_some() && seats.full.get().0.is_none());
         assert!(seats.take().is_none() && seats.full.get().0.is_some());

@@ -2,9 +2,21 @@
 
 /// A duration as people say it, by its two largest parts.
 pub(super) fn spoken(seconds: u64) -> String {
-    let parts = [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
-    let first = parts.iter().position(|(n, _)| *n > 0).unwrap_or(parts.len() - 1);
-    let said: Vec<String> = parts[first..].iter().take(2).map(|(n, unit)| format!("{n} {unit}")).collect();
+    let parts = [
+        (seconds / 86_400, "d"),
+        (seconds / 3600 % 24, "h"),
+        (seconds / 60 % 60, "min"),
+        (seconds % 60, "s"),
+    ];
+    let first = parts
+        .iter()
+        .position(|(n, _)| *n > 0)
+        .unwrap_or(parts.len() - 1);
+    let said: Vec<String> = parts[first..]
+        .iter()
+        .take(2)
+        .map(|(n, unit)| format!("{n} {unit}"))
+        .collect();
     said.join(" ")
 }
 
@@ -42,7 +54,13 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        for (seconds, want) in [(0, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (7200, "2 h 0 min"), (90_061, "1 d 1 h")] {
+        for (seconds, want) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (61, "1 min 1 s"),
+            (7200, "2 h 0 min"),
+            (90_061, "1 d 1 h"),
+        ] {
             assert_eq!(spoken(seconds), want);
         }
         assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");

@@ -22,7 +22,8 @@ pub enum Unready {
     Host(HostPattern),
     /// A host has no certificate yet: the CA is being asked for one.
     Ordered(HostPattern),
-    /// A host has no certificate yet: what was ordered did not come, and this is when it is ordered next.
+    /// A host has no certificate yet: what was ordered did not come, and this is when it is ordered
+    /// next.
     OrderFailed(HostPattern, UnixTime),
     /// No client accepts the certificates that a route's host has.
     OutOfDate(HostPattern, OutOfDate),
@@ -44,10 +45,20 @@ impl fmt::Display for Unready {
                 "no certificate for {host} yet: the last order failed and the next is at {next}; `ianitor certs` says why"
             ),
             Self::OutOfDate(host, state) => {
-                write!(f, "no certificate that is valid now serves {host}, which a route names: the last one {state}")
+                write!(
+                    f,
+                    "no certificate that is valid now serves {host}, which a route names: the last one {state}"
+                )
             }
-            Self::AllOutOfDate(state) => write!(f, "no TLS certificate is valid now: the last one {state}"),
-            Self::Keys(issuer) => write!(f, "the keys of the issuer {issuer} could not be fetched yet"),
+            Self::AllOutOfDate(state) => {
+                write!(f, "no TLS certificate is valid now: the last one {state}")
+            }
+            Self::Keys(issuer) => {
+                write!(
+                    f,
+                    "the keys of the issuer {issuer} could not be fetched yet"
+                )
+            }
         }
     }
 }
@@ -55,22 +66,35 @@ impl fmt::Display for Unready {
 /// Issuers whose tokens a route asks for, and whose keys have never been had.
 pub(super) fn without_keys(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<str>> {
     let needed = |name: &str| {
-        let mut rules = snapshot.routes.routes().iter().filter_map(|route| route.policy.token_rule());
+        let mut rules = snapshot
+            .routes
+            .routes()
+            .iter()
+            .filter_map(|route| route.policy.token_rule());
         rules.any(|rule| rule.issuers.iter().any(|accepted| *accepted.name == *name))
     };
     let lacking = snapshot.issuers.iter().filter(|issuer| issuer.lacks_keys());
-    lacking.map(|issuer| &issuer.spec.name).filter(move |name| needed(name))
+    lacking
+        .map(|issuer| &issuer.spec.name)
+        .filter(move |name| needed(name))
 }
 
 /// Hosts whose clients are refused, or refuse what they are shown.
-pub(super) fn without_certificate(snapshot: &Snapshot, orders: &[CertSeen], now: SystemTime) -> Vec<Unready> {
+pub(super) fn without_certificate(
+    snapshot: &Snapshot,
+    orders: &[CertSeen],
+    now: SystemTime,
+) -> Vec<Unready> {
     let certificates = &snapshot.certificates;
     match certificates.standing_of_all(now) {
         Standing::Unserved => return vec![Unready::NoCertificate],
         Standing::OutOfDate(state) => return vec![Unready::AllOutOfDate(state)],
         Standing::Served | Standing::Ordered => {}
     }
-    let ordered = certificates.ordered().iter().filter(|host| is_answered(snapshot, host));
+    let ordered = certificates
+        .ordered()
+        .iter()
+        .filter(|host| is_answered(snapshot, host));
     let ordered = ordered.cloned().map(HostPattern::Exact);
     let mut hosts: Vec<HostPattern> = snapshot.routes.hosts().cloned().chain(ordered).collect();
     hosts.sort_unstable();
@@ -86,7 +110,12 @@ pub(super) fn without_certificate(snapshot: &Snapshot, orders: &[CertSeen], now:
 
 /// Whether there is still hope in the order that goes on, if there is one.
 fn ordered_only(host: HostPattern, orders: &[CertSeen]) -> Unready {
-    let is_for = |order: &&CertSeen| order.hosts.iter().any(|name| name.parse().is_ok_and(|name| host.matches(&name)));
+    let is_for = |order: &&CertSeen| {
+        order
+            .hosts
+            .iter()
+            .any(|name| name.parse().is_ok_and(|name| host.matches(&name)))
+    };
     let is_waiting = |order: &CertSeen| order.failures > 0 && !order.is_ordering;
     let of_host: Vec<&CertSeen> = orders.iter().filter(is_for).collect();
     let next = of_host.iter().filter_map(|order| order.next).min();
@@ -96,9 +125,11 @@ fn ordered_only(host: HostPattern, orders: &[CertSeen]) -> Unready {
     }
 }
 
-/// Whether clients of a host are ours. What is ordered for a neighbour alone keeps nobody away from here.
+/// Whether clients of a host are ours. What is ordered for a neighbour alone keeps nobody away from
+/// here.
 fn is_answered(snapshot: &Snapshot, host: &HostName) -> bool {
-    passthrough::find(&snapshot.passthrough, host).is_none() && snapshot.routes.find(host, "/") != Err(NoRoute::Host)
+    passthrough::find(&snapshot.passthrough, host).is_none()
+        && snapshot.routes.find(host, "/") != Err(NoRoute::Host)
 }
 
 #[cfg(test)]
@@ -122,15 +153,31 @@ mod tests {
 
     #[test]
     fn an_order_that_has_failed_does_not_go_on() {
-        let said = |host: &str, orders: &[CertSeen]| ordered_only(host.parse().unwrap(), orders).to_string();
+        let said = |host: &str, orders: &[CertSeen]| {
+            ordered_only(host.parse().unwrap(), orders).to_string()
+        };
         let failed = order(&["a.test", "b.test"], 2, 1_800_000_000);
         let words = "yet: the last order failed and the next is at 2027-01-15T08:00:00Z; `ianitor certs` says why";
         for host in ["b.test", "*.test"] {
-            assert_eq!(said(host, std::slice::from_ref(&failed)), format!("no certificate for {host} {words}"));
+            assert_eq!(
+                said(host, std::slice::from_ref(&failed)),
+                format!("no certificate for {host} {words}")
+            );
         }
-        let ordering = CertSeen { is_ordering: true, ..failed.clone() };
-        for orders in [&[][..], &[ordering], &[order(&["c.test"], 1, 5)], &[failed, order(&["b.test"], 0, 5)]] {
-            assert!(said("b.test", orders).ends_with("yet: it is being ordered"), "{orders:?}");
+        let ordering = CertSeen {
+            is_ordering: true,
+            ..failed.clone()
+        };
+        for orders in [
+            &[][..],
+            &[ordering],
+            &[order(&["c.test"], 1, 5)],
+            &[failed, order(&["b.test"], 0, 5)],
+        ] {
+            assert!(
+                said("b.test", orders).ends_with("yet: it is being ordered"),
+                "{orders:?}"
+            );
         }
     }
 }

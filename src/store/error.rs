@@ -8,7 +8,9 @@ use crate::disk::Untrusted;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The store does not take what should be kept.
-    #[error("{place} cannot be written; let the user that runs ianitor write there, and see that there is room")]
+    #[error(
+        "{place} cannot be written; let the user that runs ianitor write there, and see that there is room"
+    )]
     Write {
         /// What, for people.
         place: String,

@@ -1,10 +1,11 @@
 //! Where certificates that were ordered are kept, with the accounts that ordered them.
 //!
-//! [`CertStore`] is the contract; nothing in it speaks of files, so that replicas can share another one. [`folder`] is
-//! the implementation that there is: plain PEM and JSON that a person can read.
+//! [`CertStore`] is the contract; nothing in it speaks of files, so that replicas can share another
+//! one. [`folder`] is the implementation that there is: plain PEM and JSON that a person can read.
 //!
-//! **Orders are made under a lock**, and whoever has got it looks again: another process may have ordered in the
-//! meantime. What is put is whole or absent: a crash at any point leaves what was there before, or what is new.
+//! **Orders are made under a lock**, and whoever has got it looks again: another process may have
+//! ordered in the meantime. What is put is whole or absent: a crash at any point leaves what was
+//! there before, or what is new.
 //!
 //! Methods may block (a disk, a network), so they are called where blocking is allowed.
 
@@ -25,7 +26,8 @@ pub use name::{BadName, Name};
 
 /// Keeps accounts, certificates, open orders, and what is going on with them.
 pub trait CertStore: Send + Sync + fmt::Debug {
-    /// Writes something and takes it away again: a store that cannot be written is found before an order, not after.
+    /// Writes something and takes it away again: a store that cannot be written is found before an
+    /// order, not after.
     ///
     /// # Errors
     /// Why it cannot be written.
@@ -37,13 +39,15 @@ pub trait CertStore: Send + Sync + fmt::Debug {
     /// That there is one and it cannot be read.
     fn certificate(&self, name: &Name) -> Result<Option<Stored>, StoreError>;
 
-    /// The version of the newest certificate, for whoever only wants to know whether there is a newer one.
+    /// The version of the newest certificate, for whoever only wants to know whether there is a
+    /// newer one.
     ///
     /// # Errors
     /// That the store cannot be read.
     fn version(&self, name: &Name) -> Result<Option<u64>, StoreError>;
 
-    /// Keeps a certificate as the newest of its name and returns its version, which is higher than all before.
+    /// Keeps a certificate as the newest of its name and returns its version, which is higher than
+    /// all before.
     ///
     /// # Errors
     /// Why it could not be written. What was there before is still the newest then.
@@ -67,7 +71,8 @@ pub trait CertStore: Send + Sync + fmt::Debug {
     /// Why it could not be written.
     fn put_account(&self, account: &StoredAccount) -> Result<(), StoreError>;
 
-    /// Puts an account that is damaged out of the way, in the place of one that lies there, and says where.
+    /// Puts an account that is damaged out of the way, in the place of one that lies there, and
+    /// says where.
     ///
     /// # Errors
     /// Why it could not be moved.
@@ -91,7 +96,8 @@ pub trait CertStore: Send + Sync + fmt::Debug {
     /// Why it could not be taken away.
     fn forget_order(&self, name: &Name) -> Result<(), StoreError>;
 
-    /// Puts an order that is damaged out of the way, in the place of one that lies there, and says where.
+    /// Puts an order that is damaged out of the way, in the place of one that lies there, and says
+    /// where.
     ///
     /// # Errors
     /// Why it could not be moved.
@@ -121,8 +127,8 @@ pub trait CertStore: Send + Sync + fmt::Debug {
     /// That it cannot be read or taken away.
     fn take_wish(&self, name: &Name) -> Result<Option<Wish>, StoreError>;
 
-    /// Takes a lock of this name, `None` while another process or task has it. It is given back when the value is dropped,
-    /// and when the process dies.
+    /// Takes a lock of this name, `None` while another process or task has it. It is given back
+    /// when the value is dropped, and when the process dies.
     ///
     /// # Errors
     /// That there can be no lock.
@@ -180,15 +186,20 @@ pub struct Meta {
     /// When it ends.
     #[serde(with = "unix_time")]
     pub not_after: UnixTime,
-    /// Where in a time span this certificate's renewal lies, from 0 to 1: chosen once, so that renewals of many gateways
-    /// are spread and each stays where it is.
+    /// Where in a time span this certificate's renewal lies, from 0 to 1: chosen once, so that
+    /// renewals of many gateways are spread and each stays where it is.
     pub spread: f64,
     /// When it was revoked by `ianitor certs revoke`.
-    #[serde(default, with = "optional_time", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "optional_time",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub revoked: Option<UnixTime>,
 }
 
-/// An account at a CA. Its key is kept before the CA is told of it, so that a crash never leaves a second account.
+/// An account at a CA. Its key is kept before the CA is told of it, so that a crash never leaves a
+/// second account.
 #[derive(Clone, Debug)]
 pub struct StoredAccount {
     /// The directory of the CA.
@@ -203,8 +214,8 @@ pub struct StoredAccount {
     pub external: Option<String>,
 }
 
-/// An order that a CA has taken and not finished. The process after this one goes on with it: to order again would cost
-/// another certificate, which CAs count.
+/// An order that a CA has taken and not finished. The process after this one goes on with it: to
+/// order again would cost another certificate, which CAs count.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenOrder {
     /// The order's URL at the CA.
@@ -227,9 +238,11 @@ pub struct OpenOrder {
     pub begun: UnixTime,
     /// When it ends, if the CA has said so.
     pub expires: Option<UnixTime>,
-    /// How many seconds the CA has been given to finish it. Added up, so that no clock that is set changes it.
+    /// How many seconds the CA has been given to finish it. Added up, so that no clock that is set
+    /// changes it.
     pub waited: u64,
-    /// How often in a row the CA has answered with trouble of its own when it was asked for this order.
+    /// How often in a row the CA has answered with trouble of its own when it was asked for this
+    /// order.
     pub troubles: u32,
 }
 
@@ -239,13 +252,22 @@ pub struct Progress {
     /// What was ordered or is wanted; a different want begins anew.
     pub wanted: String,
     /// When the next order is due.
-    #[serde(default, with = "optional_time", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "optional_time",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub next: Option<UnixTime>,
     /// Why then.
     #[serde(default)]
     pub why: String,
-    /// When `next` was reckoned, where it is a time to wait. A clock that shows less now has been set back since.
-    #[serde(default, with = "optional_time", skip_serializing_if = "Option::is_none")]
+    /// When `next` was reckoned, where it is a time to wait. A clock that shows less now has been
+    /// set back since.
+    #[serde(
+        default,
+        with = "optional_time",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub written: Option<UnixTime>,
     /// How many orders have failed since the last that succeeded.
     #[serde(default)]
@@ -265,11 +287,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// How long is still to be waited until `next`: not longer than was meant by whoever wrote it, as its clock may have
-    /// been ahead of this one.
+    /// How long is still to be waited until `next`: not longer than was meant by whoever wrote it,
+    /// as its clock may have been ahead of this one.
     pub fn left(&self, now: UnixTime) -> Option<Duration> {
         let next = self.next?;
-        let meant = self.written.map_or(Duration::MAX, |written| written.until(next));
+        let meant = self
+            .written
+            .map_or(Duration::MAX, |written| written.until(next));
         Some(now.until(next).min(meant))
     }
 }
@@ -320,11 +344,16 @@ mod optional_time {
     #[derive(Serialize, Deserialize)]
     struct Time(#[serde(with = "super::unix_time")] UnixTime);
 
-    pub(super) fn serialize<S: Serializer>(time: &Option<UnixTime>, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        time: &Option<UnixTime>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         time.map(Time).serialize(to)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<UnixTime>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<UnixTime>, D::Error> {
         Ok(Option::<Time>::deserialize(from)?.map(|Time(time)| time))
     }
 }
@@ -337,7 +366,11 @@ mod tests {
     fn a_wait_that_was_written_by_a_clock_that_was_ahead_is_not_longer_than_it_was_meant() {
         let left = |now: u64, written: Option<u64>, next: u64| {
             let written = written.map(UnixTime);
-            let progress = Progress { next: Some(UnixTime(next)), written, ..Progress::default() };
+            let progress = Progress {
+                next: Some(UnixTime(next)),
+                written,
+                ..Progress::default()
+            };
             progress.left(UnixTime(now)).map(|left| left.as_secs())
         };
         assert_eq!(left(1000, Some(900), 1800), Some(800));

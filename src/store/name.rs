@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A certificate's name: its first host, and what tells it from another one for that host. Letters, digits, dots,
-/// hyphens and underscores; never a name that leads elsewhere.
+/// A certificate's name: its first host, and what tells it from another one for that host. Letters,
+/// digits, dots, hyphens and underscores; never a name that leads elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Box<str>);
 
@@ -25,8 +25,15 @@ impl FromStr for Name {
 
     fn from_str(text: &str) -> Result<Self, BadName> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        let is_name = !text.is_empty() && !text.starts_with('.') && text.len() <= 280 && text.chars().all(is_plain);
-        if is_name { Ok(Self(text.into())) } else { Err(BadName) }
+        let is_name = !text.is_empty()
+            && !text.starts_with('.')
+            && text.len() <= 280
+            && text.chars().all(is_plain);
+        if is_name {
+            Ok(Self(text.into()))
+        } else {
+            Err(BadName)
+        }
     }
 }
 

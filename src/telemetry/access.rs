@@ -38,7 +38,14 @@ pub enum End {
 
 impl End {
     /// Every end, in the order of their declaration.
-    pub const ALL: [Self; 6] = [Self::Done, Self::Client, Self::Upstream, Self::Timeout, Self::Drain, Self::Policy];
+    pub const ALL: [Self; 6] = [
+        Self::Done,
+        Self::Client,
+        Self::Upstream,
+        Self::Timeout,
+        Self::Drain,
+        Self::Policy,
+    ];
 
     /// As the log and the metrics have it.
     pub fn name(self) -> &'static str {
@@ -84,7 +91,8 @@ impl Head {
     }
 }
 
-/// What a line says of how the request went. It is kept, and [counted](super::metrics), even if no line is written.
+/// What a line says of how the request went. It is kept, and [counted](super::metrics), even if no
+/// line is written.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// Whether it became a tunnel.
@@ -141,7 +149,8 @@ impl Written<'_> {
             LogFormat::Text => self.text(),
             LogFormat::Json => self.json().to_string(),
         };
-        // Foreign fields are escaped and cut where they are taken; here nothing is left to whoever adds another one.
+        // Foreign fields are escaped and cut where they are taken; here nothing is left to whoever
+        // adds another one.
         out.extend_from_slice(escape::json(&line).as_bytes());
         out.push(b'\n');
     }
@@ -151,15 +160,47 @@ impl Written<'_> {
     }
 
     fn kind(&self) -> &'static str {
-        if self.line.tunnel { "tunnel" } else { "request" }
+        if self.line.tunnel {
+            "tunnel"
+        } else {
+            "request"
+        }
     }
 
     fn text(&self) -> String {
         let mut out = String::with_capacity(256);
-        let Self { id, client, head: Head { at, method, target, host, agent, version }, line } = self;
-        let Line { status, received, sent, end, .. } = line;
-        let _ = write!(out, "{} {}", humantime::format_rfc3339_millis(*at), self.kind());
-        let _ = write!(out, " client={client} method={}", method.as_ref().map_or("-", Method::as_str));
+        let Self {
+            id,
+            client,
+            head:
+                Head {
+                    at,
+                    method,
+                    target,
+                    host,
+                    agent,
+                    version,
+                },
+            line,
+        } = self;
+        let Line {
+            status,
+            received,
+            sent,
+            end,
+            ..
+        } = line;
+        let _ = write!(
+            out,
+            "{} {}",
+            humantime::format_rfc3339_millis(*at),
+            self.kind()
+        );
+        let _ = write!(
+            out,
+            " client={client} method={}",
+            method.as_ref().map_or("-", Method::as_str)
+        );
         // As JSON strings: what a client sends must not be able to end a line or a field.
         let _ = write!(out, " host={} path={}", json!(host), json!(target));
         match version {
@@ -172,7 +213,12 @@ impl Written<'_> {
                 let _ = write!(out, " {name}={value}");
             }
         }
-        let _ = write!(out, " in={received} out={sent} ms={} end={}", self.millis(), end.name());
+        let _ = write!(
+            out,
+            " in={received} out={sent} ms={} end={}",
+            self.millis(),
+            end.name()
+        );
         if let Some(reason) = line.reason {
             let _ = write!(out, " reason={}", reason.replace(' ', "_"));
         }
@@ -222,7 +268,14 @@ impl AccessSink {
     /// A sink that writes to `writer` and counts in `metrics`; without a writer it only counts.
     pub fn new(writer: Option<NonBlocking>, metrics: Arc<WorkerMetrics>) -> Rc<Self> {
         let (format, enabled) = (Cell::new(LogFormat::Text), Cell::new(false));
-        Rc::new(Self { writer, format, enabled, stopping: Cell::new(false), lines: RefCell::default(), metrics })
+        Rc::new(Self {
+            writer,
+            format,
+            enabled,
+            stopping: Cell::new(false),
+            lines: RefCell::default(),
+            metrics,
+        })
     }
 
     /// Takes up what `[log]` says.
@@ -308,14 +361,22 @@ mod tests {
         };
         let client = ClientAddr::new("192.0.2.1".parse().unwrap());
         let mut out = Vec::new();
-        Written { id: RequestIds::new().next(), client, head: &head, line: &line }.write(format, &mut out);
+        Written {
+            id: RequestIds::new().next(),
+            client,
+            head: &head,
+            line: &line,
+        }
+        .write(format, &mut out);
         out
     }
 
     #[test]
     fn a_text_line_cannot_be_forged() {
         let text = String::from_utf8(written(LogFormat::Text)).unwrap();
-        assert!(text.starts_with("1970-01-01T00:00:00.000Z request client=192.0.2.1 method=GET host=\"localhost\""));
+        assert!(text.starts_with(
+            "1970-01-01T00:00:00.000Z request client=192.0.2.1 method=GET host=\"localhost\""
+        ));
         assert!(text.contains(r#" path="/janus/*?token=*" http=HTTP/1.1 status=502 route=/janus upstream=janus in=1 out=2 ms=1.2 end=done reason=upstream_refused "#), "{text}");
         assert!(text.contains(r#"agent="x\" end=done "#), "{text}");
         assert_eq!(text.matches('\n').count(), 1);

@@ -1,15 +1,17 @@
-//! Text on its way to a terminal or a log. Strangers choose much of it: paths, names, claims, words of other servers.
+//! Text on its way to a terminal or a log. Strangers choose much of it: paths, names, claims, words
+//! of other servers.
 //!
-//! What would steer a terminal, end a line, or make text look like another text is written as `\u{202e}`; and a field of a
-//! log line is cut where it gets long. Every exit goes through here: fields of access lines where they are taken
-//! ([`field`]), whole access lines once more ([`json`]), events where they are formatted (`telemetry::events`), and what
-//! commands print ([`lines`]).
+//! What would steer a terminal, end a line, or make text look like another text is written as
+//! `\u{202e}`; and a field of a log line is cut where it gets long. Every exit goes through here:
+//! fields of access lines where they are taken ([`field`]), whole access lines once more
+//! ([`json`]), events where they are formatted (`telemetry::events`), and what commands print
+//! ([`lines`]).
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-/// The longest field of a log line in bytes, as it is written. A client can have one long header value logged many times
-/// for a few bytes each.
+/// The longest field of a log line in bytes, as it is written. A client can have one long header
+/// value logged many times for a few bytes each.
 pub const FIELD: usize = 512;
 
 /// The longest sentence: one may name files, and tell what a CA says of each of a hundred hosts.
@@ -18,8 +20,8 @@ pub const SENTENCE: usize = 4096;
 /// What stands where the rest was cut off.
 const CUT: char = '\u{2026}';
 
-/// Whether a character does something else than to show itself: controls (C0, DEL and C1), ends of lines, marks of
-/// direction, and what has no width.
+/// Whether a character does something else than to show itself: controls (C0, DEL and C1), ends of
+/// lines, marks of direction, and what has no width.
 pub fn steers(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
@@ -52,12 +54,19 @@ pub(super) struct Escaping<W> {
 impl<W: Write> Escaping<W> {
     /// Writes no more than so many bytes, and a mark if that is not all.
     pub(super) fn new(out: W, most: usize) -> Self {
-        Self { out, left: Some(most), is_quoted: false }
+        Self {
+            out,
+            left: Some(most),
+            is_quoted: false,
+        }
     }
 
     /// For the inside of a JSON string, which has the same text in it.
     pub(super) fn quoted(out: W, most: usize) -> Self {
-        Self { is_quoted: true, ..Self::new(out, most) }
+        Self {
+            is_quoted: true,
+            ..Self::new(out, most)
+        }
     }
 
     fn put(&mut self, text: &str) -> fmt::Result {
@@ -75,7 +84,11 @@ impl<W: Write> Escaping<W> {
             _ => c.escape_unicode().collect(),
         };
         // The backslash is one of the text.
-        if self.is_quoted { self.put(&format!("\\{escape}")) } else { self.put(&escape) }
+        if self.is_quoted {
+            self.put(&format!("\\{escape}"))
+        } else {
+            self.put(&escape)
+        }
     }
 }
 
@@ -131,20 +144,34 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     replaced(text, is_harmful, |c| c.escape_unicode().collect())
 }
 
-/// JSON, or a line whose foreign parts are JSON strings: the same value, written so that nothing of it steers.
+/// JSON, or a line whose foreign parts are JSON strings: the same value, written so that nothing of
+/// it steers.
 pub fn json(text: &str) -> Cow<'_, str> {
     // All else of JSON is ASCII, and spaces and ends of lines between values are ours.
     let is_harmful = |c: char| steers(c) && !matches!(c, '\n' | '\t' | '\r');
-    replaced(text, is_harmful, |c| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect())
+    replaced(text, is_harmful, |c| {
+        c.encode_utf16(&mut [0; 2])
+            .iter()
+            .map(|unit| format!("\\u{unit:04x}"))
+            .collect()
+    })
 }
 
-fn replaced(text: &str, is_harmful: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> Cow<'_, str> {
+fn replaced(
+    text: &str,
+    is_harmful: impl Fn(char) -> bool,
+    escape: impl Fn(char) -> String,
+) -> Cow<'_, str> {
     if is_plain(text) || !text.contains(&is_harmful) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if is_harmful(c) { out.push_str(&escape(c)) } else { out.push(c) }
+        if is_harmful(c) {
+            out.push_str(&escape(c))
+        } else {
+            out.push(c)
+        }
     }
     Cow::Owned(out)
 }
@@ -163,9 +190,15 @@ mod tests {
             ("\x7f", "\\u{7f}"),
             ("\u{9b}31m\u{85}", "\\u{9b}31m\\u{85}"),
             ("\u{2028}\u{2029}", "\\u{2028}\\u{2029}"),
-            ("\u{202a}\u{202e}\u{2066}\u{2069}", "\\u{202a}\\u{202e}\\u{2066}\\u{2069}"),
+            (
+                "\u{202a}\u{202e}\u{2066}\u{2069}",
+                "\\u{202a}\\u{202e}\\u{2066}\\u{2069}",
+            ),
             ("\u{200e}\u{200f}\u{61c}", "\\u{200e}\\u{200f}\\u{61c}"),
-            ("ad\u{200b}m\u{200d}in\u{feff}\u{ad}", "ad\\u{200b}m\\u{200d}in\\u{feff}\\u{ad}"),
+            (
+                "ad\u{200b}m\u{200d}in\u{feff}\u{ad}",
+                "ad\\u{200b}m\\u{200d}in\\u{feff}\\u{ad}",
+            ),
             ("\u{e0041}\u{fff9}\u{2060}", "\\u{e0041}\\u{fff9}\\u{2060}"),
         ] {
             assert_eq!(field(text), want);
@@ -176,10 +209,23 @@ mod tests {
 
     #[test]
     fn every_control_and_format_character_is_known() {
-        // As `char::escape_debug` has it, which escapes what cannot be printed; unassigned ones and separators apart.
-        let ours = (0..=u32::from(char::MAX)).filter_map(char::from_u32).filter(|c| steers(*c));
-        assert_eq!(ours.clone().filter(|c| c.is_alphanumeric() && c.is_ascii()).count(), 0);
-        assert!((0..0x20).chain(0x7f..0xa0).filter_map(char::from_u32).all(steers));
+        // As `char::escape_debug` has it, which escapes what cannot be printed; unassigned ones and
+        // separators apart.
+        let ours = (0..=u32::from(char::MAX))
+            .filter_map(char::from_u32)
+            .filter(|c| steers(*c));
+        assert_eq!(
+            ours.clone()
+                .filter(|c| c.is_alphanumeric() && c.is_ascii())
+                .count(),
+            0
+        );
+        assert!(
+            (0..0x20)
+                .chain(0x7f..0xa0)
+                .filter_map(char::from_u32)
+                .all(steers)
+        );
         assert!(ours.count() > 65 + 20);
     }
 
@@ -188,25 +234,41 @@ mod tests {
         let exactly = "x".repeat(FIELD);
         assert_eq!(field(&exactly), exactly);
         let longer = field(&"x".repeat(FIELD + 1));
-        assert_eq!((longer.len(), longer.chars().last()), (FIELD + CUT.len_utf8(), Some(CUT)));
+        assert_eq!(
+            (longer.len(), longer.chars().last()),
+            (FIELD + CUT.len_utf8(), Some(CUT))
+        );
         // Before an escape, never inside it.
         let escapes = field(&"\u{202e}".repeat(1000));
         assert_eq!(escapes, format!("{}{CUT}", "\\u{202e}".repeat(FIELD / 8)));
         let wide = field(&format!("x{}", "東".repeat(1000)));
         assert_eq!(wide.len(), 1 + (FIELD - 1) / 3 * 3 + CUT.len_utf8());
-        assert_eq!(field(&format!("{exactly}{exactly}")).len(), FIELD + CUT.len_utf8());
+        assert_eq!(
+            field(&format!("{exactly}{exactly}")).len(),
+            FIELD + CUT.len_utf8()
+        );
         // Also where it comes in pieces.
         let pieces = Visible(format_args!("{:?}", (0..10_000).collect::<Vec<u32>>())).to_string();
-        assert!(pieces.len() <= SENTENCE + CUT.len_utf8() && pieces.ends_with(CUT), "{pieces}");
+        assert!(
+            pieces.len() <= SENTENCE + CUT.len_utf8() && pieces.ends_with(CUT),
+            "{pieces}"
+        );
     }
 
     #[test]
     fn a_quoted_field_is_a_json_string_of_the_same_text() {
-        for text in ["plain", "a\"b\\c", "\x1b\u{202e}\n", "Zoë", &"\\".repeat(2000)] {
+        for text in [
+            "plain",
+            "a\"b\\c",
+            "\x1b\u{202e}\n",
+            "Zoë",
+            &"\\".repeat(2000),
+        ] {
             let mut out = String::from("\"");
             write!(Escaping::quoted(&mut out, 4 * FIELD), "{text}").unwrap();
             out.push('"');
-            let value: String = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"));
+            let value: String =
+                serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"));
             assert!(value == field(text) || text.len() > FIELD, "{out}");
         }
     }
@@ -214,16 +276,23 @@ mod tests {
     #[test]
     fn lines_of_a_terminal_stay_lines() {
         assert_eq!(lines("a\tb\nc\n"), "a\tb\nc\n");
-        assert_eq!(lines("\x1b[2Ja\rb\u{202e}\nc\u{9b}"), "\\u{1b}[2Ja\\u{d}b\\u{202e}\nc\\u{9b}");
+        assert_eq!(
+            lines("\x1b[2Ja\rb\u{202e}\nc\u{9b}"),
+            "\\u{1b}[2Ja\\u{d}b\\u{202e}\nc\\u{9b}"
+        );
     }
 
     #[test]
     fn json_keeps_its_value() {
-        let value = serde_json::json!({ "a\u{202e}": ["\u{9b}\x7f\u{e0041}\x1b", "é\"\\"], "b": 1 });
+        let value =
+            serde_json::json!({ "a\u{202e}": ["\u{9b}\x7f\u{e0041}\x1b", "é\"\\"], "b": 1 });
         let text = format!("{value:#}");
         let safe = json(&text);
         assert!(!safe.contains(|c: char| steers(c) && c != '\n'), "{safe}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&safe).unwrap(),
+            value
+        );
         assert_eq!(json("{\"a\":1}"), "{\"a\":1}");
     }
 }

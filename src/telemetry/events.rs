@@ -17,10 +17,15 @@ const MESSAGE: &str = "message";
 
 /// Sentences are ours, and what a CA or a command says of a failure is needed whole.
 fn longest(name: &str) -> usize {
-    if matches!(name, MESSAGE | "error") { SENTENCE } else { FIELD }
+    if matches!(name, MESSAGE | "error") {
+        SENTENCE
+    } else {
+        FIELD
+    }
 }
 
-/// A field's name without the mark of a keyword; `None` where it is of the `log` crate's own making.
+/// A field's name without the mark of a keyword; `None` where it is of the `log` crate's own
+/// making.
 fn name(field: &Field) -> Option<&str> {
     let name = field.name();
     (!name.starts_with("log.")).then(|| name.strip_prefix("r#").unwrap_or(name))
@@ -32,7 +37,11 @@ pub(super) struct TextFields;
 
 impl<'w> FormatFields<'w> for TextFields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
-        let mut text = Text { writer, is_first: true, result: Ok(()) };
+        let mut text = Text {
+            writer,
+            is_first: true,
+            result: Ok(()),
+        };
         fields.record(&mut text);
         text.result
     }
@@ -46,7 +55,9 @@ struct Text<'w> {
 
 impl Text<'_> {
     fn put(&mut self, field: &Field, value: fmt::Arguments<'_>) -> fmt::Result {
-        let Some(name) = name(field) else { return Ok(()) };
+        let Some(name) = name(field) else {
+            return Ok(());
+        };
         if !std::mem::replace(&mut self.is_first, false) {
             self.writer.write_char(' ')?;
         }
@@ -84,11 +95,19 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         writer.write_str("{\"timestamp\":\"")?;
         SystemTime.format_time(&mut writer)?;
         write!(writer, "\",\"level\":\"{}\"", event.metadata().level())?;
-        let mut json = Json { writer, result: Ok(()) };
+        let mut json = Json {
+            writer,
+            result: Ok(()),
+        };
         event.record(&mut json);
         json.result?;
         json.writer.write_str("}\n")
@@ -166,7 +185,10 @@ mod tests {
 
     impl io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -185,7 +207,13 @@ mod tests {
             let error = io::Error::other(FOREIGN);
             let long = "y".repeat(5000);
             tracing::warn!(%error, debug = ?FOREIGN, text = FOREIGN, %long, times = 3u64, yes = true, "said: {FOREIGN}");
-            tracing::info!(r#type = "a", signed = -1, none = None::<u64>, "{}", "z".repeat(9000));
+            tracing::info!(
+                r#type = "a",
+                signed = -1,
+                none = None::<u64>,
+                "{}",
+                "z".repeat(9000)
+            );
         });
         let bytes = std::mem::take(&mut *written.0.lock().unwrap());
         String::from_utf8(bytes).unwrap()
@@ -207,23 +235,36 @@ mod tests {
         let text = written(LogFormat::Text, false);
         let escaped = "x\\u{1b}[2J\\u{9b}\\u{202e}\\u{2028}\\r\\nINFO \"\\ \\u{7f}\\u{200b}";
         let (first, second) = text.split_once('\n').unwrap();
-        assert!(first.contains(&format!(" WARN said: {escaped} error={escaped} debug=\"x\\u{{1b}}[2J")), "{first}");
+        assert!(
+            first.contains(&format!(
+                " WARN said: {escaped} error={escaped} debug=\"x\\u{{1b}}[2J"
+            )),
+            "{first}"
+        );
         assert!(first.ends_with("\u{2026} times=3 yes=true"), "{first}");
-        assert!(second.contains(" INFO zzz") && second.ends_with("\u{2026} type=\"a\" signed=-1\n"), "{second}");
+        assert!(
+            second.contains(" INFO zzz") && second.ends_with("\u{2026} type=\"a\" signed=-1\n"),
+            "{second}"
+        );
     }
 
     #[test]
     fn colours_are_ours_alone() {
         let text = written(LogFormat::Text, true);
-        assert!(text.contains("\x1b[3merror\x1b[0m\x1b[2m=\x1b[0mx\\u{1b}[2J"), "{text}");
+        assert!(
+            text.contains("\x1b[3merror\x1b[0m\x1b[2m=\x1b[0mx\\u{1b}[2J"),
+            "{text}"
+        );
         assert!(!text.contains("\x1b[2J"), "{text}");
     }
 
     #[test]
     fn a_json_line_is_one_object_with_values_of_their_types() {
         let text = written(LogFormat::Json, false);
-        let values: Vec<serde_json::Value> =
-            text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect();
+        let values: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+            .collect();
         let escaped = "x\\u{1b}[2J\\u{9b}\\u{202e}\\u{2028}\\r\\nINFO \"\\ \\u{7f}\\u{200b}";
         assert_eq!(values[0]["error"], escaped);
         assert_eq!(values[0]["text"], escaped);
@@ -233,6 +274,9 @@ mod tests {
             (&"WARN".into(), &3.into(), &true.into())
         );
         assert!(values[0]["timestamp"].as_str().unwrap().ends_with('Z'));
-        assert_eq!((&values[1]["type"], &values[1]["signed"]), (&"a".into(), &(-1).into()));
+        assert_eq!(
+            (&values[1]["type"], &values[1]["signed"]),
+            (&"a".into(), &(-1).into())
+        );
     }
 }

@@ -9,7 +9,8 @@ use super::request_id::RequestId;
 use crate::addr::ClientAddr;
 use crate::slot::{FileSlot, StreamSlot};
 
-/// One request as the access log and the counters follow it, from the head to the last byte of its answer or tunnel.
+/// One request as the access log and the counters follow it, from the head to the last byte of its
+/// answer or tunnel.
 #[derive(Debug)]
 pub struct Exchange {
     id: RequestId,
@@ -27,7 +28,12 @@ pub struct Exchange {
 
 impl Exchange {
     /// Begins; `head` is only called if there will be a line.
-    pub fn begin(id: RequestId, client: ClientAddr, sink: &Rc<AccessSink>, head: impl FnOnce() -> Head) -> Rc<Self> {
+    pub fn begin(
+        id: RequestId,
+        client: ClientAddr,
+        sink: &Rc<AccessSink>,
+        head: impl FnOnce() -> Head,
+    ) -> Rc<Self> {
         let head = sink.is_enabled().then(|| Box::new(head()));
         let (client, sink) = (Cell::new(client), Rc::clone(sink));
         Rc::new(Self {
@@ -78,14 +84,22 @@ impl Exchange {
         if std::mem::replace(&mut line.tunnel, true) {
             return;
         }
-        self.sink.metrics().of(line.counts.as_ref()).tunnels_opened.one();
+        self.sink
+            .metrics()
+            .of(line.counts.as_ref())
+            .tunnels_opened
+            .one();
     }
 
     /// Bytes came from the client. They are counted at once: a tunnel may be open for days.
     pub fn received(&self, bytes: u64) {
         let mut line = self.line.borrow_mut();
         line.received += bytes;
-        self.sink.metrics().of(line.counts.as_ref()).received.add(bytes);
+        self.sink
+            .metrics()
+            .of(line.counts.as_ref())
+            .received
+            .add(bytes);
     }
 
     /// Bytes went to the client.
@@ -105,7 +119,12 @@ impl Drop for Exchange {
         }
         self.sink.metrics().ended(line);
         if let Some(head) = &self.head {
-            self.sink.log(&Written { id: self.id, client: self.client.get(), head, line });
+            self.sink.log(&Written {
+                id: self.id,
+                client: self.client.get(),
+                head,
+                line,
+            });
         }
     }
 }
@@ -123,8 +142,15 @@ mod tests {
         let metrics = WorkerMetrics::new();
         let sink = AccessSink::new(None, Arc::clone(&metrics));
         let client = ClientAddr::new("192.0.2.1".parse().unwrap());
-        let begin = || Exchange::begin(RequestIds::new().next(), client, &sink, || panic!("there will be no line"));
-        let route = metrics.route(RouteName { host: "*".into(), path: "/janus".into() });
+        let begin = || {
+            Exchange::begin(RequestIds::new().next(), client, &sink, || {
+                panic!("there will be no line")
+            })
+        };
+        let route = metrics.route(RouteName {
+            host: "*".into(),
+            path: "/janus".into(),
+        });
         let exchange = begin();
         exchange.note(|line| (line.status, line.counts) = (200, Some(Arc::clone(&route))));
         exchange.sent(41);
@@ -132,13 +158,33 @@ mod tests {
         drop(exchange);
         assert_eq!(route.requests[2].get(), 1);
         begin().note(|line| (line.status, line.reason) = (404, Some("no_route")));
-        let none = metrics.routes().into_iter().find(|(name, _)| &*name.path == "none").unwrap().1;
-        assert_eq!((none.requests[4].get(), metrics.refusals.words().next()), (1, Some(("no_route", 1))));
+        let none = metrics
+            .routes()
+            .into_iter()
+            .find(|(name, _)| &*name.path == "none")
+            .unwrap()
+            .1;
+        assert_eq!(
+            (none.requests[4].get(), metrics.refusals.words().next()),
+            (1, Some(("no_route", 1)))
+        );
         let tunnel = begin();
         tunnel.note(|line| (line.status, line.end) = (101, End::Policy));
         tunnel.set_tunnel();
-        assert_eq!((none.tunnels_opened.get(), none.tunnels_ended[End::Policy as usize].get()), (1, 0));
+        assert_eq!(
+            (
+                none.tunnels_opened.get(),
+                none.tunnels_ended[End::Policy as usize].get()
+            ),
+            (1, 0)
+        );
         drop(tunnel);
-        assert_eq!((none.requests[1].get(), none.tunnels_ended[End::Policy as usize].get()), (0, 1));
+        assert_eq!(
+            (
+                none.requests[1].get(),
+                none.tunnels_ended[End::Policy as usize].get()
+            ),
+            (0, 1)
+        );
     }
 }

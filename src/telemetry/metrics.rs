@@ -1,8 +1,9 @@
-//! Counters. Each worker has its own and is the only one who writes them, so that counting is a load and a store and no
-//! cache line travels between cores. Whoever asks ([`crate::status`]) sums them.
+//! Counters. Each worker has its own and is the only one who writes them, so that counting is a
+//! load and a store and no cache line travels between cores. Whoever asks ([`crate::status`]) sums
+//! them.
 //!
-//! Labels are bounded whatever clients send: routes and upstreams by the configuration, reasons by the words that this
-//! program has for them.
+//! Labels are bounded whatever clients send: routes and upstreams by the configuration, reasons by
+//! the words that this program has for them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,8 +37,8 @@ impl Count {
 /// More words than the program has for any one thing.
 const WORDS: usize = 64;
 
-/// Counts by a word of this program. There are few, so that a search from the front is quick; a slot is taken by the
-/// first use of its word.
+/// Counts by a word of this program. There are few, so that a search from the front is quick; a
+/// slot is taken by the first use of its word.
 #[derive(Debug)]
 pub struct Tally {
     words: [(OnceLock<&'static str>, Count); WORDS],
@@ -46,20 +47,29 @@ pub struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { words: std::array::from_fn(|_| Default::default()), others: Count::default() }
+        Self {
+            words: std::array::from_fn(|_| Default::default()),
+            others: Count::default(),
+        }
     }
 }
 
 impl Tally {
     /// Counts one for the word.
     pub fn one(&self, word: &'static str) {
-        let found = self.words.iter().find(|(known, _)| *known.get_or_init(|| word) == word);
+        let found = self
+            .words
+            .iter()
+            .find(|(known, _)| *known.get_or_init(|| word) == word);
         found.map_or(&self.others, |(_, count)| count).one();
     }
 
     /// The words that were used, and how often.
     pub fn words(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let known = self.words.iter().map_while(|(word, count)| Some((*word.get()?, count.get())));
+        let known = self
+            .words
+            .iter()
+            .map_while(|(word, count)| Some((*word.get()?, count.get())));
         known.chain(Some(("other", self.others.get())).filter(|(_, n)| *n > 0))
     }
 }
@@ -78,11 +88,11 @@ pub fn class_of(status: u16) -> usize {
     }
 }
 
-/// Upper bounds of durations in microseconds: from an answer out of memory to a long poll (30 s with Janus, 60 s with
-/// BOSH) that comes in time.
+/// Upper bounds of durations in microseconds: from an answer out of memory to a long poll (30 s
+/// with Janus, 60 s with BOSH) that comes in time.
 pub const DURATIONS: [u64; 15] = [
-    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
-    10_000_000, 35_000_000, 75_000_000,
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    5_000_000, 10_000_000, 35_000_000, 75_000_000,
 ];
 
 /// How long things took.
@@ -97,7 +107,10 @@ pub struct Durations {
 impl Durations {
     fn record(&self, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let at = DURATIONS.iter().position(|bound| micros <= *bound).unwrap_or(DURATIONS.len());
+        let at = DURATIONS
+            .iter()
+            .position(|bound| micros <= *bound)
+            .unwrap_or(DURATIONS.len());
         self.buckets[at].one();
         self.micros.add(micros);
     }
@@ -145,7 +158,10 @@ pub struct RouteName {
 impl RouteName {
     /// The name of what is passed through by this server name: no route's path is spelled like it.
     pub fn passthrough(sni: &HostPattern) -> Self {
-        Self { host: sni.to_string().into(), path: PASSTHROUGH.into() }
+        Self {
+            host: sni.to_string().into(),
+            path: PASSTHROUGH.into(),
+        }
     }
 
     /// Whether TLS is counted here that is not ours to end.
@@ -240,8 +256,9 @@ pub struct WorkerMetrics {
     /// Requests refused or cut short, by the `reason` of their log lines.
     pub refusals: Tally,
     unrouted: Arc<RouteCounts>,
-    /// Locked by a reload and by whoever asks, never by a request: that has its counters already. Names stay, so that
-    /// no sum ever goes back; their number is bounded by the configurations that there were.
+    /// Locked by a reload and by whoever asks, never by a request: that has its counters already.
+    /// Names stay, so that no sum ever goes back; their number is bounded by the configurations
+    /// that there were.
     routes: Mutex<HashMap<RouteName, Arc<RouteCounts>>>,
     upstreams: Mutex<HashMap<Box<str>, Arc<UpstreamCounts>>>,
     /// Written by each tick.
@@ -251,7 +268,10 @@ pub struct WorkerMetrics {
 impl Default for WorkerMetrics {
     fn default() -> Self {
         let unrouted = Arc::<RouteCounts>::default();
-        let none = RouteName { host: NO_ROUTE.into(), path: NO_ROUTE.into() };
+        let none = RouteName {
+            host: NO_ROUTE.into(),
+            path: NO_ROUTE.into(),
+        };
         Self {
             https: DoorCounts::default(),
             http: DoorCounts::default(),
@@ -290,12 +310,18 @@ impl WorkerMetrics {
 
     /// Every route that was ever counted.
     pub fn routes(&self) -> Vec<(RouteName, Arc<RouteCounts>)> {
-        lock(&self.routes).iter().map(|(name, counts)| (name.clone(), Arc::clone(counts))).collect()
+        lock(&self.routes)
+            .iter()
+            .map(|(name, counts)| (name.clone(), Arc::clone(counts)))
+            .collect()
     }
 
     /// Every upstream that was ever counted.
     pub fn upstreams(&self) -> Vec<(Box<str>, Arc<UpstreamCounts>)> {
-        lock(&self.upstreams).iter().map(|(name, counts)| (name.clone(), Arc::clone(counts))).collect()
+        lock(&self.upstreams)
+            .iter()
+            .map(|(name, counts)| (name.clone(), Arc::clone(counts)))
+            .collect()
     }
 
     /// The servers as they were at the last tick.
@@ -338,19 +364,36 @@ mod tests {
         tally.one("path");
         tally.one("rate");
         tally.one("path");
-        assert_eq!(tally.words().collect::<Vec<_>>(), [("path", 2), ("rate", 1)]);
+        assert_eq!(
+            tally.words().collect::<Vec<_>>(),
+            [("path", 2), ("rate", 1)]
+        );
         for n in 0..2 * WORDS {
             tally.one(Box::leak(n.to_string().into_boxed_str()));
         }
-        assert_eq!(tally.words().map(|(_, n)| n).sum::<u64>(), 3 + 2 * WORDS as u64);
+        assert_eq!(
+            tally.words().map(|(_, n)| n).sum::<u64>(),
+            3 + 2 * WORDS as u64
+        );
         assert_eq!(tally.words().count(), WORDS + 1);
     }
 
     #[test]
     fn enums_count_where_their_names_stand() {
-        assert!(Handshake::ALL.iter().enumerate().all(|(at, (how, ..))| *how as usize == at));
-        assert!(End::ALL.iter().enumerate().all(|(at, end)| *end as usize == at));
-        let classes = [0, 100, 204, 308, 499, 502, 600].map(|status| STATUS_CLASSES[class_of(status)]);
+        assert!(
+            Handshake::ALL
+                .iter()
+                .enumerate()
+                .all(|(at, (how, ..))| *how as usize == at)
+        );
+        assert!(
+            End::ALL
+                .iter()
+                .enumerate()
+                .all(|(at, end)| *end as usize == at)
+        );
+        let classes =
+            [0, 100, 204, 308, 499, 502, 600].map(|status| STATUS_CLASSES[class_of(status)]);
         assert_eq!(classes, ["none", "1xx", "2xx", "3xx", "4xx", "5xx", "none"]);
     }
 
@@ -369,7 +412,10 @@ mod tests {
     #[test]
     fn a_name_keeps_its_counters() {
         let metrics = WorkerMetrics::new();
-        let name = || RouteName { host: "*".into(), path: "/janus".into() };
+        let name = || RouteName {
+            host: "*".into(),
+            path: "/janus".into(),
+        };
         metrics.route(name()).requests[2].one();
         assert_eq!(metrics.route(name()).requests[2].get(), 1);
         assert_eq!(metrics.routes().len(), 2);

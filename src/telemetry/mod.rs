@@ -1,5 +1,5 @@
-//! Logs: events on standard error, accesses on standard output. Both are written by threads of their own, so that a
-//! stalled reader costs lines and never a worker.
+//! Logs: events on standard error, accesses on standard output. Both are written by threads of
+//! their own, so that a stalled reader costs lines and never a worker.
 
 pub mod access;
 mod chain;
@@ -34,7 +34,10 @@ pub struct LogSpec {
 
 impl Default for LogSpec {
     fn default() -> Self {
-        Self { format: LogFormat::Text, access: true }
+        Self {
+            format: LogFormat::Text,
+            access: true,
+        }
     }
 }
 
@@ -59,21 +62,40 @@ pub struct LogGuard {
     _accesses: WorkerGuard,
 }
 
-/// Events, or batches of access lines, that may wait for their writer. The queues are allocated whole.
+/// Events, or batches of access lines, that may wait for their writer. The queues are allocated
+/// whole.
 const QUEUE: usize = 1024;
 
-/// Sends events to standard error, filtered by `RUST_LOG` (default `info`), and returns the writer of accesses.
+/// Sends events to standard error, filtered by `RUST_LOG` (default `info`), and returns the writer
+/// of accesses.
 ///
 /// # Errors
 /// When the process already has a subscriber.
 pub fn init(format: LogFormat) -> Result<(NonBlocking, LogGuard), TryInitError> {
-    let builder = || NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE);
-    let (events, events_guard) = builder().thread_name("log-events").finish(std::io::stderr());
-    let (accesses, accesses_guard) = builder().thread_name("log-access").finish(std::io::stdout());
+    let builder = || {
+        NonBlockingBuilder::default()
+            .lossy(true)
+            .buffered_lines_limit(QUEUE)
+    };
+    let (events, events_guard) = builder()
+        .thread_name("log-events")
+        .finish(std::io::stderr());
+    let (accesses, accesses_guard) = builder()
+        .thread_name("log-access")
+        .finish(std::io::stdout());
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let events = lines(format, events, std::io::stderr().is_terminal());
-    tracing_subscriber::registry().with(filter).with(events).try_init()?;
-    Ok((accesses, LogGuard { _events: events_guard, _accesses: accesses_guard }))
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(events)
+        .try_init()?;
+    Ok((
+        accesses,
+        LogGuard {
+            _events: events_guard,
+            _accesses: accesses_guard,
+        },
+    ))
 }
 
 /// Writes events, escaped; in colours, where a terminal shows them.
@@ -82,7 +104,9 @@ where
     S: Subscriber + for<'s> LookupSpan<'s>,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer).fmt_fields(events::TextFields);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .fmt_fields(events::TextFields);
     match format {
         LogFormat::Text => Box::new(layer.with_target(false).with_ansi(is_terminal)),
         LogFormat::Json => Box::new(layer.with_ansi(false).event_format(events::JsonLines)),

@@ -2,15 +2,16 @@
 
 use super::escape;
 
-/// Session and handle ids of Janus have up to 16 digits, and whoever knows one has the session. Numbers with fewer
-/// digits than this are left readable: they are versions, rooms and years.
+/// Session and handle ids of Janus have up to 16 digits, and whoever knows one has the session.
+/// Numbers with fewer digits than this are left readable: they are versions, rooms and years.
 const ID_DIGITS: usize = 6;
 
 /// More than this of a text is not looked at.
 const LONGEST: usize = escape::FIELD;
 
-/// A path and query with everything secret taken out: numeric ids in the path, and every value of the query, since a
-/// token may stand under any name. [Escaped and cut](escape::field) as a log can show it.
+/// A path and query with everything secret taken out: numeric ids in the path, and every value of
+/// the query, since a token may stand under any name. [Escaped and cut](escape::field) as a log can
+/// show it.
 pub fn target(path: &str, query: Option<&str>) -> String {
     let mut out = String::with_capacity((path.len() + query.map_or(0, str::len)).min(LONGEST));
     for (at, segment) in path.split('/').enumerate() {
@@ -31,7 +32,9 @@ pub fn target(path: &str, query: Option<&str>) -> String {
         out.push(if at == 0 { '?' } else { '&' });
         match pair.split_once('=') {
             // The padding of a bare Base64 token, not a name without a value.
-            Some((_, rest)) if rest.bytes().all(|b| b == b'=') && pair.len() % 4 == 0 => out.push('*'),
+            Some((_, rest)) if rest.bytes().all(|b| b == b'=') && pair.len() % 4 == 0 => {
+                out.push('*')
+            }
             Some((name, _)) => {
                 out.push_str(name);
                 out.push_str("=*");
@@ -39,7 +42,11 @@ pub fn target(path: &str, query: Option<&str>) -> String {
             None => out.push('*'),
         }
     }
-    if escape::is_field(&out) { out } else { escape::field(&out) }
+    if escape::is_field(&out) {
+        out
+    } else {
+        escape::field(&out)
+    }
 }
 
 /// Bytes as a log can show them, [escaped and cut](escape::field).
@@ -55,9 +62,15 @@ mod tests {
 
     #[test]
     fn nothing_steers_a_terminal() {
-        assert_eq!(text("a\u{9b}1m\u{2028}\x1b\r\nä\"".as_bytes()), "a\\u{9b}1m\\u{2028}\\u{1b}\\r\\nä\"");
+        assert_eq!(
+            text("a\u{9b}1m\u{2028}\x1b\r\nä\"".as_bytes()),
+            "a\\u{9b}1m\\u{2028}\\u{1b}\\r\\nä\""
+        );
         assert_eq!(text(b"\xff"), "\u{fffd}");
-        assert_eq!(target("/\u{9b}2J/\u{202e}", Some("\u{2028}=1&b")), "/\\u{9b}2J/\\u{202e}?\\u{2028}=*&*");
+        assert_eq!(
+            target("/\u{9b}2J/\u{202e}", Some("\u{2028}=1&b")),
+            "/\\u{9b}2J/\\u{202e}?\\u{2028}=*&*"
+        );
     }
 
     #[test]
@@ -82,8 +95,16 @@ mod tests {
     fn secrets_are_taken_out() {
         for (path, query, want) in [
             ("/janus/info", None, "/janus/info"),
-            ("/janus/6849467271614562/15", Some("rid=1&maxev=5"), "/janus/*/15?rid=*&maxev=*"),
-            ("/kurento", Some("access_token=eyJ.a.b"), "/kurento?access_token=*"),
+            (
+                "/janus/6849467271614562/15",
+                Some("rid=1&maxev=5"),
+                "/janus/*/15?rid=*&maxev=*",
+            ),
+            (
+                "/kurento",
+                Some("access_token=eyJ.a.b"),
+                "/kurento?access_token=*",
+            ),
             ("/x", Some("eyJhbGciOi"), "/x?*"),
             ("/x", Some("a=b=c&token=s"), "/x?a=*&token=*"),
             ("/x", Some("c2VjcmV0LXRva2VuLTE=&b="), "/x?*&b=*"),

@@ -41,12 +41,15 @@ impl RequestIds {
         let mut seed = [0; 8];
         // Without randomness the ids only become guessable, which nothing depends on.
         let _ = aws_lc_rs::rand::fill(&mut seed);
-        Self { next: Cell::new(u64::from_ne_bytes(seed)) }
+        Self {
+            next: Cell::new(u64::from_ne_bytes(seed)),
+        }
     }
 
     /// The next id.
     pub fn next(&self) -> RequestId {
-        // An odd step visits every number; this one (2^64 over the golden ratio) makes neighbours look unlike.
+        // An odd step visits every number; this one (2^64 over the golden ratio) makes neighbours
+        // look unlike.
         let id = self.next.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
         self.next.set(id);
         RequestId::new(id)
@@ -65,7 +68,10 @@ mod tests {
 
     #[test]
     fn ids_are_sixteen_hex_digits_and_differ() {
-        assert_eq!(RequestId::new(0x0123_4567_89ab_cdef).to_string(), "0123456789abcdef");
+        assert_eq!(
+            RequestId::new(0x0123_4567_89ab_cdef).to_string(),
+            "0123456789abcdef"
+        );
         let ids = RequestIds::new();
         assert_ne!(ids.next(), ids.next());
     }

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PublicKeyData,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
 };
 
 use super::files::{MARK, Pair};
@@ -16,7 +16,8 @@ use crate::host::HostName;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const CA_LIFETIME: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
-/// Short enough that everybody who develops meets a renewal; Apple takes up to 825 days from a private CA.
+/// Short enough that everybody who develops meets a renewal; Apple takes up to 825 days from a
+/// private CA.
 const LEAF_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Certificates begin in the past: clocks of phones and virtual machines run late.
 const LATE_CLOCKS: Duration = Duration::from_secs(60 * 60);
@@ -35,11 +36,21 @@ impl<'a> Ca<'a> {
     pub(super) fn open(folder: &'a Path, now: SystemTime) -> Result<Self, LoadError> {
         let files = Pair::of_ca(folder);
         if let Some(issuer) = existing(&files, now)? {
-            return Ok(Self { folder, now, issuer, is_new: false });
+            return Ok(Self {
+                folder,
+                now,
+                issuer,
+                is_new: false,
+            });
         }
         let (issuer, cert) = make(now).map_err(|e| at(&files.cert, Problem::Make(e)))?;
         write(&files, &cert, issuer.key())?;
-        Ok(Self { folder, now, issuer, is_new: true })
+        Ok(Self {
+            folder,
+            now,
+            issuer,
+            is_new: true,
+        })
     }
 
     /// Whether [`Ca::open`] would find a CA, or would be free to make one; writes nothing.
@@ -47,19 +58,26 @@ impl<'a> Ca<'a> {
         let files = Pair::of_ca(folder);
         match existing(&files, now)? {
             Some(_) => Ok(()),
-            None => files.may_be_written().map_err(|(file, problem)| at(file, problem)),
+            None => files
+                .may_be_written()
+                .map_err(|(file, problem)| at(file, problem)),
         }
     }
 
     /// Makes the certificate for a host and writes it.
     pub(super) fn issue(&self, host: &HostName) -> Result<(), LoadError> {
         let files = Pair::of_host(self.folder, host);
-        let (cert, key) = self.leaf(host).map_err(|e| at(&files.cert, Problem::Make(e)))?;
+        let (cert, key) = self
+            .leaf(host)
+            .map_err(|e| at(&files.cert, Problem::Make(e)))?;
         write(&files, &cert, &key)
     }
 
     fn leaf(&self, host: &HostName) -> Result<(String, KeyPair), rcgen::Error> {
-        let names: Vec<_> = dev::names_of(host).iter().map(|name| name.as_str().to_owned()).collect();
+        let names: Vec<_> = dev::names_of(host)
+            .iter()
+            .map(|name| name.as_str().to_owned())
+            .collect();
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name = named(format!("{MARK} certificate"));
         params.not_before = (self.now - LATE_CLOCKS).into();
@@ -83,7 +101,8 @@ fn write(files: &Pair, cert: &str, key: &KeyPair) -> Result<(), LoadError> {
     files.write(cert, &key.serialize_pem()).map_err(at)
 }
 
-/// The CA on disk, if certificate and key are there, belong together, and outlive what is to be issued.
+/// The CA on disk, if certificate and key are there, belong together, and outlive what is to be
+/// issued.
 fn existing(files: &Pair, now: SystemTime) -> Result<Option<Issuer<'static, KeyPair>>, LoadError> {
     let chain = match PemFile::read(&files.cert).and_then(|file| file.chain()) {
         Err(Problem::Missing) => return Ok(None),
@@ -93,7 +112,9 @@ fn existing(files: &Pair, now: SystemTime) -> Result<Option<Issuer<'static, KeyP
         Err(Problem::Missing) => return Ok(None),
         other => other.map_err(|problem| at(&files.key, problem))?,
     };
-    let Ok(key) = KeyPair::try_from(&key) else { return Ok(None) };
+    let Ok(key) = KeyPair::try_from(&key) else {
+        return Ok(None);
+    };
     let cert = x509::parse(&chain[0]).map_err(|problem| at(&files.cert, problem))?;
     let (begin, end) = x509::validity(&cert);
     let usable = cert.is_ca()
@@ -103,7 +124,9 @@ fn existing(files: &Pair, now: SystemTime) -> Result<Option<Issuer<'static, KeyP
     if !usable {
         return Ok(None);
     }
-    Issuer::from_ca_cert_der(&chain[0], key).map(Some).map_err(|e| at(&files.cert, Problem::Make(e)))
+    Issuer::from_ca_cert_der(&chain[0], key)
+        .map(Some)
+        .map_err(|e| at(&files.cert, Problem::Make(e)))
 }
 
 fn make(now: SystemTime) -> Result<(Issuer<'static, KeyPair>, String), rcgen::Error> {
@@ -124,8 +147,13 @@ fn named(common_name: String) -> DistinguishedName {
     name
 }
 
-/// Tells CAs apart in a trust store, where each clone and machine has its own: the tail of the public key, which is
-/// random, and says nothing about the machine.
+/// Tells CAs apart in a trust store, where each clone and machine has its own: the tail of the
+/// public key, which is random, and says nothing about the machine.
 fn suffix(key: &KeyPair) -> String {
-    key.public_key_raw().iter().rev().take(4).map(|byte| format!("{byte:02x}")).collect()
+    key.public_key_raw()
+        .iter()
+        .rev()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

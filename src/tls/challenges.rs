@@ -1,4 +1,5 @@
-//! What a CA is answered when it looks whether a name is ours. One table for all workers: a validation may arrive at any.
+//! What a CA is answered when it looks whether a name is ours. One table for all workers: a
+//! validation may arrive at any.
 //!
 //! Only names and tokens of an open order are in it: an [`Offer`] is dropped with its order.
 
@@ -35,18 +36,24 @@ pub struct Challenges {
 struct Table {
     http: HashMap<(HostName, Box<str>), Arc<str>>,
     alpn: HashMap<HostName, Arc<ServerConfig>>,
-    /// For hosts with a token, how to shake hands with a CA that something in front of us has redirected to https.
+    /// For hosts with a token, how to shake hands with a CA that something in front of us has
+    /// redirected to https.
     redirected: HashMap<HostName, Arc<ServerConfig>>,
 }
 
 impl Challenges {
     /// None yet.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { table: ArcSwap::default(), change: Mutex::new(()), proving: KeyedMutex::default() })
+        Arc::new(Self {
+            table: ArcSwap::default(),
+            change: Mutex::new(()),
+            proving: KeyedMutex::default(),
+        })
     }
 
-    /// Waits until no other order proves any of the names. A CA that shakes hands does not say for which order it comes, so
-    /// that two certificates of one host, each with another kind of key, would get in each other's way.
+    /// Waits until no other order proves any of the names. A CA that shakes hands does not say for
+    /// which order it comes, so that two certificates of one host, each with another kind of key,
+    /// would get in each other's way.
     pub async fn proving(&self, hosts: &[HostName]) -> Held {
         self.proving.lock_all(hosts.iter().cloned()).await
     }
@@ -59,7 +66,11 @@ impl Challenges {
 
     /// The key authorization for the token of a name (RFC 8555, section 8.3).
     pub fn http(&self, host: &HostName, token: &str) -> Option<Arc<str>> {
-        self.table.load().http.get(&(host.clone(), token.into())).cloned()
+        self.table
+            .load()
+            .http
+            .get(&(host.clone(), token.into()))
+            .cloned()
     }
 
     /// How to shake hands with a CA that looks at a name (RFC 8737, section 3).
@@ -67,14 +78,20 @@ impl Challenges {
         self.table.load().alpn.get(host).cloned()
     }
 
-    /// How to shake hands with a CA that was redirected to https for a token of this name, where no certificate has the
-    /// name. CAs verify none there (RFC 8555, section 8.3), and what they are shown is made for the purpose.
+    /// How to shake hands with a CA that was redirected to https for a token of this name, where no
+    /// certificate has the name. CAs verify none there (RFC 8555, section 8.3), and what they are
+    /// shown is made for the purpose.
     pub fn redirected(&self, host: &HostName) -> Option<Arc<ServerConfig>> {
         self.table.load().redirected.get(host).cloned()
     }
 
     /// Answers for a name and a token until the offer is dropped.
-    pub fn offer_http(self: &Arc<Self>, host: &HostName, token: &str, key_authorization: &str) -> Offer {
+    pub fn offer_http(
+        self: &Arc<Self>,
+        host: &HostName,
+        token: &str,
+        key_authorization: &str,
+    ) -> Offer {
         let key = (host.clone(), token.into());
         let redirected = for_redirected(host).map_err(|error| {
             let error = Chain(&error);
@@ -86,17 +103,26 @@ impl Challenges {
                 table.redirected.insert(host.clone(), config);
             }
         });
-        Offer { challenges: Arc::clone(self), host: host.clone(), token: Some(token.into()) }
+        Offer {
+            challenges: Arc::clone(self),
+            host: host.clone(),
+            token: Some(token.into()),
+        }
     }
 
-    /// Answers handshakes for a name until the offer is dropped. The digest is the SHA-256 of the key authorization.
+    /// Answers handshakes for a name until the offer is dropped. The digest is the SHA-256 of the
+    /// key authorization.
     ///
     /// # Errors
     /// That the certificate of the challenge could not be made.
     pub fn offer_alpn(self: &Arc<Self>, host: &HostName, digest: &[u8]) -> Result<Offer, NoOffer> {
         let config = config(host, digest)?;
         self.change(|table| _ = table.alpn.insert(host.clone(), config));
-        Ok(Offer { challenges: Arc::clone(self), host: host.clone(), token: None })
+        Ok(Offer {
+            challenges: Arc::clone(self),
+            host: host.clone(),
+            token: None,
+        })
     }
 
     fn change(&self, change: impl FnOnce(&mut Table)) {
@@ -169,7 +195,8 @@ fn self_signed(params: &CertificateParams, protocol: &[u8]) -> Result<Arc<Server
     let cert = params.self_signed(&key)?;
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let key = provider().key_provider.load_private_key(key)?;
-    // Not `with_single_cert`: it looks into the certificate, of which it may not know a critical extension.
+    // Not `with_single_cert`: it looks into the certificate, of which it may not know a critical
+    // extension.
     let certified = SingleCertAndKey::from(CertifiedKey::new(vec![cert.der().clone()], key));
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()?

@@ -10,20 +10,29 @@ use super::pem::PemFile;
 use super::problem::{LoadError, Problem};
 use super::provider;
 
-/// How a server that speaks TLS is verified: by the CA certificates of a file, or by those that the system trusts.
-/// `key` is what the configuration calls the file.
+/// How a server that speaks TLS is verified: by the CA certificates of a file, or by those that the
+/// system trusts. `key` is what the configuration calls the file.
 ///
 /// # Errors
 /// What is wrong with the file, or that the system's trust cannot be read.
 pub fn client_config(ca_file: Option<&Path>, key: &str) -> Result<Arc<ClientConfig>, LoadError> {
-    let failed = |problem| LoadError { key: key.to_owned(), file: ca_file.map(Path::to_owned), problem };
+    let failed = |problem| LoadError {
+        key: key.to_owned(),
+        file: ca_file.map(Path::to_owned),
+        problem,
+    };
     let crypto = |error| failed(Problem::Client(error));
     let builder = ClientConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()
         .map_err(crypto)?;
     let mut config = match ca_file {
-        None => builder.with_platform_verifier().map_err(crypto)?.with_no_client_auth(),
-        Some(path) => builder.with_root_certificates(roots(path).map_err(failed)?).with_no_client_auth(),
+        None => builder
+            .with_platform_verifier()
+            .map_err(crypto)?
+            .with_no_client_auth(),
+        Some(path) => builder
+            .with_root_certificates(roots(path).map_err(failed)?)
+            .with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))

@@ -1,7 +1,8 @@
 //! Development certificates: found, or made by the local CA.
 //!
-//! Found means: a client that trusts `ca.pem` would accept it, now and in a month. Whoever finds everything writes
-//! nothing and takes no lock, so that a folder without write access serves as well.
+//! Found means: a client that trusts `ca.pem` would accept it, now and in a month. Whoever finds
+//! everything writes nothing and takes no lock, so that a folder without write access serves as
+//! well.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -26,7 +27,8 @@ pub(super) const CONFIG_KEY: &str = "tls.self_signed";
 /// What a certificate must still be good for; a process that starts now may well run as long.
 const RENEW_BEFORE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// The certificates for the hosts, in their order; a host that an earlier one serves already gets none of its own.
+/// The certificates for the hosts, in their order; a host that an earlier one serves already gets
+/// none of its own.
 pub(super) fn certificates(
     folder: &Path,
     hosts: &[&HostName],
@@ -47,7 +49,13 @@ pub(super) fn certificates(
 pub(super) fn names_of(host: &HostName) -> Vec<HostName> {
     let mut names = vec![host.clone()];
     if host.as_str() == "localhost" {
-        names.extend([IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)].map(HostName::from));
+        names.extend(
+            [
+                IpAddr::from(Ipv4Addr::LOCALHOST),
+                IpAddr::from(Ipv6Addr::LOCALHOST),
+            ]
+            .map(HostName::from),
+        );
     }
     names
 }
@@ -61,7 +69,11 @@ impl Shelf<'_> {
     fn found<'h>(&self, hosts: &[&'h HostName]) -> (Loaded, Vec<&'h HostName>) {
         let (mut loaded, mut missing) = (Loaded::default(), Vec::<&HostName>::new());
         for host in hosts {
-            if serves(&loaded, host) || missing.iter().any(|earlier| names_of(earlier).contains(host)) {
+            if serves(&loaded, host)
+                || missing
+                    .iter()
+                    .any(|earlier| names_of(earlier).contains(host))
+            {
                 continue;
             }
             match self.find(host) {
@@ -72,16 +84,30 @@ impl Shelf<'_> {
         (loaded, missing)
     }
 
-    /// The same walk under the lock, where another process may have been quicker, with the CA at hand. The CA comes
-    /// first: if it must be new, nothing that the old one issued is good any more.
+    /// The same walk under the lock, where another process may have been quicker, with the CA at
+    /// hand. The CA comes first: if it must be new, nothing that the old one issued is good any
+    /// more.
     fn make(&self, hosts: &[&HostName]) -> Result<Loaded, Vec<LoadError>> {
-        let _lock = files::lock(self.folder)
-            .map_err(|error| vec![LoadError::new(CONFIG_KEY, self.folder, Problem::Folder(error))])?;
-        let notice = if self.was_used(hosts) { Notice::NewCa } else { Notice::FirstCa };
+        let _lock = files::lock(self.folder).map_err(|error| {
+            vec![LoadError::new(
+                CONFIG_KEY,
+                self.folder,
+                Problem::Folder(error),
+            )]
+        })?;
+        let notice = if self.was_used(hosts) {
+            Notice::NewCa
+        } else {
+            Notice::FirstCa
+        };
         let ca = Ca::open(self.folder, self.now).map_err(|error| vec![error])?;
         let mut loaded = Loaded::default();
         if ca.is_new {
-            loaded.warnings.push(Warning::new(CONFIG_KEY, &Pair::of_ca(self.folder).cert, notice));
+            loaded.warnings.push(Warning::new(
+                CONFIG_KEY,
+                &Pair::of_ca(self.folder).cert,
+                notice,
+            ));
         }
         for host in hosts {
             if serves(&loaded, host) {
@@ -101,7 +127,10 @@ impl Shelf<'_> {
 
     /// Whether there is anything of an earlier CA, which clients may trust.
     fn was_used(&self, hosts: &[&HostName]) -> bool {
-        let mut files = hosts.iter().map(|host| Pair::of_host(self.folder, host)).chain([Pair::of_ca(self.folder)]);
+        let mut files = hosts
+            .iter()
+            .map(|host| Pair::of_host(self.folder, host))
+            .chain([Pair::of_ca(self.folder)]);
         files.any(|Pair { cert, key }| cert.exists() || key.exists())
     }
 
@@ -112,16 +141,27 @@ impl Shelf<'_> {
         for host in missing {
             let files = Pair::of_host(self.folder, host);
             match files.may_be_written() {
-                Ok(()) => notes.push(Warning::new(CONFIG_KEY, &files.cert, Notice::WillBeMade((*host).clone()))),
+                Ok(()) => notes.push(Warning::new(
+                    CONFIG_KEY,
+                    &files.cert,
+                    Notice::WillBeMade((*host).clone()),
+                )),
                 Err((file, problem)) => errors.push(LoadError::new(CONFIG_KEY, file, problem)),
             }
         }
-        if errors.is_empty() { Ok(notes) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(notes)
+        } else {
+            Err(errors)
+        }
     }
 
     fn find(&self, host: &HostName) -> Option<Loaded> {
         let loaded = load::pair(&self.pair(host)).ok()?;
-        let ca = PemFile::read(&Pair::of_ca(self.folder).cert).and_then(|file| file.chain()).ok()?.swap_remove(0);
+        let ca = PemFile::read(&Pair::of_ca(self.folder).cert)
+            .and_then(|file| file.chain())
+            .ok()?
+            .swap_remove(0);
         let leaf = loaded.entries.first()?.leaf()?;
         let good = |at| is_accepted(leaf, &ca, host, at).is_some();
         (good(self.now) && good(self.now + RENEW_BEFORE)).then_some(loaded)
@@ -129,16 +169,28 @@ impl Shelf<'_> {
 
     fn pair(&self, host: &HostName) -> PairSpec {
         let Pair { cert, key } = Pair::of_host(self.folder, host);
-        PairSpec { cert, key, config_key: CONFIG_KEY.to_owned() }
+        PairSpec {
+            cert,
+            key,
+            config_key: CONFIG_KEY.to_owned(),
+        }
     }
 }
 
 fn serves(loaded: &Loaded, host: &HostName) -> bool {
-    loaded.entries.iter().any(|entry| entry.info.names_host(host))
+    loaded
+        .entries
+        .iter()
+        .any(|entry| entry.info.names_host(host))
 }
 
 /// Whether a client that trusts the CA accepts the certificate for the host at that moment.
-fn is_accepted(leaf: &CertificateDer<'_>, ca: &CertificateDer<'_>, host: &HostName, at: SystemTime) -> Option<()> {
+fn is_accepted(
+    leaf: &CertificateDer<'_>,
+    ca: &CertificateDer<'_>,
+    host: &HostName,
+    at: SystemTime,
+) -> Option<()> {
     // Verification takes a trust anchor at its word; clients look at its dates too.
     let (begin, end) = x509::validity(&x509::parse(ca).ok()?);
     if at < begin || at > end {

@@ -15,7 +15,8 @@ use crate::host::HostName;
 /// How the common name of everything made here begins: what does not is somebody else's file.
 pub(super) const MARK: &str = "ianitor development";
 
-/// Stands before our keys, for the same purpose: keys have no names. PEM readers skip it (RFC 7468, section 2).
+/// Stands before our keys, for the same purpose: keys have no names. PEM readers skip it (RFC 7468,
+/// section 2).
 const KEY_MARK: &str = "# ianitor development key\n";
 
 const KEY_MODE: u32 = 0o600;
@@ -39,8 +40,8 @@ impl Pair {
 
     pub(super) fn of_host(folder: &Path, host: &HostName) -> Self {
         let host = host.as_str();
-        // A host called `ca`, or `x-key` beside `x`, would share a file with another certificate. No name ends in a
-        // dot once normalised, so that one more keeps them apart.
+        // A host called `ca`, or `x-key` beside `x`, would share a file with another certificate.
+        // No name ends in a dot once normalised, so that one more keeps them apart.
         if host == "ca" || host.ends_with("-key") {
             Self::new(folder, &format!("{host}."))
         } else {
@@ -49,7 +50,10 @@ impl Pair {
     }
 
     fn new(folder: &Path, stem: &str) -> Self {
-        Self { cert: folder.join(format!("{stem}.pem")), key: folder.join(format!("{stem}-key.pem")) }
+        Self {
+            cert: folder.join(format!("{stem}.pem")),
+            key: folder.join(format!("{stem}-key.pem")),
+        }
     }
 
     /// Whether writing would destroy nothing that others made; else the file and why not.
@@ -58,11 +62,14 @@ impl Pair {
         is_our_key(&self.key).map_err(|problem| (self.key.as_path(), problem))
     }
 
-    /// Writes both, each whole. A reader that comes in between sees two that do not match, and waits for the lock.
+    /// Writes both, each whole. A reader that comes in between sees two that do not match, and
+    /// waits for the lock.
     pub(super) fn write(&self, cert: &str, key: &str) -> Result<(), (&Path, Problem)> {
         let key = format!("{KEY_MARK}{key}");
-        replace(&self.key, key.as_bytes(), KEY_MODE).map_err(|e| (self.key.as_path(), Problem::Write(e)))?;
-        replace(&self.cert, cert.as_bytes(), CERT_MODE).map_err(|e| (self.cert.as_path(), Problem::Write(e)))
+        replace(&self.key, key.as_bytes(), KEY_MODE)
+            .map_err(|e| (self.key.as_path(), Problem::Write(e)))?;
+        replace(&self.cert, cert.as_bytes(), CERT_MODE)
+            .map_err(|e| (self.cert.as_path(), Problem::Write(e)))
     }
 }
 
@@ -86,8 +93,8 @@ fn is_our_key(path: &Path) -> Result<(), Problem> {
     }
 }
 
-/// Makes the folder if need be and keeps other processes out until the value is dropped: two that make a CA at the
-/// same time would leave the certificate of one beside the key of the other.
+/// Makes the folder if need be and keeps other processes out until the value is dropped: two that
+/// make a CA at the same time would leave the certificate of one beside the key of the other.
 pub(super) fn lock(folder: &Path) -> io::Result<File> {
     let folder = Dir::open_or_make(folder, &Trust::links(), FOLDER_MODE)?;
     let (file, is_new) = folder.open_lock(".lock", LOCK_MODE)?;
@@ -98,7 +105,8 @@ pub(super) fn lock(folder: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Replaces a file by a complete one, which is on the disk before it gets the name. The caller holds the lock.
+/// Replaces a file by a complete one, which is on the disk before it gets the name. The caller
+/// holds the lock.
 fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let name = path.file_name().ok_or(NotAFile).map_err(io::Error::other)?;
     let temporary = Path::new(name).with_extension("pem.new");

@@ -11,8 +11,8 @@ use crate::host::{HostName, HostPattern};
 /// Time enough to renew by hand, and after every automatic renewal should have happened.
 const ENDS_SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// An ordered certificate is renewed when a third of its life is left, or half of a short one. With less than a part of this
-/// size, its renewal must have failed for some time.
+/// An ordered certificate is renewed when a third of its life is left, or half of a short one. With
+/// less than a part of this size, its renewal must have failed for some time.
 const LATE_PART: u32 = 4;
 
 /// Where a certificate comes from. The earlier is preferred where several serve a name.
@@ -80,7 +80,10 @@ impl CertInfo {
 
     /// What there is to say of its end while it is still valid.
     pub(super) fn end_notice(&self, now: SystemTime) -> Option<Notice> {
-        let life = self.not_after.duration_since(self.not_before).unwrap_or_default();
+        let life = self
+            .not_after
+            .duration_since(self.not_before)
+            .unwrap_or_default();
         let ends_within = |time: Duration| self.not_after < now + time;
         match self.origin {
             Origin::Placeholder => None,
@@ -118,7 +121,11 @@ pub enum Standing {
 
 impl Standing {
     /// `is_ordered` is whether one is being ordered, if there is none.
-    pub(super) fn of<'a>(infos: impl Iterator<Item = &'a CertInfo>, is_ordered: bool, now: SystemTime) -> Self {
+    pub(super) fn of<'a>(
+        infos: impl Iterator<Item = &'a CertInfo>,
+        is_ordered: bool,
+        now: SystemTime,
+    ) -> Self {
         let mut infos = infos.filter(|info| !info.is_placeholder());
         let mut latest: Option<&CertInfo> = None;
         let valid = infos.any(|info| {

@@ -27,8 +27,8 @@ impl Loaded {
     }
 }
 
-/// Reads every pair, also after one has failed. In the place of one that fails stands what `before` has of it; then its
-/// errors go to `kept`.
+/// Reads every pair, also after one has failed. In the place of one that fails stands what `before`
+/// has of it; then its errors go to `kept`.
 pub(super) fn pairs(
     specs: &[PairSpec],
     before: impl Fn(&PairSpec) -> Option<Arc<Entry>>,
@@ -45,7 +45,11 @@ pub(super) fn pairs(
             (Err(more), None) => errors.extend(more),
         }
     }
-    if errors.is_empty() { Ok(loaded) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(errors)
+    }
 }
 
 /// Reads one pair.
@@ -65,20 +69,27 @@ fn at_key(spec: &PairSpec, problem: Problem) -> LoadError {
 
 type ChainAndKey = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-/// A combined file is read once: a renewal that replaces it in between must not tear the pair apart.
+/// A combined file is read once: a renewal that replaces it in between must not tear the pair
+/// apart.
 fn read(spec: &PairSpec) -> Result<ChainAndKey, Vec<LoadError>> {
     let (chain, key) = if spec.cert == spec.key {
         let file = PemFile::read(&spec.cert).map_err(|problem| vec![at_cert(spec, problem)])?;
         (file.chain(), file.key())
     } else {
         let of = |path: &Path| PemFile::read(path);
-        (of(&spec.cert).and_then(|file| file.chain()), of(&spec.key).and_then(|file| file.key()))
+        (
+            of(&spec.cert).and_then(|file| file.chain()),
+            of(&spec.key).and_then(|file| file.key()),
+        )
     };
     match (chain, key) {
         (Ok(chain), Ok(key)) => Ok((chain, key)),
         (chain, key) => {
             let cert = chain.err().map(|problem| at_cert(spec, problem));
-            Err(cert.into_iter().chain(key.err().map(|problem| at_key(spec, problem))).collect())
+            Err(cert
+                .into_iter()
+                .chain(key.err().map(|problem| at_key(spec, problem)))
+                .collect())
         }
     }
 }
@@ -89,8 +100,10 @@ fn certify(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<CertifiedKey, LoadError> {
-    let key =
-        provider().key_provider.load_private_key(key).map_err(|error| at_key(spec, Problem::UnusableKey(error)))?;
+    let key = provider()
+        .key_provider
+        .load_private_key(key)
+        .map_err(|error| at_key(spec, Problem::UnusableKey(error)))?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         // Unknown is a key that does not tell its public half: then the handshake will.
@@ -103,11 +116,22 @@ fn certify(
 /// Tells a chain in the wrong order from the wrong key.
 fn mismatch(spec: &PairSpec, certified: &CertifiedKey) -> LoadError {
     let is_of_key = |cert: &CertificateDer<'static>, key: &Arc<dyn SigningKey>| {
-        CertifiedKey::new(vec![cert.clone()], Arc::clone(key)).keys_match().is_ok()
+        CertifiedKey::new(vec![cert.clone()], Arc::clone(key))
+            .keys_match()
+            .is_ok()
     };
-    match certified.cert.iter().position(|cert| is_of_key(cert, &certified.key)) {
+    match certified
+        .cert
+        .iter()
+        .position(|cert| is_of_key(cert, &certified.key))
+    {
         Some(at) => at_cert(spec, Problem::LeafNotFirst { place: at + 1 }),
-        None => at_key(spec, Problem::KeyMismatch { cert: spec.cert.clone() }),
+        None => at_key(
+            spec,
+            Problem::KeyMismatch {
+                cert: spec.cert.clone(),
+            },
+        ),
     }
 }
 
@@ -119,15 +143,25 @@ pub(super) fn entry(
     config_key: &str,
     origin: Origin,
 ) -> Result<Entry, Problem> {
-    let spec = PairSpec { cert: place.clone(), key: place, config_key: config_key.to_owned() };
+    let spec = PairSpec {
+        cert: place.clone(),
+        key: place,
+        config_key: config_key.to_owned(),
+    };
     let certified = certify(&spec, chain, key).map_err(|error| error.problem)?;
     let (info, _) = info(&spec, &certified, origin)?;
     Ok(Entry::new(info, certified))
 }
 
 /// What a certificate is, and the names in it that are none.
-fn info(spec: &PairSpec, certified: &CertifiedKey, origin: Origin) -> Result<(CertInfo, Vec<String>), Problem> {
-    let leaf = certified.end_entity_cert().map_err(Problem::UnusableCertificate)?;
+fn info(
+    spec: &PairSpec,
+    certified: &CertifiedKey,
+    origin: Origin,
+) -> Result<(CertInfo, Vec<String>), Problem> {
+    let leaf = certified
+        .end_entity_cert()
+        .map_err(Problem::UnusableCertificate)?;
     let facts = x509::facts(leaf)?;
     let info = CertInfo {
         names: facts.names,
@@ -142,8 +176,18 @@ fn info(spec: &PairSpec, certified: &CertifiedKey, origin: Origin) -> Result<(Ce
 }
 
 fn describe(spec: &PairSpec, certified: CertifiedKey) -> Result<Loaded, Problem> {
-    let origin = if spec.config_key == dev::CONFIG_KEY { Origin::Development } else { Origin::File };
+    let origin = if spec.config_key == dev::CONFIG_KEY {
+        Origin::Development
+    } else {
+        Origin::File
+    };
     let (info, ignored) = info(spec, &certified, origin)?;
-    let warnings = ignored.into_iter().map(|name| info.warning(Notice::IgnoredName(name))).collect();
-    Ok(Loaded { entries: vec![Arc::new(Entry::new(info, certified))], warnings })
+    let warnings = ignored
+        .into_iter()
+        .map(|name| info.warning(Notice::IgnoredName(name)))
+        .collect();
+    Ok(Loaded {
+        entries: vec![Arc::new(Entry::new(info, certified))],
+        warnings,
+    })
 }

@@ -13,18 +13,29 @@ use tokio_rustls::TlsConnector;
 
 use super::provider;
 
-/// Shakes hands and returns the server's own certificate. Nobody vouches for it, so the connection ends here and nothing
-/// is sent on it; that the server has the key of that certificate is proved all the same.
+/// Shakes hands and returns the server's own certificate. Nobody vouches for it, so the connection
+/// ends here and nothing is sent on it; that the server has the key of that certificate is proved
+/// all the same.
 ///
 /// # Errors
 /// Why there was no handshake.
-pub async fn shown_leaf<IO>(io: IO, name: ServerName<'static>) -> io::Result<CertificateDer<'static>>
+pub async fn shown_leaf<IO>(
+    io: IO,
+    name: ServerName<'static>,
+) -> io::Result<CertificateDer<'static>>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let config = trusting_anybody().map_err(io::Error::other)?;
-    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, io).await?;
-    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(|leaf| leaf.clone().into_owned());
+    let mut stream = TlsConnector::from(Arc::new(config))
+        .connect(name, io)
+        .await?;
+    let shown = stream
+        .get_ref()
+        .1
+        .peer_certificates()
+        .and_then(<[_]>::first)
+        .map(|leaf| leaf.clone().into_owned());
     // Some servers log whoever leaves without a word; that one does not take it matters to nobody.
     let _ = stream.shutdown().await;
     shown.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no certificate was shown"))

@@ -1,4 +1,5 @@
-//! Certificates that nobody wrote into `[tls]`: ordered from a CA, or made to stand in until one comes.
+//! Certificates that nobody wrote into `[tls]`: ordered from a CA, or made to stand in until one
+//! comes.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -34,8 +35,8 @@ pub struct LeafFacts {
 }
 
 impl Managed {
-    /// Reads a chain and a key from PEM. `place` is where they are kept and `config_key` what asked for them, both for
-    /// people.
+    /// Reads a chain and a key from PEM. `place` is where they are kept and `config_key` what asked
+    /// for them, both for people.
     ///
     /// # Errors
     /// Why they cannot be served.
@@ -46,14 +47,21 @@ impl Managed {
         place: PathBuf,
         config_key: &str,
     ) -> Result<Self, Problem> {
-        let chain = PemFile::parse(chain.as_bytes()).map_err(Problem::Damaged)?.chain()?;
-        let key = PemFile::parse(key.reveal().as_bytes()).map_err(Problem::Damaged)?.key()?;
+        let chain = PemFile::parse(chain.as_bytes())
+            .map_err(Problem::Damaged)?
+            .chain()?;
+        let key = PemFile::parse(key.reveal().as_bytes())
+            .map_err(Problem::Damaged)?
+            .key()?;
         let entry = load::entry(chain, key, place, config_key, Origin::Ordered)?;
         Ok(Self::of(name, entry))
     }
 
     pub(super) fn of(name: &str, entry: Entry) -> Self {
-        Self { name: name.into(), entry: Arc::new(entry) }
+        Self {
+            name: name.into(),
+            entry: Arc::new(entry),
+        }
     }
 
     /// What it is.
@@ -82,7 +90,10 @@ impl Managed {
 
 impl fmt::Debug for Managed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Managed").field(&self.name).field(&self.entry.info).finish()
+        f.debug_tuple("Managed")
+            .field(&self.name)
+            .field(&self.entry.info)
+            .finish()
     }
 }
 
@@ -92,13 +103,22 @@ impl fmt::Debug for Managed {
 /// That it cannot be understood.
 pub fn leaf_facts(leaf: &CertificateDer<'_>) -> Result<LeafFacts, Problem> {
     let cert = x509::parse(leaf)?;
-    let serial = cert.raw_serial().iter().map(|byte| format!("{byte:02x}")).collect();
-    let common_name = cert.issuer().iter_common_name().next().and_then(|name| name.as_str().ok());
+    let serial = cert
+        .raw_serial()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let common_name = cert
+        .issuer()
+        .iter_common_name()
+        .next()
+        .and_then(|name| name.as_str().ok());
     let issuer = common_name.map_or_else(|| cert.issuer().to_string(), str::to_owned);
     Ok(LeafFacts { serial, issuer })
 }
 
-/// The managed certificates that there are: whoever orders puts them here, and whoever builds a table takes them.
+/// The managed certificates that there are: whoever orders puts them here, and whoever builds a
+/// table takes them.
 #[derive(Debug, Default)]
 pub struct Shelf {
     all: Mutex<Vec<Managed>>,
@@ -134,25 +154,33 @@ impl Shelf {
 
     /// All of them.
     pub fn all(&self) -> Vec<Managed> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.all
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
-    /// What a table with this specification takes: all of them, in the order in which it names them, and placeholders for
-    /// those that have not come yet, if it wants any. A placeholder stays the same for as long as it is needed, so that
-    /// clients that were told to accept it are not asked again. What could not be made goes beside them: its hosts are not
-    /// answered.
+    /// What a table with this specification takes: all of them, in the order in which it names
+    /// them, and placeholders for those that have not come yet, if it wants any. A placeholder
+    /// stays the same for as long as it is needed, so that clients that were told to accept it are
+    /// not asked again. What could not be made goes beside them: its hosts are not answered.
     pub fn for_table(&self, spec: &TlsSpec, now: SystemTime) -> (Vec<Managed>, Vec<LoadError>) {
         // What was changed up to here is in the table.
         _ = std::pin::pin!(self.changed.notified()).as_mut().enable();
         let mut all = self.all();
-        let place = |one: &Managed| spec.ordered.iter().position(|wanted| wanted.config_key == one.info().config_key);
+        let place = |one: &Managed| {
+            spec.ordered
+                .iter()
+                .position(|wanted| wanted.config_key == one.info().config_key)
+        };
         all.sort_by_key(|one| place(one).unwrap_or(usize::MAX));
         let (placeholders, errors) = self.placeholders.of(spec, &all, now);
         all.extend(placeholders);
         (all, errors)
     }
 
-    /// Resolves when something was put or taken away since the last call resolved, or the last table was made.
+    /// Resolves when something was put or taken away since the last call resolved, or the last
+    /// table was made.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }

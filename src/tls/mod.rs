@@ -1,17 +1,18 @@
 //! TLS: certificates by name, the settings of the handshake, session tickets.
 //!
-//! [`TlsSpec`] is what `[tls]` says. [`CertTable::load`] reads the files behind it, makes development certificates
-//! where they are asked for, and reports every problem at once. [`server_config`] puts a table under new handshakes:
-//! a reload loads a second table, builds a second configuration and swaps it; [`Tickets`] stay, so that clients
-//! resume across the swap.
+//! [`TlsSpec`] is what `[tls]` says. [`CertTable::load`] reads the files behind it, makes
+//! development certificates where they are asked for, and reports every problem at once.
+//! [`server_config`] puts a table under new handshakes: a reload loads a second table, builds a
+//! second configuration and swaps it; [`Tickets`] stay, so that clients resume across the swap.
 //!
 //! ```text
 //! TlsSpec ── load: pem · x509 · dev ──▶ CertTable ── server_config(+ Tickets) ──▶ Arc<ServerConfig>
 //!   Shelf ── Managed ─────────────────────▲
 //! ```
 //!
-//! Certificates that were ordered come from a [`Shelf`]. Where one is still to come, a placeholder may answer: it opens
-//! the door, but vouches for nothing, so that a host that has no more than that counts as unserved.
+//! Certificates that were ordered come from a [`Shelf`]. Where one is still to come, a placeholder
+//! may answer: it opens the door, but vouches for nothing, so that a host that has no more than
+//! that counts as unserved.
 
 mod ca;
 mod certs;
@@ -67,7 +68,8 @@ pub struct TlsSpec {
     pub dev_folder: PathBuf,
     /// Certificates that a CA is asked for; they come by the [`Shelf`].
     pub ordered: Vec<OrderedSpec>,
-    /// Whether their hosts are answered with a self-signed certificate for as long as nothing else has their names.
+    /// Whether their hosts are answered with a self-signed certificate for as long as nothing else
+    /// has their names.
     pub placeholder: bool,
 }
 
@@ -87,7 +89,8 @@ pub struct PairSpec {
     pub cert: PathBuf,
     /// The PEM file with the private key; may be the same file.
     pub key: PathBuf,
-    /// Where the configuration says so, such as `tls.certificates[0]`; messages add `.cert` or `.key`.
+    /// Where the configuration says so, such as `tls.certificates[0]`; messages add `.cert` or
+    /// `.key`.
     pub config_key: String,
 }
 
@@ -115,15 +118,19 @@ pub enum Mode {
     Make,
 }
 
-/// The private keys of the development certificates and of their CA, whether they are there yet or not.
+/// The private keys of the development certificates and of their CA, whether they are there yet or
+/// not.
 pub fn development_keys(spec: &TlsSpec) -> Vec<PathBuf> {
-    let hosts = spec.self_signed.iter().map(|host| files::Pair::of_host(&spec.dev_folder, host));
+    let hosts = spec
+        .self_signed
+        .iter()
+        .map(|host| files::Pair::of_host(&spec.dev_folder, host));
     let ca = (!spec.self_signed.is_empty()).then(|| files::Pair::of_ca(&spec.dev_folder));
     ca.into_iter().chain(hosts).map(|pair| pair.key).collect()
 }
 
-/// The keys of session tickets. One value is shared by all workers and kept over reloads; the keys rotate by
-/// themselves and are never written down.
+/// The keys of session tickets. One value is shared by all workers and kept over reloads; the keys
+/// rotate by themselves and are never written down.
 #[derive(Clone)]
 pub struct Tickets(Arc<dyn ProducesTickets>);
 
@@ -140,8 +147,8 @@ impl fmt::Debug for Tickets {
     }
 }
 
-/// The settings for new handshakes. No session store: a ticket carries its session, so that a client may come back
-/// to any worker and costs no memory while it is away.
+/// The settings for new handshakes. No session store: a ticket carries its session, so that a
+/// client may come back to any worker and costs no memory while it is away.
 pub fn server_config(
     spec: &TlsSpec,
     table: Arc<CertTable>,
@@ -158,13 +165,14 @@ pub fn server_config(
     config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
     config.ticketer = Arc::clone(&tickets.0);
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    // Browsers and libraries use one; the second only costs a record and an encryption per handshake.
+    // Browsers and libraries use one; the second only costs a record and an encryption per
+    // handshake.
     config.send_tls13_tickets = 1;
     Ok(Arc::new(config))
 }
 
-/// The cryptography, always passed explicitly: a process-wide default would be state that tests and libraries share.
-/// Its suites are AEAD with ECDHE only.
+/// The cryptography, always passed explicitly: a process-wide default would be state that tests and
+/// libraries share. Its suites are AEAD with ECDHE only.
 fn provider() -> CryptoProvider {
     aws_lc_rs::default_provider()
 }

@@ -43,7 +43,8 @@ impl Names {
         names
     }
 
-    /// A certificate that has ended was at least given by a CA: whoever stands in for it comes after it.
+    /// A certificate that has ended was at least given by a CA: whoever stands in for it comes
+    /// after it.
     fn fill_in(&mut self, name: &HostPattern, placeholder: &Arc<Entry>) {
         if self.get_pattern(name).is_none() {
             self.insert(name, placeholder);
@@ -53,11 +54,18 @@ impl Names {
     /// Whether a certificate answers for anything.
     pub(super) fn has(&self, entry: &Arc<Entry>) -> bool {
         let is_it = |group: &Group| group.iter().any(|one| Arc::ptr_eq(one, entry));
-        entry.info.names.iter().filter_map(|name| self.get_pattern(name)).any(is_it)
+        entry
+            .info
+            .names
+            .iter()
+            .filter_map(|name| self.get_pattern(name))
+            .any(is_it)
     }
 
     pub(super) fn get(&self, host: &HostName) -> Option<&Group> {
-        self.exact.get(host.as_str()).or_else(|| self.wildcard.get(host.parent()?))
+        self.exact
+            .get(host.as_str())
+            .or_else(|| self.wildcard.get(host.parent()?))
     }
 
     /// What answers for a name as a certificate writes it.
@@ -68,16 +76,25 @@ impl Names {
         }
     }
 
-    /// Every certificate that answers for a host of the pattern. Under a wildcard those of single names count as well: an
-    /// operator may have one for each.
-    pub(super) fn under<'n>(&'n self, pattern: &'n HostPattern) -> impl Iterator<Item = &'n Arc<Entry>> {
+    /// Every certificate that answers for a host of the pattern. Under a wildcard those of single
+    /// names count as well: an operator may have one for each.
+    pub(super) fn under<'n>(
+        &'n self,
+        pattern: &'n HostPattern,
+    ) -> impl Iterator<Item = &'n Arc<Entry>> {
         let parent = match pattern {
             HostPattern::Exact(_) => None,
             HostPattern::Wildcard(parent) => Some(parent.as_str()),
         };
         let is_below = move |host: &str| host.split_once('.').map(|(_, above)| above) == parent;
-        let below = self.exact.iter().filter(move |(host, _)| parent.is_some() && is_below(host));
-        self.get_pattern(pattern).into_iter().chain(below.map(|(_, group)| group)).flatten()
+        let below = self
+            .exact
+            .iter()
+            .filter(move |(host, _)| parent.is_some() && is_below(host));
+        self.get_pattern(pattern)
+            .into_iter()
+            .chain(below.map(|(_, group)| group))
+            .flatten()
     }
 
     fn insert(&mut self, name: &HostPattern, entry: &Arc<Entry>) {
@@ -85,30 +102,43 @@ impl Names {
             HostPattern::Exact(host) => (&mut self.exact, host),
             HostPattern::Wildcard(parent) => (&mut self.wildcard, parent),
         };
-        map.entry(host.as_str().into()).or_default().push(Arc::clone(entry));
+        map.entry(host.as_str().into())
+            .or_default()
+            .push(Arc::clone(entry));
     }
 
     fn prefer_valid_wildcards(&mut self, now: SystemTime) {
         let wildcard = &self.wildcard;
         self.exact.retain(|host, group| {
-            let above = host.split_once('.').and_then(|(_, parent)| wildcard.get(parent));
+            let above = host
+                .split_once('.')
+                .and_then(|(_, parent)| wildcard.get(parent));
             is_valid(group, now) || !above.is_some_and(|group| is_valid(group, now))
         });
     }
 }
 
-/// Keeps the valid ones if there are any, and puts them in order; the configuration's order stays among equals. Of what was
-/// ordered the newest comes first: when hosts move from one certificate to another, the old one is there for a while.
+/// Keeps the valid ones if there are any, and puts them in order; the configuration's order stays
+/// among equals. Of what was ordered the newest comes first: when hosts move from one certificate
+/// to another, the old one is there for a while.
 fn settle(group: &mut Group, now: SystemTime) {
     if is_valid(group, now) {
         group.retain(|entry| entry.info.out_of_date(now).is_none());
     }
     let begin = |info: &CertInfo| (info.origin == Origin::Ordered).then_some(info.not_before);
-    group.sort_by_key(|entry| (entry.info.origin, rank(entry.info.algorithm), Reverse(begin(&entry.info))));
+    group.sort_by_key(|entry| {
+        (
+            entry.info.origin,
+            rank(entry.info.algorithm),
+            Reverse(begin(&entry.info)),
+        )
+    });
 }
 
 fn is_valid(group: &Group, now: SystemTime) -> bool {
-    group.iter().any(|entry| entry.info.out_of_date(now).is_none())
+    group
+        .iter()
+        .any(|entry| entry.info.out_of_date(now).is_none())
 }
 
 /// ECDSA first: its signatures cost a tenth of RSA's and its chains are smaller.

@@ -23,23 +23,30 @@ pub(super) struct PemFile {
 impl PemFile {
     pub(super) fn read(path: &Path) -> Result<Self, Problem> {
         let bytes = read(path)?;
-        // Editors of another system put a byte order mark in front, which would hide the first section.
+        // Editors of another system put a byte order mark in front, which would hide the first
+        // section.
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         // DER, PKCS#12 included, begins with a SEQUENCE.
         if text.first() == Some(&0x30) && text.contains(&0) {
             return Err(Problem::Binary);
         }
-        // The older way of OpenSSL to lock a key: header lines inside the section, which no PEM reader here takes.
+        // The older way of OpenSSL to lock a key: header lines inside the section, which no PEM
+        // reader here takes.
         if contains(text, b"Proc-Type: 4,ENCRYPTED") {
             return Err(Problem::Locked(path.to_owned()));
         }
         let mut file = Self::parse(text).map_err(Problem::Damaged)?;
-        file.locked = contains(text, b"-----BEGIN ENCRYPTED PRIVATE KEY-----").then(|| path.to_owned());
+        file.locked =
+            contains(text, b"-----BEGIN ENCRYPTED PRIVATE KEY-----").then(|| path.to_owned());
         Ok(file)
     }
 
     pub(super) fn parse(text: &[u8]) -> Result<Self, rustls::pki_types::pem::Error> {
-        let mut file = Self { certs: Vec::new(), keys: Vec::new(), locked: None };
+        let mut file = Self {
+            certs: Vec::new(),
+            keys: Vec::new(),
+            locked: None,
+        };
         for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
             let (kind, der) = section?;
             match kind {
@@ -52,7 +59,11 @@ impl PemFile {
 
     /// The certificates in the order of the file; at least one.
     pub(super) fn chain(&self) -> Result<Vec<CertificateDer<'static>>, Problem> {
-        if self.certs.is_empty() { Err(Problem::NoCertificate) } else { Ok(self.certs.clone()) }
+        if self.certs.is_empty() {
+            Err(Problem::NoCertificate)
+        } else {
+            Ok(self.certs.clone())
+        }
     }
 
     /// The private key.

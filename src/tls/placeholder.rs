@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::info::Origin;
@@ -33,18 +36,32 @@ pub(super) struct Placeholders {
 }
 
 impl Placeholders {
-    /// Those for certificates that have hosts that none of `come` names. They have all hosts of theirs, also those that are
-    /// served by now: which of them are to be answered is for the table to say.
-    pub(super) fn of(&self, spec: &TlsSpec, come: &[Managed], now: SystemTime) -> (Vec<Managed>, Vec<LoadError>) {
+    /// Those for certificates that have hosts that none of `come` names. They have all hosts of
+    /// theirs, also those that are served by now: which of them are to be answered is for the table
+    /// to say.
+    pub(super) fn of(
+        &self,
+        spec: &TlsSpec,
+        come: &[Managed],
+        now: SystemTime,
+    ) -> (Vec<Managed>, Vec<LoadError>) {
         let is_missing = |host: &HostName| !come.iter().any(|one| one.info().names_host(host));
-        let is_wanted = |ordered: &&OrderedSpec| spec.placeholder && ordered.hosts.iter().any(is_missing);
+        let is_wanted =
+            |ordered: &&OrderedSpec| spec.placeholder && ordered.hosts.iter().any(is_missing);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut wanted, mut errors) = (Vec::new(), Vec::new());
         for ordered in spec.ordered.iter().filter(is_wanted) {
-            let kept = made.iter().find(|(hosts, _)| *hosts == ordered.hosts).map(|(_, one)| one.clone());
+            let kept = made
+                .iter()
+                .find(|(hosts, _)| *hosts == ordered.hosts)
+                .map(|(_, one)| one.clone());
             match kept.map_or_else(|| make(&ordered.hosts, now), Ok) {
                 Ok(one) => wanted.push((ordered.hosts.clone(), one)),
-                Err(problem) => errors.push(LoadError { key: CONFIG_KEY.to_owned(), file: None, problem }),
+                Err(problem) => errors.push(LoadError {
+                    key: CONFIG_KEY.to_owned(),
+                    file: None,
+                    problem,
+                }),
             }
         }
         made.clone_from(&wanted);
@@ -54,15 +71,21 @@ impl Placeholders {
 
 fn make(hosts: &[HostName], now: SystemTime) -> Result<Managed, Problem> {
     let key = KeyPair::generate().map_err(Problem::Make)?;
-    let cert = params(hosts, now).and_then(|params| params.self_signed(&key)).map_err(Problem::Make)?;
+    let cert = params(hosts, now)
+        .and_then(|params| params.self_signed(&key))
+        .map_err(Problem::Make)?;
     let chain = vec![cert.der().clone()];
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let place = PathBuf::from("(in memory)");
-    load::entry(chain, key, place, CONFIG_KEY, Origin::Placeholder).map(|entry| Managed::of(CONFIG_KEY, entry))
+    load::entry(chain, key, place, CONFIG_KEY, Origin::Placeholder)
+        .map(|entry| Managed::of(CONFIG_KEY, entry))
 }
 
 /// What a placeholder for these hosts says.
-pub(super) fn params(hosts: &[HostName], now: SystemTime) -> Result<CertificateParams, rcgen::Error> {
+pub(super) fn params(
+    hosts: &[HostName],
+    now: SystemTime,
+) -> Result<CertificateParams, rcgen::Error> {
     let names: Vec<_> = hosts.iter().map(|host| host.as_str().to_owned()).collect();
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name = DistinguishedName::new();

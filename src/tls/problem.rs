@@ -25,7 +25,11 @@ pub struct LoadError {
 
 impl LoadError {
     pub(super) fn new(key: impl Into<String>, file: &Path, problem: Problem) -> Self {
-        Self { key: key.into(), file: Some(file.to_owned()), problem }
+        Self {
+            key: key.into(),
+            file: Some(file.to_owned()),
+            problem,
+        }
     }
 
     /// The file and what is wrong with it, without the configuration key.
@@ -71,7 +75,9 @@ pub enum Problem {
     #[error("does not exist; put the PEM file there or correct the path")]
     Missing,
     /// The system does not let this user read the file.
-    #[error("may not be read by the user that runs ianitor; give it the file (chown) or a group that may read it")]
+    #[error(
+        "may not be read by the user that runs ianitor; give it the file (chown) or a group that may read it"
+    )]
     NotAllowed(#[source] io::Error),
     /// The system cannot read the file.
     #[error("cannot be read")]
@@ -89,7 +95,9 @@ pub enum Problem {
     )]
     Binary,
     /// A section is cut short or its base64 is damaged.
-    #[error("is damaged: a BEGIN line without its END, or broken base64; copy the whole file again")]
+    #[error(
+        "is damaged: a BEGIN line without its END, or broken base64; copy the whole file again"
+    )]
     Damaged(#[source] pki_types::pem::Error),
     /// No certificate among the sections.
     #[error("holds no certificate (no BEGIN CERTIFICATE line); is it the right file?")]
@@ -117,7 +125,9 @@ pub enum Problem {
     #[error("holds a certificate that TLS cannot use; order an X.509 version 3 one")]
     UnusableCertificate(#[source] rustls::Error),
     /// The TLS library refuses the key.
-    #[error("holds a key that TLS cannot use; make an ECDSA P-256 key or an RSA key of 2048 bits or more")]
+    #[error(
+        "holds a key that TLS cannot use; make an ECDSA P-256 key or an RSA key of 2048 bits or more"
+    )]
     UnusableKey(#[source] rustls::Error),
     /// Key and certificate are not a pair.
     #[error("is not the key of the certificate in {}; name the two files that were made together", .cert.display())]
@@ -134,7 +144,9 @@ pub enum Problem {
         place: usize,
     },
     /// Nothing in the certificate says for which host it is.
-    #[error("names no host (no subjectAltName); clients ignore the common name, so order it with its DNS names")]
+    #[error(
+        "names no host (no subjectAltName); clients ignore the common name, so order it with its DNS names"
+    )]
     NamesNoHost,
     /// The folder of the development certificates cannot be made or locked.
     #[error("cannot be made or locked for development certificates; let this user write there")]
@@ -143,7 +155,9 @@ pub enum Problem {
     #[error("cannot be written; let this user write in its folder")]
     Write(#[source] io::Error),
     /// A file of somebody else stands where a development certificate belongs.
-    #[error("was not made by ianitor and would be overwritten by a development certificate; move it elsewhere")]
+    #[error(
+        "was not made by ianitor and would be overwritten by a development certificate; move it elsewhere"
+    )]
     NotOurs,
     /// Making a development certificate failed.
     #[error("could not be made")]
@@ -172,7 +186,11 @@ pub struct Warning {
 
 impl Warning {
     pub(super) fn new(key: impl Into<String>, file: &Path, notice: Notice) -> Self {
-        Self { key: key.into(), file: file.to_owned(), notice }
+        Self {
+            key: key.into(),
+            file: file.to_owned(),
+            notice,
+        }
     }
 
     /// The file and what about it, without the configuration key.
@@ -215,7 +233,9 @@ pub enum Notice {
     #[error("was made: the development CA, which clients of this gateway have to trust")]
     FirstCa,
     /// There is a new development CA.
-    #[error("is a new development CA; clients that trusted another one here must be given this one")]
+    #[error(
+        "is a new development CA; clients that trusted another one here must be given this one"
+    )]
     NewCa,
 }
 

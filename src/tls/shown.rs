@@ -1,5 +1,5 @@
-//! The certificate that a client was shown, kept with its connection: a reload may have put another in its place, and
-//! which names the client knows us by is said by the one that it has seen.
+//! The certificate that a client was shown, kept with its connection: a reload may have put another
+//! in its place, and which names the client knows us by is said by the one that it has seen.
 
 use std::sync::Arc;
 
@@ -18,7 +18,9 @@ pub struct Asked {
 impl Asked {
     /// What this one says.
     pub fn of(hello: &ClientHello<'_>) -> Self {
-        Self { schemes: hello.signature_schemes().to_vec() }
+        Self {
+            schemes: hello.signature_schemes().to_vec(),
+        }
     }
 }
 
@@ -34,13 +36,15 @@ impl Shown {
 }
 
 impl CertTable {
-    /// Which certificate a handshake that is over was made with. rustls does not say it, so it is chosen once more; what
-    /// rustls had left out of the schemes, those that no suite of TLS 1.2 goes with, is left out by the suite.
+    /// Which certificate a handshake that is over was made with. rustls does not say it, so it is
+    /// chosen once more; what rustls had left out of the schemes, those that no suite of TLS 1.2
+    /// goes with, is left out by the suite.
     pub fn shown(&self, asked: Asked, session: &ServerConnection) -> Option<Shown> {
         let mut schemes = asked.schemes;
         if let Some(SupportedCipherSuite::Tls12(suite)) = session.negotiated_cipher_suite() {
             schemes.retain(|scheme| suite.sign.contains(scheme));
         }
-        self.choose(session.server_name(), &schemes).map(|entry| Shown(Arc::clone(&entry.info)))
+        self.choose(session.server_name(), &schemes)
+            .map(|entry| Shown(Arc::clone(&entry.info)))
     }
 }

@@ -21,7 +21,9 @@ pub(super) struct Facts {
 }
 
 pub(super) fn parse<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Problem> {
-    x509_parser::parse_x509_certificate(der).map(|(_, cert)| cert).map_err(Problem::Unparsable)
+    x509_parser::parse_x509_certificate(der)
+        .map(|(_, cert)| cert)
+        .map_err(Problem::Unparsable)
 }
 
 pub(super) fn facts(der: &CertificateDer<'_>) -> Result<Facts, Problem> {
@@ -31,17 +33,28 @@ pub(super) fn facts(der: &CertificateDer<'_>) -> Result<Facts, Problem> {
         return Err(Problem::NamesNoHost);
     }
     let (not_before, not_after) = validity(&cert);
-    Ok(Facts { names, ignored, not_before, not_after })
+    Ok(Facts {
+        names,
+        ignored,
+        not_before,
+        not_after,
+    })
 }
 
 pub(super) fn validity(cert: &X509Certificate<'_>) -> (SystemTime, SystemTime) {
     let validity = cert.validity();
-    (system_time(validity.not_before), system_time(validity.not_after))
+    (
+        system_time(validity.not_before),
+        system_time(validity.not_after),
+    )
 }
 
 /// The common name of the subject, where it is text.
 pub(super) fn common_name<'a>(cert: &'a X509Certificate<'_>) -> Option<&'a str> {
-    cert.subject().iter_common_name().next().and_then(|name| name.as_str().ok())
+    cert.subject()
+        .iter_common_name()
+        .next()
+        .and_then(|name| name.as_str().ok())
 }
 
 fn names(cert: &X509Certificate<'_>) -> Result<(Vec<HostPattern>, Vec<String>), Problem> {
@@ -84,12 +97,17 @@ fn dns(text: &str) -> Option<HostPattern> {
 
 fn address(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
 }
 
 fn system_time(time: ASN1Time) -> SystemTime {
     let seconds = Duration::from_secs(time.timestamp().unsigned_abs());
-    if time.timestamp() < 0 { SystemTime::UNIX_EPOCH - seconds } else { SystemTime::UNIX_EPOCH + seconds }
+    if time.timestamp() < 0 {
+        SystemTime::UNIX_EPOCH - seconds
+    } else {
+        SystemTime::UNIX_EPOCH + seconds
+    }
 }
 
 /// Year, month, day, hour and minute in UTC, where the calendar of the ASN.1 library reaches.
@@ -99,5 +117,11 @@ pub(super) fn civil(time: SystemTime) -> Option<(i32, u8, u8, u8, u8)> {
         Err(before) => -i64::try_from(before.duration().as_secs()).ok()?,
     };
     let date = ASN1Time::from_timestamp(seconds).ok()?.to_datetime();
-    Some((date.year(), u8::from(date.month()), date.day(), date.hour(), date.minute()))
+    Some((
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        date.hour(),
+        date.minute(),
+    ))
 }

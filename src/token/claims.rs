@@ -25,15 +25,24 @@ impl Claims {
     /// Reads the payload of a token.
     ///
     /// # Errors
-    /// Where it is no object, or a registered claim is not of the type that RFC 7519, section 4.1, gives it.
+    /// Where it is no object, or a registered claim is not of the type that RFC 7519, section 4.1,
+    /// gives it.
     pub fn parse(payload: &[u8]) -> Result<Self, BadToken> {
         let all = json::parse_object(payload).map_err(|_| BadToken::Malformed)?;
         let time = |name| match all.get(name) {
             None => Ok(None),
-            // Whole seconds: fractions have no use, and no two libraries agree on what large ones are.
-            Some(value) => value.as_u64().map(|seconds| Some(UnixTime(seconds))).ok_or(BadToken::ClaimType),
+            // Whole seconds: fractions have no use, and no two libraries agree on what large ones
+            // are.
+            Some(value) => value
+                .as_u64()
+                .map(|seconds| Some(UnixTime(seconds)))
+                .ok_or(BadToken::ClaimType),
         };
-        let (exp, nbf, iat) = (time("exp")?.ok_or(BadToken::NoExpiry)?, time("nbf")?, time("iat")?);
+        let (exp, nbf, iat) = (
+            time("exp")?.ok_or(BadToken::NoExpiry)?,
+            time("nbf")?,
+            time("iat")?,
+        );
         for name in ["iss", "sub", "jti"] {
             if all.get(name).is_some_and(|value| !value.is_string()) {
                 return Err(BadToken::ClaimType);
@@ -73,7 +82,10 @@ impl Claims {
             return Some(value);
         }
         let (first, rest) = path.split_once('.')?;
-        rest.split('.').try_fold(self.all.get(first)?, |value, name| value.as_object()?.get(name))
+        rest.split('.')
+            .try_fold(self.all.get(first)?, |value, name| {
+                value.as_object()?.get(name)
+            })
     }
 }
 
@@ -128,7 +140,9 @@ pub struct ClaimRule {
 impl ClaimRule {
     /// Whether the claims meet it.
     pub fn is_met(&self, claims: &Claims) -> bool {
-        let meets = |value: &Value| self.one_of.iter().any(|wanted| wanted.is(value)) || self.is_every_room(value);
+        let meets = |value: &Value| {
+            self.one_of.iter().any(|wanted| wanted.is(value)) || self.is_every_room(value)
+        };
         match claims.find(&self.path) {
             Some(Value::Array(list)) => list.iter().any(meets),
             Some(value) => meets(value),
@@ -162,7 +176,12 @@ mod tests {
 
     #[test]
     fn registered_claims_have_types() {
-        assert_eq!(claims(r#"{"exp":1,"nbf":2,"iat":3,"aud":["a","b"],"sub":"s"}"#).unwrap().nbf, Some(UnixTime(2)));
+        assert_eq!(
+            claims(r#"{"exp":1,"nbf":2,"iat":3,"aud":["a","b"],"sub":"s"}"#)
+                .unwrap()
+                .nbf,
+            Some(UnixTime(2))
+        );
         for (text, want) in [
             (r#"{}"#, BadToken::NoExpiry),
             (r#"{"exp":null}"#, BadToken::ClaimType),
@@ -212,7 +231,10 @@ mod tests {
             ("room", text("standup"), true),
             ("room_ids", text("123"), true),
         ] {
-            let rule = ClaimRule { path: path.into(), one_of: [wanted].into() };
+            let rule = ClaimRule {
+                path: path.into(),
+                one_of: [wanted].into(),
+            };
             assert_eq!(rule.is_met(&claims), met, "{rule}");
         }
     }

@@ -62,7 +62,8 @@ pub enum KeySource {
     },
     /// A set that it publishes (RFC 7517, section 5).
     Jwks(Place),
-    /// A folder of its with one PEM file for each key: `<url>/<hex of the SHA-256 of kid>.pem`, as Jitsi's ASAP has it.
+    /// A folder of its with one PEM file for each key: `<url>/<hex of the SHA-256 of kid>.pem`, as
+    /// Jitsi's ASAP has it.
     Asap(Place),
 }
 
@@ -124,8 +125,8 @@ pub struct Want {
     pub done: oneshot::Sender<Looked>,
 }
 
-/// A client, as far as it is counted for the keys that it makes the gateway look for. An address on the policy's allow
-/// list is counted apart from its network.
+/// A client, as far as it is counted for the keys that it makes the gateway look for. An address on
+/// the policy's allow list is counted apart from its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Asker {
     /// Its address or network.
@@ -161,7 +162,12 @@ impl Fetched {
     /// No key yet. Wants go to the other end of the channel.
     pub fn new(want: tokio::sync::mpsc::Sender<Want>) -> Arc<Self> {
         let never = AtomicU64::new(0);
-        Arc::new(Self { set: ArcSwap::default(), want, succeeded: never, failures: AtomicU64::new(0) })
+        Arc::new(Self {
+            set: ArcSwap::default(),
+            want,
+            succeeded: never,
+            failures: AtomicU64::new(0),
+        })
     }
 
     /// Where they are fetched has answered as it should.
@@ -176,7 +182,9 @@ impl Fetched {
 
     /// When it last has.
     pub fn last_success(&self) -> Option<UnixTime> {
-        Some(self.succeeded.load(Ordering::Relaxed)).filter(|at| *at > 0).map(UnixTime)
+        Some(self.succeeded.load(Ordering::Relaxed))
+            .filter(|at| *at > 0)
+            .map(UnixTime)
     }
 
     /// How often it has not.
@@ -194,7 +202,8 @@ impl Fetched {
         self.set.store(Arc::new(set));
     }
 
-    /// Has a key looked for, and waits until that is over; too many wants at once are not waited for.
+    /// Has a key looked for, and waits until that is over; too many wants at once are not waited
+    /// for.
     pub async fn look_for(&self, kid: Option<Box<str>>, asker: Asker) -> Looked {
         let (done, over) = oneshot::channel();
         match self.want.try_send(Want { kid, asker, done }) {
@@ -235,7 +244,8 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// Which keys are in force. Asked at each request, so nothing is written for it that two workers share.
+    /// Which keys are in force. Asked at each request, so nothing is written for it that two
+    /// workers share.
     pub fn key_set_id(&self) -> KeySetId {
         match &self.keys {
             Keys::Fixed(set) => set.id(),
@@ -251,7 +261,8 @@ impl Issuer {
         }
     }
 
-    /// Whether its tokens could be guessed: they are signed by a secret that is shorter than its hash.
+    /// Whether its tokens could be guessed: they are signed by a secret that is shorter than its
+    /// hash.
     pub fn is_guessable(&self) -> bool {
         matches!(&self.keys, Keys::Fixed(set) if set.is_weak())
     }
@@ -267,14 +278,26 @@ impl Issuer {
         let fetched = match (&self.keys, &self.spec.keys) {
             (Keys::Fixed(_), _) => return verified(parts, keys),
             // There a key is found by its name alone.
-            (Keys::Fetched(_), KeySource::Asap(_)) if parts.kid.is_none() => return Err(BadToken::NoKey),
+            (Keys::Fetched(_), KeySource::Asap(_)) if parts.kid.is_none() => {
+                return Err(BadToken::NoKey);
+            }
             (Keys::Fetched(fetched), _) => fetched,
         };
         if keys.is_empty() {
-            return Err(if fetched.last_success().is_some() { BadToken::NoKey } else { BadToken::KeysAway });
+            return Err(if fetched.last_success().is_some() {
+                BadToken::NoKey
+            } else {
+                BadToken::KeysAway
+            });
         }
         // The issuer uses the algorithm, so a key for it may have been published since.
-        verified(parts, keys).map_err(|bad| if bad == BadToken::Algorithm { BadToken::NoKey } else { bad })
+        verified(parts, keys).map_err(|bad| {
+            if bad == BadToken::Algorithm {
+                BadToken::NoKey
+            } else {
+                bad
+            }
+        })
     }
 
     /// Whether its keys are published as a set, and none has ever been had.
@@ -287,7 +310,10 @@ impl Issuer {
     /// # Errors
     /// Why not.
     pub fn judge(&self, claims: &Claims, now: UnixTime) -> Result<(), BadToken> {
-        self.checks(claims, now).into_iter().find(|(_, is_met)| !is_met).map_or(Ok(()), |(why, _)| Err(why))
+        self.checks(claims, now)
+            .into_iter()
+            .find(|(_, is_met)| !is_met)
+            .map_or(Ok(()), |(why, _)| Err(why))
     }
 
     /// Everything that [`judge`](Self::judge) asks for, and whether it is met.
@@ -297,13 +323,22 @@ impl Issuer {
             Audience::Any => true,
             Audience::OneOf(ours) => ours.iter().any(|audience| claims.is_for(audience)),
         };
-        let is_theirs = spec.issuer.as_deref().is_none_or(|issuer| claims.text("iss") == Some(issuer));
+        let is_theirs = spec
+            .issuer
+            .as_deref()
+            .is_none_or(|issuer| claims.text("iss") == Some(issuer));
         [
             (BadToken::Issuer, is_theirs),
             (BadToken::Audience, is_for_us),
             (BadToken::Expired, claims.exp.after(spec.leeway) > now),
-            (BadToken::NotYet, claims.nbf.is_none_or(|nbf| nbf <= now.after(spec.leeway))),
-            (BadToken::Lifetime, claims.exp <= now.after(spec.max_lifetime).after(spec.leeway)),
+            (
+                BadToken::NotYet,
+                claims.nbf.is_none_or(|nbf| nbf <= now.after(spec.leeway)),
+            ),
+            (
+                BadToken::Lifetime,
+                claims.exp <= now.after(spec.max_lifetime).after(spec.leeway),
+            ),
             (BadToken::Revoked, !self.revoked.has(claims)),
         ]
     }

@@ -37,7 +37,10 @@ pub fn split(token: &str) -> Result<Parts<'_>, BadToken> {
     if dots == 4 {
         return Err(BadToken::Encrypted);
     }
-    let (signed, signature) = token.rsplit_once('.').filter(|_| dots == 2).ok_or(BadToken::Malformed)?;
+    let (signed, signature) = token
+        .rsplit_once('.')
+        .filter(|_| dots == 2)
+        .ok_or(BadToken::Malformed)?;
     let (header, payload) = signed.split_once('.').ok_or(BadToken::Malformed)?;
     let header = json::parse_object(&decoded(header)?).map_err(|_| BadToken::Malformed)?;
     let (algorithm, kid) = read_header(&header)?;
@@ -46,12 +49,20 @@ pub fn split(token: &str) -> Result<Parts<'_>, BadToken> {
     if decoded(signature)?.is_empty() {
         return Err(BadToken::Signature);
     }
-    Ok(Parts { algorithm, kid, payload, signed, signature })
+    Ok(Parts {
+        algorithm,
+        kid,
+        payload,
+        signed,
+        signature,
+    })
 }
 
 /// Without padding, without stray bits: one spelling for each token.
 fn decoded(part: &str) -> Result<Vec<u8>, BadToken> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| BadToken::Malformed)
+    URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| BadToken::Malformed)
 }
 
 fn read_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<Box<str>>), BadToken> {
@@ -78,8 +89,8 @@ fn read_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<Box<str
     Ok((algorithm, text("kid")?.map(Box::from)))
 }
 
-/// What tokens for an API call themselves (RFC 7519, section 5.1; RFC 9068). Others, such as `logout+jwt`, were made for
-/// something else and must not open doors (RFC 8725, section 3.11).
+/// What tokens for an API call themselves (RFC 7519, section 5.1; RFC 9068). Others, such as
+/// `logout+jwt`, were made for something else and must not open doors (RFC 8725, section 3.11).
 fn is_access_token(typ: &str) -> bool {
     let short = typ.strip_prefix("application/").unwrap_or(typ);
     short.eq_ignore_ascii_case("JWT") || short.eq_ignore_ascii_case("at+jwt")
@@ -98,7 +109,10 @@ mod tests {
     fn headers() {
         for (header, want) in [
             (r#"{"alg":"RS256"}"#, None),
-            (r#"{"alg":"ES384","typ":"jwt","kid":"../../etc/passwd","jku":"https://evil.example"}"#, None),
+            (
+                r#"{"alg":"ES384","typ":"jwt","kid":"../../etc/passwd","jku":"https://evil.example"}"#,
+                None,
+            ),
             (r#"{"alg":"EdDSA","typ":"application/at+jwt"}"#, None),
             (r#"{"alg":"none"}"#, Some(BadToken::Unsigned)),
             (r#"{"alg":"NoNe"}"#, Some(BadToken::Unsigned)),
@@ -110,11 +124,20 @@ mod tests {
             (r#"[]"#, Some(BadToken::Malformed)),
             (r#"{"alg":"RS256","alg":"none"}"#, Some(BadToken::Malformed)),
             (r#"{"alg":"RS256","kid":7}"#, Some(BadToken::Malformed)),
-            (r#"{"alg":"RS256","crit":["exp"]}"#, Some(BadToken::Critical)),
+            (
+                r#"{"alg":"RS256","crit":["exp"]}"#,
+                Some(BadToken::Critical),
+            ),
             (r#"{"alg":"RS256","crit":[]}"#, Some(BadToken::Critical)),
             (r#"{"alg":"RS256","zip":"DEF"}"#, Some(BadToken::Encrypted)),
-            (r#"{"alg":"dir","enc":"A128GCM"}"#, Some(BadToken::Encrypted)),
-            (r#"{"alg":"RS256","typ":"logout+jwt"}"#, Some(BadToken::Type)),
+            (
+                r#"{"alg":"dir","enc":"A128GCM"}"#,
+                Some(BadToken::Encrypted),
+            ),
+            (
+                r#"{"alg":"RS256","typ":"logout+jwt"}"#,
+                Some(BadToken::Type),
+            ),
         ] {
             assert_eq!(split(&token(header)).err(), want, "{header}");
         }

@@ -33,7 +33,9 @@ pub struct KeyPrint([u8; 32]);
 impl KeyPrint {
     fn of(parts: &[&[u8]]) -> Self {
         let mut print = Self::default();
-        print.0.copy_from_slice(digest::digest(&digest::SHA256, &parts.concat()).as_ref());
+        print
+            .0
+            .copy_from_slice(digest::digest(&digest::SHA256, &parts.concat()).as_ref());
         print
     }
 }
@@ -42,7 +44,12 @@ impl Key {
     /// A shared secret.
     pub fn secret(secret: &[u8]) -> Self {
         let algorithms = vec![Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
-        Self { kid: None, algorithms, key: DecodingKey::from_secret(secret), print: KeyPrint::of(&[secret]) }
+        Self {
+            kid: None,
+            algorithms,
+            key: DecodingKey::from_secret(secret),
+            print: KeyPrint::of(&[secret]),
+        }
     }
 
     /// An RSA key by its parts, big-endian.
@@ -54,7 +61,12 @@ impl Key {
         use Algorithm::{PS256, PS384, PS512, RS256, RS384, RS512};
         let algorithms = vec![RS256, RS384, RS512, PS256, PS384, PS512];
         let print = KeyPrint::of(&[n, e]);
-        Ok(Self { kid: None, algorithms, key: DecodingKey::from_rsa_raw_components(n, e), print })
+        Ok(Self {
+            kid: None,
+            algorithms,
+            key: DecodingKey::from_rsa_raw_components(n, e),
+            print,
+        })
     }
 
     /// A point on P-256 or P-384, uncompressed.
@@ -65,7 +77,12 @@ impl Key {
             _ => return Err(BadKey::Kind),
         };
         let print = KeyPrint::of(&[point]);
-        Ok(Self { kid: None, algorithms: vec![algorithm], key: DecodingKey::from_ec_der(point), print })
+        Ok(Self {
+            kid: None,
+            algorithms: vec![algorithm],
+            key: DecodingKey::from_ec_der(point),
+            print,
+        })
     }
 
     /// An Ed25519 key.
@@ -74,13 +91,21 @@ impl Key {
             return Err(BadKey::Kind);
         }
         let print = KeyPrint::of(&[point]);
-        Ok(Self { kid: None, algorithms: vec![Algorithm::EdDSA], key: DecodingKey::from_ed_der(point), print })
+        Ok(Self {
+            kid: None,
+            algorithms: vec![Algorithm::EdDSA],
+            key: DecodingKey::from_ed_der(point),
+            print,
+        })
     }
 
     /// The same key under a name.
     #[must_use]
     pub fn named(self, kid: &str) -> Self {
-        Self { kid: Some(kid.into()), ..self }
+        Self {
+            kid: Some(kid.into()),
+            ..self
+        }
     }
 
     /// A JWK (RFC 7517) for signatures.
@@ -108,15 +133,24 @@ impl Key {
             _ => Err(BadKey::Kind),
         }?;
         if let Some(alg) = text("alg") {
-            key.algorithms.retain(|algorithm| ALGORITHMS.contains(&(alg, *algorithm)));
+            key.algorithms
+                .retain(|algorithm| ALGORITHMS.contains(&(alg, *algorithm)));
         }
         key.kid = text("kid").map(Box::from);
-        if key.algorithms.is_empty() { Err(BadKey::Kind) } else { Ok(key) }
+        if key.algorithms.is_empty() {
+            Err(BadKey::Kind)
+        } else {
+            Ok(key)
+        }
     }
 
     /// Whether it is a secret that is shorter than its hash.
     fn is_weak(&self) -> bool {
-        self.is_secret() && self.key.try_get_as_bytes().is_ok_and(|secret| secret.len() < STRONG_SECRET)
+        self.is_secret()
+            && self
+                .key
+                .try_get_as_bytes()
+                .is_ok_and(|secret| secret.len() < STRONG_SECRET)
     }
 
     fn is_secret(&self) -> bool {
@@ -146,7 +180,8 @@ pub struct KeySet {
     keys: Vec<Key>,
 }
 
-/// Tells one set of keys from another without looking at either: what was verified by one may not be by another.
+/// Tells one set of keys from another without looking at either: what was verified by one may not
+/// be by another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeySetId(u64);
 
@@ -167,10 +202,14 @@ impl KeySet {
     /// What is left of the keys.
     pub fn new(keys: Vec<Key>, algorithms: &[Algorithm]) -> Self {
         let narrowed = keys.into_iter().map(|mut key| {
-            key.algorithms.retain(|algorithm| algorithms.contains(algorithm));
+            key.algorithms
+                .retain(|algorithm| algorithms.contains(algorithm));
             key
         });
-        Self { id: KeySetId::next(), keys: narrowed.filter(|key| !key.algorithms.is_empty()).collect() }
+        Self {
+            id: KeySetId::next(),
+            keys: narrowed.filter(|key| !key.algorithms.is_empty()).collect(),
+        }
     }
 
     /// Which set it is.
@@ -200,13 +239,18 @@ impl KeySet {
 
     /// Whether one is for this algorithm.
     pub fn is_for(&self, algorithm: Algorithm) -> bool {
-        self.keys.iter().any(|key| key.algorithms.contains(&algorithm))
+        self.keys
+            .iter()
+            .any(|key| key.algorithms.contains(&algorithm))
     }
 
     /// With another key; one of the same name is replaced.
     #[must_use]
     pub fn with(&self, key: Key, algorithms: &[Algorithm]) -> Self {
-        let others = self.keys.iter().filter(|other| other.kid.is_none() || other.kid != key.kid);
+        let others = self
+            .keys
+            .iter()
+            .filter(|other| other.kid.is_none() || other.kid != key.kid);
         let mut keys: Vec<Key> = others.cloned().collect();
         keys.push(key);
         Self::new(keys, algorithms)
@@ -215,8 +259,14 @@ impl KeySet {
     /// Without the key of this name.
     #[must_use]
     pub fn without(&self, kid: &str) -> Self {
-        let kept = self.keys.iter().filter(|key| key.kid.as_deref() != Some(kid));
-        Self { id: KeySetId::next(), keys: kept.cloned().collect() }
+        let kept = self
+            .keys
+            .iter()
+            .filter(|key| key.kid.as_deref() != Some(kid));
+        Self {
+            id: KeySetId::next(),
+            keys: kept.cloned().collect(),
+        }
     }
 
     /// What is left of it for an issuer that uses these algorithms.
@@ -236,7 +286,11 @@ impl KeySet {
     /// That none did, or that there is none that could have.
     pub fn verify(&self, parts: &Parts<'_>) -> Result<KeyPrint, BadToken> {
         if !self.is_for(parts.algorithm) {
-            return Err(if self.is_empty() { BadToken::NoKey } else { BadToken::Algorithm });
+            return Err(if self.is_empty() {
+                BadToken::NoKey
+            } else {
+                BadToken::Algorithm
+            });
         }
         let is_meant = |key: &&Key| {
             let same_name = || key.kid.is_none() || key.kid == parts.kid;
@@ -248,21 +302,32 @@ impl KeySet {
         }
         let signed = parts.signed.as_bytes();
         let verifies = |key: &&Key| {
-            // An error is a key that is not for the algorithm, which has been ruled out, or a broken signature.
-            jsonwebtoken::crypto::verify(parts.signature, signed, &key.key, parts.algorithm).unwrap_or(false)
+            // An error is a key that is not for the algorithm, which has been ruled out, or a
+            // broken signature.
+            jsonwebtoken::crypto::verify(parts.signature, signed, &key.key, parts.algorithm)
+                .unwrap_or(false)
         };
-        meant.find(verifies).map(|key| key.print).ok_or(BadToken::Signature)
+        meant
+            .find(verifies)
+            .map(|key| key.print)
+            .ok_or(BadToken::Signature)
     }
 }
 
 /// The usable keys of a JWK or JWKS document.
 ///
 /// # Errors
-/// Where it is neither, or a lone key cannot be used. Keys of a set that are for something else are left out.
+/// Where it is neither, or a lone key cannot be used. Keys of a set that are for something else are
+/// left out.
 pub fn from_json(document: &Map<String, Value>) -> Result<Vec<Key>, BadKey> {
-    let Some(keys) = document.get("keys") else { return Key::from_jwk(document).map(|key| vec![key]) };
+    let Some(keys) = document.get("keys") else {
+        return Key::from_jwk(document).map(|key| vec![key]);
+    };
     let keys = keys.as_array().ok_or(BadKey::Jwk)?;
-    Ok(keys.iter().filter_map(|key| Key::from_jwk(key.as_object()?).ok()).collect())
+    Ok(keys
+        .iter()
+        .filter_map(|key| Key::from_jwk(key.as_object()?).ok())
+        .collect())
 }
 
 /// The keys of a set that anybody can read: a secret among them is none.
@@ -270,5 +335,8 @@ pub fn from_json(document: &Map<String, Value>) -> Result<Vec<Key>, BadKey> {
 /// # Errors
 /// As [`from_json`].
 pub fn from_public_json(document: &Map<String, Value>) -> Result<Vec<Key>, BadKey> {
-    Ok(from_json(document)?.into_iter().filter(|key| !key.is_secret()).collect())
+    Ok(from_json(document)?
+        .into_iter()
+        .filter(|key| !key.is_secret())
+        .collect())
 }

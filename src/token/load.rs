@@ -66,7 +66,8 @@ pub enum Problem {
     NotUtf8(PathBuf),
 }
 
-/// Reads what all of them need, of which nobody fetches anything: as far as files and the environment go.
+/// Reads what all of them need, of which nobody fetches anything: as far as files and the
+/// environment go.
 ///
 /// # Errors
 /// Everything that is in the way.
@@ -78,16 +79,27 @@ pub fn load_all(specs: &[Arc<IssuerSpec>]) -> Result<Vec<Arc<Issuer>>, Vec<LoadE
             Err(more) => errors.extend(more),
         }
     }
-    if errors.is_empty() { Ok(issuers) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(issuers)
+    } else {
+        Err(errors)
+    }
 }
 
 /// Reads what an issuer needs. Where its keys are fetched, `fetched` says by whom.
 ///
 /// # Errors
 /// All that is in the way.
-pub fn load(spec: &Arc<IssuerSpec>, fetched: impl FnOnce() -> Arc<Fetched>) -> Result<Issuer, Vec<LoadError>> {
+pub fn load(
+    spec: &Arc<IssuerSpec>,
+    fetched: impl FnOnce() -> Arc<Fetched>,
+) -> Result<Issuer, Vec<LoadError>> {
     match (keys(spec, fetched), revocations(spec)) {
-        (Ok(keys), Ok(revoked)) => Ok(Issuer { spec: Arc::clone(spec), keys, revoked }),
+        (Ok(keys), Ok(revoked)) => Ok(Issuer {
+            spec: Arc::clone(spec),
+            keys,
+            revoked,
+        }),
         (keys, revoked) => Err(keys.err().into_iter().chain(revoked.err()).collect()),
     }
 }
@@ -105,12 +117,17 @@ pub struct Weak {
 
 /// What there is to say of an issuer's keys, where they do not come from elsewhere.
 pub fn weak(issuer: &Issuer) -> Option<Weak> {
-    let Keys::Fixed(keys) = &issuer.keys else { return None };
+    let Keys::Fixed(keys) = &issuer.keys else {
+        return None;
+    };
     let key = match &issuer.spec.keys {
         KeySource::Secret { from, .. } => secret_key(from),
         _ => "key_file",
     };
-    keys.is_weak().then(|| Weak { issuer: Arc::clone(&issuer.spec.name), key })
+    keys.is_weak().then(|| Weak {
+        issuer: Arc::clone(&issuer.spec.name),
+        key,
+    })
 }
 
 /// Reads it anew; of what cannot be read, what was read before stays. What that is goes to `kept`.
@@ -121,28 +138,52 @@ pub fn reload(
     kept: &mut Vec<LoadError>,
 ) -> Issuer {
     let mut keep = |error| kept.push(error);
-    let keys = keys(spec, fetched).map_err(&mut keep).unwrap_or_else(|()| before.keys.clone());
-    let revoked = revocations(spec).map_err(&mut keep).unwrap_or_else(|()| before.revoked.clone());
-    Issuer { spec: Arc::clone(spec), keys, revoked }
+    let keys = keys(spec, fetched)
+        .map_err(&mut keep)
+        .unwrap_or_else(|()| before.keys.clone());
+    let revoked = revocations(spec)
+        .map_err(&mut keep)
+        .unwrap_or_else(|()| before.revoked.clone());
+    Issuer {
+        spec: Arc::clone(spec),
+        keys,
+        revoked,
+    }
 }
 
 fn keys(spec: &Arc<IssuerSpec>, fetched: impl FnOnce() -> Arc<Fetched>) -> Result<Keys, LoadError> {
     match &spec.keys {
         KeySource::File(path) => {
-            let error = |problem| LoadError { issuer: Arc::clone(&spec.name), key: "key_file", problem };
+            let error = |problem| LoadError {
+                issuer: Arc::clone(&spec.name),
+                key: "key_file",
+                problem,
+            };
             Ok(Keys::Fixed(Arc::new(file_keys(path, spec).map_err(error)?)))
         }
         KeySource::Secret { .. } => {
             let secret = secret(spec)?;
-            Ok(Keys::Fixed(Arc::new(KeySet::new(vec![Key::secret(secret.reveal())], &spec.algorithms))))
+            Ok(Keys::Fixed(Arc::new(KeySet::new(
+                vec![Key::secret(secret.reveal())],
+                &spec.algorithms,
+            ))))
         }
         KeySource::Jwks(_) | KeySource::Asap(_) => Ok(Keys::Fetched(fetched())),
     }
 }
 
 fn revocations(spec: &Arc<IssuerSpec>) -> Result<Revoked, LoadError> {
-    let error = |problem| LoadError { issuer: Arc::clone(&spec.name), key: "revoked_file", problem };
-    let revoked = spec.revoked_file.as_deref().map(revoked).transpose().map_err(error)?;
+    let error = |problem| LoadError {
+        issuer: Arc::clone(&spec.name),
+        key: "revoked_file",
+        problem,
+    };
+    let revoked = spec
+        .revoked_file
+        .as_deref()
+        .map(revoked)
+        .transpose()
+        .map_err(error)?;
     Ok(revoked.unwrap_or_default())
 }
 
@@ -151,13 +192,23 @@ fn revocations(spec: &Arc<IssuerSpec>) -> Result<Revoked, LoadError> {
 /// # Errors
 /// What is in the way.
 pub fn secret(spec: &Arc<IssuerSpec>) -> Result<Secret<Vec<u8>>, LoadError> {
-    let KeySource::Secret { from, base64 } = &spec.keys else { return Ok(Secret::new(Vec::new())) };
+    let KeySource::Secret { from, base64 } = &spec.keys else {
+        return Ok(Secret::new(Vec::new()));
+    };
     let key = secret_key(from);
-    let error = |problem| LoadError { issuer: Arc::clone(&spec.name), key, problem };
+    let error = |problem| LoadError {
+        issuer: Arc::clone(&spec.name),
+        key,
+        problem,
+    };
     let secret = from.read().map_err(|none| error(Problem::Secret(none)))?;
     let secret = decoded(secret.reveal(), *base64).map_err(error)?;
     // Whoever knows that there is none can sign.
-    if secret.is_empty() { Err(error(Problem::NoBytes)) } else { Ok(Secret::new(secret)) }
+    if secret.is_empty() {
+        Err(error(Problem::NoBytes))
+    } else {
+        Ok(Secret::new(secret))
+    }
 }
 
 /// The key of the configuration that says where the secret is.
@@ -174,7 +225,10 @@ fn decoded(secret: &[u8], is_base64: bool) -> Result<Vec<u8>, Problem> {
         return Ok(secret.to_vec());
     }
     let trimmed = secret.trim_ascii();
-    STANDARD.decode(trimmed).or_else(|_| URL_SAFE_NO_PAD.decode(trimmed)).map_err(|_| Problem::NotBase64)
+    STANDARD
+        .decode(trimmed)
+        .or_else(|_| URL_SAFE_NO_PAD.decode(trimmed))
+        .map_err(|_| Problem::NotBase64)
 }
 
 fn file_keys(path: &Path, spec: &IssuerSpec) -> Result<KeySet, Problem> {
@@ -185,7 +239,10 @@ fn file_keys(path: &Path, spec: &IssuerSpec) -> Result<KeySet, Problem> {
         BadKey::Short(bits) => Problem::Short(path.to_owned(), bits),
     })?;
     let set = KeySet::new(keys, &spec.algorithms);
-    match ALGORITHMS.iter().find(|(_, algorithm)| spec.algorithms.contains(algorithm) && !set.is_for(*algorithm)) {
+    match ALGORITHMS
+        .iter()
+        .find(|(_, algorithm)| spec.algorithms.contains(algorithm) && !set.is_for(*algorithm))
+    {
         Some((name, _)) => Err(Problem::NotFor(path.to_owned(), name)),
         None => Ok(set),
     }

@@ -41,7 +41,10 @@ pub struct Located<'r> {
 impl Located<'_> {
     /// Whether it stood in cookies alone: a browser sends those whichever page asks.
     pub fn is_in_cookies_alone(&self, sources: &[Source]) -> bool {
-        let others = sources.iter().enumerate().filter(|(_, source)| !matches!(source, Source::Cookie(_)));
+        let others = sources
+            .iter()
+            .enumerate()
+            .filter(|(_, source)| !matches!(source, Source::Cookie(_)));
         others.fold(0, |bits, (at, _)| bits | 1 << at) & self.places == 0
     }
 }
@@ -54,7 +57,11 @@ pub struct Ambiguous;
 ///
 /// # Errors
 /// If there are two.
-pub fn find<'r>(headers: &'r HeaderMap, uri: &'r Uri, sources: &[Source]) -> Result<Option<Located<'r>>, Ambiguous> {
+pub fn find<'r>(
+    headers: &'r HeaderMap,
+    uri: &'r Uri,
+    sources: &[Source],
+) -> Result<Option<Located<'r>>, Ambiguous> {
     let mut found: Option<Located<'r>> = None;
     let mut add = |at: usize, text: Cow<'r, str>| match &mut found {
         Some(located) if located.text == text => {
@@ -63,7 +70,10 @@ pub fn find<'r>(headers: &'r HeaderMap, uri: &'r Uri, sources: &[Source]) -> Res
         }
         Some(_) => Err(Ambiguous),
         None => {
-            found = Some(Located { text, places: 1 << at });
+            found = Some(Located {
+                text,
+                places: 1 << at,
+            });
             Ok(())
         }
     };
@@ -76,7 +86,13 @@ pub fn find<'r>(headers: &'r HeaderMap, uri: &'r Uri, sources: &[Source]) -> Res
             }
             Source::Query(name) => {
                 let mut pairs = uri.query().unwrap_or_default().split('&').filter_map(pair);
-                pairs.try_for_each(|(key, value)| if key == **name { add(at, value) } else { Ok(()) })
+                pairs.try_for_each(|(key, value)| {
+                    if key == **name {
+                        add(at, value)
+                    } else {
+                        Ok(())
+                    }
+                })
             }
             Source::Subprotocol => {
                 let mut tokens = subprotocols(headers).filter_map(subprotocol_token);
@@ -90,24 +106,31 @@ pub fn find<'r>(headers: &'r HeaderMap, uri: &'r Uri, sources: &[Source]) -> Res
 /// What follows `Bearer`; other schemes are the upstream's business.
 fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Ambiguous> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
         return Err(Ambiguous);
     }
     Ok(bearer(value))
 }
 
-/// The token of a header; the empty text where nothing or no text follows the scheme, which is no token.
+/// The token of a header; the empty text where nothing or no text follows the scheme, which is no
+/// token.
 fn bearer(value: &HeaderValue) -> Option<&str> {
     const SCHEME: &[u8] = b"bearer";
     let bytes = value.as_bytes();
     let (scheme, rest) = bytes.split_at_checked(SCHEME.len())?;
     let ends = rest.first().is_none_or(is_blank);
-    (ends && scheme.eq_ignore_ascii_case(SCHEME))
-        .then(|| std::str::from_utf8(rest).unwrap_or_default().trim_matches([' ', '\t']))
+    (ends && scheme.eq_ignore_ascii_case(SCHEME)).then(|| {
+        std::str::from_utf8(rest)
+            .unwrap_or_default()
+            .trim_matches([' ', '\t'])
+    })
 }
 
-/// What separates a scheme from what follows it: a space (RFC 9110, section 11.4), and for many readers a tab too.
+/// What separates a scheme from what follows it: a space (RFC 9110, section 11.4), and for many
+/// readers a tab too.
 fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
@@ -115,12 +138,23 @@ fn is_blank(byte: &u8) -> bool {
 /// The `name=value` parts of all cookie headers.
 fn crumbs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let values = headers.get_all(header::COOKIE).iter();
-    values.flat_map(|value| value.as_bytes().split(|b| *b == b';')).map(<[u8]>::trim_ascii)
+    values
+        .flat_map(|value| value.as_bytes().split(|b| *b == b';'))
+        .map(<[u8]>::trim_ascii)
 }
 
 fn crumb_value<'c>(crumb: &'c [u8], name: &str) -> Option<&'c [u8]> {
-    let value = crumb.strip_prefix(name.as_bytes())?.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
-    Some(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
+    let value = crumb
+        .strip_prefix(name.as_bytes())?
+        .trim_ascii_start()
+        .strip_prefix(b"=")?
+        .trim_ascii_start();
+    Some(
+        value
+            .strip_prefix(b"\"")
+            .and_then(|value| value.strip_suffix(b"\""))
+            .unwrap_or(value),
+    )
 }
 
 /// A name and its value, decoded as forms are.
@@ -131,11 +165,15 @@ fn pair(text: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
 /// Of bytes: a token is one too where its neighbour is no text.
 fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
-    values.flat_map(|value| value.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii)
+    values
+        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
 }
 
 fn subprotocol_token(protocol: &[u8]) -> Option<&[u8]> {
-    protocol.strip_prefix(b"bearer.").or_else(|| protocol.strip_prefix(b"token."))
+    protocol
+        .strip_prefix(b"bearer.")
+        .or_else(|| protocol.strip_prefix(b"token."))
 }
 
 /// Takes out whatever stands in one of the places.
@@ -161,7 +199,11 @@ fn remove_bearers(headers: &mut HeaderMap) {
 }
 
 /// All values of a header by others.
-fn replace(headers: &mut HeaderMap, name: HeaderName, values: impl IntoIterator<Item = HeaderValue>) {
+fn replace(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    values: impl IntoIterator<Item = HeaderValue>,
+) {
     headers.remove(&name);
     for value in values {
         headers.append(&name, value);
@@ -173,45 +215,77 @@ pub fn remove_cookie(headers: &mut HeaderMap, name: &str) {
     if !crumbs(headers).any(|crumb| crumb_value(crumb, name).is_some()) {
         return;
     }
-    let kept: Vec<&[u8]> = crumbs(headers).filter(|crumb| crumb_value(crumb, name).is_none()).collect();
+    let kept: Vec<&[u8]> = crumbs(headers)
+        .filter(|crumb| crumb_value(crumb, name).is_none())
+        .collect();
     let kept = joined(&kept, b"; ");
     replace(headers, header::COOKIE, kept);
 }
 
-/// Whether a `Set-Cookie` would set the gateway's own cookie, as browsers read it (RFC 6265bis, section 5.6): what has no
-/// name is sent as its value alone, and a prefix changes who may set a cookie but not what it is for.
+/// Whether a `Set-Cookie` would set the gateway's own cookie, as browsers read it (RFC 6265bis,
+/// section 5.6): what has no name is sent as its value alone, and a prefix changes who may set a
+/// cookie but not what it is for.
 pub fn sets_own_cookie(value: &HeaderValue) -> bool {
-    let pair = value.as_bytes().split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
-    let pair = pair.strip_prefix(b"=").map_or(pair, <[u8]>::trim_ascii_start);
-    let name = pair.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii_end();
+    let pair = value
+        .as_bytes()
+        .split(|b| *b == b';')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii();
+    let pair = pair
+        .strip_prefix(b"=")
+        .map_or(pair, <[u8]>::trim_ascii_start);
+    let name = pair
+        .split(|b| *b == b'=')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii_end();
     without_prefix(name) == without_prefix(COOKIE.as_bytes())
 }
 
 /// The name of a cookie without what makes browsers more careful about it.
 fn without_prefix(name: &[u8]) -> &[u8] {
     const PREFIXES: [&[u8]; 4] = [b"__Host-Http-", b"__Host-", b"__Http-", b"__Secure-"];
-    let has = |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|front| front.eq_ignore_ascii_case(prefix));
-    PREFIXES.iter().find(|prefix| has(prefix)).map_or(name, |prefix| &name[prefix.len()..])
+    let has = |prefix: &[u8]| {
+        name.get(..prefix.len())
+            .is_some_and(|front| front.eq_ignore_ascii_case(prefix))
+    };
+    PREFIXES
+        .iter()
+        .find(|prefix| has(prefix))
+        .map_or(name, |prefix| &name[prefix.len()..])
 }
 
 /// Takes the gateway's own cookie out of an answer; whether it was there.
 pub fn remove_own_set_cookie(headers: &mut HeaderMap) -> bool {
-    if !headers.get_all(header::SET_COOKIE).iter().any(sets_own_cookie) {
+    if !headers
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .any(sets_own_cookie)
+    {
         return false;
     }
     let all = headers.get_all(header::SET_COOKIE).iter();
-    let kept: Vec<HeaderValue> = all.filter(|value| !sets_own_cookie(value)).cloned().collect();
+    let kept: Vec<HeaderValue> = all
+        .filter(|value| !sets_own_cookie(value))
+        .cloned()
+        .collect();
     replace(headers, header::SET_COOKIE, kept);
     true
 }
 
-/// Parts of header values as one, if there are any: they were a header value, and so is what they make together.
+/// Parts of header values as one, if there are any: they were a header value, and so is what they
+/// make together.
 fn joined(parts: &[&[u8]], by: &[u8]) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(&parts.join(by)).ok().filter(|value| !value.is_empty())
+    HeaderValue::from_bytes(&parts.join(by))
+        .ok()
+        .filter(|value| !value.is_empty())
 }
 
 fn remove_parameter(uri: &mut Uri, name: &str) {
-    let Some(query) = uri.query().and_then(|query| without(query, &[name])) else { return };
+    let Some(query) = uri.query().and_then(|query| without(query, &[name])) else {
+        return;
+    };
     let target = format!("{}{query}", uri.path());
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = PathAndQuery::try_from(target).ok();
@@ -220,15 +294,19 @@ fn remove_parameter(uri: &mut Uri, name: &str) {
     }
 }
 
-/// A query without the parameters of these names, with its question mark if there is anything left; `None` where it has
-/// none of them.
+/// A query without the parameters of these names, with its question mark if there is anything left;
+/// `None` where it has none of them.
 fn without(query: &str, names: &[&str]) -> Option<String> {
     let is_token = |text: &&str| pair(text).is_some_and(|(key, _)| names.contains(&&*key));
     if !query.split('&').any(|text| is_token(&text)) {
         return None;
     }
     let kept: Vec<&str> = query.split('&').filter(|text| !is_token(text)).collect();
-    Some(if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) })
+    Some(if kept.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", kept.join("&"))
+    })
 }
 
 /// The names of parameters among the places.
@@ -239,25 +317,36 @@ pub fn parameters(sources: &[Source]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Takes the token of the page out of `Referer`: what a page with a token in its query loads is asked for with the whole
-/// of its address. `names` says how the tokens of a page may be called, or, of `None`, those of an address that cannot be
-/// understood.
-pub fn remove_from_referer<'n>(headers: &mut HeaderMap, names: impl Fn(Option<&Uri>) -> Vec<&'n str>) {
+/// Takes the token of the page out of `Referer`: what a page with a token in its query loads is
+/// asked for with the whole of its address. `names` says how the tokens of a page may be called,
+/// or, of `None`, those of an address that cannot be understood.
+pub fn remove_from_referer<'n>(
+    headers: &mut HeaderMap,
+    names: impl Fn(Option<&Uri>) -> Vec<&'n str>,
+) {
     let values = headers.get_all(header::REFERER);
     // Most have no query.
     if !values.iter().any(|value| value.as_bytes().contains(&b'=')) {
         return;
     }
-    let kept: Vec<HeaderValue> = values.iter().filter_map(|value| clean_referer(value, &names)).collect();
+    let kept: Vec<HeaderValue> = values
+        .iter()
+        .filter_map(|value| clean_referer(value, &names))
+        .collect();
     replace(headers, header::REFERER, kept);
 }
 
-fn clean_referer<'n>(value: &HeaderValue, names: impl Fn(Option<&Uri>) -> Vec<&'n str>) -> Option<HeaderValue> {
+fn clean_referer<'n>(
+    value: &HeaderValue,
+    names: impl Fn(Option<&Uri>) -> Vec<&'n str>,
+) -> Option<HeaderValue> {
     let text = value.to_str().ok().filter(|text| !text.contains('#'));
     let Some((text, page)) = text.and_then(|text| Some((text, text.parse::<Uri>().ok()?))) else {
         return (!mentions(value.as_bytes(), &names(None))).then(|| value.clone());
     };
-    let Some((front, query)) = text.split_once('?') else { return Some(value.clone()) };
+    let Some((front, query)) = text.split_once('?') else {
+        return Some(value.clone());
+    };
     match without(query, &names(Some(&page))) {
         // Of a header value some is left.
         Some(query) => HeaderValue::try_from(format!("{front}{query}")).ok(),
@@ -267,17 +356,21 @@ fn clean_referer<'n>(value: &HeaderValue, names: impl Fn(Option<&Uri>) -> Vec<&'
 
 /// Whether a text that is no URL may have a parameter in it.
 fn mentions(text: &[u8], names: &[&str]) -> bool {
-    form_urlencoded::parse(text).filter(|(_, value)| !value.is_empty()).any(|(key, value)| {
-        let said = format!("{key}={value}");
-        names.iter().any(|name| said.contains(&format!("{name}=")))
-    })
+    form_urlencoded::parse(text)
+        .filter(|(_, value)| !value.is_empty())
+        .any(|(key, value)| {
+            let said = format!("{key}={value}");
+            names.iter().any(|name| said.contains(&format!("{name}=")))
+        })
 }
 
 fn remove_subprotocols(headers: &mut HeaderMap) {
     if !subprotocols(headers).any(|protocol| subprotocol_token(protocol).is_some()) {
         return;
     }
-    let kept: Vec<&[u8]> = subprotocols(headers).filter(|protocol| subprotocol_token(protocol).is_none()).collect();
+    let kept: Vec<&[u8]> = subprotocols(headers)
+        .filter(|protocol| subprotocol_token(protocol).is_none())
+        .collect();
     let kept = joined(&kept, b", ");
     replace(headers, header::SEC_WEBSOCKET_PROTOCOL, kept);
 }
@@ -287,13 +380,21 @@ mod tests {
     use super::*;
 
     fn sources() -> Vec<Source> {
-        vec![Source::Header, Source::Cookie("ianitor".into()), Source::Query("token".into()), Source::Subprotocol]
+        vec![
+            Source::Header,
+            Source::Cookie("ianitor".into()),
+            Source::Query("token".into()),
+            Source::Subprotocol,
+        ]
     }
 
     fn request(target: &str, headers: &[(&str, &str)]) -> (HeaderMap, Uri) {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            map.append(http::HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
+            map.append(
+                http::HeaderName::try_from(*name).unwrap(),
+                HeaderValue::try_from(*value).unwrap(),
+            );
         }
         (map, target.parse().unwrap())
     }
@@ -307,25 +408,68 @@ mod tests {
     fn tokens_are_found() {
         for (target, headers, want) in [
             ("/x", &[][..], None),
-            ("/x", &[("authorization", "Bearer a.b.c")], Some(("a.b.c", 1))),
-            ("/x", &[("authorization", "bEARER   a.b.c ")], Some(("a.b.c", 1))),
-            ("/x", &[("authorization", "Bearer\ta.b.c\t")], Some(("a.b.c", 1))),
+            (
+                "/x",
+                &[("authorization", "Bearer a.b.c")],
+                Some(("a.b.c", 1)),
+            ),
+            (
+                "/x",
+                &[("authorization", "bEARER   a.b.c ")],
+                Some(("a.b.c", 1)),
+            ),
+            (
+                "/x",
+                &[("authorization", "Bearer\ta.b.c\t")],
+                Some(("a.b.c", 1)),
+            ),
             ("/x", &[("authorization", "Bearer")], Some(("", 1))),
-            ("/x", &[("authorization", "Bearer a, Bearer b")], Some(("a, Bearer b", 1))),
+            (
+                "/x",
+                &[("authorization", "Bearer a, Bearer b")],
+                Some(("a, Bearer b", 1)),
+            ),
             ("/x", &[("authorization", "Basic a")], None),
             ("/x", &[("authorization", "Bearers a")], None),
             ("/x", &[("cookie", "a=1; ianitor=t; b=2")], Some(("t", 2))),
-            ("/x", &[("cookie", "a=1"), ("cookie", "ianitor=\"t\"")], Some(("t", 2))),
+            (
+                "/x",
+                &[("cookie", "a=1"), ("cookie", "ianitor=\"t\"")],
+                Some(("t", 2)),
+            ),
             ("/x", &[("cookie", "xianitor=t; ianitors=t")], None),
             ("/x?token=t&y", &[], Some(("t", 4))),
             ("/x?y&t%6fken=a%2eb", &[], Some(("a.b", 4))),
             ("/x?Token=t", &[], None),
-            ("/x", &[("sec-websocket-protocol", "janus-protocol, bearer.a.b.c")], Some(("a.b.c", 8))),
-            ("/x", &[("sec-websocket-protocol", "token.t"), ("sec-websocket-protocol", "x")], Some(("t", 8))),
-            ("/x", &[("sec-websocket-protocol", "bearer.a.b.c, x\u{e4}")], Some(("a.b.c", 8))),
-            ("/x?token=t", &[("authorization", "Bearer t"), ("cookie", "ianitor=t")], Some(("t", 7))),
+            (
+                "/x",
+                &[("sec-websocket-protocol", "janus-protocol, bearer.a.b.c")],
+                Some(("a.b.c", 8)),
+            ),
+            (
+                "/x",
+                &[
+                    ("sec-websocket-protocol", "token.t"),
+                    ("sec-websocket-protocol", "x"),
+                ],
+                Some(("t", 8)),
+            ),
+            (
+                "/x",
+                &[("sec-websocket-protocol", "bearer.a.b.c, x\u{e4}")],
+                Some(("a.b.c", 8)),
+            ),
+            (
+                "/x?token=t",
+                &[("authorization", "Bearer t"), ("cookie", "ianitor=t")],
+                Some(("t", 7)),
+            ),
         ] {
-            assert_eq!(found(target, headers), Ok(want.map(|(t, p)| (t.to_owned(), p))), "{target} {headers:?}");
+            assert_eq!(
+                found(target, headers),
+                Ok(want.map(|(t, p)| (t.to_owned(), p))),
+                "{target} {headers:?}"
+            );
         }
     }
 
@@ -334,13 +478,24 @@ mod tests {
         for (target, headers, want) in [
             ("/x", &[("cookie", "ianitor=t")][..], true),
             ("/x?token=t", &[("cookie", "ianitor=t")], false),
-            ("/x", &[("cookie", "ianitor=t"), ("sec-websocket-protocol", "bearer.t")], false),
+            (
+                "/x",
+                &[
+                    ("cookie", "ianitor=t"),
+                    ("sec-websocket-protocol", "bearer.t"),
+                ],
+                false,
+            ),
             ("/x", &[("authorization", "Bearer t")], false),
             ("/x?token=t", &[], false),
         ] {
             let (headers, uri) = request(target, headers);
             let located = find(&headers, &uri, &sources()).unwrap().unwrap();
-            assert_eq!(located.is_in_cookies_alone(&sources()), want, "{target} {headers:?}");
+            assert_eq!(
+                located.is_in_cookies_alone(&sources()),
+                want,
+                "{target} {headers:?}"
+            );
         }
     }
 
@@ -366,7 +521,11 @@ mod tests {
             ("Ianitor=x", false),
             ("", false),
         ] {
-            assert_eq!(sets_own_cookie(&HeaderValue::from_static(value)), want, "{value:?}");
+            assert_eq!(
+                sets_own_cookie(&HeaderValue::from_static(value)),
+                want,
+                "{value:?}"
+            );
         }
         let mut headers = HeaderMap::new();
         assert!(!remove_own_set_cookie(&mut headers));
@@ -374,21 +533,37 @@ mod tests {
             headers.append(header::SET_COOKIE, HeaderValue::from_static(value));
         }
         assert!(remove_own_set_cookie(&mut headers));
-        assert_eq!(headers.get_all(header::SET_COOKIE).iter().collect::<Vec<_>>(), ["a=1", "b=2; Path=/"]);
+        assert_eq!(
+            headers
+                .get_all(header::SET_COOKIE)
+                .iter()
+                .collect::<Vec<_>>(),
+            ["a=1", "b=2; Path=/"]
+        );
         assert!(!remove_own_set_cookie(&mut headers));
     }
 
     #[test]
     fn two_tokens_are_refused() {
         for (target, headers) in [
-            ("/x", &[("authorization", "Bearer t"), ("authorization", "Bearer t")][..]),
-            ("/x", &[("authorization", "Basic t"), ("authorization", "Bearer t")]),
+            (
+                "/x",
+                &[("authorization", "Bearer t"), ("authorization", "Bearer t")][..],
+            ),
+            (
+                "/x",
+                &[("authorization", "Basic t"), ("authorization", "Bearer t")],
+            ),
             ("/x?token=a", &[("authorization", "Bearer b")]),
             ("/x?token=a&token=b", &[]),
             ("/x", &[("cookie", "ianitor=a; ianitor=b")]),
             ("/x", &[("sec-websocket-protocol", "bearer.a, token.b")]),
         ] {
-            assert_eq!(found(target, headers), Err(Ambiguous), "{target} {headers:?}");
+            assert_eq!(
+                found(target, headers),
+                Err(Ambiguous),
+                "{target} {headers:?}"
+            );
         }
     }
 
@@ -400,17 +575,27 @@ mod tests {
                 ("authorization", "Bearer t"),
                 ("cookie", "a=1; ianitor=t"),
                 ("cookie", "b=2"),
-                ("sec-websocket-protocol", "janus-protocol, bearer.t, token.t, other"),
+                (
+                    "sec-websocket-protocol",
+                    "janus-protocol, bearer.t, token.t, other",
+                ),
             ],
         );
         remove(&mut headers, &mut uri, &sources());
         assert_eq!(uri, "/x?a=%20b&c");
         assert_eq!(headers[header::COOKIE], "a=1; b=2");
-        assert_eq!(headers[header::SEC_WEBSOCKET_PROTOCOL], "janus-protocol, other");
+        assert_eq!(
+            headers[header::SEC_WEBSOCKET_PROTOCOL],
+            "janus-protocol, other"
+        );
         assert_eq!(headers.len(), 2);
         let (mut headers, mut uri) = request(
             "https://h/x?token=t",
-            &[("authorization", "Basic t"), ("cookie", "ianitor=t"), ("sec-websocket-protocol", "bearer.t")],
+            &[
+                ("authorization", "Basic t"),
+                ("cookie", "ianitor=t"),
+                ("sec-websocket-protocol", "bearer.t"),
+            ],
         );
         remove(&mut headers, &mut uri, &sources());
         assert_eq!(uri, "https://h/x");
@@ -432,7 +617,10 @@ mod tests {
         remove(&mut headers, &mut uri, &sources());
         let left: Vec<&HeaderValue> = headers.get_all(header::AUTHORIZATION).iter().collect();
         assert_eq!(left, ["Basic a", "Digest b"]);
-        assert_eq!(headers[header::SEC_WEBSOCKET_PROTOCOL].as_bytes(), "x\u{e4}".as_bytes());
+        assert_eq!(
+            headers[header::SEC_WEBSOCKET_PROTOCOL].as_bytes(),
+            "x\u{e4}".as_bytes()
+        );
     }
 
     #[test]
@@ -446,26 +634,49 @@ mod tests {
             ("https://h/page", Some("https://h/page")),
             ("https://h/page?", Some("https://h/page?")),
             ("https://h/page?token=t", Some("https://h/page")),
-            ("https://h/page?a=%20b&token=t&%74oken=t&&c", Some("https://h/page?a=%20b&&c")),
-            ("HTTPS://H:443/%70age?jwt=t&a", Some("HTTPS://H:443/%70age?jwt=t&a")),
+            (
+                "https://h/page?a=%20b&token=t&%74oken=t&&c",
+                Some("https://h/page?a=%20b&&c"),
+            ),
+            (
+                "HTTPS://H:443/%70age?jwt=t&a",
+                Some("HTTPS://H:443/%70age?jwt=t&a"),
+            ),
             ("HTTPS://H:443/page?jwt=t&a", Some("HTTPS://H:443/page?a")),
-            ("https://h/other?jwt=t&token=t", Some("https://h/other?jwt=t")),
+            (
+                "https://h/other?jwt=t&token=t",
+                Some("https://h/other?jwt=t"),
+            ),
             ("/page?token=t&a=b", Some("/page?a=b")),
-            ("https://h/page?a=b?token=t", Some("https://h/page?a=b?token=t")),
+            (
+                "https://h/page?a=b?token=t",
+                Some("https://h/page?a=b?token=t"),
+            ),
             ("about:blank", Some("about:blank")),
             ("no address=", Some("no address=")),
             ("no address?a=b&token=t", None),
             ("https://h/page?a=b&t%6fken=t#c", None),
             ("https://h/page?a=\u{e4}&jwt=t", None),
-            ("https://h/page?a=\u{e4}=b", Some("https://h/page?a=\u{e4}=b")),
+            (
+                "https://h/page?a=\u{e4}=b",
+                Some("https://h/page?a=\u{e4}=b"),
+            ),
         ] {
             let (mut headers, _) = request("/x", &[("referer", referer)]);
             remove_from_referer(&mut headers, names);
             let left = headers.get(header::REFERER).map(HeaderValue::as_bytes);
             assert_eq!(left, want.map(str::as_bytes), "{referer}");
         }
-        let (mut headers, _) = request("/x", &[("referer", "https://h/"), ("referer", "https://h/?token=t")]);
+        let (mut headers, _) = request(
+            "/x",
+            &[("referer", "https://h/"), ("referer", "https://h/?token=t")],
+        );
         remove_from_referer(&mut headers, names);
-        assert!(headers.get_all(header::REFERER).iter().eq(["https://h/", "https://h/"]));
+        assert!(
+            headers
+                .get_all(header::REFERER)
+                .iter()
+                .eq(["https://h/", "https://h/"])
+        );
     }
 }

@@ -5,8 +5,8 @@
 //!                                             once, then remembered      on every use
 //! ```
 //!
-//! The algorithm is bound to the key, never taken from the token; what a token carries of keys or places to get them
-//! from (`jwk`, `jku`, `x5c`, `x5u`) is not looked at.
+//! The algorithm is bound to the key, never taken from the token; what a token carries of keys or
+//! places to get them from (`jwk`, `jku`, `x5c`, `x5u`) is not looked at.
 
 pub mod claims;
 pub mod issuer;
@@ -78,7 +78,8 @@ pub enum BadToken {
     /// `exp` is missing.
     #[error("never expires")]
     NoExpiry,
-    /// `exp`, `nbf` or `iat` is no whole number of seconds, or another registered claim is not of its type.
+    /// `exp`, `nbf` or `iat` is no whole number of seconds, or another registered claim is not of
+    /// its type.
     #[error("a registered claim is not of its type")]
     ClaimType,
     /// Over.
@@ -120,8 +121,8 @@ impl BadToken {
         }
     }
 
-    /// Whether nobody who has been given a token could have sent it: what a guess looks like. A token that is merely
-    /// over comes from an honest client that reconnects.
+    /// Whether nobody who has been given a token could have sent it: what a guess looks like. A
+    /// token that is merely over comes from an honest client that reconnects.
     pub fn is_forged(self) -> bool {
         match self {
             Self::TooLong

@@ -12,7 +12,8 @@ pub struct Revoked {
 }
 
 impl Revoked {
-    /// Reads lines of `jti VALUE` and `sub VALUE`; empty ones and those that begin with `#` say nothing.
+    /// Reads lines of `jti VALUE` and `sub VALUE`; empty ones and those that begin with `#` say
+    /// nothing.
     ///
     /// # Errors
     /// The number of the first line that is neither.
@@ -39,8 +40,11 @@ impl Revoked {
 
     /// Whether a token is among them.
     pub fn has(&self, claims: &Claims) -> bool {
-        let named = |set: &HashSet<Box<str>>, claim| claims.text(claim).is_some_and(|value| set.contains(value));
-        (!self.ids.is_empty() && named(&self.ids, "jti")) || (!self.subjects.is_empty() && named(&self.subjects, "sub"))
+        let named = |set: &HashSet<Box<str>>, claim| {
+            claims.text(claim).is_some_and(|value| set.contains(value))
+        };
+        (!self.ids.is_empty() && named(&self.ids, "jti"))
+            || (!self.subjects.is_empty() && named(&self.subjects, "sub"))
     }
 }
 

@@ -1,8 +1,10 @@
-//! Public keys as files have them: PEM or DER, with or without the wrapping that says what they are.
+//! Public keys as files have them: PEM or DER, with or without the wrapping that says what they
+//! are.
 
 use aws_lc_rs::signature::RsaPublicKeyComponents;
 use x509_parser::oid_registry::{
-    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_PKCS1_RSAENCRYPTION, OID_SIG_ED25519,
+    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_PKCS1_RSAENCRYPTION,
+    OID_SIG_ED25519,
 };
 use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer as _;
@@ -19,14 +21,19 @@ pub(super) fn from_pem(text: &[u8]) -> Result<Vec<Key>, BadKey> {
             "PUBLIC KEY" => keys.push(from_spki(&contents)?),
             "RSA PUBLIC KEY" => keys.push(from_rsa(&contents)?),
             "CERTIFICATE" => {
-                let (_, certificate) = x509_parser::parse_x509_certificate(&contents).map_err(|_| BadKey::Kind)?;
+                let (_, certificate) =
+                    x509_parser::parse_x509_certificate(&contents).map_err(|_| BadKey::Kind)?;
                 keys.push(from_spki(certificate.public_key().raw)?);
             }
             label if label.ends_with("PRIVATE KEY") => return Err(BadKey::Private),
             _ => return Err(BadKey::Kind),
         }
     }
-    if keys.is_empty() { Err(BadKey::Kind) } else { Ok(keys) }
+    if keys.is_empty() {
+        Err(BadKey::Kind)
+    } else {
+        Ok(keys)
+    }
 }
 
 /// A key in DER: SubjectPublicKeyInfo, or RSAPublicKey of PKCS#1 alone, as Rust programs like it.
@@ -45,7 +52,11 @@ fn from_spki(der: &[u8]) -> Result<Key, BadKey> {
     }
     let key = &info.subject_public_key.data;
     let algorithm = &info.algorithm.algorithm;
-    let curve = info.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
+    let curve = info
+        .algorithm
+        .parameters
+        .as_ref()
+        .and_then(|parameters| parameters.as_oid().ok());
     if *algorithm == OID_PKCS1_RSAENCRYPTION {
         from_rsa(key)
     } else if *algorithm == OID_SIG_ED25519 {

@@ -43,7 +43,8 @@ pub enum Problem {
 /// The longest API key in bytes, so that two of them and a name fit into the query of Janus.
 const LONGEST_KEY: usize = 128;
 
-/// Below this many bytes a secret is worth a warning: every credential lets its holder try to guess it. So is a key.
+/// Below this many bytes a secret is worth a warning: every credential lets its holder try to guess
+/// it. So is a key.
 pub const STRONG_SECRET: usize = 16;
 
 /// What serves, and should be otherwise. Shown with the key that named the file.
@@ -68,7 +69,11 @@ enum Flaw {
         "{}:{line} is a key of {length} bytes, and whoever guesses it has credentials without end; \
          `openssl rand -hex 32` makes a strong one", .path.display()
     )]
-    ShortKey { path: PathBuf, line: usize, length: usize },
+    ShortKey {
+        path: PathBuf,
+        line: usize,
+        length: usize,
+    },
 }
 
 /// What was read, and what there is to say about it.
@@ -84,9 +89,22 @@ pub fn load(spec: &Arc<TurnSpec>) -> Result<(Turn, Vec<Warning>), Vec<LoadError>
         SecretSource::Env(_) => "secret_env",
         SecretSource::Inline(_) => "secret",
     };
-    let error = |key, problem| LoadError { turn: Arc::clone(&spec.name), key, problem };
-    let warning = |key| move |flaw| Warning { turn: Arc::clone(&spec.name), key, flaw };
-    match (secrets(spec), spec.api_keys_file.as_deref().map(api_keys).transpose()) {
+    let error = |key, problem| LoadError {
+        turn: Arc::clone(&spec.name),
+        key,
+        problem,
+    };
+    let warning = |key| {
+        move |flaw| Warning {
+            turn: Arc::clone(&spec.name),
+            key,
+            flaw,
+        }
+    };
+    match (
+        secrets(spec),
+        spec.api_keys_file.as_deref().map(api_keys).transpose(),
+    ) {
         (Ok((signing, flaws)), Ok(api_keys)) => {
             let (api_keys, of_keys) = api_keys.unzip();
             let of_keys = of_keys.into_iter().flatten().map(warning("api_keys_file"));
@@ -95,7 +113,9 @@ pub fn load(spec: &Arc<TurnSpec>) -> Result<(Turn, Vec<Warning>), Vec<LoadError>
         }
         (secrets, api_keys) => {
             let secrets = secrets.err().map(|problem| error(key, problem));
-            let api_keys = api_keys.err().map(|problem| error("api_keys_file", problem));
+            let api_keys = api_keys
+                .err()
+                .map(|problem| error("api_keys_file", problem));
             Err(secrets.into_iter().chain(api_keys).collect())
         }
     }
@@ -123,7 +143,8 @@ fn api_keys(path: &Path) -> Read<ApiKeys> {
         Err(NoSecret::Empty(_)) => return Err(Problem::NoKeys(path.to_owned())),
         read => read.map_err(Problem::Secret)?,
     };
-    let text = std::str::from_utf8(bytes.reveal()).map_err(|_| Problem::NotUtf8(path.to_owned()))?;
+    let text =
+        std::str::from_utf8(bytes.reveal()).map_err(|_| Problem::NotUtf8(path.to_owned()))?;
     let keys: Vec<(usize, &str)> = text
         .lines()
         .enumerate()
@@ -131,11 +152,21 @@ fn api_keys(path: &Path) -> Read<ApiKeys> {
         .filter(|(_, key)| !key.is_empty() && !key.starts_with('#'))
         .collect();
     if let Some((line, key)) = keys.iter().find(|(_, key)| key.len() > LONGEST_KEY) {
-        return Err(Problem::LongKey { path: path.to_owned(), line: *line, length: key.len() });
+        return Err(Problem::LongKey {
+            path: path.to_owned(),
+            line: *line,
+            length: key.len(),
+        });
     }
     let short = keys.iter().filter(|(_, key)| key.len() < STRONG_SECRET);
-    let flaws =
-        short.map(|(line, key)| Flaw::ShortKey { path: path.to_owned(), line: *line, length: key.len() }).collect();
-    let keys = ApiKeys::new(keys.into_iter().map(|(_, key)| key)).ok_or_else(|| Problem::NoKeys(path.to_owned()))?;
+    let flaws = short
+        .map(|(line, key)| Flaw::ShortKey {
+            path: path.to_owned(),
+            line: *line,
+            length: key.len(),
+        })
+        .collect();
+    let keys = ApiKeys::new(keys.into_iter().map(|(_, key)| key))
+        .ok_or_else(|| Problem::NoKeys(path.to_owned()))?;
     Ok((keys, flaws))
 }

@@ -1,6 +1,6 @@
-//! TURN credentials that live for minutes ("TURN REST API", draft-uberti-behave-turn-rest-00): the relay and the gateway
-//! share a secret, and whoever may use the relay gets a name with a date in it, and its HMAC for a password. Nothing is
-//! asked of the relay and nothing is kept here.
+//! TURN credentials that live for minutes ("TURN REST API", draft-uberti-behave-turn-rest-00): the
+//! relay and the gateway share a secret, and whoever may use the relay gets a name with a date in
+//! it, and its HMAC for a password. Nothing is asked of the relay and nothing is kept here.
 
 pub mod load;
 pub mod uri;
@@ -39,8 +39,8 @@ pub struct TurnSpec {
 }
 
 impl TurnSpec {
-    /// Of a credential where `ttl` is not written: long enough for a call to be set up on a slow network, and a relay
-    /// asks for the password again only when it is to allocate anew.
+    /// Of a credential where `ttl` is not written: long enough for a call to be set up on a slow
+    /// network, and a relay asks for the password again only when it is to allocate anew.
     pub const TTL: Duration = Duration::from_secs(600);
 }
 
@@ -71,17 +71,29 @@ impl Turn {
     /// With a secret that has been read.
     pub fn new(spec: Arc<TurnSpec>, secret: &Secret<Vec<u8>>, api_keys: Option<ApiKeys>) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.reveal());
-        Self { spec, api_keys, key }
+        Self {
+            spec,
+            api_keys,
+            key,
+        }
     }
 
     /// A credential from now on, for so many whole seconds.
     pub fn credential(&self, now: UnixTime, subject: &Subject, ttl: Duration) -> Credential {
         let username = format!("{}:{}", now.after(ttl).0, subject.0).into_boxed_str();
-        Credential { password: self.password(&username), username, ttl: ttl.as_secs() }
+        Credential {
+            password: self.password(&username),
+            username,
+            ttl: ttl.as_secs(),
+        }
     }
 
     fn password(&self, username: &str) -> Secret<Box<str>> {
-        Secret::new(STANDARD.encode(hmac::sign(&self.key, username.as_bytes())).into())
+        Secret::new(
+            STANDARD
+                .encode(hmac::sign(&self.key, username.as_bytes()))
+                .into(),
+        )
     }
 }
 
@@ -90,13 +102,19 @@ impl Turn {
 pub struct Subject(Box<str>);
 
 impl Subject {
-    /// The longest subject in bytes. A TURN username has 512 at most, and Janus' own names for its clients 20.
+    /// The longest subject in bytes. A TURN username has 512 at most, and Janus' own names for its
+    /// clients 20.
     const LONGEST: usize = 128;
 
-    /// Of any text, whoever wrote it: what is not plain becomes `_`, what is too long is cut. `None` for no text.
+    /// Of any text, whoever wrote it: what is not plain becomes `_`, what is too long is cut.
+    /// `None` for no text.
     pub fn new(text: &str) -> Option<Self> {
         let is_plain = |c: &char| c.is_ascii_alphanumeric() || "-._~@+|:".contains(*c);
-        let text: String = text.chars().take(Self::LONGEST).map(|c| if is_plain(&c) { c } else { '_' }).collect();
+        let text: String = text
+            .chars()
+            .take(Self::LONGEST)
+            .map(|c| if is_plain(&c) { c } else { '_' })
+            .collect();
         (!text.is_empty()).then_some(Self(text.into()))
     }
 
@@ -123,8 +141,8 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// The credential in both shapes that are asked for: what Janus and the draft read, and what a browser takes as its
-    /// `RTCConfiguration`.
+    /// The credential in both shapes that are asked for: what Janus and the draft read, and what a
+    /// browser takes as its `RTCConfiguration`.
     pub fn to_json<'u>(&self, uris: impl IntoIterator<Item = &'u TurnUri>) -> String {
         let uris: Vec<String> = uris.into_iter().map(ToString::to_string).collect();
         let (username, password) = (&self.username, self.password.reveal());

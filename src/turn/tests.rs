@@ -5,7 +5,10 @@ const NOW: UnixTime = UnixTime(1_795_283_000);
 fn turn(secret: &[u8]) -> Turn {
     let spec = TurnSpec {
         name: "coturn".into(),
-        secrets: Secrets { signing: SecretSource::File("secret".into()), former: None },
+        secrets: Secrets {
+            signing: SecretSource::File("secret".into()),
+            former: None,
+        },
         uris: ["turn:relay.example".parse().unwrap()].into(),
         ttl: TurnSpec::TTL,
         api_keys_file: None,
@@ -18,8 +21,16 @@ fn turn(secret: &[u8]) -> Turn {
 fn the_password_is_an_hmac_sha1() {
     for (key, text, want) in [
         (&[0x0b; 20][..], "Hi There", "thcxhlUFcmTii8C2+zeMjvFGvgA="),
-        (b"Jefe", "what do ya want for nothing?", "7/zfauXrL6LSdBbV8YTfnCWafHk="),
-        (&[0xaa; 80], "Test Using Larger Than Block-Size Key - Hash Key First", "qkrl4VJy0A6VcFY3zoo7Ve1AIRI="),
+        (
+            b"Jefe",
+            "what do ya want for nothing?",
+            "7/zfauXrL6LSdBbV8YTfnCWafHk=",
+        ),
+        (
+            &[0xaa; 80],
+            "Test Using Larger Than Block-Size Key - Hash Key First",
+            "qkrl4VJy0A6VcFY3zoo7Ve1AIRI=",
+        ),
     ] {
         assert_eq!(&**turn(key).password(text).reveal(), want);
     }
@@ -29,9 +40,18 @@ fn the_password_is_an_hmac_sha1() {
 fn the_name_has_the_expiry_in_front() {
     let subject = Subject::new("alice").unwrap();
     let credential = turn(b"north").credential(NOW, &subject, Duration::from_millis(600_900));
-    assert_eq!((&*credential.username, credential.ttl), ("1795283600:alice", 600));
-    assert_eq!(credential.password.reveal(), turn(b"north").password("1795283600:alice").reveal());
-    assert_ne!(credential.password.reveal(), turn(b"south").password("1795283600:alice").reveal());
+    assert_eq!(
+        (&*credential.username, credential.ttl),
+        ("1795283600:alice", 600)
+    );
+    assert_eq!(
+        credential.password.reveal(),
+        turn(b"north").password("1795283600:alice").reveal()
+    );
+    assert_ne!(
+        credential.password.reveal(),
+        turn(b"south").password("1795283600:alice").reveal()
+    );
     assert!(!format!("{credential:?}").contains(&**credential.password.reveal()));
 }
 
@@ -42,7 +62,10 @@ fn one_object_has_both_shapes() {
     let credential = turn(b"north").credential(NOW, &Subject::client(), Duration::from_secs(60));
     let got: serde_json::Value = serde_json::from_str(&credential.to_json(&uris)).unwrap();
     let (username, password) = ("1795283060:client", credential.password.reveal());
-    let uris = ["turn:relay.example:3478?transport=udp", "turns:relay.example:5349"];
+    let uris = [
+        "turn:relay.example:3478?transport=udp",
+        "turns:relay.example:5349",
+    ];
     let want = json!({
         "username": username, "password": password, "ttl": 60, "uris": uris,
         "iceServers": [{ "urls": uris, "username": username, "credential": password }],
@@ -70,9 +93,15 @@ fn a_subject_is_plain_and_bounded_whoever_chose_it() {
 fn a_uri_always_has_its_port() {
     for (text, want) in [
         ("turn:turn.example.com", "turn:turn.example.com:3478"),
-        ("turns:turn.example.com?transport=tcp", "turns:turn.example.com:5349?transport=tcp"),
+        (
+            "turns:turn.example.com?transport=tcp",
+            "turns:turn.example.com:5349?transport=tcp",
+        ),
         ("stun:192.0.2.1", "stun:192.0.2.1:3478"),
-        ("TURN:Turn.Example.COM.:80?transport=udp", "turn:turn.example.com:80?transport=udp"),
+        (
+            "TURN:Turn.Example.COM.:80?transport=udp",
+            "turn:turn.example.com:80?transport=udp",
+        ),
         ("turn:[2001:db8:0::1]", "turn:[2001:db8::1]:3478"),
     ] {
         assert_eq!(text.parse::<TurnUri>().unwrap().to_string(), want);
@@ -117,6 +146,10 @@ fn ipv6_literals_are_seen_in_any_spelling() {
         ("turn:192.0.2.1", false),
         ("turn:v6.example.com", false),
     ] {
-        assert_eq!(text.parse::<TurnUri>().unwrap().is_ipv6_literal(), want, "{text}");
+        assert_eq!(
+            text.parse::<TurnUri>().unwrap().is_ipv6_literal(),
+            want,
+            "{text}"
+        );
     }
 }

@@ -39,7 +39,11 @@ pub enum Transport {
 }
 
 impl Scheme {
-    const ALL: [(&str, Self); 3] = [("stun", Self::Stun), ("turn", Self::Turn), ("turns", Self::Turns)];
+    const ALL: [(&str, Self); 3] = [
+        ("stun", Self::Stun),
+        ("turn", Self::Turn),
+        ("turns", Self::Turns),
+    ];
 
     /// As it is written in front of the colon.
     pub fn name(self) -> &'static str {
@@ -85,7 +89,9 @@ impl FromStr for TurnUri {
 
     fn from_str(text: &str) -> Result<Self, BadUri> {
         let (scheme, rest) = text.split_once(':').ok_or(BadUri::Scheme)?;
-        let known = Scheme::ALL.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(scheme));
+        let known = Scheme::ALL
+            .into_iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(scheme));
         let (_, scheme) = known.ok_or(BadUri::Scheme)?;
         if rest.starts_with("//") {
             return Err(BadUri::Slashes);
@@ -111,14 +117,21 @@ impl FromStr for TurnUri {
             Some("transport=tcp") => Some(Transport::Tcp),
             Some(_) => return Err(BadUri::Query),
         };
-        Ok(Self { scheme, host, port: port.unwrap_or_else(|| scheme.default_port()), transport })
+        Ok(Self {
+            scheme,
+            host,
+            port: port.unwrap_or_else(|| scheme.default_port()),
+            transport,
+        })
     }
 }
 
 impl fmt::Display for TurnUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.scheme.name(), self.host, self.port)?;
-        self.transport.map_or(Ok(()), |transport| write!(f, "?transport={}", transport.name()))
+        self.transport.map_or(Ok(()), |transport| {
+            write!(f, "?transport={}", transport.name())
+        })
     }
 }
 
@@ -129,7 +142,9 @@ pub enum BadUri {
     #[error("is not a TURN URI, such as \"turn:turn.example.com:3478?transport=udp\"")]
     Scheme,
     /// As in a URL.
-    #[error("has \"//\" behind its scheme, which TURN URIs do not; write \"turn:turn.example.com:3478\"")]
+    #[error(
+        "has \"//\" behind its scheme, which TURN URIs do not; write \"turn:turn.example.com:3478\""
+    )]
     Slashes,
     /// The credential is made for each client.
     #[error("has a user in it; who uses the relay is told apart by credentials; take it out")]
@@ -144,6 +159,8 @@ pub enum BadUri {
     #[error("has a query, which is for turn: and turns:; take it out")]
     StunQuery,
     /// Another query, or another transport; TLS is said by the scheme.
-    #[error("may end in ?transport=udp or ?transport=tcp and in nothing else; for TLS write \"turns:\"")]
+    #[error(
+        "may end in ?transport=udp or ?transport=tcp and in nothing else; for TLS write \"turns:\""
+    )]
     Query,
 }

@@ -7,7 +7,12 @@ use crate::jwks::{ask, guarded};
 
 fn jitsi(upstream: &Upstream, keys: &KeyServer) -> GatewayProcess {
     let config = Config::new().upstream("app", &upstream.url());
-    let config = guarded(config, "jitsi", "/", &format!("asap_url = \"{}\"", keys.url("/asap")));
+    let config = guarded(
+        config,
+        "jitsi",
+        "/",
+        &format!("asap_url = \"{}\"", keys.url("/asap")),
+    );
     GatewayProcess::start(&config)
 }
 
@@ -53,7 +58,12 @@ fn a_name_of_nothing_is_asked_for_once() {
     assert_eq!(keys.asked(), [asap_path("one")]);
     // That there is none is no trouble of the server's.
     let events = gateway.events();
-    assert!(!events.iter().any(|line| line.contains("could not be fetched")), "{events:#?}");
+    assert!(
+        !events
+            .iter()
+            .any(|line| line.contains("could not be fetched")),
+        "{events:#?}"
+    );
 }
 
 #[test]
@@ -72,7 +82,8 @@ fn strangers_cannot_make_the_gateway_hammer_the_key_server() {
                 let mut client = dial.h1();
                 for number in 0..10 {
                     let token = stranger.token_as(&format!("{thread}-{number}"));
-                    // What has been asked for and is not there, and what may not be asked for so often.
+                    // What has been asked for and is not there, and what may not be asked for so
+                    // often.
                     assert!([401, 503].contains(&ask(&mut client, "/", &token)));
                 }
             });

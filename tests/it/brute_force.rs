@@ -1,4 +1,5 @@
-//! Whoever guesses tokens is answered later and later, then not at all for a while; nobody else notices.
+//! Whoever guesses tokens is answered later and later, then not at all for a while; nobody else
+//! notices.
 
 use std::time::{Duration, Instant};
 
@@ -22,12 +23,17 @@ fn world(limits: &str) -> (Upstream, TestGateway) {
 }
 
 fn ask(client: &mut Client, target: &str, token: &str) -> Answer {
-    client.ask(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"))
+    client.ask(format!(
+        "GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
+    ))
 }
 
 /// A token that somebody has made up.
 fn guess(at: i64) -> String {
-    staff::mint("some other secret of thirty-two bytes", &serde_json::json!({ "exp": staff::now() + 60 + at }))
+    staff::mint(
+        "some other secret of thirty-two bytes",
+        &serde_json::json!({ "exp": staff::now() + 60 + at }),
+    )
 }
 
 #[test]
@@ -47,24 +53,46 @@ fn guesses_are_answered_later_and_then_not_at_all() {
         assert!(*took >= Duration::from_millis(least), "{took:?}");
     }
     let refused = ask(&mut client, "/staff", &guess(5));
-    assert_eq!((refused.status(), refused.head.get("content-type")), (429, Some("application/problem+json")));
+    assert_eq!(
+        (refused.status(), refused.head.get("content-type")),
+        (429, Some("application/problem+json"))
+    );
     let wait: u64 = refused.head.get("retry-after").unwrap().parse().unwrap();
     assert!((800..=901).contains(&wait), "{wait}");
     // Over other connections and protocols too, but only what proves nothing.
-    assert_eq!(ask(&mut gateway.client(), "/staff", &guess(7)).status(), 429);
-    assert_eq!(ask(&mut gateway.client(), "/staff", &staff::token("berta", 600)).status(), 200);
+    assert_eq!(
+        ask(&mut gateway.client(), "/staff", &guess(7)).status(),
+        429
+    );
+    assert_eq!(
+        ask(&mut gateway.client(), "/staff", &staff::token("berta", 600)).status(),
+        200
+    );
     let mut request = h2::get("/staff");
-    request.headers_mut().insert("authorization", format!("Bearer {}", guess(6)).parse().unwrap());
+    request.headers_mut().insert(
+        "authorization",
+        format!("Bearer {}", guess(6)).parse().unwrap(),
+    );
     assert_eq!(gateway.dial().h2().send(request, b"").status, 429);
     // Who has shown a good one already goes on, who sends none is told so, and others are others.
     assert_eq!(ask(&mut client, "/staff", &known).status(), 200);
     assert_eq!(client.get("/staff").status(), 401);
     assert_eq!(client.get("/open").status(), 200);
     let mut elsewhere = gateway.dial().from("127.0.0.2").h1();
-    assert_eq!(ask(&mut elsewhere, "/staff", &staff::token("berta", 600)).status(), 200);
+    assert_eq!(
+        ask(&mut elsewhere, "/staff", &staff::token("berta", 600)).status(),
+        200
+    );
     assert_eq!(upstream.requests().len(), 5);
     let lines = gateway.access.lines(13);
-    assert_eq!(lines.iter().filter(|line| line.contains("reason=bad_tokens")).count(), 3, "{lines:#?}");
+    assert_eq!(
+        lines
+            .iter()
+            .filter(|line| line.contains("reason=bad_tokens"))
+            .count(),
+        3,
+        "{lines:#?}"
+    );
 }
 
 #[test]
@@ -73,7 +101,10 @@ fn a_late_answer_holds_nothing_else_up() {
     let mut client = gateway.dial().h2();
     let guessing = |at| {
         let mut request = h2::get("/staff");
-        request.headers_mut().insert("authorization", format!("Bearer {}", guess(at)).parse().unwrap());
+        request.headers_mut().insert(
+            "authorization",
+            format!("Bearer {}", guess(at)).parse().unwrap(),
+        );
         request
     };
     assert_eq!(client.send(guessing(0), b"").status, 401);
@@ -94,9 +125,15 @@ fn who_was_given_a_token_that_is_over_does_not_guess() {
     let (_upstream, gateway) = world("bad_tokens_per_client = \"2/h\"\nexempt = []");
     let mut client = gateway.client();
     for at in 0..5 {
-        assert_eq!(ask(&mut client, "/staff", &staff::token("anna", -600 - at)).status(), 401);
+        assert_eq!(
+            ask(&mut client, "/staff", &staff::token("anna", -600 - at)).status(),
+            401
+        );
     }
-    assert_eq!(ask(&mut client, "/staff", &staff::token("anna", 600)).status(), 200);
+    assert_eq!(
+        ask(&mut client, "/staff", &staff::token("anna", 600)).status(),
+        200
+    );
 }
 
 #[test]
@@ -106,7 +143,10 @@ fn the_exempt_are_not_counted() {
     for at in 0..10 {
         assert_eq!(ask(&mut client, "/staff", &guess(at)).status(), 401);
     }
-    assert_eq!(ask(&mut client, "/staff", &staff::token("anna", 600)).status(), 200);
+    assert_eq!(
+        ask(&mut client, "/staff", &staff::token("anna", 600)).status(),
+        200
+    );
 }
 
 #[test]
@@ -115,5 +155,8 @@ fn an_address_on_the_allow_list_is_counted_apart() {
     let mut client = gateway.client();
     assert_eq!(ask(&mut client, "/staff", &guess(0)).status(), 401);
     assert_eq!(ask(&mut client, "/staff", &guess(1)).status(), 429);
-    assert_eq!(ask(&mut client, "/both", &staff::token("anna", 600)).status(), 200);
+    assert_eq!(
+        ask(&mut client, "/both", &staff::token("anna", 600)).status(),
+        200
+    );
 }

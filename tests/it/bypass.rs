@@ -1,4 +1,5 @@
-//! Requests with two readings never reach an upstream, whichever way they come; those with one arrive in one spelling.
+//! Requests with two readings never reach an upstream, whichever way they come; those with one
+//! arrive in one spelling.
 
 use crate::harness::h1::Answer;
 use crate::harness::h2_raw::{Outcome, RawH2};
@@ -23,13 +24,20 @@ impl World {
             .policy("operators", "\"127.0.0.1\"")
             .route("/janus", "janus")
             .route_with("/admin", "admin", "policy = \"operators\"");
-        Self { gateway: TestGateway::start(&config), janus, admin }
+        Self {
+            gateway: TestGateway::start(&config),
+            janus,
+            admin,
+        }
     }
 
     #[track_caller]
     fn nothing_arrived(&self) {
-        let arrived: Vec<String> =
-            [self.janus.heads(), self.admin.heads()].concat().iter().map(ToString::to_string).collect();
+        let arrived: Vec<String> = [self.janus.heads(), self.admin.heads()]
+            .concat()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert!(arrived.is_empty(), "{arrived:#?}");
     }
 }
@@ -38,7 +46,8 @@ fn get(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
-/// Targets under an open route that some server would read as another one, and what they are answered.
+/// Targets under an open route that some server would read as another one, and what they are
+/// answered.
 const TWO_READINGS: [(&str, u16); 36] = [
     ("/janus/../admin", 400),
     ("/janus/..", 400),
@@ -100,7 +109,11 @@ fn a_target_with_two_readings_is_refused() {
     for (target, status) in TWO_READINGS.into_iter().chain(ELSEWHERE) {
         let answer = world.gateway.client().ask(get(target));
         assert_eq!(answer.status(), status, "{target}");
-        assert!(answer.text().contains("\nrequest "), "{target}: {}", answer.text());
+        assert!(
+            answer.text().contains("\nrequest "),
+            "{target}: {}",
+            answer.text()
+        );
     }
     world.nothing_arrived();
 }
@@ -111,8 +124,15 @@ fn a_target_with_two_readings_is_refused_over_h2() {
     let mut client = world.gateway.dial().h2();
     for (target, status) in TWO_READINGS.into_iter().chain(ELSEWHERE) {
         // What the library would not send is sent by hand below.
-        let Ok(path) = http::uri::PathAndQuery::try_from(target) else { continue };
-        let uri = http::Uri::builder().scheme("https").authority("localhost").path_and_query(path).build().unwrap();
+        let Ok(path) = http::uri::PathAndQuery::try_from(target) else {
+            continue;
+        };
+        let uri = http::Uri::builder()
+            .scheme("https")
+            .authority("localhost")
+            .path_and_query(path)
+            .build()
+            .unwrap();
         let request = http::Request::get(uri).body(()).unwrap();
         assert_eq!(client.send(request, b"").status, status, "{target}");
     }
@@ -121,13 +141,35 @@ fn a_target_with_two_readings_is_refused_over_h2() {
 
 #[test]
 fn pseudo_headers_that_contradict_are_refused() {
-    const NORMAL: [(&str, &str); 4] =
-        [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/janus/info")];
+    const NORMAL: [(&str, &str); 4] = [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+        (":path", "/janus/info"),
+    ];
     let instead = |name: &str, value: &'static str| {
-        NORMAL.map(|field| if field.0 == name { (field.0, value) } else { field }).to_vec()
+        NORMAL
+            .map(|field| {
+                if field.0 == name {
+                    (field.0, value)
+                } else {
+                    field
+                }
+            })
+            .to_vec()
     };
-    let without = |name: &str| NORMAL.into_iter().filter(|field| field.0 != name).collect::<Vec<_>>();
-    let and = |name: &'static str, value: &'static str| NORMAL.into_iter().chain([(name, value)]).collect::<Vec<_>>();
+    let without = |name: &str| {
+        NORMAL
+            .into_iter()
+            .filter(|field| field.0 != name)
+            .collect::<Vec<_>>()
+    };
+    let and = |name: &'static str, value: &'static str| {
+        NORMAL
+            .into_iter()
+            .chain([(name, value)])
+            .collect::<Vec<_>>()
+    };
     let world = World::new();
     let ask = |fields: &[(&str, &str)], body| RawH2::open(&world.gateway.dial()).ask(fields, body);
 
@@ -164,10 +206,18 @@ fn pseudo_headers_that_contradict_are_refused() {
         assert!(outcome.is_refusal(), "{fields:?}: {outcome:?}");
     }
     let body_differs = [("content-length", "3")];
-    let fields: Vec<_> = instead(":method", "POST").into_iter().chain(body_differs).collect();
+    let fields: Vec<_> = instead(":method", "POST")
+        .into_iter()
+        .chain(body_differs)
+        .collect();
     assert!(ask(&fields, Some(b"longer")).is_refusal());
     world.gateway.is_left_by_all();
-    let whole: Vec<_> = world.janus.requests().into_iter().chain(world.admin.requests()).collect();
+    let whole: Vec<_> = world
+        .janus
+        .requests()
+        .into_iter()
+        .chain(world.admin.requests())
+        .collect();
     assert!(whole.is_empty(), "{whole:#?}");
 
     assert_eq!(ask(&NORMAL, None), Outcome::Status(200));
@@ -178,27 +228,79 @@ fn pseudo_headers_that_contradict_are_refused() {
 fn exactly_one_host_is_said() {
     let world = World::new();
     for (name, request, status) in [
-        ("two", "GET /janus HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
-        ("two that differ", "GET /janus HTTP/1.1\r\nHost: localhost\r\nHost: evil.test\r\n\r\n", 400),
+        (
+            "two",
+            "GET /janus HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+            400,
+        ),
+        (
+            "two that differ",
+            "GET /janus HTTP/1.1\r\nHost: localhost\r\nHost: evil.test\r\n\r\n",
+            400,
+        ),
         ("none", "GET /janus HTTP/1.1\r\n\r\n", 400),
         ("none in 1.0", "GET /janus HTTP/1.0\r\n\r\n", 400),
         ("empty", "GET /janus HTTP/1.1\r\nHost:\r\n\r\n", 400),
-        ("a list", "GET /janus HTTP/1.1\r\nHost: localhost, evil.test\r\n\r\n", 400),
-        ("a user", "GET /janus HTTP/1.1\r\nHost: evil@localhost\r\n\r\n", 400),
-        ("a path", "GET /janus HTTP/1.1\r\nHost: localhost/admin\r\n\r\n", 400),
-        ("a space", "GET /janus HTTP/1.1\r\nHost: local host\r\n\r\n", 400),
-        ("no port after the colon", "GET /janus HTTP/1.1\r\nHost: localhost:\r\n\r\n", 400),
-        ("a port that is none", "GET /janus HTTP/1.1\r\nHost: localhost:80x\r\n\r\n", 400),
-        ("an address in octal", "GET /janus HTTP/1.1\r\nHost: 0177.0.0.1\r\n\r\n", 400),
-        ("another in the target", "GET https://evil.test/janus HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
-        ("another port in the target", "GET https://localhost:1/janus HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (
+            "a list",
+            "GET /janus HTTP/1.1\r\nHost: localhost, evil.test\r\n\r\n",
+            400,
+        ),
+        (
+            "a user",
+            "GET /janus HTTP/1.1\r\nHost: evil@localhost\r\n\r\n",
+            400,
+        ),
+        (
+            "a path",
+            "GET /janus HTTP/1.1\r\nHost: localhost/admin\r\n\r\n",
+            400,
+        ),
+        (
+            "a space",
+            "GET /janus HTTP/1.1\r\nHost: local host\r\n\r\n",
+            400,
+        ),
+        (
+            "no port after the colon",
+            "GET /janus HTTP/1.1\r\nHost: localhost:\r\n\r\n",
+            400,
+        ),
+        (
+            "a port that is none",
+            "GET /janus HTTP/1.1\r\nHost: localhost:80x\r\n\r\n",
+            400,
+        ),
+        (
+            "an address in octal",
+            "GET /janus HTTP/1.1\r\nHost: 0177.0.0.1\r\n\r\n",
+            400,
+        ),
+        (
+            "another in the target",
+            "GET https://evil.test/janus HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            400,
+        ),
+        (
+            "another port in the target",
+            "GET https://localhost:1/janus HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            400,
+        ),
         (
             "two of them in the target",
             "GET https://localhost/janus HTTP/1.1\r\nHost: localhost\r\nHost: x\r\n\r\n",
             400,
         ),
-        ("a user in the target", "GET https://a@localhost/janus HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
-        ("not the TLS name", "GET /janus HTTP/1.1\r\nHost: evil.test\r\n\r\n", 421),
+        (
+            "a user in the target",
+            "GET https://a@localhost/janus HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            400,
+        ),
+        (
+            "not the TLS name",
+            "GET /janus HTTP/1.1\r\nHost: evil.test\r\n\r\n",
+            421,
+        ),
     ] {
         let answer = world.gateway.client().ask(request);
         assert_eq!(answer.status(), status, "{name}");
@@ -210,12 +312,21 @@ fn exactly_one_host_is_said() {
 fn other_forms_of_a_target_are_refused() {
     let world = World::new();
     for (request, status) in [
-        ("CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
-        ("CONNECT localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n\r\n", 405),
+        (
+            "CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            405,
+        ),
+        (
+            "CONNECT localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n\r\n",
+            405,
+        ),
         ("TRACE /janus HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
         ("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         ("GET * HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
-        ("GET localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n\r\n", 400),
+        (
+            "GET localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n\r\n",
+            400,
+        ),
         ("GET janus HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         ("GET ?x HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         ("GET /janus\x01 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
@@ -228,7 +339,11 @@ fn other_forms_of_a_target_are_refused() {
         let mut client = world.gateway.client();
         client.send(request);
         let answer = client.try_answer().map_err(|error| error.kind());
-        assert_eq!(answer.as_ref().map(Answer::status).ok(), Some(status), "{request:?}: {answer:?}");
+        assert_eq!(
+            answer.as_ref().map(Answer::status).ok(),
+            Some(status),
+            "{request:?}: {answer:?}"
+        );
     }
     world.nothing_arrived();
 }
@@ -237,7 +352,14 @@ fn other_forms_of_a_target_are_refused() {
 fn the_allow_list_holds_however_its_path_is_spelled() {
     let world = World::new();
     let stranger = || world.gateway.dial().from(STRANGER);
-    for target in ["/admin", "/admin/", "/admin/x?y", "/%61dmin", "/%61%64%6D%69%6e/x", "/admin?a=/janus"] {
+    for target in [
+        "/admin",
+        "/admin/",
+        "/admin/x?y",
+        "/%61dmin",
+        "/%61%64%6D%69%6e/x",
+        "/admin?a=/janus",
+    ] {
         assert_eq!(stranger().h1().get(target).status(), 403, "{target}");
         assert_eq!(stranger().h2().get(target).status, 403, "{target}");
     }
@@ -261,7 +383,17 @@ fn a_forged_address_lets_nobody_in() {
         "True-Client-IP: 127.0.0.1",
     ] {
         let request = format!("GET /admin HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n");
-        assert_eq!(world.gateway.dial().from(STRANGER).h1().ask(request).status(), 403, "{header}");
+        assert_eq!(
+            world
+                .gateway
+                .dial()
+                .from(STRANGER)
+                .h1()
+                .ask(request)
+                .status(),
+            403,
+            "{header}"
+        );
     }
     // The PROXY protocol is not spoken where nobody asked for it.
     let mut tcp = Client::new(world.gateway.dial().from(STRANGER).tcp());
@@ -291,9 +423,21 @@ fn one_spelling_is_matched_and_forwarded() {
         assert_eq!(h1.get(target).status(), 200, "{target}");
         assert_eq!(h2.get(target).status, 200, "{target}");
     }
-    assert_eq!(h1.ask("GET https://localhost/janus/%61 HTTP/1.1\r\nHost: localhost\r\n\r\n").status(), 200);
-    let arrived: Vec<String> = world.janus.heads().iter().map(|head| head.target().to_owned()).collect();
-    let wanted = table.iter().flat_map(|(_, wanted)| [*wanted; 2]).chain(["/janus/a"]);
+    assert_eq!(
+        h1.ask("GET https://localhost/janus/%61 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .status(),
+        200
+    );
+    let arrived: Vec<String> = world
+        .janus
+        .heads()
+        .iter()
+        .map(|head| head.target().to_owned())
+        .collect();
+    let wanted = table
+        .iter()
+        .flat_map(|(_, wanted)| [*wanted; 2])
+        .chain(["/janus/a"]);
     assert_eq!(arrived, wanted.collect::<Vec<_>>());
 }
 
@@ -309,7 +453,10 @@ fn a_host_that_no_route_serves_is_misdirected() {
     assert_eq!(gateway.dial().h2().get("/").status, 421);
     assert!(upstream.heads().is_empty());
     let known = "GET / HTTP/1.1\r\nHost: MEDIA.test.\r\n\r\n";
-    assert_eq!(gateway.dial().name("media.test").h1().ask(known).status(), 200);
+    assert_eq!(
+        gateway.dial().name("media.test").h1().ask(known).status(),
+        200
+    );
 }
 
 #[test]
@@ -321,12 +468,25 @@ fn a_connection_serves_another_name_only_by_the_same_certificate() {
         .upstream("other", &other.url())
         .route("/one", "one")
         .route_with("/other", "other", "policy = \"open\"\nhost = \"127.0.0.1\"")
-        .route_with("/media", "other", "policy = \"open\"\nhost = \"media.test\"");
+        .route_with(
+            "/media",
+            "other",
+            "policy = \"open\"\nhost = \"media.test\"",
+        );
     let gateway = TestGateway::start(&config);
     let ask = |target: &str, host: &str| {
-        let h1 = gateway.client().ask(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")).status();
-        let request = http::Request::get(format!("https://{host}{target}")).body(()).unwrap();
-        assert_eq!(gateway.dial().h2().send(request, b"").status, h1, "{host}{target}");
+        let h1 = gateway
+            .client()
+            .ask(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+            .status();
+        let request = http::Request::get(format!("https://{host}{target}"))
+            .body(())
+            .unwrap();
+        assert_eq!(
+            gateway.dial().h2().send(request, b"").status,
+            h1,
+            "{host}{target}"
+        );
         h1
     };
     // The development certificate for localhost names 127.0.0.1 too.
@@ -336,7 +496,11 @@ fn a_connection_serves_another_name_only_by_the_same_certificate() {
     assert!(other.heads().is_empty());
     assert_eq!(ask("/other", "127.0.0.1"), 200);
     // Without a TLS name only the Host decides.
-    let nameless = gateway.dial().name("127.0.0.1").h1().ask("GET /other HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    let nameless = gateway
+        .dial()
+        .name("127.0.0.1")
+        .h1()
+        .ask("GET /other HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     assert_eq!(nameless.status(), 200);
 }
 
@@ -347,7 +511,9 @@ fn the_authority_and_host_of_h2_agree() {
     let mut ask = |host: &str| {
         let mut request = h2::get("/janus");
         request.headers_mut().insert("host", host.parse().unwrap());
-        client.try_send(request, b"").map_or(400, |answer| answer.status)
+        client
+            .try_send(request, b"")
+            .map_or(400, |answer| answer.status)
     };
     assert_eq!(ask("evil.test"), 400);
     assert_eq!(ask("localhost:1"), 400);

@@ -1,4 +1,5 @@
-//! A door that needs a token does not open to a request that looks like another one, by HTTP/1.1 or HTTP/2.
+//! A door that needs a token does not open to a request that looks like another one, by HTTP/1.1 or
+//! HTTP/2.
 
 use serde_json::json;
 
@@ -24,17 +25,27 @@ impl World {
             .route_with("/admin", "admin", "policy = \"operators\"")
             .table(HMAC)
             .table("[policies.operators]\nissuers = [\"staff\"]\n");
-        Self { gateway: TestGateway::start(&config), janus, admin }
+        Self {
+            gateway: TestGateway::start(&config),
+            janus,
+            admin,
+        }
     }
 
     #[track_caller]
     fn admin_saw_nothing(&self) {
         let arrived: Vec<String> = self.admin.heads().iter().map(ToString::to_string).collect();
         assert!(arrived.is_empty(), "{arrived:#?}");
-        // Nor did it arrive by the open door under a name that the server behind would take for the other.
+        // Nor did it arrive by the open door under a name that the server behind would take for the
+        // other.
         let arrived = self.janus.heads();
-        let arrived = arrived.iter().filter(|head| head.target().to_lowercase().contains("admin"));
-        assert_eq!(arrived.map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
+        let arrived = arrived
+            .iter()
+            .filter(|head| head.target().to_lowercase().contains("admin"));
+        assert_eq!(
+            arrived.map(ToString::to_string).collect::<Vec<_>>(),
+            [""; 0]
+        );
     }
 }
 
@@ -94,9 +105,20 @@ fn no_spelling_of_the_path_opens_it() {
         let status = world.gateway.client().get(target).status();
         assert!((400..500).contains(&status), "{target}: {status}");
         let absolute = format!("GET https://localhost{target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        assert_eq!(world.gateway.client().ask(absolute).status(), status, "{target}");
-        let Ok(path) = http::uri::PathAndQuery::try_from(target) else { continue };
-        let uri = http::Uri::builder().scheme("https").authority("localhost").path_and_query(path).build().unwrap();
+        assert_eq!(
+            world.gateway.client().ask(absolute).status(),
+            status,
+            "{target}"
+        );
+        let Ok(path) = http::uri::PathAndQuery::try_from(target) else {
+            continue;
+        };
+        let uri = http::Uri::builder()
+            .scheme("https")
+            .authority("localhost")
+            .path_and_query(path)
+            .build()
+            .unwrap();
         let request = http::Request::get(uri).body(()).unwrap();
         assert_eq!(h2.send(request, b"").status, status, "{target}");
     }
@@ -106,9 +128,13 @@ fn no_spelling_of_the_path_opens_it() {
 #[test]
 fn no_method_and_no_header_opens_it() {
     let world = World::new();
-    for method in ["HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "GETX"] {
+    for method in [
+        "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "GETX",
+    ] {
         let mut client = world.gateway.client();
-        client.send(format!("{method} /admin HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"));
+        client.send(format!(
+            "{method} /admin HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+        ));
         assert_eq!(client.head().status(), 401, "{method}");
     }
     for header in [
@@ -135,18 +161,41 @@ fn no_method_and_no_header_opens_it() {
         "Transfer-Encoding: chunked",
     ] {
         for path in ["/admin", "/admin/info"] {
-            let host = if header.starts_with("Host") { "" } else { "Host: localhost\r\n" };
-            let answer = world.gateway.client().ask(format!("GET {path} HTTP/1.1\r\n{host}{header}\r\n\r\n0\r\n\r\n"));
+            let host = if header.starts_with("Host") {
+                ""
+            } else {
+                "Host: localhost\r\n"
+            };
+            let answer = world.gateway.client().ask(format!(
+                "GET {path} HTTP/1.1\r\n{host}{header}\r\n\r\n0\r\n\r\n"
+            ));
             assert_eq!(answer.status(), 401, "{header}");
         }
         // By the open door it reaches the open server only.
-        let host = if header.starts_with("Host") { "" } else { "Host: localhost\r\n" };
-        let answer = world.gateway.client().ask(format!("GET /janus HTTP/1.1\r\n{host}{header}\r\n\r\n0\r\n\r\n"));
+        let host = if header.starts_with("Host") {
+            ""
+        } else {
+            "Host: localhost\r\n"
+        };
+        let answer = world.gateway.client().ask(format!(
+            "GET /janus HTTP/1.1\r\n{host}{header}\r\n\r\n0\r\n\r\n"
+        ));
         assert_eq!(answer.status(), 200, "{header}");
     }
-    let arrived: Vec<String> = world.admin.heads().iter().map(ToString::to_string).collect();
+    let arrived: Vec<String> = world
+        .admin
+        .heads()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert!(arrived.is_empty(), "{arrived:#?}");
-    assert!(world.janus.heads().iter().all(|head| head.target() == "/janus"));
+    assert!(
+        world
+            .janus
+            .heads()
+            .iter()
+            .all(|head| head.target() == "/janus")
+    );
 }
 
 #[test]
@@ -160,7 +209,10 @@ fn no_upgrade_opens_it() {
         h2c.replace("h2c", "TLS/1.0"),
         handshake("/admin", ""),
         handshake("/admin", "Sec-WebSocket-Protocol: janus-admin-protocol\r\n"),
-        handshake("/admin", "Sec-WebSocket-Protocol: janus-admin-protocol, bearer.x\r\n"),
+        handshake(
+            "/admin",
+            "Sec-WebSocket-Protocol: janus-admin-protocol, bearer.x\r\n",
+        ),
     ] {
         // What follows a refused upgrade is a request like any other, and is not let in either.
         let follow = "GET /admin/info HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -172,10 +224,14 @@ fn no_upgrade_opens_it() {
         }
     }
     // An upgrade through the open door gives nothing to smuggle behind it.
-    let smuggled = h2c.replace("/admin", "/janus") + "GET /admin HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let smuggled =
+        h2c.replace("/admin", "/janus") + "GET /admin HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let mut client = world.gateway.client();
     client.send(smuggled);
-    assert_eq!((client.answer().status(), client.answer().status()), (200, 401));
+    assert_eq!(
+        (client.answer().status(), client.answer().status()),
+        (200, 401)
+    );
     world.admin_saw_nothing();
 }
 
@@ -183,7 +239,12 @@ fn no_upgrade_opens_it() {
 fn no_pseudo_header_opens_it() {
     let world = World::new();
     let ask = |fields: &[(&str, &str)]| RawH2::open(&world.gateway.dial()).ask(fields, None);
-    let base = [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/admin")];
+    let base = [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+        (":path", "/admin"),
+    ];
     assert_eq!(ask(&base), Outcome::Status(401));
     for more in [
         ("x-http-method-override", "GET"),
@@ -210,17 +271,25 @@ fn a_websocket_brings_its_token_where_a_browser_can_put_it() {
     let world = World::new();
     let token = token::token(json!({}));
     let mut client = world.gateway.client();
-    client.send(handshake("/admin", &format!("Sec-WebSocket-Protocol: janus-admin-protocol, bearer.{token}\r\n")));
+    client.send(handshake(
+        "/admin",
+        &format!("Sec-WebSocket-Protocol: janus-admin-protocol, bearer.{token}\r\n"),
+    ));
     // The server behind is one that does not know WebSockets; that it was asked is what counts.
     client.head();
     let head = &world.admin.heads()[0];
-    assert_eq!(head.get("sec-websocket-protocol"), Some("janus-admin-protocol"));
+    assert_eq!(
+        head.get("sec-websocket-protocol"),
+        Some("janus-admin-protocol")
+    );
     assert!(!head.to_string().contains(&token));
     assert_eq!(h2_get(&world, &token), 200);
 }
 
 fn h2_get(world: &World, token: &str) -> u16 {
     let mut request = h2::get("/admin");
-    request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    request
+        .headers_mut()
+        .insert("authorization", format!("Bearer {token}").parse().unwrap());
     world.gateway.dial().h2().send(request, b"").status
 }

@@ -61,7 +61,9 @@ impl Site {
     /// With a certificate for `media.test`.
     fn with_certificate(tables: &str) -> Self {
         let site = Self::new(tables);
-        site.store.put_certificate(&name("media.test"), &bundle()).unwrap();
+        site.store
+            .put_certificate(&name("media.test"), &bundle())
+            .unwrap();
         site
     }
 
@@ -80,12 +82,21 @@ fn config(tables: &str) -> Config {
 
 fn certs(config: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
-    command.arg("certs").args(args).arg("--config").arg(config).stdin(Stdio::null()).output().unwrap()
+    command
+        .arg("certs")
+        .args(args)
+        .arg("--config")
+        .arg(config)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 #[track_caller]
 fn said(output: &Output, status: i32) -> String {
-    let text = [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat();
+    let text = [&output.stdout[..], &output.stderr]
+        .map(String::from_utf8_lossy)
+        .concat();
     assert_eq!(output.status.code(), Some(status), "{text}");
     text
 }
@@ -96,7 +107,9 @@ fn name(text: &str) -> Name {
 
 /// Ends in the year 2096.
 fn bundle() -> Bundle {
-    let made = rcgen::generate_simple_self_signed(["media.test".to_owned(), "www.media.test".to_owned()]).unwrap();
+    let made =
+        rcgen::generate_simple_self_signed(["media.test".to_owned(), "www.media.test".to_owned()])
+            .unwrap();
     Bundle {
         chain: made.cert.pem(),
         key: Secret::new(made.signing_key.serialize_pem()),
@@ -119,7 +132,10 @@ fn bundle() -> Bundle {
 /// The lines about one certificate, up to the next.
 fn block<'t>(text: &'t str, name: &str) -> Vec<&'t str> {
     let from = text.lines().skip_while(|line| !line.starts_with(name));
-    from.enumerate().take_while(|(at, line)| *at == 0 || line.starts_with("  ")).map(|(_, line)| line).collect()
+    from.enumerate()
+        .take_while(|(at, line)| *at == 0 || line.starts_with("  "))
+        .map(|(_, line)| line)
+        .collect()
 }
 
 /// As the hub leaves them.
@@ -131,12 +147,25 @@ fn write_private(path: &Path, text: &str) {
 #[test]
 fn the_table_tells_what_there_is() {
     let site = Site::with_certificate(&format!("{ACME}{DEPLOY}"));
-    let stored = site.store.certificate(&name("media.test")).unwrap().unwrap();
+    let stored = site
+        .store
+        .certificate(&name("media.test"))
+        .unwrap()
+        .unwrap();
     write_private(&site.at("there.pem"), &stored.bundle.chain);
     write_private(&site.at("there.key"), stored.bundle.key.reveal());
     let next = Some(UnixTime(3_900_000_000));
     let why = "two thirds of its lifetime".to_owned();
-    site.store.put_progress(&name("media.test"), &Progress { next, why, ..Progress::default() }).unwrap();
+    site.store
+        .put_progress(
+            &name("media.test"),
+            &Progress {
+                next,
+                why,
+                ..Progress::default()
+            },
+        )
+        .unwrap();
     let failing = Progress {
         next: Some(UnixTime(1)),
         why: "there is no certificate".to_owned(),
@@ -144,23 +173,41 @@ fn the_table_tells_what_there_is() {
         error: Some("the CA says \"no such name\" (dns)".to_owned()),
         ..Progress::default()
     };
-    site.store.put_progress(&name("turn.test"), &failing).unwrap();
+    site.store
+        .put_progress(&name("turn.test"), &failing)
+        .unwrap();
 
     let text = said(&site.certs(&[]), 0);
-    assert!(!text.contains('\x1b') && text.starts_with("CERTIFICATE  ISSUER"), "{text}");
+    assert!(
+        !text.contains('\x1b') && text.starts_with("CERTIFICATE  ISSUER"),
+        "{text}"
+    );
     let media = block(&text, "media.test");
-    assert!(media[0].starts_with("media.test   Test CA  2096-10-02 07:06 (in "), "{text}");
-    assert!(media[0].contains(" days)  2093-08-01 21:20 (in ") && media[0].ends_with("  1 of 2 in sync"), "{text}");
+    assert!(
+        media[0].starts_with("media.test   Test CA  2096-10-02 07:06 (in "),
+        "{text}"
+    );
+    assert!(
+        media[0].contains(" days)  2093-08-01 21:20 (in ")
+            && media[0].ends_with("  1 of 2 in sync"),
+        "{text}"
+    );
     let beneath = [
         "  hosts     media.test, www.media.test".to_owned(),
         "  serial    04ab12".to_owned(),
         "  next      two thirds of its lifetime".to_owned(),
         "  coturn    in sync (deploy[0])".to_owned(),
-        format!("  janus     missing: {} (deploy[1])", site.at("absent.pem").display()),
+        format!(
+            "  janus     missing: {} (deploy[1])",
+            site.at("absent.pem").display()
+        ),
     ];
     assert_eq!(media[1..], beneath);
     let turn = block(&text, "turn.test");
-    assert_eq!(turn[0].split_whitespace().collect::<Vec<_>>().join(" "), "turn.test - none yet now 0 of 1 in sync");
+    assert_eq!(
+        turn[0].split_whitespace().collect::<Vec<_>>().join(" "),
+        "turn.test - none yet now 0 of 1 in sync"
+    );
     let beneath = [
         "  hosts     turn.test, www.media.test",
         "  next      there is no certificate",
@@ -173,34 +220,63 @@ fn the_table_tells_what_there_is() {
 #[test]
 fn the_table_is_json_for_programs() {
     let site = Site::with_certificate(&format!("{ACME}{DEPLOY}"));
-    site.store.revoked(&name("media.test"), UnixTime(1_790_000_000)).unwrap();
+    site.store
+        .revoked(&name("media.test"), UnixTime(1_790_000_000))
+        .unwrap();
     let all: serde_json::Value = serde_json::from_str(&said(&site.certs(&["--json"]), 0)).unwrap();
     let media = &all[0];
     assert_eq!(media["name"], "media.test");
-    assert_eq!(media["hosts"], serde_json::json!(["media.test", "www.media.test"]));
+    assert_eq!(
+        media["hosts"],
+        serde_json::json!(["media.test", "www.media.test"])
+    );
     assert_eq!(media["certificate"]["serial"], "04ab12");
     assert_eq!(media["certificate"]["not_after"], "2096-10-02T07:06:40Z");
     assert_eq!(media["certificate"]["revoked"], "2026-09-21T14:13:20Z");
-    assert_eq!((&media["next"], &media["error"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    assert_eq!(
+        (&media["next"], &media["error"]),
+        (&serde_json::Value::Null, &serde_json::Value::Null)
+    );
     assert_eq!(media["consumers"][1]["key"], "deploy[1]");
     assert_eq!(media["consumers"][1]["in_sync"], false);
-    assert_eq!((&all[1]["name"], &all[1]["certificate"]), (&"turn.test".into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&all[1]["name"], &all[1]["certificate"]),
+        (&"turn.test".into(), &serde_json::Value::Null)
+    );
     let text = said(&site.certs(&[]), 0);
-    assert!(text.contains("(REVOKED)") && text.contains("  revoked   2026-09-21T14:13:20Z\n"), "{text}");
+    assert!(
+        text.contains("(REVOKED)") && text.contains("  revoked   2026-09-21T14:13:20Z\n"),
+        "{text}"
+    );
 }
 
 #[test]
 fn what_is_damaged_is_told_beside_what_is_not() {
     let site = Site::with_certificate(ACME);
-    site.store.put_certificate(&name("turn.test"), &bundle()).unwrap();
-    fs::write(site.at("certs/acme/certificates/media.test/0001/privkey.pem"), "").unwrap();
+    site.store
+        .put_certificate(&name("turn.test"), &bundle())
+        .unwrap();
+    fs::write(
+        site.at("certs/acme/certificates/media.test/0001/privkey.pem"),
+        "",
+    )
+    .unwrap();
     let text = said(&site.certs(&[]), 1);
-    assert!(block(&text, "media.test")[0].contains("unreadable"), "{text}");
+    assert!(
+        block(&text, "media.test")[0].contains("unreadable"),
+        "{text}"
+    );
     assert!(text.contains("0001 is damaged: privkey.pem: "), "{text}");
     // And it is for other hosts than it is to be.
-    assert!(block(&text, "turn.test").contains(&"  still for media.test, www.media.test"), "{text}");
+    assert!(
+        block(&text, "turn.test").contains(&"  still for media.test, www.media.test"),
+        "{text}"
+    );
     let all: serde_json::Value = serde_json::from_slice(&site.certs(&["--json"]).stdout).unwrap();
-    assert!(all[0]["store_error"].as_str().unwrap().contains("damaged"), "{all}");
+    assert!(
+        all[0]["store_error"].as_str().unwrap().contains("damaged"),
+        "{all}"
+    );
 }
 
 #[test]
@@ -212,29 +288,68 @@ fn what_cannot_be_meant_is_told_with_what_there_is() {
             64,
             "no certificate for \"other.test\"; it has: media.test (media.test www.media.test), ",
         ),
-        (&["revoke", "*"], 64, "certificate for \"*\"; it has: media.test (media.test www.media.test), "),
-        (&["renew", "www.media.test"], 64, "which one for www.media.test? write its name: media.test, turn.test\n"),
-        (&["--json", "renew", "media.test"], 64, "--json is for the table"),
-        (&["--wait", "1", "renew", "media.test"], 64, "this --wait is for the table"),
-        (&["renew", "media.test", "--wait", "soon"], 64, "is not a duration"),
-        (&["revoke", "media.test", "--reason", "boredom"], 64, "is none of unspecified, keyCompromise, superseded"),
+        (
+            &["revoke", "*"],
+            64,
+            "certificate for \"*\"; it has: media.test (media.test www.media.test), ",
+        ),
+        (
+            &["renew", "www.media.test"],
+            64,
+            "which one for www.media.test? write its name: media.test, turn.test\n",
+        ),
+        (
+            &["--json", "renew", "media.test"],
+            64,
+            "--json is for the table",
+        ),
+        (
+            &["--wait", "1", "renew", "media.test"],
+            64,
+            "this --wait is for the table",
+        ),
+        (
+            &["renew", "media.test", "--wait", "soon"],
+            64,
+            "is not a duration",
+        ),
+        (
+            &["revoke", "media.test", "--reason", "boredom"],
+            64,
+            "is none of unspecified, keyCompromise, superseded",
+        ),
         (&["renew", "MEDIA.test", "--dry-run"], 78, "staging"),
-        (&["revoke", "media.test", "--yes"], 1, "media.test: has no certificate to revoke\n"),
+        (
+            &["revoke", "media.test", "--yes"],
+            1,
+            "media.test: has no certificate to revoke\n",
+        ),
     ] {
         let text = said(&site.certs(args), status);
         assert!(text.contains(expected), "{args:?}: {text}");
     }
     assert!(!site.at("certs/acme").exists(), "nothing was asked for");
     let text = said(&Site::new("").certs(&[]), 78);
-    assert!(text.ends_with("gateway.toml: has no [acme] table, so that ianitor orders no certificates\n"), "{text}");
+    assert!(
+        text.ends_with(
+            "gateway.toml: has no [acme] table, so that ianitor orders no certificates\n"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
 fn without_a_gateway_a_renewal_fails_and_nothing_is_left() {
     let site = Site::with_certificate(ACME);
     let text = said(&site.certs(&["renew", "media.test", "--wait", "1"]), 1);
-    assert!(text.contains("media.test: not ordered: no gateway that works with the store "), "{text}");
-    assert!(text.contains(site.at("certs/acme").to_str().unwrap()), "{text}");
+    assert!(
+        text.contains("media.test: not ordered: no gateway that works with the store "),
+        "{text}"
+    );
+    assert!(
+        text.contains(site.at("certs/acme").to_str().unwrap()),
+        "{text}"
+    );
     assert_eq!(site.store.take_wish(&name("media.test")).unwrap(), None);
 }
 
@@ -244,7 +359,10 @@ fn a_store_that_cannot_be_written_is_told() {
     fs::create_dir(site.at("certs")).unwrap();
     fs::write(site.at("certs/acme"), "").unwrap();
     let text = said(&site.certs(&["renew", "media.test"]), 1);
-    assert!(text.contains("cannot be written; let the user that runs ianitor write there"), "{text}");
+    assert!(
+        text.contains("cannot be written; let the user that runs ianitor write there"),
+        "{text}"
+    );
     assert!(!text.contains("asking"), "{text}");
 }
 
@@ -258,10 +376,13 @@ fn a_script_waits_until_all_are_there() {
         let mut bundle = bundle();
         bundle.meta.hosts = vec!["turn.test".to_owned(), "www.media.test".to_owned()];
         change(&mut bundle.meta);
-        site.store.put_certificate(&name("turn.test"), &bundle).unwrap();
+        site.store
+            .put_certificate(&name("turn.test"), &bundle)
+            .unwrap();
     };
     for change in [
-        &(|meta: &mut Meta| meta.directory = "https://127.0.0.1:1/staging".to_owned()) as &dyn Fn(&mut Meta),
+        &(|meta: &mut Meta| meta.directory = "https://127.0.0.1:1/staging".to_owned())
+            as &dyn Fn(&mut Meta),
         &|meta| meta.not_after = UnixTime(1_780_000_001),
         &|meta| meta.revoked = Some(UnixTime(1_780_000_001)),
     ] {
@@ -270,23 +391,42 @@ fn a_script_waits_until_all_are_there() {
         said(&site.certs(&[]), 0);
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
-    command.args(["certs", "--config"]).arg(site.at("gateway.toml")).arg("--wait").stdout(Stdio::piped());
+    command
+        .args(["certs", "--config"])
+        .arg(site.at("gateway.toml"))
+        .arg("--wait")
+        .stdout(Stdio::piped());
     let mut waiting = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    BufReader::new(waiting.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(waiting.stderr.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
     assert_eq!(line, "waiting for turn.test\n");
     of_turn(&|_| {});
     let text = said(&waiting.wait_with_output().unwrap(), 0);
-    assert!(block(&text, "turn.test").iter().any(|line| line.contains("04ab12")), "{text}");
+    assert!(
+        block(&text, "turn.test")
+            .iter()
+            .any(|line| line.contains("04ab12")),
+        "{text}"
+    );
 }
 
 /// The gateway runs with what the file said before.
 #[test]
 fn a_gateway_that_has_no_staging_says_to_reload() {
     let gateway = GatewayProcess::start(&config(ACME));
-    let text = config(&format!("{ACME}staging = \"https://127.0.0.1:1/staging\"\n"));
+    let text = config(&format!(
+        "{ACME}staging = \"https://127.0.0.1:1/staging\"\n"
+    ));
     fs::write(gateway.config_path(), text.text()).unwrap();
-    let text = said(&certs(&gateway.config_path(), &["renew", "media.test", "--dry-run"]), 1);
+    let text = said(
+        &certs(
+            &gateway.config_path(),
+            &["renew", "media.test", "--dry-run"],
+        ),
+        1,
+    );
     assert!(
         text.contains("the running gateway has no directory to try things out with; write acme.staging and reload it"),
         "{text}"
@@ -297,14 +437,35 @@ fn a_gateway_that_has_no_staging_says_to_reload() {
 fn nothing_is_revoked_unasked_or_unheard() {
     let site = Site::with_certificate(ACME);
     let text = said(&site.certs(&["revoke", "media.test"]), 64);
-    assert_eq!(text, "revoking cannot be undone, and nobody is there to be asked; write --yes if it is meant\n");
-    let text = said(&site.certs(&["revoke", "media.test", "--yes", "--reason", "keyCompromise"]), 1);
-    assert!(text.starts_with("media.test: not revoked: ") && text.contains("Connection refused"), "{text}");
+    assert_eq!(
+        text,
+        "revoking cannot be undone, and nobody is there to be asked; write --yes if it is meant\n"
+    );
+    let text = said(
+        &site.certs(&["revoke", "media.test", "--yes", "--reason", "keyCompromise"]),
+        1,
+    );
+    assert!(
+        text.starts_with("media.test: not revoked: ") && text.contains("Connection refused"),
+        "{text}"
+    );
     let held = site.store.try_lock("media.test.order").unwrap().unwrap();
     let text = said(&site.certs(&["revoke", "media.test", "--yes"]), 1);
-    assert!(text.contains("a new one is being ordered at this moment"), "{text}");
+    assert!(
+        text.contains("a new one is being ordered at this moment"),
+        "{text}"
+    );
     drop(held);
-    assert_eq!(site.store.certificate(&name("media.test")).unwrap().unwrap().bundle.meta.revoked, None);
+    assert_eq!(
+        site.store
+            .certificate(&name("media.test"))
+            .unwrap()
+            .unwrap()
+            .bundle
+            .meta
+            .revoked,
+        None
+    );
     assert_eq!(site.store.take_wish(&name("media.test")).unwrap(), None);
 }
 
@@ -315,13 +476,24 @@ fn a_running_gateway_takes_the_wish_and_its_words_are_told() {
     let gateway = GatewayProcess::start(&config(&acme));
     for (args, expected) in [
         (&["renew", "media.test"][..], "media.test: not ordered: "),
-        (&["renew", "turn.test", "--dry-run"], "turn.test: not ordered at the staging directory: "),
+        (
+            &["renew", "turn.test", "--dry-run"],
+            "turn.test: not ordered at the staging directory: ",
+        ),
     ] {
         let text = said(&certs(&gateway.config_path(), args), 1);
-        assert!(text.contains(expected) && text.contains("Connection refused"), "{text}");
+        assert!(
+            text.contains(expected) && text.contains("Connection refused"),
+            "{text}"
+        );
     }
     let text = said(&certs(&gateway.config_path(), &[]), 0);
-    assert!(block(&text, "media.test").iter().any(|line| line.starts_with("  failed    ")), "{text}");
+    assert!(
+        block(&text, "media.test")
+            .iter()
+            .any(|line| line.starts_with("  failed    ")),
+        "{text}"
+    );
 }
 
 #[test]
@@ -330,19 +502,37 @@ fn what_a_ca_says_steers_no_terminal() {
     let foreign = "CA\n\u{9b}31m\u{202e}\u{2028}\u{200b}";
     let mut bundle = bundle();
     bundle.meta.issuer = foreign.to_owned();
-    site.store.put_certificate(&name("media.test"), &bundle).unwrap();
-    let failing =
-        Progress { failures: 1, error: Some(foreign.to_owned()), why: foreign.to_owned(), ..Progress::default() };
-    site.store.put_progress(&name("media.test"), &failing).unwrap();
-    let steers = |c: char| c != '\n' && (c.is_control() || foreign[2..].contains(c) && !c.is_ascii());
+    site.store
+        .put_certificate(&name("media.test"), &bundle)
+        .unwrap();
+    let failing = Progress {
+        failures: 1,
+        error: Some(foreign.to_owned()),
+        why: foreign.to_owned(),
+        ..Progress::default()
+    };
+    site.store
+        .put_progress(&name("media.test"), &failing)
+        .unwrap();
+    let steers =
+        |c: char| c != '\n' && (c.is_control() || foreign[2..].contains(c) && !c.is_ascii());
     let table = said(&site.certs(&[]), 0);
     assert!(!table.contains(steers), "{}", table.escape_debug());
-    assert_eq!(table.matches("CA\\n\\u{9b}31m\\u{202e}\\u{2028}\\u{200b}").count(), 3, "{table}");
+    assert_eq!(
+        table
+            .matches("CA\\n\\u{9b}31m\\u{202e}\\u{2028}\\u{200b}")
+            .count(),
+        3,
+        "{table}"
+    );
     let json = said(&site.certs(&["--json"]), 0);
     assert!(!json.contains(steers), "{}", json.escape_debug());
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
-        (value[0]["certificate"]["issuer"].as_str(), value[0]["error"].as_str()),
+        (
+            value[0]["certificate"]["issuer"].as_str(),
+            value[0]["error"].as_str()
+        ),
         (Some(foreign), Some(foreign))
     );
 }

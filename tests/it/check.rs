@@ -1,5 +1,5 @@
-//! `ianitor check` and the files that a configuration names: what is wrong with any of them is said in one run, and what
-//! a start would warn about is a warning here.
+//! `ianitor check` and the files that a configuration names: what is wrong with any of them is said
+//! in one run, and what a start would warn about is a warning here.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -49,7 +49,12 @@ fn check(folder: &Path, config: &str) -> Output {
 fn check_with(folder: &Path, config: &str, more: &[&str]) -> Output {
     std::fs::write(folder.join("gateway.toml"), config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
-    command.current_dir(folder).args(["check", "--config", "gateway.toml"]).args(more).output().unwrap()
+    command
+        .current_dir(folder)
+        .args(["check", "--config", "gateway.toml"])
+        .args(more)
+        .output()
+        .unwrap()
 }
 
 fn stderr(output: &Output) -> String {
@@ -75,17 +80,28 @@ fn no_problem_with_a_file_hides_another() {
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), keys.len(), "{said}");
     for (line, key) in lines.iter().zip(keys) {
-        assert!(line.starts_with(&format!("gateway.toml: {key}: ")), "{key}: {line}");
+        assert!(
+            line.starts_with(&format!("gateway.toml: {key}: ")),
+            "{key}: {line}"
+        );
     }
 }
 
 #[test]
 fn a_short_secret_is_a_warning() {
     let folder = tempfile::tempdir().unwrap();
-    let without = ["ca_file = \"ca.pem\"\n", "ca_file = \"keys-ca.pem\"\n", "revoked_file = \"revoked\"\n"];
-    let config = without.iter().fold(CONFIG.to_owned(), |config, line| config.replace(line, ""));
-    let config = config
-        .replace("certificates = [{ cert = \"site.pem\", key = \"site-key.pem\" }]", "self_signed = [\"localhost\"]");
+    let without = [
+        "ca_file = \"ca.pem\"\n",
+        "ca_file = \"keys-ca.pem\"\n",
+        "revoked_file = \"revoked\"\n",
+    ];
+    let config = without
+        .iter()
+        .fold(CONFIG.to_owned(), |config, line| config.replace(line, ""));
+    let config = config.replace(
+        "certificates = [{ cert = \"site.pem\", key = \"site-key.pem\" }]",
+        "self_signed = [\"localhost\"]",
+    );
     for (name, length) in [("secret", 31), ("turn", 15), ("turn-keys", 9)] {
         std::fs::write(folder.path().join(name), "x".repeat(length) + "\n").unwrap();
     }
@@ -97,11 +113,17 @@ fn a_short_secret_is_a_warning() {
         "turn.coturn.secret_file: the secret has 15 bytes",
         "turn.coturn.api_keys_file: ",
     ] {
-        assert!(said.contains(&format!("warning: gateway.toml: {warning}")), "{warning}\n{said}");
+        assert!(
+            said.contains(&format!("warning: gateway.toml: {warning}")),
+            "{warning}\n{said}"
+        );
     }
     assert!(said.contains("turn-keys:1 is a key of 9 bytes"), "{said}");
     std::fs::write(folder.path().join("secret"), "x".repeat(32)).unwrap();
-    assert!(!stderr(&check(folder.path(), &config)).contains("issuers.staff.secret_file: the secret is shorter"));
+    assert!(
+        !stderr(&check(folder.path(), &config))
+            .contains("issuers.staff.secret_file: the secret is shorter")
+    );
 }
 
 /// Certificates from a CA, and a server that gets them.
@@ -135,9 +157,16 @@ fn what_keeps_ordered_certificates_from_coming_or_going_is_a_warning() {
     std::fs::create_dir(folder.path().join("site")).unwrap();
     let output = check(folder.path(), ORDERED);
     assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
-    assert!(stderr(&output).starts_with("gateway.toml: acme.directory_ca: "), "{}", stderr(&output));
+    assert!(
+        stderr(&output).starts_with("gateway.toml: acme.directory_ca: "),
+        "{}",
+        stderr(&output)
+    );
 
-    let output = check(folder.path(), &ORDERED.replace("directory_ca = \"ca.pem\"\n", ""));
+    let output = check(
+        folder.path(),
+        &ORDERED.replace("directory_ca = \"ca.pem\"\n", ""),
+    );
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
     let mut lines = said.lines();
@@ -149,22 +178,29 @@ fn what_keeps_ordered_certificates_from_coming_or_going_is_a_warning() {
         "deploy[0]: the pid file coturn.pid cannot be read",
     ] {
         let line = lines.next().unwrap_or_default();
-        assert!(line.contains(&format!("gateway.toml: {key}")), "{key}: {said}");
+        assert!(
+            line.contains(&format!("gateway.toml: {key}")),
+            "{key}: {said}"
+        );
     }
     assert_eq!(lines.next(), None, "{said}");
 }
 
-/// The CA is asked for what there is, and no account is made; of the servers one is there, with whatever certificate.
+/// The CA is asked for what there is, and no account is made; of the servers one is there, with
+/// whatever certificate.
 #[test]
 fn live_asks_the_ca_and_the_servers_that_get_its_certificates() {
     let ca = KeyServer::start();
-    let meta = r#"{"profiles": {"classic": "", "shortlived": ""}, "externalAccountRequired": true}"#;
+    let meta =
+        r#"{"profiles": {"classic": "", "shortlived": ""}, "externalAccountRequired": true}"#;
     ca.says("/directory", Says::ok(format!("{{\"meta\": {meta}}}")));
     let (upstream, folder) = (Upstream::ok(), tempfile::tempdir().unwrap());
     let neighbour = TestGateway::start(&Config::to(&upstream).tls("self_signed = [\"a.test\"]"));
     let tls = neighbour.https();
     let deploy = |name: &str, at: &str| {
-        format!("[[deploy]]\nhost = \"a.test\"\nto = \"files\"\ncombined = \"{name}.pem\"\nverify = \"{at}\"\n")
+        format!(
+            "[[deploy]]\nhost = \"a.test\"\nto = \"files\"\ncombined = \"{name}.pem\"\nverify = \"{at}\"\n"
+        )
     };
     let text = Config::to(&upstream)
         .table(&format!("[acme]\ndirectory = \"{}\"", ca.url("/directory")))
@@ -174,8 +210,12 @@ fn live_asks_the_ca_and_the_servers_that_get_its_certificates() {
     let output = check_with(folder.path(), &text, &["--live"]);
     let said = String::from_utf8(output.stdout).unwrap();
     for expected in [
-        format!("CA\n  {}  answers; profiles: classic, shortlived\n", ca.url("/directory")),
-        "  acme.certificates[1]  the CA has no profile \"long\"; it has classic, shortlived\n".to_owned(),
+        format!(
+            "CA\n  {}  answers; profiles: classic, shortlived\n",
+            ca.url("/directory")
+        ),
+        "  acme.certificates[1]  the CA has no profile \"long\"; it has classic, shortlived\n"
+            .to_owned(),
         "  acme  the CA wants an account that you have with it".to_owned(),
         format!("deployments\n  deploy[0]  {tls}  answers by TLS, with the certificate "),
         "  deploy[1]  127.0.0.1:1  nobody answers at 127.0.0.1:1".to_owned(),
@@ -187,5 +227,8 @@ fn live_asks_the_ca_and_the_servers_that_get_its_certificates() {
     ca.says("/directory", Says::ok("<html>"));
     let output = check_with(folder.path(), &text, &["--live"]);
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("answered with what is no ACME directory; is it the right URL?"), "{said}");
+    assert!(
+        said.contains("answered with what is no ACME directory; is it the right URL?"),
+        "{said}"
+    );
 }

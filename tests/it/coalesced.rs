@@ -1,19 +1,34 @@
-//! Browsers send requests for every name of a certificate on one connection (RFC 9113, section 9.1.1), and never try a
-//! WebSocket again that was answered 421 there.
+//! Browsers send requests for every name of a certificate on one connection (RFC 9113, section
+//! 9.1.1), and never try a WebSocket again that was answered 421 there.
 
 use h2::ext::Protocol;
 use http::{Method, Request};
-use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SignatureAlgorithm};
+use rcgen::{
+    CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SignatureAlgorithm,
+};
 
 use crate::harness::h2::{Client, gather};
 use crate::harness::websocket::{echo, handshake, is_alive};
 use crate::harness::{Config, Dial, TestGateway, Upstream};
 
 /// Writes a certificate with these names, and says how `[tls]` names it.
-fn certificate(name: &str, hosts: &[&str], algorithm: &'static SignatureAlgorithm) -> (tempfile::TempDir, String) {
+fn certificate(
+    name: &str,
+    hosts: &[&str],
+    algorithm: &'static SignatureAlgorithm,
+) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
-    let (cert, key) = (folder.path().join(format!("{name}.pem")), folder.path().join(format!("{name}-key.pem")));
-    let params = CertificateParams::new(hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>()).unwrap();
+    let (cert, key) = (
+        folder.path().join(format!("{name}.pem")),
+        folder.path().join(format!("{name}-key.pem")),
+    );
+    let params = CertificateParams::new(
+        hosts
+            .iter()
+            .map(|host| (*host).to_owned())
+            .collect::<Vec<_>>(),
+    )
+    .unwrap();
     let pair = KeyPair::generate_for(algorithm).unwrap();
     std::fs::write(&cert, params.self_signed(&pair).unwrap().pem()).unwrap();
     std::fs::write(&key, pair.serialize_pem()).unwrap();
@@ -28,7 +43,11 @@ fn config(certificates: &[&str], page: &Upstream, media: &Upstream) -> Config {
         .policy("nobody", "\"192.0.2.1\"")
         .route_with("/", "page", "policy = \"open\"\nhost = \"app.test\"")
         .route_with("/", "media", "policy = \"open\"\nhost = \"media.test\"")
-        .route_with("/closed", "media", "policy = \"nobody\"\nhost = \"media.test\"")
+        .route_with(
+            "/closed",
+            "media",
+            "policy = \"nobody\"\nhost = \"media.test\"",
+        )
         .route_with("/", "media", "policy = \"open\"\nhost = \"other.test\"")
 }
 
@@ -38,7 +57,10 @@ fn dial(gateway: &TestGateway) -> Dial {
 
 /// The status of a WebSocket on a stream.
 fn open(client: &mut Client, url: &str) -> u16 {
-    let request = Request::builder().method(Method::CONNECT).uri(url).header("sec-websocket-version", "13");
+    let request = Request::builder()
+        .method(Method::CONNECT)
+        .uri(url)
+        .header("sec-websocket-version", "13");
     let request = request.extension(Protocol::from_static("websocket"));
     assert!(client.takes_extended_connect());
     let (response, _stream) = client.begin(request.body(()).unwrap(), false);
@@ -86,18 +108,26 @@ fn a_connection_carries_every_name_of_its_certificate() {
     // The host's own route and policy are asked.
     assert_eq!(open(&mut client, "https://media.test/closed"), 403);
     assert_eq!(get(&mut client, "https://media.test/closed"), 403);
-    // What the certificate does not name is for another connection, though this gateway has one that does.
+    // What the certificate does not name is for another connection, though this gateway has one
+    // that does.
     assert_eq!(open(&mut client, "https://other.test/ws"), 421);
     assert_eq!(get(&mut client, "https://other.test/"), 421);
     assert_eq!(get(&mut client, "https://nobody.test/"), 421);
     assert_eq!(media.heads().len(), 2);
     // Over HTTP/1.1 as well.
-    let host = |host: &str| handshake("/ws", "").replace("Host: localhost", &format!("Host: {host}"));
+    let host =
+        |host: &str| handshake("/ws", "").replace("Host: localhost", &format!("Host: {host}"));
     let mut client = dial(&gateway).h1();
     client.send(host("media.test"));
     assert_eq!(client.head().status(), 101);
     assert_eq!(dial(&gateway).h1().ask(host("other.test")).status(), 421);
-    assert_eq!(dial(&gateway).h1().ask(host("MEDIA.test.").replace("/ws", "/closed")).status(), 403);
+    assert_eq!(
+        dial(&gateway)
+            .h1()
+            .ask(host("MEDIA.test.").replace("/ws", "/closed"))
+            .status(),
+        403
+    );
 }
 
 #[test]
@@ -111,7 +141,9 @@ fn a_tunnel_for_the_second_name_is_one_like_any_other() {
     is_alive(&mut client);
     gateway.reload(&config(&[&both], &page, &media));
     is_alive(&mut client);
-    let config = config(&[&both], &page, &media).text().replace("host = \"media.test\"", "host = \"moved.test\"");
+    let config = config(&[&both], &page, &media)
+        .text()
+        .replace("host = \"media.test\"", "host = \"moved.test\"");
     gateway.reload_text(&config);
     assert_eq!(client.wire.frame().unwrap().close().0, 1008);
 }
@@ -119,7 +151,11 @@ fn a_tunnel_for_the_second_name_is_one_like_any_other() {
 #[test]
 fn the_certificate_that_the_client_has_seen_counts() {
     let (page, media) = (Upstream::ok(), websockets());
-    let (_a, ecdsa) = certificate("ecdsa", &["app.test", "media.test"], &PKCS_ECDSA_P256_SHA256);
+    let (_a, ecdsa) = certificate(
+        "ecdsa",
+        &["app.test", "media.test"],
+        &PKCS_ECDSA_P256_SHA256,
+    );
     let (_b, rsa) = certificate("rsa", &["app.test", "other.test"], &PKCS_RSA_SHA256);
     let gateway = TestGateway::start(&config(&[&ecdsa, &rsa], &page, &media));
     for versions in [rustls::ALL_VERSIONS, &[&rustls::version::TLS12]] {
@@ -155,12 +191,24 @@ fn a_name_on_another_listener_is_misdirected() {
     let (_a, both) = certificate("both", &["app.test", "media.test"], &PKCS_ECDSA_P256_SHA256);
     let listen = "https = [\"127.0.0.1:0\", \"127.0.0.2:0\"]\nworkers = 2";
     let gateway = TestGateway::start(&config(&[&both], &page, &media).listen(listen));
-    let ports: Vec<u16> =
-        gateway.running().addresses(ianitor::listen::Kind::Https).map(|address| address.port()).collect();
+    let ports: Vec<u16> = gateway
+        .running()
+        .addresses(ianitor::listen::Kind::Https)
+        .map(|address| address.port())
+        .collect();
     let mut client = dial(&gateway).h2();
-    assert_eq!(open(&mut client, &format!("https://media.test:{}/ws", ports[0])), 200);
-    assert_eq!(open(&mut client, &format!("https://media.test:{}/ws", ports[1])), 421);
-    assert_eq!(get(&mut client, &format!("https://media.test:{}/", ports[1])), 421);
+    assert_eq!(
+        open(&mut client, &format!("https://media.test:{}/ws", ports[0])),
+        200
+    );
+    assert_eq!(
+        open(&mut client, &format!("https://media.test:{}/ws", ports[1])),
+        421
+    );
+    assert_eq!(
+        get(&mut client, &format!("https://media.test:{}/", ports[1])),
+        421
+    );
     // A port mapping in front has ports that no listener has.
     assert_eq!(open(&mut client, "https://media.test/ws"), 200);
 }
@@ -172,7 +220,13 @@ fn a_trusted_proxy_has_one_name_for_all_of_its_clients() {
     let listen = "https = [\"127.0.0.1:0\"]\ntrusted_proxies = [\"127.0.0.2\"]";
     let gateway = TestGateway::start(&config(&[&one], &page, &media).listen(listen));
     assert_eq!(get(&mut dial(&gateway).h2(), "https://media.test/"), 421);
-    assert_eq!(get(&mut dial(&gateway).from("127.0.0.2").h2(), "https://media.test/"), 200);
+    assert_eq!(
+        get(
+            &mut dial(&gateway).from("127.0.0.2").h2(),
+            "https://media.test/"
+        ),
+        200
+    );
 }
 
 #[test]

@@ -18,7 +18,13 @@ fn patient() -> (Upstream, mpsc::Sender<()>) {
             if request.head.get("upgrade").is_some() {
                 conn.send(switching(""))?;
                 let close = conn.wire.frame()?;
-                return conn.send(Frame { mask: None, ..close }.bytes());
+                return conn.send(
+                    Frame {
+                        mask: None,
+                        ..close
+                    }
+                    .bytes(),
+                );
             }
             wait.lock().unwrap().recv().map_err(std::io::Error::other)?;
             conn.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?;
@@ -57,7 +63,9 @@ fn sigterm_ends_requests_then_tunnels_then_the_process() {
     gateway.signal(Signal::TERM);
     gateway.event("draining");
     idle.is_closed();
-    eventually("the doors are closed", || TcpStream::connect(dial.addr).is_err());
+    eventually("the doors are closed", || {
+        TcpStream::connect(dial.addr).is_err()
+    });
     go.send(()).unwrap();
     go.send(()).unwrap();
     let last = busy.answer();
@@ -66,14 +74,22 @@ fn sigterm_ends_requests_then_tunnels_then_the_process() {
     let answer = h2.run(async { h2::gather(answer.await.unwrap()).await.unwrap() });
     assert_eq!(answer.body, b"ok");
     h2.until_closed();
-    assert_eq!(tunnel.wire.frame().unwrap().close(), (1001, "going away".to_owned()));
+    assert_eq!(
+        tunnel.wire.frame().unwrap().close(),
+        (1001, "going away".to_owned())
+    );
     tunnel.send(Frame::client_close(1001, "").bytes());
     tunnel.is_closed();
     assert_eq!(gateway.ended().code(), Some(0));
     gateway.event("stopped");
     let lines = gateway.accesses();
     assert_eq!(lines.len(), 4, "{lines:#?}");
-    assert!(lines.iter().any(|line| line.contains(" tunnel ") && line.contains(" end=drain ")), "{lines:#?}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains(" tunnel ") && line.contains(" end=drain ")),
+        "{lines:#?}"
+    );
 }
 
 #[test]
@@ -99,7 +115,14 @@ fn a_second_signal_ends_at_once() {
     gateway.event("draining");
     gateway.signal(Signal::TERM);
     assert_eq!(gateway.ended().code(), Some(1));
-    assert!(gateway.accesses().iter().any(|line| line.contains(" end=drain ")), "{:?}", gateway.accesses());
+    assert!(
+        gateway
+            .accesses()
+            .iter()
+            .any(|line| line.contains(" end=drain ")),
+        "{:?}",
+        gateway.accesses()
+    );
 }
 
 #[test]
@@ -117,7 +140,10 @@ fn a_client_that_connected_before_the_signal_is_served() {
     gateway.signal(Signal::CONT);
     gateway.event("draining");
     let answer = shaken.get("/");
-    assert_eq!((answer.status(), answer.head.get("connection")), (200, Some("close")));
+    assert_eq!(
+        (answer.status(), answer.head.get("connection")),
+        (200, Some("close"))
+    );
     for tcp in queued {
         let tls = dial.tls_over(tcp, dial.config(&["http/1.1"])).unwrap();
         assert_eq!(Client::new(tls).get("/").status(), 200);
@@ -131,12 +157,19 @@ fn a_second_gateway_on_the_same_port_is_an_error() {
     let upstream = Upstream::ok();
     let first = GatewayProcess::start(&Config::to(&upstream));
     let address = first.dial().addr;
-    for listen in [address.to_string(), format!("0.0.0.0:{}", address.port()), format!("[::]:{}", address.port())] {
+    for listen in [
+        address.to_string(),
+        format!("0.0.0.0:{}", address.port()),
+        format!("[::]:{}", address.port()),
+    ] {
         let config = Config::to(&upstream).listen(&format!("https = [\"{listen}\"]"));
         let mut second = GatewayProcess::spawn(&config);
         assert_eq!(second.ended().code(), Some(1));
         let said = second.event("cannot listen on");
-        assert!(said.contains(&listen) && said.contains("another process has the port"), "{said}");
+        assert!(
+            said.contains(&listen) && said.contains("another process has the port"),
+            "{said}"
+        );
     }
     assert_eq!(first.dial().h1().get("/").status(), 200);
 }
@@ -153,7 +186,8 @@ fn a_port_that_something_else_has_is_an_error() {
 #[test]
 fn an_address_of_another_machine_is_an_error() {
     let upstream = Upstream::ok();
-    let mut gateway = GatewayProcess::spawn(&Config::to(&upstream).listen("https = [\"192.0.2.1:8443\"]"));
+    let mut gateway =
+        GatewayProcess::spawn(&Config::to(&upstream).listen("https = [\"192.0.2.1:8443\"]"));
     assert_eq!(gateway.ended().code(), Some(1));
     let said = gateway.event("cannot listen on 192.0.2.1:8443");
     assert!(said.contains("no interface"), "{said}");

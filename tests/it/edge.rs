@@ -4,7 +4,8 @@ use std::io::{Read as _, Write as _};
 
 use crate::harness::{Config, Dial, TestGateway, Upstream};
 
-/// A gateway that hears PROXY headers from one address of this machine and believes what another says in headers.
+/// A gateway that hears PROXY headers from one address of this machine and believes what another
+/// says in headers.
 fn world() -> (Upstream, TestGateway) {
     let upstream = Upstream::ok();
     let config = Config::new()
@@ -38,9 +39,21 @@ fn a_balancer_says_who_the_client_is() {
         header
     };
     for (header, target, status) in [
-        (b"PROXY TCP4 192.0.2.7 127.0.0.1 5000 443\r\n".to_vec(), "/admin", Some(200)),
-        (b"PROXY TCP6 2001:db8::7 ::1 5000 443\r\n".to_vec(), "/admin", Some(200)),
-        (b"PROXY TCP4 198.51.100.7 127.0.0.1 5000 443\r\n".to_vec(), "/admin", Some(403)),
+        (
+            b"PROXY TCP4 192.0.2.7 127.0.0.1 5000 443\r\n".to_vec(),
+            "/admin",
+            Some(200),
+        ),
+        (
+            b"PROXY TCP6 2001:db8::7 ::1 5000 443\r\n".to_vec(),
+            "/admin",
+            Some(200),
+        ),
+        (
+            b"PROXY TCP4 198.51.100.7 127.0.0.1 5000 443\r\n".to_vec(),
+            "/admin",
+            Some(403),
+        ),
         (v2([192, 0, 2, 9]), "/admin", Some(200)),
         (v2([198, 51, 100, 9]), "/admin", Some(403)),
         (b"PROXY UNKNOWN\r\n".to_vec(), "/", Some(200)),
@@ -51,7 +64,11 @@ fn a_balancer_says_who_the_client_is() {
     ] {
         assert_eq!(announced(&dial, &header, target), status, "{header:?}");
     }
-    let told: Vec<_> = upstream.heads().iter().map(|head| head.get("x-forwarded-for").unwrap().to_owned()).collect();
+    let told: Vec<_> = upstream
+        .heads()
+        .iter()
+        .map(|head| head.get("x-forwarded-for").unwrap().to_owned())
+        .collect();
     assert_eq!(told, ["192.0.2.7", "2001:db8::7", "192.0.2.9", "127.0.0.5"]);
     gateway.is_left_by_all();
 }
@@ -74,19 +91,44 @@ fn a_trusted_proxy_is_believed_and_nobody_else() {
     };
     for (from, headers, status) in [
         ("127.0.0.6", "X-Forwarded-For: 192.0.2.7\r\n", 200),
-        ("127.0.0.6", "X-Forwarded-For: 192.0.2.7, 198.51.100.1\r\n", 403),
-        ("127.0.0.6", "X-Forwarded-For: 198.51.100.1, 192.0.2.7, 127.0.0.6\r\n", 200),
-        ("127.0.0.6", "Forwarded: for=\"[2001:db8::1]:5\";proto=https\r\n", 200),
-        ("127.0.0.6", "Forwarded: for=192.0.2.7\r\nX-Forwarded-For: 192.0.2.8\r\n", 400),
+        (
+            "127.0.0.6",
+            "X-Forwarded-For: 192.0.2.7, 198.51.100.1\r\n",
+            403,
+        ),
+        (
+            "127.0.0.6",
+            "X-Forwarded-For: 198.51.100.1, 192.0.2.7, 127.0.0.6\r\n",
+            200,
+        ),
+        (
+            "127.0.0.6",
+            "Forwarded: for=\"[2001:db8::1]:5\";proto=https\r\n",
+            200,
+        ),
+        (
+            "127.0.0.6",
+            "Forwarded: for=192.0.2.7\r\nX-Forwarded-For: 192.0.2.8\r\n",
+            400,
+        ),
         ("127.0.0.6", "X-Forwarded-For: 192.0.2.7, rubbish\r\n", 400),
         ("127.0.0.6", "", 403),
         ("127.0.0.7", "X-Forwarded-For: 192.0.2.7\r\n", 403),
     ] {
         assert_eq!(ask(from, headers), status, "{from} {headers}");
     }
-    let told: Vec<_> = upstream.heads().iter().map(|head| head.get("x-forwarded-for").unwrap().to_owned()).collect();
+    let told: Vec<_> = upstream
+        .heads()
+        .iter()
+        .map(|head| head.get("x-forwarded-for").unwrap().to_owned())
+        .collect();
     assert_eq!(told, ["192.0.2.7", "192.0.2.7", "2001:db8::1"]);
-    assert!(upstream.heads().iter().all(|head| head.get("forwarded").is_none()));
+    assert!(
+        upstream
+            .heads()
+            .iter()
+            .all(|head| head.get("forwarded").is_none())
+    );
 }
 
 /// A server that says what it was sent first, and then echoes.
@@ -106,14 +148,19 @@ fn first_bytes() -> Upstream {
 fn passing(upstream: &Upstream, target: &Upstream, lines: &str) -> Config {
     let to = target.addr;
     Config::to(upstream)
-        .table(&format!("[[passthrough]]\nsni = \"turn.test\"\nto = \"{to}\"\n{lines}"))
-        .table(&format!("[[passthrough]]\nsni = \"*.turn.test\"\nto = \"{to}\"\n{lines}"))
+        .table(&format!(
+            "[[passthrough]]\nsni = \"turn.test\"\nto = \"{to}\"\n{lines}"
+        ))
+        .table(&format!(
+            "[[passthrough]]\nsni = \"*.turn.test\"\nto = \"{to}\"\n{lines}"
+        ))
 }
 
 /// The first flight of a TLS client.
 fn hello(dial: &Dial) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut client = rustls::ClientConnection::new(dial.config(&["h2"]), dial.server_name()).unwrap();
+    let mut client =
+        rustls::ClientConnection::new(dial.config(&["h2"]), dial.server_name()).unwrap();
     client.write_tls(&mut bytes).unwrap();
     bytes
 }
@@ -133,7 +180,8 @@ fn tls_of_another_server_is_passed_through_untouched() {
         let mut echoed = vec![0; bytes.len()];
         tcp.read_exact(&mut echoed).unwrap();
         assert_eq!(echoed, bytes);
-        tcp.write_all(b"not TLS at all, and none of our business").unwrap();
+        tcp.write_all(b"not TLS at all, and none of our business")
+            .unwrap();
         let mut more = [0; 40];
         tcp.read_exact(&mut more).unwrap();
         assert_eq!(&more, b"not TLS at all, and none of our business");
@@ -141,10 +189,24 @@ fn tls_of_another_server_is_passed_through_untouched() {
     // Our own names are ours, though every ClientHello is looked at now.
     assert_eq!(gateway.client().get("/").status(), 200);
     assert_eq!(gateway.dial().h2().get("/").status, 200);
-    gateway.dial().name("b.a.turn.test").tls(&[]).expect_err("nobody serves that name");
+    gateway
+        .dial()
+        .name("b.a.turn.test")
+        .tls(&[])
+        .expect_err("nobody serves that name");
     gateway.is_left_by_all();
-    let lines: Vec<_> = gateway.access.lines(4).into_iter().filter(|line| line.contains(" tunnel ")).collect();
-    assert!(lines.iter().any(|line| line.contains("host=\"turn.test\"") && line.contains("end=client")), "{lines:#?}");
+    let lines: Vec<_> = gateway
+        .access
+        .lines(4)
+        .into_iter()
+        .filter(|line| line.contains(" tunnel "))
+        .collect();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("host=\"turn.test\"") && line.contains("end=client")),
+        "{lines:#?}"
+    );
 }
 
 /// The same ClientHello in records of so many bytes each.
@@ -152,7 +214,8 @@ fn in_records(hello: &[u8], size: usize) -> Vec<u8> {
     let (head, body) = hello.split_at(5);
     let length = usize::from(u16::from_be_bytes([head[3], head[4]]));
     assert_eq!(length, body.len(), "it came in one record");
-    let record = |piece: &[u8]| [&head[..3], &(piece.len() as u16).to_be_bytes()[..], piece].concat();
+    let record =
+        |piece: &[u8]| [&head[..3], &(piece.len() as u16).to_be_bytes()[..], piece].concat();
     body.chunks(size).flat_map(record).collect()
 }
 
@@ -173,7 +236,8 @@ fn a_hello_over_several_records_is_as_good_as_one() {
         assert_eq!(echoed, bytes, "in records of {size}");
         // Our own names are answered by a ServerHello.
         let mut tcp = gateway.dial().tcp();
-        tcp.write_all(&in_records(&hello(&gateway.dial()), size)).unwrap();
+        tcp.write_all(&in_records(&hello(&gateway.dial()), size))
+            .unwrap();
         let mut start = [0; 6];
         tcp.read_exact(&mut start).unwrap();
         assert_eq!((start[0], start[5]), (0x16, 2), "in records of {size}");
@@ -191,25 +255,43 @@ fn the_other_server_may_be_told_who_the_client_is() {
     tcp.write_all(&bytes).unwrap();
     let mut echoed = vec![0; 28 + bytes.len()];
     tcp.read_exact(&mut echoed).unwrap();
-    assert_eq!(&echoed[..20], b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x09");
+    assert_eq!(
+        &echoed[..20],
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x09"
+    );
     assert_eq!(&echoed[28..], bytes);
 }
 
 #[test]
 fn the_other_server_is_told_of_a_client_of_another_family() {
     let (upstream, target) = (Upstream::ok(), first_bytes());
-    let listen = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nproxy_protocol = [\"127.0.0.5\"]";
-    let gateway = TestGateway::start(&passing(&upstream, &target, "proxy_protocol = true").listen(listen));
+    let listen =
+        "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nproxy_protocol = [\"127.0.0.5\"]";
+    let gateway =
+        TestGateway::start(&passing(&upstream, &target, "proxy_protocol = true").listen(listen));
     let dial = gateway.dial().name("turn.test").from("127.0.0.5");
     let bytes = hello(&dial);
     let mut tcp = dial.tcp();
-    tcp.write_all(b"PROXY TCP6 2001:db8::1 ::1 258 2\r\n").unwrap();
+    tcp.write_all(b"PROXY TCP6 2001:db8::1 ::1 258 2\r\n")
+        .unwrap();
     tcp.write_all(&bytes).unwrap();
     let mut echoed = vec![0; 52 + bytes.len()];
     tcp.read_exact(&mut echoed).unwrap();
     assert_eq!(&echoed[..16], b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24");
-    assert_eq!(echoed[16..32], "2001:db8::1".parse::<std::net::Ipv6Addr>().unwrap().octets());
-    assert_eq!(echoed[32..48], "::ffff:127.0.0.1".parse::<std::net::Ipv6Addr>().unwrap().octets());
+    assert_eq!(
+        echoed[16..32],
+        "2001:db8::1"
+            .parse::<std::net::Ipv6Addr>()
+            .unwrap()
+            .octets()
+    );
+    assert_eq!(
+        echoed[32..48],
+        "::ffff:127.0.0.1"
+            .parse::<std::net::Ipv6Addr>()
+            .unwrap()
+            .octets()
+    );
     assert_eq!(echoed[48..50], [1, 2]);
     assert_eq!(&echoed[52..], bytes);
 }
@@ -219,9 +301,11 @@ fn a_hello_that_is_none_or_never_ends_is_cut() {
     let (upstream, target) = (Upstream::ok(), first_bytes());
     let config = passing(&upstream, &target, "").limits("header_timeout = \"1s\"");
     let gateway = TestGateway::start(&config);
-    for bytes in
-        [b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc\x03\x03".to_vec(), b"\x16\x03\x01".to_vec(), vec![0x16; 40_000]]
-    {
+    for bytes in [
+        b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc\x03\x03".to_vec(),
+        b"\x16\x03\x01".to_vec(),
+        vec![0x16; 40_000],
+    ] {
         let mut tcp = gateway.dial().tcp();
         // It may be closed before all is written.
         let _ = tcp.write_all(&bytes);

@@ -43,8 +43,16 @@ const FILES: [(&str, &str, &str); 18] = [
     ("files/key", "tls.certificates[0].key", "read and change"),
     ("files/acme-ca", "acme.directory_ca", "change"),
     ("files/store", "acme.store", "change"),
-    ("files/eab", "acme.external_account.key_file", "read and change"),
-    ("files/password", "deploy[0].password_file", "read and change"),
+    (
+        "files/eab",
+        "acme.external_account.key_file",
+        "read and change",
+    ),
+    (
+        "files/password",
+        "deploy[0].password_file",
+        "read and change",
+    ),
     ("files/reload", "deploy[0].reload.command", "change"),
     ("files/pid", "deploy[1].reload.pid_file", "change"),
     ("files/upstream-ca", "upstreams.app.ca_file", "change"),
@@ -53,7 +61,11 @@ const FILES: [(&str, &str, &str); 18] = [
     ("files/public", "issuers.file.key_file", "change"),
     ("files/issuer-ca", "issuers.jwks.ca_file", "change"),
     ("files/turn", "turn.coturn.secret_file", "read and change"),
-    ("files/turn-old", "turn.coturn.secret_file", "read and change"),
+    (
+        "files/turn-old",
+        "turn.coturn.secret_file",
+        "read and change",
+    ),
     ("files/keys", "turn.coturn.api_keys_file", "read and change"),
     ("gateway.toml", "this file", "change"),
     ("site", "route /site: files", "change"),
@@ -63,25 +75,58 @@ fn write_files(folder: &Path) {
     for name in ["files/store", "site"] {
         fs::create_dir_all(folder.join(name)).unwrap();
     }
-    for (name, ..) in FILES.iter().filter(|(name, ..)| name.starts_with("files/") && *name != "files/store") {
-        fs::write(folder.join(name), format!("a secret of 32 bytes or more: {name}")).unwrap();
+    for (name, ..) in FILES
+        .iter()
+        .filter(|(name, ..)| name.starts_with("files/") && *name != "files/store")
+    {
+        fs::write(
+            folder.join(name),
+            format!("a secret of 32 bytes or more: {name}"),
+        )
+        .unwrap();
     }
     fs::write(folder.join("files/revoked"), "jti a\n").unwrap();
     fs::write(folder.join("files/reload"), "#!/bin/sh\n").unwrap();
-    for (cert, key) in [("cert", "key"), ("acme-ca", "none"), ("upstream-ca", "none"), ("issuer-ca", "none")] {
-        let (cert, key) = (folder.join("files").join(cert), folder.join("files").join(key));
+    for (cert, key) in [
+        ("cert", "key"),
+        ("acme-ca", "none"),
+        ("upstream-ca", "none"),
+        ("issuer-ca", "none"),
+    ] {
+        let (cert, key) = (
+            folder.join("files").join(cert),
+            folder.join("files").join(key),
+        );
         openssl(
-            &["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"],
+            &[
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "30",
+            ],
             |c| {
-                c.args(["-subj", "/CN=a", "-addext", "subjectAltName=DNS:b.test", "-keyout"])
-                    .arg(&key)
-                    .arg("-out")
-                    .arg(&cert);
+                c.args([
+                    "-subj",
+                    "/CN=a",
+                    "-addext",
+                    "subjectAltName=DNS:b.test",
+                    "-keyout",
+                ])
+                .arg(&key)
+                .arg("-out")
+                .arg(&cert);
             },
         );
     }
     let (private, public) = (folder.join("files/key"), folder.join("files/public"));
-    openssl(&["pkey", "-pubout"], |c| _ = c.arg("-in").arg(private).arg("-out").arg(public));
+    openssl(&["pkey", "-pubout"], |c| {
+        _ = c.arg("-in").arg(private).arg("-out").arg(public)
+    });
 }
 
 fn openssl(arguments: &[&str], adjust: impl FnOnce(&mut Command)) {
@@ -89,7 +134,11 @@ fn openssl(arguments: &[&str], adjust: impl FnOnce(&mut Command)) {
     command.args(arguments);
     adjust(&mut command);
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 fn chmod(path: &Path, mode: u32) {
@@ -99,10 +148,17 @@ fn chmod(path: &Path, mode: u32) {
 /// The warnings of `ianitor check` about what other users can do.
 fn warnings(folder: &Path) -> Vec<String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
-    let output = command.current_dir(folder).args(["check", "--config", "gateway.toml"]).output().unwrap();
+    let output = command
+        .current_dir(folder)
+        .args(["check", "--config", "gateway.toml"])
+        .output()
+        .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{said}");
-    said.lines().filter(|line| line.contains("every user can")).map(str::to_owned).collect()
+    said.lines()
+        .filter(|line| line.contains("every user can"))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
@@ -112,7 +168,11 @@ fn every_file_that_a_configuration_names_is_looked_at() {
     fs::write(folder.path().join("gateway.toml"), config()).unwrap();
     let close = || {
         for (name, ..) in FILES {
-            let mode = if folder.path().join(name).is_dir() { 0o755 } else { 0o640 };
+            let mode = if folder.path().join(name).is_dir() {
+                0o755
+            } else {
+                0o640
+            };
             chmod(&folder.path().join(name), mode);
         }
     };
@@ -122,16 +182,24 @@ fn every_file_that_a_configuration_names_is_looked_at() {
         chmod(&folder.path().join(name), 0o777);
         let said = warnings(folder.path());
         let start = format!("warning: gateway.toml: {key}: {name} is ");
-        let matches =
-            |said: &String| said.starts_with(&start) && said.contains(&format!("every user can {done}; close"));
-        assert!(matches!(&said[..], [said] if matches(said)), "{name}: {said:#?}");
+        let matches = |said: &String| {
+            said.starts_with(&start) && said.contains(&format!("every user can {done}; close"))
+        };
+        assert!(
+            matches!(&said[..], [said] if matches(said)),
+            "{name}: {said:#?}"
+        );
         close();
     }
     // And the folder that most of them lie in.
     chmod(&folder.path().join("files"), 0o777);
     let said = warnings(folder.path());
-    let start = "warning: gateway.toml: tls.certificates[0].cert: every user can change the folder ";
-    assert!(matches!(&said[..], [said] if said.starts_with(start) && said.contains("more keys")), "{said:#?}");
+    let start =
+        "warning: gateway.toml: tls.certificates[0].cert: every user can change the folder ";
+    assert!(
+        matches!(&said[..], [said] if said.starts_with(start) && said.contains("more keys")),
+        "{said:#?}"
+    );
 }
 
 #[test]
@@ -149,14 +217,26 @@ fn a_start_and_a_reload_say_it_once_each() {
     let config = config(secret.to_str().unwrap());
     let gateway = GatewayProcess::start(&config);
     let line = "issuers.app.secret_file: ";
-    let count =
-        || gateway.events().iter().filter(|event| event.contains(line) && event.contains("every user can")).count();
+    let count = || {
+        gateway
+            .events()
+            .iter()
+            .filter(|event| event.contains(line) && event.contains("every user can"))
+            .count()
+    };
     assert_eq!(count(), 1, "{:#?}", gateway.events());
     gateway.hang_up(&config.text());
     gateway.event(" reloaded ");
     assert_eq!(count(), 2, "{:#?}", gateway.events());
     chmod(&secret, 0o640);
     gateway.hang_up(&config.text());
-    eventually("a second reload", || gateway.events().iter().filter(|event| event.contains(" reloaded ")).count() == 2);
+    eventually("a second reload", || {
+        gateway
+            .events()
+            .iter()
+            .filter(|event| event.contains(" reloaded "))
+            .count()
+            == 2
+    });
     assert_eq!(count(), 2, "{:#?}", gateway.events());
 }

@@ -1,4 +1,5 @@
-//! Files that other users of the machine, or mistakes, put in the place of those that a configuration names.
+//! Files that other users of the machine, or mistakes, put in the place of those that a
+//! configuration names.
 
 use std::fs;
 use std::io::Read as _;
@@ -83,7 +84,12 @@ fn pipe(path: &Path) {
 #[track_caller]
 fn ianitor(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
-    command.current_dir(folder).args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+        .current_dir(folder)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let deadline = Instant::now() + DEADLINE;
     let status = loop {
@@ -98,7 +104,12 @@ fn ianitor(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
         child.wait().unwrap();
     }
     let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
     let status = status.unwrap_or_else(|| panic!("{args:?} hangs: {said}"));
     (status.code(), said)
 }
@@ -107,19 +118,37 @@ fn ianitor(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
 fn a_pipe_in_the_place_of_any_file_is_an_error_and_is_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("gateway.toml"), CONFIG).unwrap();
-    ERRORS.iter().chain(&WARNINGS).for_each(|name| pipe(&folder.path().join(name)));
+    ERRORS
+        .iter()
+        .chain(&WARNINGS)
+        .for_each(|name| pipe(&folder.path().join(name)));
     let (status, said) = ianitor(folder.path(), &["check", "--config", "gateway.toml"]);
     assert_eq!(status, Some(78), "{said}");
     for name in ERRORS {
-        let line = said.lines().find(|line| line.contains(&format!(" {name} ")));
-        assert!(line.is_some_and(|line| line.contains("not a file")), "{name}: {line:?} in {said}");
+        let line = said
+            .lines()
+            .find(|line| line.contains(&format!(" {name} ")));
+        assert!(
+            line.is_some_and(|line| line.contains("not a file")),
+            "{name}: {line:?} in {said}"
+        );
     }
     // A start says less: it gives up before it would read all of them.
     let (status, said) = ianitor(folder.path(), &["run", "--config", "gateway.toml"]);
-    assert!(status == Some(78) && said.contains("secret cannot be read: it is not a file"), "{status:?} {said}");
-    ERRORS.iter().for_each(|name| fs::remove_file(folder.path().join(name)).unwrap());
-    let tables = ["directory_ca = \"directory-ca.pem\"\n", "ca_file = \"upstream-ca.pem\"\n"];
-    let config = tables.iter().fold(CONFIG.to_owned(), |config, table| config.replace(table, ""));
+    assert!(
+        status == Some(78) && said.contains("secret cannot be read: it is not a file"),
+        "{status:?} {said}"
+    );
+    ERRORS
+        .iter()
+        .for_each(|name| fs::remove_file(folder.path().join(name)).unwrap());
+    let tables = [
+        "directory_ca = \"directory-ca.pem\"\n",
+        "ca_file = \"upstream-ca.pem\"\n",
+    ];
+    let config = tables
+        .iter()
+        .fold(CONFIG.to_owned(), |config, table| config.replace(table, ""));
     let [before, after] = ["[tls]", "[acme]"].map(|table| config.find(table).unwrap());
     let acme = config.find("[upstreams.app]").unwrap();
     let route = "[[routes]]\npath = \"/\"\nredirect = \"https://media.test/\"\npolicy = \"open\"\n";
@@ -127,8 +156,13 @@ fn a_pipe_in_the_place_of_any_file_is_an_error_and_is_not_waited_for() {
     fs::write(folder.path().join("gateway.toml"), config).unwrap();
     let (status, said) = ianitor(folder.path(), &["check", "--config", "gateway.toml"]);
     for name in WARNINGS {
-        let line = said.lines().find(|line| line.contains(&format!("{name} cannot be read")));
-        assert!(line.is_some_and(|line| line.contains("not a file")), "{name}: {status:?} {said}");
+        let line = said
+            .lines()
+            .find(|line| line.contains(&format!("{name} cannot be read")));
+        assert!(
+            line.is_some_and(|line| line.contains("not a file")),
+            "{name}: {status:?} {said}"
+        );
     }
 }
 
@@ -136,10 +170,17 @@ fn a_pipe_in_the_place_of_any_file_is_an_error_and_is_not_waited_for() {
 fn a_pipe_or_a_device_is_no_configuration() {
     let folder = tempfile::tempdir().unwrap();
     pipe(&folder.path().join("gateway.toml"));
-    for (command, file) in [("check", "gateway.toml"), ("run", "gateway.toml"), ("check", "/dev/zero")] {
+    for (command, file) in [
+        ("check", "gateway.toml"),
+        ("run", "gateway.toml"),
+        ("check", "/dev/zero"),
+    ] {
         let (status, said) = ianitor(folder.path(), &[command, "--config", file]);
         assert_eq!(status, Some(78), "{said}");
-        assert!(said.contains(&format!("{file}: is no regular file")), "{said}");
+        assert!(
+            said.contains(&format!("{file}: is no regular file")),
+            "{said}"
+        );
     }
 }
 
@@ -160,7 +201,8 @@ fn pipes_in_the_folder_of_development_certificates_are_not_waited_for() {
     }
 }
 
-/// A user that is neither root nor ianitor's, where the test is root's; only root can make files of others.
+/// A user that is neither root nor ianitor's, where the test is root's; only root can make files of
+/// others.
 const STRANGER: u32 = 65_534;
 
 fn give(path: &Path) -> bool {
@@ -177,10 +219,15 @@ fn ordered(folder: &Path) -> String {
                   [[deploy]]\nhost = \"media.test\"\nto = \"files\"\ncombined = \"tls/all.pem\"\n\
                   [[routes]]\npath = \"/\"\nredirect = \"https://media.test/\"\npolicy = \"open\"\n";
     fs::write(folder.join("gateway.toml"), config).unwrap();
-    folder.join("acme/certificates/media.test").to_str().unwrap().to_owned()
+    folder
+        .join("acme/certificates/media.test")
+        .to_str()
+        .unwrap()
+        .to_owned()
 }
 
-/// The gateway's own user, or who took the gateway over, leaves a link for the next command that root runs.
+/// The gateway's own user, or who took the gateway over, leaves a link for the next command that
+/// root runs.
 #[test]
 fn certs_renew_as_root_follows_no_link_in_the_store_of_another_user() {
     let folder = tempfile::tempdir().unwrap();
@@ -188,26 +235,42 @@ fn certs_renew_as_root_follows_no_link_in_the_store_of_another_user() {
     fs::create_dir_all(Path::new(&place).parent().unwrap()).unwrap();
     symlink(folder.path().join("victim"), &place).unwrap();
     let is_strange = give(&folder.path().join("acme")) && give(Path::new(&place));
-    let (status, said) = ianitor(folder.path(), &["certs", "renew", "media.test", "--wait", "0"]);
+    let (status, said) = ianitor(
+        folder.path(),
+        &["certs", "renew", "media.test", "--wait", "0"],
+    );
     assert_eq!(status, Some(1), "{said}");
     let victim = fs::read_dir(folder.path().join("victim")).unwrap().count();
     if is_strange {
-        assert!(said.contains("media.test is a symbolic link that the user \"nobody\" can change"), "{said}");
+        assert!(
+            said.contains("media.test is a symbolic link that the user \"nobody\" can change"),
+            "{said}"
+        );
         assert_eq!(victim, 0);
     } else {
-        assert!(said.contains("no gateway"), "one's own link leads where one wants: {said}");
+        assert!(
+            said.contains("no gateway"),
+            "one's own link leads where one wants: {said}"
+        );
     }
 }
 
-/// The same command works in a store without links, and leaves nothing there that the gateway could not read.
+/// The same command works in a store without links, and leaves nothing there that the gateway could
+/// not read.
 #[test]
 fn certs_renew_as_root_asks_in_the_store_of_another_user() {
     let folder = tempfile::tempdir().unwrap();
     let place = ordered(folder.path());
     fs::create_dir(folder.path().join("acme")).unwrap();
     give(&folder.path().join("acme"));
-    let (status, said) = ianitor(folder.path(), &["certs", "renew", "media.test", "--wait", "0"]);
-    assert!(status == Some(1) && said.contains("no gateway"), "{status:?} {said}");
+    let (status, said) = ianitor(
+        folder.path(),
+        &["certs", "renew", "media.test", "--wait", "0"],
+    );
+    assert!(
+        status == Some(1) && said.contains("no gateway"),
+        "{status:?} {said}"
+    );
     let owner = fs::metadata(folder.path().join("acme")).unwrap().uid();
     for path in [&place, &format!("{place}/.lock")] {
         assert_eq!(fs::metadata(path).unwrap().uid(), owner, "{path}");
@@ -225,5 +288,9 @@ fn check_says_which_folder_of_a_consumer_is_refused_and_what_to_do() {
     let tls = tls.display();
     let refused = format!("deploy[0]: the folder {tls} belongs to the user \"nobody\"");
     assert_eq!(said.contains(&refused), is_strange, "{said}");
-    assert_eq!(said.contains(&format!("chown root:nogroup {tls} && chmod 2750 {tls}")), is_strange, "{said}");
+    assert_eq!(
+        said.contains(&format!("chown root:nogroup {tls} && chmod 2750 {tls}")),
+        is_strange,
+        "{said}"
+    );
 }

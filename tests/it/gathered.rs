@@ -11,7 +11,10 @@ use crate::harness::{Client, Config, TestGateway, Then, Upstream, eventually, h2
 
 fn world() -> (Upstream, TestGateway) {
     let upstream = Upstream::http(|request, conn| {
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", request.body.len());
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+            request.body.len()
+        );
         conn.send(answer)?;
         conn.send(&request.body).map(|()| Then::Keep)
     });
@@ -23,7 +26,13 @@ fn world() -> (Upstream, TestGateway) {
 /// had one more gone on, it would be there too.
 #[track_caller]
 fn has_not_gone_on(upstream: &Upstream, gateway: &TestGateway, before: usize) {
-    let others = || upstream.heads().iter().filter(|head| head.target() != "/later").count();
+    let others = || {
+        upstream
+            .heads()
+            .iter()
+            .filter(|head| head.target() != "/later")
+            .count()
+    };
     for _ in 0..3 {
         assert_eq!(gateway.client().get("/later").status(), 200);
     }
@@ -55,14 +64,20 @@ fn over_http2_too() {
     let (upstream, gateway) = world();
     for (before, length) in [Some("10"), None].into_iter().enumerate() {
         let mut request = h2::post("/");
-        request.headers_mut().extend(length.map(|length| (http::header::CONTENT_LENGTH, length.parse().unwrap())));
+        request
+            .headers_mut()
+            .extend(length.map(|length| (http::header::CONTENT_LENGTH, length.parse().unwrap())));
         let mut client = gateway.dial().h2();
         let (answer, mut stream) = client.begin(request, false);
-        stream.send_data(Bytes::from_static(b"01234"), false).unwrap();
+        stream
+            .send_data(Bytes::from_static(b"01234"), false)
+            .unwrap();
         // Runs the connection until the gateway has it.
         assert_eq!(client.get("/later").status, 200);
         has_not_gone_on(&upstream, &gateway, before);
-        stream.send_data(Bytes::from_static(b"56789"), true).unwrap();
+        stream
+            .send_data(Bytes::from_static(b"56789"), true)
+            .unwrap();
         let answer = client.run(async { h2::gather(answer.await.unwrap()).await.unwrap() });
         assert_eq!(answer.body, b"0123456789");
     }
@@ -72,7 +87,9 @@ fn over_http2_too() {
 fn expect_is_answered_before_the_upstream_is_asked() {
     let (upstream, gateway) = world();
     let mut client = gateway.client();
-    client.send("POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n");
+    client.send(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n",
+    );
     assert_eq!(client.head().status(), 100);
     has_not_gone_on(&upstream, &gateway, 0);
     assert_eq!(client.ask("0123456789").text(), "0123456789");
@@ -82,9 +99,14 @@ fn expect_is_answered_before_the_upstream_is_asked() {
 fn trailers_come_behind_a_gathered_body() {
     let (upstream, gateway) = world();
     let head = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n";
-    let answer = gateway.client().ask(format!("{head}2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n"));
+    let answer = gateway
+        .client()
+        .ask(format!("{head}2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n"));
     assert_eq!(answer.text(), "ab");
-    assert_eq!(upstream.only_request().trailers.to_ascii_lowercase(), "x-sum: 1\n");
+    assert_eq!(
+        upstream.only_request().trailers.to_ascii_lowercase(),
+        "x-sum: 1\n"
+    );
 }
 
 /// An upstream that tells how much of a body has come before its end.
@@ -92,7 +114,9 @@ fn counting() -> (Upstream, std::sync::Arc<std::sync::Mutex<Vec<u8>>>) {
     let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let shared = std::sync::Arc::clone(&seen);
     let upstream = Upstream::raw(move |conn| {
-        let Some(head) = conn.head()? else { return Ok(()) };
+        let Some(head) = conn.head()? else {
+            return Ok(());
+        };
         if head.get("content-length").is_some() {
             let first = conn.wire.exactly(5)?;
             shared.lock().unwrap().extend(first);
@@ -114,7 +138,9 @@ fn a_large_body_is_not_waited_for() {
     let gateway = TestGateway::start(&Config::to(&upstream));
     let mut client = gateway.client();
     client.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n01234");
-    eventually("the upstream has the beginning", || *seen.lock().unwrap() == b"01234");
+    eventually("the upstream has the beginning", || {
+        *seen.lock().unwrap() == b"01234"
+    });
     drop(client);
     let (upstream, seen) = counting();
     let gateway = TestGateway::start(&Config::to(&upstream));
@@ -123,7 +149,9 @@ fn a_large_body_is_not_waited_for() {
     for _ in 0..70 {
         client.send([b"400\r\n", &pattern(1024)[..], b"\r\n"].concat());
     }
-    eventually("the upstream has the beginning", || seen.lock().unwrap().len() == 1000);
+    eventually("the upstream has the beginning", || {
+        seen.lock().unwrap().len() == 1000
+    });
 }
 
 #[test]
@@ -148,11 +176,20 @@ fn a_body_that_turns_out_to_be_large_arrives_byte_for_byte() {
 #[test]
 fn a_gathered_body_goes_to_another_server_if_the_first_takes_no_connection() {
     let (upstream, _) = world();
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let servers = format!("[upstreams.app]\nservers = [\"http://{closed}\", \"{}\"]\n", upstream.url());
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let servers = format!(
+        "[upstreams.app]\nservers = [\"http://{closed}\", \"{}\"]\n",
+        upstream.url()
+    );
     let gateway = TestGateway::start(&Config::new().table(&servers).route("/", "app"));
     for _ in 0..4 {
-        assert_eq!(gateway.client().post("/", b"0123456789").text(), "0123456789");
+        assert_eq!(
+            gateway.client().post("/", b"0123456789").text(),
+            "0123456789"
+        );
     }
     assert_eq!(upstream.requests().len(), 4);
 }
@@ -175,7 +212,12 @@ fn a_body_that_comes_byte_by_byte_is_408_and_never_had_an_upstream() {
     let (upstream, gateway) = world();
     let mut client = gateway.client();
     // Longer than any other test waits: that is what is measured.
-    client.wire.stream.tcp().set_read_timeout(Some(Duration::from_secs(90))).unwrap();
+    client
+        .wire
+        .stream
+        .tcp()
+        .set_read_timeout(Some(Duration::from_secs(90)))
+        .unwrap();
     client.send(WITH_LENGTH);
     let mut slow = client.wire.stream.clone();
     let dripping = std::thread::spawn(move || {
@@ -186,10 +228,17 @@ fn a_body_that_comes_byte_by_byte_is_408_and_never_had_an_upstream() {
         b"012345678".iter().take_while(|byte| drip(byte)).count()
     });
     let answer = client.answer();
-    assert_eq!((answer.status(), answer.head.get("connection")), (408, Some("close")));
+    assert_eq!(
+        (answer.status(), answer.head.get("connection")),
+        (408, Some("close"))
+    );
     drop(client);
     dripping.join().unwrap();
     gateway.is_left_by_all();
-    assert!(gateway.access.lines(1)[0].contains(" reason=body_slow "), "{:?}", gateway.access.now());
+    assert!(
+        gateway.access.lines(1)[0].contains(" reason=body_slow "),
+        "{:?}",
+        gateway.access.now()
+    );
     assert!(upstream.heads().is_empty());
 }

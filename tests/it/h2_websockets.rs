@@ -24,7 +24,9 @@ fn connect(protocol: &'static str, version: &str) -> Request<()> {
 /// Accepts whatever key it is given and echoes frames.
 fn echo() -> Upstream {
     Upstream::raw(|conn| {
-        let Some(head) = conn.head()? else { return Ok(()) };
+        let Some(head) = conn.head()? else {
+            return Ok(());
+        };
         let key = http::HeaderValue::from_str(head.get("sec-websocket-key").unwrap()).unwrap();
         let accept = ianitor::proxy::websocket::accept(&key);
         conn.send(format!(
@@ -53,7 +55,10 @@ fn a_stream_becomes_a_tunnel() {
     let (response, mut stream) = client.begin(connect("websocket", "13"), false);
     let response = client.run(response).unwrap();
     assert_eq!(response.status(), 200);
-    assert_eq!(response.headers()["sec-websocket-protocol"], "janus-protocol");
+    assert_eq!(
+        response.headers()["sec-websocket-protocol"],
+        "janus-protocol"
+    );
     assert!(!response.headers().contains_key("sec-websocket-accept"));
     let mut body = response.into_body();
     let mut read = |client: &crate::harness::h2::Client| client.run(body.data()).unwrap().unwrap();
@@ -65,11 +70,22 @@ fn a_stream_becomes_a_tunnel() {
     gateway.reload(&Config::to(&upstream));
     stream.send_data(Bytes::from(frame.clone()), false).unwrap();
     assert_eq!(read(&client), frame);
-    gateway.reload(&Config::new().upstream("app", &upstream.url()).route("/other", "app"));
+    gateway.reload(
+        &Config::new()
+            .upstream("app", &upstream.url())
+            .route("/other", "app"),
+    );
     let close = read(&client);
-    assert_eq!(&close[..4], [0x88, close.len() as u8 - 2, 0x03, 0xf0], "1008");
+    assert_eq!(
+        &close[..4],
+        [0x88, close.len() as u8 - 2, 0x03, 0xf0],
+        "1008"
+    );
     let asked = upstream.heads().remove(0);
-    assert_eq!(asked.to_string().lines().next(), Some("GET /ws?token=x HTTP/1.1"));
+    assert_eq!(
+        asked.to_string().lines().next(),
+        Some("GET /ws?token=x HTTP/1.1")
+    );
     drop((stream, client));
     gateway.is_left_by_all();
 }
@@ -78,9 +94,11 @@ fn a_stream_becomes_a_tunnel() {
 fn what_is_no_websocket_is_refused() {
     let upstream = Upstream::answering("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
     let gateway = TestGateway::start(&Config::to(&upstream));
-    for (request, status) in
-        [(connect("websocket", "8"), 426), (connect("connect-udp", "13"), 405), (connect("websocket", "13"), 403)]
-    {
+    for (request, status) in [
+        (connect("websocket", "8"), 426),
+        (connect("connect-udp", "13"), 405),
+        (connect("websocket", "13"), 403),
+    ] {
         let mut client = gateway.dial().h2();
         assert!(client.takes_extended_connect());
         let (response, _stream) = client.begin(request, false);

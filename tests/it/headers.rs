@@ -15,11 +15,23 @@ fn the_upstream_is_told_about_the_client_by_the_gateway_alone() {
          X-Forwarded-Proto: http\r\nX-Forwarded-Host: evil.test\r\nX-Forwarded-Port: 1\r\nX-Forwarded-User: root\r\n\
          X-Request-Id: mine\r\nForwarded: for=10.0.0.1\r\nX_Forwarded_For: 10.0.0.1\r\nX_Real_IP: 10.0.0.1\r\n";
     let dial = gateway.dial().from("127.0.0.7");
-    assert_eq!(dial.h1().ask(format!("GET / HTTP/1.1\r\nHost: localhost:8443\r\n{forged}\r\n")).status(), 200);
-    let mut request = http::Request::get("https://localhost:8443/").body(()).unwrap();
+    assert_eq!(
+        dial.h1()
+            .ask(format!(
+                "GET / HTTP/1.1\r\nHost: localhost:8443\r\n{forged}\r\n"
+            ))
+            .status(),
+        200
+    );
+    let mut request = http::Request::get("https://localhost:8443/")
+        .body(())
+        .unwrap();
     for line in forged.lines() {
         let (name, value) = line.split_once(": ").unwrap();
-        request.headers_mut().append(http::HeaderName::try_from(name).unwrap(), value.parse().unwrap());
+        request.headers_mut().append(
+            http::HeaderName::try_from(name).unwrap(),
+            value.parse().unwrap(),
+        );
     }
     assert_eq!(dial.h2().send(request, b"").status, 200);
     let port = gateway.https().port().to_string();
@@ -51,9 +63,16 @@ fn every_request_has_an_id_of_its_own() {
         h1.get("/");
         h2.get("/");
     }
-    let mut ids: Vec<String> =
-        upstream.heads().iter().map(|head| head.get("x-request-id").unwrap().to_owned()).collect();
-    assert!(ids.iter().all(|id| id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit())), "{ids:?}");
+    let mut ids: Vec<String> = upstream
+        .heads()
+        .iter()
+        .map(|head| head.get("x-request-id").unwrap().to_owned())
+        .collect();
+    assert!(
+        ids.iter()
+            .all(|id| id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit())),
+        "{ids:?}"
+    );
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 40);
@@ -66,7 +85,14 @@ fn hop_by_hop_headers_end_at_the_gateway() {
          Proxy-Connection: keep-alive\r\nProxy-Authenticate: Basic\r\nUpgrade: h2c\r\nX-Theirs: 1\r\nX-Kept: 1\r\n\r\nok",
     );
     let gateway = TestGateway::start(&Config::to(&upstream));
-    let hops = ["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "upgrade", "x-theirs"];
+    let hops = [
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authenticate",
+        "upgrade",
+        "x-theirs",
+    ];
     let answer = gateway.client().ask(
         "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, X-Mine\r\nKeep-Alive: 5\r\nX-Mine: 1\r\nX-Kept: 1\r\n\
          Proxy-Connection: keep-alive\r\nProxy-Authorization: Basic eA==\r\nTE: gzip\r\nAuthorization: Bearer x\r\n\r\n",
@@ -76,35 +102,65 @@ fn hop_by_hop_headers_end_at_the_gateway() {
     }
     assert_eq!(answer.head.get("x-kept"), Some("1"));
     let head = upstream.only_request().head;
-    for name in hops.into_iter().chain(["x-mine", "proxy-authorization", "te"]) {
+    for name in hops
+        .into_iter()
+        .chain(["x-mine", "proxy-authorization", "te"])
+    {
         assert_eq!(head.get(name), None, "{head}");
     }
-    assert_eq!((head.get("x-kept"), head.get("authorization")), (Some("1"), Some("Bearer x")));
+    assert_eq!(
+        (head.get("x-kept"), head.get("authorization")),
+        (Some("1"), Some("Bearer x"))
+    );
     let answer = gateway.dial().h2().get("/");
-    assert!(hops.iter().all(|name| !answer.headers.contains_key(*name)), "{:?}", answer.headers);
+    assert!(
+        hops.iter().all(|name| !answer.headers.contains_key(*name)),
+        "{:?}",
+        answer.headers
+    );
 }
 
-/// A request with these header lines over HTTP/1.1, over HTTP/2 and, over HTTP/1.1, as a WebSocket's handshake.
+/// A request with these header lines over HTTP/1.1, over HTTP/2 and, over HTTP/1.1, as a
+/// WebSocket's handshake.
 fn send_in_every_way(gateway: &TestGateway, lines: &[String]) {
     let text: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-    gateway.client().ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{text}\r\n"));
+    gateway
+        .client()
+        .ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{text}\r\n"));
     let mut request = h2::get("/");
     for (name, value) in lines.iter().filter_map(|line| line.split_once(": ")) {
-        request.headers_mut().append(http::HeaderName::try_from(name).unwrap(), value.parse().unwrap());
+        request.headers_mut().append(
+            http::HeaderName::try_from(name).unwrap(),
+            value.parse().unwrap(),
+        );
     }
     gateway.dial().h2().send(request, b"");
-    gateway.client().ask(crate::harness::websocket::handshake("/", &text));
+    gateway
+        .client()
+        .ask(crate::harness::websocket::handshake("/", &text));
 }
 
 #[test]
 fn http2_settings_end_at_the_gateway_whether_connection_names_them_or_not() {
     let (upstream, gateway) = world();
-    send_in_every_way(&gateway, &["HTTP2-Settings: AAMAAABkAAQAAP__".to_owned(), "X-Kept: 1".to_owned()]);
+    send_in_every_way(
+        &gateway,
+        &[
+            "HTTP2-Settings: AAMAAABkAAQAAP__".to_owned(),
+            "X-Kept: 1".to_owned(),
+        ],
+    );
     let upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
-    gateway.client().ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{upgrade}X-Kept: 1\r\n\r\n"));
+    gateway.client().ask(format!(
+        "GET / HTTP/1.1\r\nHost: localhost\r\n{upgrade}X-Kept: 1\r\n\r\n"
+    ));
     assert_eq!(upstream.heads().len(), 4);
     for head in upstream.heads() {
-        assert_eq!((head.get("http2-settings"), head.get("x-kept")), (None, Some("1")), "{head}");
+        assert_eq!(
+            (head.get("http2-settings"), head.get("x-kept")),
+            (None, Some("1")),
+            "{head}"
+        );
     }
 }
 
@@ -131,8 +187,13 @@ fn what_servers_would_take_for_the_gateways_word_ends_there() {
         "X-Accel-Internal",
         "Script-Name",
     ];
-    let spelled = |name: &str| [name.to_owned(), name.replace('-', "_")].map(|name| format!("{name}: evil"));
-    let lines: Vec<String> = names.into_iter().flat_map(spelled).chain(["Early-Data: 1".to_owned()]).collect();
+    let spelled =
+        |name: &str| [name.to_owned(), name.replace('-', "_")].map(|name| format!("{name}: evil"));
+    let lines: Vec<String> = names
+        .into_iter()
+        .flat_map(spelled)
+        .chain(["Early-Data: 1".to_owned()])
+        .collect();
     send_in_every_way(&gateway, &lines);
     assert_eq!(upstream.heads().len(), 3);
     for head in upstream.heads() {
@@ -161,11 +222,24 @@ fn what_a_server_says_to_a_proxy_ends_there() {
         "proxy-authentication-info",
         "http2-settings",
     ] {
-        assert_eq!((head.get(gone), answer.headers.get(gone)), (None, None), "{gone}");
+        assert_eq!(
+            (head.get(gone), answer.headers.get(gone)),
+            (None, None),
+            "{gone}"
+        );
     }
-    assert_eq!((head.get("x-kept"), answer.headers["x-kept"].as_bytes()), (Some("1"), &b"1"[..]));
+    assert_eq!(
+        (head.get("x-kept"), answer.headers["x-kept"].as_bytes()),
+        (Some("1"), &b"1"[..])
+    );
     let trailers = answer.trailers.unwrap();
-    assert_eq!(trailers.keys().map(http::HeaderName::as_str).collect::<Vec<_>>(), ["x-sum"]);
+    assert_eq!(
+        trailers
+            .keys()
+            .map(http::HeaderName::as_str)
+            .collect::<Vec<_>>(),
+        ["x-sum"]
+    );
 }
 
 #[test]
@@ -173,10 +247,15 @@ fn cookies_of_h2_are_one_line_for_the_upstream() {
     let (upstream, gateway) = world();
     let mut request = h2::get("/");
     for crumb in ["a=1", "b=2; c=3", "d=4"] {
-        request.headers_mut().append("cookie", crumb.parse().unwrap());
+        request
+            .headers_mut()
+            .append("cookie", crumb.parse().unwrap());
     }
     gateway.dial().h2().send(request, b"");
-    assert_eq!(upstream.only_request().head.all("cookie"), ["a=1; b=2; c=3; d=4"]);
+    assert_eq!(
+        upstream.only_request().head.all("cookie"),
+        ["a=1; b=2; c=3; d=4"]
+    );
 }
 
 #[test]
@@ -186,9 +265,15 @@ fn headers_that_may_be_repeated_stay_so() {
          Date: Sat, 21 Nov 2026 17:36:20 GMT\r\nX-Raw: \u{e4}\r\n\r\n",
     );
     let gateway = TestGateway::start(&Config::to(&upstream));
-    let head = gateway.client().ask("GET / HTTP/1.1\r\nHost: localhost\r\nX-A: 1\r\nX-A: 2\r\n\r\n").head;
+    let head = gateway
+        .client()
+        .ask("GET / HTTP/1.1\r\nHost: localhost\r\nX-A: 1\r\nX-A: 2\r\n\r\n")
+        .head;
     assert_eq!(head.all("set-cookie"), ["a=1", "b=2"]);
-    assert_eq!((head.get("server"), head.get("date")), (Some("janus"), Some("Sat, 21 Nov 2026 17:36:20 GMT")));
+    assert_eq!(
+        (head.get("server"), head.get("date")),
+        (Some("janus"), Some("Sat, 21 Nov 2026 17:36:20 GMT"))
+    );
     // Its two bytes in UTF-8, each read as a character.
     assert_eq!(head.get("x-raw"), Some("\u{c3}\u{a4}"));
     assert_eq!(upstream.only_request().head.all("x-a"), ["1", "2"]);
@@ -201,34 +286,76 @@ fn headers_that_may_be_repeated_stay_so() {
 fn a_location_is_one_that_the_client_can_follow() {
     let upstream = Upstream::http(|request, conn| {
         let location = request.head.get("x-location").unwrap();
-        conn.send(format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"))
-            .map(|()| Then::Keep)
+        conn.send(format!(
+            "HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+        ))
+        .map(|()| Then::Keep)
     });
     let own = upstream.url();
     let config = Config::new()
         .upstream("app", &own)
-        .route_with("/media", "app", "policy = \"open\"\nstrip_prefix = \"/media\"")
+        .route_with(
+            "/media",
+            "app",
+            "policy = \"open\"\nstrip_prefix = \"/media\"",
+        )
         .route_with("/js", "app", "policy = \"open\"\nrewrite = \"/janus\"")
         .route("/same", "app");
     let gateway = TestGateway::start(&config);
     let mut client = gateway.client();
     for (target, arrives, location, seen) in [
-        ("/media/x?y", "/x?y", "/1/2?z#f".to_owned(), "/media/1/2?z#f"),
+        (
+            "/media/x?y",
+            "/x?y",
+            "/1/2?z#f".to_owned(),
+            "/media/1/2?z#f",
+        ),
         ("/media", "/", "/".to_owned(), "/media/"),
         ("/js/1", "/janus/1", "/janus/1/2".to_owned(), "/js/1/2"),
         ("/js", "/janus", "/elsewhere".to_owned(), "/elsewhere"),
-        ("/js", "/janus", "/januswhatever".to_owned(), "/januswhatever"),
+        (
+            "/js",
+            "/janus",
+            "/januswhatever".to_owned(),
+            "/januswhatever",
+        ),
         ("/same/x", "/same/x", "/same/y".to_owned(), "/same/y"),
-        ("/js", "/janus", format!("{own}/janus/7"), "https://localhost:8443/js/7"),
-        ("/js", "/janus", "http://localhost:8443/janus/7".to_owned(), "https://localhost:8443/js/7"),
-        ("/same", "/same", format!("{own}/same/7?x"), "https://localhost:8443/same/7?x"),
-        ("/media", "/", "https://other.test/x".to_owned(), "https://other.test/x"),
+        (
+            "/js",
+            "/janus",
+            format!("{own}/janus/7"),
+            "https://localhost:8443/js/7",
+        ),
+        (
+            "/js",
+            "/janus",
+            "http://localhost:8443/janus/7".to_owned(),
+            "https://localhost:8443/js/7",
+        ),
+        (
+            "/same",
+            "/same",
+            format!("{own}/same/7?x"),
+            "https://localhost:8443/same/7?x",
+        ),
+        (
+            "/media",
+            "/",
+            "https://other.test/x".to_owned(),
+            "https://other.test/x",
+        ),
         ("/media", "/", "//other.test/x".to_owned(), "//other.test/x"),
         ("/media", "/", "relative/x".to_owned(), "relative/x"),
     ] {
-        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost:8443\r\nX-Location: {location}\r\n\r\n");
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nHost: localhost:8443\r\nX-Location: {location}\r\n\r\n"
+        );
         let answer = client.ask(request);
-        assert_eq!(answer.head.get("location"), Some(seen), "{target}, {location}");
+        assert_eq!(
+            answer.head.get("location"),
+            Some(seen),
+            "{target}, {location}"
+        );
         assert_eq!(upstream.heads().last().unwrap().target(), arrives);
     }
 }
@@ -243,7 +370,8 @@ fn answers_without_a_body_have_none() {
             "/chunked" => "200 OK\r\nTransfer-Encoding: chunked\r\n",
             _ => "200 OK\r\nContent-Length: 0\r\n",
         };
-        conn.send(format!("HTTP/1.1 {head}\r\n")).map(|()| Then::Keep)
+        conn.send(format!("HTTP/1.1 {head}\r\n"))
+            .map(|()| Then::Keep)
     });
     let config = Config::to(&upstream).listen("https = [\"127.0.0.1:0\"]\nworkers = 1");
     let gateway = TestGateway::start(&config);
@@ -258,16 +386,25 @@ fn answers_without_a_body_have_none() {
         ("HEAD", "/304", 304, Some("100")),
         ("GET", "/empty", 200, Some("0")),
     ] {
-        client.send(format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        client.send(format!(
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        ));
         let head = client.head();
         assert_eq!(head.status(), status, "{method} {target}");
         // The length of what would have been there may be left out, but never be another.
         let said = head.get("content-length");
-        assert!(said.is_none() || said == length, "{method} {target}: {head}");
+        assert!(
+            said.is_none() || said == length,
+            "{method} {target}: {head}"
+        );
         let mut request = h2::get(target);
         *request.method_mut() = method.parse().unwrap();
         let answer = h2.send(request, b"");
-        assert_eq!((answer.status, answer.body.len()), (status, 0), "{method} {target}");
+        assert_eq!(
+            (answer.status, answer.body.len()),
+            (status, 0),
+            "{method} {target}"
+        );
     }
     // One upstream connection served them all, so nobody waited for a body that does not come.
     assert_eq!(upstream.accepted(), 1);
@@ -284,19 +421,42 @@ fn trailers_pass_where_both_sides_want_them() {
         "POST / HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\nConnection: TE\r\nTrailer: X-Up\r\n\
          Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Up: 7\r\n\r\n",
     );
-    assert_eq!((answer.body.as_slice(), answer.trailers.to_ascii_lowercase().as_str()), (&b"ok"[..], "x-sum: 42\n"));
+    assert_eq!(
+        (
+            answer.body.as_slice(),
+            answer.trailers.to_ascii_lowercase().as_str()
+        ),
+        (&b"ok"[..], "x-sum: 42\n")
+    );
     let request = upstream.only_request();
-    assert_eq!((request.body.as_slice(), request.trailers.to_ascii_lowercase().as_str()), (&b"hi"[..], "x-up: 7\n"));
-    assert_eq!((request.head.get("te"), request.head.get("connection")), (Some("trailers"), Some("te")));
+    assert_eq!(
+        (
+            request.body.as_slice(),
+            request.trailers.to_ascii_lowercase().as_str()
+        ),
+        (&b"hi"[..], "x-up: 7\n")
+    );
+    assert_eq!(
+        (request.head.get("te"), request.head.get("connection")),
+        (Some("trailers"), Some("te"))
+    );
     // Who does not ask gets the body alone.
     assert_eq!(client.get("/").trailers, "");
     let answer = gateway.dial().h2().get("/");
-    assert_eq!((answer.body.as_slice(), answer.trailers.unwrap()["x-sum"].as_bytes()), (&b"ok"[..], &b"42"[..]));
+    assert_eq!(
+        (
+            answer.body.as_slice(),
+            answer.trailers.unwrap()["x-sum"].as_bytes()
+        ),
+        (&b"ok"[..], &b"42"[..])
+    );
 }
 
 #[test]
 fn http_1_0_clients_are_served_in_their_way() {
-    let chunked = Upstream::answering("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
+    let chunked = Upstream::answering(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    );
     let gateway = TestGateway::start(&Config::to(&chunked));
     let mut client = gateway.client();
     let answer = client.ask("GET / HTTP/1.0\r\nHost: localhost\r\n\r\n");
@@ -321,7 +481,10 @@ fn an_upstream_of_http_1_0_is_no_reason_to_answer_in_it() {
     let mut client = gateway.client();
     let answer = client.get("/");
     assert!(answer.head.first.starts_with("HTTP/1.1 200"));
-    assert_eq!((answer.head.get("transfer-encoding"), answer.body.as_slice()), (Some("chunked"), &b"to the end"[..]));
+    assert_eq!(
+        (answer.head.get("transfer-encoding"), answer.body.as_slice()),
+        (Some("chunked"), &b"to the end"[..])
+    );
     // The client's connection outlives the upstream's.
     upstream.is_left_by_all();
     assert_eq!(client.get("/").status(), 200);
@@ -331,32 +494,54 @@ fn an_upstream_of_http_1_0_is_no_reason_to_answer_in_it() {
 fn the_gateway_answers_expect_itself() {
     let (upstream, gateway) = world();
     let mut client = gateway.client();
-    client.send("POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    client.send(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+    );
     assert_eq!(client.head().status(), 100);
     client.send("hello");
     assert_eq!(client.answer().status(), 200);
     let request = upstream.only_request();
-    assert_eq!((request.body.as_slice(), request.head.get("expect")), (&b"hello"[..], None));
+    assert_eq!(
+        (request.body.as_slice(), request.head.get("expect")),
+        (&b"hello"[..], None)
+    );
 }
 
 #[test]
 fn nobody_is_asked_for_the_body_of_a_refused_request() {
     let upstream = Upstream::ok();
-    let gateway = TestGateway::start(&Config::new().upstream("app", &upstream.url()).route("/app", "app"));
+    let gateway = TestGateway::start(
+        &Config::new()
+            .upstream("app", &upstream.url())
+            .route("/app", "app"),
+    );
     let mut client = gateway.client();
-    let answer = client.ask("POST /x HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    let answer = client.ask(
+        "POST /x HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+    );
     assert_eq!(answer.status(), 404);
     client.is_closed();
 }
 
 #[test]
 fn a_refusal_names_its_request_and_nothing_else() {
-    let gateway = TestGateway::start(&Config::new().upstream("app", "http://127.0.0.1:9").route("/app", "app"));
+    let gateway = TestGateway::start(
+        &Config::new()
+            .upstream("app", "http://127.0.0.1:9")
+            .route("/app", "app"),
+    );
     let answer = gateway.client().get("/secret?token=abc");
-    let (first, second) = answer.text().split_once('\n').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (first, second) = answer
+        .text()
+        .split_once('\n')
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
     assert_eq!(first, "404 Not Found");
     let id = second.strip_prefix("request ").unwrap().trim_end();
-    assert!(id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
+    assert!(
+        id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()),
+        "{id}"
+    );
     assert_eq!(answer.head.get("cache-control"), Some("no-store"));
     assert!(gateway.access.lines(1)[0].contains(id));
 }

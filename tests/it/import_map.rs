@@ -54,14 +54,67 @@ const MAP: &[(&str, &[&str])] = &[
     ("route", &["telemetry", "policy", "turn"]),
     ("files", &["route"]),
     ("proxy", &["telemetry", "policy", "route", "files"]),
-    ("serve", &["telemetry", "tls", "token", "policy", "turn", "route", "files", "proxy"]),
+    (
+        "serve",
+        &[
+            "telemetry",
+            "tls",
+            "token",
+            "policy",
+            "turn",
+            "route",
+            "files",
+            "proxy",
+        ],
+    ),
     // Only looks; its accept loop is the one of `listen`.
-    ("status", &["telemetry", "listen", "tls", "store", "acme", "deploy", "token", "route", "serve"]),
-    // Specification types only: what `[listen]`, `[log]`, `[tls]`, `[policies]` and `[[routes]]` become.
-    ("config", &["telemetry", "listen", "tls", "store", "acme", "deploy", "token", "policy", "turn", "route"]),
+    (
+        "status",
+        &[
+            "telemetry",
+            "listen",
+            "tls",
+            "store",
+            "acme",
+            "deploy",
+            "token",
+            "route",
+            "serve",
+        ],
+    ),
+    // Specification types only: what `[listen]`, `[log]`, `[tls]`, `[policies]` and `[[routes]]`
+    // become.
+    (
+        "config",
+        &[
+            "telemetry",
+            "listen",
+            "tls",
+            "store",
+            "acme",
+            "deploy",
+            "token",
+            "policy",
+            "turn",
+            "route",
+        ],
+    ),
     (
         "check",
-        &["telemetry", "config", "tls", "store", "acme", "deploy", "token", "jwks", "turn", "route", "files", "proxy"],
+        &[
+            "telemetry",
+            "config",
+            "tls",
+            "store",
+            "acme",
+            "deploy",
+            "token",
+            "jwks",
+            "turn",
+            "route",
+            "files",
+            "proxy",
+        ],
     ),
     (
         "gateway",
@@ -88,9 +141,15 @@ const MAP: &[(&str, &[&str])] = &[
     ("lib", &[]),
     // The command: `main.rs` and what stands beside it.
     ("main", &["telemetry", "config", "check", "gateway"]),
-    ("certs_command", &["telemetry", "config", "tls", "store", "acme", "deploy"]),
+    (
+        "certs_command",
+        &["telemetry", "config", "tls", "store", "acme", "deploy"],
+    ),
     ("credential", &["telemetry", "config", "turn"]),
-    ("token_command", &["telemetry", "config", "token", "policy", "inspect"]),
+    (
+        "token_command",
+        &["telemetry", "config", "token", "policy", "inspect"],
+    ),
     ("run", &["telemetry", "config", "gateway"]),
 ];
 
@@ -104,8 +163,16 @@ struct Edge {
 #[test]
 fn modules_use_only_what_lies_below_them() {
     let edges = edges();
-    assert!(edges.len() > 100, "only {} edges were found: the sources are not read rightly", edges.len());
-    let forbidden: Vec<String> = edges.iter().filter(|edge| !is_allowed(edge)).map(sentence).collect();
+    assert!(
+        edges.len() > 100,
+        "only {} edges were found: the sources are not read rightly",
+        edges.len()
+    );
+    let forbidden: Vec<String> = edges
+        .iter()
+        .filter(|edge| !is_allowed(edge))
+        .map(sentence)
+        .collect();
     assert!(forbidden.is_empty(), "\n{}\n", forbidden.join("\n"));
 }
 
@@ -113,24 +180,39 @@ fn modules_use_only_what_lies_below_them() {
 fn the_map_has_every_module_and_no_circle() {
     let modules = modules();
     for module in &modules {
-        assert!(MAP.iter().any(|(name, _)| name == module), "src/{module} is not on the map in {}.", file!());
+        assert!(
+            MAP.iter().any(|(name, _)| name == module),
+            "src/{module} is not on the map in {}.",
+            file!()
+        );
     }
     for (at, (name, uses)) in MAP.iter().enumerate() {
-        assert!(modules.iter().any(|module| module == name), "the map names {name}, which is not there.");
-        let above = uses.iter().find(|used| !MAP[..at].iter().any(|(below, _)| below == *used));
+        assert!(
+            modules.iter().any(|module| module == name),
+            "the map names {name}, which is not there."
+        );
+        let above = uses
+            .iter()
+            .find(|used| !MAP[..at].iter().any(|(below, _)| below == *used));
         assert_eq!(above, None, "{name} uses what the map has above it.");
     }
 }
 
 fn is_allowed(edge: &Edge) -> bool {
     let to = edge.to.as_str();
-    let uses = MAP.iter().find(|(name, _)| *name == edge.from).map(|(_, uses)| *uses);
+    let uses = MAP
+        .iter()
+        .find(|(name, _)| *name == edge.from)
+        .map(|(_, uses)| *uses);
     edge.from == to || VOCABULARY.contains(&to) || uses.is_some_and(|uses| uses.contains(&to))
 }
 
 fn sentence(edge: &Edge) -> String {
     let Edge { from, to, place } = edge;
-    format!("{place}: {from} must not use {to}; see the map in {}.", file!())
+    format!(
+        "{place}: {from} must not use {to}; see the map in {}.",
+        file!()
+    )
 }
 
 /// Every `crate::name`, and every `ianitor::name` of the command, outside of comments.
@@ -140,10 +222,17 @@ fn edges() -> Vec<Edge> {
         let from = module(&path);
         for (at, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
-            for to in names_after(code, "crate::").into_iter().chain(names_after(code, "ianitor::")) {
+            for to in names_after(code, "crate::")
+                .into_iter()
+                .chain(names_after(code, "ianitor::"))
+            {
                 // Of the command, `crate` is the command itself.
                 if modules.contains(&to) {
-                    edges.push(Edge { from: from.clone(), to, place: format!("{path}:{}", at + 1) });
+                    edges.push(Edge {
+                        from: from.clone(),
+                        to,
+                        place: format!("{path}:{}", at + 1),
+                    });
                 }
             }
         }
@@ -165,7 +254,10 @@ fn names_after(code: &str, beginning: &str) -> Vec<String> {
 }
 
 fn first_name(text: &str) -> String {
-    text.trim_start().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect()
+    text.trim_start()
+        .chars()
+        .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+        .collect()
 }
 
 fn modules() -> Vec<String> {
@@ -183,7 +275,11 @@ fn module(path: &str) -> String {
 
 fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
-    gather(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "src", &mut found);
+    gather(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        "src",
+        &mut found,
+    );
     found
 }
 

@@ -1,11 +1,12 @@
-//! A connection that the server is just closing costs no request that may be sent twice, and no other is sent twice.
+//! A connection that the server is just closing costs no request that may be sent twice, and no
+//! other is sent twice.
 
 use crate::harness::{Config, Conn, TestGateway, Upstream, h2};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// A server that answers the first request of each connection, and closes when the second has come: as if both had
-/// crossed on the way.
+/// A server that answers the first request of each connection, and closes when the second has come:
+/// as if both had crossed on the way.
 fn closing(last: impl Fn(&mut Conn) -> std::io::Result<()> + Send + Sync + 'static) -> Upstream {
     Upstream::raw(move |conn| {
         conn.request()?;
@@ -20,7 +21,11 @@ fn config(upstream: &Upstream, lines: &str) -> Config {
     Config::new()
         .listen("https = [\"127.0.0.1:0\"]\nworkers = 1")
         .table(&format!("[upstreams.app]\nservers = [\"{url}\"]\n{lines}"))
-        .route_with("/", "app", "policy = \"open\"\ntimeouts = { response = \"2s\" }")
+        .route_with(
+            "/",
+            "app",
+            "policy = \"open\"\ntimeouts = { response = \"2s\" }",
+        )
 }
 
 fn start(upstream: &Upstream, lines: &str) -> TestGateway {
@@ -42,8 +47,14 @@ fn an_idempotent_request_on_a_connection_that_is_closing_is_sent_once_more() {
         assert_eq!(client.get(&format!("/h2/{n}")).status, 200, "request {n}");
     }
     for method in ["HEAD", "OPTIONS", "PUT", "DELETE"] {
-        let answer =
-            client.send(http::Request::builder().method(method).uri("https://localhost/").body(()).unwrap(), b"");
+        let answer = client.send(
+            http::Request::builder()
+                .method(method)
+                .uri("https://localhost/")
+                .body(())
+                .unwrap(),
+            b"",
+        );
         assert_eq!(answer.status, 200, "{method}");
     }
 }
@@ -54,9 +65,14 @@ fn it_is_the_same_request_both_times() {
     let gateway = start(&upstream, "");
     let mut client = gateway.client();
     client.get("/first");
-    let request = "GET /a%20b?x=1 HTTP/1.1\r\nHost: localhost\r\nX-Two: a\r\nX-Two: b\r\nCookie: c=d\r\n\r\n";
+    let request =
+        "GET /a%20b?x=1 HTTP/1.1\r\nHost: localhost\r\nX-Two: a\r\nX-Two: b\r\nCookie: c=d\r\n\r\n";
     assert_eq!(client.ask(request).status(), 200);
-    let heads: Vec<_> = upstream.heads().into_iter().filter(|head| head.target() != "/first").collect();
+    let heads: Vec<_> = upstream
+        .heads()
+        .into_iter()
+        .filter(|head| head.target() != "/first")
+        .collect();
     assert_eq!(heads.len(), 2);
     assert_eq!(format!("{:?}", heads[0]), format!("{:?}", heads[1]));
 }
@@ -78,7 +94,11 @@ fn is_sent_once(upstream: &Upstream, lines: &str, request: &str, status: u16) {
     let mut client = gateway.client();
     assert_eq!(client.get("/first/info").status(), 200);
     assert_eq!(client.ask(request).status(), status, "{request}");
-    let second = upstream.heads().into_iter().filter(|head| head.target() != "/first/info").count();
+    let second = upstream
+        .heads()
+        .into_iter()
+        .filter(|head| head.target() != "/first/info")
+        .count();
     assert_eq!((second, upstream.accepted()), (1, 1), "{request}");
 }
 
@@ -112,7 +132,12 @@ fn a_long_poll_of_janus_is_never_sent_twice() {
 fn after_a_byte_of_an_answer_or_a_timeout_nothing_is_sent_twice() {
     let get = "GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n";
     is_sent_once(&closing(|conn| conn.send("H")), "", get, 502);
-    is_sent_once(&closing(|conn| conn.send("HTTP/1.1 103 Early Hints\r\n\r\n")), "", get, 502);
+    is_sent_once(
+        &closing(|conn| conn.send("HTTP/1.1 103 Early Hints\r\n\r\n")),
+        "",
+        get,
+        502,
+    );
     is_sent_once(&closing(Conn::wait_for_end), "", get, 504);
 }
 
@@ -140,7 +165,14 @@ fn it_is_sent_once_more_and_not_a_third_time() {
     let mut client = gateway.client();
     assert_eq!(client.get("/first").status(), 200);
     assert_eq!(client.get("/x").status(), 502);
-    assert_eq!(upstream.heads().iter().filter(|head| head.target() == "/x").count(), 2);
+    assert_eq!(
+        upstream
+            .heads()
+            .iter()
+            .filter(|head| head.target() == "/x")
+            .count(),
+        2
+    );
 }
 
 #[test]
@@ -159,7 +191,10 @@ fn where_the_server_is_gone_by_then_another_one_is_asked() {
     let second = Upstream::ok();
     let config = Config::new()
         .listen("https = [\"127.0.0.1:0\"]\nworkers = 1")
-        .table(&format!("[upstreams.app]\nservers = [\"http://{first}\", \"{}\"]", second.url()))
+        .table(&format!(
+            "[upstreams.app]\nservers = [\"http://{first}\", \"{}\"]",
+            second.url()
+        ))
         .route("/", "app");
     let gateway = TestGateway::start(&config);
     let mut client = gateway.client();
@@ -172,9 +207,18 @@ fn where_the_server_is_gone_by_then_another_one_is_asked() {
 #[test]
 fn what_the_server_announces_is_respected() {
     let answers = [
-        ("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 2\r\n\r\nok", 3),
-        ("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=60, max=0\r\nContent-Length: 2\r\n\r\nok", 3),
-        ("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=60\r\nContent-Length: 2\r\n\r\nok", 1),
+        (
+            "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 2\r\n\r\nok",
+            3,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=60, max=0\r\nContent-Length: 2\r\n\r\nok",
+            3,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=60\r\nContent-Length: 2\r\n\r\nok",
+            1,
+        ),
     ];
     for (answer, connections) in answers {
         let upstream = Upstream::answering(answer);
@@ -182,7 +226,10 @@ fn what_the_server_announces_is_respected() {
         let mut client = gateway.client();
         for _ in 0..3 {
             let answer = client.get("/");
-            assert!(answer.status() == 200 && answer.head.get("keep-alive").is_none(), "{answer:?}");
+            assert!(
+                answer.status() == 200 && answer.head.get("keep-alive").is_none(),
+                "{answer:?}"
+            );
         }
         assert_eq!(upstream.accepted(), connections, "{answer}");
     }

@@ -15,14 +15,26 @@ fn world(limits: &str) -> (Upstream, TestGateway) {
 fn a_body_may_be_as_large_as_the_limit_and_no_larger() {
     let (upstream, gateway) = world("body = 1000");
     assert_eq!(gateway.client().post("/", &[b'x'; 1000]).status(), 200);
-    assert_eq!(gateway.dial().h2().send(h2::post("/"), &[b'x'; 1000]).status, 200);
+    assert_eq!(
+        gateway
+            .dial()
+            .h2()
+            .send(h2::post("/"), &[b'x'; 1000])
+            .status,
+        200
+    );
     assert_eq!(upstream.requests().len(), 2);
 
     let mut client = gateway.client();
     assert_eq!(client.post("/", &[b'x'; 1001]).status(), 413);
     client.is_closed();
     let answer = gateway.dial().h2().try_send(h2::post("/"), &[b'x'; 1001]);
-    assert!(answer.as_ref().map_or_else(|error| error.is_reset(), |answer| answer.status == 413), "{answer:?}");
+    assert!(
+        answer
+            .as_ref()
+            .map_or_else(|error| error.is_reset(), |answer| answer.status == 413),
+        "{answer:?}"
+    );
     gateway.is_left_by_all();
     assert_eq!(upstream.requests().len(), 2);
 }
@@ -52,7 +64,9 @@ fn the_refusal_reaches_a_client_that_is_still_sending() {
     let mut sender = client.wire.stream.clone();
     let sending = std::thread::spawn(move || {
         let piece = [b'x'; 64 * 1024];
-        (0..150).take_while(|_| sender.write_all(&piece).is_ok()).count()
+        (0..150)
+            .take_while(|_| sender.write_all(&piece).is_ok())
+            .count()
     });
     assert_eq!(client.answer().status(), 413);
     drop(client);
@@ -64,14 +78,17 @@ fn the_refusal_reaches_a_client_that_is_still_sending() {
 #[test]
 fn a_route_may_have_a_body_limit_of_its_own() {
     let upstream = Upstream::ok();
-    let config = Config::new().limits("body = 10").upstream("app", &upstream.url()).route("/small", "app").route_with(
-        "/large",
-        "app",
-        "policy = \"open\"\nbody = \"2MiB\"",
-    );
+    let config = Config::new()
+        .limits("body = 10")
+        .upstream("app", &upstream.url())
+        .route("/small", "app")
+        .route_with("/large", "app", "policy = \"open\"\nbody = \"2MiB\"");
     let gateway = TestGateway::start(&config);
     assert_eq!(gateway.client().post("/small", &[b'x'; 11]).status(), 413);
-    assert_eq!(gateway.client().post("/large", &[b'x'; 2 << 20]).status(), 200);
+    assert_eq!(
+        gateway.client().post("/large", &[b'x'; 2 << 20]).status(),
+        200
+    );
     assert_eq!(upstream.only_request().body.len(), 2 << 20);
 }
 
@@ -90,14 +107,23 @@ fn a_long_target_is_414() {
 #[test]
 fn a_large_head_is_431() {
     let (upstream, gateway) = world("");
-    let ask = |headers: String| gateway.client().ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"));
+    let ask = |headers: String| {
+        gateway.client().ask(format!(
+            "GET / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"
+        ))
+    };
     assert_eq!(ask(format!("X: {}\r\n", "x".repeat(20_000))).status(), 200);
     assert_eq!(ask(format!("X: {}\r\n", "x".repeat(300_000))).status(), 431);
     assert_eq!(ask("X: y\r\n".repeat(500)).status(), 431);
     let mut request = h2::get("/");
-    request.headers_mut().insert("x", "x".repeat(100_000).parse().unwrap());
+    request
+        .headers_mut()
+        .insert("x", "x".repeat(100_000).parse().unwrap());
     let answer = gateway.dial().h2().try_send(request, b"");
-    assert!(answer.as_ref().map_or(true, |answer| answer.status == 431), "{answer:?}");
+    assert!(
+        answer.as_ref().map_or(true, |answer| answer.status == 431),
+        "{answer:?}"
+    );
     assert_eq!(upstream.requests().len(), 1);
 }
 
@@ -114,7 +140,10 @@ fn a_client_over_its_rate_is_told_when_to_come_again() {
     assert!((1..=720).contains(&wait), "{wait}");
     // Neither another connection nor another protocol forgives, and nobody else pays.
     let refused = gateway.dial().h2().get("/");
-    assert_eq!((refused.status, refused.headers.contains_key("retry-after")), (429, true));
+    assert_eq!(
+        (refused.status, refused.headers.contains_key("retry-after")),
+        (429, true)
+    );
     assert_eq!(gateway.client().get("/").status(), 429);
     assert_eq!(gateway.dial().from("127.0.0.2").h1().get("/").status(), 200);
     assert_eq!(upstream.requests().len(), 6);
@@ -124,7 +153,8 @@ fn a_client_over_its_rate_is_told_when_to_come_again() {
 fn behind_a_balancer(gateway: &TestGateway, client: &str) -> Option<crate::harness::Client> {
     let dial = gateway.dial().from("127.0.0.5");
     let mut tcp = dial.tcp();
-    tcp.write_all(format!("PROXY TCP6 {client} ::1 5000 443\r\n").as_bytes()).unwrap();
+    tcp.write_all(format!("PROXY TCP6 {client} ::1 5000 443\r\n").as_bytes())
+        .unwrap();
     let tls = dial.tls_over(tcp, dial.config(&["http/1.1"])).ok()?;
     Some(crate::harness::Client::new(tls))
 }
@@ -136,8 +166,12 @@ fn the_addresses_of_one_ipv6_64_are_one_client() {
     let limits = "requests_per_client = \"2/h\"\nconnections_per_client = 2\nexempt = []";
     let gateway = TestGateway::start(&Config::to(&upstream).listen(listen).limits(limits));
     let come = |client: &str| behind_a_balancer(&gateway, client);
-    let mut held = [come("2001:db8::1").unwrap(), come("2001:db8::ffff:2").unwrap()];
-    // A third connection and a third request are too many, whichever of the addresses they come from.
+    let mut held = [
+        come("2001:db8::1").unwrap(),
+        come("2001:db8::ffff:2").unwrap(),
+    ];
+    // A third connection and a third request are too many, whichever of the addresses they come
+    // from.
     assert!(come("2001:db8::3").is_none());
     let statuses = [0, 1, 0, 1].map(|at: usize| held[at].get("/").status());
     assert_eq!(statuses, [200, 200, 429, 429]);
@@ -152,7 +186,11 @@ fn the_exempt_have_no_rate() {
     let (upstream, gateway) = world("requests_per_client = \"1/h\"\nconnections_per_client = 1");
     let mut clients = [gateway.client(), gateway.client()];
     for _ in 0..5 {
-        assert!(clients.iter_mut().all(|client| client.get("/").status() == 200));
+        assert!(
+            clients
+                .iter_mut()
+                .all(|client| client.get("/").status() == 200)
+        );
     }
     assert_eq!(upstream.requests().len(), 10);
 }
@@ -161,7 +199,8 @@ fn the_exempt_have_no_rate() {
 fn connections_of_one_client_are_limited_and_given_back() {
     let (_upstream, gateway) = world("connections_per_client = 2\nexempt = []");
     let mut held = [gateway.client(), gateway.client()];
-    held.iter_mut().for_each(|client| assert_eq!(client.get("/").status(), 200));
+    held.iter_mut()
+        .for_each(|client| assert_eq!(client.get("/").status(), 200));
     gateway.dial().tls(&[]).expect_err("one too many");
     assert_eq!(gateway.dial().from("127.0.0.2").h1().get("/").status(), 200);
     drop(held);
@@ -173,8 +212,13 @@ fn connections_of_one_client_are_limited_and_given_back() {
 fn connections_in_total_are_limited_and_given_back() {
     let (_upstream, gateway) = world("connections = 2");
     let mut held = [gateway.client(), gateway.dial().from("127.0.0.2").h1()];
-    held.iter_mut().for_each(|client| assert_eq!(client.get("/").status(), 200));
-    gateway.dial().from("127.0.0.3").tls(&[]).expect_err("one too many");
+    held.iter_mut()
+        .for_each(|client| assert_eq!(client.get("/").status(), 200));
+    gateway
+        .dial()
+        .from("127.0.0.3")
+        .tls(&[])
+        .expect_err("one too many");
     drop(held);
     gateway.is_left_by_all();
     assert_eq!(gateway.client().get("/").status(), 200);
@@ -197,7 +241,11 @@ fn a_head_that_takes_too_long_is_408() {
             slow.write_all(&[*byte]).is_ok()
         };
         // Many enough to outlast the limit, were it counted anew with each.
-        b"GET / HTTP/1.1\r\n".iter().chain([b'X'; 400].iter()).take_while(|byte| drip(byte)).count()
+        b"GET / HTTP/1.1\r\n"
+            .iter()
+            .chain([b'X'; 400].iter())
+            .take_while(|byte| drip(byte))
+            .count()
     });
     assert_eq!(client.answer().status(), 408);
     client.is_closed();

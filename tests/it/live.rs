@@ -8,9 +8,12 @@ use crate::harness::upstream::{Conn, Request};
 use crate::harness::websocket::{ACCEPT, CLOSE, Frame, KEY, PING, TEXT};
 use crate::harness::{Config, Then, Upstream};
 
-const INFO: &str = r#"{"janus": "server_info", "name": "Janus WebRTC Server", "version_string": "1.1.2"}"#;
-const UNHANDLED: &str = r#"{"janus": "error", "error": {"code": 457, "reason": "Unhandled request 'get_status'"}}"#;
-const UNAUTHORIZED: &str = r#"{"janus": "error", "error": {"code": 403, "reason": "Unauthorized request"}}"#;
+const INFO: &str =
+    r#"{"janus": "server_info", "name": "Janus WebRTC Server", "version_string": "1.1.2"}"#;
+const UNHANDLED: &str =
+    r#"{"janus": "error", "error": {"code": 457, "reason": "Unhandled request 'get_status'"}}"#;
+const UNAUTHORIZED: &str =
+    r#"{"janus": "error", "error": {"code": 403, "reason": "Unauthorized request"}}"#;
 
 /// Janus' REST port as far as it is asked here, with its API or its admin API at a path, which it
 /// finds in longer ones.
@@ -19,13 +22,22 @@ fn rest(base: &'static str, status: &'static str) -> Upstream {
         let target = request.head.target();
         let body = match request.head.first.split(' ').next() {
             Some("GET") if target.ends_with(&format!("{base}/info")) => INFO,
-            Some("POST") if target.ends_with(&format!("{base}/")) && is_get_status(&request.body) => status,
+            Some("POST")
+                if target.ends_with(&format!("{base}/")) && is_get_status(&request.body) =>
+            {
+                status
+            }
             _ => {
-                conn.send("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")?;
+                conn.send(
+                    "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+                )?;
                 return Ok(Then::Close);
             }
         };
-        conn.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))?;
+        conn.send(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))?;
         Ok(Then::Keep)
     })
 }
@@ -43,8 +55,14 @@ fn websocket(own: &'static str, status: &'static str) -> Upstream {
             return Ok(Then::Close);
         }
         if request.head.get("sec-websocket-protocol") == Some(own) {
-            conn.send(switching(request, &format!("Sec-WebSocket-Protocol: {own}\r\n")))?;
-            talk(conn, |asked| if is_get_status(asked) { status } else { INFO })?;
+            conn.send(switching(
+                request,
+                &format!("Sec-WebSocket-Protocol: {own}\r\n"),
+            ))?;
+            talk(
+                conn,
+                |asked| if is_get_status(asked) { status } else { INFO },
+            )?;
         }
         Ok(Then::Close)
     })
@@ -59,7 +77,10 @@ fn kurento() -> Upstream {
         }
         conn.send(switching(request, ""))?;
         if request.head.target() == "/kurento" {
-            talk(conn, |_| r#"{"id":1,"jsonrpc":"2.0","result":{"value":"pong"}}"#)?;
+            talk(
+                conn,
+                |_| r#"{"id":1,"jsonrpc":"2.0","result":{"value":"pong"}}"#,
+            )?;
         } else {
             conn.send(Frame::server_close(1002, "Invalid path").bytes())?;
         }
@@ -74,8 +95,15 @@ fn echo() -> Upstream {
             conn.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?;
             return Ok(Then::Close);
         }
-        let chosen = request.head.get("sec-websocket-protocol").unwrap_or_default();
-        let chosen = if chosen.is_empty() { String::new() } else { format!("Sec-WebSocket-Protocol: {chosen}\r\n") };
+        let chosen = request
+            .head
+            .get("sec-websocket-protocol")
+            .unwrap_or_default();
+        let chosen = if chosen.is_empty() {
+            String::new()
+        } else {
+            format!("Sec-WebSocket-Protocol: {chosen}\r\n")
+        };
         conn.send(switching(request, &chosen))?;
         talk(conn, |_| r#"{"echo": true}"#)?;
         Ok(Then::Close)
@@ -114,12 +142,14 @@ fn talk(conn: &mut Conn, answer: impl Fn(&[u8]) -> &'static str) -> io::Result<(
 /// What is said of a server behind an upstream with this protocol and a route with this path, and
 /// whether it is amiss.
 fn ask(server: &Upstream, protocol: &str, path: &str) -> (String, bool) {
-    let upstream = format!("[upstreams.app]\nservers = [\"{}\"]\nprotocol = \"{protocol}\"", server.url());
-    let config = Config::new().table(&upstream).policy("operators", "\"192.0.2.1\"").route_with(
-        path,
-        "app",
-        "policy = \"operators\"",
+    let upstream = format!(
+        "[upstreams.app]\nservers = [\"{}\"]\nprotocol = \"{protocol}\"",
+        server.url()
     );
+    let config = Config::new()
+        .table(&upstream)
+        .policy("operators", "\"192.0.2.1\"")
+        .route_with(path, "app", "policy = \"operators\"");
     ask_all(&config)
 }
 
@@ -127,7 +157,10 @@ fn ask_all(config: &Config) -> (String, bool) {
     let text = config.text();
     let config = ianitor::config::parse(std::path::Path::new("gateway.toml"), &text);
     let config = config.unwrap_or_else(|report| panic!("{report}")).config;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let (text, amiss) = runtime.block_on(ask_upstreams(&config));
     (text, amiss > 0)
 }
@@ -136,20 +169,63 @@ fn ask_all(config: &Config) -> (String, bool) {
 fn a_server_is_what_its_upstream_says() {
     for (server, protocol, path, found) in [
         (rest("/janus", UNHANDLED), "janus", "/janus", "(HTTP 404, "),
-        (rest("/janus", UNHANDLED), "janus", "/", "the Janus API at /janus, version 1.1.2"),
-        (rest("/own/base", UNHANDLED), "janus", "/own/base", "the Janus API at /own/base"),
-        (websocket("janus-protocol", UNHANDLED), "janus", "/janus-ws", "the Janus API by WebSocket (janus-protocol)"),
-        (rest("/admin", UNAUTHORIZED), "janus-admin", "/admin", "Janus' ADMIN API at /admin"),
-        (rest("/admin", r#"{"janus": "success"}"#), "janus-admin", "/ops", "Janus' ADMIN API at /ops/admin"),
-        (websocket("janus-admin-protocol", UNAUTHORIZED), "janus-admin", "/a", "ADMIN API by WebSocket"),
-        (kurento(), "kurento", "/kurento", "Kurento's control port at /kurento"),
-        (kurento(), "kurento", "/", "Kurento's control port at /kurento"),
+        (
+            rest("/janus", UNHANDLED),
+            "janus",
+            "/",
+            "the Janus API at /janus, version 1.1.2",
+        ),
+        (
+            rest("/own/base", UNHANDLED),
+            "janus",
+            "/own/base",
+            "the Janus API at /own/base",
+        ),
+        (
+            websocket("janus-protocol", UNHANDLED),
+            "janus",
+            "/janus-ws",
+            "the Janus API by WebSocket (janus-protocol)",
+        ),
+        (
+            rest("/admin", UNAUTHORIZED),
+            "janus-admin",
+            "/admin",
+            "Janus' ADMIN API at /admin",
+        ),
+        (
+            rest("/admin", r#"{"janus": "success"}"#),
+            "janus-admin",
+            "/ops",
+            "Janus' ADMIN API at /ops/admin",
+        ),
+        (
+            websocket("janus-admin-protocol", UNAUTHORIZED),
+            "janus-admin",
+            "/a",
+            "ADMIN API by WebSocket",
+        ),
+        (
+            kurento(),
+            "kurento",
+            "/kurento",
+            "Kurento's control port at /kurento",
+        ),
+        (
+            kurento(),
+            "kurento",
+            "/",
+            "Kurento's control port at /kurento",
+        ),
         (Upstream::ok(), "http", "/", "answers (HTTP 200"),
         (echo(), "http", "/app", "answers (HTTP 200"),
         (echo(), "http", "/kurento", "answers (HTTP 200"),
     ] {
         let (text, is_amiss) = ask(&server, protocol, path);
-        assert!(!is_amiss && text.contains(found) && !text.contains("write protocol"), "{protocol} {path}: {text}");
+        assert!(
+            !is_amiss && text.contains(found) && !text.contains("write protocol"),
+            "{protocol} {path}: {text}"
+        );
     }
 }
 
@@ -158,25 +234,90 @@ fn a_control_port_that_is_called_something_else_is_amiss() {
     let admin = || rest("/admin", UNAUTHORIZED);
     let admin_websocket = || websocket("janus-admin-protocol", UNAUTHORIZED);
     for (server, protocol, path, found, is) in [
-        (admin(), "janus", "/janus", "this is Janus' ADMIN API at /janus/admin", "janus-admin"),
-        (rest("/janus", UNAUTHORIZED), "janus", "/janus", "this is Janus' ADMIN API at /janus", "janus-admin"),
-        (admin(), "http", "/", "this is Janus' ADMIN API at /admin", "janus-admin"),
-        (admin(), "kurento", "/", "this is Janus' ADMIN API at /admin", "janus-admin"),
-        (admin_websocket(), "janus", "/janus-ws", "this is Janus' ADMIN API by WebSocket", "janus-admin"),
-        (admin_websocket(), "http", "/ws", "this is Janus' ADMIN API by WebSocket", "janus-admin"),
-        (kurento(), "http", "/", "this is Kurento's control port at /kurento", "kurento"),
-        (kurento(), "janus", "/", "this is Kurento's control port at /kurento", "kurento"),
-        (rest("/janus", UNHANDLED), "janus-admin", "/admin", "this is the Janus API at /admin/janus", "janus"),
-        (rest("/janus", UNHANDLED), "kurento", "/kurento", "this is the Janus API at /kurento/janus", "janus"),
+        (
+            admin(),
+            "janus",
+            "/janus",
+            "this is Janus' ADMIN API at /janus/admin",
+            "janus-admin",
+        ),
+        (
+            rest("/janus", UNAUTHORIZED),
+            "janus",
+            "/janus",
+            "this is Janus' ADMIN API at /janus",
+            "janus-admin",
+        ),
+        (
+            admin(),
+            "http",
+            "/",
+            "this is Janus' ADMIN API at /admin",
+            "janus-admin",
+        ),
+        (
+            admin(),
+            "kurento",
+            "/",
+            "this is Janus' ADMIN API at /admin",
+            "janus-admin",
+        ),
+        (
+            admin_websocket(),
+            "janus",
+            "/janus-ws",
+            "this is Janus' ADMIN API by WebSocket",
+            "janus-admin",
+        ),
+        (
+            admin_websocket(),
+            "http",
+            "/ws",
+            "this is Janus' ADMIN API by WebSocket",
+            "janus-admin",
+        ),
+        (
+            kurento(),
+            "http",
+            "/",
+            "this is Kurento's control port at /kurento",
+            "kurento",
+        ),
+        (
+            kurento(),
+            "janus",
+            "/",
+            "this is Kurento's control port at /kurento",
+            "kurento",
+        ),
+        (
+            rest("/janus", UNHANDLED),
+            "janus-admin",
+            "/admin",
+            "this is the Janus API at /admin/janus",
+            "janus",
+        ),
+        (
+            rest("/janus", UNHANDLED),
+            "kurento",
+            "/kurento",
+            "this is the Janus API at /kurento/janus",
+            "janus",
+        ),
     ] {
         let (text, is_amiss) = ask(&server, protocol, path);
         let advice = format!("write protocol = \"{is}\"");
-        assert!(is_amiss && text.contains(found) && text.contains(&advice), "{protocol} {path}: {text}");
+        assert!(
+            is_amiss && text.contains(found) && text.contains(&advice),
+            "{protocol} {path}: {text}"
+        );
     }
     // A Janus behind plain HTTP works; that it is one is only worth knowing.
     let (text, is_amiss) = ask(&rest("/janus", UNHANDLED), "http", "/");
     assert!(
-        !is_amiss && text.contains("this is the Janus API at /janus") && text.contains("protocol = \"janus\""),
+        !is_amiss
+            && text.contains("this is the Janus API at /janus")
+            && text.contains("protocol = \"janus\""),
         "{text}"
     );
 }
@@ -192,13 +333,19 @@ fn no_more_is_said_than_was_seen() {
         (echo(), "kurento"),
     ] {
         let (text, is_amiss) = ask(&server, protocol, "/kurento");
-        assert!(is_amiss && text.contains("answers (HTTP 200") && text.contains(", but not as "), "{protocol}: {text}");
+        assert!(
+            is_amiss && text.contains("answers (HTTP 200") && text.contains(", but not as "),
+            "{protocol}: {text}"
+        );
     }
     // Nothing of a route leads to where it is.
     let (text, is_amiss) = ask(&kurento(), "kurento", "/media");
     assert!(is_amiss, "{text}");
     let (text, is_amiss) = ask(&rest("/janus", "<html>"), "janus", "/janus");
-    assert!(!is_amiss && text.contains("a Janus (its admin API or not: it does not tell)"), "{text}");
+    assert!(
+        !is_amiss && text.contains("a Janus (its admin API or not: it does not tell)"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -212,7 +359,9 @@ fn a_server_that_stops_answering_or_never_ends_is_not_waited_for() {
     });
     let (text, is_amiss) = ask(&mute, "janus", "/janus");
     assert!(
-        is_amiss && text.contains("answers (HTTP 200") && text.contains("then does not answer in time (3 s)"),
+        is_amiss
+            && text.contains("answers (HTTP 200")
+            && text.contains("then does not answer in time (3 s)"),
         "{text}"
     );
     let (text, is_amiss) = ask(&mute, "http", "/app");
@@ -231,7 +380,10 @@ fn a_server_that_stops_answering_or_never_ends_is_not_waited_for() {
         }
     });
     let (text, is_amiss) = ask(&endless, "janus", "/janus");
-    assert!(is_amiss && text.contains(", but not as the Janus API"), "{text}");
+    assert!(
+        is_amiss && text.contains(", but not as the Janus API"),
+        "{text}"
+    );
 }
 
 /// The path that the server sees is what counts, and the host that the route says.
@@ -239,7 +391,10 @@ fn a_server_that_stops_answering_or_never_ends_is_not_waited_for() {
 fn it_is_asked_as_the_routes_ask() {
     let server = rest("/own", UNHANDLED);
     let config = Config::new()
-        .table(&format!("[upstreams.app]\nservers = [\"{}\"]\nprotocol = \"janus\"", server.url()))
+        .table(&format!(
+            "[upstreams.app]\nservers = [\"{}\"]\nprotocol = \"janus\"",
+            server.url()
+        ))
         .route_with(
             "/media/own",
             "app",
@@ -247,7 +402,10 @@ fn it_is_asked_as_the_routes_ask() {
         )
         .route_with("/other", "app", "policy = \"open\"\nrewrite = \"/own\"");
     let (text, is_amiss) = ask_all(&config);
-    assert!(!is_amiss && text.contains("the Janus API at /own,"), "{text}");
+    assert!(
+        !is_amiss && text.contains("the Janus API at /own,"),
+        "{text}"
+    );
     for head in server.heads() {
         assert_eq!(head.get("host"), Some("janus.internal"), "{head:?}");
     }

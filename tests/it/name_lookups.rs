@@ -1,4 +1,5 @@
-//! Names of servers: a name server that says nothing holds up nobody else, and a name that moves is followed.
+//! Names of servers: a name server that says nothing holds up nobody else, and a name that moves is
+//! followed.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -20,12 +21,21 @@ fn at(ip: &str) -> io::Result<Vec<SocketAddr>> {
 }
 
 fn silent(name: &str) -> io::Result<Vec<SocketAddr>> {
-    if name == "silent.test" { silence() } else { at("127.0.0.1") }
+    if name == "silent.test" {
+        silence()
+    } else {
+        at("127.0.0.1")
+    }
 }
 
 fn servers(servers: &[&str], lines: &str) -> Config {
     let list: Vec<String> = servers.iter().map(|url| format!("\"{url}\"")).collect();
-    Config::new().table(&format!("[upstreams.app]\nservers = [{}]\n{lines}", list.join(", "))).route("/", "app")
+    Config::new()
+        .table(&format!(
+            "[upstreams.app]\nservers = [{}]\n{lines}",
+            list.join(", ")
+        ))
+        .route("/", "app")
 }
 
 #[test]
@@ -33,14 +43,23 @@ fn a_name_that_is_not_resolved_in_time_is_502_and_the_other_server_is_tried() {
     let gateway = TestGateway::start_resolving(&servers(&["http://silent.test:80"], ""), silent);
     let began = Instant::now();
     assert_eq!(gateway.client().get("/").status(), 502);
-    assert!(began.elapsed() >= Duration::from_secs(2), "it is waited for");
+    assert!(
+        began.elapsed() >= Duration::from_secs(2),
+        "it is waited for"
+    );
     assert!(gateway.access.lines(1)[0].contains("upstream_unreachable"));
 
     let upstream = Upstream::ok();
     for balance in ["client", "round_robin", "least"] {
-        let config = servers(&["http://silent.test:80", &upstream.url()], &format!("balance = \"{balance}\""));
+        let config = servers(
+            &["http://silent.test:80", &upstream.url()],
+            &format!("balance = \"{balance}\""),
+        );
         let gateway = TestGateway::start_resolving(&config, silent);
-        assert!((0..4).all(|_| gateway.client().get("/").status() == 200), "{balance}");
+        assert!(
+            (0..4).all(|_| gateway.client().get("/").status() == 200),
+            "{balance}"
+        );
     }
 }
 
@@ -50,7 +69,10 @@ fn files_and_other_servers_are_not_held_up_and_the_gateway_ends() {
     std::fs::write(folder.path().join("index.html"), "page").unwrap();
     let upstream = Upstream::ok();
     let port = upstream.addr.port();
-    let files = format!("[[routes]]\npath = \"/files\"\nfiles = \"{}\"\npolicy = \"open\"", folder.path().display());
+    let files = format!(
+        "[[routes]]\npath = \"/files\"\nfiles = \"{}\"\npolicy = \"open\"",
+        folder.path().display()
+    );
     let config = servers(&["http://silent.test:80"], "")
         .upstream("other", &format!("http://other.test:{port}"))
         .route("/other", "other")
@@ -62,16 +84,27 @@ fn files_and_other_servers_are_not_held_up_and_the_gateway_ends() {
         silent(name)
     });
     let mut waiting: Vec<_> = (0..100).map(|_| gateway.client()).collect();
-    waiting.iter_mut().for_each(|client| client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
-    eventually("the name is being looked up", || asked.load(Ordering::SeqCst) > 0);
+    waiting
+        .iter_mut()
+        .for_each(|client| client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    eventually("the name is being looked up", || {
+        asked.load(Ordering::SeqCst) > 0
+    });
     for _ in 0..5 {
         assert_eq!(gateway.client().get("/files/").text(), "page");
         assert_eq!(gateway.client().get("/other").status(), 200);
     }
-    assert_eq!(asked.load(Ordering::SeqCst), 1, "one look-up for a name at a time");
+    assert_eq!(
+        asked.load(Ordering::SeqCst),
+        1,
+        "one look-up for a name at a time"
+    );
     let began = Instant::now();
     drop(gateway);
-    assert!(began.elapsed() < DEADLINE, "the gateway did not wait for the name server");
+    assert!(
+        began.elapsed() < DEADLINE,
+        "the gateway did not wait for the name server"
+    );
 }
 
 #[test]
@@ -97,7 +130,9 @@ fn moved_to(port: u16) {
             let mut stream = stream.unwrap();
             std::thread::spawn(move || {
                 while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {
-                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nmoved").unwrap();
+                    stream
+                        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nmoved")
+                        .unwrap();
                 }
             });
         }
@@ -124,9 +159,14 @@ fn a_name_that_has_moved_is_followed_at_a_reload() {
 #[test]
 fn a_silent_name_of_a_passed_through_server_is_given_up() {
     let upstream = Upstream::ok();
-    let config = Config::to(&upstream).table("[[passthrough]]\nsni = \"turn.test\"\nto = \"silent.test:5349\"");
+    let config = Config::to(&upstream)
+        .table("[[passthrough]]\nsni = \"turn.test\"\nto = \"silent.test:5349\"");
     let gateway = TestGateway::start_resolving(&config, silent);
-    gateway.dial().name("turn.test").tls(&[]).expect_err("nobody is there");
+    gateway
+        .dial()
+        .name("turn.test")
+        .tls(&[])
+        .expect_err("nobody is there");
     assert!(gateway.access.lines(1)[0].contains("upstream_unreachable"));
     gateway.is_left_by_all();
 }

@@ -1,4 +1,5 @@
-//! Certificates that were ordered: served when they come, missed until then, and swapped under open connections.
+//! Certificates that were ordered: served when they come, missed until then, and swapped under open
+//! connections.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +22,11 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const TIMES: usize = 16;
 
 /// A certificate with its key in PEM.
-fn made(hosts: &[&str], since: Duration, until: impl FnOnce(SystemTime) -> SystemTime) -> (String, String) {
+fn made(
+    hosts: &[&str],
+    since: Duration,
+    until: impl FnOnce(SystemTime) -> SystemTime,
+) -> (String, String) {
     let names: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
     let mut params = CertificateParams::new(names).unwrap();
     params.not_before = (SystemTime::now() - since).into();
@@ -36,7 +41,14 @@ fn valid(hosts: &[&str]) -> (String, String) {
 
 fn managed((cert, key): &(String, String)) -> Managed {
     let key = Secret::new(key.clone());
-    Managed::new("main", cert, &key, "/store/main/cert.pem".into(), "acme.certificates[0]").unwrap()
+    Managed::new(
+        "main",
+        cert,
+        &key,
+        "/store/main/cert.pem".into(),
+        "acme.certificates[0]",
+    )
+    .unwrap()
 }
 
 fn serial(managed: &Managed) -> String {
@@ -49,9 +61,15 @@ const NOTHING: &str = "self_signed = [\"nothing.test\"]";
 /// Asks a CA for a certificate with these hosts.
 fn asking(hosts: &[&str], placeholder: bool) -> impl FnOnce(&mut ianitor::config::Config) {
     let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
-    let ordered = vec![OrderedSpec { hosts, config_key: "acme.certificates[0]".to_owned() }];
+    let ordered = vec![OrderedSpec {
+        hosts,
+        config_key: "acme.certificates[0]".to_owned(),
+    }];
     move |config| {
-        config.tls.self_signed.retain(|host| host.as_str() != "nothing.test");
+        config
+            .tls
+            .self_signed
+            .retain(|host| host.as_str() != "nothing.test");
         (config.tls.ordered, config.tls.placeholder) = (ordered, placeholder);
     }
 }
@@ -63,13 +81,19 @@ fn config(upstream: &Upstream, tls: &str) -> String {
 
 /// The serial that a new handshake is shown.
 fn shown(dial: &Dial) -> String {
-    leaf_facts(&dial.tls(&["http/1.1"]).unwrap().leaf()).unwrap().serial
+    leaf_facts(&dial.tls(&["http/1.1"]).unwrap().leaf())
+        .unwrap()
+        .serial
 }
 
 #[track_caller]
 fn all_are_shown(gateway: &TestGateway, managed: &Managed) {
     let shown: Vec<String> = (0..TIMES).map(|_| shown(&gateway.dial_blindly())).collect();
-    assert!(shown.iter().all(|shown| *shown == serial(managed)), "{shown:?} and not {}", serial(managed));
+    assert!(
+        shown.iter().all(|shown| *shown == serial(managed)),
+        "{shown:?} and not {}",
+        serial(managed)
+    );
 }
 
 #[test]
@@ -77,7 +101,10 @@ fn the_doors_open_before_the_first_certificate_has_come() {
     let upstream = Upstream::ok();
     let text = config(&upstream, NOTHING);
     let mut gateway = TestGateway::start_with(&text, Shelf::new(), asking(&["localhost"], false));
-    gateway.dial_blindly().tls(&[]).expect_err("nothing to show yet");
+    gateway
+        .dial_blindly()
+        .tls(&[])
+        .expect_err("nothing to show yet");
     let missing = "no certificate for localhost yet: it is being ordered\n";
     assert_eq!(gateway.status("/readyz"), (503, missing.to_owned()));
     let first = managed(&valid(&["localhost"]));
@@ -89,7 +116,10 @@ fn the_doors_open_before_the_first_certificate_has_come() {
     // Nobody has reloaded anything.
     let metrics = gateway.status("/metrics").1;
     for result in ["ok", "failed"] {
-        assert!(metrics.contains(&format!("ianitor_reloads_total{{result=\"{result}\"}} 0\n")), "{metrics}");
+        assert!(
+            metrics.contains(&format!("ianitor_reloads_total{{result=\"{result}\"}} 0\n")),
+            "{metrics}"
+        );
     }
 }
 
@@ -115,33 +145,60 @@ fn a_placeholder_opens_the_door_and_vouches_for_nothing() {
     let text = config(&upstream, NOTHING);
     let mut gateway = TestGateway::start_with(&text, Shelf::new(), asking(&["localhost"], true));
     let placeholder = shown(&gateway.dial_blindly());
-    assert_eq!(shown(&gateway.dial_blindly()), placeholder, "the same for everybody");
+    assert_eq!(
+        shown(&gateway.dial_blindly()),
+        placeholder,
+        "the same for everybody"
+    );
     let mut client = gateway.dial_blindly().h1();
     assert_eq!(client.get("/").status(), 200);
-    gateway.dial_blindly().name("other.test").tls(&[]).expect_err("nobody ordered that");
+    gateway
+        .dial_blindly()
+        .name("other.test")
+        .tls(&[])
+        .expect_err("nobody ordered that");
     assert_eq!(gateway.status("/readyz").0, 503);
     let page = gateway.status("/").1;
-    assert!(page.contains("mark warn\">placeholder<") && !page.contains("mark \">364"), "{page}");
     assert!(
-        !gateway.status("/metrics").1.contains("certificate_expiry_timestamp_seconds{"),
+        page.contains("mark warn\">placeholder<") && !page.contains("mark \">364"),
+        "{page}"
+    );
+    assert!(
+        !gateway
+            .status("/metrics")
+            .1
+            .contains("certificate_expiry_timestamp_seconds{"),
         "it has no end that counts"
     );
     let first = managed(&valid(&["localhost"]));
     gateway.running().shelf().put(first.clone());
     gateway.follow_shelf();
     all_are_shown(&gateway, &first);
-    assert_eq!((client.get("/").status(), gateway.status("/readyz").0), (200, 200));
+    assert_eq!(
+        (client.get("/").status(), gateway.status("/readyz").0),
+        (200, 200)
+    );
 }
 
 #[test]
 fn a_renewal_takes_nothing_from_those_who_are_inside() {
     let (sockets, upstream) = (echo(), Upstream::ok());
-    let text = Config::new().upstream("ws", &sockets.url()).upstream("app", &upstream.url());
-    let text = text.route("/ws", "ws").route("/", "app").tls(NOTHING).text();
+    let text = Config::new()
+        .upstream("ws", &sockets.url())
+        .upstream("app", &upstream.url());
+    let text = text
+        .route("/ws", "ws")
+        .route("/", "app")
+        .tls(NOTHING)
+        .text();
     let shelf = Shelf::new();
-    let (old, new) = (managed(&valid(&["localhost"])), managed(&valid(&["localhost"])));
+    let (old, new) = (
+        managed(&valid(&["localhost"])),
+        managed(&valid(&["localhost"])),
+    );
     shelf.put(old.clone());
-    let mut gateway = TestGateway::start_with(&text, Arc::clone(&shelf), asking(&["localhost"], false));
+    let mut gateway =
+        TestGateway::start_with(&text, Arc::clone(&shelf), asking(&["localhost"], false));
     all_are_shown(&gateway, &old);
     let mut tunnels: Vec<Client> = (0..8)
         .map(|_| {
@@ -167,7 +224,10 @@ fn a_renewal_takes_nothing_from_those_who_are_inside() {
     gateway.follow_shelf();
     all_are_shown(&gateway, &new);
     tunnels.iter_mut().for_each(is_alive);
-    assert!(kept.iter_mut().all(|client| client.get("/").status() == 200));
+    assert!(
+        kept.iter_mut()
+            .all(|client| client.get("/").status() == 200)
+    );
     assert_eq!(h2.get("/").status, 200);
     assert_eq!(again(), Some(HandshakeKind::Resumed), "tickets stay good");
 }
@@ -189,8 +249,14 @@ fn leave(store: &Path, host: &str, pair: &(String, String)) {
         spread: 0.5,
         revoked: None,
     };
-    let bundle = Bundle { chain: pair.0.clone(), key: Secret::new(pair.1.clone()), meta };
-    Folder::new(store).put_certificate(&host.parse().unwrap(), &bundle).unwrap();
+    let bundle = Bundle {
+        chain: pair.0.clone(),
+        key: Secret::new(pair.1.clone()),
+        meta,
+    };
+    Folder::new(store)
+        .put_certificate(&host.parse().unwrap(), &bundle)
+        .unwrap();
 }
 
 #[test]
@@ -199,7 +265,10 @@ fn what_an_earlier_run_has_left_is_served_at_once_and_kept_over_a_reload() {
     let left = valid(&["media.test"]);
     leave(folder.path(), "media.test", &left);
     // Nobody answers there.
-    let directory = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let directory = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let acme = format!(
         "[acme]\ndirectory = \"https://{directory}/directory\"\nstore = \"{}\"\n\
          certificates = [{{ hosts = [\"media.test\"] }}]\n",
@@ -216,10 +285,19 @@ fn what_an_earlier_run_has_left_is_served_at_once_and_kept_over_a_reload() {
     gateway.reload_text(&text("self_signed = [\"localhost\", \"more.test\"]"));
     is_served(&gateway);
     let mut client = gateway.dial().name("more.test").h1();
-    assert_eq!(client.ask("GET / HTTP/1.1\r\nHost: more.test\r\n\r\n").status(), 200);
+    assert_eq!(
+        client
+            .ask("GET / HTTP/1.1\r\nHost: more.test\r\n\r\n")
+            .status(),
+        200
+    );
     gateway.follow_shelf();
     is_served(&gateway);
-    gateway.dial().name("more.test").tls(&[]).expect("what is read from disk stays, too");
+    gateway
+        .dial()
+        .name("more.test")
+        .tls(&[])
+        .expect("what is read from disk stays, too");
 }
 
 #[test]
@@ -232,9 +310,16 @@ fn a_file_wins_over_what_was_ordered_until_it_ends() {
         let file = folder.path().join("both.pem");
         std::fs::write(&file, format!("{}{}", pair.0, pair.1)).unwrap();
         let tls = format!("certificates = [{{ cert = \"{}\" }}]", file.display());
-        let mut gateway =
-            TestGateway::start_with(&config(&upstream, &tls), Shelf::new(), asking(&["localhost"], false));
-        let wins = if is_file { managed(&pair) } else { ordered.clone() };
+        let mut gateway = TestGateway::start_with(
+            &config(&upstream, &tls),
+            Shelf::new(),
+            asking(&["localhost"], false),
+        );
+        let wins = if is_file {
+            managed(&pair)
+        } else {
+            ordered.clone()
+        };
         gateway.running().shelf().put(ordered.clone());
         gateway.follow_shelf();
         all_are_shown(&gateway, &wins);
@@ -248,15 +333,28 @@ fn the_last_certificate_stays_in_service_when_it_has_ended() {
     let shelf = Shelf::new();
     let ended = managed(&made(&["localhost"], 90 * DAY, |now| now - DAY));
     shelf.put(ended.clone());
-    let mut gateway = TestGateway::start_with(&config(&upstream, NOTHING), shelf, asking(&["localhost"], true));
+    let mut gateway = TestGateway::start_with(
+        &config(&upstream, NOTHING),
+        shelf,
+        asking(&["localhost"], true),
+    );
     all_are_shown(&gateway, &ended);
     assert_eq!(gateway.dial_blindly().h1().get("/").status(), 200);
     let (status, why) = gateway.status("/readyz");
-    assert!(status == 503 && why.contains("expired on"), "{status} {why}");
+    assert!(
+        status == 503 && why.contains("expired on"),
+        "{status} {why}"
+    );
     let metrics = gateway.status("/metrics").1;
     let labels = "ianitor_certificate_expiry_timestamp_seconds{name=\"localhost\",file=\"/store/main/cert.pem\"} ";
-    let end = metrics.lines().find_map(|line| line.strip_prefix(labels)).expect(&metrics);
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+    let end = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(labels))
+        .expect(&metrics);
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs_f64();
     assert!(end.parse::<f64>().unwrap() < now, "{end}");
     let renewed = managed(&valid(&["localhost"]));
     gateway.running().shelf().put(renewed.clone());

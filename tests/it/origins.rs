@@ -1,5 +1,5 @@
-//! What a browser sends by itself, an address or a cookie, opens nothing for pages of other origins. Neither does a media
-//! server's control port open to them, whatever comes along.
+//! What a browser sends by itself, an address or a cookie, opens nothing for pages of other
+//! origins. Neither does a media server's control port open to them, whatever comes along.
 
 use std::cell::Cell;
 
@@ -36,7 +36,8 @@ const OWN_PAGES: [&str; 7] = [
     "Sec-Fetch-Site: none\r\n",
 ];
 
-const CLICK: &str = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
+const CLICK: &str =
+    "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
 
 struct World {
     gateway: TestGateway,
@@ -48,12 +49,21 @@ impl World {
     fn new() -> Self {
         let upstream = media_server();
         let gateway = TestGateway::start(&config(&upstream));
-        Self { gateway, upstream, refused: Cell::default() }
+        Self {
+            gateway,
+            upstream,
+            refused: Cell::default(),
+        }
     }
 
     fn ask(&self, method: &str, target: &str, headers: &str) -> Answer {
-        let length = if method == "POST" { "Content-Length: 0\r\n" } else { "" };
-        let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{length}{headers}\r\n");
+        let length = if method == "POST" {
+            "Content-Length: 0\r\n"
+        } else {
+            ""
+        };
+        let head =
+            format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{length}{headers}\r\n");
         self.gateway.client().ask(head)
     }
 
@@ -62,10 +72,16 @@ impl World {
     fn all_ways(&self, target: &str, headers: &str) -> [u16; 6] {
         let h2 = |method| {
             let request = headers_of(headers).fold(
-                Request::builder().method(method).uri(format!("https://localhost{target}")),
+                Request::builder()
+                    .method(method)
+                    .uri(format!("https://localhost{target}")),
                 |request, (name, value)| request.header(name, value),
             );
-            self.gateway.dial().h2().send(request.body(()).unwrap(), b"").status
+            self.gateway
+                .dial()
+                .h2()
+                .send(request.body(()).unwrap(), b"")
+                .status
         };
         [
             self.ask("GET", target, headers).status(),
@@ -85,10 +101,14 @@ impl World {
 
     fn open_h2(&self, target: &str, headers: &str) -> u16 {
         let request = headers_of(headers).fold(
-            Request::builder().method(Method::CONNECT).uri(format!("https://localhost{target}")),
+            Request::builder()
+                .method(Method::CONNECT)
+                .uri(format!("https://localhost{target}")),
             |request, (name, value)| request.header(name, value),
         );
-        let request = request.header("sec-websocket-version", "13").extension(Protocol::from_static("websocket"));
+        let request = request
+            .header("sec-websocket-version", "13")
+            .extension(Protocol::from_static("websocket"));
         let mut client = self.gateway.dial().h2();
         assert!(client.takes_extended_connect());
         let (response, _stream) = client.begin(request.body(()).unwrap(), false);
@@ -102,21 +122,42 @@ impl World {
     #[track_caller]
     fn is_refused(&self, target: &str, headers: &str) {
         let before = self.upstream.heads().len();
-        assert_eq!(self.all_ways(target, headers), [403; 6], "{target} {headers}");
-        assert_eq!(self.upstream.heads().len(), before, "{target} {headers}: something has arrived");
+        assert_eq!(
+            self.all_ways(target, headers),
+            [403; 6],
+            "{target} {headers}"
+        );
+        assert_eq!(
+            self.upstream.heads().len(),
+            before,
+            "{target} {headers}: something has arrived"
+        );
         self.refused.set(self.refused.get() + 6);
     }
 
     /// Each refusal has named its rule.
     #[track_caller]
     fn has_logged_refusals(&self) {
-        let logged = || self.gateway.access.now().iter().filter(|line| line.contains(" reason=origin ")).count();
-        eventually("every refusal in the log", || logged() == self.refused.get());
+        let logged = || {
+            self.gateway
+                .access
+                .now()
+                .iter()
+                .filter(|line| line.contains(" reason=origin "))
+                .count()
+        };
+        eventually("every refusal in the log", || {
+            logged() == self.refused.get()
+        });
     }
 
     #[track_caller]
     fn is_served(&self, target: &str, headers: &str) {
-        assert_eq!(self.all_ways(target, headers), [200, 200, 101, 200, 200, 200], "{target} {headers}");
+        assert_eq!(
+            self.all_ways(target, headers),
+            [200, 200, 101, 200, 200, 200],
+            "{target} {headers}"
+        );
     }
 }
 
@@ -138,7 +179,11 @@ fn media_server() -> Upstream {
                     return conn.wait_for_end();
                 }
                 None => {
-                    let status = if request.head.target().contains("broken") { "500 No" } else { "200 OK" };
+                    let status = if request.head.target().contains("broken") {
+                        "500 No"
+                    } else {
+                        "200 OK"
+                    };
                     conn.send(format!(
                         "HTTP/1.1 {status}\r\nContent-Length: 2\r\nAccess-Control-Allow-Origin: *\r\n\
                          Access-Control-Max-Age: 86400\r\n\r\nok"
@@ -173,9 +218,18 @@ fn config(upstream: &Upstream) -> Config {
     let every = "cors = { origins = [\"*\"] }";
     let mut config = Config::new()
         .limits("bad_tokens_per_client = \"1000/s\"")
-        .upstream("app", &format!("{}\"]\nprotocol = \"http\" #", upstream.url()))
-        .upstream("admin", &format!("{}\"]\nprotocol = \"janus-admin\" #", upstream.url()))
-        .upstream("kurento", &format!("{}\"]\nprotocol = \"kurento\" #", upstream.url()))
+        .upstream(
+            "app",
+            &format!("{}\"]\nprotocol = \"http\" #", upstream.url()),
+        )
+        .upstream(
+            "admin",
+            &format!("{}\"]\nprotocol = \"janus-admin\" #", upstream.url()),
+        )
+        .upstream(
+            "kurento",
+            &format!("{}\"]\nprotocol = \"kurento\" #", upstream.url()),
+        )
         .table(&staff::issuer_named("app", SECRET, sources))
         .table(&staff::issuer(""))
         .table(POLICIES)
@@ -186,10 +240,22 @@ fn config(upstream: &Upstream) -> Config {
         .route_with("/every-app", "app", &format!("policy = \"app\"\n{every}"))
         .route_with("/admin", "admin", "policy = \"here\"")
         .route_with("/admin-app", "admin", "policy = \"app\"")
-        .route_with("/admin-listed", "admin", &format!("policy = \"here\"\n{listed}"))
-        .route_with("/kurento", "kurento", "policy = \"open\"\ni_know_this_is_open = true");
+        .route_with(
+            "/admin-listed",
+            "admin",
+            &format!("policy = \"here\"\n{listed}"),
+        )
+        .route_with(
+            "/kurento",
+            "kurento",
+            "policy = \"open\"\ni_know_this_is_open = true",
+        );
     for policy in ["app", "own", "here", "either", "both"] {
-        config = config.route_with(&format!("/{policy}"), "app", &format!("policy = \"{policy}\""));
+        config = config.route_with(
+            &format!("/{policy}"),
+            "app",
+            &format!("policy = \"{policy}\""),
+        );
     }
     config
 }
@@ -197,7 +263,10 @@ fn config(upstream: &Upstream) -> Config {
 const SECRET: &str = "the secret of an application, 32";
 
 fn app_token() -> String {
-    staff::mint(SECRET, &serde_json::json!({ "sub": "anna", "exp": staff::now() + 600 }))
+    staff::mint(
+        SECRET,
+        &serde_json::json!({ "sub": "anna", "exp": staff::now() + 600 }),
+    )
 }
 
 fn app_cookie() -> String {
@@ -208,7 +277,11 @@ fn app_cookie() -> String {
 fn a_cookie_opens_nothing_for_pages_of_other_origins() {
     let world = World::new();
     let own_cookie = format!("Cookie: ianitor={}\r\n", staff::token("anna", 600));
-    for (target, cookie) in [("/app", app_cookie()), ("/both", app_cookie()), ("/own", own_cookie)] {
+    for (target, cookie) in [
+        ("/app", app_cookie()),
+        ("/both", app_cookie()),
+        ("/own", own_cookie),
+    ] {
         for page in OTHER_PAGES {
             world.is_refused(target, &format!("{cookie}{page}"));
         }
@@ -241,8 +314,17 @@ fn a_token_that_the_page_has_itself_opens_for_it() {
         for target in ["/app", "/both", "/either"] {
             world.is_served(target, &format!("Authorization: Bearer {token}\r\n{page}"));
             world.is_served(&format!("{target}?token={token}"), page);
-            world.is_served(&format!("{target}?token={token}"), &format!("Cookie: session={token}\r\n{page}"));
-            assert_eq!(world.open_h1(target, &format!("Sec-WebSocket-Protocol: bearer.{token}\r\n{page}")), 101);
+            world.is_served(
+                &format!("{target}?token={token}"),
+                &format!("Cookie: session={token}\r\n{page}"),
+            );
+            assert_eq!(
+                world.open_h1(
+                    target,
+                    &format!("Sec-WebSocket-Protocol: bearer.{token}\r\n{page}")
+                ),
+                101
+            );
         }
         world.is_served("/open", page);
     }
@@ -257,11 +339,18 @@ fn a_page_that_came_in_by_its_token_goes_with_it() {
     let mut gateway = TestGateway::start(&Config::to(&upstream));
     let revoked = gateway.folder().join("revoked");
     std::fs::write(&revoked, "").unwrap();
-    let issuer =
-        staff::issuer_named("app", SECRET, &format!("sources = [\"query:token\"]\nrevoked_file = {revoked:?}"));
-    let policy = "[policies.either]\nallow = [\"127.0.0.1\"]\nissuers = [\"app\"]\nsatisfy = \"any\"";
+    let issuer = staff::issuer_named(
+        "app",
+        SECRET,
+        &format!("sources = [\"query:token\"]\nrevoked_file = {revoked:?}"),
+    );
+    let policy =
+        "[policies.either]\nallow = [\"127.0.0.1\"]\nissuers = [\"app\"]\nsatisfy = \"any\"";
     let config = Config::new()
-        .upstream("app", &format!("{}\"]\nprotocol = \"http\" #", upstream.url()))
+        .upstream(
+            "app",
+            &format!("{}\"]\nprotocol = \"http\" #", upstream.url()),
+        )
         .table(&issuer)
         .table(policy);
     let config = config.route_with("/either", "app", "policy = \"either\"");
@@ -273,10 +362,16 @@ fn a_page_that_came_in_by_its_token_goes_with_it() {
         assert_eq!(client.head().status(), 101);
         client
     };
-    let (mut other, mut own) = (open("Origin: https://evil.example\r\n"), open("Origin: https://localhost\r\n"));
+    let (mut other, mut own) = (
+        open("Origin: https://evil.example\r\n"),
+        open("Origin: https://localhost\r\n"),
+    );
     std::fs::write(&revoked, "sub anna\n").unwrap();
     gateway.reload(&config);
-    assert_eq!(other.wire.frame().unwrap().close(), (1008, "token revoked".to_owned()));
+    assert_eq!(
+        other.wire.frame().unwrap().close(),
+        (1008, "token revoked".to_owned())
+    );
     // The page of this host came in by its address.
     is_alive(&mut own);
 }
@@ -289,15 +384,25 @@ fn control_ports_are_closed_to_other_pages_whatever_they_bring() {
         world.is_refused("/admin", page);
         world.is_refused("/kurento", page);
         world.is_refused(&format!("/admin-app?token={token}"), page);
-        world.is_refused("/admin-app", &format!("Authorization: Bearer {token}\r\n{page}"));
+        world.is_refused(
+            "/admin-app",
+            &format!("Authorization: Bearer {token}\r\n{page}"),
+        );
     }
     for page in OWN_PAGES {
         world.is_served("/admin", page);
         world.is_served("/kurento", page);
         world.is_served(&format!("/admin-app?token={token}"), page);
     }
-    for headers in [CLICK, "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n"] {
-        assert_eq!(world.ask("GET", "/admin/info", headers).status(), 403, "{headers}");
+    for headers in [
+        CLICK,
+        "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n",
+    ] {
+        assert_eq!(
+            world.ask("GET", "/admin/info", headers).status(),
+            403,
+            "{headers}"
+        );
     }
 }
 
@@ -308,31 +413,65 @@ fn pages_that_cors_lists_may() {
     for target in ["/listed", "/listed-app", "/admin-listed"] {
         world.is_served(target, &format!("{}{listed}", app_cookie()));
         let answer = world.ask("GET", target, &format!("{}{listed}", app_cookie()));
-        assert_eq!(answer.head.all("access-control-allow-origin"), ["https://app.example"]);
+        assert_eq!(
+            answer.head.all("access-control-allow-origin"),
+            ["https://app.example"]
+        );
         for page in OTHER_PAGES {
-            assert_eq!(world.all_ways(target, &format!("{}{page}", app_cookie())), [403; 6], "{target} {page}");
+            assert_eq!(
+                world.all_ways(target, &format!("{}{page}", app_cookie())),
+                [403; 6],
+                "{target} {page}"
+            );
         }
     }
     // "*" is typed by somebody, but it is not for cookies.
     let evil = "Origin: https://evil.example\r\n";
-    assert_eq!(world.ask("POST", "/every", evil).head.get("access-control-allow-origin"), Some("*"));
+    assert_eq!(
+        world
+            .ask("POST", "/every", evil)
+            .head
+            .get("access-control-allow-origin"),
+        Some("*")
+    );
     assert_eq!(world.open_h1("/every", evil), 101);
-    assert_eq!(world.ask("POST", "/every-app", &format!("{}{evil}", app_cookie())).status(), 403);
-    assert_eq!(world.open_h1("/every-app", &format!("{}{evil}", app_cookie())), 403);
-    assert_eq!(world.open_h1(&format!("/every-app?token={}", app_token()), evil), 101);
+    assert_eq!(
+        world
+            .ask("POST", "/every-app", &format!("{}{evil}", app_cookie()))
+            .status(),
+        403
+    );
+    assert_eq!(
+        world.open_h1("/every-app", &format!("{}{evil}", app_cookie())),
+        403
+    );
+    assert_eq!(
+        world.open_h1(&format!("/every-app?token={}", app_token()), evil),
+        101
+    );
 }
 
 #[test]
 fn a_click_on_a_link_elsewhere_opens_a_page() {
     let world = World::new();
-    for (target, headers) in [("/here", CLICK.to_owned()), ("/app", format!("{}{CLICK}", app_cookie()))] {
+    for (target, headers) in [
+        ("/here", CLICK.to_owned()),
+        ("/app", format!("{}{CLICK}", app_cookie())),
+    ] {
         assert_eq!(world.ask("GET", target, &headers).status(), 200);
         let mut client = world.gateway.client();
-        client.send(format!("HEAD {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"));
+        client.send(format!(
+            "HEAD {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"
+        ));
         assert_eq!(client.head().status(), 200);
         assert_eq!(world.ask("POST", target, &headers).status(), 403);
         assert_eq!(world.ask("OPTIONS", target, &headers).status(), 403);
-        assert_eq!(world.ask("GET", target, &format!("{headers}Origin: null\r\n")).status(), 403);
+        assert_eq!(
+            world
+                .ask("GET", target, &format!("{headers}Origin: null\r\n"))
+                .status(),
+            403
+        );
         for other in ["iframe", "embed", "script", "image", "empty"] {
             let headers = headers.replace("document", other);
             assert_eq!(world.ask("GET", target, &headers).status(), 403, "{other}");
@@ -349,7 +488,14 @@ fn what_the_server_says_of_cors_is_taken_out() {
         names.map(|name| answer.head.all(name).len())
     };
     let own = "Origin: https://localhost\r\n";
-    for target in ["/here", "/here/broken", "/admin", "/admin/broken", "/kurento", "/either"] {
+    for target in [
+        "/here",
+        "/here/broken",
+        "/admin",
+        "/admin/broken",
+        "/kurento",
+        "/either",
+    ] {
         for method in ["GET", "POST", "OPTIONS"] {
             assert_eq!(said(method, target, own), [0, 0], "{method} {target}");
             assert_eq!(said(method, target, ""), [0, 0], "{method} {target}");
@@ -357,12 +503,25 @@ fn what_the_server_says_of_cors_is_taken_out() {
     }
     assert_eq!(said("GET", "/app", &app_cookie()), [0, 0]);
     // Where a page is let in by its own token, or everybody is, the server says who may read.
-    assert_eq!(said("GET", &format!("/app?token={}", app_token()), "Origin: https://evil.example\r\n"), [1, 1]);
-    assert_eq!(said("GET", "/open", "Origin: https://evil.example\r\n"), [1, 1]);
+    assert_eq!(
+        said(
+            "GET",
+            &format!("/app?token={}", app_token()),
+            "Origin: https://evil.example\r\n"
+        ),
+        [1, 1]
+    );
+    assert_eq!(
+        said("GET", "/open", "Origin: https://evil.example\r\n"),
+        [1, 1]
+    );
     let mut client = world.gateway.client();
     client.send(handshake("/here", own));
     let head = client.head();
-    assert_eq!((head.status(), head.all("access-control-allow-origin").len()), (101, 0));
+    assert_eq!(
+        (head.status(), head.all("access-control-allow-origin").len()),
+        (101, 0)
+    );
 }
 
 #[test]
@@ -370,10 +529,24 @@ fn preflights_of_other_pages_go_no_further() {
     let world = World::new();
     let preflight = "Origin: https://evil.example\r\nAccess-Control-Request-Method: POST\r\n\
                      Access-Control-Request-Headers: content-type\r\n";
-    for (target, status) in [("/here", 403), ("/admin", 403), ("/kurento", 403), ("/app", 401), ("/listed", 403)] {
+    for (target, status) in [
+        ("/here", 403),
+        ("/admin", 403),
+        ("/kurento", 403),
+        ("/app", 401),
+        ("/listed", 403),
+    ] {
         let answer = world.ask("OPTIONS", target, preflight);
         assert_eq!(answer.status(), status, "{target}");
-        assert!(!answer.head.to_string().to_ascii_lowercase().contains("access-control"), "{target}: {}", answer.head);
+        assert!(
+            !answer
+                .head
+                .to_string()
+                .to_ascii_lowercase()
+                .contains("access-control"),
+            "{target}: {}",
+            answer.head
+        );
     }
     assert!(world.upstream.heads().is_empty());
 }
@@ -383,7 +556,11 @@ fn targets_of_every_kind_are_closed_to_other_pages() {
     let upstream = media_server();
     let mut gateway = TestGateway::start(&Config::to(&upstream));
     std::fs::write(gateway.folder().join("page.html"), "a page").unwrap();
-    std::fs::write(gateway.folder().join("turn"), "a secret of thirty-two bytes, ok").unwrap();
+    std::fs::write(
+        gateway.folder().join("turn"),
+        "a secret of thirty-two bytes, ok",
+    )
+    .unwrap();
     let tables = format!(
         "[policies.here]\nallow = [\"127.0.0.1\"]\n[turn.coturn]\nsecret_file = {:?}\nuris = [\"turn:192.0.2.1:3478\"]\n\
          [[routes]]\npath = \"/turn\"\nturn = \"coturn\"\npolicy = \"here\"\n\
@@ -398,8 +575,12 @@ fn targets_of_every_kind_are_closed_to_other_pages() {
         gateway.client().ask(head).status()
     };
     for (target, status) in [("/turn", 200), ("/page.html", 200), ("/go", 308)] {
-        OTHER_PAGES.iter().for_each(|page| assert_eq!(ask(target, page), 403, "{target} {page}"));
-        OWN_PAGES.iter().for_each(|page| assert_eq!(ask(target, page), status, "{target} {page}"));
+        OTHER_PAGES
+            .iter()
+            .for_each(|page| assert_eq!(ask(target, page), 403, "{target} {page}"));
+        OWN_PAGES
+            .iter()
+            .for_each(|page| assert_eq!(ask(target, page), status, "{target} {page}"));
         assert_eq!(ask(target, CLICK), status, "{target}");
     }
 }
@@ -423,9 +604,15 @@ fn an_upstream_cannot_set_the_gateways_own_cookie() {
     });
     let gateway = TestGateway::start(&Config::to(&upstream));
     let mut client = gateway.client();
-    assert_eq!(client.get("/").head.all("set-cookie"), ["a=1; Path=/", "ianitor2=b"]);
+    assert_eq!(
+        client.get("/").head.all("set-cookie"),
+        ["a=1; Path=/", "ianitor2=b"]
+    );
     client.send(handshake("/", ""));
-    assert_eq!(client.head().all("set-cookie"), ["a=1; Path=/", "ianitor2=b"]);
+    assert_eq!(
+        client.head().all("set-cookie"),
+        ["a=1; Path=/", "ianitor2=b"]
+    );
     let h2 = gateway.dial().h2().get("/");
     let left: Vec<_> = h2.headers.get_all("set-cookie").iter().collect();
     assert_eq!(left, ["a=1; Path=/", "ianitor2=b"]);

@@ -1,4 +1,5 @@
-//! Permission has an end: a tunnel is closed when its token, its policy or its issuer no longer speaks for it.
+//! Permission has an end: a tunnel is closed when its token, its policy or its issuer no longer
+//! speaks for it.
 
 use serde_json::json;
 
@@ -14,7 +15,13 @@ fn echo() -> Upstream {
         loop {
             let frame = conn.wire.frame()?;
             let is_close = frame.opcode == CLOSE;
-            conn.send(Frame { mask: None, ..frame }.bytes())?;
+            conn.send(
+                Frame {
+                    mask: None,
+                    ..frame
+                }
+                .bytes(),
+            )?;
             if is_close {
                 return Ok(());
             }
@@ -23,8 +30,14 @@ fn echo() -> Upstream {
 }
 
 fn config(upstream: &Upstream, policy: &str) -> Config {
-    let config = Config::new().upstream("app", &upstream.url()).route_with("/ws", "app", "policy = \"callers\"");
-    config.table(HMAC).table(&format!("[policies.callers]\nissuers = [\"staff\"]\n{policy}"))
+    let config = Config::new().upstream("app", &upstream.url()).route_with(
+        "/ws",
+        "app",
+        "policy = \"callers\"",
+    );
+    config.table(HMAC).table(&format!(
+        "[policies.callers]\nissuers = [\"staff\"]\n{policy}"
+    ))
 }
 
 fn try_open(gateway: &TestGateway, token: &str) -> Result<Client, u16> {
@@ -44,12 +57,18 @@ fn open(gateway: &TestGateway, token: &str) -> Client {
 #[track_caller]
 fn is_alive(client: &mut Client) {
     client.send(Frame::from_client(TEXT, "still there?").bytes());
-    assert_eq!(client.wire.frame().unwrap(), Frame::from_server(TEXT, "still there?"));
+    assert_eq!(
+        client.wire.frame().unwrap(),
+        Frame::from_server(TEXT, "still there?")
+    );
 }
 
 #[track_caller]
 fn is_closed_for(client: &mut Client, reason: &str) {
-    assert_eq!(client.wire.frame().unwrap().close(), (1008, reason.to_owned()));
+    assert_eq!(
+        client.wire.frame().unwrap().close(),
+        (1008, reason.to_owned())
+    );
 }
 
 fn ending_in(seconds: u64) -> String {
@@ -94,8 +113,12 @@ fn a_tunnel_may_outlive_its_token_if_the_policy_says_so() {
 fn token_end(token: &str) -> u64 {
     use base64::Engine as _;
     let payload = token.split('.').nth(1).unwrap();
-    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap();
-    serde_json::from_slice::<serde_json::Value>(&payload).unwrap()["exp"].as_u64().unwrap()
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(payload)
+        .unwrap();
+    serde_json::from_slice::<serde_json::Value>(&payload).unwrap()["exp"]
+        .as_u64()
+        .unwrap()
 }
 
 #[test]
@@ -118,7 +141,9 @@ fn a_reload_closes_what_the_new_policy_would_refuse() {
     is_closed_for(&mut guest, "no longer allowed");
     is_alive(&mut ops);
     // Another issuer of that name asks for more, and then there is none.
-    let other = config(&upstream, "").text().replace("audience = [\"ianitor\"]", "audience = [\"other\"]");
+    let other = config(&upstream, "")
+        .text()
+        .replace("audience = [\"ianitor\"]", "audience = [\"other\"]");
     gateway.reload_text(&other);
     is_closed_for(&mut ops, "no longer allowed");
 }
@@ -136,7 +161,9 @@ fn a_reload_may_shorten_what_is_left() {
 fn a_revoked_token_opens_nothing_and_closes_what_is_open() {
     let upstream = echo();
     let config = config(&upstream, "");
-    let config = config.text().replace("sources = [", "revoked_file = \"revoked\"\nsources = [");
+    let config = config
+        .text()
+        .replace("sources = [", "revoked_file = \"revoked\"\nsources = [");
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("revoked");
     std::fs::write(&list, "# nobody yet\n").unwrap();
@@ -166,14 +193,23 @@ fn what_a_key_signed_is_good_until_the_key_is_gone() {
     let upstream = Upstream::ok();
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (Keys::ec(256), Keys::ec(256));
-    let config = Config::new().upstream("app", &upstream.url()).route_with("/", "app", "policy = \"callers\"");
+    let config = Config::new().upstream("app", &upstream.url()).route_with(
+        "/",
+        "app",
+        "policy = \"callers\"",
+    );
     let config = config.table(&issuer(folder.path(), &["ES256"], old.pem()));
-    let mut gateway = TestGateway::start(&config.table("[policies.callers]\nissuers = [\"staff\"]\n"));
+    let mut gateway =
+        TestGateway::start(&config.table("[policies.callers]\nissuers = [\"staff\"]\n"));
     let sign = |keys: &Keys| keys.sign(jsonwebtoken::Algorithm::ES256, None, &claims(json!({})));
     let (by_old, by_new) = (sign(&old), sign(&new));
     let mut client = gateway.client();
     let mut ask = |token: &str| {
-        client.ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n")).status()
+        client
+            .ask(format!(
+                "GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
+            ))
+            .status()
     };
     assert_eq!((ask(&by_old), ask(&by_old), ask(&by_new)), (200, 200, 401));
     std::fs::write(folder.path().join("staff.key"), new.pem()).unwrap();
@@ -186,18 +222,39 @@ fn what_a_key_signed_is_good_until_the_key_is_gone() {
 fn a_broken_file_keeps_no_other_from_being_taken_up() {
     let upstream = echo();
     let folder = tempfile::tempdir().unwrap();
-    let (list, key) = (folder.path().join("revoked"), folder.path().join("staff.key"));
+    let (list, key) = (
+        folder.path().join("revoked"),
+        folder.path().join("staff.key"),
+    );
     let keys = Keys::ec(256);
     std::fs::write(&list, "").unwrap();
     let staff = issuer(folder.path(), &["ES256"], keys.pem())
         + &format!("revoked_file = {list:?}\nsources = [\"query:token\"]\n");
-    let config = Config::new().upstream("app", &upstream.url()).route_with("/ws", "app", "policy = \"callers\"");
-    let mut gateway = TestGateway::start(&config.table(&staff).table("[policies.callers]\nissuers = [\"staff\"]\n"));
-    let sign = |jti: &str| keys.sign(jsonwebtoken::Algorithm::ES256, None, &claims(json!({ "jti": jti })));
+    let config = Config::new().upstream("app", &upstream.url()).route_with(
+        "/ws",
+        "app",
+        "policy = \"callers\"",
+    );
+    let mut gateway = TestGateway::start(
+        &config
+            .table(&staff)
+            .table("[policies.callers]\nissuers = [\"staff\"]\n"),
+    );
+    let sign = |jti: &str| {
+        keys.sign(
+            jsonwebtoken::Algorithm::ES256,
+            None,
+            &claims(json!({ "jti": jti })),
+        )
+    };
     let (gone, good) = (sign("gone"), sign("good"));
     let mut open_socket = open(&gateway, &gone);
     // The key is damaged, and stays what it was; the revocation is in force all the same.
-    std::fs::write(&key, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n").unwrap();
+    std::fs::write(
+        &key,
+        "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+    )
+    .unwrap();
     std::fs::write(&list, "jti gone\n").unwrap();
     gateway.follow_files();
     is_closed_for(&mut open_socket, "token revoked");
@@ -211,7 +268,13 @@ fn a_broken_file_keeps_no_other_from_being_taken_up() {
     gateway.follow_files();
     is_closed_for(&mut by_older, "no longer allowed");
     assert_eq!(try_open(&gateway, &good).unwrap_err(), 401);
-    let by_newer = |jti: &str| newer.sign(jsonwebtoken::Algorithm::ES256, None, &claims(json!({ "jti": jti })));
+    let by_newer = |jti: &str| {
+        newer.sign(
+            jsonwebtoken::Algorithm::ES256,
+            None,
+            &claims(json!({ "jti": jti })),
+        )
+    };
     assert_eq!(try_open(&gateway, &by_newer("gone")).unwrap_err(), 401);
     assert!(try_open(&gateway, &by_newer("good")).is_ok());
 }

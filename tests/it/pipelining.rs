@@ -8,11 +8,17 @@ use crate::harness::{Config, TestGateway, Then, Upstream};
 fn pipelined_requests_are_answered_in_their_order() {
     let upstream = Upstream::http(|request, conn| {
         let target = request.head.target();
-        conn.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{target}", target.len())).map(|()| Then::Keep)
+        conn.send(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{target}",
+            target.len()
+        ))
+        .map(|()| Then::Keep)
     });
     let gateway = TestGateway::start(&Config::to(&upstream));
     let mut client = gateway.client();
-    let requests: String = (0..50).map(|n| format!("GET /{n} HTTP/1.1\r\nHost: localhost\r\n\r\n")).collect();
+    let requests: String = (0..50)
+        .map(|n| format!("GET /{n} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+        .collect();
     client.send(requests);
     for n in 0..50 {
         assert_eq!(client.answer().text(), format!("/{n}"));
@@ -42,7 +48,9 @@ fn a_streaming_answer_does_not_wait_for_the_next_request() {
     });
     let gateway = TestGateway::start(&Config::to(&upstream));
     let mut client = gateway.client();
-    client.send("GET /one HTTP/1.1\r\nHost: localhost\r\n\r\nGET /two HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    client.send(
+        "GET /one HTTP/1.1\r\nHost: localhost\r\n\r\nGET /two HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    );
     for _ in 0..2 {
         assert_eq!(client.head().status(), 200);
         assert_eq!(client.wire.exactly(10).unwrap(), b"5\r\nfirst\r\n");
@@ -56,8 +64,13 @@ fn the_answer_to_a_broken_head_comes_after_the_ones_before_it() {
     let upstream = Upstream::ok();
     let gateway = TestGateway::start(&Config::to(&upstream));
     let mut client = gateway.client();
-    client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost : localhost\r\n\r\n");
-    assert_eq!([client.answer().status(), client.answer().status()], [200, 400]);
+    client.send(
+        "GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost : localhost\r\n\r\n",
+    );
+    assert_eq!(
+        [client.answer().status(), client.answer().status()],
+        [200, 400]
+    );
     client.is_closed();
     assert_eq!(upstream.requests().len(), 1);
 }

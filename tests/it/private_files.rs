@@ -28,7 +28,11 @@ fn tables(root: &str) -> String {
 fn write_secrets(folder: &Path) {
     fs::create_dir_all(folder.join("secrets")).unwrap();
     for name in ["app", "revoked", "turn", "keys"] {
-        let text = if name == "revoked" { "jti a".to_owned() } else { format!("a secret of 32 bytes or more: {name}") };
+        let text = if name == "revoked" {
+            "jti a".to_owned()
+        } else {
+            format!("a secret of 32 bytes or more: {name}")
+        };
         fs::write(folder.join("secrets").join(name), text).unwrap();
     }
 }
@@ -37,16 +41,27 @@ fn write_secrets(folder: &Path) {
 fn start(folder: &Path, text: &str) -> Result<(), String> {
     let file = folder.join("gateway.toml");
     fs::write(&file, text).unwrap();
-    let config = config::parse(&file, text).unwrap_or_else(|report| panic!("{report}")).config;
-    Gateway::bind(config).map(drop).map_err(|error| error.to_string())
+    let config = config::parse(&file, text)
+        .unwrap_or_else(|report| panic!("{report}"))
+        .config;
+    Gateway::bind(config)
+        .map(drop)
+        .map_err(|error| error.to_string())
 }
 
 /// What `ianitor check` says to it, and whether it takes it.
 fn check(folder: &Path, text: &str) -> (bool, String) {
     fs::write(folder.join("gateway.toml"), text).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
-    let output = command.current_dir(folder).args(["check", "--config", "gateway.toml"]).output().unwrap();
-    (output.status.code() == Some(0), String::from_utf8(output.stderr).unwrap())
+    let output = command
+        .current_dir(folder)
+        .args(["check", "--config", "gateway.toml"])
+        .output()
+        .unwrap();
+    (
+        output.status.code() == Some(0),
+        String::from_utf8(output.stderr).unwrap(),
+    )
 }
 
 #[test]
@@ -58,7 +73,11 @@ fn a_folder_with_secrets_of_the_gateway_is_an_error() {
     }
     symlink("..", folder.path().join("site/up")).unwrap();
     symlink("secrets", folder.path().join("linked")).unwrap();
-    fs::hard_link(folder.path().join("secrets/turn"), folder.path().join("hard")).unwrap();
+    fs::hard_link(
+        folder.path().join("secrets/turn"),
+        folder.path().join("hard"),
+    )
+    .unwrap();
     let acme = "[acme]\nstore = \"store\"\ncertificates = [{ hosts = [\"a.test\"] }]\n\
                 [[deploy]]\nhost = \"a.test\"\nto = \"janus\"\ncert = \"pairs/cert.pem\"\nkey = \"pairs/key.pem\"\n";
     let text = |root: &str| Config::new().table(acme).table(&tables(root)).text();
@@ -78,11 +97,17 @@ fn a_folder_with_secrets_of_the_gateway_is_an_error() {
         ("gateway.toml", "gateway.toml (this file)"),
     ] {
         let (is_taken, said) = check(folder.path(), &text(root));
-        let line = said.lines().find(|line| line.contains("route /: files ")).unwrap_or_default();
+        let line = said
+            .lines()
+            .find(|line| line.contains("route /: files "))
+            .unwrap_or_default();
         assert!(!is_taken && line.contains(private), "{root}: {said}");
         let said = start(folder.path(), &text(root)).unwrap_err();
         let private = private.split(" (").next().unwrap();
-        assert!(said.contains("route /: files ") && said.contains(private), "{root}: {said}");
+        assert!(
+            said.contains("route /: files ") && said.contains(private),
+            "{root}: {said}"
+        );
     }
     for root in ["site", "pairs/cert.pem", "certs/ca.pem", "not-there-yet"] {
         let (is_taken, said) = check(folder.path(), &text(root));
@@ -93,8 +118,11 @@ fn a_folder_with_secrets_of_the_gateway_is_an_error() {
 
 #[test]
 fn a_reload_that_would_show_secrets_changes_nothing() {
-    let config =
-        |root: &str| Config::new().table(&format!("[[routes]]\npath = \"/\"\nfiles = \"{root}\"\npolicy = \"open\""));
+    let config = |root: &str| {
+        Config::new().table(&format!(
+            "[[routes]]\npath = \"/\"\nfiles = \"{root}\"\npolicy = \"open\""
+        ))
+    };
     let gateway = GatewayProcess::start(&config("site"));
     let site = gateway.config_path().parent().unwrap().join("site");
     fs::create_dir(&site).unwrap();
@@ -111,13 +139,18 @@ fn a_reload_that_would_show_secrets_changes_nothing() {
 /// gateway runs.
 #[test]
 fn no_link_in_a_folder_leads_to_a_secret() {
-    let text = Config::new().table(&tables("site").replace("files = \"site\"", "files = \"SITE\"")).text();
+    let text = Config::new()
+        .table(&tables("site").replace("files = \"site\"", "files = \"SITE\""))
+        .text();
     // The secrets have to be there before the gateway.
     let outside = tempfile::tempdir().unwrap();
     write_secrets(outside.path());
     let site = outside.path().join("site");
     fs::create_dir(&site).unwrap();
-    let text = text.replace("secrets/", &format!("{}/secrets/", outside.path().display()));
+    let text = text.replace(
+        "secrets/",
+        &format!("{}/secrets/", outside.path().display()),
+    );
     let mut gateway = TestGateway::start_text(&text.replace("SITE", site.to_str().unwrap()));
     let secret = |name: &str| outside.path().join("secrets").join(name);
     fs::write(site.join("index.html"), "page").unwrap();
@@ -128,31 +161,65 @@ fn no_link_in_a_folder_leads_to_a_secret() {
     symlink("../secrets", site.join("folder")).unwrap();
     symlink(secret("app"), site.join("index.html.gz")).unwrap();
     symlink(gateway.folder().join("gateway.toml"), site.join("config")).unwrap();
-    symlink(gateway.folder().join("certs/localhost-key.pem"), site.join("key.pem")).unwrap();
+    symlink(
+        gateway.folder().join("certs/localhost-key.pem"),
+        site.join("key.pem"),
+    )
+    .unwrap();
     symlink(gateway.folder().join("certs/ca.pem"), site.join("ca.pem")).unwrap();
     symlink(secret("revoked"), site.join("revoked")).unwrap();
-    let private = ["/soft.txt", "/hard.txt", "/folder/turn", "/folder/keys", "/config", "/key.pem", "/revoked"];
+    let private = [
+        "/soft.txt",
+        "/hard.txt",
+        "/folder/turn",
+        "/folder/keys",
+        "/config",
+        "/key.pem",
+        "/revoked",
+    ];
     let assert_hidden = |gateway: &TestGateway, targets: &[&str]| {
         for target in targets {
             for method in ["GET", "HEAD"] {
-                let request = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-9\r\n\r\n");
+                let request = format!(
+                    "{method} {target} HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-9\r\n\r\n"
+                );
                 let mut client = gateway.client();
                 client.send(request);
                 assert_eq!(client.head().status(), 404, "{method} {target}");
             }
-            assert_eq!(gateway.dial().h2().get(target).status, 404, "{target} over HTTP/2");
+            assert_eq!(
+                gateway.dial().h2().get(target).status,
+                404,
+                "{target} over HTTP/2"
+            );
         }
     };
     assert_hidden(&gateway, &private);
-    gateway.access.lines(private.len() * 3).iter().for_each(|line| assert!(line.contains("file_private"), "{line}"));
+    gateway
+        .access
+        .lines(private.len() * 3)
+        .iter()
+        .for_each(|line| assert!(line.contains("file_private"), "{line}"));
     let gzip = "GET /index.html HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n";
-    assert_eq!(gateway.client().ask(gzip).status(), 404, "a compressed sibling is a secret");
+    assert_eq!(
+        gateway.client().ask(gzip).status(),
+        404,
+        "a compressed sibling is a secret"
+    );
     assert_eq!(gateway.client().get("/index.html").status(), 200);
-    assert_eq!(gateway.client().get("/ca.pem").status(), 200, "certificates are public");
+    assert_eq!(
+        gateway.client().get("/ca.pem").status(),
+        200,
+        "certificates are public"
+    );
 
     // A secret that is replaced is another file, at the same place; and what is new is what counts.
     for name in ["turn", "keys"] {
-        fs::write(secret("new"), format!("another secret of 32 bytes or more: {name}")).unwrap();
+        fs::write(
+            secret("new"),
+            format!("another secret of 32 bytes or more: {name}"),
+        )
+        .unwrap();
         fs::rename(secret("new"), secret(name)).unwrap();
     }
     assert_hidden(&gateway, &["/soft.txt", "/folder/turn", "/folder/keys"]);

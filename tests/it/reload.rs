@@ -8,8 +8,13 @@ fn a_broken_file_changes_nothing_and_the_log_names_the_line() {
     let upstream = Upstream::ok();
     let config = Config::to(&upstream);
     let gateway = GatewayProcess::start(&config);
-    let broken = config.text().replace("policy = \"open\"", "policy = \"opne\"");
-    let line = 1 + broken.lines().position(|line| line.contains("opne")).unwrap();
+    let broken = config
+        .text()
+        .replace("policy = \"open\"", "policy = \"opne\"");
+    let line = 1 + broken
+        .lines()
+        .position(|line| line.contains("opne"))
+        .unwrap();
     let mut client = gateway.dial().h1();
     assert_eq!(client.get("/").status(), 200);
     gateway.hang_up(&broken);
@@ -29,7 +34,12 @@ fn a_certificate_that_cannot_be_read_changes_nothing() {
     let upstream = Upstream::ok();
     let config = Config::to(&upstream);
     let gateway = GatewayProcess::start(&config);
-    gateway.hang_up(&config.clone().tls("certificates = [{ cert = \"missing.pem\" }]").text());
+    gateway.hang_up(
+        &config
+            .clone()
+            .tls("certificates = [{ cert = \"missing.pem\" }]")
+            .text(),
+    );
     gateway.event("not reloaded");
     gateway.event("missing.pem");
     assert_eq!(gateway.dial().h1().get("/").status(), 200);
@@ -42,7 +52,12 @@ fn an_address_that_is_taken_changes_nothing() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let listen = format!("https = [\"127.0.0.1:0\", \"{address}\"]\nworkers = 2");
-    gateway.hang_up(&Config::to(&upstream).listen(&listen).route("/more", "app").text());
+    gateway.hang_up(
+        &Config::to(&upstream)
+            .listen(&listen)
+            .route("/more", "app")
+            .text(),
+    );
     gateway.event("not reloaded");
     gateway.event(&format!("cannot listen on {address}"));
     assert_eq!(gateway.dial().h1().get("/").status(), 200);
@@ -87,7 +102,9 @@ fn a_request_under_way_ends_by_the_configuration_it_began_with() {
 fn a_new_listener_opens_and_a_removed_one_serves_whom_it_had() {
     let upstream = Upstream::ok();
     let config = |addresses: &str| {
-        Config::to(&upstream).listen(&format!("https = [{addresses}]\nworkers = 2")).limits("header_timeout = \"2m\"")
+        Config::to(&upstream)
+            .listen(&format!("https = [{addresses}]\nworkers = 2"))
+            .limits("header_timeout = \"2m\"")
     };
     let mut gateway = TestGateway::start(&config("\"127.0.0.1:0\""));
     let old = gateway.dial();
@@ -110,10 +127,19 @@ fn a_new_listener_opens_and_a_removed_one_serves_whom_it_had() {
 fn a_new_name_has_its_certificate_at_once() {
     let upstream = Upstream::ok();
     let mut gateway = TestGateway::start(&Config::to(&upstream));
-    gateway.dial().name("media.test").tls(&[]).expect_err("nobody of that name");
+    gateway
+        .dial()
+        .name("media.test")
+        .tls(&[])
+        .expect_err("nobody of that name");
     gateway.reload(&Config::to(&upstream).tls("self_signed = [\"localhost\", \"media.test\"]"));
     let mut client = gateway.dial().name("media.test").h1();
-    assert_eq!(client.ask("GET / HTTP/1.1\r\nHost: media.test\r\n\r\n").status(), 200);
+    assert_eq!(
+        client
+            .ask("GET / HTTP/1.1\r\nHost: media.test\r\n\r\n")
+            .status(),
+        200
+    );
     gateway.reload(&Config::to(&upstream).tls("self_signed = [\"media.test\"]"));
     gateway.dial().tls(&[]).expect_err("the name is gone");
 }

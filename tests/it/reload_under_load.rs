@@ -28,7 +28,8 @@ fn upstream() -> Upstream {
 }
 
 fn answer(conn: &mut Conn) -> std::io::Result<Then> {
-    conn.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").map(|()| Then::Keep)
+    conn.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        .map(|()| Then::Keep)
 }
 
 fn echo(conn: &mut Conn) -> std::io::Result<()> {
@@ -42,7 +43,14 @@ fn echo(conn: &mut Conn) -> std::io::Result<()> {
 /// Each socket takes a descriptor of this process on both ends.
 fn raise_descriptors() {
     let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            ..limit
+        },
+    )
+    .unwrap();
 }
 
 fn open(dial: &Dial) -> Client {
@@ -57,8 +65,15 @@ fn no_request_is_lost_and_no_socket_closed() {
     raise_descriptors();
     let upstream = upstream();
     let without = Config::to(&upstream).log("access = false");
-    let with = Config::new().log("access = false").upstream("app", &upstream.url()).route("/", "app");
-    let with = with.upstream("more", &upstream.url()).route_with("/more", "more", "policy = \"open\"\nbody = 1");
+    let with = Config::new()
+        .log("access = false")
+        .upstream("app", &upstream.url())
+        .route("/", "app");
+    let with = with.upstream("more", &upstream.url()).route_with(
+        "/more",
+        "more",
+        "policy = \"open\"\nbody = 1",
+    );
     let gateway = GatewayProcess::start(&without);
     let dial = gateway.dial();
     let mut sockets: Vec<Client> = (0..SOCKETS).map(|_| open(&dial)).collect();
@@ -77,19 +92,42 @@ fn no_request_is_lost_and_no_socket_closed() {
             })
         };
         let loads = [
-            load(|client, dial| client.get_or_insert_with(|| dial.h1()).get("/kept").status()),
-            load(|client, dial| client.get_or_insert_with(|| dial.h1()).post("/kept", b"hello").status()),
+            load(|client, dial| {
+                client
+                    .get_or_insert_with(|| dial.h1())
+                    .get("/kept")
+                    .status()
+            }),
+            load(|client, dial| {
+                client
+                    .get_or_insert_with(|| dial.h1())
+                    .post("/kept", b"hello")
+                    .status()
+            }),
             load(|_, dial| dial.h1().get("/fresh").status()),
             load(|_, dial| dial.h2().get("/fresh").status),
         ];
         for n in 1..=RELOADS {
             let config = if n % 2 == 1 { &with } else { &without };
             gateway.hang_up(&config.text());
-            eventually("reloaded", || gateway.events().iter().filter(|line| line.contains(" reloaded ")).count() == n);
-            // The configuration is in force as soon as it is said to be: only there a body is too large.
-            assert_eq!(dial.h1().post("/more", b"hello").status(), if n % 2 == 1 { 413 } else { 200 });
+            eventually("reloaded", || {
+                gateway
+                    .events()
+                    .iter()
+                    .filter(|line| line.contains(" reloaded "))
+                    .count()
+                    == n
+            });
+            // The configuration is in force as soon as it is said to be: only there a body is too
+            // large.
+            assert_eq!(
+                dial.h1().post("/more", b"hello").status(),
+                if n % 2 == 1 { 413 } else { 200 }
+            );
             let before = served.load(Ordering::SeqCst);
-            eventually("load goes on", || served.load(Ordering::SeqCst) > before + 20);
+            eventually("load goes on", || {
+                served.load(Ordering::SeqCst) > before + 20
+            });
         }
         drop(stop);
         for load in loads {
@@ -98,7 +136,10 @@ fn no_request_is_lost_and_no_socket_closed() {
     });
     for (n, socket) in sockets.iter_mut().enumerate() {
         socket.send(Frame::from_client(TEXT, n.to_string()).bytes());
-        assert_eq!(socket.wire.frame().unwrap(), Frame::from_server(TEXT, n.to_string()));
+        assert_eq!(
+            socket.wire.frame().unwrap(),
+            Frame::from_server(TEXT, n.to_string())
+        );
     }
 }
 

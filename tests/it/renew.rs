@@ -32,7 +32,10 @@ fn open(gateway: &TestGateway, target: &str, token: &str) -> Client {
 
 #[track_caller]
 fn ends(client: &mut Client) {
-    assert_eq!(client.wire.frame().unwrap().close(), (1008, "token expired".to_owned()));
+    assert_eq!(
+        client.wire.frame().unwrap().close(),
+        (1008, "token expired".to_owned())
+    );
 }
 
 fn ask(gateway: &TestGateway, headers: &str, body: &str) -> Answer {
@@ -44,7 +47,13 @@ fn ask(gateway: &TestGateway, headers: &str, body: &str) -> Answer {
 
 /// With the newer token in `Authorization`.
 fn renew(gateway: &TestGateway, old: &str, new: &str) -> Answer {
-    ask(gateway, &format!("Origin: https://localhost\r\nCookie: ianitor={old}\r\nAuthorization: Bearer {new}\r\n"), "")
+    ask(
+        gateway,
+        &format!(
+            "Origin: https://localhost\r\nCookie: ianitor={old}\r\nAuthorization: Bearer {new}\r\n"
+        ),
+        "",
+    )
 }
 
 fn json(answer: &Answer) -> Value {
@@ -52,15 +61,30 @@ fn json(answer: &Answer) -> Value {
 }
 
 fn paths(answer: &Answer) -> Vec<String> {
-    let path = |cookie: &str| cookie.split_once("Path=").unwrap().1.split(';').next().unwrap().to_owned();
-    answer.head.all("set-cookie").into_iter().map(path).collect()
+    let path = |cookie: &str| {
+        cookie
+            .split_once("Path=")
+            .unwrap()
+            .1
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    answer
+        .head
+        .all("set-cookie")
+        .into_iter()
+        .map(path)
+        .collect()
 }
 
 #[test]
 fn sockets_of_all_workers_go_on_past_the_old_end() {
     let (_upstream, gateway) = world();
     let (old, new) = (staff::token("anna", 4), staff::token("anna", 600));
-    // More than one for each worker, as the kernel spreads them; and one of somebody else, that ends with its token.
+    // More than one for each worker, as the kernel spreads them; and one of somebody else, that
+    // ends with its token.
     let mut sockets: Vec<Client> = (0..12).map(|_| open(&gateway, "/staff", &old)).collect();
     let mut witness = open(&gateway, "/staff", &staff::token("berta", 4));
     let answer = renew(&gateway, &old, &new);
@@ -70,12 +94,21 @@ fn sockets_of_all_workers_go_on_past_the_old_end() {
     assert_eq!(body["renewed"], 12);
     assert!((staff::now() + 590..=staff::now() + 600).contains(&body["expires"].as_i64().unwrap()));
     assert_eq!(paths(&answer), ["/.ianitor"]);
-    assert!(answer.head.all("set-cookie")[0].starts_with(&format!("ianitor={new}; Path=/.ianitor; Max-Age=")));
+    assert!(
+        answer.head.all("set-cookie")[0]
+            .starts_with(&format!("ianitor={new}; Path=/.ianitor; Max-Age="))
+    );
     ends(&mut witness);
     sockets.iter_mut().for_each(is_alive);
     // By now the browser's cookie is the newer one, and the old one names no socket any more.
-    assert_eq!(json(&renew(&gateway, &new, &staff::token("anna", 700)))["renewed"], 12);
-    assert_eq!(json(&renew(&gateway, &old, &staff::token("anna", 800)))["renewed"], 0);
+    assert_eq!(
+        json(&renew(&gateway, &new, &staff::token("anna", 700)))["renewed"],
+        12
+    );
+    assert_eq!(
+        json(&renew(&gateway, &old, &staff::token("anna", 800)))["renewed"],
+        0
+    );
 }
 
 #[test]
@@ -88,18 +121,35 @@ fn nothing_but_a_newer_token_of_the_same_issuer_and_subject_renews() {
         (&*old, staff::token("berta", 600), 403, "renewal_subject"),
         (&old, nobody(600), 403, "renewal_subject"),
         (&nobody(5), nobody(600), 403, "renewal_subject"),
-        (&old, staff::mint(OTHER, &json!({ "sub": "anna", "exp": staff::now() + 600 })), 401, "token_signature"),
+        (
+            &old,
+            staff::mint(OTHER, &json!({ "sub": "anna", "exp": staff::now() + 600 })),
+            401,
+            "token_signature",
+        ),
         (&old, staff::token("anna", 3), 409, "renewal_not_later"),
         (&old, old.clone(), 409, "renewal_not_later"),
         (&old, staff::token("anna", -600), 401, "token_expired"),
         (&old, "rubbish".to_owned(), 401, "token_malformed"),
         ("rubbish", good.clone(), 401, "token_malformed"),
-        (&staff::token("berta", 5), good.clone(), 403, "renewal_subject"),
+        (
+            &staff::token("berta", 5),
+            good.clone(),
+            403,
+            "renewal_subject",
+        ),
     ] {
         gateway.access.clear();
         let answer = renew(&gateway, old, &new);
-        assert_eq!((answer.status(), answer.head.all("set-cookie").len()), (status, 0), "{reason}");
-        assert!(gateway.access.lines(1)[0].contains(&format!("reason={reason} ")), "{reason}");
+        assert_eq!(
+            (answer.status(), answer.head.all("set-cookie").len()),
+            (status, 0),
+            "{reason}"
+        );
+        assert!(
+            gateway.access.lines(1)[0].contains(&format!("reason={reason} ")),
+            "{reason}"
+        );
     }
     let bearer = format!("Authorization: Bearer {good}\r\n");
     let cookie = format!("Cookie: ianitor={old}\r\n");
@@ -108,25 +158,56 @@ fn nothing_but_a_newer_token_of_the_same_issuer_and_subject_renews() {
         (format!("{own}{bearer}"), "", 401),
         (format!("{own}{cookie}"), "", 400),
         (format!("{cookie}{bearer}"), "", 403),
-        (format!("Origin: https://evil.example\r\n{cookie}{bearer}"), "", 403),
-        (format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"), "{\"token\":\"x\"}", 400),
-        (format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"), "{\"to\":\"//evil.example\"}", 400),
-        (format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"), "{\"to\":\"/ops\"}", 403),
-        (format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"), "[]", 400),
+        (
+            format!("Origin: https://evil.example\r\n{cookie}{bearer}"),
+            "",
+            403,
+        ),
+        (
+            format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"),
+            "{\"token\":\"x\"}",
+            400,
+        ),
+        (
+            format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"),
+            "{\"to\":\"//evil.example\"}",
+            400,
+        ),
+        (
+            format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"),
+            "{\"to\":\"/ops\"}",
+            403,
+        ),
+        (
+            format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"),
+            "[]",
+            400,
+        ),
     ] {
         let answer = ask(&gateway, &headers, body);
-        assert_eq!((answer.status(), answer.head.all("set-cookie").len()), (status, 0), "{headers}{body}");
+        assert_eq!(
+            (answer.status(), answer.head.all("set-cookie").len()),
+            (status, 0),
+            "{headers}{body}"
+        );
     }
     let answer = gateway.client().get("/.ianitor/renew");
-    assert_eq!((answer.status(), answer.head.get("allow")), (405, Some("POST")));
+    assert_eq!(
+        (answer.status(), answer.head.get("allow")),
+        (405, Some("POST"))
+    );
     ends(&mut socket);
 }
 
 #[test]
 fn the_policy_of_each_socket_is_asked() {
     let (_upstream, gateway) = world();
-    let with_role =
-        |seconds| staff::mint(staff::SECRET, &json!({ "sub": "anna", "exp": staff::now() + seconds, "role": "ops" }));
+    let with_role = |seconds| {
+        staff::mint(
+            staff::SECRET,
+            &json!({ "sub": "anna", "exp": staff::now() + seconds, "role": "ops" }),
+        )
+    };
     let old = with_role(4);
     let (mut staff, mut ops) = (open(&gateway, "/staff", &old), open(&gateway, "/ops", &old));
     let answer = renew(&gateway, &old, &staff::token("anna", 600));
@@ -138,8 +219,15 @@ fn the_policy_of_each_socket_is_asked() {
 #[test]
 fn a_token_that_is_over_still_names_its_sockets() {
     let (_upstream, gateway) = world();
-    let answer = renew(&gateway, &staff::token("anna", -3600), &staff::token("anna", 600));
-    assert_eq!((answer.status(), json(&answer)["renewed"].as_u64()), (200, Some(0)));
+    let answer = renew(
+        &gateway,
+        &staff::token("anna", -3600),
+        &staff::token("anna", 600),
+    );
+    assert_eq!(
+        (answer.status(), json(&answer)["renewed"].as_u64()),
+        (200, Some(0))
+    );
 }
 
 #[test]
@@ -150,8 +238,16 @@ fn the_cookie_of_the_page_is_replaced_too() {
     let form = "Content-Type: application/x-www-form-urlencoded\r\n";
     let json = "Content-Type: application/json; charset=utf-8\r\n";
     for (headers, body, want) in [
-        (form, format!("token={new}&to=/staff/page"), &["/staff", "/.ianitor"][..]),
-        (json, format!("{{\"token\":\"{new}\",\"to\":\"/staff\"}}"), &["/staff", "/.ianitor"]),
+        (
+            form,
+            format!("token={new}&to=/staff/page"),
+            &["/staff", "/.ianitor"][..],
+        ),
+        (
+            json,
+            format!("{{\"token\":\"{new}\",\"to\":\"/staff\"}}"),
+            &["/staff", "/.ianitor"],
+        ),
         (
             "Referer: https://localhost/staff/page?x\r\nContent-Type: application/json\r\n",
             format!("{{\"token\":\"{new}\"}}"),
@@ -180,14 +276,20 @@ fn a_browser_goes_on_wherever_it_was_signed_in() {
     let upstream = Upstream::ok();
     let routes = ["/", "/admin", "/admin/deep", "/other"];
     for (has_root, at, asks) in [
-        (true, "/", &["", "to=/admin", "to=/", "to=/admin/deep", ""][..]),
+        (
+            true,
+            "/",
+            &["", "to=/admin", "to=/", "to=/admin/deep", ""][..],
+        ),
         (true, "/admin", &["", "to=/other"]),
         (true, "/admin/deep", &["to=/admin", "to=/admin/deep", ""]),
         // Without a route that has everything below it, a page's place has to be named.
         (false, "/admin", &["", "to=/admin", "to=/admin/deep", ""]),
         (false, "/admin/deep", &["", "to=/admin/deep", "to=/admin"]),
     ] {
-        let mut config = Config::new().upstream("app", &upstream.url()).table(&staff::issuer(""));
+        let mut config = Config::new()
+            .upstream("app", &upstream.url())
+            .table(&staff::issuer(""));
         config = config.table("[policies.staff]\nissuers = [\"staff\"]");
         for path in routes.iter().skip(usize::from(!has_root)) {
             config = config.route_with(path, "app", "policy = \"staff\"");
@@ -211,8 +313,11 @@ fn signed_in_and_renewed(gateway: &TestGateway, at: &str, asks: &[&str]) {
     );
     for (seconds, ask_for) in (600..).zip(asks) {
         let newer = staff::token("anna", seconds);
-        let answer =
-            ask(gateway, &format!("{form}{}", jar.line("/.ianitor/renew")), &format!("token={newer}&{ask_for}"));
+        let answer = ask(
+            gateway,
+            &format!("{form}{}", jar.line("/.ianitor/renew")),
+            &format!("token={newer}&{ask_for}"),
+        );
         assert_eq!(answer.status(), 200, "{at} {ask_for}: {jar:?}");
         jar.take(&answer.head);
         assert!(jar.has(&newer));
@@ -220,8 +325,15 @@ fn signed_in_and_renewed(gateway: &TestGateway, at: &str, asks: &[&str]) {
         for target in [at, to, &format!("{to}/x").replace("//", "/")] {
             let line = jar.line(target);
             let get = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{line}\r\n");
-            assert_eq!(gateway.client().ask(get).status(), 200, "{at} {ask_for} {target}: {jar:?}");
-            assert!(ask_for.is_empty() || line.contains(&newer), "{at} {ask_for} {target}: {jar:?}");
+            assert_eq!(
+                gateway.client().ask(get).status(),
+                200,
+                "{at} {ask_for} {target}: {jar:?}"
+            );
+            assert!(
+                ask_for.is_empty() || line.contains(&newer),
+                "{at} {ask_for} {target}: {jar:?}"
+            );
         }
     }
 }

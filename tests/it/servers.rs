@@ -7,7 +7,12 @@ use crate::harness::{Config, TestGateway, Upstream};
 
 fn spread(urls: &[&str], lines: &str) -> Config {
     let list: Vec<String> = urls.iter().map(|url| format!("\"{url}\"")).collect();
-    Config::new().table(&format!("[upstreams.app]\nservers = [{}]\n{lines}", list.join(", "))).route("/", "app")
+    Config::new()
+        .table(&format!(
+            "[upstreams.app]\nservers = [{}]\n{lines}",
+            list.join(", ")
+        ))
+        .route("/", "app")
 }
 
 /// An address where nobody listens.
@@ -32,7 +37,10 @@ fn round_robin_uses_all_of_them() {
 #[test]
 fn a_client_stays_with_its_server() {
     let servers = [Upstream::ok(), Upstream::ok()];
-    let gateway = TestGateway::start(&spread(&[&servers[0].url(), &servers[1].url()], "balance = \"client\""));
+    let gateway = TestGateway::start(&spread(
+        &[&servers[0].url(), &servers[1].url()],
+        "balance = \"client\"",
+    ));
     for source in 2..34 {
         let before: usize = servers[0].requests().len();
         for _ in 0..3 {
@@ -42,7 +50,10 @@ fn a_client_stays_with_its_server() {
         let more = servers[0].requests().len() - before;
         assert!(more == 0 || more == 3, "127.0.0.{source} went to both");
     }
-    assert!(servers.iter().all(|server| !server.requests().is_empty()), "all clients at one server");
+    assert!(
+        servers.iter().all(|server| !server.requests().is_empty()),
+        "all clients at one server"
+    );
 }
 
 #[test]
@@ -51,12 +62,25 @@ fn a_server_that_is_not_there_is_passed_over() {
         let server = Upstream::ok();
         let lines = format!("balance = \"{balance}\"");
         let gateway = TestGateway::start(&spread(&[&nobody(), &server.url(), &nobody()], &lines));
-        // Of three, two are down: at most the second try has to find the one that is up, and later ones know.
-        let answers: Vec<u16> = (0..20).map(|_| gateway.client().post("/", b"once").status()).collect();
-        assert!(answers.iter().filter(|status| **status == 200).count() >= 18, "{balance}: {answers:?}");
-        assert!(answers.iter().all(|status| matches!(status, 200 | 502)), "{balance}: {answers:?}");
+        // Of three, two are down: at most the second try has to find the one that is up, and later
+        // ones know.
+        let answers: Vec<u16> = (0..20)
+            .map(|_| gateway.client().post("/", b"once").status())
+            .collect();
+        assert!(
+            answers.iter().filter(|status| **status == 200).count() >= 18,
+            "{balance}: {answers:?}"
+        );
+        assert!(
+            answers.iter().all(|status| matches!(status, 200 | 502)),
+            "{balance}: {answers:?}"
+        );
         let posted = server.requests().len();
-        assert_eq!(posted, answers.iter().filter(|status| **status == 200).count(), "a POST was sent twice");
+        assert_eq!(
+            posted,
+            answers.iter().filter(|status| **status == 200).count(),
+            "a POST was sent twice"
+        );
     }
 }
 
@@ -81,7 +105,9 @@ fn a_server_may_be_a_unix_socket() {
             stream.read_exact(&mut byte).unwrap();
             head.push(byte[0]);
         }
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nunix").unwrap();
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nunix")
+            .unwrap();
         String::from_utf8(head).unwrap()
     });
     let gateway = TestGateway::start(&spread(&[&format!("unix:{}", path.display())], ""));
@@ -97,13 +123,19 @@ fn a_server_may_speak_tls_and_is_verified() {
     let inner = TestGateway::start(&Config::to(&upstream));
     let url = format!("https://{}", inner.https());
     let ca = inner.folder().join("certs/ca.pem");
-    let good = format!("ca_file = \"{}\"\nserver_name = \"localhost\"", ca.display());
+    let good = format!(
+        "ca_file = \"{}\"\nserver_name = \"localhost\"",
+        ca.display()
+    );
     let outer = TestGateway::start(&spread(&[&url], &good));
     let answer = outer.client().get("/x");
     assert_eq!((answer.status(), answer.text().as_str()), (200, "ok"));
     // The wrong name, and nobody to vouch for it.
     for bad in [
-        format!("ca_file = \"{}\"\nserver_name = \"media.test\"", ca.display()),
+        format!(
+            "ca_file = \"{}\"\nserver_name = \"media.test\"",
+            ca.display()
+        ),
         "server_name = \"localhost\"".to_owned(),
     ] {
         let outer = TestGateway::start(&spread(&[&url], &bad));
@@ -121,7 +153,10 @@ fn pair() -> (String, String) {
 #[test]
 fn certificates_on_disk_are_followed_and_bad_ones_are_not_taken() {
     let folder = tempfile::tempdir().unwrap();
-    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let (cert, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
     let write = |(cert_pem, key_pem): &(String, String)| {
         std::fs::write(&cert, cert_pem).unwrap();
         std::fs::write(&key, key_pem).unwrap();
@@ -129,9 +164,15 @@ fn certificates_on_disk_are_followed_and_bad_ones_are_not_taken() {
     let (first, second) = (pair(), pair());
     write(&first);
     let upstream = Upstream::ok();
-    let tls = format!("certificates = [{{ cert = \"{}\", key = \"{}\" }}]", cert.display(), key.display());
+    let tls = format!(
+        "certificates = [{{ cert = \"{}\", key = \"{}\" }}]",
+        cert.display(),
+        key.display()
+    );
     let mut gateway = TestGateway::start(&Config::to(&upstream).tls(&tls));
-    let serves = |gateway: &TestGateway, pair: &(String, String)| gateway.dial_trusting(&pair.0).tls(&[]).is_ok();
+    let serves = |gateway: &TestGateway, pair: &(String, String)| {
+        gateway.dial_trusting(&pair.0).tls(&[]).is_ok()
+    };
     assert!(serves(&gateway, &first));
     let mut open = gateway.dial_trusting(&first.0).h1();
     // The certificate is there before its key: the old pair stays.

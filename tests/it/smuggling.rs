@@ -27,7 +27,10 @@ fn play_and(bytes: &[u8], ends: Ends) -> (Option<Answer>, Upstream) {
         // The gateway may have closed already.
         let _ = client.wire.stream.end_writing();
     }
-    let answer = client.try_answer().map_err(|error| assert!(is_end(&error), "{error:?}")).ok();
+    let answer = client
+        .try_answer()
+        .map_err(|error| assert!(is_end(&error), "{error:?}"))
+        .ok();
     drop(client);
     gateway.is_left_by_all();
     drop(gateway);
@@ -62,7 +65,10 @@ fn broken_framing_is_refused_and_never_forwarded() {
         (": y\r\nContent-Length: 5", &[400]),
         ("Transfer-Encoding : chunked", &[400]),
         ("Transfer-Encoding: gzip, chunked", &[501]),
-        ("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", &[501]),
+        (
+            "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+            &[501],
+        ),
         ("Transfer-Encoding: chunked, chunked", &[400, 501]),
         ("Transfer-Encoding: chunked, gzip", &[400]),
         ("Transfer-Encoding: identity", &[400, 501]),
@@ -100,29 +106,71 @@ fn broken_chunks_never_make_a_whole_request() {
     ] {
         let head = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
         let smuggled = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        let (answer, upstream) = play_and(format!("{head}{chunks}{smuggled}").as_bytes(), Ends::Writing);
-        assert!(answer.as_ref().is_none_or(|a| a.status() == 400), "{chunks:?}: {answer:?}");
-        assert!(upstream.requests().is_empty(), "{chunks:?}: {:?}", upstream.requests());
-        assert!(upstream.heads().iter().all(|head| head.target() == "/"), "{chunks:?}");
+        let (answer, upstream) = play_and(
+            format!("{head}{chunks}{smuggled}").as_bytes(),
+            Ends::Writing,
+        );
+        assert!(
+            answer.as_ref().is_none_or(|a| a.status() == 400),
+            "{chunks:?}: {answer:?}"
+        );
+        assert!(
+            upstream.requests().is_empty(),
+            "{chunks:?}: {:?}",
+            upstream.requests()
+        );
+        assert!(
+            upstream.heads().iter().all(|head| head.target() == "/"),
+            "{chunks:?}"
+        );
     }
 }
 
 #[test]
 fn the_upstream_gets_exactly_one_framing() {
     for (name, headers, body) in [
-        ("both", "Content-Length: 3\r\nTransfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n"),
-        ("both, the other way round", "Transfer-Encoding: chunked\r\nContent-Length: 50", "5\r\nhello\r\n0\r\n\r\n"),
-        ("in capitals", "TRANSFER-ENCODING: CHUNKED", "5\r\nhello\r\n0\r\n\r\n"),
-        ("with extensions", "Transfer-Encoding: chunked", "5;a=b;c=\"d\"\r\nhello\r\n0;e\r\n\r\n"),
-        ("with zeroes", "Transfer-Encoding: chunked", "0000000005\r\nhello\r\n000\r\n\r\n"),
+        (
+            "both",
+            "Content-Length: 3\r\nTransfer-Encoding: chunked",
+            "5\r\nhello\r\n0\r\n\r\n",
+        ),
+        (
+            "both, the other way round",
+            "Transfer-Encoding: chunked\r\nContent-Length: 50",
+            "5\r\nhello\r\n0\r\n\r\n",
+        ),
+        (
+            "in capitals",
+            "TRANSFER-ENCODING: CHUNKED",
+            "5\r\nhello\r\n0\r\n\r\n",
+        ),
+        (
+            "with extensions",
+            "Transfer-Encoding: chunked",
+            "5;a=b;c=\"d\"\r\nhello\r\n0;e\r\n\r\n",
+        ),
+        (
+            "with zeroes",
+            "Transfer-Encoding: chunked",
+            "0000000005\r\nhello\r\n000\r\n\r\n",
+        ),
         ("a length", "Content-Length: 5", "hello"),
-        ("a length said twice", "Content-Length: 5\r\nContent-Length: 5", "hello"),
+        (
+            "a length said twice",
+            "Content-Length: 5\r\nContent-Length: 5",
+            "hello",
+        ),
         ("zeroes in front", "Content-Length: 0005", "hello"),
     ] {
         for method in ["POST", "GET", "DELETE"] {
-            let request = format!("{method} / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n{body}");
+            let request =
+                format!("{method} / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n{body}");
             let (answer, upstream) = play(request.as_bytes());
-            assert_eq!(answer.map(|answer| answer.status()), Some(200), "{name}, {method}");
+            assert_eq!(
+                answer.map(|answer| answer.status()),
+                Some(200),
+                "{name}, {method}"
+            );
             let request = upstream.only_request();
             assert_eq!(request.body, b"hello", "{name}, {method}");
             has_one_framing(&request);
@@ -145,36 +193,59 @@ fn a_connection_with_two_framings_is_not_used_again() {
 
 #[test]
 fn line_ends_are_written_anew() {
-    let (answer, upstream) = play(b"POST / HTTP/1.1\nHost: localhost\nX: y\nContent-Length: 5\n\nhello");
+    let (answer, upstream) =
+        play(b"POST / HTTP/1.1\nHost: localhost\nX: y\nContent-Length: 5\n\nhello");
     assert_eq!(answer.map(|answer| answer.status()), Some(200));
     let request = upstream.only_request();
     assert_eq!(request.body, b"hello");
     has_one_framing(&request);
     let text = request.head.to_string();
-    assert_eq!(text.matches('\n').count(), text.matches("\r\n").count(), "{text:?}");
+    assert_eq!(
+        text.matches('\n').count(),
+        text.matches("\r\n").count(),
+        "{text:?}"
+    );
     assert_eq!(request.head.get("x"), Some("y"));
 }
 
 #[test]
 fn a_refused_requests_body_is_no_request() {
     let upstream = Upstream::ok();
-    let gateway = TestGateway::start(&Config::new().upstream("app", &upstream.url()).route("/app", "app"));
+    let gateway = TestGateway::start(
+        &Config::new()
+            .upstream("app", &upstream.url())
+            .route("/app", "app"),
+    );
     let inner = "GET /app/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let length = format!("Content-Length: {}\r\n\r\n{inner}", inner.len());
-    let chunked = format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{inner}\r\n0\r\n\r\n", inner.len());
+    let chunked = format!(
+        "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{inner}\r\n0\r\n\r\n",
+        inner.len()
+    );
     for (target, status) in [("/nowhere", 404), ("/app/../x", 400)] {
         for body in [&length, &chunked] {
             let mut client = gateway.client();
-            let answer = client.ask(format!("POST {target} HTTP/1.1\r\nHost: localhost\r\n{body}"));
-            assert_eq!((answer.status(), answer.head.get("connection")), (status, Some("close")), "{target}");
+            let answer = client.ask(format!(
+                "POST {target} HTTP/1.1\r\nHost: localhost\r\n{body}"
+            ));
+            assert_eq!(
+                (answer.status(), answer.head.get("connection")),
+                (status, Some("close")),
+                "{target}"
+            );
             client.is_closed();
         }
     }
     assert!(upstream.heads().is_empty());
     // Without a body the next request is one.
     let mut client = gateway.client();
-    client.send(format!("GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n{inner}"));
-    assert_eq!([client.answer().status(), client.answer().status()], [404, 200]);
+    client.send(format!(
+        "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n{inner}"
+    ));
+    assert_eq!(
+        [client.answer().status(), client.answer().status()],
+        [404, 200]
+    );
 }
 
 #[test]
@@ -191,7 +262,10 @@ fn connection_cannot_take_away_what_a_request_means() {
     assert_eq!(get("x-forwarded-for"), Some("127.0.0.1"));
     assert_eq!(get("x-real-ip"), Some("127.0.0.1"));
     assert!(get("x-request-id").is_some());
-    assert_eq!((get("x-mine"), get("x-kept"), get("connection")), (None, Some("1"), None));
+    assert_eq!(
+        (get("x-mine"), get("x-kept"), get("connection")),
+        (None, Some("1"), None)
+    );
 }
 
 #[test]
@@ -205,8 +279,9 @@ fn other_upgrades_go_on_as_ordinary_requests() {
         "Connection: Upgrade",
     ] {
         let next = "GET /next HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        let (answer, upstream) =
-            play(format!("GET /first HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n{next}").as_bytes());
+        let (answer, upstream) = play(
+            format!("GET /first HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n{next}").as_bytes(),
+        );
         assert_eq!(answer.map(|answer| answer.status()), Some(200), "{headers}");
         let first = &upstream.heads()[0];
         for name in ["upgrade", "connection", "http2-settings"] {
@@ -218,10 +293,19 @@ fn other_upgrades_go_on_as_ordinary_requests() {
 #[test]
 fn what_follows_a_refused_upgrade_is_never_tunnelled() {
     let upstream = Upstream::http(|request, conn| {
-        let status = if request.head.target() == "/ws" { "403 Forbidden" } else { "200 OK" };
-        conn.send(format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nno")).map(|()| Then::Keep)
+        let status = if request.head.target() == "/ws" {
+            "403 Forbidden"
+        } else {
+            "200 OK"
+        };
+        conn.send(format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nno"))
+            .map(|()| Then::Keep)
     });
-    let gateway = TestGateway::start(&Config::new().upstream("app", &upstream.url()).route("/ws", "app"));
+    let gateway = TestGateway::start(
+        &Config::new()
+            .upstream("app", &upstream.url())
+            .route("/ws", "app"),
+    );
     let mut client = gateway.client();
     client.send(handshake("/ws", "") + "GET /admin HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let answer = client.answer();

@@ -50,7 +50,11 @@ fn an_answer_has_one_framing() {
     let gateway = TestGateway::start(&Config::to(&upstream));
     let answer = gateway.client().get("/");
     let head = &answer.head;
-    assert_eq!(head.all("content-length").len() + head.all("transfer-encoding").len(), 1, "{head}");
+    assert_eq!(
+        head.all("content-length").len() + head.all("transfer-encoding").len(),
+        1,
+        "{head}"
+    );
     assert_eq!(answer.body, b"ok");
     assert_eq!(gateway.dial().h2().get("/").body, b"ok");
 }
@@ -58,7 +62,10 @@ fn an_answer_has_one_framing() {
 #[test]
 fn what_follows_an_answer_is_never_somebody_elses() {
     let evil = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
-    for evil in [evil, "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"] {
+    for evil in [
+        evil,
+        "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+    ] {
         let upstream = Upstream::answering(evil);
         // One worker, so that there is a connection to be used again.
         let config = Config::to(&upstream).listen("https = [\"127.0.0.1:0\"]\nworkers = 1");
@@ -68,7 +75,11 @@ fn what_follows_an_answer_is_never_somebody_elses() {
             assert_ne!(answer.body, b"evil");
         }
         let (requests, connections) = (upstream.requests().len(), upstream.accepted());
-        assert_eq!((requests, connections), (5, 5), "a connection with bytes left over is not used again");
+        assert_eq!(
+            (requests, connections),
+            (5, 5),
+            "a connection with bytes left over is not used again"
+        );
     }
 }
 
@@ -88,7 +99,10 @@ fn a_cut_answer_is_seen_as_one() {
         client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let head = client.head();
         assert_eq!(head.status(), 200);
-        let error = client.wire.body(&head, Otherwise::ToTheEnd).expect_err("a cut, not a whole body");
+        let error = client
+            .wire
+            .body(&head, Otherwise::ToTheEnd)
+            .expect_err("a cut, not a whole body");
         assert!(is_end(&error), "{cut:?}: {error:?}");
         gateway.is_left_by_all();
     }
@@ -113,10 +127,17 @@ fn a_cut_answer_is_a_reset_in_h2() {
         let upstream = Upstream::answering_last(cut);
         let gateway = TestGateway::start(&Config::to(&upstream));
         let mut client = gateway.dial().h2();
-        let error = client.try_send(h2::get("/"), b"").expect_err("a cut, not a whole body");
+        let error = client
+            .try_send(h2::get("/"), b"")
+            .expect_err("a cut, not a whole body");
         assert!(error.is_reset(), "{cut:?}: {error:?}");
         // The connection is as good as before.
-        assert!(client.try_send(h2::get("/"), b"").expect_err("the same again").is_reset());
+        assert!(
+            client
+                .try_send(h2::get("/"), b"")
+                .expect_err("the same again")
+                .is_reset()
+        );
     }
 }
 
@@ -141,6 +162,9 @@ fn an_answer_that_ends_with_its_connection_may_be_reset_or_whole() {
     client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let head = client.head();
     go.send(()).unwrap();
-    let error = client.wire.body(&head, Otherwise::ToTheEnd).expect_err("a cut, not a whole body");
+    let error = client
+        .wire
+        .body(&head, Otherwise::ToTheEnd)
+        .expect_err("a cut, not a whole body");
     assert!(is_end(&error), "{error:?}");
 }

@@ -49,22 +49,35 @@ fn many_streams_of_one_connection_are_served_side_by_side() {
     let gateway = TestGateway::start(&Config::to(&upstream));
     let mut client = gateway.dial().h2();
     let bodies: Vec<Vec<u8>> = (1..=40).map(|n| pattern(n * 1000)).collect();
-    let begun: Vec<_> = bodies.iter().map(|_| client.begin(h2::post("/"), false)).collect();
-    let exchanges = begun.into_iter().zip(&bodies).map(|((answer, stream), body)| async move {
-        let sent = h2::send_body(stream, body.clone().into());
-        let (_, answer) = tokio::join!(sent, async { h2::gather(answer.await.unwrap()).await.unwrap() });
-        answer.body
-    });
+    let begun: Vec<_> = bodies
+        .iter()
+        .map(|_| client.begin(h2::post("/"), false))
+        .collect();
+    let exchanges = begun
+        .into_iter()
+        .zip(&bodies)
+        .map(|((answer, stream), body)| async move {
+            let sent = h2::send_body(stream, body.clone().into());
+            let (_, answer) = tokio::join!(sent, async {
+                h2::gather(answer.await.unwrap()).await.unwrap()
+            });
+            answer.body
+        });
     let answers = client.run(futures_util::future::join_all(exchanges));
     assert!(answers == bodies);
 }
 
 /// An upstream that sends as much as it is allowed to, and how much that has been.
 fn torrent(total: usize) -> (Upstream, Arc<AtomicUsize>, Arc<AtomicBool>) {
-    let (sent, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (sent, done) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
     let (counter, flag) = (Arc::clone(&sent), Arc::clone(&done));
     let upstream = Upstream::http(move |_, conn| {
-        conn.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {total}\r\n\r\n"))?;
+        conn.send(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {total}\r\n\r\n"
+        ))?;
         let piece = vec![b'x'; 64 * 1024];
         for _ in 0..total / piece.len() {
             conn.send(&piece)?;
@@ -81,7 +94,11 @@ fn settled(count: &AtomicUsize) -> usize {
     let mut last = (count.load(Ordering::SeqCst), 0);
     eventually("nothing moves any more", || {
         let now = count.load(Ordering::SeqCst);
-        last = if now == last.0 && now > 0 { (now, last.1 + 1) } else { (now, 0) };
+        last = if now == last.0 && now > 0 {
+            (now, last.1 + 1)
+        } else {
+            (now, 0)
+        };
         last.1 > 100
     });
     last.0
@@ -102,7 +119,10 @@ fn a_client_that_does_not_read_holds_its_upstream_back() {
     // And everything comes once it reads.
     assert_eq!(client.head().status(), 200);
     let read = client.wire.buffer.len() as u64;
-    let rest = std::io::copy(&mut client.wire.stream.clone().take(TORRENT as u64 - read), &mut std::io::sink());
+    let rest = std::io::copy(
+        &mut client.wire.stream.clone().take(TORRENT as u64 - read),
+        &mut std::io::sink(),
+    );
     assert_eq!(rest.unwrap() + read, TORRENT as u64);
     eventually("the upstream is done", || done.load(Ordering::SeqCst));
 }
@@ -111,7 +131,9 @@ fn a_client_that_does_not_read_holds_its_upstream_back() {
 fn a_stream_that_is_not_read_holds_only_itself_back() {
     let (upstream, sent, _) = torrent(TORRENT);
     let quick = Upstream::ok();
-    let config = Config::new().upstream("slow", &upstream.url()).upstream("quick", &quick.url());
+    let config = Config::new()
+        .upstream("slow", &upstream.url())
+        .upstream("quick", &quick.url());
     let gateway = TestGateway::start(&config.route("/slow", "slow").route("/quick", "quick"));
     let mut client = gateway.dial().h2();
     let (answer, _stream) = client.begin(h2::get("/slow"), true);
@@ -131,7 +153,9 @@ fn an_upstream_that_does_not_read_holds_its_client_back() {
     });
     let gateway = TestGateway::start(&Config::to(&upstream).limits("body = \"1GiB\""));
     let mut client = gateway.client();
-    client.send(format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {TORRENT}\r\n\r\n"));
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {TORRENT}\r\n\r\n"
+    ));
     let sent = Arc::new(AtomicUsize::new(0));
     let (mut stream, counter) = (client.wire.stream.clone(), Arc::clone(&sent));
     let sending = std::thread::spawn(move || {
@@ -145,7 +169,12 @@ fn an_upstream_that_does_not_read_holds_its_client_back() {
     });
     let so_far = settled(&sent);
     assert!(so_far < IN_SOCKETS, "{so_far}");
-    client.wire.stream.tcp().shutdown(std::net::Shutdown::Both).unwrap();
+    client
+        .wire
+        .stream
+        .tcp()
+        .shutdown(std::net::Shutdown::Both)
+        .unwrap();
     sending.join().unwrap();
 }
 
@@ -162,7 +191,9 @@ fn an_answer_may_come_before_the_body_has_ended() {
     assert_eq!(client.answer().status(), 403);
     let mut h2 = gateway.dial().h2();
     let mut request = h2::post("/");
-    request.headers_mut().insert("content-length", "1000000".parse().unwrap());
+    request
+        .headers_mut()
+        .insert("content-length", "1000000".parse().unwrap());
     let (answer, mut stream) = h2.begin(request, false);
     stream.send_data("begun".into(), false).unwrap();
     assert_eq!(h2.run(answer).unwrap().status(), 403);
@@ -185,7 +216,10 @@ fn each_piece_is_passed_on_when_it_comes() {
     client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     client.head();
     for n in 0..3 {
-        assert_eq!(client.wire.exactly(6).unwrap(), format!("1\r\n{n}\r\n").as_bytes());
+        assert_eq!(
+            client.wire.exactly(6).unwrap(),
+            format!("1\r\n{n}\r\n").as_bytes()
+        );
         go.send(()).unwrap();
     }
     assert_eq!(client.wire.exactly(5).unwrap(), b"0\r\n\r\n");

@@ -23,9 +23,17 @@ fn nothing_that_is_no_handshake_stops_the_doors() {
     let mut held = Vec::new();
     for n in 0..TIMES {
         match n % 8 {
-            0 => gateway.dial().tcp().write_all(b"\x80\x2e\x01\x03\x01garbage").unwrap(),
+            0 => gateway
+                .dial()
+                .tcp()
+                .write_all(b"\x80\x2e\x01\x03\x01garbage")
+                .unwrap(),
             1 => gateway.dial().tcp().write_all(&hello).unwrap(),
-            2 => gateway.dial().tcp().write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap(),
+            2 => gateway
+                .dial()
+                .tcp()
+                .write_all(b"GET / HTTP/1.1\r\n\r\n")
+                .unwrap(),
             3 => drop(gateway.dial().tcp()),
             4 => drop(unknown.tls(&[]).expect_err("no certificate for that name")),
             5 => gateway.dial().tls(&["h2"]).unwrap().reset(),
@@ -44,18 +52,31 @@ fn nothing_that_is_no_handshake_stops_the_doors() {
 #[test]
 fn tls_1_2_and_1_3_are_spoken() {
     let (_upstream, gateway) = world("");
-    for (version, want) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+    for (version, want) in [
+        (&TLS12, ProtocolVersion::TLSv1_2),
+        (&TLS13, ProtocolVersion::TLSv1_3),
+    ] {
         let mut client = gateway.dial().versions(&[version]).h1();
-        assert_eq!(client.wire.stream.look(|tls| tls.protocol_version()), Some(want));
+        assert_eq!(
+            client.wire.stream.look(|tls| tls.protocol_version()),
+            Some(want)
+        );
         assert_eq!(client.get("/").status(), 200);
-        assert_eq!(gateway.dial().versions(&[version]).h2().get("/").status, 200);
+        assert_eq!(
+            gateway.dial().versions(&[version]).h2().get("/").status,
+            200
+        );
     }
 }
 
 #[test]
 fn min_version_refuses_what_is_older() {
     let (_upstream, gateway) = world("min_version = \"1.3\"");
-    gateway.dial().versions(&[&TLS12]).tls(&[]).expect_err("TLS 1.2 is too old");
+    gateway
+        .dial()
+        .versions(&[&TLS12])
+        .tls(&[])
+        .expect_err("TLS 1.2 is too old");
     assert_eq!(gateway.client().get("/").status(), 200);
 }
 
@@ -69,20 +90,42 @@ fn the_protocol_is_agreed_on_in_the_handshake() {
         (&[], None),
     ] {
         let stream = gateway.dial().tls(offered).unwrap();
-        assert_eq!(stream.look(|tls| tls.alpn_protocol().map(<[u8]>::to_vec)).as_deref(), chosen, "{offered:?}");
+        assert_eq!(
+            stream
+                .look(|tls| tls.alpn_protocol().map(<[u8]>::to_vec))
+                .as_deref(),
+            chosen,
+            "{offered:?}"
+        );
     }
-    assert_eq!(Client::new(gateway.dial().tls(&[]).unwrap()).get("/").status(), 200);
-    gateway.dial().tls(&["spdy/3"]).expect_err("nothing in common");
+    assert_eq!(
+        Client::new(gateway.dial().tls(&[]).unwrap())
+            .get("/")
+            .status(),
+        200
+    );
+    gateway
+        .dial()
+        .tls(&["spdy/3"])
+        .expect_err("nothing in common");
 }
 
 #[test]
 fn an_unknown_name_is_refused_unless_the_first_certificate_is_for_all() {
     let (_upstream, gateway) = world("");
-    gateway.dial().name("unknown.test").tls(&[]).expect_err("nobody of that name");
+    gateway
+        .dial()
+        .name("unknown.test")
+        .tls(&[])
+        .expect_err("nobody of that name");
     // No name at all: the first certificate.
     gateway.dial().name("127.0.0.1").tls(&[]).unwrap();
     let (_upstream, gateway) = world("default = true");
-    let error = gateway.dial().name("unknown.test").tls(&[]).expect_err("a certificate for another name");
+    let error = gateway
+        .dial()
+        .name("unknown.test")
+        .tls(&[])
+        .expect_err("a certificate for another name");
     assert!(error.to_string().contains("certificate"), "{error}");
 }
 
@@ -100,7 +143,8 @@ fn sessions_are_resumed_by_any_worker_and_across_a_reload() {
         };
         assert_eq!(kind(&gateway), Some(HandshakeKind::Full));
         // Often enough to meet both workers.
-        (0..8).for_each(|_| assert_eq!(kind(&gateway), Some(HandshakeKind::Resumed), "{version:?}"));
+        (0..8)
+            .for_each(|_| assert_eq!(kind(&gateway), Some(HandshakeKind::Resumed), "{version:?}"));
         let more = Config::to(&upstream).tls("self_signed = [\"localhost\", \"media.test\"]");
         gateway.reload(&more);
         assert_eq!(kind(&gateway), Some(HandshakeKind::Resumed), "{version:?}");
@@ -136,7 +180,9 @@ fn many_connections_at_once_are_all_served() {
     let (upstream, gateway) = world("");
     let mut clients: Vec<Client> = (0..200).map(|_| gateway.client()).collect();
     eventually("all are counted", || gateway.running().connections() == 200);
-    clients.iter_mut().for_each(|client| assert_eq!(client.get("/").status(), 200));
+    clients
+        .iter_mut()
+        .for_each(|client| assert_eq!(client.get("/").status(), 200));
     drop(clients);
     gateway.is_left_by_all();
     assert_eq!(upstream.requests().len(), 200);

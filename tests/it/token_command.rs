@@ -8,19 +8,31 @@ use crate::harness::{Config, Upstream};
 
 fn token(config: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
-    command.arg("token").arg(args[0]).arg("--config").arg(config).args(&args[1..]).output().unwrap()
+    command
+        .arg("token")
+        .arg(args[0])
+        .arg("--config")
+        .arg(config)
+        .args(&args[1..])
+        .output()
+        .unwrap()
 }
 
 #[track_caller]
 fn said(output: &Output, status: i32) -> String {
-    let text = [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat();
+    let text = [&output.stdout[..], &output.stderr]
+        .map(String::from_utf8_lossy)
+        .concat();
     assert_eq!(output.status.code(), Some(status), "{text}");
     text
 }
 
 fn configuration(folder: &Path, issuer: &str) -> std::path::PathBuf {
     let upstream = Upstream::ok();
-    let config = Config::new().upstream("app", &upstream.url()).route_with("/", "app", "policy = \"ops\"");
+    let config =
+        Config::new()
+            .upstream("app", &upstream.url())
+            .route_with("/", "app", "policy = \"ops\"");
     let policy = "[policies.ops]\nissuers = [\"staff\"]\nclaims = { role = \"ops\" }\n";
     let file = folder.join("gateway.toml");
     std::fs::write(&file, config.table(issuer).table(policy).text()).unwrap();
@@ -44,12 +56,23 @@ fn what_is_minted_passes() {
             std::fs::write(&private, key.private_pem()).unwrap();
         }
         let config = configuration(folder.path(), &issuer);
-        let mut args = vec!["mint", "--issuer", "staff", "--sub", "ada", "--claim", "role=[\"x\",\"ops\"]"];
+        let mut args = vec![
+            "mint",
+            "--issuer",
+            "staff",
+            "--sub",
+            "ada",
+            "--claim",
+            "role=[\"x\",\"ops\"]",
+        ];
         if key.is_some() {
             args.extend(["--key", private.to_str().unwrap()]);
         }
         let minted = said(&token(&config, &args), 0);
-        let report = said(&token(&config, &["inspect", "--policy", "ops", minted.trim()]), 0);
+        let report = said(
+            &token(&config, &["inspect", "--policy", "ops", minted.trim()]),
+            0,
+        );
         assert!(report.ends_with("would pass\n"), "{report}");
     }
 }
@@ -58,15 +81,32 @@ fn what_is_minted_passes() {
 fn what_does_not_pass_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     let config = configuration(folder.path(), HMAC);
-    let minted = |claim: &str| said(&token(&config, &["mint", "--issuer", "staff", "--claim", claim]), 0);
+    let minted = |claim: &str| {
+        said(
+            &token(&config, &["mint", "--issuer", "staff", "--claim", claim]),
+            0,
+        )
+    };
     for (token_text, why) in [
-        (minted("role=guest"), "no  claim role is \"ops\": it has \"guest\""),
-        (minted("aud=other"), "no  aud has one of [\"ianitor\"]: it is \"other\""),
+        (
+            minted("role=guest"),
+            "no  claim role is \"ops\": it has \"guest\"",
+        ),
+        (
+            minted("aud=other"),
+            "no  aud has one of [\"ianitor\"]: it is \"other\"",
+        ),
         (minted("exp=1"), "no  exp is not over: 1970-01-01T00:00:01Z"),
-        (minted("exp=\"1\""), "no  signature and form: a registered claim is not of its type"),
+        (
+            minted("exp=\"1\""),
+            "no  signature and form: a registered claim is not of its type",
+        ),
         ("a.b.c".to_owned(), "no  the token's form: not a token"),
     ] {
-        let report = said(&token(&config, &["inspect", "--policy", "ops", token_text.trim()]), 1);
+        let report = said(
+            &token(&config, &["inspect", "--policy", "ops", token_text.trim()]),
+            1,
+        );
         assert!(report.contains(why), "{why}\n{report}");
         assert!(report.contains("would be refused: "), "{report}");
     }
@@ -79,10 +119,32 @@ fn a_wrong_name_or_key_is_said() {
     let config = configuration(folder.path(), &issuer(folder.path(), &["ES256"], ec.pem()));
     let public = folder.path().join("staff.key");
     for (args, status, why) in [
-        (&["mint", "--issuer", "staf"][..], 64, "there is no issuer \"staf\"; there is: staff"),
-        (&["mint", "--issuer", "staff"], 64, "name its private one with --key"),
-        (&["mint", "--issuer", "staff", "--key", public.to_str().unwrap()], 1, "is no private key (PEM)"),
-        (&["inspect", "--policy", "op", "x"], 64, "there is no policy \"op\"; there is: ops"),
+        (
+            &["mint", "--issuer", "staf"][..],
+            64,
+            "there is no issuer \"staf\"; there is: staff",
+        ),
+        (
+            &["mint", "--issuer", "staff"],
+            64,
+            "name its private one with --key",
+        ),
+        (
+            &[
+                "mint",
+                "--issuer",
+                "staff",
+                "--key",
+                public.to_str().unwrap(),
+            ],
+            1,
+            "is no private key (PEM)",
+        ),
+        (
+            &["inspect", "--policy", "op", "x"],
+            64,
+            "there is no policy \"op\"; there is: ops",
+        ),
     ] {
         let text = said(&token(&config, args), status);
         assert!(text.contains(why), "{text}");

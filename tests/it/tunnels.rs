@@ -10,7 +10,9 @@ use crate::harness::websocket::{BINARY, CLOSE, Frame, PING, TEXT, handshake, swi
 use crate::harness::{Client, Config, TestGateway, Upstream, eventually, pattern};
 
 /// An upstream that agrees to every handshake and then plays a script.
-fn tunnels(script: impl Fn(&mut Conn) -> std::io::Result<()> + Send + Sync + 'static) -> (Upstream, TestGateway) {
+fn tunnels(
+    script: impl Fn(&mut Conn) -> std::io::Result<()> + Send + Sync + 'static,
+) -> (Upstream, TestGateway) {
     let upstream = Upstream::raw(move |conn| {
         conn.head()?;
         conn.send(switching(""))?;
@@ -50,7 +52,10 @@ fn odd_frames(make: fn(u8, &'static [u8]) -> Frame) -> Vec<u8> {
 
 #[test]
 fn frames_pass_byte_for_byte() {
-    let (up, down) = (odd_frames(Frame::from_client), odd_frames(Frame::from_server));
+    let (up, down) = (
+        odd_frames(Frame::from_client),
+        odd_frames(Frame::from_server),
+    );
     let (want, sent) = (up.clone(), down.clone());
     let (_upstream, gateway) = tunnels(move |conn| {
         assert!(conn.wire.exactly(want.len())? == want);
@@ -69,7 +74,12 @@ fn frames_pass_byte_for_byte() {
 
 #[test]
 fn close_codes_and_reasons_pass_untouched() {
-    for (code, reason) in [(1000, ""), (3504, "Gateway timeout"), (4999, "ein Gru\u{df}"), (1002, "Invalid path")] {
+    for (code, reason) in [
+        (1000, ""),
+        (3504, "Gateway timeout"),
+        (4999, "ein Gru\u{df}"),
+        (1002, "Invalid path"),
+    ] {
         let (_upstream, gateway) = tunnels(move |conn| {
             // Echoes a close as Janus does, then ends.
             let close = conn.wire.frame()?;
@@ -78,7 +88,10 @@ fn close_codes_and_reasons_pass_untouched() {
         });
         let mut client = open(&gateway);
         client.send(Frame::client_close(code, reason).bytes());
-        assert_eq!(client.wire.frame().unwrap(), Frame::server_close(code, reason));
+        assert_eq!(
+            client.wire.frame().unwrap(),
+            Frame::server_close(code, reason)
+        );
         client.is_closed();
         drop(client);
         gateway.is_left_by_all();
@@ -108,7 +121,10 @@ fn a_client_that_has_ended_still_listens() {
     let mut client = open(&gateway);
     client.send("last words");
     client.wire.stream.end_writing().unwrap();
-    assert_eq!(client.wire.frame().unwrap(), Frame::from_server(TEXT, "last words"));
+    assert_eq!(
+        client.wire.frame().unwrap(),
+        Frame::from_server(TEXT, "last words")
+    );
     client.is_closed();
     drop(client);
     gateway.is_left_by_all();
@@ -145,7 +161,10 @@ fn the_close_of_an_upstream_that_ends_at_once_reaches_a_client_that_is_sending()
             while stream.write_all(&frame).is_ok() {}
         });
         let close = client.wire.frame().unwrap();
-        assert_eq!(close.close(), (1003, "Only text frames are supported".to_owned()));
+        assert_eq!(
+            close.close(),
+            (1003, "Only text frames are supported".to_owned())
+        );
         // Unless it has been reset already.
         let _ = client.wire.stream.tcp().shutdown(Shutdown::Both);
         sending.join().unwrap();
@@ -168,16 +187,22 @@ fn large_messages_pass_both_ways_though_nobody_reads_at_first() {
     let payload = pattern(LARGE);
     let mut client = open(&gateway);
     let sent = Arc::new(AtomicUsize::new(0));
-    let (mut stream, counter, frame) =
-        (client.wire.stream.clone(), Arc::clone(&sent), Frame::from_client(BINARY, &payload).bytes());
+    let (mut stream, counter, frame) = (
+        client.wire.stream.clone(),
+        Arc::clone(&sent),
+        Frame::from_client(BINARY, &payload).bytes(),
+    );
     let sending = std::thread::spawn(move || {
         for piece in (0..MESSAGES).flat_map(|_| frame.chunks(64 * 1024)) {
             stream.write_all(piece).unwrap();
             counter.fetch_add(piece.len(), Ordering::SeqCst);
         }
     });
-    // Everything that lies between is full by the second message: the echo of the first is not being read.
-    eventually("the second message is under way", || sent.load(Ordering::SeqCst) > LARGE);
+    // Everything that lies between is full by the second message: the echo of the first is not
+    // being read.
+    eventually("the second message is under way", || {
+        sent.load(Ordering::SeqCst) > LARGE
+    });
     for _ in 0..MESSAGES {
         let frame = client.wire.frame().unwrap();
         assert!(frame.opcode == BINARY && frame.payload == payload);
@@ -191,7 +216,9 @@ fn a_slot_is_held_to_the_last_byte_of_a_tunnel() {
     let (one, other) = (open(&gateway), open(&gateway));
     assert_eq!(gateway.running().connections(), 2);
     drop(one);
-    eventually("one slot given back", || gateway.running().connections() == 1);
+    eventually("one slot given back", || {
+        gateway.running().connections() == 1
+    });
     other.wire.stream.reset();
     gateway.is_left_by_all();
     upstream.is_left_by_all();

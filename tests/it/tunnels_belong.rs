@@ -1,5 +1,5 @@
-//! A tunnel belongs to its route and to the server that it goes to: where either is gone it is closed, and no other
-//! route's permission keeps it open.
+//! A tunnel belongs to its route and to the server that it goes to: where either is gone it is
+//! closed, and no other route's permission keeps it open.
 
 use std::io::{Read as _, Write as _};
 
@@ -19,7 +19,10 @@ fn open(gateway: &TestGateway, target: &str) -> Client {
 
 #[track_caller]
 fn is_closed_for(client: &mut Client, reason: &str) {
-    assert_eq!(client.wire.frame().unwrap().close(), (1008, reason.to_owned()));
+    assert_eq!(
+        client.wire.frame().unwrap().close(),
+        (1008, reason.to_owned())
+    );
 }
 
 fn ending_in(seconds: u64) -> String {
@@ -28,7 +31,9 @@ fn ending_in(seconds: u64) -> String {
 
 /// Everything is open but `/kurento`, for which a token is needed.
 fn both(upstream: &Upstream) -> Config {
-    let config = broad(upstream).table(HMAC).table("[policies.callers]\nissuers = [\"staff\"]");
+    let config = broad(upstream)
+        .table(HMAC)
+        .table("[policies.callers]\nissuers = [\"staff\"]");
     config.route_with("/kurento", "app", "policy = \"callers\"")
 }
 
@@ -60,14 +65,20 @@ fn a_narrower_route_ends_the_tunnels_that_it_would_have_taken() {
     is_closed_for(&mut taken, "route removed");
     is_alive(&mut kept);
     // Nor is one that comes by another host pattern the same, though its policy is.
-    gateway.reload_text(&broad(&upstream).text().replace("path = \"/\"", "path = \"/\"\nhost = \"localhost\""));
+    gateway.reload_text(
+        &broad(&upstream)
+            .text()
+            .replace("path = \"/\"", "path = \"/\"\nhost = \"localhost\""),
+    );
     is_closed_for(&mut kept, "route removed");
 }
 
 #[test]
 fn over_http_2_as_well() {
     let upstream = Upstream::raw(|conn| {
-        let Some(head) = conn.head()? else { return Ok(()) };
+        let Some(head) = conn.head()? else {
+            return Ok(());
+        };
         let key = http::HeaderValue::from_str(head.get("sec-websocket-key").unwrap()).unwrap();
         let accept = ianitor::proxy::websocket::accept(&key);
         conn.send(format!(
@@ -75,7 +86,13 @@ fn over_http_2_as_well() {
              Sec-WebSocket-Accept: {accept}\r\n\r\n"
         ))?;
         let frame = conn.wire.frame()?;
-        conn.send(Frame { mask: None, ..frame }.bytes())?;
+        conn.send(
+            Frame {
+                mask: None,
+                ..frame
+            }
+            .bytes(),
+        )?;
         conn.wait_for_end()
     });
     let mut gateway = TestGateway::start(&both(&upstream));
@@ -89,11 +106,19 @@ fn over_http_2_as_well() {
     let (response, mut stream) = client.begin(request.body(()).unwrap(), false);
     let mut body = client.run(response).unwrap().into_body();
     let mut read = |client: &h2::Client| client.run(body.data()).unwrap().unwrap();
-    stream.send_data(Bytes::from(Frame::from_client(TEXT, "hello").bytes()), false).unwrap();
+    stream
+        .send_data(
+            Bytes::from(Frame::from_client(TEXT, "hello").bytes()),
+            false,
+        )
+        .unwrap();
     assert_eq!(read(&client), Frame::from_server(TEXT, "hello").bytes());
     gateway.reload(&broad(&upstream));
     let close = read(&client);
-    assert_eq!((&close[..4], &close[4..]), (&[0x88, 15, 0x03, 0xf0][..], &b"route removed"[..]));
+    assert_eq!(
+        (&close[..4], &close[4..]),
+        (&[0x88, 15, 0x03, 0xf0][..], &b"route removed"[..])
+    );
 }
 
 #[test]
@@ -141,7 +166,11 @@ fn another_target_closes_what_went_to_the_old_one() {
     let url = upstream.url();
     let start = Config::new().upstream("app", &url).upstream("other", &url);
     let files = tempfile::tempdir().unwrap();
-    let route = |lines: &str| start.clone().table(&format!("[[routes]]\npath = \"/ws\"\npolicy = \"open\"\n{lines}"));
+    let route = |lines: &str| {
+        start.clone().table(&format!(
+            "[[routes]]\npath = \"/ws\"\npolicy = \"open\"\n{lines}"
+        ))
+    };
     for after in [
         route("upstream = \"other\""),
         route("upstream = \"app\"\nrewrite = \"/elsewhere\""),
@@ -149,7 +178,9 @@ fn another_target_closes_what_went_to_the_old_one() {
         route("upstream = \"app\"\nhost_header = \"other.test\""),
         route(&format!("files = {:?}", files.path())),
         route("redirect = \"/elsewhere\""),
-        Config::new().upstream("app", "http://127.0.0.1:9").route("/ws", "app"),
+        Config::new()
+            .upstream("app", "http://127.0.0.1:9")
+            .route("/ws", "app"),
     ] {
         let mut gateway = TestGateway::start(&route("upstream = \"app\""));
         let mut client = open(&gateway, "/ws");
@@ -166,7 +197,9 @@ fn a_server_that_is_taken_out_loses_its_tunnels_and_no_other() {
     let config = |servers: &[&Upstream]| {
         let servers: Vec<String> = servers.iter().map(|server| server.url()).collect();
         Config::new()
-            .table(&format!("[upstreams.app]\nservers = {servers:?}\nbalance = \"round_robin\""))
+            .table(&format!(
+                "[upstreams.app]\nservers = {servers:?}\nbalance = \"round_robin\""
+            ))
             .listen("https = [\"127.0.0.1:0\"]\nworkers = 1")
             .route("/", "app")
     };
@@ -186,11 +219,14 @@ fn a_server_that_is_taken_out_loses_its_tunnels_and_no_other() {
 fn tls_that_is_passed_through_belongs_to_its_server() {
     let (upstream, one, two) = (Upstream::ok(), mirror(), mirror());
     let config = |entries: &str| Config::to(&upstream).table(entries);
-    let entry = |sni: &str, to: &Upstream| format!("[[passthrough]]\nsni = \"{sni}\"\nto = \"{}\"\n", to.addr);
+    let entry = |sni: &str, to: &Upstream| {
+        format!("[[passthrough]]\nsni = \"{sni}\"\nto = \"{}\"\n", to.addr)
+    };
     let mut gateway = TestGateway::start(&config(&entry("*.test", &one)));
     let dial = gateway.dial().name("turn.test");
     let mut hello = Vec::new();
-    let mut client = rustls::ClientConnection::new(dial.config(&["h2"]), dial.server_name()).unwrap();
+    let mut client =
+        rustls::ClientConnection::new(dial.config(&["h2"]), dial.server_name()).unwrap();
     client.write_tls(&mut hello).unwrap();
     let mut tcp = dial.tcp();
     let echoed = |tcp: &mut std::net::TcpStream, bytes: &[u8]| {
@@ -201,12 +237,17 @@ fn tls_that_is_passed_through_belongs_to_its_server() {
     };
     echoed(&mut tcp, &hello);
     // Another entry that leads to the same server changes nothing.
-    gateway.reload(&config(&(entry("*.test", &two) + &entry("turn.test", &one))));
+    gateway.reload(&config(
+        &(entry("*.test", &two) + &entry("turn.test", &one)),
+    ));
     echoed(&mut tcp, b"still there?");
     gateway.reload(&config(&entry("*.test", &two)));
     assert_eq!(tcp.read(&mut [0; 16]).unwrap_or(0), 0);
     let line = gateway.access.lines(1).remove(0);
-    assert!(line.contains(" end=policy reason=target_changed "), "{line}");
+    assert!(
+        line.contains(" end=policy reason=target_changed "),
+        "{line}"
+    );
 }
 
 /// Sends back whatever comes.

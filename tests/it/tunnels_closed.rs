@@ -26,15 +26,27 @@ fn a_drain_closes_both_sides_with_1001() {
     let tell = std::sync::Mutex::new(tell);
     let upstream = agreeing(move |conn| {
         let close = conn.wire.frame()?;
-        tell.lock().unwrap().send(close.clone()).map_err(std::io::Error::other)?;
-        conn.send(Frame { mask: None, ..close }.bytes())
+        tell.lock()
+            .unwrap()
+            .send(close.clone())
+            .map_err(std::io::Error::other)?;
+        conn.send(
+            Frame {
+                mask: None,
+                ..close
+            }
+            .bytes(),
+        )
     });
     let gateway = TestGateway::start(&Config::to(&upstream).limits("drain = \"1s\""));
     let mut client = open(&gateway.dial(), "/");
     let cut = std::thread::scope(|scope| {
         let draining = scope.spawn(|| gateway.drain());
         let close = client.wire.frame().unwrap();
-        assert_eq!((close.close(), close.mask), ((1001, "going away".to_owned()), None));
+        assert_eq!(
+            (close.close(), close.mask),
+            ((1001, "going away".to_owned()), None)
+        );
         client.send(Frame::client_close(1001, "").bytes());
         client.is_closed();
         draining.join().unwrap()
@@ -54,7 +66,10 @@ fn no_close_frame_is_put_into_a_clients_message() {
         while let Ok(byte) = conn.wire.exactly(1) {
             got.extend(byte);
         }
-        tell.lock().unwrap().send(got).map_err(std::io::Error::other)
+        tell.lock()
+            .unwrap()
+            .send(got)
+            .map_err(std::io::Error::other)
     });
     let gateway = TestGateway::start(&Config::to(&upstream).limits("drain = \"0s\""));
     let mut client = open(&gateway.dial(), "/");
@@ -99,7 +114,10 @@ fn a_message_that_never_ends_is_cut_without_a_close_frame_in_it() {
     });
     let gateway = TestGateway::start(&Config::to(&upstream).limits("drain = \"0s\""));
     let mut client = open(&gateway.dial(), "/");
-    assert_eq!(client.wire.exactly(500).unwrap(), Frame::from_server(BINARY, [9; 1000]).bytes()[..500]);
+    assert_eq!(
+        client.wire.exactly(500).unwrap(),
+        Frame::from_server(BINARY, [9; 1000]).bytes()[..500]
+    );
     gateway.drain();
     client.is_closed();
     drop(client);
@@ -108,17 +126,28 @@ fn a_message_that_never_ends_is_cut_without_a_close_frame_in_it() {
 }
 
 fn two_routes(upstream: &Upstream) -> Config {
-    Config::new().upstream("app", &upstream.url()).policy("few", "\"127.0.0.1\", \"127.0.0.2\"")
+    Config::new()
+        .upstream("app", &upstream.url())
+        .policy("few", "\"127.0.0.1\", \"127.0.0.2\"")
 }
 
 #[test]
 fn a_reload_closes_the_tunnels_of_a_removed_route_with_1008() {
     let upstream = echo();
-    let mut gateway =
-        TestGateway::start(&two_routes(&upstream).route("/kept", "app").route_with("/gone", "app", "policy = \"few\""));
-    let (mut kept, mut gone) = (open(&gateway.dial(), "/kept"), open(&gateway.dial(), "/gone/x"));
+    let mut gateway = TestGateway::start(&two_routes(&upstream).route("/kept", "app").route_with(
+        "/gone",
+        "app",
+        "policy = \"few\"",
+    ));
+    let (mut kept, mut gone) = (
+        open(&gateway.dial(), "/kept"),
+        open(&gateway.dial(), "/gone/x"),
+    );
     gateway.reload(&two_routes(&upstream).route("/kept", "app"));
-    assert_eq!(gone.wire.frame().unwrap().close(), (1008, "route removed".to_owned()));
+    assert_eq!(
+        gone.wire.frame().unwrap().close(),
+        (1008, "route removed".to_owned())
+    );
     is_alive(&mut kept);
     assert_eq!(gateway.client().ask(handshake("/gone", "")).status(), 404);
     drop(gone);
@@ -128,10 +157,13 @@ fn a_reload_closes_the_tunnels_of_a_removed_route_with_1008() {
 #[test]
 fn a_reload_closes_only_the_tunnels_that_a_policy_now_refuses() {
     let upstream = echo();
-    let mut gateway = TestGateway::start(&two_routes(&upstream).route_with("/ws", "app", "policy = \"few\""));
+    let mut gateway =
+        TestGateway::start(&two_routes(&upstream).route_with("/ws", "app", "policy = \"few\""));
     let mut kept = open(&gateway.dial(), "/ws");
     let mut refused = open(&gateway.dial().from("127.0.0.2"), "/ws");
-    let fewer = Config::new().upstream("app", &upstream.url()).policy("few", "\"127.0.0.1\"");
+    let fewer = Config::new()
+        .upstream("app", &upstream.url())
+        .policy("few", "\"127.0.0.1\"");
     gateway.reload(&fewer.route_with("/ws", "app", "policy = \"few\""));
     assert_eq!(refused.wire.frame().unwrap().close().0, 1008);
     is_alive(&mut kept);

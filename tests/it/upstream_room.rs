@@ -1,4 +1,5 @@
-//! Connections to servers and descriptors are shared: none takes them all, neither a client nor a server.
+//! Connections to servers and descriptors are shared: none takes them all, neither a client nor a
+//! server.
 
 use crate::harness::process::GatewayProcess;
 use crate::harness::websocket::{handshake, switching};
@@ -10,14 +11,25 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 fn slow() -> Upstream {
     Upstream::http(|request, conn| match request.head.target() {
         target if target.starts_with("/slow") => conn.wait_for_end().map(|()| Then::Close),
-        "/ws" => conn.send(switching("")).and_then(|()| conn.wait_for_end()).map(|()| Then::Close),
+        "/ws" => conn
+            .send(switching(""))
+            .and_then(|()| conn.wait_for_end())
+            .map(|()| Then::Close),
         _ => conn.send(OK).map(|()| Then::Keep),
     })
 }
 
 fn world(upstream: &Upstream, lines: &str) -> TestGateway {
-    let table = format!("[upstreams.app]\nservers = [\"{}\"]\n{lines}", upstream.url());
-    TestGateway::start(&Config::new().limits("exempt = []").table(&table).route("/", "app"))
+    let table = format!(
+        "[upstreams.app]\nservers = [\"{}\"]\n{lines}",
+        upstream.url()
+    );
+    TestGateway::start(
+        &Config::new()
+            .limits("exempt = []")
+            .table(&table)
+            .route("/", "app"),
+    )
 }
 
 fn from(gateway: &TestGateway, source: &str) -> Client {
@@ -29,33 +41,59 @@ fn hang(gateway: &TestGateway, upstream: &Upstream, source: &str) -> Client {
     let before = upstream.heads().len();
     let mut client = from(gateway, source);
     client.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    eventually("the server has the request", || upstream.heads().len() > before);
+    eventually("the server has the request", || {
+        upstream.heads().len() > before
+    });
     client
 }
 
 #[track_caller]
 fn is_refused(gateway: &TestGateway, source: &str, reason: &str) {
     let answer = from(gateway, source).get("/");
-    assert_eq!((answer.status(), answer.head.get("retry-after")), (503, Some("1")), "{source}");
-    eventually("the refusal has its line", || gateway.access.now().iter().any(|line| line.contains(reason)));
-    let is_it = |line: &String| line.contains(reason) && line.contains(&format!("client={source} "));
-    assert!(gateway.access.now().iter().any(is_it), "{:#?}", gateway.access.now());
+    assert_eq!(
+        (answer.status(), answer.head.get("retry-after")),
+        (503, Some("1")),
+        "{source}"
+    );
+    eventually("the refusal has its line", || {
+        gateway
+            .access
+            .now()
+            .iter()
+            .any(|line| line.contains(reason))
+    });
+    let is_it =
+        |line: &String| line.contains(reason) && line.contains(&format!("client={source} "));
+    assert!(
+        gateway.access.now().iter().any(is_it),
+        "{:#?}",
+        gateway.access.now()
+    );
 }
 
 #[test]
 fn a_server_has_max_connections_and_one_client_leaves_room_for_others() {
     let upstream = slow();
     let gateway = world(&upstream, "max_connections = 4");
-    let mut held = vec![hang(&gateway, &upstream, "127.0.0.2"), hang(&gateway, &upstream, "127.0.0.2")];
+    let mut held = vec![
+        hang(&gateway, &upstream, "127.0.0.2"),
+        hang(&gateway, &upstream, "127.0.0.2"),
+    ];
     is_refused(&gateway, "127.0.0.2", "upstream_share");
     held.push(hang(&gateway, &upstream, "127.0.0.3"));
     assert_eq!(from(&gateway, "127.0.0.4").get("/").status(), 200);
     held.push(hang(&gateway, &upstream, "127.0.0.4"));
     is_refused(&gateway, "127.0.0.5", "upstream_full");
     assert_eq!(gateway.dial().from("127.0.0.5").h2().get("/").status, 503);
-    assert!(upstream.accepted() <= 5, "the one that was idle was used again, or closed: {}", upstream.accepted());
+    assert!(
+        upstream.accepted() <= 5,
+        "the one that was idle was used again, or closed: {}",
+        upstream.accepted()
+    );
     drop(held);
-    eventually("room again", || from(&gateway, "127.0.0.2").get("/").status() == 200);
+    eventually("room again", || {
+        from(&gateway, "127.0.0.2").get("/").status() == 200
+    });
 }
 
 #[test]
@@ -67,7 +105,14 @@ fn websockets_count_where_max_connections_is_written() {
         client.send(handshake("/ws", ""));
         (client.head().status(), client)
     };
-    let sources = ["127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"];
+    let sources = [
+        "127.0.0.2",
+        "127.0.0.2",
+        "127.0.0.2",
+        "127.0.0.3",
+        "127.0.0.4",
+        "127.0.0.5",
+    ];
     let opened: Vec<_> = sources.into_iter().map(open).collect();
     let statuses: Vec<u16> = opened.iter().map(|(status, _)| *status).collect();
     assert_eq!(statuses, [101, 101, 503, 101, 101, 503]);
@@ -104,16 +149,26 @@ fn a_server_that_is_full_is_passed_over_where_clients_do_not_belong_to_theirs() 
             client.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
             let is_held = || full.heads().len() > heads;
             let answered = other.heads().len();
-            eventually("one of them has it", || is_held() || other.heads().len() > answered);
+            eventually("one of them has it", || {
+                is_held() || other.heads().len() > answered
+            });
             if is_held() {
                 held.push(client);
                 break;
             }
             assert_eq!(client.answer().status(), 200);
         }
-        let answers: Vec<u16> = (2..30).map(|n| from(&gateway, &format!("127.0.0.{n}")).get("/").status()).collect();
-        assert!(answers.iter().all(|status| statuses.contains(status)), "{balance}: {answers:?}");
-        assert!(statuses.iter().all(|status| answers.contains(status)), "{balance}: {answers:?}");
+        let answers: Vec<u16> = (2..30)
+            .map(|n| from(&gateway, &format!("127.0.0.{n}")).get("/").status())
+            .collect();
+        assert!(
+            answers.iter().all(|status| statuses.contains(status)),
+            "{balance}: {answers:?}"
+        );
+        assert!(
+            statuses.iter().all(|status| answers.contains(status)),
+            "{balance}: {answers:?}"
+        );
         drop(held);
         drop(gateway);
         full.is_left_by_all();
@@ -123,13 +178,22 @@ fn a_server_that_is_full_is_passed_over_where_clients_do_not_belong_to_theirs() 
 #[test]
 fn behind_a_trusted_proxy_each_client_has_its_share() {
     let upstream = slow();
-    let table = format!("[upstreams.app]\nservers = [\"{}\"]\nmax_connections = 4", upstream.url());
+    let table = format!(
+        "[upstreams.app]\nservers = [\"{}\"]\nmax_connections = 4",
+        upstream.url()
+    );
     let listen = "https = [\"127.0.0.1:0\"]\nworkers = 2\ntrusted_proxies = [\"127.0.0.5\"]";
-    let config = Config::new().listen(listen).limits("exempt = []").table(&table).route("/", "app");
+    let config = Config::new()
+        .listen(listen)
+        .limits("exempt = []")
+        .table(&table)
+        .route("/", "app");
     let gateway = TestGateway::start(&config);
     let ask = |target: &str, client: &str| {
         let mut proxy = from(&gateway, "127.0.0.5");
-        proxy.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {client}\r\n\r\n"));
+        proxy.send(format!(
+            "GET {target} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {client}\r\n\r\n"
+        ));
         proxy
     };
     let held = [ask("/slow", "192.0.2.1"), ask("/slow", "192.0.2.1")];
@@ -143,7 +207,10 @@ fn behind_a_trusted_proxy_each_client_has_its_share() {
 fn max_connections_changes_with_a_reload() {
     let upstream = slow();
     let config = |lines: &str| {
-        let table = format!("[upstreams.app]\nservers = [\"{}\"]\n{lines}", upstream.url());
+        let table = format!(
+            "[upstreams.app]\nservers = [\"{}\"]\n{lines}",
+            upstream.url()
+        );
         Config::new().table(&table).route("/", "app")
     };
     let mut gateway = TestGateway::start(&config("max_connections = 1"));
@@ -153,15 +220,23 @@ fn max_connections_changes_with_a_reload() {
     assert_eq!(gateway.client().get("/").status(), 200);
 }
 
-/// 1,024 descriptors: 412 for clients, 103 for each of them; 309 for servers, 77 for each client; 103 for files.
-fn few_descriptors(upstream: &Upstream, other: &Upstream, files: &std::path::Path) -> GatewayProcess {
+/// 1,024 descriptors: 412 for clients, 103 for each of them; 309 for servers, 77 for each client;
+/// 103 for files.
+fn few_descriptors(
+    upstream: &Upstream,
+    other: &Upstream,
+    files: &std::path::Path,
+) -> GatewayProcess {
     let config = Config::new()
         .limits("exempt = []")
         .upstream("slow", &upstream.url())
         .upstream("other", &other.url())
         .route("/", "slow")
         .route("/other", "other")
-        .table(&format!("[[routes]]\npath = \"/files\"\nfiles = \"{}\"\npolicy = \"open\"", files.display()));
+        .table(&format!(
+            "[[routes]]\npath = \"/files\"\nfiles = \"{}\"\npolicy = \"open\"",
+            files.display()
+        ));
     GatewayProcess::start_with_descriptors(1024, &config)
 }
 
@@ -178,7 +253,12 @@ fn with_few_descriptors_idle_connections_of_one_client_leave_room_for_others() {
     std::fs::write(files.path().join("small"), "x").unwrap();
     let gateway = few_descriptors(&upstream, &other, files.path());
     let said = gateway.event("limits.connections");
-    for part in ["clamped=412", "connections_per_client=103", "upstream_sockets=309", "open_files=103"] {
+    for part in [
+        "clamped=412",
+        "connections_per_client=103",
+        "upstream_sockets=309",
+        "open_files=103",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     let greedy = gateway.dial().from("127.0.0.2");
@@ -194,7 +274,9 @@ fn with_few_descriptors_hanging_requests_of_one_client_leave_room_for_others() {
     std::fs::write(files.path().join("small"), "x").unwrap();
     std::fs::write(files.path().join("large"), vec![0; 4 << 20]).unwrap();
     let gateway = few_descriptors(&upstream, &other, files.path());
-    let mut greedy: Vec<_> = (0..4).map(|_| gateway.dial().from("127.0.0.2").h2()).collect();
+    let mut greedy: Vec<_> = (0..4)
+        .map(|_| gateway.dial().from("127.0.0.2").h2())
+        .collect();
     let mut held = Vec::new();
     for client in &mut greedy {
         held.extend((0..120).map(|_| client.begin(h2::get("/slow"), true)));
@@ -206,7 +288,9 @@ fn with_few_descriptors_hanging_requests_of_one_client_leave_room_for_others() {
     // Files that nobody reads take the place of files alone.
     drop((held, greedy));
     let mut reader = gateway.dial().from("127.0.0.4").h2();
-    let unread: Vec<_> = (0..100).map(|_| reader.begin(h2::get("/files/large"), true)).collect();
+    let unread: Vec<_> = (0..100)
+        .map(|_| reader.begin(h2::get("/files/large"), true))
+        .collect();
     reader.run(async { tokio::time::sleep(std::time::Duration::from_millis(500)).await });
     is_served(&gateway.dial().from("127.0.0.5"));
     drop((unread, reader));
@@ -222,11 +306,19 @@ fn with_few_descriptors_a_slow_server_leaves_room_for_others() {
     // Ten clients with 40 each would be 400.
     for n in 10..20 {
         let mut client = gateway.dial().from(&format!("127.0.0.{n}")).h2();
-        let begun: Vec<_> = (0..40).map(|_| client.begin(h2::get("/slow"), true)).collect();
+        let begun: Vec<_> = (0..40)
+            .map(|_| client.begin(h2::get("/slow"), true))
+            .collect();
         client.run(async { tokio::time::sleep(std::time::Duration::from_millis(100)).await });
         held.push((begun, client));
     }
     let mut client = gateway.dial().from("127.0.0.3").h1();
-    assert_eq!((client.get("/other").status(), client.get("/files/small").status()), (200, 200));
+    assert_eq!(
+        (
+            client.get("/other").status(),
+            client.get("/files/small").status()
+        ),
+        (200, 200)
+    );
     assert!(upstream.accepted() <= 240, "{}", upstream.accepted());
 }

@@ -1,5 +1,5 @@
-//! An upstream that misbehaves or is not there is 502 with an id. What is sent to one twice, and what never:
-//! [`kept_connections`](crate::kept_connections).
+//! An upstream that misbehaves or is not there is 502 with an id. What is sent to one twice, and
+//! what never: [`kept_connections`](crate::kept_connections).
 
 use std::net::TcpListener;
 
@@ -17,16 +17,30 @@ fn at(url: &str) -> TestGateway {
 fn is_502_with_an_id(gateway: &TestGateway, reason: &str) {
     let answer = gateway.client().get("/");
     assert_eq!(answer.status(), 502);
-    let (_, id) = answer.text().split_once("\nrequest ").map(|(a, b)| (a.to_owned(), b.trim().to_owned())).unwrap();
+    let (_, id) = answer
+        .text()
+        .split_once("\nrequest ")
+        .map(|(a, b)| (a.to_owned(), b.trim().to_owned()))
+        .unwrap();
     let line = gateway.access.lines(1).remove(0);
-    assert!(line.contains(&id) && line.contains(" status=502 ") && line.contains(reason), "{line}");
+    assert!(
+        line.contains(&id) && line.contains(" status=502 ") && line.contains(reason),
+        "{line}"
+    );
     assert_eq!(gateway.dial().h2().get("/").status, 502);
 }
 
 /// A port where nobody listens, kept for the test by not being listened on.
 fn nobody() -> (socket2::Socket, String) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
+    socket
+        .bind(
+            &"127.0.0.1:0"
+                .parse::<std::net::SocketAddr>()
+                .unwrap()
+                .into(),
+        )
+        .unwrap();
     let port = socket.local_addr().unwrap().as_socket().unwrap().port();
     (socket, format!("http://127.0.0.1:{port}"))
 }
@@ -39,7 +53,10 @@ fn an_upstream_that_is_not_there_is_502() {
 
 #[test]
 fn a_name_without_an_address_is_502() {
-    is_502_with_an_id(&at("http://no-such-host.invalid:80"), "upstream_unreachable");
+    is_502_with_an_id(
+        &at("http://no-such-host.invalid:80"),
+        "upstream_unreachable",
+    );
 }
 
 #[test]
@@ -58,7 +75,9 @@ fn an_upstream_on_ipv6_is_reached() {
         use std::io::{Read, Write};
         let (mut stream, _) = listener.accept().unwrap();
         let _ = stream.read(&mut [0; 4096]).unwrap();
-        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        stream
+            .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+            .unwrap();
     });
     assert_eq!(gateway.client().get("/").status(), 204);
     served.join().unwrap();
@@ -68,7 +87,13 @@ fn an_upstream_on_ipv6_is_reached() {
 fn a_post_whose_connection_closes_without_a_byte_is_502_and_sent_once() {
     let upstream = Upstream::http(|_, _| Ok(Then::Close));
     let gateway = TestGateway::start(&one_worker(Config::to(&upstream)));
-    assert_eq!(gateway.client().post("/", b"{\"janus\":\"create\"}").status(), 502);
+    assert_eq!(
+        gateway
+            .client()
+            .post("/", b"{\"janus\":\"create\"}")
+            .status(),
+        502
+    );
     assert_eq!(gateway.client().get("/").status(), 502);
     assert_eq!(gateway.dial().h2().send(h2::post("/"), b"{}").status, 502);
     assert_eq!(upstream.requests().len(), 3);
@@ -86,7 +111,14 @@ fn a_post_on_a_kept_connection_that_then_breaks_is_502_and_sent_once() {
     let mut client = gateway.client();
     assert_eq!(client.get("/first").status(), 200);
     assert_eq!(client.post("/", b"once").status(), 502);
-    assert_eq!(upstream.requests().iter().filter(|request| request.body == b"once").count(), 1);
+    assert_eq!(
+        upstream
+            .requests()
+            .iter()
+            .filter(|request| request.body == b"once")
+            .count(),
+        1
+    );
     assert_eq!(upstream.accepted(), 1);
 }
 
@@ -110,14 +142,18 @@ fn connections_are_used_again() {
     for _ in 0..5 {
         assert_eq!(gateway.client().get("/").status(), 200);
         assert_eq!(gateway.client().post("/", b"hello").status(), 200);
-        assert_eq!(gateway.dial().h2().send(h2::post("/"), b"hello").status, 200);
+        assert_eq!(
+            gateway.dial().h2().send(h2::post("/"), b"hello").status,
+            200
+        );
     }
     assert_eq!((upstream.requests().len(), upstream.accepted()), (15, 1));
 }
 
 #[test]
 fn a_connection_that_is_to_be_closed_is_not_used_again() {
-    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+    let upstream =
+        Upstream::answering("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
     let gateway = TestGateway::start(&one_worker(Config::to(&upstream)));
     for _ in 0..3 {
         assert_eq!(gateway.client().get("/").status(), 200);
@@ -169,8 +205,15 @@ fn a_client_that_leaves_in_the_middle_of_its_body_leaves_no_whole_request() {
     let upstream = Upstream::ok();
     let gateway = TestGateway::start(&Config::to(&upstream));
     // Larger than what is complete before the upstream hears of it.
-    let chunk = format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n", 70_000, "x".repeat(70_000));
-    for (before, head) in ["Content-Length: 100000\r\n\r\nhalf", &chunk].into_iter().enumerate() {
+    let chunk = format!(
+        "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n",
+        70_000,
+        "x".repeat(70_000)
+    );
+    for (before, head) in ["Content-Length: 100000\r\n\r\nhalf", &chunk]
+        .into_iter()
+        .enumerate()
+    {
         let mut client = gateway.client();
         client.send(format!("POST / HTTP/1.1\r\nHost: localhost\r\n{head}"));
         eventually("the head has arrived", || upstream.heads().len() > before);
@@ -181,7 +224,9 @@ fn a_client_that_leaves_in_the_middle_of_its_body_leaves_no_whole_request() {
     }
     let mut client = gateway.dial().h2();
     let mut request = h2::post("/");
-    request.headers_mut().insert("content-length", "100000".parse().unwrap());
+    request
+        .headers_mut()
+        .insert("content-length", "100000".parse().unwrap());
     let before = upstream.accepted();
     let (_answer, mut stream) = client.begin(request, false);
     stream.send_data("half".into(), false).unwrap();

@@ -1,4 +1,5 @@
-//! The opening handshake of a WebSocket: checked, passed on, and nothing but a WebSocket comes of it.
+//! The opening handshake of a WebSocket: checked, passed on, and nothing but a WebSocket comes of
+//! it.
 
 use crate::harness::websocket::{ACCEPT, Frame, KEY, TEXT, handshake, switching};
 use crate::harness::{Config, TestGateway, Then, Upstream};
@@ -12,8 +13,12 @@ fn a_handshake_that_is_none_is_refused() {
             "{method} /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{headers}\r\n"
         )
     };
-    let (version, key) = ("Sec-WebSocket-Version: 13\r\n", format!("Sec-WebSocket-Key: {KEY}\r\n"));
-    let with_version = |version: &str| handshake("GET", &format!("Sec-WebSocket-Version: {version}\r\n{key}"));
+    let (version, key) = (
+        "Sec-WebSocket-Version: 13\r\n",
+        format!("Sec-WebSocket-Key: {KEY}\r\n"),
+    );
+    let with_version =
+        |version: &str| handshake("GET", &format!("Sec-WebSocket-Version: {version}\r\n{key}"));
     let with_key = |key: &str| handshake("GET", &format!("{version}Sec-WebSocket-Key: {key}\r\n"));
     for (request, status) in [
         (with_version("12"), 426),
@@ -28,8 +33,17 @@ fn a_handshake_that_is_none_is_refused() {
         (with_key(""), 400),
         (handshake("POST", &format!("{version}{key}")), 400),
         (handshake("PUT", &format!("{version}{key}")), 400),
-        (handshake("GET", &format!("{version}{key}Content-Length: 0\r\n")), 400),
-        (handshake("GET", &format!("{version}{key}Transfer-Encoding: chunked\r\n")), 400),
+        (
+            handshake("GET", &format!("{version}{key}Content-Length: 0\r\n")),
+            400,
+        ),
+        (
+            handshake(
+                "GET",
+                &format!("{version}{key}Transfer-Encoding: chunked\r\n"),
+            ),
+            400,
+        ),
     ] {
         let answer = gateway.client().ask(request.as_bytes());
         assert_eq!(answer.status(), status, "{request}");
@@ -43,7 +57,9 @@ fn a_handshake_that_is_none_is_refused() {
 fn a_subprotocol_passes_both_ways() {
     let upstream = Upstream::raw(|conn| {
         conn.head()?;
-        conn.send(switching("Sec-WebSocket-Protocol: janus-protocol\r\nSet-Cookie: a=b\r\n"))?;
+        conn.send(switching(
+            "Sec-WebSocket-Protocol: janus-protocol\r\nSet-Cookie: a=b\r\n",
+        ))?;
         conn.wait_for_end()
     });
     let gateway = TestGateway::start(&Config::to(&upstream));
@@ -62,7 +78,11 @@ fn a_subprotocol_passes_both_ways() {
     ] {
         assert_eq!(head.get(name), Some(value), "{head}");
     }
-    assert!(head.get("connection").unwrap().eq_ignore_ascii_case("upgrade"));
+    assert!(
+        head.get("connection")
+            .unwrap()
+            .eq_ignore_ascii_case("upgrade")
+    );
     let asked = upstream.heads().remove(0);
     for (name, value) in [
         ("host", "localhost"),
@@ -76,7 +96,12 @@ fn a_subprotocol_passes_both_ways() {
     ] {
         assert_eq!(asked.get(name), Some(value), "{asked}");
     }
-    assert!(asked.get("connection").unwrap().eq_ignore_ascii_case("upgrade"));
+    assert!(
+        asked
+            .get("connection")
+            .unwrap()
+            .eq_ignore_ascii_case("upgrade")
+    );
     assert_eq!(asked.target(), "/ws?token=x");
 }
 
@@ -138,11 +163,20 @@ fn a_path_of_websockets_serves_ordinary_requests_too() {
 #[test]
 fn a_policy_is_asked_before_the_handshake_goes_on() {
     let upstream = Upstream::ok();
-    let config = Config::new().upstream("app", &upstream.url()).policy("one", "\"127.0.0.1\"");
+    let config = Config::new()
+        .upstream("app", &upstream.url())
+        .policy("one", "\"127.0.0.1\"");
     let gateway = TestGateway::start(&config.route_with("/ws", "app", "policy = \"one\""));
-    let answer = gateway.dial().from("127.0.0.2").h1().ask(handshake("/ws", ""));
+    let answer = gateway
+        .dial()
+        .from("127.0.0.2")
+        .h1()
+        .ask(handshake("/ws", ""));
     assert_eq!(answer.status(), 403);
-    assert_eq!(gateway.client().ask(handshake("/elsewhere", "")).status(), 404);
+    assert_eq!(
+        gateway.client().ask(handshake("/elsewhere", "")).status(),
+        404
+    );
     assert!(upstream.heads().is_empty());
 }
 
@@ -151,7 +185,13 @@ fn what_is_sent_with_the_handshake_is_not_lost() {
     let upstream = Upstream::raw(|conn| {
         conn.head()?;
         // In one piece with the 101.
-        conn.send([switching("").as_bytes(), &Frame::from_server(TEXT, "early").bytes()].concat())?;
+        conn.send(
+            [
+                switching("").as_bytes(),
+                &Frame::from_server(TEXT, "early").bytes(),
+            ]
+            .concat(),
+        )?;
         let frame = conn.wire.frame()?;
         conn.send(Frame::from_server(TEXT, frame.payload).bytes())?;
         conn.wait_for_end()
@@ -162,7 +202,13 @@ fn what_is_sent_with_the_handshake_is_not_lost() {
         let frame = Frame::from_client(TEXT, "early too").bytes();
         client.send([handshake("/ws", "").as_bytes(), &frame].concat());
         assert_eq!(client.head().status(), 101);
-        assert_eq!(client.wire.frame().unwrap(), Frame::from_server(TEXT, "early"));
-        assert_eq!(client.wire.frame().unwrap(), Frame::from_server(TEXT, "early too"));
+        assert_eq!(
+            client.wire.frame().unwrap(),
+            Frame::from_server(TEXT, "early")
+        );
+        assert_eq!(
+            client.wire.frame().unwrap(),
+            Frame::from_server(TEXT, "early too")
+        );
     }
 }

@@ -25,10 +25,16 @@ impl Clock {
     fn new(folder: &Folder) -> Self {
         let library = folder.join("clock.so");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/clock.c");
-        let made =
-            Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).args([source, "-ldl"]).status();
+        let made = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-o"])
+            .arg(&library)
+            .args([source, "-ldl"])
+            .status();
         assert!(made.unwrap().success());
-        let clock = Self { library: library.display().to_string(), file: folder.join("ahead") };
+        let clock = Self {
+            library: library.display().to_string(),
+            file: folder.join("ahead"),
+        };
         clock.set(AHEAD);
         clock
     }
@@ -40,9 +46,17 @@ impl Clock {
     }
 
     fn start(&self, site: &Site, folder: &Folder, directory: &str) -> Gateway {
-        let (preload, file) = (format!("LD_PRELOAD={}", self.library), format!("CLOCK_AHEAD={}", self.file.display()));
+        let (preload, file) = (
+            format!("LD_PRELOAD={}", self.library),
+            format!("CLOCK_AHEAD={}", self.file.display()),
+        );
         let certificates = hosts(&[NAME]);
-        let text = File { directory, certificates: &certificates, acme: "", tables: PAGE };
+        let text = File {
+            directory,
+            certificates: &certificates,
+            acme: "",
+            tables: PAGE,
+        };
         site.start_by(folder, text, &["env", &preload, &file])
     }
 }
@@ -51,10 +65,12 @@ impl Clock {
 fn refusing(front: &Front, status: u16, kind: &'static str) -> Arc<AtomicBool> {
     let is_well = Arc::new(AtomicBool::new(false));
     let well = Arc::clone(&is_well);
-    front.script(move |asked| match asked.path == NEW_ORDER && !well.load(Ordering::SeqCst) {
-        true => Way::problem(status, kind, "not now", ""),
-        false => Way::Pass,
-    });
+    front.script(
+        move |asked| match asked.path == NEW_ORDER && !well.load(Ordering::SeqCst) {
+            true => Way::problem(status, kind, "not now", ""),
+            false => Way::Pass,
+        },
+    );
     is_well
 }
 
@@ -72,11 +88,16 @@ fn what_is_tried_again_in_seconds_is_not_tried_in_hours_when_the_clock_is_set_ba
     let is_well = refusing(&front, 500, "serverInternal");
     let gateway = clock.start(&site, &folder, &front.directory());
     let progress = site.goes_on(NAME, |progress| progress["failures"].as_u64() >= Some(1));
-    assert!(next_of(&progress) > SystemTime::now() + Duration::from_secs(5 * 3600), "{progress}");
+    assert!(
+        next_of(&progress) > SystemTime::now() + Duration::from_secs(5 * 3600),
+        "{progress}"
+    );
     clock.set("0");
     is_well.store(true, Ordering::SeqCst);
     site.comes(&gateway, &root, NAME);
-    until("what was judged by the clock is judged again", || !gateway.lines("the clock was set").is_empty());
+    until("what was judged by the clock is judged again", || {
+        !gateway.lines("the clock was set").is_empty()
+    });
     until("it is ready", || gateway.asks("/readyz").0 == 200);
 }
 
@@ -95,6 +116,8 @@ fn a_wait_that_was_written_by_a_clock_that_was_ahead_is_reckoned_anew_at_the_nex
     let _gateway = clock.start(&site, &folder, &front.directory());
     // CAs count refusals: it is waited for, but for no longer than was meant.
     let soon = SystemTime::now() + Duration::from_secs(90);
-    site.goes_on(NAME, |progress| progress["hold"] == true && next_of(progress) < soon);
+    site.goes_on(NAME, |progress| {
+        progress["hold"] == true && next_of(progress) < soon
+    });
     assert_eq!(front.asked(NEW_ORDER).len(), 1);
 }

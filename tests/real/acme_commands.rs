@@ -25,7 +25,10 @@ fn certificates_are_looked_at_renewed_and_revoked_by_hand() {
     let mut staging = Pebble::start(&staging_folder, site.looked_at());
     let root = pebble.root(&folder);
     let cert = folder.join("a.pem");
-    let deploy = format!("{PAGE}[[deploy]]\nhost = \"{NAME}\"\nto = \"files\"\ncert = \"{}\"\n", cert.display());
+    let deploy = format!(
+        "{PAGE}[[deploy]]\nhost = \"{NAME}\"\nto = \"files\"\ncert = \"{}\"\n",
+        cert.display()
+    );
     let file = File {
         directory: &pebble.directory(),
         certificates: &hosts(&[NAME]),
@@ -38,11 +41,20 @@ fn certificates_are_looked_at_renewed_and_revoked_by_hand() {
 
     let before = told(&folder);
     assert_eq!(
-        (&before["certificate"]["serial"], &before["consumers"][0]["in_sync"]),
+        (
+            &before["certificate"]["serial"],
+            &before["consumers"][0]["in_sync"]
+        ),
         (&first.clone().into(), &true.into())
     );
     let table = ianitor_does(&folder, &["certs"]);
-    for word in [NAME, &first, "Pebble Intermediate CA", "two thirds of its lifetime", "deploy[0]"] {
+    for word in [
+        NAME,
+        &first,
+        "Pebble Intermediate CA",
+        "two thirds of its lifetime",
+        "deploy[0]",
+    ] {
         assert!(table.contains(word), "{word}: {table}");
     }
     fs::write(&cert, "somebody's own").unwrap();
@@ -52,11 +64,15 @@ fn certificates_are_looked_at_renewed_and_revoked_by_hand() {
     let said = ianitor_does(&folder, &["certs", "renew", NAME, "--dry-run"]);
     assert!(said.contains(&staging.directory()), "{said}");
     assert_eq!((staging.certificates(), pebble.certificates()), (1, 1));
-    assert_eq!((site.versions(NAME).len(), site.served(&root, NAME).unwrap()), (1, first.clone()));
+    assert_eq!(
+        (site.versions(NAME).len(), site.served(&root, NAME).unwrap()),
+        (1, first.clone())
+    );
     staging.process.kill();
     let failed = ianitor(&folder, &["certs", "renew", NAME, "--dry-run"]);
     assert!(
-        !failed.status.success() && String::from_utf8_lossy(&failed.stderr).contains("cannot be reached"),
+        !failed.status.success()
+            && String::from_utf8_lossy(&failed.stderr).contains("cannot be reached"),
         "{failed:?}"
     );
 
@@ -64,15 +80,31 @@ fn certificates_are_looked_at_renewed_and_revoked_by_hand() {
     let second = site.comes_another(&gateway, &root, NAME, &first);
     assert_eq!(told(&folder)["certificate"]["serial"], second);
 
-    let said = ianitor_does(&folder, &["certs", "revoke", NAME, "--yes", "--reason", "keyCompromise"]);
+    let said = ianitor_does(
+        &folder,
+        &[
+            "certs",
+            "revoke",
+            NAME,
+            "--yes",
+            "--reason",
+            "keyCompromise",
+        ],
+    );
     assert!(said.contains(&second), "{said}");
-    assert_eq!((pebble.has_revoked(&first), pebble.has_revoked(&second)), (false, true));
+    assert_eq!(
+        (pebble.has_revoked(&first), pebble.has_revoked(&second)),
+        (false, true)
+    );
     let third = site.comes_another(&gateway, &root, NAME, &second);
     assert_eq!(pebble.accounts(), 1);
 
     // Without a gateway there is nobody to order.
     gateway.process.end();
     let failed = ianitor(&folder, &["certs", "renew", NAME]);
-    assert!(!failed.status.success() && String::from_utf8_lossy(&failed.stderr).contains("no gateway"), "{failed:?}");
+    assert!(
+        !failed.status.success() && String::from_utf8_lossy(&failed.stderr).contains("no gateway"),
+        "{failed:?}"
+    );
     assert_eq!(told(&folder)["certificate"]["serial"], third);
 }

@@ -11,8 +11,8 @@ const KEY_ID: &str = "a-key-of-this-test";
 /// In base64url, as CAs write it.
 const KEY: &str = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
 
-/// Two gateways, and a CA that looks for tokens at the one and for handshakes at the other: so each is proved to answer
-/// what it is to answer.
+/// Two gateways, and a CA that looks for tokens at the one and for handshakes at the other: so each
+/// is proved to answer what it is to answer.
 #[test]
 fn each_kind_of_challenge_leads_to_a_certificate() {
     let (folder, other) = (Folder::new("acme-tls-alpn"), Folder::new("acme-http"));
@@ -36,12 +36,22 @@ fn each_kind_of_challenge_leads_to_a_certificate() {
     assert_eq!(by_tls.served(&root, "b.test").unwrap(), shared);
     assert_ne!(by_tls.comes(&tls, &root, "c.test"), shared);
     assert_eq!(by_tls.kept("a.test"), shared);
-    assert_eq!(by_http.comes(&http, &root, "a.test"), by_http.kept("a.test"));
-    assert_eq!((pebble.orders(), pebble.certificates(), pebble.accounts()), (3, 3, 2));
+    assert_eq!(
+        by_http.comes(&http, &root, "a.test"),
+        by_http.kept("a.test")
+    );
+    assert_eq!(
+        (pebble.orders(), pebble.certificates(), pebble.accounts()),
+        (3, 3, 2)
+    );
     is_private(&by_tls);
     for gateway in [&tls, &http] {
         until("it is ready", || gateway.asks("/readyz").0 == 200);
-        assert!(gateway.lines("\"WARN\"").is_empty(), "{:?}", gateway.lines("\"WARN\""));
+        assert!(
+            gateway.lines("\"WARN\"").is_empty(),
+            "{:?}",
+            gateway.lines("\"WARN\"")
+        );
     }
 }
 
@@ -63,7 +73,10 @@ fn is_private(site: &Site) {
     let chain = fs::read_to_string(version.join("fullchain.pem")).unwrap();
     assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 2, "{chain}");
     let meta = fs::read_to_string(version.join("certificate.json")).unwrap();
-    assert!(meta.contains("\"b.test\"") && meta.contains("Pebble Intermediate CA"), "{meta}");
+    assert!(
+        meta.contains("\"b.test\"") && meta.contains("Pebble Intermediate CA"),
+        "{meta}"
+    );
 }
 
 #[test]
@@ -74,11 +87,18 @@ fn where_the_first_kind_fails_the_next_is_tried() {
     let pebble = Pebble::start(&folder, Options::at([site.http, nowhere]));
     let root = pebble.root(&folder);
     let challenges = "challenges = [\"tls-alpn-01\", \"http-01\"]";
-    let gateway = site.start(&folder, &pebble.directory(), &hosts(&["a.test"]), challenges);
+    let gateway = site.start(
+        &folder,
+        &pebble.directory(),
+        &hosts(&["a.test"]),
+        challenges,
+    );
     site.comes(&gateway, &root, "a.test");
     let lines = gateway.lines("trying the next challenge");
     assert!(
-        lines.len() == 1 && lines[0].contains("Failed to connect") && lines[0].contains("tls-alpn-01"),
+        lines.len() == 1
+            && lines[0].contains("Failed to connect")
+            && lines[0].contains("tls-alpn-01"),
         "{lines:?}"
     );
     assert_eq!(pebble.orders(), 2);
@@ -88,33 +108,53 @@ fn where_the_first_kind_fails_the_next_is_tried() {
 fn a_ca_that_takes_only_whom_it_knows() {
     let folder = Folder::new("acme-external");
     let site = Site::new(&folder);
-    let options = Options { external_account: Some((KEY_ID, KEY)), ..site.looked_at() };
+    let options = Options {
+        external_account: Some((KEY_ID, KEY)),
+        ..site.looked_at()
+    };
     let pebble = Pebble::start(&folder, options);
     let root = pebble.root(&folder);
     let mut gateway = site.start(&folder, &pebble.directory(), &hosts(&["a.test"]), "");
-    until("it says what to write", || !gateway.lines("external_account").is_empty());
+    until("it says what to write", || {
+        !gateway.lines("external_account").is_empty()
+    });
     assert_eq!(pebble.accounts(), 0);
     gateway.process.end();
 
     let key = folder.write("eab-key", &format!("{KEY}\n"));
-    let external = format!("external_account = {{ key_id = \"{KEY_ID}\", key_file = \"{}\" }}", key.display());
+    let external = format!(
+        "external_account = {{ key_id = \"{KEY_ID}\", key_file = \"{}\" }}",
+        key.display()
+    );
     let mut gateway = site.start(&folder, &pebble.directory(), &hosts(&["a.test"]), &external);
     site.comes(&gateway, &root, "a.test");
     gateway.process.end();
     let said = gateway.process.said();
     assert!(!said.contains(KEY), "{said}");
     // The account is found again.
-    let gateway = site.start(&folder, &pebble.directory(), &hosts(&["a.test", "b.test"]), &external);
+    let gateway = site.start(
+        &folder,
+        &pebble.directory(),
+        &hosts(&["a.test", "b.test"]),
+        &external,
+    );
     site.comes(&gateway, &root, "b.test");
     assert_eq!(pebble.accounts(), 1);
 }
 
-/// Validation and signing take seconds, one good nonce of twenty is refused, and what was proved may be found proved.
+/// Validation and signing take seconds, one good nonce of twenty is refused, and what was proved
+/// may be found proved.
 #[test]
 fn a_ca_that_takes_its_time() {
     let folder = Folder::new("acme-slow");
     let site = Site::new(&folder);
-    let pebble = Pebble::start(&folder, Options { takes_its_time: true, ..site.looked_at() });
+    let pebble = Pebble::start(
+        &folder,
+        Options {
+            takes_its_time: true,
+            ..site.looked_at()
+        },
+    );
     let root = pebble.root(&folder);
     let names = ["a.test", "b.test", "c.test"];
     let gateway = site.start(&folder, &pebble.directory(), &hosts(&names), "");
@@ -133,9 +173,14 @@ fn the_doors_do_not_wait_for_the_ca() {
     let directory = format!("https://localhost:{port}/dir");
     let certificates = hosts(&["a.test", "b.test"]);
     let mut gateway = site.start(&folder, &directory, &certificates, "placeholder = false");
-    until("it says that the CA is away", || !gateway.lines("cannot be reached").is_empty());
+    until("it says that the CA is away", || {
+        !gateway.lines("cannot be reached").is_empty()
+    });
     let (status, text) = gateway.asks("/readyz");
-    assert!(status == 503 && text.contains("a.test") && text.contains("b.test"), "{status} {text}");
+    assert!(
+        status == 503 && text.contains("a.test") && text.contains("b.test"),
+        "{status} {text}"
+    );
     assert_eq!(gateway.asks("/healthz").0, 200);
     assert_eq!(shown_issuer(&site), None, "no certificate, no handshake");
     gateway.process.end();
@@ -150,11 +195,17 @@ fn the_doors_do_not_wait_for_the_ca() {
     site.comes(&gateway, &root, "a.test");
     site.comes(&gateway, &root, "b.test");
     until("it is ready", || gateway.asks("/readyz").0 == 200);
-    assert!(shown_issuer(&site).unwrap().contains("Pebble Intermediate CA"));
+    assert!(
+        shown_issuer(&site)
+            .unwrap()
+            .contains("Pebble Intermediate CA")
+    );
 }
 
 fn shown_issuer(site: &Site) -> Option<String> {
     let at = format!("127.0.0.1:{}", site.https);
     let said = crate::support::openssl::s_client(&["-connect", &at, "-servername", "a.test"])?;
-    said.lines().find(|line| line.starts_with("issuer=")).map(str::to_owned)
+    said.lines()
+        .find(|line| line.starts_with("issuer="))
+        .map(str::to_owned)
 }

@@ -47,15 +47,24 @@ impl Slow {
 }
 
 fn order_of(site: &Site) -> PathBuf {
-    site.store.join("certificates").join(NAME).join("order.json")
+    site.store
+        .join("certificates")
+        .join(NAME)
+        .join("order.json")
 }
 
 /// The gateway has left the order to the CA, and says so.
 fn is_left(site: &Site) {
     let progress = site.goes_on(NAME, |progress| {
-        progress["why"].as_str().is_some_and(|why| why.ends_with("the CA has not finished the order"))
+        progress["why"]
+            .as_str()
+            .is_some_and(|why| why.ends_with("the CA has not finished the order"))
     });
-    assert_eq!((&progress["failures"], &progress["hold"]), (&0.into(), &false.into()), "{progress}");
+    assert_eq!(
+        (&progress["failures"], &progress["hold"]),
+        (&0.into(), &false.into()),
+        "{progress}"
+    );
 }
 
 #[test]
@@ -70,12 +79,23 @@ fn an_order_that_is_finished_late_is_waited_for_over_restarts_and_made_once() {
     let mut gateway = start();
     is_left(&site);
     let order = fs::read_to_string(order_of(&site)).unwrap();
-    assert_eq!(fs::metadata(order_of(&site)).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(order.contains(ORDER) && order.contains("BEGIN PRIVATE KEY") && order.contains("\"expires\""), "{order}");
+    assert_eq!(
+        fs::metadata(order_of(&site)).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    assert!(
+        order.contains(ORDER)
+            && order.contains("BEGIN PRIVATE KEY")
+            && order.contains("\"expires\""),
+        "{order}"
+    );
     assert!(!gateway.process.said().contains("PRIVATE KEY"));
     assert!(gateway.lines("\"WARN\"").is_empty() && gateway.lines("\"ERROR\"").is_empty());
     let (status, text) = gateway.asks("/readyz");
-    assert!(status == 503 && text.contains("being ordered") && text.contains(NAME), "{status} {text}");
+    assert!(
+        status == 503 && text.contains("being ordered") && text.contains(NAME),
+        "{status} {text}"
+    );
 
     // Whether it ends in order or is killed, the next one asks at its start.
     gateway.process.end();
@@ -92,13 +112,30 @@ fn an_order_that_is_finished_late_is_waited_for_over_restarts_and_made_once() {
     // And then when the CA has said, without a restart.
     slow.is_done.store(true, Ordering::SeqCst);
     site.comes(&gateway, &root, NAME);
-    let looks: Vec<_> = slow.front.asked(ORDER).iter().map(|asked| asked.at).collect();
-    let [.., before, last] = looks[..] else { panic!("{looks:?}") };
-    assert!(last.duration_since(before).unwrap() > Duration::from_secs(20), "{looks:?}");
-    assert_eq!((pebble.orders(), pebble.certificates(), pebble.accounts()), (1, 1, 1));
+    let looks: Vec<_> = slow
+        .front
+        .asked(ORDER)
+        .iter()
+        .map(|asked| asked.at)
+        .collect();
+    let [.., before, last] = looks[..] else {
+        panic!("{looks:?}")
+    };
+    assert!(
+        last.duration_since(before).unwrap() > Duration::from_secs(20),
+        "{looks:?}"
+    );
+    assert_eq!(
+        (pebble.orders(), pebble.certificates(), pebble.accounts()),
+        (1, 1, 1)
+    );
     assert_eq!(slow.front.asked(FINALIZE).len(), 1);
     assert!(!order_of(&site).exists());
-    let orders = |result| gateway.metrics().sum("ianitor_certificate_orders_total", &[("result", result)]);
+    let orders = |result| {
+        gateway
+            .metrics()
+            .sum("ianitor_certificate_orders_total", &[("result", result)])
+    };
     assert_eq!((orders("ok"), orders("failed")), (1, 0));
     until("it is ready", || gateway.asks("/readyz").0 == 200);
 }
@@ -121,20 +158,36 @@ fn an_order_that_the_ca_has_lost_or_that_is_damaged_is_made_anew_at_once() {
     });
     let mut gateway = site.start(&folder, &slow.front.directory(), &hosts(&[NAME]), "");
     let serial = site.comes(&gateway, &root, NAME);
-    assert_eq!((pebble.orders(), gateway.lines("no certificate came").len()), (2, 0));
+    assert_eq!(
+        (pebble.orders(), gateway.lines("no certificate came").len()),
+        (2, 0)
+    );
     gateway.process.end();
 
     // Of an account that is damaged nothing is left but what was set aside.
     fs::write(order_of(&site), "{").unwrap();
     let accounts = site.store.join("accounts");
-    let account =
-        fs::read_dir(&accounts).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    let account = fs::read_dir(&accounts)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.is_dir())
+        .unwrap();
     fs::write(account.join("key.pem"), "no key").unwrap();
-    let gateway = site.start(&folder, &slow.front.directory(), &hosts(&[NAME, "b.test"]), "");
+    let gateway = site.start(
+        &folder,
+        &slow.front.directory(),
+        &hosts(&[NAME, "b.test"]),
+        "",
+    );
     site.comes(&gateway, &root, "b.test");
     assert_eq!(site.served(&root, NAME).unwrap(), serial);
     assert_eq!((pebble.orders(), pebble.accounts()), (3, 2));
     assert!(account.with_extension("damaged").exists() || accounts.read_dir().unwrap().count() > 2);
-    assert_eq!(gateway.lines("set aside").len(), 1, "{:?}", gateway.lines("set aside"));
+    assert_eq!(
+        gateway.lines("set aside").len(),
+        1,
+        "{:?}",
+        gateway.lines("set aside")
+    );
     assert!(slow.front.asked(NEW_ORDER).len() >= 3);
 }

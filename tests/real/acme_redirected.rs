@@ -10,15 +10,21 @@ use crate::support::site::{Site, hosts};
 use crate::support::wire::message::Wire;
 use crate::support::{Folder, free_ports, until};
 
-/// Sends every request to the same host at another port; says where it listens and how many it has sent there.
+/// Sends every request to the same host at another port; says where it listens and how many it has
+/// sent there.
 fn redirecting(to: u16) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let (port, sent) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
+    let (port, sent) = (
+        listener.local_addr().unwrap().port(),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let count = Arc::clone(&sent);
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut wire = Wire::new(stream.unwrap());
-            let Ok(Some(head)) = wire.head() else { continue };
+            let Ok(Some(head)) = wire.head() else {
+                continue;
+            };
             let host = head.get("host").unwrap().split(':').next().unwrap();
             let location = format!("https://{host}:{to}{}", head.target());
             count.fetch_add(1, Ordering::SeqCst);
@@ -40,11 +46,24 @@ fn the_first_certificate_comes_though_port_80_redirects_to_https() {
     let pebble = Pebble::start(&folder, Options::at([port, nowhere]));
     let root = pebble.root(&folder);
     let challenges = "placeholder = false\nchallenges = [\"http-01\"]";
-    let gateway = site.start(&folder, &pebble.directory(), &hosts(&["a.test", "b.test"]), challenges);
+    let gateway = site.start(
+        &folder,
+        &pebble.directory(),
+        &hosts(&["a.test", "b.test"]),
+        challenges,
+    );
     site.comes(&gateway, &root, "a.test");
     site.comes(&gateway, &root, "b.test");
     assert!(sent.load(Ordering::SeqCst) >= 2);
-    assert!(gateway.lines("\"ERROR\"").is_empty(), "{:?}", gateway.lines("\"ERROR\""));
-    gateway.counts("ianitor_tls_handshakes_total", &[("outcome", "validation")], sent.load(Ordering::SeqCst) as u64);
+    assert!(
+        gateway.lines("\"ERROR\"").is_empty(),
+        "{:?}",
+        gateway.lines("\"ERROR\"")
+    );
+    gateway.counts(
+        "ianitor_tls_handshakes_total",
+        &[("outcome", "validation")],
+        sent.load(Ordering::SeqCst) as u64,
+    );
     until("it is ready", || gateway.asks("/readyz").0 == 200);
 }

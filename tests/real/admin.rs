@@ -1,4 +1,5 @@
-//! A browser that may not see the admin API signs in, and Janus' own admin page works through the gateway.
+//! A browser that may not see the admin API signs in, and Janus' own admin page works through the
+//! gateway.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -23,7 +24,12 @@ fn a_browser_signs_in_and_janus_admin_page_lists_sessions() {
         "token": token(ends), "ends": ends, "newer": token(ends + 600), "session": session, "secret": ADMIN_SECRET,
     });
     let clients = gateway.clients();
-    let arguments = ["admin.js", &gateway.url(""), clients.ca.to_str().unwrap(), env!("CARGO_TARGET_TMPDIR")];
+    let arguments = [
+        "admin.js",
+        &gateway.url(""),
+        clients.ca.to_str().unwrap(),
+        env!("CARGO_TARGET_TMPDIR"),
+    ];
     clients.node_with(&given.to_string(), &arguments);
 
     // What it did is told, what it did it with is not.
@@ -32,8 +38,18 @@ fn a_browser_signs_in_and_janus_admin_page_lists_sessions() {
         let signature = secret.rsplit('.').next().unwrap();
         assert!(!said.contains(signature), "a token in the log");
     }
-    let refused = |reason: &str| gateway.accesses().iter().filter(|line| line["reason"] == reason).count();
-    assert_eq!((refused("cross_site"), refused("token_malformed")), (1, 2), "{said}");
+    let refused = |reason: &str| {
+        gateway
+            .accesses()
+            .iter()
+            .filter(|line| line["reason"] == reason)
+            .count()
+    };
+    assert_eq!(
+        (refused("cross_site"), refused("token_malformed")),
+        (1, 2),
+        "{said}"
+    );
     drop(janus);
 }
 
@@ -78,15 +94,25 @@ fn tables(rest: u16, admin: u16) -> String {
 
 fn create_session(gateway: &Gateway) -> Value {
     let create = json!({ "janus": "create", "transaction": "t" }).to_string();
-    let answer = gateway.clients().curl(&["--data-binary", &create, &gateway.url("/janus")]);
+    let answer = gateway
+        .clients()
+        .curl(&["--data-binary", &create, &gateway.url("/janus")]);
     answer.json()["data"]["id"].clone()
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
 }
 
 fn token(ends: u64) -> String {
     let claims = json!({ "sub": "anna", "aud": "ianitor", "role": "ops", "exp": ends });
-    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(TOKEN_SECRET.as_bytes())).unwrap()
+    jsonwebtoken::encode(
+        &Header::default(),
+        &claims,
+        &EncodingKey::from_secret(TOKEN_SECRET.as_bytes()),
+    )
+    .unwrap()
 }

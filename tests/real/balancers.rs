@@ -1,4 +1,5 @@
-//! HAProxy and nginx in front of the gateway: who the client is comes from those that are listed, and from nobody else.
+//! HAProxy and nginx in front of the gateway: who the client is comes from those that are listed,
+//! and from nobody else.
 
 use crate::support::wire::Upstream;
 use crate::support::{Answer, Folder, Gateway, Process, free_ports};
@@ -21,26 +22,41 @@ impl World {
              [[routes]]\npath = \"/closed\"\nupstream = \"app\"\npolicy = \"five\"\n",
             upstream.url()
         );
-        let gateway = Gateway::start_on(folder, https, listen, "self_signed = [\"localhost\"]", &tables);
+        let gateway = Gateway::start_on(
+            folder,
+            https,
+            listen,
+            "self_signed = [\"localhost\"]",
+            &tables,
+        );
         Self { upstream, gateway }
     }
 
     fn ask(&self, source: &str, args: &[&str]) -> Answer {
-        self.gateway.clients().curl(&[&["--ipv4", "--interface", source], args].concat())
+        self.gateway
+            .clients()
+            .curl(&[&["--ipv4", "--interface", source], args].concat())
     }
 
-    /// What is true of every way in: the server behind and the policies see the client at the other end of it.
+    /// What is true of every way in: the server behind and the policies see the client at the other
+    /// end of it.
     #[track_caller]
     fn knows_its_clients(&self, url: &str, more: &[&str]) {
         for (source, status) in [("127.0.0.5", 200), ("127.0.0.6", 403)] {
-            let answer = self.ask(source, &[&[format!("{url}/open/{source}").as_str()], more].concat());
+            let answer = self.ask(
+                source,
+                &[&[format!("{url}/open/{source}").as_str()], more].concat(),
+            );
             assert_eq!(answer.status, 200, "{url} from {source}: {answer:?}");
             let requests = self.upstream.requests();
             let head = &requests.last().unwrap().head;
             assert_eq!(head.get("x-forwarded-for"), Some(source), "{url} {head}");
             assert_eq!(head.get("x-real-ip"), Some(source), "{url} {head}");
             assert_eq!(head.get("forwarded"), None, "{url} {head}");
-            let answer = self.ask(source, &[&[format!("{url}/closed").as_str()], more].concat());
+            let answer = self.ask(
+                source,
+                &[&[format!("{url}/closed").as_str()], more].concat(),
+            );
             assert_eq!(answer.status, status, "{url} from {source}: {answer:?}");
         }
     }
@@ -57,7 +73,11 @@ fn listen(name: &str, port: u16, https: u16, more: &str) -> String {
 fn balancers_tell_who_the_client_is_by_the_proxy_protocol() {
     let folder = Folder::new("proxy-protocol");
     let [https, v1, v2, silent, stream, haproxy_up, nginx_up] = free_ports();
-    let world = World::new(&folder, https, &format!("proxy_protocol = [\"{BALANCER}\"]"));
+    let world = World::new(
+        &folder,
+        https,
+        &format!("proxy_protocol = [\"{BALANCER}\"]"),
+    );
     let sections = [
         listen("v1", v1, https, "send-proxy"),
         listen("v2", v2, https, "send-proxy-v2"),
@@ -79,7 +99,12 @@ fn balancers_tell_who_the_client_is_by_the_proxy_protocol() {
     nginx.wait_for(nginx_up);
 
     // What the client says of itself is not believed, on no way.
-    let forged = ["-H", "X-Forwarded-For: 127.0.0.5", "-H", "Forwarded: for=127.0.0.5"];
+    let forged = [
+        "-H",
+        "X-Forwarded-For: 127.0.0.5",
+        "-H",
+        "Forwarded: for=127.0.0.5",
+    ];
     for port in [v1, v2, stream, https] {
         world.knows_its_clients(&format!("https://localhost:{port}"), &[]);
         world.knows_its_clients(&format!("https://localhost:{port}"), &forged);
@@ -90,13 +115,29 @@ fn balancers_tell_who_the_client_is_by_the_proxy_protocol() {
     let silent = format!("https://localhost:{silent}/open");
     clients.curl_fails(&["--ipv4", "--interface", "127.0.0.5", &silent]);
     let direct = world.gateway.url("/open");
-    clients.curl_fails(&["--ipv4", "--interface", "127.0.0.5", "--haproxy-protocol", &direct]);
-    assert_eq!(world.upstream.requests().len(), passed, "neither reached the server behind");
-    assert_eq!(world.gateway.lines("\"error\":\"no PROXY header\"").len(), 1);
-    world.gateway.counts("ianitor_tls_handshakes_total", &[("outcome", "failed")], 1);
+    clients.curl_fails(&[
+        "--ipv4",
+        "--interface",
+        "127.0.0.5",
+        "--haproxy-protocol",
+        &direct,
+    ]);
+    assert_eq!(
+        world.upstream.requests().len(),
+        passed,
+        "neither reached the server behind"
+    );
+    assert_eq!(
+        world.gateway.lines("\"error\":\"no PROXY header\"").len(),
+        1
+    );
+    world
+        .gateway
+        .counts("ianitor_tls_handshakes_total", &[("outcome", "failed")], 1);
 }
 
-/// nginx with a way in for each habit of passing the client's address on, all of them over TLS to the gateway.
+/// nginx with a way in for each habit of passing the client's address on, all of them over TLS to
+/// the gateway.
 fn proxies(https: u16, ca: &str, habits: &[(u16, &str)]) -> String {
     let server = |(port, lines): &(u16, &str)| {
         format!(
@@ -115,10 +156,17 @@ fn proxies(https: u16, ca: &str, habits: &[(u16, &str)]) -> String {
 fn proxies_tell_who_the_client_is_by_headers() {
     let folder = Folder::new("trusted-proxies");
     let [https, appends, replaces, forwarded, careless] = free_ports();
-    let world = World::new(&folder, https, &format!("trusted_proxies = [\"{BALANCER}\"]"));
+    let world = World::new(
+        &folder,
+        https,
+        &format!("trusted_proxies = [\"{BALANCER}\"]"),
+    );
     let ca = world.gateway.clients().ca.to_str().unwrap();
     let habits = [
-        (appends, "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"),
+        (
+            appends,
+            "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+        ),
         (replaces, "proxy_set_header X-Forwarded-For $remote_addr;"),
         (
             forwarded,
@@ -139,7 +187,8 @@ fn proxies_tell_who_the_client_is_by_headers() {
     world.knows_its_clients(&format!("https://localhost:{https}"), &forged);
 
     let passed = world.upstream.requests().len();
-    // Two chains that do not agree, and chains that only a proxy passes on that does not look at them.
+    // Two chains that do not agree, and chains that only a proxy passes on that does not look at
+    // them.
     let refused = |port: u16, header: &str| {
         let url = format!("http://127.0.0.1:{port}/closed");
         let answer = world.ask("127.0.0.5", &["-H", header, &url]);
@@ -157,7 +206,15 @@ fn proxies_tell_who_the_client_is_by_headers() {
         "Forwarded: proto=https",
     ];
     broken.iter().for_each(|header| refused(careless, header));
-    assert_eq!(world.upstream.requests().len(), passed, "none of them reached the server behind");
+    assert_eq!(
+        world.upstream.requests().len(),
+        passed,
+        "none of them reached the server behind"
+    );
     let refusals = u64::try_from(broken.len() + 1).unwrap();
-    world.gateway.counts("ianitor_refusals_total", &[("reason", "forwarded_chain")], refusals);
+    world.gateway.counts(
+        "ianitor_refusals_total",
+        &[("reason", "forwarded_chain")],
+        refusals,
+    );
 }

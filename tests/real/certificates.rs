@@ -29,8 +29,11 @@ impl World {
         let live = ca.issue(&folder, "live", "localhost", 60);
         let upstream = Upstream::raw(echo);
         let [https] = free_ports();
-        let tls =
-            format!("certificates = [{{ cert = \"{}\", key = \"{}\" }}]", live.cert.display(), live.key.display());
+        let tls = format!(
+            "certificates = [{{ cert = \"{}\", key = \"{}\" }}]",
+            live.cert.display(),
+            live.key.display()
+        );
         let tables = format!(
             "[upstreams.app]\nservers = [\"{}\"]\n[[routes]]\npath = \"/\"\nupstream = \"app\"\npolicy = \"open\"\n",
             upstream.url()
@@ -39,7 +42,14 @@ impl World {
         let mut socket = gateway.dial_trusting(&ca.cert).h1();
         socket.send(handshake("/ws", ""));
         assert_eq!(socket.head().status(), 101);
-        Self { folder, ca, live, gateway, socket, _upstream: upstream }
+        Self {
+            folder,
+            ca,
+            live,
+            gateway,
+            socket,
+            _upstream: upstream,
+        }
     }
 
     /// Another certificate, in files of its own.
@@ -49,18 +59,26 @@ impl World {
 
     #[track_caller]
     fn shows(&self, serial: &str) {
-        until("the certificate is shown", || shown_serial(self.gateway.https, "localhost").as_deref() == Some(serial));
+        until("the certificate is shown", || {
+            shown_serial(self.gateway.https, "localhost").as_deref() == Some(serial)
+        });
     }
 
     #[track_caller]
     fn the_socket_is_open(&mut self) {
-        self.socket.send(Frame::from_client(TEXT, "still there?").bytes());
-        assert_eq!(self.socket.wire.frame().unwrap(), Frame::from_server(TEXT, "still there?"));
+        self.socket
+            .send(Frame::from_client(TEXT, "still there?").bytes());
+        assert_eq!(
+            self.socket.wire.frame().unwrap(),
+            Frame::from_server(TEXT, "still there?")
+        );
     }
 
     /// How many attempts to take certificates up have had this result.
     fn reloads(&self, result: &str) -> u64 {
-        self.gateway.metrics().sum("ianitor_reloads_total", &[("result", result)])
+        self.gateway
+            .metrics()
+            .sum("ianitor_reloads_total", &[("result", result)])
     }
 }
 
@@ -88,7 +106,10 @@ fn replaced_certificates_are_taken_up_and_nobody_notices() {
     let mut world = World::start("replaced-certificates");
     let first = world.live.serial();
     world.shows(&first);
-    for (name, replace) in [("renamed", rename as fn(&PathBuf, &PathBuf)), ("overwritten", overwrite)] {
+    for (name, replace) in [
+        ("renamed", rename as fn(&PathBuf, &PathBuf)),
+        ("overwritten", overwrite),
+    ] {
         let new = world.renewed(name, 60);
         let serial = new.serial();
         assert_ne!(serial, world.live.serial());
@@ -96,10 +117,22 @@ fn replaced_certificates_are_taken_up_and_nobody_notices() {
         replace(&new.cert, &world.live.cert);
         world.shows(&serial);
         world.the_socket_is_open();
-        assert_eq!(world.gateway.dial_trusting(&world.ca.cert).h2().get("/.ianitor/none").status, 404, "{name}");
+        assert_eq!(
+            world
+                .gateway
+                .dial_trusting(&world.ca.cert)
+                .h2()
+                .get("/.ianitor/none")
+                .status,
+            404,
+            "{name}"
+        );
     }
-    // Of a pair, one file may have been seen without the other: then that look has failed, and the next has not.
-    world.gateway.counts("ianitor_last_reload_successful", &[], 1);
+    // Of a pair, one file may have been seen without the other: then that look has failed, and the
+    // next has not.
+    world
+        .gateway
+        .counts("ianitor_last_reload_successful", &[], 1);
     assert!(world.reloads("ok") >= 2);
     assert!(!world.gateway.lines("loaded from disk").is_empty());
 }
@@ -111,21 +144,34 @@ fn broken_certificates_are_not_taken_up() {
     let (cert, key) = (world.live.cert.clone(), world.live.key.clone());
     let (good_cert, other) = (fs::read(&cert).unwrap(), world.renewed("other", 60));
     let half = good_cert[..good_cert.len() / 2].to_vec();
-    for (broken, file, says) in
-        [(half, &cert, "is damaged"), (fs::read(&other.cert).unwrap(), &key, "is not the key"), (Vec::new(), &cert, "")]
-    {
+    for (broken, file, says) in [
+        (half, &cert, "is damaged"),
+        (fs::read(&other.cert).unwrap(), &key, "is not the key"),
+        (Vec::new(), &cert, ""),
+    ] {
         let failed = world.reloads("failed");
         fs::write(&cert, &broken).unwrap();
         until("it has been looked at", || world.reloads("failed") > failed);
-        let lines = world.gateway.lines("cannot be used; what was read of them before");
+        let lines = world
+            .gateway
+            .lines("cannot be used; what was read of them before");
         let line = lines.last().unwrap();
-        assert!(line.contains(&*file.to_string_lossy()) && line.contains(says) && line.contains("ERROR"), "{line}");
-        world.gateway.counts("ianitor_last_reload_successful", &[], 0);
+        assert!(
+            line.contains(&*file.to_string_lossy())
+                && line.contains(says)
+                && line.contains("ERROR"),
+            "{line}"
+        );
+        world
+            .gateway
+            .counts("ianitor_last_reload_successful", &[], 0);
         world.shows(&serial);
         world.the_socket_is_open();
     }
     fs::write(&cert, &good_cert).unwrap();
-    world.gateway.counts("ianitor_last_reload_successful", &[], 1);
+    world
+        .gateway
+        .counts("ianitor_last_reload_successful", &[], 1);
     world.shows(&serial);
 }
 
@@ -136,14 +182,25 @@ fn a_certificate_that_ends_soon_is_warned_about() {
     let new = world.renewed("ending", 5);
     rename(&new.key, &world.live.key);
     rename(&new.cert, &world.live.cert);
-    until("there is a warning", || !world.gateway.lines("renew it").is_empty());
+    until("there is a warning", || {
+        !world.gateway.lines("renew it").is_empty()
+    });
     let line = world.gateway.lines("renew it").remove(0);
-    assert!(line.contains("WARN") && line.contains(&*world.live.cert.to_string_lossy()), "{line}");
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert!(
+        line.contains("WARN") && line.contains(&*world.live.cert.to_string_lossy()),
+        "{line}"
+    );
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     // The warning comes before the certificate is in use.
     until("the metric says when it ends", || {
         let name = [("name", "localhost")];
-        let ends = world.gateway.metrics().sum("ianitor_certificate_expiry_timestamp_seconds", &name);
+        let ends = world
+            .gateway
+            .metrics()
+            .sum("ianitor_certificate_expiry_timestamp_seconds", &name);
         ends > now && ends < now + 6 * 86_400
     });
 }

@@ -18,34 +18,74 @@ fn coturn_shares_the_port() {
     coturn.wait_for(tls);
     let gateway = Gateway::start(&folder, "", &passthrough(tls, ""));
 
-    assert_eq!(shown_serial(gateway.https, NAME), Some(pair.serial()), "coturn's certificate");
+    assert_eq!(
+        shown_serial(gateway.https, NAME),
+        Some(pair.serial()),
+        "coturn's certificate"
+    );
     let own = shown_serial(gateway.https, "localhost");
-    assert!(own.is_some() && own != Some(pair.serial()), "the gateway's own certificate: {own:?}");
-    assert_eq!(shown_serial(gateway.https, "other.example.com"), None, "a name of nobody");
+    assert!(
+        own.is_some() && own != Some(pair.serial()),
+        "the gateway's own certificate: {own:?}"
+    );
+    assert_eq!(
+        shown_serial(gateway.https, "other.example.com"),
+        None,
+        "a name of nobody"
+    );
 
     let line = gateway.has_logged(1).remove(0);
-    assert_eq!((&line["kind"], &line["host"]), (&"tunnel".into(), &NAME.into()), "{line}");
+    assert_eq!(
+        (&line["kind"], &line["host"]),
+        (&"tunnel".into(), &NAME.into()),
+        "{line}"
+    );
     assert_eq!(line["route"], format!("passthrough:{NAME}"));
     assert_eq!(line["upstream"], format!("127.0.0.1:{tls}"));
 
     // coturn's own client sends no server name, so one that does stands in front of it.
-    let mut stunnel = Process::haproxy(&folder, "stunnel", "tcp", &tls_client(entrance, gateway.https, &ca));
+    let mut stunnel = Process::haproxy(
+        &folder,
+        "stunnel",
+        "tcp",
+        &tls_client(entrance, gateway.https, &ca),
+    );
     stunnel.wait_for(entrance);
     let said = messages(entrance);
-    assert!(said.contains("Total lost packets 0 ") && said.contains("tot_recv_msgs=20"), "{said}\n{}", coturn.said());
-    assert!(coturn.said().contains("cipher=") && coturn.said().contains("alice"), "{}", coturn.said());
+    assert!(
+        said.contains("Total lost packets 0 ") && said.contains("tot_recv_msgs=20"),
+        "{said}\n{}",
+        coturn.said()
+    );
+    assert!(
+        coturn.said().contains("cipher=") && coturn.said().contains("alice"),
+        "{}",
+        coturn.said()
+    );
 
     let passed = [("host", NAME), ("route", "passthrough")];
     gateway.counts("ianitor_tunnels_open", &passed, 0);
-    let opened = gateway.metrics().sum("ianitor_tunnels_opened_total", &passed);
+    let opened = gateway
+        .metrics()
+        .sum("ianitor_tunnels_opened_total", &passed);
     assert!(opened > 1, "{opened} tunnels");
     let lines = gateway.has_logged(usize::try_from(opened).unwrap());
     for (way, key) in [("received", "in"), ("sent", "out")] {
         let logged: u64 = lines.iter().map(|line| line[key].as_u64().unwrap()).sum();
-        assert_eq!(gateway.metrics().sum(&format!("ianitor_{way}_bytes_total"), &passed), logged);
+        assert_eq!(
+            gateway
+                .metrics()
+                .sum(&format!("ianitor_{way}_bytes_total"), &passed),
+            logged
+        );
         assert!(logged > 4000, "{way} {logged}");
     }
-    assert_eq!(gateway.metrics().sum("ianitor_tls_handshakes_total", &[("outcome", "passed_on")]), opened);
+    assert_eq!(
+        gateway
+            .metrics()
+            .sum("ianitor_tls_handshakes_total", &[("outcome", "passed_on")]),
+        opened
+    );
 }
 
 #[test]
@@ -65,8 +105,16 @@ fn the_server_of_a_passthrough_is_told_who_the_client_is() {
     assert!(shown.contains(&format!("CN = {NAME}")), "{shown}");
     let line = gateway.has_logged(1).remove(0);
     assert_eq!(line["client"], "127.0.0.5");
-    until("HAProxy has seen the client", || haproxy.said().contains("from=127.0.0.5:"));
-    assert!(haproxy.said().contains(&format!("to=127.0.0.1:{}", gateway.https)), "{}", haproxy.said());
+    until("HAProxy has seen the client", || {
+        haproxy.said().contains("from=127.0.0.5:")
+    });
+    assert!(
+        haproxy
+            .said()
+            .contains(&format!("to=127.0.0.1:{}", gateway.https)),
+        "{}",
+        haproxy.said()
+    );
 }
 
 /// A gateway with one page of its own, and coturn's name.
@@ -97,11 +145,27 @@ fn logs_clients(front: u16, to: u16) -> String {
 /// What coturn's client says of ten messages each way between two allocations.
 fn messages(port: u16) -> String {
     let output = Command::new("timeout")
-        .args(["100", "turnutils_uclient", "-t", "-y", "-c", "-n", "10", "-m", "1", "-u", "alice", "-W", SECRET])
+        .args([
+            "100",
+            "turnutils_uclient",
+            "-t",
+            "-y",
+            "-c",
+            "-n",
+            "10",
+            "-m",
+            "1",
+            "-u",
+            "alice",
+            "-W",
+            SECRET,
+        ])
         .args(["-p", &port.to_string(), "127.0.0.1"])
         .output()
         .unwrap();
-    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    let said = [output.stdout, output.stderr]
+        .map(|text| String::from_utf8_lossy(&text).into_owned())
+        .concat();
     assert!(output.status.success(), "{}: {said}", output.status);
     said
 }

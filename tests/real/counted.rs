@@ -65,14 +65,20 @@ impl Counts {
     }
 
     fn of_status(&self, status: u16) -> u64 {
-        self.requests.iter().filter(|((_, s), _)| *s == status).map(|(_, count)| count).sum()
+        self.requests
+            .iter()
+            .filter(|((_, s), _)| *s == status)
+            .map(|(_, count)| count)
+            .sum()
     }
 
     /// By route and class of status, as the metrics have it.
     fn by_class(&self) -> BTreeMap<(String, String), u64> {
         let mut classes = BTreeMap::new();
         for ((route, status), count) in &self.requests {
-            *classes.entry((route.clone(), format!("{}xx", status / 100))).or_default() += count;
+            *classes
+                .entry((route.clone(), format!("{}xx", status / 100)))
+                .or_default() += count;
         }
         classes
     }
@@ -94,7 +100,13 @@ struct Client {
 
 impl Client {
     fn new(dial: Dial, is_h2: bool) -> Self {
-        Self { dial, is_h2, connection: None, dialled: 0, counts: Counts::default() }
+        Self {
+            dial,
+            is_h2,
+            connection: None,
+            dialled: 0,
+            counts: Counts::default(),
+        }
     }
 
     fn connect(&mut self) -> (Connection, usize) {
@@ -112,7 +124,11 @@ impl Client {
         let (status, length, is_over) = match &mut connection {
             Connection::H1(client) => {
                 let answer = client.post(target, body);
-                (answer.status(), answer.body.len(), answer.head.get("connection") == Some("close"))
+                (
+                    answer.status(),
+                    answer.body.len(),
+                    answer.head.get("connection") == Some("close"),
+                )
             }
             Connection::H2(client) => {
                 let answer = client.send(h2::post(target), body);
@@ -121,9 +137,17 @@ impl Client {
         };
         // The rate is asked about before the route.
         let route = if status == 429 { "none" } else { route };
-        *self.counts.requests.entry((route.to_owned(), status)).or_default() += 1;
+        *self
+            .counts
+            .requests
+            .entry((route.to_owned(), status))
+            .or_default() += 1;
         self.counts.received += length as u64;
-        self.counts.sent += if [200, 204].contains(&status) { body.len() as u64 } else { 0 };
+        self.counts.sent += if [200, 204].contains(&status) {
+            body.len() as u64
+        } else {
+            0
+        };
         self.connection = (!is_over && used + 1 < STAY).then_some((connection, used + 1));
     }
 
@@ -155,7 +179,10 @@ fn serve(conn: &mut Conn) -> io::Result<()> {
             conn.send("HTTP/1.1 204 No Content\r\n\r\n")?;
             continue;
         }
-        conn.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", request.body.len()))?;
+        conn.send(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+            request.body.len()
+        ))?;
         conn.send(&request.body)?;
     }
     Ok(())
@@ -176,7 +203,10 @@ fn tables(app: &str, down: u16) -> String {
 /// What all clients have counted, and how many connections they made.
 fn ask_all(gateway: &Gateway) -> (Counts, u64) {
     let ask = |n: u8| {
-        let mut client = Client::new(gateway.dial().from(&format!("127.0.0.{}", n + 2)), n.is_multiple_of(2));
+        let mut client = Client::new(
+            gateway.dial().from(&format!("127.0.0.{}", n + 2)),
+            n.is_multiple_of(2),
+        );
         (0..WEBSOCKETS).for_each(|at| client.websocket(at * 100));
         for at in 0..REQUESTS {
             let (target, length, route) = MIX[at % MIX.len()];
@@ -201,7 +231,10 @@ fn sum(lines: &[Value], key: &str) -> u64 {
 
 /// What the access log says, with the bytes as a client sees them.
 fn of_log(lines: &[Value]) -> Counts {
-    let mut counts = Counts { received: sum(lines, "out"), ..Counts::default() };
+    let mut counts = Counts {
+        received: sum(lines, "out"),
+        ..Counts::default()
+    };
     for line in lines {
         let status = u16::try_from(line["status"].as_u64().unwrap()).unwrap();
         if line["kind"] == "tunnel" {
@@ -229,45 +262,97 @@ fn ten_thousand_requests_are_counted_alike() {
 
     let total = u64::from(CLIENTS) * REQUESTS as u64;
     let tunnels = u64::from(CLIENTS) * WEBSOCKETS as u64;
-    assert_eq!((clients.requests.values().sum::<u64>(), clients.tunnels), (total, tunnels));
-    for status in [200, 204, 302].into_iter().chain(REFUSALS.map(|(status, _)| status)) {
+    assert_eq!(
+        (clients.requests.values().sum::<u64>(), clients.tunnels),
+        (total, tunnels)
+    );
+    for status in [200, 204, 302]
+        .into_iter()
+        .chain(REFUSALS.map(|(status, _)| status))
+    {
         assert!(clients.of_status(status) > 100, "{status}: {clients:?}");
     }
     gateway.counts("ianitor_requests_total", &[], total);
     gateway.counts("ianitor_tunnels_ended_total", &[("end", "client")], tunnels);
     gateway.counts("ianitor_connections_open", &[], 0);
-    until("every line is written", || gateway.lines("\"kind\":\"").len() as u64 >= total + tunnels);
+    until("every line is written", || {
+        gateway.lines("\"kind\":\"").len() as u64 >= total + tunnels
+    });
     let lines = gateway.has_logged(usize::try_from(total + tunnels).unwrap());
     assert_eq!(of_log(&lines), clients);
 
     let metrics = gateway.metrics();
-    let counted = |name: &str, labels: &[(&str, &str)]| metrics.sum(&format!("ianitor_{name}"), labels);
+    let counted =
+        |name: &str, labels: &[(&str, &str)]| metrics.sum(&format!("ianitor_{name}"), labels);
     for ((route, class), count) in clients.by_class() {
-        assert_eq!(counted("requests_total", &[("route", &route), ("status", &class)]), count, "{route} {class}");
+        assert_eq!(
+            counted("requests_total", &[("route", &route), ("status", &class)]),
+            count,
+            "{route} {class}"
+        );
     }
     for route in ["none", "/app", "/closed", "/moved", "/down"] {
-        let of_route: u64 = clients.requests.iter().filter(|((r, _), _)| r == route).map(|(_, count)| count).sum();
-        assert_eq!(counted("request_duration_seconds_count", &[("route", route)]), of_route, "{route}");
+        let of_route: u64 = clients
+            .requests
+            .iter()
+            .filter(|((r, _), _)| r == route)
+            .map(|(_, count)| count)
+            .sum();
+        assert_eq!(
+            counted("request_duration_seconds_count", &[("route", route)]),
+            of_route,
+            "{route}"
+        );
     }
     for (status, reason) in REFUSALS {
         let logged = lines.iter().filter(|line| line["reason"] == reason).count() as u64;
-        let seen = [clients.of_status(status), logged, counted("refusals_total", &[("reason", reason)])];
+        let seen = [
+            clients.of_status(status),
+            logged,
+            counted("refusals_total", &[("reason", reason)]),
+        ];
         assert_eq!(seen, [seen[0]; 3], "{reason}");
     }
     assert_eq!(
         counted("refusals_total", &[]),
-        REFUSALS.map(|(status, _)| clients.of_status(status)).iter().sum::<u64>()
+        REFUSALS
+            .map(|(status, _)| clients.of_status(status))
+            .iter()
+            .sum::<u64>()
     );
     assert_eq!(counted("received_bytes_total", &[]), sum(&lines, "in"));
     assert_eq!(counted("sent_bytes_total", &[]), clients.received);
-    assert_eq!(counted("tunnels_opened_total", &[("route", "/app")]), tunnels);
-    assert_eq!(counted("tls_handshakes_total", &[("version", "1.3"), ("outcome", "ok")]), dialled);
+    assert_eq!(
+        counted("tunnels_opened_total", &[("route", "/app")]),
+        tunnels
+    );
+    assert_eq!(
+        counted(
+            "tls_handshakes_total",
+            &[("version", "1.3"), ("outcome", "ok")]
+        ),
+        dialled
+    );
     let silent = counted("tls_handshakes_total", &[("outcome", "silent")]);
-    assert_eq!(counted("connections_accepted_total", &[("listener", "https")]), dialled + silent);
+    assert_eq!(
+        counted("connections_accepted_total", &[("listener", "https")]),
+        dialled + silent
+    );
 
-    let answered = |class| counted("upstream_answers_total", &[("upstream", "app"), ("status", class)]);
-    assert_eq!((answered("1xx"), answered("2xx")), (tunnels, clients.of_status(200) + clients.of_status(204)));
-    let unreachable = counted("upstream_failures_total", &[("upstream", "down"), ("reason", "unreachable")]);
+    let answered = |class| {
+        counted(
+            "upstream_answers_total",
+            &[("upstream", "app"), ("status", class)],
+        )
+    };
+    assert_eq!(
+        (answered("1xx"), answered("2xx")),
+        (tunnels, clients.of_status(200) + clients.of_status(204))
+    );
+    let unreachable = counted(
+        "upstream_failures_total",
+        &[("upstream", "down"), ("reason", "unreachable")],
+    );
     assert_eq!(unreachable, clients.of_status(502));
     gateway.counts("ianitor_upstream_server_up", &[("upstream", "down")], 0);
     gateway.counts("ianitor_upstream_server_up", &[("upstream", "app")], 1);

@@ -9,7 +9,11 @@ const ADMIN_SECRET: &str = "another secret of a test";
 fn the_packaged_demo_pages_work() {
     let folder = Folder::new("demos");
     let [https, http, rest, websocket, admin_rest, admin_websocket] = free_ports();
-    let _janus = Process::janus(&folder, [rest, websocket, admin_rest, admin_websocket], ADMIN_SECRET);
+    let _janus = Process::janus(
+        &folder,
+        [rest, websocket, admin_rest, admin_websocket],
+        ADMIN_SECRET,
+    );
     for file in ["settings.js", "adminconfig.js"] {
         folder.write(file, &shipped(&format!("{EXAMPLE}/{file}"), &[]));
     }
@@ -27,7 +31,13 @@ fn the_packaged_demo_pages_work() {
 
     let clients = gateway.clients();
     let pictures = pictures("demos");
-    clients.node(&["demos.js", &gateway.url(""), clients.ca.to_str().unwrap(), ADMIN_SECRET, &pictures]);
+    clients.node(&[
+        "demos.js",
+        &gateway.url(""),
+        clients.ca.to_str().unwrap(),
+        ADMIN_SECRET,
+        &pictures,
+    ]);
     // Nothing that a page links is missing.
     let missing = gateway.lines(" status=404 ");
     assert!(missing.is_empty(), "{missing:?}");

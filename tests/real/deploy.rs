@@ -1,4 +1,5 @@
-//! The certificate hub and the servers that it is for: each gets its files, is told, and shows them.
+//! The certificate hub and the servers that it is for: each gets its files, is told, and shows
+//! them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ianitor::clock::UnixTime;
-use ianitor::deploy::{Consumer, DeploySeen, DeploySpec, FileForm, Hub, Output, Place, Reload, Standing, standing};
+use ianitor::deploy::{
+    Consumer, DeploySeen, DeploySpec, FileForm, Hub, Output, Place, Reload, Standing, standing,
+};
 use ianitor::secret::{Secret, SecretSource};
 use ianitor::store::{Bundle, Meta, Stored};
 use tokio::runtime::{Builder, Runtime};
@@ -32,12 +35,19 @@ impl World {
         let folder = Folder::new(name);
         let ca = Ca::new(&folder, "test-ca");
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        Self { runtime, hub: Hub::new(), ca, folder }
+        Self {
+            runtime,
+            hub: Hub::new(),
+            ca,
+            folder,
+        }
     }
 
     /// A certificate as the store has it, with its issuer, and its serial as `openssl` shows it.
     fn order(&self, version: u64) -> (Arc<Stored>, String) {
-        let pair = self.ca.issue(&self.folder, &format!("ordered-{version}"), NAME, 30);
+        let pair = self
+            .ca
+            .issue(&self.folder, &format!("ordered-{version}"), NAME, 30);
         let serial = pair.serial();
         let meta = Meta {
             hosts: vec![NAME.to_owned()],
@@ -53,7 +63,11 @@ impl World {
             revoked: None,
         };
         let chain = read(&pair.cert) + &read(&self.ca.cert);
-        let bundle = Bundle { chain, key: Secret::new(read(&pair.key)), meta };
+        let bundle = Bundle {
+            chain,
+            key: Secret::new(read(&pair.key)),
+            meta,
+        };
         (Arc::new(Stored { version, bundle }), serial)
     }
 
@@ -62,8 +76,14 @@ impl World {
         // Nothing else is in it: Prosody looks for names in all that is.
         let folder = self.folder.join("certs");
         fs::create_dir(&folder).unwrap();
-        let pair = Pair { cert: folder.join("fullchain.pem"), key: folder.join("privkey.pem") };
-        let files = vec![output(&pair.cert, FileForm::Chain), output(&pair.key, FileForm::Key)];
+        let pair = Pair {
+            cert: folder.join("fullchain.pem"),
+            key: folder.join("privkey.pem"),
+        };
+        let files = vec![
+            output(&pair.cert, FileForm::Chain),
+            output(&pair.key, FileForm::Key),
+        ];
         let spec = DeploySpec {
             certificate: NAME.parse().unwrap(),
             to,
@@ -103,7 +123,10 @@ impl World {
 }
 
 fn output(path: &Path, form: FileForm) -> Output {
-    Output { path: path.to_owned(), form }
+    Output {
+        path: path.to_owned(),
+        form,
+    }
 }
 
 fn read(path: &PathBuf) -> String {
@@ -111,7 +134,10 @@ fn read(path: &PathBuf) -> String {
 }
 
 fn place(port: u16) -> Place {
-    Place { host: "127.0.0.1".parse().unwrap(), port }
+    Place {
+        host: "127.0.0.1".parse().unwrap(),
+        port,
+    }
 }
 
 #[test]
@@ -120,7 +146,10 @@ fn coturn_shows_a_new_certificate_within_seconds() {
     let [plain, tls] = free_ports();
     let (mut spec, pair) = world.spec(Consumer::Coturn);
     let pid_file = world.folder.join("turnserver.pid");
-    spec.reload = Some(Reload::Signal { signal: "USR2".into(), pid_file });
+    spec.reload = Some(Reload::Signal {
+        signal: "USR2".into(),
+        pid_file,
+    });
     spec.verify = Some(place(tls));
     let spec = Arc::new(spec);
 
@@ -129,7 +158,12 @@ fn coturn_shows_a_new_certificate_within_seconds() {
     world.hub.put(&spec.certificate, &first);
     world.configure(&spec);
     let seen = world.works_until("coturn is missed", |seen| seen.failed > 0);
-    assert!(seen.error.as_ref().is_some_and(|error| error.contains("turnserver.pid")), "{seen:?}");
+    assert!(
+        seen.error
+            .as_ref()
+            .is_some_and(|error| error.contains("turnserver.pid")),
+        "{seen:?}"
+    );
     let mut coturn = Process::coturn(&world.folder, [plain, tls], &pair, SECRET);
     coturn.wait_for(tls);
     world.works_until("coturn has the first", |seen| seen.in_sync);
@@ -138,19 +172,35 @@ fn coturn_shows_a_new_certificate_within_seconds() {
     let (second, second_serial) = world.order(2);
     let since = Instant::now();
     world.hub.put(&spec.certificate, &second);
-    let seen = world.works_until("coturn has the second", |seen| seen.in_sync && seen.succeeded > 1);
+    let seen = world.works_until("coturn has the second", |seen| {
+        seen.in_sync && seen.succeeded > 1
+    });
     let took = since.elapsed();
     assert_eq!(seen.error, None);
-    assert_eq!(shown_serial(tls, NAME), Some(second_serial), "after {took:?}: {}", coturn.said());
-    assert!(coturn.said().contains("Reloading TLS certificates"), "{}", coturn.said());
+    assert_eq!(
+        shown_serial(tls, NAME),
+        Some(second_serial),
+        "after {took:?}: {}",
+        coturn.said()
+    );
+    assert!(
+        coturn.said().contains("Reloading TLS certificates"),
+        "{}",
+        coturn.said()
+    );
     assert!(matches!(standing(&spec, &second), Standing::InSync));
 
     coturn.end();
     let (third, _) = world.order(3);
     world.hub.put(&spec.certificate, &third);
-    let seen = world.works_until("coturn has gone", |seen| !seen.in_sync && seen.error.is_some());
+    let seen = world.works_until("coturn has gone", |seen| {
+        !seen.in_sync && seen.error.is_some()
+    });
     let error = seen.error.unwrap();
-    assert!(error.contains("is stale") || error.contains("cannot be read"), "{error}");
+    assert!(
+        error.contains("is stale") || error.contains("cannot be read"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -160,7 +210,10 @@ fn prosody_reads_its_files_anew_when_it_is_told() {
     let (mut spec, pair) = world.spec(Consumer::Prosody);
     let certificates = pair.cert.parent().unwrap().to_owned();
     let pid_file = world.folder.join("prosody/prosody.pid");
-    spec.reload = Some(Reload::Signal { signal: "HUP".into(), pid_file });
+    spec.reload = Some(Reload::Signal {
+        signal: "HUP".into(),
+        pid_file,
+    });
     spec.verify = Some(place(port));
     let spec = Arc::new(spec);
     let (first, first_serial) = world.order(1);
@@ -173,9 +226,16 @@ fn prosody_reads_its_files_anew_when_it_is_told() {
 
     let (second, second_serial) = world.order(2);
     world.hub.put(&spec.certificate, &second);
-    let seen = world.works_until("Prosody has the second", |seen| seen.succeeded > 1 || seen.failures > 0);
+    let seen = world.works_until("Prosody has the second", |seen| {
+        seen.succeeded > 1 || seen.failures > 0
+    });
     assert_eq!(seen.error, None, "{}", prosody.said());
-    assert_eq!(shown_serial(port, NAME), Some(second_serial), "{}", prosody.said());
+    assert_eq!(
+        shown_serial(port, NAME),
+        Some(second_serial),
+        "{}",
+        prosody.said()
+    );
 }
 
 #[test]
@@ -186,15 +246,27 @@ fn janus_is_missed_until_it_is_started_anew() {
     spec.verify = Some(place(wss));
     let spec = Arc::new(spec);
     let start = || {
-        Process::janus_with(&world.folder, [rest, websocket, admin_rest, admin_websocket], |command| {
-            command.env("JANUS_WSS", wss.to_string()).env("JANUS_CERT", &pair.cert).env("JANUS_KEY", &pair.key);
-        })
+        Process::janus_with(
+            &world.folder,
+            [rest, websocket, admin_rest, admin_websocket],
+            |command| {
+                command
+                    .env("JANUS_WSS", wss.to_string())
+                    .env("JANUS_CERT", &pair.cert)
+                    .env("JANUS_KEY", &pair.key);
+            },
+        )
     };
     let (first, first_serial) = world.order(1);
     world.hub.put(&spec.certificate, &first);
     world.configure(&spec);
     let seen = world.works_until("Janus is missed", |seen| seen.failed > 0);
-    assert!(seen.error.as_ref().is_some_and(|error| error.contains("does it run")), "{seen:?}");
+    assert!(
+        seen.error
+            .as_ref()
+            .is_some_and(|error| error.contains("does it run")),
+        "{seen:?}"
+    );
     let mut janus = start();
     world.works_until("Janus has the first", |seen| seen.in_sync);
     assert_eq!(shown_serial(wss, NAME), Some(first_serial));
@@ -202,7 +274,12 @@ fn janus_is_missed_until_it_is_started_anew() {
     let (second, second_serial) = world.order(2);
     world.hub.put(&spec.certificate, &second);
     let seen = world.works_until("Janus shows the first", |seen| seen.failures > 0);
-    assert!(seen.error.as_ref().is_some_and(|error| error.contains("restart it")), "{seen:?}");
+    assert!(
+        seen.error
+            .as_ref()
+            .is_some_and(|error| error.contains("restart it")),
+        "{seen:?}"
+    );
     janus.end();
     let _janus = start();
     world.works_until("Janus has the second", |seen| seen.in_sync);
@@ -222,7 +299,8 @@ fn one_file_is_in_the_order_of_openssl() {
     world.hub.put(&spec.certificate, &cert);
     world.works_until("the file is there", |seen| seen.in_sync);
 
-    // HAProxy reads leaf, chain and key from one file; curl gives it to `SSL_CTX_use_certificate_chain_file`.
+    // HAProxy reads leaf, chain and key from one file; curl gives it to
+    // `SSL_CTX_use_certificate_chain_file`.
     let sections = format!(
         "listen wss\n    bind 127.0.0.1:{port} ssl crt {file} ca-file {ca} verify required\n    \
          http-request return status 200 content-type text/plain lf-string %[ssl_c_serial,hex]\n",
@@ -232,7 +310,15 @@ fn one_file_is_in_the_order_of_openssl() {
     let mut haproxy = Process::haproxy(&world.folder, "haproxy", "http", &sections);
     haproxy.wait_for(port);
     let output = Command::new("curl")
-        .args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "30", "--fail"])
+        .args([
+            "--silent",
+            "--show-error",
+            "--noproxy",
+            "*",
+            "--max-time",
+            "30",
+            "--fail",
+        ])
         .args(["--resolve", &format!("{NAME}:{port}:127.0.0.1")])
         .arg("--cacert")
         .arg(&world.ca.cert)
@@ -242,15 +328,26 @@ fn one_file_is_in_the_order_of_openssl() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}\n{}", haproxy.said());
-    assert_eq!(format!("serial={}", String::from_utf8(output.stdout).unwrap()), serial);
+    assert_eq!(
+        format!("serial={}", String::from_utf8(output.stdout).unwrap()),
+        serial
+    );
 }
 
 #[test]
 fn openssl_opens_the_key_store_of_java_servers() {
     let world = World::new("deploy-pkcs12");
     let (mut spec, _) = world.spec(Consumer::Files);
-    let (store, password) = (world.folder.join("keystore.p12"), world.folder.write("password", "changeit\n"));
-    spec.files = vec![output(&store, FileForm::Pkcs12 { password: SecretSource::File(password.clone()) })];
+    let (store, password) = (
+        world.folder.join("keystore.p12"),
+        world.folder.write("password", "changeit\n"),
+    );
+    spec.files = vec![output(
+        &store,
+        FileForm::Pkcs12 {
+            password: SecretSource::File(password.clone()),
+        },
+    )];
     let spec = Arc::new(spec);
     let (cert, serial) = world.order(1);
     world.configure(&spec);
@@ -260,14 +357,26 @@ fn openssl_opens_the_key_store_of_java_servers() {
     let opened = |more: &[&str]| {
         let source = format!("file:{}", password.display());
         let mut command = Command::new("openssl");
-        command.args(["pkcs12", "-nodes", "-passin", &source, "-in"]).arg(&store).args(more);
+        command
+            .args(["pkcs12", "-nodes", "-passin", &source, "-in"])
+            .arg(&store)
+            .args(more);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
     assert_eq!(opened(&["-nokeys"]).matches("BEGIN CERTIFICATE").count(), 2);
-    let leaf = world.folder.write("leaf.pem", &opened(&["-nokeys", "-clcerts"]));
-    assert_eq!(Pair { cert: leaf, key: store.clone() }.serial(), serial);
+    let leaf = world
+        .folder
+        .write("leaf.pem", &opened(&["-nokeys", "-clcerts"]));
+    assert_eq!(
+        Pair {
+            cert: leaf,
+            key: store.clone()
+        }
+        .serial(),
+        serial
+    );
     let key = opened(&["-nocerts"]);
     let key = &key[key.find("-----BEGIN").unwrap()..];
     assert_eq!(key.trim(), cert.bundle.key.reveal().trim());

@@ -39,15 +39,22 @@ impl World {
     fn new() -> Self {
         let folder = Folder::new("early");
         let [port] = free_ports();
-        let text = format!("http {{\n    server {{ listen 127.0.0.1:{port}; client_max_body_size 1m; }}\n}}\n");
+        let text = format!(
+            "http {{\n    server {{ listen 127.0.0.1:{port}; client_max_body_size 1m; }}\n}}\n"
+        );
         let mut nginx = Process::nginx(&folder, "nginx", &text);
         nginx.wait_for(port);
         let upstreams = [
             reads_on("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno"),
             reads_on("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
-            closes("HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"),
+            closes(
+                "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno",
+            ),
         ];
-        let urls = upstreams.iter().map(Upstream::url).chain([format!("http://127.0.0.1:{port}")]);
+        let urls = upstreams
+            .iter()
+            .map(Upstream::url)
+            .chain([format!("http://127.0.0.1:{port}")]);
         let tables: String = ["unauthorized", "ok", "closes", "nginx"]
             .iter()
             .zip(urls)
@@ -60,13 +67,27 @@ impl World {
             .collect();
         let gateway = Gateway::start(&folder, "", &tables);
         std::fs::write(folder.join("large"), vec![b'x'; LARGE]).unwrap();
-        Self { folder, gateway, _upstreams: upstreams, _nginx: nginx }
+        Self {
+            folder,
+            gateway,
+            _upstreams: upstreams,
+            _nginx: nginx,
+        }
     }
 
     fn curl(&self, path: &str, version: &str) -> u16 {
         let file = self.folder.join("large");
-        let args = ["--request", "POST", "--upload-file", file.to_str().unwrap(), version];
-        self.gateway.clients().curl(&[&args[..], &["--header", "Expect:", &self.gateway.url(path)]].concat()).status
+        let args = [
+            "--request",
+            "POST",
+            "--upload-file",
+            file.to_str().unwrap(),
+            version,
+        ];
+        self.gateway
+            .clients()
+            .curl(&[&args[..], &["--header", "Expect:", &self.gateway.url(path)]].concat())
+            .status
     }
 
     /// Sends everything before it looks at anything.
@@ -86,7 +107,10 @@ impl World {
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let status = said.split(' ').next().and_then(|status| status.parse().ok());
+        let status = said
+            .split(' ')
+            .next()
+            .and_then(|status| status.parse().ok());
         status.unwrap_or_else(|| panic!("{path}: {output:?}"))
     }
 }
@@ -94,7 +118,12 @@ impl World {
 #[test]
 fn an_early_answer_reaches_every_client() {
     let world = World::new();
-    for (path, status) in [("/unauthorized", 401), ("/ok", 200), ("/closes", 413), ("/nginx", 413)] {
+    for (path, status) in [
+        ("/unauthorized", 401),
+        ("/ok", 200),
+        ("/closes", 413),
+        ("/nginx", 413),
+    ] {
         for _ in 0..6 {
             assert_eq!(world.curl(path, "--http1.1"), status, "curl {path}");
             assert_eq!(world.python(path), status, "python {path}");
@@ -102,6 +131,14 @@ fn an_early_answer_reaches_every_client() {
     }
     // By HTTP/2, curl 7.88 waits for itself behind an early 200, whatever the server does.
     assert_eq!(world.curl("/unauthorized", "--http2"), 401);
-    let unread = world.gateway.accesses().iter().filter(|line| line["reason"] == "body_unread").count();
-    assert!(unread >= 12, "{unread} lines say that the body was not taken whole");
+    let unread = world
+        .gateway
+        .accesses()
+        .iter()
+        .filter(|line| line["reason"] == "body_unread")
+        .count();
+    assert!(
+        unread >= 12,
+        "{unread} lines say that the body was not taken whole"
+    );
 }

@@ -25,7 +25,10 @@ fn nine_thousand_sockets_end_with_their_tokens_and_nobody_else() {
     let folder = Folder::new("expiry");
     let [port] = free_ports();
     let mut echo = Process::start(&folder, "echo", "node", |command| {
-        command.arg("echo.js").arg(port.to_string()).current_dir("tests/real");
+        command
+            .arg("echo.js")
+            .arg(port.to_string())
+            .current_dir("tests/real");
     });
     echo.wait_for(port);
     let tables = format!(
@@ -36,7 +39,10 @@ fn nine_thousand_sockets_end_with_their_tokens_and_nobody_else() {
          [[routes]]\npath = \"/ws\"\nupstream = \"app\"\npolicy = \"callers\"\n"
     );
     let gateway = Gateway::start(&folder, "", &tables);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(classroom(&gateway, &folder));
 }
 
@@ -47,7 +53,9 @@ async fn classroom(gateway: &Gateway, folder: &Folder) {
     let mut others = dial.open(OTHERS, &token(later)).await;
     let sockets = dial.open(SOCKETS, &token(end)).await;
     assert!(now() < end, "the tokens ended before the sockets were open");
-    let closing = sockets.into_iter().map(|socket| tokio::spawn(closed(socket)));
+    let closing = sockets
+        .into_iter()
+        .map(|socket| tokio::spawn(closed(socket)));
     let closing: Vec<_> = closing.collect();
     let mut last = Duration::ZERO;
     let waited = tokio::time::timeout(Duration::from_secs(120), async {
@@ -81,11 +89,18 @@ struct Dial {
 impl Dial {
     fn new(gateway: &Gateway, folder: &Folder) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(folder.join("certs/ca.pem")).unwrap()).unwrap();
+        roots
+            .add(CertificateDer::from_pem_file(folder.join("certs/ca.pem")).unwrap())
+            .unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap();
         let config = config.with_root_certificates(roots).with_no_client_auth();
-        Self { tls: TlsConnector::from(Arc::new(config)), port: gateway.https }
+        Self {
+            tls: TlsConnector::from(Arc::new(config)),
+            port: gateway.https,
+        }
     }
 
     async fn open(&self, count: usize, token: &str) -> Vec<TlsStream<TcpStream>> {
@@ -94,7 +109,11 @@ impl Dial {
         while open.len() < count {
             let some = (0..50.min(count - open.len())).map(|_| self.open_one(token));
             open.extend(futures_util::future::join_all(some).await);
-            assert!(began.elapsed() < Duration::from_secs(120), "only {} are open", open.len());
+            assert!(
+                began.elapsed() < Duration::from_secs(120),
+                "only {} are open",
+                open.len()
+            );
         }
         open
     }
@@ -113,7 +132,11 @@ impl Dial {
         while !head.ends_with(b"\r\n\r\n") {
             head.push(stream.read_u8().await.unwrap());
         }
-        assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+        assert!(
+            head.starts_with(b"HTTP/1.1 101 "),
+            "{}",
+            String::from_utf8_lossy(&head)
+        );
         stream
     }
 }
@@ -122,16 +145,23 @@ impl Dial {
 async fn closed(mut stream: TlsStream<TcpStream>) -> Duration {
     let mut frame = [0; 4];
     stream.read_exact(&mut frame).await.unwrap();
-    let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let at = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
     assert_eq!((frame[0], &frame[2..]), (0x88, &1008_u16.to_be_bytes()[..]));
     // Masked with nothing. Whether it still arrives does not matter here.
-    let _ = stream.write_all(&[0x88, 0x82, 0, 0, 0, 0, frame[2], frame[3]]).await;
+    let _ = stream
+        .write_all(&[0x88, 0x82, 0, 0, 0, 0, frame[2], frame[3]])
+        .await;
     let _ = stream.shutdown().await;
     at
 }
 
 async fn echoes(stream: &mut TlsStream<TcpStream>) {
-    stream.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i']).await.unwrap();
+    stream
+        .write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i'])
+        .await
+        .unwrap();
     stream.flush().await.unwrap();
     let mut frame = [0; 4];
     stream.read_exact(&mut frame).await.unwrap();
@@ -139,10 +169,18 @@ async fn echoes(stream: &mut TlsStream<TcpStream>) {
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
 }
 
 fn token(exp: u64) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
-    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &json!({ "sub": "pupil", "exp": exp }), &key).unwrap()
+    jsonwebtoken::encode(
+        &jsonwebtoken::Header::default(),
+        &json!({ "sub": "pupil", "exp": exp }),
+        &key,
+    )
+    .unwrap()
 }

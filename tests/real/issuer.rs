@@ -6,7 +6,8 @@ use std::thread;
 
 use crate::support::{Folder, Gateway, Issuer, until};
 
-/// Tokens of the issuer for the client `ops`. What is behind the door is the issuer's own description of itself.
+/// Tokens of the issuer for the client `ops`. What is behind the door is the issuer's own
+/// description of itself.
 fn gateway(folder: &Folder, issuer: &Issuer) -> Gateway {
     let url = issuer.url("");
     let tables = format!(
@@ -21,7 +22,14 @@ fn gateway(folder: &Folder, issuer: &Issuer) -> Gateway {
 
 fn ask(gateway: &Gateway, token: &str) -> u16 {
     let bearer = format!("Authorization: Bearer {token}");
-    gateway.clients().curl(&["--header", &bearer, &gateway.url("/.well-known/openid-configuration")]).status
+    gateway
+        .clients()
+        .curl(&[
+            "--header",
+            &bearer,
+            &gateway.url("/.well-known/openid-configuration"),
+        ])
+        .status
 }
 
 #[test]
@@ -29,13 +37,19 @@ fn tokens_of_a_real_issuer_pass_if_they_claim_what_the_policy_wants() {
     let folder = Folder::new("issuer");
     let issuer = Issuer::start(&folder);
     let gateway = gateway(&folder, &issuer);
-    until("the keys are there", || !gateway.lines("an issuer's keys have changed").is_empty());
+    until("the keys are there", || {
+        !gateway.lines("an issuer's keys have changed").is_empty()
+    });
     assert_eq!(ask(&gateway, &issuer.token("ops")), 200);
     assert_eq!(ask(&gateway, &issuer.token("guest")), 403);
     let token = issuer.token("ops");
     let (signed, _) = token.rsplit_once('.').unwrap();
     let (_, other) = token.split_once('.').unwrap();
-    for forged in [format!("{signed}.AAAA"), format!("eyJhbGciOiJub25lIn0.{other}"), String::from("x")] {
+    for forged in [
+        format!("{signed}.AAAA"),
+        format!("eyJhbGciOiJub25lIn0.{other}"),
+        String::from("x"),
+    ] {
         assert_eq!(ask(&gateway, &forged), 401, "{forged}");
     }
     assert_eq!(issuer.fetches(), 1);
@@ -68,10 +82,14 @@ fn no_request_is_refused_while_the_keys_of_a_real_issuer_rotate() {
             scope.spawn(move || ask(gateway, &new))
         };
         let new: Vec<_> = (0..8).map(|_| first()).collect();
-        let new: Vec<u16> = new.into_iter().map(|asking| asking.join().unwrap()).collect();
+        let new: Vec<u16> = new
+            .into_iter()
+            .map(|asking| asking.join().unwrap())
+            .collect();
         let before = asked.load(Ordering::SeqCst);
         until("old tokens are still taken", || {
-            asked.load(Ordering::SeqCst) >= before + 10 || going_on.iter().any(|one| one.is_finished())
+            asked.load(Ordering::SeqCst) >= before + 10
+                || going_on.iter().any(|one| one.is_finished())
         });
         over.store(true, Ordering::SeqCst);
         assert_eq!(new, [200; 8]);

@@ -21,8 +21,20 @@ fn the_shipped_configuration_is_valid() {
 #[test]
 fn real_clients_reach_a_real_janus() {
     let folder = Folder::new("janus");
-    let [https, http, rest, websocket, admin_rest, admin_websocket, kurento] = free_ports();
-    let janus = Process::janus(&folder, [rest, websocket, admin_rest, admin_websocket], ADMIN_SECRET);
+    let [
+        https,
+        http,
+        rest,
+        websocket,
+        admin_rest,
+        admin_websocket,
+        kurento,
+    ] = free_ports();
+    let janus = Process::janus(
+        &folder,
+        [rest, websocket, admin_rest, admin_websocket],
+        ADMIN_SECRET,
+    );
     let text = shipped(
         "gateway.toml",
         &[
@@ -34,19 +46,28 @@ fn real_clients_reach_a_real_janus() {
             ("127.0.0.1:8888", format!("127.0.0.1:{kurento}")),
         ],
     );
-    let mut world = World { gateway: Gateway::start_file(&folder, https, &text), http };
+    let mut world = World {
+        gateway: Gateway::start_file(&folder, https, &text),
+        http,
+    };
 
     let steps: [Step<World>; 7] = [
         ("server info", server_info),
         ("redirect to https", redirect),
-        ("long poll over HTTP/1.1", |world| long_poll(world, "--http1.1")),
+        ("long poll over HTTP/1.1", |world| {
+            long_poll(world, "--http1.1")
+        }),
         ("long poll over HTTP/2", |world| long_poll(world, "--http2")),
         ("janode over a WebSocket", janode),
         ("janus.js over REST in Chromium", echo_test),
         ("/admin", admin),
     ];
     let failed = side_by_side(&world, &steps);
-    assert!(failed.is_empty(), "failed: {failed:?}; the gateway's log:\n{}", world.gateway.process.said());
+    assert!(
+        failed.is_empty(),
+        "failed: {failed:?}; the gateway's log:\n{}",
+        world.gateway.process.said()
+    );
 
     let ended = world.gateway.process.end();
     assert!(ended.success(), "SIGTERM ended the gateway with {ended}");
@@ -60,7 +81,10 @@ struct World {
 
 fn server_info(world: &World) {
     for (option, version) in [("--http1.1", "1.1"), ("--http2", "2")] {
-        let answer = world.gateway.clients().curl(&[option, &world.gateway.url("/janus/info")]);
+        let answer = world
+            .gateway
+            .clients()
+            .curl(&[option, &world.gateway.url("/janus/info")]);
         assert_eq!((answer.status, answer.version.as_str()), (200, version));
         assert_eq!(answer.json()["name"], "Janus WebRTC Server");
     }
@@ -75,7 +99,9 @@ fn redirect(world: &World) {
 
 fn create_session(gateway: &Gateway) -> u64 {
     let create = json!({ "janus": "create", "transaction": "t" }).to_string();
-    let answer = gateway.clients().curl(&["--data-binary", &create, &gateway.url("/janus")]);
+    let answer = gateway
+        .clients()
+        .curl(&["--data-binary", &create, &gateway.url("/janus")]);
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()["data"]["id"].as_u64().unwrap()
 }
@@ -89,27 +115,49 @@ fn long_poll(world: &World, option: &str) {
 }
 
 fn janode(world: &World) {
-    world.gateway.clients().node(&["janode.js", &world.gateway.websocket_url("/janus-ws")]);
+    world
+        .gateway
+        .clients()
+        .node(&["janode.js", &world.gateway.websocket_url("/janus-ws")]);
 }
 
 fn echo_test(world: &World) {
     let clients = world.gateway.clients();
-    clients.node(&["echotest.js", &world.gateway.url("/janus"), clients.ca.to_str().unwrap()]);
+    clients.node(&[
+        "echotest.js",
+        &world.gateway.url("/janus"),
+        clients.ca.to_str().unwrap(),
+    ]);
 }
 
 fn admin(world: &World) {
     let gateway = &world.gateway;
     let session = create_session(gateway);
-    let list = json!({ "janus": "list_sessions", "transaction": "t", "admin_secret": ADMIN_SECRET }).to_string();
+    let list =
+        json!({ "janus": "list_sessions", "transaction": "t", "admin_secret": ADMIN_SECRET })
+            .to_string();
     let from = |source: &str, path: &str| {
-        gateway.clients().curl(&["--ipv4", "--interface", source, "--data-binary", &list, &gateway.url(path)])
+        gateway.clients().curl(&[
+            "--ipv4",
+            "--interface",
+            source,
+            "--data-binary",
+            &list,
+            &gateway.url(path),
+        ])
     };
 
     let answer = from("127.0.0.1", "/admin");
     assert_eq!(answer.status, 200, "{answer:?}");
     let answer = answer.json();
     assert_eq!(answer["janus"], "success");
-    assert!(answer["sessions"].as_array().unwrap().contains(&session.into()), "{answer}");
+    assert!(
+        answer["sessions"]
+            .as_array()
+            .unwrap()
+            .contains(&session.into()),
+        "{answer}"
+    );
 
     for path in ["/admin", "/admin/1", "/admin/info"] {
         let answer = from("127.0.0.2", path);
@@ -117,6 +165,11 @@ fn admin(world: &World) {
         assert!(!answer.body.contains("janus\""), "{answer:?}");
     }
     // It is the route that refuses this address, not the gateway.
-    let open = gateway.clients().curl(&["--ipv4", "--interface", "127.0.0.2", &gateway.url("/janus/info")]);
+    let open = gateway.clients().curl(&[
+        "--ipv4",
+        "--interface",
+        "127.0.0.2",
+        &gateway.url("/janus/info"),
+    ]);
     assert_eq!(open.status, 200);
 }

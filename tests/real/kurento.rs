@@ -1,4 +1,5 @@
-//! kurento-client, and the silence of Kurento's Java client, in front of what stands in for a Kurento.
+//! kurento-client, and the silence of Kurento's Java client, in front of what stands in for a
+//! Kurento.
 
 use crate::support::{Folder, Gateway, Process, Step, free_ports, side_by_side};
 
@@ -22,8 +23,13 @@ fn real_clients_reach_a_kurento() {
         ("plain GET", plain_get),
     ];
     let failed = side_by_side(&world, &steps);
-    let said = [&world.gateway.process, &world.steady, &world.dropping].map(Process::said).concat();
-    assert!(failed.is_empty(), "failed: {failed:?}; what the servers said:\n{said}");
+    let said = [&world.gateway.process, &world.steady, &world.dropping]
+        .map(Process::said)
+        .concat();
+    assert!(
+        failed.is_empty(),
+        "failed: {failed:?}; what the servers said:\n{said}"
+    );
 }
 
 struct World {
@@ -66,39 +72,76 @@ strip_prefix = "/elsewhere"
 }
 
 fn life(world: &World) {
-    world.gateway.clients().node(&["kurento.js", "life", &world.gateway.websocket_url("/kurento")]);
+    world.gateway.clients().node(&[
+        "kurento.js",
+        "life",
+        &world.gateway.websocket_url("/kurento"),
+    ]);
     // The first ping has an interval, those of each minute have nothing.
-    let pings =
-        |params: &str| world.steady.said().lines().any(|line| line.ends_with(&format!("ping {params} answered")));
-    assert!(pings(r#"{"interval":5000}"#) && pings("{}"), "{}", world.steady.said());
+    let pings = |params: &str| {
+        world
+            .steady
+            .said()
+            .lines()
+            .any(|line| line.ends_with(&format!("ping {params} answered")))
+    };
+    assert!(
+        pings(r#"{"interval":5000}"#) && pings("{}"),
+        "{}",
+        world.steady.said()
+    );
 }
 
 fn reconnect(world: &World) {
-    let (url, stand_in) = (world.gateway.websocket_url("/dropping/kurento"), world.dropping.id().to_string());
-    world.gateway.clients().node(&["kurento.js", "reconnect", &url, &stand_in]);
+    let (url, stand_in) = (
+        world.gateway.websocket_url("/dropping/kurento"),
+        world.dropping.id().to_string(),
+    );
+    world
+        .gateway
+        .clients()
+        .node(&["kurento.js", "reconnect", &url, &stand_in]);
 }
 
 fn silence(world: &World) {
-    world.gateway.clients().node_for(300, &["kurento-java.js", &world.gateway.websocket_url("/kurento")]);
+    world.gateway.clients().node_for(
+        300,
+        &["kurento-java.js", &world.gateway.websocket_url("/kurento")],
+    );
 }
 
-/// Where `cors` is set, pages of other sites are refused; kurento-client, which sends the gateway's own host, is not.
+/// Where `cors` is set, pages of other sites are refused; kurento-client, which sends the gateway's
+/// own host, is not.
 fn origin(world: &World) {
     let gateway = &world.gateway;
-    gateway.clients().node(&["kurento.js", "once", &gateway.websocket_url("/pages/kurento")]);
+    gateway.clients().node(&[
+        "kurento.js",
+        "once",
+        &gateway.websocket_url("/pages/kurento"),
+    ]);
     let sent = format!("open, origin localhost:{}", gateway.https);
-    assert!(world.steady.said().contains(&sent), "{}", world.steady.said());
+    assert!(
+        world.steady.said().contains(&sent),
+        "{}",
+        world.steady.said()
+    );
 
     for origin in ["https://evil.example", "evil.example", "null"] {
-        let answer =
-            gateway.clients().refused_handshake(&gateway.url("/pages/kurento"), &[&format!("Origin: {origin}")]);
+        let answer = gateway.clients().refused_handshake(
+            &gateway.url("/pages/kurento"),
+            &[&format!("Origin: {origin}")],
+        );
         assert_eq!(answer.status, 403, "{origin}: {answer:?}");
     }
 }
 
 /// One that takes a connection and closes it would be tried ten times a second.
 fn refused(world: &World) {
-    world.gateway.clients().node(&["kurento.js", "refused", &world.gateway.websocket_url("/elsewhere/kurento")]);
+    world.gateway.clients().node(&[
+        "kurento.js",
+        "refused",
+        &world.gateway.websocket_url("/elsewhere/kurento"),
+    ]);
     let mut tried = world.gateway.accesses();
     tried.retain(|line| line["route"] == "/elsewhere");
     assert!((2..=10).contains(&tried.len()), "{tried:?}");
@@ -117,7 +160,14 @@ fn wrong_path(world: &World) {
 /// Its answer has no length and ends with the connection.
 fn plain_get(world: &World) {
     for option in ["--http1.1", "--http2"] {
-        let answer = world.gateway.clients().curl(&[option, &world.gateway.url("/kurento")]);
-        assert_eq!((answer.status, answer.body.as_str()), (426, ""), "{answer:?}");
+        let answer = world
+            .gateway
+            .clients()
+            .curl(&[option, &world.gateway.url("/kurento")]);
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (426, ""),
+            "{answer:?}"
+        );
     }
 }

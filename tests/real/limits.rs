@@ -1,4 +1,5 @@
-//! Every limit has its answer, through the shipped binary. Each client here has an address of its own.
+//! Every limit has its answer, through the shipped binary. Each client here has an address of its
+//! own.
 
 use crate::support::wire::h1::Answer;
 use crate::support::wire::{Then, Upstream, h2};
@@ -9,7 +10,9 @@ fn every_limit_has_its_answer() {
     let folder = Folder::new("limits");
     let upstream = Upstream::http(|request, conn| match request.head.target() {
         "/slow" => conn.wait_for_end().map(|()| Then::Close),
-        _ => conn.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").map(|()| Then::Keep),
+        _ => conn
+            .send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            .map(|()| Then::Keep),
     });
     let tables = format!(
         "[limits]\nexempt = []\nconnections_per_client = 2\nrequests_per_client = \"9/h\"\nbody = 1000\n\
@@ -36,7 +39,11 @@ fn every_limit_has_its_answer() {
         ("connections_refused", "connections_per_client", 1),
     ] {
         let metrics = gateway.metrics();
-        assert_eq!(metrics.sum(&format!("ianitor_{name}_total"), &[("reason", reason)]), count, "{name} {reason}");
+        assert_eq!(
+            metrics.sum(&format!("ianitor_{name}_total"), &[("reason", reason)]),
+            count,
+            "{name} {reason}"
+        );
     }
 }
 
@@ -47,9 +54,18 @@ fn ask(gateway: &Gateway, source: &str, bytes: impl AsRef<[u8]>) -> Answer {
 fn requests_that_are_too_large(gateway: &Gateway) {
     let (long, large) = (format!("/{}", "x".repeat(8 * 1024)), "x".repeat(300_000));
     for (request, status) in [
-        ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\n\r\n".to_owned(), 413),
-        (format!("GET {long} HTTP/1.1\r\nHost: localhost\r\n\r\n"), 414),
-        (format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {large}\r\n\r\n"), 431),
+        (
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\n\r\n".to_owned(),
+            413,
+        ),
+        (
+            format!("GET {long} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            414,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {large}\r\n\r\n"),
+            431,
+        ),
     ] {
         assert_eq!(ask(gateway, "127.0.0.5", &request).status(), status);
     }
@@ -71,24 +87,45 @@ fn requests_over_the_rate(gateway: &Gateway) {
     assert_eq!(statuses, [200; 9]);
     let refused = client.get("/");
     let wait: u64 = refused.head.get("retry-after").unwrap().parse().unwrap();
-    assert!(refused.status() == 429 && (1..=3600).contains(&wait), "{refused:?}");
+    assert!(
+        refused.status() == 429 && (1..=3600).contains(&wait),
+        "{refused:?}"
+    );
     let refused = gateway.dial().from("127.0.0.7").h2().get("/");
-    assert_eq!((refused.status, refused.headers.contains_key("retry-after")), (429, true));
+    assert_eq!(
+        (refused.status, refused.headers.contains_key("retry-after")),
+        (429, true)
+    );
 }
 
 fn streams_over_the_limit(gateway: &Gateway) {
     let mut client = gateway.dial().from("127.0.0.8").h2();
-    let _held = [client.begin(h2::get("/slow"), true), client.begin(h2::get("/slow"), true)];
+    let _held = [
+        client.begin(h2::get("/slow"), true),
+        client.begin(h2::get("/slow"), true),
+    ];
     let refused = client.get("/");
-    assert_eq!((refused.status, refused.headers["retry-after"].as_bytes()), (503, &b"1"[..]));
+    assert_eq!(
+        (refused.status, refused.headers["retry-after"].as_bytes()),
+        (503, &b"1"[..])
+    );
 }
 
 fn connections_over_the_limit(gateway: &Gateway) {
     let dial = gateway.dial().from("127.0.0.9");
     let mut held = [dial.h1(), dial.h1()];
-    held.iter_mut().for_each(|client| assert_eq!(client.get("/").status(), 200));
+    held.iter_mut()
+        .for_each(|client| assert_eq!(client.get("/").status(), 200));
     dial.tls(&[]).expect_err("one too many");
-    assert_eq!(ask(gateway, "127.0.0.10", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").status(), 200);
+    assert_eq!(
+        ask(
+            gateway,
+            "127.0.0.10",
+            "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
+        .status(),
+        200
+    );
     drop(held);
     gateway.counts("ianitor_connections_open", &[], 0);
     assert_eq!(dial.h1().get("/").status(), 200);

@@ -14,13 +14,24 @@ fn each_port_is_known_for_what_it_is() {
     let _kurento = Process::kurento(&folder, "kurento", kurento);
     let found = [
         (rest, "the Janus API at /janus, version ", "janus"),
-        (websocket, "the Janus API by WebSocket (janus-protocol), version ", "janus"),
+        (
+            websocket,
+            "the Janus API by WebSocket (janus-protocol), version ",
+            "janus",
+        ),
         (admin_rest, "Janus' ADMIN API at /", "janus-admin"),
-        (admin_websocket, "Janus' ADMIN API by WebSocket (janus-admin-protocol), version ", "janus-admin"),
+        (
+            admin_websocket,
+            "Janus' ADMIN API by WebSocket (janus-admin-protocol), version ",
+            "janus-admin",
+        ),
         (kurento, "Kurento's control port at /", "kurento"),
     ];
 
-    let right: Vec<_> = found.iter().map(|(port, _, protocol)| (*port, *protocol, path(protocol))).collect();
+    let right: Vec<_> = found
+        .iter()
+        .map(|(port, _, protocol)| (*port, *protocol, path(protocol)))
+        .collect();
     let (said, is_good) = check(&folder, &right);
     assert!(is_good, "{said}");
     for (port, what, _) in found {
@@ -31,12 +42,18 @@ fn each_port_is_known_for_what_it_is() {
     for called in ["http", "janus", "janus-admin", "kurento"] {
         let wrong = found.iter().filter(|(.., protocol)| *protocol != called);
         let wrong: Vec<_> = wrong.map(|(port, what, is)| (*port, *what, *is)).collect();
-        let servers: Vec<_> = wrong.iter().map(|(port, ..)| (*port, called, "/")).collect();
+        let servers: Vec<_> = wrong
+            .iter()
+            .map(|(port, ..)| (*port, called, "/"))
+            .collect();
         let (said, is_good) = check(&folder, &servers);
         assert!(!is_good, "{said}");
         for (port, what, is) in wrong {
             let line = line(&said, port);
-            assert!(line.contains(what) && line.contains(&format!("write protocol = \"{is}\"")), "{called}: {line}");
+            assert!(
+                line.contains(what) && line.contains(&format!("write protocol = \"{is}\"")),
+                "{called}: {line}"
+            );
         }
     }
 }
@@ -50,7 +67,9 @@ fn path(protocol: &str) -> &'static str {
 }
 
 fn line(said: &str, port: u16) -> &str {
-    said.lines().find(|line| line.contains(&format!("  127.0.0.1:{port}  "))).unwrap()
+    said.lines()
+        .find(|line| line.contains(&format!("  127.0.0.1:{port}  ")))
+        .unwrap()
 }
 
 /// What is said of servers with these ports, protocols and paths, and whether all of it is as it
@@ -68,7 +87,14 @@ fn check(folder: &Folder, servers: &[(u16, &str, &str)]) -> (String, bool) {
     let file = folder.join("live.toml");
     std::fs::write(&file, text).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
-    let output = command.args(["check", "--live", "--config"]).arg(file).output().unwrap();
+    let output = command
+        .args(["check", "--live", "--config"])
+        .arg(file)
+        .output()
+        .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
-    (said.split("upstreams\n").last().unwrap().to_owned(), output.status.success())
+    (
+        said.split("upstreams\n").last().unwrap().to_owned(),
+        output.status.success(),
+    )
 }

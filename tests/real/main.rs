@@ -1,8 +1,8 @@
-//! Real clients, through the gateway that ships, to real servers, each started by the test itself on free ports of
-//! loopback.
+//! Real clients, through the gateway that ships, to real servers, each started by the test itself
+//! on free ports of loopback.
 //!
-//! The servers, node and Chromium come from `scripts/test-deps.sh`; what is missing fails the test. `make test` runs this
-//! with the release binary.
+//! The servers, node and Chromium come from `scripts/test-deps.sh`; what is missing fails the test.
+//! `make test` runs this with the release binary.
 #![expect(clippy::unwrap_used, reason = "all of this is a test")]
 
 mod acme_clock;

@@ -1,4 +1,5 @@
-//! Pages of other origins in front of control ports, as the repository's own configuration has them.
+//! Pages of other origins in front of control ports, as the repository's own configuration has
+//! them.
 
 use serde_json::Value;
 
@@ -9,8 +10,20 @@ const ADMIN_SECRET: &str = "a secret that the page has guessed";
 #[test]
 fn a_web_page_cannot_drive_the_control_ports_of_its_visitor() {
     let folder = Folder::new("origins");
-    let [https, http, rest, websocket, admin_rest, admin_websocket, kurento] = free_ports();
-    let _janus = Process::janus(&folder, [rest, websocket, admin_rest, admin_websocket], ADMIN_SECRET);
+    let [
+        https,
+        http,
+        rest,
+        websocket,
+        admin_rest,
+        admin_websocket,
+        kurento,
+    ] = free_ports();
+    let _janus = Process::janus(
+        &folder,
+        [rest, websocket, admin_rest, admin_websocket],
+        ADMIN_SECRET,
+    );
     let kurento_server = Process::kurento(&folder, "kurento", kurento);
     let text = shipped(
         "gateway.toml",
@@ -25,17 +38,37 @@ fn a_web_page_cannot_drive_the_control_ports_of_its_visitor() {
     );
     let gateway = Gateway::start_file(&folder, https, &(text + "\n[log]\nformat = \"json\"\n"));
     let clients = gateway.clients();
-    clients.node(&["origins.js", &gateway.url(""), clients.ca.to_str().unwrap(), ADMIN_SECRET]);
+    clients.node(&[
+        "origins.js",
+        &gateway.url(""),
+        clients.ca.to_str().unwrap(),
+        ADMIN_SECRET,
+    ]);
 
     // Of the sockets that the page tried, only that of the gateway's own page has arrived.
-    let opened = kurento_server.said().lines().filter(|line| line.contains("open, origin")).count();
+    let opened = kurento_server
+        .said()
+        .lines()
+        .filter(|line| line.contains("open, origin"))
+        .count();
     assert_eq!(opened, 1, "{}", kurento_server.said());
     let is_refused = |line: &Value, route: &str, method: &str| {
-        line["status"] == 403 && line["reason"] == "origin" && line["route"] == route && line["method"] == method
+        line["status"] == 403
+            && line["reason"] == "origin"
+            && line["route"] == route
+            && line["method"] == method
     };
-    for (route, method) in [("/kurento", "CONNECT"), ("/admin", "POST"), ("/admin", "OPTIONS"), ("/admin", "GET")] {
+    for (route, method) in [
+        ("/kurento", "CONNECT"),
+        ("/admin", "POST"),
+        ("/admin", "OPTIONS"),
+        ("/admin", "GET"),
+    ] {
         until(&format!("{method} {route} in the log, refused"), || {
-            gateway.accesses().iter().any(|line| is_refused(line, route, method))
+            gateway
+                .accesses()
+                .iter()
+                .any(|line| is_refused(line, route, method))
         });
     }
 }
@@ -78,18 +111,32 @@ policy = "open"
         ),
     );
     let body = r#"{"janus":"ping","transaction":"t"}"#;
-    let post = |url: &str| gateway.clients().curl(&["--path-as-is", "--data-binary", body, url]);
+    let post = |url: &str| {
+        gateway
+            .clients()
+            .curl(&["--path-as-is", "--data-binary", body, url])
+    };
     // The server itself answers all of these; the last one without being asked for its secret.
     for path in ["/janus", "/x/janus/", "/JANUS"] {
         let direct = post(&format!("http://127.0.0.1:{rest}{path}"));
-        assert!(direct.status == 200 && direct.body.contains("pong"), "{path}: {direct:?}");
+        assert!(
+            direct.status == 200 && direct.body.contains("pong"),
+            "{path}: {direct:?}"
+        );
     }
     for path in ["/admin", "/pages/x/admin/"] {
         let direct = post(&format!("http://127.0.0.1:{admin}{path}"));
-        assert!(direct.status == 200 && direct.body.contains("pong"), "{path}: {direct:?}");
+        assert!(
+            direct.status == 200 && direct.body.contains("pong"),
+            "{path}: {direct:?}"
+        );
     }
     let info = |url: &str| gateway.clients().curl(&[url]);
-    assert!(info(&format!("http://127.0.0.1:{admin}/pages/admin/info")).body.contains("server_info"));
+    assert!(
+        info(&format!("http://127.0.0.1:{admin}/pages/admin/info"))
+            .body
+            .contains("server_info")
+    );
     for (path, status) in [
         ("/janus", 403),
         ("/x/janus/", 400),

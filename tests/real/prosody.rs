@@ -14,15 +14,24 @@ fn real_clients_reach_a_real_prosody() {
     let steps: [Step<Gateway>; 7] = [
         ("strophe.js by BOSH and by WebSocket in Chromium", strophe),
         ("@xmpp/client by WebSocket", xmpp_client),
-        ("idle poll over HTTP/1.1", |gateway| idle_poll(gateway, "--http1.1")),
-        ("idle poll over HTTP/2", |gateway| idle_poll(gateway, "--http2")),
+        ("idle poll over HTTP/1.1", |gateway| {
+            idle_poll(gateway, "--http1.1")
+        }),
+        ("idle poll over HTTP/2", |gateway| {
+            idle_poll(gateway, "--http2")
+        }),
         ("GET of /http-bind", |gateway| get(gateway, "/http-bind")),
-        ("GET of /xmpp-websocket", |gateway| get(gateway, "/xmpp-websocket?room=r&token=t")),
+        ("GET of /xmpp-websocket", |gateway| {
+            get(gateway, "/xmpp-websocket?room=r&token=t")
+        }),
         ("handshake without subprotocol", no_subprotocol),
     ];
     let failed = side_by_side(&gateway, &steps);
     let said = [gateway.process.said(), prosody.said()].concat();
-    assert!(failed.is_empty(), "failed: {failed:?}; what the servers said:\n{said}");
+    assert!(
+        failed.is_empty(),
+        "failed: {failed:?}; what the servers said:\n{said}"
+    );
 }
 
 fn tables(port: u16) -> String {
@@ -54,11 +63,17 @@ policy = "open"
 
 fn strophe(gateway: &Gateway) {
     let clients = gateway.clients();
-    clients.node(&["strophe.js", &gateway.url("/strophe.html"), clients.ca.to_str().unwrap()]);
+    clients.node(&[
+        "strophe.js",
+        &gateway.url("/strophe.html"),
+        clients.ca.to_str().unwrap(),
+    ]);
 }
 
 fn xmpp_client(gateway: &Gateway) {
-    gateway.clients().node(&["xmpp.js", &gateway.websocket_url("/xmpp-websocket")]);
+    gateway
+        .clients()
+        .node(&["xmpp.js", &gateway.websocket_url("/xmpp-websocket")]);
 }
 
 /// Prosody keeps a poll for the 60 s that clients ask for, and answers it with nothing.
@@ -69,19 +84,32 @@ fn idle_poll(gateway: &Gateway, option: &str) {
     assert_eq!(attribute(&opened.body, "wait"), "60", "{opened:?}");
 
     let polled = bosh(gateway, option, &format!("rid='1001' sid='{sid}'"));
-    assert!(polled.body.starts_with("<body ") && polled.body.ends_with("></body>"), "{polled:?}");
+    assert!(
+        polled.body.starts_with("<body ") && polled.body.ends_with("></body>"),
+        "{polled:?}"
+    );
     assert_eq!(polled.body.matches('<').count(), 2, "{polled:?}");
     // Neither an error nor the end of the session, which goes on.
     assert!(!polled.body.contains("type="), "{polled:?}");
-    let ended = bosh(gateway, option, &format!("rid='1002' sid='{sid}' type='terminate'"));
-    assert!(ended.body.contains("type='terminate'") && !ended.body.contains("condition="), "{ended:?}");
+    let ended = bosh(
+        gateway,
+        option,
+        &format!("rid='1002' sid='{sid}' type='terminate'"),
+    );
+    assert!(
+        ended.body.contains("type='terminate'") && !ended.body.contains("condition="),
+        "{ended:?}"
+    );
 }
 
 fn bosh(gateway: &Gateway, option: &str, attributes: &str) -> Answer {
     let body = format!("<body {attributes} xmlns='http://jabber.org/protocol/httpbind'/>");
     let header = "Content-Type: text/xml; charset=utf-8";
     let url = gateway.url("/http-bind");
-    let answer = gateway.clients().curl(&[option, "--header", header, "--data-binary", &body, &url]);
+    let answer =
+        gateway
+            .clients()
+            .curl(&[option, "--header", header, "--data-binary", &body, &url]);
     assert_eq!(answer.status, 200, "{answer:?}");
     answer
 }
@@ -99,6 +127,8 @@ fn get(gateway: &Gateway, path: &str) {
 }
 
 fn no_subprotocol(gateway: &Gateway) {
-    let answer = gateway.clients().refused_handshake(&gateway.url("/xmpp-websocket"), &[]);
+    let answer = gateway
+        .clients()
+        .refused_handshake(&gateway.url("/xmpp-websocket"), &[]);
     assert_eq!(answer.status, 501, "{answer:?}");
 }

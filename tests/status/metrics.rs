@@ -14,12 +14,25 @@ impl Metrics {
         for line in text.lines() {
             if let Some(rest) = line.strip_prefix("# TYPE ") {
                 let family = rest.split(' ').next().unwrap().to_owned();
-                assert!(family.starts_with("ianitor_") && !families.contains(&family), "{line}");
+                assert!(
+                    family.starts_with("ianitor_") && !families.contains(&family),
+                    "{line}"
+                );
                 families.push(family);
             } else if !line.starts_with('#') {
                 let sample = sample(line);
-                assert!(families.last().is_some_and(|family| sample.0.starts_with(family)), "{line}");
-                assert!(!samples.iter().any(|(n, l, _)| (n, l) == (&sample.0, &sample.1)), "twice: {line}");
+                assert!(
+                    families
+                        .last()
+                        .is_some_and(|family| sample.0.starts_with(family)),
+                    "{line}"
+                );
+                assert!(
+                    !samples
+                        .iter()
+                        .any(|(n, l, _)| (n, l) == (&sample.0, &sample.1)),
+                    "twice: {line}"
+                );
                 samples.push(sample);
             }
         }
@@ -27,17 +40,34 @@ impl Metrics {
     }
 
     pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
-        let has = |all: &[(String, String)]| labels.iter().all(|(k, v)| all.iter().any(|(ak, av)| ak == k && av == v));
-        self.0.iter().filter(|(n, l, _)| n == name && has(l)).map(|(.., value)| *value as u64).sum()
+        let has = |all: &[(String, String)]| {
+            labels
+                .iter()
+                .all(|(k, v)| all.iter().any(|(ak, av)| ak == k && av == v))
+        };
+        self.0
+            .iter()
+            .filter(|(n, l, _)| n == name && has(l))
+            .map(|(.., value)| *value as u64)
+            .sum()
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = String> {
-        self.0.iter().map(|(name, labels, _)| format!("{name}{labels:?}"))
+        self.0
+            .iter()
+            .map(|(name, labels, _)| format!("{name}{labels:?}"))
     }
 
     pub(crate) fn counters(&self) -> impl Iterator<Item = (String, f64)> {
-        let grows = |name: &str| ["_total", "_count", "_bucket", "_sum"].iter().any(|end| name.ends_with(end));
-        self.names().zip(&self.0).filter(move |(_, (name, ..))| grows(name)).map(|(name, (.., value))| (name, *value))
+        let grows = |name: &str| {
+            ["_total", "_count", "_bucket", "_sum"]
+                .iter()
+                .any(|end| name.ends_with(end))
+        };
+        self.names()
+            .zip(&self.0)
+            .filter(move |(_, (name, ..))| grows(name))
+            .map(|(name, (.., value))| (name, *value))
     }
 }
 
@@ -50,6 +80,11 @@ fn sample(line: &str) -> (String, Labels, f64) {
         (key.to_owned(), value.to_owned())
     };
     // No label of these tests has the sequence in its value.
-    let labels = labels.trim_end_matches('"').split("\",").filter(|p| !p.is_empty()).map(pair).collect();
+    let labels = labels
+        .trim_end_matches('"')
+        .split("\",")
+        .filter(|p| !p.is_empty())
+        .map(pair)
+        .collect();
     (name.to_owned(), labels, value.parse().unwrap())
 }

@@ -30,7 +30,8 @@ pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// A configuration with a route that answers, one that nobody may use, and one whose server is not there.
+/// A configuration with a route that answers, one that nobody may use, and one whose server is not
+/// there.
 pub(crate) fn config(upstream: &Upstream, more: &str, workers: usize) -> String {
     let echo = upstream.addr;
     format!(
@@ -52,7 +53,9 @@ fn folder() -> std::path::PathBuf {
 
 fn parsed(text: &str) -> config::Config {
     let name = folder().join("gateway.toml");
-    config::parse(&name, text).unwrap_or_else(|report| panic!("{report}")).config
+    config::parse(&name, text)
+        .unwrap_or_else(|report| panic!("{report}"))
+        .config
 }
 
 /// A certificate that signs itself, and its key, as an entry of `tls.certificates`.
@@ -64,10 +67,17 @@ pub(crate) fn pair(folder: &Path, name: &str, hosts: &[&str], is_past: bool) -> 
         params.not_after = rcgen::date_time_ymd(2020, 1, 2);
     }
     let key = rcgen::KeyPair::generate().unwrap();
-    let (cert_file, key_file) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}-key.pem")));
+    let (cert_file, key_file) = (
+        folder.join(format!("{name}.pem")),
+        folder.join(format!("{name}-key.pem")),
+    );
     std::fs::write(&cert_file, params.self_signed(&key).unwrap().pem()).unwrap();
     std::fs::write(&key_file, key.serialize_pem()).unwrap();
-    format!("{{ cert = \"{}\", key = \"{}\" }}", cert_file.display(), key_file.display())
+    format!(
+        "{{ cert = \"{}\", key = \"{}\" }}",
+        cert_file.display(),
+        key_file.display()
+    )
 }
 
 /// Reads and binds what a text says.
@@ -88,16 +98,30 @@ pub(crate) struct Door {
 
 impl Door {
     pub(crate) fn open(text: &str, log: &Log) -> Self {
-        let text = if text.contains("[log]") { text.to_owned() } else { format!("{text}[log]\nformat = \"json\"\n") };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let text = if text.contains("[log]") {
+            text.to_owned()
+        } else {
+            format!("{text}[log]\nformat = \"json\"\n")
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let gateway = bind(&text).unwrap_or_else(|error| panic!("{error}"));
         let (writer, guard) = NonBlocking::new(log.clone());
-        let running = runtime.block_on(async { gateway.start(Some(writer)) }).unwrap();
+        let running = runtime
+            .block_on(async { gateway.start(Some(writer)) })
+            .unwrap();
         let runtime = Arc::new(runtime);
         let (over, is_over) = oneshot::channel::<()>();
         let driven = Arc::clone(&runtime);
         std::thread::spawn(move || driven.block_on(is_over));
-        Self { running: Some(running), runtime, _over: over, _log: guard }
+        Self {
+            running: Some(running),
+            runtime,
+            _over: over,
+            _log: guard,
+        }
     }
 
     pub(crate) fn running(&self) -> &Running {
@@ -121,7 +145,8 @@ impl Door {
 
     pub(crate) fn reload(&mut self, text: &str) -> Result<(), StartError> {
         let config = parsed(&format!("{text}[log]\nformat = \"json\"\n"));
-        self.runtime.block_on(self.running.as_mut().unwrap().reload(config))
+        self.runtime
+            .block_on(self.running.as_mut().unwrap().reload(config))
     }
 
     /// Begins to drain; the thread ends when nothing is open any more.
@@ -179,7 +204,10 @@ impl Upstream {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let (is_slow, is_released) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (is_slow, is_released) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicBool::new(false)),
+        );
         let flags = (Arc::clone(&is_slow), Arc::clone(&is_released));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -187,7 +215,11 @@ impl Upstream {
                 std::thread::spawn(move || answer_all(stream.unwrap(), &flags.0, &flags.1));
             }
         });
-        Self { addr, is_slow, is_released }
+        Self {
+            addr,
+            is_slow,
+            is_released,
+        }
     }
 
     pub(crate) fn is_slow(&self) -> bool {
@@ -203,14 +235,20 @@ fn answer_all(stream: TcpStream, is_slow: &AtomicBool, is_released: &AtomicBool)
     let mut writer = stream.try_clone().unwrap();
     let mut reader = BufReader::new(stream);
     while let Some((first, head, _)) = read_message(&mut reader) {
-        if let Some(key) = head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: ")) {
+        if let Some(key) = head
+            .lines()
+            .find_map(|line| line.strip_prefix("sec-websocket-key: "))
+        {
             return echo(&mut writer, &mut reader, key);
         }
         if first.contains("/slow ") {
             is_slow.store(true, Ordering::SeqCst);
             until("released", || is_released.load(Ordering::SeqCst));
         }
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{first}", first.len());
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{first}",
+            first.len()
+        );
         if writer.write_all(answer.as_bytes()).is_err() {
             return;
         }
@@ -220,9 +258,10 @@ fn answer_all(stream: TcpStream, is_slow: &AtomicBool, is_released: &AtomicBool)
 /// A WebSocket as far as a raw tunnel can tell: what comes goes back.
 fn echo(writer: &mut TcpStream, reader: &mut BufReader<TcpStream>, key: &str) {
     let accept = ianitor::proxy::websocket::accept(&key.parse().unwrap());
-    let head =
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ";
-    writer.write_all(format!("{head}{accept}\r\n\r\n").as_bytes()).unwrap();
+    let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ";
+    writer
+        .write_all(format!("{head}{accept}\r\n\r\n").as_bytes())
+        .unwrap();
     let _ = std::io::copy(reader, writer);
 }
 
@@ -244,21 +283,30 @@ fn read_message(reader: &mut impl BufRead) -> Option<(String, String, Vec<u8>)> 
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some((head.lines().next().unwrap_or_default().to_owned(), head, body))
+    Some((
+        head.lines().next().unwrap_or_default().to_owned(),
+        head,
+        body,
+    ))
 }
 
 fn client_config() -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(folder().join("certs/ca.pem")).unwrap()).unwrap();
+    roots
+        .add(CertificateDer::from_pem_file(folder().join("certs/ca.pem")).unwrap())
+        .unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
     Arc::new(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The first flight of a TLS client that asks for this name.
 pub(crate) fn hello(name: &'static str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut session = ClientConnection::new(client_config(), ServerName::try_from(name).unwrap()).unwrap();
+    let mut session =
+        ClientConnection::new(client_config(), ServerName::try_from(name).unwrap()).unwrap();
     session.write_tls(&mut bytes).unwrap();
     bytes
 }
@@ -268,14 +316,25 @@ pub(crate) struct Client(BufReader<StreamOwned<ClientConnection, TcpStream>>);
 
 impl Client {
     pub(crate) fn connect(to: SocketAddr) -> Self {
-        let session = ClientConnection::new(client_config(), ServerName::try_from("localhost").unwrap()).unwrap();
-        Self(BufReader::new(StreamOwned::new(session, TcpStream::connect(to).unwrap())))
+        let session =
+            ClientConnection::new(client_config(), ServerName::try_from("localhost").unwrap())
+                .unwrap();
+        Self(BufReader::new(StreamOwned::new(
+            session,
+            TcpStream::connect(to).unwrap(),
+        )))
     }
 
     /// Posts a body and returns the status.
     pub(crate) fn ask(&mut self, path: &str, body: &str) -> u16 {
-        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
-        self.0.get_mut().write_all((head + body).as_bytes()).unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.0
+            .get_mut()
+            .write_all((head + body).as_bytes())
+            .unwrap();
         let (first, ..) = read_message(&mut self.0).unwrap();
         first.split(' ').nth(1).unwrap().parse().unwrap()
     }
@@ -319,7 +378,13 @@ pub(crate) fn try_ask(to: SocketAddr, method: &str, path: &str) -> std::io::Resu
     stream.write_all(format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\n\r\n").as_bytes())?;
     let mut whole = String::new();
     stream.read_to_string(&mut whole)?;
-    let (head, body) = whole.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
+    let (head, body) = whole
+        .split_once("\r\n\r\n")
+        .ok_or(std::io::ErrorKind::UnexpectedEof)?;
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
+    Ok(Answer {
+        status,
+        head: head.to_owned(),
+        body: body.to_owned(),
+    })
 }

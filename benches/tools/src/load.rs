@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
@@ -52,7 +54,8 @@ fn clock(id: libc::clockid_t) -> f64 {
     }
     t.tv_sec as f64 + t.tv_nsec as f64 / 1e9
 }
-/// CPU seconds of a process with all its threads, dead ones too, in ns resolution (sum), and user/sys by ticks.
+/// CPU seconds of a process with all its threads, dead ones too, in ns resolution (sum), and
+/// user/sys by ticks.
 fn cpu(pids: &[i32]) -> (f64, f64, f64) {
     let (mut t, mut u, mut s) = (0.0, 0.0, 0.0);
     for &p in pids {
@@ -133,7 +136,11 @@ impl ServerCertVerifier for NoVerify {
         Ok(HandshakeSignatureValid::assertion())
     }
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256, SignatureScheme::RSA_PSS_SHA256, SignatureScheme::ED25519]
+        vec![
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+            SignatureScheme::RSA_PSS_SHA256,
+            SignatureScheme::ED25519,
+        ]
     }
 }
 
@@ -148,7 +155,8 @@ fn tls(resume: bool) -> TlsConnector {
         .with_custom_certificate_verifier(Arc::new(NoVerify))
         .with_no_client_auth();
     c.alpn_protocols = vec![b"http/1.1".to_vec()];
-    c.resumption = if resume { Resumption::in_memory_sessions(4096) } else { Resumption::disabled() };
+    c.resumption =
+        if resume { Resumption::in_memory_sessions(4096) } else { Resumption::disabled() };
     TlsConnector::from(Arc::new(c))
 }
 
@@ -157,7 +165,11 @@ enum S {
     T(Box<TlsStream<TcpStream>>),
 }
 impl AsyncRead for S {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, b: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        b: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             S::P(s) => Pin::new(s).poll_read(cx, b),
             S::T(s) => Pin::new(s).poll_read(cx, b),
@@ -205,7 +217,9 @@ impl Target {
         let one: libc::c_int = 1;
         // IP_BIND_ADDRESS_NO_PORT: the port is picked at connect, per 4-tuple.
         // SAFETY: the socket is open, and the option is an int that lives until after the call.
-        unsafe { libc::setsockopt(s.as_raw_fd(), libc::IPPROTO_IP, 24, &one as *const _ as *const _, 4) };
+        unsafe {
+            libc::setsockopt(s.as_raw_fd(), libc::IPPROTO_IP, 24, &one as *const _ as *const _, 4)
+        };
         s.bind(SocketAddr::from(([127, 0, 0, (2 + i % 200) as u8], 0)))?;
         let t = s.connect(self.addr).await?;
         t.set_nodelay(true)?;
@@ -215,7 +229,9 @@ impl Target {
         let t = self.tcp(i).await?;
         Ok(match &self.tls {
             None => S::P(t),
-            Some(c) => S::T(Box::new(c.connect(ServerName::try_from(self.host.clone()).unwrap(), t).await?)),
+            Some(c) => S::T(Box::new(
+                c.connect(ServerName::try_from(self.host.clone()).unwrap(), t).await?,
+            )),
         })
     }
 }
@@ -255,7 +271,8 @@ async fn answer(s: &mut S, b: &mut [u8], want: u16) -> io::Result<usize> {
     }
     let mut have = n - end;
     if let Some(cl) = header(&b[..end], b"content-length") {
-        let cl: usize = std::str::from_utf8(cl).unwrap_or("").parse().map_err(|_| inval("content-length"))?;
+        let cl: usize =
+            std::str::from_utf8(cl).unwrap_or("").parse().map_err(|_| inval("content-length"))?;
         while have < cl {
             let r = s.read(b).await?;
             if r == 0 {
@@ -307,9 +324,18 @@ impl Pacer {
     fn new(period: Duration) -> Pacer {
         // SAFETY: the structures live through the calls, and the new descriptor has no other owner.
         unsafe {
-            let fd = libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC);
-            let p = libc::timespec { tv_sec: period.as_secs() as _, tv_nsec: period.subsec_nanos() as _ };
-            libc::timerfd_settime(fd, 0, &libc::itimerspec { it_interval: p, it_value: p }, std::ptr::null_mut());
+            let fd =
+                libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC);
+            let p = libc::timespec {
+                tv_sec: period.as_secs() as _,
+                tv_nsec: period.subsec_nanos() as _,
+            };
+            libc::timerfd_settime(
+                fd,
+                0,
+                &libc::itimerspec { it_interval: p, it_value: p },
+                std::ptr::null_mut(),
+            );
             Pacer(
                 tokio::io::unix::AsyncFd::register_with_interest(
                     OwnedFd::from_raw_fd(fd),
@@ -333,7 +359,8 @@ impl Pacer {
     }
 }
 type Tokens = Option<tokio::sync::mpsc::UnboundedReceiver<Instant>>;
-/// Constant arrival rate, spread over the connections round robin; latency counts from the intended time.
+/// Constant arrival rate, spread over the connections round robin; latency counts from the intended
+/// time.
 fn pace(rate: f64, conns: usize) -> Vec<Tokens> {
     if rate <= 0.0 {
         return (0..conns).map(|_| None).collect();
@@ -353,7 +380,8 @@ fn pace(rate: f64, conns: usize) -> Vec<Tokens> {
         loop {
             for _ in 0..p.tick().await {
                 k += 1;
-                let _ = tx[k as usize % conns].send(base + Duration::from_nanos((k as f64 * 1e9 / rate) as u64));
+                let _ = tx[k as usize % conns]
+                    .send(base + Duration::from_nanos((k as f64 * 1e9 / rate) as u64));
             }
         }
     });
@@ -513,8 +541,9 @@ pub async fn ws(a: &Args) -> i32 {
     window(a).await
 }
 
-/// Opens --conns connections and holds them. stdin commands: `check` (one echo on each, count survivors), EOF or
-/// `quit` ends. --mode ws: WebSockets. --mode lp: one long poll each (never answered while held).
+/// Opens --conns connections and holds them. stdin commands: `check` (one echo on each, count
+/// survivors), EOF or `quit` ends. --mode ws: WebSockets. --mode lp: one long poll each (never
+/// answered while held).
 pub async fn hold(a: &Args) -> i32 {
     let t = Target::new(a, false);
     let conns = a.num("conns", 1000.0) as usize;
@@ -526,8 +555,16 @@ pub async fn hold(a: &Args) -> i32 {
     let (tx, mut rx) = tokio::sync::mpsc::unbounded_channel::<(u32, bool)>();
     let t0 = Instant::now();
     for i in 0..conns {
-        let (t, f, e, path, mode, sem, mut ctl, tx) =
-            (t.clone(), f.clone(), e.clone(), path.clone(), mode.clone(), sem.clone(), ctl.subscribe(), tx.clone());
+        let (t, f, e, path, mode, sem, mut ctl, tx) = (
+            t.clone(),
+            f.clone(),
+            e.clone(),
+            path.clone(),
+            mode.clone(),
+            sem.clone(),
+            ctl.subscribe(),
+            tx.clone(),
+        );
         tokio::spawn(async move {
             let p = sem.acquire_owned().await;
             let mut s = match async {

@@ -13,7 +13,10 @@ impl Args {
         self.map.get(k).cloned().unwrap_or_else(|| d.to_string())
     }
     pub fn num(&self, k: &str, d: f64) -> f64 {
-        self.map.get(k).map(|v| v.parse().unwrap_or_else(|_| panic!("--{k}: not a number: {v}"))).unwrap_or(d)
+        self.map
+            .get(k)
+            .map(|v| v.parse().unwrap_or_else(|_| panic!("--{k}: not a number: {v}")))
+            .unwrap_or(d)
     }
     pub fn flag(&self, k: &str) -> bool {
         self.map.contains_key(k)
@@ -43,7 +46,11 @@ fn main() {
     }
     let args = Args { map };
     // one thread: the machine's other core(s) belong to the gateway
-    let rt = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(31).build().unwrap();
+    let rt = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .event_interval(31)
+        .build()
+        .unwrap();
     let rc = rt.block_on(async move {
         match cmd.as_str() {
             "upstream" => upstream::run(&args).await,

@@ -19,7 +19,9 @@ struct Answers {
 static ANSWERS: OnceLock<Answers> = OnceLock::new();
 
 fn json(n: usize) -> Vec<u8> {
-    let mut v = br#"{"janus":"ack","session_id":4711471147114711,"transaction":"a1b2c3d4e5f6","pad":""#.to_vec();
+    let mut v =
+        br#"{"janus":"ack","session_id":4711471147114711,"transaction":"a1b2c3d4e5f6","pad":""#
+            .to_vec();
     while v.len() < n - 2 {
         v.push(b'x');
     }
@@ -44,7 +46,8 @@ pub async fn run(a: &Args) -> i32 {
         k1: answer(&json(1024), "application/json"),
         m1: answer(&vec![b'm'; 1 << 20], "application/octet-stream"),
     });
-    let ports: Vec<u16> = a.get("ports", "19388,19389,19390").split(',').map(|p| p.parse().unwrap()).collect();
+    let ports: Vec<u16> =
+        a.get("ports", "19388,19389,19390").split(',').map(|p| p.parse().unwrap()).collect();
     for p in ports {
         let sock = tokio::net::TcpSocket::new_v4().unwrap();
         sock.set_reuseaddr(true).unwrap();
@@ -148,8 +151,12 @@ async fn conn(mut t: TcpStream, port: u16) -> io::Result<()> {
                     }
                     17 if l[..c].eq_ignore_ascii_case(b"transfer-encoding") => chunked = true,
                     17 if l[..c].eq_ignore_ascii_case(b"sec-websocket-key") => k = Some(v.to_vec()),
-                    7 if l[..c].eq_ignore_ascii_case(b"upgrade") => upg = v.eq_ignore_ascii_case(b"websocket"),
-                    10 if l[..c].eq_ignore_ascii_case(b"connection") => close = v.eq_ignore_ascii_case(b"close"),
+                    7 if l[..c].eq_ignore_ascii_case(b"upgrade") => {
+                        upg = v.eq_ignore_ascii_case(b"websocket")
+                    }
+                    10 if l[..c].eq_ignore_ascii_case(b"connection") => {
+                        close = v.eq_ignore_ascii_case(b"close")
+                    }
                     _ => {}
                 }
             }
@@ -227,7 +234,9 @@ async fn ws_echo(mut t: TcpStream, mut buf: Buf, key: &[u8]) -> io::Result<()> {
             let (l7, op) = ((d[1] & 0x7f) as usize, d[0] & 0x0f);
             let (len, off) = match l7 {
                 126 if d.len() >= 8 => (u16::from_be_bytes([d[2], d[3]]) as usize, 4),
-                127 if d.len() >= 14 => (u64::from_be_bytes(d[2..10].try_into().unwrap()) as usize, 10),
+                127 if d.len() >= 14 => {
+                    (u64::from_be_bytes(d[2..10].try_into().unwrap()) as usize, 10)
+                }
                 126 | 127 => break,
                 n => (n, 2),
             };

@@ -6,9 +6,14 @@ use super::*;
 use crate::acme::fixtures::wanting;
 
 fn failed(word: &str, retry_after: Option<u64>) -> Failed {
-    let problem: Problem =
-        serde_json::from_str(&format!(r#"{{"type": "urn:ietf:params:acme:error:{word}", "status": 400}}"#)).unwrap();
-    Failed { error: OrderError::Api(problem), retry_after: retry_after.map(Duration::from_secs) }
+    let problem: Problem = serde_json::from_str(&format!(
+        r#"{{"type": "urn:ietf:params:acme:error:{word}", "status": 400}}"#
+    ))
+    .unwrap();
+    Failed {
+        error: OrderError::Api(problem),
+        retry_after: retry_after.map(Duration::from_secs),
+    }
 }
 
 fn wait(failed: &Failed, failures: u32) -> u64 {
@@ -17,7 +22,9 @@ fn wait(failed: &Failed, failures: u32) -> u64 {
 
 /// How long no order is made.
 fn held(journal: &Journal) -> u64 {
-    journal.not_before.map_or(0, |wait| wait.end.left().as_secs())
+    journal
+        .not_before
+        .map_or(0, |wait| wait.end.left().as_secs())
 }
 
 /// An hour is 3600 seconds and a minute 60, less the time that the test takes.
@@ -45,7 +52,11 @@ async fn the_next_process_waits_for_what_the_ca_refused_and_not_for_the_next_ren
     before.plan(UnixTime::default(), Why::Missing, None).await;
     let mut next = journal(&store);
     next.open().await;
-    assert!(!next.may_order() && is_about(held(&next), 60), "{:?}", next.not_before);
+    assert!(
+        !next.may_order() && is_about(held(&next), 60),
+        "{:?}",
+        next.not_before
+    );
 }
 
 /// As a machine does that starts with the wrong time and is set by NTP.
@@ -61,16 +72,26 @@ async fn a_wait_does_not_grow_when_the_clock_is_set_back() {
 
     // The process after it reads what was written six hours ahead.
     let kept = one.read().await.unwrap();
-    assert!(UnixTime::now().until(kept.next.unwrap()).as_secs() > 6 * 3600 - 10, "{kept:?}");
+    assert!(
+        UnixTime::now().until(kept.next.unwrap()).as_secs() > 6 * 3600 - 10,
+        "{kept:?}"
+    );
     let mut next = journal(&store);
     next.open().await;
-    assert!(is_about(held(&next), 60) && held(&next) > 0, "{:?}", next.not_before);
+    assert!(
+        is_about(held(&next), 60) && held(&next) > 0,
+        "{:?}",
+        next.not_before
+    );
 
     // Everybody is told the date by the clock as it is now.
     for journal in [&mut one, &mut next] {
         journal.plan(UnixTime::default(), Why::Missing, None).await;
         let kept = journal.read().await.unwrap();
-        assert!(UnixTime::now().until(kept.next.unwrap()).as_secs() <= 60, "{kept:?}");
+        assert!(
+            UnixTime::now().until(kept.next.unwrap()).as_secs() <= 60,
+            "{kept:?}"
+        );
     }
 }
 
@@ -109,19 +130,30 @@ async fn an_order_that_is_not_finished_is_no_failure_and_is_gone_on_with_at_the_
     assert!(!one.may_order() && is_about(held(&one), 3600));
     let kept = one.read().await.unwrap();
     assert_eq!((kept.failures, kept.hold, &kept.error), (0, false, &None));
-    assert_eq!(kept.why, "there is no certificate; the CA has not finished the order");
+    assert_eq!(
+        kept.why,
+        "there is no certificate; the CA has not finished the order"
+    );
     let mut next = journal(&store);
     next.open().await;
     assert!(next.may_order());
 }
 
-/// A day without a network is no reason to be patient with a CA that then refuses, or the other way round.
+/// A day without a network is no reason to be patient with a CA that then refuses, or the other way
+/// round.
 #[tokio::test]
 async fn refusals_and_other_failures_are_counted_apart() {
     let store = tempfile::tempdir().unwrap();
     let mut journal = journal(&store);
     let mut waits = Vec::new();
-    for word in ["serverInternal", "serverInternal", "caa", "caa", "serverInternal", "caa"] {
+    for word in [
+        "serverInternal",
+        "serverInternal",
+        "caa",
+        "caa",
+        "serverInternal",
+        "caa",
+    ] {
         journal.failed(&failed(word, None), None);
         waits.push(journal.not_before.unwrap().end.left().as_secs_f64().ceil());
     }
@@ -140,12 +172,18 @@ async fn the_answer_of_another_gateway_stays() {
     let store = tempfile::tempdir().unwrap();
     let (mut one, mut other) = (journal(&store), journal(&store));
     other.plan(UnixTime(5), Why::Missing, None).await;
-    let wish = Wish { id: "wish".to_owned(), dry_run: false };
+    let wish = Wish {
+        id: "wish".to_owned(),
+        dry_run: false,
+    };
     one.answer(&wish, Ok(()));
     one.plan(UnixTime(6), Why::TwoThirds, None).await;
     other.plan(UnixTime(7), Why::TwoThirds, None).await;
     let kept = other.read().await.unwrap();
-    assert_eq!((kept.next, kept.answer.map(|answer| answer.id)), (Some(UnixTime(7)), Some("wish".to_owned())));
+    assert_eq!(
+        (kept.next, kept.answer.map(|answer| answer.id)),
+        (Some(UnixTime(7)), Some("wish".to_owned()))
+    );
 }
 
 #[tokio::test]
@@ -153,7 +191,11 @@ async fn what_was_damaged_is_written_again() {
     let store = tempfile::tempdir().unwrap();
     let mut journal = journal(&store);
     journal.plan(UnixTime(5), Why::Missing, None).await;
-    std::fs::write(store.path().join("certificates/a.example/progress.json"), "[1,2").unwrap();
+    std::fs::write(
+        store.path().join("certificates/a.example/progress.json"),
+        "[1,2",
+    )
+    .unwrap();
     journal.plan(UnixTime(5), Why::Missing, None).await;
     assert_eq!(journal.read().await, Some(journal.progress.clone()));
 }
@@ -177,8 +219,17 @@ fn whoever_can_mend_it_is_told_how_not_to_wait() {
         journal.failed(failed, None);
         journal.hint(&failed.error)
     };
-    assert_eq!(hint(&failed("caa", None)).as_deref(), Some("`ianitor certs renew a.example` does not wait for that"));
-    assert_eq!((hint(&failed("rateLimited", Some(60))), hint(&failed("serverInternal", None))), (None, None));
+    assert_eq!(
+        hint(&failed("caa", None)).as_deref(),
+        Some("`ianitor certs renew a.example` does not wait for that")
+    );
+    assert_eq!(
+        (
+            hint(&failed("rateLimited", Some(60))),
+            hint(&failed("serverInternal", None))
+        ),
+        (None, None)
+    );
 }
 
 #[test]
@@ -194,12 +245,27 @@ fn the_ca_says_how_long_to_wait() {
     assert_eq!(wait(&failed("rateLimited", Some(30)), 1), 30);
     assert_eq!(wait(&failed("rateLimited", Some(86_400)), 1), 86_400);
     // Nobody limits for a year.
-    assert_eq!(wait(&failed("rateLimited", Some(365 * 86_400)), 1), 7 * 86_400);
+    assert_eq!(
+        wait(&failed("rateLimited", Some(365 * 86_400)), 1),
+        7 * 86_400
+    );
     // A short word of a CA that refuses is no invitation to ask without end.
     assert_eq!(wait(&failed("rateLimited", Some(1)), 7), 3600);
     assert_eq!(wait(&failed("caa", Some(1)), 1), 60);
     assert_eq!(wait(&failed("serverInternal", Some(40)), 1), 40);
     // What it has issued all the same.
-    assert_eq!(wait(&OrderError::LacksHost("a.example".parse().unwrap()).into(), 1), 15 * 60);
-    assert_eq!(wait(&OrderError::GivenUp("https://ca.example/order/1".to_owned()).into(), 1), 15 * 60);
+    assert_eq!(
+        wait(
+            &OrderError::LacksHost("a.example".parse().unwrap()).into(),
+            1
+        ),
+        15 * 60
+    );
+    assert_eq!(
+        wait(
+            &OrderError::GivenUp("https://ca.example/order/1".to_owned()).into(),
+            1
+        ),
+        15 * 60
+    );
 }

@@ -9,7 +9,10 @@ use crate::store::Meta;
 fn keeper(store: &tempfile::TempDir) -> (Keeper, watch::Sender<()>) {
     let (shared, spec, cert) = wanting(store);
     let (stop, stopped) = watch::channel(());
-    (Keeper::new(shared, Arc::new(spec), cert, Seen::new(), None, stopped), stop)
+    (
+        Keeper::new(shared, Arc::new(spec), cert, Seen::new(), None, stopped),
+        stop,
+    )
 }
 
 fn bundle(hosts: &[&str]) -> Bundle {
@@ -29,15 +32,26 @@ fn bundle(hosts: &[&str]) -> Bundle {
         spread: 0.0,
         revoked: None,
     };
-    Bundle { chain: made.cert.pem(), key: Secret::new(made.signing_key.serialize_pem()), meta }
+    Bundle {
+        chain: made.cert.pem(),
+        key: Secret::new(made.signing_key.serialize_pem()),
+        meta,
+    }
 }
 
 #[tokio::test]
 async fn what_is_damaged_is_ordered_anew() {
     let store = tempfile::tempdir().unwrap();
     let (mut keeper, _stop) = keeper(&store);
-    let version = keeper.shared.parts.store.put_certificate(&keeper.cert.name, &bundle(&["a.example"])).unwrap();
-    let key = store.path().join(format!("certificates/a.example/{version:04}/privkey.pem"));
+    let version = keeper
+        .shared
+        .parts
+        .store
+        .put_certificate(&keeper.cert.name, &bundle(&["a.example"]))
+        .unwrap();
+    let key = store
+        .path()
+        .join(format!("certificates/a.example/{version:04}/privkey.pem"));
     std::fs::write(key, "nothing").unwrap();
     assert!(keeper.take_newer().await);
     assert_eq!(keeper.is_due(), Some(Why::Missing));
@@ -62,15 +76,22 @@ async fn what_is_asked_for_after_a_revocation_says_so() {
     let store = tempfile::tempdir().unwrap();
     let (mut keeper, _stop) = keeper(&store);
     let parts = keeper.shared.parts.clone();
-    parts.store.put_certificate(&keeper.cert.name, &bundle(&["a.example"])).unwrap();
+    parts
+        .store
+        .put_certificate(&keeper.cert.name, &bundle(&["a.example"]))
+        .unwrap();
     assert!(keeper.take_newer().await);
     assert_eq!(keeper.reason(Why::Asked), Why::Asked);
-    parts.store.revoked(&keeper.cert.name, UnixTime::now()).unwrap();
+    parts
+        .store
+        .revoked(&keeper.cert.name, UnixTime::now())
+        .unwrap();
     assert!(keeper.read().await);
     assert_eq!(keeper.reason(Why::Asked), Why::Revoked);
 }
 
-/// Two gateways with one store that do not agree would take turns for as long as the clock was ahead.
+/// Two gateways with one store that do not agree would take turns for as long as the clock was
+/// ahead.
 #[tokio::test]
 async fn what_others_ordered_after_the_start_stays_when_the_clock_was_ahead_at_it() {
     let store = tempfile::tempdir().unwrap();
@@ -78,7 +99,12 @@ async fn what_others_ordered_after_the_start_stays_when_the_clock_was_ahead_at_i
     let (mut keeper, _stop) = keeper(&store);
     crate::clock::set(0);
     std::thread::sleep(Duration::from_millis(1100));
-    keeper.shared.parts.store.put_certificate(&keeper.cert.name, &bundle(&["b.example"])).unwrap();
+    keeper
+        .shared
+        .parts
+        .store
+        .put_certificate(&keeper.cert.name, &bundle(&["b.example"]))
+        .unwrap();
     assert!(keeper.take_newer().await);
     assert_eq!(keeper.is_due(), None);
     assert_eq!(keeper.due().1, Why::Changed);

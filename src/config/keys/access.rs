@@ -1,8 +1,8 @@
 //! `[issuers.NAME]` and `[policies.NAME]`: who may pass.
 
 use super::kinds::{
-    ALGORITHM, AUDIENCE, CLAIM, DURATION, ENVIRONMENT, FILE, ISSUER_NAME, NETWORK, SECRET, SOURCE, SWITCH, TEXT,
-    TIMEOUT, URL,
+    ALGORITHM, AUDIENCE, CLAIM, DURATION, ENVIRONMENT, FILE, ISSUER_NAME, NETWORK, SECRET, SOURCE,
+    SWITCH, TEXT, TIMEOUT, URL,
 };
 use super::{Form, Keys, Unset, key, list, quoted};
 use crate::config::lower::access;
@@ -77,7 +77,12 @@ pub(in crate::config) static ISSUER: Keys = Keys {
             Unset::Means("the system's CAs"),
             "PEM: the CAs to trust instead, for `jwks_url` and `asap_url`.",
         ),
-        key("issuer", Form::One(&TEXT), Unset::Means("any"), "What `iss` must be, exactly."),
+        key(
+            "issuer",
+            Form::One(&TEXT),
+            Unset::Means("any"),
+            "What `iss` must be, exactly.",
+        ),
         key(
             "audience",
             Form::One(&AUDIENCE),
@@ -137,7 +142,12 @@ pub(in crate::config) static POLICY: Keys = Keys {
             "Networks that may not pass, whatever else speaks for them. Looked at before `allow`; what lies in it whole \
              is refused there.",
         ),
-        key("issuers", Form::List(&ISSUER_NAME), Unset::Means("no token is asked for"), "Whose tokens are taken."),
+        key(
+            "issuers",
+            Form::List(&ISSUER_NAME),
+            Unset::Means("no token is asked for"),
+            "Whose tokens are taken.",
+        ),
         key(
             "claims",
             Form::Values(&CLAIM),
@@ -149,7 +159,9 @@ pub(in crate::config) static POLICY: Keys = Keys {
         key(
             "satisfy",
             Form::Word(|| vec!["any", "all"]),
-            Unset::Means("only one of `allow` and `issuers` is there; with both it must be written"),
+            Unset::Means(
+                "only one of `allow` and `issuers` is there; with both it must be written",
+            ),
             "`any`: address or token. `all`: both.",
         ),
         key(
@@ -159,6 +171,11 @@ pub(in crate::config) static POLICY: Keys = Keys {
             "What becomes of an open WebSocket, and of an answer that is still under way, when its token ends: closed with \
              1008, or cut; or kept.",
         ),
-        key("expiry_grace", Form::One(&DURATION), Unset::Means("`\"0s\"`"), "How long it still goes on."),
+        key(
+            "expiry_grace",
+            Form::One(&DURATION),
+            Unset::Means("`\"0s\"`"),
+            "How long it still goes on.",
+        ),
     ],
 };

@@ -10,7 +10,11 @@ static DIRECTORY: Kind = Kind {
     expected: "a string",
     text: "`\"letsencrypt\"`, `\"letsencrypt-staging\"` (to try things out: trusted by nobody, with wide limits), or the URL \
            of any other: `https://…`; `http://` only on this very machine.",
-    good: &["\"letsencrypt\"", "\"https://ca.internal/acme/directory\"", "\"http://127.0.0.1:14000/dir\""],
+    good: &[
+        "\"letsencrypt\"",
+        "\"https://ca.internal/acme/directory\"",
+        "\"http://127.0.0.1:14000/dir\"",
+    ],
     bad: (
         "\"http://ca.internal/directory\"",
         "\"http://ca.internal/directory\" is not https: whoever is on the way could play the CA",
@@ -21,8 +25,14 @@ static CONTACT: Kind = Kind {
     name: "mail address",
     expected: "a string",
     text: "One or a list of them, with or without `mailto:`.",
-    good: &["\"mailto:ops@example.com\"", "[\"ops@example.com\", \"mailto:tls@example.com\"]"],
-    bad: ("\"ops\"", "\"ops\" is no mail address, such as \"mailto:ops@example.com\""),
+    good: &[
+        "\"mailto:ops@example.com\"",
+        "[\"ops@example.com\", \"mailto:tls@example.com\"]",
+    ],
+    bad: (
+        "\"ops\"",
+        "\"ops\" is no mail address, such as \"mailto:ops@example.com\"",
+    ),
 };
 
 static CERT_HOST: Kind = Kind {
@@ -44,8 +54,13 @@ static PROFILE: Kind = Kind {
     bad: ("\"\"", "is empty"),
 };
 
-static KEY_ID: Kind =
-    Kind { name: "key id", expected: "a string", text: "", good: &["\"kid-1\""], bad: ("\"\"", "is empty") };
+static KEY_ID: Kind = Kind {
+    name: "key id",
+    expected: "a string",
+    text: "",
+    good: &["\"kid-1\""],
+    bad: ("\"\"", "is empty"),
+};
 
 pub(in crate::config) static ACME: Keys = Keys {
     table: "[acme]",
@@ -53,7 +68,12 @@ pub(in crate::config) static ACME: Keys = Keys {
             certificates.md). An account is made at the first order; **who writes `[acme]` agrees to the CA's terms of \
             service**, whose address the log names then.",
     keys: &[
-        key("directory", Form::One(&DIRECTORY), Unset::Is(|| quoted("letsencrypt")), "The CA."),
+        key(
+            "directory",
+            Form::One(&DIRECTORY),
+            Unset::Is(|| quoted("letsencrypt")),
+            "The CA.",
+        ),
         key(
             "directory_ca",
             Form::One(&FILE),
@@ -63,7 +83,9 @@ pub(in crate::config) static ACME: Keys = Keys {
         key(
             "staging",
             Form::One(&DIRECTORY),
-            Unset::Means("`\"letsencrypt-staging\"` where `directory` is one of Let's Encrypt, else none"),
+            Unset::Means(
+                "`\"letsencrypt-staging\"` where `directory` is one of Let's Encrypt, else none",
+            ),
             "Where `ianitor certs renew HOST --dry-run` orders; without one it is refused.",
         ),
         key(
@@ -72,7 +94,12 @@ pub(in crate::config) static ACME: Keys = Keys {
             Unset::Means("nobody"),
             "Whom the CA may write to. A change is told to the CA before the next order.",
         ),
-        key("external_account", Form::Table(&EXTERNAL_ACCOUNT), Unset::Means("the account is the gateway's own"), ""),
+        key(
+            "external_account",
+            Form::Table(&EXTERNAL_ACCOUNT),
+            Unset::Means("the account is the gateway's own"),
+            "",
+        ),
         key(
             "challenges",
             Form::Words(|| words(&ChallengeKind::NAMES)),
@@ -95,7 +122,12 @@ pub(in crate::config) static ACME: Keys = Keys {
             "Whether a host that has no certificate yet is answered with a self-signed one instead of a refused handshake. \
              `/readyz` says what is missing either way.",
         ),
-        key("certificates", Form::Tables(&CERTIFICATE), Unset::Required, ""),
+        key(
+            "certificates",
+            Form::Tables(&CERTIFICATE),
+            Unset::Required,
+            "",
+        ),
     ],
 };
 
@@ -104,7 +136,12 @@ pub(in crate::config) static EXTERNAL_ACCOUNT: Keys = Keys {
     about: "An account that you have with the CA already, to which the gateway's is bound (external account binding). The \
             key comes from exactly one of `key_file`, `key_env` and `key`.",
     keys: &[
-        key("key_id", Form::One(&KEY_ID), Unset::Required, "Its key id, as the CA shows it."),
+        key(
+            "key_id",
+            Form::One(&KEY_ID),
+            Unset::Required,
+            "Its key id, as the CA shows it.",
+        ),
         key(
             "key_file",
             Form::One(&FILE),

@@ -11,7 +11,10 @@ static ORDERED_HOST: Kind = Kind {
     expected: "a string",
     text: "A host of one of `acme.certificates`.",
     good: &[],
-    bad: ("\"https://a.example/\"", "\"https://a.example/\" is a URL; write the host name alone"),
+    bad: (
+        "\"https://a.example/\"",
+        "\"https://a.example/\" is a URL; write the host name alone",
+    ),
 };
 
 static MODE: Kind = Kind {
@@ -19,7 +22,10 @@ static MODE: Kind = Kind {
     expected: "the mode in quotes, such as \"0640\"",
     text: "Permissions in octal, in quotes.",
     good: &["\"0640\"", "\"600\""],
-    bad: ("\"rw-r-----\"", "\"rw-r-----\" is no mode; write it in octal, such as \"0640\""),
+    bad: (
+        "\"rw-r-----\"",
+        "\"rw-r-----\" is no mode; write it in octal, such as \"0640\"",
+    ),
 };
 
 static USER: Kind = Kind {
@@ -46,7 +52,12 @@ pub(in crate::config) static DEPLOY: Keys = Keys {
             Unset::Means("`host` says it"),
             "Which certificate: the one that has all of these hosts. One of `hosts` and `host` must be there.",
         ),
-        key("host", Form::One(&ORDERED_HOST), Unset::Means("`hosts` says it"), "The same, for one host."),
+        key(
+            "host",
+            Form::One(&ORDERED_HOST),
+            Unset::Means("`hosts` says it"),
+            "The same, for one host.",
+        ),
         key(
             "key_type",
             Form::Word(|| words(&KeyType::NAMES)),
@@ -66,7 +77,12 @@ pub(in crate::config) static DEPLOY: Keys = Keys {
             NOT_WRITTEN,
             "PEM: the server's certificate, then its issuers, as `fullchain.pem` of certbot.",
         ),
-        key("key", Form::One(&FILE), NOT_WRITTEN, "PEM: the private key, as `privkey.pem` of certbot."),
+        key(
+            "key",
+            Form::One(&FILE),
+            NOT_WRITTEN,
+            "PEM: the private key, as `privkey.pem` of certbot.",
+        ),
         key(
             "combined",
             Form::One(&FILE),
@@ -91,15 +107,30 @@ pub(in crate::config) static DEPLOY: Keys = Keys {
             Unset::Means("`password_file` says it"),
             "The same, from a variable of the environment.",
         ),
-        key("owner", Form::One(&USER), Unset::Means("the gateway's user"), "Whose the files are to be."),
-        key("group", Form::One(&USER), Unset::Means("the gateway's group"), "Their group."),
+        key(
+            "owner",
+            Form::One(&USER),
+            Unset::Means("the gateway's user"),
+            "Whose the files are to be.",
+        ),
+        key(
+            "group",
+            Form::One(&USER),
+            Unset::Means("the gateway's group"),
+            "Their group.",
+        ),
         key(
             "mode",
             Form::One(&MODE),
             Unset::Is(|| quoted(format!("{:04o}", DeploySpec::MODE))),
             "Their permissions. One that lets everybody read a private key is a warning.",
         ),
-        key("reload", Form::Table(&RELOAD), Unset::Means("the server is not told"), ""),
+        key(
+            "reload",
+            Form::Table(&RELOAD),
+            Unset::Means("the server is not told"),
+            "",
+        ),
         key(
             "verify",
             Form::One(&HOST_PORT),

@@ -41,22 +41,37 @@ pub(super) static THREADS: Kind = Kind {
     bad: ("5000", "must be from 0 to 1024"),
 };
 
-pub(super) static PORT: Kind =
-    Kind { name: "port", expected: INTEGER, text: "", good: &["8443"], bad: ("0", "must be from 1 to 65535") };
+pub(super) static PORT: Kind = Kind {
+    name: "port",
+    expected: INTEGER,
+    text: "",
+    good: &["8443"],
+    bad: ("0", "must be from 1 to 65535"),
+};
 
 pub(super) static STATUS: Kind = Kind {
     name: "redirect status",
     expected: INTEGER,
     text: "301 and 302 make a GET of a POST in most clients; 307 and 308 keep the method and the body.",
     good: &["301", "302", "307", "308"],
-    bad: ("303", "must be 301, 302, 307 or 308; the last two keep the method and body"),
+    bad: (
+        "303",
+        "must be 301, 302, 307 or 308; the last two keep the method and body",
+    ),
 };
 
 pub(super) static DURATION: Kind = Kind {
     name: "duration",
     expected: "a duration such as \"10s\"",
     text: "A whole number and a unit: `ms`, `s`, `m`, `h` or `d`. At most 366 days.",
-    good: &["\"500ms\"", "\"10s\"", "\"5m\"", "\"1h\"", "\"365d\"", "\"0s\""],
+    good: &[
+        "\"500ms\"",
+        "\"10s\"",
+        "\"5m\"",
+        "\"1h\"",
+        "\"365d\"",
+        "\"0s\"",
+    ],
     bad: ("\"10\"", "\"10\" has no unit; write \"10s\" for seconds"),
 };
 
@@ -74,7 +89,10 @@ pub(super) static SIZE: Kind = Kind {
     text: "A whole number and a unit: `B`; `KiB`, `MiB`, `GiB` for powers of 1024; `KB`, `MB`, `GB` for powers of 1000. \
            A number without quotes is in bytes.",
     good: &["\"512B\"", "\"64KiB\"", "\"1MB\"", "65536", "0"],
-    bad: ("\"64k\"", "\"64k\" is not a size, such as \"512B\", \"64KiB\" or \"1MiB\""),
+    bad: (
+        "\"64k\"",
+        "\"64k\" is not a size, such as \"512B\", \"64KiB\" or \"1MiB\"",
+    ),
 };
 
 pub(super) static RATE: Kind = Kind {
@@ -82,7 +100,10 @@ pub(super) static RATE: Kind = Kind {
     expected: "a rate such as \"2000/s\"",
     text: "So many per unit of time, or per duration.",
     good: &["\"2000/s\"", "\"300/m\"", "\"50/10s\""],
-    bad: ("\"2000\"", "\"2000\" is not a rate, such as \"2000/s\", \"300/m\" or \"50/10s\""),
+    bad: (
+        "\"2000\"",
+        "\"2000\" is not a rate, such as \"2000/s\", \"300/m\" or \"50/10s\"",
+    ),
 };
 
 pub(super) static LISTENER: Kind = Kind {
@@ -91,7 +112,10 @@ pub(super) static LISTENER: Kind = Kind {
     text: "`IP:port`. `[::]` is every address of IPv6 and IPv4. Names are not taken: a listener that depends on a \
            resolver does not start on a machine whose network is late.",
     good: &["\"[::]:443\"", "\"127.0.0.1:8443\""],
-    bad: ("\":443\"", "\":443\" has no address; write \"[::]:443\" for all, \"127.0.0.1:443\" for this machine only"),
+    bad: (
+        "\":443\"",
+        "\":443\" has no address; write \"[::]:443\" for all, \"127.0.0.1:443\" for this machine only",
+    ),
 };
 
 pub(super) static NETWORK: Kind = Kind {
@@ -100,7 +124,10 @@ pub(super) static NETWORK: Kind = Kind {
     text: "An address, or a network with its prefix. Clients that reach an IPv6 listener by IPv4 are IPv4: `10.8.0.7`, \
            not `::ffff:10.8.0.7`.",
     good: &["\"10.8.0.0/16\"", "\"2001:db8::/32\"", "\"192.0.2.7\""],
-    bad: ("\"10.8.0.5/16\"", "\"10.8.0.5/16\" has bits set below its prefix; did you mean \"10.8.0.0/16\"?"),
+    bad: (
+        "\"10.8.0.5/16\"",
+        "\"10.8.0.5/16\" has bits set below its prefix; did you mean \"10.8.0.0/16\"?",
+    ),
 };
 
 pub(super) static SERVER: Kind = Kind {
@@ -108,7 +135,11 @@ pub(super) static SERVER: Kind = Kind {
     expected: STRING,
     text: "`http://host:port`, `https://host:port` or `unix:/path`, without a path of its own. Without a port it is 80 \
            or 443. WebSockets go to the same address: their handshake is HTTP.",
-    good: &["\"http://127.0.0.1:8088\"", "\"https://media.example.com\"", "\"unix:/run/janus.sock\""],
+    good: &[
+        "\"http://127.0.0.1:8088\"",
+        "\"https://media.example.com\"",
+        "\"unix:/run/janus.sock\"",
+    ],
     bad: (
         "\"ws://127.0.0.1:8188\"",
         "\"ws://127.0.0.1:8188\" is a WebSocket URL; the handshake is HTTP, so write \"http://127.0.0.1:8188\"",
@@ -120,7 +151,10 @@ pub(super) static HOST_PORT: Kind = Kind {
     expected: STRING,
     text: "`host:port`, of a server that does not speak HTTP.",
     good: &["\"127.0.0.1:5349\"", "\"turn.internal:443\""],
-    bad: ("\"https://127.0.0.1:5349\"", "\"https://127.0.0.1:5349\" is not host:port, such as \"127.0.0.1:5349\""),
+    bad: (
+        "\"https://127.0.0.1:5349\"",
+        "\"https://127.0.0.1:5349\" is not host:port, such as \"127.0.0.1:5349\"",
+    ),
 };
 
 pub(super) static HOST: Kind = Kind {
@@ -128,8 +162,16 @@ pub(super) static HOST: Kind = Kind {
     expected: STRING,
     text: "A name or an IP address, without a port. Upper and lower case are the same; names in other scripts are \
            written in their `xn--` form.",
-    good: &["\"media.example.com\"", "\"localhost\"", "\"127.0.0.1\"", "\"[::1]\""],
-    bad: ("\"https://a.example/\"", "\"https://a.example/\" is a URL; write the host name alone"),
+    good: &[
+        "\"media.example.com\"",
+        "\"localhost\"",
+        "\"127.0.0.1\"",
+        "\"[::1]\"",
+    ],
+    bad: (
+        "\"https://a.example/\"",
+        "\"https://a.example/\" is a URL; write the host name alone",
+    ),
 };
 
 pub(super) static HOSTS: Kind = Kind {
@@ -149,7 +191,10 @@ pub(super) static AUTHORITY: Kind = Kind {
     expected: STRING,
     text: "",
     good: &["\"meet.example.com\"", "\"127.0.0.1:8080\""],
-    bad: ("\"http://a\"", "\"http://a\" is not a host name, or one with \":port\""),
+    bad: (
+        "\"http://a\"",
+        "\"http://a\" is not a host name, or one with \":port\"",
+    ),
 };
 
 pub(super) static PATH: Kind = Kind {
@@ -166,7 +211,10 @@ pub(super) static TARGET: Kind = Kind {
     expected: STRING,
     text: "",
     good: &["\"https://example.com/\"", "\"/start.html\""],
-    bad: ("\"example.com\"", "\"example.com\" is neither a URL, \"https://example.org/\", nor a path, \"/elsewhere\""),
+    bad: (
+        "\"example.com\"",
+        "\"example.com\" is neither a URL, \"https://example.org/\", nor a path, \"/elsewhere\"",
+    ),
 };
 
 pub(super) static FILE: Kind = Kind {
@@ -190,7 +238,10 @@ pub(super) static POLICY_NAME: Kind = Kind {
     expected: STRING,
     text: "The NAME of a `[policies.NAME]` anywhere in the file, or `\"open\"`.",
     good: &["\"open\""],
-    bad: ("\"opne\"", "unknown policy \"opne\", did you mean \"open\"?"),
+    bad: (
+        "\"opne\"",
+        "unknown policy \"opne\", did you mean \"open\"?",
+    ),
 };
 
 pub(super) static TLS_VERSION: Kind = Kind {
@@ -198,7 +249,10 @@ pub(super) static TLS_VERSION: Kind = Kind {
     expected: "\"1.2\" or \"1.3\" in quotes",
     text: "",
     good: &["\"1.2\"", "\"1.3\""],
-    bad: ("\"1.1\"", "\"1.1\" is no version that is served; write \"1.2\" or \"1.3\""),
+    bad: (
+        "\"1.1\"",
+        "\"1.1\" is no version that is served; write \"1.2\" or \"1.3\"",
+    ),
 };
 
 pub(super) static HEADER: Kind = Kind {
@@ -214,15 +268,25 @@ pub(super) static HEADER_VALUE: Kind = Kind {
     expected: STRING,
     text: "",
     good: &["\"no-store\""],
-    bad: ("\" a\"", "\" a\" is no header value: ASCII on one line, without spaces around it"),
+    bad: (
+        "\" a\"",
+        "\" a\" is no header value: ASCII on one line, without spaces around it",
+    ),
 };
 
 pub(super) static ORIGIN: Kind = Kind {
     name: "origin",
     expected: STRING,
     text: "Scheme, host and, where it is not the usual one, port of a page, as browsers send it; or `\"*\"` for every one.",
-    good: &["\"https://app.example.com\"", "\"http://localhost:3000\"", "\"*\""],
-    bad: ("\"app.example.com\"", "\"app.example.com\" is no origin, such as \"https://app.example.com\""),
+    good: &[
+        "\"https://app.example.com\"",
+        "\"http://localhost:3000\"",
+        "\"*\"",
+    ],
+    bad: (
+        "\"app.example.com\"",
+        "\"app.example.com\" is no origin, such as \"https://app.example.com\"",
+    ),
 };
 
 pub(super) static TEXT: Kind = Kind {
@@ -262,7 +326,10 @@ pub(super) static URL: Kind = Kind {
     name: "URL of keys",
     expected: "a URL",
     text: "`https://…`; `http://` only on this very machine, for whoever is on the way could give other keys.",
-    good: &["\"https://login.example.com/jwks.json\"", "\"http://127.0.0.1:8080/keys\""],
+    good: &[
+        "\"https://login.example.com/jwks.json\"",
+        "\"http://127.0.0.1:8080/keys\"",
+    ],
     bad: (
         "\"http://login.example.com/\"",
         "\"http://login.example.com/\" is not https: whoever is on the way could give other keys",
@@ -274,7 +341,10 @@ pub(super) static AUDIENCE: Kind = Kind {
     expected: STRING,
     text: "One text, a list of texts, or `\"any\"`.",
     good: &["\"ianitor\"", "[\"ianitor\", \"janus\"]", "\"any\""],
-    bad: ("[]", "an empty list would take no token; write the audience, or \"any\""),
+    bad: (
+        "[]",
+        "an empty list would take no token; write the audience, or \"any\"",
+    ),
 };
 
 pub(super) static SOURCE: Kind = Kind {
@@ -282,7 +352,12 @@ pub(super) static SOURCE: Kind = Kind {
     expected: STRING,
     text: "`header` is `Authorization: Bearer …`; `cookie:NAME`; `query:NAME`, for clients that can set no header; \
            `subprotocol` is `bearer.<token>` or `token.<token>` among a WebSocket's subprotocols, beside a real one.",
-    good: &["\"header\"", "\"cookie:ianitor\"", "\"query:token\"", "\"subprotocol\""],
+    good: &[
+        "\"header\"",
+        "\"cookie:ianitor\"",
+        "\"query:token\"",
+        "\"subprotocol\"",
+    ],
     bad: (
         "\"body\"",
         "\"body\" is no place for a token; write \"header\", \"cookie:NAME\", \"query:NAME\" or \"subprotocol\"",
@@ -302,14 +377,20 @@ pub(super) static CLAIM: Kind = Kind {
     expected: "a string, an integer, true or false",
     text: "A text, a whole number, or true or false; or a list of them, of which one is enough.",
     good: &["\"ops\"", "[\"admin\", \"ops\"]", "3", "true", "\"*\""],
-    bad: ("[]", "an empty list is met by no token; write the values, or leave the claim out"),
+    bad: (
+        "[]",
+        "an empty list is met by no token; write the values, or leave the claim out",
+    ),
 };
 
 pub(super) static FILES: Kind = Kind {
     name: "file, or two",
     expected: STRING,
     text: "A file, or a list of two.",
-    good: &["\"secrets/turn\"", "[\"secrets/turn-new\", \"secrets/turn\"]"],
+    good: &[
+        "\"secrets/turn\"",
+        "[\"secrets/turn-new\", \"secrets/turn\"]",
+    ],
     bad: ("\"\"", "is empty; write the path of a file"),
 };
 
@@ -318,7 +399,10 @@ pub(super) static TURN_URI: Kind = Kind {
     expected: STRING,
     text: "`turn:host:port`, `turns:host:port` (TLS) or `stun:host:port`, the first two with `?transport=udp` or \
            `?transport=tcp` (RFC 7065).",
-    good: &["\"turn:turn.example.com:3478?transport=udp\"", "\"turns:turn.example.com:5349?transport=tcp\""],
+    good: &[
+        "\"turn:turn.example.com:3478?transport=udp\"",
+        "\"turns:turn.example.com:5349?transport=tcp\"",
+    ],
     bad: ("\"turn.example.com\"", "\"turn.example.com\" is"),
 };
 
@@ -335,7 +419,10 @@ pub(super) static LIFETIME: Kind = Kind {
     expected: "a duration such as \"10s\"",
     text: "A duration of a second or more.",
     good: &["\"10m\"", "\"1h\""],
-    bad: ("\"500ms\"", "is less than a second, and credentials are dated in seconds; write \"10m\""),
+    bad: (
+        "\"500ms\"",
+        "is less than a second, and credentials are dated in seconds; write \"10m\"",
+    ),
 };
 
 pub(super) static LOCAL: Kind = Kind {
@@ -343,5 +430,8 @@ pub(super) static LOCAL: Kind = Kind {
     expected: STRING,
     text: "A path, with or without a query.",
     good: &["\"/admin.html\"", "\"/start?lang=en\""],
-    bad: ("\"https://elsewhere.example/\"", "\"https://elsewhere.example/\""),
+    bad: (
+        "\"https://elsewhere.example/\"",
+        "\"https://elsewhere.example/\"",
+    ),
 };

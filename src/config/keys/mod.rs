@@ -1,5 +1,5 @@
-//! The keys that each table knows, and what they mean: the one list that the reader, "did you mean" and
-//! `docs/reference.md` go by. A key cannot be known without being explained.
+//! The keys that each table knows, and what they mean: the one list that the reader, "did you mean"
+//! and `docs/reference.md` go by. A key cannot be known without being explained.
 //!
 //! ```text
 //! ROOT ─ listen ─ Form::Table(&LISTEN)
@@ -47,7 +47,12 @@ pub(super) struct Key {
 }
 
 const fn key(name: &'static str, form: Form, unset: Unset, text: &'static str) -> Key {
-    Key { name, form, unset, text }
+    Key {
+        name,
+        form,
+        unset,
+        text,
+    }
 }
 
 /// What the value of a key looks like.
@@ -105,14 +110,44 @@ pub(super) static ROOT: Keys = Keys {
     keys: &[
         key("listen", Form::Table(&LISTEN), Unset::Required, ""),
         key("log", Form::Table(&LOG), Unset::Means("the defaults"), ""),
-        key("limits", Form::Table(&LIMITS), Unset::Means("the defaults"), ""),
-        key("tls", Form::Table(&TLS), Unset::Means("the defaults, and certificates come from `[acme]`"), ""),
-        key("acme", Form::Table(&ACME), Unset::Means("no certificate is ordered"), ""),
+        key(
+            "limits",
+            Form::Table(&LIMITS),
+            Unset::Means("the defaults"),
+            "",
+        ),
+        key(
+            "tls",
+            Form::Table(&TLS),
+            Unset::Means("the defaults, and certificates come from `[acme]`"),
+            "",
+        ),
+        key(
+            "acme",
+            Form::Table(&ACME),
+            Unset::Means("no certificate is ordered"),
+            "",
+        ),
         key("deploy", Form::Tables(&DEPLOY), Unset::Means("none"), ""),
-        key("passthrough", Form::Tables(&PASSTHROUGH), Unset::Means("none"), ""),
-        key("upstreams", Form::Named(&UPSTREAM), Unset::Means("none"), ""),
+        key(
+            "passthrough",
+            Form::Tables(&PASSTHROUGH),
+            Unset::Means("none"),
+            "",
+        ),
+        key(
+            "upstreams",
+            Form::Named(&UPSTREAM),
+            Unset::Means("none"),
+            "",
+        ),
         key("issuers", Form::Named(&ISSUER), Unset::Means("none"), ""),
-        key("policies", Form::Named(&POLICY), Unset::Means("only `open`"), ""),
+        key(
+            "policies",
+            Form::Named(&POLICY),
+            Unset::Means("only `open`"),
+            "",
+        ),
         key("turn", Form::Named(&TURN), Unset::Means("none"), ""),
         key("routes", Form::Tables(&ROUTE), Unset::Required, ""),
     ],
@@ -131,8 +166,8 @@ pub(super) fn all() -> Vec<&'static Keys> {
     all
 }
 
-/// Keys of the full `gateway.toml`, in whatever table, that this version cannot keep its word on. A key moves from here
-/// to its table when it is built.
+/// Keys of the full `gateway.toml`, in whatever table, that this version cannot keep its word on. A
+/// key moves from here to its table when it is built.
 #[rustfmt::skip]
 const LATER: &[&str] = &[
     "token_auth_secret_file",
@@ -147,12 +182,21 @@ pub(super) fn unknown(keys: &Keys, word: &str) -> Option<String> {
     if keys.has(word) {
         return None;
     }
-    if LATER.contains(&word) || (std::ptr::eq(keys, &UPSTREAM) && LATER_IN_UPSTREAMS.contains(&word)) {
+    if LATER.contains(&word)
+        || (std::ptr::eq(keys, &UPSTREAM) && LATER_IN_UPSTREAMS.contains(&word))
+    {
         return Some("not supported by this version; take it out".to_owned());
     }
-    let owners: Vec<&str> = all().iter().filter(|other| other.has(word)).map(|other| other.table).collect();
+    let owners: Vec<&str> = all()
+        .iter()
+        .filter(|other| other.has(word))
+        .map(|other| other.table)
+        .collect();
     if !owners.is_empty() {
-        return Some(format!("unknown key here; it belongs to {}", owners.join(" or ")));
+        return Some(format!(
+            "unknown key here; it belongs to {}",
+            owners.join(" or ")
+        ));
     }
     let names: Vec<&str> = keys.names().collect();
     Some(match suggest::nearest(word, &names) {
@@ -168,7 +212,11 @@ fn words<T>(names: &[(&'static str, T)]) -> Vec<&'static str> {
 
 /// The word for a value, as TOML.
 fn word<T: PartialEq>(names: &[(&'static str, T)], of: T) -> String {
-    names.iter().find(|(_, value)| *value == of).map(|(name, _)| quoted(name)).unwrap_or_default()
+    names
+        .iter()
+        .find(|(_, value)| *value == of)
+        .map(|(name, _)| quoted(name))
+        .unwrap_or_default()
 }
 
 fn quoted(text: impl std::fmt::Display) -> String {

@@ -1,8 +1,8 @@
 //! `[[routes]]` and the tables in it.
 
 use super::kinds::{
-    AUTHORITY, DURATION, FILE, HEADER, HEADER_VALUE, HOSTS, LOCAL, ORIGIN, PATH, POLICY_NAME, SIZE, STATUS, SWITCH,
-    TARGET, TIMEOUT, TURN_NAME, UPSTREAM_NAME,
+    AUTHORITY, DURATION, FILE, HEADER, HEADER_VALUE, HOSTS, LOCAL, ORIGIN, PATH, POLICY_NAME, SIZE,
+    STATUS, SWITCH, TARGET, TIMEOUT, TURN_NAME, UPSTREAM_NAME,
 };
 use super::{Form, Keys, Unset, key, list, quoted};
 use crate::config::lower::{answers, targets};
@@ -103,14 +103,24 @@ pub(in crate::config) static ROUTE: Keys = Keys {
             "With `upstream`: the path that the route's own is replaced by; what is below stays. Not together with \
              `strip_prefix`.",
         ),
-        key("headers", Form::Table(&ROUTE_HEADERS), Unset::Means("no header is edited"), ""),
+        key(
+            "headers",
+            Form::Table(&ROUTE_HEADERS),
+            Unset::Means("no header is edited"),
+            "",
+        ),
         key(
             "host_header",
             Form::One(&AUTHORITY),
             Unset::Means("the `Host` that the client sent"),
             "With `upstream`: the `Host` that the server sees. `X-Forwarded-Host` stays what the client sent.",
         ),
-        key("timeouts", Form::Table(&TIMEOUTS), Unset::Means("the defaults"), ""),
+        key(
+            "timeouts",
+            Form::Table(&TIMEOUTS),
+            Unset::Means("the defaults"),
+            "",
+        ),
         key(
             "hsts",
             Form::One(&DURATION),
@@ -170,8 +180,18 @@ pub(in crate::config) static ROUTE_HEADERS: Keys = Keys {
             "Header and value. What the client sent under the name, or under one that servers read as the same \
              (`X_Tenant`), is taken out.",
         ),
-        key("remove", Form::List(&HEADER), Unset::Means("none"), "Headers that the server does not get."),
-        key("response", Form::Table(&ANSWER_HEADERS), Unset::Means("no header is edited"), ""),
+        key(
+            "remove",
+            Form::List(&HEADER),
+            Unset::Means("none"),
+            "Headers that the server does not get.",
+        ),
+        key(
+            "response",
+            Form::Table(&ANSWER_HEADERS),
+            Unset::Means("no header is edited"),
+            "",
+        ),
     ],
 };
 
@@ -179,8 +199,18 @@ pub(in crate::config) static ANSWER_HEADERS: Keys = Keys {
     table: "routes.headers.response",
     about: "Headers of what the server or a file answers; not those of refusals.",
     keys: &[
-        key("set", Form::Values(&HEADER_VALUE), Unset::Means("none"), "Header and value; replaces what there is."),
-        key("remove", Form::List(&HEADER), Unset::Means("none"), "Headers that the client does not get."),
+        key(
+            "set",
+            Form::Values(&HEADER_VALUE),
+            Unset::Means("none"),
+            "Header and value; replaces what there is.",
+        ),
+        key(
+            "remove",
+            Form::List(&HEADER),
+            Unset::Means("none"),
+            "Headers that the client does not get.",
+        ),
     ],
 };
 

@@ -1,8 +1,8 @@
 //! The tables of `gateway.toml`, but for routes.
 
 use super::kinds::{
-    COUNT, DURATION, FILE, HOST, HOST_PORT, HOSTS, LISTENER, NETWORK, PORT, RATE, SERVER, SIZE, SWITCH, THREADS,
-    TIMEOUT, TLS_VERSION,
+    COUNT, DURATION, FILE, HOST, HOST_PORT, HOSTS, LISTENER, NETWORK, PORT, RATE, SERVER, SIZE,
+    SWITCH, THREADS, TIMEOUT, TLS_VERSION,
 };
 use super::{Form, Keys, Unset, key, list, quoted, word, words};
 use crate::config::raw::H2_WEBSOCKETS;
@@ -232,7 +232,12 @@ pub(in crate::config) static PAIR: Keys = Keys {
     about: "A certificate and its key. A file that is missing, or a key that is not the certificate's, keeps the \
             gateway from starting; a reload is refused for it.",
     keys: &[
-        key("cert", Form::One(&FILE), Unset::Required, "PEM: the server's certificate, then its issuers."),
+        key(
+            "cert",
+            Form::One(&FILE),
+            Unset::Required,
+            "PEM: the server's certificate, then its issuers.",
+        ),
         key(
             "key",
             Form::One(&FILE),
@@ -253,7 +258,12 @@ pub(in crate::config) static PASSTHROUGH: Keys = Keys {
             Unset::Required,
             "The server names that are passed through. An exact one goes before a wildcard. The same one twice is refused.",
         ),
-        key("to", Form::One(&HOST_PORT), Unset::Required, "Who ends their TLS."),
+        key(
+            "to",
+            Form::One(&HOST_PORT),
+            Unset::Required,
+            "Who ends their TLS.",
+        ),
         key(
             "proxy_protocol",
             Form::One(&SWITCH),

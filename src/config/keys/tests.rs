@@ -7,7 +7,9 @@ use super::{Form, Key, Keys, ROOT, Unset};
 use crate::config::{Report, parse};
 
 fn problems(text: &str) -> Vec<String> {
-    let report = parse(Path::new("t"), text).map(|loaded| loaded.warnings).unwrap_or_else(|report| report);
+    let report = parse(Path::new("t"), text)
+        .map(|loaded| loaded.warnings)
+        .unwrap_or_else(|report| report);
     report.to_string().lines().map(str::to_owned).collect()
 }
 
@@ -24,7 +26,9 @@ fn tables() -> Vec<Opened> {
         let (keys, header, prefix) = (outer.keys, outer.header.clone(), outer.prefix.clone());
         all.push(outer);
         for key in keys.keys {
-            let Some(inner) = key.form.keys() else { continue };
+            let Some(inner) = key.form.keys() else {
+                continue;
+            };
             let path = format!("{path}{}", key.name);
             let (line, path, element) = match key.form {
                 Form::Named(_) => (format!("[{path}.a]"), format!("{path}.a"), ".a"),
@@ -32,14 +36,29 @@ fn tables() -> Vec<Opened> {
                 _ => (format!("[{path}]"), path, ""),
             };
             // A table in a list belongs to the last element, which must be there.
-            let above = if header.starts_with("[[") { format!("{header}\n") } else { String::new() };
-            let opened =
-                Opened { keys: inner, header: above + &line, prefix: format!("{prefix}{}{element}.", key.name) };
+            let above = if header.starts_with("[[") {
+                format!("{header}\n")
+            } else {
+                String::new()
+            };
+            let opened = Opened {
+                keys: inner,
+                header: above + &line,
+                prefix: format!("{prefix}{}{element}.", key.name),
+            };
             add(opened, &format!("{path}."), all);
         }
     }
     let mut all = Vec::new();
-    add(Opened { keys: &ROOT, header: String::new(), prefix: String::new() }, "", &mut all);
+    add(
+        Opened {
+            keys: &ROOT,
+            header: String::new(),
+            prefix: String::new(),
+        },
+        "",
+        &mut all,
+    );
     all
 }
 
@@ -56,23 +75,38 @@ fn wrongly_typed(key: &Key) -> Vec<(&'static str, &'static str, &'static str)> {
         Form::List(kind) => vec![(DATE, "", "a list"), ("[1979-05-27]", "[0]", kind.expected)],
         Form::Word(_) => vec![(DATE, "", "a string")],
         Form::Words(_) => vec![(DATE, "", "a list"), ("[1979-05-27]", "[0]", "a string")],
-        Form::Values(kind) => vec![(DATE, "", "a table"), ("{ x = 1979-05-27 }", ".x", kind.expected)],
+        Form::Values(kind) => {
+            vec![
+                (DATE, "", "a table"),
+                ("{ x = 1979-05-27 }", ".x", kind.expected),
+            ]
+        }
         Form::Table(_) | Form::Named(_) => vec![(DATE, "", "a table")],
         Form::Tables(_) => vec![(DATE, "", "a list")],
     }
 }
 
-/// A key that is in the list and read by nobody would be taken and have no effect; one that is read as something else
-/// would be explained wrongly.
+/// A key that is in the list and read by nobody would be taken and have no effect; one that is read
+/// as something else would be explained wrongly.
 #[test]
 fn every_known_key_is_read_as_what_it_is_said_to_be() {
-    for Opened { keys, header, prefix } in tables() {
+    for Opened {
+        keys,
+        header,
+        prefix,
+    } in tables()
+    {
         for key in keys.keys {
             for (value, part, expected) in wrongly_typed(key) {
-                let want = format!(" {prefix}{}{part}: expected {expected}, found a date", key.name);
+                let want = format!(
+                    " {prefix}{}{part}: expected {expected}, found a date",
+                    key.name
+                );
                 let got = problems(&format!("{header}\n{} = {value}\n", key.name));
                 let start = format!("t:{}:", line_below(&header));
-                let found = got.iter().any(|line| line.starts_with(&start) && line.contains(&want));
+                let found = got
+                    .iter()
+                    .any(|line| line.starts_with(&start) && line.contains(&want));
                 assert!(found, "{want}\n{got:#?}");
             }
         }
@@ -90,54 +124,87 @@ fn whole(form: Form, value: &str) -> (String, &'static str) {
 
 #[test]
 fn examples_of_values_are_taken_or_refused_as_the_reference_says() {
-    for Opened { keys, header, prefix } in tables() {
+    for Opened {
+        keys,
+        header,
+        prefix,
+    } in tables()
+    {
         for key in keys.keys {
-            let (Form::One(kind) | Form::List(kind) | Form::Values(kind)) = key.form else { continue };
-            let Kind { good, bad: (bad, why), .. } = kind;
+            let (Form::One(kind) | Form::List(kind) | Form::Values(kind)) = key.form else {
+                continue;
+            };
+            let Kind {
+                good,
+                bad: (bad, why),
+                ..
+            } = kind;
             for value in *good {
                 let (value, part) = whole(key.form, value);
                 let got = problems(&format!("{header}\n{} = {value}\n", key.name));
                 let place = format!(" {prefix}{}{part}: ", key.name);
                 // That it does not go with the rest of the table is nothing against the value.
-                let is_refused = |line: &String| line.contains(&place) && !line.contains(": is about ");
+                let is_refused =
+                    |line: &String| line.contains(&place) && !line.contains(": is about ");
                 assert!(!got.iter().any(is_refused), "{value}: {got:#?}");
             }
             let (value, part) = whole(key.form, bad);
             let want = format!(" {prefix}{}{part}: {why}", key.name);
-            let got = problems(&format!("{}\n{} = {value}\n", with_required(&header), key.name));
-            assert!(got.iter().any(|line| line.contains(&want)), "{want}\n{got:#?}");
+            let got = problems(&format!(
+                "{}\n{} = {value}\n",
+                with_required(&header),
+                key.name
+            ));
+            assert!(
+                got.iter().any(|line| line.contains(&want)),
+                "{want}\n{got:#?}"
+            );
         }
     }
 }
 
 /// What is said of some values in a route needs a whole route around them.
 fn with_required(header: &str) -> String {
-    const ROUTE: &str =
-        "[upstreams.a]\nservers = [\"http://a\"]\n[[routes]]\npath = \"/\"\npolicy = \"open\"\nupstream = \"a\"\n[";
+    const ROUTE: &str = "[upstreams.a]\nservers = [\"http://a\"]\n[[routes]]\npath = \"/\"\npolicy = \"open\"\nupstream = \"a\"\n[";
     header.replace("[[routes]]\n[", ROUTE)
 }
 
 #[test]
 fn every_word_of_a_choice_is_taken() {
-    for Opened { keys, header, prefix } in tables() {
+    for Opened {
+        keys,
+        header,
+        prefix,
+    } in tables()
+    {
         for key in keys.keys {
-            let (Form::Word(words) | Form::Words(words)) = key.form else { continue };
+            let (Form::Word(words) | Form::Words(words)) = key.form else {
+                continue;
+            };
             let check = |word: &str| {
                 let (value, part) = whole(key.form, &format!("\"{word}\""));
                 let got = problems(&format!("{header}\n{} = {value}\n", key.name));
-                got.into_iter().find(|line| line.contains(&format!(" {prefix}{}{part}: unknown ", key.name)))
+                got.into_iter()
+                    .find(|line| line.contains(&format!(" {prefix}{}{part}: unknown ", key.name)))
             };
             assert_eq!(words().into_iter().find_map(check), None);
             let known: Vec<String> = words().iter().map(|word| format!("\"{word}\"")).collect();
             let want = format!("known: {}", known.join(", "));
-            assert!(check("zzzzzz").is_some_and(|line| line.contains(&want)), "{want}");
+            assert!(
+                check("zzzzzz").is_some_and(|line| line.contains(&want)),
+                "{want}"
+            );
         }
     }
 }
 
 /// A whole configuration with every table but those that are for another target.
 fn base(target: &str) -> String {
-    let of_upstreams = if target.starts_with("upstream") { "[routes.timeouts]\n" } else { "" };
+    let of_upstreams = if target.starts_with("upstream") {
+        "[routes.timeouts]\n"
+    } else {
+        ""
+    };
     format!(
         "[listen]\nhttps = [\"[::]:443\"]\n[log]\n[limits]\n[tls]\n[[tls.certificates]]\ncert = \"a\"\n\
          [[passthrough]]\nsni = \"a\"\nto = \"a:1\"\n[upstreams.a]\nservers = [\"http://a\"]\n\
@@ -157,19 +224,39 @@ fn debug(text: &str) -> Result<String, Report> {
 /// Whoever writes the default that the reference names changes nothing.
 #[test]
 fn defaults_are_what_they_are_said_to_be() {
-    let targets = ["upstream = \"a\"", "files = \"a\"", "redirect = \"https://a/\""];
-    for Opened { keys, header, prefix } in tables() {
+    let targets = [
+        "upstream = \"a\"",
+        "files = \"a\"",
+        "redirect = \"https://a/\"",
+    ];
+    for Opened {
+        keys,
+        header,
+        prefix,
+    } in tables()
+    {
         let opening = header.lines().last().unwrap_or_default();
         for key in keys.keys {
-            let Unset::Is(value) = key.unset else { continue };
+            let Unset::Is(value) = key.unset else {
+                continue;
+            };
             let mut taken = 0;
             for base in targets.map(base) {
-                let written = base.replacen(opening, &format!("{opening}\n{} = {}", key.name, value()), 1);
+                let written = base.replacen(
+                    opening,
+                    &format!("{opening}\n{} = {}", key.name, value()),
+                    1,
+                );
                 let Ok(got) = debug(&written) else { continue };
                 assert_eq!(got, debug(&base).unwrap(), "{prefix}{}", key.name);
                 taken += usize::from(written != base);
             }
-            assert!(taken > 0, "{prefix}{} = {} is not taken; does base() have its table?", key.name, value());
+            assert!(
+                taken > 0,
+                "{prefix}{} = {} is not taken; does base() have its table?",
+                key.name,
+                value()
+            );
         }
     }
 }
@@ -190,12 +277,19 @@ fn written(keys: &Keys, value: &DeValue<'_>, path: &str, all: &mut Vec<String>) 
         let path = format!("{path}{}", name.get_ref());
         if let Some(key) = keys.keys.iter().find(|key| key.name == name.get_ref()) {
             let inner: Vec<&DeValue<'_>> = match (key.form, value.get_ref()) {
-                (Form::Tables(_), DeValue::Array(list)) => list.iter().map(|value| value.get_ref()).collect(),
-                (Form::Named(_), DeValue::Table(named)) => named.values().map(|value| value.get_ref()).collect(),
+                (Form::Tables(_), DeValue::Array(list)) => {
+                    list.iter().map(|value| value.get_ref()).collect()
+                }
+                (Form::Named(_), DeValue::Table(named)) => {
+                    named.values().map(|value| value.get_ref()).collect()
+                }
                 (_, value) => vec![value],
             };
             for value in inner {
-                key.form.keys().into_iter().for_each(|keys| written(keys, value, &format!("{path}."), all));
+                key.form
+                    .keys()
+                    .into_iter()
+                    .for_each(|keys| written(keys, value, &format!("{path}."), all));
             }
         }
         all.push(path);
@@ -206,7 +300,10 @@ fn written(keys: &Keys, value: &DeValue<'_>, path: &str, all: &mut Vec<String>) 
 fn known(keys: &Keys, path: &str, all: &mut Vec<String>) {
     for key in keys.keys {
         let path = format!("{path}{}", key.name);
-        key.form.keys().into_iter().for_each(|keys| known(keys, &format!("{path}."), all));
+        key.form
+            .keys()
+            .into_iter()
+            .for_each(|keys| known(keys, &format!("{path}."), all));
         all.push(path);
     }
 }
@@ -216,7 +313,12 @@ fn the_annotated_example_has_every_key() {
     let text = include_str!("../../../docs/gateway.toml");
     let (mut there, mut all) = (Vec::new(), Vec::new());
     let document = DeTable::parse(text).unwrap();
-    written(&ROOT, &DeValue::Table(document.into_inner()), "", &mut there);
+    written(
+        &ROOT,
+        &DeValue::Table(document.into_inner()),
+        "",
+        &mut there,
+    );
     known(&ROOT, "", &mut all);
     // A file has one external account, whose key comes from one place.
     let others = ["acme.external_account.key_env", "acme.external_account.key"];
@@ -227,9 +329,16 @@ fn the_annotated_example_has_every_key() {
 #[test]
 fn every_later_key_is_refused_without_advice_that_misleads() {
     for word in ["messages", "rules", "token_auth_secret_file"] {
-        for Opened { keys, header, prefix } in tables() {
-            let want =
-                format!("t:{}:1 {prefix}{word}: not supported by this version; take it out", line_below(&header));
+        for Opened {
+            keys,
+            header,
+            prefix,
+        } in tables()
+        {
+            let want = format!(
+                "t:{}:1 {prefix}{word}: not supported by this version; take it out",
+                line_below(&header)
+            );
             let got = problems(&format!("{header}\n{word} = 1\n"));
             assert!(got.contains(&want), "{}: {got:#?}", keys.table);
         }

@@ -12,7 +12,9 @@ use crate::config::raw_access::{OnExpiryWord, RawAudience, RawIssuer, RawPolicy}
 use crate::config::read::{List, Named, right};
 use crate::config::suggest;
 use crate::config::values::Satisfy;
-use crate::policy::{Accepted, Conditions, IssuerId, Networks, OnExpiry, Policy, Rule, TokenRule, Ways};
+use crate::policy::{
+    Accepted, Conditions, IssuerId, Networks, OnExpiry, Policy, Rule, TokenRule, Ways,
+};
 use crate::secret::{Secret, SecretSource};
 use crate::token::Algorithm;
 use crate::token::claims::ClaimRule;
@@ -27,7 +29,9 @@ pub(super) struct NamedIssuer {
 
 pub(super) fn issuers(raw: Named<RawIssuer>, folder: &Path, notes: &Notes<'_>) -> Vec<NamedIssuer> {
     let issuer = |(name, raw): (Placed<String>, Option<RawIssuer>)| {
-        let spec = raw.and_then(|raw| issuer(&name.value, raw, folder, notes)).map(Arc::new);
+        let spec = raw
+            .and_then(|raw| issuer(&name.value, raw, folder, notes))
+            .map(Arc::new);
         NamedIssuer { name, spec }
     };
     raw.into_iter().map(issuer).collect()
@@ -35,11 +39,18 @@ pub(super) fn issuers(raw: Named<RawIssuer>, folder: &Path, notes: &Notes<'_>) -
 
 fn issuer(name: &str, raw: RawIssuer, folder: &Path, notes: &Notes<'_>) -> Option<IssuerSpec> {
     let keys = key_source(&raw, folder, notes);
-    let algorithms = raw.algorithms.map(|list| algorithms(list, keys.as_ref(), notes));
+    let algorithms = raw
+        .algorithms
+        .map(|list| algorithms(list, keys.as_ref(), notes));
     let audience = raw.audience.map(|audience| match audience.value {
         RawAudience::Any => Audience::Any,
         RawAudience::OneOf(list) => {
-            note_empty(&list, &audience.place, "would take no token; write the audience, or \"any\"", notes);
+            note_empty(
+                &list,
+                &audience.place,
+                "would take no token; write the audience, or \"any\"",
+                notes,
+            );
             let list = right(Some(list));
             note_twice(&list, notes);
             Audience::OneOf(list.into_iter().map(|one| one.value.into()).collect())
@@ -48,8 +59,16 @@ fn issuer(name: &str, raw: RawIssuer, folder: &Path, notes: &Notes<'_>) -> Optio
     let sources: Vec<Source> = match raw.sources {
         None => default_sources().into(),
         Some(list) => {
-            note_empty(&list.value, &list.place, "would find no token; write \"header\", or leave it out", notes);
-            right(Some(list.value)).into_iter().map(|source| source.value).collect()
+            note_empty(
+                &list.value,
+                &list.place,
+                "would find no token; write \"header\", or leave it out",
+                notes,
+            );
+            right(Some(list.value))
+                .into_iter()
+                .map(|source| source.value)
+                .collect()
         }
     };
     Some(IssuerSpec {
@@ -86,45 +105,94 @@ fn note_empty<T>(list: &[T], place: &Place, what: &str, notes: &Notes<'_>) {
     }
 }
 
-/// Where the keys come from; `None` if that is missing or wrong, which is noted. Of several, which is noted, the first.
+/// Where the keys come from; `None` if that is missing or wrong, which is noted. Of several, which
+/// is noted, the first.
 fn key_source(raw: &RawIssuer, folder: &Path, notes: &Notes<'_>) -> Option<KeySource> {
     let ca_file = raw.ca_file.as_ref().map(|path| folder.join(&path.value));
-    let place = |url: &str| FetchPlace { url: url.into(), ca_file: ca_file.clone() };
+    let place = |url: &str| FetchPlace {
+        url: url.into(),
+        ca_file: ca_file.clone(),
+    };
     let base64 = raw.secret_base64.as_ref().is_some_and(|said| said.value);
     let secret = |from| KeySource::Secret { from, base64 };
     let all = [
-        raw.key_file.as_ref().map(|path| (&path.place, KeySource::File(folder.join(&path.value)))),
-        raw.secret_file.as_ref().map(|path| (&path.place, secret(SecretSource::File(folder.join(&path.value))))),
-        raw.secret_env.as_ref().map(|name| (&name.place, secret(SecretSource::Env(name.value.0.as_str().into())))),
-        raw.secret
+        raw.key_file
             .as_ref()
-            .map(|text| (&text.place, secret(SecretSource::Inline(Secret::new(text.value.0.as_str().into()))))),
-        raw.jwks_url.as_ref().map(|url| (&url.place, KeySource::Jwks(place(&url.value.0)))),
-        raw.asap_url.as_ref().map(|url| (&url.place, KeySource::Asap(place(&url.value.0)))),
+            .map(|path| (&path.place, KeySource::File(folder.join(&path.value)))),
+        raw.secret_file.as_ref().map(|path| {
+            (
+                &path.place,
+                secret(SecretSource::File(folder.join(&path.value))),
+            )
+        }),
+        raw.secret_env.as_ref().map(|name| {
+            (
+                &name.place,
+                secret(SecretSource::Env(name.value.0.as_str().into())),
+            )
+        }),
+        raw.secret.as_ref().map(|text| {
+            (
+                &text.place,
+                secret(SecretSource::Inline(Secret::new(
+                    text.value.0.as_str().into(),
+                ))),
+            )
+        }),
+        raw.jwks_url
+            .as_ref()
+            .map(|url| (&url.place, KeySource::Jwks(place(&url.value.0)))),
+        raw.asap_url
+            .as_ref()
+            .map(|url| (&url.place, KeySource::Asap(place(&url.value.0)))),
     ];
     let mut all = all.into_iter().flatten();
     let (first, source) = all.next()?;
     for (other, _) in all {
-        let text = format!("its keys come from one place, and {} says another; take one out", first.key);
+        let text = format!(
+            "its keys come from one place, and {} says another; take one out",
+            first.key
+        );
         notes.problem(other, text);
     }
-    if let (Some(said), false) = (&raw.secret_base64, matches!(source, KeySource::Secret { .. })) {
-        notes.problem(&said.place, "is about a secret, and this issuer has none; take it out");
+    if let (Some(said), false) = (
+        &raw.secret_base64,
+        matches!(source, KeySource::Secret { .. }),
+    ) {
+        notes.problem(
+            &said.place,
+            "is about a secret, and this issuer has none; take it out",
+        );
     }
-    if let (Some(ca), false) = (&raw.ca_file, matches!(source, KeySource::Jwks(_) | KeySource::Asap(_))) {
+    if let (Some(ca), false) = (
+        &raw.ca_file,
+        matches!(source, KeySource::Jwks(_) | KeySource::Asap(_)),
+    ) {
         notes.problem(&ca.place, "is about jwks_url and asap_url; take it out");
     }
     Some(source)
 }
 
 /// What the keys are used with: secrets with HS256 and its like, everything else with the others.
-fn algorithms(list: Placed<List<Algorithm>>, keys: Option<&KeySource>, notes: &Notes<'_>) -> Vec<Algorithm> {
-    note_empty(&list.value, &list.place, "would take no token; write algorithms = [\"RS256\"]", notes);
+fn algorithms(
+    list: Placed<List<Algorithm>>,
+    keys: Option<&KeySource>,
+    notes: &Notes<'_>,
+) -> Vec<Algorithm> {
+    note_empty(
+        &list.value,
+        &list.place,
+        "would take no token; write algorithms = [\"RS256\"]",
+        notes,
+    );
     let list = right(Some(list.value));
-    let is_hmac = |one: &Algorithm| matches!(one, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512);
+    let is_hmac =
+        |one: &Algorithm| matches!(one, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512);
     for (at, one) in list.iter().enumerate() {
         let text = match keys {
-            _ if list[..at].iter().any(|first| first.value == one.value) => "is in the list already; take one out",
+            _ if list[..at].iter().any(|first| first.value == one.value) => {
+                "is in the list already; take one out"
+            }
             Some(KeySource::Secret { .. }) if !is_hmac(&one.value) => {
                 "needs a public key, and this issuer has a secret; write key_file or jwks_url, or HS256"
             }
@@ -145,35 +213,63 @@ pub(super) struct NamedPolicy {
     pub(super) lets_everybody_in: bool,
 }
 
-pub(super) fn policies(raw: Named<RawPolicy>, issuers: &[NamedIssuer], notes: &Notes<'_>) -> Vec<NamedPolicy> {
+pub(super) fn policies(
+    raw: Named<RawPolicy>,
+    issuers: &[NamedIssuer],
+    notes: &Notes<'_>,
+) -> Vec<NamedPolicy> {
     note_unused(&raw, issuers, notes);
     let policy = |(name, raw): (Placed<String>, Option<RawPolicy>)| {
         if name.value == Policy::OPEN {
-            notes.problem(&name.place, "this name is built in, for the policy that lets everybody pass; take another");
+            notes.problem(
+                &name.place,
+                "this name is built in, for the policy that lets everybody pass; take another",
+            );
         }
         let conditions = raw.and_then(|raw| conditions(raw, issuers, notes));
         let lets_everybody_in = conditions.as_ref().is_some_and(|(_, everybody)| *everybody);
-        let policy = conditions.map(|(rule, _)| Arc::new(Policy::new(&name.value, Rule::Conditions(rule))));
-        NamedPolicy { name, policy, lets_everybody_in }
+        let policy =
+            conditions.map(|(rule, _)| Arc::new(Policy::new(&name.value, Rule::Conditions(rule))));
+        NamedPolicy {
+            name,
+            policy,
+            lets_everybody_in,
+        }
     };
     raw.into_iter().map(policy).collect()
 }
 
 fn note_unused(raw: &Named<RawPolicy>, issuers: &[NamedIssuer], notes: &Notes<'_>) {
-    let named = raw.iter().filter_map(|(_, policy)| policy.as_ref()?.issuers.as_ref());
-    let used: Vec<&str> = named.flat_map(|list| list.value.iter().flatten()).map(|name| name.value.as_str()).collect();
-    for issuer in issuers.iter().filter(|issuer| !used.contains(&issuer.name.value.as_str())) {
+    let named = raw
+        .iter()
+        .filter_map(|(_, policy)| policy.as_ref()?.issuers.as_ref());
+    let used: Vec<&str> = named
+        .flat_map(|list| list.value.iter().flatten())
+        .map(|name| name.value.as_str())
+        .collect();
+    for issuer in issuers
+        .iter()
+        .filter(|issuer| !used.contains(&issuer.name.value.as_str()))
+    {
         notes.warning(&issuer.name.place, "no policy names this issuer");
     }
 }
 
 /// The conditions, and whether everybody meets them.
-fn conditions(raw: RawPolicy, issuers: &[NamedIssuer], notes: &Notes<'_>) -> Option<(Conditions, bool)> {
+fn conditions(
+    raw: RawPolicy,
+    issuers: &[NamedIssuer],
+    notes: &Notes<'_>,
+) -> Option<(Conditions, bool)> {
     note_what_needs_a_token(&raw, notes);
     let deny = raw.deny.map(|deny| lower_deny(deny, notes));
     let has_token = raw.issuers.is_some();
-    let allow = raw.allow.map(|allow| lower_allow(allow, deny.as_deref().unwrap_or_default(), notes));
-    let everybody = allow.as_ref().is_some_and(|nets| !everybody::on_the_internet(nets).is_empty());
+    let allow = raw
+        .allow
+        .map(|allow| lower_allow(allow, deny.as_deref().unwrap_or_default(), notes));
+    let everybody = allow
+        .as_ref()
+        .is_some_and(|nets| !everybody::on_the_internet(nets).is_empty());
     let token = raw.issuers.map(|names| {
         let claims = raw.claims.map(|claims| claims.value.0).unwrap_or_default();
         let expiry = on_expiry(raw.on_expiry.as_ref(), raw.expiry_grace.as_ref(), notes);
@@ -181,11 +277,17 @@ fn conditions(raw: RawPolicy, issuers: &[NamedIssuer], notes: &Notes<'_>) -> Opt
     });
     let any = match (&raw.satisfy, allow.is_some() && has_token) {
         (Some(satisfy), false) => {
-            notes.problem(&satisfy.place, "is about a policy that has both allow and issuers; take it out");
+            notes.problem(
+                &satisfy.place,
+                "is about a policy that has both allow and issuers; take it out",
+            );
             None
         }
         (None, true) => {
-            let place = allow.as_ref().and_then(|nets| nets.first()).map(|net| &net.place);
+            let place = allow
+                .as_ref()
+                .and_then(|nets| nets.first())
+                .map(|net| &net.place);
             if let Some(place) = place {
                 let text = "the policy has issuers too; write satisfy = \"any\" if one of both is enough, or \"all\"";
                 notes.problem(place, text);
@@ -195,10 +297,18 @@ fn conditions(raw: RawPolicy, issuers: &[NamedIssuer], notes: &Notes<'_>) -> Opt
         (satisfy, _) => satisfy.as_ref().map(|satisfy| satisfy.value),
     };
     if let (Some(Satisfy::Any), true, Some(satisfy)) = (any, everybody, &raw.satisfy) {
-        notes.problem(&satisfy.place, "any address is allowed, and so no token would ever be asked for; write \"all\"");
+        notes.problem(
+            &satisfy.place,
+            "any address is allowed, and so no token would ever be asked for; write \"all\"",
+        );
     }
     let networks = |nets: Option<Vec<Placed<Network>>>| {
-        Networks::new(nets.unwrap_or_default().into_iter().map(|net| net.value).collect())
+        Networks::new(
+            nets.unwrap_or_default()
+                .into_iter()
+                .map(|net| net.value)
+                .collect(),
+        )
     };
     let everybody = everybody && (!has_token || any == Some(Satisfy::Any));
     let ways = match (networks(allow), token, any) {
@@ -208,7 +318,13 @@ fn conditions(raw: RawPolicy, issuers: &[NamedIssuer], notes: &Notes<'_>) -> Opt
         (Some(allow), Some(token), Some(Satisfy::All)) => Ways::Both(allow, token?),
         (Some(_), Some(_), None) | (None, None, _) => return None,
     };
-    Some((Conditions { deny: networks(deny), ways }, everybody))
+    Some((
+        Conditions {
+            deny: networks(deny),
+            ways,
+        },
+        everybody,
+    ))
 }
 
 fn note_what_needs_a_token(raw: &RawPolicy, notes: &Notes<'_>) {
@@ -219,45 +335,83 @@ fn note_what_needs_a_token(raw: &RawPolicy, notes: &Notes<'_>) {
     let on_expiry = raw.on_expiry.as_ref().map(|word| &word.place);
     let grace = raw.expiry_grace.as_ref().map(|grace| &grace.place);
     for place in [claims, on_expiry, grace].into_iter().flatten() {
-        notes.problem(place, "is about tokens, and the policy takes none; write issuers, or take it out");
+        notes.problem(
+            place,
+            "is about tokens, and the policy takes none; write issuers, or take it out",
+        );
     }
 }
 
 fn lower_deny(deny: Placed<List<Network>>, notes: &Notes<'_>) -> Vec<Placed<Network>> {
-    note_empty(&deny.value, &deny.place, "denies nobody; leave it out", notes);
+    note_empty(
+        &deny.value,
+        &deny.place,
+        "denies nobody; leave it out",
+        notes,
+    );
     let networks = right(Some(deny.value));
     note_twice(&networks, notes);
     for all in everybody::at_all(&networks) {
-        notes.problem(all.place, format!("{all} denies everybody, and so nobody would ever pass"));
+        notes.problem(
+            all.place,
+            format!("{all} denies everybody, and so nobody would ever pass"),
+        );
     }
     networks
 }
 
-fn lower_allow(allow: Placed<List<Network>>, deny: &[Placed<Network>], notes: &Notes<'_>) -> Vec<Placed<Network>> {
+fn lower_allow(
+    allow: Placed<List<Network>>,
+    deny: &[Placed<Network>],
+    notes: &Notes<'_>,
+) -> Vec<Placed<Network>> {
     let text = "would let nobody in; write the networks, or leave the policy out";
     note_empty(&allow.value, &allow.place, text, notes);
     let networks = right(Some(allow.value));
     note_twice(&networks, notes);
     let everybody = everybody::on_the_internet(&networks);
     for net in &networks {
-        let wider = networks.iter().find(|other| other.value != net.value && other.value.covers(net.value));
+        let wider = networks
+            .iter()
+            .find(|other| other.value != net.value && other.value.covers(net.value));
         if let Some(denied) = deny.iter().find(|denied| denied.value.covers(net.value)) {
-            let text = format!("{} lies in {}, which is denied first, and so lets nobody in", net.value, denied.value);
+            let text = format!(
+                "{} lies in {}, which is denied first, and so lets nobody in",
+                net.value, denied.value
+            );
             notes.problem(&net.place, text);
-        } else if let Some(everybody) = everybody.iter().find(|found| std::ptr::eq(found.place, &net.place)) {
-            let text = format!("{everybody} lets everybody in; say policy = \"open\" in the route if you mean it");
+        } else if let Some(everybody) = everybody
+            .iter()
+            .find(|found| std::ptr::eq(found.place, &net.place))
+        {
+            let text = format!(
+                "{everybody} lets everybody in; say policy = \"open\" in the route if you mean it"
+            );
             notes.warning(&net.place, text);
         } else if let Some(wider) = wider {
-            notes.warning(&net.place, format!("{} lies in {}, which is in the list too", net.value, wider.value));
+            notes.warning(
+                &net.place,
+                format!(
+                    "{} lies in {}, which is in the list too",
+                    net.value, wider.value
+                ),
+            );
         }
     }
     networks
 }
 
-fn on_expiry(word: Option<&Placed<OnExpiryWord>>, grace: Option<&Placed<Duration>>, notes: &Notes<'_>) -> OnExpiry {
+fn on_expiry(
+    word: Option<&Placed<OnExpiryWord>>,
+    grace: Option<&Placed<Duration>>,
+    notes: &Notes<'_>,
+) -> OnExpiry {
     match (word.map(|word| word.value), grace) {
         (Some(OnExpiryWord::Keep), Some(grace)) => {
-            notes.problem(&grace.place, "is about tunnels that are closed, and on_expiry keeps them; take one out");
+            notes.problem(
+                &grace.place,
+                "is about tunnels that are closed, and on_expiry keeps them; take one out",
+            );
             OnExpiry::Keep
         }
         (Some(OnExpiryWord::Keep), None) => OnExpiry::Keep,
@@ -273,14 +427,27 @@ fn token_rule(
     issuers: &[NamedIssuer],
     notes: &Notes<'_>,
 ) -> Option<TokenRule> {
-    note_empty(&names.value, &names.place, "takes no token; write a name from [issuers], or leave it out", notes);
+    note_empty(
+        &names.value,
+        &names.place,
+        "takes no token; write a name from [issuers], or leave it out",
+        notes,
+    );
     let names = right(Some(names.value));
     note_twice(&names, notes);
-    let found: Vec<Option<(IssuerId, &Arc<IssuerSpec>)>> =
-        names.iter().map(|name| find_issuer(name, issuers, notes)).collect();
+    let found: Vec<Option<(IssuerId, &Arc<IssuerSpec>)>> = names
+        .iter()
+        .map(|name| find_issuer(name, issuers, notes))
+        .collect();
     let claims = claims.into_iter().map(|(path, values)| {
-        let one_of = right(Some(values.value)).into_iter().map(|wanted| wanted.value).collect();
-        ClaimRule { path: path.into(), one_of }
+        let one_of = right(Some(values.value))
+            .into_iter()
+            .map(|wanted| wanted.value)
+            .collect();
+        ClaimRule {
+            path: path.into(),
+            one_of,
+        }
     });
     let claims: Box<[ClaimRule]> = claims.collect();
     let found = found.into_iter().collect::<Option<Vec<_>>>()?;
@@ -291,16 +458,33 @@ fn token_rule(
         }
     }
     if sources.len() > 32 {
-        notes.problem(&names.first()?.place, "its tokens may stand in more than 32 places; take some sources out");
+        notes.problem(
+            &names.first()?.place,
+            "its tokens may stand in more than 32 places; take some sources out",
+        );
         return None;
     }
-    let place = |source| sources.iter().position(|other| other == source).map_or(0, |at| 1 << at);
+    let place = |source| {
+        sources
+            .iter()
+            .position(|other| other == source)
+            .map_or(0, |at| 1 << at)
+    };
     let accepted = found.iter().map(|(id, spec)| Accepted {
         id: *id,
         name: Arc::clone(&spec.name),
-        places: spec.sources.iter().map(place).fold(0, std::ops::BitOr::bitor),
+        places: spec
+            .sources
+            .iter()
+            .map(place)
+            .fold(0, std::ops::BitOr::bitor),
     });
-    Some(TokenRule { issuers: accepted.collect(), claims, on_expiry, sources: sources.clone().into() })
+    Some(TokenRule {
+        issuers: accepted.collect(),
+        claims,
+        on_expiry,
+        sources: sources.clone().into(),
+    })
 }
 
 fn find_issuer<'i>(
@@ -308,8 +492,14 @@ fn find_issuer<'i>(
     issuers: &'i [NamedIssuer],
     notes: &Notes<'_>,
 ) -> Option<(IssuerId, &'i Arc<IssuerSpec>)> {
-    let Some(at) = issuers.iter().position(|issuer| issuer.name.value == name.value) else {
-        let known: Vec<&str> = issuers.iter().map(|issuer| issuer.name.value.as_str()).collect();
+    let Some(at) = issuers
+        .iter()
+        .position(|issuer| issuer.name.value == name.value)
+    else {
+        let known: Vec<&str> = issuers
+            .iter()
+            .map(|issuer| issuer.name.value.as_str())
+            .collect();
         notes.problem(&name.place, suggest::unknown("issuer", &name.value, &known));
         return None;
     };

@@ -27,18 +27,30 @@ pub(super) struct Acme {
 }
 
 pub(super) fn lower(raw: RawAcme, has_http: bool, folder: &Path, notes: &Notes<'_>) -> Acme {
-    let directory = raw.directory.map_or_else(|| AcmeSpec::LETS_ENCRYPT.into(), |url| url.0);
-    let is_public = AcmeSpec::DIRECTORIES.iter().any(|(_, url)| **url == *directory);
+    let directory = raw
+        .directory
+        .map_or_else(|| AcmeSpec::LETS_ENCRYPT.into(), |url| url.0);
+    let is_public = AcmeSpec::DIRECTORIES
+        .iter()
+        .any(|(_, url)| **url == *directory);
     let staging = raw.staging.map(|url| url.0);
     let written = raw.certificates.as_ref().map_or(0, |list| list.value.len());
-    let certificates = raw.certificates.map(|list| certificates(list, is_public, notes)).unwrap_or_default();
+    let certificates = raw
+        .certificates
+        .map(|list| certificates(list, is_public, notes))
+        .unwrap_or_default();
     let is_whole = certificates.len() == written && written > 0;
     let spec = AcmeSpec {
         directory,
         directory_ca: raw.directory_ca.map(|path| folder.join(path)),
         staging: staging.or_else(|| is_public.then(|| AcmeSpec::LETS_ENCRYPT_STAGING.into())),
-        contact: right(raw.contact.map(|list| list.0)).into_iter().map(|contact| contact.value.0).collect(),
-        external_account: raw.external_account.and_then(|raw| external_account(&raw, folder, notes)),
+        contact: right(raw.contact.map(|list| list.0))
+            .into_iter()
+            .map(|contact| contact.value.0)
+            .collect(),
+        external_account: raw
+            .external_account
+            .and_then(|raw| external_account(&raw, folder, notes)),
         challenges: challenges(raw.challenges, has_http, notes),
         store: folder.join(raw.store.unwrap_or_else(|| STORE.into())),
         placeholder: raw.placeholder,
@@ -47,26 +59,50 @@ pub(super) fn lower(raw: RawAcme, has_http: bool, folder: &Path, notes: &Notes<'
     Acme { spec, is_whole }
 }
 
-fn external_account(raw: &RawExternal, folder: &Path, notes: &Notes<'_>) -> Option<ExternalAccount> {
-    let from = Sources { file: raw.key_file.as_ref(), env: raw.key_env.as_ref(), inline: raw.key.as_ref() };
+fn external_account(
+    raw: &RawExternal,
+    folder: &Path,
+    notes: &Notes<'_>,
+) -> Option<ExternalAccount> {
+    let from = Sources {
+        file: raw.key_file.as_ref(),
+        env: raw.key_env.as_ref(),
+        inline: raw.key.as_ref(),
+    };
     let key = secrets::source(&from, "HMAC key", folder, notes)?;
-    Some(ExternalAccount { key_id: raw.key_id.as_ref()?.0.as_str().into(), key })
+    Some(ExternalAccount {
+        key_id: raw.key_id.as_ref()?.0.as_str().into(),
+        key,
+    })
 }
 
 /// The CA's way to a plain listener needs one.
-fn challenges(raw: Option<Placed<List<ChallengeKind>>>, has_http: bool, notes: &Notes<'_>) -> Vec<ChallengeKind> {
+fn challenges(
+    raw: Option<Placed<List<ChallengeKind>>>,
+    has_http: bool,
+    notes: &Notes<'_>,
+) -> Vec<ChallengeKind> {
     let Some(Placed { value: list, place }) = raw else {
         let all = ChallengeKind::NAMES.map(|(_, kind)| kind);
-        return all.into_iter().filter(|kind| has_http || *kind != ChallengeKind::Http01).collect();
+        return all
+            .into_iter()
+            .filter(|kind| has_http || *kind != ChallengeKind::Http01)
+            .collect();
     };
     if list.is_empty() {
-        notes.problem(&place, "an empty list proves no name; write [\"tls-alpn-01\", \"http-01\"], or leave it out");
+        notes.problem(
+            &place,
+            "an empty list proves no name; write [\"tls-alpn-01\", \"http-01\"], or leave it out",
+        );
     }
     let is_whole = list.iter().all(Option::is_some);
     let list = right(Some(list));
     for (at, one) in list.iter().enumerate() {
         if list[..at].iter().any(|first| first.value == one.value) {
-            notes.problem(&one.place, format!("{} is in the list already; take one out", one.value.name()));
+            notes.problem(
+                &one.place,
+                format!("{} is in the list already; take one out", one.value.name()),
+            );
         } else if one.value == ChallengeKind::Http01 && !has_http {
             note_no_http(&one.place, list.len() == 1 && is_whole, notes);
         }
@@ -82,21 +118,32 @@ fn note_no_http(place: &Place, is_only: bool, notes: &Notes<'_>) {
     }
 }
 
-fn certificates(raw: Placed<List<RawCert>>, is_public: bool, notes: &Notes<'_>) -> Vec<Arc<CertSpec>> {
+fn certificates(
+    raw: Placed<List<RawCert>>,
+    is_public: bool,
+    notes: &Notes<'_>,
+) -> Vec<Arc<CertSpec>> {
     if raw.value.is_empty() {
-        notes.problem(&raw.place, "is empty; write what to order, [{ hosts = [\"media.example.com\"] }]");
+        notes.problem(
+            &raw.place,
+            "is empty; write what to order, [{ hosts = [\"media.example.com\"] }]",
+        );
     }
     let mut known: Vec<(Arc<CertSpec>, Place)> = Vec::new();
     for Placed { value, place } in right(Some(raw.value)) {
-        let Some(cert) = certificate(value, &place.key, is_public, notes) else { continue };
+        let Some(cert) = certificate(value, &place.key, is_public, notes) else {
+            continue;
+        };
         if let Some((first, at)) = known.iter().find(|(first, _)| first.name == cert.name) {
             let (name, key, line) = (&cert.name, &first.config_key, notes.line(at));
-            let text =
-                format!("{name} is what {key} is called (line {line}); begin with another host, or join the two");
+            let text = format!(
+                "{name} is what {key} is called (line {line}); begin with another host, or join the two"
+            );
             notes.problem(&place, text);
         } else if let Some((first, at)) = known.iter().find(|(first, _)| is_as_good(first, &cert)) {
             let (key, line) = (&first.config_key, notes.line(at));
-            let text = format!("has the hosts and the key type of {key} (line {line}) in another order");
+            let text =
+                format!("has the hosts and the key type of {key} (line {line}) in another order");
             notes.warning(
                 &place,
                 format!("{text}: that costs orders, which the CA counts, and serves nobody; take one out"),
@@ -109,11 +156,21 @@ fn certificates(raw: Placed<List<RawCert>>, is_public: bool, notes: &Notes<'_>) 
 
 /// Whether either could stand for the other.
 fn is_as_good(one: &CertSpec, other: &CertSpec) -> bool {
-    let set = |cert: &CertSpec| cert.hosts.iter().map(|host| host.as_str().to_owned()).collect::<BTreeSet<_>>();
+    let set = |cert: &CertSpec| {
+        cert.hosts
+            .iter()
+            .map(|host| host.as_str().to_owned())
+            .collect::<BTreeSet<_>>()
+    };
     one.key_type == other.key_type && set(one) == set(other)
 }
 
-fn certificate(raw: RawCert, config_key: &str, is_public: bool, notes: &Notes<'_>) -> Option<CertSpec> {
+fn certificate(
+    raw: RawCert,
+    config_key: &str,
+    is_public: bool,
+    notes: &Notes<'_>,
+) -> Option<CertSpec> {
     let hosts = hosts(raw.hosts?, is_public, notes)?;
     Some(CertSpec {
         name: name(hosts.first()?, raw.key_type)?,
@@ -125,33 +182,65 @@ fn certificate(raw: RawCert, config_key: &str, is_public: bool, notes: &Notes<'_
 }
 
 fn name(first: &HostName, key_type: KeyType) -> Option<Name> {
-    let kind = if key_type == KeyType::default() { String::new() } else { format!(".{}", key_type.name()) };
+    let kind = if key_type == KeyType::default() {
+        String::new()
+    } else {
+        format!(".{}", key_type.name())
+    };
     format!("{first}{kind}").parse().ok()
 }
 
 /// `None` if one is wrong, which is noted.
-fn hosts(list: Placed<List<CertHost>>, is_public: bool, notes: &Notes<'_>) -> Option<Vec<HostName>> {
+fn hosts(
+    list: Placed<List<CertHost>>,
+    is_public: bool,
+    notes: &Notes<'_>,
+) -> Option<Vec<HostName>> {
     if list.value.is_empty() {
-        notes.problem(&list.place, "is empty; write the names, [\"media.example.com\"]");
+        notes.problem(
+            &list.place,
+            "is empty; write the names, [\"media.example.com\"]",
+        );
     }
     if list.value.len() > MOST_HOSTS {
-        let text = format!("has {} hosts, and CAs take {MOST_HOSTS}; make several certificates", list.value.len());
+        let text = format!(
+            "has {} hosts, and CAs take {MOST_HOSTS}; make several certificates",
+            list.value.len()
+        );
         notes.problem(&list.place, text);
     }
     let is_whole = list.value.iter().all(Option::is_some);
-    let hosts: Vec<Placed<HostName>> =
-        right(Some(list.value)).into_iter().map(|host| Placed { value: host.value.0, place: host.place }).collect();
+    let hosts: Vec<Placed<HostName>> = right(Some(list.value))
+        .into_iter()
+        .map(|host| Placed {
+            value: host.value.0,
+            place: host.place,
+        })
+        .collect();
     note_twice(&hosts, notes);
-    for host in hosts.iter().filter(|host| is_public && is_private(&host.value)) {
-        let text =
-            "is no name of the public DNS, and Let's Encrypt gives certificates for no other; write tls.self_signed";
-        notes.warning(&host.place, format!("{} {text}, or the directory of a CA of your own", host.value));
+    for host in hosts
+        .iter()
+        .filter(|host| is_public && is_private(&host.value))
+    {
+        let text = "is no name of the public DNS, and Let's Encrypt gives certificates for no other; write tls.self_signed";
+        notes.warning(
+            &host.place,
+            format!(
+                "{} {text}, or the directory of a CA of your own",
+                host.value
+            ),
+        );
     }
     is_whole.then(|| hosts.into_iter().map(|host| host.value).collect())
 }
 
-/// Names that are never in the public DNS (RFC 6761, RFC 6762, RFC 9476 and what ICANN has set aside).
+/// Names that are never in the public DNS (RFC 6761, RFC 6762, RFC 9476 and what ICANN has set
+/// aside).
 fn is_private(host: &HostName) -> bool {
     let last = host.as_str().rsplit('.').next().unwrap_or_default();
-    !host.as_str().contains('.') || matches!(last, "localhost" | "local" | "internal" | "test" | "invalid" | "example")
+    !host.as_str().contains('.')
+        || matches!(
+            last,
+            "localhost" | "local" | "internal" | "test" | "invalid" | "example"
+        )
 }

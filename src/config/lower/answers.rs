@@ -1,4 +1,5 @@
-//! What routes say of headers: edits in both directions, CORS, and what browsers are to be careful about.
+//! What routes say of headers: edits in both directions, CORS, and what browsers are to be careful
+//! about.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -15,20 +16,27 @@ use crate::route::edits::{Direction, Edits, Security, reserved};
 /// What a page may do where `methods` is not written: what HTML can do without leave.
 pub(in crate::config) const METHODS: &str = "GET, HEAD, POST";
 
-/// What a page may send where `headers` is not written: signalling is JSON, and tokens have their own header.
+/// What a page may send where `headers` is not written: signalling is JSON, and tokens have their
+/// own header.
 pub(in crate::config) const HEADERS: &str = "Content-Type, Authorization";
 
-/// For how long browsers may remember a preflight where `max_age` is not written; most cap it at two hours.
+/// For how long browsers may remember a preflight where `max_age` is not written; most cap it at
+/// two hours.
 pub(in crate::config) const MAX_AGE: Duration = Duration::from_secs(3600);
 
 pub(super) fn request_edits(raw: &RawRoute, notes: &Notes<'_>) -> Edits {
     let raw = raw.headers.as_ref().map(|headers| &headers.request);
-    raw.map(|raw| edits(raw, Direction::Request, notes)).unwrap_or_default()
+    raw.map(|raw| edits(raw, Direction::Request, notes))
+        .unwrap_or_default()
 }
 
 pub(super) fn answer_edits(raw: &RawRoute, notes: &Notes<'_>) -> Edits {
-    let raw = raw.headers.as_ref().and_then(|headers| headers.answer.as_ref());
-    raw.map(|raw| edits(raw, Direction::Answer, notes)).unwrap_or_default()
+    let raw = raw
+        .headers
+        .as_ref()
+        .and_then(|headers| headers.answer.as_ref());
+    raw.map(|raw| edits(raw, Direction::Answer, notes))
+        .unwrap_or_default()
 }
 
 fn edits(raw: &RawEdits, direction: Direction, notes: &Notes<'_>) -> Edits {
@@ -39,7 +47,10 @@ fn edits(raw: &RawEdits, direction: Direction, notes: &Notes<'_>) -> Edits {
             notes.problem(place, format!("{} {why}; take it out", quoted(text)));
         }
         if !seen.insert(name.clone()) {
-            notes.problem(place, format!("{} is here already; take one out", quoted(text)));
+            notes.problem(
+                place,
+                format!("{} is here already; take one out", quoted(text)),
+            );
         }
         Some(name)
     };
@@ -48,14 +59,25 @@ fn edits(raw: &RawEdits, direction: Direction, notes: &Notes<'_>) -> Edits {
         let name = name(&key.value, &key.place);
         set.extend(name.zip(value.as_ref().map(|value| value.0.clone())));
     }
-    let remove = raw.remove.iter().flatten().filter_map(|text| name(&text.value, &text.place)).collect();
-    Edits { remove, set: set.into() }
+    let remove = raw
+        .remove
+        .iter()
+        .flatten()
+        .filter_map(|text| name(&text.value, &text.place))
+        .collect();
+    Edits {
+        remove,
+        set: set.into(),
+    }
 }
 
 fn header_name(text: &str, place: &Place, notes: &Notes<'_>) -> Option<HeaderName> {
     let name = HeaderName::try_from(text).ok();
     if name.is_none() {
-        notes.problem(place, format!("{} is not the name of a header", quoted(text)));
+        notes.problem(
+            place,
+            format!("{} is not the name of a header", quoted(text)),
+        );
     }
     name
 }
@@ -63,13 +85,19 @@ fn header_name(text: &str, place: &Place, notes: &Notes<'_>) -> Option<HeaderNam
 pub(super) fn security(raw: &RawRoute) -> Security {
     let hsts = raw.hsts.map(|time| format!("max-age={}", time.as_secs()));
     // Digits stand in any header value.
-    Security { hsts: hsts.and_then(|hsts| HeaderValue::try_from(hsts).ok()), usual: raw.security_headers }
+    Security {
+        hsts: hsts.and_then(|hsts| HeaderValue::try_from(hsts).ok()),
+        usual: raw.security_headers,
+    }
 }
 
 /// `None` if it is wrong, which is noted.
 pub(super) fn cors(raw: &RawCors, notes: &Notes<'_>) -> Option<Cors> {
     let credentials = raw.credentials.as_ref().is_some_and(|yes| yes.value);
-    let origins = raw.origins.as_ref().map(|origins| self::origins(origins, notes));
+    let origins = raw
+        .origins
+        .as_ref()
+        .map(|origins| self::origins(origins, notes));
     if let (Some(Origins::Any), Some(said)) = (&origins, &raw.credentials)
         && credentials
     {
@@ -85,17 +113,29 @@ pub(super) fn cors(raw: &RawCors, notes: &Notes<'_>) -> Option<Cors> {
         None => Some(HeaderValue::from_static(HEADERS)),
     };
     let max_age = raw.max_age.unwrap_or(MAX_AGE).as_secs();
-    Some(Cors { origins: origins?, credentials, methods: methods?, headers, max_age })
+    Some(Cors {
+        origins: origins?,
+        credentials,
+        methods: methods?,
+        headers,
+        max_age,
+    })
 }
 
 fn origins(list: &Placed<List<String>>, notes: &Notes<'_>) -> Origins {
     let all: Vec<&Placed<String>> = list.value.iter().flatten().collect();
     if list.value.is_empty() {
-        notes.problem(&list.place, "is empty; write the origins, [\"https://app.example.com\"], or take cors out");
+        notes.problem(
+            &list.place,
+            "is empty; write the origins, [\"https://app.example.com\"], or take cors out",
+        );
     }
     if let Some(any) = all.iter().find(|origin| origin.value == "*") {
         if all.len() > 1 {
-            notes.problem(&any.place, "\"*\" is every origin; take the others out, or this one");
+            notes.problem(
+                &any.place,
+                "\"*\" is every origin; take the others out, or this one",
+            );
         }
         return Origins::Any;
     }
@@ -103,7 +143,10 @@ fn origins(list: &Placed<List<String>>, notes: &Notes<'_>) -> Origins {
     for Placed { value, place } in all {
         match value.parse::<WebOrigin>() {
             Ok(origin) if listed.contains(&origin) => {
-                notes.problem(place, format!("{origin} is in the list already; take one out"));
+                notes.problem(
+                    place,
+                    format!("{origin} is in the list already; take one out"),
+                );
             }
             Ok(origin) => listed.push(origin),
             Err(why) => notes.problem(place, format!("{} {why}", quoted(value))),
@@ -115,12 +158,22 @@ fn origins(list: &Placed<List<String>>, notes: &Notes<'_>) -> Origins {
 /// `None`: none but those that need no leave.
 fn cors_headers(list: &Placed<List<String>>, notes: &Notes<'_>) -> Option<HeaderValue> {
     let is_good = |name: &&Placed<String>| header_name(&name.value, &name.place, notes).is_some();
-    let good: Vec<&str> = list.value.iter().flatten().filter(is_good).map(|name| &*name.value).collect();
+    let good: Vec<&str> = list
+        .value
+        .iter()
+        .flatten()
+        .filter(is_good)
+        .map(|name| &*name.value)
+        .collect();
     joined(good.into_iter())
 }
 
 fn joined<'a>(words: impl Iterator<Item = &'a str>) -> Option<HeaderValue> {
     let words: Vec<&str> = words.collect();
     // Methods and header names stand in any header value.
-    if words.is_empty() { None } else { HeaderValue::try_from(words.join(", ")).ok() }
+    if words.is_empty() {
+        None
+    } else {
+        HeaderValue::try_from(words.join(", ")).ok()
+    }
 }

@@ -14,15 +14,24 @@ const WELL_KNOWN: [(u16, &str, Protocol); 7] = [
     (7089, "Janus' admin API", Protocol::JanusAdmin),
     (7188, "Janus' admin API by WebSocket", Protocol::JanusAdmin),
     (7889, "Janus' admin API by TLS", Protocol::JanusAdmin),
-    (7989, "Janus' admin API by secure WebSocket", Protocol::JanusAdmin),
+    (
+        7989,
+        "Janus' admin API by secure WebSocket",
+        Protocol::JanusAdmin,
+    ),
     (8433, "Kurento's control port by TLS", Protocol::Kurento),
     (8888, "Kurento's control port", Protocol::Kurento),
 ];
 
 /// What is on the server's port unless somebody has moved it.
 fn well_known(server: &ServerAddr) -> Option<(&'static str, Protocol)> {
-    let ServerAddr::Tcp { port, .. } = server else { return None };
-    WELL_KNOWN.iter().find(|(known, ..)| known == port).map(|(_, what, protocol)| (*what, *protocol))
+    let ServerAddr::Tcp { port, .. } = server else {
+        return None;
+    };
+    WELL_KNOWN
+        .iter()
+        .find(|(known, ..)| known == port)
+        .map(|(_, what, protocol)| (*what, *protocol))
 }
 
 /// A server that an upstream declares to be a control port.
@@ -35,7 +44,9 @@ pub(super) struct Declared {
 
 /// Every server that some upstream declares to be a control port.
 pub(super) fn declared(upstreams: &Named<RawUpstream>, notes: &Notes<'_>) -> Vec<Declared> {
-    let control = upstreams.iter().filter_map(|(name, raw)| Some((name, raw.as_ref()?)));
+    let control = upstreams
+        .iter()
+        .filter_map(|(name, raw)| Some((name, raw.as_ref()?)));
     let control = control.filter(|(_, raw)| raw.protocol.is_control());
     control
         .flat_map(|(name, raw)| {
@@ -50,7 +61,9 @@ pub(super) fn declared(upstreams: &Named<RawUpstream>, notes: &Notes<'_>) -> Vec
 }
 
 fn servers(raw: &RawUpstream) -> impl Iterator<Item = &Placed<ServerAddr>> {
-    raw.servers.iter().flat_map(|servers| servers.value.iter().flatten())
+    raw.servers
+        .iter()
+        .flat_map(|servers| servers.value.iter().flatten())
 }
 
 /// A server that seems to be a control port.
@@ -66,7 +79,12 @@ pub(super) struct ControlServer {
 impl ControlServer {
     /// That a route leads everybody there, by a policy of this name.
     pub(super) fn open_to_everybody(&self, policy: &str) -> String {
-        let Self { server, why, protocol, place } = self;
+        let Self {
+            server,
+            why,
+            protocol,
+            place,
+        } = self;
         format!(
             "\"{policy}\" lets everybody reach {server}, {why} ({place}), and that upstream has no protocol; write \
              protocol = \"{}\" there and a policy with an allow list here, or, if it is something else, \
@@ -79,15 +97,24 @@ impl ControlServer {
 /// The first server of an upstream without `protocol` that seems to be a control port, with a
 /// warning: without the protocol it is not guarded as one, whatever the policy. So is one that is
 /// declared to be Janus on an admin port.
-pub(super) fn undeclared(raw: &RawUpstream, declared: &[Declared], notes: &Notes<'_>) -> Option<ControlServer> {
+pub(super) fn undeclared(
+    raw: &RawUpstream,
+    declared: &[Declared],
+    notes: &Notes<'_>,
+) -> Option<ControlServer> {
     if raw.protocol == Protocol::Janus {
         note_as_janus(raw, notes);
     }
     if raw.has_protocol {
         return None;
     }
-    let (Placed { value: server, place }, (why, protocol)) =
-        servers(raw).find_map(|server| Some((server, control_of(&server.value, declared)?)))?;
+    let (
+        Placed {
+            value: server,
+            place,
+        },
+        (why, protocol),
+    ) = servers(raw).find_map(|server| Some((server, control_of(&server.value, declared)?)))?;
     let text = format!(
         "{server} is {why}; write protocol = \"{}\", so that it is guarded as such, or protocol = \"http\" if it is \
          something else",
@@ -95,7 +122,12 @@ pub(super) fn undeclared(raw: &RawUpstream, declared: &[Declared], notes: &Notes
     );
     notes.warning(place, text);
     let place = format!("{}, line {}", place.key, notes.line(place));
-    Some(ControlServer { server: server.clone(), why, protocol, place })
+    Some(ControlServer {
+        server: server.clone(),
+        why,
+        protocol,
+        place,
+    })
 }
 
 /// Why a server seems to be a control port, and of which kind.
@@ -103,13 +135,24 @@ fn control_of(server: &ServerAddr, declared: &[Declared]) -> Option<(String, Pro
     if let Some((what, protocol)) = well_known(server) {
         return Some((format!("where {what} usually is"), protocol));
     }
-    let said = declared.iter().find(|declared| declared.server.is_same_socket(server))?;
-    Some((format!("where {} speaks {}", said.by, said.protocol.name()), said.protocol))
+    let said = declared
+        .iter()
+        .find(|declared| declared.server.is_same_socket(server))?;
+    Some((
+        format!("where {} speaks {}", said.by, said.protocol.name()),
+        said.protocol,
+    ))
 }
 
 fn note_as_janus(raw: &RawUpstream, notes: &Notes<'_>) {
-    for Placed { value: server, place } in servers(raw) {
-        let Some((what, protocol)) = well_known(server) else { continue };
+    for Placed {
+        value: server,
+        place,
+    } in servers(raw)
+    {
+        let Some((what, protocol)) = well_known(server) else {
+            continue;
+        };
         let text = format!(
             "{server} is where {what} usually is, and not the Janus API; write protocol = \"{}\" if it is that one",
             protocol.name()
@@ -121,8 +164,13 @@ fn note_as_janus(raw: &RawUpstream, notes: &Notes<'_>) {
 /// Passed through, a control port is open to everybody: policies are for requests that the gateway
 /// reads.
 pub(super) fn note_passed_through(to: &Placed<PlainServer>, notes: &Notes<'_>) {
-    let Placed { value: PlainServer(server), place } = to;
-    let Some((what, protocol)) = well_known(server) else { return };
+    let Placed {
+        value: PlainServer(server),
+        place,
+    } = to;
+    let Some((what, protocol)) = well_known(server) else {
+        return;
+    };
     let text = format!(
         "{server} is where {what} usually is, and everybody gets there whatever the policies say; write an upstream \
          with https:// and protocol = \"{}\", and a route to it",

@@ -23,11 +23,24 @@ pub(super) struct Given<'a> {
 }
 
 /// `None` if one is wrong, which is noted.
-pub(super) fn lower(raw: List<RawDeploy>, given: &Given<'_>, notes: &Notes<'_>) -> Option<Vec<Arc<DeploySpec>>> {
+pub(super) fn lower(
+    raw: List<RawDeploy>,
+    given: &Given<'_>,
+    notes: &Notes<'_>,
+) -> Option<Vec<Arc<DeploySpec>>> {
     let mut targets: Vec<Placed<PathBuf>> = Vec::new();
-    let read: Vec<Placed<PathBuf>> = raw.iter().flatten().flat_map(|raw| read(&raw.value, given.folder)).collect();
-    let specs: Vec<_> =
-        raw.into_iter().map(|raw| raw.and_then(|raw| entry(raw, given, &mut targets, notes)).map(Arc::new)).collect();
+    let read: Vec<Placed<PathBuf>> = raw
+        .iter()
+        .flatten()
+        .flat_map(|raw| read(&raw.value, given.folder))
+        .collect();
+    let specs: Vec<_> = raw
+        .into_iter()
+        .map(|raw| {
+            raw.and_then(|raw| entry(raw, given, &mut targets, notes))
+                .map(Arc::new)
+        })
+        .collect();
     note_targets(&targets, &read, given, notes);
     specs.into_iter().collect()
 }
@@ -43,11 +56,18 @@ fn entry(
         note_lacking(to, &raw, notes);
     }
     let files = files(&raw, given.folder, targets, notes);
-    let mode = raw.mode.as_ref().map_or(DeploySpec::MODE, |mode| mode.value.0);
-    let has_key = files.iter().any(|file| matches!(file.form, FileForm::Key | FileForm::Combined));
+    let mode = raw
+        .mode
+        .as_ref()
+        .map_or(DeploySpec::MODE, |mode| mode.value.0);
+    let has_key = files
+        .iter()
+        .any(|file| matches!(file.form, FileForm::Key | FileForm::Combined));
     if let Some(written) = raw.mode.as_ref().filter(|_| has_key && mode & 0o004 != 0) {
-        notes
-            .warning(&written.place, "lets everybody on this machine read the private key; write \"0640\" and a group");
+        notes.warning(
+            &written.place,
+            "lets everybody on this machine read the private key; write \"0640\" and a group",
+        );
     }
     let reload = raw.reload.and_then(|raw| reload(raw, given.folder, notes));
     Some(DeploySpec {
@@ -75,16 +95,26 @@ fn address(server: ServerAddr) -> Option<deploy::Place> {
 fn certificate(raw: &RawDeploy, given: &Given<'_>, notes: &Notes<'_>) -> Option<Name> {
     let (hosts, place) = hosts(raw, notes)?;
     let Some(acme) = given.acme else {
-        notes.problem(place, "there is no certificate to give away; write [acme] with certificates");
+        notes.problem(
+            place,
+            "there is no certificate to give away; write [acme] with certificates",
+        );
         return None;
     };
     let acme = acme.as_ref()?;
     let wanted = raw.key_type.as_ref().map(|kind| kind.value);
     let all = acme.spec.certificates.iter();
     let has_all = |cert: &&Arc<CertSpec>| hosts.iter().all(|host| cert.hosts.contains(host));
-    let found: Vec<_> = all.filter(has_all).filter(|cert| wanted.is_none_or(|kind| cert.key_type == kind)).collect();
+    let found: Vec<_> = all
+        .filter(has_all)
+        .filter(|cert| wanted.is_none_or(|kind| cert.key_type == kind))
+        .collect();
     // Another certificate may have these hosts and more.
-    let exact: Vec<_> = found.iter().filter(|cert| cert.hosts.len() == hosts.len()).copied().collect();
+    let exact: Vec<_> = found
+        .iter()
+        .filter(|cert| cert.hosts.len() == hosts.len())
+        .copied()
+        .collect();
     match (&found[..], &exact[..]) {
         ([one], _) | (_, [one]) => Some(one.name.clone()),
         ([], _) => note_unknown(acme, place, notes),
@@ -100,24 +130,48 @@ fn certificate(raw: &RawDeploy, given: &Given<'_>, notes: &Notes<'_>) -> Option<
 /// What `hosts` or `host` says, and where; `None` if that is missing or wrong, which is noted.
 fn hosts<'r>(raw: &'r RawDeploy, notes: &Notes<'_>) -> Option<(Vec<&'r HostName>, &'r Place)> {
     let Some(hosts) = &raw.hosts else {
-        return raw.host.as_ref().map(|host| (vec![&host.value], &host.place));
+        return raw
+            .host
+            .as_ref()
+            .map(|host| (vec![&host.value], &host.place));
     };
     if let Some(host) = &raw.host {
-        notes.problem(&host.place, format!("{} says it already; take one out", hosts.place.key));
+        notes.problem(
+            &host.place,
+            format!("{} says it already; take one out", hosts.place.key),
+        );
     }
     if hosts.value.is_empty() {
-        notes.problem(&hosts.place, "is empty; write the hosts of one of acme.certificates");
+        notes.problem(
+            &hosts.place,
+            "is empty; write the hosts of one of acme.certificates",
+        );
         return None;
     }
-    let whole: Option<_> = hosts.value.iter().map(|host| Some(&host.as_ref()?.value)).collect();
+    let whole: Option<_> = hosts
+        .value
+        .iter()
+        .map(|host| Some(&host.as_ref()?.value))
+        .collect();
     Some((whole?, &hosts.place))
 }
 
 fn note_unknown<T>(acme: &Acme, place: &Place, notes: &Notes<'_>) -> Option<T> {
-    let known: Vec<String> = acme.spec.certificates.iter().map(|cert| described(cert)).collect();
+    let known: Vec<String> = acme
+        .spec
+        .certificates
+        .iter()
+        .map(|cert| described(cert))
+        .collect();
     // One that is wrong may be the one that is meant.
     if acme.is_whole {
-        notes.problem(place, format!("is none of acme.certificates, which are: {}", known.join("; ")));
+        notes.problem(
+            place,
+            format!(
+                "is none of acme.certificates, which are: {}",
+                known.join("; ")
+            ),
+        );
     }
     None
 }
@@ -146,11 +200,23 @@ fn note_lacking(to: &Placed<Consumer>, raw: &RawDeploy, notes: &Notes<'_>) {
     notes.problem(&to.place, text);
 }
 
-fn files(raw: &RawDeploy, folder: &Path, targets: &mut Vec<Placed<PathBuf>>, notes: &Notes<'_>) -> Vec<Output> {
-    let from = Sources { file: raw.password_file.as_ref(), env: raw.password_env.as_ref(), inline: None };
+fn files(
+    raw: &RawDeploy,
+    folder: &Path,
+    targets: &mut Vec<Placed<PathBuf>>,
+    notes: &Notes<'_>,
+) -> Vec<Output> {
+    let from = Sources {
+        file: raw.password_file.as_ref(),
+        env: raw.password_env.as_ref(),
+        inline: None,
+    };
     let password = secrets::source(&from, "password", folder, notes);
     if raw.pkcs12.is_none() {
-        let places = [from.file.map(|path| &path.place), from.env.map(|name| &name.place)];
+        let places = [
+            from.file.map(|path| &path.place),
+            from.env.map(|name| &name.place),
+        ];
         places
             .into_iter()
             .flatten()
@@ -160,13 +226,21 @@ fn files(raw: &RawDeploy, folder: &Path, targets: &mut Vec<Placed<PathBuf>>, not
         (&raw.cert, Some(FileForm::Chain)),
         (&raw.key, Some(FileForm::Key)),
         (&raw.combined, Some(FileForm::Combined)),
-        (&raw.pkcs12, password.map(|password| FileForm::Pkcs12 { password })),
+        (
+            &raw.pkcs12,
+            password.map(|password| FileForm::Pkcs12 { password }),
+        ),
     ];
     let mut files = Vec::new();
     for (path, form) in all {
-        let (Some(path), Some(form)) = (path, form) else { continue };
+        let (Some(path), Some(form)) = (path, form) else {
+            continue;
+        };
         let full = folder.join(&path.value);
-        targets.push(Placed { value: full.clone(), place: path.place.clone() });
+        targets.push(Placed {
+            value: full.clone(),
+            place: path.place.clone(),
+        });
         files.push(Output { path: full, form });
     }
     files
@@ -174,33 +248,59 @@ fn files(raw: &RawDeploy, folder: &Path, targets: &mut Vec<Placed<PathBuf>>, not
 
 /// Files of others that an entry names.
 fn read(raw: &RawDeploy, folder: &Path) -> Vec<Placed<PathBuf>> {
-    let pid_file = raw.reload.as_ref().and_then(|reload| reload.pid_file.as_ref());
-    let full = |file: &Placed<PathBuf>| Placed { value: folder.join(&file.value), place: file.place.clone() };
+    let pid_file = raw
+        .reload
+        .as_ref()
+        .and_then(|reload| reload.pid_file.as_ref());
+    let full = |file: &Placed<PathBuf>| Placed {
+        value: folder.join(&file.value),
+        place: file.place.clone(),
+    };
     raw.password_file.iter().chain(pid_file).map(full).collect()
 }
 
-/// Files that would be written over each other, over what is read beside them, or over what the gateway keeps itself.
-fn note_targets(targets: &[Placed<PathBuf>], read: &[Placed<PathBuf>], given: &Given<'_>, notes: &Notes<'_>) {
-    let store = given.acme.and_then(Option::as_ref).map(|acme| plain(&acme.spec.store));
-    let same = |one: &Placed<PathBuf>, other: &Placed<PathBuf>| plain(&one.value) == plain(&other.value);
+/// Files that would be written over each other, over what is read beside them, or over what the
+/// gateway keeps itself.
+fn note_targets(
+    targets: &[Placed<PathBuf>],
+    read: &[Placed<PathBuf>],
+    given: &Given<'_>,
+    notes: &Notes<'_>,
+) {
+    let store = given
+        .acme
+        .and_then(Option::as_ref)
+        .map(|acme| plain(&acme.spec.store));
+    let same =
+        |one: &Placed<PathBuf>, other: &Placed<PathBuf>| plain(&one.value) == plain(&other.value);
     for (at, later) in targets.iter().enumerate() {
         if let Some(first) = targets[..at].iter().find(|first| same(first, later)) {
             let (key, line) = (&first.place.key, notes.line(&first.place));
-            notes.problem(&later.place, format!("{key} (line {line}) writes this file already; write another path"));
+            notes.problem(
+                &later.place,
+                format!("{key} (line {line}) writes this file already; write another path"),
+            );
         }
         if let Some(file) = read.iter().find(|file| same(file, later)) {
             let (key, line) = (&file.place.key, notes.line(&file.place));
-            let text = format!("is what {key} (line {line}) reads, and would be written over; write another path");
+            let text = format!(
+                "is what {key} (line {line}) reads, and would be written over; write another path"
+            );
             notes.problem(&later.place, text);
         }
-        if store.as_ref().is_some_and(|store| plain(&later.value).starts_with(store)) {
-            let text = "is in the folder that acme.store keeps certificates in; write a path outside it";
+        if store
+            .as_ref()
+            .is_some_and(|store| plain(&later.value).starts_with(store))
+        {
+            let text =
+                "is in the folder that acme.store keeps certificates in; write a path outside it";
             notes.problem(&later.place, text);
         }
     }
 }
 
-/// Without `.` and `a/..`. Where `a` is a symlink that is another file; nobody writes that on purpose.
+/// Without `.` and `a/..`. Where `a` is a symlink that is another file; nobody writes that on
+/// purpose.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -217,14 +317,33 @@ fn plain(path: &Path) -> PathBuf {
 /// `None` if it is missing or wrong, which is noted.
 fn reload(raw: RawReload, folder: &Path, notes: &Notes<'_>) -> Option<Reload> {
     if let Some(command) = raw.command {
-        for other in raw.signal.iter().map(|signal| &signal.place).chain(raw.pid_file.iter().map(|file| &file.place)) {
-            let text = format!("the server is told in one way, and {} says another; take one out", command.place.key);
+        for other in raw
+            .signal
+            .iter()
+            .map(|signal| &signal.place)
+            .chain(raw.pid_file.iter().map(|file| &file.place))
+        {
+            let text = format!(
+                "the server is told in one way, and {} says another; take one out",
+                command.place.key
+            );
             notes.problem(other, text);
         }
         if command.value.is_empty() {
-            notes.problem(&command.place, "is empty; write a program and its arguments");
+            notes.problem(
+                &command.place,
+                "is empty; write a program and its arguments",
+            );
         }
-        return Some(Reload::Command(right(Some(command.value)).into_iter().map(|part| part.value.0).collect()));
+        return Some(Reload::Command(
+            right(Some(command.value))
+                .into_iter()
+                .map(|part| part.value.0)
+                .collect(),
+        ));
     }
-    Some(Reload::Signal { signal: raw.signal?.value.0.into(), pid_file: folder.join(raw.pid_file?.value) })
+    Some(Reload::Signal {
+        signal: raw.signal?.value.0.into(),
+        pid_file: folder.join(raw.pid_file?.value),
+    })
 }

@@ -15,24 +15,41 @@ pub(in crate::config) struct Everybody<'l> {
 
 impl fmt::Display for Everybody<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let with = if self.is_alone { "" } else { ", together with the networks before it," };
+        let with = if self.is_alone {
+            ""
+        } else {
+            ", together with the networks before it,"
+        };
         write!(f, "{}{with}", self.net)
     }
 }
 
 /// What makes the list every client on the internet, of IPv4 or of IPv6.
 pub(in crate::config) fn on_the_internet(list: &[Placed<Network>]) -> Vec<Everybody<'_>> {
-    find(list, |nets| Network::are_everybody(nets.iter().map(|net| net.value)))
+    find(list, |nets| {
+        Network::are_everybody(nets.iter().map(|net| net.value))
+    })
 }
 
 /// What makes the list every address that there is, of IPv4 or of IPv6.
 pub(in crate::config) fn at_all(list: &[Placed<Network>]) -> Vec<Everybody<'_>> {
-    find(list, |nets| Network::are_all(nets.iter().map(|net| net.value)))
+    find(list, |nets| {
+        Network::are_all(nets.iter().map(|net| net.value))
+    })
 }
 
-fn find(list: &[Placed<Network>], is_everybody: impl Fn(&[Placed<Network>]) -> bool) -> Vec<Everybody<'_>> {
-    let everybody = |at: usize, is_alone| Everybody { place: &list[at].place, net: list[at].value, is_alone };
-    let alone: Vec<usize> = (0..list.len()).filter(|at| is_everybody(&list[*at..=*at])).collect();
+fn find(
+    list: &[Placed<Network>],
+    is_everybody: impl Fn(&[Placed<Network>]) -> bool,
+) -> Vec<Everybody<'_>> {
+    let everybody = |at: usize, is_alone| Everybody {
+        place: &list[at].place,
+        net: list[at].value,
+        is_alone,
+    };
+    let alone: Vec<usize> = (0..list.len())
+        .filter(|at| is_everybody(&list[*at..=*at]))
+        .collect();
     if !alone.is_empty() || !is_everybody(list) {
         return alone.into_iter().map(|at| everybody(at, true)).collect();
     }

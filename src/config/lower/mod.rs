@@ -1,4 +1,5 @@
-//! From what is written to what it means: names resolved, entries compared, each rule that needs more than one key.
+//! From what is written to what it means: names resolved, entries compared, each rule that needs
+//! more than one key.
 
 pub(super) mod access;
 pub(super) mod acme;
@@ -33,15 +34,26 @@ use acme::Acme;
 use routes::Given;
 use upstreams::Upstream;
 
-/// `None` where a part is missing, which is noted. What is returned is right only if nothing at all was noted: a list
-/// may lack its wrong elements.
+/// `None` where a part is missing, which is noted. What is returned is right only if nothing at all
+/// was noted: a list may lack its wrong elements.
 pub(super) fn lower(raw: Raw, file: &Path, notes: &Notes<'_>) -> Option<Config> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let has_http = raw.listen.as_ref().is_none_or(|listen| listen.has_http);
     let listen = raw.listen.map(|listen| lower_listen(listen, notes));
-    let acme = raw.acme.map(|raw| raw.map(|raw| acme::lower(raw, has_http, folder, notes)));
-    let tls = raw.tls.map(|tls| lower_tls(tls, acme.as_ref(), folder, notes));
-    let deploy = deploy::lower(raw.deploy, &deploy::Given { acme: acme.as_ref(), folder }, notes);
+    let acme = raw
+        .acme
+        .map(|raw| raw.map(|raw| acme::lower(raw, has_http, folder, notes)));
+    let tls = raw
+        .tls
+        .map(|tls| lower_tls(tls, acme.as_ref(), folder, notes));
+    let deploy = deploy::lower(
+        raw.deploy,
+        &deploy::Given {
+            acme: acme.as_ref(),
+            folder,
+        },
+        notes,
+    );
     note_passed_over(&raw.routes, &raw.passthrough, notes);
     let passthrough = lower_passthrough(raw.passthrough, notes);
     let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, notes);
@@ -49,7 +61,13 @@ pub(super) fn lower(raw: Raw, file: &Path, notes: &Notes<'_>) -> Option<Config> 
     let policies = access::policies(raw.policies, &issuers, notes);
     let turns = turn::lower(raw.turns, folder, notes);
     let body_limit = raw.limits.as_ref().map_or(0, |limits| limits.body);
-    let given = Given { upstreams: &upstreams, policies: &policies, turns: &turns, body_limit, folder };
+    let given = Given {
+        upstreams: &upstreams,
+        policies: &policies,
+        turns: &turns,
+        body_limit,
+        folder,
+    };
     let routes = routes::lower(raw.routes, &given, notes);
     let upstreams: Option<Vec<_>> = upstreams.into_iter().map(Upstream::spec).collect();
     let issuers: Option<Vec<_>> = issuers.into_iter().map(|issuer| issuer.spec).collect();
@@ -72,12 +90,25 @@ pub(super) fn lower(raw: Raw, file: &Path, notes: &Notes<'_>) -> Option<Config> 
 }
 
 fn lower_listen(raw: RawListen, notes: &Notes<'_>) -> ListenSpec {
-    let all: Vec<&Placed<ListenAddr>> = raw.https.iter().chain(&raw.http).chain(&raw.status).collect();
+    let all: Vec<&Placed<ListenAddr>> = raw
+        .https
+        .iter()
+        .chain(&raw.http)
+        .chain(&raw.status)
+        .collect();
     for (at, later) in all.iter().enumerate() {
-        let Some(first) = all[..at].iter().find(|first| first.value.overlaps(later.value)) else { continue };
+        let Some(first) = all[..at]
+            .iter()
+            .find(|first| first.value.overlaps(later.value))
+        else {
+            continue;
+        };
         let line = notes.line(&first.place);
         let text = match first.value == later.value {
-            true => format!("{} is already in {} (line {line}); take one out", later.value, first.place.key),
+            true => format!(
+                "{} is already in {} (line {line}); take one out",
+                later.value, first.place.key
+            ),
             false => format!(
                 "{} and {} in {} (line {line}) would take each other's connections; take one out",
                 later.value, first.value, first.place.key
@@ -85,7 +116,8 @@ fn lower_listen(raw: RawListen, notes: &Notes<'_>) -> ListenSpec {
         };
         notes.problem(&later.place, text);
     }
-    let addresses = |list: Vec<Placed<ListenAddr>>| list.into_iter().map(|placed| placed.value).collect();
+    let addresses =
+        |list: Vec<Placed<ListenAddr>>| list.into_iter().map(|placed| placed.value).collect();
     ListenSpec {
         https: addresses(raw.https),
         http: addresses(raw.http),
@@ -99,10 +131,17 @@ fn lower_listen(raw: RawListen, notes: &Notes<'_>) -> ListenSpec {
     }
 }
 
-fn lower_status_hosts(raw: Option<Placed<List<HostName>>>, has_status: bool, notes: &Notes<'_>) -> Vec<HostName> {
+fn lower_status_hosts(
+    raw: Option<Placed<List<HostName>>>,
+    has_status: bool,
+    notes: &Notes<'_>,
+) -> Vec<HostName> {
     let Some(raw) = raw else { return Vec::new() };
     if !has_status {
-        notes.problem(&raw.place, "is about listen.status, which is not here; write that, or take this out");
+        notes.problem(
+            &raw.place,
+            "is about listen.status, which is not here; write that, or take this out",
+        );
     }
     let hosts = right(Some(raw.value));
     note_twice(&hosts, notes);
@@ -110,28 +149,52 @@ fn lower_status_hosts(raw: Option<Placed<List<HostName>>>, has_status: bool, not
 }
 
 fn lower_passthrough(raw: List<RawPassthrough>, notes: &Notes<'_>) -> Option<Vec<Passthrough>> {
-    let names: Vec<&Placed<HostPattern>> = raw.iter().flatten().filter_map(|entry| entry.value.sni.as_ref()).collect();
+    let names: Vec<&Placed<HostPattern>> = raw
+        .iter()
+        .flatten()
+        .filter_map(|entry| entry.value.sni.as_ref())
+        .collect();
     for (at, later) in names.iter().enumerate() {
         if let Some(first) = names[..at].iter().find(|first| first.value == later.value) {
             let line = notes.line(&first.place);
-            let text = format!("{} has this name already (line {line}); take one out", first.place.key);
+            let text = format!(
+                "{} has this name already (line {line}); take one out",
+                first.place.key
+            );
             notes.problem(&later.place, text);
         }
     }
-    for server in raw.iter().flatten().filter_map(|entry| entry.value.to.as_ref()) {
+    for server in raw
+        .iter()
+        .flatten()
+        .filter_map(|entry| entry.value.to.as_ref())
+    {
         control::note_passed_through(server, notes);
     }
     let entry = |raw: RawPassthrough| {
-        Some(Passthrough { sni: raw.sni?.value, to: raw.to?.value.0, proxy_protocol: raw.proxy_protocol })
+        Some(Passthrough {
+            sni: raw.sni?.value,
+            to: raw.to?.value.0,
+            proxy_protocol: raw.proxy_protocol,
+        })
     };
-    raw.into_iter().map(|raw| raw.and_then(|raw| entry(raw.value))).collect()
+    raw.into_iter()
+        .map(|raw| raw.and_then(|raw| entry(raw.value)))
+        .collect()
 }
 
 /// A route whose clients all go by to another server is never reached.
 fn note_passed_over(routes: &List<RawRoute>, entries: &List<RawPassthrough>, notes: &Notes<'_>) {
-    let names: Vec<&Placed<HostPattern>> =
-        entries.iter().flatten().filter_map(|entry| entry.value.sni.as_ref()).collect();
-    for host in routes.iter().flatten().filter_map(|route| route.value.host.as_ref()) {
+    let names: Vec<&Placed<HostPattern>> = entries
+        .iter()
+        .flatten()
+        .filter_map(|entry| entry.value.sni.as_ref())
+        .collect();
+    for host in routes
+        .iter()
+        .flatten()
+        .filter_map(|route| route.value.host.as_ref())
+    {
         let takes_all = |name: &&&Placed<HostPattern>| match &host.value {
             HostPattern::Exact(host) => name.value.matches(host),
             HostPattern::Wildcard(_) => name.value == host.value,
@@ -147,19 +210,34 @@ fn note_passed_over(routes: &List<RawRoute>, entries: &List<RawPassthrough>, not
     }
 }
 
-fn lower_tls(raw: RawTls, acme: Option<&Option<Acme>>, folder: &Path, notes: &Notes<'_>) -> TlsSpec {
+fn lower_tls(
+    raw: RawTls,
+    acme: Option<&Option<Acme>>,
+    folder: &Path,
+    notes: &Notes<'_>,
+) -> TlsSpec {
     if let Some(place) = raw.lacks.filter(|_| acme.is_none()) {
         let text = "there is no certificate; write certificates = [{ cert = \"…\", key = \"…\" }], or [acme] to have them \
                     ordered, or for development self_signed = [\"localhost\"]";
         notes.problem(&place, text);
     }
     note_twice(&raw.self_signed, notes);
-    let pair = |Placed { value: RawPair { cert, key }, place }: Placed<RawPair>| {
+    let pair = |Placed {
+                    value: RawPair { cert, key },
+                    place,
+                }: Placed<RawPair>| {
         let cert = folder.join(cert?);
         let key = key.map_or_else(|| cert.clone(), |key| folder.join(key));
-        Some(PairSpec { cert, key, config_key: place.key })
+        Some(PairSpec {
+            cert,
+            key,
+            config_key: place.key,
+        })
     };
-    let ordered = |cert: &Arc<CertSpec>| OrderedSpec { hosts: cert.hosts.clone(), config_key: cert.config_key.clone() };
+    let ordered = |cert: &Arc<CertSpec>| OrderedSpec {
+        hosts: cert.hosts.clone(),
+        config_key: cert.config_key.clone(),
+    };
     let acme = acme.and_then(Option::as_ref);
     TlsSpec {
         min_version: raw.min_version.unwrap_or_default(),
@@ -167,7 +245,10 @@ fn lower_tls(raw: RawTls, acme: Option<&Option<Acme>>, folder: &Path, notes: &No
         self_signed: raw.self_signed.into_iter().map(|host| host.value).collect(),
         default: raw.default,
         dev_folder: folder.join("certs"),
-        ordered: acme.iter().flat_map(|acme| acme.spec.certificates.iter().map(ordered)).collect(),
+        ordered: acme
+            .iter()
+            .flat_map(|acme| acme.spec.certificates.iter().map(ordered))
+            .collect(),
         placeholder: acme.is_some_and(|acme| acme.spec.placeholder),
     }
 }
@@ -186,7 +267,10 @@ fn lower_believed(networks: Vec<Placed<Network>>, notes: &Notes<'_>) -> Vec<Netw
 fn note_twice<T: PartialEq + std::fmt::Display>(list: &[Placed<T>], notes: &Notes<'_>) {
     for (at, later) in list.iter().enumerate() {
         if list[..at].iter().any(|first| first.value == later.value) {
-            notes.problem(&later.place, format!("{} is in the list already; take one out", later.value));
+            notes.problem(
+                &later.place,
+                format!("{} is in the list already; take one out", later.value),
+            );
         }
     }
 }

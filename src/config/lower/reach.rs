@@ -1,4 +1,5 @@
-//! What routes let in beside what their policies say: pages of other origins, and other routes to the same Janus.
+//! What routes let in beside what their policies say: pages of other origins, and other routes to
+//! the same Janus.
 
 use super::routes::Given;
 use crate::config::notes::Notes;
@@ -19,8 +20,16 @@ pub(super) fn note(routes: &[(&RawRoute, &Route)], given: &Given<'_>, notes: &No
 
 /// `"*"` where a browser is let in by what it sends by itself.
 fn note_every_page(raw: &RawRoute, route: &Route, notes: &Notes<'_>) {
-    let (Some(Cors { origins: Origins::Any, .. }), Some(origins)) =
-        (&route.cors, raw.cors.as_ref().and_then(|cors| cors.origins.as_ref()))
+    let (
+        Some(Cors {
+            origins: Origins::Any,
+            ..
+        }),
+        Some(origins),
+    ) = (
+        &route.cors,
+        raw.cors.as_ref().and_then(|cors| cors.origins.as_ref()),
+    )
     else {
         return;
     };
@@ -28,7 +37,11 @@ fn note_every_page(raw: &RawRoute, route: &Route, notes: &Notes<'_>) {
         let text = "\"*\" lets every web page do what the browsers on the policy's allow list may; write the origins of \
                     your pages";
         notes.warning(&origins.place, text);
-    } else if route.policy.token_rule().is_some_and(TokenRule::takes_cookies) {
+    } else if route
+        .policy
+        .token_rule()
+        .is_some_and(TokenRule::takes_cookies)
+    {
         let text = "\"*\" is for requests without cookies: whose token is in a cookie is refused on pages of other hosts; \
                     write the origins of your pages";
         notes.warning(&origins.place, text);
@@ -42,13 +55,21 @@ fn note_same_janus(
     given: &Given<'_>,
     notes: &Notes<'_>,
 ) {
-    let (Some(policy), Some(upstream)) = (&raw.policy, spec(route, given)) else { return };
+    let (Some(policy), Some(upstream)) = (&raw.policy, spec(route, given)) else {
+        return;
+    };
     let is_other_door = |(_, other): &&(&RawRoute, &Route)| {
         other.policy.rule() != route.policy.rule()
             && spec(other, given).is_some_and(|other| shares_janus(upstream, other))
     };
-    let Some((first, other)) = before.iter().find(is_other_door) else { return };
-    let (key, line, name) = (&first.place.key, notes.line(&first.place), other.policy.name());
+    let Some((first, other)) = before.iter().find(is_other_door) else {
+        return;
+    };
+    let (key, line, name) = (
+        &first.place.key,
+        notes.line(&first.place),
+        other.policy.name(),
+    );
     let text = format!(
         "{key} (line {line}) leads to the same Janus by another policy, \"{name}\": Janus takes ids in the body and \
          WebSockets at any path, so whoever may use one of the routes can do what the other is for; give both one policy"
@@ -57,6 +78,8 @@ fn note_same_janus(
 }
 
 fn spec<'g>(route: &Route, given: &'g Given<'_>) -> Option<&'g UpstreamSpec> {
-    let Target::Forward(to) = &route.target else { return None };
+    let Target::Forward(to) = &route.target else {
+        return None;
+    };
     given.upstreams[to.upstream.0].spec.as_ref()
 }

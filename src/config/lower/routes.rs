@@ -39,16 +39,24 @@ pub(super) struct Names<'a> {
 }
 
 /// Resolves all routes; `None` where one is not whole, which is noted.
-pub(super) fn lower(raw: List<RawRoute>, given: &Given<'_>, notes: &Notes<'_>) -> Option<Vec<Route>> {
+pub(super) fn lower(
+    raw: List<RawRoute>,
+    given: &Given<'_>,
+    notes: &Notes<'_>,
+) -> Option<Vec<Route>> {
     let open = Arc::new(Policy::new(Policy::OPEN, Rule::Open));
     let names = Names { given, open, notes };
     let present: Vec<&RawRoute> = raw.iter().flatten().map(|route| &route.value).collect();
     note_doubles(&present, notes);
     note_loops(&present, notes);
     names.note_unused(&present);
-    // Collected in two steps: the first that is not whole must not keep the others from being looked at.
+    // Collected in two steps: the first that is not whole must not keep the others from being
+    // looked at.
     let routes: Vec<Option<Route>> = present.iter().map(|route| names.route(route)).collect();
-    let whole = present.iter().zip(&routes).filter_map(|(raw, route)| Some((*raw, route.as_ref()?)));
+    let whole = present
+        .iter()
+        .zip(&routes)
+        .filter_map(|(raw, route)| Some((*raw, route.as_ref()?)));
     reach::note(&whole.collect::<Vec<_>>(), given, notes);
     if routes.len() < raw.len() {
         return None;
@@ -59,10 +67,18 @@ pub(super) fn lower(raw: List<RawRoute>, given: &Given<'_>, notes: &Notes<'_>) -
 /// Of two routes with one host and path, the second would never be found.
 fn note_doubles(routes: &[&RawRoute], notes: &Notes<'_>) {
     for (at, later) in routes.iter().enumerate() {
-        let (Some(path), Some(door)) = (&later.path, door(later)) else { continue };
-        if let Some(first) = routes[..at].iter().find(|first| self::door(first).as_ref() == Some(&door)) {
+        let (Some(path), Some(door)) = (&later.path, door(later)) else {
+            continue;
+        };
+        if let Some(first) = routes[..at]
+            .iter()
+            .find(|first| self::door(first).as_ref() == Some(&door))
+        {
             let (key, line) = (&first.place.key, notes.line(&first.place));
-            notes.problem(&path.place, format!("{key} has this host and path already (line {line}); take one out"));
+            notes.problem(
+                &path.place,
+                format!("{key} has this host and path already (line {line}); take one out"),
+            );
         }
     }
 }
@@ -86,34 +102,67 @@ impl Names<'_> {
         let target = match kind(raw, self.notes) {
             Some(Kind::Upstream) => {
                 let parts = self.forward(raw);
-                upstream.zip(change).map(|((upstream, _), change)| parts.to(upstream, change))
+                upstream
+                    .zip(change)
+                    .map(|((upstream, _), change)| parts.to(upstream, change))
             }
             Some(Kind::Files(root)) => Some(self.files(raw, &self.given.folder.join(root))),
             Some(Kind::Redirect(spec)) => Some(self.redirect(raw, spec)),
-            Some(Kind::Turn(name)) => self.turn(raw, name, policy.as_ref().is_some_and(|p| p.lets_everybody_in)),
+            Some(Kind::Turn(name)) => self.turn(
+                raw,
+                name,
+                policy.as_ref().is_some_and(|p| p.lets_everybody_in),
+            ),
             None => None,
         };
-        if let (Some(forward), Some(Resolved { policy: Some(policy), .. })) = (&raw.forward_token, &policy)
+        if let (
+            Some(forward),
+            Some(Resolved {
+                policy: Some(policy),
+                ..
+            }),
+        ) = (&raw.forward_token, &policy)
             && policy.token_rule().is_none()
         {
-            self.notes.problem(&forward.place, "is about tokens, and the route's policy takes none; take it out");
+            self.notes.problem(
+                &forward.place,
+                "is about tokens, and the route's policy takes none; take it out",
+            );
         }
-        if let (Some(after), Some(Resolved { policy: Some(policy), .. })) = (&raw.after_sign_in, &policy)
-            && policy.token_rule().and_then(TokenRule::cookie_place).is_none()
+        if let (
+            Some(after),
+            Some(Resolved {
+                policy: Some(policy),
+                ..
+            }),
+        ) = (&raw.after_sign_in, &policy)
+            && policy
+                .token_rule()
+                .and_then(TokenRule::cookie_place)
+                .is_none()
         {
             let text = "is about signing in by browser, and the route's policy takes no token from \"cookie:ianitor\"; \
                         name that in the issuer's sources, or take this out";
             self.notes.problem(&after.place, text);
         }
-        let cors = raw.cors.as_ref().map(|cors| answers::cors(cors, self.notes));
+        let cors = raw
+            .cors
+            .as_ref()
+            .map(|cors| answers::cors(cors, self.notes));
         let edits = answers::answer_edits(raw, self.notes);
         Some(Route {
             host: raw.host.as_ref().map(|host| host.value.clone()),
             path: path?.value.clone(),
             policy: policy?.policy?,
             target: target?,
-            forward_token: raw.forward_token.as_ref().is_some_and(|forward| forward.value),
-            body_limit: raw.body.as_ref().map_or(self.given.body_limit, |body| body.value.0),
+            forward_token: raw
+                .forward_token
+                .as_ref()
+                .is_some_and(|forward| forward.value),
+            body_limit: raw
+                .body
+                .as_ref()
+                .map_or(self.given.body_limit, |body| body.value.0),
             cors: match cors {
                 Some(cors) => Some(cors?),
                 None => None,
@@ -125,36 +174,64 @@ impl Names<'_> {
     }
 
     fn upstream(&self, name: &Placed<String>) -> Option<(UpstreamId, &Upstream)> {
-        let found = self.given.upstreams.iter().position(|upstream| upstream.name.value == name.value);
+        let found = self
+            .given
+            .upstreams
+            .iter()
+            .position(|upstream| upstream.name.value == name.value);
         if found.is_none() {
-            let known: Vec<&str> = self.given.upstreams.iter().map(|upstream| &*upstream.name.value).collect();
-            self.notes.problem(&name.place, suggest::unknown("upstream", &name.value, &known));
+            let known: Vec<&str> = self
+                .given
+                .upstreams
+                .iter()
+                .map(|upstream| &*upstream.name.value)
+                .collect();
+            self.notes.problem(
+                &name.place,
+                suggest::unknown("upstream", &name.value, &known),
+            );
         }
         found.map(|at| (UpstreamId(at), &self.given.upstreams[at]))
     }
 
     fn policy(&self, name: &Placed<String>) -> Option<Resolved> {
         if name.value == Policy::OPEN {
-            return Some(Resolved { policy: Some(Arc::clone(&self.open)), lets_everybody_in: true });
+            return Some(Resolved {
+                policy: Some(Arc::clone(&self.open)),
+                lets_everybody_in: true,
+            });
         }
-        let Some(found) = self.given.policies.iter().find(|policy| policy.name.value == name.value) else {
+        let Some(found) = self
+            .given
+            .policies
+            .iter()
+            .find(|policy| policy.name.value == name.value)
+        else {
             let named = self.given.policies.iter().map(|policy| &*policy.name.value);
             let known: Vec<&str> = named.chain([Policy::OPEN]).collect();
-            self.notes.problem(&name.place, suggest::unknown("policy", &name.value, &known));
+            self.notes
+                .problem(&name.place, suggest::unknown("policy", &name.value, &known));
             return None;
         };
-        Some(Resolved { policy: found.policy.clone(), lets_everybody_in: found.lets_everybody_in })
+        Some(Resolved {
+            policy: found.policy.clone(),
+            lets_everybody_in: found.lets_everybody_in,
+        })
     }
 
-    /// Closed by default: who reaches a control port rules the media server, so that has to be said twice.
+    /// Closed by default: who reaches a control port rules the media server, so that has to be said
+    /// twice.
     fn note_if_open(&self, raw: &RawRoute, upstream: Option<&Upstream>, policy: Option<&Resolved>) {
-        let (Some(name), Some(upstream), Some(policy)) = (&raw.policy, upstream, policy) else { return };
+        let (Some(name), Some(upstream), Some(policy)) = (&raw.policy, upstream, policy) else {
+            return;
+        };
         let is_control = upstream.protocol.is_control() || upstream.undeclared.is_some();
         let is_open = is_control && policy.lets_everybody_in;
         match &raw.i_know_this_is_open {
-            Some(said) if said.value && !is_open => {
-                self.notes.warning(&said.place, "is not needed here; take it out, so that it is seen where it matters")
-            }
+            Some(said) if said.value && !is_open => self.notes.warning(
+                &said.place,
+                "is not needed here; take it out, so that it is seen where it matters",
+            ),
             Some(said) if said.value => {}
             _ if is_open => {
                 let declared = || {
@@ -166,8 +243,12 @@ impl Names<'_> {
                         upstream.protocol.name()
                     )
                 };
-                let undeclared = upstream.undeclared.as_ref().map(|server| server.open_to_everybody(&name.value));
-                self.notes.problem(&name.place, undeclared.unwrap_or_else(declared));
+                let undeclared = upstream
+                    .undeclared
+                    .as_ref()
+                    .map(|server| server.open_to_everybody(&name.value));
+                self.notes
+                    .problem(&name.place, undeclared.unwrap_or_else(declared));
             }
             _ => {}
         }
@@ -175,13 +256,17 @@ impl Names<'_> {
 
     fn note_bad_path(&self, path: &Placed<PathPrefix>) {
         if local::below_own(path.value.as_str()).is_some() {
-            let text = format!("what is below {} belongs to the gateway itself; take another path", local::OWN);
+            let text = format!(
+                "what is below {} belongs to the gateway itself; take another path",
+                local::OWN
+            );
             self.notes.problem(&path.place, text);
         }
         if let Some(rest) = path.value.as_str().strip_suffix('*') {
             let meant = rest.trim_end_matches('/');
             let meant = if meant.is_empty() { "/" } else { meant };
-            let text = format!("\"*\" is no wildcard; \"{meant}\" stands for itself and what is below it");
+            let text =
+                format!("\"*\" is no wildcard; \"{meant}\" stands for itself and what is below it");
             self.notes.problem(&path.place, text);
         }
     }
@@ -201,40 +286,60 @@ impl Names<'_> {
 
     fn strip(&self, strip: &Placed<PathPrefix>, path: &PathPrefix) -> PathChange {
         if strip.value.as_str().is_empty() {
-            self.notes
-                .problem(&strip.place, "\"/\" takes nothing off; write the segments to take off, or leave it out");
+            self.notes.problem(
+                &strip.place,
+                "\"/\" takes nothing off; write the segments to take off, or leave it out",
+            );
         } else if !strip.value.covers(path.as_str()) {
-            let text =
-                format!("\"{}\" is not the route's path, \"{path}\", or whole segments of its front", strip.value);
+            let text = format!(
+                "\"{}\" is not the route's path, \"{path}\", or whole segments of its front",
+                strip.value
+            );
             self.notes.problem(&strip.place, text);
         }
-        PathChange { strip: strip.value.as_str().into(), add: "".into() }
+        PathChange {
+            strip: strip.value.as_str().into(),
+            add: "".into(),
+        }
     }
 
     fn rewrite(&self, rewrite: &Placed<PathPrefix>, path: &PathPrefix) -> PathChange {
         if rewrite.value == *path {
-            self.notes.warning(&rewrite.place, "is the route's own path, so it changes nothing");
+            self.notes.warning(
+                &rewrite.place,
+                "is the route's own path, so it changes nothing",
+            );
         }
-        PathChange { strip: path.as_str().into(), add: rewrite.value.as_str().into() }
+        PathChange {
+            strip: path.as_str().into(),
+            add: rewrite.value.as_str().into(),
+        }
     }
 
     fn note_unused(&self, routes: &[&RawRoute]) {
         let is_used = |name: &str, of: fn(&RawRoute) -> &Option<Placed<String>>| {
-            routes.iter().any(|route| of(route).as_ref().is_some_and(|used| used.value == name))
+            routes
+                .iter()
+                .any(|route| of(route).as_ref().is_some_and(|used| used.value == name))
         };
         for Upstream { name, .. } in self.given.upstreams {
             if !is_used(&name.value, |route| &route.upstream) {
-                self.notes.warning(&name.place, "no route leads to this upstream");
+                self.notes
+                    .warning(&name.place, "no route leads to this upstream");
             }
         }
         for NamedTurn { name, .. } in self.given.turns {
             if !is_used(&name.value, |route| &route.turn) {
-                self.notes.warning(&name.place, "no route leads to these credentials; write turn = in a route");
+                self.notes.warning(
+                    &name.place,
+                    "no route leads to these credentials; write turn = in a route",
+                );
             }
         }
         for NamedPolicy { name, .. } in self.given.policies {
             if !is_used(&name.value, |route| &route.policy) {
-                self.notes.warning(&name.place, "no route names this policy");
+                self.notes
+                    .warning(&name.place, "no route names this policy");
             }
         }
     }

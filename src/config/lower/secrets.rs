@@ -1,4 +1,5 @@
-//! Secrets that may be in a file, in the environment or in the configuration, and are in one of them.
+//! Secrets that may be in a file, in the environment or in the configuration, and are in one of
+//! them.
 
 use std::path::{Path, PathBuf};
 
@@ -15,17 +16,27 @@ pub(super) struct Sources<'a> {
 }
 
 /// `None` if there is none. Of several, which is noted, the first.
-pub(super) fn source(from: &Sources<'_>, what: &str, folder: &Path, notes: &Notes<'_>) -> Option<SecretSource> {
+pub(super) fn source(
+    from: &Sources<'_>,
+    what: &str,
+    folder: &Path,
+    notes: &Notes<'_>,
+) -> Option<SecretSource> {
     let inline = |text: &str| SecretSource::Inline(Secret::new(text.into()));
     let all = [
-        from.file.map(|path| (&path.place, SecretSource::File(folder.join(&path.value)))),
-        from.env.map(|name| (&name.place, SecretSource::Env(name.value.0.as_str().into()))),
+        from.file
+            .map(|path| (&path.place, SecretSource::File(folder.join(&path.value)))),
+        from.env
+            .map(|name| (&name.place, SecretSource::Env(name.value.0.as_str().into()))),
         from.inline.map(|text| (&text.place, inline(&text.value.0))),
     ];
     let mut all = all.into_iter().flatten();
     let (first, source) = all.next()?;
     for (other, _) in all {
-        let text = format!("the {what} comes from one place, and {} says another; take one out", first.key);
+        let text = format!(
+            "the {what} comes from one place, and {} says another; take one out",
+            first.key
+        );
         notes.problem(other, text);
     }
     Some(source)

@@ -26,19 +26,30 @@ pub(super) enum Kind<'r> {
     Turn(&'r Placed<String>),
 }
 
-/// The one target; `None` if it is missing or wrong, which is noted. Of several, which is noted, the first kind.
+/// The one target; `None` if it is missing or wrong, which is noted. Of several, which is noted,
+/// the first kind.
 pub(super) fn kind<'r>(raw: &'r RawRoute, notes: &Notes<'_>) -> Option<Kind<'r>> {
     let all = [
-        raw.upstream.as_ref().map(|name| (&name.place, "upstream", Kind::Upstream)),
-        raw.files.as_ref().map(|files| (&files.place, "files", Kind::Files(&files.value))),
-        raw.redirect.as_ref().map(|redirect| (&redirect.place, "redirect", Kind::Redirect(&redirect.value))),
-        raw.turn.as_ref().map(|name| (&name.place, "turn", Kind::Turn(name))),
+        raw.upstream
+            .as_ref()
+            .map(|name| (&name.place, "upstream", Kind::Upstream)),
+        raw.files
+            .as_ref()
+            .map(|files| (&files.place, "files", Kind::Files(&files.value))),
+        raw.redirect
+            .as_ref()
+            .map(|redirect| (&redirect.place, "redirect", Kind::Redirect(&redirect.value))),
+        raw.turn
+            .as_ref()
+            .map(|name| (&name.place, "turn", Kind::Turn(name))),
     ];
     let mut all = all.into_iter().flatten();
     let (place, key, kind) = all.next()?;
     for (other, _, _) in all {
         let line = notes.line(place);
-        let text = format!("a route leads to one target, and this one has {key} too (line {line}); take one out");
+        let text = format!(
+            "a route leads to one target, and this one has {key} too (line {line}); take one out"
+        );
         notes.problem(other, text);
     }
     Some(kind)
@@ -53,8 +64,18 @@ pub(super) struct ForwardParts {
 
 impl ForwardParts {
     pub(super) fn to(self, upstream: UpstreamId, path: PathChange) -> Target {
-        let Self { headers, host, timeouts } = self;
-        Target::Forward(Forward { upstream, path, headers, host, timeouts })
+        let Self {
+            headers,
+            host,
+            timeouts,
+        } = self;
+        Target::Forward(Forward {
+            upstream,
+            path,
+            headers,
+            host,
+            timeouts,
+        })
     }
 }
 
@@ -73,7 +94,9 @@ impl Names<'_> {
             headers: answers::request_edits(raw, self.notes),
             host,
             timeouts: Timeouts {
-                response: timeouts.and_then(|t| t.response).unwrap_or(default.response),
+                response: timeouts
+                    .and_then(|t| t.response)
+                    .unwrap_or(default.response),
                 idle: timeouts.and_then(|t| t.idle).unwrap_or(default.idle),
             },
         }
@@ -82,8 +105,14 @@ impl Names<'_> {
     pub(super) fn files(&self, raw: &RawRoute, root: &Path) -> Target {
         self.note_keys_of_upstreams(raw, "files");
         self.note_keys_of_redirects(raw);
-        let follow_symlinks = raw.follow_symlinks.as_ref().map_or(FOLLOW_SYMLINKS, |follow| follow.value);
-        Target::Files(FilesSpec { root: root.to_owned(), follow_symlinks })
+        let follow_symlinks = raw
+            .follow_symlinks
+            .as_ref()
+            .map_or(FOLLOW_SYMLINKS, |follow| follow.value);
+        Target::Files(FilesSpec {
+            root: root.to_owned(),
+            follow_symlinks,
+        })
     }
 
     pub(super) fn redirect(&self, raw: &RawRoute, spec: &RedirectSpec) -> Target {
@@ -96,7 +125,12 @@ impl Names<'_> {
         Target::Redirect(spec)
     }
 
-    pub(super) fn turn(&self, raw: &RawRoute, name: &Placed<String>, for_everybody: bool) -> Option<Target> {
+    pub(super) fn turn(
+        &self,
+        raw: &RawRoute,
+        name: &Placed<String>,
+        for_everybody: bool,
+    ) -> Option<Target> {
         self.note_keys_of_upstreams(raw, "turn");
         self.note_keys_of_files(raw);
         self.note_keys_of_redirects(raw);
@@ -111,7 +145,8 @@ impl Names<'_> {
         let found = turns.iter().position(|turn| turn.name.value == name.value);
         if found.is_none() {
             let known: Vec<&str> = turns.iter().map(|turn| &*turn.name.value).collect();
-            self.notes.problem(&name.place, suggest::unknown("turn", &name.value, &known));
+            self.notes
+                .problem(&name.place, suggest::unknown("turn", &name.value, &known));
         }
         found.map(|at| Target::Turn(TurnId(at)))
     }
@@ -143,29 +178,47 @@ impl Names<'_> {
 
     fn note_keys_of_files(&self, raw: &RawRoute) {
         if let Some(key) = &raw.follow_symlinks {
-            self.notes.problem(&key.place, "is for routes with files; take it out");
+            self.notes
+                .problem(&key.place, "is for routes with files; take it out");
         }
     }
 
     fn note_keys_of_redirects(&self, raw: &RawRoute) {
         if let Some(key) = &raw.redirect_status {
-            self.notes.problem(&key.place, "is for routes with redirect; take it out");
+            self.notes
+                .problem(&key.place, "is for routes with redirect; take it out");
         }
     }
 }
 
 fn is_said(raw: &RawRoute) -> bool {
-    raw.i_know_this_is_open.as_ref().is_some_and(|said| said.value)
+    raw.i_know_this_is_open
+        .as_ref()
+        .is_some_and(|said| said.value)
 }
 
 /// A redirect that its own route takes up again would never end.
 pub(super) fn note_loops(routes: &[&RawRoute], notes: &Notes<'_>) {
     for route in routes {
-        let (Some(path), Some(redirect)) = (&route.path, &route.redirect) else { continue };
-        let Some(to) = redirect.value.own_path().filter(|to| path.value.covers(to)) else { continue };
-        let longer = |other: &PathPrefix| other.as_str().len() > path.value.as_str().len() && other.covers(to);
-        if !routes.iter().any(|other| other.path.as_ref().is_some_and(|other| longer(&other.value))) {
-            let text = format!("leads back to this very route, \"{}\", and so would never end", path.value);
+        let (Some(path), Some(redirect)) = (&route.path, &route.redirect) else {
+            continue;
+        };
+        let Some(to) = redirect.value.own_path().filter(|to| path.value.covers(to)) else {
+            continue;
+        };
+        let longer = |other: &PathPrefix| {
+            other.as_str().len() > path.value.as_str().len() && other.covers(to)
+        };
+        if !routes.iter().any(|other| {
+            other
+                .path
+                .as_ref()
+                .is_some_and(|other| longer(&other.value))
+        }) {
+            let text = format!(
+                "leads back to this very route, \"{}\", and so would never end",
+                path.value
+            );
             notes.problem(&redirect.place, text);
         }
     }

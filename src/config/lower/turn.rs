@@ -25,7 +25,9 @@ pub(super) struct NamedTurn {
 
 pub(super) fn lower(raw: Named<RawTurn>, folder: &Path, notes: &Notes<'_>) -> Vec<NamedTurn> {
     let turn = |(name, raw): (Placed<String>, Option<RawTurn>)| {
-        let spec = raw.and_then(|raw| spec(&name.value, raw, folder, notes)).map(Arc::new);
+        let spec = raw
+            .and_then(|raw| spec(&name.value, raw, folder, notes))
+            .map(Arc::new);
         NamedTurn { name, spec }
     };
     raw.into_iter().map(turn).collect()
@@ -33,38 +35,77 @@ pub(super) fn lower(raw: Named<RawTurn>, folder: &Path, notes: &Notes<'_>) -> Ve
 
 fn spec(name: &str, raw: RawTurn, folder: &Path, notes: &Notes<'_>) -> Option<TurnSpec> {
     let secrets = secrets(&raw, folder, notes);
-    let uris = raw.uris.map(|uris| self::uris(uris, raw.api_keys_file.is_some(), notes));
+    let uris = raw
+        .uris
+        .map(|uris| self::uris(uris, raw.api_keys_file.is_some(), notes));
     let ttl = raw.ttl.map_or(TurnSpec::TTL, |ttl| lower_ttl(&ttl, notes));
     let api_keys_file = raw.api_keys_file.map(|path| folder.join(path.value));
-    Some(TurnSpec { name: name.into(), secrets: secrets?, uris: uris?, ttl, api_keys_file })
+    Some(TurnSpec {
+        name: name.into(),
+        secrets: secrets?,
+        uris: uris?,
+        ttl,
+        api_keys_file,
+    })
 }
 
-/// `None` if they are missing or wrong, which is noted. Of several sources, which is noted, the first.
+/// `None` if they are missing or wrong, which is noted. Of several sources, which is noted, the
+/// first.
 fn secrets(raw: &RawTurn, folder: &Path, notes: &Notes<'_>) -> Option<Secrets> {
-    let one = |signing| Some(Secrets { signing, former: None });
+    let one = |signing| {
+        Some(Secrets {
+            signing,
+            former: None,
+        })
+    };
     let all = [
-        raw.secret_file.as_ref().map(|files| (&files.place, secret_files(files, folder, notes))),
-        raw.secret_env.as_ref().map(|name| (&name.place, one(SecretSource::Env(name.value.0.as_str().into())))),
-        raw.secret
+        raw.secret_file
             .as_ref()
-            .map(|text| (&text.place, one(SecretSource::Inline(Secret::new(text.value.0.as_str().into()))))),
+            .map(|files| (&files.place, secret_files(files, folder, notes))),
+        raw.secret_env.as_ref().map(|name| {
+            (
+                &name.place,
+                one(SecretSource::Env(name.value.0.as_str().into())),
+            )
+        }),
+        raw.secret.as_ref().map(|text| {
+            (
+                &text.place,
+                one(SecretSource::Inline(Secret::new(
+                    text.value.0.as_str().into(),
+                ))),
+            )
+        }),
     ];
     let mut all = all.into_iter().flatten();
     let (first, secrets) = all.next()?;
     for (other, _) in all {
-        let text = format!("the secret comes from one place, and {} says another; take one out", first.key);
+        let text = format!(
+            "the secret comes from one place, and {} says another; take one out",
+            first.key
+        );
         notes.problem(other, text);
     }
     secrets
 }
 
-fn secret_files(files: &Placed<OneOrList<PathBuf>>, folder: &Path, notes: &Notes<'_>) -> Option<Secrets> {
+fn secret_files(
+    files: &Placed<OneOrList<PathBuf>>,
+    folder: &Path,
+    notes: &Notes<'_>,
+) -> Option<Secrets> {
     let all: Vec<&Placed<PathBuf>> = files.value.0.iter().flatten().collect();
     if files.value.0.is_empty() {
-        notes.problem(&files.place, "is empty; write the file that has coturn's static-auth-secret");
+        notes.problem(
+            &files.place,
+            "is empty; write the file that has coturn's static-auth-secret",
+        );
     }
     if let Some(third) = all.get(2) {
-        notes.problem(&third.place, "is one too many: the first file has the secret in use, the second the former one");
+        notes.problem(
+            &third.place,
+            "is one too many: the first file has the secret in use, the second the former one",
+        );
     }
     if let [first, second, ..] = &all[..]
         && first.value == second.value
@@ -72,7 +113,10 @@ fn secret_files(files: &Placed<OneOrList<PathBuf>>, folder: &Path, notes: &Notes
         notes.problem(&second.place, "is in the list already; take one out");
     }
     let source = |path: &&Placed<PathBuf>| SecretSource::File(folder.join(&path.value));
-    Some(Secrets { signing: source(all.first()?), former: all.get(1).map(source) })
+    Some(Secrets {
+        signing: source(all.first()?),
+        former: all.get(1).map(source),
+    })
 }
 
 fn uris(list: Placed<List<TurnUri>>, has_api_keys: bool, notes: &Notes<'_>) -> Box<[TurnUri]> {
@@ -82,7 +126,10 @@ fn uris(list: Placed<List<TurnUri>>, has_api_keys: bool, notes: &Notes<'_>) -> B
     if is_whole {
         note_no_relay(&uris, &list.place, notes);
     }
-    for uri in uris.iter().filter(|uri| has_api_keys && uri.value.relays() && uri.value.is_ipv6_literal()) {
+    for uri in uris
+        .iter()
+        .filter(|uri| has_api_keys && uri.value.relays() && uri.value.is_ipv6_literal())
+    {
         let text = "will not be given to who comes with an API key: an IPv6 address here ends Janus; write a name";
         notes.warning(&uri.place, text);
     }
@@ -101,7 +148,10 @@ fn note_no_relay(uris: &[Placed<TurnUri>], place: &Place, notes: &Notes<'_>) {
 
 fn lower_ttl(ttl: &Placed<Duration>, notes: &Notes<'_>) -> Duration {
     if ttl.value < Duration::from_secs(1) {
-        notes.problem(&ttl.place, "is less than a second, and credentials are dated in seconds; write \"10m\"");
+        notes.problem(
+            &ttl.place,
+            "is less than a second, and credentials are dated in seconds; write \"10m\"",
+        );
     } else if ttl.value > LONG {
         let text = "is more than a day, for which whoever gets a credential can use the relay; \"10m\" is usual";
         notes.warning(&ttl.place, text);

@@ -10,7 +10,9 @@ use crate::config::problem::Placed;
 use crate::config::raw::RawUpstream;
 use crate::config::raw_route::RawRoute;
 use crate::config::read::{List, Named, right};
-use crate::route::upstream::{Balance, JANUS_CONNECTIONS, KEEP_ALIVE, Protocol, ServerAddr, UpstreamSpec, UpstreamTls};
+use crate::route::upstream::{
+    Balance, JANUS_CONNECTIONS, KEEP_ALIVE, Protocol, ServerAddr, UpstreamSpec, UpstreamTls,
+};
 use crate::slot::MaxConnections;
 
 /// One of `[upstreams]`: routes may name it even if it is wrong.
@@ -36,30 +38,56 @@ pub(super) fn lower(
 ) -> Vec<Upstream> {
     let declared = control::declared(&raw, notes);
     let upstream = |(name, raw): (Placed<String>, Option<RawUpstream>)| {
-        let undeclared = raw.as_ref().and_then(|raw| control::undeclared(raw, &declared, notes));
+        let undeclared = raw
+            .as_ref()
+            .and_then(|raw| control::undeclared(raw, &declared, notes));
         let protocol = raw.as_ref().map_or(Protocol::Http, |raw| raw.protocol);
         let keeps_sessions = protocol != Protocol::Http || serves_bosh(&name.value, routes);
         let spec = raw.and_then(|raw| spec(&name.value, raw, keeps_sessions, folder, notes));
-        Upstream { name, protocol, undeclared, spec }
+        Upstream {
+            name,
+            protocol,
+            undeclared,
+            spec,
+        }
     };
     raw.into_iter().map(upstream).collect()
 }
 
-fn spec(name: &str, raw: RawUpstream, keeps_sessions: bool, folder: &Path, notes: &Notes<'_>) -> Option<UpstreamSpec> {
+fn spec(
+    name: &str,
+    raw: RawUpstream,
+    keeps_sessions: bool,
+    folder: &Path,
+    notes: &Notes<'_>,
+) -> Option<UpstreamSpec> {
     let servers = raw.servers?;
     if servers.value.is_empty() {
-        notes.problem(&servers.place, "is empty; write the server, [\"http://127.0.0.1:8088\"]");
+        notes.problem(
+            &servers.place,
+            "is empty; write the server, [\"http://127.0.0.1:8088\"]",
+        );
     }
     let all = right(Some(servers.value));
     note_twice(&all, notes);
     let servers: Box<[ServerAddr]> = all.into_iter().map(|server| server.value).collect();
     if !servers.is_empty() && !servers.iter().any(ServerAddr::is_tls) {
-        let places = [raw.ca_file.as_ref().map(|f| &f.place), raw.server_name.as_ref().map(|n| &n.place)];
+        let places = [
+            raw.ca_file.as_ref().map(|f| &f.place),
+            raw.server_name.as_ref().map(|n| &n.place),
+        ];
         for place in places.into_iter().flatten() {
-            notes.problem(place, "is for servers with https://, of which there is none here; take it out");
+            notes.problem(
+                place,
+                "is for servers with https://, of which there is none here; take it out",
+            );
         }
     }
-    let default = if keeps_sessions { Balance::Client } else { Balance::RoundRobin };
+    let default = if keeps_sessions {
+        Balance::Client
+    } else {
+        Balance::RoundRobin
+    };
     Some(UpstreamSpec {
         name: name.into(),
         servers,
@@ -81,7 +109,16 @@ fn spec(name: &str, raw: RawUpstream, keeps_sessions: bool, folder: &Path, notes
 /// BOSH keeps its sessions in the server's memory, and is told from other HTTP only by its path.
 fn serves_bosh(upstream: &str, routes: &List<RawRoute>) -> bool {
     routes.iter().flatten().any(|route| {
-        let leads_here = route.value.upstream.as_ref().is_some_and(|name| name.value == upstream);
-        leads_here && route.value.path.as_ref().is_some_and(|path| path.value.as_str().ends_with("/http-bind"))
+        let leads_here = route
+            .value
+            .upstream
+            .as_ref()
+            .is_some_and(|name| name.value == upstream);
+        leads_here
+            && route
+                .value
+                .path
+                .as_ref()
+                .is_some_and(|path| path.value.as_str().ends_with("/http-bind"))
     })
 }

@@ -20,10 +20,20 @@ fn missing_and_stale_files_are_written_and_no_others() {
     let [chain, key] = [0, 1].map(|at| spec.files[at].path.clone());
     assert!(matches!(standing(&spec, &cert), Standing::Missing(path) if path == chain));
 
-    assert_eq!(bring(&spec, &cert).unwrap().written, [chain.clone(), key.clone()]);
-    assert_eq!((read(&chain), &read(&key)), (cert.bundle.chain.clone(), cert.bundle.key.reveal()));
+    assert_eq!(
+        bring(&spec, &cert).unwrap().written,
+        [chain.clone(), key.clone()]
+    );
+    assert_eq!(
+        (read(&chain), &read(&key)),
+        (cert.bundle.chain.clone(), cert.bundle.key.reveal())
+    );
     assert_eq!((mode(&chain), mode(&key)), (0o640, 0o640));
-    assert_eq!(names(&folder), ["chain.pem", "key.pem"], "nothing is left behind");
+    assert_eq!(
+        names(&folder),
+        ["chain.pem", "key.pem"],
+        "nothing is left behind"
+    );
     assert!(matches!(standing(&spec, &cert), Standing::InSync));
     assert!(bring(&spec, &cert).unwrap().written.is_empty());
 
@@ -53,7 +63,11 @@ fn a_symlink_becomes_a_file_and_what_it_led_to_stays() {
     assert!(matches!(standing(&spec, &cert), Standing::Stale(_)));
 
     bring(&spec, &stored(2)).unwrap();
-    assert!(spec.files.iter().all(|output| fs::symlink_metadata(&output.path).unwrap().is_file()));
+    assert!(
+        spec.files
+            .iter()
+            .all(|output| fs::symlink_metadata(&output.path).unwrap().is_file())
+    );
     assert_eq!(read(&archive), cert.bundle.chain);
 }
 
@@ -77,9 +91,15 @@ fn files_that_fit_together_stay_if_one_cannot_be_written() {
     // Nothing can be prepared under this name, whoever tries.
     fs::create_dir(folder.path().join(".key.pem.ianitor-new")).unwrap();
     let error = bring(&spec, &stored(2)).unwrap_err();
-    assert!(matches!(&error, DeployError::Write(path, _) if *path == spec.files[1].path), "{error}");
+    assert!(
+        matches!(&error, DeployError::Write(path, _) if *path == spec.files[1].path),
+        "{error}"
+    );
     assert!(matches!(standing(&spec, &old), Standing::InSync));
-    assert_eq!(names(&folder), [".key.pem.ianitor-new", "chain.pem", "key.pem"]);
+    assert_eq!(
+        names(&folder),
+        [".key.pem.ianitor-new", "chain.pem", "key.pem"]
+    );
 }
 
 #[test]
@@ -87,23 +107,35 @@ fn owner_and_group_are_given_by_name_or_number() {
     let folder = TempDir::new().unwrap();
     let cert = stored(1);
     let (user, group) = (Uid::effective(), Gid::effective());
-    let own =
-        DeploySpec { owner: Some(user.to_string().into()), group: Some(group.to_string().into()), ..spec(&folder) };
+    let own = DeploySpec {
+        owner: Some(user.to_string().into()),
+        group: Some(group.to_string().into()),
+        ..spec(&folder)
+    };
     bring(&own, &cert).unwrap();
     let found = fs::metadata(&own.files[0].path).unwrap();
     assert_eq!((found.uid(), found.gid()), (user.as_raw(), group.as_raw()));
 
-    let others = DeploySpec { owner: Some("12345".into()), ..spec(&folder) };
+    let others = DeploySpec {
+        owner: Some("12345".into()),
+        ..spec(&folder)
+    };
     assert!(matches!(standing(&others, &cert), Standing::Stale(_)));
     let result = bring(&others, &cert);
     if geteuid().is_root() {
         assert_eq!(result.unwrap().written.len(), 2);
         assert_eq!(fs::metadata(&own.files[1].path).unwrap().uid(), 12345);
-        let root = DeploySpec { owner: Some("root".into()), group: Some("root".into()), ..spec(&folder) };
+        let root = DeploySpec {
+            owner: Some("root".into()),
+            group: Some("root".into()),
+            ..spec(&folder)
+        };
         assert_eq!(bring(&root, &cert).unwrap().written.len(), 2);
         assert_eq!(mode(&root.files[1].path), 0o640);
     } else {
-        assert!(matches!(result.unwrap_err(), DeployError::NotGiven { key, .. } if key == "deploy[0].owner"));
+        assert!(
+            matches!(result.unwrap_err(), DeployError::NotGiven { key, .. } if key == "deploy[0].owner")
+        );
         assert!(matches!(standing(&own, &cert), Standing::InSync));
     }
 }
@@ -112,20 +144,56 @@ fn owner_and_group_are_given_by_name_or_number() {
 fn what_is_in_the_way_is_said() {
     let folder = TempDir::new().unwrap();
     let (good, cert) = (spec(&folder), stored(1));
-    let nobody = DeploySpec { owner: Some("no-such-user-here".into()), ..good.clone() };
-    assert!(matches!(bring(&nobody, &cert), Err(DeployError::NoUser { key, .. }) if key == "deploy[0].owner"));
-    let highest = DeploySpec { owner: Some("4294967295".into()), ..good.clone() };
-    assert!(matches!(bring(&highest, &cert), Err(DeployError::NoUser { .. })));
-    let nobody = DeploySpec { group: Some("no-such-group-here".into()), ..good.clone() };
-    assert!(matches!(bring(&nobody, &cert), Err(DeployError::NoGroup { key, .. }) if key == "deploy[0].group"));
+    let nobody = DeploySpec {
+        owner: Some("no-such-user-here".into()),
+        ..good.clone()
+    };
+    assert!(
+        matches!(bring(&nobody, &cert), Err(DeployError::NoUser { key, .. }) if key == "deploy[0].owner")
+    );
+    let highest = DeploySpec {
+        owner: Some("4294967295".into()),
+        ..good.clone()
+    };
+    assert!(matches!(
+        bring(&highest, &cert),
+        Err(DeployError::NoUser { .. })
+    ));
+    let nobody = DeploySpec {
+        group: Some("no-such-group-here".into()),
+        ..good.clone()
+    };
+    assert!(
+        matches!(bring(&nobody, &cert), Err(DeployError::NoGroup { key, .. }) if key == "deploy[0].group")
+    );
 
     let nowhere = folder.path().join("nowhere");
-    let files = vec![Output { path: nowhere.join("chain.pem"), form: FileForm::Chain }];
-    let error = bring(&DeploySpec { files, ..good.clone() }, &cert).unwrap_err();
+    let files = vec![Output {
+        path: nowhere.join("chain.pem"),
+        form: FileForm::Chain,
+    }];
+    let error = bring(
+        &DeploySpec {
+            files,
+            ..good.clone()
+        },
+        &cert,
+    )
+    .unwrap_err();
     assert!(matches!(error, DeployError::NoFolder(path) if path == nowhere));
 
-    let files = vec![Output { path: "/dev/null".into(), form: FileForm::Chain }];
-    let error = bring(&DeploySpec { files, ..good.clone() }, &cert).unwrap_err();
+    let files = vec![Output {
+        path: "/dev/null".into(),
+        form: FileForm::Chain,
+    }];
+    let error = bring(
+        &DeploySpec {
+            files,
+            ..good.clone()
+        },
+        &cert,
+    )
+    .unwrap_err();
     assert!(matches!(error, DeployError::NotAFile(_)));
     assert!(names(&folder).is_empty());
 }
@@ -134,7 +202,10 @@ fn what_is_in_the_way_is_said() {
 fn that_nobody_was_told_is_remembered() {
     let folder = TempDir::new().unwrap();
     let cert = stored(1);
-    let spec = DeploySpec { reload: Some(Reload::Command(vec!["true".to_owned()])), ..spec(&folder) };
+    let spec = DeploySpec {
+        reload: Some(Reload::Command(vec!["true".to_owned()])),
+        ..spec(&folder)
+    };
     assert!(!is_due(&spec).unwrap());
     assert!(bring(&spec, &cert).unwrap().is_due);
     let again = bring(&spec, &cert).unwrap();
@@ -150,7 +221,10 @@ fn that_nobody_was_told_is_remembered() {
 fn what_was_given_away_and_cannot_be_read_is_judged_by_its_age() {
     let folder = TempDir::new().unwrap();
     // As the file of somebody else is to a gateway that may give files away and no more.
-    let spec = DeploySpec { mode: 0o200, ..spec(&folder) };
+    let spec = DeploySpec {
+        mode: 0o200,
+        ..spec(&folder)
+    };
     let issued = |version, at| {
         let mut cert = Arc::unwrap_or_clone(stored(version));
         cert.bundle.meta.issued = at;
@@ -170,15 +244,31 @@ fn who_may_give_files_away_is_known_before_there_are_any() {
     std::os::unix::fs::chown(folder.path(), None, Some(77)).ok();
     let group = fs::metadata(folder.path()).unwrap().gid();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o2750)).unwrap();
-    let spec = DeploySpec { owner: Some("4000".into()), group: Some(group.to_string().into()), ..spec(&folder) };
+    let spec = DeploySpec {
+        owner: Some("4000".into()),
+        group: Some(group.to_string().into()),
+        ..spec(&folder)
+    };
     let access = Access::of(&spec).unwrap();
     let refused = |us: &Us, folders: &[&Path]| -> Vec<String> {
         let names = access.refused(us, folders).map(|error| error.to_string());
-        names.map(|said| said.split(':').next().unwrap_or_default().to_owned()).collect()
+        names
+            .map(|said| said.split(':').next().unwrap_or_default().to_owned())
+            .collect()
     };
-    let mut us = Us { user: 4000, groups: vec![group + 1], may_chown: false };
-    assert!(refused(&us, &[folder.path()]).is_empty(), "the folder hands its group on");
-    assert_eq!(refused(&us, &[folder.path(), plain.path()]), ["deploy[0].group"]);
+    let mut us = Us {
+        user: 4000,
+        groups: vec![group + 1],
+        may_chown: false,
+    };
+    assert!(
+        refused(&us, &[folder.path()]).is_empty(),
+        "the folder hands its group on"
+    );
+    assert_eq!(
+        refused(&us, &[folder.path(), plain.path()]),
+        ["deploy[0].group"]
+    );
     us.groups.push(group);
     assert!(refused(&us, &[plain.path()]).is_empty());
     us.user = 4001;

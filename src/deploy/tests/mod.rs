@@ -26,7 +26,9 @@ const HOST: &str = "media.example.com";
 fn stored(version: u64) -> Arc<Stored> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(DnType::CommonName, "test CA");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "test CA");
     let key = KeyPair::generate().unwrap();
     let ca = params.self_signed(&key).unwrap();
     let issuer = Issuer::new(params, key);
@@ -48,7 +50,11 @@ fn stored(version: u64) -> Arc<Stored> {
         spread: 0.0,
         revoked: None,
     };
-    let bundle = Bundle { chain: leaf.pem() + &ca.pem(), key: Secret::new(key.serialize_pem()), meta };
+    let bundle = Bundle {
+        chain: leaf.pem() + &ca.pem(),
+        key: Secret::new(key.serialize_pem()),
+        meta,
+    };
     Arc::new(Stored { version, bundle })
 }
 
@@ -57,7 +63,10 @@ fn spec(folder: &TempDir) -> DeploySpec {
     DeploySpec {
         certificate: HOST.parse().unwrap(),
         to: Consumer::Coturn,
-        files: vec![output(folder, "chain.pem", FileForm::Chain), output(folder, "key.pem", FileForm::Key)],
+        files: vec![
+            output(folder, "chain.pem", FileForm::Chain),
+            output(folder, "key.pem", FileForm::Key),
+        ],
         owner: None,
         group: None,
         mode: 0o640,
@@ -69,7 +78,10 @@ fn spec(folder: &TempDir) -> DeploySpec {
 }
 
 fn output(folder: &TempDir, name: &str, form: FileForm) -> Output {
-    Output { path: folder.path().join(name), form }
+    Output {
+        path: folder.path().join(name),
+        form,
+    }
 }
 
 fn read(path: &Path) -> String {
@@ -79,7 +91,9 @@ fn read(path: &Path) -> String {
 /// Names of what is in a folder, hidden ones too.
 fn names(folder: &TempDir) -> Vec<String> {
     let entries = std::fs::read_dir(folder.path()).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }

@@ -17,7 +17,10 @@ fn pid_file(folder: &TempDir, text: &str) -> std::path::PathBuf {
 /// A server that ends with the status 7 when it is told.
 fn server(folder: &TempDir) -> Child {
     let ready = folder.path().join("ready");
-    let script = format!("trap 'exit 7' USR2; : > {}; while :; do sleep 0.02; done", ready.display());
+    let script = format!(
+        "trap 'exit 7' USR2; : > {}; while :; do sleep 0.02; done",
+        ready.display()
+    );
     let child = Command::new("sh").args(["-c", &script]).spawn().unwrap();
     until("the server is ready", || ready.exists());
     child
@@ -46,22 +49,48 @@ fn a_stale_pid_file_is_told_as_such() {
     let mut child = Command::new("true").spawn().unwrap();
     child.wait().unwrap();
     let error = send("USR2", &pid_file(&folder, &child.id().to_string())).unwrap_err();
-    assert!(error.to_string().contains("is stale") && error.to_string().contains("server.pid"), "{error}");
+    assert!(
+        error.to_string().contains("is stale") && error.to_string().contains("server.pid"),
+        "{error}"
+    );
 }
 
 #[test]
 fn only_the_number_of_another_process_is_taken() {
     let folder = TempDir::new().unwrap();
-    for text in ["", "\n", "turnserver", "0", "1", "-5", "+7", "12 13", "1.5", "99999999999999"] {
+    for text in [
+        "",
+        "\n",
+        "turnserver",
+        "0",
+        "1",
+        "-5",
+        "+7",
+        "12 13",
+        "1.5",
+        "99999999999999",
+    ] {
         let error = send("HUP", &pid_file(&folder, text)).unwrap_err();
         assert!(matches!(error, DeployError::NoPid(_)), "{text:?}: {error}");
     }
     let large = "1".repeat(10_000);
-    assert!(matches!(send("HUP", &pid_file(&folder, &large)), Err(DeployError::NoPid(_))));
+    assert!(matches!(
+        send("HUP", &pid_file(&folder, &large)),
+        Err(DeployError::NoPid(_))
+    ));
     let own = std::process::id().to_string();
-    assert!(matches!(send("HUP", &pid_file(&folder, &own)), Err(DeployError::OwnPid(_))));
-    assert!(matches!(send("HUP", &folder.path().join("none")), Err(DeployError::PidFile(..))));
-    assert!(matches!(send("NONE", &pid_file(&folder, "77")), Err(DeployError::NoSignal(_))));
+    assert!(matches!(
+        send("HUP", &pid_file(&folder, &own)),
+        Err(DeployError::OwnPid(_))
+    ));
+    assert!(matches!(
+        send("HUP", &folder.path().join("none")),
+        Err(DeployError::PidFile(..))
+    ));
+    assert!(matches!(
+        send("NONE", &pid_file(&folder, "77")),
+        Err(DeployError::NoSignal(_))
+    ));
 }
 
 fn sh(script: &str) -> Vec<String> {
@@ -73,13 +102,19 @@ async fn a_command_is_told_what_was_written_and_no_more() {
     let folder = TempDir::new().unwrap();
     let password = SecretSource::Inline(Secret::new("changeit".into()));
     let mut spec = spec(&folder);
-    spec.files.push(output(&folder, "store.p12", FileForm::Pkcs12 { password }));
+    spec.files
+        .push(output(&folder, "store.p12", FileForm::Pkcs12 { password }));
     let out = folder.path().join("environment");
     let script = format!("env > {}; read line && exit 1; exit 0", out.display());
-    run(&sh(&script), &variables(&spec, &stored(1)), LIMIT).await.unwrap();
+    run(&sh(&script), &variables(&spec, &stored(1)), LIMIT)
+        .await
+        .unwrap();
 
     let text = read(&out);
-    let own: Vec<&str> = text.lines().filter(|line| line.starts_with("IANITOR_")).collect();
+    let own: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("IANITOR_"))
+        .collect();
     let at = folder.path().display();
     for line in [
         format!("IANITOR_CERTIFICATE={HOST}"),
@@ -91,20 +126,37 @@ async fn a_command_is_told_what_was_written_and_no_more() {
         assert!(own.contains(&&*line), "{line} is not in {own:?}");
     }
     assert_eq!(own.len(), 5, "{own:?}");
-    assert!(text.contains("PATH=") && !text.contains("CARGO") && !text.contains("changeit"), "{text}");
+    assert!(
+        text.contains("PATH=") && !text.contains("CARGO") && !text.contains("changeit"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn a_command_that_fails_has_the_last_word() {
     let script = "seq 100 200; echo 'no such unit' >&2; exit 5";
     let error = run(&sh(script), &[], LIMIT).await.unwrap_err();
-    let DeployError::CommandFailed { program, status, said } = error else { panic!("{error}") };
+    let DeployError::CommandFailed {
+        program,
+        status,
+        said,
+    } = error
+    else {
+        panic!("{error}")
+    };
     assert_eq!((&*program, status.code()), ("sh", Some(5)));
     let said = said.to_string();
-    assert!(said.contains("no such unit") && !said.contains("100"), "{said}");
+    assert!(
+        said.contains("no such unit") && !said.contains("100"),
+        "{said}"
+    );
 
-    let error = run(&["/nowhere/reload".to_owned()], &[], LIMIT).await.unwrap_err();
-    assert!(matches!(error, DeployError::NoCommand { program, .. } if program == "/nowhere/reload"));
+    let error = run(&["/nowhere/reload".to_owned()], &[], LIMIT)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, DeployError::NoCommand { program, .. } if program == "/nowhere/reload")
+    );
 }
 
 #[test]
@@ -121,7 +173,10 @@ fn a_command_is_looked_for_where_the_system_would() {
     assert_eq!(look("tell").unwrap(), program);
     look(program.to_str().unwrap()).unwrap();
     assert!(matches!(look("tell reload"), Err(DeployError::NotFound(_))));
-    assert!(matches!(look(folder.path().to_str().unwrap()), Err(DeployError::NotExecutable(_))));
+    assert!(matches!(
+        look(folder.path().to_str().unwrap()),
+        Err(DeployError::NotExecutable(_))
+    ));
 }
 
 #[test]
@@ -140,20 +195,38 @@ fn whether_a_signal_would_arrive_is_found_out_without_one() {
 async fn what_a_command_leaves_running_is_not_waited_for() {
     let folder = TempDir::new().unwrap();
     let left = folder.path().join("left");
-    let script = format!("sleep 600 & echo $! > {}; echo started; exit 3", left.display());
+    let script = format!(
+        "sleep 600 & echo $! > {}; echo started; exit 3",
+        left.display()
+    );
     let error = run(&sh(&script), &[], LIMIT).await.unwrap_err();
     let pid = read(&left).trim().parse().unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
-    assert!(matches!(&error, DeployError::CommandFailed { said, .. } if said.0 == "started"), "{error:?}");
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(pid),
+        nix::sys::signal::Signal::SIGKILL,
+    )
+    .unwrap();
+    assert!(
+        matches!(&error, DeployError::CommandFailed { said, .. } if said.0 == "started"),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_command_that_does_not_end_is_ended_with_all_that_it_started() {
     let folder = TempDir::new().unwrap();
     let pids = folder.path().join("pids");
-    let script = format!("sleep 600 & echo $$ $! > {}; echo waiting; wait", pids.display());
-    let error = run(&sh(&script), &[], Duration::from_secs(2)).await.unwrap_err();
-    assert!(matches!(&error, DeployError::CommandLate { said, .. } if said.0 == "waiting"), "{error:?}");
+    let script = format!(
+        "sleep 600 & echo $$ $! > {}; echo waiting; wait",
+        pids.display()
+    );
+    let error = run(&sh(&script), &[], Duration::from_secs(2))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, DeployError::CommandLate { said, .. } if said.0 == "waiting"),
+        "{error:?}"
+    );
     for pid in read(&pids).split_whitespace() {
         until("the process has ended", || !is_alive(pid));
     }
@@ -163,7 +236,10 @@ async fn a_command_that_does_not_end_is_ended_with_all_that_it_started() {
 async fn a_command_that_nobody_waits_for_any_more_ends_with_all_that_it_started() {
     let folder = TempDir::new().unwrap();
     let pids = folder.path().join("pids");
-    let argv = sh(&format!("sleep 600 & echo $$ $! > {}; wait", pids.display()));
+    let argv = sh(&format!(
+        "sleep 600 & echo $$ $! > {}; wait",
+        pids.display()
+    ));
     let has_begun = async {
         while !fs::read_to_string(&pids).is_ok_and(|text| text.ends_with('\n')) {
             tokio::time::sleep(Duration::from_millis(10)).await;

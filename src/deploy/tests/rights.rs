@@ -1,6 +1,6 @@
-//! What other users of the machine can do to a gateway that has rights over their files and processes, and to the files
-//! and processes of root. Only root can make files of other users, so that without root these look at what is left: that
-//! all of it works in a folder of one's own.
+//! What other users of the machine can do to a gateway that has rights over their files and
+//! processes, and to the files and processes of root. Only root can make files of other users, so
+//! that without root these look at what is left: that all of it works in a folder of one's own.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
@@ -44,8 +44,20 @@ fn give(path: &Path) {
 fn spec_in(folder: &TempDir, at: &str) -> DeploySpec {
     let files = ["chain.pem", "key.pem"].map(|name| folder.path().join(at).join(name));
     let [chain, key] = files;
-    let files = vec![Output { path: chain, form: FileForm::Chain }, Output { path: key, form: FileForm::Key }];
-    DeploySpec { files, ..spec(folder) }
+    let files = vec![
+        Output {
+            path: chain,
+            form: FileForm::Chain,
+        },
+        Output {
+            path: key,
+            form: FileForm::Key,
+        },
+    ];
+    DeploySpec {
+        files,
+        ..spec(folder)
+    }
 }
 
 #[test]
@@ -62,13 +74,40 @@ fn with_rights_a_folder_of_the_consumer_is_refused() {
     }
     let error = result.unwrap_err();
     let said = error.to_string();
-    assert!(matches!(error, DeployError::Untrusted(Untrusted::Folder { .. })), "{said}");
+    assert!(
+        matches!(error, DeployError::Untrusted(Untrusted::Folder { .. })),
+        "{said}"
+    );
     let theirs = theirs.display();
-    assert!(said.contains(&format!("the folder {theirs} belongs to the user \"nobody\"")), "{said}");
-    assert!(said.contains(&format!("chown root:nogroup {theirs} && chmod 2750 {theirs}")), "{said}");
-    assert_eq!(look(&spec).iter().map(ToString::to_string).collect::<Vec<_>>(), [said]);
-    assert!(matches!(standing(&spec, &cert), Standing::Unclear(DeployError::Untrusted(_))));
-    assert_eq!(fs::read_dir(spec.files[0].path.parent().unwrap()).unwrap().count(), 0);
+    assert!(
+        said.contains(&format!(
+            "the folder {theirs} belongs to the user \"nobody\""
+        )),
+        "{said}"
+    );
+    assert!(
+        said.contains(&format!(
+            "chown root:nogroup {theirs} && chmod 2750 {theirs}"
+        )),
+        "{said}"
+    );
+    assert_eq!(
+        look(&spec)
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        [said]
+    );
+    assert!(matches!(
+        standing(&spec, &cert),
+        Standing::Unclear(DeployError::Untrusted(_))
+    ));
+    assert_eq!(
+        fs::read_dir(spec.files[0].path.parent().unwrap())
+            .unwrap()
+            .count(),
+        0
+    );
 }
 
 /// What the message says, and what the documents say for a gateway with a user of its own.
@@ -85,9 +124,14 @@ fn a_folder_that_the_consumer_reads_and_does_not_own_is_taken() {
     set_mode(&at, 0o2750);
     let (spec, group) = (spec_in(&folder, "tls"), fs::metadata(&at).unwrap().gid());
     assert_eq!(bring(&spec, &stored(1)).unwrap().written.len(), 2);
-    assert_eq!(fs::metadata(&spec.files[1].path).unwrap().gid(), group, "the folder hands its group on");
+    assert_eq!(
+        fs::metadata(&spec.files[1].path).unwrap().gid(),
+        group,
+        "the folder hands its group on"
+    );
     if is_root {
-        // The folder of a gateway that has a user of its own, whose the store is; root works in its place.
+        // The folder of a gateway that has a user of its own, whose the store is; root works in its
+        // place.
         chown(&at, Some(1234), None).unwrap();
         assert!(bring(&spec, &stored(2)).is_err());
         chown(&store, Some(1234), None).unwrap();
@@ -95,7 +139,13 @@ fn a_folder_that_the_consumer_reads_and_does_not_own_is_taken() {
         assert_eq!(bring(&spec, &stored(2)).unwrap().written.len(), 2);
         set_mode(&at, 0o2770);
         let error = bring(&spec, &stored(3)).unwrap_err();
-        assert!(matches!(error, DeployError::Untrusted(Untrusted::Writable { mode: 0o2770, .. })), "{error}");
+        assert!(
+            matches!(
+                error,
+                DeployError::Untrusted(Untrusted::Writable { mode: 0o2770, .. })
+            ),
+            "{error}"
+        );
     }
 }
 
@@ -113,13 +163,19 @@ fn links_of_the_consumer_lead_to_nothing_of_roots() {
     }
     let before = fs::metadata(at("victim/key.pem")).unwrap();
     for place in ["server/tls", "server"] {
-        let spec = DeploySpec { owner: Some(geteuid().to_string().into()), ..spec_in(&folder, place) };
+        let spec = DeploySpec {
+            owner: Some(geteuid().to_string().into()),
+            ..spec_in(&folder, place)
+        };
         let result = bring(&spec, &stored(1));
         assert_eq!(result.is_err(), geteuid().is_root(), "{place}: {result:?}");
     }
     if geteuid().is_root() {
         let after = fs::metadata(at("victim/key.pem")).unwrap();
-        assert_eq!((after.ino(), after.mode(), after.uid()), (before.ino(), before.mode(), before.uid()));
+        assert_eq!(
+            (after.ino(), after.mode(), after.uid()),
+            (before.ino(), before.mode(), before.uid())
+        );
         assert_eq!(read(&at("victim/key.pem")), "precious");
         assert_eq!(fs::read_dir(at("victim")).unwrap().count(), 1);
     }
@@ -130,7 +186,13 @@ fn links_of_roots_on_the_way_are_followed() {
     let folder = reachable();
     fs::create_dir(folder.path().join("real")).unwrap();
     symlink("real", folder.path().join("tls")).unwrap();
-    assert_eq!(bring(&spec_in(&folder, "tls"), &stored(1)).unwrap().written.len(), 2);
+    assert_eq!(
+        bring(&spec_in(&folder, "tls"), &stored(1))
+            .unwrap()
+            .written
+            .len(),
+        2
+    );
     assert!(folder.path().join("real/key.pem").is_file());
 }
 
@@ -138,9 +200,19 @@ fn links_of_roots_on_the_way_are_followed() {
 fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
     let folder = reachable();
     let spec = spec(&folder);
-    mknodat(CWD, &spec.files[1].path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    mknodat(
+        CWD,
+        &spec.files[1].path,
+        FileType::Fifo,
+        Mode::RUSR | Mode::WUSR,
+        0,
+    )
+    .unwrap();
     let error = bring(&spec, &stored(1)).unwrap_err();
-    assert!(matches!(&error, DeployError::NotAFile(path) if *path == spec.files[1].path), "{error}");
+    assert!(
+        matches!(&error, DeployError::NotAFile(path) if *path == spec.files[1].path),
+        "{error}"
+    );
     let error = send("USR2", &spec.files[1].path).unwrap_err();
     assert!(matches!(error, DeployError::PidFile(..)), "{error}");
 }
@@ -192,16 +264,23 @@ fn a_pid_file_of_the_consumer_has_no_process_of_roots_signalled() {
         if is_given {
             give(&path);
         } else if geteuid().is_root() {
-            // In the consumer's folder, a file of root's may be another one that the consumer has renamed.
+            // In the consumer's folder, a file of root's may be another one that the consumer has
+            // renamed.
             chown(&path, Some(0), Some(0)).unwrap();
         }
         if geteuid().is_root() {
             for result in [reaches(&path), send("TERM", &path)] {
                 let error = result.unwrap_err();
-                assert!(matches!(error, DeployError::ForeignProcess { .. }), "{error}");
+                assert!(
+                    matches!(error, DeployError::ForeignProcess { .. }),
+                    "{error}"
+                );
                 let said = error.to_string();
                 let process = format!("it names the process {} of \"root\"", roots.0.id());
-                assert!(said.contains("the user \"nobody\" can change") && said.contains(&process), "{said}");
+                assert!(
+                    said.contains("the user \"nobody\" can change") && said.contains(&process),
+                    "{said}"
+                );
             }
         } else {
             reaches(&path).unwrap();
@@ -246,13 +325,20 @@ fn a_pid_file_that_everybody_can_write_is_refused() {
     set_mode(&path, 0o644);
     set_mode(folder.path(), 0o777);
     let error = send("TERM", &path).unwrap_err();
-    assert!(matches!(error, DeployError::Untrusted(Untrusted::Writable { .. })), "{error}");
-    // Where everybody can only add names, as in /tmp, one of ours is as good as ever; if it is not a second name.
+    assert!(
+        matches!(error, DeployError::Untrusted(Untrusted::Writable { .. })),
+        "{error}"
+    );
+    // Where everybody can only add names, as in /tmp, one of ours is as good as ever; if it is not
+    // a second name.
     set_mode(folder.path(), 0o1777);
     reaches(&path).unwrap();
     fs::hard_link(&path, folder.path().join("second.pid")).unwrap();
     let error = send("TERM", &path).unwrap_err();
-    assert!(matches!(error, DeployError::Untrusted(Untrusted::Writable { .. })), "{error}");
+    assert!(
+        matches!(error, DeployError::Untrusted(Untrusted::Writable { .. })),
+        "{error}"
+    );
     assert!(server.is_running());
 }
 
@@ -268,7 +354,10 @@ fn a_link_of_the_consumer_in_the_place_of_a_pid_file_is_not_followed() {
     let result = reaches(&path);
     if geteuid().is_root() {
         let error = result.unwrap_err();
-        assert!(matches!(error, DeployError::Untrusted(Untrusted::Link { .. })), "{error}");
+        assert!(
+            matches!(error, DeployError::Untrusted(Untrusted::Link { .. })),
+            "{error}"
+        );
     } else {
         result.unwrap();
     }
@@ -289,8 +378,14 @@ async fn with_rights_a_program_that_the_consumer_can_change_is_not_run() {
     }
     let refused = async |what: &str| {
         let error = run(&argv, &[], LIMIT).await.unwrap_err();
-        assert!(matches!(error, DeployError::Untrusted(_)), "{what}: {error}");
-        assert!(matches!(find(&argv, "".as_ref()), Err(DeployError::Untrusted(_))), "{what}");
+        assert!(
+            matches!(error, DeployError::Untrusted(_)),
+            "{what}: {error}"
+        );
+        assert!(
+            matches!(find(&argv, "".as_ref()), Err(DeployError::Untrusted(_))),
+            "{what}"
+        );
         // By its name alone, from PATH.
         let found = find(&["reload".to_owned()], folder.path().as_os_str());
         assert!(matches!(found, Err(DeployError::Untrusted(_))), "{what}");
@@ -304,6 +399,13 @@ async fn with_rights_a_program_that_the_consumer_can_change_is_not_run() {
     set_mode(&program, 0o755);
     give(folder.path());
     refused("its folder is the consumer's").await;
-    let spec = DeploySpec { reload: Some(Reload::Command(argv.to_vec())), ..spec(&folder) };
-    assert!(look(&spec).iter().any(|error| matches!(error, DeployError::Untrusted(Untrusted::Folder { .. }))));
+    let spec = DeploySpec {
+        reload: Some(Reload::Command(argv.to_vec())),
+        ..spec(&folder)
+    };
+    assert!(
+        look(&spec)
+            .iter()
+            .any(|error| matches!(error, DeployError::Untrusted(Untrusted::Folder { .. })))
+    );
 }

@@ -18,23 +18,62 @@ fn system(kind: io::ErrorKind) -> io::Error {
 fn each_says_what_and_where_and_what_to_do() {
     let path = || "/etc/coturn/key.pem".into();
     let (key, name) = (|| "deploy[0].owner".to_owned(), || "turnserver".into());
-    let place = || Place { host: std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST).into(), port: 5349 };
+    let place = || Place {
+        host: std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST).into(),
+        port: 5349,
+    };
     let denied = io::ErrorKind::PermissionDenied;
     for (error, words) in [
-        (DeployError::NoUser { key: key(), name: name() }, ["deploy[0].owner", "\"turnserver\"", "mend the name"]),
-        (DeployError::NoGroup { key: key(), name: name() }, ["deploy[0].owner", "\"turnserver\"", "mend the name"]),
         (
-            DeployError::Lookup { key: key(), name: name(), cause: Errno::EIO },
+            DeployError::NoUser {
+                key: key(),
+                name: name(),
+            },
+            ["deploy[0].owner", "\"turnserver\"", "mend the name"],
+        ),
+        (
+            DeployError::NoGroup {
+                key: key(),
+                name: name(),
+            },
+            ["deploy[0].owner", "\"turnserver\"", "mend the name"],
+        ),
+        (
+            DeployError::Lookup {
+                key: key(),
+                name: name(),
+                cause: Errno::EIO,
+            },
             ["deploy[0].owner", "write its number", "EIO"],
         ),
         (
-            DeployError::NotGiven { path: path(), key: key(), name: name(), cause: system(denied) },
+            DeployError::NotGiven {
+                path: path(),
+                key: key(),
+                name: name(),
+                cause: system(denied),
+            },
             ["/etc/coturn/key.pem", "deploy[0].owner", "-m 2750"],
         ),
-        (DeployError::MayNotGive { key: key(), name: name() }, ["deploy[0].owner", "CAP_CHOWN", "-m 2750"]),
-        (DeployError::NoFolder("/etc/coturn".into()), ["/etc/coturn", "missing", "make it"]),
-        (DeployError::NotAFile(path()), ["/etc/coturn/key.pem", "no file", "move it away"]),
-        (DeployError::Unreadable(path(), system(denied)), ["/etc/coturn/key.pem", "cannot be read", "denied"]),
+        (
+            DeployError::MayNotGive {
+                key: key(),
+                name: name(),
+            },
+            ["deploy[0].owner", "CAP_CHOWN", "-m 2750"],
+        ),
+        (
+            DeployError::NoFolder("/etc/coturn".into()),
+            ["/etc/coturn", "missing", "make it"],
+        ),
+        (
+            DeployError::NotAFile(path()),
+            ["/etc/coturn/key.pem", "no file", "move it away"],
+        ),
+        (
+            DeployError::Unreadable(path(), system(denied)),
+            ["/etc/coturn/key.pem", "cannot be read", "denied"],
+        ),
         (
             DeployError::Write(path(), system(io::ErrorKind::StorageFull)),
             ["/key.pem", "make room", "the old file stays"],
@@ -43,18 +82,61 @@ fn each_says_what_and_where_and_what_to_do() {
             DeployError::Write(path(), system(io::ErrorKind::ReadOnlyFilesystem)),
             ["/key.pem", "mount", "ReadWritePaths="],
         ),
-        (DeployError::Write(path(), system(denied)), ["/key.pem", "cannot be written", "the user that runs ianitor"]),
-        (DeployError::PasswordNotAscii(path()), ["/key.pem", "ASCII", "write one of letters and digits"]),
-        (DeployError::NotWhole, ["store", "not whole", "ianitor certs renew"]),
-        (DeployError::NoSignal("USR9".into()), ["\"USR9\"", "USR2", "HUP"]),
-        (DeployError::PidFile(path(), system(denied)), ["/key.pem", "cannot be read", "does the server run"]),
-        (DeployError::NoPid(path()), ["/key.pem", "no number", "the right file"]),
-        (DeployError::OwnPid(path()), ["/key.pem", "ianitor itself", "the right file"]),
-        (DeployError::StalePid { path: path(), pid: 77 }, ["/key.pem is stale", "77", "start the server"]),
-        (DeployError::OpenPidFile(path()), ["/key.pem can be written", "other users", "chmod 644"]),
         (
-            DeployError::ForeignProcess { path: path(), writer: "turnserver".into(), pid: 77, user: "root".into() },
-            ["\"turnserver\" can change the pid file /etc", "/key.pem", "the process 77 of \"root\""],
+            DeployError::Write(path(), system(denied)),
+            [
+                "/key.pem",
+                "cannot be written",
+                "the user that runs ianitor",
+            ],
+        ),
+        (
+            DeployError::PasswordNotAscii(path()),
+            ["/key.pem", "ASCII", "write one of letters and digits"],
+        ),
+        (
+            DeployError::NotWhole,
+            ["store", "not whole", "ianitor certs renew"],
+        ),
+        (
+            DeployError::NoSignal("USR9".into()),
+            ["\"USR9\"", "USR2", "HUP"],
+        ),
+        (
+            DeployError::PidFile(path(), system(denied)),
+            ["/key.pem", "cannot be read", "does the server run"],
+        ),
+        (
+            DeployError::NoPid(path()),
+            ["/key.pem", "no number", "the right file"],
+        ),
+        (
+            DeployError::OwnPid(path()),
+            ["/key.pem", "ianitor itself", "the right file"],
+        ),
+        (
+            DeployError::StalePid {
+                path: path(),
+                pid: 77,
+            },
+            ["/key.pem is stale", "77", "start the server"],
+        ),
+        (
+            DeployError::OpenPidFile(path()),
+            ["/key.pem can be written", "other users", "chmod 644"],
+        ),
+        (
+            DeployError::ForeignProcess {
+                path: path(),
+                writer: "turnserver".into(),
+                pid: 77,
+                user: "root".into(),
+            },
+            [
+                "\"turnserver\" can change the pid file /etc",
+                "/key.pem",
+                "the process 77 of \"root\"",
+            ],
         ),
         (
             DeployError::Untrusted(Untrusted::Folder {
@@ -63,34 +145,83 @@ fn each_says_what_and_where_and_what_to_do() {
                 to: "root".into(),
                 group: "coturn".into(),
             }),
-            ["the folder /etc", "the user \"turnserver\"", "chown root:coturn /etc/coturn/key.pem && chmod 2750 /etc"],
+            [
+                "the folder /etc",
+                "the user \"turnserver\"",
+                "chown root:coturn /etc/coturn/key.pem && chmod 2750 /etc",
+            ],
         ),
         (
-            DeployError::Untrusted(Untrusted::Writable { path: path(), mode: 0o1777 }),
-            ["the folder /etc", "mode 1777", "chmod go-w /etc/coturn/key.pem"],
+            DeployError::Untrusted(Untrusted::Writable {
+                path: path(),
+                mode: 0o1777,
+            }),
+            [
+                "the folder /etc",
+                "mode 1777",
+                "chmod go-w /etc/coturn/key.pem",
+            ],
         ),
         (
-            DeployError::Untrusted(Untrusted::Link { path: path(), owner: "turnserver".into() }),
-            ["/key.pem is a symbolic link", "\"turnserver\" can change", "name the place itself"],
+            DeployError::Untrusted(Untrusted::Link {
+                path: path(),
+                owner: "turnserver".into(),
+            }),
+            [
+                "/key.pem is a symbolic link",
+                "\"turnserver\" can change",
+                "name the place itself",
+            ],
         ),
         (
-            DeployError::Untrusted(Untrusted::Program { path: path(), owner: "turnserver".into() }),
-            ["the program /etc", "the user \"turnserver\"", "chown root /etc/coturn/key.pem"],
+            DeployError::Untrusted(Untrusted::Program {
+                path: path(),
+                owner: "turnserver".into(),
+            }),
+            [
+                "the program /etc",
+                "the user \"turnserver\"",
+                "chown root /etc/coturn/key.pem",
+            ],
         ),
-        (DeployError::NotSignalled { path: path(), pid: 77, cause: Errno::EPERM }, ["77 of /etc", "as root", "EPERM"]),
         (
-            DeployError::NoCommand { program: "systemctl".to_owned(), cause: system(denied) },
+            DeployError::NotSignalled {
+                path: path(),
+                pid: 77,
+                cause: Errno::EPERM,
+            },
+            ["77 of /etc", "as root", "EPERM"],
+        ),
+        (
+            DeployError::NoCommand {
+                program: "systemctl".to_owned(),
+                cause: system(denied),
+            },
             ["systemctl", "whole path", "denied"],
         ),
         (
-            DeployError::NoCommand { program: "systemctl reload coturn".to_owned(), cause: system(denied) },
-            ["systemctl reload coturn", "apart: [\"systemctl\", \"reload\"", "denied"],
+            DeployError::NoCommand {
+                program: "systemctl reload coturn".to_owned(),
+                cause: system(denied),
+            },
+            [
+                "systemctl reload coturn",
+                "apart: [\"systemctl\", \"reload\"",
+                "denied",
+            ],
         ),
         (
             DeployError::NotFound("systemctl".to_owned()),
-            ["systemctl is not found", "installed", "apart: [\"systemctl\""],
+            [
+                "systemctl is not found",
+                "installed",
+                "apart: [\"systemctl\"",
+            ],
         ),
-        (DeployError::NotExecutable("/usr/local/bin/tell".into()), ["/usr/local/bin/tell", "its mode", "another"]),
+        (
+            DeployError::NotExecutable("/usr/local/bin/tell".into()),
+            ["/usr/local/bin/tell", "its mode", "another"],
+        ),
         (
             DeployError::CommandFailed {
                 program: "systemctl".to_owned(),
@@ -108,14 +239,25 @@ fn each_says_what_and_where_and_what_to_do() {
             ["systemctl", "60 s", "it said nothing"],
         ),
         (
-            DeployError::Unreachable { place: place(), to: Consumer::Coturn, cause: system(denied) },
+            DeployError::Unreachable {
+                place: place(),
+                to: Consumer::Coturn,
+                cause: system(denied),
+            },
             ["[::1]:5349", "verify", "restart it once"],
         ),
         (
-            DeployError::Unreachable { place: place(), to: Consumer::Janus, cause: system(denied) },
+            DeployError::Unreachable {
+                place: place(),
+                to: Consumer::Janus,
+                cause: system(denied),
+            },
             ["[::1]:5349", "does it run", "right?: per"],
         ),
-        (DeployError::NoHandshake(place(), system(denied)), ["[::1]:5349", "its TLS port", "load its files"]),
+        (
+            DeployError::NoHandshake(place(), system(denied)),
+            ["[::1]:5349", "its TLS port", "load its files"],
+        ),
     ] {
         let sentence = Chain(&error).to_string();
         for word in words {

@@ -15,15 +15,26 @@ use crate::deploy::verify::{Patience, shows};
 use crate::deploy::{Place, Reload, Standing, served};
 
 /// The longest that a test waits for a server that does as it should.
-const LONG: Patience = Patience { whole: DEADLINE, pause: Duration::from_millis(10) };
-const SHORT: Patience = Patience { whole: Duration::from_millis(200), pause: Duration::from_millis(10) };
+const LONG: Patience = Patience {
+    whole: DEADLINE,
+    pause: Duration::from_millis(10),
+};
+const SHORT: Patience = Patience {
+    whole: Duration::from_millis(200),
+    pause: Duration::from_millis(10),
+};
 
 pub(super) fn place(address: SocketAddr) -> Place {
-    Place { host: address.ip().into(), port: address.port() }
+    Place {
+        host: address.ip().into(),
+        port: address.port(),
+    }
 }
 
 fn config(cert: &Stored) -> Arc<ServerConfig> {
-    let chain = CertificateDer::pem_slice_iter(cert.bundle.chain.as_bytes()).map(Result::unwrap).collect();
+    let chain = CertificateDer::pem_slice_iter(cert.bundle.chain.as_bytes())
+        .map(Result::unwrap)
+        .collect();
     let key = PrivateKeyDer::from_pem_slice(cert.bundle.key.reveal().as_bytes()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -34,7 +45,8 @@ fn config(cert: &Stored) -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-/// A server that shows the certificate of this moment, and what it was asked for: the names, one for each handshake.
+/// A server that shows the certificate of this moment, and what it was asked for: the names, one
+/// for each handshake.
 pub(super) async fn server<F>(now: F) -> (SocketAddr, Arc<std::sync::Mutex<Vec<String>>>)
 where
     F: Fn() -> Arc<Stored> + Send + 'static,
@@ -46,9 +58,20 @@ where
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let Ok(asks) = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await else { continue };
-            names.lock().unwrap().push(asks.client_hello().server_name().unwrap_or_default().to_owned());
-            let Ok(mut stream) = asks.into_stream(config(&now())).await else { continue };
+            let Ok(asks) =
+                LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await
+            else {
+                continue;
+            };
+            names.lock().unwrap().push(
+                asks.client_hello()
+                    .server_name()
+                    .unwrap_or_default()
+                    .to_owned(),
+            );
+            let Ok(mut stream) = asks.into_stream(config(&now())).await else {
+                continue;
+            };
             let _ = stream.read(&mut [0]).await;
         }
     });
@@ -60,13 +83,21 @@ async fn a_server_is_asked_for_the_first_host() {
     let (folder, cert) = (TempDir::new().unwrap(), stored(1));
     let serves = Arc::clone(&cert);
     let (address, asked) = server(move || Arc::clone(&serves)).await;
-    shows(&spec(&folder), &place(address), &cert, LONG).await.unwrap();
+    shows(&spec(&folder), &place(address), &cert, LONG)
+        .await
+        .unwrap();
     assert_eq!(*asked.lock().unwrap(), [HOST]);
 }
 
 #[test]
 fn nobody_is_asked_more_often_than_once_a_second() {
-    assert_eq!((Patience::USUAL.pause.as_secs(), Patience::USUAL.whole.as_secs()), (1, 10));
+    assert_eq!(
+        (
+            Patience::USUAL.pause.as_secs(),
+            Patience::USUAL.whole.as_secs()
+        ),
+        (1, 10)
+    );
 }
 
 #[tokio::test]
@@ -75,9 +106,17 @@ async fn kurento_shows_a_new_file_from_the_second_connection_on() {
     let (old, new) = (stored(1), stored(2));
     let served = (Arc::clone(&old), Arc::clone(&new));
     let count = AtomicUsize::new(0);
-    let next = move || if count.fetch_add(1, Ordering::SeqCst) == 0 { served.0.clone() } else { served.1.clone() };
+    let next = move || {
+        if count.fetch_add(1, Ordering::SeqCst) == 0 {
+            served.0.clone()
+        } else {
+            served.1.clone()
+        }
+    };
     let (address, asked) = server(next).await;
-    shows(&spec(&folder), &place(address), &new, LONG).await.unwrap();
+    shows(&spec(&folder), &place(address), &new, LONG)
+        .await
+        .unwrap();
     assert_eq!(asked.lock().unwrap().len(), 2);
 }
 
@@ -87,13 +126,24 @@ async fn another_certificate_is_told_with_both_serials() {
     let (old, new) = (stored(1), stored(2));
     let (address, _) = server(move || Arc::clone(&old)).await;
     let mut spec = spec(&folder);
-    let error = shows(&spec, &place(address), &new, SHORT).await.unwrap_err().to_string();
-    assert!(error.contains("4001") && error.contains("4002") && error.contains("restart it"), "{error}");
+    let error = shows(&spec, &place(address), &new, SHORT)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("4001") && error.contains("4002") && error.contains("restart it"),
+        "{error}"
+    );
     spec.reload = Some(Reload::Command(vec!["true".to_owned()]));
     spec.verify = Some(place(address));
-    let error = shows(&spec, &place(address), &new, SHORT).await.unwrap_err().to_string();
+    let error = shows(&spec, &place(address), &new, SHORT)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("does it read the files"), "{error}");
-    assert!(matches!(super::super::served(&spec, &new).await, Standing::NotServed { shown, .. } if shown == "4001"));
+    assert!(
+        matches!(super::super::served(&spec, &new).await, Standing::NotServed { shown, .. } if shown == "4001")
+    );
 }
 
 #[tokio::test]
@@ -121,6 +171,8 @@ async fn a_server_without_tls_is_told() {
             drop(listener.accept().await.unwrap());
         }
     });
-    let error = shows(&spec(&folder), &place(address), &cert, SHORT).await.unwrap_err();
+    let error = shows(&spec(&folder), &place(address), &cert, SHORT)
+        .await
+        .unwrap_err();
     assert!(matches!(error, DeployError::NoHandshake(..)), "{error}");
 }

@@ -1,4 +1,5 @@
-//! The cookies: for this host alone, for one path alone, out of reach of scripts and of other sites.
+//! The cookies: for this host alone, for one path alone, out of reach of scripts and of other
+//! sites.
 
 use http::HeaderValue;
 use http::header::{self, HeaderMap};
@@ -23,9 +24,10 @@ pub(super) fn sign_in(
     give(headers, token, seconds, at.path.as_str(), &paths(all, host));
 }
 
-/// Goes on with a newer token, where one has been signed in: at a page's route, or it is not known where. Which cookies
-/// the browser has it does not say. So the newer one goes to the highest path above that one can be signed in at, or
-/// renewing would sign out there; and to the root, whose cookie comes to the gateway's own URLs too.
+/// Goes on with a newer token, where one has been signed in: at a page's route, or it is not known
+/// where. Which cookies the browser has it does not say. So the newer one goes to the highest path
+/// above that one can be signed in at, or renewing would sign out there; and to the root, whose
+/// cookie comes to the gateway's own URLs too.
 pub(super) fn renew(
     headers: &mut HeaderMap,
     token: &str,
@@ -41,24 +43,35 @@ pub(super) fn renew(
     }
 }
 
-/// The cookies of a path and of the gateway's own URLs. Others, that would go to the same requests and say something
-/// else, are taken back: nobody could tell which one counts.
+/// The cookies of a path and of the gateway's own URLs. Others, that would go to the same requests
+/// and say something else, are taken back: nobody could tell which one counts.
 fn give(headers: &mut HeaderMap, token: &str, seconds: u64, path: &str, all: &[&str]) {
-    meeting(path, all).filter(|other| *other != path).for_each(|other| append(headers, clear(other)));
+    meeting(path, all)
+        .filter(|other| *other != path)
+        .for_each(|other| append(headers, clear(other)));
     append(headers, set(path, token, seconds));
     append(headers, set(OWN, token, seconds));
 }
 
-/// Signs out, at one route or at all that the host has. The cookie of a path above would go on opening this one.
-pub(super) fn sign_out(headers: &mut HeaderMap, at: Option<&Route>, all: &RouteTable, host: &HostName) {
+/// Signs out, at one route or at all that the host has. The cookie of a path above would go on
+/// opening this one.
+pub(super) fn sign_out(
+    headers: &mut HeaderMap,
+    at: Option<&Route>,
+    all: &RouteTable,
+    host: &HostName,
+) {
     let path = at.map_or("", |route| route.path.as_str());
     meeting(path, &paths(all, host)).for_each(|other| append(headers, clear(other)));
     append(headers, clear(OWN));
 }
 
-/// The paths whose cookies and the one of this path go to the same requests. With the root's all do.
+/// The paths whose cookies and the one of this path go to the same requests. With the root's all
+/// do.
 fn meeting<'t>(path: &str, all: &[&'t str]) -> impl Iterator<Item = &'t str> {
-    all.iter().copied().filter(move |other| below(other, path) || below(path, other))
+    all.iter()
+        .copied()
+        .filter(move |other| below(other, path) || below(path, other))
 }
 
 /// Where one can be signed in; what is above comes before what is below it.
@@ -75,7 +88,8 @@ fn paths<'t>(all: &'t RouteTable, host: &HostName) -> Vec<&'t str> {
 }
 
 fn below(path: &str, front: &str) -> bool {
-    path.strip_prefix(front).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(front)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn set(path: &str, token: &str, seconds: u64) -> String {

@@ -22,12 +22,22 @@ const TOO_LONG: &str = "This token is too long: browsers keep cookies of 4096 by
 pub(in crate::serve) fn form(normal: &Normal) -> Result<Response<ResponseBody>, Rejection> {
     let goal = asked_goal(normal)?;
     goal.route(normal).sign_in().ok_or(NoRoute::Path)?;
-    let form = SignIn { to: goal.to, message: None };
-    Ok(page::sign_in(StatusCode::OK, &form, normal.inbound.exchange.id()))
+    let form = SignIn {
+        to: goal.to,
+        message: None,
+    };
+    Ok(page::sign_in(
+        StatusCode::OK,
+        &form,
+        normal.inbound.exchange.id(),
+    ))
 }
 
-/// Takes the form: the policy of where the browser wants to go is asked, as if the token had come there in its cookie.
-pub(in crate::serve) async fn enter(normal: &mut Normal) -> Result<Response<ResponseBody>, Rejection> {
+/// Takes the form: the policy of where the browser wants to go is asked, as if the token had come
+/// there in its cookie.
+pub(in crate::serve) async fn enter(
+    normal: &mut Normal,
+) -> Result<Response<ResponseBody>, Rejection> {
     from_own_page(normal)?;
     let fields = Fields::read(&mut normal.inbound).await?;
     let goal = Goal::parse(normal, fields.one("to")?.unwrap_or("/"))?;
@@ -49,7 +59,10 @@ pub(in crate::serve) async fn enter(normal: &mut Normal) -> Result<Response<Resp
     }
     let to = route.after_sign_in.as_ref().unwrap_or(&goal.to);
     // Made of what a target is made of.
-    headers.insert(header::LOCATION, HeaderValue::try_from(to.as_str()).map_err(|_| Rejection::Form)?);
+    headers.insert(
+        header::LOCATION,
+        HeaderValue::try_from(to.as_str()).map_err(|_| Rejection::Form)?,
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
@@ -63,15 +76,24 @@ async fn permit(normal: &Normal, route: &Route, token: &str) -> Result<Permit, R
     let (inbound, policy) = (&normal.inbound, &route.policy);
     let (rule, place) = route.sign_in().ok_or(NoRoute::Path)?;
     if policy.asks_for_token(inbound.client).is_none() || token.is_empty() {
-        return Ok(policy.authorize(&Facts { client: inbound.client, now: UnixTime::now(), token: Token::None })?);
+        return Ok(policy.authorize(&Facts {
+            client: inbound.client,
+            now: UnixTime::now(),
+            token: Token::None,
+        })?);
     }
     if token.len() > cookie::MOST {
         return Err(Rejection::TokenForCookie);
     }
-    let located = Located { text: token.into(), places: place };
+    let located = Located {
+        text: token.into(),
+        places: place,
+    };
     match judge(inbound, policy, rule, &located, Key::Unsought) {
         Ok(permit) => Ok(permit),
-        Err(hindrance) => overcome(hindrance, |key| judge(inbound, policy, rule, &located, key)).await,
+        Err(hindrance) => {
+            overcome(hindrance, |key| judge(inbound, policy, rule, &located, key)).await
+        }
     }
 }
 
@@ -82,7 +104,13 @@ fn on_form(rejection: Rejection, goal: Goal) -> Rejection {
         _ => message(&rejection),
     };
     match message {
-        Some(message) => Rejection::OnPage(Box::new(rejection), Some(Box::new(SignIn { to: goal.to, message }))),
+        Some(message) => Rejection::OnPage(
+            Box::new(rejection),
+            Some(Box::new(SignIn {
+                to: goal.to,
+                message,
+            })),
+        ),
         None if rejection.is_of_policy() => Rejection::OnPage(Box::new(rejection), None),
         None => rejection,
     }

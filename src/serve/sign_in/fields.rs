@@ -24,12 +24,24 @@ pub(super) struct Fields(Vec<(String, String)>);
 impl Fields {
     /// Reads the request's body, whole.
     pub(super) async fn read(inbound: &mut Inbound) -> Result<Self, Rejection> {
-        let kind = inbound.request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let kind = inbound
+            .request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok());
+        let kind = kind
+            .unwrap_or_default()
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
         let body = gather(inbound).await?;
         match kind.as_str() {
             _ if body.is_empty() => Ok(Self(Vec::new())),
-            "application/x-www-form-urlencoded" => Ok(Self(form_urlencoded::parse(&body).into_owned().collect())),
+            "application/x-www-form-urlencoded" => {
+                Ok(Self(form_urlencoded::parse(&body).into_owned().collect()))
+            }
             "application/json" => from_json(&body).map(Self).ok_or(Rejection::Form),
             _ => Err(Rejection::MediaType),
         }
@@ -37,7 +49,11 @@ impl Fields {
 
     /// The value of a name, which may be there once.
     pub(super) fn one(&self, name: &str) -> Result<Option<&str>, Rejection> {
-        let mut values = self.0.iter().filter(|(field, _)| field == name).map(|(_, value)| value.as_str());
+        let mut values = self
+            .0
+            .iter()
+            .filter(|(field, _)| field == name)
+            .map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
             (_, Some(_)) => Err(Rejection::Form),
@@ -47,7 +63,10 @@ impl Fields {
 
 fn from_json(body: &[u8]) -> Option<Vec<(String, String)>> {
     let members = json::parse_object(body).ok()?;
-    members.into_iter().map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect()
+    members
+        .into_iter()
+        .map(|(name, value)| Some((name, value.as_str()?.to_owned())))
+        .collect()
 }
 
 async fn gather(inbound: &mut Inbound) -> Result<bytes::Bytes, Rejection> {

@@ -11,17 +11,35 @@ use crate::serve::{Normal, page};
 /// A page with one button.
 pub(in crate::serve) fn form(normal: &Normal) -> Result<Response<ResponseBody>, Rejection> {
     let query = normal.inbound.request.uri().query().unwrap_or_default();
-    let goal = if query.is_empty() { None } else { Some(asked_goal(normal)?) };
-    Ok(page::sign_out(goal.as_ref().map(|goal| &goal.to), normal.inbound.exchange.id()))
+    let goal = if query.is_empty() {
+        None
+    } else {
+        Some(asked_goal(normal)?)
+    };
+    Ok(page::sign_out(
+        goal.as_ref().map(|goal| &goal.to),
+        normal.inbound.exchange.id(),
+    ))
 }
 
 /// Takes the cookies back: those of one place, or of all.
-pub(in crate::serve) async fn leave(normal: &mut Normal) -> Result<Response<ResponseBody>, Rejection> {
+pub(in crate::serve) async fn leave(
+    normal: &mut Normal,
+) -> Result<Response<ResponseBody>, Rejection> {
     from_own_page(normal)?;
     let fields = Fields::read(&mut normal.inbound).await?;
-    let goal = fields.one("to")?.map(|to| Goal::parse(normal, to)).transpose()?;
-    let route = goal.as_ref().map(|goal| goal.route(normal)).filter(|route| route.sign_in().is_some());
-    let mut response = page::signed_out(goal.as_ref().map(|goal| &goal.to), normal.inbound.exchange.id());
+    let goal = fields
+        .one("to")?
+        .map(|to| Goal::parse(normal, to))
+        .transpose()?;
+    let route = goal
+        .as_ref()
+        .map(|goal| goal.route(normal))
+        .filter(|route| route.sign_in().is_some());
+    let mut response = page::signed_out(
+        goal.as_ref().map(|goal| &goal.to),
+        normal.inbound.exchange.id(),
+    );
     let all = &normal.inbound.local.snapshot.routes;
     cookie::sign_out(response.headers_mut(), route, all, &normal.authority.host);
     Ok(response)

@@ -5,10 +5,12 @@
 //! ```
 //!
 //! 1. A form is only taken from the gateway's own pages: nobody else signs a browser in or out.
-//! 2. Where the browser goes back to is a place of the same host, and its route's policy is the one that is asked.
-//! 3. Renewal changes neither issuer nor subject: whoever could slip another's token in would use their sockets.
-//! 4. The cookie is for the route's path alone. A second one, with the same token, is for `/.ianitor`: by that one the
-//!    gateway knows later on whose sockets to renew.
+//! 2. Where the browser goes back to is a place of the same host, and its route's policy is the one
+//!    that is asked.
+//! 3. Renewal changes neither issuer nor subject: whoever could slip another's token in would use
+//!    their sockets.
+//! 4. The cookie is for the route's path alone. A second one, with the same token, is for
+//!    `/.ianitor`: by that one the gateway knows later on whose sockets to renew.
 
 mod cookie;
 pub(super) mod enter;
@@ -48,8 +50,13 @@ pub(super) fn offer(routed: &Routed, rejection: &Rejection) -> Option<SignIn> {
     // A bad token must not come back with the browser.
     let mut uri = inbound.request.uri().clone();
     location::remove(&mut header::HeaderMap::new(), &mut uri, &rule.sources);
-    let asked = uri.path_and_query().and_then(|target| target.as_str().parse().ok());
-    Some(SignIn { to: asked.or_else(|| route.path.to_string().parse().ok())?, message })
+    let asked = uri
+        .path_and_query()
+        .and_then(|target| target.as_str().parse().ok());
+    Some(SignIn {
+        to: asked.or_else(|| route.path.to_string().parse().ok())?,
+        message,
+    })
 }
 
 /// What to tell somebody whose token is refused; `None` where no token would help.
@@ -57,7 +64,9 @@ fn message(rejection: &Rejection) -> Option<Option<&'static str>> {
     match rejection {
         Rejection::Denied(Denied::NoToken) => Some(None),
         Rejection::Denied(Denied::Token(BadToken::KeysAway)) => None,
-        Rejection::TwoTokens | Rejection::Denied(Denied::Token(_) | Denied::Claim) => Some(Some(NOT_ACCEPTED)),
+        Rejection::TwoTokens | Rejection::Denied(Denied::Token(_) | Denied::Claim) => {
+            Some(Some(NOT_ACCEPTED))
+        }
         _ => None,
     }
 }
@@ -87,7 +96,8 @@ fn asked_goal(normal: &Normal) -> Result<Goal, Rejection> {
     Goal::parse(normal, to.as_ref().map_or("/", |(_, to)| to))
 }
 
-/// Refuses what is not known to be from a page of this host: another one could sign the browser in as somebody else.
+/// Refuses what is not known to be from a page of this host: another one could sign the browser in
+/// as somebody else.
 fn from_own_page(normal: &Normal) -> Result<(), Rejection> {
     match Initiator::of(normal.inbound.request.headers(), &normal.authority) {
         Initiator::OwnPage => Ok(()),

@@ -17,8 +17,11 @@ use crate::serve::{Inbound, Normal};
 use crate::token::issuer::{Issuer, Verified};
 use crate::token::location::{self, COOKIE, Located, Source};
 
-/// Takes a newer token of the same issuer and subject. The old one, in the gateway's own cookie, may be over by now.
-pub(in crate::serve) async fn renew(normal: &mut Normal) -> Result<Response<ResponseBody>, Rejection> {
+/// Takes a newer token of the same issuer and subject. The old one, in the gateway's own cookie,
+/// may be over by now.
+pub(in crate::serve) async fn renew(
+    normal: &mut Normal,
+) -> Result<Response<ResponseBody>, Rejection> {
     from_own_page(normal)?;
     let fields = Fields::read(&mut normal.inbound).await?;
     let (inbound, now) = (&normal.inbound, UnixTime::now());
@@ -26,7 +29,10 @@ pub(in crate::serve) async fn renew(normal: &mut Normal) -> Result<Response<Resp
     let located = newer(inbound, &fields)?;
     let new = newer_of(inbound, old.issuer, &located, now).await?;
     compare(&old.verified, &new.verified)?;
-    let goal = fields.one("to")?.map(|to| Goal::parse(normal, to)).transpose()?;
+    let goal = fields
+        .one("to")?
+        .map(|to| Goal::parse(normal, to))
+        .transpose()?;
     let at = match &goal {
         Some(goal) => {
             let route = goal.route(normal);
@@ -35,47 +41,84 @@ pub(in crate::serve) async fn renew(normal: &mut Normal) -> Result<Response<Resp
         }
         None => came_from(normal).filter(|route| may_pass(inbound, route, &new, now).is_ok()),
     };
-    let renewed = inbound.conn.worker.renewals.renew(old.verified.tag, &new.verified).await;
+    let renewed = inbound
+        .conn
+        .worker
+        .renewals
+        .renew(old.verified.tag, &new.verified)
+        .await;
     let expires = new.verified.claims.exp;
-    let mut response =
-        Response::new(ResponseBody::text(format!("{{\"renewed\":{renewed},\"expires\":{}}}\n", expires.0)));
+    let mut response = Response::new(ResponseBody::text(format!(
+        "{{\"renewed\":{renewed},\"expires\":{}}}\n",
+        expires.0
+    )));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let at = at.filter(|route| route.sign_in().is_some());
     let all = &inbound.local.snapshot.routes;
-    cookie::renew(headers, &located.text, now.until(expires).as_secs(), at, all, &normal.authority.host);
+    cookie::renew(
+        headers,
+        &located.text,
+        now.until(expires).as_secs(),
+        at,
+        all,
+        &normal.authority.host,
+    );
     Ok(response)
 }
 
-/// The token that the browser has signed in with. That its time is up is not asked: its sockets have not ended if their
-/// policies say `on_expiry = "keep"` or grant a grace.
+/// The token that the browser has signed in with. That its time is up is not asked: its sockets
+/// have not ended if their policies say `on_expiry = "keep"` or grant a grace.
 async fn old(inbound: &Inbound, now: UnixTime) -> Result<Signed<'_>, Rejection> {
     let request = &inbound.request;
     let sources = [Source::Cookie(COOKIE.into())];
-    let located = location::find(request.headers(), request.uri(), &sources).map_err(|_| Rejection::TwoTokens)?;
+    let located = location::find(request.headers(), request.uri(), &sources)
+        .map_err(|_| Rejection::TwoTokens)?;
     let located = located.ok_or(Denied::NoToken)?;
-    let issuers = inbound.local.snapshot.issuers.iter().enumerate().map(|(at, issuer)| (IssuerId(at), &**issuer));
-    let old = proved(inbound, &rule(issuers.filter(|(_, issuer)| issuer.spec.sources.contains(&sources[0]))), &located)
-        .await?;
+    let issuers = inbound
+        .local
+        .snapshot
+        .issuers
+        .iter()
+        .enumerate()
+        .map(|(at, issuer)| (IssuerId(at), &**issuer));
+    let old = proved(
+        inbound,
+        &rule(issuers.filter(|(_, issuer)| issuer.spec.sources.contains(&sources[0]))),
+        &located,
+    )
+    .await?;
     let last = UnixTime(old.verified.claims.exp.0.saturating_sub(1));
-    old.issuer.judge(&old.verified.claims, now.min(last)).map_err(Denied::Token)?;
+    old.issuer
+        .judge(&old.verified.claims, now.min(last))
+        .map_err(Denied::Token)?;
     Ok(old)
 }
 
 /// The newer token's text: `Authorization`, or a field of its name.
 fn newer<'a>(inbound: &'a Inbound, fields: &'a Fields) -> Result<Located<'a>, Rejection> {
     let request = &inbound.request;
-    let located =
-        location::find(request.headers(), request.uri(), &[Source::Header]).map_err(|_| Rejection::TwoTokens)?;
+    let located = location::find(request.headers(), request.uri(), &[Source::Header])
+        .map_err(|_| Rejection::TwoTokens)?;
     let located = match (located, fields.one("token")?.map(str::trim)) {
         (Some(located), None) => located,
-        (None, Some(text)) => Located { text: text.into(), places: 1 },
+        (None, Some(text)) => Located {
+            text: text.into(),
+            places: 1,
+        },
         (Some(located), Some(text)) if *located.text == *text => located,
         (Some(_), Some(_)) => return Err(Rejection::TwoTokens),
         (None, None) => return Err(Rejection::Form),
     };
-    if located.text.len() > cookie::MOST { Err(Rejection::TokenForCookie) } else { Ok(located) }
+    if located.text.len() > cookie::MOST {
+        Err(Rejection::TokenForCookie)
+    } else {
+        Ok(located)
+    }
 }
 
 async fn newer_of<'s>(
@@ -84,23 +127,41 @@ async fn newer_of<'s>(
     located: &Located<'_>,
     now: UnixTime,
 ) -> Result<Signed<'s>, Rejection> {
-    let issuers = inbound.local.snapshot.issuers.iter().enumerate().map(|(at, issuer)| (IssuerId(at), &**issuer));
+    let issuers = inbound
+        .local
+        .snapshot
+        .issuers
+        .iter()
+        .enumerate()
+        .map(|(at, issuer)| (IssuerId(at), &**issuer));
     let rule = rule(issuers.filter(|(_, other)| other.spec.name == issuer.spec.name));
     let new = proved(inbound, &rule, located).await?;
-    new.issuer.judge(&new.verified.claims, now).map_err(Denied::Token)?;
+    new.issuer
+        .judge(&new.verified.claims, now)
+        .map_err(Denied::Token)?;
     Ok(new)
 }
 
-async fn proved<'s>(inbound: &'s Inbound, rule: &TokenRule, located: &Located<'_>) -> Result<Signed<'s>, Rejection> {
+async fn proved<'s>(
+    inbound: &'s Inbound,
+    rule: &TokenRule,
+    located: &Located<'_>,
+) -> Result<Signed<'s>, Rejection> {
     match prove(inbound, false, rule, located, Key::Unsought) {
         Ok(signed) => Ok(signed),
-        Err(hindrance) => overcome(hindrance, |key| prove(inbound, false, rule, located, key)).await,
+        Err(hindrance) => {
+            overcome(hindrance, |key| prove(inbound, false, rule, located, key)).await
+        }
     }
 }
 
 /// Any token of these issuers: which claims it has to have is for the policies to say.
 fn rule<'i>(issuers: impl Iterator<Item = (IssuerId, &'i Issuer)>) -> TokenRule {
-    let accepted = |(id, issuer): (IssuerId, &Issuer)| Accepted { id, name: issuer.spec.name.clone(), places: 1 };
+    let accepted = |(id, issuer): (IssuerId, &Issuer)| Accepted {
+        id,
+        name: issuer.spec.name.clone(),
+        places: 1,
+    };
     TokenRule {
         issuers: issuers.map(accepted).collect(),
         sources: [Source::Cookie(COOKIE.into())].into(),
@@ -115,12 +176,28 @@ fn compare(old: &Verified, new: &Verified) -> Result<(), Rejection> {
     if subject.is_none() || new.claims.subject() != subject {
         return Err(Rejection::OtherSubject);
     }
-    if new.claims.exp <= old.claims.exp { Err(Rejection::NotLater) } else { Ok(()) }
+    if new.claims.exp <= old.claims.exp {
+        Err(Rejection::NotLater)
+    } else {
+        Ok(())
+    }
 }
 
-fn may_pass(inbound: &Inbound, route: &Route, new: &Signed<'_>, now: UnixTime) -> Result<(), Denied> {
+fn may_pass(
+    inbound: &Inbound,
+    route: &Route,
+    new: &Signed<'_>,
+    now: UnixTime,
+) -> Result<(), Denied> {
     let token = Token::Signed(new.issuer, &new.verified);
-    route.policy.authorize(&Facts { client: inbound.client, now, token }).map(drop)
+    route
+        .policy
+        .authorize(&Facts {
+            client: inbound.client,
+            now,
+            token,
+        })
+        .map(drop)
 }
 
 /// The route of the page that asks.

@@ -16,7 +16,9 @@ pub(super) struct Sample<T> {
 
 impl<T> fmt::Debug for Sample<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sample").field("labels", &self.labels).finish_non_exhaustive()
+        f.debug_struct("Sample")
+            .field("labels", &self.labels)
+            .finish_non_exhaustive()
     }
 }
 
@@ -44,11 +46,19 @@ pub(super) struct Numbers(pub(super) Vec<(&'static str, &'static str, Family)>);
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        self.0.0.iter().try_for_each(|(name, help, family)| write(&mut encoder, name, help, family))
+        self.0
+            .0
+            .iter()
+            .try_for_each(|(name, help, family)| write(&mut encoder, name, help, family))
     }
 }
 
-fn write(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, family: &Family) -> fmt::Result {
+fn write(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    family: &Family,
+) -> fmt::Result {
     let kind = match family {
         Family::Counter(_) => MetricType::Counter,
         Family::Gauge(_) => MetricType::Gauge,
@@ -57,10 +67,12 @@ fn write(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, family: &F
     };
     let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
     match family {
-        Family::Counter(samples) => {
-            each(&mut metric, samples, |line, value| line.encode_counter::<NoLabelSet, u64, f64>(value, None))
-        }
-        Family::Gauge(samples) => each(&mut metric, samples, |line, value| line.encode_gauge(&Whole(*value))),
+        Family::Counter(samples) => each(&mut metric, samples, |line, value| {
+            line.encode_counter::<NoLabelSet, u64, f64>(value, None)
+        }),
+        Family::Gauge(samples) => each(&mut metric, samples, |line, value| {
+            line.encode_gauge(&Whole(*value))
+        }),
         Family::Histogram(samples) => each(&mut metric, samples, |line, spread| {
             let count = spread.buckets.iter().map(|(_, n)| n).sum();
             line.encode_histogram::<NoLabelSet>(spread.seconds, count, &spread.buckets, None)
@@ -74,10 +86,12 @@ fn each<T>(
     samples: &[Sample<T>],
     write: impl Fn(&mut MetricEncoder<'_>, &T) -> fmt::Result,
 ) -> fmt::Result {
-    samples.iter().try_for_each(|Sample { labels, value }| match labels.is_empty() {
-        true => write(metric, value),
-        false => write(&mut metric.encode_family(labels)?, value),
-    })
+    samples
+        .iter()
+        .try_for_each(|Sample { labels, value }| match labels.is_empty() {
+            true => write(metric, value),
+            false => write(&mut metric.encode_family(labels)?, value),
+        })
 }
 
 /// A gauge that is written without a fraction where it has none.
@@ -85,7 +99,10 @@ fn each<T>(
 struct Whole(f64);
 
 impl EncodeGaugeValue for Whole {
-    fn encode(&self, encoder: &mut prometheus_client::encoding::GaugeValueEncoder<'_>) -> fmt::Result {
+    fn encode(
+        &self,
+        encoder: &mut prometheus_client::encoding::GaugeValueEncoder<'_>,
+    ) -> fmt::Result {
         if self.0.fract() == 0.0 && self.0.abs() < 1e15 {
             (self.0 as i64).encode(encoder)
         } else {
@@ -101,7 +118,10 @@ impl Numbers {
         help: &'static str,
         samples: impl IntoIterator<Item = (Labels, u64)>,
     ) {
-        let samples = samples.into_iter().map(|(labels, value)| Sample { labels, value }).collect();
+        let samples = samples
+            .into_iter()
+            .map(|(labels, value)| Sample { labels, value })
+            .collect();
         self.0.push((name, help, Family::Counter(samples)));
     }
 
@@ -111,7 +131,10 @@ impl Numbers {
         help: &'static str,
         samples: impl IntoIterator<Item = (Labels, f64)>,
     ) {
-        let samples = samples.into_iter().map(|(labels, value)| Sample { labels, value }).collect();
+        let samples = samples
+            .into_iter()
+            .map(|(labels, value)| Sample { labels, value })
+            .collect();
         self.0.push((name, help, Family::Gauge(samples)));
     }
 }
@@ -134,10 +157,31 @@ mod tests {
     #[test]
     fn each_kind_has_its_form() {
         let mut numbers = Numbers::default();
-        numbers.counter("seen", "Help", [(vec![("a", "x".to_owned()), ("b", "y".to_owned())], 3)]);
-        numbers.gauge("now", "Help", [(Labels::new(), 1_795_295_935.0), (vec![("a", "x".to_owned())], 0.5)]);
-        let spread = Spread { buckets: vec![(0.001, 2), (f64::INFINITY, 1)], seconds: 1.5 };
-        numbers.0.push(("took", "Help", Family::Histogram(vec![Sample { labels: Labels::new(), value: spread }])));
+        numbers.counter(
+            "seen",
+            "Help",
+            [(vec![("a", "x".to_owned()), ("b", "y".to_owned())], 3)],
+        );
+        numbers.gauge(
+            "now",
+            "Help",
+            [
+                (Labels::new(), 1_795_295_935.0),
+                (vec![("a", "x".to_owned())], 0.5),
+            ],
+        );
+        let spread = Spread {
+            buckets: vec![(0.001, 2), (f64::INFINITY, 1)],
+            seconds: 1.5,
+        };
+        numbers.0.push((
+            "took",
+            "Help",
+            Family::Histogram(vec![Sample {
+                labels: Labels::new(),
+                value: spread,
+            }]),
+        ));
         let text = text_of(numbers);
         let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert_eq!(
@@ -158,8 +202,15 @@ mod tests {
     #[test]
     fn a_name_cannot_end_its_label() {
         let mut numbers = Numbers::default();
-        numbers.counter("seen", "Help", [(vec![("upstream", "a\"} 1\n\\".to_owned())], 3)]);
+        numbers.counter(
+            "seen",
+            "Help",
+            [(vec![("upstream", "a\"} 1\n\\".to_owned())], 3)],
+        );
         let text = text_of(numbers);
-        assert_eq!(text.lines().nth(2), Some(r#"ianitor_seen_total{upstream="a\"} 1\n\\"} 3"#));
+        assert_eq!(
+            text.lines().nth(2),
+            Some(r#"ianitor_seen_total{upstream="a\"} 1\n\\"} 3"#)
+        );
     }
 }

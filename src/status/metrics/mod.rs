@@ -52,19 +52,43 @@ impl Numbers {
         let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
         self.0.push(("build", "The program", Family::Info(version)));
         let one = |value| [(Labels::new(), value)];
-        self.gauge("start_time_seconds", "When the process started, in Unix time", one(unix(board.started_at())));
-        self.gauge("workers", "Worker threads", one(board.workers().len() as f64));
-        self.gauge("draining", "1 while the gateway is being stopped", one(f64::from(u8::from(board.is_draining()))));
+        self.gauge(
+            "start_time_seconds",
+            "When the process started, in Unix time",
+            one(unix(board.started_at())),
+        );
+        self.gauge(
+            "workers",
+            "Worker threads",
+            one(board.workers().len() as f64),
+        );
+        self.gauge(
+            "draining",
+            "1 while the gateway is being stopped",
+            one(f64::from(u8::from(board.is_draining()))),
+        );
         let ready = f64::from(u8::from(board.unready().is_empty()));
         self.gauge("ready", "1 if /readyz answers 200", one(ready));
         let reloads = board.reloads();
         let by_result = [("ok", reloads.taken), ("failed", reloads.refused)];
         let samples = by_result.map(|(result, n)| (vec![("result", result.to_owned())], n));
-        self.counter("reloads", "Reloads, by whether the new configuration was taken up", samples);
+        self.counter(
+            "reloads",
+            "Reloads, by whether the new configuration was taken up",
+            samples,
+        );
         let (at, is_taken) = reloads.last.unwrap_or((board.started_at(), true));
-        self.gauge("last_reload_timestamp_seconds", "When the last reload was, or the start", one(unix(at)));
+        self.gauge(
+            "last_reload_timestamp_seconds",
+            "When the last reload was, or the start",
+            one(unix(at)),
+        );
         let is_taken = f64::from(u8::from(is_taken));
-        self.gauge("last_reload_successful", "1 if the last reload was taken up", one(is_taken));
+        self.gauge(
+            "last_reload_successful",
+            "1 if the last reload was taken up",
+            one(is_taken),
+        );
     }
 
     fn connections(&mut self, board: &Board) {
@@ -74,41 +98,104 @@ impl Numbers {
         let open = doors.map(|(name, door)| {
             // Ends are read first: one that comes in between must not make the number negative.
             let closed = board.sum(|w| &door(w).closed);
-            (labels(name), board.sum(|w| &door(w).accepted).saturating_sub(closed) as f64)
+            (
+                labels(name),
+                board.sum(|w| &door(w).accepted).saturating_sub(closed) as f64,
+            )
         });
-        self.counter("connections_accepted", "Client connections that were let in", accepted);
-        self.gauge("connections_open", "Client connections that are open, tunnels included", open);
+        self.counter(
+            "connections_accepted",
+            "Client connections that were let in",
+            accepted,
+        );
+        self.gauge(
+            "connections_open",
+            "Client connections that are open, tunnels included",
+            open,
+        );
         let handshakes = Handshake::ALL.map(|(how, version, outcome)| {
-            let labels = vec![("version", version.to_owned()), ("outcome", outcome.to_owned())];
+            let labels = vec![
+                ("version", version.to_owned()),
+                ("outcome", outcome.to_owned()),
+            ];
             (labels, board.sum(|w| &w.handshakes[how as usize]))
         });
-        self.counter("tls_handshakes", "TLS handshakes, by version and outcome", handshakes);
+        self.counter(
+            "tls_handshakes",
+            "TLS handshakes, by version and outcome",
+            handshakes,
+        );
     }
 
     fn routes(&mut self, routes: &BTreeMap<RouteName, Group<RouteCounts>>) {
         // What is passed through has no requests to us.
         let asked = || routes.iter().filter(|(name, _)| !name.is_passthrough());
         let requests = asked().flat_map(|(name, counts)| {
-            let class = |(at, class): (usize, &&str)| (with(name, "status", class), counts.sum(|c| &c.requests[at]));
-            STATUS_CLASSES.iter().enumerate().map(class).collect::<Vec<_>>()
+            let class = |(at, class): (usize, &&str)| {
+                (with(name, "status", class), counts.sum(|c| &c.requests[at]))
+            };
+            STATUS_CLASSES
+                .iter()
+                .enumerate()
+                .map(class)
+                .collect::<Vec<_>>()
         });
-        self.counter("requests", "Requests, as the access log has them; tunnels are not among them", requests);
-        let durations = asked().map(|(name, counts)| Sample { labels: labels(name), value: spread(counts) });
+        self.counter(
+            "requests",
+            "Requests, as the access log has them; tunnels are not among them",
+            requests,
+        );
+        let durations = asked().map(|(name, counts)| Sample {
+            labels: labels(name),
+            value: spread(counts),
+        });
         let help = "From a request's head to the last byte of its answer";
-        self.0.push(("request_duration_seconds", help, Family::Histogram(durations.collect())));
-        let received = routes.iter().map(|(name, counts)| (labels(name), counts.sum(|c| &c.received)));
-        self.counter("received_bytes", "Body and tunnel bytes from clients", received);
-        let sent = routes.iter().map(|(name, counts)| (labels(name), counts.sum(|c| &c.sent)));
+        self.0.push((
+            "request_duration_seconds",
+            help,
+            Family::Histogram(durations.collect()),
+        ));
+        let received = routes
+            .iter()
+            .map(|(name, counts)| (labels(name), counts.sum(|c| &c.received)));
+        self.counter(
+            "received_bytes",
+            "Body and tunnel bytes from clients",
+            received,
+        );
+        let sent = routes
+            .iter()
+            .map(|(name, counts)| (labels(name), counts.sum(|c| &c.sent)));
         self.counter("sent_bytes", "Body and tunnel bytes to clients", sent);
         let opened = |counts: &Group<RouteCounts>| counts.sum(|c| &c.tunnels_opened);
         // Most routes never have a tunnel.
-        let tunnels: Vec<_> = routes.iter().filter(|(_, counts)| opened(counts) > 0).collect();
-        let samples = tunnels.iter().map(|(name, counts)| (labels(name), opened(counts)));
-        self.counter("tunnels_opened", "WebSockets, and TLS passed through, that were opened", samples);
-        let samples = tunnels.iter().map(|(name, counts)| (labels(name), counts.tunnels() as f64));
-        self.gauge("tunnels_open", "WebSockets, and TLS passed through, that are open", samples);
+        let tunnels: Vec<_> = routes
+            .iter()
+            .filter(|(_, counts)| opened(counts) > 0)
+            .collect();
+        let samples = tunnels
+            .iter()
+            .map(|(name, counts)| (labels(name), opened(counts)));
+        self.counter(
+            "tunnels_opened",
+            "WebSockets, and TLS passed through, that were opened",
+            samples,
+        );
+        let samples = tunnels
+            .iter()
+            .map(|(name, counts)| (labels(name), counts.tunnels() as f64));
+        self.gauge(
+            "tunnels_open",
+            "WebSockets, and TLS passed through, that are open",
+            samples,
+        );
         let ended = tunnels.iter().flat_map(|(name, counts)| {
-            let end = |end: End| (with(name, "end", end.name()), counts.sum(|c| &c.tunnels_ended[end as usize]));
+            let end = |end: End| {
+                (
+                    with(name, "end", end.name()),
+                    counts.sum(|c| &c.tunnels_ended[end as usize]),
+                )
+            };
             End::ALL.map(end)
         });
         self.counter(
@@ -120,12 +207,23 @@ impl Numbers {
 
     fn words(&mut self, board: &Board) {
         let by_reason = |words: BTreeMap<&'static str, u64>| {
-            words.into_iter().map(|(word, n)| (vec![("reason", word.to_owned())], n)).collect::<Vec<_>>()
+            words
+                .into_iter()
+                .map(|(word, n)| (vec![("reason", word.to_owned())], n))
+                .collect::<Vec<_>>()
         };
         let refused = by_reason(board.words(|w| w.refused.words()));
-        self.counter("connections_refused", "Connections that were not let in, by the limit", refused);
+        self.counter(
+            "connections_refused",
+            "Connections that were not let in, by the limit",
+            refused,
+        );
         let heads = by_reason(board.words(|w| w.heads.words()));
-        self.counter("heads_refused", "Request heads that never became a request, by why; each has a log line", heads);
+        self.counter(
+            "heads_refused",
+            "Request heads that never became a request, by why; each has a log line",
+            heads,
+        );
         let refusals = by_reason(board.words(|w| w.refusals.words()));
         let help = "Requests refused or cut short, by the `reason` of their log lines";
         self.counter("refusals", help, refusals);
@@ -133,16 +231,31 @@ impl Numbers {
 
     fn upstreams(&mut self, board: &Board) {
         let upstreams = board.upstreams();
-        let labels = |name: &str, key, value: &str| vec![("upstream", name.to_owned()), (key, value.to_owned())];
+        let labels = |name: &str, key, value: &str| {
+            vec![("upstream", name.to_owned()), (key, value.to_owned())]
+        };
         let answers = upstreams.iter().flat_map(|(name, counts)| {
-            let class = |(at, class): (usize, &&str)| (labels(name, "status", class), counts.sum(|c| &c.answers[at]));
+            let class = |(at, class): (usize, &&str)| {
+                (
+                    labels(name, "status", class),
+                    counts.sum(|c| &c.answers[at]),
+                )
+            };
             // An answer always has a status.
-            STATUS_CLASSES.iter().enumerate().skip(1).map(class).collect::<Vec<_>>()
+            STATUS_CLASSES
+                .iter()
+                .enumerate()
+                .skip(1)
+                .map(class)
+                .collect::<Vec<_>>()
         });
         self.counter("upstream_answers", "Answers of upstreams", answers);
         let failures = upstreams.iter().flat_map(|(name, counts)| {
             [
-                (labels(name, "reason", "unreachable"), counts.sum(|c| &c.unreachable)),
+                (
+                    labels(name, "reason", "unreachable"),
+                    counts.sum(|c| &c.unreachable),
+                ),
                 (labels(name, "reason", "broken"), counts.sum(|c| &c.broken)),
                 (labels(name, "reason", "late"), counts.sum(|c| &c.late)),
             ]
@@ -153,23 +266,48 @@ impl Numbers {
         let servers = snapshot.routes.upstreams().iter().flat_map(|spec| {
             let server = |addr: &_| {
                 let addr = ToString::to_string(addr);
-                (labels(&spec.name, "server", &addr), board.server(&spec.name, &addr))
+                (
+                    labels(&spec.name, "server", &addr),
+                    board.server(&spec.name, &addr),
+                )
             };
             spec.servers.iter().map(server).collect::<Vec<_>>()
         });
         let servers: Vec<_> = servers.collect();
-        let up = servers.iter().map(|(labels, server)| (labels.clone(), f64::from(u8::from(!server.is_failing))));
-        self.gauge("upstream_server_up", "0 if the server took no connection when it was last asked", up);
-        let busy = servers.iter().map(|(labels, server)| (labels.clone(), server.busy as f64));
-        self.gauge("upstream_server_busy", "Requests and tunnels under way there", busy);
+        let up = servers
+            .iter()
+            .map(|(labels, server)| (labels.clone(), f64::from(u8::from(!server.is_failing))));
+        self.gauge(
+            "upstream_server_up",
+            "0 if the server took no connection when it was last asked",
+            up,
+        );
+        let busy = servers
+            .iter()
+            .map(|(labels, server)| (labels.clone(), server.busy as f64));
+        self.gauge(
+            "upstream_server_busy",
+            "Requests and tunnels under way there",
+            busy,
+        );
     }
 
     fn issuers(&mut self, board: &Board) {
         let snapshot = board.snapshot();
         let labels = |issuer: &Issuer| vec![("issuer", issuer.spec.name.to_string())];
-        let keys = snapshot.issuers.iter().map(|issuer| (labels(issuer), issuer.key_set().len() as f64));
-        self.gauge("issuer_keys", "Keys by which an issuer's tokens are verified", keys);
-        let fetched = snapshot.issuers.iter().filter_map(|issuer| Some((labels(issuer), issuer.keys.fetched()?)));
+        let keys = snapshot
+            .issuers
+            .iter()
+            .map(|issuer| (labels(issuer), issuer.key_set().len() as f64));
+        self.gauge(
+            "issuer_keys",
+            "Keys by which an issuer's tokens are verified",
+            keys,
+        );
+        let fetched = snapshot
+            .issuers
+            .iter()
+            .filter_map(|issuer| Some((labels(issuer), issuer.keys.fetched()?)));
         let fetched: Vec<_> = fetched.collect();
         let last = fetched.iter().map(|(labels, fetched)| {
             let at = fetched.last_success().map_or(0, |at| at.0);
@@ -177,13 +315,22 @@ impl Numbers {
         });
         let help = "When the place of an issuer's keys last answered as it should, in Unix time; 0 is never";
         self.gauge("issuer_last_fetch_timestamp_seconds", help, last);
-        let failures = fetched.iter().map(|(labels, fetched)| (labels.clone(), fetched.failures()));
-        self.counter("issuer_fetch_failures", "Fetches of an issuer's keys that failed", failures);
+        let failures = fetched
+            .iter()
+            .map(|(labels, fetched)| (labels.clone(), fetched.failures()));
+        self.counter(
+            "issuer_fetch_failures",
+            "Fetches of an issuer's keys that failed",
+            failures,
+        );
     }
 }
 
 fn labels(name: &RouteName) -> Labels {
-    vec![("host", name.host.to_string()), ("route", name.path.to_string())]
+    vec![
+        ("host", name.host.to_string()),
+        ("route", name.path.to_string()),
+    ]
 }
 
 fn with(name: &RouteName, key: &'static str, value: &str) -> Labels {
@@ -193,13 +340,20 @@ fn with(name: &RouteName, key: &'static str, value: &str) -> Labels {
 }
 
 fn spread(counts: &Group<RouteCounts>) -> Spread {
-    let bounds = DURATIONS.iter().map(|micros| Duration::from_micros(*micros).as_secs_f64()).chain([f64::INFINITY]);
-    let buckets = bounds.enumerate().map(|(at, bound)| (bound, counts.sum(|c| &c.durations.buckets[at]))).collect();
+    let bounds = DURATIONS
+        .iter()
+        .map(|micros| Duration::from_micros(*micros).as_secs_f64())
+        .chain([f64::INFINITY]);
+    let buckets = bounds
+        .enumerate()
+        .map(|(at, bound)| (bound, counts.sum(|c| &c.durations.buckets[at])))
+        .collect();
     let seconds = Duration::from_micros(counts.sum(|c| &c.durations.micros)).as_secs_f64();
     Spread { buckets, seconds }
 }
 
 fn unix(time: SystemTime) -> f64 {
     // Certificates of before 1970 have ended all the same.
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64().floor())
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64().floor())
 }

@@ -13,8 +13,8 @@ use crate::tls::{CertInfo, Date};
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// Certificates that end sooner are marked: every automatic renewal should have happened by then. Of a short life it is the
-/// last quarter.
+/// Certificates that end sooner are marked: every automatic renewal should have happened by then.
+/// Of a short life it is the last quarter.
 const ENDS_SOON: Duration = Duration::from_secs(14 * DAY);
 
 /// Those in service.
@@ -30,7 +30,12 @@ pub(super) fn certificates(out: &mut String, board: &Board) {
         ]
     };
     let rows: Vec<_> = board.snapshot().certificates.entries().map(row).collect();
-    table(out, "Certificates", &["Names", "Not after", "Days left", "File"], &rows);
+    table(
+        out,
+        "Certificates",
+        &["Names", "Not after", "Days left", "File"],
+        &rows,
+    );
 }
 
 /// What becomes of those that are ordered.
@@ -40,7 +45,19 @@ pub(super) fn orders(out: &mut String, board: &Board) {
         return;
     }
     let rows: Vec<_> = orders.iter().map(|of| order(of, now)).collect();
-    table(out, "Orders", &["Certificate", "Hosts", "Next order", "Because", "Failures", "Last error"], &rows);
+    table(
+        out,
+        "Orders",
+        &[
+            "Certificate",
+            "Hosts",
+            "Next order",
+            "Because",
+            "Failures",
+            "Last error",
+        ],
+        &rows,
+    );
 }
 
 fn order(of: &CertSeen, now: UnixTime) -> Vec<Cell> {
@@ -48,12 +65,25 @@ fn order(of: &CertSeen, now: UnixTime) -> Vec<Cell> {
         _ if of.is_ordering => mark("", "now"),
         None => String::new(),
         Some(at) if at <= now => mark("", "due"),
-        Some(at) => format!("in {} <span class=\"soft\">{at}</span>", spoken(now.until(at).as_secs())),
+        Some(at) => {
+            format!(
+                "in {} <span class=\"soft\">{at}</span>",
+                spoken(now.until(at).as_secs())
+            )
+        }
     };
-    let error =
-        of.error.as_ref().map_or_else(String::new, |error| format!("{} {}", mark("bad", "failed"), Text(error)));
+    let error = of.error.as_ref().map_or_else(String::new, |error| {
+        format!("{} {}", mark("bad", "failed"), Text(error))
+    });
     let failures = number(u64::from(of.failures));
-    vec![code(&of.name), code(of.hosts.join(" ")), Cell(next, false), text(&of.why), failures, Cell(error, false)]
+    vec![
+        code(&of.name),
+        code(of.hosts.join(" ")),
+        Cell(next, false),
+        text(&of.why),
+        failures,
+        Cell(error, false),
+    ]
 }
 
 /// What becomes of those that are brought to other servers.
@@ -63,7 +93,19 @@ pub(super) fn deploys(out: &mut String, board: &Board) {
         return;
     }
     let rows: Vec<_> = deploys.iter().map(|of| deploy(of, now)).collect();
-    table(out, "Deployments", &["Deployment", "To", "Certificate", "State", "Failures", "Last error"], &rows);
+    table(
+        out,
+        "Deployments",
+        &[
+            "Deployment",
+            "To",
+            "Certificate",
+            "State",
+            "Failures",
+            "Last error",
+        ],
+        &rows,
+    );
 }
 
 fn deploy(of: &DeploySeen, now: UnixTime) -> Vec<Cell> {
@@ -71,12 +113,25 @@ fn deploy(of: &DeploySeen, now: UnixTime) -> Vec<Cell> {
         (true, _) => mark("", "in sync"),
         (false, Some(at)) if of.failures > 0 => {
             let wait = spoken(now.until(at).as_secs());
-            format!("{} <span class=\"soft\">again in {wait}</span>", mark("bad", "failed"))
+            format!(
+                "{} <span class=\"soft\">again in {wait}</span>",
+                mark("bad", "failed")
+            )
         }
         (false, _) => mark("warn", "to be brought"),
     };
-    let (failures, error) = (number(u64::from(of.failures)), text(of.error.as_deref().unwrap_or_default()));
-    vec![code(&of.config_key), text(of.to.name()), code(&of.certificate), Cell(state, false), failures, error]
+    let (failures, error) = (
+        number(u64::from(of.failures)),
+        text(of.error.as_deref().unwrap_or_default()),
+    );
+    vec![
+        code(&of.config_key),
+        text(of.to.name()),
+        code(&of.certificate),
+        Cell(state, false),
+        failures,
+        error,
+    ]
 }
 
 fn days_left(info: &CertInfo, now: SystemTime) -> String {
@@ -84,7 +139,10 @@ fn days_left(info: &CertInfo, now: SystemTime) -> String {
         // Its end tells nobody anything.
         return mark("warn", "placeholder");
     }
-    let lifetime = info.not_after.duration_since(info.not_before).unwrap_or(Duration::ZERO);
+    let lifetime = info
+        .not_after
+        .duration_since(info.not_before)
+        .unwrap_or(Duration::ZERO);
     left(info.not_after.duration_since(now).ok(), lifetime)
 }
 

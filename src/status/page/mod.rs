@@ -1,4 +1,5 @@
-//! The page for people: what stands where and how it is, on one screen, without scripts and without outside resources.
+//! The page for people: what stands where and how it is, on one screen, without scripts and without
+//! outside resources.
 
 mod certificates;
 mod table;
@@ -56,7 +57,10 @@ fn head(out: &mut String, board: &Board) {
         "<header><h1>ianitor</h1>{state}<span class=\"soft\">version {version}, up for {uptime}</span></header>"
     );
     if !unready.is_empty() {
-        let lines: String = unready.iter().map(|reason| format!("<p>{}</p>", Text(reason))).collect();
+        let lines: String = unready
+            .iter()
+            .map(|reason| format!("<p>{}</p>", Text(reason)))
+            .collect();
         let _ = writeln!(out, "<div class=\"notice\">{lines}</div>");
     }
     let counted = board.routes();
@@ -70,11 +74,22 @@ fn head(out: &mut String, board: &Board) {
     out.push_str("<dl>\n");
     for (name, value, more) in [
         ("Connections", grouped(board.connections() as u64), workers),
-        ("Tunnels", grouped(sum(|c| c.tunnels())), "WebSockets and TLS passed through".to_owned()),
-        ("Requests", grouped(sum(|c| c.requests())), format!("{sent} to clients")),
+        (
+            "Tunnels",
+            grouped(sum(|c| c.tunnels())),
+            "WebSockets and TLS passed through".to_owned(),
+        ),
+        (
+            "Requests",
+            grouped(sum(|c| c.requests())),
+            format!("{sent} to clients"),
+        ),
         ("Last reload", last, result),
     ] {
-        let _ = writeln!(out, "<div><dt>{name}</dt><dd>{value}<small>{more}</small></dd></div>");
+        let _ = writeln!(
+            out,
+            "<div><dt>{name}</dt><dd>{value}<small>{more}</small></dd></div>"
+        );
     }
     out.push_str("</dl>\n");
 }
@@ -100,7 +115,11 @@ fn routes(out: &mut String, board: &Board) {
     let row = |route: &Route| {
         let name = route.name();
         let counts = counted.get(&name);
-        let host = if route.host.is_some() { code(&name.host) } else { text("every host") };
+        let host = if route.host.is_some() {
+            code(&name.host)
+        } else {
+            text("every host")
+        };
         vec![
             host,
             code(&name.path),
@@ -115,18 +134,37 @@ fn routes(out: &mut String, board: &Board) {
         let none = || Cell(String::new(), true);
         let tunnels = counted.get(&entry.name()).map_or(0, |c| c.tunnels());
         let what = text("TLS, passed through");
-        vec![code(&entry.sni), what, code(&entry.to), text(""), none(), none(), number(tunnels)]
+        vec![
+            code(&entry.sni),
+            what,
+            code(&entry.to),
+            text(""),
+            none(),
+            none(),
+            number(tunnels),
+        ]
     };
     let routes = snapshot.routes.routes().iter().map(row);
-    let rows: Vec<_> = routes.chain(snapshot.passthrough.iter().map(passed)).collect();
-    table(out, "Routes", &["Host", "Path", "Leads to", "Policy", "Requests", "5xx", "Tunnels"], &rows);
+    let rows: Vec<_> = routes
+        .chain(snapshot.passthrough.iter().map(passed))
+        .collect();
+    table(
+        out,
+        "Routes",
+        &[
+            "Host", "Path", "Leads to", "Policy", "Requests", "5xx", "Tunnels",
+        ],
+        &rows,
+    );
 }
 
 /// What is behind a route.
 fn target(routes: &RouteTable, route: &Route) -> String {
     let forward = match &route.target {
         Target::Forward(forward) => forward,
-        Target::Files(spec) => return format!("files in <code>{}</code>", Text(spec.root.display())),
+        Target::Files(spec) => {
+            return format!("files in <code>{}</code>", Text(spec.root.display()));
+        }
         Target::Redirect(spec) => {
             return format!("{} to <code>{}</code>", spec.status.as_u16(), Text(spec));
         }
@@ -135,7 +173,10 @@ fn target(routes: &RouteTable, route: &Route) -> String {
     let name = Text(&routes.upstream(forward.upstream).name).to_string();
     match forward.path.is_none() {
         true => name,
-        false => format!("{name} as <code>{}</code>", Text(forward.path.to_upstream(route.path.as_str()))),
+        false => format!(
+            "{name} as <code>{}</code>",
+            Text(forward.path.to_upstream(route.path.as_str()))
+        ),
     }
 }
 
@@ -143,32 +184,62 @@ fn upstreams(out: &mut String, board: &Board) {
     let (snapshot, counted) = (board.snapshot(), board.upstreams());
     let row = |spec: &UpstreamSpec, first: bool, addr: String| {
         let server = board.server(&spec.name, &addr);
-        let failures = counted
-            .get(&spec.name)
-            .map_or(0, |c| c.sum(|c| &c.unreachable) + c.sum(|c| &c.broken) + c.sum(|c| &c.late));
+        let failures = counted.get(&spec.name).map_or(0, |c| {
+            c.sum(|c| &c.unreachable) + c.sum(|c| &c.broken) + c.sum(|c| &c.late)
+        });
         vec![
             text(&spec.name),
             code(&addr),
             Cell(state(server), false),
             text(spec.protocol.name()),
             number(server.busy as u64),
-            if first { number(failures) } else { Cell(String::new(), true) },
+            if first {
+                number(failures)
+            } else {
+                Cell(String::new(), true)
+            },
         ]
     };
     let mut rows = Vec::new();
     for spec in snapshot.routes.upstreams() {
-        rows.extend(spec.servers.iter().enumerate().map(|(at, addr)| row(spec, at == 0, addr.to_string())));
+        rows.extend(
+            spec.servers
+                .iter()
+                .enumerate()
+                .map(|(at, addr)| row(spec, at == 0, addr.to_string())),
+        );
     }
-    table(out, "Upstreams", &["Upstream", "Server", "State", "Protocol", "Under way", "Failures"], &rows);
+    table(
+        out,
+        "Upstreams",
+        &[
+            "Upstream",
+            "Server",
+            "State",
+            "Protocol",
+            "Under way",
+            "Failures",
+        ],
+        &rows,
+    );
 }
 
 fn state(server: Server) -> String {
     match server {
         Server { quiet: None, .. } => "<span class=\"soft\">not asked yet</span>".to_owned(),
-        Server { is_failing: false, .. } => mark("", "up"),
-        Server { is_failing: true, quiet: Some(quiet), .. } => {
+        Server {
+            is_failing: false, ..
+        } => mark("", "up"),
+        Server {
+            is_failing: true,
+            quiet: Some(quiet),
+            ..
+        } => {
             let ago = spoken(quiet.as_secs());
-            format!("{} <span class=\"soft\">took no connection {ago} ago</span>", mark("bad", "down"))
+            format!(
+                "{} <span class=\"soft\">took no connection {ago} ago</span>",
+                mark("bad", "down")
+            )
         }
     }
 }
@@ -186,12 +257,30 @@ fn issuers(out: &mut String, board: &Board) {
             KeySource::Jwks(place) | KeySource::Asap(place) => code(&place.url),
         };
         let fetched = issuer.keys.fetched();
-        let failures = fetched.map_or(Cell(String::new(), true), |fetched| number(fetched.failures()));
-        let last = Cell(fetched.map_or_else(String::new, |fetched| last_fetch(fetched.last_success(), now)), false);
-        vec![text(&issuer.spec.name), from, number(issuer.key_set().len() as u64), last, failures]
+        let failures = fetched.map_or(Cell(String::new(), true), |fetched| {
+            number(fetched.failures())
+        });
+        let last = Cell(
+            fetched.map_or_else(String::new, |fetched| {
+                last_fetch(fetched.last_success(), now)
+            }),
+            false,
+        );
+        vec![
+            text(&issuer.spec.name),
+            from,
+            number(issuer.key_set().len() as u64),
+            last,
+            failures,
+        ]
     };
     let rows: Vec<_> = snapshot.issuers.iter().map(row).collect();
-    table(out, "Issuers", &["Issuer", "Keys from", "Keys", "Fetched", "Failures"], &rows);
+    table(
+        out,
+        "Issuers",
+        &["Issuer", "Keys from", "Keys", "Fetched", "Failures"],
+        &rows,
+    );
 }
 
 fn last_fetch(at: Option<UnixTime>, now: UnixTime) -> String {
@@ -208,14 +297,30 @@ mod tests {
     #[test]
     fn what_is_known_of_keys_is_said() {
         assert!(last_fetch(None, UnixTime(1_000)).contains("warn\">never<"));
-        assert_eq!(last_fetch(Some(UnixTime(910)), UnixTime(1_000)), "1 min 30 s ago");
+        assert_eq!(
+            last_fetch(Some(UnixTime(910)), UnixTime(1_000)),
+            "1 min 30 s ago"
+        );
     }
 
     #[test]
     fn what_is_known_of_a_server_is_said() {
         let quiet = Some(Duration::from_secs(90));
         assert!(state(Server::default()).contains("not asked yet"));
-        assert!(state(Server { quiet, ..Server::default() }).contains(">up<"));
-        assert!(state(Server { quiet, is_failing: true, busy: 0 }).contains("took no connection 1 min 30 s ago"));
+        assert!(
+            state(Server {
+                quiet,
+                ..Server::default()
+            })
+            .contains(">up<")
+        );
+        assert!(
+            state(Server {
+                quiet,
+                is_failing: true,
+                busy: 0
+            })
+            .contains("took no connection 1 min 30 s ago")
+        );
     }
 }

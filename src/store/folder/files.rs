@@ -45,8 +45,9 @@ pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     }
 }
 
-/// Opens a folder of the store; `None` if it is not there. Links on the way are followed only if nobody else decides
-/// where they lead: root works in a store that is somebody else's, by the commands that it runs.
+/// Opens a folder of the store; `None` if it is not there. Links on the way are followed only if
+/// nobody else decides where they lead: root works in a store that is somebody else's, by the
+/// commands that it runs.
 pub(super) fn open(folder: &Path) -> Result<Option<Dir>, StoreError> {
     match Dir::open(folder, &Trust::links()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -54,13 +55,17 @@ pub(super) fn open(folder: &Path) -> Result<Option<Dir>, StoreError> {
     }
 }
 
-/// Reads a file; `None` if it is not there. Something else in its place, or more than the store writes, is damage.
+/// Reads a file; `None` if it is not there. Something else in its place, or more than the store
+/// writes, is damage.
 pub(super) fn read(folder: &Dir, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
     match folder.read(name, LARGEST) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) if NotAFile::is(&error) || error.kind() == io::ErrorKind::FileTooLarge => {
-            Err(StoreError::Damaged { place: folder.path().join(name).display().to_string(), what: error.to_string() })
+            Err(StoreError::Damaged {
+                place: folder.path().join(name).display().to_string(),
+                what: error.to_string(),
+            })
         }
         Err(error) => Err(unreadable(&folder.path().join(name))(error)),
     }
@@ -94,7 +99,9 @@ pub(super) fn alone(folder: &Path) -> Result<Alone, StoreError> {
 }
 
 pub(super) fn open_lock(folder: &Dir, name: &str) -> Result<File, StoreError> {
-    let (file, is_new) = folder.open_lock(name, FILE_MODE).map_err(unwritable(&folder.path().join(name)))?;
+    let (file, is_new) = folder
+        .open_lock(name, FILE_MODE)
+        .map_err(unwritable(&folder.path().join(name)))?;
     // What was there already is nobody's to give away.
     if is_new {
         folder.hand_over(&file);
@@ -105,12 +112,15 @@ pub(super) fn open_lock(folder: &Dir, name: &str) -> Result<File, StoreError> {
 /// Puts a whole file in the place of what was there. The caller is alone in the folder.
 pub(super) fn replace(folder: &Dir, name: &str, content: &[u8]) -> Result<(), StoreError> {
     let temporary = format!("{name}{NEW}");
-    let replaced = write_new(folder, &temporary, content).and_then(|()| folder.rename(&temporary, name));
+    let replaced =
+        write_new(folder, &temporary, content).and_then(|()| folder.rename(&temporary, name));
     if replaced.is_err() {
         // Gives back what room it took; what keeps it from being removed has been told already.
         _ = folder.remove(&temporary);
     }
-    replaced.and_then(|()| folder.sync()).map_err(unwritable(&folder.path().join(name)))
+    replaced
+        .and_then(|()| folder.sync())
+        .map_err(unwritable(&folder.path().join(name)))
 }
 
 /// Writes a file that is not there yet, or was left by a process that died, onto the disk.
@@ -124,38 +134,61 @@ pub(super) fn write_new(folder: &Dir, name: &str, content: &[u8]) -> io::Result<
 
 /// Takes a file away, if it is there.
 pub(super) fn remove(folder: &Dir, name: &str) -> Result<(), StoreError> {
-    folder.remove(name).and_then(|()| folder.sync()).map_err(unwritable(&folder.path().join(name)))
+    folder
+        .remove(name)
+        .and_then(|()| folder.sync())
+        .map_err(unwritable(&folder.path().join(name)))
 }
 
-/// Renames what is damaged, so that a person can look at it and something new can take its name. What lies there from the
-/// time before goes: damage that comes again and again does not fill the disk. The caller is alone in the folder.
+/// Renames what is damaged, so that a person can look at it and something new can take its name.
+/// What lies there from the time before goes: damage that comes again and again does not fill the
+/// disk. The caller is alone in the folder.
 pub(super) fn set_aside(folder: &Dir, name: &str) -> Result<String, StoreError> {
     let aside = format!("{name}{DAMAGED}");
-    let moved = folder.remove_all(&aside).and_then(|()| folder.rename(name, &aside));
+    let moved = folder
+        .remove_all(&aside)
+        .and_then(|()| folder.rename(name, &aside));
     let place = folder.path().join(aside);
-    moved.and_then(|()| folder.sync()).map_err(unwritable(&place))?;
+    moved
+        .and_then(|()| folder.sync())
+        .map_err(unwritable(&place))?;
     Ok(place.display().to_string())
 }
 
 /// JSON for people: indented, with a newline at the end.
 pub(super) fn json(place: &Path, value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| unwritable(place)(error.into()))?;
+    let mut bytes =
+        serde_json::to_vec_pretty(value).map_err(|error| unwritable(place)(error.into()))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-/// A name for a file: letters, digits, dots, hyphens and underscores as they are, anything else as a hyphen. A hash
-/// keeps names apart that would be the same then.
+/// A name for a file: letters, digits, dots, hyphens and underscores as they are, anything else as
+/// a hyphen. A hash keeps names apart that would be the same then.
 pub(super) fn safe(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let is_safe = !name.is_empty() && !name.starts_with('.') && name.len() <= LONGEST && name.chars().all(is_plain);
-    if is_safe { name.to_owned() } else { with_hash(name, name) }
+    let is_safe = !name.is_empty()
+        && !name.starts_with('.')
+        && name.len() <= LONGEST
+        && name.chars().all(is_plain);
+    if is_safe {
+        name.to_owned()
+    } else {
+        with_hash(name, name)
+    }
 }
 
 /// The readable part of a name with a hash of all of it.
 pub(super) fn with_hash(readable: &str, whole: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let readable: String = readable.chars().take(LONGEST).map(|c| if is_plain(c) { c } else { '-' }).collect();
-    let hash: String = digest(&SHA256, whole.as_bytes()).as_ref()[..4].iter().map(|b| format!("{b:02x}")).collect();
+    let readable: String = readable
+        .chars()
+        .take(LONGEST)
+        .map(|c| if is_plain(c) { c } else { '-' })
+        .collect();
+    let hash: String = digest(&SHA256, whole.as_bytes()).as_ref()[..4]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
     format!("{}-{hash}", readable.trim_matches(['.', '-']))
 }

@@ -8,9 +8,10 @@
 //! STORE/locks/<name>.lock
 //! ```
 //!
-//! A version appears by the renaming of a folder whose files are on the disk already, so a numbered folder is whole.
-//! Whoever writes in a folder holds its `.lock` for that moment: temporary files and folders that are found under it
-//! were left by a process that died, and are taken away. Readers take no lock.
+//! A version appears by the renaming of a folder whose files are on the disk already, so a numbered
+//! folder is whole. Whoever writes in a folder holds its `.lock` for that moment: temporary files
+//! and folders that are found under it were left by a process that died, and are taken away.
+//! Readers take no lock.
 
 mod accounts;
 mod files;
@@ -30,7 +31,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::versions::{Look, Newest, Versions};
-use super::{Bundle, CertStore, Lock, Name, OpenOrder, Progress, StoreError, Stored, StoredAccount, Wish};
+use super::{
+    Bundle, CertStore, Lock, Name, OpenOrder, Progress, StoreError, Stored, StoredAccount, Wish,
+};
 use crate::clock::UnixTime;
 use crate::disk::Dir;
 
@@ -39,8 +42,8 @@ use crate::disk::Dir;
 pub struct Folder {
     /// Where it is.
     path: PathBuf,
-    /// Which version was whole at which look, so that asking for it again reads nothing. The lock guards a look at the
-    /// map alone.
+    /// Which version was whole at which look, so that asking for it again reads nothing. The lock
+    /// guards a look at the map alone.
     known: Mutex<HashMap<Name, (Look, u64)>>,
 }
 
@@ -57,7 +60,10 @@ const PROBE: &str = ".probe";
 impl Folder {
     /// A store at this place. Nothing is looked at or made yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), known: Mutex::default() }
+        Self {
+            path: path.into(),
+            known: Mutex::default(),
+        }
     }
 
     /// Whether it looks as if it could be written, without writing anything: for `ianitor check`.
@@ -66,12 +72,16 @@ impl Folder {
     /// What stands in the way.
     pub fn look(&self) -> Result<(), StoreError> {
         look::may_be_written(&self.path)?;
-        [ACCOUNTS, CERTIFICATES, LOCKS].iter().try_for_each(|name| look::below(&self.path.join(name)))
+        [ACCOUNTS, CERTIFICATES, LOCKS]
+            .iter()
+            .try_for_each(|name| look::below(&self.path.join(name)))
     }
 
     /// What belongs to a certificate.
     fn of(&self, name: &Name) -> PathBuf {
-        self.path.join(CERTIFICATES).join(files::safe(name.as_str()))
+        self.path
+            .join(CERTIFICATES)
+            .join(files::safe(name.as_str()))
     }
 
     fn versions(&self, name: &Name) -> Versions {
@@ -84,7 +94,9 @@ impl Folder {
         // Looked at before it is read: what comes in between is seen by the next look.
         let look = versions.look()?;
         let newest = versions.newest()?;
-        if let (Some(look), Some(newest)) = (look, newest.as_ref().filter(|newest| newest.is_settled())) {
+        if let (Some(look), Some(newest)) =
+            (look, newest.as_ref().filter(|newest| newest.is_settled()))
+        {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.insert(name.clone(), (look, newest.stored.version));
         }
@@ -109,19 +121,27 @@ impl CertStore for Folder {
             files::replace(&alone.dir, PROBE, b"ianitor was here\n")?;
             files::remove(&alone.dir, PROBE)?;
         }
-        // What was made by another user, as by a command that root ran, would be found only after an order.
+        // What was made by another user, as by a command that root ran, would be found only after
+        // an order.
         self.look()
     }
 
     fn certificate(&self, name: &Name) -> Result<Option<Stored>, StoreError> {
-        let Some(newest) = self.newest(name)? else { return Ok(None) };
+        let Some(newest) = self.newest(name)? else {
+            return Ok(None);
+        };
         newest.warn();
         Ok(Some(newest.stored))
     }
 
     fn version(&self, name: &Name) -> Result<Option<u64>, StoreError> {
         let look = self.versions(name).look()?;
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        let known = self
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .copied();
         match (look, known) {
             (None, _) => Ok(None),
             (Some(look), Some((then, version))) if look == then => Ok(Some(version)),
@@ -151,7 +171,9 @@ impl CertStore for Folder {
     }
 
     fn order(&self, name: &Name) -> Result<Option<OpenOrder>, StoreError> {
-        let Some(folder) = files::open(&self.of(name))? else { return Ok(None) };
+        let Some(folder) = files::open(&self.of(name))? else {
+            return Ok(None);
+        };
         orders::read(&folder, ORDER)
     }
 
@@ -175,8 +197,13 @@ impl CertStore for Folder {
 
     fn progress(&self, name: &Name) -> Result<Option<Progress>, StoreError> {
         let folder = self.of(name);
-        let bytes = files::open(&folder)?.map(|folder| files::read(&folder, PROGRESS)).transpose()?.flatten();
-        bytes.map(|bytes| parse(&folder.join(PROGRESS), &bytes)).transpose()
+        let bytes = files::open(&folder)?
+            .map(|folder| files::read(&folder, PROGRESS))
+            .transpose()?
+            .flatten();
+        bytes
+            .map(|bytes| parse(&folder.join(PROGRESS), &bytes))
+            .transpose()
     }
 
     fn put_progress(&self, name: &Name, progress: &Progress) -> Result<(), StoreError> {
@@ -189,12 +216,17 @@ impl CertStore for Folder {
 
     fn take_wish(&self, name: &Name) -> Result<Option<Wish>, StoreError> {
         let folder = self.of(name);
-        let there = files::open(&folder)?.map(|folder| files::read(&folder, WISH)).transpose()?.flatten();
+        let there = files::open(&folder)?
+            .map(|folder| files::read(&folder, WISH))
+            .transpose()?
+            .flatten();
         if there.is_none() {
             return Ok(None);
         }
         let alone = files::alone(&folder)?;
-        let Some(bytes) = files::read(&alone.dir, WISH)? else { return Ok(None) };
+        let Some(bytes) = files::read(&alone.dir, WISH)? else {
+            return Ok(None);
+        };
         // Also if it is damaged: it would be met again at every look.
         files::remove(&alone.dir, WISH)?;
         parse(&folder.join(WISH), &bytes).map(Some)
@@ -207,7 +239,9 @@ impl CertStore for Folder {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Box::new(Held(file)))),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(files::unwritable(&folder.path().join(file_name))(error.into())),
+            Err(error) => Err(files::unwritable(&folder.path().join(file_name))(
+                error.into(),
+            )),
         }
     }
 
@@ -216,8 +250,9 @@ impl CertStore for Folder {
     }
 }
 
-/// The system gives the lock back when the file is closed, which it also does for a process that dies. The file stays:
-/// taking it away would let a second process lock another one of the same name.
+/// The system gives the lock back when the file is closed, which it also does for a process that
+/// dies. The file stays: taking it away would let a second process lock another one of the same
+/// name.
 #[derive(Debug)]
 struct Held(#[expect(dead_code, reason = "held open, never used")] File);
 
@@ -225,6 +260,8 @@ impl Lock for Held {}
 
 /// Reads what was put there as JSON.
 fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| StoreError::Damaged { place: path.display().to_string(), what: error.to_string() })
+    serde_json::from_slice(bytes).map_err(|error| StoreError::Damaged {
+        place: path.display().to_string(),
+        what: error.to_string(),
+    })
 }

@@ -47,7 +47,8 @@ pub(super) struct Newest {
 }
 
 impl Newest {
-    /// Whether another look at the same would lead to the same: what could not be read now may be read soon.
+    /// Whether another look at the same would lead to the same: what could not be read now may be
+    /// read soon.
     pub(super) fn is_settled(&self) -> bool {
         matches!(self.damage, None | Some(StoreError::Damaged { .. }))
     }
@@ -73,18 +74,26 @@ impl Versions {
 
     /// The newest version that is whole.
     pub(super) fn newest(&self) -> Result<Option<Newest>, StoreError> {
-        let Some(folder) = files::open(&self.folder)? else { return Ok(None) };
+        let Some(folder) = files::open(&self.folder)? else {
+            return Ok(None);
+        };
         self.newest_in(&folder)
     }
 
     fn newest_in(&self, folder: &Dir) -> Result<Option<Newest>, StoreError> {
-        // A version may be taken away between the look at the folder and the look into it, when there are newer ones.
-        // Then there is something new to see, every time.
+        // A version may be taken away between the look at the folder and the look into it, when
+        // there are newer ones. Then there is something new to see, every time.
         loop {
             let (mut damage, mut is_gone) = (None, false);
             for version in self.numbers(folder)? {
                 match self.read(folder, version) {
-                    Ok((folder, stored)) => return Ok(Some(Newest { stored, folder, damage })),
+                    Ok((folder, stored)) => {
+                        return Ok(Some(Newest {
+                            stored,
+                            folder,
+                            damage,
+                        }));
+                    }
                     Err(_) if !is_there(folder, version) => is_gone = true,
                     Err(error) => damage = damage.or(Some(error)),
                 }
@@ -97,57 +106,86 @@ impl Versions {
         }
     }
 
-    /// What there is to be seen without reading: the highest number, and when something was last put into or taken out
-    /// of its folder.
+    /// What there is to be seen without reading: the highest number, and when something was last
+    /// put into or taken out of its folder.
     pub(super) fn look(&self) -> Result<Option<Look>, StoreError> {
-        let Some(folder) = files::open(&self.folder)? else { return Ok(None) };
-        let Some(highest) = self.numbers(&folder)?.first().copied() else { return Ok(None) };
-        let touched = folder.look(folder_name(highest)).and_then(|metadata| metadata.modified()).ok();
+        let Some(folder) = files::open(&self.folder)? else {
+            return Ok(None);
+        };
+        let Some(highest) = self.numbers(&folder)?.first().copied() else {
+            return Ok(None);
+        };
+        let touched = folder
+            .look(folder_name(highest))
+            .and_then(|metadata| metadata.modified())
+            .ok();
         Ok(Some(Look { highest, touched }))
     }
 
     /// Adds a version and takes those away that nobody needs any more.
     pub(super) fn put(&self, new: &Bundle) -> Result<u64, StoreError> {
         let files::Alone { dir: folder, .. } = &files::alone(&self.folder)?;
-        folder.remove_all(NEW).map_err(files::unwritable(&self.folder.join(NEW)))?;
+        folder
+            .remove_all(NEW)
+            .map_err(files::unwritable(&self.folder.join(NEW)))?;
         let meta = files::json(&self.folder, &new.meta)?;
         let version = self.numbers(folder)?.first().map_or(1, |newest| newest + 1);
-        let written = write(folder, new, &meta).and_then(|()| folder.rename(NEW, folder_name(version)));
+        let written =
+            write(folder, new, &meta).and_then(|()| folder.rename(NEW, folder_name(version)));
         if written.is_err() {
             // Gives back what room it took; what keeps it from being removed has been told already.
             _ = folder.remove_all(NEW);
         }
-        written.and_then(|()| folder.sync()).map_err(files::unwritable(&self.folder_of(version)))?;
+        written
+            .and_then(|()| folder.sync())
+            .map_err(files::unwritable(&self.folder_of(version)))?;
         self.tidy(folder);
         Ok(version)
     }
 
     /// Notes in the newest version that it was revoked.
     pub(super) fn revoked(&self, at: UnixTime) -> Result<(), StoreError> {
-        let absent = || StoreError::Absent { place: self.folder.display().to_string() };
+        let absent = || StoreError::Absent {
+            place: self.folder.display().to_string(),
+        };
         files::open(&self.folder)?.ok_or_else(absent)?;
         let alone = files::alone(&self.folder)?;
         let newest = self.newest_in(&alone.dir)?.ok_or_else(absent)?;
-        let meta = Meta { revoked: Some(at), ..newest.stored.bundle.meta };
-        files::replace(&newest.folder, META, &files::json(&newest.folder.path().join(META), &meta)?)
+        let meta = Meta {
+            revoked: Some(at),
+            ..newest.stored.bundle.meta
+        };
+        files::replace(
+            &newest.folder,
+            META,
+            &files::json(&newest.folder.path().join(META), &meta)?,
+        )
     }
 
     /// The numbers that there are, the highest first.
     fn numbers(&self, folder: &Dir) -> Result<Vec<u64>, StoreError> {
         let names = folder.names().map_err(files::unreadable(&self.folder))?;
-        let mut numbers: Vec<u64> = names.iter().filter_map(|name| number(name.to_str()?)).collect();
+        let mut numbers: Vec<u64> = names
+            .iter()
+            .filter_map(|name| number(name.to_str()?))
+            .collect();
         numbers.sort_unstable_by(|a, b| b.cmp(a));
         Ok(numbers)
     }
 
     fn read(&self, folder: &Dir, version: u64) -> Result<(Dir, Stored), StoreError> {
         let path = self.folder_of(version);
-        let damaged = |what: &str| StoreError::Damaged { place: path.display().to_string(), what: what.to_owned() };
-        let folder = folder.below(folder_name(version)).map_err(|error| match error.kind() {
-            // Links are among those.
-            io::ErrorKind::NotADirectory => damaged("is no folder"),
-            _ => files::unreadable(&path)(error),
-        })?;
+        let damaged = |what: &str| StoreError::Damaged {
+            place: path.display().to_string(),
+            what: what.to_owned(),
+        };
+        let folder = folder
+            .below(folder_name(version))
+            .map_err(|error| match error.kind() {
+                // Links are among those.
+                io::ErrorKind::NotADirectory => damaged("is no folder"),
+                _ => files::unreadable(&path)(error),
+            })?;
         let stored = read(&folder, &path, version)?;
         Ok((folder, stored))
     }
@@ -157,7 +195,8 @@ impl Versions {
         let tidied = self.numbers(folder).and_then(|numbers| {
             let mut left = folder.remove_all(OLD);
             for version in numbers.into_iter().skip(KEPT) {
-                // Renamed first, so that a crash leaves no numbered folder with a part of its files.
+                // Renamed first, so that a crash leaves no numbered folder with a part of its
+                // files.
                 let renamed = left.and_then(|()| folder.rename(folder_name(version), OLD));
                 left = renamed.and_then(|()| folder.remove_all(OLD));
             }
@@ -175,7 +214,9 @@ fn folder_name(version: u64) -> String {
 
 /// The number of a version: digits as they are written here, nothing else.
 fn number(name: &str) -> Option<u64> {
-    name.parse().ok().filter(|number| folder_name(*number) == name)
+    name.parse()
+        .ok()
+        .filter(|number| folder_name(*number) == name)
 }
 
 fn write(above: &Dir, new: &Bundle, meta: &[u8]) -> io::Result<()> {
@@ -202,10 +243,15 @@ fn read(folder: &Dir, path: &Path, version: u64) -> Result<Stored, StoreError> {
     whole.map_err(|error| damaged(CHAIN, &error))?;
     PrivateKeyDer::from_pem_slice(key.reveal().as_bytes()).map_err(|error| damaged(KEY, &error))?;
     let meta = serde_json::from_str(&meta).map_err(|error| damaged(META, &error))?;
-    Ok(Stored { version, bundle: Bundle { chain, key, meta } })
+    Ok(Stored {
+        version,
+        bundle: Bundle { chain, key, meta },
+    })
 }
 
 /// Whether the name is taken, be it by a folder or not.
 fn is_there(folder: &Dir, version: u64) -> bool {
-    !folder.look(folder_name(version)).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    !folder
+        .look(folder_name(version))
+        .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

@@ -15,17 +15,25 @@ use crate::tls::{Notice, Tickets, server_config};
 /// The files of the development folder.
 fn listing(folder: &Folder) -> Vec<String> {
     let entries = fs::read_dir(folder.path("certs")).into_iter().flatten();
-    let names: BTreeSet<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let names: BTreeSet<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.into_iter().collect()
 }
 
 fn contents(folder: &Folder, names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| fs::read_to_string(folder.path(&format!("certs/{name}"))).unwrap()).collect()
+    names
+        .iter()
+        .map(|name| fs::read_to_string(folder.path(&format!("certs/{name}"))).unwrap())
+        .collect()
 }
 
 fn load_at(spec: &TlsSpec, at: SystemTime) -> (CertTable, Vec<Notice>) {
     let (table, warnings) = CertTable::load(spec, at, Mode::Make).unwrap();
-    (table, warnings.into_iter().map(|warning| warning.notice).collect())
+    (
+        table,
+        warnings.into_iter().map(|warning| warning.notice).collect(),
+    )
 }
 
 fn refused(spec: &TlsSpec, mode: Mode) -> String {
@@ -34,7 +42,11 @@ fn refused(spec: &TlsSpec, mode: Mode) -> String {
 
 /// The time of the tests as openssl takes it.
 fn epoch() -> String {
-    now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().to_string()
+    now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+        .to_string()
 }
 
 /// Whether a client that trusts `ca.pem` accepts what the table serves for the name.
@@ -50,14 +62,32 @@ fn a_first_start_makes_a_ca_and_a_certificate_that_clients_trust() {
     let spec = folder.self_signed(&["localhost"]);
     let (table, notices) = load_at(&spec, now());
     assert_eq!(notices, [Notice::FirstCa]);
-    assert_eq!(listing(&folder), [".lock", "ca-key.pem", "ca.pem", "localhost-key.pem", "localhost.pem"]);
+    assert_eq!(
+        listing(&folder),
+        [
+            ".lock",
+            "ca-key.pem",
+            "ca.pem",
+            "localhost-key.pem",
+            "localhost.pem"
+        ]
+    );
     for name in ["ca-key.pem", "localhost-key.pem"] {
-        let mode = fs::metadata(folder.path(&format!("certs/{name}"))).unwrap().permissions().mode();
+        let mode = fs::metadata(folder.path(&format!("certs/{name}")))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
     let info = table.entries().next().unwrap();
     assert!(info.is_development());
-    assert_eq!(info.names.iter().map(ToString::to_string).collect::<Vec<_>>(), ["localhost", "127.0.0.1", "[::1]"]);
+    assert_eq!(
+        info.names
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        ["localhost", "127.0.0.1", "[::1]"]
+    );
     for name in ["localhost", "127.0.0.1", "::1"] {
         let (table, notices) = load_at(&spec, now());
         assert_eq!(notices, []);
@@ -68,11 +98,29 @@ fn a_first_start_makes_a_ca_and_a_certificate_that_clients_trust() {
 #[test]
 fn openssl_finds_nothing_to_object_to() {
     let folder = Folder::new();
-    load_at(&folder.self_signed(&["localhost", "media.test", "10.0.0.9"]), now());
+    load_at(
+        &folder.self_signed(&["localhost", "media.test", "10.0.0.9"]),
+        now(),
+    );
     let at = epoch();
-    let path = |name: &str| folder.path(&format!("certs/{name}")).to_str().unwrap().to_owned();
+    let path = |name: &str| {
+        folder
+            .path(&format!("certs/{name}"))
+            .to_str()
+            .unwrap()
+            .to_owned()
+    };
     let ca = path("ca.pem");
-    let common = ["verify", "-x509_strict", "-purpose", "sslserver", "-attime", &at, "-CAfile", &ca];
+    let common = [
+        "verify",
+        "-x509_strict",
+        "-purpose",
+        "sslserver",
+        "-attime",
+        &at,
+        "-CAfile",
+        &ca,
+    ];
     for (option, name, file) in [
         ("-verify_hostname", "localhost", "localhost.pem"),
         ("-verify_ip", "127.0.0.1", "localhost.pem"),
@@ -83,15 +131,22 @@ fn openssl_finds_nothing_to_object_to() {
         openssl(&[&common[..], &[option, name, &path(file)]].concat());
     }
     let text = openssl(&["x509", "-noout", "-text", "-in", &ca]);
-    for expected in
-        ["CN = ianitor development CA (", "CA:TRUE, pathlen:0", "Certificate Sign", "Subject Key Identifier"]
-    {
+    for expected in [
+        "CN = ianitor development CA (",
+        "CA:TRUE, pathlen:0",
+        "Certificate Sign",
+        "Subject Key Identifier",
+    ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
     let text = openssl(&["x509", "-noout", "-text", "-in", &path("localhost.pem")]);
-    for expected in
-        ["Version: 3", "CA:FALSE", "TLS Web Server Authentication", "Authority Key Identifier", "prime256v1"]
-    {
+    for expected in [
+        "Version: 3",
+        "CA:FALSE",
+        "TLS Web Server Authentication",
+        "Authority Key Identifier",
+        "prime256v1",
+    ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
 }
@@ -114,9 +169,24 @@ fn openssl_connects_with_the_ca_alone() {
         let _ = socket.read_to_end(&mut Vec::new());
     });
     let ca = folder.path("certs/ca.pem");
-    let trust =
-        ["-CAfile", ca.to_str().unwrap(), "-verify_return_error", "-verify_hostname", "localhost", "-x509_strict"];
-    let target = ["s_client", "-connect", &address, "-servername", "localhost", "-quiet", "-attime", &epoch()];
+    let trust = [
+        "-CAfile",
+        ca.to_str().unwrap(),
+        "-verify_return_error",
+        "-verify_hostname",
+        "localhost",
+        "-x509_strict",
+    ];
+    let target = [
+        "s_client",
+        "-connect",
+        &address,
+        "-servername",
+        "localhost",
+        "-quiet",
+        "-attime",
+        &epoch(),
+    ];
     let text = openssl(&[&target[..], &trust].concat());
     assert!(text.contains("the doorkeeper greets"), "{text}");
     server.join().unwrap();
@@ -126,7 +196,10 @@ fn openssl_connects_with_the_ca_alone() {
 fn what_is_good_is_kept_and_the_ca_outlives_its_certificates() {
     let folder = Folder::new();
     let spec = folder.self_signed(&["localhost", "media.test"]);
-    let (leaf, ca) = (["localhost.pem", "localhost-key.pem", "media.test.pem"], ["ca.pem", "ca-key.pem"]);
+    let (leaf, ca) = (
+        ["localhost.pem", "localhost-key.pem", "media.test.pem"],
+        ["ca.pem", "ca-key.pem"],
+    );
     load_at(&spec, now());
     let (leaf_before, ca_before) = (contents(&folder, &leaf), contents(&folder, &ca));
 
@@ -158,9 +231,17 @@ fn what_is_not_good_is_made_again() {
 
     type Break<'a> = (&'a str, Box<dyn Fn() + 'a>, &'a [Notice]);
     let cases: Vec<Break<'_>> = vec![
-        ("certificate lost", Box::new(|| remove("localhost.pem")), &[]),
+        (
+            "certificate lost",
+            Box::new(|| remove("localhost.pem")),
+            &[],
+        ),
         ("key lost", Box::new(|| remove("localhost-key.pem")), &[]),
-        ("another key", Box::new(|| copy("media.test-key.pem", "localhost-key.pem")), &[]),
+        (
+            "another key",
+            Box::new(|| copy("media.test-key.pem", "localhost-key.pem")),
+            &[],
+        ),
         (
             "for another name",
             Box::new(|| {
@@ -198,7 +279,11 @@ fn what_is_not_good_is_made_again() {
             }),
             &[Notice::NewCa],
         ),
-        ("a torn write", Box::new(|| fs::write(file("localhost.pem.new"), "half").unwrap()), &[]),
+        (
+            "a torn write",
+            Box::new(|| fs::write(file("localhost.pem.new"), "half").unwrap()),
+            &[],
+        ),
     ];
     for (case, damage, expected) in cases {
         damage();
@@ -226,15 +311,30 @@ fn a_lost_ca_key_is_not_missed_before_it_is_needed() {
 fn nothing_is_made_for_names_that_are_served() {
     let (ca, folder) = (Authority::new(), Folder::new());
     let pair = folder.pair("a", &ca.ecdsa(&["*.example.com"]));
-    let mut spec = TlsSpec { certificates: vec![pair], ..folder.self_signed(&["a.example.com"]) };
+    let mut spec = TlsSpec {
+        certificates: vec![pair],
+        ..folder.self_signed(&["a.example.com"])
+    };
     load_at(&spec, now());
     assert!(listing(&folder).is_empty());
 
     // The certificate for localhost has its address, and none is made for that.
     spec.self_signed = ["localhost", "127.0.0.1", "b.example.com"].map(host).into();
     let (table, _) = load_at(&spec, now());
-    assert_eq!(listing(&folder), [".lock", "ca-key.pem", "ca.pem", "localhost-key.pem", "localhost.pem"]);
-    assert_eq!((answers(&table, ""), answers(&table, "127.0.0.1")), (vec!["a".into()], vec!["localhost".into()]));
+    assert_eq!(
+        listing(&folder),
+        [
+            ".lock",
+            "ca-key.pem",
+            "ca.pem",
+            "localhost-key.pem",
+            "localhost.pem"
+        ]
+    );
+    assert_eq!(
+        (answers(&table, ""), answers(&table, "127.0.0.1")),
+        (vec!["a".into()], vec!["localhost".into()])
+    );
 }
 
 #[test]
@@ -245,7 +345,13 @@ fn check_writes_nothing() {
     let (table, warnings) = read();
     assert_eq!(table.entries().count(), 0);
     let expected = ["media.test", "localhost"].map(|name| Notice::WillBeMade(host(name)));
-    assert_eq!(warnings.iter().map(|w| w.notice.clone()).collect::<Vec<_>>(), expected);
+    assert_eq!(
+        warnings
+            .iter()
+            .map(|w| w.notice.clone())
+            .collect::<Vec<_>>(),
+        expected
+    );
     let file = folder.path("certs/media.test.pem");
     let sentence = format!(
         "tls.self_signed: {} will be made at start: the development certificate for media.test",
@@ -256,7 +362,10 @@ fn check_writes_nothing() {
 
     load_at(&spec, now());
     let (table, warnings) = read();
-    assert_eq!((answers(&table, ""), warnings), (vec!["media.test".into()], vec![]));
+    assert_eq!(
+        (answers(&table, ""), warnings),
+        (vec!["media.test".into()], vec![])
+    );
 }
 
 #[test]
@@ -306,9 +415,17 @@ fn names_that_would_share_a_file_do_not() {
     let folder = Folder::new();
     let spec = folder.self_signed(&["ca", "x", "x-key", "[::1]"]);
     load_at(&spec, now());
-    for (name, file) in [("ca", "ca."), ("x", "x"), ("x-key", "x-key."), ("[::1]", "::1")] {
+    for (name, file) in [
+        ("ca", "ca."),
+        ("x", "x"),
+        ("x-key", "x-key."),
+        ("[::1]", "::1"),
+    ] {
         let (table, notices) = load_at(&spec, now());
-        assert_eq!((answers(&table, name), notices), (vec![file.to_owned()], vec![]));
+        assert_eq!(
+            (answers(&table, name), notices),
+            (vec![file.to_owned()], vec![])
+        );
     }
 }
 
@@ -318,7 +435,10 @@ fn a_folder_that_cannot_be_made_is_named() {
     let spec = folder.self_signed(&["localhost"]);
     folder.write("certs", "a file");
     let message = refused(&spec, Mode::Make);
-    let expected = format!("tls.self_signed: {} cannot be made or locked", folder.path("certs").display());
+    let expected = format!(
+        "tls.self_signed: {} cannot be made or locked",
+        folder.path("certs").display()
+    );
     assert!(message.starts_with(&expected), "{message}");
 }
 
@@ -327,7 +447,9 @@ fn gateways_that_start_together_share_one_ca() {
     let folder = Folder::new();
     let spec = folder.self_signed(&["localhost", "media.test"]);
     let made: usize = thread::scope(|scope| {
-        let starts: Vec<_> = (0..8).map(|_| scope.spawn(|| load_at(&spec, now()).1.len())).collect();
+        let starts: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| load_at(&spec, now()).1.len()))
+            .collect();
         starts.into_iter().map(|start| start.join().unwrap()).sum()
     });
     assert_eq!(made, 1, "the CA is made once");

@@ -9,8 +9,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ServerConnection;
 use rustls::time_provider::TimeProvider;
 use rustls::{
-    AlertDescription, ClientConfig, Error, HandshakeKind, ProtocolVersion, RootCertStore, ServerConfig,
-    SupportedProtocolVersion,
+    AlertDescription, ClientConfig, Error, HandshakeKind, ProtocolVersion, RootCertStore,
+    ServerConfig, SupportedProtocolVersion,
 };
 
 use super::*;
@@ -21,7 +21,9 @@ struct Now;
 
 impl TimeProvider for Now {
     fn current_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::since_unix_epoch(now().duration_since(SystemTime::UNIX_EPOCH).unwrap()))
+        Some(UnixTime::since_unix_epoch(
+            now().duration_since(SystemTime::UNIX_EPOCH).unwrap(),
+        ))
     }
 }
 
@@ -34,7 +36,9 @@ pub(super) fn client_with(
     versions: &[&'static SupportedProtocolVersion],
 ) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+    roots
+        .add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap())
+        .unwrap();
     ClientConfig::builder_with_details(Arc::new(provider), Arc::new(Now))
         .with_protocol_versions(versions)
         .unwrap()
@@ -49,9 +53,15 @@ pub(super) fn client(ca: &str) -> ClientConfig {
 /// The cryptography of a client that knows no ECDSA signatures.
 fn without_ecdsa() -> CryptoProvider {
     let WebPkiSupportedAlgorithms { all, mapping } = provider().signature_verification_algorithms;
-    let rsa = mapping.iter().copied().filter(|(scheme, _)| !format!("{scheme:?}").starts_with("ECDSA"));
+    let rsa = mapping
+        .iter()
+        .copied()
+        .filter(|(scheme, _)| !format!("{scheme:?}").starts_with("ECDSA"));
     let mapping = Vec::leak(rsa.collect());
-    CryptoProvider { signature_verification_algorithms: WebPkiSupportedAlgorithms { all, mapping }, ..provider() }
+    CryptoProvider {
+        signature_verification_algorithms: WebPkiSupportedAlgorithms { all, mapping },
+        ..provider()
+    }
 }
 
 fn server(spec: &TlsSpec, tickets: &Tickets) -> Arc<ServerConfig> {
@@ -89,7 +99,8 @@ pub(super) fn shake(
 }
 
 fn is(connection: &ClientConnection, made: &Made) -> bool {
-    connection.peer_certificates().unwrap()[0] == CertificateDer::from_pem_slice(made.cert.as_bytes()).unwrap()
+    connection.peer_certificates().unwrap()[0]
+        == CertificateDer::from_pem_slice(made.cert.as_bytes()).unwrap()
 }
 
 #[test]
@@ -100,18 +111,27 @@ fn the_clients_signature_schemes_choose_among_certificates() {
     let server = server(&spec, &Tickets::new().unwrap());
     for versions in [BOTH, &[&rustls::version::TLS12]] {
         let modern = Arc::new(client_with(&ca.pem, provider(), versions));
-        assert!(is(&shake(&modern, "a.example.com", &server).unwrap().0, &ecdsa), "{versions:?}");
+        assert!(
+            is(&shake(&modern, "a.example.com", &server).unwrap().0, &ecdsa),
+            "{versions:?}"
+        );
         let old = Arc::new(client_with(&ca.pem, without_ecdsa(), versions));
-        assert!(is(&shake(&old, "a.example.com", &server).unwrap().0, &rsa), "{versions:?}");
+        assert!(
+            is(&shake(&old, "a.example.com", &server).unwrap().0, &rsa),
+            "{versions:?}"
+        );
     }
 }
 
-/// What is said afterwards about the certificate is what the client was shown, also where the suites of TLS 1.2 leave
-/// fewer signatures than the client has named.
+/// What is said afterwards about the certificate is what the client was shown, also where the
+/// suites of TLS 1.2 leave fewer signatures than the client has named.
 #[test]
 fn the_certificate_of_a_connection_is_known_afterwards() {
     let (ca, folder) = (Authority::new(), Folder::new());
-    let (rsa, ecdsa) = (ca.rsa(&["a.example.com", "rsa.example.com"]), ca.ecdsa(&["a.example.com", "ec.example.com"]));
+    let (rsa, ecdsa) = (
+        ca.rsa(&["a.example.com", "rsa.example.com"]),
+        ca.ecdsa(&["a.example.com", "ec.example.com"]),
+    );
     let spec = TlsSpec {
         default: true,
         ..folder.spec(vec![
@@ -123,22 +143,45 @@ fn the_certificate_of_a_connection_is_known_afterwards() {
     let table = Arc::new(load(&spec).unwrap().0);
     let server = server_config(&spec, Arc::clone(&table), &Tickets::new().unwrap()).unwrap();
     let mut rsa_suites = provider();
-    rsa_suites.cipher_suites.retain(|suite| format!("{:?}", suite.suite()).contains("ECDHE_RSA"));
+    rsa_suites
+        .cipher_suites
+        .retain(|suite| format!("{:?}", suite.suite()).contains("ECDHE_RSA"));
     assert!(!rsa_suites.cipher_suites.is_empty());
     for (name, provider, versions, is_rsa) in [
         ("a.example.com", provider(), BOTH, false),
-        ("a.example.com", provider(), &[&rustls::version::TLS12][..], false),
+        (
+            "a.example.com",
+            provider(),
+            &[&rustls::version::TLS12][..],
+            false,
+        ),
         ("a.example.com", without_ecdsa(), BOTH, true),
-        ("a.example.com", without_ecdsa(), &[&rustls::version::TLS12], true),
-        ("a.example.com", rsa_suites, &[&rustls::version::TLS12], true),
+        (
+            "a.example.com",
+            without_ecdsa(),
+            &[&rustls::version::TLS12],
+            true,
+        ),
+        (
+            "a.example.com",
+            rsa_suites,
+            &[&rustls::version::TLS12],
+            true,
+        ),
     ] {
         let client = Arc::new(client_with(&ca.pem, provider, versions));
-        let schemes = client.crypto_provider().signature_verification_algorithms.supported_schemes();
+        let schemes = client
+            .crypto_provider()
+            .signature_verification_algorithms
+            .supported_schemes();
         let (client, server) = shake(&client, name, &server).unwrap();
         let shown = table.shown(Asked { schemes }, &server).unwrap();
         let names = ["rsa.example.com", "ec.example.com"].map(|name| shown.names_host(&host(name)));
         assert_eq!(names, [is_rsa, !is_rsa], "{versions:?}");
-        assert!(is(&client, if is_rsa { &rsa } else { &ecdsa }), "{versions:?}");
+        assert!(
+            is(&client, if is_rsa { &rsa } else { &ecdsa }),
+            "{versions:?}"
+        );
     }
 }
 
@@ -155,21 +198,41 @@ fn a_client_that_no_certificate_suits_is_told_so() {
 #[test]
 fn the_name_chooses_and_unknown_names_are_refused() {
     let (ca, folder) = (Authority::new(), Folder::new());
-    let (wild, exact) = (ca.ecdsa(&["*.example.com"]), ca.ecdsa(&["media.example.com", "127.0.0.1"]));
+    let (wild, exact) = (
+        ca.ecdsa(&["*.example.com"]),
+        ca.ecdsa(&["media.example.com", "127.0.0.1"]),
+    );
     let spec = folder.spec(vec![folder.pair("a", &exact), folder.pair("b", &wild)]);
     let tickets = Tickets::new().unwrap();
     let strict = server(&spec, &tickets);
-    let open = server(&TlsSpec { default: true, ..spec }, &tickets);
+    let open = server(
+        &TlsSpec {
+            default: true,
+            ..spec
+        },
+        &tickets,
+    );
     let client = Arc::new(client(&ca.pem));
 
-    assert!(is(&shake(&client, "media.example.com", &strict).unwrap().0, &exact));
-    assert!(is(&shake(&client, "www.example.com", &strict).unwrap().0, &wild));
+    assert!(is(
+        &shake(&client, "media.example.com", &strict).unwrap().0,
+        &exact
+    ));
+    assert!(is(
+        &shake(&client, "www.example.com", &strict).unwrap().0,
+        &wild
+    ));
     // An address is never sent as a name: the first certificate answers.
     assert!(is(&shake(&client, "127.0.0.1", &strict).unwrap().0, &exact));
 
     for (name, server, expected) in [
-        ("www.example.org", &strict, "no server certificate chain resolved"),
-        // The client is the one who refuses: it got the first certificate, which is not for this name.
+        (
+            "www.example.org",
+            &strict,
+            "no server certificate chain resolved",
+        ),
+        // The client is the one who refuses: it got the first certificate, which is not for this
+        // name.
         ("www.example.org", &open, "not valid for name"),
     ] {
         let error = shake(&client, name, server).err().unwrap().to_string();
@@ -181,11 +244,18 @@ fn the_name_chooses_and_unknown_names_are_refused() {
 fn no_name_gets_the_first_certificate() {
     let (ca, folder) = (Authority::new(), Folder::new());
     let (first, second) = (ca.ecdsa(&["a.example.com"]), ca.ecdsa(&["b.example.com"]));
-    let server =
-        server(&folder.spec(vec![folder.pair("a", &first), folder.pair("b", &second)]), &Tickets::new().unwrap());
+    let server = server(
+        &folder.spec(vec![folder.pair("a", &first), folder.pair("b", &second)]),
+        &Tickets::new().unwrap(),
+    );
     let mut client = client(&ca.pem);
     client.enable_sni = false;
-    assert!(is(&shake(&Arc::new(client), "a.example.com", &server).unwrap().0, &first));
+    assert!(is(
+        &shake(&Arc::new(client), "a.example.com", &server)
+            .unwrap()
+            .0,
+        &first
+    ));
 }
 
 #[test]
@@ -194,14 +264,30 @@ fn versions_and_protocols() {
     let spec = folder.spec(vec![folder.pair("a", &ca.ecdsa(&["a.example.com"]))]);
     let tickets = Tickets::new().unwrap();
     let wide = server(&spec, &tickets);
-    let strict = server(&TlsSpec { min_version: MinVersion::Tls13, ..spec }, &tickets);
+    let strict = server(
+        &TlsSpec {
+            min_version: MinVersion::Tls13,
+            ..spec
+        },
+        &tickets,
+    );
     let old = Arc::new(client_with(&ca.pem, provider(), &[&rustls::version::TLS12]));
 
-    let version =
-        |client: &Arc<ClientConfig>, server| shake(client, "a.example.com", server).map(|(c, _)| c.protocol_version());
-    assert_eq!(version(&old, &wide).unwrap(), Some(ProtocolVersion::TLSv1_2));
-    assert_eq!(version(&Arc::new(client(&ca.pem)), &wide).unwrap(), Some(ProtocolVersion::TLSv1_3));
-    assert!(matches!(version(&old, &strict), Err(Error::PeerIncompatible(_))));
+    let version = |client: &Arc<ClientConfig>, server| {
+        shake(client, "a.example.com", server).map(|(c, _)| c.protocol_version())
+    };
+    assert_eq!(
+        version(&old, &wide).unwrap(),
+        Some(ProtocolVersion::TLSv1_2)
+    );
+    assert_eq!(
+        version(&Arc::new(client(&ca.pem)), &wide).unwrap(),
+        Some(ProtocolVersion::TLSv1_3)
+    );
+    assert!(matches!(
+        version(&old, &strict),
+        Err(Error::PeerIncompatible(_))
+    ));
 
     for (offer, expected) in [
         (&["h2", "http/1.1"][..], Some("h2")),
@@ -212,19 +298,34 @@ fn versions_and_protocols() {
         let mut client = client(&ca.pem);
         client.alpn_protocols = offer.iter().map(|name| name.as_bytes().to_vec()).collect();
         let (connection, _) = shake(&Arc::new(client), "a.example.com", &wide).unwrap();
-        assert_eq!(connection.alpn_protocol(), expected.map(str::as_bytes), "{offer:?}");
+        assert_eq!(
+            connection.alpn_protocol(),
+            expected.map(str::as_bytes),
+            "{offer:?}"
+        );
     }
     let mut other = client(&ca.pem);
     other.alpn_protocols = vec![b"smtp".to_vec()];
-    assert_eq!(shake(&Arc::new(other), "a.example.com", &wide).err().unwrap(), Error::NoApplicationProtocol);
+    assert_eq!(
+        shake(&Arc::new(other), "a.example.com", &wide)
+            .err()
+            .unwrap(),
+        Error::NoApplicationProtocol
+    );
 }
 
 #[test]
 fn suites_are_aead_with_ephemeral_keys_only() {
     for suite in provider().cipher_suites {
         let name = format!("{:?}", suite.suite());
-        assert!(name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_"), "{name}");
-        assert!(name.contains("_GCM_") || name.contains("_CHACHA20_POLY1305"), "{name}");
+        assert!(
+            name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_"),
+            "{name}"
+        );
+        assert!(
+            name.contains("_GCM_") || name.contains("_CHACHA20_POLY1305"),
+            "{name}"
+        );
     }
 }
 
@@ -237,7 +338,13 @@ fn tickets_outlive_a_reload() {
     let stranger = server(&spec, &Tickets::new().unwrap());
     for versions in [&[&rustls::version::TLS13], &[&rustls::version::TLS12]] {
         let client = Arc::new(client_with(&ca.pem, provider(), versions));
-        let kind = |server| shake(&client, "a.example.com", server).unwrap().0.handshake_kind().unwrap();
+        let kind = |server| {
+            shake(&client, "a.example.com", server)
+                .unwrap()
+                .0
+                .handshake_kind()
+                .unwrap()
+        };
         assert_eq!(kind(&before), HandshakeKind::Full, "{versions:?}");
         assert_eq!(kind(&after), HandshakeKind::Resumed, "{versions:?}");
         assert_eq!(kind(&stranger), HandshakeKind::Full, "{versions:?}");
@@ -248,12 +355,22 @@ fn tickets_outlive_a_reload() {
 fn a_ticket_opens_no_name_that_is_no_longer_served() {
     let (ca, folder) = (Authority::new(), Folder::new());
     let tickets = Tickets::new().unwrap();
-    let config = |name| server(&folder.spec(vec![folder.pair("a", &ca.ecdsa(&[name]))]), &tickets);
+    let config = |name| {
+        server(
+            &folder.spec(vec![folder.pair("a", &ca.ecdsa(&[name]))]),
+            &tickets,
+        )
+    };
     let (before, after) = (config("a.example.com"), config("b.example.com"));
     let client = Arc::new(client(&ca.pem));
     shake(&client, "a.example.com", &before).unwrap();
     let error = shake(&client, "a.example.com", &after).err().unwrap();
-    assert!(error.to_string().contains("no server certificate chain resolved"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("no server certificate chain resolved"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -272,6 +389,15 @@ fn an_empty_table_refuses_everybody() {
     let spec = folder.self_signed(&["localhost"]);
     let (table, _) = CertTable::load(&spec, now(), Mode::Read).unwrap();
     let server = server_config(&spec, Arc::new(table), &Tickets::new().unwrap()).unwrap();
-    let error = shake(&Arc::new(client(&Authority::new().pem)), "localhost", &server).err().unwrap();
-    assert!(!matches!(error, Error::AlertReceived(AlertDescription::InternalError)), "{error:?}");
+    let error = shake(
+        &Arc::new(client(&Authority::new().pem)),
+        "localhost",
+        &server,
+    )
+    .err()
+    .unwrap();
+    assert!(
+        !matches!(error, Error::AlertReceived(AlertDescription::InternalError)),
+        "{error:?}"
+    );
 }

@@ -10,21 +10,41 @@ use crate::tls::problem::Problem;
 /// The messages of what fails, with the folder left out.
 fn messages(folder: &Folder, spec: &TlsSpec) -> Vec<String> {
     let here = format!("{}/", folder.0.path().display());
-    load(spec).err().unwrap().iter().map(|error| error.to_string().replace(&here, "")).collect()
+    load(spec)
+        .err()
+        .unwrap()
+        .iter()
+        .map(|error| error.to_string().replace(&here, ""))
+        .collect()
 }
 
 #[test]
 fn every_encoding_of_a_key_is_read() {
     let (ca, folder) = (Authority::new(), Folder::new());
     for (name, made, head) in [
-        ("ecdsa", ca.ecdsa(&["a.example.com"]), "BEGIN EC PRIVATE KEY"),
+        (
+            "ecdsa",
+            ca.ecdsa(&["a.example.com"]),
+            "BEGIN EC PRIVATE KEY",
+        ),
         ("rsa", ca.rsa(&["a.example.com"]), "BEGIN RSA PRIVATE KEY"),
     ] {
         let mut pair = folder.pair(name, &made);
-        assert_eq!(load(&folder.spec(vec![pair.clone()])).unwrap().1, [], "PKCS#8 {name}");
+        assert_eq!(
+            load(&folder.spec(vec![pair.clone()])).unwrap().1,
+            [],
+            "PKCS#8 {name}"
+        );
 
         let old = folder.write("old.pem", "");
-        openssl(&["pkey", "-traditional", "-in", pair.key.to_str().unwrap(), "-out", old.to_str().unwrap()]);
+        openssl(&[
+            "pkey",
+            "-traditional",
+            "-in",
+            pair.key.to_str().unwrap(),
+            "-out",
+            old.to_str().unwrap(),
+        ]);
         assert!(fs::read_to_string(&old).unwrap().contains(head));
         pair.key = old;
         assert_eq!(load(&folder.spec(vec![pair])).unwrap().1, [], "{head}");
@@ -40,18 +60,34 @@ fn combined_files_are_read_in_any_order() {
         ("certificate first", format!("{cert}{issuer}{key}")),
         ("key first", format!("{key}{cert}{issuer}")),
         ("key in the middle", format!("{cert}{key}{issuer}")),
-        ("text around", format!("subject=CN\n{cert}\n# the key\n{key}")),
+        (
+            "text around",
+            format!("subject=CN\n{cert}\n# the key\n{key}"),
+        ),
         ("a byte order mark", format!("\u{feff}{cert}{key}")),
-        ("lines of Windows", format!("{cert}{key}").replace('\n', "\r\n")),
+        (
+            "lines of Windows",
+            format!("{cert}{key}").replace('\n', "\r\n"),
+        ),
         (
             "parameters",
-            format!("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n{key}{cert}"),
+            format!(
+                "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n{key}{cert}"
+            ),
         ),
     ] {
         let path = folder.write("combined.pem", content);
-        let pair = PairSpec { cert: path.clone(), key: path, config_key: "tls.certificates[0]".to_owned() };
+        let pair = PairSpec {
+            cert: path.clone(),
+            key: path,
+            config_key: "tls.certificates[0]".to_owned(),
+        };
         let (table, warnings) = load(&folder.spec(vec![pair])).unwrap();
-        assert_eq!((answers(&table, "a.example.com"), warnings), (vec!["combined".to_owned()], vec![]), "{case}");
+        assert_eq!(
+            (answers(&table, "a.example.com"), warnings),
+            (vec!["combined".to_owned()], vec![]),
+            "{case}"
+        );
     }
 }
 
@@ -63,7 +99,9 @@ fn what_cannot_be_used_is_named_with_what_to_do() {
     let Made { cert, key } = &good;
     let unnamed = {
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "a.example.com");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "a.example.com");
         ca.issue_with(params, -1..60, &PKCS_ECDSA_P256_SHA256)
     };
     let mailed = {
@@ -86,7 +124,11 @@ fn what_cannot_be_used_is_named_with_what_to_do() {
     let der: rustls::pki_types::CertificateDer<'_> = der.unwrap();
 
     let cases: &[(&[u8], &[u8], &str)] = &[
-        (b"", key.as_bytes(), ".cert: a.pem holds no certificate (no BEGIN CERTIFICATE line); is it the right file?"),
+        (
+            b"",
+            key.as_bytes(),
+            ".cert: a.pem holds no certificate (no BEGIN CERTIFICATE line); is it the right file?",
+        ),
         (
             key.as_bytes(),
             key.as_bytes(),
@@ -161,8 +203,15 @@ fn what_cannot_be_used_is_named_with_what_to_do() {
     for (cert, key, expected) in cases {
         let cert = folder.write("a.pem", cert);
         let key = folder.write("a-key.pem", key);
-        let pair = PairSpec { cert, key, config_key: "tls.certificates[0]".to_owned() };
-        assert_eq!(messages(&folder, &folder.spec(vec![pair])), [format!("tls.certificates[0]{expected}")]);
+        let pair = PairSpec {
+            cert,
+            key,
+            config_key: "tls.certificates[0]".to_owned(),
+        };
+        assert_eq!(
+            messages(&folder, &folder.spec(vec![pair])),
+            [format!("tls.certificates[0]{expected}")]
+        );
     }
 }
 
@@ -172,13 +221,27 @@ fn a_locked_key_comes_with_the_line_that_unlocks_it() {
     let mut pair = folder.pair("a", &ca.rsa(&["a.example.com"]));
     let plain = pair.key.clone();
     pair.key = folder.path("locked.pem");
-    for how in [&["pkey", "-aes256"][..], &["pkey", "-aes256", "-traditional"]] {
-        let files = ["-passout", "pass:x", "-in", plain.to_str().unwrap(), "-out", pair.key.to_str().unwrap()];
+    for how in [
+        &["pkey", "-aes256"][..],
+        &["pkey", "-aes256", "-traditional"],
+    ] {
+        let files = [
+            "-passout",
+            "pass:x",
+            "-in",
+            plain.to_str().unwrap(),
+            "-out",
+            pair.key.to_str().unwrap(),
+        ];
         openssl(&[how, &files].concat());
         let expected = "tls.a.key: locked.pem holds a key locked by a passphrase, which ianitor does not support; \
                         unlock it with `(umask 077; openssl pkey -in locked.pem -out locked.unlocked.pem)` and name \
                         that file";
-        assert_eq!(messages(&folder, &folder.spec(vec![pair.clone()])), [expected], "{how:?}");
+        assert_eq!(
+            messages(&folder, &folder.spec(vec![pair.clone()])),
+            [expected],
+            "{how:?}"
+        );
     }
 }
 
@@ -188,9 +251,19 @@ fn a_locked_key_beside_the_certificate_does_no_harm() {
     let made = ca.ecdsa(&["a.example.com"]);
     let pair = folder.pair("a", &made);
     let locked = folder.path("locked.pem");
-    let files = ["-passout", "pass:x", "-in", pair.key.to_str().unwrap(), "-out", locked.to_str().unwrap()];
+    let files = [
+        "-passout",
+        "pass:x",
+        "-in",
+        pair.key.to_str().unwrap(),
+        "-out",
+        locked.to_str().unwrap(),
+    ];
     openssl(&[&["pkey", "-aes256"], &files[..]].concat());
-    folder.write("a.pem", format!("{}{}", made.cert, fs::read_to_string(locked).unwrap()));
+    folder.write(
+        "a.pem",
+        format!("{}{}", made.cert, fs::read_to_string(locked).unwrap()),
+    );
     assert!(load(&folder.spec(vec![pair])).is_ok());
 }
 
@@ -204,13 +277,30 @@ fn all_problems_are_gathered() {
         key: folder.path("none-key.pem"),
         config_key: "tls.certificates[0]".to_owned(),
     };
-    let combined = PairSpec { key: missing.cert.clone(), ..missing.clone() };
+    let combined = PairSpec {
+        key: missing.cert.clone(),
+        ..missing.clone()
+    };
     let messages = messages(&folder, &folder.spec(vec![missing, pair, combined]));
-    let [cert, key, folder_as_key, combined] = &messages[..] else { panic!("{messages:?}") };
-    assert_eq!(cert, "tls.certificates[0].cert: none.pem does not exist; put the PEM file there or correct the path");
-    assert!(key.starts_with("tls.certificates[0].key: none-key.pem does not exist"), "{key}");
-    assert!(folder_as_key.starts_with("tls.b.key: ") && folder_as_key.contains("is not a file"), "{folder_as_key}");
-    assert!(combined.starts_with("tls.certificates[0].cert: none.pem does not exist"), "{combined}");
+    let [cert, key, folder_as_key, combined] = &messages[..] else {
+        panic!("{messages:?}")
+    };
+    assert_eq!(
+        cert,
+        "tls.certificates[0].cert: none.pem does not exist; put the PEM file there or correct the path"
+    );
+    assert!(
+        key.starts_with("tls.certificates[0].key: none-key.pem does not exist"),
+        "{key}"
+    );
+    assert!(
+        folder_as_key.starts_with("tls.b.key: ") && folder_as_key.contains("is not a file"),
+        "{folder_as_key}"
+    );
+    assert!(
+        combined.starts_with("tls.certificates[0].cert: none.pem does not exist"),
+        "{combined}"
+    );
 }
 
 #[test]
@@ -218,20 +308,31 @@ fn nothing_configured_says_what_to_write() {
     let folder = Folder::new();
     assert_eq!(
         messages(&folder, &folder.spec(Vec::new())),
-        ["tls.certificates: no certificate is configured; write certificates = [{ cert = \"…\", key = \"…\" }] or, \
+        [
+            "tls.certificates: no certificate is configured; write certificates = [{ cert = \"…\", key = \"…\" }] or, \
              for \
-          development, self_signed = [\"localhost\"]"]
+          development, self_signed = [\"localhost\"]"
+        ]
     );
 }
 
 #[test]
 fn causes_are_kept_and_not_repeated() {
     let io = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-    let error = LoadError::new("tls.certificates[0].key", "k.pem".as_ref(), Problem::NotAllowed(io));
+    let error = LoadError::new(
+        "tls.certificates[0].key",
+        "k.pem".as_ref(),
+        Problem::NotAllowed(io),
+    );
     let cause = error.source().unwrap();
     assert!(cause.is::<std::io::Error>());
     assert!(!error.to_string().contains(&cause.to_string()));
-    assert!(error.message().to_string().starts_with("k.pem may not be read"));
+    assert!(
+        error
+            .message()
+            .to_string()
+            .starts_with("k.pem may not be read")
+    );
 }
 
 #[test]
@@ -251,12 +352,20 @@ fn names_no_client_can_ask_for_are_ignored_with_a_warning() {
     ];
     let made = ca.issue_with(params, -1..60, &PKCS_ECDSA_P256_SHA256);
     let (table, warnings) = folder.table(&[made]);
-    let names: Vec<_> = table.entries().flat_map(|info| &info.names).map(ToString::to_string).collect();
+    let names: Vec<_> = table
+        .entries()
+        .flat_map(|info| &info.names)
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(names, ["a.example.com", "10.0.0.2", "[2001:db8::1]"]);
     let ignored: Vec<_> = warnings.iter().map(|w| w.message().to_string()).collect();
     let file = folder.path("a.pem");
-    let expected = ["a..b", "10.0.0.1", "f*.example.com"]
-        .map(|name| format!("{} names {name:?}, which is no host name; that name is ignored", file.display()));
+    let expected = ["a..b", "10.0.0.1", "f*.example.com"].map(|name| {
+        format!(
+            "{} names {name:?}, which is no host name; that name is ignored",
+            file.display()
+        )
+    });
     assert_eq!(ignored, expected);
     assert_eq!(warnings[0].key, "tls.a.cert");
 }

@@ -14,8 +14,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SanType,
-    SignatureAlgorithm,
+    BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256,
+    PKCS_RSA_SHA256, SanType, SignatureAlgorithm,
 };
 use tempfile::TempDir;
 
@@ -58,11 +58,19 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let pem = params.self_signed(&key).unwrap().pem();
-        Self { pem, issuer: Issuer::new(params, key) }
+        Self {
+            pem,
+            issuer: Issuer::new(params, key),
+        }
     }
 
     /// A certificate from one day to another.
-    fn issue_for(&self, names: &[&str], days: Range<i64>, algorithm: &'static SignatureAlgorithm) -> Made {
+    fn issue_for(
+        &self,
+        names: &[&str],
+        days: Range<i64>,
+        algorithm: &'static SignatureAlgorithm,
+    ) -> Made {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let params = CertificateParams::new(names).unwrap();
         self.issue_with(params, days, algorithm)
@@ -77,7 +85,10 @@ impl Authority {
         params.not_before = day(days.start).into();
         params.not_after = day(days.end).into();
         let key = KeyPair::generate_for(algorithm).unwrap();
-        Made { cert: params.signed_by(&key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }
+        Made {
+            cert: params.signed_by(&key, &self.issuer).unwrap().pem(),
+            key: key.serialize_pem(),
+        }
     }
 
     fn ecdsa(&self, names: &[&str]) -> Made {
@@ -94,7 +105,12 @@ struct Folder(TempDir);
 
 impl Folder {
     fn new() -> Self {
-        Self(tempfile::Builder::new().prefix("ianitor-tls-").tempdir().unwrap())
+        Self(
+            tempfile::Builder::new()
+                .prefix("ianitor-tls-")
+                .tempdir()
+                .unwrap(),
+        )
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -113,23 +129,42 @@ impl Folder {
     fn pair(&self, name: &str, made: &Made) -> PairSpec {
         let cert = self.write(&format!("{name}.pem"), &made.cert);
         let key = self.write(&format!("{name}-key.pem"), &made.key);
-        PairSpec { cert, key, config_key: format!("tls.{name}") }
+        PairSpec {
+            cert,
+            key,
+            config_key: format!("tls.{name}"),
+        }
     }
 
     fn spec(&self, certificates: Vec<PairSpec>) -> TlsSpec {
         let dev_folder = self.path("certs");
         let min_version = MinVersion::Tls12;
         let (self_signed, ordered) = (Vec::new(), Vec::new());
-        TlsSpec { min_version, certificates, self_signed, default: false, dev_folder, ordered, placeholder: false }
+        TlsSpec {
+            min_version,
+            certificates,
+            self_signed,
+            default: false,
+            dev_folder,
+            ordered,
+            placeholder: false,
+        }
     }
 
     fn self_signed(&self, hosts: &[&str]) -> TlsSpec {
-        TlsSpec { self_signed: hosts.iter().map(|name| host(name)).collect(), ..self.spec(Vec::new()) }
+        TlsSpec {
+            self_signed: hosts.iter().map(|name| host(name)).collect(),
+            ..self.spec(Vec::new())
+        }
     }
 
     /// Loads these certificates, called `a`, `b`, … in their order.
     fn table(&self, made: &[Made]) -> (CertTable, Vec<Warning>) {
-        let pairs = made.iter().zip('a'..).map(|(made, name)| self.pair(&name.to_string(), made)).collect();
+        let pairs = made
+            .iter()
+            .zip('a'..)
+            .map(|(made, name)| self.pair(&name.to_string(), made))
+            .collect();
         load(&self.spec(pairs)).unwrap()
     }
 }
@@ -141,13 +176,24 @@ fn load(spec: &TlsSpec) -> Result<(CertTable, Vec<Warning>), Vec<LoadError>> {
 /// The file names of the certificates that answer for a name, the preferred first.
 fn answers(table: &CertTable, name: &str) -> Vec<String> {
     let name = (!name.is_empty()).then(|| host(name));
-    table.lookup(name.as_ref()).map(|info| info.file.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+    table
+        .lookup(name.as_ref())
+        .map(|info| info.file.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Runs the openssl command, which must succeed.
 fn openssl(arguments: &[&str]) -> String {
-    let output = Command::new("openssl").args(arguments).stdin(Stdio::null()).output().unwrap();
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output = Command::new("openssl")
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(output.status.success(), "openssl {arguments:?}: {text}");
     text
 }

@@ -25,8 +25,16 @@ fn exact_names_win_over_wildcards() {
         ("[::1]", Some("c")),
         ("10.0.0.2", None),
     ] {
-        assert_eq!(answers(&table, name), expected.into_iter().collect::<Vec<_>>(), "{name}");
-        assert_eq!(name.is_empty() || table.serves(&host(name)), expected.is_some(), "{name}");
+        assert_eq!(
+            answers(&table, name),
+            expected.into_iter().collect::<Vec<_>>(),
+            "{name}"
+        );
+        assert_eq!(
+            name.is_empty() || table.serves(&host(name)),
+            expected.is_some(),
+            "{name}"
+        );
     }
     assert_eq!(table.entries().count(), 3);
 }
@@ -35,7 +43,11 @@ fn exact_names_win_over_wildcards() {
 fn default_answers_unknown_names_but_vouches_for_none() {
     let (ca, folder) = (Authority::new(), Folder::new());
     let pair = folder.pair("a", &ca.ecdsa(&["example.com"]));
-    let (table, _) = load(&TlsSpec { default: true, ..folder.spec(vec![pair]) }).unwrap();
+    let (table, _) = load(&TlsSpec {
+        default: true,
+        ..folder.spec(vec![pair])
+    })
+    .unwrap();
     assert_eq!(answers(&table, "example.org"), ["a"]);
     assert!(!table.serves(&host("example.org")));
 }
@@ -44,13 +56,23 @@ fn default_answers_unknown_names_but_vouches_for_none() {
 fn ecdsa_is_preferred_whatever_the_order() {
     let (ca, folder) = (Authority::new(), Folder::new());
     let both = ["a.example.com"];
-    let (table, _) = folder.table(&[ca.rsa(&both), ca.ecdsa(&both), ca.rsa(&both), ca.ecdsa(&both)]);
+    let (table, _) = folder.table(&[
+        ca.rsa(&both),
+        ca.ecdsa(&both),
+        ca.rsa(&both),
+        ca.ecdsa(&both),
+    ]);
     assert_eq!(answers(&table, "a.example.com"), ["b", "d", "a", "c"]);
     assert_eq!(answers(&table, ""), ["b", "d", "a", "c"]);
 }
 
 /// Certificates for names and days, the name asked for, who answers, and the notices.
-type Case<'a> = (&'a str, &'a [(&'a [&'a str], Range<i64>)], &'a [&'a str], Vec<(&'a str, Notice)>);
+type Case<'a> = (
+    &'a str,
+    &'a [(&'a [&'a str], Range<i64>)],
+    &'a [&'a str],
+    Vec<(&'a str, Notice)>,
+);
 
 #[test]
 fn out_of_date_certificates_stand_back() {
@@ -59,8 +81,18 @@ fn out_of_date_certificates_stand_back() {
     let early = || OutOfDate::NotYet(Date(day(2)));
     let a = || vec!["a.b.de".parse().unwrap()];
     let cases: Vec<Case<'_>> = vec![
-        ("alone", &[(&["a.b.de"], -9..-1)], &["a"], vec![("a", Notice::ServedOutOfDate(expired(), a()))]),
-        ("too early", &[(&["a.b.de"], 2..60)], &["a"], vec![("a", Notice::ServedOutOfDate(early(), a()))]),
+        (
+            "alone",
+            &[(&["a.b.de"], -9..-1)],
+            &["a"],
+            vec![("a", Notice::ServedOutOfDate(expired(), a()))],
+        ),
+        (
+            "too early",
+            &[(&["a.b.de"], 2..60)],
+            &["a"],
+            vec![("a", Notice::ServedOutOfDate(early(), a()))],
+        ),
         (
             "beside a valid one",
             &[(&["a.b.de"], -9..-1), (&["a.b.de"], -9..60)],
@@ -79,7 +111,10 @@ fn out_of_date_certificates_stand_back() {
             &["a"],
             vec![
                 ("a", Notice::ServedOutOfDate(expired(), a())),
-                ("b", Notice::ServedOutOfDate(expired(), vec!["*.b.de".parse().unwrap()])),
+                (
+                    "b",
+                    Notice::ServedOutOfDate(expired(), vec!["*.b.de".parse().unwrap()]),
+                ),
             ],
         ),
         (
@@ -88,7 +123,12 @@ fn out_of_date_certificates_stand_back() {
             &["a"],
             vec![("a", Notice::ServedOutOfDate(expired(), a()))],
         ),
-        ("soon", &[(&["a.b.de"], -9..6)], &["a"], vec![("a", Notice::EndsSoon(Date(day(6))))]),
+        (
+            "soon",
+            &[(&["a.b.de"], -9..6)],
+            &["a"],
+            vec![("a", Notice::EndsSoon(Date(day(6))))],
+        ),
         ("later", &[(&["a.b.de"], -9..8)], &["a"], vec![]),
     ];
     for (case, certificates, expected, notices) in cases {
@@ -100,7 +140,10 @@ fn out_of_date_certificates_stand_back() {
         let (table, warnings) = folder.table(&made);
         assert_eq!(answers(&table, "a.b.de"), expected, "{case}");
         let got: Vec<_> = warnings.into_iter().map(|w| (w.key, w.notice)).collect();
-        let notices: Vec<_> = notices.into_iter().map(|(name, notice)| (format!("tls.{name}.cert"), notice)).collect();
+        let notices: Vec<_> = notices
+            .into_iter()
+            .map(|(name, notice)| (format!("tls.{name}.cert"), notice))
+            .collect();
         assert_eq!(got, notices, "{case}");
     }
 }
@@ -116,7 +159,10 @@ fn no_name_follows_the_first_certificate_to_its_valid_stand_in() {
 #[test]
 fn dates_and_lists_read_well() {
     assert_eq!(Date(now()).to_string(), "2026-05-28 20:26 UTC");
-    assert_eq!(Date(SystemTime::UNIX_EPOCH - DAY).to_string(), "1969-12-31 00:00 UTC");
+    assert_eq!(
+        Date(SystemTime::UNIX_EPOCH - DAY).to_string(),
+        "1969-12-31 00:00 UTC"
+    );
     let names = vec!["a.b.de".parse().unwrap(), "*.c.de".parse().unwrap()];
     assert_eq!(
         Notice::ServedOutOfDate(OutOfDate::Expired(Date(day(-1))), names).to_string(),

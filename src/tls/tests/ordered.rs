@@ -1,4 +1,5 @@
-//! Certificates that were ordered beside those of `[tls]`, and what stands in for those that have not come.
+//! Certificates that were ordered beside those of `[tls]`, and what stands in for those that have
+//! not come.
 
 use std::sync::Arc;
 
@@ -13,14 +14,24 @@ fn ordering(folder: &Folder, hosts: &[&[&str]]) -> TlsSpec {
         hosts: hosts.iter().map(|name| host(name)).collect(),
         config_key: format!("acme.certificates[{at}]"),
     };
-    TlsSpec { ordered: hosts.iter().enumerate().map(ordered).collect(), ..folder.spec(Vec::new()) }
+    TlsSpec {
+        ordered: hosts.iter().enumerate().map(ordered).collect(),
+        ..folder.spec(Vec::new())
+    }
 }
 
 /// One that has come. Its file is called as it is.
 fn come(name: &str, at: usize, made: &Made) -> Managed {
     let key = Secret::new(made.key.clone());
     let place = format!("/store/{name}.pem").into();
-    Managed::new(name, &made.cert, &key, place, &format!("acme.certificates[{at}]")).unwrap()
+    Managed::new(
+        name,
+        &made.cert,
+        &key,
+        place,
+        &format!("acme.certificates[{at}]"),
+    )
+    .unwrap()
 }
 
 fn reload(spec: &TlsSpec, shelf: &Shelf) -> (CertTable, Vec<Warning>) {
@@ -45,7 +56,13 @@ fn the_doors_open_with_nothing_but_orders() {
     assert_eq!(standing(&table, "b.example.com"), Standing::Unserved);
     assert_eq!(table.standing_of_all(now()), Standing::Ordered);
     let nothing = CertTable::load(&folder.spec(Vec::new()), now(), Mode::Read).unwrap_err();
-    assert!(nothing[0].to_string().contains("no certificate is configured"), "{}", nothing[0]);
+    assert!(
+        nothing[0]
+            .to_string()
+            .contains("no certificate is configured"),
+        "{}",
+        nothing[0]
+    );
 }
 
 #[test]
@@ -59,7 +76,11 @@ fn what_has_come_is_served() {
     assert_eq!(standing(&table, "b.example.com"), Standing::Served);
     // Whoever names no server gets the one that is written first, whichever came first.
     assert_eq!(answers(&table, ""), ["first"]);
-    shelf.put(come("first", 0, &ca.ecdsa(&["a.example.com", "www.example.com"])));
+    shelf.put(come(
+        "first",
+        0,
+        &ca.ecdsa(&["a.example.com", "www.example.com"]),
+    ));
     shelf.retain(|name| name == "first");
     let (table, _) = table.with_managed(&spec, &shelf.all(), now());
     assert_eq!(answers(&table, "www.example.com"), ["first"]);
@@ -71,10 +92,22 @@ fn a_file_wins_over_what_was_ordered_for_as_long_as_it_is_valid() {
     let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
     let hosts = ["exact.example.com", "old.example.com", "below.example.com"];
     let valid = folder.pair("valid", &ca.rsa(&["exact.example.com", "*.example.com"]));
-    let old = folder.pair("old", &ca.issue_for(&["old.example.com"], -90..-1, &PKCS_ECDSA_P256_SHA256));
-    let spec = TlsSpec { certificates: vec![valid, old], ..ordering(&folder, &[&hosts]) };
+    let old = folder.pair(
+        "old",
+        &ca.issue_for(&["old.example.com"], -90..-1, &PKCS_ECDSA_P256_SHA256),
+    );
+    let spec = TlsSpec {
+        certificates: vec![valid, old],
+        ..ordering(&folder, &[&hosts])
+    };
     shelf.put(come("ordered", 0, &ca.ecdsa(&hosts)));
-    for table in [reload(&spec, &shelf).0, reload(&spec, &Shelf::new()).0.with_managed(&spec, &shelf.all(), now()).0] {
+    for table in [
+        reload(&spec, &shelf).0,
+        reload(&spec, &Shelf::new())
+            .0
+            .with_managed(&spec, &shelf.all(), now())
+            .0,
+    ] {
         // Whoever does not understand RSA is shown the other one.
         assert_eq!(answers(&table, "exact.example.com"), ["valid", "ordered"]);
         assert_eq!(answers(&table, "old.example.com"), ["ordered"]);
@@ -87,19 +120,36 @@ fn a_file_wins_over_what_was_ordered_for_as_long_as_it_is_valid() {
 fn a_file_that_is_in_the_way_of_what_was_ordered_is_told_once() {
     let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
     let hosts = ["exact.example.com", "old.example.com", "below.example.com"];
-    let valid = folder.pair("valid", &ca.rsa(&["exact.example.com", "*.example.com", "other.test"]));
-    let old = folder.pair("old", &ca.issue_for(&["old.example.com"], -90..-1, &PKCS_ECDSA_P256_SHA256));
-    let spec = TlsSpec { certificates: vec![valid, old], ..ordering(&folder, &[&hosts, &hosts]) };
+    let valid = folder.pair(
+        "valid",
+        &ca.rsa(&["exact.example.com", "*.example.com", "other.test"]),
+    );
+    let old = folder.pair(
+        "old",
+        &ca.issue_for(&["old.example.com"], -90..-1, &PKCS_ECDSA_P256_SHA256),
+    );
+    let spec = TlsSpec {
+        certificates: vec![valid, old],
+        ..ordering(&folder, &[&hosts, &hosts])
+    };
     let in_the_way = |warnings: &[Warning]| {
-        let these = warnings.iter().filter(|warning| matches!(warning.notice, Notice::ServedBeforeOrdered(_)));
+        let these = warnings
+            .iter()
+            .filter(|warning| matches!(warning.notice, Notice::ServedBeforeOrdered(_)));
         these.map(ToString::to_string).collect::<Vec<_>>()
     };
     let (table, warnings) = reload(&spec, &shelf);
-    let [only] = &in_the_way(&warnings)[..] else { panic!("{warnings:?}") };
-    let said = "is served for exact.example.com before the ordered one; take it out when you have moved";
+    let [only] = &in_the_way(&warnings)[..] else {
+        panic!("{warnings:?}")
+    };
+    let said =
+        "is served for exact.example.com before the ordered one; take it out when you have moved";
     assert!(only.ends_with(said), "{only}");
     shelf.put(come("ordered", 0, &ca.ecdsa(&hosts)));
-    assert_eq!(in_the_way(&table.with_managed(&spec, &shelf.all(), now()).1), [""; 0]);
+    assert_eq!(
+        in_the_way(&table.with_managed(&spec, &shelf.all(), now()).1),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -110,19 +160,41 @@ fn the_newest_of_what_was_ordered_wins() {
     shelf.put(come("former", 7, &issued(-30..60)));
     shelf.put(come("latest", 7, &issued(-1..30)));
     shelf.put(come("older", 7, &issued(-40..70)));
-    assert_eq!(answers(&reload(&spec, &shelf).0, "a.example.com"), ["latest", "former", "older"]);
+    assert_eq!(
+        answers(&reload(&spec, &shelf).0, "a.example.com"),
+        ["latest", "former", "older"]
+    );
 }
 
 #[test]
 fn one_that_has_ended_stays_in_service_and_is_complained_of() {
     let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
-    let spec = TlsSpec { placeholder: true, ..ordering(&folder, &[&["a.example.com"]]) };
-    shelf.put(come("ended", 0, &ca.issue_for(&["a.example.com"], -90..-1, &PKCS_ECDSA_P256_SHA256)));
+    let spec = TlsSpec {
+        placeholder: true,
+        ..ordering(&folder, &[&["a.example.com"]])
+    };
+    shelf.put(come(
+        "ended",
+        0,
+        &ca.issue_for(&["a.example.com"], -90..-1, &PKCS_ECDSA_P256_SHA256),
+    ));
     let (table, warnings) = reload(&spec, &shelf);
-    assert_eq!(answers(&table, "a.example.com"), ["ended"], "and no placeholder");
-    assert!(matches!(standing(&table, "a.example.com"), Standing::OutOfDate(OutOfDate::Expired(_))));
-    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
-    assert!(matches!(&warning.notice, Notice::ServedOutOfDate(_, names) if names.len() == 1), "{warning}");
+    assert_eq!(
+        answers(&table, "a.example.com"),
+        ["ended"],
+        "and no placeholder"
+    );
+    assert!(matches!(
+        standing(&table, "a.example.com"),
+        Standing::OutOfDate(OutOfDate::Expired(_))
+    ));
+    let [warning] = &warnings[..] else {
+        panic!("{warnings:?}")
+    };
+    assert!(
+        matches!(&warning.notice, Notice::ServedOutOfDate(_, names) if names.len() == 1),
+        "{warning}"
+    );
     assert_eq!(warning.key, "acme.certificates[0]");
 }
 
@@ -130,11 +202,26 @@ fn one_that_has_ended_stays_in_service_and_is_complained_of() {
 fn a_renewal_is_late_by_the_measure_of_the_certificate() {
     let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
     let spec = ordering(&folder, &[&["a.example.com"]]);
-    for (days, is_late) in [(-3..3, false), (-5..1, true), (-80..8, false), (-84..6, true)] {
-        shelf.put(come("one", 0, &ca.issue_for(&["a.example.com"], days.clone(), &PKCS_ECDSA_P256_SHA256)));
+    for (days, is_late) in [
+        (-3..3, false),
+        (-5..1, true),
+        (-80..8, false),
+        (-84..6, true),
+    ] {
+        shelf.put(come(
+            "one",
+            0,
+            &ca.issue_for(&["a.example.com"], days.clone(), &PKCS_ECDSA_P256_SHA256),
+        ));
         let (_, warnings) = reload(&spec, &shelf);
-        let late = warnings.iter().filter(|warning| matches!(warning.notice, Notice::RenewalLate(_)));
-        assert_eq!((late.count() == 1, warnings.len()), (is_late, usize::from(is_late)), "{days:?}: {warnings:?}");
+        let late = warnings
+            .iter()
+            .filter(|warning| matches!(warning.notice, Notice::RenewalLate(_)));
+        assert_eq!(
+            (late.count() == 1, warnings.len()),
+            (is_late, usize::from(is_late)),
+            "{days:?}: {warnings:?}"
+        );
     }
 }
 
@@ -143,40 +230,77 @@ fn a_placeholder_answers_only_for_what_nothing_else_has() {
     let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
     let pair = folder.pair("file", &ca.ecdsa(&["file.example.com"]));
     let orders: [&[&str]; 2] = [&["a.example.com", "file.example.com"], &["b.example.com"]];
-    let spec = TlsSpec { certificates: vec![pair], placeholder: true, ..ordering(&folder, &orders) };
+    let spec = TlsSpec {
+        certificates: vec![pair],
+        placeholder: true,
+        ..ordering(&folder, &orders)
+    };
     let (table, _) = reload(&spec, &shelf);
     assert_eq!(answers(&table, "file.example.com"), ["file"]);
-    let names = |name: &str| table.lookup(Some(&host(name))).map(CertInfo::is_placeholder).collect::<Vec<_>>();
+    let names = |name: &str| {
+        table
+            .lookup(Some(&host(name)))
+            .map(CertInfo::is_placeholder)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(
-        (names("a.example.com"), names("b.example.com"), names("c.example.com")),
+        (
+            names("a.example.com"),
+            names("b.example.com"),
+            names("c.example.com")
+        ),
         (vec![true], vec![true], vec![])
     );
     assert!(table.serves(&host("a.example.com")));
     assert_eq!(standing(&table, "a.example.com"), Standing::Ordered);
     let said = table.unserved(&"c.example.com".parse().unwrap());
-    assert!(!said.contains("a.example.com") && said.contains("add it to acme.certificates; there are"), "{said}");
-    assert!(table.unserved(&"*.c.example.com".parse().unwrap()).contains("one by one"));
-    let only = TlsSpec { certificates: Vec::new(), ..ordering(&folder, &orders) };
-    let said = reload(&only, &shelf).0.unserved(&"c.example.com".parse().unwrap());
+    assert!(
+        !said.contains("a.example.com") && said.contains("add it to acme.certificates; there are"),
+        "{said}"
+    );
+    assert!(
+        table
+            .unserved(&"*.c.example.com".parse().unwrap())
+            .contains("one by one")
+    );
+    let only = TlsSpec {
+        certificates: Vec::new(),
+        ..ordering(&folder, &orders)
+    };
+    let said = reload(&only, &shelf)
+        .0
+        .unserved(&"c.example.com".parse().unwrap());
     assert!(said.ends_with("add it to acme.certificates"), "{said}");
 
     shelf.put(come("a", 0, &ca.ecdsa(orders[0])));
     let (managed, _) = shelf.for_table(&spec, now());
     let (table, _) = table.with_managed(&spec, &managed, now());
     assert_eq!(
-        (answers(&table, "a.example.com"), standing(&table, "a.example.com")),
+        (
+            answers(&table, "a.example.com"),
+            standing(&table, "a.example.com")
+        ),
         (vec!["a".to_owned()], Standing::Served)
     );
-    assert_eq!(table.entries().filter(|info| info.is_placeholder()).count(), 1);
+    assert_eq!(
+        table.entries().filter(|info| info.is_placeholder()).count(),
+        1
+    );
 }
 
 #[test]
 fn a_placeholder_stays_the_same_for_as_long_as_it_is_needed() {
     let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
-    let spec = TlsSpec { placeholder: true, ..ordering(&folder, &[&["a.example.com"], &["b.example.com"]]) };
+    let spec = TlsSpec {
+        placeholder: true,
+        ..ordering(&folder, &[&["a.example.com"], &["b.example.com"]])
+    };
     let of_a = || {
         let (managed, _) = shelf.for_table(&spec, now());
-        managed.into_iter().find(|one| one.info().names_host(&host("a.example.com"))).unwrap()
+        managed
+            .into_iter()
+            .find(|one| one.info().names_host(&host("a.example.com")))
+            .unwrap()
     };
     let first = of_a();
     shelf.put(come("b", 1, &ca.ecdsa(&["b.example.com"])));
@@ -191,15 +315,28 @@ fn a_host_that_is_no_longer_ordered_gets_its_development_certificate_at_once() {
     let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
     shelf.put(come("old", 0, &ca.ecdsa(&["a.example.com"])));
     let ordering = ordering(&folder, &[&["a.example.com"]]);
-    let spec = TlsSpec { self_signed: vec![host("a.example.com")], ..ordering.clone() };
+    let spec = TlsSpec {
+        self_signed: vec![host("a.example.com")],
+        ..ordering.clone()
+    };
     let (table, _) = reload(&spec, &shelf);
-    assert!(table.entries().all(|info| !info.is_development()), "it has a better one");
+    assert!(
+        table.entries().all(|info| !info.is_development()),
+        "it has a better one"
+    );
 
-    let spec = TlsSpec { ordered: Vec::new(), ..spec };
+    let spec = TlsSpec {
+        ordered: Vec::new(),
+        ..spec
+    };
     let (table, _) = reload(&spec, &shelf);
     shelf.retain(|_| false);
     let (managed, _) = shelf.for_table(&spec, now());
     let (table, _) = table.with_managed(&spec, &managed, now());
-    assert!(table.lookup(Some(&host("a.example.com"))).all(CertInfo::is_development));
+    assert!(
+        table
+            .lookup(Some(&host("a.example.com")))
+            .all(CertInfo::is_development)
+    );
     assert!(table.serves(&host("a.example.com")));
 }

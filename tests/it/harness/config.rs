@@ -28,7 +28,9 @@ impl Config {
 
     /// Everything goes to one upstream, called `app`.
     pub(crate) fn to(upstream: &Upstream) -> Self {
-        Self::new().upstream("app", &upstream.url()).route("/", "app")
+        Self::new()
+            .upstream("app", &upstream.url())
+            .route("/", "app")
     }
 
     /// Lines of `[listen]`, in the place of the ones there were.
@@ -74,7 +76,10 @@ impl Config {
 
     /// One more route with lines of its own, its policy among them.
     pub(crate) fn route_with(mut self, path: &str, upstream: &str, lines: &str) -> Self {
-        let _ = write!(self.tables, "\n[[routes]]\npath = \"{path}\"\nupstream = \"{upstream}\"\n{lines}\n");
+        let _ = write!(
+            self.tables,
+            "\n[[routes]]\npath = \"{path}\"\nupstream = \"{upstream}\"\n{lines}\n"
+        );
         self
     }
 
@@ -86,7 +91,13 @@ impl Config {
 
     /// The file's text.
     pub(crate) fn text(&self) -> String {
-        let Self { listen, log, limits, tls, tables } = self;
+        let Self {
+            listen,
+            log,
+            limits,
+            tls,
+            tables,
+        } = self;
         format!("[listen]\n{listen}\n[log]\n{log}\n[limits]\n{limits}\n[tls]\n{tls}\n{tables}")
     }
 }

@@ -51,8 +51,13 @@ impl TestGateway {
         Self::run(folder, gateway.resolve_by(Resolver::new(look_up)))
     }
 
-    /// With certificates that are there already, and a configuration that is adjusted once it is read.
-    pub(crate) fn start_with(text: &str, shelf: Arc<Shelf>, adjust: impl FnOnce(&mut config::Config)) -> Self {
+    /// With certificates that are there already, and a configuration that is adjusted once it is
+    /// read.
+    pub(crate) fn start_with(
+        text: &str,
+        shelf: Arc<Shelf>,
+        adjust: impl FnOnce(&mut config::Config),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = parsed(folder.path(), text);
         adjust(&mut config);
@@ -61,12 +66,23 @@ impl TestGateway {
 
     fn run(folder: TempDir, gateway: Gateway) -> Self {
         let access = AccessLog::default();
-        let (writer, guard) = NonBlockingBuilder::default().lossy(false).finish(access.clone());
-        let control = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (writer, guard) = NonBlockingBuilder::default()
+            .lossy(false)
+            .finish(access.clone());
+        let control = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let entered = control.enter();
         let running = Some(gateway.start(Some(writer)).unwrap());
         drop(entered);
-        Self { running, control, folder, access, _guard: guard }
+        Self {
+            running,
+            control,
+            folder,
+            access,
+            _guard: guard,
+        }
     }
 
     pub(crate) fn running(&self) -> &Running {
@@ -115,7 +131,9 @@ impl TestGateway {
     /// A way in for a client that trusts this certificate only.
     pub(crate) fn dial_trusting(&self, pem: &str) -> Dial {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
+        roots
+            .add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())
+            .unwrap();
         Dial::new(self.https(), roots)
     }
 
@@ -131,7 +149,8 @@ impl TestGateway {
         self.control.block_on(running.follow_shelf());
     }
 
-    /// What the status listener answers. It is served by the control, which runs only while it is asked something.
+    /// What the status listener answers. It is served by the control, which runs only while it is
+    /// asked something.
     pub(crate) fn status(&self, path: &str) -> (u16, String) {
         self.status_of(path, "Host: localhost\r\n")
     }
@@ -142,13 +161,21 @@ impl TestGateway {
         let request = format!("GET {target} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n");
         let answer = self.control.block_on(async {
             let mut stream = TcpStream::connect(address).await.unwrap();
-            tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes())
+                .await
+                .unwrap();
             let mut answer = String::new();
-            tokio::time::timeout(DEADLINE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+            tokio::time::timeout(DEADLINE, stream.read_to_string(&mut answer))
+                .await
+                .unwrap()
+                .unwrap();
             answer
         });
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        (
+            head.split(' ').nth(1).unwrap().parse().unwrap(),
+            body.to_owned(),
+        )
     }
 
     /// Drains; how many connections were cut.
@@ -172,13 +199,17 @@ impl Drop for TestGateway {
 }
 
 fn parsed(folder: &Path, text: &str) -> config::Config {
-    config::parse(&folder.join("gateway.toml"), text).unwrap_or_else(|report| panic!("{report}\n{text}")).config
+    config::parse(&folder.join("gateway.toml"), text)
+        .unwrap_or_else(|report| panic!("{report}\n{text}"))
+        .config
 }
 
 /// The CA that a gateway has made beside its configuration.
 pub(crate) fn trusted(folder: &Path) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(folder.join("certs/ca.pem")).unwrap()).unwrap();
+    roots
+        .add(CertificateDer::from_pem_file(folder.join("certs/ca.pem")).unwrap())
+        .unwrap();
     roots
 }
 
@@ -190,7 +221,9 @@ impl AccessLog {
     /// The lines, once there are so many.
     #[track_caller]
     pub(crate) fn lines(&self, count: usize) -> Vec<String> {
-        eventually(&format!("{count} access lines"), || self.now().len() >= count);
+        eventually(&format!("{count} access lines"), || {
+            self.now().len() >= count
+        });
         let lines = self.now();
         assert_eq!(lines.len(), count, "{lines:#?}");
         lines
@@ -203,7 +236,11 @@ impl AccessLog {
 
     /// The lines there are.
     pub(crate) fn now(&self) -> Vec<String> {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
+        String::from_utf8(self.0.lock().unwrap().clone())
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 }
 

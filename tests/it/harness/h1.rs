@@ -31,7 +31,9 @@ impl Answer {
 
 impl<S: Read + Write> Client<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { wire: Wire::new(stream) }
+        Self {
+            wire: Wire::new(stream),
+        }
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -41,7 +43,10 @@ impl<S: Read + Write> Client<S> {
     /// The head of an answer.
     #[track_caller]
     pub(crate) fn head(&mut self) -> Head {
-        self.wire.head().unwrap().expect("an answer, not the end of the connection")
+        self.wire
+            .head()
+            .unwrap()
+            .expect("an answer, not the end of the connection")
     }
 
     /// A whole answer; a cut is an error.
@@ -51,7 +56,11 @@ impl<S: Read + Write> Client<S> {
             204 | 304 => Default::default(),
             _ => self.wire.body(&head, Otherwise::ToTheEnd)?,
         };
-        Ok(Answer { head, body, trailers })
+        Ok(Answer {
+            head,
+            body,
+            trailers,
+        })
     }
 
     #[track_caller]
@@ -80,7 +89,10 @@ impl<S: Read + Write> Client<S> {
 
     /// The same; a cut is an error.
     pub(crate) fn try_post(&mut self, target: &str, body: &[u8]) -> io::Result<Answer> {
-        let head = format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
         self.wire.send(head)?;
         self.wire.send(body)?;
         self.try_answer()

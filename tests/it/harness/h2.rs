@@ -31,25 +31,36 @@ pub(crate) struct Answer {
 impl Client {
     /// `window`: how much of all answers together may come without being read.
     pub(crate) fn open(dial: &Dial, window: u32) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let tcp = dial.tcp();
         let (config, name) = (dial.config(&["h2"]), dial.server_name());
         let (sender, connection) = runtime.block_on(async {
             tcp.set_nonblocking(true).unwrap();
             let tcp = TcpStream::from_std(tcp).unwrap();
             let tls = TlsConnector::from(config).connect(name, tcp).await.unwrap();
-            let settings = h2::client::Builder::new().initial_connection_window_size(window).clone();
+            let settings = h2::client::Builder::new()
+                .initial_connection_window_size(window)
+                .clone();
             let (sender, connection) = settings.handshake(tls).await.unwrap();
             (sender, tokio::spawn(connection))
         });
-        Self { runtime, sender, connection }
+        Self {
+            runtime,
+            sender,
+            connection,
+        }
     }
 
     /// Runs what it is given against the deadline, and the connection with it.
     #[track_caller]
     pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
         let in_time = async { tokio::time::timeout(DEADLINE, future).await };
-        self.runtime.block_on(in_time).expect("an answer within the deadline")
+        self.runtime
+            .block_on(in_time)
+            .expect("an answer within the deadline")
     }
 
     /// Waits until the gateway has closed the connection.
@@ -57,10 +68,14 @@ impl Client {
     pub(crate) fn until_closed(self) {
         let in_time = async { tokio::time::timeout(DEADLINE, self.connection).await };
         // With GOAWAY or without: it is over.
-        let _ = self.runtime.block_on(in_time).expect("an end within the deadline");
+        let _ = self
+            .runtime
+            .block_on(in_time)
+            .expect("an end within the deadline");
     }
 
-    /// Whether the gateway takes extended CONNECT (RFC 8441), by its settings, which come with the first answer.
+    /// Whether the gateway takes extended CONNECT (RFC 8441), by its settings, which come with the
+    /// first answer.
     pub(crate) fn takes_extended_connect(&mut self) -> bool {
         // Of the gateway itself: no upstream sees it.
         self.get("/.ianitor/settings");
@@ -68,16 +83,26 @@ impl Client {
     }
 
     /// Begins a request.
-    pub(crate) fn begin(&mut self, request: Request<()>, is_whole: bool) -> (ResponseFuture, SendStream<Bytes>) {
+    pub(crate) fn begin(
+        &mut self,
+        request: Request<()>,
+        is_whole: bool,
+    ) -> (ResponseFuture, SendStream<Bytes>) {
         self.sender.send_request(request, is_whole).unwrap()
     }
 
     /// A whole exchange; a reset is an error.
-    pub(crate) fn try_send(&mut self, request: Request<()>, body: &[u8]) -> Result<Answer, h2::Error> {
+    pub(crate) fn try_send(
+        &mut self,
+        request: Request<()>,
+        body: &[u8],
+    ) -> Result<Answer, h2::Error> {
         let (response, stream) = self.begin(request, body.is_empty());
         let body = Bytes::copy_from_slice(body);
         self.run(async {
-            let (sent, answer) = tokio::join!(send_body(stream, body), async { gather(response.await?).await });
+            let (sent, answer) = tokio::join!(send_body(stream, body), async {
+                gather(response.await?).await
+            });
             // An answer counts, even where the body was no longer wanted.
             answer.or_else(|error| sent.and(Err(error)))
         })
@@ -97,18 +122,27 @@ impl Client {
 
 /// A GET of `localhost`, to be adjusted.
 pub(crate) fn get(target: &str) -> Request<()> {
-    Request::get(format!("https://localhost{target}")).body(()).unwrap()
+    Request::get(format!("https://localhost{target}"))
+        .body(())
+        .unwrap()
 }
 
 /// A POST to `localhost`, to be adjusted.
 pub(crate) fn post(target: &str) -> Request<()> {
-    Request::post(format!("https://localhost{target}")).body(()).unwrap()
+    Request::post(format!("https://localhost{target}"))
+        .body(())
+        .unwrap()
 }
 
-pub(crate) async fn send_body(mut stream: SendStream<Bytes>, mut body: Bytes) -> Result<(), h2::Error> {
+pub(crate) async fn send_body(
+    mut stream: SendStream<Bytes>,
+    mut body: Bytes,
+) -> Result<(), h2::Error> {
     while !body.is_empty() {
         stream.reserve_capacity(body.len().min(64 * 1024));
-        let Some(capacity) = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await else { return Ok(()) };
+        let Some(capacity) = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await else {
+            return Ok(());
+        };
         let piece = body.split_to(capacity?.min(body.len()));
         let is_last = body.is_empty();
         stream.send_data(piece, is_last)?;
@@ -125,5 +159,10 @@ pub(crate) async fn gather(response: Response<RecvStream>) -> Result<Answer, h2:
         stream.flow_control().release_capacity(piece.len())?;
     }
     let trailers = stream.trailers().await?;
-    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body, trailers })
+    Ok(Answer {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body,
+        trailers,
+    })
 }

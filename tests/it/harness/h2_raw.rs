@@ -39,7 +39,9 @@ impl Outcome {
 impl RawH2 {
     pub(crate) fn open(dial: &Dial) -> Self {
         let mut stream = dial.tls(&["h2"]).unwrap();
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+        stream
+            .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            .unwrap();
         let mut raw = Self { stream };
         raw.frame(SETTINGS, 0, 0, &[]);
         raw
@@ -102,7 +104,11 @@ fn push_string(block: &mut Vec<u8>, text: &str) {
 fn status(block: &[u8]) -> u16 {
     const INDEXED: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
     // The peer may begin with a new size of its table.
-    let block = if block[0] & 0xe0 == 0x20 { &block[1..] } else { block };
+    let block = if block[0] & 0xe0 == 0x20 {
+        &block[1..]
+    } else {
+        block
+    };
     match block[0] {
         indexed @ 0x88..=0x8e => INDEXED[usize::from(indexed - 0x88)],
         0x08 | 0x48 => digits(&block[1..]),
@@ -116,13 +122,23 @@ fn digits(string: &[u8]) -> u16 {
     if !is_huffman {
         return std::str::from_utf8(bytes).unwrap().parse().unwrap();
     }
-    let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)).collect();
+    let bits: Vec<u8> = bytes
+        .iter()
+        .flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1))
+        .collect();
     let (mut at, mut status) = (0, 0);
-    let number = |bits: &[u8]| bits.iter().fold(0_u16, |number, bit| number << 1 | u16::from(*bit));
+    let number = |bits: &[u8]| {
+        bits.iter()
+            .fold(0_u16, |number, bit| number << 1 | u16::from(*bit))
+    };
     for _ in 0..3 {
         // 0, 1 and 2 have codes of five bits; 3 to 9 have six, beginning at 0x19.
         let five = number(&bits[at..at + 5]);
-        let digit = if five < 3 { five } else { number(&bits[at..at + 6]) - 0x19 + 3 };
+        let digit = if five < 3 {
+            five
+        } else {
+            number(&bits[at..at + 6]) - 0x19 + 3
+        };
         at += if five < 3 { 5 } else { 6 };
         status = status * 10 + digit;
     }

@@ -22,23 +22,36 @@ pub(crate) struct Signer {
 impl Signer {
     pub(crate) fn new(kid: &str) -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-        Self { kid: kid.to_owned(), pair }
+        Self {
+            kid: kid.to_owned(),
+            pair,
+        }
     }
 
     /// Its public half as a JWK.
     pub(crate) fn jwk(&self) -> String {
         let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
         let [x, y] = [x, y].map(|part| URL_SAFE_NO_PAD.encode(part));
-        format!(r#"{{"kty":"EC","crv":"P-256","alg":"ES256","kid":"{}","x":"{x}","y":"{y}"}}"#, self.kid)
+        format!(
+            r#"{{"kty":"EC","crv":"P-256","alg":"ES256","kid":"{}","x":"{x}","y":"{y}"}}"#,
+            self.kid
+        )
     }
 
     /// Its public half in PEM.
     pub(crate) fn pem(&self) -> String {
         // SubjectPublicKeyInfo up to the point: id-ecPublicKey on P-256.
         let head = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
-        let head = (0..head.len()).step_by(2).map(|at| u8::from_str_radix(&head[at..at + 2], 16).unwrap());
-        let der: Vec<u8> = head.chain(self.pair.public_key().as_ref().iter().copied()).collect();
-        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der))
+        let head = (0..head.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&head[at..at + 2], 16).unwrap());
+        let der: Vec<u8> = head
+            .chain(self.pair.public_key().as_ref().iter().copied())
+            .collect();
+        format!(
+            "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+            STANDARD.encode(der)
+        )
     }
 
     /// A good token.
@@ -57,10 +70,21 @@ impl Signer {
     }
 
     fn signed(&self, header: &str) -> String {
-        let exp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 600;
+        let exp = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+            + 600;
         let claims = format!(r#"{{"sub":"somebody","aud":"ianitor","exp":{exp}}}"#);
-        let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-        let signature = self.pair.sign(&SystemRandom::new(), text.as_bytes()).unwrap();
+        let text = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode(claims)
+        );
+        let signature = self
+            .pair
+            .sign(&SystemRandom::new(), text.as_bytes())
+            .unwrap();
         format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 }
@@ -74,10 +98,13 @@ pub(crate) fn set(signers: &[&Signer]) -> String {
 /// Where ASAP has the key of a name.
 pub(crate) fn asap_path(kid: &str) -> String {
     let hash = digest::digest(&digest::SHA256, kid.as_bytes());
-    hash.as_ref().iter().fold("/asap/".to_owned(), |mut path, byte| {
-        write!(path, "{byte:02x}").unwrap();
-        path
-    }) + ".pem"
+    hash.as_ref()
+        .iter()
+        .fold("/asap/".to_owned(), |mut path, byte| {
+            write!(path, "{byte:02x}").unwrap();
+            path
+        })
+        + ".pem"
 }
 
 /// What the server does.
@@ -112,7 +139,10 @@ impl KeyServer {
             let found = shared.lock().unwrap().get(request.head.target()).cloned();
             match found.unwrap_or(Says::Answer("404 Not Found", "", Vec::new())) {
                 Says::Answer(status, more, body) => {
-                    conn.send(format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{more}\r\n", body.len()))?;
+                    conn.send(format!(
+                        "HTTP/1.1 {status}\r\nContent-Length: {}\r\n{more}\r\n",
+                        body.len()
+                    ))?;
                     conn.send(body)?;
                     return Ok(Then::Keep);
                 }
@@ -145,7 +175,11 @@ impl KeyServer {
 
     /// The paths that have been asked for, in their order.
     pub(crate) fn asked(&self) -> Vec<String> {
-        self.upstream.requests().iter().map(|request| request.head.target().to_owned()).collect()
+        self.upstream
+            .requests()
+            .iter()
+            .map(|request| request.head.target().to_owned())
+            .collect()
     }
 
     /// Waits until it has been asked so many times.

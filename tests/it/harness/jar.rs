@@ -15,7 +15,10 @@ impl Jar {
             let mut parts = cookie.split("; ");
             let value = parts.next().unwrap().strip_prefix("ianitor=").unwrap();
             let parts: Vec<&str> = parts.collect();
-            let path = parts.iter().find_map(|part| part.strip_prefix("Path=")).unwrap();
+            let path = parts
+                .iter()
+                .find_map(|part| part.strip_prefix("Path="))
+                .unwrap();
             match parts.contains(&"Max-Age=0") {
                 true => self.0.remove(path),
                 false => self.0.insert(path.to_owned(), value.to_owned()),
@@ -30,9 +33,17 @@ impl Jar {
                 .strip_prefix(path)
                 .is_some_and(|rest| path.ends_with('/') || rest.is_empty() || rest.starts_with('/'))
         };
-        let sent: Vec<String> =
-            self.0.iter().filter(|(path, _)| goes(path)).map(|(_, value)| format!("ianitor={value}")).collect();
-        if sent.is_empty() { String::new() } else { format!("Cookie: {}\r\n", sent.join("; ")) }
+        let sent: Vec<String> = self
+            .0
+            .iter()
+            .filter(|(path, _)| goes(path))
+            .map(|(_, value)| format!("ianitor={value}"))
+            .collect();
+        if sent.is_empty() {
+            String::new()
+        } else {
+            format!("Cookie: {}\r\n", sent.join("; "))
+        }
     }
 
     /// Whether a value is kept anywhere.

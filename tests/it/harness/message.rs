@@ -11,7 +11,10 @@ pub(crate) struct Wire<S> {
 
 impl<S: Read + Write> Wire<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, buffer: Vec::new() }
+        Self {
+            stream,
+            buffer: Vec::new(),
+        }
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
@@ -69,7 +72,9 @@ impl<S: Read + Write> Wire<S> {
         let (mut body, mut trailers) = (Vec::new(), String::new());
         loop {
             let size = self.line()?;
-            let size = std::str::from_utf8(&size).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
+            let size = std::str::from_utf8(&size)
+                .ok()
+                .and_then(|size| usize::from_str_radix(size, 16).ok());
             let size = size.ok_or(io::ErrorKind::InvalidData)?;
             if size == 0 {
                 break;
@@ -90,8 +95,16 @@ impl<S: Read + Write> Wire<S> {
     }
 
     /// The body that a head announces; a cut is an error.
-    pub(crate) fn body(&mut self, head: &Head, otherwise: Otherwise) -> io::Result<(Vec<u8>, String)> {
-        match (head.get("transfer-encoding"), head.get("content-length"), otherwise) {
+    pub(crate) fn body(
+        &mut self,
+        head: &Head,
+        otherwise: Otherwise,
+    ) -> io::Result<(Vec<u8>, String)> {
+        match (
+            head.get("transfer-encoding"),
+            head.get("content-length"),
+            otherwise,
+        ) {
             (Some(_), _, _) => self.chunked(),
             (_, Some(length), _) => Ok((self.exactly(length.parse().unwrap())?, String::new())),
             (_, _, Otherwise::Nothing) => Ok((Vec::new(), String::new())),
@@ -121,8 +134,14 @@ impl Head {
         let mut lines = text.split("\r\n");
         let first = lines.next().unwrap_or_default().to_owned();
         let headers = lines.filter_map(|line| line.split_once(':'));
-        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
-        Self { raw, first, headers }
+        let headers = headers
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        Self {
+            raw,
+            first,
+            headers,
+        }
     }
 
     /// The only value of a header.
@@ -134,7 +153,11 @@ impl Head {
     }
 
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
-        self.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str()).collect()
+        self.headers
+            .iter()
+            .filter(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 
     /// The second word of the first line.

@@ -1,6 +1,8 @@
-//! What the stories stand on: a gateway, upstreams that play scripts, clients that send any bytes they like.
+//! What the stories stand on: a gateway, upstreams that play scripts, clients that send any bytes
+//! they like.
 //!
-//! Nothing waits for a fixed time. What must happen has [`DEADLINE`] to happen, which is only reached when it does not.
+//! Nothing waits for a fixed time. What must happen has [`DEADLINE`] to happen, which is only
+//! reached when it does not.
 
 pub(crate) mod config;
 pub(crate) mod gateway;

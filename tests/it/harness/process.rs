@@ -31,7 +31,10 @@ impl GatewayProcess {
     pub(crate) fn start_with_descriptors(descriptors: usize, config: &Config) -> Self {
         let mut command = Command::new("sh");
         let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
-        command.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_ianitor"));
+        command
+            .arg("-c")
+            .arg(script)
+            .arg(env!("CARGO_BIN_EXE_ianitor"));
         let gateway = Self::spawn_by(command, config);
         gateway.listening(1);
         gateway
@@ -40,11 +43,24 @@ impl GatewayProcess {
     fn spawn_by(mut command: Command, config: &Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("gateway.toml"), config.text()).unwrap();
-        command.arg("run").arg("--config").arg(folder.path().join("gateway.toml")).env("RUST_LOG", "info");
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        command
+            .arg("run")
+            .arg("--config")
+            .arg(folder.path().join("gateway.toml"))
+            .env("RUST_LOG", "info");
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let events = lines(child.stderr.take().unwrap());
         let accesses = lines(child.stdout.take().unwrap());
-        Self { child, folder, events, accesses }
+        Self {
+            child,
+            folder,
+            events,
+            accesses,
+        }
     }
 
     /// Starts it and waits until it listens.
@@ -78,7 +94,10 @@ impl GatewayProcess {
     #[track_caller]
     pub(crate) fn listening(&self, count: usize) -> Vec<SocketAddr> {
         let said = || {
-            let lines = self.events().into_iter().filter(|l| l.contains(" listening ") && l.contains("kind=https"));
+            let lines = self
+                .events()
+                .into_iter()
+                .filter(|l| l.contains(" listening ") && l.contains("kind=https"));
             lines.map(|line| address(&line)).collect::<Vec<_>>()
         };
         eventually("the process listens", || said().len() >= count);
@@ -108,7 +127,9 @@ impl GatewayProcess {
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn ended(&mut self) -> ExitStatus {
-        eventually("the process has ended", || self.child.try_wait().unwrap().is_some());
+        eventually("the process has ended", || {
+            self.child.try_wait().unwrap().is_some()
+        });
         self.child.wait().unwrap()
     }
 }

@@ -13,7 +13,9 @@ pub(crate) fn issuer(lines: &str) -> String {
 
 /// An issuer with a secret and more lines.
 pub(crate) fn issuer_named(name: &str, secret: &str, lines: &str) -> String {
-    format!("[issuers.{name}]\nalgorithms = [\"HS256\"]\nsecret = \"{secret}\"\naudience = \"any\"\n{lines}")
+    format!(
+        "[issuers.{name}]\nalgorithms = [\"HS256\"]\nsecret = \"{secret}\"\naudience = \"any\"\n{lines}"
+    )
 }
 
 /// A token of `staff` for a subject, that ends so many seconds from now.
@@ -23,7 +25,12 @@ pub(crate) fn token(subject: &str, seconds: i64) -> String {
 
 /// A token with these claims.
 pub(crate) fn mint(secret: &str, claims: &Value) -> String {
-    jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+    jsonwebtoken::encode(
+        &Header::default(),
+        claims,
+        &EncodingKey::from_secret(secret.as_bytes()),
+    )
+    .unwrap()
 }
 
 /// Seconds since 1970.

@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex};
 
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature_with_raw_key};
+use rustls::crypto::{
+    CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature_with_raw_key,
+};
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion,
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -34,7 +37,16 @@ impl Dial {
     pub(crate) fn new(addr: SocketAddr, roots: RootCertStore) -> Self {
         let versions = rustls::ALL_VERSIONS.to_vec();
         let (name, resumption) = ("localhost".to_owned(), Resumption::disabled());
-        Self { addr, roots, name, source: None, versions, resumption, is_blind: false, knows_ecdsa: true }
+        Self {
+            addr,
+            roots,
+            name,
+            source: None,
+            versions,
+            resumption,
+            is_blind: false,
+            knows_ecdsa: true,
+        }
     }
 
     /// By another TLS name; an address is not sent as one.
@@ -93,13 +105,16 @@ impl Dial {
     pub(crate) fn config(&self, alpn: &[&str]) -> Arc<ClientConfig> {
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
         let builder = builder.with_protocol_versions(&self.versions).unwrap();
-        let mut config = builder.with_root_certificates(self.roots.clone()).with_no_client_auth();
+        let mut config = builder
+            .with_root_certificates(self.roots.clone())
+            .with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         config.resumption = self.resumption.clone();
         if self.is_blind {
-            config
-                .dangerous()
-                .set_certificate_verifier(Arc::new(Blind(aws_lc_rs::default_provider(), self.knows_ecdsa)));
+            config.dangerous().set_certificate_verifier(Arc::new(Blind(
+                aws_lc_rs::default_provider(),
+                self.knows_ecdsa,
+            )));
         }
         Arc::new(config)
     }
@@ -109,9 +124,17 @@ impl Dial {
         self.tls_over(self.tcp(), self.config(alpn))
     }
 
-    /// Shakes hands over a connection that is there already, with a configuration that may be used again.
-    pub(crate) fn tls_over(&self, tcp: TcpStream, config: Arc<ClientConfig>) -> io::Result<TlsStream> {
-        TlsStream::open(tcp, ClientConnection::new(config, self.server_name()).unwrap())
+    /// Shakes hands over a connection that is there already, with a configuration that may be used
+    /// again.
+    pub(crate) fn tls_over(
+        &self,
+        tcp: TcpStream,
+        config: Arc<ClientConfig>,
+    ) -> io::Result<TlsStream> {
+        TlsStream::open(
+            tcp,
+            ClientConnection::new(config, self.server_name()).unwrap(),
+        )
     }
 
     /// An HTTP/1.1 client.
@@ -153,7 +176,12 @@ impl ServerCertVerifier for Blind {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -165,12 +193,18 @@ impl ServerCertVerifier for Blind {
         // By its key alone: the certificate of a challenge has an extension that no client takes.
         let (_, parsed) = x509_parser::parse_x509_certificate(cert).unwrap();
         let key = SubjectPublicKeyInfoDer::from(parsed.public_key().raw);
-        verify_tls13_signature_with_raw_key(message, &key, signed, &self.0.signature_verification_algorithms)
+        verify_tls13_signature_with_raw_key(
+            message,
+            &key,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let all = self.0.signature_verification_algorithms.supported_schemes();
-        let is_known = |scheme: &SignatureScheme| self.1 || !format!("{scheme:?}").starts_with("ECDSA");
+        let is_known =
+            |scheme: &SignatureScheme| self.1 || !format!("{scheme:?}").starts_with("ECDSA");
         all.into_iter().filter(is_known).collect()
     }
 }
@@ -226,7 +260,9 @@ impl TlsStream {
 
     /// Vanishes with a reset.
     pub(crate) fn reset(self) {
-        socket2::SockRef::from(&self.0.tcp).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        socket2::SockRef::from(&self.0.tcp)
+            .set_linger(Some(std::time::Duration::ZERO))
+            .unwrap();
     }
 
     fn write_out(&self) -> io::Result<()> {

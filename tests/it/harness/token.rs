@@ -7,8 +7,8 @@ use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
-    RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+    KeyPair as _, RsaKeyPair,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -29,7 +29,10 @@ sources = ["header", "cookie:ianitor", "query:token", "subprotocol"]
 "#;
 
 pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
 }
 
 /// Claims that [`HMAC`] takes, with a minute to live, and others over them.
@@ -38,7 +41,10 @@ pub(crate) fn claims(more: Value) -> Value {
     for (name, value) in more.as_object().unwrap() {
         match value {
             Value::Null => claims.as_object_mut().unwrap().remove(name),
-            value => claims.as_object_mut().unwrap().insert(name.clone(), value.clone()),
+            value => claims
+                .as_object_mut()
+                .unwrap()
+                .insert(name.clone(), value.clone()),
         };
     }
     claims
@@ -76,8 +82,17 @@ pub(crate) struct Keys {
 /// The half that everybody may see.
 #[derive(Debug)]
 enum Public {
-    Rsa { pkcs1: Vec<u8>, spki: Vec<u8>, n: Vec<u8>, e: Vec<u8> },
-    Point { spki: Vec<u8>, point: Vec<u8>, curve: &'static str },
+    Rsa {
+        pkcs1: Vec<u8>,
+        spki: Vec<u8>,
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
+    Point {
+        spki: Vec<u8>,
+        point: Vec<u8>,
+        curve: &'static str,
+    },
 }
 
 impl Keys {
@@ -87,7 +102,8 @@ impl Keys {
         let private = pkcs8.as_ref().to_vec();
         let pair = RsaKeyPair::from_pkcs8(&private).unwrap();
         let spki: aws_lc_rs::encoding::PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
-        let parts = aws_lc_rs::signature::RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+        let parts =
+            aws_lc_rs::signature::RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
         let public = Public::Rsa {
             pkcs1: pair.public_key().as_ref().to_vec(),
             spki: spki.as_ref().to_vec(),
@@ -103,19 +119,39 @@ impl Keys {
             384 => (&ECDSA_P384_SHA384_FIXED_SIGNING, "P-384"),
             _ => panic!("{bits}"),
         };
-        let private = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new()).unwrap().as_ref().to_vec();
+        let private = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new())
+            .unwrap()
+            .as_ref()
+            .to_vec();
         let pair = EcdsaKeyPair::from_pkcs8(algorithm, &private).unwrap();
         let spki: aws_lc_rs::encoding::PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
         let point = pair.public_key().as_ref().to_vec();
-        Self { private, public: Public::Point { spki: spki.as_ref().to_vec(), point, curve } }
+        Self {
+            private,
+            public: Public::Point {
+                spki: spki.as_ref().to_vec(),
+                point,
+                curve,
+            },
+        }
     }
 
     pub(crate) fn ed25519() -> Self {
-        let private = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap().as_ref().to_vec();
+        let private = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+            .unwrap()
+            .as_ref()
+            .to_vec();
         let pair = Ed25519KeyPair::from_pkcs8(&private).unwrap();
         let spki: aws_lc_rs::encoding::PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
         let point = pair.public_key().as_ref().to_vec();
-        Self { private, public: Public::Point { spki: spki.as_ref().to_vec(), point, curve: "Ed25519" } }
+        Self {
+            private,
+            public: Public::Point {
+                spki: spki.as_ref().to_vec(),
+                point,
+                curve: "Ed25519",
+            },
+        }
     }
 
     /// The public half as `PUBLIC KEY`.
@@ -131,7 +167,9 @@ impl Keys {
 
     /// The public half as PKCS#1 has it.
     pub(crate) fn pkcs1(&self) -> &[u8] {
-        let Public::Rsa { pkcs1, .. } = &self.public else { panic!("not RSA") };
+        let Public::Rsa { pkcs1, .. } = &self.public else {
+            panic!("not RSA")
+        };
         pkcs1
     }
 
@@ -144,7 +182,11 @@ impl Keys {
             Public::Rsa { n, e, .. } => {
                 json!({ "kty": "RSA", "use": "sig", "kid": kid, "n": part(n), "e": part(e) })
             }
-            Public::Point { point, curve: "Ed25519", .. } => {
+            Public::Point {
+                point,
+                curve: "Ed25519",
+                ..
+            } => {
                 json!({ "kty": "OKP", "crv": "Ed25519", "kid": kid, "x": part(point) })
             }
             Public::Point { point, curve, .. } => {
@@ -162,29 +204,48 @@ impl Keys {
                 let (_, info) = x509_free_pkcs8(&self.private);
                 EncodingKey::from_rsa_der(info)
             }
-            Public::Point { curve: "Ed25519", .. } => EncodingKey::from_ed_der(&self.private),
+            Public::Point {
+                curve: "Ed25519", ..
+            } => EncodingKey::from_ed_der(&self.private),
             Public::Point { .. } => EncodingKey::from_ec_der(&self.private),
         };
-        let header = Header { kid: kid.map(str::to_owned), ..Header::new(algorithm) };
+        let header = Header {
+            kid: kid.map(str::to_owned),
+            ..Header::new(algorithm)
+        };
         jsonwebtoken::encode(&header, claims, &key).unwrap()
     }
 }
 
 /// The PKCS#1 private key inside of PKCS#8: the last OCTET STRING, with two bytes of length.
 fn x509_free_pkcs8(pkcs8: &[u8]) -> (usize, &[u8]) {
-    let at = pkcs8.windows(2).skip(8).position(|w| w == [0x04, 0x82]).unwrap() + 8;
+    let at = pkcs8
+        .windows(2)
+        .skip(8)
+        .position(|w| w == [0x04, 0x82])
+        .unwrap()
+        + 8;
     (at, &pkcs8[at + 4..])
 }
 
 fn pem(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
-    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+    let lines: Vec<&str> = text
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).unwrap())
+        .collect();
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        lines.join("\n")
+    )
 }
 
 /// `[issuers.staff]` with a key in a file of its own.
 pub(crate) fn issuer(folder: &Path, algorithms: &[&str], key: impl AsRef<[u8]>) -> String {
     let file = folder.join("staff.key");
     std::fs::write(&file, key).unwrap();
-    format!("\n[issuers.staff]\nalgorithms = {algorithms:?}\nkey_file = {file:?}\naudience = \"any\"\n")
+    format!(
+        "\n[issuers.staff]\nalgorithms = {algorithms:?}\nkey_file = {file:?}\naudience = \"any\"\n"
+    )
 }

@@ -47,7 +47,9 @@ pub(crate) struct Conn {
 
 impl Upstream {
     /// Plays a script on each connection.
-    pub(crate) fn raw(script: impl Fn(&mut Conn) -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub(crate) fn raw(
+        script: impl Fn(&mut Conn) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let seen = Arc::new(Seen::default());
@@ -65,7 +67,9 @@ impl Upstream {
     }
 
     /// Plays a script for each whole request.
-    pub(crate) fn http(script: impl Fn(&Request, &mut Conn) -> io::Result<Then> + Send + Sync + 'static) -> Self {
+    pub(crate) fn http(
+        script: impl Fn(&Request, &mut Conn) -> io::Result<Then> + Send + Sync + 'static,
+    ) -> Self {
         Self::raw(move |conn| {
             while let Some(request) = conn.request()? {
                 if script(&request, conn)? == Then::Close {
@@ -125,13 +129,17 @@ impl Upstream {
     /// Waits until so many connections have been accepted.
     #[track_caller]
     pub(crate) fn has_accepted(&self, count: usize) {
-        eventually(&format!("{count} connections at the upstream"), || self.accepted() >= count);
+        eventually(&format!("{count} connections at the upstream"), || {
+            self.accepted() >= count
+        });
     }
 
     /// Waits until every connection's script has ended.
     #[track_caller]
     pub(crate) fn is_left_by_all(&self) {
-        eventually("every upstream connection ended", || self.left() == self.accepted());
+        eventually("every upstream connection ended", || {
+            self.left() == self.accepted()
+        });
     }
 }
 
@@ -151,13 +159,19 @@ where
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(DEADLINE * 2)).unwrap();
     stream.set_write_timeout(Some(DEADLINE * 2)).unwrap();
-    let mut conn = Conn { wire: Wire::new(stream), seen: Arc::clone(&seen) };
+    let mut conn = Conn {
+        wire: Wire::new(stream),
+        seen: Arc::clone(&seen),
+    };
     let play = move || {
         let _ended = Ended(seen);
         // A client that breaks off is part of many stories.
         let _ = script(&mut conn);
     };
-    std::thread::Builder::new().stack_size(256 * 1024).spawn(play).unwrap();
+    std::thread::Builder::new()
+        .stack_size(256 * 1024)
+        .spawn(play)
+        .unwrap();
 }
 
 struct Ended(Arc<Seen>);
@@ -182,9 +196,15 @@ impl Conn {
 
     /// The next request, whole; `None` if there is none any more.
     pub(crate) fn request(&mut self) -> io::Result<Option<Request>> {
-        let Some(head) = self.head()? else { return Ok(None) };
+        let Some(head) = self.head()? else {
+            return Ok(None);
+        };
         let (body, trailers) = self.wire.body(&head, Otherwise::Nothing)?;
-        let request = Request { head, body, trailers };
+        let request = Request {
+            head,
+            body,
+            trailers,
+        };
         self.seen.requests.lock().unwrap().push(request.clone());
         Ok(Some(request))
     }

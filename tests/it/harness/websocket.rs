@@ -5,7 +5,8 @@ use std::io::{self, Read, Write};
 use super::message::Wire;
 use super::{Client, Upstream};
 
-/// The key of the RFC's example, and its answer: what the gateway computes is held against the RFC and not against itself.
+/// The key of the RFC's example, and its answer: what the gateway computes is held against the RFC
+/// and not against itself.
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
@@ -41,11 +42,19 @@ pub(crate) struct Frame {
 
 impl Frame {
     pub(crate) fn from_client(opcode: u8, payload: impl AsRef<[u8]>) -> Self {
-        Self { mask: Some([0x37, 0xfa, 0x21, 0x3d]), ..Self::from_server(opcode, payload) }
+        Self {
+            mask: Some([0x37, 0xfa, 0x21, 0x3d]),
+            ..Self::from_server(opcode, payload)
+        }
     }
 
     pub(crate) fn from_server(opcode: u8, payload: impl AsRef<[u8]>) -> Self {
-        Self { is_last: true, opcode, mask: None, payload: payload.as_ref().to_vec() }
+        Self {
+            is_last: true,
+            opcode,
+            mask: None,
+            payload: payload.as_ref().to_vec(),
+        }
     }
 
     /// A close frame from a server.
@@ -69,7 +78,10 @@ impl Frame {
     pub(crate) fn close(&self) -> (u16, String) {
         assert_eq!(self.opcode, CLOSE, "{self:?}");
         let (code, reason) = self.payload.split_first_chunk().unwrap();
-        (u16::from_be_bytes(*code), String::from_utf8(reason.to_vec()).unwrap())
+        (
+            u16::from_be_bytes(*code),
+            String::from_utf8(reason.to_vec()).unwrap(),
+        )
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
@@ -94,7 +106,11 @@ impl Frame {
 
 fn masked(payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
     let mask = mask.unwrap_or_default();
-    payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect()
+    payload
+        .iter()
+        .zip(mask.iter().cycle())
+        .map(|(byte, mask)| byte ^ mask)
+        .collect()
 }
 
 impl<S: Read + Write> Wire<S> {
@@ -106,9 +122,18 @@ impl<S: Read + Write> Wire<S> {
             127 => u64::from_be_bytes(self.exactly(8)?.try_into().unwrap()),
             short => u64::from(short),
         };
-        let mask = if head[1] & 0x80 != 0 { Some(self.exactly(4)?.try_into().unwrap()) } else { None };
+        let mask = if head[1] & 0x80 != 0 {
+            Some(self.exactly(4)?.try_into().unwrap())
+        } else {
+            None
+        };
         let payload = masked(&self.exactly(usize::try_from(len).unwrap())?, mask);
-        Ok(Frame { is_last: head[0] & 0x80 != 0, opcode: head[0] & 0x0f, mask, payload })
+        Ok(Frame {
+            is_last: head[0] & 0x80 != 0,
+            opcode: head[0] & 0x0f,
+            mask,
+            payload,
+        })
     }
 }
 
@@ -120,7 +145,13 @@ pub(crate) fn echo() -> Upstream {
         loop {
             let frame = conn.wire.frame()?;
             let is_close = frame.opcode == CLOSE;
-            conn.send(Frame { mask: None, ..frame }.bytes())?;
+            conn.send(
+                Frame {
+                    mask: None,
+                    ..frame
+                }
+                .bytes(),
+            )?;
             if is_close {
                 return Ok(());
             }
@@ -132,5 +163,8 @@ pub(crate) fn echo() -> Upstream {
 #[track_caller]
 pub(crate) fn is_alive(client: &mut Client) {
     client.send(Frame::from_client(TEXT, "still there?").bytes());
-    assert_eq!(client.wire.frame().unwrap(), Frame::from_server(TEXT, "still there?"));
+    assert_eq!(
+        client.wire.frame().unwrap(),
+        Frame::from_server(TEXT, "still there?")
+    );
 }

@@ -29,9 +29,20 @@ impl Clients<'_> {
 
     fn run_curl(self, args: &[&str]) -> Output {
         Command::new("curl")
-            .args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "100", "--cacert"])
+            .args([
+                "--silent",
+                "--show-error",
+                "--noproxy",
+                "*",
+                "--max-time",
+                "100",
+                "--cacert",
+            ])
             .arg(self.ca)
-            .args(["--write-out", "\n%{http_code} %{http_version} %{redirect_url}"])
+            .args([
+                "--write-out",
+                "\n%{http_code} %{http_version} %{redirect_url}",
+            ])
             .args(args)
             .output()
             .unwrap()
@@ -40,9 +51,22 @@ impl Clients<'_> {
     /// Asks for a WebSocket that must not come about.
     pub(crate) fn refused_handshake(self, url: &str, headers: &[&str]) -> Answer {
         let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
-        let handshake = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", key];
-        let headers = handshake.iter().chain(headers).flat_map(|header| ["--header", header]);
-        self.curl(&["--http1.1", url].into_iter().chain(headers).collect::<Vec<_>>())
+        let handshake = [
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            key,
+        ];
+        let headers = handshake
+            .iter()
+            .chain(headers)
+            .flat_map(|header| ["--header", header]);
+        self.curl(
+            &["--http1.1", url]
+                .into_iter()
+                .chain(headers)
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// Runs one of the scripts of `tests/real`, which say by their status how it went.
@@ -55,7 +79,8 @@ impl Clients<'_> {
         self.run_node(seconds, "", args)
     }
 
-    /// The same, for a script that is told by standard input what nobody is to see in a list of processes.
+    /// The same, for a script that is told by standard input what nobody is to see in a list of
+    /// processes.
     pub(crate) fn node_with(self, input: &str, args: &[&str]) -> String {
         self.run_node(120, input, args)
     }
@@ -74,9 +99,16 @@ impl Clients<'_> {
         // Short enough for any pipe; a script that does not listen may have gone.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
-        let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        let said = [output.stdout, output.stderr]
+            .map(|text| String::from_utf8_lossy(&text).into_owned())
+            .concat();
         println!("{}: {said}", args[0]);
-        assert!(output.status.success(), "{}: {}\n{said}", args[0], output.status);
+        assert!(
+            output.status.success(),
+            "{}: {}\n{said}",
+            args[0],
+            output.status
+        );
         said
     }
 }

@@ -49,7 +49,11 @@ fn answer(query: &[u8]) -> Option<Vec<u8>> {
     out.extend([0x85, 0x80, 0, 1, 0, count, 0, 0, 0, 0]);
     out.extend(question);
     if count == 1 {
-        let last = if labels.join(".").ends_with(ASTRAY) { 254 } else { 1 };
+        let last = if labels.join(".").ends_with(ASTRAY) {
+            254
+        } else {
+            1
+        };
         // The name of the question, an address of the Internet, to be forgotten at once.
         out.extend([0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, last]);
     }

@@ -30,7 +30,9 @@ impl Folder {
 
 /// A folder for pictures of pages, which stay there for somebody to look at.
 pub(crate) fn pictures(name: &str) -> String {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures").join(name);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("pictures")
+        .join(name);
     fs::create_dir_all(&path).unwrap();
     path.to_str().unwrap().to_owned()
 }

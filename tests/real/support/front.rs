@@ -1,4 +1,5 @@
-//! What stands in front of Pebble: it adds what Debian's Pebble does not know yet, counts what comes, and has bad days.
+//! What stands in front of Pebble: it adds what Debian's Pebble does not know yet, counts what
+//! comes, and has bad days.
 //!
 //! Pebble makes its URLs of the host that it is asked for, so they all lead here.
 
@@ -41,7 +42,8 @@ pub(crate) struct Asked {
 #[derive(Clone, Debug)]
 pub(crate) enum Way {
     Pass,
-    /// The CA does what is asked, but says of the order that it is still at it; with lines of the head.
+    /// The CA does what is asked, but says of the order that it is still at it; with lines of the
+    /// head.
     Processing(&'static str),
     /// Answered here, with a status and lines of the head.
     Answer(u16, String, Value),
@@ -73,7 +75,9 @@ impl Front {
     pub(crate) fn start(folder: &Folder, pebble: &Pebble, profiles: &[&'static str]) -> Self {
         let [port] = free_ports();
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(api_certificate(folder)).unwrap()).unwrap();
+        roots
+            .add(CertificateDer::from_pem_file(api_certificate(folder)).unwrap())
+            .unwrap();
         let shared = Arc::new(Shared {
             pebble: Dial::new((Ipv4Addr::LOCALHOST, pebble.port).into(), roots),
             url: format!("https://localhost:{port}"),
@@ -90,7 +94,8 @@ impl Front {
                 if accepting.stopped.load(Ordering::SeqCst) {
                     return;
                 }
-                let (stream, tls, shared) = (stream.unwrap(), Arc::clone(&tls), Arc::clone(&accepting));
+                let (stream, tls, shared) =
+                    (stream.unwrap(), Arc::clone(&tls), Arc::clone(&accepting));
                 // A client that breaks off is part of some stories.
                 thread::spawn(move || _ = serve(stream, tls, &shared));
             }
@@ -107,14 +112,23 @@ impl Front {
         *self.shared.script.lock().unwrap() = Box::new(script);
     }
 
-    /// Certificates should be renewed between these times; clients may ask again after some seconds.
+    /// Certificates should be renewed between these times; clients may ask again after some
+    /// seconds.
     pub(crate) fn window(&self, window: [SystemTime; 2], retry_after: u64) {
         *self.shared.window.lock().unwrap() = Some((window, retry_after));
     }
 
-    /// What has come to a path, or to what is below it, without requests whose nonce the CA refused: those come again.
+    /// What has come to a path, or to what is below it, without requests whose nonce the CA
+    /// refused: those come again.
     pub(crate) fn asked(&self, path: &str) -> Vec<Asked> {
-        self.shared.asked.lock().unwrap().iter().filter(|asked| asked.path.starts_with(path)).cloned().collect()
+        self.shared
+            .asked
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|asked| asked.path.starts_with(path))
+            .cloned()
+            .collect()
     }
 }
 
@@ -129,9 +143,12 @@ impl Drop for Front {
 impl Way {
     /// A problem as CAs write it (RFC 8555, section 6.7).
     pub(crate) fn problem(status: u16, kind: &str, detail: &str, head: &str) -> Self {
-        let problem =
-            json!({ "type": format!("urn:ietf:params:acme:error:{kind}"), "detail": detail, "status": status });
-        Self::Answer(status, format!("Content-Type: application/problem+json\r\n{head}"), problem)
+        let problem = json!({ "type": format!("urn:ietf:params:acme:error:{kind}"), "detail": detail, "status": status });
+        Self::Answer(
+            status,
+            format!("Content-Type: application/problem+json\r\n{head}"),
+            problem,
+        )
     }
 }
 
@@ -139,8 +156,15 @@ fn server_config(folder: &Folder) -> Arc<ServerConfig> {
     let chain = vec![CertificateDer::from_pem_file(folder.join("api.pem")).unwrap()];
     let key = PrivateKeyDer::from_pem_file(folder.join("api.key")).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap())
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    Arc::new(
+        config
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap(),
+    )
 }
 
 fn serve(tcp: TcpStream, tls: Arc<ServerConfig>, shared: &Shared) -> io::Result<()> {
@@ -149,7 +173,11 @@ fn serve(tcp: TcpStream, tls: Arc<ServerConfig>, shared: &Shared) -> io::Result<
     let mut wire = Wire::new(StreamOwned::new(session, tcp));
     while let Some(head) = wire.head()? {
         let (body, _) = wire.body(&head, Otherwise::Nothing)?;
-        let asked = Asked { at: SystemTime::now(), path: head.target().to_owned(), payload: payload(&body) };
+        let asked = Asked {
+            at: SystemTime::now(),
+            path: head.target().to_owned(),
+            payload: payload(&body),
+        };
         shared.asked.lock().unwrap().push(asked.clone());
         let way = (shared.script.lock().unwrap())(&asked);
         match way {
@@ -166,20 +194,39 @@ fn serve(tcp: TcpStream, tls: Arc<ServerConfig>, shared: &Shared) -> io::Result<
 /// The middle part of a JWS.
 fn payload(body: &[u8]) -> Value {
     let jws: Value = serde_json::from_slice(body).unwrap_or_default();
-    let payload = jws["payload"].as_str().and_then(|text| BASE64_URL_SAFE_NO_PAD.decode(text).ok());
-    payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or_default()
+    let payload = jws["payload"]
+        .as_str()
+        .and_then(|text| BASE64_URL_SAFE_NO_PAD.decode(text).ok());
+    payload
+        .and_then(|payload| serde_json::from_slice(&payload).ok())
+        .unwrap_or_default()
 }
 
-fn answer<S: Read + Write>(wire: &mut Wire<S>, status: u16, head: &str, body: &str) -> io::Result<()> {
-    wire.send(format!("HTTP/1.1 {status} Front\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len()))
+fn answer<S: Read + Write>(
+    wire: &mut Wire<S>,
+    status: u16,
+    head: &str,
+    body: &str,
+) -> io::Result<()> {
+    wire.send(format!(
+        "HTTP/1.1 {status} Front\r\n{head}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    ))
 }
 
 /// RFC 9773, section 4.2.
 fn renewal_info<S: Read + Write>(wire: &mut Wire<S>, shared: &Shared) -> io::Result<()> {
-    let Some((window, retry_after)) = *shared.window.lock().unwrap() else { return answer(wire, 404, "", "{}") };
+    let Some((window, retry_after)) = *shared.window.lock().unwrap() else {
+        return answer(wire, 404, "", "{}");
+    };
     let [start, end] = window.map(|time| humantime::format_rfc3339_seconds(time).to_string());
     let info = json!({ "suggestedWindow": { "start": start, "end": end } });
-    answer(wire, 200, &format!("Content-Type: application/json\r\nRetry-After: {retry_after}\r\n"), &info.to_string())
+    answer(
+        wire,
+        200,
+        &format!("Content-Type: application/json\r\nRetry-After: {retry_after}\r\n"),
+        &info.to_string(),
+    )
 }
 
 fn pass<S: Read + Write>(
@@ -192,7 +239,11 @@ fn pass<S: Read + Write>(
 ) -> io::Result<()> {
     // Pebble may be away.
     let tcp = TcpStream::connect(shared.pebble.addr)?;
-    let mut pebble = super::wire::Client::new(shared.pebble.tls_over(tcp, shared.pebble.config(&["http/1.1"]))?);
+    let mut pebble = super::wire::Client::new(
+        shared
+            .pebble
+            .tls_over(tcp, shared.pebble.config(&["http/1.1"]))?,
+    );
     pebble.wire.send(&head.raw)?;
     pebble.wire.send(body)?;
     if head.first.starts_with("HEAD ") {
@@ -200,16 +251,26 @@ fn pass<S: Read + Write>(
         return wire.send(head.raw);
     }
     let said = pebble.try_answer()?;
-    if said.body.windows(BAD_NONCE.len()).any(|window| window == BAD_NONCE) {
+    if said
+        .body
+        .windows(BAD_NONCE.len())
+        .any(|window| window == BAD_NONCE)
+    {
         let mut all = shared.asked.lock().unwrap();
-        let this = all.iter().rposition(|other| (other.at, &other.path) == (asked.at, &asked.path));
+        let this = all
+            .iter()
+            .rposition(|other| (other.at, &other.path) == (asked.at, &asked.path));
         this.map(|at| all.remove(at));
     }
     let mut body = added(&said, asked, shared);
     if processing.is_some() && said.status() < 300 {
         body = not_finished(&body);
     }
-    wire.send(framed(&said.head, body.len(), processing.unwrap_or_default()))?;
+    wire.send(framed(
+        &said.head,
+        body.len(),
+        processing.unwrap_or_default(),
+    ))?;
     wire.send(body)
 }
 
@@ -223,13 +284,18 @@ fn not_finished(body: &[u8]) -> Vec<u8> {
 
 /// What Pebble says, with what it does not know.
 fn added(said: &Answer, asked: &Asked, shared: &Shared) -> Vec<u8> {
-    let Ok(mut object) = serde_json::from_slice::<Value>(&said.body) else { return said.body.clone() };
+    let Ok(mut object) = serde_json::from_slice::<Value>(&said.body) else {
+        return said.body.clone();
+    };
     match asked.path.as_str() {
         "/dir" => {
             if shared.window.lock().unwrap().is_some() {
                 object["renewalInfo"] = format!("{}{RENEWAL_INFO}", shared.url).into();
             }
-            let profiles = shared.profiles.iter().map(|name| ((*name).to_owned(), json!("of this test")));
+            let profiles = shared
+                .profiles
+                .iter()
+                .map(|name| ((*name).to_owned(), json!("of this test")));
             object["meta"]["profiles"] = Value::Object(profiles.collect());
         }
         NEW_ORDER if said.status() == 201 => {
@@ -251,6 +317,13 @@ fn framed(head: &Head, length: usize, more: &str) -> String {
         let line = line.to_ascii_lowercase();
         line.starts_with("content-length:") || line.starts_with("transfer-encoding:")
     };
-    let lines: Vec<_> = text.trim_end().split("\r\n").filter(|line| !is_framing(line)).collect();
-    format!("{}\r\nContent-Length: {length}\r\n{more}\r\n", lines.join("\r\n"))
+    let lines: Vec<_> = text
+        .trim_end()
+        .split("\r\n")
+        .filter(|line| !is_framing(line))
+        .collect();
+    format!(
+        "{}\r\nContent-Length: {length}\r\n{more}\r\n",
+        lines.join("\r\n")
+    )
 }

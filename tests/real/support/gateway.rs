@@ -32,7 +32,11 @@ impl Gateway {
     /// The same by programs that become it: each is given the next as its arguments.
     fn start_file_by(folder: &Folder, https: u16, text: &str, by: &[&str]) -> Self {
         let file = folder.write("gateway.toml", text);
-        let words: Vec<&str> = by.iter().copied().chain([env!("CARGO_BIN_EXE_ianitor"), "run", "--config"]).collect();
+        let words: Vec<&str> = by
+            .iter()
+            .copied()
+            .chain([env!("CARGO_BIN_EXE_ianitor"), "run", "--config"])
+            .collect();
         let adjust = |command: &mut Command| _ = command.args(&words[1..]).arg(file);
         let mut process = match by {
             [] => Process::start(folder, "gateway", words[0], adjust),
@@ -40,30 +44,59 @@ impl Gateway {
         };
         process.wait_for(https);
         // Its port is open before its certificates are made.
-        until("the gateway serves", || process.said().contains("listening"));
-        Self { process, https, status: None, ca: folder.join("certs/ca.pem") }
+        until("the gateway serves", || {
+            process.said().contains("listening")
+        });
+        Self {
+            process,
+            https,
+            status: None,
+            ca: folder.join("certs/ca.pem"),
+        }
     }
 
-    /// Starts it with TLS for `localhost` on a free port of loopback, lines of `[listen]` and any tables. It writes its
-    /// log as JSON.
+    /// Starts it with TLS for `localhost` on a free port of loopback, lines of `[listen]` and any
+    /// tables. It writes its log as JSON.
     pub(crate) fn start(folder: &Folder, listen: &str, tables: &str) -> Self {
         let [https] = free_ports();
-        Self::start_on(folder, https, listen, "self_signed = [\"localhost\"]", tables)
+        Self::start_on(
+            folder,
+            https,
+            listen,
+            "self_signed = [\"localhost\"]",
+            tables,
+        )
     }
 
     /// The same on a port that others know already, and with lines of `[tls]`.
-    pub(crate) fn start_on(folder: &Folder, https: u16, listen: &str, tls: &str, tables: &str) -> Self {
+    pub(crate) fn start_on(
+        folder: &Folder,
+        https: u16,
+        listen: &str,
+        tls: &str,
+        tables: &str,
+    ) -> Self {
         Self::start_by(folder, https, listen, tls, tables, &[])
     }
 
     /// The same by programs that become it.
-    pub(crate) fn start_by(folder: &Folder, https: u16, listen: &str, tls: &str, tables: &str, by: &[&str]) -> Self {
+    pub(crate) fn start_by(
+        folder: &Folder,
+        https: u16,
+        listen: &str,
+        tls: &str,
+        tables: &str,
+        by: &[&str],
+    ) -> Self {
         let [status] = free_ports();
         let text = format!(
             "[listen]\nhttps = [\"127.0.0.1:{https}\"]\nstatus = \"127.0.0.1:{status}\"\nworkers = 2\n{listen}\n\
              [log]\nformat = \"json\"\n[tls]\n{tls}\n{tables}"
         );
-        Self { status: Some(status), ..Self::start_file_by(folder, https, &text, by) }
+        Self {
+            status: Some(status),
+            ..Self::start_file_by(folder, https, &text, by)
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -87,27 +120,44 @@ impl Gateway {
     /// The same, which trust another CA.
     pub(crate) fn dial_trusting(&self, ca: &Path) -> Dial {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+        roots
+            .add(CertificateDer::from_pem_file(ca).unwrap())
+            .unwrap();
         Dial::new((Ipv4Addr::LOCALHOST, self.https).into(), roots)
     }
 
     /// Its lines in the log, of events and accesses alike, that hold a text.
     pub(crate) fn lines(&self, with: &str) -> Vec<String> {
-        self.process.said().lines().filter(|line| line.contains(with)).map(str::to_owned).collect()
+        self.process
+            .said()
+            .lines()
+            .filter(|line| line.contains(with))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Its access log.
     pub(crate) fn accesses(&self) -> Vec<Value> {
         let said = self.process.said();
         // The last line may be half there.
-        let lines = said.split_inclusive('\n').filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter(|line| ["request", "tunnel"].iter().any(|kind| line["kind"] == *kind)).collect()
+        let lines = said
+            .split_inclusive('\n')
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines
+            .filter(|line| {
+                ["request", "tunnel"]
+                    .iter()
+                    .any(|kind| line["kind"] == *kind)
+            })
+            .collect()
     }
 
     /// Its access log, once it has so many lines.
     #[track_caller]
     pub(crate) fn has_logged(&self, count: usize) -> Vec<Value> {
-        until(&format!("{count} lines of the access log"), || self.accesses().len() >= count);
+        until(&format!("{count} lines of the access log"), || {
+            self.accesses().len() >= count
+        });
         let lines = self.accesses();
         assert_eq!(lines.len(), count, "{lines:#?}");
         lines
@@ -121,24 +171,38 @@ impl Gateway {
     /// What its status listener says.
     pub(crate) fn asks(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.status.unwrap())).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        (
+            head.split(' ').nth(1).unwrap().parse().unwrap(),
+            body.to_owned(),
+        )
     }
 
     /// Waits until a sum of its metrics has a value.
     #[track_caller]
     pub(crate) fn counts(&self, name: &str, labels: &[(&str, &str)], value: u64) {
-        until(&format!("{name}{labels:?} is {value}"), || self.metrics().sum(name, labels) == value);
+        until(&format!("{name}{labels:?} is {value}"), || {
+            self.metrics().sum(name, labels) == value
+        });
     }
 }
 
 /// A command about the file of a test's gateway.
 pub(crate) fn ianitor(folder: &Folder, args: &[&str]) -> Output {
     let file = folder.join("gateway.toml");
-    Command::new(env!("CARGO_BIN_EXE_ianitor")).args(args).arg("--config").arg(file).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_ianitor"))
+        .args(args)
+        .arg("--config")
+        .arg(file)
+        .output()
+        .unwrap()
 }
 
 /// The same for one that must go well, and what it says.

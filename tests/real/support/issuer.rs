@@ -31,14 +31,21 @@ impl Issuer {
         let form = format!("grant_type=client_credentials&resource=urn:media&client_id={client}");
         let secret = format!("client_secret=secret of {client}");
         let url = self.url("/token");
-        let answer = self.clients().curl(&["--data", &form, "--data-urlencode", &secret, &url]);
+        let answer = self
+            .clients()
+            .curl(&["--data", &form, "--data-urlencode", &secret, &url]);
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()["access_token"].as_str().unwrap().to_owned()
     }
 
     /// Has it sign with another key from now on.
     pub(crate) fn rotate(&self) {
-        assert_eq!(self.clients().curl(&["--request", "POST", &self.url("/rotate")]).status, 200);
+        assert_eq!(
+            self.clients()
+                .curl(&["--request", "POST", &self.url("/rotate")])
+                .status,
+            200
+        );
     }
 
     /// How often its keys were asked for.
@@ -48,6 +55,8 @@ impl Issuer {
 
     fn clients(&self) -> Clients<'static> {
         // It speaks no TLS.
-        Clients { ca: Path::new("/dev/null") }
+        Clients {
+            ca: Path::new("/dev/null"),
+        }
     }
 }

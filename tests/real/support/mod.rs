@@ -1,4 +1,5 @@
-//! What the stories stand on: the gateway as it ships, real servers, real clients, each a process of its own.
+//! What the stories stand on: the gateway as it ships, real servers, real clients, each a process
+//! of its own.
 
 mod clients;
 pub(crate) mod dns;
@@ -49,7 +50,13 @@ pub(crate) type Step<W> = (&'static str, fn(&W));
 pub(crate) fn side_by_side<W: Sync>(world: &W, steps: &[Step<W>]) -> Vec<&'static str> {
     let run = |step: fn(&W)| catch_unwind(AssertUnwindSafe(|| step(world))).is_ok();
     thread::scope(|scope| {
-        let running: Vec<_> = steps.iter().map(|(name, step)| (*name, scope.spawn(move || run(*step)))).collect();
-        running.into_iter().filter_map(|(name, step)| (!step.join().unwrap_or(false)).then_some(name)).collect()
+        let running: Vec<_> = steps
+            .iter()
+            .map(|(name, step)| (*name, scope.spawn(move || run(*step))))
+            .collect();
+        running
+            .into_iter()
+            .filter_map(|(name, step)| (!step.join().unwrap_or(false)).then_some(name))
+            .collect()
     })
 }

@@ -1,4 +1,5 @@
-//! The servers that stand before, beside and behind a gateway, each with a configuration of its own.
+//! The servers that stand before, beside and behind a gateway, each with a configuration of its
+//! own.
 
 use super::{Folder, Process};
 
@@ -17,26 +18,42 @@ impl Process {
         })
     }
 
-    /// nginx in the foreground, with what stands beside `events`, and everything that it writes in the test's folder.
+    /// nginx in the foreground, with what stands beside `events`, and everything that it writes in
+    /// the test's folder.
     pub(crate) fn nginx(folder: &Folder, name: &str, text: &str) -> Self {
         let home = folder.join(name);
         let place = home.display();
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("    {kind}_temp_path {place}/{kind};\n"))
             .concat();
-        let text = text.replacen("http {\n", &format!("http {{\n{temporary}    access_log off;\n"), 1);
+        let text = text.replacen(
+            "http {\n",
+            &format!("http {{\n{temporary}    access_log off;\n"),
+            1,
+        );
         let modules = "load_module /usr/lib/nginx/modules/ngx_stream_module.so;";
         let file = folder.write(
             &format!("{name}/nginx.conf"),
-            &format!("{modules}\ndaemon off;\nmaster_process off;\npid {place}/pid;\nevents {{}}\n{text}"),
+            &format!(
+                "{modules}\ndaemon off;\nmaster_process off;\npid {place}/pid;\nevents {{}}\n{text}"
+            ),
         );
         Self::start(folder, name, "/usr/sbin/nginx", |command| {
-            command.args(["-e", "stderr", "-p"]).arg(home).arg("-c").arg(file);
+            command
+                .args(["-e", "stderr", "-p"])
+                .arg(home)
+                .arg("-c")
+                .arg(file);
         })
     }
 
     /// coturn on loopback alone: plain and TLS ports for TCP, credentials of its shared secret.
-    pub(crate) fn coturn(folder: &Folder, [plain, tls]: [u16; 2], cert: &super::openssl::Pair, secret: &str) -> Self {
+    pub(crate) fn coturn(
+        folder: &Folder,
+        [plain, tls]: [u16; 2],
+        cert: &super::openssl::Pair,
+        secret: &str,
+    ) -> Self {
         let database = folder.join("turndb");
         let pid = folder.join("turnserver.pid");
         let (cert, key) = (cert.cert.display(), cert.key.display());

@@ -20,7 +20,8 @@ pub(crate) struct Options {
     pub(crate) validity: u64,
     /// The id and the key of the only external account that it takes.
     pub(crate) external_account: Option<(&'static str, &'static str)>,
-    /// Whether it takes its time as it does by default; it also finds names proved that were, half of the time.
+    /// Whether it takes its time as it does by default; it also finds names proved that were, half
+    /// of the time.
     pub(crate) takes_its_time: bool,
 }
 
@@ -43,10 +44,21 @@ impl Pebble {
     }
 
     /// The same on ports that others know already: its API, and what it tells about itself.
-    pub(crate) fn start_on(folder: &Folder, [port, management]: [u16; 2], options: Options) -> Self {
+    pub(crate) fn start_on(
+        folder: &Folder,
+        [port, management]: [u16; 2],
+        options: Options,
+    ) -> Self {
         let ca = api_certificate(folder);
         let process = run(folder, "pebble-1", [port, management], &options);
-        let mut pebble = Self { process, port, management, options, ca, starts: 1 };
+        let mut pebble = Self {
+            process,
+            port,
+            management,
+            options,
+            ca,
+            starts: 1,
+        };
         pebble.process.wait_for(port);
         pebble
     }
@@ -55,9 +67,16 @@ impl Pebble {
     pub(crate) fn start_again(&mut self, folder: &Folder) {
         self.process.kill();
         self.starts += 1;
-        until("the port is free again", || TcpListener::bind(("127.0.0.1", self.port)).is_ok());
+        until("the port is free again", || {
+            TcpListener::bind(("127.0.0.1", self.port)).is_ok()
+        });
         let ports = [self.port, self.management];
-        self.process = run(folder, &format!("pebble-{}", self.starts), ports, &self.options);
+        self.process = run(
+            folder,
+            &format!("pebble-{}", self.starts),
+            ports,
+            &self.options,
+        );
         self.process.wait_for(self.port);
     }
 
@@ -85,25 +104,44 @@ impl Pebble {
 
     /// Certificates that it has given since its start.
     pub(crate) fn certificates(&self) -> usize {
-        self.process.said().matches("Issued certificate serial").count()
+        self.process
+            .said()
+            .matches("Issued certificate serial")
+            .count()
     }
 
     /// Whether it has taken a certificate back.
     pub(crate) fn has_revoked(&self, serial: &str) -> bool {
-        let url = format!("https://localhost:{}/cert-status-by-serial/{serial}", self.management);
-        super::Clients { ca: &self.ca }.curl(&["--ipv4", &url]).json()["Status"] == "Revoked"
+        let url = format!(
+            "https://localhost:{}/cert-status-by-serial/{serial}",
+            self.management
+        );
+        super::Clients { ca: &self.ca }
+            .curl(&["--ipv4", &url])
+            .json()["Status"]
+            == "Revoked"
     }
 
     /// It writes a line with the new number for each.
     fn counted(&self, of: &str) -> usize {
-        self.process.said().lines().filter(|line| line.contains("There are now") && line.ends_with(of)).count()
+        self.process
+            .said()
+            .lines()
+            .filter(|line| line.contains("There are now") && line.ends_with(of))
+            .count()
     }
 }
 
 impl Options {
     /// It looks at these ports, does not wait, and gives certificates for a month.
     pub(crate) fn at([http, tls]: [u16; 2]) -> Self {
-        Self { http, tls, validity: 30 * 86_400, external_account: None, takes_its_time: false }
+        Self {
+            http,
+            tls,
+            validity: 30 * 86_400,
+            external_account: None,
+            takes_its_time: false,
+        }
     }
 }
 
@@ -117,16 +155,28 @@ pub(crate) fn api_certificate(folder: &Folder) -> PathBuf {
 }
 
 fn run(folder: &Folder, name: &str, ports: [u16; 2], options: &Options) -> Process {
-    let file = folder.write(&format!("{name}.json"), &configuration(folder, ports, options));
+    let file = folder.write(
+        &format!("{name}.json"),
+        &configuration(folder, ports, options),
+    );
     Process::start(folder, name, "pebble", |command| {
-        command.args(["-strict", "-dnsserver", &name_server().to_string(), "-config"]).arg(file);
+        command
+            .args([
+                "-strict",
+                "-dnsserver",
+                &name_server().to_string(),
+                "-config",
+            ])
+            .arg(file);
         adjust(command, options);
     })
 }
 
 fn adjust(command: &mut Command, options: &Options) {
     if !options.takes_its_time {
-        command.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_AUTHZREUSE", "0");
+        command
+            .env("PEBBLE_VA_NOSLEEP", "1")
+            .env("PEBBLE_AUTHZREUSE", "0");
     }
 }
 
@@ -151,6 +201,10 @@ fn configuration(folder: &Folder, [port, management]: [u16; 2], options: &Option
 pub(crate) fn serial_of(file: &Path) -> String {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject as _;
-    let leaf = CertificateDer::pem_file_iter(file).unwrap().next().unwrap().unwrap();
+    let leaf = CertificateDer::pem_file_iter(file)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
     ianitor::tls::leaf_facts(&leaf).unwrap().serial
 }

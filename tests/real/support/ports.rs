@@ -4,13 +4,19 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below the range that the kernel takes the ports of clients from: between the choice and its use nobody gets in.
+/// Below the range that the kernel takes the ports of clients from: between the choice and its use
+/// nobody gets in.
 const FIRST: u16 = 10_000;
 const COUNT: u16 = 20_000;
 
 /// So many different ones, which no other test of this process gets either.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    std::array::from_fn(|_| (0..COUNT).map(|_| next()).find(|port| is_free(*port)).unwrap())
+    std::array::from_fn(|_| {
+        (0..COUNT)
+            .map(|_| next())
+            .find(|port| is_free(*port))
+            .unwrap()
+    })
 }
 
 /// Each process begins somewhere else.

@@ -20,21 +20,41 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a program that must not outlive this test, nor the thread that calls this. What it says is in `NAME.log`
-    /// of the folder.
-    pub(crate) fn start(folder: &Folder, name: &str, program: &str, adjust: impl FnOnce(&mut Command)) -> Self {
+    /// Starts a program that must not outlive this test, nor the thread that calls this. What it
+    /// says is in `NAME.log` of the folder.
+    pub(crate) fn start(
+        folder: &Folder,
+        name: &str,
+        program: &str,
+        adjust: impl FnOnce(&mut Command),
+    ) -> Self {
         let log = folder.join(&format!("{name}.log"));
         let output = File::create(&log).unwrap();
-        let child = spawn(program, adjust, output.try_clone().unwrap().into(), output.into());
+        let child = spawn(
+            program,
+            adjust,
+            output.try_clone().unwrap().into(),
+            output.into(),
+        );
         Self { child, log }
     }
 
     /// The same where the program must not write files itself, because it is kept from writing any.
-    pub(crate) fn start_piped(folder: &Folder, name: &str, program: &str, adjust: impl FnOnce(&mut Command)) -> Self {
+    pub(crate) fn start_piped(
+        folder: &Folder,
+        name: &str,
+        program: &str,
+        adjust: impl FnOnce(&mut Command),
+    ) -> Self {
         let log = folder.join(&format!("{name}.log"));
         let mut output = File::create(&log).unwrap();
         let (mut reader, writer) = std::io::pipe().unwrap();
-        let child = spawn(program, adjust, writer.try_clone().unwrap().into(), writer.into());
+        let child = spawn(
+            program,
+            adjust,
+            writer.try_clone().unwrap().into(),
+            writer.into(),
+        );
         thread::spawn(move || std::io::copy(&mut reader, &mut output));
         Self { child, log }
     }
@@ -47,9 +67,15 @@ impl Process {
     }
 
     /// The same, told more by its environment.
-    pub(crate) fn janus_with(folder: &Folder, ports: [u16; 4], adjust: impl FnOnce(&mut Command)) -> Self {
+    pub(crate) fn janus_with(
+        folder: &Folder,
+        ports: [u16; 4],
+        adjust: impl FnOnce(&mut Command),
+    ) -> Self {
         let mut command = Command::new("scripts/janus.sh");
-        command.arg(folder.join("janus")).args(ports.map(|port| port.to_string()));
+        command
+            .arg(folder.join("janus"))
+            .args(ports.map(|port| port.to_string()));
         adjust(&mut command);
         let mut child = command
             .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -58,7 +84,10 @@ impl Process {
             .spawn()
             .unwrap();
         let stdout = child.stdout.take().unwrap();
-        let janus = Self { child, log: folder.join("janus/janus.log") };
+        let janus = Self {
+            child,
+            log: folder.join("janus/janus.log"),
+        };
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).unwrap();
         assert_eq!(line, "READY\n", "Janus did not start");
@@ -71,8 +100,17 @@ impl Process {
         let deadline = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "{} ended with {ended:?}:\n{}", self.log.display(), self.said());
-            assert!(Instant::now() < deadline, "nothing listens on {port}:\n{}", self.said());
+            assert!(
+                ended.is_none(),
+                "{} ended with {ended:?}:\n{}",
+                self.log.display(),
+                self.said()
+            );
+            assert!(
+                Instant::now() < deadline,
+                "nothing listens on {port}:\n{}",
+                self.said()
+            );
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -118,7 +156,12 @@ fn spawn(program: &str, adjust: impl FnOnce(&mut Command), output: Stdio, errors
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", program]);
     adjust(&mut command);
-    command.stdin(Stdio::null()).stdout(output).stderr(errors).spawn().unwrap()
+    command
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .spawn()
+        .unwrap()
 }
 
 impl Drop for Process {

@@ -5,13 +5,20 @@ use std::path::Path;
 use super::{Folder, Process};
 
 impl Process {
-    /// A Prosody with BOSH and WebSockets on this port of 127.0.0.1, and with users that need no name at `localhost`.
+    /// A Prosody with BOSH and WebSockets on this port of 127.0.0.1, and with users that need no
+    /// name at `localhost`.
     pub(crate) fn prosody(folder: &Folder, port: u16) -> Self {
         Self::start_prosody(folder, port, |data| configuration(data, port))
     }
 
-    /// A Prosody that speaks TLS on this port of 127.0.0.1 with what it finds in a folder for `host`.
-    pub(crate) fn prosody_with_tls(folder: &Folder, port: u16, host: &str, certificates: &Path) -> Self {
+    /// A Prosody that speaks TLS on this port of 127.0.0.1 with what it finds in a folder for
+    /// `host`.
+    pub(crate) fn prosody_with_tls(
+        folder: &Folder,
+        port: u16,
+        host: &str,
+        certificates: &Path,
+    ) -> Self {
         Self::start_prosody(folder, port, |data| {
             let found = format!("certificates = \"{}\"", certificates.display());
             configuration(data, 0)
@@ -22,10 +29,17 @@ impl Process {
         })
     }
 
-    fn start_prosody(folder: &Folder, port: u16, configuration: impl FnOnce(&str) -> String) -> Self {
+    fn start_prosody(
+        folder: &Folder,
+        port: u16,
+        configuration: impl FnOnce(&str) -> String,
+    ) -> Self {
         let data = folder.join("prosody");
         std::fs::create_dir_all(&data).unwrap();
-        let file = folder.write("prosody.cfg.lua", &configuration(&data.display().to_string()));
+        let file = folder.write(
+            "prosody.cfg.lua",
+            &configuration(&data.display().to_string()),
+        );
         let mut prosody = Self::start(folder, "prosody", "prosody", |command| {
             command.arg("-F").arg("--config").arg(file);
         });

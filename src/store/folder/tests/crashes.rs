@@ -10,7 +10,13 @@ type Left = (&'static str, Option<&'static str>);
 /// What may be found after a crash in the putting of a second or third version.
 const CRASHES: &[(&str, &[Left])] = &[
     ("the folder was made", &[(".new", None)]),
-    ("the key was begun", &[(".new", None), (".new/privkey.pem", Some("-----BEGIN PRIV"))]),
+    (
+        "the key was begun",
+        &[
+            (".new", None),
+            (".new/privkey.pem", Some("-----BEGIN PRIV")),
+        ],
+    ),
     (
         "the metadata was begun",
         &[
@@ -20,8 +26,14 @@ const CRASHES: &[(&str, &[Left])] = &[
             (".new/certificate.json", Some("{\n  \"hosts\": [")),
         ],
     ),
-    ("an old version was being taken away", &[(".old", None), (".old/privkey.pem", Some("a key"))]),
-    ("the metadata was being replaced", &[("0002/certificate.json.new", Some("{"))]),
+    (
+        "an old version was being taken away",
+        &[(".old", None), (".old/privkey.pem", Some("a key"))],
+    ),
+    (
+        "the metadata was being replaced",
+        &[("0002/certificate.json.new", Some("{"))],
+    ),
 ];
 
 #[test]
@@ -30,12 +42,26 @@ fn what_a_crash_leaves_is_never_given_and_is_tidied_by_the_next_who_writes() {
         let made = Made::with(2);
         for (path, content) in *left {
             let path = made.of_certificate(path);
-            content.map_or_else(|| fs::create_dir(&path), |content| fs::write(&path, content)).unwrap();
+            content
+                .map_or_else(
+                    || fs::create_dir(&path),
+                    |content| fs::write(&path, content),
+                )
+                .unwrap();
         }
         assert_eq!(made.given(), Some(2), "{when}");
-        made.store.revoked(&name(), UnixTime(1_780_000_000)).unwrap();
-        assert_eq!(listed(&made.of_certificate("0002")), ["certificate.json", "fullchain.pem", "privkey.pem"]);
-        assert_eq!(made.store.put_certificate(&name(), &bundle(3)).unwrap(), 3, "{when}");
+        made.store
+            .revoked(&name(), UnixTime(1_780_000_000))
+            .unwrap();
+        assert_eq!(
+            listed(&made.of_certificate("0002")),
+            ["certificate.json", "fullchain.pem", "privkey.pem"]
+        );
+        assert_eq!(
+            made.store.put_certificate(&name(), &bundle(3)).unwrap(),
+            3,
+            "{when}"
+        );
         assert_eq!(made.given(), Some(3), "{when}");
         assert_eq!(made.listed(), [".lock", "0002", "0003"], "{when}");
     }
@@ -65,9 +91,14 @@ fn half_of_progress_or_of_a_wish_is_never_seen() {
     }
     assert_eq!(made.store.progress(&name()).unwrap(), None);
     assert_eq!(made.store.take_wish(&name()).unwrap(), None);
-    made.store.put_progress(&name(), &Progress::default()).unwrap();
+    made.store
+        .put_progress(&name(), &Progress::default())
+        .unwrap();
     made.store.put_wish(&name(), &wish()).unwrap();
-    assert_eq!(made.store.progress(&name()).unwrap(), Some(Progress::default()));
+    assert_eq!(
+        made.store.progress(&name()).unwrap(),
+        Some(Progress::default())
+    );
     assert_eq!(made.store.take_wish(&name()).unwrap(), Some(wish()));
     assert_eq!(made.listed(), [".lock", "0001", "progress.json"]);
 }
@@ -88,13 +119,19 @@ fn a_new_key_is_never_seen_with_what_was_said_about_the_old_one() {
     let made = Made::new();
     made.store.put_account(&account()).unwrap();
     // As far as a process comes that dies in the middle: the metadata of the old key goes first.
-    made.store.put_account(&StoredAccount { url: None, ..account() }).unwrap();
+    made.store
+        .put_account(&StoredAccount {
+            url: None,
+            ..account()
+        })
+        .unwrap();
     assert_eq!(made.store.account(DIRECTORY).unwrap().unwrap().url, None);
     let text = fs::read_to_string(made.at("accounts/ca.test-directory/account.json")).unwrap();
     assert!(!text.contains("acct/7"), "{text}");
 }
 
-/// Versions come and go under a reader's hands; it sees one that is whole, and never one that is older than before.
+/// Versions come and go under a reader's hands; it sees one that is whole, and never one that is
+/// older than before.
 #[test]
 fn who_reads_while_another_writes_sees_whole_versions_only() {
     let made = Made::with(1);
@@ -105,14 +142,20 @@ fn who_reads_while_another_writes_sees_whole_versions_only() {
             while !is_done.load(Ordering::Relaxed) || seen == 0 {
                 let version = store.version(&name()).unwrap().unwrap();
                 let given = store.certificate(&name()).unwrap().unwrap();
-                assert!(highest <= version && version <= given.version, "{highest} {version} {}", given.version);
+                assert!(
+                    highest <= version && version <= given.version,
+                    "{highest} {version} {}",
+                    given.version
+                );
                 assert_eq!(given.bundle.meta.serial, given.version.to_string());
                 (highest, seen) = (given.version, seen + 1);
             }
             highest
         });
         for version in 2..40 {
-            made.store.put_certificate(&name(), &bundle(version)).unwrap();
+            made.store
+                .put_certificate(&name(), &bundle(version))
+                .unwrap();
         }
         is_done.store(true, Ordering::Relaxed);
         assert!(reader.join().unwrap() >= 1);

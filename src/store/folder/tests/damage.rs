@@ -15,7 +15,9 @@ const DAMAGES: &[(&str, Option<&str>)] = &[
 ];
 
 fn damage(path: &Path, content: Option<&str>) {
-    content.map_or_else(|| fs::remove_file(path), |content| fs::write(path, content)).unwrap();
+    content
+        .map_or_else(|| fs::remove_file(path), |content| fs::write(path, content))
+        .unwrap();
 }
 
 #[test]
@@ -37,8 +39,14 @@ fn where_nothing_is_whole_the_damage_is_told() {
         let error = made.store.certificate(&name()).unwrap_err();
         let text = error.to_string();
         assert!(matches!(error, StoreError::Damaged { .. }), "{text}");
-        assert!(text.contains("0001 is damaged: ") && text.contains(file), "{text}");
-        assert!(is_damaged(made.store.version(&name())), "{file} {content:?}");
+        assert!(
+            text.contains("0001 is damaged: ") && text.contains(file),
+            "{text}"
+        );
+        assert!(
+            is_damaged(made.store.version(&name())),
+            "{file} {content:?}"
+        );
         assert_eq!(made.store.put_certificate(&name(), &bundle(2)).unwrap(), 2);
         assert_eq!(made.given(), Some(2));
     }
@@ -73,7 +81,12 @@ fn a_file_or_a_broken_link_with_a_number_is_a_damaged_version() {
     std::os::unix::fs::symlink("nowhere", made.of_certificate("0003")).unwrap();
     assert_eq!(made.given(), Some(1));
     for version in 4..7 {
-        assert_eq!(made.store.put_certificate(&name(), &bundle(version)).unwrap(), version);
+        assert_eq!(
+            made.store
+                .put_certificate(&name(), &bundle(version))
+                .unwrap(),
+            version
+        );
     }
     assert_eq!(made.given(), Some(6));
     assert_eq!(made.listed(), [".lock", "0005", "0006"]);
@@ -98,7 +111,11 @@ fn a_damaged_wish_is_told_once() {
     fs::write(made.of_certificate("wish.json"), "{").unwrap();
     assert!(is_damaged(made.store.take_wish(&name())));
     assert_eq!(made.store.take_wish(&name()).unwrap(), None);
-    fs::write(made.of_certificate("progress.json"), "{\"next\": \"soon\", \"wanted\": \"\"}").unwrap();
+    fs::write(
+        made.of_certificate("progress.json"),
+        "{\"next\": \"soon\", \"wanted\": \"\"}",
+    )
+    .unwrap();
     assert!(is_damaged(made.store.progress(&name())));
 }
 
@@ -107,18 +124,30 @@ fn a_damaged_account_is_told_and_can_be_set_aside() {
     let damages = [
         ("key.pem", None),
         ("key.pem", Some("no key\n")),
-        ("account.json", Some("{\"directory\": \"https://ca.test/dir")),
-        ("account.json", Some("{\"directory\": \"https://other.test/\"}")),
+        (
+            "account.json",
+            Some("{\"directory\": \"https://ca.test/dir"),
+        ),
+        (
+            "account.json",
+            Some("{\"directory\": \"https://other.test/\"}"),
+        ),
     ];
     for (file, content) in damages {
         let made = Made::new();
         made.store.put_account(&account()).unwrap();
         damage(&made.at("accounts/ca.test-directory").join(file), content);
         let text = made.store.account(DIRECTORY).unwrap_err().to_string();
-        assert!(text.contains("ca.test-directory is damaged: ") && text.contains(file), "{text}");
+        assert!(
+            text.contains("ca.test-directory is damaged: ") && text.contains(file),
+            "{text}"
+        );
         for _ in 0..2 {
             let place = made.store.set_account_aside(DIRECTORY).unwrap();
-            assert!(place.ends_with("accounts/ca.test-directory.damaged") && Path::new(&place).is_dir(), "{place}");
+            assert!(
+                place.ends_with("accounts/ca.test-directory.damaged") && Path::new(&place).is_dir(),
+                "{place}"
+            );
             assert!(made.store.account(DIRECTORY).unwrap().is_none());
             made.store.put_account(&account()).unwrap();
         }
@@ -132,12 +161,19 @@ fn a_damaged_order_is_told_and_can_be_set_aside() {
     let made = Made::with(1);
     made.store.put_order(&name(), &order()).unwrap();
     let text = fs::read_to_string(made.of_certificate("order.json")).unwrap();
-    for damage in ["{\"url\": \"https://ca.t", "{}", &text.replace("BEGIN PRIVATE KEY", "BEGIN NO KEY")] {
+    for damage in [
+        "{\"url\": \"https://ca.t",
+        "{}",
+        &text.replace("BEGIN PRIVATE KEY", "BEGIN NO KEY"),
+    ] {
         fs::write(made.of_certificate("order.json"), damage).unwrap();
         assert!(is_damaged(made.store.order(&name())), "{damage}");
         made.store.set_order_aside(&name()).unwrap();
         assert_eq!(made.store.order(&name()).unwrap(), None);
-        assert_eq!(fs::read_to_string(made.of_certificate("order.json.damaged")).unwrap(), damage);
+        assert_eq!(
+            fs::read_to_string(made.of_certificate("order.json.damaged")).unwrap(),
+            damage
+        );
     }
     assert_eq!(made.given(), Some(1));
 }

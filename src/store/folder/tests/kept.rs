@@ -8,12 +8,18 @@ fn what_is_put_is_given_by_another_store_at_the_same_place() {
     assert_eq!(made.given(), None);
     let new = bundle(1);
     made.store.put_certificate(&name(), &new).unwrap();
-    let given = Folder::new(made.at("")).certificate(&name()).unwrap().unwrap();
+    let given = Folder::new(made.at(""))
+        .certificate(&name())
+        .unwrap()
+        .unwrap();
     assert_eq!(given.version, 1);
     assert_eq!(given.bundle.chain, new.chain);
     assert_eq!(given.bundle.key.reveal(), new.key.reveal());
     assert_eq!(given.bundle.meta, new.meta);
-    assert_eq!(Path::new(&made.store.place(&name())), made.at("certificates/media.test"));
+    assert_eq!(
+        Path::new(&made.store.place(&name())),
+        made.at("certificates/media.test")
+    );
 }
 
 #[test]
@@ -22,7 +28,12 @@ fn numbers_only_grow_and_the_last_two_versions_stay() {
     assert_eq!(made.given(), Some(4));
     assert_eq!(made.listed(), [".lock", "0003", "0004"]);
     fs::rename(made.of_certificate("0004"), made.of_certificate("9999")).unwrap();
-    assert_eq!(made.store.put_certificate(&name(), &bundle(10_000)).unwrap(), 10_000);
+    assert_eq!(
+        made.store
+            .put_certificate(&name(), &bundle(10_000))
+            .unwrap(),
+        10_000
+    );
     assert_eq!(made.given(), Some(10_000));
     assert_eq!(made.listed(), [".lock", "10000", "9999"]);
 }
@@ -32,13 +43,20 @@ fn everything_is_for_this_user_only() {
     let made = Made::with(1);
     made.store.probe().unwrap();
     made.store.put_account(&account()).unwrap();
-    made.store.put_progress(&name(), &Progress::default()).unwrap();
+    made.store
+        .put_progress(&name(), &Progress::default())
+        .unwrap();
     made.store.put_wish(&name(), &wish()).unwrap();
     made.store.put_order(&name(), &order()).unwrap();
     drop(made.store.try_lock("media.test").unwrap().unwrap());
     let (mut folders, mut files) = (vec![made.at("")], 0);
     while let Some(folder) = folders.pop() {
-        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700, "{}", folder.display());
+        assert_eq!(
+            fs::metadata(&folder).unwrap().permissions().mode() & 0o777,
+            0o700,
+            "{}",
+            folder.display()
+        );
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
             if entry.path().is_dir() {
                 folders.push(entry.path());
@@ -57,22 +75,36 @@ fn everything_is_for_this_user_only() {
 fn what_is_made_belongs_to_whom_the_store_belongs() {
     let made = Made::new();
     fs::create_dir(made.at("")).unwrap();
-    let owner = if rustix::process::geteuid().is_root() { 65_534 } else { rustix::process::geteuid().as_raw() };
+    let owner = if rustix::process::geteuid().is_root() {
+        65_534
+    } else {
+        rustix::process::geteuid().as_raw()
+    };
     std::os::unix::fs::chown(made.at(""), Some(owner), None).unwrap();
     made.store.put_wish(&name(), &wish()).unwrap();
     made.store.put_certificate(&name(), &bundle(1)).unwrap();
-    for path in ["certificates", "certificates/media.test", "certificates/media.test/wish.json"] {
+    for path in [
+        "certificates",
+        "certificates/media.test",
+        "certificates/media.test/wish.json",
+    ] {
         assert_eq!(fs::metadata(made.at(path)).unwrap().uid(), owner, "{path}");
     }
     for path in [".lock", "0001", "0001/privkey.pem", "0001/certificate.json"] {
-        assert_eq!(fs::metadata(made.of_certificate(path)).unwrap().uid(), owner, "{path}");
+        assert_eq!(
+            fs::metadata(made.of_certificate(path)).unwrap().uid(),
+            owner,
+            "{path}"
+        );
     }
 }
 
 #[test]
 fn metadata_is_json_for_people() {
     let made = Made::with(1);
-    made.store.revoked(&name(), UnixTime(1_780_000_060)).unwrap();
+    made.store
+        .revoked(&name(), UnixTime(1_780_000_060))
+        .unwrap();
     let expected = r#"{
   "hosts": [
     "media.test",
@@ -89,8 +121,20 @@ fn metadata_is_json_for_people() {
   "revoked": "2026-05-28T20:27:40Z"
 }
 "#;
-    assert_eq!(fs::read_to_string(made.of_certificate("0001/certificate.json")).unwrap(), expected);
-    assert_eq!(made.store.certificate(&name()).unwrap().unwrap().bundle.meta.revoked, Some(UnixTime(1_780_000_060)));
+    assert_eq!(
+        fs::read_to_string(made.of_certificate("0001/certificate.json")).unwrap(),
+        expected
+    );
+    assert_eq!(
+        made.store
+            .certificate(&name())
+            .unwrap()
+            .unwrap()
+            .bundle
+            .meta
+            .revoked,
+        Some(UnixTime(1_780_000_060))
+    );
     assert_eq!(made.given(), Some(1));
 }
 
@@ -107,12 +151,18 @@ fn progress_and_wishes_are_json_for_people() {
         refusals: 1,
         hold: true,
         error: Some("the CA is away".to_owned()),
-        answer: Some(Answer { id: "a1".to_owned(), error: None }),
+        answer: Some(Answer {
+            id: "a1".to_owned(),
+            error: None,
+        }),
     };
     made.store.put_progress(&name(), &progress).unwrap();
     assert_eq!(made.store.progress(&name()).unwrap(), Some(progress));
     let text = fs::read_to_string(made.of_certificate("progress.json")).unwrap();
-    assert!(text.contains("\n  \"next\": \"2026-05-28T20:26:40Z\",\n"), "{text}");
+    assert!(
+        text.contains("\n  \"next\": \"2026-05-28T20:26:40Z\",\n"),
+        "{text}"
+    );
 
     assert_eq!(made.store.take_wish(&name()).unwrap(), None);
     made.store.put_wish(&name(), &wish()).unwrap();
@@ -135,7 +185,10 @@ fn an_open_order_is_kept_with_its_key_until_it_is_forgotten() {
     let other = Folder::new(made.at(""));
     assert_eq!(other.order(&name()).unwrap(), Some(order.clone()));
     let text = fs::read_to_string(made.of_certificate("order.json")).unwrap();
-    assert!(text.contains("\n  \"expires\": \"2026-06-04T20:26:40Z\",\n"), "{text}");
+    assert!(
+        text.contains("\n  \"expires\": \"2026-06-04T20:26:40Z\",\n"),
+        "{text}"
+    );
     assert!(!format!("{order:?}").contains("PRIVATE KEY"));
     other.forget_order(&name()).unwrap();
     assert_eq!(made.store.order(&name()).unwrap(), None);
@@ -148,11 +201,22 @@ fn an_account_is_kept_for_its_directory() {
     let kept = account();
     made.store.put_account(&kept).unwrap();
     let given = made.store.account(DIRECTORY).unwrap().unwrap();
-    assert_eq!((given.url, given.contact, given.external), (kept.url, kept.contact, None));
+    assert_eq!(
+        (given.url, given.contact, given.external),
+        (kept.url, kept.contact, None)
+    );
     assert_eq!(given.key.reveal(), kept.key.reveal());
-    assert!(made.store.account("https://ca.test/other").unwrap().is_none());
+    assert!(
+        made.store
+            .account("https://ca.test/other")
+            .unwrap()
+            .is_none()
+    );
     assert_eq!(listed(&made.at("accounts")), ["ca.test-directory"]);
-    assert_eq!(listed(&made.at("accounts/ca.test-directory")), [".lock", "account.json", "key.pem"]);
+    assert_eq!(
+        listed(&made.at("accounts/ca.test-directory")),
+        [".lock", "account.json", "key.pem"]
+    );
 }
 
 #[test]
@@ -169,24 +233,48 @@ fn directories_that_look_alike_have_folders_of_their_own() {
     ];
     let made = Made::new();
     for url in urls {
-        made.store.put_account(&StoredAccount { directory: url.to_owned(), ..account() }).unwrap();
+        made.store
+            .put_account(&StoredAccount {
+                directory: url.to_owned(),
+                ..account()
+            })
+            .unwrap();
     }
     assert_eq!(listed(&made.at("accounts")).len(), urls.len());
     for url in urls {
         assert_eq!(made.store.account(url).unwrap().unwrap().directory, url);
     }
     let ids = listed(&made.at("accounts"));
-    assert!(ids.iter().all(|id| !id.starts_with('.') && !id.contains(':')), "{ids:?}");
+    assert!(
+        ids.iter()
+            .all(|id| !id.starts_with('.') && !id.contains(':')),
+        "{ids:?}"
+    );
 }
 
 #[test]
 fn long_names_have_a_folder_too() {
     let made = Made::new();
-    let names = ["a", "b"].map(|last| format!("{}{last}", "label.".repeat(40)).parse::<Name>().unwrap());
+    let names = ["a", "b"].map(|last| {
+        format!("{}{last}", "label.".repeat(40))
+            .parse::<Name>()
+            .unwrap()
+    });
     for (version, name) in (1..).zip(&names) {
-        assert_eq!(made.store.put_certificate(name, &bundle(version)).unwrap(), 1);
+        assert_eq!(
+            made.store.put_certificate(name, &bundle(version)).unwrap(),
+            1
+        );
         assert!(made.store.try_lock(name.as_str()).unwrap().is_some());
     }
-    let serials = names.map(|name| made.store.certificate(&name).unwrap().unwrap().bundle.meta.serial);
+    let serials = names.map(|name| {
+        made.store
+            .certificate(&name)
+            .unwrap()
+            .unwrap()
+            .bundle
+            .meta
+            .serial
+    });
     assert_eq!(serials, ["1", "2"]);
 }

@@ -1,4 +1,5 @@
-//! Whoever can write in a store decides nothing about files outside of it, even if root works in it.
+//! Whoever can write in a store decides nothing about files outside of it, even if root works in
+//! it.
 
 use std::os::unix::fs::{lchown, symlink};
 
@@ -38,7 +39,9 @@ impl Made {
 fn give(path: &Path) {
     lchown(path, Some(GATEWAY), Some(GATEWAY)).unwrap();
     if path.is_dir() {
-        fs::read_dir(path).unwrap().for_each(|entry| give(&entry.unwrap().path()));
+        fs::read_dir(path)
+            .unwrap()
+            .for_each(|entry| give(&entry.unwrap().path()));
     }
 }
 
@@ -64,11 +67,21 @@ fn root_follows_no_link_that_the_gateways_user_put_into_the_store() {
         };
         let said = error.to_string();
         assert!(matches!(error, StoreError::Untrusted { .. }), "{said}");
-        assert!(said.contains(&format!("{place} is a symbolic link that the user \"nobody\" can change")), "{said}");
+        assert!(
+            said.contains(&format!(
+                "{place} is a symbolic link that the user \"nobody\" can change"
+            )),
+            "{said}"
+        );
         assert!(fs::read_dir(&victim).unwrap().next().is_none(), "{place}");
         if place != "locks" {
-            assert!(made.store.certificate(&name()).is_err() && made.store.progress(&name()).is_err());
-            assert!(made.store.take_wish(&name()).is_err() && made.store.revoked(&name(), UnixTime(0)).is_err());
+            assert!(
+                made.store.certificate(&name()).is_err() && made.store.progress(&name()).is_err()
+            );
+            assert!(
+                made.store.take_wish(&name()).is_err()
+                    && made.store.revoked(&name(), UnixTime(0)).is_err()
+            );
         }
         fs::remove_file(made.at(place)).unwrap();
     }
@@ -80,16 +93,37 @@ fn a_link_in_the_place_of_a_file_of_the_store_is_neither_read_nor_written_throug
     made.give();
     let victim = made.victim().join("file");
     let of_certificate = |file: &str| format!("certificates/media.test/{file}");
-    for file in [".lock", "wish.json", "wish.json.new", "progress.json", "0001/privkey.pem"] {
+    for file in [
+        ".lock",
+        "wish.json",
+        "wish.json.new",
+        "progress.json",
+        "0001/privkey.pem",
+    ] {
         fs::write(&victim, "precious").unwrap();
         made.link(&of_certificate(file), &victim);
         let wished = made.store.put_wish(&name(), &wish());
         assert_eq!(wished.is_err(), file == ".lock", "{file}: {wished:?}");
-        let (progress, certificate) = (made.store.progress(&name()), made.store.certificate(&name()));
-        assert_eq!(progress.is_err(), file == "progress.json", "{file}: {progress:?}");
-        assert_eq!(certificate.is_err(), file == "0001/privkey.pem", "{file}: {certificate:?}");
+        let (progress, certificate) = (
+            made.store.progress(&name()),
+            made.store.certificate(&name()),
+        );
+        assert_eq!(
+            progress.is_err(),
+            file == "progress.json",
+            "{file}: {progress:?}"
+        );
+        assert_eq!(
+            certificate.is_err(),
+            file == "0001/privkey.pem",
+            "{file}: {certificate:?}"
+        );
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious", "{file}");
-        assert_eq!(fs::metadata(&victim).unwrap().uid(), geteuid().as_raw(), "{file}");
+        assert_eq!(
+            fs::metadata(&victim).unwrap().uid(),
+            geteuid().as_raw(),
+            "{file}"
+        );
         let _ = fs::remove_file(made.at(&of_certificate(file)));
     }
     // One that leads nowhere has nothing made at its end.
@@ -124,7 +158,11 @@ fn what_root_puts_into_a_store_belongs_to_whom_the_store_belongs() {
     made.store.put_wish(&name(), &wish()).unwrap();
     drop(made.store.try_lock("other.test").unwrap().unwrap());
     let owner = fs::metadata(made.at("")).unwrap().uid();
-    for path in ["certificates/media.test/wish.json", "certificates/media.test/.lock", "locks/other.test.lock"] {
+    for path in [
+        "certificates/media.test/wish.json",
+        "certificates/media.test/.lock",
+        "locks/other.test.lock",
+    ] {
         assert_eq!(fs::metadata(made.at(path)).unwrap().uid(), owner, "{path}");
     }
 }

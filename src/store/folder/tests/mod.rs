@@ -16,7 +16,10 @@ use tempfile::TempDir;
 use super::Folder;
 use crate::clock::UnixTime;
 use crate::secret::Secret;
-use crate::store::{Answer, Bundle, CertStore as _, Meta, Name, OpenOrder, Progress, StoreError, StoredAccount, Wish};
+use crate::store::{
+    Answer, Bundle, CertStore as _, Meta, Name, OpenOrder, Progress, StoreError, StoredAccount,
+    Wish,
+};
 
 const DIRECTORY: &str = "https://ca.test/directory";
 
@@ -37,7 +40,12 @@ impl Made {
     fn with(versions: u64) -> Self {
         let made = Self::new();
         for version in 1..=versions {
-            assert_eq!(made.store.put_certificate(&name(), &bundle(version)).unwrap(), version);
+            assert_eq!(
+                made.store
+                    .put_certificate(&name(), &bundle(version))
+                    .unwrap(),
+                version
+            );
         }
         made
     }
@@ -66,7 +74,9 @@ impl Made {
 }
 
 fn listed(folder: &Path) -> Vec<String> {
-    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = names.collect();
     names.sort();
     names
@@ -126,7 +136,10 @@ fn order() -> OpenOrder {
 }
 
 fn wish() -> Wish {
-    Wish { id: "a1".to_owned(), dry_run: true }
+    Wish {
+        id: "a1".to_owned(),
+        dry_run: true,
+    }
 }
 
 fn is_damaged<T>(result: Result<T, StoreError>) -> bool {

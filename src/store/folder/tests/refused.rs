@@ -1,4 +1,5 @@
-//! Places that take nothing. The tests may run as root, whom permissions do not stop: a file in the way stops everybody.
+//! Places that take nothing. The tests may run as root, whom permissions do not stop: a file in the
+//! way stops everybody.
 
 use super::*;
 
@@ -7,7 +8,11 @@ fn is_told<T: std::fmt::Debug>(result: Result<T, StoreError>, place: &Path) {
     let error = result.unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, StoreError::Write { .. }), "{error:?}");
-    assert!(text.starts_with(place.to_str().unwrap()) && text.contains("let the user that runs ianitor"), "{text}");
+    assert!(
+        text.starts_with(place.to_str().unwrap())
+            && text.contains("let the user that runs ianitor"),
+        "{text}"
+    );
     assert!(std::error::Error::source(&error).is_some());
 }
 
