@@ -1,0 +1,124 @@
+
+use super::*;
+
+const DAY: u64 = 86_400;
+
+fn at(days: u64) -> UnixTime {
+    UnixTime(days * DAY)
+}
+
+#[test]
+fn renewals() {
+    let window = |start, end| {
+        Some(Window {
+            start: at(start),
+            end: at(end),
+        })
+    };
+    for (to, spread, window, want) in [
+        (90, 0.0, None, (at(60), Why::TwoThirds)),
+        (90, 1.0, None, (at(63), Why::TwoThirds)),
+        (90, 7.5, None, (at(63), Why::TwoThirds)),
+        (6, 0.0, None, (at(3), Why::Half)),
+        (90, 0.5, window(20, 40), (at(30), Why::Window)),
+        (90, 0.5, window(0, 0), (at(0), Why::Window)),
+        // No window.
+        (90, 0.0, window(40, 20), (at(60), Why::TwoThirds)),
+        (90, 0.0, window(91, 95), (at(60), Why::TwoThirds)),
+    ] {
+        assert_eq!(
+            renewal(at(0), at(to), spread, window),
+            want,
+            "{to} {spread} {window:?}"
+        );
+    }
+}
+
+#[test]
+fn a_window_does_not_outlast_the_certificate() {
+    let window = Some(Window {
+        start: at(80),
+        end: at(100),
+    });
+    assert_eq!(
+        renewal(at(0), at(90), 1.0, window),
+        (UnixTime(90 * DAY - 3600), Why::Window)
+    );
+}
+
+#[test]
+fn failures_make_patient_but_not_to_the_end() {
+    let far = Duration::from_secs(30 * DAY);
+    let wait = |kind, failures, left| back_off(kind, failures, left).as_secs();
+    assert_eq!(
+        [1, 2, 3, 99].map(|n| wait(Kind::Away, n, far)),
+        [2, 5, 15, 3600]
+    );
+    // Whenever they were counted.
+    assert_eq!(
+        [1, 4, 5, 6, 99].map(|n| wait(Kind::Away, n, Duration::ZERO)),
+        [2, 60, 300, 300, 300]
+    );
+    assert_eq!(
+        [6, 99].map(|n| wait(Kind::Limited, n, Duration::ZERO)),
+        [900, 3600]
+    );
+    // Within minutes at first.
+    assert_eq!(
+        [0, 1, 2, 3, 4, 99].map(|n| wait(Kind::Refused, n, far)),
+        [60, 60, 180, 600, 3600, DAY]
+    );
+    assert_eq!(
+        [1, 3].map(|n| wait(Kind::Refused, n, Duration::from_secs(60))),
+        [60, 600]
+    );
+    assert_eq!(
+        [0, 1, 2, 99].map(|n| wait(Kind::Counted, n, far)),
+        [900, 900, 3600, DAY]
+    );
+    assert_eq!(wait(Kind::Refused, 99, Duration::from_secs(8 * 3600)), 3600);
+    assert_eq!(wait(Kind::Refused, 99, Duration::from_secs(60)), 900);
+    assert_eq!(wait(Kind::Refused, 99, Duration::ZERO), DAY);
+}
+
+/// Five failed validations of a name in an hour, of which one is given back every twelve
+/// minutes.
+#[test]
+fn the_first_retries_stay_within_the_limit_of_lets_encrypt() {
+    let all = [ChallengeKind::TlsAlpn01, ChallengeKind::Http01];
+    let [alpn, http] = all;
+    let tried: Vec<_> = (0..5).map(|refusals| kinds(&all, refusals)).collect();
+    assert_eq!(
+        tried,
+        [
+            vec![alpn, http],
+            vec![http],
+            vec![alpn],
+            vec![http],
+            vec![alpn, http]
+        ]
+    );
+    assert_eq!(kinds(&[http], 1), [http]);
+
+    let (mut allowance, mut at) = (5.0_f64, 0);
+    for refusals in 0..40 {
+        allowance -= kinds(&all, refusals).len() as f64;
+        assert!(allowance >= 0.0, "too many after {refusals} refusals");
+        let wait = back_off(Kind::Refused, refusals + 1, Duration::ZERO).as_secs();
+        at += wait;
+        allowance = (allowance + wait as f64 / (12.0 * 60.0)).min(5.0);
+    }
+    assert!(at > 30 * DAY, "{at}");
+}
+
+#[test]
+fn an_order_that_is_being_finished_has_hours() {
+    let hours = |hours: u64| Duration::from_secs(hours * HOUR);
+    let is_given_up = |waited, expires: Option<u64>| is_given_up(waited, expires.map(at), at(10));
+    assert!(!is_given_up(hours(3), Some(9)) && is_given_up(hours(4), Some(9)));
+    assert!(!is_given_up(hours(100), Some(11)) && is_given_up(hours(168), Some(11)));
+    assert!(!is_given_up(hours(23), None) && is_given_up(hours(24), None));
+    let looks = [0, 299, 300, 1199, 1200, 90_000]
+        .map(|waited| next_look(Duration::from_secs(waited)).as_secs());
+    assert_eq!(looks, [60, 60, 120, 120, 300, 300]);
+}
