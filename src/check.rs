@@ -23,7 +23,7 @@ use crate::jwks::{self, Client};
 use crate::route::upstream::ServerAddr;
 use crate::store::folder::Folder;
 use crate::telemetry::{Chain, Visible};
-use crate::tls::{self, CertTable, LoadError, Mode, Standing};
+use crate::tls::{self, CertTable, HostCoverage, LoadError, Mode};
 use crate::token;
 use crate::token::issuer::{IssuerSpec, Place};
 use crate::turn;
@@ -217,7 +217,7 @@ fn key_client(issuer: &IssuerSpec, place: &Place) -> Result<Client, LoadError> {
 
 fn will_serve(table: &CertTable, config: &Config, host: &HostPattern) -> bool {
     let is_to_be_made = || config.tls.self_signed.iter().any(|name| host.matches(name));
-    table.standing(host, SystemTime::now()) != Standing::Unserved || is_to_be_made()
+    table.standing(host, SystemTime::now()) != HostCoverage::Unserved || is_to_be_made()
 }
 
 fn certificates(table: &CertTable) -> String {

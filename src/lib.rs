@@ -44,10 +44,10 @@
 
 // Vocabulary: no module of ours but each other.
 pub mod addr;
+pub mod challenge_slots;
 pub mod clock;
 pub mod disk;
 pub mod exposure;
-pub mod guests;
 pub mod host;
 pub mod html;
 pub mod json;

@@ -78,9 +78,9 @@ impl Rate {
     ///
     /// # Errors
     /// How long it takes until there is room.
-    pub fn take(self, whole_again: u64, now: u64) -> Result<u64, Duration> {
+    pub fn take(self, full_at: u64, now: u64) -> Result<u64, Duration> {
         let room_until = now.saturating_add(self.window());
-        let next = whole_again.max(now).saturating_add(self.cost());
+        let next = full_at.max(now).saturating_add(self.cost());
         if next <= room_until {
             Ok(next)
         } else {
@@ -89,8 +89,8 @@ impl Rate {
     }
 
     /// How many events are out of it.
-    pub fn used(self, whole_again: u64, now: u64) -> u32 {
-        u32::try_from(whole_again.saturating_sub(now).div_ceil(self.cost())).unwrap_or(u32::MAX)
+    pub fn used(self, full_at: u64, now: u64) -> u32 {
+        u32::try_from(full_at.saturating_sub(now).div_ceil(self.cost())).unwrap_or(u32::MAX)
     }
 
     fn window(self) -> u64 {

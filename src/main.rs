@@ -136,18 +136,18 @@ fn complain(text: &str) {
     let _ = std::io::stderr().write_all(escape::lines(text).as_bytes());
 }
 
-/// Asks everybody who has to be there, and returns how much is amiss.
+/// Asks everybody who has to be there, and returns how much is mismatch.
 async fn ask_all(config: &config::Config) -> usize {
-    let mut amiss = 0;
+    let mut mismatch = 0;
     let mut tell = |(text, count): (String, usize)| {
         show(&text);
-        amiss += count;
+        mismatch += count;
     };
     tell(check::ask_upstreams(config).await);
     tell(check::ask_issuers(config).await);
     tell(check::ask_ca(config).await);
     tell(check::ask_deployments(config).await);
-    amiss
+    mismatch
 }
 
 fn check_file(path: &Path, live: bool) -> ExitCode {
@@ -177,10 +177,10 @@ fn check_file(path: &Path, live: bool) -> ExitCode {
             return ExitCode::from(EXIT_FAILED);
         }
     };
-    let amiss = runtime.block_on(ask_all(&checked.config));
+    let mismatch = runtime.block_on(ask_all(&checked.config));
     // A name that is still being looked up is not waited for.
     runtime.shutdown_background();
-    if amiss == 0 {
+    if mismatch == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(EXIT_FAILED)

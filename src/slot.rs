@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::addr::{ClientAddr, ClientGroup};
-use crate::guests::Guests;
+use crate::challenge_slots::ChallengeSlots;
 use crate::limits::{Limits, Rate};
 
 mod files;
@@ -24,7 +24,7 @@ pub use sockets::{
 #[derive(Debug)]
 pub struct Slots {
     open: AtomicUsize,
-    guests: Arc<Guests>,
+    challenge_slots: Arc<ChallengeSlots>,
     /// Held for a look-up on accept and on close only.
     clients: Mutex<HashMap<ClientGroup, Arc<Client>>>,
     /// With so many clients in the list, those that are gone are looked for.
@@ -39,7 +39,7 @@ impl Slots {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             open: AtomicUsize::new(0),
-            guests: Arc::default(),
+            challenge_slots: Arc::default(),
             clients: Mutex::default(),
             look_at: AtomicUsize::new(FIRST_LOOK),
             started: Instant::now(),
@@ -81,8 +81,8 @@ impl Slots {
     }
 
     /// The places for connections beyond all limits.
-    pub fn guests(&self) -> &Arc<Guests> {
-        &self.guests
+    pub fn challenge_slots(&self) -> &Arc<ChallengeSlots> {
+        &self.challenge_slots
     }
 
     /// Counts a request of a client that does not hold the connection: it came through a trusted
@@ -142,17 +142,17 @@ struct Client {
     /// Bytes of bodies that its connections hold in memory.
     unread: AtomicUsize,
     /// When the client's allowance is whole again, in microseconds since start.
-    whole_again: AtomicU64,
+    full_at: AtomicU64,
 }
 
 impl Client {
     fn request(&self, now: u64, rate: Rate) -> Result<(), Duration> {
-        self.whole_again
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |whole_again| {
-                rate.take(whole_again, now).ok()
+        self.full_at
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
+                rate.take(full_at, now).ok()
             })
             .map(drop)
-            .map_err(|whole_again| rate.take(whole_again, now).err().unwrap_or_default())
+            .map_err(|full_at| rate.take(full_at, now).err().unwrap_or_default())
     }
 
     /// Whether nothing would be forgotten with it. A client that is over its rate is remembered, or
@@ -160,7 +160,7 @@ impl Client {
     /// connection.
     fn is_forgettable(&self, now: u64) -> bool {
         self.connections.load(Ordering::Relaxed) == 0
-            && self.whole_again.load(Ordering::Relaxed) <= now
+            && self.full_at.load(Ordering::Relaxed) <= now
             && self.under_way.is_none()
             && self.files.load(Ordering::Relaxed) == 0
     }

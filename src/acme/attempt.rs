@@ -15,7 +15,7 @@ use super::{AcmeSpec, CertSpec, ChallengeKind, account, open};
 use crate::clock::UnixTime;
 use crate::store::{Bundle, Meta};
 use crate::telemetry::Chain;
-use crate::tls::{self, Managed};
+use crate::tls::{self, ServableCert};
 
 /// What is attempted.
 pub(super) struct Attempt<'a> {
@@ -25,7 +25,7 @@ pub(super) struct Attempt<'a> {
     /// The URL of the directory: the CA's, or the one to try things out with.
     pub(super) url: &'a str,
     /// The certificate that is renewed, if it is of the same CA.
-    pub(super) before: Option<&'a Managed>,
+    pub(super) before: Option<&'a ServableCert>,
     /// How names are proved, the first choice first.
     pub(super) kinds: Vec<ChallengeKind>,
     /// Whether what comes of it is kept: an order that the CA does not finish in time too.
@@ -195,9 +195,9 @@ impl Attempt<'_> {
         !is_there && UnixTime::now() < renewal
     }
 
-    fn managed(&self, Issued { chain, key }: &Issued) -> Result<Managed, OrderError> {
+    fn managed(&self, Issued { chain, key }: &Issued) -> Result<ServableCert, OrderError> {
         let place = self.shared.parts.store.place(&self.cert.name).into();
-        Managed::new(
+        ServableCert::new(
             self.cert.name.as_str(),
             chain,
             key,
@@ -289,7 +289,7 @@ impl Attempt<'_> {
 }
 
 /// What CAs call a certificate; `None` for one that does not say who signed it.
-pub(super) fn identifier(of: &Managed) -> Option<CertificateIdentifier<'static>> {
+pub(super) fn identifier(of: &ServableCert) -> Option<CertificateIdentifier<'static>> {
     CertificateIdentifier::try_from(of.leaf()?)
         .ok()
         .map(CertificateIdentifier::into_owned)

@@ -8,7 +8,7 @@ use super::CertSpec;
 use super::schedule::{self, Why, Window};
 use crate::clock::UnixTime;
 use crate::store::{CertStore, Meta, StoreError, Stored};
-use crate::tls::{self, Managed};
+use crate::tls::{self, ServableCert};
 
 /// A renewal does not follow the one before sooner than this, or a twentieth of the lifetime if
 /// that is less: a CA whose windows are always over would have us order without end, and so would a
@@ -26,7 +26,7 @@ const TURN: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Debug)]
 pub(super) struct Current {
     pub(super) stored: Arc<Stored>,
-    pub(super) managed: Managed,
+    pub(super) managed: ServableCert,
 }
 
 impl Current {
@@ -37,7 +37,7 @@ impl Current {
         place: PathBuf,
     ) -> Result<Self, tls::Problem> {
         let bundle = &stored.bundle;
-        let managed = Managed::new(
+        let managed = ServableCert::new(
             spec.name.as_str(),
             &bundle.chain,
             &bundle.key,

@@ -8,7 +8,7 @@ use crate::clock::UnixTime;
 use crate::secret::Secret;
 use crate::store::OpenOrder;
 use crate::store::folder::Folder;
-use crate::tls::Shelf;
+use crate::tls::CertCache;
 use crate::tls::challenges::Challenges;
 
 /// A process that wants a certificate for `a.example` and keeps it in this folder.
@@ -39,7 +39,7 @@ pub(super) fn wanting(store: &tempfile::TempDir) -> (Arc<Shared>, AcmeSpec, Arc<
     };
     let shared = Shared::new(Parts {
         store: Arc::new(Folder::new(store.path())),
-        shelf: Shelf::new(),
+        shelf: CertCache::new(),
         challenges: Challenges::new(),
         on_certificate: Arc::new(|_, _| {}),
     });

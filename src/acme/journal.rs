@@ -8,11 +8,11 @@ use super::attempt::Failed;
 use super::current::Current;
 use super::error::{Kind, OrderError};
 use super::schedule::{Why, back_off};
-use super::seen::{CertSeen, Seen};
+use super::seen::{CertStatus, Seen};
 use super::shared::Shared;
 use super::{AcmeSpec, CertSpec};
 use crate::clock::{Moment, UnixTime};
-use crate::store::{Answer, Progress, Wish};
+use crate::store::{Answer, OrderRequest, Progress};
 use crate::telemetry::Chain;
 
 /// What a CA says about waiting is believed up to here: Let's Encrypt's longest limit is a week.
@@ -180,7 +180,7 @@ impl Journal {
     }
 
     /// What somebody asks for.
-    pub(super) async fn wish(&mut self) -> Option<Wish> {
+    pub(super) async fn wish(&mut self) -> Option<OrderRequest> {
         let name = self.cert.name.clone();
         match self.shared.store(move |store| store.take_wish(&name)).await {
             Ok(wish) => wish,
@@ -192,7 +192,7 @@ impl Journal {
     }
 
     /// What somebody asks for, and what was not done.
-    pub(super) async fn wish_again(&mut self, wish: Wish) {
+    pub(super) async fn wish_again(&mut self, wish: OrderRequest) {
         let name = self.cert.name.clone();
         if let Err(error) = self
             .shared
@@ -302,7 +302,7 @@ impl Journal {
         self.progress.answer != self.kept.as_ref().and_then(|kept| kept.answer.clone())
     }
 
-    pub(super) fn answer(&mut self, wish: &Wish, result: Result<(), Failed>) {
+    pub(super) fn answer(&mut self, wish: &OrderRequest, result: Result<(), Failed>) {
         let error = result.err().map(|failed| failed.text());
         if wish.dry_run {
             tracing::info!(certificate = %self.cert.name, error, "tried out an order");
@@ -397,7 +397,7 @@ impl Journal {
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut CertSeen)) {
+    fn change(&self, change: impl FnOnce(&mut CertStatus)) {
         self.seen.change(&self.cert, change);
     }
 }

@@ -16,14 +16,14 @@ use super::seen::Seen;
 use super::shared::Shared;
 use super::{AcmeSpec, CertSpec, open};
 use crate::clock::{Moment, UnixTime};
-use crate::store::{Bundle, Stored, Wish};
-use crate::tls::Managed;
+use crate::store::{Bundle, OrderRequest, Stored};
+use crate::tls::ServableCert;
 
 /// How often a keeper looks at the store and at the clock.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// One certificate's.
-pub(super) struct Keeper {
+pub(super) struct CertTask {
     shared: Arc<Shared>,
     spec: Arc<AcmeSpec>,
     cert: Arc<CertSpec>,
@@ -40,7 +40,7 @@ pub(super) struct Keeper {
     journal: Journal,
 }
 
-impl Keeper {
+impl CertTask {
     pub(super) fn new(
         shared: Arc<Shared>,
         spec: Arc<AcmeSpec>,
@@ -243,7 +243,7 @@ impl Keeper {
         }
     }
 
-    async fn fulfil(&mut self, wish: Wish) {
+    async fn fulfil(&mut self, wish: OrderRequest) {
         let result = if wish.dry_run {
             self.try_out().await.map(|()| true)
         } else {
@@ -380,7 +380,7 @@ impl Keeper {
 }
 
 /// What this CA knows, and would be told that it is replaced.
-fn of_same_ca<'a>(current: Option<&'a Current>, spec: &AcmeSpec) -> Option<&'a Managed> {
+fn of_same_ca<'a>(current: Option<&'a Current>, spec: &AcmeSpec) -> Option<&'a ServableCert> {
     current
         .filter(|current| *current.meta().directory == *spec.directory)
         .map(|current| &current.managed)

@@ -7,19 +7,19 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::current::Current;
-use super::keeper::Keeper;
+use super::keeper::CertTask;
 use super::seen::Seen;
 use super::shared::{OnCertificate, Parts, Shared};
 use super::{AcmeSpec, CertSpec};
 use crate::store::folder::Folder;
 use crate::store::{CertStore, Name};
 use crate::telemetry::Chain;
-use crate::tls::Shelf;
+use crate::tls::CertCache;
 use crate::tls::challenges::Challenges;
 
 /// Looks after certificates until it is dropped.
 #[derive(Debug)]
-pub struct Keepers {
+pub struct CertTasks {
     wiring: Wiring,
     office: Option<Office>,
     running: Vec<Running>,
@@ -29,7 +29,7 @@ pub struct Keepers {
 #[derive(Clone)]
 pub struct Wiring {
     /// Where certificates are served from.
-    pub shelf: Arc<Shelf>,
+    pub shelf: Arc<CertCache>,
     /// Where CAs find their answers.
     pub challenges: Arc<Challenges>,
     /// Who else wants certificates.
@@ -72,7 +72,7 @@ pub struct Plan {
     there: HashMap<Name, Current>,
 }
 
-impl Keepers {
+impl CertTasks {
     /// Nothing to look after yet.
     pub fn new(wiring: Wiring) -> Self {
         Self {
@@ -175,7 +175,7 @@ impl Keepers {
                 let (stop, stopped) = watch::channel(());
                 let seen = Arc::clone(&self.wiring.seen);
                 let (spec, shared) = (Arc::clone(&spec), Arc::clone(&office.shared));
-                let keeper = Keeper::new(
+                let keeper = CertTask::new(
                     shared,
                     Arc::clone(&spec),
                     Arc::clone(&cert),

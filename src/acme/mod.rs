@@ -37,9 +37,9 @@ pub use client::ClientError;
 pub use current::Unread;
 pub use directory::NoDirectory;
 pub use error::OrderError;
-pub use keepers::{Keepers, Plan, Wiring};
+pub use keepers::{CertTasks, Plan, Wiring};
 pub use revoke::{Reason, revoke};
-pub use seen::{CertSeen, Seen};
+pub use seen::{CertStatus, Seen};
 pub use shared::OnCertificate;
 
 /// What `[acme]` says.

@@ -10,7 +10,7 @@ use super::shared::{Parts, Shared};
 use super::{AcmeSpec, CertSpec};
 use crate::store::{CertStore, Stored};
 use crate::tls::challenges::Challenges;
-use crate::tls::{Managed, Shelf};
+use crate::tls::{CertCache, ServableCert};
 
 /// Why a certificate is taken back (RFC 5280, section 5.3.1; those that CAs take from subscribers).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub async fn revoke(
     stored: &Stored,
     reason: Reason,
 ) -> Result<(), OrderError> {
-    let (shelf, challenges) = (Shelf::new(), Challenges::new());
+    let (shelf, challenges) = (CertCache::new(), Challenges::new());
     let shared = Shared::new(Parts {
         store,
         shelf,
@@ -68,7 +68,7 @@ pub async fn revoke(
     });
     let (chain, key) = (&stored.bundle.chain, &stored.bundle.key);
     let place = shared.parts.store.place(&cert.name).into();
-    let managed = Managed::new(cert.name.as_str(), chain, key, place, &cert.config_key)
+    let managed = ServableCert::new(cert.name.as_str(), chain, key, place, &cert.config_key)
         .map_err(OrderError::Unusable)?;
     let leaf = managed
         .leaf()

@@ -9,11 +9,11 @@ use crate::store::Name;
 
 /// Shared by the keepers, which write, and by whoever looks.
 #[derive(Debug, Default)]
-pub struct Seen(Mutex<BTreeMap<Name, CertSeen>>);
+pub struct Seen(Mutex<BTreeMap<Name, CertStatus>>);
 
 /// A certificate that is looked after.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertSeen {
+pub struct CertStatus {
     /// What it is called.
     pub name: Name,
     /// What it is, or is to be, for.
@@ -36,7 +36,7 @@ pub struct CertSeen {
     pub is_ordering: bool,
 }
 
-impl CertSeen {
+impl CertStatus {
     fn new(cert: &CertSpec) -> Self {
         Self {
             name: cert.name.clone(),
@@ -64,7 +64,7 @@ impl Seen {
     }
 
     /// All of them, by name.
-    pub fn all(&self) -> Vec<CertSeen> {
+    pub fn all(&self) -> Vec<CertStatus> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -75,7 +75,7 @@ impl Seen {
 
     /// Begins with one, or goes on with it for the hosts that it is for now.
     pub(super) fn begin(&self, cert: &CertSpec) {
-        let new = CertSeen::new(cert);
+        let new = CertStatus::new(cert);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let hosts = new.hosts.clone();
         all.entry(cert.name.clone()).or_insert(new).hosts = hosts;
@@ -83,7 +83,7 @@ impl Seen {
 
     /// Changes what is to be seen of one. Whoever is still at it when nobody wants it any more,
     /// changes nothing.
-    pub(super) fn change(&self, cert: &CertSpec, change: impl FnOnce(&mut CertSeen)) {
+    pub(super) fn change(&self, cert: &CertSpec, change: impl FnOnce(&mut CertStatus)) {
         if let Some(seen) = self
             .0
             .lock()

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::error::OrderError;
 use crate::store::{CertStore, Lock, Name, Stored};
-use crate::tls::Shelf;
+use crate::tls::CertCache;
 use crate::tls::challenges::Challenges;
 
 /// Orders that are open at a time: CAs count those too.
@@ -27,7 +27,7 @@ pub(super) struct Parts {
     /// Where they are kept.
     pub(super) store: Arc<dyn CertStore>,
     /// Where they are served from.
-    pub(super) shelf: Arc<Shelf>,
+    pub(super) shelf: Arc<CertCache>,
     /// Where CAs find their answers.
     pub(super) challenges: Arc<Challenges>,
     /// Who else wants them.

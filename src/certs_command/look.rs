@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use ianitor::acme::{AcmeSpec, CertSpec};
-use ianitor::deploy::{self, DeploySpec, Standing};
+use ianitor::deploy::{self, DeploySpec, DeployState};
 use ianitor::store::folder::Folder;
 use ianitor::store::{CertStore as _, Progress, StoreError, Stored};
 
@@ -22,7 +22,7 @@ pub(super) struct Row<'c> {
 pub(super) struct Target<'c> {
     pub(super) spec: &'c DeploySpec,
     /// Nothing where there is no certificate to be had.
-    pub(super) standing: Option<Standing>,
+    pub(super) standing: Option<DeployState>,
 }
 
 impl Row<'_> {
@@ -34,7 +34,7 @@ impl Row<'_> {
 
 impl Target<'_> {
     pub(super) fn is_in_sync(&self) -> bool {
-        matches!(self.standing, Some(Standing::InSync))
+        matches!(self.standing, Some(DeployState::InSync))
     }
 
     pub(super) fn state(&self) -> String {
@@ -76,8 +76,8 @@ async fn consumer<'c>(spec: &'c DeploySpec, cert: Option<&Stored>) -> Target<'c>
     let standing = match cert {
         None => None,
         Some(cert) => match deploy::standing(spec, cert) {
-            Standing::InSync => Some(deploy::served(spec, cert).await),
-            amiss => Some(amiss),
+            DeployState::InSync => Some(deploy::served(spec, cert).await),
+            mismatch => Some(mismatch),
         },
     };
     Target { spec, standing }

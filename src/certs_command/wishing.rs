@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use ianitor::store::{CertStore, Name, StoreError, Wish};
+use ianitor::store::{CertStore, Name, OrderRequest, StoreError};
 use ianitor::telemetry::request_id::RequestIds;
 
 /// How often the store is looked at.
@@ -59,7 +59,7 @@ pub(super) async fn ask(store: &dyn CertStore, ask: Ask<'_>) -> Result<Outcome, 
         _ = &mut interrupt => return Ok(Outcome::GivenUp),
         () = std::future::ready(()) => {}
     }
-    let wish = Wish {
+    let wish = OrderRequest {
         id: RequestIds::new().next().to_string(),
         dry_run,
     };
@@ -94,7 +94,7 @@ pub(super) async fn ask(store: &dyn CertStore, ask: Ask<'_>) -> Result<Outcome, 
 struct Waiting<'a> {
     store: &'a dyn CertStore,
     name: &'a Name,
-    wish: Wish,
+    wish: OrderRequest,
     end: Instant,
     /// Since when a gateway that is there would have had the time to take the wish.
     idle_since: Instant,
@@ -131,7 +131,7 @@ impl Waiting<'_> {
 fn answered(
     store: &dyn CertStore,
     name: &Name,
-    wish: &Wish,
+    wish: &OrderRequest,
 ) -> Result<Option<Outcome>, StoreError> {
     let answer = store
         .progress(name)?
@@ -149,7 +149,7 @@ fn is_ordering(store: &dyn CertStore, name: &Name) -> Result<bool, StoreError> {
 fn take_back(
     store: &dyn CertStore,
     name: &Name,
-    wish: &Wish,
+    wish: &OrderRequest,
 ) -> Result<Option<Outcome>, StoreError> {
     match store.take_wish(name)? {
         None => Ok(None),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     /// Takes the wish as a gateway does, and answers it.
-    async fn gateway(store: &Folder, name: &Name, error: Option<&str>) -> Wish {
+    async fn gateway(store: &Folder, name: &Name, error: Option<&str>) -> OrderRequest {
         let wish = loop {
             match store.take_wish(name).unwrap() {
                 Some(wish) => break wish,
@@ -273,7 +273,7 @@ mod tests {
     #[tokio::test]
     async fn the_wish_of_another_stays() {
         let (_folder, store, name) = store();
-        let another = Wish {
+        let another = OrderRequest {
             id: "another".to_owned(),
             dry_run: false,
         };

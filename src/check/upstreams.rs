@@ -21,17 +21,17 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// says.
 pub async fn ask_upstreams(config: &Config) -> (String, usize) {
     let mut out = String::from("upstreams\n");
-    let mut amiss = 0;
+    let mut mismatch = 0;
     for (at, upstream) in config.routes.upstreams().iter().enumerate() {
         let ways = Ways::to(config, UpstreamId(at));
         for server in &upstream.servers {
             let (text, is_right) = ask(upstream, server, &ways).await;
-            amiss += usize::from(!is_right);
+            mismatch += usize::from(!is_right);
             // Writing to a String does not fail.
             let _ = writeln!(out, "  {}  {server}  {text}", upstream.name);
         }
     }
-    (out, amiss)
+    (out, mismatch)
 }
 
 /// What the routes to an upstream make of their requests.

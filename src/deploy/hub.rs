@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use super::task::{Calls, Report, Task};
-use super::{DeploySeen, DeploySpec};
+use super::{DeploySpec, DeployStatus};
 use crate::keyed_mutex::KeyedMutex;
 use crate::store::{Name, Stored};
 
@@ -99,7 +99,7 @@ impl Hub {
     }
 
     /// What there is to be seen, in the order of the configuration.
-    pub fn seen(&self) -> Vec<DeploySeen> {
+    pub fn seen(&self) -> Vec<DeployStatus> {
         lock(&self.running)
             .iter()
             .map(|one| one.report.seen())

@@ -43,8 +43,8 @@ use crate::store::Name;
 pub use error::DeployError;
 pub use hub::Hub;
 pub use look::look;
-pub use seen::DeploySeen;
-pub use standing::{Standing, served, standing};
+pub use seen::DeployStatus;
+pub use standing::{DeployState, served, standing};
 pub use verify::shown;
 
 /// One of `[[deploy]]`.

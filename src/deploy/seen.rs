@@ -7,7 +7,7 @@ use super::Consumer;
 
 /// What a `[[deploy]]` has come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeploySeen {
+pub struct DeployStatus {
     /// Where the configuration says so: `deploy[0]`.
     pub config_key: String,
     /// The certificate.

@@ -12,7 +12,7 @@ use crate::store::Stored;
 
 /// How it stands.
 #[derive(Debug)]
-pub enum Standing {
+pub enum DeployState {
     /// The server has what it should.
     InSync,
     /// A file is not there.
@@ -37,7 +37,7 @@ pub enum Standing {
 }
 
 /// Short, for a table.
-impl fmt::Display for Standing {
+impl fmt::Display for DeployState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InSync => f.write_str("in sync"),
@@ -52,7 +52,7 @@ impl fmt::Display for Standing {
     }
 }
 
-impl From<DeployError> for Standing {
+impl From<DeployError> for DeployState {
     fn from(error: DeployError) -> Self {
         match error {
             DeployError::Unreadable(path, error) => Self::Unreadable(path, error),
@@ -69,13 +69,13 @@ impl From<DeployError> for Standing {
 }
 
 /// Compares the files with what would be written. Reads, so it blocks.
-pub fn standing(spec: &DeploySpec, cert: &Stored) -> Standing {
+pub fn standing(spec: &DeploySpec, cert: &Stored) -> DeployState {
     match files::first_amiss(spec, cert) {
-        Ok(Some((path, State::Missing))) => Standing::Missing(path),
-        Ok(Some((path, _))) => Standing::Stale(path),
+        Ok(Some((path, State::Missing))) => DeployState::Missing(path),
+        Ok(Some((path, _))) => DeployState::Stale(path),
         Ok(None) => match files::is_due(spec) {
-            Ok(true) => Standing::Untold,
-            Ok(false) => Standing::InSync,
+            Ok(true) => DeployState::Untold,
+            Ok(false) => DeployState::InSync,
             Err(error) => error.into(),
         },
         Err(error) => error.into(),
@@ -83,11 +83,11 @@ pub fn standing(spec: &DeploySpec, cert: &Stored) -> Standing {
 }
 
 /// Asks the server, once; where nobody is to be asked, all is well.
-pub async fn served(spec: &DeploySpec, cert: &Stored) -> Standing {
+pub async fn served(spec: &DeploySpec, cert: &Stored) -> DeployState {
     let Some(place) = &spec.verify else {
-        return Standing::InSync;
+        return DeployState::InSync;
     };
     verify::shows(spec, place, cert, Patience::NONE)
         .await
-        .map_or_else(Standing::from, |()| Standing::InSync)
+        .map_or_else(DeployState::from, |()| DeployState::InSync)
 }

@@ -13,7 +13,7 @@ use super::files::Brought;
 use super::hub::Newest;
 use super::stamps::Stamps;
 use super::verify::{self, Patience};
-use super::{DeploySeen, DeploySpec, files, reload};
+use super::{DeploySpec, DeployStatus, files, reload};
 use crate::clock::UnixTime;
 use crate::keyed_mutex::KeyedMutex;
 use crate::store::Stored;
@@ -260,11 +260,11 @@ impl Task {
 
 /// What there is to be seen of a task.
 #[derive(Debug)]
-pub(super) struct Report(Mutex<DeploySeen>);
+pub(super) struct Report(Mutex<DeployStatus>);
 
 impl Report {
     pub(super) fn new(spec: &DeploySpec) -> Self {
-        Self(Mutex::new(DeploySeen {
+        Self(Mutex::new(DeployStatus {
             config_key: spec.config_key.clone(),
             certificate: spec.certificate.clone(),
             to: spec.to,
@@ -278,7 +278,7 @@ impl Report {
         }))
     }
 
-    pub(super) fn seen(&self) -> DeploySeen {
+    pub(super) fn seen(&self) -> DeployStatus {
         self.lock().clone()
     }
 
@@ -298,7 +298,7 @@ impl Report {
         (seen.in_sync, seen.error, seen.next) = (false, Some(error.to_owned()), Some(next));
     }
 
-    fn lock(&self) -> MutexGuard<'_, DeploySeen> {
+    fn lock(&self) -> MutexGuard<'_, DeployStatus> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

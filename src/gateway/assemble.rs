@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::listen::Kind;
 use crate::route::upstream::ServerAddr;
 use crate::serve::snapshot::Snapshot;
-use crate::tls::{self, LoadError, Shelf, Tickets};
+use crate::tls::{self, CertCache, LoadError, Tickets};
 use crate::token::{self, issuer::Issuer};
 use crate::turn::{self, Turn};
 
@@ -20,10 +20,10 @@ use crate::turn::{self, Turn};
 pub(super) fn snapshot(
     config: &Config,
     tickets: &Tickets,
-    shelf: &Shelf,
+    shelf: &CertCache,
     open: &[Open],
     issuers: Vec<Arc<Issuer>>,
-    before: &mut Before<'_>,
+    before: &mut Previous<'_>,
 ) -> Result<Snapshot, StartError> {
     let named = config.files();
     let overlaps = files::overlaps(&config.routes, &named);
@@ -78,7 +78,7 @@ pub(super) fn snapshot(
 /// Whom to trust behind each upstream that speaks TLS.
 fn upstream_tls(
     config: &Config,
-    before: &mut Before<'_>,
+    before: &mut Previous<'_>,
 ) -> Result<Vec<Option<Arc<ClientConfig>>>, Vec<LoadError>> {
     let (mut errors, mut configs) = (Vec::new(), Vec::new());
     for (at, upstream) in config.routes.upstreams().iter().enumerate() {
@@ -112,7 +112,7 @@ fn upstream_tls(
 /// TURN credentials with their secrets and API keys.
 fn turns(
     config: &Config,
-    before: &mut Before<'_>,
+    before: &mut Previous<'_>,
 ) -> Result<Vec<Arc<Turn>>, Vec<turn::load::LoadError>> {
     let (mut turns, mut errors) = (Vec::new(), Vec::new());
     for (at, spec) in config.turns.iter().enumerate() {
@@ -144,14 +144,14 @@ fn turns(
 /// before stays in force, and the others are taken up all the same. A revocation must not wait
 /// until somebody has mended a certificate.
 #[derive(Debug, Default)]
-pub(super) struct Before<'a> {
+pub(super) struct Previous<'a> {
     pub(super) snapshot: Option<&'a Snapshot>,
     pub(super) certificates: Vec<LoadError>,
     pub(super) issuers: Vec<token::load::LoadError>,
     pub(super) turns: Vec<turn::load::LoadError>,
 }
 
-impl Before<'_> {
+impl Previous<'_> {
     /// What could not be used.
     pub(super) fn into_error(self) -> Option<StartError> {
         let Self {

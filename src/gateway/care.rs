@@ -6,30 +6,30 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::assemble::Before;
+use super::assemble::Previous;
 use super::error::StartError;
-use crate::acme::{Keepers, Plan, Seen, Wiring};
+use crate::acme::{CertTasks, Plan, Seen, Wiring};
 use crate::config::Config;
 use crate::deploy::Hub;
 use crate::status::board::Looks;
 use crate::tls::challenges::Challenges;
-use crate::tls::{self, Shelf};
+use crate::tls::{self, CertCache};
 
-/// Keepers that order, the hub that brings to others what they get, and the tables that they share
+/// CertTasks that order, the hub that brings to others what they get, and the tables that they share
 /// with the workers.
 #[derive(Debug)]
-pub(super) struct Care {
-    pub(super) shelf: Arc<Shelf>,
+pub(super) struct CertServices {
+    pub(super) shelf: Arc<CertCache>,
     pub(super) challenges: Arc<Challenges>,
     looks: Looks,
-    keepers: Keepers,
+    keepers: CertTasks,
 }
 
-impl Care {
-    pub(super) fn new(shelf: Arc<Shelf>) -> Self {
+impl CertServices {
+    pub(super) fn new(shelf: Arc<CertCache>) -> Self {
         let (challenges, orders, hub) = (Challenges::new(), Seen::new(), Hub::new());
         let to = Arc::clone(&hub);
-        let keepers = Keepers::new(Wiring {
+        let keepers = CertTasks::new(Wiring {
             shelf: Arc::clone(&shelf),
             challenges: Arc::clone(&challenges),
             on_certificate: Arc::new(move |name, new| to.put(name, new)),
@@ -57,7 +57,7 @@ impl Care {
     pub(super) fn plan(
         &self,
         config: &Config,
-        before: &mut Before<'_>,
+        before: &mut Previous<'_>,
     ) -> Result<Plan, StartError> {
         let directory_ca = config
             .acme

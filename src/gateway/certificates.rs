@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Running;
-use super::assemble::Before;
+use super::assemble::Previous;
 use super::error::StartError;
 use crate::config::Config;
 use crate::host::{HostName, HostPattern};
 use crate::serve::snapshot::Snapshot;
 use crate::telemetry::Chain;
 use crate::tls::challenges::Challenges;
-use crate::tls::{self, CertTable, Managed, Mode, Notice, Shelf, Standing, Warning};
+use crate::tls::{self, CertCache, CertTable, HostCoverage, Mode, Notice, ServableCert, Warning};
 
 /// The table of a configuration, and in the log what there is to say of it.
 pub(super) fn table(
     config: &Config,
-    shelf: &Shelf,
-    before: &mut Before<'_>,
+    shelf: &CertCache,
+    before: &mut Previous<'_>,
 ) -> Result<CertTable, StartError> {
     let (now, in_force) = (
         SystemTime::now(),
@@ -39,7 +39,7 @@ pub(super) fn table(
     Ok(table)
 }
 
-fn managed(config: &Config, shelf: &Shelf, now: SystemTime) -> Vec<Managed> {
+fn managed(config: &Config, shelf: &CertCache, now: SystemTime) -> Vec<ServableCert> {
     let (managed, errors) = shelf.for_table(&config.tls, now);
     for error in &errors {
         let error = Chain(error);
@@ -59,7 +59,7 @@ fn tell(table: &CertTable, warnings: &[Warning], config: &Config, now: SystemTim
         return;
     }
     for host in config.routes.hosts() {
-        if table.standing(host, now) == Standing::Unserved {
+        if table.standing(host, now) == HostCoverage::Unserved {
             tracing::warn!("{}", table.unserved(host));
         }
     }
@@ -86,13 +86,13 @@ fn news_to_come<'t>(
 }
 
 fn is_to_come(table: &CertTable, host: &HostName, now: SystemTime) -> bool {
-    table.standing(&HostPattern::Exact(host.clone()), now) == Standing::Ordered
+    table.standing(&HostPattern::Exact(host.clone()), now) == HostCoverage::Ordered
 }
 
 impl Running {
     /// Certificates that are served beside those of `[tls]`. Whenever it changes,
     /// [`Running::follow_shelf`] is due.
-    pub fn shelf(&self) -> &Arc<Shelf> {
+    pub fn shelf(&self) -> &Arc<CertCache> {
         &self.care.shelf
     }
 

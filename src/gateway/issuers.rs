@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
-use super::assemble::Before;
+use super::assemble::Previous;
 use super::error::StartError;
 use crate::jwks::{self, Client};
 use crate::tls;
@@ -48,7 +48,7 @@ impl Plan {
     pub(super) fn new(
         specs: &[Arc<IssuerSpec>],
         running: &Remotes,
-        before: &mut Before<'_>,
+        before: &mut Previous<'_>,
     ) -> Result<Self, StartError> {
         let mut plan = Self {
             issuers: Vec::new(),
@@ -77,7 +77,7 @@ impl Plan {
         &mut self,
         spec: &Arc<IssuerSpec>,
         running: &Remotes,
-        before: &mut Before<'_>,
+        before: &mut Previous<'_>,
     ) -> Result<(), Unfit> {
         let step = spec
             .keys
@@ -154,7 +154,7 @@ fn step(
     spec: &Arc<IssuerSpec>,
     place: &Place,
     running: &Remotes,
-    kept: &mut Before<'_>,
+    kept: &mut Previous<'_>,
 ) -> Result<Step, Unfit> {
     let same =
         |remote: &&Arc<Remote>| remote.spec.name == spec.name && remote.spec.keys == spec.keys;

@@ -22,7 +22,7 @@ use crate::addr::ListenAddr;
 use crate::config::Config;
 use crate::listen::{self, Kind, ListenSpec, Listener};
 use crate::resolve::Resolver;
-use crate::serve::guesses::Guesses;
+use crate::serve::auth_failures::AuthFailures;
 use crate::serve::renewals::Renewals;
 use crate::serve::snapshot::Snapshot;
 use crate::serve::tokens::Tagger;
@@ -30,9 +30,9 @@ use crate::slot::{OpenFiles, Slots, Sockets};
 use crate::status;
 use crate::status::board::Board;
 use crate::telemetry::metrics::WorkerMetrics;
-use crate::tls::{Shelf, Tickets};
-use assemble::{Before, snapshot};
-use care::Care;
+use crate::tls::{CertCache, Tickets};
+use assemble::{Previous, snapshot};
+use care::CertServices;
 use issuers::{Plan, Remotes};
 use running::Open;
 use watch::Watch;
@@ -52,7 +52,7 @@ pub struct Gateway {
     workers: usize,
     tickets: Tickets,
     tagger: Arc<Tagger>,
-    care: Care,
+    care: CertServices,
     orders: acme::Plan,
     config: Config,
     watch: Watch,
@@ -65,7 +65,7 @@ impl Gateway {
     /// # Errors
     /// What could not be read, made or bound.
     pub fn bind(config: Config) -> Result<Self, StartError> {
-        Self::bind_with(config, Shelf::new())
+        Self::bind_with(config, CertCache::new())
     }
 
     /// The same with ordered certificates that are there already. Those that are still to come are
@@ -73,7 +73,7 @@ impl Gateway {
     ///
     /// # Errors
     /// What could not be read, made or bound.
-    pub fn bind_with(config: Config, shelf: Arc<Shelf>) -> Result<Self, StartError> {
+    pub fn bind_with(config: Config, shelf: Arc<CertCache>) -> Result<Self, StartError> {
         let tickets = Tickets::new().map_err(StartError::Crypto)?;
         let tagger =
             Tagger::new().map_err(|_| StartError::Crypto(rustls::Error::FailedToGetRandomBytes))?;
@@ -96,13 +96,17 @@ impl Gateway {
         let bound: Vec<Open> = listeners.iter().map(Open::from).collect();
         // Looked at before they are read: what changes in between is seen as a change.
         let watch = Watch::new(&config);
-        let issuers = Plan::new(&config.issuers, &Remotes::default(), &mut Before::default())
-            .map_err(|error| errors.push(error))
-            .ok();
+        let issuers = Plan::new(
+            &config.issuers,
+            &Remotes::default(),
+            &mut Previous::default(),
+        )
+        .map_err(|error| errors.push(error))
+        .ok();
         let given = issuers.as_ref().map(Plan::issuers).unwrap_or_default();
-        let care = Care::new(shelf);
+        let care = CertServices::new(shelf);
         let orders = care
-            .plan(&config, &mut Before::default())
+            .plan(&config, &mut Previous::default())
             .map_err(|error| errors.push(error))
             .ok();
         let snapshot = snapshot(
@@ -111,7 +115,7 @@ impl Gateway {
             &care.shelf,
             &bound,
             given,
-            &mut Before::default(),
+            &mut Previous::default(),
         )
         .map_err(|error| errors.push(error))
         .ok();
@@ -154,7 +158,7 @@ impl Gateway {
         let slots = Slots::new();
         let sockets = Sockets::new(self.snapshot.upstream_sockets);
         let files = OpenFiles::new(self.snapshot.open_files);
-        let (guesses, renewals) = (Guesses::new(), Renewals::new());
+        let (guesses, renewals) = (AuthFailures::new(), Renewals::new());
         let (ended, worker_ended) = mpsc::channel(1);
         let open: Vec<Open> = self.listeners.iter().map(Open::from).collect();
         let shares = deal(self.listeners, self.workers);

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::assemble::{Before, snapshot};
-use super::care::Care;
+use super::assemble::{Previous, snapshot};
+use super::care::CertServices;
 use super::error::StartError;
 use super::issuers::{Plan, Remotes};
 use super::watch::Watch;
@@ -40,7 +40,7 @@ pub struct Running {
     pub(super) sockets: Arc<Sockets>,
     pub(super) files: Arc<OpenFiles>,
     pub(super) tickets: Tickets,
-    pub(super) care: Care,
+    pub(super) care: CertServices,
     pub(super) remotes: Remotes,
     pub(super) config: Config,
     pub(super) watch: Watch,
@@ -87,7 +87,7 @@ impl Running {
     /// # Errors
     /// What could not be read, made or bound.
     pub async fn reload(&mut self, config: Config) -> Result<(), StartError> {
-        let result = self.take_up(config, Before::default()).await;
+        let result = self.take_up(config, Previous::default()).await;
         if result.is_err() {
             self.care.give_up();
         }
@@ -104,7 +104,7 @@ impl Running {
     async fn take_up(
         &mut self,
         config: Config,
-        mut before: Before<'_>,
+        mut before: Previous<'_>,
     ) -> Result<Option<StartError>, StartError> {
         let wanted = keys(&config.listen);
         if worker_count(&config.listen) != self.workers.len() {
@@ -154,7 +154,7 @@ impl Running {
             &mut before,
         )?;
         let snapshot = Arc::new(snapshot);
-        // Before the snapshot is in force: its requests may want keys.
+        // Previous the snapshot is in force: its requests may want keys.
         let remotes = issuers.start().map_err(StartError::Background)?;
         self.care
             .start(orders, &config)
@@ -198,9 +198,9 @@ impl Running {
         }
         self.watch = now;
         let in_force = self.board.snapshot();
-        let before = Before {
+        let before = Previous {
             snapshot: Some(&in_force),
-            ..Before::default()
+            ..Previous::default()
         };
         let unusable = self
             .take_up(self.config.clone(), before)

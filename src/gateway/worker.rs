@@ -18,19 +18,19 @@ use tracing_appender::non_blocking::NonBlocking;
 use crate::addr::{ListenAddr, PeerAddr};
 use crate::clock::UnixTime;
 use crate::listen::{self, Kind};
-use crate::proxy::tunnel::CloseOrder;
+use crate::proxy::tunnel::CloseReason;
 use crate::registry::Registry;
 use crate::resolve::Resolver;
 use crate::serve::Worker;
-use crate::serve::conn::{self, Knock};
-use crate::serve::guesses::Guesses;
+use crate::serve::auth_failures::AuthFailures;
+use crate::serve::conn::{self, AcceptedConn};
+use crate::serve::connection_guard::ConnectionGuard;
 use crate::serve::names::Names;
+use crate::serve::over_limit::{self, OverLimit};
 use crate::serve::renewals::{self, Renewals};
-use crate::serve::seat::Seat;
-use crate::serve::snapshot::{Local, Snapshot, Ways};
+use crate::serve::snapshot::{Snapshot, Ways, WorkerView};
 use crate::serve::tokens::{Tagger, Tokens};
 use crate::serve::under_way::UnderWay;
-use crate::serve::uninvited::{self, Uninvited};
 use crate::slot::{OpenFiles, Slots, Sockets};
 use crate::telemetry::access::{AccessSink, End};
 use crate::telemetry::metrics::WorkerMetrics;
@@ -85,7 +85,7 @@ pub(super) struct Setup {
     pub(super) access: Option<NonBlocking>,
     pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) tagger: Arc<Tagger>,
-    pub(super) guesses: Arc<Guesses>,
+    pub(super) guesses: Arc<AuthFailures>,
     pub(super) renewals: Arc<Renewals>,
     pub(super) challenges: Arc<Challenges>,
 }
@@ -150,7 +150,7 @@ async fn run(mut setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
                 worker.drain();
             }
             Command::CloseTunnels => {
-                let order = CloseOrder {
+                let order = CloseReason {
                     code: 1001,
                     reason: "going away",
                     end: End::Drain,
@@ -186,7 +186,7 @@ fn new_worker(setup: Setup) -> Rc<Worker> {
     let access = AccessSink::new(access, Arc::clone(&metrics));
     access.configure(snapshot.log.format, snapshot.log.access);
     Rc::new(Worker {
-        local: RefCell::new(Local::new(
+        local: RefCell::new(WorkerView::new(
             snapshot,
             Ways {
                 ticks: &ticks,
@@ -246,7 +246,7 @@ async fn keep_time(worker: Rc<Worker>) {
 }
 
 /// Closes the tunnels that would not be let in today.
-fn judge_tunnels(worker: &Worker, local: &Local) {
+fn judge_tunnels(worker: &Worker, local: &WorkerView) {
     worker.tunnels.each(|tunnel| {
         if let Some(order) = local.judge(tunnel) {
             tunnel.close(order);
@@ -305,7 +305,7 @@ impl Doors {
             sockets: &worker.sockets,
             resolver: &worker.resolver,
         };
-        let local = Local::new(snapshot, ways, &worker.metrics, Some(&worker.local()));
+        let local = WorkerView::new(snapshot, ways, &worker.metrics, Some(&worker.local()));
         *worker.local.borrow_mut() = local;
         self.open.retain(|key, _| keep.contains(key));
         judge_tunnels(worker, &worker.local());
@@ -316,34 +316,34 @@ impl Doors {
 /// A connection is let in if there is a slot for it, or heard if it may be from a CA.
 fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<Worker>) {
     let local = worker.local();
-    let announced = local
+    let expects_proxy_header = local
         .snapshot
         .balancers
         .iter()
         .any(|net| net.contains(peer.client()));
-    let slot = match announced {
+    let slot = match expects_proxy_header {
         true => worker.slots.take_unknown(&local.snapshot.limits),
         false => worker.slots.take(peer.client(), &local.snapshot.limits),
     };
     match slot {
         Ok(slot) => {
-            let seat = Seat::new(slot, kind, &worker.metrics);
-            let knock = Knock {
+            let seat = ConnectionGuard::new(slot, kind, &worker.metrics);
+            let knock = AcceptedConn {
                 stream,
                 peer,
                 kind,
                 port,
                 slot: seat,
-                announced,
+                expects_proxy_header,
             };
             tokio::task::spawn_local(conn::serve(knock, Rc::clone(worker)));
         }
-        Err(full) => uninvited::hear(
-            Uninvited {
+        Err(full) => over_limit::hear(
+            OverLimit {
                 stream,
                 peer,
                 kind,
-                announced,
+                expects_proxy_header,
                 full,
             },
             worker,

@@ -13,7 +13,7 @@ use bytes::{Buf, Bytes};
 use http::{Request, Version};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::client::{Busy, Link, Pool};
+use super::client::{Link, LoadGuard, Pool};
 use super::early::{self, Rest};
 use super::gather::{Connection, GATHERED, Gathered, Pace, UnderWay};
 use super::headers;
@@ -398,7 +398,7 @@ pub struct ResponseBody {
     source: Source,
     exchange: Option<Rc<Exchange>>,
     /// The end that could not be reached, kept for the next poll.
-    cut: Option<Cut>,
+    cut: Option<BodyError>,
 }
 
 #[derive(Debug)]
@@ -448,7 +448,7 @@ impl ResponseBody {
     pub fn upstream(
         incoming: Incoming,
         link: Box<Link>,
-        busy: Busy,
+        busy: LoadGuard,
         idle: Duration,
         progress: Option<Rc<Progress>>,
     ) -> Self {
@@ -457,7 +457,7 @@ impl ResponseBody {
             None => Some(link),
             Some(progress) => {
                 progress.is_early.set(true);
-                early::see_through(link, Busy::new(busy.pool()), Rc::clone(progress));
+                early::see_through(link, LoadGuard::new(busy.pool()), Rc::clone(progress));
                 None
             }
         };
@@ -521,7 +521,7 @@ impl ResponseBody {
         }
     }
 
-    fn note_cut(&self, cut: &Cut) {
+    fn note_cut(&self, cut: &BodyError) {
         let (end, reason) = cut.for_log();
         if let Some(exchange) = &self.exchange {
             exchange.note(|line| (line.end, line.reason) = (end, Some(reason)));
@@ -558,12 +558,12 @@ fn note_end(exchange: &Exchange, end: End) {
 
 impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = Cut;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(cut) = self.cut.take() {
             return Poll::Ready(Some(Err(cut)));
         }
@@ -579,10 +579,10 @@ impl Body for ResponseBody {
                 Poll::Pending => return Poll::Pending,
             },
             Source::File(body) => match body.poll_frame(cx) {
-                Poll::Ready(frame) => frame.map(|frame| frame.map_err(Cut::File)),
+                Poll::Ready(frame) => frame.map(|frame| frame.map_err(BodyError::File)),
                 Poll::Pending => return Poll::Pending,
             },
-            Source::Withdrawn(reason) => Some(Err(Cut::Withdrawn(reason))),
+            Source::Withdrawn(reason) => Some(Err(BodyError::Withdrawn(reason))),
         };
         match &frame {
             Some(Ok(frame)) => self.note_sent(frame),
@@ -635,7 +635,7 @@ struct UpstreamBody {
     link: Option<Box<Link>>,
     /// The request's body, if that had not ended when the answer began.
     early: Option<Rc<Progress>>,
-    busy: Busy,
+    busy: LoadGuard,
     stalled: Alarm,
     idle: Duration,
     /// Bytes that have been handed out.
@@ -643,7 +643,10 @@ struct UpstreamBody {
 }
 
 impl UpstreamBody {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut polled = self.poll_incoming(cx);
         if polled.is_pending()
             && let Some(link) = &mut self.link
@@ -663,12 +666,12 @@ impl UpstreamBody {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(Cut::Upstream(error)))),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BodyError::Upstream(error)))),
             Poll::Ready(None) => {
                 self.give_back();
                 Poll::Ready(None)
             }
-            Poll::Pending if self.is_stalled(cx) => Poll::Ready(Some(Err(Cut::Stalled))),
+            Poll::Pending if self.is_stalled(cx) => Poll::Ready(Some(Err(BodyError::Stalled))),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -718,7 +721,7 @@ impl Drop for UpstreamBody {
 
 /// An answer that could not be brought to its end. The client must see the cut.
 #[derive(Debug, thiserror::Error)]
-pub enum Cut {
+pub enum BodyError {
     /// The upstream broke off.
     #[error("the upstream broke off in the middle of an answer")]
     Upstream(#[source] hyper::Error),
@@ -733,7 +736,7 @@ pub enum Cut {
     Withdrawn(&'static str),
 }
 
-impl Cut {
+impl BodyError {
     fn for_log(&self) -> (End, &'static str) {
         match *self {
             Self::Upstream(_) => (End::Upstream, "upstream_cut"),

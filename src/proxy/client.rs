@@ -507,9 +507,9 @@ impl Pool {
 
 /// A request or tunnel that a server is busy with, until it is dropped.
 #[derive(Debug)]
-pub struct Busy(Rc<Pool>);
+pub struct LoadGuard(Rc<Pool>);
 
-impl Busy {
+impl LoadGuard {
     pub(super) fn new(pool: &Rc<Pool>) -> Self {
         pool.busy.set(pool.busy.get() + 1);
         Self(Rc::clone(pool))
@@ -521,7 +521,7 @@ impl Busy {
     }
 }
 
-impl Drop for Busy {
+impl Drop for LoadGuard {
     fn drop(&mut self) {
         self.0.busy.set(self.0.busy.get() - 1);
     }

@@ -8,7 +8,7 @@ use hyper::Response;
 use hyper::body::Incoming;
 
 use super::body::BodyFault;
-use super::client::{Busy, Link, Outgoing, Pool, SendError, Sent};
+use super::client::{Link, LoadGuard, Outgoing, Pool, SendError, Sent};
 use crate::addr::ClientAddr;
 use crate::route::upstream::{Balance, UpstreamSpec};
 use crate::slot::CountedClient;
@@ -27,7 +27,7 @@ pub struct Cluster {
 }
 
 /// The head of an answer, and what it came from.
-pub(super) type Answered = (Response<Incoming>, Box<Link>, Busy);
+pub(super) type Answered = (Response<Incoming>, Box<Link>, LoadGuard);
 
 impl Cluster {
     /// The upstream's servers, each with its pool, in the same order.
@@ -96,7 +96,7 @@ impl Cluster {
             pool.note_refused(&SendError::OverShare);
             return Err(SendError::OverShare);
         };
-        let busy = Busy::new(pool);
+        let busy = LoadGuard::new(pool);
         pool.health().tried(pool.ticks());
         let sent = pool.send(outgoing, client).await;
         match &sent {

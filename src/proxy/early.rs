@@ -15,7 +15,7 @@ use bytes::Buf;
 use hyper::body::{Body, Incoming};
 
 use super::body::Progress;
-use super::client::{Busy, Link};
+use super::client::{Link, LoadGuard};
 use crate::tick::{Alarm, Tick, Ticks};
 
 /// For a server to take another piece of a body that it has answered already.
@@ -26,11 +26,11 @@ const NOT_SENT: Duration = Duration::from_secs(5);
 
 /// Brings the rest of a request's body to the server, beside the answer, and gives the connection
 /// back to its pool when both have ended.
-pub(super) fn see_through(link: Box<Link>, busy: Busy, progress: Rc<Progress>) {
+pub(super) fn see_through(link: Box<Link>, busy: LoadGuard, progress: Rc<Progress>) {
     tokio::task::spawn_local(drive(link, busy, progress));
 }
 
-async fn drive(mut link: Box<Link>, busy: Busy, progress: Rc<Progress>) {
+async fn drive(mut link: Box<Link>, busy: LoadGuard, progress: Rc<Progress>) {
     let late = busy.pool().ticks().alarm(NOT_TAKEN);
     poll_fn(|cx| {
         if link.drive(cx).is_ready() || link.is_idle() {

@@ -30,7 +30,7 @@ use crate::route::{Forward, PathChange};
 use crate::slot::CountedClient;
 use crate::telemetry::access::Exchange;
 use body::{BodyFault, Progress, RequestBody, ResponseBody};
-use client::{Busy, Link, Outgoing, SendError};
+use client::{Link, LoadGuard, Outgoing, SendError};
 use cluster::{Answered, Cluster};
 use headers::Origin;
 use location::Public;
@@ -38,7 +38,7 @@ use websocket::BadHandshake;
 
 /// How one request goes to its upstream.
 #[derive(Debug)]
-pub struct Via<'a> {
+pub struct ForwardContext<'a> {
     /// Where to.
     pub upstream: &'a Cluster,
     /// What changes on the way.
@@ -55,7 +55,7 @@ pub struct Via<'a> {
     pub exchange: &'a Rc<Exchange>,
 }
 
-impl Via<'_> {
+impl ForwardContext<'_> {
     async fn send(
         &self,
         request: Request<RequestBody>,
@@ -78,7 +78,7 @@ impl Via<'_> {
 /// Why there is no answer.
 pub async fn forward(
     mut request: Request<RequestBody>,
-    via: &Via<'_>,
+    via: &ForwardContext<'_>,
 ) -> Result<Response<ResponseBody>, Error> {
     let was_h2 = request.version() == Version::HTTP_2;
     prepare(&mut request, via)?;
@@ -111,7 +111,7 @@ pub async fn forward(
     Ok(answer(response, (link, busy), progress, via))
 }
 
-fn prepare(request: &mut Request<RequestBody>, via: &Via<'_>) -> Result<(), Error> {
+fn prepare(request: &mut Request<RequestBody>, via: &ForwardContext<'_>) -> Result<(), Error> {
     frame_once(request.headers_mut())?;
     headers::to_upstream(request.headers_mut(), via.origin, via.exchange.id());
     via.forward.headers.apply_to_request(request.headers_mut());
@@ -199,9 +199,9 @@ fn frame_h2(mut request: Request<RequestBody>) -> Request<RequestBody> {
 
 fn answer(
     mut response: Response<Incoming>,
-    (link, busy): (Box<Link>, Busy),
+    (link, busy): (Box<Link>, LoadGuard),
     progress: Option<Rc<Progress>>,
-    via: &Via<'_>,
+    via: &ForwardContext<'_>,
 ) -> Response<ResponseBody> {
     headers::to_client(response.headers_mut());
     let public = Public {

@@ -39,9 +39,9 @@ thread_local! {
 
 /// What led to a tunnel: what is judged again.
 #[derive(Debug)]
-pub enum Door {
+pub enum TunnelKey {
     /// A WebSocket's request.
-    Route(RouteDoor),
+    Route(RouteTunnelKey),
     /// TLS that is not ours to end.
     Passthrough {
         /// Its server name.
@@ -53,7 +53,7 @@ pub enum Door {
 
 /// The route of a WebSocket and its target.
 #[derive(Debug)]
-pub struct RouteDoor {
+pub struct RouteTunnelKey {
     /// The host that was asked.
     pub host: HostName,
     /// The path, normalised.
@@ -63,7 +63,7 @@ pub struct RouteDoor {
     place: RefCell<Place>,
 }
 
-impl RouteDoor {
+impl RouteTunnelKey {
     /// A WebSocket of this route.
     pub fn new(host: HostName, path: Box<str>, server: ServerAddr, place: Place) -> Self {
         Self {
@@ -89,19 +89,19 @@ impl RouteDoor {
 #[derive(Debug)]
 pub struct TunnelControl {
     /// By which door it came.
-    pub door: Door,
+    pub door: TunnelKey,
     /// Whose it is.
     pub client: ClientAddr,
     /// By what right it is open; TLS that is not ours needs none.
     permit: RefCell<Option<Permit>>,
     is_told: Cell<bool>,
-    order: Cell<Option<CloseOrder>>,
+    order: Cell<Option<CloseReason>>,
     task: TaskWaker,
 }
 
 impl TunnelControl {
     /// Of a tunnel that is about to begin.
-    pub fn new(door: Door, client: ClientAddr, permit: Option<Permit>) -> Rc<Self> {
+    pub fn new(door: TunnelKey, client: ClientAddr, permit: Option<Permit>) -> Rc<Self> {
         let (permit, is_told) = (RefCell::new(permit), Cell::new(false));
         Rc::new(Self {
             door,
@@ -137,12 +137,12 @@ impl TunnelControl {
                 .as_ref()
                 .is_some_and(|permit| permit.has_ended(now))
         {
-            self.close(CloseOrder::by_policy("token expired"));
+            self.close(CloseReason::by_policy("token expired"));
         }
     }
 
     /// Has the tunnel closed, with a close frame between two frames.
-    pub fn close(&self, order: CloseOrder) {
+    pub fn close(&self, order: CloseReason) {
         self.is_told.set(true);
         self.order.set(Some(order));
         self.task.wake();
@@ -151,7 +151,7 @@ impl TunnelControl {
 
 /// Why and how a tunnel is to be closed by the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CloseOrder {
+pub struct CloseReason {
     /// The code of the close frame (RFC 6455, section 7.4).
     pub code: u16,
     /// Its reason.
@@ -160,7 +160,7 @@ pub struct CloseOrder {
     pub end: End,
 }
 
-impl CloseOrder {
+impl CloseReason {
     /// The permission has ended (RFC 6455, section 7.4.1: 1008).
     pub fn by_policy(reason: &'static str) -> Self {
         Self {
@@ -191,7 +191,7 @@ pub struct Tunnel<C, K> {
 
 #[derive(Debug)]
 struct Closing {
-    order: CloseOrder,
+    order: CloseReason,
     grace: Alarm,
 }
 
@@ -208,7 +208,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin, K> Tunnel<C, K> {
         exchange.set_tunnel();
         exchange.received(client_early.len() as u64);
         exchange.sent(upstream_early.len() as u64);
-        let is_framed = matches!(control.door, Door::Route(..));
+        let is_framed = matches!(control.door, TunnelKey::Route(..));
         Self {
             client,
             upstream,

@@ -11,24 +11,24 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 
 use super::body::{RequestBody, ResponseBody};
-use super::client::{Busy, Link, Pool};
+use super::client::{Link, LoadGuard, Pool};
 use super::connect::UpstreamStream;
 use super::websocket::{self, BadHandshake};
-use super::{Error, Via, answer, headers, prepare};
+use super::{Error, ForwardContext, answer, headers, prepare};
 use crate::slot::SocketSlot;
 
 /// An upstream that has agreed to a WebSocket.
 #[derive(Debug)]
-pub struct Joined {
+pub struct UpgradedUpstream {
     /// Its socket.
     pub stream: UpstreamStream,
     /// What it has sent beyond its 101.
     pub early: Bytes,
     /// That it is busy with it, over a socket of its own.
-    pub busy: (Busy, SocketSlot),
+    pub busy: (LoadGuard, SocketSlot),
 }
 
-impl Joined {
+impl UpgradedUpstream {
     /// The connections to its server.
     pub fn server(&self) -> &Rc<Pool> {
         self.busy.0.pool()
@@ -42,8 +42,8 @@ impl Joined {
 /// Why there is no answer.
 pub async fn open_websocket(
     mut request: Request<RequestBody>,
-    via: &Via<'_>,
-) -> Result<(Response<ResponseBody>, Option<Joined>), Error> {
+    via: &ForwardContext<'_>,
+) -> Result<(Response<ResponseBody>, Option<UpgradedUpstream>), Error> {
     let is_h2 = request.version() == Version::HTTP_2;
     let key = if is_h2 {
         fresh_key(&mut request)?
@@ -73,7 +73,7 @@ pub async fn open_websocket(
     *response.version_mut() = Version::HTTP_11;
     Ok((
         response.map(|_| ResponseBody::empty()),
-        Some(Joined {
+        Some(UpgradedUpstream {
             stream,
             early,
             busy: (busy, socket),

@@ -10,7 +10,7 @@ use http::{Response, Uri};
 use tower::{Layer, Service};
 
 use super::origin;
-use super::proof::{Hindrance, Key, overcome, prove};
+use super::proof::{Key, Pending, prove, resolve};
 use super::reader;
 use super::reject::Rejection;
 use super::sign_in;
@@ -72,7 +72,7 @@ where
         }
         match decide(&routed, Key::Unsought) {
             Ok(permit) => Deciding::Goes(self.inner.call(admit(routed, permit))),
-            Err(Hindrance::Refused(rejection)) => {
+            Err(Pending::Refused(rejection)) => {
                 Deciding::Refused(Some(for_reader(&routed, rejection)))
             }
             Err(hindrance) => {
@@ -83,12 +83,12 @@ where
 }
 
 /// Waits for what there is to wait for, and decides again where that may help.
-async fn after<S>(hindrance: Hindrance, routed: Routed, mut inner: S) -> Answer
+async fn after<S>(hindrance: Pending, routed: Routed, mut inner: S) -> Answer
 where
     S: Service<Admitted, Response = Response<ResponseBody>, Error = Rejection>,
 {
     let again = |key| decide(&routed, key);
-    match overcome(hindrance, again).await {
+    match resolve(hindrance, again).await {
         Ok(permit) => inner.call(admit(routed, permit)).await,
         Err(rejection) => Err(for_reader(&routed, rejection)),
     }
@@ -116,7 +116,7 @@ fn for_reader(routed: &Routed, rejection: Rejection) -> Rejection {
 }
 
 /// Whether the request may pass, and the page that sends it too.
-fn decide(routed: &Routed, key: Key) -> Result<Permit, Hindrance> {
+fn decide(routed: &Routed, key: Key) -> Result<Permit, Pending> {
     let (inbound, route) = (&routed.normal.inbound, route(routed));
     // Janus can send nothing else, so a key is asked about in the place of the policy.
     if let Some(verdict) = turn::judge_keys(inbound, route) {
@@ -133,7 +133,7 @@ fn decide(routed: &Routed, key: Key) -> Result<Permit, Hindrance> {
     }
 }
 
-fn ask_policy(inbound: &Inbound, policy: &Policy, key: Key) -> Result<Permit, Hindrance> {
+fn ask_policy(inbound: &Inbound, policy: &Policy, key: Key) -> Result<Permit, Pending> {
     let client = inbound.client;
     let Some(rule) = policy.asks_for_token(client) else {
         // The clock is not asked where it cannot matter.
@@ -155,11 +155,7 @@ fn ask_policy(inbound: &Inbound, policy: &Policy, key: Key) -> Result<Permit, Hi
 
 /// The permit that somebody has by a token although the address was enough; `None` without one that
 /// was sent on purpose.
-fn ask_for_token(
-    inbound: &Inbound,
-    policy: &Policy,
-    key: Key,
-) -> Result<Option<Permit>, Hindrance> {
+fn ask_for_token(inbound: &Inbound, policy: &Policy, key: Key) -> Result<Option<Permit>, Pending> {
     let client = inbound.client;
     let Some(rule) = policy
         .token_rule()
@@ -197,7 +193,7 @@ pub(super) fn judge(
     rule: &TokenRule,
     located: &Located<'_>,
     key: Key,
-) -> Result<Permit, Hindrance> {
+) -> Result<Permit, Pending> {
     let signed = prove(inbound, policy.lists(inbound.client), rule, located, key)?;
     let token = Token::Signed(signed.issuer, &signed.verified);
     let permit = policy.authorize(&Facts {

@@ -8,7 +8,7 @@ use hyper::body::{Body as _, Frame, SizeHint};
 use super::control::InFlight;
 use super::under_way::Entered;
 use super::unread::Piece;
-use crate::proxy::body::{Cut, ResponseBody};
+use crate::proxy::body::{BodyError, ResponseBody};
 
 /// A body and the request that it answers.
 #[derive(Debug)]
@@ -32,12 +32,12 @@ impl Body {
 
 impl hyper::body::Body for Body {
     type Data = Piece;
-    type Error = Cut;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Piece>, Cut>>> {
+    ) -> Poll<Option<Result<Frame<Piece>, BodyError>>> {
         let body = &mut *self;
         if let Some(why) = body.entered.as_ref().and_then(Entered::cut) {
             body.inner.withdraw(why.reason());

@@ -17,13 +17,13 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::body::Body;
-use super::control::{ConnControl, Order};
-use super::handshake::{Shaken, shake_hands};
+use super::connection_guard::ConnectionGuard;
+use super::control::{ConnCommand, ConnControl};
+use super::handshake::{HandshakeOutcome, handshake};
 use super::io::{ConnIo, Stream};
 use super::linger;
-use super::seat::Seat;
+use super::over_limit::{self, OverLimit};
 use super::stack::{self, Stack};
-use super::uninvited::{self, Uninvited};
 use super::unread;
 use super::{Arrived, ConnInfo, Worker};
 use super::{passthrough as passing, proxy_protocol};
@@ -50,7 +50,7 @@ const MAX_STREAMS: u32 = 128;
 
 /// An accepted connection.
 #[derive(Debug)]
-pub struct Knock {
+pub struct AcceptedConn {
     /// The socket.
     pub stream: TcpStream,
     /// The other end of it.
@@ -60,26 +60,26 @@ pub struct Knock {
     /// The port of the listener.
     pub port: u16,
     /// Its slot.
-    pub slot: Seat,
+    pub slot: ConnectionGuard,
     /// Whether the peer is a balancer, which has to say by PROXY protocol who connects.
-    pub announced: bool,
+    pub expects_proxy_header: bool,
 }
 
 /// Serves a connection to its end.
-pub async fn serve(mut knock: Knock, worker: Rc<Worker>) {
-    if knock.announced {
-        match hear_announcement(&mut knock, &worker).await {
+pub async fn serve(mut knock: AcceptedConn, worker: Rc<Worker>) {
+    if knock.expects_proxy_header {
+        match read_proxy_header(&mut knock, &worker).await {
             Some(Ok(())) => {}
             Some(Err(full)) => {
-                let Knock {
+                let AcceptedConn {
                     stream, peer, kind, ..
                 } = knock;
-                return uninvited::hear(
-                    Uninvited {
+                return over_limit::hear(
+                    OverLimit {
                         stream,
                         peer,
                         kind,
-                        announced: false,
+                        expects_proxy_header: false,
                         full,
                     },
                     &worker,
@@ -100,7 +100,7 @@ pub async fn serve(mut knock: Knock, worker: Rc<Worker>) {
 
 /// Who connects, by the balancer's word; `None` if it is not to be had. The error is that there is
 /// no slot for that client.
-async fn hear_announcement(knock: &mut Knock, worker: &Worker) -> Option<Result<(), Full>> {
+async fn read_proxy_header(knock: &mut AcceptedConn, worker: &Worker) -> Option<Result<(), Full>> {
     let local = worker.local();
     let limits = &local.snapshot.limits;
     let balancer = knock.peer;
@@ -111,7 +111,7 @@ async fn hear_announcement(knock: &mut Knock, worker: &Worker) -> Option<Result<
     )
     .await;
     match heard {
-        Some(Ok(announced)) => knock.peer = announced.unwrap_or(balancer),
+        Some(Ok(expects_proxy_header)) => knock.peer = expects_proxy_header.unwrap_or(balancer),
         Some(Err(error)) => {
             tracing::warn!(%balancer, error = %Chain(&error), "no PROXY header from a peer in listen.proxy_protocol");
             worker.metrics.refused.one("proxy_header");
@@ -126,13 +126,13 @@ async fn hear_announcement(knock: &mut Knock, worker: &Worker) -> Option<Result<
     Some(knock.slot.assign(knock.peer.client(), limits))
 }
 
-async fn serve_https(knock: Knock, worker: Rc<Worker>) {
+async fn serve_https(knock: AcceptedConn, worker: Rc<Worker>) {
     let limit = worker.local().snapshot.limits.header_timeout;
     let peer = knock.peer;
-    let shaken = before(limit, &worker.ticks, shake_hands(knock, &worker)).await;
+    let shaken = before(limit, &worker.ticks, handshake(knock, &worker)).await;
     let (mut tls, knock, shown) = match shaken {
-        Some(Ok(Shaken::Ours(tls, knock, shown))) => (tls, knock, shown),
-        Some(Ok(Shaken::Another { knock, hello, sni })) => {
+        Some(Ok(HandshakeOutcome::Ours(tls, knock, shown))) => (tls, knock, shown),
+        Some(Ok(HandshakeOutcome::Another { knock, hello, sni })) => {
             worker.metrics.shaken(Handshake::PassedOn);
             let local = worker.local();
             if let Some(entry) = passthrough::find(&local.snapshot.passthrough, &sni) {
@@ -140,7 +140,7 @@ async fn serve_https(knock: Knock, worker: Rc<Worker>) {
             }
             return;
         }
-        Some(Ok(Shaken::Over)) => return,
+        Some(Ok(HandshakeOutcome::Over)) => return,
         Some(Err(error)) => {
             worker.metrics.shaken(Handshake::Failed);
             tracing::debug!(%peer, error = %Chain(&error), "TLS handshake failed");
@@ -153,7 +153,7 @@ async fn serve_https(knock: Knock, worker: Rc<Worker>) {
         }
     };
     let (_, session) = tls.get_ref();
-    worker.metrics.shaken(handshake(session));
+    worker.metrics.shaken(handshake_facts(session));
     let is_h2 = session.alpn_protocol() == Some(b"h2");
     let sni = session.server_name().and_then(|name| name.parse().ok());
     let conn = connection(peer, knock.port, knock.slot, (sni, shown), worker);
@@ -169,7 +169,7 @@ async fn serve_https(knock: Knock, worker: Rc<Worker>) {
     }
 }
 
-fn handshake(session: &ServerConnection) -> Handshake {
+fn handshake_facts(session: &ServerConnection) -> Handshake {
     let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
     match (session.protocol_version(), resumed) {
         (Some(ProtocolVersion::TLSv1_2), false) => Handshake::Full12,
@@ -182,7 +182,7 @@ fn handshake(session: &ServerConnection) -> Handshake {
 fn connection(
     peer: PeerAddr,
     port: u16,
-    slot: Seat,
+    slot: ConnectionGuard,
     (sni, certificate): (Option<HostName>, Option<Shown>),
     worker: Rc<Worker>,
 ) -> Rc<ConnInfo> {
@@ -254,7 +254,7 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
         );
     let told = poll_fn(|cx| {
         match registered.take_order(cx) {
-            Some(Order::Finish) => Pin::new(&mut http).graceful_shutdown(),
+            Some(ConnCommand::Finish) => Pin::new(&mut http).graceful_shutdown(),
             Some(order) => return Poll::Ready(Some(order)),
             None => {}
         }
@@ -269,17 +269,17 @@ async fn drive_h1<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
             }
             registered.set_lingers();
             note_end(Err(error), &worker.metrics);
-            is_cut.then_some(Order::Abort)
+            is_cut.then_some(ConnCommand::Abort)
         })
     })
     .await;
-    if told == Some(Order::Abort) {
+    if told == Some(ConnCommand::Abort) {
         return;
     }
     let parts = http.into_parts();
     drop(parts.service);
     let mut stream = parts.io.into_inner().into_inner();
-    if told == Some(Order::LateHead) {
+    if told == Some(ConnCommand::LateHead) {
         broken_head(&lost, 408, "late_head");
         worker.metrics.heads.one("late");
         tell_late(&mut stream, &worker.ticks).await;
@@ -356,8 +356,8 @@ async fn drive_h2<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     let mut http = pin!(http);
     poll_fn(|cx| {
         match registered.take_order(cx) {
-            Some(Order::Finish) => http.as_mut().graceful_shutdown(),
-            Some(Order::Abort | Order::LateHead) => return Poll::Ready(()),
+            Some(ConnCommand::Finish) => http.as_mut().graceful_shutdown(),
+            Some(ConnCommand::Abort | ConnCommand::LateHead) => return Poll::Ready(()),
             None => {}
         }
         http.as_mut()

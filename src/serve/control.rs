@@ -35,7 +35,7 @@ enum Phase {
 
 /// What the connection is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum ConnCommand {
     /// End after the requests under way; at once if there are none.
     Finish,
     /// End now: a request head took too long.
@@ -59,7 +59,7 @@ pub struct ConnControl {
     is_h1: Cell<bool>,
     /// A request was refused with its body unread: the client must not lose the answer to a reset.
     lingers: Cell<bool>,
-    order: Cell<Option<Order>>,
+    order: Cell<Option<ConnCommand>>,
     handoff: RefCell<Option<Handoff>>,
     /// What its bodies hold in memory.
     unread: Unread,
@@ -157,7 +157,7 @@ impl ConnControl {
     }
 
     /// Tells the connection what to do.
-    pub fn tell(&self, order: Order) {
+    pub fn tell(&self, order: ConnCommand) {
         self.order.set(Some(order));
         self.finishing_since
             .set(self.finishing_since.get().or(Some(self.ticks.now())));
@@ -168,7 +168,7 @@ impl ConnControl {
     /// the next ones.
     pub(super) fn on_cut(&self) {
         if self.blocked_since.get().is_some() {
-            self.tell(Order::Abort);
+            self.tell(ConnCommand::Abort);
         } else {
             self.task.wake();
         }
@@ -178,14 +178,14 @@ impl ConnControl {
     /// one request head: its request may already be on the way, and its answer will close it.
     pub fn drain(&self) {
         if self.served.get() {
-            self.tell(Order::Finish);
+            self.tell(ConnCommand::Finish);
         } else {
             self.draining.set(true);
         }
     }
 
     /// What it has been told since it last looked.
-    pub fn take_order(&self, cx: &Context<'_>) -> Option<Order> {
+    pub fn take_order(&self, cx: &Context<'_>) -> Option<ConnCommand> {
         self.task.register(cx);
         self.order.take()
     }
@@ -209,9 +209,9 @@ impl ConnControl {
                     .get()
                     .is_some_and(|since| past(since, FINISH_GRACE)))
         {
-            self.tell(Order::Abort);
+            self.tell(ConnCommand::Abort);
         } else if self.phase.get() == Phase::Head && past(since, limits.header_timeout) {
-            self.tell(Order::LateHead);
+            self.tell(ConnCommand::LateHead);
         } else if is_idle && self.finishing_since.get().is_none() {
             let limit = if self.draining.get() {
                 limits.header_timeout
@@ -219,7 +219,7 @@ impl ConnControl {
                 limits.idle_timeout
             };
             if past(since, limit) {
-                self.tell(Order::Finish);
+                self.tell(ConnCommand::Finish);
             }
         }
     }

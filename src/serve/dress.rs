@@ -16,7 +16,7 @@ use tower::{Layer, Service};
 
 use super::Routed;
 use super::reject::Rejection;
-use super::snapshot::Local;
+use super::snapshot::WorkerView;
 use crate::proxy::body::ResponseBody;
 use crate::proxy::websocket;
 use crate::route::cors::{Cors, Verdict};
@@ -115,7 +115,7 @@ fn preflight(headers: HeaderMap) -> Response<ResponseBody> {
 /// What an answer is to wear.
 #[derive(Debug)]
 pub(super) struct Clothes {
-    local: Rc<Local>,
+    local: Rc<WorkerView>,
     route: RouteId,
     /// The page that asks, where it is one that may. A copy: the header it came in keeps the whole
     /// head alive.

@@ -5,9 +5,9 @@ use std::rc::Rc;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::proxy::client::Busy;
+use crate::proxy::client::LoadGuard;
 use crate::proxy::tunnel::{Tunnel, TunnelControl};
-use crate::proxy::upgrade::Joined;
+use crate::proxy::upgrade::UpgradedUpstream;
 use crate::registry::Registered;
 use crate::slot::SocketSlot;
 use crate::telemetry::access::Exchange;
@@ -17,7 +17,7 @@ use crate::tick::Ticks;
 #[derive(Debug)]
 pub(super) struct Handoff {
     /// The upstream's side.
-    pub joined: Joined,
+    pub joined: UpgradedUpstream,
     /// The tunnel's entry in the worker's list.
     pub control: Registered<TunnelControl>,
     /// For the access log.
@@ -31,11 +31,11 @@ impl Handoff {
         client: (C, Bytes),
         ticks: &Rc<Ticks>,
         kept: K,
-    ) -> Tunnel<C, ((Busy, SocketSlot), K)>
+    ) -> Tunnel<C, ((LoadGuard, SocketSlot), K)>
     where
         C: AsyncRead + AsyncWrite + Unpin,
     {
-        let Joined {
+        let UpgradedUpstream {
             stream,
             early,
             busy,

@@ -8,9 +8,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 
-use super::conn::Knock;
+use super::conn::AcceptedConn;
+use super::connection_guard::ConnectionGuard;
 use super::hello::{Heard, Hello};
-use super::seat::Seat;
 use super::validation::Otherwise;
 use super::{Worker, validation};
 use crate::host::HostName;
@@ -19,12 +19,12 @@ use crate::telemetry::metrics::Handshake;
 use crate::tls::{Asked, Shown};
 
 /// What came of a handshake.
-pub(super) enum Shaken {
+pub(super) enum HandshakeOutcome {
     /// TLS, ended here. The socket is in it; of the knock, the rest.
     Ours(Box<TlsStream<TcpStream>>, Rest, Option<Shown>),
     /// TLS that another server ends.
     Another {
-        knock: Knock,
+        knock: AcceptedConn,
         hello: Vec<u8>,
         sni: HostName,
     },
@@ -36,24 +36,27 @@ pub(super) enum Shaken {
 /// A knock without its socket.
 pub(super) struct Rest {
     pub(super) port: u16,
-    pub(super) slot: Seat,
+    pub(super) slot: ConnectionGuard,
 }
 
 /// Shakes hands, where the connection is ours to do so.
 ///
 /// # Errors
 /// What the client did wrong, or the socket's own.
-pub(super) async fn shake_hands(mut knock: Knock, worker: &Worker) -> io::Result<Shaken> {
+pub(super) async fn handshake(
+    mut knock: AcceptedConn,
+    worker: &Worker,
+) -> io::Result<HandshakeOutcome> {
     let hello = match Hello::read(&mut knock.stream).await? {
         Heard::Hello(hello) => hello,
         Heard::PlainHttp => {
             tell_plain_client(&mut knock.stream).await?;
             worker.metrics.shaken(Handshake::PlainHttp);
-            return Ok(Shaken::Over);
+            return Ok(HandshakeOutcome::Over);
         }
         Heard::Nothing => {
             worker.metrics.shaken(Handshake::Silent);
-            return Ok(Shaken::Over);
+            return Ok(HandshakeOutcome::Over);
         }
     };
     let local = worker.local();
@@ -61,10 +64,10 @@ pub(super) async fn shake_hands(mut knock: Knock, worker: &Worker) -> io::Result
         if let Some(settings) = validation::settings(&hello, &sni, worker) {
             validation::shake(*hello, knock.stream, settings).await?;
             worker.metrics.shaken(Handshake::Validation);
-            return Ok(Shaken::Over);
+            return Ok(HandshakeOutcome::Over);
         }
         if passthrough::find(&local.snapshot.passthrough, &sni).is_some() {
-            return Ok(Shaken::Another {
+            return Ok(HandshakeOutcome::Another {
                 knock,
                 hello: hello.bytes,
                 sni,
@@ -87,13 +90,13 @@ pub(super) async fn shake_hands(mut knock: Knock, worker: &Worker) -> io::Result
             } else {
                 Handshake::Failed
             });
-            return Ok(Shaken::Over);
+            return Ok(HandshakeOutcome::Over);
         }
         if !local.snapshot.answers(&sni) {
             worker.note_unserved(&sni);
             worker.metrics.shaken(Handshake::Failed);
             knock.stream.write_all(&UNRECOGNIZED_NAME).await?;
-            return Ok(Shaken::Over);
+            return Ok(HandshakeOutcome::Over);
         }
     }
     let config = Arc::clone(&local.snapshot.tls);
@@ -102,7 +105,7 @@ pub(super) async fn shake_hands(mut knock: Knock, worker: &Worker) -> io::Result
         .into_stream(config)
         .await?;
     let shown = local.snapshot.certificates.shown(asked, tls.get_ref().1);
-    Ok(Shaken::Ours(
+    Ok(HandshakeOutcome::Ours(
         Box::new(tls),
         Rest {
             port: knock.port,

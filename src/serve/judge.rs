@@ -5,12 +5,12 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::snapshot::Local;
+use super::snapshot::WorkerView;
 use crate::addr::ClientAddr;
 use crate::clock::UnixTime;
 use crate::host::HostName;
 use crate::policy::{Denied, Facts, Permit, Policy, Token};
-use crate::proxy::tunnel::{CloseOrder, Door, RouteDoor, TunnelControl};
+use crate::proxy::tunnel::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
 use crate::route::change::{self, Change, Place};
 use crate::route::upstream::ServerAddr;
 use crate::route::{RouteId, RouteTable, passthrough};
@@ -60,7 +60,7 @@ pub(super) struct Question<'q> {
 }
 
 impl<'q> Question<'q> {
-    fn of_tunnel(door: &'q RouteDoor, place: &'q Place, client: ClientAddr) -> Self {
+    fn of_tunnel(door: &'q RouteTunnelKey, place: &'q Place, client: ClientAddr) -> Self {
         let belongs = (&*place.table, place.route);
         Self {
             belongs,
@@ -72,13 +72,13 @@ impl<'q> Question<'q> {
     }
 }
 
-impl Local {
+impl WorkerView {
     /// Whether a tunnel would be let in today. If so, its permit is the one of today. If not, how
     /// it is to be closed.
-    pub fn judge(&self, tunnel: &TunnelControl) -> Option<CloseOrder> {
+    pub fn judge(&self, tunnel: &TunnelControl) -> Option<CloseReason> {
         let verdict = match &tunnel.door {
-            Door::Route(door) => self.judge_tunnel(door, tunnel),
-            Door::Passthrough { sni, to } => {
+            TunnelKey::Route(door) => self.judge_tunnel(door, tunnel),
+            TunnelKey::Passthrough { sni, to } => {
                 match passthrough::find(&self.snapshot.passthrough, sni) {
                     Some(entry) if entry.to == *to => Ok(()),
                     Some(_) => Err(Withdrawn::Target),
@@ -86,10 +86,12 @@ impl Local {
                 }
             }
         };
-        verdict.err().map(|why| CloseOrder::by_policy(why.reason()))
+        verdict
+            .err()
+            .map(|why| CloseReason::by_policy(why.reason()))
     }
 
-    fn judge_tunnel(&self, door: &RouteDoor, tunnel: &TunnelControl) -> Result<(), Withdrawn> {
+    fn judge_tunnel(&self, door: &RouteTunnelKey, tunnel: &TunnelControl) -> Result<(), Withdrawn> {
         let place = door.place();
         let question = Question::of_tunnel(door, &place, tunnel.client);
         // That its time is up is not asked here: what then becomes of a tunnel is said by
@@ -116,7 +118,7 @@ impl Local {
         new: &Rc<Verified>,
         now: UnixTime,
     ) -> Option<Permit> {
-        let Door::Route(door) = &tunnel.door else {
+        let TunnelKey::Route(door) = &tunnel.door else {
             return None;
         };
         let place = door.place();

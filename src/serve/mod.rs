@@ -1,17 +1,17 @@
 //! What do they ask for: connections, and the layers that every request passes on its way to a
 //! target.
 
+pub mod auth_failures;
 pub mod conn;
+pub mod connection_guard;
 pub mod control;
-pub mod guesses;
 pub mod judge;
 pub mod names;
+pub mod over_limit;
 pub mod renewals;
-pub mod seat;
 pub mod snapshot;
 pub mod tokens;
 pub mod under_way;
-pub mod uninvited;
 pub mod unread;
 
 mod access;
@@ -54,7 +54,7 @@ use crate::host::{Authority, HostName};
 use crate::policy::Permit;
 use crate::proxy::body::RequestBody;
 use crate::proxy::headers::Origin;
-use crate::proxy::tunnel::{CloseOrder, TunnelControl};
+use crate::proxy::tunnel::{CloseReason, TunnelControl};
 use crate::registry::{Registered, Registry};
 use crate::resolve::Resolver;
 use crate::route::RouteId;
@@ -65,12 +65,12 @@ use crate::telemetry::request_id::RequestIds;
 use crate::tick::Ticks;
 use crate::tls::Shown;
 use crate::tls::challenges::Challenges;
+use auth_failures::AuthFailures;
+use connection_guard::ConnectionGuard;
 use control::ConnControl;
-use guesses::Guesses;
 use names::Names;
 use renewals::Renewals;
-use seat::Seat;
-use snapshot::Local;
+use snapshot::WorkerView;
 use tokens::Tokens;
 use under_way::UnderWay;
 
@@ -80,7 +80,7 @@ pub struct Worker {
     /// Its coarse clock.
     pub ticks: Rc<Ticks>,
     /// The configuration in force.
-    pub local: RefCell<Rc<Local>>,
+    pub local: RefCell<Rc<WorkerView>>,
     /// Client connections that speak HTTP.
     pub connections: Rc<Registry<ConnControl>>,
     /// Client connections that have become tunnels.
@@ -96,7 +96,7 @@ pub struct Worker {
     /// Names of TURN servers that it has looked up.
     pub names: Names,
     /// Tokens that looked like guesses, of all workers.
-    pub guesses: Arc<Guesses>,
+    pub guesses: Arc<AuthFailures>,
     /// The way to the tunnels of all workers.
     pub renewals: Arc<Renewals>,
     /// What CAs are answered when they look at names of open orders, by any worker.
@@ -112,7 +112,7 @@ pub struct Worker {
     /// Looks up the names of servers.
     pub resolver: Resolver,
     /// Tunnels are being closed: those that begin now too.
-    pub closing: Cell<Option<CloseOrder>>,
+    pub closing: Cell<Option<CloseReason>>,
     /// No request is to be the first of several any more.
     pub draining: Cell<bool>,
     /// Connections refused since the last tick, and by which limit the last one was.
@@ -123,7 +123,7 @@ pub struct Worker {
 
 impl Worker {
     /// The configuration in force.
-    pub fn local(&self) -> Rc<Local> {
+    pub fn local(&self) -> Rc<WorkerView> {
         Rc::clone(&self.local.borrow())
     }
 
@@ -172,7 +172,7 @@ struct ConnInfo {
     control: Rc<ConnControl>,
     client: ClientAddr,
     /// Kept by the connection's tunnel when HTTP is over.
-    slot: Rc<Seat>,
+    slot: Rc<ConnectionGuard>,
     /// The port of its listener.
     port: u16,
     /// The TLS server name, where one was sent.
@@ -195,7 +195,7 @@ struct Arrived {
 struct Inbound {
     request: Request<RequestBody>,
     conn: Rc<ConnInfo>,
-    local: Rc<Local>,
+    local: Rc<WorkerView>,
     exchange: Rc<Exchange>,
     /// Which one it is among those under way.
     key: under_way::Key,

@@ -9,10 +9,10 @@ use ppp::v2;
 use tokio::io::AsyncWriteExt;
 
 use super::Worker;
-use super::conn::Knock;
+use super::conn::AcceptedConn;
 use crate::host::HostName;
 use crate::proxy::connect::{ConnectError, Connector, UpstreamStream};
-use crate::proxy::tunnel::{Door, Tunnel, TunnelControl};
+use crate::proxy::tunnel::{Tunnel, TunnelControl, TunnelKey};
 use crate::resolve::Resolver;
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamTls;
@@ -22,7 +22,7 @@ use crate::telemetry::access::{End, Exchange, Head};
 
 /// Carries a connection to the server that its name belongs to.
 pub(super) async fn pass(
-    knock: Knock,
+    knock: AcceptedConn,
     hello: Vec<u8>,
     sni: HostName,
     entry: &Passthrough,
@@ -53,7 +53,7 @@ pub(super) async fn pass(
             return;
         }
     };
-    let door = Door::Passthrough {
+    let door = TunnelKey::Passthrough {
         sni,
         to: entry.to.clone(),
     };
@@ -77,7 +77,7 @@ pub(super) async fn pass(
 }
 
 async fn connect(
-    knock: &Knock,
+    knock: &AcceptedConn,
     entry: &Passthrough,
     resolver: &Resolver,
 ) -> Result<UpstreamStream, ConnectError> {
@@ -95,7 +95,7 @@ async fn connect(
 }
 
 /// A PROXY v2 header that says who the client is and where it knocked.
-fn announcement(knock: &Knock) -> io::Result<Vec<u8>> {
+fn announcement(knock: &AcceptedConn) -> io::Result<Vec<u8>> {
     let local = knock.stream.local_addr()?;
     let local = SocketAddr::new(local.ip().to_canonical(), local.port());
     let addresses: v2::Addresses = of_one_family(knock.peer.addr(), local).into();
@@ -124,7 +124,12 @@ fn as_ipv6(addr: SocketAddr) -> SocketAddr {
     }
 }
 
-fn exchange(knock: &Knock, sni: &HostName, entry: &Passthrough, worker: &Worker) -> Rc<Exchange> {
+fn exchange(
+    knock: &AcceptedConn,
+    sni: &HostName,
+    entry: &Passthrough,
+    worker: &Worker,
+) -> Rc<Exchange> {
     let head = || Head {
         host: sni.to_string(),
         ..Head::unknown()

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Inbound;
-use super::guesses::Guesser;
+use super::auth_failures::FailureKey;
 use super::reject::Rejection;
-use super::tokens::{Signed, Unproven};
+use super::tokens::{Signed, Unverified};
 use crate::policy::{Denied, TokenRule};
 use crate::token::BadToken;
 use crate::token::issuer::{Asker, Fetched, Looked};
 use crate::token::location::Located;
 
 /// Why there is no permit.
-pub(super) enum Hindrance {
+pub(super) enum Pending {
     /// There will be none.
     Refused(Rejection),
     /// The key of the token may be had by looking for it.
@@ -26,7 +26,7 @@ pub(super) enum Hindrance {
     Guess(Denied, Duration),
 }
 
-impl<E: Into<Rejection>> From<E> for Hindrance {
+impl<E: Into<Rejection>> From<E> for Pending {
     fn from(rejection: E) -> Self {
         Self::Refused(rejection.into())
     }
@@ -68,18 +68,18 @@ pub(super) fn prove<'s>(
     rule: &TokenRule,
     located: &Located<'_>,
     key: Key,
-) -> Result<Signed<'s>, Hindrance> {
+) -> Result<Signed<'s>, Pending> {
     let (snapshot, worker) = (&inbound.local.snapshot, &inbound.conn.worker);
     if let Some(signed) = worker.tokens.known(located, rule, snapshot) {
         return Ok(signed);
     }
     let (limits, guesses) = (&snapshot.limits, &worker.guesses);
     let (who, rate) = (
-        Guesser::new(inbound.client, is_listed, limits),
+        FailureKey::new(inbound.client, is_listed, limits),
         limits.bad_tokens_per_client,
     );
     let too_many = guesses.check(who, rate).err();
-    let Unproven { why, look } =
+    let Unverified { why, look } =
         match worker
             .tokens
             .verify(located, rule, snapshot, too_many.is_none())
@@ -89,10 +89,10 @@ pub(super) fn prove<'s>(
         };
     let guess = |why| match too_many {
         Some(wait) => Rejection::BadTokens(wait).into(),
-        None => Hindrance::Guess(Denied::Token(why), guesses.count(who, rate)),
+        None => Pending::Guess(Denied::Token(why), guesses.count(who, rate)),
     };
     match (look, key) {
-        (Some((keys, kid)), Key::Unsought) => Err(Hindrance::Key {
+        (Some((keys, kid)), Key::Unsought) => Err(Pending::Key {
             keys,
             kid,
             asker: Asker {
@@ -110,12 +110,12 @@ pub(super) fn prove<'s>(
 }
 
 /// Waits for what there is to wait for, and tries again where that may help.
-pub(super) async fn overcome<T>(
-    hindrance: Hindrance,
-    again: impl FnOnce(Key) -> Result<T, Hindrance>,
+pub(super) async fn resolve<T>(
+    hindrance: Pending,
+    again: impl FnOnce(Key) -> Result<T, Pending>,
 ) -> Result<T, Rejection> {
     let hindrance = match hindrance {
-        Hindrance::Key { keys, kid, asker } => {
+        Pending::Key { keys, kid, asker } => {
             let key = keys.look_for(kid, asker).await.into();
             match again(key) {
                 Ok(found) => return Ok(found),
@@ -125,12 +125,12 @@ pub(super) async fn overcome<T>(
         hindrance => hindrance,
     };
     match hindrance {
-        Hindrance::Refused(rejection) => Err(rejection),
-        Hindrance::Guess(denied, wait) => {
+        Pending::Refused(rejection) => Err(rejection),
+        Pending::Guess(denied, wait) => {
             tokio::time::sleep(wait).await;
             Err(denied.into())
         }
         // It has been looked for.
-        Hindrance::Key { .. } => Err(Denied::Token(BadToken::NoKey).into()),
+        Pending::Key { .. } => Err(Denied::Token(BadToken::NoKey).into()),
     }
 }

@@ -102,7 +102,7 @@ pub(super) enum Rejection {
     Form,
     /// The client's fault: no place to go to after that.
     #[error("no place of this host: {0}")]
-    Goal(BadLocal),
+    ReturnTo(BadLocal),
     /// The newer token's fault: it is another's, or nobody's.
     #[error("the newer token has not the subject of the old one")]
     OtherSubject,
@@ -221,7 +221,7 @@ impl Rejection {
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site"),
             Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type"),
             Self::Form => (StatusCode::BAD_REQUEST, "form"),
-            Self::Goal(_) => (StatusCode::BAD_REQUEST, "goal"),
+            Self::ReturnTo(_) => (StatusCode::BAD_REQUEST, "goal"),
             Self::OtherSubject => (StatusCode::FORBIDDEN, "renewal_subject"),
             Self::NotLater => (StatusCode::CONFLICT, "renewal_not_later"),
             Self::TokenForCookie => (StatusCode::BAD_REQUEST, "token_for_cookie"),

@@ -84,7 +84,7 @@ impl Snapshot {
 /// A worker's own view of a snapshot. Requests hold it by `Rc`, so that no two workers write to one
 /// counter.
 #[derive(Debug)]
-pub struct Local {
+pub struct WorkerView {
     /// What it is a view of.
     pub snapshot: Arc<Snapshot>,
     clusters: Vec<Cluster>,
@@ -120,7 +120,7 @@ pub struct Label {
     pub counts: Arc<RouteCounts>,
 }
 
-impl Local {
+impl WorkerView {
     /// Takes up a snapshot; connections to servers that it still knows are kept.
     pub fn new(
         snapshot: Arc<Snapshot>,

@@ -25,8 +25,8 @@ use crate::files;
 use crate::policy::{Denied, Permit};
 use crate::proxy::body::ResponseBody;
 use crate::proxy::client::Pool;
-use crate::proxy::tunnel::{CloseOrder, Door, RouteDoor, TunnelControl};
-use crate::proxy::{self, Via, upgrade, websocket};
+use crate::proxy::tunnel::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
+use crate::proxy::{self, ForwardContext, upgrade, websocket};
 use crate::registry::Registered;
 use crate::route::path::{BadPath, PathPrefix};
 use crate::route::redirect::RedirectSpec;
@@ -200,7 +200,7 @@ async fn forward(
         origin,
         ..
     } = inbound;
-    let via = Via {
+    let via = ForwardContext {
         upstream: local.upstream(forward.upstream),
         forward,
         origin: &origin,
@@ -277,16 +277,16 @@ fn enter_tunnel(
         permit,
         ..
     } = admission;
-    let door = RouteDoor::new(
+    let door = RouteTunnelKey::new(
         authority.host.clone(),
         path.into_text(),
         server.addr().clone(),
         local.place(route),
     );
-    let control = TunnelControl::new(Door::Route(door), client, Some(permit));
+    let control = TunnelControl::new(TunnelKey::Route(door), client, Some(permit));
     match verdict {
         Ok(()) => control.judge_end(UnixTime::now()),
-        Err(why) => control.close(CloseOrder::by_policy(why.reason())),
+        Err(why) => control.close(CloseReason::by_policy(why.reason())),
     }
     Ok(worker.enter_tunnel(control))
 }

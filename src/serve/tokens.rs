@@ -82,7 +82,7 @@ impl Signed<'_> {
 
 /// Why a token proves nothing, and where a key that would change that could be had.
 #[derive(Debug)]
-pub(super) struct Unproven {
+pub(super) struct Unverified {
     pub(super) why: BadToken,
     pub(super) look: Option<(Arc<Fetched>, Option<Box<str>>)>,
 }
@@ -138,8 +138,8 @@ impl Tokens {
         rule: &TokenRule,
         snapshot: &'s Snapshot,
         with_guessable: bool,
-    ) -> Result<Signed<'s>, Unproven> {
-        let parts = jws::split(&located.text).map_err(|why| Unproven { why, look: None })?;
+    ) -> Result<Signed<'s>, Unverified> {
+        let parts = jws::split(&located.text).map_err(|why| Unverified { why, look: None })?;
         let (mut failed, mut signed) = (None, None);
         for (accepted, issuer) in eligible(located, rule, snapshot) {
             if !with_guessable && issuer.is_guessable() {
@@ -176,7 +176,7 @@ impl Tokens {
         }
         // No issuer has its tokens where this one was.
         let none = || {
-            failed.unwrap_or(Unproven {
+            failed.unwrap_or(Unverified {
                 why: BadToken::Issuer,
                 look: None,
             })
@@ -198,24 +198,24 @@ fn eligible<'s, 'r>(
     accepted.map(|accepted| (accepted, &*snapshot.issuers[accepted.id.0]))
 }
 
-fn unproven(why: BadToken, issuer: &Issuer, parts: &Parts<'_>) -> Unproven {
+fn unproven(why: BadToken, issuer: &Issuer, parts: &Parts<'_>) -> Unverified {
     let may_come = matches!(why, BadToken::NoKey | BadToken::KeysAway);
     let look = match &issuer.keys {
         Keys::Fetched(fetched) if may_come => Some((Arc::clone(fetched), parts.kid.clone())),
         Keys::Fetched(_) | Keys::Fixed(_) => None,
     };
-    Unproven { why, look }
+    Unverified { why, look }
 }
 
 /// Of two reasons the one that says more: what could still be had, then what was nearly right.
-fn worse(first: Option<Unproven>, second: Unproven) -> Unproven {
-    let rank = |unproven: &Unproven| match unproven {
-        Unproven { look: Some(_), .. } => 2,
-        Unproven {
+fn worse(first: Option<Unverified>, second: Unverified) -> Unverified {
+    let rank = |unproven: &Unverified| match unproven {
+        Unverified { look: Some(_), .. } => 2,
+        Unverified {
             why: BadToken::Algorithm | BadToken::NoKey,
             ..
         } => 0,
-        Unproven { .. } => 1,
+        Unverified { .. } => 1,
     };
     match first {
         Some(first) if rank(&first) >= rank(&second) => first,

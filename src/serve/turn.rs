@@ -12,8 +12,8 @@ use http::{Method, Response, StatusCode};
 use hyper::body::Body as _;
 
 use super::Inbound;
-use super::guesses::Guesser;
-use super::proof::Hindrance;
+use super::auth_failures::FailureKey;
+use super::proof::Pending;
 use super::reject::Rejection;
 use crate::clock::UnixTime;
 use crate::policy::{ApiKeys, Denied, Permit};
@@ -118,7 +118,7 @@ fn said<'r>(inbound: &'r Inbound, name: &str) -> impl Iterator<Item = Cow<'r, st
 
 /// What becomes of a request that has an API key in it, right or wrong. `None`: it has none, or
 /// keys are not asked for here.
-pub(super) fn judge_keys(inbound: &Inbound, route: &Route) -> Option<Result<Permit, Hindrance>> {
+pub(super) fn judge_keys(inbound: &Inbound, route: &Route) -> Option<Result<Permit, Pending>> {
     let Target::Turn(id) = &route.target else {
         return None;
     };
@@ -135,9 +135,9 @@ fn try_keys(
     route: &Route,
     keys: &ApiKeys,
     presented: &[Cow<'_, str>],
-) -> Result<Permit, Hindrance> {
+) -> Result<Permit, Pending> {
     let (limits, guesses) = (&inbound.local.snapshot.limits, &inbound.conn.worker.guesses);
-    let who = Guesser::new(inbound.client, route.policy.lists(inbound.client), limits);
+    let who = FailureKey::new(inbound.client, route.policy.lists(inbound.client), limits);
     let too_many = guesses.check(who, limits.bad_tokens_per_client).err();
     let is_tried = too_many.is_none() || presented.iter().all(|key| key.len() >= STRONG_SECRET);
     let verdict = match is_tried {
@@ -146,7 +146,7 @@ fn try_keys(
     };
     verdict.map_err(|denied| match too_many {
         Some(wait) => Rejection::BadTokens(wait).into(),
-        None => Hindrance::Guess(denied, guesses.count(who, limits.bad_tokens_per_client)),
+        None => Pending::Guess(denied, guesses.count(who, limits.bad_tokens_per_client)),
     })
 }
 

@@ -14,7 +14,7 @@ use slab::Slab;
 use super::Inbound;
 use super::control::ConnControl;
 use super::judge::{Expiry, Question, Withdrawn};
-use super::snapshot::Local;
+use super::snapshot::WorkerView;
 use crate::addr::ClientAddr;
 use crate::clock::UnixTime;
 use crate::host::Authority;
@@ -55,7 +55,7 @@ struct Slot {
 #[derive(Debug)]
 pub(super) struct Admission {
     /// The configuration of the route.
-    pub(super) local: Rc<Local>,
+    pub(super) local: Rc<WorkerView>,
     pub(super) route: RouteId,
     pub(super) authority: Rc<Authority>,
     pub(super) path: Path,
@@ -107,7 +107,7 @@ impl Path {
 
 /// The moment at which requests are looked at.
 struct Moment<'m> {
-    local: &'m Rc<Local>,
+    local: &'m Rc<WorkerView>,
     now: UnixTime,
     tick: Tick,
     changes: u64,
@@ -147,7 +147,11 @@ impl Admission {
     }
 
     /// Asks the configuration in force whether the request would be let in.
-    pub(super) fn judge(&mut self, local: &Rc<Local>, expiry: Expiry) -> Result<(), Withdrawn> {
+    pub(super) fn judge(
+        &mut self,
+        local: &Rc<WorkerView>,
+        expiry: Expiry,
+    ) -> Result<(), Withdrawn> {
         let (route, permit) = local.ask_again(&self.question(), Some(&self.permit), expiry)?;
         (self.route, self.permit, self.local) = (route, permit, Rc::clone(local));
         Ok(())
@@ -262,7 +266,7 @@ impl UnderWay {
         &self,
         key: Key,
         mut admission: Admission,
-        local: &Rc<Local>,
+        local: &Rc<WorkerView>,
     ) -> Result<(), Withdrawn> {
         if !Rc::ptr_eq(&admission.local, local) {
             let verdict = admission.judge(local, Expiry::Asked);
@@ -321,7 +325,7 @@ impl UnderWay {
     }
 
     /// Cuts the requests that would not be let in any more.
-    pub fn look(&self, local: &Rc<Local>, now: UnixTime) {
+    pub fn look(&self, local: &Rc<WorkerView>, now: UnixTime) {
         let moment = Moment {
             local,
             now,
@@ -335,7 +339,7 @@ impl UnderWay {
     }
 
     /// Requests of the old token go on by the new one, where their policies take it.
-    pub(super) fn renew(&self, old: Tag, new: &Rc<Verified>, local: &Local, now: UnixTime) {
+    pub(super) fn renew(&self, old: Tag, new: &Rc<Verified>, local: &WorkerView, now: UnixTime) {
         let mut slots = self.slots.borrow_mut();
         let admissions = slots
             .iter_mut()

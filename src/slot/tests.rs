@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn client(ip: &str) -> ClientAddr {

@@ -10,8 +10,8 @@ use arc_swap::ArcSwap;
 
 pub use super::unready::Unready;
 use super::unready::{without_certificate, without_keys};
-use crate::acme::{CertSeen, Seen};
-use crate::deploy::{DeploySeen, Hub};
+use crate::acme::{CertStatus, Seen};
+use crate::deploy::{DeployStatus, Hub};
 use crate::serve::snapshot::Snapshot;
 use crate::slot::Slots;
 use crate::telemetry::metrics::{Count, RouteCounts, RouteName, UpstreamCounts, WorkerMetrics};
@@ -117,12 +117,12 @@ impl Board {
     }
 
     /// What becomes of certificates that are ordered.
-    pub(super) fn orders(&self) -> Vec<CertSeen> {
+    pub(super) fn orders(&self) -> Vec<CertStatus> {
         self.looks.orders.all()
     }
 
     /// What becomes of those that are brought to other servers.
-    pub(super) fn deploys(&self) -> Vec<DeploySeen> {
+    pub(super) fn deploys(&self) -> Vec<DeployStatus> {
         self.looks.hub.seen()
     }
 

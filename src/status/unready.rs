@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::acme::CertSeen;
+use crate::acme::CertStatus;
 use crate::clock::UnixTime;
 use crate::host::{HostName, HostPattern};
 use crate::route::{NoRoute, passthrough};
 use crate::serve::snapshot::Snapshot;
-use crate::tls::{OutOfDate, Standing};
+use crate::tls::{HostCoverage, OutOfDate};
 
 /// A reason not to be sent anybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,14 +82,14 @@ pub(super) fn without_keys(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<str
 /// Hosts whose clients are refused, or refuse what they are shown.
 pub(super) fn without_certificate(
     snapshot: &Snapshot,
-    orders: &[CertSeen],
+    orders: &[CertStatus],
     now: SystemTime,
 ) -> Vec<Unready> {
     let certificates = &snapshot.certificates;
     match certificates.standing_of_all(now) {
-        Standing::Unserved => return vec![Unready::NoCertificate],
-        Standing::OutOfDate(state) => return vec![Unready::AllOutOfDate(state)],
-        Standing::Served | Standing::Ordered => {}
+        HostCoverage::Unserved => return vec![Unready::NoCertificate],
+        HostCoverage::OutOfDate(state) => return vec![Unready::AllOutOfDate(state)],
+        HostCoverage::Served | HostCoverage::Ordered => {}
     }
     let ordered = certificates
         .ordered()
@@ -100,24 +100,24 @@ pub(super) fn without_certificate(
     hosts.sort_unstable();
     hosts.dedup();
     let reason = |host: HostPattern| match certificates.standing(&host, now) {
-        Standing::Served => None,
-        Standing::OutOfDate(state) => Some(Unready::OutOfDate(host, state)),
-        Standing::Ordered => Some(ordered_only(host, orders)),
-        Standing::Unserved => Some(Unready::Host(host)),
+        HostCoverage::Served => None,
+        HostCoverage::OutOfDate(state) => Some(Unready::OutOfDate(host, state)),
+        HostCoverage::Ordered => Some(ordered_only(host, orders)),
+        HostCoverage::Unserved => Some(Unready::Host(host)),
     };
     hosts.into_iter().filter_map(reason).collect()
 }
 
 /// Whether there is still hope in the order that goes on, if there is one.
-fn ordered_only(host: HostPattern, orders: &[CertSeen]) -> Unready {
-    let is_for = |order: &&CertSeen| {
+fn ordered_only(host: HostPattern, orders: &[CertStatus]) -> Unready {
+    let is_for = |order: &&CertStatus| {
         order
             .hosts
             .iter()
             .any(|name| name.parse().is_ok_and(|name| host.matches(&name)))
     };
-    let is_waiting = |order: &CertSeen| order.failures > 0 && !order.is_ordering;
-    let of_host: Vec<&CertSeen> = orders.iter().filter(is_for).collect();
+    let is_waiting = |order: &CertStatus| order.failures > 0 && !order.is_ordering;
+    let of_host: Vec<&CertStatus> = orders.iter().filter(is_for).collect();
     let next = of_host.iter().filter_map(|order| order.next).min();
     match next.filter(|_| of_host.iter().all(|order| is_waiting(order))) {
         Some(next) => Unready::OrderFailed(host, next),
@@ -136,8 +136,8 @@ fn is_answered(snapshot: &Snapshot, host: &HostName) -> bool {
 mod tests {
     use super::*;
 
-    fn order(hosts: &[&str], failures: u32, next: u64) -> CertSeen {
-        CertSeen {
+    fn order(hosts: &[&str], failures: u32, next: u64) -> CertStatus {
+        CertStatus {
             name: hosts[0].parse().unwrap(),
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
             not_after: None,
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn an_order_that_has_failed_does_not_go_on() {
-        let said = |host: &str, orders: &[CertSeen]| {
+        let said = |host: &str, orders: &[CertStatus]| {
             ordered_only(host.parse().unwrap(), orders).to_string()
         };
         let failed = order(&["a.test", "b.test"], 2, 1_800_000_000);
@@ -164,7 +164,7 @@ mod tests {
                 format!("no certificate for {host} {words}")
             );
         }
-        let ordering = CertSeen {
+        let ordering = CertStatus {
             is_ordering: true,
             ..failed.clone()
         };

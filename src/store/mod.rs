@@ -119,13 +119,13 @@ pub trait CertStore: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// Why it could not be written.
-    fn put_wish(&self, name: &Name, wish: &Wish) -> Result<(), StoreError>;
+    fn put_wish(&self, name: &Name, wish: &OrderRequest) -> Result<(), StoreError>;
 
     /// What was asked for; whoever takes it has to do it.
     ///
     /// # Errors
     /// That it cannot be read or taken away.
-    fn take_wish(&self, name: &Name) -> Result<Option<Wish>, StoreError>;
+    fn take_wish(&self, name: &Name) -> Result<Option<OrderRequest>, StoreError>;
 
     /// Takes a lock of this name, `None` while another process or task has it. It is given back
     /// when the value is dropped, and when the process dies.
@@ -281,7 +281,7 @@ pub struct Progress {
     /// What the last one failed of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What became of the last [`Wish`].
+    /// What became of the last [`OrderRequest`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
 }
@@ -300,7 +300,7 @@ impl Progress {
 
 /// An order that somebody asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wish {
+pub struct OrderRequest {
     /// Which wish it is: the [`Answer`] has it too.
     pub id: String,
     /// Only try, against the staging directory, and keep nothing.

@@ -177,7 +177,7 @@ const NO_ROUTE: &str = "none";
 
 /// Connections to the listeners of one kind.
 #[derive(Debug, Default)]
-pub struct DoorCounts {
+pub struct ListenerCounts {
     /// Were let in.
     pub accepted: Count,
     /// Have ended since.
@@ -244,9 +244,9 @@ pub struct ServerSeen {
 #[derive(Debug)]
 pub struct WorkerMetrics {
     /// Connections to TLS listeners.
-    pub https: DoorCounts,
+    pub https: ListenerCounts,
     /// Connections to plain listeners.
-    pub http: DoorCounts,
+    pub http: ListenerCounts,
     /// Connections that no limit let in, by limit.
     pub refused: Tally,
     /// TLS handshakes, by [`Handshake`].
@@ -273,8 +273,8 @@ impl Default for WorkerMetrics {
             path: NO_ROUTE.into(),
         };
         Self {
-            https: DoorCounts::default(),
-            http: DoorCounts::default(),
+            https: ListenerCounts::default(),
+            http: ListenerCounts::default(),
             refused: Tally::default(),
             handshakes: Default::default(),
             heads: Tally::default(),

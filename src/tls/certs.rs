@@ -8,11 +8,11 @@ use rustls::SignatureScheme;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::info::{CertInfo, Origin, Standing};
+use super::info::{CertInfo, HostCoverage, Origin};
 use super::load::{self, Loaded};
 use super::names::{Group, Names};
 use super::problem::{LoadError, Notice, Problem, Warning};
-use super::{Managed, Mode, PairSpec, TlsSpec, dev};
+use super::{Mode, PairSpec, ServableCert, TlsSpec, dev};
 use crate::host::{HostName, HostPattern};
 
 /// One certificate with its key.
@@ -65,7 +65,7 @@ impl CertTable {
     /// the certificate that `before` has stays. What is wrong then goes to `kept`.
     pub fn reload(
         spec: &TlsSpec,
-        managed: &[Managed],
+        managed: &[ServableCert],
         now: SystemTime,
         mode: Mode,
         before: Option<&Self>,
@@ -88,7 +88,7 @@ impl CertTable {
         let mut loaded = load::pairs(&spec.certificates, of_pair, kept)?;
         let come = managed
             .iter()
-            .map(Managed::entry)
+            .map(ServableCert::entry)
             .filter(|entry| !entry.info.is_placeholder());
         loaded.entries.extend(come.cloned());
         // What nobody orders any more goes from the shelf as soon as this table is in force.
@@ -113,7 +113,7 @@ impl CertTable {
         entries.extend(
             managed
                 .iter()
-                .map(Managed::entry)
+                .map(ServableCert::entry)
                 .filter(|entry| entry.info.is_placeholder())
                 .cloned(),
         );
@@ -127,7 +127,7 @@ impl CertTable {
     pub fn with_managed(
         &self,
         spec: &TlsSpec,
-        managed: &[Managed],
+        managed: &[ServableCert],
         now: SystemTime,
     ) -> (Self, Vec<Warning>) {
         let of_files = self
@@ -135,7 +135,7 @@ impl CertTable {
             .iter()
             .filter(|entry| entry.info.is_from_disk());
         let mut entries: Vec<_> = of_files
-            .chain(managed.iter().map(Managed::entry))
+            .chain(managed.iter().map(ServableCert::entry))
             .cloned()
             .collect();
         entries.sort_by_key(|entry| entry.info.origin);
@@ -199,9 +199,9 @@ impl CertTable {
     }
 
     /// What the clients of a route's host find.
-    pub fn standing(&self, host: &HostPattern, now: SystemTime) -> Standing {
+    pub fn standing(&self, host: &HostPattern, now: SystemTime) -> HostCoverage {
         let is_ordered = self.ordered.iter().any(|ordered| host.matches(ordered));
-        Standing::of(
+        HostCoverage::of(
             self.names.under(host).map(|entry| &*entry.info),
             is_ordered,
             now,
@@ -209,8 +209,8 @@ impl CertTable {
     }
 
     /// What clients find whose names no route tells.
-    pub fn standing_of_all(&self, now: SystemTime) -> Standing {
-        Standing::of(self.entries(), !self.ordered.is_empty(), now)
+    pub fn standing_of_all(&self, now: SystemTime) -> HostCoverage {
+        HostCoverage::of(self.entries(), !self.ordered.is_empty(), now)
     }
 
     /// Hosts for which a CA is asked, whether they are served by now or not.

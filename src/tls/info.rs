@@ -108,7 +108,7 @@ impl CertInfo {
 
 /// Whether clients of a host are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum HostCoverage {
     /// By a certificate that they may accept.
     Served,
     /// Only by certificates that they refuse; this is why they refuse the one that ends last.
@@ -119,7 +119,7 @@ pub enum Standing {
     Unserved,
 }
 
-impl Standing {
+impl HostCoverage {
     /// `is_ordered` is whether one is being ordered, if there is none.
     pub(super) fn of<'a>(
         infos: impl Iterator<Item = &'a CertInfo>,

@@ -7,14 +7,15 @@
 //!
 //! ```text
 //! TlsSpec ── load: pem · x509 · dev ──▶ CertTable ── server_config(+ Tickets) ──▶ Arc<ServerConfig>
-//!   Shelf ── Managed ─────────────────────▲
+//!   CertCache ── ServableCert ─────────────────────▲
 //! ```
 //!
-//! Certificates that were ordered come from a [`Shelf`]. Where one is still to come, a placeholder
+//! Certificates that were ordered come from a [`CertCache`]. Where one is still to come, a placeholder
 //! may answer: it opens the door, but vouches for nothing, so that a host that has no more than
 //! that counts as unserved.
 
 mod ca;
+mod cert_cache;
 mod certs;
 pub mod challenges;
 mod client;
@@ -23,7 +24,6 @@ mod files;
 mod info;
 mod load;
 pub mod look;
-mod managed;
 mod names;
 mod pem;
 mod placeholder;
@@ -43,10 +43,10 @@ use rustls::server::{NoServerSessionStorage, ProducesTickets};
 
 use crate::host::HostName;
 
+pub use cert_cache::{CertCache, LeafFacts, ServableCert, leaf_facts};
 pub use certs::CertTable;
 pub use client::client_config;
-pub use info::{CertInfo, Origin, Standing};
-pub use managed::{LeafFacts, Managed, Shelf, leaf_facts};
+pub use info::{CertInfo, HostCoverage, Origin};
 pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
 pub use shown::{Asked, Shown};
 
@@ -66,7 +66,7 @@ pub struct TlsSpec {
     pub default: bool,
     /// Where development certificates live.
     pub dev_folder: PathBuf,
-    /// Certificates that a CA is asked for; they come by the [`Shelf`].
+    /// Certificates that a CA is asked for; they come by the [`CertCache`].
     pub ordered: Vec<OrderedSpec>,
     /// Whether their hosts are answered with a self-signed certificate for as long as nothing else
     /// has their names.

@@ -10,8 +10,8 @@ use rcgen::{
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use super::cert_cache::ServableCert;
 use super::info::Origin;
-use super::managed::Managed;
 use super::problem::{LoadError, Problem};
 use super::{OrderedSpec, TlsSpec, load};
 use crate::host::HostName;
@@ -32,7 +32,7 @@ const LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 #[derive(Debug, Default)]
 pub(super) struct Placeholders {
     /// With the hosts of the certificate that each stands in for. Locked by whoever builds a table.
-    made: Mutex<Vec<(Vec<HostName>, Managed)>>,
+    made: Mutex<Vec<(Vec<HostName>, ServableCert)>>,
 }
 
 impl Placeholders {
@@ -42,9 +42,9 @@ impl Placeholders {
     pub(super) fn of(
         &self,
         spec: &TlsSpec,
-        come: &[Managed],
+        come: &[ServableCert],
         now: SystemTime,
-    ) -> (Vec<Managed>, Vec<LoadError>) {
+    ) -> (Vec<ServableCert>, Vec<LoadError>) {
         let is_missing = |host: &HostName| !come.iter().any(|one| one.info().names_host(host));
         let is_wanted =
             |ordered: &&OrderedSpec| spec.placeholder && ordered.hosts.iter().any(is_missing);
@@ -69,7 +69,7 @@ impl Placeholders {
     }
 }
 
-fn make(hosts: &[HostName], now: SystemTime) -> Result<Managed, Problem> {
+fn make(hosts: &[HostName], now: SystemTime) -> Result<ServableCert, Problem> {
     let key = KeyPair::generate().map_err(Problem::Make)?;
     let cert = params(hosts, now)
         .and_then(|params| params.self_signed(&key))
@@ -78,7 +78,7 @@ fn make(hosts: &[HostName], now: SystemTime) -> Result<Managed, Problem> {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let place = PathBuf::from("(in memory)");
     load::entry(chain, key, place, CONFIG_KEY, Origin::Placeholder)
-        .map(|entry| Managed::of(CONFIG_KEY, entry))
+        .map(|entry| ServableCert::of(CONFIG_KEY, entry))
 }
 
 /// What a placeholder for these hosts says.

@@ -9,7 +9,7 @@ use ianitor::clock::UnixTime;
 use ianitor::secret::Secret;
 use ianitor::store::folder::Folder;
 use ianitor::store::{Bundle, CertStore as _, Meta};
-use ianitor::tls::{Managed, OrderedSpec, Shelf, leaf_facts};
+use ianitor::tls::{CertCache, OrderedSpec, ServableCert, leaf_facts};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::HandshakeKind;
 
@@ -39,9 +39,9 @@ fn valid(hosts: &[&str]) -> (String, String) {
     made(hosts, DAY, |now| now + 60 * DAY)
 }
 
-fn managed((cert, key): &(String, String)) -> Managed {
+fn managed((cert, key): &(String, String)) -> ServableCert {
     let key = Secret::new(key.clone());
-    Managed::new(
+    ServableCert::new(
         "main",
         cert,
         &key,
@@ -51,7 +51,7 @@ fn managed((cert, key): &(String, String)) -> Managed {
     .unwrap()
 }
 
-fn serial(managed: &Managed) -> String {
+fn serial(managed: &ServableCert) -> String {
     managed.facts().unwrap().serial
 }
 
@@ -87,7 +87,7 @@ fn shown(dial: &Dial) -> String {
 }
 
 #[track_caller]
-fn all_are_shown(gateway: &TestGateway, managed: &Managed) {
+fn all_are_shown(gateway: &TestGateway, managed: &ServableCert) {
     let shown: Vec<String> = (0..TIMES).map(|_| shown(&gateway.dial_blindly())).collect();
     assert!(
         shown.iter().all(|shown| *shown == serial(managed)),
@@ -100,7 +100,8 @@ fn all_are_shown(gateway: &TestGateway, managed: &Managed) {
 fn the_doors_open_before_the_first_certificate_has_come() {
     let upstream = Upstream::ok();
     let text = config(&upstream, NOTHING);
-    let mut gateway = TestGateway::start_with(&text, Shelf::new(), asking(&["localhost"], false));
+    let mut gateway =
+        TestGateway::start_with(&text, CertCache::new(), asking(&["localhost"], false));
     gateway
         .dial_blindly()
         .tls(&[])
@@ -134,7 +135,7 @@ fn readiness_asks_only_for_hosts_that_are_answered_here() {
         .route_with("/", "app", "host = \"a.test\"\npolicy = \"open\"")
         .table("[[passthrough]]\nsni = \"turn.test\"\nto = \"127.0.0.1:9\"");
     let orders = asking(&["turn.test", "a.test", "neighbour.test"], false);
-    let gateway = TestGateway::start_with(&of_one.text(), Shelf::new(), orders);
+    let gateway = TestGateway::start_with(&of_one.text(), CertCache::new(), orders);
     let missing = "no certificate for a.test yet: it is being ordered\n";
     assert_eq!(gateway.status("/readyz"), (503, missing.to_owned()));
 }
@@ -143,7 +144,8 @@ fn readiness_asks_only_for_hosts_that_are_answered_here() {
 fn a_placeholder_opens_the_door_and_vouches_for_nothing() {
     let upstream = Upstream::ok();
     let text = config(&upstream, NOTHING);
-    let mut gateway = TestGateway::start_with(&text, Shelf::new(), asking(&["localhost"], true));
+    let mut gateway =
+        TestGateway::start_with(&text, CertCache::new(), asking(&["localhost"], true));
     let placeholder = shown(&gateway.dial_blindly());
     assert_eq!(
         shown(&gateway.dial_blindly()),
@@ -191,7 +193,7 @@ fn a_renewal_takes_nothing_from_those_who_are_inside() {
         .route("/", "app")
         .tls(NOTHING)
         .text();
-    let shelf = Shelf::new();
+    let shelf = CertCache::new();
     let (old, new) = (
         managed(&valid(&["localhost"])),
         managed(&valid(&["localhost"])),
@@ -312,7 +314,7 @@ fn a_file_wins_over_what_was_ordered_until_it_ends() {
         let tls = format!("certificates = [{{ cert = \"{}\" }}]", file.display());
         let mut gateway = TestGateway::start_with(
             &config(&upstream, &tls),
-            Shelf::new(),
+            CertCache::new(),
             asking(&["localhost"], false),
         );
         let wins = if is_file {
@@ -330,7 +332,7 @@ fn a_file_wins_over_what_was_ordered_until_it_ends() {
 #[test]
 fn the_last_certificate_stays_in_service_when_it_has_ended() {
     let upstream = Upstream::ok();
-    let shelf = Shelf::new();
+    let shelf = CertCache::new();
     let ended = managed(&made(&["localhost"], 90 * DAY, |now| now - DAY));
     shelf.put(ended.clone());
     let mut gateway = TestGateway::start_with(

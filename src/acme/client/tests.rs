@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn after(text: &str, date: Option<&str>) -> Option<u64> {

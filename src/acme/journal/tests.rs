@@ -172,7 +172,7 @@ async fn the_answer_of_another_gateway_stays() {
     let store = tempfile::tempdir().unwrap();
     let (mut one, mut other) = (journal(&store), journal(&store));
     other.plan(UnixTime(5), Why::Missing, None).await;
-    let wish = Wish {
+    let wish = OrderRequest {
         id: "wish".to_owned(),
         dry_run: false,
     };

@@ -6,11 +6,11 @@ use crate::secret::Secret;
 use crate::store::Meta;
 
 /// A keeper, and what it is told to stop by.
-fn keeper(store: &tempfile::TempDir) -> (Keeper, watch::Sender<()>) {
+fn keeper(store: &tempfile::TempDir) -> (CertTask, watch::Sender<()>) {
     let (shared, spec, cert) = wanting(store);
     let (stop, stopped) = watch::channel(());
     (
-        Keeper::new(shared, Arc::new(spec), cert, Seen::new(), None, stopped),
+        CertTask::new(shared, Arc::new(spec), cert, Seen::new(), None, stopped),
         stop,
     )
 }

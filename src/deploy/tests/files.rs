@@ -7,7 +7,7 @@ use super::*;
 use crate::deploy::access::{Access, Us};
 use crate::deploy::error::DeployError;
 use crate::deploy::files::{bring, forget, is_due};
-use crate::deploy::{Reload, Standing, standing};
+use crate::deploy::{DeployState, Reload, standing};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -18,7 +18,7 @@ fn missing_and_stale_files_are_written_and_no_others() {
     let folder = TempDir::new().unwrap();
     let (spec, cert) = (spec(&folder), stored(1));
     let [chain, key] = [0, 1].map(|at| spec.files[at].path.clone());
-    assert!(matches!(standing(&spec, &cert), Standing::Missing(path) if path == chain));
+    assert!(matches!(standing(&spec, &cert), DeployState::Missing(path) if path == chain));
 
     assert_eq!(
         bring(&spec, &cert).unwrap().written,
@@ -34,11 +34,11 @@ fn missing_and_stale_files_are_written_and_no_others() {
         ["chain.pem", "key.pem"],
         "nothing is left behind"
     );
-    assert!(matches!(standing(&spec, &cert), Standing::InSync));
+    assert!(matches!(standing(&spec, &cert), DeployState::InSync));
     assert!(bring(&spec, &cert).unwrap().written.is_empty());
 
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(matches!(standing(&spec, &cert), Standing::Stale(path) if path == key));
+    assert!(matches!(standing(&spec, &cert), DeployState::Stale(path) if path == key));
     assert_eq!(bring(&spec, &cert).unwrap().written, [&*key]);
     assert_eq!(mode(&key), 0o640);
 
@@ -48,7 +48,7 @@ fn missing_and_stale_files_are_written_and_no_others() {
     assert_eq!(bring(&spec, &cert).unwrap().written, [&*chain]);
 
     assert_eq!(bring(&spec, &stored(2)).unwrap().written, [chain, key]);
-    assert!(matches!(standing(&spec, &cert), Standing::Stale(_)));
+    assert!(matches!(standing(&spec, &cert), DeployState::Stale(_)));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_symlink_becomes_a_file_and_what_it_led_to_stays() {
     fs::set_permissions(&archive, fs::Permissions::from_mode(0o640)).unwrap();
     symlink(&archive, &spec.files[0].path).unwrap();
     symlink(folder.path().join("nowhere"), &spec.files[1].path).unwrap();
-    assert!(matches!(standing(&spec, &cert), Standing::Stale(_)));
+    assert!(matches!(standing(&spec, &cert), DeployState::Stale(_)));
 
     bring(&spec, &stored(2)).unwrap();
     assert!(
@@ -95,7 +95,7 @@ fn files_that_fit_together_stay_if_one_cannot_be_written() {
         matches!(&error, DeployError::Write(path, _) if *path == spec.files[1].path),
         "{error}"
     );
-    assert!(matches!(standing(&spec, &old), Standing::InSync));
+    assert!(matches!(standing(&spec, &old), DeployState::InSync));
     assert_eq!(
         names(&folder),
         [".key.pem.ianitor-new", "chain.pem", "key.pem"]
@@ -120,7 +120,7 @@ fn owner_and_group_are_given_by_name_or_number() {
         owner: Some("12345".into()),
         ..spec(&folder)
     };
-    assert!(matches!(standing(&others, &cert), Standing::Stale(_)));
+    assert!(matches!(standing(&others, &cert), DeployState::Stale(_)));
     let result = bring(&others, &cert);
     if geteuid().is_root() {
         assert_eq!(result.unwrap().written.len(), 2);
@@ -136,7 +136,7 @@ fn owner_and_group_are_given_by_name_or_number() {
         assert!(
             matches!(result.unwrap_err(), DeployError::NotGiven { key, .. } if key == "deploy[0].owner")
         );
-        assert!(matches!(standing(&own, &cert), Standing::InSync));
+        assert!(matches!(standing(&own, &cert), DeployState::InSync));
     }
 }
 
@@ -210,11 +210,11 @@ fn that_nobody_was_told_is_remembered() {
     assert!(bring(&spec, &cert).unwrap().is_due);
     let again = bring(&spec, &cert).unwrap();
     assert!(again.written.is_empty() && again.is_due);
-    assert!(matches!(standing(&spec, &cert), Standing::Untold));
+    assert!(matches!(standing(&spec, &cert), DeployState::Untold));
     forget(&spec).unwrap();
     forget(&spec).unwrap();
     assert!(!bring(&spec, &cert).unwrap().is_due);
-    assert!(matches!(standing(&spec, &cert), Standing::InSync));
+    assert!(matches!(standing(&spec, &cert), DeployState::InSync));
 }
 
 #[test]

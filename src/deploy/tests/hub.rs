@@ -3,11 +3,11 @@ use std::fs;
 use super::verify::{place, server};
 use super::*;
 use crate::deploy::task::back_off;
-use crate::deploy::{DeploySeen, Hub, Reload, Standing, standing};
+use crate::deploy::{DeployState, DeployStatus, Hub, Reload, standing};
 use crate::secret::SecretSource;
 
 /// Waits until what is seen of the first `[[deploy]]` is so.
-async fn seen(hub: &Hub, what: &str, is_so: impl Fn(&DeploySeen) -> bool) -> DeploySeen {
+async fn seen(hub: &Hub, what: &str, is_so: impl Fn(&DeployStatus) -> bool) -> DeployStatus {
     let deadline = Instant::now() + DEADLINE;
     loop {
         let seen = hub.seen().remove(0);
@@ -45,7 +45,7 @@ async fn certificates_come_before_and_after_the_configuration() {
     let after = seen(&hub, "the first is there", |seen| seen.in_sync).await;
     assert_eq!((after.succeeded, after.failed, after.error), (1, 0, None));
     assert!(after.done.is_some());
-    assert!(matches!(standing(&spec, &first), Standing::InSync));
+    assert!(matches!(standing(&spec, &first), DeployState::InSync));
     assert_eq!(times_told(&folder), 1);
 
     hub.put(&spec.certificate, &first);
@@ -54,7 +54,7 @@ async fn certificates_come_before_and_after_the_configuration() {
         seen.succeeded == 2 && seen.in_sync
     })
     .await;
-    assert!(matches!(standing(&spec, &second), Standing::InSync));
+    assert!(matches!(standing(&spec, &second), DeployState::InSync));
     assert_eq!(times_told(&folder), 2);
 }
 
@@ -153,7 +153,7 @@ async fn one_failure_stops_neither_others_nor_a_newer_certificate() {
         (mended.failed, mended.failures, mended.error, mended.next),
         (1, 0, None, None)
     );
-    assert!(matches!(standing(&failing, &newer), Standing::InSync));
+    assert!(matches!(standing(&failing, &newer), DeployState::InSync));
 }
 
 async fn until_async(is_so: impl Fn() -> bool) {
@@ -178,7 +178,7 @@ async fn a_reload_that_failed_is_made_up_for() {
     hub.put(&spec.certificate, &cert);
     hub.configure(std::slice::from_ref(&spec));
     seen(&hub, "it has failed", |seen| seen.failed == 1).await;
-    assert!(matches!(standing(&spec, &cert), Standing::Untold));
+    assert!(matches!(standing(&spec, &cert), DeployState::Untold));
 
     // The next process finds the files as they should be, and tells the server all the same.
     fs::write(folder.path().join("told.ready"), "").unwrap();
@@ -188,7 +188,7 @@ async fn a_reload_that_failed_is_made_up_for() {
     hub.configure(std::slice::from_ref(&spec));
     seen(&hub, "it was told", |seen| seen.in_sync).await;
     assert_eq!(times_told(&folder), 1);
-    assert!(matches!(standing(&spec, &cert), Standing::InSync));
+    assert!(matches!(standing(&spec, &cert), DeployState::InSync));
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn what_was_deleted_or_changed_is_brought_again_at_a_reload() {
         seen.in_sync && seen.succeeded == 3
     })
     .await;
-    assert!(matches!(standing(&spec, &cert), Standing::InSync));
+    assert!(matches!(standing(&spec, &cert), DeployState::InSync));
     assert_eq!(times_told(&folder), 3);
 }
 
@@ -277,7 +277,7 @@ async fn what_was_changed_is_brought_again_by_itself() {
         seen.in_sync && seen.succeeded == 3
     })
     .await;
-    assert!(matches!(standing(&spec, &cert), Standing::InSync));
+    assert!(matches!(standing(&spec, &cert), DeployState::InSync));
     assert_eq!(times_told(&folder), 3);
 
     // A folder that has gone is told, and the gauge with it.

@@ -16,7 +16,7 @@ use crate::deploy::command::{LIMIT, find, run};
 use crate::deploy::error::DeployError;
 use crate::deploy::files::bring;
 use crate::deploy::signal::{reaches, send};
-use crate::deploy::{Reload, Standing, look, standing};
+use crate::deploy::{DeployState, Reload, look, standing};
 use crate::disk::Untrusted;
 
 /// The user of a server that gets certificates.
@@ -100,7 +100,7 @@ fn with_rights_a_folder_of_the_consumer_is_refused() {
     );
     assert!(matches!(
         standing(&spec, &cert),
-        Standing::Unclear(DeployError::Untrusted(_))
+        DeployState::Unclear(DeployError::Untrusted(_))
     ));
     assert_eq!(
         fs::read_dir(spec.files[0].path.parent().unwrap())

@@ -12,7 +12,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use super::*;
 use crate::deploy::error::DeployError;
 use crate::deploy::verify::{Patience, shows};
-use crate::deploy::{Place, Reload, Standing, served};
+use crate::deploy::{DeployState, Place, Reload, served};
 
 /// The longest that a test waits for a server that does as it should.
 const LONG: Patience = Patience {
@@ -142,7 +142,7 @@ async fn another_certificate_is_told_with_both_serials() {
         .to_string();
     assert!(error.contains("does it read the files"), "{error}");
     assert!(
-        matches!(super::super::served(&spec, &new).await, Standing::NotServed { shown, .. } if shown == "4001")
+        matches!(super::super::served(&spec, &new).await, DeployState::NotServed { shown, .. } if shown == "4001")
     );
 }
 
@@ -156,9 +156,12 @@ async fn a_server_that_is_not_there_is_told() {
     let error = shows(&spec, &nowhere, &cert, SHORT).await.unwrap_err();
     assert!(matches!(error, DeployError::Unreachable { .. }), "{error}");
     spec.verify = Some(nowhere);
-    assert!(matches!(served(&spec, &cert).await, Standing::NoAnswer(..)));
+    assert!(matches!(
+        served(&spec, &cert).await,
+        DeployState::NoAnswer(..)
+    ));
     spec.verify = None;
-    assert!(matches!(served(&spec, &cert).await, Standing::InSync));
+    assert!(matches!(served(&spec, &cert).await, DeployState::InSync));
 }
 
 #[tokio::test]

@@ -1,4 +1,3 @@
-
 use std::time::Duration;
 
 use super::*;
@@ -111,8 +110,8 @@ fn each_in_turn() {
 #[test]
 fn the_least_busy() {
     let cluster = cluster(Balance::Least, 3);
-    let held: Vec<Busy> = (0..3)
-        .map(|_| Busy::new(&cluster.pools[cluster.choose(client(1), None)]))
+    let held: Vec<LoadGuard> = (0..3)
+        .map(|_| LoadGuard::new(&cluster.pools[cluster.choose(client(1), None)]))
         .collect();
     assert!(cluster.pools.iter().all(|pool| pool.busy() == 1));
     drop(held);
@@ -148,7 +147,7 @@ fn the_turns_of_one_that_rests_are_shared_by_all_others() {
 fn of_those_that_are_equally_idle_each_in_turn() {
     assert_eq!(shares(&cluster(Balance::Least, 2), 10), [5, 5]);
     let cluster = cluster(Balance::Least, 3);
-    let _busy = Busy::new(&cluster.pools[0]);
+    let _busy = LoadGuard::new(&cluster.pools[0]);
     assert_eq!(shares(&cluster, 10), [0, 5, 5]);
 }
 

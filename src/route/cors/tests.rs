@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn cors(origins: &[&str], credentials: bool) -> Cors {

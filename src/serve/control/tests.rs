@@ -1,9 +1,8 @@
-
 use super::*;
 use bytes::Buf as _;
 use std::task::Waker;
 
-fn after(ticks: &Rc<Ticks>, control: &ConnControl, wait: Duration) -> Option<Order> {
+fn after(ticks: &Rc<Ticks>, control: &ConnControl, wait: Duration) -> Option<ConnCommand> {
     let limits = Limits::default();
     let mut order = None;
     for _ in 0..wait.as_millis() / TICK.as_millis() {
@@ -23,7 +22,10 @@ fn a_head_has_little_time_and_an_idle_connection_more() {
     assert_eq!(after(&ticks, &control, 70 * SECOND), None);
     control.on_read();
     assert_eq!(after(&ticks, &control, 9 * SECOND), None);
-    assert_eq!(after(&ticks, &control, 3 * SECOND), Some(Order::LateHead));
+    assert_eq!(
+        after(&ticks, &control, 3 * SECOND),
+        Some(ConnCommand::LateHead)
+    );
 }
 
 #[test]
@@ -37,8 +39,14 @@ fn requests_may_take_their_time() {
     assert_eq!(after(&ticks, &control, 500 * SECOND), None);
     drop(two);
     assert_eq!(after(&ticks, &control, 74 * SECOND), None);
-    assert_eq!(after(&ticks, &control, 3 * SECOND), Some(Order::Finish));
-    assert_eq!(after(&ticks, &control, 12 * SECOND), Some(Order::Abort));
+    assert_eq!(
+        after(&ticks, &control, 3 * SECOND),
+        Some(ConnCommand::Finish)
+    );
+    assert_eq!(
+        after(&ticks, &control, 12 * SECOND),
+        Some(ConnCommand::Abort)
+    );
 }
 
 #[test]
@@ -49,7 +57,10 @@ fn a_client_that_takes_nothing_is_cut() {
     control.on_write(true);
     assert_eq!(after(&ticks, &control, 70 * SECOND), None);
     control.on_write(true);
-    assert_eq!(after(&ticks, &control, 10 * SECOND), Some(Order::Abort));
+    assert_eq!(
+        after(&ticks, &control, 10 * SECOND),
+        Some(ConnCommand::Abort)
+    );
     control.on_write(false);
     assert_eq!(after(&ticks, &control, 100 * SECOND), None);
 }
@@ -66,7 +77,10 @@ fn an_answer_that_is_not_taken_is_cut() {
     drop(piece);
     assert_eq!(after(&ticks, &control, 200 * SECOND), None);
     let _piece = request.give(Bytes::from_static(b"piece"));
-    assert_eq!(after(&ticks, &control, 80 * SECOND), Some(Order::Abort));
+    assert_eq!(
+        after(&ticks, &control, 80 * SECOND),
+        Some(ConnCommand::Abort)
+    );
 }
 
 #[test]

@@ -4,13 +4,13 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::fields::Fields;
-use super::{Goal, SignIn, asked_goal, cookie, from_own_page, message};
+use super::{ReturnTo, SignIn, asked_goal, cookie, from_own_page, message};
 use crate::clock::UnixTime;
 use crate::policy::{Denied, Facts, Permit, Token};
 use crate::proxy::body::ResponseBody;
 use crate::route::{NoRoute, Route};
 use crate::serve::authorize::judge;
-use crate::serve::proof::{Key, overcome};
+use crate::serve::proof::{Key, resolve};
 use crate::serve::reject::Rejection;
 use crate::serve::{Normal, page};
 use crate::token::BadToken;
@@ -40,7 +40,7 @@ pub(in crate::serve) async fn enter(
 ) -> Result<Response<ResponseBody>, Rejection> {
     from_own_page(normal)?;
     let fields = Fields::read(&mut normal.inbound).await?;
-    let goal = Goal::parse(normal, fields.one("to")?.unwrap_or("/"))?;
+    let goal = ReturnTo::parse(normal, fields.one("to")?.unwrap_or("/"))?;
     let route = goal.route(normal);
     let token = fields.one("token")?.unwrap_or_default().trim();
     let permit = match permit(normal, route, token).await {
@@ -92,13 +92,13 @@ async fn permit(normal: &Normal, route: &Route, token: &str) -> Result<Permit, R
     match judge(inbound, policy, rule, &located, Key::Unsought) {
         Ok(permit) => Ok(permit),
         Err(hindrance) => {
-            overcome(hindrance, |key| judge(inbound, policy, rule, &located, key)).await
+            resolve(hindrance, |key| judge(inbound, policy, rule, &located, key)).await
         }
     }
 }
 
 /// The same page again, where another token may help.
-fn on_form(rejection: Rejection, goal: Goal) -> Rejection {
+fn on_form(rejection: Rejection, goal: ReturnTo) -> Rejection {
     let message = match rejection {
         Rejection::TokenForCookie => Some(Some(TOO_LONG)),
         _ => message(&rejection),

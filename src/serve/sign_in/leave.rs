@@ -3,7 +3,7 @@
 use http::Response;
 
 use super::fields::Fields;
-use super::{Goal, asked_goal, cookie, from_own_page};
+use super::{ReturnTo, asked_goal, cookie, from_own_page};
 use crate::proxy::body::ResponseBody;
 use crate::serve::reject::Rejection;
 use crate::serve::{Normal, page};
@@ -30,7 +30,7 @@ pub(in crate::serve) async fn leave(
     let fields = Fields::read(&mut normal.inbound).await?;
     let goal = fields
         .one("to")?
-        .map(|to| Goal::parse(normal, to))
+        .map(|to| ReturnTo::parse(normal, to))
         .transpose()?;
     let route = goal
         .as_ref()

@@ -72,14 +72,14 @@ fn message(rejection: &Rejection) -> Option<Option<&'static str>> {
 }
 
 /// A place that a browser wants to go to, and by which door.
-struct Goal {
+struct ReturnTo {
     to: LocalUrl,
     route: RouteId,
 }
 
-impl Goal {
+impl ReturnTo {
     fn parse(normal: &Normal, to: &str) -> Result<Self, Rejection> {
-        let to: LocalUrl = to.parse().map_err(Rejection::Goal)?;
+        let to: LocalUrl = to.parse().map_err(Rejection::ReturnTo)?;
         let route = find_route(normal, to.path())?;
         Ok(Self { to, route })
     }
@@ -90,10 +90,10 @@ impl Goal {
 }
 
 /// The goal that is named in the query, or the root.
-fn asked_goal(normal: &Normal) -> Result<Goal, Rejection> {
+fn asked_goal(normal: &Normal) -> Result<ReturnTo, Rejection> {
     let query = normal.inbound.request.uri().query().unwrap_or_default();
     let to = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "to");
-    Goal::parse(normal, to.as_ref().map_or("/", |(_, to)| to))
+    ReturnTo::parse(normal, to.as_ref().map_or("/", |(_, to)| to))
 }
 
 /// Refuses what is not known to be from a page of this host: another one could sign the browser in

@@ -4,13 +4,13 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, Uri};
 
 use super::fields::Fields;
-use super::{Goal, cookie, from_own_page};
+use super::{ReturnTo, cookie, from_own_page};
 use crate::clock::UnixTime;
 use crate::host::Authority;
 use crate::policy::{Accepted, Denied, Facts, IssuerId, OnExpiry, Token, TokenRule};
 use crate::proxy::body::ResponseBody;
 use crate::route::Route;
-use crate::serve::proof::{Key, overcome, prove};
+use crate::serve::proof::{Key, prove, resolve};
 use crate::serve::reject::Rejection;
 use crate::serve::tokens::Signed;
 use crate::serve::{Inbound, Normal};
@@ -31,7 +31,7 @@ pub(in crate::serve) async fn renew(
     compare(&old.verified, &new.verified)?;
     let goal = fields
         .one("to")?
-        .map(|to| Goal::parse(normal, to))
+        .map(|to| ReturnTo::parse(normal, to))
         .transpose()?;
     let at = match &goal {
         Some(goal) => {
@@ -149,9 +149,7 @@ async fn proved<'s>(
 ) -> Result<Signed<'s>, Rejection> {
     match prove(inbound, false, rule, located, Key::Unsought) {
         Ok(signed) => Ok(signed),
-        Err(hindrance) => {
-            overcome(hindrance, |key| prove(inbound, false, rule, located, key)).await
-        }
+        Err(hindrance) => resolve(hindrance, |key| prove(inbound, false, rule, located, key)).await,
     }
 }
 
@@ -206,6 +204,6 @@ fn came_from(normal: &Normal) -> Option<&Route> {
     let page: Uri = headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
     let authority: Authority = page.authority()?.as_str().parse().ok()?;
     let is_own = page.scheme_str() == Some("https") && authority == *normal.authority;
-    let goal = is_own.then(|| Goal::parse(normal, page.path()).ok())??;
+    let goal = is_own.then(|| ReturnTo::parse(normal, page.path()).ok())??;
     Some(goal.route(normal))
 }

@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::tick::Ticks;
 use std::sync::Arc;

@@ -1,4 +1,3 @@
-
 use super::*;
 
 const ANY: MaxConnections = MaxConnections::Unlimited;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::family::{Labels, Numbers};
 use super::unix;
-use crate::acme::CertSeen;
-use crate::deploy::DeploySeen;
+use crate::acme::CertStatus;
+use crate::deploy::DeployStatus;
 use crate::status::board::Board;
 
 impl Numbers {
@@ -38,8 +38,8 @@ impl Numbers {
         );
     }
 
-    pub(super) fn orders(&mut self, orders: &[CertSeen]) {
-        let labels = |of: &CertSeen| -> Labels { vec![("certificate", of.name.to_string())] };
+    pub(super) fn orders(&mut self, orders: &[CertStatus]) {
+        let labels = |of: &CertStatus| -> Labels { vec![("certificate", of.name.to_string())] };
         let results = orders.iter().flat_map(|of| {
             let with = |result: &str| [labels(of), vec![("result", result.to_owned())]].concat();
             [(with("ok"), of.issued), (with("failed"), of.failed)]
@@ -61,9 +61,9 @@ impl Numbers {
             next,
         );
     }
-    pub(super) fn deploys(&mut self, deploys: &[DeploySeen]) {
-        let labels = |of: &DeploySeen| -> Labels {
-            let DeploySeen {
+    pub(super) fn deploys(&mut self, deploys: &[DeployStatus]) {
+        let labels = |of: &DeployStatus| -> Labels {
+            let DeployStatus {
                 config_key,
                 certificate,
                 to,

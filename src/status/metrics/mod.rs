@@ -13,7 +13,7 @@ use self::family::{Family, Labels, Numbers, Sample, Scrape, Spread};
 use super::board::{Board, Group};
 use crate::telemetry::access::End;
 use crate::telemetry::metrics::{
-    DURATIONS, DoorCounts, Handshake, RouteCounts, RouteName, STATUS_CLASSES, WorkerMetrics,
+    DURATIONS, Handshake, ListenerCounts, RouteCounts, RouteName, STATUS_CLASSES, WorkerMetrics,
 };
 use crate::token::issuer::Issuer;
 
@@ -31,7 +31,7 @@ pub(super) fn encode(board: &Board) -> String {
 }
 
 /// Which listeners' connections.
-type Door = fn(&WorkerMetrics) -> &DoorCounts;
+type Door = fn(&WorkerMetrics) -> &ListenerCounts;
 
 impl Numbers {
     fn of(board: &Board) -> Self {

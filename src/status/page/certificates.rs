@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use super::table::{Cell, code, mark, number, table, text};
-use crate::acme::CertSeen;
+use crate::acme::CertStatus;
 use crate::clock::UnixTime;
-use crate::deploy::DeploySeen;
+use crate::deploy::DeployStatus;
 use crate::html::Text;
 use crate::status::board::Board;
 use crate::status::spoken::spoken;
@@ -60,7 +60,7 @@ pub(super) fn orders(out: &mut String, board: &Board) {
     );
 }
 
-fn order(of: &CertSeen, now: UnixTime) -> Vec<Cell> {
+fn order(of: &CertStatus, now: UnixTime) -> Vec<Cell> {
     let next = match of.next {
         _ if of.is_ordering => mark("", "now"),
         None => String::new(),
@@ -108,7 +108,7 @@ pub(super) fn deploys(out: &mut String, board: &Board) {
     );
 }
 
-fn deploy(of: &DeploySeen, now: UnixTime) -> Vec<Cell> {
+fn deploy(of: &DeployStatus, now: UnixTime) -> Vec<Cell> {
     let state = match (of.in_sync, of.next) {
         (true, _) => mark("", "in sync"),
         (false, Some(at)) if of.failures > 0 => {

@@ -32,7 +32,8 @@ use serde::de::DeserializeOwned;
 
 use self::versions::{Look, Newest, Versions};
 use super::{
-    Bundle, CertStore, Lock, Name, OpenOrder, Progress, StoreError, Stored, StoredAccount, Wish,
+    Bundle, CertStore, Lock, Name, OpenOrder, OrderRequest, Progress, StoreError, Stored,
+    StoredAccount,
 };
 use crate::clock::UnixTime;
 use crate::disk::Dir;
@@ -210,11 +211,11 @@ impl CertStore for Folder {
         self.put_json(name, PROGRESS, progress)
     }
 
-    fn put_wish(&self, name: &Name, wish: &Wish) -> Result<(), StoreError> {
+    fn put_wish(&self, name: &Name, wish: &OrderRequest) -> Result<(), StoreError> {
         self.put_json(name, WISH, wish)
     }
 
-    fn take_wish(&self, name: &Name) -> Result<Option<Wish>, StoreError> {
+    fn take_wish(&self, name: &Name) -> Result<Option<OrderRequest>, StoreError> {
         let folder = self.of(name);
         let there = files::open(&folder)?
             .map(|folder| files::read(&folder, WISH))

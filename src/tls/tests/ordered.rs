@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::host::HostPattern;
 use crate::secret::Secret;
-use crate::tls::{CertInfo, Managed, Notice, OrderedSpec, OutOfDate, Shelf, Standing};
+use crate::tls::{CertCache, CertInfo, HostCoverage, Notice, OrderedSpec, OutOfDate, ServableCert};
 
 /// A specification that asks a CA for certificates with these hosts.
 fn ordering(folder: &Folder, hosts: &[&[&str]]) -> TlsSpec {
@@ -21,10 +21,10 @@ fn ordering(folder: &Folder, hosts: &[&[&str]]) -> TlsSpec {
 }
 
 /// One that has come. Its file is called as it is.
-fn come(name: &str, at: usize, made: &Made) -> Managed {
+fn come(name: &str, at: usize, made: &Made) -> ServableCert {
     let key = Secret::new(made.key.clone());
     let place = format!("/store/{name}.pem").into();
-    Managed::new(
+    ServableCert::new(
         name,
         &made.cert,
         &key,
@@ -34,27 +34,27 @@ fn come(name: &str, at: usize, made: &Made) -> Managed {
     .unwrap()
 }
 
-fn reload(spec: &TlsSpec, shelf: &Shelf) -> (CertTable, Vec<Warning>) {
+fn reload(spec: &TlsSpec, shelf: &CertCache) -> (CertTable, Vec<Warning>) {
     let (managed, errors) = shelf.for_table(spec, now());
     assert!(errors.is_empty(), "{errors:?}");
     CertTable::reload(spec, &managed, now(), Mode::Make, None, &mut Vec::new()).unwrap()
 }
 
-fn standing(table: &CertTable, name: &str) -> Standing {
+fn standing(table: &CertTable, name: &str) -> HostCoverage {
     table.standing(&name.parse::<HostPattern>().unwrap(), now())
 }
 
 #[test]
 fn the_doors_open_with_nothing_but_orders() {
-    let (folder, shelf) = (Folder::new(), Shelf::new());
+    let (folder, shelf) = (Folder::new(), CertCache::new());
     let spec = ordering(&folder, &[&["a.example.com"]]);
     let (table, warnings) = reload(&spec, &shelf);
     assert!(warnings.is_empty(), "{warnings:?}");
     assert!(answers(&table, "a.example.com").is_empty() && !table.serves(&host("a.example.com")));
-    assert_eq!(standing(&table, "a.example.com"), Standing::Ordered);
-    assert_eq!(standing(&table, "*.example.com"), Standing::Ordered);
-    assert_eq!(standing(&table, "b.example.com"), Standing::Unserved);
-    assert_eq!(table.standing_of_all(now()), Standing::Ordered);
+    assert_eq!(standing(&table, "a.example.com"), HostCoverage::Ordered);
+    assert_eq!(standing(&table, "*.example.com"), HostCoverage::Ordered);
+    assert_eq!(standing(&table, "b.example.com"), HostCoverage::Unserved);
+    assert_eq!(table.standing_of_all(now()), HostCoverage::Ordered);
     let nothing = CertTable::load(&folder.spec(Vec::new()), now(), Mode::Read).unwrap_err();
     assert!(
         nothing[0]
@@ -67,13 +67,13 @@ fn the_doors_open_with_nothing_but_orders() {
 
 #[test]
 fn what_has_come_is_served() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
     let spec = ordering(&folder, &[&["a.example.com"], &["b.example.com"]]);
     shelf.put(come("second", 1, &ca.ecdsa(&["b.example.com"])));
     shelf.put(come("first", 0, &ca.ecdsa(&["a.example.com"])));
     let (table, _) = reload(&spec, &shelf);
     assert_eq!(answers(&table, "b.example.com"), ["second"]);
-    assert_eq!(standing(&table, "b.example.com"), Standing::Served);
+    assert_eq!(standing(&table, "b.example.com"), HostCoverage::Served);
     // Whoever names no server gets the one that is written first, whichever came first.
     assert_eq!(answers(&table, ""), ["first"]);
     shelf.put(come(
@@ -84,12 +84,12 @@ fn what_has_come_is_served() {
     shelf.retain(|name| name == "first");
     let (table, _) = table.with_managed(&spec, &shelf.all(), now());
     assert_eq!(answers(&table, "www.example.com"), ["first"]);
-    assert_eq!(standing(&table, "b.example.com"), Standing::Ordered);
+    assert_eq!(standing(&table, "b.example.com"), HostCoverage::Ordered);
 }
 
 #[test]
 fn a_file_wins_over_what_was_ordered_for_as_long_as_it_is_valid() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
     let hosts = ["exact.example.com", "old.example.com", "below.example.com"];
     let valid = folder.pair("valid", &ca.rsa(&["exact.example.com", "*.example.com"]));
     let old = folder.pair(
@@ -103,7 +103,7 @@ fn a_file_wins_over_what_was_ordered_for_as_long_as_it_is_valid() {
     shelf.put(come("ordered", 0, &ca.ecdsa(&hosts)));
     for table in [
         reload(&spec, &shelf).0,
-        reload(&spec, &Shelf::new())
+        reload(&spec, &CertCache::new())
             .0
             .with_managed(&spec, &shelf.all(), now())
             .0,
@@ -118,7 +118,7 @@ fn a_file_wins_over_what_was_ordered_for_as_long_as_it_is_valid() {
 
 #[test]
 fn a_file_that_is_in_the_way_of_what_was_ordered_is_told_once() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
     let hosts = ["exact.example.com", "old.example.com", "below.example.com"];
     let valid = folder.pair(
         "valid",
@@ -154,7 +154,7 @@ fn a_file_that_is_in_the_way_of_what_was_ordered_is_told_once() {
 
 #[test]
 fn the_newest_of_what_was_ordered_wins() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
     let spec = ordering(&folder, &[&["a.example.com"]]);
     let issued = |days| ca.issue_for(&["a.example.com"], days, &PKCS_ECDSA_P256_SHA256);
     shelf.put(come("former", 7, &issued(-30..60)));
@@ -168,7 +168,7 @@ fn the_newest_of_what_was_ordered_wins() {
 
 #[test]
 fn one_that_has_ended_stays_in_service_and_is_complained_of() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
     let spec = TlsSpec {
         placeholder: true,
         ..ordering(&folder, &[&["a.example.com"]])
@@ -186,7 +186,7 @@ fn one_that_has_ended_stays_in_service_and_is_complained_of() {
     );
     assert!(matches!(
         standing(&table, "a.example.com"),
-        Standing::OutOfDate(OutOfDate::Expired(_))
+        HostCoverage::OutOfDate(OutOfDate::Expired(_))
     ));
     let [warning] = &warnings[..] else {
         panic!("{warnings:?}")
@@ -200,7 +200,7 @@ fn one_that_has_ended_stays_in_service_and_is_complained_of() {
 
 #[test]
 fn a_renewal_is_late_by_the_measure_of_the_certificate() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
     let spec = ordering(&folder, &[&["a.example.com"]]);
     for (days, is_late) in [
         (-3..3, false),
@@ -227,7 +227,7 @@ fn a_renewal_is_late_by_the_measure_of_the_certificate() {
 
 #[test]
 fn a_placeholder_answers_only_for_what_nothing_else_has() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
     let pair = folder.pair("file", &ca.ecdsa(&["file.example.com"]));
     let orders: [&[&str]; 2] = [&["a.example.com", "file.example.com"], &["b.example.com"]];
     let spec = TlsSpec {
@@ -252,7 +252,7 @@ fn a_placeholder_answers_only_for_what_nothing_else_has() {
         (vec![true], vec![true], vec![])
     );
     assert!(table.serves(&host("a.example.com")));
-    assert_eq!(standing(&table, "a.example.com"), Standing::Ordered);
+    assert_eq!(standing(&table, "a.example.com"), HostCoverage::Ordered);
     let said = table.unserved(&"c.example.com".parse().unwrap());
     assert!(
         !said.contains("a.example.com") && said.contains("add it to acme.certificates; there are"),
@@ -280,7 +280,7 @@ fn a_placeholder_answers_only_for_what_nothing_else_has() {
             answers(&table, "a.example.com"),
             standing(&table, "a.example.com")
         ),
-        (vec!["a".to_owned()], Standing::Served)
+        (vec!["a".to_owned()], HostCoverage::Served)
     );
     assert_eq!(
         table.entries().filter(|info| info.is_placeholder()).count(),
@@ -290,7 +290,7 @@ fn a_placeholder_answers_only_for_what_nothing_else_has() {
 
 #[test]
 fn a_placeholder_stays_the_same_for_as_long_as_it_is_needed() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
     let spec = TlsSpec {
         placeholder: true,
         ..ordering(&folder, &[&["a.example.com"], &["b.example.com"]])
@@ -312,7 +312,7 @@ fn a_placeholder_stays_the_same_for_as_long_as_it_is_needed() {
 
 #[test]
 fn a_host_that_is_no_longer_ordered_gets_its_development_certificate_at_once() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), Shelf::new());
+    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
     shelf.put(come("old", 0, &ca.ecdsa(&["a.example.com"])));
     let ordering = ordering(&folder, &[&["a.example.com"]]);
     let spec = TlsSpec {

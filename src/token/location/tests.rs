@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn sources() -> Vec<Source> {

@@ -9,7 +9,7 @@ use ianitor::config;
 use ianitor::gateway::{Gateway, Running};
 use ianitor::listen::Kind;
 use ianitor::resolve::Resolver;
-use ianitor::tls::Shelf;
+use ianitor::tls::CertCache;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -38,7 +38,7 @@ impl TestGateway {
 
     /// With a whole file.
     pub(crate) fn start_text(text: &str) -> Self {
-        Self::start_with(text, Shelf::new(), |_| {})
+        Self::start_with(text, CertCache::new(), |_| {})
     }
 
     /// With names that are looked up by this function instead of the system's resolver.
@@ -55,7 +55,7 @@ impl TestGateway {
     /// read.
     pub(crate) fn start_with(
         text: &str,
-        shelf: Arc<Shelf>,
+        shelf: Arc<CertCache>,
         adjust: impl FnOnce(&mut config::Config),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();

@@ -17,8 +17,8 @@ use super::Folder;
 use crate::clock::UnixTime;
 use crate::secret::Secret;
 use crate::store::{
-    Answer, Bundle, CertStore as _, Meta, Name, OpenOrder, Progress, StoreError, StoredAccount,
-    Wish,
+    Answer, Bundle, CertStore as _, Meta, Name, OpenOrder, OrderRequest, Progress, StoreError,
+    StoredAccount,
 };
 
 const DIRECTORY: &str = "https://ca.test/directory";
@@ -135,8 +135,8 @@ fn order() -> OpenOrder {
     }
 }
 
-fn wish() -> Wish {
-    Wish {
+fn wish() -> OrderRequest {
+    OrderRequest {
         id: "a1".to_owned(),
         dry_run: true,
     }

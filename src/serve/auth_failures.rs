@@ -21,12 +21,12 @@ const LAST_DELAY: Duration = Duration::from_secs(2);
 /// Who guesses. An address on the policy's allow list is counted apart from others of its network,
 /// which are not: they must not be able to lock it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Guesser {
+pub(super) struct FailureKey {
     group: ClientGroup,
     is_listed: bool,
 }
 
-impl Guesser {
+impl FailureKey {
     /// `None` for those who are not counted.
     pub(super) fn new(client: ClientAddr, is_listed: bool, limits: &Limits) -> Option<Self> {
         (!limits.exempts(client)).then(|| Self {
@@ -38,14 +38,14 @@ impl Guesser {
 
 /// What is counted, for all workers.
 #[derive(Debug)]
-pub struct Guesses {
+pub struct AuthFailures {
     started: Instant,
     /// When the allowance of each is whole again, in microseconds since the start. Held for a
     /// look-up, and only for tokens that are not known.
-    clients: Mutex<HashMap<Guesser, u64>>,
+    clients: Mutex<HashMap<FailureKey, u64>>,
 }
 
-impl Guesses {
+impl AuthFailures {
     /// Nobody has guessed yet.
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
@@ -58,36 +58,36 @@ impl Guesses {
     ///
     /// # Errors
     /// How long the client has to wait for that.
-    pub(super) fn check(&self, who: Option<Guesser>, rate: Rate) -> Result<(), Duration> {
+    pub(super) fn check(&self, who: Option<FailureKey>, rate: Rate) -> Result<(), Duration> {
         who.map_or(Ok(()), |who| self.check_at(who, rate, self.micros()))
     }
 
-    fn check_at(&self, who: Guesser, rate: Rate, now: u64) -> Result<(), Duration> {
-        let whole_again = self.lock().get(&who).copied();
-        whole_again.map_or(Ok(()), |whole_again| rate.take(whole_again, now).map(drop))
+    fn check_at(&self, who: FailureKey, rate: Rate, now: u64) -> Result<(), Duration> {
+        let full_at = self.lock().get(&who).copied();
+        full_at.map_or(Ok(()), |full_at| rate.take(full_at, now).map(drop))
     }
 
     /// Counts a guess, and says how much later it is to be answered.
-    pub(super) fn count(&self, who: Option<Guesser>, rate: Rate) -> Duration {
+    pub(super) fn count(&self, who: Option<FailureKey>, rate: Rate) -> Duration {
         who.map_or(Duration::ZERO, |who| {
             self.count_at(who, rate, self.micros())
         })
     }
 
-    fn count_at(&self, who: Guesser, rate: Rate, now: u64) -> Duration {
+    fn count_at(&self, who: FailureKey, rate: Rate, now: u64) -> Duration {
         let mut clients = self.lock();
         if clients.len() >= MOST && !clients.contains_key(&who) {
             forget_some(&mut clients, now);
         }
-        let whole_again = clients.entry(who).or_default();
+        let full_at = clients.entry(who).or_default();
         // Two workers may have looked at once: what is too much is not counted.
-        if let Ok(later) = rate.take(*whole_again, now) {
-            *whole_again = later;
+        if let Ok(later) = rate.take(*full_at, now) {
+            *full_at = later;
         }
-        delay(rate.used(*whole_again, now), rate)
+        delay(rate.used(*full_at, now), rate)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Guesser, u64>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<FailureKey, u64>> {
         // The map is consistent after every statement, so a panic elsewhere does not spoil it.
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -107,13 +107,13 @@ fn delay(used: u32, rate: Rate) -> Duration {
 }
 
 /// Forgets those whose allowance is whole, or else the half that has guessed least.
-fn forget_some(clients: &mut HashMap<Guesser, u64>, now: u64) {
-    clients.retain(|_, whole_again| *whole_again > now);
+fn forget_some(clients: &mut HashMap<FailureKey, u64>, now: u64) {
+    clients.retain(|_, full_at| *full_at > now);
     if clients.len() > MOST / 2 {
         let mut all: Vec<u64> = clients.values().copied().collect();
         let (_, middle, _) = all.select_nth_unstable(MOST / 2);
         let middle = *middle;
-        clients.retain(|_, whole_again| *whole_again > middle);
+        clients.retain(|_, full_at| *full_at > middle);
     }
 }
 
@@ -127,8 +127,8 @@ mod tests {
     };
     const MINUTE: u64 = 60_000_000;
 
-    fn guesser(ip: &str, is_listed: bool) -> Guesser {
-        Guesser::new(
+    fn guesser(ip: &str, is_listed: bool) -> FailureKey {
+        FailureKey::new(
             ClientAddr::new(ip.parse().unwrap()),
             is_listed,
             &Limits::default(),
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn answers_come_later_and_then_not_at_all() {
-        let (guesses, who) = (Guesses::new(), guesser("192.0.2.1", false));
+        let (guesses, who) = (AuthFailures::new(), guesser("192.0.2.1", false));
         let delays: Vec<u128> = (0..20)
             .map(|_| {
                 guesses.check_at(who, RATE, 0).unwrap();
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn nobody_is_locked_out_by_others_elsewhere() {
-        let guesses = Guesses::new();
+        let guesses = AuthFailures::new();
         let mallory = guesser("2001:db8::bad", false);
         for _ in 0..20 {
             guesses.count_at(mallory, RATE, 0);
@@ -178,18 +178,18 @@ mod tests {
             "an address on the allow list"
         );
         let local = ClientAddr::new("127.0.0.1".parse().unwrap());
-        assert_eq!(Guesser::new(local, false, &Limits::default()), None);
+        assert_eq!(FailureKey::new(local, false, &Limits::default()), None);
     }
 
     #[test]
     fn memory_is_bounded_and_the_worst_are_remembered() {
-        let (guesses, worst) = (Guesses::new(), guesser("192.0.2.1", false));
+        let (guesses, worst) = (AuthFailures::new(), guesser("192.0.2.1", false));
         for _ in 0..20 {
             guesses.count_at(worst, RATE, 0);
         }
         for at in 0..3 * u32::try_from(MOST).unwrap() {
             let client = ClientAddr::new(std::net::Ipv4Addr::from(0x0a00_0000 + at).into());
-            let who = Guesser::new(client, false, &Limits::default());
+            let who = FailureKey::new(client, false, &Limits::default());
             guesses.count_at(who.unwrap(), RATE, u64::from(at % 7));
         }
         assert!(guesses.lock().len() <= MOST);

@@ -26,7 +26,7 @@ const SLOW: Duration = Duration::from_secs(1);
 
 /// The places.
 #[derive(Debug, Default)]
-pub struct Guests {
+pub struct ChallengeSlots {
     list: Mutex<List>,
 }
 
@@ -58,9 +58,9 @@ pub enum Said {
     Question,
 }
 
-impl Guests {
+impl ChallengeSlots {
     /// A place for one more; `None` if there is none.
-    pub fn take(self: &Arc<Self>, group: Option<ClientGroup>, said: Said) -> Option<Guest> {
+    pub fn take(self: &Arc<Self>, group: Option<ClientGroup>, said: Said) -> Option<ChallengeSlot> {
         self.take_at(group, said, Instant::now())
     }
 
@@ -69,7 +69,7 @@ impl Guests {
         group: Option<ClientGroup>,
         said: Said,
         now: Instant,
-    ) -> Option<Guest> {
+    ) -> Option<ChallengeSlot> {
         let mut list = self.lock();
         list.last += 1;
         let (id, closing) = (list.last, Arc::new(Notify::new()));
@@ -80,8 +80,8 @@ impl Guests {
             since: now,
             closing: Arc::clone(&closing),
         });
-        let guest = Guest {
-            guests: Arc::clone(self),
+        let guest = ChallengeSlot {
+            challenge_slots: Arc::clone(self),
             id,
             closing,
         };
@@ -135,13 +135,13 @@ impl List {
 
 /// A place, until it is dropped.
 #[derive(Debug)]
-pub struct Guest {
-    guests: Arc<Guests>,
+pub struct ChallengeSlot {
+    challenge_slots: Arc<ChallengeSlots>,
     id: u64,
     closing: Arc<Notify>,
 }
 
-impl Guest {
+impl ChallengeSlot {
     /// Ends when the place is another's.
     pub async fn closed(&self) {
         self.closing.notified().await;
@@ -164,7 +164,7 @@ impl Guest {
     }
 
     fn note(&self, change: impl FnOnce(Said) -> Said) {
-        let mut list = self.guests.lock();
+        let mut list = self.challenge_slots.lock();
         let Some(entry) = list.entries.iter_mut().find(|entry| entry.id == self.id) else {
             return;
         };
@@ -177,7 +177,7 @@ impl Guest {
 
     /// Notes who it is, by a balancer's word; `false` if that client has too many.
     pub fn announce(&self, group: ClientGroup) -> bool {
-        let mut list = self.guests.lock();
+        let mut list = self.challenge_slots.lock();
         let Some(entry) = list.entries.iter_mut().find(|entry| entry.id == self.id) else {
             return false;
         };
@@ -186,9 +186,9 @@ impl Guest {
     }
 }
 
-impl Drop for Guest {
+impl Drop for ChallengeSlot {
     fn drop(&mut self) {
-        self.guests
+        self.challenge_slots
             .lock()
             .entries
             .retain(|entry| entry.id != self.id);

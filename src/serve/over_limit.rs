@@ -2,7 +2,7 @@
 //! is ours must get through when the limits are reached, and nobody else.
 //!
 //! Few are heard at a time, shortly, and nothing of them but the question of a CA is answered: no
-//! way round the limits. Who is silent makes room for who comes after him ([`crate::guests`]).
+//! way round the limits. Who is silent makes room for who comes after him ([`crate::challenge_slots`]).
 
 use std::cell::Cell;
 use std::future::{Future as _, poll_fn};
@@ -23,7 +23,7 @@ use super::hello::{Heard, Hello};
 use super::validation::Otherwise;
 use super::{Worker, proxy_protocol, validation};
 use crate::addr::{Kind, PeerAddr};
-use crate::guests::{Guest, Said};
+use crate::challenge_slots::{ChallengeSlot, Said};
 use crate::slot::Full;
 use crate::telemetry::metrics::Handshake;
 
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A connection for which there is no slot.
 #[derive(Debug)]
-pub struct Uninvited {
+pub struct OverLimit {
     /// The socket.
     pub stream: TcpStream,
     /// The other end of it.
@@ -40,13 +40,13 @@ pub struct Uninvited {
     /// What is spoken on the listener.
     pub kind: Kind,
     /// Whether the peer is a balancer, which has still to say by PROXY protocol who connects.
-    pub announced: bool,
+    pub expects_proxy_header: bool,
     /// Which limit is reached.
     pub full: Full,
 }
 
 /// Hears a connection if it may be from a CA; otherwise, and if it is not, it is refused.
-pub fn hear(uninvited: Uninvited, worker: &Rc<Worker>) {
+pub fn hear(uninvited: OverLimit, worker: &Rc<Worker>) {
     let (peer, full) = (uninvited.peer, uninvited.full);
     let guest = if worker.challenges.is_empty() {
         None
@@ -71,7 +71,7 @@ pub fn hear(uninvited: Uninvited, worker: &Rc<Worker>) {
     });
 }
 
-fn place(uninvited: &Uninvited, worker: &Worker) -> Option<Guest> {
+fn place(uninvited: &OverLimit, worker: &Worker) -> Option<ChallengeSlot> {
     // A worker that was busy meets many at once: who has spoken by now is not silent.
     let has_spoken = SockRef::from(&uninvited.stream)
         .peek(&mut [MaybeUninit::uninit()])
@@ -81,12 +81,16 @@ fn place(uninvited: &Uninvited, worker: &Worker) -> Option<Guest> {
     } else {
         Said::Nothing
     };
-    let group = (!uninvited.announced).then(|| uninvited.peer.client().group());
-    worker.slots.guests().take(group, said)
+    let group = (!uninvited.expects_proxy_header).then(|| uninvited.peer.client().group());
+    worker.slots.challenge_slots().take(group, said)
 }
 
 /// Hears it for as long as it has its place.
-async fn unless_closed(uninvited: Uninvited, guest: &Guest, worker: &Worker) -> io::Result<bool> {
+async fn unless_closed(
+    uninvited: OverLimit,
+    guest: &ChallengeSlot,
+    worker: &Worker,
+) -> io::Result<bool> {
     let is_read = Cell::new(false);
     let mut answer = pin!(async {
         // Until then the runtime does not know that there is something to read.
@@ -108,12 +112,21 @@ async fn unless_closed(uninvited: Uninvited, guest: &Guest, worker: &Worker) -> 
 }
 
 /// Whether it was a CA, and was answered.
-async fn answer(mut uninvited: Uninvited, guest: &Guest, worker: &Worker) -> io::Result<bool> {
-    if uninvited.announced {
-        let announced = proxy_protocol::read(&mut uninvited.stream)
+async fn answer(
+    mut uninvited: OverLimit,
+    guest: &ChallengeSlot,
+    worker: &Worker,
+) -> io::Result<bool> {
+    if uninvited.expects_proxy_header {
+        let expects_proxy_header = proxy_protocol::read(&mut uninvited.stream)
             .await
             .map_err(io::Error::other)?;
-        if !guest.announce(announced.unwrap_or(uninvited.peer).client().group()) {
+        if !guest.announce(
+            expects_proxy_header
+                .unwrap_or(uninvited.peer)
+                .client()
+                .group(),
+        ) {
             return Ok(false);
         }
     }
@@ -123,7 +136,11 @@ async fn answer(mut uninvited: Uninvited, guest: &Guest, worker: &Worker) -> io:
     }
 }
 
-async fn by_handshake(mut stream: TcpStream, guest: &Guest, worker: &Worker) -> io::Result<bool> {
+async fn by_handshake(
+    mut stream: TcpStream,
+    guest: &ChallengeSlot,
+    worker: &Worker,
+) -> io::Result<bool> {
     let Heard::Hello(hello) = Hello::read(&mut stream).await? else {
         return Ok(false);
     };
@@ -149,7 +166,7 @@ async fn by_handshake(mut stream: TcpStream, guest: &Guest, worker: &Worker) -> 
     Ok(was_ca)
 }
 
-async fn by_token<S>(stream: S, guest: &Guest, worker: &Worker) -> io::Result<bool>
+async fn by_token<S>(stream: S, guest: &ChallengeSlot, worker: &Worker) -> io::Result<bool>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

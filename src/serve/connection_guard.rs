@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use crate::addr::Kind;
 use crate::slot::Slot;
-use crate::telemetry::metrics::{DoorCounts, WorkerMetrics};
+use crate::telemetry::metrics::{ListenerCounts, WorkerMetrics};
 
 /// A slot and the count of its listener's connections.
 #[derive(Debug)]
-pub struct Seat {
+pub struct ConnectionGuard {
     slot: Slot,
     kind: Kind,
     metrics: Arc<WorkerMetrics>,
 }
 
-impl Seat {
+impl ConnectionGuard {
     /// Counts a connection that has got a slot.
     pub fn new(slot: Slot, kind: Kind, metrics: &Arc<WorkerMetrics>) -> Self {
         let seat = Self {
@@ -27,7 +27,7 @@ impl Seat {
         seat
     }
 
-    fn counts(&self) -> &DoorCounts {
+    fn counts(&self) -> &ListenerCounts {
         match self.kind {
             Kind::Https => &self.metrics.https,
             Kind::Http => &self.metrics.http,
@@ -35,7 +35,7 @@ impl Seat {
     }
 }
 
-impl Deref for Seat {
+impl Deref for ConnectionGuard {
     type Target = Slot;
 
     fn deref(&self) -> &Slot {
@@ -43,13 +43,13 @@ impl Deref for Seat {
     }
 }
 
-impl DerefMut for Seat {
+impl DerefMut for ConnectionGuard {
     fn deref_mut(&mut self) -> &mut Slot {
         &mut self.slot
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.counts().closed.one();
     }

@@ -19,7 +19,7 @@ use crate::secret::Secret;
 
 /// A certificate with its key that can be served.
 #[derive(Clone)]
-pub struct Managed {
+pub struct ServableCert {
     /// What it is called; a later one of this name takes its place.
     name: Box<str>,
     entry: Arc<Entry>,
@@ -34,7 +34,7 @@ pub struct LeafFacts {
     pub issuer: String,
 }
 
-impl Managed {
+impl ServableCert {
     /// Reads a chain and a key from PEM. `place` is where they are kept and `config_key` what asked
     /// for them, both for people.
     ///
@@ -88,9 +88,9 @@ impl Managed {
     }
 }
 
-impl fmt::Debug for Managed {
+impl fmt::Debug for ServableCert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Managed")
+        f.debug_tuple("ServableCert")
             .field(&self.name)
             .field(&self.entry.info)
             .finish()
@@ -120,20 +120,20 @@ pub fn leaf_facts(leaf: &CertificateDer<'_>) -> Result<LeafFacts, Problem> {
 /// The managed certificates that there are: whoever orders puts them here, and whoever builds a
 /// table takes them.
 #[derive(Debug, Default)]
-pub struct Shelf {
-    all: Mutex<Vec<Managed>>,
+pub struct CertCache {
+    all: Mutex<Vec<ServableCert>>,
     placeholders: Placeholders,
     changed: Notify,
 }
 
-impl Shelf {
+impl CertCache {
     /// An empty one.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
     /// Puts a certificate in the place of the one of its name.
-    pub fn put(&self, new: Managed) {
+    pub fn put(&self, new: ServableCert) {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         match all.iter_mut().find(|old| old.name == new.name) {
             Some(old) => *old = new,
@@ -153,7 +153,7 @@ impl Shelf {
     }
 
     /// All of them.
-    pub fn all(&self) -> Vec<Managed> {
+    pub fn all(&self) -> Vec<ServableCert> {
         self.all
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -164,11 +164,15 @@ impl Shelf {
     /// them, and placeholders for those that have not come yet, if it wants any. A placeholder
     /// stays the same for as long as it is needed, so that clients that were told to accept it are
     /// not asked again. What could not be made goes beside them: its hosts are not answered.
-    pub fn for_table(&self, spec: &TlsSpec, now: SystemTime) -> (Vec<Managed>, Vec<LoadError>) {
+    pub fn for_table(
+        &self,
+        spec: &TlsSpec,
+        now: SystemTime,
+    ) -> (Vec<ServableCert>, Vec<LoadError>) {
         // What was changed up to here is in the table.
         _ = std::pin::pin!(self.changed.notified()).as_mut().enable();
         let mut all = self.all();
-        let place = |one: &Managed| {
+        let place = |one: &ServableCert| {
             spec.ordered
                 .iter()
                 .position(|wanted| wanted.config_key == one.info().config_key)
