@@ -166,13 +166,9 @@ fn reasons_in(folder: &Path) -> BTreeSet<String> {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
-        let code = text
-            .split("#[cfg(test)]")
-            .next()
-            .unwrap()
-            .lines()
-            .map(|line| line.split("//").next().unwrap());
-        for line in code.filter(|line| gives_reason(line, path.ends_with("serve/judge.rs"))) {
+        let code = statements(text.split("#[cfg(test)]").next().unwrap());
+        let judges = path.ends_with("serve/judge.rs");
+        for line in code.iter().filter(|line| gives_reason(line, judges)) {
             words.extend(
                 line.split('"')
                     .skip(1)
@@ -183,6 +179,26 @@ fn reasons_in(folder: &Path) -> BTreeSet<String> {
         }
     }
     words
+}
+
+/// The lines of a source file without comments, where a tuple that is laid out over several lines
+/// is one line.
+fn statements(text: &str) -> Vec<String> {
+    let mut statements = Vec::new();
+    let mut open = String::new();
+    for line in text.lines().map(|line| line.split("//").next().unwrap()) {
+        open += if open.is_empty() {
+            line
+        } else {
+            line.trim_start()
+        };
+        let is_open = open.matches('(').count() > open.matches(')').count();
+        let is_tuple = open.contains("=> (") || open.contains("= (") || open.contains("(End::");
+        if !(is_open && is_tuple) {
+            statements.push(std::mem::take(&mut open));
+        }
+    }
+    statements
 }
 
 /// Refusals, what is wrong with tokens, answers that were cut, and orders to tunnels; `judges`: of
@@ -197,7 +213,9 @@ fn gives_reason(line: &str, judges: bool) -> bool {
         " reason: \"",
         "=> \"token_",
     ];
-    let is_refusal = line.trim_start().starts_with("Self::") && line.contains("=> (StatusCode::");
+    let start = line.trim_start();
+    let is_refusal = start.starts_with("(StatusCode::")
+        || start.starts_with("Self::") && line.contains("=> (StatusCode::");
     let is_order = judges && line.contains("=> \"");
     is_refusal || is_order || anywhere.iter().any(|mark| line.contains(mark))
 }
