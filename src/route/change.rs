@@ -1,5 +1,5 @@
-//! What a reload has made of a route: whether what was let in by one table still belongs to the
-//! route that answers for its host and path in another.
+//! Whether a request or tunnel that was accepted by one route table still belongs to the same route
+//! and target in the table of a later configuration.
 
 use std::sync::Arc;
 
@@ -11,22 +11,21 @@ use super::{Forward, RouteId, RouteTable, Target};
 pub struct Place {
     /// The table.
     pub table: Arc<RouteTable>,
-    /// Its route.
+    /// The route in it.
     pub route: RouteId,
 }
 
-/// Why something no longer belongs to the route that answers for it.
+/// What a new configuration has changed for a request or tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is another route: one with another `host` or `path`.
+    /// Another route, with another `host` or `path`, now matches.
     Route,
-    /// The same route leads elsewhere.
+    /// The same route leads to another target.
     Target,
 }
 
-/// Compares a route of one table with a route of another, for a request of this path that was sent
-/// to this server, if it was sent to one already. The policy is not compared: that of the new route
-/// is asked.
+/// Compares a route of one table with a route of another, for a request with this path that was
+/// sent to this server, if any yet. Policies are not compared: the caller evaluates the new one.
 ///
 /// # Errors
 /// What is different.
@@ -45,15 +44,15 @@ pub fn compare(
             leads_to_same((old, was), (new, is), path, server)
         }
         (Target::Files(was), Target::Files(is)) => was.root == is.root,
-        // Answers of the gateway itself, which are over at once.
+        // Immediate responses of the gateway itself.
         (Target::Redirect(_), Target::Redirect(_)) | (Target::Turn(_), Target::Turn(_)) => true,
         _ => false,
     };
     if same { Ok(()) } else { Err(Change::Target) }
 }
 
-/// Whether the upstream has the same name, still has the server, and would be asked for the same
-/// path of the same host.
+/// Whether the upstream has the same name, still has the server, and would get the same path and
+/// the same `Host`.
 fn leads_to_same(
     (old, was): (&RouteTable, &Forward),
     (new, is): (&RouteTable, &Forward),
@@ -62,7 +61,7 @@ fn leads_to_same(
 ) -> bool {
     let (before, now) = (old.upstream(was.upstream), new.upstream(is.upstream));
     let has_server = |server: &ServerAddr| {
-        // Who is trusted to be that server is a part of what it is.
+        // With another trusted CA or server name, it may be another server.
         now.servers.contains(server) && (!server.is_tls() || before.tls == now.tls)
     };
     before.name == now.name

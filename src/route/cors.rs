@@ -1,15 +1,13 @@
-//! Which pages of other origins may use a route (the Fetch standard, section 3.3): what `cors`
-//! says.
+//! `cors` of a route: which pages of other origins may use it (the Fetch standard, section 3.3).
 //!
-//! 1. A preflight of a listed origin is answered here, without permission: browsers send no
-//!    credentials with it.
-//! 2. On other answers, what the target says of CORS is taken out, and the page's own origin is put
-//!    in if it is listed.
-//! 3. A WebSocket is not covered by CORS: any page could open one with the user's cookies. Where
-//!    origins are listed, a handshake from another page is refused; [`Initiator`] says which page
-//!    that is.
-//! 4. Where a request is permitted by what a browser sends by itself, pages that are not listed are
-//!    refused altogether, also on routes without `cors`: see [`Cors::admits`].
+//! 1. The preflight request of a listed origin is answered here, before the policy: browsers send
+//!    no credentials with it.
+//! 2. In other responses, the target's own CORS headers are removed, and the page's origin is
+//!    allowed if it is listed.
+//! 3. CORS does not cover WebSockets: any page could open one with the user's cookies. On a route
+//!    with `cors`, a handshake from a page that is not listed is rejected ([`Initiator`]).
+//! 4. Where a cookie or an address permits a request, pages that are not listed are rejected, also
+//!    on routes without `cors`: see [`Cors::admits`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,7 +36,7 @@ impl WebOrigin {
         }
     }
 
-    /// As lenient as host names are elsewhere: a dot at the end changes nothing.
+    /// Accepts a trailing dot of the host, as host names do elsewhere.
     fn read(text: &str) -> Result<Self, &'static str> {
         const WHAT: &str = "is no origin, such as \"https://app.example.com\"";
         let (tls, rest) = match text.split_once("://") {
@@ -85,44 +83,44 @@ impl fmt::Display for WebOrigin {
     }
 }
 
-/// The pages that may.
+/// The origins that may use a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origins {
-    /// All of them: `"*"`, which somebody typed.
+    /// Every origin: `"*"`.
     Any,
-    /// These.
+    /// These origins.
     Listed(Box<[WebOrigin]>),
 }
 
 /// A route's `cors`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cors {
-    /// Who may; [`Origins::Any`] never goes with credentials.
+    /// The allowed origins. [`Origins::Any`] never comes with credentials.
     pub origins: Origins,
-    /// Whether cookies and the like may come along.
+    /// Whether requests may have cookies and other credentials.
     pub credentials: bool,
-    /// The methods, as a header has them.
+    /// The allowed methods, as a header value.
     pub methods: HeaderValue,
-    /// The request headers, as a header has them; `None` for none but those that need no leave.
+    /// The allowed request headers, as a header value; `None`: only those that are always allowed.
     pub headers: Option<HeaderValue>,
-    /// For how many seconds a browser may remember it.
+    /// For how many seconds a browser may cache a preflight response.
     pub max_age: u64,
 }
 
-/// What is to become of a request.
+/// The result of [`Cors::judge`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is a preflight: this is the answer.
+    /// A preflight request, with the headers of its response.
     Preflight(HeaderMap),
-    /// It comes from a page that may not.
-    Refused,
-    /// It goes on. The answer's headers are to be [dressed](Cors::dress) for this origin, if it is
-    /// listed.
-    Goes(Option<HeaderValue>),
+    /// The page's origin is not allowed.
+    Reject,
+    /// The request continues. [`Cors::apply`] sets the headers of its response for this origin, if
+    /// it is listed.
+    Pass(Option<HeaderValue>),
 }
 
 impl Cors {
-    /// Judges a request by its headers. `is_websocket`: it is an opening handshake.
+    /// Judges a request by its headers. `is_websocket`: the request is an opening handshake.
     pub fn judge(
         &self,
         method: &Method,
@@ -137,9 +135,9 @@ impl Cors {
             let may =
                 listed.is_some() || !matches!(Initiator::of(headers, own), Initiator::OtherPage(_));
             return if may {
-                Verdict::Goes(listed.cloned())
+                Verdict::Pass(listed.cloned())
             } else {
-                Verdict::Refused
+                Verdict::Reject
             };
         }
         let is_preflight = method == Method::OPTIONS
@@ -147,14 +145,14 @@ impl Cors {
             && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         match (is_preflight, listed) {
             (true, Some(origin)) => Verdict::Preflight(self.preflight(origin)),
-            (true, None) => Verdict::Refused,
-            (false, listed) => Verdict::Goes(listed.cloned()),
+            (true, None) => Verdict::Reject,
+            (false, listed) => Verdict::Pass(listed.cloned()),
         }
     }
 
-    /// Whether a page of another origin may use what its visitor's browser sends by itself. `"*"`
-    /// is for requests without cookies, so it admits nobody who is let in by one. A page that sends
-    /// no `Origin` could be any.
+    /// Whether a page of another origin may make requests that a cookie or an address permits.
+    /// `"*"` stands for requests without cookies, so it does not admit requests that a cookie
+    /// permits. A request without `Origin` could be from any page.
     pub fn admits(&self, origin: Option<&HeaderValue>, by_cookie: bool) -> bool {
         match self.origins {
             Origins::Any => !by_cookie,
@@ -174,7 +172,7 @@ impl Cors {
 
     fn preflight(&self, origin: &HeaderValue) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        self.dress(Some(origin), &mut headers);
+        self.apply(Some(origin), &mut headers);
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
         if let Some(allowed) = &self.headers {
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed.clone());
@@ -186,10 +184,10 @@ impl Cors {
         headers
     }
 
-    /// Puts the gateway's word in the place of the target's.
-    pub fn dress(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+    /// Replaces the target's CORS headers.
+    pub fn apply(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         remove(headers);
-        // Both also without an origin: a cache may give this answer to a page.
+        // Also without an origin: a cache may use this response for a page.
         let allowed = match self.origins {
             Origins::Any => Some(HeaderValue::from_static("*")),
             Origins::Listed(_) => {
@@ -208,9 +206,9 @@ impl Cors {
     }
 }
 
-/// Whether a page came from this very host, by TLS.
+/// Whether an origin is `https://` with this host.
 pub(super) fn is_of(origin: &HeaderValue, own: &Authority) -> bool {
-    // Of the `Host` a dot at the end was taken off as well.
+    // A trailing dot of `Host` was removed as well.
     let page = origin
         .to_str()
         .ok()
@@ -218,7 +216,7 @@ pub(super) fn is_of(origin: &HeaderValue, own: &Authority) -> bool {
     page == Some(WebOrigin::new(true, own.clone()))
 }
 
-/// Takes out what a target says of CORS: without it, no page of another origin can read the answer.
+/// Removes the target's CORS headers, so that no page of another origin can read the response.
 pub fn remove(headers: &mut HeaderMap) {
     let is_cors = |name: &&HeaderName| name.as_str().starts_with("access-control-");
     while let Some(name) = headers.keys().find(is_cors).cloned() {

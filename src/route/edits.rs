@@ -1,18 +1,18 @@
-//! Headers that a route takes out and puts in: what `headers`, `hsts` and `security_headers` say.
+//! `headers`, `hsts` and `security_headers` of a route: headers that are removed and set.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-/// Taken out first, then put in. Applied in place, once for each message.
+/// Headers to remove first, and then to set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edits {
-    /// Every value of these.
+    /// Headers that are removed, with all their values.
     pub remove: Box<[HeaderName]>,
-    /// In the place of what there is.
+    /// Headers that are set, replacing all their values.
     pub set: Box<[(HeaderName, HeaderValue)]>,
 }
 
 impl Edits {
-    /// Changes the headers.
+    /// Changes the headers of a response.
     pub fn apply(&self, headers: &mut HeaderMap) {
         for name in &self.remove {
             headers.remove(name);
@@ -27,8 +27,8 @@ impl Edits {
         self.remove.is_empty() && self.set.is_empty()
     }
 
-    /// Changes the headers of a request. What a CGI-like server would take for one of ours goes
-    /// too: it reads `X_Tenant` and `X-Tenant` as the same.
+    /// Changes the headers of a request. Names that a CGI-like server would confuse with one of
+    /// these are removed too: `X_Tenant` and `X-Tenant` are the same to it.
     pub fn apply_to_request(&self, headers: &mut HeaderMap) {
         if self.is_none() {
             return;
@@ -49,21 +49,19 @@ impl Edits {
     }
 }
 
-/// Whether a CGI-like server takes one name for the other: it has one character for `-`, `_` and
-/// `.`.
+/// Whether a CGI-like server treats two header names alike: `-`, `_` and `.` are the same to it.
 pub fn reads_as(name: &str, ours: &str) -> bool {
     let separates = |byte| matches!(byte, b'-' | b'_' | b'.');
     let same = |(a, b): (u8, u8)| a == b || (separates(a) && separates(b));
     name.len() == ours.len() && name.bytes().zip(ours.bytes()).all(same)
 }
 
-/// What browsers are told to be careful about.
+/// Security headers of responses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Security {
-    /// `Strict-Transport-Security`: the gateway speaks TLS, so it replaces what the target says of
-    /// it.
+    /// `Strict-Transport-Security`. Replaces the target's, because TLS is terminated here.
     pub hsts: Option<HeaderValue>,
-    /// The usual ones; a target that says something of its own knows its pages better.
+    /// Whether to add the usual ones, unless the target has set them itself.
     pub usual: bool,
 }
 
@@ -83,7 +81,7 @@ impl Security {
         ),
     ];
 
-    /// Changes the headers of an answer.
+    /// Changes the headers of a response.
     pub fn apply(&self, headers: &mut HeaderMap) {
         if let Some(hsts) = &self.hsts {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
@@ -96,14 +94,13 @@ impl Security {
     }
 }
 
-/// Why a header is not the operator's to change, or `None` if it is. The name is in lower case.
+/// Why `headers` cannot change a header, or `None` if it can. The name is in lower case.
 ///
-/// Framing and hop-by-hop headers belong to the connection, a WebSocket's handshake to its two
-/// ends; and what the upstream is told about the client is only worth something if it always comes
-/// from one place.
+/// Framing and hop-by-hop headers belong to one connection, the WebSocket handshake to its two
+/// ends. Servers can believe the headers about the client only if the gateway always sets them.
 pub fn reserved(name: &HeaderName, direction: Direction) -> Option<&'static str> {
     let name = name.as_str();
-    // Servers in the manner of CGI read underscores and dots as hyphens.
+    // CGI-like servers read underscores and dots as hyphens.
     let spelled = name.replace(['_', '.'], "-");
     let is = |names: &[&str]| names.contains(&&*spelled);
     if is(&[
@@ -143,7 +140,7 @@ pub fn reserved(name: &HeaderName, direction: Direction) -> Option<&'static str>
     None
 }
 
-/// Which way a message goes.
+/// The direction of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// To the upstream.

@@ -1,11 +1,11 @@
-//! Which page a request comes from, as browsers say it. No script can set these headers (the Fetch
-//! standard, section 2.2.2), and programs that are no browsers send none of them, so they protect
-//! people from pages, and nobody else.
+//! Which page a request comes from, by the headers that browsers send. Scripts cannot set these
+//! headers (the Fetch standard, section 2.2.2), and other programs do not send them, so they
+//! protect the users of browsers against pages, and nothing else.
 //!
 //! | `Origin` | `Sec-Fetch-Site` | |
 //! |---|---|---|
 //! | this host, with `https://` | | [`Initiator::OwnPage`] |
-//! | this host, without a scheme: kurento-client says so | | [`Initiator::Unknown`] |
+//! | this host, without a scheme, as kurento-client sends it | | [`Initiator::Unknown`] |
 //! | `null`: a form of a page with `Referrer-Policy: no-referrer` | `same-origin` | [`Initiator::OwnPage`] |
 //! | any other, `null`, or two of them | | [`Initiator::OtherPage`] |
 //! | none | `same-origin` | [`Initiator::OwnPage`] |
@@ -22,19 +22,19 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// Who has a browser send a request.
+/// What made a client send a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Initiator<'h> {
-    /// A page of the very host that is asked, loaded by TLS.
+    /// A page of the requested host itself, loaded by TLS.
     OwnPage,
     /// A page of another origin, with its `Origin` where there is exactly one.
     OtherPage(Option<&'h HeaderValue>),
-    /// A program, a person who typed the address, or a browser that does not say.
+    /// A program, a typed address, or a browser that sends neither header.
     Unknown,
 }
 
 impl<'h> Initiator<'h> {
-    /// By the headers of a request to this host.
+    /// Reads the headers of a request to this host.
     pub fn of(headers: &'h HeaderMap, own: &Authority) -> Self {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         match (origins.next(), origins.next()) {
@@ -66,14 +66,14 @@ impl<'h> Initiator<'h> {
     }
 }
 
-/// Whether `Sec-Fetch-Site` says so, and nothing else. A page in a sandbox, whose origin is `null`
-/// too, is cross-site.
+/// Whether `Sec-Fetch-Site` is `same-origin` alone. A sandboxed page, whose origin is `null` too,
+/// is cross-site.
 fn is_of_same_origin(headers: &HeaderMap) -> bool {
     let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
     sites.next().is_some_and(|site| site == "same-origin") && sites.next().is_none()
 }
 
-/// `https://` and what stands in `Host`: the usual case, without parsing either.
+/// Whether the origin is `https://` and the value of `Host`: the usual case, without parsing.
 fn is_spelled_alike(origin: &HeaderValue, headers: &HeaderMap) -> bool {
     let host = origin.as_bytes().strip_prefix(b"https://");
     host.is_some_and(|host| {
@@ -89,8 +89,8 @@ fn is_host_alone(origin: &HeaderValue, own: &Authority) -> bool {
     authority.is_some_and(|said| said.host == own.host && port(&said) == port(own))
 }
 
-/// Whether a browser opens the answer as a page of its own, as by a click on a link: the page with
-/// the link cannot read it.
+/// Whether a browser opens the response as a page of its own, as after a click on a link: the page
+/// with the link cannot read it.
 pub fn is_navigation<B>(request: &Request<B>) -> bool {
     let is = |name: HeaderName, value: &str| {
         let mut values = request.headers().get_all(name).iter();

@@ -1,18 +1,18 @@
-//! Where Janus finds its base path: anywhere in the percent-decoded path if a slash follows, and as
-//! the whole path in any case. `/x/janus/1` and `/JANUS` are `/janus` to it, so a route for `/`
-//! that leads to the same server would open what another route shows under another policy.
+//! Janus finds its base path anywhere in the percent-decoded path if a slash follows, and as the
+//! whole path in any case: `/x/janus/1` and `/JANUS` are `/janus` to it. So a route for `/` to the
+//! same server would bypass the policy of a route for `/janus`.
 
 use std::sync::Arc;
 
 use super::upstream::{Protocol, UpstreamSpec};
 use super::{Forward, Route, Target};
 
-/// Base paths that other routes show, under other policies, of the servers that a route leads to.
-/// Each decoded and in lower case, and as it is.
+/// Base paths of other routes to the same servers with other policies: each percent-decoded and in
+/// lower case, and as written.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BasePaths(Box<[(Box<str>, Box<str>)]>);
 
-/// The base paths that each route has to keep out of.
+/// For each route, the base paths that its requests must not contain.
 pub(super) fn base_paths(routes: &[Route], upstreams: &[Arc<UpstreamSpec>]) -> Vec<BasePaths> {
     let of = |route: &Route| {
         let Target::Forward(to) = &route.target else {
@@ -30,8 +30,8 @@ pub(super) fn base_paths(routes: &[Route], upstreams: &[Arc<UpstreamSpec>]) -> V
         });
         let all = others.map(|base| (lower(&base), base.trim_end_matches('/').into()));
         let all = all.map(|(base, exact)| (base.trim_end_matches('/').into(), exact));
-        // Where the route's own path has it, that is what the operator wrote; `ianitor check` says
-        // what it means.
+        // A route whose own path contains the base path is meant to; `ianitor check` warns about
+        // it.
         BasePaths(
             all.filter(|(base, _): &(Box<str>, _)| !base.is_empty() && !is_in(base, &own))
                 .collect(),
@@ -45,7 +45,7 @@ fn is_same_janus(one: &Forward, other: &Forward, upstreams: &[Arc<UpstreamSpec>]
     shares_janus(one, other)
 }
 
-/// Whether two upstreams have a server in common, which is a Janus by what one of them says.
+/// Whether two upstreams share a server, and at least one of them declares it as a Janus.
 pub fn shares_janus(one: &UpstreamSpec, other: &UpstreamSpec) -> bool {
     let is_janus =
         |spec: &UpstreamSpec| matches!(spec.protocol, Protocol::Janus | Protocol::JanusAdmin);
@@ -63,8 +63,8 @@ impl BasePaths {
         self.0.is_empty()
     }
 
-    /// Whether Janus finds one of them in a path where the route's host has it not in front: there
-    /// it is what was asked for.
+    /// Whether Janus finds one of these in a path, other than at its beginning: there the route
+    /// itself leads to it.
     pub(super) fn are_in(&self, path: &str) -> bool {
         let lower = lower(path);
         self.0.iter().any(|(base, exact)| {
@@ -83,15 +83,15 @@ impl BasePaths {
     }
 }
 
-/// Whether a path has the other in it, with a slash or the end behind it. Both are decoded and in
+/// Whether a path contains the base path, followed by a slash or the end. Both are decoded and in
 /// lower case.
 fn is_in(base: &str, path: &str) -> bool {
     path.match_indices(base)
         .any(|(at, _)| matches!(path.as_bytes().get(at + base.len()), None | Some(b'/')))
 }
 
-/// Decoded, as far as it is ASCII, and in lower case. A normalised path has no byte that is encoded
-/// twice.
+/// The path with ASCII characters decoded, in lower case. A normalised path has no byte that is
+/// encoded twice.
 fn lower(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     let mut rest = path;

@@ -1,21 +1,21 @@
-//! A place on the very host that is asked: where a browser goes back to after signing in.
+//! URLs on the requested host itself: where a browser returns to after signing in.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::path::{BadPath, NormalPath};
 
-/// The gateway's own URLs, which no route can take.
+/// The prefix of the gateway's own URLs, which routes cannot use.
 pub const OWN: &str = "/.ianitor";
 
-/// What is below [`OWN`] of a path, if it lies there.
+/// The part of a path below [`OWN`], or `None` if the path is not one of the gateway's own.
 pub fn below_own(path: &str) -> Option<&str> {
     path.strip_prefix(OWN)
         .filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// A path in its one spelling, perhaps with a query. No browser reads it as another host, and it is
-/// none of the gateway's own.
+/// A normalised path with an optional query, which no browser reads as another host. Never one of
+/// the gateway's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalUrl {
     text: Box<str>,
@@ -23,12 +23,12 @@ pub struct LocalUrl {
 }
 
 impl LocalUrl {
-    /// Its path, normalised.
+    /// The path, normalised.
     pub fn path(&self) -> &str {
         &self.text[..self.path_len]
     }
 
-    /// The whole.
+    /// The path and the query.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -42,8 +42,7 @@ impl FromStr for LocalUrl {
             .split_once('?')
             .map_or((text, None), |(path, query)| (path, Some(query)));
         let path = NormalPath::parse(path)?;
-        // NormalPath has refused what it must not have; a fragment, quotes and the like are no part
-        // of a target either.
+        // `NormalPath` has checked the path. A request target has no fragment, quotes and the like.
         let stands = |byte: u8| {
             byte.is_ascii_graphic() && !matches!(byte, b'#' | b'"' | b'<' | b'>' | b'\\' | b'`')
         };
@@ -72,16 +71,16 @@ impl fmt::Display for LocalUrl {
     }
 }
 
-/// Why a text is no such place.
+/// Why a text is not a URL on the same host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadLocal {
-    /// Its path has more than one reading, or none.
+    /// The path is ambiguous or invalid.
     #[error(transparent)]
     Path(#[from] BadPath),
-    /// A character that targets of requests have not.
+    /// A character that request targets do not have.
     #[error("has a character that has to be percent-encoded, or a fragment")]
     Character,
-    /// One of the gateway's own.
+    /// One of the gateway's own URLs.
     #[error("belongs to the gateway itself")]
     Own,
 }

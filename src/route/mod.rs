@@ -1,4 +1,4 @@
-//! Which door: routes by host and by whole path segments.
+//! Routing: which `[[routes]]` entry a host and a path belong to, by whole path segments.
 
 pub mod change;
 pub mod cors;
@@ -35,32 +35,32 @@ use upstream::UpstreamSpec;
 /// One `[[routes]]` entry, every name resolved.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// Hosts that it serves; all, where none is written.
+    /// Hosts that the route serves; `None`: every host.
     pub host: Option<HostPattern>,
-    /// The paths that it serves.
+    /// The path that the route serves, with everything below it.
     pub path: PathPrefix,
-    /// Who may pass.
+    /// Which clients may use the route.
     pub policy: Arc<Policy>,
-    /// What is behind it.
+    /// What answers its requests.
     pub target: Target,
-    /// Whether the target sees the token too.
+    /// Whether the token is passed on to the target.
     pub forward_token: bool,
     /// Largest request body in bytes.
     pub body_limit: u64,
-    /// Which pages of other origins may use it. Without it, what the target answers to them goes
-    /// through, and those who are let in by what their browser sends by itself use it from pages of
-    /// its own host alone.
+    /// Which pages of other origins may use the route. Without it, the target's own CORS headers
+    /// are passed on, and requests that are permitted by a cookie or an address must come from a
+    /// page of the route's own host.
     pub cors: Option<Cors>,
-    /// What is changed in the headers of answers.
+    /// Changes to the headers of responses.
     pub answers: Edits,
-    /// What answers tell browsers to be careful about.
+    /// Security headers of responses.
     pub security: Security,
-    /// Where a browser goes after signing in, if not back.
+    /// Where a browser goes after signing in; `None`: the page that it asked for.
     pub after_sign_in: Option<LocalUrl>,
 }
 
 impl Route {
-    /// What it is counted under.
+    /// The labels of its metrics.
     pub fn name(&self) -> RouteName {
         let host = self
             .host
@@ -72,15 +72,16 @@ impl Route {
         }
     }
 
-    /// Whether it serves the host, perhaps among others.
+    /// Whether the route serves the host.
     pub fn serves(&self, host: &HostName) -> bool {
         self.host
             .as_ref()
             .is_none_or(|pattern| pattern.matches(host))
     }
 
-    /// The rule by which a browser can sign in here, if it can: the policy takes tokens from the
-    /// gateway's own cookie, and the route's path can be the cookie's, in which `;` has no place.
+    /// The token rule by which a browser can sign in here, and the index of the cookie among its
+    /// sources. `None` if the policy does not accept tokens from the gateway's own cookie, or if
+    /// the route's path cannot be a cookie path because it contains `;`.
     pub fn sign_in(&self) -> Option<(&TokenRule, u32)> {
         let rule = self.policy.token_rule()?;
         let place = rule.cookie_place()?;
@@ -88,55 +89,54 @@ impl Route {
     }
 }
 
-/// What is behind a route.
+/// What answers the requests of a route.
 #[derive(Clone, Debug)]
 pub enum Target {
-    /// An upstream, by HTTP or WebSocket.
+    /// A server of an upstream, by HTTP or WebSocket.
     Forward(Forward),
     /// Files on disk.
     Files(FilesSpec),
-    /// Another place.
+    /// A redirect to another URL.
     Redirect(RedirectSpec),
     /// Credentials for a TURN server.
     Turn(TurnId),
 }
 
-/// How a request goes to its upstream.
+/// How a request is forwarded to its upstream.
 #[derive(Clone, Debug)]
 pub struct Forward {
-    /// Where to.
+    /// The upstream.
     pub upstream: UpstreamId,
-    /// How the path changes on the way.
+    /// How the path is rewritten.
     pub path: PathChange,
-    /// What is changed in the headers of requests.
+    /// Changes to the headers of requests.
     pub headers: Edits,
-    /// What the upstream sees as `Host`, where that is not what the client sent.
+    /// The `Host` that the upstream gets; `None`: the one that the client sent.
     pub host: Option<HostHeader>,
     /// How long the upstream may take.
     pub timeouts: Timeouts,
 }
 
-/// A `Host` that the operator chose.
+/// A configured `Host`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostHeader {
-    /// The upstream knows itself by it, and may redirect to it.
+    /// The same as an authority: the upstream may redirect to it.
     pub authority: Authority,
-    /// As it is sent.
+    /// The header value.
     pub value: HeaderValue,
 }
 
 /// How long an upstream may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For the head of an answer.
+    /// Until the response head.
     pub response: Duration,
-    /// For the next piece of a body that has begun, in either direction. A WebSocket is not cut by
-    /// it.
+    /// Until the next piece of a body, in either direction. Does not apply to WebSockets.
     pub idle: Duration,
 }
 
 impl Default for Timeouts {
-    /// A BOSH poll waits 60 s, and a proxy that waits as long loses the race.
+    /// Longer than the 60 s of a BOSH poll, so that the server always answers first.
     fn default() -> Self {
         const LONG_POLL: Duration = Duration::from_secs(75);
         Self {
@@ -146,23 +146,22 @@ impl Default for Timeouts {
     }
 }
 
-/// The public path's front is taken off and another put in its place.
+/// Replaces the beginning of a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathChange {
-    /// Taken off: the route's path or whole segments of its front. Empty: nothing.
+    /// The beginning that is removed: leading segments of the route's path. Empty: nothing.
     pub strip: Box<str>,
-    /// Put in front of what is left.
+    /// What is put in front of the rest.
     pub add: Box<str>,
 }
 
 impl PathChange {
-    /// Whether paths go upstream as they came.
+    /// Whether paths are not changed.
     pub fn is_none(&self) -> bool {
         self.strip.is_empty() && self.add.is_empty()
     }
 
-    /// The path as the upstream knows it. The argument lies under the route, so it begins with what
-    /// is stripped.
+    /// The path at the upstream, of a public path. Paths below the route begin with `strip`.
     pub fn to_upstream(&self, path: &str) -> String {
         let rest = path.strip_prefix(&*self.strip).unwrap_or(path);
         let mut out = String::with_capacity(self.add.len() + rest.len() + 1);
@@ -174,8 +173,8 @@ impl PathChange {
         out
     }
 
-    /// The public path of one that the upstream named in `Location`, or `None` if it lies outside
-    /// of what this route shows.
+    /// The public path of one that the upstream wrote in `Location`, or `None` if it is outside of
+    /// this route.
     pub fn to_public(&self, path: &str) -> Option<String> {
         let rest = path.strip_prefix(&*self.add)?;
         if !(rest.is_empty() || rest.starts_with(['/', '?', '#'])) {
@@ -209,8 +208,8 @@ impl RouteId {
     }
 }
 
-/// Every route, found by host and path. Of the routes that match, the longest path wins; of two
-/// with the same path, the more exact host.
+/// All routes. Of those that match a host and a path, the longest path wins; of two with the same
+/// path, the more exact host.
 #[derive(Debug, Default)]
 pub struct RouteTable {
     routes: Vec<Route>,
@@ -219,12 +218,13 @@ pub struct RouteTable {
     by_parent: HashMap<HostName, Vec<RouteId>>,
     any_host: Vec<RouteId>,
     upstreams: Vec<Arc<UpstreamSpec>>,
-    /// For each route, the base paths of Janus that are other routes' to show.
+    /// For each route, the Janus base paths that belong to other routes.
     base_paths: Vec<BasePaths>,
 }
 
 impl RouteTable {
-    /// Sorts the routes. That no two share host and path is the configuration's business.
+    /// Sorts the routes, of which no two have the same host and path (the configuration checks
+    /// that).
     pub fn new(routes: Vec<Route>, upstreams: Vec<Arc<UpstreamSpec>>) -> Self {
         let base_paths = janus::base_paths(&routes, &upstreams);
         let mut table = Self {
@@ -282,12 +282,12 @@ impl RouteTable {
         &self.upstreams[id.0]
     }
 
-    /// Whether whoever reaches what is behind a route controls a media server.
+    /// Whether the route leads to a control port of a media server.
     pub fn is_control(&self, route: &Route) -> bool {
         matches!(&route.target, Target::Forward(to) if self.upstream(to.upstream).protocol.is_control())
     }
 
-    /// Whether Janus would find in a public path what another route shows under another policy.
+    /// Whether Janus would find in this path the base path of another route with another policy.
     pub fn is_of_another_route(&self, id: RouteId, path: &str) -> bool {
         let Target::Forward(to) = &self.route(id).target else {
             return false;
@@ -301,7 +301,7 @@ impl RouteTable {
         &self.routes
     }
 
-    /// Every host that a route names, in the order of `gateway.toml`; one may come twice.
+    /// The hosts of all routes in the order of `gateway.toml`, with duplicates.
     pub fn hosts(&self) -> impl Iterator<Item = &HostPattern> {
         self.routes.iter().filter_map(|route| route.host.as_ref())
     }
@@ -314,7 +314,7 @@ impl RouteTable {
     /// Finds the route of a normalised path.
     ///
     /// # Errors
-    /// Whether it was the host or the path that nothing serves.
+    /// No route has the host, or none of the host's routes has the path.
     pub fn find(&self, host: &HostName, path: &str) -> Result<RouteId, NoRoute> {
         let ids = self.candidates(host);
         if ids.is_empty() {
@@ -340,13 +340,13 @@ impl RouteTable {
     }
 }
 
-/// Why there is no door here.
+/// Why no route was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRoute {
     /// No route serves the host.
     #[error("no route for this host")]
     Host,
-    /// The host is served, this path is not.
+    /// Routes of the host exist, but none for this path.
     #[error("no route for this path")]
     Path,
 }

@@ -1,4 +1,4 @@
-//! TLS that is not ours to end: `[[passthrough]]`, decided on the server name alone.
+//! `[[passthrough]]`: TLS connections that are passed on undecrypted, by their server name.
 
 use crate::host::{HostName, HostPattern};
 use crate::route::upstream::ServerAddr;
@@ -7,22 +7,22 @@ use crate::telemetry::metrics::RouteName;
 /// One `[[passthrough]]` entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passthrough {
-    /// The server names that it takes.
+    /// The server names that are passed through.
     pub sni: HostPattern,
-    /// Who ends their TLS.
+    /// The server that terminates their TLS.
     pub to: ServerAddr,
-    /// Whether that server is told the client's address, by PROXY protocol v2.
+    /// Whether that server gets the client's address by PROXY protocol v2.
     pub proxy_protocol: bool,
 }
 
 impl Passthrough {
-    /// What it is counted under.
+    /// The labels of its metrics.
     pub fn name(&self) -> RouteName {
         RouteName::passthrough(&self.sni)
     }
 }
 
-/// The entry that takes a name; an exact one before a wildcard.
+/// The entry for a server name; an exact one before a wildcard.
 pub fn find<'p>(all: &'p [Passthrough], name: &HostName) -> Option<&'p Passthrough> {
     let mut matching = all.iter().filter(|entry| entry.sni.matches(name));
     let first = matching.next()?;

@@ -1,9 +1,8 @@
-//! Redirects as a target: what `redirect` says.
+//! `redirect` of a route: another URL as the target.
 //!
-//! A target that ends with `/` stands for a folder of the same shape as what is below the route: it
-//! gets the rest of the path and the query. So does one that is only an origin, since
-//! `https://example.org` and `https://example.org/` are the same URL. Every other target is the
-//! whole answer, as with NGINX's `return` and Caddy's `redir`.
+//! To a target that ends with `/`, the rest of the request's path and its query are appended. So
+//! does one that is only an origin, since `https://example.org` and `https://example.org/` are the
+//! same URL. Every other target is the whole answer, as with NGINX's `return` and Caddy's `redir`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,20 +12,20 @@ use http::{StatusCode, Uri};
 use crate::host::Authority;
 use crate::route::path::PathPrefix;
 
-/// A place elsewhere, and how clients are sent there.
+/// A URL and the status with which clients are redirected to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedirectSpec {
-    /// How clients are told.
+    /// The status of the response.
     pub status: StatusCode,
     to: Box<str>,
     takes_rest: bool,
 }
 
 impl RedirectSpec {
-    /// Where nothing else is said: it keeps method and body.
+    /// The default: clients keep method and body.
     pub const STATUS: StatusCode = StatusCode::PERMANENT_REDIRECT;
 
-    /// The statuses to choose from.
+    /// The statuses that can be configured.
     pub const STATUSES: [StatusCode; 4] = [
         StatusCode::MOVED_PERMANENTLY,
         StatusCode::FOUND,
@@ -34,14 +33,14 @@ impl RedirectSpec {
         StatusCode::PERMANENT_REDIRECT,
     ];
 
-    /// The target as `Location` has it for a request of a normalised path under the route.
+    /// The value of `Location` for a normalised path of the route.
     pub fn location(&self, route: &PathPrefix, path: &str, query: Option<&str>) -> String {
         let mut out = self.to.to_string();
         if !self.takes_rest {
             return out;
         }
         let rest = path.strip_prefix(route.as_str()).unwrap_or_default();
-        // A normalised path has no `//`, so that what is left never begins another authority.
+        // A normalised path has no `//`, so the rest cannot begin another authority.
         out.push_str(rest.trim_start_matches('/'));
         if let Some(query) = query {
             out.push('?');
@@ -50,7 +49,7 @@ impl RedirectSpec {
         out
     }
 
-    /// The path, if the target is one on the same host.
+    /// The path, if the target is a path on the same host.
     pub fn own_path(&self) -> Option<&str> {
         let end = self.to.find(['?', '#']).unwrap_or(self.to.len());
         self.to.starts_with('/').then(|| &self.to[..end])
@@ -65,7 +64,7 @@ impl FromStr for RedirectSpec {
         let visible =
             |b: u8| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'`');
         if !text.bytes().all(visible) {
-            return Err("has a character that URLs have not; write it percent-encoded");
+            return Err("has a character that URLs cannot have; write it percent-encoded");
         }
         if text.starts_with("//") {
             return Err("would lead to another host; write its scheme, \"https://\"");

@@ -1,4 +1,4 @@
-//! Where requests go: what `[upstreams.*]` says.
+//! `[upstreams.*]`: the servers that requests are forwarded to.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use crate::slot::MaxConnections;
 pub enum ServerAddr {
     /// A host and port. A name is resolved at each connect, and every address is tried.
     Tcp {
-        /// Whether TLS is spoken.
+        /// Whether the connection uses TLS.
         tls: bool,
         /// The name or address.
         host: HostName,
-        /// The port; 80 or 443 where none is written.
+        /// The port; 80 or 443 by default.
         port: u16,
     },
     /// A socket in the file system.
@@ -25,7 +25,7 @@ pub enum ServerAddr {
 }
 
 impl ServerAddr {
-    /// Whether an authority that the server wrote means the server itself.
+    /// Whether an authority in a response of the server is the server itself.
     pub fn is(&self, authority: &Authority) -> bool {
         let Self::Tcp { tls, host, port } = self else {
             return false;
@@ -33,8 +33,8 @@ impl ServerAddr {
         authority.host == *host && authority.port.unwrap_or(default_port(*tls)) == *port
     }
 
-    /// Whether both are one socket, as far as their names tell: `localhost` and every address that
-    /// leads to this machine alone are one, and an IPv4 address in an IPv6 one is itself.
+    /// Whether both are the same socket, without looking up names: `localhost` equals all loopback
+    /// addresses, and an IPv4-mapped IPv6 address equals its IPv4 address.
     pub fn is_same_socket(&self, other: &Self) -> bool {
         let (
             Self::Tcp { host, port, .. },
@@ -48,7 +48,7 @@ impl ServerAddr {
             return self == other;
         };
         let ip = |host: &HostName| host.ip().map(|ip| ip.to_canonical());
-        // Connecting to the unspecified address connects to this machine.
+        // A connection to the unspecified address goes to this machine.
         let is_local = |host: &HostName| match ip(host) {
             Some(ip) => ip.is_loopback() || ip.is_unspecified(),
             None => {
@@ -63,12 +63,12 @@ impl ServerAddr {
         port == other_port && (is_same_host() || (is_local(host) && is_local(other_host)))
     }
 
-    /// Whether it has to be looked up.
+    /// Whether the host is a name that has to be resolved.
     pub fn is_name(&self) -> bool {
         matches!(self, Self::Tcp { host, .. } if host.ip().is_none())
     }
 
-    /// Whether TLS is spoken.
+    /// Whether connections use TLS.
     pub fn is_tls(&self) -> bool {
         matches!(self, Self::Tcp { tls: true, .. })
     }
@@ -129,7 +129,7 @@ impl FromStr for ServerAddr {
     }
 }
 
-/// The longest path of a socket (unix(7), sun_path).
+/// The longest path of a unix socket in bytes (unix(7), sun_path).
 const MAX_SOCKET_PATH: usize = 107;
 
 fn unix(path: &str) -> Result<ServerAddr, String> {
@@ -144,7 +144,7 @@ fn unix(path: &str) -> Result<ServerAddr, String> {
     Ok(ServerAddr::Unix(Path::new(path).into()))
 }
 
-/// `host:port` or `unix:/path`, as an operator wants it; TLS is said.
+/// `host:port`, `https://host:port` or `unix:/path`.
 impl fmt::Display for ServerAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -159,17 +159,17 @@ impl fmt::Display for ServerAddr {
 /// Which of several servers a request goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Balance {
-    /// The one that the client's address leads to, so that its sessions stay together (rendezvous
-    /// hashing: if a server goes, only its clients move).
+    /// One server per client address, so that sessions stay on their server (rendezvous hashing:
+    /// when a server is down, only its clients move).
     Client,
-    /// Each in turn.
+    /// Each server in turn.
     RoundRobin,
-    /// The one with the fewest requests under way.
+    /// The server with the fewest requests in progress.
     Least,
 }
 
 impl Balance {
-    /// As written in `gateway.toml`.
+    /// The names in `gateway.toml`.
     pub const NAMES: [(&'static str, Self); 3] = [
         ("client", Self::Client),
         ("round_robin", Self::RoundRobin),
@@ -177,31 +177,31 @@ impl Balance {
     ];
 }
 
-/// How the servers of an upstream are trusted, where they speak TLS.
+/// How the certificates of an upstream's servers are verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamTls {
-    /// The CA certificates to trust instead of the system's.
+    /// The CA certificates that are trusted instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// The name that the certificate must have, where it is not the host.
+    /// The name in the certificate, if it is not the host.
     pub server_name: Option<HostName>,
 }
 
-/// What an upstream speaks above HTTP.
+/// The signalling protocol of an upstream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
-    /// Nothing that the gateway would have to understand.
+    /// Plain HTTP, without a protocol that the gateway understands.
     #[default]
     Http,
     /// The Janus API.
     Janus,
-    /// The Janus admin API: never open by accident.
+    /// The Janus admin API, a control port.
     JanusAdmin,
-    /// Kurento's JSON-RPC: never open by accident.
+    /// Kurento's JSON-RPC, a control port.
     Kurento,
 }
 
 impl Protocol {
-    /// As written in `gateway.toml`.
+    /// The names in `gateway.toml`.
     pub const NAMES: [(&'static str, Self); 4] = [
         ("http", Self::Http),
         ("janus", Self::Janus),
@@ -217,7 +217,8 @@ impl Protocol {
             .map_or("http", |(name, _)| name)
     }
 
-    /// Whether whoever reaches it controls the media server.
+    /// Whether it controls a media server for every client that reaches it, so that a policy `open`
+    /// has to be confirmed.
     pub fn is_control(self) -> bool {
         matches!(self, Self::JanusAdmin | Self::Kurento)
     }
@@ -226,28 +227,28 @@ impl Protocol {
 /// One entry of `[upstreams]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamSpec {
-    /// Its name in `gateway.toml`.
+    /// The name in `gateway.toml`.
     pub name: Box<str>,
-    /// Its servers; there is one at least.
+    /// The servers, at least one.
     pub servers: Box<[ServerAddr]>,
-    /// Which of them a request goes to.
+    /// How requests are distributed over them.
     pub balance: Balance,
-    /// What they speak.
+    /// Their protocol.
     pub protocol: Protocol,
-    /// Whom to trust, where they speak TLS.
+    /// How their certificates are verified.
     pub tls: UpstreamTls,
-    /// How long a connection may lie unused.
+    /// How long an idle connection is kept.
     pub keep_alive: Duration,
-    /// How many connections each of them may have.
+    /// The most connections to each server.
     pub max_connections: MaxConnections,
 }
 
-/// For a connection to lie unused, where nothing else is said: less than the 120 s after which
-/// Janus closes it, so that the gateway closes first.
+/// The default time for which an idle connection is kept: less than the 120 s after which Janus
+/// closes it, so that the gateway closes first.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
-/// Connections to a Janus server, WebSockets aside, where nothing else is said. Its REST listener
-/// takes 1,020.
+/// The default limit of connections to a Janus server, not counting WebSockets. Its REST listener
+/// accepts 1,020.
 pub const JANUS_CONNECTIONS: usize = 1000;
 
 #[cfg(test)]

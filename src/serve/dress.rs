@@ -70,8 +70,8 @@ where
         };
         let inner = match verdict {
             Some(Verdict::Preflight(headers)) => Inner::Is(Some(Ok(preflight(headers)))),
-            Some(Verdict::Refused) => Inner::Is(Some(Err(Rejection::Origin))),
-            Some(Verdict::Goes(origin)) => {
+            Some(Verdict::Reject) => Inner::Is(Some(Err(Rejection::Origin))),
+            Some(Verdict::Pass(origin)) => {
                 clothes.origin = origin
                     .as_ref()
                     .and_then(|origin| HeaderValue::from_bytes(origin.as_bytes()).ok());
@@ -131,7 +131,7 @@ impl Clothes {
     /// What refusals wear too.
     pub(super) fn on_refusal(&self, headers: &mut HeaderMap) {
         if let Some(cors) = &self.route().cors {
-            cors.dress(self.origin.as_ref(), headers);
+            cors.apply(self.origin.as_ref(), headers);
         }
         self.route().security.apply(headers);
     }

@@ -186,9 +186,9 @@ fn who_may() {
     ] {
         let got = match cors.judge(method, &map(headers), *websocket, &own) {
             Verdict::Preflight(_) => Preflight,
-            Verdict::Refused => Refused,
-            Verdict::Goes(Some(_)) => Listed,
-            Verdict::Goes(None) => Unlisted,
+            Verdict::Reject => Refused,
+            Verdict::Pass(Some(_)) => Listed,
+            Verdict::Pass(None) => Unlisted,
         };
         assert_eq!(got, want, "{method} {websocket} {headers:?}");
     }
@@ -230,12 +230,12 @@ fn a_dot_at_the_end_makes_another_origin() {
         "https://app.test.:",
     ] {
         let goes = listed.judge(&Method::GET, &map(&[("origin", origin)]), false, &own);
-        assert_eq!(goes, Verdict::Goes(None), "{origin}");
+        assert_eq!(goes, Verdict::Pass(None), "{origin}");
         for (method, is_websocket) in [(Method::OPTIONS, false), (Method::GET, true)] {
             let headers = map(&[("origin", origin), (preflight, "POST")]);
             assert_eq!(
                 listed.judge(&method, &headers, is_websocket, &own),
-                Verdict::Refused,
+                Verdict::Reject,
                 "{origin}"
             );
         }
@@ -244,7 +244,7 @@ fn a_dot_at_the_end_makes_another_origin() {
     let own_page = map(&[("origin", "https://media.test.")]);
     assert_eq!(
         listed.judge(&Method::GET, &own_page, true, &own),
-        Verdict::Goes(None)
+        Verdict::Pass(None)
     );
 }
 
@@ -268,7 +268,7 @@ fn an_answer_has_one_word_of_cors() {
     let origin = HeaderValue::from_static("https://app.example.com");
     let listed = cors(&["https://app.example.com"], true);
     let mut headers = map(&theirs);
-    listed.dress(Some(&origin), &mut headers);
+    listed.apply(Some(&origin), &mut headers);
     assert_eq!(
         text(&headers),
         [
@@ -279,13 +279,13 @@ fn an_answer_has_one_word_of_cors() {
         ]
     );
     let mut headers = map(&theirs);
-    listed.dress(None, &mut headers);
+    listed.apply(None, &mut headers);
     assert_eq!(text(&headers), ["vary: Accept-Encoding", "vary: Origin"]);
     let mut headers = map(&[("vary", "accept, ORIGIN")]);
-    cors(&["*"], false).dress(Some(&origin), &mut headers);
-    listed.dress(None, &mut headers);
+    cors(&["*"], false).apply(Some(&origin), &mut headers);
+    listed.apply(None, &mut headers);
     assert_eq!(text(&headers), ["vary: accept, ORIGIN"]);
-    cors(&["*"], false).dress(Some(&origin), &mut headers);
+    cors(&["*"], false).apply(Some(&origin), &mut headers);
     assert_eq!(headers["access-control-allow-origin"], "*");
 }
 
