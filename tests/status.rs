@@ -152,7 +152,7 @@ fn a_reload_never_takes_a_counter_back() {
         1
     );
     assert_eq!(after.sum("ianitor_last_reload_successful", &[]), 0);
-    assert!(get(door.status(), "/").body.contains("changed nothing"));
+    assert!(get(door.status(), "/").body.contains("rejected"));
 }
 
 #[test]

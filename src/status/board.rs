@@ -1,5 +1,5 @@
-//! What there is to be seen: the workers' counters, the configuration in force, and what became of
-//! reloads.
+//! The data of the status listener: the workers' counters, the configuration in force, and the
+//! results of reloads.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use crate::serve::snapshot::Snapshot;
 use crate::slot::Slots;
 use crate::telemetry::metrics::{Count, RouteCounts, RouteName, UpstreamCounts, WorkerMetrics};
 
-/// Shared by the control, which writes, and the status listener, which reads.
+/// Written by the control thread, read by the status listener.
 #[derive(Debug)]
 pub struct Board {
     workers: Vec<Arc<WorkerMetrics>>,
@@ -24,34 +24,34 @@ pub struct Board {
     snapshot: ArcSwap<Snapshot>,
     looks: Looks,
     draining: AtomicBool,
-    /// Locked by a reload and by whoever looks.
+    /// Locked by reloads and by requests to the status listener.
     reloads: Mutex<Reloads>,
     started: Instant,
     started_at: SystemTime,
 }
 
-/// What works beside the workers, and can be looked at.
+/// Background services whose state can be read.
 #[derive(Clone, Debug)]
 pub struct Looks {
-    /// Certificates that are ordered.
+    /// ACME certificates.
     pub orders: Arc<Seen>,
-    /// Where they are brought.
+    /// Their deployments to other servers.
     pub hub: Arc<Hub>,
 }
 
-/// What became of reloads.
+/// The results of reloads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reloads {
-    /// How many were taken up.
+    /// How many were applied.
     pub taken: u64,
-    /// How many changed nothing because something was wrong.
+    /// How many were rejected because of a problem.
     pub refused: u64,
-    /// When the last one was, and whether it was taken up.
+    /// The time of the last one, and whether it was applied.
     pub last: Option<(SystemTime, bool)>,
 }
 
 impl Board {
-    /// Of a gateway that starts now.
+    /// The board of a gateway that starts now.
     pub fn new(
         workers: Vec<Arc<WorkerMetrics>>,
         slots: Arc<Slots>,
@@ -70,12 +70,12 @@ impl Board {
         })
     }
 
-    /// A configuration is in force.
+    /// Sets the configuration in force.
     pub fn set_snapshot(&self, snapshot: Arc<Snapshot>) {
         self.snapshot.store(snapshot);
     }
 
-    /// A reload was taken up, or changed nothing.
+    /// Counts a reload that was applied or rejected.
     pub fn reloaded(&self, is_taken: bool) {
         let mut reloads = self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
         if is_taken {
@@ -86,12 +86,12 @@ impl Board {
         reloads.last = Some((SystemTime::now(), is_taken));
     }
 
-    /// No new connections are taken any more.
+    /// Notes that no more connections are accepted.
     pub fn set_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Why nobody should be sent here; empty if all is well.
+    /// Why the gateway is not ready; empty if it is.
     pub fn unready(&self) -> Vec<Unready> {
         let mut reasons = Vec::new();
         if self.is_draining() {
@@ -116,12 +116,12 @@ impl Board {
         self.snapshot.load_full()
     }
 
-    /// What becomes of certificates that are ordered.
+    /// The state of ACME certificates.
     pub(super) fn orders(&self) -> Vec<CertStatus> {
         self.looks.orders.all()
     }
 
-    /// What becomes of those that are brought to other servers.
+    /// The state of deployments.
     pub(super) fn deploys(&self) -> Vec<DeployStatus> {
         self.looks.hub.seen()
     }
@@ -138,7 +138,7 @@ impl Board {
         self.started.elapsed()
     }
 
-    /// Client connections that are open.
+    /// The number of open client connections.
     pub(super) fn connections(&self) -> usize {
         self.slots.open()
     }
@@ -147,12 +147,12 @@ impl Board {
         &self.workers
     }
 
-    /// A number of all workers together.
+    /// The sum of a number over all workers.
     pub(super) fn sum(&self, of: impl Fn(&WorkerMetrics) -> &Count) -> u64 {
         self.workers.iter().map(|worker| of(worker).get()).sum()
     }
 
-    /// Words and how often they were counted.
+    /// A tally, summed over all workers.
     pub(super) fn words<'a, I>(
         &'a self,
         of: impl Fn(&'a WorkerMetrics) -> I,
@@ -167,18 +167,17 @@ impl Board {
         sums
     }
 
-    /// Every route that was ever counted, with what each worker counts of it.
+    /// All routes since the start, each with the counters of every worker.
     pub(super) fn routes(&self) -> BTreeMap<RouteName, Group<RouteCounts>> {
         grouped(self.workers.iter().flat_map(|worker| worker.routes()))
     }
 
-    /// Every upstream that was ever counted, with what each worker counts of it.
+    /// All upstreams since the start, each with the counters of every worker.
     pub(super) fn upstreams(&self) -> BTreeMap<Box<str>, Group<UpstreamCounts>> {
         grouped(self.workers.iter().flat_map(|worker| worker.upstreams()))
     }
 
-    /// What the workers together know of a server. A worker that has had nothing to do with it for
-    /// longer than another knows less: the latest word counts.
+    /// The state of each server. If workers differ, the one that connected to it last is right.
     pub(super) fn server(&self, upstream: &str, server: &str) -> Server {
         let mut known = Server::default();
         for worker in &self.workers {
@@ -210,7 +209,7 @@ fn grouped<N: Ord, C>(all: impl Iterator<Item = (N, Arc<C>)>) -> BTreeMap<N, Gro
     groups
 }
 
-/// What each worker counts of one thing.
+/// The counters of one route or upstream on every worker.
 #[derive(Debug)]
 pub(super) struct Group<C>(Vec<Arc<C>>);
 
@@ -221,15 +220,14 @@ impl<C> Default for Group<C> {
 }
 
 impl<C> Group<C> {
-    /// A number of all workers together.
+    /// The sum of a number over all workers.
     pub(super) fn sum(&self, of: impl Fn(&C) -> &Count) -> u64 {
         self.0.iter().map(|counts| of(counts).get()).sum()
     }
 }
 
 impl Group<RouteCounts> {
-    /// Tunnels that are open. A worker may be counting right now, so that an end is seen before its
-    /// beginning.
+    /// The number of open tunnels. Saturating, because a worker may count while this reads.
     pub(super) fn tunnels(&self) -> u64 {
         let ended: u64 = (0..crate::telemetry::access::End::ALL.len())
             .map(|at| self.sum(|c| &c.tunnels_ended[at]))
@@ -237,7 +235,7 @@ impl Group<RouteCounts> {
         self.sum(|c| &c.tunnels_opened).saturating_sub(ended)
     }
 
-    /// Requests, whatever was answered.
+    /// The number of requests with any status.
     pub(super) fn requests(&self) -> u64 {
         (0..crate::telemetry::metrics::STATUS_CLASSES.len())
             .map(|at| self.sum(|c| &c.requests[at]))
@@ -245,13 +243,13 @@ impl Group<RouteCounts> {
     }
 }
 
-/// What is known of a server.
+/// The state of an upstream server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Server {
-    /// Since when nothing new is known; `None` if it has never been asked.
+    /// The time since the last connection; `None` if there was none.
     pub(super) quiet: Option<Duration>,
-    /// It took no connection when it was last asked for one.
+    /// Whether the last attempt to connect failed.
     pub(super) is_failing: bool,
-    /// Requests and tunnels under way.
+    /// Requests and tunnels in progress.
     pub(super) busy: usize,
 }

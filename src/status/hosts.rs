@@ -1,18 +1,18 @@
-//! Under which names the status listener may be asked. A web page can have its own name lead to
-//! this machine (DNS rebinding) and would then read what only people and scrapers near it are to
-//! see; no page can do that to an address.
+//! The values of `Host` that the status listener accepts. A web page whose own name resolves to
+//! this machine (DNS rebinding) could otherwise read the status; it cannot do that with an address.
 
 use http::Request;
 use http::header::{self, HeaderValue};
 
 use crate::host::{Authority, HostName};
 
-/// What is answered under other names.
-pub(super) const UNKNOWN: &str = "421 Misdirected Request\nThis listener answers to an IP address, to localhost, and to the \
-                                  names in listen.status_hosts of the gateway's configuration.\n";
+/// The response to requests with another `Host`.
+pub(super) const UNKNOWN: &str = "421 Misdirected Request\n\
+    This listener answers to an IP address, to localhost, and to the names in listen.status_hosts \
+    of the gateway's configuration.\n";
 
-/// Whether every host that a request names is an address, `localhost` or one of these. Old probes
-/// name none, which no browser does.
+/// Whether every host in a request is an address, `localhost` or one of these names. Requests
+/// without a host are accepted: old probes send them, browsers do not.
 pub(super) fn are_known<B>(request: &Request<B>, names: &[HostName]) -> bool {
     let is_known = |authority: &str| {
         authority

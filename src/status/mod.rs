@@ -1,8 +1,7 @@
-//! Health, readiness, metrics and a page for people, in plain HTTP on a listener of their own.
+//! The status listener: health, readiness, metrics and a page, over plain HTTP.
 //!
-//! It runs on the control runtime: nothing here is on the way of a request, and a worker that is
-//! busy does not keep anybody from seeing that it is. Everything is read from counters and
-//! snapshots; nothing can be changed here.
+//! It runs on the control runtime, so that it answers even if all workers are busy, and does not
+//! delay them. It only reads counters and snapshots; nothing can be changed here.
 
 pub mod board;
 mod hosts;
@@ -33,22 +32,22 @@ use crate::addr::ListenAddr;
 use crate::listen;
 use board::Board;
 
-/// Whoever asks is a scraper, a probe or a person: more than so many at once are turned away.
+/// The most connections at a time. Scrapers, probes and people need few.
 const CONNECTIONS: usize = 64;
 
-/// For a connection as a whole: it has one request, and the answer is made at once.
+/// The longest time of a connection, which has one request.
 const CONNECTION_TIME: Duration = Duration::from_secs(10);
 
-/// For a request's head: a connection that says nothing shall not keep a probe out for long.
+/// The longest time for a request head, so that idle connections do not block a probe for long.
 const HEAD_TIME: Duration = Duration::from_secs(2);
 
-/// Between two lines that say that all seats are taken.
+/// The shortest time between two warnings that connections were rejected.
 const FULL_PAUSE: Duration = Duration::from_secs(10);
 
-/// A request here has no more than what a browser sends by itself.
+/// The longest request head in bytes; more than browsers send.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// The listener. It ends when this is dropped; what is queued then is still answered.
+/// The listener. Dropping it closes the listener; requests in progress are still answered.
 #[derive(Debug)]
 pub struct Server {
     addr: ListenAddr,
@@ -57,20 +56,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves a bound socket on the runtime that this is called on.
+    /// Serves a bound socket on the current runtime.
     ///
     /// # Errors
-    /// If that is none, or will not have the socket.
+    /// There is no current runtime, or it cannot use the socket.
     pub fn start(addr: ListenAddr, socket: StdListener, board: Arc<Board>) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let bound = socket.local_addr()?;
         let listener = TcpListener::from_std(socket)?;
-        let seats = Seats {
+        let limit = Limit {
             free: Arc::new(Semaphore::new(CONNECTIONS)),
             full: Cell::default(),
         };
         let (stop, stopped) = oneshot::channel::<()>();
-        let handle = move |stream, _| admit(stream, &seats, &board);
+        let handle = move |stream, _| admit(stream, &limit, &board);
         runtime.spawn(listen::accept(listener, handle, async {
             let _ = stopped.await;
         }));
@@ -86,29 +85,29 @@ impl Server {
         self.addr
     }
 
-    /// Where it listens.
+    /// The address of the socket.
     pub fn bound(&self) -> SocketAddr {
         self.bound
     }
 }
 
-/// Room for connections.
-struct Seats {
+/// Limits the number of connections.
+struct Limit {
     free: Arc<Semaphore>,
-    /// When it was last said that there is none, and how many were turned away since.
+    /// The time of the last warning that the limit is reached, and the rejections since.
     full: Cell<(Option<Instant>, u64)>,
 }
 
-impl Seats {
+impl Limit {
     fn take(&self) -> Option<OwnedSemaphorePermit> {
-        let seat = Arc::clone(&self.free).try_acquire_owned().ok();
-        if seat.is_none() {
+        let permit = Arc::clone(&self.free).try_acquire_owned().ok();
+        if permit.is_none() {
             self.note_full(Instant::now());
         }
-        seat
+        permit
     }
 
-    /// One line for all who come within a while; whether it is written now.
+    /// Warns, unless there was a warning within [`FULL_PAUSE`]; returns whether it did.
     fn note_full(&self, now: Instant) -> bool {
         let (said, times) = self.full.get();
         let times = times + 1;
@@ -123,20 +122,20 @@ impl Seats {
             tracing::warn!(
                 times,
                 open,
-                "connections to the status listener turned away: too many are open"
+                "connections to the status listener were rejected: too many are open"
             );
         }
         is_due
     }
 }
 
-fn admit(stream: TcpStream, seats: &Seats, board: &Arc<Board>) {
-    let Some(seat) = seats.take() else { return };
+fn admit(stream: TcpStream, limit: &Limit, board: &Arc<Board>) {
+    let Some(permit) = limit.take() else { return };
     let board = Arc::clone(board);
     tokio::spawn(async move {
-        // Errors and late clients concern nobody but them.
+        // Errors and timeouts concern only this connection.
         let _ = tokio::time::timeout(CONNECTION_TIME, serve(stream, board)).await;
-        drop(seat);
+        drop(permit);
     });
 }
 
@@ -148,7 +147,7 @@ async fn serve(stream: TcpStream, board: Arc<Board>) -> hyper::Result<()> {
         };
         std::future::ready(Ok::<_, Infallible>(response))
     });
-    // One request each: then no limit on idle connections is needed.
+    // One request per connection, so that there are no idle connections to limit.
     let mut builder = http1::Builder::new();
     builder
         .keep_alive(false)
@@ -202,7 +201,7 @@ fn page_for_people(board: &Board) -> Response<Full<Bytes>> {
         page::page(board),
     );
     let headers = response.headers_mut();
-    // The page has a style of its own and nothing else.
+    // The page has an inline style and loads nothing.
     let policy =
         "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
     headers.insert(
@@ -220,7 +219,7 @@ fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     respond(status, TEXT, text)
 }
 
-/// hyper leaves the body out where the method was HEAD.
+/// hyper omits the body of responses to HEAD.
 fn respond(
     status: StatusCode,
     kind: &'static str,
@@ -244,18 +243,18 @@ mod tests {
 
     #[test]
     fn that_it_is_full_is_said_once_in_a_while() {
-        let seats = Seats {
+        let limit = Limit {
             free: Arc::new(Semaphore::new(1)),
             full: Cell::default(),
         };
-        let taken = seats.take();
-        assert!(taken.is_some() && seats.full.get().0.is_none());
-        assert!(seats.take().is_none() && seats.full.get().0.is_some());
+        let taken = limit.take();
+        assert!(taken.is_some() && limit.full.get().0.is_none());
+        assert!(limit.take().is_none() && limit.full.get().0.is_some());
         let now = Instant::now();
-        assert!(!seats.note_full(now));
-        assert!(seats.note_full(now + FULL_PAUSE));
-        assert!(!seats.note_full(now + FULL_PAUSE));
+        assert!(!limit.note_full(now));
+        assert!(limit.note_full(now + FULL_PAUSE));
+        assert!(!limit.note_full(now + FULL_PAUSE));
         drop(taken);
-        assert!(seats.take().is_some());
+        assert!(limit.take().is_some());
     }
 }

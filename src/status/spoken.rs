@@ -1,6 +1,6 @@
-//! Numbers and times as the page says them.
+//! Numbers and durations for the status page.
 
-/// A duration as people say it, by its two largest parts.
+/// A duration by its two largest units.
 pub(super) fn spoken(seconds: u64) -> String {
     let parts = [
         (seconds / 86_400, "d"),
@@ -20,13 +20,13 @@ pub(super) fn spoken(seconds: u64) -> String {
     said.join(" ")
 }
 
-/// A number with its thousands apart.
+/// A number with separated thousands.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            // A narrow space that does not break.
+            // A narrow no-break space.
             out.push('\u{202f}');
         }
         out.push(digit);
@@ -34,7 +34,7 @@ pub(super) fn grouped(number: u64) -> String {
     out
 }
 
-/// A number of bytes as people say it.
+/// A number of bytes with a unit.
 pub(super) fn bytes(number: u64) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let (mut value, mut unit) = (number as f64, 0);

@@ -1,4 +1,4 @@
-//! Why nobody should be sent here: keys and certificates that are not there yet, or no more.
+//! Why the gateway is not ready: missing keys and certificates, or a drain.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,25 +11,24 @@ use crate::route::{NoRoute, passthrough};
 use crate::serve::snapshot::Snapshot;
 use crate::tls::{HostCoverage, OutOfDate};
 
-/// A reason not to be sent anybody.
+/// A reason why the gateway is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unready {
-    /// The gateway is being stopped.
+    /// The gateway is stopping.
     Draining,
     /// There is no certificate at all.
     NoCertificate,
     /// A route's host has no certificate.
     Host(HostPattern),
-    /// A host has no certificate yet: the CA is being asked for one.
+    /// A host has no certificate yet, and its order is in progress.
     Ordered(HostPattern),
-    /// A host has no certificate yet: what was ordered did not come, and this is when it is ordered
-    /// next.
+    /// A host has no certificate yet, and its order failed. The next one is at this time.
     OrderFailed(HostPattern, UnixTime),
-    /// No client accepts the certificates that a route's host has.
+    /// All certificates of a route's host have expired or are not yet valid.
     OutOfDate(HostPattern, OutOfDate),
-    /// No client accepts any certificate that there is.
+    /// All certificates have expired or are not yet valid.
     AllOutOfDate(OutOfDate),
-    /// A route asks for tokens of an issuer whose keys could not be fetched yet.
+    /// A route requires tokens of an issuer whose keys could not be fetched yet.
     Keys(Arc<str>),
 }
 
@@ -42,12 +41,14 @@ impl fmt::Display for Unready {
             Self::Ordered(host) => write!(f, "no certificate for {host} yet: it is being ordered"),
             Self::OrderFailed(host, next) => write!(
                 f,
-                "no certificate for {host} yet: the last order failed and the next is at {next}; `ianitor certs` says why"
+                "no certificate for {host} yet: the last order failed and the next is at {next}; \
+                 `ianitor certs` says why"
             ),
             Self::OutOfDate(host, state) => {
                 write!(
                     f,
-                    "no certificate that is valid now serves {host}, which a route names: the last one {state}"
+                    "no certificate that is valid now serves {host}, which a route names: the last \
+                     one {state}"
                 )
             }
             Self::AllOutOfDate(state) => {
@@ -63,7 +64,7 @@ impl fmt::Display for Unready {
     }
 }
 
-/// Issuers whose tokens a route asks for, and whose keys have never been had.
+/// Issuers whose tokens a route requires and whose keys were never fetched.
 pub(super) fn without_keys(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<str>> {
     let needed = |name: &str| {
         let mut rules = snapshot
@@ -79,7 +80,7 @@ pub(super) fn without_keys(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<str
         .filter(move |name| needed(name))
 }
 
-/// Hosts whose clients are refused, or refuse what they are shown.
+/// Hosts without a certificate that clients accept.
 pub(super) fn without_certificate(
     snapshot: &Snapshot,
     orders: &[CertStatus],
@@ -108,7 +109,7 @@ pub(super) fn without_certificate(
     hosts.into_iter().filter_map(reason).collect()
 }
 
-/// Whether there is still hope in the order that goes on, if there is one.
+/// The reason for a host whose certificate is being ordered.
 fn ordered_only(host: HostPattern, orders: &[CertStatus]) -> Unready {
     let is_for = |order: &&CertStatus| {
         order
@@ -125,8 +126,8 @@ fn ordered_only(host: HostPattern, orders: &[CertStatus]) -> Unready {
     }
 }
 
-/// Whether clients of a host are ours. What is ordered for a neighbour alone keeps nobody away from
-/// here.
+/// Whether a route has the host. A certificate that is only for another server does not affect
+/// readiness.
 fn is_answered(snapshot: &Snapshot, host: &HostName) -> bool {
     passthrough::find(&snapshot.passthrough, host).is_none()
         && snapshot.routes.find(host, "/") != Err(NoRoute::Host)
@@ -157,7 +158,8 @@ mod tests {
             ordered_only(host.parse().unwrap(), orders).to_string()
         };
         let failed = order(&["a.test", "b.test"], 2, 1_800_000_000);
-        let words = "yet: the last order failed and the next is at 2027-01-15T08:00:00Z; `ianitor certs` says why";
+        let words = "yet: the last order failed and the next is at 2027-01-15T08:00:00Z; \
+                     `ianitor certs` says why";
         for host in ["b.test", "*.test"] {
             assert_eq!(
                 said(host, std::slice::from_ref(&failed)),

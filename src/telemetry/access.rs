@@ -1,4 +1,4 @@
-//! The access log: one line for each request and each tunnel, written when its last byte has gone.
+//! The access log: one line for each request and each tunnel, written after its last byte.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
@@ -19,25 +19,25 @@ use crate::addr::ClientAddr;
 
 pub use super::exchange::Exchange;
 
-/// How a request or tunnel came to its end.
+/// What ended a request or tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Everything was sent; of a tunnel: both sides had closed.
+    /// Everything was sent; for a tunnel, both sides closed it.
     Done,
-    /// The client went away first.
+    /// The client disconnected.
     Client,
-    /// The upstream broke off.
+    /// The upstream closed the connection early.
     Upstream,
-    /// A time limit of ours.
+    /// A time limit of the gateway.
     Timeout,
-    /// The gateway was being stopped.
+    /// The gateway was stopped.
     Drain,
-    /// A reload took the permission or the route away.
+    /// The permission ended, or a reload removed the route.
     Policy,
 }
 
 impl End {
-    /// Every end, in the order of their declaration.
+    /// All variants in the order of their declaration.
     pub const ALL: [Self; 6] = [
         Self::Done,
         Self::Client,
@@ -47,7 +47,7 @@ impl End {
         Self::Policy,
     ];
 
-    /// As the log and the metrics have it.
+    /// The name in the log and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -60,25 +60,25 @@ impl End {
     }
 }
 
-/// What a line says of the request itself.
+/// The part of a line that is known with the request head.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// When the request arrived.
     pub at: SystemTime,
-    /// Its method, where it is HTTP.
+    /// The method, if it is HTTP.
     pub method: Option<Method>,
-    /// Its target, [redacted](super::redact::target).
+    /// The target, [redacted](super::redact::target).
     pub target: String,
-    /// Its `Host` or `:authority`.
+    /// `Host` or `:authority`.
     pub host: String,
-    /// Its `User-Agent`.
+    /// `User-Agent`.
     pub agent: String,
-    /// The client's HTTP version, where it is HTTP.
+    /// The HTTP version, if it is HTTP.
     pub version: Option<Version>,
 }
 
 impl Head {
-    /// Of something of which no more is known than who sent it.
+    /// The head of a connection or request that could not be parsed.
     pub fn unknown() -> Self {
         Self {
             at: SystemTime::now(),
@@ -91,29 +91,29 @@ impl Head {
     }
 }
 
-/// What a line says of how the request went. It is kept, and [counted](super::metrics), even if no
-/// line is written.
+/// The part of a line about how the request went. [Counted](super::metrics) even if no line is
+/// written.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Whether it became a tunnel.
+    /// Whether the request became a tunnel.
     pub tunnel: bool,
-    /// The status that was answered.
+    /// The status of the response; 0 without one.
     pub status: u16,
-    /// The path of its route.
+    /// The path of the route.
     pub route: Option<Rc<str>>,
-    /// The name of its upstream.
+    /// The name of the upstream.
     pub upstream: Option<Rc<str>>,
-    /// Where its route is counted.
+    /// The counters of the route.
     pub counts: Option<Arc<RouteCounts>>,
-    /// Why it was refused or cut.
+    /// Why the request was rejected or cut off.
     pub reason: Option<&'static str>,
-    /// How it ended.
+    /// What ended it.
     pub end: End,
     /// Body or tunnel bytes from the client.
     pub received: u64,
     /// Body or tunnel bytes to the client.
     pub sent: u64,
-    /// From the head's arrival to the last byte.
+    /// The time from the request head to the last byte.
     pub took: Duration,
 }
 
@@ -126,7 +126,7 @@ impl Default for Line {
             upstream: None,
             counts: None,
             reason: None,
-            // Until there is an answer, the one who ends it is the client.
+            // Before there is a response, only the client can end the request.
             end: End::Client,
             received: 0,
             sent: 0,
@@ -135,7 +135,7 @@ impl Default for Line {
     }
 }
 
-/// A line whole.
+/// A complete line.
 pub(super) struct Written<'a> {
     pub(super) id: RequestId,
     pub(super) client: ClientAddr,
@@ -149,8 +149,8 @@ impl Written<'_> {
             LogFormat::Text => self.text(),
             LogFormat::Json => self.json().to_string(),
         };
-        // Foreign fields are escaped and cut where they are taken; here nothing is left to whoever
-        // adds another one.
+        // Fields from outside are already escaped and cut; escaping the line again covers fields
+        // that may be added later.
         out.extend_from_slice(escape::json(&line).as_bytes());
         out.push(b'\n');
     }
@@ -201,7 +201,7 @@ impl Written<'_> {
             " client={client} method={}",
             method.as_ref().map_or("-", Method::as_str)
         );
-        // As JSON strings: what a client sends must not be able to end a line or a field.
+        // As JSON strings, so that text of a client cannot end a line or a field.
         let _ = write!(out, " host={} path={}", json!(host), json!(target));
         match version {
             Some(version) => write!(out, " http={version:?} status={status}"),
@@ -250,7 +250,7 @@ impl Written<'_> {
     }
 }
 
-/// Lines of one worker on their way to the writer and into its counters.
+/// Buffers the lines of one worker for the writer, and counts them.
 #[derive(Debug)]
 pub struct AccessSink {
     writer: Option<NonBlocking>,
@@ -261,11 +261,11 @@ pub struct AccessSink {
     metrics: Arc<WorkerMetrics>,
 }
 
-/// Lines are handed over at each tick, or when so many bytes have gathered.
+/// Lines go to the writer at each tick, or when this many bytes are buffered.
 const BATCH: usize = 16 * 1024;
 
 impl AccessSink {
-    /// A sink that writes to `writer` and counts in `metrics`; without a writer it only counts.
+    /// A sink that writes to `writer`, if there is one, and counts in `metrics`.
     pub fn new(writer: Option<NonBlocking>, metrics: Arc<WorkerMetrics>) -> Rc<Self> {
         let (format, enabled) = (Cell::new(LogFormat::Text), Cell::new(false));
         Rc::new(Self {
@@ -278,13 +278,13 @@ impl AccessSink {
         })
     }
 
-    /// Takes up what `[log]` says.
+    /// Applies `[log]`.
     pub fn configure(&self, format: LogFormat, enabled: bool) {
         self.format.set(format);
         self.enabled.set(enabled && self.writer.is_some());
     }
 
-    /// From now on it is the gateway that ends whatever is still open.
+    /// From now on, requests and tunnels that are still open are ended by the gateway.
     pub fn set_stopping(&self) {
         self.stopping.set(true);
     }
@@ -297,7 +297,7 @@ impl AccessSink {
         &self.metrics
     }
 
-    /// Whether lines are wanted.
+    /// Whether lines are written.
     pub fn is_enabled(&self) -> bool {
         self.enabled.get()
     }
@@ -310,7 +310,7 @@ impl AccessSink {
         }
     }
 
-    /// Hands over what has gathered.
+    /// Sends the buffered lines to the writer.
     pub fn flush(&self) {
         self.hand_over(&mut self.lines.borrow_mut());
     }
@@ -320,7 +320,7 @@ impl AccessSink {
             return;
         }
         if let Some(writer) = &self.writer {
-            // Never blocks: a full queue drops lines, which the writer counts.
+            // Never blocks: if the queue is full, lines are dropped, and the writer counts them.
             let _ = writer.clone().write_all(lines);
         }
         lines.clear();

@@ -1,4 +1,4 @@
-//! Errors as log lines have them.
+//! Errors with their causes, for log lines.
 
 use std::error::Error;
 use std::fmt;

@@ -1,58 +1,58 @@
-//! Text on its way to a terminal or a log. Strangers choose much of it: paths, names, claims, words
-//! of other servers.
+//! Escapes text for terminals and logs, because much of it comes from outside: paths, names,
+//! claims, messages of other servers.
 //!
-//! What would steer a terminal, end a line, or make text look like another text is written as
-//! `\u{202e}`; and a field of a log line is cut where it gets long. Every exit goes through here:
-//! fields of access lines where they are taken ([`field`]), whole access lines once more
-//! ([`json`]), events where they are formatted (`telemetry::events`), and what commands print
-//! ([`lines`]).
+//! Characters that control a terminal, end a line, or make text look like another text are written
+//! as `\u{202e}`, and long fields of log lines are cut. All output is escaped here: fields of
+//! access lines ([`field`]) and whole access lines ([`json`]), events when they are formatted
+//! (`telemetry::events`), and the output of commands ([`lines`]).
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-/// The longest field of a log line in bytes, as it is written. A client can have one long header
-/// value logged many times for a few bytes each.
+/// The longest field of a log line in bytes, after escaping. With HTTP/2, a client can have a long
+/// header value logged again and again for a few bytes each time.
 pub const FIELD: usize = 512;
 
-/// The longest sentence: one may name files, and tell what a CA says of each of a hundred hosts.
+/// The longest message in bytes: it may contain a CA's message for each of a hundred hosts.
 pub const SENTENCE: usize = 4096;
 
-/// What stands where the rest was cut off.
+/// Replaces the rest of a text that was cut.
 const CUT: char = '\u{2026}';
 
-/// Whether a character does something else than to show itself: controls (C0, DEL and C1), ends of
-/// lines, marks of direction, and what has no width.
+/// Whether a character has to be escaped: controls (C0, DEL and C1), line separators, direction
+/// marks, and characters without width.
 pub fn steers(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
     }
     matches!(c,
         '\u{80}'..='\u{9f}'
-        | '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
-        | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+        | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
         | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
         | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether all of it can be copied as it is: nearly everything can.
+/// Whether nothing in a text has to be escaped, as is usual.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// Something to write to, for text that may steer.
+/// A writer that escapes.
 #[derive(Debug)]
 pub(super) struct Escaping<W> {
     out: W,
-    /// Bytes that may still be written; `None` once the rest was cut off.
+    /// The number of bytes that may still be written; `None` after the text was cut.
     left: Option<usize>,
-    /// Inside a JSON string.
+    /// Whether the text is inside a JSON string.
     is_quoted: bool,
 }
 
 impl<W: Write> Escaping<W> {
-    /// Writes no more than so many bytes, and a mark if that is not all.
+    /// Writes at most this many bytes, and an ellipsis if that is not all.
     pub(super) fn new(out: W, most: usize) -> Self {
         Self {
             out,
@@ -61,7 +61,7 @@ impl<W: Write> Escaping<W> {
         }
     }
 
-    /// For the inside of a JSON string, which has the same text in it.
+    /// Writes inside a JSON string, with JSON's escapes.
     pub(super) fn quoted(out: W, most: usize) -> Self {
         Self {
             is_quoted: true,
@@ -83,7 +83,7 @@ impl<W: Write> Escaping<W> {
             '\n' | '\r' | '\t' => c.escape_default().collect(),
             _ => c.escape_unicode().collect(),
         };
-        // The backslash is one of the text.
+        // An escaped backslash of the text itself.
         if self.is_quoted {
             self.put(&format!("\\{escape}"))
         } else {
@@ -112,7 +112,7 @@ impl<W: Write> Write for Escaping<W> {
     }
 }
 
-/// Something of which the text may come from elsewhere, as a part of one line.
+/// A value from outside, displayed as part of one line.
 #[derive(Clone, Copy, Debug)]
 pub struct Visible<T>(pub T);
 
@@ -122,12 +122,12 @@ impl<T: fmt::Display> fmt::Display for Visible<T> {
     }
 }
 
-/// Whether a text can be a field of a log line as it is.
+/// Whether a text can be a field of a log line unchanged.
 pub(super) fn is_field(text: &str) -> bool {
     text.len() <= FIELD && is_plain(text)
 }
 
-/// A field of a log line.
+/// Escapes and cuts a field of a log line.
 pub fn field(text: &str) -> String {
     if is_field(text) {
         return text.to_owned();
@@ -138,16 +138,16 @@ pub fn field(text: &str) -> String {
     out
 }
 
-/// Text for a terminal, whose lines and columns are ours.
+/// Escapes text for a terminal, except line feeds.
 pub fn lines(text: &str) -> Cow<'_, str> {
     let is_harmful = |c: char| steers(c) && !matches!(c, '\n' | '\t');
     replaced(text, is_harmful, |c| c.escape_unicode().collect())
 }
 
-/// JSON, or a line whose foreign parts are JSON strings: the same value, written so that nothing of
-/// it steers.
+/// Escapes JSON, or a line in which text from outside is in JSON strings, without changing its
+/// value.
 pub fn json(text: &str) -> Cow<'_, str> {
-    // All else of JSON is ASCII, and spaces and ends of lines between values are ours.
+    // Outside of strings, JSON is ASCII.
     let is_harmful = |c: char| steers(c) && !matches!(c, '\n' | '\t' | '\r');
     replaced(text, is_harmful, |c| {
         c.encode_utf16(&mut [0; 2])

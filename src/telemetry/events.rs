@@ -1,4 +1,4 @@
-//! How an event becomes a line: every value of it [escaped](super::escape), whoever has written it.
+//! Formats events, with every value [escaped](super::escape).
 
 use std::fmt::{self, Write};
 
@@ -12,10 +12,10 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::escape::{Escaping, FIELD, SENTENCE};
 
-/// The field that is the sentence itself.
+/// The field with the message itself.
 const MESSAGE: &str = "message";
 
-/// Sentences are ours, and what a CA or a command says of a failure is needed whole.
+/// Messages are longer than other fields: they contain what a CA or a command says about a failure.
 fn longest(name: &str) -> usize {
     if matches!(name, MESSAGE | "error") {
         SENTENCE
@@ -24,14 +24,13 @@ fn longest(name: &str) -> usize {
     }
 }
 
-/// A field's name without the mark of a keyword; `None` where it is of the `log` crate's own
-/// making.
+/// A field's name without the `r#` of keywords; `None` for fields that the `log` crate adds.
 fn name(field: &Field) -> Option<&str> {
     let name = field.name();
     (!name.starts_with("log.")).then(|| name.strip_prefix("r#").unwrap_or(name))
 }
 
-/// Fields of text lines: the sentence, then `name=value`.
+/// Fields of text lines: the message, then `name=value`.
 #[derive(Debug)]
 pub(super) struct TextFields;
 
@@ -86,7 +85,7 @@ impl Visit for Text<'_> {
     }
 }
 
-/// Lines for machines: one JSON object each, with the fields beside `timestamp` and `level`.
+/// JSON lines: one object each, with the fields next to `timestamp` and `level`.
 #[derive(Debug)]
 pub(super) struct JsonLines;
 
@@ -206,7 +205,15 @@ mod tests {
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             let error = io::Error::other(FOREIGN);
             let long = "y".repeat(5000);
-            tracing::warn!(%error, debug = ?FOREIGN, text = FOREIGN, %long, times = 3u64, yes = true, "said: {FOREIGN}");
+            tracing::warn!(
+                %error,
+                debug = ?FOREIGN,
+                text = FOREIGN,
+                %long,
+                times = 3u64,
+                yes = true,
+                "said: {FOREIGN}"
+            );
             tracing::info!(
                 r#type = "a",
                 signed = -1,

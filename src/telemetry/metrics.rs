@@ -1,9 +1,8 @@
-//! Counters. Each worker has its own and is the only one who writes them, so that counting is a
-//! load and a store and no cache line travels between cores. Whoever asks ([`crate::status`]) sums
-//! them.
+//! Counters. Each worker has its own and only its thread writes them, so that counting is a load
+//! and a store, and no cache line moves between cores. [`crate::status`] adds them up.
 //!
-//! Labels are bounded whatever clients send: routes and upstreams by the configuration, reasons by
-//! the words that this program has for them.
+//! The number of labels does not depend on clients: routes and upstreams come from the
+//! configuration, reasons are words in this program.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,17 +27,17 @@ impl Count {
         self.add(1);
     }
 
-    /// How much was counted. Any thread may ask.
+    /// The value. Any thread may read it.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// More words than the program has for any one thing.
+/// More than the words of any one tally.
 const WORDS: usize = 64;
 
-/// Counts by a word of this program. There are few, so that a search from the front is quick; a
-/// slot is taken by the first use of its word.
+/// Counts by word. There are few words, so a linear search is fast; a slot belongs to the word that
+/// first used it.
 #[derive(Debug)]
 pub struct Tally {
     words: [(OnceLock<&'static str>, Count); WORDS],
@@ -55,7 +54,7 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Counts one for the word.
+    /// Counts one more of the word.
     pub fn one(&self, word: &'static str) {
         let found = self
             .words
@@ -64,7 +63,7 @@ impl Tally {
         found.map_or(&self.others, |(_, count)| count).one();
     }
 
-    /// The words that were used, and how often.
+    /// Every word that was counted, and how often.
     pub fn words(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let known = self
             .words
@@ -74,13 +73,13 @@ impl Tally {
     }
 }
 
-/// Classes of statuses: none at all (the client left before there was an answer), then 1xx to 5xx.
+/// Status classes: none (the client disconnected before a response), then 1xx to 5xx.
 pub const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Counts by class of status.
 pub type ByStatus = [Count; STATUS_CLASSES.len()];
 
-/// Where a status is counted.
+/// The index of a status in [`STATUS_CLASSES`].
 pub fn class_of(status: u16) -> usize {
     match usize::from(status / 100) {
         class @ 1..=5 => class,
@@ -88,17 +87,17 @@ pub fn class_of(status: u16) -> usize {
     }
 }
 
-/// Upper bounds of durations in microseconds: from an answer out of memory to a long poll (30 s
-/// with Janus, 60 s with BOSH) that comes in time.
+/// Upper bounds of the duration buckets in microseconds: from responses out of memory to long polls
+/// (30 s with Janus, 60 s with BOSH).
 pub const DURATIONS: [u64; 15] = [
     1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
     5_000_000, 10_000_000, 35_000_000, 75_000_000,
 ];
 
-/// How long things took.
+/// A histogram of durations.
 #[derive(Debug, Default)]
 pub struct Durations {
-    /// For each bound what lies at or below it and above the one before; then the rest.
+    /// For each bound, the durations up to it and above the previous one; then all longer ones.
     pub buckets: [Count; DURATIONS.len() + 1],
     /// The sum in microseconds.
     pub micros: Count,
@@ -116,12 +115,12 @@ impl Durations {
     }
 }
 
-/// What one worker counts of one route.
+/// The counters of one route on one worker.
 #[derive(Debug, Default)]
 pub struct RouteCounts {
-    /// Requests, by what was answered. Tunnels are not among them.
+    /// Requests by status class, without tunnels.
     pub requests: ByStatus,
-    /// From a request's head to the last byte of its answer.
+    /// The time from a request's head to the last byte of its response.
     pub durations: Durations,
     /// Body and tunnel bytes from clients.
     pub received: Count,
@@ -129,34 +128,34 @@ pub struct RouteCounts {
     pub sent: Count,
     /// Tunnels that were opened.
     pub tunnels_opened: Count,
-    /// Tunnels that have ended, by how.
+    /// Tunnels that were closed, by [`End`].
     pub tunnels_ended: [Count; End::ALL.len()],
 }
 
-/// What one worker counts of one upstream.
+/// The counters of one upstream on one worker.
 #[derive(Debug, Default)]
 pub struct UpstreamCounts {
-    /// Answers, by status.
+    /// Responses by status class.
     pub answers: ByStatus,
-    /// No server took a connection: counted for each that was tried.
+    /// Failed connection attempts, one for each server that was tried.
     pub unreachable: Count,
-    /// The connection broke, or what came was not HTTP.
+    /// Connections that broke, or on which the server did not send HTTP.
     pub broken: Count,
-    /// No answer in time.
+    /// Requests without a response in time.
     pub late: Count,
 }
 
-/// What a route is counted under. Names of two routes always differ in one of the two.
+/// The labels of a route's metrics, unique for each route.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteName {
-    /// The host as configured; `*` where every host is served.
+    /// The host as configured; `*` for a route without `host`.
     pub host: Box<str>,
     /// The path as configured.
     pub path: Box<str>,
 }
 
 impl RouteName {
-    /// The name of what is passed through by this server name: no route's path is spelled like it.
+    /// The labels of a `[[passthrough]]` entry. Paths begin with a slash, so no route has the same.
     pub fn passthrough(sni: &HostPattern) -> Self {
         Self {
             host: sni.to_string().into(),
@@ -164,7 +163,7 @@ impl RouteName {
         }
     }
 
-    /// Whether TLS is counted here that is not ours to end.
+    /// Whether these are the labels of a `[[passthrough]]` entry.
     pub fn is_passthrough(&self) -> bool {
         *self.path == *PASSTHROUGH
     }
@@ -172,45 +171,45 @@ impl RouteName {
 
 const PASSTHROUGH: &str = "passthrough";
 
-/// The name of requests that found no route: no path is spelled like it.
+/// The label of requests without a route. Paths begin with a slash, so no route has the same.
 const NO_ROUTE: &str = "none";
 
 /// Connections to the listeners of one kind.
 #[derive(Debug, Default)]
 pub struct ListenerCounts {
-    /// Were let in.
+    /// Connections that were accepted.
     pub accepted: Count,
-    /// Have ended since.
+    /// Accepted connections that were closed.
     pub closed: Count,
 }
 
-/// How a TLS handshake ended.
+/// The outcome of a TLS handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handshake {
     /// TLS 1.2.
     Full12,
-    /// TLS 1.2, by a ticket.
+    /// TLS 1.2, resumed with a ticket.
     Resumed12,
     /// TLS 1.3.
     Full13,
-    /// TLS 1.3, by a ticket.
+    /// TLS 1.3, resumed with a ticket.
     Resumed13,
-    /// Nothing in common, no certificate for the name, or a client that broke off.
+    /// No common parameters, no certificate for the name, or closed by the client.
     Failed,
     /// Longer than `limits.header_timeout`.
     Timeout,
     /// The client spoke HTTP.
     PlainHttp,
-    /// The client left without a word, as checks of open ports do.
+    /// The client closed the connection without sending anything, as port scans do.
     Silent,
-    /// Another server's: passed through to it.
+    /// Passed through to the server of a `[[passthrough]]` entry.
     PassedOn,
-    /// A CA looked whether a name is ours, and was answered.
+    /// The answered `tls-alpn-01` challenge of a CA.
     Validation,
 }
 
 impl Handshake {
-    /// Every end, with its labels: the version and the outcome.
+    /// Every outcome, with its labels: TLS version and outcome.
     pub const ALL: [(Self, &'static str, &'static str); 10] = [
         (Self::Full12, "1.2", "ok"),
         (Self::Resumed12, "1.2", "resumed"),
@@ -225,43 +224,42 @@ impl Handshake {
     ];
 }
 
-/// What a worker last saw of a server.
+/// The state of an upstream server as one worker last saw it.
 #[derive(Clone, Debug)]
 pub struct ServerSeen {
     /// The name of its upstream.
     pub upstream: Arc<str>,
     /// Its address.
     pub server: Arc<str>,
-    /// Since when there is nothing new of it; `None` if it has never been asked.
+    /// The time since the worker last connected to the server; `None` if it never did.
     pub quiet: Option<Duration>,
     /// Whether the last attempt to connect failed.
     pub failing: bool,
-    /// Requests and tunnels under way.
+    /// Requests and tunnels in progress.
     pub busy: usize,
 }
 
-/// Everything that one worker counts. Only its thread writes here.
+/// All counters of one worker. Only its thread writes them.
 #[derive(Debug)]
 pub struct WorkerMetrics {
     /// Connections to TLS listeners.
     pub https: ListenerCounts,
     /// Connections to plain listeners.
     pub http: ListenerCounts,
-    /// Connections that no limit let in, by limit.
+    /// Connections that were rejected, by the limit that was reached.
     pub refused: Tally,
     /// TLS handshakes, by [`Handshake`].
     pub handshakes: [Count; Handshake::ALL.len()],
     /// Request heads that never became a request.
     pub heads: Tally,
-    /// Requests refused or cut short, by the `reason` of their log lines.
+    /// Requests that were rejected or cut off, by the `reason` in their log lines.
     pub refusals: Tally,
     unrouted: Arc<RouteCounts>,
-    /// Locked by a reload and by whoever asks, never by a request: that has its counters already.
-    /// Names stay, so that no sum ever goes back; their number is bounded by the configurations
-    /// that there were.
+    /// Locked by reloads and by the status listener, never by a request, which has a handle to its
+    /// counters. Routes of earlier configurations stay, so that no sum ever decreases.
     routes: Mutex<HashMap<RouteName, Arc<RouteCounts>>>,
     upstreams: Mutex<HashMap<Box<str>, Arc<UpstreamCounts>>>,
-    /// Written by each tick.
+    /// Updated at each tick.
     servers: Mutex<Vec<ServerSeen>>,
 }
 
@@ -288,7 +286,7 @@ impl Default for WorkerMetrics {
 }
 
 impl WorkerMetrics {
-    /// All at zero.
+    /// Counters that are all zero.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
@@ -298,17 +296,17 @@ impl WorkerMetrics {
         self.handshakes[how as usize].one();
     }
 
-    /// Where a route is counted: where it was before, if there was one of the name.
+    /// The counters of a route, which continue if an earlier route had the same name.
     pub fn route(&self, name: RouteName) -> Arc<RouteCounts> {
         Arc::clone(lock(&self.routes).entry(name).or_default())
     }
 
-    /// Where an upstream is counted.
+    /// The counters of an upstream.
     pub fn upstream(&self, name: &str) -> Arc<UpstreamCounts> {
         Arc::clone(lock(&self.upstreams).entry(name.into()).or_default())
     }
 
-    /// Every route that was ever counted.
+    /// All routes since the start, with their counters.
     pub fn routes(&self) -> Vec<(RouteName, Arc<RouteCounts>)> {
         lock(&self.routes)
             .iter()
@@ -316,7 +314,7 @@ impl WorkerMetrics {
             .collect()
     }
 
-    /// Every upstream that was ever counted.
+    /// All upstreams since the start, with their counters.
     pub fn upstreams(&self) -> Vec<(Box<str>, Arc<UpstreamCounts>)> {
         lock(&self.upstreams)
             .iter()
@@ -324,17 +322,17 @@ impl WorkerMetrics {
             .collect()
     }
 
-    /// The servers as they were at the last tick.
+    /// The state of the servers at the last tick.
     pub fn servers(&self) -> MutexGuard<'_, Vec<ServerSeen>> {
         lock(&self.servers)
     }
 
-    /// Where a request is counted whose route is known, or not.
+    /// The counters of a request's route, or of requests without a route.
     pub(super) fn of<'a>(&'a self, route: Option<&'a Arc<RouteCounts>>) -> &'a RouteCounts {
         route.unwrap_or(&self.unrouted)
     }
 
-    /// Counts what a log line says, whether it is written or not.
+    /// Counts a request or tunnel that has ended.
     pub(super) fn ended(&self, line: &Line) {
         let counts = self.of(line.counts.as_ref());
         if line.tunnel {
@@ -350,7 +348,7 @@ impl WorkerMetrics {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is guarded is whole after every statement, so a panic elsewhere does not spoil it.
+    // The data is consistent after every statement, so it is valid even after a panic.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -1,5 +1,5 @@
-//! Logs: events on standard error, accesses on standard output. Both are written by threads of
-//! their own, so that a stalled reader costs lines and never a worker.
+//! Logs and counters: events go to standard error, access lines to standard output. Each has a
+//! writer thread of its own, so that a stalled reader costs log lines and never blocks a worker.
 
 pub mod access;
 mod chain;
@@ -26,9 +26,9 @@ pub use escape::Visible;
 /// `[log]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogSpec {
-    /// How lines look, of events and of accesses.
+    /// The format of events and access lines.
     pub format: LogFormat,
-    /// Whether each request and tunnel leaves a line.
+    /// Whether requests and tunnels are logged.
     pub access: bool,
 }
 
@@ -41,36 +41,36 @@ impl Default for LogSpec {
     }
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For machines: one object a line.
+    /// One JSON object per line.
     Json,
 }
 
 impl LogFormat {
-    /// As written in `gateway.toml`.
+    /// The names in `gateway.toml`.
     pub const NAMES: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
 }
 
-/// Writes what is still queued when it is dropped.
+/// Writes the queued lines when it is dropped.
 #[derive(Debug)]
 pub struct LogGuard {
     _events: WorkerGuard,
     _accesses: WorkerGuard,
 }
 
-/// Events, or batches of access lines, that may wait for their writer. The queues are allocated
-/// whole.
+/// The length of each queue, in events or in batches of access lines. The memory is allocated at
+/// start.
 const QUEUE: usize = 1024;
 
 /// Sends events to standard error, filtered by `RUST_LOG` (default `info`), and returns the writer
-/// of accesses.
+/// of access lines.
 ///
 /// # Errors
-/// When the process already has a subscriber.
+/// The process already has a subscriber.
 pub fn init(format: LogFormat) -> Result<(NonBlocking, LogGuard), TryInitError> {
     let builder = || {
         NonBlockingBuilder::default()
@@ -98,7 +98,7 @@ pub fn init(format: LogFormat) -> Result<(NonBlocking, LogGuard), TryInitError> 
     ))
 }
 
-/// Writes events, escaped; in colours, where a terminal shows them.
+/// The layer that writes events, escaped, and with colours on a terminal.
 fn lines<S, W>(format: LogFormat, writer: W, is_terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'s> LookupSpan<'s>,

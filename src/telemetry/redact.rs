@@ -1,21 +1,20 @@
-//! What of a request target may stand in a log.
+//! Removes secrets from request targets before they are logged.
 
 use super::escape;
 
-/// Session and handle ids of Janus have up to 16 digits, and whoever knows one has the session.
-/// Numbers with fewer digits than this are left readable: they are versions, rooms and years.
+/// Session and handle ids of Janus have up to 16 digits, and a client that knows one can use the
+/// session. Numbers with fewer digits than this stay readable: versions, rooms and years.
 const ID_DIGITS: usize = 6;
 
-/// More than this of a text is not looked at.
+/// The longest part of a text that is looked at, in bytes.
 const LONGEST: usize = escape::FIELD;
 
-/// A path and query with everything secret taken out: numeric ids in the path, and every value of
-/// the query, since a token may stand under any name. [Escaped and cut](escape::field) as a log can
-/// show it.
+/// A path and query without secrets: numeric ids in the path and all values of the query, since a
+/// token may have any name, become `*`. [Escaped and cut](escape::field) for a log.
 pub fn target(path: &str, query: Option<&str>) -> String {
     let mut out = String::with_capacity((path.len() + query.map_or(0, str::len)).min(LONGEST));
     for (at, segment) in path.split('/').enumerate() {
-        // The rest would be cut off anyway.
+        // The rest will be cut off.
         if out.len() > LONGEST {
             break;
         }
@@ -31,7 +30,7 @@ pub fn target(path: &str, query: Option<&str>) -> String {
         }
         out.push(if at == 0 { '?' } else { '&' });
         match pair.split_once('=') {
-            // The padding of a bare Base64 token, not a name without a value.
+            // The padding of a Base64 token, not a name without a value.
             Some((_, rest)) if rest.bytes().all(|b| b == b'=') && pair.len() % 4 == 0 => {
                 out.push('*')
             }
@@ -49,9 +48,9 @@ pub fn target(path: &str, query: Option<&str>) -> String {
     }
 }
 
-/// Bytes as a log can show them, [escaped and cut](escape::field).
+/// Text of a client, [escaped and cut](escape::field) for a log.
 pub fn text(bytes: &[u8]) -> String {
-    // Of what is not UTF-8 each byte becomes a mark, and no character has more than four bytes.
+    // Up to four bytes more, so that the last character is complete.
     let cut = &bytes[..bytes.len().min(LONGEST + 4)];
     escape::field(&String::from_utf8_lossy(cut))
 }

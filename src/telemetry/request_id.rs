@@ -1,4 +1,4 @@
-//! Request ids: what an answer, the access log and the upstream call one request.
+//! Request ids, in responses, the access log and requests to upstreams.
 
 use std::cell::Cell;
 use std::fmt;
@@ -17,7 +17,7 @@ impl RequestId {
         Self(text)
     }
 
-    /// As bytes of a header value.
+    /// The bytes of a header value.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -29,17 +29,17 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Gives out ids on one worker. They are distinct, not secret.
+/// Generates the ids of one worker. They are distinct, not secret.
 #[derive(Debug)]
 pub struct RequestIds {
     next: Cell<u64>,
 }
 
 impl RequestIds {
-    /// Starts somewhere at random, so that workers and restarts do not repeat each other.
+    /// Starts at a random number, so that workers and restarts do not repeat ids.
     pub fn new() -> Self {
         let mut seed = [0; 8];
-        // Without randomness the ids only become guessable, which nothing depends on.
+        // If there is no randomness, ids can be guessed, which is harmless.
         let _ = aws_lc_rs::rand::fill(&mut seed);
         Self {
             next: Cell::new(u64::from_ne_bytes(seed)),
@@ -48,8 +48,8 @@ impl RequestIds {
 
     /// The next id.
     pub fn next(&self) -> RequestId {
-        // An odd step visits every number; this one (2^64 over the golden ratio) makes neighbours
-        // look unlike.
+        // An odd step visits every number; 2^64 divided by the golden ratio makes consecutive ids
+        // look different.
         let id = self.next.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
         self.next.set(id);
         RequestId::new(id)

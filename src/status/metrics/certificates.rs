@@ -1,4 +1,4 @@
-//! Certificates: those in service, and what becomes of those that are ordered.
+//! Metrics of certificates, ACME orders and deployments.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use crate::status::board::Board;
 impl Numbers {
     pub(super) fn certificates(&mut self, board: &Board) {
         let snapshot = board.snapshot();
-        // Two of one name and file can only be the same; a label set must not come twice.
+        // The same certificate may be configured twice, but a label set must be unique.
         let mut ends = BTreeMap::new();
-        // When a placeholder ends says nothing of when its host is out of service.
+        // The expiry of a placeholder does not matter.
         for info in snapshot
             .certificates
             .entries()
@@ -33,7 +33,7 @@ impl Numbers {
             .map(|((name, file), end)| (vec![("name", name), ("file", file)], end));
         self.gauge(
             "certificate_expiry_timestamp_seconds",
-            "When a certificate ends, in Unix time",
+            "When a certificate expires, in Unix time",
             samples,
         );
     }
@@ -46,18 +46,18 @@ impl Numbers {
         });
         self.counter(
             "certificate_orders",
-            "Orders of a certificate, by what came of them",
+            "Orders of a certificate, by result",
             results,
         );
         let failures = orders.iter().map(|of| (labels(of), f64::from(of.failures)));
-        let help = "Orders that failed since the last one that did not";
+        let help = "Failed orders since the last successful one";
         self.gauge("certificate_order_failures", help, failures);
         let next = orders
             .iter()
             .filter_map(|of| Some((labels(of), of.next?.0 as f64)));
         self.gauge(
             "certificate_next_order_timestamp_seconds",
-            "When it is ordered next, in Unix time",
+            "When the next order is due, in Unix time",
             next,
         );
     }
@@ -81,7 +81,7 @@ impl Numbers {
         });
         self.counter(
             "deploys",
-            "Certificates brought to other servers, by what came of it",
+            "Deployments of certificates to other servers, by result",
             results,
         );
         let in_sync = deploys
@@ -89,14 +89,13 @@ impl Numbers {
             .map(|of| (labels(of), f64::from(u8::from(of.in_sync))));
         self.gauge(
             "deploy_in_sync",
-            "1 if a server has the certificate that it should have",
+            "1 if a server has the current certificate",
             in_sync,
         );
         let last = deploys
             .iter()
             .map(|of| (labels(of), of.done.map_or(0, |at| at.0) as f64));
-        let help =
-            "When a certificate was last brought there, in Unix time; 0 is not since the start";
+        let help = "When a certificate was last deployed, in Unix time; 0 if not since the start";
         self.gauge("deploy_last_success_timestamp_seconds", help, last);
     }
 }

@@ -1,4 +1,4 @@
-//! Families of samples, and how they are written.
+//! Metric families and their text format.
 
 use std::fmt;
 
@@ -37,7 +37,7 @@ pub(super) enum Family {
     Info(Labels),
 }
 
-/// A collector is owned by its registry, so the numbers are gathered before.
+/// Collects samples that were read before, because a registry owns its collectors.
 #[derive(Debug)]
 pub(super) struct Scrape(pub(super) Numbers);
 
@@ -94,7 +94,7 @@ fn each<T>(
         })
 }
 
-/// A gauge that is written without a fraction where it has none.
+/// A gauge that is written without a fraction if it is an integer.
 #[derive(Debug)]
 struct Whole(f64);
 

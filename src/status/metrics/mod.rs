@@ -17,20 +17,20 @@ use crate::telemetry::metrics::{
 };
 use crate::token::issuer::Issuer;
 
-/// What it is.
+/// The media type.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Everything, as it is now.
+/// All metrics in text form.
 pub(super) fn encode(board: &Board) -> String {
     let mut out = String::with_capacity(32 * 1024);
     let mut registry = Registry::with_prefix("ianitor");
     registry.register_collector(Box::new(Scrape(Numbers::of(board))));
-    // Writing to a String does not fail, and neither does what is written here.
+    // Writing to a String does not fail.
     let _ = text::encode(&mut out, &registry);
     out
 }
 
-/// Which listeners' connections.
+/// The counters of one kind of listener.
 type Door = fn(&WorkerMetrics) -> &ListenerCounts;
 
 impl Numbers {
@@ -64,7 +64,7 @@ impl Numbers {
         );
         self.gauge(
             "draining",
-            "1 while the gateway is being stopped",
+            "1 while the gateway is stopping",
             one(f64::from(u8::from(board.is_draining()))),
         );
         let ready = f64::from(u8::from(board.unready().is_empty()));
@@ -74,19 +74,19 @@ impl Numbers {
         let samples = by_result.map(|(result, n)| (vec![("result", result.to_owned())], n));
         self.counter(
             "reloads",
-            "Reloads, by whether the new configuration was taken up",
+            "Reloads, by whether the new configuration was applied",
             samples,
         );
         let (at, is_taken) = reloads.last.unwrap_or((board.started_at(), true));
         self.gauge(
             "last_reload_timestamp_seconds",
-            "When the last reload was, or the start",
+            "When the configuration was last reloaded or started",
             one(unix(at)),
         );
         let is_taken = f64::from(u8::from(is_taken));
         self.gauge(
             "last_reload_successful",
-            "1 if the last reload was taken up",
+            "1 if the last reload was applied",
             one(is_taken),
         );
     }
@@ -96,7 +96,7 @@ impl Numbers {
         let labels = |listener: &str| vec![("listener", listener.to_owned())];
         let accepted = doors.map(|(name, door)| (labels(name), board.sum(|w| &door(w).accepted)));
         let open = doors.map(|(name, door)| {
-            // Ends are read first: one that comes in between must not make the number negative.
+            // Closed connections are read first, so that the difference is never negative.
             let closed = board.sum(|w| &door(w).closed);
             (
                 labels(name),
@@ -105,7 +105,7 @@ impl Numbers {
         });
         self.counter(
             "connections_accepted",
-            "Client connections that were let in",
+            "Client connections that were accepted",
             accepted,
         );
         self.gauge(
@@ -128,7 +128,7 @@ impl Numbers {
     }
 
     fn routes(&mut self, routes: &BTreeMap<RouteName, Group<RouteCounts>>) {
-        // What is passed through has no requests to us.
+        // Connections of `[[passthrough]]` have no requests.
         let asked = || routes.iter().filter(|(name, _)| !name.is_passthrough());
         let requests = asked().flat_map(|(name, counts)| {
             let class = |(at, class): (usize, &&str)| {
@@ -142,14 +142,14 @@ impl Numbers {
         });
         self.counter(
             "requests",
-            "Requests, as the access log has them; tunnels are not among them",
+            "Requests, as in the access log, without tunnels",
             requests,
         );
         let durations = asked().map(|(name, counts)| Sample {
             labels: labels(name),
             value: spread(counts),
         });
-        let help = "From a request's head to the last byte of its answer";
+        let help = "Time from a request head to the last byte of its response";
         self.0.push((
             "request_duration_seconds",
             help,
@@ -178,7 +178,7 @@ impl Numbers {
             .map(|(name, counts)| (labels(name), opened(counts)));
         self.counter(
             "tunnels_opened",
-            "WebSockets, and TLS passed through, that were opened",
+            "WebSockets and passed-through connections that were opened",
             samples,
         );
         let samples = tunnels
@@ -186,7 +186,7 @@ impl Numbers {
             .map(|(name, counts)| (labels(name), counts.tunnels() as f64));
         self.gauge(
             "tunnels_open",
-            "WebSockets, and TLS passed through, that are open",
+            "WebSockets and passed-through connections that are open",
             samples,
         );
         let ended = tunnels.iter().flat_map(|(name, counts)| {
@@ -200,7 +200,7 @@ impl Numbers {
         });
         self.counter(
             "tunnels_ended",
-            "WebSockets, and TLS passed through, that have ended, by the `end` of their log lines",
+            "WebSockets and passed-through connections that were closed, by `end` of the log",
             ended,
         );
     }
@@ -215,17 +215,17 @@ impl Numbers {
         let refused = by_reason(board.words(|w| w.refused.words()));
         self.counter(
             "connections_refused",
-            "Connections that were not let in, by the limit",
+            "Connections that were rejected, by the limit",
             refused,
         );
         let heads = by_reason(board.words(|w| w.heads.words()));
         self.counter(
             "heads_refused",
-            "Request heads that never became a request, by why; each has a log line",
+            "Request heads that could not be parsed, by reason; each has a log line",
             heads,
         );
         let refusals = by_reason(board.words(|w| w.refusals.words()));
-        let help = "Requests refused or cut short, by the `reason` of their log lines";
+        let help = "Requests that were rejected or cut off, by the `reason` in their log lines";
         self.counter("refusals", help, refusals);
     }
 
@@ -241,7 +241,7 @@ impl Numbers {
                     counts.sum(|c| &c.answers[at]),
                 )
             };
-            // An answer always has a status.
+            // A response always has a status.
             STATUS_CLASSES
                 .iter()
                 .enumerate()
@@ -249,7 +249,7 @@ impl Numbers {
                 .map(class)
                 .collect::<Vec<_>>()
         });
-        self.counter("upstream_answers", "Answers of upstreams", answers);
+        self.counter("upstream_answers", "Responses of upstreams", answers);
         let failures = upstreams.iter().flat_map(|(name, counts)| {
             [
                 (
@@ -260,7 +260,7 @@ impl Numbers {
                 (labels(name, "reason", "late"), counts.sum(|c| &c.late)),
             ]
         });
-        let help = "Attempts that got no answer: no connection, a broken one or no HTTP, or nothing in time";
+        let help = "Requests to upstreams without a response, by cause";
         self.counter("upstream_failures", help, failures);
         let snapshot = board.snapshot();
         let servers = snapshot.routes.upstreams().iter().flat_map(|spec| {
@@ -279,7 +279,7 @@ impl Numbers {
             .map(|(labels, server)| (labels.clone(), f64::from(u8::from(!server.is_failing))));
         self.gauge(
             "upstream_server_up",
-            "0 if the server took no connection when it was last asked",
+            "0 if the last attempt to connect to the server failed",
             up,
         );
         let busy = servers
@@ -287,7 +287,7 @@ impl Numbers {
             .map(|(labels, server)| (labels.clone(), server.busy as f64));
         self.gauge(
             "upstream_server_busy",
-            "Requests and tunnels under way there",
+            "Requests and tunnels in progress there",
             busy,
         );
     }
@@ -299,11 +299,7 @@ impl Numbers {
             .issuers
             .iter()
             .map(|issuer| (labels(issuer), issuer.key_set().len() as f64));
-        self.gauge(
-            "issuer_keys",
-            "Keys by which an issuer's tokens are verified",
-            keys,
-        );
+        self.gauge("issuer_keys", "Keys that verify an issuer's tokens", keys);
         let fetched = snapshot
             .issuers
             .iter()
@@ -313,14 +309,14 @@ impl Numbers {
             let at = fetched.last_success().map_or(0, |at| at.0);
             (labels.clone(), at as f64)
         });
-        let help = "When the place of an issuer's keys last answered as it should, in Unix time; 0 is never";
+        let help = "When an issuer's keys were last fetched, in Unix time; 0 if never";
         self.gauge("issuer_last_fetch_timestamp_seconds", help, last);
         let failures = fetched
             .iter()
             .map(|(labels, fetched)| (labels.clone(), fetched.failures()));
         self.counter(
             "issuer_fetch_failures",
-            "Fetches of an issuer's keys that failed",
+            "Failed fetches of an issuer's keys",
             failures,
         );
     }
@@ -353,7 +349,7 @@ fn spread(counts: &Group<RouteCounts>) -> Spread {
 }
 
 fn unix(time: SystemTime) -> f64 {
-    // Certificates of before 1970 have ended all the same.
+    // Dates before 1970 are reported as 0.
     time.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0.0, |since| since.as_secs_f64().floor())
 }

@@ -1,4 +1,4 @@
-//! Certificates: those in service, and what becomes of those that are ordered.
+//! Certificates, ACME orders and deployments on the status page.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,11 +13,11 @@ use crate::tls::{CertInfo, Date};
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// Certificates that end sooner are marked: every automatic renewal should have happened by then.
-/// Of a short life it is the last quarter.
+/// Certificates that expire sooner are marked, because automatic renewal should have replaced them.
+/// For short lifetimes it is the last quarter.
 const ENDS_SOON: Duration = Duration::from_secs(14 * DAY);
 
-/// Those in service.
+/// Certificates in use.
 pub(super) fn certificates(out: &mut String, board: &Board) {
     let now = SystemTime::now();
     let row = |info: &CertInfo| {
@@ -38,7 +38,7 @@ pub(super) fn certificates(out: &mut String, board: &Board) {
     );
 }
 
-/// What becomes of those that are ordered.
+/// ACME certificates and their orders.
 pub(super) fn orders(out: &mut String, board: &Board) {
     let (orders, now) = (board.orders(), UnixTime::now());
     if orders.is_empty() {
@@ -86,7 +86,7 @@ fn order(of: &CertStatus, now: UnixTime) -> Vec<Cell> {
     ]
 }
 
-/// What becomes of those that are brought to other servers.
+/// Deployments to other servers.
 pub(super) fn deploys(out: &mut String, board: &Board) {
     let (deploys, now) = (board.deploys(), UnixTime::now());
     if deploys.is_empty() {
@@ -118,7 +118,7 @@ fn deploy(of: &DeployStatus, now: UnixTime) -> Vec<Cell> {
                 mark("bad", "failed")
             )
         }
-        (false, _) => mark("warn", "to be brought"),
+        (false, _) => mark("warn", "pending"),
     };
     let (failures, error) = (
         number(u64::from(of.failures)),
@@ -136,7 +136,7 @@ fn deploy(of: &DeployStatus, now: UnixTime) -> Vec<Cell> {
 
 fn days_left(info: &CertInfo, now: SystemTime) -> String {
     if info.is_placeholder() {
-        // Its end tells nobody anything.
+        // The expiry of a placeholder does not matter.
         return mark("warn", "placeholder");
     }
     let lifetime = info

@@ -1,5 +1,4 @@
-//! The page for people: what stands where and how it is, on one screen, without scripts and without
-//! outside resources.
+//! The status page: the state of the gateway on one screen, without scripts and external resources.
 
 mod certificates;
 mod table;
@@ -21,14 +20,15 @@ use crate::token::issuer::{Issuer, KeySource};
 
 const STYLE: &str = include_str!("../page.css");
 
-/// The page as it is now. It looks again every ten seconds.
+/// The page, which reloads itself every ten seconds.
 pub(super) fn page(board: &Board) -> String {
     let mut out = String::with_capacity(16 * 1024);
     let _ = write!(
         out,
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>ianitor</title>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"refresh\" content=\"10\">\n<style>\n{STYLE}</style></head>\n<body><main>\n"
+         <meta http-equiv=\"refresh\" content=\"10\">\n\
+         <style>\n{STYLE}</style></head>\n<body><main>\n"
     );
     head(&mut out, board);
     routes(&mut out, board);
@@ -38,8 +38,10 @@ pub(super) fn page(board: &Board) -> String {
     certificates::deploys(&mut out, board);
     issuers(&mut out, board);
     out.push_str(
-        "<footer>This page looks again every ten seconds. For machines: <a href=\"/metrics\">/metrics</a>, \
-         <a href=\"/healthz\">/healthz</a>, <a href=\"/readyz\">/readyz</a>.</footer>\n</main></body></html>\n",
+        "<footer>This page reloads every ten seconds. For programs: \
+         <a href=\"/metrics\">/metrics</a>, \
+         <a href=\"/healthz\">/healthz</a>, \
+         <a href=\"/readyz\">/readyz</a>.</footer>\n</main></body></html>\n",
     );
     out
 }
@@ -54,7 +56,8 @@ fn head(out: &mut String, board: &Board) {
     let (version, uptime) = (env!("CARGO_PKG_VERSION"), spoken(board.uptime().as_secs()));
     let _ = writeln!(
         out,
-        "<header><h1>ianitor</h1>{state}<span class=\"soft\">version {version}, up for {uptime}</span></header>"
+        "<header><h1>ianitor</h1>{state}\
+         <span class=\"soft\">version {version}, up for {uptime}</span></header>"
     );
     if !unready.is_empty() {
         let lines: String = unready
@@ -94,7 +97,7 @@ fn head(out: &mut String, board: &Board) {
     out.push_str("</dl>\n");
 }
 
-/// When, and how it went.
+/// The time and the result of the last reload.
 fn last_reload(board: &Board) -> (String, String) {
     let reloads = board.reloads();
     match reloads.last {
@@ -102,8 +105,8 @@ fn last_reload(board: &Board) -> (String, String) {
         Some((at, is_taken)) => {
             let ago = at.elapsed().unwrap_or(Duration::ZERO).as_secs();
             let result = match is_taken {
-                true => format!("taken up, {}", Date(at)),
-                false => format!("{} the log says why", mark("bad", "changed nothing")),
+                true => format!("applied, {}", Date(at)),
+                false => format!("{} the log says why", mark("bad", "rejected")),
             };
             (format!("{} ago", spoken(ago)), result)
         }
@@ -158,7 +161,7 @@ fn routes(out: &mut String, board: &Board) {
     );
 }
 
-/// What is behind a route.
+/// The target of a route.
 fn target(routes: &RouteTable, route: &Route) -> String {
     let forward = match &route.target {
         Target::Forward(forward) => forward,
@@ -226,7 +229,7 @@ fn upstreams(out: &mut String, board: &Board) {
 
 fn state(server: Server) -> String {
     match server {
-        Server { quiet: None, .. } => "<span class=\"soft\">not asked yet</span>".to_owned(),
+        Server { quiet: None, .. } => "<span class=\"soft\">not used yet</span>".to_owned(),
         Server {
             is_failing: false, ..
         } => mark("", "up"),
@@ -237,7 +240,7 @@ fn state(server: Server) -> String {
         } => {
             let ago = spoken(quiet.as_secs());
             format!(
-                "{} <span class=\"soft\">took no connection {ago} ago</span>",
+                "{} <span class=\"soft\">connection failed {ago} ago</span>",
                 mark("bad", "down")
             )
         }

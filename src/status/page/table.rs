@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 use crate::html::Text;
 use crate::status::spoken::grouped;
 
-/// A cell: what it says, already escaped, and whether it is a number.
+/// A cell: its text, already escaped, and whether it is a number.
 pub(super) struct Cell(pub(super) String, pub(super) bool);
 
 pub(super) fn text(value: impl Display) -> Cell {

@@ -12,7 +12,7 @@ fn what_is_known_of_keys_is_said() {
 #[test]
 fn what_is_known_of_a_server_is_said() {
     let quiet = Some(Duration::from_secs(90));
-    assert!(state(Server::default()).contains("not asked yet"));
+    assert!(state(Server::default()).contains("not used yet"));
     assert!(
         state(Server {
             quiet,
@@ -26,6 +26,6 @@ fn what_is_known_of_a_server_is_said() {
             is_failing: true,
             busy: 0
         })
-        .contains("took no connection 1 min 30 s ago")
+        .contains("connection failed 1 min 30 s ago")
     );
 }
