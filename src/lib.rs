@@ -92,7 +92,6 @@ pub mod acme;
 pub mod deploy;
 
 // The edges.
-pub mod check;
 pub mod config;
 pub mod gateway;
 pub mod inspect;

@@ -1,9 +1,7 @@
 //! The `ianitor` command.
 
 mod certs_command;
-mod credential;
-mod run;
-mod token_command;
+mod cli;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,8 +10,10 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use ianitor::config;
 use ianitor::telemetry::escape;
-use ianitor::{check, config};
+
+use cli::{check, run, token, turn};
 
 /// Gives memory back after thousands of connections have closed.
 #[global_allocator]
@@ -55,7 +55,7 @@ enum Command {
     },
     /// Make a token for trying things out, or say why one would or would not pass.
     #[command(subcommand)]
-    Token(token_command::Token),
+    Token(token::Token),
     /// Show the certificates that are looked after; renew or revoke one.
     Certs(certs_command::Certs),
     /// Print a TURN credential, and how to try it.
@@ -84,16 +84,16 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Run { config } => run::run(&config),
         Command::Check { config, live } => check_file(&config, live),
-        Command::Token(token) => token_command::run(token),
+        Command::Token(arguments) => token::run(arguments),
         Command::Certs(certs) => certs_command::run(&certs),
         Command::Turn {
             name,
             config,
             user,
             ttl,
-        } => credential::print(
+        } => turn::print(
             &config,
-            &credential::Asked {
+            &turn::Asked {
                 name: name.as_deref(),
                 user: &user,
                 ttl,

@@ -100,23 +100,6 @@ const MAP: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "check",
-        &[
-            "telemetry",
-            "config",
-            "tls",
-            "store",
-            "acme",
-            "deploy",
-            "token",
-            "jwks",
-            "turn",
-            "route",
-            "files",
-            "proxy",
-        ],
-    ),
-    (
         "gateway",
         &[
             "telemetry",
@@ -139,18 +122,40 @@ const MAP: &[(&str, &[&str])] = &[
     ),
     ("inspect", &["token", "policy"]),
     ("lib", &[]),
-    // The command: `main.rs` and what stands beside it.
-    ("main", &["telemetry", "config", "check", "gateway"]),
+    // The command: `main.rs` and its commands.
+    (
+        "cli",
+        &[
+            "telemetry",
+            "config",
+            "tls",
+            "store",
+            "acme",
+            "deploy",
+            "token",
+            "jwks",
+            "turn",
+            "route",
+            "files",
+            "proxy",
+            "policy",
+            "inspect",
+            "gateway",
+        ],
+    ),
     (
         "certs_command",
-        &["telemetry", "config", "tls", "store", "acme", "deploy"],
+        &[
+            "telemetry",
+            "config",
+            "tls",
+            "store",
+            "acme",
+            "deploy",
+            "cli",
+        ],
     ),
-    ("credential", &["telemetry", "config", "turn"]),
-    (
-        "token_command",
-        &["telemetry", "config", "token", "policy", "inspect"],
-    ),
-    ("run", &["telemetry", "config", "gateway"]),
+    ("main", &["telemetry", "config", "cli"]),
 ];
 
 /// One use of a module by another.

@@ -1,8 +1,7 @@
 //! `ianitor check --live` asks each server what its upstream says it is, and says what it found.
 
 use std::io;
-
-use ianitor::check::ask_upstreams;
+use std::process::Command;
 
 use crate::harness::upstream::{Conn, Request};
 use crate::harness::websocket::{ACCEPT, CLOSE, Frame, KEY, PING, TEXT};
@@ -154,15 +153,24 @@ fn ask(server: &Upstream, protocol: &str, path: &str) -> (String, bool) {
 }
 
 fn ask_all(config: &Config) -> (String, bool) {
-    let text = config.text();
-    let config = ianitor::config::parse(std::path::Path::new("gateway.toml"), &text);
-    let config = config.unwrap_or_else(|report| panic!("{report}")).config;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
+    let (text, is_success) = check_live(&config.text());
+    (text, !is_success)
+}
+
+/// What `ianitor check --live` prints of the upstreams, and whether all is well.
+pub(crate) fn check_live(config: &str) -> (String, bool) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("gateway.toml"), config).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_ianitor"))
+        .current_dir(folder.path())
+        .args(["check", "--live"])
+        .output()
         .unwrap();
-    let (text, amiss) = runtime.block_on(ask_upstreams(&config));
-    (text, amiss > 0)
+    let text = String::from_utf8(output.stdout).unwrap();
+    let Some((_, text)) = text.rsplit_once("upstreams\n") else {
+        panic!("{text}{}", String::from_utf8_lossy(&output.stderr));
+    };
+    (text.to_owned(), output.status.success())
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod metrics;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -81,6 +82,18 @@ pub(crate) fn pair(folder: &Path, name: &str, hosts: &[&str], is_past: bool) -> 
 }
 
 /// Reads and binds what a text says.
+/// What `ianitor check` warns about.
+pub(crate) fn check(config: &Path) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_ianitor"))
+        .args(["check", "--config"])
+        .arg(config)
+        .output()
+        .unwrap();
+    let warnings = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{warnings}");
+    warnings
+}
+
 pub(crate) fn bind(text: &str) -> Result<Gateway, StartError> {
     // Tests run side by side, and the first makes the certificates.
     static ONE: Mutex<()> = Mutex::new(());

@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 
-use crate::acme::{self, AcmeSpec, Offered};
-use crate::config::Config;
-use crate::deploy::{self, DeploySpec, Place};
-use crate::host::HostName;
-use crate::telemetry::{Chain, Visible};
+use ianitor::acme::{self, AcmeSpec, Offered};
+use ianitor::config::Config;
+use ianitor::deploy::{self, DeploySpec, Place};
+use ianitor::host::HostName;
+use ianitor::telemetry::{Chain, Visible};
 
 /// Fetches the CA's directory and says, a line each, whether it is there and what it would refuse.
 /// The second value is how much of that stands in the way of orders.
-pub async fn ask_ca(config: &Config) -> (String, usize) {
+pub(crate) async fn ask_ca(config: &Config) -> (String, usize) {
     let Some(spec) = &config.acme else {
         return (String::new(), 0);
     };
@@ -42,7 +42,7 @@ pub async fn ask_ca(config: &Config) -> (String, usize) {
 
 /// Asks every server of `[[deploy]]` that has a `verify` and says, a line each, which answer by
 /// TLS, whatever they show. The second value is how many do not.
-pub async fn ask_deployments(config: &Config) -> (String, usize) {
+pub(crate) async fn ask_deployments(config: &Config) -> (String, usize) {
     let (mut out, mut silent) = (String::new(), 0);
     for spec in &config.deploy {
         let Some(place) = &spec.verify else { continue };

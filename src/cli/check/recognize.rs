@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::probe::{Answer, Server, Silent, Socket};
-use crate::route::upstream::Protocol;
+use ianitor::route::upstream::Protocol;
 
 /// What a server turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]

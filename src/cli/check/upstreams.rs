@@ -8,10 +8,10 @@ use http::HeaderValue;
 
 use super::probe::{self, Server, Silent};
 use super::recognize::{Api, Seen, recognize};
-use crate::config::Config;
-use crate::route::upstream::{Protocol, ServerAddr, UpstreamSpec};
-use crate::route::{Forward, Route, Target, UpstreamId};
-use crate::telemetry::{Chain, Visible};
+use ianitor::config::Config;
+use ianitor::route::upstream::{Protocol, ServerAddr, UpstreamSpec};
+use ianitor::route::{Forward, Route, Target, UpstreamId};
+use ianitor::telemetry::{Chain, Visible};
 
 /// For all questions to one server by which it may be recognized.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Asks every server of every upstream and says, a line each, which answer and what they are. The
 /// second value is how many do not answer, or are something else than the upstream's `protocol`
 /// says.
-pub async fn ask_upstreams(config: &Config) -> (String, usize) {
+pub(crate) async fn ask_upstreams(config: &Config) -> (String, usize) {
     let mut out = String::from("upstreams\n");
     let mut mismatch = 0;
     for (at, upstream) in config.routes.upstreams().iter().enumerate() {

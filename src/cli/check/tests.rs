@@ -1,5 +1,8 @@
-use super::*;
-use crate::tls::OrderedSpec;
+use ianitor::config;
+use ianitor::tls::OrderedSpec;
+use nix::unistd::{Uid, User, geteuid};
+
+use super::files::{Found, as_root};
 
 #[test]
 fn root_is_told_what_it_does_not_see() {

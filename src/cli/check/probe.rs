@@ -12,11 +12,11 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::proxy::connect::Connector;
-use crate::proxy::websocket;
-use crate::resolve::Resolver;
-use crate::route::upstream::{ServerAddr, UpstreamSpec};
-use crate::tls::{self, LoadError};
+use ianitor::proxy::connect::Connector;
+use ianitor::proxy::websocket;
+use ianitor::resolve::Resolver;
+use ianitor::route::upstream::{ServerAddr, UpstreamSpec};
+use ianitor::tls::{self, LoadError};
 
 /// For a server to answer one question.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(3);

@@ -1,10 +1,4 @@
-//! `ianitor check`: reads everything that a start would read, writes nothing, and connects only if
-//! asked to.
-
-mod live;
-mod probe;
-mod recognize;
-mod upstreams;
+//! Reads a configuration and the files that it names, as a start would.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,34 +8,31 @@ use std::time::SystemTime;
 
 use nix::unistd::{Uid, User, geteuid};
 
-use crate::config::{self, Config, Failure};
-use crate::deploy;
-use crate::exposure;
-use crate::files;
-use crate::host::HostPattern;
-use crate::jwks::{self, Client};
-use crate::route::upstream::ServerAddr;
-use crate::store::folder::Folder;
-use crate::telemetry::{Chain, Visible};
-use crate::tls::{self, CertTable, HostCoverage, LoadError, Mode};
-use crate::token;
-use crate::token::issuer::{IssuerSpec, Place};
-use crate::turn;
-
-pub use live::{ask_ca, ask_deployments};
-pub use upstreams::ask_upstreams;
+use ianitor::config::{self, Config, Failure};
+use ianitor::deploy;
+use ianitor::exposure;
+use ianitor::files;
+use ianitor::host::HostPattern;
+use ianitor::jwks::{self, Client};
+use ianitor::route::upstream::ServerAddr;
+use ianitor::store::folder::Folder;
+use ianitor::telemetry::{Chain, Visible};
+use ianitor::tls::{self, CertTable, HostCoverage, LoadError, Mode};
+use ianitor::token;
+use ianitor::token::issuer::{IssuerSpec, Place};
+use ianitor::turn;
 
 /// What a good configuration has to show.
 #[derive(Debug)]
-pub struct Checked {
+pub(crate) struct Checked {
     /// The configuration.
-    pub config: Config,
+    pub(crate) config: Config,
     /// What is taken but hardly meant, a line each.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     /// The certificates, a line each.
-    pub certificates: String,
+    pub(crate) certificates: String,
     /// What could not be found out by whoever checks, a line; nothing in most cases.
-    pub unseen: String,
+    pub(crate) unseen: String,
 }
 
 /// Checks a file and the files that it names: certificates, CAs, keys of issuers, the secrets of
@@ -49,7 +40,7 @@ pub struct Checked {
 ///
 /// # Errors
 /// Everything that would keep the gateway from starting with it, but for addresses that are taken.
-pub fn check(path: &Path) -> Result<Checked, Unfit> {
+pub(crate) fn check(path: &Path) -> Result<Checked, Unfit> {
     let loaded = config::load(path)?;
     let (config, mut found) = (loaded.config, Found::default());
     let table = found.certificates(&config);
@@ -89,9 +80,9 @@ pub fn check(path: &Path) -> Result<Checked, Unfit> {
 
 /// What is wrong with the files that a configuration names, a line each, whichever it is.
 #[derive(Default)]
-struct Found {
-    problems: Vec<String>,
-    warnings: Vec<String>,
+pub(super) struct Found {
+    pub(super) problems: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Found {
@@ -100,7 +91,7 @@ impl Found {
             .extend(errors.into_iter().map(|error| Chain(&error).to_string()));
     }
 
-    fn certificates(&mut self, config: &Config) -> Option<CertTable> {
+    pub(super) fn certificates(&mut self, config: &Config) -> Option<CertTable> {
         let loaded = CertTable::load(&config.tls, SystemTime::now(), Mode::Read);
         let (table, notices) = loaded.map_err(|errors| self.add(errors)).ok()?;
         if !config.tls.default {
@@ -192,7 +183,7 @@ impl Found {
 
 /// Nothing is closed to root, while the gateway writes as a user of its own; perhaps the one whose
 /// the store is.
-fn as_root(config: &Config, file: &Path, who: Uid) -> Option<String> {
+pub(super) fn as_root(config: &Config, file: &Path, who: Uid) -> Option<String> {
     let acme = config.acme.as_ref().filter(|_| who.is_root())?;
     let there = acme
         .store
@@ -239,7 +230,7 @@ fn certificates(table: &CertTable) -> String {
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Unfit {
+pub(crate) enum Unfit {
     /// The file.
     #[error(transparent)]
     Config(#[from] Failure),
@@ -255,7 +246,7 @@ pub enum Unfit {
 
 /// Fetches the keys of every issuer that publishes them and says, a line each, what is there. The
 /// second value is how many could not be had.
-pub async fn ask_issuers(config: &Config) -> (String, usize) {
+pub(crate) async fn ask_issuers(config: &Config) -> (String, usize) {
     let (mut out, mut silent) = (String::new(), 0);
     for issuer in &config.issuers {
         let Some(place) = issuer.keys.place() else {
@@ -274,6 +265,3 @@ pub async fn ask_issuers(config: &Config) -> (String, usize) {
     let title = if out.is_empty() { "" } else { "issuers\n" };
     (format!("{title}{out}"), silent)
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,6 @@
+//! The commands of `ianitor`, a module each.
+
+pub(crate) mod check;
+pub(crate) mod run;
+pub(crate) mod token;
+pub(crate) mod turn;
