@@ -42,6 +42,7 @@ pub(super) fn wanting(store: &tempfile::TempDir) -> (Arc<Shared>, AcmeSpec, Arc<
         shelf: CertCache::new(),
         challenges: Challenges::new(),
         on_certificate: Arc::new(|_, _| {}),
+        renewals: Arc::default(),
     });
     (shared, spec, cert)
 }

@@ -12,7 +12,7 @@ use super::seen::{CertStatus, Seen};
 use super::shared::Shared;
 use super::{AcmeSpec, CertSpec};
 use crate::clock::{Moment, UnixTime};
-use crate::store::{Answer, OrderRequest, Progress};
+use crate::store::Progress;
 use crate::telemetry::Chain;
 
 /// What a CA says about waiting is believed up to here: Let's Encrypt's longest limit is a week.
@@ -113,7 +113,6 @@ impl Journal {
         let Some(kept) = self.read().await else {
             return;
         };
-        self.progress.answer = kept.answer.clone();
         self.wait_for(&kept);
         self.kept = Some(kept);
         if let Some(Wait { date: next, .. }) = self.not_before.filter(|wait| !wait.end.has_come()) {
@@ -179,30 +178,6 @@ impl Journal {
             .flatten()
     }
 
-    /// What somebody asks for.
-    pub(super) async fn wish(&mut self) -> Option<OrderRequest> {
-        let name = self.cert.name.clone();
-        match self.shared.store(move |store| store.take_wish(&name)).await {
-            Ok(wish) => wish,
-            Err(error) => {
-                self.note(&error, "what was asked for cannot be read");
-                None
-            }
-        }
-    }
-
-    /// What somebody asks for, and what was not done.
-    pub(super) async fn wish_again(&mut self, wish: OrderRequest) {
-        let name = self.cert.name.clone();
-        if let Err(error) = self
-            .shared
-            .store(move |store| store.put_wish(&name, &wish))
-            .await
-        {
-            self.note(&error, "what was asked for is forgotten");
-        }
-    }
-
     /// Whether failures let us ask the CA again.
     pub(super) fn may_order(&self) -> bool {
         self.not_before.is_none_or(|wait| wait.end.has_come())
@@ -219,10 +194,9 @@ impl Journal {
 
     /// There is a certificate, and it was not we who got it.
     pub(super) fn others_succeeded(&mut self) {
-        let Progress { wanted, answer, .. } = std::mem::take(&mut self.progress);
+        let Progress { wanted, .. } = std::mem::take(&mut self.progress);
         self.progress = Progress {
             wanted,
-            answer,
             ..Progress::default()
         };
         (self.not_before, self.is_held, self.is_unfinished) = (None, false, false);
@@ -297,22 +271,6 @@ impl Journal {
         })
     }
 
-    /// Whether there is an answer that nobody has been given.
-    pub(super) fn has_answer(&self) -> bool {
-        self.progress.answer != self.kept.as_ref().and_then(|kept| kept.answer.clone())
-    }
-
-    pub(super) fn answer(&mut self, wish: &OrderRequest, result: Result<(), Failed>) {
-        let error = result.err().map(|failed| failed.text());
-        if wish.dry_run {
-            tracing::info!(certificate = %self.cert.name, error, "tried out an order");
-        }
-        self.progress.answer = Some(Answer {
-            id: wish.id.clone(),
-            error,
-        });
-    }
-
     /// When the next order is due and why: tells everybody, if it is news.
     pub(super) async fn plan(&mut self, due: UnixTime, why: Why, current: Option<&Current>) {
         self.not_before = self.not_before.map(Wait::dated);
@@ -345,14 +303,6 @@ impl Journal {
         // Somebody may have damaged it, or moved it away.
         if self.kept.as_ref() == Some(&self.progress) && self.read().await.is_some() {
             return;
-        }
-        if !self.has_answer() {
-            // Another process may have answered a wish meanwhile.
-            self.progress.answer = self
-                .read()
-                .await
-                .and_then(|kept| kept.answer)
-                .or(self.progress.answer.take());
         }
         let (name, progress) = (self.cert.name.clone(), self.progress.clone());
         match self

@@ -11,12 +11,13 @@ use super::attempt::{Attempt, Failed};
 use super::current::{Current, Wanted};
 use super::error::OrderError;
 use super::journal::Journal;
+use super::renewals::{RenewMode, Request};
 use super::schedule::{self, Why};
 use super::seen::Seen;
 use super::shared::Shared;
 use super::{AcmeSpec, CertSpec, open};
 use crate::clock::{Moment, UnixTime};
-use crate::store::{Bundle, OrderRequest, Stored};
+use crate::store::{Bundle, Stored};
 use crate::tls::ServableCert;
 
 /// How often a keeper looks at the store and at the clock.
@@ -29,8 +30,8 @@ pub(super) struct CertTask {
     cert: Arc<CertSpec>,
     /// When it began to look after this certificate as it is wanted now.
     since: Moment,
-    /// Nothing is ever sent: the end of the sender is the word.
-    stop: watch::Receiver<()>,
+    /// A value asks for a look at once; the end of the sender stops the task.
+    signals: watch::Receiver<()>,
     current: Option<Current>,
     /// The newest version that was looked at: one that is damaged is not read again and again.
     looked_at: Option<u64>,
@@ -47,7 +48,7 @@ impl CertTask {
         cert: Arc<CertSpec>,
         seen: Arc<Seen>,
         current: Option<Current>,
-        stop: watch::Receiver<()>,
+        signals: watch::Receiver<()>,
     ) -> Self {
         let journal = Journal::new(Arc::clone(&shared), &spec, Arc::clone(&cert), seen);
         let looked_at = current.as_ref().map(Current::version);
@@ -57,7 +58,7 @@ impl CertTask {
             spec,
             cert,
             since,
-            stop,
+            signals,
             current,
             looked_at,
             unsaved: None,
@@ -75,28 +76,28 @@ impl CertTask {
         while !self.is_over() {
             self.look().await;
             tokio::select! {
-                _ = self.stop.changed() => {}
+                _ = self.signals.changed() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
         }
     }
 
     fn is_over(&self) -> bool {
-        self.stop.has_changed().is_err()
+        self.signals.has_changed().is_err()
     }
 
     async fn look(&mut self) {
         self.save().await;
         if self.take_newer().await {
             self.refresh_ari().await;
-            if let Some(wish) = self.journal.wish().await {
-                self.fulfil(wish).await;
+            if let Some(request) = self.shared.parts.renewals.next(&self.cert.name) {
+                self.execute(&request).await;
             } else if let Some(why) = self.is_due() {
                 // What became of it is in the journal.
-                _ = self.order(why).await;
+                _ = self.order(why, None).await;
             }
         }
-        if self.is_over() && !self.journal.has_answer() {
+        if self.is_over() {
             // Whoever comes after this one tells what goes on.
             return;
         }
@@ -243,18 +244,25 @@ impl CertTask {
         }
     }
 
-    async fn fulfil(&mut self, wish: OrderRequest) {
-        let result = if wish.dry_run {
-            self.try_out().await.map(|()| true)
-        } else {
-            // It may be asked for because it was just revoked.
-            self.read().await;
-            self.order(Why::Asked).await
+    /// Does what an operator asked for. A task that was stopped before its order began leaves the
+    /// request to the task that a reload has put in its place.
+    async fn execute(&mut self, request: &Arc<Request>) {
+        let result = match request.mode {
+            RenewMode::DryRun => {
+                let result = self.try_out().await.map(|()| true);
+                let error = result.as_ref().err().map(Failed::text);
+                tracing::info!(certificate = %self.cert.name, error, "tried out an order");
+                result
+            }
+            RenewMode::Order => {
+                // It may be asked for because it was just revoked.
+                self.read().await;
+                self.order(Why::Asked, Some(request)).await
+            }
         };
-        match result {
-            // For whoever looks after it now.
-            Ok(false) => self.journal.wish_again(wish).await,
-            result => self.journal.answer(&wish, result.map(drop)),
+        if !matches!(result, Ok(false)) {
+            let renewals = &self.shared.parts.renewals;
+            renewals.finish(&self.cert.name, request, result.map(drop));
         }
     }
 
@@ -278,15 +286,18 @@ impl CertTask {
     }
 
     /// Says whether it ordered.
-    async fn order(&mut self, why: Why) -> Result<bool, Failed> {
-        let result = self.order_alone(why).await;
+    async fn order(&mut self, why: Why, request: Option<&Request>) -> Result<bool, Failed> {
+        let result = self.order_alone(why, request).await;
         let end = self
             .current
             .as_ref()
             .map(|current| current.meta().not_after);
         match &result {
             Ok(false) => {}
-            Ok(true) => self.journal.succeeded(),
+            Ok(true) => {
+                self.journal.succeeded();
+                self.shared.parts.renewals.renewed(&self.cert.name);
+            }
             Err(Failed {
                 error: OrderError::Unfinished { again },
                 ..
@@ -297,7 +308,7 @@ impl CertTask {
     }
 
     /// Orders, if it is still to be ordered by the time that nobody else does. Says whether it was.
-    async fn order_alone(&mut self, why: Why) -> Result<bool, Failed> {
+    async fn order_alone(&mut self, why: Why, request: Option<&Request>) -> Result<bool, Failed> {
         let shared = Arc::clone(&self.shared);
         let _lock = shared.lock(&self.cert.name.order_lock()).await?;
         let Ok(_permit) = shared.orders.acquire().await else {
@@ -305,7 +316,11 @@ impl CertTask {
         };
         self.take_newer().await;
         self.journal.adopt().await;
-        if self.is_over() || (why != Why::Asked && self.is_due().is_none()) {
+        let is_wanted = match request {
+            Some(request) => request.is_pending(),
+            None => self.is_due().is_some(),
+        };
+        if self.is_over() || !is_wanted {
             return Ok(false);
         }
         let why = self.reason(why);

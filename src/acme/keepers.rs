@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::current::Current;
 use super::keeper::CertTask;
+use super::renewals::{self, RenewError, RenewMode, Renewals};
 use super::seen::Seen;
 use super::shared::{OnCertificate, Parts, Shared};
 use super::{AcmeSpec, CertSpec};
@@ -23,6 +24,7 @@ pub struct CertTasks {
     wiring: Wiring,
     office: Option<Office>,
     running: Vec<Running>,
+    renewals: Arc<Renewals>,
 }
 
 /// What a keeper works with, whatever the configuration is.
@@ -58,7 +60,8 @@ struct Office {
 struct Running {
     spec: Arc<AcmeSpec>,
     cert: Arc<CertSpec>,
-    _stop: watch::Sender<()>,
+    /// A value makes the task look at once; when this is dropped, the task stops.
+    signal: watch::Sender<()>,
 }
 
 /// What a configuration asks for, and what there is of it in the store already. Nothing has begun
@@ -79,6 +82,7 @@ impl CertTasks {
             wiring,
             office: None,
             running: Vec::new(),
+            renewals: Arc::default(),
         }
     }
 
@@ -147,6 +151,7 @@ impl CertTasks {
                 shelf,
                 challenges,
                 on_certificate,
+                renewals: Arc::clone(&self.renewals),
             }),
         }
     }
@@ -172,7 +177,7 @@ impl CertTasks {
                     continue;
                 }
                 let current = there.remove(&cert.name);
-                let (stop, stopped) = watch::channel(());
+                let (signal, signals) = watch::channel(());
                 let seen = Arc::clone(&self.wiring.seen);
                 let (spec, shared) = (Arc::clone(&spec), Arc::clone(&office.shared));
                 let keeper = CertTask::new(
@@ -181,26 +186,51 @@ impl CertTasks {
                     Arc::clone(&cert),
                     seen,
                     current,
-                    stopped,
+                    signals,
                 );
                 tokio::spawn(keeper.run());
-                self.running.push(Running {
-                    spec,
-                    cert,
-                    _stop: stop,
-                });
+                self.running.push(Running { spec, cert, signal });
             }
         }
         self.clear_shelf();
-        self.wiring
-            .seen
-            .retain(|name| self.running.iter().any(|task| task.cert.name == *name));
+        let is_managed = |name: &Name| self.running.iter().any(|task| task.cert.name == *name);
+        self.wiring.seen.retain(is_managed);
+        self.renewals.retain(is_managed);
+    }
+
+    /// Asks the task of a certificate to order now. Requests for one certificate share the order,
+    /// also one that is under way; every caller gets its outcome. A request is withdrawn when its
+    /// callers drop the future before the order begins.
+    ///
+    /// # Errors
+    /// The future yields why there is no new certificate.
+    pub fn renew(
+        &self,
+        name: &str,
+        mode: RenewMode,
+    ) -> impl Future<Output = Result<(), RenewError>> + Send + use<> {
+        let task = self
+            .running
+            .iter()
+            .find(|task| task.cert.name.as_str() == name);
+        let request = task.map(|task| {
+            let request = self.renewals.request(&task.cert.name, mode);
+            task.signal.send_replace(());
+            request
+        });
+        async move {
+            match request {
+                Some(request) => renewals::outcome(request).await,
+                None => Err(RenewError::Unknown),
+            }
+        }
     }
 
     /// Begins no order any more; what there is stays in service. Orders that have begun are brought
     /// to their end.
     pub fn rest(&mut self) {
         self.running.clear();
+        self.renewals.retain(|_| false);
     }
 
     /// Takes from the shelf what nobody looks after: a plan may not have been taken up.

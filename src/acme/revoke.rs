@@ -65,6 +65,7 @@ pub async fn revoke(
         shelf,
         challenges,
         on_certificate: Arc::new(|_, _| {}),
+        renewals: Arc::default(),
     });
     let (chain, key) = (&stored.bundle.chain, &stored.bundle.key);
     let place = shared.parts.store.place(&cert.name).into();

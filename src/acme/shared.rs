@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::error::OrderError;
+use super::renewals::Renewals;
 use crate::store::{CertStore, Lock, Name, Stored};
 use crate::tls::CertCache;
 use crate::tls::challenges::Challenges;
@@ -32,6 +33,8 @@ pub(super) struct Parts {
     pub(super) challenges: Arc<Challenges>,
     /// Who else wants them.
     pub(super) on_certificate: OnCertificate,
+    /// What operators ask for.
+    pub(super) renewals: Arc<Renewals>,
 }
 
 impl fmt::Debug for Parts {

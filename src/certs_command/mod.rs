@@ -7,7 +7,6 @@ mod renew;
 mod revoke;
 mod table;
 mod wait;
-mod wishing;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -10,8 +10,7 @@ use ianitor::store::folder::Folder;
 use ianitor::store::{CertStore, Stored};
 use ianitor::telemetry::{Chain, Visible};
 
-use super::renew::{failed, new_certificate, version, why_not};
-use super::wishing::{self, Ask};
+use super::renew::{UNREACHABLE, failed, version};
 use super::{Failure, Revoke, choose};
 use crate::{EXIT_FAILED, EXIT_USAGE, show};
 
@@ -38,7 +37,10 @@ pub(super) async fn revoke(acme: &AcmeSpec, asked: &Revoke) -> Result<ExitCode, 
             ));
         }
     }
-    order_another(acme, cert, &*store, asked).await
+    Err((
+        EXIT_FAILED,
+        format!("{}: there is no other one yet: {UNREACHABLE}", cert.name),
+    ))
 }
 
 /// Nobody orders meanwhile, so that what is noted as revoked is what was revoked.
@@ -79,40 +81,6 @@ fn told(error: &OrderError) -> String {
         .map(|advice| format!("; {advice}"))
         .unwrap_or_default();
     format!("{}{advice}", Chain(error))
-}
-
-async fn order_another(
-    acme: &AcmeSpec,
-    cert: &CertSpec,
-    store: &dyn CertStore,
-    asked: &Revoke,
-) -> Result<ExitCode, Failure> {
-    let before = version(store, &cert.name);
-    let ask = Ask {
-        name: &cert.name,
-        dry_run: false,
-        what: "order another one",
-        wait: asked.wait,
-    };
-    let outcome = wishing::ask(store, ask).await.map_err(failed)?;
-    let is_taken = outcome != wishing::Outcome::NotTaken;
-    match why_not(acme, &cert.name, outcome) {
-        None => {
-            show(&new_certificate(store, cert, before));
-            Ok(ExitCode::SUCCESS)
-        }
-        Some(why) => {
-            let until = if is_taken {
-                ""
-            } else {
-                "; it orders at its next start"
-            };
-            Err((
-                EXIT_FAILED,
-                format!("{}: there is no other one yet: {why}{until}", cert.name),
-            ))
-        }
-    }
 }
 
 fn question(cert: &CertSpec, stored: &Stored) -> String {

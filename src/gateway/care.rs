@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use super::assemble::Previous;
 use super::error::StartError;
-use crate::acme::{CertTasks, Plan, Seen, Wiring};
+use crate::acme::{CertTasks, Plan, RenewError, RenewMode, Seen, Wiring};
 use crate::config::Config;
 use crate::deploy::Hub;
 use crate::status::board::Looks;
@@ -82,6 +82,15 @@ impl CertServices {
         self.looks.hub.configure(&config.deploy);
         self.keepers.start(plan);
         Ok(())
+    }
+
+    /// Asks for a certificate to be ordered now; see [`CertTasks::renew`].
+    pub(super) fn renew(
+        &self,
+        name: &str,
+        mode: RenewMode,
+    ) -> impl Future<Output = Result<(), RenewError>> + Send + use<> {
+        self.keepers.renew(name, mode)
     }
 
     /// Orders nothing any more.

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use super::Running;
 use super::assemble::Previous;
 use super::error::StartError;
+use crate::acme::{RenewError, RenewMode};
 use crate::config::Config;
 use crate::host::{HostName, HostPattern};
 use crate::serve::snapshot::Snapshot;
@@ -99,6 +100,15 @@ impl Running {
     /// What CAs are answered when they look whether a name is ours.
     pub fn challenges(&self) -> &Arc<Challenges> {
         &self.care.challenges
+    }
+
+    /// Asks for a certificate to be ordered now; see [`crate::acme::CertTasks::renew`].
+    pub fn renew_certificate(
+        &self,
+        name: &str,
+        mode: RenewMode,
+    ) -> impl Future<Output = Result<(), RenewError>> + Send + use<> {
+        self.care.renew(name, mode)
     }
 
     /// Takes up the certificates that are on the shelf now; all else stays as it is in force. The

@@ -115,18 +115,6 @@ pub trait CertStore: Send + Sync + fmt::Debug {
     /// Why it could not be written.
     fn put_progress(&self, name: &Name, progress: &Progress) -> Result<(), StoreError>;
 
-    /// Asks the gateway that is in charge of this store to order now.
-    ///
-    /// # Errors
-    /// Why it could not be written.
-    fn put_wish(&self, name: &Name, wish: &OrderRequest) -> Result<(), StoreError>;
-
-    /// What was asked for; whoever takes it has to do it.
-    ///
-    /// # Errors
-    /// That it cannot be read or taken away.
-    fn take_wish(&self, name: &Name) -> Result<Option<OrderRequest>, StoreError>;
-
     /// Takes a lock of this name, `None` while another process or task has it. It is given back
     /// when the value is dropped, and when the process dies.
     ///
@@ -281,9 +269,6 @@ pub struct Progress {
     /// What the last one failed of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What became of the last [`OrderRequest`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answer: Option<Answer>,
 }
 
 impl Progress {
@@ -296,25 +281,6 @@ impl Progress {
             .map_or(Duration::MAX, |written| written.until(next));
         Some(now.until(next).min(meant))
     }
-}
-
-/// An order that somebody asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OrderRequest {
-    /// Which wish it is: the [`Answer`] has it too.
-    pub id: String,
-    /// Only try, against the staging directory, and keep nothing.
-    pub dry_run: bool,
-}
-
-/// What became of a wish.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
-    /// The wish's.
-    pub id: String,
-    /// What it failed of; nothing if it did not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
 }
 
 /// Times as people read them: RFC 3339 in UTC.

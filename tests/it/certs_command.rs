@@ -350,7 +350,6 @@ fn without_a_gateway_a_renewal_fails_and_nothing_is_left() {
         text.contains(site.at("certs/acme").to_str().unwrap()),
         "{text}"
     );
-    assert_eq!(site.store.take_wish(&name("media.test")).unwrap(), None);
 }
 
 #[test]
@@ -466,7 +465,6 @@ fn nothing_is_revoked_unasked_or_unheard() {
             .revoked,
         None
     );
-    assert_eq!(site.store.take_wish(&name("media.test")).unwrap(), None);
 }
 
 /// The gateway does what is asked for and answers, also if the CA is away.

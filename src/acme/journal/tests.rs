@@ -168,25 +168,6 @@ async fn refusals_and_other_failures_are_counted_apart() {
 }
 
 #[tokio::test]
-async fn the_answer_of_another_gateway_stays() {
-    let store = tempfile::tempdir().unwrap();
-    let (mut one, mut other) = (journal(&store), journal(&store));
-    other.plan(UnixTime(5), Why::Missing, None).await;
-    let wish = OrderRequest {
-        id: "wish".to_owned(),
-        dry_run: false,
-    };
-    one.answer(&wish, Ok(()));
-    one.plan(UnixTime(6), Why::TwoThirds, None).await;
-    other.plan(UnixTime(7), Why::TwoThirds, None).await;
-    let kept = other.read().await.unwrap();
-    assert_eq!(
-        (kept.next, kept.answer.map(|answer| answer.id)),
-        (Some(UnixTime(7)), Some("wish".to_owned()))
-    );
-}
-
-#[tokio::test]
 async fn what_was_damaged_is_written_again() {
     let store = tempfile::tempdir().unwrap();
     let mut journal = journal(&store);

@@ -3,7 +3,7 @@
 //! ```text
 //! STORE/accounts/<directory>/{account.json, key.pem}
 //! STORE/certificates/<name>/0001/{fullchain.pem, privkey.pem, certificate.json}    the highest number is the newest
-//! STORE/certificates/<name>/{progress.json, wish.json}
+//! STORE/certificates/<name>/progress.json
 //! STORE/certificates/<name>/order.json             an order that a CA has not finished, with its private key
 //! STORE/locks/<name>.lock
 //! ```
@@ -32,8 +32,7 @@ use serde::de::DeserializeOwned;
 
 use self::versions::{Look, Newest, Versions};
 use super::{
-    Bundle, CertStore, Lock, Name, OpenOrder, OrderRequest, Progress, StoreError, Stored,
-    StoredAccount,
+    Bundle, CertStore, Lock, Name, OpenOrder, Progress, StoreError, Stored, StoredAccount,
 };
 use crate::clock::UnixTime;
 use crate::disk::Dir;
@@ -54,7 +53,6 @@ const CERTIFICATES: &str = "certificates";
 const LOCKS: &str = "locks";
 
 const PROGRESS: &str = "progress.json";
-const WISH: &str = "wish.json";
 const ORDER: &str = "order.json";
 const PROBE: &str = ".probe";
 
@@ -209,28 +207,6 @@ impl CertStore for Folder {
 
     fn put_progress(&self, name: &Name, progress: &Progress) -> Result<(), StoreError> {
         self.put_json(name, PROGRESS, progress)
-    }
-
-    fn put_wish(&self, name: &Name, wish: &OrderRequest) -> Result<(), StoreError> {
-        self.put_json(name, WISH, wish)
-    }
-
-    fn take_wish(&self, name: &Name) -> Result<Option<OrderRequest>, StoreError> {
-        let folder = self.of(name);
-        let there = files::open(&folder)?
-            .map(|folder| files::read(&folder, WISH))
-            .transpose()?
-            .flatten();
-        if there.is_none() {
-            return Ok(None);
-        }
-        let alone = files::alone(&folder)?;
-        let Some(bytes) = files::read(&alone.dir, WISH)? else {
-            return Ok(None);
-        };
-        // Also if it is damaged: it would be met again at every look.
-        files::remove(&alone.dir, WISH)?;
-        parse(&folder.join(WISH), &bytes).map(Some)
     }
 
     fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, StoreError> {

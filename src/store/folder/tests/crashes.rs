@@ -84,22 +84,17 @@ fn versions_that_should_have_gone_go_later() {
 }
 
 #[test]
-fn half_of_progress_or_of_a_wish_is_never_seen() {
+fn half_of_progress_is_never_seen() {
     let made = Made::with(1);
-    for file in ["progress.json.new", "wish.json.new"] {
-        fs::write(made.of_certificate(file), "{\"wan").unwrap();
-    }
+    fs::write(made.of_certificate("progress.json.new"), "{\"wan").unwrap();
     assert_eq!(made.store.progress(&name()).unwrap(), None);
-    assert_eq!(made.store.take_wish(&name()).unwrap(), None);
     made.store
         .put_progress(&name(), &Progress::default())
         .unwrap();
-    made.store.put_wish(&name(), &wish()).unwrap();
     assert_eq!(
         made.store.progress(&name()).unwrap(),
         Some(Progress::default())
     );
-    assert_eq!(made.store.take_wish(&name()).unwrap(), Some(wish()));
     assert_eq!(made.listed(), [".lock", "0001", "progress.json"]);
 }
 

@@ -106,11 +106,8 @@ fn who_asks_for_the_version_alone_reads_nothing_twice() {
 }
 
 #[test]
-fn a_damaged_wish_is_told_once() {
+fn damaged_progress_is_damage() {
     let made = Made::with(1);
-    fs::write(made.of_certificate("wish.json"), "{").unwrap();
-    assert!(is_damaged(made.store.take_wish(&name())));
-    assert_eq!(made.store.take_wish(&name()).unwrap(), None);
     fs::write(
         made.of_certificate("progress.json"),
         "{\"next\": \"soon\", \"wanted\": \"\"}",

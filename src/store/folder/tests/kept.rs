@@ -46,7 +46,6 @@ fn everything_is_for_this_user_only() {
     made.store
         .put_progress(&name(), &Progress::default())
         .unwrap();
-    made.store.put_wish(&name(), &wish()).unwrap();
     made.store.put_order(&name(), &order()).unwrap();
     drop(made.store.try_lock("media.test").unwrap().unwrap());
     let (mut folders, mut files) = (vec![made.at("")], 0);
@@ -67,7 +66,7 @@ fn everything_is_for_this_user_only() {
             }
         }
     }
-    assert!(files >= 9, "{files}");
+    assert!(files >= 8, "{files}");
 }
 
 /// A command that root runs beside the gateway must not leave what the gateway cannot read.
@@ -81,12 +80,14 @@ fn what_is_made_belongs_to_whom_the_store_belongs() {
         rustix::process::geteuid().as_raw()
     };
     std::os::unix::fs::chown(made.at(""), Some(owner), None).unwrap();
-    made.store.put_wish(&name(), &wish()).unwrap();
+    made.store
+        .put_progress(&name(), &Progress::default())
+        .unwrap();
     made.store.put_certificate(&name(), &bundle(1)).unwrap();
     for path in [
         "certificates",
         "certificates/media.test",
-        "certificates/media.test/wish.json",
+        "certificates/media.test/progress.json",
     ] {
         assert_eq!(fs::metadata(made.at(path)).unwrap().uid(), owner, "{path}");
     }
@@ -139,7 +140,7 @@ fn metadata_is_json_for_people() {
 }
 
 #[test]
-fn progress_and_wishes_are_json_for_people() {
+fn progress_is_json_for_people() {
     let made = Made::new();
     assert_eq!(made.store.progress(&name()).unwrap(), None);
     let progress = Progress {
@@ -151,10 +152,6 @@ fn progress_and_wishes_are_json_for_people() {
         refusals: 1,
         hold: true,
         error: Some("the CA is away".to_owned()),
-        answer: Some(Answer {
-            id: "a1".to_owned(),
-            error: None,
-        }),
     };
     made.store.put_progress(&name(), &progress).unwrap();
     assert_eq!(made.store.progress(&name()).unwrap(), Some(progress));
@@ -163,15 +160,6 @@ fn progress_and_wishes_are_json_for_people() {
         text.contains("\n  \"next\": \"2026-05-28T20:26:40Z\",\n"),
         "{text}"
     );
-
-    assert_eq!(made.store.take_wish(&name()).unwrap(), None);
-    made.store.put_wish(&name(), &wish()).unwrap();
-    assert_eq!(
-        fs::read_to_string(made.of_certificate("wish.json")).unwrap(),
-        "{\n  \"id\": \"a1\",\n  \"dry_run\": true\n}\n"
-    );
-    assert_eq!(made.store.take_wish(&name()).unwrap(), Some(wish()));
-    assert_eq!(made.store.take_wish(&name()).unwrap(), None);
 }
 
 #[test]

@@ -54,16 +54,16 @@ fn root_follows_no_link_that_the_gateways_user_put_into_the_store() {
     for place in ["certificates/media.test", "certificates", "locks"] {
         let victim = made.victim();
         made.link(place, &victim);
-        let wished = made.store.put_wish(&name(), &wish());
+        let written = made.store.put_order(&name(), &order());
         let locked = made.store.try_lock("media.test");
         if !geteuid().is_root() {
             // One's own link, in one's own folder.
-            assert!(wished.is_ok() && locked.is_ok());
+            assert!(written.is_ok() && locked.is_ok());
             return;
         }
         let error = match place {
             "locks" => locked.unwrap_err(),
-            _ => wished.unwrap_err(),
+            _ => written.unwrap_err(),
         };
         let said = error.to_string();
         assert!(matches!(error, StoreError::Untrusted { .. }), "{said}");
@@ -78,10 +78,7 @@ fn root_follows_no_link_that_the_gateways_user_put_into_the_store() {
             assert!(
                 made.store.certificate(&name()).is_err() && made.store.progress(&name()).is_err()
             );
-            assert!(
-                made.store.take_wish(&name()).is_err()
-                    && made.store.revoked(&name(), UnixTime(0)).is_err()
-            );
+            assert!(made.store.revoked(&name(), UnixTime(0)).is_err());
         }
         fs::remove_file(made.at(place)).unwrap();
     }
@@ -95,15 +92,15 @@ fn a_link_in_the_place_of_a_file_of_the_store_is_neither_read_nor_written_throug
     let of_certificate = |file: &str| format!("certificates/media.test/{file}");
     for file in [
         ".lock",
-        "wish.json",
-        "wish.json.new",
+        "order.json",
+        "order.json.new",
         "progress.json",
         "0001/privkey.pem",
     ] {
         fs::write(&victim, "precious").unwrap();
         made.link(&of_certificate(file), &victim);
-        let wished = made.store.put_wish(&name(), &wish());
-        assert_eq!(wished.is_err(), file == ".lock", "{file}: {wished:?}");
+        let written = made.store.put_order(&name(), &order());
+        assert_eq!(written.is_err(), file == ".lock", "{file}: {written:?}");
         let (progress, certificate) = (
             made.store.progress(&name()),
             made.store.certificate(&name()),
@@ -128,7 +125,7 @@ fn a_link_in_the_place_of_a_file_of_the_store_is_neither_read_nor_written_throug
     }
     // One that leads nowhere has nothing made at its end.
     made.link(&of_certificate(".lock"), &made.victim().join("made"));
-    made.store.put_wish(&name(), &wish()).unwrap_err();
+    made.store.put_order(&name(), &order()).unwrap_err();
     assert!(!made.victim().join("made").exists());
 }
 
@@ -140,14 +137,14 @@ fn a_pipe_in_the_place_of_a_file_of_the_store_is_not_waited_for() {
         let _ = fs::remove_file(&path);
         mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     };
-    for file in ["progress.json", "wish.json", "0001/fullchain.pem"] {
+    for file in ["progress.json", "order.json", "0001/fullchain.pem"] {
         pipe(file);
     }
     assert!(made.store.progress(&name()).is_err());
-    assert!(made.store.take_wish(&name()).is_err());
+    assert!(made.store.order(&name()).is_err());
     assert!(made.store.certificate(&name()).is_err());
     pipe(".lock");
-    assert!(made.store.put_wish(&name(), &wish()).is_err());
+    assert!(made.store.put_order(&name(), &order()).is_err());
 }
 
 /// So that the gateway can read what root asks it for.
@@ -155,11 +152,11 @@ fn a_pipe_in_the_place_of_a_file_of_the_store_is_not_waited_for() {
 fn what_root_puts_into_a_store_belongs_to_whom_the_store_belongs() {
     let made = Made::with(1);
     made.give();
-    made.store.put_wish(&name(), &wish()).unwrap();
+    made.store.put_order(&name(), &order()).unwrap();
     drop(made.store.try_lock("other.test").unwrap().unwrap());
     let owner = fs::metadata(made.at("")).unwrap().uid();
     for path in [
-        "certificates/media.test/wish.json",
+        "certificates/media.test/order.json",
         "certificates/media.test/.lock",
         "locks/other.test.lock",
     ] {

@@ -17,8 +17,7 @@ use super::Folder;
 use crate::clock::UnixTime;
 use crate::secret::Secret;
 use crate::store::{
-    Answer, Bundle, CertStore as _, Meta, Name, OpenOrder, OrderRequest, Progress, StoreError,
-    StoredAccount,
+    Bundle, CertStore as _, Meta, Name, OpenOrder, Progress, StoreError, StoredAccount,
 };
 
 const DIRECTORY: &str = "https://ca.test/directory";
@@ -132,13 +131,6 @@ fn order() -> OpenOrder {
         expires: Some(UnixTime(1_780_604_800)),
         waited: 60,
         troubles: 0,
-    }
-}
-
-fn wish() -> OrderRequest {
-    OrderRequest {
-        id: "a1".to_owned(),
-        dry_run: true,
     }
 }
 
