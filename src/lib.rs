@@ -71,6 +71,7 @@ pub mod tls;
 pub mod serve;
 
 // Who they say they are, which door, may they: decisions without I/O.
+pub mod auth;
 pub mod policy;
 pub mod route;
 pub mod token;

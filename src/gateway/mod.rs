@@ -19,13 +19,12 @@ use tracing_appender::non_blocking::NonBlocking;
 
 use crate::acme;
 use crate::addr::ListenAddr;
+use crate::auth::{AuthFailures, Tagger};
 use crate::config::Config;
 use crate::listen::{self, Kind, ListenSpec, Listener};
 use crate::resolve::Resolver;
-use crate::serve::auth_failures::AuthFailures;
 use crate::serve::renewals::Renewals;
 use crate::serve::snapshot::Snapshot;
-use crate::serve::tokens::Tagger;
 use crate::slot::{OpenFiles, Slots, Sockets};
 use crate::status;
 use crate::status::board::Board;
@@ -158,7 +157,7 @@ impl Gateway {
         let slots = Slots::new();
         let sockets = Sockets::new(self.snapshot.upstream_sockets);
         let files = OpenFiles::new(self.snapshot.open_files);
-        let (guesses, renewals) = (AuthFailures::new(), Renewals::new());
+        let (auth_failures, renewals) = (AuthFailures::new(), Renewals::new());
         let (ended, worker_ended) = mpsc::channel(1);
         let open: Vec<Open> = self.listeners.iter().map(Open::from).collect();
         let shares = deal(self.listeners, self.workers);
@@ -185,7 +184,7 @@ impl Gateway {
                 access: access.clone(),
                 metrics,
                 tagger: Arc::clone(&self.tagger),
-                guesses: Arc::clone(&guesses),
+                auth_failures: Arc::clone(&auth_failures),
                 renewals: Arc::clone(&renewals),
                 challenges: Arc::clone(&self.care.challenges),
             };

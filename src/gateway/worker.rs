@@ -16,20 +16,19 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tracing_appender::non_blocking::NonBlocking;
 
 use crate::addr::{ListenAddr, PeerAddr};
+use crate::auth::{AuthFailures, Tagger, TokenCache};
 use crate::clock::UnixTime;
 use crate::listen::{self, Kind};
 use crate::proxy::tunnel::CloseReason;
 use crate::registry::Registry;
 use crate::resolve::Resolver;
 use crate::serve::Worker;
-use crate::serve::auth_failures::AuthFailures;
 use crate::serve::conn::{self, AcceptedConn};
 use crate::serve::connection_guard::ConnectionGuard;
 use crate::serve::names::Names;
 use crate::serve::over_limit::{self, OverLimit};
 use crate::serve::renewals::{self, Renewals};
 use crate::serve::snapshot::{Snapshot, Ways, WorkerView};
-use crate::serve::tokens::{Tagger, Tokens};
 use crate::serve::under_way::UnderWay;
 use crate::slot::{OpenFiles, Slots, Sockets};
 use crate::telemetry::access::{AccessSink, End};
@@ -85,7 +84,7 @@ pub(super) struct Setup {
     pub(super) access: Option<NonBlocking>,
     pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) tagger: Arc<Tagger>,
-    pub(super) guesses: Arc<AuthFailures>,
+    pub(super) auth_failures: Arc<AuthFailures>,
     pub(super) renewals: Arc<Renewals>,
     pub(super) challenges: Arc<Challenges>,
 }
@@ -177,7 +176,7 @@ fn new_worker(setup: Setup) -> Rc<Worker> {
     } = setup;
     let Setup {
         tagger,
-        guesses,
+        auth_failures,
         renewals,
         challenges,
         ..
@@ -202,9 +201,9 @@ fn new_worker(setup: Setup) -> Rc<Worker> {
         tunnels: Registry::new(),
         access,
         metrics,
-        tokens: Tokens::new(tagger),
+        tokens: TokenCache::new(tagger),
         names: Names::new(&resolver),
-        guesses,
+        auth_failures,
         renewals,
         challenges,
         ids: RequestIds::new(),

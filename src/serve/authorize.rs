@@ -1,6 +1,6 @@
-//! The only way to a permit. Most requests are decided at once; one with a key that is not there
-//! yet waits until it has been looked for, one whose API key is in a form until that has been read,
-//! and one with a token that looks like a guess for its refusal.
+//! The only place where a request is admitted: it finds the token, has `auth` verify it, and asks
+//! the policy. A token that was seen before is decided at once. A new one, an API key and a form
+//! that may hold one are decided in a future, which may have to wait for a key, a body or a delay.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,12 +10,13 @@ use http::{Response, Uri};
 use tower::{Layer, Service};
 
 use super::origin;
-use super::proof::{Key, Pending, prove, resolve};
 use super::reader;
 use super::reject::Rejection;
 use super::sign_in;
 use super::turn;
 use super::{Admitted, Inbound, Routed};
+use crate::addr::ClientAddr;
+use crate::auth::{self, Failure, Signed};
 use crate::clock::UnixTime;
 use crate::host::Authority;
 use crate::policy::{Facts, Permit, Policy, Token, TokenRule};
@@ -36,7 +37,7 @@ impl<S> Layer<S> for Authorize {
     }
 }
 
-/// A service that takes admitted requests only.
+/// A service that passes on admitted requests only.
 #[derive(Debug)]
 pub(super) struct Authorized<S> {
     inner: S,
@@ -60,35 +61,26 @@ where
 
     fn call(&mut self, routed: Routed) -> Self::Future {
         if turn::brings_form(&routed.normal.inbound, route(&routed)) {
-            let mut inner = self.inner.clone();
+            let inner = self.inner.clone();
             return Deciding::Waits(Box::pin(async move {
                 let mut routed = routed;
                 turn::take_form(&mut routed.normal.inbound).await?;
-                match decide(&routed, Key::Unsought) {
-                    Ok(permit) => inner.call(admit(routed, permit)).await,
-                    Err(hindrance) => after(hindrance, routed, inner).await,
-                }
+                decide_and_call(routed, inner).await
             }));
         }
-        match decide(&routed, Key::Unsought) {
-            Ok(permit) => Deciding::Goes(self.inner.call(admit(routed, permit))),
-            Err(Pending::Refused(rejection)) => {
-                Deciding::Refused(Some(for_reader(&routed, rejection)))
-            }
-            Err(hindrance) => {
-                Deciding::Waits(Box::pin(after(hindrance, routed, self.inner.clone())))
-            }
+        match decide_now(&routed) {
+            Some(Ok(permit)) => Deciding::Goes(self.inner.call(admit(routed, permit))),
+            Some(Err(rejection)) => Deciding::Refused(Some(for_reader(&routed, rejection))),
+            None => Deciding::Waits(Box::pin(decide_and_call(routed, self.inner.clone()))),
         }
     }
 }
 
-/// Waits for what there is to wait for, and decides again where that may help.
-async fn after<S>(hindrance: Pending, routed: Routed, mut inner: S) -> Answer
+async fn decide_and_call<S>(routed: Routed, mut inner: S) -> Answer
 where
     S: Service<Admitted, Response = Response<ResponseBody>, Error = Rejection>,
 {
-    let again = |key| decide(&routed, key);
-    match resolve(hindrance, again).await {
+    match decide(&routed).await {
         Ok(permit) => inner.call(admit(routed, permit)).await,
         Err(rejection) => Err(for_reader(&routed, rejection)),
     }
@@ -104,7 +96,7 @@ fn route(routed: &Routed) -> &Route {
         .route(routed.route)
 }
 
-/// A refusal as the one who asks can read it.
+/// A rejection in the form that the client can read: a page where a browser opens one.
 fn for_reader(routed: &Routed, rejection: Rejection) -> Rejection {
     match rejection.is_of_policy() && reader::opens_page(&routed.normal.inbound.request) {
         true => {
@@ -115,69 +107,134 @@ fn for_reader(routed: &Routed, rejection: Rejection) -> Rejection {
     }
 }
 
-/// Whether the request may pass, and the page that sends it too.
-fn decide(routed: &Routed, key: Key) -> Result<Permit, Pending> {
+/// Decides without waiting; `None` where that is not possible.
+fn decide_now(routed: &Routed) -> Option<Result<Permit, Rejection>> {
     let (inbound, route) = (&routed.normal.inbound, route(routed));
-    // Janus can send nothing else, so a key is asked about in the place of the policy.
-    if let Some(verdict) = turn::judge_keys(inbound, route) {
+    if turn::brings_key(inbound, route) {
+        return None;
+    }
+    match ask(routed, route) {
+        Ok(Asked::Permit(permit)) => Some(Ok(permit)),
+        Ok(Asked::Token(question)) => {
+            let context = context(inbound, route.policy.lists(inbound.client));
+            let signed = auth::cached(&context, &question.located, question.rule)?;
+            Some(question.judge(routed, route, &signed))
+        }
+        Err(rejection) => Some(Err(rejection)),
+    }
+}
+
+/// Decides, and waits for whatever that takes.
+async fn decide(routed: &Routed) -> Result<Permit, Rejection> {
+    let (inbound, route) = (&routed.normal.inbound, route(routed));
+    // Janus can send nothing else, so a key takes the place of the policy.
+    if let Some(verdict) = turn::judge_keys(inbound, route).await {
         return verdict;
     }
-    let permit = ask_policy(inbound, &route.policy, key)?;
+    match ask(routed, route)? {
+        Asked::Permit(permit) => Ok(permit),
+        Asked::Token(question) => {
+            let context = context(inbound, route.policy.lists(inbound.client));
+            let signed = auth::verify(&context, &question.located, question.rule).await?;
+            question.judge(routed, route, &signed)
+        }
+    }
+}
+
+/// What a request without a verified token comes to.
+enum Asked<'r> {
+    /// It may pass.
+    Permit(Permit),
+    /// Its token decides.
+    Token(Question<'r>),
+}
+
+/// A token that decides about a request.
+struct Question<'r> {
+    located: Located<'r>,
+    rule: &'r TokenRule,
+    /// The client's address is enough for the policy, but not for the page that sends the request:
+    /// only the token counts.
+    is_instead_of_address: bool,
+}
+
+/// Decides what can be decided without looking at a token.
+fn ask<'r>(routed: &'r Routed, route: &'r Route) -> Result<Asked<'r>, Rejection> {
+    let (inbound, policy) = (&routed.normal.inbound, &route.policy);
+    let client = inbound.client;
+    let wanted = policy.asks_for_token(client);
+    if let Some(rule) = wanted
+        && let Some(located) = locate(inbound, rule)?
+    {
+        return Ok(Asked::Token(Question {
+            located,
+            rule,
+            is_instead_of_address: false,
+        }));
+    }
+    let permit = policy.authorize(&Facts {
+        client,
+        // The time matters only to tokens, and reading the clock costs.
+        now: UnixTime(0),
+        token: Token::None,
+    })?;
     if origin::may_use(routed, route, &permit) {
-        return Ok(permit);
+        return Ok(Asked::Permit(permit));
     }
-    // The page may have a token of its own, which the policy takes in the place of the address.
-    match ask_for_token(inbound, &route.policy, key)? {
-        Some(permit) if origin::may_use(routed, route, &permit) => Ok(permit),
-        _ => Err(Rejection::Origin.into()),
+    // The page may have sent a token of its own, which the policy accepts instead of the address.
+    let rule = policy.token_rule().filter(|_| wanted.is_none());
+    let rule = rule.ok_or(Rejection::Origin)?;
+    let located = locate(inbound, rule)?
+        .filter(|located| !located.is_in_cookies_alone(&rule.sources))
+        .ok_or(Rejection::Origin)?;
+    Ok(Asked::Token(Question {
+        located,
+        rule,
+        is_instead_of_address: true,
+    }))
+}
+
+impl Question<'_> {
+    /// Decides by the token, and by the page that sends it.
+    fn judge(
+        &self,
+        routed: &Routed,
+        route: &Route,
+        signed: &Signed<'_>,
+    ) -> Result<Permit, Rejection> {
+        let (client, policy) = (routed.normal.inbound.client, &route.policy);
+        let facts = facts(client, signed);
+        let permit = if self.is_instead_of_address {
+            let permit = policy
+                .authorize_by_token(&facts)
+                .ok_or(Rejection::Origin)??;
+            permit.with_token_on_purpose()
+        } else {
+            mark(policy.authorize(&facts)?, &self.located, self.rule)
+        };
+        if origin::may_use(routed, route, &permit) {
+            Ok(permit)
+        } else {
+            Err(Rejection::Origin)
+        }
     }
 }
 
-fn ask_policy(inbound: &Inbound, policy: &Policy, key: Key) -> Result<Permit, Pending> {
-    let client = inbound.client;
-    let Some(rule) = policy.asks_for_token(client) else {
-        // The clock is not asked where it cannot matter.
-        return Ok(policy.authorize(&Facts {
-            client,
-            now: UnixTime(0),
-            token: Token::None,
-        })?);
-    };
-    match locate(inbound, rule)? {
-        Some(located) => judge(inbound, policy, rule, &located, key),
-        None => Ok(policy.authorize(&Facts {
-            client,
-            now: UnixTime::now(),
-            token: Token::None,
-        })?),
+fn facts<'f>(client: ClientAddr, signed: &'f Signed<'_>) -> Facts<'f> {
+    Facts {
+        client,
+        now: UnixTime::now(),
+        token: Token::Signed(signed.issuer, &signed.verified),
     }
 }
 
-/// The permit that somebody has by a token although the address was enough; `None` without one that
-/// was sent on purpose.
-fn ask_for_token(inbound: &Inbound, policy: &Policy, key: Key) -> Result<Option<Permit>, Pending> {
-    let client = inbound.client;
-    let Some(rule) = policy
-        .token_rule()
-        .filter(|_| policy.asks_for_token(client).is_none())
-    else {
-        return Ok(None);
-    };
-    let Some(located) =
-        locate(inbound, rule)?.filter(|located| !located.is_in_cookies_alone(&rule.sources))
-    else {
-        return Ok(None);
-    };
-    let signed = prove(inbound, policy.lists(client), rule, &located, key)?;
-    let token = Token::Signed(signed.issuer, &signed.verified);
-    let permit = policy
-        .authorize_by_token(&Facts {
-            client,
-            now: UnixTime::now(),
-            token,
-        })
-        .transpose()?;
-    Ok(permit.map(Permit::with_token_on_purpose))
+/// Notes in the permit where its token stood: a browser sends cookies by itself.
+fn mark(permit: Permit, located: &Located<'_>, rule: &TokenRule) -> Permit {
+    if located.is_in_cookies_alone(&rule.sources) {
+        permit
+    } else {
+        permit.with_token_on_purpose()
+    }
 }
 
 fn locate<'i>(inbound: &'i Inbound, rule: &TokenRule) -> Result<Option<Located<'i>>, Rejection> {
@@ -186,29 +243,47 @@ fn locate<'i>(inbound: &'i Inbound, rule: &TokenRule) -> Result<Option<Located<'
         .map_err(|_| Rejection::TwoTokens)
 }
 
-/// Whether a policy takes a token, wherever that was.
-pub(super) fn judge(
+/// What `auth` needs to know about a request. `is_listed`: the client's address is on the policy's
+/// allow list.
+pub(super) fn context(inbound: &Inbound, is_listed: bool) -> auth::Context<'_> {
+    let (snapshot, worker) = (&inbound.local.snapshot, &inbound.conn.worker);
+    auth::Context {
+        cache: &worker.tokens,
+        failures: &worker.auth_failures,
+        issuers: &snapshot.issuers,
+        limits: &snapshot.limits,
+        client: inbound.client,
+        is_listed,
+    }
+}
+
+/// Whether a policy accepts a token, wherever the token was.
+pub(super) async fn judge(
     inbound: &Inbound,
     policy: &Policy,
     rule: &TokenRule,
     located: &Located<'_>,
-    key: Key,
-) -> Result<Permit, Pending> {
-    let signed = prove(inbound, policy.lists(inbound.client), rule, located, key)?;
-    let token = Token::Signed(signed.issuer, &signed.verified);
-    let permit = policy.authorize(&Facts {
-        client: inbound.client,
-        now: UnixTime::now(),
-        token,
-    })?;
-    Ok(if located.is_in_cookies_alone(&rule.sources) {
-        permit
-    } else {
-        permit.with_token_on_purpose()
-    })
+) -> Result<Permit, Rejection> {
+    let signed = auth::verify(
+        &context(inbound, policy.lists(inbound.client)),
+        located,
+        rule,
+    )
+    .await?;
+    let permit = policy.authorize(&facts(inbound.client, &signed))?;
+    Ok(mark(permit, located, rule))
 }
 
-/// The request as its target may see it: without what was for the gateway.
+impl From<Failure> for Rejection {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Denied(denied) => denied.into(),
+            Failure::TooMany(wait) => Self::BadTokens(wait),
+        }
+    }
+}
+
+/// Admits a request, without what only the gateway may see of it.
 fn admit(mut routed: Routed, permit: Permit) -> Admitted {
     let local = Rc::clone(&routed.normal.inbound.local);
     let route = local.snapshot.routes.route(routed.route);
@@ -231,19 +306,20 @@ fn admit(mut routed: Routed, permit: Permit) -> Admitted {
         };
         location::remove_from_referer(request.headers_mut(), names);
     }
-    // Also where no token is asked for, or where another is forwarded: it opens other doors.
+    // Also where no token is asked for, or where another one is forwarded: the cookie may be valid
+    // for other routes.
     if !(route.forward_token && sources.iter().any(Source::is_own_cookie)) {
         location::remove_cookie(request.headers_mut(), COOKIE);
     }
     Admitted { routed, permit }
 }
 
-/// How a token in the address of a page may be called: as the route says that is asked, whose token
-/// a script of any page may have, and as the page's own does. Where it is not known which page it
-/// is, any of the host's could be.
+/// The names that a query parameter with a token may have in the address of a page: those of the
+/// requested route, whose token a script of any page may have, and those of the page's own route.
+/// Where the page is unknown, those of every route of the host.
 fn names_of_page<'r>(
     page: Option<&Uri>,
-    asked: &'r Route,
+    requested: &'r Route,
     ours: &Authority,
     all: &'r RouteTable,
 ) -> Vec<&'r str> {
@@ -255,7 +331,7 @@ fn names_of_page<'r>(
             .flat_map(|rule| parameters(&rule.sources))
     };
     match page {
-        Some(page) => of(asked)
+        Some(page) => of(requested)
             .chain(route_of_page(page, ours, all).into_iter().flat_map(of))
             .collect(),
         None => all
@@ -267,7 +343,7 @@ fn names_of_page<'r>(
     }
 }
 
-/// The route of a page, whichever host of the gateway it is on.
+/// The route of a page, on any host of the gateway.
 fn route_of_page<'r>(page: &Uri, ours: &Authority, all: &'r RouteTable) -> Option<&'r Route> {
     let host = match page.authority() {
         Some(authority) => authority.as_str().parse::<Authority>().ok()?.host,
@@ -277,13 +353,13 @@ fn route_of_page<'r>(page: &Uri, ours: &Authority, all: &'r RouteTable) -> Optio
     all.find(&host, path.as_str()).ok().map(|id| all.route(id))
 }
 
-/// A request on its way to a permit.
+/// The future of a request: rejected, passed on, or not decided yet.
 pub(super) enum Deciding<F> {
-    /// It will get none.
+    /// It is rejected.
     Refused(Option<Rejection>),
-    /// It has got one.
+    /// It is with the inner service.
     Goes(F),
-    /// It is not known yet.
+    /// It is being decided.
     Waits(Pin<Box<dyn Future<Output = Answer>>>),
 }
 

@@ -1,7 +1,6 @@
 //! What do they ask for: connections, and the layers that every request passes on its way to a
 //! target.
 
-pub mod auth_failures;
 pub mod conn;
 pub mod connection_guard;
 pub mod control;
@@ -10,7 +9,6 @@ pub mod names;
 pub mod over_limit;
 pub mod renewals;
 pub mod snapshot;
-pub mod tokens;
 pub mod under_way;
 pub mod unread;
 
@@ -30,7 +28,6 @@ mod origin;
 mod own;
 mod page;
 mod passthrough;
-mod proof;
 mod proxy_protocol;
 mod reader;
 mod redirect;
@@ -50,6 +47,7 @@ use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 
 use crate::addr::{ClientAddr, PeerAddr};
+use crate::auth::{AuthFailures, TokenCache};
 use crate::host::{Authority, HostName};
 use crate::policy::Permit;
 use crate::proxy::body::RequestBody;
@@ -65,13 +63,11 @@ use crate::telemetry::request_id::RequestIds;
 use crate::tick::Ticks;
 use crate::tls::Shown;
 use crate::tls::challenges::Challenges;
-use auth_failures::AuthFailures;
 use connection_guard::ConnectionGuard;
 use control::ConnControl;
 use names::Names;
 use renewals::Renewals;
 use snapshot::WorkerView;
-use tokens::Tokens;
 use under_way::UnderWay;
 
 /// What the connections of one worker share.
@@ -91,12 +87,12 @@ pub struct Worker {
     pub access: Rc<AccessSink>,
     /// What it counts.
     pub metrics: Arc<WorkerMetrics>,
-    /// Tokens that it has seen.
-    pub tokens: Tokens,
+    /// Tokens that it has verified.
+    pub tokens: TokenCache,
     /// Names of TURN servers that it has looked up.
     pub names: Names,
-    /// Tokens that looked like guesses, of all workers.
-    pub guesses: Arc<AuthFailures>,
+    /// Forged tokens and wrong API keys of each client, of all workers.
+    pub auth_failures: Arc<AuthFailures>,
     /// The way to the tunnels of all workers.
     pub renewals: Arc<Renewals>,
     /// What CAs are answered when they look at names of open orders, by any worker.

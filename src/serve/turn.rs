@@ -12,9 +12,9 @@ use http::{Method, Response, StatusCode};
 use hyper::body::Body as _;
 
 use super::Inbound;
-use super::auth_failures::FailureKey;
-use super::proof::Pending;
+use super::authorize::context;
 use super::reject::Rejection;
+use crate::auth::check_api_keys;
 use crate::clock::UnixTime;
 use crate::policy::{ApiKeys, Denied, Permit};
 use crate::proxy;
@@ -116,38 +116,33 @@ fn said<'r>(inbound: &'r Inbound, name: &str) -> impl Iterator<Item = Cow<'r, st
         .map(|(_, value)| value)
 }
 
-/// What becomes of a request that has an API key in it, right or wrong. `None`: it has none, or
-/// keys are not asked for here.
-pub(super) fn judge_keys(inbound: &Inbound, route: &Route) -> Option<Result<Permit, Pending>> {
+/// Whether the query of a request has an API key in it, right or wrong.
+pub(super) fn brings_key(inbound: &Inbound, route: &Route) -> bool {
+    presented(inbound, route).is_some()
+}
+
+/// The keys in force, and those that a request has in it: `None` if it has none, or if this route
+/// takes no keys.
+fn presented<'r>(inbound: &'r Inbound, route: &Route) -> Option<(&'r ApiKeys, Vec<Cow<'r, str>>)> {
     let Target::Turn(id) = &route.target else {
         return None;
     };
     let keys = inbound.local.snapshot.turn(*id).api_keys.as_ref()?;
     let presented: Vec<Cow<'_, str>> = said(inbound, "api").chain(said(inbound, "key")).collect();
-    (!presented.is_empty()).then(|| try_keys(inbound, route, keys, &presented))
+    (!presented.is_empty()).then_some((keys, presented))
 }
 
-/// A wrong key is a guess as a forged token is, of which a client has so many. A right one is
-/// accepted whatever others behind the same address have sent, unless it is short enough to be
-/// found by trying.
-fn try_keys(
+/// Decides about a request that has an API key in it; `None` if there is none to decide by.
+pub(super) async fn judge_keys(
     inbound: &Inbound,
     route: &Route,
-    keys: &ApiKeys,
-    presented: &[Cow<'_, str>],
-) -> Result<Permit, Pending> {
-    let (limits, guesses) = (&inbound.local.snapshot.limits, &inbound.conn.worker.guesses);
-    let who = FailureKey::new(inbound.client, route.policy.lists(inbound.client), limits);
-    let too_many = guesses.check(who, limits.bad_tokens_per_client).err();
-    let is_tried = too_many.is_none() || presented.iter().all(|key| key.len() >= STRONG_SECRET);
-    let verdict = match is_tried {
-        true => keys.authorize(presented.iter().map(|key| &**key)),
-        false => Err(Denied::ApiKey),
-    };
-    verdict.map_err(|denied| match too_many {
-        Some(wait) => Rejection::BadTokens(wait).into(),
-        None => Pending::Guess(denied, guesses.count(who, limits.bad_tokens_per_client)),
-    })
+) -> Option<Result<Permit, Rejection>> {
+    let (keys, presented) = presented(inbound, route)?;
+    let is_guessable = presented.iter().any(|key| key.len() < STRONG_SECRET);
+    let context = context(inbound, route.policy.lists(inbound.client));
+    let presented = presented.iter().map(|key| &**key);
+    let verdict = check_api_keys(&context, keys, presented, is_guessable).await;
+    Some(verdict.map_err(Rejection::from))
 }
 
 /// Gives a credential to whom the permit is for.

@@ -10,7 +10,6 @@ use crate::policy::{Denied, Facts, Permit, Token};
 use crate::proxy::body::ResponseBody;
 use crate::route::{NoRoute, Route};
 use crate::serve::authorize::judge;
-use crate::serve::proof::{Key, resolve};
 use crate::serve::reject::Rejection;
 use crate::serve::{Normal, page};
 use crate::token::BadToken;
@@ -89,12 +88,7 @@ async fn permit(normal: &Normal, route: &Route, token: &str) -> Result<Permit, R
         text: token.into(),
         places: place,
     };
-    match judge(inbound, policy, rule, &located, Key::Unsought) {
-        Ok(permit) => Ok(permit),
-        Err(hindrance) => {
-            resolve(hindrance, |key| judge(inbound, policy, rule, &located, key)).await
-        }
-    }
+    judge(inbound, policy, rule, &located).await
 }
 
 /// The same page again, where another token may help.

@@ -5,16 +5,16 @@ use http::{Response, Uri};
 
 use super::fields::Fields;
 use super::{ReturnTo, cookie, from_own_page};
+use crate::auth::{self, NotSuccessor, Signed};
 use crate::clock::UnixTime;
 use crate::host::Authority;
 use crate::policy::{Accepted, Denied, Facts, IssuerId, OnExpiry, Token, TokenRule};
 use crate::proxy::body::ResponseBody;
 use crate::route::Route;
-use crate::serve::proof::{Key, prove, resolve};
+use crate::serve::authorize::context;
 use crate::serve::reject::Rejection;
-use crate::serve::tokens::Signed;
 use crate::serve::{Inbound, Normal};
-use crate::token::issuer::{Issuer, Verified};
+use crate::token::issuer::Issuer;
 use crate::token::location::{self, COOKIE, Located, Source};
 
 /// Takes a newer token of the same issuer and subject. The old one, in the gateway's own cookie,
@@ -28,7 +28,7 @@ pub(in crate::serve) async fn renew(
     let old = old(inbound, now).await?;
     let located = newer(inbound, &fields)?;
     let new = newer_of(inbound, old.issuer, &located, now).await?;
-    compare(&old.verified, &new.verified)?;
+    auth::successor(&old.verified, &new.verified)?;
     let goal = fields
         .one("to")?
         .map(|to| ReturnTo::parse(normal, to))
@@ -147,10 +147,9 @@ async fn proved<'s>(
     rule: &TokenRule,
     located: &Located<'_>,
 ) -> Result<Signed<'s>, Rejection> {
-    match prove(inbound, false, rule, located, Key::Unsought) {
-        Ok(signed) => Ok(signed),
-        Err(hindrance) => resolve(hindrance, |key| prove(inbound, false, rule, located, key)).await,
-    }
+    // No policy is asked yet, so the client counts as unlisted.
+    let context = context(inbound, false);
+    Ok(auth::verify(&context, located, rule).await?)
 }
 
 /// Any token of these issuers: which claims it has to have is for the policies to say.
@@ -168,16 +167,12 @@ fn rule<'i>(issuers: impl Iterator<Item = (IssuerId, &'i Issuer)>) -> TokenRule 
     }
 }
 
-/// Whether the new token goes on where the old one ends.
-fn compare(old: &Verified, new: &Verified) -> Result<(), Rejection> {
-    let subject = old.claims.subject().filter(|subject| !subject.is_empty());
-    if subject.is_none() || new.claims.subject() != subject {
-        return Err(Rejection::OtherSubject);
-    }
-    if new.claims.exp <= old.claims.exp {
-        Err(Rejection::NotLater)
-    } else {
-        Ok(())
+impl From<NotSuccessor> for Rejection {
+    fn from(why: NotSuccessor) -> Self {
+        match why {
+            NotSuccessor::Issuer | NotSuccessor::Subject => Self::OtherSubject,
+            NotSuccessor::NotLater => Self::NotLater,
+        }
     }
 }
 

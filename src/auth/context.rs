@@ -1,0 +1,72 @@
+//! What a verification needs to know, and how it can fail.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cache::TokenCache;
+use super::failures::{AuthFailures, FailureKey};
+use crate::addr::ClientAddr;
+use crate::limits::Limits;
+use crate::policy::Denied;
+use crate::token::issuer::Issuer;
+
+/// What a verification needs beside the token and the rule. Everything is borrowed: a context costs
+/// nothing to make.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'c> {
+    /// The tokens that this worker has verified.
+    pub cache: &'c TokenCache,
+    /// The failures of all clients.
+    pub failures: &'c AuthFailures,
+    /// The issuers in force; rules name them by their index.
+    pub issuers: &'c [Arc<Issuer>],
+    /// The limits in force.
+    pub limits: &'c Limits,
+    /// The client that sent the token.
+    pub client: ClientAddr,
+    /// Whether the client's address is on the policy's allow list. Such a client is counted apart
+    /// from others of its network.
+    pub is_listed: bool,
+}
+
+impl Context<'_> {
+    /// How the client's failures are counted; `None` if they are not.
+    pub(super) fn failure_key(&self) -> Option<FailureKey> {
+        FailureKey::new(self.client, self.is_listed, self.limits)
+    }
+
+    /// Rejects a forged token or a wrong API key. The client is told later each time, and only
+    /// after that has passed. `too_many` says how long a client over its limit has to wait: it is
+    /// rejected at once, and not counted further.
+    pub(super) async fn forged(&self, why: Denied, too_many: Option<Duration>) -> Failure {
+        if let Some(wait) = too_many {
+            return Failure::TooMany(wait);
+        }
+        let rate = self.limits.bad_tokens_per_client;
+        tokio::time::sleep(self.failures.count(self.failure_key(), rate)).await;
+        Failure::Denied(why)
+    }
+
+    /// How long the client has to wait before another failure of it is answered, if it is over its
+    /// limit.
+    pub(super) fn too_many(&self) -> Option<Duration> {
+        let rate = self.limits.bad_tokens_per_client;
+        self.failures.check(self.failure_key(), rate).err()
+    }
+}
+
+/// Why a token or an API key is rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It proves nothing.
+    Denied(Denied),
+    /// The client has sent too many that prove nothing (`limits.bad_tokens_per_client`), and has to
+    /// wait this long.
+    TooMany(Duration),
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}

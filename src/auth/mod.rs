@@ -1,0 +1,26 @@
+//! Verifying tokens and API keys, with what must be remembered for it. Nothing here needs an HTTP
+//! request, so a token inside a message of an open connection is verified in the same way.
+//!
+//! ```text
+//! cached ─ seen before ─▶ Signed                             synchronous, nothing is allocated
+//! verify ─ signature ─▶ Signed
+//!    │        └ unknown key ─▶ the issuer's key task ─▶ signature, once more
+//!    └ forged ─▶ counted against the client, answered later and later, then not at all
+//! ```
+//!
+//! A [`Signed`] token says only who signed what. Whether it is good now, and good enough, is for
+//! the [policy](crate::policy) to decide.
+
+mod api_keys;
+mod cache;
+mod context;
+mod failures;
+mod successor;
+mod verify;
+
+pub use api_keys::check_api_keys;
+pub use cache::{Signed, Tagger, TokenCache};
+pub use context::{Context, Failure};
+pub use failures::AuthFailures;
+pub use successor::{NotSuccessor, successor};
+pub use verify::{cached, verify};
