@@ -84,6 +84,9 @@ pub mod proxy;
 // What is to be seen of all that.
 pub mod status;
 
+// Threads that serve.
+pub mod worker;
+
 // Whose keys prove it: fetched beside the way of requests, by the control.
 pub mod jwks;
 

@@ -8,7 +8,6 @@ mod error;
 mod issuers;
 mod running;
 mod watch;
-mod worker;
 
 use std::io;
 use std::net::TcpListener as StdListener;
@@ -30,12 +29,12 @@ use crate::status;
 use crate::status::board::Board;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::tls::{CertCache, Tickets};
+use crate::worker::{self, ListenerKey, Setup, Share};
 use assemble::{Previous, snapshot};
 use care::CertServices;
 use issuers::{Plan, Remotes};
 use running::Open;
 use watch::Watch;
-use worker::{ListenerKey, Setup, Share};
 
 pub use error::StartError;
 pub use running::Running;

@@ -11,7 +11,6 @@ use super::care::CertServices;
 use super::error::StartError;
 use super::issuers::{Plan, Remotes};
 use super::watch::Watch;
-use super::worker::{Command, Handle, ListenerKey};
 use super::{deal, keys, log_status, worker_count};
 use crate::addr::ListenAddr;
 use crate::config::Config;
@@ -22,6 +21,7 @@ use crate::status;
 use crate::status::board::Board;
 use crate::telemetry::Chain;
 use crate::tls::Tickets;
+use crate::worker::{Command, Handle, ListenerKey};
 
 /// After the close frames: for clients to answer them.
 const CLOSE_GRACE: Duration = Duration::from_secs(3);

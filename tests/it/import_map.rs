@@ -70,6 +70,7 @@ const MAP: &[(&str, &[&str])] = &[
             "proxy",
         ],
     ),
+    ("worker", &["telemetry", "listen", "tls", "proxy", "serve"]),
     // Only looks; its accept loop is the one of `listen`.
     (
         "status",
@@ -120,6 +121,7 @@ const MAP: &[(&str, &[&str])] = &[
             "files",
             "proxy",
             "serve",
+            "worker",
             "status",
             "config",
         ],
