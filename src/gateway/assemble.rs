@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use rustls::ClientConfig;
-
 use super::error::StartError;
 use super::{Open, budget, certificates};
 use crate::config::Config;
@@ -11,7 +9,7 @@ use crate::files::{self, Guard};
 use crate::limits::Limits;
 use crate::listen::Kind;
 use crate::route::upstream::ServerAddr;
-use crate::serve::snapshot::Snapshot;
+use crate::serve::snapshot::{Snapshot, Upstream};
 use crate::tls::{self, CertCache, LoadError, Tickets};
 use crate::token::{self, issuer::Issuer};
 use crate::turn::{self, Turn};
@@ -31,7 +29,7 @@ pub(super) fn snapshot(
         return Err(StartError::Files(overlaps));
     }
     let certificates = Arc::new(certificates::table(config, shelf, before)?);
-    let upstream_tls = upstream_tls(config, before).map_err(StartError::Certificates)?;
+    let upstreams = upstreams(config, before).map_err(StartError::Certificates)?;
     for line in files::missing(&config.routes) {
         tracing::warn!("{line}");
     }
@@ -50,6 +48,7 @@ pub(super) fn snapshot(
     limits.exempt.extend(&config.listen.trusted_proxies);
     Ok(Snapshot {
         routes: Arc::clone(&config.routes),
+        upstreams,
         guard: Guard::new(named),
         limits,
         upstream_sockets: budget.upstream_sockets,
@@ -61,7 +60,6 @@ pub(super) fn snapshot(
         balancers: config.listen.proxy_protocol.clone(),
         trusted_proxies: config.listen.trusted_proxies.clone(),
         tls,
-        upstream_tls,
         default_certificate: config.tls.default,
         certificates,
         log: config.log,
@@ -75,35 +73,36 @@ pub(super) fn snapshot(
     })
 }
 
-/// Whom to trust behind each upstream that speaks TLS.
-fn upstream_tls(
-    config: &Config,
-    before: &mut Previous<'_>,
-) -> Result<Vec<Option<Arc<ClientConfig>>>, Vec<LoadError>> {
-    let (mut errors, mut configs) = (Vec::new(), Vec::new());
-    for (at, upstream) in config.routes.upstreams().iter().enumerate() {
-        if !upstream.servers.iter().any(ServerAddr::is_tls) {
-            configs.push(None);
-            continue;
-        }
-        let key = format!("upstreams.{}.ca_file", upstream.name);
-        let of_before = before
-            .snapshot
-            .and_then(|before| before.upstream_tls.get(at)?.clone());
-        match (
-            tls::client_config(upstream.tls.ca_file.as_deref(), &key),
-            of_before,
-        ) {
-            (Ok(config), _) => configs.push(Some(config)),
-            (Err(error), Some(config)) => {
-                before.certificates.push(error);
-                configs.push(Some(config));
+/// The upstreams with their trusted CAs.
+fn upstreams(config: &Config, before: &mut Previous<'_>) -> Result<Vec<Upstream>, Vec<LoadError>> {
+    let (mut errors, mut upstreams) = (Vec::new(), Vec::new());
+    for (at, spec) in config.routes.upstreams().iter().enumerate() {
+        let tls = if spec.servers.iter().any(ServerAddr::is_tls) {
+            let key = format!("upstreams.{}.ca_file", spec.name);
+            let previous = before.snapshot.and_then(|before| before.upstreams.get(at));
+            let previous = previous.and_then(|upstream| upstream.tls.clone());
+            match (
+                tls::client_config(spec.tls.ca_file.as_deref(), &key),
+                previous,
+            ) {
+                (Ok(config), _) => Some(config),
+                (Err(error), Some(config)) => {
+                    before.certificates.push(error);
+                    Some(config)
+                }
+                (Err(error), None) => {
+                    errors.push(error);
+                    continue;
+                }
             }
-            (Err(error), None) => errors.push(error),
-        }
+        } else {
+            None
+        };
+        let spec = Arc::clone(spec);
+        upstreams.push(Upstream { spec, tls });
     }
     if errors.is_empty() {
-        Ok(configs)
+        Ok(upstreams)
     } else {
         Err(errors)
     }

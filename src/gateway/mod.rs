@@ -18,18 +18,17 @@ use tracing_appender::non_blocking::NonBlocking;
 
 use crate::acme;
 use crate::addr::ListenAddr;
-use crate::auth::{AuthFailures, Tagger};
+use crate::auth::Tagger;
 use crate::config::Config;
 use crate::listen::{self, Kind, ListenSpec, Listener};
 use crate::resolve::Resolver;
-use crate::serve::renewals::Renewals;
+use crate::serve::shared::SharedState;
 use crate::serve::snapshot::Snapshot;
-use crate::slot::{OpenFiles, Slots, Sockets};
 use crate::status;
 use crate::status::board::Board;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::tls::{CertCache, Tickets};
-use crate::worker::{self, ListenerKey, Setup, Share};
+use crate::worker::{self, ListenerKey, ListenerSocket, Setup};
 use assemble::{Previous, snapshot};
 use care::CertServices;
 use issuers::{Plan, Remotes};
@@ -153,17 +152,20 @@ impl Gateway {
     pub fn start(mut self, access: Option<NonBlocking>) -> io::Result<Running> {
         let remotes = self.issuers.start()?;
         self.care.start(self.orders, &self.config)?;
-        let slots = Slots::new();
-        let sockets = Sockets::new(self.snapshot.upstream_sockets);
-        let files = OpenFiles::new(self.snapshot.open_files);
-        let (auth_failures, renewals) = (AuthFailures::new(), Renewals::new());
+        let shared = SharedState::new(
+            &self.snapshot,
+            self.tagger,
+            Arc::clone(&self.care.challenges),
+            self.resolver,
+            access,
+        );
         let (ended, worker_ended) = mpsc::channel(1);
         let open: Vec<Open> = self.listeners.iter().map(Open::from).collect();
-        let shares = deal(self.listeners, self.workers);
+        let sockets = distribute(self.listeners, self.workers);
         let metrics: Vec<_> = (0..self.workers).map(|_| WorkerMetrics::new()).collect();
         let board = Board::new(
             metrics.clone(),
-            Arc::clone(&slots),
+            Arc::clone(&shared.slots),
             Arc::clone(&self.snapshot),
             self.care.looks(),
         );
@@ -172,20 +174,12 @@ impl Gateway {
             .map(|(addr, socket)| status::Server::start(addr, socket, Arc::clone(&board)));
         let status = status.transpose()?;
         let mut workers = Vec::new();
-        for ((number, shares), metrics) in shares.into_iter().enumerate().zip(metrics) {
+        for ((number, sockets), metrics) in sockets.into_iter().enumerate().zip(metrics) {
             let setup = Setup {
                 snapshot: Arc::clone(&self.snapshot),
-                shares,
-                slots: Arc::clone(&slots),
-                sockets: Arc::clone(&sockets),
-                files: Arc::clone(&files),
-                resolver: self.resolver.clone(),
-                access: access.clone(),
+                sockets,
+                shared: Arc::clone(&shared),
                 metrics,
-                tagger: Arc::clone(&self.tagger),
-                auth_failures: Arc::clone(&auth_failures),
-                renewals: Arc::clone(&renewals),
-                challenges: Arc::clone(&self.care.challenges),
             };
             workers.push(worker::spawn(number, setup, ended.clone())?);
         }
@@ -205,9 +199,7 @@ impl Gateway {
             open,
             status,
             board,
-            slots,
-            sockets,
-            files,
+            shared,
             tickets,
             care,
             remotes,
@@ -238,14 +230,14 @@ fn keys(listen: &ListenSpec) -> Vec<ListenerKey> {
         .collect()
 }
 
-/// Each worker's share of the listeners.
-fn deal(listeners: Vec<Listener>, workers: usize) -> Vec<Vec<Share>> {
-    let mut hands: Vec<Vec<Share>> = (0..workers).map(|_| Vec::new()).collect();
+/// The listening sockets of each worker.
+fn distribute(listeners: Vec<Listener>, workers: usize) -> Vec<Vec<ListenerSocket>> {
+    let mut all: Vec<Vec<ListenerSocket>> = (0..workers).map(|_| Vec::new()).collect();
     for listener in listeners {
         let key = (listener.kind, listener.addr);
-        for (hand, socket) in hands.iter_mut().zip(listener.sockets) {
-            hand.push(Share { key, socket });
+        for (sockets, socket) in all.iter_mut().zip(listener.sockets) {
+            sockets.push(ListenerSocket { key, socket });
         }
     }
-    hands
+    all
 }

@@ -11,17 +11,17 @@ use super::care::CertServices;
 use super::error::StartError;
 use super::issuers::{Plan, Remotes};
 use super::watch::Watch;
-use super::{deal, keys, log_status, worker_count};
+use super::{distribute, keys, log_status, worker_count};
 use crate::addr::ListenAddr;
 use crate::config::Config;
 use crate::listen::{self, Kind, Listener};
+use crate::serve::shared::SharedState;
 use crate::serve::snapshot::Snapshot;
-use crate::slot::{OpenFiles, Slots, Sockets};
 use crate::status;
 use crate::status::board::Board;
 use crate::telemetry::Chain;
 use crate::tls::Tickets;
-use crate::worker::{Command, Handle, ListenerKey};
+use crate::worker::{Command, ListenerKey, WorkerHandle};
 
 /// After the close frames: for clients to answer them.
 const CLOSE_GRACE: Duration = Duration::from_secs(3);
@@ -32,13 +32,11 @@ const DRAIN_LOOK: Duration = Duration::from_millis(50);
 /// A gateway with open doors.
 #[derive(Debug)]
 pub struct Running {
-    pub(super) workers: Vec<Handle>,
+    pub(super) workers: Vec<WorkerHandle>,
     pub(super) open: Vec<Open>,
     pub(super) status: Option<status::Server>,
     pub(super) board: Arc<Board>,
-    pub(super) slots: Arc<Slots>,
-    pub(super) sockets: Arc<Sockets>,
-    pub(super) files: Arc<OpenFiles>,
+    pub(super) shared: Arc<SharedState>,
     pub(super) tickets: Tickets,
     pub(super) care: CertServices,
     pub(super) remotes: Remotes,
@@ -79,7 +77,7 @@ impl Running {
 
     /// Client connections that are open, tunnels included.
     pub fn connections(&self) -> usize {
-        self.slots.open()
+        self.shared.slots.open()
     }
 
     /// Takes up a configuration whole, or changes nothing.
@@ -159,8 +157,7 @@ impl Running {
         self.care
             .start(orders, &config)
             .map_err(StartError::Background)?;
-        self.sockets.allow(snapshot.upstream_sockets);
-        self.files.allow(snapshot.open_files);
+        self.shared.apply(&snapshot);
         self.publish(&snapshot, fresh, &wanted).await;
         self.board.set_snapshot(snapshot);
         if !keeps_status {
@@ -233,15 +230,19 @@ impl Running {
         keep: &[ListenerKey],
     ) {
         let mut acknowledged = Vec::new();
-        for (worker, open) in self.workers.iter().zip(deal(fresh, self.workers.len())) {
+        for (worker, open) in self
+            .workers
+            .iter()
+            .zip(distribute(fresh, self.workers.len()))
+        {
             let (done, taken) = oneshot::channel();
-            let reload = Command::Reload {
+            let reload = Command::Apply {
                 snapshot: Arc::clone(snapshot),
                 open,
                 keep: keep.to_vec(),
                 done,
             };
-            if worker.commands.send(reload).is_ok() {
+            if worker.send(reload) {
                 acknowledged.push(taken);
             }
         }
@@ -273,7 +274,7 @@ impl Running {
         let end = Instant::now() + self.config.limits.drain;
         if self.wait_empty(end).await > 0 {
             tracing::info!(
-                connections = self.slots.open(),
+                connections = self.shared.slots.open(),
                 "the drain time is over: closing what is open"
             );
             self.tell_all(|| Command::CloseTunnels);
@@ -284,26 +285,24 @@ impl Running {
     async fn wait_empty(&self, end: Instant) -> usize {
         // Connections that the kernel had queued are taken by the workers first.
         tokio::time::sleep(DRAIN_LOOK).await;
-        while self.slots.open() > 0 && Instant::now() < end {
+        while self.shared.slots.open() > 0 && Instant::now() < end {
             tokio::time::sleep(DRAIN_LOOK).await;
         }
-        self.slots.open()
+        self.shared.slots.open()
     }
 
     /// Ends the workers, whatever is open.
     pub fn stop(self) {
         self.tell_all(|| Command::Stop);
         for worker in self.workers {
-            if worker.thread.join().is_err() {
-                tracing::error!("a worker had panicked");
-            }
+            worker.join();
         }
     }
 
     fn tell_all(&self, command: impl Fn() -> Command) {
         for worker in &self.workers {
-            // A worker that has ended has nothing left to be told.
-            let _ = worker.commands.send(command());
+            // A worker that has stopped has nothing left to do.
+            let _ = worker.send(command());
         }
     }
 }

@@ -60,7 +60,7 @@ where
         let control = Rc::clone(&conn.control);
         let unread_body = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
         let is_head = request.method() == Method::HEAD;
-        let local = worker.local();
+        let local = worker.view();
         let is_h2 = request.version() == Version::HTTP_2;
         let closes = worker.draining.get() && !is_h2;
         let under_way = Some(control.on_request());

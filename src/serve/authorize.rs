@@ -249,7 +249,7 @@ pub(super) fn context(inbound: &Inbound, is_listed: bool) -> auth::Context<'_> {
     let (snapshot, worker) = (&inbound.local.snapshot, &inbound.conn.worker);
     auth::Context {
         cache: &worker.tokens,
-        failures: &worker.auth_failures,
+        failures: &worker.shared.auth_failures,
         issuers: &snapshot.issuers,
         limits: &snapshot.limits,
         client: inbound.client,

@@ -74,7 +74,7 @@ pub async fn serve(mut knock: AcceptedConn, worker: Rc<Worker>) {
                 let AcceptedConn {
                     stream, peer, kind, ..
                 } = knock;
-                return over_limit::hear(
+                return over_limit::serve(
                     OverLimit {
                         stream,
                         peer,
@@ -101,7 +101,7 @@ pub async fn serve(mut knock: AcceptedConn, worker: Rc<Worker>) {
 /// Who connects, by the balancer's word; `None` if it is not to be had. The error is that there is
 /// no slot for that client.
 async fn read_proxy_header(knock: &mut AcceptedConn, worker: &Worker) -> Option<Result<(), Full>> {
-    let local = worker.local();
+    let local = worker.view();
     let limits = &local.snapshot.limits;
     let balancer = knock.peer;
     let heard = before(
@@ -127,14 +127,14 @@ async fn read_proxy_header(knock: &mut AcceptedConn, worker: &Worker) -> Option<
 }
 
 async fn serve_https(knock: AcceptedConn, worker: Rc<Worker>) {
-    let limit = worker.local().snapshot.limits.header_timeout;
+    let limit = worker.view().snapshot.limits.header_timeout;
     let peer = knock.peer;
     let shaken = before(limit, &worker.ticks, handshake(knock, &worker)).await;
     let (mut tls, knock, shown) = match shaken {
         Some(Ok(HandshakeOutcome::Ours(tls, knock, shown))) => (tls, knock, shown),
         Some(Ok(HandshakeOutcome::Another { knock, hello, sni })) => {
             worker.metrics.shaken(Handshake::PassedOn);
-            let local = worker.local();
+            let local = worker.view();
             if let Some(entry) = passthrough::find(&local.snapshot.passthrough, &sni) {
                 passing::pass(knock, hello, sni, entry, worker).await;
             }
@@ -342,7 +342,7 @@ async fn drive_h2<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEAD as u32)
         .max_send_buf_size(unread::PER_ANSWER);
-    if conn.worker.local().snapshot.h2_websockets {
+    if conn.worker.view().snapshot.h2_websockets {
         builder.enable_connect_protocol();
     }
     let metrics = Arc::clone(&conn.worker.metrics);

@@ -16,7 +16,7 @@ use tower::{Layer, Service};
 
 use super::Routed;
 use super::reject::Rejection;
-use super::snapshot::WorkerView;
+use super::view::WorkerView;
 use crate::proxy::body::ResponseBody;
 use crate::proxy::websocket;
 use crate::route::cors::{Cors, Verdict};

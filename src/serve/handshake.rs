@@ -59,7 +59,7 @@ pub(super) async fn handshake(
             return Ok(HandshakeOutcome::Over);
         }
     };
-    let local = worker.local();
+    let local = worker.view();
     if let Some(sni) = hello.sni() {
         if let Some(settings) = validation::settings(&hello, &sni, worker) {
             validation::shake(*hello, knock.stream, settings).await?;

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::snapshot::WorkerView;
+use super::view::WorkerView;
 use crate::addr::ClientAddr;
 use crate::clock::UnixTime;
 use crate::host::HostName;

@@ -8,9 +8,11 @@ pub mod judge;
 pub mod names;
 pub mod over_limit;
 pub mod renewals;
+pub mod shared;
 pub mod snapshot;
 pub mod under_way;
 pub mod unread;
+pub mod view;
 pub mod worker;
 
 mod access;
@@ -57,7 +59,7 @@ use crate::telemetry::access::Exchange;
 use crate::tls::Shown;
 use connection_guard::ConnectionGuard;
 use control::ConnControl;
-use snapshot::WorkerView;
+use view::WorkerView;
 
 pub use worker::Worker;
 
@@ -108,6 +110,7 @@ impl Inbound {
             false => self
                 .conn
                 .worker
+                .shared
                 .slots
                 .counted(self.client, &self.local.snapshot.limits),
         }

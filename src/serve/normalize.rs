@@ -35,7 +35,12 @@ pub(super) fn limit_rate(inbound: Inbound) -> Result<Inbound, Rejection> {
     let limits = &inbound.local.snapshot.limits;
     let counted = match inbound.client == inbound.conn.client {
         true => inbound.conn.slot.request(limits.requests_per_client),
-        false => inbound.conn.worker.slots.request(inbound.client, limits),
+        false => inbound
+            .conn
+            .worker
+            .shared
+            .slots
+            .request(inbound.client, limits),
     };
     counted.map_err(Rejection::Rate)?;
     if inbound.request.version() == Version::HTTP_2 {

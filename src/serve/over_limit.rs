@@ -46,9 +46,9 @@ pub struct OverLimit {
 }
 
 /// Hears a connection if it may be from a CA; otherwise, and if it is not, it is refused.
-pub fn hear(uninvited: OverLimit, worker: &Rc<Worker>) {
+pub fn serve(uninvited: OverLimit, worker: &Rc<Worker>) {
     let (peer, full) = (uninvited.peer, uninvited.full);
-    let guest = if worker.challenges.is_empty() {
+    let guest = if worker.shared.challenges.is_empty() {
         None
     } else {
         place(&uninvited, worker)
@@ -58,7 +58,7 @@ pub fn hear(uninvited: OverLimit, worker: &Rc<Worker>) {
     };
     let worker = Rc::clone(worker);
     tokio::task::spawn_local(async move {
-        let limit = PATIENCE.min(worker.local().snapshot.limits.header_timeout);
+        let limit = PATIENCE.min(worker.view().snapshot.limits.header_timeout);
         let heard = before(
             limit,
             &worker.ticks,
@@ -82,7 +82,7 @@ fn place(uninvited: &OverLimit, worker: &Worker) -> Option<ChallengeSlot> {
         Said::Nothing
     };
     let group = (!uninvited.expects_proxy_header).then(|| uninvited.peer.client().group());
-    worker.slots.challenge_slots().take(group, said)
+    worker.shared.slots.challenge_slots().take(group, said)
 }
 
 /// Hears it for as long as it has its place.

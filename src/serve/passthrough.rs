@@ -29,7 +29,7 @@ pub(super) async fn pass(
     worker: Rc<Worker>,
 ) {
     let exchange = exchange(&knock, &sni, entry, &worker);
-    let room = worker.sockets.server(&entry.to.to_string());
+    let room = worker.shared.sockets.server(&entry.to.to_string());
     let Ok(share) = knock
         .slot
         .counted()
@@ -42,7 +42,7 @@ pub(super) async fn pass(
         exchange.note(|line| (line.end, line.reason) = (End::Upstream, Some("upstream_sockets")));
         return;
     };
-    let upstream = match connect(&knock, entry, &worker.resolver).await {
+    let upstream = match connect(&knock, entry, &worker.shared.resolver).await {
         Ok(upstream) => upstream,
         Err(error) => {
             exchange.note(|line| {
@@ -59,7 +59,7 @@ pub(super) async fn pass(
     };
     let control = TunnelControl::new(door, knock.peer.client(), None);
     // What has changed while the server was asked is made up for.
-    if let Some(order) = worker.local().judge(&control) {
+    if let Some(order) = worker.view().judge(&control) {
         control.close(order);
     }
     let entry = worker.enter_tunnel(control);

@@ -67,7 +67,7 @@ async fn serve_while_permitted(admitted: Admitted) -> Result<Response<ResponseBo
     under_way.admit(
         key,
         Admission::new(inbound, authority, *route, permit),
-        &worker.local.borrow(),
+        &worker.view.borrow(),
     )?;
     let mut served = pin!(serve(admitted));
     poll_fn(|cx| {
@@ -149,7 +149,7 @@ const FILE_TICKS: usize = 4;
 async fn room_for_file(inbound: &Inbound) -> Option<FileSlot> {
     let (worker, client) = (&inbound.conn.worker, inbound.counted());
     for _ in 0..FILE_TICKS {
-        let room = worker.files.take(&client);
+        let room = worker.shared.files.take(&client);
         if room.is_some() {
             return room;
         }
@@ -267,7 +267,7 @@ fn enter_tunnel(
 ) -> Result<Registered<TunnelControl>, Rejection> {
     let mut admission = worker.under_way.take(key).ok_or(Withdrawn::Route)?;
     admission.server = Some(Rc::clone(server));
-    let verdict = admission.judge(&worker.local(), Expiry::Ignored);
+    let verdict = admission.judge(&worker.view(), Expiry::Ignored);
     let Admission {
         local,
         route,

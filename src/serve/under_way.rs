@@ -14,7 +14,7 @@ use slab::Slab;
 use super::Inbound;
 use super::control::ConnControl;
 use super::judge::{Expiry, Question, Withdrawn};
-use super::snapshot::WorkerView;
+use super::view::WorkerView;
 use crate::addr::ClientAddr;
 use crate::clock::UnixTime;
 use crate::host::Authority;
@@ -325,7 +325,7 @@ impl UnderWay {
     }
 
     /// Cuts the requests that would not be let in any more.
-    pub fn look(&self, local: &Rc<WorkerView>, now: UnixTime) {
+    pub fn sweep(&self, local: &Rc<WorkerView>, now: UnixTime) {
         let moment = Moment {
             local,
             now,
@@ -339,7 +339,7 @@ impl UnderWay {
     }
 
     /// Requests of the old token go on by the new one, where their policies take it.
-    pub(super) fn renew(&self, old: Tag, new: &Rc<Verified>, local: &WorkerView, now: UnixTime) {
+    pub fn renew(&self, old: Tag, new: &Rc<Verified>, local: &WorkerView, now: UnixTime) {
         let mut slots = self.slots.borrow_mut();
         let admissions = slots
             .iter_mut()

@@ -67,7 +67,7 @@ where
     }
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
-        match answer(&inbound.request, &inbound.conn.worker.challenges) {
+        match answer(&inbound.request, &inbound.conn.worker.shared.challenges) {
             Some(response) => Either::Left(ready(Ok(response))),
             None => Either::Right(self.inner.call(inbound)),
         }
@@ -126,7 +126,7 @@ pub(super) fn redirected(
     sni: &HostName,
     worker: &Worker,
 ) -> Option<Arc<ServerConfig>> {
-    let challenges = &worker.challenges;
+    let challenges = &worker.shared.challenges;
     if challenges.is_empty() || hello.offers(ACME_TLS) {
         return None;
     }
@@ -158,7 +158,7 @@ where
 {
     let was_ca = Cell::new(false);
     let service = service_fn(|request: Request<Incoming>| {
-        let answer = answer(&request, &worker.challenges);
+        let answer = answer(&request, &worker.shared.challenges);
         if answer.is_some() {
             was_ca.set(true);
             on_question();
@@ -202,7 +202,7 @@ pub(super) fn settings(
     sni: &HostName,
     worker: &Worker,
 ) -> Option<Arc<ServerConfig>> {
-    let challenges = &worker.challenges;
+    let challenges = &worker.shared.challenges;
     if challenges.is_empty() || !hello.offers(ACME_TLS) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! What the connections of one worker share.
+//! The state of one worker that its connections share.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -6,107 +6,159 @@ use std::sync::Arc;
 
 use super::control::ConnControl;
 use super::names::Names;
-use super::renewals::Renewals;
-use super::snapshot::WorkerView;
+use super::shared::SharedState;
+use super::snapshot::Snapshot;
 use super::under_way::UnderWay;
+use super::view::WorkerView;
 use crate::addr::PeerAddr;
-use crate::auth::{AuthFailures, TokenCache};
+use crate::auth::TokenCache;
 use crate::host::HostName;
 use crate::proxy::tunnel::{CloseReason, TunnelControl};
 use crate::registry::{Registered, Registry};
-use crate::resolve::Resolver;
-use crate::slot::{Full, OpenFiles, Slots, Sockets};
+use crate::slot::Full;
 use crate::telemetry::access::AccessSink;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::Ticks;
-use crate::tls::challenges::Challenges;
 
-/// What the connections of one worker share.
+/// The state of one worker that its connections share.
 #[derive(Debug)]
 pub struct Worker {
+    /// What it shares with the other workers.
+    pub shared: Arc<SharedState>,
+    /// Its view of the configuration in force.
+    pub view: RefCell<Rc<WorkerView>>,
     /// Its coarse clock.
     pub ticks: Rc<Ticks>,
-    /// The configuration in force.
-    pub local: RefCell<Rc<WorkerView>>,
     /// Client connections that speak HTTP.
     pub connections: Rc<Registry<ConnControl>>,
     /// Client connections that have become tunnels.
     pub tunnels: Rc<Registry<TunnelControl>>,
     /// Requests that are being served.
     pub under_way: Rc<UnderWay>,
-    /// Where access lines go.
+    /// Where it writes access lines.
     pub access: Rc<AccessSink>,
-    /// What it counts.
+    /// Its counters.
     pub metrics: Arc<WorkerMetrics>,
     /// Tokens that it has verified.
     pub tokens: TokenCache,
-    /// Names of TURN servers that it has looked up.
+    /// Names of TURN servers that it has resolved.
     pub names: Names,
-    /// Failed authentications of each client, counted over all workers.
-    pub auth_failures: Arc<AuthFailures>,
-    /// The way to the tunnels of all workers.
-    pub renewals: Arc<Renewals>,
-    /// What CAs are answered when they look at names of open orders, by any worker.
-    pub challenges: Arc<Challenges>,
-    /// Names for requests.
+    /// Makes the ids of requests.
     pub ids: RequestIds,
-    /// Slots of the whole gateway.
-    pub slots: Arc<Slots>,
-    /// Room for sockets to upstream servers.
-    pub sockets: Arc<Sockets>,
-    /// Room for open files.
-    pub files: Arc<OpenFiles>,
-    /// Looks up the names of servers.
-    pub resolver: Resolver,
-    /// Tunnels are being closed: those that begin now too.
+    /// Set while tunnels are being closed: a tunnel that opens now is closed as well.
     pub closing: Cell<Option<CloseReason>>,
-    /// No request is to be the first of several any more.
+    /// Whether each connection closes after the requests that it is serving.
     pub draining: Cell<bool>,
-    /// Connections refused since the last tick, and by which limit the last one was.
+    /// Connections rejected since the last tick, and the limit that rejected the last one.
     pub refused: Cell<(u64, Option<Full>)>,
-    /// Handshakes since the last tick for names that nothing serves, and the last such name.
+    /// Handshakes since the last tick for names without a certificate, and the last such name.
     pub unserved: RefCell<(u64, Option<HostName>)>,
 }
 
 impl Worker {
-    /// The configuration in force.
-    pub fn local(&self) -> Rc<WorkerView> {
-        Rc::clone(&self.local.borrow())
+    /// A worker without connections.
+    pub fn new(
+        shared: Arc<SharedState>,
+        snapshot: Arc<Snapshot>,
+        metrics: Arc<WorkerMetrics>,
+    ) -> Rc<Self> {
+        let ticks = Ticks::new();
+        let access = AccessSink::new(shared.access.clone(), Arc::clone(&metrics));
+        access.configure(snapshot.log.format, snapshot.log.access);
+        let view = WorkerView::new(snapshot, &ticks, &shared, &metrics, None);
+        Rc::new(Self {
+            view: RefCell::new(view),
+            under_way: UnderWay::new(&ticks),
+            ticks,
+            connections: Registry::new(),
+            tunnels: Registry::new(),
+            access,
+            metrics,
+            tokens: TokenCache::new(Arc::clone(&shared.tagger)),
+            names: Names::new(&shared.resolver),
+            ids: RequestIds::new(),
+            draining: Cell::new(false),
+            closing: Cell::new(None),
+            refused: Cell::default(),
+            unserved: RefCell::default(),
+            shared,
+        })
     }
 
-    /// Enters a tunnel. From now on whatever takes its permission away reaches it.
+    /// Its view of the configuration in force.
+    pub fn view(&self) -> Rc<WorkerView> {
+        Rc::clone(&self.view.borrow())
+    }
+
+    /// Applies a snapshot to every request from now on. Connections to servers that it still names
+    /// stay open.
+    pub fn apply(&self, snapshot: Arc<Snapshot>) {
+        self.access
+            .configure(snapshot.log.format, snapshot.log.access);
+        let previous = self.view();
+        let view = WorkerView::new(
+            snapshot,
+            &self.ticks,
+            &self.shared,
+            &self.metrics,
+            Some(&previous),
+        );
+        *self.view.borrow_mut() = view;
+    }
+
+    /// Registers a tunnel, so that it closes when its permission is withdrawn.
     pub(super) fn enter_tunnel(&self, control: Rc<TunnelControl>) -> Registered<TunnelControl> {
-        if let Some(order) = self.closing.get() {
-            control.close(order);
+        if let Some(reason) = self.closing.get() {
+            control.close(reason);
         }
         self.tunnels.enter(control)
     }
 
-    /// Counts a handshake for a name that nothing serves.
+    /// Closes all tunnels, and those that open later.
+    pub fn close_tunnels(&self, reason: CloseReason) {
+        self.closing.set(Some(reason));
+        self.tunnels.each(|tunnel| tunnel.close(reason));
+    }
+
+    /// Closes the tunnels that would be rejected if they were opened now.
+    pub fn judge_tunnels(&self) {
+        let view = self.view();
+        self.tunnels.each(|tunnel| {
+            if let Some(reason) = view.judge(tunnel) {
+                tunnel.close(reason);
+            }
+        });
+    }
+
+    /// Counts a handshake for a name without a certificate.
     pub(super) fn note_unserved(&self, sni: &HostName) {
         let mut unserved = self.unserved.borrow_mut();
         *unserved = (unserved.0 + 1, Some(sni.clone()));
     }
 
-    /// Logs, in one line a tick, what strangers could otherwise fill the log with.
+    /// Logs in one line for each tick what clients could otherwise fill the log with.
     pub fn report(&self) {
         if let (times, Some(reason)) = self.refused.take() {
             tracing::warn!(times, %reason, "connections refused");
         }
         if let (times, Some(name)) = self.unserved.take() {
-            tracing::warn!(times, %name, "clients asked for a name that no certificate has (see tls.default)");
+            tracing::warn!(
+                times,
+                %name,
+                "clients asked for a name that no certificate has (see tls.default)"
+            );
         }
     }
 
-    /// Counts a connection for which there is no slot.
+    /// Counts a connection that was rejected because a limit is reached.
     pub fn refuse(&self, peer: PeerAddr, full: Full) {
         tracing::debug!(%peer, reason = %full, "connection refused");
         self.metrics.refused.one(full.limit());
         self.refused.set((self.refused.get().0 + 1, Some(full)));
     }
 
-    /// Has connections end after what is under way.
+    /// Has each connection close after the requests that it is serving.
     pub fn drain(&self) {
         self.draining.set(true);
         self.connections.each(ConnControl::drain);

@@ -1,4 +1,4 @@
-//! Whether a connection that was accepted gets a slot.
+//! Whether an accepted connection gets a slot.
 
 use std::rc::Rc;
 
@@ -11,40 +11,39 @@ use crate::serve::conn::{self, AcceptedConn};
 use crate::serve::connection_guard::ConnectionGuard;
 use crate::serve::over_limit::{self, OverLimit};
 
-/// A connection is let in if there is a slot for it, or heard if it may be from a CA.
+/// Serves a connection if there is a slot for it. If not, it is rejected, unless it may come from a
+/// CA that validates a name.
 pub(super) fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<Worker>) {
-    let local = worker.local();
-    let expects_proxy_header = local
-        .snapshot
-        .balancers
-        .iter()
-        .any(|net| net.contains(peer.client()));
+    let view = worker.view();
+    let snapshot = &view.snapshot;
+    let mut balancers = snapshot.balancers.iter();
+    let expects_proxy_header = balancers.any(|net| net.contains(peer.client()));
+    let slots = &worker.shared.slots;
     let slot = match expects_proxy_header {
-        true => worker.slots.take_unknown(&local.snapshot.limits),
-        false => worker.slots.take(peer.client(), &local.snapshot.limits),
+        true => slots.take_unknown(&snapshot.limits),
+        false => slots.take(peer.client(), &snapshot.limits),
     };
     match slot {
         Ok(slot) => {
-            let seat = ConnectionGuard::new(slot, kind, &worker.metrics);
-            let knock = AcceptedConn {
+            let accepted = AcceptedConn {
                 stream,
                 peer,
                 kind,
                 port,
-                slot: seat,
+                slot: ConnectionGuard::new(slot, kind, &worker.metrics),
                 expects_proxy_header,
             };
-            tokio::task::spawn_local(conn::serve(knock, Rc::clone(worker)));
+            tokio::task::spawn_local(conn::serve(accepted, Rc::clone(worker)));
         }
-        Err(full) => over_limit::hear(
-            OverLimit {
+        Err(full) => {
+            let over_limit = OverLimit {
                 stream,
                 peer,
                 kind,
                 expects_proxy_header,
                 full,
-            },
-            worker,
-        ),
+            };
+            over_limit::serve(over_limit, worker);
+        }
     }
 }

@@ -1,11 +1,10 @@
-//! What the control runtime and its workers exchange: commands, and listening sockets.
+//! What the control runtime sends to workers: commands and listening sockets.
 
 use std::io;
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::addr::ListenAddr;
 use crate::listen::Kind;
@@ -16,25 +15,25 @@ pub type ListenerKey = (Kind, ListenAddr);
 
 /// One worker's socket of a listener.
 #[derive(Debug)]
-pub struct Share {
+pub struct ListenerSocket {
     /// The listener.
     pub key: ListenerKey,
     /// The socket.
     pub socket: StdListener,
 }
 
-/// What the control runtime tells a worker to do.
+/// What a worker is to do.
 #[derive(Debug)]
 pub enum Command {
     /// Apply a configuration.
-    Reload {
+    Apply {
         /// The configuration.
         snapshot: Arc<Snapshot>,
         /// Listeners to open.
-        open: Vec<Share>,
-        /// Listeners to keep; every other one is closed.
+        open: Vec<ListenerSocket>,
+        /// Listeners to keep, old and new; every other one is closed.
         keep: Vec<ListenerKey>,
-        /// Receives the outcome.
+        /// Receives the outcome. If a listener could not be opened, nothing has changed.
         done: oneshot::Sender<io::Result<()>>,
     },
     /// Accept no more connections and close each one after its requests; tunnels stay open.
@@ -43,13 +42,4 @@ pub enum Command {
     CloseTunnels,
     /// Stop now, whatever is open.
     Stop,
-}
-
-/// The control runtime's handle to a worker.
-#[derive(Debug)]
-pub struct Handle {
-    /// Takes commands.
-    pub commands: mpsc::UnboundedSender<Command>,
-    /// The worker's thread.
-    pub thread: JoinHandle<()>,
 }

@@ -2,16 +2,17 @@
 //! connections. The control runtime ([`crate::gateway`]) starts them and sends them commands.
 //!
 //! ```text
-//! thread ─▶ listeners ─▶ admit ─▶ serve::conn    a connection
-//!   │           └──────▶ sweep                   a new configuration: tunnels are judged again
-//!   └─────────────────▶ sweep                    the tick: deadlines, expired permissions
+//! thread ─┬─▶ listeners ─▶ admit ─▶ serve::conn   accepts connections and serves them
+//!         ├─▶ sweep                               once a tick: deadlines, expired permissions
+//!         └─▶ renewals                            a renewed token for tunnels that are open
 //! ```
 
 mod admit;
 mod commands;
 mod listeners;
+mod renewals;
 mod sweep;
 mod thread;
 
-pub use commands::{Command, Handle, ListenerKey, Share};
-pub use thread::{Setup, spawn};
+pub use commands::{Command, ListenerKey, ListenerSocket};
+pub use thread::{Setup, WorkerHandle, spawn};

@@ -1,33 +1,22 @@
-//! A worker's thread: its runtime, and the loop that obeys the control runtime.
+//! A worker's thread: its runtime, and the loop that executes commands.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
-use tokio::runtime::{Builder, LocalOptions};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc;
-use tracing_appender::non_blocking::NonBlocking;
 
-use super::commands::{Command, Handle, Share};
-use super::listeners::Doors;
-use super::sweep::keep_time;
-use crate::auth::{AuthFailures, Tagger, TokenCache};
+use super::commands::{Command, ListenerSocket};
+use super::listeners::Listeners;
+use super::{renewals, sweep};
 use crate::proxy::tunnel::CloseReason;
-use crate::registry::Registry;
-use crate::resolve::Resolver;
 use crate::serve::Worker;
-use crate::serve::names::Names;
-use crate::serve::renewals::{self, Renewals};
-use crate::serve::snapshot::{Snapshot, Ways, WorkerView};
-use crate::serve::under_way::UnderWay;
-use crate::slot::{OpenFiles, Slots, Sockets};
-use crate::telemetry::access::{AccessSink, End};
+use crate::serve::shared::SharedState;
+use crate::serve::snapshot::Snapshot;
+use crate::telemetry::access::End;
 use crate::telemetry::metrics::WorkerMetrics;
-use crate::telemetry::request_id::RequestIds;
-use crate::tick::Ticks;
-use crate::tls::challenges::Challenges;
 
 /// What a worker starts with.
 #[derive(Debug)]
@@ -35,44 +24,51 @@ pub struct Setup {
     /// The configuration in force.
     pub snapshot: Arc<Snapshot>,
     /// Its listening sockets.
-    pub shares: Vec<Share>,
-    /// Slots of the whole gateway.
-    pub slots: Arc<Slots>,
-    /// Room for sockets to upstream servers.
-    pub sockets: Arc<Sockets>,
-    /// Room for open files.
-    pub files: Arc<OpenFiles>,
-    /// Looks up the names of servers.
-    pub resolver: Resolver,
-    /// Where access lines go.
-    pub access: Option<NonBlocking>,
-    /// What it counts.
+    pub sockets: Vec<ListenerSocket>,
+    /// What it shares with the other workers.
+    pub shared: Arc<SharedState>,
+    /// Its counters.
     pub metrics: Arc<WorkerMetrics>,
-    /// Makes tags of tokens.
-    pub tagger: Arc<Tagger>,
-    /// Failed authentications of each client, counted over all workers.
-    pub auth_failures: Arc<AuthFailures>,
-    /// The way to the tunnels of all workers.
-    pub renewals: Arc<Renewals>,
-    /// Answers to CAs that validate a name.
-    pub challenges: Arc<Challenges>,
 }
 
-/// Threads of a worker on which disks are waited for. Nothing else runs there. Each has a heap of
-/// its own: the hundreds that are usual would be memory that one client can have allocated, by
-/// asking for as many files at once.
+/// The control runtime's handle to a worker.
+#[derive(Debug)]
+pub struct WorkerHandle {
+    commands: mpsc::UnboundedSender<Command>,
+    thread: JoinHandle<()>,
+}
+
+impl WorkerHandle {
+    /// Sends a command. Returns false if the worker has stopped.
+    pub fn send(&self, command: Command) -> bool {
+        self.commands.send(command).is_ok()
+    }
+
+    /// Waits for the worker's thread to end.
+    pub fn join(self) {
+        if self.thread.join().is_err() {
+            tracing::error!("a worker had panicked");
+        }
+    }
+}
+
+/// Threads of a worker that wait for disks. Nothing else runs there. Each has a heap of its own:
+/// with the hundreds that are usual, one client that asks for as many files at once could make the
+/// process allocate a lot of memory.
 const FILE_THREADS: usize = 32;
 
-/// Starts a worker's thread. When it ends, for whatever reason, `ended` is dropped.
-pub fn spawn(number: usize, setup: Setup, ended: mpsc::Sender<()>) -> io::Result<Handle> {
+const GOING_AWAY: CloseReason = CloseReason {
+    code: 1001,
+    reason: "going away",
+    end: End::Drain,
+};
+
+/// Starts a worker's thread. When the thread ends, for whatever reason, `ended` is dropped.
+///
+/// # Errors
+/// If the system does not start the thread.
+pub fn spawn(number: usize, setup: Setup, ended: mpsc::Sender<()>) -> io::Result<WorkerHandle> {
     let (commands, inbox) = mpsc::unbounded_channel();
-    let runtime = move || {
-        let mut builder = Builder::new_current_thread();
-        builder
-            .enable_all()
-            .max_blocking_threads(FILE_THREADS)
-            .build_local(LocalOptions::default())
-    };
     let thread = std::thread::Builder::new()
         .name(format!("worker-{number}"))
         .spawn(move || {
@@ -80,109 +76,55 @@ pub fn spawn(number: usize, setup: Setup, ended: mpsc::Sender<()>) -> io::Result
             match runtime() {
                 Ok(runtime) => {
                     runtime.block_on(run(setup, inbox));
-                    // A disk that hangs is not waited for.
+                    // Does not wait for a disk that hangs.
                     runtime.shutdown_background();
                 }
                 Err(error) => tracing::error!(%error, "a worker could not start"),
             }
         })?;
-    Ok(Handle { commands, thread })
+    Ok(WorkerHandle { commands, thread })
 }
 
-async fn run(mut setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
-    let shares = std::mem::take(&mut setup.shares);
-    let renewals = setup.renewals.join();
-    let worker = new_worker(setup);
+fn runtime() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(FILE_THREADS)
+        .build_local(LocalOptions::default())
+}
+
+async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
+    let renewals = setup.shared.renewals.join();
+    let worker = Worker::new(setup.shared, setup.snapshot, setup.metrics);
     tokio::task::spawn_local(renewals::follow(Rc::clone(&worker), renewals));
-    tokio::task::spawn_local(keep_time(Rc::clone(&worker)));
-    let mut doors = Doors {
-        worker: Rc::clone(&worker),
-        open: HashMap::new(),
-    };
-    if let Err(error) = doors.open(shares) {
-        tracing::error!(%error, "a worker could not take up its listeners");
+    tokio::task::spawn_local(sweep::run(Rc::clone(&worker)));
+    let mut listeners = Listeners::new(Rc::clone(&worker));
+    if let Err(error) = listeners.open(setup.sockets) {
+        tracing::error!(%error, "a worker could not open its listeners");
         return;
     }
     while let Some(command) = inbox.recv().await {
         match command {
-            Command::Reload {
+            Command::Apply {
                 snapshot,
                 open,
                 keep,
                 done,
             } => {
-                let _ = done.send(doors.reload(snapshot, open, &keep));
+                let opened = listeners.open(open);
+                if opened.is_ok() {
+                    worker.apply(snapshot);
+                    listeners.keep(&keep);
+                    worker.judge_tunnels();
+                }
+                let _ = done.send(opened);
             }
             Command::Drain => {
-                doors.open.clear();
+                listeners.keep(&[]);
                 worker.drain();
             }
-            Command::CloseTunnels => {
-                let order = CloseReason {
-                    code: 1001,
-                    reason: "going away",
-                    end: End::Drain,
-                };
-                worker.closing.set(Some(order));
-                worker.tunnels.each(|tunnel| tunnel.close(order));
-            }
+            Command::CloseTunnels => worker.close_tunnels(GOING_AWAY),
             Command::Stop => break,
         }
     }
     worker.access.set_stopping();
-}
-
-fn new_worker(setup: Setup) -> Rc<Worker> {
-    let Setup {
-        snapshot,
-        slots,
-        sockets,
-        files,
-        resolver,
-        access,
-        metrics,
-        ..
-    } = setup;
-    let Setup {
-        tagger,
-        auth_failures,
-        renewals,
-        challenges,
-        ..
-    } = setup;
-    let ticks = Ticks::new();
-    let access = AccessSink::new(access, Arc::clone(&metrics));
-    access.configure(snapshot.log.format, snapshot.log.access);
-    Rc::new(Worker {
-        local: RefCell::new(WorkerView::new(
-            snapshot,
-            Ways {
-                ticks: &ticks,
-                sockets: &sockets,
-                resolver: &resolver,
-            },
-            &metrics,
-            None,
-        )),
-        under_way: UnderWay::new(&ticks),
-        ticks,
-        connections: Registry::new(),
-        tunnels: Registry::new(),
-        access,
-        metrics,
-        tokens: TokenCache::new(tagger),
-        names: Names::new(&resolver),
-        auth_failures,
-        renewals,
-        challenges,
-        ids: RequestIds::new(),
-        slots,
-        sockets,
-        files,
-        resolver,
-        draining: Cell::new(false),
-        closing: Cell::new(None),
-        refused: Cell::default(),
-        unserved: RefCell::default(),
-    })
 }

@@ -70,7 +70,10 @@ const MAP: &[(&str, &[&str])] = &[
             "proxy",
         ],
     ),
-    ("worker", &["telemetry", "listen", "tls", "proxy", "serve"]),
+    (
+        "worker",
+        &["telemetry", "listen", "token", "proxy", "serve"],
+    ),
     // Only looks; its accept loop is the one of `listen`.
     (
         "status",

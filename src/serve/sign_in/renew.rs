@@ -44,6 +44,7 @@ pub(in crate::serve) async fn renew(
     let renewed = inbound
         .conn
         .worker
+        .shared
         .renewals
         .renew(old.verified.tag, &new.verified)
         .await;

@@ -1,0 +1,65 @@
+//! What all workers share.
+
+use std::sync::Arc;
+
+use tracing_appender::non_blocking::NonBlocking;
+
+use super::renewals::Renewals;
+use super::snapshot::Snapshot;
+use crate::auth::{AuthFailures, Tagger};
+use crate::resolve::Resolver;
+use crate::slot::{OpenFiles, Slots, Sockets};
+use crate::tls::challenges::Challenges;
+
+/// What all workers share, beside the snapshot in force. Each field synchronises itself; nothing
+/// else in the process is written by two workers.
+#[derive(Debug)]
+pub struct SharedState {
+    /// Client connections, and what each client has open.
+    pub slots: Arc<Slots>,
+    /// Sockets to upstream servers.
+    pub sockets: Arc<Sockets>,
+    /// Open files.
+    pub files: Arc<OpenFiles>,
+    /// Invalid tokens and API keys, counted by client.
+    pub auth_failures: Arc<AuthFailures>,
+    /// Passes renewed tokens to the tunnels of every worker.
+    pub renewals: Arc<Renewals>,
+    /// Answers for CAs that validate a name of an open order.
+    pub challenges: Arc<Challenges>,
+    /// Resolves the names of servers.
+    pub resolver: Resolver,
+    /// Makes the keys of the workers' token caches.
+    pub tagger: Arc<Tagger>,
+    /// Where access lines are written, if anywhere.
+    pub access: Option<NonBlocking>,
+}
+
+impl SharedState {
+    /// Nothing is open yet; the limits are those of the snapshot.
+    pub fn new(
+        snapshot: &Snapshot,
+        tagger: Arc<Tagger>,
+        challenges: Arc<Challenges>,
+        resolver: Resolver,
+        access: Option<NonBlocking>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            slots: Slots::new(),
+            sockets: Sockets::new(snapshot.upstream_sockets),
+            files: OpenFiles::new(snapshot.open_files),
+            auth_failures: AuthFailures::new(),
+            renewals: Renewals::new(),
+            challenges,
+            resolver,
+            tagger,
+            access,
+        })
+    }
+
+    /// Applies the limits of another snapshot that are not asked for on each request.
+    pub fn apply(&self, snapshot: &Snapshot) {
+        self.sockets.allow(snapshot.upstream_sockets);
+        self.files.allow(snapshot.open_files);
+    }
+}
