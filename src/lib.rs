@@ -80,6 +80,7 @@ pub mod turn;
 // Walk with them, or answer here.
 pub mod files;
 pub mod proxy;
+pub mod tunnel;
 
 // What is to be seen of all that.
 pub mod status;

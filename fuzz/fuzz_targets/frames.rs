@@ -3,7 +3,7 @@
 //! Input: how many pieces, how long each is in turn, then the stream.
 #![no_main]
 
-use ianitor::proxy::frames::{Follower, client_close, server_close};
+use ianitor::tunnel::frames::{Follower, client_close, server_close};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -1,4 +1,7 @@
 //! From a request to a tunnel.
+//!
+//! This is where a WebSocket's two sockets are handed to the kind of tunnel that its route asks
+//! for. There is one kind: the raw tunnel.
 
 use std::rc::Rc;
 
@@ -6,21 +9,22 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::proxy::client::LoadGuard;
-use crate::proxy::tunnel::{Tunnel, TunnelControl};
+use crate::proxy::connect::UpstreamStream;
 use crate::proxy::upgrade::UpgradedUpstream;
 use crate::registry::Registered;
 use crate::slot::SocketSlot;
 use crate::telemetry::access::Exchange;
 use crate::tick::Ticks;
+use crate::tunnel::{Tunnel, TunnelControl};
 
-/// What a tunnel needs, from the request that became one.
+/// What a tunnel needs from the request that it began as.
 #[derive(Debug)]
 pub(super) struct Handoff {
     /// The upstream's side.
-    pub joined: UpgradedUpstream,
+    pub upgraded: UpgradedUpstream,
     /// The tunnel's entry in the worker's list.
     pub control: Registered<TunnelControl>,
-    /// For the access log.
+    /// The request, for the access log.
     pub exchange: Rc<Exchange>,
 }
 
@@ -31,7 +35,7 @@ impl Handoff {
         client: (C, Bytes),
         ticks: &Rc<Ticks>,
         kept: K,
-    ) -> Tunnel<C, ((LoadGuard, SocketSlot), K)>
+    ) -> Tunnel<C, UpstreamStream, ((LoadGuard, SocketSlot), K)>
     where
         C: AsyncRead + AsyncWrite + Unpin,
     {
@@ -39,15 +43,14 @@ impl Handoff {
             stream,
             early,
             busy,
-        } = self.joined;
-        let kept = (busy, kept);
+        } = self.upgraded;
         Tunnel::new(
             client,
             (stream, early),
             self.control,
             self.exchange,
             Rc::clone(ticks),
-            kept,
+            (busy, kept),
         )
     }
 }

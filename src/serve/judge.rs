@@ -10,12 +10,12 @@ use crate::addr::ClientAddr;
 use crate::clock::UnixTime;
 use crate::host::HostName;
 use crate::policy::{Denied, Facts, Permit, Policy, Token};
-use crate::proxy::tunnel::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
 use crate::route::change::{self, Change, Place};
 use crate::route::upstream::ServerAddr;
 use crate::route::{RouteId, RouteTable, passthrough};
 use crate::token::BadToken;
 use crate::token::issuer::Verified;
+use crate::tunnel::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
 
 /// Why something that was let in may not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl WorkerView {
     /// Whether a tunnel would be let in today. If so, its permit is the one of today. If not, how
     /// it is to be closed.
     pub fn judge(&self, tunnel: &TunnelControl) -> Option<CloseReason> {
-        let verdict = match &tunnel.door {
+        let verdict = match &tunnel.key {
             TunnelKey::Route(door) => self.judge_tunnel(door, tunnel),
             TunnelKey::Passthrough { sni, to } => {
                 match passthrough::find(&self.snapshot.passthrough, sni) {
@@ -99,7 +99,7 @@ impl WorkerView {
         let (route, permit) =
             self.ask_again(&question, tunnel.permit().as_ref(), Expiry::Ignored)?;
         tunnel.renew(permit);
-        door.belongs_to(self.place(route));
+        door.set_place(self.place(route));
         Ok(())
     }
 
@@ -118,7 +118,7 @@ impl WorkerView {
         new: &Rc<Verified>,
         now: UnixTime,
     ) -> Option<Permit> {
-        let TunnelKey::Route(door) = &tunnel.door else {
+        let TunnelKey::Route(door) = &tunnel.key else {
             return None;
         };
         let place = door.place();

@@ -12,13 +12,13 @@ use super::Worker;
 use super::conn::AcceptedConn;
 use crate::host::HostName;
 use crate::proxy::connect::{ConnectError, Connector, UpstreamStream};
-use crate::proxy::tunnel::{Tunnel, TunnelControl, TunnelKey};
 use crate::resolve::Resolver;
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamTls;
 use crate::slot::MaxConnections;
 use crate::telemetry::Chain;
 use crate::telemetry::access::{End, Exchange, Head};
+use crate::tunnel::{Tunnel, TunnelControl, TunnelKey};
 
 /// Carries a connection to the server that its name belongs to.
 pub(super) async fn pass(

@@ -25,7 +25,6 @@ use crate::files;
 use crate::policy::{Denied, Permit};
 use crate::proxy::body::ResponseBody;
 use crate::proxy::client::Pool;
-use crate::proxy::tunnel::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
 use crate::proxy::{self, ForwardContext, upgrade, websocket};
 use crate::registry::Registered;
 use crate::route::path::{BadPath, PathPrefix};
@@ -33,6 +32,7 @@ use crate::route::redirect::RedirectSpec;
 use crate::route::{self, Forward};
 use crate::slot::FileSlot;
 use crate::token::BadToken;
+use crate::tunnel::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
 
 /// The service at the end of the stack.
 #[derive(Clone, Copy, Debug)]
@@ -236,13 +236,13 @@ async fn forward(
     under_way.is_handshake(key);
     let mut request = request;
     let stream = is_h2.then(|| hyper::upgrade::on(&mut request));
-    let (mut response, joined) = Box::pin(upgrade::open_websocket(request, &via)).await?;
+    let (mut response, upgraded) = Box::pin(upgrade::open_websocket(request, &via)).await?;
     cleaning.apply(response.headers_mut(), &exchange);
     under_way.answers(key, response.body().server());
-    if let Some(joined) = joined {
-        let control = enter_tunnel(&conn.worker, key, joined.server())?;
+    if let Some(upgraded) = upgraded {
+        let control = enter_tunnel(&conn.worker, key, upgraded.server())?;
         let handoff = Handoff {
-            joined,
+            upgraded,
             control,
             exchange: Rc::clone(&exchange),
         };
@@ -285,7 +285,7 @@ fn enter_tunnel(
     );
     let control = TunnelControl::new(TunnelKey::Route(door), client, Some(permit));
     match verdict {
-        Ok(()) => control.judge_end(UnixTime::now()),
+        Ok(()) => control.close_if_expired(UnixTime::now()),
         Err(why) => control.close(CloseReason::by_policy(why.reason())),
     }
     Ok(worker.enter_tunnel(control))

@@ -13,13 +13,13 @@ use super::view::WorkerView;
 use crate::addr::PeerAddr;
 use crate::auth::TokenCache;
 use crate::host::HostName;
-use crate::proxy::tunnel::{CloseReason, TunnelControl};
 use crate::registry::{Registered, Registry};
 use crate::slot::Full;
 use crate::telemetry::access::AccessSink;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::Ticks;
+use crate::tunnel::{CloseReason, TunnelControl};
 
 /// The state of one worker that its connections share.
 #[derive(Debug)]

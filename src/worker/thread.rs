@@ -11,12 +11,12 @@ use tokio::sync::mpsc;
 use super::commands::{Command, ListenerSocket};
 use super::listeners::Listeners;
 use super::{renewals, sweep};
-use crate::proxy::tunnel::CloseReason;
 use crate::serve::Worker;
 use crate::serve::shared::SharedState;
 use crate::serve::snapshot::Snapshot;
 use crate::telemetry::access::End;
 use crate::telemetry::metrics::WorkerMetrics;
+use crate::tunnel::CloseReason;
 
 /// What a worker starts with.
 #[derive(Debug)]

@@ -56,6 +56,8 @@ const MAP: &[(&str, &[&str])] = &[
     ("route", &["telemetry", "policy", "turn"]),
     ("files", &["route"]),
     ("proxy", &["telemetry", "policy", "route", "files"]),
+    // Knows two sockets and a permit, not how they came to be joined.
+    ("tunnel", &["telemetry", "policy", "route"]),
     (
         "serve",
         &[
@@ -68,6 +70,7 @@ const MAP: &[(&str, &[&str])] = &[
             "route",
             "files",
             "proxy",
+            "tunnel",
         ],
     ),
     (
@@ -123,6 +126,7 @@ const MAP: &[(&str, &[&str])] = &[
             "route",
             "files",
             "proxy",
+            "tunnel",
             "serve",
             "worker",
             "status",

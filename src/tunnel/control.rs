@@ -1,0 +1,159 @@
+//! What a worker keeps of each open tunnel: enough to judge it again after a change, and to close
+//! it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::Context;
+
+use crate::addr::ClientAddr;
+use crate::clock::UnixTime;
+use crate::host::HostName;
+use crate::policy::Permit;
+use crate::registry::TaskWaker;
+use crate::route::change::Place;
+use crate::route::upstream::ServerAddr;
+use crate::telemetry::access::End;
+
+/// What a tunnel was opened for. After a reload the same question is asked again.
+#[derive(Debug)]
+pub enum TunnelKey {
+    /// A WebSocket.
+    Route(RouteTunnelKey),
+    /// TLS that is passed through.
+    Passthrough {
+        /// The server name in the client's hello.
+        sni: HostName,
+        /// The server it is connected to.
+        to: ServerAddr,
+    },
+}
+
+/// The request that a WebSocket began with, and where it went.
+#[derive(Debug)]
+pub struct RouteTunnelKey {
+    /// The host that was requested.
+    pub host: HostName,
+    /// The path that was requested, normalised.
+    pub path: Box<str>,
+    /// The server it is connected to.
+    pub server: ServerAddr,
+    place: RefCell<Place>,
+}
+
+impl RouteTunnelKey {
+    /// The key of a new WebSocket.
+    pub fn new(host: HostName, path: Box<str>, server: ServerAddr, place: Place) -> Self {
+        Self {
+            host,
+            path,
+            server,
+            place: RefCell::new(place),
+        }
+    }
+
+    /// The route it belongs to.
+    pub fn place(&self) -> Place {
+        self.place.borrow().clone()
+    }
+
+    /// After a reload: it belongs to a route of the new table, and the old table can be freed.
+    pub fn set_place(&self, place: Place) {
+        *self.place.borrow_mut() = place;
+    }
+}
+
+/// An open tunnel as its worker sees it.
+#[derive(Debug)]
+pub struct TunnelControl {
+    /// What it was opened for.
+    pub key: TunnelKey,
+    /// Its client.
+    pub client: ClientAddr,
+    /// What permits it. Passed-through TLS needs no permit.
+    permit: RefCell<Option<Permit>>,
+    is_closing: Cell<bool>,
+    /// Set until the tunnel's task has seen it.
+    close_reason: Cell<Option<CloseReason>>,
+    task: TaskWaker,
+}
+
+impl TunnelControl {
+    /// For a tunnel that is about to begin.
+    pub fn new(key: TunnelKey, client: ClientAddr, permit: Option<Permit>) -> Rc<Self> {
+        Rc::new(Self {
+            key,
+            client,
+            permit: RefCell::new(permit),
+            is_closing: Cell::new(false),
+            close_reason: Cell::new(None),
+            task: TaskWaker::default(),
+        })
+    }
+
+    /// What permits it now.
+    pub fn permit(&self) -> Option<Permit> {
+        self.permit.borrow().clone()
+    }
+
+    /// Whether the gateway has begun to close it.
+    pub fn is_being_closed(&self) -> bool {
+        self.is_closing.get()
+    }
+
+    /// Replaces its permit.
+    pub fn renew(&self, permit: Permit) {
+        *self.permit.borrow_mut() = Some(permit);
+    }
+
+    /// Closes it if its permit has expired.
+    pub fn close_if_expired(&self, now: UnixTime) {
+        if !self.is_closing.get()
+            && self
+                .permit
+                .borrow()
+                .as_ref()
+                .is_some_and(|permit| permit.has_ended(now))
+        {
+            self.close(CloseReason::by_policy("token expired"));
+        }
+    }
+
+    /// Has its task close it, with a close frame if it is a WebSocket.
+    pub fn close(&self, reason: CloseReason) {
+        self.is_closing.set(true);
+        self.close_reason.set(Some(reason));
+        self.task.wake();
+    }
+
+    /// The reason to close, the first time that it is asked for.
+    pub(super) fn take_close_reason(&self) -> Option<CloseReason> {
+        self.close_reason.take()
+    }
+
+    /// Notes the tunnel's task, to be woken by [`Self::close`].
+    pub(super) fn register_task(&self, cx: &Context<'_>) {
+        self.task.register(cx);
+    }
+}
+
+/// Why and how the gateway closes a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloseReason {
+    /// The code of the close frame (RFC 6455, section 7.4).
+    pub code: u16,
+    /// The reason in the close frame.
+    pub reason: &'static str,
+    /// How the access log says that it ended.
+    pub end: End,
+}
+
+impl CloseReason {
+    /// It is no longer permitted: code 1008 (RFC 6455, section 7.4.1).
+    pub fn by_policy(reason: &'static str) -> Self {
+        Self {
+            code: 1008,
+            reason,
+            end: End::Policy,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What a WebSocket or a passed-through TLS connection becomes: a client's socket and a server's,
+//! joined until both have closed.
+//!
+//! - [`control`]: what the worker keeps of an open tunnel, to judge it again and to close it.
+//! - [`raw`]: bytes are forwarded unchanged.
+//! - [`frames`]: follows the WebSocket frames in the bytes that a raw tunnel forwards, so that a
+//!   close frame can be put between two of them.
+
+pub mod control;
+mod flow;
+pub mod frames;
+pub mod raw;
+
+pub use control::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
+pub use raw::Tunnel;
