@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 use http::{Response, Uri};
 use tower::{Layer, Service};
 
+use super::browser;
+use super::navigation;
 use super::origin;
-use super::reader;
 use super::reject::Rejection;
-use super::sign_in;
-use super::turn;
+use super::target::turn;
 use super::{Admitted, Inbound, Routed};
 use crate::addr::ClientAddr;
 use crate::auth::{self, Failure, Signed};
@@ -98,9 +98,9 @@ fn route(routed: &Routed) -> &Route {
 
 /// A rejection in the form that the client can read: a page where a browser opens one.
 fn for_reader(routed: &Routed, rejection: Rejection) -> Rejection {
-    match rejection.is_of_policy() && reader::opens_page(&routed.normal.inbound.request) {
+    match rejection.is_of_policy() && navigation::opens_page(&routed.normal.inbound.request) {
         true => {
-            let form = sign_in::offer(routed, &rejection).map(Box::new);
+            let form = browser::offer(routed, &rejection).map(Box::new);
             Rejection::OnPage(Box::new(rejection), form)
         }
         false => rejection,

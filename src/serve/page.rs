@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
-use super::reader;
-use super::sign_in::SignIn;
+use super::browser::SignIn;
+use super::navigation;
 use crate::html::Text;
 use crate::proxy::body::ResponseBody;
 use crate::route::local::{LocalUrl, OWN};
@@ -166,6 +166,6 @@ pub(super) fn problem(status: StatusCode, id: RequestId) -> Response<ResponseBod
 fn varied(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
     response
         .headers_mut()
-        .insert(header::VARY, HeaderValue::from_static(reader::VARY));
+        .insert(header::VARY, HeaderValue::from_static(navigation::VARY));
     response
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
-use super::dress::Clothes;
+use super::browser::SignIn;
 use super::judge::Withdrawn;
 use super::page;
-use super::sign_in::SignIn;
-use super::turn;
+use super::response_headers::Clothes;
+use super::target::turn;
 use crate::files;
 use crate::policy::Denied;
 use crate::proxy;

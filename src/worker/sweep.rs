@@ -27,7 +27,7 @@ fn sweep(worker: &Worker, now: UnixTime) {
     worker
         .connections
         .each(|connection| connection.sweep(limits));
-    worker.tunnels.each(|tunnel| tunnel.judge_end(now));
+    worker.tunnels.each(|tunnel| tunnel.close_if_expired(now));
     if view.have_keys_changed() {
         worker.under_way.note_keys_changed();
         worker.judge_tunnels();

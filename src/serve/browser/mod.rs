@@ -13,10 +13,10 @@
 //!    `/.ianitor`: by that one the gateway knows later on whose sockets to renew.
 
 mod cookie;
-pub(super) mod enter;
 mod fields;
-pub(super) mod leave;
 pub(super) mod renew;
+pub(super) mod sign_in;
+pub(super) mod sign_out;
 
 use http::header;
 

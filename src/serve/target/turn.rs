@@ -11,21 +11,21 @@ use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 use hyper::body::Body as _;
 
-use super::Inbound;
-use super::authorize::context;
-use super::reject::Rejection;
 use crate::auth::check_api_keys;
 use crate::clock::UnixTime;
 use crate::policy::{ApiKeys, Denied, Permit};
 use crate::proxy;
 use crate::proxy::body::{BodyFault, RequestBody, ResponseBody};
 use crate::route::{Route, Target};
+use crate::serve::Inbound;
+use crate::serve::authorize::context;
+use crate::serve::reject::Rejection;
 use crate::token::BadToken;
 use crate::turn::uri::TurnUri;
 use crate::turn::{Credential, STRONG_SECRET, Subject, Turn};
 
 /// What may be asked for.
-pub(super) const METHODS: &str = "GET, HEAD, POST, OPTIONS";
+pub(in crate::serve) const METHODS: &str = "GET, HEAD, POST, OPTIONS";
 
 /// The largest form. That of Janus has 512 bytes.
 const LARGEST_FORM: u64 = 8 * 1024;
@@ -37,7 +37,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Why no credential is given to somebody who may have one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(in crate::serve) enum Refusal {
     /// The client's fault: another method.
     #[error("credentials are asked for with GET or POST")]
     Method,
@@ -54,7 +54,7 @@ pub(super) enum Refusal {
 struct Form(Vec<u8>);
 
 /// Whether the body may have an API key in it, and so has to be read before anything is decided.
-pub(super) fn brings_form(inbound: &Inbound, route: &Route) -> bool {
+pub(in crate::serve) fn brings_form(inbound: &Inbound, route: &Route) -> bool {
     let Target::Turn(id) = &route.target else {
         return false;
     };
@@ -69,7 +69,7 @@ pub(super) fn brings_form(inbound: &Inbound, route: &Route) -> bool {
 }
 
 /// Reads the form and keeps it with the request.
-pub(super) async fn take_form(inbound: &mut Inbound) -> Result<(), Rejection> {
+pub(in crate::serve) async fn take_form(inbound: &mut Inbound) -> Result<(), Rejection> {
     let mut body = std::mem::replace(inbound.request.body_mut(), RequestBody::empty());
     body.limit(LARGEST_FORM, FORM_TIME);
     let form = gather(&mut body, inbound).await;
@@ -117,7 +117,7 @@ fn said<'r>(inbound: &'r Inbound, name: &str) -> impl Iterator<Item = Cow<'r, st
 }
 
 /// Whether the query of a request has an API key in it, right or wrong.
-pub(super) fn brings_key(inbound: &Inbound, route: &Route) -> bool {
+pub(in crate::serve) fn brings_key(inbound: &Inbound, route: &Route) -> bool {
     presented(inbound, route).is_some()
 }
 
@@ -133,7 +133,7 @@ fn presented<'r>(inbound: &'r Inbound, route: &Route) -> Option<(&'r ApiKeys, Ve
 }
 
 /// Decides about a request that has an API key in it; `None` if there is none to decide by.
-pub(super) async fn judge_keys(
+pub(in crate::serve) async fn judge_keys(
     inbound: &Inbound,
     route: &Route,
 ) -> Option<Result<Permit, Rejection>> {
@@ -146,7 +146,7 @@ pub(super) async fn judge_keys(
 }
 
 /// Gives a credential to whom the permit is for.
-pub(super) async fn serve(
+pub(in crate::serve) async fn serve(
     inbound: &Inbound,
     turn: &Turn,
     permit: &Permit,

@@ -34,7 +34,7 @@ pub(in crate::serve) fn form(normal: &Normal) -> Result<Response<ResponseBody>, 
 
 /// Takes the form: the policy of where the browser wants to go is asked, as if the token had come
 /// there in its cookie.
-pub(in crate::serve) async fn enter(
+pub(in crate::serve) async fn sign_in(
     normal: &mut Normal,
 ) -> Result<Response<ResponseBody>, Rejection> {
     from_own_page(normal)?;

@@ -23,7 +23,7 @@ pub(in crate::serve) fn form(normal: &Normal) -> Result<Response<ResponseBody>, 
 }
 
 /// Takes the cookies back: those of one place, or of all.
-pub(in crate::serve) async fn leave(
+pub(in crate::serve) async fn sign_out(
     normal: &mut Normal,
 ) -> Result<Response<ResponseBody>, Rejection> {
     from_own_page(normal)?;

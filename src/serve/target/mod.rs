@@ -1,5 +1,7 @@
 //! What is behind the doors. Nothing here runs without a permit.
 
+pub(super) mod turn;
+
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -13,13 +15,6 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tower::Service;
 
-use super::answer::Cleaning;
-use super::handoff::Handoff;
-use super::judge::{Expiry, Withdrawn};
-use super::reject::Rejection;
-use super::turn;
-use super::under_way::{Admission, Key};
-use super::{Admitted, ConnInfo, Inbound, Normal, Routed, Worker};
 use crate::clock::UnixTime;
 use crate::files;
 use crate::policy::{Denied, Permit};
@@ -30,13 +25,19 @@ use crate::registry::Registered;
 use crate::route::path::{BadPath, PathPrefix};
 use crate::route::redirect::RedirectSpec;
 use crate::route::{self, Forward};
+use crate::serve::answer::Cleaning;
+use crate::serve::handoff::Handoff;
+use crate::serve::judge::{Expiry, Withdrawn};
+use crate::serve::reject::Rejection;
+use crate::serve::under_way::{Admission, Key};
+use crate::serve::{Admitted, ConnInfo, Inbound, Normal, Routed, Worker};
 use crate::slot::FileSlot;
 use crate::token::BadToken;
 use crate::tunnel::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
 
 /// The service at the end of the stack.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Target;
+pub(in crate::serve) struct Target;
 
 impl Service<Admitted> for Target {
     type Response = Response<ResponseBody>;
@@ -132,7 +133,7 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
 /// Nobody reads the request's body, and what is left of it cannot be told from a next request. The
 /// client may still be sending: a connection that is closed in its face would take the answer
 /// along.
-pub(super) fn without_body(
+pub(in crate::serve) fn without_body(
     inbound: &Inbound,
     response: Response<ResponseBody>,
 ) -> Response<ResponseBody> {

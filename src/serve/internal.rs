@@ -9,8 +9,8 @@ use http::{Method, Response};
 use tower::{Layer, Service};
 
 use super::Normal;
+use super::browser;
 use super::reject::Rejection;
-use super::sign_in;
 use super::target::without_body;
 use crate::proxy::body::ResponseBody;
 use crate::route::NoRoute;
@@ -61,11 +61,11 @@ async fn serve(mut normal: Normal) -> Answer {
     let is_read = matches!(*normal.inbound.request.method(), Method::GET | Method::HEAD);
     let is_post = normal.inbound.request.method() == Method::POST;
     let response = match path {
-        "/sign-in" if is_read => sign_in::enter::form(&normal)?,
-        "/sign-in" if is_post => sign_in::enter::enter(&mut normal).await?,
-        "/sign-out" if is_read => sign_in::leave::form(&normal)?,
-        "/sign-out" if is_post => sign_in::leave::leave(&mut normal).await?,
-        "/renew" if is_post => sign_in::renew::renew(&mut normal).await?,
+        "/sign-in" if is_read => browser::sign_in::form(&normal)?,
+        "/sign-in" if is_post => browser::sign_in::sign_in(&mut normal).await?,
+        "/sign-out" if is_read => browser::sign_out::form(&normal)?,
+        "/sign-out" if is_post => browser::sign_out::sign_out(&mut normal).await?,
+        "/renew" if is_post => browser::renew::renew(&mut normal).await?,
         "/renew" => return Err(Rejection::OwnMethod("POST")),
         "/sign-in" | "/sign-out" => return Err(Rejection::OwnMethod("GET, HEAD, POST")),
         _ => return Err(NoRoute::Path.into()),
