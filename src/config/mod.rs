@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! text ─ toml ─▶ DeTable ─ read ─▶ Raw (typed, placed) ─ lower ─▶ Config (names resolved, compared)
-//!           └──────────┴───────── Notes ─────────┴──▶ Report: file:line:column key: what is wrong, what to do
+//!           └──────────┴───────── Diagnostics ─────────┴──▶ Report: file:line:column key: what is wrong, what to do
 //! ```
 //!
 //! An operator who has ten mistakes in a file wants to read ten lines, not to run the check ten
@@ -15,10 +15,10 @@
 //! Nothing here touches the network, and only [`load`] touches the disk. That certificates exist,
 //! or addresses can be bound, is found out by those who open them.
 
+mod diagnostics;
 mod files;
 mod keys;
 mod lower;
-mod notes;
 mod problem;
 mod raw;
 mod raw_access;
@@ -53,7 +53,7 @@ use crate::telemetry::LogSpec;
 use crate::tls::TlsSpec;
 use crate::token::issuer::{IssuerSpec, KeySource};
 use crate::turn::TurnSpec;
-use notes::Notes;
+use diagnostics::Diagnostics;
 use raw::Raw;
 use read::Table;
 
@@ -208,14 +208,14 @@ fn read_text(path: &Path) -> Result<String, Failure> {
 /// Everything that is wrong.
 pub fn parse(file_name: &Path, text: &str) -> Result<Loaded, Report> {
     let (document, syntax_errors) = DeTable::parse_recoverable(text);
-    let notes = Notes::new(text, document.get_ref(), &syntax_errors);
-    let raw = Raw::read(&Table::root(document.get_ref(), &notes));
+    let diag = Diagnostics::new(text, document.get_ref(), &syntax_errors);
+    let raw = Raw::read(&Table::root(document.get_ref(), &diag));
     // Where the parser lost a part, names would be unknown that are in the file.
-    let config = match notes.does_not_parse() {
+    let config = match diag.does_not_parse() {
         true => None,
-        false => lower::lower(raw, file_name, &notes),
+        false => lower::lower(raw, file_name, &diag),
     };
-    let (problems, warnings) = notes.into_reports(file_name);
+    let (problems, warnings) = diag.into_reports(file_name);
     match config {
         Some(config) if problems.is_empty() => Ok(Loaded { config, warnings }),
         _ => Err(problems),

@@ -106,7 +106,7 @@ impl Place {
 
 /// A value and where it was written.
 #[derive(Clone, Debug)]
-pub(super) struct Placed<T> {
+pub(super) struct Spanned<T> {
     pub(super) value: T,
     pub(super) place: Place,
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::keys::{self, Keys};
 use super::lower::everybody;
-use super::problem::{Place, Placed};
+use super::problem::{Place, Spanned};
 use super::raw_access::{RawIssuer, RawPolicy};
 use super::raw_acme::RawAcme;
 use super::raw_deploy::RawDeploy;
 use super::raw_route::RawRoute;
 use super::raw_turn::RawTurn;
-use super::read::{List, Named, Section, Table, right};
+use super::read::{List, Named, Section, Table, valid};
 use super::values::{PlainServer, Port, Size, Timeout, Workers};
 use crate::addr::{ListenAddr, Network};
 use crate::host::{HostName, HostPattern};
@@ -72,17 +72,17 @@ pub(super) const H2_WEBSOCKETS: bool = true;
 
 /// `[listen]`.
 pub(super) struct RawListen {
-    pub(super) https: Vec<Placed<ListenAddr>>,
-    pub(super) http: Vec<Placed<ListenAddr>>,
+    pub(super) https: Vec<Spanned<ListenAddr>>,
+    pub(super) http: Vec<Spanned<ListenAddr>>,
     /// Whether a plain listener is written, right or wrong.
     pub(super) has_http: bool,
-    pub(super) status: Option<Placed<ListenAddr>>,
-    pub(super) status_hosts: Option<Placed<List<HostName>>>,
+    pub(super) status: Option<Spanned<ListenAddr>>,
+    pub(super) status_hosts: Option<Spanned<List<HostName>>>,
     pub(super) public_port: Option<u16>,
     pub(super) workers: usize,
     pub(super) h2_websockets: bool,
-    pub(super) proxy_protocol: Vec<Placed<Network>>,
-    pub(super) trusted_proxies: Vec<Placed<Network>>,
+    pub(super) proxy_protocol: Vec<Spanned<Network>>,
+    pub(super) trusted_proxies: Vec<Spanned<Network>>,
 }
 
 impl Section for RawListen {
@@ -98,16 +98,16 @@ impl Section for RawListen {
         }
         let http = table.plain::<List<_>>("http");
         Self {
-            https: right(https),
+            https: valid(https),
             has_http: table.has("http") && http.as_ref().is_none_or(|list| !list.is_empty()),
-            http: right(http),
+            http: valid(http),
             status: table.get("status"),
             status_hosts: table.get("status_hosts"),
             public_port: table.plain("public_port").map(|Port(port)| port),
             workers: table.plain("workers").map_or(0, |Workers(workers)| workers),
             h2_websockets: table.plain("h2_websockets").unwrap_or(H2_WEBSOCKETS),
-            proxy_protocol: right(table.plain("proxy_protocol")),
-            trusted_proxies: right(table.plain("trusted_proxies")),
+            proxy_protocol: valid(table.plain("proxy_protocol")),
+            trusted_proxies: valid(table.plain("trusted_proxies")),
         }
     }
 }
@@ -133,7 +133,7 @@ impl Section for Limits {
         let timeout = |key, default| table.plain(key).map_or(default, |Timeout(time)| time);
         let exempt = table
             .plain::<List<Network>>("exempt")
-            .map(|list| right(Some(list)));
+            .map(|list| valid(Some(list)));
         for everybody in exempt
             .iter()
             .flat_map(|exempt| everybody::on_the_internet(exempt))
@@ -166,8 +166,8 @@ impl Section for Limits {
 /// `[tls]`.
 pub(super) struct RawTls {
     pub(super) min_version: Option<MinVersion>,
-    pub(super) certificates: Vec<Placed<RawPair>>,
-    pub(super) self_signed: Vec<Placed<HostName>>,
+    pub(super) certificates: Vec<Spanned<RawPair>>,
+    pub(super) self_signed: Vec<Spanned<HostName>>,
     pub(super) default: bool,
     /// Where a certificate would be written, if none is.
     pub(super) lacks: Option<Place>,
@@ -186,8 +186,8 @@ impl Section for RawTls {
         let place = table.place();
         Self {
             min_version: table.plain("min_version"),
-            certificates: right(certificates),
-            self_signed: right(self_signed),
+            certificates: valid(certificates),
+            self_signed: valid(self_signed),
             default: table.plain("default").unwrap_or_default(),
             lacks: has_none.then(|| place.key("certificates", place.at)),
         }
@@ -215,8 +215,8 @@ impl Section for RawPair {
 
 /// One of `[[passthrough]]`.
 pub(super) struct RawPassthrough {
-    pub(super) sni: Option<Placed<HostPattern>>,
-    pub(super) to: Option<Placed<PlainServer>>,
+    pub(super) sni: Option<Spanned<HostPattern>>,
+    pub(super) to: Option<Spanned<PlainServer>>,
     pub(super) proxy_protocol: bool,
 }
 
@@ -240,13 +240,13 @@ impl Section for RawPassthrough {
 
 /// `[upstreams.NAME]`.
 pub(super) struct RawUpstream {
-    pub(super) servers: Option<Placed<List<ServerAddr>>>,
+    pub(super) servers: Option<Spanned<List<ServerAddr>>>,
     pub(super) protocol: Protocol,
     /// Whether `protocol` is written, right or wrong.
     pub(super) has_protocol: bool,
-    pub(super) balance: Option<Placed<Balance>>,
-    pub(super) ca_file: Option<Placed<PathBuf>>,
-    pub(super) server_name: Option<Placed<HostName>>,
+    pub(super) balance: Option<Spanned<Balance>>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
+    pub(super) server_name: Option<Spanned<HostName>>,
     pub(super) keep_alive: Option<Duration>,
     pub(super) max_connections: Option<usize>,
 }

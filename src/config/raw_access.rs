@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::keys::{self, Keys};
-use super::problem::Placed;
+use super::problem::Spanned;
 use super::read::{List, Read, Section, Table, Value};
-use super::values::{FetchUrl, Filled, Satisfy, Timeout};
+use super::values::{FetchUrl, NonEmpty, Satisfy, Timeout};
 use crate::addr::Network;
 use crate::token::Algorithm;
 use crate::token::claims::Wanted;
@@ -14,18 +14,18 @@ use crate::token::location::Source;
 
 /// `[issuers.NAME]`.
 pub(super) struct RawIssuer {
-    pub(super) algorithms: Option<Placed<List<Algorithm>>>,
-    pub(super) key_file: Option<Placed<PathBuf>>,
-    pub(super) secret: Option<Placed<Filled>>,
-    pub(super) secret_file: Option<Placed<PathBuf>>,
-    pub(super) secret_env: Option<Placed<Filled>>,
-    pub(super) secret_base64: Option<Placed<bool>>,
-    pub(super) jwks_url: Option<Placed<FetchUrl>>,
-    pub(super) asap_url: Option<Placed<FetchUrl>>,
-    pub(super) ca_file: Option<Placed<PathBuf>>,
-    pub(super) issuer: Option<Placed<Filled>>,
-    pub(super) audience: Option<Placed<RawAudience>>,
-    pub(super) sources: Option<Placed<List<Source>>>,
+    pub(super) algorithms: Option<Spanned<List<Algorithm>>>,
+    pub(super) key_file: Option<Spanned<PathBuf>>,
+    pub(super) secret: Option<Spanned<NonEmpty>>,
+    pub(super) secret_file: Option<Spanned<PathBuf>>,
+    pub(super) secret_env: Option<Spanned<NonEmpty>>,
+    pub(super) secret_base64: Option<Spanned<bool>>,
+    pub(super) jwks_url: Option<Spanned<FetchUrl>>,
+    pub(super) asap_url: Option<Spanned<FetchUrl>>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
+    pub(super) issuer: Option<Spanned<NonEmpty>>,
+    pub(super) audience: Option<Spanned<RawAudience>>,
+    pub(super) sources: Option<Spanned<List<Source>>>,
     pub(super) leeway: Option<Duration>,
     pub(super) max_lifetime: Option<Duration>,
     pub(super) revoked_file: Option<PathBuf>,
@@ -86,7 +86,7 @@ impl Read for RawAudience {
         Some(match text.as_str() {
             "" => return value.refuse("is empty"),
             "any" => Self::Any,
-            _ => Self::OneOf(vec![Some(Placed {
+            _ => Self::OneOf(vec![Some(Spanned {
                 value: text,
                 place: value.place().clone(),
             })]),
@@ -96,14 +96,14 @@ impl Read for RawAudience {
 
 /// `[policies.NAME]`.
 pub(super) struct RawPolicy {
-    pub(super) allow: Option<Placed<List<Network>>>,
-    pub(super) deny: Option<Placed<List<Network>>>,
-    pub(super) issuers: Option<Placed<List<String>>>,
-    pub(super) claims: Option<Placed<RawClaims>>,
-    pub(super) satisfy: Option<Placed<Satisfy>>,
+    pub(super) allow: Option<Spanned<List<Network>>>,
+    pub(super) deny: Option<Spanned<List<Network>>>,
+    pub(super) issuers: Option<Spanned<List<String>>>,
+    pub(super) claims: Option<Spanned<RawClaims>>,
+    pub(super) satisfy: Option<Spanned<Satisfy>>,
     /// `true`: close.
-    pub(super) on_expiry: Option<Placed<OnExpiryWord>>,
-    pub(super) expiry_grace: Option<Placed<Duration>>,
+    pub(super) on_expiry: Option<Spanned<OnExpiryWord>>,
+    pub(super) expiry_grace: Option<Spanned<Duration>>,
 }
 
 impl Section for RawPolicy {
@@ -142,7 +142,7 @@ impl Read for OnExpiryWord {
 
 /// `claims`: each claim with the values that it may have. A table in it is a claim that is an
 /// object.
-pub(super) struct RawClaims(pub(super) Vec<(String, Placed<List<Wanted>>)>);
+pub(super) struct RawClaims(pub(super) Vec<(String, Spanned<List<Wanted>>)>);
 
 impl Read for RawClaims {
     fn read(value: &Value<'_>) -> Option<Self> {
@@ -155,7 +155,7 @@ impl Read for RawClaims {
 fn gather(
     value: &Value<'_>,
     path: &str,
-    all: &mut Vec<(String, Placed<List<Wanted>>)>,
+    all: &mut Vec<(String, Spanned<List<Wanted>>)>,
 ) -> Option<()> {
     for (name, member) in value.members()? {
         let path = if path.is_empty() {
@@ -170,7 +170,7 @@ fn gather(
         let list = match member.is_list() {
             true => List::read(&member),
             false => Wanted::read(&member).map(|one| {
-                vec![Some(Placed {
+                vec![Some(Spanned {
                     value: one,
                     place: member.place().clone(),
                 })]
@@ -183,7 +183,7 @@ fn gather(
         }
         all.push((
             path,
-            Placed {
+            Spanned {
                 value: list?,
                 place: member.place().clone(),
             },

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::keys::{self, Keys};
-use super::problem::Placed;
+use super::problem::Spanned;
 use super::read::{List, Read, Section, Table, Value};
 use super::suggest;
-use super::values::{Filled, OneOrList};
+use super::values::{NonEmpty, OneOrList};
 use crate::acme::{AcmeSpec, ChallengeKind, KeyType};
 use crate::host::HostName;
 
@@ -17,10 +17,10 @@ pub(super) struct RawAcme {
     pub(super) staging: Option<DirectoryUrl>,
     pub(super) contact: Option<OneOrList<Contact>>,
     pub(super) external_account: Option<RawExternal>,
-    pub(super) challenges: Option<Placed<List<ChallengeKind>>>,
+    pub(super) challenges: Option<Spanned<List<ChallengeKind>>>,
     pub(super) store: Option<PathBuf>,
     pub(super) placeholder: bool,
-    pub(super) certificates: Option<Placed<List<RawCert>>>,
+    pub(super) certificates: Option<Spanned<List<RawCert>>>,
 }
 
 impl Section for RawAcme {
@@ -45,10 +45,10 @@ impl Section for RawAcme {
 
 /// `[acme.external_account]`.
 pub(super) struct RawExternal {
-    pub(super) key_id: Option<Filled>,
-    pub(super) key_file: Option<Placed<PathBuf>>,
-    pub(super) key_env: Option<Placed<Filled>>,
-    pub(super) key: Option<Placed<Filled>>,
+    pub(super) key_id: Option<NonEmpty>,
+    pub(super) key_file: Option<Spanned<PathBuf>>,
+    pub(super) key_env: Option<Spanned<NonEmpty>>,
+    pub(super) key: Option<Spanned<NonEmpty>>,
 }
 
 impl Section for RawExternal {
@@ -62,7 +62,7 @@ impl Section for RawExternal {
             let text = "missing; write the file that has the HMAC key that the CA gave you, key_file = \"secrets/eab\"";
             table.missing("key_file", text);
         }
-        let key_id: Option<Placed<Filled>> =
+        let key_id: Option<Spanned<NonEmpty>> =
             table.require("key_id", "missing; write the key id that the CA gave you");
         Self {
             key_id: key_id.map(|id| id.value),
@@ -75,9 +75,9 @@ impl Section for RawExternal {
 
 /// One of `acme.certificates`.
 pub(super) struct RawCert {
-    pub(super) hosts: Option<Placed<List<CertHost>>>,
+    pub(super) hosts: Option<Spanned<List<CertHost>>>,
     pub(super) key_type: KeyType,
-    pub(super) profile: Option<Filled>,
+    pub(super) profile: Option<NonEmpty>,
 }
 
 impl Section for RawCert {

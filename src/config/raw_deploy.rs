@@ -3,28 +3,28 @@
 use std::path::PathBuf;
 
 use super::keys::{self, Keys};
-use super::problem::Placed;
+use super::problem::Spanned;
 use super::read::{List, Read, Section, Table, Value};
-use super::values::{Filled, PlainServer};
+use super::values::{NonEmpty, PlainServer};
 use crate::acme::KeyType;
 use crate::deploy::Consumer;
 use crate::host::HostName;
 
 /// One of `[[deploy]]`.
 pub(super) struct RawDeploy {
-    pub(super) hosts: Option<Placed<List<HostName>>>,
-    pub(super) host: Option<Placed<HostName>>,
-    pub(super) key_type: Option<Placed<KeyType>>,
-    pub(super) to: Option<Placed<Consumer>>,
-    pub(super) cert: Option<Placed<PathBuf>>,
-    pub(super) key: Option<Placed<PathBuf>>,
-    pub(super) combined: Option<Placed<PathBuf>>,
-    pub(super) pkcs12: Option<Placed<PathBuf>>,
-    pub(super) password_file: Option<Placed<PathBuf>>,
-    pub(super) password_env: Option<Placed<Filled>>,
-    pub(super) owner: Option<Filled>,
-    pub(super) group: Option<Filled>,
-    pub(super) mode: Option<Placed<FileMode>>,
+    pub(super) hosts: Option<Spanned<List<HostName>>>,
+    pub(super) host: Option<Spanned<HostName>>,
+    pub(super) key_type: Option<Spanned<KeyType>>,
+    pub(super) to: Option<Spanned<Consumer>>,
+    pub(super) cert: Option<Spanned<PathBuf>>,
+    pub(super) key: Option<Spanned<PathBuf>>,
+    pub(super) combined: Option<Spanned<PathBuf>>,
+    pub(super) pkcs12: Option<Spanned<PathBuf>>,
+    pub(super) password_file: Option<Spanned<PathBuf>>,
+    pub(super) password_env: Option<Spanned<NonEmpty>>,
+    pub(super) owner: Option<NonEmpty>,
+    pub(super) group: Option<NonEmpty>,
+    pub(super) mode: Option<Spanned<FileMode>>,
     pub(super) reload: Option<RawReload>,
     pub(super) verify: Option<PlainServer>,
     /// Whether there is a key that is wrong: then nothing can be said of what is missing beside it.
@@ -105,9 +105,9 @@ impl Read for FileMode {
 
 /// `deploy.reload`.
 pub(super) struct RawReload {
-    pub(super) signal: Option<Placed<Signal>>,
-    pub(super) pid_file: Option<Placed<PathBuf>>,
-    pub(super) command: Option<Placed<List<Filled>>>,
+    pub(super) signal: Option<Spanned<Signal>>,
+    pub(super) pid_file: Option<Spanned<PathBuf>>,
+    pub(super) command: Option<Spanned<List<NonEmpty>>>,
 }
 
 impl Section for RawReload {

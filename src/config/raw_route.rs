@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::keys::{self, Keys};
-use super::problem::{Place, Placed};
+use super::problem::{Place, Spanned};
 use super::read::{List, Named, Section, Table};
 use super::values::{HeaderText, Method, RedirectStatus, Size, Timeout};
 use crate::host::{Authority, HostPattern};
@@ -15,29 +15,29 @@ use crate::route::redirect::RedirectSpec;
 /// One of `[[routes]]`.
 pub(super) struct RawRoute {
     pub(super) place: Place,
-    pub(super) host: Option<Placed<HostPattern>>,
+    pub(super) host: Option<Spanned<HostPattern>>,
     /// A host is written, but it is none: the route is not one for every host.
     pub(super) host_is_wrong: bool,
-    pub(super) path: Option<Placed<PathPrefix>>,
-    pub(super) upstream: Option<Placed<String>>,
-    pub(super) files: Option<Placed<PathBuf>>,
-    pub(super) follow_symlinks: Option<Placed<bool>>,
-    pub(super) redirect: Option<Placed<RedirectSpec>>,
-    pub(super) redirect_status: Option<Placed<RedirectStatus>>,
-    pub(super) turn: Option<Placed<String>>,
-    pub(super) policy: Option<Placed<String>>,
-    pub(super) body: Option<Placed<Size>>,
-    pub(super) strip_prefix: Option<Placed<PathPrefix>>,
-    pub(super) rewrite: Option<Placed<PathPrefix>>,
+    pub(super) path: Option<Spanned<PathPrefix>>,
+    pub(super) upstream: Option<Spanned<String>>,
+    pub(super) files: Option<Spanned<PathBuf>>,
+    pub(super) follow_symlinks: Option<Spanned<bool>>,
+    pub(super) redirect: Option<Spanned<RedirectSpec>>,
+    pub(super) redirect_status: Option<Spanned<RedirectStatus>>,
+    pub(super) turn: Option<Spanned<String>>,
+    pub(super) policy: Option<Spanned<String>>,
+    pub(super) body: Option<Spanned<Size>>,
+    pub(super) strip_prefix: Option<Spanned<PathPrefix>>,
+    pub(super) rewrite: Option<Spanned<PathPrefix>>,
     pub(super) headers: Option<RawHeaders>,
-    pub(super) host_header: Option<Placed<Authority>>,
-    pub(super) timeouts: Option<Placed<RawTimeouts>>,
+    pub(super) host_header: Option<Spanned<Authority>>,
+    pub(super) timeouts: Option<Spanned<RawTimeouts>>,
     pub(super) hsts: Option<Duration>,
     pub(super) security_headers: bool,
     pub(super) cors: Option<RawCors>,
-    pub(super) forward_token: Option<Placed<bool>>,
-    pub(super) after_sign_in: Option<Placed<LocalUrl>>,
-    pub(super) i_know_this_is_open: Option<Placed<bool>>,
+    pub(super) forward_token: Option<Spanned<bool>>,
+    pub(super) after_sign_in: Option<Spanned<LocalUrl>>,
+    pub(super) i_know_this_is_open: Option<Spanned<bool>>,
 }
 
 impl Section for RawRoute {
@@ -143,10 +143,10 @@ impl Section for RawTimeouts {
 
 /// `cors` of a route.
 pub(super) struct RawCors {
-    pub(super) origins: Option<Placed<List<String>>>,
-    pub(super) credentials: Option<Placed<bool>>,
-    pub(super) methods: Option<Placed<List<Method>>>,
-    pub(super) headers: Option<Placed<List<String>>>,
+    pub(super) origins: Option<Spanned<List<String>>>,
+    pub(super) credentials: Option<Spanned<bool>>,
+    pub(super) methods: Option<Spanned<List<Method>>>,
+    pub(super) headers: Option<Spanned<List<String>>>,
     pub(super) max_age: Option<Duration>,
 }
 

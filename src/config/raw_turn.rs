@@ -4,19 +4,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::keys::{self, Keys};
-use super::problem::Placed;
+use super::problem::Spanned;
 use super::read::{List, Section, Table};
-use super::values::{Filled, OneOrList, Timeout};
+use super::values::{NonEmpty, OneOrList, Timeout};
 use crate::turn::uri::TurnUri;
 
 /// `[turn.NAME]`.
 pub(super) struct RawTurn {
-    pub(super) secret_file: Option<Placed<OneOrList<PathBuf>>>,
-    pub(super) secret_env: Option<Placed<Filled>>,
-    pub(super) secret: Option<Placed<Filled>>,
-    pub(super) uris: Option<Placed<List<TurnUri>>>,
-    pub(super) ttl: Option<Placed<Duration>>,
-    pub(super) api_keys_file: Option<Placed<PathBuf>>,
+    pub(super) secret_file: Option<Spanned<OneOrList<PathBuf>>>,
+    pub(super) secret_env: Option<Spanned<NonEmpty>>,
+    pub(super) secret: Option<Spanned<NonEmpty>>,
+    pub(super) uris: Option<Spanned<List<TurnUri>>>,
+    pub(super) ttl: Option<Spanned<Duration>>,
+    pub(super) api_keys_file: Option<Spanned<PathBuf>>,
 }
 
 impl Section for RawTurn {
@@ -31,13 +31,13 @@ impl Section for RawTurn {
             table.missing("secret_file", text);
         }
         let uris = "missing; write where the TURN server is, uris = [\"turn:turn.example.com:3478?transport=udp\"]";
-        let ttl: Option<Placed<Timeout>> = table.get("ttl");
+        let ttl: Option<Spanned<Timeout>> = table.get("ttl");
         Self {
             secret_file: table.get("secret_file"),
             secret_env: table.get("secret_env"),
             secret: table.get("secret"),
             uris: table.require("uris", uris),
-            ttl: ttl.map(|ttl| Placed {
+            ttl: ttl.map(|ttl| Spanned {
                 value: ttl.value.0,
                 place: ttl.place,
             }),

@@ -8,19 +8,19 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
-use toml::Spanned;
+use toml::Spanned as Node;
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
+use super::diagnostics::Diagnostics;
 use super::keys::{self, Keys};
-use super::notes::Notes;
-use super::problem::{Place, Placed, quoted};
+use super::problem::{Place, Spanned, quoted};
 use super::suggest;
 
 /// A value, where it stands, and the pad for what is wrong with it.
 pub(super) struct Value<'a> {
     node: &'a DeValue<'a>,
     place: Place,
-    notes: &'a Notes<'a>,
+    diag: &'a Diagnostics<'a>,
 }
 
 /// Makes a `T` of a value, or notes why not.
@@ -36,21 +36,21 @@ pub(super) trait Section: Sized {
 }
 
 /// A list. Its wrong elements are `None`, so that it does not look shorter than it was written.
-pub(super) type List<T> = Vec<Option<Placed<T>>>;
+pub(super) type List<T> = Vec<Option<Spanned<T>>>;
 
 /// A table whose keys are names that the operator chose, in the order of the file. A name whose
 /// value is wrong is still a name that others may refer to.
-pub(super) type Named<T> = Vec<(Placed<String>, Option<T>)>;
+pub(super) type Named<T> = Vec<(Spanned<String>, Option<T>)>;
 
 /// The elements of a list that are right.
-pub(super) fn right<T>(list: Option<List<T>>) -> Vec<Placed<T>> {
+pub(super) fn valid<T>(list: Option<List<T>>) -> Vec<Spanned<T>> {
     list.into_iter().flatten().flatten().collect()
 }
 
 impl<'a> Value<'a> {
-    /// Notes what is wrong with the value.
+    /// Diagnostics what is wrong with the value.
     pub(super) fn refuse<T>(&self, text: impl Into<String>) -> Option<T> {
-        self.notes.problem(&self.place, text);
+        self.diag.problem(&self.place, text);
         None
     }
 
@@ -90,7 +90,7 @@ impl<'a> Value<'a> {
         let text = self.text(what)?;
         parse(text)
             .map_err(|why| {
-                self.notes
+                self.diag
                     .problem(&self.place, format!("{} {why}", quoted(text)))
             })
             .ok()
@@ -139,9 +139,9 @@ impl<'a> Value<'a> {
         let table = Table {
             entries: Some(entries),
             place: self.place.clone(),
-            notes: self.notes,
+            diag: self.diag,
         };
-        let member = |(key, node): (&Spanned<DeString<'_>>, _)| {
+        let member = |(key, node): (&Node<DeString<'_>>, _)| {
             let name = key.get_ref().to_string();
             let value = table.child(&name, node);
             (name, value)
@@ -173,7 +173,7 @@ impl<'a> Value<'a> {
         let table = Table {
             entries: Some(entries),
             place: self.place.clone(),
-            notes: self.notes,
+            diag: self.diag,
         };
         table.note_unknown(keys);
         Some(table)
@@ -184,16 +184,16 @@ impl<'a> Value<'a> {
 pub(super) struct Table<'a> {
     entries: Option<&'a DeTable<'a>>,
     place: Place,
-    notes: &'a Notes<'a>,
+    diag: &'a Diagnostics<'a>,
 }
 
 impl<'a> Table<'a> {
     /// The file as a whole.
-    pub(super) fn root(entries: &'a DeTable<'a>, notes: &'a Notes<'a>) -> Self {
+    pub(super) fn root(entries: &'a DeTable<'a>, diag: &'a Diagnostics<'a>) -> Self {
         let table = Self {
             entries: Some(entries),
             place: Place::root(),
-            notes,
+            diag,
         };
         table.note_unknown(&keys::ROOT);
         table
@@ -211,9 +211,9 @@ impl<'a> Table<'a> {
     }
 
     /// The value of a key and its place.
-    pub(super) fn get<T: Read>(&self, key: &str) -> Option<Placed<T>> {
+    pub(super) fn get<T: Read>(&self, key: &str) -> Option<Spanned<T>> {
         let value = self.value(key)?;
-        T::read(&value).map(|read| Placed {
+        T::read(&value).map(|read| Spanned {
             value: read,
             place: value.place,
         })
@@ -225,24 +225,23 @@ impl<'a> Table<'a> {
     }
 
     /// The value of a key that must be there.
-    pub(super) fn require<T: Read>(&self, key: &str, if_missing: &str) -> Option<Placed<T>> {
+    pub(super) fn require<T: Read>(&self, key: &str, if_missing: &str) -> Option<Spanned<T>> {
         if !self.has(key) {
             self.missing(key, if_missing);
         }
         self.get(key)
     }
 
-    /// Notes that a key is not there; unless that may be the parser's doing.
+    /// Diagnostics that a key is not there; unless that may be the parser's doing.
     pub(super) fn missing(&self, key: &str, text: &str) {
-        if !self.notes.does_not_parse() {
-            self.notes
-                .problem(&self.place.key(key, self.place.at), text);
+        if !self.diag.does_not_parse() {
+            self.diag.problem(&self.place.key(key, self.place.at), text);
         }
     }
 
-    /// Notes what is hardly meant.
+    /// Diagnostics what is hardly meant.
     pub(super) fn warn(&self, place: &Place, text: impl Into<String>) {
-        self.notes.warning(place, text);
+        self.diag.warning(place, text);
     }
 
     /// A table in this one. Where it is not written it is read as empty, so that its defaults and
@@ -253,7 +252,7 @@ impl<'a> Table<'a> {
             None => Some(S::read(&Table {
                 entries: None,
                 place: self.place.key(key, self.place.at),
-                notes: self.notes,
+                diag: self.diag,
             })),
         }
     }
@@ -262,11 +261,11 @@ impl<'a> Table<'a> {
         self.entries?.get(key).map(|node| self.child(key, node))
     }
 
-    fn child(&self, key: &str, node: &'a Spanned<DeValue<'a>>) -> Value<'a> {
+    fn child(&self, key: &str, node: &'a Node<DeValue<'a>>) -> Value<'a> {
         Value {
             node: node.get_ref(),
             place: self.place.key(key, node.span().start),
-            notes: self.notes,
+            diag: self.diag,
         }
     }
 
@@ -274,7 +273,7 @@ impl<'a> Table<'a> {
         for key in self.entries.into_iter().flat_map(|entries| entries.keys()) {
             let name: &str = key.get_ref();
             if let Some(text) = keys::unknown(keys, name) {
-                self.notes
+                self.diag
                     .problem(&self.place.key(name, key.span().start), text);
             }
         }
@@ -296,14 +295,14 @@ impl<T: Read> Read for List<T> {
             };
             return value.expected("a list", &hint);
         };
-        let element = |(index, node): (usize, &Spanned<DeValue<'_>>)| {
+        let element = |(index, node): (usize, &Node<DeValue<'_>>)| {
             let place = value.place.index(index, node.span().start);
             let element = Value {
                 node: node.get_ref(),
                 place,
-                notes: value.notes,
+                diag: value.diag,
             };
-            T::read(&element).map(|read| Placed {
+            T::read(&element).map(|read| Spanned {
                 value: read,
                 place: element.place,
             })
@@ -320,14 +319,14 @@ impl<T: Read> Read for Named<T> {
         let table = Table {
             entries: Some(entries),
             place: value.place.clone(),
-            notes: value.notes,
+            diag: value.diag,
         };
-        let entry = |(key, node): (&Spanned<DeString<'_>>, _)| {
+        let entry = |(key, node): (&Node<DeString<'_>>, _)| {
             let name = key.get_ref().to_string();
             let place = table.place.key(&name, key.span().start);
-            note_bad_name(&name, &place, table.notes);
+            note_bad_name(&name, &place, table.diag);
             let read = T::read(&table.child(&name, node));
-            (Placed { value: name, place }, read)
+            (Spanned { value: name, place }, read)
         };
         let mut named: Self = entries.iter().map(entry).collect();
         named.sort_by_key(|(name, _)| name.place.at);
@@ -336,13 +335,13 @@ impl<T: Read> Read for Named<T> {
 }
 
 /// Names turn up in logs and metrics, so they are kept to what needs no quoting there.
-fn note_bad_name(name: &str, place: &Place, notes: &Notes<'_>) {
+fn note_bad_name(name: &str, place: &Place, diag: &Diagnostics<'_>) {
     if name.is_empty()
         || !name
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
     {
-        notes.problem(
+        diag.problem(
             place,
             "is not a name; use letters, digits, \"-\", \"_\" and \".\"",
         );

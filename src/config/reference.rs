@@ -11,7 +11,7 @@ const HEAD: &str = "\
 This file is made from the program's own table of keys: a test compares the two, and `BLESS=1 cargo test --test docs` \
 writes it. [gateway.toml](gateway.toml) beside it has every key in use; the [README](../README.md) is where to begin.
 
-What is wrong with a file is reported all at once, each with line, column, key and what to do. Until it is right, \
+What is wrong with a file is reported all at once, each with line, column, key and what to do. Until it is valid, \
 `ianitor check` and a start end with exit code 78, and a reload changes nothing. That goes for a value that is not of its \
 [kind](#values), for a key that is not known, for a required one that is missing, and for what the texts below call \
 refused. Warnings are shown and stop nothing.

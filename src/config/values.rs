@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
-use super::problem::{Placed, quoted};
+use super::problem::{Spanned, quoted};
 use super::read::{List, Read, Value};
 use super::units;
 use crate::addr::{ListenAddr, Network};
@@ -212,9 +212,9 @@ impl Read for Rate {
 }
 
 /// A text that says something.
-pub(super) struct Filled(pub(super) String);
+pub(super) struct NonEmpty(pub(super) String);
 
-impl Read for Filled {
+impl Read for NonEmpty {
     fn read(value: &Value<'_>) -> Option<Self> {
         match value.text("a string")? {
             "" => value.refuse("is empty"),
@@ -232,7 +232,7 @@ impl<T: Read> Read for OneOrList<T> {
             return List::read(value).map(Self);
         }
         let one = T::read(value)?;
-        Some(Self(vec![Some(Placed {
+        Some(Self(vec![Some(Spanned {
             value: one,
             place: value.place().clone(),
         })]))

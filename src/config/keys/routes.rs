@@ -73,7 +73,7 @@ pub(in crate::config) static ROUTE: Keys = Keys {
             "turn",
             Form::One(&TURN_NAME),
             Unset::Means("the target is `upstream`, `files` or `redirect`"),
-            "A name from `[turn]`: its credentials are given out here, by GET and POST. A policy that lets everybody have \
+            "A name from `[turn]`: its credentials are context out here, by GET and POST. A policy that lets everybody have \
              them is a warning, unless the route says `i_know_this_is_open`.",
         ),
         key(

@@ -35,7 +35,7 @@ pub(in crate::config) static TURN: Keys = Keys {
             Form::List(&TURN_URI),
             Unset::Required,
             "Where the server is, as clients see it. A port that is not written is put in: Janus takes 3478 for TLS too. \
-             IPv6 addresses, and names that do not resolve, are not given to Janus, which ends when it gets one.",
+             IPv6 addresses, and names that do not resolve, are not context to Janus, which ends when it gets one.",
         ),
         key(
             "ttl",

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::{everybody, note_twice};
 use crate::addr::Network;
-use crate::config::notes::Notes;
-use crate::config::problem::{Place, Placed};
+use crate::config::diagnostics::Diagnostics;
+use crate::config::problem::{Place, Spanned};
 use crate::config::raw_access::{OnExpiryWord, RawAudience, RawIssuer, RawPolicy};
-use crate::config::read::{List, Named, right};
+use crate::config::read::{List, Named, valid};
 use crate::config::suggest;
 use crate::config::values::Satisfy;
 use crate::policy::{
@@ -23,25 +23,29 @@ use crate::token::location::{COOKIE, Source};
 
 /// One of `[issuers]`: policies may name it even if it is wrong.
 pub(super) struct NamedIssuer {
-    pub(super) name: Placed<String>,
+    pub(super) name: Spanned<String>,
     pub(super) spec: Option<Arc<IssuerSpec>>,
 }
 
-pub(super) fn issuers(raw: Named<RawIssuer>, folder: &Path, notes: &Notes<'_>) -> Vec<NamedIssuer> {
-    let issuer = |(name, raw): (Placed<String>, Option<RawIssuer>)| {
+pub(super) fn issuers(
+    raw: Named<RawIssuer>,
+    folder: &Path,
+    diag: &Diagnostics<'_>,
+) -> Vec<NamedIssuer> {
+    let issuer = |(name, raw): (Spanned<String>, Option<RawIssuer>)| {
         let spec = raw
-            .and_then(|raw| issuer(&name.value, raw, folder, notes))
+            .and_then(|raw| issuer(&name.value, raw, folder, diag))
             .map(Arc::new);
         NamedIssuer { name, spec }
     };
     raw.into_iter().map(issuer).collect()
 }
 
-fn issuer(name: &str, raw: RawIssuer, folder: &Path, notes: &Notes<'_>) -> Option<IssuerSpec> {
-    let keys = key_source(&raw, folder, notes);
+fn issuer(name: &str, raw: RawIssuer, folder: &Path, diag: &Diagnostics<'_>) -> Option<IssuerSpec> {
+    let keys = key_source(&raw, folder, diag);
     let algorithms = raw
         .algorithms
-        .map(|list| algorithms(list, keys.as_ref(), notes));
+        .map(|list| algorithms(list, keys.as_ref(), diag));
     let audience = raw.audience.map(|audience| match audience.value {
         RawAudience::Any => Audience::Any,
         RawAudience::OneOf(list) => {
@@ -49,10 +53,10 @@ fn issuer(name: &str, raw: RawIssuer, folder: &Path, notes: &Notes<'_>) -> Optio
                 &list,
                 &audience.place,
                 "would take no token; write the audience, or \"any\"",
-                notes,
+                diag,
             );
-            let list = right(Some(list));
-            note_twice(&list, notes);
+            let list = valid(Some(list));
+            note_twice(&list, diag);
             Audience::OneOf(list.into_iter().map(|one| one.value.into()).collect())
         }
     });
@@ -63,9 +67,9 @@ fn issuer(name: &str, raw: RawIssuer, folder: &Path, notes: &Notes<'_>) -> Optio
                 &list.value,
                 &list.place,
                 "would find no token; write \"header\", or leave it out",
-                notes,
+                diag,
             );
-            right(Some(list.value))
+            valid(Some(list.value))
                 .into_iter()
                 .map(|source| source.value)
                 .collect()
@@ -99,15 +103,15 @@ pub(in crate::config) fn source_text(source: &Source) -> String {
     }
 }
 
-fn note_empty<T>(list: &[T], place: &Place, what: &str, notes: &Notes<'_>) {
+fn note_empty<T>(list: &[T], place: &Place, what: &str, diag: &Diagnostics<'_>) {
     if list.is_empty() {
-        notes.problem(place, format!("an empty list {what}"));
+        diag.problem(place, format!("an empty list {what}"));
     }
 }
 
 /// Where the keys come from; `None` if that is missing or wrong, which is noted. Of several, which
 /// is noted, the first.
-fn key_source(raw: &RawIssuer, folder: &Path, notes: &Notes<'_>) -> Option<KeySource> {
+fn key_source(raw: &RawIssuer, folder: &Path, diag: &Diagnostics<'_>) -> Option<KeySource> {
     let ca_file = raw.ca_file.as_ref().map(|path| folder.join(&path.value));
     let place = |url: &str| FetchPlace {
         url: url.into(),
@@ -153,13 +157,13 @@ fn key_source(raw: &RawIssuer, folder: &Path, notes: &Notes<'_>) -> Option<KeySo
             "its keys come from one place, and {} says another; take one out",
             first.key
         );
-        notes.problem(other, text);
+        diag.problem(other, text);
     }
     if let (Some(said), false) = (
         &raw.secret_base64,
         matches!(source, KeySource::Secret { .. }),
     ) {
-        notes.problem(
+        diag.problem(
             &said.place,
             "is about a secret, and this issuer has none; take it out",
         );
@@ -168,24 +172,24 @@ fn key_source(raw: &RawIssuer, folder: &Path, notes: &Notes<'_>) -> Option<KeySo
         &raw.ca_file,
         matches!(source, KeySource::Jwks(_) | KeySource::Asap(_)),
     ) {
-        notes.problem(&ca.place, "is about jwks_url and asap_url; take it out");
+        diag.problem(&ca.place, "is about jwks_url and asap_url; take it out");
     }
     Some(source)
 }
 
 /// What the keys are used with: secrets with HS256 and its like, everything else with the others.
 fn algorithms(
-    list: Placed<List<Algorithm>>,
+    list: Spanned<List<Algorithm>>,
     keys: Option<&KeySource>,
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Vec<Algorithm> {
     note_empty(
         &list.value,
         &list.place,
         "would take no token; write algorithms = [\"RS256\"]",
-        notes,
+        diag,
     );
-    let list = right(Some(list.value));
+    let list = valid(Some(list.value));
     let is_hmac =
         |one: &Algorithm| matches!(one, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512);
     for (at, one) in list.iter().enumerate() {
@@ -201,14 +205,14 @@ fn algorithms(
             }
             _ => continue,
         };
-        notes.problem(&one.place, format!("{:?} {text}", one.value));
+        diag.problem(&one.place, format!("{:?} {text}", one.value));
     }
     list.into_iter().map(|one| one.value).collect()
 }
 
 /// One of `[policies]`: routes may name it even if it is wrong.
 pub(super) struct NamedPolicy {
-    pub(super) name: Placed<String>,
+    pub(super) name: Spanned<String>,
     pub(super) policy: Option<Arc<Policy>>,
     pub(super) lets_everybody_in: bool,
 }
@@ -216,17 +220,17 @@ pub(super) struct NamedPolicy {
 pub(super) fn policies(
     raw: Named<RawPolicy>,
     issuers: &[NamedIssuer],
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Vec<NamedPolicy> {
-    note_unused(&raw, issuers, notes);
-    let policy = |(name, raw): (Placed<String>, Option<RawPolicy>)| {
+    note_unused(&raw, issuers, diag);
+    let policy = |(name, raw): (Spanned<String>, Option<RawPolicy>)| {
         if name.value == Policy::OPEN {
-            notes.problem(
+            diag.problem(
                 &name.place,
                 "this name is built in, for the policy that lets everybody pass; take another",
             );
         }
-        let conditions = raw.and_then(|raw| conditions(raw, issuers, notes));
+        let conditions = raw.and_then(|raw| conditions(raw, issuers, diag));
         let lets_everybody_in = conditions.as_ref().is_some_and(|(_, everybody)| *everybody);
         let policy =
             conditions.map(|(rule, _)| Arc::new(Policy::new(&name.value, Rule::Conditions(rule))));
@@ -239,7 +243,7 @@ pub(super) fn policies(
     raw.into_iter().map(policy).collect()
 }
 
-fn note_unused(raw: &Named<RawPolicy>, issuers: &[NamedIssuer], notes: &Notes<'_>) {
+fn note_unused(raw: &Named<RawPolicy>, issuers: &[NamedIssuer], diag: &Diagnostics<'_>) {
     let named = raw
         .iter()
         .filter_map(|(_, policy)| policy.as_ref()?.issuers.as_ref());
@@ -251,7 +255,7 @@ fn note_unused(raw: &Named<RawPolicy>, issuers: &[NamedIssuer], notes: &Notes<'_
         .iter()
         .filter(|issuer| !used.contains(&issuer.name.value.as_str()))
     {
-        notes.warning(&issuer.name.place, "no policy names this issuer");
+        diag.warning(&issuer.name.place, "no policy names this issuer");
     }
 }
 
@@ -259,25 +263,25 @@ fn note_unused(raw: &Named<RawPolicy>, issuers: &[NamedIssuer], notes: &Notes<'_
 fn conditions(
     raw: RawPolicy,
     issuers: &[NamedIssuer],
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Option<(Conditions, bool)> {
-    note_what_needs_a_token(&raw, notes);
-    let deny = raw.deny.map(|deny| lower_deny(deny, notes));
+    note_what_needs_a_token(&raw, diag);
+    let deny = raw.deny.map(|deny| lower_deny(deny, diag));
     let has_token = raw.issuers.is_some();
     let allow = raw
         .allow
-        .map(|allow| lower_allow(allow, deny.as_deref().unwrap_or_default(), notes));
+        .map(|allow| lower_allow(allow, deny.as_deref().unwrap_or_default(), diag));
     let everybody = allow
         .as_ref()
         .is_some_and(|nets| !everybody::on_the_internet(nets).is_empty());
     let token = raw.issuers.map(|names| {
         let claims = raw.claims.map(|claims| claims.value.0).unwrap_or_default();
-        let expiry = on_expiry(raw.on_expiry.as_ref(), raw.expiry_grace.as_ref(), notes);
-        token_rule(names, claims, expiry, issuers, notes)
+        let expiry = on_expiry(raw.on_expiry.as_ref(), raw.expiry_grace.as_ref(), diag);
+        token_rule(names, claims, expiry, issuers, diag)
     });
     let any = match (&raw.satisfy, allow.is_some() && has_token) {
         (Some(satisfy), false) => {
-            notes.problem(
+            diag.problem(
                 &satisfy.place,
                 "is about a policy that has both allow and issuers; take it out",
             );
@@ -290,19 +294,19 @@ fn conditions(
                 .map(|net| &net.place);
             if let Some(place) = place {
                 let text = "the policy has issuers too; write satisfy = \"any\" if one of both is enough, or \"all\"";
-                notes.problem(place, text);
+                diag.problem(place, text);
             }
             None
         }
         (satisfy, _) => satisfy.as_ref().map(|satisfy| satisfy.value),
     };
     if let (Some(Satisfy::Any), true, Some(satisfy)) = (any, everybody, &raw.satisfy) {
-        notes.problem(
+        diag.problem(
             &satisfy.place,
             "any address is allowed, and so no token would ever be asked for; write \"all\"",
         );
     }
-    let networks = |nets: Option<Vec<Placed<Network>>>| {
+    let networks = |nets: Option<Vec<Spanned<Network>>>| {
         Networks::new(
             nets.unwrap_or_default()
                 .into_iter()
@@ -327,7 +331,7 @@ fn conditions(
     ))
 }
 
-fn note_what_needs_a_token(raw: &RawPolicy, notes: &Notes<'_>) {
+fn note_what_needs_a_token(raw: &RawPolicy, diag: &Diagnostics<'_>) {
     if raw.issuers.is_some() {
         return;
     }
@@ -335,24 +339,24 @@ fn note_what_needs_a_token(raw: &RawPolicy, notes: &Notes<'_>) {
     let on_expiry = raw.on_expiry.as_ref().map(|word| &word.place);
     let grace = raw.expiry_grace.as_ref().map(|grace| &grace.place);
     for place in [claims, on_expiry, grace].into_iter().flatten() {
-        notes.problem(
+        diag.problem(
             place,
             "is about tokens, and the policy takes none; write issuers, or take it out",
         );
     }
 }
 
-fn lower_deny(deny: Placed<List<Network>>, notes: &Notes<'_>) -> Vec<Placed<Network>> {
+fn lower_deny(deny: Spanned<List<Network>>, diag: &Diagnostics<'_>) -> Vec<Spanned<Network>> {
     note_empty(
         &deny.value,
         &deny.place,
         "denies nobody; leave it out",
-        notes,
+        diag,
     );
-    let networks = right(Some(deny.value));
-    note_twice(&networks, notes);
+    let networks = valid(Some(deny.value));
+    note_twice(&networks, diag);
     for all in everybody::at_all(&networks) {
-        notes.problem(
+        diag.problem(
             all.place,
             format!("{all} denies everybody, and so nobody would ever pass"),
         );
@@ -361,14 +365,14 @@ fn lower_deny(deny: Placed<List<Network>>, notes: &Notes<'_>) -> Vec<Placed<Netw
 }
 
 fn lower_allow(
-    allow: Placed<List<Network>>,
-    deny: &[Placed<Network>],
-    notes: &Notes<'_>,
-) -> Vec<Placed<Network>> {
+    allow: Spanned<List<Network>>,
+    deny: &[Spanned<Network>],
+    diag: &Diagnostics<'_>,
+) -> Vec<Spanned<Network>> {
     let text = "would let nobody in; write the networks, or leave the policy out";
-    note_empty(&allow.value, &allow.place, text, notes);
-    let networks = right(Some(allow.value));
-    note_twice(&networks, notes);
+    note_empty(&allow.value, &allow.place, text, diag);
+    let networks = valid(Some(allow.value));
+    note_twice(&networks, diag);
     let everybody = everybody::on_the_internet(&networks);
     for net in &networks {
         let wider = networks
@@ -379,7 +383,7 @@ fn lower_allow(
                 "{} lies in {}, which is denied first, and so lets nobody in",
                 net.value, denied.value
             );
-            notes.problem(&net.place, text);
+            diag.problem(&net.place, text);
         } else if let Some(everybody) = everybody
             .iter()
             .find(|found| std::ptr::eq(found.place, &net.place))
@@ -387,9 +391,9 @@ fn lower_allow(
             let text = format!(
                 "{everybody} lets everybody in; say policy = \"open\" in the route if you mean it"
             );
-            notes.warning(&net.place, text);
+            diag.warning(&net.place, text);
         } else if let Some(wider) = wider {
-            notes.warning(
+            diag.warning(
                 &net.place,
                 format!(
                     "{} lies in {}, which is in the list too",
@@ -402,13 +406,13 @@ fn lower_allow(
 }
 
 fn on_expiry(
-    word: Option<&Placed<OnExpiryWord>>,
-    grace: Option<&Placed<Duration>>,
-    notes: &Notes<'_>,
+    word: Option<&Spanned<OnExpiryWord>>,
+    grace: Option<&Spanned<Duration>>,
+    diag: &Diagnostics<'_>,
 ) -> OnExpiry {
     match (word.map(|word| word.value), grace) {
         (Some(OnExpiryWord::Keep), Some(grace)) => {
-            notes.problem(
+            diag.problem(
                 &grace.place,
                 "is about tunnels that are closed, and on_expiry keeps them; take one out",
             );
@@ -421,26 +425,26 @@ fn on_expiry(
 
 /// `None` where an issuer is wrong itself, or there is none of the name, which is noted.
 fn token_rule(
-    names: Placed<List<String>>,
-    claims: Vec<(String, Placed<List<crate::token::claims::Wanted>>)>,
+    names: Spanned<List<String>>,
+    claims: Vec<(String, Spanned<List<crate::token::claims::Wanted>>)>,
     on_expiry: OnExpiry,
     issuers: &[NamedIssuer],
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Option<TokenRule> {
     note_empty(
         &names.value,
         &names.place,
         "takes no token; write a name from [issuers], or leave it out",
-        notes,
+        diag,
     );
-    let names = right(Some(names.value));
-    note_twice(&names, notes);
+    let names = valid(Some(names.value));
+    note_twice(&names, diag);
     let found: Vec<Option<(IssuerId, &Arc<IssuerSpec>)>> = names
         .iter()
-        .map(|name| find_issuer(name, issuers, notes))
+        .map(|name| find_issuer(name, issuers, diag))
         .collect();
     let claims = claims.into_iter().map(|(path, values)| {
-        let one_of = right(Some(values.value))
+        let one_of = valid(Some(values.value))
             .into_iter()
             .map(|wanted| wanted.value)
             .collect();
@@ -458,7 +462,7 @@ fn token_rule(
         }
     }
     if sources.len() > 32 {
-        notes.problem(
+        diag.problem(
             &names.first()?.place,
             "its tokens may stand in more than 32 places; take some sources out",
         );
@@ -488,9 +492,9 @@ fn token_rule(
 }
 
 fn find_issuer<'i>(
-    name: &Placed<String>,
+    name: &Spanned<String>,
     issuers: &'i [NamedIssuer],
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Option<(IssuerId, &'i Arc<IssuerSpec>)> {
     let Some(at) = issuers
         .iter()
@@ -500,7 +504,7 @@ fn find_issuer<'i>(
             .iter()
             .map(|issuer| issuer.name.value.as_str())
             .collect();
-        notes.problem(&name.place, suggest::unknown("issuer", &name.value, &known));
+        diag.problem(&name.place, suggest::unknown("issuer", &name.value, &known));
         return None;
     };
     issuers[at].spec.as_ref().map(|spec| (IssuerId(at), spec))

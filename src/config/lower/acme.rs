@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::note_twice;
 use super::secrets::{self, Sources};
 use crate::acme::{AcmeSpec, CertSpec, ChallengeKind, ExternalAccount, KeyType};
-use crate::config::notes::Notes;
-use crate::config::problem::{Place, Placed};
+use crate::config::diagnostics::Diagnostics;
+use crate::config::problem::{Place, Spanned};
 use crate::config::raw_acme::{CertHost, RawAcme, RawCert, RawExternal};
-use crate::config::read::{List, right};
+use crate::config::read::{List, valid};
 use crate::host::HostName;
 use crate::store::Name;
 
@@ -26,7 +26,7 @@ pub(super) struct Acme {
     pub(super) is_whole: bool,
 }
 
-pub(super) fn lower(raw: RawAcme, has_http: bool, folder: &Path, notes: &Notes<'_>) -> Acme {
+pub(super) fn lower(raw: RawAcme, has_http: bool, folder: &Path, diag: &Diagnostics<'_>) -> Acme {
     let directory = raw
         .directory
         .map_or_else(|| AcmeSpec::LETS_ENCRYPT.into(), |url| url.0);
@@ -37,21 +37,21 @@ pub(super) fn lower(raw: RawAcme, has_http: bool, folder: &Path, notes: &Notes<'
     let written = raw.certificates.as_ref().map_or(0, |list| list.value.len());
     let certificates = raw
         .certificates
-        .map(|list| certificates(list, is_public, notes))
+        .map(|list| certificates(list, is_public, diag))
         .unwrap_or_default();
     let is_whole = certificates.len() == written && written > 0;
     let spec = AcmeSpec {
         directory,
         directory_ca: raw.directory_ca.map(|path| folder.join(path)),
         staging: staging.or_else(|| is_public.then(|| AcmeSpec::LETS_ENCRYPT_STAGING.into())),
-        contact: right(raw.contact.map(|list| list.0))
+        contact: valid(raw.contact.map(|list| list.0))
             .into_iter()
             .map(|contact| contact.value.0)
             .collect(),
         external_account: raw
             .external_account
-            .and_then(|raw| external_account(&raw, folder, notes)),
-        challenges: challenges(raw.challenges, has_http, notes),
+            .and_then(|raw| external_account(&raw, folder, diag)),
+        challenges: challenges(raw.challenges, has_http, diag),
         store: folder.join(raw.store.unwrap_or_else(|| STORE.into())),
         placeholder: raw.placeholder,
         certificates,
@@ -62,14 +62,14 @@ pub(super) fn lower(raw: RawAcme, has_http: bool, folder: &Path, notes: &Notes<'
 fn external_account(
     raw: &RawExternal,
     folder: &Path,
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Option<ExternalAccount> {
     let from = Sources {
         file: raw.key_file.as_ref(),
         env: raw.key_env.as_ref(),
         inline: raw.key.as_ref(),
     };
-    let key = secrets::source(&from, "HMAC key", folder, notes)?;
+    let key = secrets::source(&from, "HMAC key", folder, diag)?;
     Some(ExternalAccount {
         key_id: raw.key_id.as_ref()?.0.as_str().into(),
         key,
@@ -78,11 +78,11 @@ fn external_account(
 
 /// The CA's way to a plain listener needs one.
 fn challenges(
-    raw: Option<Placed<List<ChallengeKind>>>,
+    raw: Option<Spanned<List<ChallengeKind>>>,
     has_http: bool,
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Vec<ChallengeKind> {
-    let Some(Placed { value: list, place }) = raw else {
+    let Some(Spanned { value: list, place }) = raw else {
         let all = ChallengeKind::NAMES.map(|(_, kind)| kind);
         return all
             .into_iter()
@@ -90,61 +90,61 @@ fn challenges(
             .collect();
     };
     if list.is_empty() {
-        notes.problem(
+        diag.problem(
             &place,
             "an empty list proves no name; write [\"tls-alpn-01\", \"http-01\"], or leave it out",
         );
     }
     let is_whole = list.iter().all(Option::is_some);
-    let list = right(Some(list));
+    let list = valid(Some(list));
     for (at, one) in list.iter().enumerate() {
         if list[..at].iter().any(|first| first.value == one.value) {
-            notes.problem(
+            diag.problem(
                 &one.place,
                 format!("{} is in the list already; take one out", one.value.name()),
             );
         } else if one.value == ChallengeKind::Http01 && !has_http {
-            note_no_http(&one.place, list.len() == 1 && is_whole, notes);
+            note_no_http(&one.place, list.len() == 1 && is_whole, diag);
         }
     }
     list.into_iter().map(|one| one.value).collect()
 }
 
-fn note_no_http(place: &Place, is_only: bool, notes: &Notes<'_>) {
+fn note_no_http(place: &Place, is_only: bool, diag: &Diagnostics<'_>) {
     let text = "http-01 needs a plain listener, and there is none; write http = [\"[::]:80\"] under [listen]";
     match is_only {
-        true => notes.problem(place, format!("{text}, or take tls-alpn-01")),
-        false => notes.warning(place, format!("{text}, or take it out")),
+        true => diag.problem(place, format!("{text}, or take tls-alpn-01")),
+        false => diag.warning(place, format!("{text}, or take it out")),
     }
 }
 
 fn certificates(
-    raw: Placed<List<RawCert>>,
+    raw: Spanned<List<RawCert>>,
     is_public: bool,
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Vec<Arc<CertSpec>> {
     if raw.value.is_empty() {
-        notes.problem(
+        diag.problem(
             &raw.place,
             "is empty; write what to order, [{ hosts = [\"media.example.com\"] }]",
         );
     }
     let mut known: Vec<(Arc<CertSpec>, Place)> = Vec::new();
-    for Placed { value, place } in right(Some(raw.value)) {
-        let Some(cert) = certificate(value, &place.key, is_public, notes) else {
+    for Spanned { value, place } in valid(Some(raw.value)) {
+        let Some(cert) = certificate(value, &place.key, is_public, diag) else {
             continue;
         };
         if let Some((first, at)) = known.iter().find(|(first, _)| first.name == cert.name) {
-            let (name, key, line) = (&cert.name, &first.config_key, notes.line(at));
+            let (name, key, line) = (&cert.name, &first.config_key, diag.line(at));
             let text = format!(
                 "{name} is what {key} is called (line {line}); begin with another host, or join the two"
             );
-            notes.problem(&place, text);
+            diag.problem(&place, text);
         } else if let Some((first, at)) = known.iter().find(|(first, _)| is_as_good(first, &cert)) {
-            let (key, line) = (&first.config_key, notes.line(at));
+            let (key, line) = (&first.config_key, diag.line(at));
             let text =
                 format!("has the hosts and the key type of {key} (line {line}) in another order");
-            notes.warning(
+            diag.warning(
                 &place,
                 format!("{text}: that costs orders, which the CA counts, and serves nobody; take one out"),
             );
@@ -169,9 +169,9 @@ fn certificate(
     raw: RawCert,
     config_key: &str,
     is_public: bool,
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Option<CertSpec> {
-    let hosts = hosts(raw.hosts?, is_public, notes)?;
+    let hosts = hosts(raw.hosts?, is_public, diag)?;
     Some(CertSpec {
         name: name(hosts.first()?, raw.key_type)?,
         hosts,
@@ -192,12 +192,12 @@ fn name(first: &HostName, key_type: KeyType) -> Option<Name> {
 
 /// `None` if one is wrong, which is noted.
 fn hosts(
-    list: Placed<List<CertHost>>,
+    list: Spanned<List<CertHost>>,
     is_public: bool,
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Option<Vec<HostName>> {
     if list.value.is_empty() {
-        notes.problem(
+        diag.problem(
             &list.place,
             "is empty; write the names, [\"media.example.com\"]",
         );
@@ -207,23 +207,23 @@ fn hosts(
             "has {} hosts, and CAs take {MOST_HOSTS}; make several certificates",
             list.value.len()
         );
-        notes.problem(&list.place, text);
+        diag.problem(&list.place, text);
     }
     let is_whole = list.value.iter().all(Option::is_some);
-    let hosts: Vec<Placed<HostName>> = right(Some(list.value))
+    let hosts: Vec<Spanned<HostName>> = valid(Some(list.value))
         .into_iter()
-        .map(|host| Placed {
+        .map(|host| Spanned {
             value: host.value.0,
             place: host.place,
         })
         .collect();
-    note_twice(&hosts, notes);
+    note_twice(&hosts, diag);
     for host in hosts
         .iter()
         .filter(|host| is_public && is_private(&host.value))
     {
         let text = "is no name of the public DNS, and Let's Encrypt gives certificates for no other; write tls.self_signed";
-        notes.warning(
+        diag.warning(
             &host.place,
             format!(
                 "{} {text}, or the directory of a CA of your own",

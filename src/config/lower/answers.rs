@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::config::notes::Notes;
-use crate::config::problem::{Place, Placed, quoted};
+use crate::config::diagnostics::Diagnostics;
+use crate::config::problem::{Place, Spanned, quoted};
 use crate::config::raw_route::{RawCors, RawEdits, RawRoute};
 use crate::config::read::List;
 use crate::route::cors::{Cors, Origins, WebOrigin};
@@ -24,30 +24,30 @@ pub(in crate::config) const HEADERS: &str = "Content-Type, Authorization";
 /// two hours.
 pub(in crate::config) const MAX_AGE: Duration = Duration::from_secs(3600);
 
-pub(super) fn request_edits(raw: &RawRoute, notes: &Notes<'_>) -> Edits {
+pub(super) fn request_edits(raw: &RawRoute, diag: &Diagnostics<'_>) -> Edits {
     let raw = raw.headers.as_ref().map(|headers| &headers.request);
-    raw.map(|raw| edits(raw, Direction::Request, notes))
+    raw.map(|raw| edits(raw, Direction::Request, diag))
         .unwrap_or_default()
 }
 
-pub(super) fn answer_edits(raw: &RawRoute, notes: &Notes<'_>) -> Edits {
+pub(super) fn answer_edits(raw: &RawRoute, diag: &Diagnostics<'_>) -> Edits {
     let raw = raw
         .headers
         .as_ref()
         .and_then(|headers| headers.answer.as_ref());
-    raw.map(|raw| edits(raw, Direction::Answer, notes))
+    raw.map(|raw| edits(raw, Direction::Answer, diag))
         .unwrap_or_default()
 }
 
-fn edits(raw: &RawEdits, direction: Direction, notes: &Notes<'_>) -> Edits {
+fn edits(raw: &RawEdits, direction: Direction, diag: &Diagnostics<'_>) -> Edits {
     let mut seen = HashSet::new();
     let mut name = |text: &str, place: &Place| {
-        let name = header_name(text, place, notes)?;
+        let name = header_name(text, place, diag)?;
         if let Some(why) = reserved(&name, direction) {
-            notes.problem(place, format!("{} {why}; take it out", quoted(text)));
+            diag.problem(place, format!("{} {why}; take it out", quoted(text)));
         }
         if !seen.insert(name.clone()) {
-            notes.problem(
+            diag.problem(
                 place,
                 format!("{} is here already; take one out", quoted(text)),
             );
@@ -71,10 +71,10 @@ fn edits(raw: &RawEdits, direction: Direction, notes: &Notes<'_>) -> Edits {
     }
 }
 
-fn header_name(text: &str, place: &Place, notes: &Notes<'_>) -> Option<HeaderName> {
+fn header_name(text: &str, place: &Place, diag: &Diagnostics<'_>) -> Option<HeaderName> {
     let name = HeaderName::try_from(text).ok();
     if name.is_none() {
-        notes.problem(
+        diag.problem(
             place,
             format!("{} is not the name of a header", quoted(text)),
         );
@@ -92,24 +92,24 @@ pub(super) fn security(raw: &RawRoute) -> Security {
 }
 
 /// `None` if it is wrong, which is noted.
-pub(super) fn cors(raw: &RawCors, notes: &Notes<'_>) -> Option<Cors> {
+pub(super) fn cors(raw: &RawCors, diag: &Diagnostics<'_>) -> Option<Cors> {
     let credentials = raw.credentials.as_ref().is_some_and(|yes| yes.value);
     let origins = raw
         .origins
         .as_ref()
-        .map(|origins| self::origins(origins, notes));
+        .map(|origins| self::origins(origins, diag));
     if let (Some(Origins::Any), Some(said)) = (&origins, &raw.credentials)
         && credentials
     {
         let text = "does not go with \"*\": every page could act as its visitor; write the origins";
-        notes.problem(&said.place, text);
+        diag.problem(&said.place, text);
     }
     let methods = match &raw.methods {
         Some(methods) => joined(methods.value.iter().flatten().map(|method| method.value.0)),
         None => Some(HeaderValue::from_static(METHODS)),
     };
     let headers = match &raw.headers {
-        Some(headers) => cors_headers(headers, notes),
+        Some(headers) => cors_headers(headers, diag),
         None => Some(HeaderValue::from_static(HEADERS)),
     };
     let max_age = raw.max_age.unwrap_or(MAX_AGE).as_secs();
@@ -122,17 +122,17 @@ pub(super) fn cors(raw: &RawCors, notes: &Notes<'_>) -> Option<Cors> {
     })
 }
 
-fn origins(list: &Placed<List<String>>, notes: &Notes<'_>) -> Origins {
-    let all: Vec<&Placed<String>> = list.value.iter().flatten().collect();
+fn origins(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) -> Origins {
+    let all: Vec<&Spanned<String>> = list.value.iter().flatten().collect();
     if list.value.is_empty() {
-        notes.problem(
+        diag.problem(
             &list.place,
             "is empty; write the origins, [\"https://app.example.com\"], or take cors out",
         );
     }
     if let Some(any) = all.iter().find(|origin| origin.value == "*") {
         if all.len() > 1 {
-            notes.problem(
+            diag.problem(
                 &any.place,
                 "\"*\" is every origin; take the others out, or this one",
             );
@@ -140,24 +140,24 @@ fn origins(list: &Placed<List<String>>, notes: &Notes<'_>) -> Origins {
         return Origins::Any;
     }
     let mut listed: Vec<WebOrigin> = Vec::new();
-    for Placed { value, place } in all {
+    for Spanned { value, place } in all {
         match value.parse::<WebOrigin>() {
             Ok(origin) if listed.contains(&origin) => {
-                notes.problem(
+                diag.problem(
                     place,
                     format!("{origin} is in the list already; take one out"),
                 );
             }
             Ok(origin) => listed.push(origin),
-            Err(why) => notes.problem(place, format!("{} {why}", quoted(value))),
+            Err(why) => diag.problem(place, format!("{} {why}", quoted(value))),
         }
     }
     Origins::Listed(listed.into())
 }
 
 /// `None`: none but those that need no leave.
-fn cors_headers(list: &Placed<List<String>>, notes: &Notes<'_>) -> Option<HeaderValue> {
-    let is_good = |name: &&Placed<String>| header_name(&name.value, &name.place, notes).is_some();
+fn cors_headers(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) -> Option<HeaderValue> {
+    let is_good = |name: &&Spanned<String>| header_name(&name.value, &name.place, diag).is_some();
     let good: Vec<&str> = list
         .value
         .iter()

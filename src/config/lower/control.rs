@@ -1,8 +1,8 @@
 //! Servers that are control ports of media servers, although no `protocol` says so: told by their
 //! well-known port, or by another upstream that says what the same server is.
 
-use crate::config::notes::Notes;
-use crate::config::problem::Placed;
+use crate::config::diagnostics::Diagnostics;
+use crate::config::problem::Spanned;
 use crate::config::raw::RawUpstream;
 use crate::config::read::Named;
 use crate::config::values::PlainServer;
@@ -43,14 +43,14 @@ pub(super) struct Declared {
 }
 
 /// Every server that some upstream declares to be a control port.
-pub(super) fn declared(upstreams: &Named<RawUpstream>, notes: &Notes<'_>) -> Vec<Declared> {
+pub(super) fn declared(upstreams: &Named<RawUpstream>, diag: &Diagnostics<'_>) -> Vec<Declared> {
     let control = upstreams
         .iter()
         .filter_map(|(name, raw)| Some((name, raw.as_ref()?)));
     let control = control.filter(|(_, raw)| raw.protocol.is_control());
     control
         .flat_map(|(name, raw)| {
-            let by = format!("{} (line {})", name.place.key, notes.line(&name.place));
+            let by = format!("{} (line {})", name.place.key, diag.line(&name.place));
             servers(raw).map(move |server| Declared {
                 server: server.value.clone(),
                 protocol: raw.protocol,
@@ -60,7 +60,7 @@ pub(super) fn declared(upstreams: &Named<RawUpstream>, notes: &Notes<'_>) -> Vec
         .collect()
 }
 
-fn servers(raw: &RawUpstream) -> impl Iterator<Item = &Placed<ServerAddr>> {
+fn servers(raw: &RawUpstream) -> impl Iterator<Item = &Spanned<ServerAddr>> {
     raw.servers
         .iter()
         .flat_map(|servers| servers.value.iter().flatten())
@@ -100,16 +100,16 @@ impl ControlServer {
 pub(super) fn undeclared(
     raw: &RawUpstream,
     declared: &[Declared],
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Option<ControlServer> {
     if raw.protocol == Protocol::Janus {
-        note_as_janus(raw, notes);
+        note_as_janus(raw, diag);
     }
     if raw.has_protocol {
         return None;
     }
     let (
-        Placed {
+        Spanned {
             value: server,
             place,
         },
@@ -120,8 +120,8 @@ pub(super) fn undeclared(
          something else",
         protocol.name()
     );
-    notes.warning(place, text);
-    let place = format!("{}, line {}", place.key, notes.line(place));
+    diag.warning(place, text);
+    let place = format!("{}, line {}", place.key, diag.line(place));
     Some(ControlServer {
         server: server.clone(),
         why,
@@ -144,8 +144,8 @@ fn control_of(server: &ServerAddr, declared: &[Declared]) -> Option<(String, Pro
     ))
 }
 
-fn note_as_janus(raw: &RawUpstream, notes: &Notes<'_>) {
-    for Placed {
+fn note_as_janus(raw: &RawUpstream, diag: &Diagnostics<'_>) {
+    for Spanned {
         value: server,
         place,
     } in servers(raw)
@@ -157,14 +157,14 @@ fn note_as_janus(raw: &RawUpstream, notes: &Notes<'_>) {
             "{server} is where {what} usually is, and not the Janus API; write protocol = \"{}\" if it is that one",
             protocol.name()
         );
-        notes.warning(place, text);
+        diag.warning(place, text);
     }
 }
 
 /// Passed through, a control port is open to everybody: policies are for requests that the gateway
 /// reads.
-pub(super) fn note_passed_through(to: &Placed<PlainServer>, notes: &Notes<'_>) {
-    let Placed {
+pub(super) fn note_passed_through(to: &Spanned<PlainServer>, diag: &Diagnostics<'_>) {
+    let Spanned {
         value: PlainServer(server),
         place,
     } = to;
@@ -176,5 +176,5 @@ pub(super) fn note_passed_through(to: &Placed<PlainServer>, notes: &Notes<'_>) {
          with https:// and protocol = \"{}\", and a route to it",
         protocol.name()
     );
-    notes.warning(place, text);
+    diag.warning(place, text);
 }

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use super::acme::Acme;
 use super::secrets::{self, Sources};
 use crate::acme::CertSpec;
-use crate::config::notes::Notes;
-use crate::config::problem::{Place, Placed};
+use crate::config::diagnostics::Diagnostics;
+use crate::config::problem::{Place, Spanned};
 use crate::config::raw_deploy::{RawDeploy, RawReload};
-use crate::config::read::{List, right};
+use crate::config::read::{List, valid};
 use crate::deploy::{self, Consumer, DeploySpec, FileForm, Output, Reload};
 use crate::host::HostName;
 use crate::route::upstream::ServerAddr;
 use crate::store::Name;
 
 /// What the entries are about, and where they stand.
-pub(super) struct Given<'a> {
+pub(super) struct Context<'a> {
     /// `None`: there is no `[acme]`. `None` in it: there is, and nothing can be read in it.
     pub(super) acme: Option<&'a Option<Acme>>,
     pub(super) folder: &'a Path,
@@ -25,37 +25,37 @@ pub(super) struct Given<'a> {
 /// `None` if one is wrong, which is noted.
 pub(super) fn lower(
     raw: List<RawDeploy>,
-    given: &Given<'_>,
-    notes: &Notes<'_>,
+    context: &Context<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Option<Vec<Arc<DeploySpec>>> {
-    let mut targets: Vec<Placed<PathBuf>> = Vec::new();
-    let read: Vec<Placed<PathBuf>> = raw
+    let mut targets: Vec<Spanned<PathBuf>> = Vec::new();
+    let read: Vec<Spanned<PathBuf>> = raw
         .iter()
         .flatten()
-        .flat_map(|raw| read(&raw.value, given.folder))
+        .flat_map(|raw| read(&raw.value, context.folder))
         .collect();
     let specs: Vec<_> = raw
         .into_iter()
         .map(|raw| {
-            raw.and_then(|raw| entry(raw, given, &mut targets, notes))
+            raw.and_then(|raw| entry(raw, context, &mut targets, diag))
                 .map(Arc::new)
         })
         .collect();
-    note_targets(&targets, &read, given, notes);
+    note_targets(&targets, &read, context, diag);
     specs.into_iter().collect()
 }
 
 fn entry(
-    Placed { value: raw, place }: Placed<RawDeploy>,
-    given: &Given<'_>,
-    targets: &mut Vec<Placed<PathBuf>>,
-    notes: &Notes<'_>,
+    Spanned { value: raw, place }: Spanned<RawDeploy>,
+    context: &Context<'_>,
+    targets: &mut Vec<Spanned<PathBuf>>,
+    diag: &Diagnostics<'_>,
 ) -> Option<DeploySpec> {
-    let certificate = certificate(&raw, given, notes);
+    let certificate = certificate(&raw, context, diag);
     if let Some(to) = &raw.to {
-        note_lacking(to, &raw, notes);
+        note_lacking(to, &raw, diag);
     }
-    let files = files(&raw, given.folder, targets, notes);
+    let files = files(&raw, context.folder, targets, diag);
     let mode = raw
         .mode
         .as_ref()
@@ -64,12 +64,12 @@ fn entry(
         .iter()
         .any(|file| matches!(file.form, FileForm::Key | FileForm::Combined));
     if let Some(written) = raw.mode.as_ref().filter(|_| has_key && mode & 0o004 != 0) {
-        notes.warning(
+        diag.warning(
             &written.place,
             "lets everybody on this machine read the private key; write \"0640\" and a group",
         );
     }
-    let reload = raw.reload.and_then(|raw| reload(raw, given.folder, notes));
+    let reload = raw.reload.and_then(|raw| reload(raw, context.folder, diag));
     Some(DeploySpec {
         certificate: certificate?,
         to: raw.to?.value,
@@ -79,7 +79,7 @@ fn entry(
         mode,
         reload,
         verify: raw.verify.and_then(|server| address(server.0)),
-        store: given.acme?.as_ref()?.spec.store.clone(),
+        store: context.acme?.as_ref()?.spec.store.clone(),
         config_key: place.key,
     })
 }
@@ -92,10 +92,10 @@ fn address(server: ServerAddr) -> Option<deploy::Place> {
 }
 
 /// The certificate that has all of the hosts; `None` if there is not exactly one, which is noted.
-fn certificate(raw: &RawDeploy, given: &Given<'_>, notes: &Notes<'_>) -> Option<Name> {
-    let (hosts, place) = hosts(raw, notes)?;
-    let Some(acme) = given.acme else {
-        notes.problem(
+fn certificate(raw: &RawDeploy, context: &Context<'_>, diag: &Diagnostics<'_>) -> Option<Name> {
+    let (hosts, place) = hosts(raw, diag)?;
+    let Some(acme) = context.acme else {
+        diag.problem(
             place,
             "there is no certificate to give away; write [acme] with certificates",
         );
@@ -117,18 +117,18 @@ fn certificate(raw: &RawDeploy, given: &Given<'_>, notes: &Notes<'_>) -> Option<
         .collect();
     match (&found[..], &exact[..]) {
         ([one], _) | (_, [one]) => Some(one.name.clone()),
-        ([], _) => note_unknown(acme, place, notes),
+        ([], _) => note_unknown(acme, place, diag),
         (several, _) => {
             let names: Vec<String> = several.iter().map(|cert| described(cert)).collect();
             let text = "is more than one certificate; write key_type, or all hosts of one of them";
-            notes.problem(place, format!("{text}: {}", names.join("; ")));
+            diag.problem(place, format!("{text}: {}", names.join("; ")));
             None
         }
     }
 }
 
 /// What `hosts` or `host` says, and where; `None` if that is missing or wrong, which is noted.
-fn hosts<'r>(raw: &'r RawDeploy, notes: &Notes<'_>) -> Option<(Vec<&'r HostName>, &'r Place)> {
+fn hosts<'r>(raw: &'r RawDeploy, diag: &Diagnostics<'_>) -> Option<(Vec<&'r HostName>, &'r Place)> {
     let Some(hosts) = &raw.hosts else {
         return raw
             .host
@@ -136,13 +136,13 @@ fn hosts<'r>(raw: &'r RawDeploy, notes: &Notes<'_>) -> Option<(Vec<&'r HostName>
             .map(|host| (vec![&host.value], &host.place));
     };
     if let Some(host) = &raw.host {
-        notes.problem(
+        diag.problem(
             &host.place,
             format!("{} says it already; take one out", hosts.place.key),
         );
     }
     if hosts.value.is_empty() {
-        notes.problem(
+        diag.problem(
             &hosts.place,
             "is empty; write the hosts of one of acme.certificates",
         );
@@ -156,7 +156,7 @@ fn hosts<'r>(raw: &'r RawDeploy, notes: &Notes<'_>) -> Option<(Vec<&'r HostName>
     Some((whole?, &hosts.place))
 }
 
-fn note_unknown<T>(acme: &Acme, place: &Place, notes: &Notes<'_>) -> Option<T> {
+fn note_unknown<T>(acme: &Acme, place: &Place, diag: &Diagnostics<'_>) -> Option<T> {
     let known: Vec<String> = acme
         .spec
         .certificates
@@ -165,7 +165,7 @@ fn note_unknown<T>(acme: &Acme, place: &Place, notes: &Notes<'_>) -> Option<T> {
         .collect();
     // One that is wrong may be the one that is meant.
     if acme.is_whole {
-        notes.problem(
+        diag.problem(
             place,
             format!(
                 "is none of acme.certificates, which are: {}",
@@ -182,7 +182,7 @@ fn described(cert: &CertSpec) -> String {
 }
 
 /// What the server cannot do without.
-fn note_lacking(to: &Placed<Consumer>, raw: &RawDeploy, notes: &Notes<'_>) {
+fn note_lacking(to: &Spanned<Consumer>, raw: &RawDeploy, diag: &Diagnostics<'_>) {
     let pair = (raw.cert.is_some(), raw.key.is_some());
     let text = match (to.value, raw.combined.is_some()) {
         _ if !raw.names_a_file => return,
@@ -197,21 +197,21 @@ fn note_lacking(to: &Placed<Consumer>, raw: &RawDeploy, notes: &Notes<'_>) {
             (false, false) => "this server reads PEM; write cert and key, or combined",
         },
     };
-    notes.problem(&to.place, text);
+    diag.problem(&to.place, text);
 }
 
 fn files(
     raw: &RawDeploy,
     folder: &Path,
-    targets: &mut Vec<Placed<PathBuf>>,
-    notes: &Notes<'_>,
+    targets: &mut Vec<Spanned<PathBuf>>,
+    diag: &Diagnostics<'_>,
 ) -> Vec<Output> {
     let from = Sources {
         file: raw.password_file.as_ref(),
         env: raw.password_env.as_ref(),
         inline: None,
     };
-    let password = secrets::source(&from, "password", folder, notes);
+    let password = secrets::source(&from, "password", folder, diag);
     if raw.pkcs12.is_none() {
         let places = [
             from.file.map(|path| &path.place),
@@ -220,7 +220,7 @@ fn files(
         places
             .into_iter()
             .flatten()
-            .for_each(|place| notes.problem(place, "is about pkcs12; take it out, or write that"));
+            .for_each(|place| diag.problem(place, "is about pkcs12; take it out, or write that"));
     }
     let all = [
         (&raw.cert, Some(FileForm::Chain)),
@@ -237,7 +237,7 @@ fn files(
             continue;
         };
         let full = folder.join(&path.value);
-        targets.push(Placed {
+        targets.push(Spanned {
             value: full.clone(),
             place: path.place.clone(),
         });
@@ -247,12 +247,12 @@ fn files(
 }
 
 /// Files of others that an entry names.
-fn read(raw: &RawDeploy, folder: &Path) -> Vec<Placed<PathBuf>> {
+fn read(raw: &RawDeploy, folder: &Path) -> Vec<Spanned<PathBuf>> {
     let pid_file = raw
         .reload
         .as_ref()
         .and_then(|reload| reload.pid_file.as_ref());
-    let full = |file: &Placed<PathBuf>| Placed {
+    let full = |file: &Spanned<PathBuf>| Spanned {
         value: folder.join(&file.value),
         place: file.place.clone(),
     };
@@ -262,31 +262,31 @@ fn read(raw: &RawDeploy, folder: &Path) -> Vec<Placed<PathBuf>> {
 /// Files that would be written over each other, over what is read beside them, or over what the
 /// gateway keeps itself.
 fn note_targets(
-    targets: &[Placed<PathBuf>],
-    read: &[Placed<PathBuf>],
-    given: &Given<'_>,
-    notes: &Notes<'_>,
+    targets: &[Spanned<PathBuf>],
+    read: &[Spanned<PathBuf>],
+    context: &Context<'_>,
+    diag: &Diagnostics<'_>,
 ) {
-    let store = given
+    let store = context
         .acme
         .and_then(Option::as_ref)
         .map(|acme| plain(&acme.spec.store));
     let same =
-        |one: &Placed<PathBuf>, other: &Placed<PathBuf>| plain(&one.value) == plain(&other.value);
+        |one: &Spanned<PathBuf>, other: &Spanned<PathBuf>| plain(&one.value) == plain(&other.value);
     for (at, later) in targets.iter().enumerate() {
         if let Some(first) = targets[..at].iter().find(|first| same(first, later)) {
-            let (key, line) = (&first.place.key, notes.line(&first.place));
-            notes.problem(
+            let (key, line) = (&first.place.key, diag.line(&first.place));
+            diag.problem(
                 &later.place,
                 format!("{key} (line {line}) writes this file already; write another path"),
             );
         }
         if let Some(file) = read.iter().find(|file| same(file, later)) {
-            let (key, line) = (&file.place.key, notes.line(&file.place));
+            let (key, line) = (&file.place.key, diag.line(&file.place));
             let text = format!(
                 "is what {key} (line {line}) reads, and would be written over; write another path"
             );
-            notes.problem(&later.place, text);
+            diag.problem(&later.place, text);
         }
         if store
             .as_ref()
@@ -294,7 +294,7 @@ fn note_targets(
         {
             let text =
                 "is in the folder that acme.store keeps certificates in; write a path outside it";
-            notes.problem(&later.place, text);
+            diag.problem(&later.place, text);
         }
     }
 }
@@ -315,7 +315,7 @@ fn plain(path: &Path) -> PathBuf {
 }
 
 /// `None` if it is missing or wrong, which is noted.
-fn reload(raw: RawReload, folder: &Path, notes: &Notes<'_>) -> Option<Reload> {
+fn reload(raw: RawReload, folder: &Path, diag: &Diagnostics<'_>) -> Option<Reload> {
     if let Some(command) = raw.command {
         for other in raw
             .signal
@@ -327,16 +327,16 @@ fn reload(raw: RawReload, folder: &Path, notes: &Notes<'_>) -> Option<Reload> {
                 "the server is told in one way, and {} says another; take one out",
                 command.place.key
             );
-            notes.problem(other, text);
+            diag.problem(other, text);
         }
         if command.value.is_empty() {
-            notes.problem(
+            diag.problem(
                 &command.place,
                 "is empty; write a program and its arguments",
             );
         }
         return Some(Reload::Command(
-            right(Some(command.value))
+            valid(Some(command.value))
                 .into_iter()
                 .map(|part| part.value.0)
                 .collect(),

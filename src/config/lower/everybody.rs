@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::addr::Network;
-use crate::config::problem::{Place, Placed};
+use crate::config::problem::{Place, Spanned};
 
 /// What makes a list everybody. Shown as the subject of a sentence.
 pub(in crate::config) struct Everybody<'l> {
@@ -25,22 +25,22 @@ impl fmt::Display for Everybody<'_> {
 }
 
 /// What makes the list every client on the internet, of IPv4 or of IPv6.
-pub(in crate::config) fn on_the_internet(list: &[Placed<Network>]) -> Vec<Everybody<'_>> {
+pub(in crate::config) fn on_the_internet(list: &[Spanned<Network>]) -> Vec<Everybody<'_>> {
     find(list, |nets| {
         Network::are_everybody(nets.iter().map(|net| net.value))
     })
 }
 
 /// What makes the list every address that there is, of IPv4 or of IPv6.
-pub(in crate::config) fn at_all(list: &[Placed<Network>]) -> Vec<Everybody<'_>> {
+pub(in crate::config) fn at_all(list: &[Spanned<Network>]) -> Vec<Everybody<'_>> {
     find(list, |nets| {
         Network::are_all(nets.iter().map(|net| net.value))
     })
 }
 
 fn find(
-    list: &[Placed<Network>],
-    is_everybody: impl Fn(&[Placed<Network>]) -> bool,
+    list: &[Spanned<Network>],
+    is_everybody: impl Fn(&[Spanned<Network>]) -> bool,
 ) -> Vec<Everybody<'_>> {
     let everybody = |at: usize, is_alone| Everybody {
         place: &list[at].place,

@@ -18,11 +18,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Config;
-use super::notes::Notes;
-use super::problem::Placed;
+use super::diagnostics::Diagnostics;
+use super::problem::Spanned;
 use super::raw::{Raw, RawListen, RawPair, RawPassthrough, RawTls};
 use super::raw_route::RawRoute;
-use super::read::{List, right};
+use super::read::{List, valid};
 use crate::acme::CertSpec;
 use crate::addr::{ListenAddr, Network};
 use crate::host::{HostName, HostPattern};
@@ -31,44 +31,44 @@ use crate::route::RouteTable;
 use crate::route::passthrough::Passthrough;
 use crate::tls::{OrderedSpec, PairSpec, TlsSpec};
 use acme::Acme;
-use routes::Given;
+use routes::Context;
 use upstreams::Upstream;
 
 /// `None` where a part is missing, which is noted. What is returned is right only if nothing at all
 /// was noted: a list may lack its wrong elements.
-pub(super) fn lower(raw: Raw, file: &Path, notes: &Notes<'_>) -> Option<Config> {
+pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Config> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let has_http = raw.listen.as_ref().is_none_or(|listen| listen.has_http);
-    let listen = raw.listen.map(|listen| lower_listen(listen, notes));
+    let listen = raw.listen.map(|listen| lower_listen(listen, diag));
     let acme = raw
         .acme
-        .map(|raw| raw.map(|raw| acme::lower(raw, has_http, folder, notes)));
+        .map(|raw| raw.map(|raw| acme::lower(raw, has_http, folder, diag)));
     let tls = raw
         .tls
-        .map(|tls| lower_tls(tls, acme.as_ref(), folder, notes));
+        .map(|tls| lower_tls(tls, acme.as_ref(), folder, diag));
     let deploy = deploy::lower(
         raw.deploy,
-        &deploy::Given {
+        &deploy::Context {
             acme: acme.as_ref(),
             folder,
         },
-        notes,
+        diag,
     );
-    note_passed_over(&raw.routes, &raw.passthrough, notes);
-    let passthrough = lower_passthrough(raw.passthrough, notes);
-    let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, notes);
-    let issuers = access::issuers(raw.issuers, folder, notes);
-    let policies = access::policies(raw.policies, &issuers, notes);
-    let turns = turn::lower(raw.turns, folder, notes);
+    note_passed_over(&raw.routes, &raw.passthrough, diag);
+    let passthrough = lower_passthrough(raw.passthrough, diag);
+    let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, diag);
+    let issuers = access::issuers(raw.issuers, folder, diag);
+    let policies = access::policies(raw.policies, &issuers, diag);
+    let turns = turn::lower(raw.turns, folder, diag);
     let body_limit = raw.limits.as_ref().map_or(0, |limits| limits.body);
-    let given = Given {
+    let context = Context {
         upstreams: &upstreams,
         policies: &policies,
         turns: &turns,
         body_limit,
         folder,
     };
-    let routes = routes::lower(raw.routes, &given, notes);
+    let routes = routes::lower(raw.routes, &context, diag);
     let upstreams: Option<Vec<_>> = upstreams.into_iter().map(Upstream::spec).collect();
     let issuers: Option<Vec<_>> = issuers.into_iter().map(|issuer| issuer.spec).collect();
     let policies: Option<Vec<_>> = policies.into_iter().map(|policy| policy.policy).collect();
@@ -89,8 +89,8 @@ pub(super) fn lower(raw: Raw, file: &Path, notes: &Notes<'_>) -> Option<Config> 
     })
 }
 
-fn lower_listen(raw: RawListen, notes: &Notes<'_>) -> ListenSpec {
-    let all: Vec<&Placed<ListenAddr>> = raw
+fn lower_listen(raw: RawListen, diag: &Diagnostics<'_>) -> ListenSpec {
+    let all: Vec<&Spanned<ListenAddr>> = raw
         .https
         .iter()
         .chain(&raw.http)
@@ -103,7 +103,7 @@ fn lower_listen(raw: RawListen, notes: &Notes<'_>) -> ListenSpec {
         else {
             continue;
         };
-        let line = notes.line(&first.place);
+        let line = diag.line(&first.place);
         let text = match first.value == later.value {
             true => format!(
                 "{} is already in {} (line {line}); take one out",
@@ -114,54 +114,57 @@ fn lower_listen(raw: RawListen, notes: &Notes<'_>) -> ListenSpec {
                 later.value, first.value, first.place.key
             ),
         };
-        notes.problem(&later.place, text);
+        diag.problem(&later.place, text);
     }
     let addresses =
-        |list: Vec<Placed<ListenAddr>>| list.into_iter().map(|placed| placed.value).collect();
+        |list: Vec<Spanned<ListenAddr>>| list.into_iter().map(|placed| placed.value).collect();
     ListenSpec {
         https: addresses(raw.https),
         http: addresses(raw.http),
-        status_hosts: lower_status_hosts(raw.status_hosts, raw.status.is_some(), notes),
+        status_hosts: lower_status_hosts(raw.status_hosts, raw.status.is_some(), diag),
         status: raw.status.map(|placed| placed.value),
         public_port: raw.public_port,
         workers: raw.workers,
         h2_websockets: raw.h2_websockets,
-        proxy_protocol: lower_believed(raw.proxy_protocol, notes),
-        trusted_proxies: lower_believed(raw.trusted_proxies, notes),
+        proxy_protocol: lower_believed(raw.proxy_protocol, diag),
+        trusted_proxies: lower_believed(raw.trusted_proxies, diag),
     }
 }
 
 fn lower_status_hosts(
-    raw: Option<Placed<List<HostName>>>,
+    raw: Option<Spanned<List<HostName>>>,
     has_status: bool,
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Vec<HostName> {
     let Some(raw) = raw else { return Vec::new() };
     if !has_status {
-        notes.problem(
+        diag.problem(
             &raw.place,
             "is about listen.status, which is not here; write that, or take this out",
         );
     }
-    let hosts = right(Some(raw.value));
-    note_twice(&hosts, notes);
+    let hosts = valid(Some(raw.value));
+    note_twice(&hosts, diag);
     hosts.into_iter().map(|host| host.value).collect()
 }
 
-fn lower_passthrough(raw: List<RawPassthrough>, notes: &Notes<'_>) -> Option<Vec<Passthrough>> {
-    let names: Vec<&Placed<HostPattern>> = raw
+fn lower_passthrough(
+    raw: List<RawPassthrough>,
+    diag: &Diagnostics<'_>,
+) -> Option<Vec<Passthrough>> {
+    let names: Vec<&Spanned<HostPattern>> = raw
         .iter()
         .flatten()
         .filter_map(|entry| entry.value.sni.as_ref())
         .collect();
     for (at, later) in names.iter().enumerate() {
         if let Some(first) = names[..at].iter().find(|first| first.value == later.value) {
-            let line = notes.line(&first.place);
+            let line = diag.line(&first.place);
             let text = format!(
                 "{} has this name already (line {line}); take one out",
                 first.place.key
             );
-            notes.problem(&later.place, text);
+            diag.problem(&later.place, text);
         }
     }
     for server in raw
@@ -169,7 +172,7 @@ fn lower_passthrough(raw: List<RawPassthrough>, notes: &Notes<'_>) -> Option<Vec
         .flatten()
         .filter_map(|entry| entry.value.to.as_ref())
     {
-        control::note_passed_through(server, notes);
+        control::note_passed_through(server, diag);
     }
     let entry = |raw: RawPassthrough| {
         Some(Passthrough {
@@ -184,8 +187,12 @@ fn lower_passthrough(raw: List<RawPassthrough>, notes: &Notes<'_>) -> Option<Vec
 }
 
 /// A route whose clients all go by to another server is never reached.
-fn note_passed_over(routes: &List<RawRoute>, entries: &List<RawPassthrough>, notes: &Notes<'_>) {
-    let names: Vec<&Placed<HostPattern>> = entries
+fn note_passed_over(
+    routes: &List<RawRoute>,
+    entries: &List<RawPassthrough>,
+    diag: &Diagnostics<'_>,
+) {
+    let names: Vec<&Spanned<HostPattern>> = entries
         .iter()
         .flatten()
         .filter_map(|entry| entry.value.sni.as_ref())
@@ -195,17 +202,17 @@ fn note_passed_over(routes: &List<RawRoute>, entries: &List<RawPassthrough>, not
         .flatten()
         .filter_map(|route| route.value.host.as_ref())
     {
-        let takes_all = |name: &&&Placed<HostPattern>| match &host.value {
+        let takes_all = |name: &&&Spanned<HostPattern>| match &host.value {
             HostPattern::Exact(host) => name.value.matches(host),
             HostPattern::Wildcard(_) => name.value == host.value,
         };
         if let Some(name) = names.iter().find(takes_all) {
-            let (key, line) = (&name.place.key, notes.line(&name.place));
+            let (key, line) = (&name.place.key, diag.line(&name.place));
             let text = format!(
                 "TLS for {} is passed through by {key} (line {line}), so this route is never reached",
                 host.value
             );
-            notes.warning(&host.place, text + "; take one out");
+            diag.warning(&host.place, text + "; take one out");
         }
     }
 }
@@ -214,18 +221,18 @@ fn lower_tls(
     raw: RawTls,
     acme: Option<&Option<Acme>>,
     folder: &Path,
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> TlsSpec {
     if let Some(place) = raw.lacks.filter(|_| acme.is_none()) {
         let text = "there is no certificate; write certificates = [{ cert = \"…\", key = \"…\" }], or [acme] to have them \
                     ordered, or for development self_signed = [\"localhost\"]";
-        notes.problem(&place, text);
+        diag.problem(&place, text);
     }
-    note_twice(&raw.self_signed, notes);
-    let pair = |Placed {
+    note_twice(&raw.self_signed, diag);
+    let pair = |Spanned {
                     value: RawPair { cert, key },
                     place,
-                }: Placed<RawPair>| {
+                }: Spanned<RawPair>| {
         let cert = folder.join(cert?);
         let key = key.map_or_else(|| cert.clone(), |key| folder.join(key));
         Some(PairSpec {
@@ -254,20 +261,20 @@ fn lower_tls(
 }
 
 /// Who is believed what he says about the client.
-fn lower_believed(networks: Vec<Placed<Network>>, notes: &Notes<'_>) -> Vec<Network> {
-    note_twice(&networks, notes);
+fn lower_believed(networks: Vec<Spanned<Network>>, diag: &Diagnostics<'_>) -> Vec<Network> {
+    note_twice(&networks, diag);
     for everybody in everybody::on_the_internet(&networks) {
         let text = "lets everybody claim to be anybody; write the addresses of your own machines";
-        notes.problem(everybody.place, format!("{everybody} {text}"));
+        diag.problem(everybody.place, format!("{everybody} {text}"));
     }
     networks.into_iter().map(|net| net.value).collect()
 }
 
-/// Notes what is in a list a second time.
-fn note_twice<T: PartialEq + std::fmt::Display>(list: &[Placed<T>], notes: &Notes<'_>) {
+/// Diagnostics what is in a list a second time.
+fn note_twice<T: PartialEq + std::fmt::Display>(list: &[Spanned<T>], diag: &Diagnostics<'_>) {
     for (at, later) in list.iter().enumerate() {
         if list[..at].iter().any(|first| first.value == later.value) {
-            notes.problem(
+            diag.problem(
                 &later.place,
                 format!("{} is in the list already; take one out", later.value),
             );

@@ -1,8 +1,8 @@
 //! What routes let in beside what their policies say: pages of other origins, and other routes to
 //! the same Janus.
 
-use super::routes::Given;
-use crate::config::notes::Notes;
+use super::routes::Context;
+use crate::config::diagnostics::Diagnostics;
 use crate::config::raw_route::RawRoute;
 use crate::policy::TokenRule;
 use crate::route::cors::{Cors, Origins};
@@ -11,15 +11,15 @@ use crate::route::upstream::UpstreamSpec;
 use crate::route::{Route, Target};
 
 /// Looks at all routes that are whole.
-pub(super) fn note(routes: &[(&RawRoute, &Route)], given: &Given<'_>, notes: &Notes<'_>) {
+pub(super) fn note(routes: &[(&RawRoute, &Route)], context: &Context<'_>, diag: &Diagnostics<'_>) {
     for (at, (raw, route)) in routes.iter().enumerate() {
-        note_every_page(raw, route, notes);
-        note_same_janus((raw, route), &routes[..at], given, notes);
+        note_every_page(raw, route, diag);
+        note_same_janus((raw, route), &routes[..at], context, diag);
     }
 }
 
 /// `"*"` where a browser is let in by what it sends by itself.
-fn note_every_page(raw: &RawRoute, route: &Route, notes: &Notes<'_>) {
+fn note_every_page(raw: &RawRoute, route: &Route, diag: &Diagnostics<'_>) {
     let (
         Some(Cors {
             origins: Origins::Any,
@@ -36,7 +36,7 @@ fn note_every_page(raw: &RawRoute, route: &Route, notes: &Notes<'_>) {
     if route.policy.takes_addresses() {
         let text = "\"*\" lets every web page do what the browsers on the policy's allow list may; write the origins of \
                     your pages";
-        notes.warning(&origins.place, text);
+        diag.warning(&origins.place, text);
     } else if route
         .policy
         .token_rule()
@@ -44,7 +44,7 @@ fn note_every_page(raw: &RawRoute, route: &Route, notes: &Notes<'_>) {
     {
         let text = "\"*\" is for requests without cookies: whose token is in a cookie is refused on pages of other hosts; \
                     write the origins of your pages";
-        notes.warning(&origins.place, text);
+        diag.warning(&origins.place, text);
     }
 }
 
@@ -52,34 +52,34 @@ fn note_every_page(raw: &RawRoute, route: &Route, notes: &Notes<'_>) {
 fn note_same_janus(
     (raw, route): (&RawRoute, &Route),
     before: &[(&RawRoute, &Route)],
-    given: &Given<'_>,
-    notes: &Notes<'_>,
+    context: &Context<'_>,
+    diag: &Diagnostics<'_>,
 ) {
-    let (Some(policy), Some(upstream)) = (&raw.policy, spec(route, given)) else {
+    let (Some(policy), Some(upstream)) = (&raw.policy, spec(route, context)) else {
         return;
     };
     let is_other_door = |(_, other): &&(&RawRoute, &Route)| {
         other.policy.rule() != route.policy.rule()
-            && spec(other, given).is_some_and(|other| shares_janus(upstream, other))
+            && spec(other, context).is_some_and(|other| shares_janus(upstream, other))
     };
     let Some((first, other)) = before.iter().find(is_other_door) else {
         return;
     };
     let (key, line, name) = (
         &first.place.key,
-        notes.line(&first.place),
+        diag.line(&first.place),
         other.policy.name(),
     );
     let text = format!(
         "{key} (line {line}) leads to the same Janus by another policy, \"{name}\": Janus takes ids in the body and \
          WebSockets at any path, so whoever may use one of the routes can do what the other is for; give both one policy"
     );
-    notes.warning(&policy.place, text);
+    diag.warning(&policy.place, text);
 }
 
-fn spec<'g>(route: &Route, given: &'g Given<'_>) -> Option<&'g UpstreamSpec> {
+fn spec<'g>(route: &Route, context: &'g Context<'_>) -> Option<&'g UpstreamSpec> {
     let Target::Forward(to) = &route.target else {
         return None;
     };
-    given.upstreams[to.upstream.0].spec.as_ref()
+    context.upstreams[to.upstream.0].spec.as_ref()
 }

@@ -9,8 +9,8 @@ use super::reach;
 use super::targets::{Kind, kind, note_loops};
 use super::turn::NamedTurn;
 use super::upstreams::Upstream;
-use crate::config::notes::Notes;
-use crate::config::problem::Placed;
+use crate::config::diagnostics::Diagnostics;
+use crate::config::problem::Spanned;
 use crate::config::raw_route::RawRoute;
 use crate::config::read::List;
 use crate::config::suggest;
@@ -21,7 +21,7 @@ use crate::route::path::PathPrefix;
 use crate::route::{PathChange, Route, UpstreamId};
 
 /// What the rest of the file gives to routes.
-pub(super) struct Given<'a> {
+pub(super) struct Context<'a> {
     pub(super) upstreams: &'a [Upstream],
     pub(super) policies: &'a [NamedPolicy],
     pub(super) turns: &'a [NamedTurn],
@@ -33,22 +33,26 @@ pub(super) struct Given<'a> {
 
 /// What routes refer to.
 pub(super) struct Names<'a> {
-    pub(super) given: &'a Given<'a>,
+    pub(super) context: &'a Context<'a>,
     open: Arc<Policy>,
-    pub(super) notes: &'a Notes<'a>,
+    pub(super) diag: &'a Diagnostics<'a>,
 }
 
 /// Resolves all routes; `None` where one is not whole, which is noted.
 pub(super) fn lower(
     raw: List<RawRoute>,
-    given: &Given<'_>,
-    notes: &Notes<'_>,
+    context: &Context<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Option<Vec<Route>> {
     let open = Arc::new(Policy::new(Policy::OPEN, Rule::Open));
-    let names = Names { given, open, notes };
+    let names = Names {
+        context,
+        open,
+        diag,
+    };
     let present: Vec<&RawRoute> = raw.iter().flatten().map(|route| &route.value).collect();
-    note_doubles(&present, notes);
-    note_loops(&present, notes);
+    note_doubles(&present, diag);
+    note_loops(&present, diag);
     names.note_unused(&present);
     // Collected in two steps: the first that is not whole must not keep the others from being
     // looked at.
@@ -57,7 +61,7 @@ pub(super) fn lower(
         .iter()
         .zip(&routes)
         .filter_map(|(raw, route)| Some((*raw, route.as_ref()?)));
-    reach::note(&whole.collect::<Vec<_>>(), given, notes);
+    reach::note(&whole.collect::<Vec<_>>(), context, diag);
     if routes.len() < raw.len() {
         return None;
     }
@@ -65,7 +69,7 @@ pub(super) fn lower(
 }
 
 /// Of two routes with one host and path, the second would never be found.
-fn note_doubles(routes: &[&RawRoute], notes: &Notes<'_>) {
+fn note_doubles(routes: &[&RawRoute], diag: &Diagnostics<'_>) {
     for (at, later) in routes.iter().enumerate() {
         let (Some(path), Some(door)) = (&later.path, door(later)) else {
             continue;
@@ -74,8 +78,8 @@ fn note_doubles(routes: &[&RawRoute], notes: &Notes<'_>) {
             .iter()
             .find(|first| self::door(first).as_ref() == Some(&door))
         {
-            let (key, line) = (&first.place.key, notes.line(&first.place));
-            notes.problem(
+            let (key, line) = (&first.place.key, diag.line(&first.place));
+            diag.problem(
                 &path.place,
                 format!("{key} has this host and path already (line {line}); take one out"),
             );
@@ -99,14 +103,14 @@ impl Names<'_> {
             self.note_bad_path(path);
         }
         let change = path.map(|path| self.path_change(raw, &path.value));
-        let target = match kind(raw, self.notes) {
+        let target = match kind(raw, self.diag) {
             Some(Kind::Upstream) => {
                 let parts = self.forward(raw);
                 upstream
                     .zip(change)
                     .map(|((upstream, _), change)| parts.to(upstream, change))
             }
-            Some(Kind::Files(root)) => Some(self.files(raw, &self.given.folder.join(root))),
+            Some(Kind::Files(root)) => Some(self.files(raw, &self.context.folder.join(root))),
             Some(Kind::Redirect(spec)) => Some(self.redirect(raw, spec)),
             Some(Kind::Turn(name)) => self.turn(
                 raw,
@@ -124,7 +128,7 @@ impl Names<'_> {
         ) = (&raw.forward_token, &policy)
             && policy.token_rule().is_none()
         {
-            self.notes.problem(
+            self.diag.problem(
                 &forward.place,
                 "is about tokens, and the route's policy takes none; take it out",
             );
@@ -143,13 +147,10 @@ impl Names<'_> {
         {
             let text = "is about signing in by browser, and the route's policy takes no token from \"cookie:ianitor\"; \
                         name that in the issuer's sources, or take this out";
-            self.notes.problem(&after.place, text);
+            self.diag.problem(&after.place, text);
         }
-        let cors = raw
-            .cors
-            .as_ref()
-            .map(|cors| answers::cors(cors, self.notes));
-        let edits = answers::answer_edits(raw, self.notes);
+        let cors = raw.cors.as_ref().map(|cors| answers::cors(cors, self.diag));
+        let edits = answers::answer_edits(raw, self.diag);
         Some(Route {
             host: raw.host.as_ref().map(|host| host.value.clone()),
             path: path?.value.clone(),
@@ -162,7 +163,7 @@ impl Names<'_> {
             body_limit: raw
                 .body
                 .as_ref()
-                .map_or(self.given.body_limit, |body| body.value.0),
+                .map_or(self.context.body_limit, |body| body.value.0),
             cors: match cors {
                 Some(cors) => Some(cors?),
                 None => None,
@@ -173,28 +174,28 @@ impl Names<'_> {
         })
     }
 
-    fn upstream(&self, name: &Placed<String>) -> Option<(UpstreamId, &Upstream)> {
+    fn upstream(&self, name: &Spanned<String>) -> Option<(UpstreamId, &Upstream)> {
         let found = self
-            .given
+            .context
             .upstreams
             .iter()
             .position(|upstream| upstream.name.value == name.value);
         if found.is_none() {
             let known: Vec<&str> = self
-                .given
+                .context
                 .upstreams
                 .iter()
                 .map(|upstream| &*upstream.name.value)
                 .collect();
-            self.notes.problem(
+            self.diag.problem(
                 &name.place,
                 suggest::unknown("upstream", &name.value, &known),
             );
         }
-        found.map(|at| (UpstreamId(at), &self.given.upstreams[at]))
+        found.map(|at| (UpstreamId(at), &self.context.upstreams[at]))
     }
 
-    fn policy(&self, name: &Placed<String>) -> Option<Resolved> {
+    fn policy(&self, name: &Spanned<String>) -> Option<Resolved> {
         if name.value == Policy::OPEN {
             return Some(Resolved {
                 policy: Some(Arc::clone(&self.open)),
@@ -202,14 +203,18 @@ impl Names<'_> {
             });
         }
         let Some(found) = self
-            .given
+            .context
             .policies
             .iter()
             .find(|policy| policy.name.value == name.value)
         else {
-            let named = self.given.policies.iter().map(|policy| &*policy.name.value);
+            let named = self
+                .context
+                .policies
+                .iter()
+                .map(|policy| &*policy.name.value);
             let known: Vec<&str> = named.chain([Policy::OPEN]).collect();
-            self.notes
+            self.diag
                 .problem(&name.place, suggest::unknown("policy", &name.value, &known));
             return None;
         };
@@ -228,7 +233,7 @@ impl Names<'_> {
         let is_control = upstream.protocol.is_control() || upstream.undeclared.is_some();
         let is_open = is_control && policy.lets_everybody_in;
         match &raw.i_know_this_is_open {
-            Some(said) if said.value && !is_open => self.notes.warning(
+            Some(said) if said.value && !is_open => self.diag.warning(
                 &said.place,
                 "is not needed here; take it out, so that it is seen where it matters",
             ),
@@ -247,27 +252,27 @@ impl Names<'_> {
                     .undeclared
                     .as_ref()
                     .map(|server| server.open_to_everybody(&name.value));
-                self.notes
+                self.diag
                     .problem(&name.place, undeclared.unwrap_or_else(declared));
             }
             _ => {}
         }
     }
 
-    fn note_bad_path(&self, path: &Placed<PathPrefix>) {
+    fn note_bad_path(&self, path: &Spanned<PathPrefix>) {
         if local::below_own(path.value.as_str()).is_some() {
             let text = format!(
                 "what is below {} belongs to the gateway itself; take another path",
                 local::OWN
             );
-            self.notes.problem(&path.place, text);
+            self.diag.problem(&path.place, text);
         }
         if let Some(rest) = path.value.as_str().strip_suffix('*') {
             let meant = rest.trim_end_matches('/');
             let meant = if meant.is_empty() { "/" } else { meant };
             let text =
                 format!("\"*\" is no wildcard; \"{meant}\" stands for itself and what is below it");
-            self.notes.problem(&path.place, text);
+            self.diag.problem(&path.place, text);
         }
     }
 
@@ -278,15 +283,15 @@ impl Names<'_> {
             (None, Some(rewrite)) => self.rewrite(rewrite, path),
             (Some(_), Some(rewrite)) => {
                 let text = "does not go with strip_prefix; it puts another path in the place of the whole route's path";
-                self.notes.problem(&rewrite.place, text);
+                self.diag.problem(&rewrite.place, text);
                 PathChange::default()
             }
         }
     }
 
-    fn strip(&self, strip: &Placed<PathPrefix>, path: &PathPrefix) -> PathChange {
+    fn strip(&self, strip: &Spanned<PathPrefix>, path: &PathPrefix) -> PathChange {
         if strip.value.as_str().is_empty() {
-            self.notes.problem(
+            self.diag.problem(
                 &strip.place,
                 "\"/\" takes nothing off; write the segments to take off, or leave it out",
             );
@@ -295,7 +300,7 @@ impl Names<'_> {
                 "\"{}\" is not the route's path, \"{path}\", or whole segments of its front",
                 strip.value
             );
-            self.notes.problem(&strip.place, text);
+            self.diag.problem(&strip.place, text);
         }
         PathChange {
             strip: strip.value.as_str().into(),
@@ -303,9 +308,9 @@ impl Names<'_> {
         }
     }
 
-    fn rewrite(&self, rewrite: &Placed<PathPrefix>, path: &PathPrefix) -> PathChange {
+    fn rewrite(&self, rewrite: &Spanned<PathPrefix>, path: &PathPrefix) -> PathChange {
         if rewrite.value == *path {
-            self.notes.warning(
+            self.diag.warning(
                 &rewrite.place,
                 "is the route's own path, so it changes nothing",
             );
@@ -317,29 +322,28 @@ impl Names<'_> {
     }
 
     fn note_unused(&self, routes: &[&RawRoute]) {
-        let is_used = |name: &str, of: fn(&RawRoute) -> &Option<Placed<String>>| {
+        let is_used = |name: &str, of: fn(&RawRoute) -> &Option<Spanned<String>>| {
             routes
                 .iter()
                 .any(|route| of(route).as_ref().is_some_and(|used| used.value == name))
         };
-        for Upstream { name, .. } in self.given.upstreams {
+        for Upstream { name, .. } in self.context.upstreams {
             if !is_used(&name.value, |route| &route.upstream) {
-                self.notes
+                self.diag
                     .warning(&name.place, "no route leads to this upstream");
             }
         }
-        for NamedTurn { name, .. } in self.given.turns {
+        for NamedTurn { name, .. } in self.context.turns {
             if !is_used(&name.value, |route| &route.turn) {
-                self.notes.warning(
+                self.diag.warning(
                     &name.place,
                     "no route leads to these credentials; write turn = in a route",
                 );
             }
         }
-        for NamedPolicy { name, .. } in self.given.policies {
+        for NamedPolicy { name, .. } in self.context.policies {
             if !is_used(&name.value, |route| &route.policy) {
-                self.notes
-                    .warning(&name.place, "no route names this policy");
+                self.diag.warning(&name.place, "no route names this policy");
             }
         }
     }

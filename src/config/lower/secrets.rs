@@ -3,16 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::notes::Notes;
-use crate::config::problem::Placed;
-use crate::config::values::Filled;
+use crate::config::diagnostics::Diagnostics;
+use crate::config::problem::Spanned;
+use crate::config::values::NonEmpty;
 use crate::secret::{Secret, SecretSource};
 
 /// The keys that say where a secret is.
 pub(super) struct Sources<'a> {
-    pub(super) file: Option<&'a Placed<PathBuf>>,
-    pub(super) env: Option<&'a Placed<Filled>>,
-    pub(super) inline: Option<&'a Placed<Filled>>,
+    pub(super) file: Option<&'a Spanned<PathBuf>>,
+    pub(super) env: Option<&'a Spanned<NonEmpty>>,
+    pub(super) inline: Option<&'a Spanned<NonEmpty>>,
 }
 
 /// `None` if there is none. Of several, which is noted, the first.
@@ -20,7 +20,7 @@ pub(super) fn source(
     from: &Sources<'_>,
     what: &str,
     folder: &Path,
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Option<SecretSource> {
     let inline = |text: &str| SecretSource::Inline(Secret::new(text.into()));
     let all = [
@@ -37,7 +37,7 @@ pub(super) fn source(
             "the {what} comes from one place, and {} says another; take one out",
             first.key
         );
-        notes.problem(other, text);
+        diag.problem(other, text);
     }
     Some(source)
 }

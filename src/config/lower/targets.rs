@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::answers;
 use super::routes::Names;
-use crate::config::notes::Notes;
-use crate::config::problem::{Place, Placed};
+use crate::config::diagnostics::Diagnostics;
+use crate::config::problem::{Place, Spanned};
 use crate::config::raw_route::RawRoute;
 use crate::config::suggest;
 use crate::route::edits::Edits;
@@ -23,12 +23,12 @@ pub(super) enum Kind<'r> {
     Upstream,
     Files(&'r Path),
     Redirect(&'r RedirectSpec),
-    Turn(&'r Placed<String>),
+    Turn(&'r Spanned<String>),
 }
 
 /// The one target; `None` if it is missing or wrong, which is noted. Of several, which is noted,
 /// the first kind.
-pub(super) fn kind<'r>(raw: &'r RawRoute, notes: &Notes<'_>) -> Option<Kind<'r>> {
+pub(super) fn kind<'r>(raw: &'r RawRoute, diag: &Diagnostics<'_>) -> Option<Kind<'r>> {
     let all = [
         raw.upstream
             .as_ref()
@@ -46,11 +46,11 @@ pub(super) fn kind<'r>(raw: &'r RawRoute, notes: &Notes<'_>) -> Option<Kind<'r>>
     let mut all = all.into_iter().flatten();
     let (place, key, kind) = all.next()?;
     for (other, _, _) in all {
-        let line = notes.line(place);
+        let line = diag.line(place);
         let text = format!(
             "a route leads to one target, and this one has {key} too (line {line}); take one out"
         );
-        notes.problem(other, text);
+        diag.problem(other, text);
     }
     Some(kind)
 }
@@ -91,7 +91,7 @@ impl Names<'_> {
         let default = Timeouts::default();
         let timeouts = raw.timeouts.as_ref().map(|timeouts| &timeouts.value);
         ForwardParts {
-            headers: answers::request_edits(raw, self.notes),
+            headers: answers::request_edits(raw, self.diag),
             host,
             timeouts: Timeouts {
                 response: timeouts
@@ -128,7 +128,7 @@ impl Names<'_> {
     pub(super) fn turn(
         &self,
         raw: &RawRoute,
-        name: &Placed<String>,
+        name: &Spanned<String>,
         for_everybody: bool,
     ) -> Option<Target> {
         self.note_keys_of_upstreams(raw, "turn");
@@ -139,20 +139,20 @@ impl Names<'_> {
                 "\"{}\" gives everybody the use of the TURN server; name a policy, or write i_know_this_is_open = true",
                 policy.value
             );
-            self.notes.warning(&policy.place, text);
+            self.diag.warning(&policy.place, text);
         }
-        let turns = self.given.turns;
+        let turns = self.context.turns;
         let found = turns.iter().position(|turn| turn.name.value == name.value);
         if found.is_none() {
             let known: Vec<&str> = turns.iter().map(|turn| &*turn.name.value).collect();
-            self.notes
+            self.diag
                 .problem(&name.place, suggest::unknown("turn", &name.value, &known));
         }
         found.map(|at| Target::Turn(TurnId(at)))
     }
 
     fn note_keys_of_upstreams(&self, raw: &RawRoute, target: &str) {
-        fn place<T>(key: &Option<Placed<T>>) -> Option<&Place> {
+        fn place<T>(key: &Option<Spanned<T>>) -> Option<&Place> {
             key.as_ref().map(|key| &key.place)
         }
         let edits = raw.headers.as_ref().map(|headers| &headers.request);
@@ -172,20 +172,20 @@ impl Names<'_> {
                 ),
                 false => format!("is for routes to an upstream, not for {target}; take it out"),
             };
-            self.notes.problem(place, text);
+            self.diag.problem(place, text);
         }
     }
 
     fn note_keys_of_files(&self, raw: &RawRoute) {
         if let Some(key) = &raw.follow_symlinks {
-            self.notes
+            self.diag
                 .problem(&key.place, "is for routes with files; take it out");
         }
     }
 
     fn note_keys_of_redirects(&self, raw: &RawRoute) {
         if let Some(key) = &raw.redirect_status {
-            self.notes
+            self.diag
                 .problem(&key.place, "is for routes with redirect; take it out");
         }
     }
@@ -198,7 +198,7 @@ fn is_said(raw: &RawRoute) -> bool {
 }
 
 /// A redirect that its own route takes up again would never end.
-pub(super) fn note_loops(routes: &[&RawRoute], notes: &Notes<'_>) {
+pub(super) fn note_loops(routes: &[&RawRoute], diag: &Diagnostics<'_>) {
     for route in routes {
         let (Some(path), Some(redirect)) = (&route.path, &route.redirect) else {
             continue;
@@ -219,7 +219,7 @@ pub(super) fn note_loops(routes: &[&RawRoute], notes: &Notes<'_>) {
                 "leads back to this very route, \"{}\", and so would never end",
                 path.value
             );
-            notes.problem(&redirect.place, text);
+            diag.problem(&redirect.place, text);
         }
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::note_twice;
-use crate::config::notes::Notes;
-use crate::config::problem::{Place, Placed};
+use crate::config::diagnostics::Diagnostics;
+use crate::config::problem::{Place, Spanned};
 use crate::config::raw_turn::RawTurn;
-use crate::config::read::{List, Named, right};
+use crate::config::read::{List, Named, valid};
 use crate::config::values::OneOrList;
 use crate::secret::{Secret, SecretSource};
 use crate::turn::uri::TurnUri;
@@ -19,26 +19,26 @@ const LONG: Duration = Duration::from_secs(86_400);
 
 /// One of `[turn]`: routes may name it even if it is wrong.
 pub(super) struct NamedTurn {
-    pub(super) name: Placed<String>,
+    pub(super) name: Spanned<String>,
     pub(super) spec: Option<Arc<TurnSpec>>,
 }
 
-pub(super) fn lower(raw: Named<RawTurn>, folder: &Path, notes: &Notes<'_>) -> Vec<NamedTurn> {
-    let turn = |(name, raw): (Placed<String>, Option<RawTurn>)| {
+pub(super) fn lower(raw: Named<RawTurn>, folder: &Path, diag: &Diagnostics<'_>) -> Vec<NamedTurn> {
+    let turn = |(name, raw): (Spanned<String>, Option<RawTurn>)| {
         let spec = raw
-            .and_then(|raw| spec(&name.value, raw, folder, notes))
+            .and_then(|raw| spec(&name.value, raw, folder, diag))
             .map(Arc::new);
         NamedTurn { name, spec }
     };
     raw.into_iter().map(turn).collect()
 }
 
-fn spec(name: &str, raw: RawTurn, folder: &Path, notes: &Notes<'_>) -> Option<TurnSpec> {
-    let secrets = secrets(&raw, folder, notes);
+fn spec(name: &str, raw: RawTurn, folder: &Path, diag: &Diagnostics<'_>) -> Option<TurnSpec> {
+    let secrets = secrets(&raw, folder, diag);
     let uris = raw
         .uris
-        .map(|uris| self::uris(uris, raw.api_keys_file.is_some(), notes));
-    let ttl = raw.ttl.map_or(TurnSpec::TTL, |ttl| lower_ttl(&ttl, notes));
+        .map(|uris| self::uris(uris, raw.api_keys_file.is_some(), diag));
+    let ttl = raw.ttl.map_or(TurnSpec::TTL, |ttl| lower_ttl(&ttl, diag));
     let api_keys_file = raw.api_keys_file.map(|path| folder.join(path.value));
     Some(TurnSpec {
         name: name.into(),
@@ -51,7 +51,7 @@ fn spec(name: &str, raw: RawTurn, folder: &Path, notes: &Notes<'_>) -> Option<Tu
 
 /// `None` if they are missing or wrong, which is noted. Of several sources, which is noted, the
 /// first.
-fn secrets(raw: &RawTurn, folder: &Path, notes: &Notes<'_>) -> Option<Secrets> {
+fn secrets(raw: &RawTurn, folder: &Path, diag: &Diagnostics<'_>) -> Option<Secrets> {
     let one = |signing| {
         Some(Secrets {
             signing,
@@ -61,7 +61,7 @@ fn secrets(raw: &RawTurn, folder: &Path, notes: &Notes<'_>) -> Option<Secrets> {
     let all = [
         raw.secret_file
             .as_ref()
-            .map(|files| (&files.place, secret_files(files, folder, notes))),
+            .map(|files| (&files.place, secret_files(files, folder, diag))),
         raw.secret_env.as_ref().map(|name| {
             (
                 &name.place,
@@ -84,25 +84,25 @@ fn secrets(raw: &RawTurn, folder: &Path, notes: &Notes<'_>) -> Option<Secrets> {
             "the secret comes from one place, and {} says another; take one out",
             first.key
         );
-        notes.problem(other, text);
+        diag.problem(other, text);
     }
     secrets
 }
 
 fn secret_files(
-    files: &Placed<OneOrList<PathBuf>>,
+    files: &Spanned<OneOrList<PathBuf>>,
     folder: &Path,
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Option<Secrets> {
-    let all: Vec<&Placed<PathBuf>> = files.value.0.iter().flatten().collect();
+    let all: Vec<&Spanned<PathBuf>> = files.value.0.iter().flatten().collect();
     if files.value.0.is_empty() {
-        notes.problem(
+        diag.problem(
             &files.place,
             "is empty; write the file that has coturn's static-auth-secret",
         );
     }
     if let Some(third) = all.get(2) {
-        notes.problem(
+        diag.problem(
             &third.place,
             "is one too many: the first file has the secret in use, the second the former one",
         );
@@ -110,51 +110,55 @@ fn secret_files(
     if let [first, second, ..] = &all[..]
         && first.value == second.value
     {
-        notes.problem(&second.place, "is in the list already; take one out");
+        diag.problem(&second.place, "is in the list already; take one out");
     }
-    let source = |path: &&Placed<PathBuf>| SecretSource::File(folder.join(&path.value));
+    let source = |path: &&Spanned<PathBuf>| SecretSource::File(folder.join(&path.value));
     Some(Secrets {
         signing: source(all.first()?),
         former: all.get(1).map(source),
     })
 }
 
-fn uris(list: Placed<List<TurnUri>>, has_api_keys: bool, notes: &Notes<'_>) -> Box<[TurnUri]> {
+fn uris(
+    list: Spanned<List<TurnUri>>,
+    has_api_keys: bool,
+    diag: &Diagnostics<'_>,
+) -> Box<[TurnUri]> {
     let is_whole = list.value.iter().all(Option::is_some);
-    let uris = right(Some(list.value));
-    note_twice(&uris, notes);
+    let uris = valid(Some(list.value));
+    note_twice(&uris, diag);
     if is_whole {
-        note_no_relay(&uris, &list.place, notes);
+        note_no_relay(&uris, &list.place, diag);
     }
     for uri in uris
         .iter()
         .filter(|uri| has_api_keys && uri.value.relays() && uri.value.is_ipv6_literal())
     {
-        let text = "will not be given to who comes with an API key: an IPv6 address here ends Janus; write a name";
-        notes.warning(&uri.place, text);
+        let text = "will not be context to who comes with an API key: an IPv6 address here ends Janus; write a name";
+        diag.warning(&uri.place, text);
     }
     uris.into_iter().map(|uri| uri.value).collect()
 }
 
-fn note_no_relay(uris: &[Placed<TurnUri>], place: &Place, notes: &Notes<'_>) {
+fn note_no_relay(uris: &[Spanned<TurnUri>], place: &Place, diag: &Diagnostics<'_>) {
     if uris.is_empty() {
-        notes
+        diag
             .problem(place, "is empty; write where the TURN server is, [\"turn:turn.example.com:3478?transport=udp\"]");
     } else if !uris.iter().any(|uri| uri.value.relays()) {
-        notes
+        diag
             .problem(place, "has no turn: or turns:, and only these take a credential; write where the TURN server is");
     }
 }
 
-fn lower_ttl(ttl: &Placed<Duration>, notes: &Notes<'_>) -> Duration {
+fn lower_ttl(ttl: &Spanned<Duration>, diag: &Diagnostics<'_>) -> Duration {
     if ttl.value < Duration::from_secs(1) {
-        notes.problem(
+        diag.problem(
             &ttl.place,
             "is less than a second, and credentials are dated in seconds; write \"10m\"",
         );
     } else if ttl.value > LONG {
         let text = "is more than a day, for which whoever gets a credential can use the relay; \"10m\" is usual";
-        notes.warning(&ttl.place, text);
+        diag.warning(&ttl.place, text);
     }
     Duration::from_secs(ttl.value.as_secs())
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::control::{self, ControlServer};
 use super::note_twice;
-use crate::config::notes::Notes;
-use crate::config::problem::Placed;
+use crate::config::diagnostics::Diagnostics;
+use crate::config::problem::Spanned;
 use crate::config::raw::RawUpstream;
 use crate::config::raw_route::RawRoute;
-use crate::config::read::{List, Named, right};
+use crate::config::read::{List, Named, valid};
 use crate::route::upstream::{
     Balance, JANUS_CONNECTIONS, KEEP_ALIVE, Protocol, ServerAddr, UpstreamSpec, UpstreamTls,
 };
@@ -17,7 +17,7 @@ use crate::slot::MaxConnections;
 
 /// One of `[upstreams]`: routes may name it even if it is wrong.
 pub(super) struct Upstream {
-    pub(super) name: Placed<String>,
+    pub(super) name: Spanned<String>,
     pub(super) protocol: Protocol,
     /// A server that seems to be a control port, where no `protocol` says what is there.
     pub(super) undeclared: Option<ControlServer>,
@@ -34,16 +34,16 @@ pub(super) fn lower(
     raw: Named<RawUpstream>,
     routes: &List<RawRoute>,
     folder: &Path,
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Vec<Upstream> {
-    let declared = control::declared(&raw, notes);
-    let upstream = |(name, raw): (Placed<String>, Option<RawUpstream>)| {
+    let declared = control::declared(&raw, diag);
+    let upstream = |(name, raw): (Spanned<String>, Option<RawUpstream>)| {
         let undeclared = raw
             .as_ref()
-            .and_then(|raw| control::undeclared(raw, &declared, notes));
+            .and_then(|raw| control::undeclared(raw, &declared, diag));
         let protocol = raw.as_ref().map_or(Protocol::Http, |raw| raw.protocol);
         let keeps_sessions = protocol != Protocol::Http || serves_bosh(&name.value, routes);
-        let spec = raw.and_then(|raw| spec(&name.value, raw, keeps_sessions, folder, notes));
+        let spec = raw.and_then(|raw| spec(&name.value, raw, keeps_sessions, folder, diag));
         Upstream {
             name,
             protocol,
@@ -59,17 +59,17 @@ fn spec(
     raw: RawUpstream,
     keeps_sessions: bool,
     folder: &Path,
-    notes: &Notes<'_>,
+    diag: &Diagnostics<'_>,
 ) -> Option<UpstreamSpec> {
     let servers = raw.servers?;
     if servers.value.is_empty() {
-        notes.problem(
+        diag.problem(
             &servers.place,
             "is empty; write the server, [\"http://127.0.0.1:8088\"]",
         );
     }
-    let all = right(Some(servers.value));
-    note_twice(&all, notes);
+    let all = valid(Some(servers.value));
+    note_twice(&all, diag);
     let servers: Box<[ServerAddr]> = all.into_iter().map(|server| server.value).collect();
     if !servers.is_empty() && !servers.iter().any(ServerAddr::is_tls) {
         let places = [
@@ -77,7 +77,7 @@ fn spec(
             raw.server_name.as_ref().map(|n| &n.place),
         ];
         for place in places.into_iter().flatten() {
-            notes.problem(
+            diag.problem(
                 place,
                 "is for servers with https://, of which there is none here; take it out",
             );

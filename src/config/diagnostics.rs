@@ -4,14 +4,14 @@
 use std::cell::RefCell;
 use std::path::Path;
 
-use toml::Spanned;
+use toml::Spanned as Node;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Place, Problem, Report};
 
 /// Where readers and checks leave what they find. A reader that found a problem goes on with the
 /// next key, so the pad is shared by all of them; hence the cell.
-pub(super) struct Notes<'t> {
+pub(super) struct Diagnostics<'t> {
     text: &'t str,
     does_not_parse: bool,
     /// From where on the parser looked for a closing bracket, up to the end of the file in vain.
@@ -32,7 +32,7 @@ enum Kind {
     Warning,
 }
 
-impl<'t> Notes<'t> {
+impl<'t> Diagnostics<'t> {
     /// Begins with what the TOML parser has to say.
     pub(super) fn new(text: &'t str, document: &DeTable<'_>, syntax: &[toml::de::Error]) -> Self {
         let findings = RefCell::new(
@@ -138,7 +138,7 @@ fn key_at(table: &DeTable<'_>, place: &Place, at: usize) -> Option<Place> {
         .find_map(|(key, value)| value_at(value, place.key(key.get_ref(), value.span().start), at))
 }
 
-fn value_at(value: &Spanned<DeValue<'_>>, place: Place, at: usize) -> Option<Place> {
+fn value_at(value: &Node<DeValue<'_>>, place: Place, at: usize) -> Option<Place> {
     match value.get_ref() {
         DeValue::Table(table) => key_at(table, &place, at),
         DeValue::Array(list) => {
@@ -169,7 +169,7 @@ fn unclosed(text: &str, document: &DeTable<'_>, syntax: &[toml::de::Error]) -> O
 }
 
 /// Where the outermost list or table begins that ends no earlier than this.
-fn reaching(value: &Spanned<DeValue<'_>>, end: usize) -> Option<usize> {
+fn reaching(value: &Node<DeValue<'_>>, end: usize) -> Option<usize> {
     match value.get_ref() {
         DeValue::Table(_) | DeValue::Array(_) if value.span().end >= end => {
             Some(value.span().start)
@@ -248,9 +248,9 @@ mod tests {
     use super::*;
 
     fn report(text: &str, at: &[usize]) -> Vec<String> {
-        let notes = Notes::new(text, &DeTable::new(), &[]);
+        let diag = Diagnostics::new(text, &DeTable::new(), &[]);
         for at in at {
-            notes.problem(
+            diag.problem(
                 &Place {
                     at: *at,
                     key: "k".to_owned(),
@@ -258,8 +258,7 @@ mod tests {
                 "x",
             );
         }
-        notes
-            .into_reports(Path::new("f"))
+        diag.into_reports(Path::new("f"))
             .0
             .to_string()
             .lines()
