@@ -8,6 +8,7 @@ use toml::Spanned as Node;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Place, Problem, Report};
+use super::schema::Keys;
 
 /// Where readers and checks leave what they find. A reader that found a problem goes on with the
 /// next key, so the pad is shared by all of them; hence the cell.
@@ -17,6 +18,7 @@ pub(super) struct Diagnostics<'t> {
     /// From where on the parser looked for a closing bracket, up to the end of the file in vain.
     unclosed: Option<usize>,
     findings: RefCell<Vec<Finding>>,
+    known: &'static Keys,
 }
 
 struct Finding {
@@ -34,7 +36,12 @@ enum Kind {
 
 impl<'t> Diagnostics<'t> {
     /// Begins with what the TOML parser has to say.
-    pub(super) fn new(text: &'t str, document: &DeTable<'_>, syntax: &[toml::de::Error]) -> Self {
+    pub(super) fn new(
+        text: &'t str,
+        document: &DeTable<'_>,
+        syntax: &[toml::de::Error],
+        known: &'static Keys,
+    ) -> Self {
         let findings = RefCell::new(
             syntax
                 .iter()
@@ -48,7 +55,13 @@ impl<'t> Diagnostics<'t> {
             does_not_parse,
             unclosed,
             findings,
+            known,
         }
+    }
+
+    /// Every key of the file, for what is said of an unknown one.
+    pub(super) fn known(&self) -> &'static Keys {
+        self.known
     }
 
     /// Whether the parser stumbled. What it made of the rest can be trusted where it is there, not
@@ -247,8 +260,14 @@ fn drop_echoes(found: &mut Vec<(Kind, Problem)>) {
 mod tests {
     use super::*;
 
+    static NO_KEYS: Keys = Keys {
+        table: "",
+        about: "",
+        keys: &[],
+    };
+
     fn report(text: &str, at: &[usize]) -> Vec<String> {
-        let diag = Diagnostics::new(text, &DeTable::new(), &[]);
+        let diag = Diagnostics::new(text, &DeTable::new(), &[], &NO_KEYS);
         for at in at {
             diag.problem(
                 &Place {

@@ -1,35 +1,34 @@
-//! `gateway.toml`: from text to the specification types of the other modules, or to everything that
-//! is wrong with it.
+//! `gateway.toml`: from its text to the specification types of the other modules, or to a report of
+//! everything that is wrong with it.
 //!
 //! ```text
-//! text ─ toml ─▶ DeTable ─ read ─▶ Raw (typed, placed) ─ lower ─▶ Config (names resolved, compared)
-//!           └──────────┴───────── Diagnostics ─────────┴──▶ Report: file:line:column key: what is wrong, what to do
+//! text ─ toml ─▶ DeTable ─ read ─▶ Raw (typed, with places) ─ lower ─▶ Config (names resolved)
+//!           └───────────┴────── Diagnostics ─────┴──▶ Report: file:line:column key: what is wrong
 //! ```
 //!
 //! An operator who has ten mistakes in a file wants to read ten lines, not to run the check ten
-//! times. serde's derive stops at the first, and knows only where that one is; so the tables are
-//! walked by hand, with a small typed reader ([`read`](self)) that notes what is wrong and goes on.
-//! A new key is added to `keys/`, which explains it and from which `docs/reference.md` is made,
-//! read in `raw.rs`, and given its meaning in `lower/`.
+//! times. serde's derive stops at the first mistake; so a small typed reader (`read`) walks the
+//! tables, reports what is wrong with a value, and goes on.
 //!
-//! Nothing here touches the network, and only [`load`] touches the disk. That certificates exist,
-//! or addresses can be bound, is found out by those who open them.
+//! A key is declared once, in `tables/`: its kind, what holds without it, and its text in
+//! `docs/reference.md`. `values/` has the kinds. `lower/` compares keys with each other and makes
+//! the types of the other modules; a flat table, such as `[limits]`, does not need it.
+//!
+//! Nothing here touches the network, and only [`load`] touches the disk: whether a certificate
+//! exists or an address can be bound shows when it is opened.
 
 mod diagnostics;
+mod everybody;
 mod files;
-mod keys;
 mod lower;
 mod problem;
-mod raw;
-mod raw_access;
-mod raw_acme;
-mod raw_deploy;
-mod raw_route;
-mod raw_turn;
 mod read;
 mod reference;
+mod schema;
+mod section;
 mod suggest;
 mod summary;
+mod tables;
 mod units;
 mod values;
 
@@ -54,8 +53,8 @@ use crate::tls::TlsSpec;
 use crate::token::issuer::{IssuerSpec, KeySource};
 use crate::turn::TurnSpec;
 use diagnostics::Diagnostics;
-use raw::Raw;
-use read::Table;
+use read::{Section as _, Table};
+use tables::Raw;
 
 pub use problem::{Problem, Report};
 pub use reference::reference;
@@ -208,7 +207,7 @@ fn read_text(path: &Path) -> Result<String, Failure> {
 /// Everything that is wrong.
 pub fn parse(file_name: &Path, text: &str) -> Result<Loaded, Report> {
     let (document, syntax_errors) = DeTable::parse_recoverable(text);
-    let diag = Diagnostics::new(text, document.get_ref(), &syntax_errors);
+    let diag = Diagnostics::new(text, document.get_ref(), &syntax_errors, Raw::KEYS);
     let raw = Raw::read(&Table::root(document.get_ref(), &diag));
     // Where the parser lost a part, names would be unknown that are in the file.
     let config = match diag.does_not_parse() {

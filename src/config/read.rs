@@ -5,15 +5,14 @@
 //! that was noted as wrong. Where a key must be there, [`Table::require`] notes its absence.
 
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::str::FromStr;
 
 use toml::Spanned as Node;
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 use super::diagnostics::Diagnostics;
-use super::keys::{self, Keys};
 use super::problem::{Place, Spanned, quoted};
+use super::schema::{self, Form, Keys};
 use super::suggest;
 
 /// A value, where it stands, and the pad for what is wrong with it.
@@ -23,9 +22,24 @@ pub(super) struct Value<'a> {
     diag: &'a Diagnostics<'a>,
 }
 
-/// Makes a `T` of a value, or notes why not.
-pub(super) trait Read: Sized {
-    fn read(value: &Value<'_>) -> Option<Self>;
+/// A kind of value. Most types are kinds themselves; a type that is written in several ways has a
+/// marker for each, as `Timeout` and `Lifetime` both read as a `Duration`.
+pub(super) trait Read {
+    /// The type that a value of this kind is read as.
+    type Out;
+    /// How it is written, for the reference.
+    const FORM: Form;
+
+    /// Reads the value, or reports what is wrong with it.
+    fn read(value: &Value<'_>) -> Option<Self::Out>;
+}
+
+/// A kind whose values can be shown as TOML, as the reference does with defaults.
+pub(super) trait Write: Read {
+    /// A value without its place in the file, which a default does not have.
+    type Plain;
+
+    fn write(value: &Self::Plain) -> String;
 }
 
 /// A table with keys of its own.
@@ -43,18 +57,24 @@ pub(super) type List<T> = Vec<Option<Spanned<T>>>;
 pub(super) type Named<T> = Vec<(Spanned<String>, Option<T>)>;
 
 /// The elements of a list that are right.
-pub(super) fn valid<T>(list: Option<List<T>>) -> Vec<Spanned<T>> {
-    list.into_iter().flatten().flatten().collect()
+pub(super) fn valid<T>(list: List<T>) -> Vec<Spanned<T>> {
+    list.into_iter().flatten().collect()
 }
 
 impl<'a> Value<'a> {
-    /// Diagnostics what is wrong with the value.
+    /// Reports what is hardly meant.
+    pub(super) fn warn(&self, place: &Place, text: impl Into<String>) {
+        self.diag.warning(place, text);
+    }
+
+    /// Reports what is wrong with the value.
     pub(super) fn refuse<T>(&self, text: impl Into<String>) -> Option<T> {
         self.diag.problem(&self.place, text);
         None
     }
 
-    fn expected<T>(&self, what: &str, hint: &str) -> Option<T> {
+    /// Reports that `what` was expected here, and what there is instead.
+    pub(super) fn expected<T>(&self, what: &str, hint: &str) -> Option<T> {
         let found = match self.node {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",
@@ -195,7 +215,7 @@ impl<'a> Table<'a> {
             place: Place::root(),
             diag,
         };
-        table.note_unknown(&keys::ROOT);
+        table.note_unknown(diag.known());
         table
     }
 
@@ -210,45 +230,53 @@ impl<'a> Table<'a> {
             .is_some_and(|entries| entries.contains_key(key))
     }
 
-    /// The value of a key and its place.
-    pub(super) fn get<T: Read>(&self, key: &str) -> Option<Spanned<T>> {
-        let value = self.value(key)?;
-        T::read(&value).map(|read| Spanned {
-            value: read,
-            place: value.place,
-        })
-    }
-
-    /// The value of a key, where its place is of no interest.
-    pub(super) fn plain<T: Read>(&self, key: &str) -> Option<T> {
-        self.get(key).map(|placed| placed.value)
+    /// The value of a key.
+    pub(super) fn get<K: Read>(&self, key: &str) -> Option<K::Out> {
+        K::read(&self.value(key)?)
     }
 
     /// The value of a key that must be there.
-    pub(super) fn require<T: Read>(&self, key: &str, if_missing: &str) -> Option<Spanned<T>> {
+    pub(super) fn require<K: Read>(&self, key: &str, if_missing: &str) -> Option<K::Out> {
         if !self.has(key) {
             self.missing(key, if_missing);
         }
-        self.get(key)
+        self.get::<K>(key)
     }
 
-    /// Diagnostics that a key is not there; unless that may be the parser's doing.
+    /// A list that must be there and have elements.
+    pub(super) fn require_some<K, T>(&self, key: &str, if_missing: &str) -> Vec<T>
+    where
+        K: Read<Out = Vec<T>>,
+    {
+        let list = self.get::<K>(key);
+        if !self.has(key) || list.as_ref().is_some_and(Vec::is_empty) {
+            self.missing(key, if_missing);
+        }
+        list.unwrap_or_default()
+    }
+
+    /// Reports that none of these keys is there, at the place of the first.
+    pub(super) fn require_one_of(&self, keys: &[&str], if_missing: &str) {
+        if let Some(first) = keys
+            .first()
+            .filter(|_| !keys.iter().any(|key| self.has(key)))
+        {
+            self.missing(first, if_missing);
+        }
+    }
+
+    /// Reports that a key is not there; unless that may be the parser's doing.
     pub(super) fn missing(&self, key: &str, text: &str) {
         if !self.diag.does_not_parse() {
             self.diag.problem(&self.place.key(key, self.place.at), text);
         }
     }
 
-    /// Diagnostics what is hardly meant.
-    pub(super) fn warn(&self, place: &Place, text: impl Into<String>) {
-        self.diag.warning(place, text);
-    }
-
     /// A table in this one. Where it is not written it is read as empty, so that its defaults and
     /// its required keys are known in one place. `None`: what is written is no table.
     pub(super) fn section<S: Section>(&self, key: &str) -> Option<S> {
         match self.value(key) {
-            Some(value) => <S as Read>::read(&value),
+            Some(value) => value.table(S::KEYS).map(|table| S::read(&table)),
             None => Some(S::read(&Table {
                 entries: None,
                 place: self.place.key(key, self.place.at),
@@ -272,7 +300,7 @@ impl<'a> Table<'a> {
     fn note_unknown(&self, keys: &Keys) {
         for key in self.entries.into_iter().flat_map(|entries| entries.keys()) {
             let name: &str = key.get_ref();
-            if let Some(text) = keys::unknown(keys, name) {
+            if let Some(text) = schema::unknown(self.diag.known(), keys, name) {
                 self.diag
                     .problem(&self.place.key(name, key.span().start), text);
             }
@@ -281,13 +309,39 @@ impl<'a> Table<'a> {
 }
 
 impl<S: Section> Read for S {
-    fn read(value: &Value<'_>) -> Option<Self> {
+    type Out = S;
+    const FORM: Form = Form::Table(S::KEYS);
+
+    fn read(value: &Value<'_>) -> Option<S> {
         value.table(S::KEYS).map(|table| S::read(&table))
     }
 }
 
-impl<T: Read> Read for List<T> {
-    fn read(value: &Value<'_>) -> Option<Self> {
+impl<K: Read> Read for Spanned<K> {
+    type Out = Spanned<K::Out>;
+    const FORM: Form = K::FORM;
+
+    fn read(value: &Value<'_>) -> Option<Self::Out> {
+        K::read(value).map(|read| Spanned {
+            value: read,
+            place: value.place.clone(),
+        })
+    }
+}
+
+impl<K: Write> Write for Spanned<K> {
+    type Plain = K::Plain;
+
+    fn write(value: &K::Plain) -> String {
+        K::write(value)
+    }
+}
+
+impl<K: Read> Read for List<K> {
+    type Out = List<K::Out>;
+    const FORM: Form = K::FORM.listed();
+
+    fn read(value: &Value<'_>) -> Option<Self::Out> {
         let DeValue::Array(elements) = value.node else {
             let hint = match value.node {
                 DeValue::Table(_) => format!("; write [[{}]] in double brackets", value.place.key),
@@ -296,23 +350,30 @@ impl<T: Read> Read for List<T> {
             return value.expected("a list", &hint);
         };
         let element = |(index, node): (usize, &Node<DeValue<'_>>)| {
-            let place = value.place.index(index, node.span().start);
-            let element = Value {
+            Spanned::<K>::read(&Value {
                 node: node.get_ref(),
-                place,
+                place: value.place.index(index, node.span().start),
                 diag: value.diag,
-            };
-            T::read(&element).map(|read| Spanned {
-                value: read,
-                place: element.place,
             })
         };
         Some(elements.iter().enumerate().map(element).collect())
     }
 }
 
-impl<T: Read> Read for Named<T> {
-    fn read(value: &Value<'_>) -> Option<Self> {
+impl<K: Write> Write for List<K> {
+    type Plain = Vec<K::Plain>;
+
+    fn write(value: &Vec<K::Plain>) -> String {
+        let elements: Vec<String> = value.iter().map(K::write).collect();
+        format!("[{}]", elements.join(", "))
+    }
+}
+
+impl<K: Read> Read for Named<K> {
+    type Out = Named<K::Out>;
+    const FORM: Form = K::FORM.named();
+
+    fn read(value: &Value<'_>) -> Option<Self::Out> {
         let DeValue::Table(entries) = value.node else {
             return value.expected("a table", "");
         };
@@ -325,10 +386,10 @@ impl<T: Read> Read for Named<T> {
             let name = key.get_ref().to_string();
             let place = table.place.key(&name, key.span().start);
             note_bad_name(&name, &place, table.diag);
-            let read = T::read(&table.child(&name, node));
+            let read = K::read(&table.child(&name, node));
             (Spanned { value: name, place }, read)
         };
-        let mut named: Self = entries.iter().map(entry).collect();
+        let mut named: Self::Out = entries.iter().map(entry).collect();
         named.sort_by_key(|(name, _)| name.place.at);
         Some(named)
     }
@@ -345,27 +406,5 @@ fn note_bad_name(name: &str, place: &Place, diag: &Diagnostics<'_>) {
             place,
             "is not a name; use letters, digits, \"-\", \"_\" and \".\"",
         );
-    }
-}
-
-impl Read for bool {
-    fn read(value: &Value<'_>) -> Option<Self> {
-        match value.node {
-            DeValue::Boolean(yes) => Some(*yes),
-            _ => value.expected("true or false", ""),
-        }
-    }
-}
-
-impl Read for String {
-    fn read(value: &Value<'_>) -> Option<Self> {
-        value.text("a string").map(str::to_owned)
-    }
-}
-
-impl Read for NonZeroUsize {
-    fn read(value: &Value<'_>) -> Option<Self> {
-        let number = value.integer_in(1, u32::MAX.into())?;
-        usize::try_from(number).ok().and_then(Self::new)
     }
 }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::keys::kinds::Kind;
-use super::keys::{self, Form, Key, Keys, Unset};
+use super::read::Section as _;
+use super::schema::{Form, Key, Keys, Kind, Unset};
+use super::tables::Raw;
 
 const HEAD: &str = "\
 # gateway.toml: every key
@@ -72,7 +73,7 @@ fn sections() -> Vec<Section> {
         }
     }
     let mut all = Vec::new();
-    add(&keys::ROOT, "", &mut all);
+    add(Raw::KEYS, "", &mut all);
     all
 }
 
@@ -92,9 +93,9 @@ impl Section {
     fn write(&self, out: &mut String) {
         line(out, &format!("\n## {}\n", self.title()));
         if !self.opened_by.text.is_empty() {
-            line(out, &format!("{}\n", self.opened_by.text));
+            line(out, &format!("{}\n", paragraphs(self.opened_by.text)));
         }
-        line(out, self.keys.about);
+        line(out, &paragraphs(self.keys.about));
         match self.opened_by.unset {
             Unset::Required => line(out, "\nRequired."),
             Unset::Means(what) => line(out, &format!("\nWithout it: {what}.")),
@@ -109,10 +110,25 @@ impl Section {
             line(out, &format!("\n### `{}{}`\n", self.prefix, key.name));
             line(
                 out,
-                &format!("{} · {}\n\n{}", form(key.form), unset(key.unset), key.text),
+                &format!(
+                    "{} · {}\n\n{}",
+                    form(key.form),
+                    unset(key.unset),
+                    paragraphs(key.text)
+                ),
             );
         }
     }
+}
+
+/// The lines of a doc comment as Markdown with one line for each paragraph.
+fn paragraphs(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let paragraphs: Vec<String> = lines
+        .split(|line| line.is_empty())
+        .map(|lines| lines.join(" "))
+        .collect();
+    paragraphs.join("\n\n")
 }
 
 fn form(form: Form) -> String {

@@ -1,3 +1,5 @@
+mod every_key;
+
 use super::*;
 use crate::slot::MaxConnections;
 

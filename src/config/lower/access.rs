@@ -4,14 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{everybody, note_twice};
+use super::note_twice;
 use crate::addr::Network;
 use crate::config::diagnostics::Diagnostics;
+use crate::config::everybody;
 use crate::config::problem::{Place, Spanned};
-use crate::config::raw_access::{OnExpiryWord, RawAudience, RawIssuer, RawPolicy};
 use crate::config::read::{List, Named, valid};
 use crate::config::suggest;
-use crate::config::values::Satisfy;
+use crate::config::tables::{RawIssuer, RawPolicy, default_sources};
+use crate::config::values::{OnExpiryWord, RawAudience, Satisfy};
 use crate::policy::{
     Accepted, Conditions, IssuerId, Networks, OnExpiry, Policy, Rule, TokenRule, Ways,
 };
@@ -19,7 +20,7 @@ use crate::secret::{Secret, SecretSource};
 use crate::token::Algorithm;
 use crate::token::claims::ClaimRule;
 use crate::token::issuer::{Audience, IssuerSpec, KeySource, Place as FetchPlace};
-use crate::token::location::{COOKIE, Source};
+use crate::token::location::Source;
 
 /// One of `[issuers]`: policies may name it even if it is wrong.
 pub(super) struct NamedIssuer {
@@ -55,13 +56,13 @@ fn issuer(name: &str, raw: RawIssuer, folder: &Path, diag: &Diagnostics<'_>) -> 
                 "would take no token; write the audience, or \"any\"",
                 diag,
             );
-            let list = valid(Some(list));
+            let list = valid(list);
             note_twice(&list, diag);
             Audience::OneOf(list.into_iter().map(|one| one.value.into()).collect())
         }
     });
     let sources: Vec<Source> = match raw.sources {
-        None => default_sources().into(),
+        None => default_sources(),
         Some(list) => {
             note_empty(
                 &list.value,
@@ -69,7 +70,7 @@ fn issuer(name: &str, raw: RawIssuer, folder: &Path, diag: &Diagnostics<'_>) -> 
                 "would find no token; write \"header\", or leave it out",
                 diag,
             );
-            valid(Some(list.value))
+            valid(list.value)
                 .into_iter()
                 .map(|source| source.value)
                 .collect()
@@ -79,28 +80,13 @@ fn issuer(name: &str, raw: RawIssuer, folder: &Path, diag: &Diagnostics<'_>) -> 
         name: name.into(),
         algorithms: algorithms?.into(),
         keys: keys?,
-        issuer: raw.issuer.map(|issuer| issuer.value.0.into()),
+        issuer: raw.issuer.map(|issuer| issuer.into()),
         audience: audience?,
         sources: sources.into(),
-        leeway: raw.leeway.unwrap_or(IssuerSpec::LEEWAY),
-        max_lifetime: raw.max_lifetime.unwrap_or(IssuerSpec::MAX_LIFETIME),
+        leeway: raw.leeway,
+        max_lifetime: raw.max_lifetime,
         revoked_file: raw.revoked_file.map(|path| folder.join(path)),
     })
-}
-
-/// Where nothing is written.
-pub(in crate::config) fn default_sources() -> [Source; 2] {
-    [Source::Header, Source::Cookie(COOKIE.into())]
-}
-
-/// As it is written.
-pub(in crate::config) fn source_text(source: &Source) -> String {
-    match source {
-        Source::Header => "header".to_owned(),
-        Source::Cookie(name) => format!("cookie:{name}"),
-        Source::Query(name) => format!("query:{name}"),
-        Source::Subprotocol => "subprotocol".to_owned(),
-    }
 }
 
 fn note_empty<T>(list: &[T], place: &Place, what: &str, diag: &Diagnostics<'_>) {
@@ -132,23 +118,23 @@ fn key_source(raw: &RawIssuer, folder: &Path, diag: &Diagnostics<'_>) -> Option<
         raw.secret_env.as_ref().map(|name| {
             (
                 &name.place,
-                secret(SecretSource::Env(name.value.0.as_str().into())),
+                secret(SecretSource::Env(name.value.as_str().into())),
             )
         }),
         raw.secret.as_ref().map(|text| {
             (
                 &text.place,
                 secret(SecretSource::Inline(Secret::new(
-                    text.value.0.as_str().into(),
+                    text.value.as_str().into(),
                 ))),
             )
         }),
         raw.jwks_url
             .as_ref()
-            .map(|url| (&url.place, KeySource::Jwks(place(&url.value.0)))),
+            .map(|url| (&url.place, KeySource::Jwks(place(&url.value)))),
         raw.asap_url
             .as_ref()
-            .map(|url| (&url.place, KeySource::Asap(place(&url.value.0)))),
+            .map(|url| (&url.place, KeySource::Asap(place(&url.value)))),
     ];
     let mut all = all.into_iter().flatten();
     let (first, source) = all.next()?;
@@ -189,7 +175,7 @@ fn algorithms(
         "would take no token; write algorithms = [\"RS256\"]",
         diag,
     );
-    let list = valid(Some(list.value));
+    let list = valid(list.value);
     let is_hmac =
         |one: &Algorithm| matches!(one, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512);
     for (at, one) in list.iter().enumerate() {
@@ -275,7 +261,7 @@ fn conditions(
         .as_ref()
         .is_some_and(|nets| !everybody::on_the_internet(nets).is_empty());
     let token = raw.issuers.map(|names| {
-        let claims = raw.claims.map(|claims| claims.value.0).unwrap_or_default();
+        let claims = raw.claims.map(|claims| claims.value).unwrap_or_default();
         let expiry = on_expiry(raw.on_expiry.as_ref(), raw.expiry_grace.as_ref(), diag);
         token_rule(names, claims, expiry, issuers, diag)
     });
@@ -353,7 +339,7 @@ fn lower_deny(deny: Spanned<List<Network>>, diag: &Diagnostics<'_>) -> Vec<Spann
         "denies nobody; leave it out",
         diag,
     );
-    let networks = valid(Some(deny.value));
+    let networks = valid(deny.value);
     note_twice(&networks, diag);
     for all in everybody::at_all(&networks) {
         diag.problem(
@@ -371,7 +357,7 @@ fn lower_allow(
 ) -> Vec<Spanned<Network>> {
     let text = "would let nobody in; write the networks, or leave the policy out";
     note_empty(&allow.value, &allow.place, text, diag);
-    let networks = valid(Some(allow.value));
+    let networks = valid(allow.value);
     note_twice(&networks, diag);
     let everybody = everybody::on_the_internet(&networks);
     for net in &networks {
@@ -437,14 +423,14 @@ fn token_rule(
         "takes no token; write a name from [issuers], or leave it out",
         diag,
     );
-    let names = valid(Some(names.value));
+    let names = valid(names.value);
     note_twice(&names, diag);
     let found: Vec<Option<(IssuerId, &Arc<IssuerSpec>)>> = names
         .iter()
         .map(|name| find_issuer(name, issuers, diag))
         .collect();
     let claims = claims.into_iter().map(|(path, values)| {
-        let one_of = valid(Some(values.value))
+        let one_of = valid(values.value)
             .into_iter()
             .map(|wanted| wanted.value)
             .collect();

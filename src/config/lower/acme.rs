@@ -9,13 +9,11 @@ use super::secrets::{self, Sources};
 use crate::acme::{AcmeSpec, CertSpec, ChallengeKind, ExternalAccount, KeyType};
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::{Place, Spanned};
-use crate::config::raw_acme::{CertHost, RawAcme, RawCert, RawExternal};
 use crate::config::read::{List, valid};
+use crate::config::tables::{RawAcme, RawCert, RawExternal};
 use crate::host::HostName;
 use crate::store::Name;
 
-/// The folder of the store, where none is written.
-pub(in crate::config) const STORE: &str = "certs/acme";
 /// As many names as Let's Encrypt takes.
 const MOST_HOSTS: usize = 100;
 
@@ -27,13 +25,11 @@ pub(super) struct Acme {
 }
 
 pub(super) fn lower(raw: RawAcme, has_http: bool, folder: &Path, diag: &Diagnostics<'_>) -> Acme {
-    let directory = raw
-        .directory
-        .map_or_else(|| AcmeSpec::LETS_ENCRYPT.into(), |url| url.0);
+    let directory = raw.directory;
     let is_public = AcmeSpec::DIRECTORIES
         .iter()
         .any(|(_, url)| **url == *directory);
-    let staging = raw.staging.map(|url| url.0);
+    let staging = raw.staging;
     let written = raw.certificates.as_ref().map_or(0, |list| list.value.len());
     let certificates = raw
         .certificates
@@ -44,15 +40,15 @@ pub(super) fn lower(raw: RawAcme, has_http: bool, folder: &Path, diag: &Diagnost
         directory,
         directory_ca: raw.directory_ca.map(|path| folder.join(path)),
         staging: staging.or_else(|| is_public.then(|| AcmeSpec::LETS_ENCRYPT_STAGING.into())),
-        contact: valid(raw.contact.map(|list| list.0))
+        contact: valid(raw.contact)
             .into_iter()
-            .map(|contact| contact.value.0)
+            .map(|contact| contact.value)
             .collect(),
         external_account: raw
             .external_account
             .and_then(|raw| external_account(&raw, folder, diag)),
         challenges: challenges(raw.challenges, has_http, diag),
-        store: folder.join(raw.store.unwrap_or_else(|| STORE.into())),
+        store: folder.join(raw.store),
         placeholder: raw.placeholder,
         certificates,
     };
@@ -71,7 +67,7 @@ fn external_account(
     };
     let key = secrets::source(&from, "HMAC key", folder, diag)?;
     Some(ExternalAccount {
-        key_id: raw.key_id.as_ref()?.0.as_str().into(),
+        key_id: raw.key_id.as_deref()?.into(),
         key,
     })
 }
@@ -96,7 +92,7 @@ fn challenges(
         );
     }
     let is_whole = list.iter().all(Option::is_some);
-    let list = valid(Some(list));
+    let list = valid(list);
     for (at, one) in list.iter().enumerate() {
         if list[..at].iter().any(|first| first.value == one.value) {
             diag.problem(
@@ -130,7 +126,7 @@ fn certificates(
         );
     }
     let mut known: Vec<(Arc<CertSpec>, Place)> = Vec::new();
-    for Spanned { value, place } in valid(Some(raw.value)) {
+    for Spanned { value, place } in valid(raw.value) {
         let Some(cert) = certificate(value, &place.key, is_public, diag) else {
             continue;
         };
@@ -176,7 +172,7 @@ fn certificate(
         name: name(hosts.first()?, raw.key_type)?,
         hosts,
         key_type: raw.key_type,
-        profile: raw.profile.map(|profile| profile.0.into()),
+        profile: raw.profile.map(|profile| profile.into()),
         config_key: config_key.to_owned(),
     })
 }
@@ -192,7 +188,7 @@ fn name(first: &HostName, key_type: KeyType) -> Option<Name> {
 
 /// `None` if one is wrong, which is noted.
 fn hosts(
-    list: Spanned<List<CertHost>>,
+    list: Spanned<List<HostName>>,
     is_public: bool,
     diag: &Diagnostics<'_>,
 ) -> Option<Vec<HostName>> {
@@ -210,13 +206,7 @@ fn hosts(
         diag.problem(&list.place, text);
     }
     let is_whole = list.value.iter().all(Option::is_some);
-    let hosts: Vec<Spanned<HostName>> = valid(Some(list.value))
-        .into_iter()
-        .map(|host| Spanned {
-            value: host.value.0,
-            place: host.place,
-        })
-        .collect();
+    let hosts: Vec<Spanned<HostName>> = valid(list.value);
     note_twice(&hosts, diag);
     for host in hosts
         .iter()

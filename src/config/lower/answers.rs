@@ -2,31 +2,19 @@
 //! about.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::{Place, Spanned, quoted};
-use crate::config::raw_route::{RawCors, RawEdits, RawRoute};
-use crate::config::read::List;
+use crate::config::read::{List, Named};
+use crate::config::tables::{HEADERS, METHODS, RawCors, RawRoute};
 use crate::route::cors::{Cors, Origins, WebOrigin};
 use crate::route::edits::{Direction, Edits, Security, reserved};
 
-/// What a page may do where `methods` is not written: what HTML can do without leave.
-pub(in crate::config) const METHODS: &str = "GET, HEAD, POST";
-
-/// What a page may send where `headers` is not written: signalling is JSON, and tokens have their
-/// own header.
-pub(in crate::config) const HEADERS: &str = "Content-Type, Authorization";
-
-/// For how long browsers may remember a preflight where `max_age` is not written; most cap it at
-/// two hours.
-pub(in crate::config) const MAX_AGE: Duration = Duration::from_secs(3600);
-
 pub(super) fn request_edits(raw: &RawRoute, diag: &Diagnostics<'_>) -> Edits {
-    let raw = raw.headers.as_ref().map(|headers| &headers.request);
-    raw.map(|raw| edits(raw, Direction::Request, diag))
+    let raw = raw.headers.as_ref();
+    raw.map(|raw| edits(&raw.set, &raw.remove, Direction::Request, diag))
         .unwrap_or_default()
 }
 
@@ -34,12 +22,17 @@ pub(super) fn answer_edits(raw: &RawRoute, diag: &Diagnostics<'_>) -> Edits {
     let raw = raw
         .headers
         .as_ref()
-        .and_then(|headers| headers.answer.as_ref());
-    raw.map(|raw| edits(raw, Direction::Answer, diag))
+        .and_then(|headers| headers.response.as_ref());
+    raw.map(|raw| edits(&raw.set, &raw.remove, Direction::Answer, diag))
         .unwrap_or_default()
 }
 
-fn edits(raw: &RawEdits, direction: Direction, diag: &Diagnostics<'_>) -> Edits {
+fn edits(
+    raw_set: &Named<HeaderValue>,
+    raw_remove: &List<String>,
+    direction: Direction,
+    diag: &Diagnostics<'_>,
+) -> Edits {
     let mut seen = HashSet::new();
     let mut name = |text: &str, place: &Place| {
         let name = header_name(text, place, diag)?;
@@ -55,12 +48,11 @@ fn edits(raw: &RawEdits, direction: Direction, diag: &Diagnostics<'_>) -> Edits 
         Some(name)
     };
     let mut set = Vec::new();
-    for (key, value) in &raw.set {
+    for (key, value) in raw_set {
         let name = name(&key.value, &key.place);
-        set.extend(name.zip(value.as_ref().map(|value| value.0.clone())));
+        set.extend(name.zip(value.clone()));
     }
-    let remove = raw
-        .remove
+    let remove = raw_remove
         .iter()
         .flatten()
         .filter_map(|text| name(&text.value, &text.place))
@@ -105,14 +97,14 @@ pub(super) fn cors(raw: &RawCors, diag: &Diagnostics<'_>) -> Option<Cors> {
         diag.problem(&said.place, text);
     }
     let methods = match &raw.methods {
-        Some(methods) => joined(methods.value.iter().flatten().map(|method| method.value.0)),
-        None => Some(HeaderValue::from_static(METHODS)),
+        Some(methods) => joined(methods.value.iter().flatten().map(|method| method.value)),
+        None => joined(METHODS.into_iter()),
     };
     let headers = match &raw.headers {
         Some(headers) => cors_headers(headers, diag),
-        None => Some(HeaderValue::from_static(HEADERS)),
+        None => joined(HEADERS.into_iter()),
     };
-    let max_age = raw.max_age.unwrap_or(MAX_AGE).as_secs();
+    let max_age = raw.max_age.as_secs();
     Some(Cors {
         origins: origins?,
         credentials,

@@ -3,9 +3,8 @@
 
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::Spanned;
-use crate::config::raw::RawUpstream;
 use crate::config::read::Named;
-use crate::config::values::PlainServer;
+use crate::config::tables::RawUpstream;
 use crate::route::upstream::{Protocol, ServerAddr};
 
 /// Where media servers are controlled unless they are configured otherwise.
@@ -105,7 +104,7 @@ pub(super) fn undeclared(
     if raw.protocol == Protocol::Janus {
         note_as_janus(raw, diag);
     }
-    if raw.has_protocol {
+    if raw.protocol_is_written {
         return None;
     }
     let (
@@ -163,9 +162,9 @@ fn note_as_janus(raw: &RawUpstream, diag: &Diagnostics<'_>) {
 
 /// Passed through, a control port is open to everybody: policies are for requests that the gateway
 /// reads.
-pub(super) fn note_passed_through(to: &Spanned<PlainServer>, diag: &Diagnostics<'_>) {
+pub(super) fn note_passed_through(to: &Spanned<ServerAddr>, diag: &Diagnostics<'_>) {
     let Spanned {
-        value: PlainServer(server),
+        value: server,
         place,
     } = to;
     let Some((what, protocol)) = well_known(server) else {

@@ -8,8 +8,8 @@ use super::secrets::{self, Sources};
 use crate::acme::CertSpec;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::{Place, Spanned};
-use crate::config::raw_deploy::{RawDeploy, RawReload};
 use crate::config::read::{List, valid};
+use crate::config::tables::{RawDeploy, RawReload};
 use crate::deploy::{self, Consumer, DeploySpec, FileForm, Output, Reload};
 use crate::host::HostName;
 use crate::route::upstream::ServerAddr;
@@ -59,7 +59,7 @@ fn entry(
     let mode = raw
         .mode
         .as_ref()
-        .map_or(DeploySpec::MODE, |mode| mode.value.0);
+        .map_or(DeploySpec::MODE, |mode| mode.value);
     let has_key = files
         .iter()
         .any(|file| matches!(file.form, FileForm::Key | FileForm::Combined));
@@ -74,11 +74,11 @@ fn entry(
         certificate: certificate?,
         to: raw.to?.value,
         files,
-        owner: raw.owner.map(|owner| owner.0.into()),
-        group: raw.group.map(|group| group.0.into()),
+        owner: raw.owner.map(|owner| owner.into()),
+        group: raw.group.map(|group| group.into()),
         mode,
         reload,
-        verify: raw.verify.and_then(|server| address(server.0)),
+        verify: raw.verify.and_then(address),
         store: context.acme?.as_ref()?.spec.store.clone(),
         config_key: place.key,
     })
@@ -336,14 +336,14 @@ fn reload(raw: RawReload, folder: &Path, diag: &Diagnostics<'_>) -> Option<Reloa
             );
         }
         return Some(Reload::Command(
-            valid(Some(command.value))
+            valid(command.value)
                 .into_iter()
-                .map(|part| part.value.0)
+                .map(|part| part.value)
                 .collect(),
         ));
     }
     Some(Reload::Signal {
-        signal: raw.signal?.value.0.into(),
+        signal: raw.signal?.value.into(),
         pid_file: folder.join(raw.pid_file?.value),
     })
 }

@@ -1,16 +1,15 @@
 //! From what is written to what it means: names resolved, entries compared, each rule that needs
 //! more than one key.
 
-pub(super) mod access;
-pub(super) mod acme;
-pub(super) mod answers;
+mod access;
+mod acme;
+mod answers;
 mod control;
 mod deploy;
-pub(super) mod everybody;
 mod reach;
 mod routes;
 mod secrets;
-pub(super) mod targets;
+mod targets;
 mod turn;
 mod upstreams;
 
@@ -19,10 +18,11 @@ use std::sync::Arc;
 
 use super::Config;
 use super::diagnostics::Diagnostics;
+use super::everybody;
 use super::problem::Spanned;
-use super::raw::{Raw, RawListen, RawPair, RawPassthrough, RawTls};
-use super::raw_route::RawRoute;
 use super::read::{List, valid};
+use super::tables::RawRoute;
+use super::tables::{Raw, RawListen, RawPair, RawPassthrough, RawTls};
 use crate::acme::CertSpec;
 use crate::addr::{ListenAddr, Network};
 use crate::host::{HostName, HostPattern};
@@ -38,11 +38,10 @@ use upstreams::Upstream;
 /// was noted: a list may lack its wrong elements.
 pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Config> {
     let folder = file.parent().unwrap_or(Path::new(""));
-    let has_http = raw.listen.as_ref().is_none_or(|listen| listen.has_http);
+    let has_http = raw.listen.as_ref().is_none_or(has_http);
     let listen = raw.listen.map(|listen| lower_listen(listen, diag));
-    let acme = raw
-        .acme
-        .map(|raw| raw.map(|raw| acme::lower(raw, has_http, folder, diag)));
+    let acme = raw.acme.map(|raw| acme::lower(raw, has_http, folder, diag));
+    let acme = raw.acme_is_written.then_some(acme);
     let tls = raw
         .tls
         .map(|tls| lower_tls(tls, acme.as_ref(), folder, diag));
@@ -59,7 +58,7 @@ pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Con
     let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, diag);
     let issuers = access::issuers(raw.issuers, folder, diag);
     let policies = access::policies(raw.policies, &issuers, diag);
-    let turns = turn::lower(raw.turns, folder, diag);
+    let turns = turn::lower(raw.turn, folder, diag);
     let body_limit = raw.limits.as_ref().map_or(0, |limits| limits.body);
     let context = Context {
         upstreams: &upstreams,
@@ -89,13 +88,15 @@ pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Con
     })
 }
 
+/// Whether there is a plain listener, valid or not.
+fn has_http(listen: &RawListen) -> bool {
+    listen.http_is_written && listen.http.as_ref().is_none_or(|list| !list.is_empty())
+}
+
 fn lower_listen(raw: RawListen, diag: &Diagnostics<'_>) -> ListenSpec {
-    let all: Vec<&Spanned<ListenAddr>> = raw
-        .https
-        .iter()
-        .chain(&raw.http)
-        .chain(&raw.status)
-        .collect();
+    let https = valid(raw.https);
+    let http = raw.http.map(valid).unwrap_or_default();
+    let all: Vec<&Spanned<ListenAddr>> = https.iter().chain(&http).chain(&raw.status).collect();
     for (at, later) in all.iter().enumerate() {
         let Some(first) = all[..at]
             .iter()
@@ -119,15 +120,15 @@ fn lower_listen(raw: RawListen, diag: &Diagnostics<'_>) -> ListenSpec {
     let addresses =
         |list: Vec<Spanned<ListenAddr>>| list.into_iter().map(|placed| placed.value).collect();
     ListenSpec {
-        https: addresses(raw.https),
-        http: addresses(raw.http),
+        https: addresses(https),
+        http: addresses(http),
         status_hosts: lower_status_hosts(raw.status_hosts, raw.status.is_some(), diag),
         status: raw.status.map(|placed| placed.value),
         public_port: raw.public_port,
         workers: raw.workers,
         h2_websockets: raw.h2_websockets,
-        proxy_protocol: lower_believed(raw.proxy_protocol, diag),
-        trusted_proxies: lower_believed(raw.trusted_proxies, diag),
+        proxy_protocol: lower_believed(valid(raw.proxy_protocol), diag),
+        trusted_proxies: lower_believed(valid(raw.trusted_proxies), diag),
     }
 }
 
@@ -143,7 +144,7 @@ fn lower_status_hosts(
             "is about listen.status, which is not here; write that, or take this out",
         );
     }
-    let hosts = valid(Some(raw.value));
+    let hosts = valid(raw.value);
     note_twice(&hosts, diag);
     hosts.into_iter().map(|host| host.value).collect()
 }
@@ -177,7 +178,7 @@ fn lower_passthrough(
     let entry = |raw: RawPassthrough| {
         Some(Passthrough {
             sni: raw.sni?.value,
-            to: raw.to?.value.0,
+            to: raw.to?.value,
             proxy_protocol: raw.proxy_protocol,
         })
     };
@@ -223,12 +224,13 @@ fn lower_tls(
     folder: &Path,
     diag: &Diagnostics<'_>,
 ) -> TlsSpec {
-    if let Some(place) = raw.lacks.filter(|_| acme.is_none()) {
+    if acme.is_none() && has_no_certificate(&raw) {
         let text = "there is no certificate; write certificates = [{ cert = \"…\", key = \"…\" }], or [acme] to have them \
                     ordered, or for development self_signed = [\"localhost\"]";
-        diag.problem(&place, text);
+        diag.problem(&raw.place.key("certificates", raw.place.at), text);
     }
-    note_twice(&raw.self_signed, diag);
+    let self_signed = raw.self_signed.map(valid).unwrap_or_default();
+    note_twice(&self_signed, diag);
     let pair = |Spanned {
                     value: RawPair { cert, key },
                     place,
@@ -241,15 +243,16 @@ fn lower_tls(
             config_key: place.key,
         })
     };
+    let certificates = raw.certificates.unwrap_or_default();
     let ordered = |cert: &Arc<CertSpec>| OrderedSpec {
         hosts: cert.hosts.clone(),
         config_key: cert.config_key.clone(),
     };
     let acme = acme.and_then(Option::as_ref);
     TlsSpec {
-        min_version: raw.min_version.unwrap_or_default(),
-        certificates: raw.certificates.into_iter().filter_map(pair).collect(),
-        self_signed: raw.self_signed.into_iter().map(|host| host.value).collect(),
+        min_version: raw.min_version,
+        certificates: valid(certificates).into_iter().filter_map(pair).collect(),
+        self_signed: self_signed.into_iter().map(|host| host.value).collect(),
         default: raw.default,
         dev_folder: folder.join("certs"),
         ordered: acme
@@ -258,6 +261,16 @@ fn lower_tls(
             .collect(),
         placeholder: acme.is_some_and(|acme| acme.spec.placeholder),
     }
+}
+
+/// Whether neither certificates nor names for development are written; what is wrong is not
+/// missing too.
+fn has_no_certificate(raw: &RawTls) -> bool {
+    fn is_none<T>(list: Option<&List<T>>, is_written: bool) -> bool {
+        list.map_or(!is_written, List::is_empty)
+    }
+    is_none(raw.certificates.as_ref(), raw.certificates_is_written)
+        && is_none(raw.self_signed.as_ref(), raw.self_signed_is_written)
 }
 
 /// Who is believed what he says about the client.
@@ -270,7 +283,7 @@ fn lower_believed(networks: Vec<Spanned<Network>>, diag: &Diagnostics<'_>) -> Ve
     networks.into_iter().map(|net| net.value).collect()
 }
 
-/// Diagnostics what is in a list a second time.
+/// Reports what is in a list a second time.
 fn note_twice<T: PartialEq + std::fmt::Display>(list: &[Spanned<T>], diag: &Diagnostics<'_>) {
     for (at, later) in list.iter().enumerate() {
         if list[..at].iter().any(|first| first.value == later.value) {

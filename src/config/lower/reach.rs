@@ -3,7 +3,7 @@
 
 use super::routes::Context;
 use crate::config::diagnostics::Diagnostics;
-use crate::config::raw_route::RawRoute;
+use crate::config::tables::RawRoute;
 use crate::policy::TokenRule;
 use crate::route::cors::{Cors, Origins};
 use crate::route::janus::shares_janus;

@@ -11,9 +11,9 @@ use super::turn::NamedTurn;
 use super::upstreams::Upstream;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::Spanned;
-use crate::config::raw_route::RawRoute;
 use crate::config::read::List;
 use crate::config::suggest;
+use crate::config::tables::RawRoute;
 use crate::host::HostPattern;
 use crate::policy::{Policy, Rule, TokenRule};
 use crate::route::local;
@@ -90,7 +90,8 @@ fn note_doubles(routes: &[&RawRoute], diag: &Diagnostics<'_>) {
 /// What a route is found by, where that is known.
 fn door(route: &RawRoute) -> Option<(Option<&HostPattern>, &PathPrefix)> {
     let path = route.path.as_ref()?;
-    (!route.host_is_wrong).then_some((route.host.as_ref().map(|host| &host.value), &path.value))
+    (!route.host_is_written || route.host.is_some())
+        .then_some((route.host.as_ref().map(|host| &host.value), &path.value))
 }
 
 impl Names<'_> {
@@ -163,7 +164,7 @@ impl Names<'_> {
             body_limit: raw
                 .body
                 .as_ref()
-                .map_or(self.context.body_limit, |body| body.value.0),
+                .map_or(self.context.body_limit, |body| body.value),
             cors: match cors {
                 Some(cors) => Some(cors?),
                 None => None,

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::Spanned;
-use crate::config::values::NonEmpty;
 use crate::secret::{Secret, SecretSource};
 
 /// The keys that say where a secret is.
 pub(super) struct Sources<'a> {
     pub(super) file: Option<&'a Spanned<PathBuf>>,
-    pub(super) env: Option<&'a Spanned<NonEmpty>>,
-    pub(super) inline: Option<&'a Spanned<NonEmpty>>,
+    pub(super) env: Option<&'a Spanned<String>>,
+    pub(super) inline: Option<&'a Spanned<String>>,
 }
 
 /// `None` if there is none. Of several, which is noted, the first.
@@ -27,8 +26,8 @@ pub(super) fn source(
         from.file
             .map(|path| (&path.place, SecretSource::File(folder.join(&path.value)))),
         from.env
-            .map(|name| (&name.place, SecretSource::Env(name.value.0.as_str().into()))),
-        from.inline.map(|text| (&text.place, inline(&text.value.0))),
+            .map(|name| (&name.place, SecretSource::Env(name.value.as_str().into()))),
+        from.inline.map(|text| (&text.place, inline(&text.value))),
     ];
     let mut all = all.into_iter().flatten();
     let (first, source) = all.next()?;

@@ -6,17 +6,14 @@ use super::answers;
 use super::routes::Names;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::{Place, Spanned};
-use crate::config::raw_route::RawRoute;
 use crate::config::suggest;
+use crate::config::tables::{FOLLOW_SYMLINKS, RawRoute};
 use crate::route::edits::Edits;
 use crate::route::files::FilesSpec;
 use crate::route::path::PathPrefix;
 use crate::route::redirect::RedirectSpec;
 use crate::route::{Forward, HostHeader, PathChange, Target, Timeouts, UpstreamId};
 use crate::turn::TurnId;
-
-/// Debian's packages link libraries into their pages.
-pub(in crate::config) const FOLLOW_SYMLINKS: bool = true;
 
 /// Which target a route has.
 pub(super) enum Kind<'r> {
@@ -83,22 +80,16 @@ impl Names<'_> {
     pub(super) fn forward(&self, raw: &RawRoute) -> ForwardParts {
         self.note_keys_of_files(raw);
         self.note_keys_of_redirects(raw);
+        let timeouts = raw.timeouts.as_ref().map(|timeouts| timeouts.value);
         let host = raw.host_header.as_ref().and_then(|host| {
             let authority = host.value.clone();
             let value = authority.to_string().try_into().ok()?;
             Some(HostHeader { authority, value })
         });
-        let default = Timeouts::default();
-        let timeouts = raw.timeouts.as_ref().map(|timeouts| &timeouts.value);
         ForwardParts {
             headers: answers::request_edits(raw, self.diag),
             host,
-            timeouts: Timeouts {
-                response: timeouts
-                    .and_then(|t| t.response)
-                    .unwrap_or(default.response),
-                idle: timeouts.and_then(|t| t.idle).unwrap_or(default.idle),
-            },
+            timeouts: timeouts.unwrap_or_default(),
         }
     }
 
@@ -120,7 +111,7 @@ impl Names<'_> {
         self.note_keys_of_files(raw);
         let mut spec = spec.clone();
         if let Some(status) = &raw.redirect_status {
-            spec.status = status.value.0;
+            spec.status = status.value;
         }
         Target::Redirect(spec)
     }
@@ -155,7 +146,7 @@ impl Names<'_> {
         fn place<T>(key: &Option<Spanned<T>>) -> Option<&Place> {
             key.as_ref().map(|key| &key.place)
         }
-        let edits = raw.headers.as_ref().map(|headers| &headers.request);
+        let edits = raw.headers.as_ref();
         let edits = edits.filter(|edits| !edits.set.is_empty() || !edits.remove.is_empty());
         let places = [
             place(&raw.strip_prefix),

@@ -7,9 +7,8 @@ use std::time::Duration;
 use super::note_twice;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::{Place, Spanned};
-use crate::config::raw_turn::RawTurn;
 use crate::config::read::{List, Named, valid};
-use crate::config::values::OneOrList;
+use crate::config::tables::RawTurn;
 use crate::secret::{Secret, SecretSource};
 use crate::turn::uri::TurnUri;
 use crate::turn::{Secrets, TurnSpec};
@@ -39,7 +38,7 @@ fn spec(name: &str, raw: RawTurn, folder: &Path, diag: &Diagnostics<'_>) -> Opti
         .uris
         .map(|uris| self::uris(uris, raw.api_keys_file.is_some(), diag));
     let ttl = raw.ttl.map_or(TurnSpec::TTL, |ttl| lower_ttl(&ttl, diag));
-    let api_keys_file = raw.api_keys_file.map(|path| folder.join(path.value));
+    let api_keys_file = raw.api_keys_file.map(|path| folder.join(path));
     Some(TurnSpec {
         name: name.into(),
         secrets: secrets?,
@@ -65,14 +64,14 @@ fn secrets(raw: &RawTurn, folder: &Path, diag: &Diagnostics<'_>) -> Option<Secre
         raw.secret_env.as_ref().map(|name| {
             (
                 &name.place,
-                one(SecretSource::Env(name.value.0.as_str().into())),
+                one(SecretSource::Env(name.value.as_str().into())),
             )
         }),
         raw.secret.as_ref().map(|text| {
             (
                 &text.place,
                 one(SecretSource::Inline(Secret::new(
-                    text.value.0.as_str().into(),
+                    text.value.as_str().into(),
                 ))),
             )
         }),
@@ -90,12 +89,12 @@ fn secrets(raw: &RawTurn, folder: &Path, diag: &Diagnostics<'_>) -> Option<Secre
 }
 
 fn secret_files(
-    files: &Spanned<OneOrList<PathBuf>>,
+    files: &Spanned<List<PathBuf>>,
     folder: &Path,
     diag: &Diagnostics<'_>,
 ) -> Option<Secrets> {
-    let all: Vec<&Spanned<PathBuf>> = files.value.0.iter().flatten().collect();
-    if files.value.0.is_empty() {
+    let all: Vec<&Spanned<PathBuf>> = files.value.iter().flatten().collect();
+    if files.value.is_empty() {
         diag.problem(
             &files.place,
             "is empty; write the file that has coturn's static-auth-secret",
@@ -125,7 +124,7 @@ fn uris(
     diag: &Diagnostics<'_>,
 ) -> Box<[TurnUri]> {
     let is_whole = list.value.iter().all(Option::is_some);
-    let uris = valid(Some(list.value));
+    let uris = valid(list.value);
     note_twice(&uris, diag);
     if is_whole {
         note_no_relay(&uris, &list.place, diag);
@@ -134,7 +133,7 @@ fn uris(
         .iter()
         .filter(|uri| has_api_keys && uri.value.relays() && uri.value.is_ipv6_literal())
     {
-        let text = "will not be context to who comes with an API key: an IPv6 address here ends Janus; write a name";
+        let text = "will not be given to who comes with an API key: an IPv6 address here ends Janus; write a name";
         diag.warning(&uri.place, text);
     }
     uris.into_iter().map(|uri| uri.value).collect()
@@ -151,14 +150,9 @@ fn note_no_relay(uris: &[Spanned<TurnUri>], place: &Place, diag: &Diagnostics<'_
 }
 
 fn lower_ttl(ttl: &Spanned<Duration>, diag: &Diagnostics<'_>) -> Duration {
-    if ttl.value < Duration::from_secs(1) {
-        diag.problem(
-            &ttl.place,
-            "is less than a second, and credentials are dated in seconds; write \"10m\"",
-        );
-    } else if ttl.value > LONG {
+    if ttl.value > LONG {
         let text = "is more than a day, for which whoever gets a credential can use the relay; \"10m\" is usual";
         diag.warning(&ttl.place, text);
     }
-    Duration::from_secs(ttl.value.as_secs())
+    ttl.value
 }

@@ -7,11 +7,11 @@ use super::control::{self, ControlServer};
 use super::note_twice;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::Spanned;
-use crate::config::raw::RawUpstream;
-use crate::config::raw_route::RawRoute;
 use crate::config::read::{List, Named, valid};
+use crate::config::tables::RawRoute;
+use crate::config::tables::RawUpstream;
 use crate::route::upstream::{
-    Balance, JANUS_CONNECTIONS, KEEP_ALIVE, Protocol, ServerAddr, UpstreamSpec, UpstreamTls,
+    Balance, JANUS_CONNECTIONS, Protocol, ServerAddr, UpstreamSpec, UpstreamTls,
 };
 use crate::slot::MaxConnections;
 
@@ -68,7 +68,7 @@ fn spec(
             "is empty; write the server, [\"http://127.0.0.1:8088\"]",
         );
     }
-    let all = valid(Some(servers.value));
+    let all = valid(servers.value);
     note_twice(&all, diag);
     let servers: Box<[ServerAddr]> = all.into_iter().map(|server| server.value).collect();
     if !servers.is_empty() && !servers.iter().any(ServerAddr::is_tls) {
@@ -91,13 +91,13 @@ fn spec(
     Some(UpstreamSpec {
         name: name.into(),
         servers,
-        balance: raw.balance.map_or(default, |balance| balance.value),
+        balance: raw.balance.unwrap_or(default),
         protocol: raw.protocol,
         tls: UpstreamTls {
             ca_file: raw.ca_file.map(|file| folder.join(file.value)),
             server_name: raw.server_name.map(|name| name.value),
         },
-        keep_alive: raw.keep_alive.unwrap_or(KEEP_ALIVE),
+        keep_alive: raw.keep_alive,
         max_connections: match (raw.max_connections, raw.protocol) {
             (Some(most), _) => MaxConnections::All(most),
             (None, Protocol::Janus) => MaxConnections::Requests(JANUS_CONNECTIONS),

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
+use super::problem::{Place, Spanned};
 use crate::addr::Network;
-use crate::config::problem::{Place, Spanned};
 
 /// What makes a list everybody. Shown as the subject of a sentence.
-pub(in crate::config) struct Everybody<'l> {
+pub(super) struct Everybody<'l> {
     /// Of the network that does it alone, or of the one that the others of the list needed for it.
-    pub(in crate::config) place: &'l Place,
+    pub(super) place: &'l Place,
     net: Network,
     is_alone: bool,
 }
@@ -25,14 +25,14 @@ impl fmt::Display for Everybody<'_> {
 }
 
 /// What makes the list every client on the internet, of IPv4 or of IPv6.
-pub(in crate::config) fn on_the_internet(list: &[Spanned<Network>]) -> Vec<Everybody<'_>> {
+pub(super) fn on_the_internet(list: &[Spanned<Network>]) -> Vec<Everybody<'_>> {
     find(list, |nets| {
         Network::are_everybody(nets.iter().map(|net| net.value))
     })
 }
 
 /// What makes the list every address that there is, of IPv4 or of IPv6.
-pub(in crate::config) fn at_all(list: &[Spanned<Network>]) -> Vec<Everybody<'_>> {
+pub(super) fn at_all(list: &[Spanned<Network>]) -> Vec<Everybody<'_>> {
     find(list, |nets| {
         Network::are_all(nets.iter().map(|net| net.value))
     })

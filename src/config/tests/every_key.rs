@@ -1,17 +1,14 @@
+//! What holds for every key, by the description of the tables.
+
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::kinds::Kind;
-use super::{Form, Key, Keys, ROOT, Unset};
+use super::problems;
+use crate::config::read::Section as _;
+use crate::config::schema::{Form, Key, Keys, Kind, Unset};
+use crate::config::tables::Raw;
 use crate::config::{Report, parse};
-
-fn problems(text: &str) -> Vec<String> {
-    let report = parse(Path::new("t"), text)
-        .map(|loaded| loaded.warnings)
-        .unwrap_or_else(|report| report);
-    report.to_string().lines().map(str::to_owned).collect()
-}
 
 /// How a kind of table is opened, and what its keys are called then.
 struct Opened {
@@ -52,7 +49,7 @@ fn tables() -> Vec<Opened> {
     let mut all = Vec::new();
     add(
         Opened {
-            keys: &ROOT,
+            keys: Raw::KEYS,
             header: String::new(),
             prefix: String::new(),
         },
@@ -266,7 +263,11 @@ fn every_text_is_there() {
     for Opened { keys, prefix, .. } in tables() {
         for key in keys.keys {
             let text = key.form.keys().map_or(key.text, |inner| inner.about);
-            assert!(text.ends_with('.'), "{prefix}{}: {text:?}", key.name);
+            assert!(
+                text.trim_end().ends_with('.'),
+                "{prefix}{}: {text:?}",
+                key.name
+            );
         }
     }
 }
@@ -314,12 +315,12 @@ fn the_annotated_example_has_every_key() {
     let (mut there, mut all) = (Vec::new(), Vec::new());
     let document = DeTable::parse(text).unwrap();
     written(
-        &ROOT,
+        Raw::KEYS,
         &DeValue::Table(document.into_inner()),
         "",
         &mut there,
     );
-    known(&ROOT, "", &mut all);
+    known(Raw::KEYS, "", &mut all);
     // A file has one external account, whose key comes from one place.
     let others = ["acme.external_account.key_env", "acme.external_account.key"];
     all.retain(|key| !there.contains(key) && !others.contains(&key.as_str()));

@@ -1,0 +1,139 @@
+//! `[issuers.NAME]` and `[policies.NAME]`: who may pass.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::section;
+use crate::addr::Network;
+use crate::config::problem::Spanned;
+use crate::config::read::{List, Table};
+use crate::config::values::{
+    Claims, EnvVar, FetchUrl, IssuerName, OnExpiryWord, RawAudience, Satisfy, SecretText, Text,
+    Timeout,
+};
+use crate::token::Algorithm;
+use crate::token::issuer::IssuerSpec;
+use crate::token::location::{COOKIE, Source};
+
+section! {
+    /// Who signs tokens (JWT, RFC 7519). Its keys come from exactly one of `key_file`,
+    /// `secret_file`, `secret_env`, `secret`, `jwks_url` and `asap_url`. A token must have an
+    /// `exp`, in whole seconds; `nbf` is obeyed; `crit`, `alg: none`, encrypted tokens and members
+    /// that come twice are refused, and keys that a token brings along (`jwk`, `jku`, `x5u`) are
+    /// not looked at. A token is at most 8 KiB. One that no policy names is a warning.
+    "[issuers.NAME]" => struct RawIssuer {
+        /// What its keys are used with. It is never taken from the token: each key serves only the
+        /// algorithms here that are for its kind and curve. One that no key in `key_file` is for is
+        /// refused.
+        algorithms: Spanned<List<Algorithm>> = required(concat!(
+            "missing; write what its keys are used with, algorithms = [\"RS256\"]; it is ",
+            "never taken from a token",
+        ));
+        /// One or more public keys: PEM (`PUBLIC KEY`, `RSA PUBLIC KEY` or a certificate), DER
+        /// (SubjectPublicKeyInfo, or PKCS#1 as janus-plugin-sfu's `public.der`), a JWK or a JWKS.
+        /// RSA keys have 2048 bits or more. A private key is refused. A file that changes is read
+        /// anew within seconds.
+        key_file: Spanned<PathBuf> = optional("another key says where the keys are");
+        /// For HS256, HS384 and HS512: the secret that it shares with the gateway, in a file. A
+        /// newline at its end is not part of it. Below 32 bytes is a warning.
+        secret_file: Spanned<PathBuf> = optional("another key says where the keys are");
+        /// The same, from a variable of the environment.
+        secret_env: Spanned<EnvVar> = optional("another key says where the keys are");
+        /// The same, here. A file with a secret that everybody on the machine may read is a
+        /// warning.
+        secret: Spanned<SecretText> = optional("another key says where the keys are");
+        /// Whether the secret is written in base64. Jitsi's `app_secret` is not.
+        secret_base64: Spanned<bool> = optional("`false`");
+        /// Where it publishes its keys (RFC 7517). They are fetched ahead, as often as its cache
+        /// headers say; a token with an unknown `kid` has them fetched once more. What cannot be
+        /// fetched or used leaves those in force.
+        jwks_url: Spanned<FetchUrl> = optional("another key says where the keys are");
+        /// A key server as Jitsi has it (`asap_key_server`): the key named `kid` is the PEM file
+        /// `<asap_url>/<hex SHA-256 of kid>.pem`.
+        asap_url: Spanned<FetchUrl> = optional("another key says where the keys are");
+        /// PEM: the CAs to trust instead, for `jwks_url` and `asap_url`.
+        ca_file: Spanned<PathBuf> = optional("the system's CAs");
+        /// What `iss` must be, exactly.
+        issuer: Text = optional("any");
+        /// What `aud` must be or contain: one or a list of which one is enough. `"any"` must be
+        /// typed, for a token that was made for somebody else then opens doors here too.
+        audience: Spanned<RawAudience> = required(concat!(
+            "missing; write for whom its tokens are, audience = [\"ianitor\"]; \"any\" if ",
+            "for everybody",
+        ));
+        /// Where in a request its tokens may stand. Two different tokens in one request get 400.
+        /// Before the server behind sees the request the token is taken out of all of these, unless
+        /// the route says [`forward_token`](#routesforward_token).
+        sources: Spanned<List<Source>> = optional(is default_sources());
+        /// How far its clock and ours may differ, for `exp` and `nbf`.
+        leeway: Duration = default(IssuerSpec::LEEWAY);
+        /// A token whose `exp` lies further away is refused.
+        max_lifetime: Timeout = default(IssuerSpec::MAX_LIFETIME);
+        /// Tokens that are taken back: lines of `jti VALUE` or `sub VALUE`, `#` for remarks. It is
+        /// read anew within seconds of a change, and open WebSockets of such tokens are closed.
+        revoked_file: PathBuf = optional("nothing is revoked");
+    }
+    check key_source;
+}
+
+/// Where tokens may stand if nothing is written.
+pub(in crate::config) fn default_sources() -> Vec<Source> {
+    vec![Source::Header, Source::Cookie(COOKIE.into())]
+}
+
+fn key_source(_: &RawIssuer, table: &Table<'_>) {
+    const SOURCES: [&str; 6] = [
+        "key_file",
+        "secret_file",
+        "secret_env",
+        "secret",
+        "jwks_url",
+        "asap_url",
+    ];
+    let text = concat!(
+        "missing; write where its public keys are: key_file, jwks_url or asap_url; for HS256, ",
+        "secret_file"
+    );
+    table.require_one_of(&SOURCES, text);
+}
+
+section! {
+    /// Who may use a route: by address, by token, or both. `open` is built in and lets everybody
+    /// pass; no policy can take that name. Whoever is not let in gets 401 where a token is missing
+    /// or proves nothing, else 403, and the server behind sees nothing. A reload that takes a
+    /// client out closes its open WebSockets. One that no route names is a warning.
+    "[policies.NAME]" => struct RawPolicy {
+        /// The networks that may pass. An empty list is refused, since it would let nobody in.
+        /// Networks that are everybody, alone or together (`0.0.0.0/1` with `128.0.0.0/1`;
+        /// `2000::/3`), are a warning, and as good as `open`.
+        allow: Spanned<List<Network>> = optional("no address is enough by itself");
+        /// Networks that may not pass, whatever else speaks for them. Looked at before `allow`;
+        /// what lies in it whole is refused there.
+        deny: Spanned<List<Network>> = optional("nobody");
+        /// Whose tokens are taken.
+        issuers: Spanned<List<IssuerName>> = optional("no token is asked for");
+        /// What a token must claim, all of it. A claim holds one of the values or, if it is a list,
+        /// contains one; a lone value needs no list. `realm_access.roles` is a member of an object,
+        /// unless a claim has that very name. `"*"` is any value. A token whose `room` is `"*"`, as
+        /// Jitsi's have it, is for every room.
+        claims: Spanned<Claims> = optional("every good token is enough");
+        /// `any`: address or token. `all`: both.
+        satisfy: Spanned<Satisfy> = optional(
+            "only one of `allow` and `issuers` is there; with both it must be written"
+        );
+        /// What becomes of an open WebSocket, and of an answer that is still under way, when its
+        /// token ends: closed with 1008, or cut; or kept.
+        on_expiry: Spanned<OnExpiryWord> = optional("`\"close\"`");
+        /// How long it still goes on.
+        expiry_grace: Spanned<Duration> = optional("`\"0s\"`");
+    }
+    check conditions;
+}
+
+fn conditions(_: &RawPolicy, table: &Table<'_>) {
+    let text = concat!(
+        "missing; write the networks that may pass, allow = [\"10.8.0.0/16\"], or whose tokens, ",
+        "issuers = [\"staff\"]"
+    );
+    table.require_one_of(&["allow", "issuers"], text);
+}

@@ -1,0 +1,149 @@
+//! `[listen]`, `[log]`, `[limits]` and `[[passthrough]]`.
+
+use std::time::Duration;
+
+use super::section;
+use crate::addr::{ListenAddr, Network};
+use crate::config::problem::Spanned;
+use crate::config::read::List;
+use crate::config::values::{Count, Exempt, HostPort, Port, Size, Threads, Timeout};
+use crate::host::{HostName, HostPattern};
+use crate::limits::{Limits, Rate};
+use crate::telemetry::{LogFormat, LogSpec};
+
+section! {
+    /// Where clients come in. Two addresses that would take each other's connections are refused.
+    /// An address that is taken, or that the user may not bind, is named at the start.
+    "[listen]" => struct RawListen {
+        /// Addresses for TLS: HTTP/2 and HTTP/1.1, by ALPN. `[::]:443` takes IPv4 too; on a machine
+        /// without IPv6 it becomes `0.0.0.0` with a warning. At least one is needed. A client that
+        /// speaks plain HTTP here is told so with 400.
+        https: List<ListenAddr> = nonempty(concat!(
+            "there is no TLS listener, and plain ones only redirect; write https = ",
+            "[\"[::]:443\"]",
+        ));
+        /// Plain addresses. Every request there is answered 308 to https, whatever its path;
+        /// nothing is served.
+        http: List<ListenAddr> = optional("no plain listener");
+        /// One plain address for `/healthz`, `/readyz`, `/metrics` and a page for people. Whoever
+        /// reaches it sees routes, hosts and numbers, and can change nothing: bind it to loopback
+        /// or to a network of your own. See [Status and metrics](operating.md#status-and-metrics).
+        status: Spanned<ListenAddr> = optional("off");
+        /// Names under which the `status` address is asked, as by a scraper that knows this machine
+        /// by its name. IP addresses and `localhost` are answered anyway, every other `Host` with
+        /// 421: a web page could have its own name lead there.
+        status_hosts: Spanned<List<HostName>> = optional("none");
+        /// The port that the 308 of plain listeners names, where a port mapping shows another one
+        /// to the world.
+        public_port: Port = optional("the port of the first `https` address");
+        /// Worker threads; 0 is one per core. It changes only with a restart; a reload that changes
+        /// it says so and takes the rest.
+        workers: Threads = default(0);
+        /// Whether browsers may open WebSockets on streams of HTTP/2 (RFC 8441). Servers behind see
+        /// an ordinary handshake either way. With `false`, browsers open a connection of their own
+        /// for each WebSocket.
+        h2_websockets: bool = default(true);
+        /// Balancers in front: connections from these networks must begin with a PROXY header,
+        /// version 1 or 2, and the client is whom it names. Without a good header they are closed.
+        /// From everybody else such a header is not read. Networks that are everybody, alone or
+        /// together, are refused.
+        proxy_protocol: List<Network> = or_empty("nobody");
+        /// HTTP proxies in front: from these networks, `X-Forwarded-For` or `Forwarded` is
+        /// believed. The client is the right-most address of the chain that is none of theirs. A
+        /// chain that cannot be understood gets 400. Networks that are everybody, alone or
+        /// together, are refused.
+        trusted_proxies: List<Network> = or_empty("nobody");
+    }
+    also {
+        /// Whether `http` is there, valid or not.
+        http_is_written: bool = |table| table.has("http");
+    }
+}
+
+section! {
+    /// Events go to standard error, filtered by the environment's `RUST_LOG` (`info`); accesses to
+    /// standard output. See [Logs](operating.md#logs).
+    "[log]" => LogSpec {
+        /// `text` is for people, `json` one object a line. A reload changes access lines; events
+        /// change with a restart.
+        format: LogFormat;
+        /// Whether each request, WebSocket and passed-through connection leaves a line. Values in
+        /// queries and ids in paths are taken out of it. Metrics count either way.
+        access: bool;
+    }
+}
+
+section! {
+    /// What one client, one request and one connection may take. The defaults suit a signalling
+    /// server behind which a whole school may sit. A client is an IPv4 address or an IPv6 /64.
+    ///
+    /// Fixed are: request heads up to 64 KiB (431; by HTTP/2 the connection may end instead),
+    /// targets up to 8 KiB (414), 3 s to connect to a server, its name and TLS included.
+    ///
+    /// Descriptors that are left go to servers and files. One client may have at most a quarter of
+    /// those for servers and half of those for files, and one of several servers three quarters,
+    /// less as others come; more get 503.
+    ///
+    /// A request body of up to 64 KiB is complete before its server hears of it. Bodies have to
+    /// bring 500 bytes a second on the average, with 30 s of grace (408); the time that the server
+    /// takes does not count. What is held in memory for a client that does not read its answers is
+    /// 64 KiB for each answer, 1 MiB for each connection and 64 MiB for each client that is not in
+    /// [`exempt`](#limitsexempt): beyond that, answers are read from their servers only as fast as
+    /// the client takes them. What each open request needs beside its body, and up to 32 KiB read
+    /// ahead from its server, come on top.
+    "[limits]" => Limits {
+        /// Open client connections, WebSockets included. More are closed as they come. Never more
+        /// than half of the file descriptors that the process may have (`ulimit -n`, systemd's
+        /// `LimitNOFILE=`): with fewer, the number is lowered, and the log says so.
+        connections: Count;
+        /// The same for one client. As many streams of HTTP/2 may be open at once; more get 503.
+        /// Where `connections` is lowered, never more than a quarter of that.
+        connections_per_client: Count;
+        /// Requests of one client. More get 429 with `Retry-After`.
+        requests_per_client: Rate;
+        /// Tokens of one client that nobody has signed, in requests and at the sign-in, and wrong
+        /// API keys: after a quarter of them, refusals come later and later, up to 2 s; more get
+        /// 429 with `Retry-After`. Tokens that have merely ended are not counted. A good token or
+        /// key is accepted whatever else comes from its address, except where it could be found by
+        /// trying: a token signed by a secret below 32 bytes, and an API key below 16, get 429 too
+        /// until there is room again. A token whose key `asap_url` has still to bring may have to
+        /// come a second time.
+        bad_tokens_per_client: Rate;
+        /// Networks that the limits per client do not count. What is written replaces the default,
+        /// so name loopback too if local tools need it. Networks that are everybody, alone or
+        /// together, are a warning.
+        exempt: Exempt;
+        /// From the first byte of a TLS handshake or a request head to its last. Later, the
+        /// connection is ended, with 408 where a request has begun.
+        header_timeout: Timeout;
+        /// A kept-alive connection between two requests is closed after this. WebSockets are not
+        /// cut by it.
+        idle_timeout: Timeout;
+        /// The largest request body, where the route has no [`body`](#routesbody) of its own. More
+        /// gets 413.
+        body: Size;
+        /// How long requests and WebSockets go on after SIGTERM. WebSockets are then closed with
+        /// 1001. systemd's `TimeoutStopSec=` must be longer.
+        drain: Duration;
+    }
+}
+
+section! {
+    /// TLS of another server on the same port: decided on the server name in the first message, and
+    /// never decrypted. Routes, policies and HTTP limits do not apply to it; the limits on
+    /// connections do.
+    "[[passthrough]]" => struct RawPassthrough {
+        /// The server names that are passed through. An exact one goes before a wildcard. The same
+        /// one twice is refused.
+        sni: Spanned<HostPattern> = required(
+            "missing; write the TLS server name, sni = \"turn.example.com\""
+        );
+        /// Who ends their TLS.
+        to: Spanned<HostPort> = required(
+            "missing; write who ends its TLS, to = \"127.0.0.1:5349\""
+        );
+        /// Whether that server is told the client's address, by a PROXY header of version 2. It
+        /// must expect one: without, it sees every client as the gateway.
+        proxy_protocol: bool = default(false);
+    }
+}

@@ -1,0 +1,47 @@
+//! `[tls]`.
+
+use std::path::PathBuf;
+
+use super::section;
+use crate::config::problem::Place;
+use crate::config::read::List;
+use crate::host::HostName;
+use crate::tls::MinVersion;
+
+section! {
+    /// Certificates and the handshake. Suites are AEAD with ECDHE only. A client that names no
+    /// server gets the first certificate; one that names a server which no certificate has is
+    /// refused, unless `default` is set. Either `certificates` or `self_signed` must be there.
+    "[tls]" => struct RawTls {
+        /// The oldest version that is spoken.
+        min_version: MinVersion = default(MinVersion::default());
+        /// Certificates on disk. Names are read from the certificate. Of several for one name,
+        /// ECDSA and RSA for example, each client gets what it can use. Files that change are
+        /// loaded anew within seconds; if the new ones cannot be used, those in force stay and the
+        /// log says why. One that has ended, or that ends soon, is a warning.
+        certificates: List<RawPair> = optional("none");
+        /// Names for development that no certificate has: they get one that is made under `certs/`,
+        /// by a local CA, for clients that trust `certs/ca.pem`.
+        self_signed: List<HostName> = optional("none");
+        /// Whether unknown names get the first certificate instead of a refused handshake.
+        default: bool = default(false);
+    }
+    also {
+        place: Place = |table| table.place().clone();
+        /// Whether `certificates` is there, valid or not.
+        certificates_is_written: bool = |table| table.has("certificates");
+        /// Whether `self_signed` is there, valid or not.
+        self_signed_is_written: bool = |table| table.has("self_signed");
+    }
+}
+
+section! {
+    /// A certificate and its key. A file that is missing, or a key that is not the certificate's,
+    /// keeps the gateway from starting; a reload is refused for it.
+    "tls.certificates" => struct RawPair {
+        /// PEM: the server's certificate, then its issuers.
+        cert: PathBuf = required("missing; write the path of a PEM file");
+        /// PEM: the private key, without a passphrase. The gateway's user must be able to read it.
+        key: PathBuf = optional("the file of `cert` has both, as Kurento's `cert+key.pem`");
+    }
+}

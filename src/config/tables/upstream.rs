@@ -1,0 +1,67 @@
+//! `[upstreams.NAME]`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::section;
+use crate::config::problem::Spanned;
+use crate::config::read::List;
+use crate::config::values::Count;
+use crate::host::HostName;
+use crate::route::upstream::{Balance, KEEP_ALIVE, Protocol, ServerAddr};
+
+section! {
+    /// The servers behind the gateway. HTTP/1.1 is spoken to them, on connections that are kept.
+    /// One that no route leads to is a warning.
+    "[upstreams.NAME]" => struct RawUpstream {
+        /// One or more. A name is resolved at each connect and every address tried, all within 3 s;
+        /// while a name server fails or says nothing, the last good answer is used for up to 10
+        /// minutes. A server that takes no connection rests, from 1 s up to 30 s, and the request
+        /// goes to another one: nothing of it has been sent by then. A request without a body that
+        /// is idempotent (GET, not POST) is sent once more if a kept connection breaks without a
+        /// byte of an answer; a long poll of `protocol = "janus"` is not. Nothing else is ever sent
+        /// twice.
+        servers: Spanned<List<ServerAddr>> = required(
+            "missing; write servers = [\"http://127.0.0.1:8088\"]"
+        );
+        /// What the servers speak. `janus-admin` and `kurento` are control ports: a route that lets
+        /// everybody to them is refused, unless it says
+        /// [`i_know_this_is_open`](#routesi_know_this_is_open). Without `protocol`, a server on a
+        /// port where one usually is (7088, 7089, 7188, 7889 and 7989 of Janus' admin API, 8888 and
+        /// 8433 of Kurento), or that another upstream says is one, is refused in front of everybody
+        /// too, and a warning otherwise: write the protocol, or `"http"` if it is something else.
+        protocol: Protocol = default(Protocol::default());
+        /// With several servers, who gets what: `client` keeps each client (an IPv4 address or an
+        /// IPv6 /64) at its server, as sessions need that live in a server's memory; `round_robin`
+        /// takes turns; `least` takes the server with the fewest requests under way, and among
+        /// equals takes turns. A server that comes back from a rest gets an eighth of its share at
+        /// first, and all of it after 9 s.
+        balance: Balance = optional(concat!(
+            "`\"client\"` where `protocol` is not `http` or a route ends in `/http-bind`, ",
+            "else `\"round_robin\"`",
+        ));
+        /// PEM: the CAs to trust instead. Only with an `https://` server.
+        ca_file: Spanned<PathBuf> = optional("the system's CAs");
+        /// The name that the server's certificate must have. Only with an `https://` server.
+        server_name: Spanned<HostName> = optional("the host in `servers`");
+        /// How long a connection without a request is kept for the next one; `"0s"` keeps none. It
+        /// must be less than the server itself waits, which `Keep-Alive: timeout=` of an answer
+        /// says: where there is one, a second less than that goes before. None is used for longer
+        /// than a minute, and a reload closes those to servers that are written as names, so that a
+        /// name that leads elsewhere is followed.
+        keep_alive: Duration = default(KEEP_ALIVE);
+        /// Connections to each of the servers, of all workers, WebSockets among them where it is
+        /// written. One client may have as many as are still free, so half of them when it is
+        /// alone, unless it is in `limits.exempt`. More get 503 with `Retry-After`,
+        /// `reason=upstream_full` or `upstream_share`; with another `balance` than `client`,
+        /// another server is tried first.
+        max_connections: Count = optional(concat!(
+            "no limit; 1000 where `protocol` is `\"janus\"`, WebSockets not counted: Janus' ",
+            "REST takes 1,020",
+        ));
+    }
+    also {
+        /// Whether `protocol` is there, valid or not.
+        protocol_is_written: bool = |table| table.has("protocol");
+    }
+}

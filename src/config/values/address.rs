@@ -1,0 +1,227 @@
+//! Addresses, networks, servers and hosts.
+
+use super::{STRING, quoted};
+use crate::addr::{ListenAddr, Network};
+use crate::config::everybody;
+use crate::config::read::{List, Read, Value, Write, valid};
+use crate::config::schema::{Form, Kind};
+use crate::host::{Authority, HostName, HostPattern};
+use crate::route::upstream::ServerAddr;
+
+impl Read for ListenAddr {
+    type Out = Self;
+    const FORM: Form = Form::One(&Kind {
+        name: "listening address",
+        expected: STRING,
+        text: "`IP:port`. `[::]` is every address of IPv6 and IPv4. Names are not taken: a listener \
+               that depends on a resolver does not start on a machine whose network is late.",
+        good: &["\"[::]:443\"", "\"127.0.0.1:8443\""],
+        bad: (
+            "\":443\"",
+            "\":443\" has no address; write \"[::]:443\" for all, \"127.0.0.1:443\" for this \
+             machine only",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse(STRING)
+    }
+}
+
+impl Read for Network {
+    type Out = Self;
+    const FORM: Form = Form::One(&Kind {
+        name: "network",
+        expected: STRING,
+        text: "An address, or a network with its prefix. Clients that reach an IPv6 listener by \
+               IPv4 are IPv4: `10.8.0.7`, not `::ffff:10.8.0.7`.",
+        good: &["\"10.8.0.0/16\"", "\"2001:db8::/32\"", "\"192.0.2.7\""],
+        bad: (
+            "\"10.8.0.5/16\"",
+            "\"10.8.0.5/16\" has bits set below its prefix; did you mean \"10.8.0.0/16\"?",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse(STRING)
+    }
+}
+
+impl Write for Network {
+    type Plain = Self;
+
+    fn write(value: &Self) -> String {
+        quoted(value)
+    }
+}
+
+/// The networks that limits per client do not count.
+pub(in crate::config) struct Exempt;
+
+impl Read for Exempt {
+    type Out = Vec<Network>;
+    const FORM: Form = <List<Network>>::FORM;
+
+    fn read(value: &Value<'_>) -> Option<Vec<Network>> {
+        let list = valid(List::<Network>::read(value)?);
+        for everybody in everybody::on_the_internet(&list) {
+            let text = "takes the limits of each client off everybody; write your own networks";
+            value.warn(everybody.place, format!("{everybody} {text}"));
+        }
+        Some(list.into_iter().map(|net| net.value).collect())
+    }
+}
+
+impl Write for Exempt {
+    type Plain = Vec<Network>;
+
+    fn write(value: &Vec<Network>) -> String {
+        List::<Network>::write(value)
+    }
+}
+
+impl Read for ServerAddr {
+    type Out = Self;
+    const FORM: Form = Form::One(&Kind {
+        name: "server",
+        expected: STRING,
+        text: "`http://host:port`, `https://host:port` or `unix:/path`, without a path of its own. \
+               Without a port it is 80 or 443. WebSockets go to the same address: their handshake \
+               is HTTP.",
+        good: &[
+            "\"http://127.0.0.1:8088\"",
+            "\"https://media.example.com\"",
+            "\"unix:/run/janus.sock\"",
+        ],
+        bad: (
+            "\"ws://127.0.0.1:8188\"",
+            "\"ws://127.0.0.1:8188\" is a WebSocket URL; the handshake is HTTP, so write \
+             \"http://127.0.0.1:8188\"",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse(STRING)
+    }
+}
+
+/// A server as `host:port`, to which something else than HTTP is spoken.
+pub(in crate::config) struct HostPort;
+
+impl Read for HostPort {
+    type Out = ServerAddr;
+    const FORM: Form = Form::One(&Kind {
+        name: "host and port",
+        expected: STRING,
+        text: "`host:port`, of a server that does not speak HTTP.",
+        good: &["\"127.0.0.1:5349\"", "\"turn.internal:443\""],
+        bad: (
+            "\"https://127.0.0.1:5349\"",
+            "\"https://127.0.0.1:5349\" is not host:port, such as \"127.0.0.1:5349\"",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<ServerAddr> {
+        const WRONG: &str = "is not host:port, such as \"127.0.0.1:5349\"";
+        value.parse_with(STRING, |text| match text.parse::<Authority>() {
+            Ok(Authority {
+                host,
+                port: Some(port @ 1..),
+            }) => Ok(ServerAddr::Tcp {
+                tls: false,
+                host,
+                port,
+            }),
+            _ => Err(WRONG),
+        })
+    }
+}
+
+impl Read for HostName {
+    type Out = Self;
+    const FORM: Form = Form::One(&Kind {
+        name: "host",
+        expected: STRING,
+        text: "A name or an IP address, without a port. Upper and lower case are the same; names in \
+               other scripts are written in their `xn--` form.",
+        good: &[
+            "\"media.example.com\"",
+            "\"localhost\"",
+            "\"127.0.0.1\"",
+            "\"[::1]\"",
+        ],
+        bad: (
+            "\"https://a.example/\"",
+            "\"https://a.example/\" is a URL; write the host name alone",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        const WILDCARD: &str = "is a wildcard, which stands for no single name; write each name";
+        value.parse_with(STRING, |text| {
+            text.parse().map_err(|_| match text.contains('*') {
+                true => WILDCARD,
+                false => bad_host(text),
+            })
+        })
+    }
+}
+
+impl Read for HostPattern {
+    type Out = Self;
+    const FORM: Form = Form::One(&Kind {
+        name: "host pattern",
+        expected: STRING,
+        text: "A host, or `*.` and a name for exactly one label more: `*.example.com` is \
+               `a.example.com`, and neither `example.com` nor `a.b.example.com`.",
+        good: &["\"media.example.com\"", "\"*.example.com\""],
+        bad: (
+            "\"media.example.com:443\"",
+            "\"media.example.com:443\" has a port; write the host name alone, a route serves it on \
+             every listener",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse_with(STRING, |text| match text {
+            "*" => Err("is not needed: a route without host serves every host; take it out"),
+            _ => text.parse().map_err(|_| bad_host(text)),
+        })
+    }
+}
+
+/// The slips that are made with hosts.
+fn bad_host(text: &str) -> &'static str {
+    if text.contains("://") || text.contains('/') {
+        "is a URL; write the host name alone"
+    } else if text.parse::<std::net::Ipv6Addr>().is_ok() {
+        "needs brackets around the address: \"[::1]\""
+    } else if text.parse::<Authority>().is_ok() {
+        "has a port; write the host name alone, a route serves it on every listener"
+    } else if text.contains('*') {
+        "has a wildcard where none can be; only the first label of a route's host can be \"*\""
+    } else if !text.is_ascii() {
+        "is not ASCII; write the \"xn--\" form of the name"
+    } else {
+        "is not a host name or IP address"
+    }
+}
+
+impl Read for Authority {
+    type Out = Self;
+    const FORM: Form = Form::One(&Kind {
+        name: "host with or without a port",
+        expected: STRING,
+        text: "",
+        good: &["\"meet.example.com\"", "\"127.0.0.1:8080\""],
+        bad: (
+            "\"http://a\"",
+            "\"http://a\" is not a host name, or one with \":port\"",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        const WRONG: &str = "is not a host name, or one with \":port\"";
+        value.parse_with(STRING, |text| text.parse().map_err(|_| WRONG))
+    }
+}

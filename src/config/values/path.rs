@@ -1,0 +1,227 @@
+//! Paths: of URLs and of files.
+
+use std::path::PathBuf;
+
+use http::StatusCode;
+
+use super::{STRING, quoted};
+use crate::config::problem::{self, Spanned};
+use crate::config::read::{List, Read, Value, Write};
+use crate::config::schema::{Form, Kind};
+use crate::route::local::{BadLocal, LocalUrl};
+use crate::route::path::{BadPath, PathPrefix};
+use crate::route::redirect::RedirectSpec;
+
+impl Read for PathPrefix {
+    type Out = Self;
+    const FORM: Form = Form::One(&Kind {
+        name: "path",
+        expected: STRING,
+        text: "The path of a URL. It stands for itself and for what is below it, by whole segments: \
+               `/janus` is `/janus/info` and never `/januswhatever`. Case counts. A slash at the end \
+               changes nothing.",
+        good: &["\"/\"", "\"/janus\"", "\"/media/janus/\""],
+        bad: ("\"janus\"", "\"janus\" does not begin with \"/\""),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse_with(STRING, path)
+    }
+}
+
+fn path(text: &str) -> Result<PathPrefix, String> {
+    // No request has these in its path, so such a route would never be found.
+    const NEVER: [char; 7] = ['?', '#', ' ', '<', '>', '"', '`'];
+    if let Some(c) = text.chars().find(|c| NEVER.contains(c)) {
+        return Err(format!(
+            "has a {c:?}; paths have no query, and other characters are percent-encoded"
+        ));
+    }
+    text.parse().map_err(|why| match why {
+        BadPath::NotAbsolute => "does not begin with \"/\"".to_owned(),
+        why => format!("is ambiguous: {why}"),
+    })
+}
+
+impl Read for LocalUrl {
+    type Out = Self;
+    const FORM: Form = Form::One(&Kind {
+        name: "path on this host",
+        expected: STRING,
+        text: "A path, with or without a query.",
+        good: &["\"/admin.html\"", "\"/start?lang=en\""],
+        bad: (
+            "\"https://elsewhere.example/\"",
+            "\"https://elsewhere.example/\"",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse_with(STRING, |text| {
+            text.parse().map_err(|why| match why {
+                BadLocal::Path(_) if text.contains("://") || text.starts_with("//") => {
+                    "leads to another host; write a path of this one, such as \"/admin.html\""
+                        .to_owned()
+                }
+                BadLocal::Path(BadPath::NotAbsolute) => "does not begin with \"/\"".to_owned(),
+                BadLocal::Path(why) => format!("is ambiguous: {why}"),
+                why => why.to_string(),
+            })
+        })
+    }
+}
+
+impl Read for RedirectSpec {
+    type Out = Self;
+    const FORM: Form = Form::One(&Kind {
+        name: "URL or path",
+        expected: STRING,
+        text: "",
+        good: &["\"https://example.com/\"", "\"/start.html\""],
+        bad: (
+            "\"example.com\"",
+            "\"example.com\" is neither a URL, \"https://example.org/\", nor a path, \
+             \"/elsewhere\"",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse(STRING)
+    }
+}
+
+/// A status that sends a client elsewhere.
+pub(in crate::config) struct RedirectStatus;
+
+impl Read for RedirectStatus {
+    type Out = StatusCode;
+    const FORM: Form = Form::One(&Kind {
+        name: "redirect status",
+        expected: "an integer",
+        text: "301 and 302 make a GET of a POST in most clients; 307 and 308 keep the method and \
+               the body.",
+        good: &["301", "302", "307", "308"],
+        bad: (
+            "303",
+            "must be 301, 302, 307 or 308; the last two keep the method and body",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<StatusCode> {
+        const WRONG: &str = "must be 301, 302, 307 or 308; the last two keep the method and body";
+        let number = value.integer_in(300, 399)?;
+        let mut known = RedirectSpec::STATUSES.into_iter();
+        known
+            .find(|status| u64::from(status.as_u16()) == number)
+            .or_else(|| value.refuse(WRONG))
+    }
+}
+
+impl Write for RedirectStatus {
+    type Plain = StatusCode;
+
+    fn write(value: &StatusCode) -> String {
+        value.as_u16().to_string()
+    }
+}
+
+impl Read for PathBuf {
+    type Out = Self;
+    const FORM: Form = Form::One(&Kind {
+        name: "file",
+        expected: STRING,
+        text: "A path on disk. Relative ones begin at the folder of `gateway.toml`, whatever the \
+               working folder is.",
+        good: &["\"certs/fullchain.pem\"", "\"/usr/share/janus/demos\""],
+        bad: ("\"\"", "is empty; write the path of a file"),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        match value.text(STRING)? {
+            "" => value.refuse("is empty; write the path of a file"),
+            text if text.contains('\0') => {
+                let text = problem::quoted(text);
+                value.refuse(format!("{text} has a NUL, which no path has"))
+            }
+            text => Some(Self::from(text)),
+        }
+    }
+}
+
+impl Write for PathBuf {
+    type Plain = Self;
+
+    fn write(value: &Self) -> String {
+        quoted(value.display())
+    }
+}
+
+/// One file, or a list of two; that there are no more is for a later check.
+pub(in crate::config) struct OneOrTwoFiles;
+
+impl Read for OneOrTwoFiles {
+    type Out = List<PathBuf>;
+    const FORM: Form = Form::One(&Kind {
+        name: "file, or two",
+        expected: STRING,
+        text: "A file, or a list of two.",
+        good: &[
+            "\"secrets/turn\"",
+            "[\"secrets/turn-new\", \"secrets/turn\"]",
+        ],
+        bad: ("\"\"", "is empty; write the path of a file"),
+    });
+
+    fn read(value: &Value<'_>) -> Option<List<PathBuf>> {
+        one_or_list::<PathBuf>(value)
+    }
+}
+
+/// One of something, or a list of them.
+pub(super) fn one_or_list<K: Read>(value: &Value<'_>) -> Option<List<K::Out>> {
+    match value.is_list() {
+        true => List::<K>::read(value),
+        false => Spanned::<K>::read(value).map(|one| vec![Some(one)]),
+    }
+}
+
+/// Permissions of a file.
+pub(in crate::config) struct FileMode;
+
+impl Read for FileMode {
+    type Out = u32;
+    // A text, because 0640 is no number of TOML, and 640 would be a different one.
+    const FORM: Form = Form::One(&Kind {
+        name: "mode",
+        expected: "the mode in quotes, such as \"0640\"",
+        text: "Permissions in octal, in quotes.",
+        good: &["\"0640\"", "\"600\""],
+        bad: (
+            "\"rw-r-----\"",
+            "\"rw-r-----\" is no mode; write it in octal, such as \"0640\"",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<u32> {
+        value.parse_with("the mode in quotes, such as \"0640\"", |text| {
+            let has_digits =
+                matches!(text.len(), 3 | 4) && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
+            let mode = u32::from_str_radix(text, 8).ok();
+            match mode.filter(|mode| has_digits && *mode <= 0o777) {
+                None => Err("is no mode; write it in octal, such as \"0640\""),
+                Some(mode) if mode & 0o600 != 0o600 => {
+                    Err("keeps even the owner from the file; write \"0600\"")
+                }
+                Some(mode) => Ok(mode),
+            }
+        })
+    }
+}
+
+impl Write for FileMode {
+    type Plain = u32;
+
+    fn write(value: &u32) -> String {
+        quoted(format!("{value:04o}"))
+    }
+}
