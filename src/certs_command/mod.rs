@@ -20,7 +20,7 @@ use ianitor::config::{self, Config};
 use ianitor::host::HostName;
 use ianitor::telemetry::Chain;
 
-use crate::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, complain, show};
+use crate::cli::output::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, complain, show};
 
 /// `ianitor certs`.
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use ianitor::store::{CertStore, Name, StoreError};
 use ianitor::telemetry::Chain;
 
 use super::{Failure, Renew, choose};
-use crate::{EXIT_CONFIG, EXIT_FAILED};
+use crate::cli::output::{EXIT_CONFIG, EXIT_FAILED};
 
 pub(super) async fn renew(acme: &AcmeSpec, asked: &Renew) -> Result<ExitCode, Failure> {
     let cert = choose(acme, &asked.host)?;

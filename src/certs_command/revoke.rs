@@ -12,7 +12,7 @@ use ianitor::telemetry::{Chain, Visible};
 
 use super::renew::{UNREACHABLE, failed, version};
 use super::{Failure, Revoke, choose};
-use crate::{EXIT_FAILED, EXIT_USAGE, show};
+use crate::cli::output::{EXIT_FAILED, EXIT_USAGE, show};
 
 pub(super) async fn revoke(acme: &AcmeSpec, asked: &Revoke) -> Result<ExitCode, Failure> {
     let cert = choose(acme, &asked.host)?;
@@ -104,7 +104,7 @@ fn confirm(question: &str, is_sure: bool) -> Result<(), Failure> {
         let text = "revoking cannot be undone, and nobody is there to be asked; write --yes if it is meant";
         return Err((EXIT_USAGE, text.to_owned()));
     }
-    crate::complain(question);
+    crate::cli::output::complain(question);
     let mut answer = String::new();
     stdin
         .read_line(&mut answer)

@@ -28,7 +28,7 @@ pub(super) async fn wait(acme: &AcmeSpec, longest: Duration) -> bool {
             return false;
         }
         if !std::mem::replace(&mut is_told, true) {
-            crate::complain(&format!("waiting for {}\n", missing.join(", ")));
+            crate::cli::output::complain(&format!("waiting for {}\n", missing.join(", ")));
         }
         tokio::time::sleep(LOOK.min(left)).await;
     }

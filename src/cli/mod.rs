@@ -1,6 +1,7 @@
 //! The commands of `ianitor`, a module each.
 
 pub(crate) mod check;
+pub(crate) mod output;
 pub(crate) mod run;
 pub(crate) mod token;
 pub(crate) mod turn;

@@ -1,9 +1,10 @@
 //! `ianitor run`: the control runtime on the main thread, signals, reloads, the drain.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::Args;
 use ianitor::config;
 use ianitor::exposure;
 use ianitor::gateway::{Gateway, LOOK, Running, StartError};
@@ -11,10 +12,19 @@ use ianitor::telemetry::{self, Chain};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
-use crate::{EXIT_CONFIG, EXIT_FAILED, complain};
+use super::output::{EXIT_CONFIG, EXIT_FAILED, complain};
 
-/// Runs the gateway until it is told to stop.
-pub(crate) fn run(path: &Path) -> ExitCode {
+/// `ianitor run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
+    config: PathBuf,
+}
+
+/// Runs the gateway until a signal stops it.
+pub(crate) fn run(arguments: &Run) -> ExitCode {
+    let path = &*arguments.config;
     let loaded = match config::load(path) {
         Ok(loaded) => loaded,
         Err(failure) => {
@@ -42,15 +52,15 @@ pub(crate) fn run(path: &Path) -> ExitCode {
                 let running = gateway.start(Some(access)).map_err(io_failed)?;
                 Ok(serve(running, signals, path).await)
             });
-            // The name of a key server may still be being looked up, which is not waited for.
+            // A name lookup may still be running; do not wait for it.
             runtime.shutdown_background();
             code
         });
     result.unwrap_or_else(|code| code)
 }
 
-/// Says what is odd about a configuration, and who else on this machine could read or change the
-/// files that it names.
+/// Logs the warnings about a configuration, and which other users of this machine could read or
+/// change the files that it names.
 fn warn(loaded: &config::Loaded) {
     for warning in loaded.warnings.to_string().lines() {
         tracing::warn!("{warning}");
@@ -112,7 +122,7 @@ async fn serve(mut running: Running, mut signals: Signals, path: &Path) -> ExitC
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
             () = running.worker_ended() => {
-                tracing::error!("a worker has ended: the gateway is no longer whole and stops");
+                tracing::error!("a worker has stopped unexpectedly; the gateway stops");
                 running.stop();
                 return ExitCode::from(EXIT_FAILED);
             }
@@ -138,7 +148,7 @@ async fn reload(running: &mut Running, path: &Path) {
     match result {
         Ok(()) => tracing::info!(config = %path.display(), "reloaded"),
         Err(problems) => {
-            tracing::error!("not reloaded, the configuration in force stays:");
+            tracing::error!("not reloaded; the current configuration stays in force:");
             for problem in problems.lines() {
                 tracing::error!("{problem}");
             }
@@ -150,18 +160,18 @@ async fn drain(mut running: Running, mut signals: Signals) -> ExitCode {
     running.rest();
     tracing::info!(
         connections = running.connections(),
-        "draining; a second signal ends at once"
+        "draining; a second signal stops at once"
     );
-    let cut = tokio::select! {
-        cut = running.drain() => Some(cut),
+    let closed = tokio::select! {
+        closed = running.drain() => Some(closed),
         () = signals.stop() => None,
     };
     running.stop();
-    match cut {
+    match closed {
         Some(0) => tracing::info!("stopped"),
-        Some(cut) => tracing::warn!(connections = cut, "stopped; connections were cut"),
+        Some(closed) => tracing::warn!(connections = closed, "stopped; connections were closed"),
         None => {
-            tracing::warn!("ended by a second signal");
+            tracing::warn!("stopped by a second signal");
             return ExitCode::from(EXIT_FAILED);
         }
     }

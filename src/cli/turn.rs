@@ -1,78 +1,85 @@
-//! `ianitor turn`: one credential, to try the TURN server with.
+//! `ianitor turn`: prints a credential for trying out the TURN server.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use ianitor::clock::UnixTime;
 use ianitor::config::{self, Config};
 use ianitor::telemetry::Chain;
 use ianitor::turn::uri::{Scheme, Transport, TurnUri};
 use ianitor::turn::{Credential, Subject, TurnSpec, load};
 
-use crate::{EXIT_CONFIG, EXIT_USAGE, show};
+use super::output::{EXIT_CONFIG, EXIT_USAGE, Failure, finish, show};
 
-/// What was asked for.
-#[derive(Debug)]
-pub(crate) struct Asked<'a> {
-    /// The `[turn]` table; the only one, where none is named.
-    pub(crate) name: Option<&'a str>,
-    /// For whom.
-    pub(crate) user: &'a str,
-    /// For how long, where that is not what the table says.
-    pub(crate) ttl: Option<Duration>,
+/// `ianitor turn`.
+#[derive(Debug, Args)]
+pub(crate) struct Turn {
+    /// The [turn.NAME] table; may be omitted if there is only one.
+    name: Option<String>,
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
+    config: PathBuf,
+    /// Who the credential is for.
+    #[arg(long, value_name = "NAME", default_value = "test")]
+    user: String,
+    /// How long it is valid, such as 5m; by default, as long as the table says.
+    #[arg(long, value_name = "TIME", value_parser = ttl)]
+    ttl: Option<Duration>,
+}
+
+/// The lifetime of a credential: whole seconds.
+fn ttl(text: &str) -> Result<Duration, String> {
+    let ttl = config::duration(text)?;
+    if ttl < Duration::from_secs(1) {
+        Err("is less than a second".to_owned())
+    } else {
+        Ok(ttl)
+    }
 }
 
 /// Prints a credential.
-pub(crate) fn print(path: &Path, asked: &Asked<'_>) -> ExitCode {
-    let config = match config::load(path) {
-        Ok(loaded) => loaded.config,
-        Err(failure) => return complain(&Chain(&failure), EXIT_CONFIG),
-    };
+pub(crate) fn run(arguments: &Turn) -> ExitCode {
+    finish(execute(arguments))
+}
+
+fn execute(arguments: &Turn) -> Result<ExitCode, Failure> {
+    let path = &*arguments.config;
+    let config = config::load(path)
+        .map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?
+        .config;
     if config.turns.is_empty() {
         let text = format!(
-            "{}: has no [turn.NAME] table, of which credentials are made",
+            "{}: has no [turn.NAME] table to make credentials from",
             path.display()
         );
-        return complain(&text, EXIT_CONFIG);
+        return Err((EXIT_CONFIG, text));
     }
-    let spec = match choose(&config, asked.name) {
-        Ok(spec) => spec,
-        Err(text) => return complain(&text, EXIT_USAGE),
+    let spec = choose(&config, arguments.name.as_deref()).map_err(|text| (EXIT_USAGE, text))?;
+    let Some(subject) = Subject::new(&arguments.user) else {
+        let text = "--user is empty; write a name, or omit --user".to_owned();
+        return Err((EXIT_USAGE, text));
     };
-    let Some(subject) = Subject::new(asked.user) else {
-        return complain(
-            &"--user is empty; write a name, or leave it out",
-            EXIT_USAGE,
-        );
-    };
-    let turn = match load::load(spec) {
-        Ok((turn, _)) => turn,
-        Err(errors) => {
-            let lines: Vec<String> = errors
-                .iter()
-                .map(|error| format!("{}: {error}", path.display()))
-                .collect();
-            return complain(&lines.join("\n"), EXIT_CONFIG);
-        }
-    };
+    let (turn, _) = load::load(spec).map_err(|errors| {
+        let lines: Vec<String> = errors
+            .iter()
+            .map(|error| format!("{}: {error}", path.display()))
+            .collect();
+        (EXIT_CONFIG, lines.join("\n"))
+    })?;
     let now = UnixTime::now();
-    let ttl = asked.ttl.unwrap_or(spec.ttl);
+    let ttl = arguments.ttl.unwrap_or(spec.ttl);
     show(&page(
         spec,
         &turn.credential(now, &subject, ttl),
         now.after(ttl),
     ));
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
-fn complain(text: &dyn std::fmt::Display, code: u8) -> ExitCode {
-    crate::complain(&format!("{text}\n"));
-    ExitCode::from(code)
-}
-
-/// The table by its name, or the only one.
+/// The table of this name, or the only one.
 fn choose<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c Arc<TurnSpec>, String> {
     let known = || {
         config
@@ -85,7 +92,7 @@ fn choose<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c Arc<TurnSpec
     match (name, &config.turns[..]) {
         (None, [only]) => Ok(only),
         (None, _) => Err(format!(
-            "which one? write its name behind `ianitor turn`: {}",
+            "which one? write its name after `ianitor turn`: {}",
             known()
         )),
         (Some(name), all) => all
@@ -95,7 +102,7 @@ fn choose<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c Arc<TurnSpec
     }
 }
 
-fn page(spec: &TurnSpec, credential: &Credential, ends: UnixTime) -> String {
+fn page(spec: &TurnSpec, credential: &Credential, expires: UnixTime) -> String {
     let Credential {
         username,
         password,
@@ -103,7 +110,7 @@ fn page(spec: &TurnSpec, credential: &Credential, ends: UnixTime) -> String {
     } = credential;
     let password = password.reveal();
     let mut out =
-        format!("username  {username}\npassword  {password}\nttl       {ttl} s, until {ends}\n");
+        format!("username  {username}\npassword  {password}\nttl       {ttl} s, until {expires}\n");
     for uri in &spec.uris {
         out += &format!("uri       {uri}\n");
     }
@@ -111,13 +118,14 @@ fn page(spec: &TurnSpec, credential: &Credential, ends: UnixTime) -> String {
         let options = transport_options(uri);
         let (host, port) = (uri.host.as_str(), uri.port);
         out += &format!(
-            "\nturnutils_uclient -y -n 5 -m 1{options} -u '{username}' -w '{password}' -p {port} {host}\n"
+            "\nturnutils_uclient -y -n 5 -m 1{options} -u '{username}' -w '{password}' \
+             -p {port} {host}\n"
         );
     }
     out
 }
 
-/// How turnutils_uclient is told what is spoken: UDP without any option.
+/// The options of turnutils_uclient for the transport; UDP needs none.
 fn transport_options(uri: &TurnUri) -> &'static str {
     match (uri.scheme, uri.transport) {
         (Scheme::Turns, Some(Transport::Udp)) => " -S",

@@ -13,34 +13,34 @@ use ianitor::deploy;
 use ianitor::exposure;
 use ianitor::files;
 use ianitor::host::HostPattern;
-use ianitor::jwks::{self, Client};
+use ianitor::jwks::Client;
 use ianitor::route::upstream::ServerAddr;
 use ianitor::store::folder::Folder;
-use ianitor::telemetry::{Chain, Visible};
+use ianitor::telemetry::Chain;
 use ianitor::tls::{self, CertTable, HostCoverage, LoadError, Mode};
 use ianitor::token;
 use ianitor::token::issuer::{IssuerSpec, Place};
 use ianitor::turn;
 
-/// What a good configuration has to show.
+/// A configuration that can be used, and what there is to say about it.
 #[derive(Debug)]
-pub(crate) struct Checked {
+pub(super) struct Checked {
     /// The configuration.
-    pub(crate) config: Config,
-    /// What is taken but hardly meant, a line each.
-    pub(crate) warnings: Vec<String>,
+    pub(super) config: Config,
+    /// What is accepted but probably not intended, a line each.
+    pub(super) warnings: Vec<String>,
     /// The certificates, a line each.
-    pub(crate) certificates: String,
-    /// What could not be found out by whoever checks, a line; nothing in most cases.
-    pub(crate) unseen: String,
+    pub(super) certificates: String,
+    /// What this user cannot find out; empty in most cases.
+    pub(super) unseen: String,
 }
 
-/// Checks a file and the files that it names: certificates, CAs, keys of issuers, the secrets of
-/// TURN servers, the store of ordered certificates, and the folders of those who get them.
+/// Checks a configuration and the files that it names: certificates, CAs, keys of issuers, secrets
+/// of TURN servers, the certificate store, and the folders that certificates are deployed to.
 ///
 /// # Errors
-/// Everything that would keep the gateway from starting with it, but for addresses that are taken.
-pub(crate) fn check(path: &Path) -> Result<Checked, Unfit> {
+/// Everything that would prevent a start, except addresses that are already in use.
+pub(super) fn check(path: &Path) -> Result<Checked, Unusable> {
     let loaded = config::load(path)?;
     let (config, mut found) = (loaded.config, Found::default());
     let table = found.certificates(&config);
@@ -52,7 +52,7 @@ pub(crate) fn check(path: &Path) -> Result<Checked, Unfit> {
     found.add(files::overlaps(&config.routes, &config.files()));
     let file = path.display().to_string();
     let Some(table) = table.filter(|_| found.problems.is_empty()) else {
-        return Err(Unfit::Files {
+        return Err(Unusable::Files {
             file,
             problems: found.problems,
         });
@@ -69,7 +69,7 @@ pub(crate) fn check(path: &Path) -> Result<Checked, Unfit> {
         .map(str::to_owned)
         .chain(of_files)
         .collect();
-    let unseen = as_root(&config, path, geteuid()).unwrap_or_default();
+    let unseen = advice_for_root(&config, path, geteuid()).unwrap_or_default();
     Ok(Checked {
         config,
         warnings,
@@ -78,7 +78,7 @@ pub(crate) fn check(path: &Path) -> Result<Checked, Unfit> {
     })
 }
 
-/// What is wrong with the files that a configuration names, a line each, whichever it is.
+/// What is wrong with the files that a configuration names, a line each.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) problems: Vec<String>,
@@ -107,7 +107,7 @@ impl Found {
         Some(table)
     }
 
-    /// Of upstreams, and of servers that keys are fetched from.
+    /// The CA files of upstreams and of key servers.
     fn cas(&mut self, config: &Config) {
         for upstream in config
             .routes
@@ -147,8 +147,8 @@ impl Found {
         }
     }
 
-    /// Only a CA that cannot be trusted keeps the gateway from starting; the rest keeps
-    /// certificates from coming.
+    /// An unusable CA file prevents a start; the other problems only prevent orders, so that they
+    /// are warnings.
     fn orders(&mut self, config: &Config) {
         let Some(acme) = &config.acme else { return };
         let ca = acme.directory_ca.as_deref();
@@ -168,23 +168,21 @@ impl Found {
         for spec in &config.deploy {
             let key = &spec.config_key;
             for error in deploy::look(spec) {
-                let said = Chain(&error).to_string();
-                // Some name the very key.
-                let is_named = said.starts_with(key.as_str());
-                self.warnings.push(if is_named {
-                    said
-                } else {
-                    format!("{key}: {said}")
+                let message = Chain(&error).to_string();
+                // Some errors begin with the key already.
+                self.warnings.push(match message.starts_with(key.as_str()) {
+                    true => message,
+                    false => format!("{key}: {message}"),
                 });
             }
         }
     }
 }
 
-/// Nothing is closed to root, while the gateway writes as a user of its own; perhaps the one whose
-/// the store is.
-pub(super) fn as_root(config: &Config, file: &Path, who: Uid) -> Option<String> {
-    let acme = config.acme.as_ref().filter(|_| who.is_root())?;
+/// Advice for root. Root may write everywhere, so that this check says nothing about the rights of
+/// the gateway's own user, which probably owns the store.
+pub(super) fn advice_for_root(config: &Config, file: &Path, user: Uid) -> Option<String> {
+    let acme = config.acme.as_ref().filter(|_| user.is_root())?;
     let there = acme
         .store
         .ancestors()
@@ -197,18 +195,19 @@ pub(super) fn as_root(config: &Config, file: &Path, who: Uid) -> Option<String> 
         .map_or("USER".to_owned(), |user| user.name);
     let file = file.display();
     Some(format!(
-        "checked as root, who may write everywhere; whether the gateway's own user may write what it has to:\n  \
-         sudo -u {user} ianitor check --config {file}\n"
+        "checked as root, who may write everywhere; to check whether the gateway's own user may \
+         write where it has to:\n  sudo -u {user} ianitor check --config {file}\n"
     ))
 }
 
-fn key_client(issuer: &IssuerSpec, place: &Place) -> Result<Client, LoadError> {
+/// The client that fetches the keys of an issuer.
+pub(super) fn key_client(issuer: &IssuerSpec, place: &Place) -> Result<Client, LoadError> {
     Client::new(place, &format!("issuers.{}.ca_file", issuer.name))
 }
 
 fn will_serve(table: &CertTable, config: &Config, host: &HostPattern) -> bool {
-    let is_to_be_made = || config.tls.self_signed.iter().any(|name| host.matches(name));
-    table.standing(host, SystemTime::now()) != HostCoverage::Unserved || is_to_be_made()
+    let is_self_signed = || config.tls.self_signed.iter().any(|name| host.matches(name));
+    table.standing(host, SystemTime::now()) != HostCoverage::Unserved || is_self_signed()
 }
 
 fn certificates(table: &CertTable) -> String {
@@ -223,19 +222,19 @@ fn certificates(table: &CertTable) -> String {
             entry.file.display()
         );
     }
-    // Those of tls.self_signed may still have to be made.
+    // With tls.self_signed alone there may be none yet.
     let title = if out.is_empty() { "" } else { "certificates\n" };
     format!("{title}{out}")
 }
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unfit {
-    /// The file.
+pub(super) enum Unusable {
+    /// The configuration file.
     #[error(transparent)]
     Config(#[from] Failure),
-    /// Files that it names: certificates and their keys, CAs, keys of issuers, secrets.
-    #[error("{}", problems.iter().map(|problem| format!("{file}: {problem}")).collect::<Vec<_>>().join("\n"))]
+    /// The files that it names: certificates and their keys, CAs, keys of issuers, secrets.
+    #[error("{}", lines(file, problems))]
     Files {
         /// The configuration file.
         file: String,
@@ -244,24 +243,10 @@ pub(crate) enum Unfit {
     },
 }
 
-/// Fetches the keys of every issuer that publishes them and says, a line each, what is there. The
-/// second value is how many could not be had.
-pub(crate) async fn ask_issuers(config: &Config) -> (String, usize) {
-    let (mut out, mut silent) = (String::new(), 0);
-    for issuer in &config.issuers {
-        let Some(place) = issuer.keys.place() else {
-            continue;
-        };
-        let result = match key_client(issuer, place) {
-            Ok(client) => jwks::ask(issuer, &client)
-                .await
-                .map_err(|error| Visible(Chain(&error)).to_string()),
-            Err(error) => Err(Chain(&error).to_string()),
-        };
-        silent += usize::from(result.is_err());
-        let result = result.unwrap_or_else(|error| error);
-        let _ = writeln!(out, "  {}  {}  {result}", issuer.name, place.url);
-    }
-    let title = if out.is_empty() { "" } else { "issuers\n" };
-    (format!("{title}{out}"), silent)
+fn lines(file: &str, problems: &[String]) -> String {
+    let lines: Vec<String> = problems
+        .iter()
+        .map(|problem| format!("{file}: {problem}"))
+        .collect();
+    lines.join("\n")
 }

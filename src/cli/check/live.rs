@@ -1,4 +1,5 @@
-//! Asks the CA, and the servers that get its certificates.
+//! Asks every server that a configuration names: upstreams, key servers, the CA, and the servers
+//! that certificates are deployed to.
 
 use std::fmt::Write as _;
 
@@ -6,66 +7,109 @@ use ianitor::acme::{self, AcmeSpec, Offered};
 use ianitor::config::Config;
 use ianitor::deploy::{self, DeploySpec, Place};
 use ianitor::host::HostName;
+use ianitor::jwks;
 use ianitor::telemetry::{Chain, Visible};
 
-/// Fetches the CA's directory and says, a line each, whether it is there and what it would refuse.
-/// The second value is how much of that stands in the way of orders.
-pub(crate) async fn ask_ca(config: &Config) -> (String, usize) {
-    let Some(spec) = &config.acme else {
-        return (String::new(), 0);
+use super::files::key_client;
+use super::findings::Findings;
+use super::upstreams::ask_upstreams;
+
+/// Asks all of them, shows what each kind says as soon as it is known, and returns the number of
+/// problems.
+pub(super) async fn ask_all(config: &Config, show: fn(&str)) -> usize {
+    let mut problems = 0;
+    let mut note = |found: Findings| {
+        show(&found.text);
+        problems += found.problems;
     };
-    let mut out = format!("CA\n  {}  ", spec.directory);
-    // Writing to a String does not fail.
-    match acme::ask(spec).await {
-        Ok(Offered { profiles, refused }) => {
-            let has = if profiles.is_empty() {
-                String::new()
-            } else {
-                format!("; profiles: {}", profiles.join(", "))
-            };
-            let _ = writeln!(out, "answers{}", Visible(has));
-            for (key, error) in &refused {
-                let _ = writeln!(out, "  {key}  {}", Visible(Chain(error)));
-            }
-            (out, refused.len())
-        }
-        Err(error) => {
-            let advice = error
-                .advice()
-                .map(|advice| format!("; {advice}"))
-                .unwrap_or_default();
-            let _ = writeln!(out, "{}{advice}", Visible(Chain(&error)));
-            (out, 1)
-        }
-    }
+    note(ask_upstreams(config).await);
+    note(ask_issuers(config).await);
+    note(ask_ca(config).await);
+    note(ask_deployments(config).await);
+    problems
 }
 
-/// Asks every server of `[[deploy]]` that has a `verify` and says, a line each, which answer by
-/// TLS, whatever they show. The second value is how many do not.
-pub(crate) async fn ask_deployments(config: &Config) -> (String, usize) {
-    let (mut out, mut silent) = (String::new(), 0);
+/// Fetches the keys of every issuer that publishes them.
+async fn ask_issuers(config: &Config) -> Findings {
+    let mut found = Findings::default();
+    for issuer in &config.issuers {
+        let Some(place) = issuer.keys.place() else {
+            continue;
+        };
+        let result = match key_client(issuer, place) {
+            Ok(client) => jwks::ask(issuer, &client)
+                .await
+                .map_err(|error| Visible(Chain(&error)).to_string()),
+            Err(error) => Err(Chain(&error).to_string()),
+        };
+        found.problems += usize::from(result.is_err());
+        let result = result.unwrap_or_else(|error| error);
+        // Writing to a String does not fail.
+        let _ = writeln!(found.text, "  {}  {}  {result}", issuer.name, place.url);
+    }
+    found.titled("issuers")
+}
+
+/// Fetches the CA's directory. Everything that would prevent orders is a problem.
+async fn ask_ca(config: &Config) -> Findings {
+    let Some(spec) = &config.acme else {
+        return Findings::default();
+    };
+    let mut text = format!("  {}  ", spec.directory);
+    let problems = match acme::ask(spec).await {
+        Ok(Offered { profiles, refused }) => {
+            let has = match &profiles[..] {
+                [] => String::new(),
+                profiles => format!("; profiles: {}", profiles.join(", ")),
+            };
+            let _ = writeln!(text, "answers{}", Visible(has));
+            for (key, error) in &refused {
+                let _ = writeln!(text, "  {key}  {}", Visible(Chain(error)));
+            }
+            refused.len()
+        }
+        Err(error) => {
+            let advice = error.advice().map(|advice| format!("; {advice}"));
+            let _ = writeln!(
+                text,
+                "{}{}",
+                Visible(Chain(&error)),
+                advice.unwrap_or_default()
+            );
+            1
+        }
+    };
+    Findings { text, problems }.titled("CA")
+}
+
+/// Connects by TLS to every server of `[[deploy]]` that has a `verify`. A server that does not
+/// answer is a problem; which certificate it shows is not judged.
+async fn ask_deployments(config: &Config) -> Findings {
+    let mut found = Findings::default();
     for spec in &config.deploy {
         let Some(place) = &spec.verify else { continue };
-        let host = first_host(config.acme.as_ref(), spec, place);
+        let host = requested_host(config.acme.as_ref(), spec, place);
         let result = deploy::shown(spec, place, host).await;
-        silent += usize::from(result.is_err());
+        found.problems += usize::from(result.is_err());
         let result = match result {
             Ok(serial) => format!("answers by TLS, with the certificate {serial}"),
             Err(error) => Visible(Chain(&error)).to_string(),
         };
-        let _ = writeln!(out, "  {}  {place}  {result}", spec.config_key);
+        let _ = writeln!(found.text, "  {}  {place}  {result}", spec.config_key);
     }
-    let title = if out.is_empty() { "" } else { "deployments\n" };
-    (format!("{title}{out}"), silent)
+    found.titled("deployments")
 }
 
-/// Whom its clients ask for.
-fn first_host<'c>(acme: Option<&'c AcmeSpec>, spec: &DeploySpec, place: &'c Place) -> &'c HostName {
+/// The host name that a client of this server would request.
+fn requested_host<'c>(
+    acme: Option<&'c AcmeSpec>,
+    spec: &DeploySpec,
+    place: &'c Place,
+) -> &'c HostName {
     let cert = acme.and_then(|acme| {
-        acme.certificates
-            .iter()
-            .find(|cert| cert.name == spec.certificate)
+        let mut all = acme.certificates.iter();
+        all.find(|cert| cert.name == spec.certificate)
     });
-    cert.and_then(|cert| cert.hosts.first())
-        .unwrap_or(&place.host)
+    let first = cert.and_then(|cert| cert.hosts.first());
+    first.unwrap_or(&place.host)
 }

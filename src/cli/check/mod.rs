@@ -1,15 +1,15 @@
-//! `ianitor check`: reads everything that a start would read, writes nothing, and connects only if
-//! asked to.
+//! `ianitor check`: reads everything that a start would read and writes nothing. It connects to
+//! other servers only with `--live`.
 
+mod command;
 mod files;
+mod findings;
 mod live;
 mod probe;
 mod recognize;
 mod upstreams;
 
-pub(crate) use files::{ask_issuers, check};
-pub(crate) use live::{ask_ca, ask_deployments};
-pub(crate) use upstreams::ask_upstreams;
+pub(crate) use command::{Check, run};
 
 #[cfg(test)]
 mod tests;

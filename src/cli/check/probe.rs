@@ -1,4 +1,4 @@
-//! One question to one server on a connection of its own: bounded in time and in bytes.
+//! One request to one server on its own connection, limited in time and in bytes.
 
 use std::error::Error;
 use std::io;
@@ -18,40 +18,40 @@ use ianitor::resolve::Resolver;
 use ianitor::route::upstream::{ServerAddr, UpstreamSpec};
 use ianitor::tls::{self, LoadError};
 
-/// For a server to answer one question.
+/// The time limit for one answer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How much of an answer is read. Janus' description of itself has less than 10 kB.
+/// The largest answer that is read. Janus' description of itself has less than 10 kB.
 const LARGEST: usize = 64 * 1024;
 
-/// A server, and how it is asked.
+/// A server to ask.
 pub(super) struct Server {
     connector: Connector,
     host: HeaderValue,
 }
 
 /// Why there is no answer.
-pub(super) enum Silent {
-    /// It took too long: there is no use in asking more.
-    Late,
-    /// There is no connection: likewise.
-    Away(Box<dyn Error>),
-    /// It closed the connection, or did not speak HTTP; it may answer another question.
+pub(super) enum NoAnswer {
+    /// It took too long; asking again is no use.
+    Timeout,
+    /// There is no connection; asking again is no use.
+    Unreachable(Box<dyn Error>),
+    /// It closed the connection or did not speak HTTP; it may answer another request.
     Closed(Box<dyn Error>),
 }
 
-/// For the whole body of an answer, which may be a stream without an end.
+/// The time limit for the body of an answer, which may be an endless stream.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An answer by HTTP.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    /// Empty, if there was more of it than is read, or it did not end in time.
+    /// Empty if it was too large or did not end in time.
     pub(super) body: Bytes,
 }
 
 impl Server {
-    /// One of an upstream's servers. It is told the host that routes set, if they do.
+    /// One of an upstream's servers, asked with the `Host` that its routes set, if any.
     ///
     /// # Errors
     /// If the CA file cannot be used.
@@ -78,18 +78,18 @@ impl Server {
         Ok(Self { connector, host })
     }
 
-    /// Asks for a path.
-    pub(super) async fn get(&self, path: &str) -> Result<Answer, Silent> {
+    /// Requests a path.
+    pub(super) async fn get(&self, path: &str) -> Result<Answer, NoAnswer> {
         self.ask(Request::get(path), Bytes::new()).await
     }
 
     /// Sends JSON to a path.
-    pub(super) async fn post(&self, path: &str, json: &'static str) -> Result<Answer, Silent> {
+    pub(super) async fn post(&self, path: &str, json: &'static str) -> Result<Answer, NoAnswer> {
         let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
         self.ask(request, Bytes::from_static(json.as_bytes())).await
     }
 
-    async fn ask(&self, request: http::request::Builder, body: Bytes) -> Result<Answer, Silent> {
+    async fn ask(&self, request: http::request::Builder, body: Bytes) -> Result<Answer, NoAnswer> {
         in_time(async {
             let response = self.send(request, body, |response| async {
                 let (parts, body) = response.into_parts();
@@ -110,13 +110,13 @@ impl Server {
         .await
     }
 
-    /// Opens a WebSocket. `None` if the server does not; then it may do so for another path or
+    /// Opens a WebSocket. `None` if the server rejects it, which it may not for another path or
     /// subprotocol.
     pub(super) async fn open(
         &self,
         path: &str,
         subprotocol: Option<&'static str>,
-    ) -> Result<Option<Socket>, Silent> {
+    ) -> Result<Option<Socket>, NoAnswer> {
         let key = websocket::new_key();
         let mut request = Request::get(path)
             .header(header::CONNECTION, "Upgrade")
@@ -136,38 +136,38 @@ impl Server {
             Ok(Some(Socket(TokioIo::new(upgraded))))
         }));
         match opened.await {
-            // Janus answers a subprotocol that it does not have so.
-            Err(Silent::Closed(_)) => Ok(None),
+            // This is how Janus rejects a subprotocol.
+            Err(NoAnswer::Closed(_)) => Ok(None),
             opened => opened,
         }
     }
 
-    /// Sends a request on a new connection, which lasts until the answer has been read.
+    /// Sends a request on a new connection, which is closed once the answer has been read.
     async fn send<T, R>(
         &self,
         request: http::request::Builder,
         body: Bytes,
         read: impl FnOnce(Response<Incoming>) -> R,
-    ) -> Result<T, Silent>
+    ) -> Result<T, NoAnswer>
     where
         R: Future<Output = hyper::Result<T>>,
     {
-        let closed = |error: hyper::Error| Silent::Closed(error.into());
+        let closed = |error: hyper::Error| NoAnswer::Closed(error.into());
         let request = request
             .header(header::HOST, &self.host)
             .body(Full::new(body));
-        let request = request.map_err(|error| Silent::Closed(error.into()))?;
+        let request = request.map_err(|error| NoAnswer::Closed(error.into()))?;
         let stream = self
             .connector
             .connect()
             .await
-            .map_err(|error| Silent::Away(error.into()))?;
+            .map_err(|error| NoAnswer::Unreachable(error.into()))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(closed)?;
         let mut connection = pin!(connection.with_upgrades());
         let mut asked = pin!(async { read(sender.send_request(request).await?).await });
-        // The connection may end in the moment in which it delivers the answer, which counts.
+        // An answer counts even if the connection ends together with it.
         let ended = tokio::select! {
             biased;
             answer = &mut asked => return answer.map_err(closed),
@@ -176,17 +176,17 @@ impl Server {
         match (asked.await, ended) {
             (Ok(answer), _) => Ok(answer),
             (Err(_), Err(error)) => Err(closed(error)),
-            (Err(_), Ok(())) => Err(Silent::Closed(
+            (Err(_), Ok(())) => Err(NoAnswer::Closed(
                 "the connection was closed without an answer".into(),
             )),
         }
     }
 }
 
-async fn in_time<T>(question: impl Future<Output = Result<T, Silent>>) -> Result<T, Silent> {
+async fn in_time<T>(question: impl Future<Output = Result<T, NoAnswer>>) -> Result<T, NoAnswer> {
     tokio::time::timeout(TIMEOUT, question)
         .await
-        .unwrap_or(Err(Silent::Late))
+        .unwrap_or(Err(NoAnswer::Timeout))
 }
 
 fn accepts(headers: &HeaderMap, key: &HeaderValue, subprotocol: Option<&str>) -> bool {
@@ -206,12 +206,11 @@ const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
 const OPCODE: u8 = 0x0f;
 
-/// How many frames are read for one answer, pings in between among them.
+/// How many frames are read for one answer, including pings.
 const MOST_FRAMES: usize = 64;
 
 impl Socket {
-    /// Sends a text of less than 126 bytes and waits for one. `None` if another answer came, or
-    /// none.
+    /// Sends a text of less than 126 bytes and waits for a text. `None` if none came.
     pub(super) async fn ask(&mut self, text: &'static str) -> Option<Vec<u8>> {
         let answer = async {
             self.send(TEXT, text.as_bytes()).await?;
@@ -220,16 +219,16 @@ impl Socket {
         tokio::time::timeout(TIMEOUT, answer).await.ok()?.ok()
     }
 
-    /// Says goodbye, without waiting for an answer.
+    /// Sends a close frame, without waiting for an answer.
     pub(super) async fn close(mut self) {
         const NORMAL: [u8; 2] = 1000_u16.to_be_bytes();
-        // Nothing is lost if the server has gone already.
+        // The server may have closed already.
         _ = tokio::time::timeout(TIMEOUT, self.send(CLOSE, &NORMAL)).await;
     }
 
     async fn send(&mut self, opcode: u8, payload: &[u8]) -> io::Result<()> {
-        // Masks are against caches that take a socket for HTTP; this text is known beforehand
-        // anyway.
+        // Masking protects caches that mistake a WebSocket for HTTP from chosen text; this text is
+        // constant anyway.
         const MASK: [u8; 4] = [0x5a, 0xc3, 0x3c, 0xa5];
         let length = u8::try_from(payload.len())
             .ok()
@@ -247,7 +246,7 @@ impl Socket {
         self.0.flush().await
     }
 
-    /// The next text, of one frame or several: Janus describes itself in two.
+    /// The next text, of one frame or several; Janus describes itself in two.
     async fn receive(&mut self) -> io::Result<Vec<u8>> {
         let mut text = Vec::new();
         for _ in 0..MOST_FRAMES {

@@ -1,20 +1,20 @@
-//! What a server is, by what it answers: Janus with its API or its admin API, by REST or WebSocket,
+//! Recognizes a server by its answers: Janus with its API or its admin API, by REST or WebSocket,
 //! or Kurento.
 //!
-//! Nothing that is asked here changes anything, and none of it needs a secret.
+//! These requests change nothing and need no secret.
 
 use serde_json::Value;
 
-use super::probe::{Answer, Server, Silent, Socket};
+use super::probe::{Answer, NoAnswer, Server, Socket};
 use ianitor::route::upstream::Protocol;
 
 /// What a server turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) api: Api,
-    /// Where and how that was seen: "at /janus", "by WebSocket".
+    /// Where and how it was recognized: "at /janus", "by WebSocket".
     pub(super) place: String,
-    /// As it says itself.
+    /// As it reports.
     pub(super) version: Option<String>,
 }
 
@@ -23,13 +23,13 @@ pub(super) struct Seen {
 pub(super) enum Api {
     Janus,
     JanusAdmin,
-    /// A Janus, and nothing said which of its two APIs this is.
+    /// Janus, but not known with which of its two APIs.
     SomeJanus,
     Kurento,
 }
 
 impl Api {
-    /// What an upstream with it declares.
+    /// The `protocol` of an upstream with this API.
     pub(super) fn protocol(self) -> Protocol {
         match self {
             Self::Janus | Self::SomeJanus => Protocol::Janus,
@@ -38,7 +38,7 @@ impl Api {
         }
     }
 
-    /// For a sentence.
+    /// Its name in a message.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Janus => "the Janus API",
@@ -49,16 +49,16 @@ impl Api {
     }
 }
 
-/// Asks a server what it is, at the paths that routes lead to. Of several things the one that
-/// controls more.
+/// Asks a server what it is, at the paths that routes lead to. If it is several things, the one
+/// that controls more is returned.
 ///
 /// # Errors
-/// If it stops answering.
+/// If the server stops answering.
 pub(super) async fn recognize(
     server: &Server,
     declared: Protocol,
     paths: &[String],
-) -> Result<Option<Seen>, Silent> {
+) -> Result<Option<Seen>, NoAnswer> {
     let mut seen = None;
     if declared == Protocol::Kurento {
         seen = kurento(server, paths).await?;
@@ -75,12 +75,11 @@ pub(super) async fn recognize(
     Ok(seen)
 }
 
-/// How many paths are asked for each thing that might be there.
+/// How many paths are tried for each API.
 const MOST_PATHS: usize = 8;
 
-/// Where something with one of these default paths may be found through the routes: where they lead
-/// to, and below that, since Janus serves its path wherever it stands in a longer one. What no
-/// route reaches is not asked.
+/// The paths at which routes may reach an API with these default paths: where the routes lead to,
+/// and the default paths below that, since Janus finds its own path inside a longer one.
 fn candidates(paths: &[String], defaults: &[&str]) -> Vec<String> {
     let given = paths.iter().filter(|path| !path.is_empty()).cloned();
     let below = paths.iter().flat_map(|path| {
@@ -98,7 +97,7 @@ fn candidates(paths: &[String], defaults: &[&str]) -> Vec<String> {
     all
 }
 
-async fn janus_rest(server: &Server, paths: &[String]) -> Result<Option<Seen>, Silent> {
+async fn janus_rest(server: &Server, paths: &[String]) -> Result<Option<Seen>, NoAnswer> {
     let mut seen: Option<Seen> = None;
     for base in candidates(paths, &["/janus", "/admin"]) {
         let Some(info) = answer(server.get(&format!("{base}/info")).await)? else {
@@ -107,7 +106,7 @@ async fn janus_rest(server: &Server, paths: &[String]) -> Result<Option<Seen>, S
         let Some(version) = server_info(&info.body) else {
             continue;
         };
-        // Janus finds its path in a longer one only if it ends with a slash.
+        // Janus finds its path inside a longer one only if that ends with a slash.
         let status = answer(server.post(&format!("{base}/"), GET_STATUS).await)?;
         let api = status.map_or(Api::SomeJanus, |status| which_api(&status.body));
         let found = Seen {
@@ -123,7 +122,7 @@ async fn janus_rest(server: &Server, paths: &[String]) -> Result<Option<Seen>, S
     Ok(seen)
 }
 
-async fn janus_websocket(server: &Server, paths: &[String]) -> Result<Option<Seen>, Silent> {
+async fn janus_websocket(server: &Server, paths: &[String]) -> Result<Option<Seen>, NoAnswer> {
     let path = paths
         .first()
         .filter(|path| !path.is_empty())
@@ -141,7 +140,7 @@ async fn janus_websocket(server: &Server, paths: &[String]) -> Result<Option<See
     Ok(None)
 }
 
-/// That a server takes the subprotocol says little: some take any.
+/// Accepting the subprotocol proves little, since some servers accept any.
 async fn talk_janus(socket: &mut Socket, subprotocol: &str) -> Option<Seen> {
     let info = socket
         .ask(r#"{"janus":"info","transaction":"ianitor"}"#)
@@ -156,7 +155,7 @@ async fn talk_janus(socket: &mut Socket, subprotocol: &str) -> Option<Seen> {
     })
 }
 
-async fn kurento(server: &Server, paths: &[String]) -> Result<Option<Seen>, Silent> {
+async fn kurento(server: &Server, paths: &[String]) -> Result<Option<Seen>, NoAnswer> {
     for path in candidates(paths, &["/kurento"]) {
         let Some(mut socket) = server.open(&path, None).await? else {
             continue;
@@ -177,16 +176,16 @@ async fn kurento(server: &Server, paths: &[String]) -> Result<Option<Seen>, Sile
 }
 
 /// A server that closes one connection without an answer may answer on another.
-fn answer(asked: Result<Answer, Silent>) -> Result<Option<Answer>, Silent> {
+fn answer(asked: Result<Answer, NoAnswer>) -> Result<Option<Answer>, NoAnswer> {
     match asked {
         Ok(answer) => Ok(Some(answer).filter(|answer| answer.status.is_success())),
-        Err(Silent::Closed(_)) => Ok(None),
-        Err(silent) => Err(silent),
+        Err(NoAnswer::Closed(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
-/// A request of the admin API alone, which only reads. Both APIs answer it without a secret: one by
-/// saying that it needs one, the other that there is no such request.
+/// A request that exists in the admin API only, and only reads. Without a secret, the admin API
+/// answers "unauthorized" and the other one "unhandled".
 const GET_STATUS: &str = r#"{"janus":"get_status","transaction":"ianitor"}"#;
 
 fn which_api(answer: &[u8]) -> Api {
@@ -202,7 +201,8 @@ fn which_api(answer: &[u8]) -> Api {
     }
 }
 
-/// Whether Janus describes itself here, and as which version, if it says one.
+/// The version in Janus' description of itself (`None` inside if it has none that can be shown);
+/// `None` if this is no such description.
 fn server_info(answer: &[u8]) -> Option<Option<String>> {
     let info: Value = serde_json::from_slice(answer).ok()?;
     let is_version = |text: &&str| {

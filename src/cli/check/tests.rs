@@ -2,18 +2,19 @@ use ianitor::config;
 use ianitor::tls::OrderedSpec;
 use nix::unistd::{Uid, User, geteuid};
 
-use super::files::{Found, as_root};
+use super::files::{Found, advice_for_root};
 
 #[test]
 fn root_is_told_what_it_does_not_see() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.toml");
-    let text = "[listen]\nhttps = [\"127.0.0.1:0\"]\n[acme]\ncertificates = [{ hosts = [\"a.example.com\"] }]\n\
-                    [[routes]]\npath = \"/\"\nfiles = \".\"\npolicy = \"open\"\n";
+    let text = "[listen]\nhttps = [\"127.0.0.1:0\"]\n[acme]\n\
+                certificates = [{ hosts = [\"a.example.com\"] }]\n\
+                [[routes]]\npath = \"/\"\nfiles = \".\"\npolicy = \"open\"\n";
     let mut config = config::parse(&file, text)
         .unwrap_or_else(|report| panic!("{report}"))
         .config;
-    let said = as_root(&config, &file, Uid::from_raw(0)).unwrap();
+    let said = advice_for_root(&config, &file, Uid::from_raw(0)).unwrap();
     let us = User::from_uid(geteuid())
         .unwrap()
         .filter(|us| !us.uid.is_root());
@@ -25,9 +26,9 @@ fn root_is_told_what_it_does_not_see() {
         )),
         "{said}"
     );
-    assert_eq!(as_root(&config, &file, Uid::from_raw(7)), None);
+    assert_eq!(advice_for_root(&config, &file, Uid::from_raw(7)), None);
     config.acme = None;
-    assert_eq!(as_root(&config, &file, Uid::from_raw(0)), None);
+    assert_eq!(advice_for_root(&config, &file, Uid::from_raw(0)), None);
 }
 
 #[test]
@@ -35,7 +36,8 @@ fn a_host_that_is_ordered_is_not_missed() {
     let folder = tempfile::tempdir().unwrap();
     let route = |host: &str| {
         format!(
-            "[[routes]]\nhost = \"{host}\"\npath = \"/\"\nredirect = \"https://x.test/\"\npolicy = \"open\"\n"
+            "[[routes]]\nhost = \"{host}\"\npath = \"/\"\nredirect = \"https://x.test/\"\n\
+             policy = \"open\"\n"
         )
     };
     let text = format!(

@@ -1,48 +1,48 @@
-//! Asks the servers of upstreams whether they are there, and whether they are what the
-//! configuration says they are.
+//! Asks the servers of upstreams whether they answer, and whether they are what the configuration
+//! says.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 
-use super::probe::{self, Server, Silent};
+use super::findings::Findings;
+use super::probe::{self, NoAnswer, Server};
 use super::recognize::{Api, Seen, recognize};
 use ianitor::config::Config;
 use ianitor::route::upstream::{Protocol, ServerAddr, UpstreamSpec};
 use ianitor::route::{Forward, Route, Target, UpstreamId};
 use ianitor::telemetry::{Chain, Visible};
 
-/// For all questions to one server by which it may be recognized.
+/// The time limit for all questions to one server.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Asks every server of every upstream and says, a line each, which answer and what they are. The
-/// second value is how many do not answer, or are something else than the upstream's `protocol`
-/// says.
-pub(crate) async fn ask_upstreams(config: &Config) -> (String, usize) {
-    let mut out = String::from("upstreams\n");
-    let mut mismatch = 0;
+/// Asks every server of every upstream. A server that does not answer, or is something other than
+/// the upstream's `protocol` says, is a problem.
+pub(super) async fn ask_upstreams(config: &Config) -> Findings {
+    let mut found = Findings::default();
     for (at, upstream) in config.routes.upstreams().iter().enumerate() {
-        let ways = Ways::to(config, UpstreamId(at));
+        let routed = Routed::to(config, UpstreamId(at));
         for server in &upstream.servers {
-            let (text, is_right) = ask(upstream, server, &ways).await;
-            mismatch += usize::from(!is_right);
+            let (text, is_right) = ask(upstream, server, &routed).await;
+            found.problems += usize::from(!is_right);
             // Writing to a String does not fail.
-            let _ = writeln!(out, "  {}  {server}  {text}", upstream.name);
+            let _ = writeln!(found.text, "  {}  {server}  {text}", upstream.name);
         }
     }
-    (out, mismatch)
+    let text = format!("upstreams\n{}", found.text);
+    Findings { text, ..found }
 }
 
-/// What the routes to an upstream make of their requests.
-struct Ways {
-    /// Where they lead to, without a slash at the end.
+/// How the routes to an upstream address it.
+struct Routed {
+    /// The paths that they lead to, without a slash at the end.
     paths: Vec<String>,
-    /// What the server is told that it is called.
+    /// The `Host` that they set.
     host: Option<HeaderValue>,
 }
 
-impl Ways {
+impl Routed {
     fn to(config: &Config, upstream: UpstreamId) -> Self {
         let forward = |route: &Route| match &route.target {
             Target::Forward(forward) if forward.upstream == upstream => {
@@ -50,9 +50,9 @@ impl Ways {
             }
             _ => None,
         };
-        let ways: Vec<(_, Forward)> = config.routes.routes().iter().filter_map(forward).collect();
+        let routes: Vec<(_, Forward)> = config.routes.routes().iter().filter_map(forward).collect();
         let mut paths: Vec<String> = Vec::new();
-        for (path, forward) in &ways {
+        for (path, forward) in &routes {
             let path = forward.path.to_upstream(path.as_str());
             let path = path.trim_end_matches('/').to_owned();
             if !paths.contains(&path) {
@@ -62,7 +62,7 @@ impl Ways {
         if paths.is_empty() {
             paths.push(String::new());
         }
-        let host = ways
+        let host = routes
             .into_iter()
             .find_map(|(_, forward)| forward.host)
             .map(|host| host.value);
@@ -70,9 +70,9 @@ impl Ways {
     }
 }
 
-/// The result in words, and whether it is as it should be.
-async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, ways: &Ways) -> (String, bool) {
-    let server = match Server::new(upstream, addr, ways.host.as_ref()) {
+/// Describes the server, and says whether it is as it should be.
+async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, routed: &Routed) -> (String, bool) {
+    let server = match Server::new(upstream, addr, routed.host.as_ref()) {
         Ok(server) => server,
         Err(error) => {
             return (
@@ -82,10 +82,10 @@ async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, ways: &Ways) -> (String
         }
     };
     let began = Instant::now();
-    // Any status is an answer: 404 of Janus' REST port, 403 of its WebSocket port, 426 of Kurento.
+    // Any status is an answer: Janus' REST port gives 404, its WebSocket port 403, Kurento 426.
     let status = match server.get("/").await {
         Ok(answer) => answer.status,
-        Err(silent) => return (silence(&silent), false),
+        Err(error) => return (no_answer(&error), false),
     };
     let answers = format!(
         "answers (HTTP {}, {} ms)",
@@ -93,28 +93,28 @@ async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, ways: &Ways) -> (String
         began.elapsed().as_millis()
     );
     let seen =
-        tokio::time::timeout(LIMIT, recognize(&server, upstream.protocol, &ways.paths)).await;
-    match seen.unwrap_or(Err(Silent::Late)) {
+        tokio::time::timeout(LIMIT, recognize(&server, upstream.protocol, &routed.paths)).await;
+    match seen.unwrap_or(Err(NoAnswer::Timeout)) {
         Ok(seen) => {
             let (verdict, is_right) = judge(upstream.protocol, seen.as_ref());
             (answers + &verdict, is_right)
         }
-        // An application may have paths that wait, and it has answered.
+        // The application has answered once; some of its paths may be slow on purpose.
         Err(_) if upstream.protocol == Protocol::Http => (answers, true),
-        Err(silent) => (format!("{answers}, then {}", silence(&silent)), false),
+        Err(error) => (format!("{answers}, then {}", no_answer(&error)), false),
     }
 }
 
-fn silence(silent: &Silent) -> String {
-    match silent {
-        Silent::Late => format!("does not answer in time ({} s)", probe::TIMEOUT.as_secs()),
-        Silent::Away(error) | Silent::Closed(error) => {
+fn no_answer(error: &NoAnswer) -> String {
+    match error {
+        NoAnswer::Timeout => format!("does not answer in time ({} s)", probe::TIMEOUT.as_secs()),
+        NoAnswer::Unreachable(error) | NoAnswer::Closed(error) => {
             format!("does not answer: {}", Visible(Chain(&**error)))
         }
     }
 }
 
-/// What was seen beside what is declared: goes on from "answers".
+/// Compares what was recognized with what is declared. The text continues "answers".
 fn judge(declared: Protocol, seen: Option<&Seen>) -> (String, bool) {
     let Some(seen) = seen else {
         return unrecognized(declared);
@@ -135,16 +135,17 @@ fn judge(declared: Protocol, seen: Option<&Seen>) -> (String, bool) {
     if is_it {
         return (format!(": {what}"), true);
     }
-    // Forwarded as HTTP like any other, Janus works; only nothing of what it says is understood.
+    // Forwarded as plain HTTP, Janus works; the gateway only does not understand its messages.
     let is_harmless = declared == Protocol::Http && !protocol.is_control();
     let advice = match protocol.is_control() {
-        true => " and a policy that lets in only those who run it",
+        true => " and a policy that admits only its operators",
         false => "",
     };
     let (is, said) = (protocol.name(), declared.name());
     (
         format!(
-            ": this is {what}, while the upstream has protocol \"{said}\"; write protocol = \"{is}\"{advice}"
+            ": this is {what}, while the upstream has protocol \"{said}\"; \
+             write protocol = \"{is}\"{advice}"
         ),
         is_harmless,
     )
@@ -154,15 +155,17 @@ fn unrecognized(declared: Protocol) -> (String, bool) {
     let text = match declared {
         Protocol::Http => return (String::new(), true),
         Protocol::Janus => {
-            ", but not as the Janus API: where the routes lead to there is neither /info or /janus/info nor a WebSocket \
-             with janus-protocol; see the port, the paths, and base_path of Janus"
+            ", but not as the Janus API: the routes reach neither /info or /janus/info nor a \
+             WebSocket with janus-protocol; see the port, the paths, and base_path of Janus"
         }
         Protocol::JanusAdmin => {
-            ", but not as Janus' admin API: where the routes lead to there is neither /info or /admin/info nor a \
-             WebSocket with janus-admin-protocol; see the port, the paths, and admin_base_path of Janus"
+            ", but not as Janus' admin API: the routes reach neither /info or /admin/info nor a \
+             WebSocket with janus-admin-protocol; see the port, the paths, and admin_base_path of \
+             Janus"
         }
         Protocol::Kurento => {
-            ", but not as Kurento: where the routes lead to no WebSocket answers a ping; see the port and the path"
+            ", but not as Kurento: no WebSocket that the routes reach answers a ping; see the port \
+             and the path"
         }
     };
     (text.to_owned(), false)

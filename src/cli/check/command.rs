@@ -1,0 +1,49 @@
+//! The command line of `ianitor check`, and what it prints.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use ianitor::config;
+
+use super::files::check;
+use super::live;
+use crate::cli::output::{EXIT_CONFIG, EXIT_FAILED, Failure, complain, finish, runtime, show};
+
+/// `ianitor check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
+    config: PathBuf,
+    /// Also ask the upstreams whether they answer and speak their protocol, fetch the keys of
+    /// issuers and the CA's directory, and ask the servers that certificates are deployed to.
+    #[arg(long)]
+    live: bool,
+}
+
+pub(crate) fn run(arguments: &Check) -> ExitCode {
+    finish(execute(arguments))
+}
+
+fn execute(arguments: &Check) -> Result<ExitCode, Failure> {
+    let checked =
+        check(&arguments.config).map_err(|unusable| (EXIT_CONFIG, unusable.to_string()))?;
+    for warning in &checked.warnings {
+        complain(&format!("warning: {warning}\n"));
+    }
+    show(&config::summary(&checked.config));
+    show(&checked.certificates);
+    show(&checked.unseen);
+    if !arguments.live {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runtime = runtime()?;
+    let problems = runtime.block_on(live::ask_all(&checked.config, show));
+    // A name lookup may still be running; do not wait for it.
+    runtime.shutdown_background();
+    Ok(match problems {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(EXIT_FAILED),
+    })
+}

@@ -1,0 +1,36 @@
+//! Reads the configuration, and finds what the command line names in it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ianitor::config::{self, Config};
+use ianitor::telemetry::Chain;
+
+use crate::cli::output::{EXIT_CONFIG, EXIT_USAGE, Failure};
+
+pub(super) fn load(path: &Path) -> Result<Config, Failure> {
+    let loaded =
+        config::load(path).map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?;
+    Ok(loaded.config)
+}
+
+/// The entry of this name; the error lists the names that there are.
+pub(super) fn named<'a, T>(
+    kind: &str,
+    name: &str,
+    all: &'a [Arc<T>],
+    name_of: fn(&T) -> &str,
+) -> Result<&'a Arc<T>, Failure> {
+    all.iter().find(|one| name_of(one) == name).ok_or_else(|| {
+        let known: Vec<&str> = all.iter().map(|one| name_of(one)).collect();
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        (
+            EXIT_USAGE,
+            format!("there is no {kind} \"{name}\"; there is: {known}"),
+        )
+    })
+}
