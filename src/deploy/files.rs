@@ -5,7 +5,7 @@
 //! renamed: a full disk leaves the old ones as they fit together. All of it is done in folders that
 //! are held by their descriptors (`target`).
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 
 use super::DeploySpec;
@@ -174,14 +174,11 @@ impl Prepared {
     fn new(file: &Wanted, target: Target, access: &Access) -> Result<Self, DeployError> {
         let failed = |error| DeployError::Write(file.path.clone(), error);
         let bytes = file.content.bytes(&file.path)?;
-        // Left by a process that was killed; only one task at a time is at a path.
-        target.remove_beside(NEW).map_err(failed)?;
         // Never through a symlink, and for nobody else to read; before `access` says who may.
-        let mut written = target.create_beside(NEW).map_err(failed)?;
+        let written = target.write_beside(NEW, bytes.reveal()).map_err(failed)?;
         let prepared = Self {
             target: Some(target),
         };
-        written.write_all(bytes.reveal()).map_err(failed)?;
         access.give(&written, &file.path)?;
         written.sync_all().map_err(failed)?;
         Ok(prepared)

@@ -46,6 +46,11 @@ impl Target {
         self.dir.read(&self.name, most)
     }
 
+    /// Writes a hidden file beside this one that nobody else may read.
+    pub(super) fn write_beside(&self, what: &str, content: &[u8]) -> io::Result<File> {
+        self.dir.write_new(self.hidden(what), 0o600, content)
+    }
+
     /// Makes a hidden file beside this one that nobody else may read.
     pub(super) fn create_beside(&self, what: &str) -> io::Result<File> {
         self.dir.create(self.hidden(what), 0o600)

@@ -1,4 +1,4 @@
-//! A folder held by its descriptor: whatever becomes of its path, what is done in it is done in
+//! A folder held by its descriptor. If its path leads elsewhere later, operations still happen in
 //! this folder.
 
 use std::ffi::{OsStr, OsString};
@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, readlinkat, renameat, unlinkat};
 use rustix::io::Errno;
 
+use super::read::{is_file, read_open};
 use super::trust::Trust;
 use super::walk::{FOLDER, PLACE, Walk};
-use super::{is_file, read_open};
 
-/// How deep folders are that are taken away with all that is in them.
+/// How deep a folder may be that is removed with its content.
 const DEEPEST: u32 = 16;
 
-/// A folder that was reached by trusted ways. No name in it is followed if it is a link.
+/// A folder that was reached over trusted folders and links. Links in it are not followed.
 #[derive(Debug)]
 pub struct Dir {
     folder: File,
@@ -35,8 +35,8 @@ impl Dir {
         Ok(Self { folder, path })
     }
 
-    /// Opens a folder, and makes it with those above it if need be: each is on the disk before it
-    /// is used, and belongs to whom the folder around it belongs.
+    /// Opens a folder, and creates it with its parents if necessary. A new folder gets the owner of
+    /// its parent, and is on the disk before it is used.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -76,7 +76,7 @@ impl Dir {
         })
     }
 
-    /// Makes a folder in this one, which belongs to whom this one belongs.
+    /// Creates a folder in this one, with the same owner.
     ///
     /// # Errors
     /// As the system says.
@@ -99,7 +99,7 @@ impl Dir {
         self.folder.metadata()
     }
 
-    /// What there is of this name, be it a link. Nothing is opened.
+    /// Metadata of what has this name; a link is not followed, and nothing is opened.
     ///
     /// # Errors
     /// As the system says.
@@ -116,15 +116,15 @@ impl Dir {
         Ok(OsString::from_vec(to.into_bytes()).into())
     }
 
-    /// Opens a file for reading; no link, and no pipe that would be waited for.
+    /// Opens a file for reading. A link is rejected, and a pipe does not block.
     ///
     /// # Errors
-    /// As the system says; [`NotAFile`](super::NotAFile) for what is none.
+    /// As the system says; [`NotAFile`](super::NotAFile) for anything but a file.
     pub fn open_file(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
         self.open_as(name.as_ref(), OFlags::RDONLY)
     }
 
-    /// Opens a file to lock it, and makes it if it is not there: then the second value is true.
+    /// Opens a file to lock it, or creates it: then the second value is true.
     ///
     /// # Errors
     /// As [`open_file`](Self::open_file).
@@ -137,18 +137,18 @@ impl Dir {
         }
     }
 
-    /// Reads a file of at most so many bytes.
+    /// Reads a file of at most `most` bytes.
     ///
     /// # Errors
-    /// As [`open_file`](Self::open_file), and for more bytes.
+    /// As [`open_file`](Self::open_file), and for a larger file.
     pub fn read(&self, name: impl AsRef<OsStr>, most: u64) -> io::Result<Vec<u8>> {
         read_open(self.open_file(name)?, most)
     }
 
-    /// Makes a file that is not there yet and opens it for writing.
+    /// Creates a file and opens it for writing.
     ///
     /// # Errors
-    /// As the system says, also if something has the name, be it a link that leads nowhere.
+    /// As the system says, also if something has the name, even a dangling link.
     pub fn create(&self, name: impl AsRef<OsStr>, mode: u32) -> io::Result<File> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -161,16 +161,16 @@ impl Dir {
         .into())
     }
 
-    /// Gives what root has made here to whom the folder belongs: a command that root runs must not
-    /// lock out the gateway, which is somebody else. Where that is not allowed, the gateway says
-    /// what it cannot read.
+    /// Gives a file that root has created here to the owner of the folder, so that a command run by
+    /// root does not lock out the gateway, which runs as another user. If that is not permitted, the
+    /// gateway reports what it cannot read.
     pub fn hand_over(&self, new: &File) {
         if let Ok(folder) = self.metadata() {
             hand_over(new, &folder);
         }
     }
 
-    /// Gives something in this folder another name in it.
+    /// Renames something within this folder.
     ///
     /// # Errors
     /// As the system says.
@@ -183,7 +183,7 @@ impl Dir {
         )?)
     }
 
-    /// Takes a file or a link away, if it is there.
+    /// Removes a file or a link, if it exists.
     ///
     /// # Errors
     /// As the system says.
@@ -194,7 +194,7 @@ impl Dir {
         }
     }
 
-    /// Takes a folder with all that is in it away, or what else has its name, if it is there.
+    /// Removes a folder with its content, or whatever else has the name, if it exists.
     ///
     /// # Errors
     /// As the system says.
@@ -217,7 +217,7 @@ impl Dir {
         Ok(unlinkat(&self.folder, name, AtFlags::REMOVEDIR)?)
     }
 
-    /// The names of what is in it, in no order.
+    /// The names in it, in no order.
     ///
     /// # Errors
     /// As the system says.
@@ -231,7 +231,7 @@ impl Dir {
         Ok(names)
     }
 
-    /// Waits until what was made, renamed and removed in it is on the disk.
+    /// Waits until everything created, renamed and removed in it is on the disk.
     ///
     /// # Errors
     /// As the system says, also if it may not be read.
@@ -245,7 +245,7 @@ impl Dir {
     }
 
     fn open_as(&self, name: &OsStr, flags: OFlags) -> io::Result<File> {
-        // Before it is opened, since some devices act on that.
+        // Checked before it is opened, since opening some devices has effects.
         is_file(&self.look(name)?)?;
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(openat(&self.folder, name, flags, Mode::empty())?);
@@ -253,10 +253,10 @@ impl Dir {
         Ok(file)
     }
 
-    /// A folder that was just made.
+    /// For a folder that was just created.
     fn give_to_owner_of(self, above: &Metadata) -> io::Result<Self> {
-        // Somebody who writes in the folder above may have put another one in its place; an empty
-        // one is no loss.
+        // A user who can write to the parent may have put another folder in its place. Giving away
+        // an empty one does no harm.
         if self.names()?.is_empty() {
             hand_over(&File::from(self.open_itself()?), above);
         }
@@ -266,7 +266,7 @@ impl Dir {
 
 fn make_in(above: &File, found: &Metadata, name: &OsStr, mode: u32) -> io::Result<()> {
     match mkdirat(above, name, Mode::from_raw_mode(mode)) {
-        // Another process was quicker.
+        // Another process has created it in the meantime.
         Err(Errno::EXIST) => return Ok(()),
         made => made?,
     }

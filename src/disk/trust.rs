@@ -1,13 +1,13 @@
-//! Whose folders and links may lead this process to a file.
+//! Which users' folders and links may lead this process to a file.
 //!
-//! Another user who owns a folder, or may write in it, can put a link there and so have this
-//! process read or write where that user cannot. Two rules keep this from happening:
+//! Another user who owns a folder, or may write to it, could put a link there and so make this
+//! process read or write where that user cannot. Two rules prevent that:
 //!
 //! - **Links** are followed if they belong to root or to this process's user, and lie in a folder
-//!   that nobody else can change. `/var/run` is such a link.
-//! - **Folders**, for a process that has rights over the files of others ([`has_rights`]), have to
-//!   belong to root or to this process's user, and nobody else may write in them. A folder with the
-//!   sticky bit, such as `/tmp`, may be on the way, but is not the place for a file.
+//!   that no other user can change. `/var/run` is such a link.
+//! - **Folders**, for a process that has rights over other users' files ([`has_rights`]), have to
+//!   belong to root or to this process's user, and no other user may write to them. A folder with
+//!   the sticky bit, such as `/tmp`, may be on the way, but may not hold the file itself.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -48,14 +48,14 @@ pub fn capabilities() -> Option<u64> {
 pub struct Trust {
     pub(super) user: u32,
     pub(super) group: u32,
-    /// Whose folders are taken as well, though not their links.
+    /// A user whose folders are trusted as well, though not its links.
     pub(super) also: Option<u32>,
     /// Whether the rule for folders is in force.
     pub(super) folders: bool,
 }
 
 impl Trust {
-    /// The rule for links alone: for folders that may belong to somebody else.
+    /// The rule for links alone: for folders that may belong to another user.
     pub fn links() -> Self {
         Self {
             user: geteuid().as_raw(),
@@ -73,8 +73,8 @@ impl Trust {
         }
     }
 
-    /// Both rules where this process has rights over the files of others, and else the one for
-    /// links. `also` is the gateway's own user where root works in its place.
+    /// Both rules if this process has rights over other users' files, otherwise the one for links.
+    /// `also` is the gateway's own user when root works in its place.
     pub fn by_rights(also: Option<u32>) -> Self {
         Self {
             also,
@@ -83,7 +83,7 @@ impl Trust {
         }
     }
 
-    /// Whether this user could do no more by a link than it can anyway.
+    /// Whether this user gains nothing by a link.
     pub fn is_trusted(&self, user: u32) -> bool {
         user == ROOT || user == self.user
     }
@@ -143,7 +143,7 @@ impl Trust {
     /// Whether a program may be run that was found in a trusted folder.
     ///
     /// # Errors
-    /// That somebody else could have put it there, or could write to it.
+    /// That another user could have put it there, or could write to it.
     pub fn program(&self, path: &Path, program: &Metadata) -> io::Result<()> {
         if !self.folders || (self.is_trusted(program.uid()) && self.is_closed(program)) {
             return Ok(());
@@ -159,10 +159,11 @@ impl Trust {
 /// Why a place is not trusted, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Untrusted {
-    /// Somebody else decides where it leads.
+    /// Another user decides where it leads.
     #[error(
-        "{} is a symbolic link that the user \"{owner}\" can change, so it is not followed; links of root and of ianitor's user are \
-         followed in folders that nobody else can write: name the place itself, or replace the link",
+        "{} is a symbolic link that the user \"{owner}\" can change, so it is not followed; links \
+         of root and of ianitor's user are followed in folders that nobody else can write: name \
+         the place itself, or replace the link",
         .path.display()
     )]
     Link {
@@ -171,10 +172,11 @@ pub enum Untrusted {
         /// The user who can change it.
         owner: String,
     },
-    /// Somebody else decides what is in it.
+    /// Another user decides what is in it.
     #[error(
-        "the folder {} belongs to the user \"{owner}\", who could put links and files there for ianitor to take by its \
-         rights; chown {to}:{group} {0} && chmod 2750 {0}, or name a folder of root's",
+        "the folder {} belongs to the user \"{owner}\", who could put links and files there for \
+         ianitor to take by its rights; chown {to}:{group} {0} && chmod 2750 {0}, or name a folder \
+         of root's",
         .path.display()
     )]
     Folder {
@@ -189,8 +191,8 @@ pub enum Untrusted {
     },
     /// The same, by the folder's mode.
     #[error(
-        "the folder {} can be written by other users (mode {mode:04o}), who could put links and files there for ianitor \
-         to take by its rights; chmod go-w {0}, or name another folder",
+        "the folder {} can be written by other users (mode {mode:04o}), who could put links and \
+         files there for ianitor to take by its rights; chmod go-w {0}, or name another folder",
         .path.display()
     )]
     Writable {
@@ -201,8 +203,8 @@ pub enum Untrusted {
     },
     /// It would run with our rights.
     #[error(
-        "the program {} belongs to the user \"{owner}\" or can be written by other users, and would run with ianitor's rights; \
-         chown root {0} && chmod go-w {0}",
+        "the program {} belongs to the user \"{owner}\" or can be written by other users, and \
+         would run with ianitor's rights; chown root {0} && chmod go-w {0}",
         .path.display()
     )]
     Program {
@@ -214,7 +216,7 @@ pub enum Untrusted {
 }
 
 impl Untrusted {
-    /// Takes it out of an error of this module, or gives the error back.
+    /// Extracts it from an error of this module, or returns the error.
     ///
     /// # Errors
     /// Any other error.

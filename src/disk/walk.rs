@@ -1,4 +1,4 @@
-//! Walks a path by descriptors, one name at a time, so that nobody can exchange a part of it in
+//! Walks a path by descriptors, one name at a time, so that no part of it can be exchanged in
 //! between.
 
 use std::ffi::{OsStr, OsString};
@@ -12,11 +12,11 @@ use rustix::io::Errno;
 
 use super::trust::Trust;
 
-/// Descriptors that say where something is and open nothing.
+/// Flags for descriptors that only locate something, without opening it.
 pub(super) const PLACE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 pub(super) const FOLDER: OFlags = PLACE.union(OFlags::DIRECTORY);
 
-/// As many as the system follows.
+/// The number of links that Linux follows.
 const MOST_LINKS: u32 = 40;
 
 /// Somewhere on a path.
@@ -35,12 +35,11 @@ pub(super) struct Walk<'t> {
     to_file: bool,
 }
 
-/// Makes a folder of this name in a folder, where there is none.
+/// Creates a missing folder of this name in a folder.
 pub(super) type Make<'m> = &'m dyn Fn(&File, &Metadata, &OsStr) -> io::Result<()>;
 
 impl<'t> Walk<'t> {
-    /// Before the first name. A path that is not absolute begins in the folder that this process is
-    /// in.
+    /// Before the first name. A relative path begins in the current folder.
     pub(super) fn new(path: &Path, trust: &'t Trust, to_file: bool) -> io::Result<Self> {
         let (start, shown) = match path.is_absolute() {
             true => (Path::new("/"), PathBuf::from("/")),
@@ -62,7 +61,7 @@ impl<'t> Walk<'t> {
         Ok(walk)
     }
 
-    /// To the folder at the end; `make` is asked for those that are missing.
+    /// Walks to the folder at the end; `make` creates missing ones.
     pub(super) fn folder(mut self, make: Option<Make<'_>>) -> io::Result<(File, PathBuf)> {
         while let Some(name) = self.left.pop() {
             match (self.step(&name), make) {
@@ -76,8 +75,8 @@ impl<'t> Walk<'t> {
         Ok((self.at, self.path))
     }
 
-    /// To the folder in which the file at the end is, and the file's name there. What has that name
-    /// is no link.
+    /// Walks to the folder of the file at the end, and returns the file's name there. That name is
+    /// not a link.
     pub(super) fn file(mut self) -> io::Result<(File, PathBuf, OsString)> {
         while let Some(name) = self.left.pop() {
             if !self.left.is_empty() {

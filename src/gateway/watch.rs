@@ -1,10 +1,10 @@
 //! Certificates, keys and lists on disk: whoever renews them replaces files, and need not tell us.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::Config;
+use crate::disk::FileStamp;
 use crate::secret::SecretSource;
 use crate::turn::Secrets;
 
@@ -22,19 +22,9 @@ const SET: Duration = Duration::from_secs(60);
 /// What the files of a configuration looked like when they were read.
 #[derive(Debug)]
 pub(super) struct Watch {
-    files: Vec<Option<Look>>,
+    files: Vec<Option<FileStamp>>,
     since: Instant,
     clock: SystemTime,
-}
-
-/// One file: where it lies, when it was written, how long it is. `None` of it while there is none.
-#[derive(Debug, PartialEq, Eq)]
-struct Look {
-    inode: (u64, u64),
-    written: (i64, i64),
-    /// Also of its owner and permissions.
-    changed: (i64, i64),
-    length: u64,
 }
 
 impl Watch {
@@ -78,7 +68,11 @@ impl Watch {
             .chain(revoked)
             .chain(api_keys)
             .map(PathBuf::as_path);
-        let files = paths.chain(keys).chain(secrets).map(look).collect();
+        let files = paths
+            .chain(keys)
+            .chain(secrets)
+            .map(FileStamp::of)
+            .collect();
         Self {
             files,
             since: Instant::now(),
@@ -102,16 +96,6 @@ impl Watch {
         };
         expected.is_none_or(|expected| off(expected) >= SET)
     }
-}
-
-fn look(path: &Path) -> Option<Look> {
-    let meta = path.metadata().ok()?;
-    Some(Look {
-        inode: (meta.dev(), meta.ino()),
-        written: (meta.mtime(), meta.mtime_nsec()),
-        changed: (meta.ctime(), meta.ctime_nsec()),
-        length: meta.len(),
-    })
 }
 
 #[cfg(test)]

@@ -1,15 +1,12 @@
 //! The files of the development certificates: whole or absent, never half, never somebody else's.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{FlockOperation, flock};
 
 use super::pem::{self, PemFile};
 use super::problem::Problem;
 use super::x509;
-use crate::disk::{self, Dir, NotAFile, Trust};
+use crate::disk::{self, Dir, FileLock, NotAFile, Trust};
 use crate::host::HostName;
 
 /// How the common name of everything made here begins: what does not is somebody else's file.
@@ -95,14 +92,9 @@ fn is_our_key(path: &Path) -> Result<(), Problem> {
 
 /// Makes the folder if need be and keeps other processes out until the value is dropped: two that
 /// make a CA at the same time would leave the certificate of one beside the key of the other.
-pub(super) fn lock(folder: &Path) -> io::Result<File> {
+pub(super) fn lock(folder: &Path) -> io::Result<FileLock> {
     let folder = Dir::open_or_make(folder, &Trust::links(), FOLDER_MODE)?;
-    let (file, is_new) = folder.open_lock(".lock", LOCK_MODE)?;
-    if is_new {
-        folder.hand_over(&file);
-    }
-    rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))?;
-    Ok(file)
+    FileLock::wait(&folder, ".lock", LOCK_MODE)
 }
 
 /// Replaces a file by a complete one, which is on the disk before it gets the name. The caller
@@ -111,11 +103,5 @@ fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let name = path.file_name().ok_or(NotAFile).map_err(io::Error::other)?;
     let temporary = Path::new(name).with_extension("pem.new");
     let folder = Dir::open(path.parent().unwrap_or(Path::new("")), &Trust::links())?;
-    // Left behind by a process that died.
-    folder.remove(&temporary)?;
-    let mut file = folder.create(&temporary, mode)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    folder.rename(&temporary, name)?;
-    folder.sync()
+    folder.replace(name, &temporary, mode, content, |_| Ok(()))
 }

@@ -1,15 +1,13 @@
 //! Files and folders that are whole or absent, and for this user only.
 
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 
 use super::super::StoreError;
-use crate::disk::{Dir, NotAFile, Trust, Untrusted};
+use crate::disk::{Dir, FileLock, NotAFile, Trust, Untrusted};
 
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -86,49 +84,37 @@ pub(super) fn make_new(above: &Dir, name: &str) -> io::Result<Dir> {
 pub(super) struct Alone {
     pub(super) dir: Dir,
     /// Held open, which is what keeps others out.
-    _lock: File,
+    _lock: FileLock,
 }
 
 /// Makes a folder if need be and keeps other writers out until the value is dropped.
 pub(super) fn alone(folder: &Path) -> Result<Alone, StoreError> {
     let dir = make(folder)?;
-    let file = open_lock(&dir, LOCK)?;
-    rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))
-        .map_err(|error| unwritable(&dir.path().join(LOCK))(error.into()))?;
-    Ok(Alone { dir, _lock: file })
+    let lock = FileLock::wait(&dir, LOCK, FILE_MODE)
+        .map_err(|error| unwritable(&dir.path().join(LOCK))(error))?;
+    Ok(Alone { dir, _lock: lock })
 }
 
-pub(super) fn open_lock(folder: &Dir, name: &str) -> Result<File, StoreError> {
-    let (file, is_new) = folder
-        .open_lock(name, FILE_MODE)
-        .map_err(unwritable(&folder.path().join(name)))?;
-    // What was there already is nobody's to give away.
-    if is_new {
-        folder.hand_over(&file);
-    }
-    Ok(file)
+/// Takes a lock if it is free.
+pub(super) fn try_lock(folder: &Dir, name: &str) -> Result<Option<FileLock>, StoreError> {
+    FileLock::try_take(folder, name, FILE_MODE).map_err(unwritable(&folder.path().join(name)))
 }
 
 /// Puts a whole file in the place of what was there. The caller is alone in the folder.
 pub(super) fn replace(folder: &Dir, name: &str, content: &[u8]) -> Result<(), StoreError> {
-    let temporary = format!("{name}{NEW}");
-    let replaced =
-        write_new(folder, &temporary, content).and_then(|()| folder.rename(&temporary, name));
-    if replaced.is_err() {
-        // Gives back what room it took; what keeps it from being removed has been told already.
-        _ = folder.remove(&temporary);
-    }
-    replaced
-        .and_then(|()| folder.sync())
+    let hand_over = |file: &_| {
+        folder.hand_over(file);
+        Ok(())
+    };
+    folder
+        .replace(name, format!("{name}{NEW}"), FILE_MODE, content, hand_over)
         .map_err(unwritable(&folder.path().join(name)))
 }
 
 /// Writes a file that is not there yet, or was left by a process that died, onto the disk.
 pub(super) fn write_new(folder: &Dir, name: &str, content: &[u8]) -> io::Result<()> {
-    folder.remove(name)?;
-    let mut file = folder.create(name, FILE_MODE)?;
+    let file = folder.write_new(name, FILE_MODE, content)?;
     folder.hand_over(&file);
-    file.write_all(content)?;
     file.sync_all()
 }
 

@@ -22,11 +22,9 @@ mod tests;
 mod versions;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -35,7 +33,7 @@ use super::{
     Bundle, CertStore, Lock, Name, OpenOrder, Progress, StoreError, Stored, StoredAccount,
 };
 use crate::clock::UnixTime;
-use crate::disk::Dir;
+use crate::disk::{Dir, FileLock};
 
 /// A folder with accounts and certificates.
 #[derive(Debug)]
@@ -212,14 +210,8 @@ impl CertStore for Folder {
     fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, StoreError> {
         let folder = files::make(&self.path.join(LOCKS))?;
         let file_name = format!("{}.lock", files::safe(name));
-        let file = files::open_lock(&folder, &file_name)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Box::new(Held(file)))),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(files::unwritable(&folder.path().join(file_name))(
-                error.into(),
-            )),
-        }
+        let lock = files::try_lock(&folder, &file_name)?;
+        Ok(lock.map(|lock| Box::new(Held(lock)) as Box<dyn Lock>))
     }
 
     fn place(&self, name: &Name) -> String {
@@ -227,11 +219,9 @@ impl CertStore for Folder {
     }
 }
 
-/// The system gives the lock back when the file is closed, which it also does for a process that
-/// dies. The file stays: taking it away would let a second process lock another one of the same
-/// name.
+/// A lock of this store that is held.
 #[derive(Debug)]
-struct Held(#[expect(dead_code, reason = "held open, never used")] File);
+struct Held(#[expect(dead_code, reason = "held, never used")] FileLock);
 
 impl Lock for Held {}
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -10,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::super::{Bundle, Meta, StoreError, Stored};
 use super::files;
 use crate::clock::UnixTime;
-use crate::disk::Dir;
+use crate::disk::{Dir, FileStamp};
 use crate::secret::Secret;
 use crate::telemetry::Chain;
 
@@ -34,7 +33,7 @@ pub(super) struct Versions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Look {
     highest: u64,
-    touched: Option<SystemTime>,
+    stamp: Option<FileStamp>,
 }
 
 /// The newest version that is whole.
@@ -115,11 +114,9 @@ impl Versions {
         let Some(highest) = self.numbers(&folder)?.first().copied() else {
             return Ok(None);
         };
-        let touched = folder
-            .look(folder_name(highest))
-            .and_then(|metadata| metadata.modified())
-            .ok();
-        Ok(Some(Look { highest, touched }))
+        let found = folder.look(folder_name(highest)).ok();
+        let stamp = found.map(|found| FileStamp::from(&found));
+        Ok(Some(Look { highest, stamp }))
     }
 
     /// Adds a version and takes those away that nobody needs any more.

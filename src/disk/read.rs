@@ -1,12 +1,4 @@
-//! Files that an operator names: read whole, if they are files and not too large. And folders that
-//! other users of the machine may have a hand in ([`Dir`]), with the rule for whose links and
-//! folders are trusted ([`Trust`]).
-
-mod dir;
-#[cfg(test)]
-mod tests;
-mod trust;
-mod walk;
+//! Reads files that an operator names, if they are files and not too large.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
@@ -15,11 +7,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-pub use dir::Dir;
-pub(crate) use trust::user_name;
-pub use trust::{Trust, Untrusted, capabilities, has_rights};
-
-/// There is something else than a file, such as a pipe, which would be waited for without end.
+/// Something that is not a file, such as a pipe, on which a read could wait without end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it is not a file")]
 pub struct NotAFile;
@@ -31,19 +19,18 @@ impl NotAFile {
     }
 }
 
-/// Reads a file of at most so many bytes.
+/// Reads a file of at most `most` bytes.
 ///
 /// # Errors
-/// As the system says; [`NotAFile`] for what is none; [`FileTooLarge`](io::ErrorKind::FileTooLarge)
-/// for more.
+/// As the system says; [`NotAFile`] for anything but a file;
+/// [`FileTooLarge`](io::ErrorKind::FileTooLarge) for a larger one.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    // Before it is opened, since some devices act on that.
+    // Checked before it is opened, since opening some devices has effects.
     is_file(&fs::metadata(path)?)?;
     read_open(open(path)?, most)
 }
 
-/// Opens a file for reading, if it is one. A pipe that is put in its place at this moment is not
-/// waited for.
+/// Opens a file for reading. A pipe that takes its place at this moment does not block.
 fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = OpenOptions::new()
@@ -54,7 +41,7 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Reads an open file of at most so many bytes.
+/// Reads an open file of at most `most` bytes.
 ///
 /// # Errors
 /// As [`read`].
@@ -68,7 +55,7 @@ pub fn read_open(file: File, most: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-fn is_file(found: &fs::Metadata) -> io::Result<()> {
+pub(super) fn is_file(found: &fs::Metadata) -> io::Result<()> {
     if found.is_file() {
         Ok(())
     } else {
