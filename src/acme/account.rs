@@ -12,9 +12,9 @@ use rcgen::KeyPair;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::client::Client;
+use super::context::Shared;
 use super::directory::Directory;
 use super::error::OrderError;
-use super::shared::Shared;
 use super::{AcmeSpec, ExternalAccount};
 use crate::secret::Secret;
 use crate::store::StoredAccount;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use instant_acme::{Account, CertificateIdentifier};
 
 use super::client::Client;
+use super::context::Shared;
 use super::directory::Directory;
 use super::error::OrderError;
 use super::order::{Ask, Issued, Till};
 use super::schedule;
-use super::shared::Shared;
-use super::{AcmeSpec, CertSpec, ChallengeKind, account, open};
+use super::{AcmeSpec, CertSpec, ChallengeKind, account, open_order as open};
 use crate::clock::UnixTime;
 use crate::store::{Bundle, Meta};
 use crate::telemetry::Chain;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::shared::{Parts, Shared};
+use super::context::{Parts, Shared};
 use super::{AcmeSpec, CertSpec, KeyType};
 use crate::clock::UnixTime;
 use crate::secret::Secret;

@@ -11,11 +11,11 @@ use tokio::time::{Instant, sleep};
 
 use super::attempt::Desk;
 use super::client::Client;
+use super::context::Shared;
 use super::error::OrderError;
 use super::key::signing_request;
-use super::open::{self, Owner};
+use super::open_order::{self as open, Owner};
 use super::schedule::{is_given_up, next_look};
-use super::shared::Shared;
 use super::{CertSpec, ChallengeKind};
 use crate::clock::UnixTime;
 use crate::host::HostName;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use instant_acme::{RevocationReason, RevocationRequest};
 
 use super::attempt::Attempt;
+use super::context::{Parts, Shared};
 use super::error::OrderError;
-use super::shared::{Parts, Shared};
 use super::{AcmeSpec, CertSpec};
 use crate::store::{CertStore, Stored};
 use crate::tls::challenges::Challenges;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::context::{OnCertificate, Parts, Shared};
 use super::current::Current;
-use super::keeper::CertTask;
 use super::renewals::{self, RenewError, RenewMode, Renewals};
-use super::seen::Seen;
-use super::shared::{OnCertificate, Parts, Shared};
+use super::status::Seen;
+use super::task::CertTask;
 use super::{AcmeSpec, CertSpec};
 use crate::store::folder::Folder;
 use crate::store::{CertStore, Name};

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::Failed;
+use super::context::Shared;
 use super::current::Current;
 use super::error::{Kind, OrderError};
 use super::schedule::{Why, back_off};
-use super::seen::{CertStatus, Seen};
-use super::shared::Shared;
+use super::status::{CertStatus, Seen};
 use super::{AcmeSpec, CertSpec};
 use crate::clock::{Moment, UnixTime};
 use crate::store::Progress;

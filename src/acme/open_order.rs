@@ -4,8 +4,8 @@
 use instant_acme::Order;
 use rcgen::KeyPair;
 
+use super::context::Shared;
 use super::error::OrderError;
-use super::shared::Shared;
 use super::{CertSpec, ChallengeKind};
 use crate::clock::UnixTime;
 use crate::secret::Secret;

@@ -8,14 +8,14 @@ use tokio::sync::watch;
 
 use super::ari::Ari;
 use super::attempt::{Attempt, Failed};
+use super::context::Shared;
 use super::current::{Current, Wanted};
 use super::error::OrderError;
-use super::journal::Journal;
 use super::renewals::{RenewMode, Request};
 use super::schedule::{self, Why};
-use super::seen::Seen;
-use super::shared::Shared;
-use super::{AcmeSpec, CertSpec, open};
+use super::state::Journal;
+use super::status::Seen;
+use super::{AcmeSpec, CertSpec, open_order as open};
 use crate::clock::{Moment, UnixTime};
 use crate::store::{Bundle, Stored};
 use crate::tls::ServableCert;
