@@ -1,6 +1,7 @@
 //! One GET, bounded in every way.
 
 use std::fmt;
+use std::time::Duration;
 
 use aws_lc_rs::digest;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -13,10 +14,13 @@ use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::client::legacy::{self, Builder};
 use hyper_util::rt::TokioExecutor;
 
-use super::TIMEOUT;
 use crate::resolve::Resolver;
 use crate::tls::{self, LoadError};
 use crate::token::issuer::Place;
+
+/// For an answer to come whole, from the look-up of the name to the last byte. Requests wait as
+/// long.
+pub const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Far above any set of keys.
 const LARGEST: usize = 1 << 20;

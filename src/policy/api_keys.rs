@@ -4,7 +4,8 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::{Denied, Permit, Principal};
+use super::denied::Denied;
+use super::permit::{Permit, Principal};
 
 /// Keys of which there is at least one. Only their digests are kept: these are of one length, so
 /// that comparing them takes the same time whatever was sent, and a look at this memory shows no

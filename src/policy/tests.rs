@@ -1,9 +1,16 @@
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::*;
-use crate::token::Algorithm;
-use crate::token::claims::{Claims, Wanted};
-use crate::token::issuer::{Audience, IssuerSpec, KeySource, Keys};
+use crate::addr::ClientAddr;
+use crate::clock::UnixTime;
+use crate::token::claims::{ClaimRule, Claims, Wanted};
+use crate::token::issuer::{Audience, Issuer, IssuerSpec, KeySource, Keys, Verified};
 use crate::token::keys::KeyPrint;
+use crate::token::location::Source;
 use crate::token::revoked::Revoked;
+use crate::token::{Algorithm, BadToken};
 
 const NOW: UnixTime = UnixTime(1_800_000_000);
 

@@ -1,3 +1,6 @@
+use http::Uri;
+use http::header::{self, HeaderMap, HeaderValue};
+
 use super::*;
 
 fn sources() -> Vec<Source> {

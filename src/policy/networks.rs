@@ -1,0 +1,31 @@
+//! Lists of networks.
+
+use std::fmt;
+
+use crate::addr::{ClientAddr, Network};
+
+/// Networks of which there is at least one: an empty list could be read as "nobody" and as
+/// "everybody".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Networks(Box<[Network]>);
+
+impl Networks {
+    /// `None` for an empty list.
+    pub fn new(networks: Vec<Network>) -> Option<Self> {
+        (!networks.is_empty()).then(|| Self(networks.into()))
+    }
+
+    /// Whether one of them has the address.
+    pub fn contains(&self, client: ClientAddr) -> bool {
+        self.0.iter().any(|net| net.contains(client))
+    }
+}
+
+impl fmt::Display for Networks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, net) in self.0.iter().enumerate() {
+            write!(f, "{}{net}", if at == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}

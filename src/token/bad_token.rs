@@ -1,0 +1,112 @@
+//! Why a token is rejected.
+
+/// Why a token proves nothing. Its word goes to the log; the stranger is told none of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadToken {
+    /// More than [`MAX_LENGTH`](super::jws::MAX_LENGTH) bytes.
+    #[error("longer than any token")]
+    TooLong,
+    /// Not three parts of canonical base64url, or no JSON in them.
+    #[error("not a token")]
+    Malformed,
+    /// A JWE.
+    #[error("encrypted, not signed")]
+    Encrypted,
+    /// `alg: none`, in any spelling.
+    #[error("says that it is not signed")]
+    Unsigned,
+    /// An algorithm that no key of the issuer is for.
+    #[error("signed by an algorithm that the issuer does not use")]
+    Algorithm,
+    /// `crit` names what must be understood, and nothing of it is.
+    #[error("has a crit header")]
+    Critical,
+    /// `typ` says that it is a token for something else.
+    #[error("is a token of another type")]
+    Type,
+    /// No key has this `kid`, or there is none for the algorithm.
+    #[error("no key of the issuer fits")]
+    NoKey,
+    /// The keys could not be had yet. Not the token's fault.
+    #[error("the issuer's keys are not there yet")]
+    KeysAway,
+    /// The signature is not that of a key.
+    #[error("the signature is wrong")]
+    Signature,
+    /// `iss` is missing or another.
+    #[error("from another issuer")]
+    Issuer,
+    /// `aud` is missing or another.
+    #[error("for another audience")]
+    Audience,
+    /// `exp` is missing.
+    #[error("never expires")]
+    NoExpiry,
+    /// `exp`, `nbf` or `iat` is no whole number of seconds, or another registered claim is not of
+    /// its type.
+    #[error("a registered claim is not of its type")]
+    ClaimType,
+    /// Over.
+    #[error("expired")]
+    Expired,
+    /// `nbf` has not come.
+    #[error("not yet valid")]
+    NotYet,
+    /// `exp` lies further away than `max_lifetime`.
+    #[error("lives longer than max_lifetime")]
+    Lifetime,
+    /// Its `jti` or `sub` is in the issuer's list.
+    #[error("revoked")]
+    Revoked,
+}
+
+impl BadToken {
+    /// The word for logs and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::TooLong => "token_too_long",
+            Self::Malformed => "token_malformed",
+            Self::Encrypted => "token_encrypted",
+            Self::Unsigned => "token_unsigned",
+            Self::Algorithm => "token_algorithm",
+            Self::Critical => "token_crit",
+            Self::Type => "token_type",
+            Self::NoKey => "token_key",
+            Self::KeysAway => "token_keys_away",
+            Self::Signature => "token_signature",
+            Self::Issuer => "token_issuer",
+            Self::Audience => "token_audience",
+            Self::NoExpiry => "token_no_expiry",
+            Self::ClaimType => "token_claim_type",
+            Self::Expired => "token_expired",
+            Self::NotYet => "token_not_yet",
+            Self::Lifetime => "token_lifetime",
+            Self::Revoked => "token_revoked",
+        }
+    }
+
+    /// Whether nobody who has been given a token could have sent it: what a guess looks like. A
+    /// token that is merely over comes from an honest client that reconnects.
+    pub fn is_forged(self) -> bool {
+        match self {
+            Self::TooLong
+            | Self::Malformed
+            | Self::Encrypted
+            | Self::Unsigned
+            | Self::Algorithm
+            | Self::Critical
+            | Self::NoKey
+            | Self::Signature => true,
+            Self::Type
+            | Self::KeysAway
+            | Self::Issuer
+            | Self::Audience
+            | Self::NoExpiry
+            | Self::ClaimType
+            | Self::Expired
+            | Self::NotYet
+            | Self::Lifetime
+            | Self::Revoked => false,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! An issuer with its keys: whether it signed a token, and whether it accepts the token now.
+
+use std::sync::Arc;
+
+use super::fetched::Fetched;
+use super::spec::{Audience, IssuerSpec, KeySource};
+use crate::clock::UnixTime;
+use crate::token::BadToken;
+use crate::token::claims::Claims;
+use crate::token::jws::Parts;
+use crate::token::keys::{KeyPrint, KeySet, KeySetId};
+use crate::token::revoked::Revoked;
+
+/// An issuer's keys.
+#[derive(Clone, Debug)]
+pub enum Keys {
+    /// As they were read.
+    Fixed(Arc<KeySet>),
+    /// As they were last fetched.
+    Fetched(Arc<Fetched>),
+}
+
+impl Keys {
+    /// Where they change, where they do.
+    pub fn fetched(&self) -> Option<&Fetched> {
+        match self {
+            Self::Fetched(fetched) => Some(fetched),
+            Self::Fixed(_) => None,
+        }
+    }
+}
+
+/// An issuer with its keys.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// What is written of it.
+    pub spec: Arc<IssuerSpec>,
+    /// Its keys.
+    pub keys: Keys,
+    /// Tokens that are taken back.
+    pub revoked: Revoked,
+}
+
+impl Issuer {
+    /// Which keys are in force. Asked at each request, so nothing is written for it that two
+    /// workers share.
+    pub fn key_set_id(&self) -> KeySetId {
+        match &self.keys {
+            Keys::Fixed(set) => set.id(),
+            Keys::Fetched(fetched) => fetched.set_id(),
+        }
+    }
+
+    /// The keys in force.
+    pub fn key_set(&self) -> Arc<KeySet> {
+        match &self.keys {
+            Keys::Fixed(set) => Arc::clone(set),
+            Keys::Fetched(fetched) => fetched.set(),
+        }
+    }
+
+    /// Whether its tokens could be guessed: they are signed by a secret that is shorter than its
+    /// hash.
+    pub fn is_guessable(&self) -> bool {
+        matches!(&self.keys, Keys::Fixed(set) if set.is_weak())
+    }
+
+    /// Whether the issuer signed the token; then, by which key, and what it claims.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn verify(&self, parts: &Parts<'_>, keys: &KeySet) -> Result<(KeyPrint, Claims), BadToken> {
+        if !self.spec.algorithms.contains(&parts.algorithm) {
+            return Err(BadToken::Algorithm);
+        }
+        let fetched = match (&self.keys, &self.spec.keys) {
+            (Keys::Fixed(_), _) => return verified(parts, keys),
+            // There a key is found by its name alone.
+            (Keys::Fetched(_), KeySource::Asap(_)) if parts.kid.is_none() => {
+                return Err(BadToken::NoKey);
+            }
+            (Keys::Fetched(fetched), _) => fetched,
+        };
+        if keys.is_empty() {
+            return Err(if fetched.last_success().is_some() {
+                BadToken::NoKey
+            } else {
+                BadToken::KeysAway
+            });
+        }
+        // The issuer uses the algorithm, so a key for it may have been published since.
+        verified(parts, keys).map_err(|bad| {
+            if bad == BadToken::Algorithm {
+                BadToken::NoKey
+            } else {
+                bad
+            }
+        })
+    }
+
+    /// Whether its keys are published as a set, and none has ever been had.
+    pub fn lacks_keys(&self) -> bool {
+        matches!(self.spec.keys, KeySource::Jwks(_)) && self.key_set().is_empty()
+    }
+
+    /// Whether a token of which the signature is good is good now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn judge(&self, claims: &Claims, now: UnixTime) -> Result<(), BadToken> {
+        self.checks(claims, now)
+            .into_iter()
+            .find(|(_, is_met)| !is_met)
+            .map_or(Ok(()), |(why, _)| Err(why))
+    }
+
+    /// Everything that [`judge`](Self::judge) asks for, and whether it is met.
+    pub fn checks(&self, claims: &Claims, now: UnixTime) -> [(BadToken, bool); 6] {
+        let spec = &*self.spec;
+        let is_for_us = match &spec.audience {
+            Audience::Any => true,
+            Audience::OneOf(ours) => ours.iter().any(|audience| claims.is_for(audience)),
+        };
+        let is_theirs = spec
+            .issuer
+            .as_deref()
+            .is_none_or(|issuer| claims.text("iss") == Some(issuer));
+        [
+            (BadToken::Issuer, is_theirs),
+            (BadToken::Audience, is_for_us),
+            (BadToken::Expired, claims.exp.after(spec.leeway) > now),
+            (
+                BadToken::NotYet,
+                claims.nbf.is_none_or(|nbf| nbf <= now.after(spec.leeway)),
+            ),
+            (
+                BadToken::Lifetime,
+                claims.exp <= now.after(spec.max_lifetime).after(spec.leeway),
+            ),
+            (BadToken::Revoked, !self.revoked.has(claims)),
+        ]
+    }
+}
+
+fn verified(parts: &Parts<'_>, keys: &KeySet) -> Result<(KeyPrint, Claims), BadToken> {
+    let key = keys.verify(parts)?;
+    Ok((key, Claims::parse(&parts.payload)?))
+}

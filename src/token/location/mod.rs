@@ -1,0 +1,18 @@
+//! Where in a request a token may stand, and how it is taken out before anybody else sees it.
+
+mod fields;
+mod find;
+mod query;
+mod referer;
+mod remove;
+mod set_cookie;
+mod source;
+
+pub use find::{Ambiguous, find};
+pub use referer::remove_from_referer;
+pub use remove::{remove, remove_cookie};
+pub use set_cookie::{remove_own_set_cookie, sets_own_cookie};
+pub use source::{COOKIE, Located, Source, parameters};
+
+#[cfg(test)]
+mod tests;

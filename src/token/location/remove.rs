@@ -1,0 +1,55 @@
+//! Taking tokens out of a request.
+
+use http::Uri;
+use http::header::{self, HeaderMap, HeaderValue};
+
+use super::fields::{
+    bearer, crumb_value, crumbs, joined, replace, subprotocol_token, subprotocols,
+};
+use super::query::remove_parameter;
+use super::source::Source;
+
+/// Takes out whatever stands in one of the places.
+pub fn remove(headers: &mut HeaderMap, uri: &mut Uri, sources: &[Source]) {
+    for source in sources {
+        match source {
+            Source::Header => remove_bearers(headers),
+            Source::Cookie(name) => remove_cookie(headers, name),
+            Source::Query(name) => remove_parameter(uri, name),
+            Source::Subprotocol => remove_subprotocols(headers),
+        }
+    }
+}
+
+/// Every one: where nobody looks for tokens there may be several lines.
+fn remove_bearers(headers: &mut HeaderMap) {
+    let is_token = |value: &HeaderValue| bearer(value).is_some();
+    if headers.get_all(header::AUTHORIZATION).iter().any(is_token) {
+        let all = headers.get_all(header::AUTHORIZATION).iter();
+        let kept: Vec<HeaderValue> = all.filter(|value| !is_token(value)).cloned().collect();
+        replace(headers, header::AUTHORIZATION, kept);
+    }
+}
+
+/// Takes a cookie out of the headers.
+pub fn remove_cookie(headers: &mut HeaderMap, name: &str) {
+    if !crumbs(headers).any(|crumb| crumb_value(crumb, name).is_some()) {
+        return;
+    }
+    let kept: Vec<&[u8]> = crumbs(headers)
+        .filter(|crumb| crumb_value(crumb, name).is_none())
+        .collect();
+    let kept = joined(&kept, b"; ");
+    replace(headers, header::COOKIE, kept);
+}
+
+fn remove_subprotocols(headers: &mut HeaderMap) {
+    if !subprotocols(headers).any(|protocol| subprotocol_token(protocol).is_some()) {
+        return;
+    }
+    let kept: Vec<&[u8]> = subprotocols(headers)
+        .filter(|protocol| subprotocol_token(protocol).is_none())
+        .collect();
+    let kept = joined(&kept, b", ");
+    replace(headers, header::SEC_WEBSOCKET_PROTOCOL, kept);
+}
