@@ -13,7 +13,7 @@ use bytes::{Buf, Bytes};
 use http::{Request, Version};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::client::{Link, LoadGuard, Pool};
+use super::client::{LoadGuard, Pool, UpstreamConn};
 use super::early::{self, Rest};
 use super::gather::{Connection, GATHERED, Gathered, Pace, UnderWay};
 use super::headers;
@@ -447,26 +447,26 @@ impl ResponseBody {
     /// the answer.
     pub fn upstream(
         incoming: Incoming,
-        link: Box<Link>,
-        busy: LoadGuard,
+        conn: Box<UpstreamConn>,
+        load: LoadGuard,
         idle: Duration,
         progress: Option<Rc<Progress>>,
     ) -> Self {
         let early = progress.filter(|progress| !progress.has_ended());
-        let link = match &early {
-            None => Some(link),
+        let conn = match &early {
+            None => Some(conn),
             Some(progress) => {
                 progress.is_early.set(true);
-                early::see_through(link, LoadGuard::new(busy.pool()), Rc::clone(progress));
+                early::see_through(conn, LoadGuard::new(load.pool()), Rc::clone(progress));
                 None
             }
         };
-        let stalled = busy.pool().ticks().alarm(idle);
+        let stalled = load.pool().ticks().alarm(idle);
         let mut body = UpstreamBody {
             incoming,
-            link,
+            conn,
             early,
-            busy,
+            load,
             stalled,
             idle,
             given: 0,
@@ -516,7 +516,7 @@ impl ResponseBody {
     /// The connections to the server that it comes from, as long as it comes.
     pub fn server(&self) -> Option<&Rc<Pool>> {
         match &self.source {
-            Source::Upstream(body) => Some(body.busy.pool()),
+            Source::Upstream(body) => Some(body.load.pool()),
             Source::Empty | Source::Text(_) | Source::File(_) | Source::Withdrawn(_) => None,
         }
     }
@@ -632,10 +632,10 @@ impl Body for ResponseBody {
 struct UpstreamBody {
     incoming: Incoming,
     /// It is driven elsewhere while the request's body is still on its way.
-    link: Option<Box<Link>>,
+    conn: Option<Box<UpstreamConn>>,
     /// The request's body, if that had not ended when the answer began.
     early: Option<Rc<Progress>>,
-    busy: LoadGuard,
+    load: LoadGuard,
     stalled: Alarm,
     idle: Duration,
     /// Bytes that have been handed out.
@@ -649,9 +649,9 @@ impl UpstreamBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut polled = self.poll_incoming(cx);
         if polled.is_pending()
-            && let Some(link) = &mut self.link
+            && let Some(conn) = &mut self.conn
         {
-            let _ = link.drive(cx);
+            let _ = conn.drive(cx);
             polled = self.poll_incoming(cx);
         }
         match polled {
@@ -676,13 +676,13 @@ impl UpstreamBody {
         }
     }
 
-    /// Where the link is driven here, bytes come from that alone, and nobody else has to wake us
+    /// Where the connection is driven here, bytes come from that alone, and nobody else has to wake us
     /// for them.
     fn poll_incoming(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &self.link {
+        match &self.conn {
             Some(_) => {
                 Pin::new(&mut self.incoming).poll_frame(&mut Context::from_waker(Waker::noop()))
             }
@@ -700,15 +700,15 @@ impl UpstreamBody {
     }
 
     fn give_back(&mut self) {
-        if let Some(link) = self.link.take() {
-            self.busy.pool().give_back(link);
+        if let Some(conn) = self.conn.take() {
+            self.load.pool().give_back(conn);
         }
         self.set_answered();
     }
 
     fn set_answered(&self) {
         if let Some(progress) = &self.early {
-            progress.set_answered(self.busy.pool().ticks().now());
+            progress.set_answered(self.load.pool().ticks().now());
         }
     }
 }

@@ -8,7 +8,7 @@ use hyper::Response;
 use hyper::body::Incoming;
 
 use super::body::BodyFault;
-use super::client::{Link, LoadGuard, Outgoing, Pool, SendError, Sent};
+use super::client::{LoadGuard, Outgoing, Pool, SendError, Sent, UpstreamConn};
 use crate::addr::ClientAddr;
 use crate::route::upstream::{Balance, UpstreamSpec};
 use crate::slot::CountedClient;
@@ -27,7 +27,7 @@ pub struct Cluster {
 }
 
 /// The head of an answer, and what it came from.
-pub(super) type Answered = (Response<Incoming>, Box<Link>, LoadGuard);
+pub(super) type Answered = (Response<Incoming>, Box<UpstreamConn>, LoadGuard);
 
 impl Cluster {
     /// The upstream's servers, each with its pool, in the same order.
@@ -96,7 +96,7 @@ impl Cluster {
             pool.note_refused(&SendError::OverShare);
             return Err(SendError::OverShare);
         };
-        let busy = LoadGuard::new(pool);
+        let load = LoadGuard::new(pool);
         pool.health().tried(pool.ticks());
         let sent = pool.send(outgoing, client).await;
         match &sent {
@@ -115,7 +115,7 @@ impl Cluster {
             }
         }
         self.count(&sent);
-        sent.map(|(response, link)| (response, link, busy))
+        sent.map(|(response, conn)| (response, conn, load))
     }
 
     fn count(&self, sent: &Sent) {

@@ -15,7 +15,7 @@ use bytes::Buf;
 use hyper::body::{Body, Incoming};
 
 use super::body::Progress;
-use super::client::{Link, LoadGuard};
+use super::client::{LoadGuard, UpstreamConn};
 use crate::tick::{Alarm, Tick, Ticks};
 
 /// For a server to take another piece of a body that it has answered already.
@@ -26,18 +26,18 @@ const NOT_SENT: Duration = Duration::from_secs(5);
 
 /// Brings the rest of a request's body to the server, beside the answer, and gives the connection
 /// back to its pool when both have ended.
-pub(super) fn see_through(link: Box<Link>, busy: LoadGuard, progress: Rc<Progress>) {
-    tokio::task::spawn_local(drive(link, busy, progress));
+pub(super) fn see_through(conn: Box<UpstreamConn>, load: LoadGuard, progress: Rc<Progress>) {
+    tokio::task::spawn_local(drive(conn, load, progress));
 }
 
-async fn drive(mut link: Box<Link>, busy: LoadGuard, progress: Rc<Progress>) {
-    let late = busy.pool().ticks().alarm(NOT_TAKEN);
+async fn drive(mut conn: Box<UpstreamConn>, load: LoadGuard, progress: Rc<Progress>) {
+    let late = load.pool().ticks().alarm(NOT_TAKEN);
     poll_fn(|cx| {
-        if link.drive(cx).is_ready() || link.is_idle() {
+        if conn.drive(cx).is_ready() || conn.is_idle() {
             return Poll::Ready(());
         }
         while late.is_due(cx) {
-            let now = busy.pool().ticks().now();
+            let now = load.pool().ticks().now();
             let due = due(&progress);
             if due.is_some_and(|due| due <= now) {
                 return Poll::Ready(());
@@ -48,8 +48,8 @@ async fn drive(mut link: Box<Link>, busy: LoadGuard, progress: Rc<Progress>) {
         Poll::Pending
     })
     .await;
-    if link.is_idle() {
-        busy.pool().give_back(link);
+    if conn.is_idle() {
+        load.pool().give_back(conn);
     }
 }
 

@@ -9,11 +9,8 @@ mod fields;
 pub mod gather;
 pub mod headers;
 mod health;
-mod keep_alive;
 pub mod location;
-mod repeat;
 pub mod upgrade;
-mod upstream_io;
 pub mod websocket;
 
 use std::rc::Rc;
@@ -28,7 +25,7 @@ use crate::route::{Forward, PathChange};
 use crate::slot::CountedClient;
 use crate::telemetry::access::Exchange;
 use body::{BodyFault, Progress, RequestBody, ResponseBody};
-use client::{Link, LoadGuard, Outgoing, SendError};
+use client::{LoadGuard, Outgoing, SendError, UpstreamConn};
 use cluster::{Answered, Cluster};
 use headers::Origin;
 use location::Public;
@@ -95,7 +92,7 @@ pub async fn forward(
         .map_err(|fault| Error::from(&fault))?;
     let request = if was_h2 { frame_h2(request) } else { request };
     let progress = request.body().progress();
-    let (response, link, busy) = via.send(request, false).await?;
+    let (response, conn, load) = via.send(request, false).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Error::UnaskedUpgrade);
     }
@@ -106,7 +103,7 @@ pub async fn forward(
         // The server closed together with its answer, before it was known that there is one.
         body::note_unread(via.exchange);
     }
-    Ok(answer(response, (link, busy), progress, via))
+    Ok(answer(response, (conn, load), progress, via))
 }
 
 fn prepare(request: &mut Request<RequestBody>, via: &ForwardContext<'_>) -> Result<(), Error> {
@@ -197,7 +194,7 @@ fn frame_h2(mut request: Request<RequestBody>) -> Request<RequestBody> {
 
 fn answer(
     mut response: Response<Incoming>,
-    (link, busy): (Box<Link>, LoadGuard),
+    (conn, load): (Box<UpstreamConn>, LoadGuard),
     progress: Option<Rc<Progress>>,
     via: &ForwardContext<'_>,
 ) -> Response<ResponseBody> {
@@ -212,7 +209,7 @@ fn answer(
     // An HTTP/1.0 upstream is no reason to answer the client in 1.0.
     *response.version_mut() = Version::HTTP_11;
     response
-        .map(|body| ResponseBody::upstream(body, link, busy, via.forward.timeouts.idle, progress))
+        .map(|body| ResponseBody::upstream(body, conn, load, via.forward.timeouts.idle, progress))
 }
 
 /// Why a request got no answer from its upstream.

@@ -11,7 +11,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 
 use super::body::{RequestBody, ResponseBody};
-use super::client::{Link, LoadGuard, Pool};
+use super::client::{LoadGuard, Pool, UpstreamConn};
 use super::connect::UpstreamStream;
 use super::websocket::{self, BadHandshake};
 use super::{Error, ForwardContext, answer, headers, prepare};
@@ -22,16 +22,18 @@ use crate::slot::SocketSlot;
 pub struct UpgradedUpstream {
     /// Its socket.
     pub stream: UpstreamStream,
-    /// What it has sent beyond its 101.
+    /// What it has sent behind its 101.
     pub early: Bytes,
-    /// That it is busy with it, over a socket of its own.
-    pub busy: (LoadGuard, SocketSlot),
+    /// Counts the tunnel at its server.
+    pub load: LoadGuard,
+    /// Counts its socket.
+    pub socket: SocketSlot,
 }
 
 impl UpgradedUpstream {
     /// The connections to its server.
     pub fn server(&self) -> &Rc<Pool> {
-        self.busy.0.pool()
+        self.load.pool()
     }
 }
 
@@ -53,14 +55,14 @@ pub async fn open_websocket(
     prepare(&mut request, via)?;
     set_upgrade(request.headers_mut());
     let request = request.map(|_| RequestBody::empty());
-    let (mut response, mut link, busy) = via.send(request, true).await?;
+    let (mut response, mut conn, load) = via.send(request, true).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok((answer(response, (link, busy), None, via), None));
+        return Ok((answer(response, (conn, load), None, via), None));
     }
-    if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut link).await {
+    if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut conn).await {
         return Err(Error::BadAccept);
     }
-    let Some((stream, early, socket)) = link.into_stream() else {
+    let Some((stream, early, socket)) = conn.into_stream() else {
         return Err(Error::BadAccept);
     };
     headers::to_client(response.headers_mut());
@@ -76,7 +78,8 @@ pub async fn open_websocket(
         Some(UpgradedUpstream {
             stream,
             early,
-            busy: (busy, socket),
+            load,
+            socket,
         }),
     ))
 }
@@ -95,9 +98,9 @@ fn fresh_key(request: &mut Request<RequestBody>) -> Result<HeaderValue, Error> {
     Ok(key)
 }
 
-/// Whether HTTP is over on the link, which follows from a 101 at once.
-async fn has_ended(link: &mut Link) -> bool {
-    poll_fn(|cx| Poll::Ready(link.drive(cx).is_ready())).await
+/// Whether HTTP is over on the connection, which follows from a 101 at once.
+async fn has_ended(conn: &mut UpstreamConn) -> bool {
+    poll_fn(|cx| Poll::Ready(conn.drive(cx).is_ready())).await
 }
 
 fn set_upgrade(headers: &mut HeaderMap) {

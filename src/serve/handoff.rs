@@ -42,7 +42,8 @@ impl Handoff {
         let UpgradedUpstream {
             stream,
             early,
-            busy,
+            load,
+            socket,
         } = self.upgraded;
         Tunnel::new(
             client,
@@ -50,7 +51,7 @@ impl Handoff {
             self.control,
             self.exchange,
             Rc::clone(ticks),
-            (busy, kept),
+            ((load, socket), kept),
         )
     }
 }

@@ -23,7 +23,7 @@ pub struct Sockets {
     most: AtomicUsize,
     open: AtomicUsize,
     /// How often somebody found no room, while there were idle connections.
-    calls: AtomicUsize,
+    reclaims: AtomicUsize,
     servers: Mutex<HashMap<Box<str>, Weak<ServerRoom>>>,
 }
 
@@ -33,7 +33,7 @@ impl Sockets {
         Arc::new(Self {
             most: AtomicUsize::new(most),
             open: AtomicUsize::new(0),
-            calls: AtomicUsize::new(0),
+            reclaims: AtomicUsize::new(0),
             servers: Mutex::default(),
         })
     }
@@ -56,7 +56,7 @@ impl Sockets {
             sockets: Arc::clone(self),
             open: AtomicUsize::new(0),
             tunnels: AtomicUsize::new(0),
-            calls: AtomicUsize::new(0),
+            reclaims: AtomicUsize::new(0),
             idle: Mutex::default(),
         });
         servers.insert(addr.into(), Arc::downgrade(&room));
@@ -128,7 +128,7 @@ pub struct ServerRoom {
     open: AtomicUsize,
     /// Those of them that belong to WebSockets and to TLS passed through.
     tunnels: AtomicUsize,
-    calls: AtomicUsize,
+    reclaims: AtomicUsize,
     /// How many of them are idle, by worker.
     idle: Mutex<Vec<Weak<AtomicUsize>>>,
 }
@@ -174,14 +174,14 @@ impl ServerRoom {
         let one_more = |open: usize| (self.counted(open, max) < most).then_some(open + 1);
         let mine =
             add_one(&self.open, one_more, || self.idle()).map_err(|idle| NoRoom::Server {
-                may_change: call(&self.calls, idle),
+                may_change: request_reclaim(&self.reclaims, idle),
             })?;
         let most = all.most();
         let one_more = |open| (open < most).then_some(open + 1);
         let open = add_one(&all.open, one_more, || all.idle()).map_err(|idle| {
             self.open.fetch_sub(1, Ordering::Relaxed);
             NoRoom::Descriptors {
-                may_change: call(&all.calls, idle),
+                may_change: request_reclaim(&all.reclaims, idle),
             }
         })?;
         if is_tunnel {
@@ -197,7 +197,7 @@ impl ServerRoom {
             // Gives back what it has taken.
             drop(slot);
             return Err(NoRoom::Descriptors {
-                may_change: call(&self.calls, self.idle()),
+                may_change: request_reclaim(&self.reclaims, self.idle()),
             });
         }
         Ok(slot)
@@ -205,10 +205,10 @@ impl ServerRoom {
 
     /// Changes whenever idle connections to this server should be closed: somebody else needs their
     /// room.
-    pub fn calls(&self) -> usize {
-        self.calls
+    pub fn reclaims(&self) -> usize {
+        self.reclaims
             .load(Ordering::Relaxed)
-            .wrapping_add(self.sockets.calls.load(Ordering::Relaxed))
+            .wrapping_add(self.sockets.reclaims.load(Ordering::Relaxed))
     }
 }
 
@@ -228,9 +228,9 @@ fn add_one(
 }
 
 /// Has idle connections closed, if there are any.
-fn call(calls: &AtomicUsize, idle: usize) -> bool {
+fn request_reclaim(reclaims: &AtomicUsize, idle: usize) -> bool {
     if idle > 0 {
-        calls.fetch_add(1, Ordering::Relaxed);
+        reclaims.fetch_add(1, Ordering::Relaxed);
     }
     idle > 0
 }

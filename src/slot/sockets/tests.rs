@@ -126,13 +126,13 @@ fn where_idle_connections_are_in_the_way_they_are_called_for() {
     let sockets = Sockets::new(10_000);
     let (room, max) = (sockets.server("a"), MaxConnections::All(4));
     let held: Vec<_> = (0..4).map(|_| room.take(max, false).unwrap()).collect();
-    let (idle, before) = (room.idle_count(), room.calls());
+    let (idle, before) = (room.idle_count(), room.reclaims());
     idle.store(1, Ordering::Relaxed);
     assert_eq!(
         room.take(max, false).unwrap_err(),
         NoRoom::Server { may_change: true }
     );
-    assert_ne!(room.calls(), before);
+    assert_ne!(room.reclaims(), before);
     // Of clients, only what is busy counts.
     idle.store(4, Ordering::Relaxed);
     let one = client();

@@ -1,9 +1,9 @@
 //! A server's socket as hyper reads and writes it.
 //!
-//! A server may answer and then close, while the request's body is still being written to it: the
-//! write fails, but what it has sent can still be read, and that is its answer. hyper would end the
-//! exchange at the failed write; so what can no longer be written is thrown away here, and reading
-//! tells how the exchange ends.
+//! A server may answer and then close while the request's body is still being written to it. The
+//! write fails, but the answer can still be read. hyper would end the exchange at the failed write;
+//! so what can no longer be written is dropped here, and hyper learns from reading how the exchange
+//! ends.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
@@ -13,14 +13,14 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connect::UpstreamStream;
+use crate::proxy::connect::UpstreamStream;
 
 /// Whether a byte has come from the server since this was last cleared.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Heard(Rc<Cell<bool>>);
+pub(super) struct AnswerSeen(Rc<Cell<bool>>);
 
-impl Heard {
-    /// From here on.
+impl AnswerSeen {
+    /// Starts anew.
     pub(super) fn clear(&self) {
         self.0.set(false);
     }
@@ -35,17 +35,17 @@ impl Heard {
 #[derive(Debug)]
 pub(super) struct UpstreamIo {
     stream: UpstreamStream,
-    heard: Heard,
-    /// The server takes nothing any more.
-    is_deaf: bool,
+    answer_seen: AnswerSeen,
+    /// The server has closed its side: what is written is dropped.
+    drops_writes: bool,
 }
 
 impl UpstreamIo {
-    pub(super) fn new(stream: UpstreamStream, heard: &Heard) -> Self {
+    pub(super) fn new(stream: UpstreamStream, answer_seen: &AnswerSeen) -> Self {
         Self {
             stream,
-            heard: heard.clone(),
-            is_deaf: false,
+            answer_seen: answer_seen.clone(),
+            drops_writes: false,
         }
     }
 
@@ -53,11 +53,11 @@ impl UpstreamIo {
         self.stream
     }
 
-    /// What became of writing so many bytes.
+    /// The result of writing `len` bytes: if the server has closed, all of them count as written.
     fn written(&mut self, polled: Poll<io::Result<usize>>, len: usize) -> Poll<io::Result<usize>> {
         match polled {
             Poll::Ready(Err(error)) if is_closed(&error) => {
-                self.is_deaf = true;
+                self.drops_writes = true;
                 Poll::Ready(Ok(len))
             }
             polled => polled,
@@ -82,7 +82,7 @@ impl AsyncRead for UpstreamIo {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
-            self.heard.0.set(true);
+            self.answer_seen.0.set(true);
         }
         polled
     }
@@ -94,7 +94,7 @@ impl AsyncWrite for UpstreamIo {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.is_deaf {
+        if self.drops_writes {
             return Poll::Ready(Ok(buf.len()));
         }
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
@@ -107,7 +107,7 @@ impl AsyncWrite for UpstreamIo {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let len = || bufs.iter().map(|buf| buf.len()).sum();
-        if self.is_deaf {
+        if self.drops_writes {
             return Poll::Ready(Ok(len()));
         }
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
@@ -123,12 +123,12 @@ impl AsyncWrite for UpstreamIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_deaf {
+        if self.drops_writes {
             return Poll::Ready(Ok(()));
         }
         match Pin::new(&mut self.stream).poll_flush(cx) {
             Poll::Ready(Err(error)) if is_closed(&error) => {
-                self.is_deaf = true;
+                self.drops_writes = true;
                 Poll::Ready(Ok(()))
             }
             polled => polled,

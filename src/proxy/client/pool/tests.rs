@@ -5,8 +5,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
+use crate::proxy::body::RequestBody;
 use crate::resolve::Resolver;
-use crate::route::upstream::{Balance, KEEP_ALIVE, UpstreamTls};
+use crate::route::upstream::{Balance, KEEP_ALIVE, Protocol, UpstreamTls};
 use crate::slot::CountedClient;
 use crate::tick::TICK;
 
@@ -56,7 +57,7 @@ fn pool(spec: &UpstreamSpec, sockets: &Arc<Sockets>) -> Rc<Pool> {
 }
 
 async fn get(pool: &Pool) {
-    let mut request = Request::new(RequestBody::empty());
+    let mut request = hyper::Request::new(RequestBody::empty());
     *request.uri_mut() = "/".parse().unwrap();
     request
         .headers_mut()
@@ -66,9 +67,9 @@ async fn get(pool: &Pool) {
     let client = CountedClient::exempt()
         .enter(pool.room().0, pool.room().1, false)
         .unwrap();
-    let (answer, link) = pool.send(&mut outgoing, client).await.unwrap();
+    let (answer, conn) = pool.send(&mut outgoing, client).await.unwrap();
     assert_eq!(answer.status(), 204);
-    pool.give_back(link);
+    pool.give_back(conn);
 }
 
 fn wait(pool: &Pool, time: Duration) {
@@ -143,9 +144,9 @@ async fn what_is_busy_while_a_name_is_dropped_is_not_kept_afterwards() {
     let (addr, accepted) = server(NO_CONTENT);
     let spec = spec(&format!("http://localhost:{}", addr.port()), KEEP_ALIVE);
     let pool = pool(&spec, &Sockets::new(9));
-    let link = Box::new(pool.open(false).await.unwrap());
+    let conn = Box::new(pool.open(false).await.unwrap());
     pool.follow(&spec);
-    pool.give_back(link);
+    pool.give_back(conn);
     get(&pool).await;
     assert_eq!(accepted.load(Ordering::SeqCst), 2);
 }
