@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use ianitor::config;
 use ianitor::exposure;
-use ianitor::gateway::{Gateway, LOOK, Running, StartError};
+use ianitor::gateway::{FILE_CHECK_INTERVAL, Gateway, Running, StartError};
 use ianitor::telemetry::{self, Chain};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
@@ -111,13 +111,13 @@ impl Signals {
 }
 
 async fn serve(mut running: Running, mut signals: Signals, path: &Path) -> ExitCode {
-    let mut look = tokio::time::interval(LOOK);
+    let mut look = tokio::time::interval(FILE_CHECK_INTERVAL);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let shelf = Arc::clone(running.shelf());
+    let cert_cache = Arc::clone(running.cert_cache());
     loop {
         tokio::select! {
             _ = look.tick() => running.follow_files().await,
-            () = shelf.changed() => running.follow_shelf().await,
+            () = cert_cache.changed() => running.follow_certificates().await,
             _ = signals.hangup.recv() => reload(&mut running, path).await,
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
@@ -157,7 +157,7 @@ async fn reload(running: &mut Running, path: &Path) {
 }
 
 async fn drain(mut running: Running, mut signals: Signals) -> ExitCode {
-    running.rest();
+    running.stop_orders();
     tracing::info!(
         connections = running.connections(),
         "draining; a second signal stops at once"

@@ -46,7 +46,7 @@ impl Wants {
                 .routes()
                 .iter()
                 .any(|route| matches!(route.target, Target::Files(_))),
-            workers: super::worker_count(&config.listen).saturating_mul(sockets),
+            workers: super::listeners::worker_count(&config.listen).saturating_mul(sockets),
         }
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::assemble::Previous;
 use super::error::StartError;
+use super::previous::Previous;
 use crate::acme::{CertTasks, Plan, RenewError, RenewMode, Seen, Wiring};
 use crate::config::Config;
 use crate::deploy::Hub;

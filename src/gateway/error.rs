@@ -1,4 +1,4 @@
-//! Why the gateway does not start.
+//! Why the gateway does not start, or a reload changes nothing.
 
 use std::io;
 
@@ -12,29 +12,29 @@ use crate::turn;
 /// Why the gateway does not start, or a reload changes nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// All that is in the way.
+    /// Several problems.
     #[error("{}", lines(.0))]
     Several(Vec<StartError>),
     /// Certificates or keys.
     #[error("{}", lines(.0))]
     Certificates(Vec<LoadError>),
-    /// Keys of issuers, or lists of revoked tokens.
+    /// Keys or revocation lists of issuers.
     #[error("{}", lines(.0))]
     Issuers(Vec<token::load::LoadError>),
-    /// Secrets of TURN servers, or API keys.
+    /// TURN secrets or API keys.
     #[error("{}", lines(.0))]
     Turn(Vec<turn::load::LoadError>),
-    /// Routes that would show secrets of the gateway.
+    /// Routes that would serve files with secrets of the gateway.
     #[error("{}", lines(.0))]
     Files(Vec<files::Overlap>),
-    /// An address.
+    /// An address that could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The status listener could not be taken up by the runtime.
+    /// The status listener could not be started.
     #[error("the status listener could not be opened")]
     Status(#[source] io::Error),
-    /// The tasks that fetch issuers' keys and certificates could not be started.
-    #[error("what works beside the workers could not be started")]
+    /// The tasks that fetch issuers' keys and order certificates could not be started.
+    #[error("the background tasks could not be started")]
     Background(#[source] io::Error),
     /// The cryptographic library.
     #[error("the cryptographic library failed")]
@@ -51,12 +51,47 @@ fn lines<E: std::error::Error + 'static>(errors: &[E]) -> String {
 }
 
 impl StartError {
-    /// Whether the configuration, or a file that it names, is what has to be mended.
+    /// Whether the cause is in the configuration or in a file that it names.
     pub fn is_config(&self) -> bool {
         match self {
             Self::Several(errors) => errors.iter().any(Self::is_config),
             Self::Certificates(_) | Self::Issuers(_) | Self::Turn(_) | Self::Files(_) => true,
             Self::Bind(_) | Self::Status(_) | Self::Background(_) | Self::Crypto(_) => false,
         }
+    }
+}
+
+impl From<Vec<StartError>> for StartError {
+    fn from(problems: Vec<StartError>) -> Self {
+        Self::Several(problems)
+    }
+}
+
+/// Collects the problems of several steps, so that all of them are reported together.
+#[derive(Debug, Default)]
+pub(super) struct Problems(Vec<StartError>);
+
+impl Problems {
+    /// What a step has made; its error is collected.
+    pub(super) fn note<T, E: Into<StartError>>(&mut self, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.0.push(error.into())).ok()
+    }
+
+    /// The same for a step that has several errors.
+    pub(super) fn note_all<T>(&mut self, result: Result<T, Vec<StartError>>) -> Option<T> {
+        result.map_err(|errors| self.0.extend(errors)).ok()
+    }
+
+    /// Adds a problem.
+    pub(super) fn push(&mut self, problem: StartError) {
+        self.0.push(problem);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn into_errors(self) -> Vec<StartError> {
+        self.0
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
-use super::assemble::Previous;
 use super::error::StartError;
+use super::previous::Previous;
 use crate::jwks::{self, Client};
 use crate::tls;
 use crate::token::issuer::{Fetched, Issuer, IssuerSpec, Place, Want};

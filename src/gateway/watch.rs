@@ -9,7 +9,7 @@ use crate::secret::SecretSource;
 use crate::turn::Secrets;
 
 /// How often the files are looked at.
-pub const LOOK: Duration = Duration::from_secs(10);
+pub const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Even if nothing changes the certificates are loaded anew so often: development ones are renewed
 /// by that, and those that end soon are warned about.
@@ -21,13 +21,13 @@ const SET: Duration = Duration::from_secs(60);
 
 /// What the files of a configuration looked like when they were read.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct FileWatch {
     files: Vec<Option<FileStamp>>,
     since: Instant,
     clock: SystemTime,
 }
 
-impl Watch {
+impl FileWatch {
     /// As they are now.
     pub(super) fn new(config: &Config) -> Self {
         let pairs = config
@@ -81,7 +81,7 @@ impl Watch {
     }
 
     /// Whether it is time to load what `now` saw.
-    pub(super) fn wants(&self, now: &Self) -> bool {
+    pub(super) fn is_due(&self, now: &Self) -> bool {
         self.files != now.files
             || now.since.duration_since(self.since) >= RELOAD
             || self.was_clock_set(now)
@@ -106,21 +106,21 @@ mod tests {
     fn what_was_judged_by_a_clock_that_was_set_since_is_judged_again() {
         let (since, clock) = (Instant::now(), SystemTime::now());
         let seconds = Duration::from_secs;
-        let start = Watch {
+        let start = FileWatch {
             files: Vec::new(),
             since,
             clock,
         };
-        let after = |passed, clock| Watch {
+        let after = |passed, clock| FileWatch {
             files: Vec::new(),
             since: since + seconds(passed),
             clock,
         };
-        assert!(!start.wants(&after(3600, clock + seconds(3600))));
+        assert!(!start.is_due(&after(3600, clock + seconds(3600))));
         // As NTP does a little at a time.
-        assert!(!start.wants(&after(3600, clock + seconds(3630))));
-        assert!(start.wants(&after(10, clock + seconds(6 * 3600))));
-        assert!(start.wants(&after(10, clock - seconds(6 * 3600))));
-        assert!(start.wants(&after(24 * 3600, clock + seconds(24 * 3600))));
+        assert!(!start.is_due(&after(3600, clock + seconds(3630))));
+        assert!(start.is_due(&after(10, clock + seconds(6 * 3600))));
+        assert!(start.is_due(&after(10, clock - seconds(6 * 3600))));
+        assert!(start.is_due(&after(24 * 3600, clock + seconds(24 * 3600))));
     }
 }

@@ -109,7 +109,7 @@ fn the_doors_open_before_the_first_certificate_has_come() {
     let missing = "no certificate for localhost yet: it is being ordered\n";
     assert_eq!(gateway.status("/readyz"), (503, missing.to_owned()));
     let first = managed(&valid(&["localhost"]));
-    gateway.running().shelf().put(first.clone());
+    gateway.running().cert_cache().put(first.clone());
     gateway.follow_shelf();
     all_are_shown(&gateway, &first);
     assert_eq!(gateway.dial_blindly().h1().get("/").status(), 200);
@@ -173,7 +173,7 @@ fn a_placeholder_opens_the_door_and_vouches_for_nothing() {
         "it has no end that counts"
     );
     let first = managed(&valid(&["localhost"]));
-    gateway.running().shelf().put(first.clone());
+    gateway.running().cert_cache().put(first.clone());
     gateway.follow_shelf();
     all_are_shown(&gateway, &first);
     assert_eq!(
@@ -322,7 +322,7 @@ fn a_file_wins_over_what_was_ordered_until_it_ends() {
         } else {
             ordered.clone()
         };
-        gateway.running().shelf().put(ordered.clone());
+        gateway.running().cert_cache().put(ordered.clone());
         gateway.follow_shelf();
         all_are_shown(&gateway, &wins);
         assert_eq!(gateway.status("/readyz").0, 200);
@@ -359,7 +359,7 @@ fn the_last_certificate_stays_in_service_when_it_has_ended() {
         .as_secs_f64();
     assert!(end.parse::<f64>().unwrap() < now, "{end}");
     let renewed = managed(&valid(&["localhost"]));
-    gateway.running().shelf().put(renewed.clone());
+    gateway.running().cert_cache().put(renewed.clone());
     gateway.follow_shelf();
     all_are_shown(&gateway, &renewed);
     assert_eq!(gateway.status("/readyz").0, 200);

@@ -64,6 +64,36 @@ fn an_address_that_is_taken_changes_nothing() {
 }
 
 #[test]
+fn a_reload_names_every_problem_as_a_start_does() {
+    let upstream = Upstream::ok();
+    let gateway = GatewayProcess::start(&Config::to(&upstream));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    gateway.hang_up(
+        &Config::to(&upstream)
+            .listen(&format!(
+                "https = [\"127.0.0.1:0\", \"{address}\"]\nworkers = 2"
+            ))
+            .tls("certificates = [{ cert = \"missing.pem\" }]")
+            .table(
+                "[turn.coturn]\nsecret_file = \"missing.secret\"\n\
+                 uris = [\"turn:192.0.2.1\"]\n",
+            )
+            .route("/more", "app")
+            .text(),
+    );
+    gateway.event("not reloaded");
+    gateway.event(&format!("cannot listen on {address}"));
+    gateway.event("missing.pem");
+    gateway.event("missing.secret");
+    // And none of it is in force.
+    let mut client = gateway.dial().h1();
+    assert_eq!(client.get("/").status(), 200);
+    assert_eq!(gateway.dial().h1().get("/").status(), 200);
+    assert_eq!(gateway.listening(1).len(), 1);
+}
+
+#[test]
 fn new_routes_are_in_force_for_the_next_request_of_an_old_connection() {
     let (before, after) = (Upstream::ok(), Upstream::ok());
     let config = |upstream: &Upstream| Config::new().upstream("app", &upstream.url());

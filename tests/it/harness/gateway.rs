@@ -146,7 +146,7 @@ impl TestGateway {
     /// Has the gateway take up what is on the shelf.
     pub(crate) fn follow_shelf(&mut self) {
         let running = self.running.as_mut().unwrap();
-        self.control.block_on(running.follow_shelf());
+        self.control.block_on(running.follow_certificates());
     }
 
     /// What the status listener answers. It is served by the control, which runs only while it is

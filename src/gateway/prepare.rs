@@ -1,0 +1,135 @@
+//! From a configuration to everything that it takes to put it into force. A start, a reload and a
+//! change of files all come through here, and fail before anything has changed.
+//!
+//! ```text
+//! Config ─▶ listeners bound ─▶ files stamped ─▶ issuers ─▶ orders ─▶ snapshot ─▶ Prepared
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::care::CertServices;
+use super::error::{Problems, StartError};
+use super::issuers::{self, Remotes};
+use super::listeners::{self, OpenListener};
+use super::previous::Previous;
+use super::snapshot::snapshot;
+use super::status::StatusChange;
+use super::watch::FileWatch;
+use crate::acme;
+use crate::addr::ListenAddr;
+use crate::config::Config;
+use crate::listen::Listener;
+use crate::serve::snapshot::Snapshot;
+use crate::tls::Tickets;
+
+/// What runs already and is kept where the configuration still asks for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InForce<'a> {
+    /// Listeners that the workers have.
+    pub(super) listeners: &'a [OpenListener],
+    /// The status listener: its address as configured, and as bound.
+    pub(super) status: Option<(ListenAddr, SocketAddr)>,
+    /// The number of workers.
+    pub(super) workers: usize,
+    pub(super) tickets: &'a Tickets,
+    pub(super) services: &'a CertServices,
+    pub(super) remotes: &'a Remotes,
+}
+
+/// A configuration that can be put into force: its addresses are bound and its files are read.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) config: Config,
+    pub(super) watch: FileWatch,
+    /// Every listener of the configuration, in its order.
+    pub(super) listeners: Vec<OpenListener>,
+    /// Those of them that the workers do not have yet.
+    pub(super) new_listeners: Vec<Listener>,
+    pub(super) status: StatusChange,
+    pub(super) issuers: issuers::Plan,
+    pub(super) orders: acme::Plan,
+    pub(super) snapshot: Arc<Snapshot>,
+}
+
+/// Prepares a configuration. Nothing that is in force changes by it.
+///
+/// # Errors
+/// Every problem.
+pub(super) fn prepare(
+    config: Config,
+    in_force: &InForce<'_>,
+    previous: &mut Previous<'_>,
+) -> Result<Prepared, Vec<StartError>> {
+    let mut problems = Problems::default();
+    let own = in_force.addresses();
+    let new_listeners = bind_new(&config, in_force, &own, &mut problems);
+    let running = in_force.status.map(|(addr, _)| addr);
+    let status = problems.note(StatusChange::bind(config.listen.status, running, &own));
+    let listeners = in_force.with(&new_listeners, &config);
+    // Stamped before they are read: a file that changes in between is read again.
+    let watch = FileWatch::new(&config);
+    let plan = issuers::Plan::new(&config.issuers, in_force.remotes, previous);
+    let issuers = problems.note(plan);
+    let orders = problems.note(in_force.services.plan(&config, previous));
+    let given = issuers.as_ref().map(issuers::Plan::issuers);
+    let certificates = &in_force.services.shelf;
+    let snapshot = problems.note_all(snapshot(
+        &config,
+        in_force.tickets,
+        certificates,
+        &listeners,
+        given.unwrap_or_default(),
+        previous,
+    ));
+    match (status, issuers, orders, snapshot) {
+        (Some(status), Some(issuers), Some(orders), Some(snapshot)) if problems.is_empty() => {
+            Ok(Prepared {
+                config,
+                watch,
+                listeners,
+                new_listeners,
+                status,
+                issuers,
+                orders,
+                snapshot: Arc::new(snapshot),
+            })
+        }
+        _ => Err(problems.into_errors()),
+    }
+}
+
+/// Binds the listeners that the workers do not have yet.
+fn bind_new(
+    config: &Config,
+    in_force: &InForce<'_>,
+    own: &[ListenAddr],
+    problems: &mut Problems,
+) -> Vec<Listener> {
+    listeners::keys(&config.listen)
+        .into_iter()
+        .filter(|key| listeners::find(in_force.listeners, *key).is_none())
+        .filter_map(|(kind, addr)| problems.note(Listener::bind(kind, addr, in_force.workers, own)))
+        .collect()
+}
+
+impl InForce<'_> {
+    /// The addresses that this gateway has bound itself.
+    fn addresses(&self) -> Vec<ListenAddr> {
+        let listeners = self.listeners.iter().map(|listener| listener.bound);
+        let status = self.status.map(|(_, bound)| bound);
+        listeners.chain(status).map(ListenAddr).collect()
+    }
+
+    /// The listeners of a configuration: those that are in force, and the new ones.
+    fn with(&self, new: &[Listener], config: &Config) -> Vec<OpenListener> {
+        let new: Vec<OpenListener> = new.iter().map(OpenListener::from).collect();
+        let known = |key| {
+            listeners::find(self.listeners, key)
+                .or_else(|| listeners::find(&new, key))
+                .copied()
+        };
+        let keys = listeners::keys(&config.listen).into_iter();
+        keys.filter_map(known).collect()
+    }
+}

@@ -1,0 +1,47 @@
+//! What stays in force when only files have changed.
+
+use super::error::StartError;
+use crate::serve::snapshot::Snapshot;
+use crate::tls;
+use crate::token;
+use crate::turn;
+
+/// What stays in force when only files have changed: if a file cannot be used, what was read from
+/// it before is used instead, and the other files are applied all the same. A revocation must not
+/// wait until somebody has repaired a certificate.
+///
+/// By default there is nothing to fall back on, as at a start and at a reload.
+#[derive(Debug, Default)]
+pub(super) struct Previous<'a> {
+    /// The configuration in force.
+    pub(super) snapshot: Option<&'a Snapshot>,
+    /// Problems with certificates, for which the previous ones are used.
+    pub(super) certificates: Vec<tls::LoadError>,
+    /// Problems with keys and revocation lists of issuers, likewise.
+    pub(super) issuers: Vec<token::load::LoadError>,
+    /// Problems with TURN secrets and API keys, likewise.
+    pub(super) turns: Vec<turn::load::LoadError>,
+}
+
+impl Previous<'_> {
+    /// What could not be used.
+    pub(super) fn into_problems(self) -> Vec<StartError> {
+        let Self {
+            certificates,
+            issuers,
+            turns,
+            ..
+        } = self;
+        let mut problems = Vec::new();
+        if !certificates.is_empty() {
+            problems.push(StartError::Certificates(certificates));
+        }
+        if !issuers.is_empty() {
+            problems.push(StartError::Issuers(issuers));
+        }
+        if !turns.is_empty() {
+            problems.push(StartError::Turn(turns));
+        }
+        problems
+    }
+}

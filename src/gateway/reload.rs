@@ -1,0 +1,160 @@
+//! Changes of a running gateway: another configuration, files that have changed on disk, and
+//! certificates that were ordered.
+
+use std::sync::Arc;
+
+use super::certificates;
+use super::error::StartError;
+use super::listeners::{self, worker_count};
+use super::prepare::{InForce, Prepared, prepare};
+use super::previous::Previous;
+use super::running::Running;
+use super::watch::FileWatch;
+use crate::config::Config;
+use crate::telemetry::Chain;
+use crate::tls::Tickets;
+use crate::worker::ListenerKey;
+
+impl Running {
+    /// Puts a configuration into force as a whole, or changes nothing.
+    ///
+    /// # Errors
+    /// Every problem, as at a start.
+    pub async fn reload(&mut self, config: Config) -> Result<(), StartError> {
+        let workers = self.workers.len();
+        if worker_count(&config.listen) != workers {
+            tracing::warn!(
+                running = workers,
+                "listen.workers changes only with a restart"
+            );
+        }
+        let result = self.replace(config, &mut Previous::default()).await;
+        if result.is_err() {
+            self.services.give_up();
+        }
+        self.board.reloaded(result.is_ok());
+        Ok(result?)
+    }
+
+    /// Records that a reload failed because the configuration could not be read.
+    pub fn note_failed_reload(&self) {
+        self.board.reloaded(false);
+    }
+
+    /// Applies certificates, keys and secrets that have changed on disk. If one of them cannot be
+    /// used, what was read before stays in force until the file changes again: of a pair, the
+    /// certificate is often written before its key.
+    pub async fn follow_files(&mut self) {
+        let now = FileWatch::new(&self.config);
+        if !self.watch.is_due(&now) {
+            return;
+        }
+        if self.watch.was_clock_set(&now) {
+            self.renew_tickets();
+        }
+        self.watch = now;
+        let in_force = self.board.snapshot();
+        let mut previous = Previous {
+            snapshot: Some(&in_force),
+            ..Previous::default()
+        };
+        let config = self.config.clone();
+        let mut problems = match self.replace(config, &mut previous).await {
+            Ok(()) => Vec::new(),
+            Err(problems) => problems,
+        };
+        problems.extend(previous.into_problems());
+        self.board.reloaded(problems.is_empty());
+        if problems.is_empty() {
+            tracing::info!("certificates, keys and secrets loaded from disk");
+        } else {
+            let error = StartError::Several(problems);
+            tracing::error!(
+                error = %Chain(&error),
+                "files have changed on disk and cannot be used; what was read of them before \
+                 stays in force"
+            );
+        }
+    }
+
+    /// The keys of session tickets rotate by the clock: while the clock was ahead they did not. A
+    /// client that returns with an older ticket makes a full handshake.
+    fn renew_tickets(&mut self) {
+        tracing::info!("the clock was set: certificates and permissions are judged again");
+        match Tickets::new() {
+            Ok(tickets) => self.tickets = tickets,
+            Err(error) => tracing::warn!(%error, "the keys of session tickets stay as they are"),
+        }
+    }
+
+    async fn replace(
+        &mut self,
+        config: Config,
+        previous: &mut Previous<'_>,
+    ) -> Result<(), Vec<StartError>> {
+        let in_force = InForce {
+            listeners: &self.listeners,
+            status: self
+                .status
+                .as_ref()
+                .map(|server| (server.addr(), server.bound())),
+            workers: self.workers.len(),
+            tickets: &self.tickets,
+            services: &self.services,
+            remotes: &self.remotes,
+        };
+        let prepared = prepare(config, &in_force, previous)?;
+        self.apply(prepared).await.map_err(|error| vec![error])
+    }
+
+    /// Puts into force what is prepared. What may fail comes first.
+    async fn apply(&mut self, prepared: Prepared) -> Result<(), StartError> {
+        let Prepared {
+            config,
+            watch,
+            listeners,
+            new_listeners,
+            status,
+            issuers,
+            orders,
+            snapshot,
+        } = prepared;
+        let status = status.start(&self.board).map_err(StartError::Status)?;
+        // The requests of the new snapshot may need issuers' keys.
+        let remotes = issuers.start().map_err(StartError::Background)?;
+        self.services
+            .start(orders, &config)
+            .map_err(StartError::Background)?;
+        self.shared.apply(&snapshot);
+        let keep: Vec<ListenerKey> = listeners.iter().map(|listener| listener.key).collect();
+        self.publish(&snapshot, new_listeners, &keep).await;
+        status.replace(&mut self.status);
+        listeners::log_changes(&self.listeners, &listeners);
+        self.listeners = listeners;
+        self.remotes = remotes;
+        self.config = config;
+        self.watch = watch;
+        Ok(())
+    }
+
+    /// Puts the certificates of the cache into force; everything else stays as it is. New
+    /// handshakes get them, and open connections go on.
+    pub async fn follow_certificates(&mut self) {
+        let in_force = self.board.snapshot();
+        let cache = &self.services.shelf;
+        match certificates::follow(&in_force, &self.config, cache, &self.tickets) {
+            Ok(snapshot) => {
+                let keep: Vec<_> = self.listeners.iter().map(|open| open.key).collect();
+                self.publish(&Arc::new(snapshot), Vec::new(), &keep).await;
+                tracing::info!("ordered certificates applied");
+            }
+            Err(error) => {
+                let error = Chain(&error);
+                tracing::error!(
+                    %error,
+                    "ordered certificates could not be applied; those in force stay"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The snapshot of a configuration: what the configuration says, with the files that it names.
+
+use std::sync::Arc;
+
+use super::error::{Problems, StartError};
+use super::listeners::OpenListener;
+use super::previous::Previous;
+use super::{budget, certificates};
+use crate::config::Config;
+use crate::files::{self, Guard};
+use crate::limits::Limits;
+use crate::listen::Kind;
+use crate::route::upstream::{ServerAddr, UpstreamSpec};
+use crate::serve::snapshot::{Snapshot, Upstream};
+use crate::tls::{self, CertCache, LoadError, Tickets};
+use crate::token::issuer::Issuer;
+use crate::turn::{self, Turn};
+
+/// Reads the files of a configuration and makes its snapshot.
+///
+/// # Errors
+/// Every problem with the files. Those for which there is something to fall back on are noted in
+/// `previous` instead.
+pub(super) fn snapshot(
+    config: &Config,
+    tickets: &Tickets,
+    cache: &CertCache,
+    listeners: &[OpenListener],
+    issuers: Vec<Arc<Issuer>>,
+    previous: &mut Previous<'_>,
+) -> Result<Snapshot, Vec<StartError>> {
+    let mut problems = Problems::default();
+    let named = config.files();
+    let overlaps = files::overlaps(&config.routes, &named);
+    if !overlaps.is_empty() {
+        problems.push(StartError::Files(overlaps));
+    }
+    let table = problems.note(certificates::table(config, cache, previous));
+    let upstreams = upstreams(config, previous).map_err(StartError::Certificates);
+    let upstreams = problems.note(upstreams);
+    for line in files::missing(&config.routes) {
+        tracing::warn!("{line}");
+    }
+    let turns = problems.note(turns(config, previous).map_err(StartError::Turn));
+    let certificates = table.map(Arc::new);
+    let tls = certificates.as_ref().and_then(|certificates| {
+        let settings = tls::server_config(&config.tls, Arc::clone(certificates), tickets);
+        problems.note(settings.map_err(StartError::Crypto))
+    });
+    let (Some(certificates), Some(tls), Some(upstreams), Some(turns)) =
+        (certificates, tls, upstreams, turns)
+    else {
+        return Err(problems.into_errors());
+    };
+    if !problems.is_empty() {
+        return Err(problems.into_errors());
+    }
+    let listen = &config.listen;
+    let budget = budget::spend(&budget::Wants::of(config));
+    let tls_ports = tls_ports(listeners);
+    let first_tls_port = tls_ports.first().copied();
+    Ok(Snapshot {
+        routes: Arc::clone(&config.routes),
+        upstreams,
+        guard: Guard::new(named),
+        limits: limits(config, &budget),
+        upstream_sockets: budget.upstream_sockets,
+        open_files: budget.open_files,
+        h2_websockets: listen.h2_websockets,
+        issuers,
+        turns,
+        passthrough: config.passthrough.clone(),
+        balancers: listen.proxy_protocol.clone(),
+        trusted_proxies: listen.trusted_proxies.clone(),
+        tls,
+        default_certificate: config.tls.default,
+        certificates,
+        log: config.log,
+        public_port: listen.public_port.or(first_tls_port).unwrap_or(443),
+        tls_ports,
+        status_hosts: listen.status_hosts.clone(),
+    })
+}
+
+fn tls_ports(listeners: &[OpenListener]) -> Vec<u16> {
+    let https = listeners
+        .iter()
+        .filter(|listener| listener.key.0 == Kind::Https);
+    https.map(|listener| listener.bound.port()).collect()
+}
+
+fn limits(config: &Config, budget: &budget::Budget) -> Limits {
+    let mut limits = Limits {
+        connections: budget.connections,
+        connections_per_client: budget.connections_per_client,
+        ..config.limits.clone()
+    };
+    // Many clients share the connections of a proxy.
+    limits.exempt.extend(&config.listen.trusted_proxies);
+    limits
+}
+
+/// The upstreams with the CAs that they trust.
+fn upstreams(
+    config: &Config,
+    previous: &mut Previous<'_>,
+) -> Result<Vec<Upstream>, Vec<LoadError>> {
+    let (mut upstreams, mut errors) = (Vec::new(), Vec::new());
+    for (at, spec) in config.routes.upstreams().iter().enumerate() {
+        match upstream(at, spec, previous) {
+            Ok(upstream) => upstreams.push(upstream),
+            Err(error) => errors.push(error),
+        }
+    }
+    all_or_errors(upstreams, errors)
+}
+
+fn upstream(
+    at: usize,
+    spec: &Arc<UpstreamSpec>,
+    previous: &mut Previous<'_>,
+) -> Result<Upstream, LoadError> {
+    let spec = Arc::clone(spec);
+    if !spec.servers.iter().any(ServerAddr::is_tls) {
+        return Ok(Upstream { spec, tls: None });
+    }
+    let key = format!("upstreams.{}.ca_file", spec.name);
+    let tls = match tls::client_config(spec.tls.ca_file.as_deref(), &key) {
+        Ok(tls) => tls,
+        Err(error) => {
+            let old = previous.snapshot.and_then(|old| old.upstreams.get(at));
+            let Some(tls) = old.and_then(|old| old.tls.clone()) else {
+                return Err(error);
+            };
+            previous.certificates.push(error);
+            tls
+        }
+    };
+    let tls = Some(tls);
+    Ok(Upstream { spec, tls })
+}
+
+/// TURN credentials with their secrets and API keys.
+fn turns(
+    config: &Config,
+    previous: &mut Previous<'_>,
+) -> Result<Vec<Arc<Turn>>, Vec<turn::load::LoadError>> {
+    let (mut turns, mut errors) = (Vec::new(), Vec::new());
+    for (at, spec) in config.turns.iter().enumerate() {
+        let old = previous.snapshot.and_then(|old| old.turns.get(at).cloned());
+        match (turn::load::load(spec), old) {
+            (Ok((turn, warnings)), _) => {
+                for warning in warnings {
+                    tracing::warn!("{warning}");
+                }
+                turns.push(Arc::new(turn));
+            }
+            (Err(more), Some(turn)) => {
+                previous.turns.extend(more);
+                turns.push(turn);
+            }
+            (Err(more), None) => errors.extend(more),
+        }
+    }
+    all_or_errors(turns, errors)
+}
+
+fn all_or_errors<T, E>(all: Vec<T>, errors: Vec<E>) -> Result<Vec<T>, Vec<E>> {
+    if errors.is_empty() {
+        Ok(all)
+    } else {
+        Err(errors)
+    }
+}

@@ -1,0 +1,147 @@
+//! The start of a gateway: first its addresses are bound and its files are read, then it accepts
+//! connections.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tracing_appender::non_blocking::NonBlocking;
+
+use super::care::CertServices;
+use super::error::StartError;
+use super::issuers::Remotes;
+use super::listeners::{self, distribute, worker_count};
+use super::prepare::{InForce, Prepared, prepare};
+use super::previous::Previous;
+use super::running::Running;
+use crate::auth::Tagger;
+use crate::config::Config;
+use crate::resolve::Resolver;
+use crate::serve::shared::SharedState;
+use crate::status::board::Board;
+use crate::telemetry::metrics::WorkerMetrics;
+use crate::tls::{CertCache, Tickets};
+use crate::worker::{self, Setup};
+
+/// A gateway whose files are read and whose addresses are bound, but which accepts no connections
+/// yet.
+#[derive(Debug)]
+pub struct Gateway {
+    prepared: Prepared,
+    workers: usize,
+    tickets: Tickets,
+    tagger: Arc<Tagger>,
+    services: CertServices,
+    resolver: Resolver,
+}
+
+impl Gateway {
+    /// Reads the files and binds the listeners.
+    ///
+    /// # Errors
+    /// Every problem.
+    pub fn bind(config: Config) -> Result<Self, StartError> {
+        Self::bind_with(config, CertCache::new())
+    }
+
+    /// The same with a cache that holds ordered certificates already. Certificates that are not in
+    /// it yet are not waited for.
+    ///
+    /// # Errors
+    /// Every problem.
+    pub fn bind_with(config: Config, cache: Arc<CertCache>) -> Result<Self, StartError> {
+        let tickets = Tickets::new().map_err(StartError::Crypto)?;
+        let tagger =
+            Tagger::new().map_err(|_| StartError::Crypto(rustls::Error::FailedToGetRandomBytes))?;
+        let services = CertServices::new(cache);
+        let workers = worker_count(&config.listen);
+        let in_force = InForce {
+            listeners: &[],
+            status: None,
+            workers,
+            tickets: &tickets,
+            services: &services,
+            remotes: &Remotes::default(),
+        };
+        let prepared = prepare(config, &in_force, &mut Previous::default())?;
+        Ok(Self {
+            prepared,
+            workers,
+            tickets,
+            tagger,
+            services,
+            resolver: Resolver::system(),
+        })
+    }
+
+    /// Uses another resolver than the system's for the names of servers.
+    pub fn resolve_by(self, resolver: Resolver) -> Self {
+        Self { resolver, ..self }
+    }
+
+    /// Starts to accept connections. Access lines go to `access`, if there is one.
+    ///
+    /// # Errors
+    /// If a thread cannot be started, or if there is something to run in the background (the status
+    /// listener, keys to fetch, certificates to order) and this is not called on a runtime.
+    pub fn start(self, access: Option<NonBlocking>) -> io::Result<Running> {
+        let Self {
+            prepared,
+            workers,
+            tickets,
+            tagger,
+            mut services,
+            resolver,
+        } = self;
+        let Prepared {
+            config,
+            watch,
+            listeners,
+            new_listeners,
+            status,
+            issuers,
+            orders,
+            snapshot,
+        } = prepared;
+        let remotes = issuers.start()?;
+        services.start(orders, &config)?;
+        let challenges = Arc::clone(&services.challenges);
+        let shared = SharedState::new(&snapshot, tagger, challenges, resolver, access);
+        let metrics: Vec<_> = (0..workers).map(|_| WorkerMetrics::new()).collect();
+        let board = Board::new(
+            metrics.clone(),
+            Arc::clone(&shared.slots),
+            Arc::clone(&snapshot),
+            services.looks(),
+        );
+        let started = status.start(&board)?;
+        let (ended, worker_ended) = mpsc::channel(1);
+        let sockets = distribute(new_listeners, workers).into_iter();
+        let setups = sockets.zip(metrics).map(|(sockets, metrics)| Setup {
+            snapshot: Arc::clone(&snapshot),
+            sockets,
+            shared: Arc::clone(&shared),
+            metrics,
+        });
+        let workers = setups
+            .enumerate()
+            .map(|(number, setup)| worker::spawn(number, setup, ended.clone()))
+            .collect::<io::Result<_>>()?;
+        listeners::log_changes(&[], &listeners);
+        let mut status = None;
+        started.replace(&mut status);
+        Ok(Running {
+            workers,
+            listeners,
+            status,
+            board,
+            shared,
+            tickets,
+            services,
+            remotes,
+            config,
+            watch,
+            worker_ended,
+        })
+    }
+}

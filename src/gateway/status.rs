@@ -1,0 +1,70 @@
+//! The status listener of a configuration beside the one that runs.
+
+use std::io;
+use std::net::TcpListener as StdListener;
+use std::sync::Arc;
+
+use crate::addr::ListenAddr;
+use crate::listen::{self, BindError};
+use crate::status::{Server, board::Board};
+
+/// What becomes of the status listener.
+#[derive(Debug)]
+pub(super) enum StatusChange {
+    /// It stays as it is, open or not.
+    Keep,
+    /// It is closed.
+    Close,
+    /// It is opened with this socket; one that runs at another address is closed.
+    Open(ListenAddr, StdListener),
+}
+
+impl StatusChange {
+    /// Binds the address if it is another one than before.
+    pub(super) fn bind(
+        wanted: Option<ListenAddr>,
+        running: Option<ListenAddr>,
+        own: &[ListenAddr],
+    ) -> Result<Self, BindError> {
+        match wanted {
+            _ if wanted == running => Ok(Self::Keep),
+            None => Ok(Self::Close),
+            Some(addr) => listen::bind_one(addr, own).map(|socket| Self::Open(addr, socket)),
+        }
+    }
+
+    /// Starts the listener if there is a new one. The one that runs is not touched yet.
+    pub(super) fn start(self, board: &Arc<Board>) -> io::Result<StartedStatus> {
+        Ok(match self {
+            Self::Keep => StartedStatus::Keep,
+            Self::Close => StartedStatus::Replace(None),
+            Self::Open(addr, socket) => {
+                let server = Server::start(addr, socket, Arc::clone(board))?;
+                StartedStatus::Replace(Some(server))
+            }
+        })
+    }
+}
+
+/// A change whose new listener accepts connections.
+#[derive(Debug)]
+pub(super) enum StartedStatus {
+    Keep,
+    Replace(Option<Server>),
+}
+
+impl StartedStatus {
+    /// Puts the new listener in the place of the old one, which is closed.
+    pub(super) fn replace(self, running: &mut Option<Server>) {
+        let Self::Replace(new) = self else { return };
+        log("no longer listening", running.as_ref());
+        log("listening", new.as_ref());
+        *running = new;
+    }
+}
+
+fn log(what: &str, server: Option<&Server>) {
+    if let Some(server) = server {
+        tracing::info!(address = %server.bound(), kind = %"status", "{what}");
+    }
+}
