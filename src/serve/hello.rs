@@ -1,4 +1,4 @@
-//! The ClientHello: read by us, since its server name says whose connection it is.
+//! The ClientHello. It is read here, because its server name decides who makes the handshake.
 
 use std::io;
 
@@ -8,8 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::host::HostName;
 
-/// The largest ClientHello: those with post-quantum keys have under 2 KiB; what is larger is no
-/// browser's.
+/// The largest ClientHello. Those of browsers have less than 2 KiB, with post-quantum keys.
 const MAX_HELLO: usize = 16 * 1024;
 
 /// A ClientHello and every byte that was read for it.
@@ -18,22 +17,22 @@ pub(super) struct Hello {
     pub(super) bytes: Vec<u8>,
 }
 
-/// What a client says first.
-pub(super) enum Heard {
+/// The first bytes of a client.
+pub(super) enum FirstBytes {
     /// TLS.
     Hello(Box<Hello>),
-    /// HTTP without TLS, by its first letter.
+    /// HTTP without TLS: the first byte is a letter.
     PlainHttp,
-    /// Nothing, and it left.
-    Nothing,
+    /// There are none: the client has closed the connection.
+    None,
 }
 
 impl Hello {
-    /// Reads one, over however many records and packets it is spread.
+    /// Reads a ClientHello, which may be spread over several records and packets.
     ///
     /// # Errors
-    /// If it is none, or too large.
-    pub(super) async fn read(stream: &mut TcpStream) -> io::Result<Heard> {
+    /// If there is something else, or the ClientHello is too large.
+    pub(super) async fn read(stream: &mut TcpStream) -> io::Result<FirstBytes> {
         let mut acceptor = Acceptor::default();
         let mut bytes = Vec::with_capacity(2048);
         loop {
@@ -41,14 +40,14 @@ impl Hello {
             if before >= MAX_HELLO {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
-                    "a ClientHello without end",
+                    "the ClientHello is too large",
                 ));
             }
             if stream.read_buf(&mut bytes).await? == 0 {
-                return Ok(Heard::Nothing);
+                return Ok(FirstBytes::None);
             }
             if before == 0 && bytes[0].is_ascii_uppercase() {
-                return Ok(Heard::PlainHttp);
+                return Ok(FirstBytes::PlainHttp);
             }
             let mut fresh = &bytes[before..];
             while !fresh.is_empty() {
@@ -56,7 +55,9 @@ impl Hello {
             }
             match acceptor.accept() {
                 Ok(None) => {}
-                Ok(Some(accepted)) => return Ok(Heard::Hello(Box::new(Self { accepted, bytes }))),
+                Ok(Some(accepted)) => {
+                    return Ok(FirstBytes::Hello(Box::new(Self { accepted, bytes })));
+                }
                 Err((error, mut alert)) => {
                     let mut out = Vec::new();
                     alert.write_all(&mut out)?;
@@ -67,7 +68,7 @@ impl Hello {
         }
     }
 
-    /// Whether a protocol is among those that it would speak inside.
+    /// Whether the client offers this protocol (ALPN).
     pub(super) fn offers(&self, protocol: &[u8]) -> bool {
         self.accepted
             .client_hello()
@@ -75,7 +76,7 @@ impl Hello {
             .is_some_and(|mut offered| offered.any(|one| one == protocol))
     }
 
-    /// The server name, where it is one.
+    /// The server name, if there is a valid one.
     pub(super) fn sni(&self) -> Option<HostName> {
         self.accepted.client_hello().server_name()?.parse().ok()
     }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
-use super::conn::before;
 use super::control::ConnControl;
 use super::io::Stream;
+use super::timeout::within;
 use crate::registry::Registered;
 use crate::tick::Ticks;
 
@@ -37,7 +37,7 @@ pub(super) async fn finish(
     control: &Registered<ConnControl>,
     ticks: &Rc<Ticks>,
 ) {
-    let ended = before(SHORT, ticks, stream.shutdown()).await;
+    let ended = within(SHORT, ticks, stream.shutdown()).await;
     if !matches!(ended, Some(Ok(()))) {
         return;
     }

@@ -1,6 +1,7 @@
 //! What do they ask for: connections, and the layers that every request passes on its way to a
 //! target.
 
+pub mod accepted;
 pub mod conn;
 pub mod connection_guard;
 pub mod control;
@@ -21,6 +22,8 @@ mod authorize;
 mod body;
 mod browser;
 mod client_addr;
+mod h1;
+mod h2;
 mod handoff;
 mod handshake;
 mod hello;
@@ -35,10 +38,12 @@ mod passthrough;
 mod proxy_protocol;
 mod redirect;
 mod reject;
+mod requests;
 mod response_headers;
 mod stack;
 mod step;
 mod target;
+mod timeout;
 mod validation;
 
 use std::cell::RefCell;

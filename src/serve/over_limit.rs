@@ -1,8 +1,9 @@
-//! Connections for which there is no slot, while an order is open: a CA that looks whether a name
-//! is ours must get through when the limits are reached, and nobody else.
+//! Connections over the limit while a certificate order is open: a CA that validates a name must
+//! get through although the limits are reached, and nobody else.
 //!
-//! Few are heard at a time, shortly, and nothing of them but the question of a CA is answered: no
-//! way round the limits. Who is silent makes room for who comes after him ([`crate::challenge_slots`]).
+//! Few such connections are open at a time, each for a short time, and only requests of a CA are
+//! answered, so this is no way round the limits. A connection on which nothing is sent gives way to
+//! a newer one ([`crate::challenge_slots`]).
 
 use std::cell::Cell;
 use std::future::{Future as _, poll_fn};
@@ -18,8 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 
-use super::conn::before;
-use super::hello::{Heard, Hello};
+use super::hello::{FirstBytes, Hello};
+use super::timeout::within;
 use super::validation::Otherwise;
 use super::{Worker, proxy_protocol, validation};
 use crate::addr::{Kind, PeerAddr};
@@ -27,130 +28,118 @@ use crate::challenge_slots::{ChallengeSlot, Said};
 use crate::slot::Full;
 use crate::telemetry::metrics::Handshake;
 
-/// CAs ask as soon as they are connected, and give up after a few seconds themselves.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// CAs send their request as soon as they are connected, and give up after a few seconds.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection for which there is no slot.
 #[derive(Debug)]
 pub struct OverLimit {
     /// The socket.
     pub stream: TcpStream,
-    /// The other end of it.
+    /// The other end of the socket.
     pub peer: PeerAddr,
     /// What is spoken on the listener.
     pub kind: Kind,
-    /// Whether the peer is a balancer, which has still to say by PROXY protocol who connects.
+    /// Whether the peer is a load balancer whose PROXY header has not been read yet.
     pub expects_proxy_header: bool,
     /// Which limit is reached.
     pub full: Full,
 }
 
-/// Hears a connection if it may be from a CA; otherwise, and if it is not, it is refused.
-pub fn serve(uninvited: OverLimit, worker: &Rc<Worker>) {
-    let (peer, full) = (uninvited.peer, uninvited.full);
-    let guest = if worker.shared.challenges.is_empty() {
+/// Serves a connection if it may come from a CA. If it does not, it is rejected.
+pub fn serve(conn: OverLimit, worker: &Rc<Worker>) {
+    let (peer, full) = (conn.peer, conn.full);
+    let slot = if worker.shared.challenges.is_empty() {
         None
     } else {
-        place(&uninvited, worker)
+        take_slot(&conn, worker)
     };
-    let Some(guest) = guest else {
+    let Some(slot) = slot else {
         return worker.refuse(peer, full);
     };
     let worker = Rc::clone(worker);
     tokio::task::spawn_local(async move {
-        let limit = PATIENCE.min(worker.view().snapshot.limits.header_timeout);
-        let heard = before(
-            limit,
-            &worker.ticks,
-            unless_closed(uninvited, &guest, &worker),
-        )
-        .await;
-        if !matches!(heard, Some(Ok(true))) {
+        let limit = TIMEOUT.min(worker.view().snapshot.limits.header_timeout);
+        let answer = answer_unless_evicted(conn, &slot, &worker);
+        let was_ca = within(limit, &worker.ticks, answer).await;
+        if !matches!(was_ca, Some(Ok(true))) {
             worker.refuse(peer, full);
         }
     });
 }
 
-fn place(uninvited: &OverLimit, worker: &Worker) -> Option<ChallengeSlot> {
-    // A worker that was busy meets many at once: who has spoken by now is not silent.
-    let has_spoken = SockRef::from(&uninvited.stream)
+fn take_slot(conn: &OverLimit, worker: &Worker) -> Option<ChallengeSlot> {
+    // A worker that was busy accepts many at once: those that have sent something by now are not
+    // silent.
+    let has_sent = SockRef::from(&conn.stream)
         .peek(&mut [MaybeUninit::uninit()])
         .is_ok_and(|bytes| bytes > 0);
-    let said = if has_spoken {
-        Said::Something
-    } else {
-        Said::Nothing
+    let said = match has_sent {
+        true => Said::Something,
+        false => Said::Nothing,
     };
-    let group = (!uninvited.expects_proxy_header).then(|| uninvited.peer.client().group());
+    let group = (!conn.expects_proxy_header).then(|| conn.peer.client().group());
     worker.shared.slots.challenge_slots().take(group, said)
 }
 
-/// Hears it for as long as it has its place.
-async fn unless_closed(
-    uninvited: OverLimit,
-    guest: &ChallengeSlot,
+/// Answers the connection for as long as it has its slot.
+async fn answer_unless_evicted(
+    conn: OverLimit,
+    slot: &ChallengeSlot,
     worker: &Worker,
 ) -> io::Result<bool> {
     let is_read = Cell::new(false);
     let mut answer = pin!(async {
-        // Until then the runtime does not know that there is something to read.
-        uninvited.stream.readable().await?;
+        // Before this, the runtime does not know whether there is something to read.
+        conn.stream.readable().await?;
         is_read.set(true);
-        answer(uninvited, guest, worker).await
+        answer(conn, slot, worker).await
     });
-    let mut closed = pin!(guest.closed());
+    let mut evicted = pin!(slot.closed());
     poll_fn(|cx| {
         if let Poll::Ready(answered) = answer.as_mut().poll(cx) {
             return Poll::Ready(answered);
         }
         if is_read.take() {
-            guest.note_wait();
+            slot.note_wait();
         }
-        closed.as_mut().poll(cx).map(|()| Ok(false))
+        evicted.as_mut().poll(cx).map(|()| Ok(false))
     })
     .await
 }
 
-/// Whether it was a CA, and was answered.
-async fn answer(
-    mut uninvited: OverLimit,
-    guest: &ChallengeSlot,
-    worker: &Worker,
-) -> io::Result<bool> {
-    if uninvited.expects_proxy_header {
-        let expects_proxy_header = proxy_protocol::read(&mut uninvited.stream)
+/// Returns whether the client was a CA, which has been answered.
+async fn answer(mut conn: OverLimit, slot: &ChallengeSlot, worker: &Worker) -> io::Result<bool> {
+    if conn.expects_proxy_header {
+        let client = proxy_protocol::read(&mut conn.stream)
             .await
             .map_err(io::Error::other)?;
-        if !guest.announce(
-            expects_proxy_header
-                .unwrap_or(uninvited.peer)
-                .client()
-                .group(),
-        ) {
+        let client = client.unwrap_or(conn.peer).client();
+        if !slot.announce(client.group()) {
             return Ok(false);
         }
     }
-    match uninvited.kind {
-        Kind::Https => by_handshake(uninvited.stream, guest, worker).await,
-        Kind::Http => by_token(uninvited.stream, guest, worker).await,
+    match conn.kind {
+        Kind::Https => answer_tls(conn.stream, slot, worker).await,
+        Kind::Http => answer_http(conn.stream, slot, worker).await,
     }
 }
 
-async fn by_handshake(
+async fn answer_tls(
     mut stream: TcpStream,
-    guest: &ChallengeSlot,
+    slot: &ChallengeSlot,
     worker: &Worker,
 ) -> io::Result<bool> {
-    let Heard::Hello(hello) = Hello::read(&mut stream).await? else {
+    let FirstBytes::Hello(hello) = Hello::read(&mut stream).await? else {
         return Ok(false);
     };
     let Some(sni) = hello.sni() else {
         return Ok(false);
     };
     if let Some(settings) = validation::settings(&hello, &sni, worker) {
-        guest.note_question();
+        slot.note_question();
         validation::shake(*hello, stream, settings).await?;
-        worker.metrics.shaken(Handshake::Validation);
+        worker.metrics.handshake(Handshake::Validation);
         return Ok(true);
     }
     let Some(settings) = validation::redirected(&hello, &sni, worker) else {
@@ -159,16 +148,16 @@ async fn by_handshake(
     let tls = StartHandshake::from_parts(hello.accepted, stream)
         .into_stream(settings)
         .await?;
-    let was_ca = by_token(tls, guest, worker).await?;
+    let was_ca = answer_http(tls, slot, worker).await?;
     if was_ca {
-        worker.metrics.shaken(Handshake::Validation);
+        worker.metrics.handshake(Handshake::Validation);
     }
     Ok(was_ca)
 }
 
-async fn by_token<S>(stream: S, guest: &ChallengeSlot, worker: &Worker) -> io::Result<bool>
+async fn answer_http<S>(stream: S, slot: &ChallengeSlot, worker: &Worker) -> io::Result<bool>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    validation::answer_alone(stream, worker, Otherwise::Close, || guest.note_question()).await
+    validation::answer_alone(stream, worker, Otherwise::Close, || slot.note_question()).await
 }

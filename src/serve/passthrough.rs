@@ -9,7 +9,7 @@ use ppp::v2;
 use tokio::io::AsyncWriteExt;
 
 use super::Worker;
-use super::conn::AcceptedConn;
+use super::accepted::AcceptedConn;
 use crate::host::HostName;
 use crate::proxy::connect::{ConnectError, Connector, UpstreamStream};
 use crate::resolve::Resolver;

@@ -292,7 +292,7 @@ impl WorkerMetrics {
     }
 
     /// Counts a handshake.
-    pub fn shaken(&self, how: Handshake) {
+    pub fn handshake(&self, how: Handshake) {
         self.handshakes[how as usize].one();
     }
 

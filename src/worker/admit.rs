@@ -7,7 +7,8 @@ use tokio::net::TcpStream;
 use crate::addr::PeerAddr;
 use crate::listen::Kind;
 use crate::serve::Worker;
-use crate::serve::conn::{self, AcceptedConn};
+use crate::serve::accepted::AcceptedConn;
+use crate::serve::conn;
 use crate::serve::connection_guard::ConnectionGuard;
 use crate::serve::over_limit::{self, OverLimit};
 

@@ -1,0 +1,91 @@
+//! A client connection that speaks HTTP/1.1.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
+
+use super::control::ConnCommand;
+use super::io::{ConnIo, Stream};
+use super::requests::{MAX_HEAD, Requests, note_end};
+use super::stack::Stack;
+use super::timeout::within;
+use super::{ConnInfo, Worker, linger};
+use crate::addr::ClientAddr;
+use crate::telemetry::access::{End, Exchange, Head};
+use crate::tick::Ticks;
+
+/// Serves requests until the connection closes, or is handed to a tunnel.
+pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
+    let registered = conn.worker.connections.enter(Rc::clone(&conn.control));
+    let worker = Rc::clone(&conn.worker);
+    let slot = Rc::clone(&conn.slot);
+    let lost = (Rc::clone(&worker), conn.client);
+    let io = TokioIo::new(ConnIo::new(stream, Rc::clone(&registered)));
+    let mut http = http1::Builder::new()
+        .max_buf_size(MAX_HEAD)
+        .max_header_size(MAX_HEAD)
+        .serve_connection(io, Requests::new(stack, conn));
+    let command = poll_fn(|cx| {
+        match registered.take_order(cx) {
+            Some(ConnCommand::Finish) => Pin::new(&mut http).graceful_shutdown(),
+            Some(command) => return Poll::Ready(Some(command)),
+            None => {}
+        }
+        http.poll_without_shutdown(cx).map(|ended| {
+            let error = ended.err()?;
+            // An answer that was cut must not look complete, so TLS is not closed either. hyper's
+            // answer to a malformed head must reach the client, whatever follows that head.
+            let is_cut = error.is_user();
+            if error.is_parse() {
+                let status = if error.is_parse_too_large() { 431 } else { 400 };
+                broken_head(&lost, status, "broken_head");
+            }
+            registered.set_lingers();
+            note_end(Err(error), &worker.metrics);
+            is_cut.then_some(ConnCommand::Abort)
+        })
+    })
+    .await;
+    if command == Some(ConnCommand::Abort) {
+        return;
+    }
+    let parts = http.into_parts();
+    drop(parts.service);
+    let mut stream = parts.io.into_inner().into_inner();
+    if command == Some(ConnCommand::LateHead) {
+        broken_head(&lost, 408, "late_head");
+        worker.metrics.heads.one("late");
+        answer_late(&mut stream, &worker.ticks).await;
+        linger::finish(stream, false, &registered, &worker.ticks).await;
+        return;
+    }
+    match registered.take_handoff() {
+        Some(handoff) => {
+            let tunnel = handoff.into_tunnel((stream, parts.read_buf), &worker.ticks, slot);
+            tokio::task::spawn_local(tunnel);
+        }
+        None => {
+            let is_sending = registered.lingers() || !parts.read_buf.is_empty();
+            linger::finish(stream, is_sending, &registered, &worker.ticks).await;
+        }
+    }
+}
+
+/// Writes an access line for a head that never became a request and was answered before any layer
+/// saw it.
+fn broken_head((worker, client): &(Rc<Worker>, ClientAddr), status: u16, reason: &'static str) {
+    let exchange = Exchange::begin(worker.ids.next(), *client, &worker.access, Head::unknown);
+    exchange.note(|line| (line.status, line.reason, line.end) = (status, Some(reason), End::Done));
+}
+
+/// Answers a request head that took too long. No request is under way, so the stream is free.
+async fn answer_late(stream: &mut Stream, ticks: &Rc<Ticks>) {
+    let answer = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    // A client that is too slow for a head may be too slow for an answer.
+    let _ = within(linger::SHORT, ticks, stream.write_all(answer.as_bytes())).await;
+}
