@@ -14,7 +14,8 @@ use hyper::body::Body as _;
 use tower::{Layer, Service};
 
 use super::body::Body;
-use super::control::{ConnControl, InFlight};
+use super::control::ConnControl;
+use super::in_flight::InFlight;
 use super::reject::Rejection;
 use super::under_way::Entered;
 use super::{Arrived, Inbound};
@@ -63,7 +64,7 @@ where
         let local = worker.view();
         let is_h2 = request.version() == Version::HTTP_2;
         let closes = worker.draining.get() && !is_h2;
-        let under_way = Some(control.on_request());
+        let under_way = Some(InFlight::new(&control));
         let request = RequestBody::new(request, &worker.ticks, &exchange, || {
             Rc::clone(&control) as _
         });
@@ -194,7 +195,7 @@ where
         let under_way = this
             .under_way
             .take()
-            .unwrap_or_else(|| this.control.on_request());
+            .unwrap_or_else(|| InFlight::new(&this.control));
         let exchange = Rc::clone(&this.exchange);
         let entered = this.entered.take();
         Poll::Ready(Ok(response.map(|body| {

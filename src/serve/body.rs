@@ -5,9 +5,9 @@ use std::task::{Context, Poll};
 
 use hyper::body::{Body as _, Frame, SizeHint};
 
-use super::control::InFlight;
+use super::in_flight::InFlight;
+use super::in_flight::Piece;
 use super::under_way::Entered;
-use super::unread::Piece;
 use crate::proxy::body::{BodyError, ResponseBody};
 
 /// A body and the request that it answers.

@@ -1,25 +1,23 @@
-//! One client connection as its worker sees it: what it is doing, since when, and what it is told
-//! to do.
+//! The control block of a client connection: what the connection is doing and since when, and
+//! commands for it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Context;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::handoff::Handoff;
-use super::unread::{Piece, Unread};
+use super::unread::Unread;
 use crate::limits::Limits;
 use crate::proxy::gather::Connection;
 use crate::registry::TaskWaker;
 use crate::slot::UnreadShare;
 use crate::tick::{TICK, Tick, Ticks};
 
-/// For a client to take what has been written for it.
+/// How long a client may read nothing of what has been written to it.
 const WRITE_STALLED: Duration = Duration::from_secs(75);
 
-/// For a client to go, once told to.
+/// How long an idle connection may take to close after [`ConnCommand::Finish`].
 const FINISH_GRACE: Duration = Duration::from_secs(10);
 
 /// What the connection is doing.
@@ -27,24 +25,24 @@ const FINISH_GRACE: Duration = Duration::from_secs(10);
 enum Phase {
     /// Nothing is under way.
     Idle,
-    /// Bytes of a request head have come, not yet all.
+    /// A part of a request head has been received.
     Head,
     /// A request is being answered.
     Busy,
 }
 
-/// What the connection is told to do.
+/// What a connection is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnCommand {
-    /// End after the requests under way; at once if there are none.
+    /// Close after the requests under way.
     Finish,
-    /// End now: a request head took too long.
+    /// Close now: a request head took too long.
     LateHead,
-    /// End now: the client does not take its answers, or did not go when told to.
+    /// Close now: the client does not read its answers, or did not close when it should have.
     Abort,
 }
 
-/// The state.
+/// The control block of a client connection.
 #[derive(Debug)]
 pub struct ConnControl {
     phase: Cell<Phase>,
@@ -54,14 +52,14 @@ pub struct ConnControl {
     in_flight: Cell<u32>,
     served: Cell<bool>,
     draining: Cell<bool>,
-    /// Bytes between requests are the beginning of a head: not so in HTTP/2, which has other
-    /// frames.
+    /// In HTTP/1.1, bytes between requests are the start of a head. HTTP/2 has other frames.
     is_h1: Cell<bool>,
-    /// A request was refused with its body unread: the client must not lose the answer to a reset.
+    /// A request was rejected before its body was read. Closing at once would reset the connection,
+    /// and the client could lose the answer.
     lingers: Cell<bool>,
-    order: Cell<Option<ConnCommand>>,
+    command: Cell<Option<ConnCommand>>,
     handoff: RefCell<Option<Handoff>>,
-    /// What its bodies hold in memory.
+    /// Memory that its bodies hold.
     unread: Unread,
     task: TaskWaker,
     ticks: Rc<Ticks>,
@@ -80,7 +78,7 @@ impl ConnControl {
             draining: Cell::new(false),
             is_h1: Cell::new(true),
             lingers: Cell::new(false),
-            order: Cell::new(None),
+            command: Cell::new(None),
             handoff: RefCell::new(None),
             unread: Unread::new(unread),
             task: TaskWaker::default(),
@@ -106,14 +104,14 @@ impl ConnControl {
         self.ticks.now()
     }
 
-    /// Bytes came from the client.
+    /// Bytes were received.
     pub fn on_read(&self) {
         if self.phase.get() == Phase::Idle && self.is_h1.get() {
             self.enter(Phase::Head);
         }
     }
 
-    /// The client takes bytes, or does not.
+    /// Bytes could be written to the client, or not.
     pub fn on_write(&self, is_blocked: bool) {
         if !is_blocked {
             self.blocked_since.set(None);
@@ -122,21 +120,12 @@ impl ConnControl {
         }
     }
 
-    /// A request has arrived; it is under way until the guard is dropped.
-    pub fn on_request(self: &Rc<Self>) -> InFlight {
-        self.begin();
-        InFlight {
-            control: Rc::clone(self),
-            key: self.unread.open(),
-        }
-    }
-
     fn enter(&self, phase: Phase) {
         self.phase.set(phase);
         self.since.set(self.ticks.now());
     }
 
-    /// A request was refused before its body was read.
+    /// A request was rejected before its body was read.
     pub fn set_lingers(&self) {
         self.lingers.set(true);
     }
@@ -151,110 +140,75 @@ impl ConnControl {
         *self.handoff.borrow_mut() = Some(handoff);
     }
 
-    /// The tunnel to be, once HTTP is over.
+    /// The tunnel that the connection becomes when HTTP is over.
     pub(super) fn take_handoff(&self) -> Option<Handoff> {
         self.handoff.borrow_mut().take()
     }
 
-    /// Tells the connection what to do.
-    pub fn tell(&self, order: ConnCommand) {
-        self.order.set(Some(order));
+    /// Sends a command to the connection.
+    pub fn send(&self, command: ConnCommand) {
+        self.command.set(Some(command));
         self.finishing_since
             .set(self.finishing_since.get().or(Some(self.ticks.now())));
         self.task.wake();
     }
 
-    /// A request of HTTP/1.1 is to be cut. Where the client takes no bytes, nobody would ask for
-    /// the next ones.
+    /// Cuts a request of HTTP/1.1. While nothing can be written to the client, hyper does not ask
+    /// for the next bytes of the answer, so the connection is closed instead.
     pub(super) fn on_cut(&self) {
         if self.blocked_since.get().is_some() {
-            self.tell(ConnCommand::Abort);
+            self.send(ConnCommand::Abort);
         } else {
             self.task.wake();
         }
     }
 
-    /// The gateway is being stopped. A connection that has not been used yet is given the time of
-    /// one request head: its request may already be on the way, and its answer will close it.
+    /// Closes the connection after its requests. A connection that has not been used yet gets the
+    /// time of one request head: a request may already be on its way, and its answer closes it.
     pub fn drain(&self) {
         if self.served.get() {
-            self.tell(ConnCommand::Finish);
+            self.send(ConnCommand::Finish);
         } else {
             self.draining.set(true);
         }
     }
 
-    /// What it has been told since it last looked.
-    pub fn take_order(&self, cx: &Context<'_>) -> Option<ConnCommand> {
+    /// The command since the last call. The task that is being polled is woken by the next one.
+    pub fn take_command(&self, cx: &Context<'_>) -> Option<ConnCommand> {
         self.task.register(cx);
-        self.order.take()
+        self.command.take()
     }
 
-    /// Judges its deadlines.
+    /// Enforces the deadlines.
     pub fn sweep(&self, limits: &Limits) {
         let past = |since: Tick, limit: Duration| {
             let ticks = limit.as_millis().div_ceil(TICK.as_millis());
             u128::from(self.ticks.now() - since) > ticks
         };
+        let is_overdue =
+            |since: &Cell<Option<Tick>>, limit| since.get().is_some_and(|since| past(since, limit));
         let since = self.since.get();
         let is_idle = self.phase.get() == Phase::Idle;
-        if self
-            .blocked_since
-            .get()
-            .is_some_and(|since| past(since, WRITE_STALLED))
+        if is_overdue(&self.blocked_since, WRITE_STALLED)
             || self.unread.is_untaken(|since| past(since, WRITE_STALLED))
-            || (is_idle
-                && self
-                    .finishing_since
-                    .get()
-                    .is_some_and(|since| past(since, FINISH_GRACE)))
+            || (is_idle && is_overdue(&self.finishing_since, FINISH_GRACE))
         {
-            self.tell(ConnCommand::Abort);
+            self.send(ConnCommand::Abort);
         } else if self.phase.get() == Phase::Head && past(since, limits.header_timeout) {
-            self.tell(ConnCommand::LateHead);
+            self.send(ConnCommand::LateHead);
         } else if is_idle && self.finishing_since.get().is_none() {
-            let limit = if self.draining.get() {
-                limits.header_timeout
-            } else {
-                limits.idle_timeout
+            let limit = match self.draining.get() {
+                true => limits.header_timeout,
+                false => limits.idle_timeout,
             };
             if past(since, limit) {
-                self.tell(ConnCommand::Finish);
+                self.send(ConnCommand::Finish);
             }
         }
     }
 }
 
-/// A request under way.
-#[derive(Debug)]
-pub struct InFlight {
-    control: Rc<ConnControl>,
-    key: usize,
-}
-
-impl InFlight {
-    /// Whether its body may be asked for the next piece; if not, the task is woken when that may
-    /// have changed. A small answer does not wait for others.
-    pub(super) fn may_ask(&self, is_small: bool, cx: &Context<'_>) -> bool {
-        self.control.unread.may_ask(self.key, is_small, cx)
-    }
-
-    /// A piece of its body, which counts until it has been written. An HTTP/2 client that opens no
-    /// window would leave it there, and its socket looks fine: [`ConnControl::sweep`] looks at the
-    /// pieces.
-    pub(super) fn give(&self, bytes: Bytes) -> Piece {
-        Piece::new(bytes, self.key, &self.control)
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.control.unread.close(self.key);
-        self.control.end();
-    }
-}
-
-/// A request's body may still be on its way when the answer has gone.
+/// Requests and bodies. A request's body may still be on its way when its answer has been sent.
 impl Connection for ConnControl {
     fn begin(&self) {
         self.in_flight.set(self.in_flight.get() + 1);
@@ -268,7 +222,7 @@ impl Connection for ConnControl {
         if left == 0 {
             self.enter(Phase::Idle);
             if self.lingers.get() {
-                // HTTP/1.1 waits for the client's next byte, although nothing wants it any more.
+                // HTTP/1.1 waits for the client's next byte, which is not needed any more.
                 self.task.wake();
             }
         }

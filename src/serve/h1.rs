@@ -24,29 +24,23 @@ pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S
     let registered = conn.worker.connections.enter(Rc::clone(&conn.control));
     let worker = Rc::clone(&conn.worker);
     let slot = Rc::clone(&conn.slot);
-    let lost = (Rc::clone(&worker), conn.client);
+    let client = conn.client;
     let io = TokioIo::new(ConnIo::new(stream, Rc::clone(&registered)));
     let mut http = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
         .max_header_size(MAX_HEAD)
         .serve_connection(io, Requests::new(stack, conn));
     let command = poll_fn(|cx| {
-        match registered.take_order(cx) {
+        match registered.take_command(cx) {
             Some(ConnCommand::Finish) => Pin::new(&mut http).graceful_shutdown(),
             Some(command) => return Poll::Ready(Some(command)),
             None => {}
         }
         http.poll_without_shutdown(cx).map(|ended| {
             let error = ended.err()?;
-            // An answer that was cut must not look complete, so TLS is not closed either. hyper's
-            // answer to a malformed head must reach the client, whatever follows that head.
-            let is_cut = error.is_user();
-            if error.is_parse() {
-                let status = if error.is_parse_too_large() { 431 } else { 400 };
-                broken_head(&lost, status, "broken_head");
-            }
             registered.set_lingers();
-            note_end(Err(error), &worker.metrics);
+            let is_cut = error.is_user();
+            after_error(error, &worker, client);
             is_cut.then_some(ConnCommand::Abort)
         })
     })
@@ -58,7 +52,7 @@ pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S
     drop(parts.service);
     let mut stream = parts.io.into_inner().into_inner();
     if command == Some(ConnCommand::LateHead) {
-        broken_head(&lost, 408, "late_head");
+        log_head(&worker, client, 408, "late_head");
         worker.metrics.heads.one("late");
         answer_late(&mut stream, &worker.ticks).await;
         linger::finish(stream, false, &registered, &worker.ticks).await;
@@ -76,10 +70,24 @@ pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S
     }
 }
 
+/// hyper has ended the connection. An answer that was cut must not look complete, so TLS is not
+/// closed either. hyper's own answer to a malformed head must reach the client, whatever follows
+/// that head.
+fn after_error(error: hyper::Error, worker: &Worker, client: ClientAddr) {
+    if error.is_parse() {
+        let status = match error.is_parse_too_large() {
+            true => 431,
+            false => 400,
+        };
+        log_head(worker, client, status, "broken_head");
+    }
+    note_end(Err(error), &worker.metrics);
+}
+
 /// Writes an access line for a head that never became a request and was answered before any layer
 /// saw it.
-fn broken_head((worker, client): &(Rc<Worker>, ClientAddr), status: u16, reason: &'static str) {
-    let exchange = Exchange::begin(worker.ids.next(), *client, &worker.access, Head::unknown);
+fn log_head(worker: &Worker, client: ClientAddr, status: u16, reason: &'static str) {
+    let exchange = Exchange::begin(worker.ids.next(), client, &worker.access, Head::unknown);
     exchange.note(|line| (line.status, line.reason, line.end) = (status, Some(reason), End::Done));
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S
     let http = builder.serve_connection(io, Requests::new(stack, conn));
     let mut http = pin!(http);
     poll_fn(|cx| {
-        match registered.take_order(cx) {
+        match registered.take_command(cx) {
             Some(ConnCommand::Finish) => http.as_mut().graceful_shutdown(),
             Some(ConnCommand::Abort | ConnCommand::LateHead) => return Poll::Ready(()),
             None => {}

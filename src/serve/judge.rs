@@ -1,6 +1,6 @@
-//! Judging again what is under way: tunnels, and requests whose answers take long. The same is
-//! asked as on entry: which route answers for the host and path, whether that is still the same one
-//! with the same target, and what its policy says.
+//! Judges again what is under way: tunnels, and requests that take long. The questions are those of
+//! a new request: which route answers for the host and path, whether it is still the same route
+//! with the same target, and what its policy decides.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,23 +17,23 @@ use crate::token::BadToken;
 use crate::token::issuer::Verified;
 use crate::tunnel::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
 
-/// Why something that was let in may not go on.
+/// Why something that was admitted may not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Withdrawn {
-    /// Its route is gone: none, or another one, answers for its host and path.
+    /// No route, or another one, answers for its host and path.
     Route,
-    /// Its route leads elsewhere, or no longer to its server.
+    /// Its route has another target, or no longer its server.
     Target,
     /// Its name is no longer passed through.
     Passthrough,
-    /// Its token has ended.
+    /// Its token has expired.
     Expired,
-    /// The policy says no.
+    /// The policy denies it.
     Denied(Denied),
 }
 
 impl Withdrawn {
-    /// What the client of a WebSocket is told, and the log.
+    /// The reason in the close frame of a WebSocket and in the log.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Route => "route removed",
@@ -46,38 +46,38 @@ impl Withdrawn {
     }
 }
 
-/// What there is to judge.
+/// What is judged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Question<'q> {
-    /// The route that it belongs to, and the table that this route is in.
+    /// Its route, and the table that this route is in.
     pub(super) belongs: (&'q RouteTable, RouteId),
     pub(super) host: &'q HostName,
     /// The path, normalised.
     pub(super) path: &'q str,
-    /// The server that it was sent to, where that is known.
+    /// The server that it was sent to, if one has been chosen.
     pub(super) server: Option<&'q ServerAddr>,
     pub(super) client: ClientAddr,
 }
 
 impl<'q> Question<'q> {
-    fn of_tunnel(door: &'q RouteTunnelKey, place: &'q Place, client: ClientAddr) -> Self {
+    fn of_tunnel(key: &'q RouteTunnelKey, place: &'q Place, client: ClientAddr) -> Self {
         let belongs = (&*place.table, place.route);
         Self {
             belongs,
-            host: &door.host,
-            path: &door.path,
-            server: Some(&door.server),
+            host: &key.host,
+            path: &key.path,
+            server: Some(&key.server),
             client,
         }
     }
 }
 
 impl WorkerView {
-    /// Whether a tunnel would be let in today. If so, its permit is the one of today. If not, how
-    /// it is to be closed.
+    /// Judges a tunnel by this configuration. If it may go on, it gets the permit that a new tunnel
+    /// would get; if not, returns the reason to close it.
     pub fn judge(&self, tunnel: &TunnelControl) -> Option<CloseReason> {
         let verdict = match &tunnel.key {
-            TunnelKey::Route(door) => self.judge_tunnel(door, tunnel),
+            TunnelKey::Route(key) => self.judge_tunnel(key, tunnel),
             TunnelKey::Passthrough { sni, to } => {
                 match passthrough::find(&self.snapshot.passthrough, sni) {
                     Some(entry) if entry.to == *to => Ok(()),
@@ -91,15 +91,14 @@ impl WorkerView {
             .map(|why| CloseReason::by_policy(why.reason()))
     }
 
-    fn judge_tunnel(&self, door: &RouteTunnelKey, tunnel: &TunnelControl) -> Result<(), Withdrawn> {
-        let place = door.place();
-        let question = Question::of_tunnel(door, &place, tunnel.client);
-        // That its time is up is not asked here: what then becomes of a tunnel is said by
-        // on_expiry.
+    fn judge_tunnel(&self, key: &RouteTunnelKey, tunnel: &TunnelControl) -> Result<(), Withdrawn> {
+        let place = key.place();
+        let question = Question::of_tunnel(key, &place, tunnel.client);
+        // Expiry is not judged here: what happens to the tunnel then depends on on_expiry.
         let (route, permit) =
             self.ask_again(&question, tunnel.permit().as_ref(), Expiry::Ignored)?;
         tunnel.renew(permit);
-        door.set_place(self.place(route));
+        key.set_place(self.place(route));
         Ok(())
     }
 
@@ -111,21 +110,21 @@ impl WorkerView {
         }
     }
 
-    /// By what right a tunnel would go on with another token, if by any.
+    /// The permit by which a tunnel would go on with another token, if its policy accepts the token.
     pub fn judge_anew(
         &self,
         tunnel: &TunnelControl,
         new: &Rc<Verified>,
         now: UnixTime,
     ) -> Option<Permit> {
-        let TunnelKey::Route(door) = &tunnel.key else {
+        let TunnelKey::Route(key) = &tunnel.key else {
             return None;
         };
-        let place = door.place();
-        self.ask_anew(&Question::of_tunnel(door, &place, tunnel.client), new, now)
+        let place = key.place();
+        self.ask_anew(&Question::of_tunnel(key, &place, tunnel.client), new, now)
     }
 
-    /// By what right something would go on with another token, if by any.
+    /// The same for anything that is under way.
     pub(super) fn ask_anew(
         &self,
         question: &Question<'_>,
@@ -139,8 +138,8 @@ impl WorkerView {
         (!permit.has_ended(now)).then_some(permit)
     }
 
-    /// The route that answers today, and the permit that its policy gives today. Of two reasons
-    /// against it, what the policy says goes before what the target has become.
+    /// The route that answers now, and the permit that its policy gives now. If the policy denies
+    /// it and the target has changed as well, the error is that of the policy.
     pub(super) fn ask_again(
         &self,
         question: &Question<'_>,
@@ -150,7 +149,7 @@ impl WorkerView {
         let (route, target) = self.find_again(question)?;
         let (policy, client) = (&self.snapshot.routes.route(route).policy, question.client);
         let permit = if let Some(permit) = permit.filter(|permit| permit.is_by_api_key()) {
-            // The key was asked about in the place of the policy.
+            // The API key was checked in place of the policy.
             Ok(permit.clone())
         } else if let Some(verified) = permit.and_then(Permit::token) {
             self.ask_policy(policy, client, verified, expiry.clock(verified))
@@ -165,7 +164,7 @@ impl WorkerView {
         target.map(|()| (route, permit))
     }
 
-    /// The route that answers today, if it is still the same one, and whether its target is.
+    /// The route that answers now, if it is still the same, and whether its target is the same.
     fn find_again(
         &self,
         question: &Question<'_>,
@@ -195,7 +194,7 @@ impl WorkerView {
     ) -> Result<Permit, Denied> {
         let token = match self.issuer(&verified.issuer) {
             None => Token::Bad(BadToken::Issuer),
-            // A key is withdrawn because others have it.
+            // An issuer withdraws a key because it has been leaked.
             Some(issuer) if !issuer.key_set().has_key(verified.key) => Token::Bad(BadToken::NoKey),
             Some(issuer) => Token::Signed(issuer, verified),
         };
@@ -203,13 +202,13 @@ impl WorkerView {
     }
 }
 
-/// Whether a token whose time is up is refused when it is judged again.
+/// Whether a token that has expired is rejected when it is judged again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expiry {
-    /// Its permit says when it ends.
+    /// It is not: the permit has an end of its own.
     Ignored,
-    /// As on entry: once the issuer's leeway is over.
-    Asked,
+    /// As for a new request: after the issuer's leeway.
+    Checked,
 }
 
 impl Expiry {
@@ -217,7 +216,7 @@ impl Expiry {
         let now = UnixTime::now();
         match self {
             Self::Ignored => now.min(UnixTime(verified.claims.exp.0.saturating_sub(1))),
-            Self::Asked => now,
+            Self::Checked => now,
         }
     }
 }

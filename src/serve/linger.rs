@@ -52,7 +52,7 @@ async fn discard_all(mut stream: Stream, control: &Registered<ConnControl>, tick
     let (late, quiet) = (ticks.alarm(LONG), ticks.alarm(QUIET));
     let mut left = MOST;
     poll_fn(|cx| {
-        if control.take_order(cx).is_some() {
+        if control.take_command(cx).is_some() {
             late.put_off(late.due().min(ticks.after(SHORT)));
         }
         loop {

@@ -17,6 +17,7 @@ pub mod view;
 pub mod worker;
 
 mod access;
+mod admission;
 mod answer;
 mod authorize;
 mod body;
@@ -27,6 +28,7 @@ mod h2;
 mod handoff;
 mod handshake;
 mod hello;
+mod in_flight;
 mod internal;
 mod io;
 mod linger;

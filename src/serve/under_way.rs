@@ -1,206 +1,59 @@
-//! Requests under way on a worker, so that one whose answer takes long ends with its permission, as
-//! a tunnel does: server-sent events, long polls, downloads and uploads.
+//! Requests under way on a worker. One that takes long (server-sent events, a long poll, a download
+//! or an upload) is cut when its permission is withdrawn, like a tunnel.
 //!
-//! What a request needs for that is kept in a slot that is used again and again. It is looked at by
-//! ticks, so requests that are over within one cost nothing more.
+//! A request's entry is in a slab whose slots are reused, and only ticks look at it: a request that
+//! ends before the next tick costs nothing more.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use http::uri::PathAndQuery;
 use slab::Slab;
 
-use super::Inbound;
+use super::admission::{Admission, Moment};
 use super::control::ConnControl;
-use super::judge::{Expiry, Question, Withdrawn};
+use super::judge::{Expiry, Withdrawn};
 use super::view::WorkerView;
-use crate::addr::ClientAddr;
 use crate::clock::UnixTime;
-use crate::host::Authority;
-use crate::policy::Permit;
 use crate::proxy::client::Pool;
-use crate::route::RouteId;
 use crate::telemetry::access::{End, Exchange};
 use crate::tick::{Tick, Ticks};
 use crate::token::issuer::{Tag, Verified};
 
-/// A request this many ticks old is under way for long enough to be judged again.
+/// The age in ticks from which a request is judged again.
 const JUDGED_AFTER: Tick = 2;
 
 /// The requests of one worker.
 #[derive(Debug)]
 pub struct UnderWay {
-    slots: RefCell<Slab<Slot>>,
-    /// What permissions rest on has changed so many times: configurations and issuers' keys.
+    requests: RefCell<Slab<Entry>>,
+    /// How often the issuers' keys have changed.
     changes: Cell<u64>,
     ticks: Rc<Ticks>,
 }
 
 #[derive(Debug)]
-struct Slot {
+struct Entry {
     exchange: Rc<Exchange>,
     control: Rc<ConnControl>,
     is_h2: bool,
-    /// The task of a stream of HTTP/2. Over HTTP/1.1 it is the connection's, which its control
-    /// knows.
+    /// The task of an HTTP/2 stream. In HTTP/1.1 it is the connection's task, which `control`
+    /// wakes.
     task: Option<Waker>,
-    /// From when a target serves it until its last byte is there.
+    /// Present while a target serves the request.
     admission: Option<Admission>,
-    /// It is to be cut.
+    /// Why it is to be cut.
     cut: Option<Withdrawn>,
 }
 
-/// Why a request may be served, and what that rests on.
-#[derive(Debug)]
-pub(super) struct Admission {
-    /// The configuration of the route.
-    pub(super) local: Rc<WorkerView>,
-    pub(super) route: RouteId,
-    pub(super) authority: Rc<Authority>,
-    pub(super) path: Path,
-    pub(super) client: ClientAddr,
-    pub(super) permit: Permit,
-    /// The connections to the server that answers, once one does.
-    pub(super) server: Option<Rc<Pool>>,
-    /// It may become a tunnel, which is judged on entry.
-    is_handshake: bool,
-    since: Tick,
-    /// [`UnderWay::changes`] when it was last judged.
-    changes: u64,
-    /// It came when its permit had ended already, but not the leeway of its token.
-    in_leeway: bool,
-    /// Since when its target is another one.
-    leaving_since: Option<Tick>,
-}
-
-/// The path of a request.
-#[derive(Debug)]
-pub(super) enum Path {
-    /// A slice of the request's head, which stays alive with it.
-    Shared(Option<PathAndQuery>),
-    /// A copy, for a request that lasts.
-    Copied(Box<str>),
-}
-
-impl Path {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Shared(target) => target.as_ref().map_or("/", PathAndQuery::path),
-            Self::Copied(path) => path,
-        }
-    }
-
-    pub(super) fn into_text(self) -> Box<str> {
-        match self {
-            Self::Copied(path) => path,
-            shared => shared.as_str().into(),
-        }
-    }
-
-    fn copy(&mut self) {
-        if let Self::Shared(_) = self {
-            *self = Self::Copied(self.as_str().into());
-        }
-    }
-}
-
-/// The moment at which requests are looked at.
-struct Moment<'m> {
-    local: &'m Rc<WorkerView>,
-    now: UnixTime,
-    tick: Tick,
-    changes: u64,
-}
-
-impl Admission {
-    pub(super) fn new(
-        inbound: &Inbound,
-        authority: &Rc<Authority>,
-        route: RouteId,
-        permit: &Permit,
-    ) -> Self {
-        Self {
-            local: Rc::clone(&inbound.local),
-            route,
-            authority: Rc::clone(authority),
-            path: Path::Shared(inbound.request.uri().path_and_query().cloned()),
-            client: inbound.client,
-            permit: permit.clone(),
-            server: None,
-            is_handshake: false,
-            since: 0,
-            changes: 0,
-            in_leeway: false,
-            leaving_since: None,
-        }
-    }
-
-    fn question(&self) -> Question<'_> {
-        Question {
-            belongs: (&self.local.snapshot.routes, self.route),
-            host: &self.authority.host,
-            path: self.path.as_str(),
-            server: self.server.as_ref().map(|pool| pool.addr()),
-            client: self.client,
-        }
-    }
-
-    /// Asks the configuration in force whether the request would be let in.
-    pub(super) fn judge(
-        &mut self,
-        local: &Rc<WorkerView>,
-        expiry: Expiry,
-    ) -> Result<(), Withdrawn> {
-        let (route, permit) = local.ask_again(&self.question(), Some(&self.permit), expiry)?;
-        (self.route, self.permit, self.local) = (route, permit, Rc::clone(local));
-        Ok(())
-    }
-
-    /// The same, where there may be another answer than when it was last asked.
-    fn look(&mut self, moment: &Moment<'_>) -> Result<(), Withdrawn> {
-        if !self.in_leeway && self.permit.has_ended(moment.now) {
-            return Err(Withdrawn::Expired);
-        }
-        let has_changed = self.changes != moment.changes || !Rc::ptr_eq(&self.local, moment.local);
-        if !has_changed && !self.in_leeway {
-            return Ok(());
-        }
-        self.changes = moment.changes;
-        let expiry = if self.in_leeway {
-            Expiry::Asked
-        } else {
-            Expiry::Ignored
-        };
-        let verdict = self.judge(moment.local, expiry);
-        self.leave(verdict, moment)
-    }
-
-    /// A request that still goes where a reload no longer leads may take as long as one that is
-    /// under way in a drain: its server is at work on it, and a retry would ask another one.
-    fn leave(
-        &mut self,
-        verdict: Result<(), Withdrawn>,
-        moment: &Moment<'_>,
-    ) -> Result<(), Withdrawn> {
-        if verdict != Err(Withdrawn::Target) {
-            self.leaving_since = None;
-            return verdict;
-        }
-        let since = *self.leaving_since.get_or_insert(moment.tick);
-        let last = Ticks::later(since, moment.local.snapshot.limits.drain);
-        if moment.tick < last { Ok(()) } else { verdict }
-    }
-}
-
-impl Slot {
-    fn look(&mut self, moment: &Moment<'_>) {
+impl Entry {
+    fn sweep(&mut self, moment: &Moment<'_>) {
         let Some(admission) = &mut self.admission else {
             return;
         };
-        // At each look until it is over: its client may have stopped to read since the last one.
+        // On each tick until it has ended: the client may have stopped to read in between.
         if self.cut.is_some() {
-            return self.tell();
+            return self.wake();
         }
         if moment.tick - admission.since < JUDGED_AFTER {
             return;
@@ -209,18 +62,18 @@ impl Slot {
         if admission.is_handshake {
             return;
         }
-        if let Err(why) = admission.look(moment) {
+        if let Err(why) = admission.judge_again(moment) {
             self.cut = Some(why);
             self.exchange
                 .note(|line| (line.end, line.reason) = (End::Policy, Some(why.reason())));
-            self.tell();
+            self.wake();
         }
     }
 
-    fn tell(&self) {
+    fn wake(&self) {
         match &self.task {
             Some(task) => task.wake_by_ref(),
-            // Nothing of it is waited for: HTTP/2 asks for the rest when the client's window opens.
+            // No task waits for it: HTTP/2 asks for the rest when the client opens its window.
             None if self.is_h2 => {}
             None => self.control.on_cut(),
         }
@@ -228,16 +81,16 @@ impl Slot {
 }
 
 impl UnderWay {
-    /// None yet.
+    /// No request is under way yet.
     pub fn new(ticks: &Rc<Ticks>) -> Rc<Self> {
         Rc::new(Self {
-            slots: RefCell::default(),
+            requests: RefCell::default(),
             changes: Cell::new(0),
             ticks: Rc::clone(ticks),
         })
     }
 
-    /// A request has come; it is under way until the guard is dropped.
+    /// Adds a request; it is under way until the guard is dropped.
     pub(super) fn enter(
         self: &Rc<Self>,
         exchange: &Rc<Exchange>,
@@ -245,7 +98,7 @@ impl UnderWay {
         is_h2: bool,
     ) -> Entered {
         let (exchange, control) = (Rc::clone(exchange), Rc::clone(control));
-        let slot = Slot {
+        let entry = Entry {
             exchange,
             control,
             is_h2,
@@ -253,112 +106,112 @@ impl UnderWay {
             admission: None,
             cut: None,
         };
-        let key = Key(self.slots.borrow_mut().insert(slot));
+        let key = Key(self.requests.borrow_mut().insert(entry));
         Entered {
             under_way: Rc::clone(self),
             key,
         }
     }
 
-    /// The request may be served. If it had to wait for that, for an issuer's key or a form, what
-    /// has changed meanwhile is made up for.
+    /// Adds the permission of a request that may be served. If the configuration has changed while
+    /// the request waited (for an issuer's key or a form), it is judged again.
     pub(super) fn admit(
         &self,
         key: Key,
         mut admission: Admission,
-        local: &Rc<WorkerView>,
+        view: &Rc<WorkerView>,
     ) -> Result<(), Withdrawn> {
-        if !Rc::ptr_eq(&admission.local, local) {
-            let verdict = admission.judge(local, Expiry::Asked);
+        if !Rc::ptr_eq(&admission.view, view) {
+            let verdict = admission.judge(view, Expiry::Checked);
             if verdict != Err(Withdrawn::Target) {
                 verdict?;
             }
         }
-        // The clock is not asked where it cannot matter.
+        // Most permits do not expire, and reading the clock costs time.
         let permit = &admission.permit;
         admission.in_leeway = permit.ends().is_some() && permit.has_ended(UnixTime::now());
         (admission.since, admission.changes) = (self.ticks.now(), self.changes.get());
-        self.slots.borrow_mut()[key.0].admission = Some(admission);
+        self.requests.borrow_mut()[key.0].admission = Some(admission);
         Ok(())
     }
 
-    /// A server is asked for a WebSocket. Nothing goes through until it has agreed.
+    /// The request is a WebSocket handshake, which a server has not answered yet.
     pub(super) fn is_handshake(&self, key: Key) {
-        if let Some(admission) = &mut self.slots.borrow_mut()[key.0].admission {
+        if let Some(admission) = &mut self.requests.borrow_mut()[key.0].admission {
             admission.is_handshake = true;
         }
     }
 
-    /// A server answers.
+    /// A server has answered.
     pub(super) fn answers(&self, key: Key, server: Option<&Rc<Pool>>) {
-        if let Some(admission) = &mut self.slots.borrow_mut()[key.0].admission {
+        if let Some(admission) = &mut self.requests.borrow_mut()[key.0].admission {
             (admission.server, admission.is_handshake) = (server.cloned(), false);
         }
     }
 
-    /// The request is over; what it rested on goes to what it has become.
+    /// Ends a request that becomes something else, which takes its permission over.
     pub(super) fn take(&self, key: Key) -> Option<Admission> {
-        self.slots.borrow_mut()[key.0].admission.take()
+        self.requests.borrow_mut()[key.0].admission.take()
     }
 
-    /// Whether the request is to be cut, and why.
+    /// Why the request is to be cut, if it is.
     pub(super) fn cut(&self, key: Key) -> Option<Withdrawn> {
-        self.slots.borrow()[key.0].cut
+        self.requests.borrow()[key.0].cut
     }
 
-    /// The task that is being polled is woken when that changes.
+    /// Wakes the task that is being polled when the request is cut.
     pub(super) fn watch(&self, key: Key, cx: &Context<'_>) {
-        let slot = &mut self.slots.borrow_mut()[key.0];
-        if slot.is_h2
-            && !slot
+        let entry = &mut self.requests.borrow_mut()[key.0];
+        if entry.is_h2
+            && !entry
                 .task
                 .as_ref()
                 .is_some_and(|task| task.will_wake(cx.waker()))
         {
-            slot.task = Some(cx.waker().clone());
+            entry.task = Some(cx.waker().clone());
         }
     }
 
-    /// Issuers have other keys.
+    /// Issuers have other keys: every request is judged again.
     pub fn note_keys_changed(&self) {
         self.changes.set(self.changes.get() + 1);
     }
 
-    /// Cuts the requests that would not be let in any more.
-    pub fn sweep(&self, local: &Rc<WorkerView>, now: UnixTime) {
+    /// Cuts the requests that would be rejected if they arrived now.
+    pub fn sweep(&self, view: &Rc<WorkerView>, now: UnixTime) {
         let moment = Moment {
-            local,
+            view,
             now,
             tick: self.ticks.now(),
             changes: self.changes.get(),
         };
-        self.slots
+        self.requests
             .borrow_mut()
             .iter_mut()
-            .for_each(|(_, slot)| slot.look(&moment));
+            .for_each(|(_, entry)| entry.sweep(&moment));
     }
 
-    /// Requests of the old token go on by the new one, where their policies take it.
-    pub fn renew(&self, old: Tag, new: &Rc<Verified>, local: &WorkerView, now: UnixTime) {
-        let mut slots = self.slots.borrow_mut();
-        let admissions = slots
+    /// Renews requests of the old token whose policies accept the new one.
+    pub fn renew(&self, old: Tag, new: &Rc<Verified>, view: &WorkerView, now: UnixTime) {
+        let mut requests = self.requests.borrow_mut();
+        let admissions = requests
             .iter_mut()
-            .filter_map(|(_, slot)| slot.admission.as_mut());
+            .filter_map(|(_, entry)| entry.admission.as_mut());
         for admission in
             admissions.filter(|it| it.permit.token().is_some_and(|token| token.tag == old))
         {
-            if let Some(permit) = local.ask_anew(&admission.question(), new, now) {
+            if let Some(permit) = view.ask_anew(&admission.question(), new, now) {
                 (admission.permit, admission.in_leeway) = (permit, false);
             }
         }
     }
 }
 
-/// Which request.
+/// The key of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key(usize);
 
-/// A request's stay among those under way.
+/// Keeps a request among those under way.
 #[derive(Debug)]
 pub(super) struct Entered {
     under_way: Rc<UnderWay>,
@@ -381,7 +234,7 @@ impl Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        // Dropped outside of the borrow: the last one of an exchange writes its line.
-        let _slot = self.under_way.slots.borrow_mut().remove(self.key.0);
+        // Dropped after the borrow: dropping the last handle of an exchange writes its line.
+        let _entry = self.under_way.requests.borrow_mut().remove(self.key.0);
     }
 }

@@ -8,13 +8,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use bytes::{Buf, Bytes};
 use slab::Slab;
 
-use super::control::ConnControl;
 use crate::proxy::body::SMALL_ANSWER;
 use crate::slot::UnreadShare;
 use crate::tick::Tick;
@@ -34,7 +31,7 @@ pub const PER_CLIENT: usize = 64 * 1024 * 1024;
 
 /// An answer that is no larger never waits for others: paused downloads must not hold up a small
 /// answer beside them.
-const SMALL: usize = SMALL_ANSWER;
+pub(super) const SMALL: usize = SMALL_ANSWER;
 
 /// What a connection holds without being counted for its client, so that small answers touch
 /// nothing that is shared.
@@ -170,7 +167,7 @@ impl Unread {
         self.wake_next();
     }
 
-    fn hold_for(&self, key: usize, bytes: usize, now: Tick) {
+    pub(super) fn hold_for(&self, key: usize, bytes: usize, now: Tick) {
         let mut answers = self.answers.borrow_mut();
         let answer = &mut answers[key];
         answer.held += bytes;
@@ -179,7 +176,7 @@ impl Unread {
         self.hold(bytes);
     }
 
-    fn release_for(&self, key: usize, bytes: usize, now: Tick) {
+    pub(super) fn release_for(&self, key: usize, bytes: usize, now: Tick) {
         self.set_held(self.held.get() - bytes);
         let mut answers = self.answers.borrow_mut();
         let answer = &mut answers[key];
@@ -202,11 +199,11 @@ impl Unread {
         self.wake_next();
     }
 
-    fn moved(&self, key: usize, now: Tick) {
+    pub(super) fn moved(&self, key: usize, now: Tick) {
         self.answers.borrow_mut()[key].moved = now;
     }
 
-    fn is_held(&self, key: usize) -> bool {
+    pub(super) fn is_held(&self, key: usize) -> bool {
         self.answers.borrow()[key].held > 0
     }
 
@@ -254,61 +251,6 @@ impl Unread {
 impl Drop for Unread {
     fn drop(&mut self) {
         self.client.count(self.counted.get(), 0);
-    }
-}
-
-/// A piece of an answer, counted until it is dropped: when it has been written, or nobody wants it
-/// any more.
-#[derive(Debug)]
-pub struct Piece {
-    bytes: Bytes,
-    len: usize,
-    key: usize,
-    control: Rc<ConnControl>,
-}
-
-impl Piece {
-    /// Counts a piece of an answer.
-    pub(super) fn new(bytes: Bytes, key: usize, control: &Rc<ConnControl>) -> Self {
-        let unread = control.unread();
-        // A small piece may be a slice of a large buffer, which would be held with it.
-        let is_copied = bytes.len() < SMALL && (control.is_h2() || unread.is_held(key));
-        let bytes = if is_copied {
-            Bytes::copy_from_slice(&bytes)
-        } else {
-            bytes
-        };
-        let len = bytes.len();
-        unread.hold_for(key, len, control.now());
-        Self {
-            bytes,
-            len,
-            key,
-            control: Rc::clone(control),
-        }
-    }
-}
-
-impl Drop for Piece {
-    fn drop(&mut self) {
-        self.control
-            .unread()
-            .release_for(self.key, self.len, self.control.now());
-    }
-}
-
-impl Buf for Piece {
-    fn remaining(&self) -> usize {
-        self.bytes.remaining()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.bytes.chunk()
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.bytes.advance(count);
-        self.control.unread().moved(self.key, self.control.now());
     }
 }
 

@@ -1,16 +1,17 @@
 use super::*;
-use bytes::Buf as _;
+use crate::serve::in_flight::InFlight;
+use bytes::{Buf as _, Bytes};
 use std::task::Waker;
 
 fn after(ticks: &Rc<Ticks>, control: &ConnControl, wait: Duration) -> Option<ConnCommand> {
     let limits = Limits::default();
-    let mut order = None;
+    let mut command = None;
     for _ in 0..wait.as_millis() / TICK.as_millis() {
         ticks.advance();
         control.sweep(&limits);
-        order = order.or(control.take_order(&Context::from_waker(Waker::noop())));
+        command = command.or(control.take_command(&Context::from_waker(Waker::noop())));
     }
-    order
+    command
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -33,7 +34,7 @@ fn requests_may_take_their_time() {
     let ticks = Ticks::new();
     let control = ConnControl::new(&ticks, UnreadShare::default());
     control.on_read();
-    let (one, two) = (control.on_request(), control.on_request());
+    let (one, two) = (InFlight::new(&control), InFlight::new(&control));
     assert_eq!(after(&ticks, &control, 500 * SECOND), None);
     drop(one);
     assert_eq!(after(&ticks, &control, 500 * SECOND), None);
@@ -53,7 +54,7 @@ fn requests_may_take_their_time() {
 fn a_client_that_takes_nothing_is_cut() {
     let ticks = Ticks::new();
     let control = ConnControl::new(&ticks, UnreadShare::default());
-    let _request = control.on_request();
+    let _request = InFlight::new(&control);
     control.on_write(true);
     assert_eq!(after(&ticks, &control, 70 * SECOND), None);
     control.on_write(true);
@@ -69,7 +70,7 @@ fn a_client_that_takes_nothing_is_cut() {
 fn an_answer_that_is_not_taken_is_cut() {
     let ticks = Ticks::new();
     let control = ConnControl::new(&ticks, UnreadShare::default());
-    let (request, _other) = (control.on_request(), control.on_request());
+    let (request, _other) = (InFlight::new(&control), InFlight::new(&control));
     let mut piece = request.give(Bytes::from_static(b"piece"));
     assert_eq!(after(&ticks, &control, 70 * SECOND), None);
     piece.advance(1);

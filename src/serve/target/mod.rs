@@ -25,11 +25,13 @@ use crate::registry::Registered;
 use crate::route::path::{BadPath, PathPrefix};
 use crate::route::redirect::RedirectSpec;
 use crate::route::{self, Forward};
+use crate::serve::admission::Admission;
 use crate::serve::answer::Cleaning;
 use crate::serve::handoff::Handoff;
+use crate::serve::in_flight::InFlight;
 use crate::serve::judge::{Expiry, Withdrawn};
 use crate::serve::reject::Rejection;
-use crate::serve::under_way::{Admission, Key};
+use crate::serve::under_way::Key;
 use crate::serve::{Admitted, ConnInfo, Inbound, Normal, Routed, Worker};
 use crate::slot::FileSlot;
 use crate::token::BadToken;
@@ -270,7 +272,7 @@ fn enter_tunnel(
     admission.server = Some(Rc::clone(server));
     let verdict = admission.judge(&worker.view(), Expiry::Ignored);
     let Admission {
-        local,
+        view: local,
         route,
         authority,
         path,
@@ -294,7 +296,7 @@ fn enter_tunnel(
 
 /// A tunnel on a stream of HTTP/2: as long as it is open, its connection is busy with a request.
 async fn tunnel_on_stream(stream: OnUpgrade, handoff: Handoff, conn: Rc<ConnInfo>) {
-    let under_way = conn.control.on_request();
+    let under_way = InFlight::new(&conn.control);
     // An error means that the client has gone before it could be told.
     let Ok(stream) = stream.await else { return };
     let kept = (Rc::clone(&conn.slot), under_way);

@@ -1,5 +1,9 @@
 use super::*;
+use crate::serve::control::ConnControl;
+use crate::serve::in_flight::Piece;
 use crate::tick::Ticks;
+use bytes::{Buf as _, Bytes};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;

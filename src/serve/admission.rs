@@ -1,0 +1,156 @@
+//! Whether a request that is being served may go on.
+
+use std::rc::Rc;
+
+use http::uri::PathAndQuery;
+
+use super::Inbound;
+use super::judge::{Expiry, Question, Withdrawn};
+use super::view::WorkerView;
+use crate::addr::ClientAddr;
+use crate::clock::UnixTime;
+use crate::host::Authority;
+use crate::policy::Permit;
+use crate::proxy::client::Pool;
+use crate::route::RouteId;
+use crate::tick::{Tick, Ticks};
+
+/// The permission by which a request is served, and the facts on which it was decided.
+#[derive(Debug)]
+pub(super) struct Admission {
+    /// The configuration that `route` belongs to.
+    pub(super) view: Rc<WorkerView>,
+    pub(super) route: RouteId,
+    pub(super) authority: Rc<Authority>,
+    pub(super) path: Path,
+    pub(super) client: ClientAddr,
+    pub(super) permit: Permit,
+    /// The connections to the server that answers; `None` before one does.
+    pub(super) server: Option<Rc<Pool>>,
+    /// A WebSocket handshake: not judged here, because the tunnel is judged when it opens.
+    pub(super) is_handshake: bool,
+    /// When it was admitted.
+    pub(super) since: Tick,
+    /// The number of changes when it was last judged.
+    pub(super) changes: u64,
+    /// It arrived after its permit had expired, but within the leeway of its token.
+    pub(super) in_leeway: bool,
+    /// When a reload changed its target.
+    target_changed_at: Option<Tick>,
+}
+
+/// The path of a request.
+#[derive(Debug)]
+pub(super) enum Path {
+    /// A slice of the request's head, which it keeps in memory.
+    Shared(Option<PathAndQuery>),
+    /// A copy, for a request that takes long.
+    Copied(Box<str>),
+}
+
+impl Path {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Shared(target) => target.as_ref().map_or("/", PathAndQuery::path),
+            Self::Copied(path) => path,
+        }
+    }
+
+    pub(super) fn into_text(self) -> Box<str> {
+        match self {
+            Self::Copied(path) => path,
+            shared => shared.as_str().into(),
+        }
+    }
+
+    pub(super) fn copy(&mut self) {
+        if let Self::Shared(_) = self {
+            *self = Self::Copied(self.as_str().into());
+        }
+    }
+}
+
+/// The moment at which requests are judged.
+pub(super) struct Moment<'m> {
+    pub(super) view: &'m Rc<WorkerView>,
+    pub(super) now: UnixTime,
+    pub(super) tick: Tick,
+    /// The number of changes of configurations and issuers' keys so far.
+    pub(super) changes: u64,
+}
+
+impl Admission {
+    pub(super) fn new(
+        inbound: &Inbound,
+        authority: &Rc<Authority>,
+        route: RouteId,
+        permit: &Permit,
+    ) -> Self {
+        Self {
+            view: Rc::clone(&inbound.local),
+            route,
+            authority: Rc::clone(authority),
+            path: Path::Shared(inbound.request.uri().path_and_query().cloned()),
+            client: inbound.client,
+            permit: permit.clone(),
+            server: None,
+            is_handshake: false,
+            since: 0,
+            changes: 0,
+            in_leeway: false,
+            target_changed_at: None,
+        }
+    }
+
+    pub(super) fn question(&self) -> Question<'_> {
+        Question {
+            belongs: (&self.view.snapshot.routes, self.route),
+            host: &self.authority.host,
+            path: self.path.as_str(),
+            server: self.server.as_ref().map(|pool| pool.addr()),
+            client: self.client,
+        }
+    }
+
+    /// Judges the request by another configuration.
+    pub(super) fn judge(&mut self, view: &Rc<WorkerView>, expiry: Expiry) -> Result<(), Withdrawn> {
+        let (route, permit) = view.ask_again(&self.question(), Some(&self.permit), expiry)?;
+        (self.route, self.permit, self.view) = (route, permit, Rc::clone(view));
+        Ok(())
+    }
+
+    /// Judges the request if the result may differ from the last one.
+    pub(super) fn judge_again(&mut self, moment: &Moment<'_>) -> Result<(), Withdrawn> {
+        if !self.in_leeway && self.permit.has_ended(moment.now) {
+            return Err(Withdrawn::Expired);
+        }
+        let has_changed = self.changes != moment.changes || !Rc::ptr_eq(&self.view, moment.view);
+        if !has_changed && !self.in_leeway {
+            return Ok(());
+        }
+        self.changes = moment.changes;
+        let expiry = if self.in_leeway {
+            Expiry::Checked
+        } else {
+            Expiry::Ignored
+        };
+        let verdict = self.judge(moment.view, expiry);
+        self.grant_time(verdict, moment)
+    }
+
+    /// A request whose target a reload has changed may go on for as long as in a drain: its server
+    /// is at work on it, and a retry would go to another server.
+    fn grant_time(
+        &mut self,
+        verdict: Result<(), Withdrawn>,
+        moment: &Moment<'_>,
+    ) -> Result<(), Withdrawn> {
+        if verdict != Err(Withdrawn::Target) {
+            self.target_changed_at = None;
+            return verdict;
+        }
+        let since = *self.target_changed_at.get_or_insert(moment.tick);
+        let last = Ticks::later(since, moment.view.snapshot.limits.drain);
+        if moment.tick < last { Ok(()) } else { verdict }
+    }
+}
