@@ -1,11 +1,12 @@
-//! What one client, one request and one connection may take: the `[limits]` table as types.
+//! The `[limits]` table: how much one client, one request and one connection may use.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::addr::{ClientAddr, Network};
 
-/// `[limits]`. The defaults suit a signalling server behind which a whole school may sit.
+/// `[limits]`. The defaults suit a signalling server whose clients may be a whole school behind one
+/// address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// Open client connections, tunnels included.
@@ -14,22 +15,22 @@ pub struct Limits {
     pub connections_per_client: usize,
     /// Requests of one client; more get 429.
     pub requests_per_client: Rate,
-    /// Tokens of one client that nobody can have given it; more get 429.
+    /// Invalid tokens of one client, such as guesses; more get 429.
     pub bad_tokens_per_client: Rate,
-    /// Who the limits per client do not count.
+    /// Networks to which the limits per client do not apply.
     pub exempt: Vec<Network>,
-    /// From the first byte of a request head, or of a TLS handshake, to its last.
+    /// The time from the first byte of a request head, or of a TLS handshake, to the last.
     pub header_timeout: Duration,
-    /// A kept-alive connection between requests.
+    /// The time that a kept-alive connection may be idle between requests.
     pub idle_timeout: Duration,
-    /// Largest request body in bytes, where the route says nothing else.
+    /// The largest request body in bytes, unless the route sets another limit.
     pub body: u64,
     /// How long requests and tunnels may go on after SIGTERM.
     pub drain: Duration,
 }
 
 impl Limits {
-    /// Whether the limits per client leave this one alone.
+    /// Whether the limits per client do not apply to this client.
     pub fn exempts(&self, client: ClientAddr) -> bool {
         self.exempt.iter().any(|net| net.contains(client))
     }
@@ -44,12 +45,12 @@ impl Default for Limits {
                 events: 2_000,
                 per: Duration::from_secs(1),
             },
-            // Nobody pastes the wrong token so often, and whoever guesses gets nowhere.
+            // More than a person pastes by mistake, and too few to guess a token.
             bad_tokens_per_client: Rate {
                 events: 20,
                 per: Duration::from_secs(60),
             },
-            // Local tools and health checks must get in when everybody else is being held off.
+            // Local tools and health checks must work while other clients are being rejected.
             exempt: ["127.0.0.0/8", "::1"]
                 .iter()
                 .filter_map(|net| net.parse().ok())
@@ -62,22 +63,22 @@ impl Default for Limits {
     }
 }
 
-/// So many events per so much time, written `2000/s`, `300/m` or `50/10s`.
+/// A number of events per time, written `2000/s`, `300/m` or `50/10s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How many; at least one.
+    /// The number of events; at least one.
     pub events: u32,
-    /// In how long; never zero.
+    /// The time; never zero.
     pub per: Duration,
 }
 
-/// A token bucket in one number (GCRA): when the allowance is whole again, in microseconds of any
-/// clock.
+/// A token bucket in one number (GCRA): `full_at`, when all events are available again, in
+/// microseconds of any clock.
 impl Rate {
-    /// Takes one event out of an allowance: when it is then whole again.
+    /// Uses one event, and returns the new `full_at`.
     ///
     /// # Errors
-    /// How long it takes until there is room.
+    /// How long it takes until an event is available.
     pub fn take(self, full_at: u64, now: u64) -> Result<u64, Duration> {
         let room_until = now.saturating_add(self.window());
         let next = full_at.max(now).saturating_add(self.cost());
@@ -88,7 +89,7 @@ impl Rate {
         }
     }
 
-    /// How many events are out of it.
+    /// How many events are used.
     pub fn used(self, full_at: u64, now: u64) -> u32 {
         u32::try_from(full_at.saturating_sub(now).div_ceil(self.cost())).unwrap_or(u32::MAX)
     }

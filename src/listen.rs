@@ -1,4 +1,4 @@
-//! Who knocks: listening sockets, one set for each worker.
+//! Listening sockets: each listener has one for each worker.
 
 use std::fmt;
 use std::io;
@@ -20,34 +20,34 @@ pub struct ListenSpec {
     pub https: Vec<ListenAddr>,
     /// Plain listeners, which redirect.
     pub http: Vec<ListenAddr>,
-    /// Where health, metrics and the status page are shown, in plain HTTP.
+    /// The status listener: health, metrics and the status page, in plain HTTP.
     pub status: Option<ListenAddr>,
-    /// By which names that may be asked, beside addresses and `localhost`.
+    /// Names that requests to the status listener may use, beside addresses and `localhost`.
     pub status_hosts: Vec<HostName>,
-    /// The port that redirects name, where it differs from the first TLS listener's: behind a port
-    /// mapping.
+    /// The port that redirects name, if a port mapping makes it differ from the first TLS
+    /// listener's.
     pub public_port: Option<u16>,
-    /// Worker threads; 0 is one per core.
+    /// Worker threads; 0 means one per core.
     pub workers: usize,
     /// Whether WebSockets are offered on streams of HTTP/2 (RFC 8441).
     pub h2_websockets: bool,
-    /// Networks of balancers, which must send a PROXY header.
+    /// Networks of load balancers, which must send a PROXY header.
     pub proxy_protocol: Vec<Network>,
     /// Networks of proxies whose `X-Forwarded-For` and `Forwarded` are believed.
     pub trusted_proxies: Vec<Network>,
 }
 
-/// Connections that the kernel holds for us while a worker is busy.
+/// Connections that the kernel queues while a worker is busy.
 const BACKLOG: i32 = 4096;
 
-/// One listener: a socket for each worker, among which the kernel spreads connections.
+/// A listener: one socket for each worker. The kernel distributes connections among them.
 #[derive(Debug)]
 pub struct Listener {
     /// What is spoken on it.
     pub kind: Kind,
     /// The address as configured.
     pub addr: ListenAddr,
-    /// The address as bound: with the port that the system chose, and IPv4 where the machine has no
+    /// The address as bound: with the port that the system chose, and IPv4 if the machine has no
     /// IPv6.
     pub bound: SocketAddr,
     /// One for each worker.
@@ -57,8 +57,8 @@ pub struct Listener {
 impl Listener {
     /// Binds an address.
     ///
-    /// SO_REUSEPORT would let a second gateway in on the same port, so the port is tried without it
-    /// first; not so where it overlaps with a listener that this gateway already has.
+    /// With SO_REUSEPORT a second gateway could bind the same port unnoticed, so the port is bound
+    /// without it first, unless the address overlaps one of this gateway's own (`own`).
     ///
     /// # Errors
     /// The address and the likely cause.
@@ -84,7 +84,7 @@ impl Listener {
     }
 }
 
-/// Binds an address once, under the rules of [`Listener::bind`].
+/// Binds one socket, by the rules of [`Listener::bind`].
 ///
 /// # Errors
 /// The address and the likely cause.
@@ -97,7 +97,7 @@ pub fn bind_one(addr: ListenAddr, own: &[ListenAddr]) -> Result<StdListener, Bin
     socket(wanted, true).map_err(failed)
 }
 
-/// A machine without IPv6 still has IPv4 to offer for `[::]`.
+/// On a machine without IPv6, `[::]` becomes `0.0.0.0`.
 fn usable(addr: ListenAddr) -> SocketAddr {
     if addr.is_dual_stack() && Socket::new(Domain::IPV6, Type::STREAM, None).is_err() {
         tracing::warn!(%addr, "this machine has no IPv6: listening on 0.0.0.0 instead");
@@ -137,12 +137,13 @@ fn cause(error: &io::Error, addr: ListenAddr) -> impl fmt::Display {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             format!(
-                ": another process has the port, perhaps NGINX or a second ianitor; see `ss -ltnp sport = :{port}`"
+                ": another process has the port, perhaps NGINX or a second ianitor; \
+                 see `ss -ltnp sport = :{port}`"
             )
         }
         io::ErrorKind::PermissionDenied => format!(
-            ": ports below 1024 need the capability CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=), or a higher \
-             port than {port}"
+            ": ports below 1024 need the capability CAP_NET_BIND_SERVICE (systemd: \
+             AmbientCapabilities=), or a higher port than {port}"
         ),
         io::ErrorKind::AddrNotAvailable => {
             ": no interface of this machine has the address; see `ip addr`".to_owned()
@@ -151,10 +152,10 @@ fn cause(error: &io::Error, addr: ListenAddr) -> impl fmt::Display {
     }
 }
 
-/// For descriptors or memory to be free again.
+/// The pause after an error such as a lack of descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
 
-/// Accepts until the future `stop` ends, then takes what is still queued.
+/// Accepts connections until the future `stop` ends, then those that are still queued.
 pub async fn accept(
     listener: TcpListener,
     handle: impl Fn(TcpStream, PeerAddr),
@@ -176,9 +177,8 @@ pub async fn accept(
     }
 }
 
-/// Connections that the kernel has already accepted would be reset if the socket were closed over
-/// them. The kernel is asked directly: what the runtime knows of the socket may be older than the
-/// last connection.
+/// Accepts the queued connections, which the kernel would reset when the socket is closed. The
+/// kernel is asked directly, because the runtime may not know of the latest connection yet.
 fn take_queued(listener: TcpListener, handle: &impl Fn(TcpStream, PeerAddr)) -> io::Result<()> {
     let listener = listener.into_std()?;
     for _ in 0..BACKLOG {
@@ -195,14 +195,17 @@ fn take_queued(listener: TcpListener, handle: &impl Fn(TcpStream, PeerAddr)) -> 
     Ok(())
 }
 
-/// A peer that has gone is no reason to wait; anything else would fail again at once, and the loop
-/// would spin.
+/// Pauses after an error that would occur again at once. A peer that has closed its connection is
+/// no reason to pause.
 async fn after_error(error: &io::Error) {
     if is_peers_fault(error) {
         tracing::debug!(%error, "a connection was gone before it was accepted");
         return;
     }
-    tracing::error!(%error, "cannot accept connections; trying again (out of descriptors? see `ulimit -n`)");
+    tracing::error!(
+        %error,
+        "cannot accept connections; trying again (out of descriptors? see `ulimit -n`)"
+    );
     tokio::time::sleep(EXHAUSTED_PAUSE).await;
 }
 

@@ -1,4 +1,5 @@
-//! Descriptors: each proxied connection takes two, each open file one.
+//! Distributes the file descriptors of the process: each proxied connection needs two, each open
+//! file one.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -6,32 +7,31 @@ use crate::config::Config;
 use crate::limits::Limits;
 use crate::route::Target;
 
-/// For logs, connections to CAs, issuers and the status listener, and whatever else the process
-/// opens.
+/// Reserved for logs, connections to CAs, issuers and the status listener, and so on.
 const RESERVE: u64 = 200;
 
-/// What a worker has open beside its listening sockets.
+/// Descriptors of a worker beside its listening sockets.
 const PER_WORKER: usize = 6;
 
-/// Files that may be open: this part of the descriptors, and never more than so many.
+/// Open files may use one in `FILES_PART` descriptors, but never more than `MOST_FILES`.
 const FILES_PART: usize = 8;
 const MOST_FILES: usize = 4096;
 
-/// One client may have this part of what is clamped: others must find room, however few descriptors
-/// there are.
+/// If connections are limited by descriptors, one client may have one in `CLIENT_PART` of them, so
+/// that others can still connect.
 const CLIENT_PART: usize = 4;
 
-/// With fewer connections than this, a warning says so even if no number was written.
+/// Fewer connections than this are logged as a warning, even if the limit is the default.
 const FEW: usize = 5_000;
 
-/// What a configuration would spend descriptors on.
+/// What a configuration needs descriptors for.
 #[derive(Debug)]
 pub(super) struct Wants {
     connections: usize,
     connections_per_client: usize,
-    /// Whether any route leads to files.
+    /// Whether any route serves files.
     files: bool,
-    /// Listening sockets and what their workers need.
+    /// Descriptors of all workers, listening sockets included.
     workers: usize,
 }
 
@@ -51,12 +51,12 @@ impl Wants {
     }
 }
 
-/// What the descriptors of the process are spent on.
+/// How the descriptors of the process are distributed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Budget {
-    /// Sockets to clients: `limits.connections`, or what there is.
+    /// Sockets to clients: `limits.connections`, or as many as there are descriptors for.
     pub(super) connections: usize,
-    /// `limits.connections_per_client`, or a quarter of what there is.
+    /// `limits.connections_per_client`, or a quarter of a lowered `connections`.
     pub(super) connections_per_client: usize,
     /// Open files.
     pub(super) open_files: usize,
@@ -64,17 +64,17 @@ pub(super) struct Budget {
     pub(super) upstream_sockets: usize,
 }
 
-/// Raises the process's limit as far as it goes and spends it.
+/// Raises the process's limit of descriptors as far as possible, and distributes them.
 pub(super) fn spend(wants: &Wants) -> Budget {
     let descriptors = raise();
-    let budget = share_out(wants, descriptors);
+    let budget = distribute(wants, descriptors);
     if let Some(descriptors) = descriptors.filter(|_| budget.connections < wants.connections) {
         report(wants, &budget, descriptors);
     }
     budget
 }
 
-fn share_out(wants: &Wants, descriptors: Option<u64>) -> Budget {
+fn distribute(wants: &Wants, descriptors: Option<u64>) -> Budget {
     let Wants {
         connections,
         connections_per_client,
@@ -91,11 +91,11 @@ fn share_out(wants: &Wants, descriptors: Option<u64>) -> Budget {
         };
     };
     let reserve = RESERVE.max(RESERVE / 2 + workers as u64);
-    let there = usize::try_from(descriptors.saturating_sub(reserve))
+    let available = usize::try_from(descriptors.saturating_sub(reserve))
         .unwrap_or(usize::MAX)
         .max(8);
-    let open_files = open_files.min(there / FILES_PART);
-    let clamped = connections.min(there / 2);
+    let open_files = open_files.min(available / FILES_PART);
+    let clamped = connections.min(available / 2);
     let per_client = match clamped < connections {
         true => connections_per_client.min((clamped / CLIENT_PART).max(1)),
         false => connections_per_client,
@@ -104,11 +104,11 @@ fn share_out(wants: &Wants, descriptors: Option<u64>) -> Budget {
         connections: clamped,
         connections_per_client: per_client,
         open_files,
-        upstream_sockets: there - clamped - open_files,
+        upstream_sockets: available - clamped - open_files,
     }
 }
 
-/// Says what was clamped, and to what.
+/// Logs by how much the limits were lowered.
 fn report(wants: &Wants, budget: &Budget, descriptors: u64) {
     let Budget {
         connections,
@@ -133,12 +133,13 @@ fn report(wants: &Wants, budget: &Budget, descriptors: u64) {
             upstream_sockets,
             open_files,
             descriptors,
-            "limits.connections needs more descriptors than the process may have (systemd: LimitNOFILE=)"
+            "limits.connections needs more descriptors than the process may have \
+             (systemd: LimitNOFILE=)"
         );
     }
 }
 
-/// The number of descriptors that the process may have; `None` if there is no limit.
+/// Raises the limit of descriptors; `None` if there is none.
 fn raise() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     let hard = limit.maximum;
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn where_connections_are_clamped_a_client_gets_a_quarter() {
-        let budget = share_out(&wants(50_000, 5_000), Some(1024));
+        let budget = distribute(&wants(50_000, 5_000), Some(1024));
         let want = Budget {
             connections: 412,
             connections_per_client: 103,
@@ -180,13 +181,13 @@ mod tests {
             upstream_sockets: 309,
         };
         assert_eq!(budget, want);
-        let lower = share_out(&wants(50_000, 50), Some(1024));
+        let lower = distribute(&wants(50_000, 50), Some(1024));
         assert_eq!(lower.connections_per_client, 50, "what is lower stays");
     }
 
     #[test]
     fn what_fits_is_not_clamped() {
-        let budget = share_out(&wants(300, 300), Some(1024));
+        let budget = distribute(&wants(300, 300), Some(1024));
         assert_eq!(
             (
                 budget.connections,
@@ -195,7 +196,7 @@ mod tests {
             ),
             (300, 300, 421)
         );
-        let budget = share_out(&wants(300, 300), None);
+        let budget = distribute(&wants(300, 300), None);
         assert_eq!(
             (budget.connections_per_client, budget.upstream_sockets),
             (300, usize::MAX)
@@ -206,7 +207,7 @@ mod tests {
     fn never_more_than_there_is() {
         for descriptors in [0, 64, 256, 1024, 20_000, 1 << 20] {
             for files in [false, true] {
-                let budget = share_out(
+                let budget = distribute(
                     &Wants {
                         files,
                         ..wants(50_000, 5_000)
@@ -225,7 +226,7 @@ mod tests {
                 assert!(!files || budget.open_files > 0, "{descriptors}: {budget:?}");
             }
         }
-        let many_workers = share_out(
+        let many_workers = distribute(
             &Wants {
                 workers: 512,
                 ..wants(50_000, 5_000)

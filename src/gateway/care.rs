@@ -1,5 +1,4 @@
-//! Certificates that look after themselves, and those of the neighbours: who works on them beside
-//! the workers.
+//! The background services for certificates: ordering them, and deploying them to other servers.
 
 use std::io;
 use std::sync::Arc;
@@ -15,8 +14,8 @@ use crate::status::board::Looks;
 use crate::tls::challenges::Challenges;
 use crate::tls::{self, CertCache};
 
-/// CertTasks that order, the hub that brings to others what they get, and the tables that they share
-/// with the workers.
+/// The tasks that order certificates, the hub that deploys them to other servers, and the tables
+/// that they share with the workers.
 #[derive(Debug)]
 pub(super) struct CertServices {
     pub(super) shelf: Arc<CertCache>,
@@ -43,38 +42,38 @@ impl CertServices {
         }
     }
 
-    /// What is to be seen of the work.
+    /// What the status pages show of it.
     pub(super) fn looks(&self) -> Looks {
         self.looks.clone()
     }
 
-    /// What a configuration asks for. What there is of it in the store is on the shelf then;
-    /// nothing has begun.
+    /// Plans the orders of a configuration. Certificates that the store already has are put into
+    /// the cache; no task is started.
     ///
     /// # Errors
-    /// That `directory_ca` cannot be used, where that is not noted in `before`. All other trouble
-    /// is of the kind that may pass.
+    /// If `directory_ca` cannot be used and there is nothing to fall back on (then it is noted in
+    /// `previous`). All other problems are temporary and retried.
     pub(super) fn plan(
         &self,
         config: &Config,
-        before: &mut Previous<'_>,
+        previous: &mut Previous<'_>,
     ) -> Result<Plan, StartError> {
         let directory_ca = config
             .acme
             .as_ref()
             .and_then(|acme| acme.directory_ca.as_deref());
         match directory_ca.map(|file| tls::client_config(Some(file), "acme.directory_ca")) {
-            Some(Err(error)) if before.snapshot.is_some() => before.certificates.push(error),
+            Some(Err(error)) if previous.snapshot.is_some() => previous.certificates.push(error),
             Some(Err(error)) => return Err(StartError::Certificates(vec![error])),
             Some(Ok(_)) | None => {}
         }
         Ok(self.keepers.plan(config.acme.as_ref()))
     }
 
-    /// Takes up a plan.
+    /// Starts the tasks of a plan.
     ///
     /// # Errors
-    /// That there is something to do and no runtime for it.
+    /// If there is something to start and this is not called on a runtime.
     pub(super) fn start(&mut self, plan: Plan, config: &Config) -> io::Result<()> {
         if config.acme.is_some() {
             Handle::try_current().map_err(io::Error::other)?;
@@ -84,7 +83,7 @@ impl CertServices {
         Ok(())
     }
 
-    /// Asks for a certificate to be ordered now; see [`CertTasks::renew`].
+    /// Orders a certificate now; see [`CertTasks::renew`].
     pub(super) fn renew(
         &self,
         name: &str,
@@ -93,13 +92,13 @@ impl CertServices {
         self.keepers.renew(name, mode)
     }
 
-    /// Orders nothing any more.
-    pub(super) fn rest(&mut self) {
+    /// Stops ordering certificates.
+    pub(super) fn stop(&mut self) {
         self.keepers.rest();
     }
 
-    /// A plan was not taken up.
-    pub(super) fn give_up(&self) {
+    /// Undoes what planning has put into the cache, when the plan is not started.
+    pub(super) fn rollback(&self) {
         self.keepers.clear_shelf();
     }
 }

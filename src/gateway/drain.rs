@@ -16,7 +16,7 @@ impl Running {
     /// find no listener, or that of the successor; and each attempt that fails here would delay the
     /// other processes that share the store.
     pub fn stop_orders(&mut self) {
-        self.services.rest();
+        self.services.stop();
     }
 
     /// Accepts no more connections and lets requests and tunnels go on for `limits.drain`, then

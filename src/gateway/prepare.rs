@@ -52,7 +52,7 @@ pub(super) struct Prepared {
     pub(super) snapshot: Arc<Snapshot>,
 }
 
-/// Prepares a configuration. Nothing that is in force changes by it.
+/// Prepares a configuration. Nothing that is in force changes yet.
 ///
 /// # Errors
 /// Every problem.

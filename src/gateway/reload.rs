@@ -30,7 +30,7 @@ impl Running {
         }
         let result = self.replace(config, &mut Previous::default()).await;
         if result.is_err() {
-            self.services.give_up();
+            self.services.rollback();
         }
         self.board.reloaded(result.is_ok());
         Ok(result?)

@@ -76,7 +76,7 @@ impl Running {
         self.services.renew(name, mode)
     }
 
-    /// Resolves if a worker ends that was not told to: the gateway is then no longer complete.
+    /// Resolves if a worker ends unexpectedly: the gateway is then no longer complete.
     pub async fn worker_ended(&mut self) {
         // The senders are held by the worker threads, which never send.
         let _ = self.worker_ended.recv().await;

@@ -1,4 +1,5 @@
-//! Certificates, keys and lists on disk: whoever renews them replaces files, and need not tell us.
+//! Notices when certificates, keys, secrets and lists on disk have changed, so that the gateway
+//! needs no signal.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
@@ -8,18 +9,18 @@ use crate::disk::FileStamp;
 use crate::secret::SecretSource;
 use crate::turn::Secrets;
 
-/// How often the files are looked at.
+/// How often the files are checked.
 pub const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Even if nothing changes the certificates are loaded anew so often: development ones are renewed
-/// by that, and those that end soon are warned about.
+/// The files are read again this often even if nothing has changed: that renews development
+/// certificates, and warns about certificates that expire soon.
 const RELOAD: Duration = Duration::from_secs(24 * 3600);
 
-/// A clock that has moved by so much against the time that has passed was set, or the machine has
-/// slept. Which certificates are valid was judged by what it showed before.
-const SET: Duration = Duration::from_secs(60);
+/// If the wall clock differs by this much from the time that has passed, it was set, or the machine
+/// has slept. Which certificates are valid must then be judged again.
+const CLOCK_SET: Duration = Duration::from_secs(60);
 
-/// What the files of a configuration looked like when they were read.
+/// The state of a configuration's files when they were read.
 #[derive(Debug)]
 pub(super) struct FileWatch {
     files: Vec<Option<FileStamp>>,
@@ -28,7 +29,7 @@ pub(super) struct FileWatch {
 }
 
 impl FileWatch {
-    /// As they are now.
+    /// The state now.
     pub(super) fn new(config: &Config) -> Self {
         let pairs = config
             .tls
@@ -80,21 +81,21 @@ impl FileWatch {
         }
     }
 
-    /// Whether it is time to load what `now` saw.
+    /// Whether the files are to be read again, given their state `now`.
     pub(super) fn is_due(&self, now: &Self) -> bool {
         self.files != now.files
             || now.since.duration_since(self.since) >= RELOAD
             || self.was_clock_set(now)
     }
 
-    /// Whether the clock was set between the two looks.
+    /// Whether the clock was set between the two states.
     pub(super) fn was_clock_set(&self, now: &Self) -> bool {
         let expected = self.clock.checked_add(now.since.duration_since(self.since));
         let off = |expected: SystemTime| match now.clock.duration_since(expected) {
             Ok(ahead) => ahead,
             Err(behind) => behind.duration(),
         };
-        expected.is_none_or(|expected| off(expected) >= SET)
+        expected.is_none_or(|expected| off(expected) >= CLOCK_SET)
     }
 }
 

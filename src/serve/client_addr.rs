@@ -1,5 +1,5 @@
-//! Who the client is, where trusted proxies stand between: the right-most address of the chain that
-//! is none of theirs. Whatever stands left of it was written by somebody who is not trusted.
+//! The client's address behind trusted proxies: the right-most address of the chain that is not one
+//! of the proxies. Everything to the left of it was written by a client that is not trusted.
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::addr::{ClientAddr, Network};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The step: a no-op but for connections from a listed proxy.
+/// The step of the stack. It changes nothing unless the connection comes from a trusted proxy.
 pub(super) fn client_address(mut inbound: Inbound) -> Result<Inbound, Rejection> {
     let trusted = &inbound.local.snapshot.trusted_proxies;
     if !is_trusted(inbound.client, trusted) {
@@ -33,11 +33,11 @@ pub(super) fn is_trusted(client: ClientAddr, trusted: &[Network]) -> bool {
     trusted.iter().any(|net| net.contains(client))
 }
 
-/// The chain says something that cannot be understood, or two things.
+/// The chain cannot be parsed, or contradicts itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct BadChain;
 
-/// The client as `X-Forwarded-For` or `Forwarded` name it; `None` where neither is there.
+/// The client that `X-Forwarded-For` or `Forwarded` names; `None` if the request has neither.
 fn from_chain(headers: &HeaderMap, trusted: &[Network]) -> Result<Option<ClientAddr>, BadChain> {
     let old = right_most(
         elements(headers, &X_FORWARDED_FOR)?
@@ -69,8 +69,8 @@ fn elements<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Vec<&'h str
     Ok(all)
 }
 
-/// Splits at a separator that stands outside of quoted strings (RFC 9110, section 5.6.4): inside of
-/// them, a proxy may have put what its client wrote.
+/// Splits at a separator outside of quoted strings (RFC 9110, section 5.6.4). Inside of them, a
+/// proxy may have put what its client wrote.
 fn split(text: &str, separator: char) -> Result<Vec<&str>, BadChain> {
     let (mut parts, mut begin, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (at, c) in text.char_indices() {
@@ -89,7 +89,7 @@ fn split(text: &str, separator: char) -> Result<Vec<&str>, BadChain> {
     if quoted { Err(BadChain) } else { Ok(parts) }
 }
 
-/// From the right, the first that is no proxy of ours; if all are, the left-most.
+/// From the right, the first address that is not a trusted proxy; the left-most if all are.
 fn right_most<I>(chain: I, trusted: &[Network]) -> Result<Option<ClientAddr>, BadChain>
 where
     I: DoubleEndedIterator<Item = Result<ClientAddr, BadChain>>,
@@ -105,7 +105,7 @@ where
     Ok(last)
 }
 
-/// An address, perhaps with a port, as some proxies write it.
+/// An address; some proxies add a port.
 fn address(text: &str) -> Result<ClientAddr, BadChain> {
     if let Ok(ip) = text.parse::<IpAddr>() {
         return Ok(ClientAddr::new(ip));
@@ -120,14 +120,14 @@ fn address(text: &str) -> Result<ClientAddr, BadChain> {
     bracketed.parse().map(ClientAddr::new).map_err(|_| BadChain)
 }
 
-/// The `for` of one element of `Forwarded` (RFC 7239, section 4). `unknown` and `_hidden` are no
-/// addresses: who it is cannot be known then, and so not be allowed.
+/// The `for` of one element of `Forwarded` (RFC 7239, section 4). `unknown` and `_hidden` are
+/// rejected: without an address, a policy cannot be applied.
 fn forwarded_for(element: &str) -> Result<ClientAddr, BadChain> {
     let mut found = None;
     for pair in split(element, ';')? {
         let (name, value) = pair.split_once('=').ok_or(BadChain)?;
-        // Each value, also of what is not asked for: a quote in the wrong place has moved all that
-        // follow it.
+        // Each value is checked, also those that are not used: a misplaced quote would shift all
+        // that follow it.
         let value = unquoted(value)?;
         if name.eq_ignore_ascii_case("for") && found.replace(address(value)?).is_some() {
             return Err(BadChain);

@@ -1,4 +1,4 @@
-//! A connection's slot, and that it is counted as open for as long.
+//! A connection's slot together with the listener's count of open connections.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use crate::addr::Kind;
 use crate::slot::Slot;
 use crate::telemetry::metrics::{ListenerCounts, WorkerMetrics};
 
-/// A slot and the count of its listener's connections.
+/// A connection's slot. While this exists, the connection is counted as open on its listener.
 #[derive(Debug)]
 pub struct ConnectionGuard {
     slot: Slot,
@@ -16,15 +16,15 @@ pub struct ConnectionGuard {
 }
 
 impl ConnectionGuard {
-    /// Counts a connection that has got a slot.
+    /// Counts a connection that has a slot.
     pub fn new(slot: Slot, kind: Kind, metrics: &Arc<WorkerMetrics>) -> Self {
-        let seat = Self {
+        let guard = Self {
             slot,
             kind,
             metrics: Arc::clone(metrics),
         };
-        seat.counts().accepted.one();
-        seat
+        guard.counts().accepted.one();
+        guard
     }
 
     fn counts(&self) -> &ListenerCounts {

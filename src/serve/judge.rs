@@ -110,7 +110,8 @@ impl WorkerView {
         }
     }
 
-    /// The permit by which a tunnel would go on with another token, if its policy accepts the token.
+    /// The permit by which a tunnel would go on with another token; `None` if its policy rejects
+    /// the token.
     pub fn judge_anew(
         &self,
         tunnel: &TunnelControl,

@@ -1,5 +1,5 @@
 //! Connections over the limit while a certificate order is open: a CA that validates a name must
-//! get through although the limits are reached, and nobody else.
+//! get through although the limits are reached. Every other connection is rejected.
 //!
 //! Few such connections are open at a time, each for a short time, and only requests of a CA are
 //! answered, so this is no way round the limits. A connection on which nothing is sent gives way to

@@ -1,6 +1,6 @@
-//! PROXY protocol (HAProxy, proxy-protocol.txt): what a listed balancer says about the client,
-//! before the first byte of the connection. From a listed balancer it is required; from anybody
-//! else it is not read.
+//! PROXY protocol (HAProxy, proxy-protocol.txt): the client's address, which a load balancer sends
+//! before the first byte of the connection. It is required from the balancers of
+//! `listen.proxy_protocol` and not read from other peers.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,19 +10,19 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::addr::PeerAddr;
 
-/// The longest v1 line, with its end.
+/// The longest v1 line, with CR LF.
 const MAX_LINE: usize = 107;
 
-/// How far a v2 header goes before its length is known.
+/// The size of a v2 header up to and including its length.
 const V2_START: usize = 16;
 
 const V2_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Reads the header, and not a byte more. `None` where the balancer speaks for itself (`LOCAL`,
-/// `UNKNOWN`): its own health checks.
+/// Reads the header, and not a byte more. `None` if the connection is the balancer's own (`LOCAL`,
+/// `UNKNOWN`), such as a health check.
 ///
 /// # Errors
-/// If there is none, or it is not one.
+/// If there is no valid header.
 pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<PeerAddr>> {
     let mut start = [0; V2_SIGNATURE.len()];
     stream.read_exact(&mut start).await?;
@@ -44,9 +44,9 @@ async fn read_v2<S: AsyncRead + Unpin>(
     header.resize(V2_START + usize::from(length), 0);
     stream.read_exact(&mut header[V2_START..]).await?;
     let header = v2::Header::try_from(&header[..]).map_err(malformed)?;
-    // Said of a TCP connection it is a lie or a slip: either way not a header to go by.
+    // The connection is TCP, so a header for UDP cannot be right.
     if header.command == v2::Command::Proxy && header.protocol == v2::Protocol::Datagram {
-        return Err(malformed("a PROXY header of datagrams"));
+        return Err(malformed("the PROXY header is for UDP"));
     }
     match (header.command, header.addresses) {
         (v2::Command::Local, _) | (_, v2::Addresses::Unspecified | v2::Addresses::Unix(_)) => {
@@ -69,10 +69,10 @@ async fn read_v1<S: AsyncRead + Unpin>(
     if !line.starts_with(b"PROXY ") {
         return Err(malformed("no PROXY header"));
     }
-    // A byte at a time: what follows the line belongs to somebody else.
+    // A byte at a time: what follows the line is for the next reader.
     while !line.ends_with(b"\r\n") {
         if line.len() == MAX_LINE {
-            return Err(malformed("a PROXY line without end"));
+            return Err(malformed("the PROXY header is too long"));
         }
         line.push(stream.read_u8().await?);
     }
