@@ -208,7 +208,7 @@ fn gives_reason(line: &str, judges: bool) -> bool {
         "(End::",
         "line.reason) = (",
         "line.reason.or(Some(",
-        "broken_head(&",
+        "log_head(",
         "by_policy(\"",
         " reason: \"",
         "=> \"token_",

@@ -75,7 +75,7 @@ const MAP: &[(&str, &[&str])] = &[
     ),
     (
         "worker",
-        &["telemetry", "listen", "token", "proxy", "serve"],
+        &["telemetry", "listen", "token", "tunnel", "serve"],
     ),
     // Only looks; its accept loop is the one of `listen`.
     (
