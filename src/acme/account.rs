@@ -12,34 +12,31 @@ use rcgen::KeyPair;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::client::Client;
-use super::context::Shared;
+use super::context::AcmeContext;
 use super::directory::Directory;
 use super::error::OrderError;
-use super::{AcmeSpec, ExternalAccount};
+use super::spec::{AcmeSpec, ExternalAccount};
 use crate::secret::Secret;
 use crate::store::StoredAccount;
 use crate::telemetry::Chain;
 
-/// The account at a directory: the one that there is, or a new one.
-///
-/// # Errors
-/// Why there is none.
+/// The account at a directory: the stored one, or a new one.
 pub(super) async fn open(
-    shared: &Shared,
+    context: &AcmeContext,
     spec: &AcmeSpec,
     url: &str,
     directory: &Directory,
     client: &Client,
 ) -> Result<Account, OrderError> {
-    let _lock = shared.lock("accounts").await?;
+    let _lock = context.lock("accounts").await?;
     let at = url.to_owned();
-    let stored = match shared
+    let stored = match context
         .store(move |store| store.account(&at))
         .await
         .and_then(with_usable_key)
     {
         Err(error) if error.is_damaged_account() => {
-            set_aside(shared, url, &error).await?;
+            set_aside(context, url, &error).await?;
             None
         }
         stored => stored?,
@@ -48,10 +45,11 @@ pub(super) async fn open(
         .external_account
         .as_ref()
         .map(|account| account.key_id.to_string());
-    // The key of an external account is often good for one use, and taken out of the file after it.
+    // The key of an external account is often valid for one use and removed afterwards, so a stored
+    // account that is bound already is used as it is.
     let stored = stored.filter(|stored| bound_to.is_none() || stored.external == bound_to);
     let opener = Opener {
-        shared,
+        context,
         spec,
         url,
         directory,
@@ -66,24 +64,24 @@ pub(super) async fn open(
                 .await?
         }
     };
-    opener.tell_contact(&account, stored).await?;
+    opener.update_contact(&account, stored).await?;
     Ok(account)
 }
 
-/// What can sign in its name.
+/// Checks that the account's key can sign.
 fn with_usable_key(stored: Option<StoredAccount>) -> Result<Option<StoredAccount>, OrderError> {
     stored.as_ref().map(key_of).transpose()?;
     Ok(stored)
 }
 
-/// An account is made anew, at the cost of one more at the CA; without one nothing would ever be
+/// Moves a damaged account away, so that a new one is created: without an account nothing would be
 /// ordered.
-async fn set_aside(shared: &Shared, url: &str, error: &OrderError) -> Result<(), OrderError> {
+async fn set_aside(context: &AcmeContext, url: &str, error: &OrderError) -> Result<(), OrderError> {
     let at = url.to_owned();
-    let place = shared
+    let place = context
         .store(move |store| store.set_account_aside(&at))
         .await?;
-    tracing::warn!(directory = url, error = %Chain(error), place, "set aside; another account is made");
+    tracing::warn!(directory = url, error = %Chain(error), place, "set aside; creating another account");
     Ok(())
 }
 
@@ -92,15 +90,12 @@ fn key_of(stored: &StoredAccount) -> Result<PrivatePkcs8KeyDer<'static>, OrderEr
     Ok(PrivatePkcs8KeyDer::from(key.serialize_der()))
 }
 
-/// The CA does not know the account any more: the next order registers it anew, with the same key
-/// where it can.
-///
-/// # Errors
-/// That the store does not take it.
-pub(super) async fn forget(shared: &Shared, url: &str) -> Result<(), OrderError> {
-    let _lock = shared.lock("accounts").await?;
+/// The CA no longer knows the account: the next order registers it again, with the same key where
+/// it can.
+pub(super) async fn forget(context: &AcmeContext, url: &str) -> Result<(), OrderError> {
+    let _lock = context.lock("accounts").await?;
     let at = url.to_owned();
-    shared
+    context
         .store(move |store| match store.account(&at)? {
             Some(account) => store.put_account(&StoredAccount {
                 url: None,
@@ -113,7 +108,7 @@ pub(super) async fn forget(shared: &Shared, url: &str) -> Result<(), OrderError>
 }
 
 struct Opener<'a> {
-    shared: &'a Shared,
+    context: &'a AcmeContext,
     spec: &'a AcmeSpec,
     url: &'a str,
     directory: &'a Directory,
@@ -190,7 +185,7 @@ impl Opener<'_> {
         Ok((account, stored))
     }
 
-    async fn tell_contact(
+    async fn update_contact(
         &self,
         account: &Account,
         stored: StoredAccount,
@@ -230,7 +225,7 @@ impl Opener<'_> {
 
     async fn keep(&self, account: StoredAccount) -> Result<StoredAccount, OrderError> {
         let kept = account.clone();
-        self.shared
+        self.context
             .store(move |store| store.put_account(&account))
             .await?;
         Ok(kept)
@@ -247,12 +242,12 @@ impl Opener<'_> {
             directory = self.url,
             account = account.id(),
             terms,
-            "account at the CA, its terms agreed to"
+            "account at the CA, terms of service accepted"
         );
     }
 }
 
-/// CAs write the key in base64url, some with padding.
+/// CAs give the key in base64url, some with padding.
 fn decode(text: &[u8]) -> Option<Vec<u8>> {
     BASE64_URL_SAFE_NO_PAD
         .decode(text)

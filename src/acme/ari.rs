@@ -1,75 +1,87 @@
-//! When the CA wants a certificate to be renewed (RFC 9773).
+//! When the CA wants a certificate to be renewed: ACME renewal information (RFC 9773).
 
 use std::time::Duration;
 
-use instant_acme::RenewalInfo;
+use instant_acme::{CertificateIdentifier, RenewalInfo};
 
-use super::attempt::{Attempt, identifier};
 use super::directory::Directory;
 use super::error::OrderError;
 use super::schedule::Window;
+use super::session;
+use super::spec::AcmeSpec;
 use crate::clock::{Moment, UnixTime};
+use crate::store::Name;
+use crate::telemetry::Chain;
+use crate::tls::ServableCert;
 
-/// How often the CA is asked where it does not say. RFC 9773, section 4.3, recommends it.
+/// How often the CA is asked if it does not say, as RFC 9773, section 4.3, recommends.
 const USUAL: Duration = Duration::from_secs(6 * 3600);
 
-/// The CA is not asked more often, and not more seldom, whatever it says.
+/// The CA is asked neither more nor less often than this, whatever it says.
 const SHORTEST: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// After a failure. Without an answer the lifetime decides.
+/// When to ask again after a failure. Until then the lifetime decides.
 const AFTER_FAILURE: Duration = Duration::from_secs(3600);
 
-/// What the CA has last said of a certificate.
+/// The CA's last answer.
 #[derive(Debug, Default)]
 pub(super) struct Ari {
-    /// The serial that was asked about.
-    of: Option<String>,
+    /// The serial number of the certificate that the CA was asked about.
+    serial: Option<String>,
     window: Option<Window>,
-    again: Option<Moment>,
+    ask_again: Option<Moment>,
 }
 
 impl Ari {
-    /// The window of this certificate, if the CA has named one.
+    /// The renewal window of a certificate, if the CA has named one.
     pub(super) fn window(&self, serial: &str) -> Option<Window> {
-        self.window.filter(|_| self.of.as_deref() == Some(serial))
+        self.window
+            .filter(|_| self.serial.as_deref() == Some(serial))
     }
 
-    /// Whether it is time to ask.
+    /// Whether it is time to ask the CA.
     pub(super) fn is_due(&self, serial: &str) -> bool {
-        self.of.as_deref() != Some(serial) || self.again.is_none_or(Moment::has_come)
+        self.serial.as_deref() != Some(serial) || self.ask_again.is_none_or(Moment::has_come)
     }
 
-    /// Asks.
-    pub(super) async fn refresh(&mut self, serial: &str, attempt: &Attempt<'_>) {
-        if self.of.as_deref() != Some(serial) {
+    /// Asks the CA about a certificate of the store. `cert` is that certificate, if it is of the CA
+    /// that is configured now.
+    pub(super) async fn refresh(
+        &mut self,
+        serial: &str,
+        spec: &AcmeSpec,
+        name: &Name,
+        cert: Option<&ServableCert>,
+    ) {
+        if self.serial.as_deref() != Some(serial) {
             *self = Self {
-                of: Some(serial.to_owned()),
+                serial: Some(serial.to_owned()),
                 ..Self::default()
             };
         }
-        match ask(attempt).await {
+        match ask(spec, cert).await {
             Ok((window, retry_after)) => {
                 let wait = retry_after.unwrap_or(USUAL).clamp(SHORTEST, LONGEST);
-                (self.window, self.again) = (window, Some(Moment::after(wait)));
+                (self.window, self.ask_again) = (window, Some(Moment::after(wait)));
             }
             Err(error) => {
-                // What it said before still holds.
-                self.again = Some(Moment::after(AFTER_FAILURE));
-                let error = crate::telemetry::Chain(&error);
-                tracing::info!(certificate = %attempt.cert.name, %error, "the CA's renewal information could not be had; the lifetime decides");
+                // The earlier answer remains valid.
+                self.ask_again = Some(Moment::after(AFTER_FAILURE));
+                let error = Chain(&error);
+                tracing::info!(certificate = %name, %error, "no renewal information from the CA; the lifetime decides");
             }
         }
     }
 }
 
-type Answer = (Option<Window>, Option<Duration>);
-
-async fn ask(attempt: &Attempt<'_>) -> Result<Answer, OrderError> {
-    let client = attempt.client()?;
-    let directory = Directory::fetch(&client, attempt.url).await?;
-    let (Some(url), Some(id)) = (directory.renewal_info, attempt.before.and_then(identifier))
-    else {
+async fn ask(
+    spec: &AcmeSpec,
+    cert: Option<&ServableCert>,
+) -> Result<(Option<Window>, Option<Duration>), OrderError> {
+    let client = session::client(spec)?;
+    let directory = Directory::fetch(&client, &spec.directory).await?;
+    let (Some(url), Some(id)) = (directory.renewal_info, cert.and_then(identifier)) else {
         return Ok((None, None));
     };
     let got = client
@@ -84,4 +96,12 @@ async fn ask(attempt: &Attempt<'_>) -> Result<Answer, OrderError> {
         end: time(window.end.unix_timestamp()),
     };
     Ok((Some(window), got.retry_after))
+}
+
+/// The identifier of a certificate at its CA (RFC 9773, section 4.1); `None` if the certificate
+/// does not name its issuer's key.
+pub(super) fn identifier(of: &ServableCert) -> Option<CertificateIdentifier<'static>> {
+    CertificateIdentifier::try_from(of.leaf()?)
+        .ok()
+        .map(CertificateIdentifier::into_owned)
 }

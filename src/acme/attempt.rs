@@ -1,219 +1,149 @@
-//! One attempt at a certificate: the account, the order by each kind of challenge in turn, and what
-//! came of it.
+//! One attempt to get a certificate: an order for each kind of challenge in turn, or the open order
+//! of an earlier attempt.
 
-use std::time::Duration;
+use instant_acme::CertificateIdentifier;
 
-use instant_acme::{Account, CertificateIdentifier};
-
+use super::ari::identifier;
 use super::client::Client;
-use super::context::Shared;
-use super::directory::Directory;
+use super::context::AcmeContext;
 use super::error::OrderError;
-use super::order::{Ask, Issued, Till};
-use super::schedule;
-use super::{AcmeSpec, CertSpec, ChallengeKind, account, open_order as open};
+use super::failure::Failure;
+use super::order::{Issued, Orders};
+use super::session::{self, Session};
+use super::spec::{AcmeSpec, CertSpec, ChallengeKind};
+use super::{account, open_order, schedule};
 use crate::clock::UnixTime;
 use crate::store::{Bundle, Meta};
 use crate::telemetry::Chain;
-use crate::tls::{self, ServableCert};
+use crate::tls::ServableCert;
 
-/// What is attempted.
 pub(super) struct Attempt<'a> {
-    pub(super) shared: &'a Shared,
+    pub(super) context: &'a AcmeContext,
     pub(super) spec: &'a AcmeSpec,
     pub(super) cert: &'a CertSpec,
-    /// The URL of the directory: the CA's, or the one to try things out with.
+    /// The URL of the CA's directory, or of the staging directory.
     pub(super) url: &'a str,
     /// The certificate that is renewed, if it is of the same CA.
     pub(super) before: Option<&'a ServableCert>,
-    /// How names are proved, the first choice first.
+    /// The kinds of challenge, the first choice first.
     pub(super) kinds: Vec<ChallengeKind>,
-    /// Whether what comes of it is kept: an order that the CA does not finish in time too.
+    /// Whether the certificate and an unfinished order are kept; not so in a dry run.
     pub(super) keeps: bool,
 }
 
-/// Why an attempt failed, and after how long the CA wants to hear of us again.
-#[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) error: OrderError,
-    pub(super) retry_after: Option<Duration>,
-}
-
-impl From<OrderError> for Failed {
-    fn from(error: OrderError) -> Self {
-        Self {
-            error,
-            retry_after: None,
-        }
-    }
-}
-
-impl Failed {
-    /// The error with its causes and what to do about it.
-    pub(super) fn text(&self) -> String {
-        let advice = self
-            .error
-            .advice()
-            .map(|advice| format!("; {advice}"))
-            .unwrap_or_default();
-        format!("{}{advice}", Chain(&self.error))
-    }
-}
-
-/// A connection to a CA that knows us.
-pub(super) struct Desk {
-    pub(super) account: Account,
-    pub(super) directory: Directory,
-    pub(super) client: Client,
-}
-
 impl Attempt<'_> {
-    /// Orders.
-    pub(super) async fn run(&self) -> Result<Bundle, Failed> {
-        let client = self.client().map_err(|error| Failed {
-            error,
-            retry_after: None,
-        })?;
+    pub(super) async fn run(&self) -> Result<Bundle, Failure> {
+        let client = session::client(self.spec)?;
         let mut result = self.order(client.clone()).await;
-        // A CA may refuse good nonces (RFC 8555, section 6.5), and a request is sent three times
-        // only.
+        // A CA may reject good nonces (RFC 8555, section 6.5), and instant-acme sends a request
+        // three times only.
         if result.as_ref().is_err_and(OrderError::is_of_nonce) {
             result = self.order(client.clone()).await;
         }
-        result.map_err(|error| Failed {
+        result.map_err(|error| Failure {
             error,
             retry_after: client.refused_for(),
         })
     }
 
-    /// Goes to the CA, which knows us then.
-    pub(super) async fn desk(&self) -> Result<Desk, OrderError> {
-        self.desk_with(self.client()?).await
-    }
-
-    pub(super) fn client(&self) -> Result<Client, OrderError> {
-        let tls = tls::client_config(self.spec.directory_ca.as_deref(), "acme.directory_ca")?;
-        Ok(Client::new((*tls).clone()))
-    }
-
-    async fn desk_with(&self, client: Client) -> Result<Desk, OrderError> {
-        let directory = Directory::fetch(&client, self.url).await?;
-        let account = account::open(self.shared, self.spec, self.url, &directory, &client).await?;
-        Ok(Desk {
-            account,
-            directory,
-            client,
-        })
-    }
-
     async fn order(&self, client: Client) -> Result<Bundle, OrderError> {
-        self.shared.store(|store| store.probe()).await?;
-        let issued = match self.order_at_desk(client.clone()).await {
+        self.context.store(|store| store.probe()).await?;
+        let issued = match self.order_in_session(client.clone()).await {
             Err(error) if error.is_unknown_account() => {
-                account::forget(self.shared, self.url).await?;
-                self.order_at_desk(client).await
+                account::forget(self.context, self.url).await?;
+                self.order_in_session(client).await
             }
             result => result,
         };
         let bundle = self.bundle(issued?);
         if bundle.is_err() && self.keeps {
-            // It would be downloaded again and again.
-            open::forget(self.shared, self.cert).await;
+            // Otherwise each attempt would download the same useless certificate.
+            open_order::forget(self.context, self.cert).await;
         }
         bundle
     }
 
-    async fn order_at_desk(&self, client: Client) -> Result<Issued, OrderError> {
-        let desk = self.desk_with(client).await?;
-        desk.directory.check_profile(self.cert)?;
-        match self.go_on(&self.till(&desk)).await? {
-            Some(issued) => Ok(issued),
-            None => self.by_each_kind(&desk).await,
-        }
-    }
-
-    fn till<'d>(&'d self, desk: &'d Desk) -> Till<'d> {
-        Till {
-            shared: self.shared,
-            desk,
-            directory: self.url,
+    async fn order_in_session(&self, client: Client) -> Result<Issued, OrderError> {
+        let session = Session::open(self.context, self.spec, self.url, client).await?;
+        session::check_profile(&session.directory, self.cert)?;
+        let orders = Orders {
+            context: self.context,
+            session: &session,
+            cert: self.cert,
             keeps: self.keeps,
+        };
+        match self.resume(&orders).await? {
+            Some(issued) => Ok(issued),
+            None => self.place(&orders).await,
         }
     }
 
-    /// What comes of the order that is open, if there is one. What has become useless is forgotten,
-    /// and ordered anew.
-    async fn go_on(&self, till: &Till<'_>) -> Result<Option<Issued>, OrderError> {
+    /// Resumes the open order, if there is one. An order that has become useless is forgotten.
+    async fn resume(&self, orders: &Orders<'_>) -> Result<Option<Issued>, OrderError> {
         if !self.keeps {
             return Ok(None);
         }
-        let Some(open) = open::find(self.shared, self.cert, &till.owner()).await? else {
+        let open = open_order::find(self.context, self.cert, &orders.owner()).await?;
+        let Some(open) = open else {
             return Ok(None);
         };
-        // One that is proved already does not need it. Another is proved by what is to be tried
-        // now.
-        let is_its = |kind: &ChallengeKind| kind.name() == open.challenge;
-        let kind = self
-            .spec
-            .challenges
-            .iter()
-            .find(|kind| is_its(kind))
+        // If the open order's kind is no longer configured, the first choice of this attempt is
+        // used; an order that is validated already needs none.
+        let mut configured = self.spec.challenges.iter();
+        let kind = configured
+            .find(|kind| kind.name() == open.challenge)
             .or(self.kinds.first())
-            .copied();
-        let Some(kind) = kind else {
-            return Err(OrderError::NoKind);
-        };
-        tracing::info!(certificate = %self.cert.name, order = open.url, "going on with the order that is open");
-        match till.go_on(self.cert, kind, open).await {
+            .copied()
+            .ok_or(OrderError::NoKind)?;
+        tracing::info!(certificate = %self.cert.name, order = open.url, "resuming the open order");
+        match orders.resume(kind, open).await {
             Ok(issued) if self.is_useful(&issued) => Ok(Some(issued)),
             Ok(_) => {
-                open::forget(self.shared, self.cert).await;
+                open_order::forget(self.context, self.cert).await;
                 Ok(None)
             }
             Err(error) if error.leaves_order_open() || matches!(error, OrderError::GivenUp(_)) => {
                 Err(error)
             }
             Err(error) => {
-                tracing::info!(certificate = %self.cert.name, error = %Chain(&error), "the open order leads to no certificate; a new one is made");
+                let error = Chain(&error);
+                tracing::info!(certificate = %self.cert.name, %error, "the open order yields no certificate; placing a new one");
                 Ok(None)
             }
         }
     }
 
-    /// Whether what came of an old order is another certificate than the one that there is, and one
-    /// that need not be renewed at once. What cannot be read is told by whoever would serve it.
+    /// Whether the certificate of a resumed order is not the one in service, and not due for
+    /// renewal at once. One that cannot be read counts as useful: serving it reports the error.
     fn is_useful(&self, issued: &Issued) -> bool {
-        let Ok(managed) = self.managed(issued) else {
+        let Ok(servable) = self.servable(issued) else {
             return true;
         };
-        let info = managed.info();
-        let (renewal, _) =
-            schedule::renewal(info.not_before.into(), info.not_after.into(), 0.0, None);
-        let is_there = self
+        let info = servable.info();
+        let (not_before, not_after) = (info.not_before.into(), info.not_after.into());
+        let (renewal, _) = schedule::renewal(not_before, not_after, 0.0, None);
+        let is_in_service = self
             .before
-            .is_some_and(|before| before.leaf() == managed.leaf());
-        !is_there && UnixTime::now() < renewal
+            .is_some_and(|before| before.leaf() == servable.leaf());
+        !is_in_service && UnixTime::now() < renewal
     }
 
-    fn managed(&self, Issued { chain, key }: &Issued) -> Result<ServableCert, OrderError> {
-        let place = self.shared.parts.store.place(&self.cert.name).into();
-        ServableCert::new(
+    fn servable(&self, Issued { chain, key }: &Issued) -> Result<ServableCert, OrderError> {
+        let (name, place) = (
             self.cert.name.as_str(),
-            chain,
-            key,
-            place,
-            &self.cert.config_key,
-        )
-        .map_err(OrderError::Unusable)
+            self.context.store.place(&self.cert.name),
+        );
+        ServableCert::new(name, chain, key, place.into(), &self.cert.config_key)
+            .map_err(OrderError::Unusable)
     }
 
-    /// A failed validation spoils its order, so that each kind has its own.
-    async fn by_each_kind(&self, desk: &Desk) -> Result<Issued, OrderError> {
-        let mut replaces = self.replaces(desk);
+    /// A failed validation makes its order invalid, so each kind of challenge has an order.
+    async fn place(&self, orders: &Orders<'_>) -> Result<Issued, OrderError> {
+        let mut replaces = self.replaces(orders.session);
         let mut kinds = self.kinds.iter().copied().peekable();
         let mut refusals = Vec::new();
         while let Some(kind) = kinds.next() {
-            match self.by_kind(desk, kind, &mut replaces).await {
+            match place_one(orders, kind, &mut replaces).await {
                 Err(error) if error.is_of_challenge() => {
                     if let Some(next) = kinds.peek() {
                         tracing::warn!(certificate = %self.cert.name, error = %Chain(&error), next = next.name(), "trying the next challenge");
@@ -226,53 +156,23 @@ impl Attempt<'_> {
         Err(OrderError::of_all(refusals))
     }
 
-    async fn by_kind(
-        &self,
-        desk: &Desk,
-        kind: ChallengeKind,
-        replaces: &mut Option<CertificateIdentifier<'static>>,
-    ) -> Result<Issued, OrderError> {
-        let ask = Ask {
-            cert: self.cert,
-            kind,
-            replaces: replaces.clone(),
-        };
-        let till = self.till(desk);
-        match till.order(ask).await {
-            Err(error) if replaces.take().is_some() && error.is_of_replaces() => {
-                till.order(Ask {
-                    cert: self.cert,
-                    kind,
-                    replaces: None,
-                })
-                .await
-            }
-            result => result,
-        }
-    }
-
-    /// What the CA calls the certificate that is renewed, if it wants to know (RFC 9773, section
+    /// The identifier of the certificate that is renewed, for CAs that take it (RFC 9773, section
     /// 5).
-    fn replaces(&self, desk: &Desk) -> Option<CertificateIdentifier<'static>> {
-        desk.directory.renewal_info.as_ref()?;
+    fn replaces(&self, session: &Session) -> Option<CertificateIdentifier<'static>> {
+        session.directory.renewal_info.as_ref()?;
         identifier(self.before?)
     }
 
     fn bundle(&self, issued: Issued) -> Result<Bundle, OrderError> {
-        let managed = self.managed(&issued)?;
+        let servable = self.servable(&issued)?;
         let Issued { chain, key } = issued;
-        let info = managed.info();
+        let info = servable.info();
         if let Some(host) = self.cert.hosts.iter().find(|host| !info.names_host(host)) {
             return Err(OrderError::LacksHost(host.clone()));
         }
-        let facts = managed.facts().map_err(OrderError::Unusable)?;
+        let facts = servable.facts().map_err(OrderError::Unusable)?;
         let meta = Meta {
-            hosts: self
-                .cert
-                .hosts
-                .iter()
-                .map(|host| host.as_str().to_owned())
-                .collect(),
+            hosts: self.cert.host_names(),
             key_type: self.cert.key_type.name().to_owned(),
             directory: self.url.to_owned(),
             profile: self.cert.profile.as_deref().map(str::to_owned),
@@ -288,14 +188,22 @@ impl Attempt<'_> {
     }
 }
 
-/// What CAs call a certificate; `None` for one that does not say who signed it.
-pub(super) fn identifier(of: &ServableCert) -> Option<CertificateIdentifier<'static>> {
-    CertificateIdentifier::try_from(of.leaf()?)
-        .ok()
-        .map(CertificateIdentifier::into_owned)
+/// An order with one kind of challenge. A CA that rejects `replaces` gets the order without it, and
+/// so do the orders after it.
+async fn place_one(
+    orders: &Orders<'_>,
+    kind: ChallengeKind,
+    replaces: &mut Option<CertificateIdentifier<'static>>,
+) -> Result<Issued, OrderError> {
+    match orders.place(kind, replaces.clone()).await {
+        Err(error) if replaces.take().is_some() && error.is_of_replaces() => {
+            orders.place(kind, None).await
+        }
+        result => result,
+    }
 }
 
-/// From 0 to 1. Without randomness everybody would come at the same time, which is bearable.
+/// From 0 to 1. Without randomness all renewals would come at the same time, which is bearable.
 fn random_part() -> f64 {
     let mut bytes = [0; 4];
     match aws_lc_rs::rand::fill(&mut bytes) {

@@ -1,5 +1,5 @@
-//! HTTP to the CA: bounded in every way, and it remembers `Retry-After`, which instant-acme leaves
-//! out of problems.
+//! The HTTP client for CAs. Time and size of every exchange are limited, and the client remembers
+//! `Retry-After`, which instant-acme does not expose with problems.
 
 use std::fmt;
 use std::pin::Pin;
@@ -20,84 +20,79 @@ use rustls::ClientConfig;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::error::Said;
+use super::problem::Said;
 use crate::clock::UnixTime;
 use crate::resolve::Resolver;
 
-/// For one request with its answer. CAs answer within seconds; what takes longer is asked for
-/// again.
+/// For one request with its answer. CAs answer within seconds.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Far above any chain of certificates.
+/// The largest body: far above any chain of certificates.
 const LARGEST: usize = 1 << 20;
 
-/// In seconds. instant-acme adds what a CA says to the time of day, and breaks down on what no
-/// clock can show.
+/// The longest `Retry-After` in seconds. instant-acme adds the value to the current time, and panics
+/// if the sum is not a valid time.
 const LONGEST_WAIT: u64 = 366 * 86_400;
 
 const AGENT: &str = concat!("ianitor/", env!("CARGO_PKG_VERSION"), " instant-acme");
 
-/// Asks one CA. Each attempt has its own, so that nobody else's `Retry-After` is taken for its own.
+/// A client of one CA. Each attempt has its own, so that it sees only its own `Retry-After`.
 #[derive(Clone)]
 pub(super) struct Client {
     http: legacy::Client<HttpsConnector<HttpConnector<Resolver>>, BodyWrapper<Bytes>>,
-    heard: Arc<Mutex<Heard>>,
+    hints: Arc<Mutex<Hints>>,
 }
 
-/// What the CA said beside its answers.
+/// What answers said beside what instant-acme exposes.
 #[derive(Default)]
-struct Heard {
-    /// After how long one may come again, by the last refusal.
+struct Hints {
+    /// `Retry-After` of the last error.
     refused_for: Option<Duration>,
-    /// The same by the last answer that was none.
+    /// `Retry-After` of the last success: the CA needs more time.
     busy_for: Option<Duration>,
-    /// When the order that was last told of ends.
-    order_ends: Option<UnixTime>,
+    /// When the order in the last answer expires.
+    order_expires: Option<UnixTime>,
 }
 
-/// What a CA gave, and after how long to ask again if it says so.
+/// A body, and `Retry-After` if the CA sent it.
 pub(super) struct Got {
     pub(super) body: Bytes,
     pub(super) retry_after: Option<Duration>,
 }
 
 impl Client {
-    /// Trusts whom `tls` trusts.
     pub(super) fn new(tls: ClientConfig) -> Self {
         let mut http = HttpConnector::new_with_resolver(Resolver::system());
         http.enforce_http(false);
-        // Of several addresses a dead one leaves time for the others.
+        // So that one unreachable address leaves time for the others.
         http.set_connect_timeout(Some(TIMEOUT / 3));
         let http = Builder::new(TokioExecutor::new()).build(HttpsConnector::from((http, tls)));
         Self {
             http,
-            heard: Arc::default(),
+            hints: Arc::default(),
         }
     }
 
-    /// After how long the CA wants to be asked again, if its last refusal said so.
+    /// `Retry-After` of the last error.
     pub(super) fn refused_for(&self) -> Option<Duration> {
-        self.heard().refused_for
+        self.hints().refused_for
     }
 
-    /// The same where the CA has answered, but is not ready.
+    /// `Retry-After` of the last success, if the CA was not ready.
     pub(super) fn busy_for(&self) -> Option<Duration> {
-        self.heard().busy_for
+        self.hints().busy_for
     }
 
-    /// When the order that the CA has last told of ends.
-    pub(super) fn order_ends(&self) -> Option<UnixTime> {
-        self.heard().order_ends
+    /// When the order in the last answer expires.
+    pub(super) fn order_expires(&self) -> Option<UnixTime> {
+        self.hints().order_expires
     }
 
-    fn heard(&self) -> MutexGuard<'_, Heard> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    fn hints(&self) -> MutexGuard<'_, Hints> {
+        self.hints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gets what is there as JSON.
-    ///
-    /// # Errors
-    /// That it is not to be had.
+    /// Gets a JSON document.
     pub(super) async fn get(&self, url: &str) -> Result<Got, ClientError> {
         let mut request = Request::new(BodyWrapper::default());
         *request.uri_mut() = url.parse().map_err(|_| ClientError::Url(url.into()))?;
@@ -138,32 +133,32 @@ impl Client {
             .await
             .unwrap_or_else(|_| Err(ClientError::Late(at())))?;
         if answer.status().is_client_error() || answer.status().is_server_error() {
-            self.heard().refused_for = retry_after(answer.headers());
-            // A proxy's page in the place of the CA's problem (RFC 8555, section 6.7).
+            self.hints().refused_for = retry_after(answer.headers());
+            // A page of a proxy, not a problem of the CA (RFC 8555, section 6.7).
             if serde_json::from_slice::<serde_json::Map<_, _>>(answer.body()).is_err() {
                 return Err(ClientError::NoAcme(uri.to_string().into(), answer.status()));
             }
         } else {
-            self.heard().note(&answer);
+            self.hints().note(&answer);
         }
         Ok(answer)
     }
 }
 
-impl Heard {
+impl Hints {
     fn note(&mut self, answer: &Response<Bytes>) {
         self.busy_for = retry_after(answer.headers());
-        if let Ok(order) = serde_json::from_slice::<OrderEnd>(answer.body()) {
+        if let Ok(order) = serde_json::from_slice::<OrderExpiry>(answer.body()) {
             let end = humantime::parse_rfc3339_weak(&order.expires).ok();
-            self.order_ends = end.map(UnixTime::from);
+            self.order_expires = end.map(UnixTime::from);
         }
     }
 }
 
-/// The part of an order that instant-acme leaves out (RFC 8555, section 7.1.3). An authorization
-/// has an end too, but is not finalized.
+/// The expiry of an order, which instant-acme does not expose (RFC 8555, section 7.1.3). The field
+/// `finalize` tells an order from an authorization, which also expires.
 #[derive(Deserialize)]
-struct OrderEnd {
+struct OrderExpiry {
     expires: String,
     #[serde(rename = "finalize")]
     _finalize: IgnoredAny,
@@ -199,8 +194,8 @@ async fn whole(body: Incoming, at: impl Fn() -> Box<str>) -> Result<Bytes, Clien
     Ok(body.to_bytes())
 }
 
-/// Seconds or a date (RFC 9110, section 10.2.3). A date is that of the CA's clock, which the answer
-/// tells.
+/// Seconds or a date (RFC 9110, section 10.2.3). A date is compared with the `Date` of the answer,
+/// since the CA's clock may differ from ours.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
     let said = text(header::RETRY_AFTER)?;
@@ -215,7 +210,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     )
 }
 
-/// Makes a wait that nobody means one that can be reckoned with.
+/// Limits `Retry-After` to [`LONGEST_WAIT`].
 fn bound(headers: &mut HeaderMap) {
     let seconds = headers
         .get(header::RETRY_AFTER)
@@ -225,28 +220,28 @@ fn bound(headers: &mut HeaderMap) {
     }
 }
 
-/// Why there is no answer of the CA.
+/// Why a request to the CA failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The URL is none.
+    /// The URL is invalid.
     #[error("the CA names {0:?}, which is no URL")]
     Url(Box<str>),
     /// No connection, no TLS, or no HTTP.
     #[error("the CA at {0} cannot be reached")]
     Unreachable(Box<str>, #[source] legacy::Error),
-    /// Nothing, or not everything, in time.
+    /// No complete answer in time.
     #[error("the CA at {0} gave no whole answer within {limit} s", limit = TIMEOUT.as_secs())]
     Late(Box<str>),
     /// The answer broke off.
     #[error("the CA at {0} broke off in the middle of its answer")]
     Broken(Box<str>, #[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Longer than any answer of a CA.
+    /// The answer is too large.
     #[error("the CA at {0} answered with more than {limit} KiB", limit = LARGEST / 1024)]
     TooLarge(Box<str>),
-    /// The CA said no.
+    /// The CA answered with a problem.
     #[error("{0} answered {said}", said = Said(.1))]
     Refused(Box<str>, Problem),
-    /// Somebody else answered, or the CA is in trouble.
+    /// The answer is an error, but not a problem document.
     #[error("{0} answered {1}, and not in the words of ACME; is it the URL of a CA's directory?")]
     NoAcme(Box<str>, StatusCode),
 }

@@ -1,43 +1,42 @@
-//! The certificate that is there.
+//! The certificate in service: whether it is as configured, and when the next one is due.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::CertSpec;
 use super::schedule::{self, Why, Window};
+use super::spec::{AcmeSpec, CertSpec};
 use crate::clock::UnixTime;
 use crate::store::{CertStore, Meta, StoreError, Stored};
 use crate::tls::{self, ServableCert};
 
-/// A renewal does not follow the one before sooner than this, or a twentieth of the lifetime if
-/// that is less: a CA whose windows are always over would have us order without end, and so would a
-/// clock that is in the future.
+/// The shortest time between two renewals; a twentieth of the lifetime if that is less. Otherwise a
+/// CA whose renewal windows are always in the past would make the gateway order without end, and so
+/// would a clock that is ahead.
 const BETWEEN: Duration = Duration::from_secs(3600);
 
-/// Whatever the lifetime is.
+/// The same for any lifetime.
 const SHORTEST: Duration = Duration::from_secs(10);
 
-/// So long a certificate stays that another process has ordered for other hosts: two gateways that
-/// share a store and do not agree would take turns.
+/// How long a certificate stays that another process has ordered for other hosts. Two gateways that
+/// share a store but not a configuration would otherwise replace each other's certificate at once.
 const TURN: Duration = Duration::from_secs(24 * 3600);
 
 /// A certificate of the store, ready to be served.
 #[derive(Clone, Debug)]
 pub(super) struct Current {
     pub(super) stored: Arc<Stored>,
-    pub(super) managed: ServableCert,
+    pub(super) servable: ServableCert,
 }
 
 impl Current {
-    /// Makes one ready.
     pub(super) fn new(
         stored: Stored,
         spec: &CertSpec,
         place: PathBuf,
     ) -> Result<Self, tls::Problem> {
         let bundle = &stored.bundle;
-        let managed = ServableCert::new(
+        let servable = ServableCert::new(
             spec.name.as_str(),
             &bundle.chain,
             &bundle.key,
@@ -46,11 +45,11 @@ impl Current {
         )?;
         Ok(Self {
             stored: Arc::new(stored),
-            managed,
+            servable,
         })
     }
 
-    /// The newest of the store.
+    /// Reads the newest version in the store.
     pub(super) fn read(store: &dyn CertStore, spec: &CertSpec) -> Result<Option<Self>, Unread> {
         let Some(stored) = store.certificate(&spec.name)? else {
             return Ok(None);
@@ -69,7 +68,7 @@ impl Current {
         &self.stored.bundle.meta
     }
 
-    /// When the next is due, and why then. `since` is when the configuration was taken up.
+    /// When the next order is due, and why. `since` is when the configuration came into force.
     pub(super) fn due(
         &self,
         wanted: &Wanted<'_>,
@@ -78,7 +77,7 @@ impl Current {
         now: UnixTime,
     ) -> (UnixTime, Why) {
         let meta = self.meta();
-        // A clock that was set back would have it wait for the time that it showed before.
+        // After the clock was set back, `issued` may be in the future and would delay the order.
         let no_sooner = |than: Duration| {
             if meta.issued <= now {
                 meta.issued.after(than)
@@ -87,7 +86,7 @@ impl Current {
             }
         };
         if let Some(at) = meta.revoked {
-            // Whoever wrote that may have had a clock that was ahead.
+            // The clock of the process that wrote it may have been ahead.
             return (at.min(now), Why::Revoked);
         }
         if wanted.differs(meta) {
@@ -106,7 +105,20 @@ impl Current {
     }
 }
 
-/// What a certificate has to be like.
+impl AcmeSpec {
+    /// Whether a certificate of the store is valid now, and is the one that is configured.
+    pub fn is_fulfilled_by(&self, cert: &CertSpec, there: &Meta, now: UnixTime) -> bool {
+        let is_valid = there.revoked.is_none() && there.not_before <= now && now < there.not_after;
+        is_valid
+            && !Wanted {
+                cert,
+                directory: &self.directory,
+            }
+            .differs(there)
+    }
+}
+
+/// What a certificate must match.
 pub(super) struct Wanted<'a> {
     pub(super) cert: &'a CertSpec,
     pub(super) directory: &'a str,
@@ -124,10 +136,10 @@ impl Wanted<'_> {
 /// Why a certificate of the store is not served.
 #[derive(Debug, thiserror::Error)]
 pub enum Unread {
-    /// The store does not give it.
+    /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It is there and is none.
+    /// The store has it, but it cannot be served.
     #[error("{place} cannot be served; the running gateway makes it anew")]
     Unusable {
         /// Where.
@@ -212,7 +224,7 @@ mod tests {
         let there = current(|_| {});
         let want = &["a.example", "b.example"];
         assert_eq!(due(&there, want, None, ISSUED + 1), (ISSUED, Why::Changed));
-        // It came after we began to want ours: somebody else wants it so.
+        // It was issued after this configuration came into force, so another gateway ordered it.
         assert_eq!(
             due(&there, want, None, ISSUED),
             (ISSUED + DAY, Why::Changed)

@@ -1,126 +1,127 @@
-//! Why there is no certificate, in words for the operator: the CA's own, and what to do about it.
+//! Why an order led to no certificate, in words for the operator.
 
 use std::fmt;
 use std::time::Duration;
 
 use instant_acme::Problem;
 
-use super::ChallengeKind;
 use super::client::ClientError;
 use super::current::Unread;
 use super::directory::NoDirectory;
+use super::problem::{Said, is_server_trouble, type_of};
+use super::schedule::RetryClass;
+use super::spec::ChallengeKind;
 use crate::host::HostName;
 use crate::secret::NoSecret;
 use crate::store::StoreError;
-use crate::telemetry::escape::steers;
 use crate::tls;
 use crate::tls::challenges::NoOffer;
 
 /// Why an order did not lead to a certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
-    /// The store does not take or give.
+    /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What the store gives is no certificate.
+    /// The stored certificate cannot be served.
     #[error(transparent)]
     Unread(#[from] Unread),
-    /// There is nothing to try things out with.
+    /// A dry run without a staging directory.
     #[error(
         "the running gateway has no directory to try things out with; write acme.staging and reload it"
     )]
     NoStaging,
-    /// The CA file.
+    /// `directory_ca` cannot be used.
     #[error(transparent)]
     Ca(#[from] tls::LoadError),
-    /// The CA's directory.
+    /// The CA's directory cannot be fetched.
     #[error(transparent)]
     Directory(NoDirectory),
-    /// No answer of the CA.
+    /// A request to the CA failed.
     #[error(transparent)]
     Client(ClientError),
-    /// The CA said no.
+    /// The CA answered with a problem.
     #[error("{}", Said(.0))]
     Api(Problem),
-    /// The CA could not verify that a name is ours.
+    /// The CA could not validate a name.
     #[error("the CA refused {host} by {}: {}", .kind.name(), Said(.problem))]
     Refused {
         /// The name.
         host: HostName,
-        /// By which challenge.
+        /// The kind of challenge.
         kind: ChallengeKind,
-        /// Its words.
+        /// What the CA said.
         problem: Problem,
     },
-    /// By none of the challenges, of which there are several.
+    /// Every kind of challenge was refused.
     #[error("{}", EachKind(.0))]
     ByNoKind(Vec<OrderError>),
-    /// The CA wants a name proved in other ways.
+    /// The CA does not offer the kind of challenge.
     #[error("the CA does not take {} for {host}; it offers {}", .kind.name(), .offered.escape_debug())]
     NoChallenge {
         /// The name.
         host: String,
-        /// What we would have answered.
+        /// The kind that was tried.
         kind: ChallengeKind,
-        /// What it would take.
+        /// The kinds that the CA offers.
         offered: String,
     },
     /// The configuration names no challenge.
     #[error("acme.challenges is empty; write \"tls-alpn-01\" or \"http-01\"")]
     NoKind,
-    /// The CA wants no proof and gives no certificate.
+    /// The CA ended the order without a reason.
     #[error("the CA ended the order as {0} and did not say why")]
     Ended(String),
-    /// The CA does not look at the names.
+    /// The CA has not validated the names in time.
     #[error("the CA has not looked whether the names are ours in time; the order is still open")]
     Late,
-    /// It signs the certificate, and that takes longer.
+    /// The CA needs longer to issue the certificate.
     #[error("the CA has not finished the order yet; it is asked again in {} s", .again.as_secs())]
     Unfinished {
-        /// When it is asked again.
+        /// When the order is polled again.
         again: Duration,
     },
-    /// It never came to an end.
+    /// The CA has not finished the order before it expired.
     #[error("the CA has not finished the order {0} in all the time that it had; a new one is made")]
     GivenUp(String),
-    /// What the CA gave cannot be served.
+    /// The certificate from the CA cannot be served.
     #[error("the certificate that came cannot be used")]
     Unusable(#[source] tls::Problem),
-    /// What the CA gave is for others.
+    /// The certificate from the CA lacks a host.
     #[error("the certificate that came does not name {0}")]
     LacksHost(HostName),
-    /// The CA takes nobody whom it does not know.
+    /// The CA requires an external account.
     #[error(
         "the CA wants an account that you have with it; write external_account = {{ key_id = \"…\", key_file = \"…\" }}"
     )]
     ExternalAccountRequired,
-    /// The key of the external account.
+    /// The key of the external account cannot be read.
     #[error(transparent)]
     ExternalSecret(#[from] NoSecret),
-    /// The key of the external account is not what CAs give.
+    /// The key of the external account is malformed.
     #[error("the key of external_account is not base64url; copy it as the CA shows it")]
     ExternalKey,
-    /// The CA has other profiles.
+    /// The CA does not offer the profile.
     #[error("the CA has no profile \"{wanted}\"; it has {}", .offered.escape_debug())]
     NoProfile {
-        /// What was asked for.
+        /// The configured profile.
         wanted: String,
-        /// What there is.
+        /// The profiles that the CA offers.
         offered: String,
     },
-    /// What the CA says about renewals is not what RFC 9773 has.
+    /// The CA's renewal information is malformed.
     #[error("the CA's renewal information is not that of RFC 9773")]
     RenewalInfo(#[source] serde_json::Error),
-    /// A key could not be made or read.
+    /// A private key could not be generated or read.
     #[error("a private key could not be made or read")]
     Key(#[source] rcgen::Error),
-    /// The answer to a challenge could not be made.
+    /// The response to a challenge could not be generated.
     #[error(transparent)]
     Offer(#[from] NoOffer),
-    /// Anything else between the CA and us.
+    /// Any other error of the ACME client.
     #[error("the exchange with the CA failed")]
     Exchange(#[source] instant_acme::Error),
-    /// Work of ours ended in the middle.
+    /// A blocking task was cancelled.
     #[error("the work was broken off")]
     Interrupted,
 }
@@ -145,22 +146,8 @@ impl From<instant_acme::Error> for OrderError {
     }
 }
 
-/// How soon it is worth to try again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// The CA or the way to it is down: soon.
-    Away,
-    /// The CA limits how often it is asked, and has said for how long.
-    Limited,
-    /// Somebody has to do something: soon at first, as they may be at it, then late, for CAs count
-    /// how often they are asked.
-    Refused,
-    /// It has cost what CAs give seldom, a certificate above all: late.
-    Counted,
-}
-
 impl OrderError {
-    /// What became of the challenges that were tried.
+    /// Combines the refusals of the challenges that were tried.
     pub(super) fn of_all(mut refusals: Vec<Self>) -> Self {
         match refusals.pop() {
             None => Self::NoKind,
@@ -172,20 +159,23 @@ impl OrderError {
         }
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    /// How soon it makes sense to order again.
+    pub(super) fn retry_class(&self) -> RetryClass {
         match self {
-            Self::Api(problem) if is_server_trouble(problem) => Kind::Away,
+            Self::Api(problem) if is_server_trouble(problem) => RetryClass::Transient,
             Self::Directory(_) | Self::Client(_) | Self::Exchange(_) | Self::Interrupted => {
-                Kind::Away
+                RetryClass::Transient
             }
-            Self::Store(_) | Self::Unread(_) | Self::Ca(_) | Self::ExternalSecret(_) => Kind::Away,
-            Self::Unusable(_) | Self::LacksHost(_) | Self::GivenUp(_) => Kind::Counted,
-            error if error.is_rate_limit() => Kind::Counted,
-            _ => Kind::Refused,
+            Self::Store(_) | Self::Unread(_) | Self::Ca(_) | Self::ExternalSecret(_) => {
+                RetryClass::Transient
+            }
+            Self::Unusable(_) | Self::LacksHost(_) | Self::GivenUp(_) => RetryClass::Costly,
+            error if error.is_rate_limit() => RetryClass::Costly,
+            _ => RetryClass::Permanent,
         }
     }
 
-    /// Whether the order may be gone on with after this: the CA has not ended it.
+    /// Whether the order can be resumed: the CA has not ended it.
     pub(super) fn leaves_order_open(&self) -> bool {
         match self {
             Self::Api(problem) => is_server_trouble(problem) || self.is_rate_limit(),
@@ -195,12 +185,12 @@ impl OrderError {
         }
     }
 
-    /// Whether the CA has answered with trouble of its own.
+    /// Whether the CA reported a problem of its own.
     pub(super) fn is_server_trouble(&self) -> bool {
         matches!(self, Self::Api(problem) if is_server_trouble(problem))
     }
 
-    /// Whether what the store has cannot be used as it is, whoever reads it.
+    /// Whether something in the store is damaged, so that reading it again does not help.
     pub(super) fn is_damage(&self) -> bool {
         matches!(
             self,
@@ -209,17 +199,17 @@ impl OrderError {
         )
     }
 
-    /// Whether the CA limits how often it is asked.
+    /// Whether a rate limit of the CA was hit.
     pub(super) fn is_rate_limit(&self) -> bool {
         self.word() == Some("rateLimited")
     }
 
-    /// Whether the account's key cannot be read, so that nothing can be asked for in its name.
+    /// Whether the account's key cannot be read, so that the account is useless.
     pub(super) fn is_damaged_account(&self) -> bool {
         matches!(self, Self::Store(StoreError::Damaged { .. }) | Self::Key(_))
     }
 
-    /// Whether another challenge may do what this one did not.
+    /// Whether another kind of challenge may succeed.
     pub(super) fn is_of_challenge(&self) -> bool {
         matches!(
             self,
@@ -227,7 +217,7 @@ impl OrderError {
         )
     }
 
-    /// The last part of the problem's type.
+    /// The last part of the problem's type, such as `rateLimited`.
     pub(super) fn word(&self) -> Option<&str> {
         match self {
             Self::Api(problem) | Self::Refused { problem, .. } => type_of(problem),
@@ -236,24 +226,24 @@ impl OrderError {
         }
     }
 
-    /// Whether the CA did not take one nonce after another.
+    /// Whether the CA rejected one nonce after another.
     pub(super) fn is_of_nonce(&self) -> bool {
         self.word() == Some("badNonce")
     }
 
-    /// Whether the CA does not know our account.
+    /// Whether the CA no longer knows the account.
     pub(super) fn is_unknown_account(&self) -> bool {
         self.word() == Some("accountDoesNotExist")
     }
 
-    /// Whether the certificate was taken back before.
+    /// Whether the certificate was already revoked.
     pub(super) fn is_revoked_already(&self) -> bool {
         self.word() == Some("alreadyRevoked")
     }
 
-    /// Whether the CA may not want to hear which certificate this one replaces. It has a word for
-    /// one that was replaced already; Let's Encrypt says `malformed` of one that it does not know,
-    /// and `unauthorized` of that of another account.
+    /// Whether the CA may have rejected the order because of `replaces`. There is a type for a
+    /// certificate that was replaced already; Let's Encrypt answers `malformed` for one that it
+    /// does not know, and `unauthorized` for one of another account.
     pub(super) fn is_of_replaces(&self) -> bool {
         match self {
             Self::Api(problem) => {
@@ -268,27 +258,12 @@ impl OrderError {
     }
 }
 
-fn type_of(problem: &Problem) -> Option<&str> {
-    problem
-        .r#type
-        .as_deref()
-        .map(|text| text.rsplit(':').next().unwrap_or(text))
-}
-
-fn is_server_trouble(problem: &Problem) -> bool {
-    let is_passing = matches!(
-        type_of(problem),
-        Some("serverInternal" | "badNonce" | "accountDoesNotExist" | "orderNotReady")
-    );
-    is_passing || problem.status.is_some_and(|status| status >= 500)
-}
-
-/// What became of each challenge. The name is told once, if it is one.
+/// The refusal of each kind of challenge. A host that all refusals share is named once.
 struct EachKind<'a>(&'a [OrderError]);
 
 impl fmt::Display for EachKind<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut told = None;
+        let mut named = None;
         for (at, error) in self.0.iter().enumerate() {
             let and = if at == 0 { "" } else { "; and " };
             match error {
@@ -296,52 +271,16 @@ impl fmt::Display for EachKind<'_> {
                     host,
                     kind,
                     problem,
-                } if told == Some(host) => {
+                } if named == Some(host) => {
                     write!(f, "{and}by {}: {}", kind.name(), Said(problem))?;
                 }
                 other => write!(f, "{and}{other}")?,
             }
-            told = if let OrderError::Refused { host, .. } = error {
+            named = if let OrderError::Refused { host, .. } = error {
                 Some(host)
             } else {
                 None
             };
-        }
-        Ok(())
-    }
-}
-
-/// A problem in the CA's words, as far as they fit into a log and a terminal.
-pub(super) struct Said<'a>(pub(super) &'a Problem);
-
-/// So many characters of each of its sentences are told, and so many of the parts.
-const LONGEST: usize = 1000;
-const MOST: usize = 20;
-
-/// Without what would be more than text on a terminal.
-fn plain(text: &str) -> String {
-    text.chars()
-        .take(LONGEST)
-        .map(|c| if steers(c) { ' ' } else { c })
-        .collect()
-}
-
-impl fmt::Display for Said<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Problem {
-            detail,
-            status,
-            subproblems,
-            ..
-        } = self.0;
-        match (detail.as_deref().map(plain), type_of(self.0).map(plain)) {
-            (Some(detail), Some(word)) => write!(f, "{detail:?} ({word})")?,
-            (Some(detail), None) => write!(f, "{detail:?}")?,
-            (None, Some(word)) => f.write_str(&word)?,
-            (None, None) => write!(f, "status {}", status.unwrap_or(0))?,
-        }
-        for sub in subproblems.iter().take(MOST) {
-            write!(f, "; {}", plain(&sub.to_string()))?;
         }
         Ok(())
     }

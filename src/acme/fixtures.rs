@@ -1,18 +1,16 @@
-//! What tests begin with.
+//! Fixtures of the unit tests.
 
 use std::sync::Arc;
 
-use super::context::{Parts, Shared};
-use super::{AcmeSpec, CertSpec, KeyType};
+use super::context::AcmeContext;
+use super::spec::{AcmeSpec, CertSpec, KeyType};
 use crate::clock::UnixTime;
 use crate::secret::Secret;
 use crate::store::OpenOrder;
 use crate::store::folder::Folder;
-use crate::tls::CertCache;
-use crate::tls::challenges::Challenges;
 
 /// A process that wants a certificate for `a.example` and keeps it in this folder.
-pub(super) fn wanting(store: &tempfile::TempDir) -> (Arc<Shared>, AcmeSpec, Arc<CertSpec>) {
+pub(super) fn wanting(store: &tempfile::TempDir) -> (Arc<AcmeContext>, AcmeSpec, Arc<CertSpec>) {
     let hosts = vec!["a.example".parse().unwrap()];
     let (name, key_type, config_key) = (
         "a.example".parse().unwrap(),
@@ -37,14 +35,8 @@ pub(super) fn wanting(store: &tempfile::TempDir) -> (Arc<Shared>, AcmeSpec, Arc<
         placeholder: false,
         certificates: Vec::new(),
     };
-    let shared = Shared::new(Parts {
-        store: Arc::new(Folder::new(store.path())),
-        shelf: CertCache::new(),
-        challenges: Challenges::new(),
-        on_certificate: Arc::new(|_, _| {}),
-        renewals: Arc::default(),
-    });
-    (shared, spec, cert)
+    let context = AcmeContext::without_outputs(Arc::new(Folder::new(store.path())), store.path());
+    (context, spec, cert)
 }
 
 /// An order for this certificate that a CA has not finished.

@@ -2,11 +2,11 @@
 
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, RsaKeySize};
 
-use super::KeyType;
+use super::spec::KeyType;
 use crate::host::HostName;
 
 impl KeyType {
-    /// Makes one. RSA takes up to a second, and blocks for it.
+    /// Generates a key. RSA blocks for up to a second.
     pub(super) fn generate(self) -> Result<KeyPair, rcgen::Error> {
         match self {
             Self::EcdsaP256 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
@@ -16,8 +16,8 @@ impl KeyType {
     }
 }
 
-/// The request for a certificate of this key, DER. Names stand in the subject alternative names
-/// only: some CAs refuse a common name.
+/// The request for a certificate of this key, DER. Names are in the subject alternative names
+/// only, since some CAs reject a common name.
 pub(super) fn signing_request(key: &KeyPair, hosts: &[HostName]) -> Result<Vec<u8>, rcgen::Error> {
     let names: Vec<String> = hosts.iter().map(|host| host.as_str().to_owned()).collect();
     let mut params = CertificateParams::new(names)?;

@@ -1,28 +1,27 @@
-//! Orders that a CA has taken and not finished, kept in the store: whoever comes next goes on with
-//! them.
+//! Open orders: orders that a CA has not finished. They are kept in the store, so that the next
+//! attempt or process can resume them.
 
 use instant_acme::Order;
 use rcgen::KeyPair;
 
-use super::context::Shared;
+use super::context::AcmeContext;
 use super::error::OrderError;
-use super::{CertSpec, ChallengeKind};
+use super::spec::{CertSpec, ChallengeKind};
 use crate::clock::UnixTime;
 use crate::secret::Secret;
 use crate::store::{OpenOrder, StoreError};
 use crate::telemetry::Chain;
 
-/// An order that a CA only answers with trouble is given up after so many times: it may be lost
-/// there.
+/// How many server errors in a row an order survives. The CA may have lost it.
 const TROUBLES: u32 = 10;
 
-/// Whose order it is.
+/// The CA and account of an order.
 pub(super) struct Owner<'a> {
     pub(super) directory: &'a str,
     pub(super) account: &'a str,
 }
 
-/// A new order as it is kept.
+/// A new order as it is stored.
 pub(super) fn new(
     cert: &CertSpec,
     kind: ChallengeKind,
@@ -34,7 +33,7 @@ pub(super) fn new(
         url: order.url().to_owned(),
         directory: owner.directory.to_owned(),
         account: owner.account.to_owned(),
-        hosts: hosts(cert),
+        hosts: cert.host_names(),
         key_type: cert.key_type.name().to_owned(),
         profile: cert.profile.as_deref().map(str::to_owned),
         challenge: kind.name().to_owned(),
@@ -46,32 +45,22 @@ pub(super) fn new(
     }
 }
 
-fn hosts(cert: &CertSpec) -> Vec<String> {
-    cert.hosts
-        .iter()
-        .map(|host| host.as_str().to_owned())
-        .collect()
-}
-
-/// The order that is open for a certificate, if it is for what is wanted now. Any other is
-/// forgotten, and what is damaged is set aside.
-///
-/// # Errors
-/// That the store does not give it.
+/// The open order for a certificate, if it matches the configuration. Any other is forgotten, and a
+/// damaged one is set aside.
 pub(super) async fn find(
-    shared: &Shared,
+    context: &AcmeContext,
     cert: &CertSpec,
     owner: &Owner<'_>,
 ) -> Result<Option<OpenOrder>, OrderError> {
     let name = cert.name.clone();
-    let found = match shared.store(move |store| store.order(&name)).await {
+    let found = match context.store(move |store| store.order(&name)).await {
         Ok(found) => found,
         Err(error @ OrderError::Store(StoreError::Damaged { .. })) => {
             let name = cert.name.clone();
-            let place = shared
+            let place = context
                 .store(move |store| store.set_order_aside(&name))
                 .await?;
-            tracing::warn!(certificate = %cert.name, error = %Chain(&error), place, "set aside; a new order is made");
+            tracing::warn!(certificate = %cert.name, error = %Chain(&error), place, "set aside; placing a new order");
             None
         }
         Err(error) => return Err(error),
@@ -80,42 +69,43 @@ pub(super) async fn find(
     if is_for(&open, cert, owner) {
         return Ok(Some(open));
     }
-    tracing::info!(certificate = %cert.name, order = open.url, "the order that was open is for something else; a new one is made");
-    forget(shared, cert).await;
+    tracing::info!(certificate = %cert.name, order = open.url, "the open order does not match the configuration; placing a new one");
+    forget(context, cert).await;
     Ok(None)
 }
 
 fn is_for(open: &OpenOrder, cert: &CertSpec, owner: &Owner<'_>) -> bool {
     let is_owners = open.directory == owner.directory && open.account == owner.account;
     let is_profile = open.profile.as_deref() == cert.profile.as_deref();
-    is_owners && is_profile && open.hosts == hosts(cert) && open.key_type == cert.key_type.name()
+    is_owners
+        && is_profile
+        && open.hosts == cert.host_names()
+        && open.key_type == cert.key_type.name()
 }
 
-/// Keeps it. If the store does not take it the order goes on: only a restart would begin another
-/// one.
-pub(super) async fn keep(shared: &Shared, cert: &CertSpec, open: &OpenOrder) {
+/// Stores an order. If that fails the attempt goes on; only a restart would place another order.
+pub(super) async fn keep(context: &AcmeContext, cert: &CertSpec, open: &OpenOrder) {
     let (name, open) = (cert.name.clone(), open.clone());
-    if let Err(error) = shared
+    if let Err(error) = context
         .store(move |store| store.put_order(&name, &open))
         .await
     {
-        tracing::warn!(certificate = %cert.name, error = %Chain(&error), "the open order is not kept; after a restart another one is made");
+        tracing::warn!(certificate = %cert.name, error = %Chain(&error), "the open order cannot be stored; a restart would place another one");
     }
 }
 
-/// Forgets it. If the store keeps it all the same, the CA says at the next order what has become of
-/// it.
-pub(super) async fn forget(shared: &Shared, cert: &CertSpec) {
+/// Removes an order. If that fails, the CA tells the next attempt that the order has ended.
+pub(super) async fn forget(context: &AcmeContext, cert: &CertSpec) {
     let name = cert.name.clone();
-    if let Err(error) = shared.store(move |store| store.forget_order(&name)).await {
-        tracing::warn!(certificate = %cert.name, error = %Chain(&error), "an order that has ended stays in the store");
+    if let Err(error) = context.store(move |store| store.forget_order(&name)).await {
+        tracing::warn!(certificate = %cert.name, error = %Chain(&error), "an order that has ended cannot be removed from the store");
     }
 }
 
-/// Keeps or forgets it, by what has become of it. One that has led to a certificate stays until the
-/// store has that.
+/// Stores or removes an order after an attempt. An order that has led to a certificate stays until
+/// the certificate is stored.
 pub(super) async fn settle(
-    shared: &Shared,
+    context: &AcmeContext,
     cert: &CertSpec,
     mut open: OpenOrder,
     failed: Option<&OrderError>,
@@ -127,9 +117,9 @@ pub(super) async fn settle(
     };
     match failed {
         Some(error) if !error.leaves_order_open() || open.troubles >= TROUBLES => {
-            forget(shared, cert).await
+            forget(context, cert).await
         }
-        _ => keep(shared, cert, &open).await,
+        _ => keep(context, cert, &open).await,
     }
 }
 
@@ -152,24 +142,24 @@ mod tests {
             |cert| cert.profile = Some("shortlived".into()),
         ];
         let store = tempfile::tempdir().unwrap();
-        let (shared, _, cert) = wanting(&store);
+        let (context, _, cert) = wanting(&store);
         let open = open_order(&cert, OWNER.directory, OWNER.account);
-        keep(&shared, &cert, &open).await;
+        keep(&context, &cert, &open).await;
         assert_eq!(
-            find(&shared, &cert, &OWNER).await.unwrap(),
+            find(&context, &cert, &OWNER).await.unwrap(),
             Some(open.clone())
         );
         for other in others {
-            keep(&shared, &cert, &open).await;
+            keep(&context, &cert, &open).await;
             let mut wanted = CertSpec::clone(&cert);
             other(&mut wanted);
             assert_eq!(
-                find(&shared, &wanted, &OWNER).await.unwrap(),
+                find(&context, &wanted, &OWNER).await.unwrap(),
                 None,
                 "{wanted:?}"
             );
             assert_eq!(
-                find(&shared, &cert, &OWNER).await.unwrap(),
+                find(&context, &cert, &OWNER).await.unwrap(),
                 None,
                 "it is forgotten"
             );
@@ -184,25 +174,25 @@ mod tests {
                 ..OWNER
             },
         ] {
-            keep(&shared, &cert, &open).await;
-            assert_eq!(find(&shared, &cert, &owner).await.unwrap(), None);
+            keep(&context, &cert, &open).await;
+            assert_eq!(find(&context, &cert, &owner).await.unwrap(), None);
         }
     }
 
     #[tokio::test]
     async fn a_damaged_order_is_set_aside_and_made_anew() {
         let store = tempfile::tempdir().unwrap();
-        let (shared, _, cert) = wanting(&store);
+        let (context, _, cert) = wanting(&store);
         let folder = store.path().join("certificates/a.example");
         for _ in 0..2 {
             keep(
-                &shared,
+                &context,
                 &cert,
                 &open_order(&cert, OWNER.directory, OWNER.account),
             )
             .await;
             std::fs::write(folder.join("order.json"), "{\"url\": ").unwrap();
-            assert_eq!(find(&shared, &cert, &OWNER).await.unwrap(), None);
+            assert_eq!(find(&context, &cert, &OWNER).await.unwrap(), None);
             assert!(
                 !folder.join("order.json").exists() && folder.join("order.json.damaged").exists()
             );
@@ -212,7 +202,7 @@ mod tests {
     #[tokio::test]
     async fn an_order_stays_for_as_long_as_the_ca_may_finish_it() {
         let store = tempfile::tempdir().unwrap();
-        let (shared, _, cert) = wanting(&store);
+        let (context, _, cert) = wanting(&store);
         let problem = |word: &str| {
             let text = format!(r#"{{"type": "urn:ietf:params:acme:error:{word}", "status": 400}}"#);
             OrderError::Api(serde_json::from_str(&text).unwrap())
@@ -234,10 +224,10 @@ mod tests {
             (Some(problem("malformed")), false),
         ] {
             let open = open_order(&cert, OWNER.directory, OWNER.account);
-            keep(&shared, &cert, &open).await;
-            settle(&shared, &cert, open, failed.as_ref()).await;
+            keep(&context, &cert, &open).await;
+            settle(&context, &cert, open, failed.as_ref()).await;
             assert_eq!(
-                find(&shared, &cert, &OWNER).await.unwrap().is_some(),
+                find(&context, &cert, &OWNER).await.unwrap().is_some(),
                 stays,
                 "{failed:?}"
             );
@@ -246,7 +236,7 @@ mod tests {
             troubles: TROUBLES - 1,
             ..open_order(&cert, OWNER.directory, OWNER.account)
         };
-        settle(&shared, &cert, lost, Some(&problem("serverInternal"))).await;
-        assert_eq!(find(&shared, &cert, &OWNER).await.unwrap(), None);
+        settle(&context, &cert, lost, Some(&problem("serverInternal"))).await;
+        assert_eq!(find(&context, &cert, &OWNER).await.unwrap(), None);
     }
 }

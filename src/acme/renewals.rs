@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use super::attempt::Failed;
+use super::failure::Failure;
 use crate::store::Name;
 
 /// What a renewal does.
@@ -82,9 +82,9 @@ impl Renewals {
     }
 
     /// Gives the outcome to every caller of a request.
-    pub(super) fn finish(&self, name: &Name, request: &Arc<Request>, result: Result<(), Failed>) {
+    pub(super) fn finish(&self, name: &Name, request: &Arc<Request>, result: Result<(), Failure>) {
         self.remove(name, request.mode, |entry| Arc::ptr_eq(entry, request));
-        let result = result.map_err(|failed| RenewError::Failed(failed.text()));
+        let result = result.map_err(|failed| RenewError::Failed(failed.error.text()));
         request.outcome.send_replace(Some(result));
     }
 
@@ -131,7 +131,7 @@ mod tests {
         "a.example".parse().unwrap()
     }
 
-    fn failure() -> Failed {
+    fn failure() -> Failure {
         OrderError::NoStaging.into()
     }
 
@@ -142,7 +142,7 @@ mod tests {
         let taken = all.next(&name()).unwrap();
         let second = all.request(&name(), RenewMode::Order);
         all.finish(&name(), &taken, Err(failure()));
-        let expected = Err(RenewError::Failed(failure().text()));
+        let expected = Err(RenewError::Failed(failure().error.text()));
         assert_eq!(outcome(first).await, expected);
         assert_eq!(outcome(second).await, expected);
         assert!(all.next(&name()).is_none());

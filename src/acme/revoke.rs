@@ -1,33 +1,33 @@
-//! Taking a certificate back (RFC 8555, section 7.6).
+//! Revocation (RFC 8555, section 7.6).
 
 use std::sync::Arc;
 
 use instant_acme::{RevocationReason, RevocationRequest};
 
-use super::attempt::Attempt;
-use super::context::{Parts, Shared};
+use super::context::AcmeContext;
 use super::error::OrderError;
-use super::{AcmeSpec, CertSpec};
+use super::session::{self, Session};
+use super::spec::{AcmeSpec, CertSpec};
 use crate::store::{CertStore, Stored};
-use crate::tls::challenges::Challenges;
-use crate::tls::{CertCache, ServableCert};
+use crate::tls::ServableCert;
 
-/// Why a certificate is taken back (RFC 5280, section 5.3.1; those that CAs take from subscribers).
+/// Why a certificate is revoked: the reasons of RFC 5280, section 5.3.1, that CAs accept from
+/// subscribers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reason {
-    /// Nobody has to know.
+    /// No reason is given.
     #[default]
     Unspecified,
-    /// Somebody else has the key, or may have it.
+    /// The private key is, or may be, known to others.
     KeyCompromise,
-    /// Another certificate has taken its place.
+    /// Another certificate replaces it.
     Superseded,
-    /// The host is given up.
+    /// The host is no longer used.
     CessationOfOperation,
 }
 
 impl Reason {
-    /// As RFC 5280 writes them.
+    /// The names in RFC 5280.
     pub const NAMES: [(&'static str, Self); 4] = [
         ("unspecified", Self::Unspecified),
         ("keyCompromise", Self::KeyCompromise),
@@ -47,11 +47,11 @@ impl From<Reason> for RevocationReason {
     }
 }
 
-/// Asks the CA that gave a certificate to take it back. One that it has taken back already is no
+/// Asks the CA that issued a certificate to revoke it. A certificate that is revoked already is no
 /// error.
 ///
 /// # Errors
-/// Why it does not.
+/// Why the CA does not revoke it.
 pub async fn revoke(
     spec: &AcmeSpec,
     cert: &CertSpec,
@@ -59,38 +59,22 @@ pub async fn revoke(
     stored: &Stored,
     reason: Reason,
 ) -> Result<(), OrderError> {
-    let (shelf, challenges) = (CertCache::new(), Challenges::new());
-    let shared = Shared::new(Parts {
-        store,
-        shelf,
-        challenges,
-        on_certificate: Arc::new(|_, _| {}),
-        renewals: Arc::default(),
-    });
+    let context = AcmeContext::without_outputs(store, &spec.store);
     let (chain, key) = (&stored.bundle.chain, &stored.bundle.key);
-    let place = shared.parts.store.place(&cert.name).into();
-    let managed = ServableCert::new(cert.name.as_str(), chain, key, place, &cert.config_key)
+    let place = context.store.place(&cert.name).into();
+    let servable = ServableCert::new(cert.name.as_str(), chain, key, place, &cert.config_key)
         .map_err(OrderError::Unusable)?;
-    let leaf = managed
+    let leaf = servable
         .leaf()
         .ok_or(OrderError::Unusable(crate::tls::Problem::NoCertificate))?;
-    // The CA that is configured now may be another one.
+    // Not `spec.directory`: another CA may be configured by now.
     let url = &stored.bundle.meta.directory;
-    let attempt = Attempt {
-        shared: &shared,
-        spec,
-        cert,
-        url,
-        before: None,
-        kinds: Vec::new(),
-        keeps: false,
-    };
-    let desk = attempt.desk().await?;
+    let session = Session::open(&context, spec, url, session::client(spec)?).await?;
     let request = RevocationRequest {
         certificate: leaf,
         reason: Some(reason.into()),
     };
-    match desk
+    match session
         .account
         .revoke(&request)
         .await

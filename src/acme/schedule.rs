@@ -3,40 +3,53 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::ChallengeKind;
-use super::error::Kind;
+use super::spec::ChallengeKind;
 use crate::clock::UnixTime;
 
-/// What CAs call short-lived: no revocation list names it (CA/Browser Forum, Baseline Requirements,
-/// section 1.6.1).
+/// Certificates below this lifetime are short-lived and need no revocation list (CA/Browser Forum,
+/// Baseline Requirements, section 1.6.1).
 const SHORT_LIVED: Duration = Duration::from_secs(10 * 86_400);
 
-/// Renewals of certificates that came at the same time spread over this part of the lifetime.
+/// Renewals of certificates that were issued together spread over this fraction of the lifetime.
 const SPREAD: u32 = 30;
 
-/// A span in which the CA wants a certificate to be renewed (RFC 9773, section 4.2).
+/// The time in which the CA wants a certificate to be renewed (RFC 9773, section 4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Window {
     pub(super) start: UnixTime,
     pub(super) end: UnixTime,
 }
 
-/// Why an order is due when it is.
+/// How soon it makes sense to order again after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RetryClass {
+    /// The CA or the network is unavailable: soon.
+    Transient,
+    /// The CA limits how often it is asked, and has said for how long.
+    RateLimited,
+    /// An operator has to fix something: soon at first, as they may be at it, then rarely, since
+    /// CAs limit failed validations.
+    Permanent,
+    /// The attempt used up what CAs limit most, such as an issued certificate: late.
+    Costly,
+}
+
+/// Why an order is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
     /// There is no certificate.
     Missing,
-    /// The one that there is, is for others: hosts, key type or CA have changed.
+    /// The configured hosts, key type or CA have changed.
     Changed,
-    /// The one that there is was revoked.
+    /// The certificate was revoked.
     Revoked,
-    /// The CA said so.
+    /// The CA's renewal information says so.
     Window,
-    /// Two thirds of its life are over.
+    /// Two thirds of the lifetime are over.
     TwoThirds,
-    /// Half of its short life is over.
+    /// Half of a short lifetime is over.
     Half,
-    /// Somebody asked for it.
+    /// An operator requested it.
     Asked,
 }
 
@@ -55,7 +68,7 @@ impl fmt::Display for Why {
 }
 
 /// When a certificate is renewed. `spread` is from 0 to 1 and belongs to the certificate. A window
-/// that is over before it began, or lies behind the certificate's end, is none.
+/// that ends before it begins, or begins after the certificate expires, is ignored.
 pub(super) fn renewal(
     from: UnixTime,
     to: UnixTime,
@@ -67,8 +80,7 @@ pub(super) fn renewal(
         window.filter(|window| window.start <= window.end && window.start < to)
     {
         let at = start.after(part(start.until(end)));
-        // An hour before its end at the latest, whatever the window says; a tenth of a life that is
-        // shorter than that.
+        // At least an hour before it expires, whatever the window says; a tenth of a short lifetime.
         let latest = to.before(Duration::from_secs(3600).min(from.until(to) / 10));
         return (at.min(latest), Why::Window);
     }
@@ -83,26 +95,25 @@ pub(super) fn renewal(
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
-/// A CA that refuses is asked again within minutes, as people mend a DNS record or a port while
-/// they look on. For so many refusals each try has one kind of challenge alone: with both kinds at
-/// the first that is five failed validations in a quarter of an hour, and Let's Encrypt allows five
-/// in an hour and gives one back every twelve minutes.
+/// After a refusal the CA is asked again within minutes, as operators often fix a DNS record or a
+/// port right away. For this many refusals each attempt uses a single kind of challenge: with both
+/// kinds in the first attempt that makes five failed validations in a quarter of an hour, and Let's
+/// Encrypt allows five per hour and refills one every twelve minutes.
 const EAGER: u32 = 3;
 
-/// However near the end of a certificate is, the CA that has refused is not asked more often from
-/// then on.
+/// The shortest wait after a refusal, however soon the certificate expires.
 const STEADY: Duration = Duration::from_secs(15 * MINUTE);
 
-/// How long to wait after so many failures of this kind. `left` is the life that the certificate
-/// still has: the nearer its end, the less is there to lose by asking; it is zero where no
-/// certificate is valid.
-pub(super) fn back_off(kind: Kind, failures: u32, left: Duration) -> Duration {
-    let steps: &[u64] = match kind {
-        // Where clients are refused already, nobody waits for an hour after the way to the CA is
-        // open again.
-        Kind::Away if left.is_zero() => &[2, 5, 15, MINUTE, 5 * MINUTE],
-        Kind::Away | Kind::Limited => &[2, 5, 15, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR],
-        Kind::Refused => &[
+/// How long to wait after this many failures of a class. `left` is the remaining lifetime of the
+/// certificate, zero if none is valid: the sooner it expires, the sooner a retry is worth its cost.
+pub(super) fn back_off(class: RetryClass, failures: u32, left: Duration) -> Duration {
+    let steps: &[u64] = match class {
+        // Handshakes fail already, so the gateway does not wait for an hour once the CA is back.
+        RetryClass::Transient if left.is_zero() => &[2, 5, 15, MINUTE, 5 * MINUTE],
+        RetryClass::Transient | RetryClass::RateLimited => {
+            &[2, 5, 15, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR]
+        }
+        RetryClass::Permanent => &[
             MINUTE,
             3 * MINUTE,
             10 * MINUTE,
@@ -113,7 +124,7 @@ pub(super) fn back_off(kind: Kind, failures: u32, left: Duration) -> Duration {
             12 * HOUR,
             24 * HOUR,
         ],
-        Kind::Counted => &[
+        RetryClass::Costly => &[
             15 * MINUTE,
             HOUR,
             2 * HOUR,
@@ -128,16 +139,15 @@ pub(super) fn back_off(kind: Kind, failures: u32, left: Duration) -> Duration {
     if left.is_zero() {
         return wait;
     }
-    let shortest = match kind {
-        Kind::Away | Kind::Limited => Duration::from_secs(steps[0]),
-        Kind::Refused | Kind::Counted => STEADY,
+    let shortest = match class {
+        RetryClass::Transient | RetryClass::RateLimited => Duration::from_secs(steps[0]),
+        RetryClass::Permanent | RetryClass::Costly => STEADY,
     };
     wait.min((left / 8).max(shortest))
 }
 
-/// The kinds of challenge that are tried after so many refusals: all of them, or one in turn while
-/// the CA is asked again soon, the last choice first, as it was the first that had the better part
-/// of the time.
+/// The kinds of challenge to try after this many refusals: all of them, or, while retries are
+/// frequent, one in turn. The last choice comes first, since the first choice was just tried.
 pub(super) fn kinds(all: &[ChallengeKind], refusals: u32) -> Vec<ChallengeKind> {
     match all.len() {
         several @ 2.. if (1..=EAGER).contains(&refusals) => vec![all[refusals as usize % several]],
@@ -145,9 +155,9 @@ pub(super) fn kinds(all: &[ChallengeKind], refusals: u32) -> Vec<ChallengeKind> 
     }
 }
 
-/// How long a CA is left alone with an order that it is finishing, if it does not say; `waited` is
-/// how long it has had.
-pub(super) fn next_look(waited: Duration) -> Duration {
+/// When to poll an order that the CA is finishing, if the CA does not say. `waited` is how long the
+/// order has been left to the CA so far.
+pub(super) fn next_poll(waited: Duration) -> Duration {
     let minutes = match waited.as_secs() / MINUTE {
         0..5 => 1,
         5..20 => 2,
@@ -156,17 +166,20 @@ pub(super) fn next_look(waited: Duration) -> Duration {
     Duration::from_secs(minutes * MINUTE)
 }
 
-/// A CA has so long for an order, whatever it says of its end.
+/// The CA gets at least and at most this long for an order, whatever expiry it states.
 const LEAST_PATIENCE: Duration = Duration::from_secs(4 * HOUR);
 const MOST_PATIENCE: Duration = Duration::from_secs(7 * 24 * HOUR);
 
-/// Where it does not say when the order ends.
+/// The time for an order if the CA states no expiry.
 const USUAL_PATIENCE: Duration = Duration::from_secs(24 * HOUR);
 
-/// Whether an order that the CA does not finish is given up. The time that it has had is what
-/// decides at both ends: the clock by which the order's end seems to be over may have been set
-/// meanwhile.
-pub(super) fn is_given_up(waited: Duration, expires: Option<UnixTime>, now: UnixTime) -> bool {
+/// Whether to give up an order that the CA does not finish. Both limits count elapsed time, since
+/// the clock that is compared with the stated expiry may have been set meanwhile.
+pub(super) fn has_order_expired(
+    waited: Duration,
+    expires: Option<UnixTime>,
+    now: UnixTime,
+) -> bool {
     match expires {
         _ if waited >= MOST_PATIENCE => true,
         Some(end) => waited >= LEAST_PATIENCE && end <= now,

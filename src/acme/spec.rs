@@ -3,62 +3,47 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::current::Wanted;
-use crate::clock::UnixTime;
 use crate::host::HostName;
 use crate::secret::SecretSource;
-use crate::store::{Meta, Name};
+use crate::store::Name;
 
 /// What `[acme]` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcmeSpec {
     /// The URL of the CA's directory.
     pub directory: Box<str>,
-    /// Whom to trust there in the place of the system's CAs.
+    /// Trusted for the directory, in place of the system's CAs.
     pub directory_ca: Option<PathBuf>,
-    /// The URL of a directory to try things out with, where there is one: `ianitor certs renew
-    /// --dry-run`.
+    /// The URL of the staging directory, for `ianitor certs renew --dry-run`.
     pub staging: Option<Box<str>>,
-    /// Whom the CA may write to: `mailto:` URLs.
+    /// Contacts for the CA: `mailto:` URLs.
     pub contact: Vec<String>,
-    /// An account that the operator has with the CA already (RFC 8555, section 7.3.4).
+    /// An existing account at the CA to bind to (RFC 8555, section 7.3.4).
     pub external_account: Option<ExternalAccount>,
-    /// How names are proved, the first choice first; at least one.
+    /// The kinds of challenge, the first choice first; at least one.
     pub challenges: Vec<ChallengeKind>,
     /// The folder of the store.
     pub store: PathBuf,
     /// Whether hosts that have no certificate yet are answered with a self-signed one.
     pub placeholder: bool,
-    /// What to order.
+    /// The certificates to order.
     pub certificates: Vec<Arc<CertSpec>>,
 }
 
 impl AcmeSpec {
     /// Let's Encrypt.
     pub const LETS_ENCRYPT: &'static str = "https://acme-v02.api.letsencrypt.org/directory";
-    /// Let's Encrypt, for trying out: its certificates are trusted by nobody, its limits are wide.
+    /// Let's Encrypt's staging environment: high limits, certificates that clients do not trust.
     pub const LETS_ENCRYPT_STAGING: &'static str =
         "https://acme-staging-v02.api.letsencrypt.org/directory";
-    /// Directories that have a name.
+    /// Directories that can be configured by name.
     pub const DIRECTORIES: [(&'static str, &'static str); 2] = [
         ("letsencrypt", Self::LETS_ENCRYPT),
         ("letsencrypt-staging", Self::LETS_ENCRYPT_STAGING),
     ];
-
-    /// Whether clients accept a certificate of the store at this moment, and it is the one that is
-    /// wanted.
-    pub fn is_fulfilled_by(&self, cert: &CertSpec, there: &Meta, now: UnixTime) -> bool {
-        let is_valid = there.revoked.is_none() && there.not_before <= now && now < there.not_after;
-        is_valid
-            && !Wanted {
-                cert,
-                directory: &self.directory,
-            }
-            .differs(there)
-    }
 }
 
-/// An account that the operator has with the CA already.
+/// An existing account at the CA to bind to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalAccount {
     /// Its key id.
@@ -70,12 +55,11 @@ pub struct ExternalAccount {
 /// One of `[acme] certificates`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertSpec {
-    /// What it is called in the store: its first host, then the kind of key if that is not the
-    /// default.
+    /// The name in the store: the first host, then the key type if that is not the default.
     pub name: Name,
     /// DNS names, no wildcards; at least one.
     pub hosts: Vec<HostName>,
-    /// What key to make.
+    /// The type of the private key.
     pub key_type: KeyType,
     /// The CA's profile to ask for.
     pub profile: Option<Box<str>>,
@@ -83,7 +67,14 @@ pub struct CertSpec {
     pub config_key: String,
 }
 
-/// How a name is proved to be ours.
+impl CertSpec {
+    pub(super) fn host_names(&self) -> Vec<String> {
+        let hosts = self.hosts.iter();
+        hosts.map(|host| host.as_str().to_owned()).collect()
+    }
+}
+
+/// How control of a name is proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChallengeKind {
     /// By a TLS handshake on port 443 (RFC 8737).
@@ -106,7 +97,7 @@ impl ChallengeKind {
 /// A kind of private key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum KeyType {
-    /// ECDSA on P-256: small, fast, taken by everybody.
+    /// ECDSA on P-256: small, fast, supported everywhere.
     #[default]
     EcdsaP256,
     /// ECDSA on P-384.

@@ -1,149 +1,99 @@
-//! What goes on with one certificate: kept in the store, told in the log, and there to be seen.
+//! The state of the orders for one certificate: failures, waits and the next order. It is written
+//! to the store, the log and the status.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::attempt::Failed;
-use super::context::Shared;
+use super::context::AcmeContext;
 use super::current::Current;
-use super::error::{Kind, OrderError};
-use super::schedule::{Why, back_off};
-use super::status::{CertStatus, Seen};
-use super::{AcmeSpec, CertSpec};
-use crate::clock::{Moment, UnixTime};
-use crate::store::Progress;
+use super::error::OrderError;
+use super::failure::Failure;
+use super::schedule::{RetryClass, Why};
+use super::spec::{AcmeSpec, CertSpec};
+use super::status::CertStatus;
+use super::wait::{LONGEST, Wait, next_try};
+use crate::clock::UnixTime;
+use crate::store::OrderRecord;
 use crate::telemetry::Chain;
 
-/// What a CA says about waiting is believed up to here: Let's Encrypt's longest limit is a week.
-const LONGEST: Duration = Duration::from_secs(7 * 86_400);
-
-/// What the store may refuse.
+/// Errors of the store, each logged once until it changes.
 const UNREAD: &str = "a certificate of the store cannot be served";
 const UNSAVED: &str =
-    "a new certificate is in service and cannot be kept in the store; trying again";
-const UNWRITTEN: &str = "what goes on with a certificate cannot be kept in the store";
+    "a new certificate is in service, but cannot be written to the store; retrying";
+const UNWRITTEN: &str = "the state of an order cannot be written to the store";
 
-/// One certificate's.
-pub(super) struct Journal {
-    shared: Arc<Shared>,
+pub(super) struct OrderState {
+    context: Arc<AcmeContext>,
     cert: Arc<CertSpec>,
-    seen: Arc<Seen>,
-    progress: Progress,
-    /// What the store has.
-    kept: Option<Progress>,
-    /// No order before this.
+    record: OrderRecord,
+    /// What this task last read from or wrote to the store.
+    stored: Option<OrderRecord>,
+    /// The wait before the next order.
     not_before: Option<Wait>,
-    /// Whether the process after this one has to wait for that too.
+    /// Whether the next process has to wait too.
     is_held: bool,
-    /// What the log was last told of the store, by what was to be done there: it is told once, not
-    /// at every look.
-    troubles: BTreeMap<&'static str, String>,
+    /// The last logged error of the store by operation, so that each is logged once.
+    logged: BTreeMap<&'static str, String>,
     /// Whether the CA has an order that it has not finished.
     is_unfinished: bool,
 }
 
-/// A wait, after failures or for the CA. It ends by the monotonic clock, however the system's clock
-/// is set meanwhile; its dates are for people and for the process after this one.
-#[derive(Clone, Copy, Debug)]
-struct Wait {
-    end: Moment,
-    date: UnixTime,
-    /// When that was its date.
-    written: UnixTime,
-}
-
-/// Dates that differ by less are the same: the clock was not set, but counted.
-const SAME_DATE: Duration = Duration::from_secs(5);
-
-impl Wait {
-    fn new(wait: Duration) -> Self {
-        let end = Moment::after(wait);
-        Self {
-            end,
-            date: end.date(),
-            written: UnixTime::now(),
-        }
-    }
-
-    /// With the date that it has by today's clock, if that was set.
-    fn dated(self) -> Self {
-        let date = self.end.date();
-        let off = self.date.until(date).max(date.until(self.date));
-        if off < SAME_DATE {
-            self
-        } else {
-            Self {
-                date,
-                written: UnixTime::now(),
-                ..self
-            }
-        }
-    }
-}
-
-impl Journal {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        spec: &AcmeSpec,
-        cert: Arc<CertSpec>,
-        seen: Arc<Seen>,
-    ) -> Self {
-        let progress = Progress {
+impl OrderState {
+    pub(super) fn new(context: Arc<AcmeContext>, spec: &AcmeSpec, cert: Arc<CertSpec>) -> Self {
+        let record = OrderRecord {
             wanted: wanted(spec, &cert),
-            ..Progress::default()
+            ..OrderRecord::default()
         };
-        seen.begin(&cert);
-        let (kept, not_before, troubles) = (None, None, BTreeMap::new());
+        context.outputs.statuses.begin(&cert);
         Self {
-            shared,
+            context,
             cert,
-            seen,
-            progress,
-            kept,
-            not_before,
+            record,
+            stored: None,
+            not_before: None,
             is_held: false,
-            troubles,
+            logged: BTreeMap::new(),
             is_unfinished: false,
         }
     }
 
-    /// Takes up what the process before this one has left.
+    /// Continues from what the previous process has stored.
     pub(super) async fn open(&mut self) {
         let Some(kept) = self.read().await else {
             return;
         };
         self.wait_for(&kept);
-        self.kept = Some(kept);
+        self.stored = Some(kept);
         if let Some(Wait { date: next, .. }) = self.not_before.filter(|wait| !wait.end.has_come()) {
             let (name, error, failures) = (
                 &self.cert.name,
-                self.progress.error.as_deref(),
-                self.progress.failures,
+                self.record.error.as_deref(),
+                self.record.failures,
             );
             tracing::warn!(certificate = %name, error, failures, %next, "orders have failed before the start and the CA counts them; `ianitor certs renew` does not wait");
         }
     }
 
-    /// Waits for what another process has been told to wait for.
+    /// Waits as long as another process of the same store has to.
     pub(super) async fn adopt(&mut self) {
         let Some(kept) = self.read().await else {
             return;
         };
-        // What we have written says nothing new; its dates may be those of a clock that was set
-        // since.
-        if self.kept.as_ref() != Some(&kept) {
+        // This task's own record says nothing new, and its dates may be those of a clock that was
+        // set since.
+        if self.stored.as_ref() != Some(&kept) {
             self.wait_for(&kept);
         }
     }
 
-    fn wait_for(&mut self, kept: &Progress) {
-        if kept.wanted != self.progress.wanted {
+    fn wait_for(&mut self, kept: &OrderRecord) {
+        if kept.wanted != self.record.wanted {
             return;
         }
-        // What was counted is counted by the CA too, whoever waits for it.
-        self.progress.refusals = self.progress.refusals.max(kept.refusals);
-        // A clock that was wrong does not make us wait for longer than any CA.
+        // The CA counts the refusals of all processes.
+        self.record.refusals = self.record.refusals.max(kept.refusals);
+        // A clock that was wrong must not cause a longer wait than any CA asks for.
         let Some(left) = kept
             .left(UnixTime::now())
             .filter(|_| kept.hold)
@@ -156,88 +106,88 @@ impl Journal {
             .not_before
             .is_none_or(|ours| !left.is_zero() && ours.end < wait.end)
         {
-            let Progress {
+            let OrderRecord {
                 failures, error, ..
             } = kept.clone();
-            self.progress = Progress {
+            self.record = OrderRecord {
                 failures,
                 error,
-                ..self.progress.clone()
+                ..self.record.clone()
             };
             (self.not_before, self.is_held) = (Some(wait), true);
         }
     }
 
-    async fn read(&mut self) -> Option<Progress> {
+    async fn read(&mut self) -> Option<OrderRecord> {
         let name = self.cert.name.clone();
-        // What is damaged is written anew.
-        self.shared
-            .store(move |store| store.progress(&name))
+        // A damaged record is written again.
+        self.context
+            .store(move |store| store.order_record(&name))
             .await
             .ok()
             .flatten()
     }
 
-    /// Whether failures let us ask the CA again.
+    /// Whether there is no wait after failures.
     pub(super) fn may_order(&self) -> bool {
         self.not_before.is_none_or(|wait| wait.end.has_come())
     }
 
-    /// How many orders the CA has refused since the last that succeeded.
+    /// How many orders the CA has refused since the last successful one.
     pub(super) fn refusals(&self) -> u32 {
-        self.progress.refusals
+        self.record.refusals
     }
 
     pub(super) fn ordering(&self) {
-        self.change(|seen| seen.is_ordering = true);
+        self.change(|status| status.is_ordering = true);
     }
 
-    /// There is a certificate, and it was not we who got it.
-    pub(super) fn others_succeeded(&mut self) {
-        let Progress { wanted, .. } = std::mem::take(&mut self.progress);
-        self.progress = Progress {
+    /// Another process has renewed the certificate.
+    pub(super) fn renewed_elsewhere(&mut self) {
+        let OrderRecord { wanted, .. } = std::mem::take(&mut self.record);
+        self.record = OrderRecord {
             wanted,
-            ..Progress::default()
+            ..OrderRecord::default()
         };
         (self.not_before, self.is_held, self.is_unfinished) = (None, false, false);
     }
 
     pub(super) fn succeeded(&mut self) {
-        self.others_succeeded();
-        self.change(|seen| (seen.issued, seen.is_ordering) = (seen.issued + 1, false));
+        self.renewed_elsewhere();
+        self.change(|status| (status.issued, status.is_ordering) = (status.issued + 1, false));
     }
 
-    /// `end` is that of the certificate that there is.
-    pub(super) fn failed(&mut self, failed: &Failed, end: Option<UnixTime>) {
+    /// `expires` is when the certificate in service expires.
+    pub(super) fn failed(&mut self, failed: &Failure, expires: Option<UnixTime>) {
         let now = UnixTime::now();
-        let kind = failed.error.kind();
-        let is_refusal = matches!(kind, Kind::Refused | Kind::Counted);
-        self.progress.failures = self.progress.failures.saturating_add(1);
-        self.progress.refusals = self.progress.refusals.saturating_add(u32::from(is_refusal));
-        let Progress {
+        let class = failed.error.retry_class();
+        let is_refusal = matches!(class, RetryClass::Permanent | RetryClass::Costly);
+        self.record.failures = self.record.failures.saturating_add(1);
+        self.record.refusals = self.record.refusals.saturating_add(u32::from(is_refusal));
+        let OrderRecord {
             failures, refusals, ..
-        } = self.progress;
-        // A CA that was away for a day has refused nothing, and the other way round.
-        let of_kind = if is_refusal {
+        } = self.record;
+        // Refusals and other failures are counted apart: a day without a network is no refusal.
+        let of_class = if is_refusal {
             refusals
         } else {
             failures.saturating_sub(refusals)
         };
         let wait = Wait::new(next_try(
             failed,
-            of_kind,
-            end.map_or(Duration::ZERO, |end| now.until(end)),
+            of_class,
+            expires.map_or(Duration::ZERO, |end| now.until(end)),
         ));
         let next = wait.date;
         self.not_before = Some(wait);
         self.is_held = is_refusal || failed.retry_after.is_some();
         self.is_unfinished = false;
-        self.progress.error = Some(failed.text());
-        self.change(|seen| (seen.failed, seen.is_ordering) = (seen.failed + 1, false));
+        self.record.error = Some(failed.error.text());
+        self.change(|status| (status.failed, status.is_ordering) = (status.failed + 1, false));
         let (name, error) = (&self.cert.name, Chain(&failed.error));
         let (advice, hint) = (failed.error.advice(), self.hint(&failed.error));
         let advice = advice.as_deref();
-        match end {
+        match expires {
             Some(end) if end <= now => {
                 tracing::error!(certificate = %name, %error, advice, failures, %next, hint, expired = %end, "no new certificate; the one in service has EXPIRED and stays in service");
             }
@@ -250,20 +200,20 @@ impl Journal {
         }
     }
 
-    /// The CA is at the order, and is asked again then; a process after this one asks at its start.
+    /// The CA needs more time for the order. The next process resumes it at its start.
     pub(super) fn unfinished(&mut self, again: Duration) {
         (self.not_before, self.is_held) = (Some(Wait::new(again)), false);
-        self.change(|seen| seen.is_ordering = false);
+        self.change(|status| status.is_ordering = false);
         if !std::mem::replace(&mut self.is_unfinished, true) {
             tracing::info!(certificate = %self.cert.name, again_in = ?again, "the CA has not finished the order; it is asked again, also after a restart");
         }
     }
 
-    /// How somebody who has mended the cause gets on. Whoever is limited would only be limited for
-    /// longer.
+    /// How an operator who has fixed the cause avoids the wait. After a rate limit, ordering sooner
+    /// would only extend the limit.
     fn hint(&self, error: &OrderError) -> Option<String> {
-        let is_to_be_mended = self.is_held && !error.is_rate_limit();
-        is_to_be_mended.then(|| {
+        let is_fixable = self.is_held && !error.is_rate_limit();
+        is_fixable.then(|| {
             format!(
                 "`ianitor certs renew {}` does not wait for that",
                 self.cert.name
@@ -271,88 +221,87 @@ impl Journal {
         })
     }
 
-    /// When the next order is due and why: tells everybody, if it is news.
+    /// Publishes when the next order is due, and why.
     pub(super) async fn plan(&mut self, due: UnixTime, why: Why, current: Option<&Current>) {
         self.not_before = self.not_before.map(Wait::dated);
         let next = self
             .not_before
             .map_or(due, |wait| wait.date.max(due))
             .max(UnixTime(1));
-        self.progress.next = Some(next);
-        // What is due only later is planned, not held: a reason to order sooner may come.
+        self.record.next = Some(next);
+        // A renewal that is due later is no wait: a reason to order sooner may come up.
         let held = self
             .not_before
             .filter(|wait| self.is_held && wait.date == next);
-        (self.progress.hold, self.progress.written) =
-            (held.is_some(), held.map(|wait| wait.written));
-        self.progress.why = match self.not_before {
+        (self.record.hold, self.record.written) = (held.is_some(), held.map(|wait| wait.written));
+        self.record.why = match self.not_before {
             _ if self.is_unfinished => format!("{why}; the CA has not finished the order"),
             Some(wait) if wait.date > due => format!("{why}; trying again"),
             _ => why.to_string(),
         };
-        let progress = self.progress.clone();
-        self.change(|seen| {
-            seen.not_after = current.map(|current| current.meta().not_after);
-            (seen.next, seen.why) = (progress.next, progress.why);
-            (seen.failures, seen.error) = (progress.failures, progress.error);
+        let record = self.record.clone();
+        self.change(|status| {
+            status.not_after = current.map(|current| current.meta().not_after);
+            (status.next, status.why) = (record.next, record.why);
+            (status.failures, status.error) = (record.failures, record.error);
         });
         self.write().await;
     }
 
     async fn write(&mut self) {
-        // Somebody may have damaged it, or moved it away.
-        if self.kept.as_ref() == Some(&self.progress) && self.read().await.is_some() {
+        // It is read again, since it may have been damaged or removed.
+        if self.stored.as_ref() == Some(&self.record) && self.read().await.is_some() {
             return;
         }
-        let (name, progress) = (self.cert.name.clone(), self.progress.clone());
+        let (name, record) = (self.cert.name.clone(), self.record.clone());
         match self
-            .shared
-            .store(move |store| store.put_progress(&name, &progress))
+            .context
+            .store(move |store| store.put_order_record(&name, &record))
             .await
         {
             Ok(()) => {
-                self.troubles.remove(UNWRITTEN);
-                self.kept = Some(self.progress.clone());
+                self.logged.remove(UNWRITTEN);
+                self.stored = Some(self.record.clone());
             }
             Err(error) => self.note(&error, UNWRITTEN),
         }
     }
 
-    /// The store does not give what it has.
+    /// The certificate in the store cannot be read.
     pub(super) fn unread(&mut self, error: &OrderError) {
         self.note(error, UNREAD);
     }
 
     pub(super) fn was_read(&mut self) {
-        self.troubles.remove(UNREAD);
+        self.logged.remove(UNREAD);
     }
 
-    /// The store does not take what came.
+    /// The new certificate could not be written to the store.
     pub(super) fn unsaved(&mut self, error: &OrderError) {
         self.note(error, UNSAVED);
     }
 
     pub(super) fn was_saved(&mut self) {
-        self.troubles.remove(UNREAD);
-        if self.troubles.remove(UNSAVED).is_some() {
-            tracing::info!(certificate = %self.cert.name, "the store has taken the certificate now");
+        self.logged.remove(UNREAD);
+        if self.logged.remove(UNSAVED).is_some() {
+            tracing::info!(certificate = %self.cert.name, "the certificate is now in the store");
         }
     }
 
     fn note(&mut self, error: &OrderError, what: &'static str) {
         let text = Chain(error).to_string();
-        if self.troubles.get(what) != Some(&text) {
+        if self.logged.get(what) != Some(&text) {
             tracing::error!(certificate = %self.cert.name, error = text, "{what}");
-            self.troubles.insert(what, text);
+            self.logged.insert(what, text);
         }
     }
 
     fn change(&self, change: impl FnOnce(&mut CertStatus)) {
-        self.seen.change(&self.cert, change);
+        self.context.outputs.statuses.change(&self.cert, change);
     }
 }
 
-/// What is ordered, and how: after a change of that, failures of before do not count.
+/// What is ordered, and how. After a change, earlier failures no longer count.
 fn wanted(spec: &AcmeSpec, cert: &CertSpec) -> String {
     let hosts: Vec<&str> = cert.hosts.iter().map(|host| host.as_str()).collect();
     let kinds: Vec<&str> = spec.challenges.iter().map(|kind| kind.name()).collect();
@@ -370,21 +319,6 @@ fn wanted(spec: &AcmeSpec, cert: &CertSpec) -> String {
         account,
     ]
     .join(" ")
-}
-
-/// How long to wait: for the CA's word where it limits how often it is asked; at least for that
-/// elsewhere. `left` is what is left of the certificate that there is.
-fn next_try(failed: &Failed, failures: u32, left: Duration) -> Duration {
-    let is_limit = failed.error.is_rate_limit() && failed.retry_after.is_some();
-    let kind = if is_limit {
-        Kind::Limited
-    } else {
-        failed.error.kind()
-    };
-    let by_us = back_off(kind, failures, left);
-    failed
-        .retry_after
-        .map_or(by_us, |said| said.min(LONGEST).max(by_us))
 }
 
 #[cfg(test)]

@@ -1,38 +1,38 @@
-//! What there is to be seen of the ordering, for metrics and the status page.
+//! The status of each managed certificate, for metrics and the status page.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::CertSpec;
+use super::spec::CertSpec;
 use crate::clock::UnixTime;
 use crate::store::Name;
 
-/// Shared by the keepers, which write, and by whoever looks.
+/// The status of all managed certificates. Their tasks write it.
 #[derive(Debug, Default)]
-pub struct Seen(Mutex<BTreeMap<Name, CertStatus>>);
+pub struct CertStatuses(Mutex<BTreeMap<Name, CertStatus>>);
 
-/// A certificate that is looked after.
+/// The status of a managed certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertStatus {
-    /// What it is called.
+    /// The certificate's name.
     pub name: Name,
-    /// What it is, or is to be, for.
+    /// The hosts that it is or will be for.
     pub hosts: Vec<String>,
-    /// When the one that is there ends.
+    /// When the certificate that is in service expires.
     pub not_after: Option<UnixTime>,
-    /// When the next order is due, and why then.
+    /// When the next order is due.
     pub next: Option<UnixTime>,
-    /// Why then.
+    /// Why the next order is due then.
     pub why: String,
-    /// Orders that led to a certificate, since the start.
+    /// Successful orders since the start.
     pub issued: u64,
-    /// Orders that did not, since the start.
+    /// Failed orders since the start.
     pub failed: u64,
-    /// How many have failed since the last that did not.
+    /// Failed orders since the last successful one.
     pub failures: u32,
-    /// What the last one failed of.
+    /// The error of the last failed order.
     pub error: Option<String>,
-    /// Whether it is being ordered now.
+    /// Whether the certificate is being ordered now.
     pub is_ordering: bool,
 }
 
@@ -40,11 +40,7 @@ impl CertStatus {
     fn new(cert: &CertSpec) -> Self {
         Self {
             name: cert.name.clone(),
-            hosts: cert
-                .hosts
-                .iter()
-                .map(|host| host.as_str().to_owned())
-                .collect(),
+            hosts: cert.host_names(),
             not_after: None,
             next: None,
             why: String::new(),
@@ -57,48 +53,39 @@ impl CertStatus {
     }
 }
 
-impl Seen {
-    /// Nothing to be seen yet.
+impl CertStatuses {
+    /// No certificates yet.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Name, CertStatus>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// All of them, by name.
     pub fn all(&self) -> Vec<CertStatus> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect()
+        self.lock().values().cloned().collect()
     }
 
-    /// Begins with one, or goes on with it for the hosts that it is for now.
+    /// Adds a certificate, or updates the hosts of one that is there.
     pub(super) fn begin(&self, cert: &CertSpec) {
-        let new = CertStatus::new(cert);
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let hosts = new.hosts.clone();
-        all.entry(cert.name.clone()).or_insert(new).hosts = hosts;
+        let mut all = self.lock();
+        let status = all
+            .entry(cert.name.clone())
+            .or_insert_with(|| CertStatus::new(cert));
+        status.hosts = cert.host_names();
     }
 
-    /// Changes what is to be seen of one. Whoever is still at it when nobody wants it any more,
-    /// changes nothing.
+    /// Changes the status of a certificate, unless the certificate is no longer managed.
     pub(super) fn change(&self, cert: &CertSpec, change: impl FnOnce(&mut CertStatus)) {
-        if let Some(seen) = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_mut(&cert.name)
-        {
-            change(seen);
+        if let Some(status) = self.lock().get_mut(&cert.name) {
+            change(status);
         }
     }
 
-    /// Keeps those that are still looked after.
-    pub(super) fn retain(&self, is_kept: impl Fn(&Name) -> bool) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|name, _| is_kept(name));
+    /// Keeps the certificates that are still managed.
+    pub(super) fn retain(&self, is_managed: impl Fn(&Name) -> bool) {
+        self.lock().retain(|name, _| is_managed(name));
     }
 }

@@ -1,4 +1,4 @@
-//! Looks after one certificate: serves what the store has, orders when it is due, and asks again
+//! The task of one certificate: serves what the store has, orders when an order is due, and retries
 //! after failures.
 
 use std::sync::Arc;
@@ -7,154 +7,153 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::ari::Ari;
-use super::attempt::{Attempt, Failed};
-use super::context::Shared;
+use super::attempt::Attempt;
+use super::context::AcmeContext;
 use super::current::{Current, Wanted};
 use super::error::OrderError;
+use super::failure::Failure;
+use super::open_order;
 use super::renewals::{RenewMode, Request};
 use super::schedule::{self, Why};
-use super::state::Journal;
-use super::status::Seen;
-use super::{AcmeSpec, CertSpec, open_order as open};
+use super::spec::{AcmeSpec, CertSpec};
+use super::state::OrderState;
 use crate::clock::{Moment, UnixTime};
 use crate::store::{Bundle, Stored};
 use crate::tls::ServableCert;
 
-/// How often a keeper looks at the store and at the clock.
-const LOOK: Duration = Duration::from_secs(2);
+/// How often a task checks the store and the clock.
+const CHECK: Duration = Duration::from_secs(2);
 
-/// One certificate's.
 pub(super) struct CertTask {
-    shared: Arc<Shared>,
+    context: Arc<AcmeContext>,
     spec: Arc<AcmeSpec>,
     cert: Arc<CertSpec>,
-    /// When it began to look after this certificate as it is wanted now.
+    /// When this configuration of the certificate came into force.
     since: Moment,
-    /// A value asks for a look at once; the end of the sender stops the task.
+    /// A value makes the task check at once; the end of the sender stops the task.
     signals: watch::Receiver<()>,
     current: Option<Current>,
-    /// The newest version that was looked at: one that is damaged is not read again and again.
-    looked_at: Option<u64>,
-    /// A certificate that came, and that the store did not take.
+    /// The newest version that was read, so that a damaged one is not read again and again.
+    version_read: Option<u64>,
+    /// A new certificate that could not be written to the store yet.
     unsaved: Option<Bundle>,
     ari: Ari,
-    journal: Journal,
+    state: OrderState,
 }
 
 impl CertTask {
     pub(super) fn new(
-        shared: Arc<Shared>,
+        context: Arc<AcmeContext>,
         spec: Arc<AcmeSpec>,
         cert: Arc<CertSpec>,
-        seen: Arc<Seen>,
         current: Option<Current>,
         signals: watch::Receiver<()>,
     ) -> Self {
-        let journal = Journal::new(Arc::clone(&shared), &spec, Arc::clone(&cert), seen);
-        let looked_at = current.as_ref().map(Current::version);
+        let state = OrderState::new(Arc::clone(&context), &spec, Arc::clone(&cert));
+        let version_read = current.as_ref().map(Current::version);
         let (ari, since) = (Ari::default(), Moment::now());
         Self {
-            shared,
+            context,
             spec,
             cert,
             since,
             signals,
             current,
-            looked_at,
+            version_read,
             unsaved: None,
             ari,
-            journal,
+            state,
         }
     }
 
-    /// Until nobody wants it any more; an order that has begun is brought to its end.
+    /// Runs until it is stopped; an order that has begun is finished.
     pub(super) async fn run(mut self) {
         if let Some(current) = &self.current {
-            (self.shared.parts.on_certificate)(&self.cert.name, &current.stored);
+            (self.context.outputs.on_certificate)(&self.cert.name, &current.stored);
         }
-        self.journal.open().await;
-        while !self.is_over() {
-            self.look().await;
+        self.state.open().await;
+        while !self.is_stopped() {
+            self.check().await;
             tokio::select! {
                 _ = self.signals.changed() => {}
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(CHECK) => {}
             }
         }
     }
 
-    fn is_over(&self) -> bool {
+    fn is_stopped(&self) -> bool {
         self.signals.has_changed().is_err()
     }
 
-    async fn look(&mut self) {
+    async fn check(&mut self) {
         self.save().await;
-        if self.take_newer().await {
+        if self.read_newer().await {
             self.refresh_ari().await;
-            if let Some(request) = self.shared.parts.renewals.next(&self.cert.name) {
+            if let Some(request) = self.context.renewals.next(&self.cert.name) {
                 self.execute(&request).await;
             } else if let Some(why) = self.is_due() {
-                // What became of it is in the journal.
+                // The state has the outcome.
                 _ = self.order(why, None).await;
             }
         }
-        if self.is_over() {
-            // Whoever comes after this one tells what goes on.
+        if self.is_stopped() {
+            // The state belongs to the task that replaces this one.
             return;
         }
         let (next, why) = self.due();
-        self.journal.plan(next, why, self.current.as_ref()).await;
+        self.state.plan(next, why, self.current.as_ref()).await;
     }
 
-    /// Serves what the store has, if that is newer. Says whether the store could be read; what is
-    /// damaged is as good as not there.
-    async fn take_newer(&mut self) -> bool {
+    /// Serves the newest version of the store, if it was not read before. Returns whether the store
+    /// could be read; a damaged certificate counts as absent.
+    async fn read_newer(&mut self) -> bool {
         let name = self.cert.name.clone();
-        match self.shared.store(move |store| store.version(&name)).await {
-            Ok(newest) if newest == self.looked_at => true,
+        match self.context.store(move |store| store.version(&name)).await {
+            Ok(newest) if newest == self.version_read => true,
             Ok(newest) => {
                 let is_read = self.read().await;
-                self.looked_at = newest.filter(|_| is_read);
+                self.version_read = newest.filter(|_| is_read);
                 is_read
             }
             Err(error) => {
-                self.journal.unread(&error);
+                self.state.unread(&error);
                 error.is_damage()
             }
         }
     }
 
-    /// Serves what the store has. Says whether it could be read.
+    /// Serves the newest version of the store. Returns whether it could be read.
     async fn read(&mut self) -> bool {
         let cert = Arc::clone(&self.cert);
         let read = self
-            .shared
+            .context
             .store(move |store| Current::read(store, &cert))
             .await;
         let mark = |of: &Current| (of.version(), of.meta().revoked);
-        let is_news = |new: &Current| {
+        let is_new = |new: &Current| {
             self.current
                 .as_ref()
                 .is_none_or(|old| mark(old) != mark(new))
         };
         match read {
             Ok(Some(new)) => {
-                self.journal.was_read();
-                if is_news(&new) {
-                    self.heed(&new);
-                    self.take(new);
+                self.state.was_read();
+                if is_new(&new) {
+                    self.note_renewed(&new);
+                    self.serve(new);
                 }
                 true
             }
             Ok(None) => true,
             Err(error) => {
-                self.journal.unread(&error);
+                self.state.unread(&error);
                 error.is_damage()
             }
         }
     }
 
-    /// What another process got, ends our failures too.
-    fn heed(&mut self, new: &Current) {
+    /// A certificate that another process ordered ends the failures of this one too.
+    fn note_renewed(&mut self, new: &Current) {
         let wanted = Wanted {
             cert: &self.cert,
             directory: &self.spec.directory,
@@ -165,19 +164,20 @@ impl CertTask {
             .is_some_and(|old| old.version() < new.version())
             && !wanted.differs(new.meta())
         {
-            self.journal.others_succeeded();
+            self.state.renewed_elsewhere();
         }
     }
 
-    fn take(&mut self, new: Current) {
-        if self.is_over() {
-            // It is in the store for whoever may look after it now, and is not wanted as it is.
+    fn serve(&mut self, new: Current) {
+        if self.is_stopped() {
+            // The configuration has changed, or the gateway is shutting down. The certificate is in
+            // the store, where a later task finds it.
             return;
         }
         let (meta, version) = (new.meta(), new.version());
         tracing::info!(certificate = %self.cert.name, serial = meta.serial, issuer = meta.issuer, not_after = %meta.not_after, version, "in service");
-        self.shared.parts.shelf.put(new.managed.clone());
-        (self.shared.parts.on_certificate)(&self.cert.name, &new.stored);
+        self.context.outputs.cache.put(new.servable.clone());
+        (self.context.outputs.on_certificate)(&self.cert.name, &new.stored);
         self.current = Some(new);
     }
 
@@ -187,22 +187,16 @@ impl CertTask {
         if !self.ari.is_due(serial) {
             return;
         }
-        let Ok(_permit) = self.shared.orders.acquire().await else {
+        let Ok(_permit) = self.context.orders.acquire().await else {
             return;
         };
-        let attempt = Attempt {
-            shared: &self.shared,
-            spec: &self.spec,
-            cert: &self.cert,
-            url: &self.spec.directory,
-            before: of_same_ca(self.current.as_ref(), &self.spec),
-            kinds: Vec::new(),
-            keeps: false,
-        };
-        self.ari.refresh(serial, &attempt).await;
+        let cert = of_same_ca(self.current.as_ref(), &self.spec);
+        self.ari
+            .refresh(serial, &self.spec, &self.cert.name, cert)
+            .await;
     }
 
-    /// When the next order is due by what is known of the certificate, and why.
+    /// When the next order is due, waits after failures aside, and why.
     fn due(&self) -> (UnixTime, Why) {
         let Some(current) = &self.current else {
             return (UnixTime::default(), Why::Missing);
@@ -211,8 +205,8 @@ impl CertTask {
             cert: &self.cert,
             directory: &self.spec.directory,
         };
-        let is_of_before = self.shared.is_outdated(&self.cert.name, current.version());
-        let since = if is_of_before {
+        let is_outdated = self.context.is_outdated(&self.cert.name, current.version());
+        let since = if is_outdated {
             UnixTime(u64::MAX)
         } else {
             self.since.date()
@@ -227,11 +221,11 @@ impl CertTask {
 
     fn is_due(&self) -> Option<Why> {
         let (at, why) = self.due();
-        (at <= UnixTime::now() && self.journal.may_order()).then_some(why)
+        (at <= UnixTime::now() && self.state.may_order()).then_some(why)
     }
 
-    /// As people are told it: `ianitor certs revoke` asks for another one, because it has revoked
-    /// the one that there is.
+    /// The reason as it is logged: `ianitor certs revoke` requests an order because it has revoked
+    /// the certificate.
     fn reason(&self, why: Why) -> Why {
         let is_revoked = self
             .current
@@ -249,32 +243,32 @@ impl CertTask {
     async fn execute(&mut self, request: &Arc<Request>) {
         let result = match request.mode {
             RenewMode::DryRun => {
-                let result = self.try_out().await.map(|()| true);
-                let error = result.as_ref().err().map(Failed::text);
-                tracing::info!(certificate = %self.cert.name, error, "tried out an order");
+                let result = self.dry_run().await.map(|()| true);
+                let error = result.as_ref().err().map(|failed| failed.error.text());
+                tracing::info!(certificate = %self.cert.name, error, "dry run finished");
                 result
             }
             RenewMode::Order => {
-                // It may be asked for because it was just revoked.
+                // The certificate may just have been revoked.
                 self.read().await;
                 self.order(Why::Asked, Some(request)).await
             }
         };
         if !matches!(result, Ok(false)) {
-            let renewals = &self.shared.parts.renewals;
+            let renewals = &self.context.renewals;
             renewals.finish(&self.cert.name, request, result.map(drop));
         }
     }
 
-    /// An order of which nothing is kept.
-    async fn try_out(&self) -> Result<(), Failed> {
+    /// An order at the staging directory, of which nothing is kept.
+    async fn dry_run(&self) -> Result<(), Failure> {
         let Some(url) = self.spec.staging.as_deref() else {
             return Err(OrderError::NoStaging.into());
         };
-        tracing::info!(certificate = %self.cert.name, directory = url, "trying out an order, as asked for");
+        tracing::info!(certificate = %self.cert.name, directory = url, "dry run of an order, as requested");
         let (kinds, keeps) = (self.spec.challenges.clone(), false);
         let attempt = Attempt {
-            shared: &self.shared,
+            context: &self.context,
             spec: &self.spec,
             cert: &self.cert,
             url,
@@ -285,9 +279,9 @@ impl CertTask {
         attempt.run().await.map(drop)
     }
 
-    /// Says whether it ordered.
-    async fn order(&mut self, why: Why, request: Option<&Request>) -> Result<bool, Failed> {
-        let result = self.order_alone(why, request).await;
+    /// Returns whether it ordered.
+    async fn order(&mut self, why: Why, request: Option<&Request>) -> Result<bool, Failure> {
+        let result = self.order_under_lock(why, request).await;
         let end = self
             .current
             .as_ref()
@@ -295,50 +289,55 @@ impl CertTask {
         match &result {
             Ok(false) => {}
             Ok(true) => {
-                self.journal.succeeded();
-                self.shared.parts.renewals.renewed(&self.cert.name);
+                self.state.succeeded();
+                self.context.renewals.renewed(&self.cert.name);
             }
-            Err(Failed {
+            Err(Failure {
                 error: OrderError::Unfinished { again },
                 ..
-            }) => self.journal.unfinished(*again),
-            Err(failed) => self.journal.failed(failed, end),
+            }) => self.state.unfinished(*again),
+            Err(failed) => self.state.failed(failed, end),
         }
         result
     }
 
-    /// Orders, if it is still to be ordered by the time that nobody else does. Says whether it was.
-    async fn order_alone(&mut self, why: Why, request: Option<&Request>) -> Result<bool, Failed> {
-        let shared = Arc::clone(&self.shared);
-        let _lock = shared.lock(&self.cert.name.order_lock()).await?;
-        let Ok(_permit) = shared.orders.acquire().await else {
+    /// Orders, unless another process has ordered by the time that this one holds the lock. Returns
+    /// whether it ordered.
+    async fn order_under_lock(
+        &mut self,
+        why: Why,
+        request: Option<&Request>,
+    ) -> Result<bool, Failure> {
+        let context = Arc::clone(&self.context);
+        let _lock = context.lock(&self.cert.name.order_lock()).await?;
+        let Ok(_permit) = context.orders.acquire().await else {
             return Ok(false);
         };
-        self.take_newer().await;
-        self.journal.adopt().await;
+        self.read_newer().await;
+        self.state.adopt().await;
         let is_wanted = match request {
             Some(request) => request.is_pending(),
             None => self.is_due().is_some(),
         };
-        if self.is_over() || !is_wanted {
+        if self.is_stopped() || !is_wanted {
             return Ok(false);
         }
         let why = self.reason(why);
         tracing::info!(certificate = %self.cert.name, hosts = ?self.cert.hosts, directory = %self.spec.directory, %why, "ordering");
-        self.journal.ordering();
+        self.state.ordering();
         let (before, url) = (
             of_same_ca(self.current.as_ref(), &self.spec),
             &*self.spec.directory,
         );
-        // Whoever asks by hand has mended something, and knows how often they ask.
+        // An operator who requests an order has usually fixed something.
         let refusals = if why == Why::Asked {
             0
         } else {
-            self.journal.refusals()
+            self.state.refusals()
         };
         let (kinds, keeps) = (schedule::kinds(&self.spec.challenges, refusals), true);
         let attempt = Attempt {
-            shared: &shared,
+            context: &context,
             spec: &self.spec,
             cert: &self.cert,
             url,
@@ -347,58 +346,57 @@ impl CertTask {
             keeps,
         };
         let bundle = attempt.run().await?;
-        self.keep(bundle).await?;
+        self.store_and_serve(bundle).await?;
         Ok(true)
     }
 
-    /// Serves a new certificate, kept or not: to lose it would be worse than not to have it after a
-    /// restart.
-    async fn keep(&mut self, bundle: Bundle) -> Result<(), OrderError> {
+    /// Serves a new certificate, whether or not it can be stored: CAs limit how many they issue.
+    async fn store_and_serve(&mut self, bundle: Bundle) -> Result<(), OrderError> {
         self.unsaved = Some(bundle.clone());
         self.save().await;
         let version = match self.unsaved {
-            None => self.looked_at.unwrap_or_default(),
+            None => self.version_read.unwrap_or_default(),
             Some(_) => self.current.as_ref().map_or(0, Current::version),
         };
-        let place = self.shared.parts.store.place(&self.cert.name).into();
+        let place = self.context.store.place(&self.cert.name).into();
         let new = Current::new(Stored { version, bundle }, &self.cert, place)
             .map_err(OrderError::Unusable)?;
-        self.take(new);
+        self.serve(new);
         Ok(())
     }
 
-    /// Puts into the store what it did not take before.
+    /// Stores a certificate that could not be stored before.
     async fn save(&mut self) {
         let Some(bundle) = self.unsaved.take() else {
             return;
         };
         let (name, new) = (self.cert.name.clone(), bundle.clone());
         match self
-            .shared
+            .context
             .store(move |store| store.put_certificate(&name, &new))
             .await
         {
             Ok(version) => {
-                self.looked_at = Some(version);
-                open::forget(&self.shared, &self.cert).await;
-                self.journal.was_saved();
-                if self.is_over() {
-                    self.shared.outdate(&self.cert.name, version);
+                self.version_read = Some(version);
+                open_order::forget(&self.context, &self.cert).await;
+                self.state.was_saved();
+                if self.is_stopped() {
+                    self.context.outdate(&self.cert.name, version);
                 }
             }
             Err(error) => {
-                self.journal.unsaved(&error);
+                self.state.unsaved(&error);
                 self.unsaved = Some(bundle);
             }
         }
     }
 }
 
-/// What this CA knows, and would be told that it is replaced.
+/// The current certificate, if it is of the CA that is configured: only that CA knows it.
 fn of_same_ca<'a>(current: Option<&'a Current>, spec: &AcmeSpec) -> Option<&'a ServableCert> {
     current
         .filter(|current| *current.meta().directory == *spec.directory)
-        .map(|current| &current.managed)
+        .map(|current| &current.servable)
 }
 
 #[cfg(test)]

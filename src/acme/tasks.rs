@@ -1,61 +1,29 @@
-//! All certificates that are looked after: one task for each, which a reload keeps, ends or begins.
+//! The tasks of all managed certificates. A reload keeps, stops or starts tasks.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::context::{OnCertificate, Parts, Shared};
+use super::context::{AcmeContext, CertOutputs};
 use super::current::Current;
 use super::renewals::{self, RenewError, RenewMode, Renewals};
-use super::status::Seen;
+use super::spec::{AcmeSpec, CertSpec};
 use super::task::CertTask;
-use super::{AcmeSpec, CertSpec};
 use crate::store::folder::Folder;
 use crate::store::{CertStore, Name};
 use crate::telemetry::Chain;
-use crate::tls::CertCache;
-use crate::tls::challenges::Challenges;
 
-/// Looks after certificates until it is dropped.
+/// Manages certificates until it is dropped.
 #[derive(Debug)]
 pub struct CertTasks {
-    wiring: Wiring,
-    office: Option<Office>,
+    outputs: CertOutputs,
+    context: Option<Arc<AcmeContext>>,
     running: Vec<Running>,
     renewals: Arc<Renewals>,
 }
 
-/// What a keeper works with, whatever the configuration is.
-#[derive(Clone)]
-pub struct Wiring {
-    /// Where certificates are served from.
-    pub shelf: Arc<CertCache>,
-    /// Where CAs find their answers.
-    pub challenges: Arc<Challenges>,
-    /// Who else wants certificates.
-    pub on_certificate: OnCertificate,
-    /// Where one can see what goes on.
-    pub seen: Arc<Seen>,
-}
-
-impl std::fmt::Debug for Wiring {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wiring")
-            .field("shelf", &self.shelf)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A store, and who works there.
-#[derive(Clone, Debug)]
-struct Office {
-    path: PathBuf,
-    shared: Arc<Shared>,
-}
-
-/// A task. It ends when this is dropped, but not in the middle of an order.
+/// A task. It stops when this is dropped, but not in the middle of an order.
 #[derive(Debug)]
 struct Running {
     spec: Arc<AcmeSpec>,
@@ -64,59 +32,58 @@ struct Running {
     signal: watch::Sender<()>,
 }
 
-/// What a configuration asks for, and what there is of it in the store already. Nothing has begun
-/// yet.
-#[derive(Debug)]
+/// What a configuration asks for, and what the store has of it. No task has started yet.
+#[derive(Debug, Default)]
 pub struct Plan {
-    /// Without certificates, so that a change of one does not concern the others.
-    spec: Option<Arc<AcmeSpec>>,
+    wanted: Option<Wanted>,
+    stored: HashMap<Name, Current>,
+}
+
+#[derive(Debug)]
+struct Wanted {
+    /// Without certificates, so that a change of one certificate does not restart the others.
+    spec: Arc<AcmeSpec>,
     certs: Vec<Arc<CertSpec>>,
-    office: Option<Office>,
-    there: HashMap<Name, Current>,
+    context: Arc<AcmeContext>,
 }
 
 impl CertTasks {
-    /// Nothing to look after yet.
-    pub fn new(wiring: Wiring) -> Self {
+    /// No tasks yet.
+    pub fn new(outputs: CertOutputs) -> Self {
         Self {
-            wiring,
-            office: None,
+            outputs,
+            context: None,
             running: Vec::new(),
             renewals: Arc::default(),
         }
     }
 
-    /// Reads what there is in the store, and puts it on the shelf, so that a table that is made now
-    /// has it. What cannot be read is logged, and ordered anew if it is damaged: no trouble with
-    /// certificates keeps the doors closed.
+    /// Reads what the store has and adds it to the cache, so that a certificate table that is made
+    /// now includes it. A certificate that cannot be read is logged, and ordered again if it is
+    /// damaged: no problem with certificates keeps the gateway from starting.
     pub fn plan(&self, spec: Option<&AcmeSpec>) -> Plan {
         let Some(spec) = spec else {
-            return Plan {
-                spec: None,
-                certs: Vec::new(),
-                office: None,
-                there: HashMap::new(),
-            };
+            return Plan::default();
         };
-        let office = match &self.office {
-            Some(office) if office.path == spec.store => office.clone(),
+        let context = match &self.context {
+            Some(context) if context.is_at(&spec.store) => Arc::clone(context),
             _ => self.open(spec),
         };
-        let mut there = HashMap::new();
+        let mut stored = HashMap::new();
         for cert in &spec.certificates {
-            // What is served of this name stays until the plan is taken up.
+            // What is served under this name stays until the plan is started.
             if self.running.iter().any(|task| task.cert.name == cert.name) {
                 continue;
             }
-            match Current::read(&*office.shared.parts.store, cert) {
+            match Current::read(&*context.store, cert) {
                 Ok(Some(current)) => {
-                    self.wiring.shelf.put(current.managed.clone());
-                    there.insert(cert.name.clone(), current);
+                    self.outputs.cache.put(current.servable.clone());
+                    stored.insert(cert.name.clone(), current);
                 }
                 Ok(None) => {}
-                // Its keeper meets it again, and tells of it.
+                // The task reads it again and reports the error.
                 Err(error) => {
-                    tracing::debug!(certificate = %cert.name, error = %Chain(&error), "not on the shelf")
+                    tracing::debug!(certificate = %cert.name, error = %Chain(&error), "not served");
                 }
             }
         }
@@ -124,77 +91,51 @@ impl CertTasks {
             certificates: Vec::new(),
             ..spec.clone()
         };
-        Plan {
-            spec: Some(Arc::new(common)),
+        let wanted = Wanted {
+            spec: Arc::new(common),
             certs: spec.certificates.clone(),
-            office: Some(office),
-            there,
+            context,
+        };
+        Plan {
+            wanted: Some(wanted),
+            stored,
         }
     }
 
-    fn open(&self, spec: &AcmeSpec) -> Office {
+    fn open(&self, spec: &AcmeSpec) -> Arc<AcmeContext> {
         let store: Arc<dyn CertStore> = Arc::new(Folder::new(&spec.store));
-        // Found out now, and not when the next renewal is due in two months.
+        // Better now than when the next renewal is due in two months.
         if let Err(error) = store.probe() {
-            tracing::error!(error = %Chain(&error), "nothing can be ordered or renewed until the store can be written");
+            let error = Chain(&error);
+            tracing::error!(%error, "the store cannot be written; no orders or renewals until it can");
         }
-        let Wiring {
-            shelf,
-            challenges,
-            on_certificate,
-            ..
-        } = self.wiring.clone();
-        Office {
-            path: spec.store.clone(),
-            shared: Shared::new(Parts {
-                store,
-                shelf,
-                challenges,
-                on_certificate,
-                renewals: Arc::clone(&self.renewals),
-            }),
-        }
+        let (outputs, renewals) = (self.outputs.clone(), Arc::clone(&self.renewals));
+        AcmeContext::new(store, &spec.store, outputs, renewals)
     }
 
-    /// Takes up a plan: tasks of certificates that are wanted as before go on, others end or begin.
+    /// Starts a plan: tasks whose certificate has not changed go on, others stop or start.
     ///
     /// # Panics
-    /// Without a tokio runtime, where there is a certificate to be looked after.
+    /// Without a tokio runtime, if there is a certificate to manage.
     pub fn start(&mut self, plan: Plan) {
-        let Plan {
-            spec,
-            certs,
-            office,
-            mut there,
-        } = plan;
-        let is_kept =
-            |task: &Running| Some(&task.spec) == spec.as_ref() && certs.contains(&task.cert);
-        self.running.retain(is_kept);
-        self.office = office;
-        if let (Some(spec), Some(office)) = (spec, &self.office) {
-            for cert in certs {
-                if self.running.iter().any(|task| task.cert == cert) {
-                    continue;
+        let Plan { wanted, mut stored } = plan;
+        self.running.retain(|task| {
+            wanted
+                .as_ref()
+                .is_some_and(|new| new.spec == task.spec && new.certs.contains(&task.cert))
+        });
+        self.context = wanted.as_ref().map(|new| Arc::clone(&new.context));
+        if let Some(wanted) = wanted {
+            for cert in &wanted.certs {
+                if !self.running.iter().any(|task| task.cert == *cert) {
+                    let current = stored.remove(&cert.name);
+                    self.running.push(wanted.start(cert, current));
                 }
-                let current = there.remove(&cert.name);
-                let (signal, signals) = watch::channel(());
-                let seen = Arc::clone(&self.wiring.seen);
-                let (spec, shared) = (Arc::clone(&spec), Arc::clone(&office.shared));
-                let keeper = CertTask::new(
-                    shared,
-                    Arc::clone(&spec),
-                    Arc::clone(&cert),
-                    seen,
-                    current,
-                    signals,
-                );
-                tokio::spawn(keeper.run());
-                self.running.push(Running { spec, cert, signal });
             }
         }
-        self.clear_shelf();
+        self.remove_unmanaged();
         let is_managed = |name: &Name| self.running.iter().any(|task| task.cert.name == *name);
-        self.wiring.seen.retain(is_managed);
+        self.outputs.statuses.retain(is_managed);
         self.renewals.retain(is_managed);
     }
 
@@ -226,20 +167,36 @@ impl CertTasks {
         }
     }
 
-    /// Begins no order any more; what there is stays in service. Orders that have begun are brought
-    /// to their end.
-    pub fn rest(&mut self) {
+    /// Stops ordering. Certificates stay in service, and orders that have begun are finished.
+    pub fn stop(&mut self) {
         self.running.clear();
         self.renewals.retain(|_| false);
     }
 
-    /// Takes from the shelf what nobody looks after: a plan may not have been taken up.
-    pub fn clear_shelf(&self) {
-        let is_wanted = |name: &str| {
+    /// Removes from the cache what no task manages, such as what a plan added that was not started.
+    pub fn remove_unmanaged(&self) {
+        let is_managed = |name: &str| {
             self.running
                 .iter()
                 .any(|task| task.cert.name.as_str() == name)
         };
-        self.wiring.shelf.retain(is_wanted);
+        self.outputs.cache.retain(is_managed);
+    }
+}
+
+impl Wanted {
+    fn start(&self, cert: &Arc<CertSpec>, current: Option<Current>) -> Running {
+        let (signal, signals) = watch::channel(());
+        let (spec, cert) = (Arc::clone(&self.spec), Arc::clone(cert));
+        let context = Arc::clone(&self.context);
+        let task = CertTask::new(
+            context,
+            Arc::clone(&spec),
+            Arc::clone(&cert),
+            current,
+            signals,
+        );
+        tokio::spawn(task.run());
+        Running { spec, cert, signal }
     }
 }

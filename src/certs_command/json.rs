@@ -1,7 +1,7 @@
 //! The table for programs.
 
 use ianitor::clock::UnixTime;
-use ianitor::store::{Progress, StoreError, Stored};
+use ianitor::store::{OrderRecord, StoreError, Stored};
 use ianitor::telemetry::{Chain, escape};
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ fn certificate(stored: &Stored) -> Value {
     })
 }
 
-fn next(progress: &Progress) -> Value {
+fn next(progress: &OrderRecord) -> Value {
     json!({ "at": progress.next.map(time), "why": progress.why })
 }
 

@@ -6,14 +6,14 @@ use futures_util::future::join_all;
 use ianitor::acme::{AcmeSpec, CertSpec};
 use ianitor::deploy::{self, DeploySpec, DeployState};
 use ianitor::store::folder::Folder;
-use ianitor::store::{CertStore as _, Progress, StoreError, Stored};
+use ianitor::store::{CertStore as _, OrderRecord, StoreError, Stored};
 
 /// One certificate.
 #[derive(Debug)]
 pub(super) struct Row<'c> {
     pub(super) spec: &'c CertSpec,
     pub(super) stored: Result<Option<Stored>, StoreError>,
-    pub(super) progress: Result<Option<Progress>, StoreError>,
+    pub(super) progress: Result<Option<OrderRecord>, StoreError>,
     pub(super) consumers: Vec<Target<'c>>,
 }
 
@@ -57,7 +57,10 @@ pub(super) async fn rows<'c>(acme: &'c AcmeSpec, deploy: &'c [Arc<DeploySpec>]) 
 }
 
 async fn row<'c>(store: &Folder, spec: &'c CertSpec, deploy: &'c [Arc<DeploySpec>]) -> Row<'c> {
-    let (stored, progress) = (store.certificate(&spec.name), store.progress(&spec.name));
+    let (stored, progress) = (
+        store.certificate(&spec.name),
+        store.order_record(&spec.name),
+    );
     let cert = stored.as_ref().ok().and_then(Option::as_ref);
     let of_this = deploy
         .iter()

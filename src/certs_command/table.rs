@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ianitor::clock::UnixTime;
-use ianitor::store::{Meta, Progress};
+use ianitor::store::{Meta, OrderRecord};
 use ianitor::telemetry::{Chain, Visible, escape};
 
 use super::look::Row;
@@ -136,7 +136,7 @@ fn beneath(row: &Row<'_>) -> Vec<(String, String)> {
     lines
 }
 
-fn tell(progress: &Progress, say: &mut impl FnMut(&str, String)) {
+fn tell(progress: &OrderRecord, say: &mut impl FnMut(&str, String)) {
     if !progress.why.is_empty() {
         say("next", progress.why.clone());
     }

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use super::error::StartError;
 use super::previous::Previous;
-use crate::acme::{CertTasks, Plan, RenewError, RenewMode, Seen, Wiring};
+use crate::acme::{CertOutputs, CertStatuses, CertTasks, Plan, RenewError, RenewMode};
 use crate::config::Config;
 use crate::deploy::Hub;
 use crate::status::board::Looks;
@@ -26,13 +26,13 @@ pub(super) struct CertServices {
 
 impl CertServices {
     pub(super) fn new(shelf: Arc<CertCache>) -> Self {
-        let (challenges, orders, hub) = (Challenges::new(), Seen::new(), Hub::new());
+        let (challenges, orders, hub) = (Challenges::new(), CertStatuses::new(), Hub::new());
         let to = Arc::clone(&hub);
-        let keepers = CertTasks::new(Wiring {
-            shelf: Arc::clone(&shelf),
+        let keepers = CertTasks::new(CertOutputs {
+            cache: Arc::clone(&shelf),
             challenges: Arc::clone(&challenges),
             on_certificate: Arc::new(move |name, new| to.put(name, new)),
-            seen: Arc::clone(&orders),
+            statuses: Arc::clone(&orders),
         });
         Self {
             shelf,
@@ -94,11 +94,11 @@ impl CertServices {
 
     /// Stops ordering certificates.
     pub(super) fn stop(&mut self) {
-        self.keepers.rest();
+        self.keepers.stop();
     }
 
     /// Undoes what planning has put into the cache, when the plan is not started.
     pub(super) fn rollback(&self) {
-        self.keepers.clear_shelf();
+        self.keepers.remove_unmanaged();
     }
 }

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 
 pub use super::unready::Unready;
 use super::unready::{without_certificate, without_keys};
-use crate::acme::{CertStatus, Seen};
+use crate::acme::{CertStatus, CertStatuses};
 use crate::deploy::{DeployStatus, Hub};
 use crate::serve::snapshot::Snapshot;
 use crate::slot::Slots;
@@ -34,7 +34,7 @@ pub struct Board {
 #[derive(Clone, Debug)]
 pub struct Looks {
     /// ACME certificates.
-    pub orders: Arc<Seen>,
+    pub orders: Arc<CertStatuses>,
     /// Their deployments to other servers.
     pub hub: Arc<Hub>,
 }

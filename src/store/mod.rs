@@ -107,13 +107,13 @@ pub trait CertStore: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// That it cannot be read.
-    fn progress(&self, name: &Name) -> Result<Option<Progress>, StoreError>;
+    fn order_record(&self, name: &Name) -> Result<Option<OrderRecord>, StoreError>;
 
     /// Tells others what is going on with a certificate.
     ///
     /// # Errors
     /// Why it could not be written.
-    fn put_progress(&self, name: &Name, progress: &Progress) -> Result<(), StoreError>;
+    fn put_order_record(&self, name: &Name, progress: &OrderRecord) -> Result<(), StoreError>;
 
     /// Takes a lock of this name, `None` while another process or task has it. It is given back
     /// when the value is dropped, and when the process dies.
@@ -236,7 +236,7 @@ pub struct OpenOrder {
 
 /// What is going on with a certificate, for `ianitor certs` and for the process after this one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct OrderRecord {
     /// What was ordered or is wanted; a different want begins anew.
     pub wanted: String,
     /// When the next order is due.
@@ -271,7 +271,7 @@ pub struct Progress {
     pub error: Option<String>,
 }
 
-impl Progress {
+impl OrderRecord {
     /// How long is still to be waited until `next`: not longer than was meant by whoever wrote it,
     /// as its clock may have been ahead of this one.
     pub fn left(&self, now: UnixTime) -> Option<Duration> {

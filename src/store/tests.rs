@@ -4,10 +4,10 @@ use super::*;
 fn a_wait_that_was_written_by_a_clock_that_was_ahead_is_not_longer_than_it_was_meant() {
     let left = |now: u64, written: Option<u64>, next: u64| {
         let written = written.map(UnixTime);
-        let progress = Progress {
+        let progress = OrderRecord {
             next: Some(UnixTime(next)),
             written,
-            ..Progress::default()
+            ..OrderRecord::default()
         };
         progress.left(UnixTime(now)).map(|left| left.as_secs())
     };
@@ -17,5 +17,5 @@ fn a_wait_that_was_written_by_a_clock_that_was_ahead_is_not_longer_than_it_was_m
     assert_eq!(left(1000, Some(22_600), 23_500), Some(900));
     // By a version that did not write when.
     assert_eq!(left(1000, None, 23_500), Some(22_500));
-    assert_eq!(Progress::default().left(UnixTime(1)), None);
+    assert_eq!(OrderRecord::default().left(UnixTime(1)), None);
 }

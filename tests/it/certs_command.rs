@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use ianitor::clock::UnixTime;
 use ianitor::secret::Secret;
 use ianitor::store::folder::Folder;
-use ianitor::store::{Bundle, CertStore as _, Meta, Name, Progress};
+use ianitor::store::{Bundle, CertStore as _, Meta, Name, OrderRecord};
 use tempfile::TempDir;
 
 use crate::harness::process::GatewayProcess;
@@ -157,24 +157,24 @@ fn the_table_tells_what_there_is() {
     let next = Some(UnixTime(3_900_000_000));
     let why = "two thirds of its lifetime".to_owned();
     site.store
-        .put_progress(
+        .put_order_record(
             &name("media.test"),
-            &Progress {
+            &OrderRecord {
                 next,
                 why,
-                ..Progress::default()
+                ..OrderRecord::default()
             },
         )
         .unwrap();
-    let failing = Progress {
+    let failing = OrderRecord {
         next: Some(UnixTime(1)),
         why: "there is no certificate".to_owned(),
         failures: 3,
         error: Some("the CA says \"no such name\" (dns)".to_owned()),
-        ..Progress::default()
+        ..OrderRecord::default()
     };
     site.store
-        .put_progress(&name("turn.test"), &failing)
+        .put_order_record(&name("turn.test"), &failing)
         .unwrap();
 
     let text = said(&site.certs(&[]), 0);
@@ -503,14 +503,14 @@ fn what_a_ca_says_steers_no_terminal() {
     site.store
         .put_certificate(&name("media.test"), &bundle)
         .unwrap();
-    let failing = Progress {
+    let failing = OrderRecord {
         failures: 1,
         error: Some(foreign.to_owned()),
         why: foreign.to_owned(),
-        ..Progress::default()
+        ..OrderRecord::default()
     };
     site.store
-        .put_progress(&name("media.test"), &failing)
+        .put_order_record(&name("media.test"), &failing)
         .unwrap();
     let steers =
         |c: char| c != '\n' && (c.is_control() || foreign[2..].contains(c) && !c.is_ascii());

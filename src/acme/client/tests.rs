@@ -37,10 +37,10 @@ fn a_date_is_reckoned_from_the_date_of_the_answer() {
 
 #[test]
 fn the_end_of_an_order_is_heard_and_that_of_an_authorization_is_not() {
-    let mut heard = Heard::default();
+    let mut heard = Hints::default();
     let mut note = |body: &'static str| {
         heard.note(&Response::new(Bytes::from_static(body.as_bytes())));
-        heard.order_ends
+        heard.order_expires
     };
     assert_eq!(
         note(r#"{"status": "pending", "expires": "2030-01-01T00:00:00Z", "identifier": {}}"#),

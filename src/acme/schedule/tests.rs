@@ -50,34 +50,40 @@ fn failures_make_patient_but_not_to_the_end() {
     let far = Duration::from_secs(30 * DAY);
     let wait = |kind, failures, left| back_off(kind, failures, left).as_secs();
     assert_eq!(
-        [1, 2, 3, 99].map(|n| wait(Kind::Away, n, far)),
+        [1, 2, 3, 99].map(|n| wait(RetryClass::Transient, n, far)),
         [2, 5, 15, 3600]
     );
     // Whenever they were counted.
     assert_eq!(
-        [1, 4, 5, 6, 99].map(|n| wait(Kind::Away, n, Duration::ZERO)),
+        [1, 4, 5, 6, 99].map(|n| wait(RetryClass::Transient, n, Duration::ZERO)),
         [2, 60, 300, 300, 300]
     );
     assert_eq!(
-        [6, 99].map(|n| wait(Kind::Limited, n, Duration::ZERO)),
+        [6, 99].map(|n| wait(RetryClass::RateLimited, n, Duration::ZERO)),
         [900, 3600]
     );
     // Within minutes at first.
     assert_eq!(
-        [0, 1, 2, 3, 4, 99].map(|n| wait(Kind::Refused, n, far)),
+        [0, 1, 2, 3, 4, 99].map(|n| wait(RetryClass::Permanent, n, far)),
         [60, 60, 180, 600, 3600, DAY]
     );
     assert_eq!(
-        [1, 3].map(|n| wait(Kind::Refused, n, Duration::from_secs(60))),
+        [1, 3].map(|n| wait(RetryClass::Permanent, n, Duration::from_secs(60))),
         [60, 600]
     );
     assert_eq!(
-        [0, 1, 2, 99].map(|n| wait(Kind::Counted, n, far)),
+        [0, 1, 2, 99].map(|n| wait(RetryClass::Costly, n, far)),
         [900, 900, 3600, DAY]
     );
-    assert_eq!(wait(Kind::Refused, 99, Duration::from_secs(8 * 3600)), 3600);
-    assert_eq!(wait(Kind::Refused, 99, Duration::from_secs(60)), 900);
-    assert_eq!(wait(Kind::Refused, 99, Duration::ZERO), DAY);
+    assert_eq!(
+        wait(RetryClass::Permanent, 99, Duration::from_secs(8 * 3600)),
+        3600
+    );
+    assert_eq!(
+        wait(RetryClass::Permanent, 99, Duration::from_secs(60)),
+        900
+    );
+    assert_eq!(wait(RetryClass::Permanent, 99, Duration::ZERO), DAY);
 }
 
 /// Five failed validations of a name in an hour, of which one is given back every twelve
@@ -103,7 +109,7 @@ fn the_first_retries_stay_within_the_limit_of_lets_encrypt() {
     for refusals in 0..40 {
         allowance -= kinds(&all, refusals).len() as f64;
         assert!(allowance >= 0.0, "too many after {refusals} refusals");
-        let wait = back_off(Kind::Refused, refusals + 1, Duration::ZERO).as_secs();
+        let wait = back_off(RetryClass::Permanent, refusals + 1, Duration::ZERO).as_secs();
         at += wait;
         allowance = (allowance + wait as f64 / (12.0 * 60.0)).min(5.0);
     }
@@ -113,11 +119,12 @@ fn the_first_retries_stay_within_the_limit_of_lets_encrypt() {
 #[test]
 fn an_order_that_is_being_finished_has_hours() {
     let hours = |hours: u64| Duration::from_secs(hours * HOUR);
-    let is_given_up = |waited, expires: Option<u64>| is_given_up(waited, expires.map(at), at(10));
-    assert!(!is_given_up(hours(3), Some(9)) && is_given_up(hours(4), Some(9)));
-    assert!(!is_given_up(hours(100), Some(11)) && is_given_up(hours(168), Some(11)));
-    assert!(!is_given_up(hours(23), None) && is_given_up(hours(24), None));
+    let has_order_expired =
+        |waited, expires: Option<u64>| has_order_expired(waited, expires.map(at), at(10));
+    assert!(!has_order_expired(hours(3), Some(9)) && has_order_expired(hours(4), Some(9)));
+    assert!(!has_order_expired(hours(100), Some(11)) && has_order_expired(hours(168), Some(11)));
+    assert!(!has_order_expired(hours(23), None) && has_order_expired(hours(24), None));
     let looks = [0, 299, 300, 1199, 1200, 90_000]
-        .map(|waited| next_look(Duration::from_secs(waited)).as_secs());
+        .map(|waited| next_poll(Duration::from_secs(waited)).as_secs());
     assert_eq!(looks, [60, 60, 120, 120, 300, 300]);
 }

@@ -5,26 +5,24 @@ use instant_acme::Problem;
 use super::*;
 use crate::acme::fixtures::wanting;
 
-fn failed(word: &str, retry_after: Option<u64>) -> Failed {
+fn failed(word: &str, retry_after: Option<u64>) -> Failure {
     let problem: Problem = serde_json::from_str(&format!(
         r#"{{"type": "urn:ietf:params:acme:error:{word}", "status": 400}}"#
     ))
     .unwrap();
-    Failed {
+    Failure {
         error: OrderError::Api(problem),
         retry_after: retry_after.map(Duration::from_secs),
     }
 }
 
-fn wait(failed: &Failed, failures: u32) -> u64 {
+fn wait(failed: &Failure, failures: u32) -> u64 {
     next_try(failed, failures, Duration::ZERO).as_secs()
 }
 
 /// How long no order is made.
-fn held(journal: &Journal) -> u64 {
-    journal
-        .not_before
-        .map_or(0, |wait| wait.end.left().as_secs())
+fn held(state: &OrderState) -> u64 {
+    state.not_before.map_or(0, |wait| wait.end.left().as_secs())
 }
 
 /// An hour is 3600 seconds and a minute 60, less the time that the test takes.
@@ -32,25 +30,25 @@ fn is_about(seconds: u64, expected: u64) -> bool {
     (expected.saturating_sub(50)..=expected).contains(&seconds)
 }
 
-/// A keeper's journal, in a process of its own.
-fn journal(store: &tempfile::TempDir) -> Journal {
-    let (shared, spec, cert) = wanting(store);
-    Journal::new(shared, &spec, cert, Seen::new())
+/// A task's state, in a process of its own.
+fn state(store: &tempfile::TempDir) -> OrderState {
+    let (context, spec, cert) = wanting(store);
+    OrderState::new(context, &spec, cert)
 }
 
 #[tokio::test]
 async fn the_next_process_waits_for_what_the_ca_refused_and_not_for_the_next_renewal() {
     let store = tempfile::tempdir().unwrap();
     let now = UnixTime::now();
-    let mut before = journal(&store);
+    let mut before = state(&store);
     before.failed(&failed("caa", None), None);
     before.plan(now.after(LONGEST), Why::TwoThirds, None).await;
-    let mut next = journal(&store);
+    let mut next = state(&store);
     next.open().await;
     assert!(next.may_order(), "{:?}", next.not_before);
 
     before.plan(UnixTime::default(), Why::Missing, None).await;
-    let mut next = journal(&store);
+    let mut next = state(&store);
     next.open().await;
     assert!(
         !next.may_order() && is_about(held(&next), 60),
@@ -64,7 +62,7 @@ async fn the_next_process_waits_for_what_the_ca_refused_and_not_for_the_next_ren
 async fn a_wait_does_not_grow_when_the_clock_is_set_back() {
     let store = tempfile::tempdir().unwrap();
     crate::clock::set(6 * 3600);
-    let mut one = journal(&store);
+    let mut one = state(&store);
     one.failed(&failed("caa", None), None);
     one.plan(UnixTime::default(), Why::Missing, None).await;
     crate::clock::set(0);
@@ -76,7 +74,7 @@ async fn a_wait_does_not_grow_when_the_clock_is_set_back() {
         UnixTime::now().until(kept.next.unwrap()).as_secs() > 6 * 3600 - 10,
         "{kept:?}"
     );
-    let mut next = journal(&store);
+    let mut next = state(&store);
     next.open().await;
     assert!(
         is_about(held(&next), 60) && held(&next) > 0,
@@ -85,9 +83,9 @@ async fn a_wait_does_not_grow_when_the_clock_is_set_back() {
     );
 
     // Everybody is told the date by the clock as it is now.
-    for journal in [&mut one, &mut next] {
-        journal.plan(UnixTime::default(), Why::Missing, None).await;
-        let kept = journal.read().await.unwrap();
+    for state in [&mut one, &mut next] {
+        state.plan(UnixTime::default(), Why::Missing, None).await;
+        let kept = state.read().await.unwrap();
         assert!(
             UnixTime::now().until(kept.next.unwrap()).as_secs() <= 60,
             "{kept:?}"
@@ -95,36 +93,36 @@ async fn a_wait_does_not_grow_when_the_clock_is_set_back() {
     }
 }
 
-/// What a keeper has written itself does not make it wait again, by whatever clock.
+/// What a task has written itself does not make it wait again, by whatever clock.
 #[tokio::test]
 async fn a_wait_that_is_over_is_not_adopted_from_oneself() {
     let store = tempfile::tempdir().unwrap();
     crate::clock::set(6 * 3600);
-    let mut journal = journal(&store);
-    journal.failed(&failed("caa", None), None);
-    journal.plan(UnixTime::default(), Why::Missing, None).await;
+    let mut state = state(&store);
+    state.failed(&failed("caa", None), None);
+    state.plan(UnixTime::default(), Why::Missing, None).await;
     crate::clock::set(0);
-    journal.not_before = Some(Wait::new(Duration::ZERO));
-    journal.adopt().await;
-    assert!(journal.may_order(), "{:?}", journal.not_before);
+    state.not_before = Some(Wait::new(Duration::ZERO));
+    state.adopt().await;
+    assert!(state.may_order(), "{:?}", state.not_before);
 }
 
 #[tokio::test]
 async fn what_goes_on_is_not_written_again_at_every_look() {
     let store = tempfile::tempdir().unwrap();
-    let mut journal = journal(&store);
-    journal.failed(&failed("caa", None), None);
-    journal.plan(UnixTime::default(), Why::Missing, None).await;
-    let kept = journal.kept.clone();
+    let mut state = state(&store);
+    state.failed(&failed("caa", None), None);
+    state.plan(UnixTime::default(), Why::Missing, None).await;
+    let kept = state.stored.clone();
     std::thread::sleep(Duration::from_millis(1100));
-    journal.plan(UnixTime::default(), Why::Missing, None).await;
-    assert_eq!(journal.kept, kept);
+    state.plan(UnixTime::default(), Why::Missing, None).await;
+    assert_eq!(state.stored, kept);
 }
 
 #[tokio::test]
 async fn an_order_that_is_not_finished_is_no_failure_and_is_gone_on_with_at_the_start() {
     let store = tempfile::tempdir().unwrap();
-    let mut one = journal(&store);
+    let mut one = state(&store);
     one.unfinished(Duration::from_secs(3600));
     one.plan(UnixTime::default(), Why::Missing, None).await;
     assert!(!one.may_order() && is_about(held(&one), 3600));
@@ -134,7 +132,7 @@ async fn an_order_that_is_not_finished_is_no_failure_and_is_gone_on_with_at_the_
         kept.why,
         "there is no certificate; the CA has not finished the order"
     );
-    let mut next = journal(&store);
+    let mut next = state(&store);
     next.open().await;
     assert!(next.may_order());
 }
@@ -144,7 +142,7 @@ async fn an_order_that_is_not_finished_is_no_failure_and_is_gone_on_with_at_the_
 #[tokio::test]
 async fn refusals_and_other_failures_are_counted_apart() {
     let store = tempfile::tempdir().unwrap();
-    let mut journal = journal(&store);
+    let mut state = state(&store);
     let mut waits = Vec::new();
     for word in [
         "serverInternal",
@@ -154,13 +152,13 @@ async fn refusals_and_other_failures_are_counted_apart() {
         "serverInternal",
         "caa",
     ] {
-        journal.failed(&failed(word, None), None);
-        waits.push(journal.not_before.unwrap().end.left().as_secs_f64().ceil());
+        state.failed(&failed(word, None), None);
+        waits.push(state.not_before.unwrap().end.left().as_secs_f64().ceil());
     }
     assert_eq!(waits, [2.0, 5.0, 60.0, 180.0, 15.0, 600.0]);
-    assert_eq!((journal.progress.failures, journal.refusals()), (6, 3));
-    journal.plan(UnixTime::default(), Why::Missing, None).await;
-    let mut next = self::journal(&store);
+    assert_eq!((state.record.failures, state.refusals()), (6, 3));
+    state.plan(UnixTime::default(), Why::Missing, None).await;
+    let mut next = self::state(&store);
     next.open().await;
     assert_eq!(next.refusals(), 3);
     next.succeeded();
@@ -170,35 +168,35 @@ async fn refusals_and_other_failures_are_counted_apart() {
 #[tokio::test]
 async fn what_was_damaged_is_written_again() {
     let store = tempfile::tempdir().unwrap();
-    let mut journal = journal(&store);
-    journal.plan(UnixTime(5), Why::Missing, None).await;
+    let mut state = state(&store);
+    state.plan(UnixTime(5), Why::Missing, None).await;
     std::fs::write(
         store.path().join("certificates/a.example/progress.json"),
         "[1,2",
     )
     .unwrap();
-    journal.plan(UnixTime(5), Why::Missing, None).await;
-    assert_eq!(journal.read().await, Some(journal.progress.clone()));
+    state.plan(UnixTime(5), Why::Missing, None).await;
+    assert_eq!(state.read().await, Some(state.record.clone()));
 }
 
 #[tokio::test]
 async fn what_others_got_ends_our_failures() {
     let store = tempfile::tempdir().unwrap();
-    let mut journal = journal(&store);
-    journal.failed(&failed("caa", None), None);
-    journal.others_succeeded();
-    journal.plan(UnixTime(5), Why::TwoThirds, None).await;
-    let kept = journal.read().await.unwrap();
+    let mut state = state(&store);
+    state.failed(&failed("caa", None), None);
+    state.renewed_elsewhere();
+    state.plan(UnixTime(5), Why::TwoThirds, None).await;
+    let kept = state.read().await.unwrap();
     assert_eq!((kept.failures, kept.error, kept.hold), (0, None, false));
 }
 
 #[test]
 fn whoever_can_mend_it_is_told_how_not_to_wait() {
     let store = tempfile::tempdir().unwrap();
-    let hint = |failed: &Failed| {
-        let mut journal = journal(&store);
-        journal.failed(failed, None);
-        journal.hint(&failed.error)
+    let hint = |failed: &Failure| {
+        let mut state = state(&store);
+        state.failed(failed, None);
+        state.hint(&failed.error)
     };
     assert_eq!(
         hint(&failed("caa", None)).as_deref(),

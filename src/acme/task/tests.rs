@@ -1,16 +1,16 @@
-//! What a keeper does with what is there, and with what comes too late.
+//! What a task does with what the store has, and with a certificate that comes after a reload.
 
 use super::*;
 use crate::acme::fixtures::wanting;
 use crate::secret::Secret;
 use crate::store::Meta;
 
-/// A keeper, and what it is told to stop by.
-fn keeper(store: &tempfile::TempDir) -> (CertTask, watch::Sender<()>) {
-    let (shared, spec, cert) = wanting(store);
+/// A task, and what stops it when it is dropped.
+fn task(store: &tempfile::TempDir) -> (CertTask, watch::Sender<()>) {
+    let (context, spec, cert) = wanting(store);
     let (stop, stopped) = watch::channel(());
     (
-        CertTask::new(shared, Arc::new(spec), cert, Seen::new(), None, stopped),
+        CertTask::new(context, Arc::new(spec), cert, None, stopped),
         stop,
     )
 }
@@ -42,52 +42,49 @@ fn bundle(hosts: &[&str]) -> Bundle {
 #[tokio::test]
 async fn what_is_damaged_is_ordered_anew() {
     let store = tempfile::tempdir().unwrap();
-    let (mut keeper, _stop) = keeper(&store);
-    let version = keeper
-        .shared
-        .parts
+    let (mut task, _stop) = task(&store);
+    let version = task
+        .context
         .store
-        .put_certificate(&keeper.cert.name, &bundle(&["a.example"]))
+        .put_certificate(&task.cert.name, &bundle(&["a.example"]))
         .unwrap();
     let key = store
         .path()
         .join(format!("certificates/a.example/{version:04}/privkey.pem"));
     std::fs::write(key, "nothing").unwrap();
-    assert!(keeper.take_newer().await);
-    assert_eq!(keeper.is_due(), Some(Why::Missing));
+    assert!(task.read_newer().await);
+    assert_eq!(task.is_due(), Some(Why::Missing));
 }
 
 #[tokio::test]
 async fn what_comes_after_a_reload_is_kept_and_not_served() {
     let store = tempfile::tempdir().unwrap();
-    let (mut before, stop) = keeper(&store);
-    let (mut after, _stop) = keeper(&store);
-    after.shared = Arc::clone(&before.shared);
+    let (mut before, stop) = task(&store);
+    let (mut after, _stop) = task(&store);
+    after.context = Arc::clone(&before.context);
     drop(stop);
-    before.keep(bundle(&["b.example"])).await.unwrap();
-    assert!(before.shared.parts.shelf.all().is_empty());
+    before
+        .store_and_serve(bundle(&["b.example"]))
+        .await
+        .unwrap();
+    assert!(before.context.outputs.cache.all().is_empty());
     // It is not that of another gateway, to whom its turn is left.
-    assert!(after.take_newer().await);
+    assert!(after.read_newer().await);
     assert_eq!(after.is_due(), Some(Why::Changed));
 }
 
 #[tokio::test]
 async fn what_is_asked_for_after_a_revocation_says_so() {
     let store = tempfile::tempdir().unwrap();
-    let (mut keeper, _stop) = keeper(&store);
-    let parts = keeper.shared.parts.clone();
-    parts
-        .store
-        .put_certificate(&keeper.cert.name, &bundle(&["a.example"]))
+    let (mut task, _stop) = task(&store);
+    let kept = Arc::clone(&task.context.store);
+    kept.put_certificate(&task.cert.name, &bundle(&["a.example"]))
         .unwrap();
-    assert!(keeper.take_newer().await);
-    assert_eq!(keeper.reason(Why::Asked), Why::Asked);
-    parts
-        .store
-        .revoked(&keeper.cert.name, UnixTime::now())
-        .unwrap();
-    assert!(keeper.read().await);
-    assert_eq!(keeper.reason(Why::Asked), Why::Revoked);
+    assert!(task.read_newer().await);
+    assert_eq!(task.reason(Why::Asked), Why::Asked);
+    kept.revoked(&task.cert.name, UnixTime::now()).unwrap();
+    assert!(task.read().await);
+    assert_eq!(task.reason(Why::Asked), Why::Revoked);
 }
 
 /// Two gateways with one store that do not agree would take turns for as long as the clock was
@@ -96,27 +93,25 @@ async fn what_is_asked_for_after_a_revocation_says_so() {
 async fn what_others_ordered_after_the_start_stays_when_the_clock_was_ahead_at_it() {
     let store = tempfile::tempdir().unwrap();
     crate::clock::set(6 * 3600);
-    let (mut keeper, _stop) = keeper(&store);
+    let (mut task, _stop) = task(&store);
     crate::clock::set(0);
     std::thread::sleep(Duration::from_millis(1100));
-    keeper
-        .shared
-        .parts
+    task.context
         .store
-        .put_certificate(&keeper.cert.name, &bundle(&["b.example"]))
+        .put_certificate(&task.cert.name, &bundle(&["b.example"]))
         .unwrap();
-    assert!(keeper.take_newer().await);
-    assert_eq!(keeper.is_due(), None);
-    assert_eq!(keeper.due().1, Why::Changed);
+    assert!(task.read_newer().await);
+    assert_eq!(task.is_due(), None);
+    assert_eq!(task.due().1, Why::Changed);
 }
 
 #[tokio::test]
 async fn an_open_order_is_forgotten_when_its_certificate_is_kept() {
     let store = tempfile::tempdir().unwrap();
-    let (mut keeper, _stop) = keeper(&store);
-    let parts = keeper.shared.parts.clone();
-    let open = crate::acme::fixtures::open_order(&keeper.cert, AcmeSpec::LETS_ENCRYPT, "1");
-    parts.store.put_order(&keeper.cert.name, &open).unwrap();
-    keeper.keep(bundle(&["a.example"])).await.unwrap();
-    assert_eq!(parts.store.order(&keeper.cert.name).unwrap(), None);
+    let (mut task, _stop) = task(&store);
+    let kept = Arc::clone(&task.context.store);
+    let open = crate::acme::fixtures::open_order(&task.cert, AcmeSpec::LETS_ENCRYPT, "1");
+    kept.put_order(&task.cert.name, &open).unwrap();
+    task.store_and_serve(bundle(&["a.example"])).await.unwrap();
+    assert_eq!(kept.order(&task.cert.name).unwrap(), None);
 }

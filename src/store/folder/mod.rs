@@ -30,7 +30,7 @@ use serde::de::DeserializeOwned;
 
 use self::versions::{Look, Newest, Versions};
 use super::{
-    Bundle, CertStore, Lock, Name, OpenOrder, Progress, StoreError, Stored, StoredAccount,
+    Bundle, CertStore, Lock, Name, OpenOrder, OrderRecord, StoreError, Stored, StoredAccount,
 };
 use crate::clock::UnixTime;
 use crate::disk::{Dir, FileLock};
@@ -192,7 +192,7 @@ impl CertStore for Folder {
         files::set_aside(&alone.dir, ORDER)
     }
 
-    fn progress(&self, name: &Name) -> Result<Option<Progress>, StoreError> {
+    fn order_record(&self, name: &Name) -> Result<Option<OrderRecord>, StoreError> {
         let folder = self.of(name);
         let bytes = files::open(&folder)?
             .map(|folder| files::read(&folder, PROGRESS))
@@ -203,7 +203,7 @@ impl CertStore for Folder {
             .transpose()
     }
 
-    fn put_progress(&self, name: &Name, progress: &Progress) -> Result<(), StoreError> {
+    fn put_order_record(&self, name: &Name, progress: &OrderRecord) -> Result<(), StoreError> {
         self.put_json(name, PROGRESS, progress)
     }
 

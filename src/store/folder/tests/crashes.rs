@@ -87,13 +87,13 @@ fn versions_that_should_have_gone_go_later() {
 fn half_of_progress_is_never_seen() {
     let made = Made::with(1);
     fs::write(made.of_certificate("progress.json.new"), "{\"wan").unwrap();
-    assert_eq!(made.store.progress(&name()).unwrap(), None);
+    assert_eq!(made.store.order_record(&name()).unwrap(), None);
     made.store
-        .put_progress(&name(), &Progress::default())
+        .put_order_record(&name(), &OrderRecord::default())
         .unwrap();
     assert_eq!(
-        made.store.progress(&name()).unwrap(),
-        Some(Progress::default())
+        made.store.order_record(&name()).unwrap(),
+        Some(OrderRecord::default())
     );
     assert_eq!(made.listed(), [".lock", "0001", "progress.json"]);
 }

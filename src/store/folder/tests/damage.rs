@@ -113,7 +113,7 @@ fn damaged_progress_is_damage() {
         "{\"next\": \"soon\", \"wanted\": \"\"}",
     )
     .unwrap();
-    assert!(is_damaged(made.store.progress(&name())));
+    assert!(is_damaged(made.store.order_record(&name())));
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn everything_is_for_this_user_only() {
     made.store.probe().unwrap();
     made.store.put_account(&account()).unwrap();
     made.store
-        .put_progress(&name(), &Progress::default())
+        .put_order_record(&name(), &OrderRecord::default())
         .unwrap();
     made.store.put_order(&name(), &order()).unwrap();
     drop(made.store.try_lock("media.test").unwrap().unwrap());
@@ -81,7 +81,7 @@ fn what_is_made_belongs_to_whom_the_store_belongs() {
     };
     std::os::unix::fs::chown(made.at(""), Some(owner), None).unwrap();
     made.store
-        .put_progress(&name(), &Progress::default())
+        .put_order_record(&name(), &OrderRecord::default())
         .unwrap();
     made.store.put_certificate(&name(), &bundle(1)).unwrap();
     for path in [
@@ -142,8 +142,8 @@ fn metadata_is_json_for_people() {
 #[test]
 fn progress_is_json_for_people() {
     let made = Made::new();
-    assert_eq!(made.store.progress(&name()).unwrap(), None);
-    let progress = Progress {
+    assert_eq!(made.store.order_record(&name()).unwrap(), None);
+    let progress = OrderRecord {
         wanted: "media.test at the CA".to_owned(),
         next: Some(UnixTime(1_780_000_000)),
         why: "two thirds of its lifetime".to_owned(),
@@ -153,8 +153,8 @@ fn progress_is_json_for_people() {
         hold: true,
         error: Some("the CA is away".to_owned()),
     };
-    made.store.put_progress(&name(), &progress).unwrap();
-    assert_eq!(made.store.progress(&name()).unwrap(), Some(progress));
+    made.store.put_order_record(&name(), &progress).unwrap();
+    assert_eq!(made.store.order_record(&name()).unwrap(), Some(progress));
     let text = fs::read_to_string(made.of_certificate("progress.json")).unwrap();
     assert!(
         text.contains("\n  \"next\": \"2026-05-28T20:26:40Z\",\n"),

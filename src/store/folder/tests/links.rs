@@ -76,7 +76,8 @@ fn root_follows_no_link_that_the_gateways_user_put_into_the_store() {
         assert!(fs::read_dir(&victim).unwrap().next().is_none(), "{place}");
         if place != "locks" {
             assert!(
-                made.store.certificate(&name()).is_err() && made.store.progress(&name()).is_err()
+                made.store.certificate(&name()).is_err()
+                    && made.store.order_record(&name()).is_err()
             );
             assert!(made.store.revoked(&name(), UnixTime(0)).is_err());
         }
@@ -102,7 +103,7 @@ fn a_link_in_the_place_of_a_file_of_the_store_is_neither_read_nor_written_throug
         let written = made.store.put_order(&name(), &order());
         assert_eq!(written.is_err(), file == ".lock", "{file}: {written:?}");
         let (progress, certificate) = (
-            made.store.progress(&name()),
+            made.store.order_record(&name()),
             made.store.certificate(&name()),
         );
         assert_eq!(
@@ -140,7 +141,7 @@ fn a_pipe_in_the_place_of_a_file_of_the_store_is_not_waited_for() {
     for file in ["progress.json", "order.json", "0001/fullchain.pem"] {
         pipe(file);
     }
-    assert!(made.store.progress(&name()).is_err());
+    assert!(made.store.order_record(&name()).is_err());
     assert!(made.store.order(&name()).is_err());
     assert!(made.store.certificate(&name()).is_err());
     pipe(".lock");

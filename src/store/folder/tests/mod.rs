@@ -17,7 +17,7 @@ use super::Folder;
 use crate::clock::UnixTime;
 use crate::secret::Secret;
 use crate::store::{
-    Bundle, CertStore as _, Meta, Name, OpenOrder, Progress, StoreError, StoredAccount,
+    Bundle, CertStore as _, Meta, Name, OpenOrder, OrderRecord, StoreError, StoredAccount,
 };
 
 const DIRECTORY: &str = "https://ca.test/directory";

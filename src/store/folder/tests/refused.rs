@@ -63,10 +63,12 @@ fn a_folder_of_the_store_that_is_a_file_is_found_before_an_order() {
 fn what_cannot_be_written_leaves_the_version_that_there_is() {
     let made = Made::with(1);
     fs::create_dir(made.of_certificate("progress.json.new")).unwrap();
-    let result = made.store.put_progress(&name(), &Progress::default());
+    let result = made
+        .store
+        .put_order_record(&name(), &OrderRecord::default());
     is_told(result, &made.of_certificate("progress.json"));
     assert_eq!(made.given(), Some(1));
-    assert_eq!(made.store.progress(&name()).unwrap(), None);
+    assert_eq!(made.store.order_record(&name()).unwrap(), None);
 }
 
 #[test]

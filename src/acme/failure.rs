@@ -1,26 +1,60 @@
-//! What an operator can do about an order that failed.
+//! A failed attempt: its error, when the CA wants to be asked again, and what an operator can do.
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::time::Duration;
 
 use rustls::CertificateError as Bad;
 
-use super::ChallengeKind;
 use super::error::OrderError;
+use super::spec::ChallengeKind;
+use crate::telemetry::Chain;
 
-/// Where a challenge is looked for, and nobody is found.
+/// Why an attempt failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: OrderError,
+    /// When the CA wants to be asked again, if it has said so.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl From<OrderError> for Failure {
+    fn from(error: OrderError) -> Self {
+        Self {
+            error,
+            retry_after: None,
+        }
+    }
+}
+
+/// The CA could not connect to the gateway.
 const AT_443: &str =
     "does the name lead to this gateway, and does port 443 of the world arrive at listen.https?";
 const AT_80: &str =
     "does the name lead to this gateway, and does port 80 of the world arrive at listen.http?";
-const AT_BOTH: &str = "does the name lead to this gateway, and do port 443 and port 80 of the world arrive at listen.https and listen.http?";
+const AT_BOTH: &str = concat!(
+    "does the name lead to this gateway, and do port 443 and port 80 of the world arrive at ",
+    "listen.https and listen.http?"
+);
 
-/// Where somebody else is found.
+/// Another server answered the CA.
 const ELSEWHERE: &str = "somebody else answered for the name: does every address of it lead here?";
-const ELSEWHERE_AT_BOTH: &str = "does the name lead to this gateway, by every address of it, and do port 443 and port 80 of the world arrive at listen.https and listen.http?";
+const ELSEWHERE_AT_BOTH: &str = concat!(
+    "does the name lead to this gateway, by every address of it, and do port 443 and port 80 ",
+    "of the world arrive at listen.https and listen.http?"
+);
 
 impl OrderError {
-    /// What an operator can do about it, where it is not in the message.
+    /// The error with its causes, and advice.
+    pub fn text(&self) -> String {
+        let advice = self
+            .advice()
+            .map(|advice| format!("; {advice}"))
+            .unwrap_or_default();
+        format!("{}{advice}", Chain(self))
+    }
+
+    /// What an operator can do about the error, if the message does not say so.
     pub fn advice(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::ByNoKind(all) => for_all(all),
@@ -49,7 +83,10 @@ impl OrderError {
             ("caa", _) => "a CAA record of the name lets in other CAs only",
             ("unauthorized", Some(_)) => ELSEWHERE,
             ("unauthorized", None) => {
-                "the account may be closed: move its folder in accounts of the store away, and the next order makes another"
+                concat!(
+                    "the account may be closed: move its folder in accounts of the store away, ",
+                    "and the next order makes another"
+                )
             }
             ("rejectedIdentifier", _) => "this CA gives no certificate for that name",
             ("externalAccountRequired", _) => {
@@ -62,7 +99,7 @@ impl OrderError {
     }
 }
 
-/// One advice, where one fits all of them.
+/// A single advice if one fits all errors, otherwise each of them.
 fn for_all(errors: &[OrderError]) -> Option<Cow<'static, str>> {
     let mut all: Vec<&'static str> = errors
         .iter()
@@ -91,14 +128,14 @@ fn of_certificate(bad: &Bad) -> Option<&'static str> {
     }
 }
 
-/// What is wrong with the certificate by which TLS failed.
+/// The certificate error for which TLS failed.
 fn refused_certificate(error: &OrderError) -> Option<&Bad> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(rustls::Error::InvalidCertificate(bad)) = error.downcast_ref() {
             return Some(bad);
         }
-        // What an I/O error holds is not its source, but has one.
+        // An I/O error's source is the source of the error that it wraps, not that error itself.
         let held = error
             .downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::get_ref);
@@ -135,7 +172,10 @@ mod tests {
     #[test]
     fn both_refusals_are_told_with_what_fits_both() {
         let both = by_both("connection", "connection");
-        let told = "the CA refused a.example by tls-alpn-01: \"no\" (connection); and by http-01: \"no\" (connection)";
+        let told = concat!(
+            "the CA refused a.example by tls-alpn-01: \"no\" (connection); ",
+            "and by http-01: \"no\" (connection)"
+        );
         assert_eq!(
             (both.to_string().as_str(), both.advice().as_deref()),
             (told, Some(AT_BOTH))
