@@ -1,0 +1,186 @@
+//! What a task orders: when an order is due, when an operator requests one, and dry runs.
+
+use std::sync::Arc;
+
+use super::super::attempt::Attempt;
+use super::super::current::Current;
+use super::super::error::OrderError;
+use super::super::failure::Failure;
+use super::super::open_order;
+use super::super::renewals::{RenewMode, Request};
+use super::super::schedule::{self, Why};
+use super::{CertTask, of_same_ca};
+use crate::store::{Bundle, Stored};
+
+impl CertTask {
+    /// The reason as it is logged: `ianitor certs revoke` requests an order because it has revoked
+    /// the certificate.
+    pub(super) fn reason(&self, why: Why) -> Why {
+        let is_revoked = self
+            .current
+            .as_ref()
+            .is_some_and(|current| current.meta().revoked.is_some());
+        if why == Why::Asked && is_revoked {
+            Why::Revoked
+        } else {
+            why
+        }
+    }
+
+    /// Does what an operator asked for. A task that was stopped before its order began leaves the
+    /// request to the task that a reload has put in its place.
+    pub(super) async fn execute(&mut self, request: &Arc<Request>) {
+        let result = match request.mode {
+            RenewMode::DryRun => {
+                let result = self.dry_run().await.map(|()| true);
+                let error = result.as_ref().err().map(|failed| failed.error.text());
+                tracing::info!(certificate = %self.cert.name, error, "dry run finished");
+                result
+            }
+            RenewMode::Order => {
+                // The certificate may just have been revoked.
+                self.read().await;
+                self.order(Why::Asked, Some(request)).await
+            }
+        };
+        if !matches!(result, Ok(false)) {
+            let renewals = &self.context.renewals;
+            renewals.finish(&self.cert.name, request, result.map(drop));
+        }
+    }
+
+    /// An order at the staging directory, of which nothing is kept.
+    async fn dry_run(&self) -> Result<(), Failure> {
+        let Some(url) = self.spec.staging.as_deref() else {
+            return Err(OrderError::NoStaging.into());
+        };
+        tracing::info!(certificate = %self.cert.name, directory = url, "dry run of an order, as requested");
+        let (kinds, keeps) = (self.spec.challenges.clone(), false);
+        let attempt = Attempt {
+            context: &self.context,
+            spec: &self.spec,
+            cert: &self.cert,
+            url,
+            before: None,
+            kinds,
+            keeps,
+        };
+        attempt.run().await.map(drop)
+    }
+
+    /// Returns whether it ordered.
+    pub(super) async fn order(
+        &mut self,
+        why: Why,
+        request: Option<&Request>,
+    ) -> Result<bool, Failure> {
+        let result = self.order_under_lock(why, request).await;
+        let end = self
+            .current
+            .as_ref()
+            .map(|current| current.meta().not_after);
+        match &result {
+            Ok(false) => {}
+            Ok(true) => {
+                self.state.succeeded();
+                self.context.renewals.renewed(&self.cert.name);
+            }
+            Err(Failure {
+                error: OrderError::Unfinished { again },
+                ..
+            }) => self.state.unfinished(*again),
+            Err(failed) => self.state.failed(failed, end),
+        }
+        result
+    }
+
+    /// Orders, unless another process has ordered by the time that this one holds the lock. Returns
+    /// whether it ordered.
+    async fn order_under_lock(
+        &mut self,
+        why: Why,
+        request: Option<&Request>,
+    ) -> Result<bool, Failure> {
+        let context = Arc::clone(&self.context);
+        let _lock = context.lock(&self.cert.name.order_lock()).await?;
+        let Ok(_permit) = context.orders.acquire().await else {
+            return Ok(false);
+        };
+        self.read_newer().await;
+        self.state.adopt().await;
+        let is_wanted = match request {
+            Some(request) => request.is_pending(),
+            None => self.is_due().is_some(),
+        };
+        if self.is_stopped() || !is_wanted {
+            return Ok(false);
+        }
+        let why = self.reason(why);
+        tracing::info!(certificate = %self.cert.name, hosts = ?self.cert.hosts, directory = %self.spec.directory, %why, "ordering");
+        self.state.ordering();
+        let (before, url) = (
+            of_same_ca(self.current.as_ref(), &self.spec),
+            &*self.spec.directory,
+        );
+        // An operator who requests an order has usually fixed something.
+        let refusals = if why == Why::Asked {
+            0
+        } else {
+            self.state.refusals()
+        };
+        let (kinds, keeps) = (schedule::kinds(&self.spec.challenges, refusals), true);
+        let attempt = Attempt {
+            context: &context,
+            spec: &self.spec,
+            cert: &self.cert,
+            url,
+            before,
+            kinds,
+            keeps,
+        };
+        let bundle = attempt.run().await?;
+        self.store_and_serve(bundle).await?;
+        Ok(true)
+    }
+
+    /// Serves a new certificate, whether or not it can be stored: CAs limit how many they issue.
+    pub(super) async fn store_and_serve(&mut self, bundle: Bundle) -> Result<(), OrderError> {
+        self.unsaved = Some(bundle.clone());
+        self.save().await;
+        let version = match self.unsaved {
+            None => self.version_read.unwrap_or_default(),
+            Some(_) => self.current.as_ref().map_or(0, Current::version),
+        };
+        let place = self.context.store.place(&self.cert.name).into();
+        let new = Current::new(Stored { version, bundle }, &self.cert, place)
+            .map_err(OrderError::Unusable)?;
+        self.serve(new);
+        Ok(())
+    }
+
+    /// Stores a certificate that could not be stored before.
+    pub(super) async fn save(&mut self) {
+        let Some(bundle) = self.unsaved.take() else {
+            return;
+        };
+        let (name, new) = (self.cert.name.clone(), bundle.clone());
+        match self
+            .context
+            .store(move |store| store.put_certificate(&name, &new))
+            .await
+        {
+            Ok(version) => {
+                self.version_read = Some(version);
+                open_order::forget(&self.context, &self.cert).await;
+                self.state.was_saved();
+                if self.is_stopped() {
+                    self.context.outdate(&self.cert.name, version);
+                }
+            }
+            Err(error) => {
+                self.state.unsaved(&error);
+                self.unsaved = Some(bundle);
+            }
+        }
+    }
+}
