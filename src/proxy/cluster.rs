@@ -7,8 +7,8 @@ use std::sync::Arc;
 use hyper::Response;
 use hyper::body::Incoming;
 
-use super::body::BodyFault;
 use super::client::{LoadGuard, Outgoing, Pool, SendError, Sent, UpstreamConn};
+use super::request_body::BodyFault;
 use crate::addr::ClientAddr;
 use crate::route::upstream::{Balance, UpstreamSpec};
 use crate::slot::CountedClient;

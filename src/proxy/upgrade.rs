@@ -1,6 +1,6 @@
-//! WebSockets on their way to an upstream: the handshake is forwarded, and if the upstream agrees
-//! both sides are joined. An upstream speaks HTTP/1.1; a client may ask by HTTP/1.1 (RFC 6455) or
-//! on a stream of HTTP/2 (RFC 8441).
+//! WebSocket handshakes: a handshake is forwarded, and if the upstream accepts it, its socket is
+//! returned for a tunnel. The upstream is asked by HTTP/1.1. The client may have asked by HTTP/1.1
+//! (RFC 6455) or on a stream of HTTP/2 (RFC 8441).
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -10,14 +10,17 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 
-use super::body::{RequestBody, ResponseBody};
 use super::client::{LoadGuard, Pool, UpstreamConn};
 use super::connect::UpstreamStream;
+use super::error::Error;
+use super::forward::{ForwardContext, answer, prepare};
+use super::headers;
+use super::request_body::RequestBody;
+use super::upstream_body::UpstreamBody;
 use super::websocket::{self, BadHandshake};
-use super::{Error, ForwardContext, answer, headers, prepare};
 use crate::slot::SocketSlot;
 
-/// An upstream that has agreed to a WebSocket.
+/// An upstream that has accepted a WebSocket.
 #[derive(Debug)]
 pub struct UpgradedUpstream {
     /// Its socket.
@@ -31,33 +34,36 @@ pub struct UpgradedUpstream {
 }
 
 impl UpgradedUpstream {
-    /// The connections to its server.
+    /// The pool of its server.
     pub fn server(&self) -> &Rc<Pool> {
         self.load.pool()
     }
 }
 
-/// Forwards a WebSocket handshake. If the upstream agrees, its side is returned beside the answer;
-/// if it refuses, its refusal is the answer.
+/// The upstream's answer to a handshake. It has a body if the handshake was rejected.
+type Handshake = Response<Option<Box<UpstreamBody>>>;
+
+/// Forwards a WebSocket handshake. If the upstream accepts, its socket is returned beside the
+/// answer.
 ///
 /// # Errors
 /// Why there is no answer.
 pub async fn open_websocket(
     mut request: Request<RequestBody>,
-    via: &ForwardContext<'_>,
-) -> Result<(Response<ResponseBody>, Option<UpgradedUpstream>), Error> {
+    context: &ForwardContext<'_>,
+) -> Result<(Handshake, Option<UpgradedUpstream>), Error> {
     let is_h2 = request.version() == Version::HTTP_2;
     let key = if is_h2 {
         fresh_key(&mut request)?
     } else {
         websocket::check_request(&request)?
     };
-    prepare(&mut request, via)?;
+    prepare(&mut request, context)?;
     set_upgrade(request.headers_mut());
     let request = request.map(|_| RequestBody::empty());
-    let (mut response, mut conn, load) = via.send(request, true).await?;
+    let (mut response, mut conn, load) = context.send(request, true).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok((answer(response, (conn, load), None, via), None));
+        return Ok((answer(response, (conn, load), None, context), None));
     }
     if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut conn).await {
         return Err(Error::BadAccept);
@@ -74,7 +80,7 @@ pub async fn open_websocket(
     }
     *response.version_mut() = Version::HTTP_11;
     Ok((
-        response.map(|_| ResponseBody::empty()),
+        response.map(|_| None),
         Some(UpgradedUpstream {
             stream,
             early,
@@ -84,7 +90,7 @@ pub async fn open_websocket(
     ))
 }
 
-/// HTTP/2 has no key (RFC 8441, section 5): the upstream gets one of ours, and a GET.
+/// Makes an HTTP/1.1 handshake of one in HTTP/2, which has no key (RFC 8441, section 5).
 fn fresh_key(request: &mut Request<RequestBody>) -> Result<HeaderValue, Error> {
     websocket::check_version(request.headers())?;
     if request.headers().contains_key(header::CONTENT_LENGTH) {
@@ -98,7 +104,7 @@ fn fresh_key(request: &mut Request<RequestBody>) -> Result<HeaderValue, Error> {
     Ok(key)
 }
 
-/// Whether HTTP is over on the connection, which follows from a 101 at once.
+/// Whether hyper is done with the connection, as it is at once after a 101.
 async fn has_ended(conn: &mut UpstreamConn) -> bool {
     poll_fn(|cx| Poll::Ready(conn.drive(cx).is_ready())).await
 }

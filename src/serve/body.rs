@@ -5,10 +5,9 @@ use std::task::{Context, Poll};
 
 use hyper::body::{Body as _, Frame, SizeHint};
 
-use super::in_flight::InFlight;
-use super::in_flight::Piece;
+use super::in_flight::{InFlight, Piece};
 use super::under_way::Entered;
-use crate::proxy::body::{BodyError, ResponseBody};
+use crate::proxy::body::{ResponseBody, ResponseBodyError};
 
 /// A body and the request that it answers.
 #[derive(Debug)]
@@ -32,12 +31,12 @@ impl Body {
 
 impl hyper::body::Body for Body {
     type Data = Piece;
-    type Error = BodyError;
+    type Error = ResponseBodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Piece>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Piece>, ResponseBodyError>>> {
         let body = &mut *self;
         if let Some(why) = body.entered.as_ref().and_then(Entered::cut) {
             body.inner.withdraw(why.reason());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::handoff::Handoff;
 use super::unread::Unread;
 use crate::limits::Limits;
-use crate::proxy::gather::Connection;
+use crate::proxy::body::ClientConn;
 use crate::registry::TaskWaker;
 use crate::slot::UnreadShare;
 use crate::tick::{TICK, Tick, Ticks};
@@ -209,7 +209,7 @@ impl ConnControl {
 }
 
 /// Requests and bodies. A request's body may still be on its way when its answer has been sent.
-impl Connection for ConnControl {
+impl ClientConn for ConnControl {
     fn begin(&self) {
         self.in_flight.set(self.in_flight.get() + 1);
         self.served.set(true);

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 
 use super::control::ConnControl;
 use super::unread::SMALL;
-use crate::proxy::gather::Connection as _;
+use crate::proxy::body::ClientConn as _;
 
 /// A request under way.
 #[derive(Debug)]

@@ -14,8 +14,8 @@ use super::error::SendError;
 use super::keep_alive::Lease;
 use super::outgoing::Outgoing;
 use super::upstream_io::{AnswerSeen, UpstreamIo};
-use crate::proxy::body::RequestBody;
 use crate::proxy::connect::{ConnectError, Connector, UpstreamStream};
+use crate::proxy::request_body::RequestBody;
 use crate::slot::{SocketSlot, UpstreamUse};
 use crate::tick::{Alarm, Tick, Ticks};
 

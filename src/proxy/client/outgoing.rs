@@ -5,7 +5,7 @@ use std::time::Duration;
 use hyper::Request;
 
 use super::repeat::may_repeat;
-use crate::proxy::body::RequestBody;
+use crate::proxy::request_body::RequestBody;
 use crate::route::upstream::Protocol;
 
 /// A request on its way. It is passed on by reference: by value, each function that it passes

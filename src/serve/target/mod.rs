@@ -220,7 +220,9 @@ async fn forward(
         }
         let is_h1 = request.version() < Version::HTTP_2;
         let body = request.body().progress();
-        let mut response = proxy::forward(request, &via).await?;
+        let mut response = proxy::forward(request, &via)
+            .await?
+            .map(ResponseBody::upstream);
         cleaning.apply(response.headers_mut(), &exchange);
         conn.worker.under_way.answers(key, response.body().server());
         // The upstream has answered before it had all of the body, which may not come to its end
@@ -239,7 +241,8 @@ async fn forward(
     under_way.is_handshake(key);
     let mut request = request;
     let stream = is_h2.then(|| hyper::upgrade::on(&mut request));
-    let (mut response, upgraded) = Box::pin(upgrade::open_websocket(request, &via)).await?;
+    let (response, upgraded) = Box::pin(upgrade::open_websocket(request, &via)).await?;
+    let mut response = response.map(ResponseBody::upstream);
     cleaning.apply(response.headers_mut(), &exchange);
     under_way.answers(key, response.body().server());
     if let Some(upgraded) = upgraded {

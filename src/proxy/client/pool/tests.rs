@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
-use crate::proxy::body::RequestBody;
+use crate::proxy::request_body::RequestBody;
 use crate::resolve::Resolver;
 use crate::route::upstream::{Balance, KEEP_ALIVE, Protocol, UpstreamTls};
 use crate::slot::CountedClient;

@@ -1,0 +1,136 @@
+//! One request on its way to an upstream, and the answer on its way back.
+
+use std::rc::Rc;
+
+use http::header;
+use http::{Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+
+use super::client::{LoadGuard, Outgoing, SendError, UpstreamConn};
+use super::cluster::{Answered, Cluster};
+use super::error::Error;
+use super::framing::{frame_h2, frame_once, upstream_target};
+use super::headers::{self, Origin};
+use super::location::{self, Public};
+use super::request_body::{self, Progress, RequestBody};
+use super::upstream_body::UpstreamBody;
+use crate::host::Authority;
+use crate::route::Forward;
+use crate::slot::CountedClient;
+use crate::telemetry::access::Exchange;
+
+/// What is needed to forward one request.
+#[derive(Debug)]
+pub struct ForwardContext<'a> {
+    /// Where it goes.
+    pub upstream: &'a Cluster,
+    /// What the route changes.
+    pub forward: &'a Forward,
+    /// The connection that it came over, for the header fields that name the client.
+    pub origin: &'a Origin,
+    /// The gateway, as the client names it.
+    pub authority: &'a Authority,
+    /// The client, counted against its share of connections.
+    pub counted: &'a CountedClient,
+    /// The largest body that is allowed.
+    pub body_limit: u64,
+    /// Its line in the access log.
+    pub exchange: &'a Rc<Exchange>,
+}
+
+impl ForwardContext<'_> {
+    pub(super) async fn send(
+        &self,
+        request: Request<RequestBody>,
+        alone: bool,
+    ) -> Result<Answered, SendError> {
+        let (timeout, protocol) = (
+            self.forward.timeouts.response,
+            self.upstream.spec().protocol,
+        );
+        let outgoing = Outgoing::new(request, alone, timeout, protocol);
+        self.upstream
+            .send(self.exchange.client(), self.counted, outgoing)
+            .await
+    }
+}
+
+/// Forwards a request and returns the head of the answer, whose body streams; `None` for an empty
+/// one.
+///
+/// # Errors
+/// Why there is no answer.
+pub async fn forward(
+    mut request: Request<RequestBody>,
+    context: &ForwardContext<'_>,
+) -> Result<Response<Option<Box<UpstreamBody>>>, Error> {
+    let was_h2 = request.version() == Version::HTTP_2;
+    prepare(&mut request, context)?;
+    let body = request.body_mut();
+    body.limit(context.body_limit, context.forward.timeouts.idle);
+    if !context.forward.headers.is_none() {
+        // A trailer could repeat a field that the route sets or removes.
+        body.drop_trailers();
+    }
+    // First the body, then a connection to the upstream: it may have few of them.
+    body.gather().await.map_err(|fault| Error::from(&fault))?;
+    let request = if was_h2 { frame_h2(request) } else { request };
+    let progress = request.body().progress();
+    let (response, conn, load) = context.send(request, false).await?;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Error::UnaskedUpgrade);
+    }
+    if progress
+        .as_ref()
+        .is_some_and(|progress| progress.was_given_up())
+    {
+        // The server closed right behind its answer, and the body noticed before the answer was
+        // seen.
+        request_body::note_unread(context.exchange);
+    }
+    Ok(answer(response, (conn, load), progress, context))
+}
+
+/// Makes the head of a request fit for the upstream.
+pub(super) fn prepare(
+    request: &mut Request<RequestBody>,
+    context: &ForwardContext<'_>,
+) -> Result<(), Error> {
+    frame_once(request.headers_mut())?;
+    headers::to_upstream(request.headers_mut(), context.origin, context.exchange.id());
+    context
+        .forward
+        .headers
+        .apply_to_request(request.headers_mut());
+    if let Some(host) = &context.forward.host {
+        request
+            .headers_mut()
+            .insert(header::HOST, host.value.clone());
+    }
+    *request.version_mut() = Version::HTTP_11;
+    if let Some(target) = upstream_target(request.uri(), &context.forward.path) {
+        *request.uri_mut() = target;
+    }
+    Ok(())
+}
+
+/// Makes the head of an answer fit for the client.
+pub(super) fn answer(
+    mut response: Response<Incoming>,
+    (conn, load): (Box<UpstreamConn>, LoadGuard),
+    progress: Option<Rc<Progress>>,
+    context: &ForwardContext<'_>,
+) -> Response<Option<Box<UpstreamBody>>> {
+    headers::to_client(response.headers_mut());
+    let public = Public {
+        servers: &context.upstream.spec().servers,
+        host: context.forward.host.as_ref().map(|host| &host.authority),
+        path: &context.forward.path,
+        authority: context.authority,
+    };
+    location::rewrite(response.headers_mut(), public);
+    // An HTTP/1.0 upstream is no reason to answer the client in 1.0.
+    *response.version_mut() = Version::HTTP_11;
+    let idle = context.forward.timeouts.idle;
+    response.map(|body| UpstreamBody::new(body, conn, load, idle, progress))
+}

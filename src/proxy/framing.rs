@@ -1,0 +1,88 @@
+//! How the length of a body is declared, and what else the two versions of HTTP write differently.
+
+use http::header::{self, HeaderMap, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Request, Uri};
+
+use super::error::Error;
+use super::request_body::RequestBody;
+use crate::route::PathChange;
+
+/// Leaves one declaration of the body's length, written in one way: `chunked`, or a plain decimal
+/// number, or none.
+pub(super) fn frame_once(headers: &mut HeaderMap) -> Result<(), Error> {
+    // hyper decodes chunked alone. The body would stay in any other coding without saying so.
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(first) = codings.next() {
+        if codings.next().is_some() || !first.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(Error::TransferCoding);
+        }
+        headers.remove(header::CONTENT_LENGTH);
+        return Ok(());
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next() else {
+        return Ok(());
+    };
+    let same = lengths.all(|other| other == first);
+    let digits = first
+        .to_str()
+        .ok()
+        .filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+    let length: u64 = digits
+        .filter(|_| same)
+        .and_then(|digits| digits.parse().ok())
+        .ok_or(Error::Length)?;
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    Ok(())
+}
+
+/// The request's target in origin form, with the route's changes; `None` if it may stay as it is.
+pub(super) fn upstream_target(uri: &Uri, change: &PathChange) -> Option<Uri> {
+    if change.is_none() {
+        let absolute = uri.authority().is_some() || uri.scheme().is_some();
+        return absolute
+            .then(|| uri.path_and_query().cloned().map(Uri::from))
+            .flatten();
+    }
+    let path = change.to_upstream(uri.path());
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    PathAndQuery::try_from(target).ok().map(Uri::from)
+}
+
+/// Adds what HTTP/1.1 needs and HTTP/2 does without: cookies in one line (RFC 9113, section 8.2.3),
+/// and `chunked` for a body of unknown length, which hyper would not send with a GET.
+pub(super) fn frame_h2(mut request: Request<RequestBody>) -> Request<RequestBody> {
+    let is_streaming = !hyper::body::Body::is_end_stream(request.body());
+    let headers = request.headers_mut();
+    if is_streaming && !headers.contains_key(header::CONTENT_LENGTH) {
+        headers.insert(
+            header::TRANSFER_ENCODING,
+            HeaderValue::from_static("chunked"),
+        );
+    }
+    let mut cookies = headers.get_all(header::COOKIE).iter();
+    if cookies.next().is_some() && cookies.next().is_some() {
+        let crumbs: Vec<&[u8]> = headers
+            .get_all(header::COOKIE)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect();
+        // Parts that are header values make a header value.
+        if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+            headers.insert(header::COOKIE, whole);
+        }
+    }
+    request
+}
+
+/// Whether a request declares a body above the limit.
+pub fn declares_more_than<B>(request: &Request<B>, limit: u64) -> bool {
+    let declared = request.headers().get(header::CONTENT_LENGTH);
+    declared
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
+        .is_some_and(|declared| declared > limit)
+}
