@@ -97,6 +97,11 @@ impl RequestBody {
         self.0.as_ref().map(|body| Rc::clone(&body.progress))
     }
 
+    /// The worker's clock; `None` where there is no body.
+    pub(super) fn ticks(&self) -> Option<Rc<Ticks>> {
+        self.0.as_ref().map(|body| Rc::clone(&body.ticks))
+    }
+
     /// Limits its size, and how long each piece is waited for.
     pub fn limit(&mut self, bytes: u64, idle: Duration) {
         if let Some(body) = &mut self.0 {

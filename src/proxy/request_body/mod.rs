@@ -11,6 +11,7 @@ mod fault;
 mod gathered;
 mod pace;
 mod progress;
+mod whole;
 
 pub use body::RequestBody;
 pub(super) use body::note_unread;

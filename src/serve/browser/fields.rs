@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use http::header;
-use http_body_util::BodyExt as _;
 
 use crate::json;
-use crate::proxy::body::RequestBody;
-use crate::proxy::{self, declares_more_than};
+use crate::proxy;
 use crate::serve::Inbound;
 use crate::serve::reject::Rejection;
 
@@ -36,7 +34,12 @@ impl Fields {
             .unwrap_or_default()
             .trim()
             .to_ascii_lowercase();
-        let body = gather(inbound).await?;
+        let body = inbound
+            .request
+            .body_mut()
+            .read_whole(MOST_BYTES, MOST_TIME)
+            .await
+            .map_err(|fault| proxy::Error::from(&fault))?;
         match kind.as_str() {
             _ if body.is_empty() => Ok(Self(Vec::new())),
             "application/x-www-form-urlencoded" => {
@@ -67,17 +70,4 @@ fn from_json(body: &[u8]) -> Option<Vec<(String, String)>> {
         .into_iter()
         .map(|(name, value)| Some((name, value.as_str()?.to_owned())))
         .collect()
-}
-
-async fn gather(inbound: &mut Inbound) -> Result<bytes::Bytes, Rejection> {
-    if declares_more_than(&inbound.request, MOST_BYTES) {
-        return Err(proxy::Error::BodyTooLarge.into());
-    }
-    let mut body = std::mem::replace(inbound.request.body_mut(), RequestBody::empty());
-    body.limit(MOST_BYTES, MOST_TIME);
-    match tokio::time::timeout(MOST_TIME, body.collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(fault)) => Err(proxy::Error::from(&fault).into()),
-        Err(_) => Err(proxy::Error::BodyStalled.into()),
-    }
 }

@@ -4,18 +4,16 @@
 //! one: it is given IPv4 literals, and names that resolve at this moment.
 
 use std::borrow::Cow;
-use std::pin::Pin;
 use std::time::Duration;
 
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
-use hyper::body::Body as _;
 
 use crate::auth::check_api_keys;
 use crate::clock::UnixTime;
 use crate::policy::{ApiKeys, Denied, Permit};
 use crate::proxy;
-use crate::proxy::body::{BodyFault, RequestBody, ResponseBody};
+use crate::proxy::body::ResponseBody;
 use crate::route::{Route, Target};
 use crate::serve::Inbound;
 use crate::serve::authorize::context;
@@ -70,37 +68,13 @@ pub(in crate::serve) fn brings_form(inbound: &Inbound, route: &Route) -> bool {
 
 /// Reads the form and keeps it with the request.
 pub(in crate::serve) async fn take_form(inbound: &mut Inbound) -> Result<(), Rejection> {
-    let mut body = std::mem::replace(inbound.request.body_mut(), RequestBody::empty());
-    body.limit(LARGEST_FORM, FORM_TIME);
-    let form = gather(&mut body, inbound).await;
-    // What is left of it is dealt with by those who deal with unread bodies.
-    *inbound.request.body_mut() = body;
-    inbound.request.extensions_mut().insert(Form(form?));
+    let body = inbound.request.body_mut();
+    let form = body
+        .read_whole(LARGEST_FORM, FORM_TIME)
+        .await
+        .map_err(|fault| proxy::Error::from(&fault))?;
+    inbound.request.extensions_mut().insert(Form(form));
     Ok(())
-}
-
-async fn gather(body: &mut RequestBody, inbound: &Inbound) -> Result<Vec<u8>, proxy::Error> {
-    if body.size_hint().lower() > LARGEST_FORM {
-        return Err(proxy::Error::BodyTooLarge);
-    }
-    // Beside the limit that each piece has: pieces could be single bytes.
-    let late = inbound.conn.worker.ticks.alarm(FORM_TIME);
-    let mut form = Vec::new();
-    loop {
-        let frame = std::future::poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
-            std::task::Poll::Pending if late.is_due(cx) => {
-                std::task::Poll::Ready(Some(Err(BodyFault::Stalled)))
-            }
-            polled => polled,
-        });
-        match frame.await {
-            Some(Ok(frame)) => {
-                form.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data))
-            }
-            Some(Err(fault)) => return Err((&fault).into()),
-            None => return Ok(form),
-        }
-    }
 }
 
 /// What a request says, in its query and in its form: Janus sends the same in both.
