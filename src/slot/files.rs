@@ -1,12 +1,12 @@
-//! Open files: they have descriptors of their own, so that files and servers do not take each
-//! other's.
+//! Open files. They have a limit of their own, so that files and sockets to servers do not take
+//! each other's descriptors.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Client, CountedClient};
+use super::client::{Client, CountedClient};
 
-/// Room for open files, of all workers.
+/// Room for open files, shared by all workers.
 #[derive(Debug)]
 pub struct OpenFiles {
     most: AtomicUsize,
@@ -14,7 +14,7 @@ pub struct OpenFiles {
 }
 
 impl OpenFiles {
-    /// At most so many.
+    /// Room for at most `most` files.
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             most: AtomicUsize::new(most),
@@ -22,13 +22,13 @@ impl OpenFiles {
         })
     }
 
-    /// From now on at most so many; those that are open stay.
+    /// Changes how many there may be. Open files stay open.
     pub fn allow(&self, most: usize) {
         self.most.store(most, Ordering::Relaxed);
     }
 
-    /// Room for one more. A client may have as many as are still free: half of all, if the others
-    /// have none.
+    /// Takes room for one more; `None` if there is none. A client may have as many as are still
+    /// free: half of all, if the others have none.
     pub fn take(self: &Arc<Self>, client: &CountedClient) -> Option<FileSlot> {
         let open = self.open.fetch_add(1, Ordering::Relaxed);
         let mine = client

@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use super::*;
+use crate::slot::{NoRoom, SocketSlot};
 
 const ANY: MaxConnections = MaxConnections::Unlimited;
 

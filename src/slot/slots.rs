@@ -1,47 +1,38 @@
-//! Slots: every client connection holds one from accept until the last byte of its last tunnel has
-//! gone.
+//! The slots of client connections, and the list of clients.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::client::{Client, CountedClient, StreamSlot, UnreadShare};
 use crate::addr::{ClientAddr, ClientGroup};
 use crate::challenge_slots::ChallengeSlots;
 use crate::limits::{Limits, Rate};
 
-mod files;
-mod sockets;
-
-pub use files::{FileSlot, OpenFiles};
-use sockets::UnderWay;
-pub use sockets::{
-    CountedClient, MaxConnections, NoRoom, OverShare, ServerRoom, SocketSlot, Sockets, UpstreamUse,
-};
-
-/// All slots of the gateway, shared by its workers. Touched when a connection opens and closes,
-/// never by a request.
+/// All slots of the gateway, shared by its workers. The list of clients is used when a connection
+/// opens and closes, not by a request.
 #[derive(Debug)]
 pub struct Slots {
     open: AtomicUsize,
     challenge_slots: Arc<ChallengeSlots>,
-    /// Held for a look-up on accept and on close only.
+    /// Locked for one look-up on accept and on close.
     clients: Mutex<HashMap<ClientGroup, Arc<Client>>>,
-    /// With so many clients in the list, those that are gone are looked for.
-    look_at: AtomicUsize,
+    /// At this length of the list, clients that are gone are removed.
+    prune_at: AtomicUsize,
     started: Instant,
 }
 
-const FIRST_LOOK: usize = 4096;
+const FIRST_PRUNE: usize = 4096;
 
 impl Slots {
-    /// No slot taken.
+    /// With no slot taken.
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             open: AtomicUsize::new(0),
             challenge_slots: Arc::default(),
             clients: Mutex::default(),
-            look_at: AtomicUsize::new(FIRST_LOOK),
+            prune_at: AtomicUsize::new(FIRST_PRUNE),
             started: Instant::now(),
         })
     }
@@ -51,8 +42,8 @@ impl Slots {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Takes a slot for a connection whose client is not known yet: it comes from a balancer that
-    /// has still to say.
+    /// Takes a slot for a connection whose client is not known yet, because the load balancer's
+    /// PROXY header has not been read.
     ///
     /// # Errors
     /// If `limits.connections` is reached.
@@ -80,7 +71,7 @@ impl Slots {
         Ok(slot)
     }
 
-    /// The places for connections beyond all limits.
+    /// The slots for connections beyond all limits.
     pub fn challenge_slots(&self) -> &Arc<ChallengeSlots> {
         &self.challenge_slots
     }
@@ -98,29 +89,29 @@ impl Slots {
             .request(self.micros(), limits.requests_per_client)
     }
 
-    /// A client that does not hold the connection, as it is counted at servers and files.
+    /// A client that does not hold the connection, for counting what it uses of servers and files.
     pub fn counted(&self, client: ClientAddr, limits: &Limits) -> CountedClient {
         CountedClient((!limits.exempts(client)).then(|| self.entry(client)))
     }
 
     fn entry(&self, client: ClientAddr) -> Arc<Client> {
         let mut clients = self.lock();
-        self.forget_some(&mut clients);
+        self.prune(&mut clients);
         Arc::clone(clients.entry(client.group()).or_default())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ClientGroup, Arc<Client>>> {
-        // The map is consistent after every statement, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, HashMap<ClientGroup, Arc<Client>>> {
+        // The map is consistent after each statement, so a poisoned lock does no harm.
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets clients that are gone, whenever the list has doubled since the last time.
-    fn forget_some(&self, clients: &mut HashMap<ClientGroup, Arc<Client>>) {
-        if clients.len() >= self.look_at.load(Ordering::Relaxed) {
+    /// Removes clients that are gone, whenever the list has doubled since the last time.
+    fn prune(&self, clients: &mut HashMap<ClientGroup, Arc<Client>>) {
+        if clients.len() >= self.prune_at.load(Ordering::Relaxed) {
             let now = self.micros();
             clients.retain(|_, client| !client.is_forgettable(now));
-            self.look_at
-                .store((2 * clients.len()).max(FIRST_LOOK), Ordering::Relaxed);
+            self.prune_at
+                .store((2 * clients.len()).max(FIRST_PRUNE), Ordering::Relaxed);
         }
     }
 
@@ -129,51 +120,14 @@ impl Slots {
     }
 }
 
-/// What is counted of one client. Only connections of this client write here.
-#[derive(Debug, Default)]
-struct Client {
-    connections: AtomicUsize,
-    /// Streams of HTTP/2 under way: each may hold as much as a connection does.
-    streams: AtomicUsize,
-    /// What goes to servers.
-    under_way: UnderWay,
-    /// Files that are open for it.
-    files: AtomicUsize,
-    /// Bytes of bodies that its connections hold in memory.
-    unread: AtomicUsize,
-    /// When the client's allowance is whole again, in microseconds since start.
-    full_at: AtomicU64,
-}
-
-impl Client {
-    fn request(&self, now: u64, rate: Rate) -> Result<(), Duration> {
-        self.full_at
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
-                rate.take(full_at, now).ok()
-            })
-            .map(drop)
-            .map_err(|full_at| rate.take(full_at, now).err().unwrap_or_default())
-    }
-
-    /// Whether nothing would be forgotten with it. A client that is over its rate is remembered, or
-    /// reconnecting would forgive it; and one whose requests came through a proxy has no
-    /// connection.
-    fn is_forgettable(&self, now: u64) -> bool {
-        self.connections.load(Ordering::Relaxed) == 0
-            && self.full_at.load(Ordering::Relaxed) <= now
-            && self.under_way.is_none()
-            && self.files.load(Ordering::Relaxed) == 0
-    }
-}
-
-/// One counted connection.
+/// One counted connection, until it is dropped.
 #[derive(Debug)]
 pub struct Slot {
     slots: Arc<Slots>,
     holder: Option<Holder>,
 }
 
-/// Whose it is.
+/// The client that a slot is counted for.
 #[derive(Debug)]
 struct Holder {
     group: ClientGroup,
@@ -190,14 +144,14 @@ impl Slot {
         let group = client.group();
         let exempt = limits.exempts(client);
         let (entry, mine) = {
-            // Counted under the lock: the last connection of this client may be closing just now,
-            // and its entry going.
+            // Counted under the lock, or the client's last connection could close just now and
+            // remove its entry.
             let mut clients = self.slots.lock();
             let entry = Arc::clone(clients.entry(group).or_default());
             let mine = entry.connections.fetch_add(1, Ordering::Relaxed) + 1;
             (entry, mine)
         };
-        // Judged after it is counted; the slot gives it back when it is dropped.
+        // Counted first and judged afterwards: dropping the slot takes it back.
         self.holder = Some(Holder {
             group,
             client: entry,
@@ -210,8 +164,8 @@ impl Slot {
         }
     }
 
-    /// Counts a stream of HTTP/2. All streams of a client may be as many as its connections: one
-    /// connection must not be worth a hundred.
+    /// Counts an HTTP/2 stream. A client may have as many streams as connections, or one connection
+    /// would be worth a hundred.
     ///
     /// # Errors
     /// If there are too many.
@@ -228,14 +182,13 @@ impl Slot {
         }
     }
 
-    /// The client as it is counted at servers and files.
+    /// The client, for counting what it uses of servers and files.
     pub fn counted(&self) -> CountedClient {
         let holder = self.holder.as_ref().filter(|holder| !holder.exempt);
         CountedClient(holder.map(|holder| Arc::clone(&holder.client)))
     }
 
-    /// Where the connection counts what it holds in memory for its client. The exempt have no such
-    /// count.
+    /// Counts what the connection holds in memory for its client, unless the client is exempt.
     pub fn unread(&self) -> UnreadShare {
         UnreadShare(
             self.holder
@@ -257,48 +210,13 @@ impl Slot {
     }
 }
 
-/// A stream of HTTP/2 under way, counted for its client.
-#[derive(Debug)]
-pub struct StreamSlot(Option<Arc<Client>>);
-
-impl Drop for StreamSlot {
-    fn drop(&mut self) {
-        if let Some(client) = &self.0 {
-            client.streams.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// One connection's part in what its client holds in memory.
-#[derive(Debug, Default)]
-pub struct UnreadShare(Option<Arc<Client>>);
-
-impl UnreadShare {
-    /// The connection's part was so many bytes and is now so many.
-    pub fn count(&self, before: usize, now: usize) {
-        let Some(client) = &self.0 else { return };
-        if now >= before {
-            client.unread.fetch_add(now - before, Ordering::Relaxed);
-        } else {
-            client.unread.fetch_sub(before - now, Ordering::Relaxed);
-        }
-    }
-
-    /// Bytes that all connections of the client hold; none, where they are not counted.
-    pub fn total(&self) -> usize {
-        self.0
-            .as_ref()
-            .map_or(0, |client| client.unread.load(Ordering::Relaxed))
-    }
-}
-
 impl Drop for Slot {
     fn drop(&mut self) {
         self.slots.open.fetch_sub(1, Ordering::Relaxed);
         let Some(holder) = &self.holder else { return };
         if holder.client.connections.fetch_sub(1, Ordering::Relaxed) == 1 {
             let mut clients = self.slots.lock();
-            // Looked at again under the lock: another connection of this client may just have come.
+            // Checked again under the lock: another connection of this client may just have come.
             let now = self.slots.micros();
             if clients
                 .get(&holder.group)
@@ -306,7 +224,7 @@ impl Drop for Slot {
             {
                 clients.remove(&holder.group);
             }
-            self.slots.forget_some(&mut clients);
+            self.slots.prune(&mut clients);
         }
     }
 }

@@ -1,0 +1,22 @@
+//! What is counted, and limited, for each client and each server: connections, requests, sockets to
+//! servers and open files.
+//!
+//! - A [`Slot`] is held by each client connection from accept until the last byte of its last tunnel
+//!   has gone ([`slots`](self)).
+//! - A [`SocketSlot`] is held by each socket to a server, an [`UpstreamUse`] by each request or
+//!   tunnel that uses one.
+//! - A [`FileSlot`] is held by each open file.
+//!
+//! Each is taken back when it is dropped.
+
+mod client;
+mod files;
+mod share;
+mod slots;
+mod sockets;
+
+pub use client::{CountedClient, StreamSlot, UnreadShare, UpstreamUse};
+pub use files::{FileSlot, OpenFiles};
+pub use share::OverShare;
+pub use slots::{Full, Slot, Slots};
+pub use sockets::{MaxConnections, NoRoom, ServerRoom, SocketSlot, Sockets};
