@@ -1,9 +1,8 @@
-//! Connections for which there is no slot, and that are heard all the same because one of them may
-//! be a CA's. There are few places for them, shared by all workers.
+//! Slots for connections beyond all limits. One of these may come from a CA that validates a
+//! challenge, so a few of them are read. All workers share these slots.
 //!
-//! A CA speaks as soon as it is connected, so whoever has said nothing has to make room: a client
-//! keeps two that are silent, and when all places are taken the one that has been silent the
-//! longest is closed.
+//! A CA sends its request as soon as it is connected, so connections that have sent nothing are
+//! closed first: a client may have two of them, and when all slots are taken the oldest is closed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,25 +11,25 @@ use tokio::sync::Notify;
 
 use crate::addr::ClientGroup;
 
-/// Connections that are heard at a time. CAs look from a handful of places.
+/// The number of slots. A CA validates from a handful of addresses.
 const MOST: usize = 16;
 
-/// Those of one client that have not said yet what only a CA says.
+/// How many of one client may be silent.
 const SILENT: usize = 2;
 
-/// All of one client. A CA looks at each name of an order by a connection of its own.
+/// How many one client may have. A CA validates each name of an order over its own connection.
 const OF_CLIENT: usize = MOST / 2;
 
-/// After this time one that has said what a CA says, and does not get on, has to make room too.
+/// After this time, a connection with a challenge request that makes no progress may be closed too.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// The places.
+/// The slots.
 #[derive(Debug, Default)]
 pub struct ChallengeSlots {
     list: Mutex<List>,
 }
 
-/// In the order in which they came.
+/// The connections in the order in which they came.
 #[derive(Debug, Default)]
 struct List {
     last: u64,
@@ -40,26 +39,26 @@ struct List {
 #[derive(Debug)]
 struct Entry {
     id: u64,
-    /// `None` until a balancer has said who it is.
+    /// `None` until the load balancer has announced the client.
     group: Option<ClientGroup>,
     said: Said,
     since: Instant,
     closing: Arc<Notify>,
 }
 
-/// What a guest has said.
+/// What a connection has sent so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// Something that nobody has looked at yet.
+    /// Something that has not been looked at yet.
     Something,
-    /// Nothing, or nothing whole, or nothing that a CA says.
+    /// Nothing, nothing complete, or nothing that a CA would send.
     Nothing,
-    /// What only a CA says.
+    /// A challenge request, which only a CA sends.
     Question,
 }
 
 impl ChallengeSlots {
-    /// A place for one more; `None` if there is none.
+    /// Takes a slot; `None` if there is none.
     pub fn take(self: &Arc<Self>, group: Option<ClientGroup>, said: Said) -> Option<ChallengeSlot> {
         self.take_at(group, said, Instant::now())
     }
@@ -80,26 +79,26 @@ impl ChallengeSlots {
             since: now,
             closing: Arc::clone(&closing),
         });
-        let guest = ChallengeSlot {
+        let slot = ChallengeSlot {
             challenge_slots: Arc::clone(self),
             id,
             closing,
         };
-        let has_room = list.keep_client(group, id) && list.make_room(id, now);
-        // Locked again where the guest is dropped.
+        let has_room = list.limit_client(group, id) && list.make_room(id, now);
+        // Dropping the slot locks the list again.
         drop(list);
-        has_room.then_some(guest)
+        has_room.then_some(slot)
     }
 
     fn lock(&self) -> MutexGuard<'_, List> {
-        // The list is consistent after every statement, so a panic elsewhere does not spoil it.
+        // The list is consistent after each statement, so a poisoned lock does no harm.
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl List {
-    /// Closes what a client has too much of; `false` where that would be `newest`.
-    fn keep_client(&mut self, group: Option<ClientGroup>, newest: u64) -> bool {
+    /// Closes what a client has too many of; `false` if that would be `newest`.
+    fn limit_client(&mut self, group: Option<ClientGroup>, newest: u64) -> bool {
         let Some(group) = group else { return true };
         let is_theirs = |entry: &Entry| entry.group == Some(group);
         let is_silent = |entry: &Entry| is_theirs(entry) && entry.said == Said::Nothing;
@@ -113,7 +112,7 @@ impl List {
             || self.close_first(|entry| is_silent(entry) && entry.id != newest)
     }
 
-    /// Closes another one where there are too many; `false` where none has to go.
+    /// If there are too many, closes another connection; `false` if there is none to close.
     fn make_room(&mut self, newest: u64, now: Instant) -> bool {
         self.entries.len() <= MOST
             || self.close_first(|entry| entry.said == Said::Nothing && entry.id != newest)
@@ -122,18 +121,18 @@ impl List {
             })
     }
 
-    /// Closes the first one of these, if there is one.
+    /// Closes the oldest of these; `false` if there is none.
     fn close_first(&mut self, which: impl Fn(&Entry) -> bool) -> bool {
         let Some(at) = self.entries.iter().position(which) else {
             return false;
         };
-        // It may not be waiting yet; then it ends as soon as it does.
+        // If it does not wait yet, it ends as soon as it does.
         self.entries.remove(at).closing.notify_one();
         true
     }
 }
 
-/// A place, until it is dropped.
+/// One slot, until it is dropped.
 #[derive(Debug)]
 pub struct ChallengeSlot {
     challenge_slots: Arc<ChallengeSlots>,
@@ -142,17 +141,17 @@ pub struct ChallengeSlot {
 }
 
 impl ChallengeSlot {
-    /// Ends when the place is another's.
+    /// Waits until the slot has been given to another connection.
     pub async fn closed(&self) {
         self.closing.notified().await;
     }
 
-    /// Notes that it has said what only a CA says.
+    /// Notes a challenge request.
     pub fn note_question(&self) {
         self.note(|_| Said::Question);
     }
 
-    /// Notes that it has to be waited for: so far it has said nothing, or nothing whole.
+    /// Notes that the connection has to be waited for: it has sent nothing, or nothing complete.
     pub fn note_wait(&self) {
         self.note(|said| {
             if said == Said::Something {
@@ -171,18 +170,18 @@ impl ChallengeSlot {
         let (said, group) = (change(entry.said), entry.group);
         if std::mem::replace(&mut entry.said, said) != said {
             entry.since = Instant::now();
-            list.keep_client(group, self.id);
+            list.limit_client(group, self.id);
         }
     }
 
-    /// Notes who it is, by a balancer's word; `false` if that client has too many.
+    /// Notes the client that a load balancer has announced; `false` if that client has too many.
     pub fn announce(&self, group: ClientGroup) -> bool {
         let mut list = self.challenge_slots.lock();
         let Some(entry) = list.entries.iter_mut().find(|entry| entry.id == self.id) else {
             return false;
         };
         entry.group = Some(group);
-        list.keep_client(Some(group), self.id)
+        list.limit_client(Some(group), self.id)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Lists of what is open on a worker, so that a tick, a reload or a drain can reach all of it.
+//! Lists of what is open on a worker: a tick, a reload or a drain has to reach all of it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 
 use slab::Slab;
 
-/// Everything of one kind that is open.
+/// All open items of one kind.
 #[derive(Debug)]
 pub struct Registry<T> {
     items: RefCell<Slab<Rc<T>>>,
@@ -20,7 +20,7 @@ impl<T> Registry<T> {
         })
     }
 
-    /// Enters an item; it stays until the guard is dropped.
+    /// Adds an item, until the returned guard is dropped.
     pub fn enter(self: &Rc<Self>, item: Rc<T>) -> Registered<T> {
         let key = self.items.borrow_mut().insert(Rc::clone(&item));
         Registered {
@@ -40,8 +40,7 @@ impl<T> Registry<T> {
         self.items.borrow().is_empty()
     }
 
-    /// Looks at each. The function must not open or close items of this list; waking a task is
-    /// fine.
+    /// Calls a function with each item. It may wake tasks, but must not add or remove items.
     pub fn each(&self, mut look: impl FnMut(&T)) {
         for (_, item) in self.items.borrow().iter() {
             look(item);
@@ -49,7 +48,7 @@ impl<T> Registry<T> {
     }
 }
 
-/// An item's stay in its list.
+/// Keeps an item in its list, until it is dropped.
 #[derive(Debug)]
 pub struct Registered<T> {
     registry: Rc<Registry<T>>,
@@ -84,7 +83,7 @@ impl TaskWaker {
         }
     }
 
-    /// Has the task polled again.
+    /// Wakes the task.
     pub fn wake(&self) {
         if let Some(waker) = &*self.0.borrow() {
             waker.wake_by_ref();

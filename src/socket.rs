@@ -1,4 +1,4 @@
-//! What both sides of the gateway need of sockets.
+//! Sockets, as both sides of the gateway use them.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
-/// After so much silence a peer is asked whether it is still there, so often, so many times: one
-/// that has vanished is noticed in about a minute, and a WebSocket that is merely idle is not cut.
+/// TCP keepalive: a silent peer is probed after 30 s, then every 5 s, up to 6 times. A peer that
+/// has vanished is noticed in about a minute, and an idle WebSocket is not closed.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
 const KEEPALIVE_TIMES: u32 = 6;
 
-/// How long sent bytes may stay unacknowledged.
+/// How long sent bytes may be unacknowledged.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
-/// Has the system watch the other end of a TCP connection.
+/// Sets the options by which the system notices that the peer of a TCP connection has vanished.
 ///
 /// # Errors
-/// When the system refuses an option.
+/// If the system rejects an option.
 pub fn watch_peer<S: AsFd>(socket: &S) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_AFTER)
@@ -29,7 +29,7 @@ pub fn watch_peer<S: AsFd>(socket: &S) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
 }
 
-/// Makes an enum of sockets a socket.
+/// Implements `AsyncRead` and `AsyncWrite` for an enum of sockets.
 macro_rules! socket_enum {
     ($name:ident { $($variant:ident),+ }) => {
         impl tokio::io::AsyncRead for $name {
@@ -38,7 +38,9 @@ macro_rules! socket_enum {
                 cx: &mut std::task::Context<'_>,
                 buf: &mut tokio::io::ReadBuf<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                match self.get_mut() { $(Self::$variant(io) => std::pin::Pin::new(io).poll_read(cx, buf)),+ }
+                match self.get_mut() {
+                    $(Self::$variant(io) => std::pin::Pin::new(io).poll_read(cx, buf)),+
+                }
             }
         }
 
@@ -48,7 +50,9 @@ macro_rules! socket_enum {
                 cx: &mut std::task::Context<'_>,
                 buf: &[u8],
             ) -> std::task::Poll<std::io::Result<usize>> {
-                match self.get_mut() { $(Self::$variant(io) => std::pin::Pin::new(io).poll_write(cx, buf)),+ }
+                match self.get_mut() {
+                    $(Self::$variant(io) => std::pin::Pin::new(io).poll_write(cx, buf)),+
+                }
             }
 
             fn poll_write_vectored(
@@ -56,7 +60,9 @@ macro_rules! socket_enum {
                 cx: &mut std::task::Context<'_>,
                 bufs: &[std::io::IoSlice<'_>],
             ) -> std::task::Poll<std::io::Result<usize>> {
-                match self.get_mut() { $(Self::$variant(io) => std::pin::Pin::new(io).poll_write_vectored(cx, bufs)),+ }
+                match self.get_mut() {
+                    $(Self::$variant(io) => std::pin::Pin::new(io).poll_write_vectored(cx, bufs)),+
+                }
             }
 
             fn is_write_vectored(&self) -> bool {
@@ -67,14 +73,18 @@ macro_rules! socket_enum {
                 self: std::pin::Pin<&mut Self>,
                 cx: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                match self.get_mut() { $(Self::$variant(io) => std::pin::Pin::new(io).poll_flush(cx)),+ }
+                match self.get_mut() {
+                    $(Self::$variant(io) => std::pin::Pin::new(io).poll_flush(cx)),+
+                }
             }
 
             fn poll_shutdown(
                 self: std::pin::Pin<&mut Self>,
                 cx: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                match self.get_mut() { $(Self::$variant(io) => std::pin::Pin::new(io).poll_shutdown(cx)),+ }
+                match self.get_mut() {
+                    $(Self::$variant(io) => std::pin::Pin::new(io).poll_shutdown(cx)),+
+                }
             }
         }
     };

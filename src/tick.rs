@@ -1,4 +1,5 @@
-//! Coarse time for deadlines: one sweep per worker instead of a timer per request.
+//! Coarse time for deadlines: each worker checks all of them once a tick, instead of having a timer
+//! for each request.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
-/// How often deadlines are looked at, and so how late they may be noticed.
+/// How often deadlines are checked, and so how late they may be noticed.
 pub const TICK: Duration = Duration::from_millis(500);
 
 /// A moment, counted in [`TICK`]s since the worker started.
@@ -28,7 +29,7 @@ struct Entry {
 }
 
 impl Ticks {
-    /// A clock that stands at zero.
+    /// A clock at tick zero.
     pub fn new() -> Rc<Self> {
         Rc::default()
     }
@@ -38,21 +39,21 @@ impl Ticks {
         self.now.get()
     }
 
-    /// The first tick by which at least so much time has passed.
+    /// The first tick by which at least this much time has passed.
     pub fn after(&self, wait: Duration) -> Tick {
         Self::later(self.now.get(), wait)
     }
 
-    /// The first tick by which at least so much time has passed since another.
+    /// The first tick by which at least this much time has passed since another tick.
     pub fn later(since: Tick, wait: Duration) -> Tick {
         let ticks = wait.as_millis().div_ceil(TICK.as_millis());
-        // One more: that tick had already partly gone.
+        // One more, because part of that tick had passed already.
         since
             .saturating_add(Tick::try_from(ticks).unwrap_or(Tick::MAX))
             .saturating_add(1)
     }
 
-    /// Moves the clock by one tick and wakes whoever waited for it.
+    /// Moves the clock by one tick and wakes the tasks whose alarms are due.
     pub fn advance(&self) {
         let now = self.now.get().saturating_add(1);
         self.now.set(now);
@@ -79,7 +80,7 @@ impl Ticks {
         .await;
     }
 
-    /// An alarm that goes off after so much time.
+    /// An alarm that goes off after this much time.
     pub fn alarm(self: &Rc<Self>, wait: Duration) -> Alarm {
         let due = self.after(wait);
         let key = self.alarms.borrow_mut().insert(Entry { due, waker: None });
@@ -91,7 +92,7 @@ impl Ticks {
     }
 }
 
-/// One deadline. It is forgotten on drop.
+/// One deadline, until it is dropped.
 #[derive(Debug)]
 pub struct Alarm {
     ticks: Rc<Ticks>,
@@ -100,7 +101,7 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// Whether the deadline has passed; if not, the task is woken when it does.
+    /// Whether the deadline has passed. If not, the task is woken when it does.
     pub fn is_due(&self, cx: &Context<'_>) -> bool {
         if self.due.get() <= self.ticks.now() {
             return true;
@@ -118,12 +119,12 @@ impl Alarm {
         self.due.get()
     }
 
-    /// Starts anew: something has happened.
+    /// Sets it to this much time from now.
     pub fn reset(&self, wait: Duration) {
         self.put_off(self.ticks.after(wait));
     }
 
-    /// Goes off at that tick.
+    /// Sets it to a tick.
     pub fn put_off(&self, due: Tick) {
         if self.due.replace(due) != due {
             self.ticks.alarms.borrow_mut()[self.key].due = due;

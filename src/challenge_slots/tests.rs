@@ -10,8 +10,8 @@ fn group(number: usize) -> Option<ClientGroup> {
     Some(ClientAddr::new(address.into()).group())
 }
 
-fn is_closed(guest: &ChallengeSlot) -> bool {
-    pin!(guest.closed())
+fn is_closed(slot: &ChallengeSlot) -> bool {
+    pin!(slot.closed())
         .poll(&mut Context::from_waker(Waker::noop()))
         .is_ready()
 }
@@ -82,9 +82,9 @@ fn a_client_keeps_two_that_are_silent() {
 fn a_ca_may_look_at_several_names_at_once_but_nobody_takes_all_places() {
     let challenge_slots = Arc::new(ChallengeSlots::default());
     let ask = |number| {
-        let guest = challenge_slots.take(group(number), Said::Something)?;
-        guest.note_question();
-        Some(guest)
+        let slot = challenge_slots.take(group(number), Said::Something)?;
+        slot.note_question();
+        Some(slot)
     };
     let held: Vec<_> = (0..20).filter_map(|_| ask(1)).collect();
     assert_eq!(held.len(), OF_CLIENT);
@@ -106,8 +106,8 @@ fn whom_a_balancer_announces_is_counted_as_who_it_is() {
         .map(|_| challenge_slots.take(None, Said::Nothing).unwrap())
         .collect();
     assert!(!held.iter().any(is_closed), "nobody knows who they are");
-    assert!(held.iter().all(|guest| guest.announce(group(1).unwrap())));
-    assert_eq!(held.iter().filter(|guest| is_closed(guest)).count(), 4);
+    assert!(held.iter().all(|slot| slot.announce(group(1).unwrap())));
+    assert_eq!(held.iter().filter(|slot| is_closed(slot)).count(), 4);
     assert!(
         !held[0].announce(group(2).unwrap()),
         "its place is another's"

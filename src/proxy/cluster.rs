@@ -26,7 +26,7 @@ pub struct Cluster {
     counts: Arc<UpstreamCounts>,
 }
 
-/// The head of an answer, and what it came from.
+/// The head of an answer, and the connection that it came over.
 pub(super) type Answered = (Response<Incoming>, Box<UpstreamConn>, LoadGuard);
 
 impl Cluster {
@@ -55,9 +55,10 @@ impl Cluster {
         &self.pools
     }
 
-    /// Sends a request to one of the servers. If that one takes no connection, one other is tried:
-    /// no byte of the request has gone anywhere then, or it may be sent once more. So it is with
-    /// one that has as many as it may have, unless clients belong to their server.
+    /// Sends a request to one of the servers. If that server does not accept a connection, another
+    /// one is tried: no byte of the request has been sent then, or it may be sent a second time.
+    /// The same goes for a server that has all the connections that it may have, unless `balance`
+    /// ties clients to their server.
     pub(super) async fn send(
         &self,
         client: ClientAddr,
@@ -103,14 +104,22 @@ impl Cluster {
             Err(SendError::Connect(error)) => {
                 if pool.health().failed(pool.ticks()) && self.pools.len() > 1 {
                     let error = Chain(error);
-                    tracing::warn!(upstream = %self.spec.name, %error, "a server takes no connections and is left alone");
+                    tracing::warn!(
+                        upstream = %self.spec.name,
+                        %error,
+                        "a server does not accept connections and gets no requests for a while"
+                    );
                 }
             }
-            // Nothing was learnt of the server.
+            // The server was not asked.
             Err(SendError::Full | SendError::ServerFull | SendError::OverShare) => {}
             Ok(_) | Err(_) => {
                 if pool.health().succeeded(pool.ticks()) && self.pools.len() > 1 {
-                    tracing::info!(upstream = %self.spec.name, server = %pool.addr(), "a server takes connections again");
+                    tracing::info!(
+                        upstream = %self.spec.name,
+                        server = %pool.addr(),
+                        "a server accepts connections again"
+                    );
                 }
             }
         }
@@ -130,8 +139,8 @@ impl Cluster {
         }
     }
 
-    /// Servers that rest come last: if all do, one is asked all the same. One that has just come
-    /// back gives most of its turns to those that have been there all the time.
+    /// Chooses a server. Servers that failed are left out for a while, unless all of them did. A
+    /// server that has just come back passes most of its turns on to the others.
     fn choose(&self, client: ClientAddr, not: Option<usize>) -> usize {
         if self.pools.len() == 1 {
             return 0;
@@ -150,8 +159,8 @@ impl Cluster {
             .unwrap_or(chosen)
     }
 
-    /// The best of those that may be asked. Turns are taken among these alone: counted over all,
-    /// the turns of one that rests would all fall to the next in line.
+    /// The best of the servers that may be asked. Turns go round among these alone; otherwise all
+    /// turns of a server that is left out would fall to the next one.
     fn pick(&self, client: ClientAddr, turn: usize, may: impl Fn(usize) -> bool) -> Option<usize> {
         let all = || (0..self.pools.len()).filter(|at| may(*at));
         if self.spec.balance == Balance::Client {
@@ -169,8 +178,8 @@ impl Cluster {
         equals().nth(turn % equals().count())
     }
 
-    /// With `client`, it is always the same clients who wait until a server is all back: nobody
-    /// goes to and fro.
+    /// Whether a server that has just come back accepts this request itself. With `balance =
+    /// "client"`, that depends on the client alone, so that no client goes back and forth.
     fn takes_its_turn(&self, client: ClientAddr, at: usize) -> bool {
         let pace = self.pace(at);
         let number = || match self.spec.balance {
@@ -188,16 +197,15 @@ impl Cluster {
         self.pools[at].health().pace(self.pools[at].ticks())
     }
 
-    /// Rendezvous hashing: every client has its own order of the servers, and keeps it when others
-    /// come and go. A client is its group: the addresses of one IPv6 network change by the hour.
+    /// Rendezvous hashing: each client has its own order of the servers and keeps it when servers
+    /// come and go. A client here is its group, since the address of an IPv6 client changes often.
     fn weight(&self, client: ClientAddr, at: usize) -> u64 {
         spread(fnv(self.keys[at], &client.group().octets()))
     }
 }
 
-/// FNV-1a over 64 bits, begun by [`FNV_BASIS`]. Written out, since all workers, restarts and
-/// releases, of this program and of Rust, have to agree: the standard library's hasher promises
-/// nothing of the kind.
+/// FNV-1a with 64 bits, starting from [`FNV_BASIS`]. All workers and all releases, of this program
+/// and of Rust, have to agree on it, which the standard library's hasher does not promise.
 fn fnv(state: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(state, |state, byte| {
         (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
@@ -206,8 +214,8 @@ fn fnv(state: u64, bytes: &[u8]) -> u64 {
 
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// FNV leaves neighbours close together; this lets every bit have a say in every other (the end of
-/// MurmurHash3).
+/// FNV gives similar inputs similar hashes. This makes each bit depend on all others (the finalizer
+/// of MurmurHash3).
 fn spread(hash: u64) -> u64 {
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);

@@ -17,10 +17,10 @@ use crate::resolve::Resolver;
 use crate::route::upstream::{ServerAddr, UpstreamTls};
 use crate::socket::{socket_enum, watch_peer};
 
-/// For the whole way to a server: its name, its addresses one after the other, and TLS.
+/// How long connecting may take in all: resolving the name, trying its addresses, and TLS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// An address that does not answer leaves time for the next one, but gets as much as this itself.
+/// How long each address is tried at least. Beyond that, time is left for the next addresses.
 const LEAST_PER_ADDRESS: Duration = Duration::from_millis(500);
 
 /// A socket to a server.
@@ -30,7 +30,7 @@ pub enum UpstreamStream {
     Tcp(TcpStream),
     /// TLS over TCP. Boxed: it is large, and most upstreams are plain.
     Tls(Box<TlsStream<TcpStream>>),
-    /// In the file system.
+    /// A Unix socket.
     Unix(UnixStream),
 }
 
@@ -53,7 +53,7 @@ impl std::fmt::Debug for Connector {
 }
 
 impl Connector {
-    /// To a server; `config` says whom to trust where it speaks TLS.
+    /// A connector to a server. `config` is used if the server speaks TLS.
     pub fn new(
         addr: ServerAddr,
         tls: &UpstreamTls,
@@ -185,7 +185,7 @@ impl Connector {
     }
 }
 
-/// When the next one has its turn, if so many are left.
+/// Until when to try an address, with `left` addresses left including this one.
 fn share(now: Instant, until: Instant, left: usize) -> Instant {
     let part =
         until.saturating_duration_since(now) / u32::try_from(left.max(1)).unwrap_or(u32::MAX);
@@ -202,7 +202,7 @@ async fn within<T>(
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, late)))
 }
 
-/// No connection: at the upstream's side or in between.
+/// Why there is no connection to a server.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection (tried {tried})")]
 pub struct ConnectError {
@@ -211,7 +211,7 @@ pub struct ConnectError {
 }
 
 impl ConnectError {
-    /// The socket is there, HTTP is not to be had on it.
+    /// The socket is connected, but HTTP could not start on it.
     pub(super) fn http(addr: &ServerAddr, error: hyper::Error) -> Self {
         Self::broke(addr, io::Error::other(error))
     }
@@ -222,7 +222,7 @@ impl ConnectError {
         matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
     }
 
-    /// The socket broke before it was of any use.
+    /// The socket broke before it was used.
     pub fn broke(addr: &ServerAddr, source: io::Error) -> Self {
         Self {
             tried: addr.to_string(),

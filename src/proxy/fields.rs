@@ -1,9 +1,8 @@
-//! Header fields that end at the gateway, in tables: what belongs to one connection, what servers
-//! would take for the gateway's word, and what frameworks obey in the place of the method and path
-//! that the policy was asked about.
+//! Tables of the header fields that the gateway removes: those of one connection, those that
+//! servers would believe to come from the gateway, and those that frameworks obey instead of the
+//! method and path that the policy has permitted.
 //!
-//! Names are compared as [`reads_as`] does: servers in the manner of CGI do not tell `_` and `.`
-//! from `-`.
+//! Names are compared by [`reads_as`], as CGI-like servers do not distinguish `_` and `.` from `-`.
 
 use http::header::{HeaderMap, HeaderName};
 
@@ -22,12 +21,12 @@ const CONNECTION: &[&str] = &[
     "proxy-authentication-info", // RFC 9110, 11.7.3
 ];
 
-/// Fields of a request that end here beside those of the connection.
+/// Fields that are removed from requests, besides those of the connection.
 const REQUEST: &[&str] = &[
-    "te",     // RFC 9110, 10.1.4: `trailers` is said again, for the gateway itself
+    "te",     // RFC 9110, 10.1.4: the gateway adds its own `TE: trailers`
     "expect", // RFC 9110, 10.1.1: the gateway has answered it
-    "proxy", // no field of HTTP: CGI makes HTTP_PROXY of it, which HTTP clients obey (CVE-2016-5385)
-    // Who the client is. The gateway says it, in X-Forwarded-For and X-Real-IP.
+    "proxy",  // CGI makes HTTP_PROXY of it, which HTTP clients obey (CVE-2016-5385)
+    // Who the client is. The gateway sets X-Forwarded-For and X-Real-IP itself.
     "forwarded", // RFC 7239, 8.1
     "x-real-ip",
     "x-request-id",
@@ -63,14 +62,13 @@ const REQUEST: &[&str] = &[
     "x-proxyuser-ip",
     "x-remote-addr",
     "x-remote-ip",
-    // Which certificate the client has shown. The gateway asks for none.
+    // The client's certificate. The gateway does not ask for one.
     "client-cert",       // RFC 9440, 2.2 and 4
     "client-cert-chain", // RFC 9440, 2.3 and 4
     "x-client-verify",
     "x-client-dn",
     "x-arr-clientcert",
-    // Another path or method than the ones that were matched, authorised and, where that is safe,
-    // sent twice.
+    // Another path or method than the one that was matched, authorized and possibly repeated.
     "x-original-url", // IIS, Symfony, Laminas
     "x-rewrite-url",
     "x-original-uri",
@@ -86,10 +84,11 @@ const REQUEST: &[&str] = &[
     "x-method-override",
 ];
 
-/// Beginnings of a request's fields that end here: the name itself, and whatever follows behind a
-/// separator.
+/// Prefixes of fields that are removed from requests: the name itself, or the name, a separator and
+/// anything else.
 const REQUEST_FAMILIES: &[&str] = &[
-    "x-forwarded", // the gateway's own, and an application may believe X-Forwarded-User or X-Forwarded-Prefix
+    // The gateway sets its own, and an application may believe X-Forwarded-User or -Prefix.
+    "x-forwarded",
     "x-client-cert",
     "ssl-client", // client certificates, as Apache and NGINX are configured to pass them on
     "x-ssl",
@@ -98,20 +97,20 @@ const REQUEST_FAMILIES: &[&str] = &[
     "x-accel", // NGINX' own
 ];
 
-/// Fields of an answer that end here beside those of the connection: instructions to a proxy, which
-/// the gateway does not follow, and which show clients the server's paths.
+/// Fields that are removed from answers, besides those of the connection: instructions to a proxy,
+/// which the gateway does not follow, and which show the server's paths to clients.
 const ANSWER: &[&str] = &[
-    "alt-svc", // RFC 7838, 3: for an origin that is the gateway's; it names ports of the server
+    "alt-svc", // RFC 7838, 3: it names the server's ports, but the origin is the gateway's
     "x-sendfile",
     "x-lighttpd-send-file",
     "x-lighttpd-send-tempfile",
     "x-reproxy-url",
 ];
 
-/// Beginnings of an answer's fields that end here.
+/// Prefixes of fields that are removed from answers.
 const ANSWER_FAMILIES: &[&str] = &["x-accel"];
 
-/// Removes what ends here from a request's headers or trailers.
+/// Removes fields from a request's headers or trailers.
 pub(super) fn remove_from_request(headers: &mut HeaderMap) {
     const LENGTHS: Lengths = lengths(CONNECTION, REQUEST);
     remove(headers, |name| {
@@ -119,7 +118,7 @@ pub(super) fn remove_from_request(headers: &mut HeaderMap) {
     });
 }
 
-/// Removes what ends here from an answer's headers or trailers.
+/// Removes fields from an answer's headers or trailers.
 pub(super) fn remove_from_answer(headers: &mut HeaderMap) {
     const LENGTHS: Lengths = lengths(CONNECTION, ANSWER);
     remove(headers, |name| {
@@ -127,12 +126,11 @@ pub(super) fn remove_from_answer(headers: &mut HeaderMap) {
     });
 }
 
-/// Most messages have nothing to remove: their names are looked through once, and nothing is
-/// collected.
-fn remove(headers: &mut HeaderMap, ends_here: impl Fn(&str) -> bool) {
+/// Most messages have nothing to remove: then names are looked at once and nothing is allocated.
+fn remove(headers: &mut HeaderMap, is_removed: impl Fn(&str) -> bool) {
     let found: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| ends_here(name.as_str()))
+        .filter(|name| is_removed(name.as_str()))
         .cloned()
         .collect();
     for name in found {
@@ -140,8 +138,8 @@ fn remove(headers: &mut HeaderMap, ends_here: impl Fn(&str) -> bool) {
     }
 }
 
-/// For each first letter, a bit for each length that a listed name with it has. It spares nearly
-/// every name of a message the search.
+/// For each first letter, a bit for each length of the listed names that begin with it. Nearly all
+/// names of a message need no search in the tables because of it.
 type Lengths = [u64; 26];
 
 const fn lengths(one: &[&str], other: &[&str]) -> Lengths {
@@ -203,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn every_listed_name_ends_here_in_every_spelling() {
+    fn every_listed_name_is_removed_in_every_spelling() {
         for name in [CONNECTION, REQUEST, REQUEST_FAMILIES].concat() {
             for spelled in [
                 name.to_owned(),

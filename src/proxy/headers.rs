@@ -1,4 +1,5 @@
-//! Headers on their way through: what ends here, and what the upstream is told about the client.
+//! Header fields of requests and answers that are forwarded: which of them are removed, and which
+//! tell the upstream about the client.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
@@ -14,7 +15,7 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Where requests of one connection come from, as header values made once.
+/// Where the requests of one connection come from, as header values that are made once.
 #[derive(Clone, Debug)]
 pub struct Origin {
     client: HeaderValue,
@@ -22,7 +23,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Of a client that came to this port.
+    /// A client, and the port that it has connected to.
     pub fn new(client: ClientAddr, port: u16) -> Self {
         let text = client.to_string();
         // An IP address has only characters that a header value takes.
@@ -34,7 +35,7 @@ impl Origin {
         }
     }
 
-    /// The same connection, another client: it came through a trusted proxy.
+    /// The same connection with another client, which a trusted proxy has named.
     pub fn of(&self, client: ClientAddr) -> Self {
         Self {
             port: self.port.clone(),
@@ -43,15 +44,14 @@ impl Origin {
     }
 }
 
-/// Makes a client's headers fit for the upstream: hop-by-hop ones are taken out, everything that
-/// only the gateway may say is taken out and set. `Host` must already be the one that was routed
-/// on.
+/// Makes a client's headers fit for the upstream: hop-by-hop fields are removed, and fields that
+/// only the gateway may set are removed and set. `Host` must already be the host that was routed.
 pub fn to_upstream(headers: &mut HeaderMap, origin: &Origin, id: RequestId) {
     let wants_trailers = list_has(headers, &header::TE, "trailers");
     remove_named_by_connection(headers);
     fields::remove_from_request(headers);
     if wants_trailers {
-        // TE is itself hop-by-hop: this is our own wish, which we can meet.
+        // TE is hop-by-hop as well. The gateway forwards trailers, so it may ask for them.
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
@@ -67,13 +67,13 @@ pub fn to_upstream(headers: &mut HeaderMap, origin: &Origin, id: RequestId) {
     }
 }
 
-/// Makes a client's trailers fit for the upstream: what could not be said in front cannot be said
-/// behind. Servers that merge trailers into headers would believe it.
+/// Makes a client's trailers fit for the upstream. What is removed from headers is removed from
+/// trailers too, as some servers merge them into the headers.
 pub fn trailers_to_upstream(trailers: &mut HeaderMap) {
     remove_named_by_connection(trailers);
     fields::remove_from_request(trailers);
     // RFC 9110, 6.5.1.
-    const IN_FRONT_ONLY: [HeaderName; 6] = [
+    const NOT_IN_TRAILERS: [HeaderName; 6] = [
         header::HOST,
         header::CONTENT_LENGTH,
         header::TRANSFER_ENCODING,
@@ -81,18 +81,18 @@ pub fn trailers_to_upstream(trailers: &mut HeaderMap) {
         header::COOKIE,
         header::TRAILER,
     ];
-    for name in IN_FRONT_ONLY {
+    for name in NOT_IN_TRAILERS {
         trailers.remove(name);
     }
 }
 
-/// Makes an upstream's trailers fit for the client: HTTP/2 clients reset a stream for a
-/// connection's field in them.
+/// Makes an upstream's trailers fit for the client. HTTP/2 clients reset a stream that has
+/// hop-by-hop fields in its trailers.
 pub fn trailers_to_client(trailers: &mut HeaderMap) {
     remove_named_by_connection(trailers);
     fields::remove_from_answer(trailers);
     // RFC 9110, 6.5.1.
-    const IN_FRONT_ONLY: [HeaderName; 7] = [
+    const NOT_IN_TRAILERS: [HeaderName; 7] = [
         header::CONTENT_LENGTH,
         header::CONTENT_ENCODING,
         header::CONTENT_RANGE,
@@ -101,7 +101,7 @@ pub fn trailers_to_client(trailers: &mut HeaderMap) {
         header::SET_COOKIE,
         header::TRAILER,
     ];
-    for name in IN_FRONT_ONLY {
+    for name in NOT_IN_TRAILERS {
         trailers.remove(name);
     }
 }
@@ -111,14 +111,12 @@ pub fn to_client(headers: &mut HeaderMap) {
     remove_named_by_connection(headers);
     fields::remove_from_answer(headers);
     if headers.remove(header::TRANSFER_ENCODING).is_some() {
-        // The coding was what counted (RFC 9112, section 6.3); the length beside it says something
-        // else.
+        // The coding overrides the length (RFC 9112, section 6.3), which may be wrong.
         headers.remove(header::CONTENT_LENGTH);
     }
 }
 
-/// Removes whatever `Connection` names, and `Connection` itself, but never what framing and routing
-/// rest on.
+/// Removes `Connection` and the fields that it names, except those that framing and routing need.
 fn remove_named_by_connection(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
         let named: Vec<HeaderName> = headers
@@ -135,9 +133,8 @@ fn remove_named_by_connection(headers: &mut HeaderMap) {
     }
 }
 
-/// `Connection: Host` or `Connection: Content-Length` must not make a request mean something else.
-/// Authorisation is judged before this runs; cookies and credentials that a client names here are
-/// its own to drop.
+/// `Connection: Host` or `Connection: Content-Length` must not change what a request means. Cookies
+/// and credentials may be removed like this: the request has been authorized before.
 fn is_kept(name: &HeaderName) -> bool {
     *name == header::HOST
         || *name == header::CONTENT_LENGTH

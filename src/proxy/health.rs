@@ -1,42 +1,42 @@
-//! Passive health: a server that takes no connections is left alone for a while. Only failed
-//! connects count. That a server breaks off a request says nothing: Janus does so to whoever asks
-//! for it, and no client shall be able to take a server out of use.
+//! Passive health: a server that does not accept connections gets no requests for a while. Only
+//! failed connects count. A broken-off request does not: with Janus a client can cause one, and no
+//! client must be able to take a server out of use.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 use crate::tick::{TICK, Tick, Ticks};
 
-/// After the first failure; doubled with each that follows, up to the longest.
-const FIRST_REST: Duration = Duration::from_secs(1);
-const LONGEST_REST: Duration = Duration::from_secs(30);
+/// The pause after the first failure. It is doubled with each further one, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// A server that has come back is often cold, and to whoever looks for the least busy one it is the
-/// best of all. So it takes every eighth of its turns at first, then every fourth, every second,
-/// and all of them.
+/// A server that has come back is often slow at first, but with `balance = "least"` it would get
+/// all requests. So it gets one in eight of its turns at first, then one in four, one in two, and
+/// all.
 const RETURN_PACES: [u64; 3] = [8, 4, 2];
 const RETURN_STEP: Duration = Duration::from_secs(3);
 
-/// What one worker has learnt of one server.
+/// What one worker knows about one server.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     failures: Cell<u32>,
-    rests_until: Cell<Tick>,
-    learnt_at: Cell<Option<Tick>>,
-    /// When it took a connection for the first time after a rest.
+    paused_until: Cell<Tick>,
+    known_at: Cell<Option<Tick>>,
+    /// When it first accepted a connection after a pause.
     returned_at: Cell<Option<Tick>>,
     turns: Cell<u64>,
 }
 
 impl Health {
-    /// Whether requests should go there.
+    /// Whether it should get requests.
     pub(super) fn is_up(&self, ticks: &Ticks) -> bool {
-        self.failures.get() == 0 || self.rests_until.get() <= ticks.now()
+        self.failures.get() == 0 || self.paused_until.get() <= ticks.now()
     }
 
-    /// It takes connections; whether that is news.
+    /// Notes that it accepts connections, and returns whether it did not before.
     pub(super) fn succeeded(&self, ticks: &Ticks) -> bool {
-        self.learnt_at.set(Some(ticks.now()));
+        self.known_at.set(Some(ticks.now()));
         let is_news = self.failures.replace(0) > 0;
         if is_news {
             self.returned_at.set(Some(ticks.now()));
@@ -44,7 +44,7 @@ impl Health {
         is_news
     }
 
-    /// Of how many of its turns it should take one: more than one for a while after a rest.
+    /// It should get one of this many of its turns: 1, or more for a while after a pause.
     pub(super) fn pace(&self, ticks: &Ticks) -> u64 {
         let Some(at) = self.returned_at.get() else {
             return 1;
@@ -57,39 +57,39 @@ impl Health {
             .unwrap_or(1)
     }
 
-    /// Counts a turn: the number of those before it.
+    /// Counts a turn, and returns how many there were before.
     pub(super) fn next_turn(&self) -> u64 {
         self.turns.replace(self.turns.get().wrapping_add(1))
     }
 
-    /// It took none; whether that is news.
+    /// Notes that it does not accept connections, and returns whether it did before.
     pub(super) fn failed(&self, ticks: &Ticks) -> bool {
         let failures = self.failures.get().saturating_add(1);
         self.failures.set(failures);
-        self.learnt_at.set(Some(ticks.now()));
+        self.known_at.set(Some(ticks.now()));
         self.returned_at.set(None);
-        self.rest(
+        self.pause(
             ticks,
-            FIRST_REST * 2_u32.saturating_pow(failures.min(6) - 1),
+            FIRST_PAUSE * 2_u32.saturating_pow(failures.min(6) - 1),
         );
         failures == 1
     }
 
-    /// How long ago something was learnt of it, if ever, and whether that was a failure.
+    /// How long ago the last attempt to connect was, if there was one, and whether it failed.
     pub(super) fn outcome(&self, ticks: &Ticks) -> (Option<Duration>, bool) {
-        let quiet = self.learnt_at.get().map(|at| TICK * (ticks.now() - at));
-        (quiet, self.failures.get() > 0)
+        let since = self.known_at.get().map(|at| TICK * (ticks.now() - at));
+        (since, self.failures.get() > 0)
     }
 
-    /// It is asked again after a rest: one request at a time, until one gets through.
+    /// Notes that it is asked again after a pause: one request at a time, until one succeeds.
     pub(super) fn tried(&self, ticks: &Ticks) {
         if self.failures.get() > 0 {
-            self.rest(ticks, FIRST_REST);
+            self.pause(ticks, FIRST_PAUSE);
         }
     }
 
-    fn rest(&self, ticks: &Ticks, time: Duration) {
-        self.rests_until.set(ticks.after(time.min(LONGEST_REST)));
+    fn pause(&self, ticks: &Ticks, time: Duration) {
+        self.paused_until.set(ticks.after(time.min(LONGEST_PAUSE)));
     }
 }
 

@@ -1,5 +1,5 @@
-//! `Location` as the client has to see it: the upstream does not know its public name, nor that a
-//! prefix was taken off.
+//! `Location` as the client has to see it. The upstream knows neither its public name nor that the
+//! route has removed a prefix.
 
 use http::Uri;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -8,14 +8,14 @@ use crate::host::Authority;
 use crate::route::PathChange;
 use crate::route::upstream::ServerAddr;
 
-/// What a client must not be told, and what it is told instead.
+/// The upstream's own names, and the public ones to replace them with.
 #[derive(Clone, Copy, Debug)]
 pub struct Public<'a> {
     /// The upstream's own addresses.
     pub servers: &'a [ServerAddr],
-    /// The `Host` that it was given in the place of the client's.
+    /// The `Host` that the route has set for the upstream.
     pub host: Option<&'a Authority>,
-    /// How paths were changed on the way there.
+    /// How the route has changed the path.
     pub path: &'a PathChange,
     /// The gateway, as the client names it.
     pub authority: &'a Authority,

@@ -28,7 +28,7 @@ pub mod upgrade;
 pub mod upstream_body;
 pub mod websocket;
 
-/// Bodies in both directions.
+/// Bodies in both directions, for other modules; files of this one name the part they use.
 pub mod body {
     pub use super::request_body::{BodyFault, ClientConn, Progress, RequestBody};
     pub use super::response_body::{ResponseBody, ResponseBodyError};

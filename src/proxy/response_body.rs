@@ -95,7 +95,7 @@ impl ResponseBody {
         self
     }
 
-    /// Cuts it: its client may not have the rest.
+    /// Cuts it off: the client is no longer permitted to have it.
     pub fn withdraw(&mut self, reason: &'static str) {
         self.source = Source::Withdrawn(reason);
     }

@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Version};
 
-/// Whether the client asks for a WebSocket over HTTP/1.1. Any other `Upgrade` is not for us: it is
-/// left out on the way upstream and the request goes on as an ordinary one (RFC 9110, section 7.8).
+/// Whether the client asks for a WebSocket over HTTP/1.1. Any other `Upgrade` is removed, and the
+/// request is forwarded as an ordinary one (RFC 9110, section 7.8).
 pub fn is_upgrade<B>(request: &Request<B>) -> bool {
     request.version() == Version::HTTP_11
         && list_has(request.headers(), &header::UPGRADE, "websocket")
@@ -23,10 +23,10 @@ pub fn is_extended_connect<B>(request: &Request<B>) -> bool {
             .is_some_and(|protocol| protocol.as_str() == "websocket")
 }
 
-/// Checks what RFC 6455, section 4.2.1 asks of the client, and returns its key.
+/// Checks a handshake by RFC 6455, section 4.2.1, and returns its key.
 ///
 /// # Errors
-/// What is wrong.
+/// What is wrong with it.
 pub fn check_request<B>(request: &Request<B>) -> Result<HeaderValue, BadHandshake> {
     if request.method() != Method::GET {
         return Err(BadHandshake::Method);
@@ -45,10 +45,10 @@ pub fn check_request<B>(request: &Request<B>) -> Result<HeaderValue, BadHandshak
     }
 }
 
-/// Checks that the client speaks the version that is known.
+/// Checks that the client asks for version 13.
 ///
 /// # Errors
-/// If it does not.
+/// If it asks for another one.
 pub fn check_version(headers: &HeaderMap) -> Result<(), BadHandshake> {
     let version = single(headers, &header::SEC_WEBSOCKET_VERSION);
     if version.is_some_and(|version| version == "13") {
@@ -60,11 +60,10 @@ pub fn check_version(headers: &HeaderMap) -> Result<(), BadHandshake> {
 
 const KEY_BYTES: usize = 16;
 
-/// A key for a handshake of our own.
+/// A new key, for a handshake by the gateway.
 pub fn new_key() -> HeaderValue {
     let mut bytes = [0; KEY_BYTES];
-    // The key guards against caches, not against attackers: without randomness it is only
-    // predictable.
+    // The key protects against caches, not attackers: if there is no randomness, any key will do.
     let _ = aws_lc_rs::rand::fill(&mut bytes);
     HeaderValue::try_from(STANDARD.encode(bytes))
         .unwrap_or_else(|_| HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="))
@@ -104,7 +103,7 @@ pub fn list_has(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> 
     })
 }
 
-/// Why an opening handshake is refused.
+/// Why a handshake is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadHandshake {
     /// Another method than GET.
@@ -113,7 +112,7 @@ pub enum BadHandshake {
     /// A request body.
     #[error("a WebSocket handshake has no body")]
     Body,
-    /// Another version than 13: answered 426 with the one that is known.
+    /// Another version than 13: answered by 426 and the version that is known.
     #[error("Sec-WebSocket-Version is not 13")]
     Version,
     /// The key is missing, repeated, or not 16 bytes of base64.

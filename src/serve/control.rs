@@ -190,7 +190,9 @@ impl ConnControl {
         let since = self.since.get();
         let is_idle = self.phase.get() == Phase::Idle;
         if is_overdue(&self.blocked_since, WRITE_STALLED)
-            || self.unread.is_untaken(|since| past(since, WRITE_STALLED))
+            || self
+                .unread
+                .is_unread_for_long(|since| past(since, WRITE_STALLED))
             || (is_idle && is_overdue(&self.finishing_since, FINISH_GRACE))
         {
             self.send(ConnCommand::Abort);

@@ -1,5 +1,5 @@
-//! A client's socket as hyper reads and writes it, with what the sweep has to know noted on the
-//! way.
+//! A client's socket as hyper reads and writes it. Reads and writes are noted in the connection's
+//! state, for the sweep that closes idle connections.
 
 use std::io;
 use std::pin::Pin;
@@ -16,9 +16,9 @@ use crate::socket::socket_enum;
 /// A client's socket.
 #[derive(Debug)]
 pub(super) enum Stream {
-    /// Through TLS. Boxed: it is large, and moves from task to task.
+    /// With TLS. Boxed, because it is large and moves between tasks.
     Tls(Box<TlsStream<TcpStream>>),
-    /// Plain.
+    /// Without TLS.
     Plain(TcpStream),
 }
 

@@ -1,5 +1,5 @@
-//! The end of a client's connection. What the client is still sending is read for a while: closing
-//! over unread bytes resets the connection, and the last answer may be lost with it.
+//! Closing a client's connection. What the client is still sending is read for a while: if a
+//! connection is closed while it has unread bytes, it is reset, and the client may lose the answer.
 
 use std::future::poll_fn;
 use std::io;
@@ -16,21 +16,21 @@ use super::timeout::within;
 use crate::registry::Registered;
 use crate::tick::Ticks;
 
-/// For an end of TLS to be sent, and for a client to read its last answer when it has been told to
-/// go.
+/// How long sending the end of TLS may take, and how long a client may still send once its
+/// connection has to close.
 pub(super) const SHORT: Duration = Duration::from_secs(2);
 
-/// For all that a client may still be sending.
+/// How long a client may still send in all.
 const LONG: Duration = Duration::from_secs(30);
 
-/// For each piece of it.
+/// How long to wait for each piece.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// As much of it is read.
+/// How many bytes are read.
 const MOST: u64 = 256 << 20;
 
-/// Ends TLS and TCP, and reads what is still unread; `is_sending`: the client has not sent all that
-/// it announced.
+/// Closes TLS and TCP for writing, and reads what is still unread. `is_sending`: the client has not
+/// sent all of its last request.
 pub(super) async fn finish(
     mut stream: Stream,
     is_sending: bool,

@@ -1,4 +1,5 @@
-//! TLS that is not ours to end: everything goes to the server that the name belongs to, as it is.
+//! TLS that the gateway does not terminate: the connection is forwarded unchanged to the server
+//! that its server name belongs to.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -20,17 +21,17 @@ use crate::telemetry::Chain;
 use crate::telemetry::access::{End, Exchange, Head};
 use crate::tunnel::{Tunnel, TunnelControl, TunnelKey};
 
-/// Carries a connection to the server that its name belongs to.
+/// Forwards a connection. `hello` is what the client has sent so far.
 pub(super) async fn pass(
-    knock: AcceptedConn,
+    accepted: AcceptedConn,
     hello: Vec<u8>,
     sni: HostName,
     entry: &Passthrough,
     worker: Rc<Worker>,
 ) {
-    let exchange = exchange(&knock, &sni, entry, &worker);
+    let exchange = exchange(&accepted, &sni, entry, &worker);
     let room = worker.shared.sockets.server(&entry.to.to_string());
-    let Ok(share) = knock
+    let Ok(share) = accepted
         .slot
         .counted()
         .enter(&room, MaxConnections::Unlimited, true)
@@ -42,42 +43,54 @@ pub(super) async fn pass(
         exchange.note(|line| (line.end, line.reason) = (End::Upstream, Some("upstream_sockets")));
         return;
     };
-    let upstream = match connect(&knock, entry, &worker.shared.resolver).await {
+    let upstream = match connect(&accepted, entry, &worker.shared.resolver).await {
         Ok(upstream) => upstream,
         Err(error) => {
             exchange.note(|line| {
                 (line.end, line.reason) = (End::Upstream, Some("upstream_unreachable"))
             });
-            let advice = "is the server of this [[passthrough]] running, and does it listen on this address?";
-            tracing::warn!(id = %exchange.id(), %sni, error = %Chain(&error), advice, "TLS not passed through");
+            let advice = concat!(
+                "is the server of this [[passthrough]] running, ",
+                "and does it listen on this address?"
+            );
+            tracing::warn!(
+                id = %exchange.id(),
+                %sni,
+                error = %Chain(&error),
+                advice,
+                "TLS not passed through"
+            );
             return;
         }
     };
-    let door = TunnelKey::Passthrough {
+    let key = TunnelKey::Passthrough {
         sni,
         to: entry.to.clone(),
     };
-    let control = TunnelControl::new(door, knock.peer.client(), None);
-    // What has changed while the server was asked is made up for.
-    if let Some(order) = worker.view().judge(&control) {
-        control.close(order);
+    let control = TunnelControl::new(key, accepted.peer.client(), None);
+    // The configuration may have changed while the server was connected.
+    if let Some(reason) = worker.view().judge(&control) {
+        control.close(reason);
     }
     let entry = worker.enter_tunnel(control);
     let ticks = Rc::clone(&worker.ticks);
-    let sides = ((knock.stream, Bytes::from(hello)), (upstream, Bytes::new()));
+    let sides = (
+        (accepted.stream, Bytes::from(hello)),
+        (upstream, Bytes::new()),
+    );
     Tunnel::new(
         sides.0,
         sides.1,
         entry,
         exchange,
         ticks,
-        (knock.slot, socket, share),
+        (accepted.slot, socket, share),
     )
     .await;
 }
 
 async fn connect(
-    knock: &AcceptedConn,
+    accepted: &AcceptedConn,
     entry: &Passthrough,
     resolver: &Resolver,
 ) -> Result<UpstreamStream, ConnectError> {
@@ -85,20 +98,20 @@ async fn connect(
         .connect()
         .await?;
     if entry.proxy_protocol {
-        let announced = match announcement(knock) {
+        let sent = match proxy_header(accepted) {
             Ok(header) => upstream.write_all(&header).await,
             Err(error) => Err(error),
         };
-        announced.map_err(|error| ConnectError::broke(&entry.to, error))?;
+        sent.map_err(|error| ConnectError::broke(&entry.to, error))?;
     }
     Ok(upstream)
 }
 
-/// A PROXY v2 header that says who the client is and where it knocked.
-fn announcement(knock: &AcceptedConn) -> io::Result<Vec<u8>> {
-    let local = knock.stream.local_addr()?;
+/// A PROXY v2 header with the client's address and the address that it has connected to.
+fn proxy_header(accepted: &AcceptedConn) -> io::Result<Vec<u8>> {
+    let local = accepted.stream.local_addr()?;
     let local = SocketAddr::new(local.ip().to_canonical(), local.port());
-    let addresses: v2::Addresses = of_one_family(knock.peer.addr(), local).into();
+    let addresses: v2::Addresses = of_one_family(accepted.peer.addr(), local).into();
     v2::Builder::with_addresses(
         v2::Version::Two | v2::Command::Proxy,
         v2::Protocol::Stream,
@@ -107,8 +120,8 @@ fn announcement(knock: &AcceptedConn) -> io::Result<Vec<u8>> {
     .build()
 }
 
-/// A header has one family for both. They differ where a balancer names an IPv6 client over an IPv4
-/// connection.
+/// A header has one address family for both addresses. They differ if a load balancer announces an
+/// IPv6 client over an IPv4 connection.
 fn of_one_family(client: SocketAddr, local: SocketAddr) -> (SocketAddr, SocketAddr) {
     if client.is_ipv4() == local.is_ipv4() {
         (client, local)
@@ -125,7 +138,7 @@ fn as_ipv6(addr: SocketAddr) -> SocketAddr {
 }
 
 fn exchange(
-    knock: &AcceptedConn,
+    accepted: &AcceptedConn,
     sni: &HostName,
     entry: &Passthrough,
     worker: &Worker,
@@ -134,7 +147,12 @@ fn exchange(
         host: sni.to_string(),
         ..Head::unknown()
     };
-    let exchange = Exchange::begin(worker.ids.next(), knock.peer.client(), &worker.access, head);
+    let exchange = Exchange::begin(
+        worker.ids.next(),
+        accepted.peer.client(),
+        &worker.access,
+        head,
+    );
     exchange.note(|line| {
         line.route = Some(Rc::from(format!("passthrough:{}", entry.sni)));
         line.upstream = Some(Rc::from(entry.to.to_string()));

@@ -1,10 +1,10 @@
-//! How much memory the bodies of one client connection may hold while the client does not read, or
-//! has not sent the rest.
+//! How much memory the bodies of one client connection may hold while the client does not read
+//! answers, or has not sent the rest of its requests.
 //!
-//! A client that opens its HTTP/2 windows and reads nothing could otherwise have a buffer for each
-//! of its streams. Every piece of an answer is counted from the moment that it is handed to the
-//! connection until it has been written; while too much is held, a body is not asked for more, and
-//! so its server is not read either. Request bodies that are being gathered count too.
+//! Without a limit, a client that opens its HTTP/2 windows and reads nothing would have a buffer
+//! for each of its streams. Each piece of an answer is counted from when it is handed to the
+//! connection until it is written. While too much is held, bodies are not polled, and so their
+//! servers are not read either. Request bodies that are being gathered count too.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -16,28 +16,28 @@ use crate::proxy::body::SMALL_ANSWER;
 use crate::slot::UnreadShare;
 use crate::tick::Tick;
 
-/// Of one answer over HTTP/2.
+/// The limit of one answer over HTTP/2.
 pub const PER_ANSWER: usize = 64 * 1024;
 
-/// Of one answer over HTTP/1.1, beside what TLS holds of it.
+/// The limit of one answer over HTTP/1.1, besides what TLS holds of it.
 const PER_ANSWER_H1: usize = 32 * 1024;
 
-/// Of all bodies of one connection. From half of it on, an answer gets another piece only when it
-/// holds none.
+/// The limit of all bodies of one connection. From half of it on, an answer gets another piece only
+/// if it holds none.
 pub const PER_CONNECTION: usize = 1024 * 1024;
 
-/// Of all connections of one client. Beyond it, every answer of the client has one piece at a time.
+/// The limit of all connections of one client. Beyond it, each of its answers has one piece at a
+/// time.
 pub const PER_CLIENT: usize = 64 * 1024 * 1024;
 
-/// An answer that is no larger never waits for others: paused downloads must not hold up a small
-/// answer beside them.
+/// An answer up to this size never waits for others: paused downloads must not delay it.
 pub(super) const SMALL: usize = SMALL_ANSWER;
 
-/// What a connection holds without being counted for its client, so that small answers touch
-/// nothing that is shared.
+/// Up to this size, what a connection holds is not counted for its client, so that small answers
+/// write to no shared counter.
 const UNCOUNTED: usize = SMALL;
 
-/// In these steps it is counted for the client.
+/// It is counted for the client in steps of this size.
 const STEP: usize = 64 * 1024;
 
 /// The bodies of one connection.
@@ -47,28 +47,28 @@ pub struct Unread {
     per_answer: Cell<usize>,
     /// Bytes that are held now.
     held: Cell<usize>,
-    /// How many of them are counted for the client.
+    /// Bytes that are counted for the client.
     counted: Cell<usize>,
     client: UnreadShare,
-    /// Answers that were refused a piece, in the order in which they asked.
+    /// Answers that wait for room, in the order in which they asked.
     waiting: RefCell<VecDeque<usize>>,
 }
 
 /// One answer.
 #[derive(Debug)]
 struct Answer {
-    /// Whether its body is still there. What was handed over outlives it.
+    /// Whether its body is still there. Pieces that were handed over may outlive it.
     is_open: bool,
     held: usize,
-    /// The size of its last piece: as much is expected of the next one.
+    /// The size of its last piece; the next one is expected to be as large.
     last: usize,
-    /// When a piece was handed over or a byte was written.
+    /// When a piece was last handed over or written.
     moved: Tick,
     waker: Option<Waker>,
 }
 
 impl Unread {
-    /// Nothing is held yet, and HTTP/1.1 is spoken.
+    /// For a new connection, which speaks HTTP/1.1 until [`Self::set_h2`].
     pub fn new(client: UnreadShare) -> Self {
         Self {
             answers: RefCell::default(),
@@ -80,12 +80,12 @@ impl Unread {
         }
     }
 
-    /// HTTP/2 is spoken: TLS holds little of each of several answers.
+    /// The connection speaks HTTP/2. Each answer may hold more, as TLS holds little of each.
     pub(super) fn set_h2(&self) {
         self.per_answer.set(PER_ANSWER);
     }
 
-    /// A new answer's key.
+    /// Adds an answer, and returns its key.
     pub(super) fn open(&self) -> usize {
         self.answers.borrow_mut().insert(Answer {
             is_open: true,
@@ -96,7 +96,7 @@ impl Unread {
         })
     }
 
-    /// The answer's body has gone. The key is free once nothing of it is held.
+    /// The answer's body is gone. The key is free once nothing of it is held.
     pub(super) fn close(&self, key: usize) {
         let waker = {
             let mut answers = self.answers.borrow_mut();
@@ -113,7 +113,7 @@ impl Unread {
         }
     }
 
-    /// Whether an answer may be asked for its next piece; if not, its task is woken when that may
+    /// Whether an answer may be polled for its next piece. If not, its task is woken when that may
     /// have changed.
     pub(super) fn may_ask(&self, key: usize, is_small: bool, cx: &Context<'_>) -> bool {
         let mut answers = self.answers.borrow_mut();
@@ -123,7 +123,7 @@ impl Unread {
                 self.waiting.borrow_mut().retain(|waiting| *waiting != key);
             }
             drop(answers);
-            // There may be room for one more: each that gets some wakes the next.
+            // There may be room for another answer: each that gets room wakes the next.
             self.wake_next();
             return true;
         }
@@ -161,7 +161,7 @@ impl Unread {
         self.set_held(self.held.get() + bytes);
     }
 
-    /// They are no longer held.
+    /// Counts bytes that are no longer held.
     pub(super) fn release(&self, bytes: usize) {
         self.set_held(self.held.get() - bytes);
         self.wake_next();
@@ -182,7 +182,7 @@ impl Unread {
         let answer = &mut answers[key];
         answer.held -= bytes;
         answer.moved = now;
-        // It was its own piece that it waited for, if for any.
+        // If it waited, then for its own piece.
         let waker = if self.has_room(answer, false) {
             answer.waker.take()
         } else {
@@ -207,16 +207,15 @@ impl Unread {
         self.answers.borrow()[key].held > 0
     }
 
-    /// Whether the client has left something of an answer unread for too long.
-    pub(super) fn is_untaken(&self, past: impl Fn(Tick) -> bool) -> bool {
+    /// Whether the client has not read something of an answer for too long.
+    pub(super) fn is_unread_for_long(&self, past: impl Fn(Tick) -> bool) -> bool {
         self.answers
             .borrow()
             .iter()
             .any(|(_, answer)| answer.held > 0 && past(answer.moved))
     }
 
-    /// Wakes the first of those that wait for which there is room. It wakes the next when it has
-    /// asked.
+    /// Wakes the first waiting answer for which there is room. When it asks, it wakes the next.
     fn wake_next(&self) {
         let mut waiting = self.waiting.borrow_mut();
         if waiting.is_empty() {

@@ -1,8 +1,8 @@
 //! What is counted, and limited, for each client and each server: connections, requests, sockets to
 //! servers and open files.
 //!
-//! - A [`Slot`] is held by each client connection from accept until the last byte of its last tunnel
-//!   has gone ([`slots`](self)).
+//! - A [`Slot`] is held by each client connection, from accept until the last byte of its last
+//!   tunnel has gone.
 //! - A [`SocketSlot`] is held by each socket to a server, an [`UpstreamUse`] by each request or
 //!   tunnel that uses one.
 //! - A [`FileSlot`] is held by each open file.

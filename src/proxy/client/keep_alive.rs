@@ -9,15 +9,15 @@ use crate::tick::{TICK, Tick};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// A connection is used no longer than this: under steady traffic it would never be idle for long,
-/// and a name that has moved to another address would never be looked up again.
+/// A connection is used no longer than this. Under steady traffic it would otherwise never be
+/// closed, and a name that now has another address would never be looked up again.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
-/// A connection is not used in the last moments before the server closes it: a request might cross
-/// the close.
+/// A connection is not used shortly before the server closes it, or a request could cross the
+/// close.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// What is known of one connection.
+/// How long one connection may be used.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lease {
     opened: Tick,
@@ -26,7 +26,7 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Of a connection that was just opened.
+    /// For a connection that was just opened.
     pub(super) fn new(now: Tick) -> Self {
         Self {
             opened: now,
@@ -34,7 +34,8 @@ impl Lease {
         }
     }
 
-    /// Reads what an answer says: `Keep-Alive: timeout=5, max=100` (RFC 2068, section 19.7.1.1).
+    /// Reads what an answer announces, as in `Keep-Alive: timeout=5, max=100` (RFC 2068, section
+    /// 19.7.1.1).
     pub(super) fn note(&mut self, answer: &HeaderMap) {
         let Some(value) = answer.get(KEEP_ALIVE) else {
             return;
@@ -60,13 +61,13 @@ impl Lease {
         }
     }
 
-    /// The tick from which the connection is no longer used if it is idle from now on. It is not
-    /// kept if that is now.
+    /// The tick from which the connection is no longer used, if it is idle from now on. If that is
+    /// now, it is not kept.
     pub(super) fn until(&self, now: Tick, keep_alive: Duration) -> Tick {
         let idle = self
             .announced
             .map_or(keep_alive, |announced| announced.min(keep_alive));
-        // Rounded down: never longer than was said.
+        // Rounded down: never longer than announced.
         let ticks = |time: Duration| {
             Tick::try_from(time.as_millis() / TICK.as_millis()).unwrap_or(Tick::MAX)
         };

@@ -1,22 +1,22 @@
-//! Which requests may be sent a second time, if a kept connection breaks without a byte of an
-//! answer: the server may have been closing it at that moment, and not have seen them.
+//! Which requests may be sent a second time if a kept connection breaks without a byte of an
+//! answer. The server may have been closing the connection and not have seen the request.
 
 use http::{Method, Request};
 use hyper::body::Body;
 
 use crate::route::upstream::Protocol;
 
-/// Whether sending it twice does the same as sending it once (RFC 9110, section 9.2.2), and there
-/// is no body that would be gone.
+/// Whether sending it twice has the same effect as once (RFC 9110, section 9.2.2), and it has no
+/// body, which would be gone.
 pub(super) fn may_repeat<B: Body>(request: &Request<B>, protocol: Protocol) -> bool {
     request.method().is_idempotent()
         && request.body().is_end_stream()
         && !is_long_poll(request, protocol)
 }
 
-/// A long poll of Janus takes an event away with it: a second one could lose what the first was
-/// given. Only what is known to be none is taken for none, since Janus reads a session's id out of
-/// any text that begins with a digit.
+/// A long poll of Janus removes the event that it returns, so a second one could lose an event.
+/// Everything counts as a long poll that is not known to be something else, since Janus reads a
+/// session's id from any text that begins with a digit.
 fn is_long_poll<B>(request: &Request<B>, protocol: Protocol) -> bool {
     if protocol != Protocol::Janus || request.method() == Method::OPTIONS {
         return false;

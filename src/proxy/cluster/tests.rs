@@ -118,7 +118,7 @@ fn the_least_busy() {
     assert!(cluster.pools.iter().all(|pool| pool.busy() == 0));
 }
 
-/// How many of so many requests go to each server; they are over before the next one comes.
+/// How many of the requests go to each server; they are over before the next one comes.
 fn shares(cluster: &Cluster, requests: usize) -> Vec<usize> {
     let mut shares = vec![0; cluster.pools.len()];
     (0..requests).for_each(|n| shares[cluster.choose(client(n as u8), None)] += 1);

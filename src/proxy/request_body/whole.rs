@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use hyper::body::Body as _;
 
-use super::{BodyFault, RequestBody};
+use super::body::RequestBody;
+use super::fault::BodyFault;
 
 impl RequestBody {
     /// Reads the whole body: at most `most` bytes, within `time`.
