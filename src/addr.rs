@@ -1,5 +1,4 @@
-//! Socket addresses by the part they play: where we listen, who is at the other end, who the client
-//! is.
+//! Addresses by their role: listener, peer, client, network.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,23 +6,23 @@ use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// An address to listen on, written `IP:port` (`[::]:443`, `127.0.0.1:8443`). Names are not taken:
-/// a listener that depends on a resolver does not start on a machine whose network is late.
+/// An address to listen on, written `IP:port` (`[::]:443`, `127.0.0.1:8443`). Names are not
+/// accepted: a listener that needs DNS does not start on a machine whose network comes up late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ListenAddr(pub SocketAddr);
 
 impl ListenAddr {
-    /// The port as written; 0 asks the system for a free one.
+    /// The configured port; 0 lets the system choose a free one.
     pub fn port(self) -> u16 {
         self.0.port()
     }
 
-    /// Whether both address families arrive here: the IPv6 wildcard, which is bound dual-stack.
+    /// Whether it accepts both address families: the IPv6 wildcard, which is bound dual-stack.
     pub fn is_dual_stack(self) -> bool {
         self.0.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
     }
 
-    /// Whether two listeners would take each other's connections.
+    /// Whether two listeners would accept each other's connections.
     pub fn overlaps(self, other: Self) -> bool {
         let (a, b) = (self.0, other.0);
         a.port() == b.port()
@@ -51,7 +50,8 @@ impl FromStr for ListenAddr {
         }
         if let Some(port) = text.strip_prefix(':').and_then(|p| p.parse::<u16>().ok()) {
             return Err(format!(
-                "has no address; write \"[::]:{port}\" for all, \"127.0.0.1:{port}\" for this machine only"
+                "has no address; write \"[::]:{port}\" for all, \"127.0.0.1:{port}\" for \
+                 this machine only"
             ));
         }
         Err("is not IP:port, such as \"[::]:443\" or \"127.0.0.1:8443\"".to_owned())
@@ -64,10 +64,10 @@ impl fmt::Display for ListenAddr {
     }
 }
 
-/// What is spoken on a listener.
+/// The protocol of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// HTTP through TLS.
+    /// HTTP over TLS.
     Https,
     /// Plain HTTP.
     Http,
@@ -82,12 +82,12 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The other end of the TCP connection. IPv4-mapped addresses are IPv4 here and everywhere after.
+/// The other end of the TCP connection. IPv4-mapped addresses are converted to IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddr(SocketAddr);
 
 impl PeerAddr {
-    /// Takes what `accept` returned.
+    /// From the address that `accept` returned.
     pub fn new(addr: SocketAddr) -> Self {
         Self(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
     }
@@ -97,7 +97,7 @@ impl PeerAddr {
         self.0
     }
 
-    /// The peer as the client, where no listed proxy stands between.
+    /// The peer as the client, if it is not a trusted proxy.
     pub fn client(self) -> ClientAddr {
         ClientAddr(self.0.ip())
     }
@@ -109,7 +109,8 @@ impl fmt::Display for PeerAddr {
     }
 }
 
-/// Who the request is from, as policies, limits and upstreams see it. Always canonical.
+/// The client of a request, as policies, limits and upstreams see it. Always canonical: never an
+/// IPv4-mapped address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddr(IpAddr);
 
@@ -124,8 +125,8 @@ impl ClientAddr {
         self.0
     }
 
-    /// What limits count: the IPv4 address, or the /64 of an IPv6 address, since one household has
-    /// all of it.
+    /// The unit that limits count: the IPv4 address, or the /64 of an IPv6 address, since a
+    /// household has a whole /64.
     pub fn group(self) -> ClientGroup {
         match self.0 {
             IpAddr::V4(_) => ClientGroup(self.0),
@@ -143,12 +144,12 @@ impl fmt::Display for ClientAddr {
     }
 }
 
-/// One client in the eyes of a limit: an IPv4 address or an IPv6 /64.
+/// The unit that limits count: an IPv4 address or an IPv6 /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientGroup(IpAddr);
 
 impl ClientGroup {
-    /// The address, or the /64 with zeros behind it, as IPv6.
+    /// The address, or the /64 padded with zeros, as IPv6.
     pub fn octets(self) -> [u8; 16] {
         match self.0 {
             IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
@@ -192,26 +193,26 @@ const RESERVED_V4: [Ipv4Net; 14] = [
     v4([240, 0, 0, 0], 4),
 ];
 
-/// Where all global IPv6 addresses of today are.
+/// The range of all global IPv6 addresses in use today.
 const GLOBAL_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
-/// One network, `10.0.0.0/8` or a bare address. Host bits must be zero: `10.8.0.5/16` is more often
-/// a slip than meant.
+/// A network, `10.0.0.0/8`, or a single address. Host bits must be zero: `10.8.0.5/16` is usually a
+/// mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network(IpNet);
 
 impl Network {
-    /// Whether the address lies in it.
+    /// Whether the address is in it.
     pub fn contains(self, client: ClientAddr) -> bool {
         self.0.contains(&client.0)
     }
 
-    /// Whether every address of the other network lies in it.
+    /// Whether every address of the other network is in it.
     pub fn covers(self, other: Self) -> bool {
         self.0.contains(&other.0)
     }
 
-    /// Whether these networks together are the whole of IPv4 or of IPv6.
+    /// Whether these networks together cover all of IPv4 or all of IPv6.
     pub fn are_all(list: impl IntoIterator<Item = Self>) -> bool {
         let list: Vec<IpNet> = list.into_iter().map(|net| net.0).collect();
         IpNet::aggregate(&list)
@@ -219,8 +220,8 @@ impl Network {
             .any(|net| net.prefix_len() == 0)
     }
 
-    /// Whether these networks together are everybody on the internet, by IPv4 or by IPv6. What
-    /// nobody there has (private and reserved addresses) may be missing.
+    /// Whether these networks together cover every client on the internet, by IPv4 or by IPv6.
+    /// Private and reserved addresses may be missing.
     pub fn are_everybody(list: impl IntoIterator<Item = Self>) -> bool {
         let list: Vec<IpNet> = list.into_iter().map(|net| net.0).collect();
         let with_reserved: Vec<IpNet> = list
@@ -258,7 +259,8 @@ impl FromStr for Network {
     }
 }
 
-/// `::ffff:10.0.0.0/104` is `10.0.0.0/8`: clients are canonical, so networks must be.
+/// Converts `::ffff:10.0.0.0/104` to `10.0.0.0/8`: client addresses are canonical, so networks must
+/// be too.
 fn canonical(net: IpNet) -> IpNet {
     let IpNet::V6(v6) = net else { return net };
     match (v6.addr().to_ipv4_mapped(), v6.prefix_len().checked_sub(96)) {

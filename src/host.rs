@@ -1,10 +1,10 @@
-//! Host names, compared once normalised: ASCII, lower case, no trailing dot.
+//! Host names, normalised: ASCII, lower case, no trailing dot.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// The longest name that DNS takes, in bytes (RFC 1035, section 2.3.4).
+/// The longest name in DNS, in bytes (RFC 1035, section 2.3.4).
 const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 
@@ -13,17 +13,17 @@ const MAX_LABEL: usize = 63;
 pub struct HostName(Box<str>);
 
 impl HostName {
-    /// The normalised text; IPv6 addresses stand without brackets.
+    /// The normalised text; IPv6 addresses have no brackets.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The address, where the host is written as one.
+    /// The address, if the host is one.
     pub fn ip(&self) -> Option<IpAddr> {
         self.0.parse().ok()
     }
 
-    /// The name without its first label: what a wildcard certificate is looked up by.
+    /// The name without its first label, which matches a wildcard certificate.
     pub fn parent(&self) -> Option<&str> {
         if self.ip().is_some() {
             return None;
@@ -47,8 +47,8 @@ impl FromStr for HostName {
         if name.is_empty() || name.len() > MAX_NAME || !name.split('.').all(is_label) {
             return Err(BadHost);
         }
-        // `127.1` and `0x7f.1` are addresses to some resolvers and names to others: whatever ends
-        // in a number must be plain dotted IPv4 (WHATWG URL, "ends in a number").
+        // `127.1` and `0x7f.1` are addresses to some resolvers and names to others. A host that
+        // ends in a number must be dotted IPv4 (WHATWG URL, "ends in a number").
         let last = name.rsplit('.').next().unwrap_or(name);
         if last.bytes().all(|b| b.is_ascii_digit())
             || last.starts_with("0x")
@@ -66,7 +66,7 @@ impl From<IpAddr> for HostName {
     }
 }
 
-/// Letters, digits, hyphens, and underscores, which RFC 952 forbids and real networks use.
+/// Letters, digits, hyphens, and underscores, which RFC 952 forbids but networks use.
 fn is_label(label: &str) -> bool {
     let bytes = label.as_bytes();
     !bytes.is_empty()
@@ -78,7 +78,7 @@ fn is_label(label: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
-/// Bracketed where the address is IPv6, as URLs and `Host` headers want it.
+/// With brackets around an IPv6 address, as in URLs and `Host` headers.
 impl fmt::Display for HostName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.contains(':') {
@@ -95,22 +95,22 @@ impl fmt::Debug for HostName {
     }
 }
 
-/// The text is no host name.
+/// The text is not a host name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a host name or IP address")]
 pub struct BadHost;
 
-/// What a route's `host` is written as: a name, or `*.` and a name for one label more.
+/// The `host` of a route: a name, or `*.` and a name, which matches one more label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HostPattern {
-    /// This name only.
+    /// This name.
     Exact(HostName),
-    /// Any single label before this name.
+    /// One label before this name.
     Wildcard(HostName),
 }
 
 impl HostPattern {
-    /// Whether the name falls under the pattern.
+    /// Whether the name matches the pattern.
     pub fn matches(&self, host: &HostName) -> bool {
         match self {
             Self::Exact(name) => name == host,
@@ -146,13 +146,13 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// A `Host` header, an `:authority` or the authority of an absolute target: a host and perhaps a
-/// port. User information is refused (RFC 9110, section 4.2.4).
+/// A host and an optional port, from a `Host` header, `:authority` or an absolute target. User
+/// information is rejected (RFC 9110, section 4.2.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
     /// The host, normalised.
     pub host: HostName,
-    /// The port, where one is written.
+    /// The port, if there is one.
     pub port: Option<u16>,
 }
 

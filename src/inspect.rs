@@ -1,4 +1,4 @@
-//! Why a token would or would not pass a policy, rule by rule.
+//! Explains, rule by rule, why a policy would admit a token or not.
 
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -14,31 +14,31 @@ use crate::token::issuer::{Audience, Issuer, Keys, Verified};
 use crate::token::jws::{self, Parts};
 use crate::token::{ALGORITHMS, Algorithm, BadToken};
 
-/// What is asked about.
+/// A request to explain.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'q> {
     /// The policy.
     pub policy: &'q Policy,
     /// The gateway's issuers, with their keys.
     pub issuers: &'q [Arc<Issuer>],
-    /// As a client would send it; `None` for a client without one.
+    /// The token as a client sends it; `None` for a client without one.
     pub token: Option<&'q str>,
-    /// Where from.
+    /// The address of the client.
     pub client: ClientAddr,
-    /// When.
+    /// The time of the request.
     pub now: UnixTime,
 }
 
-/// The answer: a line for each rule, and whether the request would pass.
+/// The explanation: a line for each rule, and whether the request would be admitted.
 #[derive(Debug)]
 pub struct Answer {
-    /// Aligned text, a newline at the end.
+    /// Aligned text with a newline at its end.
     pub text: String,
-    /// Whether it would be let in.
+    /// Whether the request would be admitted.
     pub passes: bool,
 }
 
-/// Goes through the rules.
+/// Explains how the policy decides.
 pub fn inspect(question: &Question<'_>) -> Answer {
     let mut report = Report::default();
     let Rule::Conditions(conditions) = question.policy.rule() else {
@@ -199,7 +199,7 @@ impl Report {
     }
 }
 
-/// A check in words, with what the token has.
+/// A check in words, with the token's value.
 fn words(check: BadToken, issuer: &Issuer, claims: &Claims, now: UnixTime) -> String {
     let spec = &issuer.spec;
     let value = |name: &str| {

@@ -1,5 +1,5 @@
-//! JSON that has one reading: a member that comes twice is refused, where others take the first or
-//! the last.
+//! Strict JSON: a duplicate member is an error. Other parsers take the first or the last one, so
+//! two programs could read the same document differently.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Reads one whole document, of at most 128 levels.
+/// Parses a whole document, nested at most 128 levels deep.
 ///
 /// # Errors
-/// Where it is not JSON, or has a member twice.
+/// If it is not JSON, or has a duplicate member.
 pub fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice(bytes).map(|Strict(value)| value)
 }
 
-/// Reads one whole object.
+/// Parses a whole document that is an object.
 ///
 /// # Errors
-/// As [`parse`], and where it is no object.
+/// As [`parse`], and if it is not an object.
 pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
     match parse(bytes)? {
         Value::Object(members) => Ok(members),
@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for Reader {
         let mut members = Map::new();
         while let Some((name, Strict(value))) = map.next_entry::<String, Strict>()? {
             if members.contains_key(&name) {
-                return Err(de::Error::custom("a member comes twice"));
+                return Err(de::Error::custom("duplicate member"));
             }
             members.insert(name, value);
         }

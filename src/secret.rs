@@ -1,4 +1,4 @@
-//! What must not be shown.
+//! Secrets, and where they are read from.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 pub struct Secret<T>(T);
 
 impl<T> Secret<T> {
-    /// Hides it.
+    /// Wraps a value.
     pub fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// The value, for whoever has to use it.
+    /// The value.
     pub fn reveal(&self) -> &T {
         &self.0
     }
@@ -25,30 +25,30 @@ impl<T> fmt::Debug for Secret<T> {
     }
 }
 
-/// Where a secret is.
+/// Where a secret is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     /// In `gateway.toml` itself.
     Inline(Secret<Box<str>>),
-    /// In a file; a newline at its end is not part of it.
+    /// In a file. A newline at its end is not part of the secret.
     File(PathBuf),
-    /// In a variable of the environment.
+    /// In an environment variable.
     Env(Box<str>),
 }
 
-/// Why there is no secret. The sentence begins with the file's or variable's name.
+/// Why there is no secret. Messages begin with the name of the file or variable.
 #[derive(Debug, thiserror::Error)]
 pub enum NoSecret {
-    /// The system does not give us the file.
+    /// The file cannot be read.
     #[error("{} cannot be read", .0.display())]
     Unreadable(PathBuf, #[source] std::io::Error),
-    /// So that no wrong file is taken for one.
+    /// The file is too large, so it is probably another file.
     #[error("{} is larger than any secret; is it the right file?", .0.display())]
     TooLarge(PathBuf),
-    /// A secret that everybody can guess.
+    /// It is empty.
     #[error("{0} is empty; put the secret there")]
     Empty(String),
-    /// It is not in the environment.
+    /// The variable is not set.
     #[error("{0} is not in the environment; set the variable where the gateway is started")]
     Unset(String),
 }
@@ -57,7 +57,7 @@ pub enum NoSecret {
 const LARGEST: u64 = 64 * 1024;
 
 impl SecretSource {
-    /// Gets it.
+    /// Reads it.
     ///
     /// # Errors
     /// Why there is none.
@@ -78,7 +78,7 @@ impl SecretSource {
         }
     }
 
-    /// The file, where it is in one.
+    /// Its file, if it is in one.
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),

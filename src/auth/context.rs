@@ -35,9 +35,9 @@ impl Context<'_> {
         FailureKey::new(self.client, self.is_listed, self.limits)
     }
 
-    /// Rejects a forged token or a wrong API key. The client is told later each time, and only
-    /// after that has passed. `too_many` says how long a client over its limit has to wait: it is
-    /// rejected at once, and not counted further.
+    /// Counts a forged token or a wrong API key, and rejects it after a delay that grows with the
+    /// count. A client that is over its limit, and has to wait for `too_many`, is rejected at once
+    /// and not counted further.
     pub(super) async fn forged(&self, why: Denied, too_many: Option<Duration>) -> Failure {
         if let Some(wait) = too_many {
             return Failure::TooMany(wait);
@@ -58,10 +58,10 @@ impl Context<'_> {
 /// Why a token or an API key is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// It proves nothing.
+    /// It is not valid.
     Denied(Denied),
-    /// The client has sent too many that prove nothing (`limits.bad_tokens_per_client`), and has to
-    /// wait this long.
+    /// The client has sent too many forged ones (`limits.bad_tokens_per_client`), and has to wait
+    /// this long.
     TooMany(Duration),
 }
 

@@ -1,8 +1,8 @@
 //! Failed authentications of each client: one that sends one forged token after the other is
 //! answered later and later, and then not at all for a while.
 //!
-//! Only tokens and API keys that prove nothing are counted and delayed. A whole school may be behind
-//! one address: a good token is accepted whatever other clients there have sent.
+//! Only forged tokens and wrong API keys are counted and delayed. A whole school may be behind one
+//! address: a good token is accepted whatever other clients there have sent.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -2,7 +2,7 @@
 //! request, so a token inside a message of an open connection is verified in the same way.
 //!
 //! ```text
-//! cached ─ seen before ─▶ Signed                             synchronous, nothing is allocated
+//! cached ─ in the cache ─▶ Signed                       synchronous, without allocation
 //! verify ─ signature ─▶ Signed
 //!    │        └ unknown key ─▶ the issuer's key task ─▶ signature, once more
 //!    └ forged ─▶ counted against the client, answered later and later, then not at all

@@ -41,7 +41,7 @@ pub fn cached<'c>(
 /// secret is not tried, or it could be found by trying.
 ///
 /// # Errors
-/// Why the token proves nothing.
+/// Why the token is rejected.
 pub async fn verify<'c>(
     context: &Context<'c>,
     token: &Located<'_>,

@@ -1,5 +1,5 @@
 //! Issuers, and the tasks that fetch the keys of some of them. A reload keeps the task and the keys
-//! of each issuer that still has them from the same place.
+//! of each issuer whose keys still come from the same endpoint.
 
 use std::io;
 use std::sync::Arc;
@@ -14,20 +14,20 @@ use crate::tls;
 use crate::token::issuer::{Fetched, Issuer, IssuerSpec, Place, Want};
 use crate::token::load::{self, LoadError};
 
-/// The tasks that run. One ends when nobody has it any more.
+/// The running tasks. A task ends when it is dropped from here.
 #[derive(Debug, Default)]
 pub(super) struct Remotes(Vec<Arc<Remote>>);
 
-/// One of them.
+/// A task that fetches the keys of one issuer.
 #[derive(Debug)]
 struct Remote {
     spec: Arc<IssuerSpec>,
     fetched: Arc<Fetched>,
-    /// Whom to trust at the place: its CA file may be another one now. The task ends with this.
+    /// Replaces the client when the CA file changes. The task ends when this is dropped.
     client: watch::Sender<Client>,
 }
 
-/// The issuers of a configuration, and what has to be done to have their keys.
+/// The issuers of a configuration, and the tasks to keep or start for their keys.
 #[derive(Debug)]
 pub(super) struct Plan {
     issuers: Vec<Arc<Issuer>>,
@@ -41,10 +41,10 @@ enum Step {
 }
 
 impl Plan {
-    /// Reads files; nothing is fetched and nothing begins before [`Plan::start`].
+    /// Reads files. Nothing is fetched, and no task starts, before [`Plan::start`].
     ///
     /// # Errors
-    /// Everything that is wrong with the files.
+    /// Every problem with the files.
     pub(super) fn new(
         specs: &[Arc<IssuerSpec>],
         running: &Remotes,
@@ -87,7 +87,7 @@ impl Plan {
         let known = before
             .snapshot
             .and_then(|before| before.issuers.iter().find(|known| known.spec == *spec));
-        // Only asked for where there is a place.
+        // Called only if the keys are fetched, and then there is a step.
         let fetched = || {
             step.as_ref()
                 .map_or_else(|| Fetched::new(mpsc::channel(1).0), Step::fetched)
@@ -109,11 +109,11 @@ impl Plan {
         self.issuers.clone()
     }
 
-    /// Starts what is new, on the runtime that this is called on; what is no longer named ends with
-    /// the old value.
+    /// Starts the new tasks on the current runtime. Tasks that are no longer needed end when the
+    /// old `Remotes` are dropped.
     ///
     /// # Errors
-    /// If something is to be started and there is no runtime.
+    /// If a task is to be started and there is no runtime.
     pub(super) fn start(self) -> io::Result<Remotes> {
         let steps = self.steps.into_iter();
         steps
@@ -176,7 +176,7 @@ fn step(
     let (want, wants) = mpsc::channel(jwks::WANTS);
     let fetched = Fetched::new(want);
     if let Some(before) = before {
-        // The keys that are still for something do until others have come.
+        // Until other keys arrive, those that are for the new algorithms stay in force.
         fetched.replace(before.fetched.set().narrowed(&spec.algorithms));
     }
     let remote = Remote {

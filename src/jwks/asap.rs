@@ -1,8 +1,7 @@
-//! A folder with a file for each key, as Jitsi's ASAP has it: `<base>/<hex of the SHA-256 of
-//! kid>.pem`.
+//! A folder with a file for each key, as in Jitsi's ASAP: `<base>/<hex of the SHA-256 of kid>.pem`.
 //!
-//! Which keys there are is learnt from the tokens that come. A key that was found is then fetched
-//! again as a set would be, until the server says that it has gone.
+//! The key ids are learnt from tokens. A key that was found is fetched again like a set, until the
+//! server says that it no longer exists.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -25,7 +24,7 @@ use crate::token::issuer::{Looked, Want, settle, turn_away};
 use crate::token::keys::{Key, KeySet};
 use crate::token::load;
 
-/// So many keys are fetched again at once; others wait. What requests wait for is limited
+/// At most this many keys are refreshed at once. Fetches that requests wait for are limited
 /// elsewhere.
 const REFRESHES: usize = 4;
 
@@ -59,21 +58,21 @@ async fn at(time: Option<Instant>) {
     }
 }
 
-/// The folder, as far as it is known.
+/// The state of the task.
 struct Folder {
     report: Report,
     kids: Kids,
     flights: FuturesUnordered<Flight>,
-    /// Who waits for what is under way.
+    /// The requests that wait for a fetch under way.
     waiting: HashMap<Id, Vec<oneshot::Sender<Looked>>>,
     refreshes: usize,
-    /// The files of the keys in force.
+    /// The hashes of the files of the keys in force.
     files: HashMap<Id, Digest>,
 }
 
 type Flight = Pin<Box<dyn Future<Output = Landed> + Send>>;
 
-/// A fetch that has come to its end.
+/// A finished fetch.
 struct Landed {
     id: Id,
     kid: Box<str>,
@@ -81,7 +80,7 @@ struct Landed {
     result: Result<Found, FetchError>,
 }
 
-/// A key that is there.
+/// A key that was found.
 struct Found {
     key: Key,
     file: Digest,
@@ -103,7 +102,7 @@ impl Folder {
         }
     }
 
-    /// When a key is to be fetched again, if one may be.
+    /// When the next key is to be refreshed, if another refresh may start.
     fn next(&self) -> Option<Instant> {
         if self.refreshes < REFRESHES {
             self.kids.next()
@@ -112,10 +111,10 @@ impl Folder {
         }
     }
 
-    /// Looks for a key, or says at once that there is nothing to wait for: dropping the sender says
-    /// that the server cannot be asked.
+    /// Fetches a key for a request, or answers the request at once. Dropping the sender means that
+    /// the server cannot be reached.
     fn wanted(&mut self, want: Want, client: &watch::Receiver<Client>) {
-        // Without a name there is no file.
+        // Without a key id there is no file.
         let Some(kid) = want.kid else {
             return settle(want.done);
         };
@@ -126,7 +125,7 @@ impl Folder {
         if let Some(others) = self.waiting.get_mut(&id) {
             others.push(want.done);
         } else if !self.kids.is_open(&id, now) {
-            // It has come meanwhile, or the server did not answer a moment ago.
+            // The key has arrived meanwhile, or the server did not answer a moment ago.
         } else if self.kids.may_look(&id, want.asker, now) {
             self.waiting.insert(id, vec![want.done]);
             self.launch(id, kid, false, client);
@@ -201,7 +200,7 @@ impl Folder {
             Err(FetchError::Missing(_)) => {
                 self.kids.went(id, now);
                 self.drop_key(&kid);
-                // That is an answer too.
+                // The server has answered.
                 self.report.succeeded();
             }
             Err(error) => {
@@ -209,7 +208,7 @@ impl Folder {
                 self.report.failed(&error);
             }
         }
-        // Where it is not settled, whoever waits is woken by the sender's end.
+        // If the fetch failed, dropping the senders wakes the requests.
         let waiting = self.waiting.remove(&id).unwrap_or_default();
         waiting.into_iter().filter(|_| is_settled).for_each(settle);
     }
@@ -223,7 +222,7 @@ impl Folder {
     }
 }
 
-/// For how long a key that could not be had is not looked for again.
+/// How long a key that could not be fetched is not fetched again.
 fn patience(error: &FetchError) -> Duration {
     match error {
         FetchError::Unreachable(_)
@@ -246,7 +245,7 @@ fn file_url(base: &str, id: &Id) -> String {
     url + ".pem"
 }
 
-/// The key of an answer under the name that it was looked for by.
+/// The key of a document, with the id that it was fetched by.
 fn usable(came: &Answer, kid: &str, algorithms: &[Algorithm]) -> Result<Key, FetchError> {
     let mut keys = load::parse_pem(&came.body)
         .map_err(|_| FetchError::NotPem)?
@@ -262,7 +261,7 @@ fn usable(came: &Answer, kid: &str, algorithms: &[Algorithm]) -> Result<Key, Fet
     }
 }
 
-/// Which names there are is not known, so a key is asked for that should not be there.
+/// Asks for a key that should not exist, as no key id is known.
 pub(super) async fn ask(url: &str, client: &Client) -> Result<String, FetchError> {
     match client.get(&file_url(url, &id("")), ACCEPT).await {
         Ok(_) => Ok("answers, also for a key without a name".to_owned()),

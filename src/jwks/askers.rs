@@ -1,9 +1,9 @@
-//! How many fetches the requests of one client may cause. Anybody can make up names of keys, so
-//! each client has a share of its own, and names that it makes up use up nobody else's.
+//! How many fetches the requests of one client may cause. Clients can invent key ids, so each
+//! client has an allowance of its own and cannot use up that of others.
 //!
-//! Clients behind one address share, so the last fetch of a share is kept for names that were
-//! turned away before: whoever has a real token comes back with the same name, as `Retry-After`
-//! asks for, and names that are made up are always new.
+//! Clients behind one address share an allowance. Its last fetch is therefore reserved for key ids
+//! that were turned away before: a client with a real token comes back with the same key id, as
+//! `Retry-After` asks for, and invented key ids are always new.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use super::client::Digest;
 use super::pace::Allowance;
 use crate::token::issuer::Asker;
 
-/// More clients than this are not remembered.
+/// At most this many clients are remembered.
 const MOST: usize = 1024;
 
-/// Names that were turned away and may come back, for each client.
+/// At most this many key ids that were turned away are remembered for each client.
 const TURNED_AWAY: usize = 64;
 
-/// The shares of all clients.
+/// The allowances of all clients.
 #[derive(Debug)]
 pub(super) struct Askers {
     burst: u32,
@@ -29,13 +29,12 @@ pub(super) struct Askers {
 #[derive(Debug)]
 struct Share {
     allowance: Allowance,
-    /// The beginnings of their hashes, the oldest first.
+    /// The first bytes of the hashes of key ids, the oldest first.
     turned_away: VecDeque<u64>,
 }
 
 impl Askers {
-    /// Each client may cause `burst` fetches at once, at least two, and then one in each span of
-    /// time.
+    /// Each client may cause `burst` fetches at once, at least two, and then one per `every`.
     pub(super) fn new(burst: u32, every: Duration) -> Self {
         Self {
             burst: burst.max(2),
@@ -44,8 +43,8 @@ impl Askers {
         }
     }
 
-    /// Takes one fetch out of the client's share, if there is one and `others` agrees, which learns
-    /// whether the name has been turned away before.
+    /// Takes one fetch from the client's allowance, if it has one and `others` agrees. `others` is
+    /// passed whether the key id was turned away before.
     pub(super) fn take(
         &mut self,
         asker: Asker,
@@ -66,7 +65,8 @@ impl Askers {
             .take(short(name), now, others)
     }
 
-    /// Forgets clients whose share is whole, or else the half that has used least.
+    /// Forgets the clients whose allowance is full or, if these are too few, the half that has used
+    /// least.
     fn forget_some(&mut self, now: Instant) {
         self.clients
             .retain(|_, share| share.allowance.whole_at() > Some(now));

@@ -1,4 +1,4 @@
-//! One GET, bounded in every way.
+//! One GET, bounded in time and size.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,25 +18,24 @@ use crate::resolve::Resolver;
 use crate::tls::{self, LoadError};
 use crate::token::issuer::Place;
 
-/// For an answer to come whole, from the look-up of the name to the last byte. Requests wait as
-/// long.
+/// The time for a whole fetch, from the DNS lookup to the last byte. Requests wait as long.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Far above any set of keys.
+/// The largest body: far above any set of keys.
 const LARGEST: usize = 1 << 20;
 
-/// Far above any head.
+/// The largest response head.
 const LARGEST_HEAD: usize = 64 * 1024;
 
 type Body = Empty<Bytes>;
 
-/// Fetches, and trusts whom it is told to.
+/// Fetches from an endpoint, and trusts the CA that its configuration names.
 #[derive(Clone)]
 pub struct Client(Transport);
 
 #[derive(Clone)]
 enum Transport {
-    /// On this very machine.
+    /// To this machine only.
     Plain(legacy::Client<HttpConnector<Resolver>, Body>),
     Tls(legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Body>),
 }
@@ -47,7 +46,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// What came.
+/// A document that was fetched.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) headers: HeaderMap,
@@ -55,7 +54,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The SHA-256 of the body: the same keys again are no reason to verify every known token anew.
+    /// The SHA-256 of the body. An unchanged document is no reason to verify cached tokens again.
     pub(super) fn digest(&self) -> Digest {
         sha256(&self.body)
     }
@@ -71,17 +70,17 @@ pub(super) fn sha256(bytes: &[u8]) -> Digest {
 }
 
 impl Client {
-    /// For one place; `key` is what the configuration calls its CA file.
+    /// For one endpoint. `key` is the configuration key of its CA file.
     ///
     /// # Errors
-    /// What is wrong with the file, or that the system's trust cannot be read.
+    /// If the CA file, or the system's CAs, cannot be loaded.
     pub fn new(place: &Place, key: &str) -> Result<Self, LoadError> {
         let mut http = HttpConnector::new_with_resolver(Resolver::system());
         http.enforce_http(false);
-        // Of several addresses a dead one leaves time for the others.
+        // Leaves time for another address if one does not answer.
         http.set_connect_timeout(Some(TIMEOUT * 4 / 5));
         let mut builder = Builder::new(TokioExecutor::new());
-        // Fetches are hours apart: a connection that is kept would be a closed one by then.
+        // Fetches are hours apart, so an idle connection would be closed by then.
         builder
             .pool_max_idle_per_host(0)
             .http1_max_buf_size(LARGEST_HEAD);
@@ -94,7 +93,7 @@ impl Client {
         )))
     }
 
-    /// Gets what is there, if it is there.
+    /// Fetches a document.
     pub(super) async fn get(&self, url: &str, accept: &'static str) -> Result<Answer, FetchError> {
         let uri: Uri = url.parse().map_err(|_| FetchError::Url)?;
         let mut request = Request::new(Body::new());
@@ -152,55 +151,54 @@ async fn whole(body: Incoming) -> Result<Bytes, FetchError> {
     Ok(body.to_bytes())
 }
 
-/// Why there are no keys. The sentence goes on after the place's name.
+/// Why there are no keys. Messages follow the URL.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The URL is none. The configuration has been asked before.
-    #[error("is no URL")]
+    /// The URL cannot be parsed; the configuration has been checked before.
+    #[error("is not a URL")]
     Url,
-    /// No connection, no TLS, or no HTTP.
+    /// There is no connection, no TLS, or no HTTP.
     #[error("cannot be reached")]
     Unreachable(#[source] legacy::Error),
-    /// Nothing, or not everything, in time.
-    #[error("gave no whole answer within {} s", TIMEOUT.as_secs())]
+    /// The answer did not arrive, or not completely, in time.
+    #[error("did not answer completely within {} s", TIMEOUT.as_secs())]
     Late,
     /// The answer broke off.
     #[error("broke off in the middle of its answer")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// There is nothing.
+    /// The document does not exist.
     #[error("answered {0}")]
     Missing(StatusCode),
-    /// What is there is elsewhere. Whoever can answer here could lead anywhere, so nobody is
-    /// followed.
-    #[error("answered {0}, and redirects are not followed; name the place that it leads to")]
+    /// A redirect. It could lead anywhere, so it is not followed.
+    #[error("answered {0}, and redirects are not followed; configure the URL that it leads to")]
     Redirect(StatusCode),
-    /// Another answer.
+    /// Another status.
     #[error("answered {0}, not 200")]
     Status(StatusCode),
-    /// Longer than any set of keys.
+    /// The body is too large.
     #[error("answered with more than {} KiB", LARGEST / 1024)]
     TooLarge,
-    /// A page for people, as a rule.
-    #[error("answered with what is no JSON object")]
+    /// The body is not JSON; usually it is a web page.
+    #[error("answered with something that is not a JSON object")]
     NotJson(#[source] serde_json::Error),
-    /// JSON, but no keys.
-    #[error("answered with JSON that is no set of keys (JWKS)")]
+    /// The JSON is not a JWKS.
+    #[error("answered with JSON that is not a set of keys (JWKS)")]
     NotSet,
-    /// ASAP: something else.
+    /// ASAP: the body is not a usable key.
     #[error(
         "answered with what is not one public key in PEM, of 2048 bits or more where it is RSA"
     )]
     NotPem,
-    /// None that could verify anything.
-    #[error("has no key that can be used with {0}; a secret among public keys is none")]
+    /// No key can be used.
+    #[error("has no key that can be used with {0}; secrets among public keys are ignored")]
     NoKey(String),
 }
 
 impl FetchError {
-    /// What kind of trouble it is: a place that is down is down, however it shows at each try.
+    /// The kind of failure. An endpoint that is down is logged once, even if the errors differ.
     pub(super) fn word(&self) -> &'static str {
         match self {
-            Self::Unreachable(_) | Self::Late | Self::Broken(_) => "away",
+            Self::Unreachable(_) | Self::Late | Self::Broken(_) => "unavailable",
             Self::Missing(_) => "missing",
             Self::Redirect(_) => "redirect",
             Self::Status(_) => "status",

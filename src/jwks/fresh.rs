@@ -1,21 +1,22 @@
-//! How long an answer may be used, by what its head says (RFC 9111, sections 4.2 and 5.2).
+//! How long an answer is fresh, by its headers (RFC 9111, sections 4.2 and 5.2).
 
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use http::header::{self, HeaderName};
 
-/// Keys are not fetched more often, whatever the issuer says: a `max-age=0` would make a stream of
-/// requests of it.
+/// Keys are not fetched more often, whatever the headers say: `max-age=0` would cause a stream of
+/// fetches.
 const SHORTEST: Duration = Duration::from_secs(60);
 
-/// A key that its issuer has taken back is not used for longer.
+/// Keys are fetched at least this often, so that a withdrawn key is dropped after a day.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// Where nothing is said.
+/// Without headers about caching.
 const USUAL: Duration = Duration::from_secs(3600);
 
-/// For how long: from a minute to a day. `now` stands in where the answer has no date of its own.
+/// How long an answer is fresh: between a minute and a day. `now` is used if the answer has no
+/// `Date`.
 pub fn fresh_for(headers: &HeaderMap, now: SystemTime) -> Duration {
     let said = said_by_cache_control(headers).or_else(|| said_by_expires(headers, now));
     said.unwrap_or(USUAL).clamp(SHORTEST, LONGEST)
@@ -35,12 +36,12 @@ fn said_by_cache_control(headers: &HeaderMap) -> Option<Duration> {
     if is_said("no-store") || is_said("no-cache") {
         return Some(Duration::ZERO);
     }
-    // The first of several counts; one that is no number is as good as over.
+    // The first of several `max-age` counts. One that is not a number counts as 0.
     let (_, value) = directives
         .iter()
         .find(|(said, _)| said.eq_ignore_ascii_case("max-age"))?;
     let seconds = value.map_or(0, seconds);
-    // It may have lain in a cache on the way.
+    // A cache on the way may have held the answer for this long.
     let age = headers
         .get(header::AGE)
         .and_then(|age| age.to_str().ok())
@@ -56,7 +57,7 @@ fn seconds(text: &str) -> u64 {
     seconds_or_none(text)
 }
 
-/// Digits alone; more of them than fit mean a very long time.
+/// Digits only. A number that is too large means a very long time.
 fn seconds_or_none(text: &str) -> u64 {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_number {
@@ -72,7 +73,7 @@ fn said_by_expires(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         httpdate::parse_http_date(text).ok()
     };
     headers.get(header::EXPIRES)?;
-    // What is no date, `0` above all, has expired.
+    // A value that is not a date, such as `0`, means expired.
     let Some(end) = date(header::EXPIRES) else {
         return Some(Duration::ZERO);
     };

@@ -1,5 +1,5 @@
-//! What is known of the keys of an ASAP server, by name: which are held, which are not there, when
-//! to look again.
+//! The keys of an ASAP server by their ids: which are known, which are missing, and when to fetch
+//! them again.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,54 +9,55 @@ use super::client::Digest;
 use super::pace::{self, Allowance};
 use crate::token::issuer::Asker;
 
-/// More keys than this are not held at once.
+/// At most this many keys are kept.
 const MOST: usize = 256;
 
-/// More names than this are not remembered as names of nothing.
+/// At most this many missing keys are remembered.
 const MOST_MISSING: usize = 256;
 
-/// For so long a key that is not there is not looked for again.
+/// A missing key is not looked for again for this long.
 pub(super) const MISSING: Duration = Duration::from_secs(30);
 
-/// For so long one that could not be asked for is not asked for again.
+/// A key is not looked for again for this long if the server is unavailable.
 pub(super) const AWAY: Duration = Duration::from_secs(5);
 
-/// Anybody can make up names: for one client so many are asked for at once, then one each second.
+/// Clients can invent key ids: one client causes this many fetches at once, then one each second.
 const OF_CLIENT: (u32, Duration) = (10, Duration::from_secs(1));
 
-/// And for all clients together: more than several that make up names can use.
+/// All clients together: more than several clients that invent key ids can use up.
 const OF_ALL: (u32, Duration) = (64, Duration::from_millis(125));
 
-/// So many of all are kept for names that were turned away before.
+/// This many of all are reserved for key ids that were turned away before.
 const KEPT: u32 = 16;
 
-/// The SHA-256 of a key's name, so that long names take no room.
+/// The SHA-256 of a key id, so that long ids take no more memory.
 pub(super) type Id = Digest;
 
-/// What is known.
+/// The known and the missing keys.
 #[derive(Debug)]
 pub(super) struct Kids {
     held: HashMap<Id, Held>,
-    /// Until when nobody looks again, and whether the server has said that there is no such key.
+    /// Until when a key is not looked for again, and whether the server said that it does not
+    /// exist.
     missing: HashMap<Id, (Instant, bool)>,
     askers: Askers,
     all: Allowance,
     learnt: u64,
 }
 
-/// A key that is there.
+/// A known key.
 #[derive(Debug)]
 struct Held {
     kid: Box<str>,
-    /// When it is to be fetched again; not while it is.
+    /// When it is to be fetched again; `None` during a fetch.
     next: Option<Instant>,
     failures: u32,
-    /// Where it stands in the order in which keys came.
+    /// Its place in the order of arrival.
     place: u64,
 }
 
 impl Kids {
-    /// Some are there already, and are looked at again now.
+    /// With keys that are already known, to be fetched again now.
     pub(super) fn new(held: impl Iterator<Item = (Id, Box<str>)>, now: Instant) -> Self {
         let askers = Askers::new(OF_CLIENT.0, OF_CLIENT.1);
         let all = Allowance::new(OF_ALL.0, OF_ALL.1);
@@ -73,13 +74,13 @@ impl Kids {
         kids
     }
 
-    /// Whether there would be any use in looking for a name.
+    /// Whether a key may be looked for: it is neither known nor known to be missing.
     pub(super) fn is_open(&self, id: &Id, now: Instant) -> bool {
         let is_missing = self.missing.get(id).is_some_and(|(until, _)| *until > now);
         !is_missing && !self.held.contains_key(id)
     }
 
-    /// Whether a name is looked for on behalf of this client.
+    /// Whether a key is looked for on behalf of this client; counts the fetch if so.
     pub(super) fn may_look(&mut self, id: &Id, asker: Asker, now: Instant) -> bool {
         let all = &mut self.all;
         self.askers.take(asker, id, now, |is_back| {
@@ -88,19 +89,19 @@ impl Kids {
         })
     }
 
-    /// Whether the server has said lately that there is no such key.
+    /// Whether the server said recently that the key does not exist.
     pub(super) fn is_nobodys(&self, id: &Id, now: Instant) -> bool {
         self.missing
             .get(id)
             .is_some_and(|(until, is_said)| *is_said && *until > now)
     }
 
-    /// When the first of the keys is to be fetched again.
+    /// When the next key is to be fetched again.
     pub(super) fn next(&self) -> Option<Instant> {
         self.held.values().filter_map(|held| held.next).min()
     }
 
-    /// A key that is to be fetched again. It is not named again before something has become of it.
+    /// A key that is to be fetched again. It is not returned again before that fetch is finished.
     pub(super) fn due(&mut self, now: Instant) -> Option<(Id, Box<str>)> {
         let is_due = |held: &Held| held.next.is_some_and(|next| next <= now);
         let (id, held) = self.held.iter_mut().find(|(_, held)| is_due(held))?;
@@ -108,7 +109,8 @@ impl Kids {
         Some((*id, held.kid.clone()))
     }
 
-    /// A key is there, and is fetched again at `next`. Returns one that has to make room for it.
+    /// Notes a key that was found, to be fetched again at `next`. Returns the oldest key if that
+    /// has to make room.
     #[must_use]
     pub(super) fn came(&mut self, id: Id, kid: &str, next: Instant) -> Option<Box<str>> {
         self.missing.remove(&id);
@@ -136,13 +138,14 @@ impl Kids {
         gone.map(|held| held.kid)
     }
 
-    /// A key is not there, or not any more.
+    /// Notes a key that does not exist, or no longer.
     pub(super) fn went(&mut self, id: Id, now: Instant) {
         self.held.remove(&id);
         self.note_missing(id, now + MISSING, true, now);
     }
 
-    /// A key could not be had. One that is held is asked for again later, another not for so long.
+    /// Notes a fetch that failed. A known key is fetched again later; another one is not looked for
+    /// during `time`.
     pub(super) fn failed(&mut self, id: Id, now: Instant, time: Duration, chance: f64) {
         match self.held.get_mut(&id) {
             Some(held) => {
@@ -160,7 +163,7 @@ impl Kids {
         }
     }
 
-    /// What failed may have been mended.
+    /// Retries at once whatever failed: the cause may be fixed.
     pub(super) fn try_again(&mut self, now: Instant) {
         self.missing.clear();
         for held in self

@@ -1,18 +1,19 @@
-//! Issuers' keys from where they publish them: a set (JWKS, RFC 7517), or a folder with a file for
-//! each key (ASAP).
+//! Fetching issuers' keys: from a set (JWKS, RFC 7517), or from a folder with a file for each key
+//! (ASAP).
 //!
-//! Each place has one task on the control runtime. It alone fetches, and it replaces the issuer's
-//! keys whole; workers only ever look at what is there, and a request whose key is not there asks
-//! the task and waits for its word.
+//! Each issuer has one task on the control thread. Only that task fetches, and it replaces the
+//! issuer's keys as a whole. Workers only read the keys; a request that needs a missing key asks
+//! the task and waits for the outcome.
 //!
 //! ```text
-//! worker ── Want ──▶ task: set │ asap ── Client::get ──▶ https://…
-//!    ▲                     │  when: fresh (headers), pace (failures), askers (strangers)
-//!    └──── Fetched ◀───────┘  only keys that can be used; else the last good ones stay
+//! worker ── KeyRequest ──▶ task: set │ asap ── Client::get ──▶ https://…
+//!    ▲                          │  when: fresh (headers), pace (failures), requesters (clients)
+//!    └─────── Fetched ◀─────────┘  usable keys only; otherwise the last good ones stay
 //! ```
 //!
-//! A place is no more trusted than it must be: its answers are bounded in size and time, redirects
-//! are not followed, and a secret among the keys is none (RFC 8725, sections 3.1 and 3.10).
+//! An endpoint is not trusted more than necessary: its answers are bounded in size and time,
+//! redirects are not followed, and secrets among the keys are ignored (RFC 8725, sections 3.1 and
+//! 3.10).
 
 mod asap;
 mod askers;

@@ -1,19 +1,18 @@
-//! How often a place is asked: when nothing is wrong, when something is, and when strangers want it
-//! to be.
+//! How often an endpoint is asked: normally, after failures, and on behalf of clients.
 
 use std::time::{Duration, Instant};
 
-/// After the first failure.
+/// The wait after the first failure.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// However long nothing comes: an issuer that is back is seen within this time.
+/// The longest wait: an issuer that is available again is noticed within this time.
 const LAST: Duration = Duration::from_secs(300);
 
-/// The longest time by which keys are fetched before they would be too old.
+/// Keys are fetched at most this long before they are stale.
 const AHEAD: Duration = Duration::from_secs(300);
 
-/// When to look again after so many failures. `chance`, from 0 to 1, keeps gateways that lost an
-/// issuer together from coming back together.
+/// How long to wait after this many failures. `chance`, from 0 to 1, spreads the retries of
+/// gateways that lost an issuer at the same time.
 pub(super) fn after_failures(failures: u32, chance: f64) -> Duration {
     let doubled = FIRST
         .saturating_mul(1 << failures.saturating_sub(1).min(16))
@@ -21,25 +20,25 @@ pub(super) fn after_failures(failures: u32, chance: f64) -> Duration {
     doubled.mul_f64(1.0 - 0.25 * chance)
 }
 
-/// When to look again at keys that are fresh for so long: a little before that ends.
+/// When to fetch keys again that are fresh for this long: a little earlier.
 pub(super) fn ahead(fresh: Duration, chance: f64) -> Duration {
     fresh - (fresh / 10).min(AHEAD).mul_f64(0.5 + 0.5 * chance)
 }
 
-/// A number from 0 to 1 that nobody can foretell.
+/// A random number from 0 to 1.
 pub(super) fn chance() -> f64 {
     let mut byte = [0];
-    // Without randomness all come at the same time, which is no worse than that.
+    // Without randomness, the retries are merely not spread.
     let _ = aws_lc_rs::rand::fill(&mut byte);
     f64::from(byte[0]) / 255.0
 }
 
-/// What requests may cause: so many fetches at once, and then one in each span of time.
+/// A rate limit (GCRA): `burst` fetches at once, then one per `every`.
 #[derive(Debug)]
 pub(super) struct Allowance {
     burst: u32,
     every: Duration,
-    /// When all of it will be there again (GCRA).
+    /// When the allowance is full again.
     whole: Option<Instant>,
 }
 
@@ -52,7 +51,7 @@ impl Allowance {
         }
     }
 
-    /// Takes one, if there is one.
+    /// Takes one fetch, if the allowance has one.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         let is_there = self.has(1, now);
         if is_there {
@@ -61,12 +60,12 @@ impl Allowance {
         is_there
     }
 
-    /// Whether there are so many.
+    /// Whether the allowance has this many fetches.
     pub(super) fn has(&self, count: u32, now: Instant) -> bool {
         self.after(count, now).duration_since(now) <= self.every * self.burst
     }
 
-    /// Takes one, also where it will only be there later: returns when that is.
+    /// Takes one fetch, if necessary in advance. Returns when it may be made.
     pub(super) fn reserve(&mut self, now: Instant) -> Instant {
         let whole = self.after(1, now);
         self.whole = Some(whole);
@@ -75,7 +74,7 @@ impl Allowance {
             .map_or(now, |free| free.max(now))
     }
 
-    /// When all of it will be there again; `None` if nothing has ever been taken.
+    /// When the allowance is full again; `None` if nothing was ever taken.
     pub(super) fn whole_at(&self) -> Option<Instant> {
         self.whole
     }

@@ -1,4 +1,4 @@
-//! What a task knows of its issuer, and what the log, the metrics and the workers are told.
+//! What a task knows about its issuer, and its reports to the log, the metrics and the workers.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(super) struct Report {
     pub(super) url: Box<str>,
     pub(super) algorithms: Box<[Algorithm]>,
     pub(super) fetched: Arc<Fetched>,
-    /// What the log was last told is wrong: it is told once, not at every try.
+    /// The kind of failure that was logged last, so that it is logged once and not for each try.
     trouble: Option<&'static str>,
 }
 
@@ -40,38 +40,55 @@ impl Report {
         }
     }
 
-    /// The place has answered as it should.
+    /// Reports a fetch that succeeded.
     pub(super) fn succeeded(&mut self) {
         self.fetched.note_success(UnixTime::now());
         if self.trouble.take().is_some() {
-            tracing::info!(issuer = %self.name, url = %self.url, "an issuer's keys are fetched again");
+            tracing::info!(
+                issuer = %self.name,
+                url = %self.url,
+                "an issuer's keys are fetched again"
+            );
         }
     }
 
-    /// Other keys are in force.
+    /// Puts other keys in force.
     pub(super) fn replace(&self, set: KeySet) {
         let before = self.fetched.set();
         if !before.names().eq(set.names()) {
-            tracing::info!(issuer = %self.name, url = %self.url, keys = set.len(), "an issuer's keys have changed");
+            tracing::info!(
+                issuer = %self.name,
+                url = %self.url,
+                keys = set.len(),
+                "an issuer's keys have changed"
+            );
         }
         self.fetched.replace(set);
     }
 
-    /// The place has not answered as it should. The keys in force stay.
+    /// Reports a fetch that failed. The keys in force stay.
     pub(super) fn failed(&mut self, error: &FetchError) {
         self.fetched.note_failure();
         let word = error.word();
         let error = Chain(error);
         if self.trouble.replace(word) == Some(word) {
-            tracing::debug!(issuer = %self.name, url = %self.url, %error, "an issuer's keys could not be fetched");
+            tracing::debug!(
+                issuer = %self.name,
+                url = %self.url,
+                %error,
+                "an issuer's keys could not be fetched"
+            );
             return;
         }
-        let so = match self.fetched.set().is_empty() {
-            true => {
-                "an issuer's keys could not be fetched; its tokens are refused until they can be"
-            }
+        let message = match self.fetched.set().is_empty() {
+            true => "an issuer's keys could not be fetched; its tokens are rejected until then",
             false => "an issuer's keys could not be fetched; the last good ones stay in force",
         };
-        tracing::warn!(issuer = %self.name, url = %self.url, %error, "{so}");
+        tracing::warn!(
+            issuer = %self.name,
+            url = %self.url,
+            %error,
+            "{message}"
+        );
     }
 }

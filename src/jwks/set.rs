@@ -17,12 +17,11 @@ use crate::token::Algorithm;
 use crate::token::issuer::{Looked, Want, settle};
 use crate::token::keys::{self, KeySet};
 
-/// Tokens with a key that is not there: those of one client cause one fetch in this time, and one
-/// more where one of them comes back.
+/// Missing keys of one client cause one fetch in this time, and one more if a key id comes back.
 const OF_CLIENT: (u32, Duration) = (2, Duration::from_secs(10));
 
-/// Those of all clients together cause so many at once, and then one in this time, for which all of
-/// them wait.
+/// Those of all clients together cause this many fetches at once, and then one in this time, which
+/// answers all requests that wait.
 const OF_ALL: (u32, Duration) = (3, Duration::from_secs(2));
 
 const ACCEPT: &str = "application/jwk-set+json, application/json";
@@ -83,7 +82,7 @@ pub(super) async fn follow(
             }
         };
         next = Instant::now() + wait;
-        // Where it went wrong, whoever waits is woken by the sender's end.
+        // After a failure, dropping the senders wakes the requests.
         let requests = std::mem::take(&mut waiting).requests;
         requests
             .into_iter()
@@ -92,7 +91,7 @@ pub(super) async fn follow(
     }
 }
 
-/// Requests that wait for the next fetch, and the names of the keys that they wait for.
+/// Requests that wait for the next fetch, and the key ids that they wait for.
 #[derive(Default)]
 struct Waiting {
     requests: Vec<oneshot::Sender<Looked>>,
@@ -110,19 +109,19 @@ impl Waiting {
     }
 }
 
-/// The key has come since the request saw that it was missing.
+/// Whether the key has arrived since the request found it missing.
 fn is_there(report: &Report, want: &Want) -> bool {
     want.kid
         .as_deref()
         .is_some_and(|kid| report.fetched.set().has(kid))
 }
 
-/// What tells one wanted key from another.
+/// The hash of the key id of a request.
 fn name(want: &Want) -> Digest {
     sha256(want.kid.as_deref().unwrap_or_default().as_bytes())
 }
 
-/// Fetches; whoever wants keys meanwhile shares in it.
+/// Fetches. Requests that arrive meanwhile wait for this fetch.
 async fn fetch(
     report: &Report,
     client: &Client,
@@ -139,7 +138,7 @@ async fn fetch(
     Ok((usable(&came, &report.algorithms)?, came))
 }
 
-/// The keys of an answer that can be used; at least one.
+/// The usable keys of a document; at least one.
 fn usable(came: &Answer, algorithms: &[Algorithm]) -> Result<KeySet, FetchError> {
     let document = json::parse_object(&came.body).map_err(FetchError::NotJson)?;
     let keys = keys::from_public_json(&document).map_err(|_| FetchError::NotSet)?;
@@ -186,7 +185,10 @@ mod tests {
 
     use super::*;
 
-    const EC: &str = r#"{"kty":"EC","crv":"P-256","kid":"a","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}"#;
+    const EC: &str = concat!(
+        r#"{"kty":"EC","crv":"P-256","kid":"a","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","#,
+        r#""y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}"#
+    );
 
     fn usable_of(body: &str) -> Result<KeySet, FetchError> {
         let came = Answer {
@@ -198,7 +200,10 @@ mod tests {
 
     #[test]
     fn a_set_has_the_keys_that_can_be_used() {
-        let secret = r#"{"kty":"oct","kid":"b","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75"}"#;
+        let secret = concat!(
+            r#"{"kty":"oct","kid":"b","#,
+            r#""k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75"}"#
+        );
         let odd =
             r#"{"kty":"EC","crv":"secp256k1","kid":"c"}, 7, {"kty":"RSA","n":"AQAB","e":"AQAB"}"#;
         let set = usable_of(&format!(r#"{{"keys":[{secret},{odd},{EC}]}}"#)).unwrap();

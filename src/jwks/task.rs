@@ -9,11 +9,11 @@ use super::report::Report;
 use super::{asap, set};
 use crate::token::issuer::{Fetched, IssuerSpec, KeySource, Want};
 
-/// More requests than this that ask for keys within one moment are not waited for.
+/// At most this many key requests are queued for an issuer; beyond that, requests do not wait.
 pub const WANTS: usize = 1024;
 
-/// Keeps an issuer's keys as it publishes them. Ends with the sender of `client`; a new client is
-/// used from then on.
+/// Keeps an issuer's keys up to date. Ends when the sender of `client` is dropped; a new client
+/// that is sent replaces the old one.
 pub async fn follow(
     spec: Arc<IssuerSpec>,
     fetched: Arc<Fetched>,
@@ -31,10 +31,10 @@ pub async fn follow(
     }
 }
 
-/// Fetches once, for whoever only wants to know: what is there, in words.
+/// Fetches once, for `check --live`, and describes what was found.
 ///
 /// # Errors
-/// What is wrong there.
+/// Why there are no keys.
 pub async fn ask(spec: &IssuerSpec, client: &Client) -> Result<String, FetchError> {
     match &spec.keys {
         KeySource::Jwks(place) => set::ask(&place.url, &spec.algorithms, client).await,
@@ -73,7 +73,7 @@ mod tests {
         }
     }
 
-    /// Nobody listens there.
+    /// An endpoint without a server.
     fn nowhere() -> Place {
         Place {
             url: "http://127.0.0.1:1/keys".into(),

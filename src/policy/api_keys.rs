@@ -1,5 +1,5 @@
-//! Keys by which servers are let in that can send nothing else: Janus asks for TURN credentials
-//! with one in its query.
+//! API keys, for servers that can send nothing else: Janus asks for TURN credentials with one in
+//! its query.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -7,22 +7,21 @@ use aws_lc_rs::digest::{SHA256, digest};
 use super::denied::Denied;
 use super::permit::{Permit, Principal};
 
-/// Keys of which there is at least one. Only their digests are kept: these are of one length, so
-/// that comparing them takes the same time whatever was sent, and a look at this memory shows no
-/// key.
+/// The keys, at least one. Only their digests are kept: digests have one length, so comparing them
+/// takes the same time whatever was sent, and a memory dump shows no key.
 #[derive(Clone)]
 pub struct ApiKeys(Box<[Digest]>);
 
 type Digest = [u8; 32];
 
 impl ApiKeys {
-    /// `None` for no key at all.
+    /// `None` for an empty list.
     pub fn new<'k>(keys: impl IntoIterator<Item = &'k str>) -> Option<Self> {
         let keys: Box<[Digest]> = keys.into_iter().map(digest_of).collect();
         (!keys.is_empty()).then_some(Self(keys))
     }
 
-    /// Decides on every key that a request has in it: Janus sends the same one under two names.
+    /// Checks every key that a request presents: Janus sends the same one under two names.
     ///
     /// # Errors
     /// [`Denied::NoToken`] if there is none, [`Denied::ApiKey`] if one is wrong.
@@ -35,7 +34,7 @@ impl ApiKeys {
         let is_one_key = presented.fold(true, |same, other| {
             same & is_same(&first, &digest_of(other))
         });
-        // All of them, so that the time does not say which one it is like.
+        // Compares with all keys, so that timing does not tell which one is similar.
         let is_known = self
             .0
             .iter()
@@ -62,7 +61,7 @@ fn is_same(a: &Digest, b: &Digest) -> bool {
     verify_slices_are_equal(a, b).is_ok()
 }
 
-/// How many there are, and nothing that tells a weak one.
+/// Shows only the number of keys.
 impl std::fmt::Debug for ApiKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "[{} API keys]", self.0.len())

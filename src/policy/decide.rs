@@ -18,7 +18,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The built-in policy that lets everybody pass.
+    /// The name of the built-in policy that admits every client.
     pub const OPEN: &'static str = "open";
 
     /// A policy by its name in `gateway.toml`.
@@ -34,12 +34,12 @@ impl Policy {
         &self.name
     }
 
-    /// What it asks for.
+    /// What it requires.
     pub fn rule(&self) -> &Rule {
         &self.rule
     }
 
-    /// Which tokens it takes, if any.
+    /// Which tokens it accepts, if any.
     pub fn token_rule(&self) -> Option<&TokenRule> {
         match &self.rule {
             Rule::Conditions(Conditions {
@@ -50,7 +50,7 @@ impl Policy {
         }
     }
 
-    /// Which tokens would make a difference to this client: none, where his address alone decides.
+    /// Which tokens would make a difference to this client: none if its address alone decides.
     pub fn asks_for_token(&self, client: ClientAddr) -> Option<&TokenRule> {
         let Rule::Conditions(Conditions { deny, ways }) = &self.rule else {
             return None;
@@ -66,7 +66,7 @@ impl Policy {
         }
     }
 
-    /// Whether an address alone may satisfy the policy.
+    /// Whether an address alone can satisfy the policy.
     pub fn takes_addresses(&self) -> bool {
         matches!(
             &self.rule,
@@ -77,12 +77,14 @@ impl Policy {
         )
     }
 
-    /// Whether a browser sends by itself what may satisfy the policy: its address, or a cookie.
+    /// Whether something that a browser sends by itself, an address or a cookie, can satisfy the
+    /// policy.
     pub fn takes_ambient(&self) -> bool {
         self.takes_addresses() || self.token_rule().is_some_and(TokenRule::takes_cookies)
     }
 
-    /// Whether the client's address is on the policy's allow list, whatever else is asked for.
+    /// Whether the client's address is on the policy's allow list, whatever else the policy
+    /// requires.
     pub fn lists(&self, client: ClientAddr) -> bool {
         let Rule::Conditions(Conditions { ways, .. }) = &self.rule else {
             return false;
@@ -98,7 +100,7 @@ impl Policy {
     /// Decides.
     ///
     /// # Errors
-    /// Which rule was not met.
+    /// The requirement that is not met.
     pub fn authorize(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
         let Rule::Conditions(Conditions { deny, ways }) = &self.rule else {
             return Ok(Permit::OPEN);
@@ -119,8 +121,8 @@ impl Policy {
         }
     }
 
-    /// Decides by the token alone, as if the client's address were on no list. `None` where the
-    /// policy does not let anybody in by that.
+    /// Decides by the token alone, as if the client's address were not on the allow list. `None` if
+    /// the policy admits no client by a token alone.
     pub fn authorize_by_token(&self, facts: &Facts<'_>) -> Option<Result<Permit, Denied>> {
         let Rule::Conditions(Conditions { deny, ways }) = &self.rule else {
             return None;
@@ -137,11 +139,12 @@ impl Policy {
         }
     }
 
-    /// Decides once more about somebody who was let in by a token: by that, whatever the address is
-    /// good for. The page may be one that the address would not have let in.
+    /// Decides again about a client that was admitted by a token: by the token where that is
+    /// possible, even if the address would be enough now. The page that sent the request may be one
+    /// that the address does not admit.
     ///
     /// # Errors
-    /// Which rule is no longer met.
+    /// The requirement that is no longer met.
     pub fn authorize_again(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
         self.authorize_by_token(facts)
             .unwrap_or_else(|| self.authorize(facts))

@@ -2,25 +2,25 @@
 
 use crate::token::BadToken;
 
-/// Why a policy said no.
+/// Why a policy denies a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// The client's address is in none of the policy's networks.
+    /// The client's address is not on the allow list.
     #[error("client address is not on the policy's allow list")]
     Address,
-    /// The client's address is in one that the policy names.
+    /// The client's address is on the deny list.
     #[error("client address is on the policy's deny list")]
     Listed,
-    /// There is no token, and one is needed.
+    /// The request has no token, and needs one.
     #[error("no token")]
     NoToken,
-    /// The token proves nothing.
+    /// The token is not valid.
     #[error("token: {0}")]
     Token(BadToken),
-    /// The token is good, and does not claim what the policy wants.
+    /// The token is valid but lacks a claim that the policy requires.
     #[error("the token does not have the policy's claims")]
     Claim,
-    /// An API key was sent that is none, or two that differ.
+    /// The API key is wrong, or two keys differ.
     #[error("not one of the API keys")]
     ApiKey,
 }

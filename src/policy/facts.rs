@@ -10,21 +10,21 @@ use crate::token::issuer::{Issuer, Verified};
 /// What a policy is asked about.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'f> {
-    /// Who asks.
+    /// The client that the request is from.
     pub client: ClientAddr,
-    /// What the clock says.
+    /// The current time.
     pub now: UnixTime,
-    /// What he has with him.
+    /// The token that came with the request.
     pub token: Token<'f>,
 }
 
-/// A token, as far as it has been looked at.
+/// What is known about the token of a request.
 #[derive(Clone, Copy, Debug)]
 pub enum Token<'f> {
     /// None was sent.
     None,
-    /// It proves nothing.
+    /// It is not valid.
     Bad(BadToken),
-    /// One of the issuers signed it. Whether it is good now is for the policy to ask.
+    /// One of the issuers signed it. Whether it is valid now is for the policy to decide.
     Signed(&'f Issuer, &'f Rc<Verified>),
 }

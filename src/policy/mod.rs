@@ -1,5 +1,5 @@
-//! May they: policies decide on facts and never do I/O. Their answer is a [`Permit`], which only this
-//! module makes and without which no target is reached.
+//! Authorization: policies decide on facts and do no I/O. The result is a [`Permit`], which only
+//! this module makes and without which no target is reached.
 //!
 //! ```text
 //! Facts (client, time, token) ─▶ Policy ─ Rule: networks │ TokenRule ─▶ Permit or Denied

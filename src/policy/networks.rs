@@ -4,8 +4,7 @@ use std::fmt;
 
 use crate::addr::{ClientAddr, Network};
 
-/// Networks of which there is at least one: an empty list could be read as "nobody" and as
-/// "everybody".
+/// A list of networks, never empty: an empty list could mean both "no client" and "every client".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Networks(Box<[Network]>);
 
@@ -15,7 +14,7 @@ impl Networks {
         (!networks.is_empty()).then(|| Self(networks.into()))
     }
 
-    /// Whether one of them has the address.
+    /// Whether the address is in one of them.
     pub fn contains(&self, client: ClientAddr) -> bool {
         self.0.iter().any(|net| net.contains(client))
     }

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use crate::clock::UnixTime;
 use crate::token::issuer::Verified;
 
-/// Proof that a policy, or the holder of [`ApiKeys`](super::ApiKeys), said yes. It goes with the request and stays
-/// with the tunnel; only this module makes one.
+/// Proof that a policy or [`ApiKeys`](super::ApiKeys) admitted a request. It goes with the request
+/// and stays with the tunnel. Only this module makes one.
 #[derive(Clone, Debug)]
 pub struct Permit {
     pub(super) principal: Principal,
@@ -14,14 +14,14 @@ pub struct Permit {
     pub(super) is_ambient: bool,
 }
 
-/// By what somebody was let in.
+/// What admitted the client.
 #[derive(Clone, Debug)]
 pub(super) enum Principal {
-    /// By his address, or because everybody is.
+    /// Its address, or the policy `open`.
     Address,
-    /// By his token.
+    /// Its token.
     Token(Rc<Verified>),
-    /// By a key that servers have.
+    /// An API key.
     ApiKey,
 }
 
@@ -36,8 +36,8 @@ impl Permit {
         ..Self::OPEN
     };
 
-    /// The same for a token that somebody put into the request on purpose, and not only the
-    /// browser, which sends cookies whichever page asks.
+    /// The same permit for a token that a script or program put into the request on purpose; a
+    /// browser by itself sends cookies with the requests of any page.
     pub fn with_token_on_purpose(self) -> Self {
         Self {
             is_ambient: self.is_ambient && self.token().is_none(),
@@ -45,14 +45,14 @@ impl Permit {
         }
     }
 
-    /// Whether it rests on what a browser sends by itself, an address or a cookie: any page could
-    /// have the browser send the request, so which page it was has to be asked. Of a token this is
-    /// assumed until somebody says otherwise.
+    /// Whether it rests on something that a browser sends by itself, an address or a cookie. Any
+    /// page can have the browser send such a request, so the page has to be checked. A token counts
+    /// as ambient until [`with_token_on_purpose`](Self::with_token_on_purpose).
     pub fn is_ambient(&self) -> bool {
         self.is_ambient
     }
 
-    /// By which token, where that was it.
+    /// The token that admitted the client, if one did.
     pub fn token(&self) -> Option<&Rc<Verified>> {
         match &self.principal {
             Principal::Token(verified) => Some(verified),
@@ -60,7 +60,8 @@ impl Permit {
         }
     }
 
-    /// Whether an API key was it: a server asks, on behalf of a client that nobody has looked at.
+    /// Whether an API key admitted the request: a server asks on behalf of a client that the
+    /// gateway does not know.
     pub fn is_by_api_key(&self) -> bool {
         matches!(self.principal, Principal::ApiKey)
     }
@@ -70,9 +71,9 @@ impl Permit {
         self.ends
     }
 
-    /// Whether a tunnel with this permit is over. Just behind a token's end its leeway still lets
-    /// requests in, but a tunnel would be closed as soon as it is open, and clients would come back
-    /// without end.
+    /// Whether a tunnel with this permit has expired. Within the leeway after its expiry a token
+    /// still admits requests, but a tunnel would be closed as soon as it is open, and the client
+    /// would reconnect again and again.
     pub fn has_ended(&self, now: UnixTime) -> bool {
         self.ends.is_some_and(|ends| ends <= now)
     }

@@ -5,25 +5,25 @@ use std::fmt;
 use super::networks::Networks;
 use super::token_rule::TokenRule;
 
-/// What a policy asks for.
+/// What a policy requires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// Everybody: the policy `open`, which somebody typed.
+    /// Nothing: the built-in policy `open`, which has to be named explicitly.
     Open,
-    /// Who meets these conditions.
+    /// These conditions.
     Conditions(Conditions),
 }
 
-/// The conditions of a policy that somebody wrote.
+/// The conditions of a policy of `gateway.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conditions {
-    /// Who comes from one of these is not let in, whatever he has with him.
+    /// Clients from these networks are denied, whatever else they present.
     pub deny: Option<Networks>,
-    /// By what one is let in.
+    /// What admits a client.
     pub ways: Ways,
 }
 
-/// By what one is let in.
+/// What admits a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ways {
     /// The address alone.

@@ -12,27 +12,27 @@ use crate::token::BadToken;
 use crate::token::claims::ClaimRule;
 use crate::token::location::Source;
 
-/// Which tokens a policy takes.
+/// Which tokens a policy accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRule {
-    /// Who may have signed it; at least one.
+    /// The issuers whose tokens are accepted; at least one.
     pub issuers: Box<[Accepted]>,
-    /// Every place where one of the issuers has its tokens.
+    /// Every place where the tokens of one of the issuers may stand.
     pub sources: Box<[Source]>,
-    /// All of these are met.
+    /// Claims that a token must have, all of them.
     pub claims: Box<[ClaimRule]>,
-    /// What becomes of a tunnel when its token ends.
+    /// What happens to a tunnel when its token expires.
     pub on_expiry: OnExpiry,
 }
 
-/// An issuer whose tokens are taken.
+/// An issuer whose tokens are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
-    /// Which one.
+    /// Its index.
     pub id: IssuerId,
     /// Its name.
     pub name: Arc<str>,
-    /// Where its tokens may stand: a bit for each of the rule's sources.
+    /// Where its tokens may stand: one bit for each of the rule's sources.
     pub places: u32,
 }
 
@@ -40,12 +40,12 @@ pub struct Accepted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct IssuerId(pub usize);
 
-/// What becomes of a tunnel when its token ends.
+/// What happens to a tunnel when its token expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnExpiry {
-    /// It is closed, so much later.
+    /// It is closed, after this grace period.
     Close(Duration),
-    /// It goes on.
+    /// It stays open.
     Keep,
 }
 
@@ -62,8 +62,8 @@ impl fmt::Display for TokenRule {
 }
 
 impl TokenRule {
-    /// The bit of the gateway's own cookie among the places, where one of the issuers has its
-    /// tokens there.
+    /// The bit of the gateway's own cookie among the sources, if an issuer's tokens may stand
+    /// there.
     pub fn cookie_place(&self) -> Option<u32> {
         self.sources
             .iter()
@@ -71,7 +71,7 @@ impl TokenRule {
             .map(|at| 1 << at)
     }
 
-    /// Whether a token may come in a cookie, an application's or the gateway's own.
+    /// Whether a token may stand in a cookie, an application's or the gateway's own.
     pub fn takes_cookies(&self) -> bool {
         self.sources
             .iter()
@@ -84,7 +84,7 @@ impl TokenRule {
             Token::Bad(why) => return Err(Denied::Token(why)),
             Token::Signed(issuer, verified) => (issuer, verified),
         };
-        // The issuer that the token was verified by, and not merely one of its name.
+        // The token must have been verified by this issuer, and the rule must accept that issuer.
         if verified.issuer != issuer.spec.name
             || !self
                 .issuers

@@ -1,6 +1,6 @@
 //! Why a token is rejected.
 
-/// Why a token proves nothing. Its word goes to the log; the stranger is told none of it.
+/// Why a token is rejected. The reason goes to the log; the client does not learn it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadToken {
     /// More than [`MAX_LENGTH`](super::jws::MAX_LENGTH) bytes.
@@ -18,19 +18,19 @@ pub enum BadToken {
     /// An algorithm that no key of the issuer is for.
     #[error("signed by an algorithm that the issuer does not use")]
     Algorithm,
-    /// `crit` names what must be understood, and nothing of it is.
+    /// `crit` names extensions that must be understood, and none is supported.
     #[error("has a crit header")]
     Critical,
-    /// `typ` says that it is a token for something else.
+    /// `typ` names a token for another purpose.
     #[error("is a token of another type")]
     Type,
-    /// No key has this `kid`, or there is none for the algorithm.
+    /// No key has this `kid`, or none is for the algorithm.
     #[error("no key of the issuer fits")]
     NoKey,
-    /// The keys could not be had yet. Not the token's fault.
+    /// The keys could not be fetched yet, which is not the token's fault.
     #[error("the issuer's keys are not there yet")]
     KeysAway,
-    /// The signature is not that of a key.
+    /// No key verifies the signature.
     #[error("the signature is wrong")]
     Signature,
     /// `iss` is missing or another.
@@ -42,26 +42,26 @@ pub enum BadToken {
     /// `exp` is missing.
     #[error("never expires")]
     NoExpiry,
-    /// `exp`, `nbf` or `iat` is no whole number of seconds, or another registered claim is not of
-    /// its type.
+    /// `exp`, `nbf` or `iat` is not a whole number of seconds, or another registered claim has the
+    /// wrong type.
     #[error("a registered claim is not of its type")]
     ClaimType,
-    /// Over.
+    /// `exp` has passed.
     #[error("expired")]
     Expired,
-    /// `nbf` has not come.
+    /// `nbf` lies in the future.
     #[error("not yet valid")]
     NotYet,
-    /// `exp` lies further away than `max_lifetime`.
+    /// `exp` is further away than `max_lifetime`.
     #[error("lives longer than max_lifetime")]
     Lifetime,
-    /// Its `jti` or `sub` is in the issuer's list.
+    /// Its `jti` or `sub` is on the issuer's list.
     #[error("revoked")]
     Revoked,
 }
 
 impl BadToken {
-    /// The word for logs and metrics.
+    /// The reason in logs and metrics.
     pub fn word(self) -> &'static str {
         match self {
             Self::TooLong => "token_too_long",
@@ -85,8 +85,8 @@ impl BadToken {
         }
     }
 
-    /// Whether nobody who has been given a token could have sent it: what a guess looks like. A
-    /// token that is merely over comes from an honest client that reconnects.
+    /// Whether the token was never issued, so that the client seems to be guessing. An expired
+    /// token, in contrast, comes from an honest client that reconnects.
     pub fn is_forged(self) -> bool {
         match self {
             Self::TooLong

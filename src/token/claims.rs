@@ -1,4 +1,4 @@
-//! What a token claims, and what a policy wants of it.
+//! The claims of a token, and the claims that a policy requires.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use super::BadToken;
 use crate::clock::UnixTime;
 use crate::json;
 
-/// The claims of a token whose signature is good.
+/// The claims of a token with a good signature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claims {
-    /// When it ends; a token without an end is none.
+    /// When it expires; a token without an expiry is rejected.
     pub exp: UnixTime,
-    /// Before that it is not valid.
+    /// The token is not valid before that.
     pub nbf: Option<UnixTime>,
-    /// When it was made.
+    /// When it was issued.
     pub iat: Option<UnixTime>,
-    /// Everything, these three too.
+    /// All claims, including these three.
     all: Map<String, Value>,
 }
 
@@ -25,14 +25,14 @@ impl Claims {
     /// Reads the payload of a token.
     ///
     /// # Errors
-    /// Where it is no object, or a registered claim is not of the type that RFC 7519, section 4.1,
-    /// gives it.
+    /// If it is not an object, or a registered claim does not have the type that RFC 7519, section
+    /// 4.1, requires.
     pub fn parse(payload: &[u8]) -> Result<Self, BadToken> {
         let all = json::parse_object(payload).map_err(|_| BadToken::Malformed)?;
         let time = |name| match all.get(name) {
             None => Ok(None),
-            // Whole seconds: fractions have no use, and no two libraries agree on what large ones
-            // are.
+            // Whole seconds only: fractions have no use, and libraries disagree about large
+            // numbers.
             Some(value) => value
                 .as_u64()
                 .map(|seconds| Some(UnixTime(seconds)))
@@ -57,17 +57,17 @@ impl Claims {
         Ok(Self { exp, nbf, iat, all })
     }
 
-    /// A claim that is a text.
+    /// A claim that is a string.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.all.get(name)?.as_str()
     }
 
-    /// Who it is about: `sub`.
+    /// The subject, `sub`.
     pub fn subject(&self) -> Option<&str> {
         self.text("sub")
     }
 
-    /// Whether it is for this audience: `aud` is it, or has it.
+    /// Whether `aud` is this audience or contains it.
     pub fn is_for(&self, audience: &str) -> bool {
         match self.all.get("aud") {
             Some(Value::String(one)) => one == audience,
@@ -76,7 +76,7 @@ impl Claims {
         }
     }
 
-    /// A claim by its name; where there is none of that name, by a path of names with dots between.
+    /// A claim by its name or, if no claim has that name, by a path of names separated by dots.
     pub fn find(&self, path: &str) -> Option<&Value> {
         if let Some(value) = self.all.get(path) {
             return Some(value);
@@ -89,19 +89,19 @@ impl Claims {
     }
 }
 
-/// A value that a claim may be wanted to hold.
+/// A value that a policy requires of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// This text; `*` for any value at all.
+    /// This string; `*` accepts any value.
     Text(Box<str>),
     /// This whole number.
     Integer(i64),
-    /// This truth.
+    /// This boolean.
     Bool(bool),
 }
 
 impl Wanted {
-    /// Whether any value will do.
+    /// Whether any value is accepted.
     pub fn is_any(&self) -> bool {
         matches!(self, Self::Text(text) if **text == *"*")
     }
@@ -128,17 +128,17 @@ impl fmt::Display for Wanted {
     }
 }
 
-/// One named claim of a policy: it holds one of these values or, if it is a list, contains one.
+/// A claim that a policy requires: its value is one of these or, if it is a list, contains one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimRule {
-    /// The claim's name, or a path of names with dots between.
+    /// The claim's name, or a path of names separated by dots.
     pub path: Box<str>,
-    /// At least one.
+    /// The accepted values; at least one.
     pub one_of: Box<[Wanted]>,
 }
 
 impl ClaimRule {
-    /// Whether the claims meet it.
+    /// Whether the claims meet the rule.
     pub fn is_met(&self, claims: &Claims) -> bool {
         let meets = |value: &Value| {
             self.one_of.iter().any(|wanted| wanted.is(value)) || self.is_every_room(value)
@@ -205,8 +205,10 @@ mod tests {
     #[test]
     fn rules() {
         let claims = claims(
-            r#"{"exp":1,"role":"ops","groups":["a","b"],"moderator":true,"level":3,"room":"*","no":null,
-                "realm_access":{"roles":["admin"]},"a.b":"flat","a":{"b":"deep"},"room_ids":["123"]}"#,
+            r#"{"exp":1,"role":"ops","groups":["a","b"],"moderator":true,"level":3,"room":"*",
+                "no":null,
+                "realm_access":{"roles":["admin"]},"a.b":"flat","a":{"b":"deep"},
+                "room_ids":["123"]}"#,
         )
         .unwrap();
         let text = |text: &str| Wanted::Text(text.into());

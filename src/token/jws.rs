@@ -7,28 +7,28 @@ use serde_json::{Map, Value};
 use super::{ALGORITHMS, Algorithm, BadToken};
 use crate::json;
 
-/// The longest token in bytes: what fits into a request target.
+/// The longest token in bytes: as much as fits into a request target.
 pub const MAX_LENGTH: usize = 8 * 1024;
 
-/// A token taken apart; nothing of it is verified.
+/// The parts of a token, none of them verified.
 #[derive(Debug)]
 pub struct Parts<'t> {
-    /// What it says it is signed by.
+    /// The algorithm that its header names.
     pub algorithm: Algorithm,
-    /// By which key.
+    /// The key that its header names.
     pub kid: Option<Box<str>>,
     /// The claims, decoded.
     pub payload: Vec<u8>,
-    /// What the signature is over.
+    /// The text that is signed.
     pub signed: &'t str,
     /// The signature in base64url, which is canonical.
     pub signature: &'t str,
 }
 
-/// Takes a token apart.
+/// Splits a token into its parts.
 ///
 /// # Errors
-/// Why it is none.
+/// Why it is not a token.
 pub fn split(token: &str) -> Result<Parts<'_>, BadToken> {
     if token.len() > MAX_LENGTH {
         return Err(BadToken::TooLong);
@@ -45,7 +45,7 @@ pub fn split(token: &str) -> Result<Parts<'_>, BadToken> {
     let header = json::parse_object(&decoded(header)?).map_err(|_| BadToken::Malformed)?;
     let (algorithm, kid) = read_header(&header)?;
     let payload = decoded(payload)?;
-    // Also an empty one: it is the signature that is missing then.
+    // An empty signature is a token whose signature is missing.
     if decoded(signature)?.is_empty() {
         return Err(BadToken::Signature);
     }
@@ -58,7 +58,7 @@ pub fn split(token: &str) -> Result<Parts<'_>, BadToken> {
     })
 }
 
-/// Without padding, without stray bits: one spelling for each token.
+/// Without padding and without stray bits, so that each token has one spelling.
 fn decoded(part: &str) -> Result<Vec<u8>, BadToken> {
     URL_SAFE_NO_PAD
         .decode(part)
@@ -89,8 +89,8 @@ fn read_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<Box<str
     Ok((algorithm, text("kid")?.map(Box::from)))
 }
 
-/// What tokens for an API call themselves (RFC 7519, section 5.1; RFC 9068). Others, such as
-/// `logout+jwt`, were made for something else and must not open doors (RFC 8725, section 3.11).
+/// The types of tokens that grant access (RFC 7519, section 5.1; RFC 9068). Other types, such as
+/// `logout+jwt`, have another purpose and must not grant access (RFC 8725, section 3.11).
 fn is_access_token(typ: &str) -> bool {
     let short = typ.strip_prefix("application/").unwrap_or(typ);
     short.eq_ignore_ascii_case("JWT") || short.eq_ignore_ascii_case("at+jwt")
@@ -110,7 +110,10 @@ mod tests {
         for (header, want) in [
             (r#"{"alg":"RS256"}"#, None),
             (
-                r#"{"alg":"ES384","typ":"jwt","kid":"../../etc/passwd","jku":"https://evil.example"}"#,
+                concat!(
+                    r#"{"alg":"ES384","typ":"jwt","kid":"../../etc/passwd","#,
+                    r#""jku":"https://evil.example"}"#
+                ),
                 None,
             ),
             (r#"{"alg":"EdDSA","typ":"application/at+jwt"}"#, None),

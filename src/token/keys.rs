@@ -1,4 +1,4 @@
-//! Keys, each with the algorithms that it is for.
+//! Keys and sets of keys. Each key has the algorithms that it may be used with.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,7 +14,7 @@ use super::{ALGORITHMS, Algorithm, BadToken};
 /// The shortest RSA modulus in bytes (RFC 7518, section 3.3).
 const RSA_MODULUS: usize = 256;
 
-/// The shortest secret in bytes that is not weaker than the hash (RFC 7518, section 3.2).
+/// The shortest secret in bytes that is as strong as its hash (RFC 7518, section 3.2).
 pub const STRONG_SECRET: usize = 32;
 
 /// One key.
@@ -26,7 +26,7 @@ pub struct Key {
     print: KeyPrint,
 }
 
-/// The SHA-256 of a key: what was signed by one that is withdrawn can be told from the rest.
+/// The SHA-256 of a key. It tells which tokens were signed with a key that has been withdrawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyPrint([u8; 32]);
 
@@ -99,7 +99,7 @@ impl Key {
         })
     }
 
-    /// The same key under a name.
+    /// The same key with this id.
     #[must_use]
     pub fn named(self, kid: &str) -> Self {
         Self {
@@ -160,33 +160,32 @@ impl Key {
     }
 }
 
-/// Why something is no key that can be used.
+/// Why a key cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadKey {
-    /// A kind or curve that no algorithm here is for, or not for signatures.
+    /// A kind or curve that no supported algorithm uses, or a key that is not for signatures.
     Kind,
-    /// A JWK that lacks a member, or whose member is not base64url.
+    /// A JWK that lacks a member, or has one that is not base64url.
     Jwk,
-    /// An RSA modulus of so many bits.
+    /// An RSA modulus of this many bits, which is too short.
     Short(usize),
-    /// The private half.
+    /// A private key.
     Private,
 }
 
-/// The keys of one issuer, of which none is for an algorithm that the issuer does not use.
+/// The keys of one issuer, restricted to the algorithms that the issuer uses.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
     id: KeySetId,
     keys: Vec<Key>,
 }
 
-/// Tells one set of keys from another without looking at either: what was verified by one may not
-/// be by another.
+/// Identifies a set of keys: a token that one set verifies may not be verified by another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeySetId(u64);
 
 impl KeySetId {
-    /// One that no other set has.
+    /// An id that no other set has.
     fn next() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
@@ -194,12 +193,12 @@ impl KeySetId {
 }
 
 impl KeySet {
-    /// Whether one of them is a secret that is shorter than its hash.
+    /// Whether one of the keys is a secret that is shorter than its hash.
     pub(super) fn is_weak(&self) -> bool {
         self.keys.iter().any(Key::is_weak)
     }
 
-    /// What is left of the keys.
+    /// The keys that are for one of these algorithms.
     pub fn new(keys: Vec<Key>, algorithms: &[Algorithm]) -> Self {
         let narrowed = keys.into_iter().map(|mut key| {
             key.algorithms
@@ -217,34 +216,34 @@ impl KeySet {
         self.id
     }
 
-    /// Whether there is none.
+    /// Whether there are no keys.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// How many there are.
+    /// The number of keys.
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// What the keys are called, in their order.
+    /// The ids of the keys, in their order.
     pub fn names(&self) -> impl Iterator<Item = Option<&str>> {
         self.keys.iter().map(|key| key.kid.as_deref())
     }
 
-    /// Whether one has this name.
+    /// Whether a key has this id.
     pub fn has(&self, kid: &str) -> bool {
         self.names().any(|name| name == Some(kid))
     }
 
-    /// Whether one is for this algorithm.
+    /// Whether a key is for this algorithm.
     pub fn is_for(&self, algorithm: Algorithm) -> bool {
         self.keys
             .iter()
             .any(|key| key.algorithms.contains(&algorithm))
     }
 
-    /// With another key; one of the same name is replaced.
+    /// With another key, which replaces a key of the same id.
     #[must_use]
     pub fn with(&self, key: Key, algorithms: &[Algorithm]) -> Self {
         let others = self
@@ -256,7 +255,7 @@ impl KeySet {
         Self::new(keys, algorithms)
     }
 
-    /// Without the key of this name.
+    /// Without the key of this id.
     #[must_use]
     pub fn without(&self, kid: &str) -> Self {
         let kept = self
@@ -269,21 +268,21 @@ impl KeySet {
         }
     }
 
-    /// What is left of it for an issuer that uses these algorithms.
+    /// Restricted to these algorithms.
     #[must_use]
     pub fn narrowed(&self, algorithms: &[Algorithm]) -> Self {
         Self::new(self.keys.clone(), algorithms)
     }
 
-    /// Whether this key is among them.
+    /// Whether this key is in the set.
     pub fn has_key(&self, print: KeyPrint) -> bool {
         self.keys.iter().any(|key| key.print == print)
     }
 
-    /// Which key signed the token. A key without a name may be meant by every name.
+    /// Finds the key that signed the token. A key without an id matches every `kid`.
     ///
     /// # Errors
-    /// That none did, or that there is none that could have.
+    /// If no key signed it, or no key could have.
     pub fn verify(&self, parts: &Parts<'_>) -> Result<KeyPrint, BadToken> {
         if !self.is_for(parts.algorithm) {
             return Err(if self.is_empty() {
@@ -302,8 +301,8 @@ impl KeySet {
         }
         let signed = parts.signed.as_bytes();
         let verifies = |key: &&Key| {
-            // An error is a key that is not for the algorithm, which has been ruled out, or a
-            // broken signature.
+            // An error means a key of another algorithm, which has been ruled out, or a malformed
+            // signature.
             jsonwebtoken::crypto::verify(parts.signature, signed, &key.key, parts.algorithm)
                 .unwrap_or(false)
         };
@@ -317,8 +316,7 @@ impl KeySet {
 /// The usable keys of a JWK or JWKS document.
 ///
 /// # Errors
-/// Where it is neither, or a lone key cannot be used. Keys of a set that are for something else are
-/// left out.
+/// If it is neither, or a single key cannot be used. Unusable keys of a set are left out.
 pub fn from_json(document: &Map<String, Value>) -> Result<Vec<Key>, BadKey> {
     let Some(keys) = document.get("keys") else {
         return Key::from_jwk(document).map(|key| vec![key]);
@@ -330,7 +328,7 @@ pub fn from_json(document: &Map<String, Value>) -> Result<Vec<Key>, BadKey> {
         .collect())
 }
 
-/// The keys of a set that anybody can read: a secret among them is none.
+/// The keys of a published set. Secrets are left out: everybody could read them.
 ///
 /// # Errors
 /// As [`from_json`].

@@ -1,4 +1,4 @@
-//! Issuers as files and the environment complete them.
+//! Loading issuers: their keys, secrets and lists of revoked tokens.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,10 @@ use crate::disk;
 use crate::json;
 use crate::secret::{NoSecret, Secret, SecretSource};
 
-/// Far above any set of keys or list of revoked tokens.
+/// The largest file: far above any set of keys or list of revoked tokens.
 const LARGEST: u64 = 4 << 20;
 
-/// What keeps an issuer from being used. Shown with the key that named the file.
+/// Why an issuer cannot be loaded, with the configuration key that is to blame.
 #[derive(Debug, thiserror::Error)]
 #[error("issuers.{issuer}.{key}: {problem}")]
 pub struct LoadError {
@@ -28,49 +28,51 @@ pub struct LoadError {
     problem: Problem,
 }
 
-/// What is wrong; the sentence begins with the file.
+/// What is wrong. Messages begin with the file.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// The system does not give us the file.
+    /// The file cannot be read.
     #[error("{} cannot be read: {}", .0.display(), .1)]
     Unreadable(PathBuf, io::Error),
-    /// So that no wrong file is taken for one.
+    /// The file is too large, so it is probably another file.
     #[error("{} is larger than any set of keys; is it the right file?", .0.display())]
     TooLarge(PathBuf),
-    /// It holds something else.
-    #[error("{} is no public key (PEM or DER) and no JWK or JWKS; `openssl pkey -in private.pem -pubout` writes one", .0.display())]
+    /// The file does not hold a key.
+    #[error("{} is neither a public key (PEM or DER) nor a JWK or JWKS; \
+        `openssl pkey -in private.pem -pubout` writes one", .0.display())]
     NoKey(PathBuf),
-    /// Only the issuer should have it.
-    #[error("{} is a private key, which only the issuer should have; name the public one: `openssl pkey -in private.pem -pubout`", .0.display())]
+    /// The key is private.
+    #[error("{} is a private key, which only the issuer should have; \
+        name the public one: `openssl pkey -in private.pem -pubout`", .0.display())]
     Private(PathBuf),
-    /// RFC 7518, section 3.3.
+    /// The key is too short (RFC 7518, section 3.3).
     #[error("{} is an RSA key of {} bits; make one of 2048 or more", .0.display(), .1)]
     Short(PathBuf, usize),
-    /// A rule that could never be met.
-    #[error("{} has no key for {}; take the algorithm out, or name the key that it is for", .0.display(), .1)]
+    /// No key is for one of the algorithms, so no token could use it.
+    #[error("{} has no key for {}; take the algorithm out, or name the key that it is \
+        for", .0.display(), .1)]
     NotFor(PathBuf, &'static str),
-    /// There is none.
+    /// The secret cannot be read.
     #[error("{}", crate::secret::chain(.0))]
     Secret(NoSecret),
-    /// Nothing is left of it.
+    /// The secret is blank.
     #[error("the secret is nothing but spaces; put the secret there")]
     NoBytes,
-    /// `secret_base64` is set.
+    /// `secret_base64` is set, and the secret is not base64.
     #[error("the secret is not base64, as secret_base64 says")]
     NotBase64,
-    /// The list of revoked tokens.
+    /// A line of the list of revoked tokens is malformed.
     #[error("{}:{} is neither \"jti VALUE\" nor \"sub VALUE\"", .0.display(), .1)]
     Revoked(PathBuf, usize),
-    /// The list is text.
+    /// The list is not text.
     #[error("{} is not UTF-8", .0.display())]
     NotUtf8(PathBuf),
 }
 
-/// Reads what all of them need, of which nobody fetches anything: as far as files and the
-/// environment go.
+/// Loads all issuers from files and the environment. No keys are fetched.
 ///
 /// # Errors
-/// Everything that is in the way.
+/// Every problem.
 pub fn load_all(specs: &[Arc<IssuerSpec>]) -> Result<Vec<Arc<Issuer>>, Vec<LoadError>> {
     let (mut issuers, mut errors) = (Vec::new(), Vec::new());
     for spec in specs {
@@ -86,10 +88,10 @@ pub fn load_all(specs: &[Arc<IssuerSpec>]) -> Result<Vec<Arc<Issuer>>, Vec<LoadE
     }
 }
 
-/// Reads what an issuer needs. Where its keys are fetched, `fetched` says by whom.
+/// Loads an issuer. If its keys are fetched, `fetched` provides them.
 ///
 /// # Errors
-/// All that is in the way.
+/// Every problem.
 pub fn load(
     spec: &Arc<IssuerSpec>,
     fetched: impl FnOnce() -> Arc<Fetched>,
@@ -104,10 +106,11 @@ pub fn load(
     }
 }
 
-/// A secret that serves, and that should be another one.
+/// A warning: the secret works but is too short.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "issuers.{issuer}.{key}: the secret is shorter than its hash, and whoever has one token can try to guess it; \
+    "issuers.{issuer}.{key}: the secret is shorter than its hash, \
+     and anybody with a token can try to guess it; \
      `openssl rand -base64 32` makes a strong one"
 )]
 pub struct Weak {
@@ -115,7 +118,7 @@ pub struct Weak {
     key: &'static str,
 }
 
-/// What there is to say of an issuer's keys, where they do not come from elsewhere.
+/// The warning for an issuer whose secret is too short.
 pub fn weak(issuer: &Issuer) -> Option<Weak> {
     let Keys::Fixed(keys) = &issuer.keys else {
         return None;
@@ -130,7 +133,7 @@ pub fn weak(issuer: &Issuer) -> Option<Weak> {
     })
 }
 
-/// Reads it anew; of what cannot be read, what was read before stays. What that is goes to `kept`.
+/// Loads an issuer again. A part that cannot be read stays as it was; its error is added to `kept`.
 pub fn reload(
     spec: &Arc<IssuerSpec>,
     fetched: impl FnOnce() -> Arc<Fetched>,
@@ -187,10 +190,10 @@ fn revocations(spec: &Arc<IssuerSpec>) -> Result<Revoked, LoadError> {
     Ok(revoked.unwrap_or_default())
 }
 
-/// The secret that an issuer shares with us; an empty one where it has none.
+/// The secret that an issuer shares with the gateway; empty if it has none.
 ///
 /// # Errors
-/// What is in the way.
+/// Why it cannot be read.
 pub fn secret(spec: &Arc<IssuerSpec>) -> Result<Secret<Vec<u8>>, LoadError> {
     let KeySource::Secret { from, base64 } = &spec.keys else {
         return Ok(Secret::new(Vec::new()));
@@ -203,7 +206,7 @@ pub fn secret(spec: &Arc<IssuerSpec>) -> Result<Secret<Vec<u8>>, LoadError> {
     };
     let secret = from.read().map_err(|none| error(Problem::Secret(none)))?;
     let secret = decoded(secret.reveal(), *base64).map_err(error)?;
-    // Whoever knows that there is none can sign.
+    // With an empty secret, everybody could sign.
     if secret.is_empty() {
         Err(error(Problem::NoBytes))
     } else {
@@ -211,7 +214,7 @@ pub fn secret(spec: &Arc<IssuerSpec>) -> Result<Secret<Vec<u8>>, LoadError> {
     }
 }
 
-/// The key of the configuration that says where the secret is.
+/// The configuration key that says where the secret is.
 fn secret_key(from: &SecretSource) -> &'static str {
     match from {
         SecretSource::File(_) => "secret_file",
@@ -248,7 +251,7 @@ fn file_keys(path: &Path, spec: &IssuerSpec) -> Result<KeySet, Problem> {
     }
 }
 
-/// Keys in any form that files have them in.
+/// Parses keys: JWK, JWKS, PEM or DER.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Key>, BadKey> {
     let text = bytes.trim_ascii_start();
     if text.starts_with(b"{") {
@@ -261,10 +264,10 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Key>, BadKey> {
     spki::from_der(bytes).map(|key| vec![key])
 }
 
-/// Public keys in PEM, and in nothing else.
+/// Parses public keys in PEM only.
 ///
 /// # Errors
-/// What is there instead.
+/// Why the keys cannot be used.
 pub fn parse_pem(bytes: &[u8]) -> Result<Vec<Key>, BadKey> {
     spki::from_pem(bytes)
 }

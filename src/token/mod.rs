@@ -1,12 +1,12 @@
-//! Who they say they are: signed tokens (JWT, RFC 7519), judged as RFC 8725 advises.
+//! Signed tokens (JWT, RFC 7519), checked as RFC 8725 advises.
 //!
 //! ```text
-//! request ─ location ─▶ text ─ jws ─▶ Parts ─ Issuer::verify (keys) ─▶ Verified ─ Issuer::judge ─▶ policy
-//!                                             once, then remembered      on every use
+//! request ─ location ─▶ text ─ jws ─▶ Parts ─ Issuer::verify ─▶ Verified ─ Issuer::judge ─▶ policy
+//!                                             once, then cached          on every use
 //! ```
 //!
-//! The algorithm is bound to the key, never taken from the token; what a token carries of keys or
-//! places to get them from (`jwk`, `jku`, `x5c`, `x5u`) is not looked at.
+//! The algorithm is bound to the key, never taken from the token. Keys in a token's header, and
+//! URLs of keys (`jwk`, `jku`, `x5c`, `x5u`), are ignored.
 
 pub mod claims;
 pub mod issuer;

@@ -1,10 +1,10 @@
-//! Tokens that are taken back before they end.
+//! Tokens that are revoked before they expire.
 
 use std::collections::HashSet;
 
 use super::claims::Claims;
 
-/// What a list of revoked tokens names.
+/// A list of revoked tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revoked {
     ids: HashSet<Box<str>>,
@@ -12,8 +12,8 @@ pub struct Revoked {
 }
 
 impl Revoked {
-    /// Reads lines of `jti VALUE` and `sub VALUE`; empty ones and those that begin with `#` say
-    /// nothing.
+    /// Reads lines of `jti VALUE` and `sub VALUE`. Empty lines and lines that begin with `#` are
+    /// skipped.
     ///
     /// # Errors
     /// The number of the first line that is neither.
@@ -25,7 +25,7 @@ impl Revoked {
                 continue;
             }
             let (kind, value) = line.split_once(char::is_whitespace).ok_or(at + 1)?;
-            // A remark behind a value would be part of it, and the value nobody's.
+            // A comment after a value would become part of the value, which then matches no token.
             if value.trim().contains([' ', '\t']) && value.contains('#') {
                 return Err(at + 1);
             }
@@ -38,7 +38,7 @@ impl Revoked {
         Ok(list)
     }
 
-    /// Whether a token is among them.
+    /// Whether a token is on the list.
     pub fn has(&self, claims: &Claims) -> bool {
         let named = |set: &HashSet<Box<str>>, claim| {
             claims.text(claim).is_some_and(|value| set.contains(value))

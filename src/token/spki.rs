@@ -1,5 +1,4 @@
-//! Public keys as files have them: PEM or DER, with or without the wrapping that says what they
-//! are.
+//! Public keys from files: PEM or DER, as SubjectPublicKeyInfo, PKCS#1 or a certificate.
 
 use aws_lc_rs::signature::RsaPublicKeyComponents;
 use x509_parser::oid_registry::{
@@ -36,7 +35,8 @@ pub(super) fn from_pem(text: &[u8]) -> Result<Vec<Key>, BadKey> {
     }
 }
 
-/// A key in DER: SubjectPublicKeyInfo, or RSAPublicKey of PKCS#1 alone, as Rust programs like it.
+/// A key in DER: SubjectPublicKeyInfo, or a bare RSAPublicKey of PKCS#1, which Rust programs often
+/// write.
 pub(super) fn from_der(der: &[u8]) -> Result<Key, BadKey> {
     from_spki(der).or_else(|error| match from_rsa(der) {
         Ok(key) => Ok(key),

@@ -326,7 +326,7 @@ fn a_private_ca_is_trusted_where_it_is_named() {
     assert_eq!(ask(&mut client, "/unnamed", &one.token()), 503);
     let said = gateway.event("issuer=unnamed");
     assert!(
-        said.contains("its tokens are refused until they can be"),
+        said.contains("its tokens are rejected until then"),
         "{said}"
     );
     // A file that is no CA is a mistake of the configuration.

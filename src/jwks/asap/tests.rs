@@ -5,7 +5,8 @@ use http::HeaderMap;
 use super::*;
 use crate::token::issuer::Fetched;
 
-const PEM: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+const PEM: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
 
 fn key(kid: &str) -> Key {
     let came = Answer {
@@ -17,7 +18,8 @@ fn key(kid: &str) -> Key {
 
 #[test]
 fn a_key_lies_where_jitsi_looks_for_it() {
-    let file = "https://keys.example.com/asap/2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae.pem";
+    let file = "https://keys.example.com/asap/\
+        2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae.pem";
     for base in [
         "https://keys.example.com/asap",
         "https://keys.example.com/asap/",

@@ -10,62 +10,63 @@ use crate::addr::ClientGroup;
 use crate::clock::UnixTime;
 use crate::token::keys::{KeySet, KeySetId};
 
-/// Keys that change while the gateway runs. Whoever fetches them replaces the set whole.
+/// The fetched keys of one issuer. The task that fetches them replaces the whole set; workers read
+/// it.
 #[derive(Debug)]
 pub struct Fetched {
     set: ArcSwap<KeySet>,
     want: tokio::sync::mpsc::Sender<Want>,
-    /// In Unix time; 0 is never.
+    /// Unix time of the last success; 0 before the first.
     succeeded: AtomicU64,
     failures: AtomicU64,
 }
 
-/// Somebody has a token with a key that is not there.
+/// A request needs a key that is not there.
 #[derive(Debug)]
 pub struct Want {
-    /// The key's name.
+    /// The key's id, if the token names one.
     pub kid: Option<Box<str>>,
-    /// Who sent the token: what one client makes the gateway ask for is limited.
+    /// The client that sent the token: the fetches that one client causes are limited.
     pub asker: Asker,
-    /// Told what became of it; dropped where the issuer could not be asked.
+    /// Receives the outcome. Dropped if the issuer could not be asked.
     pub done: oneshot::Sender<Looked>,
 }
 
-/// A client, as far as it is counted for the keys that it makes the gateway look for. An address on
-/// the policy's allow list is counted apart from its network.
+/// A client whose key requests are counted. An address on the policy's allow list is counted apart
+/// from its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Asker {
-    /// Its address or network.
+    /// Its address, or its /64.
     pub group: ClientGroup,
-    /// Whether it is on the list.
+    /// Whether it is on the allow list.
     pub is_listed: bool,
 }
 
-/// What became of looking for a key.
+/// The outcome of a key request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looked {
-    /// The issuer has been asked: if the key is not there now, there is none.
+    /// The issuer answered: if the key is not there now, it does not exist.
     Asked,
-    /// The issuer could not be asked.
+    /// The issuer could not be reached.
     Away,
-    /// It was not asked: this client has caused too many fetches.
+    /// The issuer was not asked, because this client has caused too many fetches.
     TooOften,
 }
 
-/// Says that the issuer has been asked.
+/// Reports that the issuer answered.
 pub fn settle(done: oneshot::Sender<Looked>) {
-    // Who has asked may have gone.
+    // The request may be gone.
     let _ = done.send(Looked::Asked);
 }
 
-/// Says that the issuer is not asked for this client now.
+/// Reports that the issuer is not asked for this client now.
 pub fn turn_away(done: oneshot::Sender<Looked>) {
-    // Who has asked may have gone.
+    // The request may be gone.
     let _ = done.send(Looked::TooOften);
 }
 
 impl Fetched {
-    /// No key yet. Wants go to the other end of the channel.
+    /// Without a key yet. Key requests are sent into the channel.
     pub fn new(want: tokio::sync::mpsc::Sender<Want>) -> Arc<Self> {
         let never = AtomicU64::new(0);
         Arc::new(Self {
@@ -76,24 +77,24 @@ impl Fetched {
         })
     }
 
-    /// Where they are fetched has answered as it should.
+    /// Notes a fetch that succeeded.
     pub fn note_success(&self, now: UnixTime) {
         self.succeeded.store(now.0, Ordering::Relaxed);
     }
 
-    /// It has not.
+    /// Notes a fetch that failed.
     pub fn note_failure(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// When it last has.
+    /// When a fetch last succeeded.
     pub fn last_success(&self) -> Option<UnixTime> {
         Some(self.succeeded.load(Ordering::Relaxed))
             .filter(|at| *at > 0)
             .map(UnixTime)
     }
 
-    /// How often it has not.
+    /// How many fetches have failed.
     pub fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
@@ -109,13 +110,12 @@ impl Fetched {
         self.set.load().id()
     }
 
-    /// Puts others in force.
+    /// Replaces the keys.
     pub fn replace(&self, set: KeySet) {
         self.set.store(Arc::new(set));
     }
 
-    /// Has a key looked for, and waits until that is over; too many wants at once are not waited
-    /// for.
+    /// Requests a key and waits for the outcome. If too many requests are queued, none is made.
     pub async fn look_for(&self, kid: Option<Box<str>>, asker: Asker) -> Looked {
         let (done, over) = oneshot::channel();
         match self.want.try_send(Want { kid, asker, done }) {

@@ -14,14 +14,14 @@ use crate::token::revoked::Revoked;
 /// An issuer's keys.
 #[derive(Clone, Debug)]
 pub enum Keys {
-    /// As they were read.
+    /// As read from a file.
     Fixed(Arc<KeySet>),
-    /// As they were last fetched.
+    /// As last fetched.
     Fetched(Arc<Fetched>),
 }
 
 impl Keys {
-    /// Where they change, where they do.
+    /// The fetched keys, if they are fetched.
     pub fn fetched(&self) -> Option<&Fetched> {
         match self {
             Self::Fetched(fetched) => Some(fetched),
@@ -33,16 +33,16 @@ impl Keys {
 /// An issuer with its keys.
 #[derive(Clone, Debug)]
 pub struct Issuer {
-    /// What is written of it.
+    /// Its configuration.
     pub spec: Arc<IssuerSpec>,
     /// Its keys.
     pub keys: Keys,
-    /// Tokens that are taken back.
+    /// Its revoked tokens.
     pub revoked: Revoked,
 }
 
 impl Issuer {
-    /// Which keys are in force. Asked at each request, so nothing is written for it that two
+    /// Which keys are in force. This is asked for each request, so it writes nothing that two
     /// workers share.
     pub fn key_set_id(&self) -> KeySetId {
         match &self.keys {
@@ -59,23 +59,22 @@ impl Issuer {
         }
     }
 
-    /// Whether its tokens could be guessed: they are signed by a secret that is shorter than its
-    /// hash.
+    /// Whether its secret could be guessed: it is shorter than its hash.
     pub fn is_guessable(&self) -> bool {
         matches!(&self.keys, Keys::Fixed(set) if set.is_weak())
     }
 
-    /// Whether the issuer signed the token; then, by which key, and what it claims.
+    /// Verifies that the issuer signed the token. Returns the key, and the token's claims.
     ///
     /// # Errors
-    /// Why not.
+    /// Why the token is not the issuer's.
     pub fn verify(&self, parts: &Parts<'_>, keys: &KeySet) -> Result<(KeyPrint, Claims), BadToken> {
         if !self.spec.algorithms.contains(&parts.algorithm) {
             return Err(BadToken::Algorithm);
         }
         let fetched = match (&self.keys, &self.spec.keys) {
             (Keys::Fixed(_), _) => return verified(parts, keys),
-            // There a key is found by its name alone.
+            // ASAP finds a key by its id alone.
             (Keys::Fetched(_), KeySource::Asap(_)) if parts.kid.is_none() => {
                 return Err(BadToken::NoKey);
             }
@@ -88,7 +87,7 @@ impl Issuer {
                 BadToken::KeysAway
             });
         }
-        // The issuer uses the algorithm, so a key for it may have been published since.
+        // The issuer uses the algorithm, so it may have published a key for it since.
         verified(parts, keys).map_err(|bad| {
             if bad == BadToken::Algorithm {
                 BadToken::NoKey
@@ -98,15 +97,15 @@ impl Issuer {
         })
     }
 
-    /// Whether its keys are published as a set, and none has ever been had.
+    /// Whether its keys are published as a set and have never been fetched.
     pub fn lacks_keys(&self) -> bool {
         matches!(self.spec.keys, KeySource::Jwks(_)) && self.key_set().is_empty()
     }
 
-    /// Whether a token of which the signature is good is good now.
+    /// Checks whether a token with a good signature is valid now.
     ///
     /// # Errors
-    /// Why not.
+    /// The first check that fails.
     pub fn judge(&self, claims: &Claims, now: UnixTime) -> Result<(), BadToken> {
         self.checks(claims, now)
             .into_iter()
@@ -114,7 +113,7 @@ impl Issuer {
             .map_or(Ok(()), |(why, _)| Err(why))
     }
 
-    /// Everything that [`judge`](Self::judge) asks for, and whether it is met.
+    /// The checks of [`judge`](Self::judge), and whether each one passes.
     pub fn checks(&self, claims: &Claims, now: UnixTime) -> [(BadToken, bool); 6] {
         let spec = &*self.spec;
         let is_for_us = match &spec.audience {

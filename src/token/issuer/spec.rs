@@ -8,33 +8,34 @@ use crate::secret::SecretSource;
 use crate::token::Algorithm;
 use crate::token::location::Source;
 
-/// One of `[issuers]`, as it is written.
+/// An entry of `[issuers]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuerSpec {
     /// Its name in `gateway.toml`.
     pub name: Arc<str>,
-    /// The only ones that its keys are used with.
+    /// The only algorithms that its keys are used with.
     pub algorithms: Box<[Algorithm]>,
     /// Where its keys come from.
     pub keys: KeySource,
-    /// What `iss` has to be; anything, where nothing is written.
+    /// The required `iss`; `None` accepts any.
     pub issuer: Option<Box<str>>,
-    /// What `aud` has to have.
+    /// The required `aud`.
     pub audience: Audience,
     /// Where in a request its tokens may stand.
     pub sources: Box<[Source]>,
-    /// How far clocks may differ.
+    /// How far clocks may be apart.
     pub leeway: Duration,
-    /// A token that ends further away is refused: a leaked one should not open doors for years.
+    /// A token that expires later than this from now is rejected: a leaked one should not be valid
+    /// for years.
     pub max_lifetime: Duration,
-    /// Tokens that are taken back.
+    /// The list of revoked tokens.
     pub revoked_file: Option<PathBuf>,
 }
 
 impl IssuerSpec {
-    /// For clocks that are set by hand.
+    /// The default: enough for clocks that are set by hand.
     pub const LEEWAY: Duration = Duration::from_secs(30);
-    /// Longer than any session, shorter than anybody forgets.
+    /// The default: longer than any session.
     pub const MAX_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 }
 
@@ -43,22 +44,22 @@ impl IssuerSpec {
 pub enum KeySource {
     /// A file with one or more public keys.
     File(PathBuf),
-    /// A secret that it shares with us.
+    /// A secret that the issuer shares with the gateway.
     Secret {
         /// Where it is.
         from: SecretSource,
-        /// It is written in base64.
+        /// Whether it is encoded in base64.
         base64: bool,
     },
-    /// A set that it publishes (RFC 7517, section 5).
+    /// A JWKS that it publishes (RFC 7517, section 5).
     Jwks(Place),
-    /// A folder of its with one PEM file for each key: `<url>/<hex of the SHA-256 of kid>.pem`, as
-    /// Jitsi's ASAP has it.
+    /// A folder with one PEM file for each key, `<url>/<hex of the SHA-256 of kid>.pem`, as in
+    /// Jitsi's ASAP.
     Asap(Place),
 }
 
 impl KeySource {
-    /// The file that the keys are in, where it is one.
+    /// The file with the keys, if they are in one.
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
@@ -67,7 +68,7 @@ impl KeySource {
         }
     }
 
-    /// Where they are fetched, where they are.
+    /// The endpoint that the keys are fetched from, if they are fetched.
     pub fn place(&self) -> Option<&Place> {
         match self {
             Self::Jwks(place) | Self::Asap(place) => Some(place),
@@ -76,19 +77,19 @@ impl KeySource {
     }
 }
 
-/// Where keys are fetched.
+/// An endpoint that publishes keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// An absolute URL.
     pub url: Box<str>,
-    /// Whom to trust there in the place of the system's CAs.
+    /// The CA to trust there instead of the system's CAs.
     pub ca_file: Option<PathBuf>,
 }
 
-/// What `aud` has to have.
+/// The audience that a token must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Audience {
-    /// Nothing: the operator typed `any`.
+    /// Any: the operator wrote `any`.
     Any,
     /// One of these; at least one.
     OneOf(Box<[Box<str>]>),

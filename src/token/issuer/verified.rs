@@ -5,18 +5,18 @@ use std::sync::Arc;
 use crate::token::claims::Claims;
 use crate::token::keys::KeyPrint;
 
-/// A token of which the signature is good. Whether it is good now is asked at each use.
+/// A token with a good signature. Whether it is valid now is checked on each use.
 #[derive(Clone, Debug)]
 pub struct Verified {
-    /// The name of who signed it.
+    /// The name of the issuer that signed it.
     pub issuer: Arc<str>,
-    /// By which key.
+    /// The key that it was verified with.
     pub key: KeyPrint,
-    /// What it claims.
+    /// Its claims.
     pub claims: Claims,
-    /// Which token it is, among all that this process has seen.
+    /// Identifies the token in this process.
     pub tag: Tag,
 }
 
-/// A keyed hash of a token: equal tags are equal tokens, and nobody outside can make one.
+/// A keyed hash of a token: equal tokens have equal tags, and no client can make a tag.
 pub type Tag = [u8; 32];

@@ -2,8 +2,8 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-/// The token of a header; the empty text where nothing or no text follows the scheme, which is no
-/// token.
+/// The token of an `Authorization` header. Empty, and so not a token, if nothing or no UTF-8
+/// follows the scheme.
 pub(super) fn bearer(value: &HeaderValue) -> Option<&str> {
     const SCHEME: &[u8] = b"bearer";
     let bytes = value.as_bytes();
@@ -16,8 +16,8 @@ pub(super) fn bearer(value: &HeaderValue) -> Option<&str> {
     })
 }
 
-/// What separates a scheme from what follows it: a space (RFC 9110, section 11.4), and for many
-/// readers a tab too.
+/// Separates a scheme from its parameters: a space (RFC 9110, section 11.4) and, for many parsers,
+/// a tab.
 fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
@@ -44,7 +44,7 @@ pub(super) fn crumb_value<'c>(crumb: &'c [u8], name: &str) -> Option<&'c [u8]> {
     )
 }
 
-/// Of bytes: a token is one too where its neighbour is no text.
+/// The offered subprotocols, as bytes: a token counts even if another subprotocol is not text.
 pub(super) fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
     values
@@ -58,7 +58,7 @@ pub(super) fn subprotocol_token(protocol: &[u8]) -> Option<&[u8]> {
         .or_else(|| protocol.strip_prefix(b"token."))
 }
 
-/// All values of a header by others.
+/// Replaces all values of a header.
 pub(super) fn replace(
     headers: &mut HeaderMap,
     name: HeaderName,
@@ -70,8 +70,7 @@ pub(super) fn replace(
     }
 }
 
-/// Parts of header values as one, if there are any: they were a header value, and so is what they
-/// make together.
+/// Joins parts of header values to one value; `None` if there are no parts.
 pub(super) fn joined(parts: &[&[u8]], by: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&parts.join(by))
         .ok()

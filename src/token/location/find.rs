@@ -9,14 +9,14 @@ use super::fields::{bearer, crumb_value, crumbs, subprotocol_token, subprotocols
 use super::query::pair;
 use super::source::{Located, Source};
 
-/// Two tokens, so that it is not clear who is asking; or two `Authorization` headers.
+/// Two different tokens, or two `Authorization` headers: it is not clear who the client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ambiguous;
 
-/// Looks for the token. The same one in two places is fine.
+/// Finds the token. The same token in two places is accepted.
 ///
 /// # Errors
-/// If there are two.
+/// If there are two different tokens.
 pub fn find<'r>(
     headers: &'r HeaderMap,
     uri: &'r Uri,
@@ -63,7 +63,7 @@ pub fn find<'r>(
     Ok(found)
 }
 
-/// What follows `Bearer`; other schemes are the upstream's business.
+/// The text after `Bearer`; other schemes are for the upstream.
 fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Ambiguous> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {

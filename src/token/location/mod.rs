@@ -1,4 +1,4 @@
-//! Where in a request a token may stand, and how it is taken out before anybody else sees it.
+//! Where in a request a token may stand, and how it is removed before the upstream sees it.
 
 mod fields;
 mod find;

@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use http::Uri;
 use http::uri::PathAndQuery;
 
-/// A name and its value, decoded as forms are.
+/// A name and its value, form-decoded.
 pub(super) fn pair(text: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
     form_urlencoded::parse(text.as_bytes()).next()
 }
 
-/// A query without the parameters of these names, with its question mark if there is anything left;
-/// `None` where it has none of them.
+/// A query without the parameters of these names, with its question mark unless it is empty; `None`
+/// if it has none of them.
 pub(super) fn without(query: &str, names: &[&str]) -> Option<String> {
     let is_token = |text: &&str| pair(text).is_some_and(|(key, _)| names.contains(&&*key));
     if !query.split('&').any(|text| is_token(&text)) {

@@ -6,15 +6,15 @@ use http::header::{self, HeaderMap, HeaderValue};
 use super::fields::replace;
 use super::query::without;
 
-/// Takes the token of the page out of `Referer`: what a page with a token in its query loads is
-/// asked for with the whole of its address. `names` says how the tokens of a page may be called,
-/// or, of `None`, those of an address that cannot be understood.
+/// Removes the page's token from `Referer`: a page with a token in its query sends its whole
+/// address with everything that it loads. `names` returns the parameters that may hold a token in
+/// the address of a page, or, for `None`, in an address that cannot be parsed.
 pub fn remove_from_referer<'n>(
     headers: &mut HeaderMap,
     names: impl Fn(Option<&Uri>) -> Vec<&'n str>,
 ) {
     let values = headers.get_all(header::REFERER);
-    // Most have no query.
+    // Most referers have no query.
     if !values.iter().any(|value| value.as_bytes().contains(&b'=')) {
         return;
     }
@@ -37,13 +37,13 @@ fn clean_referer<'n>(
         return Some(value.clone());
     };
     match without(query, &names(Some(&page))) {
-        // Of a header value some is left.
+        // A part of a header value is a header value.
         Some(query) => HeaderValue::try_from(format!("{front}{query}")).ok(),
         None => Some(value.clone()),
     }
 }
 
-/// Whether a text that is no URL may have a parameter in it.
+/// Whether a text that is not a URL may contain one of these parameters.
 fn mentions(text: &[u8], names: &[&str]) -> bool {
     form_urlencoded::parse(text)
         .filter(|(_, value)| !value.is_empty())

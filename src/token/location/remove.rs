@@ -9,7 +9,7 @@ use super::fields::{
 use super::query::remove_parameter;
 use super::source::Source;
 
-/// Takes out whatever stands in one of the places.
+/// Removes the tokens in all of these places.
 pub fn remove(headers: &mut HeaderMap, uri: &mut Uri, sources: &[Source]) {
     for source in sources {
         match source {
@@ -21,7 +21,7 @@ pub fn remove(headers: &mut HeaderMap, uri: &mut Uri, sources: &[Source]) {
     }
 }
 
-/// Every one: where nobody looks for tokens there may be several lines.
+/// Removes all of them: where no token is looked for, there may be several header lines.
 fn remove_bearers(headers: &mut HeaderMap) {
     let is_token = |value: &HeaderValue| bearer(value).is_some();
     if headers.get_all(header::AUTHORIZATION).iter().any(is_token) {
@@ -31,7 +31,7 @@ fn remove_bearers(headers: &mut HeaderMap) {
     }
 }
 
-/// Takes a cookie out of the headers.
+/// Removes a cookie.
 pub fn remove_cookie(headers: &mut HeaderMap, name: &str) {
     if !crumbs(headers).any(|crumb| crumb_value(crumb, name).is_some()) {
         return;

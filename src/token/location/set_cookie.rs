@@ -5,9 +5,9 @@ use http::header::{self, HeaderMap, HeaderValue};
 use super::fields::replace;
 use super::source::COOKIE;
 
-/// Whether a `Set-Cookie` would set the gateway's own cookie, as browsers read it (RFC 6265bis,
-/// section 5.6): what has no name is sent as its value alone, and a prefix changes who may set a
-/// cookie but not what it is for.
+/// Whether a `Set-Cookie` would set the gateway's own cookie, as browsers parse it (RFC 6265bis,
+/// section 5.6): a cookie without a name is sent as its bare value, and a prefix restricts who may
+/// set a cookie.
 pub fn sets_own_cookie(value: &HeaderValue) -> bool {
     let pair = value
         .as_bytes()
@@ -26,7 +26,7 @@ pub fn sets_own_cookie(value: &HeaderValue) -> bool {
     without_prefix(name) == without_prefix(COOKIE.as_bytes())
 }
 
-/// The name of a cookie without what makes browsers more careful about it.
+/// The name of a cookie without a prefix that restricts who may set it.
 fn without_prefix(name: &[u8]) -> &[u8] {
     const PREFIXES: [&[u8]; 4] = [b"__Host-Http-", b"__Host-", b"__Http-", b"__Secure-"];
     let has = |prefix: &[u8]| {
@@ -39,7 +39,7 @@ fn without_prefix(name: &[u8]) -> &[u8] {
         .map_or(name, |prefix| &name[prefix.len()..])
 }
 
-/// Takes the gateway's own cookie out of an answer; whether it was there.
+/// Removes the gateway's own cookie from an answer. Returns whether it was there.
 pub fn remove_own_set_cookie(headers: &mut HeaderMap) -> bool {
     if !headers
         .get_all(header::SET_COOKIE)

@@ -16,16 +16,16 @@ pub enum Source {
 }
 
 impl Source {
-    /// Whether it is the cookie that signing in sets.
+    /// Whether it is the cookie that sign-in sets.
     pub fn is_own_cookie(&self) -> bool {
         matches!(self, Self::Cookie(name) if **name == *COOKIE)
     }
 }
 
-/// The gateway's own cookie, which signing in sets.
+/// The gateway's own cookie, which sign-in sets.
 pub const COOKIE: &str = "ianitor";
 
-/// The names of parameters among the places.
+/// The names of the query parameters among the sources.
 pub fn parameters(sources: &[Source]) -> impl Iterator<Item = &str> {
     sources.iter().filter_map(|source| match source {
         Source::Query(name) => Some(&**name),
@@ -33,17 +33,17 @@ pub fn parameters(sources: &[Source]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A token, and where it was.
+/// A token, and where it was found.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Located<'r> {
-    /// As it stood there, without what is around it. Nothing of it has been looked at.
+    /// Its text alone, not parsed.
     pub text: Cow<'r, str>,
-    /// A bit for each of the sources that were asked for.
+    /// One bit for each of the sources that it was found in.
     pub places: u32,
 }
 
 impl Located<'_> {
-    /// Whether it stood in cookies alone: a browser sends those whichever page asks.
+    /// Whether it was found in cookies only: a browser sends those with the requests of any page.
     pub fn is_in_cookies_alone(&self, sources: &[Source]) -> bool {
         let others = sources
             .iter()
