@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::addr::ClientAddr;
 use crate::clock::UnixTime;
 use crate::policy::{
-    Accepted, Conditions, Denied, Facts, Networks, Policy, Rule, Token, TokenRule, Ways,
+    AcceptedIssuer, Conditions, Denied, Facts, Networks, Policy, Rule, Token, TokenRule, Ways,
 };
 use crate::token::claims::Claims;
 use crate::token::issuer::{Audience, Issuer, Keys, Verified};
@@ -150,7 +150,7 @@ impl Report {
 
     fn issuer(
         &mut self,
-        accepted: &Accepted,
+        accepted: &AcceptedIssuer,
         parts: &Parts<'_>,
         question: &Question<'_>,
     ) -> Option<(Arc<Issuer>, Rc<Verified>)> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::cache::Signed;
 use super::context::{Context, Failure};
-use crate::policy::{Accepted, Denied, TokenRule};
+use crate::policy::{AcceptedIssuer, Denied, TokenRule};
 use crate::token::BadToken;
-use crate::token::issuer::{Asker, Fetched, Issuer, Keys, Looked, Verified};
+use crate::token::issuer::{Fetched, Issuer, KeyLookup, Keys, Requester, Verified};
 use crate::token::jws::{self, Parts};
 use crate::token::location::Located;
 
@@ -47,7 +47,7 @@ pub async fn verify<'c>(
     token: &Located<'_>,
     rule: &TokenRule,
 ) -> Result<Signed<'c>, Failure> {
-    let mut looked = None;
+    let mut lookup = None;
     loop {
         if let Some(signed) = cached(context, token, rule) {
             return Ok(signed);
@@ -58,15 +58,17 @@ pub async fn verify<'c>(
                 Ok(signed) => return Ok(signed),
                 Err(unverified) => unverified,
             };
-        let why = match (missing, looked) {
+        let why = match (missing, lookup) {
             (Some(key), None) => {
-                looked = Some(key.look_for(context).await);
+                lookup = Some(key.look_for(context).await);
                 continue;
             }
             // The key may exist all the same, so nothing is said against the token.
-            (Some(_), Some(Looked::Away)) => return Err(denied(BadToken::KeysAway).into()),
+            (Some(_), Some(KeyLookup::Unavailable)) => {
+                return Err(denied(BadToken::KeysUnavailable).into());
+            }
             // Nor is it here, but this client has asked for too many keys.
-            (Some(_), Some(Looked::TooOften)) => BadToken::KeysAway,
+            (Some(_), Some(KeyLookup::TooMany)) => BadToken::KeysUnavailable,
             _ if why.is_forged() => why,
             _ => return Err(denied(why).into()),
         };
@@ -91,18 +93,18 @@ struct MissingKey {
 }
 
 impl MissingKey {
-    async fn look_for(self, context: &Context<'_>) -> Looked {
-        let asker = Asker {
+    async fn look_for(self, context: &Context<'_>) -> KeyLookup {
+        let requester = Requester {
             group: context.client.group(),
             is_listed: context.is_listed,
         };
-        self.keys.look_for(self.kid, asker).await
+        self.keys.look_for(self.kid, requester).await
     }
 }
 
 impl Unverified {
     fn new(why: BadToken, issuer: &Issuer, parts: &Parts<'_>) -> Self {
-        let may_come = matches!(why, BadToken::NoKey | BadToken::KeysAway);
+        let may_come = matches!(why, BadToken::NoKey | BadToken::KeysUnavailable);
         let missing = match &issuer.keys {
             Keys::Fetched(keys) if may_come => Some(MissingKey {
                 keys: Arc::clone(keys),
@@ -171,7 +173,7 @@ fn verify_by<'c>(
     context: &Context<'c>,
     token: &Located<'_>,
     parts: &Parts<'_>,
-    accepted: &Accepted,
+    accepted: &AcceptedIssuer,
     issuer: &'c Issuer,
 ) -> Result<Signed<'c>, BadToken> {
     let keys = issuer.key_set();
@@ -191,7 +193,7 @@ fn eligible<'c, 'r>(
     context: &Context<'c>,
     token: &Located<'_>,
     rule: &'r TokenRule,
-) -> impl Iterator<Item = (&'r Accepted, &'c Issuer)> {
+) -> impl Iterator<Item = (&'r AcceptedIssuer, &'c Issuer)> {
     let (issuers, places) = (context.issuers, token.places);
     rule.issuers
         .iter()

@@ -11,16 +11,16 @@ use super::error::StartError;
 use super::previous::Previous;
 use crate::jwks::{self, Client};
 use crate::tls;
-use crate::token::issuer::{Fetched, Issuer, IssuerSpec, Place, Want};
+use crate::token::issuer::{Fetched, Issuer, IssuerSpec, KeyEndpoint, KeyRequest};
 use crate::token::load::{self, LoadError};
 
 /// The running tasks. A task ends when it is dropped from here.
 #[derive(Debug, Default)]
-pub(super) struct Remotes(Vec<Arc<Remote>>);
+pub(super) struct Remotes(Vec<Arc<KeyTask>>);
 
 /// A task that fetches the keys of one issuer.
 #[derive(Debug)]
-struct Remote {
+struct KeyTask {
     spec: Arc<IssuerSpec>,
     fetched: Arc<Fetched>,
     /// Replaces the client when the CA file changes. The task ends when this is dropped.
@@ -36,8 +36,8 @@ pub(super) struct Plan {
 
 #[derive(Debug)]
 enum Step {
-    Keep(Arc<Remote>, Client),
-    Start(Arc<Remote>, mpsc::Receiver<Want>),
+    Keep(Arc<KeyTask>, Client),
+    Start(Arc<KeyTask>, mpsc::Receiver<KeyRequest>),
 }
 
 impl Plan {
@@ -58,8 +58,8 @@ impl Plan {
         for spec in specs {
             match plan.add(spec, running, before) {
                 Ok(()) => {}
-                Err(Unfit::Keys(errors)) => keys.extend(errors),
-                Err(Unfit::Ca(error)) => cas.push(error),
+                Err(IssuerError::Keys(errors)) => keys.extend(errors),
+                Err(IssuerError::Ca(error)) => cas.push(error),
             }
         }
         match (keys.is_empty(), cas.is_empty()) {
@@ -78,11 +78,11 @@ impl Plan {
         spec: &Arc<IssuerSpec>,
         running: &Remotes,
         before: &mut Previous<'_>,
-    ) -> Result<(), Unfit> {
+    ) -> Result<(), IssuerError> {
         let step = spec
             .keys
-            .place()
-            .map(|place| step(spec, place, running, before))
+            .endpoint()
+            .map(|endpoint| step(spec, endpoint, running, before))
             .transpose()?;
         let known = before
             .snapshot
@@ -129,19 +129,19 @@ impl Step {
         Arc::clone(&remote.fetched)
     }
 
-    fn take(self) -> io::Result<Arc<Remote>> {
+    fn take(self) -> io::Result<Arc<KeyTask>> {
         match self {
             Self::Keep(remote, client) => {
                 remote.client.send_replace(client);
                 Ok(remote)
             }
-            Self::Start(remote, wants) => {
+            Self::Start(remote, receiver) => {
                 let runtime = Handle::try_current().map_err(io::Error::other)?;
                 let (spec, fetched) = (Arc::clone(&remote.spec), Arc::clone(&remote.fetched));
                 runtime.spawn(jwks::follow(
                     spec,
                     fetched,
-                    wants,
+                    receiver,
                     remote.client.subscribe(),
                 ));
                 Ok(remote)
@@ -152,15 +152,15 @@ impl Step {
 
 fn step(
     spec: &Arc<IssuerSpec>,
-    place: &Place,
+    endpoint: &KeyEndpoint,
     running: &Remotes,
     kept: &mut Previous<'_>,
-) -> Result<Step, Unfit> {
+) -> Result<Step, IssuerError> {
     let same =
-        |remote: &&Arc<Remote>| remote.spec.name == spec.name && remote.spec.keys == spec.keys;
+        |remote: &&Arc<KeyTask>| remote.spec.name == spec.name && remote.spec.keys == spec.keys;
     let before = running.0.iter().find(same);
     let client = match (
-        Client::new(place, &format!("issuers.{}.ca_file", spec.name)),
+        Client::new(endpoint, &format!("issuers.{}.ca_file", spec.name)),
         before,
     ) {
         (Ok(client), _) => client,
@@ -173,33 +173,33 @@ fn step(
     if let Some(before) = before.filter(|before| before.spec.algorithms == spec.algorithms) {
         return Ok(Step::Keep(Arc::clone(before), client));
     }
-    let (want, wants) = mpsc::channel(jwks::WANTS);
-    let fetched = Fetched::new(want);
+    let (sender, receiver) = mpsc::channel(jwks::MAX_REQUESTS);
+    let fetched = Fetched::new(sender);
     if let Some(before) = before {
         // Until other keys arrive, those that are for the new algorithms stay in force.
         fetched.replace(before.fetched.set().narrowed(&spec.algorithms));
     }
-    let remote = Remote {
+    let remote = KeyTask {
         spec: Arc::clone(spec),
         fetched,
         client: watch::Sender::new(client),
     };
-    Ok(Step::Start(Arc::new(remote), wants))
+    Ok(Step::Start(Arc::new(remote), receiver))
 }
 
 /// Why an issuer cannot be used.
-enum Unfit {
+enum IssuerError {
     Keys(Vec<LoadError>),
     Ca(tls::LoadError),
 }
 
-impl From<Vec<LoadError>> for Unfit {
+impl From<Vec<LoadError>> for IssuerError {
     fn from(errors: Vec<LoadError>) -> Self {
         Self::Keys(errors)
     }
 }
 
-impl From<tls::LoadError> for Unfit {
+impl From<tls::LoadError> for IssuerError {
     fn from(error: tls::LoadError) -> Self {
         Self::Ca(error)
     }

@@ -44,7 +44,7 @@ impl FileWatch {
         let places = config
             .issuers
             .iter()
-            .filter_map(|issuer| issuer.keys.place());
+            .filter_map(|issuer| issuer.keys.endpoint());
         let cas = cas.chain(places.filter_map(|place| place.ca_file.as_ref()));
         let revoked = config
             .issuers

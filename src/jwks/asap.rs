@@ -13,14 +13,14 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
-use super::client::{Answer, Client, Digest, FetchError, sha256};
+use super::client::{Client, Digest, Document, FetchError, sha256};
 use super::fresh::fresh_for;
-use super::kids::{self, Id, Kids};
+use super::known_keys::{self, Id, KnownKeys};
 use super::pace;
-use super::report::Report;
+use super::report::IssuerReport;
 use super::set::no_key;
 use crate::token::Algorithm;
-use crate::token::issuer::{Looked, Want, settle, turn_away};
+use crate::token::issuer::{KeyLookup, KeyRequest, report_asked, report_too_many};
 use crate::token::keys::{Key, KeySet};
 use crate::token::load;
 
@@ -31,8 +31,8 @@ const REFRESHES: usize = 4;
 const ACCEPT: &str = "application/x-pem-file, */*";
 
 pub(super) async fn follow(
-    report: Report,
-    mut wants: mpsc::Receiver<Want>,
+    report: IssuerReport,
+    mut requests: mpsc::Receiver<KeyRequest>,
     client: watch::Receiver<Client>,
 ) {
     let mut client = client;
@@ -40,12 +40,12 @@ pub(super) async fn follow(
     loop {
         let next = folder.next();
         tokio::select! {
-            Some(want) = wants.recv() => folder.wanted(want, &client),
-            Some(landed) = folder.flights.next() => folder.landed(landed),
+            Some(request) = requests.recv() => folder.request(request, &client),
+            Some(finished) = folder.fetches.next() => folder.finish(finished),
             () = at(next) => folder.refresh(&client),
             changed = client.changed() => match changed {
                 Err(_) => return,
-                Ok(()) => folder.kids.try_again(Instant::now()),
+                Ok(()) => folder.known_keys.try_again(Instant::now()),
             },
         }
     }
@@ -60,20 +60,20 @@ async fn at(time: Option<Instant>) {
 
 /// The state of the task.
 struct Folder {
-    report: Report,
-    kids: Kids,
-    flights: FuturesUnordered<Flight>,
+    report: IssuerReport,
+    known_keys: KnownKeys,
+    fetches: FuturesUnordered<Fetch>,
     /// The requests that wait for a fetch under way.
-    waiting: HashMap<Id, Vec<oneshot::Sender<Looked>>>,
+    waiting: HashMap<Id, Vec<oneshot::Sender<KeyLookup>>>,
     refreshes: usize,
     /// The hashes of the files of the keys in force.
     files: HashMap<Id, Digest>,
 }
 
-type Flight = Pin<Box<dyn Future<Output = Landed> + Send>>;
+type Fetch = Pin<Box<dyn Future<Output = Finished> + Send>>;
 
 /// A finished fetch.
-struct Landed {
+struct Finished {
     id: Id,
     kid: Box<str>,
     is_refresh: bool,
@@ -88,14 +88,14 @@ struct Found {
 }
 
 impl Folder {
-    fn new(report: Report) -> Self {
+    fn new(report: IssuerReport) -> Self {
         let set = report.fetched.set();
-        let held = set.names().flatten().map(|kid| (id(kid), Box::from(kid)));
-        let kids = Kids::new(held, Instant::now());
+        let known = set.names().flatten().map(|kid| (id(kid), Box::from(kid)));
+        let known_keys = KnownKeys::new(known, Instant::now());
         Self {
             report,
-            kids,
-            flights: FuturesUnordered::new(),
+            known_keys,
+            fetches: FuturesUnordered::new(),
             waiting: HashMap::new(),
             refreshes: 0,
             files: HashMap::new(),
@@ -105,7 +105,7 @@ impl Folder {
     /// When the next key is to be refreshed, if another refresh may start.
     fn next(&self) -> Option<Instant> {
         if self.refreshes < REFRESHES {
-            self.kids.next()
+            self.known_keys.next()
         } else {
             None
         }
@@ -113,30 +113,30 @@ impl Folder {
 
     /// Fetches a key for a request, or answers the request at once. Dropping the sender means that
     /// the server cannot be reached.
-    fn wanted(&mut self, want: Want, client: &watch::Receiver<Client>) {
+    fn request(&mut self, request: KeyRequest, client: &watch::Receiver<Client>) {
         // Without a key id there is no file.
-        let Some(kid) = want.kid else {
-            return settle(want.done);
+        let Some(kid) = request.kid else {
+            return report_asked(request.done);
         };
         let (id, now) = (id(&kid), Instant::now());
-        if self.kids.is_nobodys(&id, now) {
-            return settle(want.done);
+        if self.known_keys.is_missing(&id, now) {
+            return report_asked(request.done);
         }
         if let Some(others) = self.waiting.get_mut(&id) {
-            others.push(want.done);
-        } else if !self.kids.is_open(&id, now) {
+            others.push(request.done);
+        } else if !self.known_keys.may_exist(&id, now) {
             // The key has arrived meanwhile, or the server did not answer a moment ago.
-        } else if self.kids.may_look(&id, want.asker, now) {
-            self.waiting.insert(id, vec![want.done]);
+        } else if self.known_keys.may_fetch(&id, request.requester, now) {
+            self.waiting.insert(id, vec![request.done]);
             self.launch(id, kid, false, client);
         } else {
-            turn_away(want.done);
+            report_too_many(request.done);
         }
     }
 
     fn refresh(&mut self, client: &watch::Receiver<Client>) {
         while self.refreshes < REFRESHES {
-            let Some((id, kid)) = self.kids.due(Instant::now()) else {
+            let Some((id, kid)) = self.known_keys.due(Instant::now()) else {
                 return;
             };
             self.refreshes += 1;
@@ -153,16 +153,16 @@ impl Folder {
     ) {
         let (client, url) = (client.borrow().clone(), file_url(&self.report.url, &id));
         let algorithms = self.report.algorithms.clone();
-        self.flights.push(Box::pin(async move {
-            let result = client.get(&url, ACCEPT).await.and_then(|came| {
-                let key = usable(&came, &kid, &algorithms)?;
+        self.fetches.push(Box::pin(async move {
+            let result = client.get(&url, ACCEPT).await.and_then(|document| {
+                let key = usable(&document, &kid, &algorithms)?;
                 Ok(Found {
                     key,
-                    file: came.digest(),
-                    fresh: fresh_for(&came.headers, SystemTime::now()),
+                    file: document.digest(),
+                    fresh: fresh_for(&document.headers, SystemTime::now()),
                 })
             });
-            Landed {
+            Finished {
                 id,
                 kid,
                 is_refresh,
@@ -171,14 +171,14 @@ impl Folder {
         }));
     }
 
-    fn landed(
+    fn finish(
         &mut self,
-        Landed {
+        Finished {
             id,
             kid,
             is_refresh,
             result,
-        }: Landed,
+        }: Finished,
     ) {
         let now = Instant::now();
         let is_settled = matches!(result, Ok(_) | Err(FetchError::Missing(_)));
@@ -186,31 +186,35 @@ impl Folder {
         let set = self.report.fetched.set();
         match result {
             Ok(Found { key, file, fresh }) => {
-                let gone = self
-                    .kids
-                    .came(id, &kid, now + pace::ahead(fresh, pace::chance()));
+                let evicted =
+                    self.known_keys
+                        .found(id, &kid, now + pace::ahead(fresh, pace::chance()));
                 if self.files.insert(id, file) != Some(file) {
                     self.report.replace(set.with(key, &self.report.algorithms));
                 }
-                if let Some(gone) = gone {
-                    self.drop_key(&gone);
+                if let Some(evicted) = evicted {
+                    self.drop_key(&evicted);
                 }
                 self.report.succeeded();
             }
             Err(FetchError::Missing(_)) => {
-                self.kids.went(id, now);
+                self.known_keys.lost(id, now);
                 self.drop_key(&kid);
                 // The server has answered.
                 self.report.succeeded();
             }
             Err(error) => {
-                self.kids.failed(id, now, patience(&error), pace::chance());
+                self.known_keys
+                    .failed(id, now, patience(&error), pace::chance());
                 self.report.failed(&error);
             }
         }
         // If the fetch failed, dropping the senders wakes the requests.
         let waiting = self.waiting.remove(&id).unwrap_or_default();
-        waiting.into_iter().filter(|_| is_settled).for_each(settle);
+        waiting
+            .into_iter()
+            .filter(|_| is_settled)
+            .for_each(report_asked);
     }
 
     fn drop_key(&mut self, kid: &str) {
@@ -228,8 +232,8 @@ fn patience(error: &FetchError) -> Duration {
         FetchError::Unreachable(_)
         | FetchError::Late
         | FetchError::Broken(_)
-        | FetchError::Status(_) => kids::AWAY,
-        _ => kids::MISSING,
+        | FetchError::Status(_) => known_keys::UNAVAILABLE,
+        _ => known_keys::MISSING,
     }
 }
 
@@ -246,8 +250,8 @@ fn file_url(base: &str, id: &Id) -> String {
 }
 
 /// The key of a document, with the id that it was fetched by.
-fn usable(came: &Answer, kid: &str, algorithms: &[Algorithm]) -> Result<Key, FetchError> {
-    let mut keys = load::parse_pem(&came.body)
+fn usable(document: &Document, kid: &str, algorithms: &[Algorithm]) -> Result<Key, FetchError> {
+    let mut keys = load::parse_pem(&document.body)
         .map_err(|_| FetchError::NotPem)?
         .into_iter();
     let (Some(key), None) = (keys.next(), keys.next()) else {

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioExecutor;
 
 use crate::resolve::Resolver;
 use crate::tls::{self, LoadError};
-use crate::token::issuer::Place;
+use crate::token::issuer::KeyEndpoint;
 
 /// The time for a whole fetch, from the DNS lookup to the last byte. Requests wait as long.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,12 +48,12 @@ impl fmt::Debug for Client {
 
 /// A document that was fetched.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Document {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
-impl Answer {
+impl Document {
     /// The SHA-256 of the body. An unchanged document is no reason to verify cached tokens again.
     pub(super) fn digest(&self) -> Digest {
         sha256(&self.body)
@@ -74,7 +74,7 @@ impl Client {
     ///
     /// # Errors
     /// If the CA file, or the system's CAs, cannot be loaded.
-    pub fn new(place: &Place, key: &str) -> Result<Self, LoadError> {
+    pub fn new(endpoint: &KeyEndpoint, key: &str) -> Result<Self, LoadError> {
         let mut http = HttpConnector::new_with_resolver(Resolver::system());
         http.enforce_http(false);
         // Leaves time for another address if one does not answer.
@@ -84,17 +84,21 @@ impl Client {
         builder
             .pool_max_idle_per_host(0)
             .http1_max_buf_size(LARGEST_HEAD);
-        if is_plain(&place.url) {
+        if is_plain(&endpoint.url) {
             return Ok(Self(Transport::Plain(builder.build(http))));
         }
-        let config = tls::client_config(place.ca_file.as_deref(), key)?;
+        let config = tls::client_config(endpoint.ca_file.as_deref(), key)?;
         Ok(Self(Transport::Tls(
             builder.build(HttpsConnector::from((http, config))),
         )))
     }
 
     /// Fetches a document.
-    pub(super) async fn get(&self, url: &str, accept: &'static str) -> Result<Answer, FetchError> {
+    pub(super) async fn get(
+        &self,
+        url: &str,
+        accept: &'static str,
+    ) -> Result<Document, FetchError> {
         let uri: Uri = url.parse().map_err(|_| FetchError::Url)?;
         let mut request = Request::new(Body::new());
         *request.uri_mut() = uri;
@@ -122,7 +126,7 @@ fn is_plain(url: &str) -> bool {
 async fn exchange<C>(
     client: &legacy::Client<C, Body>,
     request: Request<Body>,
-) -> Result<Answer, FetchError>
+) -> Result<Document, FetchError>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
@@ -132,7 +136,7 @@ where
         .map_err(FetchError::Unreachable)?;
     let (head, body) = answer.into_parts();
     match head.status {
-        StatusCode::OK => Ok(Answer {
+        StatusCode::OK => Ok(Document {
             headers: head.headers,
             body: whole(body).await?,
         }),

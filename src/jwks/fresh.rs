@@ -41,7 +41,7 @@ fn said_by_cache_control(headers: &HeaderMap) -> Option<Duration> {
         .iter()
         .find(|(said, _)| said.eq_ignore_ascii_case("max-age"))?;
     let seconds = value.map_or(0, seconds);
-    // A cache on the way may have held the answer for this long.
+    // A cache on the way may have known the answer for this long.
     let age = headers
         .get(header::AGE)
         .and_then(|age| age.to_str().ok())

@@ -16,15 +16,15 @@
 //! 3.10).
 
 mod asap;
-mod askers;
 mod client;
 mod fresh;
-mod kids;
+mod known_keys;
 mod pace;
 mod report;
+mod requesters;
 mod set;
 mod task;
 
 pub use client::{Client, FetchError, TIMEOUT};
 pub use fresh::fresh_for;
-pub use task::{WANTS, ask, follow};
+pub use task::{MAX_REQUESTS, ask, follow};

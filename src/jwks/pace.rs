@@ -75,7 +75,7 @@ impl Allowance {
     }
 
     /// When the allowance is full again; `None` if nothing was ever taken.
-    pub(super) fn whole_at(&self) -> Option<Instant> {
+    pub(super) fn full_at(&self) -> Option<Instant> {
         self.whole
     }
 
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_cause_no_more_fetches_than_are_allowed() {
+    fn clients_cause_no_more_fetches_than_are_allowed() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut one = Allowance::new(1, Duration::from_secs(10));

@@ -11,7 +11,7 @@ use crate::token::keys::KeySet;
 
 /// An issuer, as its task sees it.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct IssuerReport {
     pub(super) name: Arc<str>,
     pub(super) url: Box<str>,
     pub(super) algorithms: Box<[Algorithm]>,
@@ -20,7 +20,7 @@ pub(super) struct Report {
     trouble: Option<&'static str>,
 }
 
-impl Report {
+impl IssuerReport {
     pub(super) fn new(spec: &IssuerSpec, url: &str, fetched: Arc<Fetched>) -> Self {
         Self::of(&spec.name, url, &spec.algorithms, fetched)
     }

@@ -7,18 +7,18 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
-use super::askers::Askers;
-use super::client::{Answer, Client, Digest, FetchError, sha256};
+use super::client::{Client, Digest, Document, FetchError, sha256};
 use super::fresh::fresh_for;
 use super::pace::{self, Allowance};
-use super::report::Report;
+use super::report::IssuerReport;
+use super::requesters::Requesters;
 use crate::json;
 use crate::token::Algorithm;
-use crate::token::issuer::{Looked, Want, settle};
+use crate::token::issuer::{KeyLookup, KeyRequest, report_asked};
 use crate::token::keys::{self, KeySet};
 
 /// Missing keys of one client cause one fetch in this time, and one more if a key id comes back.
-const OF_CLIENT: (u32, Duration) = (2, Duration::from_secs(10));
+const PER_CLIENT: (u32, Duration) = (2, Duration::from_secs(10));
 
 /// Those of all clients together cause this many fetches at once, and then one in this time, which
 /// answers all requests that wait.
@@ -27,31 +27,31 @@ const OF_ALL: (u32, Duration) = (3, Duration::from_secs(2));
 const ACCEPT: &str = "application/jwk-set+json, application/json";
 
 pub(super) async fn follow(
-    mut report: Report,
-    mut wants: mpsc::Receiver<Want>,
+    mut report: IssuerReport,
+    mut requests: mpsc::Receiver<KeyRequest>,
     mut client: watch::Receiver<Client>,
 ) {
-    let mut askers = Askers::new(OF_CLIENT.0, OF_CLIENT.1);
+    let mut requesters = Requesters::new(PER_CLIENT.0, PER_CLIENT.1);
     let mut all = Allowance::new(OF_ALL.0, OF_ALL.1);
     let (mut next, mut failures) = (Instant::now(), 0);
     let (mut waiting, mut in_force) = (Waiting::default(), None);
     loop {
         tokio::select! {
             () = sleep_until(next.into()) => {}
-            Some(want) = wants.recv() => {
-                let (is_there, now) = (is_there(&report, &want), Instant::now());
-                if waiting.has(&want) {
+            Some(request) = requests.recv() => {
+                let (is_there, now) = (is_there(&report, &request), Instant::now());
+                if waiting.has(&request) {
                     // The fetch that is due answers this request too, and costs its client nothing.
-                    waiting.push(want);
-                } else if !is_there && askers.take(want.asker, &name(&want), now, |_| true) {
+                    waiting.push(request);
+                } else if !is_there && requesters.take(request.requester, &name(&request), now, |_| true) {
                     if waiting.requests.is_empty() {
                         next = next.min(all.reserve(now));
                     }
-                    waiting.push(want);
+                    waiting.push(request);
                 } else if is_there || failures == 0 {
                     // What was fetched a moment ago is all there is. Otherwise the sender's end
                     // says that it is not known.
-                    settle(want.done);
+                    report_asked(request.done);
                 }
                 continue;
             }
@@ -63,17 +63,20 @@ pub(super) async fn follow(
             },
         }
         let now = client.borrow_and_update().clone();
-        let result = fetch(&report, &now, &mut wants, &mut waiting).await;
+        let result = fetch(&report, &now, &mut requests, &mut waiting).await;
         let wait = match result {
-            Ok((set, came)) => {
+            Ok((set, document)) => {
                 failures = 0;
-                let digest = Some(came.digest());
+                let digest = Some(document.digest());
                 if in_force != digest {
                     report.replace(set);
                 }
                 in_force = digest;
                 report.succeeded();
-                pace::ahead(fresh_for(&came.headers, SystemTime::now()), pace::chance())
+                pace::ahead(
+                    fresh_for(&document.headers, SystemTime::now()),
+                    pace::chance(),
+                )
             }
             Err(error) => {
                 failures += 1;
@@ -87,61 +90,62 @@ pub(super) async fn follow(
         requests
             .into_iter()
             .filter(|_| failures == 0)
-            .for_each(settle);
+            .for_each(report_asked);
     }
 }
 
 /// Requests that wait for the next fetch, and the key ids that they wait for.
 #[derive(Default)]
 struct Waiting {
-    requests: Vec<oneshot::Sender<Looked>>,
+    requests: Vec<oneshot::Sender<KeyLookup>>,
     names: HashSet<Digest>,
 }
 
 impl Waiting {
-    fn has(&self, want: &Want) -> bool {
-        !self.names.is_empty() && self.names.contains(&name(want))
+    fn has(&self, request: &KeyRequest) -> bool {
+        !self.names.is_empty() && self.names.contains(&name(request))
     }
 
-    fn push(&mut self, want: Want) {
-        self.names.insert(name(&want));
-        self.requests.push(want.done);
+    fn push(&mut self, request: KeyRequest) {
+        self.names.insert(name(&request));
+        self.requests.push(request.done);
     }
 }
 
 /// Whether the key has arrived since the request found it missing.
-fn is_there(report: &Report, want: &Want) -> bool {
-    want.kid
+fn is_there(report: &IssuerReport, request: &KeyRequest) -> bool {
+    request
+        .kid
         .as_deref()
         .is_some_and(|kid| report.fetched.set().has(kid))
 }
 
 /// The hash of the key id of a request.
-fn name(want: &Want) -> Digest {
-    sha256(want.kid.as_deref().unwrap_or_default().as_bytes())
+fn name(request: &KeyRequest) -> Digest {
+    sha256(request.kid.as_deref().unwrap_or_default().as_bytes())
 }
 
 /// Fetches. Requests that arrive meanwhile wait for this fetch.
 async fn fetch(
-    report: &Report,
+    report: &IssuerReport,
     client: &Client,
-    wants: &mut mpsc::Receiver<Want>,
+    requests: &mut mpsc::Receiver<KeyRequest>,
     waiting: &mut Waiting,
-) -> Result<(KeySet, Answer), FetchError> {
+) -> Result<(KeySet, Document), FetchError> {
     let mut get = pin!(client.get(&report.url, ACCEPT));
-    let came = loop {
+    let document = loop {
         tokio::select! {
-            came = &mut get => break came?,
-            Some(want) = wants.recv() => waiting.push(want),
+            document = &mut get => break document?,
+            Some(request) = requests.recv() => waiting.push(request),
         }
     };
-    Ok((usable(&came, &report.algorithms)?, came))
+    Ok((usable(&document, &report.algorithms)?, document))
 }
 
 /// The usable keys of a document; at least one.
-fn usable(came: &Answer, algorithms: &[Algorithm]) -> Result<KeySet, FetchError> {
-    let document = json::parse_object(&came.body).map_err(FetchError::NotJson)?;
-    let keys = keys::from_public_json(&document).map_err(|_| FetchError::NotSet)?;
+fn usable(document: &Document, algorithms: &[Algorithm]) -> Result<KeySet, FetchError> {
+    let json = json::parse_object(&document.body).map_err(FetchError::NotJson)?;
+    let keys = keys::from_public_json(&json).map_err(|_| FetchError::NotSet)?;
     let set = KeySet::new(keys, algorithms);
     if set.is_empty() {
         Err(no_key(algorithms))
@@ -165,8 +169,8 @@ pub(super) async fn ask(
     algorithms: &[Algorithm],
     client: &Client,
 ) -> Result<String, FetchError> {
-    let came = client.get(url, ACCEPT).await?;
-    let set = usable(&came, algorithms)?;
+    let document = client.get(url, ACCEPT).await?;
+    let set = usable(&document, algorithms)?;
     let names = set
         .names()
         .map(|name| name.map_or("without a name".to_owned(), |name| format!("{name:?}")));
@@ -191,11 +195,11 @@ mod tests {
     );
 
     fn usable_of(body: &str) -> Result<KeySet, FetchError> {
-        let came = Answer {
+        let document = Document {
             headers: HeaderMap::new(),
             body: body.to_owned().into(),
         };
-        usable(&came, &[Algorithm::ES256, Algorithm::RS256])
+        usable(&document, &[Algorithm::ES256, Algorithm::RS256])
     }
 
     #[test]

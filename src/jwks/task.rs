@@ -5,27 +5,37 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::client::{Client, FetchError};
-use super::report::Report;
+use super::report::IssuerReport;
 use super::{asap, set};
-use crate::token::issuer::{Fetched, IssuerSpec, KeySource, Want};
+use crate::token::issuer::{Fetched, IssuerSpec, KeyRequest, KeySource};
 
 /// At most this many key requests are queued for an issuer; beyond that, requests do not wait.
-pub const WANTS: usize = 1024;
+pub const MAX_REQUESTS: usize = 1024;
 
 /// Keeps an issuer's keys up to date. Ends when the sender of `client` is dropped; a new client
 /// that is sent replaces the old one.
 pub async fn follow(
     spec: Arc<IssuerSpec>,
     fetched: Arc<Fetched>,
-    wants: mpsc::Receiver<Want>,
+    requests: mpsc::Receiver<KeyRequest>,
     client: watch::Receiver<Client>,
 ) {
     match &spec.keys {
-        KeySource::Jwks(place) => {
-            set::follow(Report::new(&spec, &place.url, fetched), wants, client).await;
+        KeySource::Jwks(endpoint) => {
+            set::follow(
+                IssuerReport::new(&spec, &endpoint.url, fetched),
+                requests,
+                client,
+            )
+            .await;
         }
-        KeySource::Asap(place) => {
-            asap::follow(Report::new(&spec, &place.url, fetched), wants, client).await;
+        KeySource::Asap(endpoint) => {
+            asap::follow(
+                IssuerReport::new(&spec, &endpoint.url, fetched),
+                requests,
+                client,
+            )
+            .await;
         }
         KeySource::File(_) | KeySource::Secret { .. } => {}
     }
@@ -37,8 +47,8 @@ pub async fn follow(
 /// Why there are no keys.
 pub async fn ask(spec: &IssuerSpec, client: &Client) -> Result<String, FetchError> {
     match &spec.keys {
-        KeySource::Jwks(place) => set::ask(&place.url, &spec.algorithms, client).await,
-        KeySource::Asap(place) => asap::ask(&place.url, client).await,
+        KeySource::Jwks(endpoint) => set::ask(&endpoint.url, &spec.algorithms, client).await,
+        KeySource::Asap(endpoint) => asap::ask(&endpoint.url, client).await,
         KeySource::File(_) | KeySource::Secret { .. } => Ok("is not fetched".to_owned()),
     }
 }
@@ -50,7 +60,7 @@ mod tests {
     use super::*;
     use crate::jwks::TIMEOUT;
     use crate::token::Algorithm;
-    use crate::token::issuer::{Asker, Audience, Place};
+    use crate::token::issuer::{Audience, KeyEndpoint, Requester};
 
     fn spec(keys: KeySource) -> Arc<IssuerSpec> {
         Arc::new(IssuerSpec {
@@ -66,16 +76,16 @@ mod tests {
         })
     }
 
-    fn asker() -> Asker {
-        Asker {
+    fn requester() -> Requester {
+        Requester {
             group: crate::addr::ClientAddr::new([192, 0, 2, 1].into()).group(),
             is_listed: false,
         }
     }
 
     /// An endpoint without a server.
-    fn nowhere() -> Place {
-        Place {
+    fn nowhere() -> KeyEndpoint {
+        KeyEndpoint {
             url: "http://127.0.0.1:1/keys".into(),
             ca_file: None,
         }
@@ -89,21 +99,21 @@ mod tests {
             .unwrap();
         for keys in [KeySource::Jwks(nowhere()), KeySource::Asap(nowhere())] {
             let client = watch::Sender::new(Client::new(&nowhere(), "ca_file").unwrap());
-            let (want, wants) = mpsc::channel(1);
-            let fetched = Fetched::new(want);
+            let (request, requests) = mpsc::channel(1);
+            let fetched = Fetched::new(request);
             let task = runtime.spawn(follow(
                 spec(keys),
                 Arc::clone(&fetched),
-                wants,
+                requests,
                 client.subscribe(),
             ));
             let began = Instant::now();
             runtime.block_on(async {
-                fetched.look_for(Some("a".into()), asker()).await;
+                fetched.look_for(Some("a".into()), requester()).await;
                 assert!(fetched.failures() > 0 && fetched.last_success().is_none());
                 drop(client);
                 task.await.unwrap();
-                fetched.look_for(Some("b".into()), asker()).await;
+                fetched.look_for(Some("b".into()), requester()).await;
             });
             assert!(began.elapsed() < TIMEOUT);
         }

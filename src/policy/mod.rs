@@ -22,7 +22,7 @@ pub use facts::{Facts, Token};
 pub use networks::Networks;
 pub use permit::Permit;
 pub use rule::{Conditions, Rule, Ways};
-pub use token_rule::{Accepted, IssuerId, OnExpiry, TokenRule};
+pub use token_rule::{AcceptedIssuer, IssuerId, OnExpiry, TokenRule};
 
 #[cfg(test)]
 mod tests;

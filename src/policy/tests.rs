@@ -71,7 +71,7 @@ fn verified(claims: &str) -> Rc<Verified> {
 
 fn rule(on_expiry: OnExpiry) -> TokenRule {
     TokenRule {
-        issuers: [Accepted {
+        issuers: [AcceptedIssuer {
             id: IssuerId(0),
             name: "staff".into(),
             places: 1,

@@ -16,7 +16,7 @@ use crate::token::location::Source;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRule {
     /// The issuers whose tokens are accepted; at least one.
-    pub issuers: Box<[Accepted]>,
+    pub issuers: Box<[AcceptedIssuer]>,
     /// Every place where the tokens of one of the issuers may stand.
     pub sources: Box<[Source]>,
     /// Claims that a token must have, all of them.
@@ -27,7 +27,7 @@ pub struct TokenRule {
 
 /// An issuer whose tokens are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accepted {
+pub struct AcceptedIssuer {
     /// Its index.
     pub id: IssuerId,
     /// Its name.

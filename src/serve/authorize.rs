@@ -146,11 +146,11 @@ enum Asked<'r> {
     /// It may pass.
     Permit(Permit),
     /// Its token decides.
-    Token(Question<'r>),
+    Token(TokenQuestion<'r>),
 }
 
 /// A token that decides about a request.
-struct Question<'r> {
+struct TokenQuestion<'r> {
     located: Located<'r>,
     rule: &'r TokenRule,
     /// The client's address is enough for the policy, but not for the page that sends the request:
@@ -166,7 +166,7 @@ fn ask<'r>(routed: &'r Routed, route: &'r Route) -> Result<Asked<'r>, Rejection>
     if let Some(rule) = wanted
         && let Some(located) = locate(inbound, rule)?
     {
-        return Ok(Asked::Token(Question {
+        return Ok(Asked::Token(TokenQuestion {
             located,
             rule,
             is_instead_of_address: false,
@@ -187,14 +187,14 @@ fn ask<'r>(routed: &'r Routed, route: &'r Route) -> Result<Asked<'r>, Rejection>
     let located = locate(inbound, rule)?
         .filter(|located| !located.is_in_cookies_alone(&rule.sources))
         .ok_or(Rejection::Origin)?;
-    Ok(Asked::Token(Question {
+    Ok(Asked::Token(TokenQuestion {
         located,
         rule,
         is_instead_of_address: true,
     }))
 }
 
-impl Question<'_> {
+impl TokenQuestion<'_> {
     /// Decides by the token, and by the page that sends it.
     fn judge(
         &self,

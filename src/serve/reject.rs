@@ -164,7 +164,7 @@ impl Rejection {
             Self::Denied(Denied::Address) => (StatusCode::FORBIDDEN, "address"),
             Self::Denied(Denied::Listed) => (StatusCode::FORBIDDEN, "denied"),
             Self::Denied(Denied::NoToken) => (StatusCode::UNAUTHORIZED, "no_token"),
-            Self::Denied(Denied::Token(why @ BadToken::KeysAway)) => {
+            Self::Denied(Denied::Token(why @ BadToken::KeysUnavailable)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, why.word())
             }
             Self::Denied(Denied::Token(why)) => (StatusCode::UNAUTHORIZED, why.word()),
@@ -359,7 +359,7 @@ impl Rejection {
             | Self::Proxy(proxy::Error::Send(
                 SendError::Full | SendError::ServerFull | SendError::OverShare,
             )) => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
-            Self::Denied(Denied::Token(BadToken::KeysAway)) => {
+            Self::Denied(Denied::Token(BadToken::KeysUnavailable)) => {
                 Some((header::RETRY_AFTER, HeaderValue::from_static("2")))
             }
             Self::TwoTokens | Self::Denied(Denied::NoToken | Denied::Token(_) | Denied::Claim) => {

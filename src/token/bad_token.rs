@@ -29,7 +29,7 @@ pub enum BadToken {
     NoKey,
     /// The keys could not be fetched yet, which is not the token's fault.
     #[error("the issuer's keys are not there yet")]
-    KeysAway,
+    KeysUnavailable,
     /// No key verifies the signature.
     #[error("the signature is wrong")]
     Signature,
@@ -72,7 +72,7 @@ impl BadToken {
             Self::Critical => "token_crit",
             Self::Type => "token_type",
             Self::NoKey => "token_key",
-            Self::KeysAway => "token_keys_away",
+            Self::KeysUnavailable => "token_keys_unavailable",
             Self::Signature => "token_signature",
             Self::Issuer => "token_issuer",
             Self::Audience => "token_audience",
@@ -98,7 +98,7 @@ impl BadToken {
             | Self::NoKey
             | Self::Signature => true,
             Self::Type
-            | Self::KeysAway
+            | Self::KeysUnavailable
             | Self::Issuer
             | Self::Audience
             | Self::NoExpiry

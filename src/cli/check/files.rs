@@ -19,7 +19,7 @@ use ianitor::store::folder::Folder;
 use ianitor::telemetry::Chain;
 use ianitor::tls::{self, CertTable, HostCoverage, LoadError, Mode};
 use ianitor::token;
-use ianitor::token::issuer::{IssuerSpec, Place};
+use ianitor::token::issuer::{IssuerSpec, KeyEndpoint};
 use ianitor::turn;
 
 /// A configuration that can be used, and what there is to say about it.
@@ -119,7 +119,10 @@ impl Found {
             self.add(tls::client_config(upstream.tls.ca_file.as_deref(), &key).err());
         }
         for issuer in &config.issuers {
-            let client = issuer.keys.place().map(|place| key_client(issuer, place));
+            let client = issuer
+                .keys
+                .endpoint()
+                .map(|place| key_client(issuer, place));
             self.add(client.and_then(Result::err));
         }
     }
@@ -201,7 +204,7 @@ pub(super) fn advice_for_root(config: &Config, file: &Path, user: Uid) -> Option
 }
 
 /// The client that fetches the keys of an issuer.
-pub(super) fn key_client(issuer: &IssuerSpec, place: &Place) -> Result<Client, LoadError> {
+pub(super) fn key_client(issuer: &IssuerSpec, place: &KeyEndpoint) -> Result<Client, LoadError> {
     Client::new(place, &format!("issuers.{}.ca_file", issuer.name))
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn ask_all(config: &Config, show: fn(&str)) -> usize {
 async fn ask_issuers(config: &Config) -> Findings {
     let mut found = Findings::default();
     for issuer in &config.issuers {
-        let Some(place) = issuer.keys.place() else {
+        let Some(place) = issuer.keys.endpoint() else {
             continue;
         };
         let result = match key_client(issuer, place) {

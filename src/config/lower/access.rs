@@ -14,12 +14,12 @@ use crate::config::suggest;
 use crate::config::tables::{RawIssuer, RawPolicy, default_sources};
 use crate::config::values::{OnExpiryWord, RawAudience, Satisfy};
 use crate::policy::{
-    Accepted, Conditions, IssuerId, Networks, OnExpiry, Policy, Rule, TokenRule, Ways,
+    AcceptedIssuer, Conditions, IssuerId, Networks, OnExpiry, Policy, Rule, TokenRule, Ways,
 };
 use crate::secret::{Secret, SecretSource};
 use crate::token::Algorithm;
 use crate::token::claims::ClaimRule;
-use crate::token::issuer::{Audience, IssuerSpec, KeySource, Place as FetchPlace};
+use crate::token::issuer::{Audience, IssuerSpec, KeyEndpoint, KeySource};
 use crate::token::location::Source;
 
 /// One of `[issuers]`: policies may name it even if it is wrong.
@@ -99,7 +99,7 @@ fn note_empty<T>(list: &[T], place: &Place, what: &str, diag: &Diagnostics<'_>) 
 /// is noted, the first.
 fn key_source(raw: &RawIssuer, folder: &Path, diag: &Diagnostics<'_>) -> Option<KeySource> {
     let ca_file = raw.ca_file.as_ref().map(|path| folder.join(&path.value));
-    let place = |url: &str| FetchPlace {
+    let place = |url: &str| KeyEndpoint {
         url: url.into(),
         ca_file: ca_file.clone(),
     };
@@ -460,7 +460,7 @@ fn token_rule(
             .position(|other| other == source)
             .map_or(0, |at| 1 << at)
     };
-    let accepted = found.iter().map(|(id, spec)| Accepted {
+    let accepted = found.iter().map(|(id, spec)| AcceptedIssuer {
         id: *id,
         name: Arc::clone(&spec.name),
         places: spec

@@ -9,11 +9,11 @@ const PEM: &str = "-----BEGIN PUBLIC KEY-----\n\
     MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
 
 fn key(kid: &str) -> Key {
-    let came = Answer {
+    let document = Document {
         headers: HeaderMap::new(),
         body: PEM.into(),
     };
-    usable(&came, kid, &[Algorithm::EdDSA]).unwrap()
+    usable(&document, kid, &[Algorithm::EdDSA]).unwrap()
 }
 
 #[test]
@@ -32,11 +32,11 @@ fn a_key_lies_where_jitsi_looks_for_it() {
 fn only_one_public_key_in_pem_is_a_key() {
     let pem = PEM;
     let word = |body: &str, algorithm| {
-        let came = Answer {
+        let document = Document {
             headers: HeaderMap::new(),
             body: body.to_owned().into(),
         };
-        usable(&came, "a", &[algorithm])
+        usable(&document, "a", &[algorithm])
             .map(|_| ())
             .map_err(|error| error.word())
     };
@@ -62,7 +62,7 @@ fn a_key_is_kept_through_trouble_and_goes_when_the_server_says_so() {
     let algorithms = [Algorithm::EdDSA];
     // Of before a reload.
     fetched.replace(KeySet::new(vec![key("old")], &algorithms));
-    let report = Report::of(
+    let report = IssuerReport::of(
         "staff",
         "http://localhost/asap",
         &algorithms,
@@ -74,7 +74,7 @@ fn a_key_is_kept_through_trouble_and_goes_when_the_server_says_so() {
         "it is looked at again"
     );
     let mut land = |kid: &str, result| {
-        folder.landed(Landed {
+        folder.finish(Finished {
             id: id(kid),
             kid: kid.into(),
             is_refresh: false,

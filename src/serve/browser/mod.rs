@@ -63,7 +63,7 @@ pub(super) fn offer(routed: &Routed, rejection: &Rejection) -> Option<SignIn> {
 fn message(rejection: &Rejection) -> Option<Option<&'static str>> {
     match rejection {
         Rejection::Denied(Denied::NoToken) => Some(None),
-        Rejection::Denied(Denied::Token(BadToken::KeysAway)) => None,
+        Rejection::Denied(Denied::Token(BadToken::KeysUnavailable)) => None,
         Rejection::TwoTokens | Rejection::Denied(Denied::Token(_) | Denied::Claim) => {
             Some(Some(NOT_ACCEPTED))
         }

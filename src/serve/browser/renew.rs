@@ -8,7 +8,7 @@ use super::{ReturnTo, cookie, from_own_page};
 use crate::auth::{self, NotSuccessor, Signed};
 use crate::clock::UnixTime;
 use crate::host::Authority;
-use crate::policy::{Accepted, Denied, Facts, IssuerId, OnExpiry, Token, TokenRule};
+use crate::policy::{AcceptedIssuer, Denied, Facts, IssuerId, OnExpiry, Token, TokenRule};
 use crate::proxy::body::ResponseBody;
 use crate::route::Route;
 use crate::serve::authorize::context;
@@ -155,7 +155,7 @@ async fn proved<'s>(
 
 /// Any token of these issuers: which claims it has to have is for the policies to say.
 fn rule<'i>(issuers: impl Iterator<Item = (IssuerId, &'i Issuer)>) -> TokenRule {
-    let accepted = |(id, issuer): (IssuerId, &Issuer)| Accepted {
+    let accepted = |(id, issuer): (IssuerId, &Issuer)| AcceptedIssuer {
         id,
         name: issuer.spec.name.clone(),
         places: 1,

@@ -15,7 +15,7 @@ use crate::token::keys::{KeySet, KeySetId};
 #[derive(Debug)]
 pub struct Fetched {
     set: ArcSwap<KeySet>,
-    want: tokio::sync::mpsc::Sender<Want>,
+    requests: tokio::sync::mpsc::Sender<KeyRequest>,
     /// Unix time of the last success; 0 before the first.
     succeeded: AtomicU64,
     failures: AtomicU64,
@@ -23,19 +23,19 @@ pub struct Fetched {
 
 /// A request needs a key that is not there.
 #[derive(Debug)]
-pub struct Want {
+pub struct KeyRequest {
     /// The key's id, if the token names one.
     pub kid: Option<Box<str>>,
     /// The client that sent the token: the fetches that one client causes are limited.
-    pub asker: Asker,
+    pub requester: Requester,
     /// Receives the outcome. Dropped if the issuer could not be asked.
-    pub done: oneshot::Sender<Looked>,
+    pub done: oneshot::Sender<KeyLookup>,
 }
 
 /// A client whose key requests are counted. An address on the policy's allow list is counted apart
 /// from its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Asker {
+pub struct Requester {
     /// Its address, or its /64.
     pub group: ClientGroup,
     /// Whether it is on the allow list.
@@ -44,34 +44,34 @@ pub struct Asker {
 
 /// The outcome of a key request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Looked {
+pub enum KeyLookup {
     /// The issuer answered: if the key is not there now, it does not exist.
     Asked,
     /// The issuer could not be reached.
-    Away,
+    Unavailable,
     /// The issuer was not asked, because this client has caused too many fetches.
-    TooOften,
+    TooMany,
 }
 
 /// Reports that the issuer answered.
-pub fn settle(done: oneshot::Sender<Looked>) {
+pub fn report_asked(done: oneshot::Sender<KeyLookup>) {
     // The request may be gone.
-    let _ = done.send(Looked::Asked);
+    let _ = done.send(KeyLookup::Asked);
 }
 
 /// Reports that the issuer is not asked for this client now.
-pub fn turn_away(done: oneshot::Sender<Looked>) {
+pub fn report_too_many(done: oneshot::Sender<KeyLookup>) {
     // The request may be gone.
-    let _ = done.send(Looked::TooOften);
+    let _ = done.send(KeyLookup::TooMany);
 }
 
 impl Fetched {
     /// Without a key yet. Key requests are sent into the channel.
-    pub fn new(want: tokio::sync::mpsc::Sender<Want>) -> Arc<Self> {
+    pub fn new(requests: tokio::sync::mpsc::Sender<KeyRequest>) -> Arc<Self> {
         let never = AtomicU64::new(0);
         Arc::new(Self {
             set: ArcSwap::default(),
-            want,
+            requests,
             succeeded: never,
             failures: AtomicU64::new(0),
         })
@@ -116,11 +116,15 @@ impl Fetched {
     }
 
     /// Requests a key and waits for the outcome. If too many requests are queued, none is made.
-    pub async fn look_for(&self, kid: Option<Box<str>>, asker: Asker) -> Looked {
+    pub async fn look_for(&self, kid: Option<Box<str>>, requester: Requester) -> KeyLookup {
         let (done, over) = oneshot::channel();
-        match self.want.try_send(Want { kid, asker, done }) {
-            Ok(()) => over.await.unwrap_or(Looked::Away),
-            Err(_) => Looked::Away,
+        match self.requests.try_send(KeyRequest {
+            kid,
+            requester,
+            done,
+        }) {
+            Ok(()) => over.await.unwrap_or(KeyLookup::Unavailable),
+            Err(_) => KeyLookup::Unavailable,
         }
     }
 }

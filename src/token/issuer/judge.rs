@@ -84,7 +84,7 @@ impl Issuer {
             return Err(if fetched.last_success().is_some() {
                 BadToken::NoKey
             } else {
-                BadToken::KeysAway
+                BadToken::KeysUnavailable
             });
         }
         // The issuer uses the algorithm, so it may have published a key for it since.

@@ -5,7 +5,7 @@ mod judge;
 mod spec;
 mod verified;
 
-pub use fetched::{Asker, Fetched, Looked, Want, settle, turn_away};
+pub use fetched::{Fetched, KeyLookup, KeyRequest, Requester, report_asked, report_too_many};
 pub use judge::{Issuer, Keys};
-pub use spec::{Audience, IssuerSpec, KeySource, Place};
+pub use spec::{Audience, IssuerSpec, KeyEndpoint, KeySource};
 pub use verified::{Tag, Verified};

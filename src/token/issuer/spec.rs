@@ -52,10 +52,10 @@ pub enum KeySource {
         base64: bool,
     },
     /// A JWKS that it publishes (RFC 7517, section 5).
-    Jwks(Place),
+    Jwks(KeyEndpoint),
     /// A folder with one PEM file for each key, `<url>/<hex of the SHA-256 of kid>.pem`, as in
     /// Jitsi's ASAP.
-    Asap(Place),
+    Asap(KeyEndpoint),
 }
 
 impl KeySource {
@@ -69,7 +69,7 @@ impl KeySource {
     }
 
     /// The endpoint that the keys are fetched from, if they are fetched.
-    pub fn place(&self) -> Option<&Place> {
+    pub fn endpoint(&self) -> Option<&KeyEndpoint> {
         match self {
             Self::Jwks(place) | Self::Asap(place) => Some(place),
             Self::File(_) | Self::Secret { .. } => None,
@@ -79,7 +79,7 @@ impl KeySource {
 
 /// An endpoint that publishes keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct KeyEndpoint {
     /// An absolute URL.
     pub url: Box<str>,
     /// The CA to trust there instead of the system's CAs.

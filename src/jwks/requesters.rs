@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::client::Digest;
 use super::pace::Allowance;
-use crate::token::issuer::Asker;
+use crate::token::issuer::Requester;
 
 /// At most this many clients are remembered.
 const MOST: usize = 1024;
@@ -20,20 +20,20 @@ const TURNED_AWAY: usize = 64;
 
 /// The allowances of all clients.
 #[derive(Debug)]
-pub(super) struct Askers {
+pub(super) struct Requesters {
     burst: u32,
     every: Duration,
-    clients: HashMap<Asker, Share>,
+    clients: HashMap<Requester, ClientAllowance>,
 }
 
 #[derive(Debug)]
-struct Share {
+struct ClientAllowance {
     allowance: Allowance,
     /// The first bytes of the hashes of key ids, the oldest first.
     turned_away: VecDeque<u64>,
 }
 
-impl Askers {
+impl Requesters {
     /// Each client may cause `burst` fetches at once, at least two, and then one per `every`.
     pub(super) fn new(burst: u32, every: Duration) -> Self {
         Self {
@@ -47,20 +47,20 @@ impl Askers {
     /// passed whether the key id was turned away before.
     pub(super) fn take(
         &mut self,
-        asker: Asker,
+        requester: Requester,
         name: &Digest,
         now: Instant,
         others: impl FnOnce(bool) -> bool,
     ) -> bool {
-        if self.clients.len() >= MOST && !self.clients.contains_key(&asker) {
+        if self.clients.len() >= MOST && !self.clients.contains_key(&requester) {
             self.forget_some(now);
         }
-        let new = || Share {
+        let new = || ClientAllowance {
             allowance: Allowance::new(self.burst, self.every),
             turned_away: VecDeque::new(),
         };
         self.clients
-            .entry(asker)
+            .entry(requester)
             .or_insert_with(new)
             .take(short(name), now, others)
     }
@@ -69,22 +69,22 @@ impl Askers {
     /// least.
     fn forget_some(&mut self, now: Instant) {
         self.clients
-            .retain(|_, share| share.allowance.whole_at() > Some(now));
+            .retain(|_, share| share.allowance.full_at() > Some(now));
         if self.clients.len() > MOST / 2 {
             let mut all: Vec<Option<Instant>> = self
                 .clients
                 .values()
-                .map(|share| share.allowance.whole_at())
+                .map(|share| share.allowance.full_at())
                 .collect();
             let (_, middle, _) = all.select_nth_unstable(MOST / 2);
             let middle = *middle;
             self.clients
-                .retain(|_, share| share.allowance.whole_at() > middle);
+                .retain(|_, share| share.allowance.full_at() > middle);
         }
     }
 }
 
-impl Share {
+impl ClientAllowance {
     fn take(&mut self, name: u64, now: Instant, others: impl FnOnce(bool) -> bool) -> bool {
         let before = self.turned_away.iter().position(|other| *other == name);
         let kept = u32::from(before.is_none());
@@ -114,9 +114,9 @@ mod tests {
     use super::*;
     use crate::addr::ClientAddr;
 
-    fn asker(number: u32) -> Asker {
+    fn requester(number: u32) -> Requester {
         let client = ClientAddr::new(std::net::Ipv4Addr::from(0x0a00_0000 + number).into());
-        Asker {
+        Requester {
             group: client.group(),
             is_listed: false,
         }
@@ -133,25 +133,25 @@ mod tests {
     #[test]
     fn each_client_has_a_share_of_its_own() {
         let now = Instant::now();
-        let mut askers = Askers::new(5, EVERY);
+        let mut requesters = Requesters::new(5, EVERY);
         assert_eq!(
             (0..100)
-                .filter(|at| askers.take(asker(1), &name(*at), now, |_| true))
+                .filter(|at| requesters.take(requester(1), &name(*at), now, |_| true))
                 .count(),
             4
         );
         assert_eq!(
             (0..100)
-                .filter(|at| askers.take(asker(2), &name(*at), now, |_| true))
+                .filter(|at| requesters.take(requester(2), &name(*at), now, |_| true))
                 .count(),
             4
         );
-        let listed = Asker {
+        let listed = Requester {
             is_listed: true,
-            ..asker(1)
+            ..requester(1)
         };
         assert!(
-            askers.take(listed, &name(0), now, |_| true),
+            requesters.take(listed, &name(0), now, |_| true),
             "an address on the allow list"
         );
     }
@@ -159,16 +159,16 @@ mod tests {
     #[test]
     fn a_name_that_comes_back_goes_before_names_that_are_made_up() {
         let now = Instant::now();
-        let mut askers = Askers::new(5, EVERY);
+        let mut requesters = Requesters::new(5, EVERY);
         // Sixteen made-up names each second, and the real one whenever Retry-After lets it.
         let mut made_up = 1..;
         let mut got_through = None;
         for tick in 0..160u32 {
             let now = now + EVERY * tick / 16;
-            askers.take(asker(1), &name(made_up.next().unwrap()), now, |_| true);
+            requesters.take(requester(1), &name(made_up.next().unwrap()), now, |_| true);
             if tick >= 32 && tick % 48 == 40 && got_through.is_none() {
-                got_through = askers
-                    .take(asker(1), &name(0), now, |_| true)
+                got_through = requesters
+                    .take(requester(1), &name(0), now, |_| true)
                     .then_some(tick);
             }
         }
@@ -178,31 +178,34 @@ mod tests {
     #[test]
     fn nothing_is_taken_where_the_others_do_not_agree() {
         let now = Instant::now();
-        let mut askers = Askers::new(2, EVERY);
-        assert!(!askers.take(asker(1), &name(1), now, |is_back| is_back));
-        assert!(askers.take(asker(1), &name(1), now, |is_back| is_back));
+        let mut requesters = Requesters::new(2, EVERY);
+        assert!(!requesters.take(requester(1), &name(1), now, |is_back| is_back));
+        assert!(requesters.take(requester(1), &name(1), now, |is_back| is_back));
         assert!(
-            !askers.take(asker(1), &name(2), now, |_| true),
+            !requesters.take(requester(1), &name(2), now, |_| true),
             "one is left, and that is kept"
         );
-        assert!(askers.take(asker(1), &name(2), now, |_| true));
-        assert!(!askers.take(asker(1), &name(2), now, |_| true));
+        assert!(requesters.take(requester(1), &name(2), now, |_| true));
+        assert!(!requesters.take(requester(1), &name(2), now, |_| true));
     }
 
     #[test]
     fn memory_is_bounded_and_the_worst_are_remembered() {
         let now = Instant::now();
-        let mut askers = Askers::new(5, EVERY);
+        let mut requesters = Requesters::new(5, EVERY);
         (0..1000).for_each(|at| {
-            askers.take(asker(0), &name(at), now, |_| true);
+            requesters.take(requester(0), &name(at), now, |_| true);
         });
-        assert_eq!(askers.clients[&asker(0)].turned_away.len(), TURNED_AWAY);
+        assert_eq!(
+            requesters.clients[&requester(0)].turned_away.len(),
+            TURNED_AWAY
+        );
         for at in 1..3 * u32::try_from(MOST).unwrap() {
-            askers.take(asker(at), &name(at), now, |_| true);
-            assert!(askers.clients.len() <= MOST);
+            requesters.take(requester(at), &name(at), now, |_| true);
+            assert!(requesters.clients.len() <= MOST);
         }
-        assert!(!askers.take(asker(0), &name(1001), now, |_| true));
-        askers.forget_some(now + 10 * EVERY);
-        assert!(askers.clients.is_empty());
+        assert!(!requesters.take(requester(0), &name(1001), now, |_| true));
+        requesters.forget_some(now + 10 * EVERY);
+        assert!(requesters.clients.is_empty());
     }
 }
