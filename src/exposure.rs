@@ -20,6 +20,28 @@ pub struct NamedFile {
     pub path: PathBuf,
     /// What it is.
     pub is: Use,
+    /// Whether a change of the file takes effect while the gateway runs.
+    pub is_watched: bool,
+}
+
+impl NamedFile {
+    /// A file that is read at a start and a reload only, or that is not read at all.
+    pub fn new(key: impl Into<String>, path: &Path, is: Use) -> Self {
+        Self {
+            key: key.into(),
+            path: path.to_owned(),
+            is,
+            is_watched: false,
+        }
+    }
+
+    /// A file whose changes take effect while the gateway runs.
+    pub fn watched(key: impl Into<String>, path: &Path, is: Use) -> Self {
+        Self {
+            is_watched: true,
+            ..Self::new(key, path, is)
+        }
+    }
 }
 
 /// What a file is to the gateway.
@@ -136,7 +158,7 @@ fn of_file(file: &NamedFile) -> Option<String> {
     let there = fs::metadata(&file.path)
         .ok()
         .filter(|there| there.is_file() || there.is_dir())?;
-    let NamedFile { key, path, is } = file;
+    let NamedFile { key, path, is, .. } = file;
     let (done, option) = match (is.others, bits(&there) & (READ | WRITE)) {
         (Others::Nothing, READ) => ("read", "o-r"),
         (Others::Nothing, WRITE) | (Others::Read, WRITE) => ("change", "o-w"),
@@ -169,11 +191,7 @@ fn of_store(store: &NamedFile) -> Vec<String> {
                 ..Use::STORE
             }
         };
-        of_file(&NamedFile {
-            key: store.key.clone(),
-            path,
-            is,
-        })
+        of_file(&NamedFile::new(&store.key, &path, is))
     };
     below(&store.path).into_iter().filter_map(of).collect()
 }

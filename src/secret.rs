@@ -78,6 +78,11 @@ impl SecretSource {
         }
     }
 
+    /// Whether it is in the configuration itself.
+    pub fn is_inline(&self) -> bool {
+        matches!(self, Self::Inline(_))
+    }
+
     /// Its file, if it is in one.
     pub fn file(&self) -> Option<&Path> {
         match self {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::exposure::{NamedFile, Use};
 use crate::host::HostName;
 use crate::secret::SecretSource;
 use crate::store::Name;
@@ -41,6 +42,29 @@ impl AcmeSpec {
         ("letsencrypt", Self::LETS_ENCRYPT),
         ("letsencrypt-staging", Self::LETS_ENCRYPT_STAGING),
     ];
+
+    /// The files that it names.
+    pub fn files(&self) -> Vec<NamedFile> {
+        let ca = self.directory_ca.as_deref();
+        let ca = ca.map(|path| NamedFile::new("acme.directory_ca", path, Use::CA));
+        let account = self.external_account.as_ref();
+        let account_key = account
+            .and_then(|account| account.key.file())
+            .map(|path| NamedFile::new("acme.external_account.key_file", path, Use::SECRET));
+        let store = NamedFile::new("acme.store", &self.store, Use::STORE);
+        std::iter::once(store)
+            .chain(ca)
+            .chain(account_key)
+            .collect()
+    }
+
+    /// The key that has a secret, if the secret is in the configuration itself.
+    pub fn inline_secret(&self) -> Option<String> {
+        let account = self.external_account.as_ref();
+        account
+            .filter(|account| account.key.is_inline())
+            .map(|_| "acme.external_account.key".to_owned())
+    }
 }
 
 /// An existing account at the CA to bind to.

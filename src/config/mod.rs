@@ -47,10 +47,9 @@ use crate::listen::ListenSpec;
 use crate::policy::Policy;
 use crate::route::RouteTable;
 use crate::route::passthrough::Passthrough;
-use crate::secret::SecretSource;
 use crate::telemetry::LogSpec;
 use crate::tls::TlsSpec;
-use crate::token::issuer::{IssuerSpec, KeySource};
+use crate::token::issuer::IssuerSpec;
 use crate::turn::TurnSpec;
 use diagnostics::Diagnostics;
 use read::{Section as _, Table};
@@ -88,35 +87,6 @@ pub struct Config {
     pub acme: Option<AcmeSpec>,
     /// `[[deploy]]`, in the order of the file.
     pub deploy: Vec<Arc<DeploySpec>>,
-}
-
-impl Config {
-    /// The keys of secrets that are written in the file itself.
-    fn inline_secrets(&self) -> impl Iterator<Item = String> {
-        let issuers = self.issuers.iter().filter(|issuer| {
-            matches!(
-                issuer.keys,
-                KeySource::Secret {
-                    from: SecretSource::Inline(_),
-                    ..
-                }
-            )
-        });
-        let issuers = issuers.map(|issuer| format!("issuers.{}.secret", issuer.name));
-        let turns = self
-            .turns
-            .iter()
-            .filter(|turn| matches!(turn.secrets.signing, SecretSource::Inline(_)));
-        let external = self
-            .acme
-            .iter()
-            .filter_map(|acme| acme.external_account.as_ref());
-        let external = external.filter(|account| matches!(account.key, SecretSource::Inline(_)));
-        let external = external.map(|_| "acme.external_account.key".to_owned());
-        issuers
-            .chain(turns.map(|turn| format!("turn.{}.secret", turn.name)))
-            .chain(external)
-    }
 }
 
 /// A configuration that can be used, and what is odd about it.

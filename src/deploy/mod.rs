@@ -34,8 +34,9 @@ mod tests;
 mod verify;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::exposure::{NamedFile, Use};
 use crate::host::HostName;
 use crate::secret::SecretSource;
 use crate::store::Name;
@@ -76,6 +77,38 @@ pub struct DeploySpec {
 impl DeploySpec {
     /// Permissions of files, where nothing is written: there is a private key in them.
     pub const MODE: u32 = 0o600;
+
+    /// The files that it names.
+    pub fn files(&self) -> Vec<NamedFile> {
+        let named =
+            |key, path: &Path, is| NamedFile::new(format!("{}.{key}", self.config_key), path, is);
+        let mut files = Vec::new();
+        for Output { path, form } in &self.files {
+            let (key, is) = match form {
+                FileForm::Chain => ("cert", Use::DEPLOYED),
+                FileForm::Key => ("key", Use::DEPLOYED_KEY),
+                FileForm::Combined => ("combined", Use::DEPLOYED_KEY),
+                FileForm::Pkcs12 { password } => {
+                    let password = password.file();
+                    files.extend(password.map(|path| named("password_file", path, Use::SECRET)));
+                    ("pkcs12", Use::DEPLOYED_KEY)
+                }
+            };
+            files.push(named(key, path, is));
+        }
+        files.extend(match &self.reload {
+            Some(Reload::Signal { pid_file, .. }) => {
+                Some(named("reload.pid_file", pid_file, Use::PID_FILE))
+            }
+            // Without a slash, the system looks for the program in its own folders.
+            Some(Reload::Command(argv)) => argv
+                .first()
+                .filter(|program| program.contains('/'))
+                .map(|program| named("reload.command", Path::new(program), Use::PROGRAM)),
+            None => None,
+        });
+        files
+    }
 }
 
 /// An address to connect to.

@@ -27,11 +27,7 @@ impl World {
 }
 
 fn named(key: &str, path: impl Into<PathBuf>, is: Use) -> NamedFile {
-    NamedFile {
-        key: key.to_owned(),
-        path: path.into(),
-        is,
-    }
+    NamedFile::new(key, &path.into(), is)
 }
 
 #[test]

@@ -1,13 +1,10 @@
 //! Notices when certificates, keys, secrets and lists on disk have changed, so that the gateway
 //! needs no signal.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::Config;
 use crate::disk::FileStamp;
-use crate::secret::SecretSource;
-use crate::turn::Secrets;
 
 /// How often the files are checked.
 pub const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
@@ -31,49 +28,9 @@ pub(super) struct FileWatch {
 impl FileWatch {
     /// The state now.
     pub(super) fn new(config: &Config) -> Self {
-        let pairs = config
-            .tls
-            .certificates
-            .iter()
-            .flat_map(|pair| [&pair.cert, &pair.key]);
-        let cas = config
-            .routes
-            .upstreams()
-            .iter()
-            .filter_map(|upstream| upstream.tls.ca_file.as_ref());
-        let places = config
-            .issuers
-            .iter()
-            .filter_map(|issuer| issuer.keys.endpoint());
-        let cas = cas.chain(places.filter_map(|place| place.ca_file.as_ref()));
-        let revoked = config
-            .issuers
-            .iter()
-            .filter_map(|issuer| issuer.revoked_file.as_ref());
-        let keys = config
-            .issuers
-            .iter()
-            .filter_map(|issuer| issuer.keys.file());
-        let api_keys = config
-            .turns
-            .iter()
-            .filter_map(|turn| turn.api_keys_file.as_ref());
-        let secrets = config.turns.iter().flat_map(|turn| {
-            let Secrets { signing, former } = &turn.secrets;
-            std::iter::once(signing)
-                .chain(former)
-                .filter_map(SecretSource::file)
-        });
-        let paths = pairs
-            .chain(cas)
-            .chain(revoked)
-            .chain(api_keys)
-            .map(PathBuf::as_path);
-        let files = paths
-            .chain(keys)
-            .chain(secrets)
-            .map(FileStamp::of)
-            .collect();
+        let named = config.files().into_iter();
+        let watched = named.filter(|file| file.is_watched);
+        let files = watched.map(|file| FileStamp::of(&file.path)).collect();
         Self {
             files,
             since: Instant::now(),

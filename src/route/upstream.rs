@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::exposure::{NamedFile, Use};
 use crate::host::{Authority, HostName};
 use crate::slot::MaxConnections;
 
@@ -241,6 +242,22 @@ pub struct UpstreamSpec {
     pub keep_alive: Duration,
     /// The most connections to each server.
     pub max_connections: MaxConnections,
+}
+
+impl UpstreamSpec {
+    /// The files that it names.
+    pub fn files(&self) -> Vec<NamedFile> {
+        let key = format!("upstreams.{}", self.name);
+        let ca_file = self.tls.ca_file.iter();
+        let ca_file = ca_file.map(|ca| NamedFile::watched(format!("{key}.ca_file"), ca, Use::CA));
+        let sockets = self.servers.iter().filter_map(|server| match server {
+            ServerAddr::Unix(path) => {
+                Some(NamedFile::new(format!("{key}.servers"), path, Use::SOCKET))
+            }
+            ServerAddr::Tcp { .. } => None,
+        });
+        ca_file.chain(sockets).collect()
+    }
 }
 
 /// The default time for which an idle connection is kept: less than the 120 s after which Janus

@@ -41,6 +41,7 @@ use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
 
+use crate::exposure::{NamedFile, Use};
 use crate::host::HostName;
 
 pub use cert_cache::{CertCache, LeafFacts, ServableCert, leaf_facts};
@@ -71,6 +72,24 @@ pub struct TlsSpec {
     /// Whether their hosts are answered with a self-signed certificate for as long as nothing else
     /// has their names.
     pub placeholder: bool,
+}
+
+impl TlsSpec {
+    /// The files that it names.
+    pub fn files(&self) -> Vec<NamedFile> {
+        let pairs = self.certificates.iter().flat_map(|pair| {
+            let key = |name| format!("{}.{name}", pair.config_key);
+            [
+                NamedFile::watched(key("cert"), &pair.cert, Use::CERTIFICATE),
+                NamedFile::watched(key("key"), &pair.key, Use::KEY),
+            ]
+        });
+        let development = development_keys(self);
+        let development = development
+            .iter()
+            .map(|key| NamedFile::new("tls.self_signed", key, Use::KEY));
+        pairs.chain(development).collect()
+    }
 }
 
 /// A certificate that a CA is asked for.

@@ -18,6 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::clock::UnixTime;
+use crate::exposure::{NamedFile, Use};
 use crate::policy::ApiKeys;
 use crate::secret::{Secret, SecretSource};
 pub use load::STRONG_SECRET;
@@ -42,6 +43,25 @@ impl TurnSpec {
     /// Of a credential where `ttl` is not written: long enough for a call to be set up on a slow
     /// network, and a relay asks for the password again only when it is to allocate anew.
     pub const TTL: Duration = Duration::from_secs(600);
+
+    /// The files that it names.
+    pub fn files(&self) -> Vec<NamedFile> {
+        let named =
+            |key, path, is| NamedFile::watched(format!("turn.{}.{key}", self.name), path, is);
+        let secrets = std::iter::once(&self.secrets.signing).chain(&self.secrets.former);
+        let secrets = secrets
+            .filter_map(SecretSource::file)
+            .map(|path| named("secret_file", path, Use::SECRET));
+        let api_keys = self.api_keys_file.as_deref();
+        let api_keys = api_keys.map(|path| named("api_keys_file", path, Use::API_KEYS));
+        secrets.chain(api_keys).collect()
+    }
+
+    /// The key that has its secret, if the secret is in the configuration itself.
+    pub fn inline_secret(&self) -> Option<String> {
+        let is_inline = self.secrets.signing.is_inline();
+        is_inline.then(|| format!("turn.{}.secret", self.name))
+    }
 }
 
 /// The secret of the relay; two while it is being changed.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::exposure::{NamedFile, Use};
 use crate::secret::SecretSource;
 use crate::token::Algorithm;
 use crate::token::location::Source;
@@ -37,6 +38,37 @@ impl IssuerSpec {
     pub const LEEWAY: Duration = Duration::from_secs(30);
     /// The default: longer than any session.
     pub const MAX_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+}
+
+impl IssuerSpec {
+    /// The files that it names.
+    pub fn files(&self) -> Vec<NamedFile> {
+        let named =
+            |key, path, is| NamedFile::watched(format!("issuers.{}.{key}", self.name), path, is);
+        let keys = match &self.keys {
+            KeySource::File(path) => Some(named("key_file", path, Use::PUBLIC_KEYS)),
+            KeySource::Secret { from, .. } => from
+                .file()
+                .map(|path| named("secret_file", path, Use::SECRET)),
+            KeySource::Jwks(place) | KeySource::Asap(place) => {
+                let ca_file = place.ca_file.as_deref();
+                ca_file.map(|path| named("ca_file", path, Use::CA))
+            }
+        };
+        let revoked = self.revoked_file.as_deref();
+        let revoked = revoked.map(|path| named("revoked_file", path, Use::REVOKED));
+        keys.into_iter().chain(revoked).collect()
+    }
+
+    /// The key that has its secret, if the secret is in the configuration itself.
+    pub fn inline_secret(&self) -> Option<String> {
+        match &self.keys {
+            KeySource::Secret { from, .. } if from.is_inline() => {
+                Some(format!("issuers.{}.secret", self.name))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Where an issuer's keys come from.
