@@ -263,7 +263,8 @@ fn of_folder(folder: &Path, keys: &[&str]) -> String {
         ),
     };
     format!(
-        "{}: every user can change the folder {folder} and so put another file in the place of this one{more}; close it \
+        "{}: every user can change the folder {folder} and so put another file in the place of \
+         this one{more}; close it \
          with `chmod o-w {folder}`",
         keys[0]
     )

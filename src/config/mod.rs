@@ -2,8 +2,8 @@
 //! everything that is wrong with it.
 //!
 //! ```text
-//! text ─ toml ─▶ DeTable ─ read ─▶ Raw (typed, with places) ─ lower ─▶ Config (names resolved)
-//!           └───────────┴────── Diagnostics ─────┴──▶ Report: file:line:column key: what is wrong
+//! text -toml-> DeTable -read-> Raw (typed, with places) -lower-> Config (names resolved)
+//!                +------------- Diagnostics ------------+-> Report: every problem
 //! ```
 //!
 //! An operator who has ten mistakes in a file wants to read ten lines, not to run the check ten
@@ -108,13 +108,18 @@ pub enum Failure {
     #[error("{}: is a folder; write --config {}", .0.display(), .0.join("gateway.toml").display())]
     Folder(PathBuf),
     /// The name is that of a pipe, a device or a socket.
-    #[error("{}: is no regular file but a pipe, a device or a socket; save the configuration in a file", .0.display())]
+    #[error("{}: is no regular file but a pipe, a device or a socket; save the configuration \
+             in a file", .0.display())]
     NotAFile(PathBuf),
     /// The system does not let us read it.
     #[error("{}: cannot be read; is the user of this process allowed to?", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
-    /// Nobody writes that much configuration.
-    #[error("{}: is larger than {} KiB, which no configuration is; is it the right file?", .0.display(), LARGEST >> 10)]
+    /// No configuration is that large.
+    #[error(
+        "{}: is larger than {} KiB, which no configuration is; is it the right file?",
+        .0.display(),
+        LARGEST >> 10
+    )]
     TooLarge(PathBuf),
     /// TOML is UTF-8.
     #[error("{}:{line}: is not UTF-8 on this line; save the file as UTF-8", .path.display())]
@@ -133,6 +138,11 @@ pub enum Failure {
 /// seen at once.
 const LARGEST: u64 = 1 << 20;
 
+const SHOWN_SECRET: &str = concat!(
+    "everybody on this machine may read this file, and so the secret; chmod 640 it, or write the ",
+    "secret into a file of its own"
+);
+
 /// Reads a configuration file.
 ///
 /// # Errors
@@ -140,15 +150,15 @@ const LARGEST: u64 = 1 << 20;
 pub fn load(path: &Path) -> Result<Loaded, Failure> {
     let text = read_text(path)?;
     let mut loaded = parse(path, &text)?;
-    let is_shown = exposure::others_may_read(path);
-    loaded.warnings.problems.extend(loaded.config.inline_secrets().filter(|_| is_shown).map(|key| Problem {
-        line: 1,
-        column: 1,
-        key,
-        text: "everybody on this machine may read this file, and so the secret; chmod 640 it, or write the secret into a \
-               file of its own"
-            .to_owned(),
-    }));
+    if exposure::others_may_read(path) {
+        let shown = loaded.config.inline_secrets().map(|key| Problem {
+            line: 1,
+            column: 1,
+            key,
+            text: SHOWN_SECRET.to_owned(),
+        });
+        loaded.warnings.problems.extend(shown);
+    }
     Ok(loaded)
 }
 

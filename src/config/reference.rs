@@ -9,13 +9,14 @@ use super::tables::Raw;
 const HEAD: &str = "\
 # gateway.toml: every key
 
-This file is made from the program's own table of keys: a test compares the two, and `BLESS=1 cargo test --test docs` \
-writes it. [gateway.toml](gateway.toml) beside it has every key in use; the [README](../README.md) is where to begin.
+This file is made from the program's own table of keys: a test compares the two, and \
+`BLESS=1 cargo test --test docs` writes it. [gateway.toml](gateway.toml) beside it has every key \
+in use; the [README](../README.md) is where to begin.
 
-What is wrong with a file is reported all at once, each with line, column, key and what to do. Until it is valid, \
-`ianitor check` and a start end with exit code 78, and a reload changes nothing. That goes for a value that is not of its \
-[kind](#values), for a key that is not known, for a required one that is missing, and for what the texts below call \
-refused. Warnings are shown and stop nothing.
+All problems of a file are reported at once, each with line, column, key and what to do. Until the \
+file is valid, `ianitor check` and a start exit with code 78, and a reload changes nothing. A \
+problem is a value that is not of its [kind](#values), an unknown key, a required key that is \
+missing, and what the texts below call rejected. Warnings are shown and stop nothing.
 ";
 
 /// The whole file.
@@ -182,14 +183,14 @@ fn values(out: &mut String, sections: &[Section]) {
         }
         if !good.is_empty() {
             let good: Vec<String> = good.iter().map(|good| format!("`{good}`")).collect();
-            line(out, &format!("- taken: {}", good.join(", ")));
+            line(out, &format!("- accepted: {}", good.join(", ")));
         }
         let value = if why.starts_with(bad) {
             String::new()
         } else {
             format!("`{bad}`: ")
         };
-        line(out, &format!("- refused: {value}{why}"));
+        line(out, &format!("- rejected: {value}{why}"));
         line(out, &format!("- any other type: expected {expected}"));
     }
 }

@@ -104,7 +104,11 @@ macro_rules! section {
             fn read(table: &$crate::config::read::Table<'_>) -> Self {
                 let default = Self::default();
                 Self {
-                    $( $key: section!(@read default table, stringify!($key), $kind, default.$key), )*
+                    $(
+                        $key: section!(
+                            @read default table, stringify!($key), $kind, default.$key
+                        ),
+                    )*
                 }
             }
         }

@@ -184,7 +184,8 @@ fn algorithms(
                 "is in the list already; take one out"
             }
             Some(KeySource::Secret { .. }) if !is_hmac(&one.value) => {
-                "needs a public key, and this issuer has a secret; write key_file or jwks_url, or HS256"
+                "needs a public key, and this issuer has a secret; write key_file or jwks_url, \
+                 or HS256"
             }
             Some(KeySource::Jwks(_) | KeySource::Asap(_)) if is_hmac(&one.value) => {
                 "needs a secret, and what is published is none; write secret_file, or RS256"
@@ -279,7 +280,8 @@ fn conditions(
                 .and_then(|nets| nets.first())
                 .map(|net| &net.place);
             if let Some(place) = place {
-                let text = "the policy has issuers too; write satisfy = \"any\" if one of both is enough, or \"all\"";
+                let text = "the policy has issuers too; write satisfy = \"any\" if one of both \
+                 is enough, or \"all\"";
                 diag.problem(place, text);
             }
             None

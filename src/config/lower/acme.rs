@@ -107,7 +107,8 @@ fn challenges(
 }
 
 fn note_no_http(place: &Place, is_only: bool, diag: &Diagnostics<'_>) {
-    let text = "http-01 needs a plain listener, and there is none; write http = [\"[::]:80\"] under [listen]";
+    let text = "http-01 needs a plain listener, and there is none; write http = [\"[::]:80\"] \
+     under [listen]";
     match is_only {
         true => diag.problem(place, format!("{text}, or take tls-alpn-01")),
         false => diag.warning(place, format!("{text}, or take it out")),
@@ -133,7 +134,8 @@ fn certificates(
         if let Some((first, at)) = known.iter().find(|(first, _)| first.name == cert.name) {
             let (name, key, line) = (&cert.name, &first.config_key, diag.line(at));
             let text = format!(
-                "{name} is what {key} is called (line {line}); begin with another host, or join the two"
+                "{name} is what {key} is called (line {line}); begin with another host, or join \
+                 the two"
             );
             diag.problem(&place, text);
         } else if let Some((first, at)) = known.iter().find(|(first, _)| is_as_good(first, &cert)) {
@@ -142,7 +144,10 @@ fn certificates(
                 format!("has the hosts and the key type of {key} (line {line}) in another order");
             diag.warning(
                 &place,
-                format!("{text}: that costs orders, which the CA counts, and serves nobody; take one out"),
+                format!(
+                    "{text}: that costs orders, which the CA counts, and serves nobody; take \
+                 one out"
+                ),
             );
         }
         known.push((Arc::new(cert), place));
@@ -212,7 +217,8 @@ fn hosts(
         .iter()
         .filter(|host| is_public && is_private(&host.value))
     {
-        let text = "is no name of the public DNS, and Let's Encrypt gives certificates for no other; write tls.self_signed";
+        let text = "is no name of the public DNS, and Let's Encrypt gives certificates for no \
+         other; write tls.self_signed";
         diag.warning(
             &host.place,
             format!(

@@ -85,8 +85,10 @@ impl ControlServer {
             place,
         } = self;
         format!(
-            "\"{policy}\" lets everybody reach {server}, {why} ({place}), and that upstream has no protocol; write \
-             protocol = \"{}\" there and a policy with an allow list here, or, if it is something else, \
+            "\"{policy}\" lets everybody reach {server}, {why} ({place}), and that upstream has \
+             no protocol; write \
+             protocol = \"{}\" there and a policy with an allow list here, or, if it is \
+             something else, \
              protocol = \"http\" there",
             protocol.name()
         )
@@ -115,7 +117,8 @@ pub(super) fn undeclared(
         (why, protocol),
     ) = servers(raw).find_map(|server| Some((server, control_of(&server.value, declared)?)))?;
     let text = format!(
-        "{server} is {why}; write protocol = \"{}\", so that it is guarded as such, or protocol = \"http\" if it is \
+        "{server} is {why}; write protocol = \"{}\", so that it is guarded as such, or protocol \
+         = \"http\" if it is \
          something else",
         protocol.name()
     );
@@ -153,7 +156,8 @@ fn note_as_janus(raw: &RawUpstream, diag: &Diagnostics<'_>) {
             continue;
         };
         let text = format!(
-            "{server} is where {what} usually is, and not the Janus API; write protocol = \"{}\" if it is that one",
+            "{server} is where {what} usually is, and not the Janus API; write protocol = \"{}\" \
+             if it is that one",
             protocol.name()
         );
         diag.warning(place, text);
@@ -171,7 +175,8 @@ pub(super) fn note_passed_through(to: &Spanned<ServerAddr>, diag: &Diagnostics<'
         return;
     };
     let text = format!(
-        "{server} is where {what} usually is, and everybody gets there whatever the policies say; write an upstream \
+        "{server} is where {what} usually is, and everybody gets there whatever the policies \
+         say; write an upstream \
          with https:// and protocol = \"{}\", and a route to it",
         protocol.name()
     );

@@ -188,7 +188,8 @@ fn note_lacking(to: &Spanned<Consumer>, raw: &RawDeploy, diag: &Diagnostics<'_>)
         _ if !raw.names_a_file => return,
         (Consumer::Files, _) | (_, true) => return,
         (Consumer::Kurento, false) => {
-            "kurento reads certificate, chain and key from one file; write combined = \"/etc/kurento/cert+key.pem\""
+            "kurento reads certificate, chain and key from one file; write combined = \
+             \"/etc/kurento/cert+key.pem\""
         }
         (Consumer::Coturn | Consumer::Janus | Consumer::Prosody, false) => match pair {
             (true, true) => return,

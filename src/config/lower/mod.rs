@@ -210,7 +210,8 @@ fn note_passed_over(
         if let Some(name) = names.iter().find(takes_all) {
             let (key, line) = (&name.place.key, diag.line(&name.place));
             let text = format!(
-                "TLS for {} is passed through by {key} (line {line}), so this route is never reached",
+                "TLS for {} is passed through by {key} (line {line}), so this route is never \
+                 reached",
                 host.value
             );
             diag.warning(&host.place, text + "; take one out");
@@ -225,7 +226,8 @@ fn lower_tls(
     diag: &Diagnostics<'_>,
 ) -> TlsSpec {
     if acme.is_none() && has_no_certificate(&raw) {
-        let text = "there is no certificate; write certificates = [{ cert = \"…\", key = \"…\" }], or [acme] to have them \
+        let text = "there is no certificate; write certificates = [{ cert = \"…\", key = \
+         \"…\" }], or [acme] to have them \
                     ordered, or for development self_signed = [\"localhost\"]";
         diag.problem(&raw.place.key("certificates", raw.place.at), text);
     }

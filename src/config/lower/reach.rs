@@ -34,7 +34,8 @@ fn note_every_page(raw: &RawRoute, route: &Route, diag: &Diagnostics<'_>) {
         return;
     };
     if route.policy.takes_addresses() {
-        let text = "\"*\" lets every web page do what the browsers on the policy's allow list may; write the origins of \
+        let text = "\"*\" lets every web page do what the browsers on the policy's allow list \
+         may; write the origins of \
                     your pages";
         diag.warning(&origins.place, text);
     } else if route
@@ -42,7 +43,8 @@ fn note_every_page(raw: &RawRoute, route: &Route, diag: &Diagnostics<'_>) {
         .token_rule()
         .is_some_and(TokenRule::takes_cookies)
     {
-        let text = "\"*\" is for requests without cookies: whose token is in a cookie is refused on pages of other hosts; \
+        let text = "\"*\" is for requests without cookies: whose token is in a cookie is refused \
+         on pages of other hosts; \
                     write the origins of your pages";
         diag.warning(&origins.place, text);
     }
@@ -71,8 +73,10 @@ fn note_same_janus(
         other.policy.name(),
     );
     let text = format!(
-        "{key} (line {line}) leads to the same Janus by another policy, \"{name}\": Janus takes ids in the body and \
-         WebSockets at any path, so whoever may use one of the routes can do what the other is for; give both one policy"
+        "{key} (line {line}) leads to the same Janus by another policy, \"{name}\": Janus takes \
+         ids in the body and \
+         WebSockets at any path, so whoever may use one of the routes can do what the other is \
+         for; give both one policy"
     );
     diag.warning(&policy.place, text);
 }

@@ -146,7 +146,8 @@ impl Names<'_> {
                 .and_then(TokenRule::cookie_place)
                 .is_none()
         {
-            let text = "is about signing in by browser, and the route's policy takes no token from \"cookie:ianitor\"; \
+            let text = "is about signing in by browser, and the route's policy takes no token \
+             from \"cookie:ianitor\"; \
                         name that in the issuer's sources, or take this out";
             self.diag.problem(&after.place, text);
         }
@@ -242,7 +243,8 @@ impl Names<'_> {
             _ if is_open => {
                 let declared = || {
                     format!(
-                        "\"{}\" lets everybody control the media server, for upstream \"{}\" speaks {}; name a policy \
+                        "\"{}\" lets everybody control the media server, for upstream \"{}\" \
+                         speaks {}; name a policy \
                          with an allow list, or write i_know_this_is_open = true",
                         name.value,
                         upstream.name.value,
@@ -283,7 +285,8 @@ impl Names<'_> {
             (Some(strip), None) => self.strip(strip, path),
             (None, Some(rewrite)) => self.rewrite(rewrite, path),
             (Some(_), Some(rewrite)) => {
-                let text = "does not go with strip_prefix; it puts another path in the place of the whole route's path";
+                let text = "does not go with strip_prefix; it puts another path in the place of \
+                 the whole route's path";
                 self.diag.problem(&rewrite.place, text);
                 PathChange::default()
             }

@@ -127,7 +127,8 @@ impl Names<'_> {
         self.note_keys_of_redirects(raw);
         if let (Some(policy), true, false) = (&raw.policy, for_everybody, is_said(raw)) {
             let text = format!(
-                "\"{}\" gives everybody the use of the TURN server; name a policy, or write i_know_this_is_open = true",
+                "\"{}\" gives everybody the use of the TURN server; name a policy, or write \
+                 i_know_this_is_open = true",
                 policy.value
             );
             self.diag.warning(&policy.place, text);
@@ -159,7 +160,8 @@ impl Names<'_> {
         for place in places.into_iter().flatten() {
             let text = match edits.is_some_and(|edits| std::ptr::eq(place, &edits.place)) {
                 true => format!(
-                    "set and remove are for requests to an upstream, not for {target}; for answers, write response = {{ … }}"
+                    "set and remove are for requests to an upstream, not for {target}; for \
+                     answers, write response = {{ … }}"
                 ),
                 false => format!("is for routes to an upstream, not for {target}; take it out"),
             };

@@ -133,7 +133,8 @@ fn uris(
         .iter()
         .filter(|uri| has_api_keys && uri.value.relays() && uri.value.is_ipv6_literal())
     {
-        let text = "will not be given to who comes with an API key: an IPv6 address here ends Janus; write a name";
+        let text = "will not be given to who comes with an API key: an IPv6 address here ends \
+         Janus; write a name";
         diag.warning(&uri.place, text);
     }
     uris.into_iter().map(|uri| uri.value).collect()
@@ -141,17 +142,24 @@ fn uris(
 
 fn note_no_relay(uris: &[Spanned<TurnUri>], place: &Place, diag: &Diagnostics<'_>) {
     if uris.is_empty() {
-        diag
-            .problem(place, "is empty; write where the TURN server is, [\"turn:turn.example.com:3478?transport=udp\"]");
+        diag.problem(
+            place,
+            "is empty; write where the TURN server is, \
+             [\"turn:turn.example.com:3478?transport=udp\"]",
+        );
     } else if !uris.iter().any(|uri| uri.value.relays()) {
-        diag
-            .problem(place, "has no turn: or turns:, and only these take a credential; write where the TURN server is");
+        diag.problem(
+            place,
+            "has no turn: or turns:, and only these take a credential; write \
+             where the TURN server is",
+        );
     }
 }
 
 fn lower_ttl(ttl: &Spanned<Duration>, diag: &Diagnostics<'_>) -> Duration {
     if ttl.value > LONG {
-        let text = "is more than a day, for which whoever gets a credential can use the relay; \"10m\" is usual";
+        let text = "is more than a day, for which whoever gets a credential can use the relay; \
+         \"10m\" is usual";
         diag.warning(&ttl.place, text);
     }
     ttl.value

@@ -18,29 +18,28 @@ use crate::token::location::{COOKIE, Source};
 section! {
     /// Who signs tokens (JWT, RFC 7519). Its keys come from exactly one of `key_file`,
     /// `secret_file`, `secret_env`, `secret`, `jwks_url` and `asap_url`. A token must have an
-    /// `exp`, in whole seconds; `nbf` is obeyed; `crit`, `alg: none`, encrypted tokens and members
-    /// that come twice are refused, and keys that a token brings along (`jwk`, `jku`, `x5u`) are
-    /// not looked at. A token is at most 8 KiB. One that no policy names is a warning.
+    /// `exp`, in whole seconds; `nbf` is checked; `crit`, `alg: none`, encrypted tokens and
+    /// duplicate members are rejected, and keys that a token contains or points to (`jwk`, `jku`,
+    /// `x5u`) are ignored. A token is at most 8 KiB. An issuer that no policy names is a warning.
     "[issuers.NAME]" => struct RawIssuer {
         /// What its keys are used with. It is never taken from the token: each key serves only the
-        /// algorithms here that are for its kind and curve. One that no key in `key_file` is for is
-        /// refused.
+        /// algorithms here that are for its kind and curve. An algorithm that fits no key in
+        /// `key_file` is rejected.
         algorithms: Spanned<List<Algorithm>> = required(concat!(
             "missing; write what its keys are used with, algorithms = [\"RS256\"]; it is ",
             "never taken from a token",
         ));
         /// One or more public keys: PEM (`PUBLIC KEY`, `RSA PUBLIC KEY` or a certificate), DER
         /// (SubjectPublicKeyInfo, or PKCS#1 as janus-plugin-sfu's `public.der`), a JWK or a JWKS.
-        /// RSA keys have 2048 bits or more. A private key is refused. A file that changes is read
-        /// anew within seconds.
+        /// RSA keys have 2048 bits or more. A private key is rejected. A file that changes is
+        /// reloaded within seconds.
         key_file: Spanned<PathBuf> = optional("another key says where the keys are");
         /// For HS256, HS384 and HS512: the secret that it shares with the gateway, in a file. A
         /// newline at its end is not part of it. Below 32 bytes is a warning.
         secret_file: Spanned<PathBuf> = optional("another key says where the keys are");
         /// The same, from a variable of the environment.
         secret_env: Spanned<EnvVar> = optional("another key says where the keys are");
-        /// The same, here. A file with a secret that everybody on the machine may read is a
-        /// warning.
+        /// The same, here. If every user of the machine may read the file, that is a warning.
         secret: Spanned<SecretText> = optional("another key says where the keys are");
         /// Whether the secret is written in base64. Jitsi's `app_secret` is not.
         secret_base64: Spanned<bool> = optional("`false`");
@@ -56,7 +55,8 @@ section! {
         /// What `iss` must be, exactly.
         issuer: Text = optional("any");
         /// What `aud` must be or contain: one or a list of which one is enough. `"any"` must be
-        /// typed, for a token that was made for somebody else then opens doors here too.
+        /// written explicitly, because tokens that were issued for other services are then accepted
+        /// too.
         audience: Spanned<RawAudience> = required(concat!(
             "missing; write for whom its tokens are, audience = [\"ianitor\"]; \"any\" if ",
             "for everybody",
@@ -67,10 +67,10 @@ section! {
         sources: Spanned<List<Source>> = optional(is default_sources());
         /// How far its clock and ours may differ, for `exp` and `nbf`.
         leeway: Duration = default(IssuerSpec::LEEWAY);
-        /// A token whose `exp` lies further away is refused.
+        /// A token whose `exp` is further in the future is rejected.
         max_lifetime: Timeout = default(IssuerSpec::MAX_LIFETIME);
-        /// Tokens that are taken back: lines of `jti VALUE` or `sub VALUE`, `#` for remarks. It is
-        /// read anew within seconds of a change, and open WebSockets of such tokens are closed.
+        /// Revoked tokens: lines of `jti VALUE` or `sub VALUE`, `#` for comments. The file is
+        /// reloaded within seconds of a change, and open WebSockets of such tokens are closed.
         revoked_file: PathBuf = optional("nothing is revoked");
     }
     check key_source;
@@ -99,18 +99,18 @@ fn key_source(_: &RawIssuer, table: &Table<'_>) {
 
 section! {
     /// Who may use a route: by address, by token, or both. `open` is built in and lets everybody
-    /// pass; no policy can take that name. Whoever is not let in gets 401 where a token is missing
-    /// or proves nothing, else 403, and the server behind sees nothing. A reload that takes a
-    /// client out closes its open WebSockets. One that no route names is a warning.
+    /// pass; no policy can take that name. A client that may not pass gets 401 if a token is
+    /// missing or invalid, else 403, and the request does not reach the server. A reload that
+    /// excludes a client closes its open WebSockets. A policy that no route names is a warning.
     "[policies.NAME]" => struct RawPolicy {
-        /// The networks that may pass. An empty list is refused, since it would let nobody in.
-        /// Networks that are everybody, alone or together (`0.0.0.0/1` with `128.0.0.0/1`;
-        /// `2000::/3`), are a warning, and as good as `open`.
+        /// The networks that may pass. An empty list is rejected, since it would let nobody in.
+        /// Networks that cover the whole internet, alone or together (`0.0.0.0/1` with
+        /// `128.0.0.0/1`; `2000::/3`), are a warning, and equivalent to `open`.
         allow: Spanned<List<Network>> = optional("no address is enough by itself");
-        /// Networks that may not pass, whatever else speaks for them. Looked at before `allow`;
-        /// what lies in it whole is refused there.
+        /// Networks that may not pass, whatever token they have. Checked before `allow`; a network
+        /// in `allow` that lies entirely in `deny` is rejected.
         deny: Spanned<List<Network>> = optional("nobody");
-        /// Whose tokens are taken.
+        /// The issuers whose tokens are accepted.
         issuers: Spanned<List<IssuerName>> = optional("no token is asked for");
         /// What a token must claim, all of it. A claim holds one of the values or, if it is a list,
         /// contains one; a lone value needs no list. `realm_access.roles` is a member of an object,
@@ -122,9 +122,10 @@ section! {
             "only one of `allow` and `issuers` is there; with both it must be written"
         );
         /// What becomes of an open WebSocket, and of an answer that is still under way, when its
-        /// token ends: closed with 1008, or cut; or kept.
+        /// token expires: `close` closes the WebSocket with 1008 and aborts the answer, `keep` lets
+        /// both go on.
         on_expiry: Spanned<OnExpiryWord> = optional("`\"close\"`");
-        /// How long it still goes on.
+        /// How long it may go on after that.
         expiry_grace: Spanned<Duration> = optional("`\"0s\"`");
     }
     check conditions;

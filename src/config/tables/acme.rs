@@ -12,18 +12,19 @@ use crate::config::values::{
 
 section! {
     /// Certificates that the gateway orders from a CA by ACME (RFC 8555), renews and keeps. See
-    /// [Certificates](certificates.md). An account is made at the first order; **who writes
-    /// `[acme]` agrees to the CA's terms of service**, whose address the log names then.
+    /// [Certificates](certificates.md). An account is made at the first order; **using `[acme]`
+    /// accepts the CA's terms of service**, whose address is then in the log.
     "[acme]" => struct RawAcme {
         /// The CA.
         directory: DirectoryUrl = default(AcmeSpec::LETS_ENCRYPT.into());
         /// PEM: the CAs to trust when the directory is asked, instead. For a CA of your own.
         directory_ca: PathBuf = optional("the system's CAs");
-        /// Where `ianitor certs renew HOST --dry-run` orders; without one it is refused.
+        /// Where `ianitor certs renew HOST --dry-run` orders; without a directory for it, the
+        /// command is rejected.
         staging: DirectoryUrl = optional(
             "`\"letsencrypt-staging\"` where `directory` is one of Let's Encrypt, else none"
         );
-        /// Whom the CA may write to. A change is told to the CA before the next order.
+        /// Whom the CA may write to. The CA gets a change before the next order.
         contact: Contacts = or_empty("nobody");
         external_account: RawExternal = optional("the account is the gateway's own");
         /// How names are proved, the first choice first; if one fails the next is tried.
@@ -36,7 +37,7 @@ section! {
         /// there. Several gateways may share it: only one of them orders at a time.
         store: PathBuf = default("certs/acme".into());
         /// Whether a host that has no certificate yet is answered with a self-signed one instead of
-        /// a refused handshake. `/readyz` says what is missing either way.
+        /// a rejected handshake. `/readyz` says what is missing either way.
         placeholder: bool = default(false);
         certificates: Spanned<List<RawCert>> = required(concat!(
             "missing; write what to order, certificates = [{ hosts = [\"media.example.com\"] ",
@@ -55,8 +56,7 @@ section! {
         key_file: Spanned<PathBuf> = optional("another key says where it is");
         /// The same, from a variable of the environment.
         key_env: Spanned<EnvVar> = optional("another key says where it is");
-        /// The same, here. A file with a secret that everybody on the machine may read is a
-        /// warning.
+        /// The same, here. If every user of the machine may read the file, that is a warning.
         key: Spanned<SecretText> = optional("another key says where it is");
     }
     check hmac_key;
@@ -72,7 +72,7 @@ fn hmac_key(_: &RawExternal, table: &Table<'_>) {
 
 section! {
     /// A certificate to order. In the store it is called by its first host, and by its kind of key
-    /// if that is not the default; two of one name are refused, and two of the same hosts and kind
+    /// if that is not the default; two of one name are rejected, and two of the same hosts and kind
     /// of key are a warning.
     "acme.certificates" => struct RawCert {
         /// Its names, from 1 to 100. One that cannot be proved keeps the whole certificate from

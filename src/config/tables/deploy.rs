@@ -11,10 +11,10 @@ use crate::deploy::{Consumer, DeploySpec};
 
 section! {
     /// Another server that needs one of `acme.certificates`: after each renewal, and where its
-    /// files are missing or old, they are written, the server is told, and asked by TLS whether it
-    /// serves the new certificate. See [Certificates for other
+    /// files are missing or old, they are written, the server is notified, and a TLS handshake
+    /// checks whether it serves the new certificate. See [Certificates for other
     /// servers](certificates.md#certificates-for-other-servers). Two entries that write one file
-    /// are refused, and so is a file in the folder of the store, or one that is a `pid_file` or a
+    /// are rejected, and so is a file in the folder of the store, or one that is a `pid_file` or a
     /// `password_file`.
     "[[deploy]]" => struct RawDeploy {
         /// Which certificate: the one that has all of these hosts. One of `hosts` and `host` must
@@ -45,15 +45,15 @@ section! {
         password_file: Spanned<PathBuf> = optional("`password_env` says it");
         /// The same, from a variable of the environment.
         password_env: Spanned<EnvVar> = optional("`password_file` says it");
-        /// Whose the files are to be.
+        /// The owner of the files.
         owner: User = optional("the gateway's user");
         /// Their group.
         group: User = optional("the gateway's group");
         /// Their permissions. One that lets everybody read a private key is a warning.
         mode: Spanned<FileMode> = optional(is DeploySpec::MODE);
         reload: RawReload = optional("the server is not told");
-        /// Where the server is asked by TLS what it serves; until that is the new certificate, it
-        /// is told again, later and later.
+        /// Where a TLS handshake shows which certificate the server serves; until that is the new
+        /// one, the server is notified again, at growing intervals.
         verify: HostPort = optional("nobody is asked");
     }
     also {
@@ -93,7 +93,7 @@ fn what_is_missing(_: &RawDeploy, table: &Table<'_>) {
 }
 
 section! {
-    /// How the server is told: by a signal to the process in `pid_file`, or by a `command`.
+    /// How the server is notified: by a signal to the process in `pid_file`, or by a `command`.
     "deploy.reload" => struct RawReload {
         /// With or without `SIG` before it. coturn reads its files anew on `USR2`, Prosody on
         /// `HUP`.

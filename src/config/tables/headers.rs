@@ -9,9 +9,9 @@ use crate::config::values::{HeaderField, HeaderText, Method, Origin};
 
 section! {
     /// Headers of requests to the server; those of answers under `response`. First `remove`, then
-    /// `set`. What the gateway has to say itself is refused: connection headers, lengths, the
+    /// `set`. What the gateway has to say itself is rejected: connection headers, lengths, the
     /// WebSocket handshake, and towards the server `Host`, `X-Forwarded-*`, `Forwarded`,
-    /// `X-Real-IP` and `X-Request-Id`. The same header twice is refused.
+    /// `X-Real-IP` and `X-Request-Id`. The same header twice is rejected.
     "routes.headers" => struct RawHeaders {
         /// Header and value. What the client sent under the name, or under one that servers read as
         /// the same (`X_Tenant`), is taken out.
@@ -26,7 +26,7 @@ section! {
 }
 
 section! {
-    /// Headers of what the server or a file answers; not those of refusals.
+    /// Headers of what the server or a file answers; not those of rejections.
     "routes.headers.response" => struct RawEdits {
         /// Header and value; replaces what there is.
         set: Named<HeaderText> = or_empty("none");
@@ -37,14 +37,15 @@ section! {
 
 section! {
     /// Pages of other origins that may use the route. The gateway answers preflights itself, before
-    /// the policy is asked, and replaces what the server says of CORS; on refusals too. A WebSocket
-    /// is not covered by CORS, so with `cors` a handshake from a page that is not listed gets 403;
-    /// clients that send no `Origin`, or the gateway's own host with or without a scheme, pass.
-    /// Where an address or a cookie is what lets a client in, and for `janus-admin` and `kurento`
-    /// in any case, [pages of other origins](tokens.md#pages-of-other-origins) get 403 without it.
+    /// the policy is asked, and replaces what the server says of CORS; on rejections too. A
+    /// WebSocket is not covered by CORS, so with `cors` a handshake from a page that is not listed
+    /// gets 403; clients that send no `Origin`, or the gateway's own host with or without a scheme,
+    /// pass. Where an address or a cookie is what lets a client in, and for `janus-admin` and
+    /// `kurento` in any case, [pages of other origins](tokens.md#pages-of-other-origins) get 403
+    /// without it.
     "routes.cors" => struct RawCors {
         /// Exact origins, or `["*"]` for every page, but not with a token in a cookie. An empty
-        /// list is refused.
+        /// list is rejected.
         origins: Spanned<List<Origin>> = required(
             "missing; write origins = [\"https://app.example.com\"]"
         );

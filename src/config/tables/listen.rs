@@ -12,12 +12,12 @@ use crate::limits::{Limits, Rate};
 use crate::telemetry::{LogFormat, LogSpec};
 
 section! {
-    /// Where clients come in. Two addresses that would take each other's connections are refused.
-    /// An address that is taken, or that the user may not bind, is named at the start.
+    /// Where clients come in. Two addresses that would take each other's connections are rejected.
+    /// An address that is in use, or that the user may not bind, is reported at startup.
     "[listen]" => struct RawListen {
         /// Addresses for TLS: HTTP/2 and HTTP/1.1, by ALPN. `[::]:443` takes IPv4 too; on a machine
         /// without IPv6 it becomes `0.0.0.0` with a warning. At least one is needed. A client that
-        /// speaks plain HTTP here is told so with 400.
+        /// speaks plain HTTP here gets a 400 that says so.
         https: List<ListenAddr> = nonempty(concat!(
             "there is no TLS listener, and plain ones only redirect; write https = ",
             "[\"[::]:443\"]",
@@ -25,33 +25,34 @@ section! {
         /// Plain addresses. Every request there is answered 308 to https, whatever its path;
         /// nothing is served.
         http: List<ListenAddr> = optional("no plain listener");
-        /// One plain address for `/healthz`, `/readyz`, `/metrics` and a page for people. Whoever
-        /// reaches it sees routes, hosts and numbers, and can change nothing: bind it to loopback
-        /// or to a network of your own. See [Status and metrics](operating.md#status-and-metrics).
+        /// One plain address for `/healthz`, `/readyz`, `/metrics` and a page for people. Everybody
+        /// who can reach it sees routes, hosts and numbers, and can change nothing: bind it to
+        /// loopback or to a network of your own. See [Status and
+        /// metrics](operating.md#status-and-metrics).
         status: Spanned<ListenAddr> = optional("off");
-        /// Names under which the `status` address is asked, as by a scraper that knows this machine
-        /// by its name. IP addresses and `localhost` are answered anyway, every other `Host` with
-        /// 421: a web page could have its own name lead there.
+        /// Host names that the `status` address answers to, for a scraper that knows this machine
+        /// by its name. IP addresses and `localhost` are always answered; any other `Host` gets
+        /// 421, because a web page could point its own name there.
         status_hosts: Spanned<List<HostName>> = optional("none");
         /// The port that the 308 of plain listeners names, where a port mapping shows another one
         /// to the world.
         public_port: Port = optional("the port of the first `https` address");
-        /// Worker threads; 0 is one per core. It changes only with a restart; a reload that changes
-        /// it says so and takes the rest.
+        /// Worker threads; 0 is one per core. It changes only with a restart: a reload that changes
+        /// it logs that and applies the rest.
         workers: Threads = default(0);
         /// Whether browsers may open WebSockets on streams of HTTP/2 (RFC 8441). Servers behind see
         /// an ordinary handshake either way. With `false`, browsers open a connection of their own
         /// for each WebSocket.
         h2_websockets: bool = default(true);
         /// Balancers in front: connections from these networks must begin with a PROXY header,
-        /// version 1 or 2, and the client is whom it names. Without a good header they are closed.
-        /// From everybody else such a header is not read. Networks that are everybody, alone or
-        /// together, are refused.
+        /// version 1 or 2, which names the client. Without a valid header they are closed. From any
+        /// other address such a header is not read. A list that covers the whole internet, such as
+        /// `0.0.0.0/0`, is rejected.
         proxy_protocol: List<Network> = or_empty("nobody");
-        /// HTTP proxies in front: from these networks, `X-Forwarded-For` or `Forwarded` is
-        /// believed. The client is the right-most address of the chain that is none of theirs. A
-        /// chain that cannot be understood gets 400. Networks that are everybody, alone or
-        /// together, are refused.
+        /// HTTP proxies in front: from these networks, `X-Forwarded-For` or `Forwarded` is trusted.
+        /// The client is the right-most address of the chain that is none of theirs. A chain that
+        /// cannot be parsed gets 400. A list that covers the whole internet, such as `0.0.0.0/0`,
+        /// is rejected.
         trusted_proxies: List<Network> = or_empty("nobody");
     }
     also {
@@ -68,7 +69,7 @@ section! {
         /// change with a restart.
         format: LogFormat;
         /// Whether each request, WebSocket and passed-through connection leaves a line. Values in
-        /// queries and ids in paths are taken out of it. Metrics count either way.
+        /// queries and ids in paths are removed from it. Metrics count either way.
         access: bool;
     }
 }
@@ -92,32 +93,32 @@ section! {
     /// the client takes them. What each open request needs beside its body, and up to 32 KiB read
     /// ahead from its server, come on top.
     "[limits]" => Limits {
-        /// Open client connections, WebSockets included. More are closed as they come. Never more
-        /// than half of the file descriptors that the process may have (`ulimit -n`, systemd's
-        /// `LimitNOFILE=`): with fewer, the number is lowered, and the log says so.
+        /// Open client connections, WebSockets included. Further connections are closed at once.
+        /// Never more than half of the file descriptors that the process may have (`ulimit -n`,
+        /// systemd's `LimitNOFILE=`): with fewer, the number is lowered, and the log says so.
         connections: Count;
         /// The same for one client. As many streams of HTTP/2 may be open at once; more get 503.
         /// Where `connections` is lowered, never more than a quarter of that.
         connections_per_client: Count;
         /// Requests of one client. More get 429 with `Retry-After`.
         requests_per_client: Rate;
-        /// Tokens of one client that nobody has signed, in requests and at the sign-in, and wrong
-        /// API keys: after a quarter of them, refusals come later and later, up to 2 s; more get
-        /// 429 with `Retry-After`. Tokens that have merely ended are not counted. A good token or
-        /// key is accepted whatever else comes from its address, except where it could be found by
-        /// trying: a token signed by a secret below 32 bytes, and an API key below 16, get 429 too
-        /// until there is room again. A token whose key `asap_url` has still to bring may have to
-        /// come a second time.
+        /// Tokens with an invalid signature, in requests and at sign-in, and wrong API keys of one
+        /// client: after a quarter of them, rejections are delayed more and more, up to 2 s; more
+        /// get 429 with `Retry-After`. Tokens that have merely expired are not counted. A valid
+        /// token or key is accepted whatever else comes from its address, except where it could be
+        /// guessed: a token signed by a secret below 32 bytes, and an API key below 16, get 429 too
+        /// until there is room again. A token whose key has yet to be fetched from `asap_url` may
+        /// have to be sent a second time.
         bad_tokens_per_client: Rate;
-        /// Networks that the limits per client do not count. What is written replaces the default,
-        /// so name loopback too if local tools need it. Networks that are everybody, alone or
+        /// Networks that the limits per client do not count. A list replaces the default, so name
+        /// loopback too if local tools need it. Networks that cover the whole internet, alone or
         /// together, are a warning.
         exempt: Exempt;
-        /// From the first byte of a TLS handshake or a request head to its last. Later, the
-        /// connection is ended, with 408 where a request has begun.
+        /// From the first byte of a TLS handshake or a request head to its last. After that, the
+        /// connection is closed, with 408 if a request has begun.
         header_timeout: Timeout;
-        /// A kept-alive connection between two requests is closed after this. WebSockets are not
-        /// cut by it.
+        /// A kept-alive connection between two requests is closed after this. An idle WebSocket is
+        /// never closed.
         idle_timeout: Timeout;
         /// The largest request body, where the route has no [`body`](#routesbody) of its own. More
         /// gets 413.
@@ -134,16 +135,16 @@ section! {
     /// connections do.
     "[[passthrough]]" => struct RawPassthrough {
         /// The server names that are passed through. An exact one goes before a wildcard. The same
-        /// one twice is refused.
+        /// name twice is rejected.
         sni: Spanned<HostPattern> = required(
             "missing; write the TLS server name, sni = \"turn.example.com\""
         );
-        /// Who ends their TLS.
+        /// The server that terminates their TLS.
         to: Spanned<HostPort> = required(
             "missing; write who ends its TLS, to = \"127.0.0.1:5349\""
         );
-        /// Whether that server is told the client's address, by a PROXY header of version 2. It
-        /// must expect one: without, it sees every client as the gateway.
+        /// Whether that server gets the client's address in a PROXY header, version 2, which it
+        /// must expect. Without it, every client has the gateway's address.
         proxy_protocol: bool = default(false);
     }
 }

@@ -17,23 +17,23 @@ use crate::route::redirect::RedirectSpec;
 section! {
     /// What is served: a host and a path lead to one target, which is `upstream`, `files`,
     /// `redirect` or `turn`. The longest path wins, by whole segments; of two with the same path,
-    /// the more exact host. Two routes alike are refused. A WebSocket is a route like any other.
+    /// the more exact host. Two equal routes are rejected. A WebSocket is a route like any other.
     /// Paths are matched on one spelling, which is also the one that the server behind gets:
     /// `/%6aanus` is `/janus`; encoded slashes, dot segments, doubled slashes and NUL get 400.
     "[[routes]]" => struct RawRoute {
         /// The hosts that the route serves. A host that no certificate has is a warning.
         host: Spanned<HostPattern> = optional("every host");
         /// This path and what is below it. What is below `/.ianitor` belongs to the gateway itself,
-        /// and `*` is no wildcard: both are refused.
+        /// and `*` is no wildcard: both are rejected.
         path: Spanned<PathPrefix> = required("missing; write path = \"/\" for every path");
         /// A name from `[upstreams]`.
         upstream: Spanned<UpstreamName> = optional("the target is `files`, `redirect` or `turn`");
         /// A folder, or one file for the route's very path. GET and HEAD, with `index.html` for
         /// folders (and 308 to the slash), ETag and Last-Modified, single ranges, and `x.js.br`,
-        /// `.zst` or `.gz` in the place of `x.js` for clients that take it. Pages get
+        /// `.zst` or `.gz` in the place of `x.js` for clients that accept it. Pages get
         /// `Cache-Control: no-cache`. Never shown: names that begin with a dot, lists of files,
         /// pipes and devices, and what is the gateway's own, whatever leads to it: this file, keys,
-        /// secrets, the certificate store. A folder with any of these in it, or `/`, is refused. A
+        /// secrets, the certificate store. A folder with any of these in it, or `/`, is rejected. A
         /// folder that is missing is a warning, and 404 until it is there.
         files: Spanned<PathBuf> = optional("the target is `upstream`, `redirect` or `turn`");
         /// With `files`: whether links below the folder are followed. With `false`, a link on the
@@ -42,15 +42,15 @@ section! {
         /// Where clients are sent. If it ends with `/`, or is an origin only, the rest of the path
         /// and the query are put behind it: with `path = "/old"` and `redirect = "/new/"`,
         /// `/old/a?b` leads to `/new/a?b`. Anything else is sent exactly as it is, whatever was
-        /// asked below the route. One that leads back to its own route is refused.
+        /// asked below the route. A redirect that leads back to its own route is rejected.
         redirect: Spanned<RedirectSpec> = optional("the target is `upstream`, `files` or `turn`");
-        /// With `redirect`: how clients are told.
+        /// With `redirect`: the status of the answer.
         redirect_status: Spanned<RedirectStatus> = optional(is RedirectSpec::STATUS);
-        /// A name from `[turn]`: its credentials are given out here, by GET and POST. A policy
-        /// that lets everybody have them is a warning, unless the route says `i_know_this_is_open`.
+        /// A name from `[turn]`: its credentials are given out here, by GET and POST. A policy that
+        /// lets everybody have them is a warning, unless the route says `i_know_this_is_open`.
         turn: Spanned<TurnName> = optional("the target is `upstream`, `files` or `redirect`");
         /// A name from `[policies]`, or `"open"` for everybody. There is no default: a route
-        /// without one is refused.
+        /// without a policy is rejected.
         policy: Spanned<PolicyName> = required(concat!(
             "missing; every route needs one: a name from [policies], or \"open\" to let ",
             "everybody pass",
@@ -60,7 +60,7 @@ section! {
         /// With `upstream`: leading segments that the server does not know. With `path =
         /// "/media/janus"`, `strip_prefix = "/media"` makes `/media/janus/1` arrive as `/janus/1`.
         /// It must be the route's path or whole segments of its front. `Location` of the server's
-        /// redirects is put right.
+        /// redirects is adjusted.
         strip_prefix: Spanned<PathPrefix> = optional("the path goes through as it is");
         /// With `upstream`: the path that the route's own is replaced by; what is below stays. Not
         /// together with `strip_prefix`.
@@ -70,12 +70,12 @@ section! {
         /// client sent.
         host_header: Spanned<Authority> = optional("the `Host` that the client sent");
         timeouts: Spanned<Timeouts> = optional("the defaults");
-        /// `Strict-Transport-Security: max-age=…` on every answer of the route, refusals too.
-        /// Browsers take it for the whole host, whatever the path. `"0s"` makes them forget it.
+        /// `Strict-Transport-Security: max-age=…` on every answer of the route, rejections too.
+        /// Browsers apply it to the whole host, whatever the path. `"0s"` makes them forget it.
         hsts: Duration = optional("what the server says of it goes through");
         /// Adds `X-Content-Type-Options: nosniff`, `X-Frame-Options: SAMEORIGIN` and
         /// `Referrer-Policy: strict-origin-when-cross-origin` where the answer does not have them
-        /// already; on refusals too.
+        /// already; on rejections too.
         security_headers: bool = default(false);
         cors: RawCors = optional(concat!(
             "what the server says of CORS goes through, unless an address, a cookie or a ",
@@ -84,8 +84,8 @@ section! {
         /// Whether the server behind sees the token too, as Prosody must for Jitsi. Only where the
         /// policy takes tokens.
         forward_token: Spanned<bool> = optional("`false`");
-        /// Where browsers go after they have signed in: a page on the same host. Only where the
-        /// policy takes tokens from the gateway's own cookie.
+        /// Where browsers go after signing in: a page on the same host. Only where the policy takes
+        /// tokens from the gateway's own cookie.
         after_sign_in: Spanned<LocalUrl> = optional("where they came from");
         /// Says that a control port, [`protocol`](#upstreamsnameprotocol) `janus-admin` or
         /// `kurento`, is meant to be reachable by everybody. Where it is not needed, it is a

@@ -10,20 +10,20 @@ use crate::tls::MinVersion;
 
 section! {
     /// Certificates and the handshake. Suites are AEAD with ECDHE only. A client that names no
-    /// server gets the first certificate; one that names a server which no certificate has is
-    /// refused, unless `default` is set. Either `certificates` or `self_signed` must be there.
+    /// server gets the first certificate; one that names a server which no certificate covers is
+    /// rejected, unless `default` is set. Either `certificates` or `self_signed` must be there.
     "[tls]" => struct RawTls {
         /// The oldest version that is spoken.
         min_version: MinVersion = default(MinVersion::default());
         /// Certificates on disk. Names are read from the certificate. Of several for one name,
-        /// ECDSA and RSA for example, each client gets what it can use. Files that change are
-        /// loaded anew within seconds; if the new ones cannot be used, those in force stay and the
-        /// log says why. One that has ended, or that ends soon, is a warning.
+        /// ECDSA and RSA for example, each client gets one that it can use. Files that change are
+        /// reloaded within seconds; if the new ones cannot be used, the old ones stay in use and
+        /// the log says why. A certificate that has expired, or that expires soon, is a warning.
         certificates: List<RawPair> = optional("none");
         /// Names for development that no certificate has: they get one that is made under `certs/`,
         /// by a local CA, for clients that trust `certs/ca.pem`.
         self_signed: List<HostName> = optional("none");
-        /// Whether unknown names get the first certificate instead of a refused handshake.
+        /// Whether unknown names get the first certificate instead of a rejected handshake.
         default: bool = default(false);
     }
     also {
@@ -37,7 +37,7 @@ section! {
 
 section! {
     /// A certificate and its key. A file that is missing, or a key that is not the certificate's,
-    /// keeps the gateway from starting; a reload is refused for it.
+    /// keeps the gateway from starting, and makes a reload fail.
     "tls.certificates" => struct RawPair {
         /// PEM: the server's certificate, then its issuers.
         cert: PathBuf = required("missing; write the path of a PEM file");

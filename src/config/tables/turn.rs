@@ -15,24 +15,23 @@ section! {
     /// `secret`. See [TURN credentials](turn.md). One that no route gives out is a warning.
     "[turn.NAME]" => struct RawTurn {
         /// The secret, in a file; a newline at its end is not part of it. Of two, during a
-        /// rotation, the first one signs. Files that change are read anew within seconds.
+        /// rotation, the first one signs. Files that change are reloaded within seconds.
         secret_file: Spanned<OneOrTwoFiles> = optional("another key says where the secret is");
         /// The same, from a variable of the environment.
         secret_env: Spanned<EnvVar> = optional("another key says where the secret is");
-        /// The same, here. A file with a secret that everybody on the machine may read is a
-        /// warning.
+        /// The same, here. If every user of the machine may read the file, that is a warning.
         secret: Spanned<SecretText> = optional("another key says where the secret is");
         /// Where the server is, as clients see it. A port that is not written is put in: Janus
-        /// takes 3478 for TLS too. IPv6 addresses, and names that do not resolve, are not given
-        /// to Janus, which ends when it gets one.
+        /// takes 3478 for TLS too. IPv6 addresses, and names that do not resolve, are not given to
+        /// Janus, which ends when it gets one.
         uris: Spanned<List<TurnUri>> = required(concat!(
             "missing; write where the TURN server is, uris = ",
             "[\"turn:turn.example.com:3478?transport=udp\"]",
         ));
-        /// How long a credential is good; never longer than the token of who asks. Above a day is
-        /// refused.
+        /// How long a credential is valid; never longer than the token that it was requested with.
+        /// Above a day is a warning.
         ttl: Spanned<Lifetime> = optional(is TurnSpec::TTL);
-        /// Keys of programs, one on each line, `#` for remarks. A request with one of them, as
+        /// Keys of programs, one on each line, `#` for comments. A request with one of them, as
         /// `api` or `key`, passes in the place of the policy: Janus' `turn_rest_api_key`.
         api_keys_file: PathBuf = optional("the policy alone decides");
     }

@@ -16,25 +16,25 @@ section! {
     "[upstreams.NAME]" => struct RawUpstream {
         /// One or more. A name is resolved at each connect and every address tried, all within 3 s;
         /// while a name server fails or says nothing, the last good answer is used for up to 10
-        /// minutes. A server that takes no connection rests, from 1 s up to 30 s, and the request
-        /// goes to another one: nothing of it has been sent by then. A request without a body that
-        /// is idempotent (GET, not POST) is sent once more if a kept connection breaks without a
-        /// byte of an answer; a long poll of `protocol = "janus"` is not. Nothing else is ever sent
-        /// twice.
+        /// minutes. A server that accepts no connection is left alone, from 1 s up to 30 s, and the
+        /// request goes to another one: nothing of it has been sent by then. A request without a
+        /// body that is idempotent (GET, not POST) is sent once more if a kept connection breaks
+        /// without a byte of an answer; a long poll of `protocol = "janus"` is not. Nothing else is
+        /// ever sent twice.
         servers: Spanned<List<ServerAddr>> = required(
             "missing; write servers = [\"http://127.0.0.1:8088\"]"
         );
         /// What the servers speak. `janus-admin` and `kurento` are control ports: a route that lets
-        /// everybody to them is refused, unless it says
+        /// everybody reach them is rejected, unless it says
         /// [`i_know_this_is_open`](#routesi_know_this_is_open). Without `protocol`, a server on a
         /// port where one usually is (7088, 7089, 7188, 7889 and 7989 of Janus' admin API, 8888 and
-        /// 8433 of Kurento), or that another upstream says is one, is refused in front of everybody
-        /// too, and a warning otherwise: write the protocol, or `"http"` if it is something else.
+        /// 8433 of Kurento), or that another upstream says is one, is rejected there too, and a
+        /// warning elsewhere: write the protocol, or `"http"` if it is something else.
         protocol: Protocol = default(Protocol::default());
-        /// With several servers, who gets what: `client` keeps each client (an IPv4 address or an
-        /// IPv6 /64) at its server, as sessions need that live in a server's memory; `round_robin`
-        /// takes turns; `least` takes the server with the fewest requests under way, and among
-        /// equals takes turns. A server that comes back from a rest gets an eighth of its share at
+        /// With several servers, which of them gets a request: `client` keeps each client (an IPv4
+        /// address or an IPv6 /64) at its server, as sessions need that live in a server's memory;
+        /// `round_robin` takes turns; `least` takes the server with the fewest requests under way,
+        /// and among equals takes turns. A server that is used again gets an eighth of its share at
         /// first, and all of it after 9 s.
         balance: Balance = optional(concat!(
             "`\"client\"` where `protocol` is not `http` or a route ends in `/http-bind`, ",

@@ -13,8 +13,9 @@ impl Read for ListenAddr {
     const FORM: Form = Form::One(&Kind {
         name: "listening address",
         expected: STRING,
-        text: "`IP:port`. `[::]` is every address of IPv6 and IPv4. Names are not taken: a listener \
-               that depends on a resolver does not start on a machine whose network is late.",
+        text: "`IP:port`. `[::]` is every address of IPv6 and IPv4. Names are not taken: a \
+               listener that depends on a resolver does not start on a machine whose network is \
+               late.",
         good: &["\"[::]:443\"", "\"127.0.0.1:8443\""],
         bad: (
             "\":443\"",
@@ -142,8 +143,8 @@ impl Read for HostName {
     const FORM: Form = Form::One(&Kind {
         name: "host",
         expected: STRING,
-        text: "A name or an IP address, without a port. Upper and lower case are the same; names in \
-               other scripts are written in their `xn--` form.",
+        text: "A name or an IP address, without a port. Upper and lower case are the same; names \
+               in other scripts are written in their `xn--` form.",
         good: &[
             "\"media.example.com\"",
             "\"localhost\"",

@@ -17,8 +17,8 @@ impl Read for DirectoryUrl {
         name: "directory of a CA",
         expected: STRING,
         text: "`\"letsencrypt\"`, `\"letsencrypt-staging\"` (to try things out: trusted by nobody, \
-               with wide limits), or the URL of any other: `https://…`; `http://` only on this very \
-               machine.",
+               with wide limits), or the URL of any other: `https://…`; `http://` only on this \
+               very machine.",
         good: &[
             "\"letsencrypt\"",
             "\"https://ca.internal/acme/directory\"",
@@ -26,7 +26,8 @@ impl Read for DirectoryUrl {
         ],
         bad: (
             "\"http://ca.internal/directory\"",
-            "\"http://ca.internal/directory\" is not https: whoever is on the way could play the CA",
+            "\"http://ca.internal/directory\" is not https: whoever is on the way could play the \
+             CA",
         ),
     });
 
@@ -142,7 +143,7 @@ impl Read for CertHost {
     const FORM: Form = Form::One(&Kind {
         name: "host of a certificate",
         expected: STRING,
-        text: "A DNS name. Addresses are refused, and so are wildcards: they need the DNS-01 \
+        text: "A DNS name. Addresses are rejected, and so are wildcards: they need the DNS-01 \
                challenge.",
         good: &["\"media.example.com\""],
         bad: (

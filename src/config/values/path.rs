@@ -17,9 +17,9 @@ impl Read for PathPrefix {
     const FORM: Form = Form::One(&Kind {
         name: "path",
         expected: STRING,
-        text: "The path of a URL. It stands for itself and for what is below it, by whole segments: \
-               `/janus` is `/janus/info` and never `/januswhatever`. Case counts. A slash at the end \
-               changes nothing.",
+        text: "The path of a URL. It stands for itself and for what is below it, by whole \
+               segments: `/janus` is `/janus/info` and never `/januswhatever`. Case counts. A \
+               slash at the end changes nothing.",
         good: &["\"/\"", "\"/janus\"", "\"/media/janus/\""],
         bad: ("\"janus\"", "\"janus\" does not begin with \"/\""),
     });

@@ -121,9 +121,9 @@ impl Read for Source {
     const FORM: Form = Form::One(&Kind {
         name: "place of a token",
         expected: STRING,
-        text: "`header` is `Authorization: Bearer …`; `cookie:NAME`; `query:NAME`, for clients that \
-               can set no header; `subprotocol` is `bearer.<token>` or `token.<token>` among a \
-               WebSocket's subprotocols, beside a real one.",
+        text: "`header` is `Authorization: Bearer …`; `cookie:NAME`; `query:NAME`, for clients \
+               that can set no header; `subprotocol` is `bearer.<token>` or `token.<token>` among \
+               a WebSocket's subprotocols, beside a real one.",
         good: &[
             "\"header\"",
             "\"cookie:ianitor\"",
@@ -176,7 +176,8 @@ impl Read for Claims {
     const FORM: Form = Form::Values(&Kind {
         name: "value of a claim",
         expected: "a string, an integer, true or false",
-        text: "A text, a whole number, or true or false; or a list of them, of which one is enough.",
+        text: "A text, a whole number, or true or false; or a list of them, of which one is \
+               enough.",
         good: &["\"ops\"", "[\"admin\", \"ops\"]", "3", "true", "\"*\""],
         bad: (
             "[]",
