@@ -25,6 +25,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// The largest request body in bytes, unless the route sets another limit.
     pub body: u64,
+    /// Longest request target in bytes; more get 414.
+    pub target: u64,
     /// How long requests and tunnels may go on after SIGTERM.
     pub drain: Duration,
 }
@@ -58,6 +60,8 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             body: 1 << 20,
+            // Tokens of a few KiB fit.
+            target: 8 << 10,
             drain: Duration::from_secs(30),
         }
     }

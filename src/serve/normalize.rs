@@ -15,16 +15,13 @@ use crate::route::RouteId;
 use crate::route::passthrough;
 use crate::route::path::{BadPath, NormalPath};
 
-/// The longest request target. Tokens of a few KiB fit.
-const MAX_TARGET: usize = 8 * 1024;
-
 pub(super) fn limit_size(inbound: Inbound) -> Result<Inbound, Rejection> {
     let target = inbound
         .request
         .uri()
         .path_and_query()
         .map_or(0, |p| p.as_str().len());
-    if target > MAX_TARGET {
+    if u64::try_from(target).is_ok_and(|target| target > inbound.local.snapshot.limits.target) {
         Err(Rejection::TargetTooLong)
     } else {
         Ok(inbound)

@@ -105,6 +105,16 @@ fn a_long_target_is_414() {
 }
 
 #[test]
+fn a_target_may_be_as_long_as_the_limit_and_no_longer() {
+    let (upstream, gateway) = world("target = 100");
+    let target = |length: usize| format!("/{}", "x".repeat(length - 1));
+    assert_eq!(gateway.client().get(&target(100)).status(), 200);
+    assert_eq!(gateway.client().get(&target(101)).status(), 414);
+    assert_eq!(gateway.dial().h2().get(&target(101)).status, 414);
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
 fn a_large_head_is_431() {
     let (upstream, gateway) = world("");
     let ask = |headers: String| {

@@ -78,8 +78,8 @@ section! {
     /// What one client, one request and one connection may take. The defaults suit a signalling
     /// server behind which a whole school may sit. A client is an IPv4 address or an IPv6 /64.
     ///
-    /// Fixed are: request heads up to 64 KiB (431; by HTTP/2 the connection may end instead),
-    /// targets up to 8 KiB (414), 3 s to connect to a server, its name and TLS included.
+    /// Fixed are: request heads up to 64 KiB (431; by HTTP/2 the connection may end instead), 3 s
+    /// to connect to a server, its name and TLS included.
     ///
     /// Descriptors that are left go to servers and files. One client may have at most a quarter of
     /// those for servers and half of those for files, and one of several servers three quarters,
@@ -123,6 +123,9 @@ section! {
         /// The largest request body, where the route has no [`body`](#routesbody) of its own. More
         /// gets 413.
         body: Size;
+        /// The longest request target, which is the path with the query, in bytes. More gets 414. A
+        /// request head has at most 64 KiB in any case.
+        target: Size;
         /// How long requests and WebSockets go on after SIGTERM. WebSockets are then closed with
         /// 1001. systemd's `TimeoutStopSec=` must be longer.
         drain: Duration;
