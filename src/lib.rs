@@ -85,6 +85,9 @@ pub mod tunnel;
 // What is to be seen of all that.
 pub mod status;
 
+// How commands reach the running gateway.
+pub mod control;
+
 // Threads that serve.
 pub mod worker;
 

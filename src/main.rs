@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use cli::output::{EXIT_USAGE, show};
-use cli::{check, run, token, turn};
+use cli::{check, reload, run, token, turn};
 
 /// Returns memory to the system after thousands of connections have closed.
 #[global_allocator]
@@ -26,6 +26,8 @@ struct Arguments {
 enum Command {
     /// Run the gateway. SIGHUP reloads, SIGTERM drains, and a second SIGTERM stops at once.
     Run(run::Run),
+    /// Have the running gateway reload its configuration, and report every problem.
+    Reload(reload::Reload),
     /// Report everything that is wrong with a configuration, or show what it does.
     Check(check::Check),
     /// Make a token for testing, or explain why one would or would not pass.
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     };
     match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Reload(arguments) => reload::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Certs(arguments) => certs_command::run(&arguments),

@@ -25,6 +25,7 @@ mod current;
 mod directory;
 mod error;
 mod failure;
+mod find;
 #[cfg(test)]
 mod fixtures;
 mod key;
@@ -47,6 +48,7 @@ pub use context::{CertOutputs, OnCertificate};
 pub use current::Unread;
 pub use directory::NoDirectory;
 pub use error::OrderError;
+pub use find::FindError;
 pub use renewals::{RenewError, RenewMode};
 pub use revoke::{Reason, revoke};
 pub use session::{Offered, ask};

@@ -1,4 +1,4 @@
-//! The table for programs.
+//! The table as JSON.
 
 use ianitor::clock::UnixTime;
 use ianitor::store::{OrderRecord, StoreError, Stored};
@@ -10,7 +10,7 @@ use super::look::{Row, Target};
 /// A list with an object for each certificate.
 pub(super) fn text(rows: &[Row<'_>]) -> String {
     let all: Vec<Value> = rows.iter().map(row).collect();
-    // What a CA has said is in it: the same values, written so that no terminal is steered.
+    // It has words of the CA: characters that control a terminal are escaped, as JSON allows.
     escape::json(&format!("{:#}\n", Value::Array(all))).into_owned()
 }
 

@@ -1,6 +1,6 @@
-//! `ianitor certs`: what there is of the certificates of `[acme]`, and how one is renewed or
-//! revoked by hand.
+//! `ianitor certs`: shows the certificates of `[acme]`, and renews or revokes one.
 
+mod ask;
 mod json;
 mod look;
 mod renew;
@@ -17,7 +17,6 @@ use clap::{Args, Subcommand};
 use ianitor::acme::{AcmeSpec, CertSpec, Reason};
 use ianitor::clock::UnixTime;
 use ianitor::config::{self, Config};
-use ianitor::host::HostName;
 use ianitor::telemetry::Chain;
 
 use crate::cli::output::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, complain, show};
@@ -36,20 +35,26 @@ pub(crate) struct Certs {
     /// Print the table as JSON.
     #[arg(long)]
     json: bool,
-    /// Wait until every certificate is there as it is wanted and valid, at most for so long (5m):
-    /// seconds, or with a unit. Without all of them it ends with 1.
-    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "5m", value_parser = wait)]
+    /// Wait until every certificate is in the store, valid and as configured, at most this long
+    /// (5m): seconds, or with a unit. Exits with 1 if one is still missing then.
+    #[arg(
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        default_missing_value = "5m",
+        value_parser = wait
+    )]
     wait: Option<Duration>,
     #[command(subcommand)]
     action: Option<Action>,
 }
 
-/// What is to be done with a certificate.
+/// What to do with a certificate.
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Have the running gateway order a certificate now.
     Renew(Renew),
-    /// Have the CA take a certificate back, and the gateway order another one. It cannot be undone.
+    /// Revoke a certificate at the CA, and have the gateway order another one. This cannot be undone.
     Revoke(Revoke),
 }
 
@@ -58,7 +63,7 @@ enum Action {
 struct Renew {
     /// A host of the certificate, or the certificate's name.
     host: String,
-    /// Only try, at the CA's staging directory, and keep nothing.
+    /// Make a test order at the CA's staging directory, and keep nothing.
     #[arg(long)]
     dry_run: bool,
     /// How long to wait for the gateway: seconds, or with a unit, such as 5m.
@@ -71,10 +76,10 @@ struct Renew {
 struct Revoke {
     /// A host of the certificate, or the certificate's name.
     host: String,
-    /// What the CA is told: unspecified, keyCompromise, superseded or cessationOfOperation.
+    /// The reason for the CA: unspecified, keyCompromise, superseded or cessationOfOperation.
     #[arg(long, default_value = "unspecified", value_parser = reason)]
     reason: Reason,
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long)]
     yes: bool,
     /// How long to wait for the gateway to have a new one: seconds, or with a unit, such as 5m.
@@ -82,7 +87,7 @@ struct Revoke {
     wait: Duration,
 }
 
-/// What went wrong, and the status that says so.
+/// The exit status, and what went wrong.
 type Failure = (u8, String);
 
 pub(crate) fn run(certs: &Certs) -> ExitCode {
@@ -120,11 +125,11 @@ fn act(certs: &Certs) -> Result<ExitCode, Failure> {
     let done = runtime.block_on(async {
         match &certs.action {
             None => Ok(table(certs, acme, &config).await),
-            Some(Action::Renew(asked)) => renew::renew(acme, asked).await,
-            Some(Action::Revoke(asked)) => revoke::revoke(acme, asked).await,
+            Some(Action::Renew(asked)) => renew::renew(&config, acme, asked).await,
+            Some(Action::Revoke(asked)) => revoke::revoke(&config, acme, asked).await,
         }
     });
-    // A name that is still being looked up is not waited for.
+    // A name lookup that is still running is not waited for.
     runtime.shutdown_background();
     done
 }
@@ -158,50 +163,9 @@ async fn table(certs: &Certs, acme: &AcmeSpec, config: &Config) -> ExitCode {
     }
 }
 
-/// The certificate of this name, or the only one for this host.
-fn choose<'c>(acme: &'c AcmeSpec, asked: &str) -> Result<&'c Arc<CertSpec>, Failure> {
-    let all = &acme.certificates;
-    if let Some(named) = all.iter().find(|cert| cert.name.as_str() == asked) {
-        return Ok(named);
-    }
-    let names = |certs: &[&Arc<CertSpec>]| {
-        certs
-            .iter()
-            .map(|cert| cert.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let host: Option<HostName> = asked.parse().ok();
-    let of_host: Vec<_> = all
-        .iter()
-        .filter(|cert| host.as_ref().is_some_and(|h| cert.hosts.contains(h)))
-        .collect();
-    match &of_host[..] {
-        [only] => Ok(only),
-        [] => {
-            let known: Vec<String> = all.iter().map(|cert| with_hosts(cert)).collect();
-            Err((
-                EXIT_USAGE,
-                format!(
-                    "[acme] has no certificate for \"{asked}\"; it has: {}",
-                    known.join(", ")
-                ),
-            ))
-        }
-        several => Err((
-            EXIT_USAGE,
-            format!("which one for {asked}? write its name: {}", names(several)),
-        )),
-    }
-}
-
-/// The name, and in brackets the hosts that it does not tell.
-fn with_hosts(cert: &CertSpec) -> String {
-    let hosts: Vec<&str> = cert.hosts.iter().map(HostName::as_str).collect();
-    match &hosts[..] {
-        [only] if *only == cert.name.as_str() => (*only).to_owned(),
-        several => format!("{} ({})", cert.name, several.join(" ")),
-    }
+fn find<'c>(acme: &'c AcmeSpec, asked: &str) -> Result<&'c Arc<CertSpec>, Failure> {
+    acme.find(asked)
+        .map_err(|error| (EXIT_USAGE, error.to_string()))
 }
 
 fn reason(text: &str) -> Result<Reason, String> {

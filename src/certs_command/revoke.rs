@@ -1,4 +1,4 @@
-//! `ianitor certs revoke`: the CA takes a certificate back, and the gateway orders another one.
+//! `ianitor certs revoke`: revokes a certificate at the CA, and has the gateway order another one.
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
@@ -6,16 +6,22 @@ use std::sync::Arc;
 
 use ianitor::acme::{self, AcmeSpec, CertSpec, OrderError, Reason};
 use ianitor::clock::UnixTime;
+use ianitor::config::Config;
 use ianitor::store::folder::Folder;
 use ianitor::store::{CertStore, Stored};
 use ianitor::telemetry::{Chain, Visible};
 
-use super::renew::{UNREACHABLE, failed, version};
-use super::{Failure, Revoke, choose};
+use super::ask::{self, Ask, Outcome};
+use super::renew::{failed, new_certificate, version, why_not};
+use super::{Failure, Revoke, find};
 use crate::cli::output::{EXIT_FAILED, EXIT_USAGE, show};
 
-pub(super) async fn revoke(acme: &AcmeSpec, asked: &Revoke) -> Result<ExitCode, Failure> {
-    let cert = choose(acme, &asked.host)?;
+pub(super) async fn revoke(
+    config: &Config,
+    acme: &AcmeSpec,
+    asked: &Revoke,
+) -> Result<ExitCode, Failure> {
+    let cert = find(acme, &asked.host)?;
     let store: Arc<dyn CertStore> = Arc::new(Folder::new(&acme.store));
     let stored = store.certificate(&cert.name).map_err(failed)?;
     let stored = stored.ok_or_else(|| {
@@ -25,11 +31,11 @@ pub(super) async fn revoke(acme: &AcmeSpec, asked: &Revoke) -> Result<ExitCode, 
         )
     })?;
     match stored.bundle.meta.revoked {
-        // The gateway may not have been asked for another one.
+        // The last command may have failed before it asked the gateway for another one.
         Some(at) => show(&format!("{}: was revoked {at}\n", cert.name)),
         None => {
             confirm(&question(cert, &stored), asked.yes)?;
-            take_back(acme, cert, &store, asked.reason, &stored).await?;
+            revoke_at_ca(acme, cert, &store, asked.reason, &stored).await?;
             let serial = &stored.bundle.meta.serial;
             show(&format!(
                 "{}: the CA has revoked the certificate with the serial {serial}\n",
@@ -37,14 +43,11 @@ pub(super) async fn revoke(acme: &AcmeSpec, asked: &Revoke) -> Result<ExitCode, 
             ));
         }
     }
-    Err((
-        EXIT_FAILED,
-        format!("{}: there is no other one yet: {UNREACHABLE}", cert.name),
-    ))
+    order_another(config, cert, &*store, asked).await
 }
 
-/// Nobody orders meanwhile, so that what is noted as revoked is what was revoked.
-async fn take_back(
+/// Holds the lock of orders, so that exactly the revoked certificate is marked as revoked.
+async fn revoke_at_ca(
     acme: &AcmeSpec,
     cert: &CertSpec,
     store: &Arc<dyn CertStore>,
@@ -63,19 +66,20 @@ async fn take_back(
     }
     acme::revoke(acme, cert, Arc::clone(store), stored, reason)
         .await
-        .map_err(|error| failure(told(&error)))?;
+        .map_err(|error| failure(with_advice(&error)))?;
     store.revoked(&cert.name, UnixTime::now()).map_err(|error| {
         let why = Chain(&error);
         let text = format!(
-            "{}: the CA has revoked it, but that could not be noted: {why}; mend that and revoke again",
+            "{}: the CA has revoked it, but that could not be noted: {why}; mend that and revoke \
+                again",
             cert.name
         );
         (EXIT_FAILED, text)
     })
 }
 
-/// What a CA said, and what can be done about it.
-fn told(error: &OrderError) -> String {
+/// The words of the CA, and advice.
+fn with_advice(error: &OrderError) -> String {
     let advice = error
         .advice()
         .map(|advice| format!("; {advice}"))
@@ -83,11 +87,41 @@ fn told(error: &OrderError) -> String {
     format!("{}{advice}", Chain(error))
 }
 
+async fn order_another(
+    config: &Config,
+    cert: &CertSpec,
+    store: &dyn CertStore,
+    args: &Revoke,
+) -> Result<ExitCode, Failure> {
+    let before = version(store, &cert.name);
+    let ask = Ask {
+        name: &cert.name,
+        dry_run: false,
+        what: "order another one",
+        wait: args.wait,
+    };
+    let outcome = ask::ask(&config.control, ask).await;
+    let hint = match outcome {
+        Outcome::NoGateway(_) => "; the gateway orders one at its next start",
+        _ => "",
+    };
+    let Some(why) = why_not(&cert.name, outcome) else {
+        show(&new_certificate(store, cert, before));
+        return Ok(ExitCode::SUCCESS);
+    };
+    let text = format!(
+        "{}: there is no new certificate yet: {why}{hint}",
+        cert.name
+    );
+    Err((EXIT_FAILED, text))
+}
+
 fn question(cert: &CertSpec, stored: &Stored) -> String {
     let meta = &stored.bundle.meta;
     let (name, hosts) = (&cert.name, meta.hosts.join(", "));
     format!(
-        "{name}: for {hosts}; serial {}, issued by {}, ends {}\nClients refuse it once it is revoked, and that cannot be \
+        "{name}: for {hosts}; serial {}, issued by {}, ends {}\nClients refuse it once it is \
+            revoked, and that cannot be \
          undone. Revoke it? [y/N] ",
         meta.serial,
         Visible(&meta.issuer),
@@ -101,7 +135,8 @@ fn confirm(question: &str, is_sure: bool) -> Result<(), Failure> {
     }
     let mut stdin = std::io::stdin().lock();
     if !stdin.is_terminal() {
-        let text = "revoking cannot be undone, and nobody is there to be asked; write --yes if it is meant";
+        let text = "revoking cannot be undone, and nobody is there to be asked; write --yes if it \
+            is meant";
         return Err((EXIT_USAGE, text.to_owned()));
     }
     crate::cli::output::complain(question);

@@ -1,5 +1,4 @@
-//! The table: a line for each certificate that fits a terminal, and beneath it what does not fit
-//! into a column.
+//! The table: a line for each certificate, and below it the details that fit into no column.
 
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use ianitor::telemetry::{Chain, Visible, escape};
 
 use super::look::Row;
 
-/// Lists of hosts are broken here.
+/// Lists of hosts are wrapped at this width.
 const WIDTH: usize = 100;
 
 const TITLES: [&str; 5] = [
@@ -94,7 +93,7 @@ fn ends(meta: &Meta, now: UnixTime) -> String {
     }
 }
 
-/// What is said of a certificate beneath its line, each with a title.
+/// The details below the line of a certificate, each with a title.
 fn beneath(row: &Row<'_>) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     let mut say = |title: &str, text: String| lines.push((title.to_owned(), text));
@@ -154,7 +153,7 @@ fn tell(progress: &OrderRecord, say: &mut impl FnMut(&str, String)) {
     }
 }
 
-/// A list, in as many lines as it needs; the title stands at the first.
+/// A wrapped list; the first line has the title.
 fn wrapped(words: &[String], title: &str, say: &mut impl FnMut(&str, String)) {
     let (mut line, mut title) = (String::new(), title);
     for (at, word) in words.iter().enumerate() {
@@ -175,7 +174,7 @@ fn minute(at: UnixTime) -> String {
         .map_or_else(|| text.clone(), |minute| minute.replace('T', " "))
 }
 
-/// As exact as anybody wants to know: `61 days`, `5 hours`, `3 minutes`, `20 seconds`.
+/// Rounded to one unit: `61 days`, `5 hours`, `3 minutes`, `20 seconds`.
 pub(super) fn span(time: Duration) -> String {
     let units = [("day", 86_400), ("hour", 3600), ("minute", 60)];
     let seconds = time.as_secs();

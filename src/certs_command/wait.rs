@@ -1,5 +1,4 @@
-//! `ianitor certs --wait`: for the first certificates, and for scripts that go on when they are
-//! there.
+//! `ianitor certs --wait`: for scripts that need the certificates.
 
 use std::time::{Duration, Instant};
 
@@ -8,15 +7,15 @@ use ianitor::clock::UnixTime;
 use ianitor::store::folder::Folder;
 use ianitor::store::{CertStore, StoreError};
 
-/// How often the store is looked at.
+/// How often the store is read.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Waits until every certificate is there, and says whether they are.
+/// Waits until every certificate is in the store. `false`: not in time.
 pub(super) async fn wait(acme: &AcmeSpec, longest: Duration) -> bool {
     let (store, end) = (Folder::new(&acme.store), Instant::now() + longest);
-    let mut is_told = false;
+    let mut is_announced = false;
     loop {
-        // What cannot be read is told by the table.
+        // The table reports what cannot be read.
         let Ok(missing) = missing(&store, acme) else {
             return false;
         };
@@ -27,15 +26,15 @@ pub(super) async fn wait(acme: &AcmeSpec, longest: Duration) -> bool {
         if left.is_zero() {
             return false;
         }
-        if !std::mem::replace(&mut is_told, true) {
+        if !std::mem::replace(&mut is_announced, true) {
             crate::cli::output::complain(&format!("waiting for {}\n", missing.join(", ")));
         }
         tokio::time::sleep(LOOK.min(left)).await;
     }
 }
 
-/// The names of certificates that are not there, or not as they are wanted. What is damaged is
-/// ordered anew.
+/// The names of certificates that are missing or not as configured. A damaged one counts as missing,
+/// since the gateway orders it again.
 fn missing<'a>(store: &dyn CertStore, acme: &'a AcmeSpec) -> Result<Vec<&'a str>, StoreError> {
     let (now, mut missing) = (UnixTime::now(), Vec::new());
     for cert in &acme.certificates {

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod output;
+pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod token;
 pub(crate) mod turn;

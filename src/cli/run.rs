@@ -1,14 +1,19 @@
 //! `ianitor run`: the control runtime on the main thread, signals, reloads, the drain.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use http::StatusCode;
+use ianitor::acme::{RenewError, RenewMode};
 use ianitor::config;
+use ianitor::control::{Answer, Call, Change, Control, Failure, OpenError, Request};
 use ianitor::exposure;
 use ianitor::gateway::{FILE_CHECK_INTERVAL, Gateway, Running, StartError};
 use ianitor::telemetry::{self, Chain};
+use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
@@ -40,35 +45,43 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
         }
     };
     warn(&loaded);
-    let result = Gateway::bind(loaded.config)
-        .map_err(|error| failed(&error))
-        .and_then(|gateway| {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(io_failed)?;
-            let code = runtime.block_on(async {
-                let signals = Signals::new().map_err(io_failed)?;
-                let running = gateway.start(Some(access)).map_err(io_failed)?;
-                Ok(serve(running, signals, path).await)
+    let socket = Change::first(&loaded.config.control).map_err(|error| socket_failed(&error));
+    let gateway = Gateway::bind(loaded.config).map_err(|error| failed(&error));
+    let result =
+        gateway
+            .and_then(|gateway| Ok((gateway, socket?)))
+            .and_then(|(gateway, socket)| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .map_err(io_failed)?;
+                let code = runtime.block_on(async {
+                    let signals = Signals::new().map_err(io_failed)?;
+                    let running = gateway.start(Some(access)).map_err(io_failed)?;
+                    let control = Control::start(socket).map_err(io_failed)?;
+                    Ok(serve(running, control, signals, path).await)
+                });
+                // A name lookup may still be running; do not wait for it.
+                runtime.shutdown_background();
+                code
             });
-            // A name lookup may still be running; do not wait for it.
-            runtime.shutdown_background();
-            code
-        });
     result.unwrap_or_else(|code| code)
 }
 
 /// Logs the warnings about a configuration, and which other users of this machine could read or
-/// change the files that it names.
-fn warn(loaded: &config::Loaded) {
-    for warning in loaded.warnings.to_string().lines() {
+/// change the files that it names; returns them.
+fn warn(loaded: &config::Loaded) -> Vec<String> {
+    let file = loaded.config.file.display();
+    let exposed = exposure::warnings(&loaded.config.files());
+    let exposed = exposed
+        .into_iter()
+        .map(|warning| format!("{file}: {warning}"));
+    let written = loaded.warnings.to_string();
+    let all: Vec<String> = written.lines().map(str::to_owned).chain(exposed).collect();
+    for warning in &all {
         tracing::warn!("{warning}");
     }
-    let file = loaded.config.file.display();
-    for warning in exposure::warnings(&loaded.config.files()) {
-        tracing::warn!("{file}: {warning}");
-    }
+    all
 }
 
 fn failed(error: &StartError) -> ExitCode {
@@ -80,6 +93,11 @@ fn failed(error: &StartError) -> ExitCode {
     } else {
         EXIT_FAILED
     })
+}
+
+fn socket_failed(error: &OpenError) -> ExitCode {
+    tracing::error!("{}", Chain(error));
+    ExitCode::from(EXIT_FAILED)
 }
 
 fn io_failed(error: std::io::Error) -> ExitCode {
@@ -110,7 +128,12 @@ impl Signals {
     }
 }
 
-async fn serve(mut running: Running, mut signals: Signals, path: &Path) -> ExitCode {
+async fn serve(
+    mut running: Running,
+    mut control: Control,
+    mut signals: Signals,
+    path: &Path,
+) -> ExitCode {
     let mut look = tokio::time::interval(FILE_CHECK_INTERVAL);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let cert_cache = Arc::clone(running.cert_cache());
@@ -118,7 +141,9 @@ async fn serve(mut running: Running, mut signals: Signals, path: &Path) -> ExitC
         tokio::select! {
             _ = look.tick() => running.follow_files().await,
             () = cert_cache.changed() => running.follow_certificates().await,
-            _ = signals.hangup.recv() => reload(&mut running, path).await,
+            // The log has everything that the answer has.
+            _ = signals.hangup.recv() => drop(reload(&mut running, &mut control, path).await),
+            call = control.next() => answer(call, &mut running, &mut control, path).await,
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
             () = running.worker_ended() => {
@@ -128,31 +153,125 @@ async fn serve(mut running: Running, mut signals: Signals, path: &Path) -> ExitC
             }
         }
     }
+    // A successor may have the socket while this gateway drains, as it may have the addresses.
+    control.close();
     drain(running, signals).await
 }
 
-async fn reload(running: &mut Running, path: &Path) {
-    let result = match config::load(path) {
-        Ok(loaded) => {
-            warn(&loaded);
-            running
-                .reload(loaded.config)
-                .await
-                .map_err(|error| Chain(&error).to_string())
+async fn answer(call: Call, running: &mut Running, control: &mut Control, path: &Path) {
+    match call.request {
+        Request::Reload { config } => {
+            let answer = match config.filter(|config| !is_same_file(config, path)) {
+                Some(_) => Err(Failure::new(StatusCode::CONFLICT, other_config(path))),
+                None => reload(running, control, path).await,
+            };
+            call.reply.send(answer);
         }
-        Err(failure) => {
-            running.note_failed_reload();
-            Err(Chain(&failure).to_string())
+        Request::Renew { host, dry_run } => {
+            call.reply.send_later(renewal(running, &host, dry_run));
         }
+    }
+}
+
+/// The order goes on while the main loop does other things.
+fn renewal(running: &Running, host: &str, dry_run: bool) -> impl Future<Output = Answer> + use<> {
+    let mode = if dry_run {
+        RenewMode::DryRun
+    } else {
+        RenewMode::Order
     };
-    match result {
-        Ok(()) => tracing::info!(config = %path.display(), "reloaded"),
-        Err(problems) => {
-            tracing::error!("not reloaded; the current configuration stays in force:");
-            for problem in problems.lines() {
-                tracing::error!("{problem}");
-            }
+    let order = named(running, host).map(|name| (running.renew_certificate(&name, mode), name));
+    async move {
+        let not_found = |text| Failure::new(StatusCode::NOT_FOUND, text);
+        let (order, name) = order.map_err(not_found)?;
+        order.await.map_err(|error| {
+            let status = match error {
+                RenewError::Unknown => StatusCode::NOT_FOUND,
+                RenewError::Failed(_) => StatusCode::BAD_GATEWAY,
+                RenewError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            Failure::new(status, error.to_string())
+        })?;
+        Ok(json!({ "certificate": name }))
+    }
+}
+
+/// The name of the certificate for a host.
+fn named(running: &Running, host: &str) -> Result<String, String> {
+    let Some(acme) = running.acme() else {
+        return Err("the running gateway has no [acme] table, so it orders no certificates".into());
+    };
+    let found = acme.find(host).map_err(|error| error.to_string())?;
+    Ok(found.name.to_string())
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| path.metadata().map(|file| (file.dev(), file.ino())).ok();
+    // A file that is gone by now is a problem for the reload to report.
+    id(one).is_none_or(|one| id(other).is_none_or(|other| one == other))
+}
+
+fn other_config(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    format!(
+        "this gateway runs with another configuration, {}; name that one with --config",
+        path.display()
+    )
+}
+
+async fn reload(running: &mut Running, control: &mut Control, path: &Path) -> Answer {
+    let failure = match apply(running, control, path).await {
+        Ok(warnings) => {
+            tracing::info!(config = %path.display(), "reloaded");
+            return Ok(json!({ "config": path.to_string_lossy(), "warnings": warnings }));
         }
+        Err(failure) => failure,
+    };
+    tracing::error!("not reloaded; the current configuration stays in force:");
+    for problem in &failure.problems {
+        tracing::error!("{problem}");
+    }
+    Err(failure)
+}
+
+/// Returns the warnings about a configuration that is in force now.
+async fn apply(
+    running: &mut Running,
+    control: &mut Control,
+    path: &Path,
+) -> Result<Vec<String>, Failure> {
+    let loaded = config::load(path).map_err(|failure| {
+        running.note_failed_reload();
+        not_reloaded(true, &failure)
+    })?;
+    let warnings = warn(&loaded);
+    let socket = control.prepare(&loaded.config.control).map_err(|error| {
+        running.note_failed_reload();
+        not_reloaded(false, &error)
+    })?;
+    running
+        .reload(loaded.config)
+        .await
+        .map_err(|error| not_reloaded(error.is_config(), &error))?;
+    if let Err(error) = control.apply(socket) {
+        tracing::error!(%error, "the control socket stays where it was");
+    }
+    Ok(warnings)
+}
+
+fn not_reloaded(is_config: bool, error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure {
+        status: if is_config {
+            StatusCode::UNPROCESSABLE_ENTITY
+        } else {
+            StatusCode::CONFLICT
+        },
+        error: "not reloaded; the current configuration stays in force".to_owned(),
+        problems: Chain(error)
+            .to_string()
+            .lines()
+            .map(str::to_owned)
+            .collect(),
     }
 }
 

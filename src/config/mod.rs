@@ -39,6 +39,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use crate::acme::AcmeSpec;
+use crate::control::ControlSpec;
 use crate::deploy::DeploySpec;
 use crate::disk::{self, NotAFile};
 use crate::exposure;
@@ -67,6 +68,8 @@ pub struct Config {
     pub file: PathBuf,
     /// `[listen]`.
     pub listen: ListenSpec,
+    /// `listen.control`.
+    pub control: ControlSpec,
     /// `[log]`.
     pub log: LogSpec,
     /// `[limits]`.

@@ -9,7 +9,7 @@ use super::care::CertServices;
 use super::issuers::Remotes;
 use super::listeners::{OpenListener, distribute};
 use super::watch::FileWatch;
-use crate::acme::{RenewError, RenewMode};
+use crate::acme::{AcmeSpec, RenewError, RenewMode};
 use crate::config::Config;
 use crate::listen::{Kind, Listener};
 use crate::serve::shared::SharedState;
@@ -65,6 +65,11 @@ impl Running {
     /// Answers for CAs that validate a name.
     pub fn challenges(&self) -> &Arc<Challenges> {
         &self.services.challenges
+    }
+
+    /// `[acme]` as it is in force.
+    pub fn acme(&self) -> Option<&AcmeSpec> {
+        self.config.acme.as_ref()
     }
 
     /// Orders a certificate now; see [`crate::acme::CertTasks::renew`].

@@ -341,28 +341,34 @@ fn what_cannot_be_meant_is_told_with_what_there_is() {
 #[test]
 fn without_a_gateway_a_renewal_fails_and_nothing_is_left() {
     let site = Site::with_certificate(ACME);
+    let entries = fs::read_dir(site.at("certs/acme")).unwrap();
+    let before: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
     let text = said(&site.certs(&["renew", "media.test", "--wait", "1"]), 1);
     assert!(
-        text.contains("media.test: not ordered: no gateway that works with the store "),
+        text.starts_with("media.test: not ordered: no gateway listens at the control socket "),
         "{text}"
     );
     assert!(
-        text.contains(site.at("certs/acme").to_str().unwrap()),
+        text.contains(site.at("control.sock").to_str().unwrap()),
         "{text}"
     );
+    assert!(!text.contains("asking"), "{text}");
+    let left = fs::read_dir(site.at("certs/acme")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, before);
 }
 
 #[test]
 fn a_store_that_cannot_be_written_is_told() {
     let site = Site::new(ACME);
-    fs::create_dir(site.at("certs")).unwrap();
-    fs::write(site.at("certs/acme"), "").unwrap();
-    let text = said(&site.certs(&["renew", "media.test"]), 1);
-    assert!(
-        text.contains("cannot be written; let the user that runs ianitor write there"),
-        "{text}"
-    );
-    assert!(!text.contains("asking"), "{text}");
+    let store = site.at("file");
+    fs::write(&store, "").unwrap();
+    let acme = format!("{ACME}store = \"{}\"\n", store.display());
+    let gateway = GatewayProcess::start(&config(&acme));
+    let args = ["renew", "media.test", "--wait", "1"];
+    let text = said(&certs(&gateway.config_path(), &args), 1);
+    assert!(text.contains("see its log"), "{text}");
+    gateway.event("cannot be written; let the user that runs ianitor write there");
 }
 
 /// As long as one is missing, is of another CA, has ended or was revoked.
@@ -427,7 +433,10 @@ fn a_gateway_that_has_no_staging_says_to_reload() {
         1,
     );
     assert!(
-        text.contains("the running gateway has no directory to try things out with; write acme.staging and reload it"),
+        text.contains(
+            "the running gateway has no directory to try things out with; write \
+            acme.staging and reload it"
+        ),
         "{text}"
     );
 }

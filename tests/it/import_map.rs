@@ -92,12 +92,15 @@ const MAP: &[(&str, &[&str])] = &[
             "serve",
         ],
     ),
+    // Passes requests on; who answers them is the command's main loop.
+    ("control", &["telemetry"]),
     // Specification types only: what `[listen]`, `[log]`, `[tls]`, `[policies]` and `[[routes]]`
     // become.
     (
         "config",
         &[
             "telemetry",
+            "control",
             "listen",
             "tls",
             "store",
@@ -140,6 +143,7 @@ const MAP: &[(&str, &[&str])] = &[
         "cli",
         &[
             "telemetry",
+            "control",
             "config",
             "tls",
             "store",
@@ -160,6 +164,7 @@ const MAP: &[(&str, &[&str])] = &[
         "certs_command",
         &[
             "telemetry",
+            "control",
             "config",
             "tls",
             "store",

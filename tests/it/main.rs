@@ -11,6 +11,7 @@ mod bypass_tokens;
 mod certs_command;
 mod check;
 mod coalesced;
+mod control;
 mod dependencies;
 mod drain;
 mod early_answers;

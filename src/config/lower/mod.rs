@@ -23,8 +23,10 @@ use super::problem::Spanned;
 use super::read::{List, valid};
 use super::tables::RawRoute;
 use super::tables::{Raw, RawListen, RawPair, RawPassthrough, RawTls};
+use super::values::SocketPath;
 use crate::acme::CertSpec;
 use crate::addr::{ListenAddr, Network};
+use crate::control::ControlSpec;
 use crate::host::{HostName, HostPattern};
 use crate::listen::ListenSpec;
 use crate::route::RouteTable;
@@ -39,6 +41,7 @@ use upstreams::Upstream;
 pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Config> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let has_http = raw.listen.as_ref().is_none_or(has_http);
+    let control = lower_control(raw.listen.as_ref().and_then(|l| l.control.as_ref()), folder);
     let listen = raw.listen.map(|listen| lower_listen(listen, diag));
     let acme = raw.acme.map(|raw| acme::lower(raw, has_http, folder, diag));
     let acme = raw.acme_is_written.then_some(acme);
@@ -75,6 +78,7 @@ pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Con
     Some(Config {
         file: file.to_owned(),
         listen: listen?,
+        control,
         log: raw.log?,
         limits: raw.limits?,
         tls: tls?,
@@ -129,6 +133,16 @@ fn lower_listen(raw: RawListen, diag: &Diagnostics<'_>) -> ListenSpec {
         h2_websockets: raw.h2_websockets,
         proxy_protocol: lower_believed(valid(raw.proxy_protocol), diag),
         trusted_proxies: lower_believed(valid(raw.trusted_proxies), diag),
+    }
+}
+
+fn lower_control(raw: Option<&SocketPath>, folder: &Path) -> ControlSpec {
+    match raw {
+        Some(SocketPath(Some(path))) => ControlSpec::At(folder.join(path)),
+        Some(SocketPath(None)) => ControlSpec::Off,
+        None => ControlSpec::Default {
+            folder: folder.to_owned(),
+        },
     }
 }
 

@@ -6,7 +6,7 @@ use super::section;
 use crate::addr::{ListenAddr, Network};
 use crate::config::problem::Spanned;
 use crate::config::read::List;
-use crate::config::values::{Count, Exempt, HostPort, Port, Size, Threads, Timeout};
+use crate::config::values::{Count, Exempt, HostPort, Port, Size, SocketPath, Threads, Timeout};
 use crate::host::{HostName, HostPattern};
 use crate::limits::{Limits, Rate};
 use crate::telemetry::{LogFormat, LogSpec};
@@ -34,6 +34,14 @@ section! {
         /// by its name. IP addresses and `localhost` are always answered; any other `Host` gets
         /// 421, because a web page could point its own name there.
         status_hosts: Spanned<List<HostName>> = optional("none");
+        /// The [control socket](operating.md#the-control-socket), by which `ianitor reload` and
+        /// `ianitor certs renew` reach the running gateway. Only root and the gateway's user can
+        /// use it. If the default path cannot be used, the gateway runs without the socket, and the
+        /// log says why.
+        control: SocketPath = optional(concat!(
+            "`/run/ianitor/control.sock` where that folder exists, else `control.sock` beside ",
+            "`gateway.toml`",
+        ));
         /// The port that the 308 of plain listeners names, where a port mapping shows another one
         /// to the world.
         public_port: Port = optional("the port of the first `https` address");

@@ -13,7 +13,7 @@ mod words;
 pub(super) use address::{Exempt, HostPort};
 pub(super) use ca::{CertHost, Contacts, DirectoryUrl, OrderedHost};
 pub(super) use number::{Count, Lifetime, Port, Size, Threads, Timeout};
-pub(super) use path::{FileMode, OneOrTwoFiles, RedirectStatus};
+pub(super) use path::{FileMode, OneOrTwoFiles, RedirectStatus, SocketPath};
 pub(super) use text::{
     EnvVar, HeaderField, HeaderText, IssuerName, KeyId, Origin, PolicyName, ProfileName,
     SecretText, Text, TurnName, UpstreamName, User,

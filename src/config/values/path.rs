@@ -148,6 +148,35 @@ impl Read for PathBuf {
     }
 }
 
+/// A path of a socket, or none.
+pub(in crate::config) struct SocketPath(pub(in crate::config) Option<PathBuf>);
+
+impl Read for SocketPath {
+    type Out = Self;
+    const FORM: Form = Form::One(&Kind {
+        name: "socket",
+        expected: "a path or false",
+        text: "The path of a Unix socket, or `false` for none. Relative paths begin at the folder \
+               of `gateway.toml`.",
+        good: &["\"/run/ianitor/control.sock\"", "false"],
+        bad: (
+            "true",
+            "is true; write the path of the socket, or false for none",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        match value.boolean() {
+            Some(false) => Some(Self(None)),
+            Some(true) => value.refuse("is true; write the path of the socket, or false for none"),
+            None => {
+                value.text("a path or false")?;
+                PathBuf::read(value).map(|path| Self(Some(path)))
+            }
+        }
+    }
+}
+
 impl Write for PathBuf {
     type Plain = Self;
 

@@ -1,0 +1,60 @@
+//! `ianitor reload`: the running gateway reads its configuration again.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use http::StatusCode;
+use ianitor::config;
+use ianitor::control::client::{Client, ClientError};
+use ianitor::control::endpoints::RELOAD;
+use ianitor::telemetry::Chain;
+use serde_json::json;
+
+use super::output::{EXIT_CONFIG, EXIT_FAILED, Failure, complain, finish, runtime, show};
+
+/// `ianitor reload`.
+#[derive(Debug, Args)]
+pub(crate) struct Reload {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
+    config: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Reload) -> ExitCode {
+    finish(reload(arguments))
+}
+
+fn reload(arguments: &Reload) -> Result<ExitCode, Failure> {
+    let path = &arguments.config;
+    // A file that is wrong is not even sent: it says where the socket is.
+    let loaded =
+        config::load(path).map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?;
+    let config = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let answer = runtime()?.block_on(async {
+        let client = Client::connect(&loaded.config.control).await?;
+        client.post(RELOAD, &json!({ "config": config })).await
+    });
+    let answer = answer.map_err(failure)?;
+    for warning in answer["warnings"].as_array().into_iter().flatten() {
+        let warning = warning.as_str().unwrap_or_default();
+        complain(&format!("warning: {warning}\n"));
+    }
+    show("reloaded\n");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every problem on a line of its own.
+fn failure(error: ClientError) -> Failure {
+    let ClientError::Failed(failure) = error else {
+        return (EXIT_FAILED, Chain(&error).to_string());
+    };
+    let status = match failure.status {
+        StatusCode::UNPROCESSABLE_ENTITY => EXIT_CONFIG,
+        _ => EXIT_FAILED,
+    };
+    let lines: Vec<String> = std::iter::once(failure.error)
+        .chain(failure.problems)
+        .collect();
+    (status, lines.join("\n"))
+}

@@ -1,0 +1,232 @@
+//! The socket file: made for its owner alone, never taken from a gateway that listens on it,
+//! removed at the end.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// Only the owner may connect.
+const MODE: u32 = 0o600;
+
+/// Connections that the kernel holds until they are accepted.
+const BACKLOG: i32 = 64;
+
+/// How long to wait for another gateway that is opening its socket in the same folder.
+const LOCK_TRIES: u32 = 40;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
+
+/// Why there is no control socket.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder is missing.
+    #[error(
+        "the folder of the control socket {} cannot be opened; create it (systemd: \
+            RuntimeDirectory=ianitor), or write \
+         another path in listen.control",
+        .0.display()
+    )]
+    Folder(PathBuf, #[source] io::Error),
+    /// Another process listens there.
+    #[error(
+        "another gateway has the control socket {}; stop it, or write another path in \
+            listen.control of one of them",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    /// There is a file of another kind.
+    #[error("{} is not a socket, so it is not replaced; move it, or write another path in \
+        listen.control", .0.display())]
+    NotASocket(PathBuf),
+    /// The socket cannot be made.
+    #[error(
+        "cannot open the control socket {}; the user that runs ianitor must be able to write in \
+            its folder (systemd: \
+         RuntimeDirectory=ianitor), or write another path in listen.control",
+        .0.display()
+    )]
+    Io(PathBuf, #[source] io::Error),
+}
+
+/// A socket that listens. Its file is removed when this is dropped.
+#[derive(Debug)]
+pub(super) struct ControlSocket {
+    pub(super) path: PathBuf,
+    pub(super) listener: UnixListener,
+    file: SocketFile,
+}
+
+impl ControlSocket {
+    /// Makes the socket. A file that a gateway has left behind is replaced.
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        let _lock = lock_folder(path)?;
+        let failed = |error| OpenError::Io(path.to_owned(), error);
+        let socket = match bind(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                remove_stale(path)?;
+                bind(path)
+            }
+            bound => bound,
+        };
+        let socket = socket.map_err(failed)?;
+        let file = SocketFile::of(path).map_err(failed)?;
+        Ok(Self {
+            path: path.to_owned(),
+            listener: OwnedFd::from(socket).into(),
+            file,
+        })
+    }
+
+    /// The parts: what listens, and what removes the file when it is dropped.
+    pub(super) fn into_parts(self) -> (PathBuf, UnixListener, SocketFile) {
+        (self.path, self.listener, self.file)
+    }
+}
+
+/// Two gateways that start at once must not both find the same file stale. The lock ends with the
+/// file that is returned.
+fn lock_folder(path: &Path) -> Result<File, OpenError> {
+    let failed = |error| OpenError::Folder(path.to_owned(), error);
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let folder = File::open(folder).map_err(failed)?;
+    for _ in 0..LOCK_TRIES {
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(folder),
+            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            // Not every file system has locks, and a read-only one fails below.
+            Err(_) => return Ok(folder),
+        }
+    }
+    Err(failed(io::ErrorKind::ResourceBusy.into()))
+}
+
+/// The mode is set before there is a file: Linux makes it with that of the descriptor.
+fn bind(path: &Path) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let socket = File::from(OwnedFd::from(socket));
+    socket.set_permissions(Permissions::from_mode(MODE))?;
+    let socket = Socket::from(OwnedFd::from(socket));
+    socket.bind(&SockAddr::unix(path)?)?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Removes the file of a gateway that has ended without doing so.
+fn remove_stale(path: &Path) -> Result<(), OpenError> {
+    let failed = |error| OpenError::Io(path.to_owned(), error);
+    let found = fs::symlink_metadata(path).map_err(failed)?;
+    if !found.file_type().is_socket() {
+        return Err(OpenError::NotASocket(path.to_owned()));
+    }
+    if is_served(path).map_err(failed)? {
+        return Err(OpenError::InUse(path.to_owned()));
+    }
+    fs::remove_file(path).map_err(failed)
+}
+
+/// Whether somebody listens: only then is a connection not refused.
+fn is_served(path: &Path) -> io::Result<bool> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // A listener whose queue is full would be waited for.
+    socket.set_nonblocking(true)?;
+    match socket.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        connected => connected.map(|()| true),
+    }
+}
+
+/// Removes the file when dropped, unless another one is in its place by then.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    inode: (u64, u64),
+}
+
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            inode: inode(path)?,
+        })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if inode(&self.path).is_ok_and(|inode| inode == self.inode) {
+            // A file that stays is stale, and is replaced at the next start.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn inode(path: &Path) -> io::Result<(u64, u64)> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn the_file_is_its_owners_alone_and_goes_with_the_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let socket = ControlSocket::open(&path).unwrap();
+        assert_eq!(mode(&path), MODE);
+        drop(socket);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_stale_file_is_replaced_and_one_in_use_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "std leaves it behind");
+        let first = ControlSocket::open(&path).unwrap();
+        assert_eq!(mode(&path), MODE);
+        let error = ControlSocket::open(&path).unwrap_err();
+        assert!(matches!(error, OpenError::InUse(_)), "{error}");
+        assert!(path.exists());
+        // The file of another gateway stays.
+        fs::remove_file(&path).unwrap();
+        let second = ControlSocket::open(&path).unwrap();
+        drop(first);
+        assert!(path.exists());
+        drop(second);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn other_files_and_missing_folders_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        fs::write(&path, "text").unwrap();
+        let error = ControlSocket::open(&path).unwrap_err();
+        assert!(matches!(error, OpenError::NotASocket(_)), "{error}");
+        let error = ControlSocket::open(&folder.path().join("none/control.sock")).unwrap_err();
+        assert!(matches!(error, OpenError::Folder(..)), "{error}");
+        let long = folder.path().join("a".repeat(200));
+        let error = ControlSocket::open(&long).unwrap_err();
+        assert!(matches!(error, OpenError::Io(..)), "{error}");
+    }
+}

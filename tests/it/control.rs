@@ -1,0 +1,297 @@
+//! The control socket: who may use it, what it does, and that only one gateway has it.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::process::GatewayProcess;
+use crate::harness::{Config, DEADLINE, Upstream, eventually};
+
+/// The user "nobody".
+const NOBODY: u32 = 65534;
+
+/// A folder for a socket, and the upstream of a gateway.
+struct Place {
+    folder: TempDir,
+    upstream: Upstream,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            upstream: Upstream::ok(),
+        }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("control.sock")
+    }
+
+    fn config(&self) -> Config {
+        let listen = format!(
+            "https = [\"127.0.0.1:0\"]\nworkers = 2\ncontrol = \"{}\"",
+            self.socket().display()
+        );
+        Config::to(&self.upstream).listen(&listen)
+    }
+}
+
+/// Sends a request as it is, and returns the status and the JSON of the answer.
+fn ask(socket: &Path, request: &str) -> (u16, Value) {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("content-type: application/json"), "{head}");
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap())
+}
+
+fn post(socket: &Path, path: &str, body: &str) -> (u16, Value) {
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    ask(socket, &request)
+}
+
+fn ianitor(config: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
+    command.args(args).arg("--config").arg(config);
+    command
+}
+
+#[track_caller]
+fn said(output: &Output, status: i32) -> String {
+    let text = [&output.stdout[..], &output.stderr]
+        .map(String::from_utf8_lossy)
+        .concat();
+    assert_eq!(output.status.code(), Some(status), "{text}");
+    text
+}
+
+#[test]
+fn a_reload_over_the_socket_is_applied_when_it_is_answered() {
+    let place = Place::new();
+    let gateway = GatewayProcess::start(&place.config());
+    let config = gateway.config_path();
+    let with_route = place.config().route("/more", "app").text();
+    fs::write(&config, with_route.replace("\"/\"", "\"/first\"")).unwrap();
+    let text = said(&ianitor(&config, &["reload"]).output().unwrap(), 0);
+    assert_eq!(text, "reloaded\n");
+    let mut client = gateway.dial().h1();
+    assert_eq!(client.get("/more").status(), 200);
+    assert_eq!(client.get("/other").status(), 404);
+    gateway.event("a request on the control socket");
+}
+
+#[test]
+fn a_rejected_reload_names_every_problem_and_changes_nothing() {
+    let place = Place::new();
+    let gateway = GatewayProcess::start(&place.config());
+    let config = gateway.config_path();
+    let pairs = "certificates = [{ cert = \"one.pem\" }, { cert = \"two.pem\" }]";
+    fs::write(&config, place.config().tls(pairs).text()).unwrap();
+    let text = said(&ianitor(&config, &["reload"]).output().unwrap(), 78);
+    assert!(text.starts_with("not reloaded; "), "{text}");
+    assert!(
+        text.contains("one.pem") && text.contains("two.pem"),
+        "{text}"
+    );
+
+    let broken = place.config().text().replace("\"open\"", "\"opne\"");
+    fs::write(&config, format!("{broken}\n[nonsense]\n")).unwrap();
+    let (status, answer) = post(&place.socket(), "/v1/reload", "");
+    assert_eq!(status, 422, "{answer}");
+    let problems = answer["problems"].to_string();
+    assert!(
+        problems.contains("opne") && problems.contains("nonsense"),
+        "{problems}"
+    );
+    let text = said(&ianitor(&config, &["reload"]).output().unwrap(), 78);
+    assert!(text.contains("opne") && text.contains("nonsense"), "{text}");
+    assert_eq!(gateway.dial().h1().get("/").status(), 200);
+}
+
+#[test]
+fn a_reload_for_another_configuration_is_rejected() {
+    let place = Place::new();
+    let _gateway = GatewayProcess::start(&place.config());
+    let other = place.folder.path().join("gateway.toml");
+    fs::write(&other, place.config().text()).unwrap();
+    let text = said(&ianitor(&other, &["reload"]).output().unwrap(), 1);
+    assert!(text.contains("runs with another configuration, "), "{text}");
+}
+
+#[test]
+fn requests_are_checked_and_errors_are_json() {
+    let place = Place::new();
+    let _gateway = GatewayProcess::start(&place.config());
+    let socket = place.socket();
+    let large = format!("{{ \"host\": \"{}\" }}", "a".repeat(100_000));
+    for (path, body, status, expected) in [
+        ("/v2/reload", "", 404, "it has POST /v1/reload"),
+        ("/v1/certificates/renew", "{}", 400, "missing field `host`"),
+        ("/v1/certificates/renew", &large, 413, "larger than"),
+        (
+            "/v1/certificates/renew",
+            "{ \"host\": \"a.test\" }",
+            404,
+            "has no [acme] table",
+        ),
+    ] {
+        let (found, answer) = post(&socket, path, body);
+        assert_eq!(found, status, "{answer}");
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.contains(expected), "{error}");
+    }
+    let (status, _) = ask(
+        &socket,
+        "GET /v1/reload HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    );
+    assert_eq!(status, 405);
+}
+
+/// Whatever the umask says. The file is removed at the end.
+#[test]
+fn only_the_owner_may_connect() {
+    let place = Place::new();
+    let mut gateway = GatewayProcess::start(&place.config());
+    let found = fs::symlink_metadata(place.socket()).unwrap();
+    assert!(found.file_type().is_socket());
+    assert_eq!(found.permissions().mode() & 0o7777, 0o600);
+    gateway.signal(Signal::TERM);
+    eventually("the socket is removed", || !place.socket().exists());
+    assert!(gateway.ended().success());
+}
+
+/// Another user is rejected by the mode of the file, and by the gateway if that was changed.
+#[test]
+fn another_user_is_rejected() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let place = Place::new();
+    let gateway = GatewayProcess::start(&place.config());
+    let open = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let (config, program) = (
+        place.folder.path().join("gateway.toml"),
+        place.folder.path().join("ianitor"),
+    );
+    fs::copy(gateway.config_path(), &config).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_ianitor"), &program).unwrap();
+    open(place.folder.path(), 0o755);
+    let reload = || {
+        let mut command = Command::new(&program);
+        command.args(["reload", "--config"]).arg(&config);
+        said(&command.uid(NOBODY).gid(NOBODY).output().unwrap(), 1)
+    };
+    let text = reload();
+    assert!(
+        text.contains("you may not use the control socket"),
+        "{text}"
+    );
+    open(&place.socket(), 0o666);
+    let text = reload();
+    assert!(
+        text.contains("only root and the user that runs the gateway"),
+        "{text}"
+    );
+    gateway.event("a request on the control socket was rejected uid=65534");
+}
+
+#[test]
+fn a_stale_file_is_replaced_and_a_gateway_that_listens_is_not() {
+    let place = Place::new();
+    drop(UnixListener::bind(place.socket()).unwrap());
+    let gateway = GatewayProcess::start(&place.config());
+    let mut second = GatewayProcess::spawn(&place.config());
+    assert_eq!(second.ended().code(), Some(1));
+    second.event("another gateway has the control socket");
+    let config = gateway.config_path();
+    assert_eq!(
+        said(&ianitor(&config, &["reload"]).output().unwrap(), 0),
+        "reloaded\n"
+    );
+}
+
+#[test]
+fn a_reload_moves_the_socket_or_changes_nothing() {
+    let (place, other) = (Place::new(), Place::new());
+    let gateway = GatewayProcess::start(&place.config());
+    let config = gateway.config_path();
+    fs::write(other.socket(), "no socket").unwrap();
+    fs::write(&config, other.config().text()).unwrap();
+    let (status, answer) = post(&place.socket(), "/v1/reload", "");
+    assert_eq!(status, 409, "{answer}");
+    assert!(
+        answer["problems"][0]
+            .as_str()
+            .unwrap()
+            .contains("is not a socket"),
+        "{answer}"
+    );
+    fs::remove_file(other.socket()).unwrap();
+    let (status, answer) = post(&place.socket(), "/v1/reload", "");
+    assert_eq!(status, 200, "{answer}");
+    assert!(!place.socket().exists());
+    assert_eq!(
+        said(&ianitor(&config, &["reload"]).output().unwrap(), 0),
+        "reloaded\n"
+    );
+}
+
+#[test]
+fn without_a_gateway_the_command_says_so() {
+    let place = Place::new();
+    let config = place.folder.path().join("gateway.toml");
+    fs::write(&config, place.config().text()).unwrap();
+    let text = said(&ianitor(&config, &["reload"]).output().unwrap(), 1);
+    let socket = place.socket();
+    let expected = format!(
+        "no gateway listens at the control socket {}; ",
+        socket.display()
+    );
+    assert!(text.starts_with(&expected), "{text}");
+    let off = place
+        .config()
+        .listen("https = [\"127.0.0.1:0\"]\ncontrol = false");
+    fs::write(&config, off.text()).unwrap();
+    let text = said(&ianitor(&config, &["reload"]).output().unwrap(), 1);
+    assert!(text.starts_with("listen.control is false, "), "{text}");
+}
+
+/// Two commands for one certificate share the order, and both report how it went.
+#[test]
+fn two_renewals_at_once_both_get_the_outcome() {
+    const ACME: &str = "[acme]\ndirectory = \"https://127.0.0.1:1/directory\"\n\
+                        certificates = [{ hosts = [\"media.test\"] }]\n";
+    let place = Place::new();
+    let gateway = GatewayProcess::start(&place.config().table(ACME));
+    let config = gateway.config_path();
+    let renew = || {
+        let args = ["certs", "renew", "media.test", "--wait", "30s"];
+        let mut command = ianitor(&config, &args);
+        std::thread::spawn(move || command.output().unwrap())
+    };
+    for output in [renew(), renew()] {
+        let text = said(&output.join().unwrap(), 1);
+        assert!(
+            text.contains("media.test: not ordered: ") && text.contains("Connection refused"),
+            "{text}"
+        );
+    }
+}
