@@ -9,7 +9,7 @@
 //! ```
 //!
 //! While it waits for the next certificate a task looks now and then whether somebody has touched
-//! the files (`stamps`), and at each reload of the configuration at all of it.
+//! the files (`stamp`), and at each reload of the configuration at all of it.
 //!
 //! Each try looks at what is there and does only what is missing; nothing that was done has to be
 //! remembered. That files were written and nobody was told of them is remembered by a file beside
@@ -23,10 +23,10 @@ mod forms;
 mod hub;
 mod look;
 mod reload;
-mod seen;
 mod signal;
-mod stamps;
-mod standing;
+mod stamp;
+mod state;
+mod status;
 mod target;
 mod task;
 #[cfg(test)]
@@ -44,8 +44,8 @@ use crate::store::Name;
 pub use error::DeployError;
 pub use hub::Hub;
 pub use look::look;
-pub use seen::DeployStatus;
-pub use standing::{DeployState, served, standing};
+pub use state::{DeployState, served, standing};
+pub use status::DeployStatus;
 pub use verify::shown;
 
 /// One of `[[deploy]]`.

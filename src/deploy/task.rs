@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::error::DeployError;
 use super::files::Brought;
 use super::hub::Newest;
-use super::stamps::Stamps;
+use super::stamp::Stamps;
 use super::verify::{self, Patience};
 use super::{DeploySpec, DeployStatus, files, reload};
 use crate::clock::UnixTime;
