@@ -1,4 +1,4 @@
-//! What there is of each certificate.
+//! The state of each certificate, read from the store and from the servers that use it.
 
 use std::sync::Arc;
 
@@ -17,16 +17,16 @@ pub(super) struct Row<'c> {
     pub(super) consumers: Vec<Target<'c>>,
 }
 
-/// A server that is to have it.
+/// A server that gets the certificate by `[[deploy]]`.
 #[derive(Debug)]
 pub(super) struct Target<'c> {
     pub(super) spec: &'c DeploySpec,
-    /// Nothing where there is no certificate to be had.
-    pub(super) standing: Option<DeployState>,
+    /// `None` if there is no certificate yet.
+    pub(super) state: Option<DeployState>,
 }
 
 impl Row<'_> {
-    /// Whether the store gave all that it has.
+    /// Whether everything in the store could be read.
     pub(super) fn is_readable(&self) -> bool {
         self.stored.is_ok() && self.progress.is_ok()
     }
@@ -34,11 +34,11 @@ impl Row<'_> {
 
 impl Target<'_> {
     pub(super) fn is_in_sync(&self) -> bool {
-        matches!(self.standing, Some(DeployState::InSync))
+        matches!(self.state, Some(DeployState::InSync))
     }
 
     pub(super) fn state(&self) -> String {
-        self.standing.as_ref().map_or_else(
+        self.state.as_ref().map_or_else(
             || "waits for the certificate".to_owned(),
             ToString::to_string,
         )
@@ -74,14 +74,14 @@ async fn row<'c>(store: &Folder, spec: &'c CertSpec, deploy: &'c [Arc<DeploySpec
     }
 }
 
-/// Files first: a server that was not given the certificate cannot show it.
+/// Compares the files first: without them the server cannot have the certificate.
 async fn consumer<'c>(spec: &'c DeploySpec, cert: Option<&Stored>) -> Target<'c> {
-    let standing = match cert {
+    let state = match cert {
         None => None,
-        Some(cert) => match deploy::standing(spec, cert) {
+        Some(cert) => match deploy::state(spec, cert) {
             DeployState::InSync => Some(deploy::served(spec, cert).await),
             mismatch => Some(mismatch),
         },
     };
-    Target { spec, standing }
+    Target { spec, state }
 }

@@ -1,4 +1,4 @@
-//! Whose files are to be, and who may read them.
+//! Owner, group and permissions of the files.
 
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
@@ -10,18 +10,18 @@ use super::DeploySpec;
 use super::error::DeployError;
 use crate::disk::capabilities;
 
-/// The bits of a mode that say who may do what.
+/// The bits of a mode that are permissions.
 const PERMISSIONS: u32 = 0o7777;
 
-/// The bit of a folder's mode by which what is made there gets its group.
+/// The bit of a folder's mode that gives its group to new files.
 const SETGID: u32 = 0o2000;
 
-/// Who gives files away.
+/// The user that would change the owner of files.
 #[derive(Debug)]
 pub(super) struct Us {
     pub(super) user: u32,
     pub(super) groups: Vec<u32>,
-    /// Whether files may be given to anybody.
+    /// Whether files may be given to any user.
     pub(super) may_chown: bool,
 }
 
@@ -58,13 +58,12 @@ pub(super) struct Access {
 struct Party {
     id: u32,
     name: Box<str>,
-    /// Where the configuration names it.
+    /// Its key in the configuration.
     key: String,
 }
 
 impl Access {
-    /// What the configuration says. Names are looked up each time: packages are installed and
-    /// removed.
+    /// As configured. Names are looked up each time, since installing a package may add a user.
     pub(super) fn of(spec: &DeploySpec) -> Result<Self, DeployError> {
         let party = |name: &Option<Box<str>>, what: &str, find: Find| {
             let key = format!("{}.{what}", spec.config_key);
@@ -77,15 +76,15 @@ impl Access {
         })
     }
 
-    /// Whether a file is that way already.
+    /// Whether a file has them already.
     pub(super) fn is_of(&self, file: &Metadata) -> bool {
         let is_of = |party: &Option<Party>, id| party.as_ref().is_none_or(|party| party.id == id);
         let mode = file.permissions().mode() & PERMISSIONS;
         is_of(&self.owner, file.uid()) && is_of(&self.group, file.gid()) && mode == self.mode
     }
 
-    /// To whom files could not be given by `us` in one of these folders; asking for what is so
-    /// anyway needs no right.
+    /// The owner and group that `us` could not give to files in these folders. Keeping what a new
+    /// file has anyway needs no privilege.
     pub(super) fn refused<'a>(
         &'a self,
         us: &'a Us,
@@ -108,7 +107,7 @@ impl Access {
         owner.chain(group).filter(|_| !us.may_chown).map(not_given)
     }
 
-    /// Makes a file that way. `path` is what it is going to be called.
+    /// Sets them on a file. `path` is its later name.
     pub(super) fn give(&self, file: &File, path: &Path) -> Result<(), DeployError> {
         let not_given = |party: &Party, cause| {
             let (key, name) = (party.key.clone(), party.name.clone());
@@ -122,8 +121,8 @@ impl Access {
         if let Some(group) = &self.group {
             fchown(file, None, Some(group.id)).map_err(|cause| not_given(group, cause))?;
         }
-        // For the right group, and while the file is ours: whoever has no more than CAP_CHOWN
-        // cannot change it later.
+        // After the group, and while the file is still ours: with CAP_CHOWN alone the mode cannot
+        // be changed later.
         let mode = fs::Permissions::from_mode(self.mode);
         file.set_permissions(mode)
             .map_err(|error| DeployError::Write(path.to_owned(), error))?;
@@ -141,7 +140,7 @@ type Find = fn(&str, String) -> Result<u32, DeployError>;
 
 fn party(name: &str, key: String, find: Find) -> Result<Party, DeployError> {
     let id = match name.parse() {
-        // The highest means "as it is" to the system, and is nobody's.
+        // The highest number means "unchanged" to the system, and is no user.
         Ok(id) if id != u32::MAX => id,
         _ => find(name, key.clone())?,
     };

@@ -1,4 +1,4 @@
-//! Runs a program that reloads a server: no shell, no input, few variables, an end.
+//! Runs a program that reloads a server: no shell, no input, few variables, a time limit.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -27,28 +27,27 @@ use crate::disk::{Dir, Trust, has_rights};
 use crate::store::Stored;
 use crate::telemetry::escape::steers;
 
-/// How long a command may take: restarting a server that first ends its calls is no matter of a
-/// moment.
+/// How long a command may take: a server that ends its calls before it restarts needs a while.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
-/// How long is listened to the output of a command that has ended: a server that it has started may
-/// keep it open.
+/// How long the output is read after the command has ended: a server that it has started may keep
+/// the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// How much of the output is kept, and how many lines of that are told.
+/// How many bytes of the output are kept, and how many lines of them are reported.
 const KEPT: usize = 4096;
 const LINES: usize = 5;
 
-/// What a command inherits; secrets of the gateway may be in the rest.
+/// The variables that a command inherits; the others may hold secrets of the gateway.
 const INHERITED: [&str; 3] = ["PATH", "HOME", "LANG"];
 
-/// What the system takes where there is no `PATH`.
+/// What the system uses where there is no `PATH`.
 pub(super) const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
 /// A variable of the environment.
 pub(super) type Variable = (&'static str, OsString);
 
-/// What a command is told: the certificate and the files that are written.
+/// The variables that describe the certificate and the files.
 pub(super) fn variables(spec: &DeploySpec, cert: &Stored) -> Vec<Variable> {
     let mut variables: Vec<Variable> = vec![
         ("IANITOR_CERTIFICATE", spec.certificate.as_str().into()),
@@ -68,8 +67,8 @@ pub(super) fn variables(spec: &DeploySpec, cert: &Stored) -> Vec<Variable> {
 
 /// Finds the program of a command, as the system would look for it.
 ///
-/// With rights over the files of others, it has to be one that only root or this process's user can
-/// change.
+/// If this process has elevated rights, only root or its own user may be able to change the
+/// program.
 pub(super) fn find(argv: &[String], path: &OsStr) -> Result<PathBuf, DeployError> {
     let Some(program) = argv.first() else {
         return Ok(PathBuf::new());
@@ -108,7 +107,7 @@ fn is_trusted(program: &Path) -> Result<(), DeployError> {
     })
 }
 
-/// What is run: with rights, the very file that was found; else what the system finds.
+/// The program to run: with elevated rights the file that was checked, else what the system finds.
 fn program(argv: &[String]) -> Result<PathBuf, DeployError> {
     let named = argv.first().cloned().unwrap_or_default();
     if !has_rights() {
@@ -157,21 +156,21 @@ pub(super) async fn run(
     }
 }
 
-/// Starts a command whose output comes by one pipe, so that lines stay in their order.
+/// Starts a command. Both outputs go into one pipe, so that their lines stay in order.
 fn start(
     place: &Path,
     argv: &[String],
     variables: &[Variable],
 ) -> io::Result<(Started, pipe::Receiver)> {
-    // The configuration has been asked before.
+    // The configuration has rejected an empty list.
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let (reader, writer) = io::pipe()?;
     let output = pipe::Receiver::from_owned_fd(reader.into())?;
     let inherited = INHERITED
         .into_iter()
         .filter_map(|name| Some((name, std::env::var_os(name)?)));
-    // Our own ends for writing go with this value: the output is over when those of the command are
-    // closed.
+    // Our copies of the writing end are closed with this value, so the output ends when the command
+    // closes its own.
     let mut command = Command::new(place);
     command
         .arg0(program)
@@ -183,14 +182,14 @@ fn start(
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer);
-    // A group of its own, so that what it has started ends with it when it takes too long.
+    // A process group of its own, so that its children are killed with it after the time limit.
     Ok((
         Started(command.process_group(0).kill_on_drop(true).spawn()?),
         output,
     ))
 }
 
-/// Waits for the end; `None` if that did not come in time and was brought about.
+/// Waits for the end; `None` if the command was killed after the time limit.
 async fn to_the_end(
     child: &mut Child,
     output: pipe::Receiver,
@@ -217,22 +216,22 @@ async fn to_the_end(
     Ok(ended)
 }
 
-/// Ends a command with all that it has started.
+/// Kills a command with its children.
 async fn end(child: &mut Child) {
     end_group(child);
     let _ = child.kill().await;
 }
 
-/// Nothing, if it has been waited for: its number may be another's.
+/// Does nothing once the command has been waited for: its number may belong to another process.
 fn end_group(child: &Child) {
     if let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()) {
-        // What cannot be ended ends by itself or not at all.
+        // Nothing can be done about an error.
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
 }
 
-/// A command that ends, with all that it has started, when nobody waits for it any more: its
-/// successor must not meet it.
+/// A command that is killed with its children when this is dropped: the next one must not run
+/// beside it.
 #[derive(Debug)]
 struct Started(Child);
 
@@ -242,7 +241,7 @@ impl Drop for Started {
     }
 }
 
-/// The end of an output.
+/// The last bytes of an output.
 #[derive(Debug, Default)]
 struct Tail(Mutex<VecDeque<u8>>);
 
@@ -257,7 +256,7 @@ impl Tail {
         }
     }
 
-    /// The last lines as one.
+    /// The last lines, joined.
     fn said(&self) -> Said {
         let bytes: Vec<u8> = self
             .0

@@ -13,7 +13,8 @@ use crate::disk::Untrusted;
 use crate::secret::NoSecret;
 
 /// What to do where files cannot be given away.
-const HAND_ON: &str = "take that key out and let the folder hand its group on (install -d -g GROUP -m 2750, see \
+const HAND_ON: &str = "take that key out and let the folder hand its group on (install -d -g \
+    GROUP -m 2750, see \
                        docs/certificates.md#as-whom)";
 
 /// What a deployment failed of.
@@ -31,7 +32,8 @@ pub enum DeployError {
     },
     /// `group` is none.
     #[error(
-        "{key}: this machine has no group \"{name}\"; mend the name, or install what makes that group"
+        "{key}: this machine has no group \"{name}\"; mend the name, or install what makes that \
+            group"
     )]
     NoGroup {
         /// Where the configuration says so.
@@ -52,7 +54,8 @@ pub enum DeployError {
     },
     /// Files cannot be given to that user or group.
     #[error(
-        "{} cannot be given to \"{name}\" ({key}); only root gives files away: {HAND_ON}, or run ianitor as root or with \
+        "{} cannot be given to \"{name}\" ({key}); only root gives files away: {HAND_ON}, or run \
+            ianitor as root or with \
          CAP_CHOWN",
         .path.display()
     )]
@@ -69,7 +72,8 @@ pub enum DeployError {
     },
     /// The same, before there is a file.
     #[error(
-        "{key}: whoever runs this may not give files to \"{name}\"; {HAND_ON}, or run ianitor as root or with CAP_CHOWN"
+        "{key}: whoever runs this may not give files to \"{name}\"; {HAND_ON}, or run ianitor as \
+            root or with CAP_CHOWN"
     )]
     MayNotGive {
         /// Where the configuration says so.
@@ -80,14 +84,15 @@ pub enum DeployError {
     /// The folder of a file is not there.
     #[error("the folder {} is missing; make it, or mend the path", .0.display())]
     NoFolder(PathBuf),
-    /// Somebody else could have a file, a process or a program taken for what it is not.
+    /// Another user could replace a file, a process or a program.
     #[error(transparent)]
     Untrusted(#[from] Untrusted),
-    /// What is there is neither a file nor a symlink: nobody wants it replaced.
+    /// There is neither a file nor a symbolic link, so nothing is replaced.
     #[error("{} is no file, so it is not replaced; move it away, or mend the path", .0.display())]
     NotAFile(PathBuf),
     /// What is there cannot be compared.
-    #[error("{} cannot be read, so nobody knows whether it is up to date; let the user that runs ianitor read it", .0.display())]
+    #[error("{} cannot be read, so it is unknown whether it is up to date; let the user that runs \
+        ianitor read it", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
     /// A file cannot be written. What was there before is still there.
     #[error("{} cannot be written; {}", .0.display(), remedy(.1))]
@@ -95,49 +100,56 @@ pub enum DeployError {
     /// The password of a key store.
     #[error(transparent)]
     Password(#[from] NoSecret),
-    /// A password that Java does not take.
-    #[error("the password for {} is not plain ASCII, and Java takes no other; write one of letters and digits", .0.display())]
+    /// A password that Java rejects.
+    #[error("the password for {} is not plain ASCII, and Java accepts no other; write one of \
+        letters and digits", .0.display())]
     PasswordNotAscii(PathBuf),
     /// What is in the store is no certificate with its key.
-    #[error("the certificate in the store is damaged; order it anew: ianitor certs renew")]
+    #[error("the certificate in the store is damaged; order a new one: ianitor certs renew")]
     Damaged(#[source] rustls::pki_types::pem::Error),
     /// There is no certificate, or no key in PKCS#8.
-    #[error("the certificate in the store is not whole; order it anew: ianitor certs renew")]
+    #[error("the certificate in the store is incomplete; order a new one: ianitor certs renew")]
     NotWhole,
     /// A key store could not be made.
     #[error("the key store {} could not be made", .0.display())]
     KeyStore(PathBuf, #[source] p12_keystore::error::Error),
-    /// A signal of a name that there is not.
+    /// There is no signal of this name.
     #[error("there is no signal \"{0}\"; write one such as USR2 or HUP")]
     NoSignal(Box<str>),
     /// There is no pid file.
-    #[error("the pid file {} cannot be read; does the server run, and does it write its number there?", .0.display())]
+    #[error("the pid file {} cannot be read; does the server run, and does it write its number \
+        there?", .0.display())]
     PidFile(PathBuf, #[source] io::Error),
     /// There is something else in it.
     #[error("the pid file {} has no number of a process; is it the right file?", .0.display())]
     NoPid(PathBuf),
-    /// Signals to oneself are never meant.
-    #[error("the pid file {} has the number of ianitor itself; is it the right file?", .0.display())]
+    /// The pid file names this process.
+    #[error("the pid file {} has the number of ianitor itself; is it the right \
+        file?", .0.display())]
     OwnPid(PathBuf),
     /// The server has ended and left its pid file.
-    #[error("the pid file {} is stale: no process has the number {pid}; start the server", .path.display())]
+    #[error("the pid file {} is stale: no process has the number {pid}; start the \
+        server", .path.display())]
     StalePid {
         /// The file.
         path: PathBuf,
         /// Its number.
         pid: i32,
     },
-    /// Everybody could choose the process.
+    /// Any user could choose the process.
     #[error(
-        "the pid file {} can be written by other users, who could have any process signalled; chmod 644 it, and set the \
+        "the pid file {} can be written by other users, who could have any process signalled; \
+            chmod 644 it, and set the \
          umask of what writes it",
         .0.display()
     )]
     OpenPidFile(PathBuf),
     /// Who wrote the pid file may not have that process signalled.
     #[error(
-        "the user \"{writer}\" can change the pid file {}, and it names the process {pid} of \"{user}\", so no signal is \
-         sent; is it the right file? One that only root can write, in a folder that only root can write, may name any \
+        "the user \"{writer}\" can change the pid file {}, and it names the process {pid} of \
+            \"{user}\", so no signal is \
+         sent; is it the right file? One that only root can write, in a folder that only root can \
+         write, may name any \
          process",
         .path.display()
     )]
@@ -153,7 +165,8 @@ pub enum DeployError {
     },
     /// The process is somebody else's.
     #[error(
-        "the process {pid} of {} takes no signal from us; run ianitor as root or as the server's user, or reload by a command",
+        "the process {pid} of {} takes no signal from us; run ianitor as root or as the server's \
+            user, or reload by a command",
         .path.display()
     )]
     NotSignalled {
@@ -176,37 +189,41 @@ pub enum DeployError {
     },
     /// The command is not there.
     #[error(
-        "the reload command {0} is not found; is it installed, and are program and arguments apart: {APART}"
+        "the reload command {0} is not found; is it installed, and are program and arguments \
+            apart: {APART}"
     )]
     NotFound(String),
     /// What is called like the command is no program of ours.
-    #[error("the reload command {} is no program that whoever runs this may start; see to its mode, or name another", .0.display())]
+    #[error("the reload command {} is no program that whoever runs this may start; see to its \
+        mode, or name another", .0.display())]
     NotExecutable(PathBuf),
-    /// The command was not content.
+    /// The command failed.
     #[error("the reload command {program} failed ({status})")]
     CommandFailed {
         /// What was run.
         program: String,
         /// How it ended.
         status: ExitStatus,
-        /// Its last words.
+        /// The end of its output.
         #[source]
         said: Said,
     },
-    /// The command went on and on.
-    #[error("the reload command {program} had not ended after {} s and was stopped", .limit.as_secs())]
+    /// The command exceeded its time limit.
+    #[error("the reload command {program} had not ended after {} s and was \
+        stopped", .limit.as_secs())]
     CommandLate {
         /// What was run.
         program: String,
         /// How long it had.
         limit: Duration,
-        /// Its last words.
+        /// The end of its output.
         #[source]
         said: Said,
     },
-    /// Nobody answers at the server's address.
+    /// Nothing answers at the server's address.
     #[error(
-        "nobody answers at {place}, where the server was to be asked for its certificate; does it run, and is verify right?{}",
+        "nothing answers at {place}, where the certificate was to be verified; does it run, and \
+            is verify right?{}",
         at_its_start(*.to)
     )]
     Unreachable {
@@ -218,16 +235,18 @@ pub enum DeployError {
         #[source]
         cause: io::Error,
     },
-    /// Somebody answers, but not with TLS.
+    /// The server answers, but not with TLS.
     #[error(
-        "the server at {0} does not shake hands by TLS; is verify its TLS port, and could it load its files?"
+        "the server at {0} does not complete a TLS handshake; is verify its TLS port, and could \
+            it load its files?"
     )]
     NoHandshake(Place, #[source] io::Error),
     /// The server still has another certificate.
-    #[error("the server at {place} shows the certificate {shown}, not {wanted}; {}", if *.was_told {
+    #[error("the server at {place} shows the certificate {shown}, not {wanted}; \
+        {}", if *.was_notified {
         "does it read the files that are written here?"
     } else {
-        "restart it, or write reload so that it is told"
+        "restart it, or write reload so that it is notified"
     })]
     NotServed {
         /// Where it was asked.
@@ -236,15 +255,15 @@ pub enum DeployError {
         shown: String,
         /// The serial of what it was given.
         wanted: String,
-        /// Whether there is a way to tell it.
-        was_told: bool,
+        /// Whether it could be notified.
+        was_notified: bool,
     },
-    /// Work of ours ended in the middle.
-    #[error("the work was broken off")]
+    /// Our own work was interrupted.
+    #[error("the work was interrupted")]
     Interrupted,
 }
 
-/// The last words of a command.
+/// The end of a command's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said(pub(super) String);
 

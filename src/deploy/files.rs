@@ -1,9 +1,9 @@
-//! The files of a `[[deploy]]`: looked at, prepared beside what is there, put in its place.
+//! The files of a `[[deploy]]`: compared, written under a temporary name, and renamed.
 //!
-//! **Real files, never half of one.** What is new is written under another name, for nobody else to
-//! read, gets its owner and permissions, and is renamed. All files are prepared before the first is
-//! renamed: a full disk leaves the old ones as they fit together. All of it is done in folders that
-//! are held by their descriptors (`target`).
+//! A new file is written under another name with mode 0600, gets its owner and permissions, and is
+//! then renamed, so that no reader sees half of it. All files are written before the first rename:
+//! if the disk is full, the old files stay and still match each other. Folders are held by their
+//! descriptors (`target`).
 
 use std::io;
 use std::path::PathBuf;
@@ -20,47 +20,48 @@ use crate::store::Stored;
 /// Far above any certificate with its key.
 const LARGEST: u64 = 1 << 20;
 
-/// What there is of a file.
+/// How a file compares with what it should be.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// Nothing.
+pub(super) enum FileState {
+    /// There is no file.
     Missing,
-    /// Another content, owner, group or mode.
+    /// Its content, owner, group or mode differs.
     Stale,
-    /// A symlink, which leads there. Programs that drop their rights cannot follow it, as those of
-    /// certbot.
+    /// A symbolic link to this path. A server that has dropped its privileges often cannot follow
+    /// it, as with the links of certbot.
     Link(PathBuf),
-    /// What there should be.
+    /// As it should be.
     Fresh,
 }
 
-/// What became of the files.
+/// What was written.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Brought {
-    /// Those that had to be written.
-    pub(super) written: Vec<PathBuf>,
-    /// Whether the server has to be told: now, or since an earlier time.
-    pub(super) is_due: bool,
+pub(super) struct Written {
+    /// The files that were missing or stale.
+    pub(super) files: Vec<PathBuf>,
+    /// Whether the server has not been notified of these files, or of earlier ones.
+    pub(super) is_marked: bool,
 }
 
 /// Writes what is missing or stale.
-pub(super) fn bring(spec: &DeploySpec, cert: &Stored) -> Result<Brought, DeployError> {
+pub(super) fn write(spec: &DeploySpec, cert: &Stored) -> Result<Written, DeployError> {
     let (access, trust) = (Access::of(spec)?, target::trust(spec));
     let mut prepared = Vec::new();
     for file in all(spec, cert)? {
         let target = Target::open(&file.path, &trust)?;
         match file.state_or_age(&target, &access, cert)? {
-            State::Fresh => continue,
-            State::Link(to) => {
-                tracing::info!(deploy = %spec.config_key, path = %file.path.display(), led_to = %to.display(),
+            FileState::Fresh => continue,
+            FileState::Link(to) => {
+                let (path, led_to) = (file.path.display(), to.display());
+                tracing::info!(deploy = %spec.config_key, %path, %led_to,
                     "a symlink is replaced by a real file");
             }
-            State::Missing | State::Stale => {}
+            FileState::Missing | FileState::Stale => {}
         }
         prepared.push(Prepared::new(&file, target, &access)?);
     }
     if !prepared.is_empty() {
-        remember(spec, &trust)?;
+        set_marker(spec, &trust)?;
     }
     let put: Vec<Target> = prepared
         .into_iter()
@@ -69,29 +70,29 @@ pub(super) fn bring(spec: &DeploySpec, cert: &Stored) -> Result<Brought, DeployE
     for target in &put {
         sync(target)?;
     }
-    let written: Vec<PathBuf> = put.into_iter().map(|target| target.path).collect();
-    Ok(Brought {
-        is_due: !written.is_empty() || is_noted(spec, &trust)?,
-        written,
+    let files: Vec<PathBuf> = put.into_iter().map(|target| target.path).collect();
+    Ok(Written {
+        is_marked: !files.is_empty() || has_marker(spec, &trust)?,
+        files,
     })
 }
 
-/// The files and what there is of them, up to the first that is not as it should be.
-pub(super) fn first_amiss(
+/// The first file that is not as it should be.
+pub(super) fn first_mismatch(
     spec: &DeploySpec,
     cert: &Stored,
-) -> Result<Option<(PathBuf, State)>, DeployError> {
+) -> Result<Option<(PathBuf, FileState)>, DeployError> {
     let (access, trust) = (Access::of(spec)?, target::trust_to_look(spec));
     for file in all(spec, cert)? {
         match file.state(&Target::open(&file.path, &trust)?, &access)? {
-            State::Fresh => {}
+            FileState::Fresh => {}
             state => return Ok(Some((file.path, state))),
         }
     }
     Ok(None)
 }
 
-/// A file that there should be.
+/// A file as it should be.
 #[derive(Debug)]
 struct Wanted {
     path: PathBuf,
@@ -109,37 +110,37 @@ fn all(spec: &DeploySpec, cert: &Stored) -> Result<Vec<Wanted>, DeployError> {
 }
 
 impl Wanted {
-    fn state(&self, target: &Target, access: &Access) -> Result<State, DeployError> {
+    fn state(&self, target: &Target, access: &Access) -> Result<FileState, DeployError> {
         let unreadable = |error| DeployError::Unreadable(self.path.clone(), error);
         let found = match target.look() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Missing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FileState::Missing),
             found => found.map_err(unreadable)?,
         };
         if found.is_symlink() {
-            return target.read_link().map(State::Link).map_err(unreadable);
+            return target.read_link().map(FileState::Link).map_err(unreadable);
         }
         if !found.is_file() {
             return Err(DeployError::NotAFile(self.path.clone()));
         }
         if !access.is_of(&found) {
-            return Ok(State::Stale);
+            return Ok(FileState::Stale);
         }
         match target.read(LARGEST) {
-            Ok(bytes) if self.content.is(&bytes) => Ok(State::Fresh),
-            Ok(_) => Ok(State::Stale),
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(State::Stale),
+            Ok(bytes) if self.content.is(&bytes) => Ok(FileState::Fresh),
+            Ok(_) => Ok(FileState::Stale),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(FileState::Stale),
             Err(error) => Err(unreadable(error)),
         }
     }
 
-    /// Where a file may not be read, as it was given away, its age says whether it is of this
-    /// certificate.
+    /// A file that was given to another user may be unreadable: then its age and length say whether
+    /// it has this certificate.
     fn state_or_age(
         &self,
         target: &Target,
         access: &Access,
         cert: &Stored,
-    ) -> Result<State, DeployError> {
+    ) -> Result<FileState, DeployError> {
         match self.state(target, access) {
             Err(DeployError::Unreadable(path, error))
                 if error.kind() == io::ErrorKind::PermissionDenied =>
@@ -150,9 +151,9 @@ impl Wanted {
                 let (written, length) = found.map_err(|_| DeployError::Unreadable(path, error))?;
                 let is_younger = UnixTime::from(written) >= cert.bundle.meta.issued;
                 Ok(if is_younger && self.content.may_have(length) {
-                    State::Fresh
+                    FileState::Fresh
                 } else {
-                    State::Stale
+                    FileState::Stale
                 })
             }
             state => state,
@@ -160,21 +161,21 @@ impl Wanted {
     }
 }
 
-/// A file that is written and has not got its name yet.
+/// A file that is written and not yet renamed.
 #[derive(Debug)]
 struct Prepared {
-    /// `None` once it has its name.
+    /// `None` once it is renamed.
     target: Option<Target>,
 }
 
-/// What the file is called until then.
+/// The end of its temporary name.
 const NEW: &str = "new";
 
 impl Prepared {
     fn new(file: &Wanted, target: Target, access: &Access) -> Result<Self, DeployError> {
         let failed = |error| DeployError::Write(file.path.clone(), error);
         let bytes = file.content.bytes(&file.path)?;
-        // Never through a symlink, and for nobody else to read; before `access` says who may.
+        // Never through a symlink, and with mode 0600 until `access` sets the mode.
         let written = target.write_beside(NEW, bytes.reveal()).map_err(failed)?;
         let prepared = Self {
             target: Some(target),
@@ -198,49 +199,50 @@ impl Prepared {
 impl Drop for Prepared {
     fn drop(&mut self) {
         if let Some(target) = &self.target {
-            // What stays is taken away before the next try.
+            // If this fails, the next attempt removes it.
             let _ = target.remove_beside(NEW);
         }
     }
 }
 
-/// The end of a name that says that files were written and the server has not been told.
-const UNTOLD: &str = "untold";
+/// The end of the name of the marker: files were written, and the server has not been notified.
+/// Earlier versions use the same name.
+const MARKER: &str = "untold";
 
-/// Leaves word of that for the process after this one.
-fn remember(spec: &DeploySpec, trust: &Trust) -> Result<(), DeployError> {
-    let Some(target) = noted(spec, trust)? else {
+/// Leaves the marker, for the case that this process ends before it has notified the server.
+fn set_marker(spec: &DeploySpec, trust: &Trust) -> Result<(), DeployError> {
+    let Some(target) = marker_target(spec, trust)? else {
         return Ok(());
     };
-    match target.create_beside(UNTOLD) {
+    match target.create_beside(MARKER) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(DeployError::Write(target.beside(UNTOLD), error))
+            Err(DeployError::Write(target.beside(MARKER), error))
         }
         _ => Ok(()),
     }
 }
 
-/// Whether there is word that the server has not been told, for who only looks.
-pub(super) fn is_due(spec: &DeploySpec) -> Result<bool, DeployError> {
-    is_noted(spec, &target::trust_to_look(spec))
+/// Whether the marker is there, for commands that only look.
+pub(super) fn is_marked(spec: &DeploySpec) -> Result<bool, DeployError> {
+    has_marker(spec, &target::trust_to_look(spec))
 }
 
-fn is_noted(spec: &DeploySpec, trust: &Trust) -> Result<bool, DeployError> {
-    Ok(noted(spec, trust)?.is_some_and(|target| target.is_beside(UNTOLD)))
+fn has_marker(spec: &DeploySpec, trust: &Trust) -> Result<bool, DeployError> {
+    Ok(marker_target(spec, trust)?.is_some_and(|target| target.is_beside(MARKER)))
 }
 
-/// The server has been told.
-pub(super) fn forget(spec: &DeploySpec) -> Result<(), DeployError> {
-    let Some(target) = noted(spec, &target::trust(spec))? else {
+/// Removes the marker: the server has been notified.
+pub(super) fn clear_marker(spec: &DeploySpec) -> Result<(), DeployError> {
+    let Some(target) = marker_target(spec, &target::trust(spec))? else {
         return Ok(());
     };
     target
-        .remove_beside(UNTOLD)
-        .map_err(|error| DeployError::Write(target.beside(UNTOLD), error))
+        .remove_beside(MARKER)
+        .map_err(|error| DeployError::Write(target.beside(MARKER), error))
 }
 
-/// The file beside which that is left: the first; none where nobody is told of anything.
-fn noted(spec: &DeploySpec, trust: &Trust) -> Result<Option<Target>, DeployError> {
+/// The file that the marker stands beside: the first. `None` if there is no `reload`.
+fn marker_target(spec: &DeploySpec, trust: &Trust) -> Result<Option<Target>, DeployError> {
     spec.reload
         .as_ref()
         .and(spec.files.first())
@@ -248,8 +250,8 @@ fn noted(spec: &DeploySpec, trust: &Trust) -> Result<Option<Target>, DeployError
         .transpose()
 }
 
-/// A rename is on the disk when its folder is. One that may be written and not be read comes to the
-/// disk by itself.
+/// A rename is durable once the folder is synchronised. A folder that we may write but not read
+/// cannot be; the system writes it sooner or later.
 fn sync(target: &Target) -> Result<(), DeployError> {
     match target.sync() {
         Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {

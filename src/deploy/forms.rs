@@ -18,7 +18,7 @@ use crate::store::Stored;
 pub(super) enum Content {
     /// PEM.
     Text(Secret<String>),
-    /// PKCS#12, whose bytes differ each time that it is made.
+    /// PKCS#12: its bytes differ each time that it is made.
     KeyStore(Box<Keys>),
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Keys {
     password: Secret<String>,
     key: PrivateKey,
     chain: Vec<Certificate>,
-    /// What Java calls the entry.
+    /// The name of the entry in Java.
     alias: String,
 }
 
@@ -51,7 +51,7 @@ impl Content {
         Ok(Self::Text(Secret::new(text)))
     }
 
-    /// Whether a file has this in it.
+    /// Whether a file has this content.
     pub(super) fn is(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Text(text) => text.reveal().as_bytes() == bytes,
@@ -59,7 +59,7 @@ impl Content {
         }
     }
 
-    /// Whether a file of so many bytes may have this in it.
+    /// Whether a file of this length may have this content.
     pub(super) fn may_have(&self, length: u64) -> bool {
         match self {
             Self::Text(text) => text.reveal().len() as u64 == length,
@@ -118,7 +118,7 @@ impl Keys {
         store.writer(self.password.reveal()).write()
     }
 
-    /// What cannot be opened is not the same.
+    /// A file that cannot be opened has another content.
     fn are_in(&self, bytes: &[u8]) -> bool {
         let Ok(archive) = Pkcs12Archive::from_pkcs12(bytes, self.password.reveal()) else {
             return false;
@@ -128,8 +128,8 @@ impl Keys {
     }
 }
 
-/// What locks the key store of that path. Java opens none by another password than one of ASCII,
-/// even if it was made so.
+/// The password of the key store at this path. Java opens a key store only with an ASCII password,
+/// even if it was made with another one.
 pub(super) fn password(path: &Path, source: &SecretSource) -> Result<Secret<String>, DeployError> {
     match String::from_utf8(source.read()?.reveal().clone()) {
         Ok(text) if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Ok(Secret::new(text)),
@@ -145,7 +145,7 @@ pub(super) fn leaf(cert: &Stored) -> Result<CertificateDer<'static>, DeployError
     }
 }
 
-/// A section that begins in the middle of a line is none.
+/// Ends with exactly one newline: a PEM section must begin at the start of a line.
 fn whole_lines(pem: &str) -> String {
     format!("{}\n", pem.trim_end())
 }

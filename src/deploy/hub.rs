@@ -1,4 +1,4 @@
-//! The certificates that there are, and the tasks that bring them to servers.
+//! The newest certificates, and the tasks that deploy them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,36 +9,33 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
-use super::task::{Calls, Report, Task};
+use super::task::{Newest, SharedStatus, Task, Wakeups};
 use super::{DeploySpec, DeployStatus};
 use crate::keyed_mutex::KeyedMutex;
 use crate::store::{Name, Stored};
 
-/// Brings certificates to other servers. Certificates may come before anybody is configured, and
-/// the other way round.
+/// Deploys certificates to other servers. A certificate may arrive before or after the `[[deploy]]`
+/// that wants it is configured.
 pub struct Hub {
-    /// The newest of each name.
+    /// The newest certificate of each name.
     certs: Mutex<HashMap<Name, watch::Sender<Newest>>>,
     /// In the order of the configuration.
     running: Mutex<Vec<Running>>,
-    /// Whoever may write a file now: a task that a reload has ended may still be writing, and the
-    /// one in its place waits for that.
+    /// Held while a file is written: a task that a reload has aborted may still be writing, and its
+    /// successor waits for that.
     writers: KeyedMutex<PathBuf>,
-    /// How often files are looked at.
+    /// How often files are checked.
     pace: Duration,
 }
 
-/// What others delete or change in a folder is brought again within this time.
+/// Files that somebody deletes or changes are restored within this time.
 const PACE: Duration = Duration::from_secs(15 * 60);
-
-/// The newest certificate of a name, if there is one yet.
-pub(super) type Newest = Option<Arc<Stored>>;
 
 /// The task of one `[[deploy]]`.
 struct Running {
     spec: Arc<DeploySpec>,
-    report: Arc<Report>,
-    /// Wishes that all of it be looked at now.
+    status: Arc<SharedStatus>,
+    /// Makes the task check everything now.
     look: Arc<Notify>,
     task: AbortHandle,
 }
@@ -50,12 +47,12 @@ impl Drop for Running {
 }
 
 impl Hub {
-    /// Nothing to bring, and nobody to bring it to.
+    /// Without certificates or servers.
     pub fn new() -> Arc<Self> {
         Self::with_pace(PACE)
     }
 
-    /// The same, with another time between two looks at files.
+    /// The same, with another time between two checks of files.
     pub(super) fn with_pace(pace: Duration) -> Arc<Self> {
         Arc::new(Self {
             certs: Mutex::default(),
@@ -65,8 +62,8 @@ impl Hub {
         })
     }
 
-    /// Takes up what is in force now: what has not changed goes on and looks at its files at once,
-    /// what is new begins, what has gone ends.
+    /// Applies a configuration: unchanged tasks go on and check their files at once, new ones
+    /// start, removed ones end.
     ///
     /// # Panics
     /// Outside of a runtime: the tasks run on the one that this is called in.
@@ -87,7 +84,7 @@ impl Hub {
         *running = new;
     }
 
-    /// Here is a certificate: one that there was, or a new one.
+    /// Passes on a certificate, new or already known.
     pub fn put(&self, name: &Name, cert: &Arc<Stored>) {
         self.of(name).send_if_modified(|newest| {
             let is_known = newest.as_ref().is_some_and(|known| is_same(known, cert));
@@ -98,32 +95,32 @@ impl Hub {
         });
     }
 
-    /// What there is to be seen, in the order of the configuration.
+    /// The status of each, in the order of the configuration.
     pub fn seen(&self) -> Vec<DeployStatus> {
         lock(&self.running)
             .iter()
-            .map(|one| one.report.seen())
+            .map(|one| one.status.seen())
             .collect()
     }
 
     fn start(&self, spec: &Arc<DeploySpec>) -> Running {
-        let report = Arc::new(Report::new(spec));
+        let status = Arc::new(SharedStatus::new(spec));
         let certs = self.of(&spec.certificate).subscribe();
         let look = Arc::new(Notify::new());
-        let calls = Calls {
+        let wakeups = Wakeups {
             certs,
             look: Arc::clone(&look),
             pace: self.pace,
         };
         let task = Task::new(
             Arc::clone(spec),
-            calls,
-            Arc::clone(&report),
+            wakeups,
+            Arc::clone(&status),
             self.writers.clone(),
         );
         Running {
             spec: Arc::clone(spec),
-            report,
+            status,
             look,
             task: tokio::spawn(task.run()).abort_handle(),
         }
@@ -150,8 +147,7 @@ impl fmt::Debug for Hub {
     }
 }
 
-/// The same version may be another certificate: somebody may have put another store in the place of
-/// the old one.
+/// The same version may be another certificate: the store may have been replaced by another one.
 fn is_same(one: &Arc<Stored>, other: &Arc<Stored>) -> bool {
     one.version == other.version && one.bundle.chain == other.bundle.chain
 }

@@ -1,4 +1,4 @@
-//! What stands in the way of a deployment, seen without writing anything: for `ianitor check`.
+//! What would prevent a deployment, found out without writing anything: for `ianitor check`.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::target::{folder, open_folder, trust};
 use super::{DeploySpec, FileForm, Output, Reload, command, forms, signal};
 use crate::disk::Trust;
 
-/// Looks at users, folders, passwords, the pid file and the command. Each of these may be mended
+/// Checks users, folders, passwords, the pid file and the command. All of these can be repaired
 /// while the gateway runs.
 pub fn look(spec: &DeploySpec) -> Vec<DeployError> {
     let mut folders: Vec<&Path> = spec
@@ -123,7 +123,7 @@ mod tests {
 
         std::fs::create_dir(at("none")).unwrap();
         std::fs::write(at("password"), "p").unwrap();
-        // Somebody else's is never sent a signal here.
+        // Only a process of our own: no signal is sent to another one here.
         let mut server = std::process::Command::new("sleep")
             .arg("600")
             .spawn()
@@ -156,7 +156,8 @@ mod tests {
         std::fs::write(at("password"), "pä").unwrap();
         let said = self::said(&spec);
         assert!(
-            matches!(&said[..], [file, password] if file.contains("is no file") && password.contains("ASCII")),
+            matches!(&said[..], [file, password] if file.contains("is no \
+                file") && password.contains("ASCII")),
             "{said:#?}"
         );
     }

@@ -1,19 +1,19 @@
-//! The certificate hub: other servers on this machine get the certificates that were ordered here,
-//! each in its form, are told to read them, and are asked whether they did.
+//! Deploys the certificates that were ordered here to other servers on this machine: writes the
+//! files in the form that each server reads, notifies the server, and verifies what it serves.
 //!
-//! [`Hub`] has one task for each `[[deploy]]`, so that nobody waits for another one's server:
+//! [`Hub`] has one task for each `[[deploy]]`, so that no server delays another:
 //!
 //! ```text
-//! Hub::put ─▶ task: files (forms · access) ─▶ reload: signal or command ─▶ verify by TLS ─▶ waits for the next
+//! Hub::put ─▶ task: files (forms · access) ─▶ reload: signal or command ─▶ verify by TLS ─▶ next
 //!               └─ failed: waits longer and longer, then looks again at all of it
 //! ```
 //!
-//! While it waits for the next certificate a task looks now and then whether somebody has touched
-//! the files (`stamp`), and at each reload of the configuration at all of it.
+//! While it waits for the next certificate, a task checks every few minutes whether the files have
+//! changed (`stamp`), and after each reload of the configuration it checks everything.
 //!
-//! Each try looks at what is there and does only what is missing; nothing that was done has to be
-//! remembered. That files were written and nobody was told of them is remembered by a file beside
-//! them, as the gateway may end in between.
+//! Each attempt compares and does only what is missing, so no progress has to be stored. One thing
+//! is: a marker file beside the files says that the server has not been notified of them yet, since
+//! the gateway may end before it has.
 
 mod access;
 mod command;
@@ -44,7 +44,7 @@ use crate::store::Name;
 pub use error::DeployError;
 pub use hub::Hub;
 pub use look::look;
-pub use state::{DeployState, served, standing};
+pub use state::{DeployState, served, state};
 pub use status::DeployStatus;
 pub use verify::shown;
 
@@ -53,29 +53,28 @@ pub use verify::shown;
 pub struct DeploySpec {
     /// The certificate.
     pub certificate: Name,
-    /// For whom it is.
+    /// The kind of server.
     pub to: Consumer,
-    /// What to write; at least one.
+    /// The files to write; at least one.
     pub files: Vec<Output>,
-    /// Whose the files are to be: a user's name or number.
+    /// The owner of the files: a user's name or number.
     pub owner: Option<Box<str>>,
-    /// A group's name or number.
+    /// Their group: its name or number.
     pub group: Option<Box<str>>,
-    /// Permissions of the files.
+    /// Their permissions.
     pub mode: u32,
-    /// How the server is told.
+    /// How the server is notified.
     pub reload: Option<Reload>,
-    /// Where the server is asked by TLS what it serves.
+    /// Where to connect by TLS to see which certificate it serves.
     pub verify: Option<Place>,
-    /// Where certificates are kept. Whose that is, is the gateway's user, also where root runs
-    /// this.
+    /// The certificate store. Its owner is the gateway's user, even if root runs this command.
     pub store: PathBuf,
-    /// Where the configuration says so: `deploy[0]`.
+    /// Its place in the configuration: `deploy[0]`.
     pub config_key: String,
 }
 
 impl DeploySpec {
-    /// Permissions of files, where nothing is written: there is a private key in them.
+    /// The default permissions: there is a private key in the files.
     pub const MODE: u32 = 0o600;
 
     /// The files that it names.
@@ -129,13 +128,13 @@ impl fmt::Display for Place {
 /// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Consumer {
-    /// Reads a chain and a key; reads them anew on SIGUSR2.
+    /// Reads a chain and a key, again on SIGUSR2.
     Coturn,
-    /// Reads one file with leaf, chain and key; reads it anew at the connection after the next.
+    /// Reads one file with leaf, chain and key, again at the connection after the next.
     Kurento,
-    /// Reads a chain and a key, at its start.
+    /// Reads a chain and a key at its start only.
     Janus,
-    /// Reads a chain and a key; reads them anew on SIGHUP.
+    /// Reads a chain and a key, again on SIGHUP.
     Prosody,
     /// Any other.
     Files,
@@ -185,7 +184,7 @@ pub enum FileForm {
     },
 }
 
-/// How a server is told that there is a new certificate.
+/// How a server is notified of a new certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reload {
     /// By a signal to the process whose number is in a file.

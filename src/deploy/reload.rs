@@ -1,11 +1,11 @@
-//! Tells a server that there is a new certificate.
+//! Notifies a server of a new certificate.
 
 use super::error::DeployError;
 use super::{DeploySpec, Reload, command, signal};
 use crate::store::Stored;
 
-/// Does what the configuration says.
-pub(super) async fn tell(
+/// Sends the signal or runs the command that `reload` names.
+pub(super) async fn notify(
     spec: &DeploySpec,
     reload: &Reload,
     cert: &Stored,
@@ -13,7 +13,7 @@ pub(super) async fn tell(
     match reload {
         Reload::Signal { signal, pid_file } => {
             let (name, pid_file) = (signal.clone(), pid_file.clone());
-            // Reads files, on whatever disk they are.
+            // It reads files, so it may block.
             let send = tokio::task::spawn_blocking(move || signal::send(&name, &pid_file));
             send.await.unwrap_or(Err(DeployError::Interrupted))
         }

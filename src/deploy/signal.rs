@@ -1,9 +1,9 @@
 //! Sends a signal to the process whose number is in a pid file.
 //!
-//! Whoever can change a pid file chooses the process, so a signal goes no further than that user's
-//! own processes. Only a file that root or this process's user alone can change may name any
-//! process. The process is held (pidfd) while that is found out, so that its number cannot become
-//! another's before the signal is sent.
+//! A user who can change a pid file chooses the process, so the signal only reaches processes of
+//! that user. Only a file that nobody but root or this process's user can change may name any
+//! process. The process is held by a pidfd during these checks, so that its number cannot be reused
+//! before the signal is sent.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -19,10 +19,10 @@ use super::error::DeployError;
 use super::target::untrusted;
 use crate::disk::{self, Dir, Trust, user_name};
 
-/// Far above any number.
+/// Far larger than any pid file.
 const LARGEST: u64 = 4096;
 
-/// The bits of a mode by which others than the owner write.
+/// The bit of a mode that lets everybody write.
 const WRITABLE_BY_ALL: u32 = 0o002;
 
 /// Sends a signal to the process whose number is in a file.
@@ -35,7 +35,7 @@ pub(super) fn send(name: &str, pid_file: &Path) -> Result<(), DeployError> {
     )
 }
 
-/// Looks whether a signal would arrive, and sends none.
+/// Checks whether a signal would arrive, without sending one.
 pub(super) fn reaches(pid_file: &Path) -> Result<(), DeployError> {
     signal_to(pid_file, None)
 }
@@ -61,11 +61,11 @@ fn signal_to(pid_file: &Path, signal: Option<process::Signal>) -> Result<(), Dep
     let pid = Pid::from_raw(number).ok_or_else(|| DeployError::NoPid(path()))?;
     let process = pidfd_open(pid, PidfdFlags::empty()).map_err(failed)?;
     if let Writer::User(writer) = found.writer {
-        // Of the process that is held or, if that has ended by now, of another: then the signal
-        // goes nowhere.
+        // If the process has ended by now these may be the users of another one, but the signal
+        // then reaches nobody.
         let users = users_of(number).map_err(|_| match test_kill_process(pid) {
             Err(rustix::io::Errno::SRCH) => failed(rustix::io::Errno::SRCH),
-            // It is there, and hidden from us.
+            // It exists, and /proc hides it from us.
             _ => failed(rustix::io::Errno::ACCESS),
         })?;
         if let Some(user) = users.into_iter().find(|user| *user != writer) {
@@ -84,19 +84,19 @@ fn signal_to(pid_file: &Path, signal: Option<process::Signal>) -> Result<(), Dep
     }
 }
 
-/// What a pid file says, and who says so.
+/// The content of a pid file, and who could have written it.
 #[derive(Debug)]
 struct PidFile {
     text: Vec<u8>,
     writer: Writer,
 }
 
-/// Who can change what a pid file says.
+/// Who can change a pid file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writer {
-    /// Root and this process's user alone.
+    /// Only root and this process's user.
     Trusted,
-    /// This one too.
+    /// This user too.
     User(u32),
 }
 
@@ -121,14 +121,13 @@ impl PidFile {
     }
 }
 
-/// Who can change a pid file or put another one in its place.
+/// Who can change or replace a pid file.
 fn writer(path: &Path, found: &Metadata, dir: &Dir, trust: &Trust) -> io::Result<Writer> {
     if !trust.is_trusted(found.uid()) {
         return Ok(Writer::User(found.uid()));
     }
     let strict = Trust::strict();
-    // In a folder such as /tmp a second name may be a link that somebody has made of a file of
-    // root's.
+    // In a folder such as /tmp, another user may have made a hard link to a file of root's.
     if found.nlink() == 1 && Dir::of_file(path, &strict).is_ok() {
         return Ok(Writer::Trusted);
     }
@@ -138,8 +137,8 @@ fn writer(path: &Path, found: &Metadata, dir: &Dir, trust: &Trust) -> io::Result
     }
 }
 
-/// Whether others than the owner can write the file. The group of a server may write what names the
-/// server's processes, and no more.
+/// Whether too many users can write the file. The group of a server may write a file of that
+/// server, which can only name the server's processes.
 fn is_open(found: &Metadata, trust: &Trust) -> bool {
     match trust.is_trusted(found.uid()) {
         true => !trust.is_closed(found),
@@ -147,7 +146,7 @@ fn is_open(found: &Metadata, trust: &Trust) -> bool {
     }
 }
 
-/// The users as which a process runs: real, effective, saved and for files.
+/// The users of a process: real, effective, saved and for files.
 fn users_of(pid: i32) -> io::Result<Vec<u32>> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
@@ -161,7 +160,7 @@ fn users_of(pid: i32) -> io::Result<Vec<u32>> {
         .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// One number, of one process: 0 and what is below are groups of processes, and 1 is the system's.
+/// The number of one process: 0 and below are process groups, and 1 is init.
 fn pid(text: &[u8]) -> Option<i32> {
     let digits = str::from_utf8(text).ok()?.trim();
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());

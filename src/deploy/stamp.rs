@@ -1,12 +1,10 @@
-//! What can be seen of the files of a `[[deploy]]` without opening them: whether anybody has
-//! touched them since.
+//! Whether the files of a `[[deploy]]` have changed, found out without opening them.
 
 use super::{DeploySpec, FileForm};
 use crate::disk::FileStamp;
 use crate::secret::SecretSource;
 
-/// One for each file that is written, and for each password that is read; `None` for what is not
-/// there.
+/// One for each file that is written and each password that is read; `None` for a missing file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stamps(Vec<Option<FileStamp>>);
 

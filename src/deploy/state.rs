@@ -1,16 +1,16 @@
-//! How a `[[deploy]]` stands, for whoever only looks: nothing is written and nobody is told.
+//! Whether a server has its certificate, for commands: nothing is written and nobody is notified.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use super::error::DeployError;
-use super::files::{self, State};
+use super::files::{self, FileState};
 use super::verify::{self, Patience};
 use super::{DeploySpec, Place};
 use crate::store::Stored;
 
-/// How it stands.
+/// The state of one `[[deploy]]`.
 #[derive(Debug)]
 pub enum DeployState {
     /// The server has what it should.
@@ -19,10 +19,10 @@ pub enum DeployState {
     Missing(PathBuf),
     /// A file has another content, owner, group or mode, or is a symlink.
     Stale(PathBuf),
-    /// A file cannot be read by whoever looks.
+    /// This user cannot read a file.
     Unreadable(PathBuf, io::Error),
-    /// The files are there, and the server has not been told of them.
-    Untold,
+    /// The files are up to date, and the server has not been notified of them.
+    NotReloaded,
     /// The server shows another certificate.
     NotServed {
         /// Where it was asked.
@@ -32,7 +32,7 @@ pub enum DeployState {
     },
     /// The server does not answer, or not by TLS.
     NoAnswer(Place, io::Error),
-    /// It cannot be found out.
+    /// The state cannot be determined.
     Unclear(DeployError),
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for DeployState {
             Self::Missing(path) => write!(f, "missing: {}", path.display()),
             Self::Stale(path) => write!(f, "stale: {}", path.display()),
             Self::Unreadable(path, error) => write!(f, "unreadable: {}: {error}", path.display()),
-            Self::Untold => f.write_str("not reloaded yet"),
+            Self::NotReloaded => f.write_str("not reloaded yet"),
             Self::NotServed { place, shown } => write!(f, "{place} shows {shown}"),
             Self::NoAnswer(place, error) => write!(f, "no answer: {place}: {error}"),
             Self::Unclear(error) => write!(f, "unclear: {error}"),
@@ -68,13 +68,13 @@ impl From<DeployError> for DeployState {
     }
 }
 
-/// Compares the files with what would be written. Reads, so it blocks.
-pub fn standing(spec: &DeploySpec, cert: &Stored) -> DeployState {
-    match files::first_amiss(spec, cert) {
-        Ok(Some((path, State::Missing))) => DeployState::Missing(path),
+/// Compares the files with what would be written. It reads files, so it blocks.
+pub fn state(spec: &DeploySpec, cert: &Stored) -> DeployState {
+    match files::first_mismatch(spec, cert) {
+        Ok(Some((path, FileState::Missing))) => DeployState::Missing(path),
         Ok(Some((path, _))) => DeployState::Stale(path),
-        Ok(None) => match files::is_due(spec) {
-            Ok(true) => DeployState::Untold,
+        Ok(None) => match files::is_marked(spec) {
+            Ok(true) => DeployState::NotReloaded,
             Ok(false) => DeployState::InSync,
             Err(error) => error.into(),
         },
@@ -82,7 +82,7 @@ pub fn standing(spec: &DeploySpec, cert: &Stored) -> DeployState {
     }
 }
 
-/// Asks the server, once; where nobody is to be asked, all is well.
+/// Connects to the server once; without `verify` it counts as in sync.
 pub async fn served(spec: &DeploySpec, cert: &Stored) -> DeployState {
     let Some(place) = &spec.verify else {
         return DeployState::InSync;

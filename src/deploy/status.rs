@@ -1,31 +1,31 @@
-//! What there is to be seen of deployments, for metrics, the status page and `ianitor certs`.
+//! The status of deployments, for metrics and the status page.
 
 use crate::clock::UnixTime;
 use crate::store::Name;
 
 use super::Consumer;
 
-/// What a `[[deploy]]` has come to.
+/// The status of one `[[deploy]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeployStatus {
     /// Where the configuration says so: `deploy[0]`.
     pub config_key: String,
     /// The certificate.
     pub certificate: Name,
-    /// For whom it is.
+    /// The kind of server.
     pub to: Consumer,
-    /// When it was last brought there and, where that is asked for, verified; since the start.
+    /// When it was last deployed and, with `verify`, verified, since the start.
     pub done: Option<UnixTime>,
-    /// Whether the target has what it should: nothing has to be written, told or verified.
+    /// Whether nothing has to be written, notified or verified.
     pub in_sync: bool,
-    /// Deployments that went well, since the start.
+    /// Successful deployments since the start.
     pub succeeded: u64,
-    /// Deployments that did not, since the start.
+    /// Failed deployments since the start.
     pub failed: u64,
-    /// How many have failed since the last that went well.
+    /// Failures since the last success.
     pub failures: u32,
-    /// What the last one failed of.
+    /// Why the last one failed.
     pub error: Option<String>,
-    /// When it is tried again.
+    /// When the next attempt is made.
     pub next: Option<UnixTime>,
 }

@@ -1,5 +1,5 @@
-//! A file of a `[[deploy]]` in its folder, which is held: nobody who writes in it leads a write or
-//! a change of owner elsewhere.
+//! A file of a `[[deploy]]` in its folder. The folder is held by its descriptor, so that a user who
+//! can write in it cannot redirect a write or a change of owner to another place.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
@@ -16,7 +16,7 @@ use crate::disk::{Dir, Trust, Untrusted};
 /// Where a file is or is to be.
 #[derive(Debug)]
 pub(super) struct Target {
-    /// As it is configured.
+    /// As configured.
     pub(super) path: PathBuf,
     dir: Dir,
     name: OsString,
@@ -33,7 +33,7 @@ impl Target {
         })
     }
 
-    /// What there is, be it a link.
+    /// Its metadata; links are not followed.
     pub(super) fn look(&self) -> io::Result<Metadata> {
         self.dir.look(&self.name)
     }
@@ -46,32 +46,32 @@ impl Target {
         self.dir.read(&self.name, most)
     }
 
-    /// Writes a hidden file beside this one that nobody else may read.
+    /// Writes a hidden file beside this one, with mode 0600.
     pub(super) fn write_beside(&self, what: &str, content: &[u8]) -> io::Result<File> {
         self.dir.write_new(self.hidden(what), 0o600, content)
     }
 
-    /// Makes a hidden file beside this one that nobody else may read.
+    /// Creates a hidden file beside this one, with mode 0600.
     pub(super) fn create_beside(&self, what: &str) -> io::Result<File> {
         self.dir.create(self.hidden(what), 0o600)
     }
 
-    /// Whether there is one.
+    /// Whether the hidden file exists.
     pub(super) fn is_beside(&self, what: &str) -> bool {
         self.dir.look(self.hidden(what)).is_ok()
     }
 
-    /// Takes it away, if it is there.
+    /// Removes the hidden file if it exists.
     pub(super) fn remove_beside(&self, what: &str) -> io::Result<()> {
         self.dir.remove(self.hidden(what))
     }
 
-    /// Puts it in the place of this one.
+    /// Renames the hidden file to this one.
     pub(super) fn take_from_beside(&self, what: &str) -> io::Result<()> {
         self.dir.rename(self.hidden(what), &self.name)
     }
 
-    /// Its path, for people.
+    /// The path of the hidden file, for messages.
     pub(super) fn beside(&self, what: &str) -> PathBuf {
         self.path.with_file_name(self.hidden(what))
     }
@@ -93,8 +93,8 @@ pub(super) fn trust(spec: &DeploySpec) -> Trust {
     Trust::by_rights(gateway(spec))
 }
 
-/// The same for who only looks: root may do that for a gateway which is another user, and has no
-/// rights.
+/// The same for commands that only look: root may run them for a gateway of another user, which has
+/// no elevated rights.
 pub(super) fn trust_to_look(spec: &DeploySpec) -> Trust {
     let us = geteuid().as_raw();
     if gateway(spec).is_some_and(|gateway| gateway != us) {
@@ -104,7 +104,7 @@ pub(super) fn trust_to_look(spec: &DeploySpec) -> Trust {
     }
 }
 
-/// The gateway's user, where there is a store by which to know it.
+/// The gateway's user: the owner of the store, if that exists.
 fn gateway(spec: &DeploySpec) -> Option<u32> {
     fs::metadata(&spec.store).ok().map(|store| store.uid())
 }
@@ -121,7 +121,7 @@ pub(super) fn open_folder(folder: &Path, trust: &Trust) -> Result<Dir, DeployErr
     })
 }
 
-/// Tells what is not trusted from what the system says.
+/// Separates what is not trusted from errors of the system.
 pub(super) fn untrusted(
     error: io::Error,
     other: impl FnOnce(io::Error) -> DeployError,
@@ -129,7 +129,7 @@ pub(super) fn untrusted(
     Untrusted::of(error).map_or_else(other, DeployError::Untrusted)
 }
 
-/// Where a file is.
+/// The folder of a file.
 pub(super) fn folder(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())

@@ -1,5 +1,5 @@
-//! One `[[deploy]]` from the first certificate on: tried until it is done, then at rest until the
-//! next certificate.
+//! The task of one `[[deploy]]`: it retries until the server has its certificate, then waits for
+//! the next one.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,8 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 use super::error::DeployError;
-use super::files::Brought;
-use super::hub::Newest;
+use super::files::Written;
 use super::stamp::Stamps;
 use super::verify::{self, Patience};
 use super::{DeploySpec, DeployStatus, files, reload};
@@ -19,41 +18,44 @@ use crate::keyed_mutex::KeyedMutex;
 use crate::store::Stored;
 use crate::telemetry::Chain;
 
-/// After the first failure, and however many there were: what an operator mends is seen within this
-/// time.
+/// The wait after the first failure, and the longest wait: within that time, what the operator has
+/// repaired is noticed.
 const FIRST: Duration = Duration::from_secs(5);
 const LAST: Duration = Duration::from_secs(3600);
 
-/// How long to wait after so many failures in a row.
+/// How long to wait after this many consecutive failures.
 pub(super) fn back_off(failures: u32) -> Duration {
     FIRST
         .saturating_mul(1 << failures.saturating_sub(1).min(16))
         .min(LAST)
 }
 
-/// What is done for one server.
+/// The task for one server.
 #[derive(Debug)]
 pub(super) struct Task {
     spec: Arc<DeploySpec>,
-    calls: Calls,
-    report: Arc<Report>,
+    wakeups: Wakeups,
+    status: Arc<SharedStatus>,
     writers: KeyedMutex<PathBuf>,
-    /// How the files looked when nothing had to be done; `None` if something had.
+    /// The state of the files when nothing had to be written; `None` if something had.
     stamps: Option<Stamps>,
-    /// In a row, with this certificate.
+    /// Consecutive ones with this certificate.
     failures: u32,
-    /// What the log was last told is wrong: it is told once, not at every try.
+    /// The last error in the log: it is logged once, not at every attempt.
     trouble: Option<String>,
 }
 
-/// What makes a task look at its files again.
+/// The newest certificate of a name, if there is one yet.
+pub(super) type Newest = Option<Arc<Stored>>;
+
+/// What makes a task check its files again.
 #[derive(Debug)]
-pub(super) struct Calls {
-    /// Another certificate.
+pub(super) struct Wakeups {
+    /// A new certificate.
     pub(super) certs: watch::Receiver<Newest>,
-    /// Somebody wishes it.
+    /// A reload of the configuration.
     pub(super) look: Arc<Notify>,
-    /// This time has passed, and somebody has touched them.
+    /// This time has passed, and the files have changed.
     pub(super) pace: Duration,
 }
 
@@ -61,20 +63,20 @@ pub(super) struct Calls {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Done {
     written: usize,
-    told: bool,
+    notified: bool,
 }
 
 impl Task {
     pub(super) fn new(
         spec: Arc<DeploySpec>,
-        calls: Calls,
-        report: Arc<Report>,
+        wakeups: Wakeups,
+        status: Arc<SharedStatus>,
         writers: KeyedMutex<PathBuf>,
     ) -> Self {
         Self {
             spec,
-            calls,
-            report,
+            wakeups,
+            status,
             writers,
             stamps: None,
             failures: 0,
@@ -82,30 +84,30 @@ impl Task {
         }
     }
 
-    /// Ends when nobody can bring certificates any more.
+    /// Ends when the hub is gone.
     pub(super) async fn run(mut self) {
         loop {
-            let newest = self.calls.certs.borrow_and_update().clone();
+            let newest = self.wakeups.certs.borrow_and_update().clone();
             let wait = match newest {
                 None => None,
                 Some(cert) => Some(match self.attempt(&cert).await {
                     Ok(done) => {
                         self.succeeded(&cert, done);
-                        self.calls.pace
+                        self.wakeups.pace
                     }
                     Err(error) => self.failed(&cert, &error),
                 }),
             };
-            if !self.has_to_look(wait).await {
+            if !self.wait_for_reason(wait).await {
                 return;
             }
         }
     }
 
-    /// Waits until there is a reason to look at everything. `false`: there will be none any more.
-    async fn has_to_look(&mut self, wait: Option<Duration>) -> bool {
+    /// Waits until there is a reason to check everything. `false`: the hub is gone.
+    async fn wait_for_reason(&mut self, wait: Option<Duration>) -> bool {
         loop {
-            let Calls { certs, look, .. } = &mut self.calls;
+            let Wakeups { certs, look, .. } = &mut self.wakeups;
             tokio::select! {
                 changed = certs.changed() => {
                     if changed.is_ok() {
@@ -122,67 +124,67 @@ impl Task {
         }
     }
 
-    /// Cheap: nothing is opened, and nobody is asked. What cannot be found out is looked at as a
-    /// whole.
+    /// Cheap: no file is opened, and the server is not asked. If it cannot be found out, everything
+    /// is checked.
     async fn was_touched(&self) -> bool {
         let now = self.at_files(|spec| Ok(Stamps::of(spec))).await;
         now.ok()
             .is_none_or(|now| self.stamps.as_ref() != Some(&now))
     }
 
-    /// Looks at everything, and does what is missing.
+    /// Checks everything, and does what is missing.
     async fn attempt(&mut self, cert: &Arc<Stored>) -> Result<Done, DeployError> {
-        let brought = self.bring(cert).await?;
-        if !brought.written.is_empty() {
-            self.report.lock().in_sync = false;
+        let written = self.write(cert).await?;
+        if !written.files.is_empty() {
+            self.status.lock().in_sync = false;
         }
         let done = Done {
-            written: brought.written.len(),
-            told: false,
+            written: written.files.len(),
+            notified: false,
         };
-        if brought.written.is_empty() && !self.has_to_be_told(cert, &brought).await? {
-            self.forget().await?;
+        if written.files.is_empty() && !self.must_notify(cert, &written).await? {
+            self.clear_marker().await?;
             return Ok(done);
         }
-        let told = self.spec.reload.is_some();
+        let notified = self.spec.reload.is_some();
         if let Some(reload) = &self.spec.reload {
-            reload::tell(&self.spec, reload, cert).await?;
-            self.forget().await?;
+            reload::notify(&self.spec, reload, cert).await?;
+            self.clear_marker().await?;
         }
         if let Some(place) = &self.spec.verify {
             verify::shows(&self.spec, place, cert, Patience::USUAL).await?;
         }
-        Ok(Done { told, ..done })
+        Ok(Done { notified, ..done })
     }
 
-    /// Whether a server that has its files has to be told all the same: nobody did, or it shows
-    /// something else.
-    async fn has_to_be_told(&self, cert: &Stored, brought: &Brought) -> Result<bool, DeployError> {
+    /// Whether a server whose files are up to date must be notified all the same: it has not been
+    /// yet, or it shows another certificate.
+    async fn must_notify(&self, cert: &Stored, written: &Written) -> Result<bool, DeployError> {
         let Some(place) = &self.spec.verify else {
-            return Ok(brought.is_due);
+            return Ok(written.is_marked);
         };
         match verify::shows(&self.spec, place, cert, Patience::NONE).await {
             Ok(()) => Ok(false),
-            // It reads its files when it starts; there is nobody to be told.
-            Err(error @ DeployError::Unreachable { .. }) if !brought.is_due => Err(error),
+            // A server that is down reads its files when it starts.
+            Err(error @ DeployError::Unreachable { .. }) if !written.is_marked => Err(error),
             Err(_) => Ok(true),
         }
     }
 
-    async fn bring(&mut self, cert: &Arc<Stored>) -> Result<Brought, DeployError> {
+    async fn write(&mut self, cert: &Arc<Stored>) -> Result<Written, DeployError> {
         let cert = Arc::clone(cert);
-        // Taken before: what is changed during the look is seen at the next.
-        let look = move |spec: &DeploySpec| Ok((Stamps::of(spec), files::bring(spec, &cert)?));
-        let (stamps, brought) = self.at_files(look).await?;
-        self.stamps = brought.written.is_empty().then_some(stamps);
-        Ok(brought)
+        // Taken first, so that a change during the comparison is seen at the next check.
+        let look = move |spec: &DeploySpec| Ok((Stamps::of(spec), files::write(spec, &cert)?));
+        let (stamps, written) = self.at_files(look).await?;
+        self.stamps = written.files.is_empty().then_some(stamps);
+        Ok(written)
     }
 
-    async fn forget(&self) -> Result<(), DeployError> {
-        self.at_files(files::forget).await
+    async fn clear_marker(&self) -> Result<(), DeployError> {
+        self.at_files(files::clear_marker).await
     }
 
-    /// Works where blocking is allowed; to its end, even if this task is ended.
+    /// Runs on a blocking thread, and to its end even if this task is aborted.
     async fn at_files<T: Send + 'static>(
         &self,
         work: impl FnOnce(&DeploySpec) -> Result<T, DeployError> + Send + 'static,
@@ -203,14 +205,14 @@ impl Task {
 
     fn renewed(&mut self) {
         self.failures = 0;
-        let mut seen = self.report.lock();
+        let mut seen = self.status.lock();
         (seen.in_sync, seen.next) = (false, None);
     }
 
     fn succeeded(&mut self, cert: &Stored, done: Done) {
         let had_trouble = self.trouble.take().is_some() | (std::mem::take(&mut self.failures) > 0);
-        let is_news = had_trouble || done.written > 0 || done.told;
-        self.report.succeeded(is_news);
+        let is_news = had_trouble || done.written > 0 || done.notified;
+        self.status.succeeded(is_news);
         let DeploySpec {
             certificate,
             to,
@@ -219,24 +221,25 @@ impl Task {
             ..
         } = &*self.spec;
         let (serial, to) = (&*cert.bundle.meta.serial, to.name());
-        let Done { written, told } = done;
+        let Done { written, notified } = done;
         if !is_news {
-            tracing::debug!(deploy = %config_key, to, %certificate, serial, "a server has its certificate already");
+            tracing::debug!(deploy = %config_key, to, %certificate, serial, "a server has its \
+                certificate already");
             return;
         }
         let verified = verify.as_ref().map(ToString::to_string);
         tracing::info!(
-            deploy = %config_key, to, %certificate, serial, written, reloaded = told, verified,
+            deploy = %config_key, to, %certificate, serial, written, reloaded = notified, verified,
             "a server has its certificate"
         );
     }
 
-    /// Returns when to try again.
+    /// Returns how long to wait before the next attempt.
     fn failed(&mut self, cert: &Stored, error: &DeployError) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let wait = back_off(self.failures);
         let text = Chain(error).to_string();
-        self.report.failed(&text, UnixTime::now().after(wait));
+        self.status.failed(&text, UnixTime::now().after(wait));
         let DeploySpec {
             certificate,
             to,
@@ -244,25 +247,27 @@ impl Task {
             ..
         } = &*self.spec;
         let (serial, to) = (&*cert.bundle.meta.serial, to.name());
-        // Without the causes, in which words of others may differ each time.
+        // Without the causes: words of other programs in them may differ each time.
         let trouble = error.to_string();
         if self.trouble.as_ref() == Some(&trouble) {
-            tracing::debug!(deploy = %config_key, to, %certificate, serial, error = text, again_in = ?wait,
+            tracing::debug!(deploy = %config_key, to, %certificate, serial, error = text,
+                again_in = ?wait,
                 "a server does not have its certificate yet");
             return wait;
         }
         self.trouble = Some(trouble);
-        tracing::warn!(deploy = %config_key, to, %certificate, serial, error = text, again_in = ?wait,
-            "a server does not have its certificate; what it has goes on until that ends");
+        tracing::warn!(deploy = %config_key, to, %certificate, serial, error = text,
+                again_in = ?wait,
+            "a server does not have its certificate; it serves the old one until that expires");
         wait
     }
 }
 
-/// What there is to be seen of a task.
+/// The status of a task, for others to read.
 #[derive(Debug)]
-pub(super) struct Report(Mutex<DeployStatus>);
+pub(super) struct SharedStatus(Mutex<DeployStatus>);
 
-impl Report {
+impl SharedStatus {
     pub(super) fn new(spec: &DeploySpec) -> Self {
         Self(Mutex::new(DeployStatus {
             config_key: spec.config_key.clone(),

@@ -1,4 +1,4 @@
-//! Asks a server by TLS which certificate it shows.
+//! Connects to a server by TLS, to see which certificate it shows.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,18 +19,18 @@ use crate::tls::look::shown_leaf;
 /// How long one connection may take, with its handshake.
 const CONNECTION: Duration = Duration::from_secs(5);
 
-/// How long to go on asking a server that was told of a new certificate.
+/// How long to go on connecting to a server that was notified of a new certificate.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
-    /// In all.
+    /// Altogether.
     pub(super) whole: Duration,
     /// Between two connections.
     pub(super) pause: Duration,
 }
 
 impl Patience {
-    /// Servers read files at their leisure, and some only at the connection after the next. They
-    /// log each connection.
+    /// Some servers read the files only at the connection after the next. The pause is long because
+    /// servers log each connection.
     pub(super) const USUAL: Self = Self {
         whole: Duration::from_secs(10),
         pause: Duration::from_secs(1),
@@ -42,7 +42,7 @@ impl Patience {
     };
 }
 
-/// Asks until the server shows this certificate.
+/// Connects until the server shows this certificate.
 pub(super) async fn shows(
     spec: &DeploySpec,
     place: &Place,
@@ -110,8 +110,8 @@ async fn within<T>(until: Instant, work: impl Future<Output = io::Result<T>>) ->
         .unwrap_or(Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// Asks a server once, in the words of a client of this host, and returns the serial of what it
-/// shows, whichever it is.
+/// Connects to a server once, as a client of this host does, and returns the serial of the
+/// certificate that it shows.
 ///
 /// # Errors
 /// That it does not answer by TLS.
@@ -126,7 +126,7 @@ pub async fn shown(
 }
 
 fn serial(leaf: &CertificateDer<'_>) -> String {
-    leaf_facts(leaf).map_or_else(|_| "that nobody can read".to_owned(), |facts| facts.serial)
+    leaf_facts(leaf).map_or_else(|_| "that cannot be read".to_owned(), |facts| facts.serial)
 }
 
 /// What a client of the certificate's first host would ask for.
@@ -146,6 +146,6 @@ fn other(
         place: place.clone(),
         shown,
         wanted,
-        was_told: spec.reload.is_some(),
+        was_notified: spec.reload.is_some(),
     }
 }

@@ -218,7 +218,7 @@ fn live_asks_the_ca_and_the_servers_that_get_its_certificates() {
             .to_owned(),
         "  acme  the CA wants an account that you have with it".to_owned(),
         format!("deployments\n  deploy[0]  {tls}  answers by TLS, with the certificate "),
-        "  deploy[1]  127.0.0.1:1  nobody answers at 127.0.0.1:1".to_owned(),
+        "  deploy[1]  127.0.0.1:1  nothing answers at 127.0.0.1:1".to_owned(),
     ] {
         assert!(said.contains(&expected), "{expected}: {said}");
     }

@@ -303,7 +303,7 @@ fn a_consumer_in_trouble_is_told_of_and_keeps_nobody_waiting() {
         (
             "verify.pem",
             format!("verify = \"127.0.0.1:{nobody}\""),
-            "nobody answers",
+            "nothing answers",
         ),
         ("kept/cert.pem", String::new(), "cannot be written"),
     ];

@@ -6,8 +6,8 @@ use nix::unistd::{Gid, Uid, geteuid};
 use super::*;
 use crate::deploy::access::{Access, Us};
 use crate::deploy::error::DeployError;
-use crate::deploy::files::{bring, forget, is_due};
-use crate::deploy::{DeployState, Reload, standing};
+use crate::deploy::files::{clear_marker, is_marked, write};
+use crate::deploy::{DeployState, Reload, state};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -18,10 +18,10 @@ fn missing_and_stale_files_are_written_and_no_others() {
     let folder = TempDir::new().unwrap();
     let (spec, cert) = (spec(&folder), stored(1));
     let [chain, key] = [0, 1].map(|at| spec.files[at].path.clone());
-    assert!(matches!(standing(&spec, &cert), DeployState::Missing(path) if path == chain));
+    assert!(matches!(state(&spec, &cert), DeployState::Missing(path) if path == chain));
 
     assert_eq!(
-        bring(&spec, &cert).unwrap().written,
+        write(&spec, &cert).unwrap().files,
         [chain.clone(), key.clone()]
     );
     assert_eq!(
@@ -34,21 +34,21 @@ fn missing_and_stale_files_are_written_and_no_others() {
         ["chain.pem", "key.pem"],
         "nothing is left behind"
     );
-    assert!(matches!(standing(&spec, &cert), DeployState::InSync));
-    assert!(bring(&spec, &cert).unwrap().written.is_empty());
+    assert!(matches!(state(&spec, &cert), DeployState::InSync));
+    assert!(write(&spec, &cert).unwrap().files.is_empty());
 
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(matches!(standing(&spec, &cert), DeployState::Stale(path) if path == key));
-    assert_eq!(bring(&spec, &cert).unwrap().written, [&*key]);
+    assert!(matches!(state(&spec, &cert), DeployState::Stale(path) if path == key));
+    assert_eq!(write(&spec, &cert).unwrap().files, [&*key]);
     assert_eq!(mode(&key), 0o640);
 
     fs::write(&chain, "something else").unwrap();
-    assert_eq!(bring(&spec, &cert).unwrap().written, [&*chain]);
+    assert_eq!(write(&spec, &cert).unwrap().files, [&*chain]);
     fs::write(&chain, vec![b'x'; 2 << 20]).unwrap();
-    assert_eq!(bring(&spec, &cert).unwrap().written, [&*chain]);
+    assert_eq!(write(&spec, &cert).unwrap().files, [&*chain]);
 
-    assert_eq!(bring(&spec, &stored(2)).unwrap().written, [chain, key]);
-    assert!(matches!(standing(&spec, &cert), DeployState::Stale(_)));
+    assert_eq!(write(&spec, &stored(2)).unwrap().files, [chain, key]);
+    assert!(matches!(state(&spec, &cert), DeployState::Stale(_)));
 }
 
 #[test]
@@ -60,9 +60,9 @@ fn a_symlink_becomes_a_file_and_what_it_led_to_stays() {
     fs::set_permissions(&archive, fs::Permissions::from_mode(0o640)).unwrap();
     symlink(&archive, &spec.files[0].path).unwrap();
     symlink(folder.path().join("nowhere"), &spec.files[1].path).unwrap();
-    assert!(matches!(standing(&spec, &cert), DeployState::Stale(_)));
+    assert!(matches!(state(&spec, &cert), DeployState::Stale(_)));
 
-    bring(&spec, &stored(2)).unwrap();
+    write(&spec, &stored(2)).unwrap();
     assert!(
         spec.files
             .iter()
@@ -78,7 +78,7 @@ fn what_stands_ready_for_the_temporary_file_is_not_followed() {
     let victim = folder.path().join("victim");
     fs::write(&victim, "precious").unwrap();
     symlink(&victim, folder.path().join(".key.pem.ianitor-new")).unwrap();
-    bring(&spec, &stored(1)).unwrap();
+    write(&spec, &stored(1)).unwrap();
     assert_eq!(read(&victim), "precious");
     assert_eq!(names(&folder), ["chain.pem", "key.pem", "victim"]);
 }
@@ -87,15 +87,15 @@ fn what_stands_ready_for_the_temporary_file_is_not_followed() {
 fn files_that_fit_together_stay_if_one_cannot_be_written() {
     let folder = TempDir::new().unwrap();
     let (spec, old) = (spec(&folder), stored(1));
-    bring(&spec, &old).unwrap();
+    write(&spec, &old).unwrap();
     // Nothing can be prepared under this name, whoever tries.
     fs::create_dir(folder.path().join(".key.pem.ianitor-new")).unwrap();
-    let error = bring(&spec, &stored(2)).unwrap_err();
+    let error = write(&spec, &stored(2)).unwrap_err();
     assert!(
         matches!(&error, DeployError::Write(path, _) if *path == spec.files[1].path),
         "{error}"
     );
-    assert!(matches!(standing(&spec, &old), DeployState::InSync));
+    assert!(matches!(state(&spec, &old), DeployState::InSync));
     assert_eq!(
         names(&folder),
         [".key.pem.ianitor-new", "chain.pem", "key.pem"]
@@ -112,7 +112,7 @@ fn owner_and_group_are_given_by_name_or_number() {
         group: Some(group.to_string().into()),
         ..spec(&folder)
     };
-    bring(&own, &cert).unwrap();
+    write(&own, &cert).unwrap();
     let found = fs::metadata(&own.files[0].path).unwrap();
     assert_eq!((found.uid(), found.gid()), (user.as_raw(), group.as_raw()));
 
@@ -120,23 +120,24 @@ fn owner_and_group_are_given_by_name_or_number() {
         owner: Some("12345".into()),
         ..spec(&folder)
     };
-    assert!(matches!(standing(&others, &cert), DeployState::Stale(_)));
-    let result = bring(&others, &cert);
+    assert!(matches!(state(&others, &cert), DeployState::Stale(_)));
+    let result = write(&others, &cert);
     if geteuid().is_root() {
-        assert_eq!(result.unwrap().written.len(), 2);
+        assert_eq!(result.unwrap().files.len(), 2);
         assert_eq!(fs::metadata(&own.files[1].path).unwrap().uid(), 12345);
         let root = DeploySpec {
             owner: Some("root".into()),
             group: Some("root".into()),
             ..spec(&folder)
         };
-        assert_eq!(bring(&root, &cert).unwrap().written.len(), 2);
+        assert_eq!(write(&root, &cert).unwrap().files.len(), 2);
         assert_eq!(mode(&root.files[1].path), 0o640);
     } else {
         assert!(
-            matches!(result.unwrap_err(), DeployError::NotGiven { key, .. } if key == "deploy[0].owner")
+            matches!(result.unwrap_err(), DeployError::NotGiven { key, .. }
+                if key == "deploy[0].owner")
         );
-        assert!(matches!(standing(&own, &cert), DeployState::InSync));
+        assert!(matches!(state(&own, &cert), DeployState::InSync));
     }
 }
 
@@ -149,14 +150,15 @@ fn what_is_in_the_way_is_said() {
         ..good.clone()
     };
     assert!(
-        matches!(bring(&nobody, &cert), Err(DeployError::NoUser { key, .. }) if key == "deploy[0].owner")
+        matches!(write(&nobody, &cert), Err(DeployError::NoUser { key, .. })
+            if key == "deploy[0].owner")
     );
     let highest = DeploySpec {
         owner: Some("4294967295".into()),
         ..good.clone()
     };
     assert!(matches!(
-        bring(&highest, &cert),
+        write(&highest, &cert),
         Err(DeployError::NoUser { .. })
     ));
     let nobody = DeploySpec {
@@ -164,7 +166,8 @@ fn what_is_in_the_way_is_said() {
         ..good.clone()
     };
     assert!(
-        matches!(bring(&nobody, &cert), Err(DeployError::NoGroup { key, .. }) if key == "deploy[0].group")
+        matches!(write(&nobody, &cert), Err(DeployError::NoGroup { key, .. })
+            if key == "deploy[0].group")
     );
 
     let nowhere = folder.path().join("nowhere");
@@ -172,7 +175,7 @@ fn what_is_in_the_way_is_said() {
         path: nowhere.join("chain.pem"),
         form: FileForm::Chain,
     }];
-    let error = bring(
+    let error = write(
         &DeploySpec {
             files,
             ..good.clone()
@@ -186,7 +189,7 @@ fn what_is_in_the_way_is_said() {
         path: "/dev/null".into(),
         form: FileForm::Chain,
     }];
-    let error = bring(
+    let error = write(
         &DeploySpec {
             files,
             ..good.clone()
@@ -206,15 +209,15 @@ fn that_nobody_was_told_is_remembered() {
         reload: Some(Reload::Command(vec!["true".to_owned()])),
         ..spec(&folder)
     };
-    assert!(!is_due(&spec).unwrap());
-    assert!(bring(&spec, &cert).unwrap().is_due);
-    let again = bring(&spec, &cert).unwrap();
-    assert!(again.written.is_empty() && again.is_due);
-    assert!(matches!(standing(&spec, &cert), DeployState::Untold));
-    forget(&spec).unwrap();
-    forget(&spec).unwrap();
-    assert!(!bring(&spec, &cert).unwrap().is_due);
-    assert!(matches!(standing(&spec, &cert), DeployState::InSync));
+    assert!(!is_marked(&spec).unwrap());
+    assert!(write(&spec, &cert).unwrap().is_marked);
+    let again = write(&spec, &cert).unwrap();
+    assert!(again.files.is_empty() && again.is_marked);
+    assert!(matches!(state(&spec, &cert), DeployState::NotReloaded));
+    clear_marker(&spec).unwrap();
+    clear_marker(&spec).unwrap();
+    assert!(!write(&spec, &cert).unwrap().is_marked);
+    assert!(matches!(state(&spec, &cert), DeployState::InSync));
 }
 
 #[test]
@@ -231,10 +234,10 @@ fn what_was_given_away_and_cannot_be_read_is_judged_by_its_age() {
         cert
     };
     let first = issued(1, UnixTime(1_000_000));
-    assert_eq!(bring(&spec, &first).unwrap().written.len(), 2);
-    assert!(bring(&spec, &first).unwrap().written.is_empty());
+    assert_eq!(write(&spec, &first).unwrap().files.len(), 2);
+    assert!(write(&spec, &first).unwrap().files.is_empty());
     let later = issued(2, UnixTime::now().after(Duration::from_secs(60)));
-    assert_eq!(bring(&spec, &later).unwrap().written.len(), 2);
+    assert_eq!(write(&spec, &later).unwrap().files.len(), 2);
     assert_eq!(mode(&spec.files[0].path), 0o200);
 }
 

@@ -3,7 +3,7 @@ use std::fs;
 use super::verify::{place, server};
 use super::*;
 use crate::deploy::task::back_off;
-use crate::deploy::{DeployState, DeployStatus, Hub, Reload, standing};
+use crate::deploy::{DeployState, DeployStatus, Hub, Reload, state};
 use crate::secret::SecretSource;
 
 /// Waits until what is seen of the first `[[deploy]]` is so.
@@ -23,13 +23,13 @@ async fn seen(hub: &Hub, what: &str, is_so: impl Fn(&DeployStatus) -> bool) -> D
 fn noting(folder: &TempDir) -> Reload {
     let script = format!(
         "echo \"$IANITOR_CERTIFICATE\" >> {}",
-        folder.path().join("told").display()
+        folder.path().join("notified").display()
     );
     Reload::Command(["sh", "-c", &script].map(str::to_owned).to_vec())
 }
 
 fn times_told(folder: &TempDir) -> usize {
-    fs::read_to_string(folder.path().join("told")).map_or(0, |text| text.lines().count())
+    fs::read_to_string(folder.path().join("notified")).map_or(0, |text| text.lines().count())
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn certificates_come_before_and_after_the_configuration() {
     let after = seen(&hub, "the first is there", |seen| seen.in_sync).await;
     assert_eq!((after.succeeded, after.failed, after.error), (1, 0, None));
     assert!(after.done.is_some());
-    assert!(matches!(standing(&spec, &first), DeployState::InSync));
+    assert!(matches!(state(&spec, &first), DeployState::InSync));
     assert_eq!(times_told(&folder), 1);
 
     hub.put(&spec.certificate, &first);
@@ -54,7 +54,7 @@ async fn certificates_come_before_and_after_the_configuration() {
         seen.succeeded == 2 && seen.in_sync
     })
     .await;
-    assert!(matches!(standing(&spec, &second), DeployState::InSync));
+    assert!(matches!(state(&spec, &second), DeployState::InSync));
     assert_eq!(times_told(&folder), 2);
 }
 
@@ -66,8 +66,8 @@ async fn what_is_there_already_is_left_alone() {
         ..spec(&folder)
     });
     let cert = stored(1);
-    crate::deploy::files::bring(&spec, &cert).unwrap();
-    crate::deploy::files::forget(&spec).unwrap();
+    crate::deploy::files::write(&spec, &cert).unwrap();
+    crate::deploy::files::clear_marker(&spec).unwrap();
     let hub = Hub::new();
     hub.configure(std::slice::from_ref(&spec));
     hub.put(&spec.certificate, &cert);
@@ -81,10 +81,10 @@ async fn a_server_that_shows_something_else_is_told_at_the_start() {
     let folder = TempDir::new().unwrap();
     let (old, new) = (stored(1), stored(2));
     // It shows the new one as soon as it was told.
-    let told = folder.path().join("told");
+    let notified = folder.path().join("notified");
     let shown = (Arc::clone(&old), Arc::clone(&new));
     let (address, _) = server(move || {
-        if told.exists() {
+        if notified.exists() {
             shown.1.clone()
         } else {
             shown.0.clone()
@@ -97,8 +97,8 @@ async fn a_server_that_shows_something_else_is_told_at_the_start() {
         ..spec(&folder)
     };
     let spec = Arc::new(spec);
-    crate::deploy::files::bring(&spec, &new).unwrap();
-    crate::deploy::files::forget(&spec).unwrap();
+    crate::deploy::files::write(&spec, &new).unwrap();
+    crate::deploy::files::clear_marker(&spec).unwrap();
     let hub = Hub::new();
     hub.put(&spec.certificate, &new);
     hub.configure(std::slice::from_ref(&spec));
@@ -153,7 +153,7 @@ async fn one_failure_stops_neither_others_nor_a_newer_certificate() {
         (mended.failed, mended.failures, mended.error, mended.next),
         (1, 0, None, None)
     );
-    assert!(matches!(standing(&failing, &newer), DeployState::InSync));
+    assert!(matches!(state(&failing, &newer), DeployState::InSync));
 }
 
 async fn until_async(is_so: impl Fn() -> bool) {
@@ -167,8 +167,8 @@ async fn until_async(is_so: impl Fn() -> bool) {
 #[tokio::test]
 async fn a_reload_that_failed_is_made_up_for() {
     let folder = TempDir::new().unwrap();
-    let told = folder.path().join("told");
-    let script = format!("test -e {0}.ready && echo x >> {0}", told.display());
+    let notified = folder.path().join("notified");
+    let script = format!("test -e {0}.ready && echo x >> {0}", notified.display());
     let reload = Reload::Command(["sh", "-c", &script].map(str::to_owned).to_vec());
     let spec = Arc::new(DeploySpec {
         reload: Some(reload),
@@ -178,17 +178,17 @@ async fn a_reload_that_failed_is_made_up_for() {
     hub.put(&spec.certificate, &cert);
     hub.configure(std::slice::from_ref(&spec));
     seen(&hub, "it has failed", |seen| seen.failed == 1).await;
-    assert!(matches!(standing(&spec, &cert), DeployState::Untold));
+    assert!(matches!(state(&spec, &cert), DeployState::NotReloaded));
 
     // The next process finds the files as they should be, and tells the server all the same.
-    fs::write(folder.path().join("told.ready"), "").unwrap();
+    fs::write(folder.path().join("notified.ready"), "").unwrap();
     drop(hub);
     let hub = Hub::new();
     hub.put(&spec.certificate, &cert);
     hub.configure(std::slice::from_ref(&spec));
-    seen(&hub, "it was told", |seen| seen.in_sync).await;
+    seen(&hub, "it was notified", |seen| seen.in_sync).await;
     assert_eq!(times_told(&folder), 1);
-    assert!(matches!(standing(&spec, &cert), DeployState::InSync));
+    assert!(matches!(state(&spec, &cert), DeployState::InSync));
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn what_was_deleted_or_changed_is_brought_again_at_a_reload() {
         seen.in_sync && seen.succeeded == 3
     })
     .await;
-    assert!(matches!(standing(&spec, &cert), DeployState::InSync));
+    assert!(matches!(state(&spec, &cert), DeployState::InSync));
     assert_eq!(times_told(&folder), 3);
 }
 
@@ -277,7 +277,7 @@ async fn what_was_changed_is_brought_again_by_itself() {
         seen.in_sync && seen.succeeded == 3
     })
     .await;
-    assert!(matches!(standing(&spec, &cert), DeployState::InSync));
+    assert!(matches!(state(&spec, &cert), DeployState::InSync));
     assert_eq!(times_told(&folder), 3);
 
     // A folder that has gone is told, and the gauge with it.

@@ -14,9 +14,9 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use super::*;
 use crate::deploy::command::{LIMIT, find, run};
 use crate::deploy::error::DeployError;
-use crate::deploy::files::bring;
+use crate::deploy::files::write;
 use crate::deploy::signal::{reaches, send};
-use crate::deploy::{DeployState, Reload, look, standing};
+use crate::deploy::{DeployState, Reload, look, state};
 use crate::disk::Untrusted;
 
 /// The user of a server that gets certificates.
@@ -67,9 +67,9 @@ fn with_rights_a_folder_of_the_consumer_is_refused() {
     fs::create_dir(&theirs).unwrap();
     give(&theirs);
     let (spec, cert) = (spec_in(&folder, "tls"), stored(1));
-    let result = bring(&spec, &cert);
+    let result = write(&spec, &cert);
     if !geteuid().is_root() {
-        assert_eq!(result.unwrap().written.len(), 2);
+        assert_eq!(result.unwrap().files.len(), 2);
         return;
     }
     let error = result.unwrap_err();
@@ -99,7 +99,7 @@ fn with_rights_a_folder_of_the_consumer_is_refused() {
         [said]
     );
     assert!(matches!(
-        standing(&spec, &cert),
+        state(&spec, &cert),
         DeployState::Unclear(DeployError::Untrusted(_))
     ));
     assert_eq!(
@@ -123,7 +123,7 @@ fn a_folder_that_the_consumer_reads_and_does_not_own_is_taken() {
     }
     set_mode(&at, 0o2750);
     let (spec, group) = (spec_in(&folder, "tls"), fs::metadata(&at).unwrap().gid());
-    assert_eq!(bring(&spec, &stored(1)).unwrap().written.len(), 2);
+    assert_eq!(write(&spec, &stored(1)).unwrap().files.len(), 2);
     assert_eq!(
         fs::metadata(&spec.files[1].path).unwrap().gid(),
         group,
@@ -133,12 +133,12 @@ fn a_folder_that_the_consumer_reads_and_does_not_own_is_taken() {
         // The folder of a gateway that has a user of its own, whose the store is; root works in its
         // place.
         chown(&at, Some(1234), None).unwrap();
-        assert!(bring(&spec, &stored(2)).is_err());
+        assert!(write(&spec, &stored(2)).is_err());
         chown(&store, Some(1234), None).unwrap();
         set_mode(&at, 0o2750);
-        assert_eq!(bring(&spec, &stored(2)).unwrap().written.len(), 2);
+        assert_eq!(write(&spec, &stored(2)).unwrap().files.len(), 2);
         set_mode(&at, 0o2770);
-        let error = bring(&spec, &stored(3)).unwrap_err();
+        let error = write(&spec, &stored(3)).unwrap_err();
         assert!(
             matches!(
                 error,
@@ -167,7 +167,7 @@ fn links_of_the_consumer_lead_to_nothing_of_roots() {
             owner: Some(geteuid().to_string().into()),
             ..spec_in(&folder, place)
         };
-        let result = bring(&spec, &stored(1));
+        let result = write(&spec, &stored(1));
         assert_eq!(result.is_err(), geteuid().is_root(), "{place}: {result:?}");
     }
     if geteuid().is_root() {
@@ -187,9 +187,9 @@ fn links_of_roots_on_the_way_are_followed() {
     fs::create_dir(folder.path().join("real")).unwrap();
     symlink("real", folder.path().join("tls")).unwrap();
     assert_eq!(
-        bring(&spec_in(&folder, "tls"), &stored(1))
+        write(&spec_in(&folder, "tls"), &stored(1))
             .unwrap()
-            .written
+            .files
             .len(),
         2
     );
@@ -208,7 +208,7 @@ fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
         0,
     )
     .unwrap();
-    let error = bring(&spec, &stored(1)).unwrap_err();
+    let error = write(&spec, &stored(1)).unwrap_err();
     assert!(
         matches!(&error, DeployError::NotAFile(path) if *path == spec.files[1].path),
         "{error}"

@@ -96,7 +96,7 @@ fn each_says_what_and_where_and_what_to_do() {
         ),
         (
             DeployError::NotWhole,
-            ["store", "not whole", "ianitor certs renew"],
+            ["store", "incomplete", "ianitor certs renew"],
         ),
         (
             DeployError::NoSignal("USR9".into()),

@@ -142,7 +142,8 @@ async fn another_certificate_is_told_with_both_serials() {
         .to_string();
     assert!(error.contains("does it read the files"), "{error}");
     assert!(
-        matches!(super::super::served(&spec, &new).await, DeployState::NotServed { shown, .. } if shown == "4001")
+        matches!(super::super::served(&spec, &new).await, DeployState::NotServed { shown, .. }
+            if shown == "4001")
     );
 }
 
