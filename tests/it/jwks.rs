@@ -190,7 +190,7 @@ fn what_is_no_set_of_keys_is_refused_and_said_once() {
         " ".repeat(2 << 20)
     );
     let cases = [
-        ("broken", Says::ok("{\"keys\":["), "no JSON object"),
+        ("broken", Says::ok("{\"keys\":["), "not a JSON object"),
         (
             "html",
             Says::Answer(
@@ -198,7 +198,7 @@ fn what_is_no_set_of_keys_is_refused_and_said_once() {
                 "Content-Type: text/html\r\n",
                 b"<!doctype html>".to_vec(),
             ),
-            "no JSON object",
+            "not a JSON object",
         ),
         (
             "moved",
