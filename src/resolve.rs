@@ -235,7 +235,8 @@ impl Entry {
                     tracing::warn!(
                         name,
                         %error,
-                        "a name cannot be looked up; its last addresses are used for up to {minutes} minutes"
+                        "a name cannot be looked up; its last addresses are used for up to \
+                         {minutes} minutes"
                     );
                 }
             }

@@ -162,8 +162,8 @@ impl Dir {
     }
 
     /// Gives a file that root has created here to the owner of the folder, so that a command run by
-    /// root does not lock out the gateway, which runs as another user. If that is not permitted, the
-    /// gateway reports what it cannot read.
+    /// root does not lock out the gateway, which runs as another user. If that is not permitted,
+    /// the gateway reports what it cannot read.
     pub fn hand_over(&self, new: &File) {
         if let Ok(folder) = self.metadata() {
             hand_over(new, &folder);
