@@ -23,7 +23,6 @@ pub mod headers;
 mod health;
 pub mod location;
 pub mod request_body;
-pub mod response_body;
 pub mod upgrade;
 pub mod upstream_body;
 pub mod websocket;
@@ -31,7 +30,6 @@ pub mod websocket;
 /// Bodies in both directions, for other modules; files of this one name the part they use.
 pub mod body {
     pub use super::request_body::{BodyFault, ClientConn, Progress, RequestBody};
-    pub use super::response_body::{ResponseBody, ResponseBodyError};
     pub use super::upstream_body::{BodyError, SMALL_ANSWER, UpstreamBody};
 }
 

@@ -1,5 +1,5 @@
-//! The outermost layer: follows each request for the access log and the counters, and turns
-//! refusals into answers.
+//! The outermost layer: follows each request for the access log and the counters, and gives every
+//! answer what HTTP asks of it whatever made it.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -16,10 +16,12 @@ use tower::{Layer, Service};
 use super::body::Body;
 use super::control::ConnControl;
 use super::in_flight::InFlight;
-use super::reject::Rejection;
+use super::reply::Reply;
+use super::response_body::ResponseBody;
 use super::under_way::Entered;
+use super::unread_body::close_after;
 use super::{Arrived, Inbound};
-use crate::proxy::body::{RequestBody, ResponseBody};
+use crate::proxy::body::RequestBody;
 use crate::telemetry::access::{Exchange, Head};
 use crate::telemetry::redact;
 
@@ -35,7 +37,7 @@ impl<S> Layer<S> for AccessLog {
     }
 }
 
-/// A service whose every request is followed.
+/// A service whose requests are followed.
 #[derive(Debug)]
 pub(super) struct Logged<S> {
     inner: S,
@@ -43,7 +45,7 @@ pub(super) struct Logged<S> {
 
 impl<S> Service<Arrived> for Logged<S>
 where
-    S: Service<Inbound, Response = Response<ResponseBody>, Error = Rejection, Future: Unpin>,
+    S: Service<Inbound, Response = Reply, Error = Infallible, Future: Unpin>,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -59,7 +61,8 @@ where
             head(&request)
         });
         let control = Rc::clone(&conn.control);
-        let unread_body = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
+        let has_unread_body =
+            request.version() < Version::HTTP_2 && !request.body().is_end_stream();
         let is_head = request.method() == Method::HEAD;
         let local = worker.view();
         let is_h2 = request.version() == Version::HTTP_2;
@@ -75,7 +78,7 @@ where
             entered: Some(entered),
             under_way,
             control,
-            unread_body,
+            has_unread_body,
             is_head,
             exchange: Rc::clone(&exchange),
             inner: self.inner.call(Inbound {
@@ -91,8 +94,8 @@ where
     }
 }
 
-/// Copies what the line will say: a header value is a slice of the whole head, which would stay
-/// alive with it for as long as a poll waits.
+/// Copies what the line will say. A header value is a slice of the whole head, which would stay in
+/// memory for as long as a long poll waits.
 fn head(request: &http::Request<hyper::body::Incoming>) -> Head {
     let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
     let authority = || {
@@ -102,7 +105,7 @@ fn head(request: &http::Request<hyper::body::Incoming>) -> Head {
             .map(|authority| authority.as_str().as_bytes())
     };
     let text = |bytes: Option<&[u8]>| redact::text(bytes.unwrap_or(b"-"));
-    // Before an @ stands a password, in a request that is refused for it.
+    // A password may stand before an @. Such a request is rejected, but logged.
     let host = header(header::HOST)
         .or_else(authority)
         .map(|host| host.rsplit(|b| *b == b'@').next().unwrap_or(host));
@@ -116,7 +119,7 @@ fn head(request: &http::Request<hyper::body::Incoming>) -> Head {
     }
 }
 
-/// A request on its way.
+/// A request that is being served.
 #[derive(Debug)]
 pub(super) struct Followed<F> {
     inner: F,
@@ -124,35 +127,13 @@ pub(super) struct Followed<F> {
     control: Rc<ConnControl>,
     under_way: Option<InFlight>,
     entered: Option<Entered>,
-    unread_body: bool,
+    has_unread_body: bool,
     is_head: bool,
-    /// The answer is to be the connection's last.
+    /// The connection closes after the answer, as the worker drains.
     closes: bool,
 }
 
-impl<F> Followed<F> {
-    fn refuse(&self, rejection: &Rejection) -> Response<ResponseBody> {
-        let (_, reason) = rejection.verdict();
-        let mut upstream = None;
-        self.exchange.note(|line| {
-            line.reason = Some(reason);
-            upstream.clone_from(&line.upstream);
-        });
-        rejection.log(&self.exchange, upstream.as_deref());
-        let mut response = rejection.answer(&self.exchange);
-        if self.unread_body {
-            // What is left of the body cannot be told from a next request.
-            response
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
-            self.control.set_lingers();
-        }
-        response
-    }
-}
-
-/// What HEAD is answered: all but the body. hyper would send it over HTTP/2, where it breaks the
-/// stream.
+/// Takes the body off an answer to HEAD. hyper would send it over HTTP/2, which breaks the stream.
 fn keep_body_back(response: &mut Response<ResponseBody>) {
     if response.body().is_end_stream() {
         return;
@@ -168,20 +149,21 @@ fn keep_body_back(response: &mut Response<ResponseBody>) {
 
 impl<F> Future for Followed<F>
 where
-    F: Future<Output = Result<Response<ResponseBody>, Rejection>> + Unpin,
+    F: Future<Output = Result<Reply, Infallible>> + Unpin,
 {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let mut response = match ready!(Pin::new(&mut this.inner).poll(cx)) {
-            Ok(response) => response,
-            Err(rejection) => {
-                // The refusal itself is not cut.
-                this.entered = None;
-                this.refuse(&rejection)
+        let Ok(reply) = ready!(Pin::new(&mut this.inner).poll(cx));
+        let mut response = reply.response;
+        if reply.is_rejection {
+            // Nothing withdraws a rejection.
+            this.entered = None;
+            if this.has_unread_body {
+                close_after(&mut response, &this.control);
             }
-        };
+        }
         if this.is_head {
             keep_body_back(&mut response);
         }

@@ -1,26 +1,28 @@
 //! The only place where a request is admitted: it finds the token, has `auth` verify it, and asks
-//! the policy. A token that was seen before is decided at once. A new one, an API key and a form
-//! that may hold one are decided in a future, which may have to wait for a key, a body or a delay.
+//! the policy. A token that was seen before is decided at once. A new one and an API key are
+//! decided in a future, which may have to wait for a key or a delay.
 
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use http::{Response, Uri};
+use http::Uri;
 use tower::{Layer, Service};
 
-use super::browser;
+use super::auth_context::context;
+use super::browser::offer::offer;
 use super::navigation;
 use super::origin;
 use super::reject::Rejection;
-use super::target::turn;
+use super::reply::{Reply, Served};
+use super::rescue;
+use super::turn_keys;
 use super::{Admitted, Inbound, Routed};
 use crate::addr::ClientAddr;
-use crate::auth::{self, Failure, Signed};
+use crate::auth::{self, Signed};
 use crate::clock::UnixTime;
 use crate::host::Authority;
 use crate::policy::{Facts, Permit, Policy, Token, TokenRule};
-use crate::proxy::body::ResponseBody;
 use crate::route::path::NormalPath;
 use crate::route::{Route, RouteTable};
 use crate::token::location::{self, COOKIE, Located, Source, parameters};
@@ -38,20 +40,16 @@ impl<S> Layer<S> for Authorize {
 }
 
 /// A service that passes on admitted requests only.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Authorized<S> {
     inner: S,
 }
 
-type Answer = Result<Response<ResponseBody>, Rejection>;
-
 impl<S> Service<Routed> for Authorized<S>
 where
-    S: Service<Admitted, Response = Response<ResponseBody>, Error = Rejection, Future: Unpin>
-        + Clone
-        + 'static,
+    S: Service<Admitted, Response = Reply, Error = Rejection, Future: Unpin> + Clone + 'static,
 {
-    type Response = Response<ResponseBody>;
+    type Response = Reply;
     type Error = Rejection;
     type Future = Deciding<S::Future>;
 
@@ -60,29 +58,21 @@ where
     }
 
     fn call(&mut self, routed: Routed) -> Self::Future {
-        if turn::brings_form(&routed.normal.inbound, route(&routed)) {
-            let inner = self.inner.clone();
-            return Deciding::Waits(Box::pin(async move {
-                let mut routed = routed;
-                turn::take_form(&mut routed.normal.inbound).await?;
-                decide_and_call(routed, inner).await
-            }));
-        }
         match decide_now(&routed) {
             Some(Ok(permit)) => Deciding::Goes(self.inner.call(admit(routed, permit))),
-            Some(Err(rejection)) => Deciding::Refused(Some(for_reader(&routed, rejection))),
+            Some(Err(rejection)) => Deciding::Rejected(Some(reject(&routed, rejection))),
             None => Deciding::Waits(Box::pin(decide_and_call(routed, self.inner.clone()))),
         }
     }
 }
 
-async fn decide_and_call<S>(routed: Routed, mut inner: S) -> Answer
+async fn decide_and_call<S>(routed: Routed, mut inner: S) -> Served
 where
-    S: Service<Admitted, Response = Response<ResponseBody>, Error = Rejection>,
+    S: Service<Admitted, Response = Reply, Error = Rejection>,
 {
     match decide(&routed).await {
         Ok(permit) => inner.call(admit(routed, permit)).await,
-        Err(rejection) => Err(for_reader(&routed, rejection)),
+        Err(rejection) => reject(&routed, rejection),
     }
 }
 
@@ -96,21 +86,20 @@ fn route(routed: &Routed) -> &Route {
         .route(routed.route)
 }
 
-/// A rejection in the form that the client can read: a page where a browser opens one.
-fn for_reader(routed: &Routed, rejection: Rejection) -> Rejection {
-    match rejection.is_of_policy() && navigation::opens_page(&routed.normal.inbound.request) {
-        true => {
-            let form = browser::offer(routed, &rejection).map(Box::new);
-            Rejection::OnPage(Box::new(rejection), form)
-        }
-        false => rejection,
+/// Rejects the request: with a page where a browser would show the answer.
+fn reject(routed: &Routed, rejection: Rejection) -> Served {
+    let inbound = &routed.normal.inbound;
+    if rejection.is_of_policy() && navigation::is_navigation(&inbound.request) {
+        let form = offer(routed, &rejection);
+        return Ok(rescue::page(&inbound.exchange, &rejection, form.as_ref()));
     }
+    Err(rejection)
 }
 
 /// Decides without waiting; `None` where that is not possible.
 fn decide_now(routed: &Routed) -> Option<Result<Permit, Rejection>> {
     let (inbound, route) = (&routed.normal.inbound, route(routed));
-    if turn::brings_key(inbound, route) {
+    if turn_keys::has_key(routed, route) {
         return None;
     }
     match ask(routed, route) {
@@ -128,7 +117,7 @@ fn decide_now(routed: &Routed) -> Option<Result<Permit, Rejection>> {
 async fn decide(routed: &Routed) -> Result<Permit, Rejection> {
     let (inbound, route) = (&routed.normal.inbound, route(routed));
     // Janus can send nothing else, so a key takes the place of the policy.
-    if let Some(verdict) = turn::judge_keys(inbound, route).await {
+    if let Some(verdict) = turn_keys::judge(routed, route).await {
         return verdict;
     }
     match ask(routed, route)? {
@@ -243,20 +232,6 @@ fn locate<'i>(inbound: &'i Inbound, rule: &TokenRule) -> Result<Option<Located<'
         .map_err(|_| Rejection::TwoTokens)
 }
 
-/// What `auth` needs to know about a request. `is_listed`: the client's address is on the policy's
-/// allow list.
-pub(super) fn context(inbound: &Inbound, is_listed: bool) -> auth::Context<'_> {
-    let (snapshot, worker) = (&inbound.local.snapshot, &inbound.conn.worker);
-    auth::Context {
-        cache: &worker.tokens,
-        failures: &worker.shared.auth_failures,
-        issuers: &snapshot.issuers,
-        limits: &snapshot.limits,
-        client: inbound.client,
-        is_listed,
-    }
-}
-
 /// Whether a policy accepts a token, wherever the token was.
 pub(super) async fn judge(
     inbound: &Inbound,
@@ -272,15 +247,6 @@ pub(super) async fn judge(
     .await?;
     let permit = policy.authorize(&facts(inbound.client, &signed))?;
     Ok(mark(permit, located, rule))
-}
-
-impl From<Failure> for Rejection {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Denied(denied) => denied.into(),
-            Failure::TooMany(wait) => Self::BadTokens(wait),
-        }
-    }
 }
 
 /// Admits a request, without what only the gateway may see of it.
@@ -356,21 +322,19 @@ fn route_of_page<'r>(page: &Uri, ours: &Authority, all: &'r RouteTable) -> Optio
 /// The future of a request: rejected, passed on, or not decided yet.
 pub(super) enum Deciding<F> {
     /// It is rejected.
-    Refused(Option<Rejection>),
+    Rejected(Option<Served>),
     /// It is with the inner service.
     Goes(F),
     /// It is being decided.
-    Waits(Pin<Box<dyn Future<Output = Answer>>>),
+    Waits(Pin<Box<dyn Future<Output = Served>>>),
 }
 
-impl<F: Future<Output = Answer> + Unpin> Future for Deciding<F> {
-    type Output = Answer;
+impl<F: Future<Output = Served> + Unpin> Future for Deciding<F> {
+    type Output = Served;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Served> {
         match &mut *self {
-            Self::Refused(rejection) => rejection
-                .take()
-                .map_or(Poll::Pending, |rejection| Poll::Ready(Err(rejection))),
+            Self::Rejected(served) => served.take().map_or(Poll::Pending, Poll::Ready),
             Self::Goes(inner) => Pin::new(inner).poll(cx),
             Self::Waits(waiting) => waiting.as_mut().poll(cx),
         }

@@ -1,4 +1,4 @@
-//! An answer's body as the connection sees it: while it lives, a request is under way.
+//! An answer's body as the connection sees it. Until it is dropped, its request is under way.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,15 +6,15 @@ use std::task::{Context, Poll};
 use hyper::body::{Body as _, Frame, SizeHint};
 
 use super::in_flight::{InFlight, Piece};
+use super::response_body::{ResponseBody, ResponseBodyError};
 use super::under_way::Entered;
-use crate::proxy::body::{ResponseBody, ResponseBodyError};
 
-/// A body and the request that it answers.
+/// A body, with the request that it answers.
 #[derive(Debug)]
 pub(super) struct Body {
     inner: ResponseBody,
     request: InFlight,
-    /// As long as there is something left to cut.
+    /// While there is something left to cut off.
     entered: Option<Entered>,
 }
 

@@ -1,74 +1,43 @@
-//! The gateway's own URLs, below `/.ianitor`: no route can take them, and no policy stands before
-//! them.
+//! The gateway's own URLs, below `/.ianitor`. No route can have a path below it, and no policy is
+//! asked for them.
 
+use std::ops::ControlFlow;
 use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use futures_util::future::Either;
-use http::{Method, Response};
-use tower::{Layer, Service};
+use http::Method;
 
 use super::Normal;
-use super::browser;
+use super::browser::{renew, sign_in, sign_out};
 use super::reject::Rejection;
-use super::target::without_body;
-use crate::proxy::body::ResponseBody;
+use super::reply::Served;
+use super::unread_body::close_if_unread;
 use crate::route::NoRoute;
 use crate::route::local::below_own;
 
-/// The layer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Own;
+type Answer = Pin<Box<dyn Future<Output = Served>>>;
 
-impl<S> Layer<S> for Own {
-    type Service = BesideOwn<S>;
-
-    fn layer(&self, inner: S) -> BesideOwn<S> {
-        BesideOwn { inner }
+/// Answers requests for the gateway's own URLs.
+pub(super) fn internal_routes(normal: Normal) -> ControlFlow<Answer, Normal> {
+    match below_own(normal.inbound.request.uri().path()) {
+        None => ControlFlow::Continue(normal),
+        Some(_) => ControlFlow::Break(Box::pin(serve(normal))),
     }
 }
 
-/// A service that never sees the gateway's own URLs.
-#[derive(Debug)]
-pub(super) struct BesideOwn<S> {
-    inner: S,
-}
-
-type Answer = Result<Response<ResponseBody>, Rejection>;
-
-impl<S> Service<Normal> for BesideOwn<S>
-where
-    S: Service<Normal, Response = Response<ResponseBody>, Error = Rejection, Future: Unpin>,
-{
-    type Response = Response<ResponseBody>;
-    type Error = Rejection;
-    type Future = Either<Pin<Box<dyn Future<Output = Answer>>>, S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Rejection>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, normal: Normal) -> Self::Future {
-        match below_own(normal.inbound.request.uri().path()) {
-            None => Either::Right(self.inner.call(normal)),
-            Some(_) => Either::Left(Box::pin(serve(normal))),
-        }
-    }
-}
-
-async fn serve(mut normal: Normal) -> Answer {
+async fn serve(mut normal: Normal) -> Served {
     let path = below_own(normal.inbound.request.uri().path()).unwrap_or_default();
     let is_read = matches!(*normal.inbound.request.method(), Method::GET | Method::HEAD);
     let is_post = normal.inbound.request.method() == Method::POST;
-    let response = match path {
-        "/sign-in" if is_read => browser::sign_in::form(&normal)?,
-        "/sign-in" if is_post => browser::sign_in::sign_in(&mut normal).await?,
-        "/sign-out" if is_read => browser::sign_out::form(&normal)?,
-        "/sign-out" if is_post => browser::sign_out::sign_out(&mut normal).await?,
-        "/renew" if is_post => browser::renew::renew(&mut normal).await?,
+    let mut reply = match path {
+        "/sign-in" if is_read => sign_in::form(&normal)?.into(),
+        "/sign-in" if is_post => sign_in::sign_in(&mut normal).await?,
+        "/sign-out" if is_read => sign_out::form(&normal)?.into(),
+        "/sign-out" if is_post => sign_out::sign_out(&mut normal).await?.into(),
+        "/renew" if is_post => renew::renew(&mut normal).await?.into(),
         "/renew" => return Err(Rejection::OwnMethod("POST")),
         "/sign-in" | "/sign-out" => return Err(Rejection::OwnMethod("GET, HEAD, POST")),
         _ => return Err(NoRoute::Path.into()),
     };
-    Ok(without_body(&normal.inbound, response))
+    close_if_unread(&normal.inbound, &mut reply.response);
+    Ok(reply)
 }

@@ -18,10 +18,12 @@ pub mod worker;
 
 mod access;
 mod admission;
-mod answer;
+mod advice;
+mod auth_context;
 mod authorize;
 mod body;
 mod browser;
+mod cleaning;
 mod client_addr;
 mod h1;
 mod h2;
@@ -40,12 +42,22 @@ mod passthrough;
 mod proxy_protocol;
 mod redirect;
 mod reject;
+mod render;
+mod reply;
+mod request_limits;
 mod requests;
+mod rescue;
+mod response_body;
 mod response_headers;
+mod route_headers;
+mod routing;
 mod stack;
 mod step;
 mod target;
 mod timeout;
+mod turn_form;
+mod turn_keys;
+mod unread_body;
 mod validation;
 
 use std::cell::RefCell;
@@ -69,22 +81,22 @@ use view::WorkerView;
 
 pub use worker::Worker;
 
-/// What is known of a client connection.
+/// A client connection, as its requests see it.
 #[derive(Debug)]
 struct ConnInfo {
     worker: Rc<Worker>,
     control: Rc<ConnControl>,
     client: ClientAddr,
-    /// Kept by the connection's tunnel when HTTP is over.
+    /// The connection's tunnel keeps it when HTTP is over.
     slot: Rc<ConnectionGuard>,
     /// The port of its listener.
     port: u16,
     /// The TLS server name, where one was sent.
     sni: Option<HostName>,
-    /// The certificate that it was answered with; none without TLS.
+    /// The certificate that the handshake used; none without TLS.
     certificate: Option<Shown>,
     origin: Rc<Origin>,
-    /// The `Host` of the last request, which is the `Host` of the next one nearly always.
+    /// The `Host` of the last request: that of the next one is nearly always the same.
     last_host: RefCell<Option<(HeaderValue, Rc<Authority>)>>,
 }
 
@@ -94,22 +106,22 @@ struct Arrived {
     conn: Rc<ConnInfo>,
 }
 
-/// A request with everything that goes along: the configuration as it stood on arrival, and its log
-/// line.
+/// A request with its connection, the configuration as it was on arrival, and its log line.
 struct Inbound {
     request: Request<RequestBody>,
     conn: Rc<ConnInfo>,
     local: Rc<WorkerView>,
     exchange: Rc<Exchange>,
-    /// Which one it is among those under way.
+    /// Its key among the requests under way.
     key: under_way::Key,
-    /// Who it is from, and what the upstream is told of that.
+    /// Who sent it.
     client: ClientAddr,
+    /// What the upstream learns about the client.
     origin: Rc<Origin>,
 }
 
 impl Inbound {
-    /// The client as it is counted at servers and files.
+    /// The client, for counting its server connections and open files.
     fn counted(&self) -> CountedClient {
         match self.client == self.conn.client {
             true => self.conn.slot.counted(),
@@ -123,20 +135,21 @@ impl Inbound {
     }
 }
 
-/// A request whose path has one spelling, in its URI, and whose authority is settled, in its
-/// `Host`.
+/// A request with one spelling of its path, in the URI, and of its authority, in `Host`.
 struct Normal {
     inbound: Inbound,
     authority: Rc<Authority>,
 }
 
-/// A request for which there is a door.
+/// A request whose route is known.
 struct Routed {
     normal: Normal,
     route: RouteId,
+    /// The form of a TURN request, where it may have an API key in it.
+    form: Option<turn_form::Form>,
 }
 
-/// A request that may pass. Targets take nothing else, and only `authorize` makes one.
+/// A request with a permit. Targets accept nothing else, and only `authorize` makes one.
 struct Admitted {
     routed: Routed,
     permit: Permit,

@@ -1,4 +1,4 @@
-//! Which names lead to an IPv4 address now. Janus ends when it is given a TURN server whose name
+//! Which names resolve to an IPv4 address now. Janus exits if it is given a TURN server whose name
 //! does not resolve.
 
 use std::cell::RefCell;
@@ -11,29 +11,29 @@ use tokio::sync::Mutex;
 use crate::host::HostName;
 use crate::resolve::Resolver;
 
-/// For a name server to answer. Janus asks while a call is being set up, and waits for 10 s.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a name server may take. Janus asks while a call is being set up, and waits for 10 s.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// An answer is good for so long: a burst of calls asks the name server once.
+/// How long an answer is cached: a burst of calls asks the name server once.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// So many names are remembered. They come from the configuration, which has few; reloads may bring
+/// How many names are cached. They come from the configuration, which has few; reloads may bring
 /// others.
-const MOST: usize = 256;
+const MOST_NAMES: usize = 256;
 
-/// What the name server has said of late.
+/// The name server's recent answers.
 #[derive(Debug)]
 pub struct Names {
     known: RefCell<HashMap<HostName, Rc<Known>>>,
     resolver: Resolver,
 }
 
-/// When a name was looked up, and whether it has an address. Locked while it is being looked up, so
-/// that it is asked for once at a time.
+/// When a name was looked up, and whether it has an address. It is locked during a lookup, so that
+/// there is one at a time for each name.
 type Known = Mutex<Option<(Instant, bool)>>;
 
 impl Names {
-    /// Nothing is known yet.
+    /// An empty cache.
     pub fn new(resolver: &Resolver) -> Self {
         Self {
             known: RefCell::default(),
@@ -41,7 +41,7 @@ impl Names {
         }
     }
 
-    /// Whether the name resolves to an IPv4 address, as far as that is known within [`PATIENCE`].
+    /// Whether the name resolves to an IPv4 address within [`TIMEOUT`].
     pub(super) async fn has_ipv4(&self, name: &HostName) -> bool {
         let entry = self.entry(name);
         let mut known = entry.lock().await;
@@ -57,15 +57,15 @@ impl Names {
 
     fn entry(&self, name: &HostName) -> Rc<Known> {
         let mut names = self.known.borrow_mut();
-        if names.len() >= MOST && !names.contains_key(name) {
+        if names.len() >= MOST_NAMES && !names.contains_key(name) {
             names.clear();
         }
         Rc::clone(names.entry(name.clone()).or_default())
     }
 
-    /// As it is now: what was good a minute ago would end Janus all the same.
+    /// Looks the name up. An old answer is of no use: Janus resolves the name itself.
     async fn look_up(&self, name: &HostName) -> bool {
-        let found = match tokio::time::timeout(PATIENCE, self.resolver.look_up(name.as_str())).await
+        let found = match tokio::time::timeout(TIMEOUT, self.resolver.look_up(name.as_str())).await
         {
             Ok(Ok(all)) => all
                 .iter()
@@ -76,7 +76,11 @@ impl Names {
             Err(_) => Err("is not resolved in time"),
         };
         if let Err(why) = found {
-            tracing::warn!(%name, why, "a TURN server is not told to Janus, which would end when it cannot resolve the name");
+            tracing::warn!(
+                %name,
+                why,
+                "a TURN server is left out of the answer to Janus, which exits if it cannot resolve a name"
+            );
         }
         found.is_ok()
     }
@@ -89,9 +93,9 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded() {
         let names = Names::new(&Resolver::system());
-        for n in 0..2 * MOST {
+        for n in 0..2 * MOST_NAMES {
             names.entry(&format!("n{n}.example").parse().unwrap());
         }
-        assert!(names.known.borrow().len() <= MOST);
+        assert!(names.known.borrow().len() <= MOST_NAMES);
     }
 }

@@ -1,4 +1,4 @@
-//! Who reads an answer: a program, or a person in front of a browser.
+//! Whether a person will see the answer, in a browser, or a program.
 
 use http::header::{self, HeaderMap, HeaderName};
 use http::{Method, Request};
@@ -7,12 +7,12 @@ use crate::proxy::websocket;
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
-/// What an answer differs by, where it is a page for some.
+/// The headers that an answer depends on where it may be a page.
 pub(super) const VARY: &str = "Accept, Sec-Fetch-Mode";
 
-/// Whether a browser is going to show what is answered: a page is being opened, and not something
-/// fetched for one. Browsers that do not say so yet ask for HTML rather than for JSON.
-pub(super) fn opens_page<B>(request: &Request<B>) -> bool {
+/// Whether a browser will show the answer: it opens a page, and does not fetch something for one.
+/// Older browsers do not say so; they prefer HTML to JSON.
+pub(super) fn is_navigation<B>(request: &Request<B>) -> bool {
     if request.method() != Method::GET || websocket::is_upgrade(request) {
         return false;
     }
@@ -44,7 +44,7 @@ fn prefers_html(headers: &HeaderMap) -> bool {
     html > json
 }
 
-/// A quality (RFC 9110, section 12.4.2); what is none counts as nothing.
+/// A quality (RFC 9110, section 12.4.2) in thousandths; 0 for an invalid one.
 fn thousandths(text: &str) -> u16 {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     match (whole, format!("{fraction:0<3}").parse::<u16>()) {
@@ -63,7 +63,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        opens_page(&request.body(()).unwrap())
+        is_navigation(&request.body(()).unwrap())
     }
 
     #[test]

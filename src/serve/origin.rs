@@ -1,16 +1,18 @@
-//! Which pages may use what a browser sends by itself. An address and a cookie come along whichever
-//! page has the browser send a request, so that those who are let in by them are asked for the page
-//! too; and who controls a media server is asked in any case.
+//! Which pages may use a permit that a browser brings along by itself.
+//!
+//! An address and a cookie come with every request, whichever page made the browser send it. So a
+//! request that they admit must come from an allowed page. Requests that control a media server must
+//! in any case.
 
 use super::Routed;
 use crate::policy::Permit;
 use crate::route::Route;
 use crate::route::initiator::{Initiator, is_navigation};
 
-/// Whether the page that sends a request may make use of its permit: a page of the route's own
-/// host, one that `cors` lists, or none. A click on a link elsewhere opens a page as well, which
-/// the page with the link cannot read; but where a media server is controlled, asking may be
-/// enough.
+/// Whether the page that sends a request may use its permit: it is a page of the route's own host, or
+/// one that `cors` lists, or no page at all. A link on another page may open the route too, since
+/// that page cannot read the answer; but not where a media server is controlled, as the request
+/// alone may do harm.
 pub(super) fn may_use(routed: &Routed, route: &Route, permit: &Permit) -> bool {
     let inbound = &routed.normal.inbound;
     let is_control = inbound.local.snapshot.routes.is_control(route);

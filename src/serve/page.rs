@@ -1,5 +1,4 @@
-//! Pages of the gateway's own, and what it says to programs in their place. No script, nothing from
-//! elsewhere.
+//! The gateway's own pages, and what programs get instead. They have no script and load nothing.
 
 use std::sync::LazyLock;
 
@@ -9,23 +8,23 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
-use super::browser::SignIn;
+use super::browser::offer::SignIn;
 use super::navigation;
+use super::response_body::ResponseBody;
 use crate::html::Text;
-use crate::proxy::body::ResponseBody;
 use crate::route::local::{LocalUrl, OWN};
 use crate::telemetry::request_id::RequestId;
 
 const STYLE: &str = include_str!("page.css");
 
-/// What a browser may do on these pages: have this one style, and send forms to where they came
-/// from.
+/// What a browser may do on these pages: use this one style, and send forms to this host.
 static SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let style = STANDARD.encode(digest::digest(&digest::SHA256, STYLE.as_bytes()));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'"
     );
-    // Base64 stands in any header value.
+    // Base64 is valid in any header value.
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 });
 
@@ -40,25 +39,22 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
         HeaderValue::from_static("nosniff"),
     ),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-    // Without any, browsers send no origin with forms.
+    // With no-referrer, browsers would send no origin with forms.
     (
         header::REFERRER_POLICY,
         HeaderValue::from_static("same-origin"),
     ),
 ];
 
-/// A page. What stands in `main` is HTML already.
-pub(super) fn page(
-    status: StatusCode,
-    title: &str,
-    main: &str,
-    id: RequestId,
-) -> Response<ResponseBody> {
+/// A page. `main` is HTML.
+fn page(status: StatusCode, title: &str, main: &str, id: RequestId) -> Response<ResponseBody> {
     let title = Text(title);
     let html = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<style>{STYLE}</style></head>\n\
-         <body><main>\n<h1>{title}</h1>\n{main}\n<footer>Request <code>{id}</code></footer>\n</main></body></html>\n"
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <style>{STYLE}</style></head>\n\
+         <body><main>\n<h1>{title}</h1>\n{main}\n\
+         <footer>Request <code>{id}</code></footer>\n</main></body></html>\n"
     );
     let mut response = Response::new(ResponseBody::text(html));
     *response.status_mut() = status;
@@ -76,7 +72,8 @@ pub(super) fn sign_in(status: StatusCode, form: &SignIn, id: RequestId) -> Respo
     });
     let (place, to) = (Text(form.to.path()), Text(&form.to));
     let main = format!(
-        "<p>Enter your token to go on to <code>{place}</code>.</p>\n{message}<form method=\"post\" action=\"{OWN}/sign-in\">\n\
+        "<p>Enter your token to go on to <code>{place}</code>.</p>\n\
+         {message}<form method=\"post\" action=\"{OWN}/sign-in\">\n\
          <label for=\"token\">Token</label>\n\
          <input id=\"token\" name=\"token\" type=\"password\" autocomplete=\"off\" autocapitalize=\"none\" \
          spellcheck=\"false\" required autofocus>\n\
@@ -94,13 +91,14 @@ pub(super) fn sign_out(to: Option<&LocalUrl>, id: RequestId) -> Response<Respons
         )
     });
     let main = format!(
-        "<p>This browser then forgets your token.</p>\n<form method=\"post\" action=\"{OWN}/sign-out\">\n{field}\
+        "<p>This browser then forgets your token.</p>\n\
+         <form method=\"post\" action=\"{OWN}/sign-out\">\n{field}\
          <button>Sign out</button>\n</form>"
     );
     page(StatusCode::OK, "Sign out", &main, id)
 }
 
-/// That one is signed out.
+/// The confirmation after signing out.
 pub(super) fn signed_out(to: Option<&LocalUrl>, id: RequestId) -> Response<ResponseBody> {
     let back = to.map_or(String::new(), |to| {
         format!(" <a href=\"{}\">Sign in again</a>", Text(to))
@@ -113,7 +111,7 @@ pub(super) fn signed_out(to: Option<&LocalUrl>, id: RequestId) -> Response<Respo
     )
 }
 
-/// What a person sees who may not pass. Which rule it was is not said.
+/// What a rejected person sees. It does not say which rule of the policy failed.
 pub(super) fn refusal(status: StatusCode, id: RequestId) -> Response<ResponseBody> {
     let (title, text) = match status {
         StatusCode::UNAUTHORIZED => ("Not signed in", "This page is for those who are."),
@@ -125,7 +123,7 @@ pub(super) fn refusal(status: StatusCode, id: RequestId) -> Response<ResponseBod
     varied(page(status, title, &format!("<p>{text}</p>"), id))
 }
 
-/// A few words, for whoever reads them.
+/// The status in a line of text.
 pub(super) fn words(status: StatusCode, id: RequestId) -> Response<ResponseBody> {
     let words = status.canonical_reason().unwrap_or("Refused");
     let mut response = Response::new(ResponseBody::text(format!(
@@ -142,15 +140,16 @@ pub(super) fn words(status: StatusCode, id: RequestId) -> Response<ResponseBody>
     response
 }
 
-/// A policy's refusal for a program (RFC 9457).
+/// A rejection for a program (RFC 9457).
 pub(super) fn problem(status: StatusCode, id: RequestId) -> Response<ResponseBody> {
     let (title, code) = (
         status.canonical_reason().unwrap_or("Refused"),
         status.as_u16(),
     );
-    // A status's own words and a hexadecimal number: nothing to escape.
+    // The words of a status and a hexadecimal number have nothing to escape.
     let json = format!(
-        "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{code},\"request\":\"{id}\"}}\n"
+        "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{code},\
+         \"request\":\"{id}\"}}\n"
     );
     let mut response = Response::new(ResponseBody::text(json));
     *response.status_mut() = status;

@@ -9,25 +9,26 @@ use tower::Service;
 
 use super::Inbound;
 use super::reject::Rejection;
+use super::reply::{Reply, Served};
+use super::response_body::ResponseBody;
 use crate::host::Authority;
-use crate::proxy::body::ResponseBody;
 use crate::route::path::BadPath;
 
-/// The whole service of a plain listener.
+/// The service behind a plain listener.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Redirect;
 
 impl Service<Inbound> for Redirect {
-    type Response = Response<ResponseBody>;
+    type Response = Reply;
     type Error = Rejection;
-    type Future = Ready<Result<Self::Response, Rejection>>;
+    type Future = Ready<Served>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Rejection>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
-        ready(redirect(&inbound))
+        ready(redirect(&inbound).map(Reply::from))
     }
 }
 

@@ -10,13 +10,17 @@ use super::access::AccessLog;
 use super::authorize::Authorize;
 use super::body::Body;
 use super::client_addr::client_address;
-use super::internal::Own;
-use super::normalize::{limit_rate, limit_size, normalize, route};
+use super::internal::internal_routes;
+use super::normalize::normalize;
 use super::redirect::Redirect;
-use super::response_headers::Dress;
-use super::step::Step;
+use super::request_limits::{limit_rate, limit_size};
+use super::rescue::Rescue;
+use super::response_headers::ResponseHeaders;
+use super::routing::route;
+use super::step::{Beside, Step};
 use super::target::Target;
-use super::validation::Validation;
+use super::turn_form::ReadForm;
+use super::validation::validation;
 
 /// What serves one request.
 pub(super) trait Stack:
@@ -31,28 +35,31 @@ impl<S> Stack for S where
 {
 }
 
-/// What stands behind a TLS listener. The layers have no state: everything comes along with the
-/// request.
+/// What stands behind a TLS listener. The layers have no state: all of it comes with the request.
 pub(super) fn https() -> impl Stack {
     ServiceBuilder::new()
-        .layer(AccessLog) // outermost: every answer passes here, refusals too, which it turns into answers
-        .layer(Validation) // a CA that an open order waits for obeys none of the rules below
-        .layer(Step(limit_size)) // before anything looks at the target's bytes
-        .layer(Step(client_address)) // whom the next ones count and judge
-        .layer(Step(limit_rate)) // before work is done for it
-        .layer(Step(normalize)) // one spelling from here on
-        .layer(Own) // signing in and out: before a route for every path could take it
+        .layer(AccessLog) // outermost: every answer passes here
+        .layer(Rescue) // what is rejected before there is a route
+        .layer(Beside(validation)) // no rule below applies to a CA that validates an order
+        .layer(Step(limit_size)) // before anything parses the request target
+        .layer(Step(client_address)) // who is counted and authorized below
+        .layer(Step(limit_rate)) // before work is done for the request
+        .layer(Step(normalize)) // one spelling of path and host from here on
+        .layer(Beside(internal_routes)) // signing in and out: before a route could take the path
         .layer(Step(route))
-        .layer(Dress) // before permission: preflights bring none, and refusals need CORS to be readable
+        .layer(ResponseHeaders) // before authorization: preflights have no credentials
+        .layer(Rescue) // inside the headers: scripts can read rejections only with CORS
+        .layer(ReadForm) // an API key may be in a form: before the key is checked
         .layer(Authorize) // the only way to a permit
         .service(Target)
 }
 
-/// What stands behind a plain listener: the way to the TLS one.
+/// What stands behind a plain listener: the redirect to the TLS one.
 pub(super) fn http() -> impl Stack {
     ServiceBuilder::new()
         .layer(AccessLog)
-        .layer(Validation)
+        .layer(Rescue)
+        .layer(Beside(validation))
         .layer(Step(limit_size))
         .layer(Step(client_address))
         .layer(Step(limit_rate))

@@ -1,15 +1,19 @@
-//! A layer made of one pure function: it looks at the request and hands on a better-known one, or
-//! refuses.
+//! Layers made of one function.
+//!
+//! A [`Step`] checks a request and passes on what is then known about it, or rejects it. [`Beside`]
+//! answers some requests itself and passes the others on.
 
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 
 use futures_util::future::{Either, Ready, ready};
 use tower::{Layer, Service};
 
 use super::reject::Rejection;
+use super::reply::{Reply, Served};
 
-/// The function as a layer.
+/// A function that passes a request on or rejects it.
 pub(super) struct Step<In, Out>(pub(super) fn(In) -> Result<Out, Rejection>);
 
 impl<In, Out> Clone for Step<In, Out> {
@@ -32,7 +36,7 @@ impl<In, Out, S> Layer<S> for Step<In, Out> {
     }
 }
 
-/// A service behind the function.
+/// A service behind a [`Step`].
 pub(super) struct Stepped<In, Out, S> {
     step: Step<In, Out>,
     inner: S,
@@ -41,11 +45,11 @@ pub(super) struct Stepped<In, Out, S> {
 
 impl<In, Out, S> Service<In> for Stepped<In, Out, S>
 where
-    S: Service<Out, Error = Rejection>,
+    S: Service<Out, Response = Reply, Error = Rejection>,
 {
-    type Response = S::Response;
+    type Response = Reply;
     type Error = Rejection;
-    type Future = Either<Ready<Result<S::Response, Rejection>>, S::Future>;
+    type Future = Either<Ready<Served>, S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Rejection>> {
         self.inner.poll_ready(cx)
@@ -55,6 +59,47 @@ where
         match (self.step.0)(request) {
             Ok(request) => Either::Right(self.inner.call(request)),
             Err(rejection) => Either::Left(ready(Err(rejection))),
+        }
+    }
+}
+
+/// A function that answers a request or passes it on.
+pub(super) struct Beside<In, F>(pub(super) fn(In) -> ControlFlow<F, In>);
+
+impl<In, F, S> Layer<S> for Beside<In, F> {
+    type Service = Passed<In, F, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Passed {
+            answer: self.0,
+            inner,
+        }
+    }
+}
+
+/// A service behind a [`Beside`].
+pub(super) struct Passed<In, F, S> {
+    answer: fn(In) -> ControlFlow<F, In>,
+    inner: S,
+}
+
+impl<In, F, S> Service<In> for Passed<In, F, S>
+where
+    S: Service<In, Response = Reply, Error = Rejection>,
+    F: Future<Output = Served>,
+{
+    type Response = Reply;
+    type Error = Rejection;
+    type Future = Either<F, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Rejection>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: In) -> Self::Future {
+        match (self.answer)(request) {
+            ControlFlow::Break(answer) => Either::Left(answer),
+            ControlFlow::Continue(request) => Either::Right(self.inner.call(request)),
         }
     }
 }

@@ -1,16 +1,16 @@
-//! A CA looks whether a host is ours: over HTTP (RFC 8555, section 8.3), or inside the handshake
+//! Answers a CA that validates a host: over HTTP (RFC 8555, section 8.3), or in the TLS handshake
 //! (RFC 8737).
 //!
-//! It is answered before anything of the configuration is asked, as it comes from anywhere and
-//! follows no rule of ours. Only what an open order waits for is answered so; everything else goes
-//! its ordinary way, perhaps to another ACME client behind a route.
+//! No limit, policy or route applies to it, as a CA may come from any address. Only requests that an
+//! open order expects are answered here; all others go on, perhaps to another ACME client behind a
+//! route.
 
 use std::cell::Cell;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use futures_util::future::{Either, Ready, ready};
+use futures_util::future::{Ready, ready};
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -21,61 +21,29 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
-use tower::{Layer, Service};
 
 use super::hello::Hello;
-use super::reject::Rejection;
+use super::reply::Served;
+use super::response_body::ResponseBody;
 use super::{Inbound, Worker};
 use crate::host::{Authority, HostName};
-use crate::proxy::body::ResponseBody;
 use crate::tls::challenges::{ACME_TLS, Challenges};
 
-/// Where tokens are asked for.
+/// The path of the tokens of HTTP validation.
 const PREFIX: &str = "/.well-known/acme-challenge/";
 
-/// The largest head where nothing else is answered: a CA's has some hundred bytes.
+/// The largest request head on connections that serve nothing else: a CA's has a few hundred bytes.
 const MAX_HEAD: usize = 8 * 1024;
 
-/// The layer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Validation;
-
-impl<S> Layer<S> for Validation {
-    type Service = BesideValidation<S>;
-
-    fn layer(&self, inner: S) -> BesideValidation<S> {
-        BesideValidation { inner }
+/// Answers what a CA asks for an open order, and passes all other requests on.
+pub(super) fn validation(inbound: Inbound) -> ControlFlow<Ready<Served>, Inbound> {
+    match answer(&inbound.request, &inbound.conn.worker.shared.challenges) {
+        Some(response) => ControlFlow::Break(ready(Ok(response.into()))),
+        None => ControlFlow::Continue(inbound),
     }
 }
 
-/// A service that never sees what an open order waits for.
-#[derive(Debug)]
-pub(super) struct BesideValidation<S> {
-    inner: S,
-}
-
-impl<S> Service<Inbound> for BesideValidation<S>
-where
-    S: Service<Inbound, Response = Response<ResponseBody>, Error = Rejection, Future: Unpin>,
-{
-    type Response = Response<ResponseBody>;
-    type Error = Rejection;
-    type Future = Either<Ready<Result<Self::Response, Rejection>>, S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Rejection>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, inbound: Inbound) -> Self::Future {
-        match answer(&inbound.request, &inbound.conn.worker.shared.challenges) {
-            Some(response) => Either::Left(ready(Ok(response))),
-            None => Either::Right(self.inner.call(inbound)),
-        }
-    }
-}
-
-/// Costs one comparison of bytes where somebody asks for something else, and one load where no
-/// order is open.
+/// The answer to a CA; `None` for every other request, which costs it one comparison of bytes.
 pub(super) fn answer<B>(
     request: &Request<B>,
     challenges: &Challenges,
@@ -95,7 +63,7 @@ pub(super) fn answer<B>(
     Some(response)
 }
 
-/// The host that is asked, where it is said once, or twice in the same way.
+/// The requested host; `None` if there is none or more than one.
 fn host<B>(request: &Request<B>) -> Option<HostName> {
     let authority = |text: &str| {
         text.parse::<Authority>()
@@ -118,9 +86,8 @@ fn host<B>(request: &Request<B>) -> Option<HostName> {
     }
 }
 
-/// How to shake hands with a CA that asks for a token over TLS, as it was redirected here by
-/// something that stands in front of port 80. Whether another certificate has the name is for the
-/// caller to see.
+/// The TLS settings for a CA that was redirected from port 80 to here by something in front of it.
+/// The caller checks whether another certificate has the name.
 pub(super) fn redirected(
     hello: &Hello,
     sni: &HostName,
@@ -133,17 +100,17 @@ pub(super) fn redirected(
     challenges.redirected(sni)
 }
 
-/// What becomes of a request that no order waits for, where nothing else is answered.
+/// What happens to other requests on a connection that serves validation alone.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Otherwise {
-    /// The connection ends without an answer.
+    /// The connection is closed without an answer.
     Close,
-    /// It is told that there is no certificate yet.
+    /// The answer says that there is no certificate yet.
     Tell,
 }
 
-/// Answers one request over HTTP/1.1, if an order waits for its token; `on_question` is called
-/// before that. Says whether it was so.
+/// Answers one request over HTTP/1.1, if an order expects it; `on_question` is called before that.
+/// Returns whether one did.
 ///
 /// # Errors
 /// What the client did wrong, or the socket's own.
@@ -191,12 +158,12 @@ fn no_certificate_yet() -> Response<ResponseBody> {
     response
 }
 
-/// The client is no CA: the connection ends without an answer, like every one that is refused.
+/// The client is no CA: its connection is closed without an answer.
 #[derive(Debug, thiserror::Error)]
-#[error("no order waits for this")]
+#[error("no order expects this request")]
 struct NotCa;
 
-/// How to shake hands with whoever says this, if it is a CA that an open order waits for.
+/// The TLS settings for a CA that validates an open order in the handshake; `None` for other clients.
 pub(super) fn settings(
     hello: &Hello,
     sni: &HostName,
@@ -209,7 +176,7 @@ pub(super) fn settings(
     challenges.alpn(sni)
 }
 
-/// Shakes hands, which is all that is asked for.
+/// Performs the handshake, which is all that the CA wants.
 ///
 /// # Errors
 /// What the client did wrong, or the socket's own.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::access::{AccessSink, End, Head, Line, Written};
 use super::request_id::RequestId;
 use crate::addr::ClientAddr;
-use crate::slot::{FileSlot, StreamSlot};
+use crate::slot::StreamSlot;
 
 /// One request as the access log and the counters follow it, from the head to the last byte of its
 /// answer or tunnel.
@@ -22,8 +22,6 @@ pub struct Exchange {
     head: Option<Box<Head>>,
     /// Of a request by HTTP/2: what it is counted by, for as long as it has not ended.
     stream: RefCell<Option<StreamSlot>>,
-    /// Room for a file that is its answer.
-    file: RefCell<Option<FileSlot>>,
 }
 
 impl Exchange {
@@ -44,7 +42,6 @@ impl Exchange {
             line: RefCell::default(),
             head,
             stream: RefCell::default(),
-            file: RefCell::default(),
         })
     }
 
@@ -66,11 +63,6 @@ impl Exchange {
     /// Keeps a stream's slot until the exchange has ended.
     pub fn hold(&self, stream: StreamSlot) {
         *self.stream.borrow_mut() = Some(stream);
-    }
-
-    /// Keeps an open file's room until the exchange has ended.
-    pub fn hold_file(&self, file: FileSlot) {
-        *self.file.borrow_mut() = Some(file);
     }
 
     /// Notes something for the line and the counters.

@@ -3,6 +3,7 @@
 //! it, and its HMAC for a password. Nothing is asked of the relay and nothing is kept here.
 
 pub mod load;
+mod no_credential;
 pub mod uri;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::exposure::{NamedFile, Use};
 use crate::policy::ApiKeys;
 use crate::secret::{Secret, SecretSource};
 pub use load::STRONG_SECRET;
+pub use no_credential::{METHODS, NoCredential};
 use uri::TurnUri;
 
 /// `[turn.NAME]`.

@@ -55,7 +55,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("turn", &["policy"]),
     ("route", &["telemetry", "policy", "turn"]),
     ("files", &["route"]),
-    ("proxy", &["telemetry", "policy", "route", "files"]),
+    ("proxy", &["telemetry", "policy", "route"]),
     // Knows two sockets and a permit, not how they came to be joined.
     ("tunnel", &["telemetry", "policy", "route"]),
     (

@@ -1,5 +1,4 @@
-//! The cookies: for this host alone, for one path alone, out of reach of scripts and of other
-//! sites.
+//! The cookies: for one host and one path each, out of reach of scripts and other sites.
 
 use http::HeaderValue;
 use http::header::{self, HeaderMap};
@@ -9,10 +8,11 @@ use crate::route::local::OWN;
 use crate::route::{Route, RouteTable};
 use crate::token::location::COOKIE;
 
-/// What browsers keep of a cookie: its name and its value together (RFC 6265bis, section 5.6).
-pub(super) const MOST: usize = 4096 - COOKIE.len();
+/// The longest token that fits into a cookie. Browsers limit name and value together (RFC 6265bis,
+/// section 5.6).
+pub(super) const LONGEST_TOKEN: usize = 4096 - COOKIE.len();
 
-/// Signs in at a route.
+/// Sets the cookies for signing in at a route.
 pub(super) fn sign_in(
     headers: &mut HeaderMap,
     token: &str,
@@ -24,10 +24,9 @@ pub(super) fn sign_in(
     give(headers, token, seconds, at.path.as_str(), &paths(all, host));
 }
 
-/// Goes on with a newer token, where one has been signed in: at a page's route, or it is not known
-/// where. Which cookies the browser has it does not say. So the newer one goes to the highest path
-/// above that one can be signed in at, or renewing would sign out there; and to the root, whose
-/// cookie comes to the gateway's own URLs too.
+/// Replaces the token of a browser that is signed in: at the route of a page, or at an unknown one.
+/// The gateway does not know which cookies the browser has. So the newer token goes to the highest
+/// path above the page that has sign-in, as renewing would sign out there otherwise.
 pub(super) fn renew(
     headers: &mut HeaderMap,
     token: &str,
@@ -43,8 +42,8 @@ pub(super) fn renew(
     }
 }
 
-/// The cookies of a path and of the gateway's own URLs. Others, that would go to the same requests
-/// and say something else, are taken back: nobody could tell which one counts.
+/// Sets the cookies of a path and of the gateway's own URLs, and clears all others that would come
+/// with the same requests: which one counts would be unclear.
 fn give(headers: &mut HeaderMap, token: &str, seconds: u64, path: &str, all: &[&str]) {
     meeting(path, all)
         .filter(|other| *other != path)
@@ -53,8 +52,8 @@ fn give(headers: &mut HeaderMap, token: &str, seconds: u64, path: &str, all: &[&
     append(headers, set(OWN, token, seconds));
 }
 
-/// Signs out, at one route or at all that the host has. The cookie of a path above would go on
-/// opening this one.
+/// Clears the cookies of one route, or of all that the host has. Cookies of paths above and below are
+/// cleared too: they would still be sent to the route.
 pub(super) fn sign_out(
     headers: &mut HeaderMap,
     at: Option<&Route>,
@@ -66,15 +65,14 @@ pub(super) fn sign_out(
     append(headers, clear(OWN));
 }
 
-/// The paths whose cookies and the one of this path go to the same requests. With the root's all
-/// do.
+/// The paths whose cookies are sent with the same requests as the cookie of `path`.
 fn meeting<'t>(path: &str, all: &[&'t str]) -> impl Iterator<Item = &'t str> {
     all.iter()
         .copied()
         .filter(move |other| below(other, path) || below(path, other))
 }
 
-/// Where one can be signed in; what is above comes before what is below it.
+/// The paths with sign-in, each before those below it.
 fn paths<'t>(all: &'t RouteTable, host: &HostName) -> Vec<&'t str> {
     let mut paths: Vec<&str> = all
         .routes()
@@ -101,7 +99,7 @@ fn clear(path: &str) -> String {
     set(path, "", 0)
 }
 
-/// Its parts stand in any header: a token that is verified, and a route's path.
+/// A verified token and a route's path have no characters that a header could not have.
 fn append(headers: &mut HeaderMap, cookie: String) {
     if let Ok(value) = HeaderValue::try_from(cookie) {
         headers.append(header::SET_COOKIE, value);

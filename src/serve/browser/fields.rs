@@ -1,4 +1,4 @@
-//! What a form says, or a program in its place.
+//! The fields of a form, or of the JSON that a program sends instead.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::proxy;
 use crate::serve::Inbound;
 use crate::serve::reject::Rejection;
 
-/// More than any cookie holds.
+/// The largest body. No cookie holds as much.
 const MOST_BYTES: u64 = 16 * 1024;
 
-/// From the head to the last byte of a body.
+/// How long the whole body may take.
 const MOST_TIME: Duration = Duration::from_secs(10);
 
 /// Names and their values.
@@ -20,7 +20,7 @@ const MOST_TIME: Duration = Duration::from_secs(10);
 pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    /// Reads the request's body, whole.
+    /// Reads the whole body of the request.
     pub(super) async fn read(inbound: &mut Inbound) -> Result<Self, Rejection> {
         let kind = inbound
             .request
@@ -50,7 +50,7 @@ impl Fields {
         }
     }
 
-    /// The value of a name, which may be there once.
+    /// The value of a field. A field that is there twice is an error.
     pub(super) fn one(&self, name: &str) -> Result<Option<&str>, Rejection> {
         let mut values = self
             .0

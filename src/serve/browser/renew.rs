@@ -1,41 +1,43 @@
-//! A newer token in the place of the one that a browser signed in with. Its sockets go on with it.
+//! Replaces the token that a browser signed in with by a newer one. Its open sockets continue.
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, Uri};
 
+use super::cookie;
 use super::fields::Fields;
-use super::{ReturnTo, cookie, from_own_page};
+use super::own_page::require_own_page;
+use super::return_to::ReturnTo;
 use crate::auth::{self, NotSuccessor, Signed};
 use crate::clock::UnixTime;
 use crate::host::Authority;
 use crate::policy::{AcceptedIssuer, Denied, Facts, IssuerId, OnExpiry, Token, TokenRule};
-use crate::proxy::body::ResponseBody;
 use crate::route::Route;
-use crate::serve::authorize::context;
+use crate::serve::auth_context::context;
 use crate::serve::reject::Rejection;
+use crate::serve::response_body::ResponseBody;
 use crate::serve::{Inbound, Normal};
 use crate::token::issuer::Issuer;
 use crate::token::location::{self, COOKIE, Located, Source};
 
-/// Takes a newer token of the same issuer and subject. The old one, in the gateway's own cookie,
-/// may be over by now.
+/// Accepts a newer token of the same issuer and subject. The current one, in the gateway's own
+/// cookie, may have expired.
 pub(in crate::serve) async fn renew(
     normal: &mut Normal,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    from_own_page(normal)?;
+    require_own_page(normal)?;
     let fields = Fields::read(&mut normal.inbound).await?;
     let (inbound, now) = (&normal.inbound, UnixTime::now());
     let old = old(inbound, now).await?;
     let located = newer(inbound, &fields)?;
     let new = newer_of(inbound, old.issuer, &located, now).await?;
     auth::successor(&old.verified, &new.verified)?;
-    let goal = fields
+    let return_to = fields
         .one("to")?
         .map(|to| ReturnTo::parse(normal, to))
         .transpose()?;
-    let at = match &goal {
-        Some(goal) => {
-            let route = goal.route(normal);
+    let at = match &return_to {
+        Some(place) => {
+            let route = place.route(normal);
             may_pass(inbound, route, &new, now)?;
             Some(route)
         }
@@ -72,8 +74,8 @@ pub(in crate::serve) async fn renew(
     Ok(response)
 }
 
-/// The token that the browser has signed in with. That its time is up is not asked: its sockets
-/// have not ended if their policies say `on_expiry = "keep"` or grant a grace.
+/// The token that the browser has signed in with. It may have expired: the sockets stay open if
+/// their policies say `on_expiry = "keep"` or grant a grace period.
 async fn old(inbound: &Inbound, now: UnixTime) -> Result<Signed<'_>, Rejection> {
     let request = &inbound.request;
     let sources = [Source::Cookie(COOKIE.into())];
@@ -100,7 +102,7 @@ async fn old(inbound: &Inbound, now: UnixTime) -> Result<Signed<'_>, Rejection> 
     Ok(old)
 }
 
-/// The newer token's text: `Authorization`, or a field of its name.
+/// The newer token's text: in `Authorization`, or in a form field.
 fn newer<'a>(inbound: &'a Inbound, fields: &'a Fields) -> Result<Located<'a>, Rejection> {
     let request = &inbound.request;
     let located = location::find(request.headers(), request.uri(), &[Source::Header])
@@ -115,7 +117,7 @@ fn newer<'a>(inbound: &'a Inbound, fields: &'a Fields) -> Result<Located<'a>, Re
         (Some(_), Some(_)) => return Err(Rejection::TwoTokens),
         (None, None) => return Err(Rejection::Form),
     };
-    if located.text.len() > cookie::MOST {
+    if located.text.len() > cookie::LONGEST_TOKEN {
         Err(Rejection::TokenForCookie)
     } else {
         Ok(located)
@@ -153,7 +155,7 @@ async fn proved<'s>(
     Ok(auth::verify(&context, located, rule).await?)
 }
 
-/// Any token of these issuers: which claims it has to have is for the policies to say.
+/// Accepts any token of these issuers: the policies decide about claims.
 fn rule<'i>(issuers: impl Iterator<Item = (IssuerId, &'i Issuer)>) -> TokenRule {
     let accepted = |(id, issuer): (IssuerId, &Issuer)| AcceptedIssuer {
         id,
@@ -194,12 +196,12 @@ fn may_pass(
         .map(drop)
 }
 
-/// The route of the page that asks.
+/// The route of the page that sends the request.
 fn came_from(normal: &Normal) -> Option<&Route> {
     let headers: &HeaderMap = normal.inbound.request.headers();
     let page: Uri = headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
     let authority: Authority = page.authority()?.as_str().parse().ok()?;
     let is_own = page.scheme_str() == Some("https") && authority == *normal.authority;
-    let goal = is_own.then(|| ReturnTo::parse(normal, page.path()).ok())??;
-    Some(goal.route(normal))
+    let place = is_own.then(|| ReturnTo::parse(normal, page.path()).ok())??;
+    Some(place.route(normal))
 }

@@ -3,26 +3,30 @@
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 
+use super::cookie;
 use super::fields::Fields;
-use super::{ReturnTo, SignIn, asked_goal, cookie, from_own_page, message};
+use super::offer::{SignIn, message};
+use super::own_page::require_own_page;
+use super::return_to::ReturnTo;
 use crate::clock::UnixTime;
 use crate::policy::{Denied, Facts, Permit, Token};
-use crate::proxy::body::ResponseBody;
 use crate::route::{NoRoute, Route};
 use crate::serve::authorize::judge;
 use crate::serve::reject::Rejection;
-use crate::serve::{Normal, page};
+use crate::serve::reply::Served;
+use crate::serve::response_body::ResponseBody;
+use crate::serve::{Normal, page, rescue};
 use crate::token::BadToken;
 use crate::token::location::Located;
 
 const TOO_LONG: &str = "This token is too long: browsers keep cookies of 4096 bytes at most.";
 
-/// The form alone, for whoever comes here by himself.
+/// The form on a page of its own, for a browser that opens its URL.
 pub(in crate::serve) fn form(normal: &Normal) -> Result<Response<ResponseBody>, Rejection> {
-    let goal = asked_goal(normal)?;
-    goal.route(normal).sign_in().ok_or(NoRoute::Path)?;
+    let return_to = ReturnTo::in_query(normal)?;
+    return_to.route(normal).sign_in().ok_or(NoRoute::Path)?;
     let form = SignIn {
-        to: goal.to,
+        to: return_to.to,
         message: None,
     };
     Ok(page::sign_in(
@@ -32,19 +36,30 @@ pub(in crate::serve) fn form(normal: &Normal) -> Result<Response<ResponseBody>, 
     ))
 }
 
-/// Takes the form: the policy of where the browser wants to go is asked, as if the token had come
-/// there in its cookie.
-pub(in crate::serve) async fn sign_in(
-    normal: &mut Normal,
-) -> Result<Response<ResponseBody>, Rejection> {
-    from_own_page(normal)?;
+/// Accepts the form: the policy of the URL that the browser returns to decides, as if the token had
+/// come there in its cookie.
+pub(in crate::serve) async fn sign_in(normal: &mut Normal) -> Served {
+    require_own_page(normal)?;
     let fields = Fields::read(&mut normal.inbound).await?;
-    let goal = ReturnTo::parse(normal, fields.one("to")?.unwrap_or("/"))?;
-    let route = goal.route(normal);
+    let return_to = ReturnTo::parse(normal, fields.one("to")?.unwrap_or("/"))?;
     let token = fields.one("token")?.unwrap_or_default().trim();
+    match signed_in(normal, &return_to, token).await? {
+        Ok(response) => Ok(response.into()),
+        Err(rejection) => again(normal, rejection, return_to),
+    }
+}
+
+/// The answer to a browser that has signed in. The inner error is one that the form may be shown
+/// again for.
+async fn signed_in(
+    normal: &Normal,
+    return_to: &ReturnTo,
+    token: &str,
+) -> Result<Result<Response<ResponseBody>, Rejection>, Rejection> {
+    let route = return_to.route(normal);
     let permit = match permit(normal, route, token).await {
         Ok(permit) => permit,
-        Err(rejection) => return Err(on_form(rejection, goal)),
+        Err(rejection) => return Ok(Err(rejection)),
     };
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
@@ -52,21 +67,19 @@ pub(in crate::serve) async fn sign_in(
     if let Some(verified) = permit.token() {
         let left = UnixTime::now().until(verified.claims.exp).as_secs();
         if left == 0 {
-            return Err(on_form(Denied::Token(BadToken::Expired).into(), goal));
+            return Ok(Err(Denied::Token(BadToken::Expired).into()));
         }
-        give(headers, normal, route, token, left);
+        set_cookies(headers, normal, route, token, left);
     }
-    let to = route.after_sign_in.as_ref().unwrap_or(&goal.to);
-    // Made of what a target is made of.
-    headers.insert(
-        header::LOCATION,
-        HeaderValue::try_from(to.as_str()).map_err(|_| Rejection::Form)?,
-    );
+    let to = route.after_sign_in.as_ref().unwrap_or(&return_to.to);
+    // A URL has no characters that a header could not have.
+    let to = HeaderValue::try_from(to.as_str()).map_err(|_| Rejection::Form)?;
+    headers.insert(header::LOCATION, to);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    Ok(Ok(response))
 }
 
-fn give(headers: &mut HeaderMap, normal: &Normal, route: &Route, token: &str, seconds: u64) {
+fn set_cookies(headers: &mut HeaderMap, normal: &Normal, route: &Route, token: &str, seconds: u64) {
     let all = &normal.inbound.local.snapshot.routes;
     cookie::sign_in(headers, token, seconds, route, all, &normal.authority.host);
 }
@@ -81,7 +94,7 @@ async fn permit(normal: &Normal, route: &Route, token: &str) -> Result<Permit, R
             token: Token::None,
         })?);
     }
-    if token.len() > cookie::MOST {
+    if token.len() > cookie::LONGEST_TOKEN {
         return Err(Rejection::TokenForCookie);
     }
     let located = Located {
@@ -91,21 +104,22 @@ async fn permit(normal: &Normal, route: &Route, token: &str) -> Result<Permit, R
     judge(inbound, policy, rule, &located).await
 }
 
-/// The same page again, where another token may help.
-fn on_form(rejection: Rejection, goal: ReturnTo) -> Rejection {
+/// The form again, where another token may help.
+fn again(normal: &Normal, rejection: Rejection, return_to: ReturnTo) -> Served {
     let message = match rejection {
         Rejection::TokenForCookie => Some(Some(TOO_LONG)),
         _ => message(&rejection),
     };
+    let exchange = &normal.inbound.exchange;
     match message {
-        Some(message) => Rejection::OnPage(
-            Box::new(rejection),
-            Some(Box::new(SignIn {
-                to: goal.to,
+        Some(message) => {
+            let form = SignIn {
+                to: return_to.to,
                 message,
-            })),
-        ),
-        None if rejection.is_of_policy() => Rejection::OnPage(Box::new(rejection), None),
-        None => rejection,
+            };
+            Ok(rescue::page(exchange, &rejection, Some(&form)))
+        }
+        None if rejection.is_of_policy() => Ok(rescue::page(exchange, &rejection, None)),
+        None => Err(rejection),
     }
 }

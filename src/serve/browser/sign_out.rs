@@ -2,42 +2,43 @@
 
 use http::Response;
 
+use super::cookie;
 use super::fields::Fields;
-use super::{ReturnTo, asked_goal, cookie, from_own_page};
-use crate::proxy::body::ResponseBody;
+use super::own_page::require_own_page;
+use super::return_to::ReturnTo;
 use crate::serve::reject::Rejection;
+use crate::serve::response_body::ResponseBody;
 use crate::serve::{Normal, page};
 
 /// A page with one button.
 pub(in crate::serve) fn form(normal: &Normal) -> Result<Response<ResponseBody>, Rejection> {
     let query = normal.inbound.request.uri().query().unwrap_or_default();
-    let goal = if query.is_empty() {
-        None
-    } else {
-        Some(asked_goal(normal)?)
+    let return_to = match query.is_empty() {
+        true => None,
+        false => Some(ReturnTo::in_query(normal)?),
     };
     Ok(page::sign_out(
-        goal.as_ref().map(|goal| &goal.to),
+        return_to.as_ref().map(|place| &place.to),
         normal.inbound.exchange.id(),
     ))
 }
 
-/// Takes the cookies back: those of one place, or of all.
+/// Clears the cookies: those of one route, or all of them.
 pub(in crate::serve) async fn sign_out(
     normal: &mut Normal,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    from_own_page(normal)?;
+    require_own_page(normal)?;
     let fields = Fields::read(&mut normal.inbound).await?;
-    let goal = fields
+    let return_to = fields
         .one("to")?
         .map(|to| ReturnTo::parse(normal, to))
         .transpose()?;
-    let route = goal
+    let route = return_to
         .as_ref()
-        .map(|goal| goal.route(normal))
+        .map(|place| place.route(normal))
         .filter(|route| route.sign_in().is_some());
     let mut response = page::signed_out(
-        goal.as_ref().map(|goal| &goal.to),
+        return_to.as_ref().map(|place| &place.to),
         normal.inbound.exchange.id(),
     );
     let all = &normal.inbound.local.snapshot.routes;

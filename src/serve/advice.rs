@@ -1,0 +1,85 @@
+//! What the log says about a rejected request, with advice where the operator can do something.
+
+use super::reject::Rejection;
+use crate::files;
+use crate::proxy;
+use crate::proxy::client::SendError;
+use crate::telemetry::Chain;
+use crate::telemetry::access::Exchange;
+use crate::turn::NoCredential;
+
+/// Logs why a request is rejected. `upstream` is the name of its route's upstream, if it has one.
+pub(super) fn log(rejection: &Rejection, exchange: &Exchange, upstream: Option<&str>) {
+    let id = exchange.id();
+    let error = Chain(rejection);
+    match advice(rejection) {
+        Some(advice) if upstream.is_some() => {
+            tracing::warn!(%id, upstream, %error, advice, "no answer from upstream");
+        }
+        Some(advice) if matches!(rejection, Rejection::Turn(_)) => {
+            tracing::warn!(%id, %error, advice, "no TURN credential is given");
+        }
+        Some(advice) => tracing::warn!(%id, %error, advice, "a file is not shown"),
+        None => tracing::debug!(%id, %error, "request refused"),
+    }
+}
+
+/// What an operator can do about it; `None` where it is the client's fault.
+fn advice(rejection: &Rejection) -> Option<&'static str> {
+    match rejection {
+        Rejection::Files(error) => about_file(error),
+        Rejection::Proxy(error) => about_upstream(error),
+        Rejection::Turn(NoCredential::NoUri) => Some(
+            "Janus can be given IPv4 addresses, and names that resolve to one now, and ends if it \
+             is given anything else: see uris of the route's [turn], and the name server of this \
+             machine",
+        ),
+        _ => None,
+    }
+}
+
+fn about_file(error: &files::Error) -> Option<&'static str> {
+    match error {
+        files::Error::Forbidden(..) => {
+            Some("may the user of this process read the file, and enter the folders above it?")
+        }
+        files::Error::Private(..) => {
+            Some("something in the route's folder leads to a secret of the gateway; take it out")
+        }
+        files::Error::Unreadable(..) => Some("see the disk, and the limit of open files"),
+        files::Error::Method | files::Error::NotFound => None,
+    }
+}
+
+fn about_upstream(error: &proxy::Error) -> Option<&'static str> {
+    use proxy::Error as P;
+    match error {
+        P::Send(SendError::Connect(error)) if error.is_distrust() => Some(
+            "the server's certificate is not trusted: see ca_file and server_name of the upstream",
+        ),
+        P::Send(SendError::Connect(_)) => Some(
+            "is the server running, and does it listen on this address? `ianitor check --live` \
+             asks it",
+        ),
+        P::Send(SendError::Http(_)) => Some(
+            "the server closed the connection or sent something that is not HTTP; Janus does so \
+             for an empty POST, for PUT, for a wrong WebSocket subprotocol and for an address that \
+             its acl refuses: see the server's log",
+        ),
+        P::Send(SendError::Late(_)) => {
+            Some("the server took the request and did not answer: see its log and its load")
+        }
+        P::UnaskedUpgrade | P::BadAccept => {
+            Some("the server does not speak WebSocket as RFC 6455 says: is it the right port?")
+        }
+        // The server's pool logs these, summed up: clients could flood the log with them.
+        P::Send(SendError::Full | SendError::ServerFull | SendError::OverShare) => None,
+        P::Handshake(_)
+        | P::TransferCoding
+        | P::Length
+        | P::BodyTooLarge
+        | P::BodyStalled
+        | P::BodySlow
+        | P::BodyBroken => None,
+    }
+}

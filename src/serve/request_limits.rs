@@ -1,0 +1,42 @@
+//! The limits that a request meets before any work is done for it.
+
+use http::Version;
+
+use super::Inbound;
+use super::reject::Rejection;
+
+/// Rejects a request target that is longer than `limits.target`.
+pub(super) fn limit_size(inbound: Inbound) -> Result<Inbound, Rejection> {
+    let target = inbound.request.uri().path_and_query();
+    let length = target.map_or(0, |target| target.as_str().len());
+    if u64::try_from(length).is_ok_and(|length| length > inbound.local.snapshot.limits.target) {
+        Err(Rejection::TargetTooLong)
+    } else {
+        Ok(inbound)
+    }
+}
+
+/// Counts the request, and its stream of HTTP/2, for its client.
+pub(super) fn limit_rate(inbound: Inbound) -> Result<Inbound, Rejection> {
+    let limits = &inbound.local.snapshot.limits;
+    let counted = match inbound.client == inbound.conn.client {
+        true => inbound.conn.slot.request(limits.requests_per_client),
+        false => inbound
+            .conn
+            .worker
+            .shared
+            .slots
+            .request(inbound.client, limits),
+    };
+    counted.map_err(Rejection::Rate)?;
+    if inbound.request.version() == Version::HTTP_2 {
+        inbound.exchange.hold(
+            inbound
+                .conn
+                .slot
+                .stream(limits)
+                .map_err(Rejection::Streams)?,
+        );
+    }
+    Ok(inbound)
+}

@@ -1,0 +1,40 @@
+//! Finding the route of a request.
+
+use super::reject::Rejection;
+use super::{Inbound, Normal, Routed};
+use crate::route::RouteId;
+
+/// The step: finds the route and notes it for the access log.
+pub(super) fn route(normal: Normal) -> Result<Routed, Rejection> {
+    let inbound = &normal.inbound;
+    let path = inbound.request.uri().path();
+    let route = find_route(&normal, path)?;
+    note_route(inbound, route);
+    if inbound
+        .local
+        .snapshot
+        .routes
+        .is_of_another_route(route, path)
+    {
+        return Err(Rejection::BasePath);
+    }
+    Ok(Routed {
+        normal,
+        route,
+        form: None,
+    })
+}
+
+/// The route that serves a path on the request's host.
+pub(super) fn find_route(normal: &Normal, path: &str) -> Result<RouteId, Rejection> {
+    let routes = &normal.inbound.local.snapshot.routes;
+    Ok(routes.find(&normal.authority.host, path)?)
+}
+
+fn note_route(inbound: &Inbound, route: RouteId) {
+    inbound.exchange.note(|line| {
+        let label = inbound.local.label(route).clone();
+        (line.route, line.upstream, line.counts) =
+            (Some(label.route), label.upstream, Some(label.counts));
+    });
+}

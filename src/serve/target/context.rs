@@ -1,0 +1,82 @@
+//! What forwarding a request needs, for plain requests and WebSocket handshakes alike.
+
+use std::rc::Rc;
+
+use http::Request;
+
+use crate::host::Authority;
+use crate::policy::Permit;
+use crate::proxy::ForwardContext;
+use crate::proxy::body::RequestBody;
+use crate::proxy::headers::Origin;
+use crate::route::{Forward, Route};
+use crate::serve::cleaning::Cleaning;
+use crate::serve::under_way::Key;
+use crate::serve::view::WorkerView;
+use crate::serve::{ConnInfo, Inbound, Normal};
+use crate::slot::CountedClient;
+use crate::telemetry::access::Exchange;
+
+/// A request on its way to its upstream, without the request itself.
+pub(super) struct Forwarding<'r> {
+    pub(super) conn: Rc<ConnInfo>,
+    pub(super) exchange: Rc<Exchange>,
+    pub(super) key: Key,
+    /// What the answer must not say.
+    pub(super) cleaning: Cleaning,
+    pub(super) body_limit: u64,
+    view: Rc<WorkerView>,
+    forward: &'r Forward,
+    origin: Rc<Origin>,
+    authority: Rc<Authority>,
+    counted: CountedClient,
+}
+
+impl<'r> Forwarding<'r> {
+    /// The request, and the rest.
+    pub(super) fn new(
+        normal: Normal,
+        route: &Route,
+        forward: &'r Forward,
+        permit: &Permit,
+    ) -> (Request<RequestBody>, Self) {
+        let Normal { inbound, authority } = normal;
+        let counted = inbound.counted();
+        let Inbound {
+            request,
+            conn,
+            local: view,
+            exchange,
+            key,
+            origin,
+            ..
+        } = inbound;
+        let protocol = view.upstream(forward.upstream).spec().protocol;
+        let forwarding = Self {
+            conn,
+            exchange,
+            key,
+            cleaning: Cleaning::of(permit, protocol.is_control()),
+            body_limit: route.body_limit,
+            view,
+            forward,
+            origin,
+            authority,
+            counted,
+        };
+        (request, forwarding)
+    }
+
+    /// What the proxy is asked with.
+    pub(super) fn context(&self) -> ForwardContext<'_> {
+        ForwardContext {
+            upstream: self.view.upstream(self.forward.upstream),
+            forward: self.forward,
+            origin: &self.origin,
+            authority: &self.authority,
+            counted: &self.counted,
+            body_limit: self.body_limit,
+            exchange: &self.exchange,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Opens a WebSocket: the handshake is forwarded, and if the server accepts it the connection
+//! becomes a tunnel.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use super::context::Forwarding;
+use crate::clock::UnixTime;
+use crate::policy::{Denied, Permit};
+use crate::proxy::body::RequestBody;
+use crate::proxy::client::Pool;
+use crate::proxy::{upgrade, websocket};
+use crate::registry::Registered;
+use crate::serve::admission::Admission;
+use crate::serve::handoff::Handoff;
+use crate::serve::in_flight::InFlight;
+use crate::serve::judge::{Expiry, Withdrawn};
+use crate::serve::reject::Rejection;
+use crate::serve::response_body::ResponseBody;
+use crate::serve::under_way::Key;
+use crate::serve::{ConnInfo, Worker};
+use crate::token::BadToken;
+use crate::tunnel::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
+
+/// Whether the request is a WebSocket handshake, by HTTP/1.1 or HTTP/2.
+pub(super) fn is_handshake(request: &Request<RequestBody>) -> bool {
+    websocket::is_extended_connect(request) || websocket::is_upgrade(request)
+}
+
+/// The upstream's answer to the handshake.
+pub(super) async fn open(
+    mut request: Request<RequestBody>,
+    forwarding: &Forwarding<'_>,
+    permit: &Permit,
+) -> Result<Response<ResponseBody>, Rejection> {
+    if permit.ends().is_some() && permit.has_ended(UnixTime::now()) {
+        return Err(Denied::Token(BadToken::Expired).into());
+    }
+    let (conn, exchange, key) = (&forwarding.conn, &forwarding.exchange, forwarding.key);
+    let under_way = &conn.worker.under_way;
+    under_way.is_handshake(key);
+    let stream = websocket::is_extended_connect(&request).then(|| hyper::upgrade::on(&mut request));
+    let (answer, upgraded) = upgrade::open_websocket(request, &forwarding.context()).await?;
+    let mut response = answer.map(ResponseBody::upstream);
+    forwarding.cleaning.apply(response.headers_mut(), exchange);
+    under_way.answers(key, response.body().server());
+    if let Some(upgraded) = upgraded {
+        let control = enter_tunnel(&conn.worker, key, upgraded.server())?;
+        let handoff = Handoff {
+            upgraded,
+            control,
+            exchange: Rc::clone(exchange),
+        };
+        match stream {
+            Some(stream) => drop(tokio::task::spawn_local(tunnel_on_stream(
+                stream,
+                handoff,
+                Rc::clone(conn),
+            ))),
+            None => conn.control.hand_off(handoff),
+        }
+    }
+    Ok(response)
+}
+
+/// Registers the tunnel. Configuration, keys and clock may have changed while the server was asked,
+/// so the permission is checked once more.
+fn enter_tunnel(
+    worker: &Worker,
+    key: Key,
+    server: &Rc<Pool>,
+) -> Result<Registered<TunnelControl>, Rejection> {
+    let mut admission = worker.under_way.take(key).ok_or(Withdrawn::Route)?;
+    admission.server = Some(Rc::clone(server));
+    let verdict = admission.judge(&worker.view(), Expiry::Ignored);
+    let Admission {
+        view,
+        route,
+        authority,
+        path,
+        client,
+        permit,
+        ..
+    } = admission;
+    let key = RouteTunnelKey::new(
+        authority.host.clone(),
+        path.into_text(),
+        server.addr().clone(),
+        view.place(route),
+    );
+    let control = TunnelControl::new(TunnelKey::Route(key), client, Some(permit));
+    match verdict {
+        Ok(()) => control.close_if_expired(UnixTime::now()),
+        Err(why) => control.close(CloseReason::by_policy(why.reason())),
+    }
+    Ok(worker.enter_tunnel(control))
+}
+
+/// Runs a tunnel on a stream of HTTP/2. While it is open, its connection counts as busy.
+async fn tunnel_on_stream(stream: OnUpgrade, handoff: Handoff, conn: Rc<ConnInfo>) {
+    let in_flight = InFlight::new(&conn.control);
+    // An error means that the client left before it got the answer.
+    let Ok(stream) = stream.await else { return };
+    let kept = (Rc::clone(&conn.slot), in_flight);
+    let client = (TokioIo::new(stream), Bytes::new());
+    handoff.into_tunnel(client, &conn.worker.ticks, kept).await;
+}
