@@ -214,8 +214,7 @@ fn gives_reason(line: &str, judges: bool) -> bool {
         "=> \"token_",
     ];
     let start = line.trim_start();
-    let is_refusal = start.starts_with("(StatusCode::")
-        || start.starts_with("Self::") && line.contains("=> (StatusCode::");
+    let is_refusal = start.starts_with("(StatusCode::") || line.contains("=> (StatusCode::");
     let is_order = judges && line.contains("=> \"");
     is_refusal || is_order || anywhere.iter().any(|mark| line.contains(mark))
 }

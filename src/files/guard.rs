@@ -128,7 +128,10 @@ fn look(files: &[NamedFile]) -> Seen {
 
 /// A route that would show secrets of the gateway.
 #[derive(Debug, thiserror::Error)]
-#[error("route {route}: files {} {problem}; put what is to be shown into a folder of its own", root.display())]
+#[error(
+    "route {route}: files {} {problem}; put what is to be shown into a folder of its own",
+    root.display()
+)]
 pub struct Overlap {
     route: String,
     root: PathBuf,

@@ -79,7 +79,7 @@ impl Names {
             tracing::warn!(
                 %name,
                 why,
-                "a TURN server is left out of the answer to Janus, which exits if it cannot resolve a name"
+                "a TURN server is left out for Janus, which exits if it cannot resolve its name"
             );
         }
         found.is_ok()

@@ -1,16 +1,16 @@
 //! Which pages may use a permit that a browser brings along by itself.
 //!
 //! An address and a cookie come with every request, whichever page made the browser send it. So a
-//! request that they admit must come from an allowed page. Requests that control a media server must
-//! in any case.
+//! request that they admit must come from an allowed page, and a request that controls a media
+//! server must in any case.
 
 use super::Routed;
 use crate::policy::Permit;
 use crate::route::Route;
 use crate::route::initiator::{Initiator, is_navigation};
 
-/// Whether the page that sends a request may use its permit: it is a page of the route's own host, or
-/// one that `cors` lists, or no page at all. A link on another page may open the route too, since
+/// Whether the page that sends a request may use its permit: it is a page of the route's own host,
+/// or one that `cors` lists, or no page at all. A link on another page may open the route too, since
 /// that page cannot read the answer; but not where a media server is controlled, as the request
 /// alone may do harm.
 pub(super) fn may_use(routed: &Routed, route: &Route, permit: &Permit) -> bool {

@@ -75,7 +75,8 @@ pub(super) fn sign_in(status: StatusCode, form: &SignIn, id: RequestId) -> Respo
         "<p>Enter your token to go on to <code>{place}</code>.</p>\n\
          {message}<form method=\"post\" action=\"{OWN}/sign-in\">\n\
          <label for=\"token\">Token</label>\n\
-         <input id=\"token\" name=\"token\" type=\"password\" autocomplete=\"off\" autocapitalize=\"none\" \
+         <input id=\"token\" name=\"token\" type=\"password\" autocomplete=\"off\" \
+         autocapitalize=\"none\" \
          spellcheck=\"false\" required autofocus>\n\
          <input name=\"to\" type=\"hidden\" value=\"{to}\">\n<button>Sign in</button>\n</form>"
     );

@@ -1,9 +1,9 @@
 //! Answers a CA that validates a host: over HTTP (RFC 8555, section 8.3), or in the TLS handshake
 //! (RFC 8737).
 //!
-//! No limit, policy or route applies to it, as a CA may come from any address. Only requests that an
-//! open order expects are answered here; all others go on, perhaps to another ACME client behind a
-//! route.
+//! No limit, policy or route applies to it, as a CA may come from any address. Only requests that
+//! an open order expects are answered here; all others go on, perhaps to another ACME client behind
+//! a route.
 
 use std::cell::Cell;
 use std::io;
@@ -163,7 +163,7 @@ fn no_certificate_yet() -> Response<ResponseBody> {
 #[error("no order expects this request")]
 struct NotCa;
 
-/// The TLS settings for a CA that validates an open order in the handshake; `None` for other clients.
+/// The TLS settings for a CA that validates an open order in the handshake; `None` for others.
 pub(super) fn settings(
     hello: &Hello,
     sni: &HostName,

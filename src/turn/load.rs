@@ -29,7 +29,12 @@ pub enum Problem {
     #[error("{} has no key; write one on each line, or take api_keys_file out", .0.display())]
     NoKeys(PathBuf),
     /// The query of Janus has 511 bytes, and the key is in it twice.
-    #[error("{}:{line} is a key of {length} bytes, of which Janus would send a part; take one of {} or fewer", .path.display(), LONGEST_KEY)]
+    #[error(
+        "{}:{line} is a key of {length} bytes, of which Janus would send a part; take one of {} or \
+         fewer",
+        .path.display(),
+        LONGEST_KEY
+    )]
     LongKey {
         /// The file.
         path: PathBuf,
@@ -61,8 +66,8 @@ enum Flaw {
     #[error("both files have the same secret; the new one goes into the first")]
     SameSecret,
     #[error(
-        "the secret has {0} bytes, and whoever has one credential can try to guess it; `openssl rand -hex 32` makes a \
-         strong one"
+        "the secret has {0} bytes, and whoever has one credential can try to guess it; \
+         `openssl rand -hex 32` makes a strong one"
     )]
     ShortSecret(usize),
     #[error(

@@ -1,6 +1,6 @@
-//! TURN credentials that live for minutes ("TURN REST API", draft-uberti-behave-turn-rest-00): the
-//! relay and the gateway share a secret, and whoever may use the relay gets a name with a date in
-//! it, and its HMAC for a password. Nothing is asked of the relay and nothing is kept here.
+//! Short-lived TURN credentials ("TURN REST API", draft-uberti-behave-turn-rest-00). The relay and
+//! the gateway share a secret. A client gets a username with an expiry in it, and its HMAC as the
+//! password. The gateway neither contacts the relay nor stores anything.
 
 pub mod load;
 mod no_credential;
@@ -169,7 +169,13 @@ impl Credential {
         let uris: Vec<String> = uris.into_iter().map(ToString::to_string).collect();
         let (username, password) = (&self.username, self.password.reveal());
         let server = json!({ "urls": &uris, "username": username, "credential": password });
-        json!({ "username": username, "password": password, "ttl": self.ttl, "uris": &uris, "iceServers": [server] })
-            .to_string()
+        json!({
+            "username": username,
+            "password": password,
+            "ttl": self.ttl,
+            "uris": &uris,
+            "iceServers": [server],
+        })
+        .to_string()
     }
 }

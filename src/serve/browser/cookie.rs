@@ -52,8 +52,8 @@ fn give(headers: &mut HeaderMap, token: &str, seconds: u64, path: &str, all: &[&
     append(headers, set(OWN, token, seconds));
 }
 
-/// Clears the cookies of one route, or of all that the host has. Cookies of paths above and below are
-/// cleared too: they would still be sent to the route.
+/// Clears the cookies of one route, or of all that the host has. Cookies of paths above and below
+/// are cleared too: they would still be sent to the route.
 pub(super) fn sign_out(
     headers: &mut HeaderMap,
     at: Option<&Route>,
