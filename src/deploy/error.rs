@@ -15,7 +15,7 @@ use crate::secret::NoSecret;
 /// What to do where files cannot be given away.
 const HAND_ON: &str = "take that key out and let the folder hand its group on (install -d -g \
     GROUP -m 2750, see \
-                       docs/certificates.md#as-whom)";
+                       docs/certificates.md#permissions)";
 
 /// What a deployment failed of.
 #[derive(Debug, thiserror::Error)]
