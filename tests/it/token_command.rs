@@ -127,7 +127,7 @@ fn a_wrong_name_or_key_is_said() {
         (
             &["mint", "--issuer", "staff"],
             64,
-            "name its private one with --key",
+            "name the issuer's private key with --key",
         ),
         (
             &[
