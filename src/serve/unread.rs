@@ -68,7 +68,7 @@ struct Answer {
 }
 
 impl Unread {
-    /// For a new connection, which speaks HTTP/1.1 until [`Self::set_h2`].
+    /// For a new connection, which speaks HTTP/1.1 until `set_h2`.
     pub fn new(client: UnreadShare) -> Self {
         Self {
             answers: RefCell::default(),

@@ -61,7 +61,7 @@ impl CertTable {
         Self::reload(spec, &[], now, mode, None, &mut Vec::new())
     }
 
-    /// The same with certificates from a [`Shelf`](super::Shelf); of a pair that cannot be read,
+    /// The same with certificates from a [`CertCache`](super::CertCache); of a pair that cannot be read,
     /// the certificate that `before` has stays. What is wrong then goes to `kept`.
     pub fn reload(
         spec: &TlsSpec,
@@ -123,7 +123,7 @@ impl CertTable {
         Ok((table, warnings))
     }
 
-    /// The same files as they were read, with other certificates from the [`Shelf`](super::Shelf).
+    /// The same files as they were read, with other certificates from the [`CertCache`](super::CertCache).
     pub fn with_managed(
         &self,
         spec: &TlsSpec,
