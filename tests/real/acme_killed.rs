@@ -106,7 +106,7 @@ fn is_whole(version: &Path, name: &str) {
         ianitor::secret::Secret::new(read("privkey.pem")),
     );
     let managed =
-        ianitor::tls::Managed::new(name, &chain, &key, version.to_owned(), "test").unwrap();
+        ianitor::tls::ServableCert::new(name, &chain, &key, version.to_owned(), "test").unwrap();
     let meta: serde_json::Value = serde_json::from_str(&read("certificate.json")).unwrap();
     assert_eq!(
         meta["serial"],

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ianitor::clock::UnixTime;
 use ianitor::deploy::{
-    Consumer, DeploySeen, DeploySpec, FileForm, Hub, Output, Place, Reload, Standing, standing,
+    Consumer, DeploySpec, DeployState, DeployStatus, FileForm, Hub, Output, Place, Reload, state,
 };
 use ianitor::secret::{Secret, SecretSource};
 use ianitor::store::{Bundle, Meta, Stored};
@@ -106,7 +106,7 @@ impl World {
 
     /// Lets the hub work until what is seen of it is so.
     #[track_caller]
-    fn works_until(&self, what: &str, is_so: impl Fn(&DeploySeen) -> bool) -> DeploySeen {
+    fn works_until(&self, what: &str, is_so: impl Fn(&DeployStatus) -> bool) -> DeployStatus {
         let deadline = Instant::now() + Duration::from_secs(60);
         let seen = self.runtime.block_on(async {
             loop {
@@ -188,7 +188,7 @@ fn coturn_shows_a_new_certificate_within_seconds() {
         "{}",
         coturn.said()
     );
-    assert!(matches!(standing(&spec, &second), Standing::InSync));
+    assert!(matches!(state(&spec, &second), DeployState::InSync));
 
     coturn.end();
     let (third, _) = world.order(3);
