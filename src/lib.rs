@@ -84,4 +84,3 @@ pub mod store;
 // Configuration, and the composition root.
 pub mod config;
 pub mod gateway;
-pub mod inspect;

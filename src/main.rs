@@ -1,6 +1,5 @@
 //! The `ianitor` command: the list of its subcommands.
 
-mod certs_command;
 mod cli;
 
 use std::process::ExitCode;
@@ -8,7 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use cli::output::{EXIT_USAGE, show};
-use cli::{check, reload, run, token, turn};
+use cli::{certs, check, reload, run, token, turn};
 
 /// Returns memory to the system after thousands of connections have closed.
 #[global_allocator]
@@ -34,7 +33,7 @@ enum Command {
     #[command(subcommand)]
     Token(token::Token),
     /// Show the certificates that are looked after; renew or revoke one.
-    Certs(certs_command::Certs),
+    Certs(certs::Certs),
     /// Print a TURN credential, and how to try it.
     Turn(turn::Turn),
     /// Print the version.
@@ -51,7 +50,7 @@ fn main() -> ExitCode {
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
-        Command::Certs(arguments) => certs_command::run(&arguments),
+        Command::Certs(arguments) => certs::run(&arguments),
         Command::Turn(arguments) => turn::run(&arguments),
         Command::Version => {
             show(&format!("ianitor {}\n", env!("CARGO_PKG_VERSION")));

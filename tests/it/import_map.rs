@@ -136,7 +136,6 @@ const MAP: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("inspect", &["token", "policy"]),
     ("lib", &[]),
     // The command: `main.rs` and its commands.
     (
@@ -156,21 +155,7 @@ const MAP: &[(&str, &[&str])] = &[
             "files",
             "proxy",
             "policy",
-            "inspect",
             "gateway",
-        ],
-    ),
-    (
-        "certs_command",
-        &[
-            "telemetry",
-            "control",
-            "config",
-            "tls",
-            "store",
-            "acme",
-            "deploy",
-            "cli",
         ],
     ),
     ("main", &["telemetry", "config", "cli"]),

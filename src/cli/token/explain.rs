@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use clap::Args;
 use ianitor::addr::ClientAddr;
 use ianitor::clock::UnixTime;
-use ianitor::inspect::{Question, inspect};
 use ianitor::policy::Policy;
 use ianitor::token;
 
+use super::inspect::{Question, inspect};
 use super::lookup::{load, named};
 use crate::cli::output::{EXIT_CONFIG, EXIT_FAILED, Failure, show};
 

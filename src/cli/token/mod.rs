@@ -2,6 +2,7 @@
 
 mod command;
 mod explain;
+mod inspect;
 mod lookup;
 mod mint;
 

@@ -4,42 +4,42 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::addr::ClientAddr;
-use crate::clock::UnixTime;
-use crate::policy::{
+use ianitor::addr::ClientAddr;
+use ianitor::clock::UnixTime;
+use ianitor::policy::{
     AcceptedIssuer, Conditions, Denied, Facts, Networks, Policy, Rule, Token, TokenRule, Ways,
 };
-use crate::token::claims::Claims;
-use crate::token::issuer::{Audience, Issuer, Keys, Verified};
-use crate::token::jws::{self, Parts};
-use crate::token::{ALGORITHMS, Algorithm, BadToken};
+use ianitor::token::claims::Claims;
+use ianitor::token::issuer::{Audience, Issuer, Keys, Verified};
+use ianitor::token::jws::{self, Parts};
+use ianitor::token::{ALGORITHMS, Algorithm, BadToken};
 
 /// A request to explain.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'q> {
+pub(super) struct Question<'q> {
     /// The policy.
-    pub policy: &'q Policy,
+    pub(super) policy: &'q Policy,
     /// The gateway's issuers, with their keys.
-    pub issuers: &'q [Arc<Issuer>],
+    pub(super) issuers: &'q [Arc<Issuer>],
     /// The token as a client sends it; `None` for a client without one.
-    pub token: Option<&'q str>,
+    pub(super) token: Option<&'q str>,
     /// The address of the client.
-    pub client: ClientAddr,
+    pub(super) client: ClientAddr,
     /// The time of the request.
-    pub now: UnixTime,
+    pub(super) now: UnixTime,
 }
 
 /// The explanation: a line for each rule, and whether the request would be admitted.
 #[derive(Debug)]
-pub struct Answer {
+pub(super) struct Answer {
     /// Aligned text with a newline at its end.
-    pub text: String,
+    pub(super) text: String,
     /// Whether the request would be admitted.
-    pub passes: bool,
+    pub(super) passes: bool,
 }
 
 /// Explains how the policy decides.
-pub fn inspect(question: &Question<'_>) -> Answer {
+pub(super) fn inspect(question: &Question<'_>) -> Answer {
     let mut report = Report::default();
     let Rule::Conditions(conditions) = question.policy.rule() else {
         report.rule(true, "the policy lets everybody in");
@@ -143,7 +143,7 @@ impl Report {
             .as_deref()
             .map_or("no kid".to_owned(), |kid| format!("kid {kid:?}"));
         self.note(&format!("token signed by {}, {kid}", name(parts.algorithm)));
-        if let Ok(claims) = crate::json::parse_object(&parts.payload) {
+        if let Ok(claims) = ianitor::json::parse_object(&parts.payload) {
             self.note(&format!("claims {}", serde_json::Value::Object(claims)));
         }
     }
