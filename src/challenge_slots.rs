@@ -4,9 +4,10 @@
 //! A CA sends its request as soon as it is connected, so connections that have sent nothing are
 //! closed first: a client may have two of them, and when all slots are taken the oldest is closed.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::addr::ClientGroup;
@@ -91,8 +92,7 @@ impl ChallengeSlots {
     }
 
     fn lock(&self) -> MutexGuard<'_, List> {
-        // The list is consistent after each statement, so a poisoned lock does no harm.
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+        self.list.lock()
     }
 }
 

@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex as SyncMutex;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// The mutexes; one for each key that was ever asked for, so that keys should be few.
@@ -29,7 +30,7 @@ impl<K: Ord + Hash + Clone> KeyedMutex<K> {
     }
 
     fn of(&self, key: K) -> Arc<Mutex<()>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         Arc::clone(all.entry(key).or_default())
     }
 }

@@ -9,11 +9,12 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hyper_util::client::legacy::connect::dns::Name;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::watch;
 
 /// Threads for look-ups. A name has one at a time, and a configuration has few names.
@@ -123,8 +124,7 @@ impl Resolver {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is consistent after every statement, so a panic elsewhere does not spoil it.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn kept(&self, name: &str) -> Option<Arc<[SocketAddr]>> {
@@ -195,9 +195,7 @@ impl Shared {
                 return Some(name);
             }
             state.idle += 1;
-            let waited = self.work.wait_timeout(state, THREAD_IDLE);
-            let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-            state = woken;
+            let timeout = self.work.wait_for(&mut state, THREAD_IDLE);
             state.idle -= 1;
             if timeout.timed_out() && state.queue.is_empty() {
                 state.threads -= 1;

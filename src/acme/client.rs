@@ -4,7 +4,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::str::FromStr as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::header::{self, HeaderMap, HeaderValue};
@@ -16,6 +16,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Builder};
 use hyper_util::rt::TokioExecutor;
 use instant_acme::{BodyWrapper, BytesResponse, HttpClient, Problem};
+use parking_lot::{Mutex, MutexGuard};
 use rustls::ClientConfig;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -89,7 +90,7 @@ impl Client {
     }
 
     fn hints(&self) -> MutexGuard<'_, Hints> {
-        self.hints.lock().unwrap_or_else(PoisonError::into_inner)
+        self.hints.lock()
     }
 
     /// Gets a JSON document.

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::error::OrderError;
@@ -94,14 +95,14 @@ impl AcmeContext {
 
     /// Notes that a version was ordered for a configuration that is no longer in force.
     pub(super) fn outdate(&self, name: &Name, version: u64) {
-        let mut outdated = self.outdated.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outdated = self.outdated.lock();
         outdated.insert(name.clone(), version);
     }
 
     /// Whether this process ordered the version for an earlier configuration. Any other version
     /// that does not match the configuration comes from another gateway.
     pub(super) fn is_outdated(&self, name: &Name, version: u64) -> bool {
-        let outdated = self.outdated.lock().unwrap_or_else(PoisonError::into_inner);
+        let outdated = self.outdated.lock();
         outdated.get(name) == Some(&version)
     }
 

@@ -2,8 +2,9 @@
 //! one order, and each request gets the outcome of that order.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::failure::Failure;
@@ -60,14 +61,14 @@ impl Renewals {
             let outcome = watch::Sender::new(None);
             Arc::new(Request { mode, outcome })
         };
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         let request = all.entry((name.clone(), mode)).or_insert_with(new);
         request.outcome.subscribe()
     }
 
     /// The next request for a certificate. A request whose callers have all gone is withdrawn.
     pub(super) fn next(&self, name: &Name) -> Option<Arc<Request>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         [RenewMode::Order, RenewMode::DryRun]
             .into_iter()
             .find_map(|mode| {
@@ -102,14 +103,14 @@ impl Renewals {
         is_it: impl Fn(&Arc<Request>) -> bool,
     ) -> Option<Arc<Request>> {
         let key = (name.clone(), mode);
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         all.get(&key).is_some_and(is_it).then(|| all.remove(&key))?
     }
 
     /// Drops the requests for certificates that are no longer managed. An order that has begun
     /// holds its request, so its callers still get the outcome.
     pub(super) fn retain(&self, is_managed: impl Fn(&Name) -> bool) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         all.retain(|(name, _), _| is_managed(name));
     }
 }

@@ -1,7 +1,9 @@
 //! The status of each managed certificate, for metrics and the status page.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::spec::CertSpec;
 use crate::clock::UnixTime;
@@ -60,7 +62,7 @@ impl CertStatuses {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Name, CertStatus>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// All of them, by name.

@@ -5,8 +5,10 @@
 //! address: a good token is accepted whatever other clients there have sent.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::addr::{ClientAddr, ClientGroup};
 use crate::limits::{Limits, Rate};
@@ -87,9 +89,8 @@ impl AuthFailures {
         delay(rate.used(*full_at, now), rate)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<FailureKey, u64>> {
-        // The map is consistent after every statement, so a panic elsewhere does not spoil it.
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<FailureKey, u64>> {
+        self.clients.lock()
     }
 
     fn micros(&self) -> u64 {

@@ -6,13 +6,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::FusedFuture as _;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use parking_lot::Mutex;
 use rustix::fs::Access;
 use rustix::io::Errno;
 use tokio::io::AsyncReadExt as _;
@@ -249,7 +249,7 @@ impl Tail {
     async fn listen(&self, mut output: pipe::Receiver) {
         let mut part = [0; 1024];
         while let Ok(read @ 1..) = output.read(&mut part).await {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut kept = self.0.lock();
             kept.extend(&part[..read]);
             let excess = kept.len().saturating_sub(KEPT);
             kept.drain(..excess);
@@ -258,13 +258,7 @@ impl Tail {
 
     /// The last lines, joined.
     fn said(&self) -> Said {
-        let bytes: Vec<u8> = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .copied()
-            .collect();
+        let bytes: Vec<u8> = self.0.lock().iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text
             .lines()

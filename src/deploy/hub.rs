@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
@@ -68,7 +69,7 @@ impl Hub {
     /// # Panics
     /// Outside of a runtime: the tasks run on the one that this is called in.
     pub fn configure(self: &Arc<Self>, specs: &[Arc<DeploySpec>]) {
-        let mut running = lock(&self.running);
+        let mut running = self.running.lock();
         let mut before = std::mem::take(&mut *running);
         let mut new = Vec::new();
         for spec in specs {
@@ -97,7 +98,8 @@ impl Hub {
 
     /// The status of each, in the order of the configuration.
     pub fn seen(&self) -> Vec<DeployStatus> {
-        lock(&self.running)
+        self.running
+            .lock()
             .iter()
             .map(|one| one.status.seen())
             .collect()
@@ -127,7 +129,7 @@ impl Hub {
     }
 
     fn of(&self, name: &Name) -> watch::Sender<Newest> {
-        let mut certs = lock(&self.certs);
+        let mut certs = self.certs.lock();
         certs
             .entry(name.clone())
             .or_insert_with(|| watch::Sender::new(None))
@@ -137,7 +139,9 @@ impl Hub {
 
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let specs: Vec<_> = lock(&self.running)
+        let specs: Vec<_> = self
+            .running
+            .lock()
             .iter()
             .map(|one| Arc::clone(&one.spec))
             .collect();
@@ -150,8 +154,4 @@ impl fmt::Debug for Hub {
 /// The same version may be another certificate: the store may have been replaced by another one.
 fn is_same(one: &Arc<Stored>, other: &Arc<Stored>) -> bool {
     one.version == other.version && one.bundle.chain == other.bundle.chain
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

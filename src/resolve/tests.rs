@@ -22,7 +22,6 @@ fn by_hand() -> (
         count.fetch_add(1, Ordering::SeqCst);
         inbox
             .lock()
-            .unwrap()
             .recv()
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     });

@@ -1,8 +1,9 @@
 //! Passes a renewed token from the worker that received it to all workers: tunnels that were opened
 //! with the old token may be on any of them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
 use crate::token::issuer::{Tag, Verified};
@@ -58,9 +59,8 @@ impl Renewals {
         sum
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<mpsc::UnboundedSender<Renewal>>> {
-        // The list is consistent after every statement, so a poisoned lock can be used.
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<mpsc::UnboundedSender<Renewal>>> {
+        self.workers.lock()
     }
 }
 

@@ -1,8 +1,10 @@
 //! What is counted of one client. Only requests and connections of that client write here.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::limits::Rate;
 
@@ -58,7 +60,7 @@ impl AtServers {
     }
 
     fn limited(&self) -> MutexGuard<'_, Vec<(usize, usize)>> {
-        self.limited.lock().unwrap_or_else(PoisonError::into_inner)
+        self.limited.lock()
     }
 
     /// Adds one at a server that has a limit, and returns how many there were before.

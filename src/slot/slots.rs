@@ -1,9 +1,11 @@
 //! The slots of client connections, and the list of clients.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::client::{Client, CountedClient, StreamSlot, UnreadShare};
 use crate::addr::{ClientAddr, ClientGroup};
@@ -101,8 +103,7 @@ impl Slots {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ClientGroup, Arc<Client>>> {
-        // The map is consistent after each statement, so a poisoned lock does no harm.
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+        self.clients.lock()
     }
 
     /// Removes clients that are gone, whenever the list has doubled since the last time.

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::client::UpstreamUse;
 
@@ -58,8 +60,7 @@ impl Sockets {
     }
 
     pub(super) fn servers(&self) -> MutexGuard<'_, HashMap<Box<str>, Weak<ServerRoom>>> {
-        // The map is consistent after each statement, so a poisoned lock does no harm.
-        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.servers.lock()
     }
 
     pub(super) fn most(&self) -> usize {
@@ -131,14 +132,14 @@ impl ServerRoom {
     /// A count of idle connections for one worker, which alone writes it.
     pub fn idle_count(&self) -> Arc<AtomicUsize> {
         let count = Arc::default();
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         idle.retain(|count| count.strong_count() > 0);
         idle.push(Arc::downgrade(&count));
         count
     }
 
     pub(super) fn idle(&self) -> usize {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = self.idle.lock();
         idle.iter()
             .filter_map(|count| Some(count.upgrade()?.load(Ordering::Relaxed)))
             .sum()

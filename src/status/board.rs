@@ -2,11 +2,12 @@
 //! results of reloads.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 
 pub use super::unready::Unready;
 use super::unready::{without_certificate, without_keys};
@@ -77,7 +78,7 @@ impl Board {
 
     /// Counts a reload that was applied or rejected.
     pub fn reloaded(&self, is_taken: bool) {
-        let mut reloads = self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reloads = self.reloads.lock();
         if is_taken {
             reloads.taken += 1;
         } else {
@@ -127,7 +128,7 @@ impl Board {
     }
 
     pub(super) fn reloads(&self) -> Reloads {
-        *self.reloads.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.reloads.lock()
     }
 
     pub(super) fn started_at(&self) -> SystemTime {

@@ -173,10 +173,11 @@ impl Visit for Json<'_> {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::Arc;
 
     use super::super::escape::steers;
     use super::super::{LogFormat, lines};
+    use parking_lot::Mutex;
     use tracing_subscriber::layer::SubscriberExt as _;
 
     #[derive(Clone, Default)]
@@ -184,10 +185,7 @@ mod tests {
 
     impl io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .write(bytes)
+            self.0.lock().write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -222,7 +220,7 @@ mod tests {
                 "z".repeat(9000)
             );
         });
-        let bytes = std::mem::take(&mut *written.0.lock().unwrap());
+        let bytes = std::mem::take(&mut *written.0.lock());
         String::from_utf8(bytes).unwrap()
     }
 

@@ -6,8 +6,10 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::access::{End, Line};
 use crate::host::HostPattern;
@@ -298,17 +300,18 @@ impl WorkerMetrics {
 
     /// The counters of a route, which continue if an earlier route had the same name.
     pub fn route(&self, name: RouteName) -> Arc<RouteCounts> {
-        Arc::clone(lock(&self.routes).entry(name).or_default())
+        Arc::clone(self.routes.lock().entry(name).or_default())
     }
 
     /// The counters of an upstream.
     pub fn upstream(&self, name: &str) -> Arc<UpstreamCounts> {
-        Arc::clone(lock(&self.upstreams).entry(name.into()).or_default())
+        Arc::clone(self.upstreams.lock().entry(name.into()).or_default())
     }
 
     /// All routes since the start, with their counters.
     pub fn routes(&self) -> Vec<(RouteName, Arc<RouteCounts>)> {
-        lock(&self.routes)
+        self.routes
+            .lock()
             .iter()
             .map(|(name, counts)| (name.clone(), Arc::clone(counts)))
             .collect()
@@ -316,7 +319,8 @@ impl WorkerMetrics {
 
     /// All upstreams since the start, with their counters.
     pub fn upstreams(&self) -> Vec<(Box<str>, Arc<UpstreamCounts>)> {
-        lock(&self.upstreams)
+        self.upstreams
+            .lock()
             .iter()
             .map(|(name, counts)| (name.clone(), Arc::clone(counts)))
             .collect()
@@ -324,7 +328,7 @@ impl WorkerMetrics {
 
     /// The state of the servers at the last tick.
     pub fn servers(&self) -> MutexGuard<'_, Vec<ServerSeen>> {
-        lock(&self.servers)
+        self.servers.lock()
     }
 
     /// The counters of a request's route, or of requests without a route.
@@ -345,11 +349,6 @@ impl WorkerMetrics {
             self.refusals.one(reason);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // The data is consistent after every statement, so it is valid even after a panic.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

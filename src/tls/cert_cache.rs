@@ -3,9 +3,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use parking_lot::Mutex;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::Notify;
 
@@ -134,7 +135,7 @@ impl CertCache {
 
     /// Puts a certificate in the place of the one of its name.
     pub fn put(&self, new: ServableCert) {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock();
         match all.iter_mut().find(|old| old.name == new.name) {
             Some(old) => *old = new,
             None => all.push(new),
@@ -144,7 +145,7 @@ impl CertCache {
 
     /// Keeps those that are still wanted.
     pub fn retain(&self, is_wanted: impl Fn(&str) -> bool) {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock();
         let before = all.len();
         all.retain(|one| is_wanted(&one.name));
         if all.len() < before {
@@ -154,10 +155,7 @@ impl CertCache {
 
     /// All of them.
     pub fn all(&self) -> Vec<ServableCert> {
-        self.all
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.all.lock().clone()
     }
 
     /// What a table with this specification takes: all of them, in the order in which it names

@@ -1,9 +1,9 @@
 //! Self-signed certificates in memory, for hosts whose own one has not come yet.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use parking_lot::Mutex;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose,
@@ -48,7 +48,7 @@ impl Placeholders {
         let is_missing = |host: &HostName| !come.iter().any(|one| one.info().names_host(host));
         let is_wanted =
             |ordered: &&OrderedSpec| spec.placeholder && ordered.hosts.iter().any(is_missing);
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.made.lock();
         let (mut wanted, mut errors) = (Vec::new(), Vec::new());
         for ordered in spec.ordered.iter().filter(is_wanted) {
             let kept = made

@@ -47,13 +47,13 @@ fn config(cert: &Stored) -> Arc<ServerConfig> {
 
 /// A server that shows the certificate of this moment, and what it was asked for: the names, one
 /// for each handshake.
-pub(super) async fn server<F>(now: F) -> (SocketAddr, Arc<std::sync::Mutex<Vec<String>>>)
+pub(super) async fn server<F>(now: F) -> (SocketAddr, Arc<parking_lot::Mutex<Vec<String>>>)
 where
     F: Fn() -> Arc<Stored> + Send + 'static,
 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let asked: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
+    let asked: Arc<parking_lot::Mutex<Vec<String>>> = Arc::default();
     let names = Arc::clone(&asked);
     tokio::spawn(async move {
         loop {
@@ -63,7 +63,7 @@ where
             else {
                 continue;
             };
-            names.lock().unwrap().push(
+            names.lock().push(
                 asks.client_hello()
                     .server_name()
                     .unwrap_or_default()
@@ -86,7 +86,7 @@ async fn a_server_is_asked_for_the_first_host() {
     shows(&spec(&folder), &place(address), &cert, LONG)
         .await
         .unwrap();
-    assert_eq!(*asked.lock().unwrap(), [HOST]);
+    assert_eq!(*asked.lock(), [HOST]);
 }
 
 #[test]
@@ -117,7 +117,7 @@ async fn kurento_shows_a_new_file_from_the_second_connection_on() {
     shows(&spec(&folder), &place(address), &new, LONG)
         .await
         .unwrap();
-    assert_eq!(asked.lock().unwrap().len(), 2);
+    assert_eq!(asked.lock().len(), 2);
 }
 
 #[tokio::test]

@@ -23,8 +23,8 @@ mod versions;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -94,7 +94,7 @@ impl Folder {
         if let (Some(look), Some(newest)) =
             (look, newest.as_ref().filter(|newest| newest.is_settled()))
         {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.known.lock();
             known.insert(name.clone(), (look, newest.stored.version));
         }
         Ok(newest)
@@ -133,12 +133,7 @@ impl CertStore for Folder {
 
     fn version(&self, name: &Name) -> Result<Option<u64>, StoreError> {
         let look = self.versions(name).look()?;
-        let known = self
-            .known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .copied();
+        let known = self.known.lock().get(name).copied();
         match (look, known) {
             (None, _) => Ok(None),
             (Some(look), Some((then, version))) if look == then => Ok(Some(version)),
