@@ -6,6 +6,7 @@ mod acme;
 mod answers;
 mod control;
 mod deploy;
+mod names;
 mod reach;
 mod routes;
 mod secrets;
@@ -33,7 +34,7 @@ use crate::route::RouteTable;
 use crate::route::passthrough::Passthrough;
 use crate::tls::{OrderedSpec, PairSpec, TlsSpec};
 use acme::Acme;
-use routes::Context;
+use names::Context;
 use upstreams::Upstream;
 
 /// `None` where a part is missing, which is noted. What is returned is right only if nothing at all

@@ -1,7 +1,7 @@
 //! What routes let in beside what their policies say: pages of other origins, and other routes to
 //! the same Janus.
 
-use super::routes::Context;
+use super::names::Context;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::tables::RawRoute;
 use crate::policy::TokenRule;

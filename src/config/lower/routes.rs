@@ -1,10 +1,10 @@
 //! Routes: the names that they use, the rules about them, and no two alike.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::access::NamedPolicy;
 use super::answers;
+use super::names::{Context, Names};
 use super::reach;
 use super::targets::{Kind, kind, note_loops};
 use super::turn::NamedTurn;
@@ -19,24 +19,6 @@ use crate::policy::{Policy, Rule, TokenRule};
 use crate::route::local;
 use crate::route::path::PathPrefix;
 use crate::route::{PathChange, Route, UpstreamId};
-
-/// What the rest of the file gives to routes.
-pub(super) struct Context<'a> {
-    pub(super) upstreams: &'a [Upstream],
-    pub(super) policies: &'a [NamedPolicy],
-    pub(super) turns: &'a [NamedTurn],
-    /// Where a route says nothing.
-    pub(super) body_limit: u64,
-    /// What paths are relative to.
-    pub(super) folder: &'a Path,
-}
-
-/// What routes refer to.
-pub(super) struct Names<'a> {
-    pub(super) context: &'a Context<'a>,
-    open: Arc<Policy>,
-    pub(super) diag: &'a Diagnostics<'a>,
-}
 
 /// Resolves all routes; `None` where one is not whole, which is noted.
 pub(super) fn lower(

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::answers;
-use super::routes::Names;
+use super::names::Names;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::{Place, Spanned};
 use crate::config::suggest;
