@@ -15,7 +15,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request};
 
-use super::cors::is_of;
+use super::web_origin::is_of;
 use crate::host::Authority;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

@@ -11,6 +11,7 @@ pub mod passthrough;
 pub mod path;
 pub mod redirect;
 pub mod upstream;
+pub mod web_origin;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;

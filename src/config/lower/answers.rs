@@ -9,8 +9,9 @@ use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::{Place, Spanned, quoted};
 use crate::config::read::{List, Named};
 use crate::config::tables::{HEADERS, METHODS, RawCors, RawRoute};
-use crate::route::cors::{Cors, Origins, WebOrigin};
+use crate::route::cors::{Cors, Origins};
 use crate::route::edits::{Direction, Edits, Security, reserved};
+use crate::route::web_origin::WebOrigin;
 
 pub(super) fn request_edits(raw: &RawRoute, diag: &Diagnostics<'_>) -> Edits {
     let raw = raw.headers.as_ref();
