@@ -4,148 +4,21 @@
 //! The number of labels does not depend on clients: routes and upstreams come from the
 //! configuration, reasons are words in this program.
 
+mod counts;
+
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::access::{End, Line};
+use super::access::Line;
 use crate::host::HostPattern;
 
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Count(AtomicU64);
-
-impl Count {
-    /// Counts `n` more. Only one thread may do so: with one writer no atomic addition is needed.
-    pub fn add(&self, n: u64) {
-        self.0.store(self.get().wrapping_add(n), Ordering::Relaxed);
-    }
-
-    /// Counts one more.
-    pub fn one(&self) {
-        self.add(1);
-    }
-
-    /// The value. Any thread may read it.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// More than the words of any one tally.
-const WORDS: usize = 64;
-
-/// Counts by word. There are few words, so a linear search is fast; a slot belongs to the word that
-/// first used it.
-#[derive(Debug)]
-pub struct Tally {
-    words: [(OnceLock<&'static str>, Count); WORDS],
-    others: Count,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self {
-            words: std::array::from_fn(|_| Default::default()),
-            others: Count::default(),
-        }
-    }
-}
-
-impl Tally {
-    /// Counts one more of the word.
-    pub fn one(&self, word: &'static str) {
-        let found = self
-            .words
-            .iter()
-            .find(|(known, _)| *known.get_or_init(|| word) == word);
-        found.map_or(&self.others, |(_, count)| count).one();
-    }
-
-    /// Every word that was counted, and how often.
-    pub fn words(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let known = self
-            .words
-            .iter()
-            .map_while(|(word, count)| Some((*word.get()?, count.get())));
-        known.chain(Some(("other", self.others.get())).filter(|(_, n)| *n > 0))
-    }
-}
-
-/// Status classes: none (the client disconnected before a response), then 1xx to 5xx.
-pub const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
-
-/// Counts by class of status.
-pub type ByStatus = [Count; STATUS_CLASSES.len()];
-
-/// The index of a status in [`STATUS_CLASSES`].
-pub fn class_of(status: u16) -> usize {
-    match usize::from(status / 100) {
-        class @ 1..=5 => class,
-        _ => 0,
-    }
-}
-
-/// Upper bounds of the duration buckets in microseconds: from responses out of memory to long polls
-/// (30 s with Janus, 60 s with BOSH).
-pub const DURATIONS: [u64; 15] = [
-    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-    5_000_000, 10_000_000, 35_000_000, 75_000_000,
-];
-
-/// A histogram of durations.
-#[derive(Debug, Default)]
-pub struct Durations {
-    /// For each bound, the durations up to it and above the previous one; then all longer ones.
-    pub buckets: [Count; DURATIONS.len() + 1],
-    /// The sum in microseconds.
-    pub micros: Count,
-}
-
-impl Durations {
-    fn record(&self, took: Duration) {
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let at = DURATIONS
-            .iter()
-            .position(|bound| micros <= *bound)
-            .unwrap_or(DURATIONS.len());
-        self.buckets[at].one();
-        self.micros.add(micros);
-    }
-}
-
-/// The counters of one route on one worker.
-#[derive(Debug, Default)]
-pub struct RouteCounts {
-    /// Requests by status class, without tunnels.
-    pub requests: ByStatus,
-    /// The time from a request's head to the last byte of its response.
-    pub durations: Durations,
-    /// Body and tunnel bytes from clients.
-    pub received: Count,
-    /// Body and tunnel bytes to clients.
-    pub sent: Count,
-    /// Tunnels that were opened.
-    pub tunnels_opened: Count,
-    /// Tunnels that were closed, by [`End`].
-    pub tunnels_ended: [Count; End::ALL.len()],
-}
-
-/// The counters of one upstream on one worker.
-#[derive(Debug, Default)]
-pub struct UpstreamCounts {
-    /// Responses by status class.
-    pub answers: ByStatus,
-    /// Failed connection attempts, one for each server that was tried.
-    pub unreachable: Count,
-    /// Connections that broke, or on which the server did not send HTTP.
-    pub broken: Count,
-    /// Requests without a response in time.
-    pub late: Count,
-}
+pub use counts::{
+    ByStatus, Count, DURATIONS, Durations, RouteCounts, STATUS_CLASSES, Tally, UpstreamCounts,
+    class_of,
+};
 
 /// The labels of a route's metrics, unique for each route.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,7 +5,6 @@ pub mod access;
 mod chain;
 pub mod escape;
 mod events;
-mod exchange;
 pub mod metrics;
 pub mod redact;
 pub mod request_id;

@@ -1,4 +1,6 @@
+use super::counts::WORDS;
 use super::*;
+use crate::telemetry::access::End;
 
 #[test]
 fn words_are_counted_apart_and_never_run_out() {

@@ -4,10 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::access::{AccessSink, End, Head, Line, Written};
-use super::request_id::RequestId;
+use super::end::End;
+use super::line::{Head, Line, Written};
+use super::sink::AccessSink;
 use crate::addr::ClientAddr;
 use crate::slot::StreamSlot;
+use crate::telemetry::request_id::RequestId;
 
 /// One request as the access log and the counters follow it, from the head to the last byte of its
 /// answer or tunnel.

@@ -1,64 +1,19 @@
-//! The access log: one line for each request and each tunnel, written after its last byte.
+//! One line of the access log, as text or JSON.
 
-use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::{Method, Version};
 use serde_json::json;
-use tracing_appender::non_blocking::NonBlocking;
 
-use super::LogFormat;
-use super::escape;
-use super::metrics::{RouteCounts, WorkerMetrics};
-use super::request_id::RequestId;
+use super::end::End;
 use crate::addr::ClientAddr;
-
-pub use super::exchange::Exchange;
-
-/// What ended a request or tunnel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Everything was sent; for a tunnel, both sides closed it.
-    Done,
-    /// The client disconnected.
-    Client,
-    /// The upstream closed the connection early.
-    Upstream,
-    /// A time limit of the gateway.
-    Timeout,
-    /// The gateway was stopped.
-    Drain,
-    /// The permission ended, or a reload removed the route.
-    Policy,
-}
-
-impl End {
-    /// All variants in the order of their declaration.
-    pub const ALL: [Self; 6] = [
-        Self::Done,
-        Self::Client,
-        Self::Upstream,
-        Self::Timeout,
-        Self::Drain,
-        Self::Policy,
-    ];
-
-    /// The name in the log and in metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Client => "client",
-            Self::Upstream => "upstream",
-            Self::Timeout => "timeout",
-            Self::Drain => "drain",
-            Self::Policy => "policy",
-        }
-    }
-}
+use crate::telemetry::LogFormat;
+use crate::telemetry::escape;
+use crate::telemetry::metrics::RouteCounts;
+use crate::telemetry::request_id::RequestId;
 
 /// The part of a line that is known with the request head.
 #[derive(Clone, Debug)]
@@ -67,7 +22,7 @@ pub struct Head {
     pub at: SystemTime,
     /// The method, if it is HTTP.
     pub method: Option<Method>,
-    /// The target, [redacted](super::redact::target).
+    /// The target, [redacted](crate::telemetry::redact::target).
     pub target: String,
     /// `Host` or `:authority`.
     pub host: String,
@@ -91,7 +46,7 @@ impl Head {
     }
 }
 
-/// The part of a line about how the request went. [Counted](super::metrics) even if no line is
+/// The part of a line about how the request went. [Counted](crate::telemetry::metrics) even if no line is
 /// written.
 #[derive(Clone, Debug)]
 pub struct Line {
@@ -144,7 +99,7 @@ pub(super) struct Written<'a> {
 }
 
 impl Written<'_> {
-    fn write(&self, format: LogFormat, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, format: LogFormat, out: &mut Vec<u8>) {
         let line = match format {
             LogFormat::Text => self.text(),
             LogFormat::Json => self.json().to_string(),
@@ -247,90 +202,6 @@ impl Written<'_> {
             "agent": head.agent,
             "id": self.id.to_string(),
         })
-    }
-}
-
-/// Buffers the lines of one worker for the writer, and counts them.
-#[derive(Debug)]
-pub struct AccessSink {
-    writer: Option<NonBlocking>,
-    format: Cell<LogFormat>,
-    enabled: Cell<bool>,
-    stopping: Cell<bool>,
-    lines: RefCell<Vec<u8>>,
-    metrics: Arc<WorkerMetrics>,
-}
-
-/// Lines go to the writer at each tick, or when this many bytes are buffered.
-const BATCH: usize = 16 * 1024;
-
-impl AccessSink {
-    /// A sink that writes to `writer`, if there is one, and counts in `metrics`.
-    pub fn new(writer: Option<NonBlocking>, metrics: Arc<WorkerMetrics>) -> Rc<Self> {
-        let (format, enabled) = (Cell::new(LogFormat::Text), Cell::new(false));
-        Rc::new(Self {
-            writer,
-            format,
-            enabled,
-            stopping: Cell::new(false),
-            lines: RefCell::default(),
-            metrics,
-        })
-    }
-
-    /// Applies `[log]`.
-    pub fn configure(&self, format: LogFormat, enabled: bool) {
-        self.format.set(format);
-        self.enabled.set(enabled && self.writer.is_some());
-    }
-
-    /// From now on, requests and tunnels that are still open are ended by the gateway.
-    pub fn set_stopping(&self) {
-        self.stopping.set(true);
-    }
-
-    pub(super) fn is_stopping(&self) -> bool {
-        self.stopping.get()
-    }
-
-    pub(super) fn metrics(&self) -> &WorkerMetrics {
-        &self.metrics
-    }
-
-    /// Whether lines are written.
-    pub fn is_enabled(&self) -> bool {
-        self.enabled.get()
-    }
-
-    pub(super) fn log(&self, line: &Written<'_>) {
-        let mut lines = self.lines.borrow_mut();
-        line.write(self.format.get(), &mut lines);
-        if lines.len() >= BATCH {
-            self.hand_over(&mut lines);
-        }
-    }
-
-    /// Sends the buffered lines to the writer.
-    pub fn flush(&self) {
-        self.hand_over(&mut self.lines.borrow_mut());
-    }
-
-    fn hand_over(&self, lines: &mut Vec<u8>) {
-        if lines.is_empty() {
-            return;
-        }
-        if let Some(writer) = &self.writer {
-            // Never blocks: if the queue is full, lines are dropped, and the writer counts them.
-            let _ = writer.clone().write_all(lines);
-        }
-        lines.clear();
-        lines.shrink_to(BATCH * 2);
-    }
-}
-
-impl Drop for AccessSink {
-    fn drop(&mut self) {
-        self.flush();
     }
 }
 
