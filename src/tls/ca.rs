@@ -8,10 +8,10 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
 };
 
-use super::files::{MARK, Pair};
+use super::files::{CONFIG_KEY, MARK, Pair, names_of};
 use super::pem::PemFile;
 use super::problem::{LoadError, Problem};
-use super::{dev, x509};
+use super::x509;
 use crate::host::HostName;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -74,7 +74,7 @@ impl<'a> Ca<'a> {
     }
 
     fn leaf(&self, host: &HostName) -> Result<(String, KeyPair), rcgen::Error> {
-        let names: Vec<_> = dev::names_of(host)
+        let names: Vec<_> = names_of(host)
             .iter()
             .map(|name| name.as_str().to_owned())
             .collect();
@@ -92,7 +92,7 @@ impl<'a> Ca<'a> {
 }
 
 fn at(file: &Path, problem: Problem) -> LoadError {
-    LoadError::new(dev::CONFIG_KEY, file, problem)
+    LoadError::new(CONFIG_KEY, file, problem)
 }
 
 fn write(files: &Pair, cert: &str, key: &KeyPair) -> Result<(), LoadError> {

@@ -8,31 +8,13 @@ use rustls::SignatureScheme;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::entry::Entry;
 use super::info::{CertInfo, HostCoverage, Origin};
 use super::load::{self, Loaded};
 use super::names::{Group, Names};
 use super::problem::{LoadError, Notice, Problem, Warning};
 use super::{Mode, PairSpec, ServableCert, TlsSpec, dev};
 use crate::host::{HostName, HostPattern};
-
-/// One certificate with its key.
-pub(super) struct Entry {
-    pub(super) info: Arc<CertInfo>,
-    key: Arc<CertifiedKey>,
-}
-
-impl Entry {
-    pub(super) fn new(info: CertInfo, key: CertifiedKey) -> Self {
-        Self {
-            info: Arc::new(info),
-            key: Arc::new(key),
-        }
-    }
-
-    pub(super) fn leaf(&self) -> Option<&rustls::pki_types::CertificateDer<'static>> {
-        self.key.cert.first()
-    }
-}
 
 /// The certificates by name. What is valid now wins over what is not, then exact names over
 /// wildcards. Where several certificates have one name, files of `[tls]` win over what was ordered,
@@ -91,7 +73,7 @@ impl CertTable {
             .map(ServableCert::entry)
             .filter(|entry| !entry.info.is_placeholder());
         loaded.entries.extend(come.cloned());
-        // What nobody orders any more goes from the shelf as soon as this table is in force.
+        // Certificates that are no longer configured leave the cache once this table is in force.
         let is_ordered = |host: &HostName| {
             spec.ordered
                 .iter()
@@ -123,7 +105,8 @@ impl CertTable {
         Ok((table, warnings))
     }
 
-    /// The same files as they were read, with other certificates from the [`CertCache`](super::CertCache).
+    /// The same files as they were read, with other certificates from the
+    /// [`CertCache`](super::CertCache).
     pub fn with_managed(
         &self,
         spec: &TlsSpec,

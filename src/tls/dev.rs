@@ -4,7 +4,6 @@
 //! everything writes nothing and takes no lock, so that a folder without write access serves as
 //! well.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -14,15 +13,12 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 
 use super::ca::Ca;
-use super::files::{self, Pair};
+use super::files::{self, CONFIG_KEY, Pair, names_of};
 use super::load::{self, Loaded};
 use super::pem::PemFile;
 use super::problem::{LoadError, Notice, Problem, Warning};
 use super::{Mode, PairSpec, provider, x509};
 use crate::host::HostName;
-
-/// What names development certificates in messages.
-pub(super) const CONFIG_KEY: &str = "tls.self_signed";
 
 /// What a certificate must still be good for; a process that starts now may well run as long.
 const RENEW_BEFORE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -35,37 +31,22 @@ pub(super) fn certificates(
     now: SystemTime,
     mode: Mode,
 ) -> Result<Loaded, Vec<LoadError>> {
-    let shelf = Shelf { folder, now };
-    let (mut found, missing) = shelf.found(hosts);
+    let dev = DevFolder { folder, now };
+    let (mut found, missing) = dev.found(hosts);
     match mode {
         _ if missing.is_empty() => {}
-        Mode::Read => found.warnings.extend(shelf.to_be_made(&missing)?),
-        Mode::Make => return shelf.make(hosts),
+        Mode::Read => found.warnings.extend(dev.to_be_made(&missing)?),
+        Mode::Make => return dev.make(hosts),
     }
     Ok(found)
 }
 
-/// The names in the certificate for a host: `localhost` is also asked for by its addresses.
-pub(super) fn names_of(host: &HostName) -> Vec<HostName> {
-    let mut names = vec![host.clone()];
-    if host.as_str() == "localhost" {
-        names.extend(
-            [
-                IpAddr::from(Ipv4Addr::LOCALHOST),
-                IpAddr::from(Ipv6Addr::LOCALHOST),
-            ]
-            .map(HostName::from),
-        );
-    }
-    names
-}
-
-struct Shelf<'a> {
+struct DevFolder<'a> {
     folder: &'a Path,
     now: SystemTime,
 }
 
-impl Shelf<'_> {
+impl DevFolder<'_> {
     fn found<'h>(&self, hosts: &[&'h HostName]) -> (Loaded, Vec<&'h HostName>) {
         let (mut loaded, mut missing) = (Loaded::default(), Vec::<&HostName>::new());
         for host in hosts {

@@ -1,6 +1,7 @@
 //! The files of the development certificates: whole or absent, never half, never somebody else's.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use super::pem::{self, PemFile};
@@ -8,6 +9,9 @@ use super::problem::Problem;
 use super::x509;
 use crate::disk::{self, Dir, FileLock, NotAFile, Trust};
 use crate::host::HostName;
+
+/// The configuration key of development certificates, for messages.
+pub(super) const CONFIG_KEY: &str = "tls.self_signed";
 
 /// How the common name of everything made here begins: what does not is somebody else's file.
 pub(super) const MARK: &str = "ianitor development";
@@ -104,4 +108,19 @@ fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let temporary = Path::new(name).with_extension("pem.new");
     let folder = Dir::open(path.parent().unwrap_or(Path::new("")), &Trust::links())?;
     folder.replace(name, &temporary, mode, content, |_| Ok(()))
+}
+
+/// The names in the certificate for a host: `localhost` is also asked for by its addresses.
+pub(super) fn names_of(host: &HostName) -> Vec<HostName> {
+    let mut names = vec![host.clone()];
+    if host.as_str() == "localhost" {
+        names.extend(
+            [
+                IpAddr::from(Ipv4Addr::LOCALHOST),
+                IpAddr::from(Ipv6Addr::LOCALHOST),
+            ]
+            .map(HostName::from),
+        );
+    }
+    names
 }

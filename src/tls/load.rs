@@ -7,11 +7,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::{Error as TlsError, InconsistentKeys};
 
-use super::certs::Entry;
+use super::entry::Entry;
 use super::info::{CertInfo, Origin};
 use super::pem::PemFile;
 use super::problem::{LoadError, Notice, Problem, Warning};
-use super::{PairSpec, dev, provider, x509};
+use super::{PairSpec, files, provider, x509};
 
 /// Certificates ready to serve, and what there is to say about them.
 #[derive(Default)]
@@ -176,7 +176,7 @@ fn info(
 }
 
 fn describe(spec: &PairSpec, certified: CertifiedKey) -> Result<Loaded, Problem> {
-    let origin = if spec.config_key == dev::CONFIG_KEY {
+    let origin = if spec.config_key == files::CONFIG_KEY {
         Origin::Development
     } else {
         Origin::File

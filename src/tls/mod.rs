@@ -10,9 +10,8 @@
 //!   CertCache ── ServableCert ─────────────────────▲
 //! ```
 //!
-//! Certificates that were ordered come from a [`CertCache`]. Where one is still to come, a placeholder
-//! may answer: it opens the door, but vouches for nothing, so that a host that has no more than
-//! that counts as unserved.
+//! Ordered certificates come from a [`CertCache`]. Until one is issued, a placeholder may answer.
+//! Clients do not trust a placeholder, so a host that has nothing else counts as unserved.
 
 mod ca;
 mod cert_cache;
@@ -20,6 +19,7 @@ mod certs;
 pub mod challenges;
 mod client;
 mod dev;
+mod entry;
 mod files;
 mod info;
 mod load;
@@ -28,6 +28,7 @@ mod names;
 mod pem;
 mod placeholder;
 mod problem;
+mod servable;
 mod shown;
 #[cfg(test)]
 mod tests;
@@ -44,11 +45,12 @@ use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use crate::exposure::{NamedFile, Use};
 use crate::host::HostName;
 
-pub use cert_cache::{CertCache, LeafFacts, ServableCert, leaf_facts};
+pub use cert_cache::CertCache;
 pub use certs::CertTable;
 pub use client::client_config;
 pub use info::{CertInfo, HostCoverage, Origin};
 pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
+pub use servable::{LeafFacts, ServableCert, leaf_facts};
 pub use shown::{Asked, Shown};
 
 /// What clients may ask for inside TLS, the best first.

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use rustls::SignatureAlgorithm;
 
-use super::certs::Entry;
+use super::entry::Entry;
 use super::info::{CertInfo, Origin};
 use crate::host::{HostName, HostPattern};
 

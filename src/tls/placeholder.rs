@@ -10,9 +10,9 @@ use rcgen::{
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::cert_cache::ServableCert;
 use super::info::Origin;
 use super::problem::{LoadError, Problem};
+use super::servable::ServableCert;
 use super::{OrderedSpec, TlsSpec, load};
 use crate::host::HostName;
 

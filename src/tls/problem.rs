@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use rustls::pki_types;
 use x509_parser::error::X509Error;
 use x509_parser::nom;
+use x509_parser::time::ASN1Time;
 
-use super::x509;
 use crate::host::{HostName, HostPattern};
 
 /// A problem that keeps the table from being used, with its place.
@@ -268,11 +268,27 @@ pub struct Date(pub SystemTime);
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match x509::civil(self.0) {
+        match civil(self.0) {
             Some((year, month, day, hour, minute)) => {
                 write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
             }
             None => f.write_str("a date beyond the calendar"),
         }
     }
+}
+
+/// Year, month, day, hour and minute in UTC, where the calendar of the ASN.1 library reaches.
+fn civil(time: SystemTime) -> Option<(i32, u8, u8, u8, u8)> {
+    let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).ok()?,
+        Err(before) => -i64::try_from(before.duration().as_secs()).ok()?,
+    };
+    let date = ASN1Time::from_timestamp(seconds).ok()?.to_datetime();
+    Some((
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        date.hour(),
+        date.minute(),
+    ))
 }

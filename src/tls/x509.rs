@@ -109,19 +109,3 @@ fn system_time(time: ASN1Time) -> SystemTime {
         SystemTime::UNIX_EPOCH + seconds
     }
 }
-
-/// Year, month, day, hour and minute in UTC, where the calendar of the ASN.1 library reaches.
-pub(super) fn civil(time: SystemTime) -> Option<(i32, u8, u8, u8, u8)> {
-    let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_secs()).ok()?,
-        Err(before) => -i64::try_from(before.duration().as_secs()).ok()?,
-    };
-    let date = ASN1Time::from_timestamp(seconds).ok()?.to_datetime();
-    Some((
-        date.year(),
-        u8::from(date.month()),
-        date.day(),
-        date.hour(),
-        date.minute(),
-    ))
-}

@@ -34,8 +34,8 @@ fn come(name: &str, at: usize, made: &Made) -> ServableCert {
     .unwrap()
 }
 
-fn reload(spec: &TlsSpec, shelf: &CertCache) -> (CertTable, Vec<Warning>) {
-    let (managed, errors) = shelf.for_table(spec, now());
+fn reload(spec: &TlsSpec, cache: &CertCache) -> (CertTable, Vec<Warning>) {
+    let (managed, errors) = cache.for_table(spec, now());
     assert!(errors.is_empty(), "{errors:?}");
     CertTable::reload(spec, &managed, now(), Mode::Make, None, &mut Vec::new()).unwrap()
 }
@@ -46,9 +46,9 @@ fn standing(table: &CertTable, name: &str) -> HostCoverage {
 
 #[test]
 fn the_doors_open_with_nothing_but_orders() {
-    let (folder, shelf) = (Folder::new(), CertCache::new());
+    let (folder, cache) = (Folder::new(), CertCache::new());
     let spec = ordering(&folder, &[&["a.example.com"]]);
-    let (table, warnings) = reload(&spec, &shelf);
+    let (table, warnings) = reload(&spec, &cache);
     assert!(warnings.is_empty(), "{warnings:?}");
     assert!(answers(&table, "a.example.com").is_empty() && !table.serves(&host("a.example.com")));
     assert_eq!(standing(&table, "a.example.com"), HostCoverage::Ordered);
@@ -67,29 +67,29 @@ fn the_doors_open_with_nothing_but_orders() {
 
 #[test]
 fn what_has_come_is_served() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
+    let (folder, ca, cache) = (Folder::new(), Authority::new(), CertCache::new());
     let spec = ordering(&folder, &[&["a.example.com"], &["b.example.com"]]);
-    shelf.put(come("second", 1, &ca.ecdsa(&["b.example.com"])));
-    shelf.put(come("first", 0, &ca.ecdsa(&["a.example.com"])));
-    let (table, _) = reload(&spec, &shelf);
+    cache.put(come("second", 1, &ca.ecdsa(&["b.example.com"])));
+    cache.put(come("first", 0, &ca.ecdsa(&["a.example.com"])));
+    let (table, _) = reload(&spec, &cache);
     assert_eq!(answers(&table, "b.example.com"), ["second"]);
     assert_eq!(standing(&table, "b.example.com"), HostCoverage::Served);
     // Whoever names no server gets the one that is written first, whichever came first.
     assert_eq!(answers(&table, ""), ["first"]);
-    shelf.put(come(
+    cache.put(come(
         "first",
         0,
         &ca.ecdsa(&["a.example.com", "www.example.com"]),
     ));
-    shelf.retain(|name| name == "first");
-    let (table, _) = table.with_managed(&spec, &shelf.all(), now());
+    cache.retain(|name| name == "first");
+    let (table, _) = table.with_managed(&spec, &cache.all(), now());
     assert_eq!(answers(&table, "www.example.com"), ["first"]);
     assert_eq!(standing(&table, "b.example.com"), HostCoverage::Ordered);
 }
 
 #[test]
 fn a_file_wins_over_what_was_ordered_for_as_long_as_it_is_valid() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
+    let (folder, ca, cache) = (Folder::new(), Authority::new(), CertCache::new());
     let hosts = ["exact.example.com", "old.example.com", "below.example.com"];
     let valid = folder.pair("valid", &ca.rsa(&["exact.example.com", "*.example.com"]));
     let old = folder.pair(
@@ -100,12 +100,12 @@ fn a_file_wins_over_what_was_ordered_for_as_long_as_it_is_valid() {
         certificates: vec![valid, old],
         ..ordering(&folder, &[&hosts])
     };
-    shelf.put(come("ordered", 0, &ca.ecdsa(&hosts)));
+    cache.put(come("ordered", 0, &ca.ecdsa(&hosts)));
     for table in [
-        reload(&spec, &shelf).0,
+        reload(&spec, &cache).0,
         reload(&spec, &CertCache::new())
             .0
-            .with_managed(&spec, &shelf.all(), now())
+            .with_managed(&spec, &cache.all(), now())
             .0,
     ] {
         // Whoever does not understand RSA is shown the other one.
@@ -118,7 +118,7 @@ fn a_file_wins_over_what_was_ordered_for_as_long_as_it_is_valid() {
 
 #[test]
 fn a_file_that_is_in_the_way_of_what_was_ordered_is_told_once() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
+    let (folder, ca, cache) = (Folder::new(), Authority::new(), CertCache::new());
     let hosts = ["exact.example.com", "old.example.com", "below.example.com"];
     let valid = folder.pair(
         "valid",
@@ -138,47 +138,47 @@ fn a_file_that_is_in_the_way_of_what_was_ordered_is_told_once() {
             .filter(|warning| matches!(warning.notice, Notice::ServedBeforeOrdered(_)));
         these.map(ToString::to_string).collect::<Vec<_>>()
     };
-    let (table, warnings) = reload(&spec, &shelf);
+    let (table, warnings) = reload(&spec, &cache);
     let [only] = &in_the_way(&warnings)[..] else {
         panic!("{warnings:?}")
     };
     let said =
         "is served for exact.example.com before the ordered one; take it out when you have moved";
     assert!(only.ends_with(said), "{only}");
-    shelf.put(come("ordered", 0, &ca.ecdsa(&hosts)));
+    cache.put(come("ordered", 0, &ca.ecdsa(&hosts)));
     assert_eq!(
-        in_the_way(&table.with_managed(&spec, &shelf.all(), now()).1),
+        in_the_way(&table.with_managed(&spec, &cache.all(), now()).1),
         [""; 0]
     );
 }
 
 #[test]
 fn the_newest_of_what_was_ordered_wins() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
+    let (folder, ca, cache) = (Folder::new(), Authority::new(), CertCache::new());
     let spec = ordering(&folder, &[&["a.example.com"]]);
     let issued = |days| ca.issue_for(&["a.example.com"], days, &PKCS_ECDSA_P256_SHA256);
-    shelf.put(come("former", 7, &issued(-30..60)));
-    shelf.put(come("latest", 7, &issued(-1..30)));
-    shelf.put(come("older", 7, &issued(-40..70)));
+    cache.put(come("former", 7, &issued(-30..60)));
+    cache.put(come("latest", 7, &issued(-1..30)));
+    cache.put(come("older", 7, &issued(-40..70)));
     assert_eq!(
-        answers(&reload(&spec, &shelf).0, "a.example.com"),
+        answers(&reload(&spec, &cache).0, "a.example.com"),
         ["latest", "former", "older"]
     );
 }
 
 #[test]
 fn one_that_has_ended_stays_in_service_and_is_complained_of() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
+    let (folder, ca, cache) = (Folder::new(), Authority::new(), CertCache::new());
     let spec = TlsSpec {
         placeholder: true,
         ..ordering(&folder, &[&["a.example.com"]])
     };
-    shelf.put(come(
+    cache.put(come(
         "ended",
         0,
         &ca.issue_for(&["a.example.com"], -90..-1, &PKCS_ECDSA_P256_SHA256),
     ));
-    let (table, warnings) = reload(&spec, &shelf);
+    let (table, warnings) = reload(&spec, &cache);
     assert_eq!(
         answers(&table, "a.example.com"),
         ["ended"],
@@ -200,7 +200,7 @@ fn one_that_has_ended_stays_in_service_and_is_complained_of() {
 
 #[test]
 fn a_renewal_is_late_by_the_measure_of_the_certificate() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
+    let (folder, ca, cache) = (Folder::new(), Authority::new(), CertCache::new());
     let spec = ordering(&folder, &[&["a.example.com"]]);
     for (days, is_late) in [
         (-3..3, false),
@@ -208,12 +208,12 @@ fn a_renewal_is_late_by_the_measure_of_the_certificate() {
         (-80..8, false),
         (-84..6, true),
     ] {
-        shelf.put(come(
+        cache.put(come(
             "one",
             0,
             &ca.issue_for(&["a.example.com"], days.clone(), &PKCS_ECDSA_P256_SHA256),
         ));
-        let (_, warnings) = reload(&spec, &shelf);
+        let (_, warnings) = reload(&spec, &cache);
         let late = warnings
             .iter()
             .filter(|warning| matches!(warning.notice, Notice::RenewalLate(_)));
@@ -227,7 +227,7 @@ fn a_renewal_is_late_by_the_measure_of_the_certificate() {
 
 #[test]
 fn a_placeholder_answers_only_for_what_nothing_else_has() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
+    let (folder, ca, cache) = (Folder::new(), Authority::new(), CertCache::new());
     let pair = folder.pair("file", &ca.ecdsa(&["file.example.com"]));
     let orders: [&[&str]; 2] = [&["a.example.com", "file.example.com"], &["b.example.com"]];
     let spec = TlsSpec {
@@ -235,7 +235,7 @@ fn a_placeholder_answers_only_for_what_nothing_else_has() {
         placeholder: true,
         ..ordering(&folder, &orders)
     };
-    let (table, _) = reload(&spec, &shelf);
+    let (table, _) = reload(&spec, &cache);
     assert_eq!(answers(&table, "file.example.com"), ["file"]);
     let names = |name: &str| {
         table
@@ -267,13 +267,13 @@ fn a_placeholder_answers_only_for_what_nothing_else_has() {
         certificates: Vec::new(),
         ..ordering(&folder, &orders)
     };
-    let said = reload(&only, &shelf)
+    let said = reload(&only, &cache)
         .0
         .unserved(&"c.example.com".parse().unwrap());
     assert!(said.ends_with("add it to acme.certificates"), "{said}");
 
-    shelf.put(come("a", 0, &ca.ecdsa(orders[0])));
-    let (managed, _) = shelf.for_table(&spec, now());
+    cache.put(come("a", 0, &ca.ecdsa(orders[0])));
+    let (managed, _) = cache.for_table(&spec, now());
     let (table, _) = table.with_managed(&spec, &managed, now());
     assert_eq!(
         (
@@ -290,36 +290,36 @@ fn a_placeholder_answers_only_for_what_nothing_else_has() {
 
 #[test]
 fn a_placeholder_stays_the_same_for_as_long_as_it_is_needed() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
+    let (folder, ca, cache) = (Folder::new(), Authority::new(), CertCache::new());
     let spec = TlsSpec {
         placeholder: true,
         ..ordering(&folder, &[&["a.example.com"], &["b.example.com"]])
     };
     let of_a = || {
-        let (managed, _) = shelf.for_table(&spec, now());
+        let (managed, _) = cache.for_table(&spec, now());
         managed
             .into_iter()
             .find(|one| one.info().names_host(&host("a.example.com")))
             .unwrap()
     };
     let first = of_a();
-    shelf.put(come("b", 1, &ca.ecdsa(&["b.example.com"])));
+    cache.put(come("b", 1, &ca.ecdsa(&["b.example.com"])));
     let second = of_a();
     assert!(first.info().is_placeholder() && Arc::ptr_eq(first.entry(), second.entry()));
-    shelf.put(come("a", 0, &ca.ecdsa(&["a.example.com"])));
+    cache.put(come("a", 0, &ca.ecdsa(&["a.example.com"])));
     assert!(!of_a().info().is_placeholder());
 }
 
 #[test]
 fn a_host_that_is_no_longer_ordered_gets_its_development_certificate_at_once() {
-    let (folder, ca, shelf) = (Folder::new(), Authority::new(), CertCache::new());
-    shelf.put(come("old", 0, &ca.ecdsa(&["a.example.com"])));
+    let (folder, ca, cache) = (Folder::new(), Authority::new(), CertCache::new());
+    cache.put(come("old", 0, &ca.ecdsa(&["a.example.com"])));
     let ordering = ordering(&folder, &[&["a.example.com"]]);
     let spec = TlsSpec {
         self_signed: vec![host("a.example.com")],
         ..ordering.clone()
     };
-    let (table, _) = reload(&spec, &shelf);
+    let (table, _) = reload(&spec, &cache);
     assert!(
         table.entries().all(|info| !info.is_development()),
         "it has a better one"
@@ -329,9 +329,9 @@ fn a_host_that_is_no_longer_ordered_gets_its_development_certificate_at_once() {
         ordered: Vec::new(),
         ..spec
     };
-    let (table, _) = reload(&spec, &shelf);
-    shelf.retain(|_| false);
-    let (managed, _) = shelf.for_table(&spec, now());
+    let (table, _) = reload(&spec, &cache);
+    cache.retain(|_| false);
+    let (managed, _) = cache.for_table(&spec, now());
     let (table, _) = table.with_managed(&spec, &managed, now());
     assert!(
         table
