@@ -7,10 +7,9 @@
 //! ```
 //!
 //! `prepare` binds addresses and reads files without changing anything that is in force. It uses
-//! `issuers`, `care` (certificates that are ordered), `snapshot`, `certificates` and `budget`.
+//! `issuers`, `services` (certificates that are ordered), `snapshot`, `certificates` and `budget`.
 
 mod budget;
-mod care;
 mod certificates;
 mod drain;
 mod error;
@@ -20,6 +19,7 @@ mod prepare;
 mod previous;
 mod reload;
 mod running;
+mod services;
 mod snapshot;
 mod start;
 mod status;

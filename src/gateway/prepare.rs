@@ -8,11 +8,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::care::CertServices;
 use super::error::{Problems, StartError};
 use super::issuers::{self, Remotes};
 use super::listeners::{self, OpenListener};
 use super::previous::Previous;
+use super::services::CertServices;
 use super::snapshot::snapshot;
 use super::status::StatusChange;
 use super::watch::FileWatch;
@@ -73,7 +73,7 @@ pub(super) fn prepare(
     let issuers = problems.note(plan);
     let orders = problems.note(in_force.services.plan(&config, previous));
     let given = issuers.as_ref().map(issuers::Plan::issuers);
-    let certificates = &in_force.services.shelf;
+    let certificates = &in_force.services.cert_cache;
     let snapshot = problems.note_all(snapshot(
         &config,
         in_force.tickets,

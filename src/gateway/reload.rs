@@ -141,7 +141,7 @@ impl Running {
     /// handshakes get them, and open connections go on.
     pub async fn follow_certificates(&mut self) {
         let in_force = self.board.snapshot();
-        let cache = &self.services.shelf;
+        let cache = &self.services.cert_cache;
         match certificates::follow(&in_force, &self.config, cache, &self.tickets) {
             Ok(snapshot) => {
                 let keep: Vec<_> = self.listeners.iter().map(|open| open.key).collect();

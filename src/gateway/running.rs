@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::care::CertServices;
 use super::issuers::Remotes;
 use super::listeners::{OpenListener, distribute};
+use super::services::CertServices;
 use super::watch::FileWatch;
 use crate::acme::{AcmeSpec, RenewError, RenewMode};
 use crate::config::Config;
@@ -59,7 +59,7 @@ impl Running {
     /// Certificates that are served beside those of `[tls]`. When it changes,
     /// [`Running::follow_certificates`] is due.
     pub fn cert_cache(&self) -> &Arc<CertCache> {
-        &self.services.shelf
+        &self.services.cert_cache
     }
 
     /// Answers for CAs that validate a name.

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tracing_appender::non_blocking::NonBlocking;
 
-use super::care::CertServices;
 use super::error::StartError;
 use super::issuers::Remotes;
 use super::listeners::{self, distribute, worker_count};
 use super::prepare::{InForce, Prepared, prepare};
 use super::previous::Previous;
 use super::running::Running;
+use super::services::CertServices;
 use crate::auth::Tagger;
 use crate::config::Config;
 use crate::resolve::Resolver;

@@ -18,27 +18,27 @@ use crate::tls::{self, CertCache};
 /// that they share with the workers.
 #[derive(Debug)]
 pub(super) struct CertServices {
-    pub(super) shelf: Arc<CertCache>,
+    pub(super) cert_cache: Arc<CertCache>,
     pub(super) challenges: Arc<Challenges>,
     looks: Looks,
-    keepers: CertTasks,
+    tasks: CertTasks,
 }
 
 impl CertServices {
-    pub(super) fn new(shelf: Arc<CertCache>) -> Self {
+    pub(super) fn new(cert_cache: Arc<CertCache>) -> Self {
         let (challenges, orders, hub) = (Challenges::new(), CertStatuses::new(), Hub::new());
         let to = Arc::clone(&hub);
-        let keepers = CertTasks::new(CertOutputs {
-            cache: Arc::clone(&shelf),
+        let tasks = CertTasks::new(CertOutputs {
+            cache: Arc::clone(&cert_cache),
             challenges: Arc::clone(&challenges),
             on_certificate: Arc::new(move |name, new| to.put(name, new)),
             statuses: Arc::clone(&orders),
         });
         Self {
-            shelf,
+            cert_cache,
             challenges,
             looks: Looks { orders, hub },
-            keepers,
+            tasks,
         }
     }
 
@@ -67,7 +67,7 @@ impl CertServices {
             Some(Err(error)) => return Err(StartError::Certificates(vec![error])),
             Some(Ok(_)) | None => {}
         }
-        Ok(self.keepers.plan(config.acme.as_ref()))
+        Ok(self.tasks.plan(config.acme.as_ref()))
     }
 
     /// Starts the tasks of a plan.
@@ -79,7 +79,7 @@ impl CertServices {
             Handle::try_current().map_err(io::Error::other)?;
         }
         self.looks.hub.configure(&config.deploy);
-        self.keepers.start(plan);
+        self.tasks.start(plan);
         Ok(())
     }
 
@@ -89,16 +89,16 @@ impl CertServices {
         name: &str,
         mode: RenewMode,
     ) -> impl Future<Output = Result<(), RenewError>> + Send + use<> {
-        self.keepers.renew(name, mode)
+        self.tasks.renew(name, mode)
     }
 
     /// Stops ordering certificates.
     pub(super) fn stop(&mut self) {
-        self.keepers.stop();
+        self.tasks.stop();
     }
 
     /// Undoes what planning has put into the cache, when the plan is not started.
     pub(super) fn rollback(&self) {
-        self.keepers.remove_unmanaged();
+        self.tasks.remove_unmanaged();
     }
 }
