@@ -171,7 +171,7 @@ impl Steps<'_> {
         // An order that was validated meanwhile may have authorized names for this one too, so the
         // authorizations are read after it.
         let challenges = &self.context.outputs.challenges;
-        let _proving = challenges.proving(&self.cert.hosts).await;
+        let _names = challenges.lock_names(&self.cert.hosts).await;
         // The responses are withdrawn when this function ends.
         let _offers = self.offer_all().await?;
         let (began, mut poll) = (Instant::now(), FIRST_POLL);

@@ -1,4 +1,5 @@
-//! The development CA: kept over renewals of what it issues, so that clients trust it once.
+//! The development CA. It outlives the certificates that it issues, so that clients have to trust it
+//! only once.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -16,23 +17,23 @@ use crate::host::HostName;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const CA_LIFETIME: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
-/// Short enough that everybody who develops meets a renewal; Apple takes up to 825 days from a
-/// private CA.
+/// Short enough that developers see renewals happen. Apple accepts at most 825 days from a private
+/// CA.
 const LEAF_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-/// Certificates begin in the past: clocks of phones and virtual machines run late.
+/// How far in the past validity begins: the clocks of phones and virtual machines are often behind.
 const LATE_CLOCKS: Duration = Duration::from_secs(60 * 60);
 
-/// The CA and the folder it issues into, which the caller has locked.
+/// The CA and the folder that it writes certificates into. The caller holds the folder's lock.
 pub(super) struct Ca<'a> {
     folder: &'a Path,
     now: SystemTime,
     issuer: Issuer<'static, KeyPair>,
-    /// Whether it was made just now.
+    /// Whether [`Ca::open`] generated this CA.
     pub(super) is_new: bool,
 }
 
 impl<'a> Ca<'a> {
-    /// The CA in the folder; a new one where there is none that can issue.
+    /// Reads the CA of the folder, or generates one if there is none that can issue.
     pub(super) fn open(folder: &'a Path, now: SystemTime) -> Result<Self, LoadError> {
         let files = Pair::of_ca(folder);
         if let Some(issuer) = existing(&files, now)? {
@@ -53,7 +54,7 @@ impl<'a> Ca<'a> {
         })
     }
 
-    /// Whether [`Ca::open`] would find a CA, or would be free to make one; writes nothing.
+    /// Checks that [`Ca::open`] would find a CA or be able to generate one. Writes nothing.
     pub(super) fn check(folder: &Path, now: SystemTime) -> Result<(), LoadError> {
         let files = Pair::of_ca(folder);
         match existing(&files, now)? {
@@ -64,7 +65,7 @@ impl<'a> Ca<'a> {
         }
     }
 
-    /// Makes the certificate for a host and writes it.
+    /// Generates the certificate for a host and writes it.
     pub(super) fn issue(&self, host: &HostName) -> Result<(), LoadError> {
         let files = Pair::of_host(self.folder, host);
         let (cert, key) = self
@@ -101,8 +102,8 @@ fn write(files: &Pair, cert: &str, key: &KeyPair) -> Result<(), LoadError> {
     files.write(cert, &key.serialize_pem()).map_err(at)
 }
 
-/// The CA on disk, if certificate and key are there, belong together, and outlive what is to be
-/// issued.
+/// The CA on disk, if its certificate and key exist, match, and are valid for longer than a newly
+/// issued certificate.
 fn existing(files: &Pair, now: SystemTime) -> Result<Option<Issuer<'static, KeyPair>>, LoadError> {
     let chain = match PemFile::read(&files.cert).and_then(|file| file.chain()) {
         Err(Problem::Missing) => return Ok(None),
@@ -147,8 +148,8 @@ fn named(common_name: String) -> DistinguishedName {
     name
 }
 
-/// Tells CAs apart in a trust store, where each clone and machine has its own: the tail of the
-/// public key, which is random, and says nothing about the machine.
+/// The last bytes of the public key. They tell CAs of several machines apart in a trust store, and
+/// reveal nothing about the machine.
 fn suffix(key: &KeyPair) -> String {
     key.public_key_raw()
         .iter()

@@ -11,7 +11,7 @@ use super::placeholder::Placeholders;
 use super::servable::ServableCert;
 use super::{LoadError, TlsSpec};
 
-/// The ordered certificates: the tasks that order add them, and each new table takes them.
+/// The ordered certificates. Certificate tasks add them, and each new table includes them.
 #[derive(Debug, Default)]
 pub struct CertCache {
     all: Mutex<Vec<ServableCert>>,
@@ -35,24 +35,24 @@ impl CertCache {
         self.changed.notify_one();
     }
 
-    /// Removes certificates that are no longer wanted.
+    /// Removes every certificate whose name is not wanted.
     pub fn retain(&self, is_wanted: impl Fn(&str) -> bool) {
         let mut all = self.all.lock();
         let before = all.len();
-        all.retain(|one| is_wanted(&one.name));
+        all.retain(|cert| is_wanted(&cert.name));
         if all.len() < before {
             self.changed.notify_one();
         }
     }
 
-    /// All of them.
+    /// All certificates, without placeholders.
     pub fn all(&self) -> Vec<ServableCert> {
         self.all.lock().clone()
     }
 
-    /// The certificates for a table with this specification: all that are there, in its order, and
-    /// placeholders for the missing ones if it asks for them. A placeholder stays the same while it
-    /// is needed, so that users accept it once. Also returns why a placeholder could not be
+    /// The certificates for a table with this specification, in its order, followed by placeholders
+    /// for the missing ones if the specification asks for them. A placeholder stays the same while
+    /// it is needed, so that users accept it once. The errors say why a placeholder could not be
     /// generated; handshakes for its hosts fail.
     pub fn for_table(
         &self,
@@ -62,19 +62,19 @@ impl CertCache {
         // The table includes every change up to here.
         _ = std::pin::pin!(self.changed.notified()).as_mut().enable();
         let mut all = self.all();
-        let place = |one: &ServableCert| {
+        let position = |cert: &ServableCert| {
             spec.ordered
                 .iter()
-                .position(|wanted| wanted.config_key == one.info().config_key)
+                .position(|ordered| ordered.config_key == cert.info().config_key)
         };
-        all.sort_by_key(|one| place(one).unwrap_or(usize::MAX));
+        all.sort_by_key(|cert| position(cert).unwrap_or(usize::MAX));
         let (placeholders, errors) = self.placeholders.of(spec, &all, now);
         all.extend(placeholders);
         (all, errors)
     }
 
-    /// Resolves when the cache has changed since the last call resolved, or since the last table was
-    /// built.
+    /// Resolves when the cache has changed since the last call resolved, or since the last table
+    /// was built.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }

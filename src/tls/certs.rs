@@ -1,4 +1,4 @@
-//! The table of certificates: immutable, replaced whole.
+//! The table of certificates. It never changes; a reload replaces it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,25 +16,30 @@ use super::problem::{LoadError, Notice, Problem, Warning};
 use super::{Mode, PairSpec, ServableCert, TlsSpec, dev};
 use crate::host::{HostName, HostPattern};
 
-/// The certificates by name. What is valid now wins over what is not, then exact names over
-/// wildcards. Where several certificates have one name, files of `[tls]` win over what was ordered,
-/// as somebody wrote them there; then the client's signature schemes decide, ECDSA first.
-/// Placeholders answer only for names that no other has, valid or not.
+/// Certificates by host name. Where several certificates match a name, the choice is made in this
+/// order:
+///
+/// 1. certificates that are valid now,
+/// 2. exact names before wildcards,
+/// 3. files of `[tls]` before ordered certificates, because the operator chose them explicitly,
+/// 4. certificates that the client can verify, ECDSA before RSA.
+///
+/// A placeholder is served only for names that no other certificate has, not even an expired one.
 pub struct CertTable {
     entries: Vec<Arc<Entry>>,
     names: Names,
-    /// For clients that name no server: those of the first certificate's first name.
+    /// Served to clients that send no server name: the group of the first certificate's first name.
     unnamed: Group,
-    /// Hosts for which a CA is asked.
+    /// Hosts for which certificates are ordered.
     ordered: Vec<HostName>,
-    /// Whether names that nothing serves are answered as if none were given.
+    /// Whether clients that ask for an unknown name get the group for clients without one.
     default: bool,
 }
 
 impl CertTable {
-    /// Reads every certificate, makes development certificates if `mode` lets it, and gathers all
-    /// problems. With [`Mode::Read`] the table may lack development certificates that are still to
-    /// be made.
+    /// Reads every certificate, generates development certificates if `mode` allows it, and returns
+    /// all problems together. With [`Mode::Read`] the table lacks development certificates that do
+    /// not exist yet.
     pub fn load(
         spec: &TlsSpec,
         now: SystemTime,
@@ -43,14 +48,15 @@ impl CertTable {
         Self::reload(spec, &[], now, mode, None, &mut Vec::new())
     }
 
-    /// The same with certificates from a [`CertCache`](super::CertCache); of a pair that cannot be read,
-    /// the certificate that `before` has stays. What is wrong then goes to `kept`.
+    /// The same with certificates from a [`CertCache`](super::CertCache). If a pair cannot be read
+    /// and `previous` has its certificate, that certificate stays in use and the errors are added to
+    /// `kept`.
     pub fn reload(
         spec: &TlsSpec,
         managed: &[ServableCert],
         now: SystemTime,
         mode: Mode,
-        before: Option<&Self>,
+        previous: Option<&Self>,
         kept: &mut Vec<LoadError>,
     ) -> Result<(Self, Vec<Warning>), Vec<LoadError>> {
         if spec.certificates.is_empty() && spec.self_signed.is_empty() && spec.ordered.is_empty() {
@@ -62,18 +68,19 @@ impl CertTable {
             }]);
         }
         let of_pair = |pair: &PairSpec| {
-            let is_its = |entry: &&Arc<Entry>| {
+            let is_same = |entry: &&Arc<Entry>| {
                 entry.info.file == pair.cert && entry.info.config_key == pair.config_key
             };
-            before?.entries.iter().find(is_its).cloned()
+            previous?.entries.iter().find(is_same).cloned()
         };
         let mut loaded = load::pairs(&spec.certificates, of_pair, kept)?;
-        let come = managed
+        let issued = managed
             .iter()
             .map(ServableCert::entry)
             .filter(|entry| !entry.info.is_placeholder());
-        loaded.entries.extend(come.cloned());
-        // Certificates that are no longer configured leave the cache once this table is in force.
+        loaded.entries.extend(issued.cloned());
+        // The cache may still hold certificates that are no longer configured. They are removed when
+        // this table comes into use, so they do not replace a development certificate.
         let is_ordered = |host: &HostName| {
             spec.ordered
                 .iter()
@@ -105,8 +112,8 @@ impl CertTable {
         Ok((table, warnings))
     }
 
-    /// The same files as they were read, with other certificates from the
-    /// [`CertCache`](super::CertCache).
+    /// A table with the same files as this one, without reading them again, and with these
+    /// certificates from the [`CertCache`](super::CertCache).
     pub fn with_managed(
         &self,
         spec: &TlsSpec,
@@ -149,16 +156,16 @@ impl CertTable {
         }
     }
 
-    /// The certificates that may answer a client that asks for this name, or for none; the
-    /// preferred one first. Empty where the handshake is refused.
+    /// The certificates that can be served to a client that sends this name, or none; the preferred
+    /// one first. Empty if the handshake is rejected.
     pub fn lookup(&self, name: Option<&HostName>) -> impl Iterator<Item = &CertInfo> {
         self.group(name).iter().map(|entry| &*entry.info)
     }
 
-    /// What to say of a host that nothing here serves.
+    /// The warning about a host that no certificate serves.
     pub fn unserved(&self, host: &HostPattern) -> String {
-        let refused =
-            format!("no certificate serves {host}, so clients that ask for it are refused");
+        let rejected =
+            format!("no certificate serves {host}, so clients that ask for it are rejected");
         let order = match (self.ordered.is_empty(), host) {
             (true, _) => "",
             (false, HostPattern::Exact(_)) => "; add it to acme.certificates",
@@ -170,18 +177,18 @@ impl CertTable {
             .map(ToString::to_string)
             .collect();
         match &names[..] {
-            [] => format!("{refused}{order}"),
-            names => format!("{refused}{order}; there are some for {}", names.join(", ")),
+            [] => format!("{rejected}{order}"),
+            names => format!("{rejected}{order}; there are some for {}", names.join(", ")),
         }
     }
 
-    /// Whether a certificate has this name, be it a placeholder. `default = true` changes nothing
-    /// here: it answers clients, but vouches for no name.
+    /// Whether a certificate, possibly a placeholder, has this name. `default = true` does not
+    /// matter here: the certificate that it serves does not name the host.
     pub fn serves(&self, host: &HostName) -> bool {
         self.names.get(host).is_some()
     }
 
-    /// What the clients of a route's host find.
+    /// Which kind of certificate the clients of a route's host get.
     pub fn standing(&self, host: &HostPattern, now: SystemTime) -> HostCoverage {
         let is_ordered = self.ordered.iter().any(|ordered| host.matches(ordered));
         HostCoverage::of(
@@ -191,18 +198,18 @@ impl CertTable {
         )
     }
 
-    /// What clients find whose names no route tells.
+    /// The same for routes without a host, from all certificates.
     pub fn standing_of_all(&self, now: SystemTime) -> HostCoverage {
         HostCoverage::of(self.entries(), !self.ordered.is_empty(), now)
     }
 
-    /// Hosts for which a CA is asked, whether they are served by now or not.
+    /// Hosts for which certificates are ordered, whether issued yet or not.
     pub fn ordered(&self) -> &[HostName] {
         &self.ordered
     }
 
-    /// Every certificate that there is to tell of: files in the order of the configuration, what
-    /// was ordered, development certificates, and the placeholders that answer for something.
+    /// Every certificate of the table: files in the order of the configuration, ordered
+    /// certificates, development certificates, and the placeholders that are served for some name.
     pub fn entries(&self) -> impl Iterator<Item = &CertInfo> {
         self.entries.iter().map(|entry| &*entry.info)
     }
@@ -221,14 +228,14 @@ impl CertTable {
         if self.default { &self.unnamed } else { &[] }
     }
 
-    /// Files of `[tls]` that keep ordered certificates from being served, whether these have come
-    /// by now or not.
+    /// Warns about files of `[tls]` that are served in place of ordered certificates, whether those
+    /// have been issued yet or not.
     fn precedence_warnings(&self, now: SystemTime) -> impl Iterator<Item = Warning> {
         let of_files = self
             .entries()
             .filter(move |info| info.origin == Origin::File && info.out_of_date(now).is_none());
         of_files.filter_map(|info| {
-            // An ordered name is exact, and goes before a wildcard.
+            // Ordered names are exact, and exact names are preferred to wildcards.
             let is_named =
                 |host: &&HostName| info.names.contains(&HostPattern::Exact((*host).clone()));
             let mut hosts: Vec<_> = self.ordered.iter().filter(is_named).cloned().collect();
@@ -267,7 +274,8 @@ impl CertTable {
 }
 
 impl CertTable {
-    /// The certificate for a client that names this server, or none, and takes these signatures.
+    /// The certificate for a client that sends this server name, or none, and these signature
+    /// schemes.
     pub(super) fn choose(
         &self,
         name: Option<&str>,
@@ -281,7 +289,7 @@ impl CertTable {
         let fits = |entry: &&Arc<Entry>| entry.key.key.choose_scheme(schemes).is_some();
         match group {
             [only] => Some(only),
-            // Where none fits, the handshake fails with the alert that says so.
+            // If none fits, rustls fails the handshake with the right alert.
             several => several.iter().find(fits).or(several.first()),
         }
     }

@@ -1,7 +1,7 @@
-//! What a CA is answered when it looks whether a name is ours. One table for all workers: a
-//! validation may arrive at any.
+//! Responses to the ACME challenges of open orders. All workers share one table, because a CA's
+//! validation may arrive at any of them.
 //!
-//! Only names and tokens of an open order are in it: an [`Offer`] is dropped with its order.
+//! A response stays in the table until its [`Offer`] is dropped, which happens with the order.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,45 +21,45 @@ use crate::host::HostName;
 use crate::keyed_mutex::{Held, KeyedMutex};
 use crate::telemetry::Chain;
 
-/// What a CA asks for inside TLS (RFC 8737, section 4).
+/// The ALPN protocol of the TLS-ALPN-01 challenge (RFC 8737, section 4).
 pub const ACME_TLS: &[u8] = b"acme-tls/1";
 
-/// Answers to the challenges of open orders.
+/// The responses to the challenges of open orders.
 pub struct Challenges {
     table: ArcSwap<Table>,
-    /// Held by whoever changes the table.
+    /// Held while the table is being replaced.
     change: Mutex<()>,
-    /// Names that are being proved.
-    proving: KeyedMutex<HostName>,
+    /// Names that are being validated.
+    validating: KeyedMutex<HostName>,
 }
 
 #[derive(Clone, Default)]
 struct Table {
     http: HashMap<(HostName, Box<str>), Arc<str>>,
     alpn: HashMap<HostName, Arc<ServerConfig>>,
-    /// For hosts with a token, how to shake hands with a CA that something in front of us has
-    /// redirected to https.
+    /// For hosts with a token: handshakes with a CA that a proxy in front of the gateway redirected
+    /// to https.
     redirected: HashMap<HostName, Arc<ServerConfig>>,
 }
 
 impl Challenges {
-    /// None yet.
+    /// An empty table.
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             table: ArcSwap::default(),
             change: Mutex::new(()),
-            proving: KeyedMutex::default(),
+            validating: KeyedMutex::default(),
         })
     }
 
-    /// Waits until no other order proves any of the names. A CA that shakes hands does not say for
-    /// which order it comes, so that two certificates of one host, each with another kind of key,
-    /// would get in each other's way.
-    pub async fn proving(&self, hosts: &[HostName]) -> Held {
-        self.proving.lock_all(hosts.iter().cloned()).await
+    /// Waits until no other order validates any of the names. A TLS handshake of a CA does not say
+    /// which order it belongs to, so orders for an ECDSA and an RSA certificate of the same host
+    /// would overwrite each other's responses.
+    pub async fn lock_names(&self, hosts: &[HostName]) -> Held {
+        self.validating.lock_all(hosts.iter().cloned()).await
     }
 
-    /// Whether no order is open, which is nearly always.
+    /// Whether there is nothing to respond to, which is nearly always the case.
     pub fn is_empty(&self) -> bool {
         let table = self.table.load();
         table.http.is_empty() && table.alpn.is_empty()
@@ -74,19 +74,19 @@ impl Challenges {
             .cloned()
     }
 
-    /// How to shake hands with a CA that looks at a name (RFC 8737, section 3).
+    /// The handshake for a TLS-ALPN-01 validation of a name (RFC 8737, section 3).
     pub fn alpn(&self, host: &HostName) -> Option<Arc<ServerConfig>> {
         self.table.load().alpn.get(host).cloned()
     }
 
-    /// How to shake hands with a CA that was redirected to https for a token of this name, where no
-    /// certificate has the name. CAs verify none there (RFC 8555, section 8.3), and what they are
-    /// shown is made for the purpose.
+    /// The handshake with a CA that was redirected to https during an HTTP-01 validation of a name
+    /// that has no certificate yet. CAs do not verify the certificate there (RFC 8555, section
+    /// 8.3), so it is a self-signed one.
     pub fn redirected(&self, host: &HostName) -> Option<Arc<ServerConfig>> {
         self.table.load().redirected.get(host).cloned()
     }
 
-    /// Answers for a name and a token until the offer is dropped.
+    /// Responds to HTTP-01 for a name and a token until the offer is dropped.
     pub fn offer_http(
         self: &Arc<Self>,
         host: &HostName,
@@ -96,7 +96,7 @@ impl Challenges {
         let key = (host.clone(), token.into());
         let redirected = for_redirected(host).map_err(|error| {
             let error = Chain(&error);
-            tracing::warn!(%host, %error, "a CA that is redirected to https is not answered");
+            tracing::warn!(%host, %error, "ACME validations that are redirected to https will fail");
         });
         self.change(|table| {
             table.http.insert(key, key_authorization.into());
@@ -111,11 +111,11 @@ impl Challenges {
         }
     }
 
-    /// Answers handshakes for a name until the offer is dropped. The digest is the SHA-256 of the
-    /// key authorization.
+    /// Responds to TLS-ALPN-01 for a name until the offer is dropped. The digest is the SHA-256 of
+    /// the key authorization.
     ///
     /// # Errors
-    /// That the certificate of the challenge could not be made.
+    /// If the certificate of the challenge cannot be generated or used.
     pub fn offer_alpn(self: &Arc<Self>, host: &HostName, digest: &[u8]) -> Result<Offer, NoOffer> {
         let config = config(host, digest)?;
         self.change(|table| _ = table.alpn.insert(host.clone(), config));
@@ -140,13 +140,13 @@ impl fmt::Debug for Challenges {
     }
 }
 
-/// An answer that stands until this is dropped.
+/// A response that is removed from the table when this is dropped.
 #[derive(Debug)]
-#[must_use = "the answer is taken back when this is dropped"]
+#[must_use = "the response is removed when this is dropped"]
 pub struct Offer {
     challenges: Arc<Challenges>,
     host: HostName,
-    /// `None` for a handshake.
+    /// `None` for TLS-ALPN-01.
     token: Option<Box<str>>,
 }
 
@@ -167,25 +167,25 @@ impl Drop for Offer {
     }
 }
 
-/// Why a challenge cannot be answered.
+/// Why a challenge cannot be responded to.
 #[derive(Debug, thiserror::Error)]
 pub enum NoOffer {
-    /// The certificate.
-    #[error("the certificate of the challenge could not be made")]
+    /// Generating the certificate failed.
+    #[error("the certificate of the challenge could not be generated")]
     Certificate(#[from] rcgen::Error),
-    /// The handshake's settings.
+    /// The TLS library rejected the certificate or the settings.
     #[error("the certificate of the challenge could not be used")]
     Tls(#[from] rustls::Error),
 }
 
-/// A handshake with the one certificate that the CA wants to see.
+/// A handshake with the certificate that proves control of the host.
 fn config(host: &HostName, digest: &[u8]) -> Result<Arc<ServerConfig>, NoOffer> {
     let mut params = CertificateParams::new([host.as_str().to_owned()])?;
     params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
     self_signed(&params, ACME_TLS)
 }
 
-/// A handshake with a certificate that stands in for the one that is being ordered.
+/// A handshake with a self-signed certificate, as the ordered one does not exist yet.
 fn for_redirected(host: &HostName) -> Result<Arc<ServerConfig>, NoOffer> {
     let params = placeholder::params(std::slice::from_ref(host), SystemTime::now())?;
     self_signed(&params, b"http/1.1")
@@ -196,8 +196,8 @@ fn self_signed(params: &CertificateParams, protocol: &[u8]) -> Result<Arc<Server
     let cert = params.self_signed(&key)?;
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let key = provider().key_provider.load_private_key(key)?;
-    // Not `with_single_cert`: it looks into the certificate, of which it may not know a critical
-    // extension.
+    // Not `with_single_cert`: it parses the certificate and may reject its critical extension, which
+    // it does not know.
     let certified = SingleCertAndKey::from(CertifiedKey::new(vec![cert.der().clone()], key));
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()?

@@ -10,11 +10,11 @@ use super::pem::PemFile;
 use super::problem::{LoadError, Problem};
 use super::provider;
 
-/// How a server that speaks TLS is verified: by the CA certificates of a file, or by those that the
-/// system trusts. `key` is what the configuration calls the file.
+/// A client configuration that verifies servers with the CA certificates of a file, or with those
+/// that the system trusts. `key` is the configuration key of the file, for messages.
 ///
 /// # Errors
-/// What is wrong with the file, or that the system's trust cannot be read.
+/// If the file or the system's trust store cannot be used.
 pub fn client_config(ca_file: Option<&Path>, key: &str) -> Result<Arc<ClientConfig>, LoadError> {
     let failed = |problem| LoadError {
         key: key.to_owned(),

@@ -1,8 +1,7 @@
-//! Development certificates: found, or made by the local CA.
+//! Development certificates: read from their folder, or issued by the development CA.
 //!
-//! Found means: a client that trusts `ca.pem` would accept it, now and in a month. Whoever finds
-//! everything writes nothing and takes no lock, so that a folder without write access serves as
-//! well.
+//! An existing certificate is used if a client that trusts `ca.pem` accepts it now and in a month.
+//! If all certificates exist, nothing is written or locked, so a read-only folder works too.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -20,10 +19,10 @@ use super::problem::{LoadError, Notice, Problem, Warning};
 use super::{Mode, PairSpec, provider, x509};
 use crate::host::HostName;
 
-/// What a certificate must still be good for; a process that starts now may well run as long.
+/// How long a certificate must still be valid to be used: a process may well run that long.
 const RENEW_BEFORE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// The certificates for the hosts, in their order; a host that an earlier one serves already gets
+/// The certificates for the hosts, in their order. A host that an earlier certificate names gets
 /// none of its own.
 pub(super) fn certificates(
     folder: &Path,
@@ -58,16 +57,16 @@ impl DevFolder<'_> {
                 continue;
             }
             match self.find(host) {
-                Some(one) => loaded.extend(one),
+                Some(found) => loaded.extend(found),
                 None => missing.push(host),
             }
         }
         (loaded, missing)
     }
 
-    /// The same walk under the lock, where another process may have been quicker, with the CA at
-    /// hand. The CA comes first: if it must be new, nothing that the old one issued is good any
-    /// more.
+    /// Issues the missing certificates under the folder's lock. Looks at each again first, as
+    /// another process may have issued it in the meantime. The CA is opened before that: a new CA
+    /// invalidates every certificate of the old one.
     fn make(&self, hosts: &[&HostName]) -> Result<Loaded, Vec<LoadError>> {
         let _lock = files::lock(self.folder).map_err(|error| {
             vec![LoadError::new(
@@ -94,19 +93,19 @@ impl DevFolder<'_> {
             if serves(&loaded, host) {
                 continue;
             }
-            let one = match self.find(host) {
-                Some(one) => one,
+            let found = match self.find(host) {
+                Some(found) => found,
                 None => {
                     ca.issue(host).map_err(|error| vec![error])?;
                     load::pair(&self.pair(host))?
                 }
             };
-            loaded.extend(one);
+            loaded.extend(found);
         }
         Ok(loaded)
     }
 
-    /// Whether there is anything of an earlier CA, which clients may trust.
+    /// Whether there are files of an earlier CA, which clients may trust.
     fn was_used(&self, hosts: &[&HostName]) -> bool {
         let mut files = hosts
             .iter()
@@ -115,7 +114,7 @@ impl DevFolder<'_> {
         files.any(|Pair { cert, key }| cert.exists() || key.exists())
     }
 
-    /// What making them would do, or why it would fail.
+    /// Notices about the certificates that a start would issue, or why it would fail.
     fn to_be_made(&self, missing: &[&HostName]) -> Result<Vec<Warning>, Vec<LoadError>> {
         let (mut notes, mut errors) = (Vec::new(), Vec::new());
         errors.extend(Ca::check(self.folder, self.now).err());
@@ -165,14 +164,14 @@ fn serves(loaded: &Loaded, host: &HostName) -> bool {
         .any(|entry| entry.info.names_host(host))
 }
 
-/// Whether a client that trusts the CA accepts the certificate for the host at that moment.
+/// Whether a client that trusts the CA accepts the certificate for the host at that time.
 fn is_accepted(
     leaf: &CertificateDer<'_>,
     ca: &CertificateDer<'_>,
     host: &HostName,
     at: SystemTime,
 ) -> Option<()> {
-    // Verification takes a trust anchor at its word; clients look at its dates too.
+    // The verifier ignores the dates of a trust anchor, but clients check them.
     let (begin, end) = x509::validity(&x509::parse(ca).ok()?);
     if at < begin || at > end {
         return None;

@@ -1,4 +1,5 @@
-//! The files of the development certificates: whole or absent, never half, never somebody else's.
+//! The files of the development certificates. They are written atomically, and files that ianitor
+//! did not write are never overwritten.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,11 +14,12 @@ use crate::host::HostName;
 /// The configuration key of development certificates, for messages.
 pub(super) const CONFIG_KEY: &str = "tls.self_signed";
 
-/// How the common name of everything made here begins: what does not is somebody else's file.
+/// The start of the common name of every development certificate. A certificate without it was not
+/// written by ianitor.
 pub(super) const MARK: &str = "ianitor development";
 
-/// Stands before our keys, for the same purpose: keys have no names. PEM readers skip it (RFC 7468,
-/// section 2).
+/// The first line of every key file, for the same purpose, as keys have no names. PEM readers skip
+/// it (RFC 7468, section 2).
 const KEY_MARK: &str = "# ianitor development key\n";
 
 const KEY_MODE: u32 = 0o600;
@@ -25,10 +27,10 @@ const CERT_MODE: u32 = 0o644;
 const LOCK_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o755;
 
-/// Far above any key.
+/// Far larger than any key.
 const LARGEST_KEY: u64 = 1 << 20;
 
-/// Where one certificate and its key are kept.
+/// The files of one certificate and its key.
 pub(super) struct Pair {
     pub(super) cert: PathBuf,
     pub(super) key: PathBuf,
@@ -41,8 +43,8 @@ impl Pair {
 
     pub(super) fn of_host(folder: &Path, host: &HostName) -> Self {
         let host = host.as_str();
-        // A host called `ca`, or `x-key` beside `x`, would share a file with another certificate.
-        // No name ends in a dot once normalised, so that one more keeps them apart.
+        // The host `ca` would share a file with the CA, and `x-key` with the key of `x`. Normalised
+        // names do not end in a dot, so an added dot keeps the files apart.
         if host == "ca" || host.ends_with("-key") {
             Self::new(folder, &format!("{host}."))
         } else {
@@ -57,14 +59,17 @@ impl Pair {
         }
     }
 
-    /// Whether writing would destroy nothing that others made; else the file and why not.
+    /// Checks that writing would overwrite only files of ianitor.
+    ///
+    /// # Errors
+    /// The file that must not be overwritten, and why.
     pub(super) fn may_be_written(&self) -> Result<(), (&Path, Problem)> {
         is_our_cert(&self.cert).map_err(|problem| (self.cert.as_path(), problem))?;
         is_our_key(&self.key).map_err(|problem| (self.key.as_path(), problem))
     }
 
-    /// Writes both, each whole. A reader that comes in between sees two that do not match, and
-    /// waits for the lock.
+    /// Writes both files atomically. A reader in between sees a key and a certificate that do not
+    /// match, and then waits for the lock.
     pub(super) fn write(&self, cert: &str, key: &str) -> Result<(), (&Path, Problem)> {
         let key = format!("{KEY_MARK}{key}");
         replace(&self.key, key.as_bytes(), KEY_MODE)
@@ -94,15 +99,15 @@ fn is_our_key(path: &Path) -> Result<(), Problem> {
     }
 }
 
-/// Makes the folder if need be and keeps other processes out until the value is dropped: two that
-/// make a CA at the same time would leave the certificate of one beside the key of the other.
+/// Creates the folder if it does not exist and locks it until the value is dropped. Two processes
+/// that generate a CA at the same time could leave the certificate of one with the key of the other.
 pub(super) fn lock(folder: &Path) -> io::Result<FileLock> {
     let folder = Dir::open_or_make(folder, &Trust::links(), FOLDER_MODE)?;
     FileLock::wait(&folder, ".lock", LOCK_MODE)
 }
 
-/// Replaces a file by a complete one, which is on the disk before it gets the name. The caller
-/// holds the lock.
+/// Replaces a file atomically. The new content is on disk before it gets the name. The caller holds
+/// the lock.
 fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let name = path.file_name().ok_or(NotAFile).map_err(io::Error::other)?;
     let temporary = Path::new(name).with_extension("pem.new");
@@ -110,7 +115,7 @@ fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     folder.replace(name, &temporary, mode, content, |_| Ok(()))
 }
 
-/// The names in the certificate for a host: `localhost` is also asked for by its addresses.
+/// The names in the certificate for a host. `localhost` is also reached by its addresses.
 pub(super) fn names_of(host: &HostName) -> Vec<HostName> {
     let mut names = vec![host.clone()];
     if host.as_str() == "localhost" {

@@ -1,4 +1,4 @@
-//! What is known of a certificate, and of whether a host has one.
+//! Facts about a certificate, and whether a host is covered by one.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -8,40 +8,41 @@ use rustls::SignatureAlgorithm;
 use super::problem::{Date, Notice, OutOfDate, Warning};
 use crate::host::{HostName, HostPattern};
 
-/// Time enough to renew by hand, and after every automatic renewal should have happened.
+/// Enough time to renew by hand, and later than any automatic renewal.
 const ENDS_SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// An ordered certificate is renewed when a third of its life is left, or half of a short one. With
-/// less than a part of this size, its renewal must have failed for some time.
+/// An ordered certificate is renewed when a third of its lifetime is left, or half of a short one.
+/// If less than one part in this many is left, its renewal has been failing for some time.
 const LATE_PART: u32 = 4;
 
-/// Where a certificate comes from. The earlier is preferred where several serve a name.
+/// Where a certificate comes from, in order of preference where several have a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// Files that `[tls]` names.
     File,
-    /// A CA that was asked for it.
+    /// Ordered from a CA.
     Ordered,
     /// The development CA.
     Development,
-    /// Made to stand in for one that has not come yet: it answers, and vouches for nothing.
+    /// Self-signed, and served until an ordered certificate is issued. Clients do not trust it.
     Placeholder,
 }
 
-/// What one certificate in the table is.
+/// Facts about one certificate of the table.
 #[derive(Clone, Debug)]
 pub struct CertInfo {
     /// The hosts it names; at least one.
     pub names: Vec<HostPattern>,
-    /// When it begins.
+    /// When its validity begins.
     pub not_before: SystemTime,
-    /// When it ends.
+    /// When its validity ends.
     pub not_after: SystemTime,
     /// The kind of key.
     pub algorithm: SignatureAlgorithm,
-    /// Where it was read.
+    /// The file that it was read from.
     pub file: PathBuf,
-    /// What named it: `tls.certificates[0]`, or `tls.self_signed` for a development certificate.
+    /// The configuration key: `tls.certificates[0]`, or `tls.self_signed` for a development
+    /// certificate.
     pub config_key: String,
     /// Where it comes from.
     pub origin: Origin,
@@ -53,7 +54,7 @@ impl CertInfo {
         self.names.iter().any(|name| name.matches(host))
     }
 
-    /// Whether it was made here, by the development CA.
+    /// Whether the development CA issued it.
     pub fn is_development(&self) -> bool {
         self.origin == Origin::Development
     }
@@ -62,12 +63,12 @@ impl CertInfo {
         matches!(self.origin, Origin::File | Origin::Development)
     }
 
-    /// Whether it only stands in for one that has not come yet.
+    /// Whether it is served only until an ordered certificate is issued.
     pub fn is_placeholder(&self) -> bool {
         self.origin == Origin::Placeholder
     }
 
-    /// On which side of its validity the moment lies, if it lies outside.
+    /// Why it is not valid at this time; `None` if it is.
     pub fn out_of_date(&self, now: SystemTime) -> Option<OutOfDate> {
         if now > self.not_after {
             Some(OutOfDate::Expired(Date(self.not_after)))
@@ -78,7 +79,7 @@ impl CertInfo {
         }
     }
 
-    /// What there is to say of its end while it is still valid.
+    /// The notice about its approaching expiry, while it is still valid.
     pub(super) fn end_notice(&self, now: SystemTime) -> Option<Notice> {
         let life = self
             .not_after
@@ -106,21 +107,21 @@ impl CertInfo {
     }
 }
 
-/// Whether clients of a host are answered.
+/// Which kind of certificate the clients of a host get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostCoverage {
-    /// By a certificate that they may accept.
+    /// One that is valid.
     Served,
-    /// Only by certificates that they refuse; this is why they refuse the one that ends last.
+    /// Only certificates that are not valid now; the reason is that of the one that expires last.
     OutOfDate(OutOfDate),
-    /// By none that they may accept yet: the CA is being asked for one.
+    /// None that clients trust yet: one is being ordered.
     Ordered,
-    /// By none.
+    /// None, and none is being ordered.
     Unserved,
 }
 
 impl HostCoverage {
-    /// `is_ordered` is whether one is being ordered, if there is none.
+    /// `is_ordered` says whether a certificate is being ordered, in case there is none.
     pub(super) fn of<'a>(
         infos: impl Iterator<Item = &'a CertInfo>,
         is_ordered: bool,

@@ -1,4 +1,4 @@
-//! From a pair of files to a certificate that can be served.
+//! Reads a pair of files into a certificate that can be served.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::pem::PemFile;
 use super::problem::{LoadError, Notice, Problem, Warning};
 use super::{PairSpec, files, provider, x509};
 
-/// Certificates ready to serve, and what there is to say about them.
+/// Certificates that can be served, and warnings about them.
 #[derive(Default)]
 pub(super) struct Loaded {
     pub(super) entries: Vec<Arc<Entry>>,
@@ -27,22 +27,22 @@ impl Loaded {
     }
 }
 
-/// Reads every pair, also after one has failed. In the place of one that fails stands what `before`
-/// has of it; then its errors go to `kept`.
+/// Reads every pair, even after one has failed. If a pair fails and `previous` has a certificate of
+/// it, that certificate is used and the errors are added to `kept`.
 pub(super) fn pairs(
     specs: &[PairSpec],
-    before: impl Fn(&PairSpec) -> Option<Arc<Entry>>,
+    previous: impl Fn(&PairSpec) -> Option<Arc<Entry>>,
     kept: &mut Vec<LoadError>,
 ) -> Result<Loaded, Vec<LoadError>> {
     let (mut loaded, mut errors) = (Loaded::default(), Vec::new());
     for spec in specs {
-        match (pair(spec), before(spec)) {
-            (Ok(one), _) => loaded.extend(one),
-            (Err(more), Some(entry)) => {
-                kept.extend(more);
+        match (pair(spec), previous(spec)) {
+            (Ok(read), _) => loaded.extend(read),
+            (Err(failures), Some(entry)) => {
+                kept.extend(failures);
                 loaded.entries.push(entry);
             }
-            (Err(more), None) => errors.extend(more),
+            (Err(failures), None) => errors.extend(failures),
         }
     }
     if errors.is_empty() {
@@ -69,8 +69,8 @@ fn at_key(spec: &PairSpec, problem: Problem) -> LoadError {
 
 type ChainAndKey = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-/// A combined file is read once: a renewal that replaces it in between must not tear the pair
-/// apart.
+/// Reads chain and key. A file that holds both is read once, as a renewal may replace it between
+/// two reads.
 fn read(spec: &PairSpec) -> Result<ChainAndKey, Vec<LoadError>> {
     let (chain, key) = if spec.cert == spec.key {
         let file = PemFile::read(&spec.cert).map_err(|problem| vec![at_cert(spec, problem)])?;
@@ -94,7 +94,7 @@ fn read(spec: &PairSpec) -> Result<ChainAndKey, Vec<LoadError>> {
     }
 }
 
-/// Puts chain and key together, if they belong together.
+/// Combines chain and key if they match.
 fn certify(
     spec: &PairSpec,
     chain: Vec<CertificateDer<'static>>,
@@ -106,14 +106,15 @@ fn certify(
         .map_err(|error| at_key(spec, Problem::UnusableKey(error)))?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
-        // Unknown is a key that does not tell its public half: then the handshake will.
+        // Unknown means that the key does not expose its public half; a mismatch then shows in the
+        // handshake.
         Ok(()) | Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
         Err(TlsError::InconsistentKeys(_)) => Err(mismatch(spec, &certified)),
         Err(error) => Err(at_cert(spec, Problem::UnusableCertificate(error))),
     }
 }
 
-/// Tells a chain in the wrong order from the wrong key.
+/// Distinguishes a chain in the wrong order from a wrong key.
 fn mismatch(spec: &PairSpec, certified: &CertifiedKey) -> LoadError {
     let is_of_key = |cert: &CertificateDer<'static>, key: &Arc<dyn SigningKey>| {
         CertifiedKey::new(vec![cert.clone()], Arc::clone(key))
@@ -125,7 +126,7 @@ fn mismatch(spec: &PairSpec, certified: &CertifiedKey) -> LoadError {
         .iter()
         .position(|cert| is_of_key(cert, &certified.key))
     {
-        Some(at) => at_cert(spec, Problem::LeafNotFirst { place: at + 1 }),
+        Some(index) => at_cert(spec, Problem::LeafNotFirst { place: index + 1 }),
         None => at_key(
             spec,
             Problem::KeyMismatch {
@@ -135,7 +136,7 @@ fn mismatch(spec: &PairSpec, certified: &CertifiedKey) -> LoadError {
     }
 }
 
-/// A pair that comes from no pair of files.
+/// A certificate that does not come from a pair of files. `place` is where messages say it is.
 pub(super) fn entry(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -153,7 +154,7 @@ pub(super) fn entry(
     Ok(Entry::new(info, certified))
 }
 
-/// What a certificate is, and the names in it that are none.
+/// The facts about a certificate, and the names in it that are not host names.
 fn info(
     spec: &PairSpec,
     certified: &CertifiedKey,

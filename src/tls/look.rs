@@ -1,4 +1,4 @@
-//! What a server shows of itself, whoever it is.
+//! Fetches the certificate that a server presents, without verifying it.
 
 use std::io;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use tokio_rustls::TlsConnector;
 
 use super::provider;
 
-/// Shakes hands and returns the server's own certificate. Nobody vouches for it, so the connection
-/// ends here and nothing is sent on it; that the server has the key of that certificate is proved
-/// all the same.
+/// Makes a handshake and returns the server's own certificate. The handshake proves that the server
+/// has the certificate's key. The certificate itself is not verified, so the connection is closed
+/// afterwards without sending anything.
 ///
 /// # Errors
-/// Why there was no handshake.
+/// If the handshake fails or the server presents no certificate.
 pub async fn shown_leaf<IO>(
     io: IO,
     name: ServerName<'static>,
@@ -26,7 +26,7 @@ pub async fn shown_leaf<IO>(
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let config = trusting_anybody().map_err(io::Error::other)?;
+    let config = unverified_config().map_err(io::Error::other)?;
     let mut stream = TlsConnector::from(Arc::new(config))
         .connect(name, io)
         .await?;
@@ -36,30 +36,30 @@ where
         .peer_certificates()
         .and_then(<[_]>::first)
         .map(|leaf| leaf.clone().into_owned());
-    // Some servers log whoever leaves without a word; that one does not take it matters to nobody.
+    // A clean shutdown, as some servers log connections that end without one. It may fail.
     let _ = stream.shutdown().await;
     shown.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no certificate was shown"))
 }
 
-/// Never for a connection that carries anything.
-fn trusting_anybody() -> Result<ClientConfig, rustls::Error> {
+/// Accepts any certificate, so it must not be used for connections that carry data.
+fn unverified_config() -> Result<ClientConfig, rustls::Error> {
     let provider = provider();
-    let verifier = Arc::new(Anybody(provider.signature_verification_algorithms));
+    let verifier = Arc::new(AnyCertificate(provider.signature_verification_algorithms));
     let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    // A session that is taken up again shows no certificate.
+    // A server presents no certificate when a session is resumed.
     config.resumption = Resumption::disabled();
     Ok(config)
 }
 
-/// Takes any certificate whose key the server has.
+/// Accepts any certificate whose key the server has.
 #[derive(Debug)]
-struct Anybody(WebPkiSupportedAlgorithms);
+struct AnyCertificate(WebPkiSupportedAlgorithms);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _leaf: &CertificateDer<'_>,

@@ -1,9 +1,9 @@
 //! TLS: certificates by name, the settings of the handshake, session tickets.
 //!
-//! [`TlsSpec`] is what `[tls]` says. [`CertTable::load`] reads the files behind it, makes
-//! development certificates where they are asked for, and reports every problem at once.
-//! [`server_config`] puts a table under new handshakes: a reload loads a second table, builds a
-//! second configuration and swaps it; [`Tickets`] stay, so that clients resume across the swap.
+//! [`TlsSpec`] is the content of `[tls]`. [`CertTable::load`] reads the files that it names,
+//! generates development certificates where they are configured, and reports all problems together.
+//! [`server_config`] builds the settings of new handshakes from a table. A reload loads a new table
+//! and swaps in a new configuration; [`Tickets`] stay, so clients can still resume their sessions.
 //!
 //! ```text
 //! TlsSpec ── load: pem · x509 · dev ──▶ CertTable ── server_config(+ Tickets) ──▶ Arc<ServerConfig>
@@ -53,26 +53,27 @@ pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
 pub use servable::{LeafFacts, ServableCert, leaf_facts};
 pub use shown::{Asked, Shown};
 
-/// What clients may ask for inside TLS, the best first.
+/// The ALPN protocols that clients can choose, the preferred one first.
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// What `[tls]` says, names resolved, nothing read yet.
+/// The content of `[tls]` with paths resolved; no file has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsSpec {
-    /// The oldest version that is spoken.
+    /// The oldest version that is accepted.
     pub min_version: MinVersion,
-    /// Certificates on disk; the first answers clients that name no server.
+    /// Certificates on disk; the first is served to clients that send no server name.
     pub certificates: Vec<PairSpec>,
-    /// Names that get a development certificate where nothing else serves them.
+    /// Names that get a development certificate if no other certificate has them.
     pub self_signed: Vec<HostName>,
-    /// Whether names that nothing serves get the first certificate instead of a refused handshake.
+    /// Whether clients that ask for an unknown name get the first certificate. Otherwise the
+    /// handshake is rejected.
     pub default: bool,
-    /// Where development certificates live.
+    /// The folder of the development certificates.
     pub dev_folder: PathBuf,
-    /// Certificates that a CA is asked for; they come by the [`CertCache`].
+    /// Certificates that are ordered from a CA; they are served from the [`CertCache`].
     pub ordered: Vec<OrderedSpec>,
-    /// Whether their hosts are answered with a self-signed certificate for as long as nothing else
-    /// has their names.
+    /// Whether a self-signed certificate is served for their hosts while no other certificate has
+    /// their names.
     pub placeholder: bool,
 }
 
@@ -94,12 +95,12 @@ impl TlsSpec {
     }
 }
 
-/// A certificate that a CA is asked for.
+/// A certificate that is ordered from a CA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderedSpec {
-    /// The hosts that it is to name.
+    /// The hosts that it names.
     pub hosts: Vec<HostName>,
-    /// Where the configuration says so, such as `acme.certificates[0]`.
+    /// Its key in the configuration, such as `acme.certificates[0]`.
     pub config_key: String,
 }
 
@@ -110,12 +111,11 @@ pub struct PairSpec {
     pub cert: PathBuf,
     /// The PEM file with the private key; may be the same file.
     pub key: PathBuf,
-    /// Where the configuration says so, such as `tls.certificates[0]`; messages add `.cert` or
-    /// `.key`.
+    /// Its key in the configuration, such as `tls.certificates[0]`; messages add `.cert` or `.key`.
     pub config_key: String,
 }
 
-/// The oldest TLS version that is spoken.
+/// The oldest TLS version that is accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MinVersion {
     /// TLS 1.2 and 1.3.
@@ -133,13 +133,13 @@ impl MinVersion {
 /// Whether loading may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Only look (`ianitor check`): a development certificate that is missing is noted, not made.
+    /// No (`ianitor check`): a missing development certificate is only reported.
     Read,
-    /// Make development certificates that are missing.
+    /// Yes: missing development certificates are generated.
     Make,
 }
 
-/// The private keys of the development certificates and of their CA, whether they are there yet or
+/// The private key files of the development certificates and of their CA, whether they exist or
 /// not.
 pub fn development_keys(spec: &TlsSpec) -> Vec<PathBuf> {
     let hosts = spec
@@ -150,13 +150,16 @@ pub fn development_keys(spec: &TlsSpec) -> Vec<PathBuf> {
     ca.into_iter().chain(hosts).map(|pair| pair.key).collect()
 }
 
-/// The keys of session tickets. One value is shared by all workers and kept over reloads; the keys
-/// rotate by themselves and are never written down.
+/// The keys of session tickets. All workers share one value, which is kept across reloads. The keys
+/// rotate automatically and are never stored.
 #[derive(Clone)]
 pub struct Tickets(Arc<dyn ProducesTickets>);
 
 impl Tickets {
-    /// Fresh keys. Fails only where the system has no randomness.
+    /// New random keys.
+    ///
+    /// # Errors
+    /// If the system provides no randomness.
     pub fn new() -> Result<Self, rustls::Error> {
         aws_lc_rs::Ticketer::new().map(Self)
     }
@@ -168,8 +171,11 @@ impl fmt::Debug for Tickets {
     }
 }
 
-/// The settings for new handshakes. No session store: a ticket carries its session, so that a
-/// client may come back to any worker and costs no memory while it is away.
+/// The settings for new handshakes. There is no session store: a ticket carries its session, so a
+/// client can resume on any worker and needs no memory while it is disconnected.
+///
+/// # Errors
+/// If the TLS library rejects the settings.
 pub fn server_config(
     spec: &TlsSpec,
     table: Arc<CertTable>,
@@ -186,14 +192,13 @@ pub fn server_config(
     config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
     config.ticketer = Arc::clone(&tickets.0);
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    // Browsers and libraries use one; the second only costs a record and an encryption per
-    // handshake.
+    // Clients use one ticket; a second would cost a record and an encryption per handshake.
     config.send_tls13_tickets = 1;
     Ok(Arc::new(config))
 }
 
-/// The cryptography, always passed explicitly: a process-wide default would be state that tests and
-/// libraries share. Its suites are AEAD with ECDHE only.
+/// The cryptography, with AEAD and ECDHE suites only. It is always passed explicitly, because a
+/// process-wide default would be state shared with libraries and among tests.
 fn provider() -> CryptoProvider {
     aws_lc_rs::default_provider()
 }

@@ -1,4 +1,4 @@
-//! Which certificates answer for which name.
+//! The index of a table: certificates by host name.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use crate::host::{HostName, HostPattern};
 /// The certificates of one name, the preferred one first.
 pub(super) type Group = Vec<Arc<Entry>>;
 
-/// The index of a table.
+/// Certificates by exact name and by wildcard.
 #[derive(Default)]
 pub(super) struct Names {
     exact: HashMap<Box<str>, Group>,
@@ -23,7 +23,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Out of date certificates are left out wherever a valid one serves the name.
+    /// Certificates that are not valid now are left out of names for which a valid one exists.
     pub(super) fn new(entries: &[Arc<Entry>], now: SystemTime) -> Self {
         let mut names = Self::default();
         for entry in entries.iter().filter(|entry| !entry.info.is_placeholder()) {
@@ -32,7 +32,7 @@ impl Names {
             }
         }
         for group in names.exact.values_mut().chain(names.wildcard.values_mut()) {
-            settle(group, now);
+            filter_and_sort(group, now);
         }
         names.prefer_valid_wildcards(now);
         for entry in entries.iter().filter(|entry| entry.info.is_placeholder()) {
@@ -43,23 +43,23 @@ impl Names {
         names
     }
 
-    /// A certificate that has ended was at least given by a CA: whoever stands in for it comes
-    /// after it.
+    /// A placeholder is added only to names without any certificate: an expired one was at least
+    /// issued by a CA.
     fn fill_in(&mut self, name: &HostPattern, placeholder: &Arc<Entry>) {
         if self.get_pattern(name).is_none() {
             self.insert(name, placeholder);
         }
     }
 
-    /// Whether a certificate answers for anything.
+    /// Whether a certificate is in the group of any of its names.
     pub(super) fn has(&self, entry: &Arc<Entry>) -> bool {
-        let is_it = |group: &Group| group.iter().any(|one| Arc::ptr_eq(one, entry));
+        let contains = |group: &Group| group.iter().any(|member| Arc::ptr_eq(member, entry));
         entry
             .info
             .names
             .iter()
             .filter_map(|name| self.get_pattern(name))
-            .any(is_it)
+            .any(contains)
     }
 
     pub(super) fn get(&self, host: &HostName) -> Option<&Group> {
@@ -68,7 +68,7 @@ impl Names {
             .or_else(|| self.wildcard.get(host.parent()?))
     }
 
-    /// What answers for a name as a certificate writes it.
+    /// The group of a name as it is written in certificates, possibly a wildcard.
     pub(super) fn get_pattern(&self, name: &HostPattern) -> Option<&Group> {
         match name {
             HostPattern::Exact(host) => self.get(host),
@@ -76,8 +76,8 @@ impl Names {
         }
     }
 
-    /// Every certificate that answers for a host of the pattern. Under a wildcard those of single
-    /// names count as well: an operator may have one for each.
+    /// Every certificate that is served for a host of the pattern. For a wildcard this includes
+    /// certificates for single hosts below it: an operator may have one for each.
     pub(super) fn under<'n>(
         &'n self,
         pattern: &'n HostPattern,
@@ -118,10 +118,10 @@ impl Names {
     }
 }
 
-/// Keeps the valid ones if there are any, and puts them in order; the configuration's order stays
-/// among equals. Of what was ordered the newest comes first: when hosts move from one certificate
-/// to another, the old one is there for a while.
-fn settle(group: &mut Group, now: SystemTime) {
+/// Removes certificates that are not valid now if there is a valid one, and sorts the rest by
+/// preference; equal ones stay in the order of the configuration. Of ordered certificates the newest
+/// comes first: when a host moves from one certificate to another, both exist for a while.
+fn filter_and_sort(group: &mut Group, now: SystemTime) {
     if is_valid(group, now) {
         group.retain(|entry| entry.info.out_of_date(now).is_none());
     }
@@ -141,7 +141,7 @@ fn is_valid(group: &Group, now: SystemTime) -> bool {
         .any(|entry| entry.info.out_of_date(now).is_none())
 }
 
-/// ECDSA first: its signatures cost a tenth of RSA's and its chains are smaller.
+/// ECDSA first: its signatures need a tenth of the time of RSA's, and its chains are smaller.
 fn rank(algorithm: SignatureAlgorithm) -> u8 {
     match algorithm {
         SignatureAlgorithm::ECDSA => 0,

@@ -1,4 +1,4 @@
-//! PEM files: what sections they hold, whatever the order.
+//! Reads the certificates and the key of a PEM file, in any order.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,29 +9,28 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::problem::Problem;
 use crate::disk::{self, NotAFile};
 
-/// Far above any chain with its key, far below what a wrong path may lead to.
+/// Far larger than any chain with its key; a wrong path may lead to a huge file.
 const MAX_FILE: u64 = 1 << 20;
 
-/// The sections that matter of one file.
+/// The certificates and keys of one file.
 pub(super) struct PemFile {
     certs: Vec<CertificateDer<'static>>,
     keys: Vec<PrivateKeyDer<'static>>,
-    /// The path, if there is a key that needs a passphrase.
+    /// The path, if the file has a key that needs a passphrase.
     locked: Option<PathBuf>,
 }
 
 impl PemFile {
     pub(super) fn read(path: &Path) -> Result<Self, Problem> {
         let bytes = read(path)?;
-        // Editors of another system put a byte order mark in front, which would hide the first
-        // section.
+        // Some Windows editors write a byte order mark, which would hide the first section.
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         // DER, PKCS#12 included, begins with a SEQUENCE.
         if text.first() == Some(&0x30) && text.contains(&0) {
             return Err(Problem::Binary);
         }
-        // The older way of OpenSSL to lock a key: header lines inside the section, which no PEM
-        // reader here takes.
+        // The old format of OpenSSL for encrypted keys has header lines inside the section, which
+        // the PEM reader does not accept.
         if contains(text, b"Proc-Type: 4,ENCRYPTED") {
             return Err(Problem::Locked(path.to_owned()));
         }

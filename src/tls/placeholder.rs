@@ -1,4 +1,4 @@
-//! Self-signed certificates in memory, for hosts whose own one has not come yet.
+//! Self-signed certificates in memory, for hosts whose ordered certificate has not been issued yet.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -16,36 +16,36 @@ use super::servable::ServableCert;
 use super::{OrderedSpec, TlsSpec, load};
 use crate::host::HostName;
 
-/// What names placeholders in messages.
+/// The configuration key of placeholders, for messages.
 const CONFIG_KEY: &str = "acme.placeholder";
 
-/// The common name of each, for people who look at what they were shown.
+/// The common name, for people who look at the certificate in a browser.
 const MARK: &str = "ianitor placeholder";
 
-/// Certificates begin in the past: clocks of phones and virtual machines run late.
+/// How far in the past validity begins: the clocks of phones and virtual machines are often behind.
 const LATE_CLOCKS: Duration = Duration::from_secs(60 * 60);
 
-/// Longer than any CA should be waited for, and than a process runs without a new one.
+/// Longer than any order should take and than any process runs.
 const LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// The placeholders in use.
 #[derive(Debug, Default)]
 pub(super) struct Placeholders {
-    /// With the hosts of the certificate that each stands in for. Locked by whoever builds a table.
+    /// Each with the hosts of the certificate that it replaces.
     made: Mutex<Vec<(Vec<HostName>, ServableCert)>>,
 }
 
 impl Placeholders {
-    /// Those for certificates that have hosts that none of `come` names. They have all hosts of
-    /// theirs, also those that are served by now: which of them are to be answered is for the table
-    /// to say.
+    /// Placeholders for the ordered certificates with a host that no certificate of `issued` names.
+    /// Each names all hosts of the ordered certificate; the table decides for which of them it is
+    /// served.
     pub(super) fn of(
         &self,
         spec: &TlsSpec,
-        come: &[ServableCert],
+        issued: &[ServableCert],
         now: SystemTime,
     ) -> (Vec<ServableCert>, Vec<LoadError>) {
-        let is_missing = |host: &HostName| !come.iter().any(|one| one.info().names_host(host));
+        let is_missing = |host: &HostName| !issued.iter().any(|cert| cert.info().names_host(host));
         let is_wanted =
             |ordered: &&OrderedSpec| spec.placeholder && ordered.hosts.iter().any(is_missing);
         let mut made = self.made.lock();
@@ -81,7 +81,7 @@ fn make(hosts: &[HostName], now: SystemTime) -> Result<ServableCert, Problem> {
         .map(|entry| ServableCert::of(CONFIG_KEY, entry))
 }
 
-/// What a placeholder for these hosts says.
+/// The content of a placeholder for these hosts.
 pub(super) fn params(
     hosts: &[HostName],
     now: SystemTime,

@@ -1,4 +1,4 @@
-//! What can be wrong with certificates, in words for the operator: each says what to do about it.
+//! Errors and warnings about certificates. Each message tells the operator what to do.
 
 use std::fmt;
 use std::io;
@@ -12,12 +12,12 @@ use x509_parser::time::ASN1Time;
 
 use crate::host::{HostName, HostPattern};
 
-/// A problem that keeps the table from being used, with its place.
+/// A problem that prevents the use of the table, with its place.
 #[derive(Debug)]
 pub struct LoadError {
     /// The configuration key that named the file, such as `tls.certificates[0].cert`.
     pub key: String,
-    /// The file, where the problem has one.
+    /// The file, if the problem is with one.
     pub file: Option<PathBuf>,
     /// What is wrong.
     pub problem: Problem,
@@ -44,7 +44,7 @@ impl fmt::Display for LoadError {
     }
 }
 
-/// The cause below the problem: the problem itself is part of the message.
+/// The source is the problem's own source, because the problem is part of the message.
 impl std::error::Error for LoadError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.problem.source()
@@ -62,10 +62,10 @@ impl<T: fmt::Display> fmt::Display for Message<'_, T> {
     }
 }
 
-/// What is wrong; the sentence begins with the file. All of it is the operator's to mend.
+/// What is wrong. The message continues a sentence that begins with the file.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// `[tls]` leads to no certificate at all.
+    /// No certificate is configured.
     #[error(
         "no certificate is configured; write certificates = [{{ cert = \"…\", key = \"…\" }}] or, for development, \
          self_signed = [\"localhost\"]"
@@ -74,7 +74,7 @@ pub enum Problem {
     /// There is no such file.
     #[error("does not exist; put the PEM file there or correct the path")]
     Missing,
-    /// The system does not let this user read the file.
+    /// Permission to read the file is denied.
     #[error(
         "may not be read by the user that runs ianitor; give it the file (chown) or a group that may read it"
     )]
@@ -82,13 +82,13 @@ pub enum Problem {
     /// The system cannot read the file.
     #[error("cannot be read")]
     Read(#[source] io::Error),
-    /// The path is a folder, a socket, a device.
+    /// The path leads to a folder, a socket or a device.
     #[error("is not a file; write the path of the PEM file itself")]
     NotAFile,
-    /// The file is too large to be what it should be.
+    /// The file is too large for a certificate or key.
     #[error("is larger than any certificate or key; is it the right file?")]
     TooLarge,
-    /// Binary encodings.
+    /// The file is DER or PKCS#12.
     #[error(
         "is binary, not PEM; convert it with `openssl x509 -inform der`, `openssl pkey -inform der` or, for PKCS#12, \
          `openssl pkcs12 -nodes`"
@@ -115,54 +115,54 @@ pub enum Problem {
         .0.display(), .0.with_extension("unlocked.pem").display()
     )]
     Locked(PathBuf),
-    /// The certificate is not X.509 as it should be.
+    /// The certificate is not valid X.509.
     #[error("holds a certificate that cannot be understood; order it again")]
     Unparsable(#[source] nom::Err<X509Error>),
     /// The subject alternative names of the certificate contradict themselves.
     #[error("holds a certificate whose names cannot be understood; order it again")]
     BadNames(#[source] X509Error),
-    /// The TLS library refuses the certificate.
+    /// The TLS library rejects the certificate.
     #[error("holds a certificate that TLS cannot use; order an X.509 version 3 one")]
     UnusableCertificate(#[source] rustls::Error),
-    /// The TLS library refuses the key.
+    /// The TLS library rejects the key.
     #[error(
         "holds a key that TLS cannot use; make an ECDSA P-256 key or an RSA key of 2048 bits or more"
     )]
     UnusableKey(#[source] rustls::Error),
-    /// Key and certificate are not a pair.
+    /// Key and certificate do not match.
     #[error("is not the key of the certificate in {}; name the two files that were made together", .cert.display())]
     KeyMismatch {
         /// Where the certificate is.
         cert: PathBuf,
     },
-    /// The certificate of the key does not stand first.
+    /// The certificate of the key is not the first one.
     #[error(
         "has the server's certificate in place {place}; it must stand first, then its issuers, each signed by the next"
     )]
     LeafNotFirst {
-        /// Where it stands, counted from 1.
+        /// Its position, counted from 1.
         place: usize,
     },
-    /// Nothing in the certificate says for which host it is.
+    /// The certificate has no host name.
     #[error(
         "names no host (no subjectAltName); clients ignore the common name, so order it with its DNS names"
     )]
     NamesNoHost,
-    /// The folder of the development certificates cannot be made or locked.
+    /// The folder of the development certificates cannot be created or locked.
     #[error("cannot be made or locked for development certificates; let this user write there")]
     Folder(#[source] io::Error),
     /// A development certificate cannot be written.
     #[error("cannot be written; let this user write in its folder")]
     Write(#[source] io::Error),
-    /// A file of somebody else stands where a development certificate belongs.
+    /// A file that ianitor did not write has the name of a development certificate.
     #[error(
         "was not made by ianitor and would be overwritten by a development certificate; move it elsewhere"
     )]
     NotOurs,
-    /// Making a development certificate failed.
+    /// Generating a certificate failed.
     #[error("could not be made")]
     Make(#[source] rcgen::Error),
-    /// Upstreams could not be verified with it.
+    /// The TLS library does not accept it for verifying servers.
     #[error("cannot be used to verify an upstream")]
     Client(#[source] rustls::Error),
 }
@@ -173,14 +173,14 @@ impl Problem {
     }
 }
 
-/// Something about a certificate that an operator should know, and that stops nothing.
+/// Something about a certificate that the operator should know, but that does not prevent its use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// The configuration key that named the file, such as `tls.certificates[0].key`.
     pub key: String,
     /// The file.
     pub file: PathBuf,
-    /// What about it.
+    /// The warning itself.
     pub notice: Notice,
 }
 
@@ -193,7 +193,7 @@ impl Warning {
         }
     }
 
-    /// The file and what about it, without the configuration key.
+    /// The file and the notice, without the configuration key.
     pub fn message(&self) -> impl fmt::Display + '_ {
         Message(Some(&self.file), &self.notice)
     }
@@ -205,47 +205,47 @@ impl fmt::Display for Warning {
     }
 }
 
-/// What a [`Warning`] is about; the sentence begins with the file.
+/// What a [`Warning`] is about. The message continues a sentence that begins with the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Notice {
-    /// The certificate ends within days.
+    /// The certificate expires within days.
     #[error("ends on {0}; renew it")]
     EndsSoon(Date),
-    /// An ordered certificate ends, and the next one should long be there.
+    /// An ordered certificate expires soon, and its renewal is overdue.
     #[error("ends on {0}, and no renewal has come; see in the log what the CA says")]
     RenewalLate(Date),
-    /// Out of date, and served for these names for want of a better one.
+    /// Not valid now, but served for these names because no valid one has them.
     #[error("{0}; it is served all the same, as nothing else serves {names}", names = Listed(.1))]
     ServedOutOfDate(OutOfDate, Vec<HostPattern>),
-    /// Out of date, and not served: others have its names.
+    /// Not valid now, and not served because valid certificates have its names.
     #[error("{0}; it is passed over, as other certificates serve its names")]
     PassedOver(OutOfDate),
-    /// A file that is preferred to what is ordered for these names.
+    /// A file that is served for these names instead of an ordered certificate.
     #[error("is served for {names} before the ordered one; take it out when you have moved", names = Listed(.0))]
     ServedBeforeOrdered(Vec<HostName>),
-    /// A name in the certificate that no client can ask for.
+    /// A name in the certificate that is not a host name.
     #[error("names {0:?}, which is no host name; that name is ignored")]
     IgnoredName(String),
-    /// A development certificate that the next start will make.
+    /// A development certificate that the next start will generate.
     #[error("will be made at start: the development certificate for {0}")]
     WillBeMade(HostName),
-    /// There is a development CA where none was before.
+    /// A development CA was generated for the first time.
     #[error("was made: the development CA, which clients of this gateway have to trust")]
     FirstCa,
-    /// There is a new development CA.
+    /// A development CA was generated in place of an earlier one.
     #[error(
         "is a new development CA; clients that trusted another one here must be given this one"
     )]
     NewCa,
 }
 
-/// On which side of its validity a certificate is.
+/// Why a certificate is not valid now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutOfDate {
-    /// It has ended.
+    /// It has expired.
     #[error("expired on {0}")]
     Expired(Date),
-    /// It has not begun.
+    /// It is not valid yet.
     #[error("is not valid before {0}")]
     NotYet(Date),
 }
@@ -262,7 +262,7 @@ impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
     }
 }
 
-/// A moment as operators write it: `2026-05-02 14:03 UTC`.
+/// A time in the form `2026-05-02 14:03 UTC`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Date(pub SystemTime);
 
@@ -277,7 +277,7 @@ impl fmt::Display for Date {
     }
 }
 
-/// Year, month, day, hour and minute in UTC, where the calendar of the ASN.1 library reaches.
+/// Year, month, day, hour and minute in UTC; `None` outside the range of the ASN.1 library.
 fn civil(time: SystemTime) -> Option<(i32, u8, u8, u8, u8)> {
     let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_secs()).ok()?,

@@ -1,4 +1,4 @@
-//! A certificate that was not read from a file of `[tls]`, ready to be served.
+//! A certificate that was not read from a file of `[tls]` and can be served.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::secret::Secret;
 /// A certificate with its key that can be served.
 #[derive(Clone)]
 pub struct ServableCert {
-    /// The name in the cache: a later certificate of this name replaces it.
+    /// The name in the cache. A later certificate with this name replaces it.
     pub(super) name: Box<str>,
     entry: Arc<Entry>,
 }
@@ -35,7 +35,7 @@ impl ServableCert {
     /// `config_key`, which configures them.
     ///
     /// # Errors
-    /// Why they cannot be served.
+    /// If they cannot be served.
     pub fn new(
         name: &str,
         chain: &str,
@@ -73,7 +73,7 @@ impl ServableCert {
     /// Its serial number and issuer.
     ///
     /// # Errors
-    /// That the certificate cannot be parsed.
+    /// If the certificate cannot be parsed.
     pub fn facts(&self) -> Result<LeafFacts, Problem> {
         let leaf = self.leaf().ok_or(Problem::NoCertificate)?;
         leaf_facts(leaf)
@@ -96,7 +96,7 @@ impl fmt::Debug for ServableCert {
 /// The serial number and issuer of a certificate.
 ///
 /// # Errors
-/// That the certificate cannot be parsed.
+/// If the certificate cannot be parsed.
 pub fn leaf_facts(leaf: &CertificateDer<'_>) -> Result<LeafFacts, Problem> {
     let cert = x509::parse(leaf)?;
     let serial = cert

@@ -1,5 +1,5 @@
-//! The certificate that a client was shown, kept with its connection: a reload may have put another
-//! in its place, and which names the client knows us by is said by the one that it has seen.
+//! The certificate that was presented to a client, kept with its connection. A reload may replace
+//! the certificate in the table, but the client only knows the names of the one that it has seen.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use rustls::{ServerConnection, SignatureScheme, SupportedCipherSuite};
 use super::{CertInfo, CertTable};
 use crate::host::HostName;
 
-/// What a ClientHello says about which certificate it wants.
+/// The parts of a ClientHello that decide which certificate is presented.
 #[derive(Debug)]
 pub struct Asked {
     pub(super) schemes: Vec<SignatureScheme>,
 }
 
 impl Asked {
-    /// What this one says.
+    /// Copies them from a ClientHello.
     pub fn of(hello: &ClientHello<'_>) -> Self {
         Self {
             schemes: hello.signature_schemes().to_vec(),
@@ -24,7 +24,7 @@ impl Asked {
     }
 }
 
-/// What the certificate of a connection is; not its key, which goes with the table.
+/// The certificate that was presented on a connection, without its key.
 #[derive(Clone, Debug)]
 pub struct Shown(Arc<CertInfo>);
 
@@ -36,9 +36,9 @@ impl Shown {
 }
 
 impl CertTable {
-    /// Which certificate a handshake that is over was made with. rustls does not say it, so it is
-    /// chosen once more; what rustls had left out of the schemes, those that no suite of TLS 1.2
-    /// goes with, is left out by the suite.
+    /// The certificate that a completed handshake presented. rustls does not report it, so it is
+    /// chosen again from the same input. For TLS 1.2, rustls passes only the signature schemes that
+    /// fit a cipher suite to the choice; the negotiated suite gives the same result here.
     pub fn shown(&self, asked: Asked, session: &ServerConnection) -> Option<Shown> {
         let mut schemes = asked.schemes;
         if let Some(SupportedCipherSuite::Tls12(suite)) = session.negotiated_cipher_suite() {

@@ -1,4 +1,4 @@
-//! What a certificate says about itself: names, validity, subject, key.
+//! Reads names, validity and subject of a certificate.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -11,10 +11,10 @@ use x509_parser::time::ASN1Time;
 use super::problem::Problem;
 use crate::host::{HostName, HostPattern};
 
-/// The parts of a certificate that decide when and for whom it is served.
+/// The parts of a certificate that decide when and for which hosts it is served.
 pub(super) struct Facts {
     pub(super) names: Vec<HostPattern>,
-    /// Names for hosts that are no host names.
+    /// Host entries of the certificate that are not valid host names.
     pub(super) ignored: Vec<String>,
     pub(super) not_before: SystemTime,
     pub(super) not_after: SystemTime,
@@ -49,7 +49,7 @@ pub(super) fn validity(cert: &X509Certificate<'_>) -> (SystemTime, SystemTime) {
     )
 }
 
-/// The common name of the subject, where it is text.
+/// The common name of the subject, if it is text.
 pub(super) fn common_name<'a>(cert: &'a X509Certificate<'_>) -> Option<&'a str> {
     cert.subject()
         .iter_common_name()
@@ -73,7 +73,7 @@ fn names(cert: &X509Certificate<'_>) -> Result<(Vec<HostPattern>, Vec<String>), 
     Ok((names, ignored))
 }
 
-/// The host that a name stands for; `None` where it is not meant as one, such as a mail address.
+/// The host that a name stands for; `None` if it is not for a host, such as an email address.
 fn host(name: &GeneralName<'_>) -> Option<Result<HostPattern, String>> {
     match name {
         GeneralName::DNSName(text) => Some(dns(text).ok_or_else(|| (*text).to_owned())),
@@ -86,7 +86,7 @@ fn host(name: &GeneralName<'_>) -> Option<Result<HostPattern, String>> {
     }
 }
 
-/// An address written as a DNS name is accepted by no client (RFC 6125, section 1.7.2).
+/// Clients do not accept an IP address that is written as a DNS name (RFC 6125, section 1.7.2).
 fn dns(text: &str) -> Option<HostPattern> {
     let pattern = text.parse().ok()?;
     match &pattern {
