@@ -1,5 +1,5 @@
-//! Wall time, in whole seconds: what tokens and credentials are dated in. And moments, for waits:
-//! setting the system's clock does not move them.
+//! [`UnixTime`] is wall-clock time in whole seconds, as in tokens and credentials. [`Moment`] is for
+//! waiting: a change of the system clock does not move it.
 
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
@@ -9,56 +9,56 @@ use std::time::{Duration, Instant, SystemTime};
 pub struct UnixTime(pub u64);
 
 impl UnixTime {
-    /// What the system's clock says; a clock before 1970 says 1970.
+    /// The time of the system clock; a time before 1970 becomes 1970.
     pub fn now() -> Self {
         wall().into()
     }
 
-    /// So much later.
+    /// This time plus a duration.
     pub fn after(self, time: Duration) -> Self {
         Self(self.0.saturating_add(time.as_secs()))
     }
 
-    /// So much earlier.
+    /// This time minus a duration.
     pub fn before(self, time: Duration) -> Self {
         Self(self.0.saturating_sub(time.as_secs()))
     }
 
-    /// How long it is from now until then; nothing if that is over.
+    /// The duration from this time to a later one; zero if `then` is not later.
     pub fn until(self, then: Self) -> Duration {
         Duration::from_secs(then.0.saturating_sub(self.0))
     }
 }
 
-/// A moment by the monotonic clock. A machine may start with a clock that is hours wrong and is set
-/// later: what is waited for is a moment, and its date is only for people and for the process after
-/// this one.
+/// A time of the monotonic clock. A machine may start with a system clock that is hours wrong and is
+/// corrected later, so waits use a `Moment`. Its date is only for display and for the state that is
+/// kept over a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(Instant);
 
 impl Moment {
-    /// This one.
+    /// The current moment.
     pub fn now() -> Self {
         Self(Instant::now())
     }
 
-    /// So much later than now. A wait that no clock can count ends at once.
+    /// A moment after this wait. If the clock cannot represent it, the current moment.
     pub fn after(wait: Duration) -> Self {
         let now = Instant::now();
         Self(now.checked_add(wait).unwrap_or(now))
     }
 
-    /// How long it is until then; nothing if that is over.
+    /// The remaining time until this moment; zero once it has passed.
     pub fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
 
-    /// Whether it has come.
+    /// Whether this moment has been reached.
     pub fn has_come(self) -> bool {
         self.left().is_zero()
     }
 
-    /// Its date by what the system's clock says today.
+    /// Its date by the system clock as it is set now.
     pub fn date(self) -> UnixTime {
         let passed = Instant::now().saturating_duration_since(self.0);
         let date = wall()
@@ -76,7 +76,7 @@ fn wall() -> SystemTime {
 #[cfg(test)]
 pub(crate) use set::{set, wall};
 
-/// A clock that a test sets as an operator or NTP would, for its own thread.
+/// A system clock that a test can set for its own thread, as an operator or NTP would.
 #[cfg(test)]
 mod set {
     use std::cell::Cell;
@@ -84,7 +84,8 @@ mod set {
 
     thread_local!(static AHEAD: Cell<i64> = const { Cell::new(0) });
 
-    /// Sets the clock of this thread to so many seconds ahead of the system's, or behind it.
+    /// Sets the clock of this thread ahead of the system's by this many seconds; behind it if
+    /// negative.
     pub(crate) fn set(ahead: i64) {
         AHEAD.set(ahead);
     }
@@ -108,7 +109,7 @@ impl From<SystemTime> for UnixTime {
 
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Beyond the year 9999 there is no RFC 3339 form.
+        // RFC 3339 ends with the year 9999.
         const LAST: u64 = 253_402_300_799;
         if self.0 > LAST {
             return write!(f, "{}", self.0);

@@ -1,4 +1,4 @@
-//! A mutex for each of many things, of which somebody wants several at once.
+//! One mutex for each key, with a way to lock several keys at once.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -8,28 +8,30 @@ use std::sync::Arc;
 use parking_lot::Mutex as SyncMutex;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// The mutexes; one for each key that was ever asked for, so that keys should be few.
+/// The mutexes. One is kept for every key that was ever locked, so there should be few keys.
 #[derive(Clone)]
 pub struct KeyedMutex<K>(Arc<SyncMutex<HashMap<K, Arc<Mutex<()>>>>>);
 
-/// The keys are nobody else's until this is dropped.
+/// Locked keys. They are released when this is dropped.
 #[derive(Debug)]
-#[must_use = "the keys are free for others when this is dropped"]
-pub struct Held(#[expect(dead_code, reason = "held, and let go")] Vec<OwnedMutexGuard<()>>);
+#[must_use = "the keys are released when this is dropped"]
+pub struct KeyGuards(
+    #[expect(dead_code, reason = "only held and dropped")] Vec<OwnedMutexGuard<()>>,
+);
 
 impl<K: Ord + Hash + Clone> KeyedMutex<K> {
-    /// Waits until nobody else has any of the keys. One may be named twice.
-    pub async fn lock_all(&self, keys: impl IntoIterator<Item = K>) -> Held {
-        // Always in one order, so that no two wait for each other.
+    /// Waits until all of the keys are free and locks them. A key may occur twice.
+    pub async fn lock_all(&self, keys: impl IntoIterator<Item = K>) -> KeyGuards {
+        // Always in the same order, so that two callers cannot deadlock.
         let keys: BTreeSet<K> = keys.into_iter().collect();
-        let mut held = Vec::new();
+        let mut guards = Vec::new();
         for key in keys {
-            held.push(self.of(key).lock_owned().await);
+            guards.push(self.mutex(key).lock_owned().await);
         }
-        Held(held)
+        KeyGuards(guards)
     }
 
-    fn of(&self, key: K) -> Arc<Mutex<()>> {
+    fn mutex(&self, key: K) -> Arc<Mutex<()>> {
         let mut all = self.0.lock();
         Arc::clone(all.entry(key).or_default())
     }
@@ -60,7 +62,7 @@ mod tests {
         assert!(all.lock_all(["c", "b"]).now_or_never().is_none());
         assert!(
             all.lock_all(["c"]).now_or_never().is_some(),
-            "what waited in vain holds nothing"
+            "a wait that was given up holds no key"
         );
         drop(first);
         assert!(all.lock_all(["b", "a"]).now_or_never().is_some());

@@ -97,7 +97,7 @@ pub(super) async fn keep(context: &AcmeContext, cert: &CertSpec, open: &OpenOrde
 /// Removes an order. If that fails, the CA tells the next attempt that the order has ended.
 pub(super) async fn forget(context: &AcmeContext, cert: &CertSpec) {
     let name = cert.name.clone();
-    if let Err(error) = context.store(move |store| store.forget_order(&name)).await {
+    if let Err(error) = context.store(move |store| store.remove_order(&name)).await {
         tracing::warn!(certificate = %cert.name, error = %Chain(&error), "an order that has ended cannot be removed from the store");
     }
 }

@@ -1,4 +1,4 @@
-//! The table of certificates: those on disk, and those that were ordered.
+//! Builds the table of certificates from files and from the cache of ordered certificates.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,7 +13,7 @@ use crate::tls::{
     self, CertCache, CertTable, HostCoverage, Mode, Notice, ServableCert, Tickets, Warning,
 };
 
-/// The certificates of a configuration. Warnings about them are logged.
+/// The table for a configuration. Warnings about certificates are logged.
 pub(super) fn table(
     config: &Config,
     cache: &CertCache,
@@ -31,7 +31,10 @@ pub(super) fn table(
     Ok(table)
 }
 
-/// The snapshot in force with the ordered certificates that are in the cache now.
+/// The snapshot in force, with the ordered certificates that are in the cache now.
+///
+/// # Errors
+/// If the TLS library rejects the settings.
 pub(super) fn follow(
     in_force: &Snapshot,
     config: &Config,
@@ -77,14 +80,14 @@ fn warn(table: &CertTable, warnings: &[Warning], config: &Config, now: SystemTim
         return;
     }
     for host in config.routes.hosts() {
-        if table.standing(host, now) == HostCoverage::Unserved {
+        if table.coverage(host, now) == HostCoverage::Unserved {
             tracing::warn!("{}", table.unserved(host));
         }
     }
 }
 
-/// Logs hosts whose certificate is being ordered, once each: not again whenever the certificate of
-/// another host has been issued.
+/// Logs each host whose certificate is being ordered once, and not again when the certificate of
+/// another host is issued.
 fn log_awaited(table: &CertTable, previous: Option<&CertTable>, now: SystemTime) {
     for host in newly_awaited(table, previous, now) {
         tracing::info!(%host, "no certificate yet: it is being ordered");
@@ -103,7 +106,7 @@ fn newly_awaited<'t>(
 }
 
 fn is_awaited(table: &CertTable, host: &HostName, now: SystemTime) -> bool {
-    table.standing(&HostPattern::Exact(host.clone()), now) == HostCoverage::Ordered
+    table.coverage(&HostPattern::Exact(host.clone()), now) == HostCoverage::Ordered
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The background services for certificates: ordering them, and deploying them to other servers.
+//! The background services for certificates: ordering, and deployment to other servers.
 
 use std::io;
 use std::sync::Arc;
@@ -27,11 +27,11 @@ pub(super) struct CertServices {
 impl CertServices {
     pub(super) fn new(cert_cache: Arc<CertCache>) -> Self {
         let (challenges, orders, hub) = (Challenges::new(), CertStatuses::new(), Hub::new());
-        let to = Arc::clone(&hub);
+        let receiver = Arc::clone(&hub);
         let tasks = CertTasks::new(CertOutputs {
             cache: Arc::clone(&cert_cache),
             challenges: Arc::clone(&challenges),
-            on_certificate: Arc::new(move |name, new| to.put(name, new)),
+            on_certificate: Arc::new(move |name, new| receiver.put(name, new)),
             statuses: Arc::clone(&orders),
         });
         Self {
@@ -42,7 +42,7 @@ impl CertServices {
         }
     }
 
-    /// What the status pages show of it.
+    /// The state of the services, for the status pages.
     pub(super) fn looks(&self) -> Looks {
         self.looks.clone()
     }
@@ -51,8 +51,8 @@ impl CertServices {
     /// the cache; no task is started.
     ///
     /// # Errors
-    /// If `directory_ca` cannot be used and there is nothing to fall back on (then it is noted in
-    /// `previous`). All other problems are temporary and retried.
+    /// If `directory_ca` cannot be used at a start. At a reload the error is added to `previous`
+    /// instead. All other problems are temporary and retried.
     pub(super) fn plan(
         &self,
         config: &Config,
@@ -73,7 +73,7 @@ impl CertServices {
     /// Starts the tasks of a plan.
     ///
     /// # Errors
-    /// If there is something to start and this is not called on a runtime.
+    /// If there are certificates to order and this is not called on a runtime.
     pub(super) fn start(&mut self, plan: Plan, config: &Config) -> io::Result<()> {
         if config.acme.is_some() {
             Handle::try_current().map_err(io::Error::other)?;
@@ -97,7 +97,8 @@ impl CertServices {
         self.tasks.stop();
     }
 
-    /// Undoes what planning has put into the cache, when the plan is not started.
+    /// Removes the certificates that [`CertServices::plan`] added to the cache, if its plan is not
+    /// started.
     pub(super) fn rollback(&self) {
         self.tasks.remove_unmanaged();
     }

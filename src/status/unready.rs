@@ -87,7 +87,7 @@ pub(super) fn without_certificate(
     now: SystemTime,
 ) -> Vec<Unready> {
     let certificates = &snapshot.certificates;
-    match certificates.standing_of_all(now) {
+    match certificates.coverage_of_all(now) {
         HostCoverage::Unserved => return vec![Unready::NoCertificate],
         HostCoverage::OutOfDate(state) => return vec![Unready::AllOutOfDate(state)],
         HostCoverage::Served | HostCoverage::Ordered => {}
@@ -100,7 +100,7 @@ pub(super) fn without_certificate(
     let mut hosts: Vec<HostPattern> = snapshot.routes.hosts().cloned().chain(ordered).collect();
     hosts.sort_unstable();
     hosts.dedup();
-    let reason = |host: HostPattern| match certificates.standing(&host, now) {
+    let reason = |host: HostPattern| match certificates.coverage(&host, now) {
         HostCoverage::Served => None,
         HostCoverage::OutOfDate(state) => Some(Unready::OutOfDate(host, state)),
         HostCoverage::Ordered => Some(ordered_only(host, orders)),

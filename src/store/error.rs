@@ -1,52 +1,52 @@
-//! What can be wrong with a store, in words for the operator.
+//! Errors of a store. Each message tells the operator what to do.
 
 use std::io;
 
 use crate::disk::Untrusted;
 
-/// Why something cannot be read from the store, or kept in it.
+/// Why something cannot be read from the store or written to it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The store does not take what should be kept.
+    /// Writing failed.
     #[error(
         "{place} cannot be written; let the user that runs ianitor write there, and see that there is room"
     )]
     Write {
-        /// What, for people.
+        /// What it is about, for messages.
         place: String,
-        /// Why not.
+        /// Why.
         #[source]
         cause: io::Error,
     },
-    /// The store does not give what it has.
+    /// Reading failed.
     #[error("{place} cannot be read; let the user that runs ianitor read it")]
     Read {
-        /// What, for people.
+        /// What it is about, for messages.
         place: String,
-        /// Why not.
+        /// Why.
         #[source]
         cause: io::Error,
     },
-    /// Somebody else decides where a part of the path leads.
+    /// Another user controls where a part of the path leads.
     #[error("{place} is not used: {why}")]
     Untrusted {
-        /// What, for people.
+        /// What it is about, for messages.
         place: String,
-        /// Which part, whose it is, and what to do.
+        /// Which part, who owns it, and what to do.
         why: Untrusted,
     },
-    /// Something in the store is not what was put there.
-    #[error("{place} is damaged: {what}; the running gateway makes it anew")]
+    /// The content of the store is not what was written.
+    #[error("{place} is damaged: {what}; the running gateway replaces it")]
     Damaged {
-        /// What, for people.
+        /// What it is about, for messages.
         place: String,
         /// What is wrong with it.
         what: String,
     },
-    /// What should be changed is not there.
+    /// There is no certificate to change.
     #[error("there is no certificate at {place}; order one first")]
     Absent {
-        /// Where it would be, for people.
+        /// Where it would be, for messages.
         place: String,
     },
 }

@@ -1,13 +1,13 @@
-//! Where certificates that were ordered are kept, with the accounts that ordered them.
+//! Stores ordered certificates, the accounts at CAs, and open orders.
 //!
-//! [`CertStore`] is the contract; nothing in it speaks of files, so that replicas can share another
-//! one. [`folder`] is the implementation that there is: plain PEM and JSON that a person can read.
+//! [`CertStore`] is the interface. It does not mention files, so that a store shared by several
+//! machines can implement it. [`folder`] is the only implementation: PEM and JSON files.
 //!
-//! **Orders are made under a lock**, and whoever has got it looks again: another process may have
-//! ordered in the meantime. What is put is whole or absent: a crash at any point leaves what was
-//! there before, or what is new.
+//! **Orders are made under a lock.** After taking it, the certificate is read again, because another
+//! process may have ordered it in the meantime. Writes are atomic: after a crash the store has either
+//! the old or the new content.
 //!
-//! Methods may block (a disk, a network), so they are called where blocking is allowed.
+//! Methods may block on a disk or a network, so they are called where blocking is allowed.
 
 mod error;
 pub mod folder;
@@ -24,135 +24,133 @@ use crate::secret::Secret;
 pub use error::StoreError;
 pub use name::{BadName, Name};
 
-/// Keeps accounts, certificates, open orders, and what is going on with them.
+/// Stores certificates, accounts, open orders, and the state of each certificate's orders.
 pub trait CertStore: Send + Sync + fmt::Debug {
-    /// Writes something and takes it away again: a store that cannot be written is found before an
-    /// order, not after.
+    /// Writes something and removes it, so that a store that cannot be written is noticed before an
+    /// order and not after it.
     ///
     /// # Errors
-    /// Why it cannot be written.
+    /// If the store cannot be written.
     fn probe(&self) -> Result<(), StoreError>;
 
     /// The newest certificate of this name.
     ///
     /// # Errors
-    /// That there is one and it cannot be read.
+    /// If there is one and it cannot be read.
     fn certificate(&self, name: &Name) -> Result<Option<Stored>, StoreError>;
 
-    /// The version of the newest certificate, for whoever only wants to know whether there is a
-    /// newer one.
+    /// The version of the newest certificate. Cheaper than reading it, to find out whether there is
+    /// a newer one.
     ///
     /// # Errors
-    /// That the store cannot be read.
+    /// If the store cannot be read.
     fn version(&self, name: &Name) -> Result<Option<u64>, StoreError>;
 
-    /// Keeps a certificate as the newest of its name and returns its version, which is higher than
-    /// all before.
+    /// Stores a certificate as the newest of its name and returns its version, which is higher than
+    /// all earlier ones.
     ///
     /// # Errors
-    /// Why it could not be written. What was there before is still the newest then.
+    /// If it cannot be written. The newest certificate is then unchanged.
     fn put_certificate(&self, name: &Name, new: &Bundle) -> Result<u64, StoreError>;
 
-    /// Notes in the metadata of the newest certificate that it was revoked.
+    /// Marks the newest certificate as revoked in its metadata.
     ///
     /// # Errors
-    /// Why it could not be written, or that there is none.
+    /// If there is none, or it cannot be written.
     fn revoked(&self, name: &Name, at: UnixTime) -> Result<(), StoreError>;
 
-    /// The account at a directory.
+    /// The account at the CA with this directory URL.
     ///
     /// # Errors
-    /// That there is one and it cannot be read.
+    /// If there is one and it cannot be read.
     fn account(&self, directory: &str) -> Result<Option<StoredAccount>, StoreError>;
 
-    /// Keeps the account at its directory in the place of what was there.
+    /// Stores an account, replacing any earlier one at the same directory.
     ///
     /// # Errors
-    /// Why it could not be written.
+    /// If it cannot be written.
     fn put_account(&self, account: &StoredAccount) -> Result<(), StoreError>;
 
-    /// Puts an account that is damaged out of the way, in the place of one that lies there, and
-    /// says where.
+    /// Moves a damaged account aside, replacing one that was moved earlier. Returns where it is now.
     ///
     /// # Errors
-    /// Why it could not be moved.
+    /// If it cannot be moved.
     fn set_account_aside(&self, directory: &str) -> Result<String, StoreError>;
 
-    /// The order for this certificate that is open at a CA.
+    /// The open order for this certificate.
     ///
     /// # Errors
-    /// That there is one and it cannot be read.
+    /// If there is one and it cannot be read.
     fn order(&self, name: &Name) -> Result<Option<OpenOrder>, StoreError>;
 
-    /// Keeps an open order in the place of what was there.
+    /// Stores an open order, replacing any earlier one.
     ///
     /// # Errors
-    /// Why it could not be written.
+    /// If it cannot be written.
     fn put_order(&self, name: &Name, order: &OpenOrder) -> Result<(), StoreError>;
 
-    /// Forgets an order that is not open any more.
+    /// Removes an order that is no longer open.
     ///
     /// # Errors
-    /// Why it could not be taken away.
-    fn forget_order(&self, name: &Name) -> Result<(), StoreError>;
+    /// If it cannot be removed.
+    fn remove_order(&self, name: &Name) -> Result<(), StoreError>;
 
-    /// Puts an order that is damaged out of the way, in the place of one that lies there, and says
-    /// where.
+    /// Moves a damaged order aside, replacing one that was moved earlier. Returns where it is now.
     ///
     /// # Errors
-    /// Why it could not be moved.
+    /// If it cannot be moved.
     fn set_order_aside(&self, name: &Name) -> Result<String, StoreError>;
 
-    /// What is going on with a certificate.
+    /// The state of a certificate's orders.
     ///
     /// # Errors
-    /// That it cannot be read.
+    /// If it cannot be read.
     fn order_record(&self, name: &Name) -> Result<Option<OrderRecord>, StoreError>;
 
-    /// Tells others what is going on with a certificate.
+    /// Stores the state of a certificate's orders, for other processes.
     ///
     /// # Errors
-    /// Why it could not be written.
-    fn put_order_record(&self, name: &Name, progress: &OrderRecord) -> Result<(), StoreError>;
+    /// If it cannot be written.
+    fn put_order_record(&self, name: &Name, record: &OrderRecord) -> Result<(), StoreError>;
 
-    /// Takes a lock of this name, `None` while another process or task has it. It is given back
-    /// when the value is dropped, and when the process dies.
+    /// Takes the lock of this name; `None` while another process or task holds it. It is released
+    /// when the value is dropped or the process ends.
     ///
     /// # Errors
-    /// That there can be no lock.
+    /// If locking fails.
     fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, StoreError>;
 
-    /// Where the certificates of this name are or would be, for people.
+    /// Where the certificates of this name are stored or would be, for messages.
     fn place(&self, name: &Name) -> String;
 }
 
-/// Held while something is done that nobody else may do.
+/// A lock that is held until the value is dropped.
 pub trait Lock: Send + Sync + fmt::Debug {}
 
-/// A certificate chain with its key, and what is known about it.
+/// A certificate chain with its key and metadata.
 #[derive(Clone, Debug)]
 pub struct Bundle {
     /// The server's certificate, then its issuers, in PEM.
     pub chain: String,
     /// The private key in PEM (PKCS#8).
     pub key: Secret<String>,
-    /// How it came about.
+    /// Metadata.
     pub meta: Meta,
 }
 
-/// A certificate of the store.
+/// A certificate in the store.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// Higher than that of any certificate of this name before.
+    /// Higher than that of any earlier certificate of this name.
     pub version: u64,
     /// The certificate.
     pub bundle: Bundle,
 }
 
-/// How a certificate came about: a JSON object that people read too.
+/// The metadata of a certificate, stored as JSON that operators may read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
-    /// What it was ordered for.
+    /// The hosts that it was ordered for.
     pub hosts: Vec<String>,
     /// The kind of key, as `key_type` in `gateway.toml`.
     pub key_type: String,
@@ -161,21 +159,22 @@ pub struct Meta {
     /// The profile that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// When it came.
+    /// When it was issued.
     #[serde(with = "unix_time")]
     pub issued: UnixTime,
-    /// Its number at the CA, in hexadecimal.
+    /// Its serial number, in hexadecimal.
     pub serial: String,
-    /// Who signed it.
+    /// The issuer.
     pub issuer: String,
-    /// When it begins and ends.
+    /// When its validity begins.
     #[serde(with = "unix_time")]
     pub not_before: UnixTime,
-    /// When it ends.
+    /// When its validity ends.
     #[serde(with = "unix_time")]
     pub not_after: UnixTime,
-    /// Where in a time span this certificate's renewal lies, from 0 to 1: chosen once, so that
-    /// renewals of many gateways are spread and each stays where it is.
+    /// The position of this certificate's renewal within the renewal window, from 0 to 1. It is
+    /// random, so that the renewals of many gateways are spread, and chosen once, so that it does not
+    /// move.
     pub spread: f64,
     /// When it was revoked by `ianitor certs revoke`.
     #[serde(
@@ -186,58 +185,57 @@ pub struct Meta {
     pub revoked: Option<UnixTime>,
 }
 
-/// An account at a CA. Its key is kept before the CA is told of it, so that a crash never leaves a
-/// second account.
+/// An account at a CA. Its key is stored before the account is registered, so that a crash does not
+/// lead to a second account.
 #[derive(Clone, Debug)]
 pub struct StoredAccount {
     /// The directory of the CA.
     pub directory: String,
     /// The private key in PEM (PKCS#8).
     pub key: Secret<String>,
-    /// The account's URL, once the CA has said it.
+    /// The account's URL, once the CA has returned it.
     pub url: Option<String>,
-    /// What the CA was told about whom to write to.
+    /// The contact addresses that were sent to the CA.
     pub contact: Vec<String>,
-    /// The key id of the external account that it was bound to.
+    /// The key id of the external account binding.
     pub external: Option<String>,
 }
 
-/// An order that a CA has taken and not finished. The process after this one goes on with it: to
-/// order again would cost another certificate, which CAs count.
+/// An order that a CA has accepted and not finished. After a restart the process continues with it,
+/// because a second order would count against the CA's rate limits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenOrder {
     /// The order's URL at the CA.
     pub url: String,
     /// The directory of the CA.
     pub directory: String,
-    /// The URL of the account that ordered.
+    /// The URL of the account that placed it.
     pub account: String,
-    /// What it is for.
+    /// The hosts that it is for.
     pub hosts: Vec<String>,
     /// The kind of key, as `key_type` in `gateway.toml`.
     pub key_type: String,
     /// The profile that was asked for.
     pub profile: Option<String>,
-    /// The challenge by which its names are proved, as in `challenges` of `gateway.toml`.
+    /// The challenge that validates its names, as in `challenges` of `gateway.toml`.
     pub challenge: String,
     /// The private key of the certificate in PEM (PKCS#8).
     pub key: Secret<String>,
-    /// When it was made.
+    /// When it was placed.
     pub begun: UnixTime,
-    /// When it ends, if the CA has said so.
+    /// When it expires, if the CA has said so.
     pub expires: Option<UnixTime>,
-    /// How many seconds the CA has been given to finish it. Added up, so that no clock that is set
-    /// changes it.
+    /// How many seconds the CA has had to finish it: a sum of waits, so that a change of the system
+    /// clock does not matter.
     pub waited: u64,
-    /// How often in a row the CA has answered with trouble of its own when it was asked for this
-    /// order.
+    /// How many requests for this order in a row the CA has answered with an error of its own.
     pub troubles: u32,
 }
 
-/// What is going on with a certificate, for `ianitor certs` and for the process after this one.
+/// The state of a certificate's orders, for `ianitor certs` and for the next start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OrderRecord {
-    /// What was ordered or is wanted; a different want begins anew.
+    /// A description of the configured certificate. If it changes, the record is discarded.
     pub wanted: String,
     /// When the next order is due.
     #[serde(
@@ -246,44 +244,44 @@ pub struct OrderRecord {
         skip_serializing_if = "Option::is_none"
     )]
     pub next: Option<UnixTime>,
-    /// Why then.
+    /// Why the next order is due then.
     #[serde(default)]
     pub why: String,
-    /// When `next` was reckoned, where it is a time to wait. A clock that shows less now has been
-    /// set back since.
+    /// When `next` was computed, if it is the end of a waiting time. If the clock shows an earlier
+    /// time now, it has been set back since.
     #[serde(
         default,
         with = "optional_time",
         skip_serializing_if = "Option::is_none"
     )]
     pub written: Option<UnixTime>,
-    /// How many orders have failed since the last that succeeded.
+    /// How many orders have failed since the last success.
     #[serde(default)]
     pub failures: u32,
-    /// How many of them the CA has refused.
+    /// How many of them the CA has rejected.
     #[serde(default)]
     pub refusals: u32,
-    /// Whether a process that starts has to wait for `next` too: CAs count what they refuse.
+    /// Whether `next` also applies after a restart, because CAs count the orders that they reject.
     #[serde(default)]
     pub hold: bool,
-    /// What the last one failed of.
+    /// Why the last order failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
 impl OrderRecord {
-    /// How long is still to be waited until `next`: not longer than was meant by whoever wrote it,
-    /// as its clock may have been ahead of this one.
+    /// The time until `next`. It is never longer than the wait that was intended when the record was
+    /// written, because the clock may have been ahead then.
     pub fn left(&self, now: UnixTime) -> Option<Duration> {
         let next = self.next?;
-        let meant = self
+        let intended = self
             .written
             .map_or(Duration::MAX, |written| written.until(next));
-        Some(now.until(next).min(meant))
+        Some(now.until(next).min(intended))
     }
 }
 
-/// Times as people read them: RFC 3339 in UTC.
+/// Times in RFC 3339 format, in UTC.
 mod unix_time {
     use serde::de::Error as _;
     use serde::{Deserialize as _, Deserializer, Serializer};
@@ -301,7 +299,7 @@ mod unix_time {
     }
 }
 
-/// The same, where there may be none.
+/// The same for optional times.
 mod optional_time {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

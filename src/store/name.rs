@@ -1,20 +1,21 @@
-//! What a certificate is called in the store.
+//! The name of a certificate in the store.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A certificate's name: its first host, and what tells it from another one for that host. Letters,
-/// digits, dots, hyphens and underscores; never a name that leads elsewhere.
+/// A certificate's name: its first host, and a suffix if another certificate has the same first
+/// host. It has only letters, digits, dots, hyphens and underscores, so it cannot lead out of a
+/// folder.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Box<str>);
 
 impl Name {
-    /// As it is written.
+    /// The text of the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What the lock is called under which this certificate is ordered, or taken back.
+    /// The name of the lock that is held while this certificate is ordered or revoked.
     pub fn order_lock(&self) -> String {
         format!("{self}.order")
     }
@@ -43,7 +44,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// The text is no name.
+/// The text is not a valid name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is no name for a certificate")]
+#[error("is not a valid name for a certificate")]
 pub struct BadName;

@@ -189,7 +189,7 @@ impl CertTable {
     }
 
     /// Which kind of certificate the clients of a route's host get.
-    pub fn standing(&self, host: &HostPattern, now: SystemTime) -> HostCoverage {
+    pub fn coverage(&self, host: &HostPattern, now: SystemTime) -> HostCoverage {
         let is_ordered = self.ordered.iter().any(|ordered| host.matches(ordered));
         HostCoverage::of(
             self.names.under(host).map(|entry| &*entry.info),
@@ -199,7 +199,7 @@ impl CertTable {
     }
 
     /// The same for routes without a host, from all certificates.
-    pub fn standing_of_all(&self, now: SystemTime) -> HostCoverage {
+    pub fn coverage_of_all(&self, now: SystemTime) -> HostCoverage {
         HostCoverage::of(self.entries(), !self.ordered.is_empty(), now)
     }
 

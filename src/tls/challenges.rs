@@ -18,7 +18,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use super::{placeholder, provider};
 use crate::host::HostName;
-use crate::keyed_mutex::{Held, KeyedMutex};
+use crate::keyed_mutex::{KeyGuards, KeyedMutex};
 use crate::telemetry::Chain;
 
 /// The ALPN protocol of the TLS-ALPN-01 challenge (RFC 8737, section 4).
@@ -55,7 +55,7 @@ impl Challenges {
     /// Waits until no other order validates any of the names. A TLS handshake of a CA does not say
     /// which order it belongs to, so orders for an ECDSA and an RSA certificate of the same host
     /// would overwrite each other's responses.
-    pub async fn lock_names(&self, hosts: &[HostName]) -> Held {
+    pub async fn lock_names(&self, hosts: &[HostName]) -> KeyGuards {
         self.validating.lock_all(hosts.iter().cloned()).await
     }
 

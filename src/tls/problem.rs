@@ -209,16 +209,16 @@ impl fmt::Display for Warning {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Notice {
     /// The certificate expires within days.
-    #[error("ends on {0}; renew it")]
+    #[error("expires on {0}; renew it")]
     EndsSoon(Date),
     /// An ordered certificate expires soon, and its renewal is overdue.
-    #[error("ends on {0}, and no renewal has come; see in the log what the CA says")]
+    #[error("expires on {0} and has not been renewed; see the log for the errors of the CA")]
     RenewalLate(Date),
     /// Not valid now, but served for these names because no valid one has them.
     #[error("{0}; it is served all the same, as nothing else serves {names}", names = Listed(.1))]
     ServedOutOfDate(OutOfDate, Vec<HostPattern>),
     /// Not valid now, and not served because valid certificates have its names.
-    #[error("{0}; it is passed over, as other certificates serve its names")]
+    #[error("{0}; it is not served, as other certificates have its names")]
     PassedOver(OutOfDate),
     /// A file that is served for these names instead of an ordered certificate.
     #[error("is served for {names} before the ordered one; take it out when you have moved", names = Listed(.0))]
@@ -230,11 +230,11 @@ pub enum Notice {
     #[error("will be made at start: the development certificate for {0}")]
     WillBeMade(HostName),
     /// A development CA was generated for the first time.
-    #[error("was made: the development CA, which clients of this gateway have to trust")]
+    #[error("was generated: the development CA, which clients of this gateway have to trust")]
     FirstCa,
     /// A development CA was generated in place of an earlier one.
     #[error(
-        "is a new development CA; clients that trusted another one here must be given this one"
+        "is a new development CA; clients that trusted the previous one have to trust this one"
     )]
     NewCa,
 }

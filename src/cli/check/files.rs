@@ -210,7 +210,7 @@ pub(super) fn key_client(issuer: &IssuerSpec, place: &KeyEndpoint) -> Result<Cli
 
 fn will_serve(table: &CertTable, config: &Config, host: &HostPattern) -> bool {
     let is_self_signed = || config.tls.self_signed.iter().any(|name| host.matches(name));
-    table.standing(host, SystemTime::now()) != HostCoverage::Unserved || is_self_signed()
+    table.coverage(host, SystemTime::now()) != HostCoverage::Unserved || is_self_signed()
 }
 
 fn certificates(table: &CertTable) -> String {

@@ -1,4 +1,4 @@
-//! Accounts at CAs: a key, and what the CA said about it.
+//! Accounts at CAs: a key file, and a JSON file with what the CA returned.
 
 use std::path::Path;
 
@@ -13,9 +13,9 @@ use crate::secret::Secret;
 const KEY: &str = "key.pem";
 const ACCOUNT: &str = "account.json";
 
-/// What is in `account.json`.
+/// The content of `account.json`.
 #[derive(Serialize, Deserialize)]
-struct Known {
+struct AccountFile {
     directory: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     url: Option<String>,
@@ -25,8 +25,8 @@ struct Known {
     external: Option<String>,
 }
 
-/// What the folder of a directory's account is called: host and path, in a form that a person
-/// recognises, and a hash where that form could stand for several URLs.
+/// The folder name of the account at a directory URL: host and path in readable form, and a hash if
+/// several URLs could have the same form.
 pub(super) fn id(directory: &str) -> String {
     let bare = directory.strip_prefix("https://").unwrap_or(directory);
     let is_host = |host: &str| {
@@ -35,7 +35,7 @@ pub(super) fn id(directory: &str) -> String {
     };
     let is_path = |path: &str| path.bytes().all(|b| b.is_ascii_alphanumeric());
     match bare.split_once('/') {
-        // The last hyphen is the slash.
+        // The last hyphen stands for the slash.
         Some((host, path))
             if bare.len() < directory.len()
                 && is_host(host)
@@ -58,19 +58,18 @@ pub(super) fn read(path: &Path, directory: &str) -> Result<Option<StoredAccount>
     };
     let known = match files::read(&folder, ACCOUNT)? {
         Some(bytes) => {
-            let known: Known =
+            let known: AccountFile =
                 serde_json::from_slice(&bytes).map_err(|e| damaged(format!("{ACCOUNT}: {e}")))?;
             if known.directory != directory {
                 return Err(damaged(format!(
-                    "{ACCOUNT}: is of the directory {}",
+                    "{ACCOUNT}: belongs to the directory {}",
                     known.directory
                 )));
             }
             known
         }
-        // The process died before it could write more than the key; the key may be known to the CA
-        // all the same.
-        None => Known {
+        // The process ended after writing the key only. The CA may know the key nevertheless.
+        None => AccountFile {
             directory: directory.to_owned(),
             url: None,
             contact: Vec::new(),
@@ -86,7 +85,7 @@ pub(super) fn read(path: &Path, directory: &str) -> Result<Option<StoredAccount>
     };
     PrivateKeyDer::from_pem_slice(&key).map_err(|error| damaged(format!("{KEY}: {error}")))?;
     let key = String::from_utf8(key).map_err(|_| damaged(format!("{KEY}: is not text")))?;
-    let Known {
+    let AccountFile {
         directory,
         url,
         contact,
@@ -101,7 +100,7 @@ pub(super) fn read(path: &Path, directory: &str) -> Result<Option<StoredAccount>
     }))
 }
 
-/// The key first: what the CA said about a key is never there without it.
+/// Writes the key first, so that `account.json` never exists without the key that it belongs to.
 pub(super) fn write(path: &Path, account: &StoredAccount) -> Result<(), StoreError> {
     let StoredAccount {
         directory,
@@ -110,20 +109,20 @@ pub(super) fn write(path: &Path, account: &StoredAccount) -> Result<(), StoreErr
         contact,
         external,
     } = account.clone();
-    let alone = files::alone(path)?;
-    if files::read(&alone.dir, KEY)?.as_deref() != Some(key.reveal().as_bytes()) {
-        // What was said about another key.
-        files::remove(&alone.dir, ACCOUNT)?;
-        files::replace(&alone.dir, KEY, key.reveal().as_bytes())?;
+    let locked = files::lock(path)?;
+    if files::read(&locked.dir, KEY)?.as_deref() != Some(key.reveal().as_bytes()) {
+        // It belongs to the previous key.
+        files::remove(&locked.dir, ACCOUNT)?;
+        files::replace(&locked.dir, KEY, key.reveal().as_bytes())?;
     }
     let known = files::json(
         &path.join(ACCOUNT),
-        &Known {
+        &AccountFile {
             directory,
             url,
             contact,
             external,
         },
     )?;
-    files::replace(&alone.dir, ACCOUNT, &known)
+    files::replace(&locked.dir, ACCOUNT, &known)
 }

@@ -1,4 +1,4 @@
-//! Files and folders that are whole or absent, and for this user only.
+//! Writes files and folders atomically, with access for the gateway's user only.
 
 use std::io;
 use std::path::Path;
@@ -12,19 +12,19 @@ use crate::disk::{Dir, FileLock, NotAFile, Trust, Untrusted};
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// Far above any chain, far below what a wrong file may be.
+/// Far larger than any chain; a wrong file may be huge.
 const LARGEST: u64 = 1 << 20;
 
-/// The longest name that is used as it is: file systems take 255 bytes.
+/// The longest name that is used unchanged: file systems accept 255 bytes.
 const LONGEST: usize = 200;
 
-/// What is written where a file is made before it gets its name.
+/// The suffix of a file that is still being written.
 const NEW: &str = ".new";
 
-/// What is written behind the name of what was damaged.
+/// The suffix of a damaged file or folder that was moved aside.
 const DAMAGED: &str = ".damaged";
 
-/// What is locked by who writes in a folder.
+/// The lock file that every writer of a folder holds.
 const LOCK: &str = ".lock";
 
 pub(super) fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
@@ -43,9 +43,8 @@ pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     }
 }
 
-/// Opens a folder of the store; `None` if it is not there. Links on the way are followed only if
-/// nobody else decides where they lead: root works in a store that is somebody else's, by the
-/// commands that it runs.
+/// Opens a folder of the store; `None` if it does not exist. Links on the way are followed only if no
+/// other user controls them: root may run commands in a store that belongs to another user.
 pub(super) fn open(folder: &Path) -> Result<Option<Dir>, StoreError> {
     match Dir::open(folder, &Trust::links()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -53,8 +52,8 @@ pub(super) fn open(folder: &Path) -> Result<Option<Dir>, StoreError> {
     }
 }
 
-/// Reads a file; `None` if it is not there. Something else in its place, or more than the store
-/// writes, is damage.
+/// Reads a file; `None` if it does not exist. Anything but a file, or a file larger than the store
+/// writes, is reported as damage.
 pub(super) fn read(folder: &Dir, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
     match folder.read(name, LARGEST) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -69,30 +68,30 @@ pub(super) fn read(folder: &Dir, name: &str) -> Result<Option<Vec<u8>>, StoreErr
     }
 }
 
-/// Makes a folder with those above it, on the disk before it is used.
+/// Creates a folder and its parents, and syncs them to disk.
 pub(super) fn make(folder: &Path) -> Result<Dir, StoreError> {
     Dir::open_or_make(folder, &Trust::links(), FOLDER_MODE).map_err(unwritable(folder))
 }
 
-/// Makes a folder that is not there yet.
+/// Creates a folder that must not exist yet.
 pub(super) fn make_new(above: &Dir, name: &str) -> io::Result<Dir> {
     above.make(name, FOLDER_MODE)
 }
 
-/// A folder that no other writer is in.
+/// A folder that is locked for writing.
 #[derive(Debug)]
-pub(super) struct Alone {
+pub(super) struct LockedDir {
     pub(super) dir: Dir,
-    /// Held open, which is what keeps others out.
+    /// Released when it is dropped.
     _lock: FileLock,
 }
 
-/// Makes a folder if need be and keeps other writers out until the value is dropped.
-pub(super) fn alone(folder: &Path) -> Result<Alone, StoreError> {
+/// Creates the folder if it does not exist and locks it for writing until the value is dropped.
+pub(super) fn lock(folder: &Path) -> Result<LockedDir, StoreError> {
     let dir = make(folder)?;
     let lock = FileLock::wait(&dir, LOCK, FILE_MODE)
         .map_err(|error| unwritable(&dir.path().join(LOCK))(error))?;
-    Ok(Alone { dir, _lock: lock })
+    Ok(LockedDir { dir, _lock: lock })
 }
 
 /// Takes a lock if it is free.
@@ -100,7 +99,7 @@ pub(super) fn try_lock(folder: &Dir, name: &str) -> Result<Option<FileLock>, Sto
     FileLock::try_take(folder, name, FILE_MODE).map_err(unwritable(&folder.path().join(name)))
 }
 
-/// Puts a whole file in the place of what was there. The caller is alone in the folder.
+/// Replaces a file atomically. The caller holds the folder's lock.
 pub(super) fn replace(folder: &Dir, name: &str, content: &[u8]) -> Result<(), StoreError> {
     let hand_over = |file: &_| {
         folder.hand_over(file);
@@ -111,14 +110,14 @@ pub(super) fn replace(folder: &Dir, name: &str, content: &[u8]) -> Result<(), St
         .map_err(unwritable(&folder.path().join(name)))
 }
 
-/// Writes a file that is not there yet, or was left by a process that died, onto the disk.
+/// Writes a new file, or one that a crashed process left, and syncs it to disk.
 pub(super) fn write_new(folder: &Dir, name: &str, content: &[u8]) -> io::Result<()> {
     let file = folder.write_new(name, FILE_MODE, content)?;
     folder.hand_over(&file);
     file.sync_all()
 }
 
-/// Takes a file away, if it is there.
+/// Removes a file if it exists.
 pub(super) fn remove(folder: &Dir, name: &str) -> Result<(), StoreError> {
     folder
         .remove(name)
@@ -126,9 +125,9 @@ pub(super) fn remove(folder: &Dir, name: &str) -> Result<(), StoreError> {
         .map_err(unwritable(&folder.path().join(name)))
 }
 
-/// Renames what is damaged, so that a person can look at it and something new can take its name.
-/// What lies there from the time before goes: damage that comes again and again does not fill the
-/// disk. The caller is alone in the folder.
+/// Renames something damaged, so that the operator can examine it and something new can have its
+/// name. An earlier one is replaced, so that repeated damage does not fill the disk. The caller holds
+/// the folder's lock.
 pub(super) fn set_aside(folder: &Dir, name: &str) -> Result<String, StoreError> {
     let aside = format!("{name}{DAMAGED}");
     let moved = folder
@@ -141,7 +140,7 @@ pub(super) fn set_aside(folder: &Dir, name: &str) -> Result<String, StoreError> 
     Ok(place.display().to_string())
 }
 
-/// JSON for people: indented, with a newline at the end.
+/// Readable JSON: indented, with a newline at the end.
 pub(super) fn json(place: &Path, value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
     let mut bytes =
         serde_json::to_vec_pretty(value).map_err(|error| unwritable(place)(error.into()))?;
@@ -149,8 +148,8 @@ pub(super) fn json(place: &Path, value: &impl Serialize) -> Result<Vec<u8>, Stor
     Ok(bytes)
 }
 
-/// A name for a file: letters, digits, dots, hyphens and underscores as they are, anything else as
-/// a hyphen. A hash keeps names apart that would be the same then.
+/// A safe name for a file: letters, digits, dots, hyphens and underscores are kept, anything else
+/// becomes a hyphen. A changed name gets a hash, so that different names stay different.
 pub(super) fn safe(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let is_safe = !name.is_empty()
@@ -164,7 +163,7 @@ pub(super) fn safe(name: &str) -> String {
     }
 }
 
-/// The readable part of a name with a hash of all of it.
+/// The readable part of a name with a hash of the whole name.
 pub(super) fn with_hash(readable: &str, whole: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let readable: String = readable

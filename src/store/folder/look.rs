@@ -1,4 +1,4 @@
-//! A look at a store that changes nothing.
+//! Checks whether a store can be written, without changing anything.
 
 use std::fs;
 use std::io;
@@ -9,10 +9,10 @@ use rustix::fs::Access;
 use super::super::StoreError;
 use super::files;
 
-/// Whether a folder is there and may be written, or can be made.
+/// Checks that a folder exists and can be written, or can be created.
 pub(super) fn may_be_written(folder: &Path) -> Result<(), StoreError> {
     let absolute = std::path::absolute(folder).map_err(files::unreadable(folder))?;
-    // What is not there is made in the nearest folder that is. A link that leads nowhere is there.
+    // Missing folders are created in the nearest one that exists. A broken link counts as existing.
     let nearest = absolute
         .ancestors()
         .find(|path| fs::symlink_metadata(path).is_ok())
@@ -24,7 +24,7 @@ pub(super) fn may_be_written(folder: &Path) -> Result<(), StoreError> {
     }))
 }
 
-/// Whether the folders in a folder may be written, as far as they are there.
+/// Checks that a folder and its subfolders can be written, if they exist.
 pub(super) fn below(folder: &Path) -> Result<(), StoreError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -45,7 +45,7 @@ fn is_writable(folder: &Path) -> io::Result<()> {
     if !fs::metadata(folder)?.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());
     }
-    // Also says that the file system is read-only, which root may not write either.
+    // Also fails on a read-only file system, which root cannot write either.
     Ok(rustix::fs::access(
         folder,
         Access::WRITE_OK | Access::EXEC_OK,

@@ -1,17 +1,17 @@
-//! A store in a folder, in plain PEM and JSON that a person can read.
+//! A store in a folder, as PEM and JSON files.
 //!
 //! ```text
 //! STORE/accounts/<directory>/{account.json, key.pem}
-//! STORE/certificates/<name>/0001/{fullchain.pem, privkey.pem, certificate.json}    the highest number is the newest
-//! STORE/certificates/<name>/progress.json
-//! STORE/certificates/<name>/order.json             an order that a CA has not finished, with its private key
+//! STORE/certificates/<name>/0001/{fullchain.pem, privkey.pem, certificate.json}
+//! STORE/certificates/<name>/progress.json          the state of its orders
+//! STORE/certificates/<name>/order.json             an open order with its private key
 //! STORE/locks/<name>.lock
 //! ```
 //!
-//! A version appears by the renaming of a folder whose files are on the disk already, so a numbered
-//! folder is whole. Whoever writes in a folder holds its `.lock` for that moment: temporary files
-//! and folders that are found under it were left by a process that died, and are taken away.
-//! Readers take no lock.
+//! The numbered folders are the versions of a certificate; the highest number is the newest. A
+//! version is created by renaming a folder whose files are already on disk, so a numbered folder is
+//! always complete. Writers hold the `.lock` of the folder that they change. Temporary files that a
+//! writer finds there were left by a crashed process, and it removes them. Readers take no lock.
 
 mod accounts;
 mod files;
@@ -28,7 +28,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::versions::{Look, Newest, Versions};
+use self::versions::{Newest, Versions, VersionsStamp};
 use super::{
     Bundle, CertStore, Lock, Name, OpenOrder, OrderRecord, StoreError, Stored, StoredAccount,
 };
@@ -38,11 +38,11 @@ use crate::disk::{Dir, FileLock};
 /// A folder with accounts and certificates.
 #[derive(Debug)]
 pub struct Folder {
-    /// Where it is.
+    /// The path of the folder.
     path: PathBuf,
-    /// Which version was whole at which look, so that asking for it again reads nothing. The lock
-    /// guards a look at the map alone.
-    known: Mutex<HashMap<Name, (Look, u64)>>,
+    /// The newest complete version for each stamp, so that nothing is read while the stamp stays the
+    /// same. The lock is held only to access the map.
+    known: Mutex<HashMap<Name, (VersionsStamp, u64)>>,
 }
 
 /// The folders in the store.
@@ -55,7 +55,7 @@ const ORDER: &str = "order.json";
 const PROBE: &str = ".probe";
 
 impl Folder {
-    /// A store at this place. Nothing is looked at or made yet.
+    /// A store at this path. Nothing is read or created yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -63,10 +63,10 @@ impl Folder {
         }
     }
 
-    /// Whether it looks as if it could be written, without writing anything: for `ianitor check`.
+    /// Checks whether the store can be written, without writing anything: for `ianitor check`.
     ///
     /// # Errors
-    /// What stands in the way.
+    /// Why it cannot be written.
     pub fn look(&self) -> Result<(), StoreError> {
         look::may_be_written(&self.path)?;
         [ACCOUNTS, CERTIFICATES, LOCKS]
@@ -74,52 +74,52 @@ impl Folder {
             .try_for_each(|name| look::below(&self.path.join(name)))
     }
 
-    /// What belongs to a certificate.
-    fn of(&self, name: &Name) -> PathBuf {
+    /// The folder of a certificate.
+    fn certificate_folder(&self, name: &Name) -> PathBuf {
         self.path
             .join(CERTIFICATES)
             .join(files::safe(name.as_str()))
     }
 
     fn versions(&self, name: &Name) -> Versions {
-        Versions::new(self.of(name))
+        Versions::new(self.certificate_folder(name))
     }
 
-    /// Reads the newest version that is whole, and remembers which it was.
+    /// Reads the newest complete version and remembers its number.
     fn newest(&self, name: &Name) -> Result<Option<Newest>, StoreError> {
         let versions = self.versions(name);
-        // Looked at before it is read: what comes in between is seen by the next look.
-        let look = versions.look()?;
+        // The stamp is taken before reading: a version that is added in between changes it.
+        let stamp = versions.stamp()?;
         let newest = versions.newest()?;
-        if let (Some(look), Some(newest)) =
-            (look, newest.as_ref().filter(|newest| newest.is_settled()))
+        if let (Some(stamp), Some(newest)) =
+            (stamp, newest.as_ref().filter(|newest| newest.is_settled()))
         {
             let mut known = self.known.lock();
-            known.insert(name.clone(), (look, newest.stored.version));
+            known.insert(name.clone(), (stamp, newest.stored.version));
         }
         Ok(newest)
     }
 
-    fn of_account(&self, directory: &str) -> PathBuf {
+    fn account_folder(&self, directory: &str) -> PathBuf {
         self.path.join(ACCOUNTS).join(accounts::id(directory))
     }
 
     fn put_json(&self, name: &Name, file: &str, value: &impl Serialize) -> Result<(), StoreError> {
-        let folder = self.of(name);
-        let alone = files::alone(&folder)?;
-        files::replace(&alone.dir, file, &files::json(&folder, value)?)
+        let folder = self.certificate_folder(name);
+        let locked = files::lock(&folder)?;
+        files::replace(&locked.dir, file, &files::json(&folder, value)?)
     }
 }
 
 impl CertStore for Folder {
     fn probe(&self) -> Result<(), StoreError> {
         for name in [ACCOUNTS, CERTIFICATES, LOCKS] {
-            let alone = files::alone(&self.path.join(name))?;
-            files::replace(&alone.dir, PROBE, b"ianitor was here\n")?;
-            files::remove(&alone.dir, PROBE)?;
+            let locked = files::lock(&self.path.join(name))?;
+            files::replace(&locked.dir, PROBE, b"ianitor was here\n")?;
+            files::remove(&locked.dir, PROBE)?;
         }
-        // What was made by another user, as by a command that root ran, would be found only after
-        // an order.
+        // Folders of another user, such as those of a command that root ran, would otherwise be
+        // noticed only after an order.
         self.look()
     }
 
@@ -132,11 +132,11 @@ impl CertStore for Folder {
     }
 
     fn version(&self, name: &Name) -> Result<Option<u64>, StoreError> {
-        let look = self.versions(name).look()?;
+        let stamp = self.versions(name).stamp()?;
         let known = self.known.lock().get(name).copied();
-        match (look, known) {
+        match (stamp, known) {
             (None, _) => Ok(None),
-            (Some(look), Some((then, version))) if look == then => Ok(Some(version)),
+            (Some(stamp), Some((then, version))) if stamp == then => Ok(Some(version)),
             _ => Ok(self.newest(name)?.map(|newest| newest.stored.version)),
         }
     }
@@ -150,45 +150,48 @@ impl CertStore for Folder {
     }
 
     fn account(&self, directory: &str) -> Result<Option<StoredAccount>, StoreError> {
-        accounts::read(&self.of_account(directory), directory)
+        accounts::read(&self.account_folder(directory), directory)
     }
 
     fn put_account(&self, account: &StoredAccount) -> Result<(), StoreError> {
-        accounts::write(&self.of_account(&account.directory), account)
+        accounts::write(&self.account_folder(&account.directory), account)
     }
 
     fn set_account_aside(&self, directory: &str) -> Result<String, StoreError> {
-        let alone = files::alone(&self.path.join(ACCOUNTS))?;
-        files::set_aside(&alone.dir, &accounts::id(directory))
+        let locked = files::lock(&self.path.join(ACCOUNTS))?;
+        files::set_aside(&locked.dir, &accounts::id(directory))
     }
 
     fn order(&self, name: &Name) -> Result<Option<OpenOrder>, StoreError> {
-        let Some(folder) = files::open(&self.of(name))? else {
+        let Some(folder) = files::open(&self.certificate_folder(name))? else {
             return Ok(None);
         };
         orders::read(&folder, ORDER)
     }
 
     fn put_order(&self, name: &Name, order: &OpenOrder) -> Result<(), StoreError> {
-        self.put_json(name, ORDER, &orders::Kept::from(order))
+        self.put_json(name, ORDER, &orders::OrderFile::from(order))
     }
 
-    fn forget_order(&self, name: &Name) -> Result<(), StoreError> {
-        let is_there = |folder: &Dir| folder.look(ORDER).is_ok();
-        if !files::open(&self.of(name))?.as_ref().is_some_and(is_there) {
+    fn remove_order(&self, name: &Name) -> Result<(), StoreError> {
+        let has_order = |folder: &Dir| folder.look(ORDER).is_ok();
+        if !files::open(&self.certificate_folder(name))?
+            .as_ref()
+            .is_some_and(has_order)
+        {
             return Ok(());
         }
-        let alone = files::alone(&self.of(name))?;
-        files::remove(&alone.dir, ORDER)
+        let locked = files::lock(&self.certificate_folder(name))?;
+        files::remove(&locked.dir, ORDER)
     }
 
     fn set_order_aside(&self, name: &Name) -> Result<String, StoreError> {
-        let alone = files::alone(&self.of(name))?;
-        files::set_aside(&alone.dir, ORDER)
+        let locked = files::lock(&self.certificate_folder(name))?;
+        files::set_aside(&locked.dir, ORDER)
     }
 
     fn order_record(&self, name: &Name) -> Result<Option<OrderRecord>, StoreError> {
-        let folder = self.of(name);
+        let folder = self.certificate_folder(name);
         let bytes = files::open(&folder)?
             .map(|folder| files::read(&folder, PROGRESS))
             .transpose()?
@@ -198,29 +201,29 @@ impl CertStore for Folder {
             .transpose()
     }
 
-    fn put_order_record(&self, name: &Name, progress: &OrderRecord) -> Result<(), StoreError> {
-        self.put_json(name, PROGRESS, progress)
+    fn put_order_record(&self, name: &Name, record: &OrderRecord) -> Result<(), StoreError> {
+        self.put_json(name, PROGRESS, record)
     }
 
     fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, StoreError> {
         let folder = files::make(&self.path.join(LOCKS))?;
         let file_name = format!("{}.lock", files::safe(name));
         let lock = files::try_lock(&folder, &file_name)?;
-        Ok(lock.map(|lock| Box::new(Held(lock)) as Box<dyn Lock>))
+        Ok(lock.map(|lock| Box::new(FolderLock(lock)) as Box<dyn Lock>))
     }
 
     fn place(&self, name: &Name) -> String {
-        self.of(name).display().to_string()
+        self.certificate_folder(name).display().to_string()
     }
 }
 
-/// A lock of this store that is held.
+/// A lock of this store, released when it is dropped.
 #[derive(Debug)]
-struct Held(#[expect(dead_code, reason = "held, never used")] FileLock);
+struct FolderLock(#[expect(dead_code, reason = "held, never used")] FileLock);
 
-impl Lock for Held {}
+impl Lock for FolderLock {}
 
-/// Reads what was put there as JSON.
+/// Parses the JSON content of a file of the store.
 fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, StoreError> {
     serde_json::from_slice(bytes).map_err(|error| StoreError::Damaged {
         place: path.display().to_string(),

@@ -1,4 +1,4 @@
-//! Orders that are open at a CA, each with the private key of its certificate.
+//! Open orders, each with the private key of its certificate.
 
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -10,10 +10,10 @@ use crate::clock::UnixTime;
 use crate::disk::Dir;
 use crate::secret::Secret;
 
-/// What is in `order.json`. The key is in the same file, so that neither is ever there without the
+/// The content of `order.json`. The key is in the same file, so that neither can exist without the
 /// other.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Kept {
+pub(super) struct OrderFile {
     url: String,
     directory: String,
     account: String,
@@ -42,14 +42,14 @@ pub(super) fn read(folder: &Dir, name: &str) -> Result<Option<OpenOrder>, StoreE
         return Ok(None);
     };
     let path = folder.path().join(name);
-    let kept: Kept = parse(&path, &bytes)?;
+    let file: OrderFile = parse(&path, &bytes)?;
     let damaged = |what: String| StoreError::Damaged {
         place: path.display().to_string(),
         what,
     };
-    PrivateKeyDer::from_pem_slice(kept.key.as_bytes())
+    PrivateKeyDer::from_pem_slice(file.key.as_bytes())
         .map_err(|error| damaged(format!("key: {error}")))?;
-    let Kept {
+    let OrderFile {
         url,
         directory,
         account,
@@ -58,15 +58,15 @@ pub(super) fn read(folder: &Dir, name: &str) -> Result<Option<OpenOrder>, StoreE
         profile,
         challenge,
         ..
-    } = kept;
-    let Kept {
+    } = file;
+    let OrderFile {
         begun,
         expires,
         waited,
         troubles,
         ..
-    } = kept;
-    let key = Secret::new(kept.key);
+    } = file;
+    let key = Secret::new(file.key);
     let order = OpenOrder {
         url,
         directory,
@@ -84,7 +84,7 @@ pub(super) fn read(folder: &Dir, name: &str) -> Result<Option<OpenOrder>, StoreE
     Ok(Some(order))
 }
 
-impl From<&OpenOrder> for Kept {
+impl From<&OpenOrder> for OrderFile {
     fn from(order: &OpenOrder) -> Self {
         let OpenOrder {
             url,

@@ -17,11 +17,11 @@ const CHAIN: &str = "fullchain.pem";
 const KEY: &str = "privkey.pem";
 const META: &str = "certificate.json";
 
-/// A version before it has its number, and one that is being taken away.
+/// The names of a version that is still being written, and of one that is being removed.
 const NEW: &str = ".new";
 const OLD: &str = ".old";
 
-/// How many stay: the newest, and the one before, to go back to by hand.
+/// How many versions are kept: the newest, and the one before it, for a manual rollback.
 const KEPT: usize = 2;
 
 /// The folder of one certificate.
@@ -29,34 +29,37 @@ pub(super) struct Versions {
     folder: PathBuf,
 }
 
-/// What there is to be seen of versions without reading them.
+/// Changes whenever the newest version may have changed. It is found without reading a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct VersionsStamp {
     highest: u64,
     stamp: Option<FileStamp>,
 }
 
-/// The newest version that is whole.
+/// The newest complete version.
 pub(super) struct Newest {
     pub(super) stored: Stored,
-    /// Where it is.
+    /// Its folder.
     folder: Dir,
-    /// What is wrong with a newer one.
+    /// Why a newer version cannot be read.
     damage: Option<StoreError>,
 }
 
 impl Newest {
-    /// Whether another look at the same would lead to the same: what could not be read now may be
-    /// read soon.
+    /// Whether reading the same files again would give the same result. Other read errors than damage
+    /// may be temporary.
     pub(super) fn is_settled(&self) -> bool {
         matches!(self.damage, None | Some(StoreError::Damaged { .. }))
     }
 
-    /// Tells what the operator should look after.
+    /// Logs that a newer version cannot be read.
     pub(super) fn warn(&self) {
         if let Some(damage) = &self.damage {
             let version = self.stored.version;
-            tracing::warn!(error = %Chain(damage), version, "an older certificate is taken from the store");
+            tracing::warn!(
+                error = %Chain(damage), version,
+                "the newest stored certificate cannot be read: an older version is used"
+            );
         }
     }
 }
@@ -66,12 +69,12 @@ impl Versions {
         Self { folder }
     }
 
-    /// Where a version is, for people.
+    /// The path of a version, for messages.
     fn folder_of(&self, version: u64) -> PathBuf {
         self.folder.join(folder_name(version))
     }
 
-    /// The newest version that is whole.
+    /// Reads the newest complete version.
     pub(super) fn newest(&self) -> Result<Option<Newest>, StoreError> {
         let Some(folder) = files::open(&self.folder)? else {
             return Ok(None);
@@ -80,8 +83,8 @@ impl Versions {
     }
 
     fn newest_in(&self, folder: &Dir) -> Result<Option<Newest>, StoreError> {
-        // A version may be taken away between the look at the folder and the look into it, when
-        // there are newer ones. Then there is something new to see, every time.
+        // A version may be removed between listing the folder and reading it. That only happens
+        // after newer ones were added, so another iteration finds those.
         loop {
             let (mut damage, mut is_gone) = (None, false);
             for version in self.numbers(folder)? {
@@ -105,9 +108,8 @@ impl Versions {
         }
     }
 
-    /// What there is to be seen without reading: the highest number, and when something was last
-    /// put into or taken out of its folder.
-    pub(super) fn look(&self) -> Result<Option<Look>, StoreError> {
+    /// The highest number, and when an entry of its folder was last added or removed.
+    pub(super) fn stamp(&self) -> Result<Option<VersionsStamp>, StoreError> {
         let Some(folder) = files::open(&self.folder)? else {
             return Ok(None);
         };
@@ -116,12 +118,12 @@ impl Versions {
         };
         let found = folder.look(folder_name(highest)).ok();
         let stamp = found.map(|found| FileStamp::from(&found));
-        Ok(Some(Look { highest, stamp }))
+        Ok(Some(VersionsStamp { highest, stamp }))
     }
 
-    /// Adds a version and takes those away that nobody needs any more.
+    /// Adds a version and removes those that are no longer kept.
     pub(super) fn put(&self, new: &Bundle) -> Result<u64, StoreError> {
-        let files::Alone { dir: folder, .. } = &files::alone(&self.folder)?;
+        let files::LockedDir { dir: folder, .. } = &files::lock(&self.folder)?;
         folder
             .remove_all(NEW)
             .map_err(files::unwritable(&self.folder.join(NEW)))?;
@@ -130,7 +132,7 @@ impl Versions {
         let written =
             write(folder, new, &meta).and_then(|()| folder.rename(NEW, folder_name(version)));
         if written.is_err() {
-            // Gives back what room it took; what keeps it from being removed has been told already.
+            // Frees the space. An error here has the same cause as the first, which is returned.
             _ = folder.remove_all(NEW);
         }
         written
@@ -140,14 +142,14 @@ impl Versions {
         Ok(version)
     }
 
-    /// Notes in the newest version that it was revoked.
+    /// Marks the newest version as revoked.
     pub(super) fn revoked(&self, at: UnixTime) -> Result<(), StoreError> {
         let absent = || StoreError::Absent {
             place: self.folder.display().to_string(),
         };
         files::open(&self.folder)?.ok_or_else(absent)?;
-        let alone = files::alone(&self.folder)?;
-        let newest = self.newest_in(&alone.dir)?.ok_or_else(absent)?;
+        let locked = files::lock(&self.folder)?;
+        let newest = self.newest_in(&locked.dir)?.ok_or_else(absent)?;
         let meta = Meta {
             revoked: Some(at),
             ..newest.stored.bundle.meta
@@ -159,7 +161,7 @@ impl Versions {
         )
     }
 
-    /// The numbers that there are, the highest first.
+    /// The existing numbers, the highest first.
     fn numbers(&self, folder: &Dir) -> Result<Vec<u64>, StoreError> {
         let names = folder.names().map_err(files::unreadable(&self.folder))?;
         let mut numbers: Vec<u64> = names
@@ -179,28 +181,30 @@ impl Versions {
         let folder = folder
             .below(folder_name(version))
             .map_err(|error| match error.kind() {
-                // Links are among those.
-                io::ErrorKind::NotADirectory => damaged("is no folder"),
+                // This includes links.
+                io::ErrorKind::NotADirectory => damaged("is not a folder"),
                 _ => files::unreadable(&path)(error),
             })?;
         let stored = read(&folder, &path, version)?;
         Ok((folder, stored))
     }
 
-    /// Failing is no reason to refuse a certificate that is safely there.
+    /// Removes old versions. An error is only logged, because the new version is stored already.
     fn tidy(&self, folder: &Dir) {
         let tidied = self.numbers(folder).and_then(|numbers| {
             let mut left = folder.remove_all(OLD);
             for version in numbers.into_iter().skip(KEPT) {
-                // Renamed first, so that a crash leaves no numbered folder with a part of its
-                // files.
+                // Renamed first, so that a crash does not leave an incomplete numbered folder.
                 let renamed = left.and_then(|()| folder.rename(folder_name(version), OLD));
                 left = renamed.and_then(|()| folder.remove_all(OLD));
             }
             left.map_err(files::unwritable(&self.folder))
         });
         if let Err(error) = tidied {
-            tracing::warn!(error = %Chain(&error), "old certificates stay in the store");
+            tracing::warn!(
+                error = %Chain(&error),
+                "old certificates could not be removed from the store"
+            );
         }
     }
 }
@@ -209,7 +213,7 @@ fn folder_name(version: u64) -> String {
     format!("{version:04}")
 }
 
-/// The number of a version: digits as they are written here, nothing else.
+/// The number of a version, if this is exactly how its folder is named.
 fn number(name: &str) -> Option<u64> {
     name.parse()
         .ok()
@@ -235,7 +239,7 @@ fn read(folder: &Dir, path: &Path, version: u64) -> Result<Stored, StoreError> {
     };
     let (chain, key, meta) = (text(CHAIN)?, Secret::new(text(KEY)?), text(META)?);
     CertificateDer::from_pem_slice(chain.as_bytes()).map_err(|error| damaged(CHAIN, &error))?;
-    // Those of the issuers too: a handshake without them fails at most clients.
+    // The issuers' certificates too: most clients reject a handshake without them.
     let whole = CertificateDer::pem_slice_iter(chain.as_bytes()).try_for_each(|one| one.map(drop));
     whole.map_err(|error| damaged(CHAIN, &error))?;
     PrivateKeyDer::from_pem_slice(key.reveal().as_bytes()).map_err(|error| damaged(KEY, &error))?;
@@ -246,7 +250,7 @@ fn read(folder: &Dir, path: &Path, version: u64) -> Result<Stored, StoreError> {
     })
 }
 
-/// Whether the name is taken, be it by a folder or not.
+/// Whether anything, a folder or not, has the name of this version.
 fn is_there(folder: &Dir, version: u64) -> bool {
     !folder
         .look(folder_name(version))

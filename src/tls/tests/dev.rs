@@ -1,4 +1,4 @@
-//! Development certificates: made, kept, renewed, trusted.
+//! Development certificates: generated, reused, renewed, trusted.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -40,7 +40,7 @@ fn refused(spec: &TlsSpec, mode: Mode) -> String {
     CertTable::load(spec, now(), mode).err().unwrap()[0].to_string()
 }
 
-/// The time of the tests as openssl takes it.
+/// The time of the tests in the format of openssl.
 fn epoch() -> String {
     now()
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -49,7 +49,7 @@ fn epoch() -> String {
         .to_string()
 }
 
-/// Whether a client that trusts `ca.pem` accepts what the table serves for the name.
+/// Whether a client that trusts `ca.pem` accepts the certificate that is served for the name.
 fn is_trusted(folder: &Folder, spec: &TlsSpec, table: CertTable, name: &str) -> bool {
     let server = server_config(spec, Arc::new(table), &Tickets::new().unwrap()).unwrap();
     let ca = fs::read_to_string(folder.path("certs/ca.pem")).unwrap();
@@ -214,7 +214,7 @@ fn what_is_good_is_kept_and_the_ca_outlives_its_certificates() {
     }
     assert_eq!(contents(&folder, &ca), ca_before);
 
-    // A CA that would end before what it issues is replaced, and so is all that it issued.
+    // A CA that would expire before its certificates is replaced, with all certificates it issued.
     let (table, notices) = load_at(&spec, day(3600));
     assert_eq!(notices, [Notice::NewCa]);
     assert!(table.entries().all(|info| info.not_after == day(3690)));
@@ -318,7 +318,7 @@ fn nothing_is_made_for_names_that_are_served() {
     load_at(&spec, now());
     assert!(listing(&folder).is_empty());
 
-    // The certificate for localhost has its address, and none is made for that.
+    // The certificate for localhost includes its address, so the address gets none of its own.
     spec.self_signed = ["localhost", "127.0.0.1", "b.example.com"].map(host).into();
     let (table, _) = load_at(&spec, now());
     assert_eq!(

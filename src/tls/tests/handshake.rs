@@ -1,4 +1,4 @@
-//! Real handshakes, both ends in memory.
+//! Real handshakes with both ends in memory.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ pub(super) fn client(ca: &str) -> ClientConfig {
     client_with(ca, provider(), BOTH)
 }
 
-/// The cryptography of a client that knows no ECDSA signatures.
+/// The cryptography of a client without ECDSA signatures.
 fn without_ecdsa() -> CryptoProvider {
     let WebPkiSupportedAlgorithms { all, mapping } = provider().signature_verification_algorithms;
     let rsa = mapping
@@ -69,7 +69,7 @@ fn server(spec: &TlsSpec, tickets: &Tickets) -> Arc<ServerConfig> {
     server_config(spec, Arc::new(table), tickets).unwrap()
 }
 
-/// Shakes hands to the end, tickets included. The error is the server's if it has one.
+/// Completes a handshake, tickets included. Returns the server's error if there is one.
 pub(super) fn shake(
     client: &Arc<ClientConfig>,
     name: &str,
@@ -123,8 +123,8 @@ fn the_clients_signature_schemes_choose_among_certificates() {
     }
 }
 
-/// What is said afterwards about the certificate is what the client was shown, also where the
-/// suites of TLS 1.2 leave fewer signatures than the client has named.
+/// `CertTable::shown` returns the certificate that was presented, even if the TLS 1.2 suites allow
+/// fewer signature schemes than the client offers.
 #[test]
 fn the_certificate_of_a_connection_is_known_afterwards() {
     let (ca, folder) = (Authority::new(), Folder::new());
@@ -222,7 +222,7 @@ fn the_name_chooses_and_unknown_names_are_refused() {
         &shake(&client, "www.example.com", &strict).unwrap().0,
         &wild
     ));
-    // An address is never sent as a name: the first certificate answers.
+    // Clients never send an address as a server name, so they get the first certificate.
     assert!(is(&shake(&client, "127.0.0.1", &strict).unwrap().0, &exact));
 
     for (name, server, expected) in [
@@ -231,8 +231,7 @@ fn the_name_chooses_and_unknown_names_are_refused() {
             &strict,
             "no server certificate chain resolved",
         ),
-        // The client is the one who refuses: it got the first certificate, which is not for this
-        // name.
+        // The client rejects the handshake: it got the first certificate, which lacks this name.
         ("www.example.org", &open, "not valid for name"),
     ] {
         let error = shake(&client, name, server).err().unwrap().to_string();

@@ -1,4 +1,4 @@
-//! What files are taken and which words the others get.
+//! Which files are accepted, and the messages for the others.
 
 use std::error::Error;
 
@@ -7,7 +7,7 @@ use rcgen::{CustomExtension, DnType};
 use super::*;
 use crate::tls::problem::Problem;
 
-/// The messages of what fails, with the folder left out.
+/// The error messages, without the folder.
 fn messages(folder: &Folder, spec: &TlsSpec) -> Vec<String> {
     let here = format!("{}/", folder.0.path().display());
     load(spec)

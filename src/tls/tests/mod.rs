@@ -1,4 +1,4 @@
-//! Certificates made at run time, a folder for them, and both ends of a handshake in memory.
+//! Fixtures: generated certificates, a folder for them, and both ends of a handshake in memory.
 
 mod dev;
 mod handshake;
@@ -24,12 +24,12 @@ use crate::host::HostName;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The time of all these tests: 2026-05-28 20:26:40 UTC.
+/// The time in all tests: 2026-05-28 20:26:40 UTC.
 fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_780_000_000)
 }
 
-/// Days from now, also before it.
+/// A number of days from now; negative for the past.
 fn day(days: i64) -> SystemTime {
     let span = DAY * u32::try_from(days.unsigned_abs()).unwrap();
     if days < 0 { now() - span } else { now() + span }
@@ -39,7 +39,7 @@ fn host(name: &str) -> HostName {
     name.parse().unwrap()
 }
 
-/// A certificate authority that clients of a test trust.
+/// A certificate authority that test clients trust.
 struct Authority {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
@@ -64,7 +64,7 @@ impl Authority {
         }
     }
 
-    /// A certificate from one day to another.
+    /// A certificate that is valid from one day to another.
     fn issue_for(
         &self,
         names: &[&str],
@@ -100,7 +100,7 @@ impl Authority {
     }
 }
 
-/// A folder with files, removed at the end.
+/// A folder with files, removed when it is dropped.
 struct Folder(TempDir);
 
 impl Folder {
@@ -117,7 +117,7 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    /// Writes a file that only its owner reads.
+    /// Writes a file that only its owner can read.
     fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, content).unwrap();
@@ -125,7 +125,7 @@ impl Folder {
         path
     }
 
-    /// Writes `<name>.pem` and `<name>-key.pem`, and configures them.
+    /// Writes `<name>.pem` and `<name>-key.pem`, and returns their specification.
     fn pair(&self, name: &str, made: &Made) -> PairSpec {
         let cert = self.write(&format!("{name}.pem"), &made.cert);
         let key = self.write(&format!("{name}-key.pem"), &made.key);
@@ -158,7 +158,7 @@ impl Folder {
         }
     }
 
-    /// Loads these certificates, called `a`, `b`, … in their order.
+    /// Loads these certificates under the names `a`, `b`, … in their order.
     fn table(&self, made: &[Made]) -> (CertTable, Vec<Warning>) {
         let pairs = made
             .iter()
@@ -173,7 +173,7 @@ fn load(spec: &TlsSpec) -> Result<(CertTable, Vec<Warning>), Vec<LoadError>> {
     CertTable::load(spec, now(), Mode::Make)
 }
 
-/// The file names of the certificates that answer for a name, the preferred first.
+/// The file names of the certificates that can be served for a name, the preferred one first.
 fn answers(table: &CertTable, name: &str) -> Vec<String> {
     let name = (!name.is_empty()).then(|| host(name));
     table

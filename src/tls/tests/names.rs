@@ -1,4 +1,4 @@
-//! Which certificate answers for which name, and when.
+//! Which certificate is served for which name, and when.
 
 use super::*;
 use crate::tls::{Date, Notice, OutOfDate};
@@ -66,7 +66,7 @@ fn ecdsa_is_preferred_whatever_the_order() {
     assert_eq!(answers(&table, ""), ["b", "d", "a", "c"]);
 }
 
-/// Certificates for names and days, the name asked for, who answers, and the notices.
+/// Certificates with names and days, the requested name, the certificates served, and the notices.
 type Case<'a> = (
     &'a str,
     &'a [(&'a [&'a str], Range<i64>)],

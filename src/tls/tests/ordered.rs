@@ -1,5 +1,4 @@
-//! Certificates that were ordered beside those of `[tls]`, and what stands in for those that have
-//! not come.
+//! Ordered certificates beside those of `[tls]`, and placeholders until they are issued.
 
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use crate::host::HostPattern;
 use crate::secret::Secret;
 use crate::tls::{CertCache, CertInfo, HostCoverage, Notice, OrderedSpec, OutOfDate, ServableCert};
 
-/// A specification that asks a CA for certificates with these hosts.
+/// A specification with ordered certificates for these hosts.
 fn ordering(folder: &Folder, hosts: &[&[&str]]) -> TlsSpec {
     let ordered = |(at, hosts): (usize, &&[&str])| OrderedSpec {
         hosts: hosts.iter().map(|name| host(name)).collect(),
@@ -20,8 +19,8 @@ fn ordering(folder: &Folder, hosts: &[&[&str]]) -> TlsSpec {
     }
 }
 
-/// One that has come. Its file is called as it is.
-fn come(name: &str, at: usize, made: &Made) -> ServableCert {
+/// An issued certificate. Its file has the same name as the certificate.
+fn issued(name: &str, at: usize, made: &Made) -> ServableCert {
     let key = Secret::new(made.key.clone());
     let place = format!("/store/{name}.pem").into();
     ServableCert::new(
@@ -40,8 +39,8 @@ fn reload(spec: &TlsSpec, cache: &CertCache) -> (CertTable, Vec<Warning>) {
     CertTable::reload(spec, &managed, now(), Mode::Make, None, &mut Vec::new()).unwrap()
 }
 
-fn standing(table: &CertTable, name: &str) -> HostCoverage {
-    table.standing(&name.parse::<HostPattern>().unwrap(), now())
+fn coverage(table: &CertTable, name: &str) -> HostCoverage {
+    table.coverage(&name.parse::<HostPattern>().unwrap(), now())
 }
 
 #[test]
@@ -51,10 +50,10 @@ fn the_doors_open_with_nothing_but_orders() {
     let (table, warnings) = reload(&spec, &cache);
     assert!(warnings.is_empty(), "{warnings:?}");
     assert!(answers(&table, "a.example.com").is_empty() && !table.serves(&host("a.example.com")));
-    assert_eq!(standing(&table, "a.example.com"), HostCoverage::Ordered);
-    assert_eq!(standing(&table, "*.example.com"), HostCoverage::Ordered);
-    assert_eq!(standing(&table, "b.example.com"), HostCoverage::Unserved);
-    assert_eq!(table.standing_of_all(now()), HostCoverage::Ordered);
+    assert_eq!(coverage(&table, "a.example.com"), HostCoverage::Ordered);
+    assert_eq!(coverage(&table, "*.example.com"), HostCoverage::Ordered);
+    assert_eq!(coverage(&table, "b.example.com"), HostCoverage::Unserved);
+    assert_eq!(table.coverage_of_all(now()), HostCoverage::Ordered);
     let nothing = CertTable::load(&folder.spec(Vec::new()), now(), Mode::Read).unwrap_err();
     assert!(
         nothing[0]
@@ -69,14 +68,15 @@ fn the_doors_open_with_nothing_but_orders() {
 fn what_has_come_is_served() {
     let (folder, ca, cache) = (Folder::new(), Authority::new(), CertCache::new());
     let spec = ordering(&folder, &[&["a.example.com"], &["b.example.com"]]);
-    cache.put(come("second", 1, &ca.ecdsa(&["b.example.com"])));
-    cache.put(come("first", 0, &ca.ecdsa(&["a.example.com"])));
+    cache.put(issued("second", 1, &ca.ecdsa(&["b.example.com"])));
+    cache.put(issued("first", 0, &ca.ecdsa(&["a.example.com"])));
     let (table, _) = reload(&spec, &cache);
     assert_eq!(answers(&table, "b.example.com"), ["second"]);
-    assert_eq!(standing(&table, "b.example.com"), HostCoverage::Served);
-    // Whoever names no server gets the one that is written first, whichever came first.
+    assert_eq!(coverage(&table, "b.example.com"), HostCoverage::Served);
+    // Clients without a server name get the first one of the configuration, not the one issued
+    // first.
     assert_eq!(answers(&table, ""), ["first"]);
-    cache.put(come(
+    cache.put(issued(
         "first",
         0,
         &ca.ecdsa(&["a.example.com", "www.example.com"]),
@@ -84,7 +84,7 @@ fn what_has_come_is_served() {
     cache.retain(|name| name == "first");
     let (table, _) = table.with_managed(&spec, &cache.all(), now());
     assert_eq!(answers(&table, "www.example.com"), ["first"]);
-    assert_eq!(standing(&table, "b.example.com"), HostCoverage::Ordered);
+    assert_eq!(coverage(&table, "b.example.com"), HostCoverage::Ordered);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_file_wins_over_what_was_ordered_for_as_long_as_it_is_valid() {
         certificates: vec![valid, old],
         ..ordering(&folder, &[&hosts])
     };
-    cache.put(come("ordered", 0, &ca.ecdsa(&hosts)));
+    cache.put(issued("ordered", 0, &ca.ecdsa(&hosts)));
     for table in [
         reload(&spec, &cache).0,
         reload(&spec, &CertCache::new())
@@ -108,10 +108,10 @@ fn a_file_wins_over_what_was_ordered_for_as_long_as_it_is_valid() {
             .with_managed(&spec, &cache.all(), now())
             .0,
     ] {
-        // Whoever does not understand RSA is shown the other one.
+        // Clients that do not support RSA get the other one.
         assert_eq!(answers(&table, "exact.example.com"), ["valid", "ordered"]);
         assert_eq!(answers(&table, "old.example.com"), ["ordered"]);
-        // An exact name wins over a wildcard, wherever it is from.
+        // An exact name wins over a wildcard, whatever the origin.
         assert_eq!(answers(&table, "below.example.com"), ["ordered"]);
     }
 }
@@ -145,7 +145,7 @@ fn a_file_that_is_in_the_way_of_what_was_ordered_is_told_once() {
     let said =
         "is served for exact.example.com before the ordered one; take it out when you have moved";
     assert!(only.ends_with(said), "{only}");
-    cache.put(come("ordered", 0, &ca.ecdsa(&hosts)));
+    cache.put(issued("ordered", 0, &ca.ecdsa(&hosts)));
     assert_eq!(
         in_the_way(&table.with_managed(&spec, &cache.all(), now()).1),
         [""; 0]
@@ -156,10 +156,10 @@ fn a_file_that_is_in_the_way_of_what_was_ordered_is_told_once() {
 fn the_newest_of_what_was_ordered_wins() {
     let (folder, ca, cache) = (Folder::new(), Authority::new(), CertCache::new());
     let spec = ordering(&folder, &[&["a.example.com"]]);
-    let issued = |days| ca.issue_for(&["a.example.com"], days, &PKCS_ECDSA_P256_SHA256);
-    cache.put(come("former", 7, &issued(-30..60)));
-    cache.put(come("latest", 7, &issued(-1..30)));
-    cache.put(come("older", 7, &issued(-40..70)));
+    let valid_for = |days| ca.issue_for(&["a.example.com"], days, &PKCS_ECDSA_P256_SHA256);
+    cache.put(issued("former", 7, &valid_for(-30..60)));
+    cache.put(issued("latest", 7, &valid_for(-1..30)));
+    cache.put(issued("older", 7, &valid_for(-40..70)));
     assert_eq!(
         answers(&reload(&spec, &cache).0, "a.example.com"),
         ["latest", "former", "older"]
@@ -173,7 +173,7 @@ fn one_that_has_ended_stays_in_service_and_is_complained_of() {
         placeholder: true,
         ..ordering(&folder, &[&["a.example.com"]])
     };
-    cache.put(come(
+    cache.put(issued(
         "ended",
         0,
         &ca.issue_for(&["a.example.com"], -90..-1, &PKCS_ECDSA_P256_SHA256),
@@ -185,7 +185,7 @@ fn one_that_has_ended_stays_in_service_and_is_complained_of() {
         "and no placeholder"
     );
     assert!(matches!(
-        standing(&table, "a.example.com"),
+        coverage(&table, "a.example.com"),
         HostCoverage::OutOfDate(OutOfDate::Expired(_))
     ));
     let [warning] = &warnings[..] else {
@@ -208,7 +208,7 @@ fn a_renewal_is_late_by_the_measure_of_the_certificate() {
         (-80..8, false),
         (-84..6, true),
     ] {
-        cache.put(come(
+        cache.put(issued(
             "one",
             0,
             &ca.issue_for(&["a.example.com"], days.clone(), &PKCS_ECDSA_P256_SHA256),
@@ -252,7 +252,7 @@ fn a_placeholder_answers_only_for_what_nothing_else_has() {
         (vec![true], vec![true], vec![])
     );
     assert!(table.serves(&host("a.example.com")));
-    assert_eq!(standing(&table, "a.example.com"), HostCoverage::Ordered);
+    assert_eq!(coverage(&table, "a.example.com"), HostCoverage::Ordered);
     let said = table.unserved(&"c.example.com".parse().unwrap());
     assert!(
         !said.contains("a.example.com") && said.contains("add it to acme.certificates; there are"),
@@ -272,13 +272,13 @@ fn a_placeholder_answers_only_for_what_nothing_else_has() {
         .unserved(&"c.example.com".parse().unwrap());
     assert!(said.ends_with("add it to acme.certificates"), "{said}");
 
-    cache.put(come("a", 0, &ca.ecdsa(orders[0])));
+    cache.put(issued("a", 0, &ca.ecdsa(orders[0])));
     let (managed, _) = cache.for_table(&spec, now());
     let (table, _) = table.with_managed(&spec, &managed, now());
     assert_eq!(
         (
             answers(&table, "a.example.com"),
-            standing(&table, "a.example.com")
+            coverage(&table, "a.example.com")
         ),
         (vec!["a".to_owned()], HostCoverage::Served)
     );
@@ -303,17 +303,17 @@ fn a_placeholder_stays_the_same_for_as_long_as_it_is_needed() {
             .unwrap()
     };
     let first = of_a();
-    cache.put(come("b", 1, &ca.ecdsa(&["b.example.com"])));
+    cache.put(issued("b", 1, &ca.ecdsa(&["b.example.com"])));
     let second = of_a();
     assert!(first.info().is_placeholder() && Arc::ptr_eq(first.entry(), second.entry()));
-    cache.put(come("a", 0, &ca.ecdsa(&["a.example.com"])));
+    cache.put(issued("a", 0, &ca.ecdsa(&["a.example.com"])));
     assert!(!of_a().info().is_placeholder());
 }
 
 #[test]
 fn a_host_that_is_no_longer_ordered_gets_its_development_certificate_at_once() {
     let (folder, ca, cache) = (Folder::new(), Authority::new(), CertCache::new());
-    cache.put(come("old", 0, &ca.ecdsa(&["a.example.com"])));
+    cache.put(issued("old", 0, &ca.ecdsa(&["a.example.com"])));
     let ordering = ordering(&folder, &[&["a.example.com"]]);
     let spec = TlsSpec {
         self_signed: vec![host("a.example.com")],

@@ -1,13 +1,13 @@
-//! What a process leaves that dies while it writes.
+//! What a process leaves behind that crashes while writing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 
-/// A file with its content, or a folder where there is none.
+/// A file with its content, or a folder if there is none.
 type Left = (&'static str, Option<&'static str>);
 
-/// What may be found after a crash in the putting of a second or third version.
+/// What may remain after a crash during the writing of a second or third version.
 const CRASHES: &[(&str, &[Left])] = &[
     ("the folder was made", &[(".new", None)]),
     (
@@ -67,7 +67,7 @@ fn what_a_crash_leaves_is_never_given_and_is_tidied_by_the_next_who_writes() {
     }
 }
 
-/// A crash between the new version's number and the going of the oldest.
+/// A crash after the new version got its number and before the oldest was removed.
 #[test]
 fn versions_that_should_have_gone_go_later() {
     let made = Made::with(2);
@@ -98,7 +98,7 @@ fn half_of_progress_is_never_seen() {
     assert_eq!(made.listed(), [".lock", "0001", "progress.json"]);
 }
 
-/// The key is there before the CA is told of it, so that the same account is found again.
+/// The key is stored before the account is registered, so that the same account is found again.
 #[test]
 fn a_key_without_an_account_is_an_account_that_the_ca_may_know() {
     let made = Made::new();
@@ -113,7 +113,7 @@ fn a_key_without_an_account_is_an_account_that_the_ca_may_know() {
 fn a_new_key_is_never_seen_with_what_was_said_about_the_old_one() {
     let made = Made::new();
     made.store.put_account(&account()).unwrap();
-    // As far as a process comes that dies in the middle: the metadata of the old key goes first.
+    // A crash in the middle: the metadata of the old key is removed first.
     made.store
         .put_account(&StoredAccount {
             url: None,
@@ -125,8 +125,8 @@ fn a_new_key_is_never_seen_with_what_was_said_about_the_old_one() {
     assert!(!text.contains("acct/7"), "{text}");
 }
 
-/// Versions come and go under a reader's hands; it sees one that is whole, and never one that is
-/// older than before.
+/// While versions are added and removed, a reader always gets a complete version, and never an older
+/// one than before.
 #[test]
 fn who_reads_while_another_writes_sees_whole_versions_only() {
     let made = Made::with(1);

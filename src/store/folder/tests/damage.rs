@@ -1,8 +1,8 @@
-//! What is not as it was put.
+//! Files that are not as they were written.
 
 use super::*;
 
-/// A file of a version, and what is in it instead; nothing where it is missing.
+/// A file of a version and its wrong content; `None` if the file is missing.
 const DAMAGES: &[(&str, Option<&str>)] = &[
     ("privkey.pem", None),
     ("privkey.pem", Some("")),
@@ -52,7 +52,7 @@ fn where_nothing_is_whole_the_damage_is_told() {
     }
 }
 
-/// The first certificate alone would be served without its issuers.
+/// A chain without its issuers must not be served.
 #[test]
 fn a_chain_that_ends_in_the_middle_is_damaged() {
     let made = Made::with(2);
@@ -73,7 +73,7 @@ fn what_is_no_version_is_no_version() {
     assert_eq!(made.given(), Some(2));
 }
 
-/// Neither is waited for, and neither stays in the way of the versions after it.
+/// Neither blocks a reader, and neither prevents later versions.
 #[test]
 fn a_file_or_a_broken_link_with_a_number_is_a_damaged_version() {
     let made = Made::with(1);
@@ -92,12 +92,12 @@ fn a_file_or_a_broken_link_with_a_number_is_a_damaged_version() {
     assert_eq!(made.listed(), [".lock", "0005", "0006"]);
 }
 
-/// A version that is looked for every few seconds is not read every few seconds.
+/// Asking for the version every few seconds does not read the files every few seconds.
 #[test]
 fn who_asks_for_the_version_alone_reads_nothing_twice() {
     let made = Made::with(1);
     assert_eq!(made.given(), Some(1));
-    // In place, so that nothing is to be seen from the folder.
+    // Written in place, so that the folder's stamp does not change.
     fs::write(made.of_certificate("0001/privkey.pem"), "").unwrap();
     assert_eq!(made.store.version(&name()).unwrap(), Some(1));
     assert!(is_damaged(made.store.certificate(&name())));

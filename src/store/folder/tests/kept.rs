@@ -1,4 +1,4 @@
-//! What is put is what is given, in files that a person can read and nobody else.
+//! What is written is what is read, in files that only their owner can read.
 
 use super::*;
 
@@ -69,7 +69,7 @@ fn everything_is_for_this_user_only() {
     assert!(files >= 8, "{files}");
 }
 
-/// A command that root runs beside the gateway must not leave what the gateway cannot read.
+/// A command that root runs must not leave files that the gateway cannot read.
 #[test]
 fn what_is_made_belongs_to_whom_the_store_belongs() {
     let made = Made::new();
@@ -166,7 +166,7 @@ fn progress_is_json_for_people() {
 fn an_open_order_is_kept_with_its_key_until_it_is_forgotten() {
     let made = Made::new();
     assert_eq!(made.store.order(&name()).unwrap(), None);
-    made.store.forget_order(&name()).unwrap();
+    made.store.remove_order(&name()).unwrap();
     assert!(!made.at("").exists(), "nothing is made");
     let order = order();
     made.store.put_order(&name(), &order).unwrap();
@@ -178,7 +178,7 @@ fn an_open_order_is_kept_with_its_key_until_it_is_forgotten() {
         "{text}"
     );
     assert!(!format!("{order:?}").contains("PRIVATE KEY"));
-    other.forget_order(&name()).unwrap();
+    other.remove_order(&name()).unwrap();
     assert_eq!(made.store.order(&name()).unwrap(), None);
 }
 

@@ -1,5 +1,4 @@
-//! Whoever can write in a store decides nothing about files outside of it, even if root works in
-//! it.
+//! Write access to a store gives no influence on files outside of it, even if root runs commands.
 
 use std::os::unix::fs::{lchown, symlink};
 
@@ -8,18 +7,18 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::*;
 
-/// The gateway's own user, where the test is root's.
+/// The gateway's own user, if the test runs as root.
 const GATEWAY: u32 = 65_534;
 
 impl Made {
-    /// Gives all of the store to the gateway's user.
+    /// Makes the gateway's user the owner of the whole store.
     fn give(&self) {
         if geteuid().is_root() {
             give(&self.at(""));
         }
     }
 
-    /// Puts a link of the gateway's user in the place of something, which leads out of the store.
+    /// Replaces something by a link of the gateway's user that leads out of the store.
     fn link(&self, path: &str, to: &Path) {
         let path = self.at(path);
         let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
@@ -45,7 +44,7 @@ fn give(path: &Path) {
     }
 }
 
-/// `ianitor certs`, run by root in the store of the gateway's user.
+/// `ianitor certs`, run by root on the store of the gateway's user.
 #[test]
 fn root_follows_no_link_that_the_gateways_user_put_into_the_store() {
     let made = Made::with(1);
@@ -57,7 +56,7 @@ fn root_follows_no_link_that_the_gateways_user_put_into_the_store() {
         let written = made.store.put_order(&name(), &order());
         let locked = made.store.try_lock("media.test");
         if !geteuid().is_root() {
-            // One's own link, in one's own folder.
+            // A user's own link in the user's own folder.
             assert!(written.is_ok() && locked.is_ok());
             return;
         }
@@ -124,7 +123,7 @@ fn a_link_in_the_place_of_a_file_of_the_store_is_neither_read_nor_written_throug
         );
         let _ = fs::remove_file(made.at(&of_certificate(file)));
     }
-    // One that leads nowhere has nothing made at its end.
+    // Nothing is created at the target of a broken link.
     made.link(&of_certificate(".lock"), &made.victim().join("made"));
     made.store.put_order(&name(), &order()).unwrap_err();
     assert!(!made.victim().join("made").exists());
@@ -148,7 +147,7 @@ fn a_pipe_in_the_place_of_a_file_of_the_store_is_not_waited_for() {
     assert!(made.store.put_order(&name(), &order()).is_err());
 }
 
-/// So that the gateway can read what root asks it for.
+/// Files of root belong to the gateway's user, so that the gateway can read them.
 #[test]
 fn what_root_puts_into_a_store_belongs_to_whom_the_store_belongs() {
     let made = Made::with(1);

@@ -1,12 +1,12 @@
-//! One at a time, across processes.
+//! Locks across processes.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::*;
 
-/// Takes a lock that has been given back. A process that another test starts at this moment has
-/// copies of all that is open, until it runs its program.
+/// Takes a lock that has been released. A process that another test starts at this moment has copies
+/// of all open files until it executes its program.
 fn is_free(store: &Folder, name: &str) -> bool {
     let until = Instant::now() + Duration::from_secs(30);
     while Instant::now() < until {

@@ -1,4 +1,4 @@
-//! Stores in folders that tests make.
+//! Fixtures: stores in temporary folders.
 
 mod crashes;
 mod damage;
@@ -22,7 +22,7 @@ use crate::store::{
 
 const DIRECTORY: &str = "https://ca.test/directory";
 
-/// A store that goes with the value, and a place in it.
+/// A store that is removed when the value is dropped.
 struct Made {
     around: TempDir,
     store: Folder,
@@ -35,7 +35,7 @@ impl Made {
         Self { around, store }
     }
 
-    /// With the versions 1 to `versions`.
+    /// A store with the versions 1 to `versions`.
     fn with(versions: u64) -> Self {
         let made = Self::new();
         for version in 1..=versions {
@@ -53,12 +53,12 @@ impl Made {
         self.around.path().join("acme").join(path)
     }
 
-    /// A place beside the versions of the certificate.
+    /// A path in the folder of the certificate.
     fn of_certificate(&self, path: &str) -> PathBuf {
         self.at("certificates/media.test").join(path)
     }
 
-    /// The version that is given out, which has to be the one that it says it is.
+    /// The version that is returned. Checks that its content and number match.
     fn given(&self) -> Option<u64> {
         let given = self.store.certificate(&name()).unwrap()?;
         assert_eq!(given.bundle.meta.serial, given.version.to_string());
@@ -66,7 +66,7 @@ impl Made {
         Some(given.version)
     }
 
-    /// What there is beside the certificate's versions, and they, in order.
+    /// The sorted entries of the certificate's folder.
     fn listed(&self) -> Vec<String> {
         listed(&self.of_certificate(""))
     }
@@ -85,7 +85,7 @@ fn name() -> Name {
     "media.test".parse().unwrap()
 }
 
-/// A certificate whose serial number, in the metadata, is that of the version that it is to have.
+/// A certificate whose serial number in the metadata is its version.
 fn bundle(version: u64) -> Bundle {
     let made = rcgen::generate_simple_self_signed(["media.test".to_owned()]).unwrap();
     Bundle {

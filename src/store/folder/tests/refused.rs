@@ -1,9 +1,9 @@
-//! Places that take nothing. The tests may run as root, whom permissions do not stop: a file in the
-//! way stops everybody.
+//! Places that cannot be written. The tests may run as root, for whom permissions do not count, so a
+//! file has the name of a folder.
 
 use super::*;
 
-/// What fails names the place, and says what to do.
+/// An error names the place and says what to do.
 fn is_told<T: std::fmt::Debug>(result: Result<T, StoreError>, place: &Path) {
     let error = result.unwrap_err();
     let text = error.to_string();
@@ -21,7 +21,7 @@ fn a_store_that_cannot_be_made_is_told_by_a_look_and_by_a_probe() {
     let around = TempDir::new().unwrap();
     let file = around.path().join("a-file");
     fs::write(&file, "").unwrap();
-    // A file; below a file; where the kernel makes the files.
+    // A file, below a file, and in a file system of the kernel.
     for path in [file.clone(), file.join("acme"), PathBuf::from("/proc/acme")] {
         let store = Folder::new(&path);
         is_told(store.probe(), &path);
@@ -58,7 +58,7 @@ fn a_folder_of_the_store_that_is_a_file_is_found_before_an_order() {
     }
 }
 
-/// Something that is not ours has the name of the temporary file.
+/// Something else has the name of the temporary file.
 #[test]
 fn what_cannot_be_written_leaves_the_version_that_there_is() {
     let made = Made::with(1);
