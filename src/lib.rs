@@ -5,8 +5,9 @@
 //!
 //! ```text
 //! worker   accept ─▶ Slot (counted per client)
-//! serve    TLS ─▶ HTTP/1.1 or HTTP/2 ─▶ stack: AccessLog · Rescue · validation · limits · normalize
-//!            · internal routes · route · ResponseHeaders · Rescue · Authorize ──Admitted──▶ Target
+//! serve    TLS ─▶ HTTP/1.1 or HTTP/2 ─▶ stack: AccessLog · Rescue · validation · limits
+//!            · normalize · internal routes · route · ResponseHeaders · Rescue
+//!            · Authorize ──Admitted──▶ Target
 //! files    a file from disk            turn   a credential for the TURN server
 //! proxy    forward ─▶ server ─▶ response, streamed both ways
 //! tunnel   after a WebSocket handshake: owns both sockets and the slot until it is closed
@@ -23,8 +24,8 @@
 //!
 //! **Permission is a value.** Only a [`policy::Policy`] makes a [`policy::Permit`], only
 //! `serve::authorize` makes an `Admitted` request, and targets accept nothing else. Tokens are
-//! verified in [`auth`], which needs no request. A permit that rests on a cookie or an address holds
-//! only for the host's own pages and those in `cors` ([`route::initiator`]). Tunnels and long
+//! verified in [`auth`], which needs no request. A permit that rests on a cookie or an address
+//! holds only for the host's own pages and those in `cors` ([`route::initiator`]). Tunnels and long
 //! responses are judged again when something has changed (`serve::judge`).
 //!
 //! **One task per connection.** An upstream connection has no task: the request that uses it drives

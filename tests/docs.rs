@@ -296,7 +296,8 @@ fn complete(text: &str, document: &DeTable<'_>) -> String {
         out = format!("[[routes]]\n{}{text}", missing_in_route(document));
     }
     if !document.contains_key("routes") && !bare {
-        out += "[[routes]]\npath = \"/\"\npolicy = \"open\"\nredirect = \"https://elsewhere.example/\"\n";
+        out += "[[routes]]\npath = \"/\"\npolicy = \"open\"\n\
+                redirect = \"https://elsewhere.example/\"\n";
     }
     for (table, key, value) in [
         ("listen", "https", "[\"[::]:1\"]"),

@@ -58,7 +58,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let (upstream, seen) = upstream(answer);
         let text = format!(
-            "[listen]\nhttps = [\"127.0.0.1:0\"]\nworkers = 1\n[tls]\nself_signed = [\"localhost\"]\n\
+            "[listen]\nhttps = [\"127.0.0.1:0\"]\nworkers = 1\n[tls]\n\
+             self_signed = [\"localhost\"]\n\
              [upstreams.app]\nservers = [\"http://{upstream}\"]\n\
              [policies.nobody]\nallow = [\"192.0.2.1\"]\n{routes}\n\
              [[routes]]\npath = \"/.fallback\"\nupstream = \"app\"\npolicy = \"nobody\"\n"
@@ -197,7 +198,8 @@ fn upstream(answer: &'static str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
             {
                 // The RFC's own example.
                 Some("dGhlIHNhbXBsZSBub25jZQ==") => {
-                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+                     Connection: Upgrade\r\n\
                      Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
                 }
                 _ => answer,
@@ -227,7 +229,8 @@ const HANDSHAKE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSoc
 #[test]
 fn files_are_shown_and_nothing_else() {
     let routes = "[[routes]]\npath = \"/\"\nfiles = \"ROOT\"\npolicy = \"open\"\n\
-                  [[routes]]\npath = \"/strict\"\nfiles = \"ROOT\"\npolicy = \"open\"\nfollow_symlinks = false\n\
+                  [[routes]]\npath = \"/strict\"\nfiles = \"ROOT\"\npolicy = \"open\"\n\
+                  follow_symlinks = false\n\
                   [[routes]]\npath = \"/gone\"\nfiles = \"ROOT/nowhere\"\npolicy = \"open\"\n";
     let world = World::new(routes, OK);
     let site = world.site();
@@ -363,7 +366,8 @@ fn a_folder_is_asked_for_with_a_slash() {
 #[test]
 fn one_file_is_behind_its_own_path_alone() {
     let routes = "[[routes]]\npath = \"/\"\nfiles = \"ROOT\"\npolicy = \"open\"\n\
-                  [[routes]]\npath = \"/settings.js\"\nfiles = \"ROOT/ours/my settings.js\"\npolicy = \"open\"\n";
+                  [[routes]]\npath = \"/settings.js\"\nfiles = \"ROOT/ours/my settings.js\"\n\
+                  policy = \"open\"\n";
     let world = World::new(routes, OK);
     world.site().write("settings.js", "theirs");
     world.site().write("ours/my settings.js", "ours");
@@ -546,8 +550,10 @@ fn large_files_stream_and_a_cut_is_seen() {
 
 #[test]
 fn redirects() {
-    let routes = "[[routes]]\npath = \"/old\"\nredirect = \"https://example.org/new/\"\npolicy = \"open\"\n\
-                  [[routes]]\npath = \"/one\"\nredirect = \"/two?x=1\"\nredirect_status = 302\npolicy = \"open\"\n\
+    let routes = "[[routes]]\npath = \"/old\"\nredirect = \"https://example.org/new/\"\n\
+                  policy = \"open\"\n\
+                  [[routes]]\npath = \"/one\"\nredirect = \"/two?x=1\"\nredirect_status = 302\n\
+                  policy = \"open\"\n\
                   [[routes]]\npath = \"/closed\"\nredirect = \"/\"\npolicy = \"nobody\"\n";
     let world = World::new(routes, OK);
     for (method, target, status, location) in [
@@ -594,15 +600,20 @@ fn an_answer_arrives_although_nobody_reads_the_body() {
 
 #[test]
 fn headers_are_edited_both_ways() {
-    let routes = "[[routes]]\npath = \"/\"\nupstream = \"app\"\npolicy = \"open\"\nhost_header = \"inner.example:81\"\n\
+    let routes = "[[routes]]\npath = \"/\"\nupstream = \"app\"\npolicy = \"open\"\n\
+                  host_header = \"inner.example:81\"\n\
                   hsts = \"365d\"\nsecurity_headers = true\n\
-                  headers = { set = { X-A = \"1\", Authorization = \"Basic eDp5\" }, remove = [\"Cookie\"], \
+                  headers = { set = { X-A = \"1\", Authorization = \"Basic eDp5\" }, remove = \
+                  [\"Cookie\"], \
                   response = { set = { X-C = \"new\" }, remove = [\"Server\"] } }\n\
                   [[routes]]\npath = \"/plain\"\nupstream = \"app\"\npolicy = \"open\"\n\
-                  [[routes]]\npath = \"/closed\"\nupstream = \"app\"\npolicy = \"nobody\"\nhsts = \"1d\"\n\
+                  [[routes]]\npath = \"/closed\"\nupstream = \"app\"\npolicy = \"nobody\"\n\
+                  hsts = \"1d\"\n\
                   headers = { response = { set = { X-C = \"new\" } } }\n";
-    let upstream = "HTTP/1.1 200 OK\r\nServer: x\r\nX-C: old\r\nX-C: older\r\nX-Frame-Options: DENY\r\n\
-                    Location: https://inner.example:81/there\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+    let upstream = "HTTP/1.1 200 OK\r\nServer: x\r\nX-C: old\r\nX-C: older\r\n\
+                    X-Frame-Options: DENY\r\n\
+                    Location: https://inner.example:81/there\r\nContent-Length: 2\r\n\
+                    Connection: close\r\n\r\nok";
     let world = World::new(routes, upstream);
     let answer = world.ask(
         "GET",
@@ -656,11 +667,13 @@ fn headers_are_edited_both_ways() {
 #[test]
 fn pages_of_other_origins() {
     let routes = "[[routes]]\npath = \"/\"\nupstream = \"app\"\npolicy = \"open\"\nhsts = \"1d\"\n\
-                  cors = { origins = [\"https://app.example.com\"], credentials = true, headers = [\"X-Mine\"] }\n\
+                  cors = { origins = [\"https://app.example.com\"], credentials = true, headers = \
+                  [\"X-Mine\"] }\n\
                   [[routes]]\npath = \"/closed\"\nupstream = \"app\"\npolicy = \"nobody\"\n\
                   cors = { origins = [\"https://app.example.com\"], max_age = \"5m\" }\n\
                   [[routes]]\npath = \"/plain\"\nupstream = \"app\"\npolicy = \"open\"\n";
-    let upstream = "HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Max-Age: 86400\r\n\
+    let upstream = "HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\n\
+                    Access-Control-Max-Age: 86400\r\n\
                     Vary: Accept\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
     let world = World::new(routes, upstream);
     let (ours, evil) = (

@@ -166,7 +166,8 @@ fn health_and_readiness() {
         assert_eq!(get(door.status(), path).status, 404, "{path}");
     }
 
-    let unserved = "[[routes]]\nhost = \"media.example.com\"\npath = \"/\"\nupstream = \"echo\"\npolicy = \"open\"\n";
+    let unserved = "[[routes]]\nhost = \"media.example.com\"\npath = \"/\"\nupstream = \"echo\"\n\
+                    policy = \"open\"\n";
     door.reload(&config(&upstream, unserved, 1)).unwrap();
     let unready = get(door.status(), "/readyz");
     assert_eq!(

@@ -81,7 +81,10 @@ async fn set_aside(context: &AcmeContext, url: &str, error: &OrderError) -> Resu
     let place = context
         .store(move |store| store.set_account_aside(&at))
         .await?;
-    tracing::warn!(directory = url, error = %Chain(error), place, "set aside; creating another account");
+    tracing::warn!(
+        directory = url, error = %Chain(error), place,
+        "set aside; creating another account"
+    );
     Ok(())
 }
 

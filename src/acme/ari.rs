@@ -69,7 +69,10 @@ impl Ari {
                 // The earlier answer remains valid.
                 self.ask_again = Some(Moment::after(AFTER_FAILURE));
                 let error = Chain(&error);
-                tracing::info!(certificate = %name, %error, "no renewal information from the CA; the lifetime decides");
+                tracing::info!(
+                    certificate = %name, %error,
+                    "no renewal information from the CA; the lifetime decides"
+                );
             }
         }
     }

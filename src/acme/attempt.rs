@@ -107,7 +107,10 @@ impl Attempt<'_> {
             }
             Err(error) => {
                 let error = Chain(&error);
-                tracing::info!(certificate = %self.cert.name, %error, "the open order yields no certificate; placing a new one");
+                tracing::info!(
+                    certificate = %self.cert.name, %error,
+                    "the open order yields no certificate; placing a new one"
+                );
                 Ok(None)
             }
         }
@@ -146,7 +149,12 @@ impl Attempt<'_> {
             match place_one(orders, kind, &mut replaces).await {
                 Err(error) if error.is_of_challenge() => {
                     if let Some(next) = kinds.peek() {
-                        tracing::warn!(certificate = %self.cert.name, error = %Chain(&error), next = next.name(), "trying the next challenge");
+                        tracing::warn!(
+                            certificate = %self.cert.name,
+                            error = %Chain(&error),
+                            next = next.name(),
+                            "trying the next challenge"
+                        );
                     }
                     refusals.push(error);
                 }

@@ -31,8 +31,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest body: far above any chain of certificates.
 const LARGEST: usize = 1 << 20;
 
-/// The longest `Retry-After` in seconds. instant-acme adds the value to the current time, and panics
-/// if the sum is not a valid time.
+/// The longest `Retry-After` in seconds. instant-acme adds the value to the current time, and
+/// panics if the sum is not a valid time.
 const LONGEST_WAIT: u64 = 366 * 86_400;
 
 const AGENT: &str = concat!("ianitor/", env!("CARGO_PKG_VERSION"), " instant-acme");

@@ -28,7 +28,8 @@ pub enum OrderError {
     Unread(#[from] Unread),
     /// A dry run without a staging directory.
     #[error(
-        "the running gateway has no directory to try things out with; write acme.staging and reload it"
+        "the running gateway has no directory to try things out with; write acme.staging and \
+         reload it"
     )]
     NoStaging,
     /// `directory_ca` cannot be used.
@@ -57,7 +58,11 @@ pub enum OrderError {
     #[error("{}", EachKind(.0))]
     ByNoKind(Vec<OrderError>),
     /// The CA does not offer the kind of challenge.
-    #[error("the CA does not take {} for {host}; it offers {}", .kind.name(), .offered.escape_debug())]
+    #[error(
+        "the CA does not take {} for {host}; it offers {}",
+        .kind.name(),
+        .offered.escape_debug()
+    )]
     NoChallenge {
         /// The name.
         host: String,
@@ -92,7 +97,8 @@ pub enum OrderError {
     LacksHost(HostName),
     /// The CA requires an external account.
     #[error(
-        "the CA wants an account that you have with it; write external_account = {{ key_id = \"…\", key_file = \"…\" }}"
+        "the CA wants an account that you have with it; write \
+         external_account = {{ key_id = \"…\", key_file = \"…\" }}"
     )]
     ExternalAccountRequired,
     /// The key of the external account cannot be read.

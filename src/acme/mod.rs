@@ -5,8 +5,8 @@
 //! ```text
 //! tasks        plan: read the store ─▶ start: one task per certificate ◀── renewals: `certs renew`
 //! task         every 2 s: newer in the store? due (current, schedule, ari)? requested?
-//! attempt      an order for each kind of challenge in turn, or the open order of an earlier attempt
-//! session      the CA's directory and account (RFC 8555, 7.1.1, 7.3)   directory · account · client
+//! attempt      an order per kind of challenge in turn, or the open order of an earlier attempt
+//! session      the CA's directory and account (RFC 8555, 7.1.1, 7.3): directory · account · client
 //! order        newOrder ─▶ authorizations ─▶ challenges ─▶ finalize ─▶ certificate   (7.4, 7.5)
 //!                with open_order: kept in the store until the CA has finished it
 //! task         the certificate ─▶ store ─▶ CertCache (served) ─▶ on_certificate (deploy)

@@ -60,7 +60,12 @@ pub(super) async fn find(
             let place = context
                 .store(move |store| store.set_order_aside(&name))
                 .await?;
-            tracing::warn!(certificate = %cert.name, error = %Chain(&error), place, "set aside; placing a new order");
+            tracing::warn!(
+                certificate = %cert.name,
+                error = %Chain(&error),
+                place,
+                "set aside; placing a new order"
+            );
             None
         }
         Err(error) => return Err(error),
@@ -69,7 +74,10 @@ pub(super) async fn find(
     if is_for(&open, cert, owner) {
         return Ok(Some(open));
     }
-    tracing::info!(certificate = %cert.name, order = open.url, "the open order does not match the configuration; placing a new one");
+    tracing::info!(
+        certificate = %cert.name, order = open.url,
+        "the open order does not match the configuration; placing a new one"
+    );
     forget(context, cert).await;
     Ok(None)
 }
@@ -90,7 +98,10 @@ pub(super) async fn keep(context: &AcmeContext, cert: &CertSpec, open: &OpenOrde
         .store(move |store| store.put_order(&name, &open))
         .await
     {
-        tracing::warn!(certificate = %cert.name, error = %Chain(&error), "the open order cannot be stored; a restart would place another one");
+        tracing::warn!(
+            certificate = %cert.name, error = %Chain(&error),
+            "the open order cannot be stored; a restart would place another one"
+        );
     }
 }
 

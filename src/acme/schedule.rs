@@ -80,7 +80,7 @@ pub(super) fn renewal(
         window.filter(|window| window.start <= window.end && window.start < to)
     {
         let at = start.after(part(start.until(end)));
-        // At least an hour before it expires, whatever the window says; a tenth of a short lifetime.
+        // Whatever the window says: an hour before it expires, or a tenth of a short lifetime.
         let latest = to.before(Duration::from_secs(3600).min(from.until(to) / 10));
         return (at.min(latest), Why::Window);
     }

@@ -71,7 +71,11 @@ impl OrderState {
                 self.record.error.as_deref(),
                 self.record.failures,
             );
-            tracing::warn!(certificate = %name, error, failures, %next, "orders have failed before the start and the CA counts them; `ianitor certs renew` does not wait");
+            tracing::warn!(
+                certificate = %name, error, failures, %next,
+                "orders have failed before the start and the CA counts them; `ianitor certs renew` \
+                 does not wait"
+            );
         }
     }
 
@@ -189,13 +193,38 @@ impl OrderState {
         let advice = advice.as_deref();
         match expires {
             Some(end) if end <= now => {
-                tracing::error!(certificate = %name, %error, advice, failures, %next, hint, expired = %end, "no new certificate; the one in service has EXPIRED and stays in service");
+                tracing::error!(
+                    certificate = %name,
+                    %error,
+                    advice,
+                    failures,
+                    %next,
+                    hint,
+                    expired = %end,
+                    "no new certificate; the one in service has EXPIRED and stays in service"
+                );
             }
             Some(_) => {
-                tracing::warn!(certificate = %name, %error, advice, failures, %next, hint, "no new certificate; the one in service stays");
+                tracing::warn!(
+                    certificate = %name,
+                    %error,
+                    advice,
+                    failures,
+                    %next,
+                    hint,
+                    "no new certificate; the one in service stays"
+                );
             }
             None => {
-                tracing::error!(certificate = %name, %error, advice, failures, %next, hint, "no certificate came")
+                tracing::error!(
+                    certificate = %name,
+                    %error,
+                    advice,
+                    failures,
+                    %next,
+                    hint,
+                    "no certificate came"
+                )
             }
         }
     }
@@ -205,7 +234,10 @@ impl OrderState {
         (self.not_before, self.is_held) = (Some(Wait::new(again)), false);
         self.change(|status| status.is_ordering = false);
         if !std::mem::replace(&mut self.is_unfinished, true) {
-            tracing::info!(certificate = %self.cert.name, again_in = ?again, "the CA has not finished the order; it is asked again, also after a restart");
+            tracing::info!(
+                certificate = %self.cert.name, again_in = ?again,
+                "the CA has not finished the order; it is asked again, also after a restart"
+            );
         }
     }
 

@@ -172,7 +172,14 @@ impl CertTask {
             return;
         }
         let (meta, version) = (new.meta(), new.version());
-        tracing::info!(certificate = %self.cert.name, serial = meta.serial, issuer = meta.issuer, not_after = %meta.not_after, version, "in service");
+        tracing::info!(
+            certificate = %self.cert.name,
+            serial = meta.serial,
+            issuer = meta.issuer,
+            not_after = %meta.not_after,
+            version,
+            "in service"
+        );
         self.context.outputs.cache.put(new.servable.clone());
         (self.context.outputs.on_certificate)(&self.cert.name, &new.stored);
         self.current = Some(new);

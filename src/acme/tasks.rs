@@ -107,7 +107,10 @@ impl CertTasks {
         // Better now than when the next renewal is due in two months.
         if let Err(error) = store.probe() {
             let error = Chain(&error);
-            tracing::error!(%error, "the store cannot be written; no orders or renewals until it can");
+            tracing::error!(
+                %error,
+                "the store cannot be written; no orders or renewals until it can"
+            );
         }
         let (outputs, renewals) = (self.outputs.clone(), Arc::clone(&self.renewals));
         AcmeContext::new(store, &spec.store, outputs, renewals)

@@ -9,8 +9,8 @@ use crate::clock::{Moment, UnixTime};
 /// The longest wait, whatever a CA says: Let's Encrypt's longest limit is a week.
 pub(super) const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
-/// A wait, after failures or while the CA finishes an order. It ends by the monotonic clock, however
-/// the system's clock is set meanwhile; its dates are for people and for the next process.
+/// A wait, after failures or while the CA finishes an order. It ends by the monotonic clock,
+/// however the system's clock is set meanwhile; its dates are for people and for the next process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wait {
     pub(super) end: Moment,

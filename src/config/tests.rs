@@ -58,7 +58,8 @@ fn wrong_elements_do_not_shorten_a_list() {
 #[test]
 fn what_is_wrong_is_not_missing_too() {
     let got = problems(
-        "[listen]\nhttps = 1\n[tls]\ncertificates = 1\n[[routes]]\npath = 1\nupstream = 1\npolicy = 1\n",
+        "[listen]\nhttps = 1\n[tls]\ncertificates = 1\n[[routes]]\npath = 1\nupstream = 1\n\
+         policy = 1\n",
     );
     assert_eq!(got.len(), 5, "{got:#?}");
     assert!(got.iter().all(|line| line.contains("expected")), "{got:#?}");
@@ -75,7 +76,8 @@ fn a_mode_without_quotes_is_told_as_such() {
     assert_eq!(
         got,
         [
-            "t:2:11 listen.workers: no number begins with 0; take that off, or write a text in quotes"
+            "t:2:11 listen.workers: no number begins with 0; take that off, or write a text in \
+             quotes"
         ]
     );
     assert_eq!(
@@ -96,8 +98,10 @@ fn after_a_syntax_error_nothing_is_called_missing() {
 fn janus_has_a_limit_of_connections_by_default() {
     let max = |lines: &str| {
         let text = format!(
-            "[listen]\nhttps = [\"127.0.0.1:0\"]\n[tls]\nself_signed = [\"localhost\"]\n[upstreams.a]\n\
-             servers = [\"http://127.0.0.1:9\"]\n{lines}\n[[routes]]\npath = \"/\"\nupstream = \"a\"\n\
+            "[listen]\nhttps = [\"127.0.0.1:0\"]\n[tls]\nself_signed = [\"localhost\"]\n\
+             [upstreams.a]\n\
+             servers = [\"http://127.0.0.1:9\"]\n{lines}\n[[routes]]\npath = \"/\"\n\
+             upstream = \"a\"\n\
              policy = \"open\"\ni_know_this_is_open = true\n"
         );
         let loaded = parse(Path::new("t"), &text).unwrap_or_else(|report| panic!("{report}"));

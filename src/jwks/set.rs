@@ -40,10 +40,12 @@ pub(super) async fn follow(
             () = sleep_until(next.into()) => {}
             Some(request) = requests.recv() => {
                 let (is_there, now) = (is_there(&report, &request), Instant::now());
+                let mut may_fetch =
+                    || requesters.take(request.requester, &name(&request), now, |_| true);
                 if waiting.has(&request) {
                     // The fetch that is due answers this request too, and costs its client nothing.
                     waiting.push(request);
-                } else if !is_there && requesters.take(request.requester, &name(&request), now, |_| true) {
+                } else if !is_there && may_fetch() {
                     if waiting.requests.is_empty() {
                         next = next.min(all.reserve(now));
                     }

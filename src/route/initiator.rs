@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | this host, with `https://` | | [`Initiator::OwnPage`] |
 //! | this host, without a scheme, as kurento-client sends it | | [`Initiator::Unknown`] |
-//! | `null`: a form of a page with `Referrer-Policy: no-referrer` | `same-origin` | [`Initiator::OwnPage`] |
+//! | `null`: a form under `Referrer-Policy: no-referrer` | `same-origin` | [`Initiator::OwnPage`] |
 //! | any other, `null`, or two of them | | [`Initiator::OtherPage`] |
 //! | none | `same-origin` | [`Initiator::OwnPage`] |
 //! | none | `cross-site` | [`Initiator::OtherPage`] |

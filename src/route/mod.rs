@@ -285,7 +285,10 @@ impl RouteTable {
 
     /// Whether the route leads to a control port of a media server.
     pub fn is_control(&self, route: &Route) -> bool {
-        matches!(&route.target, Target::Forward(to) if self.upstream(to.upstream).protocol.is_control())
+        match &route.target {
+            Target::Forward(to) => self.upstream(to.upstream).protocol.is_control(),
+            _ => false,
+        }
     }
 
     /// Whether Janus would find in this path the base path of another route with another policy.

@@ -10,9 +10,9 @@ use crate::route::Route;
 use crate::route::initiator::{Initiator, is_navigation};
 
 /// Whether the page that sends a request may use its permit: it is a page of the route's own host,
-/// or one that `cors` lists, or no page at all. A link on another page may open the route too, since
-/// that page cannot read the answer; but not where a media server is controlled, as the request
-/// alone may do harm.
+/// or one that `cors` lists, or no page at all. A link on another page may open the route too,
+/// since that page cannot read the answer; but not where a media server is controlled, as the
+/// request alone may do harm.
 pub(super) fn may_use(routed: &Routed, route: &Route, permit: &Permit) -> bool {
     let inbound = &routed.normal.inbound;
     let is_control = inbound.local.snapshot.routes.is_control(route);

@@ -9,7 +9,8 @@ use crate::disk::Untrusted;
 pub enum StoreError {
     /// Writing failed.
     #[error(
-        "{place} cannot be written; let the user that runs ianitor write there, and see that there is room"
+        "{place} cannot be written; let the user that runs ianitor write there, and see that there \
+         is room"
     )]
     Write {
         /// What it is about, for messages.

@@ -6,8 +6,8 @@
 //! and swaps in a new configuration; [`Tickets`] stay, so clients can still resume their sessions.
 //!
 //! ```text
-//! TlsSpec ── load: pem · x509 · dev ──▶ CertTable ── server_config(+ Tickets) ──▶ Arc<ServerConfig>
-//!   CertCache ── ServableCert ─────────────────────▲
+//! TlsSpec ── load: pem · x509 · dev ─▶ CertTable ── server_config(+ Tickets) ─▶ Arc<ServerConfig>
+//!   CertCache ── ServableCert ────────────────────▲
 //! ```
 //!
 //! Ordered certificates come from a [`CertCache`]. Until one is issued, a placeholder may answer.

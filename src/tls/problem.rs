@@ -67,7 +67,8 @@ impl<T: fmt::Display> fmt::Display for Message<'_, T> {
 pub enum Problem {
     /// No certificate is configured.
     #[error(
-        "no certificate is configured; write certificates = [{{ cert = \"…\", key = \"…\" }}] or, for development, \
+        "no certificate is configured; write certificates = [{{ cert = \"…\", key = \"…\" }}] or, \
+         for development, \
          self_signed = [\"localhost\"]"
     )]
     Nothing,
@@ -76,7 +77,8 @@ pub enum Problem {
     Missing,
     /// Permission to read the file is denied.
     #[error(
-        "may not be read by the user that runs ianitor; give it the file (chown) or a group that may read it"
+        "may not be read by the user that runs ianitor; give it the file (chown) or a group that \
+         may read it"
     )]
     NotAllowed(#[source] io::Error),
     /// The system cannot read the file.
@@ -90,7 +92,8 @@ pub enum Problem {
     TooLarge,
     /// The file is DER or PKCS#12.
     #[error(
-        "is binary, not PEM; convert it with `openssl x509 -inform der`, `openssl pkey -inform der` or, for PKCS#12, \
+        "is binary, not PEM; convert it with `openssl x509 -inform der`, `openssl pkey -inform \
+         der` or, for PKCS#12, \
          `openssl pkcs12 -nodes`"
     )]
     Binary,
@@ -126,7 +129,8 @@ pub enum Problem {
     UnusableCertificate(#[source] rustls::Error),
     /// The TLS library rejects the key.
     #[error(
-        "holds a key that TLS cannot use; make an ECDSA P-256 key or an RSA key of 2048 bits or more"
+        "holds a key that TLS cannot use; make an ECDSA P-256 key or an RSA key of 2048 bits or \
+         more"
     )]
     UnusableKey(#[source] rustls::Error),
     /// Key and certificate do not match.
@@ -137,7 +141,8 @@ pub enum Problem {
     },
     /// The certificate of the key is not the first one.
     #[error(
-        "has the server's certificate in place {place}; it must stand first, then its issuers, each signed by the next"
+        "has the server's certificate in place {place}; it must stand first, then its issuers, \
+         each signed by the next"
     )]
     LeafNotFirst {
         /// Its position, counted from 1.
@@ -145,7 +150,8 @@ pub enum Problem {
     },
     /// The certificate has no host name.
     #[error(
-        "names no host (no subjectAltName); clients ignore the common name, so order it with its DNS names"
+        "names no host (no subjectAltName); clients ignore the common name, so order it with its \
+         DNS names"
     )]
     NamesNoHost,
     /// The folder of the development certificates cannot be created or locked.
@@ -156,7 +162,8 @@ pub enum Problem {
     Write(#[source] io::Error),
     /// A file that ianitor did not write has the name of a development certificate.
     #[error(
-        "was not made by ianitor and would be overwritten by a development certificate; move it elsewhere"
+        "was not made by ianitor and would be overwritten by a development certificate; move it \
+         elsewhere"
     )]
     NotOurs,
     /// Generating a certificate failed.

@@ -23,7 +23,8 @@ fn json(gateway: &TestGateway, count: usize) -> Vec<Value> {
 fn a_request_has_one_line() {
     let upstream = Upstream::ok();
     let gateway = world(&upstream, "");
-    let request = "POST /janus HTTP/1.1\r\nHost: localhost\r\nUser-Agent: curl\r\nContent-Length: 5\r\n\r\nhello";
+    let request = "POST /janus HTTP/1.1\r\nHost: localhost\r\nUser-Agent: curl\r\n\
+                   Content-Length: 5\r\n\r\nhello";
     assert_eq!(
         gateway.dial().from("127.0.0.3").h1().ask(request).status(),
         200
@@ -36,7 +37,8 @@ fn a_request_has_one_line() {
         .unwrap()
         .to_owned();
     for part in [
-        " request client=127.0.0.3 method=POST host=\"localhost\" path=\"/janus\" http=HTTP/1.1 status=200 ",
+        " request client=127.0.0.3 method=POST host=\"localhost\" path=\"/janus\" http=HTTP/1.1 \
+         status=200 ",
         " route=/ upstream=app in=5 out=2 ms=",
         " end=done agent=\"curl\" id=",
         &id,
@@ -85,7 +87,8 @@ fn no_secret_is_written() {
         "/x/../y?jwt=S3CR3T",
     ] {
         client.ask(format!(
-            "GET {target} HTTP/1.1\r\nHost: localhost\r\nCookie: ianitor=S3CR3T\r\nAuthorization: Bearer S3CR3T\r\n\
+            "GET {target} HTTP/1.1\r\nHost: localhost\r\nCookie: ianitor=S3CR3T\r\n\
+             Authorization: Bearer S3CR3T\r\n\
              Referer: https://localhost/?token=S3CR3T\r\nSec-WebSocket-Protocol: S3CR3T\r\n\r\n"
         ));
     }

@@ -7,7 +7,8 @@ use crate::harness::h1::Answer;
 use crate::harness::{Client, Config, TestGateway, Upstream, h2, staff};
 
 const TABLES: &str = "[policies.staff]\nissuers = [\"staff\"]\n\
-                      [policies.both]\nallow = [\"127.0.0.1\"]\nissuers = [\"staff\"]\nsatisfy = \"all\"";
+                      [policies.both]\nallow = [\"127.0.0.1\"]\nissuers = [\"staff\"]\n\
+                      satisfy = \"all\"";
 
 fn world(limits: &str) -> (Upstream, TestGateway) {
     let upstream = Upstream::ok();

@@ -201,7 +201,8 @@ fn no_method_and_no_header_opens_it() {
 #[test]
 fn no_upgrade_opens_it() {
     let world = World::new();
-    let h2c = "GET /admin HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+    let h2c = "GET /admin HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\n\
+               Upgrade: h2c\r\n\
                HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n";
     for request in [
         h2c.to_owned(),

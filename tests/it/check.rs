@@ -199,13 +199,21 @@ fn live_asks_the_ca_and_the_servers_that_get_its_certificates() {
     let tls = neighbour.https();
     let deploy = |name: &str, at: &str| {
         format!(
-            "[[deploy]]\nhost = \"a.test\"\nto = \"files\"\ncombined = \"{name}.pem\"\nverify = \"{at}\"\n"
+            "[[deploy]]\nhost = \"a.test\"\nto = \"files\"\ncombined = \"{name}.pem\"\n\
+             verify = \"{at}\"\n"
         )
     };
     let text = Config::to(&upstream)
         .table(&format!("[acme]\ndirectory = \"{}\"", ca.url("/directory")))
-        .table("certificates = [{ hosts = [\"a.test\"] }, { hosts = [\"b.test\"], profile = \"long\" }]")
-        .table(&format!("{}{}", deploy("one", &tls.to_string()), deploy("other", "127.0.0.1:1")))
+        .table(
+            "certificates = [{ hosts = [\"a.test\"] }, { hosts = [\"b.test\"], profile = \
+                \"long\" }]",
+        )
+        .table(&format!(
+            "{}{}",
+            deploy("one", &tls.to_string()),
+            deploy("other", "127.0.0.1:1")
+        ))
         .text();
     let output = check_with(folder.path(), &text, &["--live"]);
     let said = String::from_utf8(output.stdout).unwrap();

@@ -18,7 +18,10 @@ use crate::harness::{Client, Config, TestGateway, Then, Upstream, eventually, h2
 /// Sends an event every now and then, for ever.
 fn events() -> Upstream {
     Upstream::http(|_, conn| {
-        conn.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+        conn.send(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
+                   Transfer-Encoding: chunked\r\n\r\n",
+        )?;
         loop {
             conn.send("8\r\ndata: 1\n\r\n")?;
             std::thread::sleep(Duration::from_millis(50));
@@ -274,7 +277,8 @@ fn a_request_that_waits_for_its_answer_is_refused_as_the_next_one_would_be() {
     assert_eq!(h2.get("/elsewhere").status, 404);
     let mut uploading = gateway.client();
     uploading.send(format!(
-        "POST /sse HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Length: 1000000\r\n\r\nbegun"
+        "POST /sse HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+         Content-Length: 1000000\r\n\r\nbegun"
     ));
     let refused = h1.answer();
     assert_eq!(refused.status(), 401);

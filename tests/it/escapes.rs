@@ -161,7 +161,8 @@ fn a_token_that_is_inspected_steers_nothing() {
     .unwrap();
     let steering = format!("x{STEERING}\n\x1b[2J");
     let claims = serde_json::json!({
-        "exp": staff::now() + 60, "role": steering, "iss": steering, "aud": steering, "sub": steering, (&steering): 1,
+        "exp": staff::now() + 60, "role": steering, "iss": steering, "aud": steering,
+        "sub": steering, (&steering): 1,
     });
     let header = jsonwebtoken::Header {
         kid: Some(steering.clone()),
@@ -189,7 +190,8 @@ fn a_configuration_that_is_checked_steers_nothing() {
     for text in [
         format!("[routes{STEERING}]"),
         format!(
-            "[listen]\nhttps = [\"{STEERING}\"]\n[[routes]]\npath = \"/{STEERING}\"\npolicy = \"{STEERING}\"\n"
+            "[listen]\nhttps = [\"{STEERING}\"]\n[[routes]]\npath = \"/{STEERING}\"\n\
+             policy = \"{STEERING}\"\n"
         ),
         format!("[upstreams.\"{STEERING}\"]\nservers = [\"{STEERING}\"]\n\"{STEERING}\" = 1\n"),
     ] {

@@ -12,24 +12,49 @@ use crate::harness::{Config, eventually};
 /// Names a file by every key that there is for one.
 fn config() -> String {
     Config::new()
-        .tls("certificates = [{ cert = \"files/cert\", key = \"files/key\" }]\nself_signed = [\"localhost\"]")
-        .table("[acme]\ncertificates = [{ hosts = [\"a.test\"] }]\ndirectory = \"https://127.0.0.1:1/\"")
+        .tls(
+            "certificates = [{ cert = \"files/cert\", key = \"files/key\" }]\n\
+              self_signed = [\"localhost\"]",
+        )
+        .table(
+            "[acme]\ncertificates = [{ hosts = [\"a.test\"] }]\n\
+                directory = \"https://127.0.0.1:1/\"",
+        )
         .table("directory_ca = \"files/acme-ca\"\nstore = \"files/store\"")
         .table("external_account = { key_id = \"1\", key_file = \"files/eab\" }")
         .table(
-            "[[deploy]]\nhost = \"a.test\"\nto = \"files\"\npkcs12 = \"files/p12\"\npassword_file = \"files/password\"",
+            "[[deploy]]\nhost = \"a.test\"\nto = \"files\"\npkcs12 = \"files/p12\"\n\
+             password_file = \"files/password\"",
         )
         .table("reload = { command = [\"files/reload\"] }")
-        .table("[[deploy]]\nhost = \"a.test\"\nto = \"coturn\"\ncert = \"files/c\"\nkey = \"files/k\"")
+        .table(
+            "[[deploy]]\nhost = \"a.test\"\nto = \"coturn\"\ncert = \"files/c\"\n\
+                key = \"files/k\"",
+        )
         .table("reload = { signal = \"USR2\", pid_file = \"files/pid\" }")
-        .table("[upstreams.app]\nservers = [\"https://127.0.0.1:1\"]\nca_file = \"files/upstream-ca\"")
-        .table("[issuers.hmac]\nalgorithms = [\"HS256\"]\nsecret_file = \"files/hmac\"\naudience = \"any\"")
+        .table(
+            "[upstreams.app]\nservers = [\"https://127.0.0.1:1\"]\n\
+                ca_file = \"files/upstream-ca\"",
+        )
+        .table(
+            "[issuers.hmac]\nalgorithms = [\"HS256\"]\nsecret_file = \"files/hmac\"\n\
+                audience = \"any\"",
+        )
         .table("revoked_file = \"files/revoked\"")
-        .table("[issuers.file]\nalgorithms = [\"ES256\"]\nkey_file = \"files/public\"\naudience = \"any\"")
-        .table("[issuers.jwks]\nalgorithms = [\"ES256\"]\njwks_url = \"https://127.0.0.1:1/\"\naudience = \"any\"")
+        .table(
+            "[issuers.file]\nalgorithms = [\"ES256\"]\nkey_file = \"files/public\"\n\
+                audience = \"any\"",
+        )
+        .table(
+            "[issuers.jwks]\nalgorithms = [\"ES256\"]\njwks_url = \"https://127.0.0.1:1/\"\n\
+                audience = \"any\"",
+        )
         .table("ca_file = \"files/issuer-ca\"")
         .table("[policies.all]\nissuers = [\"hmac\", \"file\", \"jwks\"]")
-        .table("[turn.coturn]\nsecret_file = [\"files/turn\", \"files/turn-old\"]\nuris = [\"turn:192.0.2.1\"]")
+        .table(
+            "[turn.coturn]\nsecret_file = [\"files/turn\", \"files/turn-old\"]\n\
+                uris = [\"turn:192.0.2.1\"]",
+        )
         .table("api_keys_file = \"files/keys\"")
         .table("[[routes]]\npath = \"/\"\nupstream = \"app\"\npolicy = \"all\"")
         .table("[[routes]]\npath = \"/turn\"\nturn = \"coturn\"\npolicy = \"all\"")
@@ -206,7 +231,10 @@ fn every_file_that_a_configuration_names_is_looked_at() {
 fn a_start_and_a_reload_say_it_once_each() {
     let config = |secret: &str| {
         Config::new()
-            .table(&format!("[issuers.app]\nalgorithms = [\"HS256\"]\nsecret_file = \"{secret}\"\naudience = \"any\""))
+            .table(&format!(
+                "[issuers.app]\nalgorithms = [\"HS256\"]\nsecret_file = \"{secret}\"\n\
+                             audience = \"any\""
+            ))
             .table("[policies.app]\nissuers = [\"app\"]")
             .table("[[routes]]\npath = \"/\"\nredirect = \"https://a.test/\"\npolicy = \"app\"")
     };

@@ -217,7 +217,8 @@ fn ordered(folder: &Path) -> String {
                   [acme]\ndirectory = \"https://127.0.0.1:1/\"\nstore = \"acme\"\n\
                   certificates = [{ hosts = [\"media.test\"] }]\n\
                   [[deploy]]\nhost = \"media.test\"\nto = \"files\"\ncombined = \"tls/all.pem\"\n\
-                  [[routes]]\npath = \"/\"\nredirect = \"https://media.test/\"\npolicy = \"open\"\n";
+                  [[routes]]\npath = \"/\"\nredirect = \"https://media.test/\"\n\
+                  policy = \"open\"\n";
     fs::write(folder.join("gateway.toml"), config).unwrap();
     folder
         .join("acme/certificates/media.test")

@@ -101,7 +101,8 @@ fn trailers_cannot_say_what_headers_cannot() {
     let upstream = Upstream::ok();
     let gateway = TestGateway::start(&Config::to(&upstream));
     gateway.client().ask(
-        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nTrailer: X-Forwarded-For, X-Sum\r\n\r\n\
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\
+         Trailer: X-Forwarded-For, X-Sum\r\n\r\n\
          2\r\nab\r\n0\r\nX-Forwarded-For: 6.6.6.6\r\nX-Sum: 1\r\n\r\n",
     );
     let mut trailers = HeaderMap::new();

@@ -98,7 +98,8 @@ fn expect_is_answered_before_the_upstream_is_asked() {
 #[test]
 fn trailers_come_behind_a_gathered_body() {
     let (upstream, gateway) = world();
-    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n";
+    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\
+                Trailer: x-sum\r\n\r\n";
     let answer = gateway
         .client()
         .ask(format!("{head}2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n"));

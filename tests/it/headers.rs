@@ -12,8 +12,10 @@ fn world() -> (Upstream, TestGateway) {
 fn the_upstream_is_told_about_the_client_by_the_gateway_alone() {
     let (upstream, gateway) = world();
     let forged = "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: 10.0.0.2\r\nX-Real-IP: 10.0.0.1\r\n\
-         X-Forwarded-Proto: http\r\nX-Forwarded-Host: evil.test\r\nX-Forwarded-Port: 1\r\nX-Forwarded-User: root\r\n\
-         X-Request-Id: mine\r\nForwarded: for=10.0.0.1\r\nX_Forwarded_For: 10.0.0.1\r\nX_Real_IP: 10.0.0.1\r\n";
+         X-Forwarded-Proto: http\r\nX-Forwarded-Host: evil.test\r\nX-Forwarded-Port: 1\r\n\
+         X-Forwarded-User: root\r\n\
+         X-Request-Id: mine\r\nForwarded: for=10.0.0.1\r\nX_Forwarded_For: 10.0.0.1\r\n\
+         X_Real_IP: 10.0.0.1\r\n";
     let dial = gateway.dial().from("127.0.0.7");
     assert_eq!(
         dial.h1()
@@ -81,8 +83,10 @@ fn every_request_has_an_id_of_its_own() {
 #[test]
 fn hop_by_hop_headers_end_at_the_gateway() {
     let upstream = Upstream::answering(
-        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive, x-theirs\r\nKeep-Alive: timeout=5\r\n\
-         Proxy-Connection: keep-alive\r\nProxy-Authenticate: Basic\r\nUpgrade: h2c\r\nX-Theirs: 1\r\nX-Kept: 1\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive, x-theirs\r\n\
+         Keep-Alive: timeout=5\r\n\
+         Proxy-Connection: keep-alive\r\nProxy-Authenticate: Basic\r\nUpgrade: h2c\r\n\
+         X-Theirs: 1\r\nX-Kept: 1\r\n\r\nok",
     );
     let gateway = TestGateway::start(&Config::to(&upstream));
     let hops = [
@@ -94,8 +98,10 @@ fn hop_by_hop_headers_end_at_the_gateway() {
         "x-theirs",
     ];
     let answer = gateway.client().ask(
-        "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, X-Mine\r\nKeep-Alive: 5\r\nX-Mine: 1\r\nX-Kept: 1\r\n\
-         Proxy-Connection: keep-alive\r\nProxy-Authorization: Basic eA==\r\nTE: gzip\r\nAuthorization: Bearer x\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, X-Mine\r\nKeep-Alive: 5\r\n\
+         X-Mine: 1\r\nX-Kept: 1\r\n\
+         Proxy-Connection: keep-alive\r\nProxy-Authorization: Basic eA==\r\nTE: gzip\r\n\
+         Authorization: Bearer x\r\n\r\n",
     );
     for name in hops {
         assert_eq!(answer.head.get(name), None, "{}", answer.head);
@@ -150,7 +156,8 @@ fn http2_settings_end_at_the_gateway_whether_connection_names_them_or_not() {
             "X-Kept: 1".to_owned(),
         ],
     );
-    let upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
+    let upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+                   HTTP2-Settings: AAMAAABkAAQAAP__\r\n";
     gateway.client().ask(format!(
         "GET / HTTP/1.1\r\nHost: localhost\r\n{upgrade}X-Kept: 1\r\n\r\n"
     ));
@@ -205,10 +212,13 @@ fn what_servers_would_take_for_the_gateways_word_ends_there() {
 #[test]
 fn what_a_server_says_to_a_proxy_ends_there() {
     let upstream = Upstream::answering(
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\nX-Accel-Redirect: /secret\r\n\
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\
+         X-Accel-Redirect: /secret\r\n\
          X-Accel-Buffering: no\r\nX-Sendfile: /etc/shadow\r\nX-Reproxy-URL: http://10.0.0.1/\r\n\
-         Alt-Svc: h3=\":8443\"\r\nProxy-Authentication-Info: x\r\nHTTP2-Settings: x\r\nX-Kept: 1\r\n\r\n\
-         2\r\nok\r\n0\r\nX-Sum: 42\r\nConnection: x-a\r\nX-Accel-Redirect: /secret\r\nSet-Cookie: a=1\r\n\r\n",
+         Alt-Svc: h3=\":8443\"\r\nProxy-Authentication-Info: x\r\nHTTP2-Settings: x\r\n\
+         X-Kept: 1\r\n\r\n\
+         2\r\nok\r\n0\r\nX-Sum: 42\r\nConnection: x-a\r\nX-Accel-Redirect: /secret\r\n\
+         Set-Cookie: a=1\r\n\r\n",
     );
     let gateway = TestGateway::start(&Config::to(&upstream));
     let head = gateway.client().get("/").head;
@@ -261,7 +271,8 @@ fn cookies_of_h2_are_one_line_for_the_upstream() {
 #[test]
 fn headers_that_may_be_repeated_stay_so() {
     let upstream = Upstream::answering(
-        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nServer: janus\r\n\
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\
+         Server: janus\r\n\
          Date: Sat, 21 Nov 2026 17:36:20 GMT\r\nX-Raw: \u{e4}\r\n\r\n",
     );
     let gateway = TestGateway::start(&Config::to(&upstream));
@@ -413,7 +424,8 @@ fn answers_without_a_body_have_none() {
 #[test]
 fn trailers_pass_where_both_sides_want_them() {
     let upstream = Upstream::answering(
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 42\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\n\
+         X-Sum: 42\r\n\r\n",
     );
     let gateway = TestGateway::start(&Config::to(&upstream));
     let mut client = gateway.client();

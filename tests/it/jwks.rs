@@ -112,7 +112,10 @@ fn a_key_of_another_kind_is_waited_for_too() {
     let (upstream, one) = (Upstream::ok(), Signer::new("one"));
     let keys = KeyServer::start();
     // RFC 8037, appendix A.2.
-    let ed = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"ed","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    let ed = concat!(
+        r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"ed","#,
+        r#""x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#
+    );
     keys.says("/jwks.json", Says::ok(ed));
     let config = Config::new().upstream("app", &upstream.url());
     let lines = format!("jwks_url = \"{}\"", keys.url("/jwks.json"));
@@ -183,7 +186,10 @@ fn while_a_server_is_down_the_last_good_keys_stay() {
 #[test]
 fn what_is_no_set_of_keys_is_refused_and_said_once() {
     let (upstream, one, two) = (Upstream::ok(), Signer::new("one"), Signer::new("two"));
-    let secret = r#"{"keys":[{"kty":"oct","kid":"two","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T"}]}"#;
+    let secret = concat!(
+        r#"{"keys":[{"kty":"oct","kid":"two","#,
+        r#""k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T"}]}"#
+    );
     let padded = format!(
         "{}{}",
         crate::harness::issuer::set(&[&two]),

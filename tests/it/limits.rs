@@ -172,7 +172,8 @@ fn behind_a_balancer(gateway: &TestGateway, client: &str) -> Option<crate::harne
 #[test]
 fn the_addresses_of_one_ipv6_64_are_one_client() {
     let upstream = Upstream::ok();
-    let listen = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nworkers = 2\nproxy_protocol = [\"127.0.0.5\"]";
+    let listen = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nworkers = 2\n\
+                  proxy_protocol = [\"127.0.0.5\"]";
     let limits = "requests_per_client = \"2/h\"\nconnections_per_client = 2\nexempt = []";
     let gateway = TestGateway::start(&Config::to(&upstream).listen(listen).limits(limits));
     let come = |client: &str| behind_a_balancer(&gateway, client);

@@ -348,7 +348,8 @@ fn the_last_certificate_stays_in_service_when_it_has_ended() {
         "{status} {why}"
     );
     let metrics = gateway.status("/metrics").1;
-    let labels = "ianitor_certificate_expiry_timestamp_seconds{name=\"localhost\",file=\"/store/main/cert.pem\"} ";
+    let labels = "ianitor_certificate_expiry_timestamp_seconds{\
+                  name=\"localhost\",file=\"/store/main/cert.pem\"} ";
     let end = metrics
         .lines()
         .find_map(|line| line.strip_prefix(labels))

@@ -173,7 +173,8 @@ fn media_server() -> Upstream {
                 Some(key) => {
                     let accept = accept(&key.parse().unwrap());
                     conn.send(format!(
-                        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+                         Connection: Upgrade\r\n\
                          Sec-WebSocket-Accept: {accept}\r\nAccess-Control-Allow-Origin: *\r\n\r\n"
                     ))?;
                     return conn.wait_for_end();
@@ -185,7 +186,8 @@ fn media_server() -> Upstream {
                         "200 OK"
                     };
                     conn.send(format!(
-                        "HTTP/1.1 {status}\r\nContent-Length: 2\r\nAccess-Control-Allow-Origin: *\r\n\
+                        "HTTP/1.1 {status}\r\nContent-Length: 2\r\n\
+                         Access-Control-Allow-Origin: *\r\n\
                          Access-Control-Max-Age: 86400\r\n\r\nok"
                     ))?;
                 }
@@ -562,7 +564,8 @@ fn targets_of_every_kind_are_closed_to_other_pages() {
     )
     .unwrap();
     let tables = format!(
-        "[policies.here]\nallow = [\"127.0.0.1\"]\n[turn.coturn]\nsecret_file = {:?}\nuris = [\"turn:192.0.2.1:3478\"]\n\
+        "[policies.here]\nallow = [\"127.0.0.1\"]\n[turn.coturn]\nsecret_file = {:?}\n\
+         uris = [\"turn:192.0.2.1:3478\"]\n\
          [[routes]]\npath = \"/turn\"\nturn = \"coturn\"\npolicy = \"here\"\n\
          [[routes]]\npath = \"/page.html\"\nfiles = {:?}\npolicy = \"here\"\n\
          [[routes]]\npath = \"/go\"\nredirect = \"/page.html\"\npolicy = \"here\"\n",
@@ -588,16 +591,21 @@ fn targets_of_every_kind_are_closed_to_other_pages() {
 #[test]
 fn an_upstream_cannot_set_the_gateways_own_cookie() {
     let upstream = Upstream::raw(|conn| {
-        let cookies = "Set-Cookie: a=1; Path=/\r\nSet-Cookie: ianitor=evil; Path=/\r\nSet-Cookie: =ianitor=evil\r\n\
-                       Set-Cookie: __Host-ianitor=evil; Secure; Path=/\r\nSet-Cookie: ianitor2=b\r\n";
+        let cookies = "Set-Cookie: a=1; Path=/\r\nSet-Cookie: ianitor=evil; Path=/\r\n\
+                       Set-Cookie: =ianitor=evil\r\n\
+                       Set-Cookie: __Host-ianitor=evil; Secure; Path=/\r\n\
+                       Set-Cookie: ianitor2=b\r\n";
         while let Some(request) = conn.request()? {
             match request.head.get("sec-websocket-key") {
                 Some(key) => conn.send(format!(
-                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+                     Connection: Upgrade\r\n\
                      Sec-WebSocket-Accept: {}\r\n{cookies}\r\n",
                     accept(&key.parse().unwrap())
                 ))?,
-                None => conn.send(format!("HTTP/1.1 404 No\r\nContent-Length: 0\r\n{cookies}\r\n"))?,
+                None => conn.send(format!(
+                    "HTTP/1.1 404 No\r\nContent-Length: 0\r\n{cookies}\r\n"
+                ))?,
             }
         }
         Ok(())

@@ -15,10 +15,12 @@ use crate::harness::{Config, TestGateway};
 /// A route with files, and secrets of several kinds beside it.
 fn tables(root: &str) -> String {
     format!(
-        "[issuers.app]\nalgorithms = [\"HS256\"]\nsecret_file = \"secrets/app\"\naudience = \"any\"\n\
+        "[issuers.app]\nalgorithms = [\"HS256\"]\nsecret_file = \"secrets/app\"\n\
+         audience = \"any\"\n\
          revoked_file = \"secrets/revoked\"\n\
          [policies.app]\nissuers = [\"app\"]\n\
-         [turn.coturn]\nsecret_file = \"secrets/turn\"\nuris = [\"turn:192.0.2.1\"]\napi_keys_file = \"secrets/keys\"\n\
+         [turn.coturn]\nsecret_file = \"secrets/turn\"\nuris = [\"turn:192.0.2.1\"]\n\
+         api_keys_file = \"secrets/keys\"\n\
          [[routes]]\npath = \"/turn\"\nturn = \"coturn\"\npolicy = \"app\"\n\
          [[routes]]\npath = \"/\"\nfiles = \"{root}\"\npolicy = \"open\"\n"
     )
@@ -79,7 +81,8 @@ fn a_folder_with_secrets_of_the_gateway_is_an_error() {
     )
     .unwrap();
     let acme = "[acme]\nstore = \"store\"\ncertificates = [{ hosts = [\"a.test\"] }]\n\
-                [[deploy]]\nhost = \"a.test\"\nto = \"janus\"\ncert = \"pairs/cert.pem\"\nkey = \"pairs/key.pem\"\n";
+                [[deploy]]\nhost = \"a.test\"\nto = \"janus\"\ncert = \"pairs/cert.pem\"\n\
+                key = \"pairs/key.pem\"\n";
     let text = |root: &str| Config::new().table(acme).table(&tables(root)).text();
     for (root, private) in [
         (".", "gateway.toml (this file)"),
@@ -235,7 +238,8 @@ fn the_keys_of_the_store_are_private_from_the_moment_they_are_there() {
     fs::create_dir(&site).unwrap();
     symlink(&store, site.join("store")).unwrap();
     let acme = format!(
-        "[acme]\ndirectory = \"https://127.0.0.1:1/\"\nstore = \"{}\"\ncertificates = [{{ hosts = [\"a.test\"] }}]\n\
+        "[acme]\ndirectory = \"https://127.0.0.1:1/\"\nstore = \"{}\"\n\
+         certificates = [{{ hosts = [\"a.test\"] }}]\n\
          [[routes]]\npath = \"/\"\nfiles = \"{}\"\npolicy = \"open\"\n",
         store.display(),
         site.display()

@@ -93,7 +93,9 @@ fn a_program_gets_a_problem() {
                 .iter()
                 .any(|line| line.contains(request))
         });
-        let want = serde_json::json!({ "type": "about:blank", "title": title, "status": status, "request": request });
+        let want = serde_json::json!({
+            "type": "about:blank", "title": title, "status": status, "request": request
+        });
         assert_eq!(body, want);
     }
     assert!(upstream.requests().is_empty());

@@ -40,7 +40,8 @@ fn ends(client: &mut Client) {
 
 fn ask(gateway: &TestGateway, headers: &str, body: &str) -> Answer {
     gateway.client().ask(format!(
-        "POST /.ianitor/renew HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+        "POST /.ianitor/renew HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {}\r\n\r\n\
+         {body}",
         body.len()
     ))
 }
@@ -306,7 +307,8 @@ fn signed_in_and_renewed(gateway: &TestGateway, at: &str, asks: &[&str]) {
         &gateway
             .client()
             .ask(format!(
-                "POST /.ianitor/sign-in HTTP/1.1\r\nHost: localhost\r\n{form}Content-Length: {}\r\n\r\n{body}",
+                "POST /.ianitor/sign-in HTTP/1.1\r\nHost: localhost\r\n{form}Content-Length: {}\r\n\
+                 \r\n{body}",
                 body.len()
             ))
             .head,

@@ -17,7 +17,8 @@ const ELSEWHERE: &[&str] = &[
 fn config(janus: &Upstream, protocol: &str, routes: &str) -> Config {
     let (url, policy) = (janus.url(), "[policies.nobody]\nallow = [\"192.0.2.1\"]");
     Config::new().table(&format!(
-        "[upstreams]\njanus = {{ servers = [\"{url}\"], protocol = \"{protocol}\" }}\nalso = {{ servers = [\"{url}\"], protocol = \"http\" }}\n\
+        "[upstreams]\njanus = {{ servers = [\"{url}\"], protocol = \"{protocol}\" }}\n\
+         also = {{ servers = [\"{url}\"], protocol = \"http\" }}\n\
          {policy}\n{routes}"
     ))
 }

@@ -9,10 +9,13 @@ const NAVIGATES: &str = "Sec-Fetch-Mode: navigate\r\n";
 const OWN_PAGE: &str = "Origin: https://localhost\r\n";
 
 fn config(upstream: &Upstream) -> Config {
-    let policies = "[policies.staff]\nissuers = [\"staff\"]\nclaims = { sub = [\"anna\", \"berta\"] }\n\
+    let policies = "[policies.staff]\nissuers = [\"staff\"]\n\
+                    claims = { sub = [\"anna\", \"berta\"] }\n\
                     [policies.header]\nissuers = [\"header\"]\n\
-                    [policies.here]\nallow = [\"127.0.0.1\"]\nissuers = [\"staff\"]\nsatisfy = \"any\"\n\
-                    [policies.there]\nallow = [\"192.0.2.1\"]\nissuers = [\"staff\"]\nsatisfy = \"all\"";
+                    [policies.here]\nallow = [\"127.0.0.1\"]\nissuers = [\"staff\"]\n\
+                    satisfy = \"any\"\n\
+                    [policies.there]\nallow = [\"192.0.2.1\"]\nissuers = [\"staff\"]\n\
+                    satisfy = \"all\"";
     Config::new()
         .upstream("app", &upstream.url())
         .table(&staff::issuer(""))
@@ -47,7 +50,8 @@ fn get(gateway: &TestGateway, target: &str, headers: &str) -> Answer {
 
 fn post(gateway: &TestGateway, target: &str, headers: &str, body: &str) -> Answer {
     gateway.client().ask(format!(
-        "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n{headers}\
+        "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: \
+         application/x-www-form-urlencoded\r\n{headers}\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     ))
@@ -470,7 +474,8 @@ fn forms_have_limits() {
     assert_eq!(large.status(), 413);
     let mut client = gateway.client();
     client.send(format!(
-        "POST /.ianitor/sign-in HTTP/1.1\r\nHost: localhost\r\n{OWN_PAGE}Transfer-Encoding: chunked\r\n\r\n"
+        "POST /.ianitor/sign-in HTTP/1.1\r\nHost: localhost\r\n\
+         {OWN_PAGE}Transfer-Encoding: chunked\r\n\r\n"
     ));
     client.send(format!("5000\r\n{}\r\n0\r\n\r\n", "x".repeat(0x5000)));
     assert_eq!(client.answer().status(), 413);
@@ -481,7 +486,8 @@ fn forms_have_limits() {
     );
     let text = "Content-Type: text/plain\r\n";
     let ask = format!(
-        "POST /.ianitor/sign-in HTTP/1.1\r\nHost: localhost\r\n{OWN_PAGE}{text}Content-Length: 1\r\n\r\nx"
+        "POST /.ianitor/sign-in HTTP/1.1\r\nHost: localhost\r\n\
+         {OWN_PAGE}{text}Content-Length: 1\r\n\r\nx"
     );
     assert_eq!(gateway.client().ask(ask).status(), 415);
     for method in ["PUT", "DELETE", "OPTIONS"] {

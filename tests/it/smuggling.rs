@@ -184,7 +184,10 @@ fn a_connection_with_two_framings_is_not_used_again() {
     let upstream = Upstream::ok();
     let gateway = TestGateway::start(&Config::to(&upstream));
     let mut client = gateway.client();
-    client.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\
+                 Transfer-Encoding: chunked\r\n\r\n",
+    );
     client.send("0\r\n\r\nGET /next HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(client.answer().status(), 200);
     client.is_closed();
@@ -250,8 +253,10 @@ fn a_refused_requests_body_is_no_request() {
 
 #[test]
 fn connection_cannot_take_away_what_a_request_means() {
-    let request = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nX-Mine: 1\r\nX-Kept: 1\r\n\
-         Connection: host, content-length, transfer-encoding, x-forwarded-for, x-real-ip, x-request-id, x-mine\r\n\r\nhello";
+    let request = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nX-Mine: 1\r\n\
+                   X-Kept: 1\r\n\
+         Connection: host, content-length, transfer-encoding, x-forwarded-for, x-real-ip, \
+         x-request-id, x-mine\r\n\r\nhello";
     let (answer, upstream) = play(request.as_bytes());
     assert_eq!(answer.map(|answer| answer.status()), Some(200));
     let request = upstream.only_request();

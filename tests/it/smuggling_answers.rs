@@ -38,14 +38,16 @@ fn what_is_no_answer_is_502() {
 
 #[test]
 fn interim_answers_are_no_answers() {
-    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\n\
+                   Content-Length: 2\r\n\r\nok";
     assert_eq!(statuses(interim), [200, 200]);
 }
 
 #[test]
 fn an_answer_has_one_framing() {
     let upstream = Upstream::answering_last(
-        "HTTP/1.1 200 OK\r\nContent-Length: 50\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nok\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 50\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nok\r\n\
+         0\r\n\r\n",
     );
     let gateway = TestGateway::start(&Config::to(&upstream));
     let answer = gateway.client().get("/");
@@ -61,7 +63,8 @@ fn an_answer_has_one_framing() {
 
 #[test]
 fn what_follows_an_answer_is_never_somebody_elses() {
-    let evil = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+    let evil = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\
+                Content-Length: 4\r\n\r\nevil";
     for evil in [
         evil,
         "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",

@@ -200,7 +200,8 @@ fn nor_where_the_address_alone_is_enough() {
 fn the_gateways_cookie_reaches_no_server_at_all() {
     let upstream = Upstream::ok();
     let gateway = TestGateway::start(&Config::to(&upstream));
-    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nCookie: ianitor=t; a=1\r\nAuthorization: Bearer theirs\r\n\r\n";
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nCookie: ianitor=t; a=1\r\n\
+                   Authorization: Bearer theirs\r\n\r\n";
     assert_eq!(gateway.client().ask(request).status(), 200);
     let head = &upstream.heads()[0];
     assert_eq!(
@@ -363,7 +364,8 @@ fn of_two_issuers_with_one_key_the_one_that_fits_counts() {
     let other = HMAC
         .replace("[issuers.staff]", "[issuers.other]")
         .replace("[\"ianitor\"]", "[\"other\"]");
-    let policy = "[policies.both]\nissuers = [\"staff\", \"other\"]\n[policies.one]\nissuers = [\"staff\"]\n";
+    let policy = "[policies.both]\nissuers = [\"staff\", \"other\"]\n[policies.one]\n\
+                  issuers = [\"staff\"]\n";
     let config = Config::new()
         .upstream("app", &upstream.url())
         .table(HMAC)
@@ -397,11 +399,14 @@ fn tokens_of_the_field() {
     let rsa = Keys::rsa();
     let sfu = issuer(folder.path(), &["RS512"], rsa.pkcs1()).replace("\"any\"", "\"webrtc_auth\"");
     let tables = format!(
-        "{sfu}[issuers.jitsi]\nalgorithms = [\"HS256\"]\nsecret = \"my_jitsi_app_secret\"\nissuer = \"my_app\"\n\
+        "{sfu}[issuers.jitsi]\nalgorithms = [\"HS256\"]\nsecret = \"my_jitsi_app_secret\"\n\
+         issuer = \"my_app\"\n\
          audience = \"jitsi\"\nsources = [\"query:token\", \"query:jwt\"]\n\
-         [policies.sfu]\nissuers = [\"staff\"]\nclaims = {{ join_hub = true, room_ids = [\"123\"] }}\n\
+         [policies.sfu]\nissuers = [\"staff\"]\nclaims = {{ join_hub = true, room_ids = [\"123\"] \
+         }}\n\
          [policies.jitsi]\nissuers = [\"jitsi\"]\n\
-         claims = {{ room = \"standup\", moderator = true, context.user.name = [\"Ada\"], sub = [\"meet.example.com\"] }}\n"
+         claims = {{ room = \"standup\", moderator = true, context.user.name = [\"Ada\"], sub = \
+         [\"meet.example.com\"] }}\n"
     );
     let config = Config::new().upstream("app", &upstream.url());
     let config = config
@@ -413,13 +418,14 @@ fn tokens_of_the_field() {
         "policy = \"jitsi\"\nforward_token = true",
     );
     let gateway = TestGateway::start(&config);
-    let sfu = json!({ "aud": "webrtc_auth", "sub": "anon", "kick_users": false, "join_hub": true, "room_ids": ["123"],
-        "exp": now() + 300 });
+    let sfu = json!({ "aud": "webrtc_auth", "sub": "anon", "kick_users": false, "join_hub": true,
+        "room_ids": ["123"], "exp": now() + 300 });
     let sfu = bearer(&rsa.sign(Algorithm::RS512, None, &sfu)).replace("/x", "/sfu");
     assert_eq!(gateway.client().ask(sfu).status(), 200);
     let jitsi = |room: &str, exp: u64| {
-        let claims = json!({ "aud": "jitsi", "iss": "my_app", "sub": "meet.example.com", "room": room, "exp": exp,
-            "moderator": true, "context": { "user": { "name": "Ada", "id": "1" } } });
+        let claims = json!({ "aud": "jitsi", "iss": "my_app", "sub": "meet.example.com",
+            "room": room, "exp": exp, "moderator": true,
+            "context": { "user": { "name": "Ada", "id": "1" } } });
         let key = jsonwebtoken::EncodingKey::from_secret(b"my_jitsi_app_secret");
         let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
         gateway
@@ -651,7 +657,8 @@ fn no_token_with_wrong_claims_opens_anything() {
         forged(
             HEADER,
             &format!(
-                r#"{{"iss":"https://login.example.com","aud":"ianitor","role":"ops","exp":{exp}{more}}}"#
+                "{{\"iss\":\"https://login.example.com\",\"aud\":\"ianitor\",\"role\":\"ops\",\
+                 \"exp\":{exp}{more}}}"
             ),
         )
     };
@@ -787,7 +794,8 @@ fn address_and_token_go_together_as_the_policy_says() {
     let upstream = Upstream::ok();
     let policy = |satisfy: &str| {
         format!(
-            "[policies.operators]\nallow = [\"127.0.0.1\"]\ndeny = [\"127.0.0.3\"]\nissuers = [\"staff\"]\nsatisfy = \"{satisfy}\"\n"
+            "[policies.operators]\nallow = [\"127.0.0.1\"]\ndeny = [\"127.0.0.3\"]\n\
+             issuers = [\"staff\"]\nsatisfy = \"{satisfy}\"\n"
         )
     };
     let base = || Config::new().upstream("app", &upstream.url()).table(HMAC);

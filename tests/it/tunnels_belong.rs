@@ -138,12 +138,15 @@ fn a_reload_that_changes_everything_else_closes_nothing() {
     let (server, more) = (echo(), Upstream::ok());
     let mut gateway = TestGateway::start(&Config::to(&server));
     let mut client = open(&gateway, "/ws");
-    let routes = "policy = \"few\"\nheaders = { set = { X-A = \"1\" } }\nbody = \"1KiB\"\nhsts = \"1d\"\n\
-                  timeouts = { response = \"80s\" }\ncors = { origins = [\"https://app.example.com\"] }";
+    let routes = "policy = \"few\"\nheaders = { set = { X-A = \"1\" } }\nbody = \"1KiB\"\n\
+                  hsts = \"1d\"\n\
+                  timeouts = { response = \"80s\" }\ncors = { origins = \
+                  [\"https://app.example.com\"] }";
     let config = Config::new()
         .upstream("first", &more.url())
         .table(&format!(
-            "[upstreams.app]\nservers = [\"{}\", \"{}\"]\nprotocol = \"janus\"\nbalance = \"round_robin\"",
+            "[upstreams.app]\nservers = [\"{}\", \"{}\"]\nprotocol = \"janus\"\n\
+             balance = \"round_robin\"",
             more.url(),
             server.url()
         ))

@@ -40,7 +40,8 @@ fn config(keys: &std::path::Path, uris: &[&str], route: &str) -> Config {
         "[issuers.app]\nalgorithms = [\"HS256\"]\nsecret = \"{SIGNING}\"\naudience = \"any\"\n\
          sources = [\"header\", \"query:token\"]\n\
          [policies.callers]\nissuers = [\"app\"]\n\
-         [turn.coturn]\nsecret = \"{SECRET}\"\nuris = {uris:?}\nttl = \"10m\"\napi_keys_file = {keys:?}\n\
+         [turn.coturn]\nsecret = \"{SECRET}\"\nuris = {uris:?}\nttl = \"10m\"\n\
+         api_keys_file = {keys:?}\n\
          [[routes]]\npath = \"/turn\"\nturn = \"coturn\"\n{route}"
     ))
 }
@@ -83,7 +84,8 @@ impl World {
     #[track_caller]
     fn post(&self, query: &str, kind: &str, body: &str) -> Answer {
         self.gateway.client().ask(format!(
-            "POST /turn{query} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST /turn{query} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n\
+             Content-Length: {}\r\n\r\n{body}",
             body.len()
         ))
     }
@@ -393,7 +395,8 @@ fn pages_of_listed_origins_may_ask() {
     let world = World::with(&URIS, route);
     let preflight = world.gateway.client().ask(
         "OPTIONS /turn HTTP/1.1\r\nHost: localhost\r\nOrigin: https://app.example\r\n\
-         Access-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: authorization\r\n\r\n",
+         Access-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: authorization\r\n\
+         \r\n",
     );
     assert_eq!(preflight.status(), 204);
     assert_eq!(
@@ -471,7 +474,8 @@ fn what_is_wrong_with_a_file_is_said_with_its_key() {
         ("secret", "long", "long:2 is a key of 200 bytes"),
     ] {
         let text = Config::new().table(&format!(
-            "[turn.coturn]\nsecret_file = \"{secret}\"\napi_keys_file = \"{keys}\"\nuris = [\"turn:192.0.2.1\"]\n\
+            "[turn.coturn]\nsecret_file = \"{secret}\"\napi_keys_file = \"{keys}\"\n\
+             uris = [\"turn:192.0.2.1\"]\n\
              [[routes]]\npath = \"/turn\"\nturn = \"coturn\"\npolicy = \"open\""
         ));
         let config = ianitor::config::parse(&folder.path().join("gateway.toml"), &text.text())
@@ -503,7 +507,8 @@ fn guessing_a_key_is_guessing() {
     }
     let form = "api=wrong&key=wrong";
     let posted = gateway.client().ask(format!(
-        "POST /turn HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        "POST /turn HTTP/1.1\r\nHost: localhost\r\nContent-Type: \
+         application/x-www-form-urlencoded\r\n\
          Content-Length: {}\r\n\r\n{form}",
         form.len()
     ));

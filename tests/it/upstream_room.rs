@@ -136,7 +136,8 @@ fn a_server_that_is_full_is_passed_over_where_clients_do_not_belong_to_theirs() 
     let (full, other) = (slow(), Upstream::ok());
     for (balance, statuses) in [("round_robin", [200, 200]), ("client", [200, 503])] {
         let table = format!(
-            "[upstreams.app]\nservers = [\"{}\", \"{}\"]\nmax_connections = 1\nbalance = \"{balance}\"",
+            "[upstreams.app]\nservers = [\"{}\", \"{}\"]\nmax_connections = 1\n\
+             balance = \"{balance}\"",
             full.url(),
             other.url()
         );

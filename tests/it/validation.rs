@@ -476,7 +476,10 @@ fn one_client_takes_no_places_of_others() {
         tcp.set_nonblocking(true).unwrap();
         tcp
     };
-    let is_open = |mut tcp: &std::net::TcpStream| matches!(tcp.read(&mut [0; 16]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock);
+    let is_open = |mut tcp: &std::net::TcpStream| {
+        let read = tcp.read(&mut [0; 16]);
+        read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    };
     let other = dial("127.0.0.7");
     let many: Vec<_> = (0..30).map(|_| dial("127.0.0.8")).collect();
     let open = || many.iter().filter(|one| is_open(one)).count();

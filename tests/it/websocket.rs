@@ -10,7 +10,8 @@ fn a_handshake_that_is_none_is_refused() {
     let gateway = TestGateway::start(&Config::to(&upstream));
     let handshake = |method: &str, headers: &str| {
         format!(
-            "{method} /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{headers}\r\n"
+            "{method} /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\n{headers}\r\n"
         )
     };
     let (version, key) = (
@@ -66,7 +67,8 @@ fn a_subprotocol_passes_both_ways() {
     let mut client = gateway.client();
     client.send(handshake(
         "/ws?token=x",
-        "Sec-WebSocket-Protocol: foo, janus-protocol\r\nSec-WebSocket-Extensions: permessage-deflate\r\nOrigin: null\r\n",
+        "Sec-WebSocket-Protocol: foo, janus-protocol\r\n\
+         Sec-WebSocket-Extensions: permessage-deflate\r\nOrigin: null\r\n",
     ));
     let head = client.head();
     assert_eq!(head.status(), 101, "{head}");
@@ -111,7 +113,8 @@ fn the_upstreams_refusal_is_the_answer() {
         let answer = match request.head.target() {
             "/403" => "403 Forbidden\r\nContent-Length: 4\r\nX-Why: token\r\n\r\nnope",
             "/401" => {
-                "401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nnope\r\n0\r\n\r\n"
+                "401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nTransfer-Encoding: chunked\r\n\r\n\
+                 4\r\nnope\r\n0\r\n\r\n"
             }
             _ => "200 OK\r\nContent-Length: 4\r\n\r\nnope",
         };

@@ -89,7 +89,8 @@ fn coturn_serves_the_renewed_certificate() {
     // What certbot leaves there is a symlink; coturn's user could not read what it leads to.
     std::os::unix::fs::symlink(folder.join("archive.pem"), &pair.cert).unwrap();
     let deploy = format!(
-        "[[deploy]]\nhosts = [\"{NAME}\"]\nto = \"coturn\"\ncert = \"{}\"\nkey = \"{}\"\nmode = \"0640\"\n\
+        "[[deploy]]\nhosts = [\"{NAME}\"]\nto = \"coturn\"\ncert = \"{}\"\nkey = \"{}\"\n\
+         mode = \"0640\"\n\
          reload = {{ signal = \"USR2\", pid_file = \"{}\" }}\nverify = \"127.0.0.1:{tls}\"\n",
         pair.cert.display(),
         pair.key.display(),
@@ -214,7 +215,8 @@ fn prosody_and_janus_serve_the_renewed_certificate() {
     let pid = path("prosody/prosody.pid");
     let deploy = format!(
         "[[deploy]]\nhosts = [\"{NAME}\"]\nto = \"prosody\"\ncert = \"{}\"\nkey = \"{}\"\n\
-         reload = {{ signal = \"HUP\", pid_file = \"{pid}\" }}\nverify = \"127.0.0.1:{prosody_tls}\"\n\
+         reload = {{ signal = \"HUP\", pid_file = \"{pid}\" }}\n\
+         verify = \"127.0.0.1:{prosody_tls}\"\n\
          [[deploy]]\nhosts = [\"{NAME}\"]\nto = \"janus\"\ncert = \"{}\"\nkey = \"{}\"\n\
          reload = {{ command = [\"sh\", \"{}\"] }}\nverify = \"127.0.0.1:{janus_tls}\"\n",
         path(&format!("found/{NAME}.crt")),

@@ -21,7 +21,8 @@ fn a_browser_signs_in_and_janus_admin_page_lists_sessions() {
     let session = create_session(&gateway);
     let ends = now() + 600;
     let given = json!({
-        "token": token(ends), "ends": ends, "newer": token(ends + 600), "session": session, "secret": ADMIN_SECRET,
+        "token": token(ends), "ends": ends, "newer": token(ends + 600),
+        "session": session, "secret": ADMIN_SECRET,
     });
     let clients = gateway.clients();
     let arguments = [

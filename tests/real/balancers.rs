@@ -65,7 +65,8 @@ impl World {
 /// A way in that HAProxy keeps, with what its server line says more.
 fn listen(name: &str, port: u16, https: u16, more: &str) -> String {
     format!(
-        "listen {name}\n    bind 127.0.0.1:{port}\n    source {BALANCER}\n    server gateway 127.0.0.1:{https} {more}\n"
+        "listen {name}\n    bind 127.0.0.1:{port}\n    source {BALANCER}\n    server gateway \
+         127.0.0.1:{https} {more}\n"
     )
 }
 
@@ -90,8 +91,10 @@ fn balancers_tell_who_the_client_is_by_the_proxy_protocol() {
         &folder,
         "nginx",
         &format!(
-            "stream {{\n    server {{\n        listen 127.0.0.1:{nginx_up};\n        return up;\n    }}\n    \
-             server {{\n        listen 127.0.0.1:{stream};\n        proxy_bind {BALANCER};\n        \
+            "stream {{\n    server {{\n        listen 127.0.0.1:{nginx_up};\n        return \
+             up;\n    }}\n    \
+             server {{\n        listen 127.0.0.1:{stream};\n        proxy_bind \
+             {BALANCER};\n        \
              proxy_pass 127.0.0.1:{https};\n        proxy_protocol on;\n    }}\n}}\n"
         ),
     );
@@ -142,9 +145,11 @@ fn proxies(https: u16, ca: &str, habits: &[(u16, &str)]) -> String {
     let server = |(port, lines): &(u16, &str)| {
         format!(
             "    server {{\n        listen 127.0.0.1:{port};\n        location / {{\n            \
-             proxy_pass https://127.0.0.1:{https};\n            proxy_bind {BALANCER};\n            \
+             proxy_pass https://127.0.0.1:{https};\n            proxy_bind \
+             {BALANCER};\n            \
              proxy_http_version 1.1;\n            proxy_set_header Host localhost;\n            \
-             proxy_ssl_name localhost;\n            proxy_ssl_server_name on;\n            proxy_ssl_verify on;\n            \
+             proxy_ssl_name localhost;\n            proxy_ssl_server_name on;\n            \
+             proxy_ssl_verify on;\n            \
              proxy_ssl_trusted_certificate {ca};\n            {lines}\n        }}\n    }}\n"
         )
     };
@@ -170,7 +175,8 @@ fn proxies_tell_who_the_client_is_by_headers() {
         (replaces, "proxy_set_header X-Forwarded-For $remote_addr;"),
         (
             forwarded,
-            "proxy_set_header Forwarded 'for=127.0.0.66, for=\"$remote_addr:$remote_port\";proto=http;by=_nginx';",
+            "proxy_set_header Forwarded 'for=127.0.0.66, \
+             for=\"$remote_addr:$remote_port\";proto=http;by=_nginx';",
         ),
         (careless, ""),
     ];

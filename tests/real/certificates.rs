@@ -35,7 +35,8 @@ impl World {
             live.key.display()
         );
         let tables = format!(
-            "[upstreams.app]\nservers = [\"{}\"]\n[[routes]]\npath = \"/\"\nupstream = \"app\"\npolicy = \"open\"\n",
+            "[upstreams.app]\nservers = [\"{}\"]\n[[routes]]\npath = \"/\"\nupstream = \"app\"\n\
+             policy = \"open\"\n",
             upstream.url()
         );
         let gateway = Gateway::start_on(&folder, https, "", &tls, &tables);

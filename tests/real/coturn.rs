@@ -130,14 +130,16 @@ fn tls_client(entrance: u16, to: u16, ca: &Ca) -> String {
     let ca = ca.cert.display();
     format!(
         "listen turns\n    bind 127.0.0.1:{entrance}\n    \
-         server gateway 127.0.0.1:{to} ssl sni str({NAME}) verify required verifyhost {NAME} ca-file {ca}\n"
+         server gateway 127.0.0.1:{to} ssl sni str({NAME}) verify required verifyhost {NAME} \
+         ca-file {ca}\n"
     )
 }
 
 /// HAProxy that says who it was told the client is.
 fn logs_clients(front: u16, to: u16) -> String {
     format!(
-        "listen front\n    bind 127.0.0.1:{front} accept-proxy\n    log stdout format raw local0\n    \
+        "listen front\n    bind 127.0.0.1:{front} accept-proxy\n    log stdout format raw \
+         local0\n    \
          log-format \"from=%ci:%cp to=%fi:%fp\"\n    server coturn 127.0.0.1:{to}\n"
     )
 }

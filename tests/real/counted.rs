@@ -191,12 +191,14 @@ fn serve(conn: &mut Conn) -> io::Result<()> {
 fn tables(app: &str, down: u16) -> String {
     format!(
         "[limits]\nexempt = []\nbody = 1000\nrequests_per_client = \"900/h\"\n\
-         [upstreams]\napp = {{ servers = [\"{app}\"] }}\ndown = {{ servers = [\"http://127.0.0.1:{down}\"] }}\n\
+         [upstreams]\napp = {{ servers = [\"{app}\"] }}\n\
+         down = {{ servers = [\"http://127.0.0.1:{down}\"] }}\n\
          [policies.nobody]\nallow = [\"192.0.2.1\"]\n\
          [[routes]]\npath = \"/app\"\nupstream = \"app\"\npolicy = \"open\"\n\
          [[routes]]\npath = \"/closed\"\nupstream = \"app\"\npolicy = \"nobody\"\n\
          [[routes]]\npath = \"/down\"\nupstream = \"down\"\npolicy = \"open\"\n\
-         [[routes]]\npath = \"/moved\"\nredirect = \"/app\"\nredirect_status = 302\npolicy = \"open\"\n"
+         [[routes]]\npath = \"/moved\"\nredirect = \"/app\"\nredirect_status = 302\n\
+         policy = \"open\"\n"
     )
 }
 

@@ -48,7 +48,8 @@ impl World {
             reads_on("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno"),
             reads_on("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
             closes(
-                "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno",
+                "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\
+                 Connection: close\r\n\r\nno",
             ),
         ];
         let urls = upstreams
@@ -60,7 +61,8 @@ impl World {
             .zip(urls)
             .map(|(name, url)| {
                 format!(
-                    "[upstreams.{name}]\nservers = [\"{url}\"]\n[[routes]]\npath = \"/{name}\"\nupstream = \"{name}\"\n\
+                    "[upstreams.{name}]\nservers = [\"{url}\"]\n[[routes]]\npath = \"/{name}\"\n\
+                     upstream = \"{name}\"\n\
                      policy = \"open\"\nbody = \"100MiB\"\n"
                 )
             })

@@ -34,7 +34,8 @@ fn nine_thousand_sockets_end_with_their_tokens_and_nobody_else() {
     let tables = format!(
         "[limits]\nconnections = 9500\n\
          [upstreams.app]\nservers = [\"http://127.0.0.1:{port}\"]\n\
-         [issuers.app]\nalgorithms = [\"HS256\"]\nsecret = \"{SECRET}\"\naudience = \"any\"\nsources = [\"query:token\"]\n\
+         [issuers.app]\nalgorithms = [\"HS256\"]\nsecret = \"{SECRET}\"\naudience = \"any\"\n\
+         sources = [\"query:token\"]\n\
          [policies.callers]\nissuers = [\"app\"]\n\
          [[routes]]\npath = \"/ws\"\nupstream = \"app\"\npolicy = \"callers\"\n"
     );
@@ -123,7 +124,8 @@ impl Dial {
         let name = ServerName::try_from("localhost").unwrap();
         let mut stream = self.tls.connect(name, tcp).await.unwrap();
         let handshake = format!(
-            "GET /ws?token={token} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET /ws?token={token} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         stream.write_all(handshake.as_bytes()).await.unwrap();

@@ -55,7 +55,8 @@ impl World {
         let folder = Folder::new(name);
         let upstream = Upstream::http(answer);
         let tables = format!(
-            "[upstreams.app]\nservers = [\"{}\"]\n[[routes]]\npath = \"/\"\nupstream = \"app\"\npolicy = \"open\"\n",
+            "[upstreams.app]\nservers = [\"{}\"]\n[[routes]]\npath = \"/\"\nupstream = \"app\"\n\
+             policy = \"open\"\n",
             upstream.url()
         );
         let gateway = Gateway::start(&folder, "", &tables);
@@ -104,9 +105,14 @@ fn other_upgrades_are_ordinary_requests() {
         let mut client = world.gateway.dial().h1();
         // Behind it what would be the first bytes of the other protocol, were there a way.
         client.send(format!(
-            "GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, HTTP2-Settings{}\r\nUpgrade: {upgrade}\r\n\r\n\
+            "GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, HTTP2-Settings{}\r\n\
+             Upgrade: {upgrade}\r\n\r\n\
              PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-            if upgrade.starts_with("websocket") { "" } else { ", Upgrade" },
+            if upgrade.starts_with("websocket") {
+                ""
+            } else {
+                ", Upgrade"
+            },
         ));
         assert_eq!(client.answer().status(), 200, "{upgrade}");
         if let Ok(answer) = client.try_answer() {
@@ -191,8 +197,10 @@ fn what_connection_names_ends_here() {
         ("close\r\nConnection: X-Secret, Host, Content-Length", true),
     ] {
         let answer = world.gateway.dial().h1().ask(format!(
-            "POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nX-Forwarded-For: 192.0.2.1\r\n\
-             X-Real-IP: 192.0.2.1\r\nX-Secret: s\r\nConnection: {connection}\r\nKeep-Alive: timeout=5\r\nTE: trailers\r\n\r\nbody"
+            "POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\
+             X-Forwarded-For: 192.0.2.1\r\n\
+             X-Real-IP: 192.0.2.1\r\nX-Secret: s\r\nConnection: {connection}\r\n\
+             Keep-Alive: timeout=5\r\nTE: trailers\r\n\r\nbody"
         ));
         assert_eq!(answer.status(), 200, "{connection}");
         let request = world.upstream.requests().pop().unwrap();

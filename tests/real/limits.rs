@@ -15,7 +15,8 @@ fn every_limit_has_its_answer() {
             .map(|()| Then::Keep),
     });
     let tables = format!(
-        "[limits]\nexempt = []\nconnections_per_client = 2\nrequests_per_client = \"9/h\"\nbody = 1000\n\
+        "[limits]\nexempt = []\nconnections_per_client = 2\nrequests_per_client = \"9/h\"\n\
+         body = 1000\n\
          header_timeout = \"2s\"\n[upstreams.app]\nservers = [\"{}\"]\n\
          [[routes]]\npath = \"/\"\nupstream = \"app\"\npolicy = \"open\"\n",
         upstream.url()

@@ -76,12 +76,15 @@ fn line(said: &str, port: u16) -> &str {
 /// should be.
 fn check(folder: &Folder, servers: &[(u16, &str, &str)]) -> (String, bool) {
     let mut text = String::from(
-        "[listen]\nhttps = [\"127.0.0.1:0\"]\n[tls]\nself_signed = [\"localhost\"]\n[policies.local]\nallow = [\"127.0.0.1\"]\n",
+        "[listen]\nhttps = [\"127.0.0.1:0\"]\n[tls]\nself_signed = [\"localhost\"]\n\
+         [policies.local]\nallow = [\"127.0.0.1\"]\n",
     );
     for (at, (port, protocol, path)) in servers.iter().enumerate() {
         text += &format!(
-            "[upstreams.u{at}]\nservers = [\"http://127.0.0.1:{port}\"]\nprotocol = \"{protocol}\"\n\
-             [[routes]]\nhost = \"u{at}.test\"\npath = \"{path}\"\nupstream = \"u{at}\"\npolicy = \"local\"\n"
+            "[upstreams.u{at}]\nservers = [\"http://127.0.0.1:{port}\"]\n\
+             protocol = \"{protocol}\"\n\
+             [[routes]]\nhost = \"u{at}.test\"\npath = \"{path}\"\nupstream = \"u{at}\"\n\
+             policy = \"local\"\n"
         );
     }
     let file = folder.join("live.toml");

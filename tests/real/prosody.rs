@@ -78,7 +78,8 @@ fn xmpp_client(gateway: &Gateway) {
 
 /// Prosody keeps a poll for the 60 s that clients ask for, and answers it with nothing.
 fn idle_poll(gateway: &Gateway, option: &str) {
-    let opening = "to='localhost' wait='60' hold='1' ver='1.6' xmpp:version='1.0' xmlns:xmpp='urn:xmpp:xbosh'";
+    let opening = "to='localhost' wait='60' hold='1' ver='1.6' xmpp:version='1.0' \
+                   xmlns:xmpp='urn:xmpp:xbosh'";
     let opened = bosh(gateway, option, &format!("rid='1000' {opening}"));
     let sid = attribute(&opened.body, "sid");
     assert_eq!(attribute(&opened.body, "wait"), "60", "{opened:?}");

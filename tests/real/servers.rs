@@ -27,8 +27,10 @@ impl Pair {
         let ports = [free_ports(), free_ports()];
         let janus = [0, 1].map(|at| Some(Process::janus(&folders[at], ports[at], "secret")));
         let tables = format!(
-            "[upstreams.janus]\nservers = [\"http://127.0.0.1:{}\", \"http://127.0.0.1:{}\"]\nprotocol = \"janus\"\n\
-             balance = \"client\"\n[[routes]]\npath = \"/janus\"\nupstream = \"janus\"\npolicy = \"open\"\n",
+            "[upstreams.janus]\nservers = [\"http://127.0.0.1:{}\", \"http://127.0.0.1:{}\"]\n\
+             protocol = \"janus\"\n\
+             balance = \"client\"\n[[routes]]\npath = \"/janus\"\nupstream = \"janus\"\n\
+             policy = \"open\"\n",
             ports[0][0], ports[1][0]
         );
         let gateway = Gateway::start(&folders[0], "", &tables);
@@ -263,15 +265,18 @@ fn a_server_behind_tls_is_verified() {
     let pair = ca.issue(&folder, "server", "media.internal", 30);
     let (cert, key) = (pair.cert.display(), pair.key.display());
     let site = format!(
-        "http {{\n    server {{\n        listen 127.0.0.1:{port} ssl;\n        ssl_certificate {cert};\n        \
-         ssl_certificate_key {key};\n        location / {{ return 200 \"$ssl_server_name $request_uri\"; }}\n    }}\n}}\n"
+        "http {{\n    server {{\n        listen 127.0.0.1:{port} ssl;\n        ssl_certificate \
+         {cert};\n        \
+         ssl_certificate_key {key};\n        location / {{ return 200 \"$ssl_server_name \
+         $request_uri\"; }}\n    }}\n}}\n"
     );
     let mut nginx = Process::nginx(&folder, "nginx", &site);
     nginx.wait_for(port);
     let upstream = |name: &str, ca: &Ca, server_name: &str| {
         format!(
             "[upstreams.{name}]\nservers = [\"https://127.0.0.1:{port}\"]\nca_file = \"{}\"\n\
-             server_name = \"{server_name}\"\n[[routes]]\npath = \"/{name}\"\nupstream = \"{name}\"\npolicy = \"open\"\n",
+             server_name = \"{server_name}\"\n[[routes]]\npath = \"/{name}\"\n\
+             upstream = \"{name}\"\npolicy = \"open\"\n",
             ca.cert.display()
         )
     };

@@ -17,9 +17,12 @@ fn coturn(folder: &Folder, port: u16) -> Process {
     let [database, pid] =
         ["turn.db", "turn.pid"].map(|name| folder.join(name).display().to_string());
     let text = format!(
-        "listening-ip=127.0.0.1\nrelay-ip=127.0.0.1\nlistening-port={port}\nmin-port=49152\nmax-port=65535\n\
-         use-auth-secret\nstatic-auth-secret={FORMER}\nstatic-auth-secret={SECRET}\nrealm=localhost\n\
-         allow-loopback-peers\nno-tls\nno-dtls\nno-cli\nlog-file=stdout\nverbose\nuserdb={database}\npidfile={pid}\n"
+        "listening-ip=127.0.0.1\nrelay-ip=127.0.0.1\nlistening-port={port}\nmin-port=49152\n\
+         max-port=65535\n\
+         use-auth-secret\nstatic-auth-secret={FORMER}\nstatic-auth-secret={SECRET}\n\
+         realm=localhost\n\
+         allow-loopback-peers\nno-tls\nno-dtls\nno-cli\nlog-file=stdout\nverbose\n\
+         userdb={database}\npidfile={pid}\n"
     );
     let file = folder.write("turnserver.conf", &text);
     let mut coturn = Process::start(folder, "coturn", "turnserver", |command| {
@@ -36,7 +39,8 @@ fn gateway(folder: &Folder, secrets: &str, uri: &str) -> Gateway {
     folder.write("keys", &format!("# Janus\n{API_KEY}\n"));
     let tables = format!(
         "[policies.near]\nallow = [\"127.0.0.1\"]\n\
-         [turn.coturn]\nsecret_file = {secrets}\nuris = [\"{uri}\", \"turn:[::1]\"]\napi_keys_file = \"keys\"\n\
+         [turn.coturn]\nsecret_file = {secrets}\nuris = [\"{uri}\", \"turn:[::1]\"]\n\
+         api_keys_file = \"keys\"\n\
          [[routes]]\npath = \"/turn\"\nturn = \"coturn\"\npolicy = \"near\"\n"
     );
     Gateway::start(folder, "", &tables)
@@ -232,5 +236,6 @@ fn offer(clients: Clients<'_>, url: &str) -> String {
 const SDP: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
     m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n\
     a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=ice-options:trickle\r\n\
-    a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n\
+    a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:\
+    00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n\
     a=setup:actpass\r\na=mid:0\r\na=sendrecv\r\na=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\n";

@@ -36,9 +36,11 @@ pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
 pub(crate) fn config(upstream: &Upstream, more: &str, workers: usize) -> String {
     let echo = upstream.addr;
     format!(
-        "[listen]\nhttps = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nstatus = \"127.0.0.1:0\"\nworkers = {workers}\n\
+        "[listen]\nhttps = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nstatus = \"127.0.0.1:0\"\n\
+         workers = {workers}\n\
          [tls]\nself_signed = [\"localhost\"]\n\
-         [upstreams]\necho = {{ servers = [\"http://{echo}\"] }}\ndown = {{ servers = [\"http://127.0.0.1:1\"] }}\n\
+         [upstreams]\necho = {{ servers = [\"http://{echo}\"] }}\n\
+         down = {{ servers = [\"http://127.0.0.1:1\"] }}\n\
          [policies]\nnobody = {{ allow = [\"192.0.2.1\"] }}\n\
          [[routes]]\npath = \"/echo\"\nupstream = \"echo\"\npolicy = \"open\"\n\
          [[routes]]\npath = \"/closed\"\nupstream = \"echo\"\npolicy = \"nobody\"\n\
@@ -271,7 +273,8 @@ fn answer_all(stream: TcpStream, is_slow: &AtomicBool, is_released: &AtomicBool)
 /// A WebSocket as far as a raw tunnel can tell: what comes goes back.
 fn echo(writer: &mut TcpStream, reader: &mut BufReader<TcpStream>, key: &str) {
     let accept = ianitor::proxy::websocket::accept(&key.parse().unwrap());
-    let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ";
+    let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                Sec-WebSocket-Accept: ";
     writer
         .write_all(format!("{head}{accept}\r\n\r\n").as_bytes())
         .unwrap();
@@ -357,7 +360,8 @@ impl Client {
     /// Opens a WebSocket.
     pub(crate) fn open_websocket(&mut self, path: &str) {
         let head = format!(
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         self.0.get_mut().write_all(head.as_bytes()).unwrap();

@@ -90,7 +90,10 @@ async fn window(a: &Args) -> i32 {
     let q = |p: f64| if l.is_empty() { 0 } else { l[((l.len() - 1) as f64 * p) as usize] };
     let n = DONE.load(Relaxed);
     println!(
-        "{{\"n\":{n},\"secs\":{el:.4},\"rps\":{:.1},\"errors\":{},\"first_error\":\"{}\",\"bytes\":{},\"resumed\":{},\"p50_us\":{},\"p99_us\":{},\"p999_us\":{},\"max_us\":{},\"cpu_s\":{:.5},\"user_s\":{:.2},\"sys_s\":{:.2},\"cpu_us_per\":{:.3},\"up_cpu_us_per\":{:.3},\"cli_cpu_us_per\":{:.3}}}",
+        "{{\"n\":{n},\"secs\":{el:.4},\"rps\":{:.1},\"errors\":{},\"first_error\":\"{}\",\
+         \"bytes\":{},\"resumed\":{},\"p50_us\":{},\"p99_us\":{},\"p999_us\":{},\
+         \"max_us\":{},\"cpu_s\":{:.5},\"user_s\":{:.2},\"sys_s\":{:.2},\
+         \"cpu_us_per\":{:.3},\"up_cpu_us_per\":{:.3},\"cli_cpu_us_per\":{:.3}}}",
         n as f64 / el,
         ERRORS.load(Relaxed),
         FIRST_ERR.lock().unwrap().clone().unwrap_or_default().replace(['"', '\\'], "'"),
@@ -298,7 +301,8 @@ fn request(a: &Args, t: &Target, close: bool) -> (Vec<u8>, usize) {
     let body = a.num("body", 0.0) as usize;
     let m = if body > 0 { "POST" } else { "GET" };
     let mut r = format!(
-        "{m} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\nAccept: */*\r\nOrigin: https://app.example.org\r\n",
+        "{m} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) \
+         Gecko/20100101 Firefox/128.0\r\nAccept: */*\r\nOrigin: https://app.example.org\r\n",
         a.get("path", "/janus/b100"),
         t.host
     );
@@ -408,7 +412,11 @@ pub async fn hs(a: &Args) -> i32 {
                 k += 37;
                 let r = async {
                     let mut s = t.open(k).await?;
-                    let res = matches!(&s, S::T(x) if x.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed));
+                    let kind = match &s {
+                        S::T(x) => x.get_ref().1.handshake_kind(),
+                        _ => None,
+                    };
+                    let res = kind == Some(HandshakeKind::Resumed);
                     s.write_all(&req).await?;
                     answer(&mut s, &mut b, 200).await?;
                     Ok(res)
@@ -475,7 +483,9 @@ pub async fn http(a: &Args) -> i32 {
 async fn ws_open(t: &Target, i: usize, path: &str) -> io::Result<S> {
     let mut s = t.open(i).await?;
     let r = format!(
-        "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bt\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nOrigin: https://app.example.org\r\n\r\n",
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bt\r\nUpgrade: websocket\r\n\
+         Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Version: 13\r\nOrigin: https://app.example.org\r\n\r\n",
         t.host
     );
     s.write_all(r.as_bytes()).await?;
@@ -573,7 +583,8 @@ pub async fn hold(a: &Args) -> i32 {
                 }
                 let mut s = t.open(i).await?;
                 let r = format!(
-                    "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bt\r\nOrigin: https://app.example.org\r\n\r\n",
+                    "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bt\r\n\
+                     Origin: https://app.example.org\r\n\r\n",
                     t.host
                 );
                 s.write_all(r.as_bytes()).await?;

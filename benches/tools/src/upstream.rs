@@ -32,7 +32,8 @@ fn json(n: usize) -> Vec<u8> {
 
 fn answer(body: &[u8], ct: &str) -> Vec<u8> {
     let mut v = format!(
-        "HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Max-Age: 86400\r\nContent-Type: {ct}\r\nContent-Length: {}\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Max-Age: 86400\r\n\
+         Content-Type: {ct}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     )
     .into_bytes();
@@ -219,7 +220,8 @@ async fn ws_echo(mut t: TcpStream, mut buf: Buf, key: &[u8]) -> io::Result<()> {
     h.update(key);
     h.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     let acc = base64::engine::general_purpose::STANDARD.encode(h.finalize());
-    let r = format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {acc}\r\n\r\n");
+    let r = format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+                     Connection: Upgrade\r\nSec-WebSocket-Accept: {acc}\r\n\r\n");
     t.write_all(r.as_bytes()).await?;
     let mut out = Vec::with_capacity(512);
     loop {

@@ -46,7 +46,10 @@ fn the_end_of_an_order_is_heard_and_that_of_an_authorization_is_not() {
         note(r#"{"status": "pending", "expires": "2030-01-01T00:00:00Z", "identifier": {}}"#),
         None
     );
-    let order = r#"{"status": "processing", "expires": "2030-01-01T00:00:00.25Z", "finalize": "https://ca/f"}"#;
+    let order = concat!(
+        r#"{"status": "processing", "expires": "2030-01-01T00:00:00.25Z", "#,
+        r#""finalize": "https://ca/f"}"#
+    );
     assert_eq!(note(order), Some(UnixTime(1_893_456_000)));
     assert_eq!(note(r#"{"token": "x"}"#), Some(UnixTime(1_893_456_000)));
 }

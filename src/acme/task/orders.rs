@@ -54,7 +54,10 @@ impl CertTask {
         let Some(url) = self.spec.staging.as_deref() else {
             return Err(OrderError::NoStaging.into());
         };
-        tracing::info!(certificate = %self.cert.name, directory = url, "dry run of an order, as requested");
+        tracing::info!(
+            certificate = %self.cert.name, directory = url,
+            "dry run of an order, as requested"
+        );
         let (kinds, keeps) = (self.spec.challenges.clone(), false);
         let attempt = Attempt {
             context: &self.context,
@@ -116,7 +119,13 @@ impl CertTask {
             return Ok(false);
         }
         let why = self.reason(why);
-        tracing::info!(certificate = %self.cert.name, hosts = ?self.cert.hosts, directory = %self.spec.directory, %why, "ordering");
+        tracing::info!(
+            certificate = %self.cert.name,
+            hosts = ?self.cert.hosts,
+            directory = %self.spec.directory,
+            %why,
+            "ordering"
+        );
         self.state.ordering();
         let (before, url) = (
             of_same_ca(self.current.as_ref(), &self.spec),

@@ -54,7 +54,7 @@ pub(crate) struct Certs {
 enum Action {
     /// Have the running gateway order a certificate now.
     Renew(Renew),
-    /// Revoke a certificate at the CA, and have the gateway order another one. This cannot be undone.
+    /// Revoke a certificate at the CA, and have the gateway order another. This cannot be undone.
     Revoke(Revoke),
 }
 

@@ -33,8 +33,8 @@ pub(super) async fn wait(acme: &AcmeSpec, longest: Duration) -> bool {
     }
 }
 
-/// The names of certificates that are missing or not as configured. A damaged one counts as missing,
-/// since the gateway orders it again.
+/// The names of certificates that are missing or not as configured. A damaged one counts as
+/// missing, since the gateway orders it again.
 fn missing<'a>(store: &dyn CertStore, acme: &'a AcmeSpec) -> Result<Vec<&'a str>, StoreError> {
     let (now, mut missing) = (UnixTime::now(), Vec::new());
     for cert in &acme.certificates {

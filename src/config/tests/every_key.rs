@@ -162,7 +162,8 @@ fn examples_of_values_are_taken_or_refused_as_the_reference_says() {
 
 /// What is said of some values in a route needs a whole route around them.
 fn with_required(header: &str) -> String {
-    const ROUTE: &str = "[upstreams.a]\nservers = [\"http://a\"]\n[[routes]]\npath = \"/\"\npolicy = \"open\"\nupstream = \"a\"\n[";
+    const ROUTE: &str = "[upstreams.a]\nservers = [\"http://a\"]\n[[routes]]\npath = \"/\"\n\
+                         policy = \"open\"\nupstream = \"a\"\n[";
     header.replace("[[routes]]\n[", ROUTE)
 }
 
@@ -203,14 +204,16 @@ fn base(target: &str) -> String {
         ""
     };
     format!(
-        "[listen]\nhttps = [\"[::]:443\"]\n[log]\n[limits]\n[tls]\n[[tls.certificates]]\ncert = \"a\"\n\
+        "[listen]\nhttps = [\"[::]:443\"]\n[log]\n[limits]\n[tls]\n[[tls.certificates]]\n\
+         cert = \"a\"\n\
          [[passthrough]]\nsni = \"a\"\nto = \"a:1\"\n[upstreams.a]\nservers = [\"http://a\"]\n\
          [issuers.a]\nalgorithms = [\"ES256\"]\nkey_file = \"k\"\naudience = \"a\"\n\
          [turn.a]\nsecret = \"s\"\nuris = [\"turn:a\"]\n\
          [acme]\n[[acme.certificates]]\nhosts = [\"a\"]\n\
          [[deploy]]\nhost = \"a\"\nto = \"files\"\ncert = \"c\"\n\
          [policies.a]\nissuers = [\"a\"]\n[[routes]]\npath = \"/\"\npolicy = \"a\"\n{target}\n\
-         [routes.headers]\n[routes.headers.response]\n[routes.cors]\norigins = [\"https://a\"]\n{of_upstreams}"
+         [routes.headers]\n[routes.headers.response]\n[routes.cors]\norigins = [\"https://a\"]\n\
+         {of_upstreams}"
     )
 }
 

@@ -272,7 +272,8 @@ fn what_is_not_good_is_made_again() {
             Box::new(|| {
                 fs::write(
                     file("ca-key.pem"),
-                    "# ianitor development key\n-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+                    "# ianitor development key\n-----BEGIN PRIVATE KEY-----\nAAAA\n\
+                     -----END PRIVATE KEY-----\n",
                 )
                 .unwrap();
                 remove("localhost.pem");
@@ -384,7 +385,8 @@ fn files_of_others_are_never_overwritten() {
         fs::create_dir(folder.path("certs")).unwrap();
         let path = folder.write(&format!("certs/{name}"), content);
         let expected = format!(
-            "tls.self_signed: {} was not made by ianitor and would be overwritten by a development certificate; move \
+            "tls.self_signed: {} was not made by ianitor and would be overwritten by a development \
+             certificate; move \
              it elsewhere",
             path.display()
         );

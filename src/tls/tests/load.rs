@@ -72,7 +72,8 @@ fn combined_files_are_read_in_any_order() {
         (
             "parameters",
             format!(
-                "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n{key}{cert}"
+                "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n\
+                 {key}{cert}"
             ),
         ),
     ] {
@@ -137,13 +138,15 @@ fn what_cannot_be_used_is_named_with_what_to_do() {
         (
             &der,
             key.as_bytes(),
-            ".cert: a.pem is binary, not PEM; convert it with `openssl x509 -inform der`, `openssl pkey -inform der` \
+            ".cert: a.pem is binary, not PEM; convert it with `openssl x509 -inform der`, `openssl \
+             pkey -inform der` \
              or, for PKCS#12, `openssl pkcs12 -nodes`",
         ),
         (
             &cert.as_bytes()[..200],
             key.as_bytes(),
-            ".cert: a.pem is damaged: a BEGIN line without its END, or broken base64; copy the whole file again",
+            ".cert: a.pem is damaged: a BEGIN line without its END, or broken base64; copy the \
+             whole file again",
         ),
         (
             b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
@@ -158,12 +161,14 @@ fn what_cannot_be_used_is_named_with_what_to_do() {
         (
             cert.as_bytes(),
             b"",
-            ".key: a-key.pem holds no private key (no BEGIN PRIVATE KEY line); name the file that has it",
+            ".key: a-key.pem holds no private key (no BEGIN PRIVATE KEY line); name the file that \
+             has it",
         ),
         (
             cert.as_bytes(),
             cert.as_bytes(),
-            ".key: a-key.pem holds no private key (no BEGIN PRIVATE KEY line); name the file that has it",
+            ".key: a-key.pem holds no private key (no BEGIN PRIVATE KEY line); name the file that \
+             has it",
         ),
         (
             cert.as_bytes(),
@@ -173,30 +178,35 @@ fn what_cannot_be_used_is_named_with_what_to_do() {
         (
             cert.as_bytes(),
             curve.as_bytes(),
-            ".key: a-key.pem holds a key that TLS cannot use; make an ECDSA P-256 key or an RSA key of 2048 bits or \
+            ".key: a-key.pem holds a key that TLS cannot use; make an ECDSA P-256 key or an RSA \
+             key of 2048 bits or \
              more",
         ),
         (
             cert.as_bytes(),
             other.key.as_bytes(),
-            ".key: a-key.pem is not the key of the certificate in a.pem; name the two files that were made together",
+            ".key: a-key.pem is not the key of the certificate in a.pem; name the two files that \
+             were made together",
         ),
         (
             &[ca.pem.as_bytes(), cert.as_bytes()].concat(),
             key.as_bytes(),
-            ".cert: a.pem has the server's certificate in place 2; it must stand first, then its issuers, each signed \
+            ".cert: a.pem has the server's certificate in place 2; it must stand first, then its \
+             issuers, each signed \
              by the next",
         ),
         (
             unnamed.cert.as_bytes(),
             unnamed.key.as_bytes(),
-            ".cert: a.pem names no host (no subjectAltName); clients ignore the common name, so order it with its DNS \
+            ".cert: a.pem names no host (no subjectAltName); clients ignore the common name, so \
+             order it with its DNS \
              names",
         ),
         (
             mailed.cert.as_bytes(),
             mailed.key.as_bytes(),
-            ".cert: a.pem names no host (no subjectAltName); clients ignore the common name, so order it with its DNS \
+            ".cert: a.pem names no host (no subjectAltName); clients ignore the common name, so \
+             order it with its DNS \
              names",
         ),
     ];
@@ -234,8 +244,9 @@ fn a_locked_key_comes_with_the_line_that_unlocks_it() {
             pair.key.to_str().unwrap(),
         ];
         openssl(&[how, &files].concat());
-        let expected = "tls.a.key: locked.pem holds a key locked by a passphrase, which ianitor does not support; \
-                        unlock it with `(umask 077; openssl pkey -in locked.pem -out locked.unlocked.pem)` and name \
+        let expected = "tls.a.key: locked.pem holds a key locked by a passphrase, which ianitor \
+                        does not support; unlock it with `(umask 077; openssl pkey -in locked.pem \
+                        -out locked.unlocked.pem)` and name \
                         that file";
         assert_eq!(
             messages(&folder, &folder.spec(vec![pair.clone()])),
@@ -287,7 +298,8 @@ fn all_problems_are_gathered() {
     };
     assert_eq!(
         cert,
-        "tls.certificates[0].cert: none.pem does not exist; put the PEM file there or correct the path"
+        "tls.certificates[0].cert: none.pem does not exist; put the PEM file there or correct the \
+         path"
     );
     assert!(
         key.starts_with("tls.certificates[0].key: none-key.pem does not exist"),
@@ -309,8 +321,8 @@ fn nothing_configured_says_what_to_write() {
     assert_eq!(
         messages(&folder, &folder.spec(Vec::new())),
         [
-            "tls.certificates: no certificate is configured; write certificates = [{ cert = \"…\", key = \"…\" }] or, \
-             for \
+            "tls.certificates: no certificate is configured; write certificates = [{ cert = \"…\", \
+             key = \"…\" }] or, for \
           development, self_signed = [\"localhost\"]"
         ]
     );

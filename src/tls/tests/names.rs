@@ -166,6 +166,7 @@ fn dates_and_lists_read_well() {
     let names = vec!["a.b.de".parse().unwrap(), "*.c.de".parse().unwrap()];
     assert_eq!(
         Notice::ServedOutOfDate(OutOfDate::Expired(Date(day(-1))), names).to_string(),
-        "expired on 2026-05-27 20:26 UTC; it is served all the same, as nothing else serves a.b.de, *.c.de"
+        "expired on 2026-05-27 20:26 UTC; it is served all the same, as nothing else serves \
+         a.b.de, *.c.de"
     );
 }

@@ -14,7 +14,8 @@ pub(crate) fn issuer(lines: &str) -> String {
 /// An issuer with a secret and more lines.
 pub(crate) fn issuer_named(name: &str, secret: &str, lines: &str) -> String {
     format!(
-        "[issuers.{name}]\nalgorithms = [\"HS256\"]\nsecret = \"{secret}\"\naudience = \"any\"\n{lines}"
+        "[issuers.{name}]\nalgorithms = [\"HS256\"]\nsecret = \"{secret}\"\naudience = \"any\"\n\
+         {lines}"
     )
 }
 

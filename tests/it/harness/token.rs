@@ -37,7 +37,9 @@ pub(crate) fn now() -> u64 {
 
 /// Claims that [`HMAC`] takes, with a minute to live, and others over them.
 pub(crate) fn claims(more: Value) -> Value {
-    let mut claims = json!({ "iss": "https://login.example.com", "aud": "ianitor", "sub": "ada", "exp": now() + 60 });
+    let mut claims = json!({
+        "iss": "https://login.example.com", "aud": "ianitor", "sub": "ada", "exp": now() + 60
+    });
     for (name, value) in more.as_object().unwrap() {
         match value {
             Value::Null => claims.as_object_mut().unwrap().remove(name),

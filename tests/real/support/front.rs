@@ -143,7 +143,9 @@ impl Drop for Front {
 impl Way {
     /// A problem as CAs write it (RFC 8555, section 6.7).
     pub(crate) fn problem(status: u16, kind: &str, detail: &str, head: &str) -> Self {
-        let problem = json!({ "type": format!("urn:ietf:params:acme:error:{kind}"), "detail": detail, "status": status });
+        let problem = json!({
+            "type": format!("urn:ietf:params:acme:error:{kind}"), "detail": detail, "status": status
+        });
         Self::Answer(
             status,
             format!("Content-Type: application/problem+json\r\n{head}"),

@@ -90,7 +90,8 @@ impl Gateway {
     ) -> Self {
         let [status] = free_ports();
         let text = format!(
-            "[listen]\nhttps = [\"127.0.0.1:{https}\"]\nstatus = \"127.0.0.1:{status}\"\nworkers = 2\n{listen}\n\
+            "[listen]\nhttps = [\"127.0.0.1:{https}\"]\nstatus = \"127.0.0.1:{status}\"\n\
+             workers = 2\n{listen}\n\
              [log]\nformat = \"json\"\n[tls]\n{tls}\n{tables}"
         );
         Self {

@@ -9,7 +9,8 @@ impl Process {
         let file = folder.write(
             &format!("{name}.cfg"),
             &format!(
-                "global\n    maxconn 200\ndefaults\n    mode {mode}\n    timeout connect 10s\n    timeout client 60s\n    \
+                "global\n    maxconn 200\ndefaults\n    mode {mode}\n    timeout connect 10s\n    \
+                 timeout client 60s\n    \
                  timeout server 60s\n{sections}"
             ),
         );
@@ -60,9 +61,12 @@ impl Process {
         let file = folder.write(
             "turnserver.conf",
             &format!(
-                "listening-ip=127.0.0.1\nrelay-ip=127.0.0.1\nlistening-port={plain}\ntls-listening-port={tls}\n\
-                 cert={cert}\npkey={key}\nuse-auth-secret\nstatic-auth-secret={secret}\nrealm=example.com\n\
-                 allow-loopback-peers\nno-cli\nno-udp\nno-dtls\nlog-file=stdout\nsimple-log\nverbose\n\
+                "listening-ip=127.0.0.1\nrelay-ip=127.0.0.1\nlistening-port={plain}\n\
+                 tls-listening-port={tls}\n\
+                 cert={cert}\npkey={key}\nuse-auth-secret\nstatic-auth-secret={secret}\n\
+                 realm=example.com\n\
+                 allow-loopback-peers\nno-cli\nno-udp\nno-dtls\nlog-file=stdout\nsimple-log\n\
+                 verbose\n\
                  userdb={}\npidfile={}\n",
                 database.display(),
                 pid.display()
