@@ -69,6 +69,8 @@ fn of_folder(folder: &Path, trust: &Trust) -> Option<DeployError> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use crate::deploy::{Consumer, DeploySpec, FileForm, Output, Reload};
     use crate::secret::SecretSource;
 
@@ -76,12 +78,10 @@ mod tests {
         super::look(spec).iter().map(ToString::to_string).collect()
     }
 
-    #[test]
-    fn everything_that_is_missing_is_found_at_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+    fn spec_in(folder: &Path) -> DeploySpec {
+        let at = |name: &str| folder.join(name);
         let password = SecretSource::File(at("password"));
-        let mut spec = DeploySpec {
+        DeploySpec {
             certificate: "a.example".parse().unwrap(),
             to: Consumer::Files,
             files: vec![
@@ -106,9 +106,16 @@ mod tests {
                 pid_file: at("pid"),
             }),
             verify: None,
-            store: folder.path().join("acme"),
+            store: folder.join("acme"),
             config_key: "deploy[0]".to_owned(),
-        };
+        }
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_found_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mut spec = spec_in(folder.path());
         let said = self::said(&spec);
         let want = [
             "deploy[0].owner: this machine has no user",
@@ -156,8 +163,10 @@ mod tests {
         std::fs::write(at("password"), "pä").unwrap();
         let said = self::said(&spec);
         assert!(
-            matches!(&said[..], [file, password] if file.contains("is no \
-                file") && password.contains("ASCII")),
+            matches!(
+                &said[..],
+                [file, password] if file.contains("is no file") && password.contains("ASCII")
+            ),
             "{said:#?}"
         );
     }

@@ -117,77 +117,40 @@ mod tests {
         }
         use Want::{Other, Own, Unknown};
         let site = "sec-fetch-site";
-        for (headers, want) in [
+        #[rustfmt::skip]
+        let cases: [(&[(&str, &str)], Want); 23] = [
             (&[][..], Unknown),
             (&[("origin", "https://media.example.com:8443")], Own),
             (&[("origin", "https://MEDIA.example.com.:8443")], Own),
-            (
-                &[
-                    ("origin", "https://media.example.com:8443"),
-                    (site, "cross-site"),
-                ],
-                Own,
-            ),
+            (&[("origin", "https://media.example.com:8443"), (site, "cross-site")], Own),
             (&[("origin", "media.example.com:8443")], Unknown),
-            (
-                &[("origin", "media.example.com")],
-                Other(Some("media.example.com")),
-            ),
-            (
-                &[("origin", "https://media.example.com")],
-                Other(Some("https://media.example.com")),
-            ),
-            (
-                &[("origin", "http://media.example.com:8443")],
-                Other(Some("http://media.example.com:8443")),
-            ),
-            (
-                &[("origin", "https://www.media.example.com:8443")],
-                Other(Some("https://www.media.example.com:8443")),
-            ),
-            (
-                &[("origin", "https://media.example.com:8443/")],
-                Other(Some("https://media.example.com:8443/")),
-            ),
-            (
-                &[("origin", "https://media.example.com:8443@evil.example")],
-                { Other(Some("https://media.example.com:8443@evil.example")) },
-            ),
+            (&[("origin", "media.example.com")], Other(Some("media.example.com"))),
+            (&[("origin", "https://media.example.com")], Other(Some("https://media.example.com"))),
+            (&[("origin", "http://media.example.com:8443")],
+             Other(Some("http://media.example.com:8443"))),
+            (&[("origin", "https://www.media.example.com:8443")],
+             Other(Some("https://www.media.example.com:8443"))),
+            (&[("origin", "https://media.example.com:8443/")],
+             Other(Some("https://media.example.com:8443/"))),
+            (&[("origin", "https://media.example.com:8443@evil.example")],
+             Other(Some("https://media.example.com:8443@evil.example"))),
             (&[("origin", "null")], Other(Some("null"))),
             (&[("origin", "")], Other(Some(""))),
             (&[("origin", "null"), (site, "same-origin")], Own),
-            (
-                &[("origin", "null"), (site, "cross-site")],
-                Other(Some("null")),
-            ),
-            (
-                &[
-                    ("origin", "null"),
-                    (site, "same-origin"),
-                    (site, "cross-site"),
-                ],
-                Other(Some("null")),
-            ),
-            (
-                &[
-                    ("origin", "https://media.example.com:8443"),
-                    ("origin", "https://evil.example"),
-                ],
-                Other(None),
-            ),
-            (
-                &[
-                    ("origin", "https://evil.example"),
-                    ("origin", "https://media.example.com:8443"),
-                ],
-                Other(None),
-            ),
+            (&[("origin", "null"), (site, "cross-site")], Other(Some("null"))),
+            (&[("origin", "null"), (site, "same-origin"), (site, "cross-site")],
+             Other(Some("null"))),
+            (&[("origin", "https://media.example.com:8443"), ("origin", "https://evil.example")],
+             Other(None)),
+            (&[("origin", "https://evil.example"), ("origin", "https://media.example.com:8443")],
+             Other(None)),
             (&[(site, "cross-site")], Other(None)),
             (&[(site, "same-origin"), (site, "cross-site")], Other(None)),
             (&[(site, "same-origin")], Own),
             (&[(site, "same-site")], Unknown),
             (&[(site, "none")], Unknown),
-        ] {
+        ];
+        for (headers, want) in cases {
             for with_host in [false, true] {
                 let mut map = HeaderMap::new();
                 for (name, value) in headers {

@@ -139,37 +139,38 @@ fn a_target_with_two_readings_is_refused_over_h2() {
     world.nothing_arrived();
 }
 
+const NORMAL: [(&str, &str); 4] = [
+    (":method", "GET"),
+    (":scheme", "https"),
+    (":authority", "localhost"),
+    (":path", "/janus/info"),
+];
+
+type Fields = Vec<(&'static str, &'static str)>;
+
+fn instead(name: &str, value: &'static str) -> Fields {
+    NORMAL
+        .map(|field| {
+            if field.0 == name {
+                (field.0, value)
+            } else {
+                field
+            }
+        })
+        .to_vec()
+}
+
+fn without(name: &str) -> Fields {
+    let others = NORMAL.into_iter().filter(|field| field.0 != name);
+    others.collect()
+}
+
+fn and(name: &'static str, value: &'static str) -> Fields {
+    NORMAL.into_iter().chain([(name, value)]).collect()
+}
+
 #[test]
 fn pseudo_headers_that_contradict_are_refused() {
-    const NORMAL: [(&str, &str); 4] = [
-        (":method", "GET"),
-        (":scheme", "https"),
-        (":authority", "localhost"),
-        (":path", "/janus/info"),
-    ];
-    let instead = |name: &str, value: &'static str| {
-        NORMAL
-            .map(|field| {
-                if field.0 == name {
-                    (field.0, value)
-                } else {
-                    field
-                }
-            })
-            .to_vec()
-    };
-    let without = |name: &str| {
-        NORMAL
-            .into_iter()
-            .filter(|field| field.0 != name)
-            .collect::<Vec<_>>()
-    };
-    let and = |name: &'static str, value: &'static str| {
-        NORMAL
-            .into_iter()
-            .chain([(name, value)])
-            .collect::<Vec<_>>()
-    };
     let world = World::new();
     let ask = |fields: &[(&str, &str)], body| RawH2::open(&world.gateway.dial()).ask(fields, body);
 
@@ -227,81 +228,32 @@ fn pseudo_headers_that_contradict_are_refused() {
 #[test]
 fn exactly_one_host_is_said() {
     let world = World::new();
-    for (name, request, status) in [
-        (
-            "two",
-            "GET /janus HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
-            400,
-        ),
-        (
-            "two that differ",
-            "GET /janus HTTP/1.1\r\nHost: localhost\r\nHost: evil.test\r\n\r\n",
-            400,
-        ),
+    #[rustfmt::skip]
+    let cases = [
+        ("two", "GET /janus HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
+        ("two that differ", "GET /janus HTTP/1.1\r\nHost: localhost\r\nHost: evil.test\r\n\r\n",
+         400),
         ("none", "GET /janus HTTP/1.1\r\n\r\n", 400),
         ("none in 1.0", "GET /janus HTTP/1.0\r\n\r\n", 400),
         ("empty", "GET /janus HTTP/1.1\r\nHost:\r\n\r\n", 400),
-        (
-            "a list",
-            "GET /janus HTTP/1.1\r\nHost: localhost, evil.test\r\n\r\n",
-            400,
-        ),
-        (
-            "a user",
-            "GET /janus HTTP/1.1\r\nHost: evil@localhost\r\n\r\n",
-            400,
-        ),
-        (
-            "a path",
-            "GET /janus HTTP/1.1\r\nHost: localhost/admin\r\n\r\n",
-            400,
-        ),
-        (
-            "a space",
-            "GET /janus HTTP/1.1\r\nHost: local host\r\n\r\n",
-            400,
-        ),
-        (
-            "no port after the colon",
-            "GET /janus HTTP/1.1\r\nHost: localhost:\r\n\r\n",
-            400,
-        ),
-        (
-            "a port that is none",
-            "GET /janus HTTP/1.1\r\nHost: localhost:80x\r\n\r\n",
-            400,
-        ),
-        (
-            "an address in octal",
-            "GET /janus HTTP/1.1\r\nHost: 0177.0.0.1\r\n\r\n",
-            400,
-        ),
-        (
-            "another in the target",
-            "GET https://evil.test/janus HTTP/1.1\r\nHost: localhost\r\n\r\n",
-            400,
-        ),
-        (
-            "another port in the target",
-            "GET https://localhost:1/janus HTTP/1.1\r\nHost: localhost\r\n\r\n",
-            400,
-        ),
-        (
-            "two of them in the target",
-            "GET https://localhost/janus HTTP/1.1\r\nHost: localhost\r\nHost: x\r\n\r\n",
-            400,
-        ),
-        (
-            "a user in the target",
-            "GET https://a@localhost/janus HTTP/1.1\r\nHost: localhost\r\n\r\n",
-            400,
-        ),
-        (
-            "not the TLS name",
-            "GET /janus HTTP/1.1\r\nHost: evil.test\r\n\r\n",
-            421,
-        ),
-    ] {
+        ("a list", "GET /janus HTTP/1.1\r\nHost: localhost, evil.test\r\n\r\n", 400),
+        ("a user", "GET /janus HTTP/1.1\r\nHost: evil@localhost\r\n\r\n", 400),
+        ("a path", "GET /janus HTTP/1.1\r\nHost: localhost/admin\r\n\r\n", 400),
+        ("a space", "GET /janus HTTP/1.1\r\nHost: local host\r\n\r\n", 400),
+        ("no port after the colon", "GET /janus HTTP/1.1\r\nHost: localhost:\r\n\r\n", 400),
+        ("a port that is none", "GET /janus HTTP/1.1\r\nHost: localhost:80x\r\n\r\n", 400),
+        ("an address in octal", "GET /janus HTTP/1.1\r\nHost: 0177.0.0.1\r\n\r\n", 400),
+        ("another in the target", "GET https://evil.test/janus HTTP/1.1\r\nHost: localhost\r\n\r\n",
+         400),
+        ("another port in the target",
+         "GET https://localhost:1/janus HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        ("two of them in the target",
+         "GET https://localhost/janus HTTP/1.1\r\nHost: localhost\r\nHost: x\r\n\r\n", 400),
+        ("a user in the target",
+         "GET https://a@localhost/janus HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        ("not the TLS name", "GET /janus HTTP/1.1\r\nHost: evil.test\r\n\r\n", 421),
+    ];
+    for (name, request, status) in cases {
         let answer = world.gateway.client().ask(request);
         assert_eq!(answer.status(), status, "{name}");
     }

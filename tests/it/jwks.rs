@@ -195,43 +195,19 @@ fn what_is_no_set_of_keys_is_refused_and_said_once() {
         crate::harness::issuer::set(&[&two]),
         " ".repeat(2 << 20)
     );
+    #[rustfmt::skip]
     let cases = [
         ("broken", Says::ok("{\"keys\":["), "not a JSON object"),
-        (
-            "html",
-            Says::Answer(
-                "200 OK",
-                "Content-Type: text/html\r\n",
-                b"<!doctype html>".to_vec(),
-            ),
-            "not a JSON object",
-        ),
-        (
-            "moved",
-            Says::Answer("302 Found", "Location: /new.json\r\n", Vec::new()),
-            "redirects are not followed",
-        ),
+        ("html", Says::Answer("200 OK", "Content-Type: text/html\r\n", b"<!doctype html>".to_vec()),
+         "not a JSON object"),
+        ("moved", Says::Answer("302 Found", "Location: /new.json\r\n", Vec::new()),
+         "redirects are not followed"),
         ("large", Says::ok(padded), "more than 1024 KiB"),
-        (
-            "empty",
-            Says::ok("{\"keys\":[]}"),
-            "no key that can be used with ES256",
-        ),
-        (
-            "secret",
-            Says::ok(secret),
-            "no key that can be used with ES256",
-        ),
-        (
-            "failing",
-            Says::Answer("500 Internal Server Error", "", Vec::new()),
-            "500 Internal Server Error, not 200",
-        ),
-        (
-            "gone",
-            Says::Answer("404 Not Found", "", Vec::new()),
-            "404 Not Found",
-        ),
+        ("empty", Says::ok("{\"keys\":[]}"), "no key that can be used with ES256"),
+        ("secret", Says::ok(secret), "no key that can be used with ES256"),
+        ("failing", Says::Answer("500 Internal Server Error", "", Vec::new()),
+         "500 Internal Server Error, not 200"),
+        ("gone", Says::Answer("404 Not Found", "", Vec::new()), "404 Not Found"),
     ];
     let keys = KeyServer::start();
     keys.says("/new.json", Says::ok(crate::harness::issuer::set(&[&two])));

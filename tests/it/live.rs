@@ -241,78 +241,24 @@ fn a_server_is_what_its_upstream_says() {
 fn a_control_port_that_is_called_something_else_is_amiss() {
     let admin = || rest("/admin", UNAUTHORIZED);
     let admin_websocket = || websocket("janus-admin-protocol", UNAUTHORIZED);
-    for (server, protocol, path, found, is) in [
-        (
-            admin(),
-            "janus",
-            "/janus",
-            "this is Janus' ADMIN API at /janus/admin",
-            "janus-admin",
-        ),
-        (
-            rest("/janus", UNAUTHORIZED),
-            "janus",
-            "/janus",
-            "this is Janus' ADMIN API at /janus",
-            "janus-admin",
-        ),
-        (
-            admin(),
-            "http",
-            "/",
-            "this is Janus' ADMIN API at /admin",
-            "janus-admin",
-        ),
-        (
-            admin(),
-            "kurento",
-            "/",
-            "this is Janus' ADMIN API at /admin",
-            "janus-admin",
-        ),
-        (
-            admin_websocket(),
-            "janus",
-            "/janus-ws",
-            "this is Janus' ADMIN API by WebSocket",
-            "janus-admin",
-        ),
-        (
-            admin_websocket(),
-            "http",
-            "/ws",
-            "this is Janus' ADMIN API by WebSocket",
-            "janus-admin",
-        ),
-        (
-            kurento(),
-            "http",
-            "/",
-            "this is Kurento's control port at /kurento",
-            "kurento",
-        ),
-        (
-            kurento(),
-            "janus",
-            "/",
-            "this is Kurento's control port at /kurento",
-            "kurento",
-        ),
-        (
-            rest("/janus", UNHANDLED),
-            "janus-admin",
-            "/admin",
-            "this is the Janus API at /admin/janus",
-            "janus",
-        ),
-        (
-            rest("/janus", UNHANDLED),
-            "kurento",
-            "/kurento",
-            "this is the Janus API at /kurento/janus",
-            "janus",
-        ),
-    ] {
+    #[rustfmt::skip]
+    let cases = [
+        (admin(), "janus", "/janus", "this is Janus' ADMIN API at /janus/admin", "janus-admin"),
+        (rest("/janus", UNAUTHORIZED), "janus", "/janus", "this is Janus' ADMIN API at /janus",
+         "janus-admin"),
+        (admin(), "http", "/", "this is Janus' ADMIN API at /admin", "janus-admin"),
+        (admin(), "kurento", "/", "this is Janus' ADMIN API at /admin", "janus-admin"),
+        (admin_websocket(), "janus", "/janus-ws", "this is Janus' ADMIN API by WebSocket",
+         "janus-admin"),
+        (admin_websocket(), "http", "/ws", "this is Janus' ADMIN API by WebSocket", "janus-admin"),
+        (kurento(), "http", "/", "this is Kurento's control port at /kurento", "kurento"),
+        (kurento(), "janus", "/", "this is Kurento's control port at /kurento", "kurento"),
+        (rest("/janus", UNHANDLED), "janus-admin", "/admin",
+         "this is the Janus API at /admin/janus", "janus"),
+        (rest("/janus", UNHANDLED), "kurento", "/kurento",
+         "this is the Janus API at /kurento/janus", "janus"),
+    ];
+    for (server, protocol, path, found, is) in cases {
         let (text, is_amiss) = ask(&server, protocol, path);
         let advice = format!("write protocol = \"{is}\"");
         assert!(

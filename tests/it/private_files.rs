@@ -138,6 +138,24 @@ fn a_reload_that_would_show_secrets_changes_nothing() {
     assert_eq!(gateway.dial().h1().get("/gateway.toml").status(), 404);
 }
 
+fn assert_hidden(gateway: &TestGateway, targets: &[&str]) {
+    for target in targets {
+        for method in ["GET", "HEAD"] {
+            let request = format!(
+                "{method} {target} HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-9\r\n\r\n"
+            );
+            let mut client = gateway.client();
+            client.send(request);
+            assert_eq!(client.head().status(), 404, "{method} {target}");
+        }
+        assert_eq!(
+            gateway.dial().h2().get(target).status,
+            404,
+            "{target} over HTTP/2"
+        );
+    }
+}
+
 /// In the folder that is served, links lead to the secrets: such as somebody makes while the
 /// gateway runs.
 #[test]
@@ -180,23 +198,6 @@ fn no_link_in_a_folder_leads_to_a_secret() {
         "/key.pem",
         "/revoked",
     ];
-    let assert_hidden = |gateway: &TestGateway, targets: &[&str]| {
-        for target in targets {
-            for method in ["GET", "HEAD"] {
-                let request = format!(
-                    "{method} {target} HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-9\r\n\r\n"
-                );
-                let mut client = gateway.client();
-                client.send(request);
-                assert_eq!(client.head().status(), 404, "{method} {target}");
-            }
-            assert_eq!(
-                gateway.dial().h2().get(target).status,
-                404,
-                "{target} over HTTP/2"
-            );
-        }
-    };
     assert_hidden(&gateway, &private);
     gateway
         .access

@@ -136,10 +136,8 @@ fn no_request_is_lost_and_no_socket_closed() {
     });
     for (n, socket) in sockets.iter_mut().enumerate() {
         socket.send(Frame::from_client(TEXT, n.to_string()).bytes());
-        assert_eq!(
-            socket.wire.frame().unwrap(),
-            Frame::from_server(TEXT, n.to_string())
-        );
+        let echo = Frame::from_server(TEXT, n.to_string());
+        assert_eq!(socket.wire.frame().unwrap(), echo);
     }
 }
 

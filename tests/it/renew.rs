@@ -155,36 +155,21 @@ fn nothing_but_a_newer_token_of_the_same_issuer_and_subject_renews() {
     let bearer = format!("Authorization: Bearer {good}\r\n");
     let cookie = format!("Cookie: ianitor={old}\r\n");
     let own = "Origin: https://localhost\r\n";
-    for (headers, body, status) in [
+    #[rustfmt::skip]
+    let cases = [
         (format!("{own}{bearer}"), "", 401),
         (format!("{own}{cookie}"), "", 400),
         (format!("{cookie}{bearer}"), "", 403),
-        (
-            format!("Origin: https://evil.example\r\n{cookie}{bearer}"),
-            "",
-            403,
-        ),
-        (
-            format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"),
-            "{\"token\":\"x\"}",
-            400,
-        ),
-        (
-            format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"),
-            "{\"to\":\"//evil.example\"}",
-            400,
-        ),
-        (
-            format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"),
-            "{\"to\":\"/ops\"}",
-            403,
-        ),
-        (
-            format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"),
-            "[]",
-            400,
-        ),
-    ] {
+        (format!("Origin: https://evil.example\r\n{cookie}{bearer}"), "", 403),
+        (format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"), "{\"token\":\"x\"}",
+         400),
+        (format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"),
+         "{\"to\":\"//evil.example\"}", 400),
+        (format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"), "{\"to\":\"/ops\"}",
+         403),
+        (format!("{own}{cookie}{bearer}Content-Type: application/json\r\n"), "[]", 400),
+    ];
+    for (headers, body, status) in cases {
         let answer = ask(&gateway, &headers, body);
         assert_eq!(
             (answer.status(), answer.head.all("set-cookie").len()),

@@ -2,7 +2,7 @@
 //! sees it.
 
 use jsonwebtoken::Algorithm;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::token::{self, HMAC, Keys, claims, forged, hmac, issuer, now, part};
 use crate::harness::{Config, TestGateway, Upstream};
@@ -99,53 +99,27 @@ fn nor_the_token_of_the_page_that_asks() {
         .route("/open", "app");
     let gateway = TestGateway::start(&config);
     let t = good();
-    for (target, referer, want) in [
-        (
-            "/admin",
-            format!("https://localhost/admin?a=%20&token={t}&b"),
-            Some("https://localhost/admin?a=%20&b".into()),
-        ),
-        (
-            "/admin",
-            format!("https://localhost/app/x?jwt={t}"),
-            Some("https://localhost/app/x".into()),
-        ),
-        (
-            "/admin",
-            format!("https://localhost/%61pp?jwt={t}"),
-            Some("https://localhost/%61pp".into()),
-        ),
-        (
-            "/admin",
-            format!("https://localhost/nowhere?token={t}"),
-            Some("https://localhost/nowhere".into()),
-        ),
-        (
-            "/admin",
-            format!("https://elsewhere.example/?token={t}"),
-            Some("https://elsewhere.example/".into()),
-        ),
-        (
-            "/open",
-            format!("https://localhost/admin?token={t}"),
-            Some("https://localhost/admin".into()),
-        ),
-        (
-            "/open",
-            "https://localhost/open?token=theirs".into(),
-            Some("https://localhost/open?token=theirs".into()),
-        ),
-        (
-            "/open",
-            format!("https://localhost/app?a=b&jwt={t}#c"),
-            None,
-        ),
-        (
-            "/jitsi",
-            format!("https://localhost/jitsi?token={t}"),
-            Some(format!("https://localhost/jitsi?token={t}")),
-        ),
-    ] {
+    #[rustfmt::skip]
+    let cases = [
+        ("/admin", format!("https://localhost/admin?a=%20&token={t}&b"),
+         Some("https://localhost/admin?a=%20&b".into())),
+        ("/admin", format!("https://localhost/app/x?jwt={t}"),
+         Some("https://localhost/app/x".into())),
+        ("/admin", format!("https://localhost/%61pp?jwt={t}"),
+         Some("https://localhost/%61pp".into())),
+        ("/admin", format!("https://localhost/nowhere?token={t}"),
+         Some("https://localhost/nowhere".into())),
+        ("/admin", format!("https://elsewhere.example/?token={t}"),
+         Some("https://elsewhere.example/".into())),
+        ("/open", format!("https://localhost/admin?token={t}"),
+         Some("https://localhost/admin".into())),
+        ("/open", "https://localhost/open?token=theirs".into(),
+         Some("https://localhost/open?token=theirs".into())),
+        ("/open", format!("https://localhost/app?a=b&jwt={t}#c"), None),
+        ("/jitsi", format!("https://localhost/jitsi?token={t}"),
+         Some(format!("https://localhost/jitsi?token={t}"))),
+    ];
+    for (target, referer, want) in cases {
         let lines = format!("Referer: {referer}\r\nAuthorization: Bearer {t}\r\n");
         let answer = gateway.client().ask(format!(
             "GET {target} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n"
@@ -440,6 +414,42 @@ fn tokens_of_the_field() {
     assert_eq!(jitsi("*", 98_753_496_345_768), 401);
 }
 
+/// Signed by the right key, over a header that says something else.
+fn over_header(header: &str, claims: &Value, key: &Keys) -> String {
+    let signed = format!("{}.{}", part(header), part(claims.to_string()));
+    let real = key.sign(Algorithm::RS256, Some("r"), claims);
+    format!("{signed}.{}", real.rsplit_once('.').unwrap().1)
+}
+
+fn with_secret(key: &[u8], claims: &Value) -> String {
+    let header = part(r#"{"alg":"HS256","typ":"JWT"}"#);
+    let signed = format!("{header}.{}", part(claims.to_string()));
+    format!("{signed}.{}", hmac(key, &signed))
+}
+
+fn assert_rejected(gateway: &TestGateway, name: &str, token: &str, reason: &str) {
+    gateway.access.clear();
+    let answer = gateway.client().ask(bearer(token));
+    assert_eq!(answer.status(), 401, "{name}");
+    let line = gateway.access.lines(1).remove(0);
+    assert!(
+        line.contains(&format!(" reason={reason} ")),
+        "{name}: {line}"
+    );
+    // The client is not told the reason.
+    let challenge = answer.head.get("www-authenticate");
+    assert_eq!(
+        challenge,
+        Some("Bearer realm=\"ianitor\", error=\"invalid_token\""),
+        "{name}"
+    );
+    assert!(
+        !answer.text().contains("token_"),
+        "{name}: {}",
+        answer.text()
+    );
+}
+
 #[test]
 fn no_forged_token_opens_anything() {
     let upstream = Upstream::ok();
@@ -447,9 +457,8 @@ fn no_forged_token_opens_anything() {
     let (rsa, stranger, p256, p384) = (Keys::rsa(), Keys::rsa(), Keys::ec(256), Keys::ec(384));
     let jwks = json!({ "keys": [rsa.jwk("r"), p256.jwk("e")] }).to_string();
     let staff = issuer(folder.path(), &["RS256", "ES256"], jwks);
-    let config = Config::to(&upstream)
-        .text()
-        .replace("\"open\"", "\"operators\"");
+    let config = Config::to(&upstream).text();
+    let config = config.replace("\"open\"", "\"operators\"");
     // The table is longer than what one address may guess.
     let config = config.replace("[limits]\n", "[limits]\nexempt = [\"127.0.0.0/8\"]\n");
     let gateway = TestGateway::start_text(&format!("{config}{staff}{POLICY}"));
@@ -457,164 +466,59 @@ fn no_forged_token_opens_anything() {
     let good = claims(json!({ "role": "ops" }));
     let whole = rsa.sign(Algorithm::RS256, Some("r"), &good);
     let (front, signature) = whole.rsplit_once('.').unwrap();
-    let header = |text: &str| {
-        // Signed by the right key, over a header that says something else.
-        let signed = format!("{}.{}", part(text), part(good.to_string()));
-        let real = rsa.sign(Algorithm::RS256, Some("r"), &good);
-        format!("{signed}.{}", real.rsplit_once('.').unwrap().1)
-    };
-    let with_public_key_as_secret = |key: &[u8]| {
-        let signed = format!(
-            "{}.{}",
-            part(r#"{"alg":"HS256","typ":"JWT"}"#),
-            part(good.to_string())
-        );
-        format!("{signed}.{}", hmac(key, &signed))
-    };
+    let header = |text: &str| over_header(text, &good, &rsa);
+    let with_public_key_as_secret = |key: &[u8]| with_secret(key, &good);
+    #[rustfmt::skip]
     let table = [
-        (
-            "none",
-            format!("{}.{}.", part(r#"{"alg":"none"}"#), part(good.to_string())),
-            "token_unsigned",
-        ),
-        (
-            "None",
-            format!("{}.{}.x", part(r#"{"alg":"None"}"#), part(good.to_string())),
-            "token_unsigned",
-        ),
-        (
-            "nOnE",
-            format!(
-                "{}.{}.AA",
-                part(r#"{"alg":"nOnE"}"#),
-                part(good.to_string())
-            ),
-            "token_unsigned",
-        ),
-        (
-            "the public key as a secret",
-            with_public_key_as_secret(rsa.pem().as_bytes()),
-            "token_algorithm",
-        ),
-        (
-            "the public key in DER as a secret",
-            with_public_key_as_secret(rsa.pkcs1()),
-            "token_algorithm",
-        ),
-        (
-            "a stranger's key",
-            stranger.sign(Algorithm::RS256, Some("r"), &good),
-            "token_signature",
-        ),
-        (
-            "a stranger's key without a name",
-            stranger.sign(Algorithm::RS256, None, &good),
-            "token_signature",
-        ),
-        (
-            "another algorithm of the same key",
-            rsa.sign(Algorithm::RS512, Some("r"), &good),
-            "token_algorithm",
-        ),
-        (
-            "PSS in the place of PKCS#1",
-            rsa.sign(Algorithm::PS256, Some("r"), &good),
-            "token_algorithm",
-        ),
-        (
-            "another curve",
-            p384.sign(Algorithm::ES384, Some("e"), &good),
-            "token_algorithm",
-        ),
-        (
-            "the other key's name",
-            rsa.sign(Algorithm::RS256, Some("e"), &good),
-            "token_key",
-        ),
-        (
-            "a kid that is a path",
-            rsa.sign(Algorithm::RS256, Some("../../dev/null"), &good),
-            "token_key",
-        ),
-        (
-            "a kid that is SQL",
-            rsa.sign(Algorithm::RS256, Some("r' OR '1'='1"), &good),
-            "token_key",
-        ),
-        (
-            "a psychic signature",
-            format!(
-                "{}.{}.{}",
-                part(r#"{"alg":"ES256","kid":"e"}"#),
-                part(good.to_string()),
-                part([0; 64])
-            ),
-            "token_signature",
-        ),
-        (
-            "jku",
-            header(r#"{"alg":"RS256","kid":"r","jku":"https://evil.example/jwks.json"}"#),
-            "token_signature",
-        ),
-        (
-            "x5u",
-            header(r#"{"alg":"RS256","kid":"r","x5u":"https://evil.example/x.pem"}"#),
-            "token_signature",
-        ),
-        (
-            "jwk",
-            header(&json!({ "alg": "RS256", "jwk": stranger.jwk("r") }).to_string()),
-            "token_signature",
-        ),
-        (
-            "crit",
-            header(r#"{"alg":"RS256","kid":"r","crit":["exp"]}"#),
-            "token_crit",
-        ),
-        (
-            "b64",
-            header(r#"{"alg":"RS256","kid":"r","b64":false,"crit":["b64"]}"#),
-            "token_crit",
-        ),
-        (
-            "a type of another use",
-            header(r#"{"alg":"RS256","kid":"r","typ":"logout+jwt"}"#),
-            "token_type",
-        ),
-        (
-            "a header twice",
-            header(r#"{"alg":"none","alg":"RS256","kid":"r"}"#),
-            "token_malformed",
-        ),
-        (
-            "JWE",
-            "eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0..AAAA.AAAA.AAAA".to_owned(),
-            "token_encrypted",
-        ),
-        (
-            "cut short",
-            whole[..whole.len() - 1].to_owned(),
-            "token_malformed",
-        ),
-        (
-            "cut by six",
-            whole[..whole.len() - 6].to_owned(),
-            "token_signature",
-        ),
+        ("none", format!("{}.{}.", part(r#"{"alg":"none"}"#), part(good.to_string())),
+         "token_unsigned"),
+        ("None", format!("{}.{}.x", part(r#"{"alg":"None"}"#), part(good.to_string())),
+         "token_unsigned"),
+        ("nOnE", format!("{}.{}.AA", part(r#"{"alg":"nOnE"}"#), part(good.to_string())),
+         "token_unsigned"),
+        ("the public key as a secret", with_public_key_as_secret(rsa.pem().as_bytes()),
+         "token_algorithm"),
+        ("the public key in DER as a secret", with_public_key_as_secret(rsa.pkcs1()),
+         "token_algorithm"),
+        ("a stranger's key", stranger.sign(Algorithm::RS256, Some("r"), &good), "token_signature"),
+        ("a stranger's key without a name", stranger.sign(Algorithm::RS256, None, &good),
+         "token_signature"),
+        ("another algorithm of the same key", rsa.sign(Algorithm::RS512, Some("r"), &good),
+         "token_algorithm"),
+        ("PSS in the place of PKCS#1", rsa.sign(Algorithm::PS256, Some("r"), &good),
+         "token_algorithm"),
+        ("another curve", p384.sign(Algorithm::ES384, Some("e"), &good), "token_algorithm"),
+        ("the other key's name", rsa.sign(Algorithm::RS256, Some("e"), &good), "token_key"),
+        ("a kid that is a path", rsa.sign(Algorithm::RS256, Some("../../dev/null"), &good),
+         "token_key"),
+        ("a kid that is SQL", rsa.sign(Algorithm::RS256, Some("r' OR '1'='1"), &good), "token_key"),
+        ("a psychic signature",
+         format!("{}.{}.{}", part(r#"{"alg":"ES256","kid":"e"}"#), part(good.to_string()),
+                 part([0; 64])),
+         "token_signature"),
+        ("jku", header(r#"{"alg":"RS256","kid":"r","jku":"https://evil.example/jwks.json"}"#),
+         "token_signature"),
+        ("x5u", header(r#"{"alg":"RS256","kid":"r","x5u":"https://evil.example/x.pem"}"#),
+         "token_signature"),
+        ("jwk", header(&json!({ "alg": "RS256", "jwk": stranger.jwk("r") }).to_string()),
+         "token_signature"),
+        ("crit", header(r#"{"alg":"RS256","kid":"r","crit":["exp"]}"#), "token_crit"),
+        ("b64", header(r#"{"alg":"RS256","kid":"r","b64":false,"crit":["b64"]}"#), "token_crit"),
+        ("a type of another use", header(r#"{"alg":"RS256","kid":"r","typ":"logout+jwt"}"#),
+         "token_type"),
+        ("a header twice", header(r#"{"alg":"none","alg":"RS256","kid":"r"}"#), "token_malformed"),
+        ("JWE", "eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0..AAAA.AAAA.AAAA".to_owned(),
+         "token_encrypted"),
+        ("cut short", whole[..whole.len() - 1].to_owned(), "token_malformed"),
+        ("cut by six", whole[..whole.len() - 6].to_owned(), "token_signature"),
         ("no signature", format!("{front}."), "token_signature"),
         ("no last part", front.to_owned(), "token_malformed"),
         ("padded", format!("{whole}=="), "token_malformed"),
         ("a letter more", format!("{whole}A"), "token_signature"),
-        (
-            "base64 of another alphabet",
-            format!("{front}.{}", signature.replace(['-', '_'], "+")),
-            "token_malformed",
-        ),
-        (
-            "a private key's file",
-            rsa.private_pem().lines().next().unwrap().to_owned(),
-            "token_malformed",
-        ),
+        ("base64 of another alphabet", format!("{front}.{}", signature.replace(['-', '_'], "+")),
+         "token_malformed"),
+        ("a private key's file", rsa.private_pem().lines().next().unwrap().to_owned(),
+         "token_malformed"),
         ("empty", String::new(), "token_malformed"),
         ("a word", "token".to_owned(), "token_malformed"),
     ];
@@ -622,26 +526,7 @@ fn no_forged_token_opens_anything() {
         if *name == "base64 of another alphabet" && !signature.contains(['-', '_']) {
             continue;
         }
-        gateway.access.clear();
-        let answer = gateway.client().ask(bearer(token));
-        assert_eq!(answer.status(), 401, "{name}");
-        let line = gateway.access.lines(1).remove(0);
-        assert!(
-            line.contains(&format!(" reason={reason} ")),
-            "{name}: {line}"
-        );
-        // Nothing of it is told.
-        let challenge = answer.head.get("www-authenticate");
-        assert_eq!(
-            challenge,
-            Some("Bearer realm=\"ianitor\", error=\"invalid_token\""),
-            "{name}"
-        );
-        assert!(
-            !answer.text().contains("token_"),
-            "{name}: {}",
-            answer.text()
-        );
+        assert_rejected(&gateway, name, token, reason);
     }
     assert!(upstream.heads().is_empty());
     assert_eq!(gateway.client().ask(bearer(&whole)).status(), 200);
@@ -664,103 +549,39 @@ fn no_token_with_wrong_claims_opens_anything() {
     };
     let (soon, second) = ((now() + 60).to_string(), now());
     let deep = format!(",\"x\":{}{}", "[".repeat(200), "]".repeat(200));
-    for (name, token, reason) in [
-        (
-            "no exp",
-            token::token(json!({ "role": "ops", "exp": null })),
-            "token_no_expiry",
-        ),
-        (
-            "exp is a text",
-            payload(&format!("\"{soon}\""), ""),
-            "token_claim_type",
-        ),
-        (
-            "exp is a fraction",
-            payload(&format!("{soon}.5"), ""),
-            "token_claim_type",
-        ),
-        (
-            "exp is huge",
-            payload("9999999999999999999999", ""),
-            "token_claim_type",
-        ),
-        (
-            "exp is far away",
-            payload("18446744073709551615", ""),
-            "token_lifetime",
-        ),
+    #[rustfmt::skip]
+    let cases = [
+        ("no exp", token::token(json!({ "role": "ops", "exp": null })), "token_no_expiry"),
+        ("exp is a text", payload(&format!("\"{soon}\""), ""), "token_claim_type"),
+        ("exp is a fraction", payload(&format!("{soon}.5"), ""), "token_claim_type"),
+        ("exp is huge", payload("9999999999999999999999", ""), "token_claim_type"),
+        ("exp is far away", payload("18446744073709551615", ""), "token_lifetime"),
         ("exp is negative", payload("-1", ""), "token_claim_type"),
         ("exp is null", payload("null", ""), "token_claim_type"),
-        (
-            "exp is over",
-            payload(&(second - 31).to_string(), ""),
-            "token_expired",
-        ),
-        (
-            "exp is beyond max_lifetime",
-            payload(&(second + 40 * 86_400).to_string(), ""),
-            "token_lifetime",
-        ),
-        (
-            "nbf is to come",
-            payload(&soon, &format!(",\"nbf\":{}", second + 120)),
-            "token_not_yet",
-        ),
-        (
-            "nbf is a text",
-            payload(&soon, ",\"nbf\":\"0\""),
-            "token_claim_type",
-        ),
-        (
-            "a claim twice",
-            payload(&soon, ",\"role\":\"ops\""),
-            "token_malformed",
-        ),
+        ("exp is over", payload(&(second - 31).to_string(), ""), "token_expired"),
+        ("exp is beyond max_lifetime", payload(&(second + 40 * 86_400).to_string(), ""),
+         "token_lifetime"),
+        ("nbf is to come", payload(&soon, &format!(",\"nbf\":{}", second + 120)), "token_not_yet"),
+        ("nbf is a text", payload(&soon, ",\"nbf\":\"0\""), "token_claim_type"),
+        ("a claim twice", payload(&soon, ",\"role\":\"ops\""), "token_malformed"),
         ("deep", payload(&soon, &deep), "token_malformed"),
-        (
-            "not UTF-8",
-            forged_bytes(HEADER, b"{\"exp\":1,\"x\":\"\xff\"}"),
-            "token_malformed",
-        ),
+        ("not UTF-8", forged_bytes(HEADER, b"{\"exp\":1,\"x\":\"\xff\"}"), "token_malformed"),
         ("no object", forged(HEADER, "[]"), "token_malformed"),
         ("no JSON", forged(HEADER, "exp=1"), "token_malformed"),
-        (
-            "another issuer",
-            token::token(json!({ "role": "ops", "iss": "https://login.example.com/" })),
-            "token_issuer",
-        ),
-        (
-            "no issuer",
-            token::token(json!({ "role": "ops", "iss": null })),
-            "token_issuer",
-        ),
-        (
-            "another audience",
-            token::token(json!({ "role": "ops", "aud": "ianitor2" })),
-            "token_audience",
-        ),
-        (
-            "other audiences",
-            token::token(json!({ "role": "ops", "aud": ["a", "b"] })),
-            "token_audience",
-        ),
-        (
-            "no audience",
-            token::token(json!({ "role": "ops", "aud": null })),
-            "token_audience",
-        ),
-        (
-            "an audience that is a number",
-            token::token(json!({ "role": "ops", "aud": 1 })),
-            "token_claim_type",
-        ),
-        (
-            "8 KiB",
-            token::token(json!({ "role": "ops", "x": "x".repeat(8192) })),
-            "token_too_long",
-        ),
-    ] {
+        ("another issuer",
+         token::token(json!({ "role": "ops", "iss": "https://login.example.com/" })),
+         "token_issuer"),
+        ("no issuer", token::token(json!({ "role": "ops", "iss": null })), "token_issuer"),
+        ("another audience", token::token(json!({ "role": "ops", "aud": "ianitor2" })),
+         "token_audience"),
+        ("other audiences", token::token(json!({ "role": "ops", "aud": ["a", "b"] })),
+         "token_audience"),
+        ("no audience", token::token(json!({ "role": "ops", "aud": null })), "token_audience"),
+        ("an audience that is a number", token::token(json!({ "role": "ops", "aud": 1 })),
+         "token_claim_type"),
+        ("8 KiB", token::token(json!({ "role": "ops", "x": "x".repeat(8192) })), "token_too_long"),
+    ];
+    for (name, token, reason) in cases {
         gateway.access.clear();
         let answer = gateway.client().ask(bearer(&token));
         assert_eq!(answer.status(), 401, "{name}");

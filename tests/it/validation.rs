@@ -526,17 +526,11 @@ fn a_ca_that_is_redirected_to_https_is_answered_where_there_is_no_certificate_ye
     let listen = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nworkers = 2";
     let gateway = TestGateway::start(&Config::to(&upstream).listen(listen).table(&passing));
     let new = || gateway.dial_blindly().name("new.test");
-    let is_refused = || {
-        new()
-            .tls(&["http/1.1"])
-            .expect_err("no such name here")
-            .to_string()
+    let assert_refused = || {
+        let error = new().tls(&["http/1.1"]).expect_err("no such name here");
+        assert!(error.to_string().contains("UnrecognisedName"), "{error}");
     };
-    assert!(
-        is_refused().contains("UnrecognisedName"),
-        "{}",
-        is_refused()
-    );
+    assert_refused();
 
     let offers: Vec<_> = ["new.test", "localhost", "turn.test"]
         .map(|host| offer_http(&gateway, host))
@@ -582,28 +576,14 @@ fn a_ca_that_is_redirected_to_https_is_answered_where_there_is_no_certificate_ye
         (client.get(TOKEN).text().as_ref(), client.get("/").status()),
         (KEY, 200)
     );
-    assert!(
-        gateway
-            .dial_blindly()
-            .name("turn.test")
-            .tls(&["http/1.1"])
-            .is_err()
-    );
+    let turn = gateway.dial_blindly().name("turn.test");
+    assert!(turn.tls(&["http/1.1"]).is_err());
     assert_eq!(target.accepted(), 1);
     // No other name is let in by it, and nobody when the order is over.
-    assert!(
-        gateway
-            .dial_blindly()
-            .name("other.test")
-            .tls(&["http/1.1"])
-            .is_err()
-    );
+    let other = gateway.dial_blindly().name("other.test");
+    assert!(other.tls(&["http/1.1"]).is_err());
     drop(offers);
-    assert!(
-        is_refused().contains("UnrecognisedName"),
-        "{}",
-        is_refused()
-    );
+    assert_refused();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `ianitor certs`: what there is, and what is done by hand.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ fn certificates_are_looked_at_renewed_and_revoked_by_hand() {
     let site = Site::new(&folder);
     let pebble = Pebble::start(&folder, site.looked_at());
     crate::acme_first::share_api(&folder, &staging_folder);
-    let mut staging = Pebble::start(&staging_folder, site.looked_at());
+    let staging = Pebble::start(&staging_folder, site.looked_at());
     let root = pebble.root(&folder);
     let cert = folder.join("a.pem");
     let deploy = format!(
@@ -60,21 +61,7 @@ fn certificates_are_looked_at_renewed_and_revoked_by_hand() {
     fs::write(&cert, "somebody's own").unwrap();
     assert_eq!(told(&folder)["consumers"][0]["in_sync"], false);
 
-    // An order at the staging directory, of which nothing is left.
-    let said = ianitor_does(&folder, &["certs", "renew", NAME, "--dry-run"]);
-    assert!(said.contains(&staging.directory()), "{said}");
-    assert_eq!((staging.certificates(), pebble.certificates()), (1, 1));
-    assert_eq!(
-        (site.versions(NAME).len(), site.served(&root, NAME).unwrap()),
-        (1, first.clone())
-    );
-    staging.process.kill();
-    let failed = ianitor(&folder, &["certs", "renew", NAME, "--dry-run"]);
-    assert!(
-        !failed.status.success()
-            && String::from_utf8_lossy(&failed.stderr).contains("cannot be reached"),
-        "{failed:?}"
-    );
+    assert_a_dry_run_leaves_nothing(&folder, &site, &root, &pebble, staging, &first);
 
     ianitor_does(&folder, &["certs", "renew", NAME]);
     let second = site.comes_another(&gateway, &root, NAME, &first);
@@ -107,4 +94,29 @@ fn certificates_are_looked_at_renewed_and_revoked_by_hand() {
         "{failed:?}"
     );
     assert_eq!(told(&folder)["certificate"]["serial"], third);
+}
+
+/// An order at the staging directory, of which nothing is left.
+fn assert_a_dry_run_leaves_nothing(
+    folder: &Folder,
+    site: &Site,
+    root: &Path,
+    pebble: &Pebble,
+    mut staging: Pebble,
+    first: &str,
+) {
+    let said = ianitor_does(folder, &["certs", "renew", NAME, "--dry-run"]);
+    assert!(said.contains(&staging.directory()), "{said}");
+    assert_eq!((staging.certificates(), pebble.certificates()), (1, 1));
+    assert_eq!(
+        (site.versions(NAME).len(), site.served(root, NAME).unwrap()),
+        (1, first.to_owned())
+    );
+    staging.process.kill();
+    let failed = ianitor(folder, &["certs", "renew", NAME, "--dry-run"]);
+    assert!(
+        !failed.status.success()
+            && String::from_utf8_lossy(&failed.stderr).contains("cannot be reached"),
+        "{failed:?}"
+    );
 }

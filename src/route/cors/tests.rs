@@ -54,136 +54,48 @@ fn who_may() {
         (Method::GET, true),
     );
     let a = "https://app.example.com";
-    for (cors, (method, websocket), headers, want) in [
+    #[rustfmt::skip]
+    let cases = [
         // Ordinary requests go on, whoever asks.
         (&listed, &get, &[("origin", a)][..], Listed),
-        (
-            &listed,
-            &get,
-            &[("origin", "https://app.example.com:443")],
-            Listed,
-        ),
-        (
-            &listed,
-            &get,
-            &[("origin", "http://localhost:3000")],
-            Listed,
-        ),
+        (&listed, &get, &[("origin", "https://app.example.com:443")], Listed),
+        (&listed, &get, &[("origin", "http://localhost:3000")], Listed),
         (&listed, &get, &[], Unlisted),
-        (
-            &listed,
-            &get,
-            &[("origin", "http://app.example.com")],
-            Unlisted,
-        ),
-        (
-            &listed,
-            &get,
-            &[("origin", "https://app.example.com:8443")],
-            Unlisted,
-        ),
-        (
-            &listed,
-            &get,
-            &[("origin", "https://app.example.com.evil.example")],
-            Unlisted,
-        ),
-        (
-            &listed,
-            &get,
-            &[("origin", "https://evil-app.example.com")],
-            Unlisted,
-        ),
-        (
-            &listed,
-            &get,
-            &[("origin", "https://user@app.example.com")],
-            Unlisted,
-        ),
-        (
-            &listed,
-            &get,
-            &[("origin", "https://app.example.com/")],
-            Unlisted,
-        ),
+        (&listed, &get, &[("origin", "http://app.example.com")], Unlisted),
+        (&listed, &get, &[("origin", "https://app.example.com:8443")], Unlisted),
+        (&listed, &get, &[("origin", "https://app.example.com.evil.example")], Unlisted),
+        (&listed, &get, &[("origin", "https://evil-app.example.com")], Unlisted),
+        (&listed, &get, &[("origin", "https://user@app.example.com")], Unlisted),
+        (&listed, &get, &[("origin", "https://app.example.com/")], Unlisted),
         (&listed, &get, &[("origin", "null")], Unlisted),
-        (
-            &listed,
-            &get,
-            &[("origin", "media.example.com:8443")],
-            Unlisted,
-        ),
-        (
-            &listed,
-            &get,
-            &[("origin", a), ("origin", "https://evil.example")],
-            Unlisted,
-        ),
+        (&listed, &get, &[("origin", "media.example.com:8443")], Unlisted),
+        (&listed, &get, &[("origin", a), ("origin", "https://evil.example")], Unlisted),
         (&listed, &get, &[("origin", a), (preflight, "POST")], Listed),
         (&any, &get, &[("origin", "null")], Listed),
         // Preflights are answered or refused; another OPTIONS is the target's.
-        (
-            &listed,
-            &options,
-            &[("origin", a), (preflight, "POST")],
-            Preflight,
-        ),
-        (
-            &listed,
-            &options,
-            &[("origin", "https://evil.example"), (preflight, "POST")],
-            Refused,
-        ),
-        (
-            &listed,
-            &options,
-            &[("origin", "null"), (preflight, "POST")],
-            Refused,
-        ),
+        (&listed, &options, &[("origin", a), (preflight, "POST")], Preflight),
+        (&listed, &options, &[("origin", "https://evil.example"), (preflight, "POST")], Refused),
+        (&listed, &options, &[("origin", "null"), (preflight, "POST")], Refused),
         (&listed, &options, &[(preflight, "POST")], Unlisted),
         (&listed, &options, &[("origin", a)], Listed),
-        (
-            &any,
-            &options,
-            &[("origin", "https://evil.example"), (preflight, "POST")],
-            Preflight,
-        ),
+        (&any, &options, &[("origin", "https://evil.example"), (preflight, "POST")], Preflight),
         // WebSockets.
         (&listed, &ws, &[("origin", a)], Listed),
         (&listed, &ws, &[], Unlisted),
         (&listed, &ws, &[("origin", "https://evil.example")], Refused),
         (&listed, &ws, &[("origin", "null")], Refused),
         (&listed, &ws, &[("origin", a), ("origin", a)], Refused),
-        (
-            &listed,
-            &ws,
-            &[("origin", "https://media.example.com:8443")],
-            Unlisted,
-        ),
-        (
-            &listed,
-            &ws,
-            &[("origin", "http://media.example.com:8443")],
-            Refused,
-        ),
-        (
-            &listed,
-            &ws,
-            &[("origin", "https://media.example.com")],
-            Refused,
-        ),
-        (
-            &listed,
-            &ws,
-            &[("origin", "media.example.com:8443")],
-            Unlisted,
-        ),
+        (&listed, &ws, &[("origin", "https://media.example.com:8443")], Unlisted),
+        (&listed, &ws, &[("origin", "http://media.example.com:8443")], Refused),
+        (&listed, &ws, &[("origin", "https://media.example.com")], Refused),
+        (&listed, &ws, &[("origin", "media.example.com:8443")], Unlisted),
         (&listed, &ws, &[("origin", "media.example.com")], Refused),
         (&listed, &ws, &[("origin", "app.example.com")], Refused),
         (&any, &ws, &[("origin", "https://evil.example")], Listed),
         (&listed, &ws, &[("sec-fetch-site", "cross-site")], Refused),
         (&listed, &ws, &[("sec-fetch-site", "same-origin")], Unlisted),
-    ] {
+    ];
+    for (cors, (method, websocket), headers, want) in cases {
         let got = match cors.judge(method, &map(headers), *websocket, &own) {
             Verdict::Preflight(_) => Preflight,
             Verdict::Reject => Refused,

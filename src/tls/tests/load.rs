@@ -92,6 +92,20 @@ fn combined_files_are_read_in_any_order() {
     }
 }
 
+fn key_of_an_unsupported_curve(folder: &Folder) -> String {
+    let curve = folder.path("curve.pem");
+    openssl(&[
+        "genpkey",
+        "-algorithm",
+        "EC",
+        "-pkeyopt",
+        "ec_paramgen_curve:secp256k1",
+        "-out",
+        curve.to_str().unwrap(),
+    ]);
+    fs::read_to_string(curve).unwrap()
+}
+
 #[test]
 fn what_cannot_be_used_is_named_with_what_to_do() {
     let (ca, folder) = (Authority::new(), Folder::new());
@@ -110,105 +124,49 @@ fn what_cannot_be_used_is_named_with_what_to_do() {
         params.subject_alt_names = vec![SanType::Rfc822Name("ops@example.com".try_into().unwrap())];
         ca.issue_with(params, -1..60, &PKCS_ECDSA_P256_SHA256)
     };
-    let curve = folder.path("curve.pem");
-    openssl(&[
-        "genpkey",
-        "-algorithm",
-        "EC",
-        "-pkeyopt",
-        "ec_paramgen_curve:secp256k1",
-        "-out",
-        curve.to_str().unwrap(),
-    ]);
-    let curve = fs::read_to_string(curve).unwrap();
+    let curve = key_of_an_unsupported_curve(&folder);
     let der = rustls::pki_types::pem::PemObject::from_pem_slice(cert.as_bytes());
     let der: rustls::pki_types::CertificateDer<'_> = der.unwrap();
 
+    #[rustfmt::skip]
     let cases: &[(&[u8], &[u8], &str)] = &[
-        (
-            b"",
-            key.as_bytes(),
-            ".cert: a.pem holds no certificate (no BEGIN CERTIFICATE line); is it the right file?",
-        ),
-        (
-            key.as_bytes(),
-            key.as_bytes(),
-            ".cert: a.pem holds no certificate (no BEGIN CERTIFICATE line); is it the right file?",
-        ),
-        (
-            &der,
-            key.as_bytes(),
-            ".cert: a.pem is binary, not PEM; convert it with `openssl x509 -inform der`, `openssl \
-             pkey -inform der` \
-             or, for PKCS#12, `openssl pkcs12 -nodes`",
-        ),
-        (
-            &cert.as_bytes()[..200],
-            key.as_bytes(),
-            ".cert: a.pem is damaged: a BEGIN line without its END, or broken base64; copy the \
-             whole file again",
-        ),
-        (
-            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-            key.as_bytes(),
-            ".cert: a.pem holds a certificate that TLS cannot use; order an X.509 version 3 one",
-        ),
-        (
-            &[b' '; (1 << 20) + 1],
-            key.as_bytes(),
-            ".cert: a.pem is larger than any certificate or key; is it the right file?",
-        ),
-        (
-            cert.as_bytes(),
-            b"",
-            ".key: a-key.pem holds no private key (no BEGIN PRIVATE KEY line); name the file that \
-             has it",
-        ),
-        (
-            cert.as_bytes(),
-            cert.as_bytes(),
-            ".key: a-key.pem holds no private key (no BEGIN PRIVATE KEY line); name the file that \
-             has it",
-        ),
-        (
-            cert.as_bytes(),
-            &[key.as_bytes(), other.key.as_bytes()].concat(),
-            ".key: a-key.pem holds 2 private keys; leave only the one of the certificate",
-        ),
-        (
-            cert.as_bytes(),
-            curve.as_bytes(),
-            ".key: a-key.pem holds a key that TLS cannot use; make an ECDSA P-256 key or an RSA \
-             key of 2048 bits or \
-             more",
-        ),
-        (
-            cert.as_bytes(),
-            other.key.as_bytes(),
-            ".key: a-key.pem is not the key of the certificate in a.pem; name the two files that \
-             were made together",
-        ),
-        (
-            &[ca.pem.as_bytes(), cert.as_bytes()].concat(),
-            key.as_bytes(),
-            ".cert: a.pem has the server's certificate in place 2; it must stand first, then its \
-             issuers, each signed \
-             by the next",
-        ),
-        (
-            unnamed.cert.as_bytes(),
-            unnamed.key.as_bytes(),
-            ".cert: a.pem names no host (no subjectAltName); clients ignore the common name, so \
-             order it with its DNS \
-             names",
-        ),
-        (
-            mailed.cert.as_bytes(),
-            mailed.key.as_bytes(),
-            ".cert: a.pem names no host (no subjectAltName); clients ignore the common name, so \
-             order it with its DNS \
-             names",
-        ),
+        (b"", key.as_bytes(),
+         ".cert: a.pem holds no certificate (no BEGIN CERTIFICATE line); is it the right file?"),
+        (key.as_bytes(), key.as_bytes(),
+         ".cert: a.pem holds no certificate (no BEGIN CERTIFICATE line); is it the right file?"),
+        (&der, key.as_bytes(),
+         ".cert: a.pem is binary, not PEM; convert it with `openssl x509 -inform der`, `openssl \
+          pkey -inform der` or, for PKCS#12, `openssl pkcs12 -nodes`"),
+        (&cert.as_bytes()[..200], key.as_bytes(),
+         ".cert: a.pem is damaged: a BEGIN line without its END, or broken base64; copy the whole \
+          file again"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", key.as_bytes(),
+         ".cert: a.pem holds a certificate that TLS cannot use; order an X.509 version 3 one"),
+        (&[b' '; (1 << 20) + 1], key.as_bytes(),
+         ".cert: a.pem is larger than any certificate or key; is it the right file?"),
+        (cert.as_bytes(), b"",
+         ".key: a-key.pem holds no private key (no BEGIN PRIVATE KEY line); name the file that has \
+          it"),
+        (cert.as_bytes(), cert.as_bytes(),
+         ".key: a-key.pem holds no private key (no BEGIN PRIVATE KEY line); name the file that has \
+          it"),
+        (cert.as_bytes(), &[key.as_bytes(), other.key.as_bytes()].concat(),
+         ".key: a-key.pem holds 2 private keys; leave only the one of the certificate"),
+        (cert.as_bytes(), curve.as_bytes(),
+         ".key: a-key.pem holds a key that TLS cannot use; make an ECDSA P-256 key or an RSA key \
+          of 2048 bits or more"),
+        (cert.as_bytes(), other.key.as_bytes(),
+         ".key: a-key.pem is not the key of the certificate in a.pem; name the two files that were \
+          made together"),
+        (&[ca.pem.as_bytes(), cert.as_bytes()].concat(), key.as_bytes(),
+         ".cert: a.pem has the server's certificate in place 2; it must stand first, then its \
+          issuers, each signed by the next"),
+        (unnamed.cert.as_bytes(), unnamed.key.as_bytes(),
+         ".cert: a.pem names no host (no subjectAltName); clients ignore the common name, so order \
+          it with its DNS names"),
+        (mailed.cert.as_bytes(), mailed.key.as_bytes(),
+         ".cert: a.pem names no host (no subjectAltName); clients ignore the common name, so order \
+          it with its DNS names"),
     ];
     for (cert, key, expected) in cases {
         let cert = folder.write("a.pem", cert);
