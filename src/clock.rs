@@ -1,5 +1,5 @@
-//! [`UnixTime`] is wall-clock time in whole seconds, as in tokens and credentials. [`Moment`] is for
-//! waiting: a change of the system clock does not move it.
+//! [`UnixTime`] is wall-clock time in whole seconds, as in tokens and credentials. [`Moment`] is
+//! for waiting: a change of the system clock does not move it.
 
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
@@ -30,9 +30,9 @@ impl UnixTime {
     }
 }
 
-/// A time of the monotonic clock. A machine may start with a system clock that is hours wrong and is
-/// corrected later, so waits use a `Moment`. Its date is only for display and for the state that is
-/// kept over a restart.
+/// A time of the monotonic clock. A machine may start with a system clock that is hours wrong and
+/// is corrected later, so waits use a `Moment`. Its date is only for display and for the state that
+/// is kept over a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(Instant);
 

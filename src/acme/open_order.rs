@@ -109,7 +109,10 @@ pub(super) async fn keep(context: &AcmeContext, cert: &CertSpec, open: &OpenOrde
 pub(super) async fn forget(context: &AcmeContext, cert: &CertSpec) {
     let name = cert.name.clone();
     if let Err(error) = context.store(move |store| store.remove_order(&name)).await {
-        tracing::warn!(certificate = %cert.name, error = %Chain(&error), "an order that has ended cannot be removed from the store");
+        tracing::warn!(
+            certificate = %cert.name, error = %Chain(&error),
+            "an order that has ended cannot be removed from the store"
+        );
     }
 }
 

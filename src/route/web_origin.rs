@@ -49,7 +49,8 @@ impl FromStr for WebOrigin {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.ends_with('.') || text.contains(".:") {
             return Err(
-                "has a dot at the end of its host, which is another origin to browsers; take it out",
+                "has a dot at the end of its host, which is another origin to browsers; \
+                 take it out",
             );
         }
         Self::read(text)

@@ -3,9 +3,9 @@
 //! [`CertStore`] is the interface. It does not mention files, so that a store shared by several
 //! machines can implement it. [`folder`] is the only implementation: PEM and JSON files.
 //!
-//! **Orders are made under a lock.** After taking it, the certificate is read again, because another
-//! process may have ordered it in the meantime. Writes are atomic: after a crash the store has either
-//! the old or the new content.
+//! **Orders are made under a lock.** After taking it, the certificate is read again, because
+//! another process may have ordered it in the meantime. Writes are atomic: after a crash the store
+//! has either the old or the new content.
 //!
 //! Methods may block on a disk or a network, so they are called where blocking is allowed.
 
@@ -71,7 +71,8 @@ pub trait CertStore: Send + Sync + fmt::Debug {
     /// If it cannot be written.
     fn put_account(&self, account: &StoredAccount) -> Result<(), StoreError>;
 
-    /// Moves a damaged account aside, replacing one that was moved earlier. Returns where it is now.
+    /// Moves a damaged account aside, replacing one that was moved earlier. Returns where it is
+    /// now.
     ///
     /// # Errors
     /// If it cannot be moved.
@@ -173,8 +174,8 @@ pub struct Meta {
     #[serde(with = "unix_time")]
     pub not_after: UnixTime,
     /// The position of this certificate's renewal within the renewal window, from 0 to 1. It is
-    /// random, so that the renewals of many gateways are spread, and chosen once, so that it does not
-    /// move.
+    /// random, so that the renewals of many gateways are spread, and chosen once, so that it does
+    /// not move.
     pub spread: f64,
     /// When it was revoked by `ianitor certs revoke`.
     #[serde(
@@ -270,8 +271,8 @@ pub struct OrderRecord {
 }
 
 impl OrderRecord {
-    /// The time until `next`. It is never longer than the wait that was intended when the record was
-    /// written, because the clock may have been ahead then.
+    /// The time until `next`. It is never longer than the wait that was intended when the record
+    /// was written, because the clock may have been ahead then.
     pub fn left(&self, now: UnixTime) -> Option<Duration> {
         let next = self.next?;
         let intended = self

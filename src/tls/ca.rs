@@ -1,5 +1,5 @@
-//! The development CA. It outlives the certificates that it issues, so that clients have to trust it
-//! only once.
+//! The development CA. It outlives the certificates that it issues, so that clients have to trust
+//! it only once.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};

@@ -49,8 +49,8 @@ impl CertTable {
     }
 
     /// The same with certificates from a [`CertCache`](super::CertCache). If a pair cannot be read
-    /// and `previous` has its certificate, that certificate stays in use and the errors are added to
-    /// `kept`.
+    /// and `previous` has its certificate, that certificate stays in use and the errors are added
+    /// to `kept`.
     pub fn reload(
         spec: &TlsSpec,
         managed: &[ServableCert],
@@ -79,8 +79,8 @@ impl CertTable {
             .map(ServableCert::entry)
             .filter(|entry| !entry.info.is_placeholder());
         loaded.entries.extend(issued.cloned());
-        // The cache may still hold certificates that are no longer configured. They are removed when
-        // this table comes into use, so they do not replace a development certificate.
+        // The cache may still hold certificates that are no longer configured. They are removed
+        // when this table comes into use, so they do not replace a development certificate.
         let is_ordered = |host: &HostName| {
             spec.ordered
                 .iter()

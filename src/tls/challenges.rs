@@ -196,8 +196,8 @@ fn self_signed(params: &CertificateParams, protocol: &[u8]) -> Result<Arc<Server
     let cert = params.self_signed(&key)?;
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let key = provider().key_provider.load_private_key(key)?;
-    // Not `with_single_cert`: it parses the certificate and may reject its critical extension, which
-    // it does not know.
+    // Not `with_single_cert`: it parses the certificate and may reject its critical extension,
+    // which it does not know.
     let certified = SingleCertAndKey::from(CertifiedKey::new(vec![cert.der().clone()], key));
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()?

@@ -100,7 +100,8 @@ fn is_our_key(path: &Path) -> Result<(), Problem> {
 }
 
 /// Creates the folder if it does not exist and locks it until the value is dropped. Two processes
-/// that generate a CA at the same time could leave the certificate of one with the key of the other.
+/// that generate a CA at the same time could leave the certificate of one with the key of the
+/// other.
 pub(super) fn lock(folder: &Path) -> io::Result<FileLock> {
     let folder = Dir::open_or_make(folder, &Trust::links(), FOLDER_MODE)?;
     FileLock::wait(&folder, ".lock", LOCK_MODE)

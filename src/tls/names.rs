@@ -119,8 +119,8 @@ impl Names {
 }
 
 /// Removes certificates that are not valid now if there is a valid one, and sorts the rest by
-/// preference; equal ones stay in the order of the configuration. Of ordered certificates the newest
-/// comes first: when a host moves from one certificate to another, both exist for a while.
+/// preference; equal ones stay in the order of the configuration. Of ordered certificates the
+/// newest comes first: when a host moves from one certificate to another, both exist for a while.
 fn filter_and_sort(group: &mut Group, now: SystemTime) {
     if is_valid(group, now) {
         group.retain(|entry| entry.info.out_of_date(now).is_none());

@@ -134,7 +134,10 @@ pub enum Problem {
     )]
     UnusableKey(#[source] rustls::Error),
     /// Key and certificate do not match.
-    #[error("is not the key of the certificate in {}; name the two files that were made together", .cert.display())]
+    #[error(
+        "is not the key of the certificate in {}; name the two files that were made together",
+        .cert.display()
+    )]
     KeyMismatch {
         /// Where the certificate is.
         cert: PathBuf,
@@ -228,7 +231,10 @@ pub enum Notice {
     #[error("{0}; it is not served, as other certificates have its names")]
     PassedOver(OutOfDate),
     /// A file that is served for these names instead of an ordered certificate.
-    #[error("is served for {names} before the ordered one; take it out when you have moved", names = Listed(.0))]
+    #[error(
+        "is served for {names} before the ordered one; take it out when you have moved",
+        names = Listed(.0)
+    )]
     ServedBeforeOrdered(Vec<HostName>),
     /// A name in the certificate that is not a host name.
     #[error("names {0:?}, which is no host name; that name is ignored")]

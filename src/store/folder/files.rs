@@ -43,8 +43,8 @@ pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     }
 }
 
-/// Opens a folder of the store; `None` if it does not exist. Links on the way are followed only if no
-/// other user controls them: root may run commands in a store that belongs to another user.
+/// Opens a folder of the store; `None` if it does not exist. Links on the way are followed only if
+/// no other user controls them: root may run commands in a store that belongs to another user.
 pub(super) fn open(folder: &Path) -> Result<Option<Dir>, StoreError> {
     match Dir::open(folder, &Trust::links()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -126,8 +126,8 @@ pub(super) fn remove(folder: &Dir, name: &str) -> Result<(), StoreError> {
 }
 
 /// Renames something damaged, so that the operator can examine it and something new can have its
-/// name. An earlier one is replaced, so that repeated damage does not fill the disk. The caller holds
-/// the folder's lock.
+/// name. An earlier one is replaced, so that repeated damage does not fill the disk. The caller
+/// holds the folder's lock.
 pub(super) fn set_aside(folder: &Dir, name: &str) -> Result<String, StoreError> {
     let aside = format!("{name}{DAMAGED}");
     let moved = folder

@@ -40,8 +40,8 @@ use crate::disk::{Dir, FileLock};
 pub struct Folder {
     /// The path of the folder.
     path: PathBuf,
-    /// The newest complete version for each stamp, so that nothing is read while the stamp stays the
-    /// same. The lock is held only to access the map.
+    /// The newest complete version for each stamp, so that nothing is read while the stamp stays
+    /// the same. The lock is held only to access the map.
     known: Mutex<HashMap<Name, (VersionsStamp, u64)>>,
 }
 

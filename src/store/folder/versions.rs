@@ -46,8 +46,8 @@ pub(super) struct Newest {
 }
 
 impl Newest {
-    /// Whether reading the same files again would give the same result. Other read errors than damage
-    /// may be temporary.
+    /// Whether reading the same files again would give the same result. Other read errors than
+    /// damage may be temporary.
     pub(super) fn is_settled(&self) -> bool {
         matches!(self.damage, None | Some(StoreError::Damaged { .. }))
     }

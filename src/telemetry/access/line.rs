@@ -46,8 +46,8 @@ impl Head {
     }
 }
 
-/// The part of a line about how the request went. [Counted](crate::telemetry::metrics) even if no line is
-/// written.
+/// The part of a line about how the request went. [Counted](crate::telemetry::metrics) even if no
+/// line is written.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// Whether the request became a tunnel.

@@ -125,8 +125,8 @@ fn a_new_key_is_never_seen_with_what_was_said_about_the_old_one() {
     assert!(!text.contains("acct/7"), "{text}");
 }
 
-/// While versions are added and removed, a reader always gets a complete version, and never an older
-/// one than before.
+/// While versions are added and removed, a reader always gets a complete version, and never an
+/// older one than before.
 #[test]
 fn who_reads_while_another_writes_sees_whole_versions_only() {
     let made = Made::with(1);

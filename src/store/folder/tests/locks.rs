@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-/// Takes a lock that has been released. A process that another test starts at this moment has copies
-/// of all open files until it executes its program.
+/// Takes a lock that has been released. A process that another test starts at this moment has
+/// copies of all open files until it executes its program.
 fn is_free(store: &Folder, name: &str) -> bool {
     let until = Instant::now() + Duration::from_secs(30);
     while Instant::now() < until {

@@ -1,5 +1,5 @@
-//! Places that cannot be written. The tests may run as root, for whom permissions do not count, so a
-//! file has the name of a folder.
+//! Places that cannot be written. The tests may run as root, for whom permissions do not count, so
+//! a file has the name of a folder.
 
 use super::*;
 
