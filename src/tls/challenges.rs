@@ -96,7 +96,11 @@ impl Challenges {
         let key = (host.clone(), token.into());
         let redirected = for_redirected(host).map_err(|error| {
             let error = Chain(&error);
-            tracing::warn!(%host, %error, "ACME validations that are redirected to https will fail");
+            tracing::warn!(
+                %host,
+                %error,
+                "ACME validations that are redirected to https will fail"
+            );
         });
         self.change(|table| {
             table.http.insert(key, key_authorization.into());
