@@ -551,6 +551,24 @@ pub async fn ws(a: &Args) -> i32 {
     window(a).await
 }
 
+fn stdin() -> tokio::net::unix::pipe::Receiver {
+    // SAFETY: nothing else here uses standard input.
+    let fd = unsafe { OwnedFd::from_raw_fd(0) };
+    tokio::net::unix::pipe::Receiver::from_owned_fd(fd).expect("stdin must be a pipe")
+}
+
+/// A connection with a long poll that has no answer yet.
+async fn lp_open(t: &Target, i: usize, path: &str) -> io::Result<S> {
+    let mut s = t.open(i).await?;
+    let r = format!(
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bt\r\n\
+         Origin: https://app.example.org\r\n\r\n",
+        t.host
+    );
+    s.write_all(r.as_bytes()).await?;
+    Ok(s)
+}
+
 /// Opens --conns connections and holds them. stdin commands: `check` (one echo on each, count
 /// survivors), EOF or `quit` ends. --mode ws: WebSockets. --mode lp: one long poll each (never
 /// answered while held).
@@ -577,21 +595,11 @@ pub async fn hold(a: &Args) -> i32 {
         );
         tokio::spawn(async move {
             let p = sem.acquire_owned().await;
-            let mut s = match async {
-                if mode == "ws" {
-                    return ws_open(&t, i, &path).await;
-                }
-                let mut s = t.open(i).await?;
-                let r = format!(
-                    "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bt\r\n\
-                     Origin: https://app.example.org\r\n\r\n",
-                    t.host
-                );
-                s.write_all(r.as_bytes()).await?;
-                Ok(s)
-            }
-            .await
-            {
+            let opened = match &*mode {
+                "ws" => ws_open(&t, i, &path).await,
+                _ => lp_open(&t, i, &path).await,
+            };
+            let mut s = match opened {
                 Ok(s) => s,
                 Err(e) => {
                     bad(e);
@@ -628,18 +636,25 @@ pub async fn hold(a: &Args) -> i32 {
         t0.elapsed().as_secs_f64(),
         FIRST_ERR.lock().unwrap().clone().unwrap_or_default().replace(['"', '\\'], "'")
     );
-    // SAFETY: nothing else here uses standard input.
-    let mut lines = tokio::io::BufReader::new(
-        tokio::net::unix::pipe::Receiver::from_owned_fd(unsafe { OwnedFd::from_raw_fd(0) })
-            .expect("stdin must be a pipe"),
-    )
-    .lines();
-    let life = tokio::time::sleep(Duration::from_secs_f64(a.num("life", 120.0)));
+    let life = Duration::from_secs_f64(a.num("life", 120.0));
+    answer_checks(life, alive, ctl, rx).await;
+    0
+}
+
+/// Until the end of stdin or of `life`.
+async fn answer_checks(
+    life: Duration,
+    mut alive: u32,
+    ctl: tokio::sync::broadcast::Sender<u32>,
+    mut rx: tokio::sync::mpsc::UnboundedReceiver<(u32, bool)>,
+) {
+    let mut lines = tokio::io::BufReader::new(stdin()).lines();
+    let life = tokio::time::sleep(life);
     tokio::pin!(life);
     let mut g = 0;
     loop {
         tokio::select! {
-            _ = &mut life => return 0,
+            _ = &mut life => return,
             l = lines.next_line() => match l {
                 Ok(Some(l)) if l == "check" => {
                     g += 1;
@@ -651,7 +666,7 @@ pub async fn hold(a: &Args) -> i32 {
                     }
                     println!("{{\"alive\":{alive},\"of\":{n}}}");
                 }
-                _ => return 0,
+                _ => return,
             }
         }
     }

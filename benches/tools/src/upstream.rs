@@ -122,6 +122,26 @@ async fn skip(buf: &mut Buf, t: &mut TcpStream, mut n: usize) -> io::Result<()> 
     }
 }
 
+async fn skip_chunks(buf: &mut Buf, t: &mut TcpStream) -> io::Result<()> {
+    loop {
+        let p = loop {
+            if let Some(p) = find(buf.data(), b"\r\n") {
+                break p;
+            }
+            buf.fill(t).await?;
+        };
+        let n = usize::from_str_radix(
+            String::from_utf8_lossy(&buf.data()[..p]).split(';').next().unwrap().trim(),
+            16,
+        )
+        .map_err(|_| io::ErrorKind::InvalidData)?;
+        skip(buf, t, p + 2 + n + 2).await?;
+        if n == 0 {
+            return Ok(());
+        }
+    }
+}
+
 async fn conn(mut t: TcpStream, port: u16) -> io::Result<()> {
     t.set_nodelay(true)?;
     let ans = ANSWERS.get().unwrap();
@@ -170,23 +190,7 @@ async fn conn(mut t: TcpStream, port: u16) -> io::Result<()> {
             return ws_echo(t, buf, &k).await;
         }
         if chunked {
-            loop {
-                let p = loop {
-                    if let Some(p) = find(buf.data(), b"\r\n") {
-                        break p;
-                    }
-                    buf.fill(&mut t).await?;
-                };
-                let n = usize::from_str_radix(
-                    String::from_utf8_lossy(&buf.data()[..p]).split(';').next().unwrap().trim(),
-                    16,
-                )
-                .map_err(|_| io::ErrorKind::InvalidData)?;
-                skip(&mut buf, &mut t, p + 2 + n + 2).await?;
-                if n == 0 {
-                    break;
-                }
-            }
+            skip_chunks(&mut buf, &mut t).await?;
         } else if cl > 0 {
             skip(&mut buf, &mut t, cl).await?;
         }
