@@ -10,7 +10,7 @@
 //!   CertCache ── ServableCert ────────────────────▲
 //! ```
 //!
-//! Ordered certificates come from a [`CertCache`]. Until one is issued, a placeholder may answer.
+//! Ordered certificates come from a [`CertCache`]. Until one is issued, a placeholder may be used.
 //! Clients do not trust a placeholder, so a host that has nothing else counts as unserved.
 
 mod ca;
