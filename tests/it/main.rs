@@ -43,6 +43,7 @@ mod reload_under_load;
 mod renew;
 mod same_janus;
 mod servers;
+mod shape;
 mod sign_in;
 mod smuggling;
 mod smuggling_answers;
