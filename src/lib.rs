@@ -39,6 +39,14 @@
 //! everything in order; an *order* asks a CA for a certificate, the *store* keeps it, and a
 //! *deployment* copies it to another server.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        reason = "tasks of a test end with its runtime"
+    )
+)]
+
 // Vocabulary: these import only each other.
 pub mod addr;
 pub mod challenge_slots;

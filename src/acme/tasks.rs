@@ -188,6 +188,10 @@ impl CertTasks {
 }
 
 impl Wanted {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the task ends when `Running`, which has its signal, is dropped"
+    )]
     fn start(&self, cert: &Arc<CertSpec>, current: Option<Current>) -> Running {
         let (signal, signals) = watch::channel(());
         let (spec, cert) = (Arc::clone(&self.spec), Arc::clone(cert));

@@ -75,6 +75,10 @@ impl Drop for Server {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the task ends after `CONNECTION_TIME`"
+)]
 async fn accept(listener: UnixListener, calls: mpsc::Sender<Call>) {
     let free = Arc::new(Semaphore::new(CONNECTIONS));
     loop {

@@ -105,6 +105,10 @@ impl Hub {
             .collect()
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "`Running` aborts the task when it is dropped"
+    )]
     fn start(&self, spec: &Arc<DeploySpec>) -> Running {
         let status = Arc::new(SharedStatus::new(spec));
         let certs = self.of(&spec.certificate).subscribe();

@@ -13,6 +13,10 @@ use super::request_body::{NOT_TAKEN, Progress};
 
 /// Sends the rest of a request's body to the server, in a task beside the answer. When both have
 /// ended the connection goes back to its pool.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the task ends with the body of the request, or at its deadline"
+)]
 pub(super) fn finish_request(conn: Box<UpstreamConn>, load: LoadGuard, progress: Rc<Progress>) {
     tokio::task::spawn_local(drive(conn, load, progress));
 }

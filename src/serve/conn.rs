@@ -96,6 +96,10 @@ async fn read_proxy_header(
     Some(accepted.slot.assign(accepted.peer.client(), limits))
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the task ends with the connection, which is registered"
+)]
 async fn serve_https(accepted: AcceptedConn, worker: Rc<Worker>) {
     let limit = worker.view().snapshot.limits.header_timeout;
     let (peer, port) = (accepted.peer, accepted.port);

@@ -20,6 +20,10 @@ use crate::telemetry::access::{End, Exchange, Head};
 use crate::tick::Ticks;
 
 /// Serves requests until the connection closes, or is handed to a tunnel.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the task ends with the tunnel, which is registered"
+)]
 pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     let registered = conn.worker.connections.enter(Rc::clone(&conn.control));
     let worker = Rc::clone(&conn.worker);

@@ -24,6 +24,10 @@ const MAX_STREAMS: u32 = 128;
 struct LocalTasks;
 
 impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalTasks {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the task ends with its stream, which the connection closes"
+    )]
     fn execute(&self, future: F) {
         tokio::task::spawn_local(future);
     }

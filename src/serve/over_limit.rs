@@ -47,6 +47,7 @@ pub struct OverLimit {
 }
 
 /// Serves a connection if it may come from a CA. If it does not, it is rejected.
+#[expect(clippy::disallowed_methods, reason = "the task ends after `TIMEOUT`")]
 pub fn serve(conn: OverLimit, worker: &Rc<Worker>) {
     let (peer, full) = (conn.peer, conn.full);
     let slot = if worker.shared.challenges.is_empty() {

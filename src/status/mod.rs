@@ -129,6 +129,10 @@ impl Limit {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the task ends after `CONNECTION_TIME`"
+)]
 fn admit(stream: TcpStream, limit: &Limit, board: &Arc<Board>) {
     let Some(permit) = limit.take() else { return };
     let board = Arc::clone(board);

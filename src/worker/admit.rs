@@ -14,6 +14,10 @@ use crate::serve::over_limit::{self, OverLimit};
 
 /// Serves a connection if there is a slot for it. If not, it is rejected, unless it may come from a
 /// CA that validates a name.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the task ends with the connection, which has limits"
+)]
 pub(super) fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<Worker>) {
     let view = worker.view();
     let snapshot = &view.snapshot;

@@ -28,6 +28,10 @@ impl Listeners {
     }
 
     /// Accepts connections on all of these sockets, or on none of them.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the task ends when its sender in `open` is dropped"
+    )]
     pub(super) fn open(&mut self, sockets: Vec<ListenerSocket>) -> io::Result<()> {
         let mut listeners = Vec::new();
         for ListenerSocket { key, socket } in sockets {

@@ -92,6 +92,10 @@ fn runtime() -> io::Result<LocalRuntime> {
         .build_local(LocalOptions::default())
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tasks end with the runtime of the worker"
+)]
 async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
     let renewals = setup.shared.renewals.join();
     let worker = Worker::new(setup.shared, setup.snapshot, setup.metrics);

@@ -1,5 +1,9 @@
 //! The gateway's stories: each module is one, each test is named after the rule that it guards.
-#![expect(clippy::unwrap_used, reason = "all of this is a test")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "all of this is a test"
+)]
 
 mod harness;
 

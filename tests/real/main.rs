@@ -3,7 +3,11 @@
 //!
 //! The servers, node and Chromium come from `scripts/test-deps.sh`; what is missing fails the test.
 //! `make test` runs this with the release binary.
-#![expect(clippy::unwrap_used, reason = "all of this is a test")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "all of this is a test"
+)]
 
 mod acme_clock;
 mod acme_commands;

@@ -260,6 +260,10 @@ pub(in crate::proxy) fn note_unread(exchange: &Exchange) {
 
 /// The answer may have come before the whole body: then the rest is read and dropped.
 impl Drop for RequestBody {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the task ends at the deadlines of `rest`"
+    )]
     fn drop(&mut self) {
         let Some(body) = self.0.take() else { return };
         body.busy.conn().release(body.gathered.len());

@@ -32,6 +32,10 @@ pub(super) fn is_handshake(request: &Request<RequestBody>) -> bool {
 }
 
 /// The upstream's answer to the handshake.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the task ends with the tunnel, which is registered"
+)]
 pub(super) async fn open(
     mut request: Request<RequestBody>,
     forwarding: &Forwarding<'_>,
