@@ -1,6 +1,15 @@
-//! Arrows between modules point downward only. Whoever adds one says so here, where it is seen.
+//! Imports point one way: between modules by the map below, between files without a circle.
+//!
+//! Between files, a child may use what is defined in its parent (or further up), and a parent uses
+//! its children: that alone is no circle. Everything else is: two siblings that use each other, or
+//! a child that uses a sibling of its parent which in turn uses the parent.
+
+mod circles;
+mod paths;
 
 use std::path::Path;
+
+use circles::{circles, shown};
 
 /// What everybody may use, and what uses nothing but itself.
 const VOCABULARY: &[&str] = &[
@@ -204,6 +213,24 @@ fn the_map_has_every_module_and_no_circle() {
             .find(|used| !MAP[..at].iter().any(|(below, _)| below == *used));
         assert_eq!(above, None, "{name} uses what the map has above it.");
     }
+}
+
+#[test]
+fn files_have_no_circle_beyond_parent_and_child() {
+    let mut uses = paths::uses(&sources());
+    assert!(
+        uses.len() > 100,
+        "the sources are not read: {} files",
+        uses.len()
+    );
+    for (file, used) in &mut uses {
+        used.retain(|used| !file.starts_with(used));
+    }
+    let circles: Vec<String> = circles(&uses)
+        .iter()
+        .map(|files| shown(&uses, files))
+        .collect();
+    assert!(circles.is_empty(), "\n{}", circles.join("\n"));
 }
 
 fn is_allowed(edge: &Edge) -> bool {
