@@ -1,9 +1,8 @@
-//! The files that a configuration names, each by what it is, and what other users of this machine
-//! may do with it.
+//! The files that a configuration names, and what other users of the machine may do with each.
 //!
-//! *Other users* are those that neither own a file nor are in its group: letting a group in is a
-//! choice, and how coturn or Prosody share a key with the gateway. A file is as safe as the folders
-//! that lead to it: who may change one of those can put another file in its place.
+//! *Other users* neither own a file nor are in its group: group access is deliberate, since coturn
+//! or Prosody share keys with the gateway that way. A file is only as safe as the folders that lead
+//! to it, because a user who can change a folder can replace the file.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -16,16 +15,16 @@ use std::path::{Component, Path, PathBuf};
 pub struct NamedFile {
     /// The key that names it, such as `turn.coturn.secret_file`.
     pub key: String,
-    /// Where it is.
+    /// The path.
     pub path: PathBuf,
-    /// What it is.
+    /// The use of the file.
     pub is: Use,
     /// Whether a change of the file takes effect while the gateway runs.
     pub is_watched: bool,
 }
 
 impl NamedFile {
-    /// A file that is read at a start and a reload only, or that is not read at all.
+    /// A file that is read only at a start and a reload, or not at all.
     pub fn new(key: impl Into<String>, path: &Path, is: Use) -> Self {
         Self {
             key: key.into(),
@@ -44,41 +43,40 @@ impl NamedFile {
     }
 }
 
-/// What a file is to the gateway.
+/// The use of a file, with its access rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Use {
-    /// With its article, in the middle of a sentence.
+    /// The name in messages, with an article.
     what: &'static str,
-    /// What other users may do with it.
+    /// What other users must not do.
     others: Others,
-    /// Whether it must never be shown to clients.
+    /// Whether the file must never be served to clients.
     is_private: bool,
 }
 
-/// What other users of the machine may do with a file.
+/// What other users of the machine must not do with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Others {
-    /// They must not even read it.
+    /// They must not read or change it.
     Nothing,
     /// They must not change it.
     Read,
-    /// Its permissions are the business of the server that uses it; only its place must be safe.
+    /// The server that uses the file decides about its permissions; only its folders are checked.
     Anything,
 }
 
 impl Use {
-    /// `gateway.toml` itself. Secrets that are written in it are looked at by who reads it.
+    /// `gateway.toml` itself. Inline secrets are checked by the caller.
     pub const CONFIGURATION: Self = Self::new("the configuration", Others::Read, true);
     /// A private key.
     pub const KEY: Self = Self::new("a private key", Others::Nothing, true);
     /// A secret or password.
     pub const SECRET: Self = Self::new("a secret", Others::Nothing, true);
-    /// Keys that clients show.
+    /// API keys of clients.
     pub const API_KEYS: Self = Self::new("a list of API keys", Others::Nothing, true);
-    /// The folder of the accounts, certificates and keys that are ordered.
+    /// The certificate store.
     pub const STORE: Self = Self::new("the certificate store", Others::Read, true);
-    /// A private key that `[[deploy]]` writes for another server, with the permissions that it
-    /// says.
+    /// A private key that `[[deploy]]` writes for another server, with the configured permissions.
     pub const DEPLOYED_KEY: Self =
         Self::new("a private key for another server", Others::Anything, true);
     /// Anything else that `[[deploy]]` writes.
@@ -86,17 +84,17 @@ impl Use {
         Self::new("a certificate for another server", Others::Anything, false);
     /// A certificate that is served.
     pub const CERTIFICATE: Self = Self::new("a certificate", Others::Read, false);
-    /// Whom the gateway trusts as a client of others.
+    /// CA certificates that the gateway trusts.
     pub const CA: Self = Self::new("a file of CAs to trust", Others::Read, false);
-    /// Public keys, by which tokens are verified.
+    /// Public keys that verify tokens.
     pub const PUBLIC_KEYS: Self = Self::new("a file of keys to trust", Others::Read, false);
-    /// Tokens and subjects that are not let in any more.
+    /// Revoked tokens and subjects.
     pub const REVOKED: Self = Self::new("a list of revoked tokens", Others::Read, true);
-    /// The number of a process that is sent signals.
+    /// The pid file of a process that gets signals.
     pub const PID_FILE: Self = Self::new("a pid file", Others::Read, false);
     /// A program that the gateway runs.
     pub const PROGRAM: Self = Self::new("a program that the gateway runs", Others::Read, false);
-    /// What clients are shown.
+    /// Files that are served to clients.
     pub const CONTENT: Self = Self::new("what clients are shown", Others::Read, false);
     /// A socket of an upstream.
     pub const SOCKET: Self = Self::new("a socket", Others::Anything, false);
@@ -109,7 +107,7 @@ impl Use {
         }
     }
 
-    /// Whether it must never be shown to clients.
+    /// Whether the file must never be served to clients.
     pub fn is_private(self) -> bool {
         self.is_private
     }
@@ -122,19 +120,19 @@ pub fn others_may_read(path: &Path) -> bool {
 
 const READ: u32 = 0o4;
 const WRITE: u32 = 0o2;
-/// Of a folder's mode: only its owner may rename or remove another user's file.
+/// The sticky bit of a folder: only the owner of a file can rename or remove it.
 const STICKY: u32 = 0o1000;
 
-/// What the mode gives to everybody.
+/// The permissions of other users.
 fn bits(there: &Metadata) -> u32 {
     there.permissions().mode() & 0o7
 }
 
-/// What other users may do and should not, a line for each file and for each folder. What is not
-/// there is passed over: who needs the file says so.
+/// What other users can do and should not, a line for each file and folder. Missing files are
+/// skipped, because their readers report them.
 pub fn warnings(files: &[NamedFile]) -> Vec<String> {
     let mut warned = HashSet::new();
-    // Several keys may name one file: as a certificate, and as its key.
+    // Several keys may name the same file, such as a certificate with its key.
     let mut by_rank: Vec<&NamedFile> = files.iter().collect();
     by_rank.sort_by_key(|file| file.is.others != Others::Nothing);
     let found = by_rank
@@ -173,10 +171,9 @@ fn of_file(file: &NamedFile) -> Option<String> {
     ))
 }
 
-/// Of what was written into the store by the gateway, which closes it, and was opened by somebody
-/// since.
+/// Files in the store whose permissions were widened after the gateway wrote them.
 fn of_store(store: &NamedFile) -> Vec<String> {
-    // An order that is open is kept with its key; what was damaged may hold one too.
+    // An open order is stored with its private key; a damaged one may contain it too.
     let keys = ["key.pem", "privkey.pem", "order.json", "order.json.damaged"];
     let is_key = |path: &Path| {
         path.file_name()
@@ -196,11 +193,10 @@ fn of_store(store: &NamedFile) -> Vec<String> {
     below(&store.path).into_iter().filter_map(of).collect()
 }
 
-/// More than any store has.
+/// More than a store has.
 const MOST_ENTRIES: usize = 10_000;
 
-/// What lies in a folder and in those below it; links are not followed, and not everything of a
-/// boundless folder is found.
+/// The contents of a folder and its subfolders, up to a limit. Links are not followed.
 pub fn below(folder: &Path) -> Vec<PathBuf> {
     let (mut found, mut at) = (Vec::new(), 0);
     let entries = |folder: &Path| {
@@ -226,7 +222,7 @@ pub fn below(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Each folder once, with the keys of the files that could be replaced through it.
+/// Each folder once, with the keys of the files that could be replaced in it.
 fn of_folders(files: &[NamedFile]) -> Vec<String> {
     let mut open: Vec<(PathBuf, Vec<&str>)> = Vec::new();
     for file in files {
@@ -270,17 +266,16 @@ fn of_folder(folder: &Path, keys: &[&str]) -> String {
     )
 }
 
-/// Where other users can rename what is not theirs.
+/// Whether other users can rename files in a folder that are not theirs.
 fn is_open(folder: &Path) -> bool {
     fs::metadata(folder)
         .is_ok_and(|there| bits(&there) & WRITE != 0 && there.permissions().mode() & STICKY == 0)
 }
 
-/// More links than the system follows.
+/// More symbolic links than the system follows.
 const MOST_LINKS: usize = 40;
 
-/// The folders in which a name is looked up on the way to the file: those of its path, and those of
-/// each link in it.
+/// The folders on the way to a file: those of its path, and those of each link in it.
 fn on_the_way(path: &Path) -> Vec<PathBuf> {
     let Ok(absolute) = std::path::absolute(path) else {
         return Vec::new();
@@ -290,7 +285,7 @@ fn on_the_way(path: &Path) -> Vec<PathBuf> {
     let mut left = names(&absolute);
     while let Some(name) = left.pop() {
         if name == ".." {
-            // `at` has no links in it.
+            // `at` contains no links.
             at.pop();
             continue;
         }
@@ -312,7 +307,7 @@ fn on_the_way(path: &Path) -> Vec<PathBuf> {
     passed
 }
 
-/// The names in a path, the last one first.
+/// The components of a path, the last one first.
 fn names(path: &Path) -> Vec<OsString> {
     let is_name =
         |part: &Component<'_>| matches!(part, Component::Normal(_) | Component::ParentDir);
@@ -323,7 +318,7 @@ fn names(path: &Path) -> Vec<OsString> {
         .collect()
 }
 
-/// A path without links as far as it is there, and what is not there behind that.
+/// The existing part of a path with its links resolved, followed by the part that does not exist.
 pub fn real(path: &Path) -> PathBuf {
     let Ok(absolute) = std::path::absolute(path) else {
         return path.to_owned();

@@ -1,8 +1,8 @@
-//! Text for a page: what is not written by this program is escaped.
+//! Escapes text for HTML pages.
 
 use std::fmt::{self, Display, Write as _};
 
-/// A value as text of a page, or of an attribute in double quotes.
+/// Displays a value as text of a page, or of an attribute in double quotes.
 #[derive(Debug)]
 pub struct Text<T>(pub T);
 

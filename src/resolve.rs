@@ -1,6 +1,5 @@
-//! Look-ups of host names. The system's resolver blocks, and a name server that says nothing keeps
-//! it for many seconds: so look-ups run on a few threads of their own, one for each name at a time,
-//! and nothing else waits for them.
+//! Resolves host names. The system's resolver blocks, for many seconds if a name server does not
+//! answer, so lookups run on a few threads of their own, one lookup per name at a time.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -17,22 +16,22 @@ use hyper_util::client::legacy::connect::dns::Name;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::watch;
 
-/// Threads for look-ups. A name has one at a time, and a configuration has few names.
+/// The most threads. A name uses one at a time, and a configuration has few names.
 const THREADS: usize = 16;
 
-/// A thread without work ends after this.
+/// An idle thread ends after this time.
 const THREAD_IDLE: Duration = Duration::from_secs(10);
 
-/// While a name cannot be looked up, the addresses of its last good answer are used for this long.
+/// How long the last good answer is used while a name cannot be resolved.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// With a good answer at hand, a new one is not waited for longer than this.
+/// The longest wait for a new answer if there is a previous good one.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// More names than any configuration has. They are forgotten then, so that reloads add nothing up.
+/// More names than a configuration has. Beyond it all are dropped, so that reloads do not add up.
 const MOST_NAMES: usize = 1024;
 
-/// Looks up names. Clones share their threads and answers.
+/// Resolves names. Clones share threads and answers.
 #[derive(Clone)]
 pub struct Resolver(Arc<Shared>);
 
@@ -62,13 +61,12 @@ struct State {
 struct Entry {
     good: Option<(Instant, Arc<[SocketAddr]>)>,
     is_failing: bool,
-    /// Where the answer of the look-up under way is waited for.
+    /// The channel for the answer of the lookup in progress.
     under_way: Option<watch::Sender<Option<Answer>>>,
 }
 
 impl Resolver {
-    /// The one of this process, which asks the system: hosts file, name servers, whatever
-    /// nsswitch.conf says.
+    /// A resolver that asks the system, as nsswitch.conf says: hosts file, name servers and so on.
     pub fn system() -> Self {
         static SYSTEM: OnceLock<Resolver> = OnceLock::new();
         SYSTEM
@@ -76,7 +74,7 @@ impl Resolver {
             .clone()
     }
 
-    /// One that asks this function, which may block.
+    /// A resolver that calls this function, which may block.
     pub fn new(
         look_up: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
     ) -> Self {
@@ -87,11 +85,11 @@ impl Resolver {
         }))
     }
 
-    /// The addresses of a name, with port 0. If the name server fails or says nothing, those of its
-    /// last good answer, unless that is too old.
+    /// The addresses of a name, with port 0. If the name server fails or does not answer, the
+    /// addresses of the last good answer, unless that is too old.
     ///
     /// # Errors
-    /// Why there is none. A name server that says nothing is waited for: callers have a time limit.
+    /// The name cannot be resolved. There is no time limit here: callers have one.
     pub async fn find(&self, name: &str) -> io::Result<Arc<[SocketAddr]>> {
         let Some(kept) = self.0.kept(name) else {
             return self.look_up(name).await;
@@ -102,10 +100,10 @@ impl Resolver {
         }
     }
 
-    /// The addresses of a name as they are now, with port 0.
+    /// The current addresses of a name, with port 0.
     ///
     /// # Errors
-    /// Why there is none. A name server that says nothing is waited for: callers have a time limit.
+    /// The name cannot be resolved. There is no time limit here: callers have one.
     pub async fn look_up(&self, name: &str) -> io::Result<Arc<[SocketAddr]>> {
         let mut answer = self.0.join(name);
         let answer = match answer.wait_for(Option::is_some).await {
@@ -133,7 +131,7 @@ impl Shared {
         (at.elapsed() < KEPT).then(|| Arc::clone(addrs))
     }
 
-    /// Takes part in the look-up that is under way, or begins one.
+    /// Joins the lookup in progress, or starts one.
     fn join(self: &Arc<Self>, name: &str) -> watch::Receiver<Option<Answer>> {
         let mut state = self.lock();
         if state.names.len() >= MOST_NAMES && !state.names.contains_key(name) {
@@ -155,7 +153,7 @@ impl Shared {
 
     fn add_thread(self: &Arc<Self>, state: &mut State) {
         let shared = Arc::clone(self);
-        // Nobody waits for the thread: a look-up that hangs does not keep the process from ending.
+        // The thread is not joined, so a lookup that hangs does not delay the end of the process.
         match std::thread::Builder::new()
             .name("names".to_owned())
             .spawn(move || shared.run())
@@ -171,7 +169,7 @@ impl Shared {
         }
     }
 
-    /// What each thread does.
+    /// The loop of each thread.
     fn run(&self) {
         while let Some(name) = self.next() {
             let asked = catch_unwind(AssertUnwindSafe(|| (self.look_up)(&name)));
@@ -217,7 +215,7 @@ impl Shared {
 }
 
 impl Entry {
-    /// Keeps what is good. Of trouble, only its begin and end are logged.
+    /// Stores a good answer. Only the first of several failures, and the recovery, are logged.
     fn note(&mut self, name: &str, answer: &Answer) {
         let was_failing = std::mem::replace(&mut self.is_failing, answer.is_err());
         match answer {
@@ -248,7 +246,7 @@ impl fmt::Debug for Resolver {
     }
 }
 
-/// For hyper's client, by which the keys of issuers are fetched and certificates ordered.
+/// For hyper's client, which fetches issuers' keys and talks to CAs.
 impl tower::Service<Name> for Resolver {
     type Response = std::vec::IntoIter<SocketAddr>;
     type Error = io::Error;

@@ -1,5 +1,4 @@
-//! The pad for what is wrong: filled by the parser, the readers and the checks, and handed in as
-//! reports.
+//! Collects problems and warnings of the parser, the readers and the checks, and makes the reports.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -10,12 +9,12 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{Place, Problem, Report};
 use super::schema::Keys;
 
-/// Where readers and checks leave what they find. A reader that found a problem goes on with the
-/// next key, so the pad is shared by all of them; hence the cell.
+/// Collects problems and warnings. All readers and checks share it, and go on with the next key
+/// after a problem; hence the cell.
 pub(super) struct Diagnostics<'t> {
     text: &'t str,
     does_not_parse: bool,
-    /// From where on the parser looked for a closing bracket, up to the end of the file in vain.
+    /// Where the parser began to look for a closing bracket that does not exist.
     unclosed: Option<usize>,
     findings: RefCell<Vec<Finding>>,
     known: &'static Keys,
@@ -35,7 +34,7 @@ enum Kind {
 }
 
 impl<'t> Diagnostics<'t> {
-    /// Begins with what the TOML parser has to say.
+    /// Begins with the errors of the TOML parser.
     pub(super) fn new(
         text: &'t str,
         document: &DeTable<'_>,
@@ -59,23 +58,23 @@ impl<'t> Diagnostics<'t> {
         }
     }
 
-    /// Every key of the file, for what is said of an unknown one.
+    /// Every key of the file, for messages about unknown ones.
     pub(super) fn known(&self) -> &'static Keys {
         self.known
     }
 
-    /// Whether the parser stumbled. What it made of the rest can be trusted where it is there, not
-    /// where it is missing.
+    /// Whether there was a syntax error. Keys that were parsed are right, but others may be
+    /// missing.
     pub(super) fn does_not_parse(&self) -> bool {
         self.does_not_parse
     }
 
-    /// The configuration is refused for this.
+    /// Adds a problem: the configuration is rejected.
     pub(super) fn problem(&self, place: &Place, text: impl Into<String>) {
         self.add(Kind::Problem, place, text.into());
     }
 
-    /// The configuration is taken, but this is hardly meant.
+    /// Adds a warning: the configuration is accepted, but probably not intended.
     pub(super) fn warning(&self, place: &Place, text: impl Into<String>) {
         self.add(Kind::Warning, place, text.into());
     }
@@ -88,7 +87,7 @@ impl<'t> Diagnostics<'t> {
         });
     }
 
-    /// The line of a place that a problem refers to.
+    /// The line of a place that a message refers to.
     pub(super) fn line(&self, place: &Place) -> usize {
         1 + self
             .text
@@ -98,7 +97,7 @@ impl<'t> Diagnostics<'t> {
             .count()
     }
 
-    /// Problems and warnings.
+    /// The problems and the warnings.
     pub(super) fn into_reports(self, file: &Path) -> (Report, Report) {
         let mut findings = self.findings.into_inner();
         findings.sort_by(|a, b| {
@@ -135,7 +134,7 @@ fn syntax_finding(text: &str, document: &DeTable<'_>, error: &toml::de::Error) -
     finding(String::new(), error.message().to_owned())
 }
 
-/// Modes of files are written so elsewhere.
+/// The message for a number with a leading zero, which is usually a file mode.
 fn leading_zero(key: &str, rest: &str) -> String {
     let digits = &rest[..rest.bytes().take_while(u8::is_ascii_digit).count()];
     match key.ends_with("mode") {
@@ -144,7 +143,7 @@ fn leading_zero(key: &str, rest: &str) -> String {
     }
 }
 
-/// The key whose value begins here.
+/// The key whose value begins at this position.
 fn key_at(table: &DeTable<'_>, place: &Place, at: usize) -> Option<Place> {
     table
         .iter()
@@ -164,8 +163,7 @@ fn value_at(value: &Node<DeValue<'_>>, place: Place, at: usize) -> Option<Place>
     }
 }
 
-/// Where the list begins that has no end; where the parser did not keep it, where it first
-/// stumbled.
+/// The beginning of the list without an end, or the position of the first syntax error.
 fn unclosed(text: &str, document: &DeTable<'_>, syntax: &[toml::de::Error]) -> Option<usize> {
     let end = text.trim_end().len();
     let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
@@ -181,7 +179,7 @@ fn unclosed(text: &str, document: &DeTable<'_>, syntax: &[toml::de::Error]) -> O
     })
 }
 
-/// Where the outermost list or table begins that ends no earlier than this.
+/// The beginning of the outermost list or table that ends here or later.
 fn reaching(value: &Node<DeValue<'_>>, end: usize) -> Option<usize> {
     match value.get_ref() {
         DeValue::Table(_) | DeValue::Array(_) if value.span().end >= end => {
@@ -193,8 +191,8 @@ fn reaching(value: &Node<DeValue<'_>>, end: usize) -> Option<usize> {
     }
 }
 
-/// Of a list that was not closed, the parser takes the rest of the file for its elements and
-/// complains of each line; only the first complaint is of use.
+/// In a list that is not closed, the parser reports an error on each line of the rest of the file.
+/// Only the first one is useful.
 fn drop_swallowed(findings: &mut Vec<Finding>, start: usize) {
     let mut complained = false;
     findings.retain(|finding| {
@@ -205,7 +203,7 @@ fn drop_swallowed(findings: &mut Vec<Finding>, start: usize) {
     });
 }
 
-/// Bytes to lines and columns. The findings are sorted, so the text is walked once.
+/// Converts byte offsets to lines and columns. The findings are sorted, so one pass is enough.
 fn locate(text: &str, findings: Vec<Finding>) -> Vec<(Kind, Problem)> {
     let (mut line, mut column) = (1, 1);
     let mut chars = text.strip_prefix('\u{feff}').unwrap_or(text).chars();
@@ -236,8 +234,7 @@ fn locate(text: &str, findings: Vec<Finding>) -> Vec<(Kind, Problem)> {
     located
 }
 
-/// On a line that does not parse, only the first thing that the parser says is news: the rest
-/// follows from it.
+/// Of several syntax errors on a line, only the first is useful.
 fn drop_echoes(found: &mut Vec<(Kind, Problem)>) {
     let mut broken: Vec<usize> = found
         .iter()

@@ -1,4 +1,4 @@
-//! What `ianitor check` shows of a good file: who is let in where, on one screen.
+//! The summary of `ianitor check`: routes and policies of a valid file on one screen.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,8 +15,7 @@ use crate::route::upstream::UpstreamSpec;
 use crate::route::{Route, RouteTable, Target};
 use crate::telemetry::metrics::RouteName;
 
-/// Listeners, hosts, routes and policies as a text of aligned columns, one line each, a newline at
-/// the end.
+/// Listeners, hosts, routes and policies in aligned columns, one line each, with a final newline.
 pub fn summary(config: &Config) -> String {
     let mut out = String::new();
     section(&mut out, "listeners", listeners(config));
@@ -218,7 +217,7 @@ fn route_row(config: &Config, route: &Route) -> Row {
         .collect()
 }
 
-/// Which pages may use routes where that is asked: a page of another host needs `cors`.
+/// The pages that may use a route, for routes that check the origin.
 fn pages(config: &Config) -> Vec<Row> {
     let rows: Vec<Row> = config
         .routes

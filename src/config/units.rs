@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::limits::Rate;
 
-/// Deadlines are added to clocks, which have an end.
+/// The longest duration, because deadlines are added to clocks, which overflow.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
 const SIZES: [(&str, u64); 7] = [
@@ -20,7 +20,7 @@ const SIZES: [(&str, u64); 7] = [
 /// `500ms`, `10s`, `5m`, `1h`, `1d`.
 ///
 /// # Errors
-/// What is wrong with it; the sentence goes on from the text.
+/// The problem. Displayed after the text.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text);
     let unit = match unit {
@@ -91,7 +91,7 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
     Ok(Rate { events, per })
 }
 
-/// The duration as it is written, in the largest unit that leaves no rest.
+/// Formats a duration in the largest unit without a remainder.
 pub(super) fn write_duration(time: Duration) -> String {
     let millis = time.as_millis();
     let units = [
@@ -109,7 +109,7 @@ pub(super) fn write_duration(time: Duration) -> String {
     )
 }
 
-/// The size as it is written.
+/// Formats a size.
 pub(super) fn write_size(bytes: u64) -> String {
     let unit = SIZES
         .iter()
@@ -118,10 +118,10 @@ pub(super) fn write_size(bytes: u64) -> String {
     format!("{}{name}", bytes / unit)
 }
 
-/// The rate as it is written.
+/// Formats a rate.
 pub(super) fn write_rate(rate: Rate) -> String {
     let per = write_duration(rate.per);
-    // Of one unit, the unit is enough.
+    // `1` before the unit is omitted.
     let per = per
         .strip_prefix('1')
         .filter(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
@@ -129,7 +129,7 @@ pub(super) fn write_rate(rate: Rate) -> String {
     format!("{}/{per}", rate.events)
 }
 
-/// The digits in front, and what follows them.
+/// Splits leading digits from the rest.
 fn split(text: &str) -> (&str, &str) {
     text.split_at(
         text.find(|c: char| !c.is_ascii_digit())

@@ -1,4 +1,4 @@
-//! A file on its way to the client.
+//! The body of a response with a file.
 
 use std::fmt;
 use std::io;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use tower_http::services::fs::ServeFileSystemResponseBody;
 
-/// As many bytes as the head promised, whatever happens to the file meanwhile.
+/// Sends exactly as many bytes as the head announced, even if the file changes meanwhile.
 pub struct FileBody {
     inner: Option<ServeFileSystemResponseBody>,
     left: u64,
@@ -30,7 +30,7 @@ impl FileBody {
         }
     }
 
-    /// Bytes that are still to come.
+    /// The number of bytes that are still to be sent.
     pub fn left(&self) -> u64 {
         self.left
     }

@@ -1,4 +1,4 @@
-//! Finding and opening what a route may show, by file descriptors from the root down.
+//! Finds and opens the files of a route, by file descriptors from the root folder down.
 
 use std::fs::{File, Metadata};
 use std::future::Future;
@@ -16,7 +16,7 @@ use tower_http::services::fs;
 
 use super::guard::Guard;
 
-/// A folder and how links below it are taken. Paths given to it are relative and have no dot
+/// A folder, and whether links below it are followed. Its paths are relative and have no dot
 /// segments.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
@@ -27,7 +27,7 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn new(root: &Path, follow_symlinks: bool, guard: Arc<Guard>) -> Self {
-        // The name of a file alone has an empty parent.
+        // The parent of a bare file name is empty.
         let root = if root.as_os_str().is_empty() {
             Path::new(".")
         } else {
@@ -40,18 +40,18 @@ impl Folder {
         }
     }
 
-    /// What is there: a folder or a regular file. Nothing is opened for it, since opening is what
-    /// some devices act on.
+    /// Looks up a path: a folder or a regular file. Nothing is opened, since opening some devices
+    /// has side effects.
     ///
     /// # Errors
-    /// `NotFound` for everything else, links that are not followed among it; what the guard says of
-    /// what is private.
+    /// `NotFound` for everything else, including links that are not followed; the error of the
+    /// guard for private files.
     pub(super) fn look(&self, path: &Path) -> io::Result<Metadata> {
         self.open_as(path, OFlags::PATH)
             .map(|(_, metadata)| metadata)
     }
 
-    /// Opens a regular file. One that turns into a pipe at this moment does not block either.
+    /// Opens a regular file. Does not block even if it is replaced by a pipe at this moment.
     fn open(&self, path: &Path) -> io::Result<(File, Metadata)> {
         is_file(&self.look(path)?)?;
         let (file, metadata) =
@@ -73,8 +73,8 @@ impl Folder {
         }
     }
 
-    /// A link is refused by the kernel while it is walked, not looked for beforehand: nobody can
-    /// put one in between.
+    /// The kernel rejects links during the walk, so a link cannot be inserted between a check and
+    /// the opening.
     fn descend(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
         const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
         let mut folder = openat(CWD, &*self.root, FOLDER, Mode::empty())?;
@@ -116,8 +116,8 @@ fn not_found() -> io::Error {
     io::ErrorKind::NotFound.into()
 }
 
-/// A link where none is followed, a file in the place of a folder, a name that no file can have:
-/// nothing is there.
+/// Whether an error means that there is nothing to serve: a link that is not followed, a file in
+/// place of a folder, or an impossible name.
 fn as_not_found(error: Errno) -> io::Error {
     match error {
         Errno::LOOP | Errno::NOTDIR | Errno::NAMETOOLONG => not_found(),
@@ -125,7 +125,7 @@ fn as_not_found(error: Errno) -> io::Error {
     }
 }
 
-/// The library asks for what it serves here.
+/// The files that tower-http serves.
 impl fs::Backend for Folder {
     type File = Opened;
     type Metadata = Metadata;
@@ -145,7 +145,7 @@ impl fs::Backend for Folder {
 
     fn metadata(&self, path: PathBuf) -> Self::MetadataFuture {
         let folder = self.clone();
-        // It asks whether there is a file to be shown, or a compressed sibling of one.
+        // tower-http looks for the file, and for compressed siblings of it.
         let look = move || {
             folder
                 .look(&path)
@@ -155,7 +155,7 @@ impl fs::Backend for Folder {
     }
 }
 
-/// Disks may be slow, and workers have others to serve.
+/// Runs on a thread of its own, because disks may be slow and workers must not block.
 pub(super) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
@@ -164,7 +164,7 @@ pub(super) async fn off_thread<T: Send + 'static>(
         .map_err(io::Error::other)?
 }
 
-/// An open file, looked at once.
+/// An open file with its metadata.
 #[derive(Debug)]
 pub(super) struct Opened {
     file: tokio::fs::File,

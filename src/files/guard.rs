@@ -1,9 +1,9 @@
-//! The gateway's own secrets, which no route may show: its configuration, keys, secrets and
-//! certificate store.
+//! Protects the gateway's own configuration, keys, secrets and certificate store, which no route
+//! may serve.
 //!
-//! A folder that contains one of them is an error ([`overlaps`]). What leads to them all the same,
-//! such as a link that somebody adds while the gateway runs, is found when the file is opened
-//! ([`Guard`]): by what the file is, not by its name.
+//! A folder that contains one of them is an error ([`overlaps`]). Other ways to them, such as a
+//! link that is added while the gateway runs, are found when a file is opened ([`Guard`]): by its
+//! identity, not by its name.
 
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
@@ -19,29 +19,29 @@ use arc_swap::ArcSwap;
 use crate::exposure::{self, NamedFile, Use};
 use crate::route::{RouteTable, Target};
 
-/// How long the look at the protected files is good. One that is replaced within that time is known
-/// by its path.
+/// How long the identities of the protected files are cached. A file that is replaced within that
+/// time is recognized by its path.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// What must not be shown, as it is on the disk now and then.
+/// The protected files, with their cached identities.
 #[derive(Debug)]
 pub struct Guard {
     files: Vec<NamedFile>,
     seen: ArcSwap<Seen>,
 }
 
-/// One look at the protected files.
+/// The identities of the protected files at one time.
 #[derive(Debug)]
 struct Seen {
     at: Instant,
-    /// By device and inode: a link of whatever kind, or another mount, has the same. The value is
-    /// an index into the files.
+    /// By device and inode, which are the same for links of any kind and for other mounts. The
+    /// value is an index into the files.
     ids: HashMap<(u64, u64), usize>,
-    /// Where each file is, or would be.
+    /// The path of each file, even if it does not exist.
     paths: Vec<PathBuf>,
 }
 
-/// A request would have been shown one of them. It is the error inside an [`io::Error`].
+/// A request for a protected file. This is the error inside an [`io::Error`].
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("it is private: {key} of the gateway's configuration names it")]
 pub(super) struct Guarded {
@@ -49,7 +49,7 @@ pub(super) struct Guarded {
 }
 
 impl Guard {
-    /// Guards those of the files that are private.
+    /// Protects those files that are private.
     pub fn new(files: Vec<NamedFile>) -> Arc<Self> {
         let files: Vec<NamedFile> = files
             .into_iter()
@@ -59,7 +59,8 @@ impl Guard {
         Arc::new(Self { files, seen })
     }
 
-    /// Whether an open file may be shown. `PermissionDenied` with a [`Guarded`] in it otherwise.
+    /// Whether an open file may be served. Otherwise the error is `PermissionDenied` with a
+    /// [`Guarded`].
     pub(super) fn admit(&self, file: &File, metadata: &Metadata) -> io::Result<()> {
         let seen = self.seen();
         let found = seen
@@ -79,8 +80,8 @@ impl Guard {
         }
     }
 
-    /// By where the file really is. The kernel says that without `/proc` to nobody; then its
-    /// identity has to do.
+    /// Compares the real path of the file. Without `/proc` that is not available, and the identity
+    /// must be enough.
     fn by_path(&self, seen: &Seen, file: &File) -> Option<usize> {
         let path = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
         let is_it = |(at, private): (usize, &PathBuf)| match self.files[at].is == Use::STORE {
@@ -126,7 +127,7 @@ fn look(files: &[NamedFile]) -> Seen {
     }
 }
 
-/// A route that would show secrets of the gateway.
+/// A route that would serve secrets of the gateway.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "route {route}: files {} {problem}; put what is to be shown into a folder of its own",
@@ -138,8 +139,7 @@ pub struct Overlap {
     problem: String,
 }
 
-/// Every route with files whose folder is the whole machine, or contains, is, or lies in something
-/// private.
+/// All routes with files whose folder is `/`, or contains, is, or is inside of something private.
 pub fn overlaps(routes: &RouteTable, files: &[NamedFile]) -> Vec<Overlap> {
     let private: Vec<&NamedFile> = files.iter().filter(|file| file.is.is_private()).collect();
     let overlap = |route: &crate::route::Route| {
@@ -179,10 +179,10 @@ fn problem(root: &Path, private: &[&NamedFile]) -> Option<String> {
         .then(|| format!("would show what is private: {}{and_more}", shown.join(", ")))
 }
 
-/// How many private files one message names.
+/// The most private files that one message lists.
 const MOST_NAMED: usize = 3;
 
-/// Where a name leads: as it is written, and through its links.
+/// The path as written, and with its links resolved.
 fn places(path: &Path) -> Vec<PathBuf> {
     let written = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut plain = PathBuf::new();

@@ -1,17 +1,17 @@
 //! Files on disk: a folder or one file behind a route.
 //!
-//! What is asked for is found here, and refused here; [`folder`](self) opens it, and tower-http
-//! says how much of it is sent: ranges, conditional requests, content types and precompressed
-//! siblings. Two things that it leaves out are added: `If-Range`, and that a `Range` in another
-//! unit or with HEAD is no range.
+//! This module maps paths to files and rejects requests; [`folder`](self) opens the files, and
+//! tower-http handles ranges, conditional requests, content types and precompressed siblings. Two
+//! things that it lacks are added: `If-Range`, and that a `Range` in another unit or with HEAD is
+//! ignored.
 //!
-//! 1. A path is decoded once more than it was normalised, which is once at all, and names one file
-//!    or none.
-//! 2. Nothing that begins with a dot is shown, nothing is listed, nothing but regular files is
-//!    opened.
-//! 3. The gateway's own configuration, keys and secrets are not shown, whatever leads to them.
-//! 4. A body is as long as its head said. A file that shrinks meanwhile is a cut, which the client
-//!    sees.
+//! 1. A path is percent-decoded exactly once, and is the name of one file or of none.
+//! 2. Names that begin with a dot are not served, folders are not listed, and only regular files
+//!    are opened.
+//! 3. The gateway's own configuration, keys and secrets are not served, whatever path leads to
+//!    them.
+//! 4. A body is as long as its head announced. If the file shrinks meanwhile, the response is cut
+//!    off, which the client notices.
 
 mod body;
 mod folder;
@@ -33,13 +33,13 @@ use folder::{Folder, off_thread};
 use guard::Guarded;
 pub use guard::{Guard, Overlap, overlaps};
 
-/// What a folder answers with.
+/// The response of tower-http.
 const INDEX: &str = "index.html";
 
-/// Answers a request for what is below the route. Its path is normalised.
+/// Answers a request below the route. Its path is normalised.
 ///
 /// # Errors
-/// Why nothing is shown.
+/// Why no file is served.
 pub async fn serve<B>(
     request: &Request<B>,
     spec: &FilesSpec,
@@ -72,12 +72,12 @@ pub async fn serve<B>(
     }
 }
 
-/// The path below the route as a path below the root; `None` if there can be no such file.
+/// The path below the root folder, of a path below the route; `None` if no file can have it.
 fn relative(below: &str) -> Option<PathBuf> {
     let mut path = PathBuf::new();
     for segment in below.split('/').filter(|segment| !segment.is_empty()) {
         let name = decode(segment)?;
-        // Normalised paths have neither; this is the one place where it would hurt if they had.
+        // Normalised paths have neither, but here it would be dangerous if they had.
         let is_name = !name.starts_with('.')
             && !name
                 .bytes()
@@ -101,7 +101,7 @@ fn decode(segment: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// The other way: a file's own name as one segment of a path.
+/// Encodes a file name as one segment of a path.
 fn encode(name: &str) -> String {
     let mut out = String::from("/");
     for byte in name.bytes() {
@@ -114,20 +114,20 @@ fn encode(name: &str) -> String {
     out
 }
 
-/// A request on its way to the disk.
+/// A request for a file.
 struct Asked {
     spec: FilesSpec,
     guard: Arc<Guard>,
-    /// Below the route: empty, or from a slash on.
+    /// The path below the route: empty, or beginning with a slash.
     below: String,
-    /// The same below the root.
+    /// The path below the root folder.
     path: PathBuf,
 }
 
 enum Found {
     File(Shown),
-    /// A folder that was asked for like a file: what is in it would look for its neighbours in the
-    /// wrong place.
+    /// A folder that was requested without a slash: relative links in its index page would be
+    /// wrong.
     Folder,
 }
 
@@ -135,7 +135,8 @@ impl Asked {
     fn find(self, is_index_of_root: bool) -> io::Result<Found> {
         let root = &self.spec.root;
         if std::fs::metadata(root)?.is_file() {
-            // The operator has named this very file, link or not; but not the links beside it.
+            // The configuration names this file, even if it is a link; links of siblings are not
+            // included.
             let real = if self.spec.follow_symlinks {
                 root.clone()
             } else {
@@ -166,13 +167,13 @@ impl Asked {
     }
 }
 
-/// Read ahead for each client, however slow.
+/// The number of bytes that are read ahead for each client.
 const CHUNK: usize = 16 * 1024;
 
-/// One file to be shown.
+/// One file to be served.
 struct Shown {
     folder: Folder,
-    /// Its path below the folder, encoded.
+    /// The path below the folder, encoded.
     target: String,
 }
 
@@ -194,7 +195,7 @@ impl Shown {
         }
         self.describe(response.headers_mut());
         if response.status() == StatusCode::NOT_MODIFIED {
-            // The library says so only of whole answers (RFC 9110, section 15.4.5).
+            // tower-http sets it only on complete responses (RFC 9110, section 15.4.5).
             response
                 .headers_mut()
                 .entry(header::VARY)
@@ -204,7 +205,7 @@ impl Shown {
         Ok(response.map(|body| if is_head { FileBody::empty() } else { body }))
     }
 
-    /// What of the request the answer depends on.
+    /// The headers of the request that the response depends on.
     fn conditions<B>(&self, request: &Request<B>) -> Request<()> {
         const TAKEN: [HeaderName; 5] = [
             header::ACCEPT_ENCODING,
@@ -215,7 +216,7 @@ impl Shown {
         ];
         let mut asked = Request::new(());
         request.method().clone_into(asked.method_mut());
-        // It was part of a URI, or is made of characters that stand in one.
+        // It was part of a URI, or consists of characters that are valid in one.
         *asked.uri_mut() = self.target.parse().unwrap_or_default();
         for name in TAKEN {
             for value in request.headers().get_all(&name) {
@@ -257,7 +258,7 @@ impl Shown {
     }
 
     fn describe(&self, headers: &mut HeaderMap) {
-        // Pages name what else is to be fetched: an old one asks for scripts that are gone.
+        // An outdated page would request scripts that no longer exist.
         if self.target.ends_with(".html") || self.target.ends_with(".htm") {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         }
@@ -276,8 +277,7 @@ impl Shown {
     }
 }
 
-/// A range of something else than what the client has of it would not fit (RFC 9110, section
-/// 13.1.5).
+/// A range of another version than the client has would not fit (RFC 9110, section 13.1.5).
 fn if_range_holds(request: &HeaderMap, answer: &HeaderMap) -> bool {
     let Some(condition) = request.get(header::IF_RANGE) else {
         return true;
@@ -287,7 +287,7 @@ fn if_range_holds(request: &HeaderMap, answer: &HeaderMap) -> bool {
         .any(|name| answer.get(name) == Some(condition))
 }
 
-/// To the folder itself: relative to whatever host and port the client knows.
+/// A redirect to the folder, relative to the host and port that the client uses.
 fn to_folder(uri: &Uri) -> Result<Response<FileBody>, Error> {
     let query = uri
         .query()
@@ -301,8 +301,8 @@ fn to_folder(uri: &Uri) -> Result<Response<FileBody>, Error> {
     Ok(response)
 }
 
-/// What of a configuration's files is not there, a line each: worth a warning, since it may be
-/// mounted later.
+/// The files and folders of routes that do not exist, a line each. Only a warning, since they may
+/// be mounted later.
 pub fn missing(routes: &RouteTable) -> Vec<String> {
     let look = |route: &crate::route::Route| {
         let Target::Files(spec) = &route.target else {
@@ -325,21 +325,19 @@ pub fn missing(routes: &RouteTable) -> Vec<String> {
 /// Why nothing is shown.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The client's fault: files are only read.
+    /// The method is not GET or HEAD.
     #[error("files are only read")]
     Method,
-    /// Nothing is there that may be shown.
+    /// There is no such file, or it may not be served.
     #[error("no such file")]
     NotFound,
-    /// The operator's fault, or meant so: the gateway may not read it. The stranger is told that
-    /// nothing is there.
+    /// The gateway has no permission to read the file. The client gets 404.
     #[error("{} may not be read", .0.display())]
     Forbidden(PathBuf, #[source] io::Error),
-    /// The operator's fault: something in the folder leads to a secret of the gateway. The stranger
-    /// is told that nothing is there.
+    /// The path leads to a secret of the gateway. The client gets 404.
     #[error("{} must not be shown", .0.display())]
     Private(PathBuf, #[source] io::Error),
-    /// Our fault: the disk, or too many open files.
+    /// The disk failed, or too many files are open.
     #[error("{} cannot be read", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
 }

@@ -1,4 +1,4 @@
-//! TURN credentials as files and the environment complete them.
+//! Reads the secrets and API keys of `[turn]` from files and the environment.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::{Turn, TurnSpec};
 use crate::policy::ApiKeys;
 use crate::secret::{NoSecret, Secret, SecretSource};
 
-/// What keeps credentials from being made. Shown with the key that named the file.
+/// Why credentials cannot be made. Displayed after the key that names the file.
 #[derive(Debug, thiserror::Error)]
 #[error("turn.{turn}.{key}: {problem}")]
 pub struct LoadError {
@@ -16,19 +16,19 @@ pub struct LoadError {
     problem: Problem,
 }
 
-/// What is wrong; the sentence begins with the file.
+/// The cause. The message begins with the file.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// There is no secret.
+    /// The secret is empty.
     #[error("{}", crate::secret::chain(.0))]
     Secret(NoSecret),
     /// Keys are compared as text.
     #[error("{} is not UTF-8", .0.display())]
     NotUtf8(PathBuf),
-    /// Nobody would ever be let in by it.
+    /// A key that no request could contain.
     #[error("{} has no key; write one on each line, or take api_keys_file out", .0.display())]
     NoKeys(PathBuf),
-    /// The query of Janus has 511 bytes, and the key is in it twice.
+    /// Janus' query has at most 511 bytes and contains the key twice.
     #[error(
         "{}:{line} is a key of {length} bytes, of which Janus would send a part; take one of {} or \
          fewer",
@@ -38,9 +38,9 @@ pub enum Problem {
     LongKey {
         /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line number, from 1.
         line: usize,
-        /// Of the key.
+        /// The length of the key in bytes.
         length: usize,
     },
 }
@@ -48,11 +48,11 @@ pub enum Problem {
 /// The longest API key in bytes, so that two of them and a name fit into the query of Janus.
 const LONGEST_KEY: usize = 128;
 
-/// Below this many bytes a secret is worth a warning: every credential lets its holder try to guess
-/// it. So is a key.
+/// Secrets and keys with fewer bytes than this cause a warning, because the holder of a credential
+/// can try to guess the secret.
 pub const STRONG_SECRET: usize = 16;
 
-/// What serves, and should be otherwise. Shown with the key that named the file.
+/// A problem that does not prevent a start. Displayed after the key that names the file.
 #[derive(Debug, thiserror::Error)]
 #[error("turn.{turn}.{key}: {flaw}")]
 pub struct Warning {
@@ -81,13 +81,13 @@ enum Flaw {
     },
 }
 
-/// What was read, and what there is to say about it.
+/// The result, with warnings.
 type Read<T> = Result<(T, Vec<Flaw>), Problem>;
 
 /// Reads the secrets and the API keys.
 ///
 /// # Errors
-/// All that is in the way.
+/// Every problem.
 pub fn load(spec: &Arc<TurnSpec>) -> Result<(Turn, Vec<Warning>), Vec<LoadError>> {
     let key = match &spec.secrets.signing {
         SecretSource::File(_) => "secret_file",
@@ -126,7 +126,7 @@ pub fn load(spec: &Arc<TurnSpec>) -> Result<(Turn, Vec<Warning>), Vec<LoadError>
     }
 }
 
-/// The secret that signs.
+/// Reads the secret that signs.
 fn secrets(spec: &TurnSpec) -> Read<Secret<Vec<u8>>> {
     let signing = spec.secrets.signing.read().map_err(Problem::Secret)?;
     let mut flaws = Vec::new();
@@ -142,7 +142,7 @@ fn secrets(spec: &TurnSpec) -> Read<Secret<Vec<u8>>> {
     Ok((signing, flaws))
 }
 
-/// One key on each line; empty lines, and those that begin with `#`, are not keys.
+/// Parses one key per line, without empty lines and lines that begin with `#`.
 fn api_keys(path: &Path) -> Read<ApiKeys> {
     let bytes = match SecretSource::File(path.to_owned()).read() {
         Err(NoSecret::Empty(_)) => return Err(Problem::NoKeys(path.to_owned())),

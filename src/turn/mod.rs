@@ -29,21 +29,21 @@ use uri::TurnUri;
 /// `[turn.NAME]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnSpec {
-    /// Its name in `gateway.toml`.
+    /// The name in `gateway.toml`.
     pub name: Arc<str>,
-    /// What is shared with the relay.
+    /// The secrets that are shared with the relay.
     pub secrets: Secrets,
-    /// Where the relay is; at least one of them relays.
+    /// The addresses of the relay; at least one is not STUN.
     pub uris: Box<[TurnUri]>,
-    /// For how long a credential is good, unless the token that it is given for ends before.
+    /// The lifetime of a credential, unless the client's token expires earlier.
     pub ttl: Duration,
-    /// Keys of servers that ask on behalf of their clients.
+    /// The file with API keys of servers that request credentials for their clients.
     pub api_keys_file: Option<PathBuf>,
 }
 
 impl TurnSpec {
-    /// Of a credential where `ttl` is not written: long enough for a call to be set up on a slow
-    /// network, and a relay asks for the password again only when it is to allocate anew.
+    /// The default lifetime: long enough to set up a call on a slow network. A relay checks the
+    /// password again only for a new allocation.
     pub const TTL: Duration = Duration::from_secs(600);
 
     /// The files that it names.
@@ -66,12 +66,12 @@ impl TurnSpec {
     }
 }
 
-/// The secret of the relay; two while it is being changed.
+/// The secrets of the relay: one, or two while it is being changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secrets {
-    /// What credentials are signed with.
+    /// Signs new credentials.
     pub signing: SecretSource,
-    /// What they were signed with before: the relay has to know it until the last of those is over.
+    /// The previous secret, which the relay needs until the last of its credentials has expired.
     pub former: Option<SecretSource>,
 }
 
@@ -79,18 +79,18 @@ pub struct Secrets {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TurnId(pub usize);
 
-/// Credentials as files and the environment complete them.
+/// A `[turn]` table with its secrets and keys.
 #[derive(Debug)]
 pub struct Turn {
-    /// What `gateway.toml` says.
+    /// The configuration.
     pub spec: Arc<TurnSpec>,
-    /// Of servers, where there is a file of them.
+    /// The API keys, if there is a file.
     pub api_keys: Option<ApiKeys>,
     key: hmac::Key,
 }
 
 impl Turn {
-    /// With a secret that has been read.
+    /// Creates it with a secret.
     pub fn new(spec: Arc<TurnSpec>, secret: &Secret<Vec<u8>>, api_keys: Option<ApiKeys>) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.reveal());
         Self {
@@ -100,7 +100,7 @@ impl Turn {
         }
     }
 
-    /// A credential from now on, for so many whole seconds.
+    /// A credential that is valid from now on, for this many seconds.
     pub fn credential(&self, now: UnixTime, subject: &Subject, ttl: Duration) -> Credential {
         let username = format!("{}:{}", now.after(ttl).0, subject.0).into_boxed_str();
         Credential {
@@ -119,7 +119,7 @@ impl Turn {
     }
 }
 
-/// Whom a credential is for, as it stands in the relay's log, quotas and keys of its database.
+/// Who a credential is for, as in the relay's log and quotas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject(Box<str>);
 
@@ -128,8 +128,8 @@ impl Subject {
     /// clients 20.
     const LONGEST: usize = 128;
 
-    /// Of any text, whoever wrote it: what is not plain becomes `_`, what is too long is cut.
-    /// `None` for no text.
+    /// Makes a subject from untrusted text: special characters become `_`, long texts are cut.
+    /// `None` for an empty text.
     pub fn new(text: &str) -> Option<Self> {
         let is_plain = |c: &char| c.is_ascii_alphanumeric() || "-._~@+|:".contains(*c);
         let text: String = text
@@ -140,31 +140,31 @@ impl Subject {
         (!text.is_empty()).then_some(Self(text.into()))
     }
 
-    /// Somebody who was let in by his address.
+    /// A client that was permitted by its address.
     pub fn client() -> Self {
         Self("client".into())
     }
 
-    /// A server that does not say whom it asks for.
+    /// A server that does not name its client.
     pub fn server() -> Self {
         Self("janus".into())
     }
 }
 
-/// What a relay lets one in with.
+/// A username and password for the relay.
 #[derive(Clone, Debug)]
 pub struct Credential {
     /// `<expiry>:<subject>`, the expiry in seconds since 1970.
     pub username: Box<str>,
-    /// The base64 of an HMAC-SHA1.
+    /// The HMAC-SHA1 of the username, in base64.
     pub password: Secret<Box<str>>,
-    /// For how many seconds from its making it is good.
+    /// The lifetime in seconds.
     pub ttl: u64,
 }
 
 impl Credential {
-    /// The credential in both shapes that are asked for: what Janus and the draft read, and what a
-    /// browser takes as its `RTCConfiguration`.
+    /// The credential as JSON, in both formats: that of the draft and Janus, and that of a
+    /// browser's `RTCConfiguration`.
     pub fn to_json<'u>(&self, uris: impl IntoIterator<Item = &'u TurnUri>) -> String {
         let uris: Vec<String> = uris.into_iter().map(ToString::to_string).collect();
         let (username, password) = (&self.username, self.password.reveal());

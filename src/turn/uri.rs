@@ -1,4 +1,4 @@
-//! Where a relay is: the URIs of RFC 7065 and RFC 7064, always with their port.
+//! URIs of relays (RFC 7065, RFC 7064), always with a port.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,17 +8,17 @@ use crate::host::{Authority, HostName};
 /// `turn:host:port?transport=udp`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnUri {
-    /// What is spoken.
+    /// The scheme.
     pub scheme: Scheme,
-    /// By whom.
+    /// The host.
     pub host: HostName,
-    /// The scheme's own, where none was written: Janus takes 3478 for `turns:` too.
+    /// The port, by default the scheme's; Janus would use 3478 for `turns:` too.
     pub port: u16,
-    /// Over what; where that is not written, the client knows.
+    /// The transport; `None`: the client chooses.
     pub transport: Option<Transport>,
 }
 
-/// What is spoken.
+/// The scheme of a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// STUN: it tells a client its address and relays nothing.
@@ -29,7 +29,7 @@ pub enum Scheme {
     Turns,
 }
 
-/// Over what a client speaks to its relay.
+/// The transport between a client and its relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// UDP.
@@ -45,7 +45,7 @@ impl Scheme {
         ("turns", Self::Turns),
     ];
 
-    /// As it is written in front of the colon.
+    /// The text before the colon.
     pub fn name(self) -> &'static str {
         match self {
             Self::Stun => "stun",
@@ -63,7 +63,7 @@ impl Scheme {
 }
 
 impl Transport {
-    /// As it is written behind `transport=`.
+    /// The text after `transport=`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Udp => "udp",
@@ -73,12 +73,12 @@ impl Transport {
 }
 
 impl TurnUri {
-    /// Whether it leads to a relay.
+    /// Whether this is a relay, not only STUN.
     pub fn relays(&self) -> bool {
         self.scheme != Scheme::Stun
     }
 
-    /// Whether its host is written as an IPv6 address, which ends Janus.
+    /// Whether the host is an IPv6 address, which crashes Janus.
     pub fn is_ipv6_literal(&self) -> bool {
         self.host.ip().is_some_and(|ip| ip.is_ipv6())
     }
@@ -135,30 +135,30 @@ impl fmt::Display for TurnUri {
     }
 }
 
-/// Why a text is no such URI. The sentence goes on from the text.
+/// Why a text is not such a URI. Displayed after the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadUri {
-    /// No scheme, or another.
+    /// No scheme, or an unknown one.
     #[error("is not a TURN URI, such as \"turn:turn.example.com:3478?transport=udp\"")]
     Scheme,
-    /// As in a URL.
+    /// Slashes after the scheme, as in a URL.
     #[error(
         "has \"//\" behind its scheme, which TURN URIs do not; write \"turn:turn.example.com:3478\""
     )]
     Slashes,
-    /// The credential is made for each client.
+    /// Credentials in the URI; they are made for each client.
     #[error("has a user in it; who uses the relay is told apart by credentials; take it out")]
     User,
-    /// An address that would run into its port.
+    /// An IPv6 address without brackets.
     #[error("needs brackets around the address: \"turn:[2001:db8::1]:3478\"")]
     Brackets,
     /// No host, or no port.
     #[error("does not name a host and a port; write \"turn:turn.example.com:3478\"")]
     Host,
-    /// Only TURN knows a transport.
+    /// A transport for STUN.
     #[error("has a query, which is for turn: and turns:; take it out")]
     StunQuery,
-    /// Another query, or another transport; TLS is said by the scheme.
+    /// Another query or transport. The scheme chooses TLS.
     #[error(
         "may end in ?transport=udp or ?transport=tcp and in nothing else; for TLS write \"turns:\""
     )]

@@ -1,4 +1,4 @@
-//! Who may pass: issuers and policies, their keys compared with each other.
+//! Issuers and policies: rules about several of their keys.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::token::claims::ClaimRule;
 use crate::token::issuer::{Audience, IssuerSpec, KeyEndpoint, KeySource};
 use crate::token::location::Source;
 
-/// One of `[issuers]`: policies may name it even if it is wrong.
+/// An entry of `[issuers]`. Policies can refer to it even if it is invalid.
 pub(super) struct NamedIssuer {
     pub(super) name: Spanned<String>,
     pub(super) spec: Option<Arc<IssuerSpec>>,
@@ -95,8 +95,8 @@ fn note_empty<T>(list: &[T], place: &Place, what: &str, diag: &Diagnostics<'_>) 
     }
 }
 
-/// Where the keys come from; `None` if that is missing or wrong, which is noted. Of several, which
-/// is noted, the first.
+/// The source of the keys; `None` with a problem if it is missing or invalid. Of several sources,
+/// which is a problem too, the first.
 fn key_source(raw: &RawIssuer, folder: &Path, diag: &Diagnostics<'_>) -> Option<KeySource> {
     let ca_file = raw.ca_file.as_ref().map(|path| folder.join(&path.value));
     let place = |url: &str| KeyEndpoint {
@@ -163,7 +163,8 @@ fn key_source(raw: &RawIssuer, folder: &Path, diag: &Diagnostics<'_>) -> Option<
     Some(source)
 }
 
-/// What the keys are used with: secrets with HS256 and its like, everything else with the others.
+/// Checks that the algorithms fit the keys: HS256 and the like are for secrets, the others for
+/// public keys.
 fn algorithms(
     list: Spanned<List<Algorithm>>,
     keys: Option<&KeySource>,
@@ -197,7 +198,7 @@ fn algorithms(
     list.into_iter().map(|one| one.value).collect()
 }
 
-/// One of `[policies]`: routes may name it even if it is wrong.
+/// An entry of `[policies]`. Routes can refer to it even if it is invalid.
 pub(super) struct NamedPolicy {
     pub(super) name: Spanned<String>,
     pub(super) policy: Option<Arc<Policy>>,
@@ -246,7 +247,7 @@ fn note_unused(raw: &Named<RawPolicy>, issuers: &[NamedIssuer], diag: &Diagnosti
     }
 }
 
-/// The conditions, and whether everybody meets them.
+/// The conditions, and whether every client meets them.
 fn conditions(
     raw: RawPolicy,
     issuers: &[NamedIssuer],
@@ -411,7 +412,7 @@ fn on_expiry(
     }
 }
 
-/// `None` where an issuer is wrong itself, or there is none of the name, which is noted.
+/// `None` if the issuer is invalid, or unknown, which is a problem.
 fn token_rule(
     names: Spanned<List<String>>,
     claims: Vec<(String, Spanned<List<crate::token::claims::Wanted>>)>,

@@ -1,4 +1,4 @@
-//! Certificates from a CA: what they are called, and how their names can be proved.
+//! `[acme]`: names of certificates, and whether their hosts can be validated.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,13 +14,13 @@ use crate::config::tables::{RawAcme, RawCert, RawExternal};
 use crate::host::HostName;
 use crate::store::Name;
 
-/// As many names as Let's Encrypt takes.
+/// The most hosts of a certificate, as with Let's Encrypt.
 const MOST_HOSTS: usize = 100;
 
-/// What `[acme]` says: `[[deploy]]` may name its certificates even if some are wrong.
+/// `[acme]`. `[[deploy]]` can refer to its certificates even if some are invalid.
 pub(super) struct Acme {
     pub(super) spec: AcmeSpec,
-    /// Whether every certificate is right.
+    /// Whether every certificate is valid.
     pub(super) is_whole: bool,
 }
 
@@ -72,7 +72,7 @@ fn external_account(
     })
 }
 
-/// The CA's way to a plain listener needs one.
+/// `http-01` needs a plain listener.
 fn challenges(
     raw: Option<Spanned<List<ChallengeKind>>>,
     has_http: bool,
@@ -155,7 +155,7 @@ fn certificates(
     known.into_iter().map(|(cert, _)| cert).collect()
 }
 
-/// Whether either could stand for the other.
+/// Whether two entries order the same certificate.
 fn is_as_good(one: &CertSpec, other: &CertSpec) -> bool {
     let set = |cert: &CertSpec| {
         cert.hosts
@@ -191,7 +191,7 @@ fn name(first: &HostName, key_type: KeyType) -> Option<Name> {
     format!("{first}{kind}").parse().ok()
 }
 
-/// `None` if one is wrong, which is noted.
+/// `None` with a problem if one is invalid.
 fn hosts(
     list: Spanned<List<HostName>>,
     is_public: bool,

@@ -1,5 +1,4 @@
-//! What routes say of headers: edits in both directions, CORS, and what browsers are to be careful
-//! about.
+//! Header settings of routes: changes in both directions, CORS, and security headers.
 
 use std::collections::HashSet;
 
@@ -77,14 +76,14 @@ fn header_name(text: &str, place: &Place, diag: &Diagnostics<'_>) -> Option<Head
 
 pub(super) fn security(raw: &RawRoute) -> Security {
     let hsts = raw.hsts.map(|time| format!("max-age={}", time.as_secs()));
-    // Digits stand in any header value.
+    // Digits are valid in a header value.
     Security {
         hsts: hsts.and_then(|hsts| HeaderValue::try_from(hsts).ok()),
         usual: raw.security_headers,
     }
 }
 
-/// `None` if it is wrong, which is noted.
+/// `None` with a problem if it is invalid.
 pub(super) fn cors(raw: &RawCors, diag: &Diagnostics<'_>) -> Option<Cors> {
     let credentials = raw.credentials.as_ref().is_some_and(|yes| yes.value);
     let origins = raw
@@ -148,7 +147,7 @@ fn origins(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) -> Origins {
     Origins::Listed(listed.into())
 }
 
-/// `None`: none but those that need no leave.
+/// `None`: only the headers that CORS always allows.
 fn cors_headers(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) -> Option<HeaderValue> {
     let is_good = |name: &&Spanned<String>| header_name(&name.value, &name.place, diag).is_some();
     let good: Vec<&str> = list
@@ -163,7 +162,7 @@ fn cors_headers(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) -> Option<
 
 fn joined<'a>(words: impl Iterator<Item = &'a str>) -> Option<HeaderValue> {
     let words: Vec<&str> = words.collect();
-    // Methods and header names stand in any header value.
+    // Methods and header names are valid in a header value.
     if words.is_empty() {
         None
     } else {

@@ -1,5 +1,5 @@
-//! Servers that are control ports of media servers, although no `protocol` says so: told by their
-//! well-known port, or by another upstream that says what the same server is.
+//! Finds control ports of media servers that have no `protocol`: by their well-known port, or
+//! because another upstream declares the same server.
 
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::Spanned;
@@ -7,7 +7,7 @@ use crate::config::read::Named;
 use crate::config::tables::RawUpstream;
 use crate::route::upstream::{Protocol, ServerAddr};
 
-/// Where media servers are controlled unless they are configured otherwise.
+/// The default control ports of media servers.
 const WELL_KNOWN: [(u16, &str, Protocol); 7] = [
     (7088, "Janus' admin API", Protocol::JanusAdmin),
     (7089, "Janus' admin API", Protocol::JanusAdmin),
@@ -22,7 +22,7 @@ const WELL_KNOWN: [(u16, &str, Protocol); 7] = [
     (8888, "Kurento's control port", Protocol::Kurento),
 ];
 
-/// What is on the server's port unless somebody has moved it.
+/// The control port that usually is on this port.
 fn well_known(server: &ServerAddr) -> Option<(&'static str, Protocol)> {
     let ServerAddr::Tcp { port, .. } = server else {
         return None;
@@ -37,11 +37,11 @@ fn well_known(server: &ServerAddr) -> Option<(&'static str, Protocol)> {
 pub(super) struct Declared {
     server: ServerAddr,
     protocol: Protocol,
-    /// The upstream, and the line on which it stands.
+    /// The upstream and its line.
     by: String,
 }
 
-/// Every server that some upstream declares to be a control port.
+/// All servers that an upstream declares to be a control port.
 pub(super) fn declared(upstreams: &Named<RawUpstream>, diag: &Diagnostics<'_>) -> Vec<Declared> {
     let control = upstreams
         .iter()
@@ -68,15 +68,15 @@ fn servers(raw: &RawUpstream) -> impl Iterator<Item = &Spanned<ServerAddr>> {
 /// A server that seems to be a control port.
 pub(super) struct ControlServer {
     server: ServerAddr,
-    /// Goes on from the server: ", where … usually is".
+    /// Text to be appended to the server: ", where … usually is".
     why: String,
     protocol: Protocol,
-    /// Its key and line.
+    /// The key and line of the server.
     place: String,
 }
 
 impl ControlServer {
-    /// That a route leads everybody there, by a policy of this name.
+    /// The problem that a route with this policy lets every client reach it.
     pub(super) fn open_to_everybody(&self, policy: &str) -> String {
         let Self {
             server,
@@ -96,8 +96,8 @@ impl ControlServer {
 }
 
 /// The first server of an upstream without `protocol` that seems to be a control port, with a
-/// warning: without the protocol it is not guarded as one, whatever the policy. So is one that is
-/// declared to be Janus on an admin port.
+/// warning, because it is not protected as one whatever the policy. The same for a server that is
+/// declared as Janus on an admin port.
 pub(super) fn undeclared(
     raw: &RawUpstream,
     declared: &[Declared],
@@ -132,7 +132,7 @@ pub(super) fn undeclared(
     })
 }
 
-/// Why a server seems to be a control port, and of which kind.
+/// Whether a server seems to be a control port, of which kind, and why.
 fn control_of(server: &ServerAddr, declared: &[Declared]) -> Option<(String, Protocol)> {
     if let Some((what, protocol)) = well_known(server) {
         return Some((format!("where {what} usually is"), protocol));
@@ -164,8 +164,8 @@ fn note_as_janus(raw: &RawUpstream, diag: &Diagnostics<'_>) {
     }
 }
 
-/// Passed through, a control port is open to everybody: policies are for requests that the gateway
-/// reads.
+/// A passed-through control port is open to every client, because policies need requests that the
+/// gateway can read.
 pub(super) fn note_passed_through(to: &Spanned<ServerAddr>, diag: &Diagnostics<'_>) {
     let Spanned {
         value: server,

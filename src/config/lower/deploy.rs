@@ -1,4 +1,4 @@
-//! Certificates for other servers: which one, in what files, and how the server is told.
+//! `[[deploy]]`: the certificate, the files, and how the server is notified.
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::host::HostName;
 use crate::route::upstream::ServerAddr;
 use crate::store::Name;
 
-/// What the entries are about, and where they stand.
+/// The context of the entries.
 pub(super) struct Context<'a> {
-    /// `None`: there is no `[acme]`. `None` in it: there is, and nothing can be read in it.
+    /// `None`: there is no `[acme]`. `Some(None)`: there is one, but it cannot be read.
     pub(super) acme: Option<&'a Option<Acme>>,
     pub(super) folder: &'a Path,
 }
 
-/// `None` if one is wrong, which is noted.
+/// `None` with a problem if one is invalid.
 pub(super) fn lower(
     raw: List<RawDeploy>,
     context: &Context<'_>,
@@ -91,7 +91,7 @@ fn address(server: ServerAddr) -> Option<deploy::Place> {
     }
 }
 
-/// The certificate that has all of the hosts; `None` if there is not exactly one, which is noted.
+/// The certificate with all of the hosts; `None` with a problem if there is not exactly one.
 fn certificate(raw: &RawDeploy, context: &Context<'_>, diag: &Diagnostics<'_>) -> Option<Name> {
     let (hosts, place) = hosts(raw, diag)?;
     let Some(acme) = context.acme else {
@@ -127,7 +127,8 @@ fn certificate(raw: &RawDeploy, context: &Context<'_>, diag: &Diagnostics<'_>) -
     }
 }
 
-/// What `hosts` or `host` says, and where; `None` if that is missing or wrong, which is noted.
+/// The value of `hosts` or `host`, and its place; `None` with a problem if it is missing or
+/// invalid.
 fn hosts<'r>(raw: &'r RawDeploy, diag: &Diagnostics<'_>) -> Option<(Vec<&'r HostName>, &'r Place)> {
     let Some(hosts) = &raw.hosts else {
         return raw
@@ -163,7 +164,7 @@ fn note_unknown<T>(acme: &Acme, place: &Place, diag: &Diagnostics<'_>) -> Option
         .iter()
         .map(|cert| described(cert))
         .collect();
-    // One that is wrong may be the one that is meant.
+    // An invalid certificate may be the one that is meant.
     if acme.is_whole {
         diag.problem(
             place,
@@ -181,7 +182,7 @@ fn described(cert: &CertSpec) -> String {
     format!("{} ({})", hosts.join(" "), cert.key_type.name())
 }
 
-/// What the server cannot do without.
+/// The keys that the server requires.
 fn note_lacking(to: &Spanned<Consumer>, raw: &RawDeploy, diag: &Diagnostics<'_>) {
     let pair = (raw.cert.is_some(), raw.key.is_some());
     let text = match (to.value, raw.combined.is_some()) {
@@ -247,7 +248,7 @@ fn files(
     files
 }
 
-/// Files of others that an entry names.
+/// Files of other programs that an entry names.
 fn read(raw: &RawDeploy, folder: &Path) -> Vec<Spanned<PathBuf>> {
     let pid_file = raw
         .reload
@@ -260,8 +261,7 @@ fn read(raw: &RawDeploy, folder: &Path) -> Vec<Spanned<PathBuf>> {
     raw.password_file.iter().chain(pid_file).map(full).collect()
 }
 
-/// Files that would be written over each other, over what is read beside them, or over what the
-/// gateway keeps itself.
+/// Files that would overwrite each other, files that are read, or files of the gateway itself.
 fn note_targets(
     targets: &[Spanned<PathBuf>],
     read: &[Spanned<PathBuf>],
@@ -300,8 +300,8 @@ fn note_targets(
     }
 }
 
-/// Without `.` and `a/..`. Where `a` is a symlink that is another file; nobody writes that on
-/// purpose.
+/// The path without `.` and `a/..`. If `a` is a symbolic link, that is another file, which is
+/// ignored here.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -315,7 +315,7 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// `None` if it is missing or wrong, which is noted.
+/// `None` with a problem if it is missing or invalid.
 fn reload(raw: RawReload, folder: &Path, diag: &Diagnostics<'_>) -> Option<Reload> {
     if let Some(command) = raw.command {
         for other in raw

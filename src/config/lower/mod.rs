@@ -1,5 +1,5 @@
-//! From what is written to what it means: names resolved, entries compared, each rule that needs
-//! more than one key.
+//! From tables to specifications: resolves names, compares entries, and checks every rule that
+//! needs more than one key.
 
 mod access;
 mod acme;
@@ -37,8 +37,8 @@ use acme::Acme;
 use names::Context;
 use upstreams::Upstream;
 
-/// `None` where a part is missing, which is noted. What is returned is right only if nothing at all
-/// was noted: a list may lack its wrong elements.
+/// `None` with a problem if a part is missing. The result is valid only if there is no problem at
+/// all: lists may lack invalid elements.
 pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Config> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let has_http = raw.listen.as_ref().is_none_or(has_http);
@@ -202,7 +202,7 @@ fn lower_passthrough(
         .collect()
 }
 
-/// A route whose clients all go by to another server is never reached.
+/// Warns about routes that are never reached because their host is passed through.
 fn note_passed_over(
     routes: &List<RawRoute>,
     entries: &List<RawPassthrough>,
@@ -280,8 +280,8 @@ fn lower_tls(
     }
 }
 
-/// Whether neither certificates nor names for development are written; what is wrong is not
-/// missing too.
+/// Whether neither certificates nor development names are configured. Invalid ones do not count as
+/// missing.
 fn has_no_certificate(raw: &RawTls) -> bool {
     fn is_none<T>(list: Option<&List<T>>, is_written: bool) -> bool {
         list.map_or(!is_written, List::is_empty)
@@ -290,7 +290,7 @@ fn has_no_certificate(raw: &RawTls) -> bool {
         && is_none(raw.self_signed.as_ref(), raw.self_signed_is_written)
 }
 
-/// Who is believed what he says about the client.
+/// The proxies that are trusted to report the client.
 fn lower_believed(networks: Vec<Spanned<Network>>, diag: &Diagnostics<'_>) -> Vec<Network> {
     note_twice(&networks, diag);
     for everybody in everybody::on_the_internet(&networks) {
@@ -300,7 +300,7 @@ fn lower_believed(networks: Vec<Spanned<Network>>, diag: &Diagnostics<'_>) -> Ve
     networks.into_iter().map(|net| net.value).collect()
 }
 
-/// Reports what is in a list a second time.
+/// Reports duplicates in a list.
 fn note_twice<T: PartialEq + std::fmt::Display>(list: &[Spanned<T>], diag: &Diagnostics<'_>) {
     for (at, later) in list.iter().enumerate() {
         if list[..at].iter().any(|first| first.value == later.value) {

@@ -1,4 +1,4 @@
-//! What routes refer to: the upstreams, policies and TURN servers of the rest of the file.
+//! The upstreams, policies and TURN servers that routes refer to.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use super::upstreams::Upstream;
 use crate::config::diagnostics::Diagnostics;
 use crate::policy::Policy;
 
-/// What the rest of the file gives to routes.
+/// The context of routes.
 pub(super) struct Context<'a> {
     pub(super) upstreams: &'a [Upstream],
     pub(super) policies: &'a [NamedPolicy],
     pub(super) turns: &'a [NamedTurn],
-    /// Where a route says nothing.
+    /// The default of `body`.
     pub(super) body_limit: u64,
-    /// What paths are relative to.
+    /// The folder that paths are relative to.
     pub(super) folder: &'a Path,
 }
 
-/// What routes refer to.
+/// The names that routes refer to.
 pub(super) struct Names<'a> {
     pub(super) context: &'a Context<'a>,
     /// The policy `"open"`, which no table declares.

@@ -1,5 +1,5 @@
-//! What routes let in beside what their policies say: pages of other origins, and other routes to
-//! the same Janus.
+//! Warnings about routes that admit more than their policy suggests: pages of other origins, and
+//! other routes to the same Janus.
 
 use super::names::Context;
 use crate::config::diagnostics::Diagnostics;
@@ -10,7 +10,7 @@ use crate::route::janus::shares_janus;
 use crate::route::upstream::UpstreamSpec;
 use crate::route::{Route, Target};
 
-/// Looks at all routes that are whole.
+/// Checks all valid routes.
 pub(super) fn note(routes: &[(&RawRoute, &Route)], context: &Context<'_>, diag: &Diagnostics<'_>) {
     for (at, (raw, route)) in routes.iter().enumerate() {
         note_every_page(raw, route, diag);
@@ -18,7 +18,7 @@ pub(super) fn note(routes: &[(&RawRoute, &Route)], context: &Context<'_>, diag: 
     }
 }
 
-/// `"*"` where a browser is let in by what it sends by itself.
+/// `"*"` where a cookie or an address permits requests.
 fn note_every_page(raw: &RawRoute, route: &Route, diag: &Diagnostics<'_>) {
     let (
         Some(Cors {
@@ -50,7 +50,7 @@ fn note_every_page(raw: &RawRoute, route: &Route, diag: &Diagnostics<'_>) {
     }
 }
 
-/// Janus takes ids in the body, WebSockets at any path, and its base path anywhere in a path.
+/// Janus accepts ids in the body, WebSockets at any path, and its base path anywhere in a path.
 fn note_same_janus(
     (raw, route): (&RawRoute, &Route),
     before: &[(&RawRoute, &Route)],

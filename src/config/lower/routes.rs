@@ -1,4 +1,4 @@
-//! Routes: the names that they use, the rules about them, and no two alike.
+//! Routes: resolves their names and checks their rules.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::route::local;
 use crate::route::path::PathPrefix;
 use crate::route::{PathChange, Route, UpstreamId};
 
-/// Resolves all routes; `None` where one is not whole, which is noted.
+/// Resolves all routes; `None` with a problem if one is invalid.
 pub(super) fn lower(
     raw: List<RawRoute>,
     context: &Context<'_>,
@@ -36,8 +36,7 @@ pub(super) fn lower(
     note_doubles(&present, diag);
     note_loops(&present, diag);
     names.note_unused(&present);
-    // Collected in two steps: the first that is not whole must not keep the others from being
-    // looked at.
+    // In two steps, so that the routes after an invalid one are checked too.
     let routes: Vec<Option<Route>> = present.iter().map(|route| names.route(route)).collect();
     let whole = present
         .iter()
@@ -50,7 +49,7 @@ pub(super) fn lower(
     routes.into_iter().collect()
 }
 
-/// Of two routes with one host and path, the second would never be found.
+/// Of two routes with the same host and path, the second would never be used.
 fn note_doubles(routes: &[&RawRoute], diag: &Diagnostics<'_>) {
     for (at, later) in routes.iter().enumerate() {
         let (Some(path), Some(door)) = (&later.path, door(later)) else {
@@ -69,7 +68,7 @@ fn note_doubles(routes: &[&RawRoute], diag: &Diagnostics<'_>) {
     }
 }
 
-/// What a route is found by, where that is known.
+/// The host and path of a route, if they are valid.
 fn door(route: &RawRoute) -> Option<(Option<&HostPattern>, &PathPrefix)> {
     let path = route.path.as_ref()?;
     (!route.host_is_written || route.host.is_some())
@@ -208,8 +207,8 @@ impl Names<'_> {
         })
     }
 
-    /// Closed by default: who reaches a control port rules the media server, so that has to be said
-    /// twice.
+    /// A control port must not be open by accident, because its clients control the media server:
+    /// it needs a second key.
     fn note_if_open(&self, raw: &RawRoute, upstream: Option<&Upstream>, policy: Option<&Resolved>) {
         let (Some(name), Some(upstream), Some(policy)) = (&raw.policy, upstream, policy) else {
             return;
@@ -335,7 +334,7 @@ impl Names<'_> {
     }
 }
 
-/// A policy that a route names; `None` in it where the policy is wrong itself.
+/// The policy of a route; `Some(None)` if the policy itself is invalid.
 struct Resolved {
     policy: Option<Arc<Policy>>,
     lets_everybody_in: bool,

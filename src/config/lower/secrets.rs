@@ -1,5 +1,4 @@
-//! Secrets that may be in a file, in the environment or in the configuration, and are in one of
-//! them.
+//! Secrets, which are in exactly one of a file, the environment or the configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -7,14 +6,14 @@ use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::Spanned;
 use crate::secret::{Secret, SecretSource};
 
-/// The keys that say where a secret is.
+/// The keys for the source of a secret.
 pub(super) struct Sources<'a> {
     pub(super) file: Option<&'a Spanned<PathBuf>>,
     pub(super) env: Option<&'a Spanned<String>>,
     pub(super) inline: Option<&'a Spanned<String>>,
 }
 
-/// `None` if there is none. Of several, which is noted, the first.
+/// `None` if there is none. Of several, which is a problem, the first.
 pub(super) fn source(
     from: &Sources<'_>,
     what: &str,

@@ -1,4 +1,4 @@
-//! Where routes lead: one target each, with the keys that go with it.
+//! Targets of routes: one each, with the keys that belong to it.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::route::redirect::RedirectSpec;
 use crate::route::{Forward, HostHeader, PathChange, Target, Timeouts, UpstreamId};
 use crate::turn::TurnId;
 
-/// Which target a route has.
+/// The kind of a target.
 pub(super) enum Kind<'r> {
     Upstream,
     Files(&'r Path),
@@ -23,7 +23,7 @@ pub(super) enum Kind<'r> {
     Turn(&'r Spanned<String>),
 }
 
-/// The one target; `None` if it is missing or wrong, which is noted. Of several, which is noted,
+/// The target; `None` with a problem if it is missing or invalid. Of several, which is a problem,
 /// the first kind.
 pub(super) fn kind<'r>(raw: &'r RawRoute, diag: &Diagnostics<'_>) -> Option<Kind<'r>> {
     let all = [
@@ -52,7 +52,7 @@ pub(super) fn kind<'r>(raw: &'r RawRoute, diag: &Diagnostics<'_>) -> Option<Kind
     Some(kind)
 }
 
-/// What a request to an upstream gets on its way, before it is known where to.
+/// The settings of a forwarded request, without its upstream.
 pub(super) struct ForwardParts {
     headers: Edits,
     host: Option<HostHeader>,
@@ -190,7 +190,7 @@ fn is_said(raw: &RawRoute) -> bool {
         .is_some_and(|said| said.value)
 }
 
-/// A redirect that its own route takes up again would never end.
+/// A redirect to a path of its own route would be a loop.
 pub(super) fn note_loops(routes: &[&RawRoute], diag: &Diagnostics<'_>) {
     for route in routes {
         let (Some(path), Some(redirect)) = (&route.path, &route.redirect) else {

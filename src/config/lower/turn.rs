@@ -1,4 +1,4 @@
-//! TURN credentials: where their secret is, and what Janus cannot be told.
+//! `[turn]`: the source of the secret, and URIs that Janus cannot use.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,10 +13,11 @@ use crate::secret::{Secret, SecretSource};
 use crate::turn::uri::TurnUri;
 use crate::turn::{Secrets, TurnSpec};
 
-/// Whoever has a credential keeps the relay for so long, whatever becomes of him.
+/// Longer lifetimes cause a warning, because a credential stays valid when the client's permission
+/// ends.
 const LONG: Duration = Duration::from_secs(86_400);
 
-/// One of `[turn]`: routes may name it even if it is wrong.
+/// An entry of `[turn]`. Routes can refer to it even if it is invalid.
 pub(super) struct NamedTurn {
     pub(super) name: Spanned<String>,
     pub(super) spec: Option<Arc<TurnSpec>>,
@@ -48,8 +49,8 @@ fn spec(name: &str, raw: RawTurn, folder: &Path, diag: &Diagnostics<'_>) -> Opti
     })
 }
 
-/// `None` if they are missing or wrong, which is noted. Of several sources, which is noted, the
-/// first.
+/// `None` with a problem if they are missing or invalid. Of several sources, which is a problem,
+/// the first.
 fn secrets(raw: &RawTurn, folder: &Path, diag: &Diagnostics<'_>) -> Option<Secrets> {
     let one = |signing| {
         Some(Secrets {

@@ -1,4 +1,4 @@
-//! Upstreams: their servers, how requests are spread over them, and whom to trust behind TLS.
+//! Upstreams: their servers, load balancing, and TLS.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::route::upstream::{
 };
 use crate::slot::MaxConnections;
 
-/// One of `[upstreams]`: routes may name it even if it is wrong.
+/// An entry of `[upstreams]`. Routes can refer to it even if it is invalid.
 pub(super) struct Upstream {
     pub(super) name: Spanned<String>,
     pub(super) protocol: Protocol,
-    /// A server that seems to be a control port, where no `protocol` says what is there.
+    /// A server without `protocol` that seems to be a control port.
     pub(super) undeclared: Option<ControlServer>,
     pub(super) spec: Option<UpstreamSpec>,
 }
@@ -106,7 +106,7 @@ fn spec(
     })
 }
 
-/// BOSH keeps its sessions in the server's memory, and is told from other HTTP only by its path.
+/// BOSH sessions are in the server's memory. BOSH is recognized by its path.
 fn serves_bosh(upstream: &str, routes: &List<RawRoute>) -> bool {
     routes.iter().flatten().any(|route| {
         let leads_here = route
