@@ -129,13 +129,13 @@ impl Cluster {
 
     fn count(&self, sent: &Sent) {
         match sent {
-            Ok((response, _)) => self.counts.answers[class_of(response.status().as_u16())].one(),
+            Ok((response, _)) => self.counts.answers[class_of(response.status().as_u16())].inc(),
             // The gateway's own limits are no failure of the upstream.
             Err(SendError::Full | SendError::ServerFull | SendError::OverShare) => {}
-            Err(SendError::Connect(_)) => self.counts.unreachable.one(),
-            Err(SendError::Late(_)) => self.counts.late.one(),
+            Err(SendError::Connect(_)) => self.counts.unreachable.inc(),
+            Err(SendError::Late(_)) => self.counts.late.inc(),
             Err(SendError::Http(error)) if BodyFault::behind(error).is_some() => {}
-            Err(SendError::Http(_)) => self.counts.broken.one(),
+            Err(SendError::Http(_)) => self.counts.broken.inc(),
         }
     }
 

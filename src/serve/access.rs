@@ -64,7 +64,7 @@ where
         let has_unread_body =
             request.version() < Version::HTTP_2 && !request.body().is_end_stream();
         let is_head = request.method() == Method::HEAD;
-        let local = worker.view();
+        let view = worker.view();
         let is_h2 = request.version() == Version::HTTP_2;
         let closes = worker.draining.get() && !is_h2;
         let under_way = Some(InFlight::new(&control));
@@ -86,7 +86,7 @@ where
                 origin: Rc::clone(&conn.origin),
                 request,
                 conn,
-                local,
+                view,
                 exchange,
                 key,
             }),

@@ -87,7 +87,7 @@ impl Admission {
         permit: &Permit,
     ) -> Self {
         Self {
-            view: Rc::clone(&inbound.local),
+            view: Rc::clone(&inbound.view),
             route,
             authority: Rc::clone(authority),
             path: Path::Shared(inbound.request.uri().path_and_query().cloned()),

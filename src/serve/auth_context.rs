@@ -7,7 +7,7 @@ use crate::auth::{self, Failure};
 /// What `auth` needs to know about a request. `is_listed`: the client's address is on the policy's
 /// allow list.
 pub(super) fn context(inbound: &Inbound, is_listed: bool) -> auth::Context<'_> {
-    let (snapshot, worker) = (&inbound.local.snapshot, &inbound.conn.worker);
+    let (snapshot, worker) = (&inbound.view.snapshot, &inbound.conn.worker);
     auth::Context {
         cache: &worker.tokens,
         failures: &worker.shared.auth_failures,

@@ -80,7 +80,7 @@ fn route(routed: &Routed) -> &Route {
     routed
         .normal
         .inbound
-        .local
+        .view
         .snapshot
         .routes
         .route(routed.route)
@@ -251,8 +251,8 @@ pub(super) async fn judge(
 
 /// Admits a request, without what only the gateway may see of it.
 fn admit(mut routed: Routed, permit: Permit) -> Admitted {
-    let local = Rc::clone(&routed.normal.inbound.local);
-    let route = local.snapshot.routes.route(routed.route);
+    let view = Rc::clone(&routed.normal.inbound.view);
+    let route = view.snapshot.routes.route(routed.route);
     let sources = route
         .policy
         .token_rule()
@@ -263,12 +263,7 @@ fn admit(mut routed: Routed, permit: Permit) -> Admitted {
         location::remove(request.headers_mut(), &mut uri, sources);
         *request.uri_mut() = uri;
         let names = |page: Option<&Uri>| {
-            names_of_page(
-                page,
-                route,
-                &routed.normal.authority,
-                &local.snapshot.routes,
-            )
+            names_of_page(page, route, &routed.normal.authority, &view.snapshot.routes)
         };
         location::remove_from_referer(request.headers_mut(), names);
     }

@@ -15,7 +15,7 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The step of the stack. It changes nothing unless the connection comes from a trusted proxy.
 pub(super) fn client_address(mut inbound: Inbound) -> Result<Inbound, Rejection> {
-    let trusted = &inbound.local.snapshot.trusted_proxies;
+    let trusted = &inbound.view.snapshot.trusted_proxies;
     if !is_trusted(inbound.client, trusted) {
         return Ok(inbound);
     }

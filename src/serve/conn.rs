@@ -84,12 +84,12 @@ async fn read_proxy_header(
                 error = %Chain(&error),
                 "no PROXY header from a peer in listen.proxy_protocol"
             );
-            worker.metrics.refused.one("proxy_header");
+            worker.metrics.refused.inc("proxy_header");
             return None;
         }
         None => {
             tracing::warn!(%balancer, "no PROXY header within limits.header_timeout");
-            worker.metrics.refused.one("proxy_header");
+            worker.metrics.refused.inc("proxy_header");
             return None;
         }
     }

@@ -23,7 +23,7 @@ impl ConnectionGuard {
             kind,
             metrics: Arc::clone(metrics),
         };
-        guard.counts().accepted.one();
+        guard.counts().accepted.inc();
         guard
     }
 
@@ -51,6 +51,6 @@ impl DerefMut for ConnectionGuard {
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.counts().closed.one();
+        self.counts().closed.inc();
     }
 }

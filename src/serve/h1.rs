@@ -57,7 +57,7 @@ pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S
     let mut stream = parts.io.into_inner().into_inner();
     if command == Some(ConnCommand::LateHead) {
         log_head(&worker, client, 408, "late_head");
-        worker.metrics.heads.one("late");
+        worker.metrics.heads.inc("late");
         answer_late(&mut stream, &worker.ticks).await;
         linger::finish(stream, false, &registered, &worker.ticks).await;
         return;

@@ -110,7 +110,7 @@ struct Arrived {
 struct Inbound {
     request: Request<RequestBody>,
     conn: Rc<ConnInfo>,
-    local: Rc<WorkerView>,
+    view: Rc<WorkerView>,
     exchange: Rc<Exchange>,
     /// Its key among the requests under way.
     key: under_way::Key,
@@ -130,7 +130,7 @@ impl Inbound {
                 .worker
                 .shared
                 .slots
-                .counted(self.client, &self.local.snapshot.limits),
+                .counted(self.client, &self.view.snapshot.limits),
         }
     }
 }

@@ -89,7 +89,7 @@ fn parse_authority(host: &HeaderValue) -> Result<Authority, Rejection> {
 /// to another server or listener, which a new connection would reach. Route and policy depend on
 /// `Host` alone. A trusted proxy uses one server name for all of its clients.
 fn check_sni(inbound: &Inbound, authority: &Authority) -> Result<(), Rejection> {
-    let (conn, snapshot) = (&inbound.conn, &inbound.local.snapshot);
+    let (conn, snapshot) = (&inbound.conn, &inbound.view.snapshot);
     if conn.sni.as_ref().is_none_or(|sni| *sni == authority.host) {
         return Ok(());
     }

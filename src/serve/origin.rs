@@ -15,7 +15,7 @@ use crate::route::initiator::{Initiator, is_navigation};
 /// request alone may do harm.
 pub(super) fn may_use(routed: &Routed, route: &Route, permit: &Permit) -> bool {
     let inbound = &routed.normal.inbound;
-    let is_control = inbound.local.snapshot.routes.is_control(route);
+    let is_control = inbound.view.snapshot.routes.is_control(route);
     if !permit.is_ambient() && !is_control {
         return true;
     }

@@ -51,7 +51,7 @@ fn redirect(inbound: &Inbound) -> Result<Response<ResponseBody>, Rejection> {
         return Err(Rejection::Authority);
     }
     let host = authority.host;
-    let location = match inbound.local.snapshot.public_port {
+    let location = match inbound.view.snapshot.public_port {
         443 => format!("https://{host}{target}"),
         port => format!("https://{host}:{port}{target}"),
     };

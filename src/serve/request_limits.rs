@@ -9,7 +9,7 @@ use super::reject::Rejection;
 pub(super) fn limit_size(inbound: Inbound) -> Result<Inbound, Rejection> {
     let target = inbound.request.uri().path_and_query();
     let length = target.map_or(0, |target| target.as_str().len());
-    if u64::try_from(length).is_ok_and(|length| length > inbound.local.snapshot.limits.target) {
+    if u64::try_from(length).is_ok_and(|length| length > inbound.view.snapshot.limits.target) {
         Err(Rejection::TargetTooLong)
     } else {
         Ok(inbound)
@@ -18,7 +18,7 @@ pub(super) fn limit_size(inbound: Inbound) -> Result<Inbound, Rejection> {
 
 /// Counts the request, and its stream of HTTP/2, for its client.
 pub(super) fn limit_rate(inbound: Inbound) -> Result<Inbound, Rejection> {
-    let limits = &inbound.local.snapshot.limits;
+    let limits = &inbound.view.snapshot.limits;
     let counted = match inbound.client == inbound.conn.client {
         true => inbound.conn.slot.request(limits.requests_per_client),
         false => inbound

@@ -47,9 +47,9 @@ pub(super) fn note_end(ended: hyper::Result<()>, metrics: &WorkerMetrics) {
     if let Err(error) = ended {
         // hyper has answered these two.
         if error.is_parse_too_large() {
-            metrics.heads.one("too_large");
+            metrics.heads.inc("too_large");
         } else if error.is_parse() {
-            metrics.heads.one("malformed");
+            metrics.heads.inc("malformed");
         }
         tracing::debug!(error = %Chain(&error), "connection ended with an error");
     }

@@ -82,7 +82,7 @@ where
 fn cors_verdict(routed: &Routed) -> Option<Verdict> {
     let inbound = &routed.normal.inbound;
     let cors = inbound
-        .local
+        .view
         .snapshot
         .routes
         .route(routed.route)

@@ -25,12 +25,12 @@ impl RouteHeaders {
     /// What the request's route says; `None` if it says nothing.
     pub(super) fn of(routed: &Routed) -> Option<Self> {
         let inbound = &routed.normal.inbound;
-        let route = inbound.local.snapshot.routes.route(routed.route);
+        let route = inbound.view.snapshot.routes.route(routed.route);
         let has_any = route.cors.is_some()
             || route.answers != Edits::default()
             || route.security != Security::default();
         has_any.then(|| Self {
-            view: Rc::clone(&inbound.local),
+            view: Rc::clone(&inbound.view),
             route: routed.route,
             origin: None,
         })

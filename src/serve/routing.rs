@@ -11,7 +11,7 @@ pub(super) fn route(normal: Normal) -> Result<Routed, Rejection> {
     let route = find_route(&normal, path)?;
     note_route(inbound, route);
     if inbound
-        .local
+        .view
         .snapshot
         .routes
         .is_of_another_route(route, path)
@@ -27,13 +27,13 @@ pub(super) fn route(normal: Normal) -> Result<Routed, Rejection> {
 
 /// The route that serves a path on the request's host.
 pub(super) fn find_route(normal: &Normal, path: &str) -> Result<RouteId, Rejection> {
-    let routes = &normal.inbound.local.snapshot.routes;
+    let routes = &normal.inbound.view.snapshot.routes;
     Ok(routes.find(&normal.authority.host, path)?)
 }
 
 fn note_route(inbound: &Inbound, route: RouteId) {
     inbound.exchange.note(|line| {
-        let label = inbound.local.label(route).clone();
+        let label = inbound.view.label(route).clone();
         (line.route, line.upstream, line.counts) =
             (Some(label.route), label.upstream, Some(label.counts));
     });

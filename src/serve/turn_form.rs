@@ -86,7 +86,7 @@ where
 
 fn has_form(routed: &Routed) -> bool {
     let inbound = &routed.normal.inbound;
-    let snapshot = &inbound.local.snapshot;
+    let snapshot = &inbound.view.snapshot;
     let Target::Turn(id) = &snapshot.routes.route(routed.route).target else {
         return false;
     };

@@ -33,7 +33,7 @@ fn presented<'r>(routed: &'r Routed, route: &Route) -> Option<(&'r ApiKeys, Vec<
         return None;
     };
     let inbound = &routed.normal.inbound;
-    let keys = inbound.local.snapshot.turn(*id).api_keys.as_ref()?;
+    let keys = inbound.view.snapshot.turn(*id).api_keys.as_ref()?;
     let values = |name| parameters(inbound, routed.form.as_ref(), name);
     let presented: Vec<Cow<'_, str>> = values("api").chain(values("key")).collect();
     (!presented.is_empty()).then_some((keys, presented))

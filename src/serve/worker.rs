@@ -154,7 +154,7 @@ impl Worker {
     /// Counts a connection that was rejected because a limit is reached.
     pub fn refuse(&self, peer: PeerAddr, full: Full) {
         tracing::debug!(%peer, reason = %full, "connection refused");
-        self.metrics.refused.one(full.limit());
+        self.metrics.refused.inc(full.limit());
         self.refused.set((self.refused.get().0 + 1, Some(full)));
     }
 

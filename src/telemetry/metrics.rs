@@ -168,7 +168,7 @@ impl WorkerMetrics {
 
     /// Counts a handshake.
     pub fn handshake(&self, how: Handshake) {
-        self.handshakes[how as usize].one();
+        self.handshakes[how as usize].inc();
     }
 
     /// The counters of a route, which continue if an earlier route had the same name.
@@ -213,13 +213,13 @@ impl WorkerMetrics {
     pub(super) fn ended(&self, line: &Line) {
         let counts = self.of(line.counts.as_ref());
         if line.tunnel {
-            counts.tunnels_ended[line.end as usize].one();
+            counts.tunnels_ended[line.end as usize].inc();
             return;
         }
-        counts.requests[class_of(line.status)].one();
+        counts.requests[class_of(line.status)].inc();
         counts.durations.record(line.took);
         if let Some(reason) = line.reason {
-            self.refusals.one(reason);
+            self.refusals.inc(reason);
         }
     }
 }

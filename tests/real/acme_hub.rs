@@ -70,10 +70,7 @@ fn has_its_certificate(gateway: &Gateway, deploy: &str, serial: &str) {
     let is_line =
         |line: &String| line.contains("a server has its certificate") && line.contains(serial);
     until(&format!("{deploy} has {serial}"), || {
-        gateway
-            .lines(&format!("\"{deploy}\""))
-            .iter()
-            .any(|line| is_line(line))
+        gateway.lines(&format!("\"{deploy}\"")).iter().any(is_line)
     });
 }
 

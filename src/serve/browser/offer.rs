@@ -23,7 +23,7 @@ const NOT_ACCEPTED: &str = "This token was not accepted.";
 /// The form for a rejected request, where another token could change the answer.
 pub(in crate::serve) fn offer(routed: &Routed, rejection: &Rejection) -> Option<SignIn> {
     let inbound = &routed.normal.inbound;
-    let route = inbound.local.snapshot.routes.route(routed.route);
+    let route = inbound.view.snapshot.routes.route(routed.route);
     let (rule, _) = route.sign_in()?;
     let message = message(rejection)?;
     // The browser must not return with the rejected token in the URL.

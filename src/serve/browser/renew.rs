@@ -62,7 +62,7 @@ pub(in crate::serve) async fn renew(
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let at = at.filter(|route| route.sign_in().is_some());
-    let all = &inbound.local.snapshot.routes;
+    let all = &inbound.view.snapshot.routes;
     cookie::renew(
         headers,
         &located.text,
@@ -83,7 +83,7 @@ async fn old(inbound: &Inbound, now: UnixTime) -> Result<Signed<'_>, Rejection> 
         .map_err(|_| Rejection::TwoTokens)?;
     let located = located.ok_or(Denied::NoToken)?;
     let issuers = inbound
-        .local
+        .view
         .snapshot
         .issuers
         .iter()
@@ -131,7 +131,7 @@ async fn newer_of<'s>(
     now: UnixTime,
 ) -> Result<Signed<'s>, Rejection> {
     let issuers = inbound
-        .local
+        .view
         .snapshot
         .issuers
         .iter()

@@ -27,6 +27,6 @@ impl ReturnTo {
     }
 
     pub(super) fn route<'n>(&self, normal: &'n Normal) -> &'n Route {
-        normal.inbound.local.snapshot.routes.route(self.route)
+        normal.inbound.view.snapshot.routes.route(self.route)
     }
 }

@@ -80,7 +80,7 @@ async fn signed_in(
 }
 
 fn set_cookies(headers: &mut HeaderMap, normal: &Normal, route: &Route, token: &str, seconds: u64) {
-    let all = &normal.inbound.local.snapshot.routes;
+    let all = &normal.inbound.view.snapshot.routes;
     cookie::sign_in(headers, token, seconds, route, all, &normal.authority.host);
 }
 

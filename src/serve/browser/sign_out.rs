@@ -41,7 +41,7 @@ pub(in crate::serve) async fn sign_out(
         return_to.as_ref().map(|place| &place.to),
         normal.inbound.exchange.id(),
     );
-    let all = &normal.inbound.local.snapshot.routes;
+    let all = &normal.inbound.view.snapshot.routes;
     cookie::sign_out(response.headers_mut(), route, all, &normal.authority.host);
     Ok(response)
 }

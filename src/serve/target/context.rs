@@ -45,7 +45,7 @@ impl<'r> Forwarding<'r> {
         let Inbound {
             request,
             conn,
-            local: view,
+            view,
             exchange,
             key,
             origin,

@@ -21,7 +21,7 @@ pub(super) async fn serve(
     spec: &FilesSpec,
 ) -> Result<Response<ResponseBody>, Rejection> {
     let slot = file_slot(inbound).await.ok_or(Rejection::OpenFiles)?;
-    let guard = &inbound.local.snapshot.guard;
+    let guard = &inbound.view.snapshot.guard;
     let response = files::serve(&inbound.request, spec, &route.path, guard).await?;
     Ok(response.map(|body| ResponseBody::file(body, slot)))
 }

@@ -86,7 +86,7 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
         },
         permit,
     } = admitted;
-    let view = Rc::clone(&normal.inbound.local);
+    let view = Rc::clone(&normal.inbound.view);
     let route = view.snapshot.routes.route(route);
     let inbound = &normal.inbound;
     let mut response = match &route.target {

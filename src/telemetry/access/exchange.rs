@@ -1,4 +1,4 @@
-//! One request, followed from its head to the last byte of its answer or tunnel.
+//! A request with its response or tunnel, for the access log and the counters.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,8 +11,8 @@ use crate::addr::ClientAddr;
 use crate::slot::StreamSlot;
 use crate::telemetry::request_id::RequestId;
 
-/// One request as the access log and the counters follow it, from the head to the last byte of its
-/// answer or tunnel.
+/// A request from its head to the last byte of its response or tunnel. Dropping it writes the line
+/// and counts it.
 #[derive(Debug)]
 pub struct Exchange {
     id: RequestId,
@@ -20,14 +20,14 @@ pub struct Exchange {
     sink: Rc<AccessSink>,
     started: Instant,
     line: RefCell<Line>,
-    /// Only if a line will be written.
+    /// `None` if no line will be written.
     head: Option<Box<Head>>,
-    /// Of a request by HTTP/2: what it is counted by, for as long as it has not ended.
+    /// The slot of an HTTP/2 stream, which is released when the exchange ends.
     stream: RefCell<Option<StreamSlot>>,
 }
 
 impl Exchange {
-    /// Begins; `head` is only called if there will be a line.
+    /// Begins an exchange. `head` is called only if a line will be written.
     pub fn begin(
         id: RequestId,
         client: ClientAddr,
@@ -52,27 +52,27 @@ impl Exchange {
         self.id
     }
 
-    /// Who sent it.
+    /// The client.
     pub fn client(&self) -> ClientAddr {
         self.client.get()
     }
 
-    /// It was sent by somebody else, through a trusted proxy.
+    /// Sets the client that a trusted proxy reports.
     pub fn set_client(&self, client: ClientAddr) {
         self.client.set(client);
     }
 
-    /// Keeps a stream's slot until the exchange has ended.
+    /// Holds a stream's slot until the exchange ends.
     pub fn hold(&self, stream: StreamSlot) {
         *self.stream.borrow_mut() = Some(stream);
     }
 
-    /// Notes something for the line and the counters.
+    /// Changes the line, which is also what is counted.
     pub fn note(&self, note: impl FnOnce(&mut Line)) {
         note(&mut self.line.borrow_mut());
     }
 
-    /// It has become a tunnel, if it was none before.
+    /// Notes that the request has become a tunnel.
     pub fn set_tunnel(&self) {
         let mut line = self.line.borrow_mut();
         if std::mem::replace(&mut line.tunnel, true) {
@@ -82,10 +82,10 @@ impl Exchange {
             .metrics()
             .of(line.counts.as_ref())
             .tunnels_opened
-            .one();
+            .inc();
     }
 
-    /// Bytes came from the client. They are counted at once: a tunnel may be open for days.
+    /// Counts bytes from the client. Immediately, because a tunnel may be open for days.
     pub fn received(&self, bytes: u64) {
         let mut line = self.line.borrow_mut();
         line.received += bytes;
@@ -96,7 +96,7 @@ impl Exchange {
             .add(bytes);
     }
 
-    /// Bytes went to the client.
+    /// Counts bytes to the client.
     pub fn sent(&self, bytes: u64) {
         let mut line = self.line.borrow_mut();
         line.sent += bytes;

@@ -17,7 +17,7 @@ impl Count {
     }
 
     /// Counts one more.
-    pub fn one(&self) {
+    pub fn inc(&self) {
         self.add(1);
     }
 
@@ -49,12 +49,12 @@ impl Default for Tally {
 
 impl Tally {
     /// Counts one more of the word.
-    pub fn one(&self, word: &'static str) {
+    pub fn inc(&self, word: &'static str) {
         let found = self
             .words
             .iter()
             .find(|(known, _)| *known.get_or_init(|| word) == word);
-        found.map_or(&self.others, |(_, count)| count).one();
+        found.map_or(&self.others, |(_, count)| count).inc();
     }
 
     /// Every word that was counted, and how often.
@@ -104,7 +104,7 @@ impl Durations {
             .iter()
             .position(|bound| micros <= *bound)
             .unwrap_or(DURATIONS.len());
-        self.buckets[at].one();
+        self.buckets[at].inc();
         self.micros.add(micros);
     }
 }

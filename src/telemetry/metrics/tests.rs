@@ -5,15 +5,15 @@ use crate::telemetry::access::End;
 #[test]
 fn words_are_counted_apart_and_never_run_out() {
     let tally = Tally::default();
-    tally.one("path");
-    tally.one("rate");
-    tally.one("path");
+    tally.inc("path");
+    tally.inc("rate");
+    tally.inc("path");
     assert_eq!(
         tally.words().collect::<Vec<_>>(),
         [("path", 2), ("rate", 1)]
     );
     for n in 0..2 * WORDS {
-        tally.one(Box::leak(n.to_string().into_boxed_str()));
+        tally.inc(Box::leak(n.to_string().into_boxed_str()));
     }
     assert_eq!(
         tally.words().map(|(_, n)| n).sum::<u64>(),
@@ -59,7 +59,7 @@ fn a_name_keeps_its_counters() {
         host: "*".into(),
         path: "/janus".into(),
     };
-    metrics.route(name()).requests[2].one();
+    metrics.route(name()).requests[2].inc();
     assert_eq!(metrics.route(name()).requests[2].get(), 1);
     assert_eq!(metrics.routes().len(), 2);
 }
