@@ -155,6 +155,8 @@ async fn serve(
     }
     // A successor may have the socket while this gateway drains, as it may have the addresses.
     control.close();
+    // Requests on connections that are still open are answered at once: the gateway is stopping.
+    drop(control);
     drain(running, signals).await
 }
 

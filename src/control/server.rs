@@ -91,6 +91,7 @@ async fn accept(listener: UnixListener, calls: mpsc::Sender<Call>) {
             }
         };
         let Ok(permit) = Arc::clone(&free).try_acquire_owned() else {
+            tracing::warn!("a connection to the control socket was closed: too many are open");
             continue;
         };
         let calls = calls.clone();

@@ -89,8 +89,8 @@ impl ControlSocket {
     }
 }
 
-/// Two gateways that start at once must not both find the same file stale. The lock ends with the
-/// file that is returned.
+/// Two gateways that start at once must not both find the same file stale. The lock, if it can be
+/// had in time, ends with the file that is returned.
 fn lock_folder(path: &Path) -> Result<File, OpenError> {
     let failed = |error| OpenError::Folder(path.to_owned(), error);
     let folder = match path.parent() {
@@ -108,7 +108,8 @@ fn lock_folder(path: &Path) -> Result<File, OpenError> {
             Err(_) => return Ok(folder),
         }
     }
-    Err(failed(io::ErrorKind::ResourceBusy.into()))
+    // Any user that can read the folder can hold its lock, and must not be able to deny the socket.
+    Ok(folder)
 }
 
 /// The mode is set before there is a file: Linux makes it with that of the descriptor.
@@ -214,6 +215,15 @@ mod tests {
         assert!(path.exists());
         drop(second);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_lock_that_is_held_delays_the_socket_and_does_not_deny_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = File::open(folder.path()).unwrap();
+        flock(&held, FlockOperation::NonBlockingLockExclusive).unwrap();
+        let path = folder.path().join("control.sock");
+        ControlSocket::open(&path).unwrap();
     }
 
     #[test]
