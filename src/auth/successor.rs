@@ -16,8 +16,9 @@ pub enum NotSuccessor {
     NotLater,
 }
 
-/// Checks that a token continues another: same issuer, same subject, later expiry. Otherwise,
-/// somebody who slips a token into another's browser would take over that browser's connections.
+/// Checks that a token continues another: same issuer, same subject, later expiry. Otherwise, an
+/// attacker who puts a token into another user's browser would take over that browser's
+/// connections.
 ///
 /// # Errors
 /// What differs.

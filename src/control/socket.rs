@@ -137,7 +137,7 @@ fn remove_stale(path: &Path) -> Result<(), OpenError> {
     fs::remove_file(path).map_err(failed)
 }
 
-/// Whether somebody listens: only then is a connection not refused.
+/// Whether a process listens: otherwise connections are refused.
 fn is_served(path: &Path) -> io::Result<bool> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     // A listener whose queue is full would be waited for.

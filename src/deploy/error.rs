@@ -163,7 +163,7 @@ pub enum DeployError {
         /// Whose process that is.
         user: String,
     },
-    /// The process is somebody else's.
+    /// The process belongs to another user.
     #[error(
         "the process {pid} of {} takes no signal from us; run ianitor as root or as the server's \
             user, or reload by a command",

@@ -29,7 +29,7 @@ pub struct Hub {
     pace: Duration,
 }
 
-/// Files that somebody deletes or changes are restored within this time.
+/// Files that were deleted or changed are written again within this time.
 const PACE: Duration = Duration::from_secs(15 * 60);
 
 /// The task of one `[[deploy]]`.

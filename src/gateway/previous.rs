@@ -8,7 +8,7 @@ use crate::turn;
 
 /// What stays in force when only files have changed: if a file cannot be used, what was read from
 /// it before is used instead, and the other files are applied all the same. A revocation must not
-/// wait until somebody has repaired a certificate.
+/// wait until a certificate has been repaired.
 ///
 /// By default there is nothing to fall back on, as at a start and at a reload.
 #[derive(Debug, Default)]

@@ -59,7 +59,7 @@ pub(super) async fn follow(
             }
             changed = client.changed() => match changed {
                 Err(_) => return,
-                // Whoever reloads may have mended what is wrong.
+                // The reload may have corrected the problem.
                 Ok(()) if failures > 0 => {}
                 Ok(()) => continue,
             },

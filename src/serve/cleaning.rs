@@ -23,7 +23,7 @@ impl Cleaning {
     }
 
     /// Removes it, and the gateway's own cookie too: with that an upstream could sign a browser
-    /// out, or in as somebody else.
+    /// out, or in as another user.
     pub(super) fn apply(self, headers: &mut HeaderMap, exchange: &Exchange) {
         if self.hides_cors {
             cors::remove(headers);
