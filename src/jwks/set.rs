@@ -31,69 +31,51 @@ pub(super) async fn follow(
     mut requests: mpsc::Receiver<KeyRequest>,
     mut client: watch::Receiver<Client>,
 ) {
-    let mut requesters = Requesters::new(PER_CLIENT.0, PER_CLIENT.1);
-    let mut all = Allowance::new(OF_ALL.0, OF_ALL.1);
-    let (mut next, mut failures) = (Instant::now(), 0);
-    let (mut waiting, mut in_force) = (Waiting::default(), None);
+    let (mut pending, mut in_force) = (Pending::new(Instant::now()), None);
     loop {
         tokio::select! {
-            () = sleep_until(next.into()) => {}
+            () = sleep_until(pending.next.into()) => {}
             Some(request) = requests.recv() => {
-                let (is_there, now) = (is_there(&report, &request), Instant::now());
-                let mut may_fetch =
-                    || requesters.take(request.requester, &name(&request), now, |_| true);
-                if waiting.has(&request) {
-                    // The fetch that is due answers this request too, and costs its client nothing.
-                    waiting.push(request);
-                } else if !is_there && may_fetch() {
-                    if waiting.requests.is_empty() {
-                        next = next.min(all.reserve(now));
-                    }
-                    waiting.push(request);
-                } else if is_there || failures == 0 {
-                    // What was fetched a moment ago is all there is. Otherwise the sender's end
-                    // says that it is not known.
-                    report_asked(request.done);
-                }
+                let is_there = is_there(&report, &request);
+                pending.take(request, is_there, Instant::now());
                 continue;
             }
             changed = client.changed() => match changed {
                 Err(_) => return,
                 // The reload may have corrected the problem.
-                Ok(()) if failures > 0 => {}
+                Ok(()) if pending.failures > 0 => {}
                 Ok(()) => continue,
             },
         }
         let now = client.borrow_and_update().clone();
-        let result = fetch(&report, &now, &mut requests, &mut waiting).await;
-        let wait = match result {
+        let result = fetch(&report, &now, &mut requests, &mut pending.waiting).await;
+        let fresh = match result {
             Ok((set, document)) => {
-                failures = 0;
                 let digest = Some(document.digest());
                 if in_force != digest {
                     report.replace(set);
                 }
                 in_force = digest;
                 report.succeeded();
-                pace::ahead(
-                    fresh_for(&document.headers, SystemTime::now()),
-                    pace::chance(),
-                )
+                Some(fresh_for(&document.headers, SystemTime::now()))
             }
             Err(error) => {
-                failures += 1;
                 report.failed(&error);
-                pace::after_failures(failures, pace::chance())
+                None
             }
         };
-        next = Instant::now() + wait;
-        // After a failure, dropping the senders wakes the requests.
-        let requests = std::mem::take(&mut waiting).requests;
-        requests
-            .into_iter()
-            .filter(|_| failures == 0)
-            .for_each(report_asked);
+        pending.finish(fresh, Instant::now());
     }
+}
+
+/// The next fetch, and what waits for it.
+struct Pending {
+    next: Instant,
+    /// How many fetches have failed since one succeeded.
+    failures: u32,
+    waiting: Waiting,
+    requesters: Requesters,
+    all: Allowance,
 }
 
 /// Requests that wait for the next fetch, and the key ids that they wait for.
@@ -103,13 +85,61 @@ struct Waiting {
     names: HashSet<Digest>,
 }
 
-impl Waiting {
-    fn has(&self, request: &KeyRequest) -> bool {
-        !self.names.is_empty() && self.names.contains(&name(request))
+impl Pending {
+    fn new(next: Instant) -> Self {
+        Self {
+            next,
+            failures: 0,
+            waiting: Waiting::default(),
+            requesters: Requesters::new(PER_CLIENT.0, PER_CLIENT.1),
+            all: Allowance::new(OF_ALL.0, OF_ALL.1),
+        }
     }
 
-    fn push(&mut self, request: KeyRequest) {
-        self.names.insert(name(&request));
+    /// Lets a request wait for a fetch, or answers the request.
+    fn take(&mut self, request: KeyRequest, is_there: bool, now: Instant) {
+        let name = name(&request);
+        if is_there {
+            report_asked(request.done);
+        } else if self.next <= now || self.waiting.names.contains(&name) {
+            // The fetch that is due answers this request too, and costs its client nothing.
+            self.waiting.push(name, request);
+        } else if self
+            .requesters
+            .take(request.requester, &name, now, |_| true)
+        {
+            if self.waiting.requests.is_empty() {
+                self.next = self.next.min(self.all.reserve(now));
+            }
+            self.waiting.push(name, request);
+        } else if self.failures == 0 {
+            // What was fetched a moment ago is all there is. After a failure, dropping the sender
+            // means that it is not known whether the key exists.
+            report_asked(request.done);
+        }
+    }
+
+    /// Notes a fetch: for how long what it found is fresh, or that it failed.
+    fn finish(&mut self, fresh: Option<Duration>, now: Instant) {
+        let wait = if let Some(fresh) = fresh {
+            self.failures = 0;
+            pace::ahead(fresh, pace::chance())
+        } else {
+            self.failures += 1;
+            pace::after_failures(self.failures, pace::chance())
+        };
+        self.next = now + wait;
+        let requests = std::mem::take(&mut self.waiting).requests;
+        // After a failure, dropping the senders wakes the requests.
+        if self.failures == 0 {
+            requests.into_iter().for_each(report_asked);
+        }
+    }
+}
+
+impl Waiting {
+    fn push(&mut self, name: Digest, request: KeyRequest) {
+        self.names.insert(name);
         self.requests.push(request.done);
     }
 }
@@ -138,7 +168,7 @@ async fn fetch(
     let document = loop {
         tokio::select! {
             document = &mut get => break document?,
-            Some(request) = requests.recv() => waiting.push(request),
+            Some(request) = requests.recv() => waiting.push(name(&request), request),
         }
     };
     Ok((usable(&document, &report.algorithms)?, document))
@@ -190,6 +220,7 @@ mod tests {
     use http::HeaderMap;
 
     use super::*;
+    use crate::token::issuer::Requester;
 
     const EC: &str = concat!(
         r#"{"kty":"EC","crv":"P-256","kid":"a","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","#,
@@ -202,6 +233,42 @@ mod tests {
             body: body.to_owned().into(),
         };
         usable(&document, &[Algorithm::ES256, Algorithm::RS256])
+    }
+
+    fn request(kid: &str) -> (KeyRequest, oneshot::Receiver<KeyLookup>) {
+        let (done, answer) = oneshot::channel();
+        let client = crate::addr::ClientAddr::new(std::net::Ipv4Addr::LOCALHOST.into());
+        let requester = Requester {
+            group: client.group(),
+            is_listed: false,
+        };
+        let kid = Some(kid.into());
+        let request = KeyRequest {
+            kid,
+            requester,
+            done,
+        };
+        (request, answer)
+    }
+
+    #[test]
+    fn a_fetch_that_is_due_costs_no_client_anything() {
+        let now = Instant::now();
+        let mut pending = Pending::new(now);
+        // Before the first fetch, and two more keys than one client may have fetched.
+        for kid in ["a", "b", "c", "d"] {
+            pending.take(request(kid).0, false, now);
+        }
+        assert_eq!(pending.waiting.requests.len(), 4);
+        pending.finish(Some(Duration::from_secs(600)), now);
+        let (unknown, mut answer) = request("e");
+        pending.take(unknown, false, now);
+        assert!(
+            answer.try_recv().is_err(),
+            "it waits for a fetch of its own"
+        );
+        assert_eq!(pending.waiting.requests.len(), 1);
+        assert!(pending.next <= now);
     }
 
     #[test]
