@@ -38,7 +38,7 @@ const AT_BOTH: &str = concat!(
 );
 
 /// Another server answered the CA.
-const ELSEWHERE: &str = "somebody else answered for the name: does every address of it lead here?";
+const ELSEWHERE: &str = "another server answered for the name: does every address of it lead here?";
 const ELSEWHERE_AT_BOTH: &str = concat!(
     "does the name lead to this gateway, by every address of it, and do port 443 and port 80 ",
     "of the world arrive at listen.https and listen.http?"

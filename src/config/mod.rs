@@ -142,7 +142,7 @@ pub enum Failure {
 const LARGEST: u64 = 1 << 20;
 
 const SHOWN_SECRET: &str = concat!(
-    "everybody on this machine may read this file, and so the secret; chmod 640 it, or write the ",
+    "every user of this machine can read this file, and so the secret; chmod 640 it, or write the ",
     "secret into a file of its own"
 );
 

@@ -1,8 +1,8 @@
 //! The typed reader: takes values out of parsed TOML, notes what is wrong with each, and goes on.
 //!
 //! Three things can be said of a key: it is not there, it is there and wrong, or here is its value.
-//! The first two are both `None`, because whoever reads the key has nothing more to say of a value
-//! that was noted as wrong. Where a key must be there, [`Table::require`] notes its absence.
+//! The first two are both `None`, because a value that was noted as wrong needs no second
+//! message. Where a key must be there, [`Table::require`] notes its absence.
 
 use std::fmt;
 use std::str::FromStr;

@@ -13,14 +13,13 @@ use crate::disk::Untrusted;
 use crate::secret::NoSecret;
 
 /// What to do where files cannot be given away.
-const HAND_ON: &str = "take that key out and let the folder hand its group on (install -d -g \
-    GROUP -m 2750, see \
-                       docs/certificates.md#permissions)";
+const GROUP_FOLDER: &str = "take that key out and give the folder its group with the \
+    set-group-id bit (install -d -g GROUP -m 2750, see docs/certificates.md#permissions)";
 
 /// What a deployment failed of.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
-    /// `owner` is nobody.
+    /// `owner` is no user of this machine.
     #[error(
         "{key}: this machine has no user \"{name}\"; mend the name, or install what makes that user"
     )]
@@ -54,9 +53,8 @@ pub enum DeployError {
     },
     /// Files cannot be given to that user or group.
     #[error(
-        "{} cannot be given to \"{name}\" ({key}); only root gives files away: {HAND_ON}, or run \
-            ianitor as root or with \
-         CAP_CHOWN",
+        "{} cannot be given to \"{name}\" ({key}); only root can give files away: \
+         {GROUP_FOLDER}, or run ianitor as root or with CAP_CHOWN",
         .path.display()
     )]
     NotGiven {
@@ -72,8 +70,8 @@ pub enum DeployError {
     },
     /// The same, before there is a file.
     #[error(
-        "{key}: whoever runs this may not give files to \"{name}\"; {HAND_ON}, or run ianitor as \
-            root or with CAP_CHOWN"
+        "{key}: this user cannot give files to \"{name}\"; {GROUP_FOLDER}, or run \
+            ianitor as root or with CAP_CHOWN"
     )]
     MayNotGive {
         /// Where the configuration says so.
@@ -194,7 +192,7 @@ pub enum DeployError {
     )]
     NotFound(String),
     /// What is called like the command is no program of ours.
-    #[error("the reload command {} is no program that whoever runs this may start; see to its \
+    #[error("the reload command {} is not a program that this user can start; correct its \
         mode, or name another", .0.display())]
     NotExecutable(PathBuf),
     /// The command failed.

@@ -207,7 +207,7 @@ impl Drop for Prepared {
 
 /// The end of the name of the marker: files were written, and the server has not been notified.
 /// Earlier versions use the same name.
-const MARKER: &str = "untold";
+const MARKER: &str = "not-notified";
 
 /// Leaves the marker, for the case that this process ends before it has notified the server.
 fn set_marker(spec: &DeploySpec, trust: &Trust) -> Result<(), DeployError> {

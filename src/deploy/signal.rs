@@ -1,7 +1,7 @@
 //! Sends a signal to the process whose number is in a pid file.
 //!
 //! A user who can change a pid file chooses the process, so the signal only reaches processes of
-//! that user. Only a file that nobody but root or this process's user can change may name any
+//! that user. Only a file that no one but root or this process's user can change may name any
 //! process. The process is held by a pidfd during these checks, so that its number cannot be reused
 //! before the signal is sent.
 
@@ -62,7 +62,7 @@ fn signal_to(pid_file: &Path, signal: Option<process::Signal>) -> Result<(), Dep
     let process = pidfd_open(pid, PidfdFlags::empty()).map_err(failed)?;
     if let Writer::User(writer) = found.writer {
         // If the process has ended by now these may be the users of another one, but the signal
-        // then reaches nobody.
+        // then reaches no process.
         let users = users_of(number).map_err(|_| match test_kill_process(pid) {
             Err(rustix::io::Errno::SRCH) => failed(rustix::io::Errno::SRCH),
             // It exists, and /proc hides it from us.

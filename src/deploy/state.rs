@@ -1,4 +1,4 @@
-//! Whether a server has its certificate, for commands: nothing is written and nobody is notified.
+//! Whether a server has its certificate, for commands: this neither writes nor notifies anything.
 
 use std::fmt;
 use std::io;

@@ -1,7 +1,7 @@
 //! The layer that applies a route's headers to every answer, rejections included.
 //!
 //! It stands before authorization: a preflight request has no credentials, and a page that may not
-//! use the route is rejected whoever its user is.
+//! use the route is rejected with any credentials.
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -8,11 +8,11 @@ enum At {
     Start,
     /// The mask bit and the short length come next.
     Length7,
-    /// So many bytes of the extended length are still to come.
+    /// `left` bytes of the extended length are still to come.
     LengthMore { left: u8, value: u64, masked: bool },
-    /// So many bytes of the mask are still to come, then the payload.
+    /// `left` bytes of the mask are still to come, then the payload.
     Mask { left: u8, payload: u64 },
-    /// So many bytes of payload are still to come.
+    /// This many bytes of payload are still to come.
     Payload(u64),
 }
 

@@ -66,12 +66,12 @@ enum Flaw {
     #[error("both files have the same secret; the new one goes into the first")]
     SameSecret,
     #[error(
-        "the secret has {0} bytes, and whoever has one credential can try to guess it; \
+        "the secret has {0} bytes, which can be guessed from one credential; \
          `openssl rand -hex 32` makes a strong one"
     )]
     ShortSecret(usize),
     #[error(
-        "{}:{line} is a key of {length} bytes, and whoever guesses it has credentials without end; \
+        "{}:{line} is a key of {length} bytes, and can be guessed; \
          `openssl rand -hex 32` makes a strong one", .path.display()
     )]
     ShortKey {

@@ -147,7 +147,7 @@ pub enum BadUri {
     )]
     Slashes,
     /// Credentials in the URI; they are made for each client.
-    #[error("has a user in it; who uses the relay is told apart by credentials; take it out")]
+    #[error("has a user name in it; clients get credentials instead; remove it")]
     User,
     /// An IPv6 address without brackets.
     #[error("needs brackets around the address: \"turn:[2001:db8::1]:3478\"")]

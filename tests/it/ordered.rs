@@ -110,7 +110,7 @@ fn the_doors_open_before_the_first_certificate_has_come() {
     assert_eq!(gateway.status("/readyz"), (503, missing.to_owned()));
     let first = managed(&valid(&["localhost"]));
     gateway.running().cert_cache().put(first.clone());
-    gateway.follow_shelf();
+    gateway.follow_cert_cache();
     all_are_shown(&gateway, &first);
     assert_eq!(gateway.dial_blindly().h1().get("/").status(), 200);
     assert_eq!(gateway.status("/readyz").0, 200);
@@ -174,7 +174,7 @@ fn a_placeholder_opens_the_door_and_vouches_for_nothing() {
     );
     let first = managed(&valid(&["localhost"]));
     gateway.running().cert_cache().put(first.clone());
-    gateway.follow_shelf();
+    gateway.follow_cert_cache();
     all_are_shown(&gateway, &first);
     assert_eq!(
         (client.get("/").status(), gateway.status("/readyz").0),
@@ -193,14 +193,14 @@ fn a_renewal_takes_nothing_from_those_who_are_inside() {
         .route("/", "app")
         .tls(NOTHING)
         .text();
-    let shelf = CertCache::new();
+    let cache = CertCache::new();
     let (old, new) = (
         managed(&valid(&["localhost"])),
         managed(&valid(&["localhost"])),
     );
-    shelf.put(old.clone());
+    cache.put(old.clone());
     let mut gateway =
-        TestGateway::start_with(&text, Arc::clone(&shelf), asking(&["localhost"], false));
+        TestGateway::start_with(&text, Arc::clone(&cache), asking(&["localhost"], false));
     all_are_shown(&gateway, &old);
     let mut tunnels: Vec<Client> = (0..8)
         .map(|_| {
@@ -222,8 +222,8 @@ fn a_renewal_takes_nothing_from_those_who_are_inside() {
     };
     assert_eq!(again(), Some(HandshakeKind::Full));
 
-    shelf.put(new.clone());
-    gateway.follow_shelf();
+    cache.put(new.clone());
+    gateway.follow_cert_cache();
     all_are_shown(&gateway, &new);
     tunnels.iter_mut().for_each(is_alive);
     assert!(
@@ -293,7 +293,7 @@ fn what_an_earlier_run_has_left_is_served_at_once_and_kept_over_a_reload() {
             .status(),
         200
     );
-    gateway.follow_shelf();
+    gateway.follow_cert_cache();
     is_served(&gateway);
     gateway
         .dial()
@@ -323,7 +323,7 @@ fn a_file_wins_over_what_was_ordered_until_it_ends() {
             ordered.clone()
         };
         gateway.running().cert_cache().put(ordered.clone());
-        gateway.follow_shelf();
+        gateway.follow_cert_cache();
         all_are_shown(&gateway, &wins);
         assert_eq!(gateway.status("/readyz").0, 200);
     }
@@ -332,12 +332,12 @@ fn a_file_wins_over_what_was_ordered_until_it_ends() {
 #[test]
 fn the_last_certificate_stays_in_service_when_it_has_ended() {
     let upstream = Upstream::ok();
-    let shelf = CertCache::new();
+    let cache = CertCache::new();
     let ended = managed(&made(&["localhost"], 90 * DAY, |now| now - DAY));
-    shelf.put(ended.clone());
+    cache.put(ended.clone());
     let mut gateway = TestGateway::start_with(
         &config(&upstream, NOTHING),
-        shelf,
+        cache,
         asking(&["localhost"], true),
     );
     all_are_shown(&gateway, &ended);
@@ -361,7 +361,7 @@ fn the_last_certificate_stays_in_service_when_it_has_ended() {
     assert!(end.parse::<f64>().unwrap() < now, "{end}");
     let renewed = managed(&valid(&["localhost"]));
     gateway.running().cert_cache().put(renewed.clone());
-    gateway.follow_shelf();
+    gateway.follow_cert_cache();
     all_are_shown(&gateway, &renewed);
     assert_eq!(gateway.status("/readyz").0, 200);
 }

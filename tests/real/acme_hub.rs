@@ -284,7 +284,7 @@ fn a_consumer_in_trouble_is_told_of_and_keeps_nobody_waiting() {
         (
             "owner.pem",
             "owner = \"1\"".to_owned(),
-            "only root gives files away",
+            "only root can give files away",
         ),
         (
             "stale.pem",

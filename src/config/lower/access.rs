@@ -358,7 +358,7 @@ fn lower_allow(
     deny: &[Spanned<Network>],
     diag: &Diagnostics<'_>,
 ) -> Vec<Spanned<Network>> {
-    let text = "would let nobody in; write the networks, or leave the policy out";
+    let text = "would let no client in; write the networks, or leave the policy out";
     note_empty(&allow.value, &allow.place, text, diag);
     let networks = valid(allow.value);
     note_twice(&networks, diag);

@@ -145,8 +145,8 @@ fn certificates(
             diag.warning(
                 &place,
                 format!(
-                    "{text}: that costs orders, which the CA counts, and serves nobody; take \
-                 one out"
+                    "{text}: that costs orders, which the CA counts, and has no use; remove \
+                 one"
                 ),
             );
         }

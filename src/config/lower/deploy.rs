@@ -66,7 +66,7 @@ fn entry(
     if let Some(written) = raw.mode.as_ref().filter(|_| has_key && mode & 0o004 != 0) {
         diag.warning(
             &written.place,
-            "lets everybody on this machine read the private key; write \"0640\" and a group",
+            "lets every user of this machine read the private key; write \"0640\" and a group",
         );
     }
     let reload = raw.reload.and_then(|raw| reload(raw, context.folder, diag));
@@ -325,7 +325,7 @@ fn reload(raw: RawReload, folder: &Path, diag: &Diagnostics<'_>) -> Option<Reloa
             .chain(raw.pid_file.iter().map(|file| &file.place))
         {
             let text = format!(
-                "the server is told in one way, and {} says another; take one out",
+                "the server is notified in one way, and {} is another; remove one",
                 command.place.key
             );
             diag.problem(other, text);

@@ -294,7 +294,7 @@ fn has_no_certificate(raw: &RawTls) -> bool {
 fn lower_believed(networks: Vec<Spanned<Network>>, diag: &Diagnostics<'_>) -> Vec<Network> {
     note_twice(&networks, diag);
     for everybody in everybody::on_the_internet(&networks) {
-        let text = "lets everybody claim to be anybody; write the addresses of your own machines";
+        let text = "lets any client claim any address; write the addresses of your own machines";
         diag.problem(everybody.place, format!("{everybody} {text}"));
     }
     networks.into_iter().map(|net| net.value).collect()

@@ -75,8 +75,8 @@ fn note_same_janus(
     let text = format!(
         "{key} (line {line}) leads to the same Janus by another policy, \"{name}\": Janus takes \
          ids in the body and \
-         WebSockets at any path, so whoever may use one of the routes can do what the other is \
-         for; give both one policy"
+         WebSockets at any path, so a client of either route can do what the other \
+         is for; give both the same policy"
     );
     diag.warning(&policy.place, text);
 }

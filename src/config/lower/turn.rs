@@ -159,8 +159,7 @@ fn note_no_relay(uris: &[Spanned<TurnUri>], place: &Place, diag: &Diagnostics<'_
 
 fn lower_ttl(ttl: &Spanned<Duration>, diag: &Diagnostics<'_>) -> Duration {
     if ttl.value > LONG {
-        let text = "is more than a day, for which whoever gets a credential can use the relay; \
-         \"10m\" is usual";
+        let text = "is more than a day, for which a credential stays valid; \"10m\" is usual";
         diag.warning(&ttl.place, text);
     }
     ttl.value

@@ -103,13 +103,13 @@ section! {
     /// missing or invalid, else 403, and the request does not reach the server. A reload that
     /// excludes a client closes its open WebSockets. A policy that no route names is a warning.
     "[policies.NAME]" => struct RawPolicy {
-        /// The networks that may pass. An empty list is rejected, since it would let nobody in.
+        /// The networks that may pass. An empty list is rejected, since no client would pass.
         /// Networks that cover the whole internet, alone or together (`0.0.0.0/1` with
         /// `128.0.0.0/1`; `2000::/3`), are a warning, and equivalent to `open`.
         allow: Spanned<List<Network>> = optional("no address is enough by itself");
         /// Networks that may not pass, whatever token they have. Checked before `allow`; a network
         /// in `allow` that lies entirely in `deny` is rejected.
-        deny: Spanned<List<Network>> = optional("nobody");
+        deny: Spanned<List<Network>> = optional("none");
         /// The issuers whose tokens are accepted.
         issuers: Spanned<List<IssuerName>> = optional("no token is asked for");
         /// What a token must claim, all of it. A claim holds one of the values or, if it is a list,

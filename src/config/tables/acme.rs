@@ -25,7 +25,7 @@ section! {
             "`\"letsencrypt-staging\"` where `directory` is one of Let's Encrypt, else none"
         );
         /// Whom the CA may write to. The CA gets a change before the next order.
-        contact: Contacts = or_empty("nobody");
+        contact: Contacts = or_empty("none");
         external_account: RawExternal = optional("the account is the gateway's own");
         /// How names are proved, the first choice first; if one fails the next is tried.
         /// `tls-alpn-01`: the CA comes to port 443 of the host, which has to arrive at

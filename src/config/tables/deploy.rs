@@ -54,7 +54,7 @@ section! {
         reload: RawReload = optional("the server is not told");
         /// Where a TLS handshake shows which certificate the server serves; until that is the new
         /// one, the server is notified again, at growing intervals.
-        verify: HostPort = optional("nobody is asked");
+        verify: HostPort = optional("not verified");
     }
     also {
         /// Whether one of the files to write is named, valid or not.

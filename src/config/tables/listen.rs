@@ -56,12 +56,12 @@ section! {
         /// version 1 or 2, which names the client. Without a valid header they are closed. From any
         /// other address such a header is not read. A list that covers the whole internet, such as
         /// `0.0.0.0/0`, is rejected.
-        proxy_protocol: List<Network> = or_empty("nobody");
+        proxy_protocol: List<Network> = or_empty("none");
         /// HTTP proxies in front: from these networks, `X-Forwarded-For` or `Forwarded` is trusted.
         /// The client is the right-most address of the chain that is none of theirs. A chain that
         /// cannot be parsed gets 400. A list that covers the whole internet, such as `0.0.0.0/0`,
         /// is rejected.
-        trusted_proxies: List<Network> = or_empty("nobody");
+        trusted_proxies: List<Network> = or_empty("none");
     }
     also {
         /// Whether `http` is there, valid or not.

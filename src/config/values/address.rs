@@ -66,7 +66,7 @@ impl Read for Exempt {
     fn read(value: &Value<'_>) -> Option<Vec<Network>> {
         let list = valid(List::<Network>::read(value)?);
         for everybody in everybody::on_the_internet(&list) {
-            let text = "takes the limits of each client off everybody; write your own networks";
+            let text = "exempts every client from the limits; write your own networks";
             value.warn(everybody.place, format!("{everybody} {text}"));
         }
         Some(list.into_iter().map(|net| net.value).collect())

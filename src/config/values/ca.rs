@@ -16,9 +16,9 @@ impl Read for DirectoryUrl {
     const FORM: Form = Form::One(&Kind {
         name: "directory of a CA",
         expected: STRING,
-        text: "`\"letsencrypt\"`, `\"letsencrypt-staging\"` (to try things out: trusted by nobody, \
-               with wide limits), or the URL of any other: `https://…`; `http://` only on this \
-               very machine.",
+        text: "`\"letsencrypt\"`, `\"letsencrypt-staging\"` (for trials: browsers do not trust it; \
+               its limits are generous), or the URL of any other: `https://…`; `http://` only on \
+               this very machine.",
         good: &[
             "\"letsencrypt\"",
             "\"https://ca.internal/acme/directory\"",
@@ -26,8 +26,8 @@ impl Read for DirectoryUrl {
         ],
         bad: (
             "\"http://ca.internal/directory\"",
-            "\"http://ca.internal/directory\" is not https: whoever is on the way could play the \
-             CA",
+            "\"http://ca.internal/directory\" is not https: anyone on the network path could \
+             impersonate the CA",
         ),
     });
 
@@ -77,7 +77,7 @@ fn directory(text: &str) -> Result<Box<str>, String> {
         }
         "https" => Ok(text.into()),
         "http" if is_near(host) => Ok(text.into()),
-        _ => Err("is not https: whoever is on the way could play the CA".to_owned()),
+        _ => Err("is not https: anyone on the network path could impersonate the CA".to_owned()),
     }
 }
 

@@ -207,7 +207,7 @@ impl Read for Rate {
     const FORM: Form = Form::One(&Kind {
         name: "rate",
         expected: "a rate such as \"2000/s\"",
-        text: "So many per unit of time, or per duration.",
+        text: "A number of requests per unit of time, or per duration.",
         good: &["\"2000/s\"", "\"300/m\"", "\"50/10s\""],
         bad: (
             "\"2000\"",

@@ -36,16 +36,16 @@ impl Read for FetchUrl {
     const FORM: Form = Form::One(&Kind {
         name: "URL of keys",
         expected: "a URL",
-        text: "`https://…`; `http://` only on this very machine, for whoever is on the way could \
-               give other keys.",
+        text: "`https://…`; `http://` only on this very machine, because anyone on the \
+               network path could replace the keys.",
         good: &[
             "\"https://login.example.com/jwks.json\"",
             "\"http://127.0.0.1:8080/keys\"",
         ],
         bad: (
             "\"http://login.example.com/\"",
-            "\"http://login.example.com/\" is not https: whoever is on the way could give other \
-             keys",
+            "\"http://login.example.com/\" is not https: anyone on the network path could replace \
+             the keys",
         ),
     });
 
@@ -68,7 +68,7 @@ fn fetch_url(text: &str) -> Result<Box<str>, &'static str> {
         _ if authority.contains('@') => Err("has a password in it; keys are public, take it out"),
         Some("https") => Ok(text.into()),
         Some("http") if super::ca::is_near(host) => Ok(text.into()),
-        Some("http") => Err("is not https: whoever is on the way could give other keys"),
+        Some("http") => Err("is not https: anyone on the network path could replace the keys"),
         _ => Err("is not https"),
     }
 }

@@ -55,13 +55,13 @@ impl TestGateway {
     /// read.
     pub(crate) fn start_with(
         text: &str,
-        shelf: Arc<CertCache>,
+        cache: Arc<CertCache>,
         adjust: impl FnOnce(&mut config::Config),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = parsed(folder.path(), text);
         adjust(&mut config);
-        Self::run(folder, Gateway::bind_with(config, shelf).unwrap())
+        Self::run(folder, Gateway::bind_with(config, cache).unwrap())
     }
 
     fn run(folder: TempDir, gateway: Gateway) -> Self {
@@ -143,8 +143,8 @@ impl TestGateway {
         self.control.block_on(running.follow_files());
     }
 
-    /// Has the gateway take up what is on the shelf.
-    pub(crate) fn follow_shelf(&mut self) {
+    /// Has the gateway take up what is in the certificate cache.
+    pub(crate) fn follow_cert_cache(&mut self) {
         let running = self.running.as_mut().unwrap();
         self.control.block_on(running.follow_certificates());
     }
