@@ -58,6 +58,7 @@ pub async fn open_websocket(
     } else {
         websocket::check_request(&request)?
     };
+    websocket::settle(request.headers_mut());
     prepare(&mut request, context)?;
     set_upgrade(request.headers_mut());
     let request = request.map(|_| RequestBody::empty());
@@ -90,7 +91,8 @@ pub async fn open_websocket(
     ))
 }
 
-/// Makes an HTTP/1.1 handshake of one in HTTP/2, which has no key (RFC 8441, section 5).
+/// Makes an HTTP/1.1 handshake of one in HTTP/2, which has no key (RFC 8441, section 5). There, even
+/// a length of 0 is an error: the frames of the tunnel would be more (RFC 9113, section 8.1.1).
 fn fresh_key(request: &mut Request<RequestBody>) -> Result<HeaderValue, Error> {
     websocket::check_version(request.headers())?;
     if request.headers().contains_key(header::CONTENT_LENGTH) {

@@ -2,7 +2,8 @@
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::{alphabet, engine::DecodePaddingMode};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Version};
 
@@ -32,33 +33,53 @@ pub fn check_request<B>(request: &Request<B>) -> Result<HeaderValue, BadHandshak
         return Err(BadHandshake::Method);
     }
     let headers = request.headers();
-    if headers.contains_key(header::CONTENT_LENGTH)
-        || headers.contains_key(header::TRANSFER_ENCODING)
-    {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    if lengths.any(|length| length != "0") || headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(BadHandshake::Body);
     }
     check_version(headers)?;
     let key = single(headers, &header::SEC_WEBSOCKET_KEY).ok_or(BadHandshake::Key)?;
-    match STANDARD.decode(key.as_bytes()) {
+    match LENIENT.decode(key.as_bytes()) {
         Ok(bytes) if bytes.len() == KEY_BYTES => Ok(key.clone()),
         _ => Err(BadHandshake::Key),
     }
 }
 
-/// Checks that the client asks for version 13.
+/// Checks that the client accepts version 13, which may be one of a list.
 ///
 /// # Errors
-/// If it asks for another one.
+/// If it does not.
 pub fn check_version(headers: &HeaderMap) -> Result<(), BadHandshake> {
-    let version = single(headers, &header::SEC_WEBSOCKET_VERSION);
-    if version.is_some_and(|version| version == "13") {
+    if list_has(headers, &header::SEC_WEBSOCKET_VERSION, VERSION) {
         Ok(())
     } else {
         Err(BadHandshake::Version)
     }
 }
 
+/// The only version of the protocol (RFC 6455, section 4.1).
+const VERSION: &str = "13";
+
 const KEY_BYTES: usize = 16;
+
+/// Bits behind the last byte of a key may be set: those of the RFC's own example in section 4.1
+/// are. Nothing depends on them, nor on the padding.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Makes the head of a checked handshake fit for the upstream: it has no body, and asks for one
+/// version.
+pub(super) fn settle(headers: &mut HeaderMap) {
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(
+        header::SEC_WEBSOCKET_VERSION,
+        HeaderValue::from_static(VERSION),
+    );
+}
 
 /// A new key, for a handshake by the gateway.
 pub fn new_key() -> HeaderValue {
@@ -112,8 +133,8 @@ pub enum BadHandshake {
     /// A request body.
     #[error("a WebSocket handshake has no body")]
     Body,
-    /// Another version than 13: answered by 426 and the version that is known.
-    #[error("Sec-WebSocket-Version is not 13")]
+    /// Other versions than 13: answered by 426 and the version that is known.
+    #[error("Sec-WebSocket-Version does not have 13")]
     Version,
     /// The key is missing, repeated, or not 16 bytes of base64.
     #[error("Sec-WebSocket-Key is not 16 bytes of base64")]
@@ -170,6 +191,24 @@ mod tests {
     }
 
     #[test]
+    fn handshakes_that_other_proxies_accept_are_accepted() {
+        for (name, value) in [
+            ("content-length", "0"),
+            ("sec-websocket-version", "13, 8"),
+            ("sec-websocket-version", "8,\t13"),
+            // The example of RFC 6455, section 4.1.
+            ("sec-websocket-key", "AQIDBAUGBwgJCgsMDQ4PEC=="),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ"),
+        ] {
+            let mut request = handshake();
+            request
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+            assert!(check_request(&request).is_ok(), "{name}: {value}");
+        }
+    }
+
+    #[test]
     fn bad_handshakes_are_named() {
         assert!(check_request(&handshake()).is_ok());
         for (name, value, why) in [
@@ -180,7 +219,9 @@ mod tests {
                 "not base64 at all!!!!!!!",
                 BadHandshake::Key,
             ),
-            ("content-length", "0", BadHandshake::Body),
+            ("sec-websocket-version", "8, 130", BadHandshake::Version),
+            ("content-length", "1", BadHandshake::Body),
+            ("transfer-encoding", "chunked", BadHandshake::Body),
         ] {
             let mut request = handshake();
             request

@@ -186,7 +186,9 @@ fn of_proxy(error: &proxy::Error) -> (StatusCode, &'static str) {
     use proxy::Error as P;
     match error {
         P::Handshake(BadHandshake::Version) => (StatusCode::UPGRADE_REQUIRED, "websocket_version"),
-        P::Handshake(_) => (StatusCode::BAD_REQUEST, "websocket_handshake"),
+        P::Handshake(BadHandshake::Method) => (StatusCode::BAD_REQUEST, "websocket_method"),
+        P::Handshake(BadHandshake::Body) => (StatusCode::BAD_REQUEST, "websocket_body"),
+        P::Handshake(BadHandshake::Key) => (StatusCode::BAD_REQUEST, "websocket_key"),
         P::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "transfer_coding"),
         P::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
         P::BodyStalled => (StatusCode::REQUEST_TIMEOUT, "body_stalled"),

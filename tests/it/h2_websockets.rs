@@ -52,7 +52,7 @@ fn a_stream_becomes_a_tunnel() {
     let mut gateway = TestGateway::start(&Config::to(&upstream));
     let mut client = gateway.dial().h2();
     assert!(client.takes_extended_connect());
-    let (response, mut stream) = client.begin(connect("websocket", "13"), false);
+    let (response, mut stream) = client.begin(connect("websocket", "13, 8"), false);
     let response = client.run(response).unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(

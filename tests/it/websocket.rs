@@ -21,37 +21,66 @@ fn a_handshake_that_is_none_is_refused() {
     let with_version =
         |version: &str| handshake("GET", &format!("Sec-WebSocket-Version: {version}\r\n{key}"));
     let with_key = |key: &str| handshake("GET", &format!("{version}Sec-WebSocket-Key: {key}\r\n"));
-    for (request, status) in [
-        (with_version("12"), 426),
-        (with_version("8"), 426),
-        (with_version("13, 8"), 426),
-        (handshake("GET", &key), 426),
-        (handshake("GET", &format!("{version}{version}{key}")), 426),
-        (handshake("GET", version), 400),
-        (handshake("GET", &format!("{version}{key}{key}")), 400),
-        (with_key("c2hvcnQ="), 400),
-        (with_key("not base64 at all!!!!!=="), 400),
-        (with_key(""), 400),
-        (handshake("POST", &format!("{version}{key}")), 400),
-        (handshake("PUT", &format!("{version}{key}")), 400),
-        (
-            handshake("GET", &format!("{version}{key}Content-Length: 0\r\n")),
-            400,
-        ),
-        (
-            handshake(
-                "GET",
-                &format!("{version}{key}Transfer-Encoding: chunked\r\n"),
-            ),
-            400,
-        ),
+    let with = |method: &str, more: &str| handshake(method, &format!("{version}{key}{more}"));
+    for (request, rule) in [
+        (with_version("12"), "version"),
+        (with_version("8"), "version"),
+        (with_version("8, 130"), "version"),
+        (handshake("GET", &key), "version"),
+        (handshake("GET", version), "key"),
+        (with("GET", &key), "key"),
+        (with_key("c2hvcnQ="), "key"),
+        (with_key("not base64 at all!!!!!=="), "key"),
+        (with_key(""), "key"),
+        (with("POST", ""), "method"),
+        (with("PUT", ""), "method"),
+        (with("GET", "Content-Length: 1\r\n"), "body"),
+        (with("GET", "Transfer-Encoding: chunked\r\n"), "body"),
     ] {
+        gateway.access.clear();
         let answer = gateway.client().ask(request.as_bytes());
+        let is_version = rule == "version";
+        let status = if is_version { 426 } else { 400 };
         assert_eq!(answer.status(), status, "{request}");
-        let known = (status == 426).then_some("13");
+        let known = is_version.then_some("13");
         assert_eq!(answer.head.get("sec-websocket-version"), known, "{request}");
+        let line = gateway.access.lines(1).remove(0);
+        let reason = format!("reason=websocket_{rule}");
+        assert!(line.contains(&reason), "{reason}: {line}");
     }
     assert!(upstream.heads().is_empty());
+}
+
+#[test]
+fn a_handshake_that_other_proxies_accept_is_accepted() {
+    let upstream = Upstream::raw(|conn| {
+        let Some(head) = conn.head()? else {
+            return Ok(());
+        };
+        let key = http::HeaderValue::from_str(head.get("sec-websocket-key").unwrap()).unwrap();
+        let accept = ianitor::proxy::websocket::accept(&key);
+        conn.send(switching("").replace(ACCEPT, &accept))?;
+        conn.wait_for_end()
+    });
+    let gateway = TestGateway::start(&Config::to(&upstream));
+    // The key is the example of RFC 6455, section 4.1: its unused bits are not zero.
+    let key = "Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEC==\r\n";
+    for lines in [
+        "Sec-WebSocket-Version: 13\r\nContent-Length: 0\r\n",
+        "Sec-WebSocket-Version: 13, 8\r\n",
+        "Sec-WebSocket-Version: 8\r\nSec-WebSocket-Version: 13\r\n",
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13\r\n",
+    ] {
+        let mut client = gateway.client();
+        client.send(format!(
+            "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\n{key}{lines}\r\n"
+        ));
+        assert_eq!(client.head().status(), 101, "{lines}");
+        let asked = upstream.heads().pop().unwrap();
+        assert_eq!(asked.get("sec-websocket-version"), Some("13"), "{asked}");
+        assert_eq!(asked.get("content-length"), None, "{asked}");
+    }
 }
 
 #[test]
