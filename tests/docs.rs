@@ -320,6 +320,7 @@ fn complete(text: &str, document: &DeTable<'_>) -> String {
     }
     for (table, key, entry) in [
         ("upstreams", "upstream", "servers = [\"http://a\"]"),
+        ("upstreams", "websocket", "servers = [\"http://a\"]"),
         ("policies", "policy", "allow = [\"::1\"]"),
     ] {
         for name in named(document, key, bare) {

@@ -12,7 +12,7 @@ use crate::policy::{Policy, Rule, TokenRule};
 use crate::route::cors::Origins;
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamSpec;
-use crate::route::{Route, RouteTable, Target};
+use crate::route::{Forward, Route, RouteTable, Target};
 use crate::telemetry::metrics::RouteName;
 
 /// Listeners, hosts, routes and policies in aligned columns, one line each, with a final newline.
@@ -143,59 +143,39 @@ fn routes(config: &Config) -> Vec<Row> {
     let head = ["HOST", "PATH", "UPSTREAM", "SERVER", "PROTOCOL", "POLICY"]
         .map(str::to_owned)
         .to_vec();
-    std::iter::once(head)
-        .chain(
-            config
-                .routes
-                .routes()
-                .iter()
-                .map(|route| route_row(config, route)),
-        )
-        .collect()
+    let all = config.routes.routes().iter();
+    let rows = all.flat_map(|route| route_rows(config, route));
+    std::iter::once(head).chain(rows).collect()
 }
 
-fn route_row(config: &Config, route: &Route) -> Row {
-    let table = &config.routes;
+/// A row for each target of a route: WebSockets may have an upstream of their own.
+fn route_rows(config: &Config, route: &Route) -> Vec<Row> {
     let host = route
         .host
         .as_ref()
         .map_or("*".to_owned(), ToString::to_string);
-    let (path, target) = match &route.target {
-        Target::Forward(forward) => {
-            let upstream = table.upstream(forward.upstream);
-            let path = match forward.path.is_none() {
-                true => route.path.to_string(),
-                false => {
-                    format!(
-                        "{} => {}",
-                        route.path,
-                        forward.path.to_upstream(route.path.as_str())
-                    )
-                }
-            };
-            (
-                path,
-                [
-                    upstream.name.to_string(),
-                    servers(upstream),
-                    upstream.protocol.name().to_owned(),
-                ],
-            )
+    let row = |(path, target): (String, [String; 3])| {
+        [host.clone(), path]
+            .into_iter()
+            .chain(target)
+            .chain([route.policy.name().to_owned()])
+            .collect()
+    };
+    targets(config, route).into_iter().map(row).collect()
+}
+
+/// The path as it is shown, and the columns UPSTREAM, SERVER and PROTOCOL.
+fn targets(config: &Config, route: &Route) -> Vec<(String, [String; 3])> {
+    let path = route.path.to_string();
+    let target = match &route.target {
+        Target::Forward(forward) => return forwarded(config, route, forward),
+        Target::Files(spec) => {
+            let folder = spec.root.display().to_string();
+            ["(files)".to_owned(), folder, "-".to_owned()]
         }
-        Target::Files(spec) => (
-            route.path.to_string(),
-            [
-                "(files)".to_owned(),
-                spec.root.display().to_string(),
-                "-".to_owned(),
-            ],
-        ),
         Target::Redirect(spec) => {
             let status = spec.status.as_str().to_owned();
-            (
-                route.path.to_string(),
-                ["(redirect)".to_owned(), spec.to_string(), status],
-            )
+            ["(redirect)".to_owned(), spec.to_string(), status]
         }
         Target::Turn(id) => {
             let spec = &config.turns[id.0];
@@ -204,16 +184,34 @@ fn route_row(config: &Config, route: &Route) -> Row {
             } else {
                 "-"
             };
-            (
-                route.path.to_string(),
-                ["(turn)".to_owned(), spec.name.to_string(), keys.to_owned()],
-            )
+            ["(turn)".to_owned(), spec.name.to_string(), keys.to_owned()]
         }
     };
-    [host, path]
-        .into_iter()
-        .chain(target)
-        .chain([route.policy.name().to_owned()])
+    vec![(path, target)]
+}
+
+fn forwarded(config: &Config, route: &Route, to: &Forward) -> Vec<(String, [String; 3])> {
+    let path = match to.path.is_none() {
+        true => route.path.to_string(),
+        false => format!(
+            "{} => {}",
+            route.path,
+            to.path.to_upstream(route.path.as_str())
+        ),
+    };
+    let target = |path: String, id| {
+        let upstream = config.routes.upstream(id);
+        let protocol = upstream.protocol.name().to_owned();
+        (
+            path,
+            [upstream.name.to_string(), servers(upstream), protocol],
+        )
+    };
+    let websockets = to
+        .websocket
+        .map(|id| target(format!("{path} (WebSockets)"), id));
+    std::iter::once(target(path, to.upstream))
+        .chain(websockets)
         .collect()
 }
 

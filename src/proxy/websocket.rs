@@ -24,6 +24,11 @@ pub fn is_extended_connect<B>(request: &Request<B>) -> bool {
             .is_some_and(|protocol| protocol.as_str() == "websocket")
 }
 
+/// Whether the client asks for a WebSocket, over HTTP/1.1 or on a stream of HTTP/2.
+pub fn is_handshake<B>(request: &Request<B>) -> bool {
+    is_extended_connect(request) || is_upgrade(request)
+}
+
 /// Checks a handshake by RFC 6455, section 4.2.1, and returns its key.
 ///
 /// # Errors

@@ -15,6 +15,17 @@ pub struct Place {
     pub route: RouteId,
 }
 
+/// A request or tunnel, as far as its target depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent<'s> {
+    /// Its path, normalised.
+    pub path: &'s str,
+    /// Whether it is a WebSocket, or a handshake for one.
+    pub is_websocket: bool,
+    /// The server that it was sent to, if one has been chosen.
+    pub server: Option<&'s ServerAddr>,
+}
+
 /// What a new configuration has changed for a request or tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -24,25 +35,22 @@ pub enum Change {
     Target,
 }
 
-/// Compares a route of one table with a route of another, for a request with this path that was
-/// sent to this server, if any yet. Policies are not compared: the caller evaluates the new one.
+/// Compares a route of one table with a route of another, for one request. Policies are not
+/// compared: the caller evaluates the new one.
 ///
 /// # Errors
 /// What is different.
 pub fn compare(
     (old, was): (&RouteTable, RouteId),
     (new, is): (&RouteTable, RouteId),
-    path: &str,
-    server: Option<&ServerAddr>,
+    sent: Sent<'_>,
 ) -> Result<(), Change> {
     let (was, is) = (old.route(was), new.route(is));
     if was.host != is.host || was.path != is.path {
         return Err(Change::Route);
     }
     let same = match (&was.target, &is.target) {
-        (Target::Forward(was), Target::Forward(is)) => {
-            leads_to_same((old, was), (new, is), path, server)
-        }
+        (Target::Forward(was), Target::Forward(is)) => leads_to_same((old, was), (new, is), sent),
         (Target::Files(was), Target::Files(is)) => was.root == is.root,
         // Immediate responses of the gateway itself.
         (Target::Redirect(_), Target::Redirect(_)) | (Target::Turn(_), Target::Turn(_)) => true,
@@ -56,10 +64,11 @@ pub fn compare(
 fn leads_to_same(
     (old, was): (&RouteTable, &Forward),
     (new, is): (&RouteTable, &Forward),
-    path: &str,
-    server: Option<&ServerAddr>,
+    sent: Sent<'_>,
 ) -> bool {
-    let (before, now) = (old.upstream(was.upstream), new.upstream(is.upstream));
+    let Sent { path, server, .. } = sent;
+    let before = old.upstream(was.upstream_of(sent.is_websocket));
+    let now = new.upstream(is.upstream_of(sent.is_websocket));
     let has_server = |server: &ServerAddr| {
         // With another trusted CA or server name, it may be another server.
         now.servers.contains(server) && (!server.is_tls() || before.tls == now.tls)
@@ -96,6 +105,7 @@ mod tests {
         };
         let forward = Forward {
             upstream: UpstreamId(0),
+            websocket: None,
             path: PathChange::default(),
             headers: Edits::default(),
             host: None,
@@ -129,8 +139,11 @@ mod tests {
         compare(
             (&old, RouteId(0)),
             (&new, RouteId(0)),
-            "/ws/1",
-            Some(&server.parse().unwrap()),
+            Sent {
+                path: "/ws/1",
+                is_websocket: true,
+                server: Some(&server.parse().unwrap()),
+            },
         )
     }
 

@@ -41,8 +41,10 @@ pub(super) fn base_paths(routes: &[Route], upstreams: &[Arc<UpstreamSpec>]) -> V
 }
 
 fn is_same_janus(one: &Forward, other: &Forward, upstreams: &[Arc<UpstreamSpec>]) -> bool {
-    let (one, other) = (&upstreams[one.upstream.0], &upstreams[other.upstream.0]);
-    shares_janus(one, other)
+    one.upstreams().any(|one| {
+        let mut others = other.upstreams();
+        others.any(|other| shares_janus(&upstreams[one.0], &upstreams[other.0]))
+    })
 }
 
 /// Whether two upstreams share a server, and at least one of them declares it as a Janus.

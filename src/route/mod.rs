@@ -108,6 +108,8 @@ pub enum Target {
 pub struct Forward {
     /// The upstream.
     pub upstream: UpstreamId,
+    /// The upstream of WebSockets, where it is another one.
+    pub websocket: Option<UpstreamId>,
     /// How the path is rewritten.
     pub path: PathChange,
     /// Changes to the headers of requests.
@@ -116,6 +118,20 @@ pub struct Forward {
     pub host: Option<HostHeader>,
     /// How long the upstream may take.
     pub timeouts: Timeouts,
+}
+
+impl Forward {
+    /// The upstream of a WebSocket handshake, or of any other request.
+    pub fn upstream_of(&self, is_websocket: bool) -> UpstreamId {
+        self.websocket
+            .filter(|_| is_websocket)
+            .unwrap_or(self.upstream)
+    }
+
+    /// Every upstream that requests may go to.
+    pub fn upstreams(&self) -> impl Iterator<Item = UpstreamId> {
+        std::iter::once(self.upstream).chain(self.websocket)
+    }
 }
 
 /// A configured `Host`.
@@ -286,7 +302,9 @@ impl RouteTable {
     /// Whether the route leads to a control port of a media server.
     pub fn is_control(&self, route: &Route) -> bool {
         match &route.target {
-            Target::Forward(to) => self.upstream(to.upstream).protocol.is_control(),
+            Target::Forward(to) => to
+                .upstreams()
+                .any(|id| self.upstream(id).protocol.is_control()),
             _ => false,
         }
     }

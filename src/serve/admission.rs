@@ -12,7 +12,9 @@ use crate::clock::UnixTime;
 use crate::host::Authority;
 use crate::policy::Permit;
 use crate::proxy::client::Pool;
+use crate::proxy::websocket;
 use crate::route::RouteId;
+use crate::route::change::Sent;
 use crate::tick::{Tick, Ticks};
 
 /// The permission by which a request is served, and the facts on which it was decided.
@@ -27,6 +29,8 @@ pub(super) struct Admission {
     pub(super) permit: Permit,
     /// The connections to the server that answers; `None` before one does.
     pub(super) server: Option<Rc<Pool>>,
+    /// It asks for a WebSocket, which its route may lead to an upstream of its own.
+    is_websocket: bool,
     /// A WebSocket handshake: not judged here, because the tunnel is judged when it opens.
     pub(super) is_handshake: bool,
     /// When it was admitted.
@@ -94,6 +98,7 @@ impl Admission {
             client: inbound.client,
             permit: permit.clone(),
             server: None,
+            is_websocket: websocket::is_handshake(&inbound.request),
             is_handshake: false,
             since: 0,
             changes: 0,
@@ -106,8 +111,11 @@ impl Admission {
         Question {
             belongs: (&self.view.snapshot.routes, self.route),
             host: &self.authority.host,
-            path: self.path.as_str(),
-            server: self.server.as_ref().map(|pool| pool.addr()),
+            sent: Sent {
+                path: self.path.as_str(),
+                is_websocket: self.is_websocket,
+                server: self.server.as_ref().map(|pool| pool.addr()),
+            },
             client: self.client,
         }
     }

@@ -10,8 +10,7 @@ use crate::addr::ClientAddr;
 use crate::clock::UnixTime;
 use crate::host::HostName;
 use crate::policy::{Denied, Facts, Permit, Policy, Token};
-use crate::route::change::{self, Change, Place};
-use crate::route::upstream::ServerAddr;
+use crate::route::change::{self, Change, Place, Sent};
 use crate::route::{RouteId, RouteTable, passthrough};
 use crate::token::BadToken;
 use crate::token::issuer::Verified;
@@ -52,10 +51,7 @@ pub(super) struct Question<'q> {
     /// Its route, and the table that this route is in.
     pub(super) belongs: (&'q RouteTable, RouteId),
     pub(super) host: &'q HostName,
-    /// The path, normalised.
-    pub(super) path: &'q str,
-    /// The server that it was sent to, if one has been chosen.
-    pub(super) server: Option<&'q ServerAddr>,
+    pub(super) sent: Sent<'q>,
     pub(super) client: ClientAddr,
 }
 
@@ -65,8 +61,11 @@ impl<'q> Question<'q> {
         Self {
             belongs,
             host: &key.host,
-            path: &key.path,
-            server: Some(&key.server),
+            sent: Sent {
+                path: &key.path,
+                is_websocket: true,
+                server: Some(&key.server),
+            },
             client,
         }
     }
@@ -172,14 +171,9 @@ impl WorkerView {
     ) -> Result<(RouteId, Result<(), Withdrawn>), Withdrawn> {
         let routes = &self.snapshot.routes;
         let route = routes
-            .find(question.host, question.path)
+            .find(question.host, question.sent.path)
             .map_err(|_| Withdrawn::Route)?;
-        match change::compare(
-            question.belongs,
-            (routes, route),
-            question.path,
-            question.server,
-        ) {
+        match change::compare(question.belongs, (routes, route), question.sent) {
             Ok(()) => Ok((route, Ok(()))),
             Err(Change::Target) => Ok((route, Err(Withdrawn::Target))),
             Err(Change::Route) => Err(Withdrawn::Route),

@@ -89,7 +89,7 @@ fn cors_verdict(routed: &Routed) -> Option<Verdict> {
         .cors
         .as_ref()?;
     let request = &inbound.request;
-    let is_websocket = websocket::is_upgrade(request) || websocket::is_extended_connect(request);
+    let is_websocket = websocket::is_handshake(request);
     Some(cors.judge(
         request.method(),
         request.headers(),

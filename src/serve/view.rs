@@ -49,6 +49,8 @@ pub struct Label {
     pub route: Rc<str>,
     /// The upstream's name, if the route has an upstream.
     pub upstream: Option<Rc<str>>,
+    /// The name of the upstream of its WebSockets, if that is another one.
+    pub websocket: Option<Rc<str>>,
     /// The worker's counters of the route.
     pub counts: Arc<RouteCounts>,
 }
@@ -184,15 +186,15 @@ impl UpstreamView {
 
 impl Label {
     fn new(route: &Route, snapshot: &Snapshot, metrics: &WorkerMetrics) -> Self {
-        let upstream = match &route.target {
-            Target::Forward(forward) => {
-                Some(Rc::from(&*snapshot.routes.upstream(forward.upstream).name))
-            }
-            Target::Files(_) | Target::Redirect(_) | Target::Turn(_) => None,
+        let name = |id| Rc::from(&*snapshot.routes.upstream(id).name);
+        let (upstream, websocket) = match &route.target {
+            Target::Forward(to) => (Some(name(to.upstream)), to.websocket.map(name)),
+            Target::Files(_) | Target::Redirect(_) | Target::Turn(_) => (None, None),
         };
         Self {
             route: route.path.to_string().into(),
             upstream,
+            websocket,
             counts: metrics.route(route.name()),
         }
     }

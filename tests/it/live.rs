@@ -238,6 +238,23 @@ fn a_server_is_what_its_upstream_says() {
 }
 
 #[test]
+fn the_upstream_of_websockets_is_asked_at_the_paths_of_its_routes() {
+    let (app, janus) = (Upstream::ok(), rest("/own/base", UNHANDLED));
+    let upstream = format!(
+        "[upstreams.janus]\nservers = [\"{}\"]\nprotocol = \"janus\"",
+        janus.url()
+    );
+    let lines = "websocket = \"janus\"\npolicy = \"open\"";
+    let config = Config::new()
+        .upstream("app", &app.url())
+        .table(&upstream)
+        .route_with("/own/base", "app", lines);
+    let (text, is_amiss) = ask_all(&config);
+    assert!(!is_amiss, "{text}");
+    assert!(text.contains("the Janus API at /own/base"), "{text}");
+}
+
+#[test]
 fn a_control_port_that_is_called_something_else_is_amiss() {
     let admin = || rest("/admin", UNAUTHORIZED);
     let admin_websocket = || websocket("janus-admin-protocol", UNAUTHORIZED);

@@ -45,6 +45,7 @@ mod refusals;
 mod reload;
 mod reload_under_load;
 mod renew;
+mod rest_and_websocket;
 mod same_janus;
 mod servers;
 mod shape;

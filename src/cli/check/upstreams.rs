@@ -45,7 +45,7 @@ struct Routed {
 impl Routed {
     fn to(config: &Config, upstream: UpstreamId) -> Self {
         let forward = |route: &Route| match &route.target {
-            Target::Forward(forward) if forward.upstream == upstream => {
+            Target::Forward(forward) if forward.upstreams().any(|id| id == upstream) => {
                 Some((route.path.clone(), forward.clone()))
             }
             _ => None,

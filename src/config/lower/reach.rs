@@ -8,7 +8,7 @@ use crate::policy::TokenRule;
 use crate::route::cors::{Cors, Origins};
 use crate::route::janus::shares_janus;
 use crate::route::upstream::UpstreamSpec;
-use crate::route::{Route, Target};
+use crate::route::{Forward, Route, Target};
 
 /// Checks all valid routes.
 pub(super) fn note(routes: &[(&RawRoute, &Route)], context: &Context<'_>, diag: &Diagnostics<'_>) {
@@ -57,12 +57,13 @@ fn note_same_janus(
     context: &Context<'_>,
     diag: &Diagnostics<'_>,
 ) {
-    let (Some(policy), Some(upstream)) = (&raw.policy, spec(route, context)) else {
+    let Some(policy) = &raw.policy else {
         return;
     };
     let is_other_door = |(_, other): &&(&RawRoute, &Route)| {
         other.policy.rule() != route.policy.rule()
-            && spec(other, context).is_some_and(|other| shares_janus(upstream, other))
+            && specs(route, context)
+                .any(|one| specs(other, context).any(|other| shares_janus(one, other)))
     };
     let Some((first, other)) = before.iter().find(is_other_door) else {
         return;
@@ -81,9 +82,12 @@ fn note_same_janus(
     diag.warning(&policy.place, text);
 }
 
-fn spec<'g>(route: &Route, context: &'g Context<'_>) -> Option<&'g UpstreamSpec> {
-    let Target::Forward(to) = &route.target else {
-        return None;
+fn specs<'g>(route: &'g Route, context: &Context<'g>) -> impl Iterator<Item = &'g UpstreamSpec> {
+    let all = context.upstreams;
+    let forward = match &route.target {
+        Target::Forward(to) => Some(to),
+        _ => None,
     };
-    context.upstreams[to.upstream.0].spec.as_ref()
+    let ids = forward.into_iter().flat_map(Forward::upstreams);
+    ids.filter_map(move |id| all[id.0].spec.as_ref())
 }

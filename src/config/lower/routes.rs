@@ -78,8 +78,12 @@ fn door(route: &RawRoute) -> Option<(Option<&HostPattern>, &PathPrefix)> {
 impl Names<'_> {
     fn route(&self, raw: &RawRoute) -> Option<Route> {
         let upstream = raw.upstream.as_ref().and_then(|name| self.upstream(name));
+        let websocket = raw.websocket.as_ref().and_then(|name| self.upstream(name));
+        self.note_same_upstream(raw);
         let policy = raw.policy.as_ref().and_then(|name| self.policy(name));
-        self.note_if_open(raw, upstream.map(|(_, upstream)| upstream), policy.as_ref());
+        let upstreams = [upstream, websocket].into_iter().flatten();
+        let upstreams: Vec<&Upstream> = upstreams.map(|(_, upstream)| upstream).collect();
+        self.note_if_open(raw, &upstreams, policy.as_ref());
         let path = raw.path.as_ref();
         if let Some(path) = path {
             self.note_bad_path(path);
@@ -87,7 +91,7 @@ impl Names<'_> {
         let change = path.map(|path| self.path_change(raw, &path.value));
         let target = match kind(raw, self.diag) {
             Some(Kind::Upstream) => {
-                let parts = self.forward(raw);
+                let parts = self.forward(raw, websocket.map(|(id, _)| id));
                 upstream
                     .zip(change)
                     .map(|((upstream, _), change)| parts.to(upstream, change))
@@ -101,36 +105,12 @@ impl Names<'_> {
             ),
             None => None,
         };
-        if let (
-            Some(forward),
-            Some(Resolved {
-                policy: Some(policy),
-                ..
-            }),
-        ) = (&raw.forward_token, &policy)
-            && policy.token_rule().is_none()
+        if let Some(Resolved {
+            policy: Some(policy),
+            ..
+        }) = &policy
         {
-            self.diag.problem(
-                &forward.place,
-                "is about tokens, and the route's policy takes none; take it out",
-            );
-        }
-        if let (
-            Some(after),
-            Some(Resolved {
-                policy: Some(policy),
-                ..
-            }),
-        ) = (&raw.after_sign_in, &policy)
-            && policy
-                .token_rule()
-                .and_then(TokenRule::cookie_place)
-                .is_none()
-        {
-            let text = "is about signing in by browser, and the route's policy takes no token \
-             from \"cookie:ianitor\"; \
-                        name that in the issuer's sources, or take this out";
-            self.diag.problem(&after.place, text);
+            self.note_keys_of_tokens(raw, policy);
         }
         let cors = raw.cors.as_ref().map(|cors| answers::cors(cors, self.diag));
         let edits = answers::answer_edits(raw, self.diag);
@@ -155,6 +135,22 @@ impl Names<'_> {
             security: answers::security(raw),
             after_sign_in: raw.after_sign_in.as_ref().map(|after| after.value.clone()),
         })
+    }
+
+    /// Keys that are about tokens, where the policy takes none.
+    fn note_keys_of_tokens(&self, raw: &RawRoute, policy: &Policy) {
+        let rule = policy.token_rule();
+        if let (Some(forward), None) = (&raw.forward_token, rule) {
+            let text = "is about tokens, and the route's policy takes none; take it out";
+            self.diag.problem(&forward.place, text);
+        }
+        let cookie = rule.and_then(TokenRule::cookie_place);
+        if let (Some(after), None) = (&raw.after_sign_in, cookie) {
+            let text = "is about signing in by browser, and the route's policy takes no token \
+                        from \"cookie:ianitor\"; name that in the issuer's sources, or take this \
+                        out";
+            self.diag.problem(&after.place, text);
+        }
     }
 
     fn upstream(&self, name: &Spanned<String>) -> Option<(UpstreamId, &Upstream)> {
@@ -209,37 +205,34 @@ impl Names<'_> {
 
     /// A control port must not be open by accident, because its clients control the media server:
     /// it needs a second key.
-    fn note_if_open(&self, raw: &RawRoute, upstream: Option<&Upstream>, policy: Option<&Resolved>) {
-        let (Some(name), Some(upstream), Some(policy)) = (&raw.policy, upstream, policy) else {
+    fn note_if_open(&self, raw: &RawRoute, upstreams: &[&Upstream], policy: Option<&Resolved>) {
+        let (Some(name), Some(policy), false) = (&raw.policy, policy, upstreams.is_empty()) else {
             return;
         };
-        let is_control = upstream.protocol.is_control() || upstream.undeclared.is_some();
-        let is_open = is_control && policy.lets_everybody_in;
-        match &raw.i_know_this_is_open {
-            Some(said) if said.value && !is_open => self.diag.warning(
+        let is_control =
+            |upstream: &&&Upstream| upstream.protocol.is_control() || upstream.undeclared.is_some();
+        let control = upstreams.iter().find(is_control);
+        let open = control.filter(|_| policy.lets_everybody_in);
+        match (&raw.i_know_this_is_open, open) {
+            (Some(said), None) if said.value => self.diag.warning(
                 &said.place,
                 "is not needed here; take it out, so that it is seen where it matters",
             ),
-            Some(said) if said.value => {}
-            _ if is_open => {
-                let declared = || {
-                    format!(
-                        "\"{}\" lets everybody control the media server, for upstream \"{}\" \
-                         speaks {}; name a policy \
-                         with an allow list, or write i_know_this_is_open = true",
-                        name.value,
-                        upstream.name.value,
-                        upstream.protocol.name()
-                    )
-                };
-                let undeclared = upstream
-                    .undeclared
-                    .as_ref()
-                    .map(|server| server.open_to_everybody(&name.value));
-                self.diag
-                    .problem(&name.place, undeclared.unwrap_or_else(declared));
-            }
-            _ => {}
+            (Some(said), Some(_)) if said.value => {}
+            (_, Some(upstream)) => self
+                .diag
+                .problem(&name.place, open_to_everybody(upstream, &name.value)),
+            (_, None) => {}
+        }
+    }
+
+    fn note_same_upstream(&self, raw: &RawRoute) {
+        let (Some(upstream), Some(websocket)) = (&raw.upstream, &raw.websocket) else {
+            return;
+        };
+        if upstream.value == websocket.value {
+            let text = "is the upstream of the other requests too, so it changes nothing";
+            self.diag.warning(&websocket.place, text);
         }
     }
 
@@ -313,7 +306,9 @@ impl Names<'_> {
                 .any(|route| of(route).as_ref().is_some_and(|used| used.value == name))
         };
         for Upstream { name, .. } in self.context.upstreams {
-            if !is_used(&name.value, |route| &route.upstream) {
+            if !is_used(&name.value, |route| &route.upstream)
+                && !is_used(&name.value, |route| &route.websocket)
+            {
                 self.diag
                     .warning(&name.place, "no route leads to this upstream");
             }
@@ -331,6 +326,19 @@ impl Names<'_> {
                 self.diag.warning(&name.place, "no route names this policy");
             }
         }
+    }
+}
+
+/// The problem that a policy lets everybody reach this control port.
+fn open_to_everybody(upstream: &Upstream, policy: &str) -> String {
+    match &upstream.undeclared {
+        Some(server) => server.open_to_everybody(policy),
+        None => format!(
+            "\"{policy}\" lets everybody control the media server, for upstream \"{}\" speaks {}; \
+             name a policy with an allow list, or write i_know_this_is_open = true",
+            upstream.name.value,
+            upstream.protocol.name()
+        ),
     }
 }
 

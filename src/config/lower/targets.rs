@@ -57,6 +57,7 @@ pub(super) struct ForwardParts {
     headers: Edits,
     host: Option<HostHeader>,
     timeouts: Timeouts,
+    websocket: Option<UpstreamId>,
 }
 
 impl ForwardParts {
@@ -65,9 +66,11 @@ impl ForwardParts {
             headers,
             host,
             timeouts,
+            websocket,
         } = self;
         Target::Forward(Forward {
             upstream,
+            websocket: websocket.filter(|id| *id != upstream),
             path,
             headers,
             host,
@@ -77,7 +80,7 @@ impl ForwardParts {
 }
 
 impl Names<'_> {
-    pub(super) fn forward(&self, raw: &RawRoute) -> ForwardParts {
+    pub(super) fn forward(&self, raw: &RawRoute, websocket: Option<UpstreamId>) -> ForwardParts {
         self.note_keys_of_files(raw);
         self.note_keys_of_redirects(raw);
         let timeouts = raw.timeouts.as_ref().map(|timeouts| timeouts.value);
@@ -90,6 +93,7 @@ impl Names<'_> {
             headers: answers::request_edits(raw, self.diag),
             host,
             timeouts: timeouts.unwrap_or_default(),
+            websocket,
         }
     }
 
@@ -150,6 +154,7 @@ impl Names<'_> {
         let edits = raw.headers.as_ref();
         let edits = edits.filter(|edits| !edits.set.is_empty() || !edits.remove.is_empty());
         let places = [
+            place(&raw.websocket),
             place(&raw.strip_prefix),
             place(&raw.rewrite),
             place(&raw.body),

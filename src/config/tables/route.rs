@@ -28,6 +28,10 @@ section! {
         path: Spanned<PathPrefix> = required("missing; write path = \"/\" for every path");
         /// A name from `[upstreams]`.
         upstream: Spanned<UpstreamName> = optional("the target is `files`, `redirect` or `turn`");
+        /// With `upstream`: a name from `[upstreams]` for WebSockets, where another server takes
+        /// them than the other requests of the same path, as Janus does: 8188 beside 8088. The
+        /// policy and every other key of the route hold for both.
+        websocket: Spanned<UpstreamName> = optional("WebSockets go to `upstream` as well");
         /// A folder, or one file for the route's very path. GET and HEAD, with `index.html` for
         /// folders (and 308 to the slash), ETag and Last-Modified, single ranges, and `x.js.br`,
         /// `.zst` or `.gz` in the place of `x.js` for clients that accept it. Pages get
@@ -104,10 +108,16 @@ section! {
 pub(in crate::config) const FOLLOW_SYMLINKS: bool = true;
 
 fn target(_: &RawRoute, table: &Table<'_>) {
-    let text = concat!(
-        "missing; write where the route leads, a name from [upstreams]; or files, redirect or ",
-        "turn"
-    );
+    let text = match table.has("websocket") {
+        true => concat!(
+            "missing; websocket stands beside upstream; where a path is for WebSockets only, ",
+            "write upstream in its place"
+        ),
+        false => concat!(
+            "missing; write where the route leads, a name from [upstreams]; or files, redirect ",
+            "or turn"
+        ),
+    };
     table.require_one_of(&["upstream", "files", "redirect", "turn"], text);
 }
 

@@ -9,7 +9,8 @@ use crate::policy::Permit;
 use crate::proxy::ForwardContext;
 use crate::proxy::body::RequestBody;
 use crate::proxy::headers::Origin;
-use crate::route::{Forward, Route};
+use crate::proxy::websocket;
+use crate::route::{Forward, Route, UpstreamId};
 use crate::serve::cleaning::Cleaning;
 use crate::serve::under_way::Key;
 use crate::serve::view::WorkerView;
@@ -25,6 +26,9 @@ pub(super) struct Forwarding<'r> {
     /// What the answer must not say.
     pub(super) cleaning: Cleaning,
     pub(super) body_limit: u64,
+    /// It is a WebSocket handshake.
+    pub(super) is_websocket: bool,
+    upstream: UpstreamId,
     view: Rc<WorkerView>,
     forward: &'r Forward,
     origin: Rc<Origin>,
@@ -51,13 +55,17 @@ impl<'r> Forwarding<'r> {
             origin,
             ..
         } = inbound;
-        let protocol = view.upstream(forward.upstream).spec().protocol;
+        let is_websocket = websocket::is_handshake(&request);
+        let upstream = forward.upstream_of(is_websocket);
+        let protocol = view.upstream(upstream).spec().protocol;
         let forwarding = Self {
             conn,
             exchange,
             key,
             cleaning: Cleaning::of(permit, protocol.is_control()),
             body_limit: route.body_limit,
+            is_websocket,
+            upstream,
             view,
             forward,
             origin,
@@ -70,7 +78,7 @@ impl<'r> Forwarding<'r> {
     /// What the proxy is asked with.
     pub(super) fn context(&self) -> ForwardContext<'_> {
         ForwardContext {
-            upstream: self.view.upstream(self.forward.upstream),
+            upstream: self.view.upstream(self.upstream),
             forward: self.forward,
             origin: &self.origin,
             authority: &self.authority,

@@ -92,7 +92,7 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
     let mut response = match &route.target {
         route::Target::Forward(to) => {
             let (request, forwarding) = Forwarding::new(normal, route, to, &permit);
-            return match websocket::is_handshake(&request) {
+            return match forwarding.is_websocket {
                 true => Box::pin(websocket::open(request, &forwarding, &permit)).await,
                 false => forward::forward(request, &forwarding).await,
             };

@@ -26,11 +26,6 @@ use crate::serve::{ConnInfo, Worker};
 use crate::token::BadToken;
 use crate::tunnel::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
 
-/// Whether the request is a WebSocket handshake, by HTTP/1.1 or HTTP/2.
-pub(super) fn is_handshake(request: &Request<RequestBody>) -> bool {
-    websocket::is_extended_connect(request) || websocket::is_upgrade(request)
-}
-
 /// The upstream's answer to the handshake.
 #[expect(
     clippy::disallowed_methods,

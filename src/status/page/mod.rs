@@ -173,7 +173,10 @@ fn target(routes: &RouteTable, route: &Route) -> String {
         }
         Target::Turn(_) => return "TURN credentials".to_owned(),
     };
-    let name = Text(&routes.upstream(forward.upstream).name).to_string();
+    let mut name = Text(&routes.upstream(forward.upstream).name).to_string();
+    if let Some(id) = forward.websocket {
+        name += &format!(", WebSockets {}", Text(&routes.upstream(id).name));
+    }
     match forward.path.is_none() {
         true => name,
         false => format!(
