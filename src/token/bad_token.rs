@@ -42,8 +42,8 @@ pub enum BadToken {
     /// `exp` is missing.
     #[error("never expires")]
     NoExpiry,
-    /// `exp`, `nbf` or `iat` is not a whole number of seconds, or another registered claim has the
-    /// wrong type.
+    /// `exp`, `nbf` or `iat` is not a number of seconds since 1970, or another registered claim has
+    /// the wrong type.
     #[error("a registered claim is not of its type")]
     ClaimType,
     /// `exp` has passed.

@@ -29,19 +29,16 @@ impl Claims {
     /// 4.1, requires.
     pub fn parse(payload: &[u8]) -> Result<Self, BadToken> {
         let all = json::parse_object(payload).map_err(|_| BadToken::Malformed)?;
-        let time = |name| match all.get(name) {
+        let time = |name, round| match all.get(name) {
             None => Ok(None),
-            // Whole seconds only: fractions have no use, and libraries disagree about large
-            // numbers.
-            Some(value) => value
-                .as_u64()
-                .map(|seconds| Some(UnixTime(seconds)))
+            Some(value) => whole_seconds(value, round)
+                .map(Some)
                 .ok_or(BadToken::ClaimType),
         };
         let (exp, nbf, iat) = (
-            time("exp")?.ok_or(BadToken::NoExpiry)?,
-            time("nbf")?,
-            time("iat")?,
+            time("exp", f64::floor)?.ok_or(BadToken::NoExpiry)?,
+            time("nbf", f64::ceil)?,
+            time("iat", f64::ceil)?,
         );
         for name in ["iss", "sub", "jti"] {
             if all.get(name).is_some_and(|value| !value.is_string()) {
@@ -87,6 +84,20 @@ impl Claims {
                 value.as_object()?.get(name)
             })
     }
+}
+
+/// A `NumericDate` (RFC 7519, section 2), which may have a fraction of a second. The direction of
+/// rounding is the one in which the token is valid for a shorter time.
+fn whole_seconds(value: &Value, round: fn(f64) -> f64) -> Option<UnixTime> {
+    /// Up to here, every whole number is exact as a floating-point number.
+    const LAST: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+    if let Some(seconds) = value.as_u64() {
+        return Some(UnixTime(seconds));
+    }
+    let seconds = round(value.as_f64()?);
+    (0.0..LAST)
+        .contains(&seconds)
+        .then_some(UnixTime(seconds as u64))
 }
 
 /// A value that a policy requires of a claim.
@@ -145,9 +156,25 @@ impl ClaimRule {
         };
         match claims.find(&self.path) {
             Some(Value::Array(list)) => list.iter().any(meets),
+            Some(Value::String(text)) if self.is_scope() && self.has_a_scope_of(text) => true,
             Some(value) => meets(value),
             None => false,
         }
+    }
+
+    /// Claims that are a list of scopes, written as one text with spaces (RFC 8693, section 4.2) or
+    /// as an array.
+    fn is_scope(&self) -> bool {
+        matches!(&*self.path, "scope" | "scp")
+    }
+
+    /// Whether one of the words of a text is accepted.
+    fn has_a_scope_of(&self, text: &str) -> bool {
+        let has = |wanted: &Wanted| match wanted {
+            Wanted::Text(wanted) => text.split(' ').any(|word| *word == **wanted),
+            Wanted::Integer(_) | Wanted::Bool(_) => false,
+        };
+        self.one_of.iter().any(has)
     }
 
     /// Jitsi's tokens say `"room": "*"` for every room.
@@ -186,9 +213,10 @@ mod tests {
             (r#"{}"#, BadToken::NoExpiry),
             (r#"{"exp":null}"#, BadToken::ClaimType),
             (r#"{"exp":"1"}"#, BadToken::ClaimType),
-            (r#"{"exp":1.0}"#, BadToken::ClaimType),
-            (r#"{"exp":1e9}"#, BadToken::ClaimType),
             (r#"{"exp":-1}"#, BadToken::ClaimType),
+            (r#"{"exp":-0.5}"#, BadToken::ClaimType),
+            (r#"{"exp":1e300}"#, BadToken::ClaimType),
+            (r#"{"exp":1,"iat":-1.5}"#, BadToken::ClaimType),
             (r#"{"exp":18446744073709551616}"#, BadToken::ClaimType),
             (r#"{"exp":1,"nbf":"0"}"#, BadToken::ClaimType),
             (r#"{"exp":1,"sub":7}"#, BadToken::ClaimType),
@@ -199,6 +227,60 @@ mod tests {
             ("", BadToken::Malformed),
         ] {
             assert_eq!(claims(text).unwrap_err(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn fractions_of_a_second_shorten_the_validity() {
+        for (text, exp, nbf, iat) in [
+            (r#"{"exp":9.999999,"nbf":1.000001,"iat":1.5}"#, 9, 2, 2),
+            (r#"{"exp":9.0,"nbf":1.0,"iat":0.0}"#, 9, 1, 0),
+            (r#"{"exp":1.7e9,"nbf":-0.5,"iat":1e0}"#, 1_700_000_000, 0, 1),
+        ] {
+            let claims = claims(text).unwrap();
+            assert_eq!(
+                (claims.exp, claims.nbf, claims.iat),
+                (UnixTime(exp), Some(UnixTime(nbf)), Some(UnixTime(iat))),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn scopes_are_a_list_whether_they_are_written_as_one_or_as_a_text() {
+        let is_met = |path: &str, wanted: Wanted, claim: &str| {
+            let claims = claims(&format!(r#"{{"exp":1,{claim}}}"#)).unwrap();
+            let rule = ClaimRule {
+                path: path.into(),
+                one_of: [wanted].into(),
+            };
+            rule.is_met(&claims)
+        };
+        let text = |text: &str| Wanted::Text(text.into());
+        for (path, wanted, claim, met) in [
+            ("scope", text("calls"), r#""scope":"openid calls""#, true),
+            ("scope", text("calls"), r#""scope":"calls""#, true),
+            ("scp", text("calls"), r#""scp":"calls  openid""#, true),
+            ("scp", text("calls"), r#""scp":["openid","calls"]"#, true),
+            (
+                "scope",
+                text("openid calls"),
+                r#""scope":"openid calls""#,
+                true,
+            ),
+            ("scope", text("*"), r#""scope":"openid calls""#, true),
+            ("scope", text("call"), r#""scope":"openid calls""#, false),
+            ("scope", text("a b"), r#""scope":"a b c""#, false),
+            ("scope", Wanted::Integer(1), r#""scope":"1 2""#, false),
+            ("role", text("calls"), r#""role":"openid calls""#, false),
+            (
+                "a.scope",
+                text("calls"),
+                r#""a":{"scope":"openid calls"}"#,
+                false,
+            ),
+        ] {
+            assert_eq!(is_met(path, wanted, claim), met, "{path} {claim}");
         }
     }
 

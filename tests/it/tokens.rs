@@ -414,6 +414,44 @@ fn tokens_of_the_field() {
     assert_eq!(jitsi("*", 98_753_496_345_768), 401);
 }
 
+/// PHP's lcobucci/jwt writes microseconds; Keycloak, Auth0 and Entra write scopes as one text.
+#[test]
+fn times_may_have_fractions_and_scopes_may_be_one_text() {
+    let upstream = Upstream::ok();
+    let policies = "[policies.scope]\nissuers = [\"staff\"]\nclaims = { scope = \"calls\" }\n\
+                    [policies.scp]\nissuers = [\"staff\"]\nclaims = { scp = [\"x\", \"calls\"] }\n";
+    let config = Config::new()
+        .upstream("app", &upstream.url())
+        .table(HMAC)
+        .table(policies)
+        .route_with("/scope", "app", "policy = \"scope\"")
+        .route_with("/scp", "app", "policy = \"scp\"");
+    let gateway = TestGateway::start(&config);
+    let now = now() as f64;
+    let with = |more: Value| {
+        let mut claims = json!({
+            "exp": now + 60.123_456, "nbf": now - 1.876_544, "iat": now - 1.876_544
+        });
+        let members = claims.as_object_mut().unwrap();
+        members.extend(more.as_object().unwrap().clone());
+        token::token(claims)
+    };
+    for (path, more, status) in [
+        ("/scope", json!({ "scope": "openid calls" }), 200),
+        ("/scope", json!({ "scope": ["openid", "calls"] }), 200),
+        ("/scope", json!({ "scope": "openid recalls" }), 403),
+        ("/scp", json!({ "scp": "calls openid" }), 200),
+        ("/scp", json!({ "scope": "openid calls" }), 403),
+    ] {
+        let request = bearer(&with(more.clone())).replace("/x", path);
+        assert_eq!(
+            gateway.client().ask(request).status(),
+            status,
+            "{path} {more}"
+        );
+    }
+}
+
 /// Signed by the right key, over a header that says something else.
 fn over_header(header: &str, claims: &Value, key: &Keys) -> String {
     let signed = format!("{}.{}", part(header), part(claims.to_string()));
@@ -553,7 +591,10 @@ fn no_token_with_wrong_claims_opens_anything() {
     let cases = [
         ("no exp", token::token(json!({ "role": "ops", "exp": null })), "token_no_expiry"),
         ("exp is a text", payload(&format!("\"{soon}\""), ""), "token_claim_type"),
-        ("exp is a fraction", payload(&format!("{soon}.5"), ""), "token_claim_type"),
+        ("exp with a fraction is over", payload(&format!("{}.9", second - 32), ""),
+         "token_expired"),
+        ("nbf with a fraction is to come", payload(&soon, &format!(",\"nbf\":{}.1", second + 120)),
+         "token_not_yet"),
         ("exp is huge", payload("9999999999999999999999", ""), "token_claim_type"),
         ("exp is far away", payload("18446744073709551615", ""), "token_lifetime"),
         ("exp is negative", payload("-1", ""), "token_claim_type"),
