@@ -66,14 +66,13 @@ impl Permit {
         matches!(self.principal, Principal::ApiKey)
     }
 
-    /// When a tunnel with this permit is to be closed, if ever.
+    /// When a tunnel or a long response with this permit is to be closed, if ever.
     pub fn ends(&self) -> Option<UnixTime> {
         self.ends
     }
 
-    /// Whether a tunnel with this permit has expired. Within the leeway after its expiry a token
-    /// still admits requests, but a tunnel would be closed as soon as it is open, and the client
-    /// would reconnect again and again.
+    /// Whether a tunnel with this permit has expired. A token that still admits requests does not
+    /// close a tunnel: the issuer's leeway counts for both.
     pub fn has_ended(&self, now: UnixTime) -> bool {
         self.ends.is_some_and(|ends| ends <= now)
     }

@@ -246,16 +246,23 @@ fn another_issuers_token_is_none() {
 }
 
 #[test]
-fn a_permit_ends_with_its_token() {
-    let issuer = issuer("");
-    for (on_expiry, exp, ended) in [
-        (OnExpiry::Close(Duration::ZERO), NOW.0 + 1, false),
-        (OnExpiry::Close(Duration::ZERO), NOW.0, true),
-        (OnExpiry::Close(Duration::from_secs(5)), NOW.0, false),
-        (OnExpiry::Keep, NOW.0 - 10, false),
+fn a_permit_ends_when_no_request_would_be_admitted_any_more_and_the_grace_is_over() {
+    let (issuer, leeway) = (issuer(""), 30);
+    for (on_expiry, after) in [
+        (OnExpiry::Close(Duration::ZERO), Some(0)),
+        (OnExpiry::Close(Duration::from_secs(5)), Some(5)),
+        (OnExpiry::Keep, None),
     ] {
-        let (policy, token) = (policy(None, Ways::Token(rule(on_expiry))), good(exp, ""));
-        let permit = decide(&policy, "192.0.2.1", Token::Signed(&issuer, &token)).unwrap();
-        assert_eq!(permit.has_ended(NOW), ended, "{on_expiry:?} {exp}");
+        for exp in [NOW.0 + 60, NOW.0, NOW.0 - leeway + 1] {
+            let (policy, token) = (policy(None, Ways::Token(rule(on_expiry))), good(exp, ""));
+            let permit = decide(&policy, "192.0.2.1", Token::Signed(&issuer, &token)).unwrap();
+            let end = after.map(|after| UnixTime(exp + leeway + after));
+            assert_eq!(permit.ends(), end, "{on_expiry:?} {exp}");
+            assert!(!permit.has_ended(NOW), "{on_expiry:?} {exp}");
+            assert!(
+                end.is_none_or(|end| permit.has_ended(end)),
+                "{on_expiry:?} {exp}"
+            );
+        }
     }
 }

@@ -21,7 +21,8 @@ pub struct TokenRule {
     pub sources: Box<[Source]>,
     /// Claims that a token must have, all of them.
     pub claims: Box<[ClaimRule]>,
-    /// What happens to a tunnel when its token expires.
+    /// What happens to a tunnel when its token has expired, which is when the issuer's leeway after
+    /// `exp` is over.
     pub on_expiry: OnExpiry,
 }
 
@@ -40,7 +41,8 @@ pub struct AcceptedIssuer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct IssuerId(pub usize);
 
-/// What happens to a tunnel when its token expires.
+/// What happens to a tunnel when its token has expired, which is when the issuer's leeway after
+/// `exp` is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnExpiry {
     /// It is closed, after this grace period.
@@ -99,8 +101,12 @@ impl TokenRule {
         if !self.claims.iter().all(|rule| rule.is_met(&verified.claims)) {
             return Err(Denied::Claim);
         }
+        // A tunnel may be open for as long as a new request would be admitted, and the grace
+        // period.
         let ends = match self.on_expiry {
-            OnExpiry::Close(grace) => Some(verified.claims.exp.after(grace)),
+            OnExpiry::Close(grace) => {
+                Some(verified.claims.exp.after(issuer.spec.leeway).after(grace))
+            }
             OnExpiry::Keep => None,
         };
         Ok(Permit {

@@ -37,8 +37,6 @@ pub(super) struct Admission {
     pub(super) since: Tick,
     /// The number of changes when it was last judged.
     pub(super) changes: u64,
-    /// It arrived after its permit had expired, but within the leeway of its token.
-    pub(super) in_leeway: bool,
     /// When a reload changed its target.
     target_changed_at: Option<Tick>,
 }
@@ -102,7 +100,6 @@ impl Admission {
             is_handshake: false,
             since: 0,
             changes: 0,
-            in_leeway: false,
             target_changed_at: None,
         }
     }
@@ -129,20 +126,15 @@ impl Admission {
 
     /// Judges the request if the result may differ from the last one.
     pub(super) fn judge_again(&mut self, moment: &Moment<'_>) -> Result<(), Withdrawn> {
-        if !self.in_leeway && self.permit.has_ended(moment.now) {
+        if self.permit.has_ended(moment.now) {
             return Err(Withdrawn::Expired);
         }
         let has_changed = self.changes != moment.changes || !Rc::ptr_eq(&self.view, moment.view);
-        if !has_changed && !self.in_leeway {
+        if !has_changed {
             return Ok(());
         }
         self.changes = moment.changes;
-        let expiry = if self.in_leeway {
-            Expiry::Checked
-        } else {
-            Expiry::Ignored
-        };
-        let verdict = self.judge(moment.view, expiry);
+        let verdict = self.judge(moment.view, Expiry::Ignored);
         self.grant_time(verdict, moment)
     }
 

@@ -134,8 +134,7 @@ impl WorkerView {
         let (route, target) = self.find_again(question).ok()?;
         target.ok()?;
         let policy = &self.snapshot.routes.route(route).policy;
-        let permit = self.ask_policy(policy, question.client, new, now).ok()?;
-        (!permit.has_ended(now)).then_some(permit)
+        self.ask_policy(policy, question.client, new, now).ok()
     }
 
     /// The route that answers now, and the permit that its policy gives now. If the policy denies

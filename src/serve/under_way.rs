@@ -127,9 +127,6 @@ impl UnderWay {
                 verdict?;
             }
         }
-        // Most permits do not expire, and reading the clock costs time.
-        let permit = &admission.permit;
-        admission.in_leeway = permit.ends().is_some() && permit.has_ended(UnixTime::now());
         (admission.since, admission.changes) = (self.ticks.now(), self.changes.get());
         self.requests.borrow_mut()[key.0].admission = Some(admission);
         Ok(())
@@ -201,7 +198,7 @@ impl UnderWay {
             admissions.filter(|it| it.permit.token().is_some_and(|token| token.tag == old))
         {
             if let Some(permit) = view.ask_anew(&admission.question(), new, now) {
-                (admission.permit, admission.in_leeway) = (permit, false);
+                admission.permit = permit;
             }
         }
     }

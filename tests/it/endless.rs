@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::harness::issuer::{KeyServer, Signer};
 use crate::harness::process::GatewayProcess;
-use crate::harness::token::{self, HMAC, now};
+use crate::harness::token::{self, HMAC, hmac_without_leeway, now};
 use crate::harness::websocket::{Frame, handshake, is_alive, switching};
 use crate::harness::{Client, Config, TestGateway, Then, Upstream, eventually, h2, staff};
 
@@ -47,7 +47,9 @@ fn guarded(config: Config, path: &str, name: &str, lines: &str) -> Config {
 
 fn callers(upstream: &Upstream) -> Config {
     guarded(
-        Config::new().upstream("app", &upstream.url()).table(HMAC),
+        Config::new()
+            .upstream("app", &upstream.url())
+            .table(&hmac_without_leeway()),
         "/sse",
         "callers",
         "",
@@ -331,9 +333,8 @@ fn what_came_within_the_leeway_has_that_time() {
     });
     let text = callers(&upstream)
         .text()
-        .replace("audience =", "leeway = \"8s\"\naudience =");
+        .replace("leeway = \"0s\"", "leeway = \"8s\"");
     let gateway = TestGateway::start_text(&text);
-    // Its time is up. As a tunnel it would be over at once.
     let token = token::token(json!({ "exp": now() - 1 }));
     assert_eq!(gateway.client().ask(get("/sse", &token)).status(), 200);
     let endless = events();
@@ -537,7 +538,7 @@ fn what_is_renewed_during_a_handshake_or_an_answer_lasts_as_the_newer_token() {
         .upstream("app", &upstream.url())
         .upstream("events", &stream.url());
     let config = config
-        .table(&staff::issuer(""))
+        .table(&staff::issuer("leeway = \"0s\"\n"))
         .table("[policies.staff]\nissuers = [\"staff\"]");
     let config = config.route_with("/ws", "app", "policy = \"staff\"");
     let gateway = TestGateway::start(&config.route_with("/sse", "events", "policy = \"staff\""));

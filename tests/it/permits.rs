@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::harness::token::{self, HMAC, Keys, claims, issuer, now};
+use crate::harness::token::{self, Keys, claims, hmac_without_leeway, issuer, now};
 use crate::harness::websocket::{CLOSE, Frame, TEXT, handshake, switching};
 use crate::harness::{Client, Config, TestGateway, Upstream, eventually};
 
@@ -35,7 +35,7 @@ fn config(upstream: &Upstream, policy: &str) -> Config {
         "app",
         "policy = \"callers\"",
     );
-    config.table(HMAC).table(&format!(
+    config.table(&hmac_without_leeway()).table(&format!(
         "[policies.callers]\nissuers = [\"staff\"]\n{policy}"
     ))
 }
@@ -122,13 +122,26 @@ fn token_end(token: &str) -> u64 {
 }
 
 #[test]
-fn what_would_be_closed_at_once_is_refused_in_the_handshake() {
+fn the_leeway_counts_for_a_tunnel_as_it_does_for_a_request() {
     let upstream = echo();
-    let gateway = TestGateway::start(&config(&upstream, ""));
-    // Within the leeway: good for a request, over for a tunnel.
-    let token = token::token(json!({ "exp": now() - 1 }));
+    let config = |leeway: &str| {
+        let text = config(&upstream, "").text();
+        text.replace("leeway = \"0s\"", &format!("leeway = \"{leeway}\""))
+    };
+    let mut gateway = TestGateway::start_text(&config("1h"));
+    let over = |seconds| token::token(json!({ "exp": now() - seconds }));
+    let mut long = open(&gateway, &over(60));
+    let (token, end) = (over(3595), now() + 5);
+    let mut short = open(&gateway, &token);
+    is_alive(&mut long);
+    is_closed_for(&mut short, "token expired");
+    assert!(now() >= end);
     assert_eq!(try_open(&gateway, &token).unwrap_err(), 401);
-    assert!(upstream.heads().is_empty());
+    is_alive(&mut long);
+    // A reload that shortens it counts for both, too.
+    gateway.reload_text(&config("30s"));
+    is_closed_for(&mut long, "token expired");
+    assert_eq!(try_open(&gateway, &over(60)).unwrap_err(), 401);
 }
 
 #[test]

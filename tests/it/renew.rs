@@ -15,7 +15,7 @@ fn world() -> (Upstream, TestGateway) {
                     [policies.ops]\nissuers = [\"staff\"]\nclaims = { role = [\"ops\"] }";
     let config = Config::new()
         .upstream("app", &upstream.url())
-        .table(&staff::issuer(""))
+        .table(&staff::issuer("leeway = \"0s\"\n"))
         .table(&staff::issuer_named("other", OTHER, ""))
         .table(policies)
         .route_with("/staff", "app", "policy = \"staff\"")

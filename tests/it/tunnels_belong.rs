@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 
 use bytes::Bytes;
 
-use crate::harness::token::{self, HMAC, now};
+use crate::harness::token::{self, hmac_without_leeway, now};
 use crate::harness::websocket::{Frame, TEXT, echo, handshake, is_alive};
 use crate::harness::{Client, Config, TestGateway, Upstream, h2};
 
@@ -32,7 +32,7 @@ fn ending_in(seconds: u64) -> String {
 /// Everything is open but `/kurento`, for which a token is needed.
 fn both(upstream: &Upstream) -> Config {
     let config = broad(upstream)
-        .table(HMAC)
+        .table(&hmac_without_leeway())
         .table("[policies.callers]\nissuers = [\"staff\"]");
     config.route_with("/kurento", "app", "policy = \"callers\"")
 }

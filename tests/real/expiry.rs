@@ -35,7 +35,7 @@ fn nine_thousand_sockets_end_with_their_tokens_and_nobody_else() {
         "[limits]\nconnections = 9500\n\
          [upstreams.app]\nservers = [\"http://127.0.0.1:{port}\"]\n\
          [issuers.app]\nalgorithms = [\"HS256\"]\nsecret = \"{SECRET}\"\naudience = \"any\"\n\
-         sources = [\"query:token\"]\n\
+         leeway = \"0s\"\nsources = [\"query:token\"]\n\
          [policies.callers]\nissuers = [\"app\"]\n\
          [[routes]]\npath = \"/ws\"\nupstream = \"app\"\npolicy = \"callers\"\n"
     );

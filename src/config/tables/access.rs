@@ -18,9 +18,10 @@ use crate::token::location::{COOKIE, Source};
 section! {
     /// Who signs tokens (JWT, RFC 7519). Its keys come from exactly one of `key_file`,
     /// `secret_file`, `secret_env`, `secret`, `jwks_url` and `asap_url`. A token must have an
-    /// `exp`; `nbf` is checked; fractions of a second are rounded so that the token is valid for less
-    /// time. `crit`, `alg: none`, encrypted tokens and duplicate members are rejected, and keys that
-    /// a token contains or points to (`jwk`, `jku`, `x5u`) are ignored. A token is at most 8 KiB. An issuer that no policy names is a warning.
+    /// `exp`; `nbf` is checked; fractions of a second are rounded so that the token is valid for
+    /// less time. `crit`, `alg: none`, encrypted tokens and duplicate members are rejected, and
+    /// keys that a token contains or points to (`jwk`, `jku`, `x5u`) are ignored. A token is at
+    /// most 8 KiB. An issuer that no policy names is a warning.
     "[issuers.NAME]" => struct RawIssuer {
         /// What its keys are used with. It is never taken from the token: each key serves only the
         /// algorithms here that are for its kind and curve. An algorithm that fits no key in
@@ -65,7 +66,8 @@ section! {
         /// Before the server behind sees the request the token is taken out of all of these, unless
         /// the route says [`forward_token`](#routesforward_token).
         sources: Spanned<List<Source>> = optional(is default_sources());
-        /// How far its clock and ours may differ, for `exp` and `nbf`.
+        /// How far its clock and ours may differ, for `exp` and `nbf`. It counts for requests, open
+        /// WebSockets and answers that are still under way alike.
         leeway: Duration = default(IssuerSpec::LEEWAY);
         /// A token whose `exp` is further in the future is rejected.
         max_lifetime: Timeout = default(IssuerSpec::MAX_LIFETIME);
@@ -114,17 +116,17 @@ section! {
         issuers: Spanned<List<IssuerName>> = optional("no token is asked for");
         /// What a token must claim, all of it. A claim holds one of the values or, if it is a list,
         /// contains one; a lone value needs no list. `realm_access.roles` is a member of an object,
-        /// unless a claim has that very name. `scope` and `scp` are lists also where they are one text
-        /// with spaces, as in the tokens of Keycloak, Auth0 and Entra. `"*"` is any value. A token
-        /// whose `room` is `"*"`, as Jitsi's have it, is for every room.
+        /// unless a claim has that very name. `scope` and `scp` are lists also where they are one
+        /// text with spaces, as in the tokens of Keycloak, Auth0 and Entra. `"*"` is any value. A
+        /// token whose `room` is `"*"`, as Jitsi's have it, is for every room.
         claims: Spanned<Claims> = optional("every good token is enough");
         /// `any`: address or token. `all`: both.
         satisfy: Spanned<Satisfy> = optional(
             "only one of `allow` and `issuers` is there; with both it must be written"
         );
         /// What becomes of an open WebSocket, and of an answer that is still under way, when its
-        /// token expires: `close` closes the WebSocket with 1008 and aborts the answer, `keep` lets
-        /// both go on.
+        /// token expires, the issuer's `leeway` included: `close` closes the WebSocket with 1008
+        /// and aborts the answer, `keep` lets both go on.
         on_expiry: Spanned<OnExpiryWord> = optional("`\"close\"`");
         /// How long it may go on after that.
         expiry_grace: Spanned<Duration> = optional("`\"0s\"`");

@@ -93,7 +93,7 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
         route::Target::Forward(to) => {
             let (request, forwarding) = Forwarding::new(normal, route, to, &permit);
             return match forwarding.is_websocket {
-                true => Box::pin(websocket::open(request, &forwarding, &permit)).await,
+                true => Box::pin(websocket::open(request, &forwarding)).await,
                 false => forward::forward(request, &forwarding).await,
             };
         }

@@ -55,7 +55,8 @@ impl TurnRequest<'_> {
         };
         let ttl = ttl.min(now.until(token.claims.exp));
         if ttl.is_zero() {
-            // The token's leeway still admits it, but its credential would have expired already.
+            // The token's leeway still admits the request, but the relay, which knows no leeway,
+            // would reject the credential.
             return Err(Denied::Token(BadToken::Expired).into());
         }
         let subject = token.claims.subject().and_then(Subject::new);

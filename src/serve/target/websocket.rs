@@ -10,7 +10,6 @@ use hyper_util::rt::TokioIo;
 
 use super::context::Forwarding;
 use crate::clock::UnixTime;
-use crate::policy::{Denied, Permit};
 use crate::proxy::body::RequestBody;
 use crate::proxy::client::Pool;
 use crate::proxy::{upgrade, websocket};
@@ -23,7 +22,6 @@ use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
 use crate::serve::under_way::Key;
 use crate::serve::{ConnInfo, Worker};
-use crate::token::BadToken;
 use crate::tunnel::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
 
 /// The upstream's answer to the handshake.
@@ -34,11 +32,7 @@ use crate::tunnel::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
 pub(super) async fn open(
     mut request: Request<RequestBody>,
     forwarding: &Forwarding<'_>,
-    permit: &Permit,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    if permit.ends().is_some() && permit.has_ended(UnixTime::now()) {
-        return Err(Denied::Token(BadToken::Expired).into());
-    }
     let (conn, exchange, key) = (&forwarding.conn, &forwarding.exchange, forwarding.key);
     let under_way = &conn.worker.under_way;
     under_way.is_handshake(key);

@@ -28,6 +28,11 @@ audience = ["ianitor"]
 sources = ["header", "cookie:ianitor", "query:token", "subprotocol"]
 "#;
 
+/// [`HMAC`] for tests that wait for the end of a token, which is its `exp` itself.
+pub(crate) fn hmac_without_leeway() -> String {
+    format!("{HMAC}leeway = \"0s\"\n")
+}
+
 pub(crate) fn now() -> u64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
