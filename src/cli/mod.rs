@@ -5,5 +5,6 @@ pub(crate) mod check;
 pub(crate) mod output;
 pub(crate) mod reload;
 pub(crate) mod run;
+mod signals;
 pub(crate) mod token;
 pub(crate) mod turn;

@@ -14,10 +14,10 @@ use ianitor::exposure;
 use ianitor::gateway::{FILE_CHECK_INTERVAL, Gateway, Running, StartError};
 use ianitor::telemetry::{self, Chain};
 use serde_json::json;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use super::output::{EXIT_CONFIG, EXIT_FAILED, complain};
+use super::signals::Signals;
 
 /// `ianitor run`.
 #[derive(Debug, Args)]
@@ -105,29 +105,6 @@ fn io_failed(error: std::io::Error) -> ExitCode {
     ExitCode::from(EXIT_FAILED)
 }
 
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
 async fn serve(
     mut running: Running,
     mut control: Control,
@@ -146,6 +123,7 @@ async fn serve(
             call = control.next() => answer(call, &mut running, &mut control, path).await,
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
+            () = signals.ignored.log_next() => {}
             () = running.worker_ended() => {
                 tracing::error!("a worker has stopped unexpectedly; the gateway stops");
                 running.stop();

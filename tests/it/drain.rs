@@ -126,6 +126,38 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
+fn signals_that_mean_something_to_other_servers_are_ignored_with_a_warning() {
+    let (upstream, _go) = patient();
+    let mut gateway = GatewayProcess::start(&Config::to(&upstream).limits("drain = \"1h\""));
+    let mut tunnel = tunnel(&gateway);
+    for (signal, name) in [
+        (Signal::USR1, "SIGUSR1"),
+        (Signal::USR2, "SIGUSR2"),
+        (Signal::QUIT, "SIGQUIT"),
+    ] {
+        gateway.signal(signal);
+        gateway.event(&format!("{name} is ignored"));
+    }
+    tunnel.send(Frame::client_close(1000, "").bytes());
+    assert_eq!(tunnel.wire.frame().unwrap().close().0, 1000);
+    // Nor do they count as the second signal of a drain.
+    let _other = self::tunnel(&gateway);
+    gateway.signal(Signal::TERM);
+    gateway.event("draining");
+    let so_far = gateway.events().len();
+    gateway.signal(Signal::QUIT);
+    eventually("the signal is ignored", || {
+        let events = gateway.events();
+        let later = events.iter().skip(so_far);
+        later
+            .into_iter()
+            .any(|line| line.contains("SIGQUIT is ignored"))
+    });
+    gateway.signal(Signal::TERM);
+    assert_eq!(gateway.ended().code(), Some(1));
+}
+
+#[test]
 fn a_client_that_connected_before_the_signal_is_served() {
     let upstream = Upstream::ok();
     // Time enough for all of them to be asked one after the other.

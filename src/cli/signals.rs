@@ -1,0 +1,67 @@
+//! The signals that `ianitor run` handles.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Signals that reload or stop the gateway, and those that would end the process by default.
+pub(super) struct Signals {
+    pub(super) hangup: Signal,
+    pub(super) terminate: Signal,
+    pub(super) interrupt: Signal,
+    pub(super) ignored: Ignored,
+}
+
+impl Signals {
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            ignored: Ignored::new()?,
+        })
+    }
+
+    /// Waits for a signal that stops the gateway.
+    pub(super) async fn stop(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                () = self.ignored.log_next() => {}
+            }
+        }
+    }
+}
+
+/// Signals that mean something to other servers and nothing here. By default they would end the
+/// process, with all its connections.
+pub(super) struct Ignored {
+    user1: Signal,
+    user2: Signal,
+    quit: Signal,
+}
+
+impl Ignored {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    /// Waits for one of the signals, and logs what to do instead.
+    pub(super) async fn log_next(&mut self) {
+        let (signal, advice) = tokio::select! {
+            _ = self.user1.recv() => (
+                "SIGUSR1",
+                "there are no log files to reopen: logs go to standard output and standard error",
+            ),
+            _ = self.user2.recv() => (
+                "SIGUSR2",
+                "changed certificates are loaded without a signal; SIGHUP reloads gateway.toml",
+            ),
+            _ = self.quit.recv() => ("SIGQUIT", "SIGTERM stops the gateway"),
+        };
+        tracing::warn!(advice, "{signal} is ignored");
+    }
+}
