@@ -12,6 +12,7 @@ pub use crate::addr::Kind;
 use crate::addr::{ListenAddr, Network, PeerAddr};
 use crate::host::HostName;
 use crate::socket::watch_peer;
+use crate::telemetry::summed;
 
 /// `[listen]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -202,10 +203,14 @@ async fn after_error(error: &io::Error) {
         tracing::debug!(%error, "a connection was gone before it was accepted");
         return;
     }
-    tracing::error!(
-        %error,
-        "cannot accept connections; trying again (out of descriptors? see `ulimit -n`)"
-    );
+    let text = error.to_string();
+    summed("accept", "", move |times| {
+        tracing::error!(
+            times,
+            error = text,
+            "cannot accept connections; trying again (out of descriptors? see `ulimit -n`)"
+        );
+    });
     tokio::time::sleep(EXHAUSTED_PAUSE).await;
 }
 

@@ -16,6 +16,8 @@ use hyper_util::client::legacy::connect::dns::Name;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::watch;
 
+use crate::telemetry::summed;
+
 /// The most threads. A name uses one at a time, and a configuration has few names.
 const THREADS: usize = 16;
 
@@ -161,7 +163,9 @@ impl Shared {
             Ok(_) => state.threads += 1,
             Err(_) if state.threads > 0 => {}
             Err(error) => {
-                tracing::error!(%error, "no thread for looking up names");
+                summed("name_thread", "", move |times| {
+                    tracing::error!(%error, times, "no thread for looking up names");
+                });
                 for name in std::mem::take(&mut state.queue) {
                     state.names.remove(&name);
                 }
@@ -227,17 +231,24 @@ impl Entry {
             }
             Err(Failure(_, error)) => {
                 if !was_failing && self.good.is_some() {
-                    let minutes = KEPT.as_secs() / 60;
-                    tracing::warn!(
-                        name,
-                        %error,
-                        "a name cannot be looked up; its last addresses are used for up to \
-                         {minutes} minutes"
-                    );
+                    log_failure(name, Arc::clone(error));
                 }
             }
         }
     }
+}
+
+fn log_failure(name: &str, error: Arc<str>) {
+    let (minutes, subject) = (KEPT.as_secs() / 60, name);
+    let name = name.to_owned();
+    summed("name_lookup", subject, move |times| {
+        tracing::warn!(
+            name,
+            times,
+            %error,
+            "a name cannot be looked up; its last addresses are used for up to {minutes} minutes"
+        );
+    });
 }
 
 impl fmt::Debug for Resolver {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{self, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use super::call::{Answer, Call, Failure, Reply};
 use super::endpoints;
 use super::socket::{ControlSocket, SocketFile};
+use crate::telemetry::summed;
 
 /// More connections at once are closed.
 const CONNECTIONS: usize = 32;
@@ -85,13 +86,24 @@ async fn accept(listener: UnixListener, calls: mpsc::Sender<Call>) {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections on the control socket");
+                summed("control_accept", "", move |times| {
+                    tracing::warn!(
+                        %error,
+                        times,
+                        "cannot accept connections on the control socket"
+                    );
+                });
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
         let Ok(permit) = Arc::clone(&free).try_acquire_owned() else {
-            tracing::warn!("a connection to the control socket was closed: too many are open");
+            summed("control_full", "", |times| {
+                tracing::warn!(
+                    times,
+                    "connections to the control socket were closed: too many are open"
+                );
+            });
             continue;
         };
         let calls = calls.clone();
@@ -137,11 +149,19 @@ impl Caller {
     }
 }
 
+fn log_rejected(uid: Option<u32>, method: &Method, path: &str) {
+    let (method, path) = (method.clone(), path.to_owned());
+    let user = uid.map_or_else(String::new, |uid| uid.to_string());
+    summed("control_user", &user, move |times| {
+        tracing::warn!(uid, %method, ?path, times, "a request on the control socket was rejected");
+    });
+}
+
 async fn answer(request: Request<Incoming>, caller: Caller, calls: &mpsc::Sender<Call>) -> Answer {
     let (head, body) = request.into_parts();
     let (method, path, uid) = (&head.method, head.uri.path(), caller.0);
     if !caller.is_allowed() {
-        tracing::warn!(uid, %method, ?path, "a request on the control socket was rejected");
+        log_rejected(uid, method, path);
         let text = "only root and the user that runs the gateway may use the control socket";
         return Err(Failure::new(StatusCode::FORBIDDEN, text));
     }

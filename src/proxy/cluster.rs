@@ -12,8 +12,8 @@ use super::request_body::BodyFault;
 use crate::addr::ClientAddr;
 use crate::route::upstream::{Balance, UpstreamSpec};
 use crate::slot::CountedClient;
-use crate::telemetry::Chain;
 use crate::telemetry::metrics::{UpstreamCounts, class_of};
+use crate::telemetry::{Chain, summed};
 
 /// One worker's view of an upstream.
 #[derive(Debug)]
@@ -103,12 +103,7 @@ impl Cluster {
         match &sent {
             Err(SendError::Connect(error)) => {
                 if pool.health().failed(pool.ticks()) && self.pools.len() > 1 {
-                    let error = Chain(error);
-                    tracing::warn!(
-                        upstream = %self.spec.name,
-                        %error,
-                        "a server does not accept connections and gets no requests for a while"
-                    );
+                    self.log_down(pool, Chain(error).to_string());
                 }
             }
             // The server was not asked.
@@ -125,6 +120,18 @@ impl Cluster {
         }
         self.count(&sent);
         sent.map(|(response, conn)| (response, conn, load))
+    }
+
+    fn log_down(&self, pool: &Pool, error: String) {
+        let spec = Arc::clone(&self.spec);
+        summed("server_down", &pool.addr().to_string(), move |times| {
+            tracing::warn!(
+                upstream = %spec.name,
+                times,
+                error,
+                "a server does not accept connections and gets no requests for a while"
+            );
+        });
     }
 
     fn count(&self, sent: &Sent) {

@@ -4,24 +4,33 @@ use super::reject::Rejection;
 use crate::files;
 use crate::proxy;
 use crate::proxy::client::SendError;
-use crate::telemetry::Chain;
 use crate::telemetry::access::Exchange;
+use crate::telemetry::{Chain, summed};
 use crate::turn::NoCredential;
 
 /// Logs why a request is rejected. `upstream` is the name of its route's upstream, if it has one.
 pub(super) fn log(rejection: &Rejection, exchange: &Exchange, upstream: Option<&str>) {
     let id = exchange.id();
-    let error = Chain(rejection);
-    match advice(rejection) {
-        Some(advice) if upstream.is_some() => {
-            tracing::warn!(%id, upstream, %error, advice, "no answer from upstream");
-        }
-        Some(advice) if matches!(rejection, Rejection::Turn(_)) => {
-            tracing::warn!(%id, %error, advice, "no TURN credential is given");
-        }
-        Some(advice) => tracing::warn!(%id, %error, advice, "a file is not shown"),
-        None => tracing::debug!(%id, %error, "request refused"),
-    }
+    tracing::debug!(%id, error = %Chain(rejection), "request refused");
+    let Some(advice) = advice(rejection) else {
+        return;
+    };
+    let what = match rejection {
+        _ if upstream.is_some() => "no answer from upstream",
+        Rejection::Turn(_) => "no TURN credential is given",
+        _ => "a file is not shown",
+    };
+    let mut subject = upstream.map(str::to_owned);
+    exchange.note(|line| subject = subject.take().or(line.route.as_deref().map(str::to_owned)));
+    let (upstream, error) = (upstream.map(str::to_owned), Chain(rejection).to_string());
+    let (_, reason) = rejection.verdict();
+    summed(
+        reason,
+        subject.as_deref().unwrap_or_default(),
+        move |times| {
+            tracing::warn!(%id, upstream, times, error, advice, "{what}");
+        },
+    );
 }
 
 /// What an operator can do about it; `None` where it is the client's fault.

@@ -20,8 +20,8 @@ use crate::host::HostName;
 use crate::proxy::headers::Origin;
 use crate::route::passthrough;
 use crate::slot::Full;
-use crate::telemetry::Chain;
 use crate::telemetry::metrics::Handshake;
+use crate::telemetry::{Chain, summed};
 use crate::tls::Shown;
 
 /// How much encrypted data TLS buffers of an HTTP/1.1 answer that the client does not read: two
@@ -79,21 +79,31 @@ async fn read_proxy_header(
     match within(limits.header_timeout, &worker.ticks, header).await {
         Some(Ok(client)) => accepted.peer = client.unwrap_or(balancer),
         Some(Err(error)) => {
-            tracing::warn!(
-                %balancer,
-                error = %Chain(&error),
-                "no PROXY header from a peer in listen.proxy_protocol"
-            );
-            worker.metrics.refused.inc("proxy_header");
+            let error = Chain(&error).to_string();
+            reject_proxy_header(worker, balancer, error);
             return None;
         }
         None => {
-            tracing::warn!(%balancer, "no PROXY header within limits.header_timeout");
-            worker.metrics.refused.inc("proxy_header");
+            let error = "none within limits.header_timeout".to_owned();
+            reject_proxy_header(worker, balancer, error);
             return None;
         }
     }
     Some(accepted.slot.assign(accepted.peer.client(), limits))
+}
+
+fn reject_proxy_header(worker: &Worker, balancer: PeerAddr, error: String) {
+    worker.metrics.refused.inc("proxy_header");
+    tracing::debug!(%balancer, error, "no PROXY header");
+    let address = balancer.client().to_string();
+    summed("proxy_header", &address, move |times| {
+        tracing::warn!(
+            %balancer,
+            times,
+            error,
+            "no PROXY header from a peer in listen.proxy_protocol"
+        );
+    });
 }
 
 #[expect(

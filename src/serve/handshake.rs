@@ -14,9 +14,11 @@ use super::hello::{FirstBytes, Hello};
 use super::snapshot::Snapshot;
 use super::validation::Otherwise;
 use super::{Worker, validation};
+use crate::addr::PeerAddr;
 use crate::host::HostName;
 use crate::route::passthrough;
 use crate::telemetry::metrics::Handshake;
+use crate::telemetry::summed;
 use crate::tls::{Asked, Shown};
 
 /// The outcome of a handshake.
@@ -101,12 +103,23 @@ async fn with_name(
         return Ok(HandshakeOutcome::Done);
     }
     if !snapshot.answers(&sni) {
-        worker.note_unserved(&sni);
+        log_unknown_name(sni, accepted.peer);
         worker.metrics.handshake(Handshake::Failed);
         accepted.stream.write_all(&UNRECOGNIZED_NAME).await?;
         return Ok(HandshakeOutcome::Done);
     }
     accept(hello, accepted, snapshot).await
+}
+
+fn log_unknown_name(name: HostName, peer: PeerAddr) {
+    tracing::debug!(%peer, %name, "TLS handshake failed: no certificate has the name");
+    summed("unknown_name", "", move |times| {
+        tracing::warn!(
+            times,
+            %name,
+            "clients asked for a name that no certificate has (see tls.default)"
+        );
+    });
 }
 
 async fn accept(

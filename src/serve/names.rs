@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::host::HostName;
 use crate::resolve::Resolver;
+use crate::telemetry::summed;
 
 /// How long a name server may take. Janus asks while a call is being set up, and waits for 10 s.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -76,11 +77,15 @@ impl Names {
             Err(_) => Err("is not resolved in time"),
         };
         if let Err(why) = found {
-            tracing::warn!(
-                %name,
-                why,
-                "a TURN server is left out for Janus, which exits if it cannot resolve its name"
-            );
+            let name = name.clone();
+            summed("turn_name", name.clone().as_str(), move |times| {
+                tracing::warn!(
+                    %name,
+                    times,
+                    why,
+                    "a TURN server is left out for Janus, which exits if it cannot resolve its name"
+                );
+            });
         }
         found.is_ok()
     }

@@ -17,8 +17,8 @@ use crate::resolve::Resolver;
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamTls;
 use crate::slot::MaxConnections;
-use crate::telemetry::Chain;
 use crate::telemetry::access::{End, Exchange, Head};
+use crate::telemetry::{Chain, summed};
 use crate::tunnel::{Tunnel, TunnelControl, TunnelKey};
 
 /// Forwards a connection. `hello` is what the client has sent so far.
@@ -53,13 +53,10 @@ pub(super) async fn pass(
                 "is the server of this [[passthrough]] running, ",
                 "and does it listen on this address?"
             );
-            tracing::warn!(
-                id = %exchange.id(),
-                %sni,
-                error = %Chain(&error),
-                advice,
-                "TLS not passed through"
-            );
+            let (id, error) = (exchange.id(), Chain(&error).to_string());
+            summed("not_passed_through", &entry.to.to_string(), move |times| {
+                tracing::warn!(%id, %sni, times, error, advice, "TLS not passed through");
+            });
             return;
         }
     };

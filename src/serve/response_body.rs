@@ -12,8 +12,8 @@ use crate::files::FileBody;
 use crate::proxy::body::{BodyError, SMALL_ANSWER, UpstreamBody};
 use crate::proxy::client::Pool;
 use crate::slot::FileSlot;
-use crate::telemetry::Chain;
 use crate::telemetry::access::{End, Exchange};
+use crate::telemetry::{Chain, summed};
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl ResponseBody {
         let (end, reason) = error.for_log();
         exchange.note(|line| (line.end, line.reason) = (end, Some(reason)));
         if end != End::Policy {
-            tracing::warn!(id = %exchange.id(), error = %Chain(error), "an answer was cut short");
+            log_cut(exchange, reason, error);
         }
     }
 
@@ -155,6 +155,17 @@ impl ResponseBody {
             note_end(exchange, End::Done);
         }
     }
+}
+
+fn log_cut(exchange: &Exchange, reason: &'static str, error: &ResponseBodyError) {
+    let (id, error) = (exchange.id(), Chain(error).to_string());
+    tracing::debug!(%id, error, "an answer was cut short");
+    let mut upstream = None;
+    exchange.note(|line| upstream = line.upstream.as_deref().map(str::to_owned));
+    let subject = upstream.clone().unwrap_or_default();
+    summed(reason, &subject, move |times| {
+        tracing::warn!(%id, upstream, times, error, "an answer was cut short");
+    });
 }
 
 /// Notes how the body ended, unless a policy ended the request: that one is answered too, and the

@@ -12,12 +12,12 @@ use super::under_way::UnderWay;
 use super::view::WorkerView;
 use crate::addr::PeerAddr;
 use crate::auth::TokenCache;
-use crate::host::HostName;
 use crate::registry::{Registered, Registry};
 use crate::slot::Full;
 use crate::telemetry::access::AccessSink;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
+use crate::telemetry::summed;
 use crate::tick::Ticks;
 use crate::tunnel::{CloseReason, TunnelControl};
 
@@ -50,10 +50,6 @@ pub struct Worker {
     pub closing: Cell<Option<CloseReason>>,
     /// Whether each connection closes after the requests that it is serving.
     pub draining: Cell<bool>,
-    /// Connections rejected since the last tick, and the limit that rejected the last one.
-    pub refused: Cell<(u64, Option<Full>)>,
-    /// Handshakes since the last tick for names without a certificate, and the last such name.
-    pub unserved: RefCell<(u64, Option<HostName>)>,
 }
 
 impl Worker {
@@ -80,8 +76,6 @@ impl Worker {
             ids: RequestIds::new(),
             draining: Cell::new(false),
             closing: Cell::new(None),
-            refused: Cell::default(),
-            unserved: RefCell::default(),
             shared,
         })
     }
@@ -131,31 +125,13 @@ impl Worker {
         });
     }
 
-    /// Counts a handshake for a name without a certificate.
-    pub(super) fn note_unserved(&self, sni: &HostName) {
-        let mut unserved = self.unserved.borrow_mut();
-        *unserved = (unserved.0 + 1, Some(sni.clone()));
-    }
-
-    /// Logs in one line for each tick what clients could otherwise fill the log with.
-    pub fn report(&self) {
-        if let (times, Some(reason)) = self.refused.take() {
-            tracing::warn!(times, %reason, "connections refused");
-        }
-        if let (times, Some(name)) = self.unserved.take() {
-            tracing::warn!(
-                times,
-                %name,
-                "clients asked for a name that no certificate has (see tls.default)"
-            );
-        }
-    }
-
     /// Counts a connection that was rejected because a limit is reached.
     pub fn refuse(&self, peer: PeerAddr, full: Full) {
         tracing::debug!(%peer, reason = %full, "connection refused");
         self.metrics.refused.inc(full.limit());
-        self.refused.set((self.refused.get().0 + 1, Some(full)));
+        summed("refused", full.limit(), move |times| {
+            tracing::warn!(times, reason = %full, "connections refused");
+        });
     }
 
     /// Has each connection close after the requests that it is serving.

@@ -10,12 +10,11 @@ mod page;
 mod spoken;
 mod unready;
 
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
@@ -26,10 +25,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::addr::ListenAddr;
 use crate::listen;
+use crate::telemetry::summed;
 use board::Board;
 
 /// The most connections at a time. Scrapers, probes and people need few.
@@ -40,9 +40,6 @@ const CONNECTION_TIME: Duration = Duration::from_secs(10);
 
 /// The longest time for a request head, so that idle connections do not block a probe for long.
 const HEAD_TIME: Duration = Duration::from_secs(2);
-
-/// The shortest time between two warnings that connections were rejected.
-const FULL_PAUSE: Duration = Duration::from_secs(10);
 
 /// The longest request head in bytes; more than browsers send.
 const MAX_HEAD: usize = 16 * 1024;
@@ -64,12 +61,9 @@ impl Server {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let bound = socket.local_addr()?;
         let listener = TcpListener::from_std(socket)?;
-        let limit = Limit {
-            free: Arc::new(Semaphore::new(CONNECTIONS)),
-            full: Cell::default(),
-        };
+        let free = Arc::new(Semaphore::new(CONNECTIONS));
         let (stop, stopped) = oneshot::channel::<()>();
-        let handle = move |stream, _| admit(stream, &limit, &board);
+        let handle = move |stream, _| admit(stream, &free, &board);
         runtime.spawn(listen::accept(listener, handle, async {
             let _ = stopped.await;
         }));
@@ -91,50 +85,20 @@ impl Server {
     }
 }
 
-/// Limits the number of connections.
-struct Limit {
-    free: Arc<Semaphore>,
-    /// The time of the last warning that the limit is reached, and the rejections since.
-    full: Cell<(Option<Instant>, u64)>,
-}
-
-impl Limit {
-    fn take(&self) -> Option<OwnedSemaphorePermit> {
-        let permit = Arc::clone(&self.free).try_acquire_owned().ok();
-        if permit.is_none() {
-            self.note_full(Instant::now());
-        }
-        permit
-    }
-
-    /// Warns, unless there was a warning within [`FULL_PAUSE`]; returns whether it did.
-    fn note_full(&self, now: Instant) -> bool {
-        let (said, times) = self.full.get();
-        let times = times + 1;
-        let is_due = said.is_none_or(|said| now.duration_since(said) >= FULL_PAUSE);
-        self.full.set(if is_due {
-            (Some(now), 0)
-        } else {
-            (said, times)
-        });
-        if is_due {
-            let open = CONNECTIONS;
-            tracing::warn!(
-                times,
-                open,
-                "connections to the status listener were rejected: too many are open"
-            );
-        }
-        is_due
-    }
-}
-
 #[expect(
     clippy::disallowed_methods,
     reason = "the task ends after `CONNECTION_TIME`"
 )]
-fn admit(stream: TcpStream, limit: &Limit, board: &Arc<Board>) {
-    let Some(permit) = limit.take() else { return };
+fn admit(stream: TcpStream, free: &Arc<Semaphore>, board: &Arc<Board>) {
+    let Ok(permit) = Arc::clone(free).try_acquire_owned() else {
+        return summed("status_full", "", |times| {
+            tracing::warn!(
+                times,
+                open = CONNECTIONS,
+                "connections to the status listener were rejected: too many are open"
+            );
+        });
+    };
     let board = Arc::clone(board);
     tokio::spawn(async move {
         // Errors and timeouts concern only this connection.
@@ -239,26 +203,4 @@ fn respond(
         HeaderValue::from_static("nosniff"),
     );
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn that_it_is_full_is_said_once_in_a_while() {
-        let limit = Limit {
-            free: Arc::new(Semaphore::new(1)),
-            full: Cell::default(),
-        };
-        let taken = limit.take();
-        assert!(taken.is_some() && limit.full.get().0.is_none());
-        assert!(limit.take().is_none() && limit.full.get().0.is_some());
-        let now = Instant::now();
-        assert!(!limit.note_full(now));
-        assert!(limit.note_full(now + FULL_PAUSE));
-        assert!(!limit.note_full(now + FULL_PAUSE));
-        drop(taken);
-        assert!(limit.take().is_some());
-    }
 }

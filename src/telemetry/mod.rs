@@ -8,6 +8,7 @@ mod events;
 pub mod metrics;
 pub mod redact;
 pub mod request_id;
+mod summed;
 
 use std::io::IsTerminal;
 
@@ -21,6 +22,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 pub use chain::Chain;
 pub use escape::Visible;
+pub use summed::{summed, write_due};
 
 /// `[log]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,12 @@ impl LogFormat {
 pub struct LogGuard {
     _events: WorkerGuard,
     _accesses: WorkerGuard,
+}
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        summed::write_all();
+    }
 }
 
 /// The length of each queue, in events or in batches of access lines. The memory is allocated at

@@ -7,6 +7,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::clock::UnixTime;
 use crate::serve::Worker;
+use crate::telemetry;
 use crate::tick::TICK;
 
 /// Runs the ticks of a worker.
@@ -36,7 +37,7 @@ fn sweep(worker: &Worker, now: UnixTime) {
     view.sweep();
     view.publish(&worker.metrics);
     worker.access.flush();
-    worker.report();
+    telemetry::write_due();
 }
 
 /// Ticks begin with the seconds of the wall clock. So do the expiry times of tokens, which are

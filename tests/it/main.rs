@@ -65,4 +65,5 @@ mod unread;
 mod upstream_room;
 mod upstreams;
 mod validation;
+mod warnings;
 mod websocket;

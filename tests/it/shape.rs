@@ -78,7 +78,7 @@ fn functions(lines: &[&str]) -> Vec<(usize, usize)> {
 }
 
 /// The Rust files below a folder, without what was built there.
-fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+pub(crate) fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let (mut found, mut left) = (Vec::new(), vec![PathBuf::from(folder)]);
     while let Some(path) = left.pop() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(&path);

@@ -20,8 +20,6 @@ use crate::tick::{Tick, Ticks};
 
 mod refused;
 
-use refused::Refused;
-
 /// How many ticks a new connection waits for idle connections of other workers to be closed.
 const ROOM_TICKS: usize = 4;
 
@@ -42,7 +40,6 @@ pub struct Pool {
     generation: Cell<u32>,
     load: Cell<usize>,
     health: Health,
-    refused: Cell<Refused>,
     /// The configuration no longer has the server: no connection is kept.
     closed: Cell<bool>,
 }
@@ -76,7 +73,6 @@ impl Pool {
             generation: Cell::new(0),
             load: Cell::new(0),
             health: Health::default(),
-            refused: Cell::default(),
             closed: Cell::new(false),
             connector,
             room,
@@ -236,8 +232,6 @@ impl Pool {
         let (mut idle, now) = (self.idle.borrow_mut(), self.ticks.now());
         idle.retain_mut(|idle| idle.until > now && idle.conn.is_reusable());
         self.idle_count.store(idle.len(), Ordering::Relaxed);
-        drop(idle);
-        self.refused.take().report(self.addr());
     }
 
     /// Drops all idle connections, and returns whether there were any.
@@ -251,11 +245,9 @@ impl Pool {
         were_any
     }
 
-    /// Counts a request for which there was no room, for the log.
+    /// Logs a request for which there was no room.
     pub(in crate::proxy) fn note_refused(&self, error: &SendError) {
-        let mut refused = self.refused.get();
-        refused.count(error);
-        self.refused.set(refused);
+        refused::log(error, self.addr());
     }
 
     /// Drops all idle connections and keeps none from now on.

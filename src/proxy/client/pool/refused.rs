@@ -1,51 +1,30 @@
-//! Requests for which there was no room. They are logged once a tick: one line for each would let
-//! clients fill the log.
+//! Requests for which there was no room at a server. Clients could flood the log with them.
 
 use super::SendError;
 use crate::route::upstream::ServerAddr;
+use crate::telemetry::summed;
 
-/// Requests for which there was no room since the last tick, by reason.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Refused {
-    descriptors: usize,
-    server: usize,
-    client: usize,
-}
-
-impl Refused {
-    pub(super) fn count(&mut self, error: &SendError) {
-        match error {
-            SendError::Full => self.descriptors += 1,
-            SendError::ServerFull => self.server += 1,
-            SendError::OverShare => self.client += 1,
-            SendError::Connect(_) | SendError::Http(_) | SendError::Late(_) => {}
-        }
-    }
-
-    pub(super) fn report(self, server: &ServerAddr) {
-        if self.descriptors > 0 {
-            tracing::warn!(
-                %server,
-                times = self.descriptors,
-                "requests refused: no file descriptor for a connection to the server; raise the \
-                 limit (systemd: LimitNOFILE=), or see in the access log who holds them"
-            );
-        }
-        if self.server > 0 {
-            tracing::warn!(
-                %server,
-                times = self.server,
-                "requests refused: the server has as many connections as max_connections of its \
-                 upstream allows"
-            );
-        }
-        if self.client > 0 {
-            tracing::warn!(
-                %server,
-                times = self.client,
-                "requests refused: their clients have their share of the connections already; \
-                 the access log names them (reason=upstream_share)"
-            );
-        }
-    }
+/// Logs that a request was rejected for lack of room, with others in one line.
+pub(super) fn log(error: &SendError, server: &ServerAddr) {
+    let (kind, advice) = match error {
+        SendError::Full => (
+            "upstream_sockets",
+            "no file descriptor for a connection to the server; raise the limit (systemd: \
+             LimitNOFILE=), or see in the access log who holds them",
+        ),
+        SendError::ServerFull => (
+            "upstream_full",
+            "the server has as many connections as max_connections of its upstream allows",
+        ),
+        SendError::OverShare => (
+            "upstream_share",
+            "their clients have their share of the connections already; the access log names \
+             them (reason=upstream_share)",
+        ),
+        SendError::Connect(_) | SendError::Http(_) | SendError::Late(_) => return,
+    };
+    let server = server.to_string();
+    summed(kind, &server.clone(), move |times| {
+        tracing::warn!(%server, times, "requests refused: {advice}");
+    });
 }
