@@ -1,12 +1,13 @@
 //! From tables to specifications: resolves names, compares entries, and checks every rule that
 //! needs more than one key.
 
-mod access;
 mod acme;
 mod answers;
 mod control;
 mod deploy;
+mod issuers;
 mod names;
+mod policies;
 mod reach;
 mod routes;
 mod secrets;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use super::Config;
 use super::diagnostics::Diagnostics;
 use super::everybody;
-use super::problem::Spanned;
+use super::problem::{Place, Spanned};
 use super::read::{List, valid};
 use super::tables::RawRoute;
 use super::tables::{Raw, RawListen, RawPair, RawPassthrough, RawTls};
@@ -60,8 +61,8 @@ pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Con
     note_passed_over(&raw.routes, &raw.passthrough, diag);
     let passthrough = lower_passthrough(raw.passthrough, diag);
     let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, diag);
-    let issuers = access::issuers(raw.issuers, folder, diag);
-    let policies = access::policies(raw.policies, &issuers, diag);
+    let issuers = issuers::lower(raw.issuers, folder, diag);
+    let policies = policies::lower(raw.policies, &issuers, diag);
     let turns = turn::lower(raw.turn, folder, diag);
     let body_limit = raw.limits.as_ref().map_or(0, |limits| limits.body);
     let context = Context {
@@ -309,5 +310,12 @@ fn note_twice<T: PartialEq + std::fmt::Display>(list: &[Spanned<T>], diag: &Diag
                 format!("{} is in the list already; take one out", later.value),
             );
         }
+    }
+}
+
+/// Reports an empty list; `what` says what it does.
+fn note_empty<T>(list: &[T], place: &Place, what: &str, diag: &Diagnostics<'_>) {
+    if list.is_empty() {
+        diag.problem(place, format!("an empty list {what}"));
     }
 }

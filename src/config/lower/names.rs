@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::access::NamedPolicy;
+use super::policies::NamedPolicy;
 use super::turn::NamedTurn;
 use super::upstreams::Upstream;
 use crate::config::diagnostics::Diagnostics;

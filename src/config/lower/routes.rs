@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::access::NamedPolicy;
 use super::answers;
 use super::names::{Context, Names};
+use super::policies::NamedPolicy;
 use super::reach;
 use super::targets::{Kind, kind, note_loops};
 use super::turn::NamedTurn;
