@@ -159,10 +159,7 @@ fn step(
     let same =
         |remote: &&Arc<KeyTask>| remote.spec.name == spec.name && remote.spec.keys == spec.keys;
     let before = running.0.iter().find(same);
-    let client = match (
-        Client::new(endpoint, &format!("issuers.{}.ca_file", spec.name)),
-        before,
-    ) {
+    let client = match (Client::new(&spec.name, endpoint), before) {
         (Ok(client), _) => client,
         (Err(error), Some(before)) if kept.snapshot.is_some() => {
             kept.certificates.push(error);

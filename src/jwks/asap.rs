@@ -154,14 +154,7 @@ impl Folder {
         let (client, url) = (client.borrow().clone(), file_url(&self.report.url, &id));
         let algorithms = self.report.algorithms.clone();
         self.fetches.push(Box::pin(async move {
-            let result = client.get(&url, ACCEPT).await.and_then(|document| {
-                let key = usable(&document, &kid, &algorithms)?;
-                Ok(Found {
-                    key,
-                    file: document.digest(),
-                    fresh: fresh_for(&document.headers, SystemTime::now()),
-                })
-            });
+            let result = fetch(&client, &url, &kid, &algorithms).await;
             Finished {
                 id,
                 kid,
@@ -249,6 +242,20 @@ fn file_url(base: &str, id: &Id) -> String {
     url + ".pem"
 }
 
+async fn fetch(
+    client: &Client,
+    url: &str,
+    kid: &str,
+    algorithms: &[Algorithm],
+) -> Result<Found, FetchError> {
+    let document = client.get(url, ACCEPT).await?;
+    Ok(Found {
+        key: usable(&document, kid, algorithms)?,
+        file: document.digest(),
+        fresh: fresh_for(&document.headers, SystemTime::now()),
+    })
+}
+
 /// The key of a document, with the id that it was fetched by.
 fn usable(document: &Document, kid: &str, algorithms: &[Algorithm]) -> Result<Key, FetchError> {
     let mut keys = load::parse_pem(&document.body)
@@ -262,6 +269,20 @@ fn usable(document: &Document, kid: &str, algorithms: &[Algorithm]) -> Result<Ke
         Err(no_key(algorithms))
     } else {
         Ok(key)
+    }
+}
+
+/// The key of this id, if there is one.
+pub(super) async fn fetch_keys(
+    url: &str,
+    kid: &str,
+    algorithms: &[Algorithm],
+    client: &Client,
+) -> Result<KeySet, FetchError> {
+    match fetch(client, &file_url(url, &id(kid)), kid, algorithms).await {
+        Ok(found) => Ok(KeySet::new(vec![found.key], algorithms)),
+        Err(FetchError::Missing(_)) => Ok(KeySet::default()),
+        Err(error) => Err(error),
     }
 }
 

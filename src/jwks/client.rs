@@ -70,11 +70,11 @@ pub(super) fn sha256(bytes: &[u8]) -> Digest {
 }
 
 impl Client {
-    /// For one endpoint. `key` is the configuration key of its CA file.
+    /// For the endpoint of an issuer.
     ///
     /// # Errors
     /// If the CA file, or the system's CAs, cannot be loaded.
-    pub fn new(endpoint: &KeyEndpoint, key: &str) -> Result<Self, LoadError> {
+    pub fn new(issuer: &str, endpoint: &KeyEndpoint) -> Result<Self, LoadError> {
         let mut http = HttpConnector::new_with_resolver(Resolver::system());
         http.enforce_http(false);
         // Leaves time for another address if one does not answer.
@@ -87,7 +87,8 @@ impl Client {
         if is_plain(&endpoint.url) {
             return Ok(Self(Transport::Plain(builder.build(http))));
         }
-        let config = tls::client_config(endpoint.ca_file.as_deref(), key)?;
+        let key = format!("issuers.{issuer}.ca_file");
+        let config = tls::client_config(endpoint.ca_file.as_deref(), &key)?;
         Ok(Self(Transport::Tls(
             builder.build(HttpsConnector::from((http, config))),
         )))

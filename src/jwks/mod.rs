@@ -27,4 +27,4 @@ mod task;
 
 pub use client::{Client, FetchError, TIMEOUT};
 pub use fresh::fresh_for;
-pub use task::{MAX_REQUESTS, ask, follow};
+pub use task::{MAX_REQUESTS, ask, fetch_keys, follow};

@@ -196,13 +196,20 @@ pub(super) fn no_key(algorithms: &[Algorithm]) -> FetchError {
     )
 }
 
+pub(super) async fn fetch_keys(
+    url: &str,
+    algorithms: &[Algorithm],
+    client: &Client,
+) -> Result<KeySet, FetchError> {
+    usable(&client.get(url, ACCEPT).await?, algorithms)
+}
+
 pub(super) async fn ask(
     url: &str,
     algorithms: &[Algorithm],
     client: &Client,
 ) -> Result<String, FetchError> {
-    let document = client.get(url, ACCEPT).await?;
-    let set = usable(&document, algorithms)?;
+    let set = fetch_keys(url, algorithms, client).await?;
     let names = set
         .names()
         .map(|name| name.map_or("without a name".to_owned(), |name| format!("{name:?}")));

@@ -8,6 +8,7 @@ use super::client::{Client, FetchError};
 use super::report::IssuerReport;
 use super::{asap, set};
 use crate::token::issuer::{Fetched, IssuerSpec, KeyRequest, KeySource};
+use crate::token::keys::KeySet;
 
 /// At most this many key requests are queued for an issuer; beyond that, requests do not wait.
 pub const MAX_REQUESTS: usize = 1024;
@@ -50,6 +51,29 @@ pub async fn ask(spec: &IssuerSpec, client: &Client) -> Result<String, FetchErro
         KeySource::Jwks(endpoint) => set::ask(&endpoint.url, &spec.algorithms, client).await,
         KeySource::Asap(endpoint) => asap::ask(&endpoint.url, client).await,
         KeySource::File(_) | KeySource::Secret { .. } => Ok("is not fetched".to_owned()),
+    }
+}
+
+/// Fetches once, for a command, the keys that a token with this key id is verified with. There is
+/// none if the endpoint answers that it has no key of that id.
+///
+/// # Errors
+/// Why there are no keys.
+pub async fn fetch_keys(
+    spec: &IssuerSpec,
+    kid: Option<&str>,
+    client: &Client,
+) -> Result<KeySet, FetchError> {
+    match (&spec.keys, kid) {
+        (KeySource::Jwks(endpoint), _) => {
+            set::fetch_keys(&endpoint.url, &spec.algorithms, client).await
+        }
+        (KeySource::Asap(endpoint), Some(kid)) => {
+            asap::fetch_keys(&endpoint.url, kid, &spec.algorithms, client).await
+        }
+        (KeySource::Asap(_) | KeySource::File(_) | KeySource::Secret { .. }, _) => {
+            Ok(KeySet::default())
+        }
     }
 }
 
@@ -98,7 +122,7 @@ mod tests {
             .build()
             .unwrap();
         for keys in [KeySource::Jwks(nowhere()), KeySource::Asap(nowhere())] {
-            let client = watch::Sender::new(Client::new(&nowhere(), "ca_file").unwrap());
+            let client = watch::Sender::new(Client::new("staff", &nowhere()).unwrap());
             let (request, requests) = mpsc::channel(1);
             let fetched = Fetched::new(request);
             let task = runtime.spawn(follow(

@@ -73,17 +73,20 @@ impl Claims {
         }
     }
 
-    /// A claim by its name or, if no claim has that name, by a path of names separated by dots.
+    /// A claim by its name or, if no claim has that name, by a path of names separated by dots. A
+    /// name on the path may have dots itself, such as the client ids of Keycloak.
     pub fn find(&self, path: &str) -> Option<&Value> {
-        if let Some(value) = self.all.get(path) {
-            return Some(value);
-        }
-        let (first, rest) = path.split_once('.')?;
-        rest.split('.')
-            .try_fold(self.all.get(first)?, |value, name| {
-                value.as_object()?.get(name)
-            })
+        find(&self.all, path)
     }
+}
+
+fn find<'c>(members: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
+    members.get(path).or_else(|| {
+        path.match_indices('.').find_map(|(dot, _)| {
+            let inner = members.get(&path[..dot])?.as_object()?;
+            find(inner, &path[dot + 1..])
+        })
+    })
 }
 
 /// A `NumericDate` (RFC 7519, section 2), which may have a fraction of a second. The direction of
@@ -290,6 +293,7 @@ mod tests {
             r#"{"exp":1,"role":"ops","groups":["a","b"],"moderator":true,"level":3,"room":"*",
                 "no":null,
                 "realm_access":{"roles":["admin"]},"a.b":"flat","a":{"b":"deep"},
+                "resource_access":{"my.app":{"roles":["x"]}},
                 "room_ids":["123"]}"#,
         )
         .unwrap();
@@ -307,6 +311,8 @@ mod tests {
             ("level", text("3"), false),
             ("realm_access.roles", text("admin"), true),
             ("realm_access.none", text("*"), false),
+            ("resource_access.my.app.roles", text("x"), true),
+            ("resource_access.my.roles", text("*"), false),
             ("role.x", text("*"), false),
             ("a.b", text("flat"), true),
             ("a.b", text("deep"), false),

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::harness::issuer::{KeyServer, Says, Signer, asap_path};
 use crate::harness::token::{HMAC, Keys, issuer};
 use crate::harness::{Config, Upstream};
 
@@ -28,12 +29,16 @@ fn said(output: &Output, status: i32) -> String {
 }
 
 fn configuration(folder: &Path, issuer: &str) -> std::path::PathBuf {
+    configuration_with(folder, issuer, "role = \"ops\"")
+}
+
+fn configuration_with(folder: &Path, issuer: &str, claims: &str) -> std::path::PathBuf {
     let upstream = Upstream::ok();
     let config =
         Config::new()
             .upstream("app", &upstream.url())
             .route_with("/", "app", "policy = \"ops\"");
-    let policy = "[policies.ops]\nissuers = [\"staff\"]\nclaims = { role = \"ops\" }\n";
+    let policy = &format!("[policies.ops]\nissuers = [\"staff\"]\nclaims = {{ {claims} }}\n");
     let file = folder.join("gateway.toml");
     std::fs::write(&file, config.table(issuer).table(policy).text()).unwrap();
     file
@@ -109,6 +114,88 @@ fn what_does_not_pass_is_explained() {
         );
         assert!(report.contains(why), "{why}\n{report}");
         assert!(report.contains("would be refused: "), "{report}");
+    }
+}
+
+#[test]
+fn a_claim_inside_another_can_be_minted() {
+    let folder = tempfile::tempdir().unwrap();
+    let wanted = "realm_access.roles = \"ops\", \"https://example.com/role\" = \"ops\", \
+                  resource_access.\"my.app\".level = 3";
+    let config = configuration_with(folder.path(), HMAC, wanted);
+    let mut args = vec!["mint", "--issuer", "staff"];
+    for claim in [
+        "realm_access.roles=[\"ops\"]",
+        r"https://example\.com/role=ops",
+        r"resource_access.my\.app.level=3",
+    ] {
+        args.extend(["--claim", claim]);
+    }
+    let minted = said(&token(&config, &args), 0);
+    let report = said(
+        &token(&config, &["inspect", "--policy", "ops", minted.trim()]),
+        0,
+    );
+    assert!(
+        report.contains(r#""https://example.com/role":"ops""#)
+            && report.contains(r#""realm_access":{"roles":["ops"]}"#),
+        "{report}"
+    );
+    let args = [
+        "mint", "--issuer", "staff", "--claim", "sub.x=1", "--sub", "ada",
+    ];
+    let error = said(&token(&config, &args), 64);
+    assert!(
+        error.contains("\"sub\" is \"ada\", which cannot have"),
+        "{error}"
+    );
+}
+
+#[test]
+fn keys_that_an_issuer_publishes_are_fetched_for_an_explanation() {
+    let (folder, keys) = (tempfile::tempdir().unwrap(), KeyServer::start());
+    let (one, two) = (Signer::new("one"), Signer::new("two"));
+    keys.publish(&[&one]);
+    keys.says(&asap_path("one"), Says::ok(one.pem()));
+    keys.says("/broken.json", Says::ok("<!doctype html>"));
+    let explained = |lines: &str, token_text: &str, status| {
+        let issuer =
+            format!("[issuers.staff]\nalgorithms = [\"ES256\"]\naudience = \"ianitor\"\n{lines}\n");
+        let config = configuration_with(folder.path(), &issuer, "sub = \"somebody\"");
+        said(
+            &token(&config, &["inspect", "--policy", "ops", token_text]),
+            status,
+        )
+    };
+    let set = format!("jwks_url = \"{}\"", keys.url("/jwks.json"));
+    let asap = format!("asap_url = \"{}\"", keys.url("/asap"));
+    for lines in [&set, &asap] {
+        let report = explained(lines, &one.token(), 0);
+        assert!(
+            report.contains("ok  keys from http") && report.contains("ok  signature\n"),
+            "{report}"
+        );
+        assert!(report.ends_with("would pass\n"), "{report}");
+        let report = explained(lines, &two.token(), 1);
+        let why = "would be refused: token: no key of the issuer fits\n";
+        assert!(report.ends_with(why), "{report}");
+        let report = explained(lines, &two.token_as("one"), 1);
+        assert!(report.ends_with("the signature is wrong\n"), "{report}");
+    }
+    // What is not known is not said to be wrong.
+    let broken = format!("jwks_url = \"{}\"", keys.url("/broken.json"));
+    for (lines, why) in [
+        ("jwks_url = \"http://127.0.0.1:1/\"", "cannot be reached"),
+        (&broken, "not a JSON object"),
+    ] {
+        let report = explained(lines, &one.token(), 1);
+        assert!(
+            report.contains("?   keys from http") && report.contains(why),
+            "{report}"
+        );
+        assert!(report.contains("?   signature\n"), "{report}");
+        let end = "cannot be decided without the issuer's keys\n";
+        assert!(report.ends_with(end), "{report}");
     }
 }
 

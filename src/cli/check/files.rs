@@ -17,9 +17,8 @@ use ianitor::jwks::Client;
 use ianitor::route::upstream::ServerAddr;
 use ianitor::store::folder::Folder;
 use ianitor::telemetry::Chain;
-use ianitor::tls::{self, CertTable, HostCoverage, LoadError, Mode};
+use ianitor::tls::{self, CertTable, HostCoverage, Mode};
 use ianitor::token;
-use ianitor::token::issuer::{IssuerSpec, KeyEndpoint};
 use ianitor::turn;
 
 /// A configuration that can be used, and what there is to say about it.
@@ -122,7 +121,7 @@ impl Found {
             let client = issuer
                 .keys
                 .endpoint()
-                .map(|place| key_client(issuer, place));
+                .map(|place| Client::new(&issuer.name, place));
             self.add(client.and_then(Result::err));
         }
     }
@@ -201,11 +200,6 @@ pub(super) fn advice_for_root(config: &Config, file: &Path, user: Uid) -> Option
         "checked as root, who may write everywhere; to check whether the gateway's own user may \
          write where it has to:\n  sudo -u {user} ianitor check --config {file}\n"
     ))
-}
-
-/// The client that fetches the keys of an issuer.
-pub(super) fn key_client(issuer: &IssuerSpec, place: &KeyEndpoint) -> Result<Client, LoadError> {
-    Client::new(place, &format!("issuers.{}.ca_file", issuer.name))
 }
 
 fn will_serve(table: &CertTable, config: &Config, host: &HostPattern) -> bool {

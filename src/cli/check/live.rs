@@ -10,7 +10,6 @@ use ianitor::host::HostName;
 use ianitor::jwks;
 use ianitor::telemetry::{Chain, Visible};
 
-use super::files::key_client;
 use super::findings::Findings;
 use super::upstreams::ask_upstreams;
 
@@ -36,7 +35,7 @@ async fn ask_issuers(config: &Config) -> Findings {
         let Some(place) = issuer.keys.endpoint() else {
             continue;
         };
-        let result = match key_client(issuer, place) {
+        let result = match jwks::Client::new(&issuer.name, place) {
             Ok(client) => jwks::ask(issuer, &client)
                 .await
                 .map_err(|error| Visible(Chain(&error)).to_string()),

@@ -1,4 +1,5 @@
 //! `ianitor token inspect`: explains, rule by rule, why a token would or would not pass a policy.
+//! Keys that an issuer publishes are fetched, as the gateway would.
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -8,9 +9,10 @@ use clap::Args;
 use ianitor::addr::ClientAddr;
 use ianitor::clock::UnixTime;
 use ianitor::policy::Policy;
-use ianitor::token;
+use ianitor::token::{self, jws};
 
 use super::inspect::{Question, inspect};
+use super::keys::KeyFetches;
 use super::lookup::{load, named};
 use crate::cli::output::{EXIT_CONFIG, EXIT_FAILED, Failure, show};
 
@@ -45,9 +47,14 @@ pub(super) fn explain(arguments: &Inspect) -> Result<ExitCode, Failure> {
         arguments.token.clone()
     };
     let token = token.trim().trim_start_matches("Bearer ").trim();
+    let fetches = match (policy.token_rule(), jws::split(token)) {
+        (Some(rule), Ok(parts)) => KeyFetches::for_token(&parts, rule, &issuers)?,
+        _ => KeyFetches::default(),
+    };
     let answer = inspect(&Question {
         policy,
         issuers: &issuers,
+        fetches: &fetches,
         token: (!token.is_empty()).then_some(token),
         client: ClientAddr::new(arguments.client),
         now: UnixTime::now(),

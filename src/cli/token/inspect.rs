@@ -10,9 +10,11 @@ use ianitor::policy::{
     AcceptedIssuer, Conditions, Denied, Facts, Networks, Policy, Rule, Token, TokenRule, Ways,
 };
 use ianitor::token::claims::Claims;
-use ianitor::token::issuer::{Audience, Issuer, Keys, Verified};
+use ianitor::token::issuer::{Audience, Issuer, Verified};
 use ianitor::token::jws::{self, Parts};
 use ianitor::token::{ALGORITHMS, Algorithm, BadToken};
+
+use super::keys::KeyFetches;
 
 /// A request to explain.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +23,8 @@ pub(super) struct Question<'q> {
     pub(super) policy: &'q Policy,
     /// The gateway's issuers, with their keys.
     pub(super) issuers: &'q [Arc<Issuer>],
+    /// What came of fetching the keys that are published.
+    pub(super) fetches: &'q KeyFetches,
     /// The token as a client sends it; `None` for a client without one.
     pub(super) token: Option<&'q str>,
     /// The address of the client.
@@ -68,15 +72,38 @@ pub(super) fn inspect(question: &Question<'_>) -> Answer {
         .iter()
         .map(|accepted| report.issuer(accepted, &parts, question))
         .collect::<Vec<_>>();
-    let signed = found.iter().flatten().next();
-    let token = match signed {
-        Some((issuer, verified)) => {
+    let token = match signer(&found, question.now) {
+        Ok((issuer, verified)) => {
             report.claims(rule, &verified.claims);
             Token::Signed(issuer, verified)
         }
-        None => Token::Bad(BadToken::Signature),
+        Err(why) => Token::Bad(why),
     };
     report.end(question.decide(token))
+}
+
+/// An issuer that signed the token, and the token as it has verified it; or why it did not.
+type Verdict = Result<(Arc<Issuer>, Rc<Verified>), BadToken>;
+
+/// Of several issuers, the one that the gateway would choose: one that accepts the token now. If
+/// none signed it, the reason that says most.
+fn signer(found: &[Verdict], now: UnixTime) -> Result<&(Arc<Issuer>, Rc<Verified>), BadToken> {
+    let mut signers = found.iter().flatten();
+    let accepts = |(issuer, verified): &&(Arc<Issuer>, Rc<Verified>)| {
+        issuer.judge(&verified.claims, now).is_ok()
+    };
+    if let Some(signer) = signers.clone().find(accepts).or_else(|| signers.next()) {
+        return Ok(signer);
+    }
+    let rank = |why: &BadToken| match why {
+        BadToken::KeysUnavailable => 2,
+        BadToken::Algorithm | BadToken::NoKey => 0,
+        _ => 1,
+    };
+    let reasons = found.iter().filter_map(|verdict| verdict.as_ref().err());
+    // Of equals, the first.
+    let why = reasons.copied().rev().max_by_key(rank);
+    Err(why.unwrap_or(BadToken::Issuer))
 }
 
 impl Question<'_> {
@@ -96,8 +123,13 @@ struct Report(String);
 
 impl Report {
     fn rule(&mut self, is_met: bool, what: &str) {
+        self.line(if is_met { "ok" } else { "no" }, what);
+    }
+
+    /// A rule with its outcome: `ok`, `no`, or `?` if it could not be decided.
+    fn line(&mut self, outcome: &str, what: &str) {
         // Writing to a String does not fail.
-        let _ = writeln!(self.0, "  {:<4}{what}", if is_met { "ok" } else { "no" });
+        let _ = writeln!(self.0, "  {outcome:<4}{what}");
     }
 
     fn note(&mut self, what: &str) {
@@ -108,6 +140,9 @@ impl Report {
         let passes = decision.is_ok();
         match decision {
             Ok(()) => self.note("would pass"),
+            Err(Denied::Token(BadToken::KeysUnavailable)) => {
+                self.note("cannot be decided without the issuer's keys");
+            }
             Err(why) => self.note(&format!("would be refused: {why}")),
         }
         Answer {
@@ -153,8 +188,8 @@ impl Report {
         accepted: &AcceptedIssuer,
         parts: &Parts<'_>,
         question: &Question<'_>,
-    ) -> Option<(Arc<Issuer>, Rc<Verified>)> {
-        let issuer = question.issuers.get(accepted.id.0)?;
+    ) -> Verdict {
+        let issuer = &question.issuers[accepted.id.0];
         self.note(&format!("issuer {}", accepted.name));
         let spec = &issuer.spec;
         let names: Vec<&str> = spec.algorithms.iter().map(|one| name(*one)).collect();
@@ -162,18 +197,20 @@ impl Report {
             spec.algorithms.contains(&parts.algorithm),
             &format!("algorithm is {}", names.join(" or ")),
         );
-        let keys = issuer.key_set();
-        let (key, claims) = match issuer.verify(parts, &keys) {
+        match question.fetches.of(accepted.id) {
+            Some(Ok(found)) => self.line("ok", found),
+            Some(Err(why)) => self.line("?", why),
+            None => {}
+        }
+        let (key, claims) = match issuer.verify(parts, &issuer.key_set()) {
             Ok(verified) => verified,
+            Err(BadToken::KeysUnavailable) => {
+                self.line("?", "signature");
+                return Err(BadToken::KeysUnavailable);
+            }
             Err(why) => {
-                let fetched = matches!(issuer.keys, Keys::Fetched(_)) && keys.is_empty();
-                let hint = if fetched {
-                    ", and so the signature cannot be looked at"
-                } else {
-                    ""
-                };
-                self.rule(false, &format!("signature and form: {why}{hint}"));
-                return None;
+                self.rule(false, &format!("signature and form: {why}"));
+                return Err(why);
             }
         };
         self.rule(true, "signature");
@@ -186,7 +223,7 @@ impl Report {
             claims,
             tag: Default::default(),
         };
-        Some((Arc::clone(issuer), Rc::new(verified)))
+        Ok((Arc::clone(issuer), Rc::new(verified)))
     }
 
     fn claims(&mut self, rule: &TokenRule, claims: &Claims) {

@@ -12,6 +12,7 @@ use ianitor::token::{self, ALGORITHMS, Algorithm};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Map, Value, json};
 
+use super::claim_arg::ClaimArg;
 use super::lookup::{load, named};
 use crate::cli::output::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, Failure, show};
 
@@ -41,15 +42,10 @@ pub(crate) struct Mint {
         value_parser = humantime::parse_duration
     )]
     ttl: std::time::Duration,
-    /// A claim, NAME=VALUE: JSON, or else text. Can be given several times.
-    #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = claim)]
-    claims: Vec<(String, Value)>,
-}
-
-fn claim(text: &str) -> Result<(String, Value), String> {
-    let (name, value) = text.split_once('=').ok_or("a claim is NAME=VALUE")?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-    Ok((name.to_owned(), value))
+    /// A claim, NAME=VALUE: JSON, or else text. Can be given several times. The name `a.b` is the
+    /// member `b` of the object `a`; a dot that belongs to a name is written `\.`.
+    #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = ClaimArg::parse)]
+    claims: Vec<ClaimArg>,
 }
 
 /// Prints a token.
@@ -63,13 +59,13 @@ pub(super) fn mint(arguments: &Mint) -> Result<ExitCode, Failure> {
         kid: arguments.kid.clone(),
         ..Header::new(algorithm)
     };
-    let token = jsonwebtoken::encode(&header, &claims(spec, arguments), &key)
+    let token = jsonwebtoken::encode(&header, &claims(spec, arguments)?, &key)
         .map_err(|error| (EXIT_FAILED, format!("the key does not sign: {error}")))?;
     show(&format!("{token}\n"));
     Ok(ExitCode::SUCCESS)
 }
 
-fn claims(spec: &IssuerSpec, arguments: &Mint) -> Map<String, Value> {
+fn claims(spec: &IssuerSpec, arguments: &Mint) -> Result<Map<String, Value>, Failure> {
     let now = UnixTime::now();
     let mut claims = Map::new();
     claims.insert("iat".to_owned(), json!(now.0));
@@ -85,8 +81,10 @@ fn claims(spec: &IssuerSpec, arguments: &Mint) -> Map<String, Value> {
     ] {
         claims.extend(value.map(|value| (name.to_owned(), json!(value))));
     }
-    claims.extend(arguments.claims.iter().cloned());
-    claims
+    for claim in &arguments.claims {
+        claim.add_to(&mut claims).map_err(|why| (EXIT_USAGE, why))?;
+    }
+    Ok(claims)
 }
 
 /// Far above any private key.
