@@ -5,7 +5,7 @@
 //! to it, because a user who can change a folder can replace the file.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -173,11 +173,11 @@ fn of_file(file: &NamedFile) -> Option<String> {
 
 /// Files in the store whose permissions were widened after the gateway wrote them.
 fn of_store(store: &NamedFile) -> Vec<String> {
-    // An open order is stored with its private key; a damaged one may contain it too.
-    let keys = ["key.pem", "privkey.pem", "order.json", "order.json.damaged"];
+    // An open order is stored with its private key. What was damaged has a longer name.
+    let keys = ["key.pem", "privkey.pem", "order.json"];
     let is_key = |path: &Path| {
-        path.file_name()
-            .is_some_and(|name| keys.iter().any(|key| name == *key))
+        let name = path.file_name().map(OsStr::as_encoded_bytes);
+        name.is_some_and(|name| keys.iter().any(|key| name.starts_with(key.as_bytes())))
     };
     let of = |path: PathBuf| {
         let is = if is_key(&path) {

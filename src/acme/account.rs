@@ -17,7 +17,7 @@ use super::directory::Directory;
 use super::error::OrderError;
 use super::spec::{AcmeSpec, ExternalAccount};
 use crate::secret::Secret;
-use crate::store::StoredAccount;
+use crate::store::{Part, StoredAccount};
 use crate::telemetry::Chain;
 
 /// The account at a directory: the stored one, or a new one.
@@ -36,7 +36,10 @@ pub(super) async fn open(
         .and_then(with_usable_key)
     {
         Err(error) if error.is_damaged_account() => {
-            set_aside(context, url, &error).await?;
+            let (at, why) = (url.to_owned(), Chain(&error).to_string());
+            context
+                .store(move |store| store.set_aside(&Part::Account(&at), &why))
+                .await?;
             None
         }
         stored => stored?,
@@ -72,20 +75,6 @@ pub(super) async fn open(
 fn with_usable_key(stored: Option<StoredAccount>) -> Result<Option<StoredAccount>, OrderError> {
     stored.as_ref().map(key_of).transpose()?;
     Ok(stored)
-}
-
-/// Moves a damaged account away, so that a new one is created: without an account nothing would be
-/// ordered.
-async fn set_aside(context: &AcmeContext, url: &str, error: &OrderError) -> Result<(), OrderError> {
-    let at = url.to_owned();
-    let place = context
-        .store(move |store| store.set_account_aside(&at))
-        .await?;
-    tracing::warn!(
-        directory = url, error = %Chain(error), place,
-        "set aside; creating another account"
-    );
-    Ok(())
 }
 
 fn key_of(stored: &StoredAccount) -> Result<PrivatePkcs8KeyDer<'static>, OrderError> {

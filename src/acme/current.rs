@@ -54,10 +54,14 @@ impl Current {
         let Some(stored) = store.certificate(&spec.name)? else {
             return Ok(None);
         };
-        let place = store.place(&spec.name);
+        let (place, version) = (store.place(&spec.name), stored.version);
         Self::new(stored, spec, place.clone().into())
             .map(Some)
-            .map_err(|problem| Unread::Unusable { place, problem })
+            .map_err(|problem| Unread::Unusable {
+                place,
+                version,
+                problem,
+            })
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -144,6 +148,8 @@ pub enum Unread {
     Unusable {
         /// Where.
         place: String,
+        /// Which version.
+        version: u64,
         /// What is wrong with it.
         #[source]
         problem: tls::Problem,

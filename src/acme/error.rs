@@ -205,6 +205,14 @@ impl OrderError {
         )
     }
 
+    /// The version of the store that is whole and yet cannot be served.
+    pub(super) fn unusable_version(&self) -> Option<u64> {
+        match self {
+            Self::Unread(Unread::Unusable { version, .. }) => Some(*version),
+            _ => None,
+        }
+    }
+
     /// Whether a rate limit of the CA was hit.
     pub(super) fn is_rate_limit(&self) -> bool {
         self.word() == Some("rateLimited")

@@ -9,7 +9,7 @@ use super::error::OrderError;
 use super::spec::{CertSpec, ChallengeKind};
 use crate::clock::UnixTime;
 use crate::secret::Secret;
-use crate::store::{OpenOrder, StoreError};
+use crate::store::{OpenOrder, Part, StoreError};
 use crate::telemetry::Chain;
 
 /// How many server errors in a row an order survives. The CA may have lost it.
@@ -55,17 +55,11 @@ pub(super) async fn find(
     let name = cert.name.clone();
     let found = match context.store(move |store| store.order(&name)).await {
         Ok(found) => found,
-        Err(error @ OrderError::Store(StoreError::Damaged { .. })) => {
+        Err(OrderError::Store(StoreError::Damaged { what, .. })) => {
             let name = cert.name.clone();
-            let place = context
-                .store(move |store| store.set_order_aside(&name))
+            context
+                .store(move |store| store.set_aside(&Part::Order(&name), &what))
                 .await?;
-            tracing::warn!(
-                certificate = %cert.name,
-                error = %Chain(&error),
-                place,
-                "set aside; placing a new order"
-            );
             None
         }
         Err(error) => return Err(error),
@@ -207,10 +201,12 @@ mod tests {
             .await;
             std::fs::write(folder.join("order.json"), "{\"url\": ").unwrap();
             assert_eq!(find(&context, &cert, &OWNER).await.unwrap(), None);
-            assert!(
-                !folder.join("order.json").exists() && folder.join("order.json.damaged").exists()
-            );
+            assert!(!folder.join("order.json").exists());
         }
+        let names = std::fs::read_dir(&folder).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let aside = names.filter(|name| name.starts_with("order.json.damaged-"));
+        assert_eq!(aside.count(), 2);
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::error::OrderError;
 use super::failure::Failure;
 use crate::store::Name;
 
@@ -87,6 +88,13 @@ impl Renewals {
         self.remove(name, request.mode, |entry| Arc::ptr_eq(entry, request));
         let result = result.map_err(|failed| RenewError::Failed(failed.error.text()));
         request.outcome.send_replace(Some(result));
+    }
+
+    /// Answers a request with an error that came before its order.
+    pub(super) fn reject(&self, name: &Name, request: &Arc<Request>, error: &OrderError) {
+        self.remove(name, request.mode, |entry| Arc::ptr_eq(entry, request));
+        let error = RenewError::Failed(error.text());
+        request.outcome.send_replace(Some(Err(error)));
     }
 
     /// A certificate came while a request for it was waiting: that is what was asked for.

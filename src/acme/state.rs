@@ -14,7 +14,7 @@ use super::spec::{AcmeSpec, CertSpec};
 use super::status::CertStatus;
 use super::wait::{LONGEST, Wait, next_try};
 use crate::clock::UnixTime;
-use crate::store::OrderRecord;
+use crate::store::{CertStore, OrderRecord, Part, StoreError};
 use crate::telemetry::Chain;
 
 /// Errors of the store, each logged once until it changes.
@@ -124,12 +124,14 @@ impl OrderState {
 
     async fn read(&mut self) -> Option<OrderRecord> {
         let name = self.cert.name.clone();
-        // A damaged record is written again.
-        self.context
-            .store(move |store| store.order_record(&name))
-            .await
-            .ok()
-            .flatten()
+        let read = move |store: &dyn CertStore| match store.order_record(&name) {
+            // It is written again.
+            Err(StoreError::Damaged { what, .. }) => {
+                store.set_aside(&Part::Record(&name), &what).map(|()| None)
+            }
+            read => read,
+        };
+        self.context.store(read).await.ok().flatten()
     }
 
     /// Whether there is no wait after failures.

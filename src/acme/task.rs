@@ -11,11 +11,13 @@ use tokio::sync::watch;
 use super::ari::Ari;
 use super::context::AcmeContext;
 use super::current::{Current, Wanted};
+use super::error::OrderError;
 use super::schedule::Why;
 use super::spec::{AcmeSpec, CertSpec};
 use super::state::OrderState;
 use crate::clock::{Moment, UnixTime};
-use crate::store::Bundle;
+use crate::store::{Bundle, Part};
+use crate::telemetry::Chain;
 use crate::tls::ServableCert;
 
 /// How often a task checks the store and the clock.
@@ -69,6 +71,7 @@ impl CertTask {
             (self.context.outputs.on_certificate)(&self.cert.name, &current.stored);
         }
         self.state.open().await;
+        self.set_damage_aside().await;
         while !self.is_stopped() {
             self.check().await;
             tokio::select! {
@@ -84,14 +87,10 @@ impl CertTask {
 
     async fn check(&mut self) {
         self.save().await;
-        if self.read_newer().await {
-            self.refresh_ari().await;
-            if let Some(request) = self.context.renewals.next(&self.cert.name) {
-                self.execute(&request).await;
-            } else if let Some(why) = self.is_due() {
-                // The state has the outcome.
-                _ = self.order(why, None).await;
-            }
+        match self.read_newer().await {
+            Ok(()) => self.order_what_is_due().await,
+            // Without the store no order is made.
+            Err(error) => self.reject_requests(&error),
         }
         if self.is_stopped() {
             // The state belongs to the task that replaces this one.
@@ -101,51 +100,124 @@ impl CertTask {
         self.state.plan(next, why, self.current.as_ref()).await;
     }
 
-    /// Serves the newest version of the store, if it was not read before. Returns whether the store
-    /// could be read; a damaged certificate counts as absent.
-    async fn read_newer(&mut self) -> bool {
-        let name = self.cert.name.clone();
-        match self.context.store(move |store| store.version(&name)).await {
-            Ok(newest) if newest == self.version_read => true,
+    async fn order_what_is_due(&mut self) {
+        self.refresh_ari().await;
+        if let Some(request) = self.context.renewals.next(&self.cert.name) {
+            self.execute(&request).await;
+        } else if let Some(why) = self.is_due() {
+            // The state has the outcome.
+            _ = self.order(why, None).await;
+        }
+    }
+
+    /// Serves the newest version of the store, if it was not read before. What is damaged is moved
+    /// aside and counts as absent.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    async fn read_newer(&mut self) -> Result<(), OrderError> {
+        match self.newest_version().await {
+            Ok(newest) if newest == self.version_read => Ok(()),
             Ok(newest) => {
-                let is_read = self.read().await;
-                self.version_read = newest.filter(|_| is_read);
-                is_read
+                self.read().await?;
+                self.version_read = newest;
+                Ok(())
             }
+            Err(error) if error.is_damage() => self.read().await,
             Err(error) => {
                 self.state.unread(&error);
-                error.is_damage()
+                Err(error)
             }
         }
     }
 
-    /// Serves the newest version of the store. Returns whether it could be read.
-    async fn read(&mut self) -> bool {
-        let cert = Arc::clone(&self.cert);
-        let read = self
-            .context
-            .store(move |store| Current::read(store, &cert))
-            .await;
-        let mark = |of: &Current| (of.version(), of.meta().revoked);
-        let is_new = |new: &Current| {
-            self.current
-                .as_ref()
-                .is_none_or(|old| mark(old) != mark(new))
-        };
-        match read {
-            Ok(Some(new)) => {
-                self.state.was_read();
-                if is_new(&new) {
-                    self.note_renewed(&new);
-                    self.serve(new);
+    async fn newest_version(&self) -> Result<Option<u64>, OrderError> {
+        let name = self.cert.name.clone();
+        self.context.store(move |store| store.version(&name)).await
+    }
+
+    /// Serves the newest version of the store.
+    ///
+    /// # Errors
+    /// As [`read_newer`](Self::read_newer).
+    async fn read(&mut self) -> Result<(), OrderError> {
+        loop {
+            self.set_damage_aside().await;
+            let cert = Arc::clone(&self.cert);
+            let read = self
+                .context
+                .store(move |store| Current::read(store, &cert))
+                .await;
+            match read {
+                Ok(Some(new)) => {
+                    self.state.was_read();
+                    self.serve_if_new(new);
+                    return Ok(());
                 }
-                true
+                Ok(None) => {
+                    self.state.was_read();
+                    return Ok(());
+                }
+                // There is one version less to read now.
+                Err(error) if self.set_unusable_aside(&error).await => {}
+                Err(error) => {
+                    self.state.unread(&error);
+                    return if error.is_damage() {
+                        Ok(())
+                    } else {
+                        Err(error)
+                    };
+                }
             }
-            Ok(None) => true,
-            Err(error) => {
-                self.state.unread(&error);
-                error.is_damage()
-            }
+        }
+    }
+
+    /// Moves damaged versions aside. The one in service is written to the store again.
+    async fn set_damage_aside(&mut self) {
+        let name = self.cert.name.clone();
+        let moved = self
+            .context
+            .store(move |store| store.set_versions_aside(&name))
+            .await;
+        // What cannot be moved now is reported when it is read, and moved when it can be.
+        for version in moved.unwrap_or_default() {
+            self.was_set_aside(version);
+        }
+    }
+
+    /// Moves a version aside that is whole and cannot be served, such as one with another key.
+    async fn set_unusable_aside(&mut self, error: &OrderError) -> bool {
+        let Some(version) = error.unusable_version() else {
+            return false;
+        };
+        let (name, why) = (self.cert.name.clone(), Chain(error).to_string());
+        let moved = self
+            .context
+            .store(move |store| store.set_aside(&Part::Version(&name, version), &why))
+            .await;
+        if moved.is_ok() {
+            self.was_set_aside(version);
+        }
+        moved.is_ok()
+    }
+
+    fn was_set_aside(&mut self, version: u64) {
+        let in_service = self.current.as_ref();
+        let is_it = in_service.filter(|current| current.version() == version);
+        if let Some(current) = is_it.filter(|_| self.unsaved.is_none()) {
+            self.unsaved = Some(current.stored.bundle.clone());
+        }
+    }
+
+    fn serve_if_new(&mut self, new: Current) {
+        let mark = |of: &Current| (of.version(), of.meta().revoked);
+        let is_new = |old: &Current| mark(old) != mark(&new);
+        // The one in service is about to be written to the store again.
+        let is_older = |old: &Current| self.unsaved.is_some() && new.version() < old.version();
+        let in_service = self.current.as_ref();
+        if in_service.is_none_or(|old| is_new(old) && !is_older(old)) {
+            self.note_renewed(&new);
+            self.serve(new);
         }
     }
 

@@ -239,7 +239,7 @@ impl Dir {
         File::from(self.open_itself()?).sync_all()
     }
 
-    fn open_itself(&self) -> io::Result<std::os::fd::OwnedFd> {
+    pub(super) fn open_itself(&self) -> io::Result<std::os::fd::OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(openat(&self.folder, ".", flags, Mode::empty())?)
     }

@@ -27,6 +27,16 @@ impl FileLock {
         Ok(Self { _file: file })
     }
 
+    /// Waits for the lock of a folder itself, for what must not depend on a file in it.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn of_folder(folder: &Dir) -> io::Result<Self> {
+        let file = File::from(folder.open_itself()?);
+        rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))?;
+        Ok(Self { _file: file })
+    }
+
     /// Takes the lock if it is free; `None` if another process holds it.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 //! Methods may block on a disk or a network, so they are called where blocking is allowed.
 
 mod error;
+mod fields;
 pub mod folder;
 mod name;
 
@@ -71,13 +72,6 @@ pub trait CertStore: Send + Sync + fmt::Debug {
     /// If it cannot be written.
     fn put_account(&self, account: &StoredAccount) -> Result<(), StoreError>;
 
-    /// Moves a damaged account aside, replacing one that was moved earlier. Returns where it is
-    /// now.
-    ///
-    /// # Errors
-    /// If it cannot be moved.
-    fn set_account_aside(&self, directory: &str) -> Result<String, StoreError>;
-
     /// The open order for this certificate.
     ///
     /// # Errors
@@ -96,11 +90,18 @@ pub trait CertStore: Send + Sync + fmt::Debug {
     /// If it cannot be removed.
     fn remove_order(&self, name: &Name) -> Result<(), StoreError>;
 
-    /// Moves a damaged order aside, replacing one that was moved earlier. Returns where it is now.
+    /// Moves every version of a certificate aside that cannot be read because it is damaged, and
+    /// logs it. Returns their numbers, which are not used again.
+    ///
+    /// # Errors
+    /// If one of them cannot be moved.
+    fn set_versions_aside(&self, name: &Name) -> Result<Vec<u64>, StoreError>;
+
+    /// Moves a part aside that is damaged, and logs it with the reason.
     ///
     /// # Errors
     /// If it cannot be moved.
-    fn set_order_aside(&self, name: &Name) -> Result<String, StoreError>;
+    fn set_aside(&self, part: &Part<'_>, why: &str) -> Result<(), StoreError>;
 
     /// The state of a certificate's orders.
     ///
@@ -123,6 +124,19 @@ pub trait CertStore: Send + Sync + fmt::Debug {
 
     /// Where the certificates of this name are stored or would be, for messages.
     fn place(&self, name: &Name) -> String;
+}
+
+/// A part of a store that may be damaged.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// The account at the CA with this directory URL.
+    Account(&'a str),
+    /// A version of a certificate.
+    Version(&'a Name, u64),
+    /// The open order for a certificate.
+    Order(&'a Name),
+    /// The state of a certificate's orders.
+    Record(&'a Name),
 }
 
 /// A lock that is held until the value is dropped.
@@ -161,17 +175,17 @@ pub struct Meta {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
     /// When it was issued.
-    #[serde(with = "unix_time")]
+    #[serde(with = "fields::unix_time")]
     pub issued: UnixTime,
     /// Its serial number, in hexadecimal.
     pub serial: String,
     /// The issuer.
     pub issuer: String,
     /// When its validity begins.
-    #[serde(with = "unix_time")]
+    #[serde(with = "fields::unix_time")]
     pub not_before: UnixTime,
     /// When its validity ends.
-    #[serde(with = "unix_time")]
+    #[serde(with = "fields::unix_time")]
     pub not_after: UnixTime,
     /// The position of this certificate's renewal within the renewal window, from 0 to 1. It is
     /// random, so that the renewals of many gateways are spread, and chosen once, so that it does
@@ -180,7 +194,7 @@ pub struct Meta {
     /// When it was revoked by `ianitor certs revoke`.
     #[serde(
         default,
-        with = "optional_time",
+        with = "fields::optional_time",
         skip_serializing_if = "Option::is_none"
     )]
     pub revoked: Option<UnixTime>,
@@ -204,7 +218,7 @@ pub struct StoredAccount {
 
 /// An order that a CA has accepted and not finished. After a restart the process continues with it,
 /// because a second order would count against the CA's rate limits.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OpenOrder {
     /// The order's URL at the CA.
     pub url: String,
@@ -217,19 +231,29 @@ pub struct OpenOrder {
     /// The kind of key, as `key_type` in `gateway.toml`.
     pub key_type: String,
     /// The profile that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
     /// The challenge that validates its names, as in `challenges` of `gateway.toml`.
     pub challenge: String,
     /// The private key of the certificate in PEM (PKCS#8).
+    #[serde(with = "fields::secret_text")]
     pub key: Secret<String>,
     /// When it was placed.
+    #[serde(with = "fields::unix_time")]
     pub begun: UnixTime,
     /// When it expires, if the CA has said so.
+    #[serde(
+        default,
+        with = "fields::optional_time",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub expires: Option<UnixTime>,
     /// How many seconds the CA has had to finish it: a sum of waits, so that a change of the system
     /// clock does not matter.
+    #[serde(default)]
     pub waited: u64,
     /// How many requests for this order in a row the CA has answered with an error of its own.
+    #[serde(default)]
     pub troubles: u32,
 }
 
@@ -241,7 +265,7 @@ pub struct OrderRecord {
     /// When the next order is due.
     #[serde(
         default,
-        with = "optional_time",
+        with = "fields::optional_time",
         skip_serializing_if = "Option::is_none"
     )]
     pub next: Option<UnixTime>,
@@ -252,7 +276,7 @@ pub struct OrderRecord {
     /// time now, it has been set back since.
     #[serde(
         default,
-        with = "optional_time",
+        with = "fields::optional_time",
         skip_serializing_if = "Option::is_none"
     )]
     pub written: Option<UnixTime>,
@@ -279,47 +303,6 @@ impl OrderRecord {
             .written
             .map_or(Duration::MAX, |written| written.until(next));
         Some(now.until(next).min(intended))
-    }
-}
-
-/// Times in RFC 3339 format, in UTC.
-mod unix_time {
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    use crate::clock::UnixTime;
-
-    pub(super) fn serialize<S: Serializer>(time: &UnixTime, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(time)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<UnixTime, D::Error> {
-        let text = String::deserialize(from)?;
-        let time = humantime::parse_rfc3339_weak(&text).map_err(D::Error::custom)?;
-        Ok(time.into())
-    }
-}
-
-/// The same for optional times.
-mod optional_time {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::clock::UnixTime;
-
-    #[derive(Serialize, Deserialize)]
-    struct Time(#[serde(with = "super::unix_time")] UnixTime);
-
-    pub(super) fn serialize<S: Serializer>(
-        time: &Option<UnixTime>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        time.map(Time).serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<UnixTime>, D::Error> {
-        Ok(Option::<Time>::deserialize(from)?.map(|Time(time)| time))
     }
 }
 

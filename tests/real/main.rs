@@ -11,6 +11,7 @@
 
 mod acme_clock;
 mod acme_commands;
+mod acme_damaged;
 mod acme_first;
 mod acme_hub;
 mod acme_killed;

@@ -27,6 +27,14 @@ impl CertTask {
         }
     }
 
+    /// Answers what operators have asked for with the error of the store.
+    pub(super) fn reject_requests(&self, error: &OrderError) {
+        let renewals = &self.context.renewals;
+        while let Some(request) = renewals.next(&self.cert.name) {
+            renewals.reject(&self.cert.name, &request, error);
+        }
+    }
+
     /// Does what an operator asked for. A task that was stopped before its order began leaves the
     /// request to the task that a reload has put in its place.
     pub(super) async fn execute(&mut self, request: &Arc<Request>) {
@@ -39,8 +47,10 @@ impl CertTask {
             }
             RenewMode::Order => {
                 // The certificate may just have been revoked.
-                self.read().await;
-                self.order(Why::Asked, Some(request)).await
+                match self.read().await {
+                    Ok(()) => self.order(Why::Asked, Some(request)).await,
+                    Err(error) => Err(error.into()),
+                }
             }
         };
         if !matches!(result, Ok(false)) {
@@ -109,7 +119,7 @@ impl CertTask {
         let Ok(_permit) = context.orders.acquire().await else {
             return Ok(false);
         };
-        self.read_newer().await;
+        self.read_newer().await?;
         self.state.adopt().await;
         let is_wanted = match request {
             Some(request) => request.is_pending(),

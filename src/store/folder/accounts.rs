@@ -101,7 +101,7 @@ pub(super) fn read(path: &Path, directory: &str) -> Result<Option<StoredAccount>
 }
 
 /// Writes the key first, so that `account.json` never exists without the key that it belongs to.
-pub(super) fn write(path: &Path, account: &StoredAccount) -> Result<(), StoreError> {
+pub(super) fn write(store: &Path, path: &Path, account: &StoredAccount) -> Result<(), StoreError> {
     let StoredAccount {
         directory,
         key,
@@ -109,7 +109,7 @@ pub(super) fn write(path: &Path, account: &StoredAccount) -> Result<(), StoreErr
         contact,
         external,
     } = account.clone();
-    let locked = files::lock(path)?;
+    let locked = files::lock(store, path)?;
     if files::read(&locked.dir, KEY)?.as_deref() != Some(key.reveal().as_bytes()) {
         // It belongs to the previous key.
         files::remove(&locked.dir, ACCOUNT)?;

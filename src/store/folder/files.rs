@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 
 use super::super::StoreError;
+use super::aside;
 use crate::disk::{Dir, FileLock, NotAFile, Trust, Untrusted};
 
 const FOLDER_MODE: u32 = 0o700;
@@ -20,9 +21,6 @@ const LONGEST: usize = 200;
 
 /// The suffix of a file that is still being written.
 const NEW: &str = ".new";
-
-/// The suffix of a damaged file or folder that was moved aside.
-const DAMAGED: &str = ".damaged";
 
 /// The lock file that every writer of a folder holds.
 const LOCK: &str = ".lock";
@@ -45,9 +43,14 @@ pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
 
 /// Opens a folder of the store; `None` if it does not exist. Links on the way are followed only if
 /// no other user controls them: root may run commands in a store that belongs to another user.
+/// Anything else in the place of a folder is reported as damage.
 pub(super) fn open(folder: &Path) -> Result<Option<Dir>, StoreError> {
     match Dir::open(folder, &Trust::links()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(StoreError::Damaged {
+            place: folder.display().to_string(),
+            what: "it is not a folder".to_owned(),
+        }),
         other => other.map(Some).map_err(unreadable(folder)),
     }
 }
@@ -68,9 +71,18 @@ pub(super) fn read(folder: &Dir, name: &str) -> Result<Option<Vec<u8>>, StoreErr
     }
 }
 
-/// Creates a folder and its parents, and syncs them to disk.
-pub(super) fn make(folder: &Path) -> Result<Dir, StoreError> {
-    Dir::open_or_make(folder, &Trust::links(), FOLDER_MODE).map_err(unwritable(folder))
+/// Creates a folder of the store and its parents, and syncs them to disk. What has the name of a
+/// folder and is none is moved aside.
+pub(super) fn make(store: &Path, folder: &Path) -> Result<Dir, StoreError> {
+    let make = || Dir::open_or_make(folder, &Trust::links(), FOLDER_MODE);
+    match make() {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            aside::make_way_to(store, folder)?;
+            make()
+        }
+        made => made,
+    }
+    .map_err(unwritable(folder))
 }
 
 /// Creates a folder that must not exist yet.
@@ -87,16 +99,31 @@ pub(super) struct LockedDir {
 }
 
 /// Creates the folder if it does not exist and locks it for writing until the value is dropped.
-pub(super) fn lock(folder: &Path) -> Result<LockedDir, StoreError> {
-    let dir = make(folder)?;
-    let lock = FileLock::wait(&dir, LOCK, FILE_MODE)
-        .map_err(|error| unwritable(&dir.path().join(LOCK))(error))?;
+pub(super) fn lock(store: &Path, folder: &Path) -> Result<LockedDir, StoreError> {
+    let dir = make(store, folder)?;
+    let lock = take_lock(&dir, LOCK, || FileLock::wait(&dir, LOCK, FILE_MODE))?;
     Ok(LockedDir { dir, _lock: lock })
 }
 
 /// Takes a lock if it is free.
 pub(super) fn try_lock(folder: &Dir, name: &str) -> Result<Option<FileLock>, StoreError> {
-    FileLock::try_take(folder, name, FILE_MODE).map_err(unwritable(&folder.path().join(name)))
+    take_lock(folder, name, || FileLock::try_take(folder, name, FILE_MODE))
+}
+
+/// Takes a lock. What has its name and is not a file is moved aside.
+fn take_lock<T>(
+    folder: &Dir,
+    name: &str,
+    take: impl Fn() -> io::Result<T>,
+) -> Result<T, StoreError> {
+    match take() {
+        Err(error) if NotAFile::is(&error) => {
+            aside::make_way(folder, name, "it is not a file", std::fs::Metadata::is_file)?;
+            take()
+        }
+        taken => taken,
+    }
+    .map_err(unwritable(&folder.path().join(name)))
 }
 
 /// Replaces a file atomically. The caller holds the folder's lock.
@@ -105,8 +132,11 @@ pub(super) fn replace(folder: &Dir, name: &str, content: &[u8]) -> Result<(), St
         folder.hand_over(file);
         Ok(())
     };
+    let temporary = format!("{name}{NEW}");
+    // A folder may have the name, which is not removed as a file is.
     folder
-        .replace(name, format!("{name}{NEW}"), FILE_MODE, content, hand_over)
+        .remove_all(&temporary)
+        .and_then(|()| folder.replace(name, &temporary, FILE_MODE, content, hand_over))
         .map_err(unwritable(&folder.path().join(name)))
 }
 
@@ -117,27 +147,12 @@ pub(super) fn write_new(folder: &Dir, name: &str, content: &[u8]) -> io::Result<
     file.sync_all()
 }
 
-/// Removes a file if it exists.
+/// Removes a file, or whatever else has the name, if it exists.
 pub(super) fn remove(folder: &Dir, name: &str) -> Result<(), StoreError> {
     folder
-        .remove(name)
+        .remove_all(name)
         .and_then(|()| folder.sync())
         .map_err(unwritable(&folder.path().join(name)))
-}
-
-/// Renames something damaged, so that the operator can examine it and something new can have its
-/// name. An earlier one is replaced, so that repeated damage does not fill the disk. The caller
-/// holds the folder's lock.
-pub(super) fn set_aside(folder: &Dir, name: &str) -> Result<String, StoreError> {
-    let aside = format!("{name}{DAMAGED}");
-    let moved = folder
-        .remove_all(&aside)
-        .and_then(|()| folder.rename(name, &aside));
-    let place = folder.path().join(aside);
-    moved
-        .and_then(|()| folder.sync())
-        .map_err(unwritable(&place))?;
-    Ok(place.display().to_string())
 }
 
 /// Readable JSON: indented, with a newline at the end.
@@ -171,9 +186,12 @@ pub(super) fn with_hash(readable: &str, whole: &str) -> String {
         .take(LONGEST)
         .map(|c| if is_plain(c) { c } else { '-' })
         .collect();
-    let hash: String = digest(&SHA256, whole.as_bytes()).as_ref()[..4]
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    format!("{}-{hash}", readable.trim_matches(['.', '-']))
+    let hash = sha256(whole.as_bytes());
+    format!("{}-{}", readable.trim_matches(['.', '-']), &hash[..8])
+}
+
+/// A digest in hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    let digest = digest(&SHA256, bytes);
+    digest.as_ref().iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -10,10 +10,12 @@
 //!
 //! The numbered folders are the versions of a certificate; the highest number is the newest. A
 //! version is created by renaming a folder whose files are already on disk, so a numbered folder is
-//! always complete. Writers hold the `.lock` of the folder that they change. Temporary files that a
+//! always complete. What is damaged all the same is renamed to `<name>.damaged-<time>` and made
+//! anew, whichever part of the store it is (`aside`). Writers hold the `.lock` of the folder that they change. Temporary files that a
 //! writer finds there were left by a crashed process, and it removes them. Readers take no lock.
 
 mod accounts;
+mod aside;
 mod files;
 mod look;
 mod orders;
@@ -30,7 +32,7 @@ use serde::de::DeserializeOwned;
 
 use self::versions::{Newest, Versions, VersionsStamp};
 use super::{
-    Bundle, CertStore, Lock, Name, OpenOrder, OrderRecord, StoreError, Stored, StoredAccount,
+    Bundle, CertStore, Lock, Name, OpenOrder, OrderRecord, Part, StoreError, Stored, StoredAccount,
 };
 use crate::clock::UnixTime;
 use crate::disk::{Dir, FileLock};
@@ -82,7 +84,7 @@ impl Folder {
     }
 
     fn versions(&self, name: &Name) -> Versions {
-        Versions::new(self.certificate_folder(name))
+        Versions::new(self.path.clone(), self.certificate_folder(name))
     }
 
     /// Reads the newest complete version and remembers its number.
@@ -106,7 +108,7 @@ impl Folder {
 
     fn put_json(&self, name: &Name, file: &str, value: &impl Serialize) -> Result<(), StoreError> {
         let folder = self.certificate_folder(name);
-        let locked = files::lock(&folder)?;
+        let locked = files::lock(&self.path, &folder)?;
         files::replace(&locked.dir, file, &files::json(&folder, value)?)
     }
 }
@@ -114,7 +116,8 @@ impl Folder {
 impl CertStore for Folder {
     fn probe(&self) -> Result<(), StoreError> {
         for name in [ACCOUNTS, CERTIFICATES, LOCKS] {
-            let locked = files::lock(&self.path.join(name))?;
+            let locked = files::lock(&self.path, &self.path.join(name))?;
+            files::remove(&locked.dir, PROBE)?;
             files::replace(&locked.dir, PROBE, b"ianitor was here\n")?;
             files::remove(&locked.dir, PROBE)?;
         }
@@ -154,12 +157,8 @@ impl CertStore for Folder {
     }
 
     fn put_account(&self, account: &StoredAccount) -> Result<(), StoreError> {
-        accounts::write(&self.account_folder(&account.directory), account)
-    }
-
-    fn set_account_aside(&self, directory: &str) -> Result<String, StoreError> {
-        let locked = files::lock(&self.path.join(ACCOUNTS))?;
-        files::set_aside(&locked.dir, &accounts::id(directory))
+        let folder = self.account_folder(&account.directory);
+        accounts::write(&self.path, &folder, account)
     }
 
     fn order(&self, name: &Name) -> Result<Option<OpenOrder>, StoreError> {
@@ -170,7 +169,7 @@ impl CertStore for Folder {
     }
 
     fn put_order(&self, name: &Name, order: &OpenOrder) -> Result<(), StoreError> {
-        self.put_json(name, ORDER, &orders::OrderFile::from(order))
+        self.put_json(name, ORDER, order)
     }
 
     fn remove_order(&self, name: &Name) -> Result<(), StoreError> {
@@ -181,13 +180,8 @@ impl CertStore for Folder {
         {
             return Ok(());
         }
-        let locked = files::lock(&self.certificate_folder(name))?;
+        let locked = files::lock(&self.path, &self.certificate_folder(name))?;
         files::remove(&locked.dir, ORDER)
-    }
-
-    fn set_order_aside(&self, name: &Name) -> Result<String, StoreError> {
-        let locked = files::lock(&self.certificate_folder(name))?;
-        files::set_aside(&locked.dir, ORDER)
     }
 
     fn order_record(&self, name: &Name) -> Result<Option<OrderRecord>, StoreError> {
@@ -201,12 +195,30 @@ impl CertStore for Folder {
             .transpose()
     }
 
+    fn set_versions_aside(&self, name: &Name) -> Result<Vec<u64>, StoreError> {
+        self.versions(name).set_damaged_aside()
+    }
+
+    fn set_aside(&self, part: &Part<'_>, why: &str) -> Result<(), StoreError> {
+        let (folder, entry) = match part {
+            Part::Account(directory) => (self.path.join(ACCOUNTS), accounts::id(directory)),
+            Part::Version(name, version) => (
+                self.certificate_folder(name),
+                versions::folder_name(*version),
+            ),
+            Part::Order(name) => (self.certificate_folder(name), ORDER.to_owned()),
+            Part::Record(name) => (self.certificate_folder(name), PROGRESS.to_owned()),
+        };
+        let locked = files::lock(&self.path, &folder)?;
+        aside::set_aside(&locked.dir, &entry, why)
+    }
+
     fn put_order_record(&self, name: &Name, record: &OrderRecord) -> Result<(), StoreError> {
         self.put_json(name, PROGRESS, record)
     }
 
     fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, StoreError> {
-        let folder = files::make(&self.path.join(LOCKS))?;
+        let folder = files::make(&self.path, &self.path.join(LOCKS))?;
         let file_name = format!("{}.lock", files::safe(name));
         let lock = files::try_lock(&folder, &file_name)?;
         Ok(lock.map(|lock| Box::new(FolderLock(lock)) as Box<dyn Lock>))

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde::{Deserialize, Serialize};
 
 use super::super::{Bundle, Meta, StoreError, Stored};
-use super::files;
+use super::{aside, files};
 use crate::clock::UnixTime;
 use crate::disk::{Dir, FileStamp};
 use crate::secret::Secret;
@@ -24,8 +25,29 @@ const OLD: &str = ".old";
 /// How many versions are kept: the newest, and the one before it, for a manual rollback.
 const KEPT: usize = 2;
 
+/// The content of `certificate.json`.
+#[derive(Serialize, Deserialize)]
+struct MetaFile {
+    #[serde(flatten)]
+    meta: Meta,
+    /// The digest of the chain: without its last certificate a chain is valid PEM, too. Older
+    /// versions of ianitor did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fullchain_sha256: Option<String>,
+}
+
+impl MetaFile {
+    fn of(bundle: &Bundle) -> Self {
+        Self {
+            meta: bundle.meta.clone(),
+            fullchain_sha256: Some(files::sha256(bundle.chain.trim_end().as_bytes())),
+        }
+    }
+}
+
 /// The folder of one certificate.
 pub(super) struct Versions {
+    store: PathBuf,
     folder: PathBuf,
 }
 
@@ -65,8 +87,8 @@ impl Newest {
 }
 
 impl Versions {
-    pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    pub(super) fn new(store: PathBuf, folder: PathBuf) -> Self {
+        Self { store, folder }
     }
 
     /// The path of a version, for messages.
@@ -83,8 +105,8 @@ impl Versions {
     }
 
     fn newest_in(&self, folder: &Dir) -> Result<Option<Newest>, StoreError> {
-        // A version may be removed between listing the folder and reading it. That only happens
-        // after newer ones were added, so another iteration finds those.
+        // A version may be removed between listing the folder and reading it, because newer ones
+        // were added or because it is damaged: another iteration finds what there is now.
         loop {
             let (mut damage, mut is_gone) = (None, false);
             for version in self.numbers(folder)? {
@@ -123,12 +145,12 @@ impl Versions {
 
     /// Adds a version and removes those that are no longer kept.
     pub(super) fn put(&self, new: &Bundle) -> Result<u64, StoreError> {
-        let files::LockedDir { dir: folder, .. } = &files::lock(&self.folder)?;
+        let files::LockedDir { dir: folder, .. } = &files::lock(&self.store, &self.folder)?;
         folder
             .remove_all(NEW)
             .map_err(files::unwritable(&self.folder.join(NEW)))?;
-        let meta = files::json(&self.folder, &new.meta)?;
-        let version = self.numbers(folder)?.first().map_or(1, |newest| newest + 1);
+        let meta = files::json(&self.folder, &MetaFile::of(new))?;
+        let version = self.highest_ever(folder)? + 1;
         let written =
             write(folder, new, &meta).and_then(|()| folder.rename(NEW, folder_name(version)));
         if written.is_err() {
@@ -148,17 +170,13 @@ impl Versions {
             place: self.folder.display().to_string(),
         };
         files::open(&self.folder)?.ok_or_else(absent)?;
-        let locked = files::lock(&self.folder)?;
+        let locked = files::lock(&self.store, &self.folder)?;
         let newest = self.newest_in(&locked.dir)?.ok_or_else(absent)?;
-        let meta = Meta {
-            revoked: Some(at),
-            ..newest.stored.bundle.meta
-        };
-        files::replace(
-            &newest.folder,
-            META,
-            &files::json(&newest.folder.path().join(META), &meta)?,
-        )
+        let mut bundle = newest.stored.bundle;
+        bundle.meta.revoked = Some(at);
+        let path = newest.folder.path().join(META);
+        let meta = files::json(&path, &MetaFile::of(&bundle))?;
+        files::replace(&newest.folder, META, &meta)
     }
 
     /// The existing numbers, the highest first.
@@ -170,6 +188,46 @@ impl Versions {
             .collect();
         numbers.sort_unstable_by(|a, b| b.cmp(a));
         Ok(numbers)
+    }
+
+    /// The highest number that was ever used, 0 if none was. Other processes would not notice a
+    /// version that has the number of one that was moved aside.
+    fn highest_ever(&self, folder: &Dir) -> Result<u64, StoreError> {
+        let names = folder.names().map_err(files::unreadable(&self.folder))?;
+        let numbers = names.iter().filter_map(|name| {
+            let name = name.to_str()?;
+            number(aside::original(name).unwrap_or(name))
+        });
+        Ok(numbers.max().unwrap_or(0))
+    }
+
+    /// Moves the damaged versions aside, and returns their numbers.
+    pub(super) fn set_damaged_aside(&self) -> Result<Vec<u64>, StoreError> {
+        let damage = |folder: &Dir, version| match self.read(folder, version) {
+            Err(StoreError::Damaged { what, .. }) => Some((version, what)),
+            _ => None,
+        };
+        let all_damage = |folder: &Dir| -> Result<Vec<(u64, String)>, StoreError> {
+            let numbers = self.numbers(folder)?.into_iter();
+            Ok(numbers
+                .filter_map(|version| damage(folder, version))
+                .collect())
+        };
+        // Without damage, which is the rule, nothing is created or locked.
+        match files::open(&self.folder) {
+            Ok(None) => return Ok(Vec::new()),
+            Ok(Some(folder)) if all_damage(&folder)?.is_empty() => return Ok(Vec::new()),
+            Ok(Some(_)) | Err(StoreError::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        // A version that was removed while it was read looks damaged without the lock.
+        let locked = files::lock(&self.store, &self.folder)?;
+        let mut moved = Vec::new();
+        for (version, why) in all_damage(&locked.dir)? {
+            aside::set_aside(&locked.dir, &folder_name(version), &why)?;
+            moved.push(version);
+        }
+        Ok(moved)
     }
 
     fn read(&self, folder: &Dir, version: u64) -> Result<(Dir, Stored), StoreError> {
@@ -209,7 +267,7 @@ impl Versions {
     }
 }
 
-fn folder_name(version: u64) -> String {
+pub(super) fn folder_name(version: u64) -> String {
     format!("{version:04}")
 }
 
@@ -243,7 +301,14 @@ fn read(folder: &Dir, path: &Path, version: u64) -> Result<Stored, StoreError> {
     let whole = CertificateDer::pem_slice_iter(chain.as_bytes()).try_for_each(|one| one.map(drop));
     whole.map_err(|error| damaged(CHAIN, &error))?;
     PrivateKeyDer::from_pem_slice(key.reveal().as_bytes()).map_err(|error| damaged(KEY, &error))?;
-    let meta = serde_json::from_str(&meta).map_err(|error| damaged(META, &error))?;
+    let MetaFile {
+        meta,
+        fullchain_sha256,
+    } = serde_json::from_str(&meta).map_err(|error| damaged(META, &error))?;
+    let found = files::sha256(chain.trim_end().as_bytes());
+    if fullchain_sha256.is_some_and(|written| written != found) {
+        return Err(damaged(CHAIN, &"is not what was written"));
+    }
     Ok(Stored {
         version,
         bundle: Bundle { chain, key, meta },

@@ -139,15 +139,13 @@ fn a_damaged_account_is_told_and_can_be_set_aside() {
             text.contains("ca.test-directory is damaged: ") && text.contains(file),
             "{text}"
         );
-        for _ in 0..2 {
-            let place = made.store.set_account_aside(DIRECTORY).unwrap();
-            assert!(
-                place.ends_with("accounts/ca.test-directory.damaged") && Path::new(&place).is_dir(),
-                "{place}"
-            );
-            assert!(made.store.account(DIRECTORY).unwrap().is_none());
-            made.store.put_account(&account()).unwrap();
-        }
+        made.store
+            .set_aside(&Part::Account(DIRECTORY), "it is damaged")
+            .unwrap();
+        assert!(made.store.account(DIRECTORY).unwrap().is_none());
+        let listed = listed(&made.at("accounts"));
+        assert_eq!(aside_of("ca.test-directory", &listed).len(), 1);
+        made.store.put_account(&account()).unwrap();
         assert!(made.store.account(DIRECTORY).unwrap().is_some());
         made.store.probe().unwrap();
     }
@@ -165,10 +163,12 @@ fn a_damaged_order_is_told_and_can_be_set_aside() {
     ] {
         fs::write(made.of_certificate("order.json"), damage).unwrap();
         assert!(is_damaged(made.store.order(&name())), "{damage}");
-        made.store.set_order_aside(&name()).unwrap();
+        made.set_order_aside();
         assert_eq!(made.store.order(&name()).unwrap(), None);
+        let listed = made.listed();
+        let newest = aside_of("order.json", &listed).pop().unwrap();
         assert_eq!(
-            fs::read_to_string(made.of_certificate("order.json.damaged")).unwrap(),
+            fs::read_to_string(made.of_certificate(newest)).unwrap(),
             damage
         );
     }
@@ -183,7 +183,11 @@ fn something_else_in_the_place_of_an_order_can_be_set_aside() {
     fs::remove_file(&place).unwrap();
     fs::create_dir(&place).unwrap();
     assert!(is_damaged(made.store.order(&name())));
-    made.store.set_order_aside(&name()).unwrap();
+    made.set_order_aside();
     assert_eq!(made.store.order(&name()).unwrap(), None);
-    assert!(made.of_certificate("order.json.damaged").is_dir());
+    let listed = made.listed();
+    assert!(
+        made.of_certificate(aside_of("order.json", &listed)[0])
+            .is_dir()
+    );
 }

@@ -1,5 +1,6 @@
 //! Fixtures: stores in temporary folders.
 
+mod aside;
 mod crashes;
 mod damage;
 mod kept;
@@ -17,7 +18,7 @@ use super::Folder;
 use crate::clock::UnixTime;
 use crate::secret::Secret;
 use crate::store::{
-    Bundle, CertStore as _, Meta, Name, OpenOrder, OrderRecord, StoreError, StoredAccount,
+    Bundle, CertStore as _, Meta, Name, OpenOrder, OrderRecord, Part, StoreError, StoredAccount,
 };
 
 const DIRECTORY: &str = "https://ca.test/directory";
@@ -66,10 +67,24 @@ impl Made {
         Some(given.version)
     }
 
+    fn set_order_aside(&self) {
+        let part = name();
+        self.store
+            .set_aside(&Part::Order(&part), "it is damaged")
+            .unwrap();
+    }
+
     /// The sorted entries of the certificate's folder.
     fn listed(&self) -> Vec<String> {
         listed(&self.of_certificate(""))
     }
+}
+
+/// Of these names, those of what was set aside, the oldest first while they are few.
+fn aside_of<'a>(name: &str, listed: &'a [String]) -> Vec<&'a String> {
+    let prefix = format!("{name}.damaged-");
+    let names = listed.iter();
+    names.filter(|one| one.starts_with(&prefix)).collect()
 }
 
 fn listed(folder: &Path) -> Vec<String> {

@@ -48,30 +48,6 @@ fn a_look_changes_nothing() {
 }
 
 #[test]
-fn a_folder_of_the_store_that_is_a_file_is_found_before_an_order() {
-    for folder in ["accounts", "certificates", "locks"] {
-        let made = Made::new();
-        fs::create_dir(made.at("")).unwrap();
-        fs::write(made.at(folder), "").unwrap();
-        is_told(made.store.probe(), &made.at(folder));
-        assert!(made.store.look().is_err());
-    }
-}
-
-/// Something else has the name of the temporary file.
-#[test]
-fn what_cannot_be_written_leaves_the_version_that_there_is() {
-    let made = Made::with(1);
-    fs::create_dir(made.of_certificate("progress.json.new")).unwrap();
-    let result = made
-        .store
-        .put_order_record(&name(), &OrderRecord::default());
-    is_told(result, &made.of_certificate("progress.json"));
-    assert_eq!(made.given(), Some(1));
-    assert_eq!(made.store.order_record(&name()).unwrap(), None);
-}
-
-#[test]
 fn nothing_is_noted_about_a_certificate_that_is_not_there() {
     let made = Made::new();
     let error = made.store.revoked(&name(), UnixTime(0)).unwrap_err();
