@@ -36,6 +36,9 @@ pub struct Cors {
     pub methods: HeaderValue,
     /// The allowed request headers, as a header value; `None`: only those that are always allowed.
     pub headers: Option<HeaderValue>,
+    /// The response headers that pages may read, as a header value, which is empty for none.
+    /// `None`: those that the target names in `Access-Control-Expose-Headers`.
+    pub expose: Option<HeaderValue>,
     /// For how many seconds a browser may cache a preflight response.
     pub max_age: u64,
 }
@@ -93,6 +96,17 @@ impl Cors {
         }
     }
 
+    fn exposed(&self, headers: &HeaderMap) -> Vec<HeaderValue> {
+        match &self.expose {
+            Some(names) if names.is_empty() => Vec::new(),
+            Some(names) => vec![names.clone()],
+            None => {
+                let of_target = headers.get_all(header::ACCESS_CONTROL_EXPOSE_HEADERS);
+                of_target.iter().cloned().collect()
+            }
+        }
+    }
+
     fn lists(&self, origin: &HeaderValue) -> bool {
         match &self.origins {
             Origins::Any => true,
@@ -117,8 +131,10 @@ impl Cors {
         headers
     }
 
-    /// Replaces the target's CORS headers.
+    /// Replaces the target's CORS headers, except the list of headers that pages may read where
+    /// this route has none of its own.
     pub fn apply(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        let exposed = self.exposed(headers);
         remove(headers);
         // Also without an origin: a cache may use this response for a page.
         let allowed = match self.origins {
@@ -130,6 +146,9 @@ impl Cors {
         };
         let Some(allowed) = allowed else { return };
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        for names in exposed {
+            headers.append(header::ACCESS_CONTROL_EXPOSE_HEADERS, names);
+        }
         if self.credentials {
             headers.insert(
                 header::ACCESS_CONTROL_ALLOW_CREDENTIALS,

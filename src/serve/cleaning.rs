@@ -16,9 +16,11 @@ pub(super) struct Cleaning {
 impl Cleaning {
     /// Where pages of other origins may not send requests, they may not read answers either. Janus
     /// lets every page read its answers.
-    pub(super) fn of(permit: &Permit, is_control: bool) -> Self {
+    ///
+    /// Where the route has `cors`, that is left to it: it takes over which headers pages may read.
+    pub(super) fn of(permit: &Permit, is_control: bool, has_cors: bool) -> Self {
         Self {
-            hides_cors: permit.is_ambient() || is_control,
+            hides_cors: (permit.is_ambient() || is_control) && !has_cors,
         }
     }
 

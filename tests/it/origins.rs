@@ -527,6 +527,44 @@ fn what_the_server_says_of_cors_is_taken_out() {
 }
 
 #[test]
+fn a_listed_page_may_read_what_the_route_or_the_server_exposes() {
+    let upstream = Upstream::answering(
+        "HTTP/1.1 201 Created\r\nLocation: /whip/1\r\nAccess-Control-Allow-Origin: *\r\n\
+         Access-Control-Expose-Headers: Location, Link\r\nContent-Length: 0\r\n\r\n",
+    );
+    let cors = |more: &str| {
+        format!("cors = {{ origins = [\"https://app.example\"]{more} }}\npolicy = \"here\"")
+    };
+    let config = Config::new()
+        .upstream("app", &upstream.url())
+        .policy("here", "\"127.0.0.0/8\"")
+        .route_with("/server", "app", &cors(""))
+        .route_with(
+            "/route",
+            "app",
+            &cors(", expose = [\"ETag\", \"Location\"]"),
+        )
+        .route_with("/none", "app", &cors(", expose = []"));
+    let gateway = TestGateway::start(&config);
+    let exposed = |target: &str, headers: &str| {
+        let answer = gateway.client().ask(format!(
+            "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n{headers}\r\n"
+        ));
+        assert_eq!(answer.status(), 201);
+        let names = answer.head.get("access-control-expose-headers");
+        names.map(str::to_owned)
+    };
+    let listed = "Origin: https://app.example\r\n";
+    let want = |names: &str| Some(names.to_owned());
+    assert_eq!(exposed("/server", listed), want("Location, Link"));
+    assert_eq!(exposed("/route", listed), want("ETag, Location"));
+    assert_eq!(exposed("/none", listed), None);
+    for target in ["/server", "/route"] {
+        assert_eq!(exposed(target, ""), None);
+    }
+}
+
+#[test]
 fn preflights_of_other_pages_go_no_further() {
     let world = World::new();
     let preflight = "Origin: https://evil.example\r\nAccess-Control-Request-Method: POST\r\n\

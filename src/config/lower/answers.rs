@@ -115,12 +115,21 @@ pub(super) fn cors(raw: &RawCors, diag: &Diagnostics<'_>) -> Option<Cors> {
 }
 
 fn origins(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) -> Origins {
+    let expose = raw
+        .expose
+        .as_ref()
+        .map(|names| cors_headers(names, diag).unwrap_or(HeaderValue::from_static("")));
+    if credentials {
+        let lists = [&raw.headers, &raw.expose].into_iter().flatten();
+        lists.for_each(|list| note_every_header(list, diag));
+    }
     let all: Vec<&Spanned<String>> = list.value.iter().flatten().collect();
     if list.value.is_empty() {
         diag.problem(
             &list.place,
             "is empty; write the origins, [\"https://app.example.com\"], or take cors out",
         );
+        expose,
     }
     if let Some(any) = all.iter().find(|origin| origin.value == "*") {
         if all.len() > 1 {
@@ -159,6 +168,17 @@ fn cors_headers(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) -> Option<
         .collect();
     joined(good.into_iter())
 }
+/// Browsers take `*` for the name of a header where requests come with cookies (the Fetch
+/// standard, section 3.3.4).
+fn note_every_header(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) {
+    let mut names = list.value.iter().flatten();
+    if let Some(every) = names.find(|name| name.value == "*") {
+        let text = "\"*\" does not go with credentials: browsers take it for a name; write the \
+                    headers";
+        diag.problem(&every.place, text);
+    }
+}
+
 
 fn joined<'a>(words: impl Iterator<Item = &'a str>) -> Option<HeaderValue> {
     let words: Vec<&str> = words.collect();

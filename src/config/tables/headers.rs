@@ -55,6 +55,11 @@ section! {
         methods: Spanned<List<Method>> = optional(is METHODS.to_vec());
         /// Headers that a page may send.
         headers: Spanned<List<HeaderField>> = optional(is HEADERS.to_vec());
+        /// Headers of answers that a page may read, beside the few that browsers always show, such
+        /// as `Location` for WHIP and WHEP. An empty list is none.
+        expose: Spanned<List<HeaderField>> = optional(
+            "what the server lists in `Access-Control-Expose-Headers`"
+        );
         /// For how long browsers may remember a preflight; most cap it at two hours.
         max_age: Duration = default(MAX_AGE);
     }

@@ -18,6 +18,7 @@ fn cors(origins: &[&str], credentials: bool) -> Cors {
         credentials,
         methods: HeaderValue::from_static("GET, POST"),
         headers: Some(HeaderValue::from_static("Content-Type")),
+        expose: None,
         max_age: 3600,
     }
 }
@@ -166,7 +167,7 @@ fn an_answer_has_one_word_of_cors() {
         ("access-control-allow-origin", "*"),
         ("access-control-allow-origin", "https://evil.example"),
         ("access-control-max-age", "86400"),
-        ("access-control-expose-headers", "X-Secret"),
+        ("access-control-expose-headers", "X-Id"),
         ("vary", "Accept-Encoding"),
     ];
     let text = |headers: &HeaderMap| {
@@ -186,6 +187,7 @@ fn an_answer_has_one_word_of_cors() {
         [
             "access-control-allow-credentials: true",
             "access-control-allow-origin: https://app.example.com",
+            "access-control-expose-headers: X-Id",
             "vary: Accept-Encoding",
             "vary: Origin",
         ]
@@ -241,5 +243,31 @@ fn origins() {
         ("http://[::1]:3000", "http://[::1]:3000"),
     ] {
         assert_eq!(text.parse::<WebOrigin>().unwrap().to_string(), shown);
+    }
+}
+
+#[test]
+fn pages_may_read_the_headers_that_the_route_names_or_else_the_target() {
+    let expose = |value: &'static str| Some(HeaderValue::from_static(value));
+    for (own, target, want) in [
+        (None, &["Location", "X-Id"][..], &["Location", "X-Id"][..]),
+        (None, &[], &[]),
+        (expose("Location"), &["X-Id"], &["Location"]),
+        (expose(""), &["X-Id"], &[]),
+    ] {
+        let origin = HeaderValue::from_static("https://app.example.com");
+        let cors = Cors {
+            expose: own,
+            ..cors(&["https://app.example.com"], true)
+        };
+        let name = "access-control-expose-headers";
+        let pairs: Vec<_> = target.iter().map(|value| (name, *value)).collect();
+        let mut headers = map(&pairs);
+        cors.apply(Some(&origin), &mut headers);
+        assert_eq!(headers.get_all(name).iter().collect::<Vec<_>>(), want);
+        // A page that is not listed reads nothing.
+        let mut headers = map(&pairs);
+        cors.apply(None, &mut headers);
+        assert!(!headers.contains_key(name));
     }
 }

@@ -62,7 +62,7 @@ impl<'r> Forwarding<'r> {
             conn,
             exchange,
             key,
-            cleaning: Cleaning::of(permit, protocol.is_control()),
+            cleaning: Cleaning::of(permit, protocol.is_control(), route.cors.is_some()),
             body_limit: route.body_limit,
             is_websocket,
             upstream,
