@@ -27,6 +27,8 @@ pub struct Limits {
     pub body: u64,
     /// Longest request target in bytes; more get 414.
     pub target: u64,
+    /// Longest token in bytes; more get 401.
+    pub token: u64,
     /// How long requests and tunnels may go on after SIGTERM.
     pub drain: Duration,
 }
@@ -62,6 +64,7 @@ impl Default for Limits {
             body: 1 << 20,
             // Tokens of a few KiB fit.
             target: 8 << 10,
+            token: 8 << 10,
             drain: Duration::from_secs(30),
         }
     }

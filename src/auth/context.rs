@@ -9,6 +9,7 @@ use crate::addr::ClientAddr;
 use crate::limits::Limits;
 use crate::policy::Denied;
 use crate::token::issuer::Issuer;
+use crate::token::location::Located;
 
 /// What a verification needs beside the token and the rule. Everything is borrowed: a context costs
 /// nothing to make.
@@ -30,6 +31,11 @@ pub struct Context<'c> {
 }
 
 impl Context<'_> {
+    /// Whether a token is longer than `limits.token`.
+    pub(super) fn is_too_long(&self, token: &Located<'_>) -> bool {
+        token.text.len() as u64 > self.limits.token
+    }
+
     /// How the client's failures are counted; `None` if they are not.
     pub(super) fn failure_key(&self) -> Option<FailureKey> {
         FailureKey::new(self.client, self.is_listed, self.limits)

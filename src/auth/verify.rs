@@ -18,6 +18,9 @@ pub fn cached<'c>(
     token: &Located<'_>,
     rule: &TokenRule,
 ) -> Option<Signed<'c>> {
+    if context.is_too_long(token) {
+        return None;
+    }
     let tag = context.cache.tag(&token.text);
     let cached = eligible(context, token, rule).filter_map(|(accepted, issuer)| {
         let verified = context.cache.get(tag, accepted.id, issuer.key_set_id())?;
@@ -143,7 +146,11 @@ fn verify_signature<'c>(
     rule: &TokenRule,
     with_guessable: bool,
 ) -> Result<Signed<'c>, Unverified> {
-    let parts = jws::split(&token.text).map_err(|why| Unverified { why, missing: None })?;
+    let parts = match context.is_too_long(token) {
+        true => Err(BadToken::TooLong),
+        false => jws::split(&token.text),
+    };
+    let parts = parts.map_err(|why| Unverified { why, missing: None })?;
     let (mut failed, mut expired) = (None, None);
     for (accepted, issuer) in eligible(context, token, rule) {
         let result = if !with_guessable && issuer.is_guessable() {

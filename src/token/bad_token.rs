@@ -3,7 +3,7 @@
 /// Why a token is rejected. The reason goes to the log; the client does not learn it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadToken {
-    /// More than [`MAX_LENGTH`](super::jws::MAX_LENGTH) bytes.
+    /// More bytes than `limits.token`, or [`MAX_LENGTH`](super::jws::MAX_LENGTH).
     #[error("longer than any token")]
     TooLong,
     /// Not three parts of canonical base64url, or no JSON in them.

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::{ALGORITHMS, Algorithm, BadToken};
 use crate::json;
 
-/// The longest token in bytes: as much as fits into a request target.
-pub const MAX_LENGTH: usize = 8 * 1024;
+/// The longest token in bytes, whatever `limits.token` says: half of a request head.
+pub const MAX_LENGTH: usize = 32 * 1024;
 
 /// The parts of a token, none of them verified.
 #[derive(Debug)]

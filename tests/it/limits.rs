@@ -2,7 +2,10 @@
 
 use std::io::Write as _;
 
+use serde_json::json;
+
 use crate::harness::h1::is_end;
+use crate::harness::token::{self, HMAC};
 use crate::harness::{Config, TestGateway, Upstream, eventually, h2};
 
 fn world(limits: &str) -> (Upstream, TestGateway) {
@@ -106,12 +109,55 @@ fn a_long_target_is_414() {
 
 #[test]
 fn a_target_may_be_as_long_as_the_limit_and_no_longer() {
-    let (upstream, gateway) = world("target = 100");
-    let target = |length: usize| format!("/{}", "x".repeat(length - 1));
-    assert_eq!(gateway.client().get(&target(100)).status(), 200);
-    assert_eq!(gateway.client().get(&target(101)).status(), 414);
-    assert_eq!(gateway.dial().h2().get(&target(101)).status, 414);
-    assert_eq!(upstream.requests().len(), 1);
+    for (limits, most) in [("target = 256", 256), ("target = \"48KiB\"", 48 << 10)] {
+        let (upstream, gateway) = world(limits);
+        let target = |length: usize| format!("/{}", "x".repeat(length - 1));
+        assert_eq!(gateway.client().get(&target(most)).status(), 200);
+        assert_eq!(gateway.client().get(&target(most + 1)).status(), 414);
+        assert_eq!(gateway.dial().h2().get(&target(most)).status, 200);
+        assert_eq!(gateway.dial().h2().get(&target(most + 1)).status, 414);
+        assert_eq!(upstream.requests().len(), 2);
+    }
+}
+
+#[test]
+fn a_token_may_be_as_long_as_the_limit_wherever_it_is() {
+    let upstream = Upstream::ok();
+    let config = |limits: &str| {
+        Config::new()
+            .limits(limits)
+            .upstream("app", &upstream.url())
+            .table(HMAC)
+            .table("[policies.staff]\nissuers = [\"staff\"]")
+            .route_with("/", "app", "policy = \"staff\"")
+    };
+    let long = token::token(json!({ "groups": "g".repeat(23_000) }));
+    assert!((30 << 10..32 << 10).contains(&long.len()), "{}", long.len());
+    let mut gateway = TestGateway::start(&config("token = \"32KiB\"\ntarget = \"40KiB\""));
+    let in_header =
+        format!("GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {long}\r\n\r\n");
+    let in_query = format!("/?token={long}");
+    assert_eq!(gateway.client().ask(&in_header).status(), 200);
+    assert_eq!(gateway.client().get(&in_query).status(), 200);
+    assert_eq!(gateway.dial().h2().get(&in_query).status, 200);
+    let mut request = h2::get("/");
+    let value = format!("Bearer {long}").parse().unwrap();
+    request.headers_mut().insert("authorization", value);
+    assert_eq!(gateway.dial().h2().send(request, b"").status, 200);
+    assert_eq!(upstream.heads().len(), 4);
+    // A lower limit holds for tokens that have been verified before, too.
+    gateway.access.lines(4);
+    gateway.access.clear();
+    gateway.reload(&config("target = \"40KiB\""));
+    assert_eq!(gateway.client().ask(&in_header).status(), 401);
+    assert_eq!(gateway.client().get(&in_query).status(), 401);
+    let lines = gateway.access.lines(2);
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.contains(" reason=token_too_long "))
+    );
+    assert_eq!(upstream.heads().len(), 4);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::{Place, Spanned, quoted};
 use crate::config::read::{List, Named};
 use crate::config::tables::{HEADERS, METHODS, RawCors, RawRoute};
+use crate::config::values::pattern::in_header;
 use crate::route::cors::{Cors, Origins};
 use crate::route::edits::{Direction, Edits, Security, reserved};
 use crate::route::web_origin::WebOrigin;
@@ -50,6 +51,16 @@ fn edits(
     let mut set = Vec::new();
     for (key, value) in raw_set {
         let name = name(&key.value, &key.place);
+        if let Some(found) = value
+            .as_ref()
+            .and_then(|value| value.to_str().ok())
+            .and_then(in_header)
+        {
+            let text = format!(
+                "\"{found}\" is sent exactly as it is: values of headers have no variables"
+            );
+            diag.warning(&key.place, text);
+        }
         set.extend(name.zip(value.clone()));
     }
     let remove = raw_remove
@@ -104,17 +115,6 @@ pub(super) fn cors(raw: &RawCors, diag: &Diagnostics<'_>) -> Option<Cors> {
         Some(headers) => cors_headers(headers, diag),
         None => joined(HEADERS.into_iter()),
     };
-    let max_age = raw.max_age.as_secs();
-    Some(Cors {
-        origins: origins?,
-        credentials,
-        methods: methods?,
-        headers,
-        max_age,
-    })
-}
-
-fn origins(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) -> Origins {
     let expose = raw
         .expose
         .as_ref()
@@ -123,13 +123,24 @@ fn origins(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) -> Origins {
         let lists = [&raw.headers, &raw.expose].into_iter().flatten();
         lists.for_each(|list| note_every_header(list, diag));
     }
+    let max_age = raw.max_age.as_secs();
+    Some(Cors {
+        origins: origins?,
+        credentials,
+        methods: methods?,
+        headers,
+        expose,
+        max_age,
+    })
+}
+
+fn origins(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) -> Origins {
     let all: Vec<&Spanned<String>> = list.value.iter().flatten().collect();
     if list.value.is_empty() {
         diag.problem(
             &list.place,
             "is empty; write the origins, [\"https://app.example.com\"], or take cors out",
         );
-        expose,
     }
     if let Some(any) = all.iter().find(|origin| origin.value == "*") {
         if all.len() > 1 {
@@ -157,17 +168,6 @@ fn origins(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) -> Origins {
 }
 
 /// `None`: only the headers that CORS always allows.
-fn cors_headers(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) -> Option<HeaderValue> {
-    let is_good = |name: &&Spanned<String>| header_name(&name.value, &name.place, diag).is_some();
-    let good: Vec<&str> = list
-        .value
-        .iter()
-        .flatten()
-        .filter(is_good)
-        .map(|name| &*name.value)
-        .collect();
-    joined(good.into_iter())
-}
 /// Browsers take `*` for the name of a header where requests come with cookies (the Fetch
 /// standard, section 3.3.4).
 fn note_every_header(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) {
@@ -179,6 +179,17 @@ fn note_every_header(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) {
     }
 }
 
+fn cors_headers(list: &Spanned<List<String>>, diag: &Diagnostics<'_>) -> Option<HeaderValue> {
+    let is_good = |name: &&Spanned<String>| header_name(&name.value, &name.place, diag).is_some();
+    let good: Vec<&str> = list
+        .value
+        .iter()
+        .flatten()
+        .filter(is_good)
+        .map(|name| &*name.value)
+        .collect();
+    joined(good.into_iter())
+}
 
 fn joined<'a>(words: impl Iterator<Item = &'a str>) -> Option<HeaderValue> {
     let words: Vec<&str> = words.collect();

@@ -244,13 +244,6 @@ impl Names<'_> {
             );
             self.diag.problem(&path.place, text);
         }
-        if let Some(rest) = path.value.as_str().strip_suffix('*') {
-            let meant = rest.trim_end_matches('/');
-            let meant = if meant.is_empty() { "/" } else { meant };
-            let text =
-                format!("\"*\" is no wildcard; \"{meant}\" stands for itself and what is below it");
-            self.diag.problem(&path.place, text);
-        }
     }
 
     fn path_change(&self, raw: &RawRoute, path: &PathPrefix) -> PathChange {

@@ -21,7 +21,7 @@ section! {
     /// `exp`; `nbf` is checked; fractions of a second are rounded so that the token is valid for
     /// less time. `crit`, `alg: none`, encrypted tokens and duplicate members are rejected, and
     /// keys that a token contains or points to (`jwk`, `jku`, `x5u`) are ignored. A token is at
-    /// most 8 KiB. An issuer that no policy names is a warning.
+    /// most [`limits.token`](#limitstoken) long. An issuer that no policy names is a warning.
     "[issuers.NAME]" => struct RawIssuer {
         /// What its keys are used with. It is never taken from the token: each key serves only the
         /// algorithms here that are for its kind and curve. An algorithm that fits no key in

@@ -6,7 +6,9 @@ use super::section;
 use crate::addr::{ListenAddr, Network};
 use crate::config::problem::Spanned;
 use crate::config::read::List;
-use crate::config::values::{Count, Exempt, HostPort, Port, Size, SocketPath, Threads, Timeout};
+use crate::config::values::{
+    Count, Exempt, HostPort, Port, Size, SocketPath, TargetSize, Threads, Timeout, TokenSize,
+};
 use crate::host::{HostName, HostPattern};
 use crate::limits::{Limits, Rate};
 use crate::telemetry::{LogFormat, LogSpec};
@@ -133,7 +135,10 @@ section! {
         body: Size;
         /// The longest request target, which is the path with the query, in bytes. More gets 414. A
         /// request head has at most 64 KiB in any case.
-        target: Size;
+        target: TargetSize;
+        /// The longest token, in bytes. More gets 401. A token in the query counts for `target` as
+        /// well, and browsers keep no cookie of more than 4 KiB.
+        token: TokenSize;
         /// How long requests and WebSockets go on after SIGTERM. WebSockets are then closed with
         /// 1001. systemd's `TimeoutStopSec=` must be longer.
         drain: Duration;

@@ -23,8 +23,8 @@ section! {
     "[[routes]]" => struct RawRoute {
         /// The hosts that the route serves. A host that no certificate has is a warning.
         host: Spanned<HostPattern> = optional("every host");
-        /// This path and what is below it. What is below `/.ianitor` belongs to the gateway itself,
-        /// and `*` is no wildcard: both are rejected.
+        /// This path and what is below it. What is below `/.ianitor` belongs to the gateway itself.
+        /// There are no patterns and no variables: `/*/x`, `/{id}`, `/:id` and `/$1` are rejected.
         path: Spanned<PathPrefix> = required("missing; write path = \"/\" for every path");
         /// A name from `[upstreams]`.
         upstream: Spanned<UpstreamName> = optional("the target is `files`, `redirect` or `turn`");

@@ -6,13 +6,14 @@ mod address;
 mod ca;
 mod number;
 mod path;
+pub(super) mod pattern;
 mod text;
 mod token;
 mod words;
 
 pub(super) use address::{Exempt, HostPort};
 pub(super) use ca::{CertHost, Contacts, DirectoryUrl, OrderedHost};
-pub(super) use number::{Count, Lifetime, Port, Size, Threads, Timeout};
+pub(super) use number::{Count, Lifetime, Port, Size, TargetSize, Threads, Timeout, TokenSize};
 pub(super) use path::{FileMode, OneOrTwoFiles, RedirectStatus, SocketPath};
 pub(super) use text::{
     EnvVar, HeaderField, HeaderText, IssuerName, KeyId, Origin, PolicyName, ProfileName,

@@ -7,6 +7,7 @@ use crate::config::read::{Read, Value, Write};
 use crate::config::schema::{Form, Kind};
 use crate::config::units;
 use crate::limits::Rate;
+use crate::token::jws::MAX_LENGTH;
 
 const INTEGER: &str = "an integer";
 const DURATION: &str = "a duration such as \"10s\"";
@@ -259,4 +260,75 @@ impl Write for Size {
     fn write(value: &u64) -> String {
         quoted(units::write_size(*value))
     }
+}
+
+/// How long a request target may be.
+pub(in crate::config) struct TargetSize;
+
+impl TargetSize {
+    const LEAST: u64 = 256;
+    /// No head is larger.
+    const MOST: u64 = 64 << 10;
+}
+
+impl Read for TargetSize {
+    type Out = u64;
+    const FORM: Form = Form::One(&Kind {
+        name: "size of a request target",
+        expected: "a size such as \"8KiB\"",
+        text: "A [size](#size) from 256 bytes to 64 KiB.",
+        good: &["\"8KiB\"", "\"32KiB\""],
+        bad: ("0", "must be from 256B to 64KiB"),
+    });
+
+    fn read(value: &Value<'_>) -> Option<u64> {
+        size_in(value, Self::LEAST, Self::MOST)
+    }
+}
+
+impl Write for TargetSize {
+    type Plain = u64;
+
+    fn write(value: &u64) -> String {
+        Size::write(value)
+    }
+}
+
+/// How long a token may be.
+pub(in crate::config) struct TokenSize;
+
+impl TokenSize {
+    const LEAST: u64 = 1 << 10;
+}
+
+impl Read for TokenSize {
+    type Out = u64;
+    const FORM: Form = Form::One(&Kind {
+        name: "size of a token",
+        expected: "a size such as \"8KiB\"",
+        text: "A [size](#size) from 1 KiB to 32 KiB.",
+        good: &["\"8KiB\"", "\"32KiB\""],
+        bad: ("\"64KiB\"", "must be from 1KiB to 32KiB"),
+    });
+
+    fn read(value: &Value<'_>) -> Option<u64> {
+        size_in(value, Self::LEAST, MAX_LENGTH as u64)
+    }
+}
+
+impl Write for TokenSize {
+    type Plain = u64;
+
+    fn write(value: &u64) -> String {
+        Size::write(value)
+    }
+}
+
+fn size_in(value: &Value<'_>, least: u64, most: u64) -> Option<u64> {
+    let size = Size::read(value)?;
+    if (least..=most).contains(&size) {
+        return Some(size);
+    }
+    let (least, most) = (units::write_size(least), units::write_size(most));
+    value.refuse(format!("must be from {least} to {most}"))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use http::StatusCode;
 
-use super::{STRING, quoted};
+use super::{STRING, pattern, quoted};
 use crate::config::problem::{self, Spanned};
 use crate::config::read::{List, Read, Value, Write};
 use crate::config::schema::{Form, Kind};
@@ -30,6 +30,12 @@ impl Read for PathPrefix {
 }
 
 fn path(text: &str) -> Result<PathPrefix, String> {
+    if let Some((found, front)) = pattern::in_path(text) {
+        return Err(format!(
+            "has \"{found}\", and paths have no patterns and no variables; \"{front}\" stands for \
+             itself and what is below it: write that, or a route for each path"
+        ));
+    }
     // No request has these in its path, so such a route would never be found.
     const NEVER: [char; 7] = ['?', '#', ' ', '<', '>', '"', '`'];
     if let Some(c) = text.chars().find(|c| NEVER.contains(c)) {
@@ -38,6 +44,11 @@ fn path(text: &str) -> Result<PathPrefix, String> {
         ));
     }
     text.parse().map_err(|why| match why {
+        BadPath::NotAbsolute if text.starts_with(['~', '=', '^']) => {
+            "does not begin with \"/\"; paths have no patterns and no modifiers, and each stands \
+             for itself and what is below it"
+                .to_owned()
+        }
         BadPath::NotAbsolute => "does not begin with \"/\"".to_owned(),
         why => format!("is ambiguous: {why}"),
     })
@@ -86,7 +97,13 @@ impl Read for RedirectSpec {
     });
 
     fn read(value: &Value<'_>) -> Option<Self> {
-        value.parse(STRING)
+        value.parse_with(STRING, |text| match pattern::in_url(text) {
+            Some(found) => Err(format!(
+                "has \"{found}\", and there are no variables; a target that ends with \"/\", or is \
+                 an origin only, takes over the rest of the path and the query by itself"
+            )),
+            None => text.parse().map_err(|why: &str| why.to_owned()),
+        })
     }
 }
 
