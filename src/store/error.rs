@@ -1,6 +1,7 @@
 //! Errors of a store. Each message tells the operator what to do.
 
 use std::io;
+use std::path::Path;
 
 use crate::disk::Untrusted;
 
@@ -50,4 +51,22 @@ pub enum StoreError {
         /// Where it would be, for messages.
         place: String,
     },
+}
+
+/// An error of writing at this path.
+pub(super) fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let place = path.display().to_string();
+    move |error| match Untrusted::of(error) {
+        Ok(why) => StoreError::Untrusted { place, why },
+        Err(cause) => StoreError::Write { place, cause },
+    }
+}
+
+/// An error of reading at this path.
+pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let place = path.display().to_string();
+    move |error| match Untrusted::of(error) {
+        Ok(why) => StoreError::Untrusted { place, why },
+        Err(cause) => StoreError::Read { place, cause },
+    }
 }

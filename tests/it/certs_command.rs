@@ -359,15 +359,19 @@ fn without_a_gateway_a_renewal_fails_and_nothing_is_left() {
 }
 
 #[test]
-fn a_store_that_cannot_be_written_is_told() {
+fn a_renewal_is_answered_with_the_error_of_a_store_that_cannot_be_used() {
     let site = Site::new(ACME);
     let store = site.at("file");
     fs::write(&store, "").unwrap();
     let acme = format!("{ACME}store = \"{}\"\n", store.display());
     let gateway = GatewayProcess::start(&config(&acme));
-    let args = ["renew", "media.test", "--wait", "1"];
+    let args = ["renew", "media.test", "--wait", "60"];
     let text = said(&certs(&gateway.config_path(), &args), 1);
-    assert!(text.contains("see its log"), "{text}");
+    let answer = "media.test: not ordered: ";
+    assert!(
+        text.contains(answer) && text.contains("Not a directory"),
+        "{text}"
+    );
     gateway.event("cannot be written; let the user that runs ianitor write there");
 }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use super::super::StoreError;
-use super::files;
+use super::super::error::unwritable;
 use crate::clock::UnixTime;
 use crate::disk::{Dir, FileLock, Trust};
 
@@ -22,7 +22,7 @@ const KEPT: usize = 5;
 pub(super) fn set_aside(folder: &Dir, name: &str, why: &str) -> Result<(), StoreError> {
     let moved = rename(folder, name).and_then(|moved| folder.sync().map(|()| moved));
     let path = folder.path().join(name);
-    let Some(to) = moved.map_err(files::unwritable(&path))? else {
+    let Some(to) = moved.map_err(unwritable(&path))? else {
         return Ok(());
     };
     tracing::warn!(
@@ -95,7 +95,7 @@ pub(super) fn make_way(
     belongs: impl Fn(&Metadata) -> bool,
 ) -> Result<(), StoreError> {
     let path = folder.path().join(name);
-    let _lock = FileLock::of_folder(folder).map_err(files::unwritable(&path))?;
+    let _lock = FileLock::of_folder(folder).map_err(unwritable(&path))?;
     match folder.look(name) {
         Ok(found) if !belongs(&found) => set_aside(folder, name, why),
         _ => Ok(()),

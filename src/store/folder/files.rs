@@ -7,8 +7,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 
 use super::super::StoreError;
+pub(super) use super::super::error::{unreadable, unwritable};
 use super::aside;
-use crate::disk::{Dir, FileLock, NotAFile, Trust, Untrusted};
+use crate::disk::{Dir, FileLock, NotAFile, Trust};
 
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -24,22 +25,6 @@ const NEW: &str = ".new";
 
 /// The lock file that every writer of a folder holds.
 const LOCK: &str = ".lock";
-
-pub(super) fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    let place = path.display().to_string();
-    move |error| match Untrusted::of(error) {
-        Ok(why) => StoreError::Untrusted { place, why },
-        Err(cause) => StoreError::Write { place, cause },
-    }
-}
-
-pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    let place = path.display().to_string();
-    move |error| match Untrusted::of(error) {
-        Ok(why) => StoreError::Untrusted { place, why },
-        Err(cause) => StoreError::Read { place, cause },
-    }
-}
 
 /// Opens a folder of the store; `None` if it does not exist. Links on the way are followed only if
 /// no other user controls them: root may run commands in a store that belongs to another user.

@@ -11,8 +11,9 @@
 //! The numbered folders are the versions of a certificate; the highest number is the newest. A
 //! version is created by renaming a folder whose files are already on disk, so a numbered folder is
 //! always complete. What is damaged all the same is renamed to `<name>.damaged-<time>` and made
-//! anew, whichever part of the store it is (`aside`). Writers hold the `.lock` of the folder that they change. Temporary files that a
-//! writer finds there were left by a crashed process, and it removes them. Readers take no lock.
+//! anew, whichever part of the store it is (`aside`). Writers hold the `.lock` of the folder that
+//! they change. Temporary files that a writer finds there were left by a crashed process, and it
+//! removes them. Readers take no lock.
 
 mod accounts;
 mod aside;
