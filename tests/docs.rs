@@ -212,6 +212,8 @@ fn gives_reason(line: &str, judges: bool) -> bool {
         "by_policy(\"",
         " reason: \"",
         "=> \"token_",
+        "=> \"path_",
+        "=> \"broken_",
     ];
     let start = line.trim_start();
     let is_refusal = start.starts_with("(StatusCode::") || line.contains("=> (StatusCode::");

@@ -17,9 +17,9 @@ pub enum Denied {
     /// The token is not valid.
     #[error("token: {0}")]
     Token(BadToken),
-    /// The token is valid but lacks a claim that the policy requires.
+    /// The token is valid but does not have the claim at this index of the policy's rules.
     #[error("the token does not have the policy's claims")]
-    Claim,
+    Claim(usize),
     /// The API key is wrong, or two keys differ.
     #[error("not one of the API keys")]
     ApiKey,

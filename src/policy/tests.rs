@@ -231,7 +231,7 @@ fn a_signed_token_is_judged_at_each_use() {
     ));
     assert_eq!(
         decide(&policy, "192.0.2.1", Token::Signed(&issuer, &plain)).unwrap_err(),
-        Denied::Claim
+        Denied::Claim(0)
     );
 }
 

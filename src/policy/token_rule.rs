@@ -98,8 +98,9 @@ impl TokenRule {
         issuer
             .judge(&verified.claims, facts.now)
             .map_err(Denied::Token)?;
-        if !self.claims.iter().all(|rule| rule.is_met(&verified.claims)) {
-            return Err(Denied::Claim);
+        let mut rules = self.claims.iter();
+        if let Some(at) = rules.position(|rule| !rule.is_met(&verified.claims)) {
+            return Err(Denied::Claim(at));
         }
         // A tunnel may be open for as long as a new request would be admitted, and the grace
         // period.

@@ -167,6 +167,22 @@ pub enum BadPath {
     EmptySegment,
 }
 
+impl BadPath {
+    /// The reason in logs and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NotAbsolute => "path_not_absolute",
+            Self::BadEscape => "path_bad_escape",
+            Self::EncodedSlash => "path_encoded_slash",
+            Self::DoublyEncoded => "path_doubly_encoded",
+            Self::Control => "path_control",
+            Self::NotAscii => "path_not_ascii",
+            Self::DotSegment => "path_dot_segment",
+            Self::EmptySegment => "path_empty_segment",
+        }
+    }
+}
+
 /// A path that stands for itself and what is below it, by whole segments: `/janus` has
 /// `/janus/info` below it and never `/januswhatever`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

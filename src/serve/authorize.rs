@@ -11,6 +11,7 @@ use tower::{Layer, Service};
 
 use super::auth_context::context;
 use super::browser::offer::offer;
+use super::detail;
 use super::navigation;
 use super::origin;
 use super::reject::Rejection;
@@ -89,6 +90,11 @@ fn route(routed: &Routed) -> &Route {
 /// Rejects the request: with a page where a browser would show the answer.
 fn reject(routed: &Routed, rejection: Rejection) -> Served {
     let inbound = &routed.normal.inbound;
+    let rule = route(routed).policy.token_rule();
+    detail::note(&inbound.exchange, &rejection, rule, || {
+        let located = locate(inbound, rule?).ok().flatten()?;
+        Some(located.text)
+    });
     if rejection.is_of_policy() && navigation::is_navigation(&inbound.request) {
         let form = offer(routed, &rejection);
         return Ok(rescue::page(&inbound.exchange, &rejection, form.as_ref()));
@@ -239,13 +245,18 @@ pub(super) async fn judge(
     rule: &TokenRule,
     located: &Located<'_>,
 ) -> Result<Permit, Rejection> {
-    let signed = auth::verify(
-        &context(inbound, policy.lists(inbound.client)),
-        located,
-        rule,
-    )
-    .await?;
-    let permit = policy.authorize(&facts(inbound.client, &signed))?;
+    let context = context(inbound, policy.lists(inbound.client));
+    let permit = match auth::verify(&context, located, rule).await {
+        Ok(signed) => policy
+            .authorize(&facts(inbound.client, &signed))
+            .map_err(Rejection::from),
+        Err(failure) => Err(failure.into()),
+    };
+    let permit = permit.inspect_err(|rejection| {
+        detail::note(&inbound.exchange, rejection, Some(rule), || {
+            Some((&*located.text).into())
+        });
+    })?;
     Ok(mark(permit, located, rule))
 }
 

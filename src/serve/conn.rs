@@ -13,7 +13,7 @@ use super::io::Stream;
 use super::over_limit::{self, OverLimit};
 use super::stack;
 use super::timeout::within;
-use super::{ConnInfo, Worker, h1, h2};
+use super::{ConnInfo, Worker, h1, h2, handshake_failure};
 use super::{passthrough as passing, proxy_protocol};
 use crate::addr::{Kind, PeerAddr};
 use crate::host::HostName;
@@ -134,9 +134,7 @@ async fn serve_https(accepted: AcceptedConn, worker: Rc<Worker>) {
         }
         Some(Ok(HandshakeOutcome::Done)) => return,
         Some(Err(error)) => {
-            worker.metrics.handshake(Handshake::Failed);
-            tracing::debug!(%peer, error = %Chain(&error), "TLS handshake failed");
-            return;
+            return handshake_failure::note_error(&worker, peer, &error);
         }
         None => {
             worker.metrics.handshake(Handshake::Timeout);

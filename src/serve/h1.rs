@@ -79,13 +79,25 @@ pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S
 /// that head.
 fn after_error(error: hyper::Error, worker: &Worker, client: ClientAddr) {
     if error.is_parse() {
-        let status = match error.is_parse_too_large() {
-            true => 431,
-            false => 400,
+        let (status, reason) = match error.is_parse_too_large() {
+            true => (431, "broken_head"),
+            false => (400, broken_part(&error)),
         };
-        log_head(worker, client, status, "broken_head");
+        log_head(worker, client, status, reason);
     }
     note_end(Err(error), &worker.metrics);
+}
+
+/// Which part of a malformed head is wrong. hyper says so only in words.
+fn broken_part(error: &hyper::Error) -> &'static str {
+    let words = error.to_string();
+    match () {
+        () if words.contains("URI") => "broken_target",
+        () if words.contains("version") => "broken_version",
+        () if words.contains("content-length") => "broken_length",
+        () if words.contains("transfer-encoding") => "broken_coding",
+        () => "broken_head",
+    }
 }
 
 /// Writes an access line for a head that never became a request and was answered before any layer

@@ -10,15 +10,14 @@ use tokio_rustls::server::TlsStream;
 
 use super::accepted::AcceptedConn;
 use super::connection_guard::ConnectionGuard;
+use super::handshake_failure::{HandshakeFailure, note_name};
 use super::hello::{FirstBytes, Hello};
 use super::snapshot::Snapshot;
 use super::validation::Otherwise;
 use super::{Worker, validation};
-use crate::addr::PeerAddr;
 use crate::host::HostName;
 use crate::route::passthrough;
 use crate::telemetry::metrics::Handshake;
-use crate::telemetry::summed;
 use crate::tls::{Asked, Shown};
 
 /// The outcome of a handshake.
@@ -96,30 +95,19 @@ async fn with_name(
             .into_stream(settings)
             .await?;
         let was_ca = validation::answer_alone(tls, worker, Otherwise::Tell, || {}).await?;
-        worker.metrics.handshake(match was_ca {
-            true => Handshake::Validation,
-            false => Handshake::Failed,
-        });
+        if was_ca {
+            worker.metrics.handshake(Handshake::Validation);
+        } else {
+            note_name(worker, accepted.peer, HandshakeFailure::NoCertificate, sni);
+        }
         return Ok(HandshakeOutcome::Done);
     }
     if !snapshot.answers(&sni) {
-        log_unknown_name(sni, accepted.peer);
-        worker.metrics.handshake(Handshake::Failed);
+        note_name(worker, accepted.peer, HandshakeFailure::UnknownName, sni);
         accepted.stream.write_all(&UNRECOGNIZED_NAME).await?;
         return Ok(HandshakeOutcome::Done);
     }
     accept(hello, accepted, snapshot).await
-}
-
-fn log_unknown_name(name: HostName, peer: PeerAddr) {
-    tracing::debug!(%peer, %name, "TLS handshake failed: no certificate has the name");
-    summed("unknown_name", "", move |times| {
-        tracing::warn!(
-            times,
-            %name,
-            "clients asked for a name that no certificate has (see tls.default)"
-        );
-    });
 }
 
 async fn accept(

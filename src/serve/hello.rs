@@ -2,6 +2,7 @@
 
 use std::io;
 
+use rustls::PeerIncompatible;
 use rustls::server::{Accepted, Acceptor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -25,6 +26,18 @@ pub(super) enum FirstBytes {
     PlainHttp,
     /// There are none: the client has closed the connection.
     None,
+}
+
+/// The alert for a client whose TLS version is too old (RFC 5246, section 7.2.2), as a record of
+/// TLS 1.0.
+const PROTOCOL_VERSION: [u8; 7] = [0x15, 3, 1, 0, 2, 2, 70];
+
+/// Whether a ClientHello is of a version before TLS 1.2. It lacks extensions that the TLS library
+/// would report instead.
+fn is_outdated(bytes: &[u8]) -> bool {
+    const HANDSHAKE: u8 = 0x16;
+    const CLIENT_HELLO: u8 = 1;
+    matches!(*bytes, [HANDSHAKE, _, _, _, _, CLIENT_HELLO, _, _, _, 3, minor, ..] if minor < 3)
 }
 
 impl Hello {
@@ -57,6 +70,11 @@ impl Hello {
                 Ok(None) => {}
                 Ok(Some(accepted)) => {
                     return Ok(FirstBytes::Hello(Box::new(Self { accepted, bytes })));
+                }
+                Err(_) if is_outdated(&bytes) => {
+                    stream.write_all(&PROTOCOL_VERSION).await?;
+                    let error = rustls::Error::from(PeerIncompatible::Tls12NotOffered);
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
                 }
                 Err((error, mut alert)) => {
                     let mut out = Vec::new();

@@ -131,7 +131,7 @@ impl Rejection {
             Self::Authority => (StatusCode::BAD_REQUEST, "authority"),
             Self::ForwardedChain => (StatusCode::BAD_REQUEST, "forwarded_chain"),
             Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "sni"),
-            Self::Path(_) => (StatusCode::BAD_REQUEST, "path"),
+            Self::Path(why) => (StatusCode::BAD_REQUEST, why.word()),
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, "target_too_long"),
             Self::Rate(_) => (StatusCode::TOO_MANY_REQUESTS, "rate"),
             Self::NoRoute(NoRoute::Host) => (StatusCode::MISDIRECTED_REQUEST, "no_host"),
@@ -177,7 +177,7 @@ fn of_policy(denied: &Denied) -> (StatusCode, &'static str) {
             (StatusCode::SERVICE_UNAVAILABLE, why.word())
         }
         Denied::Token(why) => (StatusCode::UNAUTHORIZED, why.word()),
-        Denied::Claim => (StatusCode::FORBIDDEN, "claim"),
+        Denied::Claim(_) => (StatusCode::FORBIDDEN, "claim"),
         Denied::ApiKey => (StatusCode::FORBIDDEN, "api_key"),
     }
 }

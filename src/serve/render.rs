@@ -74,7 +74,7 @@ fn header(rejection: &Rejection) -> Option<(HeaderName, HeaderValue)> {
         }
         Rejection::Turn(NoCredential::NoUri) => fixed(header::RETRY_AFTER, "5"),
         Rejection::TwoTokens
-        | Rejection::Denied(Denied::NoToken | Denied::Token(_) | Denied::Claim) => {
+        | Rejection::Denied(Denied::NoToken | Denied::Token(_) | Denied::Claim(_)) => {
             fixed(header::WWW_AUTHENTICATE, challenge(rejection))
         }
         Rejection::Method => fixed(
@@ -100,7 +100,7 @@ fn challenge(rejection: &Rejection) -> &'static str {
     match rejection {
         Rejection::TwoTokens => "Bearer realm=\"ianitor\", error=\"invalid_request\"",
         Rejection::Denied(Denied::Token(_)) => "Bearer realm=\"ianitor\", error=\"invalid_token\"",
-        Rejection::Denied(Denied::Claim) => {
+        Rejection::Denied(Denied::Claim(_)) => {
             "Bearer realm=\"ianitor\", error=\"insufficient_scope\""
         }
         _ => "Bearer realm=\"ianitor\"",

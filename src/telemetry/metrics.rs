@@ -125,6 +125,8 @@ pub struct WorkerMetrics {
     pub refused: Tally,
     /// TLS handshakes, by [`Handshake`].
     pub handshakes: [Count; Handshake::ALL.len()],
+    /// Handshakes that failed, by reason.
+    pub handshake_failures: Tally,
     /// Request heads that never became a request.
     pub heads: Tally,
     /// Requests that were rejected or cut off, by the `reason` in their log lines.
@@ -150,6 +152,7 @@ impl Default for WorkerMetrics {
             http: ListenerCounts::default(),
             refused: Tally::default(),
             handshakes: Default::default(),
+            handshake_failures: Tally::default(),
             heads: Tally::default(),
             refusals: Tally::default(),
             routes: Mutex::new(HashMap::from([(none, Arc::clone(&unrouted))])),
@@ -169,6 +172,12 @@ impl WorkerMetrics {
     /// Counts a handshake.
     pub fn handshake(&self, how: Handshake) {
         self.handshakes[how as usize].inc();
+    }
+
+    /// Counts a handshake that failed for a reason.
+    pub fn handshake_failed(&self, reason: &'static str) {
+        self.handshake(Handshake::Failed);
+        self.handshake_failures.inc(reason);
     }
 
     /// The counters of a route, which continue if an earlier route had the same name.

@@ -144,7 +144,7 @@ fn a_refusal_says_why() {
         (
             "GET /app/../x HTTP/1.1\r\nHost: localhost\r\n\r\n",
             400,
-            "path",
+            "path_dot_segment",
         ),
         ("GET /app HTTP/1.1\r\n\r\n", 400, "host"),
         ("GET /app HTTP/1.1\r\nHost: evil.test\r\n\r\n", 421, "sni"),

@@ -41,6 +41,7 @@ mod permits;
 mod pipelining;
 mod private_files;
 mod redirect;
+mod refusal_rules;
 mod refusals;
 mod reload;
 mod reload_under_load;

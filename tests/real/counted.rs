@@ -34,7 +34,7 @@ const MIX: [(&str, usize, &str); 11] = [
 
 /// The statuses that the gateway gives by itself, with their reasons.
 const REFUSALS: [(u16, &str); 6] = [
-    (400, "path"),
+    (400, "path_empty_segment"),
     (403, "address"),
     (404, "no_route"),
     (413, "body_too_large"),

@@ -13,6 +13,7 @@ use crate::host::Authority;
 use crate::policy::{AcceptedIssuer, Denied, Facts, IssuerId, OnExpiry, Token, TokenRule};
 use crate::route::Route;
 use crate::serve::auth_context::context;
+use crate::serve::detail;
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
 use crate::serve::{Inbound, Normal};
@@ -38,7 +39,12 @@ pub(in crate::serve) async fn renew(
     let at = match &return_to {
         Some(place) => {
             let route = place.route(normal);
-            may_pass(inbound, route, &new, now)?;
+            may_pass(inbound, route, &new, now).map_err(|denied| {
+                let rejection = Rejection::from(denied);
+                let rule = route.policy.token_rule();
+                detail::note(&inbound.exchange, &rejection, rule, || None);
+                rejection
+            })?;
             Some(route)
         }
         None => came_from(normal).filter(|route| may_pass(inbound, route, &new, now).is_ok()),
@@ -152,7 +158,15 @@ async fn proved<'s>(
 ) -> Result<Signed<'s>, Rejection> {
     // No policy is asked yet, so the client counts as unlisted.
     let context = context(inbound, false);
-    Ok(auth::verify(&context, located, rule).await?)
+    auth::verify(&context, located, rule)
+        .await
+        .map_err(|failure| {
+            let rejection = Rejection::from(failure);
+            detail::note(&inbound.exchange, &rejection, Some(rule), || {
+                Some((&*located.text).into())
+            });
+            rejection
+        })
 }
 
 /// Accepts any token of these issuers: the policies decide about claims.

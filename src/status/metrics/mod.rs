@@ -218,6 +218,12 @@ impl Numbers {
             "Connections that were rejected, by the limit",
             refused,
         );
+        let failures = by_reason(board.words(|w| w.handshake_failures.words()));
+        self.counter(
+            "tls_handshake_failures",
+            "TLS handshakes that failed, by reason",
+            failures,
+        );
         let heads = by_reason(board.words(|w| w.heads.words()));
         self.counter(
             "heads_refused",

@@ -62,6 +62,9 @@ pub struct Line {
     pub counts: Option<Arc<RouteCounts>>,
     /// Why the request was rejected or cut off.
     pub reason: Option<&'static str>,
+    /// What the reason leaves open: which claim or which key. May come from the
+    /// client.
+    pub detail: Option<Box<str>>,
     /// What ended it.
     pub end: End,
     /// Body or tunnel bytes from the client.
@@ -81,6 +84,7 @@ impl Default for Line {
             upstream: None,
             counts: None,
             reason: None,
+            detail: None,
             // Before there is a response, only the client can end the request.
             end: End::Client,
             received: 0,
@@ -177,6 +181,9 @@ impl Written<'_> {
         if let Some(reason) = line.reason {
             let _ = write!(out, " reason={}", reason.replace(' ', "_"));
         }
+        if let Some(detail) = &line.detail {
+            let _ = write!(out, " detail={}", json!(escape::field(detail)));
+        }
         let _ = write!(out, " agent={} id={id}", json!(agent));
         out
     }
@@ -199,6 +206,7 @@ impl Written<'_> {
             "ms": self.millis(),
             "end": line.end.name(),
             "reason": line.reason,
+            "detail": line.detail.as_deref().map(escape::field),
             "agent": head.agent,
             "id": self.id.to_string(),
         })

@@ -28,7 +28,7 @@ impl Count {
 }
 
 /// More than the words of any one tally.
-pub(super) const WORDS: usize = 64;
+pub(super) const WORDS: usize = 128;
 
 /// Counts by word. There are few words, so a linear search is fast; a slot belongs to the word that
 /// first used it.

@@ -1,7 +1,7 @@
 //! The gateway as a process of its own, for what signals and exit codes do.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -108,6 +108,17 @@ impl GatewayProcess {
     #[track_caller]
     pub(crate) fn status(&self) -> SocketAddr {
         address(&self.event("kind=status"))
+    }
+
+    /// What its status listener answers at `/metrics`.
+    #[track_caller]
+    pub(crate) fn metrics(&self) -> String {
+        let mut stream = TcpStream::connect(self.status()).unwrap();
+        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
     pub(crate) fn dial(&self) -> Dial {
