@@ -96,6 +96,9 @@ impl Use {
     pub const PROGRAM: Self = Self::new("a program that the gateway runs", Others::Read, false);
     /// Files that are served to clients.
     pub const CONTENT: Self = Self::new("what clients are shown", Others::Read, false);
+    /// The socket by which commands reach the gateway. It is made with its permissions, in a folder
+    /// where other users must not be able to make one.
+    pub const CONTROL_SOCKET: Self = Self::new("the control socket", Others::Anything, false);
     /// A socket of an upstream.
     pub const SOCKET: Self = Self::new("a socket", Others::Anything, false);
 
@@ -226,10 +229,7 @@ pub fn below(folder: &Path) -> Vec<PathBuf> {
 fn of_folders(files: &[NamedFile]) -> Vec<String> {
     let mut open: Vec<(PathBuf, Vec<&str>)> = Vec::new();
     for file in files {
-        for folder in on_the_way(&file.path)
-            .into_iter()
-            .filter(|folder| is_open(folder))
-        {
+        for folder in open_folders(file) {
             match open.iter_mut().find(|(known, _)| *known == folder) {
                 Some((_, keys)) => keys.push(&file.key),
                 None => open.push((folder, vec![&file.key])),
@@ -241,8 +241,34 @@ fn of_folders(files: &[NamedFile]) -> Vec<String> {
         .collect()
 }
 
+/// The folders in which other users can put another file in the place of this one, or, with a
+/// control socket, make it first.
+fn open_folders(file: &NamedFile) -> Vec<PathBuf> {
+    let mut folders = on_the_way(&file.path);
+    let last = folders.last().cloned();
+    let is_made = file.is == Use::CONTROL_SOCKET;
+    folders.retain(|folder| match fs::metadata(folder) {
+        Ok(there) if is_made && last.as_ref() == Some(folder) => bits(&there) & WRITE != 0,
+        found => found.is_ok_and(|there| is_open(&there)),
+    });
+    folders
+}
+
+/// Whether other users can have a socket of their own at the path of a control socket.
+pub fn others_may_listen(path: &Path) -> bool {
+    !open_folders(&NamedFile::new("", path, Use::CONTROL_SOCKET)).is_empty()
+}
+
 fn of_folder(folder: &Path, keys: &[&str]) -> String {
+    let is_shared = fs::metadata(folder).is_ok_and(|there| !is_open(&there));
     let folder = folder.display();
+    if is_shared {
+        return format!(
+            "{}: every user can write in the folder {folder} and so have a socket there first; \
+             put it into a folder where only the gateway's user can write",
+            keys[0]
+        );
+    }
     let mut others: Vec<&str> = keys[1..]
         .iter()
         .copied()
@@ -267,9 +293,8 @@ fn of_folder(folder: &Path, keys: &[&str]) -> String {
 }
 
 /// Whether other users can rename files in a folder that are not theirs.
-fn is_open(folder: &Path) -> bool {
-    fs::metadata(folder)
-        .is_ok_and(|there| bits(&there) & WRITE != 0 && there.permissions().mode() & STICKY == 0)
+fn is_open(folder: &Metadata) -> bool {
+    bits(folder) & WRITE != 0 && folder.permissions().mode() & STICKY == 0
 }
 
 /// More symbolic links than the system follows.

@@ -1,5 +1,6 @@
 //! The commands of `ianitor`, a module each.
 
+pub(crate) mod arguments;
 pub(crate) mod certs;
 pub(crate) mod check;
 pub(crate) mod output;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use http::StatusCode;
@@ -11,6 +12,7 @@ use ianitor::control::endpoints::RELOAD;
 use ianitor::telemetry::Chain;
 use serde_json::json;
 
+use super::arguments::wait;
 use super::output::{EXIT_CONFIG, EXIT_FAILED, Failure, complain, finish, runtime, show};
 
 /// `ianitor reload`.
@@ -19,6 +21,9 @@ pub(crate) struct Reload {
     /// The configuration.
     #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
     config: PathBuf,
+    /// How long to wait for the gateway: seconds, or with a unit, such as 5m.
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = wait)]
+    wait: Duration,
 }
 
 pub(crate) fn run(arguments: &Reload) -> ExitCode {
@@ -32,16 +37,28 @@ fn reload(arguments: &Reload) -> Result<ExitCode, Failure> {
         config::load(path).map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?;
     let config = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let answer = runtime()?.block_on(async {
-        let client = Client::connect(&loaded.config.control).await?;
-        client.post(RELOAD, &json!({ "config": config })).await
+        let work = async {
+            let client = Client::connect(&loaded.config.control).await?;
+            client.post(RELOAD, &json!({ "config": config })).await
+        };
+        tokio::time::timeout(arguments.wait, work).await
     });
-    let answer = answer.map_err(failure)?;
+    let answer = answer.map_err(|_| late(arguments.wait))?.map_err(failure)?;
     for warning in answer["warnings"].as_array().into_iter().flatten() {
         let warning = warning.as_str().unwrap_or_default();
         complain(&format!("warning: {warning}\n"));
     }
     show("reloaded\n");
     Ok(ExitCode::SUCCESS)
+}
+
+fn late(wait: Duration) -> Failure {
+    let text = format!(
+        "the gateway has not answered within {} s; it may still apply the configuration, and its \
+         log will say so; to wait longer, write --wait",
+        wait.as_secs_f32()
+    );
+    (EXIT_FAILED, text)
 }
 
 /// Every problem on a line of its own.

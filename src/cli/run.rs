@@ -8,11 +8,11 @@ use std::sync::Arc;
 use clap::Args;
 use http::StatusCode;
 use ianitor::acme::{RenewError, RenewMode};
-use ianitor::config;
-use ianitor::control::{Answer, Call, Change, Control, Failure, OpenError, Request};
+use ianitor::config::{self, Config};
+use ianitor::control::{Answer, Call, Change, Control, Failure, OpenError, OpenRequests, Request};
 use ianitor::exposure;
 use ianitor::gateway::{FILE_CHECK_INTERVAL, Gateway, Running, StartError};
-use ianitor::telemetry::{self, Chain};
+use ianitor::telemetry::{self, Chain, LogFormat};
 use serde_json::json;
 use tokio::time::MissedTickBehavior;
 
@@ -45,6 +45,7 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
         }
     };
     warn(&loaded);
+    let log_format = loaded.config.log.format;
     let socket = Change::first(&loaded.config.control).map_err(|error| socket_failed(&error));
     let gateway = Gateway::bind(loaded.config).map_err(|error| failed(&error));
     let result =
@@ -59,7 +60,11 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
                     let signals = Signals::new().map_err(io_failed)?;
                     let running = gateway.start(Some(access)).map_err(io_failed)?;
                     let control = Control::start(socket).map_err(io_failed)?;
-                    Ok(serve(running, control, signals, path).await)
+                    let started = Started {
+                        config: path,
+                        log_format,
+                    };
+                    Ok(serve(running, control, signals, &started).await)
                 });
                 // A name lookup may still be running; do not wait for it.
                 runtime.shutdown_background();
@@ -105,11 +110,18 @@ fn io_failed(error: std::io::Error) -> ExitCode {
     ExitCode::from(EXIT_FAILED)
 }
 
+/// What only a restart changes.
+struct Started<'a> {
+    /// The path of the configuration.
+    config: &'a Path,
+    log_format: LogFormat,
+}
+
 async fn serve(
     mut running: Running,
     mut control: Control,
     mut signals: Signals,
-    path: &Path,
+    started: &Started<'_>,
 ) -> ExitCode {
     let mut look = tokio::time::interval(FILE_CHECK_INTERVAL);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -119,35 +131,32 @@ async fn serve(
             _ = look.tick() => running.follow_files().await,
             () = cert_cache.changed() => running.follow_certificates().await,
             // The log has everything that the answer has.
-            _ = signals.hangup.recv() => drop(reload(&mut running, &mut control, path).await),
-            call = control.next() => answer(call, &mut running, &mut control, path).await,
+            _ = signals.hangup.recv() => drop(reload(&mut running, &mut control, started).await),
+            call = control.next() => answer(call, &mut running, &mut control, started).await,
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
             () = signals.ignored.log_next() => {}
             () = running.worker_ended() => {
                 tracing::error!("a worker has stopped unexpectedly; the gateway stops");
+                control.stop().finish().await;
                 running.stop();
                 return ExitCode::from(EXIT_FAILED);
             }
         }
     }
     // A successor may have the socket while this gateway drains, as it may have the addresses.
-    control.close();
-    // Requests on connections that are still open are answered at once: the gateway is stopping.
-    drop(control);
-    drain(running, signals).await
+    let requests = control.stop();
+    drain(running, signals, requests).await
 }
 
-async fn answer(call: Call, running: &mut Running, control: &mut Control, path: &Path) {
+async fn answer(call: Call, running: &mut Running, control: &mut Control, started: &Started<'_>) {
+    let named = call.request.config();
+    if let Some(failure) = named.and_then(|named| other_config(named, started.config)) {
+        return call.reply.send(Err(failure));
+    }
     match call.request {
-        Request::Reload { config } => {
-            let answer = match config.filter(|config| !is_same_file(config, path)) {
-                Some(_) => Err(Failure::new(StatusCode::CONFLICT, other_config(path))),
-                None => reload(running, control, path).await,
-            };
-            call.reply.send(answer);
-        }
-        Request::Renew { host, dry_run } => {
+        Request::Reload { .. } => call.reply.send(reload(running, control, started).await),
+        Request::Renew { host, dry_run, .. } => {
             call.reply.send_later(renewal(running, &host, dry_run));
         }
     }
@@ -185,25 +194,40 @@ fn named(running: &Running, host: &str) -> Result<String, String> {
     Ok(found.name.to_string())
 }
 
+/// Why a request that names a configuration is not for this gateway; nothing if it is.
+fn other_config(named: &Path, own: &Path) -> Option<Failure> {
+    if named.is_relative() {
+        let text = "config is a relative path, and this gateway may run in another folder; write \
+            an absolute one";
+        return Some(Failure::new(StatusCode::BAD_REQUEST, text));
+    }
+    (!is_same_file(named, own)).then(|| {
+        let text = format!(
+            "this gateway runs with another configuration, {}; name that one with --config",
+            exposure::real(own).display()
+        );
+        Failure::new(StatusCode::CONFLICT, text)
+    })
+}
+
+/// By its path too: that the file is missing is a problem for the reload to report.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     let id = |path: &Path| path.metadata().map(|file| (file.dev(), file.ino())).ok();
-    // A file that is gone by now is a problem for the reload to report.
-    id(one).is_none_or(|one| id(other).is_none_or(|other| one == other))
+    exposure::real(one) == exposure::real(other)
+        || id(one).is_some_and(|one| id(other) == Some(one))
 }
 
-fn other_config(path: &Path) -> String {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    format!(
-        "this gateway runs with another configuration, {}; name that one with --config",
-        path.display()
-    )
-}
-
-async fn reload(running: &mut Running, control: &mut Control, path: &Path) -> Answer {
-    let failure = match apply(running, control, path).await {
+async fn reload(running: &mut Running, control: &mut Control, started: &Started<'_>) -> Answer {
+    let failure = match apply(running, control, started).await {
         Ok(warnings) => {
-            tracing::info!(config = %path.display(), "reloaded");
-            return Ok(json!({ "config": path.to_string_lossy(), "warnings": warnings }));
+            tracing::info!(config = %started.config.display(), "reloaded");
+            // The caller may be in another folder.
+            let shown = |path| std::path::absolute(path).unwrap_or_default();
+            return Ok(json!({
+                "config": shown(started.config),
+                "control": control.path().map(shown),
+                "warnings": warnings,
+            }));
         }
         Err(failure) => failure,
     };
@@ -218,25 +242,51 @@ async fn reload(running: &mut Running, control: &mut Control, path: &Path) -> An
 async fn apply(
     running: &mut Running,
     control: &mut Control,
-    path: &Path,
+    started: &Started<'_>,
 ) -> Result<Vec<String>, Failure> {
-    let loaded = config::load(path).map_err(|failure| {
+    let loaded = config::load(started.config).map_err(|failure| {
         running.note_failed_reload();
         not_reloaded(true, &failure)
     })?;
-    let warnings = warn(&loaded);
-    let socket = control.prepare(&loaded.config.control).map_err(|error| {
-        running.note_failed_reload();
-        not_reloaded(false, &error)
-    })?;
+    let mut warnings = warn(&loaded);
+    let unchanged = unchanged(running, &loaded.config, started);
+    let (socket, problem) = match control.prepare(&loaded.config.control) {
+        Ok(socket) => (Some(socket), None),
+        Err(error) => (None, Some(error)),
+    };
     running
-        .reload(loaded.config)
+        .reload(loaded.config, problem)
         .await
         .map_err(|error| not_reloaded(error.is_config(), &error))?;
-    if let Err(error) = control.apply(socket) {
-        tracing::error!(%error, "the control socket stays where it was");
+    for warning in &unchanged {
+        tracing::warn!("{warning}");
+    }
+    warnings.extend(unchanged);
+    if let Some(socket) = socket {
+        warnings.extend(socket.warning().map(str::to_owned));
+        if let Err(error) = control.apply(socket) {
+            tracing::error!(%error, "the control socket stays where it was");
+        }
     }
     Ok(warnings)
+}
+
+/// What of a new configuration does not take effect yet, a line each.
+fn unchanged(running: &Running, config: &Config, started: &Started<'_>) -> Vec<String> {
+    let file = config.file.display();
+    let workers = running.other_workers(config).map(|(now, then)| {
+        format!(
+            "{file}: listen.workers: the number of workers stays {now}, and is {then} after a \
+             restart"
+        )
+    });
+    let (now, then) = (started.log_format, config.log.format);
+    let format = (now != then).then(|| {
+        format!(
+            "{file}: log.format: the format of events stays {now}, and is {then} after a restart"
+        )
+    });
+    workers.into_iter().chain(format).collect()
 }
 
 fn not_reloaded(is_config: bool, error: &(dyn std::error::Error + 'static)) -> Failure {
@@ -255,7 +305,7 @@ fn not_reloaded(is_config: bool, error: &(dyn std::error::Error + 'static)) -> F
     }
 }
 
-async fn drain(mut running: Running, mut signals: Signals) -> ExitCode {
+async fn drain(mut running: Running, mut signals: Signals, requests: OpenRequests) -> ExitCode {
     running.stop_orders();
     tracing::info!(
         connections = running.connections(),
@@ -265,6 +315,7 @@ async fn drain(mut running: Running, mut signals: Signals) -> ExitCode {
         closed = running.drain() => Some(closed),
         () = signals.stop() => None,
     };
+    requests.finish().await;
     running.stop();
     match closed {
         Some(0) => tracing::info!("stopped"),

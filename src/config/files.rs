@@ -9,6 +9,7 @@ impl Config {
     /// it is. One may come more than once: a certificate and its key are often one file.
     pub fn files(&self) -> Vec<NamedFile> {
         let mut files = vec![NamedFile::new("this file", &self.file, Use::CONFIGURATION)];
+        files.extend(self.control.files());
         files.extend(self.tls.files());
         files.extend(self.routes.upstreams().iter().flat_map(|spec| spec.files()));
         files.extend(self.issuers.iter().flat_map(|spec| spec.files()));

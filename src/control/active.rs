@@ -1,11 +1,13 @@
 //! The control socket of a gateway through its reloads.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use super::call::Call;
+use super::requests::Requests;
 use super::server::Server;
 use super::socket::{ControlSocket, OpenError};
 use super::spec::ControlSpec;
@@ -18,6 +20,7 @@ const QUEUE: usize = 16;
 #[derive(Debug)]
 pub struct Control {
     server: Option<Server>,
+    requests: Arc<Requests>,
     /// Kept, so that requests can be waited for while there is no socket.
     sender: mpsc::Sender<Call>,
     calls: mpsc::Receiver<Call>,
@@ -25,7 +28,10 @@ pub struct Control {
 
 /// A change that is prepared: the new socket is open, and the old one is still served.
 #[derive(Debug)]
-pub struct Change(Next);
+pub struct Change {
+    next: Next,
+    warning: Option<String>,
+}
 
 #[derive(Debug)]
 enum Next {
@@ -46,20 +52,43 @@ impl Change {
 
     fn between(current: Option<&Server>, spec: &ControlSpec) -> Result<Self, OpenError> {
         let Some(path) = spec.path() else {
-            return Ok(Self(Next::Close));
+            return Ok(Next::Close.into());
         };
-        if current.is_some_and(|server| server.path() == path) {
-            return Ok(Self(Next::Keep));
+        let current = current.map(Server::file);
+        // By its file and not by the spelling of its path; a file that was removed is made again.
+        if current.is_some_and(|file| file.is_at(&path)) {
+            return Ok(Next::Keep.into());
         }
         match ControlSocket::open(&path) {
-            Ok(socket) => Ok(Self(Next::Open(socket))),
+            Ok(socket) => Ok(Next::Open(socket).into()),
             Err(error) if spec.is_default() => {
-                let error = Chain(&error);
-                tracing::warn!(%error, "there is no control socket, so commands cannot reach this \
-                    gateway");
-                Ok(Self(Next::Close))
+                let remains = current.filter(|file| file.is_at(file.path()));
+                let outcome = match remains {
+                    Some(file) => format!("the socket stays at {}", file.path().display()),
+                    None => "commands cannot reach this gateway".to_owned(),
+                };
+                let warning = format!("no control socket was opened: {}; {outcome}", Chain(&error));
+                tracing::warn!("{warning}");
+                Ok(Self {
+                    next: Next::Keep,
+                    warning: Some(warning),
+                })
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// What the operator should know if the change is applied; it is in the log already.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+}
+
+impl From<Next> for Change {
+    fn from(next: Next) -> Self {
+        Self {
+            next,
+            warning: None,
         }
     }
 }
@@ -73,6 +102,7 @@ impl Control {
         let (sender, calls) = mpsc::channel(QUEUE);
         let mut control = Self {
             server: None,
+            requests: Requests::new(),
             sender,
             calls,
         };
@@ -89,7 +119,13 @@ impl Control {
         }
     }
 
-    /// Opens what a new configuration asks for, beside what is served.
+    /// The socket that is served.
+    pub fn path(&self) -> Option<&Path> {
+        self.server.as_ref().map(|server| server.file().path())
+    }
+
+    /// Opens what a new configuration asks for, beside what is served. If the default path cannot
+    /// be used, an open socket stays where it is.
     ///
     /// # Errors
     /// As [`Change::first`].
@@ -102,13 +138,13 @@ impl Control {
     /// # Errors
     /// That the runtime does not take the socket.
     pub fn apply(&mut self, change: Change) -> io::Result<()> {
-        match change.0 {
+        match change.next {
             Next::Keep => {}
             Next::Close => self.close(),
             Next::Open(socket) => {
-                let server = Server::start(socket, self.sender.clone())?;
+                let server = Server::start(socket, &self.requests, self.sender.clone())?;
                 self.close();
-                let path = server.path().display();
+                let path = server.file().path().display();
                 tracing::info!(%path, kind = %"control", "listening");
                 self.server = Some(server);
             }
@@ -116,12 +152,30 @@ impl Control {
         Ok(())
     }
 
-    /// Accepts no more requests, and leaves the path to a successor.
-    pub fn close(&mut self) {
+    /// Accepts no more requests, and leaves the path to a successor. Requests that the main loop
+    /// has not seen yet are answered by 503.
+    pub fn stop(mut self) -> OpenRequests {
+        self.close();
+        OpenRequests(self.requests)
+    }
+
+    fn close(&mut self) {
         if let Some(server) = self.server.take() {
-            let path: PathBuf = server.path().to_owned();
+            let path = server.file().path().to_owned();
             drop(server);
             tracing::info!(path = %path.display(), kind = %"control", "no longer listening");
         }
+    }
+}
+
+/// Requests that still wait for an answer when the socket is closed.
+#[derive(Debug)]
+pub struct OpenRequests(Arc<Requests>);
+
+impl OpenRequests {
+    /// Answers those that have none yet by 503, and waits until the answers are written, for two
+    /// seconds at most.
+    pub async fn finish(self) {
+        self.0.finish().await;
     }
 }

@@ -1,7 +1,7 @@
 //! What is requested of the running gateway, and what it answers.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use http::StatusCode;
@@ -21,9 +21,20 @@ pub enum Request {
     Renew {
         /// A host of the certificate, or its name.
         host: String,
+        /// As of a reload.
+        config: Option<PathBuf>,
         /// Whether the order is made at the staging directory, and its certificate thrown away.
         dry_run: bool,
     },
+}
+
+impl Request {
+    /// The configuration that the caller means, if it says so.
+    pub fn config(&self) -> Option<&Path> {
+        match self {
+            Self::Reload { config } | Self::Renew { config, .. } => config.as_deref(),
+        }
+    }
 }
 
 /// The JSON object of a success, or why there is none.

@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 
 use super::call::Failure;
 use super::spec::ControlSpec;
+use crate::exposure;
 
 /// Far above any answer.
 const MAX_BODY: usize = 4 << 20;
@@ -45,6 +46,19 @@ pub enum ClientError {
         .0.display()
     )]
     Denied(PathBuf),
+    /// A process of another user listens.
+    #[error(
+        "a process of the user {uid} listens at the control socket {}, and other users can put \
+            one there; run this command as the user that runs the gateway, and keep the socket in \
+            a folder where only that user can write",
+        .path.display()
+    )]
+    Untrusted {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The user that listens.
+        uid: u32,
+    },
     /// It cannot be connected to.
     #[error("cannot connect to the control socket {}", .0.display())]
     Connect(PathBuf, #[source] io::Error),
@@ -75,7 +89,7 @@ impl Client {
     pub async fn connect(spec: &ControlSpec) -> Result<Self, ClientError> {
         let path = spec.path().ok_or(ClientError::Off)?;
         let error = match UnixStream::connect(&path).await {
-            Ok(stream) => return Ok(Self { path, stream }),
+            Ok(stream) => return Self { path, stream }.trusted(),
             Err(error) => error,
         };
         Err(match error.kind() {
@@ -85,6 +99,24 @@ impl Client {
             io::ErrorKind::PermissionDenied => ClientError::Denied(path),
             _ => ClientError::Connect(path, error),
         })
+    }
+
+    /// Only root, or the user of this command. For root also who can make a socket there, if other
+    /// users cannot: most gateways run as a user of their own.
+    fn trusted(self) -> Result<Self, ClientError> {
+        let own = rustix::process::geteuid();
+        let uid = match self.stream.peer_cred() {
+            Ok(peer) => peer.uid(),
+            Err(error) => return Err(ClientError::Connect(self.path, error)),
+        };
+        let is_trusted = uid == 0
+            || uid == own.as_raw()
+            || own.is_root() && !exposure::others_may_listen(&self.path);
+        if !is_trusted {
+            let path = self.path;
+            return Err(ClientError::Untrusted { path, uid });
+        }
+        Ok(self)
     }
 
     /// Posts a JSON object to an endpoint, and waits for the answer as long as it takes.

@@ -48,6 +48,7 @@ struct RenewBody {
     host: String,
     #[serde(default)]
     dry_run: bool,
+    config: Option<PathBuf>,
 }
 
 fn reload(body: &[u8]) -> Result<Request, Failure> {
@@ -59,8 +60,16 @@ fn reload(body: &[u8]) -> Result<Request, Failure> {
 }
 
 fn renew(body: &[u8]) -> Result<Request, Failure> {
-    let RenewBody { host, dry_run } = parse(body)?;
-    Ok(Request::Renew { host, dry_run })
+    let RenewBody {
+        host,
+        dry_run,
+        config,
+    } = parse(body)?;
+    Ok(Request::Renew {
+        host,
+        config,
+        dry_run,
+    })
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
@@ -114,6 +123,7 @@ mod tests {
         let renew = find(&Method::POST, RENEW).unwrap();
         let wanted = Request::Renew {
             host: "a.example".to_owned(),
+            config: None,
             dry_run: false,
         };
         assert_eq!(renew(br#"{ "host": "a.example" }"#), Ok(wanted));

@@ -14,11 +14,12 @@ mod active;
 mod call;
 pub mod client;
 pub mod endpoints;
+mod requests;
 mod server;
 mod socket;
 mod spec;
 
-pub use active::{Change, Control};
+pub use active::{Change, Control, OpenRequests};
 pub use call::{Answer, Call, Failure, Reply, Request};
 pub use socket::OpenError;
 pub use spec::ControlSpec;

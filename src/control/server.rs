@@ -2,32 +2,31 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use super::call::{Answer, Call, Failure, Reply};
+use super::call::{self, Answer, Call, Failure, Reply};
 use super::endpoints;
+use super::requests::{Place, Requests};
 use super::socket::{ControlSocket, SocketFile};
 use crate::telemetry::summed;
 
-/// More connections at once are closed.
-const CONNECTIONS: usize = 32;
-
-/// For a request's head, and again for its body.
+/// For a request's head, again for its body, and for what comes after the answer.
 const REQUEST_TIME: Duration = Duration::from_secs(5);
 
 /// For a connection as a whole: an order of a certificate may take minutes.
@@ -37,36 +36,34 @@ const CONNECTION_TIME: Duration = Duration::from_secs(3600);
 const MAX_HEAD: usize = 16 * 1024;
 const MAX_BODY: usize = 64 * 1024;
 
-/// How much of a body that is too large is read.
-const MAX_DISCARDED: usize = 1024 * 1024;
-
 /// After an error of `accept`, for descriptors to be free again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Accepts connections until it is dropped. Those that are open then go on.
 #[derive(Debug)]
 pub(super) struct Server {
-    path: PathBuf,
     accepting: AbortHandle,
-    _file: SocketFile,
+    file: SocketFile,
 }
 
 impl Server {
     /// Serves a socket on the runtime that this is called on.
-    pub(super) fn start(socket: ControlSocket, calls: mpsc::Sender<Call>) -> io::Result<Self> {
+    pub(super) fn start(
+        socket: ControlSocket,
+        requests: &Arc<Requests>,
+        calls: mpsc::Sender<Call>,
+    ) -> io::Result<Self> {
         let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
-        let (path, listener, file) = socket.into_parts();
+        let (file, listener) = socket.into_parts();
         let listener = UnixListener::from_std(listener)?;
-        let accepting = runtime.spawn(accept(listener, calls)).abort_handle();
-        Ok(Self {
-            path,
-            accepting,
-            _file: file,
-        })
+        let accepting = runtime
+            .spawn(accept(listener, Arc::clone(requests), calls))
+            .abort_handle();
+        Ok(Self { accepting, file })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    pub(super) fn file(&self) -> &SocketFile {
+        &self.file
     }
 }
 
@@ -80,8 +77,7 @@ impl Drop for Server {
     clippy::disallowed_methods,
     reason = "the task ends after `CONNECTION_TIME`"
 )]
-async fn accept(listener: UnixListener, calls: mpsc::Sender<Call>) {
-    let free = Arc::new(Semaphore::new(CONNECTIONS));
+async fn accept(listener: UnixListener, requests: Arc<Requests>, calls: mpsc::Sender<Call>) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -97,7 +93,7 @@ async fn accept(listener: UnixListener, calls: mpsc::Sender<Call>) {
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&free).try_acquire_owned() else {
+        let Some(place) = requests.place() else {
             summed("control_full", "", |times| {
                 tracing::warn!(
                     times,
@@ -109,43 +105,98 @@ async fn accept(listener: UnixListener, calls: mpsc::Sender<Call>) {
         let calls = calls.clone();
         tokio::spawn(async move {
             // A client that breaks off or is late gets no answer, and needs none.
-            let _ = timeout(CONNECTION_TIME, serve(stream, &calls)).await;
-            drop(permit);
+            let _ = timeout(CONNECTION_TIME, serve(stream, place, calls)).await;
         });
     }
 }
 
-async fn serve(stream: UnixStream, calls: &mpsc::Sender<Call>) -> hyper::Result<()> {
-    let caller = Caller::of(&stream);
+async fn serve(stream: UnixStream, place: Place, calls: mpsc::Sender<Call>) -> io::Result<()> {
+    let watched = UnixStream::from_std(stream.as_fd().try_clone_to_owned()?.into())?;
+    let client = Client {
+        uid: stream.peer_cred().ok().map(|peer| peer.uid()),
+        place,
+        calls,
+    };
     let service = service_fn(|request| async {
-        let answer = answer(request, caller, calls).await;
+        let answer = client.answer(request).await;
         Ok::<_, Infallible>(respond(answer))
     });
     let mut builder = http1::Builder::new();
     builder
         .keep_alive(false)
+        // A client may close its own side when it has sent its request.
+        .half_close(true)
         .max_buf_size(MAX_HEAD)
         .timer(TokioTimer::new())
         .header_read_timeout(REQUEST_TIME);
-    builder
-        .serve_connection(TokioIo::new(stream), service)
-        .await
+    let mut connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // If it fails, as with a head that is too large, there is an answer too.
+        _ = &mut connection => {}
+        closed = closed(&watched) => return closed,
+    }
+    client.place.end();
+    let stream = connection.into_parts().io.into_inner();
+    timeout(REQUEST_TIME, discard(stream)).await?
 }
 
-/// Who is at the other end of a connection; `None` if the system does not say.
-#[derive(Clone, Copy, Debug)]
-struct Caller(Option<u32>);
-
-impl Caller {
-    fn of(stream: &UnixStream) -> Self {
-        Self(stream.peer_cred().ok().map(|peer| peer.uid()))
+/// Resolves when the client has closed both sides, and so waits for no answer.
+async fn closed(stream: &UnixStream) -> io::Result<()> {
+    while !stream.ready(Interest::WRITABLE).await?.is_write_closed() {
+        // What is known already is cleared, so that only a change ends the next wait.
+        let pending = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+        let _ = stream.try_io(Interest::WRITABLE, pending);
     }
+    Ok(())
+}
 
+/// The client of a connection.
+struct Client {
+    /// Its user, if the system says.
+    uid: Option<u32>,
+    place: Place,
+    calls: mpsc::Sender<Call>,
+}
+
+impl Client {
     /// The file's mode says the same; it does not bind a process with `CAP_DAC_OVERRIDE`, and it
     /// can be changed.
-    fn is_allowed(self) -> bool {
+    fn is_allowed(&self) -> bool {
         let own = rustix::process::geteuid().as_raw();
-        self.0.is_some_and(|uid| uid == 0 || uid == own)
+        self.uid.is_some_and(|uid| uid == 0 || uid == own)
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let (head, body) = request.into_parts();
+        let (method, path, uid) = (&head.method, head.uri.path(), self.uid);
+        if !self.is_allowed() {
+            log_rejected(uid, method, path);
+            let text = "only root and the user that runs the gateway may use the control socket";
+            return Err(Failure::new(StatusCode::FORBIDDEN, text));
+        }
+        let read = endpoints::find(method, path)?;
+        let request = read(&collect(body).await?)?;
+        tracing::info!(uid, %method, ?path, "a request on the control socket");
+        if let call::Request::Renew { .. } = request {
+            self.place.wait_for_order()?;
+        }
+        tokio::select! {
+            biased;
+            answer = self.call(request) => answer,
+            () = self.place.begin() => {
+                Err(stopping("the gateway stopped before this was finished"))
+            }
+        }
+    }
+
+    /// Passes a request to the main loop, and waits for the answer.
+    async fn call(&self, request: call::Request) -> Answer {
+        let gone = |()| stopping("the gateway is shutting down");
+        let (reply, pending) = oneshot::channel();
+        let reply = Reply(reply);
+        let sent = self.calls.send(Call { request, reply }).await;
+        sent.map_err(|_| gone(()))?;
+        pending.await.map_err(|_| gone(()))?.await
     }
 }
 
@@ -157,58 +208,40 @@ fn log_rejected(uid: Option<u32>, method: &Method, path: &str) {
     });
 }
 
-async fn answer(request: Request<Incoming>, caller: Caller, calls: &mpsc::Sender<Call>) -> Answer {
-    let (head, body) = request.into_parts();
-    let (method, path, uid) = (&head.method, head.uri.path(), caller.0);
-    if !caller.is_allowed() {
-        log_rejected(uid, method, path);
-        let text = "only root and the user that runs the gateway may use the control socket";
-        return Err(Failure::new(StatusCode::FORBIDDEN, text));
-    }
-    let read = endpoints::find(method, path)?;
-    let body = collect(body).await?;
-    let request = read(&body)?;
-    tracing::info!(uid, %method, ?path, "a request on the control socket");
-    let ending = || {
-        Failure::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the gateway is shutting down",
-        )
-    };
-    let (reply, pending) = oneshot::channel();
-    let reply = Reply(reply);
-    let sent = calls.send(Call { request, reply }).await;
-    sent.map_err(|_| ending())?;
-    pending.await.map_err(|_| ending())?.await
+fn stopping(text: &str) -> Failure {
+    Failure::new(StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
-async fn collect(body: Incoming) -> Result<Vec<u8>, Failure> {
-    let late = "the request body came too slowly";
-    timeout(REQUEST_TIME, read_body(body))
-        .await
-        .unwrap_or_else(|_| Err(Failure::new(StatusCode::REQUEST_TIMEOUT, late)))
-}
-
-/// Reads some way past the limit: a client that is still sending would not see the answer.
-async fn read_body(mut body: Incoming) -> Result<Vec<u8>, Failure> {
-    let (mut kept, mut length) = (Vec::new(), 0);
-    while let Some(frame) = body.frame().await {
-        let broken = |_| Failure::new(StatusCode::BAD_REQUEST, "the request body broke off");
-        let Ok(data) = frame.map_err(broken)?.into_data() else {
-            continue;
-        };
-        length += data.len();
-        if length <= MAX_BODY {
-            kept.extend_from_slice(&data);
-        } else if length > MAX_DISCARDED {
-            break;
-        }
-    }
-    if length > MAX_BODY {
+/// The body of a request. If it is too large, the rest of it is left to [`discard`].
+async fn collect(body: Incoming) -> Result<Bytes, Failure> {
+    let too_large = || {
         let text = format!("the request body is larger than {MAX_BODY} bytes");
-        return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, text));
+        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+    };
+    // Not read at all, so that a client that expects "100 Continue" does not send it.
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_large());
     }
-    Ok(kept)
+    let body = Limited::new(body, MAX_BODY).collect();
+    let failure = match timeout(REQUEST_TIME, body).await {
+        Ok(Ok(body)) => return Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => too_large(),
+        Ok(Err(_)) => Failure::new(StatusCode::BAD_REQUEST, "the request body broke off"),
+        Err(_) => {
+            let text = "the request body came too slowly";
+            Failure::new(StatusCode::REQUEST_TIMEOUT, text)
+        }
+    };
+    Err(failure)
+}
+
+/// Reads what a client still sends after its answer: if it were left unread, the client would get
+/// an error in the place of the end.
+async fn discard(mut stream: UnixStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut unread = [0; 4096];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
 }
 
 fn respond(answer: Answer) -> Response<Full<Bytes>> {

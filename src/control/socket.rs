@@ -1,7 +1,7 @@
 //! The socket file: made for its owner alone, never taken from a gateway that listens on it,
 //! removed at the end.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
@@ -18,6 +18,9 @@ const MODE: u32 = 0o600;
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 64;
 
+/// The longest path in bytes: `sun_path` of unix(7), less the zero at its end.
+const LONGEST: usize = 107;
+
 /// How long to wait for another gateway that is opening its socket in the same folder.
 const LOCK_TRIES: u32 = 40;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
@@ -25,6 +28,14 @@ const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// The path does not fit into an address.
+    #[error(
+        "the path of the control socket, {}, has {} bytes, and the system allows {LONGEST}; write \
+            a shorter one in listen.control",
+        .0.display(),
+        .0.as_os_str().len()
+    )]
+    TooLong(PathBuf),
     /// The folder is missing.
     #[error(
         "the folder of the control socket {} cannot be opened; create it (systemd: \
@@ -40,6 +51,13 @@ pub enum OpenError {
         .0.display()
     )]
     InUse(PathBuf),
+    /// There is a folder.
+    #[error(
+        "{} is a folder; write the path of a socket in it in listen.control, such as {}",
+        .0.display(),
+        .0.join("control.sock").display()
+    )]
+    IsFolder(PathBuf),
     /// There is a file of another kind.
     #[error("{} is not a socket, so it is not replaced; move it, or write another path in \
         listen.control", .0.display())]
@@ -57,14 +75,22 @@ pub enum OpenError {
 /// A socket that listens. Its file is removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct ControlSocket {
-    pub(super) path: PathBuf,
-    pub(super) listener: UnixListener,
+    // Dropped first: once nothing listens, a successor may put its own file in this place.
     file: SocketFile,
+    listener: UnixListener,
+}
+
+impl OpenError {
+    /// Whether this is only that the folder is not there. systemd makes it at the service's start.
+    pub fn is_no_folder(&self) -> bool {
+        matches!(self, Self::Folder(_, error) if error.kind() == io::ErrorKind::NotFound)
+    }
 }
 
 impl ControlSocket {
     /// Makes the socket. A file that a gateway has left behind is replaced.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        check_length(path)?;
         let _lock = lock_folder(path)?;
         let failed = |error| OpenError::Io(path.to_owned(), error);
         let socket = match bind(path) {
@@ -77,15 +103,56 @@ impl ControlSocket {
         let socket = socket.map_err(failed)?;
         let file = SocketFile::of(path).map_err(failed)?;
         Ok(Self {
-            path: path.to_owned(),
-            listener: OwnedFd::from(socket).into(),
             file,
+            listener: OwnedFd::from(socket).into(),
         })
     }
 
-    /// The parts: what listens, and what removes the file when it is dropped.
-    pub(super) fn into_parts(self) -> (PathBuf, UnixListener, SocketFile) {
-        (self.path, self.listener, self.file)
+    /// The parts: what removes the file when it is dropped, and what listens.
+    pub(super) fn into_parts(self) -> (SocketFile, UnixListener) {
+        (self.file, self.listener)
+    }
+}
+
+/// What keeps a socket from being made at a path, as far as it shows without making one.
+pub(super) fn look(path: &Path) -> Result<(), OpenError> {
+    check_length(path)?;
+    match fs::metadata(folder(path)) {
+        Ok(found) if !found.is_dir() => {
+            let error = io::ErrorKind::NotADirectory.into();
+            return Err(OpenError::Folder(path.to_owned(), error));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(OpenError::Folder(path.to_owned(), error));
+        }
+        // The gateway's user may see more than this one.
+        Ok(_) | Err(_) => {}
+    }
+    fs::symlink_metadata(path).map_or(Ok(()), |found| check_kind(path, &found))
+}
+
+fn check_length(path: &Path) -> Result<(), OpenError> {
+    if path.as_os_str().len() > LONGEST {
+        return Err(OpenError::TooLong(path.to_owned()));
+    }
+    Ok(())
+}
+
+/// Only a socket may be replaced.
+fn check_kind(path: &Path, found: &Metadata) -> Result<(), OpenError> {
+    if found.is_dir() {
+        return Err(OpenError::IsFolder(path.to_owned()));
+    }
+    if !found.file_type().is_socket() {
+        return Err(OpenError::NotASocket(path.to_owned()));
+    }
+    Ok(())
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 
@@ -93,11 +160,7 @@ impl ControlSocket {
 /// had in time, ends with the file that is returned.
 fn lock_folder(path: &Path) -> Result<File, OpenError> {
     let failed = |error| OpenError::Folder(path.to_owned(), error);
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let folder = File::open(folder).map_err(failed)?;
+    let folder = File::open(folder(path)).map_err(failed)?;
     for _ in 0..LOCK_TRIES {
         match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(folder),
@@ -128,9 +191,7 @@ fn bind(path: &Path) -> io::Result<Socket> {
 fn remove_stale(path: &Path) -> Result<(), OpenError> {
     let failed = |error| OpenError::Io(path.to_owned(), error);
     let found = fs::symlink_metadata(path).map_err(failed)?;
-    if !found.file_type().is_socket() {
-        return Err(OpenError::NotASocket(path.to_owned()));
-    }
+    check_kind(path, &found)?;
     if is_served(path).map_err(failed)? {
         return Err(OpenError::InUse(path.to_owned()));
     }
@@ -160,23 +221,33 @@ impl SocketFile {
     fn of(path: &Path) -> io::Result<Self> {
         Ok(Self {
             path: path.to_owned(),
-            inode: inode(path)?,
+            inode: inode(&fs::symlink_metadata(path)?),
         })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether a path, by any spelling or link, leads to this file. The inode belongs to it for as
+    /// long as something listens, even if the file is removed.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        fs::metadata(path).is_ok_and(|found| inode(&found) == self.inode)
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if inode(&self.path).is_ok_and(|inode| inode == self.inode) {
+        let found = fs::symlink_metadata(&self.path);
+        if found.is_ok_and(|found| inode(&found) == self.inode) {
             // A file that stays is stale, and is replaced at the next start.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-fn inode(path: &Path) -> io::Result<(u64, u64)> {
-    let found = fs::symlink_metadata(path)?;
-    Ok((found.dev(), found.ino()))
+fn inode(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
 }
 
 #[cfg(test)]
@@ -234,9 +305,55 @@ mod tests {
         let error = ControlSocket::open(&path).unwrap_err();
         assert!(matches!(error, OpenError::NotASocket(_)), "{error}");
         let error = ControlSocket::open(&folder.path().join("none/control.sock")).unwrap_err();
-        assert!(matches!(error, OpenError::Folder(..)), "{error}");
-        let long = folder.path().join("a".repeat(200));
-        let error = ControlSocket::open(&long).unwrap_err();
-        assert!(matches!(error, OpenError::Io(..)), "{error}");
+        assert!(error.is_no_folder(), "{error}");
+        let error = ControlSocket::open(folder.path()).unwrap_err();
+        assert!(matches!(error, OpenError::IsFolder(_)), "{error}");
+    }
+
+    #[test]
+    fn a_path_may_have_107_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let rest = LONGEST - folder.path().as_os_str().len() - 1;
+        let longest = folder.path().join("a".repeat(rest));
+        ControlSocket::open(&longest).unwrap();
+        let error = ControlSocket::open(&folder.path().join("a".repeat(rest + 1))).unwrap_err();
+        assert!(matches!(error, OpenError::TooLong(_)), "{error}");
+    }
+
+    #[test]
+    fn a_look_finds_what_opening_would() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "text").unwrap();
+        for path in [
+            folder.path().to_owned(),
+            file.clone(),
+            file.join("control.sock"),
+            folder.path().join("none/control.sock"),
+            folder.path().join("a".repeat(200)),
+        ] {
+            assert!(look(&path).is_err(), "{}", path.display());
+            assert!(ControlSocket::open(&path).is_err(), "{}", path.display());
+        }
+        let path = folder.path().join("control.sock");
+        look(&path).unwrap();
+        let _open = ControlSocket::open(&path).unwrap();
+        look(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_known_by_every_spelling_of_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let (file, _listener) = ControlSocket::open(&path).unwrap().into_parts();
+        let link = folder.path().join("link.sock");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        for path in [&path, &link, &folder.path().join("./control.sock")] {
+            assert!(file.is_at(path), "{}", path.display());
+        }
+        fs::remove_file(&path).unwrap();
+        assert!(!file.is_at(&path));
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(!file.is_at(&path));
     }
 }

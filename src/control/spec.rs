@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::socket::{self, OpenError};
+use crate::exposure::{NamedFile, Use};
+
 /// The folder that systemd makes for a service with `RuntimeDirectory=ianitor`.
 const RUN: &str = "/run/ianitor";
 
@@ -31,6 +34,24 @@ impl ControlSpec {
             Self::At(path) => Some(path.clone()),
             Self::Default { folder } => Some(default_folder(Path::new(RUN), folder).join(NAME)),
         }
+    }
+
+    /// What keeps the socket from being opened, as far as it shows without opening it.
+    ///
+    /// # Errors
+    /// As when it is opened.
+    pub fn look(&self) -> Result<(), OpenError> {
+        self.path().map_or(Ok(()), |path| socket::look(&path))
+    }
+
+    /// The socket, if its folder is not that of the configuration anyway.
+    pub fn files(&self) -> Vec<NamedFile> {
+        let path = match self {
+            Self::Default { folder } => self.path().filter(|path| path.parent() != Some(folder)),
+            Self::Off | Self::At(_) => self.path(),
+        };
+        let named = path.map(|path| NamedFile::new("listen.control", &path, Use::CONTROL_SOCKET));
+        named.into_iter().collect()
     }
 
     /// Whether the path was chosen here: a gateway then runs without the socket if it cannot have

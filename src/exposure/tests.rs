@@ -170,3 +170,25 @@ fn a_real_path_has_no_links_where_it_is_there() {
     assert_eq!(real(&world.at("link/none/file")), folder.join("none/file"));
     assert_eq!(real(&world.at("link")), folder);
 }
+
+/// Other users cannot replace a file in a folder like `/tmp`, but they can be the first.
+#[test]
+fn a_control_socket_is_not_for_a_folder_that_all_users_share() {
+    let world = World::new();
+    let path = world.at("shared/control.sock");
+    fs::create_dir(world.at("shared")).unwrap();
+    for (mode, warned) in [
+        (0o755, false),
+        (0o775, false),
+        (0o777, true),
+        (0o1777, true),
+    ] {
+        world.mode("shared", mode);
+        let said = warnings(&[named("listen.control", &path, Use::CONTROL_SOCKET)]);
+        assert_eq!(said.len(), usize::from(warned), "{mode:o}: {said:?}");
+        assert_eq!(others_may_listen(&path), warned, "{mode:o}");
+        let is_advised = said.iter().any(|said| said.contains("chmod o-w"));
+        assert_eq!(is_advised, mode == 0o777, "{said:?}");
+    }
+    assert!(warnings(&[named("upstreams.app.servers", &path, Use::SOCKET)]).is_empty());
+}

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::control::OpenError;
 use crate::files;
 use crate::listen::BindError;
 use crate::telemetry::Chain;
@@ -27,6 +28,9 @@ pub enum StartError {
     /// Routes that would serve files with secrets of the gateway.
     #[error("{}", lines(.0))]
     Files(Vec<files::Overlap>),
+    /// The control socket could not be opened.
+    #[error(transparent)]
+    Control(#[from] OpenError),
     /// An address that could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -56,7 +60,11 @@ impl StartError {
         match self {
             Self::Several(errors) => errors.iter().any(Self::is_config),
             Self::Certificates(_) | Self::Issuers(_) | Self::Turn(_) | Self::Files(_) => true,
-            Self::Bind(_) | Self::Status(_) | Self::Background(_) | Self::Crypto(_) => false,
+            Self::Control(_)
+            | Self::Bind(_)
+            | Self::Status(_)
+            | Self::Background(_)
+            | Self::Crypto(_) => false,
         }
     }
 }

@@ -52,7 +52,8 @@ pub(super) struct Prepared {
     pub(super) snapshot: Arc<Snapshot>,
 }
 
-/// Prepares a configuration. Nothing that is in force changes yet.
+/// Prepares a configuration. Nothing that is in force changes yet. `problems` are those that have
+/// been found before.
 ///
 /// # Errors
 /// Every problem.
@@ -60,8 +61,8 @@ pub(super) fn prepare(
     config: Config,
     in_force: &InForce<'_>,
     previous: &mut Previous<'_>,
+    mut problems: Problems,
 ) -> Result<Prepared, Vec<StartError>> {
-    let mut problems = Problems::default();
     let own = in_force.addresses();
     let new_listeners = bind_new(&config, in_force, &own, &mut problems);
     let running = in_force.status.map(|(addr, _)| addr);

@@ -4,36 +4,47 @@
 use std::sync::Arc;
 
 use super::certificates;
-use super::error::StartError;
+use super::error::{Problems, StartError};
 use super::listeners::{self, worker_count};
 use super::prepare::{InForce, Prepared, prepare};
 use super::previous::Previous;
 use super::running::Running;
 use super::watch::FileWatch;
 use crate::config::Config;
+use crate::control::OpenError;
 use crate::telemetry::Chain;
 use crate::tls::Tickets;
 use crate::worker::ListenerKey;
 
 impl Running {
-    /// Puts a configuration into force as a whole, or changes nothing.
+    /// Puts a configuration into force as a whole, or changes nothing. With a control socket that
+    /// could not be opened, nothing changes.
     ///
     /// # Errors
     /// Every problem, as at a start.
-    pub async fn reload(&mut self, config: Config) -> Result<(), StartError> {
-        let workers = self.workers.len();
-        if worker_count(&config.listen) != workers {
-            tracing::warn!(
-                running = workers,
-                "listen.workers changes only with a restart"
-            );
+    pub async fn reload(
+        &mut self,
+        config: Config,
+        socket: Option<OpenError>,
+    ) -> Result<(), StartError> {
+        let mut problems = Problems::default();
+        if let Some(error) = socket {
+            problems.push(error.into());
         }
-        let result = self.replace(config, &mut Previous::default()).await;
+        let mut previous = Previous::default();
+        let result = self.replace(config, &mut previous, problems).await;
         if result.is_err() {
             self.services.rollback();
         }
         self.board.reloaded(result.is_ok());
         Ok(result?)
+    }
+
+    /// The number of workers, and that of a configuration, if they differ: threads are started
+    /// only with the process.
+    pub fn other_workers(&self, config: &Config) -> Option<(usize, usize)> {
+        let counts = (self.workers.len(), worker_count(&config.listen));
+        (counts.0 != counts.1).then_some(counts)
     }
 
     /// Records that a reload failed because the configuration could not be read.
@@ -59,7 +70,8 @@ impl Running {
             ..Previous::default()
         };
         let config = self.config.clone();
-        let mut problems = match self.replace(config, &mut previous).await {
+        let replaced = self.replace(config, &mut previous, Problems::default());
+        let mut problems = match replaced.await {
             Ok(()) => Vec::new(),
             Err(problems) => problems,
         };
@@ -91,6 +103,7 @@ impl Running {
         &mut self,
         config: Config,
         previous: &mut Previous<'_>,
+        problems: Problems,
     ) -> Result<(), Vec<StartError>> {
         let in_force = InForce {
             listeners: &self.listeners,
@@ -103,7 +116,7 @@ impl Running {
             services: &self.services,
             remotes: &self.remotes,
         };
-        let prepared = prepare(config, &in_force, previous)?;
+        let prepared = prepare(config, &in_force, previous, problems)?;
         self.apply(prepared).await.map_err(|error| vec![error])
     }
 

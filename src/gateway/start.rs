@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tracing_appender::non_blocking::NonBlocking;
 
-use super::error::StartError;
+use super::error::{Problems, StartError};
 use super::issuers::Remotes;
 use super::listeners::{self, distribute, worker_count};
 use super::prepare::{InForce, Prepared, prepare};
@@ -63,7 +63,12 @@ impl Gateway {
             services: &services,
             remotes: &Remotes::default(),
         };
-        let prepared = prepare(config, &in_force, &mut Previous::default())?;
+        let prepared = prepare(
+            config,
+            &in_force,
+            &mut Previous::default(),
+            Problems::default(),
+        )?;
         Ok(Self {
             prepared,
             workers,

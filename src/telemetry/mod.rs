@@ -10,6 +10,7 @@ pub mod redact;
 pub mod request_id;
 mod summed;
 
+use std::fmt;
 use std::io::IsTerminal;
 
 use tracing::Subscriber;
@@ -54,6 +55,15 @@ pub enum LogFormat {
 impl LogFormat {
     /// The names in `gateway.toml`.
     pub const NAMES: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        })
+    }
 }
 
 /// Writes the queued lines when it is dropped.

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -19,24 +19,28 @@ use crate::harness::{Config, DEADLINE, Upstream, eventually};
 const NOBODY: u32 = 65534;
 
 /// A folder for a socket, and the upstream of a gateway.
-struct Place {
+pub(crate) struct Place {
     folder: TempDir,
     upstream: Upstream,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
             upstream: Upstream::ok(),
         }
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("control.sock")
     }
 
-    fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         let listen = format!(
             "https = [\"127.0.0.1:0\"]\nworkers = 2\ncontrol = \"{}\"",
             self.socket().display()
@@ -48,8 +52,13 @@ impl Place {
 /// Sends a request as it is, and returns the status and the JSON of the answer.
 fn ask(socket: &Path, request: &str) -> (u16, Value) {
     let mut stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
+    response(stream)
+}
+
+/// Reads the status and the JSON of an answer.
+pub(crate) fn response(mut stream: UnixStream) -> (u16, Value) {
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -58,7 +67,7 @@ fn ask(socket: &Path, request: &str) -> (u16, Value) {
     (status, serde_json::from_str(body).unwrap())
 }
 
-fn post(socket: &Path, path: &str, body: &str) -> (u16, Value) {
+pub(crate) fn post(socket: &Path, path: &str, body: &str) -> (u16, Value) {
     let length = body.len();
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
@@ -66,14 +75,14 @@ fn post(socket: &Path, path: &str, body: &str) -> (u16, Value) {
     ask(socket, &request)
 }
 
-fn ianitor(config: &Path, args: &[&str]) -> Command {
+pub(crate) fn ianitor(config: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
     command.args(args).arg("--config").arg(config);
     command
 }
 
 #[track_caller]
-fn said(output: &Output, status: i32) -> String {
+pub(crate) fn said(output: &Output, status: i32) -> String {
     let text = [&output.stdout[..], &output.stderr]
         .map(String::from_utf8_lossy)
         .concat();
@@ -252,6 +261,179 @@ fn a_reload_moves_the_socket_or_changes_nothing() {
         said(&ianitor(&config, &["reload"]).output().unwrap(), 0),
         "reloaded\n"
     );
+}
+
+/// The file counts, and not the spelling of its path.
+#[test]
+fn a_socket_stays_when_its_path_is_spelled_in_another_way() {
+    let upstream = Upstream::ok();
+    let by_default = Config::to(&upstream);
+    let gateway = GatewayProcess::start(&by_default);
+    let config = gateway.config_path();
+    let default = gateway.event("kind=control");
+    let default = default.split_once("path=").unwrap().1;
+    let default = PathBuf::from(default.split(' ').next().unwrap());
+    let (folder, name) = (default.parent().unwrap(), default.file_name().unwrap());
+    let spelled = folder.join(".").join(name);
+    let spelled = format!(
+        "https = [\"127.0.0.1:0\"]\ncontrol = \"{}\"",
+        spelled.display()
+    );
+    for text in [
+        Config::to(&upstream).listen(&spelled).text(),
+        by_default.text(),
+    ] {
+        fs::write(&config, text).unwrap();
+        let (status, answer) = post(&default, "/v1/reload", "");
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(
+            answer["control"].as_str().unwrap(),
+            default.to_str().unwrap()
+        );
+        assert!(
+            !answer["warnings"].to_string().contains("socket"),
+            "{answer}"
+        );
+        let reload = ianitor(&config, &["reload"]).output().unwrap();
+        assert_eq!(said(&reload, 0).lines().last(), Some("reloaded"));
+    }
+}
+
+#[test]
+fn a_reload_to_a_default_path_that_cannot_be_used_keeps_the_socket() {
+    let place = Place::new();
+    let gateway = GatewayProcess::start(&place.config());
+    let config = gateway.config_path();
+    if Path::new("/run/ianitor").exists() {
+        return;
+    }
+    fs::write(config.with_file_name("control.sock"), "no socket").unwrap();
+    fs::write(&config, Config::to(&place.upstream).text()).unwrap();
+    for _ in 0..2 {
+        let (status, answer) = post(&place.socket(), "/v1/reload", "");
+        assert_eq!(status, 200, "{answer}");
+        let warnings = answer["warnings"].to_string();
+        let stays = format!("the socket stays at {}", place.socket().display());
+        assert!(
+            warnings.contains("is not a socket") && warnings.contains(&stays),
+            "{warnings}"
+        );
+        assert_eq!(answer["control"].as_str(), place.socket().to_str());
+    }
+}
+
+#[test]
+fn a_socket_that_was_removed_or_replaced_is_made_again_by_a_reload() {
+    let place = Place::new();
+    let gateway = GatewayProcess::start(&place.config());
+    let config = gateway.config_path();
+    let (removed, replaced) = (
+        || fs::remove_file(place.socket()).unwrap(),
+        || {
+            fs::remove_file(place.socket()).unwrap();
+            drop(UnixListener::bind(place.socket()).unwrap());
+        },
+    );
+    for change in [&removed as &dyn Fn(), &replaced] {
+        change();
+        let text = said(&ianitor(&config, &["reload"]).output().unwrap(), 1);
+        assert!(text.starts_with("no gateway listens"), "{text}");
+        gateway.signal(Signal::HUP);
+        eventually("the socket is made again", || {
+            UnixStream::connect(place.socket()).is_ok()
+        });
+        let reload = ianitor(&config, &["reload"]).output().unwrap();
+        assert_eq!(said(&reload, 0), "reloaded\n");
+    }
+}
+
+#[test]
+fn a_socket_that_cannot_be_opened_is_reported_with_every_other_problem() {
+    let place = Place::new();
+    let gateway = GatewayProcess::start(&place.config());
+    let other = Place::new();
+    fs::write(other.socket(), "no socket").unwrap();
+    let broken = other
+        .config()
+        .tls("certificates = [{ cert = \"one.pem\" }]");
+    fs::write(gateway.config_path(), broken.text()).unwrap();
+    let (status, answer) = post(&place.socket(), "/v1/reload", "");
+    assert_eq!(status, 422, "{answer}");
+    let problems = answer["problems"].to_string();
+    assert!(
+        problems.contains("is not a socket") && problems.contains("one.pem"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn check_finds_a_path_that_no_socket_can_have() {
+    let place = Place::new();
+    let config = place.folder().join("gateway.toml");
+    let file = place.folder().join("file");
+    fs::write(&file, "text").unwrap();
+    fs::create_dir(place.folder().join("folder")).unwrap();
+    let check = |path: &str, status| {
+        let listen = format!("https = [\"127.0.0.1:0\"]\ncontrol = \"{path}\"");
+        fs::write(&config, place.config().listen(&listen).text()).unwrap();
+        said(&ianitor(&config, &["check"]).output().unwrap(), status)
+    };
+    for (path, expected) in [
+        ("folder", "folder is a folder; "),
+        ("file", "file is not a socket, "),
+        ("file/control.sock", "not a directory"),
+        (&"long".repeat(40), " bytes, and the system allows 107; "),
+        ("@ianitor", "\"@ianitor\" is an abstract socket, "),
+    ] {
+        let text = check(path, 78);
+        assert!(text.contains("listen.control"), "{path}: {text}");
+        assert!(text.contains(expected), "{path}: {text}");
+    }
+    // systemd makes the folder when it starts the service.
+    let text = check("missing/control.sock", 0);
+    assert!(text.contains("warning: "), "{text}");
+    assert!(text.contains("cannot be opened; create it"), "{text}");
+}
+
+/// An answer of another user's process could be anything.
+#[test]
+fn a_command_does_not_trust_a_socket_that_any_user_could_have_made() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let place = Place::new();
+    let folder = place.folder();
+    let (config, program) = (folder.join("gateway.toml"), folder.join("ianitor"));
+    fs::write(&config, place.config().text()).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_ianitor"), &program).unwrap();
+    std::os::unix::fs::chown(folder, Some(NOBODY), Some(NOBODY)).unwrap();
+    let open = |mode| fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+    open(0o755);
+    let mut gateway = Command::new(&program);
+    gateway.args(["run", "--config"]).arg(&config);
+    gateway.uid(NOBODY).gid(NOBODY);
+    gateway.stdout(Stdio::null()).stderr(Stdio::null());
+    let gateway = Killed(gateway.spawn().unwrap());
+    eventually("the gateway listens", || place.socket().exists());
+    let reload = || ianitor(&config, &["reload"]).output().unwrap();
+    assert_eq!(said(&reload(), 0), "reloaded\n");
+    open(0o777);
+    let text = said(&reload(), 1);
+    let expected = format!("a process of the user {NOBODY} listens at the control socket");
+    assert!(text.starts_with(&expected), "{text}");
+    let text = said(&ianitor(&config, &["check"]).output().unwrap(), 0);
+    assert!(text.contains("every user can change the folder"), "{text}");
+    drop(gateway);
+}
+
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]

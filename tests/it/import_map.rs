@@ -125,6 +125,7 @@ const MAP: &[(&str, &[&str])] = &[
         "gateway",
         &[
             "telemetry",
+            "control",
             "listen",
             "tls",
             "store",

@@ -16,6 +16,7 @@ mod certs_command;
 mod check;
 mod coalesced;
 mod control;
+mod control_requests;
 mod dependencies;
 mod drain;
 mod early_answers;

@@ -161,7 +161,7 @@ impl Door {
     pub(crate) fn reload(&mut self, text: &str) -> Result<(), StartError> {
         let config = parsed(&format!("{text}[log]\nformat = \"json\"\n"));
         self.runtime
-            .block_on(self.running.as_mut().unwrap().reload(config))
+            .block_on(self.running.as_mut().unwrap().reload(config, None))
     }
 
     /// Begins to drain; the thread ends when nothing is open any more.

@@ -19,6 +19,7 @@ use ianitor::clock::UnixTime;
 use ianitor::config::{self, Config};
 use ianitor::telemetry::Chain;
 
+use crate::cli::arguments::wait;
 use crate::cli::output::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, complain, show};
 
 /// `ianitor certs`.
@@ -174,11 +175,4 @@ fn reason(text: &str) -> Result<Reason, String> {
     found
         .map(|(_, reason)| *reason)
         .ok_or_else(|| format!("is none of {known}"))
-}
-
-fn wait(text: &str) -> Result<Duration, String> {
-    match text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
-        true => config::duration(&format!("{text}s")),
-        false => config::duration(text),
-    }
 }

@@ -27,6 +27,7 @@ pub(super) async fn renew(
     let before = version(&store, &cert.name);
     let ask = Ask {
         name: &cert.name,
+        config,
         dry_run: args.dry_run,
         what: if args.dry_run {
             "make a test order"
@@ -35,7 +36,7 @@ pub(super) async fn renew(
         },
         wait: args.wait,
     };
-    if let Some(why) = why_not(&cert.name, ask::ask(&config.control, ask).await) {
+    if let Some(why) = why_not(&cert.name, ask::ask(ask).await) {
         let staging = if args.dry_run {
             " at the staging directory"
         } else {

@@ -96,11 +96,12 @@ async fn order_another(
     let before = version(store, &cert.name);
     let ask = Ask {
         name: &cert.name,
+        config,
         dry_run: false,
         what: "order another one",
         wait: args.wait,
     };
-    let outcome = ask::ask(&config.control, ask).await;
+    let outcome = ask::ask(ask).await;
     let hint = match outcome {
         Outcome::NoGateway(_) => "; the gateway orders one at its next start",
         _ => "",

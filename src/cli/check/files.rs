@@ -48,6 +48,7 @@ pub(super) fn check(path: &Path) -> Result<Checked, Unusable> {
     found.turns(&config);
     found.orders(&config);
     found.deployments(&config);
+    found.control(&config);
     found.add(files::overlaps(&config.routes, &config.files()));
     let file = path.display().to_string();
     let Some(table) = table.filter(|_| found.problems.is_empty()) else {
@@ -177,6 +178,19 @@ impl Found {
                     false => format!("{key}: {message}"),
                 });
             }
+        }
+    }
+
+    /// A gateway starts without a socket at the default path, and perhaps its folder is made by
+    /// then.
+    fn control(&mut self, config: &Config) {
+        let Err(error) = config.control.look() else {
+            return;
+        };
+        let text = format!("listen.control: {}", Chain(&error));
+        match config.control.is_default() || error.is_no_folder() {
+            true => self.warnings.push(text),
+            false => self.problems.push(text),
         }
     }
 }

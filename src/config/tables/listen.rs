@@ -48,7 +48,7 @@ section! {
         /// to the world.
         public_port: Port = optional("the port of the first `https` address");
         /// Worker threads; 0 is one per core. It changes only with a restart: a reload that changes
-        /// it logs that and applies the rest.
+        /// it warns about that and applies the rest.
         workers: Threads = default(0);
         /// Whether browsers may open WebSockets on streams of HTTP/2 (RFC 8441). Servers behind see
         /// an ordinary handshake either way. With `false`, browsers open a connection of their own

@@ -187,7 +187,14 @@ impl Read for SocketPath {
             Some(false) => Some(Self(None)),
             Some(true) => value.refuse("is true; write the path of the socket, or false for none"),
             None => {
-                value.text("a path or false")?;
+                let text = value.text("a path or false")?;
+                if text.starts_with('@') {
+                    let text = problem::quoted(text);
+                    return value.refuse(format!(
+                        "{text} is an abstract socket, which has no file and so no permissions; \
+                         write the path of a file"
+                    ));
+                }
                 PathBuf::read(value).map(|path| Self(Some(path)))
             }
         }

@@ -120,7 +120,7 @@ impl TestGateway {
     pub(crate) fn reload_text(&mut self, text: &str) {
         let config = parsed(self.folder.path(), text);
         let running = self.running.as_mut().unwrap();
-        self.control.block_on(running.reload(config)).unwrap();
+        self.control.block_on(running.reload(config, None)).unwrap();
     }
 
     /// Where its files lie.
