@@ -69,6 +69,7 @@ pub mod tick;
 // Decisions without I/O.
 pub mod policy;
 pub mod route;
+pub mod signalling;
 pub mod token;
 pub mod turn;
 

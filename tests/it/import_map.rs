@@ -54,11 +54,13 @@ const MAP: &[(&str, &[&str])] = &[
     ("tls", &["telemetry"]),
     ("store", &["telemetry"]),
     ("token", &["telemetry"]),
+    // Messages without sockets: what they say, and whether they may pass.
+    ("signalling", &["token"]),
     // Fetches and replaces; who asks for it is told by `gateway`.
     ("jwks", &["telemetry", "tls", "token"]),
     ("acme", &["telemetry", "tls", "store"]),
     ("deploy", &["telemetry", "tls", "store"]),
-    ("policy", &["telemetry", "token"]),
+    ("policy", &["telemetry", "token", "signalling"]),
     // Needs no HTTP request: what verifies a token inside a message must not need one.
     ("auth", &["telemetry", "token", "policy"]),
     ("turn", &["policy"]),

@@ -1,0 +1,120 @@
+//! Strings: kept as they were written, unescaped only to be compared.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+/// A checked string, without its quotes and with its escapes.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'m>(&'m str);
+
+impl<'m> Text<'m> {
+    /// From what is between the quotes of a string that the reader has checked.
+    pub(super) fn new(raw: &'m str) -> Self {
+        Self(raw)
+    }
+
+    /// As it was written, without the quotes.
+    pub fn raw(self) -> &'m str {
+        self.0
+    }
+
+    /// What it means.
+    pub fn unescaped(self) -> Cow<'m, str> {
+        if self.is_plain() {
+            Cow::Borrowed(self.0)
+        } else {
+            Cow::Owned(self.chars().collect())
+        }
+    }
+
+    /// Whether it means this text.
+    pub fn is(self, text: &str) -> bool {
+        if self.is_plain() {
+            self.0 == text
+        } else {
+            self.chars().eq(text.chars())
+        }
+    }
+
+    /// Whether it means this text in any case, as C's `strcasecmp` compares: only ASCII letters
+    /// have two cases.
+    pub fn is_ignoring_case(self, text: &str) -> bool {
+        if self.is_plain() {
+            self.0.eq_ignore_ascii_case(text)
+        } else {
+            let lower = |c: char| c.to_ascii_lowercase();
+            self.chars().map(lower).eq(text.chars().map(lower))
+        }
+    }
+
+    /// Whether nothing in it is escaped.
+    fn is_plain(self) -> bool {
+        !self.0.contains('\\')
+    }
+
+    /// The order of the meanings.
+    pub(super) fn compare(self, other: Self) -> Ordering {
+        if self.is_plain() && other.is_plain() {
+            self.0.cmp(other.0)
+        } else {
+            self.chars().cmp(other.chars())
+        }
+    }
+
+    fn chars(self) -> Unescaped<'m> {
+        Unescaped(self.0.chars())
+    }
+}
+
+/// The characters that a string means.
+struct Unescaped<'m>(std::str::Chars<'m>);
+
+impl Iterator for Unescaped<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        let first = self.0.next()?;
+        if first != '\\' {
+            return Some(first);
+        }
+        Some(match self.0.next()? {
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => self.code(),
+            other => other,
+        })
+    }
+}
+
+impl Unescaped<'_> {
+    /// What follows `\u`, with the second half of a pair.
+    fn code(&mut self) -> char {
+        let mut code = self.unit();
+        if is_high_surrogate(code) {
+            self.0.next();
+            self.0.next();
+            code = 0x1_0000 + ((code - 0xd800) << 10) + (self.unit().wrapping_sub(0xdc00) & 0x3ff);
+        }
+        char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+    }
+
+    fn unit(&mut self) -> u32 {
+        let digits = self.0.by_ref().take(4);
+        digits.fold(0, |unit, digit| {
+            unit * 16 + digit.to_digit(16).unwrap_or_default()
+        })
+    }
+}
+
+/// Whether it is the first half of a character that has two (RFC 8259, section 7).
+pub(super) fn is_high_surrogate(unit: u32) -> bool {
+    (0xd800..0xdc00).contains(&unit)
+}
+
+/// Whether it is the second half.
+pub(super) fn is_low_surrogate(unit: u32) -> bool {
+    (0xdc00..0xe000).contains(&unit)
+}

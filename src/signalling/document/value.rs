@@ -1,0 +1,211 @@
+//! Values of a checked message. They are read where they are.
+
+use super::text::Text;
+
+/// A value, as it was written.
+#[derive(Clone, Copy, Debug)]
+pub struct Value<'m>(&'m str);
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An object.
+    Object,
+    /// An array.
+    Array,
+    /// A string.
+    Text,
+    /// A number.
+    Number,
+    /// A boolean.
+    Bool,
+    /// `null`.
+    Null,
+}
+
+impl<'m> Value<'m> {
+    /// From the text of exactly one checked value.
+    pub(super) fn new(text: &'m str) -> Self {
+        Self(text)
+    }
+
+    /// As it was written.
+    pub fn raw(self) -> &'m str {
+        self.0
+    }
+
+    /// What it is.
+    pub fn kind(self) -> Kind {
+        match self.0.as_bytes().first() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => Kind::Text,
+            Some(b't' | b'f') => Kind::Bool,
+            Some(b'n') => Kind::Null,
+            _ => Kind::Number,
+        }
+    }
+
+    /// If it is an object.
+    pub fn object(self) -> Option<Object<'m>> {
+        (self.kind() == Kind::Object).then_some(Object(self.0))
+    }
+
+    /// If it is an array.
+    pub fn array(self) -> Option<Array<'m>> {
+        (self.kind() == Kind::Array).then_some(Array(self.0))
+    }
+
+    /// If it is a string.
+    pub fn text(self) -> Option<Text<'m>> {
+        let raw = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        Some(Text::new(raw))
+    }
+
+    /// If it is an integer: a number without fraction and exponent.
+    pub fn integer(self) -> Option<i64> {
+        self.0.parse().ok()
+    }
+}
+
+/// An object.
+#[derive(Clone, Copy, Debug)]
+pub struct Object<'m>(&'m str);
+
+/// A member of an object.
+#[derive(Clone, Copy, Debug)]
+pub struct Member<'m> {
+    /// Its name.
+    pub name: Text<'m>,
+    /// Its value.
+    pub value: Value<'m>,
+}
+
+impl<'m> Object<'m> {
+    /// As it was written.
+    pub fn raw(self) -> &'m str {
+        self.0
+    }
+
+    /// Its members in order.
+    pub fn members(self) -> impl Iterator<Item = Member<'m>> {
+        let mut rest = &self.0[1..];
+        std::iter::from_fn(move || {
+            rest = skip_separators(rest);
+            let (name, after) = name(rest)?;
+            let (value, left) = after.split_at(value_end(after));
+            rest = left;
+            Some(Member {
+                name,
+                value: Value(value),
+            })
+        })
+    }
+
+    /// A member by its name.
+    pub fn get(self, name: &str) -> Option<Value<'m>> {
+        let mut members = self.members();
+        members
+            .find(|member| member.name.is(name))
+            .map(|member| member.value)
+    }
+
+    /// The members of this object and of everything in it, in the order in which they were
+    /// written.
+    pub fn members_at_any_depth(self) -> impl Iterator<Item = Member<'m>> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            loop {
+                rest = &rest[rest.find('"')?..];
+                if let Some((name, after)) = name(rest) {
+                    rest = after;
+                    let value = Value(&after[..value_end(after)]);
+                    return Some(Member { name, value });
+                }
+                rest = &rest[string_end(rest)..];
+            }
+        })
+    }
+}
+
+/// An array.
+#[derive(Clone, Copy, Debug)]
+pub struct Array<'m>(&'m str);
+
+impl<'m> Array<'m> {
+    /// Its items in order.
+    pub fn items(self) -> impl Iterator<Item = Value<'m>> {
+        let mut rest = &self.0[1..];
+        std::iter::from_fn(move || {
+            rest = skip_separators(rest);
+            if rest.starts_with(']') {
+                return None;
+            }
+            let (item, left) = rest.split_at(value_end(rest));
+            rest = left;
+            Some(Value(item))
+        })
+    }
+}
+
+/// The name that begins here, and what follows it from the value on. `None` if what begins here is
+/// no name: a string that is a value, or the end of the object.
+fn name(text: &str) -> Option<(Text<'_>, &str)> {
+    if !text.starts_with('"') {
+        return None;
+    }
+    let (name, rest) = text.split_at(string_end(text));
+    let value = rest.trim_ascii_start().strip_prefix(':')?;
+    Some((
+        Text::new(&name[1..name.len() - 1]),
+        value.trim_ascii_start(),
+    ))
+}
+
+fn skip_separators(text: &str) -> &str {
+    text.trim_start_matches([' ', '\t', '\n', '\r', ','])
+}
+
+/// Where the value ends that begins here. The text has been checked.
+pub(super) fn value_end(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    match bytes.first() {
+        Some(b'"') => string_end(text),
+        Some(b'{' | b'[') => {
+            let (mut at, mut depth) = (0, 0_usize);
+            while at < bytes.len() {
+                match bytes[at] {
+                    b'"' => {
+                        at += string_end(&text[at..]);
+                        continue;
+                    }
+                    b'{' | b'[' => depth += 1,
+                    b'}' | b']' if depth == 1 => return at + 1,
+                    b'}' | b']' => depth -= 1,
+                    _ => {}
+                }
+                at += 1;
+            }
+            at
+        }
+        _ => {
+            let is_end =
+                |byte: &u8| matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r');
+            bytes.iter().position(is_end).unwrap_or(bytes.len())
+        }
+    }
+}
+
+/// Where the string ends that begins here, after its quote.
+fn string_end(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = 1;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}

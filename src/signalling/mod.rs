@@ -1,0 +1,3 @@
+//! Signalling messages: what they say, and whether they may pass. No sockets, no HTTP.
+
+pub mod document;
