@@ -145,7 +145,7 @@ impl Control {
                 let server = Server::start(socket, &self.requests, self.sender.clone())?;
                 self.close();
                 let path = server.file().path().display();
-                tracing::info!(%path, kind = %"control", "listening");
+                tracing::info!(%path, listener = %"control", "listening");
                 self.server = Some(server);
             }
         }
@@ -163,7 +163,7 @@ impl Control {
         if let Some(server) = self.server.take() {
             let path = server.file().path().to_owned();
             drop(server);
-            tracing::info!(path = %path.display(), kind = %"control", "no longer listening");
+            tracing::info!(path = %path.display(), listener = %"control", "no longer listening");
         }
     }
 }

@@ -57,9 +57,9 @@ pub(super) fn distribute(listeners: Vec<Listener>, workers: usize) -> Vec<Vec<Li
 /// Logs which listeners have been opened and closed.
 pub(super) fn log_changes(old: &[OpenListener], new: &[OpenListener]) {
     for opened in new.iter().filter(|l| find(old, l.key).is_none()) {
-        tracing::info!(address = %opened.bound, kind = %opened.key.0, "listening");
+        tracing::info!(address = %opened.bound, listener = %opened.key.0, "listening");
     }
     for closed in old.iter().filter(|l| find(new, l.key).is_none()) {
-        tracing::info!(address = %closed.bound, kind = %closed.key.0, "no longer listening");
+        tracing::info!(address = %closed.bound, listener = %closed.key.0, "no longer listening");
     }
 }

@@ -65,6 +65,6 @@ impl StartedStatus {
 
 fn log(what: &str, server: Option<&Server>) {
     if let Some(server) = server {
-        tracing::info!(address = %server.bound(), kind = %"status", "{what}");
+        tracing::info!(address = %server.bound(), listener = %"status", "{what}");
     }
 }

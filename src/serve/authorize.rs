@@ -26,6 +26,7 @@ use crate::host::Authority;
 use crate::policy::{Facts, Permit, Policy, Token, TokenRule};
 use crate::route::path::NormalPath;
 use crate::route::{Route, RouteTable};
+use crate::telemetry::access::Exchange;
 use crate::token::location::{self, COOKIE, Located, Source, parameters};
 
 /// The layer.
@@ -198,6 +199,7 @@ impl TokenQuestion<'_> {
         signed: &Signed<'_>,
     ) -> Result<Permit, Rejection> {
         let (client, policy) = (routed.normal.inbound.client, &route.policy);
+        note_user(&routed.normal.inbound.exchange, signed);
         let facts = facts(client, signed);
         let permit = if self.is_instead_of_address {
             let permit = policy
@@ -213,6 +215,13 @@ impl TokenQuestion<'_> {
             Err(Rejection::Origin)
         }
     }
+}
+
+/// Notes for the access line who a token is for, even if the policy rejects it: its signature is
+/// good.
+pub(super) fn note_user(exchange: &Exchange, signed: &Signed<'_>) {
+    let user = Rc::clone(&signed.verified);
+    exchange.note(|line| line.user = Some(user));
 }
 
 fn facts<'f>(client: ClientAddr, signed: &'f Signed<'_>) -> Facts<'f> {
@@ -247,9 +256,11 @@ pub(super) async fn judge(
 ) -> Result<Permit, Rejection> {
     let context = context(inbound, policy.lists(inbound.client));
     let permit = match auth::verify(&context, located, rule).await {
-        Ok(signed) => policy
-            .authorize(&facts(inbound.client, &signed))
-            .map_err(Rejection::from),
+        Ok(signed) => {
+            note_user(&inbound.exchange, &signed);
+            let facts = facts(inbound.client, &signed);
+            policy.authorize(&facts).map_err(Rejection::from)
+        }
         Err(failure) => Err(failure.into()),
     };
     let permit = permit.inspect_err(|rejection| {

@@ -138,6 +138,14 @@ pub fn field(text: &str) -> String {
     out
 }
 
+/// Formats, escapes and cuts a field of a log line.
+pub(super) fn shown(value: impl fmt::Display) -> String {
+    let mut out = String::new();
+    // Writing to memory does not fail.
+    let _ = write!(Escaping::new(&mut out, FIELD), "{value}");
+    out
+}
+
 /// Escapes text for a terminal, except line feeds.
 pub fn lines(text: &str) -> Cow<'_, str> {
     let is_harmful = |c: char| steers(c) && !matches!(c, '\n' | '\t');

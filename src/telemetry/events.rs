@@ -1,12 +1,13 @@
 //! Formats events, with every value [escaped](super::escape).
 
 use std::fmt::{self, Write};
+use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -85,7 +86,21 @@ impl Visit for Text<'_> {
     }
 }
 
-/// JSON lines: one object each, with the fields next to `timestamp` and `level`.
+/// The time of an event, as access lines have it: RFC 3339 with milliseconds.
+#[derive(Debug)]
+pub(super) struct Millis;
+
+impl FormatTime for Millis {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        write!(
+            writer,
+            "{}",
+            humantime::format_rfc3339_millis(SystemTime::now())
+        )
+    }
+}
+
+/// JSON lines: one object each. As in access lines, `time`, `level` and `kind` come first.
 #[derive(Debug)]
 pub(super) struct JsonLines;
 
@@ -100,9 +115,10 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        writer.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut writer)?;
-        write!(writer, "\",\"level\":\"{}\"", event.metadata().level())?;
+        writer.write_str("{\"time\":\"")?;
+        Millis.format_time(&mut writer)?;
+        let level = event.metadata().level();
+        write!(writer, "\",\"level\":\"{level}\",\"kind\":\"event\"")?;
         let mut json = Json {
             writer,
             result: Ok(()),
@@ -278,7 +294,8 @@ mod tests {
             (&values[0]["level"], &values[0]["times"], &values[0]["yes"]),
             (&"WARN".into(), &3.into(), &true.into())
         );
-        assert!(values[0]["timestamp"].as_str().unwrap().ends_with('Z'));
+        assert!(values[0]["time"].as_str().unwrap().ends_with('Z'));
+        assert_eq!(values[0]["kind"], "event");
         assert_eq!(
             (&values[1]["type"], &values[1]["signed"]),
             (&"a".into(), &(-1).into())

@@ -123,6 +123,7 @@ where
 {
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(writer)
+        .with_timer(events::Millis)
         .fmt_fields(events::TextFields);
     match format {
         LogFormat::Text => Box::new(layer.with_target(false).with_ansi(is_terminal)),

@@ -66,6 +66,7 @@ mod turn;
 mod unread;
 mod upstream_room;
 mod upstreams;
+mod users;
 mod validation;
 mod warnings;
 mod websocket;

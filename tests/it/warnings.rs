@@ -68,6 +68,23 @@ const NOT_BY_CLIENTS: [&str; 6] = [
 ];
 
 #[test]
+fn no_event_has_a_field_that_every_line_has() {
+    for (path, text) in sources("src") {
+        for (at, _) in text.match_indices("tracing::") {
+            let call = text[at..].split(");").next().unwrap();
+            let is_event = call
+                .split_once("!(")
+                .is_some_and(|(name, _)| name.len() < 16);
+            for field in ["time = ", "level = ", "kind = "] {
+                let has =
+                    call.contains(&format!("({field}")) || call.contains(&format!(" {field}"));
+                assert!(!(is_event && has), "{}: {call}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn every_warning_where_clients_are_served_is_summed() {
     const SERVED_BY: [&str; 12] = [
         "src/auth",

@@ -278,7 +278,7 @@ fn ten_thousand_requests_are_counted_alike() {
     gateway.counts("ianitor_tunnels_ended_total", &[("end", "client")], tunnels);
     gateway.counts("ianitor_connections_open", &[], 0);
     until("every line is written", || {
-        gateway.lines("\"kind\":\"").len() as u64 >= total + tunnels
+        gateway.accesses().len() as u64 >= total + tunnels
     });
     let lines = gateway.has_logged(usize::try_from(total + tunnels).unwrap());
     assert_eq!(of_log(&lines), clients);

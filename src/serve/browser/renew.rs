@@ -13,6 +13,7 @@ use crate::host::Authority;
 use crate::policy::{AcceptedIssuer, Denied, Facts, IssuerId, OnExpiry, Token, TokenRule};
 use crate::route::Route;
 use crate::serve::auth_context::context;
+use crate::serve::authorize::note_user;
 use crate::serve::detail;
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
@@ -31,6 +32,7 @@ pub(in crate::serve) async fn renew(
     let old = old(inbound, now).await?;
     let located = newer(inbound, &fields)?;
     let new = newer_of(inbound, old.issuer, &located, now).await?;
+    note_user(&inbound.exchange, &new);
     auth::successor(&old.verified, &new.verified)?;
     let return_to = fields
         .one("to")?

@@ -1,6 +1,6 @@
 //! One line of the access log, as text or JSON.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -62,6 +62,8 @@ pub struct Line {
     pub counts: Option<Arc<RouteCounts>>,
     /// Why the request was rejected or cut off.
     pub reason: Option<&'static str>,
+    /// Who the request is from, if its token says so.
+    pub user: Option<Rc<dyn User>>,
     /// What the reason leaves open: which claim or which key. May come from the
     /// client.
     pub detail: Option<Box<str>>,
@@ -75,6 +77,11 @@ pub struct Line {
     pub took: Duration,
 }
 
+/// The user of a request as access lines show it, formatted only when a line is written.
+pub trait User: fmt::Debug + fmt::Display {}
+
+impl<T: fmt::Debug + fmt::Display> User for T {}
+
 impl Default for Line {
     fn default() -> Self {
         Self {
@@ -84,6 +91,7 @@ impl Default for Line {
             upstream: None,
             counts: None,
             reason: None,
+            user: None,
             detail: None,
             // Before there is a response, only the client can end the request.
             end: End::Client,
@@ -172,6 +180,9 @@ impl Written<'_> {
                 let _ = write!(out, " {name}={value}");
             }
         }
+        if let Some(user) = &line.user {
+            let _ = write!(out, " user={}", json!(escape::shown(user)));
+        }
         let _ = write!(
             out,
             " in={received} out={sent} ms={} end={}",
@@ -192,6 +203,7 @@ impl Written<'_> {
         let Self { head, line, .. } = self;
         json!({
             "time": humantime::format_rfc3339_millis(head.at).to_string(),
+            "level": "INFO",
             "kind": self.kind(),
             "client": self.client.to_string(),
             "method": head.method.as_ref().map(Method::as_str),
@@ -201,6 +213,7 @@ impl Written<'_> {
             "status": line.status,
             "route": line.route.as_deref(),
             "upstream": line.upstream.as_deref(),
+            "user": line.user.as_ref().map(escape::shown),
             "in": line.received,
             "out": line.sent,
             "ms": self.millis(),

@@ -7,5 +7,5 @@ mod sink;
 
 pub use end::End;
 pub use exchange::Exchange;
-pub use line::{Head, Line};
+pub use line::{Head, Line, User};
 pub use sink::AccessSink;

@@ -1,5 +1,6 @@
 //! A token whose signature is good.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::token::claims::Claims;
@@ -16,6 +17,17 @@ pub struct Verified {
     pub claims: Claims,
     /// Identifies the token in this process.
     pub tag: Tag,
+}
+
+/// Who the token is for: the name of its issuer and, behind a colon, its subject.
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.issuer)?;
+        match self.claims.subject() {
+            Some(subject) => write!(f, ":{subject}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A keyed hash of a token: equal tokens have equal tags, and no client can make a tag.

@@ -97,7 +97,7 @@ impl GatewayProcess {
             let lines = self
                 .events()
                 .into_iter()
-                .filter(|l| l.contains(" listening ") && l.contains("kind=https"));
+                .filter(|l| l.contains(" listening ") && l.contains("listener=https"));
             lines.map(|line| address(&line)).collect::<Vec<_>>()
         };
         eventually("the process listens", || said().len() >= count);
@@ -107,7 +107,7 @@ impl GatewayProcess {
     /// Where its status listener is.
     #[track_caller]
     pub(crate) fn status(&self) -> SocketAddr {
-        address(&self.event("kind=status"))
+        address(&self.event("listener=status"))
     }
 
     /// What its status listener answers at `/metrics`.
@@ -122,7 +122,12 @@ impl GatewayProcess {
     }
 
     pub(crate) fn dial(&self) -> Dial {
-        Dial::new(self.listening(1)[0], trusted(self.folder.path()))
+        self.dial_at(self.listening(1)[0])
+    }
+
+    /// A way in at this address.
+    pub(crate) fn dial_at(&self, address: SocketAddr) -> Dial {
+        Dial::new(address, trusted(self.folder.path()))
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
