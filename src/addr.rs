@@ -42,19 +42,37 @@ impl FromStr for ListenAddr {
         if let Ok(addr) = text.parse::<SocketAddr>() {
             return Ok(Self(addr));
         }
-        if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
-            return Err(format!(
-                "has no port; write \"{}\"",
-                SocketAddr::new(ip, 443)
-            ));
+        Err(bad_listen_addr(text))
+    }
+}
+
+/// The slips that are made with addresses of listeners. It follows the text.
+fn bad_listen_addr(text: &str) -> String {
+    if let Some((_, rest)) = text.split_once("://") {
+        return match rest.trim_end_matches('/').parse::<ListenAddr>() {
+            Ok(addr) => format!("is a URL; write \"{addr}\""),
+            Err(_) => "is a URL; write IP:port, such as \"[::]:443\"".to_owned(),
+        };
+    }
+    if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
+        let example = SocketAddr::new(ip, 443);
+        return format!("has no port; write it too, as in \"{example}\"");
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let port = port.parse::<u16>().ok();
+    match (host, port) {
+        ("" | "*", Some(port)) => format!(
+            "has no address; write \"[::]:{port}\" for all, \"127.0.0.1:{port}\" for this machine \
+             only"
+        ),
+        ("localhost", Some(port)) => {
+            format!("is a name, and listeners have addresses; write \"127.0.0.1:{port}\"")
         }
-        if let Some(port) = text.strip_prefix(':').and_then(|p| p.parse::<u16>().ok()) {
-            return Err(format!(
-                "has no address; write \"[::]:{port}\" for all, \"127.0.0.1:{port}\" for \
-                 this machine only"
-            ));
-        }
-        Err("is not IP:port, such as \"[::]:443\" or \"127.0.0.1:8443\"".to_owned())
+        (name, Some(port)) if name.starts_with(|c: char| c.is_ascii_alphabetic()) => format!(
+            "is a name, and listeners have addresses; write \"[::]:{port}\" for all that this \
+             machine has"
+        ),
+        _ => "is not IP:port, such as \"[::]:443\" or \"127.0.0.1:8443\"".to_owned(),
     }
 }
 
@@ -243,10 +261,7 @@ impl FromStr for Network {
     fn from_str(text: &str) -> Result<Self, String> {
         let net: IpNet = match text.parse::<IpAddr>() {
             Ok(ip) => ip.to_canonical().into(),
-            Err(_) => text.parse().map_err(|_| {
-                "is not a network, such as \"10.8.0.0/16\", \"2001:db8::/32\" or \"192.0.2.7\""
-                    .to_owned()
-            })?,
+            Err(_) => text.parse().map_err(|_| bad_network(text))?,
         };
         let net = canonical(net);
         if net.addr() != net.network() {
@@ -257,6 +272,46 @@ impl FromStr for Network {
         }
         Ok(Self(net))
     }
+}
+
+/// The slips that are made with networks. It follows the text.
+fn bad_network(text: &str) -> String {
+    if text == "localhost" {
+        return "is a name; write \"127.0.0.0/8\" and \"::1\"".to_owned();
+    }
+    let bare = text.trim_matches(['[', ']']);
+    let ip = bare.parse::<IpAddr>().ok();
+    let ip = ip.or_else(|| text.parse::<SocketAddr>().ok().map(|addr| addr.ip()));
+    let with_stars = || from_stars(text).map(IpNet::V4);
+    let with_mask = || {
+        let (ip, mask) = text.split_once('/')?;
+        let net = Ipv4Net::with_netmask(ip.parse().ok()?, mask.parse().ok()?).ok()?;
+        Some(IpNet::V4(net.trunc()))
+    };
+    match (ip, with_stars().or_else(with_mask)) {
+        (Some(ip), _) => format!("is not a network; write \"{ip}\""),
+        (None, Some(net)) => format!("is not a network; write \"{net}\""),
+        (None, None) => {
+            "is not a network, such as \"10.8.0.0/16\", \"2001:db8::/32\" or \"192.0.2.7\""
+                .to_owned()
+        }
+    }
+}
+
+/// The network that is meant by `10.8.*` or `10.8.*.*`.
+fn from_stars(text: &str) -> Option<Ipv4Net> {
+    let mut octets = [0; 4];
+    let mut len = 0;
+    let parts: Vec<&str> = text.split('.').collect();
+    let stars = parts.iter().rev().take_while(|part| **part == "*").count();
+    if stars == 0 || parts.len() > 4 || stars == parts.len() {
+        return None;
+    }
+    for (octet, part) in octets.iter_mut().zip(&parts[..parts.len() - stars]) {
+        *octet = part.parse().ok()?;
+        len += 8;
+    }
+    Ipv4Net::new(octets.into(), len).ok()
 }
 
 /// Converts `::ffff:10.0.0.0/104` to `10.0.0.0/8`: client addresses are canonical, so networks must

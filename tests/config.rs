@@ -202,6 +202,29 @@ fn what_cannot_be_read_is_named() {
 }
 
 #[test]
+fn a_file_that_is_no_configuration_is_named_in_one_line() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("foreign-files");
+    fs::create_dir_all(&folder).unwrap();
+    let nginx = "http {\n  listen 443 ssl;\n  proxy_pass http://a;\n}\n".repeat(50);
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{}", "MIIB\n".repeat(50));
+    for (name, bytes, kind) in [
+        ("nginx.conf", nginx.as_bytes(), "written as for NGINX"),
+        ("fullchain.pem", pem.as_bytes(), "PEM"),
+        ("ianitor", b"\x7fELF\x02\0\0\xff\n\xff", "a binary file"),
+        ("gateway.json", b"{\n\"listen\": {}\n}\n", "JSON"),
+    ] {
+        let path = folder.join(name);
+        fs::write(&path, bytes).unwrap();
+        let failure = load(&path).unwrap_err().to_string();
+        let want = format!(
+            "{}: is {kind}, and no gateway.toml; name that with --config",
+            path.display()
+        );
+        assert_eq!(failure, want);
+    }
+}
+
+#[test]
 fn paths_are_relative_to_the_file() {
     let text = fs::read_to_string(folder("valid").join("everything.toml")).unwrap();
     let tls = parse(Path::new("/etc/ianitor/gateway.toml"), &text)

@@ -6,7 +6,7 @@ fn listeners_say_what_is_missing() {
         ("::", "has no port"),
         ("127.0.0.1", "has no port"),
         (":443", "has no address"),
-        ("localhost:443", "is not IP:port"),
+        ("localhost:443", "\"127.0.0.1:443\""),
         ("127.0.0.1:99999", "is not IP:port"),
     ] {
         let got = text.parse::<ListenAddr>().unwrap_err();

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Place, Problem, Report};
 use super::schema::Keys;
+use super::syntax;
 
 /// Collects problems and warnings. All readers and checks share it, and go on with the next key
 /// after a problem; hence the cell.
@@ -87,6 +88,11 @@ impl<'t> Diagnostics<'t> {
         });
     }
 
+    /// The text of the file from a place on.
+    pub(super) fn source(&self, place: &Place) -> &'t str {
+        self.text.get(place.at..).unwrap_or_default()
+    }
+
     /// The line of a place that a message refers to.
     pub(super) fn line(&self, place: &Place) -> usize {
         1 + self
@@ -120,47 +126,9 @@ impl<'t> Diagnostics<'t> {
 }
 
 fn syntax_finding(text: &str, document: &DeTable<'_>, error: &toml::de::Error) -> Finding {
-    let at = error.span().map_or(0, |span| span.start);
-    let finding = |key, text| Finding {
-        kind: Kind::Syntax,
-        place: Place { at, key },
-        text,
-    };
-    if error.message().contains("leading zero") {
-        let key = key_at(document, &Place::root(), at).map_or_else(String::new, |place| place.key);
-        let what = leading_zero(&key, text.get(at..).unwrap_or_default());
-        return finding(key, what);
-    }
-    finding(String::new(), error.message().to_owned())
-}
-
-/// The message for a number with a leading zero, which is usually a file mode.
-fn leading_zero(key: &str, rest: &str) -> String {
-    let digits = &rest[..rest.bytes().take_while(u8::is_ascii_digit).count()];
-    match key.ends_with("mode") {
-        true => format!("no number begins with 0; write the mode in quotes, \"{digits}\""),
-        false => "no number begins with 0; take that off, or write a text in quotes".to_owned(),
-    }
-}
-
-/// The key whose value begins at this position.
-fn key_at(table: &DeTable<'_>, place: &Place, at: usize) -> Option<Place> {
-    table
-        .iter()
-        .find_map(|(key, value)| value_at(value, place.key(key.get_ref(), value.span().start), at))
-}
-
-fn value_at(value: &Node<DeValue<'_>>, place: Place, at: usize) -> Option<Place> {
-    match value.get_ref() {
-        DeValue::Table(table) => key_at(table, &place, at),
-        DeValue::Array(list) => {
-            let mut elements = list.iter().enumerate();
-            elements.find_map(|(index, value)| {
-                value_at(value, place.index(index, value.span().start), at)
-            })
-        }
-        _ => (place.at == at).then_some(place),
-    }
+    let (place, text) = syntax::explain(text, document, error);
+    let kind = Kind::Syntax;
+    Finding { kind, place, text }
 }
 
 /// The beginning of the list without an end, or the position of the first syntax error.

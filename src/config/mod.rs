@@ -20,7 +20,9 @@
 mod diagnostics;
 mod everybody;
 mod files;
+mod foreign;
 mod lower;
+mod meant;
 mod problem;
 mod read;
 mod reference;
@@ -28,8 +30,10 @@ mod schema;
 mod section;
 mod suggest;
 mod summary;
+mod syntax;
 mod tables;
 mod units;
+mod unknown;
 mod values;
 
 use std::io;
@@ -124,6 +128,9 @@ pub enum Failure {
         LARGEST >> 10
     )]
     TooLarge(PathBuf),
+    /// It is a file of another kind.
+    #[error("{}: is {}, and no gateway.toml; name that with --config", .0.display(), .1)]
+    Foreign(PathBuf, &'static str),
     /// TOML is UTF-8.
     #[error("{}:{line}: is not UTF-8 on this line; save the file as UTF-8", .path.display())]
     NotUtf8 {
@@ -152,7 +159,11 @@ const SHOWN_SECRET: &str = concat!(
 /// That it cannot be read, or everything that is wrong in it.
 pub fn load(path: &Path) -> Result<Loaded, Failure> {
     let text = read_text(path)?;
-    let mut loaded = parse(path, &text)?;
+    let parsed = parse(path, &text);
+    let mut loaded = parsed.map_err(|report| match foreign::kind_of_text(&text, &report) {
+        Some(what) => Failure::Foreign(path.to_owned(), what),
+        None => Failure::Invalid(report),
+    })?;
     if exposure::others_may_read(path) {
         let shown = loaded.config.inline_secrets().map(|key| Problem {
             line: 1,
@@ -174,6 +185,9 @@ fn read_text(path: &Path) -> Result<String, Failure> {
         _ => Failure::Unreadable(path.to_owned(), error),
     };
     let bytes = disk::read(path, LARGEST).map_err(failure)?;
+    if let Some(kind) = foreign::kind_of_bytes(&bytes) {
+        return Err(Failure::Foreign(path.to_owned(), kind));
+    }
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         Failure::NotUtf8 {

@@ -4,6 +4,9 @@
 //! The first two are both `None`, because a value that was noted as wrong needs no second
 //! message. Where a key must be there, [`Table::require`] notes its absence.
 
+mod hints;
+mod lists;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -12,8 +15,9 @@ use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 use super::diagnostics::Diagnostics;
 use super::problem::{Place, Spanned, quoted};
-use super::schema::{self, Form, Keys};
+use super::schema::{Form, Keys};
 use super::suggest;
+use super::unknown::unknown;
 
 /// A value, where it stands, and the pad for what is wrong with it.
 pub(super) struct Value<'a> {
@@ -87,12 +91,30 @@ impl<'a> Value<'a> {
         self.refuse(format!("expected {what}, found {found}{hint}"))
     }
 
-    /// The text; where there is none, `what` was expected.
+    /// The text; where there is none, `what` was expected. The value may be a secret.
     pub(super) fn text(&self, what: &str) -> Option<&'a str> {
         match self.node {
             DeValue::String(text) => Some(text),
-            _ => self.expected(what, ""),
+            _ => self.expected(what, self.hint_without_value()),
         }
+    }
+
+    /// The text, where there is one.
+    pub(super) fn as_text(&self) -> Option<&'a str> {
+        self.node.as_str()
+    }
+
+    /// The text, which will be parsed by this function: a number may need no more than quotes.
+    fn text_for<T, E: fmt::Display>(
+        &self,
+        what: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<&'a str> {
+        if let DeValue::String(text) = self.node {
+            return Some(text);
+        }
+        let hint = self.number_as_text(parse);
+        self.expected(what, &hint.unwrap_or_else(|| self.hint(|_| None)))
     }
 
     /// The text as a `T`.
@@ -107,7 +129,7 @@ impl<'a> Value<'a> {
         what: &str,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<T> {
-        let text = self.text(what)?;
+        let text = self.text_for(what, &parse)?;
         parse(text)
             .map_err(|why| {
                 self.diag
@@ -136,6 +158,11 @@ impl<'a> Value<'a> {
         self.node.as_bool()
     }
 
+    /// Reports that true or false was expected, and what there is instead.
+    pub(super) fn expected_truth<T>(&self) -> Option<T> {
+        self.expected("true or false", &self.hint(hints::truth))
+    }
+
     /// Whether it is written in `[ ]`.
     pub(super) fn is_list(&self) -> bool {
         self.node.is_array()
@@ -156,11 +183,7 @@ impl<'a> Value<'a> {
         let DeValue::Table(entries) = self.node else {
             return self.expected("a table", "");
         };
-        let table = Table {
-            entries: Some(entries),
-            place: self.place.clone(),
-            diag: self.diag,
-        };
+        let table = Table::new(Some(entries), self.place.clone(), self.diag);
         let member = |(key, node): (&Node<DeString<'_>>, _)| {
             let name = key.get_ref().to_string();
             let value = table.child(&name, node);
@@ -174,7 +197,7 @@ impl<'a> Value<'a> {
     /// An integer within bounds.
     pub(super) fn integer_in(&self, least: u64, most: u64) -> Option<u64> {
         let Some(integer) = self.integer() else {
-            return self.expected("an integer", "");
+            return self.expected("an integer", &self.hint(hints::integer));
         };
         let value = u64::from_str_radix(integer.as_str(), integer.radix()).ok();
         match value.filter(|value| (least..=most).contains(value)) {
@@ -190,11 +213,7 @@ impl<'a> Value<'a> {
             let hint = self.node.is_array().then(in_single).unwrap_or_default();
             return self.expected("a table", &hint);
         };
-        let table = Table {
-            entries: Some(entries),
-            place: self.place.clone(),
-            diag: self.diag,
-        };
+        let mut table = Table::new(Some(entries), self.place.clone(), self.diag);
         table.note_unknown(keys);
         Some(table)
     }
@@ -205,16 +224,24 @@ pub(super) struct Table<'a> {
     entries: Option<&'a DeTable<'a>>,
     place: Place,
     diag: &'a Diagnostics<'a>,
+    /// Keys that were misspelt, and how. They have been reported; their values are read all the
+    /// same, so that nothing else is reported as missing or unknown for that.
+    misspelt: Vec<(&'static str, &'a str)>,
 }
 
 impl<'a> Table<'a> {
+    fn new(entries: Option<&'a DeTable<'a>>, place: Place, diag: &'a Diagnostics<'a>) -> Self {
+        Self {
+            entries,
+            place,
+            diag,
+            misspelt: Vec::new(),
+        }
+    }
+
     /// The file as a whole.
     pub(super) fn root(entries: &'a DeTable<'a>, diag: &'a Diagnostics<'a>) -> Self {
-        let table = Self {
-            entries: Some(entries),
-            place: Place::root(),
-            diag,
-        };
+        let mut table = Self::new(Some(entries), Place::root(), diag);
         table.note_unknown(diag.known());
         table
     }
@@ -226,8 +253,8 @@ impl<'a> Table<'a> {
 
     /// Whether the key is written, right or wrong.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.entries
-            .is_some_and(|entries| entries.contains_key(key))
+        let has = |key| self.entries.is_some_and(|table| table.contains_key(key));
+        has(key) || self.misspelt.iter().any(|(meant, _)| *meant == key)
     }
 
     /// The value of a key.
@@ -277,15 +304,16 @@ impl<'a> Table<'a> {
     pub(super) fn section<S: Section>(&self, key: &str) -> Option<S> {
         match self.value(key) {
             Some(value) => value.table(S::KEYS).map(|table| S::read(&table)),
-            None => Some(S::read(&Table {
-                entries: None,
-                place: self.place.key(key, self.place.at),
-                diag: self.diag,
-            })),
+            None => {
+                let place = self.place.key(key, self.place.at);
+                Some(S::read(&Table::new(None, place, self.diag)))
+            }
         }
     }
 
     fn value(&self, key: &str) -> Option<Value<'a>> {
+        let misspelt = self.misspelt.iter().find(|(meant, _)| *meant == key);
+        let key = misspelt.map_or(key, |(_, written)| written);
         self.entries?.get(key).map(|node| self.child(key, node))
     }
 
@@ -297,14 +325,26 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn note_unknown(&self, keys: &Keys) {
-        for key in self.entries.into_iter().flat_map(|entries| entries.keys()) {
+    fn note_unknown(&mut self, keys: &Keys) {
+        for (key, value) in self.entries.into_iter().flatten() {
             let name: &str = key.get_ref();
-            if let Some(text) = schema::unknown(self.diag.known(), keys, name) {
-                self.diag
-                    .problem(&self.place.key(name, key.span().start), text);
-            }
+            let known = self.diag.known();
+            let Some(unknown) = unknown(known, keys, name, is_table(value.get_ref())) else {
+                continue;
+            };
+            let place = self.place.key(name, key.span().start);
+            self.diag.problem(&place, unknown.text);
+            let meant = unknown.meant.filter(|meant| !self.has(meant));
+            self.misspelt.extend(meant.map(|meant| (meant, name)));
         }
+    }
+}
+
+/// Whether it is a table, or a list that begins with one.
+fn is_table(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Array(list) => list.first().is_some_and(|first| first.get_ref().is_table()),
+        value => value.is_table(),
     }
 }
 
@@ -334,77 +374,5 @@ impl<K: Write> Write for Spanned<K> {
 
     fn write(value: &K::Plain) -> String {
         K::write(value)
-    }
-}
-
-impl<K: Read> Read for List<K> {
-    type Out = List<K::Out>;
-    const FORM: Form = K::FORM.listed();
-
-    fn read(value: &Value<'_>) -> Option<Self::Out> {
-        let DeValue::Array(elements) = value.node else {
-            let hint = match value.node {
-                DeValue::Table(_) => format!("; write [[{}]] in double brackets", value.place.key),
-                _ => "; put it in [ ]".to_owned(),
-            };
-            return value.expected("a list", &hint);
-        };
-        let element = |(index, node): (usize, &Node<DeValue<'_>>)| {
-            Spanned::<K>::read(&Value {
-                node: node.get_ref(),
-                place: value.place.index(index, node.span().start),
-                diag: value.diag,
-            })
-        };
-        Some(elements.iter().enumerate().map(element).collect())
-    }
-}
-
-impl<K: Write> Write for List<K> {
-    type Plain = Vec<K::Plain>;
-
-    fn write(value: &Vec<K::Plain>) -> String {
-        let elements: Vec<String> = value.iter().map(K::write).collect();
-        format!("[{}]", elements.join(", "))
-    }
-}
-
-impl<K: Read> Read for Named<K> {
-    type Out = Named<K::Out>;
-    const FORM: Form = K::FORM.named();
-
-    fn read(value: &Value<'_>) -> Option<Self::Out> {
-        let DeValue::Table(entries) = value.node else {
-            return value.expected("a table", "");
-        };
-        let table = Table {
-            entries: Some(entries),
-            place: value.place.clone(),
-            diag: value.diag,
-        };
-        let entry = |(key, node): (&Node<DeString<'_>>, _)| {
-            let name = key.get_ref().to_string();
-            let place = table.place.key(&name, key.span().start);
-            note_bad_name(&name, &place, table.diag);
-            let read = K::read(&table.child(&name, node));
-            (Spanned { value: name, place }, read)
-        };
-        let mut named: Self::Out = entries.iter().map(entry).collect();
-        named.sort_by_key(|(name, _)| name.place.at);
-        Some(named)
-    }
-}
-
-/// Names turn up in logs and metrics, so they are kept to what needs no quoting there.
-fn note_bad_name(name: &str, place: &Place, diag: &Diagnostics<'_>) {
-    if name.is_empty()
-        || !name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-    {
-        diag.problem(
-            place,
-            "is not a name; use letters, digits, \"-\", \"_\" and \".\"",
-        );
     }
 }

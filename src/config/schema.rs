@@ -7,8 +7,6 @@
 //!     ─ upstreams ─ Form::Named([upstreams.NAME]) ─ servers ─ Form::List(kind "server")
 //! ```
 
-use super::suggest;
-
 /// A table and its keys.
 #[derive(Debug)]
 pub(super) struct Keys {
@@ -105,46 +103,14 @@ impl Keys {
         self.keys.iter().map(|key| key.name)
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.names().any(|known| known == name)
     }
 
     /// This table and every table below it, each after the one that it stands in.
-    fn all(&'static self) -> Vec<&'static Self> {
+    pub(super) fn all(&'static self) -> Vec<&'static Self> {
         let below = self.keys.iter().filter_map(|key| key.form.keys());
         let below = below.flat_map(Self::all);
         std::iter::once(self).chain(below).collect()
     }
-}
-
-/// Keys of the full `gateway.toml`, of whatever table, that this version does not support. A key
-/// moves from here to its table when it is built.
-const LATER: &[&str] = &["token_auth_secret_file", "messages", "rules"];
-
-/// The same for one table, where other tables have such a key already.
-const LATER_IN: &[(&str, &str)] = &[("[upstreams.NAME]", "secret_file")];
-
-/// What to say of a key that the table does not know; `None` if the table knows it. `root`
-/// describes the whole file.
-pub(super) fn unknown(root: &'static Keys, keys: &Keys, word: &str) -> Option<String> {
-    if keys.has(word) {
-        return None;
-    }
-    if LATER.contains(&word) || LATER_IN.contains(&(keys.table, word)) {
-        return Some("not supported by this version; take it out".to_owned());
-    }
-    let mut tables = root.all();
-    tables.retain(|other| other.has(word));
-    if !tables.is_empty() {
-        let owners: Vec<&str> = tables.iter().map(|table| table.table).collect();
-        return Some(format!(
-            "unknown key here; it belongs to {}",
-            owners.join(" or ")
-        ));
-    }
-    let names: Vec<&str> = keys.names().collect();
-    Some(match suggest::nearest(word, &names) {
-        Some(meant) => format!("unknown key, did you mean \"{meant}\"?"),
-        None => format!("unknown key; {} knows {}", keys.table, names.join(", ")),
-    })
 }

@@ -7,9 +7,25 @@ pub(super) fn unknown(what: &str, word: &str, known: &[&str]) -> String {
     let word_quoted = quoted(word);
     match (nearest(word, known), known) {
         (Some(meant), _) => format!("unknown {what} {word_quoted}, did you mean \"{meant}\"?"),
-        (None, []) => format!("unknown {what} {word_quoted}; none is defined"),
+        (None, []) => {
+            let hint = table_for(what, word).unwrap_or_default();
+            format!("unknown {what} {word_quoted}; none is defined{hint}")
+        }
         (None, _) => format!("unknown {what} {word_quoted}; known: {}", listed(known)),
     }
+}
+
+/// The table that would define a name, where the name can be one.
+fn table_for(what: &str, word: &str) -> Option<String> {
+    let (table, key) = match what {
+        "upstream" => ("upstreams", "servers = [\"http://127.0.0.1:8088\"]"),
+        "issuer" => ("issuers", "its keys"),
+        "turn" => ("turn", "uris and secret_file"),
+        _ => return None,
+    };
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let is_name = !word.is_empty() && word.bytes().all(is_plain);
+    is_name.then(|| format!("; write [{table}.{word}] with {key}"))
 }
 
 /// The known word that differs by a slip or two.

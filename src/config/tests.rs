@@ -39,9 +39,8 @@ fn integers_in_every_spelling() {
 fn wrong_elements_do_not_shorten_a_list() {
     let got = problems("[upstreams.a]\nservers = [1]\n");
     assert!(
-        got.contains(
-            &"t:2:12 upstreams.a.servers[0]: expected a string, found an integer".to_owned()
-        ),
+        got.iter().any(|line| line
+            .starts_with("t:2:12 upstreams.a.servers[0]: expected a string, found an integer")),
         "{got:#?}"
     );
     assert!(

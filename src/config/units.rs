@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::meant;
 use crate::limits::Rate;
 
 /// The longest duration, because deadlines are added to clocks, which overflow.
@@ -24,9 +25,9 @@ const SIZES: [(&str, u64); 7] = [
 pub fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text);
     let unit = match unit {
-        _ if number.is_empty() => Err(no_duration()),
+        _ if number.is_empty() => Err(no_duration(text)),
         "" => Err(format!("has no unit; write \"{number}s\" for seconds")),
-        unit => time_unit(unit).ok_or_else(no_duration),
+        unit => time_unit(unit).ok_or_else(|| no_duration(text)),
     }?;
     let times = number.parse::<u32>().ok();
     times
@@ -35,8 +36,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok_or("is longer than a year".to_owned())
 }
 
-fn no_duration() -> String {
-    "is not a duration, such as \"500ms\", \"10s\", \"5m\", \"1h\" or \"1d\"".to_owned()
+fn no_duration(text: &str) -> String {
+    match meant::duration(text).filter(|time| *time <= LONGEST) {
+        Some(time) => format!("is not a duration; write \"{}\"", write_duration(time)),
+        None => {
+            "is not a duration, such as \"500ms\", \"10s\", \"5m\", \"1h\" or \"1d\"".to_owned()
+        }
+    }
 }
 
 fn time_unit(unit: &str) -> Option<Duration> {
@@ -62,7 +68,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         .iter()
         .find(|(name, _)| *name == unit)
         .filter(|_| !number.is_empty());
-    let unit = known.ok_or_else(no_size)?.1;
+    let unit = known.ok_or_else(|| no_size(text))?.1;
     number
         .parse::<u64>()
         .ok()
@@ -70,18 +76,21 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         .ok_or("is too large".to_owned())
 }
 
-fn no_size() -> String {
-    "is not a size, such as \"512B\", \"64KiB\" or \"1MiB\"".to_owned()
+fn no_size(text: &str) -> String {
+    match meant::size(text) {
+        Some(bytes) => format!("is not a size; write \"{}\"", write_size(bytes)),
+        None => "is not a size, such as \"512B\", \"64KiB\" or \"1MiB\"".to_owned(),
+    }
 }
 
 /// `2000/s`, `300/m`, `50/10s`.
 pub(super) fn rate(text: &str) -> Result<Rate, String> {
-    const FORM: &str = "is not a rate, such as \"2000/s\", \"300/m\" or \"50/10s\"";
-    let (events, per) = text.split_once('/').ok_or(FORM)?;
+    let form = || no_rate(text);
+    let (events, per) = text.split_once('/').ok_or_else(form)?;
     if split(events) != (events, "") || events.is_empty() {
-        return Err(FORM.to_owned());
+        return Err(form());
     }
-    let per = time_unit(per).map_or_else(|| duration(per).map_err(|_| FORM.to_owned()), Ok)?;
+    let per = time_unit(per).map_or_else(|| duration(per).map_err(|_| form()), Ok)?;
     let events: u32 = events
         .parse()
         .map_err(|_| "is a higher rate than can be counted".to_owned())?;
@@ -89,6 +98,13 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
         return Err("must allow at least one in some time".to_owned());
     }
     Ok(Rate { events, per })
+}
+
+fn no_rate(text: &str) -> String {
+    match meant::rate(text) {
+        Some(rate) => format!("is not a rate; write \"{}\"", write_rate(rate)),
+        None => "is not a rate, such as \"2000/s\", \"300/m\" or \"50/10s\"".to_owned(),
+    }
 }
 
 /// Formats a duration in the largest unit without a remainder.
@@ -158,13 +174,20 @@ mod tests {
             ("", "not a duration"),
             ("s", "not a duration"),
             ("10", "\"10s\""),
-            ("10 s", "not a duration"),
-            ("1.5s", "not a duration"),
+            ("10 s", "\"10s\""),
+            ("10sec", "\"10s\""),
+            ("2 minutes", "\"2m\""),
+            ("1.5s", "\"1500ms\""),
+            ("1.5", "not a duration"),
+            ("0.0001s", "not a duration"),
             ("-1s", "not a duration"),
             ("+1s", "not a duration"),
-            ("1S", "not a duration"),
-            ("1w", "not a duration"),
-            ("1m30s", "not a duration"),
+            ("1S", "\"1s\""),
+            ("2w", "\"14d\""),
+            ("60w", "not a duration"),
+            ("1m30s", "\"90s\""),
+            ("1m30", "not a duration"),
+            ("99999999999999999999 s", "not a duration"),
             ("١s", "not a duration"),
             ("367d", "longer than a year"),
             ("99999999999999999999ms", "longer than a year"),
@@ -206,11 +229,14 @@ mod tests {
             ("", "not a size"),
             ("MiB", "not a size"),
             ("1024", "\"1024B\""),
-            ("1 MiB", "not a size"),
-            ("1mib", "not a size"),
-            ("64k", "not a size"),
+            ("1 MiB", "\"1MiB\""),
+            ("1mib", "\"1MiB\""),
+            ("64k", "\"64KiB\""),
+            ("1.5M", "\"1536KiB\""),
+            ("1x", "not a size"),
+            ("99999999999g", "not a size"),
             ("-1B", "not a size"),
-            ("1.5MiB", "not a size"),
+            ("0.3B", "not a size"),
             ("99999999999999999999B", "too large"),
             ("18446744073709551615GiB", "too large"),
         ] {
@@ -239,7 +265,12 @@ mod tests {
         }
         for (text, want) in [
             ("", "not a rate"),
-            ("2000", "not a rate"),
+            ("2000", "\"2000/s\""),
+            ("10r/s", "\"10/s\""),
+            ("10 per minute", "\"10/m\""),
+            ("50/10 s", "\"50/10s\""),
+            ("0r/s", "not a rate"),
+            ("many", "not a rate"),
             ("/s", "not a rate"),
             ("2000/", "not a rate"),
             ("2000/x", "not a rate"),

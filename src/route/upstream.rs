@@ -1,5 +1,7 @@
 //! `[upstreams.*]`: the servers that requests are forwarded to.
 
+mod written;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -82,67 +84,10 @@ fn default_port(tls: bool) -> u16 {
 impl FromStr for ServerAddr {
     type Err = String;
 
+    /// The error follows the text, and has what to write.
     fn from_str(text: &str) -> Result<Self, String> {
-        const FORM: &str = "write \"http://127.0.0.1:8088\"";
-        if let Some(path) = text.strip_prefix("unix:") {
-            return unix(path);
-        }
-        let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(format!("has no scheme; {FORM}"));
-        };
-        let tls = match scheme {
-            "http" => false,
-            "https" => true,
-            "ws" => {
-                return Err(format!(
-                    "is a WebSocket URL; the handshake is HTTP, so write \"http://{rest}\""
-                ));
-            }
-            "wss" => {
-                return Err(format!(
-                    "is a WebSocket URL; the handshake is HTTP, so write \"https://{rest}\""
-                ));
-            }
-            _ => {
-                return Err(format!(
-                    "has a scheme that is not supported, {scheme:?}; {FORM}"
-                ));
-            }
-        };
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
-        if authority.contains(['/', '?', '#']) {
-            return Err(
-                "has a path; an upstream is a server, and paths belong to the routes (`rewrite`)"
-                    .to_owned(),
-            );
-        }
-        let authority: Authority = authority
-            .parse()
-            .map_err(|_| format!("does not name a host and port; {FORM}"))?;
-        if authority.port == Some(0) {
-            return Err("has port 0, where nothing can listen".to_owned());
-        }
-        Ok(Self::Tcp {
-            tls,
-            host: authority.host,
-            port: authority.port.unwrap_or(default_port(tls)),
-        })
+        written::parse(text)
     }
-}
-
-/// The longest path of a unix socket in bytes (unix(7), sun_path).
-const MAX_SOCKET_PATH: usize = 107;
-
-fn unix(path: &str) -> Result<ServerAddr, String> {
-    if !path.starts_with('/') || path.starts_with("//") {
-        return Err("is no absolute path; write \"unix:/run/janus.sock\"".to_owned());
-    }
-    if path.len() > MAX_SOCKET_PATH {
-        return Err(format!(
-            "is longer than the {MAX_SOCKET_PATH} bytes that the path of a socket may have"
-        ));
-    }
-    Ok(ServerAddr::Unix(Path::new(path).into()))
 }
 
 /// `host:port`, `https://host:port` or `unix:/path`.

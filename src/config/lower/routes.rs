@@ -8,7 +8,7 @@ use super::policies::NamedPolicy;
 use super::reach;
 use super::targets::{Kind, kind, note_loops};
 use super::turn::NamedTurn;
-use super::upstreams::Upstream;
+use super::upstreams::{self, Upstream};
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::Spanned;
 use crate::config::read::List;
@@ -166,10 +166,8 @@ impl Names<'_> {
                 .iter()
                 .map(|upstream| &*upstream.name.value)
                 .collect();
-            self.diag.problem(
-                &name.place,
-                suggest::unknown("upstream", &name.value, &known),
-            );
+            let text = upstreams::unknown(&name.value, &known);
+            self.diag.problem(&name.place, text);
         }
         found.map(|at| (UpstreamId(at), &self.context.upstreams[at]))
     }

@@ -8,6 +8,7 @@ use super::note_twice;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::Spanned;
 use crate::config::read::{List, Named, valid};
+use crate::config::suggest;
 use crate::config::tables::RawRoute;
 use crate::config::tables::RawUpstream;
 use crate::route::upstream::{
@@ -52,6 +53,24 @@ pub(super) fn lower(
         }
     };
     raw.into_iter().map(upstream).collect()
+}
+
+/// What to say of an upstream that no table has. Often it is the server itself.
+pub(super) fn unknown(name: &str, known: &[&str]) -> String {
+    let is_server = |text: &str| text.parse::<ServerAddr>().is_ok();
+    let server = match name.contains(['/', ':']) {
+        true => [name.to_owned(), format!("http://{name}")]
+            .into_iter()
+            .find(|text| is_server(text)),
+        false => None,
+    };
+    match server {
+        Some(server) => format!(
+            "is a server, and routes name an upstream; write [upstreams.app] with servers = \
+             [\"{server}\"], and here \"app\""
+        ),
+        None => suggest::unknown("upstream", name, known),
+    }
 }
 
 fn spec(

@@ -1,6 +1,7 @@
 //! Addresses, networks, servers and hosts.
 
-use super::{STRING, quoted};
+use super::host_slips::bad_host;
+use super::{STRING, one_for_each, quoted};
 use crate::addr::{ListenAddr, Network};
 use crate::config::everybody;
 use crate::config::read::{List, Read, Value, Write, valid};
@@ -102,6 +103,11 @@ impl Read for ServerAddr {
     });
 
     fn read(value: &Value<'_>) -> Option<Self> {
+        // The text is not cited, for that would show the password.
+        let text = value.as_text().filter(|text| text.contains('@'));
+        if let Some(why) = text.and_then(|text| text.parse::<Self>().err()) {
+            return value.refuse(why);
+        }
         value.parse(STRING)
     }
 }
@@ -118,23 +124,41 @@ impl Read for HostPort {
         good: &["\"127.0.0.1:5349\"", "\"turn.internal:443\""],
         bad: (
             "\"https://127.0.0.1:5349\"",
-            "\"https://127.0.0.1:5349\" is not host:port, such as \"127.0.0.1:5349\"",
+            "\"https://127.0.0.1:5349\" is not host:port; write \"127.0.0.1:5349\"",
         ),
     });
 
     fn read(value: &Value<'_>) -> Option<ServerAddr> {
-        const WRONG: &str = "is not host:port, such as \"127.0.0.1:5349\"";
-        value.parse_with(STRING, |text| match text.parse::<Authority>() {
-            Ok(Authority {
-                host,
-                port: Some(port @ 1..),
-            }) => Ok(ServerAddr::Tcp {
+        value.parse_with(STRING, |text| match host_port(text) {
+            Some((host, port)) => Ok(ServerAddr::Tcp {
                 tls: false,
                 host,
                 port,
             }),
-            _ => Err(WRONG),
+            None => Err(bad_host_port(text)),
         })
+    }
+}
+
+fn host_port(text: &str) -> Option<(HostName, u16)> {
+    let authority: Authority = text.parse().ok()?;
+    let port = authority.port.filter(|port| *port > 0)?;
+    Some((authority.host, port))
+}
+
+/// The slips that are made with `host:port`.
+fn bad_host_port(text: &str) -> String {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let rest = rest.split('/').next().unwrap_or(rest);
+    let local = format!("127.0.0.1:{}", rest.trim_start_matches(':'));
+    if let Some((host, port)) = host_port(rest) {
+        format!("is not host:port; write \"{host}:{port}\"")
+    } else if host_port(&local).is_some() {
+        format!("has no host; write \"{local}\" for this machine")
+    } else if rest.parse::<HostName>().is_ok() {
+        format!("has no port; write it too, as in \"{rest}:5349\"")
+    } else {
+        "is not host:port, such as \"127.0.0.1:5349\"".to_owned()
     }
 }
 
@@ -153,7 +177,7 @@ impl Read for HostName {
         ],
         bad: (
             "\"https://a.example/\"",
-            "\"https://a.example/\" is a URL; write the host name alone",
+            "\"https://a.example/\" is a URL; write the host name alone, \"a.example\"",
         ),
     });
 
@@ -161,7 +185,7 @@ impl Read for HostName {
         const WILDCARD: &str = "is a wildcard, which stands for no single name; write each name";
         value.parse_with(STRING, |text| {
             text.parse().map_err(|_| match text.contains('*') {
-                true => WILDCARD,
+                true => WILDCARD.to_owned(),
                 false => bad_host(text),
             })
         })
@@ -178,33 +202,21 @@ impl Read for HostPattern {
         good: &["\"media.example.com\"", "\"*.example.com\""],
         bad: (
             "\"media.example.com:443\"",
-            "\"media.example.com:443\" has a port; write the host name alone, a route serves it on \
-             every listener",
+            "\"media.example.com:443\" has a port; write the host name alone, \
+             \"media.example.com\": its port does not matter",
         ),
     });
 
     fn read(value: &Value<'_>) -> Option<Self> {
+        const EVERY: &str = "is not needed: a route without host serves every host; take it out";
+        if value.is_list() {
+            return one_for_each(value);
+        }
         value.parse_with(STRING, |text| match text {
-            "*" => Err("is not needed: a route without host serves every host; take it out"),
+            "*" => Err(EVERY.to_owned()),
+            "_" => Err(format!("is any host in NGINX, and {EVERY}")),
             _ => text.parse().map_err(|_| bad_host(text)),
         })
-    }
-}
-
-/// The slips that are made with hosts.
-fn bad_host(text: &str) -> &'static str {
-    if text.contains("://") || text.contains('/') {
-        "is a URL; write the host name alone"
-    } else if text.parse::<std::net::Ipv6Addr>().is_ok() {
-        "needs brackets around the address: \"[::1]\""
-    } else if text.parse::<Authority>().is_ok() {
-        "has a port; write the host name alone, a route serves it on every listener"
-    } else if text.contains('*') {
-        "has a wildcard where none can be; only the first label of a route's host can be \"*\""
-    } else if !text.is_ascii() {
-        "is not ASCII; write the \"xn--\" form of the name"
-    } else {
-        "is not a host name or IP address"
     }
 }
 

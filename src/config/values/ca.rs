@@ -186,7 +186,7 @@ impl Read for OrderedHost {
         good: &[],
         bad: (
             "\"https://a.example/\"",
-            "\"https://a.example/\" is a URL; write the host name alone",
+            "\"https://a.example/\" is a URL; write the host name alone, \"a.example\"",
         ),
     });
 

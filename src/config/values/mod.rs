@@ -4,12 +4,15 @@
 
 mod address;
 mod ca;
+mod host_slips;
 mod number;
 mod path;
 pub(super) mod pattern;
 mod text;
 mod token;
 mod words;
+
+use super::read::Value;
 
 pub(super) use address::{Exempt, HostPort};
 pub(super) use ca::{CertHost, Contacts, DirectoryUrl, OrderedHost};
@@ -28,4 +31,27 @@ const STRING: &str = "a string";
 /// A text as TOML.
 fn quoted(text: impl std::fmt::Display) -> String {
     format!("\"{text}\"")
+}
+
+/// Reports a list where each table has one of something.
+fn one_for_each<T>(value: &Value<'_>) -> Option<T> {
+    let place = &value.place().key;
+    let table = place.split('[').next().unwrap_or_default();
+    let key = place.rsplit('.').next().unwrap_or_default();
+    let texts = value.texts().filter(|texts| texts.len() > 1);
+    let texts = texts.unwrap_or_default();
+    let each: Vec<String> = texts
+        .iter()
+        .take(3)
+        .map(|text| format!("{key} = {text}"))
+        .chain((texts.len() > 3).then(|| "so on".to_owned()))
+        .collect();
+    let each = match &each[..] {
+        [] => value.hint_without_value().to_owned(),
+        each => format!(
+            "; write a [[{table}]] for each, with {}",
+            each.join(" and ")
+        ),
+    };
+    value.expected(STRING, &each)
 }

@@ -24,7 +24,7 @@ impl Read for bool {
 
     fn read(value: &Value<'_>) -> Option<Self> {
         match value.boolean() {
-            None => value.expected("true or false", ""),
+            None => value.expected_truth(),
             yes => yes,
         }
     }
@@ -210,10 +210,7 @@ impl Read for Rate {
         expected: "a rate such as \"2000/s\"",
         text: "A number of requests per unit of time, or per duration.",
         good: &["\"2000/s\"", "\"300/m\"", "\"50/10s\""],
-        bad: (
-            "\"2000\"",
-            "\"2000\" is not a rate, such as \"2000/s\", \"300/m\" or \"50/10s\"",
-        ),
+        bad: ("\"2000\"", "\"2000\" is not a rate; write \"2000/s\""),
     });
 
     fn read(value: &Value<'_>) -> Option<Self> {
@@ -240,10 +237,7 @@ impl Read for Size {
         text: "A whole number and a unit: `B`; `KiB`, `MiB`, `GiB` for powers of 1024; `KB`, `MB`, \
                `GB` for powers of 1000. A number without quotes is in bytes.",
         good: &["\"512B\"", "\"64KiB\"", "\"1MB\"", "65536", "0"],
-        bad: (
-            "\"64k\"",
-            "\"64k\" is not a size, such as \"512B\", \"64KiB\" or \"1MiB\"",
-        ),
+        bad: ("\"64k\"", "\"64k\" is not a size; write \"64KiB\""),
     });
 
     fn read(value: &Value<'_>) -> Option<u64> {

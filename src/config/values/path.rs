@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use http::StatusCode;
 
-use super::{STRING, pattern, quoted};
+use super::{STRING, one_for_each, pattern, quoted};
 use crate::config::problem::{self, Spanned};
 use crate::config::read::{List, Read, Value, Write};
 use crate::config::schema::{Form, Kind};
@@ -25,6 +25,9 @@ impl Read for PathPrefix {
     });
 
     fn read(value: &Value<'_>) -> Option<Self> {
+        if value.is_list() {
+            return one_for_each(value);
+        }
         value.parse_with(STRING, path)
     }
 }
@@ -49,9 +52,20 @@ fn path(text: &str) -> Result<PathPrefix, String> {
              for itself and what is below it"
                 .to_owned()
         }
-        BadPath::NotAbsolute => "does not begin with \"/\"".to_owned(),
+        BadPath::NotAbsolute => not_absolute(text),
         why => format!("is ambiguous: {why}"),
     })
+}
+
+fn not_absolute(text: &str) -> String {
+    let after_host = text.split_once("://").map(|(_, rest)| rest);
+    let with_slash = match after_host {
+        Some(rest) => rest.find('/').map(|at| rest[at..].to_owned()),
+        None => Some(format!("/{text}")),
+    };
+    let right = with_slash.filter(|path| path.parse::<PathPrefix>().is_ok());
+    let right = right.map(|path| format!("; write \"{path}\""));
+    format!("does not begin with \"/\"{}", right.unwrap_or_default())
 }
 
 impl Read for LocalUrl {

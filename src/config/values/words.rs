@@ -137,7 +137,16 @@ impl Read for MinVersion {
         const WRONG: &str = "is no version that is served; write \"1.2\" or \"1.3\"";
         value.parse_with("\"1.2\" or \"1.3\" in quotes", |text| {
             let known = Self::NAMES.iter().find(|(name, _)| *name == text);
-            known.map(|(_, version)| *version).ok_or(WRONG)
+            known.map(|(_, version)| *version).ok_or_else(|| {
+                let lower = text.to_ascii_lowercase();
+                let bare = lower
+                    .trim_start_matches("tls")
+                    .trim_start_matches([' ', 'v', '_']);
+                match Self::NAMES.iter().find(|(name, _)| *name == bare) {
+                    Some((name, _)) => format!("is written \"{name}\""),
+                    None => WRONG.to_owned(),
+                }
+            })
         })
     }
 }

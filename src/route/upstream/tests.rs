@@ -44,22 +44,43 @@ fn servers() {
     for (text, want) in [
         ("http://localhost:8088/", "localhost:8088"),
         ("http://[::1]", "[::1]:80"),
+        ("HTTP://127.0.0.1:8088", "127.0.0.1:8088"),
         ("https://media.example.com", "https://media.example.com:443"),
         ("unix:/run/janus.sock", "unix:/run/janus.sock"),
     ] {
         assert_eq!(text.parse::<ServerAddr>().unwrap().to_string(), want);
     }
     for (text, want) in [
-        ("127.0.0.1:8088", "no scheme"),
+        ("127.0.0.1:7088", "\"http://127.0.0.1:7088\""),
+        ("media.example.com:443", "\"https://media.example.com:443\""),
+        ("localhost", "\"http://localhost\""),
+        ("8088", "\"http://127.0.0.1:8088\""),
+        (":8088", "\"http://127.0.0.1:8088\""),
+        ("::1:8088", "\"http://[::1]:8088\""),
+        ("2001:db8::7", "\"http://[2001:db8::7]\""),
+        ("127.0.0.1:7088/admin", "\"http://127.0.0.1:7088\""),
+        ("//127.0.0.1:7088", "\"http://127.0.0.1:7088\""),
+        ("https:127.0.0.1:7089", "\"https://127.0.0.1:7089\""),
+        ("a b", "no scheme"),
         ("ws://127.0.0.1:8188", "http://127.0.0.1:8188"),
-        ("wss://127.0.0.1:8989", "https://127.0.0.1:8989"),
-        ("ftp://x", "not supported"),
-        ("http://x:1/janus", "has a path"),
+        ("wss://127.0.0.1:8989/janus", "\"https://127.0.0.1:8989\""),
+        (
+            "ftp://x:21",
+            "not supported, \"ftp\"; write \"http://x:21\"",
+        ),
+        ("http://x:1/janus", "\"http://x:1\""),
+        ("http://x:1/janus", "rewrite = \"/janus\""),
         ("http://", "host and port"),
         ("http://a:b", "host and port"),
         ("http://a:0", "port 0"),
-        ("unix:run/janus.sock", "no absolute path"),
-        ("unix://run/janus.sock", "no absolute path"),
+        ("http://a:99999", "65535"),
+        ("http://u:p@a:1", "\"http://a:1\""),
+        ("http://::1:8088", "\"http://[::1]:8088\""),
+        ("unix:run/janus.sock", "\"unix:/run/janus.sock\""),
+        ("unix://run/janus.sock", "\"unix:/run/janus.sock\""),
+        ("unix:///run/janus.sock", "\"unix:/run/janus.sock\""),
+        ("http://unix:/run/janus.sock", "\"unix:/run/janus.sock\""),
+        ("/run/janus.sock", "\"unix:/run/janus.sock\""),
     ] {
         let got = text.parse::<ServerAddr>().unwrap_err();
         assert!(got.contains(want), "{text}: {got}");
