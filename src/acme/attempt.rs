@@ -11,11 +11,28 @@ use super::failure::Failure;
 use super::order::{Issued, Orders};
 use super::session::{self, Session};
 use super::spec::{AcmeSpec, CertSpec, ChallengeKind};
-use super::{account, open_order, schedule};
+use super::{account, open_order, schedule, self_check};
 use crate::clock::UnixTime;
 use crate::store::{Bundle, Meta};
 use crate::telemetry::Chain;
 use crate::tls::ServableCert;
+
+/// Whether to look at the challenges before the CA does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SelfCheck {
+    /// Not at all.
+    Skip,
+    /// Without the kinds of challenge that another server would answer, if others remain.
+    Advise,
+    /// The same, and without an order if none remain.
+    Require,
+}
+
+/// A certificate, and the challenge that led to it.
+pub(super) struct Obtained {
+    pub(super) bundle: Bundle,
+    pub(super) kind: ChallengeKind,
+}
 
 pub(super) struct Attempt<'a> {
     pub(super) context: &'a AcmeContext,
@@ -29,10 +46,11 @@ pub(super) struct Attempt<'a> {
     pub(super) kinds: Vec<ChallengeKind>,
     /// Whether the certificate and an unfinished order are kept; not so in a dry run.
     pub(super) keeps: bool,
+    pub(super) self_check: SelfCheck,
 }
 
 impl Attempt<'_> {
-    pub(super) async fn run(&self) -> Result<Bundle, Failure> {
+    pub(super) async fn run(&self) -> Result<Obtained, Failure> {
         let client = session::client(self.spec)?;
         let mut result = self.order(client.clone()).await;
         // A CA may reject good nonces (RFC 8555, section 6.5), and instant-acme sends a request
@@ -46,7 +64,7 @@ impl Attempt<'_> {
         })
     }
 
-    async fn order(&self, client: Client) -> Result<Bundle, OrderError> {
+    async fn order(&self, client: Client) -> Result<Obtained, OrderError> {
         self.context.store(|store| store.probe()).await?;
         let issued = match self.order_in_session(client.clone()).await {
             Err(error) if error.is_unknown_account() => {
@@ -55,12 +73,17 @@ impl Attempt<'_> {
             }
             result => result,
         };
-        let bundle = self.bundle(issued?);
+        let issued = issued?;
+        let kind = issued.kind;
+        let bundle = self.bundle(issued);
         if bundle.is_err() && self.keeps {
             // Otherwise each attempt would download the same useless certificate.
             open_order::forget(self.context, self.cert).await;
         }
-        bundle
+        Ok(Obtained {
+            bundle: bundle?,
+            kind,
+        })
     }
 
     async fn order_in_session(&self, client: Client) -> Result<Issued, OrderError> {
@@ -131,7 +154,7 @@ impl Attempt<'_> {
         !is_in_service && UnixTime::now() < renewal
     }
 
-    fn servable(&self, Issued { chain, key }: &Issued) -> Result<ServableCert, OrderError> {
+    fn servable(&self, Issued { chain, key, .. }: &Issued) -> Result<ServableCert, OrderError> {
         let (name, place) = (
             self.cert.name.as_str(),
             self.context.store.place(&self.cert.name),
@@ -143,11 +166,12 @@ impl Attempt<'_> {
     /// A failed validation makes its order invalid, so each kind of challenge has an order.
     async fn place(&self, orders: &Orders<'_>) -> Result<Issued, OrderError> {
         let mut replaces = self.replaces(orders.session);
-        let mut kinds = self.kinds.iter().copied().peekable();
+        let mut kinds = self.promising_kinds().await?.into_iter().peekable();
         let mut refusals = Vec::new();
         while let Some(kind) = kinds.next() {
             match place_one(orders, kind, &mut replaces).await {
                 Err(error) if error.is_of_challenge() => {
+                    self.note_failed_validation(&error);
                     if let Some(next) = kinds.peek() {
                         tracing::warn!(
                             certificate = %self.cert.name,
@@ -164,6 +188,49 @@ impl Attempt<'_> {
         Err(OrderError::of_all(refusals))
     }
 
+    /// The kinds of challenge that no other server would answer, as far as we can see. A kind that
+    /// is certain to fail would count against the limits of the CA.
+    async fn promising_kinds(&self) -> Result<Vec<ChallengeKind>, OrderError> {
+        if self.self_check == SelfCheck::Skip {
+            return Ok(self.kinds.clone());
+        }
+        let (mut kinds, mut elsewhere) = (Vec::new(), Vec::new());
+        for kind in &self.kinds {
+            let challenges = &self.context.outputs.challenges;
+            match self_check::look(challenges, &self.cert.hosts, *kind).await {
+                None => kinds.push(*kind),
+                Some(found) => elsewhere.push(found),
+            }
+        }
+        if kinds.is_empty() && self.self_check == SelfCheck::Require {
+            return Err(OrderError::Elsewhere(elsewhere));
+        }
+        for found in &elsewhere {
+            tracing::warn!(
+                certificate = %self.cert.name, kind = found.kind.name(), %found,
+                "the CA is unlikely to accept this challenge"
+            );
+        }
+        Ok(if kinds.is_empty() {
+            self.kinds.clone()
+        } else {
+            kinds
+        })
+    }
+
+    fn note_failed_validation(&self, error: &OrderError) {
+        let failed = &self.context.failed_validations;
+        match error {
+            OrderError::Refused { host, .. } => failed.note(self.url, host),
+            // The CA has not said which.
+            OrderError::Ended(_) => {
+                let hosts = self.cert.hosts.iter();
+                hosts.for_each(|host| failed.note(self.url, host));
+            }
+            _ => {}
+        }
+    }
+
     /// The identifier of the certificate that is renewed, for CAs that take it (RFC 9773, section
     /// 5).
     fn replaces(&self, session: &Session) -> Option<CertificateIdentifier<'static>> {
@@ -173,7 +240,7 @@ impl Attempt<'_> {
 
     fn bundle(&self, issued: Issued) -> Result<Bundle, OrderError> {
         let servable = self.servable(&issued)?;
-        let Issued { chain, key } = issued;
+        let Issued { chain, key, .. } = issued;
         let info = servable.info();
         if let Some(host) = self.cert.hosts.iter().find(|host| !info.names_host(host)) {
             return Err(OrderError::LacksHost(host.clone()));

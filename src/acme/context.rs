@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::error::OrderError;
+use super::failed_validations::FailedValidations;
 use super::renewals::Renewals;
 use super::status::CertStatuses;
 use crate::store::{CertStore, Lock, Name, Stored};
@@ -57,6 +58,7 @@ pub(super) struct AcmeContext {
     pub(super) renewals: Arc<Renewals>,
     /// One permit for each open order.
     pub(super) orders: Semaphore,
+    pub(super) failed_validations: FailedValidations,
     /// Versions that were ordered for a configuration that a reload has replaced meanwhile.
     outdated: Mutex<HashMap<Name, u64>>,
 }
@@ -74,6 +76,7 @@ impl AcmeContext {
             outputs,
             renewals,
             orders: Semaphore::new(ORDERS),
+            failed_validations: FailedValidations::default(),
             outdated: Mutex::default(),
         })
     }

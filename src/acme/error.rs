@@ -10,6 +10,7 @@ use super::current::Unread;
 use super::directory::NoDirectory;
 use super::problem::{Said, is_server_trouble, type_of};
 use super::schedule::RetryClass;
+use super::self_check::Elsewhere;
 use super::spec::ChallengeKind;
 use crate::host::HostName;
 use crate::secret::NoSecret;
@@ -54,6 +55,12 @@ pub enum OrderError {
         /// What the CA said.
         problem: Problem,
     },
+    /// Another server answers the challenges.
+    #[error("{}; the CA was not asked", Joined(.0))]
+    Elsewhere(Vec<Elsewhere>),
+    /// The staging directory refused what the CA would refuse.
+    #[error("the CA was not asked again, as its staging directory was asked first: {0}")]
+    Staging(Box<OrderError>),
     /// Every kind of challenge was refused.
     #[error("{}", EachKind(.0))]
     ByNoKind(Vec<OrderError>),
@@ -231,11 +238,26 @@ impl OrderError {
         )
     }
 
+    /// Whether the CA tried to validate a name and could not, by whatever kind of challenge.
+    pub(super) fn is_failed_validation(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::Ended(_) => true,
+            Self::ByNoKind(all) => all.iter().any(Self::is_failed_validation),
+            _ => false,
+        }
+    }
+
+    /// Whether the CA has not heard of the order, so that it counts nothing.
+    pub(super) fn is_before_the_ca(&self) -> bool {
+        matches!(self, Self::Elsewhere(_) | Self::Staging(_))
+    }
+
     /// The last part of the problem's type, such as `rateLimited`.
     pub(super) fn word(&self) -> Option<&str> {
         match self {
             Self::Api(problem) | Self::Refused { problem, .. } => type_of(problem),
             Self::ByNoKind(all) => all.last()?.word(),
+            Self::Staging(refused) => refused.word(),
             _ => None,
         }
     }
@@ -269,6 +291,17 @@ impl OrderError {
             Self::Exchange(error) => error.to_string().starts_with("replaces field mismatch"),
             _ => false,
         }
+    }
+}
+
+struct Joined<'a>(&'a [Elsewhere]);
+
+impl fmt::Display for Joined<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, one) in self.0.iter().enumerate() {
+            write!(f, "{}{one}", if at == 0 { "" } else { "; and " })?;
+        }
+        Ok(())
     }
 }
 

@@ -58,6 +58,8 @@ impl OrderError {
     pub fn advice(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::ByNoKind(all) => for_all(all),
+            Self::Staging(refused) => refused.advice(),
+            Self::Elsewhere(_) => Some(Cow::Borrowed(ELSEWHERE)),
             _ => self.advice_for_one().map(Cow::Borrowed),
         }
     }

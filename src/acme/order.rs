@@ -50,10 +50,11 @@ pub(super) struct Orders<'a> {
     pub(super) keeps: bool,
 }
 
-/// A chain and its key, both PEM.
+/// A chain and its key, both PEM, and the challenge that led to it.
 pub(super) struct Issued {
     pub(super) chain: String,
     pub(super) key: Secret<String>,
+    pub(super) kind: ChallengeKind,
 }
 
 impl<'a> Orders<'a> {
@@ -161,6 +162,7 @@ impl Steps<'_> {
             Some(chain) => Ok(Issued {
                 chain,
                 key: self.open.key.clone(),
+                kind: self.kind,
             }),
             None => Err(self.unfinished(self.client.busy_for())),
         }

@@ -101,12 +101,42 @@ const HOUR: u64 = 60 * MINUTE;
 /// Encrypt allows five per hour and refills one every twelve minutes.
 const EAGER: u32 = 3;
 
-/// The shortest wait after a refusal, however soon the certificate expires.
+/// The shortest wait after something costly, however soon the certificate expires.
 const STEADY: Duration = Duration::from_secs(15 * MINUTE);
 
-/// How long to wait after this many failures of a class. `left` is the remaining lifetime of the
-/// certificate, zero if none is valid: the sooner it expires, the sooner a retry is worth its cost.
-pub(super) fn back_off(class: RetryClass, failures: u32, left: Duration) -> Duration {
+/// The lifetime of the certificate in service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Life {
+    /// What is left of it; zero if it is over.
+    pub(super) left: Duration,
+    pub(super) whole: Duration,
+}
+
+impl Life {
+    /// There is no certificate.
+    pub(super) const NONE: Self = Self {
+        left: Duration::ZERO,
+        whole: Duration::ZERO,
+    };
+
+    /// The longest wait: the sooner the certificate expires, the sooner a retry is worth its cost.
+    fn longest_wait(self) -> Duration {
+        if self.left < self.whole / 3 {
+            self.left / 20
+        } else {
+            self.left / 8
+        }
+    }
+}
+
+/// Whether a refusal is so recent that each attempt uses a single kind of challenge.
+pub(super) fn is_eager(refusals: u32) -> bool {
+    refusals <= EAGER
+}
+
+/// How long to wait after this many failures of a class.
+pub(super) fn back_off(class: RetryClass, failures: u32, life: Life) -> Duration {
+    let left = life.left;
     let steps: &[u64] = match class {
         // Handshakes fail already, so the gateway does not wait for an hour once the CA is back.
         RetryClass::Transient if left.is_zero() => &[2, 5, 15, MINUTE, 5 * MINUTE],
@@ -140,10 +170,13 @@ pub(super) fn back_off(class: RetryClass, failures: u32, left: Duration) -> Dura
         return wait;
     }
     let shortest = match class {
-        RetryClass::Transient | RetryClass::RateLimited => Duration::from_secs(steps[0]),
-        RetryClass::Permanent | RetryClass::Costly => STEADY,
+        // How many validations may fail in an hour is limited elsewhere.
+        RetryClass::Transient | RetryClass::RateLimited | RetryClass::Permanent => {
+            Duration::from_secs(steps[0])
+        }
+        RetryClass::Costly => STEADY,
     };
-    wait.min((left / 8).max(shortest))
+    wait.min(life.longest_wait().max(shortest))
 }
 
 /// The kinds of challenge to try after this many refusals: all of them, or, while retries are

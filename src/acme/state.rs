@@ -9,7 +9,7 @@ use super::context::AcmeContext;
 use super::current::Current;
 use super::error::OrderError;
 use super::failure::Failure;
-use super::schedule::{RetryClass, Why};
+use super::schedule::{Life, RetryClass, Why};
 use super::spec::{AcmeSpec, CertSpec};
 use super::status::CertStatus;
 use super::wait::{LONGEST, Wait, next_try};
@@ -163,9 +163,10 @@ impl OrderState {
         self.change(|status| (status.issued, status.is_ordering) = (status.issued + 1, false));
     }
 
-    /// `expires` is when the certificate in service expires.
-    pub(super) fn failed(&mut self, failed: &Failure, expires: Option<UnixTime>) {
+    /// `validity` is when that of the certificate in service begins and ends.
+    pub(super) fn failed(&mut self, failed: &Failure, validity: Option<(UnixTime, UnixTime)>) {
         let now = UnixTime::now();
+        let expires = validity.map(|(_, end)| end);
         let class = failed.error.retry_class();
         let is_refusal = matches!(class, RetryClass::Permanent | RetryClass::Costly);
         self.record.failures = self.record.failures.saturating_add(1);
@@ -179,14 +180,15 @@ impl OrderState {
         } else {
             failures.saturating_sub(refusals)
         };
-        let wait = Wait::new(next_try(
-            failed,
-            of_class,
-            expires.map_or(Duration::ZERO, |end| now.until(end)),
-        ));
+        let life = validity.map_or(Life::NONE, |(begin, end)| Life {
+            left: now.until(end),
+            whole: begin.until(end),
+        });
+        let wait = Wait::new(next_try(failed, of_class, life));
         let next = wait.date;
         self.not_before = Some(wait);
-        self.is_held = is_refusal || failed.retry_after.is_some();
+        let is_counted = is_refusal && !failed.error.is_before_the_ca();
+        self.is_held = is_counted || failed.retry_after.is_some();
         self.is_unfinished = false;
         self.record.error = Some(failed.error.text());
         self.change(|status| (status.failed, status.is_ordering) = (status.failed + 1, false));
@@ -241,6 +243,11 @@ impl OrderState {
                 "the CA has not finished the order; it is asked again, also after a restart"
             );
         }
+    }
+
+    /// An order is due, but the CA would count another failed validation as one too many.
+    pub(super) fn postpone(&mut self, wait: Duration) {
+        (self.not_before, self.is_held) = (Some(Wait::new(wait)), true);
     }
 
     /// How an operator who has fixed the cause avoids the wait. After a rate limit, ordering sooner

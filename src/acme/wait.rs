@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::failure::Failure;
-use super::schedule::{RetryClass, back_off};
+use super::schedule::{Life, RetryClass, back_off};
 use crate::clock::{Moment, UnixTime};
 
 /// The longest wait, whatever a CA says: Let's Encrypt's longest limit is a week.
@@ -49,15 +49,15 @@ impl Wait {
 }
 
 /// How long to wait after a failure: after a rate limit as long as the CA says, otherwise at least
-/// that long. `left` is the remaining lifetime of the certificate in service.
-pub(super) fn next_try(failed: &Failure, failures: u32, left: Duration) -> Duration {
+/// that long. `life` is that of the certificate in service.
+pub(super) fn next_try(failed: &Failure, failures: u32, life: Life) -> Duration {
     let is_limit = failed.error.is_rate_limit() && failed.retry_after.is_some();
     let class = if is_limit {
         RetryClass::RateLimited
     } else {
         failed.error.retry_class()
     };
-    let by_us = back_off(class, failures, left);
+    let by_us = back_off(class, failures, life);
     failed
         .retry_after
         .map_or(by_us, |said| said.min(LONGEST).max(by_us))

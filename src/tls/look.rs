@@ -1,4 +1,4 @@
-//! Fetches the certificate that a server presents, without verifying it.
+//! Fetches the certificate that a server presents, without verifying it; also that of a challenge.
 
 use std::io;
 use std::sync::Arc;
@@ -7,11 +7,13 @@ use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{AlertDescription, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::TlsConnector;
 
-use super::provider;
+use super::challenges::ACME_TLS;
+use super::{leaf_facts, provider};
+use crate::host::HostName;
 
 /// Makes a handshake and returns the server's own certificate. The handshake proves that the server
 /// has the certificate's key. The certificate itself is not verified, so the connection is closed
@@ -39,6 +41,65 @@ where
     // A clean shutdown, as some servers log connections that end without one. It may fail.
     let _ = stream.shutdown().await;
     shown.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no certificate was shown"))
+}
+
+/// What a server shows to a CA that validates `tls-alpn-01`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShownChallenge {
+    /// The challenge with this digest.
+    Same,
+    /// A certificate of this issuer.
+    Other(String),
+    /// Nothing: it has other protocols, or does not know the name.
+    Rejected,
+}
+
+/// Makes the handshake of a CA that validates a name by `tls-alpn-01` (RFC 8737, section 3).
+///
+/// # Errors
+/// If the handshake fails and does not show that another server answers.
+pub async fn shown_challenge<IO>(
+    io: IO,
+    host: &HostName,
+    digest: &[u8; 32],
+) -> io::Result<ShownChallenge>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut config = unverified_config().map_err(io::Error::other)?;
+    config.alpn_protocols = vec![ACME_TLS.to_vec()];
+    let name = ServerName::try_from(host.as_str().to_owned()).map_err(io::Error::other)?;
+    let connector = TlsConnector::from(Arc::new(config));
+    let mut stream = match connector.connect(name, io).await {
+        Err(error) if is_rejection(&error) => return Ok(ShownChallenge::Rejected),
+        connected => connected?,
+    };
+    let leaf = stream.get_ref().1.peer_certificates();
+    let leaf = leaf.and_then(<[_]>::first);
+    // The digest is random, so nothing else has these bytes by chance.
+    let is_same = leaf.is_some_and(|leaf| leaf.windows(digest.len()).any(|part| part == digest));
+    let shown = if is_same {
+        ShownChallenge::Same
+    } else {
+        let issuer = leaf.and_then(|leaf| leaf_facts(leaf).ok());
+        ShownChallenge::Other(issuer.map_or_else(String::new, |facts| facts.issuer))
+    };
+    let _ = stream.shutdown().await;
+    Ok(shown)
+}
+
+/// Whether a server that does not expect the challenge has answered.
+fn is_rejection(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref());
+    let Some(rustls::Error::AlertReceived(alert)) = error else {
+        return false;
+    };
+    matches!(
+        alert,
+        AlertDescription::NoApplicationProtocol
+            | AlertDescription::UnrecognisedName
+            | AlertDescription::HandshakeFailure
+    )
 }
 
 /// Accepts any certificate, so it must not be used for connections that carry data.

@@ -18,6 +18,7 @@ mod acme_killed;
 mod acme_late;
 mod acme_redirected;
 mod acme_renewal;
+mod acme_staging;
 mod acme_trouble;
 mod admin;
 mod balancers;

@@ -48,7 +48,10 @@ fn a_window_does_not_outlast_the_certificate() {
 #[test]
 fn failures_make_patient_but_not_to_the_end() {
     let far = Duration::from_secs(30 * DAY);
-    let wait = |kind, failures, left| back_off(kind, failures, left).as_secs();
+    let wait = |kind, failures, left| {
+        let life = Life { left, whole: left };
+        back_off(kind, failures, life).as_secs()
+    };
     assert_eq!(
         [1, 2, 3, 99].map(|n| wait(RetryClass::Transient, n, far)),
         [2, 5, 15, 3600]
@@ -68,10 +71,6 @@ fn failures_make_patient_but_not_to_the_end() {
         [60, 60, 180, 600, 3600, DAY]
     );
     assert_eq!(
-        [1, 3].map(|n| wait(RetryClass::Permanent, n, Duration::from_secs(60))),
-        [60, 600]
-    );
-    assert_eq!(
         [0, 1, 2, 99].map(|n| wait(RetryClass::Costly, n, far)),
         [900, 900, 3600, DAY]
     );
@@ -79,10 +78,8 @@ fn failures_make_patient_but_not_to_the_end() {
         wait(RetryClass::Permanent, 99, Duration::from_secs(8 * 3600)),
         3600
     );
-    assert_eq!(
-        wait(RetryClass::Permanent, 99, Duration::from_secs(60)),
-        900
-    );
+    assert_eq!(wait(RetryClass::Permanent, 99, Duration::from_secs(60)), 60);
+    assert_eq!(wait(RetryClass::Costly, 99, Duration::from_secs(60)), 900);
     assert_eq!(wait(RetryClass::Permanent, 99, Duration::ZERO), DAY);
 }
 
@@ -109,11 +106,25 @@ fn the_first_retries_stay_within_the_limit_of_lets_encrypt() {
     for refusals in 0..40 {
         allowance -= kinds(&all, refusals).len() as f64;
         assert!(allowance >= 0.0, "too many after {refusals} refusals");
-        let wait = back_off(RetryClass::Permanent, refusals + 1, Duration::ZERO).as_secs();
+        let wait = back_off(RetryClass::Permanent, refusals + 1, Life::NONE).as_secs();
         at += wait;
         allowance = (allowance + wait as f64 / (12.0 * 60.0)).min(5.0);
     }
     assert!(at > 30 * DAY, "{at}");
+}
+
+#[test]
+fn with_less_than_a_third_of_its_life_a_certificate_waits_a_twentieth_of_what_is_left() {
+    let classes = [RetryClass::Transient, RetryClass::Permanent];
+    for (whole, left) in [(90 * DAY, 5 * DAY), (6 * DAY, DAY), (DAY, 4 * HOUR)] {
+        for class in classes {
+            let (left, whole) = (Duration::from_secs(left), Duration::from_secs(whole));
+            let longest = (1..30)
+                .map(|failures| back_off(class, failures, Life { left, whole }))
+                .max();
+            assert!(longest <= Some(left / 20), "{class:?} {left:?} {longest:?}");
+        }
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn failed(word: &str, retry_after: Option<u64>) -> Failure {
 }
 
 fn wait(failed: &Failure, failures: u32) -> u64 {
-    next_try(failed, failures, Duration::ZERO).as_secs()
+    next_try(failed, failures, Life::NONE).as_secs()
 }
 
 /// How long no order is made.
@@ -214,7 +214,11 @@ fn whoever_can_mend_it_is_told_how_not_to_wait() {
 #[test]
 fn a_ca_that_comes_back_finds_us_soon_where_nothing_is_valid() {
     let away = failed("serverInternal", None);
-    let wait = |left: u64| next_try(&away, 99, Duration::from_secs(left)).as_secs();
+    let wait = |left: u64| {
+        let left = Duration::from_secs(left);
+        let whole = Duration::from_secs(90 * 86_400);
+        next_try(&away, 99, Life { left, whole }).as_secs()
+    };
     assert_eq!((wait(86_400), wait(0)), (3600, 300));
 }
 

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use super::super::attempt::Attempt;
+use super::super::attempt::{Attempt, SelfCheck};
 use super::super::current::Current;
 use super::super::error::OrderError;
 use super::super::failure::Failure;
 use super::super::open_order;
 use super::super::renewals::{RenewMode, Request};
 use super::super::schedule::{self, Why};
+use super::super::spec::ChallengeKind;
 use super::{CertTask, of_same_ca};
 use crate::store::{Bundle, Stored};
+use crate::telemetry::Chain;
 
 impl CertTask {
     /// The reason as it is logged: `ianitor certs revoke` requests an order because it has revoked
@@ -68,17 +70,53 @@ impl CertTask {
             certificate = %self.cert.name, directory = url,
             "dry run of an order, as requested"
         );
-        let (kinds, keeps) = (self.spec.challenges.clone(), false);
-        let attempt = Attempt {
+        let attempt = self.staging_attempt(url, self.spec.challenges.clone());
+        attempt.run().await.map(drop)
+    }
+
+    /// An attempt of which nothing is kept.
+    fn staging_attempt<'a>(&'a self, url: &'a str, kinds: Vec<ChallengeKind>) -> Attempt<'a> {
+        Attempt {
             context: &self.context,
             spec: &self.spec,
             cert: &self.cert,
             url,
             before: None,
             kinds,
-            keeps,
+            keeps: false,
+            self_check: SelfCheck::Skip,
+        }
+    }
+
+    /// Before a CA that has refused an order is asked again, its staging directory is asked, where
+    /// limits are high. Returns the kinds of challenge for the order: the one that succeeded there,
+    /// or the given ones if there is no such directory or it gives no answer to rely on.
+    async fn rehearse(&self, kinds: Vec<ChallengeKind>) -> Result<Vec<ChallengeKind>, OrderError> {
+        let Some(url) = self.staging() else {
+            return Ok(kinds);
         };
-        attempt.run().await.map(drop)
+        let (name, directory) = (&self.cert.name, url);
+        tracing::info!(certificate = %name, directory, "trying the staging directory first");
+        let attempt = self.staging_attempt(url, self.spec.challenges.clone());
+        match attempt.run().await {
+            Ok(obtained) => Ok(vec![obtained.kind]),
+            Err(failed) if failed.error.is_failed_validation() => {
+                Err(OrderError::Staging(Box::new(failed.error)))
+            }
+            Err(failed) => {
+                tracing::info!(
+                    certificate = %name, directory, error = %Chain(&failed.error),
+                    "no answer from the staging directory; asking the CA itself"
+                );
+                Ok(kinds)
+            }
+        }
+    }
+
+    /// The staging directory, unless it is the CA's own.
+    fn staging(&self) -> Option<&str> {
+        let staging = self.spec.staging.as_deref();
+        staging.filter(|url| *url != &*self.spec.directory)
     }
 
     /// Returns whether it ordered.
@@ -88,10 +126,8 @@ impl CertTask {
         request: Option<&Request>,
     ) -> Result<bool, Failure> {
         let result = self.order_under_lock(why, request).await;
-        let end = self
-            .current
-            .as_ref()
-            .map(|current| current.meta().not_after);
+        let current = self.current.as_ref().map(Current::meta);
+        let validity = current.map(|meta| (meta.not_before, meta.not_after));
         match &result {
             Ok(false) => {}
             Ok(true) => {
@@ -102,7 +138,7 @@ impl CertTask {
                 error: OrderError::Unfinished { again },
                 ..
             }) => self.state.unfinished(*again),
-            Err(failed) => self.state.failed(failed, end),
+            Err(failed) => self.state.failed(failed, validity),
         }
         result
     }
@@ -128,6 +164,9 @@ impl CertTask {
         if self.is_stopped() || !is_wanted {
             return Ok(false);
         }
+        if request.is_none() && self.must_wait().await {
+            return Ok(false);
+        }
         let why = self.reason(why);
         tracing::info!(
             certificate = %self.cert.name,
@@ -137,29 +176,60 @@ impl CertTask {
             "ordering"
         );
         self.state.ordering();
-        let (before, url) = (
-            of_same_ca(self.current.as_ref(), &self.spec),
-            &*self.spec.directory,
-        );
-        // An operator who requests an order has usually fixed something.
-        let refusals = if why == Why::Asked {
-            0
-        } else {
-            self.state.refusals()
-        };
-        let (kinds, keeps) = (schedule::kinds(&self.spec.challenges, refusals), true);
-        let attempt = Attempt {
-            context: &context,
-            spec: &self.spec,
-            cert: &self.cert,
-            url,
-            before,
-            kinds,
-            keeps,
-        };
-        let bundle = attempt.run().await?;
+        let bundle = self.obtain(request.is_some()).await?;
         self.store_and_serve(bundle).await?;
         Ok(true)
+    }
+
+    /// Whether another failed validation would be one too many for the CA. Those for another
+    /// certificate with the same name count too. An open order may need none.
+    async fn must_wait(&mut self) -> bool {
+        let failed = &self.context.failed_validations;
+        let wait = failed.wait(&self.spec.directory, &self.cert.hosts);
+        if wait.is_zero() || self.has_open_order().await {
+            return false;
+        }
+        self.state.postpone(wait);
+        true
+    }
+
+    /// `is_asked`: an operator who requests an order has usually fixed something, and the CA itself
+    /// is asked at once, with every kind of challenge.
+    async fn obtain(&self, is_asked: bool) -> Result<Bundle, Failure> {
+        let (spec, context) = (&self.spec, &self.context);
+        let refusals = if is_asked { 0 } else { self.state.refusals() };
+        let mut kinds = schedule::kinds(&spec.challenges, refusals);
+        let mut self_check = match refusals {
+            _ if is_asked => SelfCheck::Skip,
+            // However sure we are, the CA has the last word now and then.
+            refusals if schedule::is_eager(refusals) => SelfCheck::Require,
+            _ => SelfCheck::Advise,
+        };
+        if refusals > 0 && self.staging().is_some() && !self.has_open_order().await {
+            (kinds, self_check) = (self.rehearse(kinds).await?, SelfCheck::Skip);
+        }
+        if !is_asked {
+            let failed = &context.failed_validations;
+            kinds.truncate(failed.left(&spec.directory, &self.cert.hosts).max(1));
+        }
+        let attempt = Attempt {
+            context,
+            spec,
+            cert: &self.cert,
+            url: &spec.directory,
+            before: of_same_ca(self.current.as_ref(), spec),
+            kinds,
+            keeps: true,
+            self_check,
+        };
+        Ok(attempt.run().await?.bundle)
+    }
+
+    /// Whether the CA may still finish an earlier order, which needs no further challenge.
+    async fn has_open_order(&self) -> bool {
+        let name = self.cert.name.clone();
+        let order = self.context.store(move |store| store.order(&name)).await;
+        matches!(order, Ok(Some(_)))
     }
 
     /// Serves a new certificate, whether or not it can be stored: CAs limit how many they issue.

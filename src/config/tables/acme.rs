@@ -19,8 +19,9 @@ section! {
         directory: DirectoryUrl = default(AcmeSpec::LETS_ENCRYPT.into());
         /// PEM: the CAs to trust when the directory is asked, instead. For a CA of your own.
         directory_ca: PathBuf = optional("the system's CAs");
-        /// Where `ianitor certs renew HOST --dry-run` orders; without a directory for it, the
-        /// command is rejected.
+        /// Where an order is tried before a CA that has refused one is asked again, and where
+        /// `ianitor certs renew HOST --dry-run` orders; without a directory for it, the command is
+        /// rejected.
         staging: DirectoryUrl = optional(
             "`\"letsencrypt-staging\"` where `directory` is one of Let's Encrypt, else none"
         );
