@@ -270,7 +270,7 @@ fn a_socket_stays_when_its_path_is_spelled_in_another_way() {
     let by_default = Config::to(&upstream);
     let gateway = GatewayProcess::start(&by_default);
     let config = gateway.config_path();
-    let default = gateway.event("kind=control");
+    let default = gateway.event("listener=control");
     let default = default.split_once("path=").unwrap().1;
     let default = PathBuf::from(default.split(' ').next().unwrap());
     let (folder, name) = (default.parent().unwrap(), default.file_name().unwrap());
