@@ -11,6 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::addr::ClientGroup;
+use crate::clock;
 
 /// The number of slots. A CA validates from a handful of addresses.
 const MOST: usize = 16;
@@ -61,7 +62,7 @@ pub enum Said {
 impl ChallengeSlots {
     /// Takes a slot; `None` if there is none.
     pub fn take(self: &Arc<Self>, group: Option<ClientGroup>, said: Said) -> Option<ChallengeSlot> {
-        self.take_at(group, said, Instant::now())
+        self.take_at(group, said, clock::monotonic())
     }
 
     fn take_at(
@@ -169,7 +170,7 @@ impl ChallengeSlot {
         };
         let (said, group) = (change(entry.said), entry.group);
         if std::mem::replace(&mut entry.said, said) != said {
-            entry.since = Instant::now();
+            entry.since = clock::monotonic();
             list.limit_client(group, self.id);
         }
     }

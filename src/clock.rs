@@ -1,5 +1,11 @@
-//! [`UnixTime`] is wall-clock time in whole seconds, as in tokens and credentials. [`Moment`] is
-//! for waiting: a change of the system clock does not move it.
+//! Every clock that is read. [`wall`] is the system's, which may be set at any time; [`monotonic`]
+//! is for waiting and measuring. [`UnixTime`] is wall-clock time in whole seconds, as in tokens and
+//! credentials. [`Moment`] is for waiting: a change of the system clock does not move it.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "all other modules read the clocks by the functions of this one"
+)]
 
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
@@ -68,8 +74,16 @@ impl Moment {
     }
 }
 
+/// The time of the monotonic clock.
+#[inline]
+pub fn monotonic() -> Instant {
+    Instant::now()
+}
+
+/// The time of the system clock.
 #[cfg(not(test))]
-fn wall() -> SystemTime {
+#[inline]
+pub fn wall() -> SystemTime {
     SystemTime::now()
 }
 

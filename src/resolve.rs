@@ -16,6 +16,7 @@ use hyper_util::client::legacy::connect::dns::Name;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::watch;
 
+use crate::clock;
 use crate::telemetry::summed;
 
 /// The most threads. A name uses one at a time, and a configuration has few names.
@@ -224,7 +225,7 @@ impl Entry {
         let was_failing = std::mem::replace(&mut self.is_failing, answer.is_err());
         match answer {
             Ok(addrs) => {
-                self.good = Some((Instant::now(), Arc::clone(addrs)));
+                self.good = Some((clock::monotonic(), Arc::clone(addrs)));
                 if was_failing {
                     tracing::info!(name, "a name can be looked up again");
                 }

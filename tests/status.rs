@@ -2,6 +2,7 @@
 //! access log is seen by `tests/real`, over ten thousand requests.
 
 #![allow(clippy::unwrap_used)] // the lint knows tests by their attribute, and these have helpers
+#![allow(clippy::disallowed_methods)] // tests measure with the clocks themselves
 
 #[path = "status/support.rs"]
 mod support;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::str::FromStr as _;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::problem::Said;
-use crate::clock::UnixTime;
+use crate::clock::{self, UnixTime};
 use crate::resolve::Resolver;
 
 /// For one request with its answer. CAs answer within seconds.
@@ -206,7 +206,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let date = httpdate::parse_http_date(said).ok()?;
     let now = text(header::DATE).and_then(|text| httpdate::parse_http_date(text).ok());
     Some(
-        date.duration_since(now.unwrap_or_else(SystemTime::now))
+        date.duration_since(now.unwrap_or_else(clock::wall))
             .unwrap_or_default(),
     )
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::addr::{ClientAddr, ClientGroup};
+use crate::clock;
 use crate::limits::{Limits, Rate};
 
 /// At most this many clients are remembered.
@@ -51,7 +52,7 @@ impl AuthFailures {
     /// Without a failure.
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
-            started: Instant::now(),
+            started: clock::monotonic(),
             clients: Mutex::default(),
         })
     }

@@ -48,6 +48,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Serves a socket on the runtime that this is called on.
+    #[expect(clippy::disallowed_methods, reason = "the task is aborted on drop")]
     pub(super) fn start(
         socket: ControlSocket,
         requests: &Arc<Requests>,

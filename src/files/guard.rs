@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
+use crate::clock;
 use crate::exposure::{self, NamedFile, Use};
 use crate::route::{RouteTable, Target};
 
@@ -103,7 +104,7 @@ impl Guard {
 }
 
 fn look(files: &[NamedFile]) -> Seen {
-    let at = Instant::now();
+    let at = clock::monotonic();
     let mut ids = HashMap::new();
     for (index, file) in files.iter().enumerate() {
         let below = if file.is == Use::STORE {

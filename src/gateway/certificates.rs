@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use super::error::StartError;
 use super::previous::Previous;
+use crate::clock;
 use crate::config::Config;
 use crate::host::{HostName, HostPattern};
 use crate::serve::snapshot::Snapshot;
@@ -19,7 +20,7 @@ pub(super) fn table(
     cache: &CertCache,
     previous: &mut Previous<'_>,
 ) -> Result<CertTable, StartError> {
-    let now = SystemTime::now();
+    let now = clock::wall();
     let in_force = previous.snapshot.map(|snapshot| &*snapshot.certificates);
     let ordered = ordered(config, cache, now);
     let problems = &mut previous.certificates;
@@ -41,7 +42,7 @@ pub(super) fn follow(
     cache: &CertCache,
     tickets: &Tickets,
 ) -> Result<Snapshot, StartError> {
-    let now = SystemTime::now();
+    let now = clock::wall();
     let ordered = ordered(config, cache, now);
     let (table, warnings) = in_force
         .certificates

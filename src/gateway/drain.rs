@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::running::Running;
+use crate::clock;
 use crate::worker::Command;
 
 /// How long clients have to answer a close frame.
@@ -25,7 +26,7 @@ impl Running {
     pub async fn drain(&self) -> usize {
         self.board.set_draining();
         self.send_all(|| Command::Drain);
-        let deadline = Instant::now() + self.config.limits.drain;
+        let deadline = clock::monotonic() + self.config.limits.drain;
         if self.wait_empty(deadline).await > 0 {
             tracing::info!(
                 connections = self.shared.slots.open(),
@@ -33,13 +34,13 @@ impl Running {
             );
             self.send_all(|| Command::CloseTunnels);
         }
-        self.wait_empty(Instant::now() + CLOSE_GRACE).await
+        self.wait_empty(clock::monotonic() + CLOSE_GRACE).await
     }
 
     async fn wait_empty(&self, deadline: Instant) -> usize {
         // The workers first accept the connections that the kernel has queued.
         tokio::time::sleep(CHECK_INTERVAL).await;
-        while self.shared.slots.open() > 0 && Instant::now() < deadline {
+        while self.shared.slots.open() > 0 && clock::monotonic() < deadline {
             tokio::time::sleep(CHECK_INTERVAL).await;
         }
         self.shared.slots.open()

@@ -129,6 +129,10 @@ impl Step {
         Arc::clone(&remote.fetched)
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the task ends when the sender of its client is dropped"
+    )]
     fn take(self) -> io::Result<Arc<KeyTask>> {
         match self {
             Self::Keep(remote, client) => {

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::clock;
 use crate::config::Config;
 use crate::disk::FileStamp;
 
@@ -33,8 +34,8 @@ impl FileWatch {
         let files = watched.map(|file| FileStamp::of(&file.path)).collect();
         Self {
             files,
-            since: Instant::now(),
-            clock: SystemTime::now(),
+            since: clock::monotonic(),
+            clock: clock::wall(),
         }
     }
 

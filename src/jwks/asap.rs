@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::pin::Pin;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -19,6 +19,7 @@ use super::known_keys::{self, Id, KnownKeys};
 use super::pace;
 use super::report::IssuerReport;
 use super::set::no_key;
+use crate::clock;
 use crate::token::Algorithm;
 use crate::token::issuer::{KeyLookup, KeyRequest, report_asked, report_too_many};
 use crate::token::keys::{Key, KeySet};
@@ -45,7 +46,7 @@ pub(super) async fn follow(
             () = at(next) => folder.refresh(&client),
             changed = client.changed() => match changed {
                 Err(_) => return,
-                Ok(()) => folder.known_keys.try_again(Instant::now()),
+                Ok(()) => folder.known_keys.try_again(clock::monotonic()),
             },
         }
     }
@@ -91,7 +92,7 @@ impl Folder {
     fn new(report: IssuerReport) -> Self {
         let set = report.fetched.set();
         let known = set.names().flatten().map(|kid| (id(kid), Box::from(kid)));
-        let known_keys = KnownKeys::new(known, Instant::now());
+        let known_keys = KnownKeys::new(known, clock::monotonic());
         Self {
             report,
             known_keys,
@@ -118,7 +119,7 @@ impl Folder {
         let Some(kid) = request.kid else {
             return report_asked(request.done);
         };
-        let (id, now) = (id(&kid), Instant::now());
+        let (id, now) = (id(&kid), clock::monotonic());
         if self.known_keys.is_missing(&id, now) {
             return report_asked(request.done);
         }
@@ -136,7 +137,7 @@ impl Folder {
 
     fn refresh(&mut self, client: &watch::Receiver<Client>) {
         while self.refreshes < REFRESHES {
-            let Some((id, kid)) = self.known_keys.due(Instant::now()) else {
+            let Some((id, kid)) = self.known_keys.due(clock::monotonic()) else {
                 return;
             };
             self.refreshes += 1;
@@ -173,7 +174,7 @@ impl Folder {
             result,
         }: Finished,
     ) {
-        let now = Instant::now();
+        let now = clock::monotonic();
         let is_settled = matches!(result, Ok(_) | Err(FetchError::Missing(_)));
         self.refreshes -= usize::from(is_refresh);
         let set = self.report.fetched.set();
@@ -252,7 +253,7 @@ async fn fetch(
     Ok(Found {
         key: usable(&document, kid, algorithms)?,
         file: document.digest(),
-        fresh: fresh_for(&document.headers, SystemTime::now()),
+        fresh: fresh_for(&document.headers, clock::wall()),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::pin::pin;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
@@ -12,6 +12,7 @@ use super::fresh::fresh_for;
 use super::pace::{self, Allowance};
 use super::report::IssuerReport;
 use super::requesters::Requesters;
+use crate::clock;
 use crate::json;
 use crate::token::Algorithm;
 use crate::token::issuer::{KeyLookup, KeyRequest, report_asked};
@@ -31,13 +32,13 @@ pub(super) async fn follow(
     mut requests: mpsc::Receiver<KeyRequest>,
     mut client: watch::Receiver<Client>,
 ) {
-    let (mut pending, mut in_force) = (Pending::new(Instant::now()), None);
+    let (mut pending, mut in_force) = (Pending::new(clock::monotonic()), None);
     loop {
         tokio::select! {
             () = sleep_until(pending.next.into()) => {}
             Some(request) = requests.recv() => {
                 let is_there = is_there(&report, &request);
-                pending.take(request, is_there, Instant::now());
+                pending.take(request, is_there, clock::monotonic());
                 continue;
             }
             changed = client.changed() => match changed {
@@ -57,14 +58,14 @@ pub(super) async fn follow(
                 }
                 in_force = digest;
                 report.succeeded();
-                Some(fresh_for(&document.headers, SystemTime::now()))
+                Some(fresh_for(&document.headers, clock::wall()))
             }
             Err(error) => {
                 report.failed(&error);
                 None
             }
         };
-        pending.finish(fresh, Instant::now());
+        pending.finish(fresh, clock::monotonic());
     }
 }
 

@@ -6,7 +6,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::SystemTime;
 
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
@@ -21,6 +20,7 @@ use super::response_body::ResponseBody;
 use super::under_way::Entered;
 use super::unread_body::close_after;
 use super::{Arrived, Inbound};
+use crate::clock;
 use crate::proxy::body::RequestBody;
 use crate::telemetry::access::{Exchange, Head};
 use crate::telemetry::redact;
@@ -110,7 +110,7 @@ fn head(request: &http::Request<hyper::body::Incoming>) -> Head {
         .or_else(authority)
         .map(|host| host.rsplit(|b| *b == b'@').next().unwrap_or(host));
     Head {
-        at: SystemTime::now(),
+        at: clock::wall(),
         method: Some(request.method().clone()),
         target: redact::target(request.uri().path(), request.uri().query()),
         host: text(host),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
+use crate::clock;
 use crate::host::HostName;
 use crate::resolve::Resolver;
 use crate::telemetry::summed;
@@ -52,7 +53,7 @@ impl Names {
             return has;
         }
         let has = self.look_up(name).await;
-        *known = Some((Instant::now(), has));
+        *known = Some((clock::monotonic(), has));
         has
     }
 

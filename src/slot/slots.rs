@@ -10,6 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::client::{Client, CountedClient, StreamSlot, UnreadShare};
 use crate::addr::{ClientAddr, ClientGroup};
 use crate::challenge_slots::ChallengeSlots;
+use crate::clock;
 use crate::limits::{Limits, Rate};
 
 /// All slots of the gateway, shared by its workers. The list of clients is used when a connection
@@ -35,7 +36,7 @@ impl Slots {
             challenge_slots: Arc::default(),
             clients: Mutex::default(),
             prune_at: AtomicUsize::new(FIRST_PRUNE),
-            started: Instant::now(),
+            started: clock::monotonic(),
         })
     }
 

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 pub use super::unready::Unready;
 use super::unready::{without_certificate, without_keys};
 use crate::acme::{CertStatus, CertStatuses};
+use crate::clock;
 use crate::deploy::{DeployStatus, Hub};
 use crate::serve::snapshot::Snapshot;
 use crate::slot::Slots;
@@ -66,8 +67,8 @@ impl Board {
             looks,
             draining: AtomicBool::new(false),
             reloads: Mutex::default(),
-            started: Instant::now(),
-            started_at: SystemTime::now(),
+            started: clock::monotonic(),
+            started_at: clock::wall(),
         })
     }
 
@@ -84,7 +85,7 @@ impl Board {
         } else {
             reloads.refused += 1;
         }
-        reloads.last = Some((SystemTime::now(), is_taken));
+        reloads.last = Some((clock::wall(), is_taken));
     }
 
     /// Notes that no more connections are accepted.
@@ -103,7 +104,7 @@ impl Board {
         reasons.extend(without_certificate(
             &snapshot,
             &self.orders(),
-            SystemTime::now(),
+            clock::wall(),
         ));
         reasons
     }

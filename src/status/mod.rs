@@ -57,6 +57,10 @@ impl Server {
     ///
     /// # Errors
     /// There is no current runtime, or it cannot use the socket.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the task ends when `_stop` is dropped"
+    )]
     pub fn start(addr: ListenAddr, socket: StdListener, board: Arc<Board>) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let bound = socket.local_addr()?;

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::clock;
+
 /// The shortest time between two lines of one kind about one subject.
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -23,17 +25,17 @@ static SUMS: LazyLock<Sums> = LazyLock::new(Sums::default);
 /// Logs a warning of a kind about a subject (an upstream, a server, an address), or counts it for
 /// the next line. `line` writes it, with the number of occurrences in a field `times`.
 pub fn summed(kind: &'static str, subject: &str, line: impl FnOnce(Option<u64>) + Send + 'static) {
-    SUMS.add(kind, subject, Instant::now(), line);
+    SUMS.add(kind, subject, clock::monotonic(), line);
 }
 
 /// Writes the lines that are due. Workers call it at each tick.
 pub fn write_due() {
-    SUMS.write(Instant::now(), false);
+    SUMS.write(clock::monotonic(), false);
 }
 
 /// Writes all lines, as the last thing that a process does.
 pub(super) fn write_all() {
-    SUMS.write(Instant::now(), true);
+    SUMS.write(clock::monotonic(), true);
 }
 
 /// What has been counted, by kind and subject.

@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -17,6 +16,7 @@ use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use super::{placeholder, provider};
+use crate::clock;
 use crate::host::HostName;
 use crate::keyed_mutex::{KeyGuards, KeyedMutex};
 use crate::telemetry::Chain;
@@ -191,7 +191,7 @@ fn config(host: &HostName, digest: &[u8]) -> Result<Arc<ServerConfig>, NoOffer> 
 
 /// A handshake with a self-signed certificate, as the ordered one does not exist yet.
 fn for_redirected(host: &HostName) -> Result<Arc<ServerConfig>, NoOffer> {
-    let params = placeholder::params(std::slice::from_ref(host), SystemTime::now())?;
+    let params = placeholder::params(std::slice::from_ref(host), clock::wall())?;
     self_signed(&params, b"http/1.1")
 }
 

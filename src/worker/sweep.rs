@@ -5,14 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::clock::UnixTime;
+use crate::clock::{self, UnixTime};
 use crate::serve::Worker;
 use crate::telemetry;
 use crate::tick::TICK;
 
 /// Runs the ticks of a worker.
 pub(super) async fn run(worker: Rc<Worker>) {
-    let first = Instant::now() + until_next_tick(SystemTime::now());
+    let first = Instant::now() + until_next_tick(clock::wall());
     let mut interval = tokio::time::interval_at(first, TICK);
     interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {

@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use super::*;
 
 fn after(text: &str, date: Option<&str>) -> Option<u64> {

@@ -1,9 +1,9 @@
 //! `ianitor certs --wait`: for scripts that need the certificates.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ianitor::acme::AcmeSpec;
-use ianitor::clock::UnixTime;
+use ianitor::clock::{self, UnixTime};
 use ianitor::store::folder::Folder;
 use ianitor::store::{CertStore, StoreError};
 
@@ -12,7 +12,7 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Waits until every certificate is in the store. `false`: not in time.
 pub(super) async fn wait(acme: &AcmeSpec, longest: Duration) -> bool {
-    let (store, end) = (Folder::new(&acme.store), Instant::now() + longest);
+    let (store, end) = (Folder::new(&acme.store), clock::monotonic() + longest);
     let mut is_announced = false;
     loop {
         // The table reports what cannot be read.
@@ -22,7 +22,7 @@ pub(super) async fn wait(acme: &AcmeSpec, longest: Duration) -> bool {
         if missing.is_empty() {
             return true;
         }
-        let left = end.saturating_duration_since(Instant::now());
+        let left = end.saturating_duration_since(clock::monotonic());
         if left.is_zero() {
             return false;
         }

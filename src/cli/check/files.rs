@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::SystemTime;
 
 use nix::unistd::{Uid, User, geteuid};
 
+use ianitor::clock;
 use ianitor::config::{self, Config, Failure};
 use ianitor::deploy;
 use ianitor::exposure;
@@ -92,7 +92,7 @@ impl Found {
     }
 
     pub(super) fn certificates(&mut self, config: &Config) -> Option<CertTable> {
-        let loaded = CertTable::load(&config.tls, SystemTime::now(), Mode::Read);
+        let loaded = CertTable::load(&config.tls, clock::wall(), Mode::Read);
         let (table, notices) = loaded.map_err(|errors| self.add(errors)).ok()?;
         if !config.tls.default {
             let unserved = config
@@ -218,7 +218,7 @@ pub(super) fn advice_for_root(config: &Config, file: &Path, user: Uid) -> Option
 
 fn will_serve(table: &CertTable, config: &Config, host: &HostPattern) -> bool {
     let is_self_signed = || config.tls.self_signed.iter().any(|name| host.matches(name));
-    table.coverage(host, SystemTime::now()) != HostCoverage::Unserved || is_self_signed()
+    table.coverage(host, clock::wall()) != HostCoverage::Unserved || is_self_signed()
 }
 
 fn certificates(table: &CertTable) -> String {

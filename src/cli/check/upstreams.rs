@@ -2,13 +2,14 @@
 //! says.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::HeaderValue;
 
 use super::findings::Findings;
 use super::probe::{self, NoAnswer, Server};
 use super::recognize::{Api, Seen, recognize};
+use ianitor::clock;
 use ianitor::config::Config;
 use ianitor::route::upstream::{Protocol, ServerAddr, UpstreamSpec};
 use ianitor::route::{Forward, Route, Target, UpstreamId};
@@ -81,7 +82,7 @@ async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, routed: &Routed) -> (St
             );
         }
     };
-    let began = Instant::now();
+    let began = clock::monotonic();
     // Any status is an answer: Janus' REST port gives 404, its WebSocket port 403, Kurento 426.
     let status = match server.get("/").await {
         Ok(answer) => answer.status,

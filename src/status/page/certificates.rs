@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::table::{Cell, code, mark, number, table, text};
 use crate::acme::CertStatus;
-use crate::clock::UnixTime;
+use crate::clock::{self, UnixTime};
 use crate::deploy::DeployStatus;
 use crate::html::Text;
 use crate::status::board::Board;
@@ -19,7 +19,7 @@ const ENDS_SOON: Duration = Duration::from_secs(14 * DAY);
 
 /// Certificates in use.
 pub(super) fn certificates(out: &mut String, board: &Board) {
-    let now = SystemTime::now();
+    let now = clock::wall();
     let row = |info: &CertInfo| {
         let names: Vec<String> = info.names.iter().map(ToString::to_string).collect();
         vec![

@@ -8,6 +8,7 @@ use super::end::End;
 use super::line::{Head, Line, Written};
 use super::sink::AccessSink;
 use crate::addr::ClientAddr;
+use crate::clock;
 use crate::slot::StreamSlot;
 use crate::telemetry::request_id::RequestId;
 
@@ -40,7 +41,7 @@ impl Exchange {
             id,
             client,
             sink,
-            started: Instant::now(),
+            started: clock::monotonic(),
             line: RefCell::default(),
             head,
             stream: RefCell::default(),

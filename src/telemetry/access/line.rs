@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::end::End;
 use crate::addr::ClientAddr;
+use crate::clock;
 use crate::telemetry::LogFormat;
 use crate::telemetry::escape;
 use crate::telemetry::metrics::RouteCounts;
@@ -36,7 +37,7 @@ impl Head {
     /// The head of a connection or request that could not be parsed.
     pub fn unknown() -> Self {
         Self {
-            at: SystemTime::now(),
+            at: clock::wall(),
             method: None,
             target: "-".into(),
             host: "-".into(),
