@@ -2,9 +2,12 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, ReadBuf};
 
 /// TCP keepalive: a silent peer is probed after 30 s, then every 5 s, up to 6 times. A peer that
 /// has vanished is noticed in about a minute, and an idle WebSocket is not closed.
@@ -27,6 +30,17 @@ pub fn watch_peer<S: AsFd>(socket: &S) -> io::Result<()> {
     let socket = SockRef::from(socket);
     socket.set_tcp_keepalive(&keepalive)?;
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
+}
+
+/// Reads from a socket, and says whether bytes have come.
+pub fn poll_read<S: AsyncRead + Unpin>(
+    socket: &mut S,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> (Poll<io::Result<()>>, bool) {
+    let before = buf.filled().len();
+    let polled = Pin::new(socket).poll_read(cx, buf);
+    (polled, buf.filled().len() > before)
 }
 
 /// Implements `AsyncRead` and `AsyncWrite` for an enum of sockets.

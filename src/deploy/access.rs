@@ -152,31 +152,31 @@ fn party(name: &str, key: String, find: Find) -> Result<Party, DeployError> {
 }
 
 fn user(name: &str, key: String) -> Result<u32, DeployError> {
-    match User::from_name(name) {
-        Ok(Some(user)) => Ok(user.uid.as_raw()),
-        Ok(None) => Err(DeployError::NoUser {
-            key,
-            name: name.into(),
-        }),
-        Err(cause) => Err(DeployError::Lookup {
-            key,
-            name: name.into(),
-            cause,
-        }),
-    }
+    let found = User::from_name(name).map(|user| user.map(|user| user.uid.as_raw()));
+    number(found, name, key, |key, name| DeployError::NoUser {
+        key,
+        name,
+    })
 }
 
 fn group(name: &str, key: String) -> Result<u32, DeployError> {
-    match Group::from_name(name) {
-        Ok(Some(group)) => Ok(group.gid.as_raw()),
-        Ok(None) => Err(DeployError::NoGroup {
-            key,
-            name: name.into(),
-        }),
-        Err(cause) => Err(DeployError::Lookup {
-            key,
-            name: name.into(),
-            cause,
-        }),
+    let found = Group::from_name(name).map(|group| group.map(|group| group.gid.as_raw()));
+    number(found, name, key, |key, name| DeployError::NoGroup {
+        key,
+        name,
+    })
+}
+
+fn number(
+    found: nix::Result<Option<u32>>,
+    name: &str,
+    key: String,
+    missing: fn(String, Box<str>) -> DeployError,
+) -> Result<u32, DeployError> {
+    let name = name.into();
+    match found {
+        Ok(Some(number)) => Ok(number),
+        Ok(None) => Err(missing(key, name)),
+        Err(cause) => Err(DeployError::Lookup { key, name, cause }),
     }
 }

@@ -122,31 +122,24 @@ impl Running {
 
     /// Puts into force what is prepared. What may fail comes first.
     async fn apply(&mut self, prepared: Prepared) -> Result<(), StartError> {
-        let Prepared {
-            config,
-            watch,
-            listeners,
-            new_listeners,
-            status,
-            issuers,
-            orders,
-            snapshot,
-        } = prepared;
-        let status = status.start(&self.board).map_err(StartError::Status)?;
+        let status = prepared.status.start(&self.board);
+        let status = status.map_err(StartError::Status)?;
         // The requests of the new snapshot may need issuers' keys.
-        let remotes = issuers.start().map_err(StartError::Background)?;
+        let remotes = prepared.issuers.start().map_err(StartError::Background)?;
         self.services
-            .start(orders, &config)
+            .start(prepared.orders, &prepared.config)
             .map_err(StartError::Background)?;
-        self.shared.apply(&snapshot);
+        self.shared.apply(&prepared.snapshot);
+        let listeners = prepared.listeners;
         let keep: Vec<ListenerKey> = listeners.iter().map(|listener| listener.key).collect();
-        self.publish(&snapshot, new_listeners, &keep).await;
+        self.publish(&prepared.snapshot, prepared.new_listeners, &keep)
+            .await;
         status.replace(&mut self.status);
         listeners::log_changes(&self.listeners, &listeners);
         self.listeners = listeners;
         self.remotes = remotes;
-        self.config = config;
-        self.watch = watch;
+        self.config = prepared.config;
+        self.watch = prepared.watch;
         Ok(())
     }
 

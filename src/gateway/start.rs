@@ -98,18 +98,9 @@ impl Gateway {
             mut services,
             resolver,
         } = self;
-        let Prepared {
-            config,
-            watch,
-            listeners,
-            new_listeners,
-            status,
-            issuers,
-            orders,
-            snapshot,
-        } = prepared;
-        let remotes = issuers.start()?;
-        services.start(orders, &config)?;
+        let snapshot = prepared.snapshot;
+        let remotes = prepared.issuers.start()?;
+        services.start(prepared.orders, &prepared.config)?;
         let challenges = Arc::clone(&services.challenges);
         let shared = SharedState::new(&snapshot, tagger, challenges, resolver, access);
         let metrics: Vec<_> = (0..workers).map(|_| WorkerMetrics::new()).collect();
@@ -119,9 +110,9 @@ impl Gateway {
             Arc::clone(&snapshot),
             services.looks(),
         );
-        let started = status.start(&board)?;
+        let started = prepared.status.start(&board)?;
         let (ended, worker_ended) = mpsc::channel(1);
-        let sockets = distribute(new_listeners, workers).into_iter();
+        let sockets = distribute(prepared.new_listeners, workers).into_iter();
         let setups = sockets.zip(metrics).map(|(sockets, metrics)| Setup {
             snapshot: Arc::clone(&snapshot),
             sockets,
@@ -132,20 +123,20 @@ impl Gateway {
             .enumerate()
             .map(|(number, setup)| worker::spawn(number, setup, ended.clone()))
             .collect::<io::Result<_>>()?;
-        listeners::log_changes(&[], &listeners);
+        listeners::log_changes(&[], &prepared.listeners);
         let mut status = None;
         started.replace(&mut status);
         Ok(Running {
             workers,
-            listeners,
+            listeners: prepared.listeners,
             status,
             board,
             shared,
             tickets,
             services,
             remotes,
-            config,
-            watch,
+            config: prepared.config,
+            watch: prepared.watch,
             worker_ended,
         })
     }

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::control::ConnControl;
-use crate::socket::socket_enum;
+use crate::socket::{poll_read, socket_enum};
 
 /// A client's socket.
 #[derive(Debug)]
@@ -52,9 +52,8 @@ impl AsyncRead for ConnIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
+        let (polled, has_read) = poll_read(&mut self.stream, cx, buf);
+        if has_read {
             self.control.on_read();
         }
         polled

@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::proxy::connect::UpstreamStream;
+use crate::socket::poll_read;
 
 /// Whether a byte has come from the server since this was last cleared.
 #[derive(Clone, Debug, Default)]
@@ -79,9 +80,8 @@ impl AsyncRead for UpstreamIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
+        let (polled, has_read) = poll_read(&mut self.stream, cx, buf);
+        if has_read {
             self.answer_seen.0.set(true);
         }
         polled

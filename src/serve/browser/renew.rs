@@ -1,5 +1,7 @@
 //! Replaces the token that a browser signed in with by a newer one. Its open sockets continue.
 
+use std::sync::Arc;
+
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, Uri};
 
@@ -90,19 +92,8 @@ async fn old(inbound: &Inbound, now: UnixTime) -> Result<Signed<'_>, Rejection> 
     let located = location::find(request.headers(), request.uri(), &sources)
         .map_err(|_| Rejection::TwoTokens)?;
     let located = located.ok_or(Denied::NoToken)?;
-    let issuers = inbound
-        .view
-        .snapshot
-        .issuers
-        .iter()
-        .enumerate()
-        .map(|(at, issuer)| (IssuerId(at), &**issuer));
-    let old = proved(
-        inbound,
-        &rule(issuers.filter(|(_, issuer)| issuer.spec.sources.contains(&sources[0]))),
-        &located,
-    )
-    .await?;
+    let rule = rule(inbound, |issuer| issuer.spec.sources.contains(&sources[0]));
+    let old = proved(inbound, &rule, &located).await?;
     let last = UnixTime(old.verified.claims.exp.0.saturating_sub(1));
     old.issuer
         .judge(&old.verified.claims, now.min(last))
@@ -138,14 +129,7 @@ async fn newer_of<'s>(
     located: &Located<'_>,
     now: UnixTime,
 ) -> Result<Signed<'s>, Rejection> {
-    let issuers = inbound
-        .view
-        .snapshot
-        .issuers
-        .iter()
-        .enumerate()
-        .map(|(at, issuer)| (IssuerId(at), &**issuer));
-    let rule = rule(issuers.filter(|(_, other)| other.spec.name == issuer.spec.name));
+    let rule = rule(inbound, |other| other.spec.name == issuer.spec.name);
     let new = proved(inbound, &rule, located).await?;
     new.issuer
         .judge(&new.verified.claims, now)
@@ -172,12 +156,14 @@ async fn proved<'s>(
 }
 
 /// Accepts any token of these issuers: the policies decide about claims.
-fn rule<'i>(issuers: impl Iterator<Item = (IssuerId, &'i Issuer)>) -> TokenRule {
-    let accepted = |(id, issuer): (IssuerId, &Issuer)| AcceptedIssuer {
-        id,
+fn rule(inbound: &Inbound, is_accepted: impl Fn(&Issuer) -> bool) -> TokenRule {
+    let issuers = inbound.view.snapshot.issuers.iter().enumerate();
+    let accepted = |(at, issuer): (usize, &Arc<Issuer>)| AcceptedIssuer {
+        id: IssuerId(at),
         name: issuer.spec.name.clone(),
         places: 1,
     };
+    let issuers = issuers.filter(|(_, issuer)| is_accepted(issuer));
     TokenRule {
         issuers: issuers.map(accepted).collect(),
         sources: [Source::Cookie(COOKIE.into())].into(),
