@@ -1,7 +1,6 @@
 //! Formats events, with every value [escaped](super::escape).
 
 use std::fmt::{self, Write};
-use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -12,6 +11,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::escape::{Escaping, FIELD, SENTENCE};
+use crate::clock;
 
 /// The field with the message itself.
 const MESSAGE: &str = "message";
@@ -95,7 +95,7 @@ impl FormatTime for Millis {
         write!(
             writer,
             "{}",
-            humantime::format_rfc3339_millis(SystemTime::now())
+            humantime::format_rfc3339_millis(clock::wall())
         )
     }
 }
