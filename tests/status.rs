@@ -11,12 +11,12 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use ianitor::listen::Kind;
-use support::{Client, Door, Log, Metrics, Upstream, config, get, until};
+use support::{Client, Log, Metrics, TestGateway, Upstream, config, get, until};
 
 /// Requests to every kind of route, over several connections.
-fn mixed_requests(door: &Door, rounds: usize) {
+fn mixed_requests(gateway: &TestGateway, rounds: usize) {
     for _ in 0..rounds {
-        let mut client = Client::connect(door.https());
+        let mut client = Client::connect(gateway.https());
         let statuses = ["/echo/a", "/nothing/here", "/closed", "/echo//b", "/down/x"]
             .map(|path| client.ask(path, ""));
         assert_eq!(statuses, [200, 404, 403, 400, 502]);
@@ -27,19 +27,22 @@ fn mixed_requests(door: &Door, rounds: usize) {
 fn tunnels_are_counted_while_they_are_open() {
     let upstream = Upstream::start();
     let log = Log::default();
-    let mut door = Door::open(&config(&upstream, "", 2), &log);
+    let mut gateway = TestGateway::open(&config(&upstream, "", 2), &log);
     let echo = [("route", "/echo")];
-    let (mut one, mut two) = (Client::connect(door.https()), Client::connect(door.https()));
+    let (mut one, mut two) = (
+        Client::connect(gateway.https()),
+        Client::connect(gateway.https()),
+    );
     one.open_websocket("/echo/one");
     two.open_websocket("/echo/two");
     one.echo(&[0x82, 0x83, 0, 0, 0, 0, 1, 2, 3]);
     until("bytes are counted before the end", || {
-        let metrics = door.metrics();
+        let metrics = gateway.metrics();
         ["received", "sent"]
             .iter()
             .all(|way| metrics.sum(&format!("ianitor_{way}_bytes_total"), &echo) == 9)
     });
-    let metrics = door.metrics();
+    let metrics = gateway.metrics();
     assert_eq!(metrics.sum("ianitor_tunnels_open", &echo), 2);
     assert_eq!(metrics.sum("ianitor_requests_total", &echo), 0);
     assert_eq!(
@@ -48,7 +51,8 @@ fn tunnels_are_counted_while_they_are_open() {
     );
     drop(one);
     until("one has ended", || {
-        door.metrics()
+        gateway
+            .metrics()
             .sum("ianitor_tunnels_ended_total", &[("end", "client")])
             == 1
     });
@@ -56,12 +60,12 @@ fn tunnels_are_counted_while_they_are_open() {
     let text = config(&upstream, "", 2);
     let shut = text.replacen("policy = \"open\"", "policy = \"nobody\"", 1);
     assert_ne!(text, shut);
-    door.reload(&shut).unwrap();
+    gateway.reload(&shut).unwrap();
     drop(two);
     until("both have ended", || {
-        door.metrics().sum("ianitor_tunnels_ended_total", &[]) == 2
+        gateway.metrics().sum("ianitor_tunnels_ended_total", &[]) == 2
     });
-    let metrics = door.metrics();
+    let metrics = gateway.metrics();
     assert_eq!(
         metrics.sum("ianitor_tunnels_ended_total", &[("end", "policy")]),
         1
@@ -86,14 +90,14 @@ fn tunnels_are_counted_while_they_are_open() {
 fn nothing_depends_on_the_access_log() {
     let upstream = Upstream::start();
     let log = Log::default();
-    let door = Door::open(
+    let gateway = TestGateway::open(
         &(config(&upstream, "", 1) + "[log]\naccess = false\n"),
         &log,
     );
-    let mut client = Client::connect(door.https());
+    let mut client = Client::connect(gateway.https());
     assert_eq!(client.ask("/echo", ""), 200);
     until("it is counted", || {
-        door.metrics().sum(
+        gateway.metrics().sum(
             "ianitor_requests_total",
             &[("route", "/echo"), ("status", "2xx")],
         ) == 1
@@ -104,9 +108,9 @@ fn nothing_depends_on_the_access_log() {
 #[test]
 fn a_reload_never_takes_a_counter_back() {
     let upstream = Upstream::start();
-    let mut door = Door::open(&config(&upstream, "", 2), &Log::default());
-    mixed_requests(&door, 10);
-    let before = door.metrics();
+    let mut gateway = TestGateway::open(&config(&upstream, "", 2), &Log::default());
+    mixed_requests(&gateway, 10);
+    let before = gateway.metrics();
     assert_eq!(before.sum("ianitor_reloads_total", &[]), 0);
 
     let other = config(
@@ -114,9 +118,10 @@ fn a_reload_never_takes_a_counter_back() {
         "[[routes]]\npath = \"/more\"\nupstream = \"echo\"\npolicy = \"open\"\n",
         2,
     );
-    door.reload(&other.replace("path = \"/closed\"", "path = \"/shut\""))
+    gateway
+        .reload(&other.replace("path = \"/closed\"", "path = \"/shut\""))
         .unwrap();
-    let after = door.metrics();
+    let after = gateway.metrics();
     for (name, value) in before.counters() {
         let now = after
             .counters()
@@ -133,44 +138,46 @@ fn a_reload_never_takes_a_counter_back() {
         0
     );
     assert_eq!(after.sum("ianitor_reloads_total", &[("result", "ok")]), 1);
-    assert_eq!(Client::connect(door.https()).ask("/more", ""), 200);
+    assert_eq!(Client::connect(gateway.https()).ask("/more", ""), 200);
     until("the new route counts", || {
-        door.metrics()
+        gateway
+            .metrics()
             .sum("ianitor_requests_total", &[("route", "/more")])
             == 1
     });
 
     assert!(
-        door.reload(&other.replace(
-            "self_signed = [\"localhost\"]",
-            "certificates = [{ cert = \"none.pem\" }]"
-        ))
-        .is_err()
+        gateway
+            .reload(&other.replace(
+                "self_signed = [\"localhost\"]",
+                "certificates = [{ cert = \"none.pem\" }]"
+            ))
+            .is_err()
     );
-    let after = door.metrics();
+    let after = gateway.metrics();
     assert_eq!(
         after.sum("ianitor_reloads_total", &[("result", "failed")]),
         1
     );
     assert_eq!(after.sum("ianitor_last_reload_successful", &[]), 0);
-    assert!(get(door.status(), "/").body.contains("rejected"));
+    assert!(get(gateway.status(), "/").body.contains("rejected"));
 }
 
 #[test]
 fn health_and_readiness() {
     let upstream = Upstream::start();
-    let mut door = Door::open(&config(&upstream, "", 1), &Log::default());
-    let ok = get(door.status(), "/healthz");
+    let mut gateway = TestGateway::open(&config(&upstream, "", 1), &Log::default());
+    let ok = get(gateway.status(), "/healthz");
     assert_eq!((ok.status, &*ok.body), (200, "ok\n"));
-    assert_eq!(get(door.status(), "/readyz").status, 200);
+    assert_eq!(get(gateway.status(), "/readyz").status, 200);
     for path in ["/healthz/", "/nothing", "//", "/metrics/x"] {
-        assert_eq!(get(door.status(), path).status, 404, "{path}");
+        assert_eq!(get(gateway.status(), path).status, 404, "{path}");
     }
 
     let unserved = "[[routes]]\nhost = \"media.example.com\"\npath = \"/\"\nupstream = \"echo\"\n\
                     policy = \"open\"\n";
-    door.reload(&config(&upstream, unserved, 1)).unwrap();
-    let unready = get(door.status(), "/readyz");
+    gateway.reload(&config(&upstream, unserved, 1)).unwrap();
+    let unready = get(gateway.status(), "/readyz");
     assert_eq!(
         (unready.status, &*unready.body),
         (
@@ -178,15 +185,15 @@ fn health_and_readiness() {
             "no certificate serves media.example.com, which a route names\n"
         )
     );
-    door.reload(&config(&upstream, "", 1)).unwrap();
-    assert_eq!(get(door.status(), "/readyz").status, 200);
+    gateway.reload(&config(&upstream, "", 1)).unwrap();
+    assert_eq!(get(gateway.status(), "/readyz").status, 200);
 
-    let status = door.status();
-    let mut held = Client::connect(door.https());
+    let status = gateway.status();
+    let mut held = Client::connect(gateway.https());
     assert_eq!(held.ask("/echo", ""), 200);
     let slow = std::thread::spawn(move || held.ask("/echo/slow", ""));
     until("the slow request is there", || upstream.is_slow());
-    let drained = door.drain();
+    let drained = gateway.drain();
     until("it says that it drains", || {
         get(status, "/readyz").status == 503
     });
@@ -206,16 +213,16 @@ fn a_host_whose_clients_are_refused_is_not_ready() {
             "[[routes]]\nhost = \"{host}\"\npath = \"/\"\nupstream = \"echo\"\npolicy = \"open\"\n"
         )
     };
-    let mut door = Door::open(
+    let mut gateway = TestGateway::open(
         &config(&upstream, &route("*.nocert.test"), 1),
         &Log::default(),
     );
-    let readiness = |door: &Door| {
-        let answer = get(door.status(), "/readyz");
+    let readiness = |gateway: &TestGateway| {
+        let answer = get(gateway.status(), "/readyz");
         (answer.status, answer.body)
     };
     let unserved = "no certificate serves *.nocert.test, which a route names\n";
-    assert_eq!(readiness(&door), (503, unserved.to_owned()));
+    assert_eq!(readiness(&gateway), (503, unserved.to_owned()));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.toml");
     std::fs::write(&file, config(&upstream, &route("*.nocert.test"), 1)).unwrap();
@@ -229,8 +236,8 @@ fn a_host_whose_clients_are_refused_is_not_ready() {
     let text = config(&upstream, &route("*.nocert.test"), 1);
     let with =
         |pair: &str| text.replacen("[tls]\n", &format!("[tls]\ncertificates = [{pair}]\n"), 1);
-    door.reload(&with(&past)).unwrap();
-    let (status, body) = readiness(&door);
+    gateway.reload(&with(&past)).unwrap();
+    let (status, body) = readiness(&gateway);
     assert_eq!(status, 503);
     assert!(
         body.contains("*.nocert.test") && body.contains("expired on 2020-01-02"),
@@ -239,18 +246,19 @@ fn a_host_whose_clients_are_refused_is_not_ready() {
     assert_eq!(body.lines().count(), 1, "{body}");
     // Some clients of a wildcard are served by a certificate of their own.
     let one = support::pair(folder.path(), "one", &["a.nocert.test"], false);
-    door.reload(&with(&one)).unwrap();
-    assert_eq!(readiness(&door).0, 200);
+    gateway.reload(&with(&one)).unwrap();
+    assert_eq!(readiness(&gateway).0, 200);
     // Routes that name no host are refused as well where nothing is valid.
     let past = support::pair(folder.path(), "localhost", &["localhost"], true);
     let text = config(&upstream, "", 1);
-    door.reload(&text.replacen(
-        "self_signed = [\"localhost\"]",
-        &format!("certificates = [{past}]"),
-        1,
-    ))
-    .unwrap();
-    let (status, body) = readiness(&door);
+    gateway
+        .reload(&text.replacen(
+            "self_signed = [\"localhost\"]",
+            &format!("certificates = [{past}]"),
+            1,
+        ))
+        .unwrap();
+    let (status, body) = readiness(&gateway);
     assert_eq!((status, body.lines().count()), (503, 1));
     assert!(
         body.starts_with("no TLS certificate is valid now")
@@ -264,15 +272,16 @@ fn what_is_passed_through_has_no_requests() {
     use std::io::Write as _;
     let upstream = Upstream::start();
     let entry = "[[passthrough]]\nsni = \"turn.test\"\nto = \"127.0.0.1:1\"\n";
-    let door = Door::open(&config(&upstream, entry, 1), &Log::default());
-    let mut passed = std::net::TcpStream::connect(door.https()).unwrap();
+    let gateway = TestGateway::open(&config(&upstream, entry, 1), &Log::default());
+    let mut passed = std::net::TcpStream::connect(gateway.https()).unwrap();
     passed.write_all(&support::hello("turn.test")).unwrap();
     until("it is counted", || {
-        door.metrics()
+        gateway
+            .metrics()
             .names()
             .any(|name| name.contains("\"passthrough\""))
     });
-    let metrics = door.metrics();
+    let metrics = gateway.metrics();
     let names: Vec<String> = metrics
         .names()
         .filter(|name| name.contains("\"passthrough\""))
@@ -292,13 +301,14 @@ fn what_is_passed_through_has_no_requests() {
 #[test]
 fn silent_connections_keep_no_probe_out_for_long() {
     let upstream = Upstream::start();
-    let door = Door::open(&config(&upstream, "", 1), &Log::default());
+    let gateway = TestGateway::open(&config(&upstream, "", 1), &Log::default());
     let begin = std::time::Instant::now();
     let silent: Vec<_> = (0..64)
-        .map(|_| std::net::TcpStream::connect(door.status()).unwrap())
+        .map(|_| std::net::TcpStream::connect(gateway.status()).unwrap())
         .collect();
     let is_healthy = || {
-        support::try_ask(door.status(), "GET", "/healthz").is_ok_and(|answer| answer.status == 200)
+        support::try_ask(gateway.status(), "GET", "/healthz")
+            .is_ok_and(|answer| answer.status == 200)
     };
     assert!(!is_healthy(), "all seats are taken");
     until("probes are answered", is_healthy);
@@ -313,13 +323,13 @@ fn silent_connections_keep_no_probe_out_for_long() {
 #[test]
 fn only_get_and_head() {
     let upstream = Upstream::start();
-    let door = Door::open(&config(&upstream, "", 1), &Log::default());
-    let head = support::ask(door.status(), "HEAD", "/metrics");
+    let gateway = TestGateway::open(&config(&upstream, "", 1), &Log::default());
+    let head = support::ask(gateway.status(), "HEAD", "/metrics");
     assert_eq!((head.status, &*head.body), (200, ""));
-    let post = support::ask(door.status(), "POST", "/healthz");
+    let post = support::ask(gateway.status(), "POST", "/healthz");
     assert_eq!(post.status, 405);
     assert!(post.head.to_lowercase().contains("allow: get, head"));
-    let page = get(door.status(), "/");
+    let page = get(gateway.status(), "/");
     assert!(
         page.head
             .to_lowercase()
@@ -351,25 +361,26 @@ fn a_taken_port_is_a_clear_error_and_a_moved_one_is_moved() {
         "{error}"
     );
 
-    let mut door = Door::open(&config(&upstream, "", 1), &Log::default());
-    let first = door.status();
+    let mut gateway = TestGateway::open(&config(&upstream, "", 1), &Log::default());
+    let first = gateway.status();
     assert!(
-        door.reload(&with(&address))
+        gateway
+            .reload(&with(&address))
             .unwrap_err()
             .to_string()
             .contains(&address)
     );
     assert_eq!(get(first, "/healthz").status, 200);
     drop(taken);
-    door.reload(&with(&address)).unwrap();
-    assert_eq!(door.status().to_string(), address);
-    assert_eq!(get(door.status(), "/healthz").status, 200);
+    gateway.reload(&with(&address)).unwrap();
+    assert_eq!(gateway.status().to_string(), address);
+    assert_eq!(get(gateway.status(), "/healthz").status, 200);
     until("the old one is closed", || {
         std::net::TcpStream::connect(first).is_err()
     });
     // From one address to all of them on the same port.
     let all = format!("0.0.0.0:{}", address.rsplit(':').next().unwrap());
-    door.reload(&with(&all)).unwrap();
+    gateway.reload(&with(&all)).unwrap();
     // The kernel resets whoever comes in the moment in which the old socket is closed.
     let healthy = || {
         support::try_ask(address.parse().unwrap(), "GET", "/healthz").is_ok_and(|a| a.status == 200)
@@ -382,7 +393,7 @@ fn a_taken_port_is_a_clear_error_and_a_moved_one_is_moved() {
 fn broken_clients_are_counted_and_bounded() {
     use std::io::{Read, Write};
     let upstream = Upstream::start();
-    let door = Door::open(&config(&upstream, "", 1), &Log::default());
+    let gateway = TestGateway::open(&config(&upstream, "", 1), &Log::default());
     let send = |to, bytes: &[u8]| {
         let mut stream = std::net::TcpStream::connect(to).unwrap();
         stream
@@ -392,16 +403,16 @@ fn broken_clients_are_counted_and_bounded() {
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let _ = stream.read_to_end(&mut Vec::new());
     };
-    send(door.https(), b"GET / HTTP/1.1\r\n\r\n");
-    send(door.https(), b"");
-    send(door.https(), b"\x16\x03\x01\x00\x05hello");
+    send(gateway.https(), b"GET / HTTP/1.1\r\n\r\n");
+    send(gateway.https(), b"");
+    send(gateway.https(), b"\x16\x03\x01\x00\x05hello");
     send(
-        door.running().addresses(Kind::Http).next().unwrap(),
+        gateway.running().addresses(Kind::Http).next().unwrap(),
         b"GET / HTTP/1.1\r\nbad header\r\n\r\n",
     );
     for (outcome, heads) in [("plain_http", 0), ("silent", 0), ("failed", 0), ("", 1)] {
         until(outcome, || {
-            let metrics = door.metrics();
+            let metrics = gateway.metrics();
             match heads {
                 0 => metrics.sum("ianitor_tls_handshakes_total", &[("outcome", outcome)]) == 1,
                 n => metrics.sum("ianitor_heads_refused_total", &[("reason", "malformed")]) == n,
@@ -410,16 +421,16 @@ fn broken_clients_are_counted_and_bounded() {
     }
     // Whatever paths, hosts and methods clients think of, there is no new series.
     let series = |metrics: &Metrics| metrics.names().count();
-    let mut client = Client::connect(door.https());
+    let mut client = Client::connect(gateway.https());
     assert_eq!(client.ask("/echo/first", ""), 200);
     assert_eq!(client.ask("/first", ""), 404);
     until("both are counted", || {
-        door.metrics().sum("ianitor_requests_total", &[]) >= 2
+        gateway.metrics().sum("ianitor_requests_total", &[]) >= 2
     });
-    let before = series(&door.metrics());
+    let before = series(&gateway.metrics());
     for n in 0..50 {
         client.ask(&format!("/echo/{n}"), "");
         client.ask(&format!("/path{n}"), "");
     }
-    assert_eq!(series(&door.metrics()), before);
+    assert_eq!(series(&gateway.metrics()), before);
 }

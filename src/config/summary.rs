@@ -63,12 +63,12 @@ fn listeners(config: &Config) -> Vec<Row> {
         vec!["status".to_owned(), addr.to_string(), what]
     };
     let listen = &config.listen;
-    let doors = listen
+    let listeners = listen
         .https
         .iter()
         .map(https)
         .chain(listen.http.iter().map(http));
-    doors.chain(listen.status.iter().map(status)).collect()
+    listeners.chain(listen.status.iter().map(status)).collect()
 }
 
 fn passthrough(entry: &Passthrough) -> Row {

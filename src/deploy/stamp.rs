@@ -6,9 +6,9 @@ use crate::secret::SecretSource;
 
 /// One for each file that is written and each password that is read; `None` for a missing file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Stamps(Vec<Option<FileStamp>>);
+pub(super) struct FileStamps(Vec<Option<FileStamp>>);
 
-impl Stamps {
+impl FileStamps {
     pub(super) fn of(spec: &DeploySpec) -> Self {
         let mut stamps = Vec::new();
         for output in &spec.files {

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::error::DeployError;
 use super::files::Written;
-use super::stamp::Stamps;
+use super::stamp::FileStamps;
 use super::verify::{self, Patience};
 use super::{DeploySpec, DeployStatus, files, reload};
 use crate::clock::UnixTime;
@@ -39,7 +39,7 @@ pub(super) struct Task {
     status: Arc<SharedStatus>,
     writers: KeyedMutex<PathBuf>,
     /// The state of the files when nothing had to be written; `None` if something had.
-    stamps: Option<Stamps>,
+    stamps: Option<FileStamps>,
     /// Consecutive ones with this certificate.
     failures: u32,
     /// The last error in the log: it is logged once, not at every attempt.
@@ -128,7 +128,7 @@ impl Task {
     /// Cheap: no file is opened, and the server is not asked. If it cannot be found out, everything
     /// is checked.
     async fn was_touched(&self) -> bool {
-        let now = self.at_files(|spec| Ok(Stamps::of(spec))).await;
+        let now = self.at_files(|spec| Ok(FileStamps::of(spec))).await;
         now.ok()
             .is_none_or(|now| self.stamps.as_ref() != Some(&now))
     }
@@ -175,7 +175,7 @@ impl Task {
     async fn write(&mut self, cert: &Arc<Stored>) -> Result<Written, DeployError> {
         let cert = Arc::clone(cert);
         // Taken first, so that a change during the comparison is seen at the next check.
-        let look = move |spec: &DeploySpec| Ok((Stamps::of(spec), files::write(spec, &cert)?));
+        let look = move |spec: &DeploySpec| Ok((FileStamps::of(spec), files::write(spec, &cert)?));
         let (stamps, written) = self.at_files(look).await?;
         self.stamps = written.files.is_empty().then_some(stamps);
         Ok(written)

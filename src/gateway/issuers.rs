@@ -14,9 +14,9 @@ use crate::tls;
 use crate::token::issuer::{Fetched, Issuer, IssuerSpec, KeyEndpoint, KeyRequest};
 use crate::token::load::{self, LoadError};
 
-/// The running tasks. A task ends when it is dropped from here.
+/// The tasks that run. A task ends when it is dropped from here.
 #[derive(Debug, Default)]
-pub(super) struct Remotes(Vec<Arc<KeyTask>>);
+pub(super) struct KeyTasks(Vec<Arc<KeyTask>>);
 
 /// A task that fetches the keys of one issuer.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ struct KeyTask {
 
 /// The issuers of a configuration, and the tasks to keep or start for their keys.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct IssuerPlan {
     issuers: Vec<Arc<Issuer>>,
     steps: Vec<Step>,
 }
@@ -40,14 +40,14 @@ enum Step {
     Start(Arc<KeyTask>, mpsc::Receiver<KeyRequest>),
 }
 
-impl Plan {
-    /// Reads files. Nothing is fetched, and no task starts, before [`Plan::start`].
+impl IssuerPlan {
+    /// Reads files. Nothing is fetched, and no task starts, before [`IssuerPlan::start`].
     ///
     /// # Errors
     /// Every problem with the files.
     pub(super) fn new(
         specs: &[Arc<IssuerSpec>],
-        running: &Remotes,
+        running: &KeyTasks,
         before: &mut Previous<'_>,
     ) -> Result<Self, StartError> {
         let mut plan = Self {
@@ -76,7 +76,7 @@ impl Plan {
     fn add(
         &mut self,
         spec: &Arc<IssuerSpec>,
-        running: &Remotes,
+        running: &KeyTasks,
         before: &mut Previous<'_>,
     ) -> Result<(), IssuerError> {
         let step = spec
@@ -110,23 +110,23 @@ impl Plan {
     }
 
     /// Starts the new tasks on the current runtime. Tasks that are no longer needed end when the
-    /// old `Remotes` are dropped.
+    /// old `KeyTasks` are dropped.
     ///
     /// # Errors
     /// If a task is to be started and there is no runtime.
-    pub(super) fn start(self) -> io::Result<Remotes> {
+    pub(super) fn start(self) -> io::Result<KeyTasks> {
         let steps = self.steps.into_iter();
         steps
             .map(Step::take)
             .collect::<io::Result<Vec<_>>>()
-            .map(Remotes)
+            .map(KeyTasks)
     }
 }
 
 impl Step {
     fn fetched(&self) -> Arc<Fetched> {
-        let (Self::Keep(remote, _) | Self::Start(remote, _)) = self;
-        Arc::clone(&remote.fetched)
+        let (Self::Keep(task, _) | Self::Start(task, _)) = self;
+        Arc::clone(&task.fetched)
     }
 
     #[expect(
@@ -135,20 +135,20 @@ impl Step {
     )]
     fn take(self) -> io::Result<Arc<KeyTask>> {
         match self {
-            Self::Keep(remote, client) => {
-                remote.client.send_replace(client);
-                Ok(remote)
+            Self::Keep(task, client) => {
+                task.client.send_replace(client);
+                Ok(task)
             }
-            Self::Start(remote, receiver) => {
+            Self::Start(task, receiver) => {
                 let runtime = Handle::try_current().map_err(io::Error::other)?;
-                let (spec, fetched) = (Arc::clone(&remote.spec), Arc::clone(&remote.fetched));
+                let (spec, fetched) = (Arc::clone(&task.spec), Arc::clone(&task.fetched));
                 runtime.spawn(jwks::follow(
                     spec,
                     fetched,
                     receiver,
-                    remote.client.subscribe(),
+                    task.client.subscribe(),
                 ));
-                Ok(remote)
+                Ok(task)
             }
         }
     }
@@ -157,11 +157,10 @@ impl Step {
 fn step(
     spec: &Arc<IssuerSpec>,
     endpoint: &KeyEndpoint,
-    running: &Remotes,
+    running: &KeyTasks,
     kept: &mut Previous<'_>,
 ) -> Result<Step, IssuerError> {
-    let same =
-        |remote: &&Arc<KeyTask>| remote.spec.name == spec.name && remote.spec.keys == spec.keys;
+    let same = |task: &&Arc<KeyTask>| task.spec.name == spec.name && task.spec.keys == spec.keys;
     let before = running.0.iter().find(same);
     let client = match (Client::new(&spec.name, endpoint), before) {
         (Ok(client), _) => client,
@@ -180,12 +179,12 @@ fn step(
         // Until other keys arrive, those that are for the new algorithms stay in force.
         fetched.replace(before.fetched.set().narrowed(&spec.algorithms));
     }
-    let remote = KeyTask {
+    let task = KeyTask {
         spec: Arc::clone(spec),
         fetched,
         client: watch::Sender::new(client),
     };
-    Ok(Step::Start(Arc::new(remote), receiver))
+    Ok(Step::Start(Arc::new(task), receiver))
 }
 
 /// Why an issuer cannot be used.

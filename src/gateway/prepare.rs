@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::error::{Problems, StartError};
-use super::issuers::{self, Remotes};
+use super::issuers::{IssuerPlan, KeyTasks};
 use super::listeners::{self, OpenListener};
 use super::previous::Previous;
 use super::services::CertServices;
@@ -34,7 +34,7 @@ pub(super) struct InForce<'a> {
     pub(super) workers: usize,
     pub(super) tickets: &'a Tickets,
     pub(super) services: &'a CertServices,
-    pub(super) remotes: &'a Remotes,
+    pub(super) key_tasks: &'a KeyTasks,
 }
 
 /// A configuration that can be put into force: its addresses are bound and its files are read.
@@ -47,7 +47,7 @@ pub(super) struct Prepared {
     /// Those of them that the workers do not have yet.
     pub(super) new_listeners: Vec<Listener>,
     pub(super) status: StatusChange,
-    pub(super) issuers: issuers::Plan,
+    pub(super) issuers: IssuerPlan,
     pub(super) orders: acme::Plan,
     pub(super) snapshot: Arc<Snapshot>,
 }
@@ -70,10 +70,10 @@ pub(super) fn prepare(
     let listeners = in_force.with(&new_listeners, &config);
     // Stamped before they are read: a file that changes in between is read again.
     let watch = FileWatch::new(&config);
-    let plan = issuers::Plan::new(&config.issuers, in_force.remotes, previous);
+    let plan = IssuerPlan::new(&config.issuers, in_force.key_tasks, previous);
     let issuers = problems.note(plan);
     let orders = problems.note(in_force.services.plan(&config, previous));
-    let given = issuers.as_ref().map(issuers::Plan::issuers);
+    let given = issuers.as_ref().map(IssuerPlan::issuers);
     let certificates = &in_force.services.cert_cache;
     let snapshot = problems.note_all(snapshot(
         &config,

@@ -114,7 +114,7 @@ impl Running {
             workers: self.workers.len(),
             tickets: &self.tickets,
             services: &self.services,
-            remotes: &self.remotes,
+            key_tasks: &self.key_tasks,
         };
         let prepared = prepare(config, &in_force, previous, problems)?;
         self.apply(prepared).await.map_err(|error| vec![error])
@@ -125,7 +125,7 @@ impl Running {
         let status = prepared.status.start(&self.board);
         let status = status.map_err(StartError::Status)?;
         // The requests of the new snapshot may need issuers' keys.
-        let remotes = prepared.issuers.start().map_err(StartError::Background)?;
+        let key_tasks = prepared.issuers.start().map_err(StartError::Background)?;
         self.services
             .start(prepared.orders, &prepared.config)
             .map_err(StartError::Background)?;
@@ -137,7 +137,7 @@ impl Running {
         status.replace(&mut self.status);
         listeners::log_changes(&self.listeners, &listeners);
         self.listeners = listeners;
-        self.remotes = remotes;
+        self.key_tasks = key_tasks;
         self.config = prepared.config;
         self.watch = prepared.watch;
         Ok(())

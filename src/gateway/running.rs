@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::issuers::Remotes;
+use super::issuers::KeyTasks;
 use super::listeners::{OpenListener, distribute};
 use super::services::CertServices;
 use super::watch::FileWatch;
@@ -30,7 +30,7 @@ pub struct Running {
     pub(super) shared: Arc<SharedState>,
     pub(super) tickets: Tickets,
     pub(super) services: CertServices,
-    pub(super) remotes: Remotes,
+    pub(super) key_tasks: KeyTasks,
     pub(super) config: Config,
     pub(super) watch: FileWatch,
     /// Closed when a worker ends.

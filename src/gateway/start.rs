@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tracing_appender::non_blocking::NonBlocking;
 
 use super::error::{Problems, StartError};
-use super::issuers::Remotes;
+use super::issuers::KeyTasks;
 use super::listeners::{self, distribute, worker_count};
 use super::prepare::{InForce, Prepared, prepare};
 use super::previous::Previous;
@@ -61,7 +61,7 @@ impl Gateway {
             workers,
             tickets: &tickets,
             services: &services,
-            remotes: &Remotes::default(),
+            key_tasks: &KeyTasks::default(),
         };
         let prepared = prepare(
             config,
@@ -99,7 +99,7 @@ impl Gateway {
             resolver,
         } = self;
         let snapshot = prepared.snapshot;
-        let remotes = prepared.issuers.start()?;
+        let key_tasks = prepared.issuers.start()?;
         services.start(prepared.orders, &prepared.config)?;
         let challenges = Arc::clone(&services.challenges);
         let shared = SharedState::new(&snapshot, tagger, challenges, resolver, access);
@@ -134,7 +134,7 @@ impl Gateway {
             shared,
             tickets,
             services,
-            remotes,
+            key_tasks,
             config: prepared.config,
             watch: prepared.watch,
             worker_ended,

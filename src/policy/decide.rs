@@ -6,7 +6,7 @@ use super::denied::Denied;
 use super::facts::Facts;
 use super::networks::Networks;
 use super::permit::Permit;
-use super::rule::{Conditions, Rule, Ways};
+use super::rule::{Conditions, Requirement, Rule};
 use super::token_rule::TokenRule;
 use crate::addr::ClientAddr;
 
@@ -43,7 +43,8 @@ impl Policy {
     pub fn token_rule(&self) -> Option<&TokenRule> {
         match &self.rule {
             Rule::Conditions(Conditions {
-                ways: Ways::Token(rule) | Ways::Either(_, rule) | Ways::Both(_, rule),
+                requirement:
+                    Requirement::Token(rule) | Requirement::Either(_, rule) | Requirement::Both(_, rule),
                 ..
             }) => Some(rule),
             Rule::Open | Rule::Conditions(_) => None,
@@ -52,17 +53,17 @@ impl Policy {
 
     /// Which tokens would make a difference to this client: none if its address alone decides.
     pub fn asks_for_token(&self, client: ClientAddr) -> Option<&TokenRule> {
-        let Rule::Conditions(Conditions { deny, ways }) = &self.rule else {
+        let Rule::Conditions(Conditions { deny, requirement }) = &self.rule else {
             return None;
         };
         if deny.as_ref().is_some_and(|deny| deny.contains(client)) {
             return None;
         }
-        match ways {
-            Ways::Address(_) => None,
-            Ways::Token(rule) => Some(rule),
-            Ways::Either(allow, rule) => (!allow.contains(client)).then_some(rule),
-            Ways::Both(allow, rule) => allow.contains(client).then_some(rule),
+        match requirement {
+            Requirement::Address(_) => None,
+            Requirement::Token(rule) => Some(rule),
+            Requirement::Either(allow, rule) => (!allow.contains(client)).then_some(rule),
+            Requirement::Both(allow, rule) => allow.contains(client).then_some(rule),
         }
     }
 
@@ -71,7 +72,7 @@ impl Policy {
         matches!(
             &self.rule,
             Rule::Conditions(Conditions {
-                ways: Ways::Address(_) | Ways::Either(..),
+                requirement: Requirement::Address(_) | Requirement::Either(..),
                 ..
             })
         )
@@ -86,14 +87,14 @@ impl Policy {
     /// Whether the client's address is on the policy's allow list, whatever else the policy
     /// requires.
     pub fn lists(&self, client: ClientAddr) -> bool {
-        let Rule::Conditions(Conditions { ways, .. }) = &self.rule else {
+        let Rule::Conditions(Conditions { requirement, .. }) = &self.rule else {
             return false;
         };
-        match ways {
-            Ways::Address(allow) | Ways::Either(allow, _) | Ways::Both(allow, _) => {
-                allow.contains(client)
-            }
-            Ways::Token(_) => false,
+        match requirement {
+            Requirement::Address(allow)
+            | Requirement::Either(allow, _)
+            | Requirement::Both(allow, _) => allow.contains(client),
+            Requirement::Token(_) => false,
         }
     }
 
@@ -102,7 +103,7 @@ impl Policy {
     /// # Errors
     /// The requirement that is not met.
     pub fn authorize(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
-        let Rule::Conditions(Conditions { deny, ways }) = &self.rule else {
+        let Rule::Conditions(Conditions { deny, requirement }) = &self.rule else {
             return Ok(Permit::OPEN);
         };
         if deny
@@ -112,19 +113,19 @@ impl Policy {
             return Err(Denied::Listed);
         }
         let is_allowed = |allow: &Networks| allow.contains(facts.client);
-        match ways {
-            Ways::Address(allow) if is_allowed(allow) => Ok(Permit::BY_ADDRESS),
-            Ways::Either(allow, _) if is_allowed(allow) => Ok(Permit::BY_ADDRESS),
-            Ways::Both(allow, rule) if is_allowed(allow) => rule.authorize(facts),
-            Ways::Address(_) | Ways::Both(..) => Err(Denied::Address),
-            Ways::Token(rule) | Ways::Either(_, rule) => rule.authorize(facts),
+        match requirement {
+            Requirement::Address(allow) if is_allowed(allow) => Ok(Permit::BY_ADDRESS),
+            Requirement::Either(allow, _) if is_allowed(allow) => Ok(Permit::BY_ADDRESS),
+            Requirement::Both(allow, rule) if is_allowed(allow) => rule.authorize(facts),
+            Requirement::Address(_) | Requirement::Both(..) => Err(Denied::Address),
+            Requirement::Token(rule) | Requirement::Either(_, rule) => rule.authorize(facts),
         }
     }
 
     /// Decides by the token alone, as if the client's address were not on the allow list. `None` if
     /// the policy admits no client by a token alone.
     pub fn authorize_by_token(&self, facts: &Facts<'_>) -> Option<Result<Permit, Denied>> {
-        let Rule::Conditions(Conditions { deny, ways }) = &self.rule else {
+        let Rule::Conditions(Conditions { deny, requirement }) = &self.rule else {
             return None;
         };
         if deny
@@ -133,9 +134,9 @@ impl Policy {
         {
             return Some(Err(Denied::Listed));
         }
-        match ways {
-            Ways::Token(rule) | Ways::Either(_, rule) => Some(rule.authorize(facts)),
-            Ways::Address(_) | Ways::Both(..) => None,
+        match requirement {
+            Requirement::Token(rule) | Requirement::Either(_, rule) => Some(rule.authorize(facts)),
+            Requirement::Address(_) | Requirement::Both(..) => None,
         }
     }
 

@@ -21,7 +21,7 @@ pub use denied::Denied;
 pub use facts::{Facts, Token};
 pub use networks::Networks;
 pub use permit::Permit;
-pub use rule::{Conditions, Rule, Ways};
+pub use rule::{Conditions, Requirement, Rule};
 pub use token_rule::{AcceptedIssuer, IssuerId, OnExpiry, TokenRule};
 
 #[cfg(test)]

@@ -20,12 +20,12 @@ pub struct Conditions {
     /// Clients from these networks are denied, whatever else they present.
     pub deny: Option<Networks>,
     /// What admits a client.
-    pub ways: Ways,
+    pub requirement: Requirement,
 }
 
 /// What admits a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ways {
+pub enum Requirement {
     /// The address alone.
     Address(Networks),
     /// A token alone.
@@ -38,11 +38,11 @@ pub enum Ways {
 
 impl fmt::Display for Conditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.ways {
-            Ways::Address(allow) => allow.fmt(f),
-            Ways::Token(rule) => rule.fmt(f),
-            Ways::Either(allow, rule) => write!(f, "{allow}; or {rule}"),
-            Ways::Both(allow, rule) => write!(f, "{allow}; with {rule}"),
+        match &self.requirement {
+            Requirement::Address(allow) => allow.fmt(f),
+            Requirement::Token(rule) => rule.fmt(f),
+            Requirement::Either(allow, rule) => write!(f, "{allow}; or {rule}"),
+            Requirement::Both(allow, rule) => write!(f, "{allow}; with {rule}"),
         }?;
         match &self.deny {
             Some(deny) => write!(f, "; never {deny}"),

@@ -18,12 +18,12 @@ fn networks(list: &[&str]) -> Networks {
     Networks::new(list.iter().map(|net| net.parse().unwrap()).collect()).unwrap()
 }
 
-fn policy(deny: Option<&[&str]>, ways: Ways) -> Policy {
+fn policy(deny: Option<&[&str]>, requirement: Requirement) -> Policy {
     Policy::new(
         "operators",
         Rule::Conditions(Conditions {
             deny: deny.map(networks),
-            ways,
+            requirement,
         }),
     )
 }
@@ -97,7 +97,7 @@ fn good(exp: u64, more: &str) -> Rc<Verified> {
 fn an_allow_list_is_the_only_way_in() {
     let policy = policy(
         None,
-        Ways::Address(networks(&["127.0.0.1", "::1", "10.8.0.0/16"])),
+        Requirement::Address(networks(&["127.0.0.1", "::1", "10.8.0.0/16"])),
     );
     for ip in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "10.8.255.255"] {
         assert!(decide(&policy, ip, Token::None).is_ok(), "{ip}");
@@ -138,11 +138,11 @@ fn address_and_token_together() {
     let inside = || networks(&["10.0.0.0/8"]);
     let close = OnExpiry::Close(Duration::ZERO);
     let (either, both) = (
-        Ways::Either(inside(), rule(close)),
-        Ways::Both(inside(), rule(close)),
+        Requirement::Either(inside(), rule(close)),
+        Requirement::Both(inside(), rule(close)),
     );
-    let alone = Ways::Token(rule(close));
-    for (ways, ip, token, want) in [
+    let alone = Requirement::Token(rule(close));
+    for (requirement, ip, token, want) in [
         (&either, "10.1.1.1", Token::None, None),
         (&either, "10.1.1.1", forged, None),
         (&either, "192.0.2.1", signed, None),
@@ -163,8 +163,12 @@ fn address_and_token_together() {
         (&both, "10.66.0.1", signed, Some(Denied::Listed)),
         (&alone, "10.66.0.1", signed, Some(Denied::Listed)),
     ] {
-        let policy = policy(Some(&["10.66.0.0/16"]), ways.clone());
-        assert_eq!(decide(&policy, ip, token).err(), want, "{ways:?} {ip}");
+        let policy = policy(Some(&["10.66.0.0/16"]), requirement.clone());
+        assert_eq!(
+            decide(&policy, ip, token).err(),
+            want,
+            "{requirement:?} {ip}"
+        );
         // What needs no token is not looked for, and what is not looked for is not needed.
         if policy.asks_for_token(client(ip)).is_none() {
             assert_eq!(
@@ -177,8 +181,8 @@ fn address_and_token_together() {
 
 #[test]
 fn a_signed_token_is_judged_at_each_use() {
-    let (ways, issuer) = (Ways::Token(rule(OnExpiry::Keep)), issuer("jti 7f3"));
-    let policy = policy(None, ways);
+    let (requirement, issuer) = (Requirement::Token(rule(OnExpiry::Keep)), issuer("jti 7f3"));
+    let policy = policy(None, requirement);
     let (now, token) = (NOW.0, |text: &str| verified(&format!("{{{text}}}")));
     let ours = r#""iss":"https://login.example.com","aud":["x","ianitor"],"role":["a","ops"]"#;
     for (token, want) in [
@@ -237,7 +241,7 @@ fn a_signed_token_is_judged_at_each_use() {
 
 #[test]
 fn another_issuers_token_is_none() {
-    let policy = policy(None, Ways::Token(rule(OnExpiry::Keep)));
+    let policy = policy(None, Requirement::Token(rule(OnExpiry::Keep)));
     let mut other = issuer("");
     Arc::make_mut(&mut other.spec).name = "app".into();
     let token = good(NOW.0 + 60, "");
@@ -254,7 +258,10 @@ fn a_permit_ends_when_no_request_would_be_admitted_any_more_and_the_grace_is_ove
         (OnExpiry::Keep, None),
     ] {
         for exp in [NOW.0 + 60, NOW.0, NOW.0 - leeway + 1] {
-            let (policy, token) = (policy(None, Ways::Token(rule(on_expiry))), good(exp, ""));
+            let (policy, token) = (
+                policy(None, Requirement::Token(rule(on_expiry))),
+                good(exp, ""),
+            );
             let permit = decide(&policy, "192.0.2.1", Token::Signed(&issuer, &token)).unwrap();
             let end = after.map(|after| UnixTime(exp + leeway + after));
             assert_eq!(permit.ends(), end, "{on_expiry:?} {exp}");

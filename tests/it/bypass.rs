@@ -5,7 +5,7 @@ use crate::harness::h1::Answer;
 use crate::harness::h2_raw::{Outcome, RawH2};
 use crate::harness::{Client, Config, TestGateway, Upstream, h2};
 
-/// A door that is open, and one behind it that is not.
+/// A route that is open, and one beside it that is not.
 struct World {
     janus: Upstream,
     admin: Upstream,

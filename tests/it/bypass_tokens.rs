@@ -1,4 +1,4 @@
-//! A door that needs a token does not open to a request that looks like another one, by HTTP/1.1 or
+//! A route that needs a token does not accept a request that looks like another one, by HTTP/1.1 or
 //! HTTP/2.
 
 use serde_json::json;
@@ -36,7 +36,7 @@ impl World {
     fn admin_saw_nothing(&self) {
         let arrived: Vec<String> = self.admin.heads().iter().map(ToString::to_string).collect();
         assert!(arrived.is_empty(), "{arrived:#?}");
-        // Nor did it arrive by the open door under a name that the server behind would take for the
+        // Nor did it arrive by the open route under a name that the server behind would take for the
         // other.
         let arrived = self.janus.heads();
         let arrived = arrived
@@ -171,7 +171,7 @@ fn no_method_and_no_header_opens_it() {
             ));
             assert_eq!(answer.status(), 401, "{header}");
         }
-        // By the open door it reaches the open server only.
+        // By the open route it reaches the open server only.
         let host = if header.starts_with("Host") {
             ""
         } else {
@@ -224,7 +224,7 @@ fn no_upgrade_opens_it() {
             assert_eq!(answer.status(), 401, "{request}");
         }
     }
-    // An upgrade through the open door gives nothing to smuggle behind it.
+    // An upgrade through the open route gives nothing to smuggle behind it.
     let smuggled =
         h2c.replace("/admin", "/janus") + "GET /admin HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let mut client = world.gateway.client();

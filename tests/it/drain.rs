@@ -63,7 +63,7 @@ fn sigterm_ends_requests_then_tunnels_then_the_process() {
     gateway.signal(Signal::TERM);
     gateway.event("draining");
     idle.is_closed();
-    eventually("the doors are closed", || {
+    eventually("the listeners are closed", || {
         TcpStream::connect(dial.addr).is_err()
     });
     go.send(()).unwrap();

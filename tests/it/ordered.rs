@@ -97,7 +97,7 @@ fn all_are_shown(gateway: &TestGateway, managed: &ServableCert) {
 }
 
 #[test]
-fn the_doors_open_before_the_first_certificate_has_come() {
+fn listeners_open_before_the_first_certificate_has_come() {
     let upstream = Upstream::ok();
     let text = config(&upstream, NOTHING);
     let mut gateway =
@@ -141,7 +141,7 @@ fn readiness_asks_only_for_hosts_that_are_answered_here() {
 }
 
 #[test]
-fn a_placeholder_opens_the_door_and_vouches_for_nothing() {
+fn a_placeholder_completes_handshakes_and_vouches_for_nothing() {
     let upstream = Upstream::ok();
     let text = config(&upstream, NOTHING);
     let mut gateway =

@@ -90,7 +90,7 @@ fn cookie(path: &str, token: &str) -> String {
 }
 
 #[test]
-fn the_form_is_for_pages_where_a_cookie_opens_the_door() {
+fn the_form_is_for_pages_where_a_cookie_is_accepted() {
     let (upstream, gateway) = world();
     let bad = "Cookie: ianitor=x\r\n";
     for (target, headers, status, has_form) in [
@@ -197,7 +197,7 @@ fn a_route_may_have_a_page_to_go_to() {
 }
 
 #[test]
-fn the_cookie_opens_the_door_and_goes_no_further() {
+fn the_cookie_is_accepted_and_goes_no_further() {
     let upstream = Upstream::http(|request, conn| {
         let is_websocket = request.head.get("upgrade").is_some();
         conn.send(if is_websocket {

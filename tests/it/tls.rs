@@ -14,7 +14,7 @@ fn world(tls: &str) -> (Upstream, TestGateway) {
 }
 
 #[test]
-fn nothing_that_is_no_handshake_stops_the_doors() {
+fn nothing_that_is_no_handshake_stops_the_listeners() {
     const TIMES: usize = 2_000;
     let hello = [&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3][..], &[7; 100]].concat();
     let (upstream, gateway) = world("");

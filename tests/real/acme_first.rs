@@ -164,9 +164,9 @@ fn a_ca_that_takes_its_time() {
     assert_eq!((pebble.accounts(), pebble.certificates()), (1, 3));
 }
 
-/// The doors are open before there is a certificate, and before there is a CA.
+/// The listeners are open before there is a certificate, and before there is a CA.
 #[test]
-fn the_doors_do_not_wait_for_the_ca() {
+fn the_listeners_do_not_wait_for_the_ca() {
     let folder = Folder::new("acme-no-ca");
     let site = Site::new(&folder);
     let ports @ [port, _] = free_ports();

@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::support::{Folder, Gateway, Issuer, until};
 
-/// Tokens of the issuer for the client `ops`. What is behind the door is the issuer's own
+/// Tokens of the issuer for the client `ops`. What is behind the route is the issuer's own
 /// description of itself.
 fn gateway(folder: &Folder, issuer: &Issuer) -> Gateway {
     let url = issuer.url("");

@@ -103,15 +103,15 @@ pub(crate) fn bind(text: &str) -> Result<Gateway, StartError> {
     Gateway::bind(parsed(text))
 }
 
-/// A gateway with open doors, its control runtime on a thread of its own.
-pub(crate) struct Door {
+/// A gateway that accepts connections, its control runtime on a thread of its own.
+pub(crate) struct TestGateway {
     running: Option<Running>,
     runtime: Arc<Runtime>,
     _over: oneshot::Sender<()>,
     _log: WorkerGuard,
 }
 
-impl Door {
+impl TestGateway {
     pub(crate) fn open(text: &str, log: &Log) -> Self {
         let text = if text.contains("[log]") {
             text.to_owned()
@@ -174,7 +174,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for TestGateway {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
             running.stop();

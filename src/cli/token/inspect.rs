@@ -7,7 +7,8 @@ use std::sync::Arc;
 use ianitor::addr::ClientAddr;
 use ianitor::clock::UnixTime;
 use ianitor::policy::{
-    AcceptedIssuer, Conditions, Denied, Facts, Networks, Policy, Rule, Token, TokenRule, Ways,
+    AcceptedIssuer, Conditions, Denied, Facts, Networks, Policy, Requirement, Rule, Token,
+    TokenRule,
 };
 use ianitor::token::claims::Claims;
 use ianitor::token::issuer::{Audience, Issuer, Verified};
@@ -151,7 +152,7 @@ impl Report {
         }
     }
 
-    fn addresses(&mut self, Conditions { deny, ways }: &Conditions, client: ClientAddr) {
+    fn addresses(&mut self, Conditions { deny, requirement }: &Conditions, client: ClientAddr) {
         if let Some(deny) = deny {
             self.rule(
                 !deny.contains(client),
@@ -164,11 +165,11 @@ impl Report {
                 &format!("address {client} is in allow ({nets}){and}"),
             );
         };
-        match ways {
-            Ways::Address(nets) => allow(nets, ""),
-            Ways::Either(nets, _) => allow(nets, ", or a token"),
-            Ways::Both(nets, _) => allow(nets, ", and a token"),
-            Ways::Token(_) => {}
+        match requirement {
+            Requirement::Address(nets) => allow(nets, ""),
+            Requirement::Either(nets, _) => allow(nets, ", or a token"),
+            Requirement::Both(nets, _) => allow(nets, ", and a token"),
+            Requirement::Token(_) => {}
         }
     }
 

@@ -14,7 +14,7 @@ use crate::config::suggest;
 use crate::config::tables::RawPolicy;
 use crate::config::values::{OnExpiryWord, Satisfy};
 use crate::policy::{
-    AcceptedIssuer, Conditions, IssuerId, Networks, OnExpiry, Policy, Rule, TokenRule, Ways,
+    AcceptedIssuer, Conditions, IssuerId, Networks, OnExpiry, Policy, Requirement, Rule, TokenRule,
 };
 use crate::token::claims::{ClaimRule, Wanted};
 use crate::token::issuer::IssuerSpec;
@@ -126,17 +126,17 @@ fn conditions(
         )
     };
     let everybody = everybody && (!has_token || any == Some(Satisfy::Any));
-    let ways = match (networks(allow), token, any) {
-        (Some(allow), None, _) => Ways::Address(allow),
-        (None, Some(token), _) => Ways::Token(token?),
-        (Some(allow), Some(token), Some(Satisfy::Any)) => Ways::Either(allow, token?),
-        (Some(allow), Some(token), Some(Satisfy::All)) => Ways::Both(allow, token?),
+    let requirement = match (networks(allow), token, any) {
+        (Some(allow), None, _) => Requirement::Address(allow),
+        (None, Some(token), _) => Requirement::Token(token?),
+        (Some(allow), Some(token), Some(Satisfy::Any)) => Requirement::Either(allow, token?),
+        (Some(allow), Some(token), Some(Satisfy::All)) => Requirement::Both(allow, token?),
         (Some(_), Some(_), None) | (None, None, _) => return None,
     };
     Some((
         Conditions {
             deny: networks(deny),
-            ways,
+            requirement,
         },
         everybody,
     ))

@@ -60,12 +60,12 @@ fn note_same_janus(
     let Some(policy) = &raw.policy else {
         return;
     };
-    let is_other_door = |(_, other): &&(&RawRoute, &Route)| {
+    let has_other_policy = |(_, other): &&(&RawRoute, &Route)| {
         other.policy.rule() != route.policy.rule()
             && specs(route, context)
                 .any(|one| specs(other, context).any(|other| shares_janus(one, other)))
     };
-    let Some((first, other)) = before.iter().find(is_other_door) else {
+    let Some((first, other)) = before.iter().find(has_other_policy) else {
         return;
     };
     let (key, line, name) = (

@@ -52,12 +52,12 @@ pub(super) fn lower(
 /// Of two routes with the same host and path, the second would never be used.
 fn note_doubles(routes: &[&RawRoute], diag: &Diagnostics<'_>) {
     for (at, later) in routes.iter().enumerate() {
-        let (Some(path), Some(door)) = (&later.path, door(later)) else {
+        let (Some(path), Some(both)) = (&later.path, host_and_path(later)) else {
             continue;
         };
         if let Some(first) = routes[..at]
             .iter()
-            .find(|first| self::door(first).as_ref() == Some(&door))
+            .find(|first| host_and_path(first).as_ref() == Some(&both))
         {
             let (key, line) = (&first.place.key, diag.line(&first.place));
             diag.problem(
@@ -69,7 +69,7 @@ fn note_doubles(routes: &[&RawRoute], diag: &Diagnostics<'_>) {
 }
 
 /// The host and path of a route, if they are valid.
-fn door(route: &RawRoute) -> Option<(Option<&HostPattern>, &PathPrefix)> {
+fn host_and_path(route: &RawRoute) -> Option<(Option<&HostPattern>, &PathPrefix)> {
     let path = route.path.as_ref()?;
     (!route.host_is_written || route.host.is_some())
         .then_some((route.host.as_ref().map(|host| &host.value), &path.value))

@@ -31,7 +31,7 @@ pub(super) fn encode(board: &Board) -> String {
 }
 
 /// The counters of one kind of listener.
-type Door = fn(&WorkerMetrics) -> &ListenerCounts;
+type CountsOf = fn(&WorkerMetrics) -> &ListenerCounts;
 
 impl Numbers {
     fn of(board: &Board) -> Self {
@@ -92,15 +92,16 @@ impl Numbers {
     }
 
     fn connections(&mut self, board: &Board) {
-        let doors: [(&str, Door); 2] = [("https", |w| &w.https), ("http", |w| &w.http)];
+        let listeners: [(&str, CountsOf); 2] = [("https", |w| &w.https), ("http", |w| &w.http)];
         let labels = |listener: &str| vec![("listener", listener.to_owned())];
-        let accepted = doors.map(|(name, door)| (labels(name), board.sum(|w| &door(w).accepted)));
-        let open = doors.map(|(name, door)| {
+        let accepted = listeners
+            .map(|(name, counts_of)| (labels(name), board.sum(|w| &counts_of(w).accepted)));
+        let open = listeners.map(|(name, counts_of)| {
             // Closed connections are read first, so that the difference is never negative.
-            let closed = board.sum(|w| &door(w).closed);
+            let closed = board.sum(|w| &counts_of(w).closed);
             (
                 labels(name),
-                board.sum(|w| &door(w).accepted).saturating_sub(closed) as f64,
+                board.sum(|w| &counts_of(w).accepted).saturating_sub(closed) as f64,
             )
         });
         self.counter(

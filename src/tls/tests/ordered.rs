@@ -44,7 +44,7 @@ fn coverage(table: &CertTable, name: &str) -> HostCoverage {
 }
 
 #[test]
-fn the_doors_open_with_nothing_but_orders() {
+fn listeners_open_with_nothing_but_orders() {
     let (folder, cache) = (Folder::new(), CertCache::new());
     let spec = ordering(&folder, &[&["a.example.com"]]);
     let (table, warnings) = reload(&spec, &cache);

@@ -1,4 +1,4 @@
-//! A site whose certificates come from a CA: its doors, its file, its store.
+//! A site whose certificates come from a CA: its listeners, its file, its store.
 
 use std::fs;
 use std::io;
@@ -49,7 +49,7 @@ impl Site {
         }
     }
 
-    /// A Pebble that looks at its doors.
+    /// A Pebble that looks at its listeners.
     pub(crate) fn looked_at(&self) -> Options {
         Options::at([self.http, self.https])
     }
