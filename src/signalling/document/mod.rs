@@ -26,12 +26,14 @@
 //! names in objects with more than eight of them.
 
 mod edit;
+mod problem;
 mod reader;
 mod text;
 mod value;
 
 pub use edit::{Change, push_quoted};
-pub use reader::{Documents, Problem, SyntaxError, split};
+pub use problem::{Problem, SyntaxError};
+pub use reader::{Documents, split};
 pub use text::Text;
 pub use value::{Array, Kind, Member, Object, Value};
 

@@ -1,0 +1,112 @@
+//! What a message says, as far as rules ask for it.
+
+use std::borrow::Cow;
+
+use crate::signalling::document::{Object, Text};
+
+/// What a message says.
+#[derive(Clone, Debug)]
+pub struct Facts<'m> {
+    /// What it wants.
+    pub verb: Word<'m>,
+    /// The plugin that it is for, if it is for one.
+    pub plugin: Option<Word<'m>>,
+    /// What it wants of the plugin.
+    pub request: Option<Word<'m>>,
+    /// As what the client wants to join.
+    pub ptype: Option<Word<'m>>,
+    /// The room that it names.
+    pub room: Option<Room<'m>>,
+    /// Whether the request is one about a room, so that it must name one to match a rule about
+    /// rooms. Other requests are about the room that the client is in already.
+    pub is_about_room: bool,
+    /// What the plugin or the server reads parameters from.
+    pub parameters: Option<Object<'m>>,
+}
+
+impl Facts<'_> {
+    /// The first of these names that the parameters have as a member, at any depth.
+    pub(super) fn member_among<'n>(&self, names: &'n [Box<str>]) -> Option<&'n str> {
+        // Most rules forbid nothing, and most messages are short.
+        let parameters = self.parameters.filter(|_| !names.is_empty())?;
+        let among = |name: Text<'_>| names.iter().find(|forbidden| name.is(forbidden));
+        let mut members = parameters.members_at_any_depth();
+        members
+            .find_map(|member| among(member.name))
+            .map(|name| &**name)
+    }
+}
+
+/// A name in a message, and how it is to be compared.
+#[derive(Clone, Debug)]
+pub struct Word<'m> {
+    text: Written<'m>,
+    /// Whether the gateway knows what it does.
+    pub is_known: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Written<'m> {
+    /// In the message; its case does not count.
+    Folded(Text<'m>),
+    /// Its case counts.
+    Exact(Cow<'m, str>),
+}
+
+impl<'m> Word<'m> {
+    /// A name whose case does not count.
+    pub fn folded(text: Text<'m>, is_known: bool) -> Self {
+        let text = Written::Folded(text);
+        Self { text, is_known }
+    }
+
+    /// A name whose case counts.
+    pub fn exact(text: Cow<'m, str>, is_known: bool) -> Self {
+        let text = Written::Exact(text);
+        Self { text, is_known }
+    }
+
+    /// Whether it is this name.
+    pub fn is(&self, name: &str) -> bool {
+        match &self.text {
+            Written::Folded(text) => text.is_ignoring_case(name),
+            Written::Exact(text) => text == name,
+        }
+    }
+
+    /// The name, in small letters if its case does not count.
+    pub fn name(&self) -> Cow<'_, str> {
+        match &self.text {
+            Written::Folded(text) => text.unescaped().to_ascii_lowercase().into(),
+            Written::Exact(text) => Cow::Borrowed(text),
+        }
+    }
+}
+
+/// The room that a message names. The number 1 and the text `1` are two rooms.
+#[derive(Clone, Copy, Debug)]
+pub enum Room<'m> {
+    /// A number.
+    Number(i64),
+    /// A text.
+    Text(Text<'m>),
+}
+
+/// A room that a rule names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoomId {
+    /// A number.
+    Number(i64),
+    /// A text.
+    Text(Box<str>),
+}
+
+impl Room<'_> {
+    pub(super) fn is(&self, id: &RoomId) -> bool {
+        match (self, id) {
+            (Self::Number(number), RoomId::Number(id)) => number == id,
+            (Self::Text(text), RoomId::Text(id)) => text.is(id),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Message rules: the first one that matches decides, and a message that none matches is refused.
+//!
+//! ```text
+//! Facts ─▶ Rule: verb · plugin · request · ptype · room · claims · members · hosts ─▶ Decision
+//!          each with the reason why it does not match, which `explain` lists
+//! ```
+//!
+//! A condition that is not written matches whatever is known. An unknown verb, plugin or request
+//! matches only an `allow` that names it, so that the next release of a plugin opens nothing.
+
+mod condition;
+mod facts;
+
+pub use condition::{Hosts, Names, Rooms};
+pub use facts::{Facts, Room, RoomId, Word};
+
+use std::fmt;
+
+use crate::token::claims::{ClaimRule, Claims};
+
+/// What a rule does with a message that it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The message passes.
+    Allow,
+    /// The message is refused.
+    Deny,
+}
+
+/// A rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name in logs and explanations.
+    pub name: Box<str>,
+    /// What it does.
+    pub effect: Effect,
+    /// The verbs, compared without case.
+    pub verbs: Names,
+    /// The plugins, compared with case, as Janus finds them.
+    pub plugins: Names,
+    /// The plugin's requests, compared without case.
+    pub requests: Names,
+    /// The participant types of VideoRoom, compared without case.
+    pub ptypes: Names,
+    /// The rooms.
+    pub rooms: Rooms,
+    /// What the token says, all of it.
+    pub claims: Box<[ClaimRule]>,
+    /// Members that the plugin's message must not have, at any depth.
+    pub without: Box<[Box<str>]>,
+    /// Where the plugin may send media.
+    pub hosts: Hosts,
+}
+
+impl Rule {
+    /// A rule without conditions.
+    pub fn new(name: &str, effect: Effect) -> Self {
+        Self {
+            name: name.into(),
+            effect,
+            verbs: Names::Any,
+            plugins: Names::Any,
+            requests: Names::Any,
+            ptypes: Names::Any,
+            rooms: Rooms::Any,
+            claims: [].into(),
+            without: [].into(),
+            hosts: Hosts::Any,
+        }
+    }
+
+    /// Whether it matches a message.
+    ///
+    /// # Errors
+    /// The first condition that does not hold.
+    fn matches(&self, facts: &Facts<'_>, claims: Option<&Claims>) -> Result<(), Mismatch> {
+        let is_deny = self.effect == Effect::Deny;
+        let names = |names: &Names, word: Option<&Word<'_>>| names.match_word(word, is_deny);
+        let holds = |is_held, mismatch| if is_held { Ok(()) } else { Err(mismatch) };
+        holds(names(&self.verbs, Some(&facts.verb)), Mismatch::Verb)?;
+        holds(
+            names(&self.plugins, facts.plugin.as_ref()),
+            Mismatch::Plugin,
+        )?;
+        holds(
+            names(&self.requests, facts.request.as_ref()),
+            Mismatch::Request,
+        )?;
+        holds(names(&self.ptypes, facts.ptype.as_ref()), Mismatch::Ptype)?;
+        holds(self.rooms.contain(facts, claims, is_deny), Mismatch::Room)?;
+        let missing = self
+            .claims
+            .iter()
+            .find(|rule| !claims.is_some_and(|claims| rule.is_met(claims)));
+        missing.map_or(Ok(()), |rule| Err(Mismatch::Claim(rule.path.clone())))?;
+        let forbidden = facts.member_among(&self.without);
+        forbidden.map_or(Ok(()), |name| Err(Mismatch::Member(name.into())))?;
+        holds(self.hosts.contain(facts, claims), Mismatch::Host)
+    }
+}
+
+/// The condition of a rule that a message does not meet. A later one means that the rule was
+/// closer to matching.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Mismatch {
+    /// Another verb.
+    #[error("the verb is another")]
+    Verb,
+    /// Another plugin, or none.
+    #[error("the plugin is another")]
+    Plugin,
+    /// Another request, or none.
+    #[error("the request is another")]
+    Request,
+    /// Another participant type.
+    #[error("the ptype is another")]
+    Ptype,
+    /// Another room, or none.
+    #[error("the room is another")]
+    Room,
+    /// The token does not have this claim with one of the values.
+    #[error("the token's claim {0} is missing or another")]
+    Claim(Box<str>),
+    /// The message has this member.
+    #[error("the message has the member {0}")]
+    Member(Box<str>),
+    /// It sends media to another host, or names none.
+    #[error("the host is another")]
+    Host,
+}
+
+/// What the rules decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision<'r> {
+    /// This rule lets the message pass.
+    Allowed(&'r Rule),
+    /// This rule refuses it.
+    Denied(&'r Rule),
+    /// No rule matches. The reason is that of the rule which came closest.
+    Unmatched(Option<Mismatch>),
+}
+
+/// A line of an explanation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step<'r> {
+    /// The rule.
+    pub rule: &'r Rule,
+    /// Why it does not match, or `None` if it decides.
+    pub mismatch: Option<Mismatch>,
+}
+
+impl fmt::Display for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, mismatch } = self;
+        match (mismatch, rule.effect) {
+            (Some(mismatch), _) => write!(f, "{}: no match, {mismatch}", rule.name),
+            (None, Effect::Allow) => write!(f, "{}: allowed", rule.name),
+            (None, Effect::Deny) => write!(f, "{}: denied", rule.name),
+        }
+    }
+}
+
+/// The rules of a policy, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageRules(Box<[Rule]>);
+
+impl MessageRules {
+    /// From rules in order.
+    pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
+        Self(rules.into_iter().collect())
+    }
+
+    /// Decides about a message.
+    pub fn decide(&self, facts: &Facts<'_>, claims: Option<&Claims>) -> Decision<'_> {
+        let mut closest = None;
+        for rule in &self.0 {
+            match (rule.matches(facts, claims), rule.effect) {
+                (Ok(()), Effect::Allow) => return Decision::Allowed(rule),
+                (Ok(()), Effect::Deny) => return Decision::Denied(rule),
+                // How close a message came to a refusal explains nothing.
+                (Err(mismatch), Effect::Allow) => closest = closest.max(Some(mismatch)),
+                (Err(_), Effect::Deny) => {}
+            }
+        }
+        Decision::Unmatched(closest)
+    }
+
+    /// Rule by rule, up to the one that decides: why it matches or not.
+    pub fn explain<'r>(
+        &'r self,
+        facts: &Facts<'_>,
+        claims: Option<&Claims>,
+    ) -> impl Iterator<Item = Step<'r>> {
+        let mut is_decided = false;
+        self.0.iter().map_while(move |rule| {
+            if is_decided {
+                return None;
+            }
+            let mismatch = rule.matches(facts, claims).err();
+            is_decided = mismatch.is_none();
+            Some(Step { rule, mismatch })
+        })
+    }
+
+    /// The plugins that clients may attach to, as far as rules name them.
+    pub fn attachable(&self) -> impl Iterator<Item = &str> {
+        let attaches = |rule: &&Rule| rule.effect == Effect::Allow && rule.verbs.may_be("attach");
+        self.0
+            .iter()
+            .filter(attaches)
+            .flat_map(|rule| rule.plugins.listed())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! Rules by themselves; whole messages are in `janus/tests`.
+
+use super::*;
+use crate::signalling::document::{Object, split};
+use crate::token::claims::Wanted;
+
+fn object(text: &str) -> Object<'_> {
+    split(text).unwrap().next().unwrap().object().unwrap()
+}
+
+/// Facts about `{"verb":…,"plugin":…,"request":…,"room":…,…}`; `new…` is unknown.
+fn facts(text: &str) -> Facts<'_> {
+    let parameters = object(text);
+    let word = |name: &str| {
+        let text = parameters.get(name)?.text()?;
+        Some(Word::folded(text, !text.unescaped().starts_with("new")))
+    };
+    let room = parameters.get("room");
+    let number = room.and_then(|room| room.integer()).map(Room::Number);
+    Facts {
+        verb: word("verb").unwrap(),
+        plugin: word("plugin"),
+        request: word("request"),
+        ptype: word("ptype"),
+        room: number.or_else(|| room?.text().map(Room::Text)),
+        is_about_room: parameters.get("about").is_some(),
+        parameters: Some(parameters),
+    }
+}
+
+fn claims(text: &str) -> Claims {
+    Claims::parse(text.as_bytes()).unwrap()
+}
+
+fn allow(name: &str) -> Rule {
+    Rule::new(name, Effect::Allow)
+}
+
+fn deny(name: &str) -> Rule {
+    Rule::new(name, Effect::Deny)
+}
+
+#[test]
+fn the_first_rule_that_matches_decides() {
+    let rules = MessageRules::new([
+        Rule {
+            requests: Names::one_of(["kick"]),
+            ..deny("no kicks")
+        },
+        Rule {
+            requests: Names::one_of(["join", "KICK"]),
+            ..allow("joins")
+        },
+        deny("nothing else"),
+        allow("never reached"),
+    ]);
+    let decided = |text| match rules.decide(&facts(text), None) {
+        Decision::Allowed(rule) | Decision::Denied(rule) => rule.name.to_string(),
+        Decision::Unmatched(_) => "none".into(),
+    };
+    assert_eq!(decided(r#"{"verb":"message","request":"Join"}"#), "joins");
+    assert_eq!(
+        decided(r#"{"verb":"message","request":"k\u0069ck"}"#),
+        "no kicks"
+    );
+    assert_eq!(
+        decided(r#"{"verb":"message","request":"new"}"#),
+        "nothing else"
+    );
+}
+
+#[test]
+fn what_is_unknown_needs_an_allow_that_names_it_and_is_denied_without() {
+    let (known, unknown) = (
+        r#"{"verb":"a","plugin":"p","request":"r"}"#,
+        [
+            r#"{"verb":"new","plugin":"p","request":"r"}"#,
+            r#"{"verb":"a","plugin":"new","request":"r"}"#,
+            r#"{"verb":"a","plugin":"p","request":"new"}"#,
+        ],
+    );
+    let all = MessageRules::new([allow("all")]);
+    assert!(matches!(
+        all.decide(&facts(known), None),
+        Decision::Allowed(_)
+    ));
+    let none = MessageRules::new([deny("none"), allow("all")]);
+    for text in unknown {
+        assert!(
+            matches!(all.decide(&facts(text), None), Decision::Unmatched(_)),
+            "{text}"
+        );
+        assert!(
+            matches!(none.decide(&facts(text), None), Decision::Denied(_)),
+            "{text}"
+        );
+    }
+    let named = MessageRules::new([Rule {
+        requests: Names::one_of(["new"]),
+        ..allow("named")
+    }]);
+    assert!(matches!(
+        named.decide(&facts(unknown[2]), None),
+        Decision::Allowed(_)
+    ));
+}
+
+#[test]
+fn rooms_are_typed_and_come_from_rules_or_claims() {
+    let list = Rooms::OneOf([RoomId::Number(1), RoomId::Text("a".into())].into());
+    let claim = Rooms::InClaims(["room_ids".into(), "context.rooms".into()].into());
+    let or_any = Rooms::InClaimIfPresent("room_ids".into());
+    let (one, deep) = (
+        r#"{"exp":1,"room_ids":[1,"a"]}"#,
+        r#"{"exp":1,"context":{"rooms":"b"}}"#,
+    );
+    let star = r#"{"exp":1,"room_ids":["*"]}"#;
+    for (rooms, token, room, is_in) in [
+        (&list, one, "1", true),
+        (&list, one, "\"1\"", false),
+        (&list, one, "\"a\"", true),
+        (&list, one, "2", false),
+        (&claim, one, "1", true),
+        (&claim, one, "\"1\"", false),
+        (&claim, one, "\"a\"", true),
+        (&claim, one, "\"b\"", false),
+        (&claim, deep, "\"b\"", true),
+        (&claim, deep, "1", false),
+        (&claim, star, "1", true),
+        (&claim, star, "\"b\"", true),
+        (&claim, r#"{"exp":1,"room_ids":null}"#, "1", false),
+        (&claim, r#"{"exp":1,"room_ids":{"1":true}}"#, "1", false),
+        (&claim, r#"{"exp":1,"room_ids":1.0}"#, "1", false),
+        (&claim, r#"{"exp":1}"#, "1", false),
+        (&or_any, r#"{"exp":1}"#, "1", true),
+        (&or_any, one, "2", false),
+    ] {
+        let text = format!(r#"{{"verb":"a","about":1,"room":{room}}}"#);
+        let rules = MessageRules::new([Rule {
+            rooms: rooms.clone(),
+            ..allow("rooms")
+        }]);
+        let decision = rules.decide(&facts(&text), Some(&claims(token)));
+        assert_eq!(
+            matches!(decision, Decision::Allowed(_)),
+            is_in,
+            "{rooms:?} {token} {room}"
+        );
+    }
+    // Without a token no room is the token's, and a request without a room is about none.
+    for (rooms, is_allowed) in [(claim, false), (or_any, false), (Rooms::Any, true)] {
+        let rules = MessageRules::new([Rule {
+            rooms,
+            ..allow("rooms")
+        }]);
+        let about = r#"{"verb":"a","about":1,"room":1}"#;
+        let decision = rules.decide(&facts(about), None);
+        assert_eq!(matches!(decision, Decision::Allowed(_)), is_allowed);
+        let decision = rules.decide(&facts(r#"{"verb":"a"}"#), None);
+        assert!(matches!(decision, Decision::Allowed(_)));
+    }
+    let rules = MessageRules::new([Rule {
+        rooms: list,
+        ..deny("rooms")
+    }]);
+    let decision = rules.decide(&facts(r#"{"verb":"a"}"#), None);
+    assert_eq!(decision, Decision::Unmatched(None));
+}
+
+#[test]
+fn claims_are_conditions_all_of_them() {
+    let claim = |path: &str, wanted| ClaimRule {
+        path: path.into(),
+        one_of: [wanted].into(),
+    };
+    let text = |text: &str| Wanted::Text(text.into());
+    let rule = Rule {
+        claims: [
+            claim("role", text("ops")),
+            claim("context.user.moderator", Wanted::Bool(true)),
+            claim("name", text("*")),
+        ]
+        .into(),
+        ..allow("moderators")
+    };
+    let rules = MessageRules::new([rule]);
+    let mismatch = |token: Option<&str>| {
+        let token = token.map(claims);
+        match rules.decide(&facts(r#"{"verb":"a"}"#), token.as_ref()) {
+            Decision::Unmatched(mismatch) => mismatch.unwrap().to_string(),
+            _ => "allowed".into(),
+        }
+    };
+    let moderator = r#""context":{"user":{"moderator":true}}"#;
+    let all = format!(r#"{{"exp":1,"role":["ops"],"name":"x",{moderator}}}"#);
+    assert_eq!(mismatch(Some(&all)), "allowed");
+    let other = format!(r#"{{"exp":1,"role":"op","name":"x",{moderator}}}"#);
+    assert_eq!(
+        mismatch(Some(&other)),
+        "the token's claim role is missing or another"
+    );
+    assert_eq!(
+        mismatch(Some(
+            r#"{"exp":1,"role":"ops","name":"x","context":{"user":{"moderator":"true"}}}"#
+        )),
+        "the token's claim context.user.moderator is missing or another"
+    );
+    assert_eq!(
+        mismatch(None),
+        "the token's claim role is missing or another"
+    );
+}
+
+#[test]
+fn an_explanation_goes_rule_by_rule_to_the_one_that_decides() {
+    let rules = MessageRules::new([
+        Rule {
+            verbs: Names::one_of(["b"]),
+            ..deny("first")
+        },
+        Rule {
+            without: ["x".into()].into(),
+            ..allow("second")
+        },
+        Rule {
+            hosts: Hosts::OneOf(["10.0.0.1".into()].into()),
+            ..allow("third")
+        },
+        allow("fourth"),
+        allow("fifth"),
+    ]);
+    let text = r#"{"verb":"a","deep":[{"x":1}],"host":"10.0.0.2"}"#;
+    let facts = facts(text);
+    let steps: Vec<String> = rules
+        .explain(&facts, None)
+        .map(|step| step.to_string())
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            "first: no match, the verb is another",
+            "second: no match, the message has the member x",
+            "third: no match, the host is another",
+            "fourth: allowed",
+        ]
+    );
+    assert!(
+        matches!(rules.decide(&facts, None), Decision::Allowed(rule) if &*rule.name == "fourth")
+    );
+}
+
+#[test]
+fn the_plugins_that_may_be_attached_are_those_that_rules_name() {
+    let rules = MessageRules::new([
+        Rule {
+            verbs: Names::one_of(["Attach"]),
+            plugins: Names::one_of(["a", "b"]),
+            ..allow("some")
+        },
+        Rule {
+            plugins: Names::one_of(["c"]),
+            ..deny("not this")
+        },
+        Rule {
+            verbs: Names::one_of(["message"]),
+            plugins: Names::one_of(["d"]),
+            ..allow("no")
+        },
+    ]);
+    assert_eq!(rules.attachable().collect::<Vec<_>>(), ["a", "b"]);
+}
