@@ -1,0 +1,95 @@
+//! Whose sessions there are, and how many.
+
+use super::*;
+
+const LIMITS: Limits = Limits {
+    sessions: 4,
+    sessions_per_owner: 3,
+    handles_per_session: 2,
+    idle: Duration::from_secs(60),
+};
+
+fn create(owners: &Arc<Owners>, owner: Owner, session: i64, now: Instant) {
+    owners.reserve(owner).unwrap().created(session, now);
+}
+
+#[test]
+fn only_the_client_that_created_a_session_may_use_it() {
+    let (owners, now) = (Owners::new(LIMITS), Instant::now());
+    let (alice, bob) = (
+        Owner::of_subject("iss", "alice"),
+        Owner::of_subject("iss", "bob"),
+    );
+    create(&owners, alice, 1, now);
+    assert_eq!(owners.find(alice, 1, None, now), Ok(None));
+    assert_eq!(owners.find(bob, 1, None, now), Err(Unknown::Session));
+    assert_eq!(owners.find(alice, 2, None, now), Err(Unknown::Session));
+    assert_eq!(owners.find(alice, 1, Some(7), now), Err(Unknown::Handle));
+    owners.attach(1, 7, "janus.plugin.echotest".into());
+    owners.attach(2, 8, "janus.plugin.echotest".into());
+    assert_eq!(
+        owners.find(alice, 1, Some(7), now),
+        Ok(Some("janus.plugin.echotest".into()))
+    );
+    assert_eq!(owners.find(bob, 1, Some(7), now), Err(Unknown::Session));
+    assert_eq!(owners.find(alice, 2, Some(8), now), Err(Unknown::Session));
+    // Bob proposes Alice's id: it stays hers.
+    create(&owners, bob, 1, now);
+    assert_eq!(owners.find(bob, 1, None, now), Err(Unknown::Session));
+    assert!(owners.find(alice, 1, Some(7), now).is_ok());
+    owners.detach(1, 7);
+    assert_eq!(owners.find(alice, 1, Some(7), now), Err(Unknown::Handle));
+    owners.forget(1);
+    owners.forget(1);
+    assert_eq!(owners.find(alice, 1, None, now), Err(Unknown::Session));
+    assert!(owners.is_empty());
+}
+
+#[test]
+fn subjects_and_connections_are_different_owners() {
+    let all = [
+        Owner::of_subject("a", "bc"),
+        Owner::of_subject("ab", "c"),
+        Owner::of_subject("a", "b"),
+        Owner::of_subject("", "abc"),
+        Owner::of_connection(1),
+        Owner::of_connection(2),
+    ];
+    for (at, one) in all.iter().enumerate() {
+        assert!(all[at + 1..].iter().all(|other| one != other));
+    }
+    assert_eq!(Owner::of_subject("a", "b"), Owner::of_subject("a", "b"));
+}
+
+#[test]
+fn memory_is_bounded_per_client_and_for_all() {
+    let (owners, now) = (Owners::new(LIMITS), Instant::now());
+    let (alice, bob) = (Owner::of_subject("i", "a"), Owner::of_subject("i", "b"));
+    (1..=3).for_each(|id| create(&owners, alice, id, now));
+    assert!(owners.reserve(alice).is_none(), "her share");
+    let waits = owners.reserve(bob).unwrap();
+    assert!(owners.reserve(bob).is_none(), "all of it");
+    assert_eq!(owners.len(), 4);
+    drop(waits);
+    create(&owners, bob, 4, now);
+    owners.forget(1);
+    create(&owners, alice, 5, now);
+    (1..=3).for_each(|handle| owners.attach(5, handle, "p".into()));
+    assert!(owners.find(alice, 5, Some(2), now).is_ok());
+    assert_eq!(owners.find(alice, 5, Some(3), now), Err(Unknown::Handle));
+}
+
+#[test]
+fn what_is_not_used_is_forgotten() {
+    let (owners, start) = (Owners::new(LIMITS), Instant::now());
+    let alice = Owner::of_connection(1);
+    create(&owners, alice, 1, start);
+    create(&owners, alice, 2, start);
+    let later = start + Duration::from_secs(59);
+    owners.sweep(later);
+    assert!(owners.find(alice, 1, None, later).is_ok());
+    owners.sweep(start + Duration::from_secs(60));
+    assert!(owners.find(alice, 1, None, later).is_ok(), "used since");
+    assert_eq!(owners.find(alice, 2, None, later), Err(Unknown::Session));
+    assert_eq!(owners.len(), 1);
+}
