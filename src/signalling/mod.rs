@@ -1,5 +1,112 @@
 //! Signalling messages: what they say, and whether they may pass. No sockets, no HTTP.
+//!
+//! ```text
+//! text ─ document ─▶ Value ─ Inspector ─▶ Facts ─ rules ─▶ Decision ─▶ Verdict
+//!                              │  owners: whose session, which plugin
+//!                              └─ secret: what the server wants to see, and no client has
+//! ```
+//!
+//! [`judge`] takes a message of either side apart and gives a [`Verdict`] on each document.
+//! [`document`] has one reading of a text or none. [`rules`] decide on facts that every protocol
+//! shares; [`presets`] are rules under a name. [`owners`] remembers whose sessions there are:
+//! it is the one thing here that two workers write. [`janus`] knows Janus' two APIs.
 
 pub mod document;
+pub mod janus;
 pub mod owners;
+pub mod presets;
 pub mod rules;
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use crate::clock::UnixTime;
+use crate::token::claims::Claims;
+use document::{SyntaxError, Value};
+use owners::Owner;
+use rules::MessageRules;
+
+/// What an upstream speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Janus' API for clients.
+    Janus,
+    /// Janus' admin API.
+    JanusAdmin,
+}
+
+/// Which way a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client: it is judged.
+    ToServer,
+    /// From the server: it says what has happened.
+    ToClient,
+}
+
+/// What becomes of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict<'m> {
+    /// It goes on as this text: one document, checked or written by the gateway.
+    Forward(Cow<'m, str>),
+    /// It goes no further, and the client gets this answer in the words of its protocol.
+    Answer {
+        /// The answer.
+        text: String,
+        /// Why, for the log and the audit record.
+        reason: Box<str>,
+    },
+    /// The connection is to be closed (1008), for this reason.
+    Close(&'static str),
+}
+
+/// What a document is judged by, besides itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'c> {
+    /// The rules of the client's permit.
+    pub rules: &'c MessageRules,
+    /// The claims of its token, if it has one.
+    pub claims: Option<&'c Claims>,
+    /// Who it is.
+    pub owner: Owner,
+    /// The time, for what expires inside messages.
+    pub time: UnixTime,
+    /// The moment, for how long a session has not been used.
+    pub now: Instant,
+}
+
+/// Judges the documents of one connection.
+pub trait Inspector {
+    /// Judges a document.
+    fn inspect<'m>(
+        &mut self,
+        direction: Direction,
+        document: Value<'m>,
+        context: &Context<'_>,
+    ) -> Verdict<'m>;
+
+    /// What a client gets for a message that has no single reading.
+    fn unreadable(&self, error: SyntaxError) -> Verdict<'static>;
+}
+
+/// Judges a message: each of its documents, in order and by itself. A message that cannot be read
+/// goes no further if it is a client's, and unchanged if it is the server's.
+pub fn judge<'m>(
+    inspector: &mut impl Inspector,
+    direction: Direction,
+    message: &'m str,
+    context: &Context<'_>,
+) -> impl Iterator<Item = Verdict<'m>> {
+    let (documents, unreadable) = match document::split(message) {
+        Ok(documents) => (Some(documents), None),
+        Err(_) if direction == Direction::ToClient => {
+            (None, Some(Verdict::Forward(message.into())))
+        }
+        Err(error) => (None, Some(inspector.unreadable(error))),
+    };
+    documents
+        .into_iter()
+        .flatten()
+        .map(move |document| inspector.inspect(direction, document, context))
+        .chain(unreadable)
+}

@@ -1,0 +1,154 @@
+//! The admin API.
+
+use std::borrow::Cow;
+
+use super::envelope::{self, Envelope};
+use super::facts;
+use super::refusal::Refusal;
+use crate::secret::Secret;
+use crate::signalling::document::{Change, SyntaxError, Value};
+use crate::signalling::rules::{Decision, Facts, Word};
+use crate::signalling::{Context, Direction, Inspector, Verdict};
+
+use std::sync::Arc;
+
+/// What a verb of the admin API amounts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// It reads what holds no secret and no SDP.
+    Observe,
+    /// It changes settings, sessions and handles. `query_…` is of this class if it has a `request`.
+    Operate,
+    /// It changes what is logged, writes captures, reads SDPs, or has Janus contact an address.
+    Debug,
+    /// It reads or changes the tokens that Janus keeps.
+    Secrets,
+    /// It sends a request to a plugin.
+    MessagePlugin,
+}
+
+/// The verbs of Janus 1.1.2.
+pub const ADMIN_VERBS: &[(&str, Class)] = &[
+    ("info", Class::Observe),
+    ("ping", Class::Observe),
+    ("get_status", Class::Observe),
+    ("list_sessions", Class::Observe),
+    ("list_handles", Class::Observe),
+    ("loops_info", Class::Observe),
+    ("query_transport", Class::Observe),
+    ("query_eventhandler", Class::Observe),
+    ("query_logger", Class::Observe),
+    ("set_session_timeout", Class::Operate),
+    ("set_min_nack_queue", Class::Operate),
+    ("set_nack_optimizations", Class::Operate),
+    ("set_no_media_timer", Class::Operate),
+    ("set_slowlink_threshold", Class::Operate),
+    ("accept_new_sessions", Class::Operate),
+    ("destroy_session", Class::Operate),
+    ("detach_handle", Class::Operate),
+    ("hangup_webrtc", Class::Operate),
+    ("custom_event", Class::Operate),
+    ("handle_info", Class::Debug),
+    ("set_log_level", Class::Debug),
+    ("set_log_timestamps", Class::Debug),
+    ("set_log_colors", Class::Debug),
+    ("set_locking_debug", Class::Debug),
+    ("set_refcount_debug", Class::Debug),
+    ("set_libnice_debug", Class::Debug),
+    ("custom_logline", Class::Debug),
+    ("resolve_address", Class::Debug),
+    ("test_stun", Class::Debug),
+    ("start_pcap", Class::Debug),
+    ("start_text2pcap", Class::Debug),
+    ("stop_pcap", Class::Debug),
+    ("stop_text2pcap", Class::Debug),
+    ("list_tokens", Class::Secrets),
+    ("add_token", Class::Secrets),
+    ("allow_token", Class::Secrets),
+    ("disallow_token", Class::Secrets),
+    ("remove_token", Class::Secrets),
+    ("message_plugin", Class::MessagePlugin),
+];
+
+/// One client's connection to the admin API, or one request of it over HTTP.
+#[derive(Debug)]
+pub struct AdminApi {
+    secret: Option<Arc<Secret<Box<str>>>>,
+}
+
+impl AdminApi {
+    /// With the upstream's `admin_secret`; without it, what clients send stays in their messages.
+    pub fn new(secret: Option<Arc<Secret<Box<str>>>>) -> Self {
+        Self { secret }
+    }
+
+    fn admit<'m>(
+        &self,
+        envelope: &Envelope<'m>,
+        context: &Context<'_>,
+    ) -> Result<Cow<'m, str>, Refusal> {
+        let facts = facts_of(envelope)?;
+        match context.rules.decide(&facts, context.claims) {
+            Decision::Allowed(_) => {}
+            Decision::Denied(rule) => return Err(Refusal::Denied(rule.name.clone())),
+            Decision::Unmatched(closest) => return Err(Refusal::Unmatched(closest)),
+        }
+        let raw = Cow::Borrowed(envelope.object.raw());
+        Ok(self.secret.as_ref().map_or(raw, |secret| {
+            // A `token` stays: it is what `add_token` and its like are about.
+            let changes = [
+                Change::SetText("admin_secret", secret.reveal()),
+                Change::Remove("apisecret"),
+            ];
+            envelope.object.edited(&changes).into()
+        }))
+    }
+}
+
+impl Inspector for AdminApi {
+    fn inspect<'m>(
+        &mut self,
+        direction: Direction,
+        document: Value<'m>,
+        context: &Context<'_>,
+    ) -> Verdict<'m> {
+        if direction == Direction::ToClient {
+            return Verdict::Forward(document.raw().into());
+        }
+        let envelope = match Envelope::read(document) {
+            Ok(envelope) => envelope,
+            Err(bad) => return bad.refusal.verdict(bad.session, bad.transaction),
+        };
+        match self.admit(&envelope, context) {
+            Ok(text) => Verdict::Forward(text),
+            Err(refusal) => refusal.verdict(envelope.session, Some(envelope.transaction)),
+        }
+    }
+
+    fn unreadable(&self, error: SyntaxError) -> Verdict<'static> {
+        Refusal::Syntax(error).verdict(None, None)
+    }
+}
+
+fn facts_of<'m>(envelope: &Envelope<'m>) -> Result<Facts<'m>, Refusal> {
+    let mut verbs = ADMIN_VERBS.iter();
+    let known = verbs.find(|(verb, _)| envelope.verb.is_ignoring_case(verb));
+    let verb = Word::folded(envelope.verb, known.is_some());
+    match known {
+        // Judged by the message inside.
+        Some((_, Class::MessagePlugin)) => {
+            let (_, plugin) = envelope::text("plugin", envelope.plugin)?;
+            let request = envelope::object("request", envelope.request)?;
+            facts::of_plugin(verb, plugin.unescaped(), request)
+        }
+        // What is in it may change settings, so it needs a rule that names it.
+        Some((name, _)) if name.starts_with("query_") && envelope.request.is_some() => {
+            let request = envelope::object("request", envelope.request)?;
+            let (_, text) = envelope::text("request", request.get("request"))?;
+            let mut facts = facts::bare(verb, Some(request));
+            facts.request = Some(Word::folded(text, false));
+            Ok(facts)
+        }
+        _ => Ok(facts::bare(verb, Some(envelope.object))),
+    }
+}

@@ -1,0 +1,338 @@
+//! The API for clients.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::calls::{Call, Calls};
+use super::envelope::{self, Envelope};
+use super::facts;
+use super::refusal::Refusal;
+use super::secret::Credentials;
+use crate::signalling::document::{Change, Object, SyntaxError, Text, Value};
+use crate::signalling::owners::{Owners, PluginName, Unknown};
+use crate::signalling::rules::{Decision, Facts, Word};
+use crate::signalling::{Context, Direction, Inspector, Verdict};
+
+/// The verbs.
+pub const VERBS: [&str; 11] = [
+    "ping",
+    "info",
+    "create",
+    "claim",
+    "keepalive",
+    "attach",
+    "destroy",
+    "message",
+    "trickle",
+    "hangup",
+    "detach",
+];
+
+/// What a verb is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// Neither a session nor a handle.
+    Server,
+    /// A session.
+    Session,
+    /// A handle.
+    Handle,
+    /// The verb is unknown: whatever it names has to be the client's.
+    Unknown,
+}
+
+/// One client's connection to Janus, or one request of it over HTTP.
+#[derive(Debug)]
+pub struct Api {
+    owners: Arc<Owners>,
+    credentials: Arc<Credentials>,
+    calls: Calls,
+}
+
+impl Api {
+    /// With the upstream's sessions and credentials, and a random number.
+    pub fn new(owners: Arc<Owners>, credentials: Arc<Credentials>, nonce: u64) -> Self {
+        Self {
+            owners,
+            credentials,
+            calls: Calls::new(nonce),
+        }
+    }
+
+    /// Lets a message pass that the rules allow.
+    fn admit<'m>(
+        &mut self,
+        envelope: &Envelope<'m>,
+        context: &Context<'_>,
+    ) -> Result<Cow<'m, str>, Refusal> {
+        let plugin = self.plugin_of_handle(envelope, context)?;
+        let level = level(envelope.verb);
+        check_level(level, envelope)?;
+        let facts = facts_of(envelope, plugin.as_ref())?;
+        match context.rules.decide(&facts, context.claims) {
+            Decision::Allowed(_) => {}
+            Decision::Denied(rule) => return Err(Refusal::Denied(rule.name.clone())),
+            Decision::Unmatched(closest) => return Err(Refusal::Unmatched(closest)),
+        }
+        let call = self.call(envelope, &facts, context)?;
+        Ok(self.written(envelope, call, context))
+    }
+
+    /// The plugin of the handle that the message names, if the client may use session and handle.
+    fn plugin_of_handle(
+        &self,
+        envelope: &Envelope<'_>,
+        context: &Context<'_>,
+    ) -> Result<Option<PluginName>, Refusal> {
+        let Some(session) = envelope.session else {
+            // Janus has no session 0.
+            return match envelope.handle {
+                Some(_) => Err(Refusal::NoSession(0)),
+                None => Ok(None),
+            };
+        };
+        let handle = envelope.handle;
+        let found = self
+            .owners
+            .find(context.owner, session, handle, context.now);
+        found.map_err(|unknown| match unknown {
+            Unknown::Session => Refusal::NoSession(session),
+            Unknown::Handle => Refusal::NoHandle(handle.unwrap_or_default(), session),
+        })
+    }
+
+    /// What the answer to this message will change.
+    fn call(
+        &self,
+        envelope: &Envelope<'_>,
+        facts: &Facts<'_>,
+        context: &Context<'_>,
+    ) -> Result<Option<Call>, Refusal> {
+        let is = |verb: &str| envelope.verb.is_ignoring_case(verb);
+        let call = match (envelope.session, envelope.handle) {
+            (None, None) if is("create") => {
+                let reservation = self.owners.reserve(context.owner);
+                Call::Create(reservation.ok_or(Refusal::TooManySessions)?)
+            }
+            (Some(session), None) if is("attach") => {
+                let plugin = facts.plugin.as_ref().map(Word::name).unwrap_or_default();
+                Call::Attach(session, kept(&plugin))
+            }
+            (Some(session), None) if is("destroy") => Call::Destroy(session),
+            (Some(session), Some(handle)) if is("detach") => Call::Detach(session, handle),
+            _ => return Ok(None),
+        };
+        if self.calls.is_full() {
+            return Err(Refusal::TooManyCalls);
+        }
+        Ok(Some(call))
+    }
+
+    /// The message as Janus gets it: as it is, or with what the gateway has to change in it.
+    fn written<'m>(
+        &mut self,
+        envelope: &Envelope<'m>,
+        call: Option<Call>,
+        context: &Context<'_>,
+    ) -> Cow<'m, str> {
+        let token = self
+            .credentials
+            .mint(context.time, context.rules.attachable());
+        let mut changes = Vec::new();
+        if !self.credentials.is_empty() {
+            changes.extend(self.credentials.changes(token.as_deref()));
+        }
+        let transaction = call.map(|call| self.calls.begin(call, envelope.transaction.raw()));
+        if let Some(transaction) = &transaction {
+            changes.push(Change::SetText("transaction", transaction));
+        }
+        if changes.is_empty() {
+            Cow::Borrowed(envelope.object.raw())
+        } else {
+            Cow::Owned(envelope.object.edited(&changes))
+        }
+    }
+
+    /// Learns from what Janus says, and puts the client's transaction back.
+    fn follow<'m>(&mut self, document: Value<'m>, context: &Context<'_>) -> Cow<'m, str> {
+        // Answers to long polls may be lists of events.
+        for event in document.array().into_iter().flat_map(|list| list.items()) {
+            if let Some(event) = event.object() {
+                self.note(&Event::read(event));
+            }
+        }
+        let Some(object) = document.object() else {
+            return Cow::Borrowed(document.raw());
+        };
+        let event = Event::read(object);
+        self.note(&event);
+        let call = event
+            .transaction
+            .and_then(|transaction| self.calls.end(transaction));
+        let Some((call, transaction)) = call else {
+            return Cow::Borrowed(document.raw());
+        };
+        if event.is("success") {
+            self.finish(call, &event, context);
+        }
+        let value = crate::signalling::document::split(&transaction);
+        match value.ok().and_then(|mut values| values.next()) {
+            Some(value) => object.edited(&[Change::Set("transaction", value)]).into(),
+            None => Cow::Borrowed(document.raw()),
+        }
+    }
+
+    fn finish(&self, call: Call, event: &Event<'_>, context: &Context<'_>) {
+        match (call, event.created()) {
+            (Call::Create(reservation), Some(session)) => {
+                reservation.created(session, context.now);
+            }
+            (Call::Attach(session, plugin), Some(handle)) => {
+                self.owners.attach(session, handle, plugin);
+            }
+            (Call::Destroy(session), _) => self.owners.forget(session),
+            (Call::Detach(session, handle), _) => self.owners.detach(session, handle),
+            (Call::Create(_) | Call::Attach(..), None) => {}
+        }
+    }
+
+    /// Forgets what Janus says is over.
+    fn note(&self, event: &Event<'_>) {
+        let Some(session) = event.session else {
+            return;
+        };
+        if event.is("timeout") || (event.is("error") && event.code() == Some(458)) {
+            self.owners.forget(session);
+        } else if event.is("detached")
+            && let Some(handle) = event.sender
+        {
+            self.owners.detach(session, handle);
+        }
+    }
+}
+
+impl Inspector for Api {
+    fn inspect<'m>(
+        &mut self,
+        direction: Direction,
+        document: Value<'m>,
+        context: &Context<'_>,
+    ) -> Verdict<'m> {
+        if direction == Direction::ToClient {
+            return Verdict::Forward(self.follow(document, context));
+        }
+        let envelope = match Envelope::read(document) {
+            Ok(envelope) => envelope,
+            Err(bad) => return bad.refusal.verdict(bad.session, bad.transaction),
+        };
+        match self.admit(&envelope, context) {
+            Ok(text) => Verdict::Forward(text),
+            Err(refusal) => refusal.verdict(envelope.session, Some(envelope.transaction)),
+        }
+    }
+
+    fn unreadable(&self, error: SyntaxError) -> Verdict<'static> {
+        Refusal::Syntax(error).verdict(None, None)
+    }
+}
+
+fn level(verb: Text<'_>) -> Level {
+    let is_one_of = |verbs: &[&str]| verbs.iter().any(|name| verb.is_ignoring_case(name));
+    if is_one_of(&["message", "trickle", "hangup", "detach"]) {
+        Level::Handle
+    } else if is_one_of(&["claim", "keepalive", "attach", "destroy"]) {
+        Level::Session
+    } else if is_one_of(&["ping", "info", "create"]) {
+        Level::Server
+    } else {
+        Level::Unknown
+    }
+}
+
+/// Whether the message names what its verb is for, and nothing more. Janus is more lenient with
+/// `claim` and `keepalive`, but ids that mean nothing are better not forwarded.
+fn check_level(level: Level, envelope: &Envelope<'_>) -> Result<(), Refusal> {
+    let is_right = match (level, envelope.session, envelope.handle) {
+        (Level::Server, session, handle) => session.is_none() && handle.is_none(),
+        (Level::Session, session, handle) => session.is_some() && handle.is_none(),
+        (Level::Handle, _, handle) => handle.is_some(),
+        (Level::Unknown, ..) => true,
+    };
+    if is_right {
+        Ok(())
+    } else {
+        Err(Refusal::Path(envelope.verb.unescaped().into()))
+    }
+}
+
+fn facts_of<'m>(
+    envelope: &Envelope<'m>,
+    attached: Option<&'m PluginName>,
+) -> Result<Facts<'m>, Refusal> {
+    let level = level(envelope.verb);
+    let verb = Word::folded(envelope.verb, level != Level::Unknown);
+    if envelope.verb.is_ignoring_case("message") {
+        let body = envelope::object("body", envelope.body)?;
+        let plugin = attached.map(|name| &**name).unwrap_or_default();
+        return facts::of_plugin(verb, Cow::Borrowed(plugin), body);
+    }
+    let mut facts = facts::bare(verb, None);
+    if envelope.verb.is_ignoring_case("attach") {
+        let (_, plugin) = envelope::text("plugin", envelope.plugin)?;
+        facts.plugin = Some(facts::plugin_word(plugin.unescaped()));
+    } else if let Some(plugin) = attached {
+        facts.plugin = Some(facts::plugin_word(Cow::Borrowed(plugin)));
+    }
+    Ok(facts)
+}
+
+/// A plugin's name that outlives the message: of the usual ones without a copy.
+fn kept(name: &str) -> PluginName {
+    match super::plugins::find(name) {
+        Some(plugin) => Cow::Borrowed(plugin.name),
+        None => Cow::Owned(name.to_owned()),
+    }
+}
+
+/// What a message of Janus says.
+#[derive(Default)]
+struct Event<'m> {
+    kind: Option<Text<'m>>,
+    transaction: Option<Text<'m>>,
+    session: Option<i64>,
+    sender: Option<i64>,
+    data: Option<Object<'m>>,
+    error: Option<Object<'m>>,
+}
+
+impl<'m> Event<'m> {
+    fn read(object: Object<'m>) -> Self {
+        let mut event = Self::default();
+        for member in object.members() {
+            let (name, value) = (member.name, member.value);
+            match () {
+                () if name.is("janus") => event.kind = value.text(),
+                () if name.is("transaction") => event.transaction = value.text(),
+                () if name.is("session_id") => event.session = value.integer(),
+                () if name.is("sender") => event.sender = value.integer(),
+                () if name.is("data") => event.data = value.object(),
+                () if name.is("error") => event.error = value.object(),
+                () => {}
+            }
+        }
+        event
+    }
+
+    fn is(&self, kind: &str) -> bool {
+        self.kind.is_some_and(|mine| mine.is(kind))
+    }
+
+    /// The id of what a request has created.
+    fn created(&self) -> Option<i64> {
+        self.data?.get("id")?.integer()
+    }
+
+    fn code(&self) -> Option<i64> {
+        self.error?.get("code")?.integer()
+    }
+}

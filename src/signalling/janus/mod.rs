@@ -1,0 +1,27 @@
+//! Janus' two APIs, as Janus 1.1.2 reads them.
+//!
+//! ```text
+//! client ─▶ Envelope ─▶ session and handle: whose? ─▶ Facts ─▶ rules ─▶ secrets ─▶ Janus
+//! client ◀── transaction of the client ◀── what was created, attached, destroyed ◀── Janus
+//! ```
+//!
+//! Verbs, requests and ptypes are compared without case and after unescaping, because Janus does;
+//! names of members and plugins with their case. Refusals are Janus' own errors with the client's
+//! transaction; of a request that no rule allows they do not say why.
+
+mod admin;
+mod api;
+mod calls;
+mod envelope;
+mod facts;
+pub mod plugins;
+mod refusal;
+mod secret;
+
+pub use admin::{ADMIN_VERBS, AdminApi, Class};
+pub use api::{Api, VERBS};
+pub use refusal::Refusal;
+pub use secret::{Credentials, TokenSigner};
+
+#[cfg(test)]
+mod tests;

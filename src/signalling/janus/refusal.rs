@@ -1,0 +1,114 @@
+//! Refusals in the words and with the codes of Janus.
+
+use std::fmt::{self, Write as _};
+
+use crate::signalling::Verdict;
+use crate::signalling::document::{SyntaxError, Value, push_quoted};
+use crate::signalling::rules::Mismatch;
+
+/// Why a message goes no further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It cannot be read.
+    Syntax(SyntaxError),
+    /// A document is no object.
+    NotAnObject,
+    /// A member is missing.
+    Missing(&'static str),
+    /// A member has another type.
+    Type(&'static str, &'static str),
+    /// The verb needs a session or a handle.
+    Path(Box<str>),
+    /// The session does not exist, or belongs to another client.
+    NoSession(i64),
+    /// The handle does not exist in the session.
+    NoHandle(i64, i64),
+    /// A request about a room does not name it.
+    NoRoom,
+    /// A room is named in a second place.
+    SecondRoom(Box<str>),
+    /// The plugin would take another member for the request.
+    SecondRequest,
+    /// A rule refuses it.
+    Denied(Box<str>),
+    /// No rule matches.
+    Unmatched(Option<Mismatch>),
+    /// The client has as many sessions as it may have, or all clients together.
+    TooManySessions,
+    /// The client waits for too many answers.
+    TooManyCalls,
+}
+
+impl Refusal {
+    /// Janus' code for it.
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Syntax(_) => 454,
+            Self::NotAnObject => 455,
+            Self::Missing(_) => 456,
+            Self::Path(_) => 457,
+            Self::NoSession(_) => 458,
+            Self::NoHandle(..) => 459,
+            Self::Type(..) => 467,
+            Self::TooManySessions => 472,
+            _ => 403,
+        }
+    }
+
+    /// The answer to a client. Of a request that is not allowed it does not say by which rule.
+    pub(super) fn verdict(
+        &self,
+        session: Option<i64>,
+        transaction: Option<Value<'_>>,
+    ) -> Verdict<'static> {
+        let mut text = String::from(r#"{"janus":"error""#);
+        // Writing to a string cannot fail.
+        if let Some(session) = session {
+            let _ = write!(text, r#","session_id":{session}"#);
+        }
+        if let Some(transaction) = transaction.filter(|transaction| transaction.text().is_some()) {
+            let _ = write!(text, r#","transaction":{}"#, transaction.raw());
+        }
+        let _ = write!(text, r#","error":{{"code":{},"reason":"#, self.code());
+        push_quoted(&mut text, &self.said().to_string());
+        text.push_str("}}");
+        Verdict::Answer {
+            text,
+            reason: self.to_string().into(),
+        }
+    }
+
+    /// The reason in the answer.
+    fn said(&self) -> &dyn fmt::Display {
+        match self {
+            Self::Denied(_) | Self::Unmatched(_) => &"Not allowed",
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax(error) => write!(f, "Invalid JSON: {error}"),
+            Self::NotAnObject => f.write_str("JSON error: not an object"),
+            Self::Missing(name) => write!(f, "Missing mandatory element ({name})"),
+            Self::Type(name, wanted) => {
+                write!(f, "Invalid element type ({name} should be {wanted})")
+            }
+            Self::Path(verb) => write!(f, "Unhandled request '{verb}' at this path"),
+            Self::NoSession(session) => write!(f, "No such session {session}"),
+            Self::NoHandle(handle, session) => {
+                write!(f, "No such handle {handle} in session {session}")
+            }
+            Self::NoRoom => f.write_str("The request does not name its room"),
+            Self::SecondRoom(name) => write!(f, "The request has a second room ({name})"),
+            Self::SecondRequest => f.write_str("The message has a second request (textroom)"),
+            Self::Denied(rule) => write!(f, "Denied by {rule}"),
+            Self::Unmatched(None) => f.write_str("No rule matches"),
+            Self::Unmatched(Some(mismatch)) => write!(f, "No rule matches: {mismatch}"),
+            Self::TooManySessions => f.write_str("Currently not accepting new sessions"),
+            Self::TooManyCalls => f.write_str("Too many requests wait for an answer"),
+        }
+    }
+}

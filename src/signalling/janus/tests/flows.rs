@@ -1,0 +1,346 @@
+//! Sessions over several messages.
+
+use super::*;
+use crate::signalling::owners::Limits;
+
+const OURS: &str = "ianitor-0000000000000007-";
+
+fn api(owners: &Arc<Owners>) -> Api {
+    Api::new(Arc::clone(owners), credentials(None), 7)
+}
+
+/// Creates a session and attaches a handle, as Janus answers.
+fn call(client: &Client, api: &mut Api, session: i64, handle: i64, plugin: &str) {
+    let sent = client.forwards(api, r#"{"janus":"create","transaction":"a"}"#);
+    let number = transaction(&sent);
+    client.gets(
+        api,
+        &format!(r#"{{"janus":"success","transaction":"{number}","data":{{"id":{session}}}}}"#),
+    );
+    attach(client, api, session, handle, plugin);
+}
+
+fn attach(client: &Client, api: &mut Api, session: i64, handle: i64, plugin: &str) {
+    let attach = format!(
+        r#"{{"janus":"attach","transaction":"b","session_id":{session},"plugin":"{plugin}"}}"#
+    );
+    let number = transaction(&client.forwards(api, &attach));
+    client.gets(
+        api,
+        &format!(
+            r#"{{"janus":"success","session_id":{session},"transaction":"{number}","data":{{"id":{handle}}}}}"#
+        ),
+    );
+}
+
+fn transaction(message: &str) -> String {
+    let message: serde_json::Value = serde_json::from_str(message).unwrap();
+    message["transaction"].as_str().unwrap().to_owned()
+}
+
+fn keepalive(session: i64) -> String {
+    format!(r#"{{"janus":"keepalive","transaction":"k","session_id":{session}}}"#)
+}
+
+#[test]
+fn a_message_that_needs_no_change_goes_on_as_it_is() {
+    let client = Client::caller("alice");
+    let mut api = api(&two_sessions(&client));
+    let message = r#" {"janus" : "message","transaction":"t","session_id":1,"handle_id":11,
+        "body":{"request":"j\u006fin","room":1234,"ptype":"publisher"},
+        "jsep":{"type":"offer","sdp":"v=0\r\no=- 9007199254740993 \u0041"}} "#;
+    assert_eq!(client.forwards(&mut api, message), message.trim());
+}
+
+#[test]
+fn several_documents_are_judged_one_by_one_and_go_on_one_by_one() {
+    let client = Client::caller("alice");
+    let mut api = api(&two_sessions(&client));
+    let kick = r#"{"janus":"message","transaction":"x","session_id":1,"handle_id":11,"body":{"request":"kick","room":1234,"id":7}}"#;
+    let message = format!("{}{kick}[1] {}", keepalive(1), keepalive(1));
+    let verdicts = client.sends(&mut api, &message);
+    assert!(matches!(&verdicts[0], Verdict::Forward(text) if **text == *keepalive(1)));
+    assert!(
+        matches!(&verdicts[1], Verdict::Answer { text, .. } if text ==
+        r#"{"janus":"error","session_id":1,"transaction":"x","error":{"code":403,"reason":"Not allowed"}}"#)
+    );
+    assert!(
+        matches!(&verdicts[2], Verdict::Answer { text, .. } if text ==
+        r#"{"janus":"error","error":{"code":455,"reason":"JSON error: not an object"}}"#)
+    );
+    assert!(matches!(&verdicts[3], Verdict::Forward(text) if **text == *keepalive(1)));
+    // Fifty of them, and nothing at all of a message that does not end as it should.
+    assert_eq!(client.sends(&mut api, &keepalive(1).repeat(50)).len(), 50);
+    let broken = format!("{}{{", keepalive(1).repeat(50));
+    assert!(client.answer(&mut api, &broken).contains(r#""code":454"#));
+}
+
+#[test]
+fn refusals_are_the_words_of_janus() {
+    let client = Client::caller("alice");
+    let mut api = api(&two_sessions(&client));
+    for (message, want) in [
+        (
+            r#"{"janus":"claim","session_id":999,"transaction":"t\u0034\""}"#,
+            r#"{"janus":"error","session_id":999,"transaction":"t\u0034\"","error":{"code":458,"reason":"No such session 999"}}"#,
+        ),
+        (
+            r#"{"janus":"detach","session_id":1,"handle_id":5,"transaction":""}"#,
+            r#"{"janus":"error","session_id":1,"transaction":"","error":{"code":459,"reason":"No such handle 5 in session 1"}}"#,
+        ),
+        (
+            r#"{"janus":"cl\"aim","transaction":7}"#,
+            r#"{"janus":"error","error":{"code":467,"reason":"Invalid element type (transaction should be a string)"}}"#,
+        ),
+        (
+            r#"{"janus":"ping","session_id":1,"transaction":"t"}"#,
+            r#"{"janus":"error","session_id":1,"transaction":"t","error":{"code":457,"reason":"Unhandled request 'ping' at this path"}}"#,
+        ),
+        (
+            "{\"janus\":",
+            r#"{"janus":"error","error":{"code":454,"reason":"Invalid JSON: unexpected end at byte 9"}}"#,
+        ),
+    ] {
+        assert_eq!(client.answer(&mut api, message), want);
+    }
+}
+
+#[test]
+fn a_session_belongs_to_its_subject_on_every_connection() {
+    let owners = Owners::new(Limits::default());
+    let (alice, bob) = (Client::caller("alice"), Client::caller("bob"));
+    let (mut one, mut two, mut other) = (api(&owners), api(&owners), api(&owners));
+    call(&alice, &mut one, 5678, 90, "janus.plugin.videoroom");
+    // Alice again, after her socket was lost.
+    let claim = r#"{"janus":"claim","transaction":"c","session_id":5678}"#;
+    assert_eq!(alice.forwards(&mut two, claim), claim);
+    for message in [
+        claim.to_owned(),
+        keepalive(5678),
+        r#"{"janus":"destroy","transaction":"c","session_id":5678}"#.into(),
+        r#"{"janus":"detach","transaction":"c","session_id":5678,"handle_id":90}"#.into(),
+        r#"{"janus":"attach","transaction":"c","session_id":5678,"plugin":"janus.plugin.echotest"}"#.into(),
+    ] {
+        let answer = bob.answer(&mut other, &message);
+        assert!(answer.contains("No such session 5678"), "{answer}");
+        // The same as for one that does not exist.
+        let made_up = message.replace("5678", "8765");
+        assert_eq!(answer.replace("5678", "8765"), bob.answer(&mut other, &made_up));
+    }
+}
+
+#[test]
+fn the_client_sees_its_own_transactions_only() {
+    let owners = Owners::new(Limits::default());
+    let client = Client::caller("alice");
+    let mut api = api(&owners);
+    let sent = client.forwards(&mut api, r#"{"transaction":"t\u0031","janus":"create"}"#);
+    assert_eq!(
+        sent,
+        format!(r#"{{"transaction":"{OURS}1","janus":"create"}}"#)
+    );
+    let answer = format!(r#"{{"janus":"success","transaction":"{OURS}1","data":{{"id":5678}}}}"#);
+    assert_eq!(
+        client.gets(&mut api, &answer),
+        r#"{"janus":"success","transaction":"t\u0031","data":{"id":5678}}"#
+    );
+    // A second answer passes as it is, and an error comes back with the client's transaction too.
+    assert_eq!(client.gets(&mut api, &answer), answer);
+    client.forwards(&mut api, r#"{"janus":"create","transaction":"t2"}"#);
+    assert_eq!(
+        client.gets(
+            &mut api,
+            &format!(r#"{{"janus":"error","transaction":"{OURS}2","error":{{"code":472}}}}"#)
+        ),
+        r#"{"janus":"error","transaction":"t2","error":{"code":472}}"#
+    );
+    assert_eq!(owners.len(), 1, "the place of the second is free again");
+}
+
+#[test]
+fn a_handle_has_the_plugin_that_it_was_attached_to_in_whatever_order_answers_come() {
+    let owners = Owners::new(Limits::default());
+    let client = Client::caller("alice");
+    let mut api = api(&owners);
+    call(&client, &mut api, 1, 10, "janus.plugin.echotest");
+    let attach = |plugin: &str| {
+        format!(r#"{{"janus":"attach","transaction":"same","session_id":1,"plugin":"{plugin}"}}"#)
+    };
+    let first = transaction(&client.forwards(&mut api, &attach("janus.plugin.videoroom")));
+    let second = transaction(&client.forwards(&mut api, &attach("janus.plugin.echotest")));
+    // An error for something else with the client's transaction changes nothing.
+    client.gets(
+        &mut api,
+        r#"{"janus":"error","session_id":1,"transaction":"same","error":{"code":460}}"#,
+    );
+    for (transaction, handle) in [(second, 12), (first, 11)] {
+        client.gets(
+            &mut api,
+            &format!(
+                r#"{{"janus":"success","session_id":1,"transaction":"{transaction}","data":{{"id":{handle}}}}}"#
+            ),
+        );
+    }
+    let message = |handle: i64| {
+        format!(
+            r#"{{"janus":"message","transaction":"m","session_id":1,"handle_id":{handle},"body":{{"request":"kick","room":1234}}}}"#
+        )
+    };
+    let reason = |api: &mut Api, handle| match client.sends(api, &message(handle)).remove(0) {
+        Verdict::Answer { reason, .. } => reason,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        &*reason(&mut api, 11),
+        "No rule matches: the request is another"
+    );
+    assert_eq!(
+        &*reason(&mut api, 12),
+        "No rule matches: the request is another"
+    );
+    assert!(
+        owners
+            .find(client.owner, 1, Some(11), client.now)
+            .unwrap()
+            .unwrap()
+            .contains("videoroom")
+    );
+    assert!(
+        owners
+            .find(client.owner, 1, Some(12), client.now)
+            .unwrap()
+            .unwrap()
+            .contains("echotest")
+    );
+}
+
+#[test]
+fn a_session_is_forgotten_when_janus_says_that_it_is_over() {
+    for over in [
+        r#"{"janus":"timeout","session_id":1}"#,
+        r#"[{"janus":"event","session_id":1},{"janus":"timeout","session_id":1}]"#,
+        r#"{"janus":"error","session_id":1,"transaction":"k","error":{"code":458,"reason":"No such session 1"}}"#,
+    ] {
+        let owners = Owners::new(Limits::default());
+        let client = Client::caller("alice");
+        let mut api = api(&owners);
+        call(&client, &mut api, 1, 10, "janus.plugin.echotest");
+        assert_eq!(
+            client.gets(&mut api, r#"{"janus":"keepalive"}"#),
+            r#"{"janus":"keepalive"}"#
+        );
+        assert_eq!(client.forwards(&mut api, &keepalive(1)), keepalive(1));
+        assert_eq!(client.gets(&mut api, over), over);
+        assert!(
+            client
+                .answer(&mut api, &keepalive(1))
+                .contains("No such session 1"),
+            "{over}"
+        );
+        assert!(owners.is_empty());
+    }
+}
+
+#[test]
+fn destroy_and_detach_count_when_janus_has_done_them() {
+    let owners = Owners::new(Limits::default());
+    let client = Client::caller("alice");
+    let mut api = api(&owners);
+    call(&client, &mut api, 1, 10, "janus.plugin.echotest");
+    attach(&client, &mut api, 1, 11, "janus.plugin.echotest");
+    attach(&client, &mut api, 1, 12, "janus.plugin.echotest");
+    let done = |number: &str, kind: &str| {
+        format!(r#"{{"janus":"{kind}","session_id":1,"transaction":"{number}"}}"#)
+    };
+    let has = |handle| {
+        owners
+            .find(client.owner, 1, Some(handle), client.now)
+            .is_ok()
+    };
+    let detach = r#"{"janus":"detach","transaction":"d","session_id":1,"handle_id":10}"#;
+    let number = transaction(&client.forwards(&mut api, detach));
+    assert!(has(10));
+    client.gets(&mut api, &done(&number, "success"));
+    assert!(!has(10) && has(11));
+    client.gets(
+        &mut api,
+        r#"{"janus":"detached","session_id":1,"sender":11}"#,
+    );
+    assert!(!has(11) && has(12));
+    let destroy = r#"{"janus":"destroy","transaction":"d","session_id":1}"#;
+    let number = transaction(&client.forwards(&mut api, destroy));
+    client.gets(&mut api, &done(&number, "error"));
+    assert!(has(12), "it failed");
+    let number = transaction(&client.forwards(&mut api, destroy));
+    client.gets(&mut api, &done(&number, "success"));
+    assert!(!has(12) && owners.is_empty());
+}
+
+#[test]
+fn nothing_grows_without_bound() {
+    let owners = Owners::new(Limits {
+        sessions_per_owner: 100,
+        ..Limits::default()
+    });
+    let client = Client::caller("alice");
+    let create = r#"{"janus":"create","transaction":"t"}"#;
+    let mut first = api(&owners);
+    let passed =
+        (0..200).filter(|_| matches!(client.sends(&mut first, create)[..], [Verdict::Forward(_)]));
+    assert_eq!(passed.count(), 64, "unanswered on one connection");
+    let mut second = api(&owners);
+    let passed =
+        (0..200).filter(|_| matches!(client.sends(&mut second, create)[..], [Verdict::Forward(_)]));
+    assert_eq!(passed.count(), 36, "of one client");
+    assert!(client.answer(&mut second, create).contains(r#""code":472"#));
+    // A connection that ends takes what it waited for with it.
+    drop((first, second));
+    assert!(owners.is_empty());
+}
+
+#[test]
+fn secrets_are_put_into_each_message_and_the_clients_are_dropped() {
+    let client = Client::caller("alice");
+    let signer = TokenSigner::new(&Secret::new("tokensecret".into()));
+    let credentials = Credentials {
+        secret: Some(Secret::new("s3cret".into())),
+        signer: Some(signer),
+    };
+    let mut api = Api::new(two_sessions(&client), Arc::new(credentials), 7);
+    let message = r#"{"janus":"hangup","token":"mine","apisecret":"guess","session_id":1,"transaction":"t","handle_id":11}"#;
+    let sent: serde_json::Value =
+        serde_json::from_str(&client.forwards(&mut api, message)).unwrap();
+    assert_eq!(sent["apisecret"], "s3cret");
+    let token = sent["token"].as_str().unwrap();
+    let plugins = "janus.plugin.videoroom,janus.plugin.audiobridge,janus.plugin.textroom,\
+                   janus.plugin.streaming,janus.plugin.echotest,janus.plugin.videocall:";
+    assert!(
+        token.starts_with(&format!("1795283569,janus,{plugins}")),
+        "{token}"
+    );
+    assert_eq!(sent["transaction"], "t");
+    // Of the admin API the tokens are what the verbs are about.
+    let admin = Client::new("alice", preset_rules(&["janus-admin-secrets"]), None);
+    let mut api = AdminApi::new(Some(Arc::new(Secret::new("s3cret".into()))));
+    assert_eq!(
+        admin.forwards(
+            &mut api,
+            r#"{"janus":"add_token","token":"abc","admin_secret":"guess","transaction":"t"}"#
+        ),
+        r#"{"janus":"add_token","token":"abc","admin_secret":"s3cret","transaction":"t"}"#
+    );
+}
+
+#[test]
+fn what_janus_says_reaches_the_client_even_if_it_cannot_be_read() {
+    let client = Client::caller("alice");
+    let mut api = api(&Owners::new(Limits::default()));
+    for message in [
+        "{\"janus\":\"event\",\"a\":1,\"a\":2}",
+        "not JSON",
+        "[]",
+        "1",
+    ] {
+        assert_eq!(client.gets(&mut api, message), message);
+    }
+}

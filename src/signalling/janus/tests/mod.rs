@@ -1,0 +1,108 @@
+//! Whole messages: what passes, what is answered, and what is remembered.
+
+mod flows;
+mod oracle;
+mod property;
+mod table;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::*;
+use crate::clock::UnixTime;
+use crate::secret::Secret;
+use crate::signalling::owners::{Limits, Owner, Owners};
+use crate::signalling::rules::MessageRules;
+use crate::signalling::{Context, Direction, Inspector, Verdict, judge, presets};
+use crate::token::claims::Claims;
+
+/// A client with its rules, and the moment.
+struct Client {
+    rules: MessageRules,
+    claims: Option<Claims>,
+    owner: Owner,
+    now: Instant,
+}
+
+impl Client {
+    fn new(subject: &str, rules: MessageRules, claims: Option<&str>) -> Self {
+        Self {
+            rules,
+            claims: claims.map(|claims| Claims::parse(claims.as_bytes()).unwrap()),
+            owner: Owner::of_subject("test", subject),
+            now: Instant::now(),
+        }
+    }
+
+    fn caller(subject: &str) -> Self {
+        Self::new(
+            subject,
+            preset_rules(&["janus-caller"]),
+            Some(oracle::CLAIMS),
+        )
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            rules: &self.rules,
+            claims: self.claims.as_ref(),
+            owner: self.owner,
+            time: UnixTime(1_795_283_269),
+            now: self.now,
+        }
+    }
+
+    fn sends<'m>(&self, api: &mut impl Inspector, message: &'m str) -> Vec<Verdict<'m>> {
+        judge(api, Direction::ToServer, message, &self.context()).collect()
+    }
+
+    /// What Janus gets of a message with one document.
+    fn forwards(&self, api: &mut impl Inspector, message: &str) -> String {
+        match &self.sends(api, message)[..] {
+            [Verdict::Forward(text)] => text.to_string(),
+            other => panic!("{message}: {other:?}"),
+        }
+    }
+
+    /// The answer to a message that does not reach Janus.
+    fn answer(&self, api: &mut impl Inspector, message: &str) -> String {
+        match &self.sends(api, message)[..] {
+            [Verdict::Answer { text, .. }] => text.clone(),
+            other => panic!("{message}: {other:?}"),
+        }
+    }
+
+    /// What the client gets of a message of Janus.
+    fn gets(&self, api: &mut impl Inspector, message: &str) -> String {
+        let verdicts: Vec<_> = judge(api, Direction::ToClient, message, &self.context()).collect();
+        match &verdicts[..] {
+            [Verdict::Forward(text)] => text.to_string(),
+            other => panic!("{message}: {other:?}"),
+        }
+    }
+}
+
+fn preset_rules(names: &[&str]) -> MessageRules {
+    let presets = names.iter().map(|name| presets::find(name).unwrap());
+    MessageRules::new(presets.flat_map(presets::Preset::rules))
+}
+
+fn credentials(secret: Option<&str>) -> Arc<Credentials> {
+    Arc::new(Credentials {
+        secret: secret.map(|secret| Secret::new(secret.into())),
+        signer: None,
+    })
+}
+
+/// Session 1 of a client, with its handles, and session 2 of another client.
+fn two_sessions(client: &Client) -> Arc<Owners> {
+    let owners = Owners::new(Limits::default());
+    owners.reserve(client.owner).unwrap().created(1, client.now);
+    for (handle, plugin) in oracle::HANDLES {
+        owners.attach(1, handle, plugin.into());
+    }
+    let other = Owner::of_subject("test", "other");
+    owners.reserve(other).unwrap().created(2, client.now);
+    owners.attach(2, 21, "janus.plugin.videoroom".into());
+    owners
+}

@@ -1,0 +1,60 @@
+//! Presets name what there is, and nothing twice.
+
+use super::*;
+use crate::signalling::janus::{VERBS, plugins};
+
+#[test]
+fn a_preset_names_only_what_there_is() {
+    for preset in PRESETS {
+        for row in preset.rows {
+            for verb in row.verb_names() {
+                let is_known = match preset.protocol {
+                    Protocol::Janus => VERBS.contains(&verb),
+                    Protocol::JanusAdmin => ADMIN_VERBS.iter().any(|(name, _)| *name == verb),
+                };
+                assert!(is_known, "{}: {verb}", preset.name);
+            }
+            let of_row: Vec<_> = row.plugins.split_whitespace().map(plugins::find).collect();
+            assert!(
+                of_row.iter().all(Option::is_some),
+                "{}: {}",
+                preset.name,
+                row.plugins
+            );
+            for request in row
+                .requests
+                .split_whitespace()
+                .filter(|_| !of_row.is_empty())
+            {
+                let knows = |plugin: &plugins::Plugin| plugin.room_use(|name| name == request);
+                let is_known = of_row
+                    .iter()
+                    .flatten()
+                    .any(|plugin| knows(plugin).is_some());
+                assert!(is_known, "{}: {request}", preset.name);
+            }
+        }
+    }
+    assert!(find("janus-caller").is_some() && find("janus-callers").is_none());
+}
+
+#[test]
+fn every_admin_verb_is_in_exactly_one_class() {
+    for (at, (verb, _)) in ADMIN_VERBS.iter().enumerate() {
+        assert!(
+            ADMIN_VERBS[at + 1..].iter().all(|(other, _)| other != verb),
+            "{verb}"
+        );
+    }
+    assert_eq!(ADMIN_VERBS.len(), 39);
+}
+
+#[test]
+fn a_table_has_a_line_for_each_row() {
+    let table = find("janus-plugin-sfu").unwrap().table();
+    assert_eq!(table.lines().count(), 2 + 5);
+    assert!(table.contains(
+        "| 3 | `message` | `janus.plugin.sfu` | `join` | in `room_ids`, any without it | \
+         `join_hub` is true |  |"
+    ));
+}
