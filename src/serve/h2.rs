@@ -19,6 +19,14 @@ use super::unread;
 /// Requests that one connection may have open: enough for a page.
 const MAX_STREAMS: u32 = 128;
 
+/// How much of one request's body, or of one tunnel, the client may send before it is read. What
+/// the server does not read stays in memory.
+const STREAM_WINDOW: u32 = 128 * 1024;
+
+/// The same for all streams of a connection, within its memory budget. An upload whose server does
+/// not read it leaves enough for the other requests of its connection.
+const CONNECTION_WINDOW: u32 = unread::PER_CONNECTION as u32;
+
 /// Runs the streams of a connection on the worker's thread.
 #[derive(Clone, Copy)]
 struct LocalTasks;
@@ -42,6 +50,8 @@ pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S
     builder
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEAD as u32)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(unread::PER_ANSWER);
     if conn.worker.view().snapshot.h2_websockets {
         builder.enable_connect_protocol();

@@ -236,3 +236,58 @@ fn each_piece_is_passed_on_when_it_comes() {
         assert!(piece.unwrap().is_empty());
     }
 }
+
+#[test]
+fn an_upload_that_its_server_does_not_read_holds_up_no_other_request_of_its_connection() {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let upstream = Upstream::raw(move |conn| {
+        while let Some(head) = conn.head()? {
+            if head.target() == "/held" {
+                // Ends with the sender.
+                let _ = held.lock().unwrap().recv();
+                return Ok(());
+            }
+            let length = head.get("content-length").unwrap().parse().unwrap();
+            conn.wire.exactly(length)?;
+            conn.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?;
+        }
+        Ok(())
+    });
+    let gateway = TestGateway::start(&Config::to(&upstream).limits("body = \"1GiB\""));
+    let mut client = gateway.dial().h2();
+    let post = |target: &str, length: usize| {
+        let mut request = h2::post(target);
+        let headers = request.headers_mut();
+        headers.insert("content-length", length.to_string().parse().unwrap());
+        request
+    };
+    let (_answer, mut stream) = client.begin(post("/held", 1 << 30), false);
+    let sent = std::cell::Cell::new(0);
+    let mut upload = std::pin::pin!(async {
+        loop {
+            stream.reserve_capacity(16 * 1024);
+            let room = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await;
+            let piece = pattern(room.unwrap().unwrap());
+            sent.set(sent.get() + piece.len());
+            stream.send_data(piece.into(), false).unwrap();
+        }
+    });
+    let (body, mut before, mut stalled) = (pattern(100_000), 0, 0);
+    while stalled < 20 {
+        let (answer, stream) = client.begin(post("/", body.len()), false);
+        let exchange = std::pin::pin!(async {
+            let body = body.clone().into();
+            let (sent, answer) = tokio::join!(h2::send_body(stream, body), answer);
+            sent.and(answer).unwrap().status()
+        });
+        let first = client.run(futures_util::future::select(upload.as_mut(), exchange));
+        match first {
+            futures_util::future::Either::Left(((), _)) => panic!("the upload has no end"),
+            futures_util::future::Either::Right((status, _)) => assert_eq!(status, 200),
+        }
+        stalled = if sent.get() == before { stalled + 1 } else { 0 };
+        before = sent.get();
+    }
+    drop(release);
+}

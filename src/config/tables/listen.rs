@@ -100,8 +100,9 @@ section! {
     /// takes does not count. What is held in memory for a client that does not read its answers is
     /// 64 KiB for each answer, 1 MiB for each connection and 64 MiB for each client that is not in
     /// [`exempt`](#limitsexempt): beyond that, answers are read from their servers only as fast as
-    /// the client takes them. What each open request needs beside its body, and up to 32 KiB read
-    /// ahead from its server, come on top.
+    /// the client takes them. Of a body that its server does not read, a client may send 128 KiB by
+    /// HTTP/2, and 1 MiB of all bodies of a connection. What each open request needs beside its
+    /// body, and up to 32 KiB read ahead from its server, come on top.
     "[limits]" => Limits {
         /// Open client connections, WebSockets included. Further connections are closed at once.
         /// Never more than half of the file descriptors that the process may have (`ulimit -n`,
