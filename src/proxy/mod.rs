@@ -33,6 +33,7 @@ pub mod body {
     pub use super::upstream_body::{BodyError, SMALL_ANSWER, UpstreamBody};
 }
 
+pub use client::MAX_FIELDS;
 pub use error::Error;
 pub use forward::{ForwardContext, forward};
 pub use framing::declares_more_than;

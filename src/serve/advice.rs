@@ -70,6 +70,10 @@ fn about_upstream(error: &proxy::Error) -> Option<&'static str> {
             "is the server running, and does it listen on this address? `ianitor check --live` \
              asks it",
         ),
+        P::Send(SendError::Http(error)) if error.is_parse_too_large() => Some(
+            "the head of the server's answer is larger than 32 KiB, or has more than 256 header \
+             fields: have the server send fewer, cookies for instance",
+        ),
         P::Send(SendError::Http(_)) => Some(
             "the server closed the connection or sent something that is not HTTP; Janus does so \
              for an empty POST, for PUT, for a wrong WebSocket subprotocol and for an address that \

@@ -16,6 +16,7 @@ use super::stack::Stack;
 use super::timeout::within;
 use super::{ConnInfo, Worker, linger};
 use crate::addr::ClientAddr;
+use crate::proxy::MAX_FIELDS;
 use crate::telemetry::access::{End, Exchange, Head};
 use crate::tick::Ticks;
 
@@ -33,6 +34,7 @@ pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S
     let mut http = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
         .max_header_size(MAX_HEAD)
+        .max_headers(MAX_FIELDS)
         .serve_connection(io, Requests::new(stack, conn));
     let command = poll_fn(|cx| {
         match registered.take_command(cx) {
@@ -79,11 +81,10 @@ pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S
 /// that head.
 fn after_error(error: hyper::Error, worker: &Worker, client: ClientAddr) {
     if error.is_parse() {
-        let (status, reason) = match error.is_parse_too_large() {
-            true => (431, "broken_head"),
-            false => (400, broken_part(&error)),
-        };
-        log_head(worker, client, status, reason);
+        match error.is_parse_too_large() {
+            true => log_head(worker, client, 431, "head_too_large"),
+            false => log_head(worker, client, 400, broken_part(&error)),
+        }
     }
     note_end(Err(error), &worker.metrics);
 }

@@ -42,6 +42,9 @@ pub(super) enum Rejection {
     /// The path has more than one reading.
     #[error("ambiguous path: {0}")]
     Path(#[from] BadPath),
+    /// More header fields than are accepted.
+    #[error("more than 256 header fields")]
+    HeadTooLarge,
     /// The request target is above the size limit.
     #[error("target is too long")]
     TargetTooLong,
@@ -132,6 +135,10 @@ impl Rejection {
             Self::ForwardedChain => (StatusCode::BAD_REQUEST, "forwarded_chain"),
             Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "sni"),
             Self::Path(why) => (StatusCode::BAD_REQUEST, why.word()),
+            Self::HeadTooLarge => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "head_too_large",
+            ),
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, "target_too_long"),
             Self::Rate(_) => (StatusCode::TOO_MANY_REQUESTS, "rate"),
             Self::NoRoute(NoRoute::Host) => (StatusCode::MISDIRECTED_REQUEST, "no_host"),
@@ -200,6 +207,9 @@ fn of_proxy(error: &proxy::Error) -> (StatusCode, &'static str) {
         P::Send(SendError::ServerFull) => (StatusCode::SERVICE_UNAVAILABLE, "upstream_full"),
         P::Send(SendError::OverShare) => (StatusCode::SERVICE_UNAVAILABLE, "upstream_share"),
         P::Send(SendError::Connect(_)) => (StatusCode::BAD_GATEWAY, "upstream_unreachable"),
+        P::Send(SendError::Http(error)) if error.is_parse_too_large() => {
+            (StatusCode::BAD_GATEWAY, "upstream_head")
+        }
         P::Send(SendError::Http(_)) => (StatusCode::BAD_GATEWAY, "upstream_broken"),
         P::Send(SendError::Late(_)) => (StatusCode::GATEWAY_TIMEOUT, "upstream_late"),
     }

@@ -1,12 +1,18 @@
 //! The limits that a request meets before any work is done for it.
 
 use http::Version;
+use http::header::{self, HeaderMap};
 
 use super::Inbound;
 use super::reject::Rejection;
+use crate::proxy::MAX_FIELDS;
 
-/// Rejects a request target that is longer than `limits.target`.
+/// Rejects a request with more than 256 header fields, and a request target that is longer than
+/// `limits.target`.
 pub(super) fn limit_size(inbound: Inbound) -> Result<Inbound, Rejection> {
+    if has_too_many_fields(inbound.request.headers()) {
+        return Err(Rejection::HeadTooLarge);
+    }
     let target = inbound.request.uri().path_and_query();
     let length = target.map_or(0, |target| target.as_str().len());
     if u64::try_from(length).is_ok_and(|length| length > inbound.view.snapshot.limits.target) {
@@ -14,6 +20,13 @@ pub(super) fn limit_size(inbound: Inbound) -> Result<Inbound, Rejection> {
     } else {
         Ok(inbound)
     }
+}
+
+/// Only over HTTP/2: hyper has rejected such a head over HTTP/1.1. Cookies count as one field, as
+/// they do there, although browsers send each of them in a field of its own.
+fn has_too_many_fields(headers: &HeaderMap) -> bool {
+    let cookies = || headers.get_all(header::COOKIE).iter().count();
+    headers.len() > MAX_FIELDS && headers.len() - cookies().saturating_sub(1) > MAX_FIELDS
 }
 
 /// Counts the request, and its stream of HTTP/2, for its client.

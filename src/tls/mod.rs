@@ -54,7 +54,7 @@ pub use servable::{LeafFacts, ServableCert, leaf_facts};
 pub use shown::{Asked, Shown};
 
 /// The ALPN protocols that clients can choose, the preferred one first.
-const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+const ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
 
 /// The content of `[tls]` with paths resolved; no file has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::h1::is_end;
 use crate::harness::token::{self, HMAC};
-use crate::harness::{Config, TestGateway, Upstream, eventually, h2};
+use crate::harness::{Config, TestGateway, Then, Upstream, eventually, h2};
 
 fn world(limits: &str) -> (Upstream, TestGateway) {
     let upstream = Upstream::ok();
@@ -181,6 +181,79 @@ fn a_large_head_is_431() {
         "{answer:?}"
     );
     assert_eq!(upstream.requests().len(), 1);
+}
+
+/// Header lines, each with a name of its own.
+fn fields(count: usize) -> String {
+    (0..count).map(|n| format!("X-{n}: y\r\n")).collect()
+}
+
+#[test]
+fn a_request_has_up_to_256_header_fields_by_both_versions() {
+    let (upstream, gateway) = world("");
+    for (count, status) in [(256, 200), (257, 431)] {
+        gateway.access.clear();
+        let lines = fields(count - 1);
+        let by_h1 = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n");
+        assert_eq!(gateway.client().ask(by_h1).status(), status, "{count}");
+        let mut by_h2 = h2::get("/");
+        for n in 0..count {
+            let name: http::HeaderName = format!("x-{n}").parse().unwrap();
+            by_h2.headers_mut().insert(name, "y".parse().unwrap());
+        }
+        let answer = gateway.dial().h2().send(by_h2, b"");
+        assert_eq!(answer.status, status, "{count}");
+        let is_named = |line: &String| line.contains("reason=head_too_large");
+        let is_rejected = status == 431;
+        assert!(
+            gateway
+                .access
+                .lines(2)
+                .iter()
+                .all(|line| is_named(line) == is_rejected)
+        );
+    }
+    assert_eq!(upstream.requests().len(), 2);
+}
+
+#[test]
+fn all_cookies_are_one_field_by_h2_too() {
+    let (upstream, gateway) = world("");
+    let mut request = h2::get("/");
+    for n in 0..300 {
+        let cookie = format!("c{n}=1").parse().unwrap();
+        request.headers_mut().append("cookie", cookie);
+    }
+    assert_eq!(gateway.dial().h2().send(request, b"").status, 200);
+    let cookies = upstream.only_request().head.get("cookie").unwrap().len();
+    assert!(cookies > 300 * "c0=1; ".len(), "{cookies}");
+}
+
+#[test]
+fn an_answer_has_up_to_256_header_fields() {
+    let upstream = Upstream::http(|request, conn| {
+        let count: usize = request.head.target()[1..].parse().unwrap();
+        let lines = fields(count - 1);
+        conn.send(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{lines}\r\n"
+        ))?;
+        Ok(Then::Close)
+    });
+    let gateway = TestGateway::start(&Config::to(&upstream));
+    for (target, status) in [("/256", 200), ("/257", 502)] {
+        gateway.access.clear();
+        assert_eq!(gateway.client().get(target).status(), status);
+        assert_eq!(gateway.dial().h2().get(target).status, status);
+        let is_named = |line: &String| line.contains("reason=upstream_head");
+        let is_rejected = status == 502;
+        assert!(
+            gateway
+                .access
+                .lines(2)
+                .iter()
+                .all(|line| is_named(line) == is_rejected)
+        );
+    }
 }
 
 #[test]

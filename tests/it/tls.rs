@@ -87,6 +87,8 @@ fn the_protocol_is_agreed_on_in_the_handshake() {
         (&["http/1.1", "h2"][..], Some(&b"h2"[..])),
         (&["h2"], Some(b"h2")),
         (&["spdy/3", "http/1.1"], Some(b"http/1.1")),
+        (&["http/1.0", "http/1.1"], Some(b"http/1.1")),
+        (&["http/1.0"], Some(b"http/1.0")),
         (&[], None),
     ] {
         let stream = gateway.dial().tls(offered).unwrap();
@@ -98,12 +100,10 @@ fn the_protocol_is_agreed_on_in_the_handshake() {
             "{offered:?}"
         );
     }
-    assert_eq!(
-        Client::new(gateway.dial().tls(&[]).unwrap())
-            .get("/")
-            .status(),
-        200
-    );
+    for offered in [&[][..], &["http/1.0"]] {
+        let mut client = Client::new(gateway.dial().tls(offered).unwrap());
+        assert_eq!(client.get("/").status(), 200, "{offered:?}");
+    }
     gateway
         .dial()
         .tls(&["spdy/3"])

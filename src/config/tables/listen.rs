@@ -88,8 +88,9 @@ section! {
     /// What one client, one request and one connection may take. The defaults suit a signalling
     /// server behind which a whole school may sit. A client is an IPv4 address or an IPv6 /64.
     ///
-    /// Fixed are: request heads up to 64 KiB (431; by HTTP/2 the connection may end instead), 3 s
-    /// to connect to a server, its name and TLS included.
+    /// Fixed are: request heads up to 64 KiB (431; by HTTP/2 the connection may end instead) and
+    /// 256 header fields (431; all cookies are one), heads of a server's answers up to 32 KiB and
+    /// 256 fields (502), 3 s to connect to a server, its name and TLS included.
     ///
     /// Descriptors that are left go to servers and files. One client may have at most a quarter of
     /// those for servers and half of those for files, and one of several servers three quarters,

@@ -23,6 +23,9 @@ use crate::tick::{Alarm, Tick, Ticks};
 /// client that does not read its answer keeps one of these buffers.
 const MAX_BUFFER: usize = 32 * 1024;
 
+/// The most fields of a head, from servers and from clients.
+pub const MAX_FIELDS: usize = 256;
+
 /// One HTTP/1.1 connection to a server.
 pub struct UpstreamConn {
     sender: SendRequest<RequestBody>,
@@ -46,7 +49,7 @@ impl UpstreamConn {
         let stream = connector.connect().await?;
         let answer_seen = AnswerSeen::default();
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(MAX_BUFFER);
+        builder.max_buf_size(MAX_BUFFER).max_headers(MAX_FIELDS);
         let (sender, driver) = builder
             .handshake(TokioIo::new(UpstreamIo::new(stream, &answer_seen)))
             .await

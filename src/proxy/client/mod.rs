@@ -11,7 +11,7 @@ mod pool;
 mod repeat;
 mod upstream_io;
 
-pub use conn::UpstreamConn;
+pub use conn::{MAX_FIELDS, UpstreamConn};
 pub use error::SendError;
 pub(super) use outgoing::Outgoing;
 pub(super) use pool::Sent;
