@@ -1,5 +1,7 @@
 //! Why a request got no answer from its upstream, and whose fault that is.
 
+use http::StatusCode;
+
 use super::client::SendError;
 use super::request_body::BodyFault;
 use super::websocket::BadHandshake;
@@ -34,6 +36,9 @@ pub enum Error {
     /// The upstream's fault: 101 to a request that asked for no upgrade.
     #[error("the upstream switched protocols without being asked to")]
     UnaskedUpgrade,
+    /// The upstream's fault: it answered a WebSocket handshake as an ordinary request.
+    #[error("the upstream answered the WebSocket handshake with {0} instead of 101")]
+    NotUpgraded(StatusCode),
     /// The upstream's fault: 101 without the right `Sec-WebSocket-Accept`.
     #[error("the upstream's 101 does not answer the WebSocket handshake")]
     BadAccept,

@@ -64,6 +64,10 @@ pub async fn open_websocket(
     let request = request.map(|_| RequestBody::empty());
     let (mut response, mut conn, load) = context.send(request, true).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if is_h2 && response.status().is_success() {
+            // By HTTP/2 it would mean that the WebSocket is open (RFC 8441, section 5).
+            return Err(Error::NotUpgraded(response.status()));
+        }
         return Ok((answer(response, (conn, load), None, context), None));
     }
     if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut conn).await {
@@ -73,6 +77,8 @@ pub async fn open_websocket(
         return Err(Error::BadAccept);
     };
     headers::to_client(response.headers_mut());
+    // An answer that opens a tunnel has no length (RFC 9110, section 8.6).
+    response.headers_mut().remove(header::CONTENT_LENGTH);
     if is_h2 {
         *response.status_mut() = StatusCode::OK;
         response.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
@@ -91,8 +97,8 @@ pub async fn open_websocket(
     ))
 }
 
-/// Makes an HTTP/1.1 handshake of one in HTTP/2, which has no key (RFC 8441, section 5). There, even
-/// a length of 0 is an error: the frames of the tunnel would be more (RFC 9113, section 8.1.1).
+/// Makes an HTTP/1.1 handshake of one in HTTP/2, which has no key (RFC 8441, section 5). There,
+/// even a length of 0 is an error: the frames of the tunnel would be more (RFC 9113, 8.1.1).
 fn fresh_key(request: &mut Request<RequestBody>) -> Result<HeaderValue, Error> {
     websocket::check_version(request.headers())?;
     if request.headers().contains_key(header::CONTENT_LENGTH) {

@@ -82,6 +82,7 @@ fn about_upstream(error: &proxy::Error) -> Option<&'static str> {
         P::Send(SendError::Late(_)) => {
             Some("the server took the request and did not answer: see its log and its load")
         }
+        P::NotUpgraded(_) => Some("does the server have a WebSocket at this path and port?"),
         P::UnaskedUpgrade | P::BadAccept => {
             Some("the server does not speak WebSocket as RFC 6455 says: is it the right port?")
         }

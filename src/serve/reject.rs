@@ -202,7 +202,9 @@ fn of_proxy(error: &proxy::Error) -> (StatusCode, &'static str) {
         P::BodySlow => (StatusCode::REQUEST_TIMEOUT, "body_slow"),
         P::BodyBroken => (StatusCode::BAD_REQUEST, "body_broken"),
         P::Length => (StatusCode::BAD_REQUEST, "length"),
-        P::UnaskedUpgrade | P::BadAccept => (StatusCode::BAD_GATEWAY, "upstream_upgrade"),
+        P::UnaskedUpgrade | P::NotUpgraded(_) | P::BadAccept => {
+            (StatusCode::BAD_GATEWAY, "upstream_upgrade")
+        }
         P::Send(SendError::Full) => (StatusCode::SERVICE_UNAVAILABLE, "upstream_sockets"),
         P::Send(SendError::ServerFull) => (StatusCode::SERVICE_UNAVAILABLE, "upstream_full"),
         P::Send(SendError::OverShare) => (StatusCode::SERVICE_UNAVAILABLE, "upstream_share"),

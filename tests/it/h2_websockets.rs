@@ -110,6 +110,27 @@ fn what_is_no_websocket_is_refused() {
 }
 
 #[test]
+fn a_server_that_does_not_switch_protocols_opens_no_websocket() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+    ] {
+        let upstream = Upstream::answering(answer);
+        let gateway = TestGateway::start(&Config::to(&upstream));
+        let mut client = gateway.dial().h2();
+        assert!(client.takes_extended_connect());
+        gateway.access.lines(1);
+        gateway.access.clear();
+        let (response, _stream) = client.begin(connect("websocket", "13"), false);
+        let got = client.run(async { gather(response.await?).await }).unwrap();
+        assert_eq!(got.status, 502, "{answer}");
+        let line = gateway.access.lines(1).remove(0);
+        assert!(line.contains("reason=upstream_upgrade"), "{line}");
+    }
+}
+
+#[test]
 fn they_can_be_switched_off() {
     let upstream = Upstream::ok();
     let listen = "https = [\"127.0.0.1:0\"]\nh2_websockets = false";
