@@ -455,6 +455,37 @@ fn ranges_conditions_and_head() {
 }
 
 #[test]
+fn a_range_that_is_larger_than_the_file_is_what_the_file_has() {
+    let world = World::new(
+        "[[routes]]\npath = \"/\"\nfiles = \"ROOT\"\npolicy = \"open\"\n",
+        OK,
+    );
+    world.site().write("ten.txt", "0123456789");
+    world.site().write("empty.txt", "");
+    let many = "9".repeat(30);
+    #[rustfmt::skip]
+    let cases = [
+        ("/ten.txt", "-10", 206, "0123456789", "bytes 0-9/10"),
+        ("/ten.txt", "-20", 206, "0123456789", "bytes 0-9/10"),
+        ("/ten.txt", &format!("-{many}"), 206, "0123456789", "bytes 0-9/10"),
+        ("/ten.txt", "4-99", 206, "456789", "bytes 4-9/10"),
+        ("/ten.txt", "-0", 416, "", "bytes */10"),
+        ("/ten.txt", "20-30", 416, "", "bytes */10"),
+        ("/empty.txt", "-20", 200, "", ""),
+        ("/empty.txt", "0-", 200, "", ""),
+    ];
+    for (path, bytes, status, body, range) in cases {
+        let answer = world.ask("GET", path, &format!("Range: bytes={bytes}\r\n"));
+        assert_eq!(
+            (answer.status, answer.text()),
+            (status, body),
+            "{path} {bytes}"
+        );
+        assert_eq!(answer.header("content-range"), range, "{path} {bytes}");
+    }
+}
+
+#[test]
 fn precompressed_siblings_are_sent_to_who_takes_them() {
     let routes =
         "[[routes]]\npath = \"/\"\nfiles = \"ROOT\"\npolicy = \"open\"\nfollow_symlinks = false\n";

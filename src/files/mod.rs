@@ -1,9 +1,9 @@
 //! Files on disk: a folder or one file behind a route.
 //!
 //! This module maps paths to files and rejects requests; [`folder`](self) opens the files, and
-//! tower-http handles ranges, conditional requests, content types and precompressed siblings. Two
-//! things that it lacks are added: `If-Range`, and that a `Range` in another unit or with HEAD is
-//! ignored.
+//! tower-http handles ranges, conditional requests, content types and precompressed siblings. Three
+//! things that it lacks are added: `If-Range`, that a `Range` in another unit, with HEAD or of an
+//! empty file is ignored, and that the last bytes of a shorter file are all of it.
 //!
 //! 1. A path is percent-decoded exactly once, and is the name of one file or of none.
 //! 2. Names that begin with a dot are not served, folders are not listed, and only regular files
@@ -179,13 +179,21 @@ struct Shown {
 
 impl Shown {
     async fn answer<B>(&self, request: &Request<B>) -> io::Result<Response<FileBody>> {
-        let asked = self.conditions(request);
+        let mut asked = self.conditions(request);
         let mut response = self.call(&asked).await?;
+        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && asks_for_last(&asked) {
+            // RFC 9110, section 14.1.2.
+            let all = HeaderValue::from_static("bytes=0-");
+            asked.headers_mut().insert(header::RANGE, all);
+            response = self.call(&asked).await?;
+        }
         let is_ranged = matches!(
             response.status(),
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE
         );
-        if is_ranged && !if_range_holds(request.headers(), response.headers()) {
+        if is_ranged
+            && (is_empty_part(&response) || !if_range_holds(request.headers(), response.headers()))
+        {
             let mut whole = asked;
             whole.headers_mut().remove(header::RANGE);
             response = self.call(&whole).await?;
@@ -275,6 +283,22 @@ impl Shown {
             headers.insert(header::CONTENT_TYPE, kind);
         }
     }
+}
+
+/// Whether it is a part of an empty file, which no range can describe.
+fn is_empty_part<B>(response: &Response<B>) -> bool {
+    let length = response.headers().get(header::CONTENT_LENGTH);
+    response.status() == StatusCode::PARTIAL_CONTENT && length.is_some_and(|length| length == "0")
+}
+
+/// Whether the range is a number of bytes at the end, and not none.
+fn asks_for_last(request: &Request<()>) -> bool {
+    let range = request.headers().get(header::RANGE);
+    let range = range.and_then(|range| range.to_str().ok()?.split_once('='));
+    let count = range.and_then(|(_, range)| range.trim().strip_prefix('-'));
+    count.is_some_and(|count| {
+        count.bytes().all(|b| b.is_ascii_digit()) && count.bytes().any(|b| b != b'0')
+    })
 }
 
 /// A range of another version than the client has would not fit (RFC 9110, section 13.1.5).
