@@ -114,6 +114,27 @@ pub fn to_client(headers: &mut HeaderMap) {
         // The coding overrides the length (RFC 9112, section 6.3), which may be wrong.
         headers.remove(header::CONTENT_LENGTH);
     }
+    declare_length_once(headers);
+}
+
+/// Makes several equal lengths of an answer one (RFC 9110, section 8.6). hyper has compared those
+/// of an answer with a body; the others, of HEAD for instance, are removed if they differ.
+fn declare_length_once(headers: &mut HeaderMap) {
+    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(first) = values.next() else { return };
+    if values.next().is_none() && !first.as_bytes().contains(&b',') {
+        return;
+    }
+    let all = headers.get_all(header::CONTENT_LENGTH).iter();
+    let mut lengths = all
+        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+        .map(|length| std::str::from_utf8(length.trim_ascii()).ok()?.parse().ok());
+    let first: Option<u64> = lengths.next().flatten();
+    let is_same = lengths.all(|length| length == first);
+    match first.filter(|_| is_same) {
+        Some(length) => drop(headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length))),
+        None => drop(headers.remove(header::CONTENT_LENGTH)),
+    }
 }
 
 /// Removes `Connection` and the fields that it names, except those that framing and routing need.
@@ -269,6 +290,28 @@ mod tests {
             trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
             ["x-sum"]
         );
+    }
+
+    #[test]
+    fn an_answer_declares_its_length_once() {
+        for (values, length) in [
+            (&["5"][..], Some("5")),
+            (&["5", "5"], Some("5")),
+            (&["5, 5"], Some("5")),
+            (&["5,5", " 5"], Some("5")),
+            (&["5", "6"], None),
+            (&["5, 6"], None),
+            (&["5,"], None),
+        ] {
+            let pairs: Vec<_> = values
+                .iter()
+                .map(|value| ("content-length", *value))
+                .collect();
+            let mut headers = map(&pairs);
+            to_client(&mut headers);
+            let all: Vec<_> = headers.get_all("content-length").iter().collect();
+            assert_eq!(all, length.as_slice(), "{values:?}");
+        }
     }
 
     #[test]

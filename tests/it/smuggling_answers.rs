@@ -62,6 +62,33 @@ fn an_answer_has_one_framing() {
 }
 
 #[test]
+fn an_answer_declares_its_length_once() {
+    for lengths in [
+        "Content-Length: 2\r\nContent-Length: 2\r\n",
+        "Content-Length: 2, 2\r\n",
+    ] {
+        let upstream = Upstream::http(move |request, conn| {
+            let is_head = request.head.first.starts_with("HEAD");
+            let body = if is_head { "" } else { "ok" };
+            conn.send(format!("HTTP/1.1 200 OK\r\n{lengths}\r\n{body}"))?;
+            Ok(Then::Close)
+        });
+        let gateway = TestGateway::start(&Config::to(&upstream));
+        let answer = gateway.client().get("/");
+        assert_eq!(answer.head.get("content-length"), Some("2"), "{lengths}");
+        assert_eq!(answer.body, b"ok", "{lengths}");
+        let mut client = gateway.client();
+        client.send("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let head = client.head();
+        assert_eq!(head.get("content-length"), Some("2"), "{lengths}");
+        let answer = gateway.dial().h2().get("/");
+        let all: Vec<_> = answer.headers.get_all("content-length").iter().collect();
+        assert_eq!(all, ["2"], "{lengths}");
+        assert_eq!(answer.body, b"ok", "{lengths}");
+    }
+}
+
+#[test]
 fn what_follows_an_answer_is_never_somebody_elses() {
     let evil = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\
                 Content-Length: 4\r\n\r\nevil";
