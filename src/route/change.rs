@@ -87,6 +87,7 @@ mod tests {
     use crate::policy::{Policy, Rule};
     use crate::route::edits::{Edits, Security};
     use crate::route::files::FilesSpec;
+    use crate::route::path::EncodedSlash;
     use crate::route::upstream::{Balance, KEEP_ALIVE, Protocol, UpstreamSpec, UpstreamTls};
     use crate::route::{HostHeader, PathChange, Route, Timeouts, UpstreamId};
     use crate::slot::MaxConnections;
@@ -107,6 +108,7 @@ mod tests {
             upstream: UpstreamId(0),
             websocket: None,
             path: PathChange::default(),
+            encoded_slash: EncodedSlash::default(),
             headers: Edits::default(),
             host: None,
             timeouts: Timeouts::default(),

@@ -28,8 +28,8 @@ use cors::Cors;
 use edits::{Edits, Security};
 use files::FilesSpec;
 use janus::BasePaths;
-use local::LocalUrl;
-use path::PathPrefix;
+use local::{LocalUrl, below_own};
+use path::{BadPath, EncodedSlash, NormalPath, PathPrefix};
 use redirect::RedirectSpec;
 use upstream::UpstreamSpec;
 
@@ -80,6 +80,11 @@ impl Route {
             .is_none_or(|pattern| pattern.matches(host))
     }
 
+    /// Whether `%2F` may be in its paths.
+    fn keeps_slashes(&self) -> bool {
+        matches!(&self.target, Target::Forward(to) if to.encoded_slash == EncodedSlash::Keep)
+    }
+
     /// The token rule by which a browser can sign in here, and the index of the cookie among its
     /// sources. `None` if the policy does not accept tokens from the gateway's own cookie, or if
     /// the route's path cannot be a cookie path because it contains `;`.
@@ -112,6 +117,8 @@ pub struct Forward {
     pub websocket: Option<UpstreamId>,
     /// How the path is rewritten.
     pub path: PathChange,
+    /// What is done with `%2F` in the path.
+    pub encoded_slash: EncodedSlash,
     /// Changes to the headers of requests.
     pub headers: Edits,
     /// The `Host` that the upstream gets; `None`: the one that the client sent.
@@ -237,6 +244,8 @@ pub struct RouteTable {
     upstreams: Vec<Arc<UpstreamSpec>>,
     /// For each route, the Janus base paths that belong to other routes.
     base_paths: Vec<BasePaths>,
+    /// Whether `%2F` may be in the paths of any route.
+    keeps_slashes: bool,
 }
 
 impl RouteTable {
@@ -244,10 +253,12 @@ impl RouteTable {
     /// that).
     pub fn new(routes: Vec<Route>, upstreams: Vec<Arc<UpstreamSpec>>) -> Self {
         let base_paths = janus::base_paths(&routes, &upstreams);
+        let keeps_slashes = routes.iter().any(Route::keeps_slashes);
         let mut table = Self {
             routes,
             upstreams,
             base_paths,
+            keeps_slashes,
             ..Self::default()
         };
         let hosts: Vec<HostPattern> = table.routes.iter().filter_map(|r| r.host.clone()).collect();
@@ -333,19 +344,44 @@ impl RouteTable {
         &self.upstreams
     }
 
+    /// Normalises the path of a request target, without its query. Only [`Self::find`] shows
+    /// whether `%2F` may be in it.
+    ///
+    /// # Errors
+    /// What makes the path ambiguous.
+    pub fn normalize<'p>(&self, raw: &'p str) -> Result<NormalPath<'p>, BadPath> {
+        let slash = match self.keeps_slashes {
+            true => EncodedSlash::Keep,
+            false => EncodedSlash::Reject,
+        };
+        NormalPath::parse_with(raw, slash)
+    }
+
     /// Finds the route of a normalised path.
     ///
     /// # Errors
-    /// No route has the host, or none of the host's routes has the path.
+    /// No route has the host, or none of the host's routes has the path, or the route does not
+    /// accept the `%2F` in it.
     pub fn find(&self, host: &HostName, path: &str) -> Result<RouteId, NoRoute> {
         let ids = self.candidates(host);
         if ids.is_empty() {
             return Err(NoRoute::Host);
         }
-        ids.iter()
-            .copied()
-            .find(|id| self.route(*id).path.covers(path))
-            .ok_or(NoRoute::Path)
+        let covers = |path: &str| {
+            let mut ids = ids.iter().copied();
+            ids.find(|id| self.route(*id).path.covers(path))
+        };
+        let found = covers(path).ok_or(NoRoute::Path)?;
+        // A server may read `%2F` as a slash. The path must not be one of another route then.
+        if self.keeps_slashes
+            && let Some(decoded) = path::decode_slashes(path)
+        {
+            let is_same = below_own(&decoded).is_none() && covers(&decoded) == Some(found);
+            if !is_same || !self.route(found).keeps_slashes() {
+                return Err(NoRoute::EncodedSlash);
+            }
+        }
+        Ok(found)
     }
 
     fn candidates(&self, host: &HostName) -> &[RouteId] {
@@ -371,6 +407,10 @@ pub enum NoRoute {
     /// Routes of the host exist, but none for this path.
     #[error("no route for this path")]
     Path,
+    /// The path has `%2F`, and its route does not keep that, or another route has the path that it
+    /// would be with a slash.
+    #[error("encoded slash")]
+    EncodedSlash,
 }
 
 #[cfg(test)]

@@ -19,19 +19,31 @@ impl<'a> NormalPath<'a> {
     /// # Errors
     /// What makes the path ambiguous.
     pub fn parse(raw: &'a str) -> Result<Self, BadPath> {
+        Self::parse_with(raw, EncodedSlash::Reject)
+    }
+
+    /// The same, where `%2F` may be kept. With it decoded, too, the path has to be a normal one: a
+    /// server may read it either way.
+    ///
+    /// # Errors
+    /// What makes the path ambiguous.
+    pub fn parse_with(raw: &'a str, slash: EncodedSlash) -> Result<Self, BadPath> {
         let bytes = raw.as_bytes();
         if bytes.first() != Some(&b'/') {
             return Err(BadPath::NotAbsolute);
         }
         // Most paths have nothing to decode: they pass without a copy.
         let path = if bytes.contains(&b'%') {
-            Cow::Owned(decode(bytes)?)
+            Cow::Owned(decode(bytes, slash)?)
         } else {
             Cow::Borrowed(raw)
         };
         check_bytes(path.as_bytes())?;
         check_once(path.as_bytes())?;
         check_segments(&path)?;
+        if let Some(decoded) = decode_slashes(&path) {
+            check_segments(&decoded)?;
+        }
         Ok(Self(path))
     }
 
@@ -48,7 +60,7 @@ impl<'a> NormalPath<'a> {
 }
 
 /// Decodes the unreserved bytes and refuses the escapes that some server reads as structure.
-fn decode(bytes: &[u8]) -> Result<String, BadPath> {
+fn decode(bytes: &[u8], slash: EncodedSlash) -> Result<String, BadPath> {
     let mut out = String::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((&first, tail)) = rest.split_first() {
@@ -63,6 +75,7 @@ fn decode(bytes: &[u8]) -> Result<String, BadPath> {
         let byte = escape(tail).ok_or(BadPath::BadEscape)?;
         rest = &tail[2..];
         match byte {
+            b'/' if slash == EncodedSlash::Keep => push_escape(&mut out, byte),
             b'/' | b'\\' => return Err(BadPath::EncodedSlash),
             0..=0x1f | 0x7f => return Err(BadPath::Control),
             _ if is_unreserved(byte) => out.push(char::from(byte)),
@@ -70,6 +83,11 @@ fn decode(bytes: &[u8]) -> Result<String, BadPath> {
         }
     }
     Ok(out)
+}
+
+/// A normalised path as a server reads it that decodes `%2F`; `None` if it has none.
+pub(super) fn decode_slashes(path: &str) -> Option<String> {
+    (path.contains('%') && path.contains("%2F")).then(|| path.replace("%2F", "/"))
 }
 
 fn escape(after_percent: &[u8]) -> Option<u8> {
@@ -136,6 +154,21 @@ fn check_segments(path: &str) -> Result<(), BadPath> {
         }
     }
     Ok(())
+}
+
+/// What is done with `%2F` in a path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EncodedSlash {
+    /// The request is rejected.
+    #[default]
+    Reject,
+    /// It stays as it is, a part of its segment.
+    Keep,
+}
+
+impl EncodedSlash {
+    /// The names in `gateway.toml`.
+    pub const NAMES: [(&'static str, Self); 2] = [("reject", Self::Reject), ("keep", Self::Keep)];
 }
 
 /// Why a path has more than one reading.
@@ -284,6 +317,31 @@ mod tests {
             ("/a//b", EmptySegment),
         ] {
             assert_eq!(NormalPath::parse(raw).unwrap_err(), why, "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_kept_slash_is_a_part_of_its_segment_and_checked_as_a_slash_too() {
+        use BadPath::*;
+        for (raw, want) in [
+            ("/projects/group%2Fname", Ok("/projects/group%2Fname")),
+            ("/projects/group%2fname/x", Ok("/projects/group%2Fname/x")),
+            ("/a%2F", Ok("/a%2F")),
+            ("/a%5Cb", Err(EncodedSlash)),
+            ("/a%252Fb", Err(DoublyEncoded)),
+            ("/a/..%2Fadmin", Err(DotSegment)),
+            ("/a%2F..%2Fadmin", Err(DotSegment)),
+            ("/a%2F%2e%2e/admin", Err(DotSegment)),
+            ("/%2Fexample.com", Err(EmptySegment)),
+            ("/a%2F%2Fb", Err(EmptySegment)),
+            ("/a%2F/b", Err(EmptySegment)),
+        ] {
+            let path = NormalPath::parse_with(raw, super::EncodedSlash::Keep);
+            assert_eq!(
+                path.as_ref().map(NormalPath::as_str),
+                want.as_ref().copied(),
+                "{raw}"
+            );
         }
     }
 

@@ -24,7 +24,6 @@ use crate::auth::{self, Signed};
 use crate::clock::UnixTime;
 use crate::host::Authority;
 use crate::policy::{Facts, Permit, Policy, Token, TokenRule};
-use crate::route::path::NormalPath;
 use crate::route::{Route, RouteTable};
 use crate::telemetry::access::Exchange;
 use crate::token::location::{self, COOKIE, Located, Source, parameters};
@@ -332,7 +331,7 @@ fn route_of_page<'r>(page: &Uri, ours: &Authority, all: &'r RouteTable) -> Optio
         Some(authority) => authority.as_str().parse::<Authority>().ok()?.host,
         None => ours.host.clone(),
     };
-    let path = NormalPath::parse(page.path()).ok()?;
+    let path = all.normalize(page.path()).ok()?;
     all.find(&host, path.as_str()).ok().map(|id| all.route(id))
 }
 

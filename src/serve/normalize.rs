@@ -12,7 +12,7 @@ use super::{ConnInfo, Inbound, Normal};
 use crate::host::Authority;
 use crate::proxy::websocket;
 use crate::route::passthrough;
-use crate::route::path::{BadPath, NormalPath};
+use crate::route::path::BadPath;
 
 /// The step.
 pub(super) fn normalize(mut inbound: Inbound) -> Result<Normal, Rejection> {
@@ -25,7 +25,7 @@ pub(super) fn normalize(mut inbound: Inbound) -> Result<Normal, Rejection> {
     let authority = settle_host(&mut inbound.request, &inbound.conn)?;
     check_sni(&inbound, &authority)?;
     let uri = inbound.request.uri();
-    let path = NormalPath::parse(uri.path())?;
+    let path = inbound.view.snapshot.routes.normalize(uri.path())?;
     if path.was_changed() {
         *inbound.request.uri_mut() = with_path(uri, path.as_str())?;
     }

@@ -142,6 +142,9 @@ impl Rejection {
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, "target_too_long"),
             Self::Rate(_) => (StatusCode::TOO_MANY_REQUESTS, "rate"),
             Self::NoRoute(NoRoute::Host) => (StatusCode::MISDIRECTED_REQUEST, "no_host"),
+            Self::NoRoute(NoRoute::EncodedSlash) => {
+                (StatusCode::BAD_REQUEST, BadPath::EncodedSlash.word())
+            }
             Self::NoRoute(NoRoute::Path) => (StatusCode::NOT_FOUND, "no_route"),
             Self::Origin => (StatusCode::FORBIDDEN, "origin"),
             Self::TwoTokens => (StatusCode::BAD_REQUEST, "two_tokens"),

@@ -21,6 +21,7 @@ mod dependencies;
 mod drain;
 mod early_answers;
 mod edge;
+mod encoded_slash;
 mod endless;
 mod escapes;
 mod exposure;

@@ -91,7 +91,7 @@ impl Names<'_> {
         let change = path.map(|path| self.path_change(raw, &path.value));
         let target = match kind(raw, self.diag) {
             Some(Kind::Upstream) => {
-                let parts = self.forward(raw, websocket.map(|(id, _)| id));
+                let parts = self.forward(raw, upstream.map(|(_, to)| to), websocket);
                 upstream
                     .zip(change)
                     .map(|((upstream, _), change)| parts.to(upstream, change))

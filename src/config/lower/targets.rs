@@ -4,14 +4,16 @@ use std::path::Path;
 
 use super::answers;
 use super::names::Names;
+use super::upstreams::Upstream;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::{Place, Spanned};
 use crate::config::suggest;
 use crate::config::tables::{FOLLOW_SYMLINKS, RawRoute};
 use crate::route::edits::Edits;
 use crate::route::files::FilesSpec;
-use crate::route::path::PathPrefix;
+use crate::route::path::{EncodedSlash, PathPrefix};
 use crate::route::redirect::RedirectSpec;
+use crate::route::upstream::Protocol;
 use crate::route::{Forward, HostHeader, PathChange, Target, Timeouts, UpstreamId};
 use crate::turn::TurnId;
 
@@ -58,6 +60,7 @@ pub(super) struct ForwardParts {
     host: Option<HostHeader>,
     timeouts: Timeouts,
     websocket: Option<UpstreamId>,
+    encoded_slash: EncodedSlash,
 }
 
 impl ForwardParts {
@@ -67,11 +70,13 @@ impl ForwardParts {
             host,
             timeouts,
             websocket,
+            encoded_slash,
         } = self;
         Target::Forward(Forward {
             upstream,
             websocket: websocket.filter(|id| *id != upstream),
             path,
+            encoded_slash,
             headers,
             host,
             timeouts,
@@ -80,7 +85,12 @@ impl ForwardParts {
 }
 
 impl Names<'_> {
-    pub(super) fn forward(&self, raw: &RawRoute, websocket: Option<UpstreamId>) -> ForwardParts {
+    pub(super) fn forward(
+        &self,
+        raw: &RawRoute,
+        upstream: Option<&Upstream>,
+        websocket: Option<(UpstreamId, &Upstream)>,
+    ) -> ForwardParts {
         self.note_keys_of_files(raw);
         self.note_keys_of_redirects(raw);
         let timeouts = raw.timeouts.as_ref().map(|timeouts| timeouts.value);
@@ -93,8 +103,24 @@ impl Names<'_> {
             headers: answers::request_edits(raw, self.diag),
             host,
             timeouts: timeouts.unwrap_or_default(),
-            websocket,
+            websocket: websocket.map(|(id, _)| id),
+            encoded_slash: self.encoded_slash(raw, [upstream, websocket.map(|(_, to)| to)]),
         }
+    }
+
+    fn encoded_slash(&self, raw: &RawRoute, to: [Option<&Upstream>; 2]) -> EncodedSlash {
+        let Some(slash) = &raw.encoded_slash else {
+            return EncodedSlash::default();
+        };
+        let is_http = |upstream: &Upstream| {
+            upstream.protocol == Protocol::Http && upstream.undeclared.is_none()
+        };
+        if slash.value == EncodedSlash::Keep && !to.into_iter().flatten().all(is_http) {
+            let text = "is for upstreams that speak http; media servers decode paths in their own \
+                        ways; take it out";
+            self.diag.problem(&slash.place, text);
+        }
+        slash.value
     }
 
     pub(super) fn files(&self, raw: &RawRoute, root: &Path) -> Target {
@@ -157,6 +183,7 @@ impl Names<'_> {
             place(&raw.websocket),
             place(&raw.strip_prefix),
             place(&raw.rewrite),
+            place(&raw.encoded_slash),
             place(&raw.body),
             place(&raw.host_header),
             place(&raw.timeouts),

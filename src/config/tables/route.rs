@@ -11,7 +11,7 @@ use crate::config::values::{PolicyName, RedirectStatus, Size, Timeout, TurnName,
 use crate::host::{Authority, HostPattern};
 use crate::route::Timeouts;
 use crate::route::local::LocalUrl;
-use crate::route::path::PathPrefix;
+use crate::route::path::{EncodedSlash, PathPrefix};
 use crate::route::redirect::RedirectSpec;
 
 section! {
@@ -19,7 +19,8 @@ section! {
     /// `redirect` or `turn`. The longest path wins, by whole segments; of two with the same path,
     /// the more exact host. Two equal routes are rejected. A WebSocket is a route like any other.
     /// Paths are matched on one spelling, which is also the one that the server behind gets:
-    /// `/%6aanus` is `/janus`; encoded slashes, dot segments, doubled slashes and NUL get 400.
+    /// `/%6aanus` is `/janus`; encoded slashes (but for
+    /// [`encoded_slash`](#routesencoded_slash)), dot segments, doubled slashes and NUL get 400.
     "[[routes]]" => struct RawRoute {
         /// The hosts that the route serves. A host that no certificate has is a warning.
         host: Spanned<HostPattern> = optional("every host");
@@ -69,6 +70,12 @@ section! {
         /// With `upstream`: the path that the route's own is replaced by; what is below stays. Not
         /// together with `strip_prefix`.
         rewrite: Spanned<PathPrefix> = optional("the path goes through as it is");
+        /// With `upstream`: what is done with `%2F` in a path. `reject` answers 400, because some
+        /// servers read it as `/`. `keep` passes it on as it is, a part of its segment, so that
+        /// `/projects/group%2Fname` reaches a server that wants it; where the path would belong to
+        /// another route if it were `/`, the answer is still 400. Only with a server that speaks
+        /// `http`.
+        encoded_slash: Spanned<EncodedSlash> = optional(is EncodedSlash::default());
         headers: RawHeaders = optional("no header is edited");
         /// With `upstream`: the `Host` that the server sees. `X-Forwarded-Host` stays what the
         /// client sent.

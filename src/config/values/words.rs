@@ -5,6 +5,7 @@ use crate::acme::{ChallengeKind, KeyType};
 use crate::config::read::{Read, Value, Write};
 use crate::config::schema::{Form, Kind};
 use crate::deploy::Consumer;
+use crate::route::path::EncodedSlash;
 use crate::route::upstream::{Balance, Protocol};
 use crate::telemetry::LogFormat;
 use crate::tls::MinVersion;
@@ -37,6 +38,7 @@ words! {
     Balance: "balance";
     ChallengeKind: "challenge";
     Consumer: "server";
+    EncodedSlash: "encoded_slash";
     KeyType: "key_type";
     LogFormat: "format";
     OnExpiryWord: "on_expiry";
