@@ -142,7 +142,7 @@ impl Cluster {
             Err(SendError::Connect(_)) => self.counts.unreachable.inc(),
             Err(SendError::Late(_)) => self.counts.late.inc(),
             Err(SendError::Http(error)) if BodyFault::behind(error).is_some() => {}
-            Err(SendError::Http(_)) => self.counts.broken.inc(),
+            Err(SendError::Http(_) | SendError::HeadUnanswered { .. }) => self.counts.broken.inc(),
         }
     }
 

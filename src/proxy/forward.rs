@@ -97,6 +97,9 @@ pub(super) fn prepare(
     context: &ForwardContext<'_>,
 ) -> Result<(), Error> {
     frame_once(request.headers_mut())?;
+    if !context.upstream.spec().forward_cookies {
+        request.headers_mut().remove(header::COOKIE);
+    }
     headers::to_upstream(request.headers_mut(), context.origin, context.exchange.id());
     context
         .forward

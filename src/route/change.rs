@@ -103,6 +103,7 @@ mod tests {
             tls: UpstreamTls::default(),
             keep_alive: KEEP_ALIVE,
             max_connections: MaxConnections::Unlimited,
+            forward_cookies: true,
         };
         let forward = Forward {
             upstream: UpstreamId(0),

@@ -187,6 +187,8 @@ pub struct UpstreamSpec {
     pub keep_alive: Duration,
     /// The most connections to each server.
     pub max_connections: MaxConnections,
+    /// Whether they get the cookies of clients.
+    pub forward_cookies: bool,
 }
 
 impl UpstreamSpec {

@@ -74,6 +74,11 @@ fn about_upstream(error: &proxy::Error) -> Option<&'static str> {
             "the head of the server's answer is larger than 32 KiB, or has more than 256 header \
              fields: have the server send fewer, cookies for instance",
         ),
+        P::Send(SendError::HeadUnanswered { .. }) => Some(
+            "servers that accept only small heads close the connection; Janus' WebSockets do so \
+             above 4 KiB. Most of a head are cookies: see forward_cookies of the upstream, and \
+             headers of the route",
+        ),
         P::Send(SendError::Http(_)) => Some(
             "the server closed the connection or sent something that is not HTTP; Janus does so \
              for an empty POST, for PUT, for a wrong WebSocket subprotocol and for an address that \

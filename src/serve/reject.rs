@@ -215,6 +215,9 @@ fn of_proxy(error: &proxy::Error) -> (StatusCode, &'static str) {
         P::Send(SendError::Http(error)) if error.is_parse_too_large() => {
             (StatusCode::BAD_GATEWAY, "upstream_head")
         }
+        P::Send(SendError::HeadUnanswered { .. }) => {
+            (StatusCode::BAD_GATEWAY, "upstream_request_head")
+        }
         P::Send(SendError::Http(_)) => (StatusCode::BAD_GATEWAY, "upstream_broken"),
         P::Send(SendError::Late(_)) => (StatusCode::GATEWAY_TIMEOUT, "upstream_late"),
     }

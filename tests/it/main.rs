@@ -17,6 +17,7 @@ mod check;
 mod coalesced;
 mod control;
 mod control_requests;
+mod cookies;
 mod dependencies;
 mod drain;
 mod early_answers;

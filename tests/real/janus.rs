@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
+use crate::support::wire::websocket::handshake;
 use crate::support::{Folder, Gateway, Process, Step, free_ports, loopback, shipped, side_by_side};
 
 const ADMIN_SECRET: &str = "a secret of this test";
@@ -51,7 +52,7 @@ fn real_clients_reach_a_real_janus() {
         http,
     };
 
-    let steps: [Step<World>; 7] = [
+    let steps: [Step<World>; 8] = [
         ("server info", server_info),
         ("redirect to https", redirect),
         ("long poll over HTTP/1.1", |world| {
@@ -59,6 +60,7 @@ fn real_clients_reach_a_real_janus() {
         }),
         ("long poll over HTTP/2", |world| long_poll(world, "--http2")),
         ("janode over a WebSocket", janode),
+        ("a WebSocket of a browser with many cookies", many_cookies),
         ("janus.js over REST in Chromium", echo_test),
         ("/admin", admin),
     ];
@@ -119,6 +121,15 @@ fn janode(world: &World) {
         .gateway
         .clients()
         .node(&["janode.js", &world.gateway.websocket_url("/janus-ws")]);
+}
+
+/// Janus itself closes the connection for a head of this size.
+fn many_cookies(world: &World) {
+    let cookies = format!("Cookie: a={}\r\n", "x".repeat(4096));
+    let lines = format!("Sec-WebSocket-Protocol: janus-protocol\r\n{cookies}");
+    let mut client = world.gateway.dial().h1();
+    client.send(handshake("/janus-ws", &lines));
+    assert_eq!(client.head().status(), 101);
 }
 
 fn echo_test(world: &World) {

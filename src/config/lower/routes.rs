@@ -111,6 +111,7 @@ impl Names<'_> {
         }) = &policy
         {
             self.note_keys_of_tokens(raw, policy);
+            self.note_token_in_cookie(raw, policy, &upstreams);
         }
         let cors = raw.cors.as_ref().map(|cors| answers::cors(cors, self.diag));
         let edits = answers::answer_edits(raw, self.diag);

@@ -9,12 +9,14 @@ use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::{Place, Spanned};
 use crate::config::suggest;
 use crate::config::tables::{FOLLOW_SYMLINKS, RawRoute};
+use crate::policy::Policy;
 use crate::route::edits::Edits;
 use crate::route::files::FilesSpec;
 use crate::route::path::{EncodedSlash, PathPrefix};
 use crate::route::redirect::RedirectSpec;
 use crate::route::upstream::Protocol;
 use crate::route::{Forward, HostHeader, PathChange, Target, Timeouts, UpstreamId};
+use crate::token::location::Source;
 use crate::turn::TurnId;
 
 /// The kind of a target.
@@ -121,6 +123,31 @@ impl Names<'_> {
             self.diag.problem(&slash.place, text);
         }
         slash.value
+    }
+
+    /// A token in a cookie is forwarded only where cookies are.
+    pub(super) fn note_token_in_cookie(
+        &self,
+        raw: &RawRoute,
+        policy: &Policy,
+        upstreams: &[&Upstream],
+    ) {
+        let (Some(forward), Some(rule)) = (&raw.forward_token, policy.token_rule()) else {
+            return;
+        };
+        let is_cookie = |source: &Source| matches!(source, Source::Cookie(_));
+        let mut specs = upstreams.iter().filter_map(|to| to.spec.as_ref());
+        if let Some(spec) = specs.find(|spec| !spec.forward_cookies)
+            && forward.value
+            && rule.sources.iter().any(is_cookie)
+        {
+            let text = format!(
+                "does not hold for a token in a cookie, as upstream \"{}\" gets no cookies; write \
+                 forward_cookies = true there if it reads tokens from them",
+                spec.name
+            );
+            self.diag.warning(&forward.place, text);
+        }
     }
 
     pub(super) fn files(&self, raw: &RawRoute, root: &Path) -> Target {

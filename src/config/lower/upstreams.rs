@@ -122,6 +122,9 @@ fn spec(
             (None, Protocol::Janus) => MaxConnections::Requests(JANUS_CONNECTIONS),
             (None, _) => MaxConnections::Unlimited,
         },
+        forward_cookies: raw
+            .forward_cookies
+            .unwrap_or(raw.protocol == Protocol::Http),
     })
 }
 

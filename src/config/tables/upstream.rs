@@ -50,6 +50,11 @@ section! {
         /// than a minute, and a reload closes those to servers that are written as names, so that a
         /// name that leads elsewhere is followed.
         keep_alive: Duration = default(KEEP_ALIVE);
+        /// Whether the servers get the cookies of clients. Media servers have no use for them, and
+        /// Janus' WebSockets close a connection whose head is larger than 4 KiB.
+        forward_cookies: bool = optional(
+            "`true`; `false` where `protocol` is `\"janus\"`, `\"janus-admin\"` or `\"kurento\"`"
+        );
         /// Connections to each of the servers, of all workers, WebSockets among them where it is
         /// written. One client may have as many as are still free, so half of them when it is
         /// alone, unless it is in `limits.exempt`. More get 503 with `Retry-After`,

@@ -14,6 +14,15 @@ pub enum SendError {
     /// The connection broke, or what came was not HTTP, or the client's body broke off.
     #[error("the request got no answer")]
     Http(#[source] hyper::Error),
+    /// The server closed the connection without a byte of an answer, and the head of the request
+    /// was so large that this is the likely reason.
+    #[error("the server closed the connection without an answer to a head of {size} bytes")]
+    HeadUnanswered {
+        /// The size of the request's head in bytes.
+        size: usize,
+        /// What broke.
+        source: hyper::Error,
+    },
     /// The gateway has no descriptor left for a connection.
     #[error("no room for another connection to an upstream")]
     Full,

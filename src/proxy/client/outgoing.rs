@@ -20,6 +20,8 @@ pub(in crate::proxy) struct Outgoing {
     timeout: Duration,
     /// Whether it may be sent a second time.
     may_repeat: bool,
+    /// The size of its head in bytes, once it has been sent.
+    head_size: usize,
     /// A copy of its head, while it is on a kept connection that the server may be closing.
     copy: Option<Request<()>>,
 }
@@ -37,6 +39,7 @@ impl Outgoing {
             alone,
             timeout,
             may_repeat,
+            head_size: 0,
             copy: None,
         }
     }
@@ -58,9 +61,17 @@ impl Outgoing {
 
     /// The request, to be written.
     pub(super) fn take(&mut self) -> Request<RequestBody> {
-        self.request
+        let request = self
+            .request
             .take()
-            .expect("a request is only sent while it is untouched")
+            .expect("a request is only sent while it is untouched");
+        self.head_size = head_size(&request);
+        request
+    }
+
+    /// The size of its head in bytes, once it has been sent.
+    pub(super) fn head_size(&self) -> usize {
+        self.head_size
     }
 
     /// hyper gives back a request of which it has written nothing.
@@ -88,5 +99,33 @@ impl Outgoing {
             .take()
             .map(|head| head.map(|()| RequestBody::empty()));
         self.request.is_some()
+    }
+}
+
+/// The size of a head as HTTP/1.1 writes it, in bytes.
+fn head_size(request: &Request<RequestBody>) -> usize {
+    const LINE_END: usize = 2;
+    let target = request.uri().path_and_query();
+    let first = request.method().as_str().len()
+        + target.map_or(1, |target| target.as_str().len())
+        + "  HTTP/1.1".len();
+    let fields = request.headers().iter();
+    let fields = fields.map(|(name, value)| name.as_str().len() + 2 + value.len() + LINE_END);
+    first + LINE_END + fields.sum::<usize>() + LINE_END
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_head_is_what_is_written() {
+        let request = Request::get("/ws?a=b")
+            .header("host", "a.test")
+            .header("cookie", "c=d")
+            .body(RequestBody::empty())
+            .unwrap();
+        let written = "GET /ws?a=b HTTP/1.1\r\nhost: a.test\r\ncookie: c=d\r\n\r\n";
+        assert_eq!(head_size(&request), written.len());
     }
 }

@@ -14,6 +14,7 @@ use super::error::SendError;
 use super::outgoing::Outgoing;
 use crate::proxy::connect::Connector;
 use crate::proxy::health::Health;
+use crate::proxy::request_body::BodyFault;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::slot::{MaxConnections, NoRoom, ServerRoom, SocketSlot, Sockets, UpstreamUse};
 use crate::tick::{Tick, Ticks};
@@ -22,6 +23,10 @@ mod refused;
 
 /// How many ticks a new connection waits for idle connections of other workers to be closed.
 const ROOM_TICKS: usize = 4;
+
+/// Request heads from this size on, in bytes, are more than some servers accept: Janus' WebSockets,
+/// by libwebsockets, close the connection.
+const LARGE_HEAD: usize = 4 * 1024;
 
 /// One worker's connections to one server. The newest idle one is used first.
 #[derive(Debug)]
@@ -161,6 +166,14 @@ impl Pool {
                     if is_reused && !conn.has_answered() && outgoing.restore() =>
                 {
                     is_repeated = true
+                }
+                Err(SendError::Http(source))
+                    if !conn.has_answered()
+                        && outgoing.head_size() >= LARGE_HEAD
+                        && BodyFault::behind(&source).is_none() =>
+                {
+                    let size = outgoing.head_size();
+                    return Err(SendError::HeadUnanswered { size, source });
                 }
                 // If a new connection fails, trying another one would not help.
                 Err(error) => return Err(error),

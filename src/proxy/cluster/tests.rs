@@ -19,6 +19,7 @@ fn cluster(balance: Balance, count: usize) -> Cluster {
         tls: UpstreamTls::default(),
         keep_alive: KEEP_ALIVE,
         max_connections: MaxConnections::Unlimited,
+        forward_cookies: true,
     };
     let (ticks, sockets) = (Ticks::new(), Sockets::new(9));
     let connector =

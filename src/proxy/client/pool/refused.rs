@@ -21,7 +21,10 @@ pub(super) fn log(error: &SendError, server: &ServerAddr) {
             "their clients have their share of the connections already; the access log names \
              them (reason=upstream_share)",
         ),
-        SendError::Connect(_) | SendError::Http(_) | SendError::Late(_) => return,
+        SendError::Connect(_)
+        | SendError::Http(_)
+        | SendError::HeadUnanswered { .. }
+        | SendError::Late(_) => return,
     };
     let server = server.to_string();
     summed(kind, &server.clone(), move |times| {

@@ -43,6 +43,7 @@ fn spec(server: &str, keep_alive: Duration) -> UpstreamSpec {
         tls: UpstreamTls::default(),
         keep_alive,
         max_connections: MaxConnections::Unlimited,
+        forward_cookies: true,
     }
 }
 
