@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::time::Duration;
 
+use http::HeaderName;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -36,6 +37,8 @@ pub struct ListenSpec {
     pub proxy_protocol: Vec<Network>,
     /// Networks of proxies whose `X-Forwarded-For` and `Forwarded` are believed.
     pub trusted_proxies: Vec<Network>,
+    /// The header field in which these proxies name the client by its address alone.
+    pub client_address_header: Option<HeaderName>,
 }
 
 /// Connections that the kernel queues while a worker is busy.

@@ -72,6 +72,7 @@ pub(super) fn snapshot(
         passthrough: config.passthrough.clone(),
         balancers: listen.proxy_protocol.clone(),
         trusted_proxies: listen.trusted_proxies.clone(),
+        client_address_header: listen.client_address_header.clone(),
         tls,
         default_certificate: config.tls.default,
         certificates,

@@ -15,11 +15,23 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Fields that a trusted proxy may add beside `X-Forwarded-For`. They pass if they name the same
+/// client: then the proxy, and not its client, has written them.
+const OF_PROXIES: [HeaderName; OF_PROXIES_LEN] = [
+    HeaderName::from_static("cf-connecting-ip"),
+    HeaderName::from_static("true-client-ip"),
+    HeaderName::from_static("client-ip"),
+];
+
+const OF_PROXIES_LEN: usize = 3;
+
 /// Where the requests of one connection come from, as header values that are made once.
 #[derive(Clone, Debug)]
 pub struct Origin {
     client: HeaderValue,
     port: HeaderValue,
+    /// Which of [`OF_PROXIES`] a trusted proxy has sent with this client.
+    of_proxy: [bool; OF_PROXIES_LEN],
 }
 
 impl Origin {
@@ -32,13 +44,23 @@ impl Origin {
         Self {
             client,
             port: HeaderValue::from(port),
+            of_proxy: Default::default(),
         }
     }
 
-    /// The same connection with another client, which a trusted proxy has named.
-    pub fn of(&self, client: ClientAddr) -> Self {
+    /// The same connection with another client, which a trusted proxy has named in a request with
+    /// these headers.
+    pub fn of(&self, client: ClientAddr, headers: &HeaderMap) -> Self {
+        let is_client = |value: &HeaderValue| {
+            let address = value.to_str().ok().and_then(|text| text.parse().ok());
+            address.map(ClientAddr::new) == Some(client)
+        };
         Self {
             port: self.port.clone(),
+            of_proxy: OF_PROXIES.map(|name| {
+                let mut values = headers.get_all(name).iter().peekable();
+                values.peek().is_some() && values.all(is_client)
+            }),
             ..Self::new(client, 0)
         }
     }
@@ -60,6 +82,11 @@ pub fn to_upstream(headers: &mut HeaderMap, origin: &Origin, id: RequestId) {
     }
     headers.insert(X_FORWARDED_FOR, origin.client.clone());
     headers.insert(X_REAL_IP, origin.client.clone());
+    for (name, is_sent) in OF_PROXIES.iter().zip(origin.of_proxy) {
+        if is_sent {
+            headers.insert(name, origin.client.clone());
+        }
+    }
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
     headers.insert(X_FORWARDED_PORT, origin.port.clone());
     if let Ok(id) = HeaderValue::from_bytes(id.as_bytes()) {

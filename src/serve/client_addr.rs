@@ -1,5 +1,6 @@
-//! The client's address behind trusted proxies: the right-most address of the chain that is not one
-//! of the proxies. Everything to the left of it was written by a client that is not trusted.
+//! The client's address behind trusted proxies: what `listen.client_address_header` says, or the
+//! right-most address of the chain that is not one of the proxies. Everything to the left of it was
+//! written by a client that is not trusted.
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -15,18 +16,42 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The step of the stack. It changes nothing unless the connection comes from a trusted proxy.
 pub(super) fn client_address(mut inbound: Inbound) -> Result<Inbound, Rejection> {
-    let trusted = &inbound.view.snapshot.trusted_proxies;
+    let snapshot = &inbound.view.snapshot;
+    let trusted = &snapshot.trusted_proxies;
     if !is_trusted(inbound.client, trusted) {
         return Ok(inbound);
     }
-    if let Some(client) =
-        from_chain(inbound.request.headers(), trusted).map_err(|_| Rejection::ForwardedChain)?
-    {
+    let headers = inbound.request.headers();
+    let named = from_header(headers, snapshot.client_address_header.as_ref());
+    let named = named.and_then(|named| match named {
+        Some(client) => Ok(Some(client)),
+        None => from_chain(headers, trusted),
+    });
+    if let Some(client) = named.map_err(|_| Rejection::ForwardedChain)? {
+        let origin = inbound.origin.of(client, headers);
         inbound.client = client;
-        inbound.origin = Rc::new(inbound.origin.of(client));
+        inbound.origin = Rc::new(origin);
         inbound.exchange.set_client(client);
     }
     Ok(inbound)
+}
+
+/// The client that a header field names by its address alone; `None` if the request does not have
+/// the field.
+fn from_header(
+    headers: &HeaderMap,
+    name: Option<&HeaderName>,
+) -> Result<Option<ClientAddr>, BadChain> {
+    let Some(name) = name else { return Ok(None) };
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => {
+            let text = value.to_str().map_err(|_| BadChain)?;
+            address(text.trim()).map(Some)
+        }
+        (Some(_), Some(_)) => Err(BadChain),
+    }
 }
 
 pub(super) fn is_trusted(client: ClientAddr, trusted: &[Network]) -> bool {

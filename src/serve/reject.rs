@@ -33,8 +33,11 @@ pub(super) enum Rejection {
     /// The authority in the request target differs from `Host`.
     #[error("authority differs from Host")]
     Authority,
-    /// A trusted proxy sent a chain of addresses that cannot be parsed.
-    #[error("X-Forwarded-For or Forwarded from a trusted proxy cannot be understood")]
+    /// A trusted proxy sent an address of the client, or a chain, that cannot be parsed.
+    #[error(
+        "X-Forwarded-For, Forwarded or listen.client_address_header from a trusted proxy cannot be \
+         understood"
+    )]
     ForwardedChain,
     /// The TLS server name differs from `Host`.
     #[error("SNI differs from Host")]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::addr::Network;
@@ -41,6 +42,8 @@ pub struct Snapshot {
     pub balancers: Vec<Network>,
     /// Proxies whose `X-Forwarded-For` and `Forwarded` are believed.
     pub trusted_proxies: Vec<Network>,
+    /// The header field in which these proxies name the client by its address alone.
+    pub client_address_header: Option<HeaderName>,
     /// Whether WebSockets are offered on HTTP/2 streams.
     pub h2_websockets: bool,
     /// TLS settings of the listeners.

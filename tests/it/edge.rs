@@ -131,6 +131,100 @@ fn a_trusted_proxy_is_believed_and_nobody_else() {
     );
 }
 
+/// Asks for `/admin` as a proxy at this address, with these lines of a head.
+fn ask_from(gateway: &TestGateway, from: &str, lines: &str) -> u16 {
+    let request = format!("GET /admin HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n");
+    gateway.dial().from(from).h1().ask(request).status()
+}
+
+#[test]
+fn a_header_names_the_client_where_a_trusted_proxy_sends_it() {
+    let upstream = Upstream::ok();
+    let config = Config::new()
+        .listen(
+            "https = [\"127.0.0.1:0\"]\nworkers = 2\ntrusted_proxies = [\"127.0.0.6\"]\n\
+             client_address_header = \"CF-Connecting-IP\"",
+        )
+        .upstream("app", &upstream.url())
+        .policy("lan", "\"192.0.2.0/24\", \"2001:db8::/32\"")
+        .route_with("/admin", "app", "policy = \"lan\"");
+    let gateway = TestGateway::start(&config);
+    for (from, lines, status) in [
+        ("127.0.0.6", "CF-Connecting-IP: 192.0.2.7\r\n", 200),
+        ("127.0.0.6", "CF-Connecting-IP: 2001:db8::7\r\n", 200),
+        ("127.0.0.6", "CF-Connecting-IP: 198.51.100.7\r\n", 403),
+        // It goes before the chain, which counts where it is missing.
+        (
+            "127.0.0.6",
+            "CF-Connecting-IP: 198.51.100.7\r\nX-Forwarded-For: 192.0.2.7\r\n",
+            403,
+        ),
+        ("127.0.0.6", "X-Forwarded-For: 192.0.2.8\r\n", 200),
+        (
+            "127.0.0.6",
+            "CF-Connecting-IP: 192.0.2.7, 192.0.2.8\r\n",
+            400,
+        ),
+        (
+            "127.0.0.6",
+            "CF-Connecting-IP: 192.0.2.7\r\nCF-Connecting-IP: 192.0.2.7\r\n",
+            400,
+        ),
+        ("127.0.0.6", "CF-Connecting-IP: unknown\r\n", 400),
+        ("127.0.0.7", "CF-Connecting-IP: 192.0.2.7\r\n", 403),
+    ] {
+        assert_eq!(ask_from(&gateway, from, lines), status, "{from} {lines}");
+    }
+    let named: Vec<_> = upstream
+        .heads()
+        .iter()
+        .map(|head| {
+            let of = |name| head.get(name).map(str::to_owned);
+            (of("x-forwarded-for").unwrap(), of("cf-connecting-ip"))
+        })
+        .collect();
+    let both = |client: &str| (client.to_owned(), Some(client.to_owned()));
+    assert_eq!(
+        named,
+        [
+            both("192.0.2.7"),
+            both("2001:db8::7"),
+            ("192.0.2.8".to_owned(), None)
+        ]
+    );
+}
+
+#[test]
+fn a_field_that_names_the_client_passes_only_from_a_trusted_proxy_and_with_its_address() {
+    let (upstream, gateway) = world();
+    let fields = |client: &str| {
+        ["Client-IP", "True-Client-IP", "CF-Connecting-IP"]
+            .map(|name| format!("{name}: {client}\r\n"))
+            .concat()
+    };
+    let chain = "X-Forwarded-For: 192.0.2.7\r\n";
+    let others = "Proxy: http://evil\r\nX-Original-URL: /x\r\nX-Rewrite-URL: /x\r\n";
+    for (from, lines, passes) in [
+        ("127.0.0.6", fields("192.0.2.7") + chain + others, true),
+        ("127.0.0.6", fields("10.0.0.1") + chain + others, false),
+        ("127.0.0.1", fields("127.0.0.1") + chain + others, false),
+    ] {
+        let request = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n");
+        gateway.dial().from(from).h1().ask(request);
+        let head = upstream.heads().pop().unwrap();
+        for name in ["client-ip", "true-client-ip", "cf-connecting-ip"] {
+            assert_eq!(
+                head.get(name),
+                passes.then_some("192.0.2.7"),
+                "{from} {head}"
+            );
+        }
+        for name in ["proxy", "x-original-url", "x-rewrite-url"] {
+            assert_eq!(head.get(name), None, "{from} {head}");
+        }
+    }
+}
+
 /// A server that says what it was sent first, and then echoes.
 fn first_bytes() -> Upstream {
     Upstream::raw(|conn| {

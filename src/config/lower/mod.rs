@@ -100,6 +100,12 @@ fn has_http(listen: &RawListen) -> bool {
 }
 
 fn lower_listen(raw: RawListen, diag: &Diagnostics<'_>) -> ListenSpec {
+    if let (Some(header), []) = (&raw.client_address_header, &*raw.trusted_proxies) {
+        diag.warning(
+            &header.place,
+            "is believed from trusted_proxies alone, of which there are none",
+        );
+    }
     let https = valid(raw.https);
     let http = raw.http.map(valid).unwrap_or_default();
     let all: Vec<&Spanned<ListenAddr>> = https.iter().chain(&http).chain(&raw.status).collect();
@@ -135,6 +141,7 @@ fn lower_listen(raw: RawListen, diag: &Diagnostics<'_>) -> ListenSpec {
         h2_websockets: raw.h2_websockets,
         proxy_protocol: lower_believed(valid(raw.proxy_protocol), diag),
         trusted_proxies: lower_believed(valid(raw.trusted_proxies), diag),
+        client_address_header: raw.client_address_header.map(|header| header.value),
     }
 }
 

@@ -7,7 +7,8 @@ use crate::addr::{ListenAddr, Network};
 use crate::config::problem::Spanned;
 use crate::config::read::List;
 use crate::config::values::{
-    Count, Exempt, HostPort, Port, Size, SocketPath, TargetSize, Threads, Timeout, TokenSize,
+    AddressHeader, Count, Exempt, HostPort, Port, Size, SocketPath, TargetSize, Threads, Timeout,
+    TokenSize,
 };
 use crate::host::{HostName, HostPattern};
 use crate::limits::{Limits, Rate};
@@ -64,6 +65,14 @@ section! {
         /// cannot be parsed gets 400. A list that covers the whole internet, such as `0.0.0.0/0`,
         /// is rejected.
         trusted_proxies: List<Network> = or_empty("none");
+        /// The header field in which the [`trusted_proxies`](#listentrusted_proxies) name the
+        /// client by its address alone, such as Cloudflare in `CF-Connecting-IP`. Where they send
+        /// it, it goes before `X-Forwarded-For` and `Forwarded`; anything but one address gets 400.
+        /// The proxies must set or remove it themselves, or their clients can choose it. From other
+        /// clients the field is removed.
+        client_address_header: Spanned<AddressHeader> = optional(
+            "`X-Forwarded-For` or `Forwarded` names the client"
+        );
     }
     also {
         /// Whether `http` is there, valid or not.

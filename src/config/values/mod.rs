@@ -23,7 +23,7 @@ pub(super) use text::{
     SecretText, Text, TurnName, UpstreamName, User,
 };
 pub(super) use token::{Claims, FetchUrl, RawAudience};
-pub(super) use words::{Method, OnExpiryWord, Satisfy, Signal};
+pub(super) use words::{AddressHeader, Method, OnExpiryWord, Satisfy, Signal};
 
 /// What is expected of the many kinds that are written as a string.
 const STRING: &str = "a string";

@@ -1,5 +1,7 @@
 //! Choices: one of a few words.
 
+use http::HeaderName;
+
 use super::quoted;
 use crate::acme::{ChallengeKind, KeyType};
 use crate::config::read::{Read, Value, Write};
@@ -99,6 +101,37 @@ impl Write for Method {
 
     fn write(value: &&'static str) -> String {
         quoted(value)
+    }
+}
+
+/// A header field in which a proxy names the client by its address alone. Every one of them ends at
+/// the gateway if another client sends it.
+pub(in crate::config) struct AddressHeader;
+
+impl AddressHeader {
+    const NAMES: [&'static str; 8] = [
+        "CF-Connecting-IP",
+        "True-Client-IP",
+        "X-Real-IP",
+        "X-Client-IP",
+        "Fastly-Client-IP",
+        "Fly-Client-IP",
+        "DO-Connecting-IP",
+        "X-Azure-ClientIP",
+    ];
+}
+
+impl Read for AddressHeader {
+    type Out = HeaderName;
+    const FORM: Form = Form::Word(|| Self::NAMES.to_vec());
+
+    fn read(value: &Value<'_>) -> Option<HeaderName> {
+        let text = value.text("a string")?;
+        let mut names = Self::NAMES.into_iter();
+        let named = names.find(|name| name.eq_ignore_ascii_case(text));
+        let named =
+            named.or_else(|| value.choose("header", &Self::NAMES.map(|name| (name, name))))?;
+        HeaderName::from_bytes(named.as_bytes()).ok()
     }
 }
 
