@@ -87,6 +87,7 @@ pub mod worker;
 pub mod acme;
 pub mod control;
 pub mod deploy;
+pub mod fetch;
 pub mod jwks;
 pub mod status;
 pub mod store;

@@ -1,5 +1,5 @@
-//! The HTTP client for CAs. Time and size of every exchange are limited, and the client remembers
-//! `Retry-After`, which instant-acme does not expose with problems.
+//! The HTTP client for CAs. It remembers `Retry-After`, which instant-acme does not expose with
+//! problems.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,12 +9,8 @@ use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{self, Builder};
-use hyper_util::rt::TokioExecutor;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
 use instant_acme::{BodyWrapper, BytesResponse, HttpClient, Problem};
 use parking_lot::{Mutex, MutexGuard};
 use rustls::ClientConfig;
@@ -23,13 +19,15 @@ use serde::de::IgnoredAny;
 
 use super::problem::Said;
 use crate::clock::{self, UnixTime};
-use crate::resolve::Resolver;
+use crate::fetch::{Bounds, Cause, ExchangeError, ExchangeFault, Fetcher};
 
-/// For one request with its answer. CAs answer within seconds.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The largest body: far above any chain of certificates.
-const LARGEST: usize = 1 << 20;
+/// For one request with its answer. CAs answer within seconds. An order has many requests, so the
+/// connection is kept.
+const BOUNDS: Bounds = Bounds {
+    time: Duration::from_secs(30),
+    connect_time: Duration::from_secs(10),
+    idle: 1,
+};
 
 /// The longest `Retry-After` in seconds. instant-acme adds the value to the current time, and
 /// panics if the sum is not a valid time.
@@ -40,7 +38,7 @@ const AGENT: &str = concat!("ianitor/", env!("CARGO_PKG_VERSION"), " instant-acm
 /// A client of one CA. Each attempt has its own, so that it sees only its own `Retry-After`.
 #[derive(Clone)]
 pub(super) struct Client {
-    http: legacy::Client<HttpsConnector<HttpConnector<Resolver>>, BodyWrapper<Bytes>>,
+    http: Fetcher,
     hints: Arc<Mutex<Hints>>,
 }
 
@@ -62,14 +60,9 @@ pub(super) struct Got {
 }
 
 impl Client {
-    pub(super) fn new(tls: ClientConfig) -> Self {
-        let mut http = HttpConnector::new_with_resolver(Resolver::system());
-        http.enforce_http(false);
-        // So that one unreachable address leaves time for the others.
-        http.set_connect_timeout(Some(TIMEOUT / 3));
-        let http = Builder::new(TokioExecutor::new()).build(HttpsConnector::from((http, tls)));
+    pub(super) fn new(tls: &Arc<ClientConfig>) -> Self {
         Self {
-            http,
+            http: Fetcher::new(tls, BOUNDS),
             hints: Arc::default(),
         }
     }
@@ -119,20 +112,16 @@ impl Client {
             .headers_mut()
             .insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
         let uri = request.uri().clone();
-        let at = || uri.authority().map_or("", |at| at.as_str()).into();
-        let exchange = async {
-            let answer = self
-                .http
-                .request(request)
-                .await
-                .map_err(|error| ClientError::Unreachable(at(), error))?;
-            let (mut head, body) = answer.into_parts();
-            bound(&mut head.headers);
-            Ok(Response::from_parts(head, whole(body, at).await?))
-        };
-        let answer = tokio::time::timeout(TIMEOUT, exchange)
-            .await
-            .unwrap_or_else(|_| Err(ClientError::Late(at())))?;
+        // instant-acme has the whole body in memory.
+        let (head, body) = request.into_parts();
+        let Ok(body) = body.collect().await;
+        let request = Request::from_parts(head, body.to_bytes());
+        let answer = self.http.exchange(request, |_| true).await;
+        let mut answer = answer.map_err(|ExchangeError { fault, source }| {
+            let at = uri.authority().map_or("", |at| at.as_str());
+            ClientError::Exchange(at.into(), fault, source)
+        })?;
+        bound(answer.headers_mut());
         if answer.status().is_client_error() || answer.status().is_server_error() {
             self.hints().refused_for = retry_after(answer.headers());
             // A page of a proxy, not a problem of the CA (RFC 8555, section 6.7).
@@ -186,15 +175,6 @@ impl HttpClient for Client {
     }
 }
 
-async fn whole(body: Incoming, at: impl Fn() -> Box<str>) -> Result<Bytes, ClientError> {
-    let body = Limited::new(body, LARGEST).collect().await;
-    let body = body.map_err(|error| match error.is::<LengthLimitError>() {
-        true => ClientError::TooLarge(at()),
-        false => ClientError::Broken(at(), error),
-    })?;
-    Ok(body.to_bytes())
-}
-
 /// Seconds or a date (RFC 9110, section 10.2.3). A date is compared with the `Date` of the answer,
 /// since the CA's clock may differ from ours.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
@@ -227,18 +207,9 @@ pub enum ClientError {
     /// The URL is invalid.
     #[error("the CA names {0:?}, which is no URL")]
     Url(Box<str>),
-    /// No connection, no TLS, or no HTTP.
-    #[error("the CA at {0} cannot be reached")]
-    Unreachable(Box<str>, #[source] legacy::Error),
-    /// No complete answer in time.
-    #[error("the CA at {0} gave no whole answer within {limit} s", limit = TIMEOUT.as_secs())]
-    Late(Box<str>),
-    /// The answer broke off.
-    #[error("the CA at {0} broke off in the middle of its answer")]
-    Broken(Box<str>, #[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The answer is too large.
-    #[error("the CA at {0} answered with more than {limit} KiB", limit = LARGEST / 1024)]
-    TooLarge(Box<str>),
+    /// There is no complete answer.
+    #[error("the CA at {0} {1}")]
+    Exchange(Box<str>, ExchangeFault, #[source] Option<Cause>),
     /// The CA answered with a problem.
     #[error("{0} answered {said}", said = Said(.1))]
     Refused(Box<str>, Problem),

@@ -153,6 +153,7 @@ fn refused_certificate(error: &OrderError) -> Option<&Bad> {
 mod tests {
     use super::*;
     use crate::acme::ClientError;
+    use crate::fetch::ExchangeFault;
 
     fn refused(host: &str, kind: ChallengeKind, word: &str) -> OrderError {
         let problem = format!(r#"{{"type": "urn:ietf:params:acme:error:{word}", "detail": "no"}}"#);
@@ -216,7 +217,8 @@ mod tests {
     fn a_certificate_that_tls_does_not_take_is_told_by_its_cause() {
         let failed = |bad: Bad| {
             let cause = std::io::Error::other(rustls::Error::InvalidCertificate(bad));
-            OrderError::Client(ClientError::Broken("ca.example".into(), Box::new(cause))).advice()
+            let (at, broken) = ("ca.example".into(), ExchangeFault::Broken);
+            OrderError::Client(ClientError::Exchange(at, broken, Some(cause.into()))).advice()
         };
         assert_eq!(
             failed(Bad::UnknownIssuer).as_deref(),

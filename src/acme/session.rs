@@ -42,7 +42,7 @@ impl Session {
 /// A client that trusts what the configuration says.
 pub(super) fn client(spec: &AcmeSpec) -> Result<Client, OrderError> {
     let tls = tls::client_config(spec.directory_ca.as_deref(), "acme.directory_ca")?;
-    Ok(Client::new((*tls).clone()))
+    Ok(Client::new(&tls))
 }
 
 /// Whether the CA has the profile that is configured.

@@ -222,12 +222,10 @@ impl Folder {
 
 /// How long a key that could not be fetched is not fetched again.
 fn patience(error: &FetchError) -> Duration {
-    match error {
-        FetchError::Unreachable(_)
-        | FetchError::Late
-        | FetchError::Broken(_)
-        | FetchError::Status(_) => known_keys::UNAVAILABLE,
-        _ => known_keys::MISSING,
+    if error.is_unavailable() {
+        known_keys::UNAVAILABLE
+    } else {
+        known_keys::MISSING
     }
 }
 

@@ -1,50 +1,30 @@
-//! One GET, bounded in time and size.
+//! Fetches documents with keys.
 
-use std::fmt;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::Uri;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::{Connect, HttpConnector};
-use hyper_util::client::legacy::{self, Builder};
-use hyper_util::rt::TokioExecutor;
+use hyper::body::Bytes;
 
-use crate::resolve::Resolver;
+use crate::fetch::{Bounds, ExchangeError, Fetcher};
 use crate::tls::{self, LoadError};
 use crate::token::issuer::KeyEndpoint;
 
 /// The time for a whole fetch, from the DNS lookup to the last byte. Requests wait as long.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The largest body: far above any set of keys.
-const LARGEST: usize = 1 << 20;
-
-/// The largest response head.
-const LARGEST_HEAD: usize = 64 * 1024;
-
-type Body = Empty<Bytes>;
+const BOUNDS: Bounds = Bounds {
+    time: TIMEOUT,
+    connect_time: Duration::from_secs(4),
+    // Fetches are hours apart, so an idle connection would be closed by then.
+    idle: 0,
+};
 
 /// Fetches from an endpoint, and trusts the CA that its configuration names.
-#[derive(Clone)]
-pub struct Client(Transport);
-
-#[derive(Clone)]
-enum Transport {
-    /// To this machine only.
-    Plain(legacy::Client<HttpConnector<Resolver>, Body>),
-    Tls(legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Body>),
-}
-
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Client")
-    }
-}
+#[derive(Clone, Debug)]
+pub struct Client(Fetcher);
 
 /// A document that was fetched.
 #[derive(Debug)]
@@ -75,23 +55,12 @@ impl Client {
     /// # Errors
     /// If the CA file, or the system's CAs, cannot be loaded.
     pub fn new(issuer: &str, endpoint: &KeyEndpoint) -> Result<Self, LoadError> {
-        let mut http = HttpConnector::new_with_resolver(Resolver::system());
-        http.enforce_http(false);
-        // Leaves time for another address if one does not answer.
-        http.set_connect_timeout(Some(TIMEOUT * 4 / 5));
-        let mut builder = Builder::new(TokioExecutor::new());
-        // Fetches are hours apart, so an idle connection would be closed by then.
-        builder
-            .pool_max_idle_per_host(0)
-            .http1_max_buf_size(LARGEST_HEAD);
         if is_plain(&endpoint.url) {
-            return Ok(Self(Transport::Plain(builder.build(http))));
+            return Ok(Self(Fetcher::local(BOUNDS)));
         }
         let key = format!("issuers.{issuer}.ca_file");
-        let config = tls::client_config(endpoint.ca_file.as_deref(), &key)?;
-        Ok(Self(Transport::Tls(
-            builder.build(HttpsConnector::from((http, config))),
-        )))
+        let tls = tls::client_config(endpoint.ca_file.as_deref(), &key)?;
+        Ok(Self(Fetcher::new(&tls, BOUNDS)))
     }
 
     /// Fetches a document.
@@ -101,21 +70,21 @@ impl Client {
         accept: &'static str,
     ) -> Result<Document, FetchError> {
         let uri: Uri = url.parse().map_err(|_| FetchError::Url)?;
-        let mut request = Request::new(Body::new());
+        let mut request = Request::new(Bytes::new());
         *request.uri_mut() = uri;
-        let headers = request.headers_mut();
-        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-        let agent = HeaderValue::from_static(concat!("ianitor/", env!("CARGO_PKG_VERSION")));
-        headers.insert(header::USER_AGENT, agent);
-        let exchange = async {
-            match &self.0 {
-                Transport::Plain(client) => exchange(client, request).await,
-                Transport::Tls(client) => exchange(client, request).await,
-            }
-        };
-        tokio::time::timeout(TIMEOUT, exchange)
-            .await
-            .unwrap_or(Err(FetchError::Late))
+        let accept = HeaderValue::from_static(accept);
+        request.headers_mut().insert(header::ACCEPT, accept);
+        let is_ok = |status| status == StatusCode::OK;
+        let (head, body) = self.0.exchange(request, is_ok).await?.into_parts();
+        match head.status {
+            StatusCode::OK => Ok(Document {
+                headers: head.headers,
+                body,
+            }),
+            StatusCode::NOT_FOUND | StatusCode::GONE => Err(FetchError::Missing(head.status)),
+            status if status.is_redirection() => Err(FetchError::Redirect(status)),
+            status => Err(FetchError::Status(status)),
+        }
     }
 }
 
@@ -124,53 +93,15 @@ fn is_plain(url: &str) -> bool {
         .is_ok_and(|uri| uri.scheme_str() == Some("http"))
 }
 
-async fn exchange<C>(
-    client: &legacy::Client<C, Body>,
-    request: Request<Body>,
-) -> Result<Document, FetchError>
-where
-    C: Connect + Clone + Send + Sync + 'static,
-{
-    let answer = client
-        .request(request)
-        .await
-        .map_err(FetchError::Unreachable)?;
-    let (head, body) = answer.into_parts();
-    match head.status {
-        StatusCode::OK => Ok(Document {
-            headers: head.headers,
-            body: whole(body).await?,
-        }),
-        StatusCode::NOT_FOUND | StatusCode::GONE => Err(FetchError::Missing(head.status)),
-        status if status.is_redirection() => Err(FetchError::Redirect(status)),
-        status => Err(FetchError::Status(status)),
-    }
-}
-
-async fn whole(body: Incoming) -> Result<Bytes, FetchError> {
-    let body = Limited::new(body, LARGEST).collect().await;
-    let body = body.map_err(|error| match error.is::<LengthLimitError>() {
-        true => FetchError::TooLarge,
-        false => FetchError::Broken(error),
-    })?;
-    Ok(body.to_bytes())
-}
-
 /// Why there are no keys. Messages follow the URL.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The URL cannot be parsed; the configuration has been checked before.
     #[error("is not a URL")]
     Url,
-    /// There is no connection, no TLS, or no HTTP.
-    #[error("cannot be reached")]
-    Unreachable(#[source] legacy::Error),
-    /// The answer did not arrive, or not completely, in time.
-    #[error("did not answer completely within {} s", TIMEOUT.as_secs())]
-    Late,
-    /// The answer broke off.
-    #[error("broke off in the middle of its answer")]
-    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is no complete answer.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
     /// The document does not exist.
     #[error("answered {0}")]
     Missing(StatusCode),
@@ -180,9 +111,6 @@ pub enum FetchError {
     /// Another status.
     #[error("answered {0}, not 200")]
     Status(StatusCode),
-    /// The body is too large.
-    #[error("answered with more than {} KiB", LARGEST / 1024)]
-    TooLarge,
     /// The body is not JSON; usually it is a web page.
     #[error("answered with something that is not a JSON object")]
     NotJson(#[source] serde_json::Error),
@@ -200,14 +128,22 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// Whether the endpoint may be available again soon.
+    pub(super) fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Exchange(error) => error.fault.is_unavailable(),
+            Self::Status(_) => true,
+            _ => false,
+        }
+    }
+
     /// The kind of failure. An endpoint that is down is logged once, even if the errors differ.
     pub(super) fn word(&self) -> &'static str {
         match self {
-            Self::Unreachable(_) | Self::Late | Self::Broken(_) => "unavailable",
+            Self::Exchange(error) => error.fault.word(),
             Self::Missing(_) => "missing",
             Self::Redirect(_) => "redirect",
             Self::Status(_) => "status",
-            Self::TooLarge => "too_large",
             Self::NotJson(_) | Self::NotSet | Self::NotPem => "format",
             Self::Url => "url",
             Self::NoKey(_) => "no_key",

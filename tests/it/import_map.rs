@@ -52,13 +52,14 @@ const MAP: &[(&str, &[&str])] = &[
     ("resolve", &["telemetry"]),
     ("listen", &["telemetry"]),
     ("tls", &["telemetry"]),
+    ("fetch", &[]),
     ("store", &["telemetry"]),
     ("token", &["telemetry"]),
     // Messages without sockets: what they say, and whether they may pass.
     ("signalling", &["token"]),
     // Fetches and replaces; who asks for it is told by `gateway`.
-    ("jwks", &["telemetry", "tls", "token"]),
-    ("acme", &["telemetry", "tls", "store"]),
+    ("jwks", &["telemetry", "tls", "fetch", "token"]),
+    ("acme", &["telemetry", "tls", "fetch", "store"]),
     ("deploy", &["telemetry", "tls", "store"]),
     ("policy", &["telemetry", "token", "signalling"]),
     // Needs no HTTP request: what verifies a token inside a message must not need one.

@@ -203,6 +203,8 @@ fn what_is_no_set_of_keys_is_refused_and_said_once() {
         ("moved", Says::Answer("302 Found", "Location: /new.json\r\n", Vec::new()),
          "redirects are not followed"),
         ("large", Says::ok(padded), "more than 1024 KiB"),
+        ("zipped", Says::Answer("200 OK", "Content-Encoding: gzip\r\n", b"\x1f\x8b\x08".to_vec()),
+         "answered in the coding \"gzip\", although it was asked for none"),
         ("empty", Says::ok("{\"keys\":[]}"), "no key that can be used with ES256"),
         ("secret", Says::ok(secret), "no key that can be used with ES256"),
         ("failing", Says::Answer("500 Internal Server Error", "", Vec::new()),

@@ -40,6 +40,7 @@ mod lockout;
 mod name_lookups;
 mod ordered;
 mod origins;
+mod outgoing;
 mod permits;
 mod pipelining;
 mod private_files;

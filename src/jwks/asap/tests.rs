@@ -3,6 +3,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::*;
+use crate::fetch::{ExchangeError, ExchangeFault};
 use crate::token::issuer::Fetched;
 
 const PEM: &str = "-----BEGIN PUBLIC KEY-----\n\
@@ -95,7 +96,8 @@ fn a_key_is_kept_through_trouble_and_goes_when_the_server_says_so() {
     assert!(Arc::ptr_eq(&before, &fetched.set()));
     assert_eq!(land("new", Ok(found(2))), ["old", "new"]);
     assert!(!Arc::ptr_eq(&before, &fetched.set()));
-    assert_eq!(land("old", Err(FetchError::Late)), ["old", "new"]);
+    let late = ExchangeError::from(ExchangeFault::Late(Duration::from_secs(5)));
+    assert_eq!(land("old", Err(late.into())), ["old", "new"]);
     assert_eq!(
         land("old", Err(FetchError::Status(http::StatusCode::FORBIDDEN))),
         ["old", "new"]

@@ -11,6 +11,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
+use super::message::Head;
 use super::{Then, Upstream, eventually};
 
 /// A key for ES256, and the name that it goes by.
@@ -171,6 +172,11 @@ impl KeyServer {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.upstream.url())
+    }
+
+    /// The heads of the requests, in their order.
+    pub(crate) fn heads(&self) -> Vec<Head> {
+        self.upstream.heads()
     }
 
     /// The paths that have been asked for, in their order.

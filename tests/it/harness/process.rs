@@ -40,6 +40,15 @@ impl GatewayProcess {
         gateway
     }
 
+    /// Starts it with these variables in its environment and waits until it listens.
+    pub(crate) fn start_with(environment: &[(&str, &str)], config: &Config) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
+        command.envs(environment.iter().copied());
+        let gateway = Self::spawn_by(command, config);
+        gateway.listening(1);
+        gateway
+    }
+
     fn spawn_by(mut command: Command, config: &Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("gateway.toml"), config.text()).unwrap();
