@@ -117,6 +117,11 @@ pub enum FetchError {
     /// The JSON is not a JWKS.
     #[error("answered with JSON that is not a set of keys (JWKS)")]
     NotSet,
+    /// The JSON describes the issuer, and says where its keys are.
+    #[error(
+        "answered with the description of the issuer; its keys are elsewhere: write jwks_url = \"{0}\""
+    )]
+    Discovery(String),
     /// ASAP: the body is not a usable key.
     #[error(
         "answered with what is not one public key in PEM, of 2048 bits or more where it is RSA"
@@ -146,6 +151,7 @@ impl FetchError {
             Self::Status(_) => "status",
             Self::NotJson(_) | Self::NotSet | Self::NotPem => "format",
             Self::Url => "url",
+            Self::Discovery(_) => "discovery",
             Self::NoKey(_) => "no_key",
         }
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
@@ -178,13 +179,26 @@ async fn fetch(
 /// The usable keys of a document; at least one.
 fn usable(document: &Document, algorithms: &[Algorithm]) -> Result<KeySet, FetchError> {
     let json = json::parse_object(&document.body).map_err(FetchError::NotJson)?;
-    let keys = keys::from_public_json(&json).map_err(|_| FetchError::NotSet)?;
+    let keys = keys::from_public_json(&json).map_err(|_| match jwks_uri(&json) {
+        Some(url) => FetchError::Discovery(url),
+        None => FetchError::NotSet,
+    })?;
     let set = KeySet::new(keys, algorithms);
     if set.is_empty() {
         Err(no_key(algorithms))
     } else {
         Ok(set)
     }
+}
+
+/// Where the keys are, if this is the description of an issuer (RFC 8414, section 2; OpenID
+/// Connect Discovery 1.0, section 3).
+fn jwks_uri(json: &Map<String, Value>) -> Option<String> {
+    /// The longest URL that is shown in a log line.
+    const LONGEST: usize = 512;
+    let url = json.get("jwks_uri")?.as_str()?;
+    let is_url = url.len() <= LONGEST && url.parse::<http::Uri>().is_ok();
+    is_url.then(|| url.to_owned())
 }
 
 pub(super) fn no_key(algorithms: &[Algorithm]) -> FetchError {
@@ -292,6 +306,16 @@ mod tests {
     }
 
     #[test]
+    fn the_description_of_an_issuer_leads_to_its_keys() {
+        let body = r#"{"issuer":"https://a.test","jwks_uri":"https://a.test/keys"}"#;
+        let error = usable_of(body).unwrap_err().to_string();
+        assert!(
+            error.contains("jwks_url = \"https://a.test/keys\""),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn an_answer_without_a_usable_key_is_no_set() {
         let secret = r#"{"keys":[{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ"}]}"#;
         let encrypting = EC.replace("\"kid\"", "\"use\":\"enc\",\"kid\"");
@@ -304,6 +328,11 @@ mod tests {
             ("{\"keys\":{}}", "format"),
             ("{}", "format"),
             ("[]", "format"),
+            (
+                r#"{"issuer":"a","jwks_uri":"https://a.test/keys"}"#,
+                "discovery",
+            ),
+            (r#"{"jwks_uri":"a b"}"#, "format"),
             ("<!doctype html>", "format"),
             (&*format!("{{\"keys\":[{EC}],\"keys\":[]}}"), "format"),
         ] {

@@ -50,27 +50,58 @@ impl Read for FetchUrl {
     });
 
     fn read(value: &Value<'_>) -> Option<Box<str>> {
-        value.parse_with("a URL", fetch_url)
+        // The text is not cited, for that would show the password.
+        let has_password = |text: &str| authority(text).contains('@');
+        if value.as_text().is_some_and(has_password) {
+            return value.refuse("has a password in it; keys are public, take it out");
+        }
+        let url = value.parse_with("a URL", fetch_url)?;
+        let is_description = DESCRIPTIONS.iter().any(|path| url.contains(path));
+        if is_description {
+            value.warn(
+                value.place(),
+                "is the description of an issuer, not its keys; write the jwks_uri that is in it",
+            );
+        }
+        Some(url)
     }
 }
 
-fn fetch_url(text: &str) -> Result<Box<str>, &'static str> {
-    let uri: http::Uri = text
-        .parse()
-        .map_err(|_| "is not a URL, such as \"https://login.example.com/jwks.json\"")?;
-    let host = uri
-        .host()
-        .ok_or("has no host; write a whole URL, \"https://login.example.com/jwks.json\"")?;
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    match uri.scheme_str() {
+/// Where issuers describe themselves (OpenID Connect Discovery 1.0, section 4; RFC 8414, section
+/// 3).
+const DESCRIPTIONS: [&str; 2] = [
+    "/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server",
+];
+
+/// The part of a URL before its path.
+fn authority(text: &str) -> &str {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+fn fetch_url(text: &str) -> Result<Box<str>, String> {
+    let uri = text.parse::<http::Uri>().ok();
+    let whole = uri.as_ref().filter(|uri| uri.scheme().is_some());
+    let Some((uri, host)) = whole.and_then(|uri| Some((uri, uri.host()?))) else {
+        let whole = format!("https://{text}");
+        let is_url = whole.parse::<http::Uri>().is_ok();
+        return Err(
+            match is_url && !text.contains("://") && !text.starts_with('/') {
+                true => format!("has no scheme; write \"{whole}\""),
+                false => "is not a URL, such as \"https://login.example.com/jwks.json\"".to_owned(),
+            },
+        );
+    };
+    let wrong = match uri.scheme_str() {
         // A path that is put behind a fragment would be part of it, and not asked for.
-        _ if text.contains('#') => Err("has a fragment, which no server is sent; take it out"),
-        _ if authority.contains('@') => Err("has a password in it; keys are public, take it out"),
-        Some("https") => Ok(text.into()),
-        Some("http") if super::ca::is_near(host) => Ok(text.into()),
-        Some("http") => Err("is not https: anyone on the network path could replace the keys"),
-        _ => Err("is not https"),
-    }
+        _ if text.contains('#') => "has a fragment, which no server is sent; take it out",
+        Some("https") => return Ok(text.into()),
+        Some("http") if super::ca::is_near(host) => return Ok(text.into()),
+        Some("http") => "is not https: whoever is on the way could give other keys",
+        _ => "is not https",
+    };
+    Err(wrong.to_owned())
 }
 
 /// `audience`: the word `any`, one audience or a list of them.
