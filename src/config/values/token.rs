@@ -98,7 +98,7 @@ fn fetch_url(text: &str) -> Result<Box<str>, String> {
         _ if text.contains('#') => "has a fragment, which no server is sent; take it out",
         Some("https") => return Ok(text.into()),
         Some("http") if super::ca::is_near(host) => return Ok(text.into()),
-        Some("http") => "is not https: whoever is on the way could give other keys",
+        Some("http") => "is not https: anyone on the network path could replace the keys",
         _ => "is not https",
     };
     Err(wrong.to_owned())
