@@ -1,0 +1,69 @@
+//! What Janus reads of what the gateway sends, the last of two members, without case, unescaped, all
+//! documents, is what the rules of a caller allow; and nothing that Janus could say makes the
+//! gateway fail.
+//!
+//! Input: the client's message; after a line feed, what Janus answers.
+#![no_main]
+
+#[path = "../../src/signalling/janus/tests/oracle.rs"]
+mod oracle;
+
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
+
+use ianitor::clock::UnixTime;
+use ianitor::secret::Secret;
+use ianitor::signalling::janus::{Api, Credentials};
+use ianitor::signalling::owners::{Limits, Owner, Owners};
+use ianitor::signalling::rules::MessageRules;
+use ianitor::signalling::{Context, Direction, Verdict, judge, presets};
+use ianitor::token::claims::Claims;
+use libfuzzer_sys::fuzz_target;
+
+static RULES: LazyLock<MessageRules> = LazyLock::new(|| {
+    MessageRules::new(presets::find("janus-caller").expect("a preset").rules())
+});
+static CLAIMS: LazyLock<Claims> =
+    LazyLock::new(|| Claims::parse(oracle::CLAIMS.as_bytes()).expect("claims"));
+
+fuzz_target!(|text: &str| {
+    let (sent, answered) = text.split_once('\n').unwrap_or((text, ""));
+    let (alice, now) = (Owner::of_subject("fuzz", "alice"), Instant::now());
+    let context = Context {
+        rules: &RULES,
+        claims: Some(&CLAIMS),
+        owner: alice,
+        time: UnixTime(1),
+        now,
+    };
+    let owners = sessions(alice, now);
+    let credentials =
+        Credentials { secret: Some(Secret::new(oracle::SECRET.into())), signer: None };
+    let mut api = Api::new(Arc::clone(&owners), Arc::new(credentials), 7);
+
+    for verdict in judge(&mut api, Direction::ToServer, sent, &context) {
+        match verdict {
+            Verdict::Forward(text) => oracle::check(&text).expect("a caller's message"),
+            Verdict::Answer { text, .. } => {
+                let answer: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+                assert!(answer["janus"] == "error" && answer["error"]["code"].is_u64());
+            }
+            Verdict::Close(_) => {}
+        }
+    }
+    let verdicts = judge(&mut api, Direction::ToClient, answered, &context);
+    assert!(verdicts.into_iter().all(|verdict| matches!(verdict, Verdict::Forward(_))));
+    // Whatever Janus says, another's session stays another's.
+    assert!(owners.find(alice, 2, None, now).is_err());
+});
+
+/// Session 1 of a client with its handles, and session 2 of another.
+fn sessions(alice: Owner, now: Instant) -> Arc<Owners> {
+    let owners = Owners::new(Limits::default());
+    owners.reserve(alice).expect("room").created(1, now);
+    for (handle, plugin) in oracle::HANDLES {
+        owners.attach(1, handle, plugin.into());
+    }
+    owners.reserve(Owner::of_subject("fuzz", "bob")).expect("room").created(2, now);
+    owners
+}
