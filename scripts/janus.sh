@@ -10,7 +10,9 @@
 #
 # JANUS_TURN_REST_API is where it asks for TURN credentials, with JANUS_TURN_REST_API_KEY
 # and by JANUS_TURN_REST_API_METHOD, if they are set. JANUS_CA_FILE is whom it trusts
-# there, JANUS_DEBUG_LEVEL how much it says (4).
+# there, JANUS_DEBUG_LEVEL how much it says (4). JANUS_API_SECRET is what it wants to
+# see in each message, JANUS_TOKEN_AUTH_SECRET what the tokens are signed with that it
+# wants to see.
 #
 # Prints READY when all four answer. The process that runs this
 # script becomes Janus: end it by its pid. It also ends when its parent does.
@@ -82,6 +84,12 @@ turn_rest_api() {
     printf '\tturn_rest_api_method = "%s"\n' "${JANUS_TURN_REST_API_METHOD:-GET}"
 }
 
+client_secrets() {
+    [ -z "${JANUS_API_SECRET:-}" ] || printf '\tapi_secret = "%s"\n' "$JANUS_API_SECRET"
+    [ -z "${JANUS_TOKEN_AUTH_SECRET:-}" ] ||
+        printf '\ttoken_auth = true\n\ttoken_auth_secret = "%s"\n' "$JANUS_TOKEN_AUTH_SECRET"
+}
+
 write_configuration() {
     # Only the interface lo is used for media and no STUN server is asked, so that
     # Janus starts at once without a network and is reachable from this machine alone.
@@ -98,6 +106,7 @@ general: {
 	log_to_stdout = false
 	log_to_file = "$folder/janus.log"
 	admin_secret = "$secret"
+$(client_secrets)
 	server_name = "ianitor-private"
 	protected_folders = ["/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/sbin", "/sys", "/usr", "/var"]
 }

@@ -40,6 +40,7 @@ mod live;
 mod origins;
 mod prosody;
 mod servers;
+mod signalling;
 mod status;
 mod support;
 mod turn_rest;
