@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::h1::Answer;
 use crate::harness::jar::Jar;
 use crate::harness::websocket::{echo, handshake, is_alive};
-use crate::harness::{Client, Config, TestGateway, Upstream, staff};
+use crate::harness::{Client, Config, TestGateway, Upstream, staff, token};
 
 const OTHER: &str = "another secret of thirty-two bytes";
 
@@ -200,6 +200,39 @@ fn the_policy_of_each_socket_is_asked() {
     assert_eq!(json(&answer)["renewed"], 1);
     ends(&mut ops);
     is_alive(&mut staff);
+}
+
+#[test]
+fn a_program_renews_sockets_that_it_opened_with_a_token_in_another_place() {
+    let upstream = echo();
+    let config = Config::new()
+        .upstream("app", &upstream.url())
+        .table(&token::hmac_without_leeway())
+        .table("[policies.callers]\nissuers = [\"staff\"]")
+        .route_with("/ws", "app", "policy = \"callers\"");
+    let gateway = TestGateway::start(&config);
+    let ending = |subject: &str, seconds: u64| {
+        token::token(json!({ "sub": subject, "exp": token::now() + seconds }))
+    };
+    let (old, new) = (ending("program", 4), ending("program", 600));
+    let mut sockets = [
+        (format!("/ws?token={old}"), String::new()),
+        ("/ws".to_owned(), format!("Authorization: Bearer {old}\r\n")),
+    ]
+    .map(|(target, headers)| {
+        let mut client = gateway.client();
+        client.send(handshake(&target, &headers));
+        assert_eq!(client.head().status(), 101);
+        client
+    });
+    let mut witness = open(&gateway, "/ws", &ending("another", 4));
+    let answer = renew(&gateway, &old, &new);
+    assert_eq!(
+        (answer.status(), &json(&answer)["renewed"]),
+        (200, &json!(2))
+    );
+    ends(&mut witness);
+    sockets.iter_mut().for_each(is_alive);
 }
 
 #[test]
