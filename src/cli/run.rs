@@ -12,7 +12,7 @@ use ianitor::config::{self, Config};
 use ianitor::control::{Answer, Call, Change, Control, Failure, OpenError, OpenRequests, Request};
 use ianitor::exposure;
 use ianitor::gateway::{FILE_CHECK_INTERVAL, Gateway, Running, StartError};
-use ianitor::telemetry::{self, Chain, LogFormat};
+use ianitor::telemetry::{self, Chain, LogSpec, Logs};
 use serde_json::json;
 use tokio::time::MissedTickBehavior;
 
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    let (access, _flush_logs) = match telemetry::init(loaded.config.log.format) {
+    let (access, logs) = match telemetry::init(loaded.config.log) {
         Ok(logs) => logs,
         Err(error) => {
             complain(&format!("cannot start logging: {error}\n"));
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
         }
     };
     warn(&loaded);
-    let log_format = loaded.config.log.format;
+    let log = loaded.config.log;
     let socket = Change::first(&loaded.config.control).map_err(|error| socket_failed(&error));
     let gateway = Gateway::bind(loaded.config).map_err(|error| failed(&error));
     let result =
@@ -62,7 +62,8 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
                     let control = Control::start(socket).map_err(io_failed)?;
                     let started = Started {
                         config: path,
-                        log_format,
+                        log,
+                        logs: &logs,
                     };
                     Ok(serve(running, control, signals, &started).await)
                 });
@@ -110,11 +111,14 @@ fn io_failed(error: std::io::Error) -> ExitCode {
     ExitCode::from(EXIT_FAILED)
 }
 
-/// What only a restart changes.
+/// What was there at the start.
 struct Started<'a> {
     /// The path of the configuration.
     config: &'a Path,
-    log_format: LogFormat,
+    /// Its `[log]` at the start.
+    log: LogSpec,
+    /// The log, whose level a reload changes.
+    logs: &'a Logs,
 }
 
 async fn serve(
@@ -250,6 +254,7 @@ async fn apply(
     })?;
     let mut warnings = warn(&loaded);
     let unchanged = unchanged(running, &loaded.config, started);
+    let level = loaded.config.log.level;
     let (socket, problem) = match control.prepare(&loaded.config.control) {
         Ok(socket) => (Some(socket), None),
         Err(error) => (None, Some(error)),
@@ -258,6 +263,7 @@ async fn apply(
         .reload(loaded.config, problem)
         .await
         .map_err(|error| not_reloaded(error.is_config(), &error))?;
+    started.logs.set_level(level);
     for warning in &unchanged {
         tracing::warn!("{warning}");
     }
@@ -280,13 +286,17 @@ fn unchanged(running: &Running, config: &Config, started: &Started<'_>) -> Vec<S
              restart"
         )
     });
-    let (now, then) = (started.log_format, config.log.format);
+    let (now, then) = (started.log.format, config.log.format);
     let format = (now != then).then(|| {
         format!(
             "{file}: log.format: the format of events stays {now}, and is {then} after a restart"
         )
     });
-    workers.into_iter().chain(format).collect()
+    let is_fixed = started.logs.is_level_fixed() && config.log.level != started.log.level;
+    let level = is_fixed.then(|| {
+        format!("{file}: log.level: the environment's RUST_LOG decides, so the level stays")
+    });
+    workers.into_iter().chain(format).chain(level).collect()
 }
 
 fn not_reloaded(is_config: bool, error: &(dyn std::error::Error + 'static)) -> Failure {

@@ -5,6 +5,7 @@ pub mod access;
 mod chain;
 pub mod escape;
 mod events;
+mod level;
 pub mod metrics;
 pub mod redact;
 pub mod request_id;
@@ -15,21 +16,26 @@ use std::io::IsTerminal;
 
 use tracing::Subscriber;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
-use tracing_subscriber::{EnvFilter, Layer};
 
 pub use chain::Chain;
 pub use escape::Visible;
+pub use level::LogLevel;
 pub use summed::{summed, write_due};
+
+use level::LevelHandle;
 
 /// `[log]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogSpec {
     /// The format of events and access lines.
     pub format: LogFormat,
+    /// Which events are logged, unless `RUST_LOG` says so.
+    pub level: LogLevel,
     /// Whether requests and tunnels are logged.
     pub access: bool,
 }
@@ -38,6 +44,7 @@ impl Default for LogSpec {
     fn default() -> Self {
         Self {
             format: LogFormat::Text,
+            level: LogLevel::default(),
             access: true,
         }
     }
@@ -66,14 +73,27 @@ impl fmt::Display for LogFormat {
     }
 }
 
-/// Writes the queued lines when it is dropped.
+/// The log of the process. Writes the queued lines when it is dropped.
 #[derive(Debug)]
-pub struct LogGuard {
+pub struct Logs {
+    level: LevelHandle,
     _events: WorkerGuard,
     _accesses: WorkerGuard,
 }
 
-impl Drop for LogGuard {
+impl Logs {
+    /// Logs events from this level on, unless `RUST_LOG` decides.
+    pub fn set_level(&self, level: LogLevel) {
+        self.level.set(level);
+    }
+
+    /// Whether the level comes from `RUST_LOG`, so that `log.level` has no effect.
+    pub fn is_level_fixed(&self) -> bool {
+        self.level.is_fixed()
+    }
+}
+
+impl Drop for Logs {
     fn drop(&mut self) {
         summed::write_all();
     }
@@ -83,12 +103,11 @@ impl Drop for LogGuard {
 /// start.
 const QUEUE: usize = 1024;
 
-/// Sends events to standard error, filtered by `RUST_LOG` (default `info`), and returns the writer
-/// of access lines.
+/// Sends events to standard error, and returns the writer of access lines.
 ///
 /// # Errors
 /// The process already has a subscriber.
-pub fn init(format: LogFormat) -> Result<(NonBlocking, LogGuard), TryInitError> {
+pub fn init(spec: LogSpec) -> Result<(NonBlocking, Logs), TryInitError> {
     let builder = || {
         NonBlockingBuilder::default()
             .lossy(true)
@@ -100,15 +119,19 @@ pub fn init(format: LogFormat) -> Result<(NonBlocking, LogGuard), TryInitError> 
     let (accesses, accesses_guard) = builder()
         .thread_name("log-access")
         .finish(std::io::stdout());
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let events = lines(format, events, std::io::stderr().is_terminal());
+    let (filter, level, invalid) = LevelHandle::new(spec.level);
+    let events = lines(spec.format, events, std::io::stderr().is_terminal());
     tracing_subscriber::registry()
         .with(filter)
         .with(events)
         .try_init()?;
+    if let Some(error) = invalid {
+        tracing::warn!(%error, "RUST_LOG is not valid: log.level is used instead");
+    }
     Ok((
         accesses,
-        LogGuard {
+        Logs {
+            level,
             _events: events_guard,
             _accesses: accesses_guard,
         },

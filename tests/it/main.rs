@@ -37,6 +37,7 @@ mod kept_connections;
 mod limits;
 mod live;
 mod lockout;
+mod log_level;
 mod name_lookups;
 mod ordered;
 mod origins;

@@ -12,7 +12,7 @@ use crate::config::values::{
 };
 use crate::host::{HostName, HostPattern};
 use crate::limits::{Limits, Rate};
-use crate::telemetry::{LogFormat, LogSpec};
+use crate::telemetry::{LogFormat, LogLevel, LogSpec};
 
 section! {
     /// Where clients come in. Two addresses that would take each other's connections are rejected.
@@ -81,12 +81,16 @@ section! {
 }
 
 section! {
-    /// Events go to standard error, filtered by the environment's `RUST_LOG` (`info`); accesses to
-    /// standard output. See [Logs](operating.md#logs).
+    /// Events go to standard error, accesses to standard output. See [Logs](operating.md#logs).
     "[log]" => LogSpec {
         /// `text` is for people, `json` one object a line. A reload changes access lines; events
         /// change with a restart.
         format: LogFormat;
+        /// Which events are logged: those of this level and above. `debug` also says why a
+        /// handshake or request was rejected; libraries are never below `info`. A reload changes
+        /// it. The environment's `RUST_LOG` goes before it: `RUST_LOG=ianitor=debug`, and not
+        /// `debug`, which is mostly HTTP/2 frames.
+        level: LogLevel;
         /// Whether each request, WebSocket and passed-through connection leaves a line. Values in
         /// queries and ids in paths are removed from it. Metrics count either way.
         access: bool;

@@ -9,7 +9,7 @@ use crate::config::schema::{Form, Kind};
 use crate::deploy::Consumer;
 use crate::route::path::EncodedSlash;
 use crate::route::upstream::{Balance, Protocol};
-use crate::telemetry::LogFormat;
+use crate::telemetry::{LogFormat, LogLevel};
 use crate::tls::MinVersion;
 
 /// Types that are written as one of their `NAMES`; the text is what a wrong word is called.
@@ -43,6 +43,7 @@ words! {
     EncodedSlash: "encoded_slash";
     KeyType: "key_type";
     LogFormat: "format";
+    LogLevel: "level";
     OnExpiryWord: "on_expiry";
     Protocol: "protocol";
     Satisfy: "satisfy";

@@ -27,6 +27,17 @@ impl GatewayProcess {
         Self::spawn_by(Command::new(env!("CARGO_BIN_EXE_ianitor")), config)
     }
 
+    /// Starts it with a filter of the environment.
+    pub(crate) fn start_with_rust_log(filter: &str, config: &Config) -> Self {
+        let mut command = Command::new("env");
+        command
+            .arg(format!("RUST_LOG={filter}"))
+            .arg(env!("CARGO_BIN_EXE_ianitor"));
+        let gateway = Self::spawn_by(command, config);
+        gateway.listening(1);
+        gateway
+    }
+
     /// With so many file descriptors and no more.
     pub(crate) fn start_with_descriptors(descriptors: usize, config: &Config) -> Self {
         let mut command = Command::new("sh");
@@ -56,7 +67,7 @@ impl GatewayProcess {
             .arg("run")
             .arg("--config")
             .arg(folder.path().join("gateway.toml"))
-            .env("RUST_LOG", "info");
+            .env_remove("RUST_LOG");
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
