@@ -38,6 +38,7 @@ mod limits;
 mod live;
 mod lockout;
 mod log_level;
+mod metrics;
 mod name_lookups;
 mod ordered;
 mod origins;

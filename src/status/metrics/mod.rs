@@ -208,9 +208,13 @@ impl Numbers {
 
     fn words(&mut self, board: &Board) {
         let by_reason = |words: BTreeMap<&'static str, u64>| {
-            words
-                .into_iter()
-                .map(|(word, n)| (vec![("reason", word.to_owned())], n))
+            // The reasons in close frames have spaces.
+            let mut sums = BTreeMap::<String, u64>::new();
+            for (word, n) in words {
+                *sums.entry(word.replace(' ', "_")).or_default() += n;
+            }
+            sums.into_iter()
+                .map(|(word, n)| (vec![("reason", word)], n))
                 .collect::<Vec<_>>()
         };
         let refused = by_reason(board.words(|w| w.refused.words()));

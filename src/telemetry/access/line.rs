@@ -219,7 +219,7 @@ impl Written<'_> {
             "out": line.sent,
             "ms": self.millis(),
             "end": line.end.name(),
-            "reason": line.reason,
+            "reason": line.reason.map(|reason| reason.replace(' ', "_")),
             "detail": line.detail.as_deref().map(escape::field),
             "agent": head.agent,
             "id": self.id.to_string(),
