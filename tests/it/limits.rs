@@ -43,6 +43,31 @@ fn a_body_may_be_as_large_as_the_limit_and_no_larger() {
 }
 
 #[test]
+fn a_length_beyond_every_limit_is_413() {
+    let (upstream, gateway) = world("");
+    let by_h1 = |length: &str| {
+        let lines = format!("Host: localhost\r\nContent-Length: {length}\r\n");
+        let head = format!("POST / HTTP/1.1\r\n{lines}\r\n");
+        gateway.client().ask(head).status()
+    };
+    let by_h2 = |length: &'static str| {
+        let mut request = h2::post("/");
+        let length = http::HeaderValue::from_static(length);
+        request.headers_mut().insert("content-length", length);
+        let mut client = gateway.dial().h2();
+        let (response, _stream) = client.begin(request, false);
+        client.run(response).unwrap().status().as_u16()
+    };
+    for length in ["9223372036854775808", "18446744073709551613"] {
+        assert_eq!((by_h1(length), by_h2(length)), (413, 413), "{length}");
+    }
+    assert_eq!(by_h2("18446744073709551615"), 413);
+    // hyper keeps the two largest numbers for itself, and answers before it asks any layer.
+    assert_eq!(by_h1("18446744073709551615"), 431);
+    assert!(upstream.heads().is_empty());
+}
+
+#[test]
 fn a_body_of_unknown_length_is_stopped_at_the_limit() {
     let (upstream, gateway) = world("body = 1000");
     let mut client = gateway.client();
