@@ -33,6 +33,8 @@ pub struct ListenSpec {
     pub workers: usize,
     /// Whether WebSockets are offered on streams of HTTP/2 (RFC 8441).
     pub h2_websockets: bool,
+    /// The path at which health checks by address are answered.
+    pub health_path: Option<Box<str>>,
     /// Networks of load balancers, which must send a PROXY header.
     pub proxy_protocol: Vec<Network>,
     /// Networks of proxies whose `X-Forwarded-For` and `Forwarded` are believed.

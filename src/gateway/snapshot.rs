@@ -66,6 +66,7 @@ pub(super) fn snapshot(
         limits: limits(config, &budget),
         upstream_sockets: budget.upstream_sockets,
         open_files: budget.open_files,
+        health_path: listen.health_path.clone(),
         h2_websockets: listen.h2_websockets,
         issuers,
         turns,

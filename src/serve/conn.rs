@@ -1,9 +1,11 @@
 //! A client connection before HTTP: PROXY header and TLS handshake.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
+use tokio::net::TcpStream;
 
 use super::accepted::AcceptedConn;
 use super::connection_guard::ConnectionGuard;
@@ -11,10 +13,11 @@ use super::control::ConnControl;
 use super::handshake::{HandshakeOutcome, handshake};
 use super::io::Stream;
 use super::over_limit::{self, OverLimit};
+use super::passthrough as passing;
+use super::proxy_protocol::{self, Header};
 use super::stack;
 use super::timeout::within;
 use super::{ConnInfo, Worker, h1, h2, handshake_failure};
-use super::{passthrough as passing, proxy_protocol};
 use crate::addr::{Kind, PeerAddr};
 use crate::host::HostName;
 use crate::proxy::headers::Origin;
@@ -60,7 +63,8 @@ pub async fn serve(mut accepted: AcceptedConn, worker: Rc<Worker>) {
                 slot,
                 ..
             } = accepted;
-            let conn = conn_info(peer, port, slot, (None, None), worker);
+            let local = local_address(&stream);
+            let conn = conn_info(peer, (local, port), slot, (None, None), worker);
             h1::serve(Stream::Plain(stream), conn, stack::http()).await;
         }
     }
@@ -77,7 +81,12 @@ async fn read_proxy_header(
     let balancer = accepted.peer;
     let header = proxy_protocol::read(&mut accepted.stream);
     match within(limits.header_timeout, &worker.ticks, header).await {
-        Some(Ok(client)) => accepted.peer = client.unwrap_or(balancer),
+        Some(Ok(Header::Client(client))) => accepted.peer = client,
+        Some(Ok(Header::OfBalancer)) => {}
+        Some(Ok(Header::None)) => {
+            tracing::debug!(%balancer, "connection closed without a byte, as health checks do");
+            return None;
+        }
         Some(Err(error)) => {
             let error = Chain(&error).to_string();
             reject_proxy_header(worker, balancer, error);
@@ -145,8 +154,12 @@ async fn serve_https(accepted: AcceptedConn, worker: Rc<Worker>) {
     let (_, session) = tls.get_ref();
     worker.metrics.handshake(kind_of(session));
     let is_h2 = session.alpn_protocol() == Some(b"h2");
-    let sni = session.server_name().and_then(|name| name.parse().ok());
-    let conn = conn_info(peer, port, slot, (sni, certificate), worker);
+    let sni: Option<HostName> = session.server_name().and_then(|name| name.parse().ok());
+    let local = match sni {
+        Some(_) => None,
+        None => local_address(tls.get_ref().0),
+    };
+    let conn = conn_info(peer, (local, port), slot, (sni, certificate), worker);
     if !is_h2 {
         tls.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
     }
@@ -169,9 +182,15 @@ fn kind_of(session: &ServerConnection) -> Handshake {
     }
 }
 
+/// The address that a client has connected to.
+fn local_address(stream: &TcpStream) -> Option<IpAddr> {
+    let address = stream.local_addr().ok()?;
+    Some(address.ip().to_canonical())
+}
+
 fn conn_info(
     peer: PeerAddr,
-    port: u16,
+    (local, port): (Option<IpAddr>, u16),
     slot: ConnectionGuard,
     (sni, certificate): (Option<HostName>, Option<Shown>),
     worker: Rc<Worker>,
@@ -183,6 +202,7 @@ fn conn_info(
         client,
         slot: Rc::new(slot),
         port,
+        local,
         sni,
         certificate,
         origin: Rc::new(Origin::new(client, port)),

@@ -31,7 +31,9 @@ mod h2;
 mod handoff;
 mod handshake;
 mod handshake_failure;
+mod health_check;
 mod hello;
+mod hostless;
 mod in_flight;
 mod internal;
 mod io;
@@ -63,6 +65,7 @@ mod unread_body;
 mod validation;
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use http::{HeaderValue, Request};
@@ -93,6 +96,8 @@ struct ConnInfo {
     slot: Rc<ConnectionGuard>,
     /// The port of its listener.
     port: u16,
+    /// The address that the client has connected to, where it has sent no TLS server name.
+    local: Option<IpAddr>,
     /// The TLS server name, where one was sent.
     sni: Option<HostName>,
     /// The certificate that the handshake used; none without TLS.

@@ -7,6 +7,7 @@ use http::uri::PathAndQuery;
 use http::{Method, Request, Uri};
 
 use super::client_addr::is_trusted;
+use super::hostless;
 use super::reject::Rejection;
 use super::{ConnInfo, Inbound, Normal};
 use crate::host::Authority;
@@ -33,7 +34,7 @@ pub(super) fn normalize(mut inbound: Inbound) -> Result<Normal, Rejection> {
 }
 
 /// Requires exactly one host, in `Host` or in the request target or the same one in both. It then
-/// stands in `Host`, as the client wrote it.
+/// stands in `Host`, as the client wrote it. Where HTTP/1.0 names none, the connection does.
 fn settle_host<B>(request: &mut Request<B>, conn: &ConnInfo) -> Result<Rc<Authority>, Rejection> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = match (
@@ -41,7 +42,13 @@ fn settle_host<B>(request: &mut Request<B>, conn: &ConnInfo) -> Result<Rc<Author
         hosts.next(),
         request.uri().authority(),
     ) {
-        (_, Some(_), _) | (None, None, None) => return Err(Rejection::Host),
+        (_, Some(_), _) => return Err(Rejection::Host),
+        (None, None, None) => {
+            let implied = hostless::implied(request, conn).ok_or(Rejection::Host)?;
+            let value = HeaderValue::try_from(implied.to_string()).map_err(|_| Rejection::Host)?;
+            request.headers_mut().insert(header::HOST, value.clone());
+            value
+        }
         (Some(host), None, None) => host,
         (host, None, Some(authority)) => {
             let value = HeaderValue::from_str(authority.as_str()).map_err(|_| Rejection::Host)?;

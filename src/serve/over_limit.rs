@@ -20,9 +20,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 
 use super::hello::{FirstBytes, Hello};
+use super::proxy_protocol::{self, Header};
 use super::timeout::within;
 use super::validation::Otherwise;
-use super::{Worker, proxy_protocol, validation};
+use super::{Worker, validation};
 use crate::addr::{Kind, PeerAddr};
 use crate::challenge_slots::{ChallengeSlot, Said};
 use crate::slot::Full;
@@ -112,11 +113,12 @@ async fn answer_unless_evicted(
 /// Returns whether the client was a CA, which has been answered.
 async fn answer(mut conn: OverLimit, slot: &ChallengeSlot, worker: &Worker) -> io::Result<bool> {
     if conn.expects_proxy_header {
-        let client = proxy_protocol::read(&mut conn.stream)
-            .await
-            .map_err(io::Error::other)?;
-        let client = client.unwrap_or(conn.peer).client();
-        if !slot.announce(client.group()) {
+        let client = match proxy_protocol::read(&mut conn.stream).await? {
+            Header::Client(client) => client,
+            Header::OfBalancer => conn.peer,
+            Header::None => return Ok(false),
+        };
+        if !slot.announce(client.client().group()) {
             return Ok(false);
         }
     }

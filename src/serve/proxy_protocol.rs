@@ -18,19 +18,37 @@ const V2_START: usize = 16;
 
 const V2_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Reads the header, and not a byte more. `None` if the connection is the balancer's own (`LOCAL`,
-/// `UNKNOWN`), such as a health check.
+/// What a balancer says at the beginning of a connection.
+pub(super) enum Header {
+    /// The client's address.
+    Client(PeerAddr),
+    /// The connection is the balancer's own (`LOCAL`, `UNKNOWN`), such as a health check.
+    OfBalancer,
+    /// The balancer has closed the connection without a byte: a health check by TCP alone.
+    None,
+}
+
+/// Reads the header, and not a byte more.
 ///
 /// # Errors
-/// If there is no valid header.
-pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<PeerAddr>> {
+/// If there is something else than a valid header.
+pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Header> {
     let mut start = [0; V2_SIGNATURE.len()];
-    stream.read_exact(&mut start).await?;
-    if start == *V2_SIGNATURE {
+    let began = match stream.read(&mut start).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
+        Err(error) => return Err(error),
+    };
+    if began == 0 {
+        return Ok(Header::None);
+    }
+    stream.read_exact(&mut start[began..]).await?;
+    let client = if start == *V2_SIGNATURE {
         read_v2(stream, start).await
     } else {
         read_v1(stream, &start).await
-    }
+    };
+    Ok(client?.map_or(Header::OfBalancer, Header::Client))
 }
 
 async fn read_v2<S: AsyncRead + Unpin>(
@@ -99,8 +117,12 @@ mod tests {
     /// The address that is found, and what is left for the next reader.
     async fn found(bytes: &[u8]) -> io::Result<(Option<String>, Vec<u8>)> {
         let mut rest = bytes;
-        let peer = read(&mut rest).await?;
-        Ok((peer.map(|peer| peer.to_string()), rest.to_vec()))
+        let peer = match read(&mut rest).await? {
+            Header::Client(peer) => Some(peer.to_string()),
+            Header::OfBalancer => None,
+            Header::None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        };
+        Ok((peer, rest.to_vec()))
     }
 
     fn v2(command_and_version: u8, family: u8, addresses: &[u8]) -> Vec<u8> {

@@ -8,6 +8,7 @@ use http::{Response, StatusCode};
 use tower::Service;
 
 use super::Inbound;
+use super::hostless;
 use super::reject::Rejection;
 use super::reply::{Reply, Served};
 use super::response_body::ResponseBody;
@@ -70,6 +71,9 @@ fn host(inbound: &Inbound) -> Result<Authority, Rejection> {
             .ok()
             .and_then(|host| host.parse().ok())
             .ok_or(Rejection::Host),
+        (None, None) if inbound.request.uri().authority().is_none() => {
+            hostless::implied(&inbound.request, &inbound.conn).ok_or(Rejection::Host)
+        }
         _ => Err(Rejection::Host),
     }
 }

@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub trusted_proxies: Vec<Network>,
     /// The header field in which these proxies name the client by its address alone.
     pub client_address_header: Option<HeaderName>,
+    /// The path at which health checks by address are answered.
+    pub health_path: Option<Box<str>>,
     /// Whether WebSockets are offered on HTTP/2 streams.
     pub h2_websockets: bool,
     /// TLS settings of the listeners.

@@ -10,6 +10,7 @@ use super::access::AccessLog;
 use super::authorize::Authorize;
 use super::body::Body;
 use super::client_addr::client_address;
+use super::health_check::health_check;
 use super::internal::internal_routes;
 use super::normalize::normalize;
 use super::redirect::Redirect;
@@ -43,6 +44,7 @@ pub(super) fn https() -> impl Stack {
         .layer(Beside(validation)) // no rule below applies to a CA that validates an order
         .layer(Step(limit_size)) // before anything parses the request target
         .layer(Step(client_address)) // who is counted and authorized below
+        .layer(Beside(health_check)) // no host, and so no route, is asked for
         .layer(Step(limit_rate)) // before work is done for the request
         .layer(Step(normalize)) // one spelling of path and host from here on
         .layer(Beside(internal_routes)) // signing in and out: before a route could take the path
@@ -62,6 +64,7 @@ pub(super) fn http() -> impl Stack {
         .layer(Beside(validation))
         .layer(Step(limit_size))
         .layer(Step(client_address))
+        .layer(Beside(health_check))
         .layer(Step(limit_rate))
         .service(Redirect)
 }

@@ -234,7 +234,7 @@ fn exactly_one_host_is_said() {
         ("two that differ", "GET /janus HTTP/1.1\r\nHost: localhost\r\nHost: evil.test\r\n\r\n",
          400),
         ("none", "GET /janus HTTP/1.1\r\n\r\n", 400),
-        ("none in 1.0", "GET /janus HTTP/1.0\r\n\r\n", 400),
+        ("empty in 1.0", "GET /janus HTTP/1.0\r\nHost:\r\n\r\n", 400),
         ("empty", "GET /janus HTTP/1.1\r\nHost:\r\n\r\n", 400),
         ("a list", "GET /janus HTTP/1.1\r\nHost: localhost, evil.test\r\n\r\n", 400),
         ("a user", "GET /janus HTTP/1.1\r\nHost: evil@localhost\r\n\r\n", 400),

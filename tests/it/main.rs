@@ -9,6 +9,7 @@ mod harness;
 
 mod access_log;
 mod asap;
+mod balancers;
 mod brute_force;
 mod bypass;
 mod bypass_tokens;

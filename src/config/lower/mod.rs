@@ -32,7 +32,9 @@ use crate::control::ControlSpec;
 use crate::host::{HostName, HostPattern};
 use crate::listen::ListenSpec;
 use crate::route::RouteTable;
+use crate::route::local;
 use crate::route::passthrough::Passthrough;
+use crate::route::path::PathPrefix;
 use crate::tls::{OrderedSpec, PairSpec, TlsSpec};
 use acme::Acme;
 use names::Context;
@@ -138,11 +140,23 @@ fn lower_listen(raw: RawListen, diag: &Diagnostics<'_>) -> ListenSpec {
         status: raw.status.map(|placed| placed.value),
         public_port: raw.public_port,
         workers: raw.workers,
+        health_path: raw.health_path.map(|path| lower_health_path(&path, diag)),
         h2_websockets: raw.h2_websockets,
         proxy_protocol: lower_believed(valid(raw.proxy_protocol), diag),
         trusted_proxies: lower_believed(valid(raw.trusted_proxies), diag),
         client_address_header: raw.client_address_header.map(|header| header.value),
     }
+}
+
+fn lower_health_path(path: &Spanned<PathPrefix>, diag: &Diagnostics<'_>) -> Box<str> {
+    if local::below_own(path.value.as_str()).is_some() {
+        let text = format!(
+            "what is below {} belongs to the gateway itself; take another path",
+            local::OWN
+        );
+        diag.problem(&path.place, text);
+    }
+    path.value.to_string().into()
 }
 
 fn lower_control(raw: Option<&SocketPath>, folder: &Path) -> ControlSpec {

@@ -12,6 +12,7 @@ use crate::config::values::{
 };
 use crate::host::{HostName, HostPattern};
 use crate::limits::{Limits, Rate};
+use crate::route::path::PathPrefix;
 use crate::telemetry::{LogFormat, LogLevel, LogSpec};
 
 section! {
@@ -55,10 +56,16 @@ section! {
         /// an ordinary handshake either way. With `false`, browsers open a connection of their own
         /// for each WebSocket.
         h2_websockets: bool = default(true);
+        /// A path at which requests by address (a `Host` that is an IP address, or none in
+        /// HTTP/1.0) are answered with 200 on every listener for clients: the health checks of
+        /// balancers, which know no host that a route serves. GET, HEAD and OPTIONS; the access log
+        /// leaves them out. Requests for a name go to their route.
+        health_path: Spanned<PathPrefix> = optional("off");
         /// Balancers in front: connections from these networks must begin with a PROXY header,
-        /// version 1 or 2, which names the client. Without a valid header they are closed. From any
-        /// other address such a header is not read. A list that covers the whole internet, such as
-        /// `0.0.0.0/0`, is rejected.
+        /// version 1 or 2, which names the client. Without a valid header they are closed; one that
+        /// ends without a byte is a health check, and no warning. From any other address such a
+        /// header is not read. A list that covers the whole internet, such as `0.0.0.0/0`, is
+        /// rejected.
         proxy_protocol: List<Network> = or_empty("none");
         /// HTTP proxies in front: from these networks, `X-Forwarded-For` or `Forwarded` is trusted.
         /// The client is the right-most address of the chain that is none of theirs. A chain that

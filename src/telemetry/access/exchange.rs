@@ -113,7 +113,7 @@ impl Drop for Exchange {
             line.end = End::Drain;
         }
         self.sink.metrics().ended(line);
-        if let Some(head) = &self.head {
+        if let Some(head) = self.head.as_ref().filter(|_| !line.is_silent) {
             self.sink.log(&Written {
                 id: self.id,
                 client: self.client.get(),

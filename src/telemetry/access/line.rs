@@ -53,6 +53,8 @@ impl Head {
 pub struct Line {
     /// Whether the request became a tunnel.
     pub tunnel: bool,
+    /// Whether it is counted only, and no line is written.
+    pub is_silent: bool,
     /// The status of the response; 0 without one.
     pub status: u16,
     /// The path of the route.
@@ -87,6 +89,7 @@ impl Default for Line {
     fn default() -> Self {
         Self {
             tunnel: false,
+            is_silent: false,
             status: 0,
             route: None,
             upstream: None,
