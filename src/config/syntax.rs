@@ -98,7 +98,12 @@ fn unquoted(text: &str, at: usize) -> Option<String> {
     if value.starts_with("::]") && before.ends_with('[') {
         value = text.get(begin - 1..)?;
     }
-    let from = usize::from(value.starts_with('[')) * "[::]".len();
+    let from = match value.starts_with("[::]") {
+        true => "[::]".len(),
+        // A list is no text.
+        false if value.trim_start().starts_with('[') => return None,
+        false => 0,
+    };
     let end = value[from..].find([',', ']', '}', '#', '\n', '\r', ';']);
     let word = value[..end.map_or(value.len(), |end| from + end)].trim();
     let is_alone = !word.is_empty() && !word.contains(['"', '\'']);
