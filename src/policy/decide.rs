@@ -41,13 +41,14 @@ impl Policy {
 
     /// Which tokens it accepts, if any.
     pub fn token_rule(&self) -> Option<&TokenRule> {
-        match &self.rule {
-            Rule::Conditions(Conditions {
-                requirement:
-                    Requirement::Token(rule) | Requirement::Either(_, rule) | Requirement::Both(_, rule),
-                ..
-            }) => Some(rule),
-            Rule::Open | Rule::Conditions(_) => None,
+        let Rule::Conditions(conditions) = &self.rule else {
+            return None;
+        };
+        match &conditions.requirement {
+            Requirement::Address(_) => None,
+            Requirement::Token(rule)
+            | Requirement::Either(_, rule)
+            | Requirement::Both(_, rule) => Some(rule),
         }
     }
 
