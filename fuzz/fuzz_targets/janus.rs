@@ -60,10 +60,15 @@ fuzz_target!(|text: &str| {
 /// Session 1 of a client with its handles, and session 2 of another.
 fn sessions(alice: Owner, now: Instant) -> Arc<Owners> {
     let owners = Owners::new(Limits::default());
-    owners.reserve(alice).expect("room").created(1, now);
+    let create = |owner, session| {
+        let place = owners.reserve_session(owner).expect("room");
+        owners.created(place, session, now);
+    };
+    create(alice, 1);
     for (handle, plugin) in oracle::HANDLES {
-        owners.attach(1, handle, plugin.into());
+        let place = owners.reserve_handle(alice).expect("room");
+        owners.attached(place, 1, handle, plugin.into());
     }
-    owners.reserve(Owner::of_subject("fuzz", "bob")).expect("room").created(2, now);
+    create(Owner::of_subject("fuzz", "bob"), 2);
     owners
 }

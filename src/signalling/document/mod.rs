@@ -35,7 +35,7 @@ pub use edit::{Change, push_quoted};
 pub use problem::{Problem, SyntaxError};
 pub use reader::{Documents, split};
 pub use text::Text;
-pub use value::{Array, Kind, Member, Object, Value};
+pub use value::{Array, Kind, Member, Nested, Object, Value};
 
 #[cfg(test)]
 mod tests;

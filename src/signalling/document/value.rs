@@ -81,6 +81,21 @@ pub struct Member<'m> {
     pub value: Value<'m>,
 }
 
+/// A member of an object, or of something in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Nested<'m> {
+    /// Its name.
+    pub name: Text<'m>,
+    after: &'m str,
+}
+
+impl<'m> Nested<'m> {
+    /// Its value. It is looked for now, because finding the ends of all values takes time by depth.
+    pub fn value(self) -> Value<'m> {
+        Value(&self.after[..value_end(self.after)])
+    }
+}
+
 impl<'m> Object<'m> {
     /// As it was written.
     pub fn raw(self) -> &'m str {
@@ -112,15 +127,14 @@ impl<'m> Object<'m> {
 
     /// The members of this object and of everything in it, in the order in which they were
     /// written.
-    pub fn members_at_any_depth(self) -> impl Iterator<Item = Member<'m>> {
+    pub fn members_at_any_depth(self) -> impl Iterator<Item = Nested<'m>> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
             loop {
                 rest = &rest[rest.find('"')?..];
                 if let Some((name, after)) = name(rest) {
                     rest = after;
-                    let value = Value(&after[..value_end(after)]);
-                    return Some(Member { name, value });
+                    return Some(Nested { name, after });
                 }
                 rest = &rest[string_end(rest)..];
             }

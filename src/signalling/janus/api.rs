@@ -111,12 +111,17 @@ impl Api {
         let is = |verb: &str| envelope.verb.is_ignoring_case(verb);
         let call = match (envelope.session, envelope.handle) {
             (None, None) if is("create") => {
-                let reservation = self.owners.reserve(context.owner);
-                Call::Create(reservation.ok_or(Refusal::TooManySessions)?)
+                let place = self.owners.reserve_session(context.owner);
+                Call::Create(place.ok_or(Refusal::TooManySessions)?)
             }
             (Some(session), None) if is("attach") => {
                 let plugin = facts.plugin.as_ref().map(Word::name).unwrap_or_default();
-                Call::Attach(session, kept(&plugin))
+                let place = self.owners.reserve_handle(context.owner);
+                Call::Attach(
+                    place.ok_or(Refusal::TooManyHandles)?,
+                    session,
+                    kept(&plugin),
+                )
             }
             (Some(session), None) if is("destroy") => Call::Destroy(session),
             (Some(session), Some(handle)) if is("detach") => Call::Detach(session, handle),
@@ -184,11 +189,11 @@ impl Api {
 
     fn finish(&self, call: Call, event: &Event<'_>, context: &Context<'_>) {
         match (call, event.created()) {
-            (Call::Create(reservation), Some(session)) => {
-                reservation.created(session, context.now);
+            (Call::Create(place), Some(session)) => {
+                self.owners.created(place, session, context.now);
             }
-            (Call::Attach(session, plugin), Some(handle)) => {
-                self.owners.attach(session, handle, plugin);
+            (Call::Attach(place, session, plugin), Some(handle)) => {
+                self.owners.attached(place, session, handle, plugin);
             }
             (Call::Destroy(session), _) => self.owners.forget(session),
             (Call::Detach(session, handle), _) => self.owners.detach(session, handle),

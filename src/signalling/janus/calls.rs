@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use crate::signalling::document::Text;
-use crate::signalling::owners::{PluginName, Reservation};
+use crate::signalling::owners::{Place, PluginName};
 
 /// How many answers a connection may wait for.
 const MOST: usize = 64;
@@ -17,9 +17,9 @@ const MOST: usize = 64;
 #[derive(Debug)]
 pub(super) enum Call {
     /// The session in the answer is the client's.
-    Create(Reservation),
+    Create(Place),
     /// The handle in the answer is attached to this plugin.
-    Attach(i64, PluginName),
+    Attach(Place, i64, PluginName),
     /// The session is over.
     Destroy(i64),
     /// The handle of the session is gone.

@@ -35,6 +35,8 @@ pub enum Refusal {
     Unmatched(Option<Mismatch>),
     /// The client has as many sessions as it may have, or all clients together.
     TooManySessions,
+    /// The same for handles.
+    TooManyHandles,
     /// The client waits for too many answers.
     TooManyCalls,
 }
@@ -49,6 +51,7 @@ impl Refusal {
             Self::Path(_) => 457,
             Self::NoSession(_) => 458,
             Self::NoHandle(..) => 459,
+            Self::TooManyHandles => 461,
             Self::Type(..) => 467,
             Self::TooManySessions => 472,
             _ => 403,
@@ -108,6 +111,7 @@ impl fmt::Display for Refusal {
             Self::Unmatched(None) => f.write_str("No rule matches"),
             Self::Unmatched(Some(mismatch)) => write!(f, "No rule matches: {mismatch}"),
             Self::TooManySessions => f.write_str("Currently not accepting new sessions"),
+            Self::TooManyHandles => f.write_str("Couldn't attach to plugin: too many handles"),
             Self::TooManyCalls => f.write_str("Too many requests wait for an answer"),
         }
     }

@@ -6,15 +6,20 @@
 //! are forgotten when they end, when the server does not know them, and when they have not been used
 //! for long.
 
+mod quota;
+
+pub use quota::Place;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
 use parking_lot::Mutex;
+
+use quota::Quota;
 
 const SHARDS: usize = 32;
 
@@ -54,15 +59,17 @@ impl Owner {
     }
 }
 
-/// How much is remembered.
+/// How much is remembered. Sessions and handles that a client asks for count from then on.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The sessions of all clients.
     pub sessions: usize,
     /// The sessions of one client.
     pub sessions_per_owner: usize,
-    /// The handles of one session.
-    pub handles_per_session: usize,
+    /// The handles of all clients.
+    pub handles: usize,
+    /// The handles of one client: a server may have one for each of its own users.
+    pub handles_per_owner: usize,
     /// A session is forgotten if no message has named it for this long. Janus ends one after a
     /// minute, unless it is configured to wait longer.
     pub idle: Duration,
@@ -72,8 +79,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sessions: 100_000,
-            sessions_per_owner: 1000,
-            handles_per_session: 256,
+            sessions_per_owner: 5000,
+            handles: 400_000,
+            handles_per_owner: 20_000,
             idle: Duration::from_secs(3600),
         }
     }
@@ -94,48 +102,70 @@ pub enum Unknown {
 /// The sessions of one upstream.
 #[derive(Debug)]
 pub struct Owners {
-    limits: Limits,
-    sessions: [Mutex<HashMap<i64, Session>>; SHARDS],
-    counts: [Mutex<HashMap<Owner, usize>>; SHARDS],
-    total: AtomicUsize,
+    idle: Duration,
+    session_quota: Arc<Quota>,
+    handle_quota: Arc<Quota>,
+    shards: [Mutex<HashMap<i64, Session>>; SHARDS],
 }
 
 #[derive(Debug)]
 struct Session {
-    owner: Owner,
+    place: Place,
     used: Instant,
-    /// Few, so a list.
-    handles: Vec<(i64, PluginName)>,
+    handles: HashMap<i64, Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    plugin: PluginName,
+    #[expect(dead_code, reason = "only held and dropped")]
+    place: Place,
 }
 
 impl Owners {
     /// None yet.
     pub fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self {
-            limits,
-            sessions: Default::default(),
-            counts: Default::default(),
-            total: AtomicUsize::new(0),
+            idle: limits.idle,
+            session_quota: Quota::new(limits.sessions, limits.sessions_per_owner),
+            handle_quota: Quota::new(limits.handles, limits.handles_per_owner),
+            shards: Default::default(),
         })
     }
 
-    /// Room for a session that a client is about to create, unless it has its share.
-    pub fn reserve(self: &Arc<Self>, owner: Owner) -> Option<Reservation> {
-        // Counted first and judged afterwards, so that two at once are not one too many.
-        let of_all = self.total.fetch_add(1, Ordering::Relaxed);
-        let of_owner = {
-            let mut counts = self.count_shard(owner).lock();
-            let count = counts.entry(owner).or_default();
-            *count += 1;
-            *count
-        };
-        let reservation = Reservation {
-            owners: Arc::clone(self),
-            owner,
-            is_used: false,
-        };
-        let has_room = of_all < self.limits.sessions && of_owner <= self.limits.sessions_per_owner;
-        has_room.then_some(reservation)
+    /// A place for a session that a client is about to create, unless it has its share.
+    pub fn reserve_session(&self, owner: Owner) -> Option<Place> {
+        self.session_quota.enter(owner)
+    }
+
+    /// A place for a handle that a client is about to attach, unless it has its share.
+    pub fn reserve_handle(&self, owner: Owner) -> Option<Place> {
+        self.handle_quota.enter(owner)
+    }
+
+    /// The server has created a session. An id that another client's session has stays the
+    /// other's: a client may propose an id, and an upstream may have several servers.
+    pub fn created(&self, place: Place, session: i64, now: Instant) {
+        let mut sessions = self.shard(session).lock();
+        let known = sessions.get(&session);
+        if known.is_none_or(|known| known.place.owner() == place.owner()) {
+            let new = Session {
+                place,
+                used: now,
+                handles: HashMap::new(),
+            };
+            sessions.insert(session, new);
+        }
+    }
+
+    /// The server has attached a handle.
+    pub fn attached(&self, place: Place, session: i64, handle: i64, plugin: PluginName) {
+        let mut sessions = self.shard(session).lock();
+        if let Some(session) = sessions.get_mut(&session)
+            && session.place.owner() == place.owner()
+        {
+            session.handles.insert(handle, Handle { plugin, place });
+        }
     }
 
     /// Which plugin a handle of a client's session is attached to; `None` without a handle.
@@ -149,133 +179,51 @@ impl Owners {
         handle: Option<i64>,
         now: Instant,
     ) -> Result<Option<PluginName>, Unknown> {
-        let mut sessions = self.session_shard(session).lock();
-        let found = sessions
-            .get_mut(&session)
-            .filter(|found| found.owner == owner);
+        let mut sessions = self.shard(session).lock();
+        let found = sessions.get_mut(&session);
+        let found = found.filter(|found| found.place.owner() == owner);
         let found = found.ok_or(Unknown::Session)?;
         found.used = now;
         let Some(handle) = handle else {
             return Ok(None);
         };
-        let attached = found.handles.iter().find(|(id, _)| *id == handle);
-        let (_, plugin) = attached.ok_or(Unknown::Handle)?;
-        Ok(Some(plugin.clone()))
-    }
-
-    /// Remembers a handle that the server has attached. One over the limit is not remembered, so
-    /// that it cannot be used.
-    pub fn attach(&self, session: i64, handle: i64, plugin: PluginName) {
-        let mut sessions = self.session_shard(session).lock();
-        if let Some(session) = sessions.get_mut(&session)
-            && session.handles.len() < self.limits.handles_per_session
-        {
-            session.handles.retain(|(id, _)| *id != handle);
-            session.handles.push((handle, plugin));
-        }
+        let attached = found.handles.get(&handle).ok_or(Unknown::Handle)?;
+        Ok(Some(attached.plugin.clone()))
     }
 
     /// Forgets a handle.
     pub fn detach(&self, session: i64, handle: i64) {
-        if let Some(session) = self.session_shard(session).lock().get_mut(&session) {
-            session.handles.retain(|(id, _)| *id != handle);
+        if let Some(session) = self.shard(session).lock().get_mut(&session) {
+            session.handles.remove(&handle);
         }
     }
 
     /// Forgets a session.
     pub fn forget(&self, session: i64) {
-        let forgotten = self.session_shard(session).lock().remove(&session);
-        if let Some(forgotten) = forgotten {
-            self.release(forgotten.owner);
-        }
+        self.shard(session).lock().remove(&session);
     }
 
     /// Forgets what has not been used for long.
     pub fn sweep(&self, now: Instant) {
-        let is_used =
-            |session: &mut Session| now.saturating_duration_since(session.used) < self.limits.idle;
-        for shard in &self.sessions {
-            // Released outside of the shard's lock.
-            let mut idle = Vec::new();
-            shard.lock().retain(|_, session| {
-                let is_used = is_used(session);
-                if !is_used {
-                    idle.push(session.owner);
-                }
-                is_used
-            });
-            idle.into_iter().for_each(|owner| self.release(owner));
+        for shard in &self.shards {
+            shard
+                .lock()
+                .retain(|_, session| now.saturating_duration_since(session.used) < self.idle);
         }
     }
 
     /// How many sessions there are, with those that are being created.
-    pub fn len(&self) -> usize {
-        self.total.load(Ordering::Relaxed)
+    pub fn sessions(&self) -> usize {
+        self.session_quota.taken()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// How many handles there are, with those that are being attached.
+    pub fn handles(&self) -> usize {
+        self.handle_quota.taken()
     }
 
-    fn release(&self, owner: Owner) {
-        self.total.fetch_sub(1, Ordering::Relaxed);
-        let mut counts = self.count_shard(owner).lock();
-        if let Some(count) = counts.get_mut(&owner) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&owner);
-            }
-        }
-    }
-
-    fn session_shard(&self, session: i64) -> &Mutex<HashMap<i64, Session>> {
-        &self.sessions[session.unsigned_abs() as usize % SHARDS]
-    }
-
-    fn count_shard(&self, owner: Owner) -> &Mutex<HashMap<Owner, usize>> {
-        &self.counts[usize::from(owner.0[0]) % SHARDS]
-    }
-}
-
-/// Room for one session. It is given back if the session is not created.
-#[derive(Debug)]
-pub struct Reservation {
-    owners: Arc<Owners>,
-    owner: Owner,
-    /// A session has it, and gives it back when it is forgotten.
-    is_used: bool,
-}
-
-impl Reservation {
-    /// The server has created the session. An id that another client's session has stays the
-    /// other's: a client may propose an id, and an upstream may have several servers.
-    pub fn created(mut self, session: i64, now: Instant) {
-        let owners = Arc::clone(&self.owners);
-        let mut sessions = owners.session_shard(session).lock();
-        let known = sessions.get_mut(&session);
-        if let Some(known) = known {
-            if known.owner == self.owner {
-                known.handles.clear();
-                known.used = now;
-            }
-            return;
-        }
-        let new = Session {
-            owner: self.owner,
-            used: now,
-            handles: Vec::new(),
-        };
-        sessions.insert(session, new);
-        self.is_used = true;
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        if !self.is_used {
-            self.owners.release(self.owner);
-        }
+    fn shard(&self, session: i64) -> &Mutex<HashMap<i64, Session>> {
+        &self.shards[session.unsigned_abs() as usize % SHARDS]
     }
 }
 

@@ -5,12 +5,19 @@ use super::*;
 const LIMITS: Limits = Limits {
     sessions: 4,
     sessions_per_owner: 3,
-    handles_per_session: 2,
+    handles: 4,
+    handles_per_owner: 3,
     idle: Duration::from_secs(60),
 };
 
 fn create(owners: &Arc<Owners>, owner: Owner, session: i64, now: Instant) {
-    owners.reserve(owner).unwrap().created(session, now);
+    let place = owners.reserve_session(owner).unwrap();
+    owners.created(place, session, now);
+}
+
+fn attach(owners: &Arc<Owners>, owner: Owner, session: i64, handle: i64) {
+    let place = owners.reserve_handle(owner).unwrap();
+    owners.attached(place, session, handle, "janus.plugin.echotest".into());
 }
 
 #[test]
@@ -25,8 +32,10 @@ fn only_the_client_that_created_a_session_may_use_it() {
     assert_eq!(owners.find(bob, 1, None, now), Err(Unknown::Session));
     assert_eq!(owners.find(alice, 2, None, now), Err(Unknown::Session));
     assert_eq!(owners.find(alice, 1, Some(7), now), Err(Unknown::Handle));
-    owners.attach(1, 7, "janus.plugin.echotest".into());
-    owners.attach(2, 8, "janus.plugin.echotest".into());
+    attach(&owners, alice, 1, 7);
+    attach(&owners, alice, 2, 8);
+    attach(&owners, bob, 1, 9);
+    assert_eq!(owners.find(alice, 1, Some(9), now), Err(Unknown::Handle));
     assert_eq!(
         owners.find(alice, 1, Some(7), now),
         Ok(Some("janus.plugin.echotest".into()))
@@ -42,7 +51,7 @@ fn only_the_client_that_created_a_session_may_use_it() {
     owners.forget(1);
     owners.forget(1);
     assert_eq!(owners.find(alice, 1, None, now), Err(Unknown::Session));
-    assert!(owners.is_empty());
+    assert_eq!((owners.sessions(), owners.handles()), (0, 0));
 }
 
 #[test]
@@ -66,17 +75,20 @@ fn memory_is_bounded_per_client_and_for_all() {
     let (owners, now) = (Owners::new(LIMITS), Instant::now());
     let (alice, bob) = (Owner::of_subject("i", "a"), Owner::of_subject("i", "b"));
     (1..=3).for_each(|id| create(&owners, alice, id, now));
-    assert!(owners.reserve(alice).is_none(), "her share");
-    let waits = owners.reserve(bob).unwrap();
-    assert!(owners.reserve(bob).is_none(), "all of it");
-    assert_eq!(owners.len(), 4);
+    assert!(owners.reserve_session(alice).is_none(), "her share");
+    let waits = owners.reserve_session(bob).unwrap();
+    assert!(owners.reserve_session(bob).is_none(), "all of it");
+    assert_eq!(owners.sessions(), 4);
     drop(waits);
     create(&owners, bob, 4, now);
     owners.forget(1);
     create(&owners, alice, 5, now);
-    (1..=3).for_each(|handle| owners.attach(5, handle, "p".into()));
-    assert!(owners.find(alice, 5, Some(2), now).is_ok());
-    assert_eq!(owners.find(alice, 5, Some(3), now), Err(Unknown::Handle));
+    (1..=3).for_each(|handle| attach(&owners, alice, 5, handle));
+    assert!(owners.reserve_handle(alice).is_none(), "her share");
+    attach(&owners, bob, 4, 1);
+    assert!(owners.reserve_handle(bob).is_none(), "all of it");
+    owners.forget(5);
+    assert_eq!((owners.sessions(), owners.handles()), (3, 1));
 }
 
 #[test]
@@ -91,5 +103,5 @@ fn what_is_not_used_is_forgotten() {
     owners.sweep(start + Duration::from_secs(60));
     assert!(owners.find(alice, 1, None, later).is_ok(), "used since");
     assert_eq!(owners.find(alice, 2, None, later), Err(Unknown::Session));
-    assert_eq!(owners.len(), 1);
+    assert_eq!(owners.sessions(), 1);
 }

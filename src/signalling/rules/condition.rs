@@ -132,7 +132,7 @@ impl Hosts {
         let mut hosts = parameters
             .members_at_any_depth()
             .filter(|member| member.name.is("host"))
-            .map(|member| member.value.text())
+            .map(|member| member.value().text())
             .peekable();
         // Without any host there is nothing to judge by.
         hosts.peek().is_some()

@@ -97,12 +97,20 @@ fn credentials(secret: Option<&str>) -> Arc<Credentials> {
 /// Session 1 of a client, with its handles, and session 2 of another client.
 fn two_sessions(client: &Client) -> Arc<Owners> {
     let owners = Owners::new(Limits::default());
-    owners.reserve(client.owner).unwrap().created(1, client.now);
+    let create = |owner, session| {
+        let place = owners.reserve_session(owner).unwrap();
+        owners.created(place, session, client.now);
+    };
+    let attach = |owner, session, handle, plugin: &'static str| {
+        let place = owners.reserve_handle(owner).unwrap();
+        owners.attached(place, session, handle, plugin.into());
+    };
+    create(client.owner, 1);
     for (handle, plugin) in oracle::HANDLES {
-        owners.attach(1, handle, plugin.into());
+        attach(client.owner, 1, handle, plugin);
     }
     let other = Owner::of_subject("test", "other");
-    owners.reserve(other).unwrap().created(2, client.now);
-    owners.attach(2, 21, "janus.plugin.videoroom".into());
+    create(other, 2);
+    attach(other, 2, 21, "janus.plugin.videoroom");
     owners
 }
