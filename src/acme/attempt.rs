@@ -207,7 +207,7 @@ impl Attempt<'_> {
         }
         for found in &elsewhere {
             tracing::warn!(
-                certificate = %self.cert.name, kind = found.kind.name(), %found,
+                certificate = %self.cert.name, challenge = found.kind.name(), %found,
                 "the CA is unlikely to accept this challenge"
             );
         }

@@ -77,11 +77,7 @@ const FOREIGN: &[Foreign] = &[
     ),
     is("[listen]", &["metrics", "prometheus"], "status"),
     is("[listen]", &["control_socket", "socket"], "control"),
-    advice(
-        "[log]",
-        &["level", "filter"],
-        "the level is in the environment, RUST_LOG=ianitor=debug; take it out",
-    ),
+    is("[log]", &["filter", "verbosity"], "level"),
     advice(
         "[log]",
         &["file", "path", "output"],

@@ -119,7 +119,8 @@ pub enum FetchError {
     NotSet,
     /// The JSON describes the issuer, and says where its keys are.
     #[error(
-        "answered with the description of the issuer; its keys are elsewhere: write jwks_url = \"{0}\""
+        "answered with the description of the issuer; its keys are elsewhere: write jwks_url = \
+         \"{0}\""
     )]
     Discovery(String),
     /// ASAP: the body is not a usable key.

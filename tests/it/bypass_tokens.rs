@@ -36,8 +36,8 @@ impl World {
     fn admin_saw_nothing(&self) {
         let arrived: Vec<String> = self.admin.heads().iter().map(ToString::to_string).collect();
         assert!(arrived.is_empty(), "{arrived:#?}");
-        // Nor did it arrive by the open route under a name that the server behind would take for the
-        // other.
+        // Nor did it arrive by the open route under a name that the server behind would take for
+        // the other.
         let arrived = self.janus.heads();
         let arrived = arrived
             .iter()

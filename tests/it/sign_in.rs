@@ -469,7 +469,7 @@ fn forms_have_limits() {
         &gateway,
         "/.ianitor/sign-in",
         OWN_PAGE,
-        &format!("token={token}&to=/staff&x={}", "x".repeat(16_384)),
+        &format!("token={token}&to=/staff&x={}", "x".repeat(65_536)),
     );
     assert_eq!(large.status(), 413);
     let mut client = gateway.client();
@@ -477,7 +477,7 @@ fn forms_have_limits() {
         "POST /.ianitor/sign-in HTTP/1.1\r\nHost: localhost\r\n\
          {OWN_PAGE}Transfer-Encoding: chunked\r\n\r\n"
     ));
-    client.send(format!("5000\r\n{}\r\n0\r\n\r\n", "x".repeat(0x5000)));
+    client.send(format!("10000\r\n{}\r\n0\r\n\r\n", "x".repeat(0x10000)));
     assert_eq!(client.answer().status(), 413);
     let twice = format!("token={token}&token={token}&to=/staff");
     assert_eq!(

@@ -269,7 +269,7 @@ impl Read for TargetSize {
     type Out = u64;
     const FORM: Form = Form::One(&Kind {
         name: "size of a request target",
-        expected: "a size such as \"8KiB\"",
+        expected: "a size such as \"1MiB\"",
         text: "A [size](#size) from 256 bytes to 64 KiB.",
         good: &["\"8KiB\"", "\"32KiB\""],
         bad: ("0", "must be from 256B to 64KiB"),
@@ -299,7 +299,7 @@ impl Read for TokenSize {
     type Out = u64;
     const FORM: Form = Form::One(&Kind {
         name: "size of a token",
-        expected: "a size such as \"8KiB\"",
+        expected: "a size such as \"1MiB\"",
         text: "A [size](#size) from 1 KiB to 32 KiB.",
         good: &["\"8KiB\"", "\"32KiB\""],
         bad: ("\"64KiB\"", "must be from 1KiB to 32KiB"),
