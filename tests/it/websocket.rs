@@ -34,8 +34,11 @@ fn a_handshake_that_is_none_is_refused() {
         (with_key(""), "key"),
         (with("POST", ""), "method"),
         (with("PUT", ""), "method"),
-        (with("GET", "Content-Length: 1\r\n"), "body"),
-        (with("GET", "Transfer-Encoding: chunked\r\n"), "body"),
+        (with("GET", "Content-Length: 1\r\n") + "x", "body"),
+        (
+            with("GET", "Transfer-Encoding: chunked\r\n") + "0\r\n\r\n",
+            "body",
+        ),
     ] {
         gateway.access.clear();
         let answer = gateway.client().ask(request.as_bytes());
