@@ -31,6 +31,8 @@ pub struct ListenSpec {
     pub public_port: Option<u16>,
     /// Worker threads; 0 means one per core.
     pub workers: usize,
+    /// Whether addresses are bound that no interface has yet.
+    pub freebind: bool,
     /// Whether WebSockets are offered on streams of HTTP/2 (RFC 8441).
     pub h2_websockets: bool,
     /// The path at which health checks by address are answered.
@@ -66,6 +68,8 @@ impl Listener {
     /// With SO_REUSEPORT a second gateway could bind the same port unnoticed, so the port is bound
     /// without it first, unless the address overlaps one of this gateway's own (`own`).
     ///
+    /// With `freebind` the address need not exist yet.
+    ///
     /// # Errors
     /// The address and the likely cause.
     pub fn bind(
@@ -73,13 +77,14 @@ impl Listener {
         addr: ListenAddr,
         workers: usize,
         own: &[ListenAddr],
+        freebind: bool,
     ) -> Result<Self, BindError> {
         let failed = |source| BindError { addr, source };
-        let first = bind_one(addr, own)?;
+        let first = bind_one(addr, own, freebind)?;
         let bound = first.local_addr().map_err(failed)?;
         let mut sockets = vec![first];
         while sockets.len() < workers {
-            sockets.push(socket(bound, true).map_err(failed)?);
+            sockets.push(socket(bound, true, freebind).map_err(failed)?);
         }
         Ok(Self {
             kind,
@@ -94,13 +99,17 @@ impl Listener {
 ///
 /// # Errors
 /// The address and the likely cause.
-pub fn bind_one(addr: ListenAddr, own: &[ListenAddr]) -> Result<StdListener, BindError> {
+pub fn bind_one(
+    addr: ListenAddr,
+    own: &[ListenAddr],
+    freebind: bool,
+) -> Result<StdListener, BindError> {
     let failed = |source| BindError { addr, source };
     let wanted = usable(addr);
     if wanted.port() != 0 && !own.iter().any(|other| other.overlaps(ListenAddr(wanted))) {
-        drop(socket(wanted, false).map_err(failed)?);
+        drop(socket(wanted, false, freebind).map_err(failed)?);
     }
-    socket(wanted, true).map_err(failed)
+    socket(wanted, true, freebind).map_err(failed)
 }
 
 /// On a machine without IPv6, `[::]` becomes `0.0.0.0`.
@@ -112,12 +121,17 @@ fn usable(addr: ListenAddr) -> SocketAddr {
     addr.0
 }
 
-fn socket(addr: SocketAddr, shared: bool) -> io::Result<StdListener> {
+fn socket(addr: SocketAddr, shared: bool, freebind: bool) -> io::Result<StdListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
     if addr.is_ipv6() {
         socket.set_only_v6(!addr.ip().is_unspecified())?;
+    }
+    if freebind && addr.is_ipv6() {
+        socket.set_freebind_v6(true)?;
+    } else if freebind {
+        socket.set_freebind_v4(true)?;
     }
     // Accepted sockets inherit these on Linux, which saves the calls for each.
     watch_peer(&socket)?;
@@ -152,7 +166,9 @@ fn cause(error: &io::Error, addr: ListenAddr) -> impl fmt::Display {
              AmbientCapabilities=), or a higher port than {port}"
         ),
         io::ErrorKind::AddrNotAvailable => {
-            ": no interface of this machine has the address; see `ip addr`".to_owned()
+            ": no interface of this machine has the address; see `ip addr`, or write \
+             listen.freebind = true if it comes later"
+                .to_owned()
         }
         _ => String::new(),
     }
@@ -237,7 +253,7 @@ mod tests {
 
     #[test]
     fn each_worker_gets_a_socket_on_one_port() {
-        let listener = Listener::bind(Kind::Https, local(), 3, &[]).unwrap();
+        let listener = Listener::bind(Kind::Https, local(), 3, &[], false).unwrap();
         assert_eq!(listener.sockets.len(), 3);
         assert!(
             listener
@@ -249,8 +265,8 @@ mod tests {
 
     #[test]
     fn a_second_gateway_is_an_error_with_a_cause() {
-        let first = Listener::bind(Kind::Https, local(), 2, &[]).unwrap();
-        let error = Listener::bind(Kind::Https, ListenAddr(first.bound), 2, &[])
+        let first = Listener::bind(Kind::Https, local(), 2, &[], false).unwrap();
+        let error = Listener::bind(Kind::Https, ListenAddr(first.bound), 2, &[], false)
             .unwrap_err()
             .to_string();
         assert!(
@@ -261,15 +277,22 @@ mod tests {
 
     #[test]
     fn a_foreign_address_is_an_error_with_a_cause() {
-        let error = Listener::bind(Kind::Http, "192.0.2.1:0".parse().unwrap(), 1, &[])
+        let error = Listener::bind(Kind::Http, "192.0.2.1:0".parse().unwrap(), 1, &[], false)
             .unwrap_err()
             .to_string();
-        assert!(error.contains("no interface of this machine"), "{error}");
+        assert!(
+            error.contains("no interface of this machine") && error.contains("listen.freebind"),
+            "{error}"
+        );
+        for addr in ["192.0.2.1:0", "[2001:db8::1]:0"] {
+            let bound = Listener::bind(Kind::Http, addr.parse().unwrap(), 2, &[], true);
+            assert_eq!(bound.unwrap().sockets.len(), 2, "{addr}");
+        }
     }
 
     #[tokio::test]
     async fn what_is_queued_is_accepted_before_closing() {
-        let listener = Listener::bind(Kind::Http, local(), 1, &[]).unwrap();
+        let listener = Listener::bind(Kind::Http, local(), 1, &[], false).unwrap();
         let clients: Vec<_> = (0..20)
             .map(|_| std::net::TcpStream::connect(listener.bound).unwrap())
             .collect();

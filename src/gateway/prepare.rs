@@ -66,7 +66,7 @@ pub(super) fn prepare(
     let own = in_force.addresses();
     let new_listeners = bind_new(&config, in_force, &own, &mut problems);
     let running = in_force.status.map(|(addr, _)| addr);
-    let status = problems.note(StatusChange::bind(config.listen.status, running, &own));
+    let status = problems.note(StatusChange::bind(&config.listen, running, &own));
     let listeners = in_force.with(&new_listeners, &config);
     // Stamped before they are read: a file that changes in between is read again.
     let watch = FileWatch::new(&config);
@@ -107,10 +107,13 @@ fn bind_new(
     own: &[ListenAddr],
     problems: &mut Problems,
 ) -> Vec<Listener> {
+    let freebind = config.listen.freebind;
     listeners::keys(&config.listen)
         .into_iter()
         .filter(|key| listeners::find(in_force.listeners, *key).is_none())
-        .filter_map(|(kind, addr)| problems.note(Listener::bind(kind, addr, in_force.workers, own)))
+        .filter_map(|(kind, addr)| {
+            problems.note(Listener::bind(kind, addr, in_force.workers, own, freebind))
+        })
         .collect()
 }
 

@@ -5,7 +5,7 @@ use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 
 use crate::addr::ListenAddr;
-use crate::listen::{self, BindError};
+use crate::listen::{self, BindError, ListenSpec};
 use crate::status::{Server, board::Board};
 
 /// What becomes of the status listener.
@@ -22,14 +22,16 @@ pub(super) enum StatusChange {
 impl StatusChange {
     /// Binds the address if it is another one than before.
     pub(super) fn bind(
-        wanted: Option<ListenAddr>,
+        listen: &ListenSpec,
         running: Option<ListenAddr>,
         own: &[ListenAddr],
     ) -> Result<Self, BindError> {
-        match wanted {
-            _ if wanted == running => Ok(Self::Keep),
+        match listen.status {
+            wanted if wanted == running => Ok(Self::Keep),
             None => Ok(Self::Close),
-            Some(addr) => listen::bind_one(addr, own).map(|socket| Self::Open(addr, socket)),
+            Some(addr) => {
+                listen::bind_one(addr, own, listen.freebind).map(|socket| Self::Open(addr, socket))
+            }
         }
     }
 

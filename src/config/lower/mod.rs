@@ -141,6 +141,7 @@ fn lower_listen(raw: RawListen, diag: &Diagnostics<'_>) -> ListenSpec {
         public_port: raw.public_port,
         workers: raw.workers,
         health_path: raw.health_path.map(|path| lower_health_path(&path, diag)),
+        freebind: raw.freebind,
         h2_websockets: raw.h2_websockets,
         proxy_protocol: lower_believed(valid(raw.proxy_protocol), diag),
         trusted_proxies: lower_believed(valid(raw.trusted_proxies), diag),

@@ -52,6 +52,10 @@ section! {
         /// Worker threads; 0 is one per core. It changes only with a restart: a reload that changes
         /// it warns about that and applies the rest.
         workers: Threads = default(0);
+        /// Whether an address may be listened on before an interface has it (`IP_FREEBIND`): one
+        /// that comes later by DHCP, a VPN or a failover. Connections come as soon as it is there.
+        /// A mistyped address is then not noticed.
+        freebind: bool = default(false);
         /// Whether browsers may open WebSockets on streams of HTTP/2 (RFC 8441). Servers behind see
         /// an ordinary handshake either way. With `false`, browsers open a connection of their own
         /// for each WebSocket.
