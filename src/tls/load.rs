@@ -11,7 +11,7 @@ use super::entry::Entry;
 use super::info::{CertInfo, Origin};
 use super::pem::PemFile;
 use super::problem::{LoadError, Notice, Problem, Warning};
-use super::{PairSpec, files, provider, x509};
+use super::{PairSpec, chain, files, provider, x509};
 
 /// Certificates that can be served, and warnings about them.
 #[derive(Default)]
@@ -103,7 +103,11 @@ fn certify(
     let key = provider()
         .key_provider
         .load_private_key(key)
-        .map_err(|error| at_key(spec, Problem::UnusableKey(error)))?;
+        .map_err(|error| {
+            let kind = chain.first().and_then(chain::unusable_key);
+            let unknown = || Problem::UnusableKey(error);
+            at_key(spec, kind.map_or_else(unknown, Problem::UnusableKind))
+        })?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         // Unknown means that the key does not expose its public half; a mismatch then shows in the
@@ -183,10 +187,12 @@ fn describe(spec: &PairSpec, certified: CertifiedKey) -> Result<Loaded, Problem>
         Origin::File
     };
     let (info, ignored) = info(spec, &certified, origin)?;
-    let warnings = ignored
-        .into_iter()
-        .map(|name| info.warning(Notice::IgnoredName(name)))
-        .collect();
+    let mut notices: Vec<Notice> = ignored.into_iter().map(Notice::IgnoredName).collect();
+    if origin == Origin::File {
+        notices.extend(chain::notices(&certified.cert, &spec.cert));
+    }
+    let notices = notices.into_iter();
+    let warnings = notices.map(|notice| info.warning(notice)).collect();
     Ok(Loaded {
         entries: vec![Arc::new(Entry::new(info, certified))],
         warnings,

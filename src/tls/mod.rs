@@ -16,6 +16,7 @@
 mod ca;
 mod cert_cache;
 mod certs;
+mod chain;
 pub mod challenges;
 mod client;
 mod dev;

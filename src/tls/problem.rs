@@ -133,6 +133,12 @@ pub enum Problem {
          more"
     )]
     UnusableKey(#[source] rustls::Error),
+    /// The TLS library has no such keys.
+    #[error(
+        "holds a key that TLS cannot use: {0}; make an ECDSA P-256 key or an RSA key of 2048 bits \
+         or more, and order the certificate for it"
+    )]
+    UnusableKind(String),
     /// Key and certificate do not match.
     #[error(
         "is not the key of the certificate in {}; name the two files that were made together",
@@ -239,6 +245,48 @@ pub enum Notice {
     /// A name in the certificate that is not a host name.
     #[error("names {0:?}, which is no host name; that name is ignored")]
     IgnoredName(String),
+    /// The server's certificate alone, of a CA whose certificate clients do not have.
+    #[error(
+        "has the server's certificate without that of its issuer, \"{issuer}\", and many clients \
+         reject it; {whole}", whole = WholeChain(.whole.as_deref())
+    )]
+    NoIssuer {
+        /// Who has signed it.
+        issuer: String,
+        /// The file that has both.
+        whole: Option<PathBuf>,
+    },
+    /// A chain in which a certificate has not signed the one before it.
+    #[error(
+        "has the certificate of \"{found}\" in place {place}, where that of \"{wanted}\" belongs, \
+         which has signed the one before; clients reject it, so write the chain that came with \
+         the certificate, usually fullchain.pem"
+    )]
+    NotItsIssuer {
+        /// Its position, counted from 1.
+        place: usize,
+        /// What is there.
+        found: String,
+        /// What belongs there.
+        wanted: String,
+    },
+    /// The certificate has purposes, and a server is not among them.
+    #[error(
+        "is not for servers (extendedKeyUsage without serverAuth), and clients reject it; order it \
+         as the certificate of a server"
+    )]
+    NotForServers,
+    /// A signature that clients no longer accept.
+    #[error(
+        "has a signature by {hash} on the certificate of \"{subject}\", which clients reject; \
+             order it again"
+    )]
+    OldSignature {
+        /// Whose certificate it is.
+        subject: String,
+        /// The hash function.
+        hash: &'static str,
+    },
     /// A development certificate that the next start will generate.
     #[error("will be made at start: the development certificate for {0}")]
     WillBeMade(HostName),
@@ -261,6 +309,19 @@ pub enum OutOfDate {
     /// It is not valid yet.
     #[error("is not valid before {0}")]
     NotYet(Date),
+}
+
+struct WholeChain<'a>(Option<&'a Path>);
+
+impl fmt::Display for WholeChain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(file) => write!(f, "write {}, which has both", file.display()),
+            None => {
+                f.write_str("append it, or write the file that has both, such as fullchain.pem")
+            }
+        }
+    }
 }
 
 struct Listed<'a, T>(&'a [T]);

@@ -1,5 +1,6 @@
 //! Fixtures: generated certificates, a folder for them, and both ends of a handshake in memory.
 
+mod chain;
 mod dev;
 mod handshake;
 mod load;
