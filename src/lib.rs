@@ -58,6 +58,7 @@ pub mod html;
 pub mod json;
 pub mod keyed_mutex;
 pub mod limits;
+pub mod pin;
 pub mod registry;
 pub mod resolve;
 pub mod secret;

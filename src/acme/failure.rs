@@ -9,6 +9,7 @@ use rustls::CertificateError as Bad;
 use super::error::OrderError;
 use super::spec::ChallengeKind;
 use crate::telemetry::Chain;
+use crate::tls::Distrust;
 
 /// Why an attempt failed.
 #[derive(Debug)]
@@ -134,8 +135,10 @@ fn of_certificate(bad: &Bad) -> Option<&'static str> {
 fn refused_certificate(error: &OrderError) -> Option<&Bad> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if let Some(rustls::Error::InvalidCertificate(bad)) = error.downcast_ref() {
-            return Some(bad);
+        match error.downcast_ref() {
+            Some(rustls::Error::InvalidCertificate(bad)) => return Some(bad),
+            Some(other) => return Distrust::of(other).and_then(Distrust::cause),
+            None => {}
         }
         // An I/O error's source is the source of the error that it wraps, not that error itself.
         let held = error

@@ -50,7 +50,7 @@ pub struct Elsewhere {
 
 /// What an address answered.
 #[derive(Debug, PartialEq, Eq)]
-enum Answer {
+enum ProbeAnswer {
     /// The challenge, as this gateway does.
     Ours,
     /// Something else.
@@ -123,8 +123,8 @@ async fn look_at_all(
             ChallengeKind::Http01 => timeout(CONNECTION, by_http(challenges, host, *addr)).await,
         };
         match answer {
-            Ok(Ok(Answer::Ours)) => return None,
-            Ok(Ok(Answer::Other(what))) if elsewhere.is_none() => {
+            Ok(Ok(ProbeAnswer::Ours)) => return None,
+            Ok(Ok(ProbeAnswer::Other(what))) if elsewhere.is_none() => {
                 elsewhere = Some(Elsewhere {
                     host: host.clone(),
                     addr: *addr,
@@ -149,18 +149,18 @@ async fn by_alpn(
     challenges: &Arc<Challenges>,
     host: &HostName,
     addr: SocketAddr,
-) -> io::Result<Answer> {
+) -> io::Result<ProbeAnswer> {
     let digest = random()?;
     let offer = challenges.offer_alpn(host, &digest);
     let _offer = offer.map_err(io::Error::other)?;
     let stream = TcpStream::connect(addr).await?;
     Ok(match shown_challenge(stream, host, &digest).await? {
-        ShownChallenge::Same => Answer::Ours,
-        ShownChallenge::Other(issuer) => Answer::Other(format!(
+        ShownChallenge::Same => ProbeAnswer::Ours,
+        ShownChallenge::Other(issuer) => ProbeAnswer::Other(format!(
             "shows a certificate of {issuer:?} and not the challenge"
         )),
         ShownChallenge::Rejected => {
-            Answer::Other("does not accept the protocol of the challenge".to_owned())
+            ProbeAnswer::Other("does not accept the protocol of the challenge".to_owned())
         }
     })
 }
@@ -169,7 +169,7 @@ async fn by_http(
     challenges: &Arc<Challenges>,
     host: &HostName,
     addr: SocketAddr,
-) -> io::Result<Answer> {
+) -> io::Result<ProbeAnswer> {
     let mut token = String::from("self-check-");
     for byte in random()? {
         _ = write!(token, "{byte:02x}");
@@ -189,15 +189,15 @@ async fn by_http(
     Ok(judge_http(&String::from_utf8_lossy(&answer), &proof))
 }
 
-fn judge_http(answer: &str, proof: &str) -> Answer {
+fn judge_http(answer: &str, proof: &str) -> ProbeAnswer {
     let status = answer.strip_prefix("HTTP/1.").and_then(|rest| {
         let status = rest.split(' ').nth(1)?.get(..3)?;
         status.parse::<u16>().ok()
     });
     match status {
-        Some(200) if answer.contains(proof) => Answer::Ours,
+        Some(200) if answer.contains(proof) => ProbeAnswer::Ours,
         // Where it leads may be this gateway again.
-        None | Some(300..400) => Answer::Unknown,
+        None | Some(300..400) => ProbeAnswer::Unknown,
         Some(status) => {
             let mut fields = answer.lines().skip(1).take_while(|line| !line.is_empty());
             let server = fields.find_map(|line| {
@@ -205,7 +205,7 @@ fn judge_http(answer: &str, proof: &str) -> Answer {
                 name.eq_ignore_ascii_case("server").then(|| value.trim())
             });
             let server = server.map_or(String::new(), |server| format!(", Server: {server:?}"));
-            Answer::Other(format!("answers {status} and not the token{server}"))
+            ProbeAnswer::Other(format!("answers {status} and not the token{server}"))
         }
     }
 }

@@ -126,8 +126,8 @@ fn upstream(
     if !spec.servers.iter().any(ServerAddr::is_tls) {
         return Ok(Upstream { spec, tls: None });
     }
-    let key = format!("upstreams.{}.ca_file", spec.name);
-    let tls = match tls::client_config(spec.tls.ca_file.as_deref(), &key) {
+    let (key, tls) = (format!("upstreams.{}", spec.name), &spec.tls);
+    let tls = match tls::upstream_config(tls.ca_file.as_deref(), &tls.pins, &key) {
         Ok(tls) => tls,
         Err(error) => {
             let old = previous.snapshot.and_then(|old| old.upstreams.get(at));

@@ -118,9 +118,9 @@ impl Connector {
         )
         .await
         .map(|tls| UpstreamStream::Tls(Box::new(tls)))
-        .map_err(|source| ConnectError {
+        .map_err(|error| ConnectError {
             tried: self.addr.to_string(),
-            source,
+            source: in_words(error),
         })
     }
 
@@ -202,6 +202,19 @@ async fn within<T>(
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, late)))
 }
 
+/// What the verifier of certificates says of a server.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct DistrustedServer(rustls::OtherError);
+
+/// Takes the verifier's own words out of an error of the TLS library.
+fn in_words(error: io::Error) -> io::Error {
+    match error.get_ref().and_then(|error| error.downcast_ref()) {
+        Some(rustls::Error::Other(why)) => io::Error::other(DistrustedServer(why.clone())),
+        _ => error,
+    }
+}
+
 /// Why there is no connection to a server.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection (tried {tried})")]
@@ -218,8 +231,8 @@ impl ConnectError {
 
     /// Whether the server was there and its certificate was not trusted.
     pub fn is_distrust(&self) -> bool {
-        let tls = self.source.get_ref().and_then(|error| error.downcast_ref());
-        matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+        let error = self.source.get_ref();
+        error.is_some_and(|error| error.is::<DistrustedServer>())
     }
 
     /// The socket broke before it was used.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::exposure::{NamedFile, Use};
 use crate::host::{Authority, HostName};
+use crate::pin::Pin;
 use crate::slot::MaxConnections;
 
 /// One server: `http://host:port`, `https://host:port` or `unix:/path`.
@@ -126,8 +127,10 @@ impl Balance {
 /// How the certificates of an upstream's servers are verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamTls {
-    /// The CA certificates that are trusted instead of the system's.
+    /// The certificates that are trusted instead of the system's CAs.
     pub ca_file: Option<PathBuf>,
+    /// The keys that are trusted instead, whatever their certificates say; none if empty.
+    pub pins: Vec<Pin>,
     /// The name in the certificate, if it is not the host.
     pub server_name: Option<HostName>,
 }

@@ -63,9 +63,9 @@ fn about_file(error: &files::Error) -> Option<&'static str> {
 fn about_upstream(error: &proxy::Error) -> Option<&'static str> {
     use proxy::Error as P;
     match error {
-        P::Send(SendError::Connect(error)) if error.is_distrust() => Some(
-            "the server's certificate is not trusted: see ca_file and server_name of the upstream",
-        ),
+        P::Send(SendError::Connect(error)) if error.is_distrust() => {
+            Some("see ca_file and server_name of the upstream, or write its pin")
+        }
         P::Send(SendError::Connect(_)) => Some(
             "is the server running, and does it listen on this address? `ianitor check --live` \
              asks it",

@@ -33,6 +33,7 @@ mod servable;
 mod shown;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod x509;
 
 use std::fmt;
@@ -48,11 +49,12 @@ use crate::host::HostName;
 
 pub use cert_cache::CertCache;
 pub use certs::CertTable;
-pub use client::client_config;
+pub use client::{accepts, client_config, upstream_config};
 pub use info::{CertInfo, HostCoverage, Origin};
 pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
 pub use servable::{LeafFacts, ServableCert, leaf_facts};
 pub use shown::{Asked, Shown};
+pub use trust::{Accepts, Distrust};
 
 /// The ALPN protocols that clients can choose, the preferred one first.
 const ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];

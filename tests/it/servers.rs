@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixListener;
 
+use crate::harness::process::GatewayProcess;
 use crate::harness::{Config, TestGateway, Upstream};
 
 fn spread(urls: &[&str], lines: &str) -> Config {
@@ -114,6 +115,26 @@ fn a_server_may_be_a_unix_socket() {
     let answer = gateway.client().get("/x");
     assert_eq!((answer.status(), answer.text().as_str()), (200, "unix"));
     assert!(server.join().unwrap().starts_with("GET /x HTTP/1.1\r\n"));
+}
+
+#[test]
+fn a_server_may_be_known_by_its_own_certificate_or_by_the_pin_that_the_log_names() {
+    let upstream = Upstream::ok();
+    let inner = TestGateway::start(&Config::to(&upstream));
+    let url = format!("https://{}", inner.https());
+    let bare = GatewayProcess::start(&spread(&[&url], ""));
+    assert_eq!(bare.dial().h1().get("/x").status(), 502);
+    let line = bare.event("its pin is sha256/");
+    let pin = line.split("its pin is ").nth(1).unwrap();
+    let pin = format!("pin = {:?}", pin.split(')').next().unwrap());
+    let cert = inner.folder().join("certs/localhost.pem");
+    let file = format!("ca_file = \"{}\"", cert.display());
+    for known in [pin, file] {
+        let known = format!("{known}\nserver_name = \"localhost\"");
+        let outer = TestGateway::start(&spread(&[&url], &known));
+        let answer = outer.client().get("/x");
+        assert_eq!(answer.status(), 200, "{known}");
+    }
 }
 
 #[test]

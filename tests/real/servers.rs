@@ -293,8 +293,11 @@ fn a_server_behind_tls_is_verified() {
         (200, "media.internal /right/x?y=1")
     );
     for (name, says) in [
-        ("wrong-name", "not valid for name"),
-        ("wrong-ca", "UnknownIssuer"),
+        (
+            "wrong-name",
+            "it is for media.internal, not for other.internal",
+        ),
+        ("wrong-ca", "no CA there has signed it"),
     ] {
         let answer = gateway.clients().curl(&[&gateway.url(&format!("/{name}"))]);
         assert_eq!(answer.status, 502, "{name}");

@@ -34,6 +34,7 @@ fn execute(arguments: &Check) -> Result<ExitCode, Failure> {
     }
     show(&config::summary(&checked.config));
     show(&checked.certificates);
+    show(&checked.trusted);
     show(&checked.unseen);
     if !arguments.live {
         return Ok(ExitCode::SUCCESS);

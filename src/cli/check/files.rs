@@ -30,6 +30,8 @@ pub(super) struct Checked {
     pub(super) warnings: Vec<String>,
     /// The certificates, a line each.
     pub(super) certificates: String,
+    /// Which certificates of servers are accepted, a line each.
+    pub(super) trusted: String,
     /// What this user cannot find out; empty in most cases.
     pub(super) unseen: String,
 }
@@ -69,11 +71,13 @@ pub(super) fn check(path: &Path) -> Result<Checked, Unusable> {
         .map(str::to_owned)
         .chain(of_files)
         .collect();
+    let trusted = trusted(&config);
     let unseen = advice_for_root(&config, path, geteuid()).unwrap_or_default();
     Ok(Checked {
         config,
         warnings,
         certificates: certificates(&table),
+        trusted,
         unseen,
     })
 }
@@ -115,8 +119,9 @@ impl Found {
             .iter()
             .filter(|upstream| upstream.servers.iter().any(ServerAddr::is_tls))
         {
-            let key = format!("upstreams.{}.ca_file", upstream.name);
-            self.add(tls::client_config(upstream.tls.ca_file.as_deref(), &key).err());
+            let (key, tls) = (format!("upstreams.{}", upstream.name), &upstream.tls);
+            let ca_file = tls.ca_file.as_deref();
+            self.add(tls::upstream_config(ca_file, &tls.pins, &key).err());
         }
         for issuer in &config.issuers {
             let client = issuer
@@ -235,6 +240,35 @@ fn certificates(table: &CertTable) -> String {
     }
     // With tls.self_signed alone there may be none yet.
     let title = if out.is_empty() { "" } else { "certificates\n" };
+    format!("{title}{out}")
+}
+
+/// What the files and pins accept that servers are verified with.
+fn trusted(config: &Config) -> String {
+    let upstreams = config.routes.upstreams().iter().map(|upstream| {
+        let key = format!("upstreams.{}", upstream.name);
+        let tls = &upstream.tls;
+        (key, tls.ca_file.as_deref(), &*tls.pins)
+    });
+    let issuers = config.issuers.iter().map(|issuer| {
+        let place = issuer.keys.endpoint();
+        let ca_file = place.and_then(|place| place.ca_file.as_deref());
+        (format!("issuers.{}", issuer.name), ca_file, &[][..])
+    });
+    let mut out = String::new();
+    for (key, ca_file, pins) in upstreams.chain(issuers) {
+        if let Some((path, accepts)) = ca_file.and_then(|path| Some((path, tls::accepts(path)?))) {
+            let _ = writeln!(out, "  {key}.ca_file  {}  {accepts}", path.display());
+        }
+        for pin in pins {
+            let _ = writeln!(out, "  {key}.pin  {pin}  no other key is accepted");
+        }
+    }
+    let title = if out.is_empty() {
+        ""
+    } else {
+        "trusted servers\n"
+    };
     format!("{title}{out}")
 }
 

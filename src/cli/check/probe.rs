@@ -61,7 +61,11 @@ impl Server {
         host: Option<&HeaderValue>,
     ) -> Result<Self, LoadError> {
         let tls = match addr.is_tls() {
-            true => Some(tls::client_config(spec.tls.ca_file.as_deref(), "ca_file")?),
+            true => {
+                let (key, tls) = (format!("upstreams.{}", spec.name), &spec.tls);
+                let ca_file = tls.ca_file.as_deref();
+                Some(tls::upstream_config(ca_file, &tls.pins, &key)?)
+            }
             false => None,
         };
         let own = match addr {

@@ -93,6 +93,7 @@ fn spec(
     if !servers.is_empty() && !servers.iter().any(ServerAddr::is_tls) {
         let places = [
             raw.ca_file.as_ref().map(|f| &f.place),
+            raw.pin.as_ref().map(|pins| &pins.place),
             raw.server_name.as_ref().map(|n| &n.place),
         ];
         for place in places.into_iter().flatten() {
@@ -101,6 +102,12 @@ fn spec(
                 "is for servers with https://, of which there is none here; take it out",
             );
         }
+    }
+    if let (Some(file), Some(_)) = (&raw.ca_file, &raw.pin) {
+        diag.problem(
+            &file.place,
+            "is not used beside pin, which says which key the server has; take one of them out",
+        );
     }
     let default = if keeps_sessions {
         Balance::Client
@@ -114,6 +121,10 @@ fn spec(
         protocol: raw.protocol,
         tls: UpstreamTls {
             ca_file: raw.ca_file.map(|file| folder.join(file.value)),
+            pins: raw.pin.map_or_else(Vec::new, |pins| {
+                let pins = valid(pins.value).into_iter();
+                pins.map(|pin| pin.value).collect()
+            }),
             server_name: raw.server_name.map(|name| name.value),
         },
         keep_alive: raw.keep_alive,

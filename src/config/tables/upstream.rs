@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::section;
 use crate::config::problem::Spanned;
 use crate::config::read::List;
-use crate::config::values::Count;
+use crate::config::values::{Count, Pins};
 use crate::host::HostName;
 use crate::route::upstream::{Balance, KEEP_ALIVE, Protocol, ServerAddr};
 
@@ -40,8 +40,15 @@ section! {
             "`\"client\"` where `protocol` is not `http` or a route ends in `/http-bind`, ",
             "else `\"round_robin\"`",
         ));
-        /// PEM: the CAs to trust instead. Only with an `https://` server.
+        /// PEM: the CAs to trust instead, or the certificate of the server itself, such as a
+        /// self-signed one: then the server has to show that very certificate, and its names and
+        /// dates do not count. `ianitor check` says which of both a file is. Only with an
+        /// `https://` server.
         ca_file: Spanned<PathBuf> = optional("the system's CAs");
+        /// The key of the server, or of each of them, in the place of `ca_file`: a server with
+        /// another key is not used, and nothing else in its certificate counts. It stays right when
+        /// the certificate is renewed with the same key. Only with an `https://` server.
+        pin: Spanned<Pins> = optional("the certificate is verified");
         /// The name that the server's certificate must have. Only with an `https://` server.
         server_name: Spanned<HostName> = optional("the host in `servers`");
         /// How long a connection without a request is kept for the next one; `"0s"` keeps none. It

@@ -8,6 +8,7 @@ mod host_slips;
 mod number;
 mod path;
 pub(super) mod pattern;
+mod pin;
 mod text;
 mod token;
 mod words;
@@ -18,6 +19,7 @@ pub(super) use address::{Exempt, HostPort};
 pub(super) use ca::{CertHost, Contacts, DirectoryUrl, OrderedHost};
 pub(super) use number::{Count, Lifetime, Port, Size, TargetSize, Threads, Timeout, TokenSize};
 pub(super) use path::{FileMode, OneOrTwoFiles, RedirectStatus, SocketPath};
+pub(super) use pin::Pins;
 pub(super) use text::{
     EnvVar, HeaderField, HeaderText, IssuerName, KeyId, Origin, PolicyName, ProfileName,
     SecretText, Text, TurnName, UpstreamName, User,

@@ -6,6 +6,7 @@ mod handshake;
 mod load;
 mod names;
 mod ordered;
+mod trust;
 
 use std::fs;
 use std::ops::Range;
