@@ -87,8 +87,10 @@ impl fmt::Display for ListenAddr {
 pub enum Kind {
     /// HTTP over TLS.
     Https,
-    /// Plain HTTP.
+    /// Plain HTTP, which redirects.
     Http,
+    /// Plain HTTP from proxies that end TLS.
+    Plain,
 }
 
 impl fmt::Display for Kind {
@@ -96,6 +98,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Https => "https",
             Self::Http => "http",
+            Self::Plain => "plain",
         })
     }
 }

@@ -22,6 +22,10 @@ pub struct ListenSpec {
     pub https: Vec<ListenAddr>,
     /// Plain listeners, which redirect.
     pub http: Vec<ListenAddr>,
+    /// Plain listeners for proxies in front that end TLS.
+    pub plain: Vec<ListenAddr>,
+    /// Whether those serve any peer, and not only known proxies and this machine.
+    pub plain_for_everybody: bool,
     /// The status listener: health, metrics and the status page, in plain HTTP.
     pub status: Option<ListenAddr>,
     /// Names that requests to the status listener may use, beside addresses and `localhost`.

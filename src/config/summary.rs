@@ -58,6 +58,13 @@ fn listeners(config: &Config) -> Vec<Row> {
         });
         vec!["http".to_owned(), addr.to_string(), to]
     };
+    let plain = |addr: &ListenAddr| {
+        let from = match config.listen.plain_for_everybody {
+            true => "plain HTTP, from everybody",
+            false => "plain HTTP, from proxies that end TLS",
+        };
+        vec!["plain".to_owned(), addr.to_string(), from.to_owned()]
+    };
     let status = |addr: &ListenAddr| {
         let what = "plain HTTP: /metrics, /healthz, /readyz and a page".to_owned();
         vec!["status".to_owned(), addr.to_string(), what]
@@ -67,7 +74,8 @@ fn listeners(config: &Config) -> Vec<Row> {
         .https
         .iter()
         .map(https)
-        .chain(listen.http.iter().map(http));
+        .chain(listen.http.iter().map(http))
+        .chain(listen.plain.iter().map(plain));
     listeners.chain(listen.status.iter().map(status)).collect()
 }
 

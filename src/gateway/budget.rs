@@ -37,7 +37,7 @@ pub(super) struct Wants {
 
 impl Wants {
     pub(super) fn of(config: &Config) -> Self {
-        let sockets = config.listen.https.len() + config.listen.http.len() + PER_WORKER;
+        let sockets = crate::gateway::listeners::keys(&config.listen).len() + PER_WORKER;
         Self {
             connections: config.limits.connections,
             connections_per_client: config.limits.connections_per_client,

@@ -11,7 +11,8 @@ use crate::host::{HostName, HostPattern};
 use crate::serve::snapshot::Snapshot;
 use crate::telemetry::Chain;
 use crate::tls::{
-    self, CertCache, CertTable, HostCoverage, Mode, Notice, ServableCert, Tickets, Warning,
+    CertCache, CertTable, HostCoverage, Mode, Notice, ServableCert, ServerSettings, Tickets,
+    Warning,
 };
 
 /// The table for a configuration. Warnings about certificates are logged.
@@ -50,9 +51,9 @@ pub(super) fn follow(
     warn(&table, &warnings, config, now);
     log_awaited(&table, Some(&in_force.certificates), now);
     let certificates = Arc::new(table);
-    let tls = tls::server_config(&config.tls, Arc::clone(&certificates), tickets);
+    let tls = ServerSettings::new(&config.tls, &certificates, tickets);
     Ok(Snapshot {
-        tls: tls.map_err(StartError::Crypto)?,
+        tls: Arc::new(tls.map_err(StartError::Crypto)?),
         certificates,
         ..in_force.clone()
     })
@@ -77,7 +78,8 @@ fn warn(table: &CertTable, warnings: &[Warning], config: &Config, now: SystemTim
             _ => tracing::warn!("{warning}"),
         }
     }
-    if config.tls.default {
+    // A host may also be reached by a proxy in front, which has the certificate.
+    if config.tls.default || !config.listen.plain.is_empty() {
         return;
     }
     for host in config.routes.hosts() {

@@ -31,7 +31,8 @@ pub(super) fn find(listeners: &[OpenListener], key: ListenerKey) -> Option<&Open
 pub(super) fn keys(listen: &ListenSpec) -> Vec<ListenerKey> {
     let https = listen.https.iter().map(|addr| (Kind::Https, *addr));
     let http = listen.http.iter().map(|addr| (Kind::Http, *addr));
-    https.chain(http).collect()
+    let plain = listen.plain.iter().map(|addr| (Kind::Plain, *addr));
+    https.chain(http).chain(plain).collect()
 }
 
 /// How many workers a configuration asks for.

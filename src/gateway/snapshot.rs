@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::listen::Kind;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::serve::snapshot::{Snapshot, Upstream};
-use crate::tls::{self, CertCache, LoadError, Tickets};
+use crate::tls::{self, CertCache, LoadError, ServerSettings, Tickets};
 use crate::token::issuer::Issuer;
 use crate::turn::{self, Turn};
 
@@ -44,8 +44,8 @@ pub(super) fn snapshot(
     let turns = problems.note(turns(config, previous).map_err(StartError::Turn));
     let certificates = table.map(Arc::new);
     let tls = certificates.as_ref().and_then(|certificates| {
-        let settings = tls::server_config(&config.tls, Arc::clone(certificates), tickets);
-        problems.note(settings.map_err(StartError::Crypto))
+        let settings = ServerSettings::new(&config.tls, certificates, tickets);
+        problems.note(settings.map(Arc::new).map_err(StartError::Crypto))
     });
     let (Some(certificates), Some(tls), Some(upstreams), Some(turns)) =
         (certificates, tls, upstreams, turns)
@@ -66,6 +66,8 @@ pub(super) fn snapshot(
         limits: limits(config, &budget),
         upstream_sockets: budget.upstream_sockets,
         open_files: budget.open_files,
+        has_plain: !listen.plain.is_empty(),
+        plain_for_everybody: listen.plain_for_everybody,
         health_path: listen.health_path.clone(),
         h2_websockets: listen.h2_websockets,
         issuers,

@@ -18,6 +18,7 @@ pub(super) fn log(rejection: &Rejection, exchange: &Exchange, upstream: Option<&
     let what = match rejection {
         _ if upstream.is_some() => "no answer from upstream",
         Rejection::Turn(_) => "no TURN credential is given",
+        Rejection::NotAProxy => "a request on listen.plain is rejected",
         _ => "a file is not shown",
     };
     let mut subject = upstream.map(str::to_owned);
@@ -38,6 +39,11 @@ fn advice(rejection: &Rejection) -> Option<&'static str> {
     match rejection {
         Rejection::Files(error) => about_file(error),
         Rejection::Proxy(error) => about_upstream(error),
+        Rejection::NotAProxy => Some(
+            "if a proxy in front sent it, write the address of that proxy in \
+             listen.trusted_proxies; if everything that reaches this port comes by TLS, \
+             listen.plain_for_everybody = true",
+        ),
         Rejection::Turn(NoCredential::NoUri) => Some(
             "Janus can be given IPv4 addresses, and names that resolve to one now, and ends if it \
              is given anything else: see uris of the route's [turn], and the name server of this \

@@ -5,12 +5,11 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
-use tokio::net::TcpStream;
 
 use super::accepted::AcceptedConn;
 use super::connection_guard::ConnectionGuard;
 use super::control::ConnControl;
-use super::handshake::{HandshakeOutcome, handshake};
+use super::handshake::{HandshakeOutcome, handshake, local_address};
 use super::io::Stream;
 use super::over_limit::{self, OverLimit};
 use super::passthrough as passing;
@@ -56,18 +55,26 @@ pub async fn serve(mut accepted: AcceptedConn, worker: Rc<Worker>) {
     match accepted.kind {
         Kind::Https => serve_https(accepted, worker).await,
         Kind::Http => {
-            let AcceptedConn {
-                stream,
-                peer,
-                port,
-                slot,
-                ..
-            } = accepted;
-            let local = local_address(&stream);
-            let conn = conn_info(peer, (local, port), slot, (None, None), worker);
-            h1::serve(Stream::Plain(stream), conn, stack::http()).await;
+            let (stream, conn) = plain(accepted, worker);
+            h1::serve(stream, conn, stack::http()).await;
+        }
+        Kind::Plain => {
+            // Clients know the port of the proxy alone.
+            accepted.port = worker.view().snapshot.public_port;
+            let (stream, conn) = plain(accepted, worker);
+            h1::serve(stream, conn, stack::routes()).await;
         }
     }
+}
+
+fn plain(accepted: AcceptedConn, worker: Rc<Worker>) -> (Stream, Rc<ConnInfo>) {
+    let way = Way::of(&accepted);
+    let way = Way {
+        local: local_address(&accepted.stream),
+        ..way
+    };
+    let conn = conn_info(way, accepted.slot, (None, None), worker);
+    (Stream::Plain(accepted.stream), conn)
 }
 
 /// Reads the client's address from the PROXY header and assigns the slot to that client. `None` if
@@ -121,7 +128,7 @@ fn reject_proxy_header(worker: &Worker, balancer: PeerAddr, error: String) {
 )]
 async fn serve_https(accepted: AcceptedConn, worker: Rc<Worker>) {
     let limit = worker.view().snapshot.limits.header_timeout;
-    let (peer, port) = (accepted.peer, accepted.port);
+    let (peer, way) = (accepted.peer, Way::of(&accepted));
     let outcome = within(limit, &worker.ticks, handshake(accepted, &worker)).await;
     let (mut tls, slot, certificate) = match outcome {
         Some(Ok(HandshakeOutcome::Tls {
@@ -159,16 +166,16 @@ async fn serve_https(accepted: AcceptedConn, worker: Rc<Worker>) {
         Some(_) => None,
         None => local_address(tls.get_ref().0),
     };
-    let conn = conn_info(peer, (local, port), slot, (sni, certificate), worker);
+    let conn = conn_info(Way { local, ..way }, slot, (sni, certificate), worker);
     if !is_h2 {
         tls.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
     }
     let stream = Stream::Tls(tls);
     // HTTP gets a task of its own, which is smaller than this one with its handshake.
     if is_h2 {
-        tokio::task::spawn_local(h2::serve(stream, conn, stack::https()));
+        tokio::task::spawn_local(h2::serve(stream, conn, stack::routes()));
     } else {
-        tokio::task::spawn_local(h1::serve(stream, conn, stack::https()));
+        tokio::task::spawn_local(h1::serve(stream, conn, stack::routes()));
     }
 }
 
@@ -182,30 +189,46 @@ fn kind_of(session: &ServerConnection) -> Handshake {
     }
 }
 
-/// The address that a client has connected to.
-fn local_address(stream: &TcpStream) -> Option<IpAddr> {
-    let address = stream.local_addr().ok()?;
-    Some(address.ip().to_canonical())
+/// The two ends of a connection, and what is spoken on it.
+struct Way {
+    peer: PeerAddr,
+    kind: Kind,
+    port: u16,
+    is_balanced: bool,
+    local: Option<IpAddr>,
+}
+
+impl Way {
+    fn of(accepted: &AcceptedConn) -> Self {
+        Self {
+            peer: accepted.peer,
+            kind: accepted.kind,
+            port: accepted.port,
+            is_balanced: accepted.expects_proxy_header,
+            local: None,
+        }
+    }
 }
 
 fn conn_info(
-    peer: PeerAddr,
-    (local, port): (Option<IpAddr>, u16),
+    way: Way,
     slot: ConnectionGuard,
     (sni, certificate): (Option<HostName>, Option<Shown>),
     worker: Rc<Worker>,
 ) -> Rc<ConnInfo> {
-    let client = peer.client();
+    let client = way.peer.client();
     Rc::new(ConnInfo {
         control: ConnControl::new(&worker.ticks, slot.unread()),
         worker,
         client,
         slot: Rc::new(slot),
-        port,
-        local,
+        kind: way.kind,
+        port: way.port,
+        is_balanced: way.is_balanced,
+        local: way.local,
         sni,
         certificate,
-        origin: Rc::new(Origin::new(client, port)),
+        origin: Rc::new(Origin::new(client, way.port)),
         last_host: RefCell::new(None),
     })
 }

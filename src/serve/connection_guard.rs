@@ -31,6 +31,7 @@ impl ConnectionGuard {
         match self.kind {
             Kind::Https => &self.metrics.https,
             Kind::Http => &self.metrics.http,
+            Kind::Plain => &self.metrics.plain,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The first bytes of a connection to a TLS listener: TLS for us or for another server, or no TLS.
 
 use std::io;
-use std::sync::Arc;
+use std::net::IpAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -9,6 +9,7 @@ use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 
 use super::accepted::AcceptedConn;
+use super::client_addr::is_trusted;
 use super::connection_guard::ConnectionGuard;
 use super::handshake_failure::{HandshakeFailure, note_name};
 use super::hello::{FirstBytes, Hello};
@@ -18,7 +19,7 @@ use super::{Worker, validation};
 use crate::host::HostName;
 use crate::route::passthrough;
 use crate::telemetry::metrics::Handshake;
-use crate::tls::{Asked, Shown};
+use crate::tls::{Asked, ChosenBy, Shown};
 
 /// The outcome of a handshake.
 pub(super) enum HandshakeOutcome {
@@ -62,7 +63,11 @@ pub(super) async fn handshake(
     let view = worker.view();
     match hello.sni() {
         Some(sni) => with_name(hello, sni, accepted, &view.snapshot, worker).await,
-        None => accept(hello, accepted, &view.snapshot).await,
+        None => {
+            let local = local_address(&accepted.stream);
+            let chosen = ChosenBy::address(local, &view.snapshot.certificates);
+            accept(hello, accepted, chosen, &view.snapshot).await
+        }
     }
 }
 
@@ -103,21 +108,33 @@ async fn with_name(
         return Ok(HandshakeOutcome::Done);
     }
     if !snapshot.answers(&sni) {
+        // A proxy names its upstream, for all of its clients.
+        if is_trusted(accepted.peer.client(), &snapshot.trusted_proxies) {
+            return accept(hello, accepted, ChosenBy::Nothing, snapshot).await;
+        }
         note_name(worker, accepted.peer, HandshakeFailure::UnknownName, sni);
         accepted.stream.write_all(&UNRECOGNIZED_NAME).await?;
         return Ok(HandshakeOutcome::Done);
     }
-    accept(hello, accepted, snapshot).await
+    accept(hello, accepted, ChosenBy::ServerName, snapshot).await
+}
+
+/// The address that a client has connected to.
+pub(super) fn local_address(stream: &TcpStream) -> Option<IpAddr> {
+    let address = stream.local_addr().ok()?;
+    Some(address.ip().to_canonical())
 }
 
 async fn accept(
     hello: Box<Hello>,
     accepted: AcceptedConn,
+    chosen: ChosenBy,
     snapshot: &Snapshot,
 ) -> io::Result<HandshakeOutcome> {
-    let asked = Asked::of(&hello.accepted.client_hello());
+    let settings = snapshot.tls.of(&chosen);
+    let asked = Asked::of(&hello.accepted.client_hello(), chosen);
     let tls = StartHandshake::from_parts(hello.accepted, accepted.stream)
-        .into_stream(Arc::clone(&snapshot.tls))
+        .into_stream(settings)
         .await?;
     let certificate = snapshot.certificates.shown(asked, tls.get_ref().1);
     Ok(HandshakeOutcome::Tls {

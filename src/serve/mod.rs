@@ -21,10 +21,12 @@ mod admission;
 mod advice;
 mod auth_context;
 mod authorize;
+mod behind_proxy;
 mod body;
 mod browser;
 mod cleaning;
 mod client_addr;
+mod client_scheme;
 mod detail;
 mod h1;
 mod h2;
@@ -71,7 +73,7 @@ use std::rc::Rc;
 use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 
-use crate::addr::ClientAddr;
+use crate::addr::{ClientAddr, Kind};
 use crate::host::{Authority, HostName};
 use crate::policy::Permit;
 use crate::proxy::body::RequestBody;
@@ -94,8 +96,12 @@ struct ConnInfo {
     client: ClientAddr,
     /// The connection's tunnel keeps it when HTTP is over.
     slot: Rc<ConnectionGuard>,
-    /// The port of its listener.
+    /// What is spoken on its listener.
+    kind: Kind,
+    /// The port of its listener; behind a proxy that ends TLS, the public port.
     port: u16,
+    /// Whether the peer is a load balancer, which has sent a PROXY header.
+    is_balanced: bool,
     /// The address that the client has connected to, where it has sent no TLS server name.
     local: Option<IpAddr>,
     /// The TLS server name, where one was sent.

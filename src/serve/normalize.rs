@@ -94,7 +94,8 @@ fn parse_authority(host: &HeaderValue) -> Result<Authority, Rejection> {
 /// Browsers reuse a connection for every name of its certificate (RFC 9113, section 9.1.1), and
 /// they do not retry a WebSocket that gets 421 there. So such a name is served, unless it belongs
 /// to another server or listener, which a new connection would reach. Route and policy depend on
-/// `Host` alone. A trusted proxy uses one server name for all of its clients.
+/// `Host` alone. A trusted proxy uses one server name for all of its clients, and with
+/// `tls.default` any server name stands for any host.
 fn check_sni(inbound: &Inbound, authority: &Authority) -> Result<(), Rejection> {
     let (conn, snapshot) = (&inbound.conn, &inbound.view.snapshot);
     if conn.sni.as_ref().is_none_or(|sni| *sni == authority.host) {
@@ -103,7 +104,11 @@ fn check_sni(inbound: &Inbound, authority: &Authority) -> Result<(), Rejection> 
     let is_named = conn
         .certificate
         .as_ref()
-        .is_some_and(|shown| shown.names_host(&authority.host));
+        .is_some_and(|shown| shown.names_host(&authority.host))
+        || conn
+            .sni
+            .as_ref()
+            .is_some_and(|sni| snapshot.answers_by_default(sni));
     let is_passed_through = passthrough::find(&snapshot.passthrough, &authority.host).is_some();
     // Behind a port mapping, clients name ports that no listener has.
     let port = authority.port.unwrap_or(443);

@@ -124,7 +124,7 @@ async fn answer(mut conn: OverLimit, slot: &ChallengeSlot, worker: &Worker) -> i
     }
     match conn.kind {
         Kind::Https => answer_tls(conn.stream, slot, worker).await,
-        Kind::Http => answer_http(conn.stream, slot, worker).await,
+        Kind::Http | Kind::Plain => answer_http(conn.stream, slot, worker).await,
     }
 }
 

@@ -8,12 +8,14 @@ use http::{Response, StatusCode};
 use tower::Service;
 
 use super::Inbound;
+use super::client_scheme::client_came_by;
 use super::hostless;
 use super::reject::Rejection;
 use super::reply::{Reply, Served};
 use super::response_body::ResponseBody;
 use crate::host::Authority;
 use crate::route::path::BadPath;
+use crate::telemetry::summed;
 
 /// The service behind a plain listener.
 #[derive(Clone, Copy, Debug)]
@@ -29,11 +31,14 @@ impl Service<Inbound> for Redirect {
     }
 
     fn call(&mut self, inbound: Inbound) -> Self::Future {
+        if client_came_by(inbound.request.headers(), &["https", "wss"]) {
+            note_loop(&inbound);
+        }
         ready(redirect(&inbound).map(Reply::from))
     }
 }
 
-fn redirect(inbound: &Inbound) -> Result<Response<ResponseBody>, Rejection> {
+pub(super) fn redirect(inbound: &Inbound) -> Result<Response<ResponseBody>, Rejection> {
     let target = inbound
         .request
         .uri()
@@ -61,6 +66,19 @@ fn redirect(inbound: &Inbound) -> Result<Response<ResponseBody>, Rejection> {
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(header::LOCATION, location);
     Ok(response)
+}
+
+/// The client of a proxy that ends TLS is sent to where it is already.
+fn note_loop(inbound: &Inbound) {
+    let proxy = inbound.conn.client;
+    summed("redirect_loop", "", move |times| {
+        tracing::warn!(
+            times,
+            %proxy,
+            "a proxy in front ends TLS, and the redirect to https sends its clients in a circle; \
+             lead it to an address of listen.plain (docs/behind-a-proxy.md)"
+        );
+    });
 }
 
 fn host(inbound: &Inbound) -> Result<Authority, Rejection> {

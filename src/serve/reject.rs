@@ -39,6 +39,9 @@ pub(super) enum Rejection {
          understood"
     )]
     ForwardedChain,
+    /// Plain HTTP from a peer that is not a proxy in front.
+    #[error("listen.plain is for proxies that end TLS")]
+    NotAProxy,
     /// The TLS server name differs from `Host`.
     #[error("SNI differs from Host")]
     Misdirected,
@@ -136,6 +139,7 @@ impl Rejection {
             Self::Host => (StatusCode::BAD_REQUEST, "host"),
             Self::Authority => (StatusCode::BAD_REQUEST, "authority"),
             Self::ForwardedChain => (StatusCode::BAD_REQUEST, "forwarded_chain"),
+            Self::NotAProxy => (StatusCode::FORBIDDEN, "not_a_proxy"),
             Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "sni"),
             Self::Path(why) => (StatusCode::BAD_REQUEST, why.word()),
             Self::HeadTooLarge => (

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderName;
-use rustls::{ClientConfig, ServerConfig};
+use rustls::ClientConfig;
 
 use crate::addr::Network;
 use crate::files::Guard;
@@ -13,7 +13,7 @@ use crate::route::RouteTable;
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamSpec;
 use crate::telemetry::LogSpec;
-use crate::tls::CertTable;
+use crate::tls::{CertTable, ServerSettings};
 use crate::token::issuer::Issuer;
 use crate::turn::{Turn, TurnId};
 
@@ -49,11 +49,15 @@ pub struct Snapshot {
     /// Whether WebSockets are offered on HTTP/2 streams.
     pub h2_websockets: bool,
     /// TLS settings of the listeners.
-    pub tls: Arc<ServerConfig>,
+    pub tls: Arc<ServerSettings>,
     /// Whether a name without a certificate gets the first one.
     pub default_certificate: bool,
     /// The certificate of each name.
     pub certificates: Arc<CertTable>,
+    /// Whether there is a listener for proxies that end TLS.
+    pub has_plain: bool,
+    /// Whether that listener serves any peer.
+    pub plain_for_everybody: bool,
     /// What is logged.
     pub log: LogSpec,
     /// The port that redirects from plain HTTP name.
@@ -74,6 +78,12 @@ pub struct Upstream {
 }
 
 impl Snapshot {
+    /// Whether the first certificate is shown to clients that ask for this server name, as no
+    /// certificate has it.
+    pub fn answers_by_default(&self, sni: &HostName) -> bool {
+        self.default_certificate && !self.certificates.serves(sni)
+    }
+
     /// Whether clients that ask for this server name are answered.
     pub fn answers(&self, sni: &HostName) -> bool {
         self.default_certificate || self.certificates.serves(sni)

@@ -8,6 +8,7 @@ use tower::{Service, ServiceBuilder};
 use super::Arrived;
 use super::access::AccessLog;
 use super::authorize::Authorize;
+use super::behind_proxy::behind_proxy;
 use super::body::Body;
 use super::client_addr::client_address;
 use super::health_check::health_check;
@@ -36,8 +37,9 @@ impl<S> Stack for S where
 {
 }
 
-/// What stands behind a TLS listener. The layers have no state: all of it comes with the request.
-pub(super) fn https() -> impl Stack {
+/// What stands behind a TLS listener, and behind one for proxies that end TLS. The layers have no
+/// state: all of it comes with the request.
+pub(super) fn routes() -> impl Stack {
     ServiceBuilder::new()
         .layer(AccessLog) // outermost: every answer passes here
         .layer(Rescue) // what is rejected before there is a route
@@ -45,6 +47,7 @@ pub(super) fn https() -> impl Stack {
         .layer(Step(limit_size)) // before anything parses the request target
         .layer(Step(client_address)) // who is counted and authorized below
         .layer(Beside(health_check)) // no host, and so no route, is asked for
+        .layer(Beside(behind_proxy)) // plain HTTP is for proxies alone
         .layer(Step(limit_rate)) // before work is done for the request
         .layer(Step(normalize)) // one spelling of path and host from here on
         .layer(Beside(internal_routes)) // signing in and out: before a route could take the path

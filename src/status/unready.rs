@@ -87,6 +87,9 @@ pub(super) fn without_certificate(
     now: SystemTime,
 ) -> Vec<Unready> {
     let certificates = &snapshot.certificates;
+    if snapshot.tls_ports.is_empty() {
+        return Vec::new();
+    }
     match certificates.coverage_of_all(now) {
         HostCoverage::Unserved => return vec![Unready::NoCertificate],
         HostCoverage::OutOfDate(state) => return vec![Unready::AllOutOfDate(state)],
@@ -104,6 +107,8 @@ pub(super) fn without_certificate(
         HostCoverage::Served => None,
         HostCoverage::OutOfDate(state) => Some(Unready::OutOfDate(host, state)),
         HostCoverage::Ordered => Some(ordered_only(host, orders)),
+        // A proxy in front may have the certificate.
+        HostCoverage::Unserved if snapshot.has_plain => None,
         HostCoverage::Unserved => Some(Unready::Host(host)),
     };
     hosts.into_iter().filter_map(reason).collect()

@@ -121,6 +121,8 @@ pub struct WorkerMetrics {
     pub https: ListenerCounts,
     /// Connections to plain listeners.
     pub http: ListenerCounts,
+    /// Plain listeners for proxies that end TLS.
+    pub plain: ListenerCounts,
     /// Connections that were rejected, by the limit that was reached.
     pub refused: Tally,
     /// TLS handshakes, by [`Handshake`].
@@ -150,6 +152,7 @@ impl Default for WorkerMetrics {
         Self {
             https: ListenerCounts::default(),
             http: ListenerCounts::default(),
+            plain: ListenerCounts::default(),
             refused: Tally::default(),
             handshakes: Default::default(),
             handshake_failures: Tally::default(),

@@ -59,7 +59,9 @@ impl CertTable {
         previous: Option<&Self>,
         kept: &mut Vec<LoadError>,
     ) -> Result<(Self, Vec<Warning>), Vec<LoadError>> {
-        if spec.certificates.is_empty() && spec.self_signed.is_empty() && spec.ordered.is_empty() {
+        let is_empty =
+            spec.certificates.is_empty() && spec.self_signed.is_empty() && spec.ordered.is_empty();
+        if is_empty && spec.is_used {
             let key = "tls.certificates".to_owned();
             return Err(vec![LoadError {
                 key,

@@ -30,6 +30,7 @@ mod pem;
 mod placeholder;
 mod problem;
 mod servable;
+mod settings;
 mod shown;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,7 @@ pub use client::{accepts, client_config, upstream_config};
 pub use info::{CertInfo, HostCoverage, Origin};
 pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
 pub use servable::{LeafFacts, ServableCert, leaf_facts};
+pub use settings::{ChosenBy, ServerSettings};
 pub use shown::{Asked, Shown};
 pub use trust::{Accepts, Distrust};
 
@@ -68,6 +70,8 @@ pub struct TlsSpec {
     pub certificates: Vec<PairSpec>,
     /// Names that get a development certificate if no other certificate has them.
     pub self_signed: Vec<HostName>,
+    /// Whether there is a TLS listener. Without one, there need be no certificate.
+    pub is_used: bool,
     /// Whether clients that ask for an unknown name get the first certificate. Otherwise the
     /// handshake is rejected.
     pub default: bool,

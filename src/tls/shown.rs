@@ -6,19 +6,21 @@ use std::sync::Arc;
 use rustls::server::ClientHello;
 use rustls::{ServerConnection, SignatureScheme, SupportedCipherSuite};
 
-use super::{CertInfo, CertTable};
+use super::{CertInfo, CertTable, ChosenBy};
 use crate::host::HostName;
 
 /// The parts of a ClientHello that decide which certificate is presented.
 #[derive(Debug)]
 pub struct Asked {
     pub(super) schemes: Vec<SignatureScheme>,
+    pub(super) chosen: ChosenBy,
 }
 
 impl Asked {
     /// Copies them from a ClientHello.
-    pub fn of(hello: &ClientHello<'_>) -> Self {
+    pub fn of(hello: &ClientHello<'_>, chosen: ChosenBy) -> Self {
         Self {
+            chosen,
             schemes: hello.signature_schemes().to_vec(),
         }
     }
@@ -44,7 +46,15 @@ impl CertTable {
         if let Some(SupportedCipherSuite::Tls12(suite)) = session.negotiated_cipher_suite() {
             schemes.retain(|scheme| suite.sign.contains(scheme));
         }
-        self.choose(session.server_name(), &schemes)
+        let address = match asked.chosen {
+            ChosenBy::Address(ip) => Some(HostName::from(ip)),
+            ChosenBy::ServerName | ChosenBy::Nothing => None,
+        };
+        let name = match asked.chosen {
+            ChosenBy::ServerName => session.server_name(),
+            ChosenBy::Address(_) | ChosenBy::Nothing => address.as_ref().map(HostName::as_str),
+        };
+        self.choose(name, &schemes)
             .map(|entry| Shown(Arc::clone(&entry.info)))
     }
 }

@@ -10,6 +10,7 @@ mod harness;
 mod access_log;
 mod asap;
 mod balancers;
+mod behind_proxy;
 mod brute_force;
 mod bypass;
 mod bypass_tokens;

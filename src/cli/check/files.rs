@@ -98,7 +98,7 @@ impl Found {
     pub(super) fn certificates(&mut self, config: &Config) -> Option<CertTable> {
         let loaded = CertTable::load(&config.tls, clock::wall(), Mode::Read);
         let (table, notices) = loaded.map_err(|errors| self.add(errors)).ok()?;
-        if !config.tls.default {
+        if !config.tls.default && config.listen.plain.is_empty() {
             let unserved = config
                 .routes
                 .hosts()

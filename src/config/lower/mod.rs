@@ -6,6 +6,7 @@ mod answers;
 mod control;
 mod deploy;
 mod issuers;
+mod listen;
 mod names;
 mod policies;
 mod reach;
@@ -32,9 +33,7 @@ use crate::control::ControlSpec;
 use crate::host::{HostName, HostPattern};
 use crate::listen::ListenSpec;
 use crate::route::RouteTable;
-use crate::route::local;
 use crate::route::passthrough::Passthrough;
-use crate::route::path::PathPrefix;
 use crate::tls::{OrderedSpec, PairSpec, TlsSpec};
 use acme::Acme;
 use names::Context;
@@ -47,11 +46,14 @@ pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Con
     let has_http = raw.listen.as_ref().is_none_or(has_http);
     let control = lower_control(raw.listen.as_ref().and_then(|l| l.control.as_ref()), folder);
     let listen = raw.listen.map(|listen| lower_listen(listen, diag));
+    let has_https = listen
+        .as_ref()
+        .is_none_or(|listen| !listen.https.is_empty() || listen.plain.is_empty());
     let acme = raw.acme.map(|raw| acme::lower(raw, has_http, folder, diag));
     let acme = raw.acme_is_written.then_some(acme);
     let tls = raw
         .tls
-        .map(|tls| lower_tls(tls, acme.as_ref(), folder, diag));
+        .map(|tls| lower_tls(tls, acme.as_ref(), has_https, folder, diag));
     let deploy = deploy::lower(
         raw.deploy,
         &deploy::Context {
@@ -108,9 +110,11 @@ fn lower_listen(raw: RawListen, diag: &Diagnostics<'_>) -> ListenSpec {
             "is believed from trusted_proxies alone, of which there are none",
         );
     }
-    let https = valid(raw.https);
+    let https = raw.https.map(valid).unwrap_or_default();
     let http = raw.http.map(valid).unwrap_or_default();
-    let all: Vec<&Spanned<ListenAddr>> = https.iter().chain(&http).chain(&raw.status).collect();
+    let plain = raw.plain.map(valid).unwrap_or_default();
+    let all = https.iter().chain(&http).chain(&plain).chain(&raw.status);
+    let all: Vec<&Spanned<ListenAddr>> = all.collect();
     for (at, later) in all.iter().enumerate() {
         let Some(first) = all[..at]
             .iter()
@@ -133,31 +137,26 @@ fn lower_listen(raw: RawListen, diag: &Diagnostics<'_>) -> ListenSpec {
     }
     let addresses =
         |list: Vec<Spanned<ListenAddr>>| list.into_iter().map(|placed| placed.value).collect();
+    let balancers = lower_believed(valid(raw.proxy_protocol), diag);
+    let trusted = lower_believed(valid(raw.trusted_proxies), diag);
+    let for_everybody = raw.plain_for_everybody.as_ref();
+    listen::note_plain(&plain, for_everybody, &[&balancers, &trusted], diag);
     ListenSpec {
         https: addresses(https),
         http: addresses(http),
+        plain: addresses(plain),
+        plain_for_everybody: raw.plain_for_everybody.is_some_and(|said| said.value),
         status_hosts: lower_status_hosts(raw.status_hosts, raw.status.is_some(), diag),
         status: raw.status.map(|placed| placed.value),
         public_port: raw.public_port,
         workers: raw.workers,
-        health_path: raw.health_path.map(|path| lower_health_path(&path, diag)),
+        health_path: raw.health_path.map(|path| listen::health_path(&path, diag)),
         freebind: raw.freebind,
         h2_websockets: raw.h2_websockets,
-        proxy_protocol: lower_believed(valid(raw.proxy_protocol), diag),
-        trusted_proxies: lower_believed(valid(raw.trusted_proxies), diag),
         client_address_header: raw.client_address_header.map(|header| header.value),
+        proxy_protocol: balancers,
+        trusted_proxies: trusted,
     }
-}
-
-fn lower_health_path(path: &Spanned<PathPrefix>, diag: &Diagnostics<'_>) -> Box<str> {
-    if local::below_own(path.value.as_str()).is_some() {
-        let text = format!(
-            "what is below {} belongs to the gateway itself; take another path",
-            local::OWN
-        );
-        diag.problem(&path.place, text);
-    }
-    path.value.to_string().into()
 }
 
 fn lower_control(raw: Option<&SocketPath>, folder: &Path) -> ControlSpec {
@@ -260,10 +259,11 @@ fn note_passed_over(
 fn lower_tls(
     raw: RawTls,
     acme: Option<&Option<Acme>>,
+    is_used: bool,
     folder: &Path,
     diag: &Diagnostics<'_>,
 ) -> TlsSpec {
-    if acme.is_none() && has_no_certificate(&raw) {
+    if is_used && acme.is_none() && has_no_certificate(&raw) {
         let text = "there is no certificate; write certificates = [{ cert = \"…\", key = \
          \"…\" }], or [acme] to have them \
                     ordered, or for development self_signed = [\"localhost\"]";
@@ -294,6 +294,7 @@ fn lower_tls(
         certificates: valid(certificates).into_iter().filter_map(pair).collect(),
         self_signed: self_signed.into_iter().map(|host| host.value).collect(),
         default: raw.default,
+        is_used,
         dev_folder: folder.join("certs"),
         ordered: acme
             .iter()

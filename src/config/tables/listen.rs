@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::section;
 use crate::addr::{ListenAddr, Network};
 use crate::config::problem::Spanned;
-use crate::config::read::List;
+use crate::config::read::{List, Table};
 use crate::config::values::{
     AddressHeader, Count, Exempt, HostPort, Port, Size, SocketPath, TargetSize, Threads, Timeout,
     TokenSize,
@@ -20,15 +20,21 @@ section! {
     /// An address that is in use, or that the user may not bind, is reported at startup.
     "[listen]" => struct RawListen {
         /// Addresses for TLS: HTTP/2 and HTTP/1.1, by ALPN. `[::]:443` takes IPv4 too; on a machine
-        /// without IPv6 it becomes `0.0.0.0` with a warning. At least one is needed. A client that
-        /// speaks plain HTTP here gets a 400 that says so.
-        https: List<ListenAddr> = nonempty(concat!(
-            "there is no TLS listener, and plain ones only redirect; write https = ",
-            "[\"[::]:443\"]",
-        ));
+        /// without IPv6 it becomes `0.0.0.0` with a warning. At least one is needed, here or in
+        /// `plain`. A client that speaks plain HTTP here gets a 400 that says so.
+        https: List<ListenAddr> = optional("`plain` must be there");
         /// Plain addresses. Every request there is answered 308 to https, whatever its path;
         /// nothing is served.
         http: List<ListenAddr> = optional("no plain listener");
+        /// Plain addresses for a proxy or balancer in front that ends TLS: everything is served as
+        /// on `https`, and counts as https (`Secure` cookies, HSTS, redirects). Only peers in
+        /// `trusted_proxies` or `proxy_protocol`, and this machine, are served; others get 403. A
+        /// request of which `X-Forwarded-Proto` or `Forwarded` says that its client came by plain
+        /// HTTP gets 308 to https. See [behind another proxy](behind-a-proxy.md).
+        plain: List<ListenAddr> = optional("none");
+        /// Says that every peer that can reach `plain` is a proxy that ends TLS, whatever its
+        /// address.
+        plain_for_everybody: Spanned<bool> = optional(is false);
         /// One plain address for `/healthz`, `/readyz`, `/metrics` and a page for people. Everybody
         /// who can reach it sees routes, hosts and numbers, and can change nothing: bind it to
         /// loopback or to a network of your own. See [Status and
@@ -88,6 +94,21 @@ section! {
     also {
         /// Whether `http` is there, valid or not.
         http_is_written: bool = |table| table.has("http");
+    }
+    check way_in;
+}
+
+fn way_in(raw: &RawListen, table: &Table<'_>) {
+    let is_none = |key: &str, list: &Option<List<ListenAddr>>| match list {
+        Some(list) => list.is_empty(),
+        None => !table.has(key),
+    };
+    if is_none("https", &raw.https) && is_none("plain", &raw.plain) {
+        let text = concat!(
+            "there is no TLS listener, and http only redirects; write https = [\"[::]:443\"], or ",
+            "plain = [\"127.0.0.1:8080\"] behind a proxy that ends TLS"
+        );
+        table.missing("https", text);
     }
 }
 

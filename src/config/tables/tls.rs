@@ -10,8 +10,10 @@ use crate::tls::MinVersion;
 
 section! {
     /// Certificates and the handshake. Suites are AEAD with ECDHE only. A client that names no
-    /// server gets the first certificate; one that names a server which no certificate covers is
-    /// rejected, unless `default` is set. Either `certificates` or `self_signed` must be there.
+    /// server gets the certificate of the address that it has connected to, or else the first one;
+    /// one that names a server which no certificate covers is rejected, unless `default` is set or
+    /// it is a [trusted proxy](behind-a-proxy.md). Either `certificates` or `self_signed` must be
+    /// there, but not where `listen.https` has no address.
     "[tls]" => struct RawTls {
         /// The oldest version that is spoken.
         min_version: MinVersion = default(MinVersion::default());
@@ -23,7 +25,8 @@ section! {
         /// Names for development that no certificate has: they get one that is made under `certs/`,
         /// by a local CA, for clients that trust `certs/ca.pem`.
         self_signed: List<HostName> = optional("none");
-        /// Whether unknown names get the first certificate instead of a rejected handshake.
+        /// Whether unknown names get the first certificate instead of a rejected handshake. The
+        /// `Host` of such a client's requests then decides on the route.
         default: bool = default(false);
     }
     also {

@@ -10,6 +10,7 @@ use crate::limits::Rate;
 use crate::token::jws::MAX_LENGTH;
 
 const INTEGER: &str = "an integer";
+const SIZE: &str = "a size such as \"1MiB\"";
 const DURATION: &str = "a duration such as \"10s\"";
 
 impl Read for bool {
@@ -233,7 +234,7 @@ impl Read for Size {
     type Out = u64;
     const FORM: Form = Form::One(&Kind {
         name: "size",
-        expected: "a size such as \"1MiB\"",
+        expected: SIZE,
         text: "A whole number and a unit: `B`; `KiB`, `MiB`, `GiB` for powers of 1024; `KB`, `MB`, \
                `GB` for powers of 1000. A number without quotes is in bytes.",
         good: &["\"512B\"", "\"64KiB\"", "\"1MB\"", "65536", "0"],
@@ -243,7 +244,7 @@ impl Read for Size {
     fn read(value: &Value<'_>) -> Option<u64> {
         match value.integer() {
             Some(_) => value.integer_in(0, u64::MAX),
-            None => value.parse_with("a size such as \"1MiB\"", units::size),
+            None => value.parse_with(SIZE, units::size),
         }
     }
 }
@@ -269,7 +270,7 @@ impl Read for TargetSize {
     type Out = u64;
     const FORM: Form = Form::One(&Kind {
         name: "size of a request target",
-        expected: "a size such as \"1MiB\"",
+        expected: SIZE,
         text: "A [size](#size) from 256 bytes to 64 KiB.",
         good: &["\"8KiB\"", "\"32KiB\""],
         bad: ("0", "must be from 256B to 64KiB"),
@@ -299,7 +300,7 @@ impl Read for TokenSize {
     type Out = u64;
     const FORM: Form = Form::One(&Kind {
         name: "size of a token",
-        expected: "a size such as \"1MiB\"",
+        expected: SIZE,
         text: "A [size](#size) from 1 KiB to 32 KiB.",
         good: &["\"8KiB\"", "\"32KiB\""],
         bad: ("\"64KiB\"", "must be from 1KiB to 32KiB"),

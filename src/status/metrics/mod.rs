@@ -92,7 +92,11 @@ impl Numbers {
     }
 
     fn connections(&mut self, board: &Board) {
-        let listeners: [(&str, CountsOf); 2] = [("https", |w| &w.https), ("http", |w| &w.http)];
+        let listeners: [(&str, CountsOf); 3] = [
+            ("https", |w| &w.https),
+            ("http", |w| &w.http),
+            ("plain", |w| &w.plain),
+        ];
         let labels = |listener: &str| vec![("listener", listener.to_owned())];
         let accepted = listeners
             .map(|(name, counts_of)| (labels(name), board.sum(|w| &counts_of(w).accepted)));

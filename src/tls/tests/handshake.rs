@@ -14,7 +14,7 @@ use rustls::{
 };
 
 use super::*;
-use crate::tls::{Asked, Tickets, provider, server_config};
+use crate::tls::{Asked, ChosenBy, Tickets, provider, server_config};
 
 #[derive(Debug)]
 struct Now;
@@ -175,7 +175,15 @@ fn the_certificate_of_a_connection_is_known_afterwards() {
             .signature_verification_algorithms
             .supported_schemes();
         let (client, server) = shake(&client, name, &server).unwrap();
-        let shown = table.shown(Asked { schemes }, &server).unwrap();
+        let shown = table
+            .shown(
+                Asked {
+                    schemes,
+                    chosen: ChosenBy::ServerName,
+                },
+                &server,
+            )
+            .unwrap();
         let names = ["rsa.example.com", "ec.example.com"].map(|name| shown.names_host(&host(name)));
         assert_eq!(names, [is_rsa, !is_rsa], "{versions:?}");
         assert!(

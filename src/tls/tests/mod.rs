@@ -143,6 +143,7 @@ impl Folder {
         let min_version = MinVersion::Tls12;
         let (self_signed, ordered) = (Vec::new(), Vec::new());
         TlsSpec {
+            is_used: true,
             min_version,
             certificates,
             self_signed,
