@@ -235,6 +235,17 @@ impl ConnectError {
         error.is_some_and(|error| error.is::<DistrustedServer>())
     }
 
+    /// Whether the server was there and what it sent is not TLS.
+    pub fn is_not_tls(&self) -> bool {
+        let tls = self.source.get_ref().and_then(|error| error.downcast_ref());
+        matches!(tls, Some(rustls::Error::InvalidMessage(_)))
+    }
+
+    /// Whether there was no answer in time.
+    pub fn is_timeout(&self) -> bool {
+        self.source.kind() == io::ErrorKind::TimedOut
+    }
+
     /// The socket broke before it was used.
     pub fn broke(addr: &ServerAddr, source: io::Error) -> Self {
         Self {

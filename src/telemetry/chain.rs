@@ -3,16 +3,22 @@
 use std::error::Error;
 use std::fmt;
 
-/// An error with its causes, in one line.
+use super::cause;
+
+/// An error with its causes, in one line. What libraries report is put into words.
 pub struct Chain<'e>(pub &'e (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
+        let mut next = Some(self.0);
+        let mut is_first = true;
+        while let Some(error) = next {
+            if let Some(text) = cause::words(error) {
+                let colon = if is_first { "" } else { ": " };
+                write!(f, "{colon}{text}")?;
+                is_first = false;
+            }
+            next = cause::source(error);
         }
         Ok(())
     }

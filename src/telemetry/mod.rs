@@ -2,6 +2,7 @@
 //! writer thread of its own, so that a stalled reader costs log lines and never blocks a worker.
 
 pub mod access;
+mod cause;
 mod chain;
 pub mod escape;
 mod events;

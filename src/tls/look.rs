@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -12,8 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::TlsConnector;
 
 use super::challenges::ACME_TLS;
-use super::{leaf_facts, provider};
-use crate::host::HostName;
+use super::problem::Problem;
+use super::{leaf_facts, provider, x509};
+use crate::host::{HostName, HostPattern};
 
 /// Makes a handshake and returns the server's own certificate. The handshake proves that the server
 /// has the certificate's key. The certificate itself is not verified, so the connection is closed
@@ -100,6 +102,27 @@ fn is_rejection(error: &io::Error) -> bool {
             | AlertDescription::UnrecognisedName
             | AlertDescription::HandshakeFailure
     )
+}
+
+/// What a certificate is for, and until when.
+#[derive(Clone, Debug)]
+pub struct LeafDescription {
+    /// The hosts that it names; at least one.
+    pub names: Vec<HostPattern>,
+    /// When it expires.
+    pub not_after: SystemTime,
+}
+
+/// Describes a certificate that a server has presented.
+///
+/// # Errors
+/// If it cannot be read or names no host.
+pub fn description(leaf: &CertificateDer<'_>) -> Result<LeafDescription, Problem> {
+    let facts = x509::facts(leaf)?;
+    Ok(LeafDescription {
+        names: facts.names,
+        not_after: facts.not_after,
+    })
 }
 
 /// Accepts any certificate, so it must not be used for connections that carry data.

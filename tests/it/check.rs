@@ -219,14 +219,14 @@ fn live_asks_the_ca_and_the_servers_that_get_its_certificates() {
     let said = String::from_utf8(output.stdout).unwrap();
     for expected in [
         format!(
-            "CA\n  {}  answers; profiles: classic, shortlived\n",
+            "CA\n  {}  ok: answers; profiles: classic, shortlived\n",
             ca.url("/directory")
         ),
-        "  acme.certificates[1]  the CA has no profile \"long\"; it has classic, shortlived\n"
+        "  acme.certificates[1]  problem: the CA has no profile \"long\"; it has classic, shortlived\n"
             .to_owned(),
-        "  acme  the CA wants an account that you have with it".to_owned(),
-        format!("deployments\n  deploy[0]  {tls}  answers by TLS, with the certificate "),
-        "  deploy[1]  127.0.0.1:1  nothing answers at 127.0.0.1:1".to_owned(),
+        "  acme  problem: the CA wants an account that you have with it".to_owned(),
+        format!("deployments\n  deploy[0]  {tls}  ok: answers by TLS, with the certificate "),
+        "  deploy[1]  127.0.0.1:1  problem: nothing answers at 127.0.0.1:1".to_owned(),
     ] {
         assert!(said.contains(&expected), "{expected}: {said}");
     }

@@ -472,7 +472,7 @@ fn two_renewals_at_once_both_get_the_outcome() {
     for output in [renew(), renew()] {
         let text = said(&output.join().unwrap(), 1);
         assert!(
-            text.contains("media.test: not ordered: ") && text.contains("Connection refused"),
+            text.contains("media.test: not ordered: ") && text.contains("connection refused"),
             "{text}"
         );
     }

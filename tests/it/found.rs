@@ -254,7 +254,7 @@ fn check_live_counts_an_answer_that_ends_the_connection() {
     for _ in 0..20 {
         let (text, is_success) = check_live(&text);
         assert!(
-            text.contains("answers (HTTP 404") && text.contains("closed without an answer"),
+            text.contains("answers (HTTP 404") && text.contains("the connection was closed"),
             "{text}"
         );
         assert_eq!(text.matches("does not answer").count(), 1, "{text}");

@@ -432,13 +432,13 @@ fn check_fetches_keys_only_where_it_is_told_to() {
     let live = check(&["--live"]);
     let text = String::from_utf8(live.stdout).unwrap();
     for line in [
-        format!("  staff  {}  1 key: \"one\"\n", keys.url("/jwks.json")),
+        format!("  staff  {}  ok: 1 key: \"one\"\n", keys.url("/jwks.json")),
         format!(
-            "  bad  {}  answered 404 Not Found\n",
+            "  bad  {}  problem: answered 404 Not Found\n",
             keys.url("/missing.json")
         ),
         format!(
-            "  jitsi  {}  answers (404 for a key that should not be there)\n",
+            "  jitsi  {}  ok: answers, and has no key where there should be none\n",
             keys.url("/asap")
         ),
     ] {

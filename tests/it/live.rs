@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::harness::upstream::{Conn, Request};
 use crate::harness::websocket::{ACCEPT, CLOSE, Frame, KEY, PING, TEXT};
-use crate::harness::{Config, Then, Upstream};
+use crate::harness::{Config, TestGateway, Then, Upstream};
 
 const INFO: &str =
     r#"{"janus": "server_info", "name": "Janus WebRTC Server", "version_string": "1.1.2"}"#;
@@ -109,6 +109,14 @@ fn echo() -> Upstream {
     })
 }
 
+/// A server with this status for everything.
+fn always(status: &'static str) -> Upstream {
+    Upstream::http(move |_, conn| {
+        conn.send(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n"))?;
+        Ok(Then::Close)
+    })
+}
+
 fn switching(request: &Request, more: &str) -> String {
     let key = request.head.get("sec-websocket-key").unwrap_or(KEY);
     let accept = ianitor::proxy::websocket::accept(&key.parse().unwrap());
@@ -176,7 +184,12 @@ pub(crate) fn check_live(config: &str) -> (String, bool) {
 #[test]
 fn a_server_is_what_its_upstream_says() {
     for (server, protocol, path, found) in [
-        (rest("/janus", UNHANDLED), "janus", "/janus", "(HTTP 404, "),
+        (
+            rest("/janus", UNHANDLED),
+            "janus",
+            "/janus",
+            "ok: is the Janus API at /janus, version 1.1.2 (",
+        ),
         (
             rest("/janus", UNHANDLED),
             "janus",
@@ -193,7 +206,7 @@ fn a_server_is_what_its_upstream_says() {
             websocket("janus-protocol", UNHANDLED),
             "janus",
             "/janus-ws",
-            "the Janus API by WebSocket (janus-protocol)",
+            "ok: is the Janus API by WebSocket (janus-protocol)",
         ),
         (
             rest("/admin", UNAUTHORIZED),
@@ -225,7 +238,6 @@ fn a_server_is_what_its_upstream_says() {
             "/",
             "Kurento's control port at /kurento",
         ),
-        (Upstream::ok(), "http", "/", "answers (HTTP 200"),
         (echo(), "http", "/app", "answers (HTTP 200"),
         (echo(), "http", "/kurento", "answers (HTTP 200"),
     ] {
@@ -234,6 +246,8 @@ fn a_server_is_what_its_upstream_says() {
             !is_amiss && text.contains(found) && !text.contains("write protocol"),
             "{protocol} {path}: {text}"
         );
+        // The status of a plain request says nothing about a server that has been recognized.
+        assert!(protocol == "http" || !text.contains("HTTP "), "{text}");
     }
 }
 
@@ -252,6 +266,43 @@ fn the_upstream_of_websockets_is_asked_at_the_paths_of_its_routes() {
     let (text, is_amiss) = ask_all(&config);
     assert!(!is_amiss, "{text}");
     assert!(text.contains("the Janus API at /own/base"), "{text}");
+}
+
+/// 404, 403 and 426 are what Janus and Kurento answer to a plain request.
+#[test]
+fn the_status_of_a_plain_request_is_explained() {
+    for (server, found) in [
+        (Upstream::ok(), "ok: answers (HTTP 200, "),
+        (
+            always("404 Not Found"),
+            "ok: answers (HTTP 404 to a plain request for /, which is no fault; ",
+        ),
+        (
+            always("426 Upgrade Required"),
+            "ok: answers (HTTP 426 to a plain request for /, which is no fault; ",
+        ),
+        (
+            always("503 Service Unavailable"),
+            "ok: answers, but with the error HTTP 503 (",
+        ),
+    ] {
+        let (text, is_amiss) = ask(&server, "http", "/");
+        assert!(!is_amiss && text.contains(found), "{found}: {text}");
+    }
+}
+
+/// Servers answer 400 on a TLS port to what is not TLS.
+#[test]
+fn a_tls_port_that_is_asked_without_tls_is_suspected() {
+    let gateway = TestGateway::start(&Config::to(&Upstream::ok()));
+    let tls = gateway.https();
+    let upstream = format!("[upstreams.app]\nservers = [\"http://{tls}\"]");
+    let config = Config::new()
+        .table(&upstream)
+        .route_with("/", "app", "policy = \"open\"");
+    let (text, _) = ask_all(&config);
+    let want = format!("if it speaks TLS, write \"https://{tls}\"");
+    assert!(text.contains(&want), "{text}");
 }
 
 #[test]
@@ -305,7 +356,9 @@ fn no_more_is_said_than_was_seen() {
     ] {
         let (text, is_amiss) = ask(&server, protocol, "/kurento");
         assert!(
-            is_amiss && text.contains("answers (HTTP 200") && text.contains(", but not as "),
+            is_amiss
+                && text.contains("problem: answers (HTTP 200")
+                && text.contains(", but not as "),
             "{protocol}: {text}"
         );
     }
@@ -332,7 +385,7 @@ fn a_server_that_stops_answering_or_never_ends_is_not_waited_for() {
     assert!(
         is_amiss
             && text.contains("answers (HTTP 200")
-            && text.contains("then does not answer in time (3 s)"),
+            && text.contains("then does not answer within 3 s"),
         "{text}"
     );
     let (text, is_amiss) = ask(&mute, "http", "/app");
@@ -380,4 +433,107 @@ fn it_is_asked_as_the_routes_ask() {
     for head in server.heads() {
         assert_eq!(head.get("host"), Some("janus.internal"), "{head:?}");
     }
+}
+
+/// A listener with TLS and one without.
+const BOTH: &str = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]";
+
+/// One sentence says what is wrong and what to write; no error of a library is in it.
+#[test]
+fn a_server_that_cannot_be_asked_is_described_in_words() {
+    let gateway = TestGateway::start(&Config::to(&Upstream::ok()).listen(BOTH));
+    let (tls, plain) = (gateway.https(), gateway.http());
+    let closes = Upstream::http(|_, _| Ok(Then::Close));
+    for (server, want) in [
+        (
+            "http://127.0.0.1:1".to_owned(),
+            "problem: cannot be reached, no connection (tried 127.0.0.1:1): connection refused; \
+             start the server, or correct its address"
+                .to_owned(),
+        ),
+        (
+            format!("https://{plain}"),
+            format!(
+                "what was received is not TLS; if it speaks no TLS there, write \"http://{plain}\""
+            ),
+        ),
+        (
+            format!("https://{tls}"),
+            "its certificate is not accepted: no CA that is trusted here has signed it; write the \
+             file of its CA as ca_file"
+                .to_owned(),
+        ),
+        (
+            closes.url(),
+            "problem: does not answer by HTTP, the connection was closed".to_owned(),
+        ),
+        (
+            "http://no-such-name.invalid".to_owned(),
+            "the name no-such-name.invalid".to_owned(),
+        ),
+    ] {
+        let upstream = format!("[upstreams.app]\nservers = [\"{server}\"]");
+        let config = Config::new()
+            .table(&upstream)
+            .route_with("/", "app", "policy = \"open\"");
+        let (text, is_amiss) = ask_all(&config);
+        assert!(is_amiss && text.contains(&want), "{server}: {want}\n{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        for word in [
+            "os error",
+            "client error",
+            "UnknownIssuer",
+            "InvalidContentType",
+            "hyper",
+        ] {
+            assert!(!text.contains(word), "{word}: {text}");
+        }
+    }
+}
+
+/// As coturn's TLS port: it shows its certificate, with and without a PROXY header.
+#[test]
+fn servers_that_tls_is_passed_through_to_are_asked_for_their_certificate() {
+    let site = Upstream::ok();
+    let behind = Config::to(&site)
+        .tls("self_signed = [\"turn.test\"]")
+        .listen(BOTH);
+    let behind = TestGateway::start(&behind);
+    let with_header = Config::to(&site)
+        .tls("self_signed = [\"mail.test\"]")
+        .listen("https = [\"127.0.0.1:0\"]\nproxy_protocol = [\"127.0.0.1\"]");
+    let with_header = TestGateway::start(&with_header);
+    let entry = |sni: &str, to: &str, more: &str| {
+        format!("[[passthrough]]\nsni = \"{sni}\"\nto = \"{to}\"\n{more}\n")
+    };
+    let plain = behind.http().to_string();
+    let text = Config::to(&site)
+        .table(&entry("turn.test", &behind.https().to_string(), ""))
+        .table(&entry(
+            "mail.test",
+            &with_header.https().to_string(),
+            "proxy_protocol = true",
+        ))
+        .table(&entry("plain.test", &plain, ""))
+        .table(&entry("away.test", "127.0.0.1:1", ""))
+        .text();
+    let (text, is_success) = check_live(&text);
+    for (at, want) in [
+        "  turn.test  127.0.0.1:PORT  ok: answers by TLS, with a certificate for turn.test, until ",
+        "  mail.test  127.0.0.1:PORT  ok: answers by TLS, with a certificate for mail.test, until ",
+        "  plain.test  127.0.0.1:PORT  problem: does not answer by TLS, what was received is not TLS",
+        "  away.test  127.0.0.1:PORT  problem: cannot be reached, no connection (tried 127.0.0.1:1)",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (_, lines) = text.split_once("passthrough\n").unwrap();
+        let line = lines.lines().nth(at).unwrap_or_default();
+        let parts: Vec<&str> = want.split("PORT").collect();
+        assert!(
+            line.starts_with(parts[0]) && line.contains(parts[1]),
+            "{want}\n{text}"
+        );
+    }
+    assert!(!is_success);
 }

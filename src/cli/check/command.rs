@@ -17,7 +17,8 @@ pub(crate) struct Check {
     #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
     config: PathBuf,
     /// Also ask the upstreams whether they answer and speak their protocol, fetch the keys of
-    /// issuers and the CA's directory, and ask the servers that certificates are deployed to.
+    /// issuers and the CA's directory, and ask the servers of [[passthrough]] and those that
+    /// certificates are deployed to for their certificates.
     #[arg(long)]
     live: bool,
 }

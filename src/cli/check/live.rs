@@ -1,16 +1,15 @@
-//! Asks every server that a configuration names: upstreams, key servers, the CA, and the servers
-//! that certificates are deployed to.
-
-use std::fmt::Write as _;
+//! Asks every server that a configuration names: upstreams, servers that TLS is passed through to,
+//! key servers, the CA, and the servers that certificates are deployed to.
 
 use ianitor::acme::{self, AcmeSpec, Offered};
 use ianitor::config::Config;
 use ianitor::deploy::{self, DeploySpec, Place};
 use ianitor::host::HostName;
 use ianitor::jwks;
-use ianitor::telemetry::{Chain, Visible};
+use ianitor::telemetry::Chain;
 
-use super::findings::Findings;
+use super::findings::{Findings, Verdict};
+use super::passthrough::ask_passthrough;
 use super::upstreams::ask_upstreams;
 
 /// Asks all of them, shows what each kind says as soon as it is known, and returns the number of
@@ -22,6 +21,7 @@ pub(super) async fn ask_all(config: &Config, show: fn(&str)) -> usize {
         problems += found.problems;
     };
     note(ask_upstreams(config).await);
+    note(ask_passthrough(config).await);
     note(ask_issuers(config).await);
     note(ask_ca(config).await);
     note(ask_deployments(config).await);
@@ -35,16 +35,14 @@ async fn ask_issuers(config: &Config) -> Findings {
         let Some(place) = issuer.keys.endpoint() else {
             continue;
         };
-        let result = match jwks::Client::new(&issuer.name, place) {
-            Ok(client) => jwks::ask(issuer, &client)
-                .await
-                .map_err(|error| Visible(Chain(&error)).to_string()),
-            Err(error) => Err(Chain(&error).to_string()),
+        let verdict = match jwks::Client::new(&issuer.name, place) {
+            Ok(client) => match jwks::ask(issuer, &client).await {
+                Ok(text) => Verdict::ok(text),
+                Err(error) => Verdict::problem(Chain(&error)),
+            },
+            Err(error) => Verdict::problem(Chain(&error)),
         };
-        found.problems += usize::from(result.is_err());
-        let result = result.unwrap_or_else(|error| error);
-        // Writing to a String does not fail.
-        let _ = writeln!(found.text, "  {}  {}  {result}", issuer.name, place.url);
+        found.add(format_args!("{}  {}", issuer.name, place.url), &verdict);
     }
     found.titled("issuers")
 }
@@ -54,31 +52,27 @@ async fn ask_ca(config: &Config) -> Findings {
     let Some(spec) = &config.acme else {
         return Findings::default();
     };
-    let mut text = format!("  {}  ", spec.directory);
-    let problems = match acme::ask(spec).await {
+    let mut found = Findings::default();
+    match acme::ask(spec).await {
         Ok(Offered { profiles, refused }) => {
             let has = match &profiles[..] {
                 [] => String::new(),
                 profiles => format!("; profiles: {}", profiles.join(", ")),
             };
-            let _ = writeln!(text, "answers{}", Visible(has));
+            let verdict = Verdict::ok(format_args!("answers{has}"));
+            found.add(&spec.directory, &verdict);
             for (key, error) in &refused {
-                let _ = writeln!(text, "  {key}  {}", Visible(Chain(error)));
+                found.add(key, &Verdict::problem(Chain(error)));
             }
-            refused.len()
         }
         Err(error) => {
             let advice = error.advice().map(|advice| format!("; {advice}"));
-            let _ = writeln!(
-                text,
-                "{}{}",
-                Visible(Chain(&error)),
-                advice.unwrap_or_default()
-            );
-            1
+            let advice = advice.unwrap_or_default();
+            let verdict = Verdict::problem(format_args!("{}{advice}", Chain(&error)));
+            found.add(&spec.directory, &verdict);
         }
-    };
-    Findings { text, problems }.titled("CA")
+    }
+    found.titled("CA")
 }
 
 /// Connects by TLS to every server of `[[deploy]]` that has a `verify`. A server that does not
@@ -89,12 +83,13 @@ async fn ask_deployments(config: &Config) -> Findings {
         let Some(place) = &spec.verify else { continue };
         let host = requested_host(config.acme.as_ref(), spec, place);
         let result = deploy::shown(spec, place, host).await;
-        found.problems += usize::from(result.is_err());
-        let result = match result {
-            Ok(serial) => format!("answers by TLS, with the certificate {serial}"),
-            Err(error) => Visible(Chain(&error)).to_string(),
+        let verdict = match result {
+            Ok(serial) => Verdict::ok(format_args!(
+                "answers by TLS, with the certificate {serial}"
+            )),
+            Err(error) => Verdict::problem(Chain(&error)),
         };
-        let _ = writeln!(found.text, "  {}  {place}  {result}", spec.config_key);
+        found.add(format_args!("{}  {place}", spec.config_key), &verdict);
     }
     found.titled("deployments")
 }

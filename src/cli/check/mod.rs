@@ -5,6 +5,7 @@ mod command;
 mod files;
 mod findings;
 mod live;
+mod passthrough;
 mod probe;
 mod recognize;
 mod upstreams;

@@ -12,7 +12,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use ianitor::proxy::connect::Connector;
+use ianitor::proxy::connect::{ConnectError, Connector};
 use ianitor::proxy::websocket;
 use ianitor::resolve::Resolver;
 use ianitor::route::upstream::{ServerAddr, UpstreamSpec};
@@ -35,7 +35,7 @@ pub(super) enum NoAnswer {
     /// It took too long; asking again is no use.
     Timeout,
     /// There is no connection; asking again is no use.
-    Unreachable(Box<dyn Error>),
+    Unreachable(ConnectError),
     /// It closed the connection or did not speak HTTP; it may answer another request.
     Closed(Box<dyn Error>),
 }
@@ -165,7 +165,7 @@ impl Server {
             .connector
             .connect()
             .await
-            .map_err(|error| NoAnswer::Unreachable(error.into()))?;
+            .map_err(NoAnswer::Unreachable)?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(closed)?;

@@ -1,16 +1,16 @@
 //! Asks the servers of upstreams whether they answer, and whether they are what the configuration
 //! says.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 
-use super::findings::Findings;
+use super::findings::{Findings, Verdict};
 use super::probe::{self, NoAnswer, Server};
 use super::recognize::{Api, Seen, recognize};
 use ianitor::clock;
 use ianitor::config::Config;
+use ianitor::proxy::connect::ConnectError;
 use ianitor::route::upstream::{Protocol, ServerAddr, UpstreamSpec};
 use ianitor::route::{Forward, Route, Target, UpstreamId};
 use ianitor::telemetry::{Chain, Visible};
@@ -25,14 +25,11 @@ pub(super) async fn ask_upstreams(config: &Config) -> Findings {
     for (at, upstream) in config.routes.upstreams().iter().enumerate() {
         let routed = Routed::to(config, UpstreamId(at));
         for server in &upstream.servers {
-            let (text, is_right) = ask(upstream, server, &routed).await;
-            found.problems += usize::from(!is_right);
-            // Writing to a String does not fail.
-            let _ = writeln!(found.text, "  {}  {server}  {text}", upstream.name);
+            let verdict = ask(upstream, server, &routed).await;
+            found.add(format_args!("{}  {server}", upstream.name), &verdict);
         }
     }
-    let text = format!("upstreams\n{}", found.text);
-    Findings { text, ..found }
+    found.titled("upstreams")
 }
 
 /// How the routes to an upstream address it.
@@ -72,54 +69,105 @@ impl Routed {
 }
 
 /// Describes the server, and says whether it is as it should be.
-async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, routed: &Routed) -> (String, bool) {
+async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, routed: &Routed) -> Verdict {
     let server = match Server::new(upstream, addr, routed.host.as_ref()) {
         Ok(server) => server,
-        Err(error) => {
-            return (
-                format!("cannot be asked: {}", Visible(Chain(&error))),
-                false,
-            );
-        }
+        Err(error) => return Verdict::problem(format_args!("cannot be asked: {}", Chain(&error))),
     };
     let began = clock::monotonic();
-    // Any status is an answer: Janus' REST port gives 404, its WebSocket port 403, Kurento 426.
     let status = match server.get("/").await {
         Ok(answer) => answer.status,
-        Err(error) => return (no_answer(&error), false),
+        Err(error) => return Verdict::problem(no_answer(addr, &error)),
     };
-    let answers = format!(
-        "answers (HTTP {}, {} ms)",
-        status.as_u16(),
-        began.elapsed().as_millis()
-    );
+    let millis = began.elapsed().as_millis();
+    let answers = answers(addr, status, millis);
     let seen =
         tokio::time::timeout(LIMIT, recognize(&server, upstream.protocol, &routed.paths)).await;
     match seen.unwrap_or(Err(NoAnswer::Timeout)) {
-        Ok(seen) => {
-            let (verdict, is_right) = judge(upstream.protocol, seen.as_ref());
-            (answers + &verdict, is_right)
-        }
+        Ok(Some(seen)) => judge(upstream.protocol, &seen, millis),
+        Ok(None) => match unrecognized(upstream.protocol) {
+            None => Verdict::ok(answers),
+            Some(text) => Verdict::problem(format_args!("{answers}, but not as {text}")),
+        },
         // The application has answered once; some of its paths may be slow on purpose.
-        Err(_) if upstream.protocol == Protocol::Http => (answers, true),
-        Err(error) => (format!("{answers}, then {}", no_answer(&error)), false),
+        Err(_) if upstream.protocol == Protocol::Http => Verdict::ok(answers),
+        Err(error) => Verdict::problem(format_args!("{answers}, then {}", no_answer(addr, &error))),
     }
 }
 
-fn no_answer(error: &NoAnswer) -> String {
+/// What a status means. Any is an answer: Janus' REST port has 404 for a plain request, its
+/// WebSocket port 403, and Kurento 426.
+fn answers(addr: &ServerAddr, status: StatusCode, millis: u128) -> String {
+    let code = status.as_u16();
+    let may_want_tls = status == StatusCode::BAD_REQUEST && !addr.is_tls();
+    if status.is_server_error() {
+        format!("answers, but with the error HTTP {code} ({millis} ms); see its log")
+    } else if let (true, ServerAddr::Tcp { host, port, .. }) = (may_want_tls, addr) {
+        // This is how servers answer on a TLS port to what is not TLS.
+        format!(
+            "answers (HTTP {code} to a plain request for /, {millis} ms); if it speaks TLS, write \
+             \"https://{host}:{port}\""
+        )
+    } else if status.is_client_error() {
+        format!("answers (HTTP {code} to a plain request for /, which is no fault; {millis} ms)")
+    } else {
+        format!("answers (HTTP {code}, {millis} ms)")
+    }
+}
+
+/// Why there is no answer, and what to do.
+fn no_answer(addr: &ServerAddr, error: &NoAnswer) -> String {
     match error {
-        NoAnswer::Timeout => format!("does not answer in time ({} s)", probe::TIMEOUT.as_secs()),
-        NoAnswer::Unreachable(error) | NoAnswer::Closed(error) => {
-            format!("does not answer: {}", Visible(Chain(&**error)))
+        NoAnswer::Timeout => format!(
+            "does not answer within {} s; is it overloaded, or does a firewall drop what is sent?",
+            probe::TIMEOUT.as_secs()
+        ),
+        NoAnswer::Unreachable(error) => {
+            let advice = unreachable_advice(addr, error);
+            format!("cannot be reached, {}; {advice}", Chain(error))
+        }
+        NoAnswer::Closed(error) => {
+            let tls = match addr {
+                ServerAddr::Tcp {
+                    tls: false,
+                    host,
+                    port,
+                } => {
+                    format!(", or does it speak TLS, for which you write \"https://{host}:{port}\"")
+                }
+                _ => String::new(),
+            };
+            let why = Chain(&**error);
+            format!("does not answer by HTTP, {why}; is it the right port{tls}?")
         }
     }
 }
 
-/// Compares what was recognized with what is declared. The text continues "answers".
-fn judge(declared: Protocol, seen: Option<&Seen>) -> (String, bool) {
-    let Some(seen) = seen else {
-        return unrecognized(declared);
-    };
+fn unreachable_advice(addr: &ServerAddr, error: &ConnectError) -> String {
+    if error.is_distrust() {
+        return "write the file of its CA as ca_file, or its name in the certificate as server_name"
+            .to_owned();
+    }
+    match addr {
+        ServerAddr::Tcp {
+            tls: true,
+            host,
+            port,
+        } if error.is_not_tls() => {
+            format!("if it speaks no TLS there, write \"http://{host}:{port}\"")
+        }
+        ServerAddr::Tcp { tls: true, .. } if error.is_timeout() => {
+            "is the address right, and does it speak TLS there?".to_owned()
+        }
+        _ if error.is_timeout() => {
+            "is the address right, and does a firewall let it through?".to_owned()
+        }
+        _ => "start the server, or correct its address".to_owned(),
+    }
+}
+
+/// Compares what was recognized with what is declared.
+fn judge(declared: Protocol, seen: &Seen, millis: u128) -> Verdict {
     let Seen {
         api,
         place,
@@ -134,40 +182,38 @@ fn judge(declared: Protocol, seen: Option<&Seen>) -> (String, bool) {
     let is_it =
         protocol == declared || (*api == Api::SomeJanus && declared == Protocol::JanusAdmin);
     if is_it {
-        return (format!(": {what}"), true);
+        return Verdict::ok(format_args!("is {what} ({millis} ms)"));
     }
-    // Forwarded as plain HTTP, Janus works; the gateway only does not understand its messages.
-    let is_harmless = declared == Protocol::Http && !protocol.is_control();
     let advice = match protocol.is_control() {
         true => " and a policy that admits only its operators",
         false => "",
     };
     let (is, said) = (protocol.name(), declared.name());
-    (
-        format!(
-            ": this is {what}, while the upstream has protocol \"{said}\"; \
-             write protocol = \"{is}\"{advice}"
-        ),
-        is_harmless,
-    )
+    let text = format!(
+        "this is {what}, while the upstream has protocol \"{said}\"; write protocol = \
+         \"{is}\"{advice}"
+    );
+    // Forwarded as plain HTTP, Janus works; the gateway only does not understand its messages.
+    match declared == Protocol::Http && !protocol.is_control() {
+        true => Verdict::ok(text),
+        false => Verdict::problem(text),
+    }
 }
 
-fn unrecognized(declared: Protocol) -> (String, bool) {
-    let text = match declared {
-        Protocol::Http => return (String::new(), true),
-        Protocol::Janus => {
-            ", but not as the Janus API: the routes reach neither /info or /janus/info nor a \
-             WebSocket with janus-protocol; see the port, the paths, and base_path of Janus"
-        }
-        Protocol::JanusAdmin => {
-            ", but not as Janus' admin API: the routes reach neither /info or /admin/info nor a \
-             WebSocket with janus-admin-protocol; see the port, the paths, and admin_base_path of \
-             Janus"
-        }
-        Protocol::Kurento => {
-            ", but not as Kurento: no WebSocket that the routes reach answers a ping; see the port \
-             and the path"
-        }
-    };
-    (text.to_owned(), false)
+/// What a server is not whose answers are of no API; `None` if it may be anything.
+fn unrecognized(declared: Protocol) -> Option<&'static str> {
+    match declared {
+        Protocol::Http => None,
+        Protocol::Janus => Some(
+            "the Janus API: the routes reach neither /info or /janus/info nor a WebSocket with \
+             janus-protocol; see the port, the paths, and base_path of Janus",
+        ),
+        Protocol::JanusAdmin => Some(
+            "Janus' admin API: the routes reach neither /info or /admin/info nor a WebSocket with \
+             janus-admin-protocol; see the port, the paths, and admin_base_path of Janus",
+        ),
+        Protocol::Kurento => Some(
+            "Kurento: no WebSocket that the routes reach answers a ping; see the port and the path",
+        ),
+    }
 }
