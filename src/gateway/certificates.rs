@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use super::error::StartError;
 use super::previous::Previous;
+use super::unreached::unreached_certificates;
 use crate::clock;
 use crate::config::Config;
 use crate::host::{HostName, HostPattern};
@@ -77,6 +78,9 @@ fn warn(table: &CertTable, warnings: &[Warning], config: &Config, now: SystemTim
             Notice::FirstCa => tracing::info!("{warning}"),
             _ => tracing::warn!("{warning}"),
         }
+    }
+    for warning in unreached_certificates(table, config) {
+        tracing::warn!("{warning}");
     }
     // A host may also be reached by a proxy in front, which has the certificate.
     if config.tls.default || !config.listen.plain.is_empty() {

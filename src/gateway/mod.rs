@@ -23,9 +23,11 @@ mod services;
 mod snapshot;
 mod start;
 mod status;
+mod unreached;
 mod watch;
 
 pub use error::StartError;
 pub use running::Running;
 pub use start::Gateway;
+pub use unreached::unreached_certificates;
 pub use watch::FILE_CHECK_INTERVAL;

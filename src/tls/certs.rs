@@ -111,6 +111,7 @@ impl CertTable {
         let table = Self::new(entries, spec, now);
         warnings.extend(table.date_warnings(now));
         warnings.extend(table.precedence_warnings(now));
+        warnings.extend(table.never_served_warnings(now));
         Ok((table, warnings))
     }
 
@@ -244,6 +245,28 @@ impl CertTable {
             hosts.sort_unstable();
             hosts.dedup();
             (!hosts.is_empty()).then(|| info.warning(Notice::ServedBeforeOrdered(hosts)))
+        })
+    }
+
+    /// Warns about files that no client gets, since an earlier one goes before them for each of their
+    /// names.
+    fn never_served_warnings(&self, now: SystemTime) -> impl Iterator<Item = Warning> {
+        let is_file = |info: &CertInfo| info.origin == Origin::File;
+        let all = self.entries.iter().enumerate();
+        let files = all.filter(move |(_, entry)| is_file(&entry.info));
+        files.filter_map(move |(at, entry)| {
+            let info = &entry.info;
+            let goes_before = |earlier: &&Arc<Entry>| {
+                let other = &earlier.info;
+                let has = |name: &HostPattern| other.names.contains(name);
+                is_file(other)
+                    && other.algorithm == info.algorithm
+                    && other.out_of_date(now).is_none()
+                    && info.names.iter().all(has)
+            };
+            let first = self.entries[..at].iter().find(goes_before)?;
+            let valid = info.out_of_date(now).is_none();
+            valid.then(|| info.warning(Notice::NeverServed(first.info.config_key.clone())))
         })
     }
 

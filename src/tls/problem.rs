@@ -236,6 +236,9 @@ pub enum Notice {
     /// Not valid now, and not served because valid certificates have its names.
     #[error("{0}; it is not served, as other certificates have its names")]
     PassedOver(OutOfDate),
+    /// A file that is never served: an earlier entry has its names, with the same kind of key.
+    #[error("is never served: {0} has all of its names and the same kind of key; take one out")]
+    NeverServed(String),
     /// A file that is served for these names instead of an ordered certificate.
     #[error(
         "is served for {names} before the ordered one; take it out when you have moved",

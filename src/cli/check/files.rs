@@ -12,6 +12,7 @@ use ianitor::config::{self, Config, Failure};
 use ianitor::deploy;
 use ianitor::exposure;
 use ianitor::files;
+use ianitor::gateway::unreached_certificates;
 use ianitor::host::HostPattern;
 use ianitor::jwks::Client;
 use ianitor::route::upstream::ServerAddr;
@@ -108,6 +109,7 @@ impl Found {
         }
         self.warnings
             .extend(notices.iter().map(ToString::to_string));
+        self.warnings.extend(unreached_certificates(&table, config));
         Some(table)
     }
 

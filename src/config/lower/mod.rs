@@ -8,6 +8,7 @@ mod deploy;
 mod issuers;
 mod listen;
 mod names;
+mod passthrough;
 mod policies;
 mod reach;
 mod routes;
@@ -63,6 +64,7 @@ pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Con
         diag,
     );
     note_passed_over(&raw.routes, &raw.passthrough, diag);
+    passthrough::note_unreached(&raw.passthrough, has_https, diag);
     let passthrough = lower_passthrough(raw.passthrough, diag);
     let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, diag);
     let issuers = issuers::lower(raw.issuers, folder, diag);

@@ -340,3 +340,25 @@ fn a_host_that_is_no_longer_ordered_gets_its_development_certificate_at_once() {
     );
     assert!(table.serves(&host("a.example.com")));
 }
+
+#[test]
+fn a_file_that_another_goes_before_everywhere_is_a_warning() {
+    let (folder, ca) = (Folder::new(), Authority::new());
+    let both = ["a.example.com", "b.example.com"];
+    let never_served = |made: &[Made]| {
+        let (_, warnings) = folder.table(made);
+        let texts = warnings.iter().map(ToString::to_string);
+        let these = texts.filter(|text| text.contains("is never served"));
+        these.collect::<Vec<_>>()
+    };
+    let again = never_served(&[ca.ecdsa(&both), ca.ecdsa(&["b.example.com"])]);
+    assert_eq!(again.len(), 1, "{again:?}");
+    assert!(again[0].contains("tls.a has all of its names"), "{again:?}");
+    for both_used in [
+        [ca.ecdsa(&["b.example.com"]), ca.ecdsa(&both)],
+        [ca.ecdsa(&both), ca.rsa(&both)],
+        [ca.ecdsa(&["*.example.com"]), ca.ecdsa(&["b.example.com"])],
+    ] {
+        assert_eq!(never_served(&both_used), [""; 0]);
+    }
+}
