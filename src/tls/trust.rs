@@ -200,6 +200,7 @@ fn words(
         _ if cert.version() != X509Version::V3 => {
             "it is an X.509 certificate of an old version, which no CA can vouch for".to_owned()
         }
+        _ if cert.subject() == cert.issuer() => "it is self-signed".to_owned(),
         _ if cert.is_ca() => "it is the certificate of a CA and not that of a server".to_owned(),
         _ => "its signatures cannot be verified (too old an algorithm, or damage)".to_owned(),
     }
