@@ -154,6 +154,21 @@ fn every_reason_of_the_log_is_in_the_documentation() {
     );
 }
 
+#[test]
+fn every_reason_of_a_failed_handshake_is_in_the_documentation() {
+    let operating = fs::read_to_string(root().join("docs/operating.md")).unwrap();
+    let (_, after) = operating.split_once("\n### TLS handshakes\n").unwrap();
+    let (section, _) = after.split_once("\n#").unwrap();
+    let source = root().join("src/serve/handshake_failure.rs");
+    let source = fs::read_to_string(source).unwrap();
+    let words = source.split("=> \"").skip(1);
+    let words: Vec<_> = words.map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(words.len() >= 10, "{words:?}");
+    for word in words {
+        assert!(section.contains(&format!("`{word}`")), "{word}");
+    }
+}
+
 /// The texts that give the log a reason, as the log has them: each is the last on its line.
 fn reasons_in(folder: &Path) -> BTreeSet<String> {
     let mut words = BTreeSet::new();

@@ -1,8 +1,11 @@
-//! What the reason of a rejection leaves open, for the access line: which claim a token lacks, or
-//! which key it names. Neither is a secret.
+//! What the reason of a rejection leaves open, for the access line: which claim a token lacks,
+//! which key it names, what is wrong with `Host`. None of these is a secret.
 
 use std::borrow::Cow;
 
+use http::header;
+
+use super::Inbound;
 use super::reject::Rejection;
 use crate::policy::{Denied, TokenRule};
 use crate::telemetry::access::Exchange;
@@ -31,6 +34,22 @@ pub(super) fn note<'t>(
     if detail.is_some() {
         exchange.note(|line| line.detail = detail);
     }
+}
+
+/// Notes what is wrong with the host of a request.
+pub(super) fn note_host(inbound: &Inbound, rejection: &Rejection) {
+    if !matches!(rejection, Rejection::Host) {
+        return;
+    }
+    let request = &inbound.request;
+    let detail = match request.headers().get_all(header::HOST).iter().count() {
+        0 if request.uri().authority().is_none() => "missing",
+        0 | 1 => "invalid",
+        _ => "twice",
+    };
+    inbound
+        .exchange
+        .note(|line| line.detail = Some(detail.into()));
 }
 
 fn kid(token: &str) -> Option<Box<str>> {

@@ -17,7 +17,7 @@ pub(super) enum HandshakeFailure {
     OldVersion,
     /// No common cipher suite.
     Cipher,
-    /// No common group for the key exchange.
+    /// No common group for the key exchange; also a client that knows only key exchange by RSA.
     Group,
     /// No common signature scheme that a certificate could be used with.
     Signature,
@@ -94,7 +94,9 @@ impl HandshakeFailure {
                 Some("clients whose TLS versions are below tls.min_version were rejected")
             }
             Self::Cipher => Some("clients that offer none of the cipher suites were rejected"),
-            Self::Group => Some("clients that offer none of the key exchange groups were rejected"),
+            Self::Group => {
+                Some("clients without a common group for the key exchange were rejected")
+            }
             Self::Signature => {
                 Some("clients that cannot verify signatures of the certificate's key were rejected")
             }

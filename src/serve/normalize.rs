@@ -7,6 +7,7 @@ use http::uri::PathAndQuery;
 use http::{Method, Request, Uri};
 
 use super::client_addr::is_trusted;
+use super::detail;
 use super::hostless;
 use super::reject::Rejection;
 use super::{ConnInfo, Inbound, Normal};
@@ -23,7 +24,8 @@ pub(super) fn normalize(mut inbound: Inbound) -> Result<Normal, Rejection> {
         Method::CONNECT | Method::TRACE => return Err(Rejection::Method),
         _ => {}
     }
-    let authority = settle_host(&mut inbound.request, &inbound.conn)?;
+    let authority = settle_host(&mut inbound.request, &inbound.conn)
+        .inspect_err(|why| detail::note_host(&inbound, why))?;
     check_sni(&inbound, &authority)?;
     let uri = inbound.request.uri();
     let path = inbound.view.snapshot.routes.normalize(uri.path())?;

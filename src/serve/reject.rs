@@ -46,7 +46,7 @@ pub(super) enum Rejection {
     #[error("SNI differs from Host")]
     Misdirected,
     /// The path has more than one reading.
-    #[error("ambiguous path: {0}")]
+    #[error("ambiguous path")]
     Path(#[from] BadPath),
     /// More header fields than are accepted.
     #[error("more than 256 header fields")]

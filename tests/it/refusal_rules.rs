@@ -39,6 +39,15 @@ fn each_rule_about_paths_and_heads_has_its_reason() {
             "broken_coding",
         ),
         (head("/", "HTTP/1.1\r\nHost localhost"), "broken_head"),
+        (head("/", "HTTP/1.1"), "host detail=\"missing\""),
+        (
+            head("/", "HTTP/1.1\r\nHost: a\r\nHost: a"),
+            "host detail=\"twice\"",
+        ),
+        (
+            head("/", "HTTP/1.1\r\nHost: a b"),
+            "host detail=\"invalid\"",
+        ),
     ] {
         gateway.access.clear();
         assert_eq!(gateway.client().ask(&request).status(), 400, "{request}");
