@@ -5,6 +5,7 @@ use http::header::{self, HeaderMap};
 
 use super::Inbound;
 use super::reject::Rejection;
+use super::validation::is_validation;
 use crate::proxy::MAX_FIELDS;
 
 /// Rejects a request with more than 256 header fields, and a request target that is longer than
@@ -29,10 +30,12 @@ fn has_too_many_fields(headers: &HeaderMap) -> bool {
     headers.len() > MAX_FIELDS && headers.len() - cookies().saturating_sub(1) > MAX_FIELDS
 }
 
-/// Counts the request, and its stream of HTTP/2, for its client.
+/// Counts the request, and its stream of HTTP/2, for its client. The request of a CA has no rate,
+/// whoever orders the certificate: if it fails, there is none.
 pub(super) fn limit_rate(inbound: Inbound) -> Result<Inbound, Rejection> {
     let limits = &inbound.view.snapshot.limits;
     let counted = match inbound.client == inbound.conn.client {
+        _ if is_validation(&inbound.request) => Ok(()),
         true => inbound.conn.slot.request(limits.requests_per_client),
         false => inbound
             .conn

@@ -63,6 +63,20 @@ pub(super) fn answer<B>(
     Some(response)
 }
 
+/// Whether a request is that of a CA that validates a host, for whichever ACME client: its answer
+/// may be a file, or come from an upstream.
+pub(super) fn is_validation<B>(request: &Request<B>) -> bool {
+    /// Tokens have less than 50 bytes.
+    const LONGEST: usize = 128;
+    let Some(token) = request.uri().path().strip_prefix(PREFIX) else {
+        return false;
+    };
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    matches!(*request.method(), Method::GET | Method::HEAD)
+        && (1..=LONGEST).contains(&token.len())
+        && token.bytes().all(is_part)
+}
+
 /// The requested host; `None` if there is none or more than one.
 fn host<B>(request: &Request<B>) -> Option<HostName> {
     let authority = |text: &str| {

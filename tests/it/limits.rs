@@ -306,6 +306,30 @@ fn a_client_over_its_rate_is_told_when_to_come_again() {
     assert_eq!(upstream.requests().len(), 6);
 }
 
+/// A CA that validates a host for another ACME client, such as certbot, comes when it likes.
+#[test]
+fn the_requests_of_a_validating_ca_have_no_rate() {
+    let upstream = Upstream::ok();
+    let listen = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\nworkers = 2";
+    let limits = "requests_per_client = \"1/h\"\nexempt = []";
+    let gateway = TestGateway::start(&Config::to(&upstream).listen(listen).limits(limits));
+    let mut client = gateway.client();
+    assert_eq!(client.get("/").status(), 200);
+    assert_eq!(client.get("/").status(), 429);
+    for _ in 0..3 {
+        let token = client.get("/.well-known/acme-challenge/Abc-_9");
+        assert_eq!(token.status(), 200);
+    }
+    for other in [
+        "/.well-known/acme-challenge/",
+        "/.well-known/acme-challenge/a/b",
+        "/.well-known/acme-challenge/%61",
+        "/.well-known/acme-challengeA",
+    ] {
+        assert_eq!(client.get(other).status(), 429, "{other}");
+    }
+}
+
 /// A client of this address, behind a balancer; `None` if it is not let in.
 fn behind_a_balancer(gateway: &TestGateway, client: &str) -> Option<crate::harness::Client> {
     let dial = gateway.dial().from("127.0.0.5");
