@@ -26,7 +26,8 @@
 //! `serve::authorize` makes an `Admitted` request, and targets accept nothing else. Tokens are
 //! verified in [`auth`], which needs no request. A permit that rests on a cookie or an address
 //! holds only for the host's own pages and those in `cors` ([`route::initiator`]). Tunnels and long
-//! responses are judged again when something has changed (`serve::judge`).
+//! responses are judged again when something has changed (`serve::judge`). [`signalling`] judges
+//! single messages; no target uses it yet.
 //!
 //! **One task per connection.** An upstream connection has no task: the request that uses it drives
 //! it. Deadlines have no timers: one coarse tick per worker checks all of them ([`tick`]).

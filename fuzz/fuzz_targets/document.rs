@@ -17,7 +17,8 @@ fuzz_target!(|text: &str| {
             edits(object, lenient);
         }
         // Read again it is one document: itself.
-        let again: Vec<&str> = split(document.raw()).expect("read before").map(Value::raw).collect();
+        let again = split(document.raw()).expect("read before");
+        let again: Vec<&str> = again.map(Value::raw).collect();
         assert_eq!(again, [document.raw()]);
     }
 });
@@ -66,7 +67,8 @@ fn edits(object: Object, lenient: &serde_json::Value) {
         members.remove(first);
         members.insert("\u{1}\"new".into(), "\\value\n".into());
     }
-    let edited = object.edited(&[Change::Remove(first), Change::SetText("\u{1}\"new", "\\value\n")]);
+    let changes = [Change::Remove(first), Change::SetText("\u{1}\"new", "\\value\n")];
+    let edited = object.edited(&changes);
     if first == "\u{1}\"new" {
         return;
     }

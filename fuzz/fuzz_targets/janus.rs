@@ -1,5 +1,5 @@
-//! What Janus reads of what the gateway sends, the last of two members, without case, unescaped, all
-//! documents, is what the rules of a caller allow; and nothing that Janus could say makes the
+//! What Janus reads of what the gateway sends (the last of two members, without case, unescaped,
+//! all documents) is what the rules of a caller allow; and nothing that Janus could say makes the
 //! gateway fail.
 //!
 //! Input: the client's message; after a line feed, what Janus answers.

@@ -170,10 +170,14 @@ fn calls_in_its_room(world: &World, credentials: Arc<Credentials>) {
     let session = &created["data"]["id"];
     assert_eq!(world.sessions(), json!([session]));
 
-    let attach = |plugin| json!({"janus": "attach", "transaction": "a", "session_id": session, "plugin": plugin});
-    let attached = world.one(&mut hers, &alice, attach("janus.plugin.videoroom"));
-    let handle = &attached["data"]["id"];
-    let to_room = |body| json!({"janus": "message", "transaction": "m", "session_id": session, "handle_id": handle, "body": body});
+    let attach = |plugin| {
+        json!({"janus": "attach", "transaction": "a", "session_id": session,
+            "plugin": plugin})
+    };
+    let to_room = |body| {
+        json!({"janus": "message", "transaction": "m", "session_id": session,
+            "handle_id": handle, "body": body})
+    };
     let in_room = json!({"request": "exists", "room": 1234});
     let answer = world.one(&mut hers, &alice, to_room(in_room.clone()));
     assert_eq!(answer["plugindata"]["data"]["exists"], true, "{answer}");

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! The servers behind the gateway are lenient, and each in its own way: of two members with one
-//! name the last one counts, numbers are rounded, text after a NUL is ignored. What is accepted here
-//! has one reading, and what is not is rejected with the whole message:
+//! name the last one counts, numbers are rounded, text after a NUL is ignored. What is accepted
+//! here has one reading, and what is not is rejected with the whole message:
 //!
 //! - A message holds one to 64 documents, with or without white space between them, and nothing
 //!   else: no comments, no byte order mark, no text that follows.
@@ -16,7 +16,7 @@
 //!   with their case, as Janus, Kurento and their plugins compare them.
 //! - Objects and arrays are nested at most 64 deep.
 //! - Strings have no control characters, no NUL in any spelling and no unpaired surrogates.
-//! - Integers fit 64 bits with a sign and other numbers are finite, because Janus accepts no others.
+//! - Integers fit 64 bits with a sign and other numbers are finite: Janus accepts no others.
 //!   `5678.0` and `5.678e3` are accepted and stay what they are: numbers, but no integers, so that
 //!   they are no ids either.
 //!

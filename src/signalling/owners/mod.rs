@@ -1,10 +1,10 @@
 //! Whose sessions there are, and which plugin each handle is attached to.
 //!
-//! A session id is all that Janus asks for: who has it may use the session, claim it and destroy it.
+//! A session id is all that Janus asks for: who has it may use, claim and destroy the session.
 //! Here each session belongs to the client that created it, on whatever connection that client
 //! comes back. One value is shared by all workers; it is sharded by session, and bounded: sessions
-//! are forgotten when they end, when the server does not know them, and when they have not been used
-//! for long.
+//! are forgotten when they end, when the server does not know them, and when they have not been
+//! used for long.
 
 mod quota;
 

@@ -71,6 +71,7 @@ const CALLER: &[Row] = &[
         without: NOT_OF_CALLERS,
         ..ROW
     },
+    // What a client then sends over a data channel does not pass the gateway.
     Row {
         plugins: TEXTROOM,
         requests: "setup ack restart join leave message exists listparticipants",

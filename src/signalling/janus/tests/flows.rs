@@ -28,7 +28,8 @@ fn attach(client: &Client, api: &mut Api, session: i64, handle: i64, plugin: &st
     client.gets(
         api,
         &format!(
-            r#"{{"janus":"success","session_id":{session},"transaction":"{number}","data":{{"id":{handle}}}}}"#
+            r#"{{"janus":"success","session_id":{session},"transaction":"{number}",
+                "data":{{"id":{handle}}}}}"#
         ),
     );
 }
@@ -56,13 +57,15 @@ fn a_message_that_needs_no_change_goes_on_as_it_is() {
 fn several_documents_are_judged_one_by_one_and_go_on_one_by_one() {
     let client = Client::caller("alice");
     let mut api = api(&two_sessions(&client));
-    let kick = r#"{"janus":"message","transaction":"x","session_id":1,"handle_id":11,"body":{"request":"kick","room":1234,"id":7}}"#;
+    let kick = r#"{"janus":"message","transaction":"x","session_id":1,"handle_id":11,
+        "body":{"request":"kick","room":1234,"id":7}}"#;
     let message = format!("{}{kick}[1] {}", keepalive(1), keepalive(1));
     let verdicts = client.sends(&mut api, &message);
     assert!(matches!(&verdicts[0], Verdict::Forward(text) if **text == *keepalive(1)));
     assert!(
         matches!(&verdicts[1], Verdict::Answer { text, .. } if text ==
-        r#"{"janus":"error","session_id":1,"transaction":"x","error":{"code":403,"reason":"Not allowed"}}"#)
+        concat!(r#"{"janus":"error","session_id":1,"transaction":"x","#,
+            r#""error":{"code":403,"reason":"Not allowed"}}"#))
     );
     assert!(
         matches!(&verdicts[2], Verdict::Answer { text, .. } if text ==
@@ -82,23 +85,38 @@ fn refusals_are_the_words_of_janus() {
     for (message, want) in [
         (
             r#"{"janus":"claim","session_id":999,"transaction":"t\u0034\""}"#,
-            r#"{"janus":"error","session_id":999,"transaction":"t\u0034\"","error":{"code":458,"reason":"No such session 999"}}"#,
+            concat!(
+                r#"{"janus":"error","session_id":999,"transaction":"t\u0034\"","#,
+                r#""error":{"code":458,"reason":"No such session 999"}}"#
+            ),
         ),
         (
             r#"{"janus":"detach","session_id":1,"handle_id":5,"transaction":""}"#,
-            r#"{"janus":"error","session_id":1,"transaction":"","error":{"code":459,"reason":"No such handle 5 in session 1"}}"#,
+            concat!(
+                r#"{"janus":"error","session_id":1,"transaction":"","#,
+                r#""error":{"code":459,"reason":"No such handle 5 in session 1"}}"#
+            ),
         ),
         (
             r#"{"janus":"cl\"aim","transaction":7}"#,
-            r#"{"janus":"error","error":{"code":467,"reason":"Invalid element type (transaction should be a string)"}}"#,
+            concat!(
+                r#"{"janus":"error","error":{"code":467,"#,
+                r#""reason":"Invalid element type (transaction should be a string)"}}"#
+            ),
         ),
         (
             r#"{"janus":"ping","session_id":1,"transaction":"t"}"#,
-            r#"{"janus":"error","session_id":1,"transaction":"t","error":{"code":457,"reason":"Unhandled request 'ping' at this path"}}"#,
+            concat!(
+                r#"{"janus":"error","session_id":1,"transaction":"t","#,
+                r#""error":{"code":457,"reason":"Unhandled request 'ping' at this path"}}"#
+            ),
         ),
         (
             "{\"janus\":",
-            r#"{"janus":"error","error":{"code":454,"reason":"Invalid JSON: unexpected end at byte 9"}}"#,
+            concat!(
+                r#"{"janus":"error","error":{"code":454,"#,
+                r#""reason":"Invalid JSON: unexpected end at byte 9"}}"#
+            ),
         ),
     ] {
         assert_eq!(client.answer(&mut api, message), want);
@@ -119,13 +137,18 @@ fn a_session_belongs_to_its_subject_on_every_connection() {
         keepalive(5678),
         r#"{"janus":"destroy","transaction":"c","session_id":5678}"#.into(),
         r#"{"janus":"detach","transaction":"c","session_id":5678,"handle_id":90}"#.into(),
-        r#"{"janus":"attach","transaction":"c","session_id":5678,"plugin":"janus.plugin.echotest"}"#.into(),
+        r#"{"janus":"attach","transaction":"c","session_id":5678,
+            "plugin":"janus.plugin.echotest"}"#
+            .into(),
     ] {
         let answer = bob.answer(&mut other, &message);
         assert!(answer.contains("No such session 5678"), "{answer}");
         // The same as for one that does not exist.
         let made_up = message.replace("5678", "8765");
-        assert_eq!(answer.replace("5678", "8765"), bob.answer(&mut other, &made_up));
+        assert_eq!(
+            answer.replace("5678", "8765"),
+            bob.answer(&mut other, &made_up)
+        );
     }
 }
 
@@ -181,13 +204,15 @@ fn a_handle_has_the_plugin_that_it_was_attached_to_in_whatever_order_answers_com
         client.gets(
             &mut api,
             &format!(
-                r#"{{"janus":"success","session_id":1,"transaction":"{transaction}","data":{{"id":{handle}}}}}"#
+                r#"{{"janus":"success","session_id":1,"transaction":"{transaction}",
+                    "data":{{"id":{handle}}}}}"#
             ),
         );
     }
     let message = |handle: i64| {
         format!(
-            r#"{{"janus":"message","transaction":"m","session_id":1,"handle_id":{handle},"body":{{"request":"kick","room":1234}}}}"#
+            r#"{{"janus":"message","transaction":"m","session_id":1,"handle_id":{handle},
+                "body":{{"request":"kick","room":1234}}}}"#
         )
     };
     let reason = |api: &mut Api, handle| match client.sends(api, &message(handle)).remove(0) {
@@ -223,7 +248,8 @@ fn a_session_is_forgotten_when_janus_says_that_it_is_over() {
     for over in [
         r#"{"janus":"timeout","session_id":1}"#,
         r#"[{"janus":"event","session_id":1},{"janus":"timeout","session_id":1}]"#,
-        r#"{"janus":"error","session_id":1,"transaction":"k","error":{"code":458,"reason":"No such session 1"}}"#,
+        r#"{"janus":"error","session_id":1,"transaction":"k",
+            "error":{"code":458,"reason":"No such session 1"}}"#,
     ] {
         let owners = Owners::new(Limits::default());
         let client = Client::caller("alice");
@@ -311,7 +337,8 @@ fn secrets_are_put_into_each_message_and_the_clients_are_dropped() {
         signer: Some(signer),
     };
     let mut api = Api::new(two_sessions(&client), Arc::new(credentials), 7);
-    let message = r#"{"janus":"hangup","token":"mine","apisecret":"guess","session_id":1,"transaction":"t","handle_id":11}"#;
+    let message = r#"{"janus":"hangup","token":"mine","apisecret":"guess","session_id":1,
+        "transaction":"t","handle_id":11}"#;
     let sent: serde_json::Value =
         serde_json::from_str(&client.forwards(&mut api, message)).unwrap();
     assert_eq!(sent["apisecret"], "s3cret");

@@ -2,9 +2,9 @@
 //! name the last one counts, escapes are undone, verbs and requests have no case, and all documents
 //! of a message are executed.
 //!
-//! [`check`] says whether a text that goes on to Janus is one that the preset `janus-caller` is for,
-//! for a client whose rooms are 1234, 77 and `green`, with session 1 and its handles, on an upstream
-//! whose `api_secret` is `s3cret`.
+//! [`check`] says whether a text that goes on to Janus is one that the preset `janus-caller` is
+//! for. The client's rooms are 1234, 77 and `green`, it has session 1 with its handles, and the
+//! upstream's `api_secret` is `s3cret`.
 
 use serde_json::Value;
 

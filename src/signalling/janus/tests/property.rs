@@ -89,7 +89,8 @@ fn seeds() -> Vec<String> {
         let is_it = |(_, name): &&(i64, &str)| name.ends_with(&format!(".{handle}"));
         seeds.push(match oracle::HANDLES.iter().find(is_it) {
             Some((id, _)) => format!(
-                r#"{{"janus":"message","transaction":"t","session_id":1,"handle_id":{id},"body":{body}}}"#
+                r#"{{"janus":"message","transaction":"t","session_id":1,"handle_id":{id},
+                "body":{body}}}"#
             ),
             None => body.replacen('{', r#"{"transaction":"t","#, 1),
         });
