@@ -174,6 +174,8 @@ fn calls_in_its_room(world: &World, credentials: Arc<Credentials>) {
         json!({"janus": "attach", "transaction": "a", "session_id": session,
             "plugin": plugin})
     };
+    let attached = world.one(&mut hers, &alice, attach("janus.plugin.videoroom"));
+    let handle = &attached["data"]["id"];
     let to_room = |body| {
         json!({"janus": "message", "transaction": "m", "session_id": session,
             "handle_id": handle, "body": body})
