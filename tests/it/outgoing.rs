@@ -103,8 +103,8 @@ fn keys_and_a_ca_are_asked_through_the_proxy_of_the_environment() {
     asked(
         &[("HTTPS_PROXY", &url)],
         &[
-            "  staff  https://keys.invalid/jwks.json  1 key: \"one\"\n",
-            "  https://ca.invalid/directory  answers\n",
+            "  staff  https://keys.invalid/jwks.json  ok: 1 key: \"one\"\n",
+            "  https://ca.invalid/directory  ok: answers\n",
         ],
     );
     let heads = proxy.heads();
@@ -129,20 +129,20 @@ fn keys_and_a_ca_are_asked_through_the_proxy_of_the_environment() {
     asked(
         &[("https_proxy", &url), ("NO_PROXY", "invalid")],
         &[
-            "jwks.json  cannot be reached: ",
-            "the CA at ca.invalid cannot be reached: ",
+            "jwks.json  problem: cannot be reached",
+            "the CA at ca.invalid cannot be reached",
         ],
     );
     // A proxy that wants to know who asks, and what is no proxy.
     let strict = Upstream::answering_last("HTTP/1.1 407 Who?\r\nContent-Length: 0\r\n\r\n");
     let through = format!(
-        "cannot be reached through the proxy {}/ (HTTPS_PROXY): ",
+        "cannot be reached through the proxy {}/ (HTTPS_PROXY)",
         strict.url()
     );
     asked(
         &[("HTTPS_PROXY", &format!("http://sesame@{}", strict.addr))],
         &[
-            &format!("jwks.json  {through}"),
+            &format!("jwks.json  problem: {through}"),
             &format!("the CA at ca.invalid {through}"),
             "proxy authorization required",
         ],
@@ -152,7 +152,7 @@ fn keys_and_a_ca_are_asked_through_the_proxy_of_the_environment() {
     asked(
         &[("HTTPS_PROXY", "socks5://sesame@127.0.0.1:1080")],
         &[
-            &format!("jwks.json  {wrong}"),
+            &format!("jwks.json  problem: {wrong}"),
             &format!("the CA at ca.invalid {wrong}"),
         ],
     );
