@@ -248,8 +248,8 @@ impl CertTable {
         })
     }
 
-    /// Warns about files that no client gets, since an earlier one goes before them for each of their
-    /// names.
+    /// Warns about files that no client gets, since an earlier one goes before them for each of
+    /// their names.
     fn never_served_warnings(&self, now: SystemTime) -> impl Iterator<Item = Warning> {
         let is_file = |info: &CertInfo| info.origin == Origin::File;
         let all = self.entries.iter().enumerate();

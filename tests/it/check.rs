@@ -222,7 +222,8 @@ fn live_asks_the_ca_and_the_servers_that_get_its_certificates() {
             "CA\n  {}  ok: answers; profiles: classic, shortlived\n",
             ca.url("/directory")
         ),
-        "  acme.certificates[1]  problem: the CA has no profile \"long\"; it has classic, shortlived\n"
+        "  acme.certificates[1]  problem: the CA has no profile \"long\"; it has classic, \
+         shortlived\n"
             .to_owned(),
         "  acme  problem: the CA wants an account that you have with it".to_owned(),
         format!("deployments\n  deploy[0]  {tls}  ok: answers by TLS, with the certificate "),

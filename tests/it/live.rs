@@ -459,8 +459,7 @@ fn a_server_that_cannot_be_asked_is_described_in_words() {
         ),
         (
             format!("https://{tls}"),
-            "its certificate is not accepted: no CA that is trusted here has signed it; write the \
-             file of its CA as ca_file"
+            "the server's certificate is not trusted: no CA that this machine trusts has signed it"
                 .to_owned(),
         ),
         (
@@ -521,8 +520,10 @@ fn servers_that_tls_is_passed_through_to_are_asked_for_their_certificate() {
     for (at, want) in [
         "  turn.test  127.0.0.1:PORT  ok: answers by TLS, with a certificate for turn.test, until ",
         "  mail.test  127.0.0.1:PORT  ok: answers by TLS, with a certificate for mail.test, until ",
-        "  plain.test  127.0.0.1:PORT  problem: does not answer by TLS, what was received is not TLS",
-        "  away.test  127.0.0.1:PORT  problem: cannot be reached, no connection (tried 127.0.0.1:1)",
+        "  plain.test  127.0.0.1:PORT  problem: does not answer by TLS, what was \
+         received is not TLS",
+        "  away.test  127.0.0.1:PORT  problem: cannot be reached, no connection (tried \
+         127.0.0.1:1)",
     ]
     .into_iter()
     .enumerate()
