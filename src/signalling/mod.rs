@@ -63,8 +63,8 @@ pub enum Verdict<'m> {
 /// What a document is judged by, besides itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'c> {
-    /// The rules of the client's permit.
-    pub rules: &'c MessageRules,
+    /// The rules of the client's permit; without rules every message passes.
+    pub rules: Option<&'c MessageRules>,
     /// The claims of its token, if it has one.
     pub claims: Option<&'c Claims>,
     /// Who it is.

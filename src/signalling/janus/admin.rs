@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use super::envelope::{self, Envelope};
 use super::facts;
-use super::refusal::Refusal;
+use super::refusal::{self, Refusal};
 use crate::secret::Secret;
 use crate::signalling::document::{Change, SyntaxError, Value};
-use crate::signalling::rules::{Decision, Facts, Word};
+use crate::signalling::rules::{Facts, Word};
 use crate::signalling::{Context, Direction, Inspector, Verdict};
 
 use std::sync::Arc;
@@ -88,11 +88,7 @@ impl AdminApi {
         context: &Context<'_>,
     ) -> Result<Cow<'m, str>, Refusal> {
         let facts = facts_of(envelope)?;
-        match context.rules.decide(&facts, context.claims) {
-            Decision::Allowed(_) => {}
-            Decision::Denied(rule) => return Err(Refusal::Denied(rule.name.clone())),
-            Decision::Unmatched(closest) => return Err(Refusal::Unmatched(closest)),
-        }
+        refusal::check(&facts, context)?;
         let raw = Cow::Borrowed(envelope.object.raw());
         Ok(self.secret.as_ref().map_or(raw, |secret| {
             // A `token` stays: it is what `add_token` and its like are about.

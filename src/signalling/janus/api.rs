@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::calls::{Call, Calls};
 use super::envelope::{self, Envelope};
 use super::facts;
-use super::refusal::Refusal;
+use super::refusal::{self, Refusal};
 use super::secret::Credentials;
 use crate::signalling::document::{Change, Object, SyntaxError, Text, Value};
 use crate::signalling::owners::{Owners, PluginName, Unknown};
-use crate::signalling::rules::{Decision, Facts, Word};
+use crate::signalling::rules::{Facts, MessageRules, Word};
 use crate::signalling::{Context, Direction, Inspector, Verdict};
 
 /// The verbs.
@@ -69,11 +69,7 @@ impl Api {
         let level = level(envelope.verb);
         check_level(level, envelope)?;
         let facts = facts_of(envelope, plugin.as_ref())?;
-        match context.rules.decide(&facts, context.claims) {
-            Decision::Allowed(_) => {}
-            Decision::Denied(rule) => return Err(Refusal::Denied(rule.name.clone())),
-            Decision::Unmatched(closest) => return Err(Refusal::Unmatched(closest)),
-        }
+        refusal::check(&facts, context)?;
         let call = self.call(envelope, &facts, context)?;
         Ok(self.written(envelope, call, context))
     }
@@ -140,9 +136,8 @@ impl Api {
         call: Option<Call>,
         context: &Context<'_>,
     ) -> Cow<'m, str> {
-        let token = self
-            .credentials
-            .mint(context.time, context.rules.attachable());
+        let plugins = context.rules.into_iter().flat_map(MessageRules::attachable);
+        let token = self.credentials.mint(context.time, plugins);
         let mut changes = Vec::new();
         if !self.credentials.is_empty() {
             changes.extend(self.credentials.changes(token.as_deref()));

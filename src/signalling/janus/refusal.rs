@@ -2,9 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::signalling::Verdict;
 use crate::signalling::document::{SyntaxError, Value, push_quoted};
-use crate::signalling::rules::Mismatch;
+use crate::signalling::rules::{Decision, Facts, Mismatch};
+use crate::signalling::{Context, Verdict};
 
 /// Why a message goes no further.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,18 @@ pub enum Refusal {
     TooManyHandles,
     /// The client waits for too many answers.
     TooManyCalls,
+}
+
+/// Whether the rules let a message pass.
+pub(super) fn check(facts: &Facts<'_>, context: &Context<'_>) -> Result<(), Refusal> {
+    let Some(rules) = context.rules else {
+        return Ok(());
+    };
+    match rules.decide(facts, context.claims) {
+        Decision::Allowed(_) => Ok(()),
+        Decision::Denied(rule) => Err(Refusal::Denied(rule.name.clone())),
+        Decision::Unmatched(closest) => Err(Refusal::Unmatched(closest)),
+    }
 }
 
 impl Refusal {

@@ -44,7 +44,7 @@ impl Client {
 
     fn context(&self) -> Context<'_> {
         Context {
-            rules: &self.rules,
+            rules: Some(&self.rules),
             claims: self.claims.as_ref(),
             owner: self.owner,
             time: UnixTime(1_795_283_269),
