@@ -44,6 +44,7 @@ impl ApiKeys {
                 principal: Principal::ApiKey,
                 ends: None,
                 is_ambient: false,
+                rules: None,
             })
         } else {
             Err(Denied::ApiKey)

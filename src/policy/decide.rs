@@ -9,12 +9,14 @@ use super::permit::Permit;
 use super::rule::{Conditions, Requirement, Rule};
 use super::token_rule::TokenRule;
 use crate::addr::ClientAddr;
+use crate::signalling::rules::MessageRules;
 
 /// A compiled policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     name: Arc<str>,
     rule: Rule,
+    messages: Option<Arc<MessageRules>>,
 }
 
 impl Policy {
@@ -26,6 +28,15 @@ impl Policy {
         Self {
             name: name.into(),
             rule,
+            messages: None,
+        }
+    }
+
+    /// The same policy with rules for each message of the clients that it admits.
+    pub fn with_messages(self, rules: MessageRules) -> Self {
+        Self {
+            messages: Some(Arc::new(rules)),
+            ..self
         }
     }
 
@@ -37,6 +48,11 @@ impl Policy {
     /// What it requires.
     pub fn rule(&self) -> &Rule {
         &self.rule
+    }
+
+    /// Its rules for messages, if it has any.
+    pub fn messages(&self) -> Option<&MessageRules> {
+        self.messages.as_deref()
     }
 
     /// Which tokens it accepts, if any.
@@ -104,6 +120,18 @@ impl Policy {
     /// # Errors
     /// The requirement that is not met.
     pub fn authorize(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
+        self.decide(facts).map(|permit| self.with_rules(permit))
+    }
+
+    /// The permit with the rules for its messages.
+    fn with_rules(&self, permit: Permit) -> Permit {
+        Permit {
+            rules: self.messages.clone(),
+            ..permit
+        }
+    }
+
+    fn decide(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
         let Rule::Conditions(Conditions { deny, requirement }) = &self.rule else {
             return Ok(Permit::OPEN);
         };
@@ -136,7 +164,9 @@ impl Policy {
             return Some(Err(Denied::Listed));
         }
         match requirement {
-            Requirement::Token(rule) | Requirement::Either(_, rule) => Some(rule.authorize(facts)),
+            Requirement::Token(rule) | Requirement::Either(_, rule) => {
+                Some(rule.authorize(facts).map(|permit| self.with_rules(permit)))
+            }
             Requirement::Address(_) | Requirement::Both(..) => None,
         }
     }

@@ -1,8 +1,10 @@
 //! The proof that a request may pass.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::clock::UnixTime;
+use crate::signalling::rules::MessageRules;
 use crate::token::issuer::Verified;
 
 /// Proof that a policy or [`ApiKeys`](super::ApiKeys) admitted a request. It goes with the request
@@ -12,6 +14,7 @@ pub struct Permit {
     pub(super) principal: Principal,
     pub(super) ends: Option<UnixTime>,
     pub(super) is_ambient: bool,
+    pub(super) rules: Option<Arc<MessageRules>>,
 }
 
 /// What admitted the client.
@@ -30,6 +33,7 @@ impl Permit {
         principal: Principal::Address,
         ends: None,
         is_ambient: false,
+        rules: None,
     };
     pub(super) const BY_ADDRESS: Self = Self {
         is_ambient: true,
@@ -58,6 +62,11 @@ impl Permit {
             Principal::Token(verified) => Some(verified),
             Principal::Address | Principal::ApiKey => None,
         }
+    }
+
+    /// The rules for each message, if the policy has any. Without rules every message passes.
+    pub fn rules(&self) -> Option<&MessageRules> {
+        self.rules.as_deref()
     }
 
     /// Whether an API key admitted the request: a server asks on behalf of a client that the

@@ -114,6 +114,7 @@ impl TokenRule {
             principal: Principal::Token(Rc::clone(verified)),
             ends,
             is_ambient: true,
+            rules: None,
         })
     }
 }
