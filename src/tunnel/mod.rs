@@ -3,13 +3,21 @@
 //!
 //! - [`control`]: what the worker keeps of an open tunnel, to judge it again and to close it.
 //! - [`raw`]: bytes are forwarded unchanged.
+//! - [`understood`]: the messages of a WebSocket are read ([`messages`]) and judged
+//!   ([`signalling`](crate::signalling)) one by one.
 //! - [`frames`]: follows the WebSocket frames in the bytes that a raw tunnel forwards, so that a
 //!   close frame can be put between two of them.
 
 pub mod control;
 mod flow;
 pub mod frames;
+mod judge;
+pub mod messages;
 pub mod raw;
+mod side;
+pub mod understood;
 
 pub use control::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
+pub use judge::Judge;
 pub use raw::Tunnel;
+pub use understood::Understood;

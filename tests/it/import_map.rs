@@ -71,7 +71,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("files", &["route"]),
     ("proxy", &["telemetry", "policy", "route"]),
     // Knows two sockets and a permit, not how they came to be joined.
-    ("tunnel", &["telemetry", "policy", "route"]),
+    ("tunnel", &["telemetry", "signalling", "policy", "route"]),
     (
         "serve",
         &[

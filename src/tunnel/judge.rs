@@ -1,0 +1,68 @@
+//! Judges the messages of one tunnel.
+
+use std::time::Instant;
+
+use crate::clock::{self, UnixTime};
+use crate::limits::Rate;
+use crate::policy::Permit;
+use crate::signalling::owners::Owner;
+use crate::signalling::{Context, Direction, Inspector, Verdict, judge};
+
+/// What messages are judged by, beside the permit of the tunnel.
+#[derive(Debug)]
+pub struct Judge<I> {
+    inspector: I,
+    owner: Owner,
+    message_size: usize,
+    refusal_rate: Rate,
+    /// When all refusals are available again, in microseconds since `since`.
+    refusals_full_at: u64,
+    since: Instant,
+}
+
+impl<I: Inspector> Judge<I> {
+    /// For the messages of this owner, of at most `message_size` bytes. If more are refused than
+    /// the rate allows, the tunnel is closed.
+    pub fn new(inspector: I, owner: Owner, message_size: usize, refusal_rate: Rate) -> Self {
+        Self {
+            inspector,
+            owner,
+            message_size,
+            refusal_rate,
+            refusals_full_at: 0,
+            since: clock::monotonic(),
+        }
+    }
+
+    /// The largest message in bytes.
+    pub(super) fn message_size(&self) -> usize {
+        self.message_size
+    }
+
+    /// Counts a refused message. `false` if there are too many.
+    pub(super) fn may_refuse(&mut self) -> bool {
+        let now = clock::monotonic().saturating_duration_since(self.since);
+        let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        let taken = self.refusal_rate.take(self.refusals_full_at, now);
+        taken.map(|full_at| self.refusals_full_at = full_at).is_ok()
+    }
+
+    /// Judges each document of a message.
+    pub(super) fn each_verdict(
+        &mut self,
+        direction: Direction,
+        text: &str,
+        permit: Option<&Permit>,
+        each: impl FnMut(Verdict<'_>),
+    ) {
+        let token = permit.and_then(Permit::token);
+        let context = Context {
+            rules: permit.and_then(Permit::rules),
+            claims: token.map(|token| &token.claims),
+            owner: self.owner,
+            time: UnixTime::now(),
+            now: clock::monotonic(),
+        };
+        judge(&mut self.inspector, direction, text, &context).for_each(each);
+    }
+}
