@@ -27,7 +27,9 @@ fuzz_target!(|text: &str| {
 
 /// Requests can be sent along it: its paths are nothing else, and what is taken off is there.
 fn check_route(route: &Route) {
-    let Target::Forward(forward) = &route.target else { return };
+    let Target::Forward(forward) = &route.target else {
+        return;
+    };
     for path in [route.path.as_str(), &forward.path.strip, &forward.path.add] {
         let whole = format!("{path}/");
         let target =
@@ -45,7 +47,9 @@ fn check(report: &Report, text: &str) {
     let lines: Vec<&str> = text.split('\n').collect();
     for problem in report.problems() {
         assert!(!problem.text.is_empty());
-        let line = lines.get(problem.line - 1).unwrap_or_else(|| panic!("no such line: {problem}"));
+        let line = lines
+            .get(problem.line - 1)
+            .unwrap_or_else(|| panic!("no such line: {problem}"));
         // Just behind the last character is where something is missing.
         assert!(
             (1..=line.chars().count() + 1).contains(&problem.column),
@@ -58,6 +62,8 @@ fn check(report: &Report, text: &str) {
         !shown.contains(|c: char| c.is_control() && c != '\n'),
         "control characters reach the terminal: {shown:?}"
     );
-    let in_order = report.problems().is_sorted_by_key(|problem| (problem.line, problem.column));
+    let in_order = report
+        .problems()
+        .is_sorted_by_key(|problem| (problem.line, problem.column));
     assert!(in_order, "{shown}");
 }

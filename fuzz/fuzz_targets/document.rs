@@ -60,18 +60,27 @@ fn same(value: Value, lenient: &serde_json::Value) {
 }
 
 fn edits(object: Object, lenient: &serde_json::Value) {
-    let first = object.members().next().map(|member| member.name.unescaped());
+    let first = object
+        .members()
+        .next()
+        .map(|member| member.name.unescaped());
     let first = first.as_deref().unwrap_or("none");
     let mut want = lenient.clone();
     if let Some(members) = want.as_object_mut() {
         members.remove(first);
         members.insert("\u{1}\"new".into(), "\\value\n".into());
     }
-    let changes = [Change::Remove(first), Change::SetText("\u{1}\"new", "\\value\n")];
+    let changes = [
+        Change::Remove(first),
+        Change::SetText("\u{1}\"new", "\\value\n"),
+    ];
     let edited = object.edited(&changes);
     if first == "\u{1}\"new" {
         return;
     }
     assert!(split(&edited).is_ok());
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&edited).expect("JSON"), want);
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&edited).expect("JSON"),
+        want
+    );
 }

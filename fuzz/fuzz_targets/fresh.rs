@@ -12,10 +12,15 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let mut headers = HeaderMap::new();
-    for (name, value) in text.lines().take(64).filter_map(|line| line.split_once(':')) {
-        if let (Ok(name), Ok(value)) =
-            (name.parse::<HeaderName>(), value.trim().parse::<HeaderValue>())
-        {
+    for (name, value) in text
+        .lines()
+        .take(64)
+        .filter_map(|line| line.split_once(':'))
+    {
+        if let (Ok(name), Ok(value)) = (
+            name.parse::<HeaderName>(),
+            value.trim().parse::<HeaderValue>(),
+        ) {
             headers.append(name, value);
         }
     }

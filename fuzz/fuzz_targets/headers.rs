@@ -25,7 +25,9 @@ const ENDS_HERE: [&str; 7] = [
 fuzz_target!(|data: &[u8]| {
     let mut before = HeaderMap::new();
     for line in data.split(|b| *b == b'\n') {
-        let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+        let Some(colon) = line.iter().position(|b| *b == b':') else {
+            continue;
+        };
         let (name, value) = (
             HeaderName::from_bytes(&line[..colon]),
             HeaderValue::from_bytes(line[colon + 1..].trim_ascii()),
@@ -37,10 +39,17 @@ fuzz_target!(|data: &[u8]| {
 
     let id = RequestIds::new().next();
     let mut after = before.clone();
-    to_upstream(&mut after, &Origin::new(ClientAddr::new(CLIENT.into()), 443), id);
+    to_upstream(
+        &mut after,
+        &Origin::new(ClientAddr::new(CLIENT.into()), 443),
+        id,
+    );
     check_passed(&before, &after);
     let wants_trailers = after.contains_key(header::TE);
-    assert_eq!(all(&after, &header::CONNECTION), if wants_trailers { vec!["te"] } else { vec![] });
+    assert_eq!(
+        all(&after, &header::CONNECTION),
+        if wants_trailers { vec!["te"] } else { vec![] }
+    );
     assert!(!after.contains_key(header::FORWARDED) && !after.contains_key(header::EXPECT));
     for name in after.keys().map(|name| name.as_str().replace('_', "-")) {
         let known = ["for", "proto", "host", "port"]
@@ -49,7 +58,9 @@ fuzz_target!(|data: &[u8]| {
         assert!(known || !name.starts_with("x-forwarded-"), "{name} passed");
     }
     let text = |name: &str| {
-        let same = after.keys().filter(|key| key.as_str().replace('_', "-") == name);
+        let same = after
+            .keys()
+            .filter(|key| key.as_str().replace('_', "-") == name);
         same.flat_map(|key| all(&after, key)).collect::<Vec<_>>()
     };
     assert_eq!(text("x-forwarded-for"), ["192.0.2.1"]);
@@ -75,5 +86,9 @@ fn check_passed(before: &HeaderMap, after: &HeaderMap) {
 }
 
 fn all<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Vec<std::borrow::Cow<'h, str>> {
-    headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect()
+    headers
+        .get_all(name)
+        .iter()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect()
 }

@@ -12,8 +12,11 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|text: &str| {
     if let Ok(host) = text.parse::<HostName>() {
         check(&host);
-        let upper: HostName =
-            text.to_ascii_uppercase().replace("0X", "0x").parse().expect("case does not matter");
+        let upper: HostName = text
+            .to_ascii_uppercase()
+            .replace("0X", "0x")
+            .parse()
+            .expect("case does not matter");
         assert_eq!(upper, host);
     }
     if let Ok(authority) = text.parse::<Authority>() {
@@ -45,8 +48,11 @@ fuzz_target!(|text: &str| {
         }
     }
     if let Ok(server) = text.parse::<ServerAddr>() {
-        let scheme =
-            if matches!(server, ServerAddr::Tcp { tls: false, .. }) { "http://" } else { "" };
+        let scheme = if matches!(server, ServerAddr::Tcp { tls: false, .. }) {
+            "http://"
+        } else {
+            ""
+        };
         assert_eq!(format!("{scheme}{server}").parse().as_ref(), Ok(&server));
     }
 });
@@ -69,7 +75,10 @@ fn check(host: &HostName) {
         }
         Some(ip) => {
             assert_eq!(HostName::from(ip), *host);
-            assert_eq!(host.to_string().starts_with('['), matches!(ip, IpAddr::V6(_)));
+            assert_eq!(
+                host.to_string().starts_with('['),
+                matches!(ip, IpAddr::V6(_))
+            );
             assert_eq!(host.parent(), None);
         }
     }

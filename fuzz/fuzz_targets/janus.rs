@@ -20,9 +20,8 @@ use ianitor::signalling::{Context, Direction, Verdict, judge, presets};
 use ianitor::token::claims::Claims;
 use libfuzzer_sys::fuzz_target;
 
-static RULES: LazyLock<MessageRules> = LazyLock::new(|| {
-    MessageRules::new(presets::find("janus-caller").expect("a preset").rules())
-});
+static RULES: LazyLock<MessageRules> =
+    LazyLock::new(|| MessageRules::new(presets::find("janus-caller").expect("a preset").rules()));
 static CLAIMS: LazyLock<Claims> =
     LazyLock::new(|| Claims::parse(oracle::CLAIMS.as_bytes()).expect("claims"));
 
@@ -30,15 +29,17 @@ fuzz_target!(|text: &str| {
     let (sent, answered) = text.split_once('\n').unwrap_or((text, ""));
     let (alice, now) = (Owner::of_subject("fuzz", "alice"), Instant::now());
     let context = Context {
-        rules: &RULES,
+        rules: Some(&RULES),
         claims: Some(&CLAIMS),
         owner: alice,
         time: UnixTime(1),
         now,
     };
     let owners = sessions(alice, now);
-    let credentials =
-        Credentials { secret: Some(Secret::new(oracle::SECRET.into())), signer: None };
+    let credentials = Credentials {
+        secret: Some(Secret::new(oracle::SECRET.into())),
+        signer: None,
+    };
     let mut api = Api::new(Arc::clone(&owners), Arc::new(credentials), 7);
 
     for verdict in judge(&mut api, Direction::ToServer, sent, &context) {
@@ -52,7 +53,11 @@ fuzz_target!(|text: &str| {
         }
     }
     let verdicts = judge(&mut api, Direction::ToClient, answered, &context);
-    assert!(verdicts.into_iter().all(|verdict| matches!(verdict, Verdict::Forward(_))));
+    assert!(
+        verdicts
+            .into_iter()
+            .all(|verdict| matches!(verdict, Verdict::Forward(_)))
+    );
     // Whatever Janus says, another's session stays another's.
     assert!(owners.find(alice, 2, None, now).is_err());
 });

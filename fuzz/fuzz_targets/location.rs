@@ -20,7 +20,9 @@ fuzz_target!(|text: &str| {
     let mut line = || lines.next().unwrap_or_default();
     let value = line();
     let [path, strip, rewrite] = [line(), line(), line()].map(prefix);
-    let Some(change) = change(path.clone(), strip, rewrite) else { return };
+    let Some(change) = change(path.clone(), strip, rewrite) else {
+        return;
+    };
 
     if let (Ok(asked), Some(path)) = (NormalPath::parse(line()), path)
         && path.covers(asked.as_str())
@@ -52,12 +54,14 @@ fn change(
     let path = path?;
     match (strip.filter(|strip| !strip.as_str().is_empty()), rewrite) {
         (None, None) => Some(PathChange::default()),
-        (Some(strip), None) if strip.covers(path.as_str()) => {
-            Some(PathChange { strip: strip.as_str().into(), add: "".into() })
-        }
-        (None, Some(rewrite)) => {
-            Some(PathChange { strip: path.as_str().into(), add: rewrite.as_str().into() })
-        }
+        (Some(strip), None) if strip.covers(path.as_str()) => Some(PathChange {
+            strip: strip.as_str().into(),
+            add: "".into(),
+        }),
+        (None, Some(rewrite)) => Some(PathChange {
+            strip: path.as_str().into(),
+            add: rewrite.as_str().into(),
+        }),
         _ => None,
     }
 }
@@ -66,8 +70,13 @@ fn change(
 /// before.
 fn there_and_back(change: &PathChange, asked: &str) {
     let heard = change.to_upstream(asked);
-    assert!(heard.starts_with('/') && !heard.starts_with("//"), "{asked:?} became {heard:?}");
-    let back = change.to_public(&heard).unwrap_or_else(|| panic!("{heard:?} has no public form"));
+    assert!(
+        heard.starts_with('/') && !heard.starts_with("//"),
+        "{asked:?} became {heard:?}"
+    );
+    let back = change
+        .to_public(&heard)
+        .unwrap_or_else(|| panic!("{heard:?} has no public form"));
     // A path that was stripped to nothing is sent as the root.
     assert_eq!(back.trim_end_matches('/'), asked.trim_end_matches('/'));
 }
@@ -76,16 +85,30 @@ fn check(before: &str, after: &str, change: &PathChange) {
     if before == after {
         return;
     }
-    let fragment = |text: &str| text.split_once('#').map(|(_, fragment)| fragment.to_owned());
-    assert_eq!(fragment(before), fragment(after), "{before:?} became {after:?}");
+    let fragment = |text: &str| {
+        text.split_once('#')
+            .map(|(_, fragment)| fragment.to_owned())
+    };
+    assert_eq!(
+        fragment(before),
+        fragment(after),
+        "{before:?} became {after:?}"
+    );
     // `//host` would be another server.
     let is_path = |text: &str| text.starts_with('/') && !text.starts_with("//");
     if is_path(before) {
-        assert!(!change.is_none() && is_path(after), "{before:?} became {after:?}");
+        assert!(
+            !change.is_none() && is_path(after),
+            "{before:?} became {after:?}"
+        );
         return;
     }
     assert!(after.starts_with("https://"), "{before:?} became {after:?}");
-    assert_eq!(authority(after), PUBLIC.parse().ok(), "{before:?} became {after:?}");
+    assert_eq!(
+        authority(after),
+        PUBLIC.parse().ok(),
+        "{before:?} became {after:?}"
+    );
     let from = authority(before).map(|from| (from.host.to_string(), from.port.unwrap_or(80)));
     let known = [("media.example.com", 80), ("127.0.0.1", 8088)]
         .map(|(host, port)| Some((host.to_owned(), port)));
@@ -108,5 +131,8 @@ fn rewritten(value: &HeaderValue, change: &PathChange) -> String {
     let mut headers = HeaderMap::new();
     headers.insert(header::LOCATION, value.clone());
     location::rewrite(&mut headers, to);
-    headers[header::LOCATION].to_str().expect("still text").to_owned()
+    headers[header::LOCATION]
+        .to_str()
+        .expect("still text")
+        .to_owned()
 }

@@ -25,7 +25,11 @@ fuzz_target!(|text: &str| {
     }
     if let (Some(network), Some(ip)) = (network, ip) {
         let client = ClientAddr::new(ip);
-        assert_eq!(network.contains(client), contains(network, client.ip()), "{network} {ip}");
+        assert_eq!(
+            network.contains(client),
+            contains(network, client.ip()),
+            "{network} {ip}"
+        );
         let single: Network = client.to_string().parse().expect("an address is a network");
         assert_eq!(network.covers(single), network.contains(client));
         // A client and its IPv4-mapped form are one.
@@ -39,7 +43,11 @@ fuzz_target!(|text: &str| {
     }
     if let (Some(a), Some(b)) = (network, other) {
         let ((base, length), (_, outer_length)) = (bits(b), bits(a));
-        assert_eq!(a.covers(b), contains(a, base) && length >= outer_length, "{a} {b}");
+        assert_eq!(
+            a.covers(b),
+            contains(a, base) && length >= outer_length,
+            "{a} {b}"
+        );
         if let Some(ip) = ip.filter(|_| a.covers(b)) {
             assert!(!b.contains(ClientAddr::new(ip)) || a.contains(ClientAddr::new(ip)));
         }
@@ -58,16 +66,25 @@ fuzz_target!(|text: &str| {
 fn bits(network: Network) -> (IpAddr, u32) {
     let text = network.to_string();
     let (base, length) = text.split_once('/').expect("a length is always shown");
-    (base.parse().expect("an address"), length.parse().expect("a length"))
+    (
+        base.parse().expect("an address"),
+        length.parse().expect("a length"),
+    )
 }
 
 fn contains(network: Network, ip: IpAddr) -> bool {
     match (bits(network), ip) {
         ((IpAddr::V4(base), length), IpAddr::V4(ip)) => {
-            (base.to_bits() ^ ip.to_bits()).checked_shr(32 - length).unwrap_or(0) == 0
+            (base.to_bits() ^ ip.to_bits())
+                .checked_shr(32 - length)
+                .unwrap_or(0)
+                == 0
         }
         ((IpAddr::V6(base), length), IpAddr::V6(ip)) => {
-            (base.to_bits() ^ ip.to_bits()).checked_shr(128 - length).unwrap_or(0) == 0
+            (base.to_bits() ^ ip.to_bits())
+                .checked_shr(128 - length)
+                .unwrap_or(0)
+                == 0
         }
         _ => false,
     }

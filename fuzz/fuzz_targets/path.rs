@@ -15,11 +15,17 @@ fuzz_target!(|text: &str| {
     if !is_path(raw) {
         return;
     }
-    let Ok(path) = NormalPath::parse(raw) else { return };
+    let Ok(path) = NormalPath::parse(raw) else {
+        return;
+    };
 
     one_spelling(raw, &path);
     one_reading(path.as_str());
-    assert!(is_path(path.as_str()), "no request can be sent with {:?}", path.as_str());
+    assert!(
+        is_path(path.as_str()),
+        "no request can be sent with {:?}",
+        path.as_str()
+    );
     if let Some(prefix) = prefix {
         under_prefix(raw, path.as_str(), &prefix);
     }
@@ -27,21 +33,33 @@ fuzz_target!(|text: &str| {
 
 /// Wherever a browser is sent after signing in, it is a place of the same host.
 fn stays_here(text: &str) {
-    let Ok(url) = text.parse::<LocalUrl>() else { return };
+    let Ok(url) = text.parse::<LocalUrl>() else {
+        return;
+    };
     let whole = url.as_str();
     assert!(
         whole.starts_with('/') && !whole.starts_with("//") && !whole.contains('\\'),
         "{text:?} leads to {whole:?}"
     );
-    assert!(whole.bytes().all(|byte| byte.is_ascii_graphic()), "{text:?} leads to {whole:?}");
+    assert!(
+        whole.bytes().all(|byte| byte.is_ascii_graphic()),
+        "{text:?} leads to {whole:?}"
+    );
     assert!(below_own(url.path()).is_none() && whole.starts_with(url.path()));
     assert_eq!(whole.parse().as_ref(), Ok(&url));
 }
 
 fn one_spelling(raw: &str, path: &NormalPath<'_>) {
     let again = NormalPath::parse(path.as_str());
-    assert_eq!(again.as_ref(), Ok(path), "normalising twice is not normalising once");
-    assert!(path.was_changed() || path.as_str() == raw, "changed, and says it is not");
+    assert_eq!(
+        again.as_ref(),
+        Ok(path),
+        "normalising twice is not normalising once"
+    );
+    assert!(
+        path.was_changed() || path.as_str() == raw,
+        "changed, and says it is not"
+    );
     assert_eq!(
         decode(raw.as_bytes()),
         decode(path.as_str().as_bytes()),
@@ -62,10 +80,17 @@ fn one_reading(path: &str) {
         while let Some(segment) = segments.next() {
             let name = segment.split(|b| *b == b';').next().unwrap_or(segment);
             assert!(name != b"." && name != b"..", "dot segment in {path:?}");
-            assert!(!segment.is_empty() || segments.peek().is_none(), "empty segment in {path:?}");
+            assert!(
+                !segment.is_empty() || segments.peek().is_none(),
+                "empty segment in {path:?}"
+            );
         }
         let decoded = decode(&bytes);
-        assert_eq!(count(&decoded, b'/'), count(&bytes, b'/'), "encoded slash in {path:?}");
+        assert_eq!(
+            count(&decoded, b'/'),
+            count(&bytes, b'/'),
+            "encoded slash in {path:?}"
+        );
         if decoded == bytes {
             return;
         }
@@ -82,7 +107,10 @@ fn is_path(text: &str) -> bool {
 fn under_prefix(raw: &str, path: &str, prefix: &PathPrefix) {
     // Text below the prefix stays below it.
     let text = prefix.as_str();
-    if raw.strip_prefix(text).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+    if raw
+        .strip_prefix(text)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    {
         assert!(prefix.covers(path), "{raw:?} left {text:?}");
     }
     // And what comes below it means something below it.
@@ -91,7 +119,10 @@ fn under_prefix(raw: &str, path: &str, prefix: &PathPrefix) {
         let segments = |path: &str| -> Vec<Vec<u8>> {
             path.split('/').map(|s| decode(s.as_bytes())).collect()
         };
-        assert!(segments(raw).starts_with(&segments(text)), "{raw:?} came below {text:?}");
+        assert!(
+            segments(raw).starts_with(&segments(text)),
+            "{raw:?} came below {text:?}"
+        );
     }
     assert_eq!(prefix.to_string().parse().as_ref(), Ok(prefix));
 }

@@ -16,10 +16,18 @@ fuzz_target!(|text: &str| {
     // Of two targets that differ in their secrets only, the same is shown.
     for secret in ["s3cret", "a=b", "=x", "%26", "?x"] {
         let other = query.map(|query| with_values(query, secret));
-        assert_eq!(target(path, other.as_deref()), shown, "a value shows in the query");
+        assert_eq!(
+            target(path, other.as_deref()),
+            shown,
+            "a value shows in the query"
+        );
     }
     for id in ["123456", "0000000000000000000000", "6849467271614562"] {
-        assert_eq!(target(&with_ids(path, id), query), shown, "an id shows in the path");
+        assert_eq!(
+            target(&with_ids(path, id), query),
+            shown,
+            "an id shows in the path"
+        );
     }
 
     // And the rest is what it was: as many segments, as many pairs.
@@ -29,7 +37,10 @@ fuzz_target!(|text: &str| {
     if let Some(query) = query {
         let pairs: Vec<&str> = query_part[1..].split('&').collect();
         assert_eq!(pairs.len(), query.split('&').count());
-        assert!(pairs.iter().all(|pair| pair.ends_with('*')), "{query_part:?}");
+        assert!(
+            pairs.iter().all(|pair| pair.ends_with('*')),
+            "{query_part:?}"
+        );
         bare_tokens(query, &pairs);
     }
 });
@@ -37,7 +48,9 @@ fuzz_target!(|text: &str| {
 /// A token without a name is not taken for one because its Base64 ends in `=`.
 fn bare_tokens(query: &str, shown: &[&str]) {
     for (pair, shown) in query.split('&').zip(shown) {
-        if let Some(token) = pair.strip_suffix('=').map(|token| token.trim_end_matches('='))
+        if let Some(token) = pair
+            .strip_suffix('=')
+            .map(|token| token.trim_end_matches('='))
             && pair.len() % 4 == 0
             && token.len() >= 16
             && token
@@ -62,6 +75,8 @@ fn with_values(query: &str, secret: &str) -> String {
 
 fn with_ids(path: &str, id: &str) -> String {
     let is_id = |segment: &str| segment.len() >= 6 && segment.bytes().all(|b| b.is_ascii_digit());
-    let segments = path.split('/').map(|segment| if is_id(segment) { id } else { segment });
+    let segments = path
+        .split('/')
+        .map(|segment| if is_id(segment) { id } else { segment });
     segments.collect::<Vec<_>>().join("/")
 }

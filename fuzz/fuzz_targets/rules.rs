@@ -12,8 +12,12 @@ use ianitor::signalling::rules::{
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let Ok(mut documents) = split(text) else { return };
-    let Some(parameters) = documents.next().and_then(|document| document.object()) else { return };
+    let Ok(mut documents) = split(text) else {
+        return;
+    };
+    let Some(parameters) = documents.next().and_then(|document| document.object()) else {
+        return;
+    };
     let text = |name: &str| parameters.get(name)?.text();
     let Some(verb) = text("verb") else { return };
     let room = parameters.get("room");
@@ -31,7 +35,10 @@ fuzz_target!(|text: &str| {
     for count in 0..=all.len() {
         let some = MessageRules::new(all[..count].iter().cloned());
         let steps: Vec<_> = some.explain(&facts, None).collect();
-        let decides = steps.last().filter(|step| step.mismatch.is_none()).map(|step| step.rule);
+        let decides = steps
+            .last()
+            .filter(|step| step.mismatch.is_none())
+            .map(|step| step.rule);
         let decided = match some.decide(&facts, None) {
             Decision::Allowed(rule) | Decision::Denied(rule) => Some(rule),
             Decision::Unmatched(_) => None,
@@ -51,11 +58,27 @@ fuzz_target!(|text: &str| {
 fn rules() -> Vec<Rule> {
     let allow = |name| Rule::new(name, Effect::Allow);
     vec![
-        Rule { requests: Names::one_of(["kick"]), ..Rule::new("kicks", Effect::Deny) },
-        Rule { verbs: Names::one_of(["new", "a"]), without: ["x".into()].into(), ..allow("new") },
-        Rule { rooms: Rooms::OneOf([RoomId::Number(1)].into()), ..allow("room 1") },
-        Rule { hosts: Hosts::OneOf(["h".into()].into()), ..allow("hosts") },
-        Rule { rooms: Rooms::OneOf([RoomId::Text("a".into())].into()), ..allow("room a") },
+        Rule {
+            requests: Names::one_of(["kick"]),
+            ..Rule::new("kicks", Effect::Deny)
+        },
+        Rule {
+            verbs: Names::one_of(["new", "a"]),
+            without: ["x".into()].into(),
+            ..allow("new")
+        },
+        Rule {
+            rooms: Rooms::OneOf([RoomId::Number(1)].into()),
+            ..allow("room 1")
+        },
+        Rule {
+            hosts: Hosts::OneOf(["h".into()].into()),
+            ..allow("hosts")
+        },
+        Rule {
+            rooms: Rooms::OneOf([RoomId::Text("a".into())].into()),
+            ..allow("room a")
+        },
         allow("others"),
     ]
 }

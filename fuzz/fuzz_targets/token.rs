@@ -12,10 +12,14 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let mut lines = data.split(|b| *b == b'\n');
-    let Ok(mut uri) = Uri::try_from(lines.next().unwrap_or_default()) else { return };
+    let Ok(mut uri) = Uri::try_from(lines.next().unwrap_or_default()) else {
+        return;
+    };
     let mut headers = HeaderMap::new();
     for line in lines {
-        let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+        let Some(colon) = line.iter().position(|b| *b == b':') else {
+            continue;
+        };
         let (name, value) = (
             HeaderName::from_bytes(&line[..colon]),
             HeaderValue::from_bytes(line[colon + 1..].trim_ascii()),
@@ -44,13 +48,20 @@ fuzz_target!(|data: &[u8]| {
     // Two `Authorization` headers are refused, whatever they say; they go on where the address
     // alone is enough.
     if headers.get_all("authorization").iter().count() < 2 {
-        assert_eq!(find(&headers, &uri, &sources), Ok(None), "something was left of {found}");
+        assert_eq!(
+            find(&headers, &uri, &sources),
+            Ok(None),
+            "something was left of {found}"
+        );
     }
     // Whatever else there was is still there.
     for name in before.keys().filter(|name| {
         !["authorization", "cookie", "sec-websocket-protocol"].contains(&name.as_str())
     }) {
-        assert!(before.get_all(name).iter().eq(headers.get_all(name).iter()), "{name}");
+        assert!(
+            before.get_all(name).iter().eq(headers.get_all(name).iter()),
+            "{name}"
+        );
     }
 });
 
