@@ -35,11 +35,11 @@ pub struct ChallengeSlots {
 #[derive(Debug, Default)]
 struct List {
     last: u64,
-    entries: Vec<Entry>,
+    entries: Vec<ChallengeEntry>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct ChallengeEntry {
     id: u64,
     /// `None` until the load balancer has announced the client.
     group: Option<ClientGroup>,
@@ -74,7 +74,7 @@ impl ChallengeSlots {
         let mut list = self.lock();
         list.last += 1;
         let (id, closing) = (list.last, Arc::new(Notify::new()));
-        list.entries.push(Entry {
+        list.entries.push(ChallengeEntry {
             id,
             group,
             said,
@@ -101,9 +101,9 @@ impl List {
     /// Closes what a client has too many of; `false` if that would be `newest`.
     fn limit_client(&mut self, group: Option<ClientGroup>, newest: u64) -> bool {
         let Some(group) = group else { return true };
-        let is_theirs = |entry: &Entry| entry.group == Some(group);
-        let is_silent = |entry: &Entry| is_theirs(entry) && entry.said == Said::Nothing;
-        let count = |list: &Self, which: &dyn Fn(&Entry) -> bool| {
+        let is_theirs = |entry: &ChallengeEntry| entry.group == Some(group);
+        let is_silent = |entry: &ChallengeEntry| is_theirs(entry) && entry.said == Said::Nothing;
+        let count = |list: &Self, which: &dyn Fn(&ChallengeEntry) -> bool| {
             list.entries.iter().filter(|one| which(one)).count()
         };
         if count(self, &is_silent) > SILENT {
@@ -123,7 +123,7 @@ impl List {
     }
 
     /// Closes the oldest of these; `false` if there is none.
-    fn close_first(&mut self, which: impl Fn(&Entry) -> bool) -> bool {
+    fn close_first(&mut self, which: impl Fn(&ChallengeEntry) -> bool) -> bool {
         let Some(at) = self.entries.iter().position(which) else {
             return false;
         };

@@ -47,25 +47,25 @@ struct Shared {
 type LookUp = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
 /// The addresses of a name, with port 0, or why there are none.
-type Answer = Result<Arc<[SocketAddr]>, Failure>;
+type Lookup = Result<Arc<[SocketAddr]>, LookupError>;
 
 #[derive(Clone)]
-struct Failure(io::ErrorKind, Arc<str>);
+struct LookupError(io::ErrorKind, Arc<str>);
 
 #[derive(Default)]
 struct State {
-    names: HashMap<Box<str>, Entry>,
+    names: HashMap<Box<str>, NameEntry>,
     queue: VecDeque<Box<str>>,
     threads: usize,
     idle: usize,
 }
 
 #[derive(Default)]
-struct Entry {
+struct NameEntry {
     good: Option<(Instant, Arc<[SocketAddr]>)>,
     is_failing: bool,
     /// The channel for the answer of the lookup in progress.
-    under_way: Option<watch::Sender<Option<Answer>>>,
+    under_way: Option<watch::Sender<Option<Lookup>>>,
 }
 
 impl Resolver {
@@ -115,7 +115,7 @@ impl Resolver {
         };
         match answer {
             Some(Ok(addrs)) => Ok(addrs),
-            Some(Err(Failure(kind, text))) => Err(io::Error::new(kind, text.to_string())),
+            Some(Err(LookupError(kind, text))) => Err(io::Error::new(kind, text.to_string())),
             None => Err(io::Error::other(
                 "no thread could be started for the look-up",
             )),
@@ -135,7 +135,7 @@ impl Shared {
     }
 
     /// Joins the lookup in progress, or starts one.
-    fn join(self: &Arc<Self>, name: &str) -> watch::Receiver<Option<Answer>> {
+    fn join(self: &Arc<Self>, name: &str) -> watch::Receiver<Option<Lookup>> {
         let mut state = self.lock();
         if state.names.len() >= MOST_NAMES && !state.names.contains_key(name) {
             state.names.retain(|_, entry| entry.under_way.is_some());
@@ -180,12 +180,12 @@ impl Shared {
             let asked = catch_unwind(AssertUnwindSafe(|| (self.look_up)(&name)));
             let asked = asked.unwrap_or_else(|_| Err(io::Error::other("the look-up panicked")));
             let answer = match asked {
-                Ok(addrs) if addrs.is_empty() => Err(Failure(
+                Ok(addrs) if addrs.is_empty() => Err(LookupError(
                     io::ErrorKind::NotFound,
                     "the name has no address".into(),
                 )),
                 Ok(addrs) => Ok(addrs.into()),
-                Err(error) => Err(Failure(error.kind(), error.to_string().into())),
+                Err(error) => Err(LookupError(error.kind(), error.to_string().into())),
             };
             self.finish(&name, answer);
         }
@@ -207,7 +207,7 @@ impl Shared {
         }
     }
 
-    fn finish(&self, name: &str, answer: Answer) {
+    fn finish(&self, name: &str, answer: Lookup) {
         let mut state = self.lock();
         let Some(entry) = state.names.get_mut(name) else {
             return;
@@ -219,9 +219,9 @@ impl Shared {
     }
 }
 
-impl Entry {
+impl NameEntry {
     /// Stores a good answer. Only the first of several failures, and the recovery, are logged.
-    fn note(&mut self, name: &str, answer: &Answer) {
+    fn note(&mut self, name: &str, answer: &Lookup) {
         let was_failing = std::mem::replace(&mut self.is_failing, answer.is_err());
         match answer {
             Ok(addrs) => {
@@ -230,7 +230,7 @@ impl Entry {
                     tracing::info!(name, "a name can be looked up again");
                 }
             }
-            Err(Failure(_, error)) => {
+            Err(LookupError(_, error)) => {
                 if !was_failing && self.good.is_some() {
                     log_failure(name, Arc::clone(error));
                 }

@@ -19,11 +19,11 @@ pub type Tick = u32;
 #[derive(Debug, Default)]
 pub struct Ticks {
     now: Cell<Tick>,
-    alarms: RefCell<Slab<Entry>>,
+    alarms: RefCell<Slab<AlarmEntry>>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct AlarmEntry {
     due: Tick,
     waker: Option<Waker>,
 }
@@ -83,7 +83,10 @@ impl Ticks {
     /// An alarm that goes off after this much time.
     pub fn alarm(self: &Rc<Self>, wait: Duration) -> Alarm {
         let due = self.after(wait);
-        let key = self.alarms.borrow_mut().insert(Entry { due, waker: None });
+        let key = self
+            .alarms
+            .borrow_mut()
+            .insert(AlarmEntry { due, waker: None });
         Alarm {
             ticks: Rc::clone(self),
             key,

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ianitor::acme::{AcmeSpec, ChallengeKind};
-use ianitor::config::{Failure, load, parse, summary};
+use ianitor::config::{ConfigError, load, parse, summary};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -321,7 +321,7 @@ fn what_is_ordered_has_names_and_defaults() {
 fn a_missing_file_is_a_failure_without_a_report() {
     assert!(matches!(
         load(Path::new("/nonexistent/gateway.toml")),
-        Err(Failure::Missing(_))
+        Err(ConfigError::Missing(_))
     ));
 }
 

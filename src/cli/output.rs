@@ -14,7 +14,7 @@ pub(crate) const EXIT_USAGE: u8 = 64;
 pub(crate) const EXIT_CONFIG: u8 = 78;
 
 /// An exit status, and the error message that explains it.
-pub(crate) type Failure = (u8, String);
+pub(crate) type CliError = (u8, String);
 
 /// Prints to standard output. Control characters are escaped, since much of the text comes from
 /// elsewhere. A closed output, as `head` leaves it, is not an error.
@@ -28,7 +28,7 @@ pub(crate) fn complain(text: &str) {
 }
 
 /// Prints the error message of a command that failed, and returns its exit status.
-pub(crate) fn finish(result: Result<ExitCode, Failure>) -> ExitCode {
+pub(crate) fn finish(result: Result<ExitCode, CliError>) -> ExitCode {
     result.unwrap_or_else(|(status, message)| {
         complain(&format!("{message}\n"));
         ExitCode::from(status)
@@ -36,7 +36,7 @@ pub(crate) fn finish(result: Result<ExitCode, Failure>) -> ExitCode {
 }
 
 /// A runtime for a command that asks servers.
-pub(crate) fn runtime() -> Result<Runtime, Failure> {
+pub(crate) fn runtime() -> Result<Runtime, CliError> {
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| (EXIT_FAILED, format!("cannot start a runtime: {error}")))
 }

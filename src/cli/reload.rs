@@ -13,7 +13,7 @@ use ianitor::telemetry::Chain;
 use serde_json::json;
 
 use super::arguments::wait;
-use super::output::{EXIT_CONFIG, EXIT_FAILED, Failure, complain, finish, runtime, show};
+use super::output::{CliError, EXIT_CONFIG, EXIT_FAILED, complain, finish, runtime, show};
 
 /// `ianitor reload`.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Reload) -> ExitCode {
     finish(reload(arguments))
 }
 
-fn reload(arguments: &Reload) -> Result<ExitCode, Failure> {
+fn reload(arguments: &Reload) -> Result<ExitCode, CliError> {
     let path = &arguments.config;
     // A file that is wrong is not even sent: it says where the socket is.
     let loaded =
@@ -52,7 +52,7 @@ fn reload(arguments: &Reload) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn late(wait: Duration) -> Failure {
+fn late(wait: Duration) -> CliError {
     let text = format!(
         "the gateway has not answered within {} s; it may still apply the configuration, and its \
          log will say so; to wait longer, write --wait",
@@ -62,7 +62,7 @@ fn late(wait: Duration) -> Failure {
 }
 
 /// Every problem on a line of its own.
-fn failure(error: ClientError) -> Failure {
+fn failure(error: ClientError) -> CliError {
     let ClientError::Failed(failure) = error else {
         return (EXIT_FAILED, Chain(&error).to_string());
     };

@@ -9,7 +9,9 @@ use clap::Args;
 use http::StatusCode;
 use ianitor::acme::{RenewError, RenewMode};
 use ianitor::config::{self, Config};
-use ianitor::control::{Answer, Call, Change, Control, Failure, OpenError, OpenRequests, Request};
+use ianitor::control::{
+    Call, CallError, CallResult, Change, Control, OpenError, OpenRequests, Request,
+};
 use ianitor::exposure;
 use ianitor::gateway::{FILE_CHECK_INTERVAL, Gateway, Running, StartError};
 use ianitor::telemetry::{self, Chain, LogSpec, Logs};
@@ -167,7 +169,11 @@ async fn answer(call: Call, running: &mut Running, control: &mut Control, starte
 }
 
 /// The order goes on while the main loop does other things.
-fn renewal(running: &Running, host: &str, dry_run: bool) -> impl Future<Output = Answer> + use<> {
+fn renewal(
+    running: &Running,
+    host: &str,
+    dry_run: bool,
+) -> impl Future<Output = CallResult> + use<> {
     let mode = if dry_run {
         RenewMode::DryRun
     } else {
@@ -175,7 +181,7 @@ fn renewal(running: &Running, host: &str, dry_run: bool) -> impl Future<Output =
     };
     let order = named(running, host).map(|name| (running.renew_certificate(&name, mode), name));
     async move {
-        let not_found = |text| Failure::new(StatusCode::NOT_FOUND, text);
+        let not_found = |text| CallError::new(StatusCode::NOT_FOUND, text);
         let (order, name) = order.map_err(not_found)?;
         order.await.map_err(|error| {
             let status = match error {
@@ -183,7 +189,7 @@ fn renewal(running: &Running, host: &str, dry_run: bool) -> impl Future<Output =
                 RenewError::Failed(_) => StatusCode::BAD_GATEWAY,
                 RenewError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
             };
-            Failure::new(status, error.to_string())
+            CallError::new(status, error.to_string())
         })?;
         Ok(json!({ "certificate": name }))
     }
@@ -199,18 +205,18 @@ fn named(running: &Running, host: &str) -> Result<String, String> {
 }
 
 /// Why a request that names a configuration is not for this gateway; nothing if it is.
-fn other_config(named: &Path, own: &Path) -> Option<Failure> {
+fn other_config(named: &Path, own: &Path) -> Option<CallError> {
     if named.is_relative() {
         let text = "config is a relative path, and this gateway may run in another folder; write \
             an absolute one";
-        return Some(Failure::new(StatusCode::BAD_REQUEST, text));
+        return Some(CallError::new(StatusCode::BAD_REQUEST, text));
     }
     (!is_same_file(named, own)).then(|| {
         let text = format!(
             "this gateway runs with another configuration, {}; name that one with --config",
             exposure::real(own).display()
         );
-        Failure::new(StatusCode::CONFLICT, text)
+        CallError::new(StatusCode::CONFLICT, text)
     })
 }
 
@@ -221,7 +227,7 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
         || id(one).is_some_and(|one| id(other) == Some(one))
 }
 
-async fn reload(running: &mut Running, control: &mut Control, started: &Started<'_>) -> Answer {
+async fn reload(running: &mut Running, control: &mut Control, started: &Started<'_>) -> CallResult {
     let failure = match apply(running, control, started).await {
         Ok(warnings) => {
             tracing::info!(config = %started.config.display(), "reloaded");
@@ -247,7 +253,7 @@ async fn apply(
     running: &mut Running,
     control: &mut Control,
     started: &Started<'_>,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<String>, CallError> {
     let loaded = config::load(started.config).map_err(|failure| {
         running.note_failed_reload();
         not_reloaded(true, &failure)
@@ -299,8 +305,8 @@ fn unchanged(running: &Running, config: &Config, started: &Started<'_>) -> Vec<S
     workers.into_iter().chain(format).chain(level).collect()
 }
 
-fn not_reloaded(is_config: bool, error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure {
+fn not_reloaded(is_config: bool, error: &(dyn std::error::Error + 'static)) -> CallError {
+    CallError {
         status: if is_config {
             StatusCode::UNPROCESSABLE_ENTITY
         } else {

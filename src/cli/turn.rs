@@ -12,7 +12,7 @@ use ianitor::telemetry::Chain;
 use ianitor::turn::uri::{Scheme, Transport, TurnUri};
 use ianitor::turn::{Credential, Subject, TurnSpec, load};
 
-use super::output::{EXIT_CONFIG, EXIT_USAGE, Failure, finish, show};
+use super::output::{CliError, EXIT_CONFIG, EXIT_USAGE, finish, show};
 
 /// `ianitor turn`.
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Turn) -> ExitCode {
     finish(execute(arguments))
 }
 
-fn execute(arguments: &Turn) -> Result<ExitCode, Failure> {
+fn execute(arguments: &Turn) -> Result<ExitCode, CliError> {
     let path = &*arguments.config;
     let config = config::load(path)
         .map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?

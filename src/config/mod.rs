@@ -107,7 +107,7 @@ pub struct Loaded {
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum ConfigError {
     /// There is nothing under the name.
     #[error("{}: there is no such file; name another with --config", .0.display())]
     Missing(PathBuf),
@@ -157,12 +157,12 @@ const SHOWN_SECRET: &str = concat!(
 ///
 /// # Errors
 /// That it cannot be read, or everything that is wrong in it.
-pub fn load(path: &Path) -> Result<Loaded, Failure> {
+pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     let text = read_text(path)?;
     let parsed = parse(path, &text);
     let mut loaded = parsed.map_err(|report| match foreign::kind_of_text(&text, &report) {
-        Some(what) => Failure::Foreign(path.to_owned(), what),
-        None => Failure::Invalid(report),
+        Some(what) => ConfigError::Foreign(path.to_owned(), what),
+        None => ConfigError::Invalid(report),
     })?;
     if exposure::others_may_read(path) {
         let shown = loaded.config.inline_secrets().map(|key| Problem {
@@ -176,21 +176,21 @@ pub fn load(path: &Path) -> Result<Loaded, Failure> {
     Ok(loaded)
 }
 
-fn read_text(path: &Path) -> Result<String, Failure> {
+fn read_text(path: &Path) -> Result<String, ConfigError> {
     let failure = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::Missing(path.to_owned()),
-        io::ErrorKind::FileTooLarge => Failure::TooLarge(path.to_owned()),
-        _ if NotAFile::is(&error) && path.is_dir() => Failure::Folder(path.to_owned()),
-        _ if NotAFile::is(&error) => Failure::NotAFile(path.to_owned()),
-        _ => Failure::Unreadable(path.to_owned(), error),
+        io::ErrorKind::NotFound => ConfigError::Missing(path.to_owned()),
+        io::ErrorKind::FileTooLarge => ConfigError::TooLarge(path.to_owned()),
+        _ if NotAFile::is(&error) && path.is_dir() => ConfigError::Folder(path.to_owned()),
+        _ if NotAFile::is(&error) => ConfigError::NotAFile(path.to_owned()),
+        _ => ConfigError::Unreadable(path.to_owned(), error),
     };
     let bytes = disk::read(path, LARGEST).map_err(failure)?;
     if let Some(kind) = foreign::kind_of_bytes(&bytes) {
-        return Err(Failure::Foreign(path.to_owned(), kind));
+        return Err(ConfigError::Foreign(path.to_owned(), kind));
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        Failure::NotUtf8 {
+        ConfigError::NotUtf8 {
             path: path.to_owned(),
             line: 1 + good.iter().filter(|b| **b == b'\n').count(),
         }

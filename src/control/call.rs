@@ -38,11 +38,11 @@ impl Request {
 }
 
 /// The JSON object of a success, or why there is none.
-pub type Answer = Result<Value, Failure>;
+pub type CallResult = Result<Value, CallError>;
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct CallError {
     /// The status of the HTTP response.
     pub status: StatusCode,
     /// One sentence.
@@ -51,7 +51,7 @@ pub struct Failure {
     pub problems: Vec<String>,
 }
 
-impl Failure {
+impl CallError {
     /// A failure with one reason.
     pub fn new(status: StatusCode, error: impl Into<String>) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl Failure {
 }
 
 /// An answer that may take a while.
-pub(super) type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
+pub(super) type Pending = Pin<Box<dyn Future<Output = CallResult> + Send>>;
 
 /// A request, and the way back to the caller.
 #[derive(Debug)]
@@ -85,13 +85,13 @@ impl fmt::Debug for Reply {
 
 impl Reply {
     /// Answers now.
-    pub fn send(self, answer: Answer) {
+    pub fn send(self, answer: CallResult) {
         self.send_later(std::future::ready(answer));
     }
 
     /// Answers when the future is ready. The caller's connection waits for it, the main loop does
     /// not. The future is dropped if the caller leaves.
-    pub fn send_later(self, answer: impl Future<Output = Answer> + Send + 'static) {
+    pub fn send_later(self, answer: impl Future<Output = CallResult> + Send + 'static) {
         // The caller may have left already.
         let _ = self.0.send(Box::pin(answer));
     }

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
 
-use super::call::Failure;
+use super::call::CallError;
 use super::spec::ControlSpec;
 use crate::exposure;
 
@@ -71,7 +71,7 @@ pub enum ClientError {
     NotIanitor(PathBuf),
     /// The gateway did not do it.
     #[error("{}", .0.error)]
-    Failed(Failure),
+    Failed(CallError),
 }
 
 /// A connection to the running gateway, for one request.
@@ -159,7 +159,7 @@ fn understand(status: StatusCode, body: &[u8]) -> Option<Result<Value, ClientErr
     let error = answer["error"].as_str()?.to_owned();
     let problems = answer["problems"].as_array().into_iter().flatten();
     let problems = problems.filter_map(|problem| problem.as_str().map(str::to_owned));
-    Some(Err(ClientError::Failed(Failure {
+    Some(Err(ClientError::Failed(CallError {
         status,
         error,
         problems: problems.collect(),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 
-use super::call::{Failure, Request};
+use super::call::{CallError, Request};
 
 /// Reloads the configuration.
 pub const RELOAD: &str = "/v1/reload";
@@ -21,7 +21,7 @@ struct Endpoint {
 }
 
 /// Understands the body of a request.
-pub(super) type ReadBody = fn(&[u8]) -> Result<Request, Failure>;
+pub(super) type ReadBody = fn(&[u8]) -> Result<Request, CallError>;
 
 const ENDPOINTS: [Endpoint; 2] = [
     Endpoint {
@@ -51,7 +51,7 @@ struct RenewBody {
     config: Option<PathBuf>,
 }
 
-fn reload(body: &[u8]) -> Result<Request, Failure> {
+fn reload(body: &[u8]) -> Result<Request, CallError> {
     let ReloadBody { config } = match body.is_empty() {
         true => ReloadBody::default(),
         false => parse(body)?,
@@ -59,7 +59,7 @@ fn reload(body: &[u8]) -> Result<Request, Failure> {
     Ok(Request::Reload { config })
 }
 
-fn renew(body: &[u8]) -> Result<Request, Failure> {
+fn renew(body: &[u8]) -> Result<Request, CallError> {
     let RenewBody {
         host,
         dry_run,
@@ -72,10 +72,10 @@ fn renew(body: &[u8]) -> Result<Request, Failure> {
     })
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, CallError> {
     serde_json::from_slice(body).map_err(|error| {
         let text = format!("the request body is not the JSON object that is expected: {error}");
-        Failure::new(StatusCode::BAD_REQUEST, text)
+        CallError::new(StatusCode::BAD_REQUEST, text)
     })
 }
 
@@ -83,7 +83,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
 ///
 /// # Errors
 /// 404 with the list of what there is, 405 with the method that is right.
-pub(super) fn find(method: &Method, path: &str) -> Result<ReadBody, Failure> {
+pub(super) fn find(method: &Method, path: &str) -> Result<ReadBody, CallError> {
     let at_path = || ENDPOINTS.iter().filter(|endpoint| endpoint.path == path);
     if let Some(found) = at_path().find(|endpoint| endpoint.method == *method) {
         return Ok(found.read);
@@ -98,10 +98,10 @@ pub(super) fn find(method: &Method, path: &str) -> Result<ReadBody, Failure> {
             "this version has no such endpoint; it has {}",
             known.join(", ")
         );
-        return Err(Failure::new(StatusCode::NOT_FOUND, text));
+        return Err(CallError::new(StatusCode::NOT_FOUND, text));
     }
     let text = format!("{path} takes only {}", allowed.join(", "));
-    Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, text))
+    Err(CallError::new(StatusCode::METHOD_NOT_ALLOWED, text))
 }
 
 #[cfg(test)]

@@ -20,6 +20,6 @@ mod socket;
 mod spec;
 
 pub use active::{Change, Control, OpenRequests};
-pub use call::{Answer, Call, Failure, Reply, Request};
+pub use call::{Call, CallError, CallResult, Reply, Request};
 pub use socket::OpenError;
 pub use spec::ControlSpec;

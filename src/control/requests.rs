@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
-use super::call::Failure;
+use super::call::CallError;
 
 /// Connections at once, beside those that wait for an order; more are closed.
 const CONNECTIONS: usize = 32;
@@ -68,14 +68,14 @@ impl Place {
     ///
     /// # Errors
     /// 503 if too many wait for an order already.
-    pub(super) fn wait_for_order(&self) -> Result<(), Failure> {
+    pub(super) fn wait_for_order(&self) -> Result<(), CallError> {
         let renewals = Arc::clone(&self.requests.renewals);
         let Ok(permit) = renewals.try_acquire_owned() else {
             let text = format!(
                 "{RENEWALS} requests are waiting for orders already; try again when \
                 one has ended"
             );
-            return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, text));
+            return Err(CallError::new(StatusCode::SERVICE_UNAVAILABLE, text));
         };
         *self.permit.lock() = permit;
         Ok(())

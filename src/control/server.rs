@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use super::call::{self, Answer, Call, Failure, Reply};
+use super::call::{self, Call, CallError, CallResult, Reply};
 use super::endpoints;
 use super::requests::{Place, Requests};
 use super::socket::{ControlSocket, SocketFile};
@@ -113,7 +113,7 @@ async fn accept(listener: UnixListener, requests: Arc<Requests>, calls: mpsc::Se
 
 async fn serve(stream: UnixStream, place: Place, calls: mpsc::Sender<Call>) -> io::Result<()> {
     let watched = UnixStream::from_std(stream.as_fd().try_clone_to_owned()?.into())?;
-    let client = Client {
+    let client = Peer {
         uid: stream.peer_cred().ok().map(|peer| peer.uid()),
         place,
         calls,
@@ -152,14 +152,14 @@ async fn closed(stream: &UnixStream) -> io::Result<()> {
 }
 
 /// The client of a connection.
-struct Client {
+struct Peer {
     /// Its user, if the system says.
     uid: Option<u32>,
     place: Place,
     calls: mpsc::Sender<Call>,
 }
 
-impl Client {
+impl Peer {
     /// The file's mode says the same; it does not bind a process with `CAP_DAC_OVERRIDE`, and it
     /// can be changed.
     fn is_allowed(&self) -> bool {
@@ -167,13 +167,13 @@ impl Client {
         self.uid.is_some_and(|uid| uid == 0 || uid == own)
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Answer {
+    async fn answer(&self, request: Request<Incoming>) -> CallResult {
         let (head, body) = request.into_parts();
         let (method, path, uid) = (&head.method, head.uri.path(), self.uid);
         if !self.is_allowed() {
             log_rejected(uid, method, path);
             let text = "only root and the user that runs the gateway may use the control socket";
-            return Err(Failure::new(StatusCode::FORBIDDEN, text));
+            return Err(CallError::new(StatusCode::FORBIDDEN, text));
         }
         let read = endpoints::find(method, path)?;
         let request = read(&collect(body).await?)?;
@@ -191,7 +191,7 @@ impl Client {
     }
 
     /// Passes a request to the main loop, and waits for the answer.
-    async fn call(&self, request: call::Request) -> Answer {
+    async fn call(&self, request: call::Request) -> CallResult {
         let gone = |()| stopping("the gateway is shutting down");
         let (reply, pending) = oneshot::channel();
         let reply = Reply(reply);
@@ -209,15 +209,15 @@ fn log_rejected(uid: Option<u32>, method: &Method, path: &str) {
     });
 }
 
-fn stopping(text: &str) -> Failure {
-    Failure::new(StatusCode::SERVICE_UNAVAILABLE, text)
+fn stopping(text: &str) -> CallError {
+    CallError::new(StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
 /// The body of a request. If it is too large, the rest of it is left to [`discard`].
-async fn collect(body: Incoming) -> Result<Bytes, Failure> {
+async fn collect(body: Incoming) -> Result<Bytes, CallError> {
     let too_large = || {
         let text = format!("the request body is larger than {MAX_BODY} bytes");
-        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+        CallError::new(StatusCode::PAYLOAD_TOO_LARGE, text)
     };
     // Not read at all, so that a client that expects "100 Continue" does not send it.
     if body.size_hint().lower() > MAX_BODY as u64 {
@@ -227,10 +227,10 @@ async fn collect(body: Incoming) -> Result<Bytes, Failure> {
     let failure = match timeout(REQUEST_TIME, body).await {
         Ok(Ok(body)) => return Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => too_large(),
-        Ok(Err(_)) => Failure::new(StatusCode::BAD_REQUEST, "the request body broke off"),
+        Ok(Err(_)) => CallError::new(StatusCode::BAD_REQUEST, "the request body broke off"),
         Err(_) => {
             let text = "the request body came too slowly";
-            Failure::new(StatusCode::REQUEST_TIMEOUT, text)
+            CallError::new(StatusCode::REQUEST_TIMEOUT, text)
         }
     };
     Err(failure)
@@ -245,15 +245,15 @@ async fn discard(mut stream: UnixStream) -> io::Result<()> {
     Ok(())
 }
 
-fn respond(answer: Answer) -> Response<Full<Bytes>> {
+fn respond(answer: CallResult) -> Response<Full<Bytes>> {
     let (status, body) = match answer {
         Ok(body) => (StatusCode::OK, body),
-        Err(Failure {
+        Err(CallError {
             status,
             error,
             problems,
         }) if problems.is_empty() => (status, json!({ "error": error })),
-        Err(Failure {
+        Err(CallError {
             status,
             error,
             problems,

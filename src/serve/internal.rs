@@ -14,10 +14,10 @@ use super::unread_body::close_if_unread;
 use crate::route::NoRoute;
 use crate::route::local::below_own;
 
-type Answer = Pin<Box<dyn Future<Output = Served>>>;
+type InternalResponse = Pin<Box<dyn Future<Output = Served>>>;
 
 /// Answers requests for the gateway's own URLs.
-pub(super) fn internal_routes(normal: Normal) -> ControlFlow<Answer, Normal> {
+pub(super) fn internal_routes(normal: Normal) -> ControlFlow<InternalResponse, Normal> {
     match below_own(normal.inbound.request.uri().path()) {
         None => ControlFlow::Continue(normal),
         Some(_) => ControlFlow::Break(Box::pin(serve(normal))),

@@ -26,14 +26,14 @@ const JUDGED_AFTER: Tick = 2;
 /// The requests of one worker.
 #[derive(Debug)]
 pub struct UnderWay {
-    requests: RefCell<Slab<Entry>>,
+    requests: RefCell<Slab<RequestEntry>>,
     /// How often the issuers' keys have changed.
     changes: Cell<u64>,
     ticks: Rc<Ticks>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct RequestEntry {
     exchange: Rc<Exchange>,
     control: Rc<ConnControl>,
     is_h2: bool,
@@ -46,7 +46,7 @@ struct Entry {
     cut: Option<Withdrawn>,
 }
 
-impl Entry {
+impl RequestEntry {
     fn sweep(&mut self, moment: &Moment<'_>) {
         let Some(admission) = &mut self.admission else {
             return;
@@ -98,7 +98,7 @@ impl UnderWay {
         is_h2: bool,
     ) -> Entered {
         let (exchange, control) = (Rc::clone(exchange), Rc::clone(control));
-        let entry = Entry {
+        let entry = RequestEntry {
             exchange,
             control,
             is_h2,

@@ -43,7 +43,7 @@ const STEP: usize = 64 * 1024;
 /// The bodies of one connection.
 #[derive(Debug)]
 pub struct Unread {
-    answers: RefCell<Slab<Answer>>,
+    answers: RefCell<Slab<UnreadResponse>>,
     per_answer: Cell<usize>,
     /// Bytes that are held now.
     held: Cell<usize>,
@@ -56,7 +56,7 @@ pub struct Unread {
 
 /// One answer.
 #[derive(Debug)]
-struct Answer {
+struct UnreadResponse {
     /// Whether its body is still there. Pieces that were handed over may outlive it.
     is_open: bool,
     held: usize,
@@ -87,7 +87,7 @@ impl Unread {
 
     /// Adds an answer, and returns its key.
     pub(super) fn open(&self) -> usize {
-        self.answers.borrow_mut().insert(Answer {
+        self.answers.borrow_mut().insert(UnreadResponse {
             is_open: true,
             held: 0,
             last: 0,
@@ -137,7 +137,7 @@ impl Unread {
         false
     }
 
-    fn has_room(&self, answer: &Answer, is_small: bool) -> bool {
+    fn has_room(&self, answer: &UnreadResponse, is_small: bool) -> bool {
         let held = self.held.get();
         if answer.held == 0 {
             return is_small || held < PER_CONNECTION;

@@ -10,7 +10,7 @@ use crate::limits::Rate;
 
 /// The counts of one client.
 #[derive(Debug, Default)]
-pub(super) struct Client {
+pub(super) struct ClientCounts {
     pub(super) connections: AtomicUsize,
     /// HTTP/2 streams under way: each may hold as much memory as a connection does.
     pub(super) streams: AtomicUsize,
@@ -24,7 +24,7 @@ pub(super) struct Client {
     full_at: AtomicU64,
 }
 
-impl Client {
+impl ClientCounts {
     /// Counts a request against the client's rate. The error is how long the client should wait.
     pub(super) fn request(&self, now: u64, rate: Rate) -> Result<(), Duration> {
         self.full_at
@@ -89,7 +89,7 @@ impl AtServers {
 /// A client, for counting what it uses of servers and files. A client that is exempt from the
 /// limits per client is not counted.
 #[derive(Clone, Debug)]
-pub struct CountedClient(pub(super) Option<Arc<Client>>);
+pub struct CountedClient(pub(super) Option<Arc<ClientCounts>>);
 
 impl CountedClient {
     /// A client that is not counted.
@@ -104,7 +104,7 @@ pub struct UpstreamUse(#[expect(dead_code, reason = "counted while it is held")]
 
 #[derive(Debug)]
 struct Counted {
-    client: Arc<Client>,
+    client: Arc<ClientCounts>,
     /// The number of a server that has a limit.
     limited: Option<usize>,
 }
@@ -117,7 +117,10 @@ impl UpstreamUse {
 
     /// Counts a use; `limited` is the number of a server that has a limit. Returns also how many
     /// uses of all servers, and of this one, there were before.
-    pub(super) fn count(client: &Arc<Client>, limited: Option<usize>) -> (Self, usize, usize) {
+    pub(super) fn count(
+        client: &Arc<ClientCounts>,
+        limited: Option<usize>,
+    ) -> (Self, usize, usize) {
         let all = client.at_servers.all.fetch_add(1, Ordering::Relaxed);
         let of_server = limited.map_or(0, |server| client.at_servers.add(server));
         let client = Arc::clone(client);
@@ -136,7 +139,7 @@ impl Drop for Counted {
 
 /// An HTTP/2 stream under way, counted for its client until it is dropped.
 #[derive(Debug)]
-pub struct StreamSlot(pub(super) Option<Arc<Client>>);
+pub struct StreamSlot(pub(super) Option<Arc<ClientCounts>>);
 
 impl Drop for StreamSlot {
     fn drop(&mut self) {
@@ -148,7 +151,7 @@ impl Drop for StreamSlot {
 
 /// One connection's share of what its client holds in memory.
 #[derive(Debug, Default)]
-pub struct UnreadShare(pub(super) Option<Arc<Client>>);
+pub struct UnreadShare(pub(super) Option<Arc<ClientCounts>>);
 
 impl UnreadShare {
     /// The connection held `before` bytes and holds `now` bytes.

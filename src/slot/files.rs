@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::client::{Client, CountedClient};
+use super::client::{ClientCounts, CountedClient};
 
 /// Room for open files, shared by all workers.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl OpenFiles {
 #[derive(Debug)]
 pub struct FileSlot {
     files: Arc<OpenFiles>,
-    client: Option<Arc<Client>>,
+    client: Option<Arc<ClientCounts>>,
 }
 
 impl Drop for FileSlot {

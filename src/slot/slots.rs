@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::client::{Client, CountedClient, StreamSlot, UnreadShare};
+use super::client::{ClientCounts, CountedClient, StreamSlot, UnreadShare};
 use crate::addr::{ClientAddr, ClientGroup};
 use crate::challenge_slots::ChallengeSlots;
 use crate::clock;
@@ -20,7 +20,7 @@ pub struct Slots {
     open: AtomicUsize,
     challenge_slots: Arc<ChallengeSlots>,
     /// Locked for one look-up on accept and on close.
-    clients: Mutex<HashMap<ClientGroup, Arc<Client>>>,
+    clients: Mutex<HashMap<ClientGroup, Arc<ClientCounts>>>,
     /// At this length of the list, clients that are gone are removed.
     prune_at: AtomicUsize,
     started: Instant,
@@ -97,18 +97,18 @@ impl Slots {
         CountedClient((!limits.exempts(client)).then(|| self.entry(client)))
     }
 
-    fn entry(&self, client: ClientAddr) -> Arc<Client> {
+    fn entry(&self, client: ClientAddr) -> Arc<ClientCounts> {
         let mut clients = self.lock();
         self.prune(&mut clients);
         Arc::clone(clients.entry(client.group()).or_default())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ClientGroup, Arc<Client>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ClientGroup, Arc<ClientCounts>>> {
         self.clients.lock()
     }
 
     /// Removes clients that are gone, whenever the list has doubled since the last time.
-    fn prune(&self, clients: &mut HashMap<ClientGroup, Arc<Client>>) {
+    fn prune(&self, clients: &mut HashMap<ClientGroup, Arc<ClientCounts>>) {
         if clients.len() >= self.prune_at.load(Ordering::Relaxed) {
             let now = self.micros();
             clients.retain(|_, client| !client.is_forgettable(now));
@@ -133,7 +133,7 @@ pub struct Slot {
 #[derive(Debug)]
 struct Holder {
     group: ClientGroup,
-    client: Arc<Client>,
+    client: Arc<ClientCounts>,
     exempt: bool,
 }
 

@@ -8,7 +8,7 @@ use rustls::SignatureScheme;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::entry::Entry;
+use super::entry::CertEntry;
 use super::info::{CertInfo, HostCoverage, Origin};
 use super::load::{self, Loaded};
 use super::names::{Group, Names};
@@ -26,7 +26,7 @@ use crate::host::{HostName, HostPattern};
 ///
 /// A placeholder is served only for names that no other certificate has, not even an expired one.
 pub struct CertTable {
-    entries: Vec<Arc<Entry>>,
+    entries: Vec<Arc<CertEntry>>,
     names: Names,
     /// Served to clients that send no server name: the group of the first certificate's first name.
     unnamed: Group,
@@ -70,7 +70,7 @@ impl CertTable {
             }]);
         }
         let of_pair = |pair: &PairSpec| {
-            let is_same = |entry: &&Arc<Entry>| {
+            let is_same = |entry: &&Arc<CertEntry>| {
                 entry.info.file == pair.cert && entry.info.config_key == pair.config_key
             };
             previous?.entries.iter().find(is_same).cloned()
@@ -88,11 +88,12 @@ impl CertTable {
                 .iter()
                 .any(|ordered| ordered.hosts.contains(host))
         };
-        let stays = |entry: &Entry, host: &HostName| {
+        let stays = |entry: &CertEntry, host: &HostName| {
             entry.info.origin != Origin::Ordered || is_ordered(host)
         };
-        let serves =
-            |entry: &Arc<Entry>, host: &HostName| entry.info.names_host(host) && stays(entry, host);
+        let serves = |entry: &Arc<CertEntry>, host: &HostName| {
+            entry.info.names_host(host) && stays(entry, host)
+        };
         let unserved = |host: &&HostName| !loaded.entries.iter().any(|entry| serves(entry, host));
         let hosts: Vec<_> = spec.self_signed.iter().filter(unserved).collect();
         loaded.extend(dev::certificates(&spec.dev_folder, &hosts, now, mode)?);
@@ -137,7 +138,7 @@ impl CertTable {
         (table, warnings)
     }
 
-    fn new(mut entries: Vec<Arc<Entry>>, spec: &TlsSpec, now: SystemTime) -> Self {
+    fn new(mut entries: Vec<Arc<CertEntry>>, spec: &TlsSpec, now: SystemTime) -> Self {
         let names = Names::new(&entries, now);
         entries.retain(|entry| !entry.info.is_placeholder() || names.has(entry));
         let first = entries.first().and_then(|entry| entry.info.names.first());
@@ -217,7 +218,7 @@ impl CertTable {
         self.entries.iter().map(|entry| &*entry.info)
     }
 
-    fn group(&self, name: Option<&HostName>) -> &[Arc<Entry>] {
+    fn group(&self, name: Option<&HostName>) -> &[Arc<CertEntry>] {
         match name {
             None => &self.unnamed,
             Some(name) => match self.names.get(name) {
@@ -227,7 +228,7 @@ impl CertTable {
         }
     }
 
-    fn unknown(&self) -> &[Arc<Entry>] {
+    fn unknown(&self) -> &[Arc<CertEntry>] {
         if self.default { &self.unnamed } else { &[] }
     }
 
@@ -256,7 +257,7 @@ impl CertTable {
         let files = all.filter(move |(_, entry)| is_file(&entry.info));
         files.filter_map(move |(at, entry)| {
             let info = &entry.info;
-            let goes_before = |earlier: &&Arc<Entry>| {
+            let goes_before = |earlier: &&Arc<CertEntry>| {
                 let other = &earlier.info;
                 let has = |name: &HostPattern| other.names.contains(name);
                 is_file(other)
@@ -276,7 +277,7 @@ impl CertTable {
             .filter_map(move |entry| self.date_warning(entry, now))
     }
 
-    fn date_warning(&self, entry: &Arc<Entry>, now: SystemTime) -> Option<Warning> {
+    fn date_warning(&self, entry: &Arc<CertEntry>, now: SystemTime) -> Option<Warning> {
         let info = &entry.info;
         let notice = match info.out_of_date(now) {
             Some(state) => {
@@ -305,13 +306,13 @@ impl CertTable {
         &self,
         name: Option<&str>,
         schemes: &[SignatureScheme],
-    ) -> Option<&Arc<Entry>> {
+    ) -> Option<&Arc<CertEntry>> {
         let group = match name.map(str::parse::<HostName>) {
             None => self.group(None),
             Some(Ok(name)) => self.group(Some(&name)),
             Some(Err(_)) => self.unknown(),
         };
-        let fits = |entry: &&Arc<Entry>| entry.key.key.choose_scheme(schemes).is_some();
+        let fits = |entry: &&Arc<CertEntry>| entry.key.key.choose_scheme(schemes).is_some();
         match group {
             [only] => Some(only),
             // If none fits, rustls fails the handshake with the right alert.

@@ -8,12 +8,12 @@ use rustls::sign::CertifiedKey;
 use super::info::CertInfo;
 
 /// One certificate with its key.
-pub(super) struct Entry {
+pub(super) struct CertEntry {
     pub(super) info: Arc<CertInfo>,
     pub(super) key: Arc<CertifiedKey>,
 }
 
-impl Entry {
+impl CertEntry {
     pub(super) fn new(info: CertInfo, key: CertifiedKey) -> Self {
         Self {
             info: Arc::new(info),

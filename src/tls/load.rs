@@ -7,7 +7,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::{Error as TlsError, InconsistentKeys};
 
-use super::entry::Entry;
+use super::entry::CertEntry;
 use super::info::{CertInfo, Origin};
 use super::pem::PemFile;
 use super::problem::{LoadError, Notice, Problem, Warning};
@@ -16,7 +16,7 @@ use super::{PairSpec, chain, files, provider, x509};
 /// Certificates that can be served, and warnings about them.
 #[derive(Default)]
 pub(super) struct Loaded {
-    pub(super) entries: Vec<Arc<Entry>>,
+    pub(super) entries: Vec<Arc<CertEntry>>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -31,7 +31,7 @@ impl Loaded {
 /// it, that certificate is used and the errors are added to `kept`.
 pub(super) fn pairs(
     specs: &[PairSpec],
-    previous: impl Fn(&PairSpec) -> Option<Arc<Entry>>,
+    previous: impl Fn(&PairSpec) -> Option<Arc<CertEntry>>,
     kept: &mut Vec<LoadError>,
 ) -> Result<Loaded, Vec<LoadError>> {
     let (mut loaded, mut errors) = (Loaded::default(), Vec::new());
@@ -147,7 +147,7 @@ pub(super) fn entry(
     place: PathBuf,
     config_key: &str,
     origin: Origin,
-) -> Result<Entry, Problem> {
+) -> Result<CertEntry, Problem> {
     let spec = PairSpec {
         cert: place.clone(),
         key: place,
@@ -155,7 +155,7 @@ pub(super) fn entry(
     };
     let certified = certify(&spec, chain, key).map_err(|error| error.problem)?;
     let (info, _) = info(&spec, &certified, origin)?;
-    Ok(Entry::new(info, certified))
+    Ok(CertEntry::new(info, certified))
 }
 
 /// The facts about a certificate, and the names in it that are not host names.
@@ -194,7 +194,7 @@ fn describe(spec: &PairSpec, certified: CertifiedKey) -> Result<Loaded, Problem>
     let notices = notices.into_iter();
     let warnings = notices.map(|notice| info.warning(notice)).collect();
     Ok(Loaded {
-        entries: vec![Arc::new(Entry::new(info, certified))],
+        entries: vec![Arc::new(CertEntry::new(info, certified))],
         warnings,
     })
 }

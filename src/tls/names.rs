@@ -7,12 +7,12 @@ use std::time::SystemTime;
 
 use rustls::SignatureAlgorithm;
 
-use super::entry::Entry;
+use super::entry::CertEntry;
 use super::info::{CertInfo, Origin};
 use crate::host::{HostName, HostPattern};
 
 /// The certificates of one name, the preferred one first.
-pub(super) type Group = Vec<Arc<Entry>>;
+pub(super) type Group = Vec<Arc<CertEntry>>;
 
 /// Certificates by exact name and by wildcard.
 #[derive(Default)]
@@ -24,7 +24,7 @@ pub(super) struct Names {
 
 impl Names {
     /// Certificates that are not valid now are left out of names for which a valid one exists.
-    pub(super) fn new(entries: &[Arc<Entry>], now: SystemTime) -> Self {
+    pub(super) fn new(entries: &[Arc<CertEntry>], now: SystemTime) -> Self {
         let mut names = Self::default();
         for entry in entries.iter().filter(|entry| !entry.info.is_placeholder()) {
             for name in &entry.info.names {
@@ -45,14 +45,14 @@ impl Names {
 
     /// A placeholder is added only to names without any certificate: an expired one was at least
     /// issued by a CA.
-    fn fill_in(&mut self, name: &HostPattern, placeholder: &Arc<Entry>) {
+    fn fill_in(&mut self, name: &HostPattern, placeholder: &Arc<CertEntry>) {
         if self.get_pattern(name).is_none() {
             self.insert(name, placeholder);
         }
     }
 
     /// Whether a certificate is in the group of any of its names.
-    pub(super) fn has(&self, entry: &Arc<Entry>) -> bool {
+    pub(super) fn has(&self, entry: &Arc<CertEntry>) -> bool {
         let contains = |group: &Group| group.iter().any(|member| Arc::ptr_eq(member, entry));
         entry
             .info
@@ -81,7 +81,7 @@ impl Names {
     pub(super) fn under<'n>(
         &'n self,
         pattern: &'n HostPattern,
-    ) -> impl Iterator<Item = &'n Arc<Entry>> {
+    ) -> impl Iterator<Item = &'n Arc<CertEntry>> {
         let parent = match pattern {
             HostPattern::Exact(_) => None,
             HostPattern::Wildcard(parent) => Some(parent.as_str()),
@@ -97,7 +97,7 @@ impl Names {
             .flatten()
     }
 
-    fn insert(&mut self, name: &HostPattern, entry: &Arc<Entry>) {
+    fn insert(&mut self, name: &HostPattern, entry: &Arc<CertEntry>) {
         let (map, host) = match name {
             HostPattern::Exact(host) => (&mut self.exact, host),
             HostPattern::Wildcard(parent) => (&mut self.wildcard, parent),

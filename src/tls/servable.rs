@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 
-use super::entry::Entry;
+use super::entry::CertEntry;
 use super::info::{CertInfo, Origin};
 use super::pem::PemFile;
 use super::problem::Problem;
@@ -18,7 +18,7 @@ use crate::secret::Secret;
 pub struct ServableCert {
     /// The name in the cache. A later certificate with this name replaces it.
     pub(super) name: Box<str>,
-    entry: Arc<Entry>,
+    entry: Arc<CertEntry>,
 }
 
 /// Serial number and issuer of a certificate.
@@ -53,7 +53,7 @@ impl ServableCert {
         Ok(Self::of(name, entry))
     }
 
-    pub(super) fn of(name: &str, entry: Entry) -> Self {
+    pub(super) fn of(name: &str, entry: CertEntry) -> Self {
         Self {
             name: name.into(),
             entry: Arc::new(entry),
@@ -79,7 +79,7 @@ impl ServableCert {
         leaf_facts(leaf)
     }
 
-    pub(super) fn entry(&self) -> &Arc<Entry> {
+    pub(super) fn entry(&self) -> &Arc<CertEntry> {
         &self.entry
     }
 }

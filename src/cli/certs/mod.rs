@@ -20,7 +20,7 @@ use ianitor::config::{self, Config};
 use ianitor::telemetry::Chain;
 
 use crate::cli::arguments::wait;
-use crate::cli::output::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, complain, show};
+use crate::cli::output::{CliError, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, complain, show};
 
 /// `ianitor certs`.
 #[derive(Debug, Args)]
@@ -88,9 +88,6 @@ struct Revoke {
     wait: Duration,
 }
 
-/// The exit status, and what went wrong.
-type Failure = (u8, String);
-
 pub(crate) fn run(certs: &Certs) -> ExitCode {
     match act(certs) {
         Ok(status) => status,
@@ -101,7 +98,7 @@ pub(crate) fn run(certs: &Certs) -> ExitCode {
     }
 }
 
-fn act(certs: &Certs) -> Result<ExitCode, Failure> {
+fn act(certs: &Certs) -> Result<ExitCode, CliError> {
     if certs.json && certs.action.is_some() {
         return Err((
             EXIT_USAGE,
@@ -135,7 +132,7 @@ fn act(certs: &Certs) -> Result<ExitCode, Failure> {
     done
 }
 
-fn acme<'c>(path: &Path, config: &'c Config) -> Result<&'c AcmeSpec, Failure> {
+fn acme<'c>(path: &Path, config: &'c Config) -> Result<&'c AcmeSpec, CliError> {
     config.acme.as_ref().ok_or_else(|| {
         let text = format!(
             "{}: has no [acme] table, so that ianitor orders no certificates",
@@ -164,7 +161,7 @@ async fn table(certs: &Certs, acme: &AcmeSpec, config: &Config) -> ExitCode {
     }
 }
 
-fn find<'c>(acme: &'c AcmeSpec, asked: &str) -> Result<&'c Arc<CertSpec>, Failure> {
+fn find<'c>(acme: &'c AcmeSpec, asked: &str) -> Result<&'c Arc<CertSpec>, CliError> {
     acme.find(asked)
         .map_err(|error| (EXIT_USAGE, error.to_string()))
 }

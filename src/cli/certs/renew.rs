@@ -9,14 +9,14 @@ use ianitor::store::{CertStore, Name, StoreError, Stored};
 use ianitor::telemetry::{Chain, Visible};
 
 use super::ask::{self, Ask, Outcome};
-use super::{Failure, Renew, find};
+use super::{CliError, Renew, find};
 use crate::cli::output::{EXIT_CONFIG, EXIT_FAILED, show};
 
 pub(super) async fn renew(
     config: &Config,
     acme: &AcmeSpec,
     args: &Renew,
-) -> Result<ExitCode, Failure> {
+) -> Result<ExitCode, CliError> {
     let cert = find(acme, &args.host)?;
     if args.dry_run && acme.staging.is_none() {
         let text =
@@ -69,7 +69,7 @@ pub(super) fn why_not(name: &Name, outcome: Outcome) -> Option<String> {
     })
 }
 
-pub(super) fn failed(error: StoreError) -> Failure {
+pub(super) fn failed(error: StoreError) -> CliError {
     (EXIT_FAILED, Chain(&error).to_string())
 }
 

@@ -13,14 +13,14 @@ use ianitor::telemetry::{Chain, Visible};
 
 use super::ask::{self, Ask, Outcome};
 use super::renew::{failed, new_certificate, version, why_not};
-use super::{Failure, Revoke, find};
+use super::{CliError, Revoke, find};
 use crate::cli::output::{EXIT_FAILED, EXIT_USAGE, show};
 
 pub(super) async fn revoke(
     config: &Config,
     acme: &AcmeSpec,
     asked: &Revoke,
-) -> Result<ExitCode, Failure> {
+) -> Result<ExitCode, CliError> {
     let cert = find(acme, &asked.host)?;
     let store: Arc<dyn CertStore> = Arc::new(Folder::new(&acme.store));
     let stored = store.certificate(&cert.name).map_err(failed)?;
@@ -53,7 +53,7 @@ async fn revoke_at_ca(
     store: &Arc<dyn CertStore>,
     reason: Reason,
     stored: &Stored,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let failure = |what: String| (EXIT_FAILED, format!("{}: not revoked: {what}", cert.name));
     let lock = store.try_lock(&cert.name.order_lock()).map_err(failed)?;
     let _lock = lock.ok_or_else(|| {
@@ -92,7 +92,7 @@ async fn order_another(
     cert: &CertSpec,
     store: &dyn CertStore,
     args: &Revoke,
-) -> Result<ExitCode, Failure> {
+) -> Result<ExitCode, CliError> {
     let before = version(store, &cert.name);
     let ask = Ask {
         name: &cert.name,
@@ -130,7 +130,7 @@ fn question(cert: &CertSpec, stored: &Stored) -> String {
     )
 }
 
-fn confirm(question: &str, is_sure: bool) -> Result<(), Failure> {
+fn confirm(question: &str, is_sure: bool) -> Result<(), CliError> {
     if is_sure {
         return Ok(());
     }

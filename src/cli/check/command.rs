@@ -8,7 +8,7 @@ use ianitor::config;
 
 use super::files::check;
 use super::live;
-use crate::cli::output::{EXIT_CONFIG, EXIT_FAILED, Failure, complain, finish, runtime, show};
+use crate::cli::output::{CliError, EXIT_CONFIG, EXIT_FAILED, complain, finish, runtime, show};
 
 /// `ianitor check`.
 #[derive(Debug, Args)]
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Check) -> ExitCode {
     finish(execute(arguments))
 }
 
-fn execute(arguments: &Check) -> Result<ExitCode, Failure> {
+fn execute(arguments: &Check) -> Result<ExitCode, CliError> {
     let checked =
         check(&arguments.config).map_err(|unusable| (EXIT_CONFIG, unusable.to_string()))?;
     for warning in &checked.warnings {

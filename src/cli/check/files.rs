@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::unistd::{Uid, User, geteuid};
 
 use ianitor::clock;
-use ianitor::config::{self, Config, Failure};
+use ianitor::config::{self, Config, ConfigError};
 use ianitor::deploy;
 use ianitor::exposure;
 use ianitor::files;
@@ -279,7 +279,7 @@ fn trusted(config: &Config) -> String {
 pub(super) enum Unusable {
     /// The configuration file.
     #[error(transparent)]
-    Config(#[from] Failure),
+    Config(#[from] ConfigError),
     /// The files that it names: certificates and their keys, CAs, keys of issuers, secrets.
     #[error("{}", lines(file, problems))]
     Files {

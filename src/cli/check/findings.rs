@@ -12,12 +12,12 @@ pub(super) struct Findings {
 }
 
 /// One sentence about one target. It may have been written in part by others.
-pub(super) struct Verdict {
+pub(super) struct Finding {
     is_ok: bool,
     text: String,
 }
 
-impl Verdict {
+impl Finding {
     /// The target is as the configuration says.
     pub(super) fn ok(text: impl Display) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl Verdict {
 
 impl Findings {
     /// Adds a line. The target is what the configuration names.
-    pub(super) fn add(&mut self, target: impl Display, verdict: &Verdict) {
+    pub(super) fn add(&mut self, target: impl Display, verdict: &Finding) {
         self.problems += usize::from(!verdict.is_ok);
         let word = if verdict.is_ok { "ok" } else { "problem" };
         // Writing to a String does not fail.

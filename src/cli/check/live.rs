@@ -8,7 +8,7 @@ use ianitor::host::HostName;
 use ianitor::jwks;
 use ianitor::telemetry::Chain;
 
-use super::findings::{Findings, Verdict};
+use super::findings::{Finding, Findings};
 use super::passthrough::ask_passthrough;
 use super::upstreams::ask_upstreams;
 
@@ -37,10 +37,10 @@ async fn ask_issuers(config: &Config) -> Findings {
         };
         let verdict = match jwks::Client::new(&issuer.name, place) {
             Ok(client) => match jwks::ask(issuer, &client).await {
-                Ok(text) => Verdict::ok(text),
-                Err(error) => Verdict::problem(Chain(&error)),
+                Ok(text) => Finding::ok(text),
+                Err(error) => Finding::problem(Chain(&error)),
             },
-            Err(error) => Verdict::problem(Chain(&error)),
+            Err(error) => Finding::problem(Chain(&error)),
         };
         found.add(format_args!("{}  {}", issuer.name, place.url), &verdict);
     }
@@ -59,16 +59,16 @@ async fn ask_ca(config: &Config) -> Findings {
                 [] => String::new(),
                 profiles => format!("; profiles: {}", profiles.join(", ")),
             };
-            let verdict = Verdict::ok(format_args!("answers{has}"));
+            let verdict = Finding::ok(format_args!("answers{has}"));
             found.add(&spec.directory, &verdict);
             for (key, error) in &refused {
-                found.add(key, &Verdict::problem(Chain(error)));
+                found.add(key, &Finding::problem(Chain(error)));
             }
         }
         Err(error) => {
             let advice = error.advice().map(|advice| format!("; {advice}"));
             let advice = advice.unwrap_or_default();
-            let verdict = Verdict::problem(format_args!("{}{advice}", Chain(&error)));
+            let verdict = Finding::problem(format_args!("{}{advice}", Chain(&error)));
             found.add(&spec.directory, &verdict);
         }
     }
@@ -84,10 +84,10 @@ async fn ask_deployments(config: &Config) -> Findings {
         let host = requested_host(config.acme.as_ref(), spec, place);
         let result = deploy::shown(spec, place, host).await;
         let verdict = match result {
-            Ok(serial) => Verdict::ok(format_args!(
+            Ok(serial) => Finding::ok(format_args!(
                 "answers by TLS, with the certificate {serial}"
             )),
-            Err(error) => Verdict::problem(Chain(&error)),
+            Err(error) => Finding::problem(Chain(&error)),
         };
         found.add(format_args!("{}  {place}", spec.config_key), &verdict);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::AsyncWriteExt as _;
 
-use super::findings::{Findings, Verdict};
+use super::findings::{Finding, Findings};
 use ianitor::clock;
 use ianitor::config::Config;
 use ianitor::host::{HostName, HostPattern};
@@ -31,8 +31,8 @@ pub(super) async fn ask_passthrough(config: &Config) -> Findings {
     let mut found = Findings::default();
     for entry in &config.passthrough {
         let verdict = match ask(entry).await {
-            Ok(leaf) => Verdict::ok(described(entry, &leaf)),
-            Err(why) => Verdict::problem(why),
+            Ok(leaf) => Finding::ok(described(entry, &leaf)),
+            Err(why) => Finding::problem(why),
         };
         found.add(format_args!("{}  {}", entry.sni, entry.to), &verdict);
     }

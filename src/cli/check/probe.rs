@@ -44,7 +44,7 @@ pub(super) enum NoAnswer {
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An answer by HTTP.
-pub(super) struct Answer {
+pub(super) struct ServerAnswer {
     pub(super) status: StatusCode,
     /// Empty if it was too large or did not end in time.
     pub(super) body: Bytes,
@@ -83,17 +83,25 @@ impl Server {
     }
 
     /// Requests a path.
-    pub(super) async fn get(&self, path: &str) -> Result<Answer, NoAnswer> {
+    pub(super) async fn get(&self, path: &str) -> Result<ServerAnswer, NoAnswer> {
         self.ask(Request::get(path), Bytes::new()).await
     }
 
     /// Sends JSON to a path.
-    pub(super) async fn post(&self, path: &str, json: &'static str) -> Result<Answer, NoAnswer> {
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        json: &'static str,
+    ) -> Result<ServerAnswer, NoAnswer> {
         let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
         self.ask(request, Bytes::from_static(json.as_bytes())).await
     }
 
-    async fn ask(&self, request: http::request::Builder, body: Bytes) -> Result<Answer, NoAnswer> {
+    async fn ask(
+        &self,
+        request: http::request::Builder,
+        body: Bytes,
+    ) -> Result<ServerAnswer, NoAnswer> {
         in_time(async {
             let response = self.send(request, body, |response| async {
                 let (parts, body) = response.into_parts();
@@ -104,7 +112,7 @@ impl Server {
                     .and_then(Result::ok)
                     .map(|body| body.to_bytes())
                     .unwrap_or_default();
-                Ok(Answer {
+                Ok(ServerAnswer {
                     status: parts.status,
                     body,
                 })

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::probe::{Answer, NoAnswer, Server, Socket};
+use super::probe::{NoAnswer, Server, ServerAnswer, Socket};
 use ianitor::route::upstream::Protocol;
 
 /// What a server turned out to be.
@@ -176,7 +176,7 @@ async fn kurento(server: &Server, paths: &[String]) -> Result<Option<Seen>, NoAn
 }
 
 /// A server that closes one connection without an answer may answer on another.
-fn answer(asked: Result<Answer, NoAnswer>) -> Result<Option<Answer>, NoAnswer> {
+fn answer(asked: Result<ServerAnswer, NoAnswer>) -> Result<Option<ServerAnswer>, NoAnswer> {
     match asked {
         Ok(answer) => Ok(Some(answer).filter(|answer| answer.status.is_success())),
         Err(NoAnswer::Closed(_)) => Ok(None),

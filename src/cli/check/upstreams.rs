@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
-use super::findings::{Findings, Verdict};
+use super::findings::{Finding, Findings};
 use super::probe::{self, NoAnswer, Server};
 use super::recognize::{Api, Seen, recognize};
 use ianitor::clock;
@@ -69,15 +69,15 @@ impl Routed {
 }
 
 /// Describes the server, and says whether it is as it should be.
-async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, routed: &Routed) -> Verdict {
+async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, routed: &Routed) -> Finding {
     let server = match Server::new(upstream, addr, routed.host.as_ref()) {
         Ok(server) => server,
-        Err(error) => return Verdict::problem(format_args!("cannot be asked: {}", Chain(&error))),
+        Err(error) => return Finding::problem(format_args!("cannot be asked: {}", Chain(&error))),
     };
     let began = clock::monotonic();
     let status = match server.get("/").await {
         Ok(answer) => answer.status,
-        Err(error) => return Verdict::problem(no_answer(addr, &error)),
+        Err(error) => return Finding::problem(no_answer(addr, &error)),
     };
     let millis = began.elapsed().as_millis();
     let answers = answers(addr, status, millis);
@@ -86,12 +86,12 @@ async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, routed: &Routed) -> Ver
     match seen.unwrap_or(Err(NoAnswer::Timeout)) {
         Ok(Some(seen)) => judge(upstream.protocol, &seen, millis),
         Ok(None) => match unrecognized(upstream.protocol) {
-            None => Verdict::ok(answers),
-            Some(text) => Verdict::problem(format_args!("{answers}, but not as {text}")),
+            None => Finding::ok(answers),
+            Some(text) => Finding::problem(format_args!("{answers}, but not as {text}")),
         },
         // The application has answered once; some of its paths may be slow on purpose.
-        Err(_) if upstream.protocol == Protocol::Http => Verdict::ok(answers),
-        Err(error) => Verdict::problem(format_args!("{answers}, then {}", no_answer(addr, &error))),
+        Err(_) if upstream.protocol == Protocol::Http => Finding::ok(answers),
+        Err(error) => Finding::problem(format_args!("{answers}, then {}", no_answer(addr, &error))),
     }
 }
 
@@ -167,7 +167,7 @@ fn unreachable_advice(addr: &ServerAddr, error: &ConnectError) -> String {
 }
 
 /// Compares what was recognized with what is declared.
-fn judge(declared: Protocol, seen: &Seen, millis: u128) -> Verdict {
+fn judge(declared: Protocol, seen: &Seen, millis: u128) -> Finding {
     let Seen {
         api,
         place,
@@ -182,7 +182,7 @@ fn judge(declared: Protocol, seen: &Seen, millis: u128) -> Verdict {
     let is_it =
         protocol == declared || (*api == Api::SomeJanus && declared == Protocol::JanusAdmin);
     if is_it {
-        return Verdict::ok(format_args!("is {what} ({millis} ms)"));
+        return Finding::ok(format_args!("is {what} ({millis} ms)"));
     }
     let advice = match protocol.is_control() {
         true => " and a policy that admits only its operators",
@@ -195,8 +195,8 @@ fn judge(declared: Protocol, seen: &Seen, millis: u128) -> Verdict {
     );
     // Forwarded as plain HTTP, Janus works; the gateway only does not understand its messages.
     match declared == Protocol::Http && !protocol.is_control() {
-        true => Verdict::ok(text),
-        false => Verdict::problem(text),
+        true => Finding::ok(text),
+        false => Finding::problem(text),
     }
 }
 

@@ -14,7 +14,7 @@ use ianitor::token::{self, jws};
 use super::inspect::{Question, inspect};
 use super::keys::KeyFetches;
 use super::lookup::{load, named};
-use crate::cli::output::{EXIT_CONFIG, EXIT_FAILED, Failure, show};
+use crate::cli::output::{CliError, EXIT_CONFIG, EXIT_FAILED, show};
 
 /// `ianitor token inspect`.
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(crate) struct Inspect {
 }
 
 /// Prints a line for each rule; the status says whether the token would pass.
-pub(super) fn explain(arguments: &Inspect) -> Result<ExitCode, Failure> {
+pub(super) fn explain(arguments: &Inspect) -> Result<ExitCode, CliError> {
     let config = load(&arguments.config)?;
     let policy = named("policy", &arguments.policy, &config.policies, Policy::name)?;
     let issuers = token::load::load_all(&config.issuers).map_err(|errors| {
@@ -67,7 +67,7 @@ pub(super) fn explain(arguments: &Inspect) -> Result<ExitCode, Failure> {
     })
 }
 
-fn read_token() -> Result<String, Failure> {
+fn read_token() -> Result<String, CliError> {
     let mut text = String::new();
     let read = std::io::stdin().take(64 * 1024).read_to_string(&mut text);
     read.map_err(|error| (EXIT_FAILED, format!("standard input: {error}")))?;

@@ -36,7 +36,7 @@ pub(super) struct Question<'q> {
 
 /// The explanation: a line for each rule, and whether the request would be admitted.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Inspection {
     /// Aligned text with a newline at its end.
     pub(super) text: String,
     /// Whether the request would be admitted.
@@ -44,7 +44,7 @@ pub(super) struct Answer {
 }
 
 /// Explains how the policy decides.
-pub(super) fn inspect(question: &Question<'_>) -> Answer {
+pub(super) fn inspect(question: &Question<'_>) -> Inspection {
     let mut report = Report::default();
     let Rule::Conditions(conditions) = question.policy.rule() else {
         report.rule(true, "the policy lets everybody in");
@@ -84,11 +84,11 @@ pub(super) fn inspect(question: &Question<'_>) -> Answer {
 }
 
 /// An issuer that signed the token, and the token as it has verified it; or why it did not.
-type Verdict = Result<(Arc<Issuer>, Rc<Verified>), BadToken>;
+type Verification = Result<(Arc<Issuer>, Rc<Verified>), BadToken>;
 
 /// Of several issuers, the one that the gateway would choose: one that accepts the token now. If
 /// none signed it, the reason that says most.
-fn signer(found: &[Verdict], now: UnixTime) -> Result<&(Arc<Issuer>, Rc<Verified>), BadToken> {
+fn signer(found: &[Verification], now: UnixTime) -> Result<&(Arc<Issuer>, Rc<Verified>), BadToken> {
     let mut signers = found.iter().flatten();
     let accepts = |(issuer, verified): &&(Arc<Issuer>, Rc<Verified>)| {
         issuer.judge(&verified.claims, now).is_ok()
@@ -137,7 +137,7 @@ impl Report {
         let _ = writeln!(self.0, "{what}");
     }
 
-    fn end(mut self, decision: Result<(), Denied>) -> Answer {
+    fn end(mut self, decision: Result<(), Denied>) -> Inspection {
         let passes = decision.is_ok();
         match decision {
             Ok(()) => self.note("would pass"),
@@ -146,7 +146,7 @@ impl Report {
             }
             Err(why) => self.note(&format!("would be refused: {why}")),
         }
-        Answer {
+        Inspection {
             text: self.0,
             passes,
         }
@@ -189,7 +189,7 @@ impl Report {
         accepted: &AcceptedIssuer,
         parts: &Parts<'_>,
         question: &Question<'_>,
-    ) -> Verdict {
+    ) -> Verification {
         let issuer = &question.issuers[accepted.id.0];
         self.note(&format!("issuer {}", accepted.name));
         let spec = &issuer.spec;

@@ -9,7 +9,7 @@ use ianitor::telemetry::{Chain, Visible};
 use ianitor::token::issuer::Issuer;
 use ianitor::token::jws::Parts;
 
-use crate::cli::output::{Failure, runtime};
+use crate::cli::output::{CliError, runtime};
 
 /// What came of fetching the keys of the issuers that a policy accepts.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ impl KeyFetches {
         parts: &Parts<'_>,
         rule: &TokenRule,
         issuers: &[Arc<Issuer>],
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, CliError> {
         runtime()?.block_on(async {
             let mut fetches = Vec::new();
             for accepted in &rule.issuers {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use ianitor::config::{self, Config};
 use ianitor::telemetry::Chain;
 
-use crate::cli::output::{EXIT_CONFIG, EXIT_USAGE, Failure};
+use crate::cli::output::{CliError, EXIT_CONFIG, EXIT_USAGE};
 
-pub(super) fn load(path: &Path) -> Result<Config, Failure> {
+pub(super) fn load(path: &Path) -> Result<Config, CliError> {
     let loaded =
         config::load(path).map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?;
     Ok(loaded.config)
@@ -20,7 +20,7 @@ pub(super) fn named<'a, T>(
     name: &str,
     all: &'a [Arc<T>],
     name_of: fn(&T) -> &str,
-) -> Result<&'a Arc<T>, Failure> {
+) -> Result<&'a Arc<T>, CliError> {
     all.iter().find(|one| name_of(one) == name).ok_or_else(|| {
         let known: Vec<&str> = all.iter().map(|one| name_of(one)).collect();
         let known = if known.is_empty() {

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::claim_arg::ClaimArg;
 use super::lookup::{load, named};
-use crate::cli::output::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, Failure, show};
+use crate::cli::output::{CliError, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, show};
 
 /// `ianitor token mint`.
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ pub(crate) struct Mint {
 }
 
 /// Prints a token.
-pub(super) fn mint(arguments: &Mint) -> Result<ExitCode, Failure> {
+pub(super) fn mint(arguments: &Mint) -> Result<ExitCode, CliError> {
     let config = load(&arguments.config)?;
     let spec = named("issuer", &arguments.issuer, &config.issuers, |spec| {
         &spec.name
@@ -65,7 +65,7 @@ pub(super) fn mint(arguments: &Mint) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn claims(spec: &IssuerSpec, arguments: &Mint) -> Result<Map<String, Value>, Failure> {
+fn claims(spec: &IssuerSpec, arguments: &Mint) -> Result<Map<String, Value>, CliError> {
     let now = UnixTime::now();
     let mut claims = Map::new();
     claims.insert("iat".to_owned(), json!(now.0));
@@ -93,14 +93,14 @@ const LARGEST_KEY: u64 = 1 << 20;
 fn signing_key(
     spec: &Arc<IssuerSpec>,
     key: Option<&Path>,
-) -> Result<(Algorithm, EncodingKey), Failure> {
+) -> Result<(Algorithm, EncodingKey), CliError> {
     match key {
         Some(path) => private_key(spec, path),
         None => secret(spec),
     }
 }
 
-fn secret(spec: &Arc<IssuerSpec>) -> Result<(Algorithm, EncodingKey), Failure> {
+fn secret(spec: &Arc<IssuerSpec>) -> Result<(Algorithm, EncodingKey), CliError> {
     let KeySource::Secret { .. } = spec.keys else {
         let what = "a public key cannot sign; name the issuer's private key with --key FILE";
         return Err((EXIT_USAGE, what.to_owned()));
@@ -126,7 +126,7 @@ const KINDS: [(IsFor, ReadKey); 3] = [
     (|name| name == "EdDSA", EncodingKey::from_ed_pem),
 ];
 
-fn private_key(spec: &IssuerSpec, path: &Path) -> Result<(Algorithm, EncodingKey), Failure> {
+fn private_key(spec: &IssuerSpec, path: &Path) -> Result<(Algorithm, EncodingKey), CliError> {
     let mut pem = Vec::new();
     // Not only regular files: a shell may pass the key through a pipe.
     let read =
