@@ -112,7 +112,7 @@ fn deployed(spec: &DeploySpec) -> Row {
             format!("SIG{signal} to {}", pid_file.display())
         }
         Some(Reload::Command(command)) => command.join(" "),
-        None => "not told".to_owned(),
+        None => "not notified".to_owned(),
     };
     let asked = spec
         .verify

@@ -157,7 +157,13 @@ const FOREIGN: &[Foreign] = &[
             "skip_verify",
             "insecure_skip_verify",
         ],
-        "certificates of servers are always verified; name their CA, ca_file = \"ca.pem\"",
+        "certificates of servers are always verified; name their CA or the certificate itself, \
+         ca_file = \"ca.pem\", or its key, pin = \"sha256/…\"",
+    ),
+    advice(
+        "[upstreams.NAME]",
+        &["weight", "backup"],
+        "every server takes part, by balance; leave it out",
     ),
     is("[issuers.NAME]", &["jwks_uri", "jwks", "url"], "jwks_url"),
     advice(

@@ -259,7 +259,8 @@ impl Task {
         self.trouble = Some(trouble);
         tracing::warn!(deploy = %config_key, to, %certificate, serial, error = text,
                 again_in = ?wait,
-            "a server does not have its certificate; it serves the old one until that expires");
+            "a server does not have its certificate; an old one that it has is served until \
+                it expires");
         wait
     }
 }

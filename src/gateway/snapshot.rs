@@ -81,6 +81,7 @@ pub(super) fn snapshot(
         certificates,
         log: config.log,
         public_port: listen.public_port.or(first_tls_port).unwrap_or(443),
+        proxy_port: listen.public_port.unwrap_or(443),
         tls_ports,
         status_hosts: listen.status_hosts.clone(),
     })

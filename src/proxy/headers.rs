@@ -6,6 +6,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use super::fields;
 use super::websocket::list_has;
 use crate::addr::ClientAddr;
+use crate::host::Authority;
 use crate::telemetry::request_id::RequestId;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -24,6 +25,8 @@ const OF_PROXIES: [HeaderName; OF_PROXIES_LEN] = [
 ];
 
 const OF_PROXIES_LEN: usize = 3;
+
+const HTTPS_PORT: u16 = 443;
 
 /// Where the requests of one connection come from, as header values that are made once.
 #[derive(Clone, Debug)]
@@ -48,22 +51,36 @@ impl Origin {
         }
     }
 
-    /// The same connection with another client, which a trusted proxy has named in a request with
-    /// these headers.
-    pub fn of(&self, client: ClientAddr, headers: &HeaderMap) -> Self {
+    /// A client that a trusted proxy has named in a request with these headers. The port is the one
+    /// that the client knows: the proxy's.
+    pub fn behind_proxy(client: ClientAddr, headers: &HeaderMap) -> Self {
         let is_client = |value: &HeaderValue| {
             let address = value.to_str().ok().and_then(|text| text.parse().ok());
             address.map(ClientAddr::new) == Some(client)
         };
         Self {
-            port: self.port.clone(),
             of_proxy: OF_PROXIES.map(|name| {
                 let mut values = headers.get_all(name).iter().peekable();
                 values.peek().is_some() && values.all(is_client)
             }),
-            ..Self::new(client, 0)
+            ..Self::new(client, port_of_proxy(headers).unwrap_or(HTTPS_PORT))
         }
     }
+}
+
+/// The port of a proxy: what it says itself, or what its client has written behind the host.
+fn port_of_proxy(headers: &HeaderMap) -> Option<u16> {
+    let single = |name: HeaderName| {
+        let mut values = headers.get_all(name).iter();
+        let value = values.next()?.to_str().ok()?;
+        values.next().is_none().then_some(value)
+    };
+    let said = single(X_FORWARDED_PORT).and_then(|port| port.parse().ok());
+    let in_host = || {
+        let host: Authority = single(header::HOST)?.parse().ok()?;
+        host.port
+    };
+    said.or_else(in_host).filter(|port| *port != 0)
 }
 
 /// Makes a client's headers fit for the upstream: hop-by-hop fields are removed, and fields that

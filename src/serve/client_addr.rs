@@ -11,6 +11,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use super::Inbound;
 use super::reject::Rejection;
 use crate::addr::{ClientAddr, Network};
+use crate::proxy::headers::Origin;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -28,7 +29,7 @@ pub(super) fn client_address(mut inbound: Inbound) -> Result<Inbound, Rejection>
         None => from_chain(headers, trusted),
     });
     if let Some(client) = named.map_err(|_| Rejection::ForwardedChain)? {
-        let origin = inbound.origin.of(client, headers);
+        let origin = Origin::behind_proxy(client, headers);
         inbound.client = client;
         inbound.origin = Rc::new(origin);
         inbound.exchange.set_client(client);

@@ -60,7 +60,7 @@ pub async fn serve(mut accepted: AcceptedConn, worker: Rc<Worker>) {
         }
         Kind::Plain => {
             // Clients know the port of the proxy alone.
-            accepted.port = worker.view().snapshot.public_port;
+            accepted.port = worker.view().snapshot.proxy_port;
             let (stream, conn) = plain(accepted, worker);
             h1::serve(stream, conn, stack::routes()).await;
         }

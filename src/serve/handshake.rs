@@ -16,9 +16,11 @@ use super::hello::{FirstBytes, Hello};
 use super::snapshot::Snapshot;
 use super::validation::Otherwise;
 use super::{Worker, validation};
+use crate::addr::PeerAddr;
 use crate::host::HostName;
 use crate::route::passthrough;
 use crate::telemetry::metrics::Handshake;
+use crate::telemetry::summed;
 use crate::tls::{Asked, ChosenBy, Shown};
 
 /// The outcome of a handshake.
@@ -55,6 +57,11 @@ pub(super) async fn handshake(
             worker.metrics.handshake(Handshake::PlainHttp);
             return Ok(HandshakeOutcome::Done);
         }
+        FirstBytes::ProxyHeader => {
+            worker.metrics.refused.inc("proxy_header");
+            log_unexpected_header(accepted.peer);
+            return Ok(HandshakeOutcome::Done);
+        }
         FirstBytes::None => {
             worker.metrics.handshake(Handshake::Silent);
             return Ok(HandshakeOutcome::Done);
@@ -69,6 +76,18 @@ pub(super) async fn handshake(
             accept(hello, accepted, chosen, &view.snapshot).await
         }
     }
+}
+
+fn log_unexpected_header(peer: PeerAddr) {
+    let address = peer.client().to_string();
+    summed("unexpected_proxy_header", &address, move |times| {
+        tracing::warn!(
+            %peer,
+            times,
+            "a PROXY header from a peer that is not in listen.proxy_protocol; if it is your \
+             balancer, list its address there"
+        );
+    });
 }
 
 /// What happens to a client that has sent a server name. A CA that validates the name goes first,

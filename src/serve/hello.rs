@@ -24,6 +24,8 @@ pub(super) enum FirstBytes {
     Hello(Box<Hello>),
     /// HTTP without TLS: the first byte is a letter.
     PlainHttp,
+    /// A PROXY header, from a peer that is not in `listen.proxy_protocol`.
+    ProxyHeader,
     /// There are none: the client has closed the connection.
     None,
 }
@@ -38,6 +40,11 @@ fn is_outdated(bytes: &[u8]) -> bool {
     const HANDSHAKE: u8 = 0x16;
     const CLIENT_HELLO: u8 = 1;
     matches!(*bytes, [HANDSHAKE, _, _, _, _, CLIENT_HELLO, _, _, _, 3, minor, ..] if minor < 3)
+}
+
+/// Whether a PROXY header begins here, of version 1 or 2.
+fn is_proxy_header(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PROXY ") || bytes.starts_with(ppp::v2::PROTOCOL_PREFIX)
 }
 
 impl Hello {
@@ -58,6 +65,9 @@ impl Hello {
             }
             if stream.read_buf(&mut bytes).await? == 0 {
                 return Ok(FirstBytes::None);
+            }
+            if before == 0 && is_proxy_header(&bytes) {
+                return Ok(FirstBytes::ProxyHeader);
             }
             if before == 0 && bytes[0].is_ascii_uppercase() {
                 return Ok(FirstBytes::PlainHttp);

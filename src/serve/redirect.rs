@@ -13,6 +13,7 @@ use super::hostless;
 use super::reject::Rejection;
 use super::reply::{Reply, Served};
 use super::response_body::ResponseBody;
+use crate::addr::Kind;
 use crate::host::Authority;
 use crate::route::path::BadPath;
 use crate::telemetry::summed;
@@ -56,8 +57,14 @@ pub(super) fn redirect(inbound: &Inbound) -> Result<Response<ResponseBody>, Reje
     if named.is_some_and(|named| named != Ok(authority.clone())) {
         return Err(Rejection::Authority);
     }
+    let snapshot = &inbound.view.snapshot;
+    let port = match inbound.conn.kind {
+        // The proxy ends TLS where its client has connected to.
+        Kind::Plain => authority.port.unwrap_or(snapshot.proxy_port),
+        Kind::Https | Kind::Http => snapshot.public_port,
+    };
     let host = authority.host;
-    let location = match inbound.view.snapshot.public_port {
+    let location = match port {
         443 => format!("https://{host}{target}"),
         port => format!("https://{host}:{port}{target}"),
     };
@@ -65,6 +72,13 @@ pub(super) fn redirect(inbound: &Inbound) -> Result<Response<ResponseBody>, Reje
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(header::LOCATION, location);
+    if inbound.conn.kind == Kind::Plain {
+        // It depends on what the proxy in front says of its client.
+        let no_store = HeaderValue::from_static("no-store");
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, no_store);
+    }
     Ok(response)
 }
 

@@ -62,6 +62,8 @@ pub struct Snapshot {
     pub log: LogSpec,
     /// The port that redirects from plain HTTP name.
     pub public_port: u16,
+    /// The port of proxies that end TLS in front of plain listeners.
+    pub proxy_port: u16,
     /// The ports of the TLS listeners.
     pub tls_ports: Vec<u16>,
     /// Names that requests to the status listener may use, beside addresses and `localhost`.

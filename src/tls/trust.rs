@@ -52,9 +52,10 @@ impl ServerTrust {
         let certs = PemFile::read(&path)?.chain()?;
         let mut roots = RootCertStore::empty();
         for cert in &certs {
-            // One that is only accepted as itself need not be one that could be a CA.
-            if roots.add(cert.clone()).is_err() {
-                x509::parse(cert)?;
+            // The library would take a server's own certificate for that of a CA too.
+            if x509::parse(cert)?.is_ca() {
+                // One that cannot be a CA for the library is still accepted as itself.
+                _ = roots.add(cert.clone());
             }
         }
         let verifier =
@@ -104,7 +105,7 @@ fn pin(cert: &X509Certificate<'_>) -> Pin {
     Pin::of(cert.public_key().raw)
 }
 
-/// NotTrusted a server's certificate is not trusted, in words for the operator.
+/// Why a server's certificate is not trusted, in words for the operator.
 #[derive(Clone, Debug)]
 pub struct Distrust {
     text: String,

@@ -39,6 +39,12 @@ const HALF_CLOSED_IDLE: Duration = Duration::from_secs(75);
 /// How long both sides may take to answer a close frame of the gateway.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
+/// Why a tunnel is closed of which one side is gone.
+const NO_PONG: &str = "no answer to a ping";
+
+/// What the other side reads where the messages of one cannot be read.
+const UNREADABLE: &str = "the messages of the other side cannot be read";
+
 const BUFFER_SIZE: usize = 32 * 1024;
 
 thread_local! {
@@ -248,13 +254,10 @@ where
 
     /// Closes the tunnel because of what a side has sent.
     fn reject(&mut self, direction: Direction, error: FrameError) {
-        let closed = Closed {
-            code: error.code(),
-            reason: error.to_string().into(),
-        };
+        let error = closed(error.code(), &error.to_string());
         let (client, upstream) = match direction {
-            Direction::ToServer => (closed, going_away()),
-            Direction::ToClient => (bad_gateway(), closed),
+            Direction::ToServer => (error, closed(1001, UNREADABLE)),
+            Direction::ToClient => (closed(1014, UNREADABLE), error),
         };
         self.client.close(Some(&client));
         self.upstream.close(Some(&upstream));
@@ -273,10 +276,7 @@ where
             self.first_to_end = Some(reason.end);
             self.exchange.note(|line| line.reason = Some(reason.reason));
         }
-        let closed = Closed {
-            code: reason.code,
-            reason: reason.reason.into(),
-        };
+        let closed = closed(reason.code, reason.reason);
         self.client.close(Some(&closed));
         self.upstream.close(Some(&closed));
         self.closing
@@ -290,7 +290,7 @@ where
         if !client || !upstream {
             self.close(CloseReason {
                 code: 1001,
-                reason: "no answer to a ping",
+                reason: NO_PONG,
                 end: if client { End::Upstream } else { End::Client },
             });
         }
@@ -344,18 +344,9 @@ fn end_of(direction: Direction) -> End {
     }
 }
 
-fn going_away() -> Closed {
-    Closed {
-        code: 1001,
-        reason: "the client's messages cannot be read".into(),
-    }
-}
-
-fn bad_gateway() -> Closed {
-    Closed {
-        code: 1014,
-        reason: "the server's messages cannot be read".into(),
-    }
+fn closed(code: u16, text: &str) -> Closed {
+    let reason = text.into();
+    Closed { code, reason }
 }
 
 impl<C, U, K, I> Future for Understood<C, U, K, I>

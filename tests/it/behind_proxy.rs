@@ -1,16 +1,18 @@
 //! Another proxy in front: its own server name, and plain HTTP where it ends TLS.
 
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 
 use ianitor::listen::Kind;
 
 use crate::harness::gateway::trusted;
+use crate::harness::process::GatewayProcess;
 use crate::harness::websocket::{echo, handshake, is_alive};
 use crate::harness::{Client, Config, Dial, TestGateway, Upstream};
 
 const PROXY: &str = "127.0.0.6";
 
-const LISTEN: &str = "https = [\"127.0.0.1:0\"]\npublic_port = 443\n\
+const LISTEN: &str = "https = [\"127.0.0.1:0\"]\n\
     plain = [\"127.0.0.1:0\"]\ntrusted_proxies = [\"127.0.0.6\"]";
 
 fn config(upstream: &Upstream) -> Config {
@@ -110,7 +112,55 @@ fn plain_http_behind_a_proxy_that_ends_tls_is_https() {
             (308, Some("https://media.test/x?y"))
         );
     }
+    let more = "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\n";
+    let answer = client.ask(get("/x", "media.test:8443", more));
+    let location = answer.head.get("location");
+    assert_eq!(location, Some("https://media.test:8443/x"));
+    assert_eq!(answer.head.get("cache-control"), Some("no-store"));
     assert_eq!(upstream.heads().len(), 3);
+}
+
+#[test]
+fn servers_get_the_port_of_the_proxy() {
+    let upstream = Upstream::ok();
+    let config = Config::new()
+        .listen("https = [\"127.0.0.1:0\"]\ntrusted_proxies = [\"127.0.0.1\"]")
+        .upstream("app", &upstream.url())
+        .route_with("/", "app", "policy = \"open\"");
+    let gateway = TestGateway::start(&config);
+    let client_named = "X-Forwarded-For: 192.0.2.7\r\n";
+    for (host, more, port) in [
+        ("localhost", "", "443"),
+        ("localhost:9443", "", "9443"),
+        ("localhost:9443", "X-Forwarded-Port: 8443\r\n", "8443"),
+        ("localhost", "X-Forwarded-Port: 0\r\n", "443"),
+        (
+            "localhost",
+            "X-Forwarded-Port: 1\r\nX-Forwarded-Port: 2\r\n",
+            "443",
+        ),
+    ] {
+        let request = get("/", host, &format!("{client_named}{more}"));
+        assert_eq!(gateway.client().ask(request).status(), 200);
+        let heads = upstream.heads();
+        let head = heads.last().unwrap();
+        assert_eq!(head.get("x-forwarded-port"), Some(port), "{host} {more}");
+    }
+}
+
+#[test]
+fn a_proxy_header_that_is_not_expected_is_named() {
+    let gateway = GatewayProcess::start(&Config::to(&Upstream::ok()));
+    for header in [
+        &b"PROXY TCP4 192.0.2.7 192.0.2.1 1 443\r\n"[..],
+        b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0",
+    ] {
+        let mut tcp = gateway.dial().tcp();
+        tcp.write_all(header).unwrap();
+        let _ = tcp.read(&mut [0; 16]);
+    }
+    let event = gateway.event("a PROXY header from a peer that is not in listen.proxy_protocol");
+    assert!(event.contains("peer=127.0.0.1:"), "{event}");
 }
 
 #[test]

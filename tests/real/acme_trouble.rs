@@ -192,7 +192,7 @@ fn a_disk_that_is_full() {
     });
     let line = gateway.lines("no certificate came").remove(0);
     assert!(
-        line.contains("see that there is room") && line.contains("File too large"),
+        line.contains("see that there is room") && line.contains("file too large"),
         "{line}"
     );
     assert_eq!(site.served(&root, "a.test").unwrap(), serial);

@@ -145,7 +145,8 @@ fn no_answer(addr: &ServerAddr, error: &NoAnswer) -> String {
 
 fn unreachable_advice(addr: &ServerAddr, error: &ConnectError) -> String {
     if error.is_distrust() {
-        return "write the file of its CA as ca_file, or its name in the certificate as server_name"
+        return "write the certificate or the file of its CA as ca_file, its pin as pin, or its \
+                name in the certificate as server_name"
             .to_owned();
     }
     match addr {

@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value};
 
+/// Readers of JSON stop at 128 levels.
+const DEEPEST: usize = 64;
+
 /// A claim on the command line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ClaimArg {
@@ -24,6 +27,12 @@ impl ClaimArg {
             return Err(format!(
                 "\"{path}\" has an empty name; a.b is the member b of the object a, and a dot that \
                  belongs to a name is written \\."
+            ));
+        }
+        if parents.len() > DEEPEST {
+            return Err(format!(
+                "a claim can be in at most {DEEPEST} objects; this one is in {}",
+                parents.len()
             ));
         }
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
@@ -89,6 +98,16 @@ mod tests {
             ClaimArg::parse(argument)?.add_to(&mut claims)?;
         }
         Ok(Value::Object(claims))
+    }
+
+    #[test]
+    fn a_claim_is_not_deeper_than_readers_of_json_go() {
+        let deep = |parents: usize| format!("{}x=1", "a.".repeat(parents));
+        assert!(ClaimArg::parse(&deep(DEEPEST)).is_ok());
+        for parents in [DEEPEST + 1, 20_000] {
+            let error = ClaimArg::parse(&deep(parents)).unwrap_err();
+            assert!(error.contains("at most 64 objects"), "{error}");
+        }
     }
 
     #[test]

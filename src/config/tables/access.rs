@@ -51,7 +51,8 @@ section! {
         /// A key server as Jitsi has it (`asap_key_server`): the key named `kid` is the PEM file
         /// `<asap_url>/<hex SHA-256 of kid>.pem`.
         asap_url: Spanned<FetchUrl> = optional("another key says where the keys are");
-        /// PEM: the CAs to trust instead, for `jwks_url` and `asap_url`.
+        /// PEM: the CAs to trust instead, for `jwks_url` and `asap_url`. A certificate that is not
+        /// that of a CA is accepted as itself, whatever names and dates are in it.
         ca_file: Spanned<PathBuf> = optional("the system's CAs");
         /// What `iss` must be, exactly.
         issuer: Text = optional("any");

@@ -17,7 +17,9 @@ section! {
     "[acme]" => struct RawAcme {
         /// The CA.
         directory: DirectoryUrl = default(AcmeSpec::LETS_ENCRYPT.into());
-        /// PEM: the CAs to trust when the directory is asked, instead. For a CA of your own.
+        /// PEM: the CAs to trust when the directory is asked, instead. For a CA of your own. A
+        /// certificate that is not that of a CA is accepted as itself, whatever names and dates are
+        /// in it.
         directory_ca: PathBuf = optional("the system's CAs");
         /// Where an order is tried before a CA that has refused one is asked again, and where
         /// `ianitor certs renew HOST --dry-run` orders; without a directory for it, the command is

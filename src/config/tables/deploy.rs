@@ -51,7 +51,7 @@ section! {
         group: User = optional("the gateway's group");
         /// Their permissions. One that lets everybody read a private key is a warning.
         mode: Spanned<FileMode> = optional(is DeploySpec::MODE);
-        reload: RawReload = optional("the server is not told");
+        reload: RawReload = optional("the server is not notified");
         /// Where a TLS handshake shows which certificate the server serves; until that is the new
         /// one, the server is notified again, at growing intervals.
         verify: HostPort = optional("not verified");

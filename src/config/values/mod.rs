@@ -40,6 +40,8 @@ fn one_for_each<T>(value: &Value<'_>) -> Option<T> {
     let place = &value.place().key;
     let table = place.split('[').next().unwrap_or_default();
     let key = place.rsplit('.').next().unwrap_or_default();
+    // A misspelt `hosts` is read as the key that it is taken for.
+    let key = if key == "hosts" { "host" } else { key };
     let texts = value.texts().filter(|texts| texts.len() > 1);
     let texts = texts.unwrap_or_default();
     let each: Vec<String> = texts

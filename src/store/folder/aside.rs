@@ -35,7 +35,10 @@ pub(super) fn set_aside(folder: &Dir, name: &str, why: &str) -> Result<(), Store
 
 /// Whether this is the name of something that was moved aside, and of what.
 pub(super) fn original(name: &str) -> Option<&str> {
-    Some(name.split_once(DAMAGED)?.0)
+    // A host may have a label that looks like the separator.
+    let (original, time) = name.rsplit_once(DAMAGED)?;
+    time.starts_with(|first: char| first.is_ascii_digit())
+        .then_some(original)
 }
 
 /// Returns the new name.
@@ -75,7 +78,7 @@ fn aside(folder: &Dir, name: &str) -> io::Result<Vec<String>> {
 
 /// The time in a name, without the number that may follow it.
 fn time(name: &str) -> &str {
-    let time = name.split_once(DAMAGED).map_or("", |(_, time)| time);
+    let time = name.rsplit_once(DAMAGED).map_or("", |(_, time)| time);
     time.split_once('Z').map_or(time, |(time, _)| time)
 }
 

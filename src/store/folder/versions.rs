@@ -150,7 +150,7 @@ impl Versions {
             .remove_all(NEW)
             .map_err(files::unwritable(&self.folder.join(NEW)))?;
         let meta = files::json(&self.folder, &MetaFile::of(new))?;
-        let version = self.highest_ever(folder)? + 1;
+        let version = self.highest_ever(folder)?.saturating_add(1);
         let written =
             write(folder, new, &meta).and_then(|()| folder.rename(NEW, folder_name(version)));
         if written.is_err() {

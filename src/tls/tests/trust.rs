@@ -190,3 +190,30 @@ async fn a_file_with_a_ca_accepts_what_it_has_signed_for_this_name_only() {
         "{text}"
     );
 }
+
+/// Its key may have signed other certificates all the same.
+#[tokio::test]
+async fn the_certificate_of_a_server_vouches_for_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.pem");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["media.test".to_owned()]).unwrap();
+    fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
+    assert_eq!(accepts(&file), Some(Accepts::Itself));
+    let signed = rcgen::KeyPair::generate().unwrap();
+    let other = CertificateParams::new(["media.test".to_owned()]).unwrap();
+    let other = other
+        .signed_by(&signed, &rcgen::Issuer::new(params, key))
+        .unwrap();
+    let der = rustls::pki_types::PrivatePkcs8KeyDer::from(signed.serialize_der());
+    let config = ServerConfig::builder_with_provider(Arc::new(provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![other.der().clone()], der.into())
+        .unwrap();
+    let text = handshake(&Arc::new(config), Some(&file), &[])
+        .await
+        .unwrap_err();
+    assert!(text.contains("no CA there has signed it"), "{text}");
+}

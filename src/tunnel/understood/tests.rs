@@ -32,7 +32,7 @@ impl Inspector for Marker {
             Direction::ToServer if has("end") => Verdict::Close("the end"),
             Direction::ToServer if has("no") => Verdict::Answer {
                 text: "\"no\"".to_owned(),
-                reason: "no".into(),
+                reason: Box::from("no"),
             },
             Direction::ToServer => Verdict::Forward(Cow::Owned(format!("+{}", document.raw()))),
         }
@@ -41,7 +41,7 @@ impl Inspector for Marker {
     fn unreadable(&self, _: SyntaxError) -> Verdict<'static> {
         Verdict::Answer {
             text: "\"unreadable\"".to_owned(),
-            reason: "unreadable".into(),
+            reason: Box::from("unreadable"),
         }
     }
 }
