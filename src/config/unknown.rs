@@ -75,6 +75,11 @@ const FOREIGN: &[Foreign] = &[
         ],
         "write https = [\"[::]:443\"]",
     ),
+    advice(
+        "[listen]",
+        &["server_name", "host", "hosts"],
+        "names are the host of [[routes]]; take it out",
+    ),
     is("[listen]", &["metrics", "prometheus"], "status"),
     is("[listen]", &["control_socket", "socket"], "control"),
     is("[log]", &["filter", "verbosity"], "level"),
@@ -144,6 +149,36 @@ const FOREIGN: &[Foreign] = &[
     ),
     is("[[routes]]", &["return", "redirect_to"], "redirect"),
     is(
+        "[[routes]]",
+        &["client_max_body_size", "max_body", "max_body_size"],
+        "body",
+    ),
+    is("[[routes]]", &["add_header", "proxy_set_header"], "headers"),
+    advice(
+        "[[routes]]",
+        &["methods", "method", "limit_except"],
+        "a route is for every method, and its server decides; take it out",
+    ),
+    advice(
+        "[[routes]]",
+        &["auth", "auth_basic", "auth_request", "basic_auth"],
+        "a policy decides who passes; docs/from-nginx.md has the ways",
+    ),
+    advice(
+        "[[routes]]",
+        &[
+            "try_files",
+            "error_page",
+            "gzip",
+            "compress",
+            "expires",
+            "include",
+            "limit_req",
+            "limit_conn",
+        ],
+        "it has no counterpart here; docs/from-nginx.md says what to do instead",
+    ),
+    is(
         "[upstreams.NAME]",
         &["url", "urls", "address", "addresses", "host", "to", "hosts"],
         "servers",
@@ -164,6 +199,11 @@ const FOREIGN: &[Foreign] = &[
         "[upstreams.NAME]",
         &["weight", "backup"],
         "every server takes part, by balance; leave it out",
+    ),
+    advice(
+        "[upstreams.NAME]",
+        &["timeout", "timeouts", "read_timeout", "proxy_read_timeout"],
+        "time limits are those of routes, timeouts = { response = \"75s\" }",
     ),
     is("[issuers.NAME]", &["jwks_uri", "jwks", "url"], "jwks_url"),
     advice(

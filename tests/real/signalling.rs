@@ -126,7 +126,7 @@ impl Client {
 
     fn context(&self) -> Context<'_> {
         Context {
-            rules: &self.rules,
+            rules: Some(&self.rules),
             claims: Some(&self.claims),
             owner: self.owner,
             time: UnixTime::now(),
