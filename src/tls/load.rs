@@ -100,14 +100,14 @@ fn certify(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<CertifiedKey, LoadError> {
-    let key = provider()
-        .key_provider
-        .load_private_key(key)
-        .map_err(|error| {
-            let kind = chain.first().and_then(chain::unusable_key);
-            let unknown = || Problem::UnusableKey(error);
-            at_key(spec, kind.map_or_else(unknown, Problem::UnusableKind))
-        })?;
+    let key = provider().key_provider.load_private_key(key).map_err(|_| {
+        // The library's own words only list what it has tried.
+        let kind = chain.first().and_then(chain::unusable_key);
+        at_key(
+            spec,
+            kind.map_or(Problem::UnusableKey, Problem::UnusableKind),
+        )
+    })?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         // Unknown means that the key does not expose its public half; a mismatch then shows in the

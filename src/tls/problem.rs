@@ -132,7 +132,7 @@ pub enum Problem {
         "holds a key that TLS cannot use; make an ECDSA P-256 key or an RSA key of 2048 bits or \
          more"
     )]
-    UnusableKey(#[source] rustls::Error),
+    UnusableKey,
     /// The TLS library has no such keys.
     #[error(
         "holds a key that TLS cannot use: {0}; make an ECDSA P-256 key or an RSA key of 2048 bits \
