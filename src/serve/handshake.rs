@@ -52,14 +52,12 @@ pub(super) async fn handshake(
 ) -> io::Result<HandshakeOutcome> {
     let hello = match Hello::read(&mut accepted.stream).await? {
         FirstBytes::Hello(hello) => hello,
-        FirstBytes::PlainHttp => {
+        without_tls @ (FirstBytes::PlainHttp | FirstBytes::ProxyHeader) => {
+            if matches!(without_tls, FirstBytes::ProxyHeader) {
+                log_unexpected_header(accepted.peer);
+            }
             answer_plain_http(&mut accepted.stream).await?;
             worker.metrics.handshake(Handshake::PlainHttp);
-            return Ok(HandshakeOutcome::Done);
-        }
-        FirstBytes::ProxyHeader => {
-            worker.metrics.refused.inc("proxy_header");
-            log_unexpected_header(accepted.peer);
             return Ok(HandshakeOutcome::Done);
         }
         FirstBytes::None => {
