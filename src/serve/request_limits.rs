@@ -30,8 +30,8 @@ fn has_too_many_fields(headers: &HeaderMap) -> bool {
     headers.len() > MAX_FIELDS && headers.len() - cookies().saturating_sub(1) > MAX_FIELDS
 }
 
-/// Counts the request, and its stream of HTTP/2, for its client. The request of a CA has no rate,
-/// whoever orders the certificate: if it fails, there is none.
+/// Counts the request, and its stream of HTTP/2, for its client. The request of a CA has no rate: a
+/// rejected one fails the order, also that of another program.
 pub(super) fn limit_rate(inbound: Inbound) -> Result<Inbound, Rejection> {
     let limits = &inbound.view.snapshot.limits;
     let counted = match inbound.client == inbound.conn.client {
