@@ -80,7 +80,11 @@ fuzz_target!(|data: &[u8]| {
 
 fn check_passed(before: &HeaderMap, after: &HeaderMap) {
     for name in &KEPT {
-        assert_eq!(all(before, name), all(after, name), "{name}");
+        let (before, after) = (all(before, name), all(after, name));
+        // Several lengths of an answer are made one, if they are equal.
+        let is_one_length = *name == header::CONTENT_LENGTH && after.len() <= 1;
+        let were_several = before.len() > 1 || before.iter().any(|value| value.contains(','));
+        assert!(before == after || is_one_length && were_several, "{name}");
     }
     assert!(ENDS_HERE.iter().all(|name| !after.contains_key(*name)));
 }
