@@ -30,13 +30,13 @@ fuzz_target!(|text: &str| {
         );
     }
 
-    // And the rest is what it was: as many segments, as many pairs.
-    let (path_part, query_part) = (target(path, None), target("", query));
-    assert_eq!(format!("{path_part}{query_part}"), shown);
     // What is longer than a field of the log is cut.
     if shown.len() > 400 {
         return;
     }
+    // And the rest is what it was: as many segments, as many pairs.
+    let (path_part, query_part) = (target(path, None), target("", query));
+    assert_eq!(format!("{path_part}{query_part}"), shown);
     assert_eq!(path_part.split('/').count(), path.split('/').count());
     if let Some(query) = query {
         let pairs: Vec<&str> = query_part[1..].split('&').collect();
