@@ -61,6 +61,9 @@ fn a_ca_that_has_refused_is_asked_again_only_after_its_staging_directory() {
         "{error}"
     );
     assert!(record["hold"] == false, "{record}");
-    until("the staging directory was asked", || staging.orders() == 3);
-    assert_eq!((pebble.orders(), pebble.certificates()), (3, 1));
+    until("the staging directory was asked", || staging.orders() >= 3);
+    // Pebble rejects nonces now and then, so the order for the good name may be made twice. The
+    // other name would have had two more, by each of the two kinds.
+    assert!((3..=4).contains(&pebble.orders()));
+    assert!(pebble.certificates() >= 1);
 }
