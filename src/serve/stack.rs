@@ -46,9 +46,9 @@ pub(super) fn routes() -> impl Stack {
         .layer(Beside(validation)) // no rule below applies to a CA that validates an order
         .layer(Step(limit_size)) // before anything parses the request target
         .layer(Step(client_address)) // who is counted and authorized below
+        .layer(Step(limit_rate)) // before work is done for the request
         .layer(Beside(health_check)) // no host, and so no route, is asked for
         .layer(Beside(behind_proxy)) // plain HTTP is for proxies alone
-        .layer(Step(limit_rate)) // before work is done for the request
         .layer(Step(normalize)) // one spelling of path and host from here on
         .layer(Beside(internal_routes)) // signing in and out: before a route could take the path
         .layer(Step(route))
@@ -67,7 +67,7 @@ pub(super) fn http() -> impl Stack {
         .layer(Beside(validation))
         .layer(Step(limit_size))
         .layer(Step(client_address))
-        .layer(Beside(health_check))
         .layer(Step(limit_rate))
+        .layer(Beside(health_check))
         .service(Redirect)
 }

@@ -121,3 +121,15 @@ fn a_check_by_tcp_alone_is_no_missing_proxy_header() {
         refused() == 1
     });
 }
+
+/// They are as cheap as can be, and count all the same: they leave no line in the access log.
+#[test]
+fn health_checks_count_towards_the_rate_of_their_client() {
+    let upstream = Upstream::ok();
+    let limits = "requests_per_client = \"3/h\"\nexempt = []";
+    let config = config("health_path = \"/up\"", &upstream, &upstream).limits(limits);
+    let gateway = TestGateway::start(&config);
+    let check = "GET /up HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    let statuses = [(); 5].map(|()| plain(&gateway).ask(check).status());
+    assert_eq!(statuses, [200, 200, 200, 429, 429]);
+}

@@ -59,7 +59,7 @@ fn new_name(aside: &[String], name: &str) -> String {
     }
 }
 
-/// Removes the oldest ones beyond [`KEPT`]. What cannot be removed only takes up space.
+/// Removes the oldest ones beyond [`KEPT`]. What cannot be removed only uses space.
 fn remove_old(folder: &Dir, name: &str) {
     let all = aside(folder, name).unwrap_or_default();
     for old in all.iter().rev().skip(KEPT) {
