@@ -16,7 +16,9 @@ use ianitor::secret::Secret;
 use ianitor::signalling::janus::{Api, Credentials};
 use ianitor::signalling::owners::{Limits, Owner, Owners};
 use ianitor::signalling::rules::MessageRules;
-use ianitor::signalling::{Context, Direction, Verdict, judge, presets};
+use ianitor::signalling::{
+    Backend, Context, Direction, Ids, Protocol, Verdict, judge, presets,
+};
 use ianitor::token::claims::Claims;
 use libfuzzer_sys::fuzz_target;
 
@@ -28,19 +30,26 @@ static CLAIMS: LazyLock<Claims> =
 fuzz_target!(|text: &str| {
     let (sent, answered) = text.split_once('\n').unwrap_or((text, ""));
     let (alice, now) = (Owner::of_subject("fuzz", "alice"), Instant::now());
+    let owners = sessions(alice, now);
+    let backend = Backend {
+        credentials: Credentials {
+            secret: Some(Secret::new(oracle::SECRET.into())),
+            signer: None,
+        },
+        ..Backend::new(Protocol::Janus, Arc::clone(&owners))
+    };
     let context = Context {
+        backend: &backend,
+        ids: Ids::default(),
         rules: Some(&RULES),
         claims: Some(&CLAIMS),
         owner: alice,
         time: UnixTime(1),
         now,
+        is_in_grace: false,
+        observer: &(),
     };
-    let owners = sessions(alice, now);
-    let credentials = Credentials {
-        secret: Some(Secret::new(oracle::SECRET.into())),
-        signer: None,
-    };
-    let mut api = Api::new(Arc::clone(&owners), Arc::new(credentials), 7);
+    let mut api = Api::new(7);
 
     for verdict in judge(&mut api, Direction::ToServer, sent, &context) {
         match verdict {

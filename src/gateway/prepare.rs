@@ -35,6 +35,8 @@ pub(super) struct InForce<'a> {
     pub(super) tickets: &'a Tickets,
     pub(super) services: &'a CertServices,
     pub(super) key_tasks: &'a KeyTasks,
+    /// `None` at a start.
+    pub(super) snapshot: Option<&'a Snapshot>,
 }
 
 /// A configuration that can be put into force: its addresses are bound and its files are read.
@@ -81,6 +83,7 @@ pub(super) fn prepare(
         certificates,
         &listeners,
         given.unwrap_or_default(),
+        in_force.snapshot,
         previous,
     ));
     match (status, issuers, orders, snapshot) {

@@ -105,6 +105,7 @@ impl Running {
         previous: &mut Previous<'_>,
         problems: Problems,
     ) -> Result<(), Vec<StartError>> {
+        let snapshot = self.board.snapshot();
         let in_force = InForce {
             listeners: &self.listeners,
             status: self
@@ -115,6 +116,7 @@ impl Running {
             tickets: &self.tickets,
             services: &self.services,
             key_tasks: &self.key_tasks,
+            snapshot: Some(&snapshot),
         };
         let prepared = prepare(config, &in_force, previous, problems)?;
         self.apply(prepared).await.map_err(|error| vec![error])

@@ -12,6 +12,8 @@ use crate::limits::Limits;
 use crate::listen::Kind;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::serve::snapshot::{Snapshot, Upstream};
+use crate::signalling::Backend;
+use crate::signalling::owners::{self, Owners};
 use crate::tls::{self, CertCache, LoadError, ServerSettings, Tickets};
 use crate::token::issuer::Issuer;
 use crate::turn::{self, Turn};
@@ -27,6 +29,7 @@ pub(super) fn snapshot(
     cache: &CertCache,
     listeners: &[OpenListener],
     issuers: Vec<Arc<Issuer>>,
+    in_force: Option<&Snapshot>,
     previous: &mut Previous<'_>,
 ) -> Result<Snapshot, Vec<StartError>> {
     let mut problems = Problems::default();
@@ -36,7 +39,7 @@ pub(super) fn snapshot(
         problems.push(StartError::Files(overlaps));
     }
     let table = problems.note(certificates::table(config, cache, previous));
-    let upstreams = upstreams(config, previous).map_err(StartError::Certificates);
+    let upstreams = upstreams(config, in_force, previous).map_err(StartError::Certificates);
     let upstreams = problems.note(upstreams);
     for line in files::missing(&config.routes) {
         tracing::warn!("{line}");
@@ -108,11 +111,12 @@ fn limits(config: &Config, budget: &budget::Budget) -> Limits {
 /// The upstreams with the CAs that they trust.
 fn upstreams(
     config: &Config,
+    in_force: Option<&Snapshot>,
     previous: &mut Previous<'_>,
 ) -> Result<Vec<Upstream>, Vec<LoadError>> {
     let (mut upstreams, mut errors) = (Vec::new(), Vec::new());
     for (at, spec) in config.routes.upstreams().iter().enumerate() {
-        match upstream(at, spec, previous) {
+        match upstream(at, spec, in_force, previous) {
             Ok(upstream) => upstreams.push(upstream),
             Err(error) => errors.push(error),
         }
@@ -123,11 +127,17 @@ fn upstreams(
 fn upstream(
     at: usize,
     spec: &Arc<UpstreamSpec>,
+    in_force: Option<&Snapshot>,
     previous: &mut Previous<'_>,
 ) -> Result<Upstream, LoadError> {
     let spec = Arc::clone(spec);
+    let backend = backend(&spec, in_force);
     if !spec.servers.iter().any(ServerAddr::is_tls) {
-        return Ok(Upstream { spec, tls: None });
+        return Ok(Upstream {
+            spec,
+            tls: None,
+            backend,
+        });
     }
     let (key, tls) = (format!("upstreams.{}", spec.name), &spec.tls);
     let tls = match tls::upstream_config(tls.ca_file.as_deref(), &tls.pins, &key) {
@@ -142,7 +152,22 @@ fn upstream(
         }
     };
     let tls = Some(tls);
-    Ok(Upstream { spec, tls })
+    Ok(Upstream { spec, tls, backend })
+}
+
+/// What messages for an upstream are judged by. Its sessions stay whose they are.
+fn backend(spec: &UpstreamSpec, in_force: Option<&Snapshot>) -> Option<Arc<Backend>> {
+    let protocol = spec.protocol.of_messages()?;
+    let known = in_force.and_then(|in_force| {
+        let mut upstreams = in_force.upstreams.iter();
+        let known = upstreams.find(|upstream| upstream.spec.name == spec.name)?;
+        known.backend.as_ref()
+    });
+    let owners = match known {
+        Some(known) if known.protocol == protocol => Arc::clone(&known.owners),
+        _ => Owners::new(owners::Limits::default()),
+    };
+    Some(Arc::new(Backend::new(protocol, owners)))
 }
 
 /// TURN credentials with their secrets and API keys.

@@ -62,6 +62,7 @@ impl Gateway {
             tickets: &tickets,
             services: &services,
             key_tasks: &KeyTasks::default(),
+            snapshot: None,
         };
         let prepared = prepare(
             config,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::exposure::{NamedFile, Use};
 use crate::host::{Authority, HostName};
 use crate::pin::Pin;
+use crate::signalling;
 use crate::slot::MaxConnections;
 
 /// One server: `http://host:port`, `https://host:port` or `unix:/path`.
@@ -170,6 +171,15 @@ impl Protocol {
     /// has to be confirmed.
     pub fn is_control(self) -> bool {
         matches!(self, Self::JanusAdmin | Self::Kurento)
+    }
+
+    /// The protocol of its messages, if the gateway can judge them.
+    pub fn of_messages(self) -> Option<signalling::Protocol> {
+        match self {
+            Self::Janus => Some(signalling::Protocol::Janus),
+            Self::JanusAdmin => Some(signalling::Protocol::JanusAdmin),
+            Self::Http | Self::Kurento => None,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::route::change::{self, Change, Place, Sent};
 use crate::route::{RouteId, RouteTable, passthrough};
 use crate::token::BadToken;
 use crate::token::issuer::Verified;
-use crate::tunnel::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
+use crate::tunnel::{CloseReason, Grant, RouteTunnelKey, TunnelControl, TunnelKey};
 
 /// Why something that was admitted may not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum Withdrawn {
     Route,
     /// Its route has another target, or no longer its server.
     Target,
+    /// Its messages are judged and were not, or the other way round.
+    Messages,
     /// Its name is no longer passed through.
     Passthrough,
     /// Its token has expired.
@@ -37,6 +39,7 @@ impl Withdrawn {
         match self {
             Self::Route => "route removed",
             Self::Target => "target changed",
+            Self::Messages => "message checks changed",
             Self::Passthrough => "no longer passed through",
             Self::Expired | Self::Denied(Denied::Token(BadToken::Expired)) => "token expired",
             Self::Denied(Denied::Token(BadToken::Revoked)) => "token revoked",
@@ -96,7 +99,14 @@ impl WorkerView {
         // Expiry is not judged here: what happens to the tunnel then depends on on_expiry.
         let (route, permit) =
             self.ask_again(&question, tunnel.permit().as_ref(), Expiry::Ignored)?;
-        tunnel.renew(permit);
+        let backend = self.websocket_backend(route, &permit).cloned();
+        if backend.is_some() != tunnel.is_understood() {
+            return Err(Withdrawn::Messages);
+        }
+        tunnel.replace(Grant {
+            permit: Some(permit),
+            backend,
+        });
         key.set_place(self.place(route));
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::route::upstream::UpstreamTls;
 use crate::slot::MaxConnections;
 use crate::telemetry::access::{End, Exchange, Head};
 use crate::telemetry::{Chain, summed};
-use crate::tunnel::{Tunnel, TunnelControl, TunnelKey};
+use crate::tunnel::{Grant, Tunnel, TunnelControl, TunnelKey};
 
 /// Forwards a connection. `hello` is what the client has sent so far.
 pub(super) async fn pass(
@@ -64,7 +64,7 @@ pub(super) async fn pass(
         sni,
         to: entry.to.clone(),
     };
-    let control = TunnelControl::new(key, accepted.peer.client(), None);
+    let control = TunnelControl::new(key, accepted.peer.client(), Grant::default());
     // The configuration may have changed while the server was connected.
     if let Some(reason) = worker.view().judge(&control) {
         control.close(reason);

@@ -125,7 +125,9 @@ impl From<Withdrawn> for Rejection {
         match why {
             Withdrawn::Expired => Self::Denied(Denied::Token(BadToken::Expired)),
             Withdrawn::Denied(denied) => Self::Denied(denied),
-            Withdrawn::Route | Withdrawn::Target | Withdrawn::Passthrough => Self::Withdrawn(why),
+            Withdrawn::Route | Withdrawn::Target | Withdrawn::Messages | Withdrawn::Passthrough => {
+                Self::Withdrawn(why)
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::route::RouteTable;
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamSpec;
+use crate::signalling::Backend;
 use crate::telemetry::LogSpec;
 use crate::tls::{CertTable, ServerSettings};
 use crate::token::issuer::Issuer;
@@ -77,6 +78,8 @@ pub struct Upstream {
     pub spec: Arc<UpstreamSpec>,
     /// TLS settings for its servers; `None` if none of them speaks TLS.
     pub tls: Option<Arc<ClientConfig>>,
+    /// What its messages are judged by; `None` if the gateway does not understand them.
+    pub backend: Option<Arc<Backend>>,
 }
 
 impl Snapshot {

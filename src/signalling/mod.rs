@@ -11,10 +11,13 @@
 //! shares; [`presets`] are rules under a name. [`owners`] remembers whose sessions there are:
 //! it is the one thing here that two workers write. [`janus`] knows Janus' two APIs.
 
+mod backend;
 pub mod document;
+mod inspector;
 pub mod janus;
 pub mod owners;
 pub mod presets;
+mod record;
 pub mod rules;
 
 use std::borrow::Cow;
@@ -22,8 +25,11 @@ use std::time::Instant;
 
 use crate::clock::UnixTime;
 use crate::token::claims::Claims;
+pub use backend::{Backend, InfoPolicy};
 use document::{SyntaxError, Value};
+pub use inspector::AnyInspector;
 use owners::Owner;
+pub use record::{Observer, Outcome, Record};
 use rules::MessageRules;
 
 /// What an upstream speaks.
@@ -61,8 +67,12 @@ pub enum Verdict<'m> {
 }
 
 /// What a document is judged by, besides itself.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Context<'c> {
+    /// The upstream.
+    pub backend: &'c Backend,
+    /// The ids in the path of a request over HTTP; none on WebSockets.
+    pub ids: Ids,
     /// The rules of the client's permit; without rules every message passes.
     pub rules: Option<&'c MessageRules>,
     /// The claims of its token, if it has one.
@@ -73,6 +83,19 @@ pub struct Context<'c> {
     pub time: UnixTime,
     /// The moment, for how long a session has not been used.
     pub now: Instant,
+    /// Whether its token has expired, and only what ends a call may still pass.
+    pub is_in_grace: bool,
+    /// Sees what becomes of each document of the client.
+    pub observer: &'c dyn Observer,
+}
+
+/// The ids of a session and of a handle in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ids {
+    /// The session.
+    pub session: Option<i64>,
+    /// The handle.
+    pub handle: Option<i64>,
 }
 
 /// Judges the documents of one connection.
@@ -86,7 +109,13 @@ pub trait Inspector {
     ) -> Verdict<'m>;
 
     /// What a client gets for a message that has no single reading.
-    fn unreadable(&self, error: SyntaxError) -> Verdict<'static>;
+    fn unreadable(&self, error: SyntaxError, context: &Context<'_>) -> Verdict<'static>;
+
+    /// Whether the client may keep what it has, by rules or claims that have changed.
+    ///
+    /// # Errors
+    /// Why its connection is to be closed.
+    fn recheck(&mut self, context: &Context<'_>) -> Result<(), &'static str>;
 }
 
 /// Judges a message: each of its documents, in order and by itself. A message that cannot be read
@@ -102,7 +131,7 @@ pub fn judge<'m>(
         Err(_) if direction == Direction::ToClient => {
             (None, Some(Verdict::Forward(message.into())))
         }
-        Err(error) => (None, Some(inspector.unreadable(error))),
+        Err(error) => (None, Some(inspector.unreadable(error, context))),
     };
     documents
         .into_iter()

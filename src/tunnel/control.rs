@@ -1,8 +1,9 @@
 //! What a worker keeps of each open tunnel: enough to judge it again after a change, and to close
 //! it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Context;
 
 use crate::addr::ClientAddr;
@@ -12,6 +13,7 @@ use crate::policy::Permit;
 use crate::registry::TaskWaker;
 use crate::route::change::Place;
 use crate::route::upstream::ServerAddr;
+use crate::signalling::Backend;
 use crate::telemetry::access::End;
 
 /// What a tunnel was opened for. After a reload the same question is asked again.
@@ -62,6 +64,15 @@ impl RouteTunnelKey {
     }
 }
 
+/// By what a tunnel may go on.
+#[derive(Debug, Default)]
+pub struct Grant {
+    /// What permits it. Passed-through TLS needs no permit.
+    pub permit: Option<Permit>,
+    /// The upstream by which its messages are judged; `None` if it is raw.
+    pub backend: Option<Arc<Backend>>,
+}
+
 /// An open tunnel as its worker sees it.
 #[derive(Debug)]
 pub struct TunnelControl {
@@ -69,8 +80,9 @@ pub struct TunnelControl {
     pub key: TunnelKey,
     /// Its client.
     pub client: ClientAddr,
-    /// What permits it. Passed-through TLS needs no permit.
-    permit: RefCell<Option<Permit>>,
+    grant: RefCell<Grant>,
+    /// Set until the tunnel's task has seen it.
+    is_renewed: Cell<bool>,
     is_closing: Cell<bool>,
     /// Set until the tunnel's task has seen it.
     close_reason: Cell<Option<CloseReason>>,
@@ -79,11 +91,12 @@ pub struct TunnelControl {
 
 impl TunnelControl {
     /// For a tunnel that is about to begin.
-    pub fn new(key: TunnelKey, client: ClientAddr, permit: Option<Permit>) -> Rc<Self> {
+    pub fn new(key: TunnelKey, client: ClientAddr, grant: Grant) -> Rc<Self> {
         Rc::new(Self {
             key,
             client,
-            permit: RefCell::new(permit),
+            grant: RefCell::new(grant),
+            is_renewed: Cell::new(false),
             is_closing: Cell::new(false),
             close_reason: Cell::new(None),
             task: TaskWaker::default(),
@@ -92,7 +105,17 @@ impl TunnelControl {
 
     /// What permits it now.
     pub fn permit(&self) -> Option<Permit> {
-        self.permit.borrow().clone()
+        self.grant.borrow().permit.clone()
+    }
+
+    /// By what it may go on now. Not to be held across a call that replaces it.
+    pub(super) fn grant(&self) -> Ref<'_, Grant> {
+        self.grant.borrow()
+    }
+
+    /// Whether its messages are judged.
+    pub fn is_understood(&self) -> bool {
+        self.grant.borrow().backend.is_some()
     }
 
     /// Whether the gateway has begun to close it.
@@ -102,15 +125,36 @@ impl TunnelControl {
 
     /// Replaces its permit.
     pub fn renew(&self, permit: Permit) {
-        *self.permit.borrow_mut() = Some(permit);
+        self.grant.borrow_mut().permit = Some(permit);
+        self.note_renewed();
+    }
+
+    /// Replaces its permit and the upstream by which its messages are judged.
+    pub fn replace(&self, grant: Grant) {
+        *self.grant.borrow_mut() = grant;
+        self.note_renewed();
+    }
+
+    /// What was admitted by the old permit may have to end.
+    fn note_renewed(&self) {
+        if self.is_understood() {
+            self.is_renewed.set(true);
+            self.task.wake();
+        }
+    }
+
+    /// Whether what it may go on by has changed since the last call.
+    pub(super) fn take_renewed(&self) -> bool {
+        self.is_renewed.take()
     }
 
     /// Closes it if its permit has expired.
     pub fn close_if_expired(&self, now: UnixTime) {
         if !self.is_closing.get()
             && self
-                .permit
+                .grant
                 .borrow()
+                .permit
                 .as_ref()
                 .is_some_and(|permit| permit.has_ended(now))
         {

@@ -2,16 +2,18 @@
 
 use std::time::Instant;
 
+use super::control::Grant;
 use crate::clock::{self, UnixTime};
 use crate::limits::Rate;
 use crate::policy::Permit;
 use crate::signalling::owners::Owner;
-use crate::signalling::{Context, Direction, Inspector, Verdict, judge};
+use crate::signalling::{Context, Direction, Ids, Inspector, Observer, Verdict, judge};
 
 /// What messages are judged by, beside the permit of the tunnel.
 #[derive(Debug)]
-pub struct Judge<I> {
+pub struct Judge<I, O> {
     inspector: I,
+    observer: O,
     owner: Owner,
     message_size: usize,
     refusal_rate: Rate,
@@ -20,12 +22,18 @@ pub struct Judge<I> {
     since: Instant,
 }
 
-impl<I: Inspector> Judge<I> {
+impl<I: Inspector, O: Observer> Judge<I, O> {
     /// For the messages of this owner, of at most `message_size` bytes. If more are refused than
     /// the rate allows, the tunnel is closed.
-    pub fn new(inspector: I, owner: Owner, message_size: usize, refusal_rate: Rate) -> Self {
+    pub fn new(
+        (inspector, observer): (I, O),
+        owner: Owner,
+        message_size: usize,
+        refusal_rate: Rate,
+    ) -> Self {
         Self {
             inspector,
+            observer,
             owner,
             message_size,
             refusal_rate,
@@ -47,22 +55,48 @@ impl<I: Inspector> Judge<I> {
         taken.map(|full_at| self.refusals_full_at = full_at).is_ok()
     }
 
-    /// Judges each document of a message.
+    /// Judges each document of a message. Without a backend there is nothing to judge by, and
+    /// nothing passes.
     pub(super) fn each_verdict(
         &mut self,
         direction: Direction,
         text: &str,
-        permit: Option<&Permit>,
+        grant: &Grant,
         each: impl FnMut(Verdict<'_>),
     ) {
-        let token = permit.and_then(Permit::token);
-        let context = Context {
-            rules: permit.and_then(Permit::rules),
-            claims: token.map(|token| &token.claims),
-            owner: self.owner,
-            time: UnixTime::now(),
-            now: clock::monotonic(),
-        };
-        judge(&mut self.inspector, direction, text, &context).for_each(each);
+        let Self {
+            inspector,
+            owner,
+            observer,
+            ..
+        } = self;
+        if let Some(context) = context(*owner, observer, grant) {
+            judge(inspector, direction, text, &context).for_each(each);
+        }
     }
+
+    /// Whether the client may keep what it has.
+    ///
+    /// # Errors
+    /// Why the tunnel is to be closed.
+    pub(super) fn recheck(&mut self, grant: &Grant) -> Result<(), &'static str> {
+        let context = context(self.owner, &self.observer, grant);
+        context.map_or(Ok(()), |context| self.inspector.recheck(&context))
+    }
+}
+
+fn context<'c>(owner: Owner, observer: &'c dyn Observer, grant: &'c Grant) -> Option<Context<'c>> {
+    let permit = grant.permit.as_ref();
+    let token = permit.and_then(Permit::token);
+    Some(Context {
+        backend: grant.backend.as_ref()?,
+        ids: Ids::default(),
+        rules: permit.and_then(Permit::rules),
+        claims: token.map(|token| &token.claims),
+        owner,
+        time: UnixTime::now(),
+        now: clock::monotonic(),
+        is_in_grace: false,
+        observer,
+    })
 }

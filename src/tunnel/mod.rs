@@ -17,7 +17,7 @@ pub mod raw;
 mod side;
 pub mod understood;
 
-pub use control::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
+pub use control::{CloseReason, Grant, RouteTunnelKey, TunnelControl, TunnelKey};
 pub use judge::Judge;
 pub use raw::Tunnel;
 pub use understood::Understood;

@@ -25,7 +25,7 @@ use super::judge::Judge;
 use super::messages::{Closed, Event, FrameError, Role};
 use super::side::Side;
 use crate::registry::Registered;
-use crate::signalling::{Direction, Inspector, Verdict};
+use crate::signalling::{Direction, Inspector, Observer, Verdict};
 use crate::telemetry::access::{End, Exchange};
 use crate::tick::{Alarm, Ticks};
 
@@ -52,13 +52,14 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_SIZE].into());
 }
 
-/// A tunnel between a client's socket (`C`) and a server's (`U`), whose messages `I` judges. `K` is
-/// whatever has to live as long as the tunnel: its slots and its connection's guard.
+/// A tunnel between a client's socket (`C`) and a server's (`U`), whose messages `I` judges and
+/// `O` sees. `K` is whatever has to live as long as the tunnel: its slots and its connection's
+/// guard.
 #[derive(Debug)]
-pub struct Understood<C, U, K, I> {
+pub struct Understood<C, U, K, I, O> {
     client: Side<C>,
     upstream: Side<U>,
-    judge: Judge<I>,
+    judge: Box<Judge<I, O>>,
     control: Registered<TunnelControl>,
     exchange: Rc<Exchange>,
     closing: Option<Alarm>,
@@ -69,18 +70,19 @@ pub struct Understood<C, U, K, I> {
     _kept: K,
 }
 
-impl<C, U, K, I> Understood<C, U, K, I>
+impl<C, U, K, I, O> Understood<C, U, K, I, O>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
     I: Inspector,
+    O: Observer,
 {
     /// Joins two sockets. With each come the bytes that its peer has sent right behind the
     /// handshake; they are judged first.
     pub fn new(
         (client, client_early): (C, Bytes),
         (upstream, upstream_early): (U, Bytes),
-        judge: Judge<I>,
+        judge: Box<Judge<I, O>>,
         control: Registered<TunnelControl>,
         exchange: Rc<Exchange>,
         ticks: Rc<Ticks>,
@@ -109,6 +111,12 @@ where
     fn step(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(reason) = self.control.take_close_reason() {
             self.close(reason);
+        }
+        if self.control.take_renewed() {
+            let kept = self.judge.recheck(&self.control.grant());
+            if let Err(reason) = kept {
+                self.close(CloseReason::by_policy(reason));
+            }
         }
         let mut has_moved = false;
         loop {
@@ -222,9 +230,9 @@ where
     fn judge_client(&mut self, text: &str) {
         let (client, upstream) = (&mut self.client, &mut self.upstream);
         let (mut close, mut refused) = (None, 0);
-        let (permit, direction) = (self.control.permit(), Direction::ToServer);
+        let (grant, direction) = (self.control.grant(), Direction::ToServer);
         let judge = &mut self.judge;
-        judge.each_verdict(direction, text, permit.as_ref(), |verdict| match verdict {
+        judge.each_verdict(direction, text, &grant, |verdict| match verdict {
             _ if close.is_some() => {}
             Verdict::Forward(text) => upstream.send(&text),
             Verdict::Answer { text, .. } => {
@@ -233,6 +241,7 @@ where
             }
             Verdict::Close(reason) => close = Some(reason),
         });
+        drop(grant);
         if (0..refused).any(|_| !judge.may_refuse()) {
             close = Some("too many messages were refused");
         }
@@ -242,14 +251,13 @@ where
     }
 
     fn pass_to_client(&mut self, text: &str) {
-        let (client, permit) = (&mut self.client, self.control.permit());
+        let (client, grant) = (&mut self.client, self.control.grant());
         let direction = Direction::ToClient;
-        self.judge
-            .each_verdict(direction, text, permit.as_ref(), |verdict| {
-                if let Verdict::Forward(text) = verdict {
-                    client.send(&text);
-                }
-            });
+        self.judge.each_verdict(direction, text, &grant, |verdict| {
+            if let Verdict::Forward(text) = verdict {
+                client.send(&text);
+            }
+        });
     }
 
     /// Closes the tunnel because of what a side has sent.
@@ -349,12 +357,13 @@ fn closed(code: u16, text: &str) -> Closed {
     Closed { code, reason }
 }
 
-impl<C, U, K, I> Future for Understood<C, U, K, I>
+impl<C, U, K, I, O> Future for Understood<C, U, K, I, O>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
     K: Unpin,
     I: Inspector + Unpin,
+    O: Observer + Unpin,
 {
     type Output = ();
 
@@ -371,7 +380,7 @@ where
     }
 }
 
-impl<C, U, K, I> Drop for Understood<C, U, K, I> {
+impl<C, U, K, I, O> Drop for Understood<C, U, K, I, O> {
     fn drop(&mut self) {
         let end = self.first_to_end.unwrap_or(End::Drain);
         self.exchange.note(|line| line.end = end);

@@ -35,6 +35,7 @@ fn sweep(worker: &Worker, now: UnixTime) {
     }
     worker.under_way.sweep(&view, now);
     view.sweep();
+    view.forget_sessions(worker.ticks.now(), clock::monotonic());
     view.publish(&worker.metrics);
     worker.access.flush();
     telemetry::write_due();

@@ -67,7 +67,7 @@ const MAP: &[(&str, &[&str])] = &[
     // Needs no HTTP request: what verifies a token inside a message must not need one.
     ("auth", &["telemetry", "token", "policy"]),
     ("turn", &["policy"]),
-    ("route", &["telemetry", "policy", "turn"]),
+    ("route", &["telemetry", "signalling", "policy", "turn"]),
     ("files", &["route"]),
     ("proxy", &["telemetry", "policy", "route"]),
     // Knows two sockets and a permit, not how they came to be joined.
@@ -78,6 +78,7 @@ const MAP: &[(&str, &[&str])] = &[
             "telemetry",
             "tls",
             "token",
+            "signalling",
             "policy",
             "auth",
             "turn",
@@ -121,6 +122,7 @@ const MAP: &[(&str, &[&str])] = &[
             "acme",
             "deploy",
             "token",
+            "signalling",
             "policy",
             "turn",
             "route",
@@ -137,6 +139,7 @@ const MAP: &[(&str, &[&str])] = &[
             "acme",
             "deploy",
             "token",
+            "signalling",
             "jwks",
             "policy",
             "auth",

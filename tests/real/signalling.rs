@@ -1,7 +1,6 @@
 //! What the rules let pass, and what it makes of a real Janus: the messages go through
 //! `ianitor::signalling` and to Janus by curl. Janus' own lists say what has happened.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use ianitor::clock::UnixTime;
@@ -9,7 +8,9 @@ use ianitor::secret::Secret;
 use ianitor::signalling::janus::{AdminApi, Api, Credentials, TokenSigner};
 use ianitor::signalling::owners::{Limits, Owner, Owners};
 use ianitor::signalling::rules::MessageRules;
-use ianitor::signalling::{Context, Direction, Inspector, Verdict, judge, presets};
+use ianitor::signalling::{
+    Backend, Context, Direction, Ids, Inspector, Protocol, Verdict, judge, presets,
+};
 use ianitor::token::claims::Claims;
 use serde_json::{Value, json};
 
@@ -21,7 +22,7 @@ const ADMIN_SECRET: &str = "a secret of this test";
 struct World {
     rest: u16,
     admin: u16,
-    owners: Arc<Owners>,
+    backend: Backend,
     _janus: Process,
     folder: Folder,
 }
@@ -42,7 +43,7 @@ impl World {
         Self {
             rest,
             admin,
-            owners: Owners::new(Limits::default()),
+            backend: Backend::new(Protocol::Janus, Owners::new(Limits::default())),
             _janus: janus,
             folder,
         }
@@ -58,7 +59,7 @@ impl World {
     /// Passes each document of a message on to Janus, and each answer back.
     fn send(&self, api: &mut impl Inspector, client: &Client, message: &Value) -> Vec<Value> {
         let message = message.to_string();
-        let context = client.context();
+        let context = client.context(&self.backend);
         let verdicts: Vec<_> = judge(api, Direction::ToServer, &message, &context).collect();
         let mut answers = Vec::new();
         for verdict in verdicts {
@@ -86,9 +87,9 @@ impl World {
     /// The sessions that Janus has.
     fn sessions(&self) -> Value {
         let client = Client::admin("janus-admin-observe", self.admin);
-        let mut api = AdminApi::new(Some(Arc::new(Secret::new(ADMIN_SECRET.into()))));
-        let list = json!({"janus": "list_sessions", "transaction": "l", "admin_secret": "x"});
-        self.one(&mut api, &client, list)["sessions"].take()
+        let list = json!({"janus": "list_sessions", "transaction": "l",
+            "admin_secret": ADMIN_SECRET});
+        self.one(&mut AdminApi, &client, list)["sessions"].take()
     }
 }
 
@@ -124,13 +125,17 @@ impl Client {
         Self::new("operator", preset, port, "admin")
     }
 
-    fn context(&self) -> Context<'_> {
+    fn context<'c>(&'c self, backend: &'c Backend) -> Context<'c> {
         Context {
+            backend,
+            ids: Ids::default(),
             rules: Some(&self.rules),
             claims: Some(&self.claims),
             owner: self.owner,
             time: UnixTime::now(),
             now: Instant::now(),
+            is_in_grace: false,
+            observer: &(),
         }
     }
 }
@@ -142,7 +147,7 @@ fn a_client_without_secrets_has_a_call_on_a_janus_with_an_api_secret() {
         secret: Some(Secret::new("s3cret".into())),
         signer: None,
     };
-    calls_in_its_room(&world, Arc::new(credentials));
+    calls_in_its_room(world, credentials);
 }
 
 #[test]
@@ -152,10 +157,11 @@ fn a_client_without_secrets_has_a_call_on_a_janus_with_signed_tokens() {
         secret: None,
         signer: Some(TokenSigner::new(&Secret::new("s3cret".into()))),
     };
-    calls_in_its_room(&world, Arc::new(credentials));
+    calls_in_its_room(world, credentials);
 }
 
-fn calls_in_its_room(world: &World, credentials: Arc<Credentials>) {
+fn calls_in_its_room(mut world: World, credentials: Credentials) {
+    world.backend.credentials = credentials;
     // Janus does want to see a secret.
     let create = json!({"janus": "create", "transaction": "c", "token": "mine"});
     let bare = world.post(&format!("{}/janus", world.rest), &create.to_string());
@@ -163,7 +169,7 @@ fn calls_in_its_room(world: &World, credentials: Arc<Credentials>) {
 
     let alice = Client::new("alice", "janus-caller", world.rest, "janus");
     let bob = Client::new("bob", "janus-caller", world.rest, "janus");
-    let api = || Api::new(Arc::clone(&world.owners), Arc::clone(&credentials), 7);
+    let api = || Api::new(7);
     let (mut hers, mut his) = (api(), api());
     let created = world.one(&mut hers, &alice, create);
     assert_eq!(created["transaction"], "c");
@@ -212,7 +218,7 @@ fn calls_in_its_room(world: &World, credentials: Arc<Credentials>) {
     let destroyed = world.one(&mut api(), &alice, destroy);
     assert_eq!(destroyed["janus"], "success");
     assert_eq!(world.sessions(), json!([]));
-    assert_eq!(world.owners.sessions(), 0);
+    assert_eq!(world.backend.owners.sessions(), 0);
 }
 
 #[test]

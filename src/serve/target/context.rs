@@ -1,6 +1,7 @@
 //! What forwarding a request needs, for plain requests and WebSocket handshakes alike.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::Request;
 
@@ -15,6 +16,7 @@ use crate::serve::cleaning::Cleaning;
 use crate::serve::under_way::Key;
 use crate::serve::view::WorkerView;
 use crate::serve::{ConnInfo, Inbound, Normal};
+use crate::signalling::Backend;
 use crate::slot::CountedClient;
 use crate::telemetry::access::Exchange;
 
@@ -28,6 +30,8 @@ pub(super) struct Forwarding<'r> {
     pub(super) body_limit: u64,
     /// It is a WebSocket handshake.
     pub(super) is_websocket: bool,
+    /// What its messages are judged by, if they are.
+    pub(super) backend: Option<Arc<Backend>>,
     upstream: UpstreamId,
     view: Rc<WorkerView>,
     forward: &'r Forward,
@@ -65,6 +69,7 @@ impl<'r> Forwarding<'r> {
             cleaning: Cleaning::of(permit, protocol.is_control(), route.cors.is_some()),
             body_limit: route.body_limit,
             is_websocket,
+            backend: view.backend(upstream, permit).cloned(),
             upstream,
             view,
             forward,

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
@@ -18,11 +18,12 @@ use crate::serve::admission::Admission;
 use crate::serve::handoff::Handoff;
 use crate::serve::in_flight::InFlight;
 use crate::serve::judge::{Expiry, Withdrawn};
+use crate::serve::messages::{self, MessageJudge};
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
 use crate::serve::under_way::Key;
 use crate::serve::{ConnInfo, Worker};
-use crate::tunnel::{CloseReason, RouteTunnelKey, TunnelControl, TunnelKey};
+use crate::tunnel::{CloseReason, Grant, RouteTunnelKey, TunnelControl, TunnelKey};
 
 /// The upstream's answer to the handshake.
 #[expect(
@@ -36,16 +37,24 @@ pub(super) async fn open(
     let (conn, exchange, key) = (&forwarding.conn, &forwarding.exchange, forwarding.key);
     let under_way = &conn.worker.under_way;
     under_way.is_handshake(key);
+    let is_understood = forwarding.backend.is_some();
+    if is_understood {
+        // The gateway reads the messages, and does not decompress them.
+        request
+            .headers_mut()
+            .remove(header::SEC_WEBSOCKET_EXTENSIONS);
+    }
     let stream = websocket::is_extended_connect(&request).then(|| hyper::upgrade::on(&mut request));
     let (answer, upgraded) = upgrade::open_websocket(request, &forwarding.context()).await?;
     let mut response = answer.map(ResponseBody::upstream);
     forwarding.cleaning.apply(response.headers_mut(), exchange);
     under_way.answers(key, response.body().server());
     if let Some(upgraded) = upgraded {
-        let control = enter_tunnel(&conn.worker, key, upgraded.server())?;
+        let (control, judge) = enter_tunnel(&conn.worker, key, upgraded.server(), is_understood)?;
         let handoff = Handoff {
             upgraded,
             control,
+            judge,
             exchange: Rc::clone(exchange),
         };
         match stream {
@@ -66,10 +75,11 @@ fn enter_tunnel(
     worker: &Worker,
     key: Key,
     server: &Rc<Pool>,
-) -> Result<Registered<TunnelControl>, Rejection> {
+    is_understood: bool,
+) -> Result<(Registered<TunnelControl>, Option<Box<MessageJudge>>), Rejection> {
     let mut admission = worker.under_way.take(key).ok_or(Withdrawn::Route)?;
     admission.server = Some(Rc::clone(server));
-    let verdict = admission.judge(&worker.view(), Expiry::Ignored);
+    let mut verdict = admission.judge(&worker.view(), Expiry::Ignored);
     let Admission {
         view,
         route,
@@ -85,12 +95,23 @@ fn enter_tunnel(
         server.addr().clone(),
         view.place(route),
     );
-    let control = TunnelControl::new(TunnelKey::Route(key), client, Some(permit));
+    let backend = view.websocket_backend(route, &permit).cloned();
+    if backend.is_some() != is_understood {
+        // The handshake was another one.
+        verdict = verdict.and(Err(Withdrawn::Messages));
+    }
+    let judge = backend.as_ref();
+    let judge = judge.map(|backend| messages::judge_of(backend, &permit));
+    let grant = Grant {
+        permit: Some(permit),
+        backend,
+    };
+    let control = TunnelControl::new(TunnelKey::Route(key), client, grant);
     match verdict {
         Ok(()) => control.close_if_expired(UnixTime::now()),
         Err(why) => control.close(CloseReason::by_policy(why.reason())),
     }
-    Ok(worker.enter_tunnel(control))
+    Ok((worker.enter_tunnel(control), judge))
 }
 
 /// Runs a tunnel on a stream of HTTP/2. While it is open, its connection counts as busy.

@@ -2,15 +2,13 @@
 
 use std::borrow::Cow;
 
+use super::conclusion::{self, Admitted, conclude};
 use super::envelope::{self, Envelope};
 use super::facts;
 use super::refusal::{self, Refusal};
-use crate::secret::Secret;
-use crate::signalling::document::{Change, SyntaxError, Value};
+use crate::signalling::document::{Change, SyntaxError, Text, Value};
 use crate::signalling::rules::{Facts, Word};
 use crate::signalling::{Context, Direction, Inspector, Verdict};
-
-use std::sync::Arc;
 
 /// What a verb of the admin API amounts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,33 +69,28 @@ pub const ADMIN_VERBS: &[(&str, Class)] = &[
 ];
 
 /// One client's connection to the admin API, or one request of it over HTTP.
-#[derive(Debug)]
-pub struct AdminApi {
-    secret: Option<Arc<Secret<Box<str>>>>,
-}
+#[derive(Clone, Copy, Debug)]
+pub struct AdminApi;
 
 impl AdminApi {
-    /// With the upstream's `admin_secret`; without it, what clients send stays in their messages.
-    pub fn new(secret: Option<Arc<Secret<Box<str>>>>) -> Self {
-        Self { secret }
-    }
-
-    fn admit<'m>(
-        &self,
+    fn admit<'m, 'c>(
         envelope: &Envelope<'m>,
-        context: &Context<'_>,
-    ) -> Result<Cow<'m, str>, Refusal> {
-        let facts = facts_of(envelope)?;
-        refusal::check(&facts, context)?;
+        facts: &Facts<'_>,
+        context: &Context<'c>,
+    ) -> Result<Admitted<'m, 'c>, Refusal> {
+        let rule = refusal::check(facts, context)?;
         let raw = Cow::Borrowed(envelope.object.raw());
-        Ok(self.secret.as_ref().map_or(raw, |secret| {
+        // Without the upstream's `admin_secret`, what clients send stays in their messages.
+        let secret = context.backend.credentials.secret.as_ref();
+        let text = secret.map_or(raw, |secret| {
             // A `token` stays: it is what `add_token` and its like are about.
             let changes = [
                 Change::SetText("admin_secret", secret.reveal()),
                 Change::Remove("apisecret"),
             ];
             envelope.object.edited(&changes).into()
-        }))
+        });
+        Ok(Admitted { text, rule })
     }
 }
 
@@ -113,24 +106,39 @@ impl Inspector for AdminApi {
         }
         let envelope = match Envelope::read(document) {
             Ok(envelope) => envelope,
-            Err(bad) => return bad.refusal.verdict(bad.session, bad.transaction),
+            Err(bad) => return conclusion::refuse(&bad, context),
         };
-        match self.admit(&envelope, context) {
-            Ok(text) => Verdict::Forward(text),
-            Err(refusal) => refusal.verdict(envelope.session, Some(envelope.transaction)),
-        }
+        let (facts, result) = match facts_of(&envelope) {
+            Ok(facts) => {
+                let result = Self::admit(&envelope, &facts, context);
+                (facts, result)
+            }
+            Err(refusal) => (facts::bare(verb(&envelope), None), Err(refusal)),
+        };
+        conclude(&envelope, &facts, result, context)
     }
 
-    fn unreadable(&self, error: SyntaxError) -> Verdict<'static> {
-        Refusal::Syntax(error).verdict(None, None)
+    fn unreadable(&self, error: SyntaxError, context: &Context<'_>) -> Verdict<'static> {
+        conclusion::unreadable(error, context)
+    }
+
+    fn recheck(&mut self, _: &Context<'_>) -> Result<(), &'static str> {
+        Ok(())
     }
 }
 
-fn facts_of<'m>(envelope: &Envelope<'m>) -> Result<Facts<'m>, Refusal> {
+fn find(verb: Text<'_>) -> Option<&'static (&'static str, Class)> {
     let mut verbs = ADMIN_VERBS.iter();
-    let known = verbs.find(|(verb, _)| envelope.verb.is_ignoring_case(verb));
-    let verb = Word::folded(envelope.verb, known.is_some());
-    match known {
+    verbs.find(|(name, _)| verb.is_ignoring_case(name))
+}
+
+fn verb<'m>(envelope: &Envelope<'m>) -> Word<'m> {
+    Word::folded(envelope.verb, find(envelope.verb).is_some())
+}
+
+fn facts_of<'m>(envelope: &Envelope<'m>) -> Result<Facts<'m>, Refusal> {
+    let verb = verb(envelope);
+    match find(envelope.verb) {
         // Judged by the message inside.
         Some((_, Class::MessagePlugin)) => {
             let (_, plugin) = envelope::text("plugin", envelope.plugin)?;

@@ -1,13 +1,12 @@
 //! The API for clients.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use super::calls::{Call, Calls};
+use super::conclusion::{self, Admitted, conclude};
 use super::envelope::{self, Envelope};
 use super::facts;
 use super::refusal::{self, Refusal};
-use super::secret::Credentials;
 use crate::signalling::document::{Change, Object, SyntaxError, Text, Value};
 use crate::signalling::owners::{Owners, PluginName, Unknown};
 use crate::signalling::rules::{Facts, MessageRules, Word};
@@ -44,57 +43,27 @@ enum Level {
 /// One client's connection to Janus, or one request of it over HTTP.
 #[derive(Debug)]
 pub struct Api {
-    owners: Arc<Owners>,
-    credentials: Arc<Credentials>,
     calls: Calls,
 }
 
 impl Api {
-    /// With the upstream's sessions and credentials, and a random number.
-    pub fn new(owners: Arc<Owners>, credentials: Arc<Credentials>, nonce: u64) -> Self {
-        Self {
-            owners,
-            credentials,
-            calls: Calls::new(nonce),
-        }
+    /// With a random number.
+    pub fn new(nonce: u64) -> Self {
+        let calls = Calls::new(nonce);
+        Self { calls }
     }
 
     /// Lets a message pass that the rules allow.
-    fn admit<'m>(
+    fn admit<'m, 'c>(
         &mut self,
         envelope: &Envelope<'m>,
-        context: &Context<'_>,
-    ) -> Result<Cow<'m, str>, Refusal> {
-        let plugin = self.plugin_of_handle(envelope, context)?;
-        let level = level(envelope.verb);
-        check_level(level, envelope)?;
-        let facts = facts_of(envelope, plugin.as_ref())?;
-        refusal::check(&facts, context)?;
-        let call = self.call(envelope, &facts, context)?;
-        Ok(self.written(envelope, call, context))
-    }
-
-    /// The plugin of the handle that the message names, if the client may use session and handle.
-    fn plugin_of_handle(
-        &self,
-        envelope: &Envelope<'_>,
-        context: &Context<'_>,
-    ) -> Result<Option<PluginName>, Refusal> {
-        let Some(session) = envelope.session else {
-            // Janus has no session 0.
-            return match envelope.handle {
-                Some(_) => Err(Refusal::NoSession(0)),
-                None => Ok(None),
-            };
-        };
-        let handle = envelope.handle;
-        let found = self
-            .owners
-            .find(context.owner, session, handle, context.now);
-        found.map_err(|unknown| match unknown {
-            Unknown::Session => Refusal::NoSession(session),
-            Unknown::Handle => Refusal::NoHandle(handle.unwrap_or_default(), session),
-        })
+        facts: &Facts<'_>,
+        context: &Context<'c>,
+    ) -> Result<Admitted<'m, 'c>, Refusal> {
+        let rule = refusal::check(facts, context)?;
+        let call = self.call(envelope, facts, context)?;
+        let text = self.written(envelope, call, context);
+        Ok(Admitted { text, rule })
     }
 
     /// What the answer to this message will change.
@@ -107,12 +76,12 @@ impl Api {
         let is = |verb: &str| envelope.verb.is_ignoring_case(verb);
         let call = match (envelope.session, envelope.handle) {
             (None, None) if is("create") => {
-                let place = self.owners.reserve_session(context.owner);
+                let place = context.backend.owners.reserve_session(context.owner);
                 Call::Create(place.ok_or(Refusal::TooManySessions)?)
             }
             (Some(session), None) if is("attach") => {
                 let plugin = facts.plugin.as_ref().map(Word::name).unwrap_or_default();
-                let place = self.owners.reserve_handle(context.owner);
+                let place = context.backend.owners.reserve_handle(context.owner);
                 Call::Attach(
                     place.ok_or(Refusal::TooManyHandles)?,
                     session,
@@ -137,10 +106,11 @@ impl Api {
         context: &Context<'_>,
     ) -> Cow<'m, str> {
         let plugins = context.rules.into_iter().flat_map(MessageRules::attachable);
-        let token = self.credentials.mint(context.time, plugins);
+        let credentials = &context.backend.credentials;
+        let token = credentials.mint(context.time, plugins);
         let mut changes = Vec::new();
-        if !self.credentials.is_empty() {
-            changes.extend(self.credentials.changes(token.as_deref()));
+        if !credentials.is_empty() {
+            changes.extend(credentials.changes(token.as_deref()));
         }
         let transaction = call.map(|call| self.calls.begin(call, envelope.transaction.raw()));
         if let Some(transaction) = &transaction {
@@ -158,14 +128,14 @@ impl Api {
         // Answers to long polls may be lists of events.
         for event in document.array().into_iter().flat_map(|list| list.items()) {
             if let Some(event) = event.object() {
-                self.note(&Event::read(event));
+                note(&Event::read(event), &context.backend.owners);
             }
         }
         let Some(object) = document.object() else {
             return Cow::Borrowed(document.raw());
         };
         let event = Event::read(object);
-        self.note(&event);
+        note(&event, &context.backend.owners);
         let call = event
             .transaction
             .and_then(|transaction| self.calls.end(transaction));
@@ -173,40 +143,12 @@ impl Api {
             return Cow::Borrowed(document.raw());
         };
         if event.is("success") {
-            self.finish(call, &event, context);
+            finish(call, &event, context);
         }
         let value = crate::signalling::document::split(&transaction);
         match value.ok().and_then(|mut values| values.next()) {
             Some(value) => object.edited(&[Change::Set("transaction", value)]).into(),
             None => Cow::Borrowed(document.raw()),
-        }
-    }
-
-    fn finish(&self, call: Call, event: &Event<'_>, context: &Context<'_>) {
-        match (call, event.created()) {
-            (Call::Create(place), Some(session)) => {
-                self.owners.created(place, session, context.now);
-            }
-            (Call::Attach(place, session, plugin), Some(handle)) => {
-                self.owners.attached(place, session, handle, plugin);
-            }
-            (Call::Destroy(session), _) => self.owners.forget(session),
-            (Call::Detach(session, handle), _) => self.owners.detach(session, handle),
-            (Call::Create(_) | Call::Attach(..), None) => {}
-        }
-    }
-
-    /// Forgets what Janus says is over.
-    fn note(&self, event: &Event<'_>) {
-        let Some(session) = event.session else {
-            return;
-        };
-        if event.is("timeout") || (event.is("error") && event.code() == Some(458)) {
-            self.owners.forget(session);
-        } else if event.is("detached")
-            && let Some(handle) = event.sender
-        {
-            self.owners.detach(session, handle);
         }
     }
 }
@@ -223,16 +165,24 @@ impl Inspector for Api {
         }
         let envelope = match Envelope::read(document) {
             Ok(envelope) => envelope,
-            Err(bad) => return bad.refusal.verdict(bad.session, bad.transaction),
+            Err(bad) => return conclusion::refuse(&bad, context),
         };
-        match self.admit(&envelope, context) {
-            Ok(text) => Verdict::Forward(text),
-            Err(refusal) => refusal.verdict(envelope.session, Some(envelope.transaction)),
-        }
+        let (facts, result) = match facts_of(&envelope, context) {
+            Ok(facts) => {
+                let result = self.admit(&envelope, &facts, context);
+                (facts, result)
+            }
+            Err(refusal) => (facts::bare(verb(&envelope), None), Err(refusal)),
+        };
+        conclude(&envelope, &facts, result, context)
     }
 
-    fn unreadable(&self, error: SyntaxError) -> Verdict<'static> {
-        Refusal::Syntax(error).verdict(None, None)
+    fn unreadable(&self, error: SyntaxError, context: &Context<'_>) -> Verdict<'static> {
+        conclusion::unreadable(error, context)
+    }
+
+    fn recheck(&mut self, _: &Context<'_>) -> Result<(), &'static str> {
+        Ok(())
     }
 }
 
@@ -265,25 +215,51 @@ fn check_level(level: Level, envelope: &Envelope<'_>) -> Result<(), Refusal> {
     }
 }
 
-fn facts_of<'m>(
-    envelope: &Envelope<'m>,
-    attached: Option<&'m PluginName>,
-) -> Result<Facts<'m>, Refusal> {
-    let level = level(envelope.verb);
-    let verb = Word::folded(envelope.verb, level != Level::Unknown);
+fn verb<'m>(envelope: &Envelope<'m>) -> Word<'m> {
+    Word::folded(envelope.verb, level(envelope.verb) != Level::Unknown)
+}
+
+/// What the message says.
+///
+/// # Errors
+/// If session or handle are not the client's, or it has no single meaning.
+fn facts_of<'m>(envelope: &Envelope<'m>, context: &Context<'_>) -> Result<Facts<'m>, Refusal> {
+    let attached = plugin_of_handle(envelope, context)?;
+    check_level(level(envelope.verb), envelope)?;
+    let verb = verb(envelope);
     if envelope.verb.is_ignoring_case("message") {
         let body = envelope::object("body", envelope.body)?;
-        let plugin = attached.map(|name| &**name).unwrap_or_default();
-        return facts::of_plugin(verb, Cow::Borrowed(plugin), body);
+        return facts::of_plugin(verb, attached.unwrap_or_default(), body);
     }
     let mut facts = facts::bare(verb, None);
     if envelope.verb.is_ignoring_case("attach") {
         let (_, plugin) = envelope::text("plugin", envelope.plugin)?;
         facts.plugin = Some(facts::plugin_word(plugin.unescaped()));
     } else if let Some(plugin) = attached {
-        facts.plugin = Some(facts::plugin_word(Cow::Borrowed(plugin)));
+        facts.plugin = Some(facts::plugin_word(plugin));
     }
     Ok(facts)
+}
+
+/// The plugin of the handle that the message names, if the client may use session and handle.
+fn plugin_of_handle(
+    envelope: &Envelope<'_>,
+    context: &Context<'_>,
+) -> Result<Option<PluginName>, Refusal> {
+    let Some(session) = envelope.session else {
+        // Janus has no session 0.
+        return match envelope.handle {
+            Some(_) => Err(Refusal::NoSession(0)),
+            None => Ok(None),
+        };
+    };
+    let handle = envelope.handle;
+    let owners = &context.backend.owners;
+    let found = owners.find(context.owner, session, handle, context.now);
+    found.map_err(|unknown| match unknown {
+        Unknown::Session => Refusal::NoSession(session),
+        Unknown::Handle => Refusal::NoHandle(handle.unwrap_or_default(), session),
+    })
 }
 
 /// A plugin's name that outlives the message: of the usual ones without a copy.
@@ -291,6 +267,36 @@ fn kept(name: &str) -> PluginName {
     match super::plugins::find(name) {
         Some(plugin) => Cow::Borrowed(plugin.name),
         None => Cow::Owned(name.to_owned()),
+    }
+}
+
+/// Remembers what a request has changed.
+fn finish(call: Call, event: &Event<'_>, context: &Context<'_>) {
+    let owners = &context.backend.owners;
+    match (call, event.created()) {
+        (Call::Create(place), Some(session)) => {
+            owners.created(place, session, context.now);
+        }
+        (Call::Attach(place, session, plugin), Some(handle)) => {
+            owners.attached(place, session, handle, plugin);
+        }
+        (Call::Destroy(session), _) => owners.forget(session),
+        (Call::Detach(session, handle), _) => owners.detach(session, handle),
+        (Call::Create(_) | Call::Attach(..), None) => {}
+    }
+}
+
+/// Forgets what Janus says is over.
+fn note(event: &Event<'_>, owners: &Owners) {
+    let Some(session) = event.session else {
+        return;
+    };
+    if event.is("timeout") || (event.is("error") && event.code() == Some(458)) {
+        owners.forget(session);
+    } else if event.is("detached")
+        && let Some(handle) = event.sender
+    {
+        owners.detach(session, handle);
     }
 }
 

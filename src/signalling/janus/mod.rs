@@ -12,6 +12,7 @@
 mod admin;
 mod api;
 mod calls;
+mod conclusion;
 mod envelope;
 mod facts;
 pub mod plugins;

@@ -3,8 +3,8 @@
 use std::fmt::{self, Write as _};
 
 use crate::signalling::document::{SyntaxError, Value, push_quoted};
-use crate::signalling::rules::{Decision, Facts, Mismatch};
-use crate::signalling::{Context, Verdict};
+use crate::signalling::rules::{Decision, Facts, Mismatch, Rule};
+use crate::signalling::{Context, Outcome, Verdict};
 
 /// Why a message goes no further.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,13 +41,19 @@ pub enum Refusal {
     TooManyCalls,
 }
 
-/// Whether the rules let a message pass.
-pub(super) fn check(facts: &Facts<'_>, context: &Context<'_>) -> Result<(), Refusal> {
+/// The rule that lets a message pass; `None` without rules.
+///
+/// # Errors
+/// If no rule does.
+pub(super) fn check<'c>(
+    facts: &Facts<'_>,
+    context: &Context<'c>,
+) -> Result<Option<&'c Rule>, Refusal> {
     let Some(rules) = context.rules else {
-        return Ok(());
+        return Ok(None);
     };
     match rules.decide(facts, context.claims) {
-        Decision::Allowed(_) => Ok(()),
+        Decision::Allowed(rule) => Ok(Some(rule)),
         Decision::Denied(rule) => Err(Refusal::Denied(rule.name.clone())),
         Decision::Unmatched(closest) => Err(Refusal::Unmatched(closest)),
     }
@@ -91,6 +97,15 @@ impl Refusal {
             text,
             reason: self.to_string().into(),
         }
+    }
+
+    /// The same for the observer.
+    pub(super) fn outcome(&self) -> Outcome<'_> {
+        let rule = match self {
+            Self::Denied(rule) => Some(&**rule),
+            _ => None,
+        };
+        Outcome::Refused { rule, reason: self }
     }
 
     /// The reason in the answer.

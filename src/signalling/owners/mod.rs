@@ -203,13 +203,12 @@ impl Owners {
         self.shard(session).lock().remove(&session);
     }
 
-    /// Forgets what has not been used for long.
-    pub fn sweep(&self, now: Instant) {
-        for shard in &self.shards {
-            shard
-                .lock()
-                .retain(|_, session| now.saturating_duration_since(session.used) < self.idle);
-        }
+    /// Forgets what has not been used for long, in one of several parts: which one, the number
+    /// says, so that consecutive numbers come to all of them.
+    pub fn sweep(&self, number: usize, now: Instant) {
+        self.shards[number % SHARDS]
+            .lock()
+            .retain(|_, session| now.saturating_duration_since(session.used) < self.idle);
     }
 
     /// How many sessions there are, with those that are being created.

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
@@ -7,13 +8,14 @@ use crate::addr::ClientAddr;
 use crate::limits::Rate;
 use crate::registry::Registry;
 use crate::signalling::document::{SyntaxError, Value};
-use crate::signalling::owners::Owner;
+use crate::signalling::owners::{self, Owner, Owners};
+use crate::signalling::{Backend, Protocol};
 use crate::telemetry::access::AccessSink;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::TICK;
-use crate::tunnel::TunnelKey;
 use crate::tunnel::messages::{Reader, Writer};
+use crate::tunnel::{Grant, TunnelKey};
 
 /// Refuses documents with the member `no`, closes at one with `end`, and marks the others.
 #[derive(Debug)]
@@ -38,7 +40,11 @@ impl Inspector for Marker {
         }
     }
 
-    fn unreadable(&self, _: SyntaxError) -> Verdict<'static> {
+    fn recheck(&mut self, _: &crate::signalling::Context<'_>) -> Result<(), &'static str> {
+        Err("a room was taken away")
+    }
+
+    fn unreadable(&self, _: SyntaxError, _: &crate::signalling::Context<'_>) -> Verdict<'static> {
         Verdict::Answer {
             text: "\"unreadable\"".to_owned(),
             reason: Box::from("unreadable"),
@@ -109,6 +115,14 @@ struct Setup {
     task: tokio::task::JoinHandle<()>,
 }
 
+fn grant() -> Grant {
+    let owners = Owners::new(owners::Limits::default());
+    Grant {
+        permit: None,
+        backend: Some(Arc::new(Backend::new(Protocol::Janus, owners))),
+    }
+}
+
 /// A tunnel whose sockets hold this many bytes.
 #[expect(clippy::disallowed_methods, reason = "a test has no list of tasks")]
 fn setup(room: usize) -> Setup {
@@ -124,17 +138,17 @@ fn setup(room: usize) -> Setup {
         sni: "example.com".parse().unwrap(),
         to: "http://127.0.0.1:1".parse().unwrap(),
     };
-    let control = TunnelControl::new(key, address, None);
+    let control = TunnelControl::new(key, address, grant());
     let registered = Registry::new().enter(Rc::clone(&control));
     let refusals = Rate {
         events: 3,
         per: Duration::from_secs(3600),
     };
-    let judge = Judge::new(Marker, Owner::of_connection(1), 1000, refusals);
+    let judge = Judge::new((Marker, ()), Owner::of_connection(1), 1000, refusals);
     let tunnel = Understood::new(
         (client_end, Bytes::new()),
         (server_end, Bytes::new()),
-        judge,
+        Box::new(judge),
         registered,
         exchange,
         Rc::clone(&ticks),
@@ -241,6 +255,10 @@ fn the_gateway_and_the_inspector_close_with_1008() {
         on.client.send(r#"{"end":1}{"after":1}"#).await;
         assert_eq!(on.client.next().await, "close 1008 the end");
         assert_eq!(on.server.next().await, "close 1008 the end");
+
+        let mut on = setup(1 << 16);
+        on.control.replace(grant());
+        assert_eq!(on.client.next().await, "close 1008 a room was taken away");
 
         let mut on = setup(1 << 16);
         for _ in 0..4 {

@@ -1,16 +1,15 @@
 //! Sessions over several messages.
 
 use super::*;
-use crate::signalling::owners::Limits;
 
 const OURS: &str = "ianitor-0000000000000007-";
 
-fn api(owners: &Arc<Owners>) -> Api {
-    Api::new(Arc::clone(owners), credentials(None), 7)
+fn on(owners: &Arc<Owners>) -> Gateway<Api> {
+    api(Arc::clone(owners), Credentials::default())
 }
 
 /// Creates a session and attaches a handle, as Janus answers.
-fn call(client: &Client, api: &mut Api, session: i64, handle: i64, plugin: &str) {
+fn call(client: &Client, api: &mut Gateway<Api>, session: i64, handle: i64, plugin: &str) {
     let sent = client.forwards(api, r#"{"janus":"create","transaction":"a"}"#);
     let number = transaction(&sent);
     client.gets(
@@ -20,7 +19,7 @@ fn call(client: &Client, api: &mut Api, session: i64, handle: i64, plugin: &str)
     attach(client, api, session, handle, plugin);
 }
 
-fn attach(client: &Client, api: &mut Api, session: i64, handle: i64, plugin: &str) {
+fn attach(client: &Client, api: &mut Gateway<Api>, session: i64, handle: i64, plugin: &str) {
     let attach = format!(
         r#"{{"janus":"attach","transaction":"b","session_id":{session},"plugin":"{plugin}"}}"#
     );
@@ -46,7 +45,7 @@ fn keepalive(session: i64) -> String {
 #[test]
 fn a_message_that_needs_no_change_goes_on_as_it_is() {
     let client = Client::caller("alice");
-    let mut api = api(&two_sessions(&client));
+    let mut api = on(&two_sessions(&client));
     let message = r#" {"janus" : "message","transaction":"t","session_id":1,"handle_id":11,
         "body":{"request":"j\u006fin","room":1234,"ptype":"publisher"},
         "jsep":{"type":"offer","sdp":"v=0\r\no=- 9007199254740993 \u0041"}} "#;
@@ -56,7 +55,7 @@ fn a_message_that_needs_no_change_goes_on_as_it_is() {
 #[test]
 fn several_documents_are_judged_one_by_one_and_go_on_one_by_one() {
     let client = Client::caller("alice");
-    let mut api = api(&two_sessions(&client));
+    let mut api = on(&two_sessions(&client));
     let kick = r#"{"janus":"message","transaction":"x","session_id":1,"handle_id":11,
         "body":{"request":"kick","room":1234,"id":7}}"#;
     let message = format!("{}{kick}[1] {}", keepalive(1), keepalive(1));
@@ -81,7 +80,7 @@ fn several_documents_are_judged_one_by_one_and_go_on_one_by_one() {
 #[test]
 fn refusals_are_the_words_of_janus() {
     let client = Client::caller("alice");
-    let mut api = api(&two_sessions(&client));
+    let mut api = on(&two_sessions(&client));
     for (message, want) in [
         (
             r#"{"janus":"claim","session_id":999,"transaction":"t\u0034\""}"#,
@@ -127,7 +126,7 @@ fn refusals_are_the_words_of_janus() {
 fn a_session_belongs_to_its_subject_on_every_connection() {
     let owners = Owners::new(Limits::default());
     let (alice, bob) = (Client::caller("alice"), Client::caller("bob"));
-    let (mut one, mut two, mut other) = (api(&owners), api(&owners), api(&owners));
+    let (mut one, mut two, mut other) = (on(&owners), on(&owners), on(&owners));
     call(&alice, &mut one, 5678, 90, "janus.plugin.videoroom");
     // Alice again, after her socket was lost.
     let claim = r#"{"janus":"claim","transaction":"c","session_id":5678}"#;
@@ -156,7 +155,7 @@ fn a_session_belongs_to_its_subject_on_every_connection() {
 fn the_client_sees_its_own_transactions_only() {
     let owners = Owners::new(Limits::default());
     let client = Client::caller("alice");
-    let mut api = api(&owners);
+    let mut api = on(&owners);
     let sent = client.forwards(&mut api, r#"{"transaction":"t\u0031","janus":"create"}"#);
     assert_eq!(
         sent,
@@ -188,7 +187,7 @@ fn the_client_sees_its_own_transactions_only() {
 fn a_handle_has_the_plugin_that_it_was_attached_to_in_whatever_order_answers_come() {
     let owners = Owners::new(Limits::default());
     let client = Client::caller("alice");
-    let mut api = api(&owners);
+    let mut api = on(&owners);
     call(&client, &mut api, 1, 10, "janus.plugin.echotest");
     let attach = |plugin: &str| {
         format!(r#"{{"janus":"attach","transaction":"same","session_id":1,"plugin":"{plugin}"}}"#)
@@ -215,10 +214,11 @@ fn a_handle_has_the_plugin_that_it_was_attached_to_in_whatever_order_answers_com
                 "body":{{"request":"kick","room":1234}}}}"#
         )
     };
-    let reason = |api: &mut Api, handle| match client.sends(api, &message(handle)).remove(0) {
-        Verdict::Answer { reason, .. } => reason,
-        other => panic!("{other:?}"),
-    };
+    let reason =
+        |api: &mut Gateway<Api>, handle| match client.sends(api, &message(handle)).remove(0) {
+            Verdict::Answer { reason, .. } => reason,
+            other => panic!("{other:?}"),
+        };
     assert_eq!(
         &*reason(&mut api, 11),
         "No rule matches: the request is another"
@@ -253,7 +253,7 @@ fn a_session_is_forgotten_when_janus_says_that_it_is_over() {
     ] {
         let owners = Owners::new(Limits::default());
         let client = Client::caller("alice");
-        let mut api = api(&owners);
+        let mut api = on(&owners);
         call(&client, &mut api, 1, 10, "janus.plugin.echotest");
         assert_eq!(
             client.gets(&mut api, r#"{"janus":"keepalive"}"#),
@@ -275,7 +275,7 @@ fn a_session_is_forgotten_when_janus_says_that_it_is_over() {
 fn destroy_and_detach_count_when_janus_has_done_them() {
     let owners = Owners::new(Limits::default());
     let client = Client::caller("alice");
-    let mut api = api(&owners);
+    let mut api = on(&owners);
     call(&client, &mut api, 1, 10, "janus.plugin.echotest");
     attach(&client, &mut api, 1, 11, "janus.plugin.echotest");
     attach(&client, &mut api, 1, 12, "janus.plugin.echotest");
@@ -314,11 +314,11 @@ fn nothing_grows_without_bound() {
     });
     let client = Client::caller("alice");
     let create = r#"{"janus":"create","transaction":"t"}"#;
-    let mut first = api(&owners);
+    let mut first = on(&owners);
     let passed =
         (0..200).filter(|_| matches!(client.sends(&mut first, create)[..], [Verdict::Forward(_)]));
     assert_eq!(passed.count(), 64, "unanswered on one connection");
-    let mut second = api(&owners);
+    let mut second = on(&owners);
     let passed =
         (0..200).filter(|_| matches!(client.sends(&mut second, create)[..], [Verdict::Forward(_)]));
     assert_eq!(passed.count(), 36, "of one client");
@@ -336,7 +336,7 @@ fn secrets_are_put_into_each_message_and_the_clients_are_dropped() {
         secret: Some(Secret::new("s3cret".into())),
         signer: Some(signer),
     };
-    let mut api = Api::new(two_sessions(&client), Arc::new(credentials), 7);
+    let mut api = super::api(two_sessions(&client), credentials);
     let message = r#"{"janus":"hangup","token":"mine","apisecret":"guess","session_id":1,
         "transaction":"t","handle_id":11}"#;
     let sent: serde_json::Value =
@@ -352,7 +352,7 @@ fn secrets_are_put_into_each_message_and_the_clients_are_dropped() {
     assert_eq!(sent["transaction"], "t");
     // Of the admin API the tokens are what the verbs are about.
     let admin = Client::new("alice", preset_rules(&["janus-admin-secrets"]), None);
-    let mut api = AdminApi::new(Some(Arc::new(Secret::new("s3cret".into()))));
+    let mut api = admin_api(Some("s3cret"));
     assert_eq!(
         admin.forwards(
             &mut api,
@@ -365,7 +365,7 @@ fn secrets_are_put_into_each_message_and_the_clients_are_dropped() {
 #[test]
 fn what_janus_says_reaches_the_client_even_if_it_cannot_be_read() {
     let client = Client::caller("alice");
-    let mut api = api(&Owners::new(Limits::default()));
+    let mut api = on(&Owners::new(Limits::default()));
     for message in [
         "{\"janus\":\"event\",\"a\":1,\"a\":2}",
         "not JSON",

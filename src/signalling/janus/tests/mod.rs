@@ -13,8 +13,39 @@ use crate::clock::UnixTime;
 use crate::secret::Secret;
 use crate::signalling::owners::{Limits, Owner, Owners};
 use crate::signalling::rules::MessageRules;
-use crate::signalling::{Context, Direction, Inspector, Verdict, judge, presets};
+use crate::signalling::{
+    Backend, Context, Direction, Ids, Inspector, Protocol, Verdict, judge, presets,
+};
 use crate::token::claims::Claims;
+
+/// The inspector of a connection, and its upstream.
+struct Gateway<I> {
+    inspector: I,
+    backend: Backend,
+}
+
+/// A connection to the API for clients.
+fn api(owners: Arc<Owners>, credentials: Credentials) -> Gateway<Api> {
+    Gateway {
+        inspector: Api::new(7),
+        backend: Backend {
+            credentials,
+            ..Backend::new(Protocol::Janus, owners)
+        },
+    }
+}
+
+/// A connection to the admin API.
+fn admin_api(secret: Option<&str>) -> Gateway<AdminApi> {
+    let owners = Owners::new(Limits::default());
+    Gateway {
+        inspector: AdminApi,
+        backend: Backend {
+            credentials: credentials(secret),
+            ..Backend::new(Protocol::JanusAdmin, owners)
+        },
+    }
+}
 
 /// A client with its rules, and the moment.
 struct Client {
@@ -42,22 +73,28 @@ impl Client {
         )
     }
 
-    fn context(&self) -> Context<'_> {
+    fn context<'c>(&'c self, backend: &'c Backend) -> Context<'c> {
         Context {
+            backend,
+            ids: Ids::default(),
             rules: Some(&self.rules),
             claims: self.claims.as_ref(),
             owner: self.owner,
             time: UnixTime(1_795_283_269),
             now: self.now,
+            is_in_grace: false,
+            observer: &(),
         }
     }
 
-    fn sends<'m>(&self, api: &mut impl Inspector, message: &'m str) -> Vec<Verdict<'m>> {
-        judge(api, Direction::ToServer, message, &self.context()).collect()
+    fn sends<'m>(&self, api: &mut Gateway<impl Inspector>, message: &'m str) -> Vec<Verdict<'m>> {
+        let context = self.context(&api.backend);
+        let inspector = &mut api.inspector;
+        judge(inspector, Direction::ToServer, message, &context).collect()
     }
 
     /// What Janus gets of a message with one document.
-    fn forwards(&self, api: &mut impl Inspector, message: &str) -> String {
+    fn forwards(&self, api: &mut Gateway<impl Inspector>, message: &str) -> String {
         match &self.sends(api, message)[..] {
             [Verdict::Forward(text)] => text.to_string(),
             other => panic!("{message}: {other:?}"),
@@ -65,7 +102,7 @@ impl Client {
     }
 
     /// The answer to a message that does not reach Janus.
-    fn answer(&self, api: &mut impl Inspector, message: &str) -> String {
+    fn answer(&self, api: &mut Gateway<impl Inspector>, message: &str) -> String {
         match &self.sends(api, message)[..] {
             [Verdict::Answer { text, .. }] => text.clone(),
             other => panic!("{message}: {other:?}"),
@@ -73,8 +110,10 @@ impl Client {
     }
 
     /// What the client gets of a message of Janus.
-    fn gets(&self, api: &mut impl Inspector, message: &str) -> String {
-        let verdicts: Vec<_> = judge(api, Direction::ToClient, message, &self.context()).collect();
+    fn gets(&self, api: &mut Gateway<impl Inspector>, message: &str) -> String {
+        let context = self.context(&api.backend);
+        let inspector = &mut api.inspector;
+        let verdicts: Vec<_> = judge(inspector, Direction::ToClient, message, &context).collect();
         match &verdicts[..] {
             [Verdict::Forward(text)] => text.to_string(),
             other => panic!("{message}: {other:?}"),
@@ -87,11 +126,11 @@ fn preset_rules(names: &[&str]) -> MessageRules {
     MessageRules::new(presets.flat_map(presets::Preset::rules))
 }
 
-fn credentials(secret: Option<&str>) -> Arc<Credentials> {
-    Arc::new(Credentials {
+fn credentials(secret: Option<&str>) -> Credentials {
+    Credentials {
         secret: secret.map(|secret| Secret::new(secret.into())),
         signer: None,
-    })
+    }
 }
 
 /// Session 1 of a client, with its handles, and session 2 of another client.

@@ -63,7 +63,7 @@ fn what_janus_reads_of_what_goes_on_is_what_was_authorised() {
     let mut forwarded = 0;
     for _ in 0..20_000 {
         let message = mutated(&mut random, &seeds);
-        let mut api = Api::new(two_sessions(&client), credentials(Some(oracle::SECRET)), 7);
+        let mut api = api(two_sessions(&client), credentials(Some(oracle::SECRET)));
         for verdict in client.sends(&mut api, &message) {
             if let Verdict::Forward(text) = verdict {
                 forwarded += 1;

@@ -44,10 +44,10 @@ fn verdict(row: &str) -> String {
     };
     let client = client(policy);
     let verdicts = if policy.starts_with("admin-") {
-        let mut api = AdminApi::new(Some(Arc::new(Secret::new("s3cret".into()))));
+        let mut api = admin_api(Some("s3cret"));
         client.sends(&mut api, &message)
     } else {
-        let mut api = Api::new(two_sessions(&client), credentials(Some("s3cret")), 1);
+        let mut api = api(two_sessions(&client), credentials(Some("s3cret")));
         client.sends(&mut api, &message)
     };
     match &verdicts[..] {
@@ -165,7 +165,7 @@ fn every_admin_verb_needs_the_preset_of_its_class() {
                 _ => "",
             };
             let message = format!(r#"{{"janus":"{verb}","transaction":"t"{inside}}}"#);
-            let mut api = AdminApi::new(None);
+            let mut api = admin_api(None);
             match &client.sends(&mut api, &message)[..] {
                 [Verdict::Forward(text)] => {
                     assert!(granted == *class && **text == *message, "{preset}: {verb}");

@@ -1,0 +1,73 @@
+//! Whose messages are judged, and by what.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::view::WorkerView;
+use crate::limits::Rate;
+use crate::policy::Permit;
+use crate::route::{RouteId, Target, UpstreamId};
+use crate::signalling::owners::Owner;
+use crate::signalling::{AnyInspector, Backend};
+use crate::tick::Tick;
+use crate::tunnel::Judge;
+
+/// Judges the messages of a WebSocket.
+pub(super) type MessageJudge = Judge<AnyInspector, ()>;
+
+/// The largest message in bytes.
+const MESSAGE_SIZE: usize = 256 * 1024;
+
+impl WorkerView {
+    /// Forgets a part of the sessions that have not been used for long.
+    pub fn forget_sessions(&self, tick: Tick, now: Instant) {
+        let backends = self.snapshot.upstreams.iter();
+        for backend in backends.filter_map(|upstream| upstream.backend.as_ref()) {
+            backend.owners.sweep(tick as usize, now);
+        }
+    }
+
+    /// What the messages for an upstream are judged by; `None` if they are forwarded as they are.
+    pub(super) fn backend(&self, upstream: UpstreamId, permit: &Permit) -> Option<&Arc<Backend>> {
+        let backend = self.snapshot.upstreams[upstream.0].backend.as_ref()?;
+        (permit.rules().is_some() || backend.changes_messages()).then_some(backend)
+    }
+
+    /// The same for the WebSockets of a route.
+    pub(super) fn websocket_backend(
+        &self,
+        route: RouteId,
+        permit: &Permit,
+    ) -> Option<&Arc<Backend>> {
+        match &self.snapshot.routes.route(route).target {
+            Target::Forward(to) => self.backend(to.upstream_of(true), permit),
+            Target::Files(_) | Target::Redirect(_) | Target::Turn(_) => None,
+        }
+    }
+}
+
+/// Judges the messages of a new WebSocket.
+pub(super) fn judge_of(backend: &Backend, permit: &Permit) -> Box<MessageJudge> {
+    let inspector = AnyInspector::new(backend.protocol, random());
+    let owner = owner(permit).unwrap_or_else(|| Owner::of_connection(random()));
+    let rate = Rate {
+        events: 20,
+        per: Duration::from_secs(10),
+    };
+    Box::new(Judge::new((inspector, ()), owner, MESSAGE_SIZE, rate))
+}
+
+/// The subject of the permit's token, if it has one.
+pub(super) fn owner(permit: &Permit) -> Option<Owner> {
+    let token = permit.token()?;
+    let subject = token.claims.subject()?;
+    Some(Owner::of_subject(&token.issuer, subject))
+}
+
+/// A number that no client can guess.
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    // Without randomness a client could only mistake its own answers.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}

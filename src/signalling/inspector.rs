@@ -1,0 +1,52 @@
+//! The inspector of an upstream, whatever it speaks.
+
+use super::document::{SyntaxError, Value};
+use super::janus::{AdminApi, Api};
+use super::{Context, Direction, Inspector, Protocol, Verdict};
+
+/// Judges the documents of one connection by the protocol of its upstream.
+#[derive(Debug)]
+pub enum AnyInspector {
+    /// Janus' API for clients.
+    Janus(Api),
+    /// Janus' admin API.
+    JanusAdmin(AdminApi),
+}
+
+impl AnyInspector {
+    /// For a new connection, with a random number.
+    pub fn new(protocol: Protocol, nonce: u64) -> Self {
+        match protocol {
+            Protocol::Janus => Self::Janus(Api::new(nonce)),
+            Protocol::JanusAdmin => Self::JanusAdmin(AdminApi),
+        }
+    }
+}
+
+impl Inspector for AnyInspector {
+    fn inspect<'m>(
+        &mut self,
+        direction: Direction,
+        document: Value<'m>,
+        context: &Context<'_>,
+    ) -> Verdict<'m> {
+        match self {
+            Self::Janus(api) => api.inspect(direction, document, context),
+            Self::JanusAdmin(api) => api.inspect(direction, document, context),
+        }
+    }
+
+    fn unreadable(&self, error: SyntaxError, context: &Context<'_>) -> Verdict<'static> {
+        match self {
+            Self::Janus(api) => api.unreadable(error, context),
+            Self::JanusAdmin(api) => api.unreadable(error, context),
+        }
+    }
+
+    fn recheck(&mut self, context: &Context<'_>) -> Result<(), &'static str> {
+        match self {
+            Self::Janus(api) => api.recheck(context),
+            Self::JanusAdmin(api) => api.recheck(context),
+        }
+    }
+}
