@@ -18,10 +18,7 @@ impl From<String> for Unknown {
 
 /// Keys of the full `gateway.toml`, of whatever table, that this version does not support. A key
 /// moves from here to its table when it is built.
-const LATER: &[&str] = &["token_auth_secret_file", "messages", "rules"];
-
-/// The same for one table, where other tables have such a key already.
-const LATER_IN: &[(&str, &str)] = &[("[upstreams.NAME]", "secret_file")];
+const LATER: &[&str] = &["messages", "rules"];
 
 /// What other servers call a key, or have a key for.
 struct Foreign {
@@ -205,6 +202,17 @@ const FOREIGN: &[Foreign] = &[
         &["timeout", "timeouts", "read_timeout", "proxy_read_timeout"],
         "time limits are those of routes, timeouts = { response = \"75s\" }",
     ),
+    advice(
+        "[upstreams.NAME]",
+        &["apisecret", "api_secret", "admin_secret"],
+        "write the secret into a file of its own, secret_file = \"secrets/janus-api\"",
+    ),
+    advice(
+        "[upstreams.NAME]",
+        &["token_auth_secret"],
+        "write the secret into a file of its own, \
+         token_auth_secret_file = \"secrets/janus-tokens\"",
+    ),
     is("[issuers.NAME]", &["jwks_uri", "jwks", "url"], "jwks_url"),
     advice(
         "[issuers.NAME]",
@@ -254,7 +262,7 @@ pub(super) fn unknown(
     if keys.has(word) {
         return None;
     }
-    if LATER.contains(&word) || LATER_IN.contains(&(keys.table, word)) {
+    if LATER.contains(&word) {
         return Some(
             "not supported by this version; take it out"
                 .to_owned()

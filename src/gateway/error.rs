@@ -5,6 +5,7 @@ use std::io;
 use crate::control::OpenError;
 use crate::files;
 use crate::listen::BindError;
+use crate::signalling::janus;
 use crate::telemetry::Chain;
 use crate::tls::LoadError;
 use crate::token;
@@ -22,6 +23,9 @@ pub enum StartError {
     /// Keys or revocation lists of issuers.
     #[error("{}", lines(.0))]
     Issuers(Vec<token::load::LoadError>),
+    /// Secrets that go into messages to upstreams.
+    #[error("{}", lines(.0))]
+    Credentials(Vec<janus::LoadError>),
     /// TURN secrets or API keys.
     #[error("{}", lines(.0))]
     Turn(Vec<turn::load::LoadError>),
@@ -59,7 +63,11 @@ impl StartError {
     pub fn is_config(&self) -> bool {
         match self {
             Self::Several(errors) => errors.iter().any(Self::is_config),
-            Self::Certificates(_) | Self::Issuers(_) | Self::Turn(_) | Self::Files(_) => true,
+            Self::Certificates(_)
+            | Self::Issuers(_)
+            | Self::Credentials(_)
+            | Self::Turn(_)
+            | Self::Files(_) => true,
             Self::Control(_)
             | Self::Bind(_)
             | Self::Status(_)

@@ -2,6 +2,7 @@
 
 use super::error::StartError;
 use crate::serve::snapshot::Snapshot;
+use crate::signalling::janus;
 use crate::tls;
 use crate::token;
 use crate::turn;
@@ -19,6 +20,8 @@ pub(super) struct Previous<'a> {
     pub(super) certificates: Vec<tls::LoadError>,
     /// Problems with keys and revocation lists of issuers, likewise.
     pub(super) issuers: Vec<token::load::LoadError>,
+    /// Problems with secrets that go into messages, likewise.
+    pub(super) credentials: Vec<janus::LoadError>,
     /// Problems with TURN secrets and API keys, likewise.
     pub(super) turns: Vec<turn::load::LoadError>,
 }
@@ -29,6 +32,7 @@ impl Previous<'_> {
         let Self {
             certificates,
             issuers,
+            credentials,
             turns,
             ..
         } = self;
@@ -38,6 +42,9 @@ impl Previous<'_> {
         }
         if !issuers.is_empty() {
             problems.push(StartError::Issuers(issuers));
+        }
+        if !credentials.is_empty() {
+            problems.push(StartError::Credentials(credentials));
         }
         if !turns.is_empty() {
             problems.push(StartError::Turn(turns));

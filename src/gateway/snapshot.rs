@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustls::ClientConfig;
+
 use super::error::{Problems, StartError};
 use super::listeners::OpenListener;
 use super::previous::Previous;
@@ -13,6 +15,7 @@ use crate::listen::Kind;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::serve::snapshot::{Snapshot, Upstream};
 use crate::signalling::Backend;
+use crate::signalling::janus::{self, Credentials};
 use crate::signalling::owners::{self, Owners};
 use crate::tls::{self, CertCache, LoadError, ServerSettings, Tickets};
 use crate::token::issuer::Issuer;
@@ -39,8 +42,10 @@ pub(super) fn snapshot(
         problems.push(StartError::Files(overlaps));
     }
     let table = problems.note(certificates::table(config, cache, previous));
-    let upstreams = upstreams(config, in_force, previous).map_err(StartError::Certificates);
-    let upstreams = problems.note(upstreams);
+    let credentials = credentials(config, previous).map_err(StartError::Credentials);
+    let credentials = problems.note(credentials).unwrap_or_default();
+    let upstreams = upstreams(config, credentials, in_force, previous);
+    let upstreams = problems.note(upstreams.map_err(StartError::Certificates));
     for line in files::missing(&config.routes) {
         tracing::warn!("{line}");
     }
@@ -108,55 +113,79 @@ fn limits(config: &Config, budget: &budget::Budget) -> Limits {
     limits
 }
 
-/// The upstreams with the CAs that they trust.
+/// The upstreams with the CAs that they trust. The credentials are in the same order.
 fn upstreams(
     config: &Config,
+    credentials: Vec<Credentials>,
     in_force: Option<&Snapshot>,
     previous: &mut Previous<'_>,
 ) -> Result<Vec<Upstream>, Vec<LoadError>> {
     let (mut upstreams, mut errors) = (Vec::new(), Vec::new());
+    let mut credentials = credentials.into_iter();
     for (at, spec) in config.routes.upstreams().iter().enumerate() {
-        match upstream(at, spec, in_force, previous) {
-            Ok(upstream) => upstreams.push(upstream),
+        let credentials = credentials.next().unwrap_or_default();
+        match upstream_tls(at, spec, previous) {
+            Ok(tls) => upstreams.push(Upstream {
+                spec: Arc::clone(spec),
+                tls,
+                backend: backend(spec, credentials, in_force),
+            }),
             Err(error) => errors.push(error),
         }
     }
     all_or_errors(upstreams, errors)
 }
 
-fn upstream(
+/// TLS settings for the servers of an upstream; `None` if none of them speaks TLS.
+fn upstream_tls(
     at: usize,
-    spec: &Arc<UpstreamSpec>,
-    in_force: Option<&Snapshot>,
+    spec: &UpstreamSpec,
     previous: &mut Previous<'_>,
-) -> Result<Upstream, LoadError> {
-    let spec = Arc::clone(spec);
-    let backend = backend(&spec, in_force);
+) -> Result<Option<Arc<ClientConfig>>, LoadError> {
     if !spec.servers.iter().any(ServerAddr::is_tls) {
-        return Ok(Upstream {
-            spec,
-            tls: None,
-            backend,
-        });
+        return Ok(None);
     }
     let (key, tls) = (format!("upstreams.{}", spec.name), &spec.tls);
-    let tls = match tls::upstream_config(tls.ca_file.as_deref(), &tls.pins, &key) {
-        Ok(tls) => tls,
+    match tls::upstream_config(tls.ca_file.as_deref(), &tls.pins, &key) {
+        Ok(tls) => Ok(Some(tls)),
         Err(error) => {
             let old = previous.snapshot.and_then(|old| old.upstreams.get(at));
             let Some(tls) = old.and_then(|old| old.tls.clone()) else {
                 return Err(error);
             };
             previous.certificates.push(error);
-            tls
+            Ok(Some(tls))
         }
-    };
-    let tls = Some(tls);
-    Ok(Upstream { spec, tls, backend })
+    }
+}
+
+/// The secrets that go into messages to each upstream; empty where it names none.
+fn credentials(
+    config: &Config,
+    previous: &mut Previous<'_>,
+) -> Result<Vec<Credentials>, Vec<janus::LoadError>> {
+    let (mut all, mut errors) = (Vec::new(), Vec::new());
+    for (at, spec) in config.routes.upstreams().iter().enumerate() {
+        let old = previous.snapshot.and_then(|old| old.upstreams.get(at));
+        let old = old.and_then(|old| old.backend.as_ref());
+        match (spec.credentials(), old) {
+            (Ok(credentials), _) => all.push(credentials),
+            (Err(more), Some(old)) => {
+                previous.credentials.extend(more);
+                all.push(old.credentials.clone());
+            }
+            (Err(more), None) => errors.extend(more),
+        }
+    }
+    all_or_errors(all, errors)
 }
 
 /// What messages for an upstream are judged by. Its sessions stay whose they are.
-fn backend(spec: &UpstreamSpec, in_force: Option<&Snapshot>) -> Option<Arc<Backend>> {
+fn backend(
+    spec: &UpstreamSpec,
+    credentials: Credentials,
+    in_force: Option<&Snapshot>,
+) -> Option<Arc<Backend>> {
     let protocol = spec.protocol.of_messages()?;
     let known = in_force.and_then(|in_force| {
         let mut upstreams = in_force.upstreams.iter();
@@ -167,7 +196,12 @@ fn backend(spec: &UpstreamSpec, in_force: Option<&Snapshot>) -> Option<Arc<Backe
         Some(known) if known.protocol == protocol => Arc::clone(&known.owners),
         _ => Owners::new(owners::Limits::default()),
     };
-    Some(Arc::new(Backend::new(protocol, owners)))
+    Some(Arc::new(Backend {
+        credentials,
+        info: spec.info,
+        identify: spec.identify,
+        ..Backend::new(protocol, owners)
+    }))
 }
 
 /// TURN credentials with their secrets and API keys.

@@ -88,7 +88,9 @@ mod tests {
     use crate::route::edits::{Edits, Security};
     use crate::route::files::FilesSpec;
     use crate::route::path::EncodedSlash;
-    use crate::route::upstream::{Balance, KEEP_ALIVE, Protocol, UpstreamSpec, UpstreamTls};
+    use crate::route::upstream::{
+        Balance, InfoPolicy, KEEP_ALIVE, Protocol, UpstreamSpec, UpstreamTls,
+    };
     use crate::route::{HostHeader, PathChange, Route, Timeouts, UpstreamId};
     use crate::slot::MaxConnections;
 
@@ -104,6 +106,10 @@ mod tests {
             keep_alive: KEEP_ALIVE,
             max_connections: MaxConnections::Unlimited,
             forward_cookies: true,
+            secret_file: None,
+            token_auth_secret_file: None,
+            identify: false,
+            info: InfoPolicy::Full,
         };
         let forward = Forward {
             upstream: UpstreamId(0),

@@ -11,6 +11,8 @@ use crate::exposure::{NamedFile, Use};
 use crate::host::{Authority, HostName};
 use crate::pin::Pin;
 use crate::signalling;
+pub use crate::signalling::InfoPolicy;
+use crate::signalling::janus::{CredentialFiles, Credentials, LoadError};
 use crate::slot::MaxConnections;
 
 /// One server: `http://host:port`, `https://host:port` or `unix:/path`.
@@ -202,6 +204,14 @@ pub struct UpstreamSpec {
     pub max_connections: MaxConnections,
     /// Whether they get the cookies of clients.
     pub forward_cookies: bool,
+    /// The file with Janus' `api_secret`, or with its `admin_secret`.
+    pub secret_file: Option<PathBuf>,
+    /// The file with Janus' `token_auth_secret`.
+    pub token_auth_secret_file: Option<PathBuf>,
+    /// Whether Janus gets the subject of each client with the handles that it attaches.
+    pub identify: bool,
+    /// What clients are shown of what Janus says about itself.
+    pub info: InfoPolicy,
 }
 
 impl UpstreamSpec {
@@ -216,7 +226,36 @@ impl UpstreamSpec {
             }
             ServerAddr::Tcp { .. } => None,
         });
-        ca_file.chain(sockets).collect()
+        let secrets = self.credential_files().named();
+        let secrets = secrets
+            .map(|(name, path)| NamedFile::watched(format!("{key}.{name}"), path, Use::SECRET));
+        ca_file.chain(sockets).chain(secrets).collect()
+    }
+
+    /// Whether the messages of every client are understood, whatever its policy says: secrets are
+    /// put into them, or something is changed in them.
+    pub fn changes_messages(&self) -> bool {
+        self.protocol.of_messages().is_some()
+            && (self.secret_file.is_some()
+                || self.token_auth_secret_file.is_some()
+                || self.identify
+                || self.info != InfoPolicy::Full)
+    }
+
+    /// Reads the secrets that go into messages to the servers.
+    ///
+    /// # Errors
+    /// Every file that cannot be used.
+    pub fn credentials(&self) -> Result<Credentials, Vec<LoadError>> {
+        self.credential_files().load()
+    }
+
+    fn credential_files(&self) -> CredentialFiles<'_> {
+        CredentialFiles {
+            upstream: &self.name,
+            secret_file: self.secret_file.as_deref(),
+            token_auth_secret_file: self.token_auth_secret_file.as_deref(),
+        }
     }
 }
 

@@ -16,6 +16,9 @@ certificates = [{ cert = "site.pem", key = "site-key.pem" }]
 [upstreams.app]
 servers = ["https://127.0.0.1:1"]
 ca_file = "ca.pem"
+protocol = "janus"
+secret_file = "api-secret"
+token_auth_secret_file = "token-secret"
 [issuers.staff]
 algorithms = ["HS256"]
 secret_file = "secret"
@@ -74,6 +77,8 @@ fn no_problem_with_a_file_hides_another() {
         "issuers.keys.ca_file",
         "issuers.staff.secret_file",
         "issuers.staff.revoked_file",
+        "upstreams.app.secret_file",
+        "upstreams.app.token_auth_secret_file",
         "turn.coturn.secret_file",
         "turn.coturn.api_keys_file",
     ];
@@ -94,6 +99,7 @@ fn a_short_secret_is_a_warning() {
         "ca_file = \"ca.pem\"\n",
         "ca_file = \"keys-ca.pem\"\n",
         "revoked_file = \"revoked\"\n",
+        "token_auth_secret_file = \"token-secret\"\n",
     ];
     let config = without
         .iter()
@@ -102,7 +108,12 @@ fn a_short_secret_is_a_warning() {
         "certificates = [{ cert = \"site.pem\", key = \"site-key.pem\" }]",
         "self_signed = [\"localhost\"]",
     );
-    for (name, length) in [("secret", 31), ("turn", 15), ("turn-keys", 9)] {
+    for (name, length) in [
+        ("secret", 31),
+        ("api-secret", 12),
+        ("turn", 15),
+        ("turn-keys", 9),
+    ] {
         std::fs::write(folder.path().join(name), "x".repeat(length) + "\n").unwrap();
     }
     let output = check(folder.path(), &config);

@@ -34,8 +34,9 @@ fn config() -> String {
         .table("reload = { signal = \"USR2\", pid_file = \"files/pid\" }")
         .table(
             "[upstreams.app]\nservers = [\"https://127.0.0.1:1\"]\n\
-                ca_file = \"files/upstream-ca\"",
+                ca_file = \"files/upstream-ca\"\nprotocol = \"janus\"",
         )
+        .table("secret_file = \"files/api\"\ntoken_auth_secret_file = \"files/tokens\"")
         .table(
             "[issuers.hmac]\nalgorithms = [\"HS256\"]\nsecret_file = \"files/hmac\"\n\
                 audience = \"any\"",
@@ -63,7 +64,7 @@ fn config() -> String {
 }
 
 /// Each file with the key that names it, and what is said of it when everybody may do everything.
-const FILES: [(&str, &str, &str); 18] = [
+const FILES: [(&str, &str, &str); 20] = [
     ("files/cert", "tls.certificates[0].cert", "change"),
     ("files/key", "tls.certificates[0].key", "read and change"),
     ("files/acme-ca", "acme.directory_ca", "change"),
@@ -81,6 +82,12 @@ const FILES: [(&str, &str, &str); 18] = [
     ("files/reload", "deploy[0].reload.command", "change"),
     ("files/pid", "deploy[1].reload.pid_file", "change"),
     ("files/upstream-ca", "upstreams.app.ca_file", "change"),
+    ("files/api", "upstreams.app.secret_file", "read and change"),
+    (
+        "files/tokens",
+        "upstreams.app.token_auth_secret_file",
+        "read and change",
+    ),
     ("files/hmac", "issuers.hmac.secret_file", "read and change"),
     ("files/revoked", "issuers.hmac.revoked_file", "change"),
     ("files/public", "issuers.file.key_file", "change"),

@@ -21,6 +21,8 @@ fn tables(root: &str) -> String {
          [policies.app]\nissuers = [\"app\"]\n\
          [turn.coturn]\nsecret_file = \"secrets/turn\"\nuris = [\"turn:192.0.2.1\"]\n\
          api_keys_file = \"secrets/keys\"\n\
+         [upstreams.janus]\nservers = [\"http://127.0.0.1:1\"]\nprotocol = \"janus\"\n\
+         secret_file = \"secrets/api\"\ntoken_auth_secret_file = \"secrets/tokens\"\n\
          [[routes]]\npath = \"/turn\"\nturn = \"coturn\"\npolicy = \"app\"\n\
          [[routes]]\npath = \"/\"\nfiles = \"{root}\"\npolicy = \"open\"\n"
     )
@@ -29,7 +31,7 @@ fn tables(root: &str) -> String {
 /// Writes the secrets that [`tables`] names, the store's keys among them.
 fn write_secrets(folder: &Path) {
     fs::create_dir_all(folder.join("secrets")).unwrap();
-    for name in ["app", "revoked", "turn", "keys"] {
+    for name in ["app", "revoked", "turn", "keys", "api", "tokens"] {
         let text = if name == "revoked" {
             "jti a".to_owned()
         } else {
@@ -92,6 +94,11 @@ fn a_folder_with_secrets_of_the_gateway_is_an_error() {
         ("secrets", "secrets/app (issuers.app.secret_file)"),
         ("linked", "secrets/app (issuers.app.secret_file)"),
         ("secrets/keys", "secrets/keys (turn.coturn.api_keys_file)"),
+        ("secrets/api", "secrets/api (upstreams.janus.secret_file)"),
+        (
+            "secrets/tokens",
+            "secrets/tokens (upstreams.janus.token_auth_secret_file)",
+        ),
         ("hard", "secrets/turn (turn.coturn.secret_file)"),
         ("store", "store (acme.store)"),
         ("store/certificates", "store (acme.store)"),

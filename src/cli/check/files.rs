@@ -48,6 +48,7 @@ pub(super) fn check(path: &Path) -> Result<Checked, Unusable> {
     let table = found.certificates(&config);
     found.cas(&config);
     found.issuers(&config);
+    found.credentials(&config);
     found.turns(&config);
     found.orders(&config);
     found.deployments(&config);
@@ -143,6 +144,13 @@ impl Found {
                 self.warnings.extend(weak.map(|weak| weak.to_string()));
             }
             Err(errors) => self.add(errors),
+        }
+    }
+
+    /// The secrets that go into messages to upstreams.
+    fn credentials(&mut self, config: &Config) {
+        for upstream in config.routes.upstreams() {
+            self.add(upstream.credentials().err().into_iter().flatten());
         }
     }
 

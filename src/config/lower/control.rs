@@ -46,13 +46,13 @@ pub(super) fn declared(upstreams: &Named<RawUpstream>, diag: &Diagnostics<'_>) -
     let control = upstreams
         .iter()
         .filter_map(|(name, raw)| Some((name, raw.as_ref()?)));
-    let control = control.filter(|(_, raw)| raw.protocol.is_control());
+    let control = control.filter(|(_, raw)| raw.protocol().is_control());
     control
         .flat_map(|(name, raw)| {
             let by = format!("{} (line {})", name.place.key, diag.line(&name.place));
             servers(raw).map(move |server| Declared {
                 server: server.value.clone(),
-                protocol: raw.protocol,
+                protocol: raw.protocol(),
                 by: by.clone(),
             })
         })
@@ -103,7 +103,7 @@ pub(super) fn undeclared(
     declared: &[Declared],
     diag: &Diagnostics<'_>,
 ) -> Option<ControlServer> {
-    if raw.protocol == Protocol::Janus {
+    if raw.protocol() == Protocol::Janus {
         note_as_janus(raw, diag);
     }
     if raw.protocol_is_written {

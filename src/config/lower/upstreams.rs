@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::control::{self, ControlServer};
 use super::note_twice;
 use crate::config::diagnostics::Diagnostics;
-use crate::config::problem::Spanned;
+use crate::config::problem::{Place, Spanned};
 use crate::config::read::{List, Named, valid};
 use crate::config::suggest;
 use crate::config::tables::RawRoute;
 use crate::config::tables::RawUpstream;
 use crate::route::upstream::{
-    Balance, JANUS_CONNECTIONS, Protocol, ServerAddr, UpstreamSpec, UpstreamTls,
+    Balance, InfoPolicy, JANUS_CONNECTIONS, Protocol, ServerAddr, UpstreamSpec, UpstreamTls,
 };
 use crate::slot::MaxConnections;
 
@@ -42,7 +42,7 @@ pub(super) fn lower(
         let undeclared = raw
             .as_ref()
             .and_then(|raw| control::undeclared(raw, &declared, diag));
-        let protocol = raw.as_ref().map_or(Protocol::Http, |raw| raw.protocol);
+        let protocol = raw.as_ref().map_or(Protocol::Http, |raw| raw.protocol());
         let keeps_sessions = protocol != Protocol::Http || serves_bosh(&name.value, routes);
         let spec = raw.and_then(|raw| spec(&name.value, raw, keeps_sessions, folder, diag));
         Upstream {
@@ -80,6 +80,8 @@ fn spec(
     folder: &Path,
     diag: &Diagnostics<'_>,
 ) -> Option<UpstreamSpec> {
+    note_keys_of_janus(&raw, diag);
+    let protocol = raw.protocol();
     let servers = raw.servers?;
     if servers.value.is_empty() {
         diag.problem(
@@ -118,7 +120,7 @@ fn spec(
         name: name.into(),
         servers,
         balance: raw.balance.unwrap_or(default),
-        protocol: raw.protocol,
+        protocol,
         tls: UpstreamTls {
             ca_file: raw.ca_file.map(|file| folder.join(file.value)),
             pins: raw.pin.map_or_else(Vec::new, |pins| {
@@ -128,15 +130,64 @@ fn spec(
             server_name: raw.server_name.map(|name| name.value),
         },
         keep_alive: raw.keep_alive,
-        max_connections: match (raw.max_connections, raw.protocol) {
+        max_connections: match (raw.max_connections, protocol) {
             (Some(most), _) => MaxConnections::All(most),
             (None, Protocol::Janus) => MaxConnections::Requests(JANUS_CONNECTIONS),
             (None, _) => MaxConnections::Unlimited,
         },
-        forward_cookies: raw
-            .forward_cookies
-            .unwrap_or(raw.protocol == Protocol::Http),
+        forward_cookies: raw.forward_cookies.unwrap_or(protocol == Protocol::Http),
+        secret_file: raw.secret_file.map(|file| folder.join(file.value)),
+        token_auth_secret_file: raw
+            .token_auth_secret_file
+            .map(|file| folder.join(file.value)),
+        identify: raw.identify.is_some_and(|identify| identify.value),
+        info: raw.info.map_or(InfoPolicy::Full, |info| info.value),
     })
+}
+
+/// Keys that are about messages of Janus, where the servers do not speak its protocol.
+fn note_keys_of_janus(raw: &RawUpstream, diag: &Diagnostics<'_>) {
+    let (secret, token_secret) = (
+        raw.secret_file.as_ref().map(|file| &file.place),
+        raw.token_auth_secret_file.as_ref().map(|file| &file.place),
+    );
+    let identify = raw.identify.as_ref().map(|identify| &identify.place);
+    let info = raw.info.as_ref();
+    let info = info.filter(|info| info.value != InfoPolicy::Full);
+    let of_clients = [token_secret, identify, info.map(|info| &info.place)];
+    let problem = |place: Option<&Place>, text: &str| {
+        place
+            .into_iter()
+            .for_each(|place| diag.problem(place, text));
+    };
+    match raw.protocol {
+        Some(Protocol::Janus) => {}
+        // Where the protocol is wrong, that is the problem.
+        None if raw.protocol_is_written => {}
+        Some(Protocol::JanusAdmin) => {
+            let text = "is about Janus' API for clients, and the upstream speaks janus-admin; take \
+                        it out";
+            of_clients
+                .into_iter()
+                .for_each(|place| problem(place, text));
+        }
+        protocol => {
+            let has = protocol.map_or("has no protocol".to_owned(), |protocol| {
+                format!("speaks {}", protocol.name())
+            });
+            let text = |write: &str| {
+                format!(
+                    "is about messages of Janus, and the upstream {has}; write protocol = \
+                     {write}, or take it out"
+                )
+            };
+            problem(secret, &text("\"janus\" or \"janus-admin\""));
+            let text = text("\"janus\"");
+            of_clients
+                .into_iter()
+                .for_each(|place| problem(place, &text));
+        }
+    }
 }
 
 /// BOSH sessions are in the server's memory. BOSH is recognized by its path.

@@ -8,7 +8,7 @@ use crate::config::problem::Spanned;
 use crate::config::read::List;
 use crate::config::values::{Count, Pins};
 use crate::host::HostName;
-use crate::route::upstream::{Balance, KEEP_ALIVE, Protocol, ServerAddr};
+use crate::route::upstream::{Balance, InfoPolicy, KEEP_ALIVE, Protocol, ServerAddr};
 
 section! {
     /// The servers behind the gateway. HTTP/1.1 is spoken to them, on connections that are kept.
@@ -30,7 +30,7 @@ section! {
         /// port where one usually is (7088, 7089, 7188, 7889 and 7989 of Janus' admin API, 8888 and
         /// 8433 of Kurento), or that another upstream says is one, is rejected there too, and a
         /// warning elsewhere: write the protocol, or `"http"` if it is something else.
-        protocol: Protocol = default(Protocol::default());
+        protocol: Protocol = optional(is Protocol::default());
         /// With several servers, which of them gets a request: `client` keeps each client (an IPv4
         /// address or an IPv6 /64) at its server, as sessions need that live in a server's memory;
         /// `round_robin` takes turns; `least` takes the server with the fewest requests under way,
@@ -62,6 +62,25 @@ section! {
         forward_cookies: bool = optional(
             "`true`; `false` where `protocol` is `\"janus\"`, `\"janus-admin\"` or `\"kurento\"`"
         );
+        /// Janus' `api_secret` or, with `protocol = "janus-admin"`, its `admin_secret`, in a file;
+        /// a newline at its end is not part of it. The gateway puts it into each message, long poll
+        /// and `/info`, in the place of what the client sent, so that no client needs it. A file
+        /// that changes is reloaded within seconds, and holds for open WebSockets too. Only with
+        /// `protocol = "janus"` or `"janus-admin"`; see
+        /// [Messages](messages.md#secrets-stay-at-home).
+        secret_file: Spanned<PathBuf> = optional("what clients send stays in their messages");
+        /// Janus' `token_auth_secret`, in a file. The gateway signs a token for each message, for
+        /// the plugins that the rules of the policy name. Only with `protocol = "janus"`. Where
+        /// Janus has both, either of them is enough for it.
+        token_auth_secret_file: Spanned<PathBuf> = optional("no token is put into messages");
+        /// Whether Janus, its event handlers and its admin API see who a handle belongs to: the
+        /// subject of the token becomes the `opaque_id` of each `attach`. Only with
+        /// `protocol = "janus"`.
+        identify: Spanned<bool> = optional("`false`");
+        /// What clients are shown of what Janus says about itself (`server_info`): all of it;
+        /// without versions, addresses and dependencies; or nothing. Only with
+        /// `protocol = "janus"`.
+        info: Spanned<InfoPolicy> = optional(is InfoPolicy::Full);
         /// Connections to each of the servers, of all workers, WebSockets among them where it is
         /// written. One client may have as many as are still free, so half of them when it is
         /// alone, unless it is in `limits.exempt`. More get 503 with `Retry-After`,
@@ -75,5 +94,12 @@ section! {
     also {
         /// Whether `protocol` is there, valid or not.
         protocol_is_written: bool = |table| table.has("protocol");
+    }
+}
+
+impl RawUpstream {
+    /// What the servers speak, as far as is known.
+    pub(in crate::config) fn protocol(&self) -> Protocol {
+        self.protocol.unwrap_or_default()
     }
 }

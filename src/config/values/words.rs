@@ -8,7 +8,7 @@ use crate::config::read::{Read, Value, Write};
 use crate::config::schema::{Form, Kind};
 use crate::deploy::Consumer;
 use crate::route::path::EncodedSlash;
-use crate::route::upstream::{Balance, Protocol};
+use crate::route::upstream::{Balance, InfoPolicy, Protocol};
 use crate::telemetry::{LogFormat, LogLevel};
 use crate::tls::MinVersion;
 
@@ -41,6 +41,7 @@ words! {
     ChallengeKind: "challenge";
     Consumer: "server";
     EncodedSlash: "encoded_slash";
+    InfoPolicy: "info";
     KeyType: "key_type";
     LogFormat: "format";
     LogLevel: "level";

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::proxy::connect::Connector;
 use crate::resolve::Resolver;
-use crate::route::upstream::{KEEP_ALIVE, Protocol, UpstreamTls};
+use crate::route::upstream::{InfoPolicy, KEEP_ALIVE, Protocol, UpstreamTls};
 use crate::slot::{MaxConnections, Sockets};
 use crate::tick::{TICK, Ticks};
 
@@ -20,6 +20,10 @@ fn cluster(balance: Balance, count: usize) -> Cluster {
         keep_alive: KEEP_ALIVE,
         max_connections: MaxConnections::Unlimited,
         forward_cookies: true,
+        secret_file: None,
+        token_auth_secret_file: None,
+        identify: false,
+        info: InfoPolicy::Full,
     };
     let (ticks, sockets) = (Ticks::new(), Sockets::new(9));
     let connector =

@@ -15,12 +15,14 @@ mod calls;
 mod conclusion;
 mod envelope;
 mod facts;
+mod load;
 pub mod plugins;
 mod refusal;
 mod secret;
 
 pub use admin::{ADMIN_VERBS, AdminApi, Class};
 pub use api::{Api, VERBS};
+pub use load::{BadSecret, CredentialFiles, LoadError};
 pub use refusal::Refusal;
 pub use secret::{Credentials, TokenSigner};
 

@@ -16,7 +16,7 @@ use crate::signalling::document::Change;
 const LIFETIME: Duration = Duration::from_secs(300);
 
 /// What Janus wants to see in messages of its API for clients. If it has both, either is enough.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Credentials {
     /// `api_secret`.
     pub secret: Option<Secret<Box<str>>>,
@@ -58,7 +58,7 @@ impl Credentials {
 
 /// Signs the tokens of Janus' `token_auth`:
 /// `EXPIRY,janus,PLUGIN,…:` and the base64 of the HMAC-SHA1 of what stands before the colon.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TokenSigner(hmac::Key);
 
 impl TokenSigner {

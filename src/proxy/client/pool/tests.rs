@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use super::*;
 use crate::proxy::request_body::RequestBody;
 use crate::resolve::Resolver;
-use crate::route::upstream::{Balance, KEEP_ALIVE, Protocol, UpstreamTls};
+use crate::route::upstream::{Balance, InfoPolicy, KEEP_ALIVE, Protocol, UpstreamTls};
 use crate::slot::CountedClient;
 use crate::tick::TICK;
 
@@ -44,6 +44,10 @@ fn spec(server: &str, keep_alive: Duration) -> UpstreamSpec {
         keep_alive,
         max_connections: MaxConnections::Unlimited,
         forward_cookies: true,
+        secret_file: None,
+        token_auth_secret_file: None,
+        identify: false,
+        info: InfoPolicy::Full,
     }
 }
 
