@@ -28,6 +28,7 @@
 mod edit;
 mod problem;
 mod reader;
+mod scan;
 mod text;
 mod value;
 

@@ -1,6 +1,7 @@
 //! Checks a message, without recursion.
 
 use super::problem::{Problem, SyntaxError};
+use super::scan::plain_length;
 use super::text::{Text, is_high_surrogate, is_low_surrogate};
 use super::value::{Value, value_end};
 
@@ -19,24 +20,30 @@ const FEW_NAMES: usize = 8;
 /// The first problem. Then nothing of the message is to be used, as Janus does it.
 pub fn split(message: &str) -> Result<Documents<'_>, SyntaxError> {
     let mut reader = Reader::new(message);
-    let mut documents = 0;
     reader.skip_space();
-    loop {
+    let first = reader.at;
+    reader.document()?;
+    let first = &message[first..reader.at];
+    let rest = &message[reader.at..];
+    reader.skip_space();
+    let mut documents = 1;
+    while reader.at < message.len() {
         documents += 1;
         if documents > MOST_DOCUMENTS {
             return Err(reader.error(Problem::TooMany));
         }
         reader.document()?;
         reader.skip_space();
-        if reader.at == message.len() {
-            return Ok(Documents { rest: message });
-        }
     }
+    let first = Some(Value::new(first));
+    Ok(Documents { first, rest })
 }
 
 /// The documents of a checked message, in order.
 #[derive(Clone, Debug)]
 pub struct Documents<'m> {
+    /// Most messages have no other.
+    first: Option<Value<'m>>,
     rest: &'m str,
 }
 
@@ -44,6 +51,9 @@ impl<'m> Iterator for Documents<'m> {
     type Item = Value<'m>;
 
     fn next(&mut self) -> Option<Value<'m>> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
         let text = self.rest.trim_ascii_start();
         if text.is_empty() {
             return None;
@@ -232,6 +242,7 @@ impl<'m> Reader<'m> {
     fn string(&mut self) -> Checked {
         self.at += 1;
         loop {
+            self.at += plain_length(&self.text.as_bytes()[self.at..]);
             match self.peek() {
                 None => return Err(self.error(Problem::End)),
                 Some(b'"') => {
@@ -239,8 +250,7 @@ impl<'m> Reader<'m> {
                     return Ok(());
                 }
                 Some(b'\\') => self.escape()?,
-                Some(..=0x1f) => return Err(self.error(Problem::Control)),
-                Some(_) => self.at += 1,
+                Some(_) => return Err(self.error(Problem::Control)),
             }
         }
     }
@@ -314,7 +324,7 @@ fn has_duplicate(names: &mut [Text<'_>]) -> bool {
     if names.len() <= FEW_NAMES {
         let mut left = &*names;
         while let Some((first, others)) = left.split_first() {
-            if others.iter().any(|other| first.compare(*other).is_eq()) {
+            if others.iter().any(|other| first.is_same(*other)) {
                 return true;
             }
             left = others;
@@ -322,7 +332,5 @@ fn has_duplicate(names: &mut [Text<'_>]) -> bool {
         return false;
     }
     names.sort_unstable_by(|one, other| one.compare(*other));
-    names
-        .windows(2)
-        .any(|pair| pair[0].compare(pair[1]).is_eq())
+    names.windows(2).any(|pair| pair[0].is_same(pair[1]))
 }

@@ -193,6 +193,15 @@ fn strings_have_one_meaning() {
         let text = object(&message).get("t").unwrap().text().unwrap();
         assert_eq!(text.is_ignoring_case("kick"), is_kick, "{written}");
     }
+    // The spelling of one text is the meaning of another.
+    for (written, meaning) in [(r"\n", "\n"), (r"\\n", r"\n"), (r"\\", r"\"), ("", "")] {
+        let message = format!("{{\"t\":\"{written}\"}}");
+        let text = object(&message).get("t").unwrap().text().unwrap();
+        for other in ["\n", r"\n", r"\\n", r"\", r"\\", ""] {
+            assert_eq!(text.is(other), other == meaning, "{written} {other}");
+            assert_eq!(text.is_ignoring_case(other), other == meaning);
+        }
+    }
 }
 
 #[test]

@@ -27,23 +27,42 @@ impl<'m> Text<'m> {
         }
     }
 
-    /// Whether it means this text.
+    /// Whether it means this text. An escape is longer than its meaning, so that only a longer
+    /// text has to be unescaped.
     pub fn is(self, text: &str) -> bool {
-        if self.is_plain() {
-            self.0 == text
-        } else {
-            self.chars().eq(text.chars())
+        match self.0.len().cmp(&text.len()) {
+            Ordering::Less => false,
+            Ordering::Equal => self.0 == text && self.is_plain(),
+            Ordering::Greater => self.may_begin_as(text) && self.chars().eq(text.chars()),
         }
     }
 
     /// Whether it means this text in any case, as C's `strcasecmp` compares: only ASCII letters
     /// have two cases.
     pub fn is_ignoring_case(self, text: &str) -> bool {
-        if self.is_plain() {
-            self.0.eq_ignore_ascii_case(text)
-        } else {
-            let lower = |c: char| c.to_ascii_lowercase();
-            self.chars().map(lower).eq(text.chars().map(lower))
+        let lower = |c: char| c.to_ascii_lowercase();
+        let chars = || text.chars().map(lower);
+        match self.0.len().cmp(&text.len()) {
+            Ordering::Less => false,
+            Ordering::Equal => self.0.eq_ignore_ascii_case(text) && self.is_plain(),
+            Ordering::Greater => self.may_begin_as(text) && self.chars().map(lower).eq(chars()),
+        }
+    }
+
+    /// Whether it and another mean the same.
+    pub(super) fn is_same(self, other: Self) -> bool {
+        let are_plain = || self.is_plain() && other.is_plain();
+        self.0 == other.0
+            || self.may_begin_as(other.0) && !are_plain() && self.chars().eq(other.chars())
+    }
+
+    /// `false` if the first character shows that it is another text: names are compared with many,
+    /// and most differ there.
+    fn may_begin_as(self, other: &str) -> bool {
+        match (self.0.as_bytes(), other.as_bytes()) {
+            ([b'\\', ..], _) | (_, [b'\\', ..]) | ([], []) => true,
+            ([one, ..], [other, ..]) => one.eq_ignore_ascii_case(other),
+            _ => false,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Values of a checked message. They are read where they are.
 
+use super::scan::plain_length;
 use super::text::Text;
 
 /// A value, as it was written.
@@ -60,6 +61,21 @@ impl<'m> Value<'m> {
     pub fn text(self) -> Option<Text<'m>> {
         let raw = self.0.strip_prefix('"')?.strip_suffix('"')?;
         Some(Text::new(raw))
+    }
+
+    /// The members of everything in it, in the order in which they were written.
+    pub fn members_at_any_depth(self) -> impl Iterator<Item = Nested<'m>> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            loop {
+                rest = &rest[rest.find('"')?..];
+                if let Some((name, after)) = name(rest) {
+                    rest = after;
+                    return Some(Nested { name, after });
+                }
+                rest = &rest[string_end(rest.as_bytes())..];
+            }
+        })
     }
 
     /// If it is an integer: a number without fraction and exponent.
@@ -128,17 +144,7 @@ impl<'m> Object<'m> {
     /// The members of this object and of everything in it, in the order in which they were
     /// written.
     pub fn members_at_any_depth(self) -> impl Iterator<Item = Nested<'m>> {
-        let mut rest = self.0;
-        std::iter::from_fn(move || {
-            loop {
-                rest = &rest[rest.find('"')?..];
-                if let Some((name, after)) = name(rest) {
-                    rest = after;
-                    return Some(Nested { name, after });
-                }
-                rest = &rest[string_end(rest)..];
-            }
-        })
+        Value(self.0).members_at_any_depth()
     }
 }
 
@@ -168,7 +174,7 @@ fn name(text: &str) -> Option<(Text<'_>, &str)> {
     if !text.starts_with('"') {
         return None;
     }
-    let (name, rest) = text.split_at(string_end(text));
+    let (name, rest) = text.split_at(string_end(text.as_bytes()));
     let value = rest.trim_ascii_start().strip_prefix(':')?;
     Some((
         Text::new(&name[1..name.len() - 1]),
@@ -184,24 +190,8 @@ fn skip_separators(text: &str) -> &str {
 pub(super) fn value_end(text: &str) -> usize {
     let bytes = text.as_bytes();
     match bytes.first() {
-        Some(b'"') => string_end(text),
-        Some(b'{' | b'[') => {
-            let (mut at, mut depth) = (0, 0_usize);
-            while at < bytes.len() {
-                match bytes[at] {
-                    b'"' => {
-                        at += string_end(&text[at..]);
-                        continue;
-                    }
-                    b'{' | b'[' => depth += 1,
-                    b'}' | b']' if depth == 1 => return at + 1,
-                    b'}' | b']' => depth -= 1,
-                    _ => {}
-                }
-                at += 1;
-            }
-            at
-        }
+        Some(b'"') => string_end(bytes),
+        Some(b'{' | b'[') => container_end(bytes),
         _ => {
             let is_end =
                 |byte: &u8| matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r');
@@ -210,15 +200,33 @@ pub(super) fn value_end(text: &str) -> usize {
     }
 }
 
+/// Where the object or array ends that begins here.
+fn container_end(bytes: &[u8]) -> usize {
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                at += string_end(&bytes[at..]);
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth == 1 => return at + 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    at
+}
+
 /// Where the string ends that begins here, after its quote.
-fn string_end(text: &str) -> usize {
-    let bytes = text.as_bytes();
+fn string_end(bytes: &[u8]) -> usize {
     let mut at = 1;
     while at < bytes.len() {
-        match bytes[at] {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
+        at += plain_length(&bytes[at..]);
+        match bytes.get(at) {
+            Some(b'\\') => at += 2,
+            _ => return bytes.len().min(at + 1),
         }
     }
     bytes.len()

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::envelope;
-use super::plugins::{self, RoomUse};
+use super::plugins::{self, Plugin, RoomUse};
 use super::refusal::Refusal;
-use crate::signalling::document::{Object, Value};
+use crate::signalling::document::{Kind, Member, Object, Text, Value};
 use crate::signalling::rules::{Facts, Room, Word};
 
 /// Every member that some plugin takes for a room.
@@ -54,8 +54,9 @@ pub(super) fn of_plugin<'m>(
             .map(|text| Word::folded(text, false));
         return Ok(facts);
     };
+    let members = Members::read(body, plugin);
     let mut room_use = Some(RoomUse::None);
-    match body.get(plugin.request) {
+    match members.request {
         None if plugin.is_request_optional => {}
         value => {
             let (_, text) = envelope::text(plugin.request, value)?;
@@ -65,15 +66,15 @@ pub(super) fn of_plugin<'m>(
     }
     // TextRoom reads its request from this member if there is one, and fills it in from `request`
     // if there is none.
-    if plugin.name == "janus.plugin.textroom" && body.get("textroom").is_some() {
+    if plugin.name == "janus.plugin.textroom" && members.has_textroom {
         return Err(Refusal::SecondRequest);
     }
-    if let Some(ptype) = body.get("ptype") {
-        let (_, text) = envelope::text("ptype", Some(ptype))?;
+    if members.ptype.is_some() {
+        let (_, text) = envelope::text("ptype", members.ptype)?;
         facts.ptype = Some(Word::folded(text, true));
     }
     if let Some(name) = plugin.room {
-        facts.room = room(name, body)?;
+        facts.room = members.room(name)?;
         facts.is_about_room = room_use != Some(RoomUse::None);
         if facts.room.is_none() && room_use == Some(RoomUse::Required) {
             return Err(Refusal::NoRoom);
@@ -82,31 +83,58 @@ pub(super) fn of_plugin<'m>(
     Ok(facts)
 }
 
-/// The room that a message names.
-fn room<'m>(name: &'static str, body: Object<'m>) -> Result<Option<Room<'m>>, Refusal> {
-    let other = |text: &str| text != name;
-    let is_second = |member: &str| ROOM_NAMES.contains(&member) && other(member);
-    let mut own = 0;
-    for member in body.members_at_any_depth() {
-        let found = ROOM_NAMES.iter().find(|room| member.name.is(room));
-        if let Some(found) = found {
-            own += usize::from(*found == name);
-            if is_second(found) || own > 1 {
-                return Err(Refusal::SecondRoom((*found).into()));
+/// What facts are taken from.
+#[derive(Default)]
+struct Members<'m> {
+    request: Option<Value<'m>>,
+    has_textroom: bool,
+    ptype: Option<Value<'m>>,
+    room: Option<Value<'m>>,
+    /// A member that some plugin takes for a room, beside the plugin's own.
+    second_room: Option<&'static str>,
+}
+
+impl<'m> Members<'m> {
+    /// Reads what is sent to a plugin, in one pass.
+    fn read(body: Object<'m>, plugin: &Plugin) -> Self {
+        let mut found = Self::default();
+        for Member { name, value } in body.members() {
+            if name.is(plugin.request) {
+                found.request = Some(value);
+            } else if plugin.room.is_some_and(|room| name.is(room)) {
+                found.room = Some(value);
+            } else if name.is("ptype") {
+                found.ptype = Some(value);
+            } else if name.is("textroom") {
+                found.has_textroom = true;
+            } else {
+                found.second_room = found.second_room.or_else(|| room_name(name));
+            }
+            if matches!(value.kind(), Kind::Object | Kind::Array) {
+                let mut below = value.members_at_any_depth();
+                let second = || below.find_map(|member| room_name(member.name));
+                found.second_room = found.second_room.or_else(second);
             }
         }
+        found
     }
-    let Some(value) = body.get(name) else {
-        // It is somewhere below.
-        return if own > 0 {
-            Err(Refusal::SecondRoom(name.into()))
-        } else {
-            Ok(None)
+
+    /// The room that a message names.
+    fn room(&self, name: &'static str) -> Result<Option<Room<'m>>, Refusal> {
+        if let Some(second) = self.second_room {
+            return Err(Refusal::SecondRoom(second.into()));
+        }
+        let Some(value) = self.room else {
+            return Ok(None);
         };
-    };
-    let is_room = |number: &i64| (0..=LARGEST_ROOM).contains(number);
-    let number = value.integer().filter(is_room).map(Room::Number);
-    let room = number.or_else(|| value.text().map(Room::Text));
-    room.map(Some)
-        .ok_or(Refusal::Type(name, "an integer or a string"))
+        let is_room = |number: &i64| (0..=LARGEST_ROOM).contains(number);
+        let number = value.integer().filter(is_room).map(Room::Number);
+        let room = number.or_else(|| value.text().map(Room::Text));
+        room.map(Some)
+            .ok_or(Refusal::Type(name, "an integer or a string"))
+    }
+}
+
+fn room_name(name: Text<'_>) -> Option<&'static str> {
+    ROOM_NAMES.into_iter().find(|room| name.is(room))
 }
