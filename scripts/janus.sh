@@ -12,7 +12,7 @@
 # and by JANUS_TURN_REST_API_METHOD, if they are set. JANUS_CA_FILE is whom it trusts
 # there, JANUS_DEBUG_LEVEL how much it says (4). JANUS_API_SECRET is what it wants to
 # see in each message, JANUS_TOKEN_AUTH_SECRET what the tokens are signed with that it
-# wants to see.
+# wants to see. JANUS_RECLAIM is how many seconds a session outlives its socket (0).
 #
 # Prints READY when all four answer. The process that runs this
 # script becomes Janus: end it by its pid. It also ends when its parent does.
@@ -106,6 +106,7 @@ general: {
 	log_to_stdout = false
 	log_to_file = "$folder/janus.log"
 	admin_secret = "$secret"
+	reclaim_session_timeout = ${JANUS_RECLAIM:-0}
 $(client_secrets)
 	server_name = "ianitor-private"
 	protected_folders = ["/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/sbin", "/sys", "/usr", "/var"]

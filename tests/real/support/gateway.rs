@@ -88,11 +88,36 @@ impl Gateway {
         tables: &str,
         by: &[&str],
     ) -> Self {
+        let listen = format!("workers = 2\n{listen}");
+        Self::start_logging(
+            folder,
+            https,
+            &listen,
+            "",
+            &format!("[tls]\n{tls}\n{tables}"),
+            by,
+        )
+    }
+
+    /// The same for `localhost` on a free port, and with lines of `[log]`.
+    pub(crate) fn start_with_log(folder: &Folder, log: &str, tables: &str) -> Self {
+        let [https] = free_ports();
+        let tables = format!("[tls]\nself_signed = [\"localhost\"]\n{tables}");
+        Self::start_logging(folder, https, "workers = 2", log, &tables, &[])
+    }
+
+    fn start_logging(
+        folder: &Folder,
+        https: u16,
+        listen: &str,
+        log: &str,
+        tables: &str,
+        by: &[&str],
+    ) -> Self {
         let [status] = free_ports();
         let text = format!(
-            "[listen]\nhttps = [\"127.0.0.1:{https}\"]\nstatus = \"127.0.0.1:{status}\"\n\
-             workers = 2\n{listen}\n\
-             [log]\nformat = \"json\"\n[tls]\n{tls}\n{tables}"
+            "[listen]\nhttps = [\"127.0.0.1:{https}\"]\nstatus = \"127.0.0.1:{status}\"\n{listen}\n\
+             [log]\nformat = \"json\"\n{log}\n{tables}"
         );
         Self {
             status: Some(status),

@@ -1,12 +1,15 @@
 //! What the stories stand on: the gateway as it ships, real servers, real clients, each a process
 //! of its own.
 
+mod bystander;
 mod clients;
 pub(crate) mod dns;
 mod folder;
 pub(crate) mod front;
 mod gateway;
+pub(crate) mod guarded;
 mod issuer;
+pub(crate) mod janus;
 mod kurento;
 #[path = "../../status/metrics.rs"]
 #[allow(dead_code, reason = "the stories here need a part of it")]
@@ -19,8 +22,10 @@ mod process;
 mod prosody;
 mod shipped;
 pub(crate) mod site;
+pub(crate) mod talk;
 pub(crate) mod wire;
 
+pub(crate) use bystander::Bystander;
 pub(crate) use clients::{Answer, Clients};
 pub(crate) use folder::{Folder, pictures};
 pub(crate) use gateway::{Gateway, ianitor, ianitor_does};
