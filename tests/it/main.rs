@@ -70,6 +70,7 @@ mod tunnels;
 mod tunnels_belong;
 mod tunnels_closed;
 mod turn;
+mod understood;
 mod unread;
 mod upstream_room;
 mod upstreams;

@@ -10,6 +10,7 @@ pub(crate) mod h1;
 pub(crate) mod h2;
 pub(crate) mod h2_raw;
 pub(crate) mod issuer;
+pub(crate) mod janus;
 pub(crate) mod jar;
 pub(crate) mod message;
 pub(crate) mod process;
