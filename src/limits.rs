@@ -17,6 +17,8 @@ pub struct Limits {
     pub requests_per_client: Rate,
     /// Invalid tokens of one client, such as guesses; more get 429.
     pub bad_tokens_per_client: Rate,
+    /// Refused messages of one WebSocket; more close it with 1008.
+    pub refusals_per_tunnel: Rate,
     /// Networks to which the limits per client do not apply.
     pub exempt: Vec<Network>,
     /// The time from the first byte of a request head, or of a TLS handshake, to the last.
@@ -53,6 +55,11 @@ impl Default for Limits {
             bad_tokens_per_client: Rate {
                 events: 20,
                 per: Duration::from_secs(60),
+            },
+            // A page that asks for what it may not do, and shows it, goes on; a search ends.
+            refusals_per_tunnel: Rate {
+                events: 20,
+                per: Duration::from_secs(10),
             },
             // Local tools and health checks must work while other clients are being rejected.
             exempt: ["127.0.0.0/8", "::1"]

@@ -119,6 +119,7 @@ mod tests {
             headers: Edits::default(),
             host: None,
             timeouts: Timeouts::default(),
+            message_size: Forward::MESSAGE_SIZE,
         };
         let mut route = Route {
             host: None,

@@ -125,9 +125,14 @@ pub struct Forward {
     pub host: Option<HostHeader>,
     /// How long the upstream may take.
     pub timeouts: Timeouts,
+    /// The largest message in bytes, where messages are judged.
+    pub message_size: usize,
 }
 
 impl Forward {
+    /// The default of `message_size`: an SDP of a large room is a fifth of it.
+    pub const MESSAGE_SIZE: usize = 256 << 10;
+
     /// The upstream of a WebSocket handshake, or of any other request.
     pub fn upstream_of(&self, is_websocket: bool) -> UpstreamId {
         self.websocket

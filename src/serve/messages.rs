@@ -1,12 +1,11 @@
 //! Whose messages are judged, and by what.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::view::WorkerView;
-use crate::limits::Rate;
 use crate::policy::Permit;
-use crate::route::{RouteId, Target, UpstreamId};
+use crate::route::{Forward, RouteId, Target, UpstreamId};
 use crate::signalling::owners::Owner;
 use crate::signalling::{AnyInspector, Backend};
 use crate::tick::Tick;
@@ -14,9 +13,6 @@ use crate::tunnel::Judge;
 
 /// Judges the messages of a WebSocket.
 pub(super) type MessageJudge = Judge<AnyInspector, ()>;
-
-/// The largest message in bytes.
-const MESSAGE_SIZE: usize = 256 * 1024;
 
 impl WorkerView {
     /// Forgets a part of the sessions that have not been used for long.
@@ -39,22 +35,37 @@ impl WorkerView {
         route: RouteId,
         permit: &Permit,
     ) -> Option<&Arc<Backend>> {
+        let to = self.forward(route)?;
+        self.backend(to.upstream_of(true), permit)
+    }
+
+    /// How requests of the route are forwarded, if they are.
+    fn forward(&self, route: RouteId) -> Option<&Forward> {
         match &self.snapshot.routes.route(route).target {
-            Target::Forward(to) => self.backend(to.upstream_of(true), permit),
+            Target::Forward(to) => Some(to),
             Target::Files(_) | Target::Redirect(_) | Target::Turn(_) => None,
         }
     }
-}
 
-/// Judges the messages of a new WebSocket.
-pub(super) fn judge_of(backend: &Backend, permit: &Permit) -> Box<MessageJudge> {
-    let inspector = AnyInspector::new(backend.protocol, random());
-    let owner = owner(permit).unwrap_or_else(|| Owner::of_connection(random()));
-    let rate = Rate {
-        events: 20,
-        per: Duration::from_secs(10),
-    };
-    Box::new(Judge::new((inspector, ()), owner, MESSAGE_SIZE, rate))
+    /// The largest message of the route in bytes.
+    pub(super) fn message_size(&self, route: RouteId) -> usize {
+        self.forward(route)
+            .map_or(Forward::MESSAGE_SIZE, |to| to.message_size)
+    }
+
+    /// Judges the messages of a new WebSocket.
+    pub(super) fn judge_of(
+        &self,
+        route: RouteId,
+        backend: &Backend,
+        permit: &Permit,
+    ) -> Box<MessageJudge> {
+        let inspector = AnyInspector::new(backend.protocol, random());
+        let owner = owner(permit).unwrap_or_else(|| Owner::of_connection(random()));
+        let refusals = self.snapshot.limits.refusals_per_tunnel;
+        let size = self.message_size(route);
+        Box::new(Judge::new((inspector, ()), owner, size, refusals))
+    }
 }
 
 /// The subject of the permit's token, if it has one.

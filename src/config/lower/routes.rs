@@ -112,6 +112,7 @@ impl Names<'_> {
         {
             self.note_keys_of_tokens(raw, policy);
             self.note_token_in_cookie(raw, policy, &upstreams);
+            self.note_message_size(raw, policy, &upstreams);
         }
         let cors = raw.cors.as_ref().map(|cors| answers::cors(cors, self.diag));
         let edits = answers::answer_edits(raw, self.diag);

@@ -63,6 +63,7 @@ pub(super) struct ForwardParts {
     timeouts: Timeouts,
     websocket: Option<UpstreamId>,
     encoded_slash: EncodedSlash,
+    message_size: usize,
 }
 
 impl ForwardParts {
@@ -73,6 +74,7 @@ impl ForwardParts {
             timeouts,
             websocket,
             encoded_slash,
+            message_size,
         } = self;
         Target::Forward(Forward {
             upstream,
@@ -82,6 +84,7 @@ impl ForwardParts {
             headers,
             host,
             timeouts,
+            message_size,
         })
     }
 }
@@ -107,6 +110,10 @@ impl Names<'_> {
             timeouts: timeouts.unwrap_or_default(),
             websocket: websocket.map(|(id, _)| id),
             encoded_slash: self.encoded_slash(raw, [upstream, websocket.map(|(_, to)| to)]),
+            message_size: raw
+                .message_size
+                .as_ref()
+                .map_or(Forward::MESSAGE_SIZE, |size| size.value),
         }
     }
 
@@ -148,6 +155,40 @@ impl Names<'_> {
             );
             self.diag.warning(&forward.place, text);
         }
+    }
+
+    /// A limit for messages, where the gateway forwards them as they are.
+    pub(super) fn note_message_size(
+        &self,
+        raw: &RawRoute,
+        policy: &Policy,
+        upstreams: &[&Upstream],
+    ) {
+        let Some(size) = &raw.message_size else {
+            return;
+        };
+        let understands = |upstream: &&Upstream| {
+            let spec = upstream.spec.as_ref();
+            upstream.protocol.of_messages().is_some()
+                && (policy.messages().is_some() || spec.is_none_or(|spec| spec.changes_messages()))
+        };
+        if upstreams.is_empty() || upstreams.iter().any(understands) {
+            return;
+        }
+        let text = match upstreams
+            .iter()
+            .all(|upstream| upstream.protocol.of_messages().is_none())
+        {
+            true => {
+                "is for messages of Janus, which upstreams with protocol = \"janus\" or \
+                     \"janus-admin\" have; take it out"
+            }
+            false => {
+                "is for messages that the gateway reads, and these it forwards as they are; write \
+                 messages or rules in the policy, or secret_file in the upstream, or take it out"
+            }
+        };
+        self.diag.problem(&size.place, text);
     }
 
     pub(super) fn files(&self, raw: &RawRoute, root: &Path) -> Target {
@@ -212,6 +253,7 @@ impl Names<'_> {
             place(&raw.rewrite),
             place(&raw.encoded_slash),
             place(&raw.body),
+            place(&raw.message_size),
             place(&raw.host_header),
             place(&raw.timeouts),
             edits.map(|edits| &edits.place),

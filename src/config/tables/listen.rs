@@ -186,6 +186,9 @@ section! {
         /// The longest token, in bytes. More gets 401. A token in the query counts for `target` as
         /// well, and browsers keep no cookie of more than 4 KiB.
         token: TokenSize;
+        /// Messages of one WebSocket that are refused, where [messages](messages.md) are judged.
+        /// More close it with 1008.
+        refusals_per_tunnel: Rate;
         /// How long requests and WebSockets go on after SIGTERM. WebSockets are then closed with
         /// 1001. systemd's `TimeoutStopSec=` must be longer.
         drain: Duration;

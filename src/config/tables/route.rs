@@ -7,7 +7,9 @@ use super::headers::{RawCors, RawHeaders};
 use super::section;
 use crate::config::problem::{Place, Spanned};
 use crate::config::read::Table;
-use crate::config::values::{PolicyName, RedirectStatus, Size, Timeout, TurnName, UpstreamName};
+use crate::config::values::{
+    MessageSize, PolicyName, RedirectStatus, Size, Timeout, TurnName, UpstreamName,
+};
 use crate::host::{Authority, HostPattern};
 use crate::route::Timeouts;
 use crate::route::local::LocalUrl;
@@ -62,6 +64,10 @@ section! {
         ));
         /// With `upstream`: the largest request body. More gets 413. `0` takes none.
         body: Spanned<Size> = optional("[`limits.body`](#limitsbody)");
+        /// With an upstream whose [messages](messages.md) the gateway reads: the largest message.
+        /// A WebSocket with a larger one is closed with 1009; by REST it gets 413, as does what is
+        /// larger than `body`.
+        message_size: Spanned<MessageSize> = optional("`\"256KiB\"`");
         /// With `upstream`: leading segments that the server does not know. With `path =
         /// "/media/janus"`, `strip_prefix = "/media"` makes `/media/janus/1` arrive as `/janus/1`.
         /// It must be the route's path or whole segments of its front. `Location` of the server's

@@ -17,7 +17,9 @@ use super::read::Value;
 
 pub(super) use address::{Exempt, HostPort};
 pub(super) use ca::{CertHost, Contacts, DirectoryUrl, OrderedHost};
-pub(super) use number::{Count, Lifetime, Port, Size, TargetSize, Threads, Timeout, TokenSize};
+pub(super) use number::{
+    Count, Lifetime, MessageSize, Port, Size, TargetSize, Threads, Timeout, TokenSize,
+};
 pub(super) use path::{FileMode, OneOrTwoFiles, RedirectStatus, SocketPath};
 pub(super) use pin::Pins;
 pub(super) use text::{

@@ -209,7 +209,7 @@ impl Read for Rate {
     const FORM: Form = Form::One(&Kind {
         name: "rate",
         expected: "a rate such as \"2000/s\"",
-        text: "A number of requests per unit of time, or per duration.",
+        text: "A number of requests or other events per unit of time, or per duration.",
         good: &["\"2000/s\"", "\"300/m\"", "\"50/10s\""],
         bad: ("\"2000\"", "\"2000\" is not a rate; write \"2000/s\""),
     });
@@ -286,6 +286,31 @@ impl Write for TargetSize {
 
     fn write(value: &u64) -> String {
         Size::write(value)
+    }
+}
+
+/// How large a message may be.
+pub(in crate::config) struct MessageSize;
+
+impl MessageSize {
+    /// An SDP is larger.
+    const LEAST: u64 = 4 << 10;
+    /// A message is held in memory.
+    const MOST: u64 = 16 << 20;
+}
+
+impl Read for MessageSize {
+    type Out = usize;
+    const FORM: Form = Form::One(&Kind {
+        name: "size of a message",
+        expected: SIZE,
+        text: "A [size](#size) from 4 KiB to 16 MiB.",
+        good: &["\"64KiB\"", "\"1MiB\""],
+        bad: ("0", "must be from 4KiB to 16MiB"),
+    });
+
+    fn read(value: &Value<'_>) -> Option<usize> {
+        usize::try_from(size_in(value, Self::LEAST, Self::MOST)?).ok()
     }
 }
 

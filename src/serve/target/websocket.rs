@@ -18,7 +18,7 @@ use crate::serve::admission::Admission;
 use crate::serve::handoff::Handoff;
 use crate::serve::in_flight::InFlight;
 use crate::serve::judge::{Expiry, Withdrawn};
-use crate::serve::messages::{self, MessageJudge};
+use crate::serve::messages::MessageJudge;
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
 use crate::serve::under_way::Key;
@@ -101,7 +101,7 @@ fn enter_tunnel(
         verdict = verdict.and(Err(Withdrawn::Messages));
     }
     let judge = backend.as_ref();
-    let judge = judge.map(|backend| messages::judge_of(backend, &permit));
+    let judge = judge.map(|backend| view.judge_of(route, backend, &permit));
     let grant = Grant {
         permit: Some(permit),
         backend,
