@@ -74,6 +74,8 @@ impl Use {
     pub const SECRET: Self = Self::new("a secret", Others::Nothing, true);
     /// API keys of clients.
     pub const API_KEYS: Self = Self::new("a list of API keys", Others::Nothing, true);
+    /// Who did what, with addresses and names.
+    pub const AUDIT_LOG: Self = Self::new("the audit log", Others::Nothing, true);
     /// The certificate store.
     pub const STORE: Self = Self::new("the certificate store", Others::Read, true);
     /// A private key that `[[deploy]]` writes for another server, with the configured permissions.

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    let (access, logs) = match telemetry::init(loaded.config.log) {
+    let (access, logs) = match telemetry::init(&loaded.config.log) {
         Ok(logs) => logs,
         Err(error) => {
             complain(&format!("cannot start logging: {error}\n"));
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
         }
     };
     warn(&loaded);
-    let log = loaded.config.log;
+    let log = loaded.config.log.clone();
     let socket = Change::first(&loaded.config.control).map_err(|error| socket_failed(&error));
     let gateway = Gateway::bind(loaded.config).map_err(|error| failed(&error));
     let result =

@@ -10,6 +10,8 @@ impl Config {
     pub fn files(&self) -> Vec<NamedFile> {
         let mut files = vec![NamedFile::new("this file", &self.file, Use::CONFIGURATION)];
         files.extend(self.control.files());
+        let audit = self.log.audit.file();
+        files.extend(audit.map(|path| NamedFile::new("log.audit", path, Use::AUDIT_LOG)));
         files.extend(self.tls.files());
         files.extend(self.routes.upstreams().iter().flat_map(|spec| spec.files()));
         files.extend(self.issuers.iter().flat_map(|spec| spec.files()));

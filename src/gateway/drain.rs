@@ -52,5 +52,6 @@ impl Running {
         for worker in self.workers {
             worker.join();
         }
+        self.shared.audit.stop();
     }
 }

@@ -6,7 +6,7 @@ use crate::control::OpenError;
 use crate::files;
 use crate::listen::BindError;
 use crate::signalling::janus;
-use crate::telemetry::Chain;
+use crate::telemetry::{Chain, audit};
 use crate::tls::LoadError;
 use crate::token;
 use crate::turn;
@@ -32,6 +32,9 @@ pub enum StartError {
     /// Routes that would serve files with secrets of the gateway.
     #[error("{}", lines(.0))]
     Files(Vec<files::Overlap>),
+    /// The audit log could not be opened.
+    #[error(transparent)]
+    Audit(#[from] audit::OpenError),
     /// The control socket could not be opened.
     #[error(transparent)]
     Control(#[from] OpenError),
@@ -67,7 +70,8 @@ impl StartError {
             | Self::Issuers(_)
             | Self::Credentials(_)
             | Self::Turn(_)
-            | Self::Files(_) => true,
+            | Self::Files(_)
+            | Self::Audit(_) => true,
             Self::Control(_)
             | Self::Bind(_)
             | Self::Status(_)

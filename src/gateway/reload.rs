@@ -31,10 +31,17 @@ impl Running {
         if let Some(error) = socket {
             problems.push(error.into());
         }
+        // Not with the files that are watched: only a reload opens it again, and one that cannot be
+        // opened keeps no certificate from being renewed.
+        let audit = problems.note(self.shared.audit.open(&config.log.audit));
         let mut previous = Previous::default();
         let result = self.replace(config, &mut previous, problems).await;
-        if result.is_err() {
-            self.services.rollback();
+        match &result {
+            Ok(()) => self.shared.audit.apply(audit.unwrap_or_default()),
+            Err(_) => {
+                self.services.rollback();
+                self.shared.audit.reopen();
+            }
         }
         self.board.reloaded(result.is_ok());
         Ok(result?)
@@ -49,6 +56,7 @@ impl Running {
 
     /// Records that a reload failed because the configuration could not be read.
     pub fn note_failed_reload(&self) {
+        self.shared.audit.reopen();
         self.board.reloaded(false);
     }
 

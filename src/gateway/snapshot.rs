@@ -87,7 +87,7 @@ pub(super) fn snapshot(
         tls,
         default_certificate: config.tls.default,
         certificates,
-        log: config.log,
+        log: config.log.clone(),
         public_port: listen.public_port.or(first_tls_port).unwrap_or(443),
         proxy_port: listen.public_port.unwrap_or(443),
         tls_ports,

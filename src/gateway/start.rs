@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::resolve::Resolver;
 use crate::serve::shared::SharedState;
 use crate::status::board::Board;
+use crate::telemetry::audit::{AuditChange, AuditLog};
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::tls::{CertCache, Tickets};
 use crate::worker::{self, Setup};
@@ -33,6 +34,8 @@ pub struct Gateway {
     tagger: Arc<Tagger>,
     services: CertServices,
     resolver: Resolver,
+    audit: Arc<AuditLog>,
+    audit_change: AuditChange,
 }
 
 impl Gateway {
@@ -64,12 +67,9 @@ impl Gateway {
             key_tasks: &KeyTasks::default(),
             snapshot: None,
         };
-        let prepared = prepare(
-            config,
-            &in_force,
-            &mut Previous::default(),
-            Problems::default(),
-        )?;
+        let (audit, mut problems) = (AuditLog::new(), Problems::default());
+        let audit_change = problems.note(audit.open(&config.log.audit));
+        let prepared = prepare(config, &in_force, &mut Previous::default(), problems)?;
         Ok(Self {
             prepared,
             workers,
@@ -77,6 +77,8 @@ impl Gateway {
             tagger,
             services,
             resolver: Resolver::system(),
+            audit,
+            audit_change: audit_change.unwrap_or_default(),
         })
     }
 
@@ -98,18 +100,22 @@ impl Gateway {
             tagger,
             mut services,
             resolver,
+            audit,
+            audit_change,
         } = self;
+        audit.apply(audit_change);
         let snapshot = prepared.snapshot;
         let key_tasks = prepared.issuers.start()?;
         services.start(prepared.orders, &prepared.config)?;
         let challenges = Arc::clone(&services.challenges);
-        let shared = SharedState::new(&snapshot, tagger, challenges, resolver, access);
+        let shared = SharedState::new(&snapshot, tagger, challenges, resolver, access, audit);
         let metrics: Vec<_> = (0..workers).map(|_| WorkerMetrics::new()).collect();
         let board = Board::new(
             metrics.clone(),
             Arc::clone(&shared.slots),
             Arc::clone(&snapshot),
             services.looks(),
+            Arc::clone(&shared.audit),
         );
         let started = prepared.status.start(&board)?;
         let (ended, worker_ended) = mpsc::channel(1);

@@ -9,6 +9,7 @@ use super::snapshot::Snapshot;
 use crate::auth::{AuthFailures, Tagger};
 use crate::resolve::Resolver;
 use crate::slot::{OpenFiles, Slots, Sockets};
+use crate::telemetry::audit::AuditLog;
 use crate::tls::challenges::Challenges;
 
 /// What all workers share, beside the snapshot in force. Each field synchronises itself; nothing
@@ -33,6 +34,8 @@ pub struct SharedState {
     pub tagger: Arc<Tagger>,
     /// Where access lines are written, if anywhere.
     pub access: Option<NonBlocking>,
+    /// Where audited messages are written, if anywhere.
+    pub audit: Arc<AuditLog>,
 }
 
 impl SharedState {
@@ -43,6 +46,7 @@ impl SharedState {
         challenges: Arc<Challenges>,
         resolver: Resolver,
         access: Option<NonBlocking>,
+        audit: Arc<AuditLog>,
     ) -> Arc<Self> {
         Arc::new(Self {
             slots: Slots::new(),
@@ -54,6 +58,7 @@ impl SharedState {
             resolver,
             tagger,
             access,
+            audit,
         })
     }
 

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::deploy::{DeployStatus, Hub};
 use crate::serve::snapshot::Snapshot;
 use crate::slot::Slots;
+use crate::telemetry::audit::AuditLog;
 use crate::telemetry::metrics::{Count, RouteCounts, RouteName, UpstreamCounts, WorkerMetrics};
 
 /// Written by the control thread, read by the status listener.
@@ -25,6 +26,7 @@ pub struct Board {
     slots: Arc<Slots>,
     snapshot: ArcSwap<Snapshot>,
     looks: Looks,
+    audit: Arc<AuditLog>,
     draining: AtomicBool,
     /// Locked by reloads and by requests to the status listener.
     reloads: Mutex<Reloads>,
@@ -59,12 +61,14 @@ impl Board {
         slots: Arc<Slots>,
         snapshot: Arc<Snapshot>,
         looks: Looks,
+        audit: Arc<AuditLog>,
     ) -> Arc<Self> {
         Arc::new(Self {
             workers,
             slots,
             snapshot: ArcSwap::new(snapshot),
             looks,
+            audit,
             draining: AtomicBool::new(false),
             reloads: Mutex::default(),
             started: clock::monotonic(),
@@ -126,6 +130,11 @@ impl Board {
     /// The state of deployments.
     pub(super) fn deploys(&self) -> Vec<DeployStatus> {
         self.looks.hub.seen()
+    }
+
+    /// How many lines of the audit log were lost, by reason.
+    pub(super) fn lost_audit_lines(&self) -> [(&'static str, u64); 2] {
+        self.audit.lost()
     }
 
     pub(super) fn reloads(&self) -> Reloads {

@@ -1,7 +1,9 @@
-//! Logs and counters: events go to standard error, access lines to standard output. Each has a
-//! writer thread of its own, so that a stalled reader costs log lines and never blocks a worker.
+//! Logs and counters: events go to standard error, access lines to standard output, and what is
+//! audited to where `log.audit` says. Each has a writer thread of its own, so that a stalled reader
+//! costs log lines and never blocks a worker.
 
 pub mod access;
+pub mod audit;
 mod cause;
 mod chain;
 pub mod escape;
@@ -28,10 +30,11 @@ pub use escape::Visible;
 pub use level::LogLevel;
 pub use summed::{summed, write_due};
 
+use audit::AuditTarget;
 use level::LevelHandle;
 
 /// `[log]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSpec {
     /// The format of events and access lines.
     pub format: LogFormat,
@@ -39,6 +42,8 @@ pub struct LogSpec {
     pub level: LogLevel,
     /// Whether requests and tunnels are logged.
     pub access: bool,
+    /// Where messages are logged that somebody may have to answer for.
+    pub audit: AuditTarget,
 }
 
 impl Default for LogSpec {
@@ -47,6 +52,7 @@ impl Default for LogSpec {
             format: LogFormat::Text,
             level: LogLevel::default(),
             access: true,
+            audit: AuditTarget::Off,
         }
     }
 }
@@ -108,7 +114,7 @@ const QUEUE: usize = 1024;
 ///
 /// # Errors
 /// The process already has a subscriber.
-pub fn init(spec: LogSpec) -> Result<(NonBlocking, Logs), TryInitError> {
+pub fn init(spec: &LogSpec) -> Result<(NonBlocking, Logs), TryInitError> {
     let builder = || {
         NonBlockingBuilder::default()
             .lossy(true)

@@ -9,6 +9,7 @@ mod harness;
 
 mod access_log;
 mod asap;
+mod audit;
 mod balancers;
 mod behind_proxy;
 mod brute_force;

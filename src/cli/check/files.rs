@@ -53,6 +53,7 @@ pub(super) fn check(path: &Path) -> Result<Checked, Unusable> {
     found.orders(&config);
     found.deployments(&config);
     found.control(&config);
+    found.add(config.log.audit.look().err());
     found.add(files::overlaps(&config.routes, &config.files()));
     let file = path.display().to_string();
     let Some(table) = table.filter(|_| found.problems.is_empty()) else {

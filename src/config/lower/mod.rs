@@ -35,6 +35,7 @@ use crate::host::{HostName, HostPattern};
 use crate::listen::ListenSpec;
 use crate::route::RouteTable;
 use crate::route::passthrough::Passthrough;
+use crate::telemetry::LogSpec;
 use crate::tls::{OrderedSpec, PairSpec, TlsSpec};
 use acme::Acme;
 use names::Context;
@@ -87,7 +88,7 @@ pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Con
         file: file.to_owned(),
         listen: listen?,
         control,
-        log: raw.log?,
+        log: raw.log.map(|log| lower_log(log, folder))?,
         limits: raw.limits?,
         tls: tls?,
         routes: Arc::new(RouteTable::new(routes?, upstreams?)),
@@ -168,6 +169,13 @@ fn lower_control(raw: Option<&SocketPath>, folder: &Path) -> ControlSpec {
         None => ControlSpec::Default {
             folder: folder.to_owned(),
         },
+    }
+}
+
+fn lower_log(log: LogSpec, folder: &Path) -> LogSpec {
+    LogSpec {
+        audit: log.audit.below(folder),
+        ..log
     }
 }
 

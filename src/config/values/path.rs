@@ -11,6 +11,7 @@ use crate::config::schema::{Form, Kind};
 use crate::route::local::{BadLocal, LocalUrl};
 use crate::route::path::{BadPath, PathPrefix};
 use crate::route::redirect::RedirectSpec;
+use crate::telemetry::audit::AuditTarget;
 
 impl Read for PathPrefix {
     type Out = Self;
@@ -211,6 +212,51 @@ impl Read for SocketPath {
                 }
                 PathBuf::read(value).map(|path| Self(Some(path)))
             }
+        }
+    }
+}
+
+impl Read for AuditTarget {
+    type Out = Self;
+    const FORM: Form = Form::One(&Kind {
+        name: "audit log",
+        expected: "\"stdout\", a path or false",
+        text: "`stdout` for standard output, the path of a file, or `false` for none. Relative \
+               paths begin at the folder of `gateway.toml`.",
+        good: &["\"stdout\"", "\"/var/log/ianitor/audit.log\"", "false"],
+        bad: (
+            "true",
+            "is true; write \"stdout\", the path of a file, or false for none",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        const WRONG: &str = "is true; write \"stdout\", the path of a file, or false for none";
+        match value.boolean() {
+            Some(false) => Some(Self::Off),
+            Some(true) => value.refuse(WRONG),
+            None => match value.text("\"stdout\", a path or false")? {
+                "stdout" => Some(Self::Stdout),
+                word @ ("stderr" | "syslog" | "journal" | "on" | "off" | "-") => {
+                    value.refuse(format!(
+                        "\"{word}\" is no target; write \"stdout\", the path of a file, or false \
+                         for none"
+                    ))
+                }
+                _ => PathBuf::read(value).map(Self::File),
+            },
+        }
+    }
+}
+
+impl Write for AuditTarget {
+    type Plain = Self;
+
+    fn write(value: &Self) -> String {
+        match value {
+            Self::Off => "false".to_owned(),
+            Self::Stdout => quoted("stdout"),
+            Self::File(path) => quoted(path.display()),
         }
     }
 }

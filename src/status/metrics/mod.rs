@@ -89,6 +89,13 @@ impl Numbers {
             "1 if the last reload was applied",
             one(is_taken),
         );
+        let lost = board.lost_audit_lines();
+        let lost = lost.map(|(reason, n)| (vec![("reason", reason.to_owned())], n));
+        self.counter(
+            "audit_lines_lost",
+            "Lines of the audit log that were not written, by reason",
+            lost,
+        );
     }
 
     fn connections(&mut self, board: &Board) {
