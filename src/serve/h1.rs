@@ -21,10 +21,6 @@ use crate::telemetry::access::{End, Exchange, Head};
 use crate::tick::Ticks;
 
 /// Serves requests until the connection closes, or is handed to a tunnel.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the task ends with the tunnel, which is registered"
-)]
 pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     let registered = conn.worker.connections.enter(Rc::clone(&conn.control));
     let worker = Rc::clone(&conn.worker);
@@ -65,10 +61,7 @@ pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S
         return;
     }
     match registered.take_handoff() {
-        Some(handoff) => {
-            let tunnel = handoff.into_tunnel((stream, parts.read_buf), &worker.ticks, slot);
-            tokio::task::spawn_local(tunnel);
-        }
+        Some(handoff) => handoff.start((stream, parts.read_buf), &worker.ticks, slot),
         None => {
             let is_sending = registered.lingers() || !parts.read_buf.is_empty();
             linger::finish(stream, is_sending, &registered, &worker.ticks).await;

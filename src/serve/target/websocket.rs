@@ -121,5 +121,5 @@ async fn tunnel_on_stream(stream: OnUpgrade, handoff: Handoff, conn: Rc<ConnInfo
     let Ok(stream) = stream.await else { return };
     let kept = (Rc::clone(&conn.slot), in_flight);
     let client = (TokioIo::new(stream), Bytes::new());
-    handoff.into_tunnel(client, &conn.worker.ticks, kept).await;
+    handoff.start(client, &conn.worker.ticks, kept);
 }
