@@ -5,8 +5,6 @@
 //! go to Janus with a transaction of the gateway's, which the client never sees, and their answers
 //! come back with the client's.
 
-use std::collections::HashMap;
-
 use crate::signalling::document::Text;
 use crate::signalling::owners::{Place, PluginName};
 
@@ -26,22 +24,33 @@ pub(super) enum Call {
     Detach(i64, i64),
 }
 
+/// With what the gateway's transactions begin.
+const PREFIX: &str = "ianitor-";
+
 /// The requests of one connection that wait for their answers.
 #[derive(Debug)]
 pub(super) struct Calls {
     /// Random, so that a client cannot guess a transaction.
-    prefix: Box<str>,
+    nonce: u64,
     next: u64,
-    /// By number, with the client's transaction as it was written.
-    waiting: HashMap<u64, (Call, Box<str>)>,
+    /// Mostly none, which takes no memory, and seldom more than one.
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    call: Call,
+    /// The client's, as it was written.
+    transaction: Box<str>,
 }
 
 impl Calls {
     pub(super) fn new(nonce: u64) -> Self {
         Self {
-            prefix: format!("ianitor-{nonce:016x}-").into(),
+            nonce,
             next: 0,
-            waiting: HashMap::new(),
+            waiting: Vec::new(),
         }
     }
 
@@ -52,18 +61,28 @@ impl Calls {
     /// Remembers a request; the transaction that it goes on with.
     pub(super) fn begin(&mut self, call: Call, transaction: &str) -> String {
         self.next += 1;
-        self.waiting.insert(self.next, (call, transaction.into()));
-        format!("{}{}", self.prefix, self.next)
+        self.waiting.push(Waiting {
+            number: self.next,
+            call,
+            transaction: transaction.into(),
+        });
+        format!("{PREFIX}{:016x}-{}", self.nonce, self.next)
     }
 
     /// The request that this transaction answers, with the client's transaction.
     pub(super) fn end(&mut self, transaction: Text<'_>) -> Option<(Call, Box<str>)> {
+        if self.waiting.is_empty() {
+            return None;
+        }
         // The gateway's have no escapes, and Janus writes them as they are.
-        let number = transaction
-            .raw()
-            .strip_prefix(&*self.prefix)?
-            .parse()
-            .ok()?;
-        self.waiting.remove(&number)
+        let (nonce, number) = transaction.raw().strip_prefix(PREFIX)?.split_once('-')?;
+        let is_own = u64::from_str_radix(nonce, 16) == Ok(self.nonce);
+        let number: u64 = number.parse().ok().filter(|_| is_own)?;
+        let at = self.waiting.iter().position(|one| one.number == number)?;
+        let ended = self.waiting.swap_remove(at);
+        if self.waiting.is_empty() {
+            self.waiting = Vec::new();
+        }
+        Some((ended.call, ended.transaction))
     }
 }
