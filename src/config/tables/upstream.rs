@@ -69,9 +69,9 @@ section! {
         /// `protocol = "janus"` or `"janus-admin"`; see
         /// [Messages](messages.md#secrets-stay-at-home).
         secret_file: Spanned<PathBuf> = optional("what clients send stays in their messages");
-        /// Janus' `token_auth_secret`, in a file. The gateway signs a token for each message, for
-        /// the plugins that the rules of the policy name. Only with `protocol = "janus"`. Where
-        /// Janus has both, either of them is enough for it.
+        /// Janus' `token_auth_secret`, in a file. The gateway signs a token for each message; that
+        /// of an `attach` is for its plugin. Only with `protocol = "janus"`. Where Janus has both,
+        /// either of them is enough for it.
         token_auth_secret_file: Spanned<PathBuf> = optional("no token is put into messages");
         /// Whether Janus, its event handlers and its admin API see who a handle belongs to: the
         /// subject of the token becomes the `opaque_id` of each `attach`. Only with

@@ -9,7 +9,7 @@ use super::facts;
 use super::refusal::{self, Refusal};
 use crate::signalling::document::{Change, Object, SyntaxError, Text, Value};
 use crate::signalling::owners::{Owners, PluginName, Unknown};
-use crate::signalling::rules::{Facts, MessageRules, Word};
+use crate::signalling::rules::{Facts, Word};
 use crate::signalling::{Context, Direction, Inspector, Verdict};
 
 /// The verbs.
@@ -105,9 +105,12 @@ impl Api {
         call: Option<Call>,
         context: &Context<'_>,
     ) -> Cow<'m, str> {
-        let plugins = context.rules.into_iter().flat_map(MessageRules::attachable);
+        let plugin = match &call {
+            Some(Call::Attach(.., plugin)) => Some(&**plugin),
+            _ => None,
+        };
         let credentials = &context.backend.credentials;
-        let token = credentials.mint(context.time, plugins);
+        let token = credentials.mint(context.time, plugin);
         let mut changes = Vec::new();
         if !credentials.is_empty() {
             changes.extend(credentials.changes(token.as_deref()));

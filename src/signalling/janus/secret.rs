@@ -30,15 +30,10 @@ impl Credentials {
         self.secret.is_none() && self.signer.is_none()
     }
 
-    /// A token for this message, if tokens are wanted.
-    pub fn mint<'p>(
-        &self,
-        time: UnixTime,
-        plugins: impl Iterator<Item = &'p str>,
-    ) -> Option<Box<str>> {
-        self.signer
-            .as_ref()
-            .map(|signer| signer.mint(time, plugins))
+    /// A token for this message, if tokens are wanted. Only a message that attaches a handle needs
+    /// one for a plugin.
+    pub fn mint(&self, time: UnixTime, plugin: Option<&str>) -> Option<Box<str>> {
+        self.signer.as_ref().map(|signer| signer.mint(time, plugin))
     }
 
     /// What to change in a message, with the token that was minted for it.
@@ -68,10 +63,10 @@ impl TokenSigner {
         Self(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret))
     }
 
-    /// A token that is good for these plugins, from now on for five minutes.
-    pub fn mint<'p>(&self, time: UnixTime, plugins: impl Iterator<Item = &'p str>) -> Box<str> {
+    /// A token that is good for this plugin, from now on for five minutes.
+    pub fn mint(&self, time: UnixTime, plugin: Option<&str>) -> Box<str> {
         let mut token = format!("{},janus", time.after(LIFETIME).0);
-        for plugin in plugins {
+        if let Some(plugin) = plugin {
             // Writing to a string cannot fail.
             let _ = write!(token, ",{plugin}");
         }
@@ -104,12 +99,12 @@ mod tests {
         // Computed by `openssl dgst -sha1 -hmac`; the form is that of Janus 1.1.2's auth.c.
         let signer = TokenSigner::new(&secret("tokensecret"));
         let now = UnixTime(1_795_283_269);
-        let token = signer.mint(now, ["janus.plugin.echotest"].into_iter());
+        let token = signer.mint(now, Some("janus.plugin.echotest"));
         assert_eq!(
             &*token,
             "1795283569,janus,janus.plugin.echotest:XzNvpOy6z9pAdaKudTEYC2g76xo="
         );
-        let token = signer.mint(now, std::iter::empty());
+        let token = signer.mint(now, None);
         assert!(token.starts_with("1795283569,janus:"), "{token}");
     }
 

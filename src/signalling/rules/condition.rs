@@ -26,23 +26,6 @@ impl Names {
             Self::OneOf(names) => word.is_some_and(|word| names.iter().any(|name| word.is(name))),
         }
     }
-
-    /// Whether the name is not excluded.
-    pub(super) fn may_be(&self, wanted: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::OneOf(names) => names.iter().any(|name| name.eq_ignore_ascii_case(wanted)),
-        }
-    }
-
-    /// The names, if it lists them.
-    pub(super) fn listed(&self) -> impl Iterator<Item = &str> {
-        let names = match self {
-            Self::Any => &[][..],
-            Self::OneOf(names) => names,
-        };
-        names.iter().map(|name| &**name)
-    }
 }
 
 /// The rooms that a rule is about.

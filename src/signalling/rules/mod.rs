@@ -201,15 +201,6 @@ impl MessageRules {
             Some(Step { rule, mismatch })
         })
     }
-
-    /// The plugins that clients may attach to, as far as rules name them.
-    pub fn attachable(&self) -> impl Iterator<Item = &str> {
-        let attaches = |rule: &&Rule| rule.effect == Effect::Allow && rule.verbs.may_be("attach");
-        self.0
-            .iter()
-            .filter(attaches)
-            .flat_map(|rule| rule.plugins.listed())
-    }
 }
 
 #[cfg(test)]

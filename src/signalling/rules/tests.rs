@@ -248,24 +248,3 @@ fn an_explanation_goes_rule_by_rule_to_the_one_that_decides() {
         matches!(rules.decide(&facts, None), Decision::Allowed(rule) if &*rule.name == "fourth")
     );
 }
-
-#[test]
-fn the_plugins_that_may_be_attached_are_those_that_rules_name() {
-    let rules = MessageRules::new([
-        Rule {
-            verbs: Names::one_of(["Attach"]),
-            plugins: Names::one_of(["a", "b"]),
-            ..allow("some")
-        },
-        Rule {
-            plugins: Names::one_of(["c"]),
-            ..deny("not this")
-        },
-        Rule {
-            verbs: Names::one_of(["message"]),
-            plugins: Names::one_of(["d"]),
-            ..allow("no")
-        },
-    ]);
-    assert_eq!(rules.attachable().collect::<Vec<_>>(), ["a", "b"]);
-}

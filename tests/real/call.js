@@ -1,0 +1,33 @@
+// node call.js https://localhost:8443/call.html certs/ca.pem < JSON
+//
+// janus.js, unchanged, in a headless Chromium with a fake camera: an echo test that goes
+// on for some seconds. Standard input says { server, token, keepalive, seconds, renewals }:
+// renewals are newer tokens for the handle, each with the second for it. Everything that
+// reaches the page from the server is printed.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { launch, openPage } from './chromium.js';
+import { within } from './within.js';
+
+const [url, ca] = process.argv.slice(2);
+const options = JSON.parse(readFileSync(0, 'utf8'));
+
+const browser = await launch(url, ca);
+try {
+  const { page } = await openPage(browser, 'about:blank');
+  page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => console.log(`frame: ${payload}`)));
+  page.on('response', async (response) => {
+    const { pathname } = new URL(response.url());
+    if (!pathname.includes('/janus/') && !pathname.endsWith('/janus')) return;
+    // Of a poll that is under way at the end there is no text.
+    const text = await response.text().catch(() => '');
+    console.log(`response: ${response.status()} ${JSON.stringify(await response.allHeaders())} ${text}`);
+  });
+  await page.goto(url);
+  await page.waitForFunction(() => window.run);
+  const seen = await within(options.seconds + 60, 'a call', page.evaluate((given) => window.run(given), options));
+  assert.equal(seen.isUp, true);
+  console.log(`the call went on for ${options.seconds} s, with ${seen.results} answers of the plugin`);
+} finally {
+  await browser.close();
+}
