@@ -12,7 +12,9 @@ use crate::token::issuer::Verified;
 #[derive(Clone, Debug)]
 pub struct Permit {
     pub(super) principal: Principal,
-    pub(super) ends: Option<UnixTime>,
+    /// When its token no longer admits requests, and when a tunnel is closed that it admitted.
+    /// `None` if that never happens.
+    pub(super) ends: Option<(UnixTime, UnixTime)>,
     pub(super) is_ambient: bool,
     pub(super) rules: Option<Arc<MessageRules>>,
 }
@@ -77,12 +79,18 @@ impl Permit {
 
     /// When a tunnel or a long response with this permit is to be closed, if ever.
     pub fn ends(&self) -> Option<UnixTime> {
-        self.ends
+        self.ends.map(|(_, closed)| closed)
+    }
+
+    /// Whether its token has expired, so that a tunnel with this permit is open only by the grace
+    /// period of `expiry_grace`.
+    pub fn is_in_grace(&self, now: UnixTime) -> bool {
+        self.ends.is_some_and(|(expired, _)| expired <= now)
     }
 
     /// Whether a tunnel with this permit has expired. A token that still admits requests does not
     /// close a tunnel: the issuer's leeway counts for both.
     pub fn has_ended(&self, now: UnixTime) -> bool {
-        self.ends.is_some_and(|ends| ends <= now)
+        self.ends().is_some_and(|closed| closed <= now)
     }
 }

@@ -266,6 +266,9 @@ fn a_permit_ends_when_no_request_would_be_admitted_any_more_and_the_grace_is_ove
             let end = after.map(|after| UnixTime(exp + leeway + after));
             assert_eq!(permit.ends(), end, "{on_expiry:?} {exp}");
             assert!(!permit.has_ended(NOW), "{on_expiry:?} {exp}");
+            let is_in_grace = |now| permit.is_in_grace(UnixTime(now));
+            assert!(!is_in_grace(exp + leeway - 1), "{on_expiry:?} {exp}");
+            assert_eq!(is_in_grace(exp + leeway), after.is_some());
             assert!(
                 end.is_none_or(|end| permit.has_ended(end)),
                 "{on_expiry:?} {exp}"

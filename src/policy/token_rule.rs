@@ -104,10 +104,9 @@ impl TokenRule {
         }
         // A tunnel may be open for as long as a new request would be admitted, and the grace
         // period.
+        let expired = verified.claims.exp.after(issuer.spec.leeway);
         let ends = match self.on_expiry {
-            OnExpiry::Close(grace) => {
-                Some(verified.claims.exp.after(issuer.spec.leeway).after(grace))
-            }
+            OnExpiry::Close(grace) => Some((expired, expired.after(grace))),
             OnExpiry::Keep => None,
         };
         Ok(Permit {

@@ -88,15 +88,16 @@ impl<I: Inspector, O: Observer> Judge<I, O> {
 fn context<'c>(owner: Owner, observer: &'c dyn Observer, grant: &'c Grant) -> Option<Context<'c>> {
     let permit = grant.permit.as_ref();
     let token = permit.and_then(Permit::token);
+    let time = UnixTime::now();
     Some(Context {
         backend: grant.backend.as_ref()?,
         ids: Ids::default(),
         rules: permit.and_then(Permit::rules),
         claims: token.map(|token| &token.claims),
         owner,
-        time: UnixTime::now(),
+        time,
         now: clock::monotonic(),
-        is_in_grace: false,
+        is_in_grace: permit.is_some_and(|permit| permit.is_in_grace(time)),
         observer,
     })
 }

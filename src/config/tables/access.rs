@@ -129,7 +129,8 @@ section! {
         /// token expires, the issuer's `leeway` included: `close` closes the WebSocket with 1008
         /// and aborts the answer, `keep` lets both go on.
         on_expiry: Spanned<OnExpiryWord> = optional("`\"close\"`");
-        /// How long it may go on after that.
+        /// How long it may go on after that. Where messages are judged, only those pass meanwhile
+        /// that end a call, or keep it until the token is renewed.
         expiry_grace: Spanned<Duration> = optional("`\"0s\"`");
     }
     check conditions;

@@ -60,7 +60,7 @@ impl Api {
         facts: &Facts<'_>,
         context: &Context<'c>,
     ) -> Result<Admitted<'m, 'c>, Refusal> {
-        let rule = refusal::check(facts, context)?;
+        let rule = refusal::check(facts, context, || ends_a_call(facts))?;
         let call = self.call(envelope, facts, context)?;
         let text = self.written(envelope, call, context);
         Ok(Admitted { text, rule })
@@ -216,6 +216,17 @@ fn check_level(level: Level, envelope: &Envelope<'_>) -> Result<(), Refusal> {
     } else {
         Err(Refusal::Path(envelope.verb.unescaped().into()))
     }
+}
+
+/// Whether the message may still pass when the token has expired: it ends something, or keeps the
+/// session until the token is renewed.
+fn ends_a_call(facts: &Facts<'_>) -> bool {
+    let is = |verb: &str| facts.verb.is(verb);
+    let leaves = || facts.request.as_ref().is_some_and(|it| it.is("leave"));
+    ["keepalive", "hangup", "detach", "destroy"]
+        .into_iter()
+        .any(is)
+        || (is("message") && leaves())
 }
 
 fn verb<'m>(envelope: &Envelope<'m>) -> Word<'m> {

@@ -29,6 +29,8 @@ pub enum Refusal {
     SecondRoom(Box<str>),
     /// The plugin would take another member for the request.
     SecondRequest,
+    /// The client's token has expired, and this is not how a call ends.
+    Expired,
     /// A rule refuses it.
     Denied(Box<str>),
     /// No rule matches.
@@ -41,14 +43,19 @@ pub enum Refusal {
     TooManyCalls,
 }
 
-/// The rule that lets a message pass; `None` without rules.
+/// The rule that lets a message pass; `None` without rules. `ends_a_call`: it may pass although the
+/// client's token has expired, if a rule lets it.
 ///
 /// # Errors
 /// If no rule does.
 pub(super) fn check<'c>(
     facts: &Facts<'_>,
     context: &Context<'c>,
+    ends_a_call: impl FnOnce() -> bool,
 ) -> Result<Option<&'c Rule>, Refusal> {
+    if context.is_in_grace && !ends_a_call() {
+        return Err(Refusal::Expired);
+    }
     let Some(rules) = context.rules else {
         return Ok(None);
     };
@@ -134,6 +141,7 @@ impl fmt::Display for Refusal {
             Self::NoRoom => f.write_str("The request does not name its room"),
             Self::SecondRoom(name) => write!(f, "The request has a second room ({name})"),
             Self::SecondRequest => f.write_str("The message has a second request (textroom)"),
+            Self::Expired => f.write_str("The token has expired"),
             Self::Denied(rule) => write!(f, "Denied by {rule}"),
             Self::Unmatched(None) => f.write_str("No rule matches"),
             Self::Unmatched(Some(mismatch)) => write!(f, "No rule matches: {mismatch}"),

@@ -1,5 +1,6 @@
 //! Whole messages: what passes, what is answered, and what is remembered.
 
+mod expired;
 mod flows;
 mod oracle;
 mod property;
