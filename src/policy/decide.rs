@@ -35,7 +35,7 @@ impl Policy {
     /// The same policy with rules for each message of the clients that it admits.
     pub fn with_messages(self, rules: MessageRules) -> Self {
         Self {
-            messages: Some(Arc::new(rules)),
+            messages: Some(Arc::new(rules.of_policy(&self.name))),
             ..self
         }
     }

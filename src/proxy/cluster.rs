@@ -45,6 +45,11 @@ impl Cluster {
         }
     }
 
+    /// The worker's counters of the upstream.
+    pub fn counts(&self) -> &Arc<UpstreamCounts> {
+        &self.counts
+    }
+
     /// The upstream.
     pub fn spec(&self) -> &Arc<UpstreamSpec> {
         &self.spec

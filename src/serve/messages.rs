@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::observer::MessageObserver;
 use super::view::WorkerView;
 use crate::policy::Permit;
 use crate::route::{Forward, RouteId, Target, UpstreamId};
@@ -12,7 +13,7 @@ use crate::tick::Tick;
 use crate::tunnel::Judge;
 
 /// Judges the messages of a WebSocket.
-pub(super) type MessageJudge = Judge<AnyInspector, ()>;
+pub(super) type MessageJudge = Judge<AnyInspector, MessageObserver>;
 
 impl WorkerView {
     /// Forgets a part of the sessions that have not been used for long.
@@ -59,12 +60,13 @@ impl WorkerView {
         route: RouteId,
         backend: &Backend,
         permit: &Permit,
+        observer: MessageObserver,
     ) -> Box<MessageJudge> {
         let inspector = AnyInspector::new(backend.protocol, random());
         let owner = owner(permit).unwrap_or_else(|| Owner::of_connection(random()));
         let refusals = self.snapshot.limits.refusals_per_tunnel;
         let size = self.message_size(route);
-        Box::new(Judge::new((inspector, ()), owner, size, refusals))
+        Box::new(Judge::new((inspector, observer), owner, size, refusals))
     }
 }
 

@@ -43,6 +43,7 @@ mod linger;
 mod messages;
 mod navigation;
 mod normalize;
+mod observer;
 mod origin;
 mod page;
 mod passthrough;

@@ -11,6 +11,7 @@
 //! shares; [`presets`] are rules under a name. [`owners`] remembers whose sessions there are:
 //! it is the one thing here that two workers write. [`janus`] knows Janus' two APIs.
 
+pub mod audit;
 mod backend;
 pub mod document;
 mod inspector;
@@ -29,7 +30,7 @@ pub use backend::{Backend, InfoPolicy};
 use document::{SyntaxError, Value};
 pub use inspector::AnyInspector;
 use owners::Owner;
-pub use record::{Observer, Outcome, Record};
+pub use record::{MessageClass, Observer, Outcome, Record};
 use rules::MessageRules;
 
 /// What an upstream speaks.

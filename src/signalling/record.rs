@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use super::Protocol;
 use super::rules::{Facts, Rule};
+use crate::token::claims::Claims;
 
 /// Sees what became of each document of a client.
 pub trait Observer {
@@ -18,6 +20,14 @@ impl Observer for () {
 /// A document, and what became of it.
 #[derive(Clone, Copy)]
 pub struct Record<'r> {
+    /// What the upstream speaks.
+    pub protocol: Protocol,
+    /// What kind of message it is.
+    pub class: MessageClass,
+    /// The policy whose rules it was judged by, if there are rules.
+    pub policy: Option<&'r str>,
+    /// The claims of the client's token, if it has one.
+    pub claims: Option<&'r Claims>,
     /// What it says, if that could be read.
     pub facts: Option<&'r Facts<'r>>,
     /// The session that it names.
@@ -37,7 +47,53 @@ pub enum Outcome<'r> {
     Refused {
         /// The rule that denied it, if one did.
         rule: Option<&'r str>,
-        /// Why.
-        reason: &'r dyn fmt::Display,
+        /// Why, in a word.
+        reason: &'static str,
+        /// What the word leaves open. No ids of sessions, and nothing that a client must not see.
+        detail: Option<&'r dyn fmt::Display>,
     },
+}
+
+/// Kinds of messages, as metrics count them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageClass {
+    /// `create`, `ping` and `info`.
+    Server,
+    /// Verbs of a session.
+    Session,
+    /// Verbs of a handle but `message`.
+    Handle,
+    /// A message to a plugin.
+    Message,
+    /// A verb of the admin API that reads.
+    Observe,
+    /// One that changes settings, sessions or handles.
+    Operate,
+    /// One that reads SDPs or changes what is logged.
+    Debug,
+    /// One about the tokens that Janus keeps.
+    Secrets,
+    /// A message to a plugin by the admin API.
+    MessagePlugin,
+    /// The verb is unknown.
+    Unknown,
+    /// It has no verb, or cannot be read.
+    Unreadable,
+}
+
+impl MessageClass {
+    /// All classes in order, by their labels.
+    pub const ALL: [(Self, &'static str); 11] = [
+        (Self::Server, "server"),
+        (Self::Session, "session"),
+        (Self::Handle, "handle"),
+        (Self::Message, "message"),
+        (Self::Observe, "observe"),
+        (Self::Operate, "operate"),
+        (Self::Debug, "debug"),
+        (Self::Secrets, "secrets"),
+        (Self::MessagePlugin, "message_plugin"),
+        (Self::Unknown, "unknown"),
+        (Self::Unreadable, "unreadable"),
+    ];
 }

@@ -17,7 +17,9 @@ use crate::deploy::{DeployStatus, Hub};
 use crate::serve::snapshot::Snapshot;
 use crate::slot::Slots;
 use crate::telemetry::audit::AuditLog;
-use crate::telemetry::metrics::{Count, RouteCounts, RouteName, UpstreamCounts, WorkerMetrics};
+use crate::telemetry::metrics::{
+    Count, RefusedBy, RouteCounts, RouteName, UpstreamCounts, WorkerMetrics,
+};
 
 /// Written by the control thread, read by the status listener.
 #[derive(Debug)]
@@ -186,6 +188,15 @@ impl Board {
     /// All upstreams since the start, each with the counters of every worker.
     pub(super) fn upstreams(&self) -> BTreeMap<Box<str>, Group<UpstreamCounts>> {
         grouped(self.workers.iter().flat_map(|worker| worker.upstreams()))
+    }
+
+    /// Refused messages by policy and by rule or reason, summed over all workers.
+    pub(super) fn message_refusals(&self) -> BTreeMap<RefusedBy, u64> {
+        let mut sums = BTreeMap::new();
+        for (key, n) in self.workers.iter().flat_map(|w| w.message_refusals()) {
+            *sums.entry(key).or_default() += n;
+        }
+        sums
     }
 
     /// The state of each server. If workers differ, the one that connected to it last is right.

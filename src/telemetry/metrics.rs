@@ -16,8 +16,8 @@ use super::access::Line;
 use crate::host::HostPattern;
 
 pub use counts::{
-    ByStatus, Count, DURATIONS, Durations, RouteCounts, STATUS_CLASSES, Tally, UpstreamCounts,
-    class_of,
+    ByMessageClass, ByStatus, Count, DURATIONS, Durations, MESSAGE_CLASSES, RouteCounts,
+    STATUS_CLASSES, Tally, UpstreamCounts, class_of,
 };
 
 /// The labels of a route's metrics, unique for each route.
@@ -114,6 +114,18 @@ pub struct ServerSeen {
     pub busy: usize,
 }
 
+/// Counts by the name of a rule, or by reason.
+type ByRule = HashMap<Box<str>, u64>;
+
+/// What has refused a message.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RefusedBy {
+    /// The policy.
+    pub policy: Box<str>,
+    /// Its rule, or the reason if no rule did.
+    pub rule: Box<str>,
+}
+
 /// All counters of one worker. Only its thread writes them.
 #[derive(Debug)]
 pub struct WorkerMetrics {
@@ -140,6 +152,9 @@ pub struct WorkerMetrics {
     upstreams: Mutex<HashMap<Box<str>, Arc<UpstreamCounts>>>,
     /// Updated at each tick.
     servers: Mutex<Vec<ServerSeen>>,
+    /// Refused messages, by policy and by rule or reason: names of the configuration and of this
+    /// program. Locked at each refusal and by the status listener.
+    message_refusals: Mutex<HashMap<Box<str>, ByRule>>,
 }
 
 impl Default for WorkerMetrics {
@@ -162,6 +177,7 @@ impl Default for WorkerMetrics {
             unrouted,
             upstreams: Mutex::default(),
             servers: Mutex::default(),
+            message_refusals: Mutex::default(),
         }
     }
 }
@@ -214,6 +230,34 @@ impl WorkerMetrics {
     /// The state of the servers at the last tick.
     pub fn servers(&self) -> MutexGuard<'_, Vec<ServerSeen>> {
         self.servers.lock()
+    }
+
+    /// Counts a message that a policy refused, by a rule or for a reason.
+    pub fn message_refused(&self, policy: &str, rule: &str) {
+        let mut refusals = self.message_refusals.lock();
+        if !refusals.contains_key(policy) {
+            refusals.insert(policy.into(), HashMap::new());
+        }
+        let Some(by_rule) = refusals.get_mut(policy) else {
+            return;
+        };
+        match by_rule.get_mut(rule) {
+            Some(count) => *count += 1,
+            None => drop(by_rule.insert(rule.into(), 1)),
+        }
+    }
+
+    /// The refused messages since the start.
+    pub fn message_refusals(&self) -> Vec<(RefusedBy, u64)> {
+        let refusals = self.message_refusals.lock();
+        let each = refusals.iter().flat_map(|(policy, by_rule)| {
+            let by_rule = by_rule.iter();
+            by_rule.map(|(rule, count)| {
+                let (policy, rule) = (policy.clone(), rule.clone());
+                (RefusedBy { policy, rule }, *count)
+            })
+        });
+        each.collect()
     }
 
     /// The counters of a request's route, or of requests without a route.

@@ -13,10 +13,12 @@ use crate::proxy::headers::Origin;
 use crate::proxy::websocket;
 use crate::route::{Forward, Route, UpstreamId};
 use crate::serve::cleaning::Cleaning;
+use crate::serve::observer::MessageObserver;
 use crate::serve::under_way::Key;
 use crate::serve::view::WorkerView;
 use crate::serve::{ConnInfo, Inbound, Normal};
 use crate::signalling::Backend;
+use crate::signalling::audit::Transport;
 use crate::slot::CountedClient;
 use crate::telemetry::access::Exchange;
 
@@ -78,6 +80,18 @@ impl<'r> Forwarding<'r> {
             counted,
         };
         (request, forwarding)
+    }
+
+    /// Sees the messages of the request, or of the WebSocket that it begins.
+    pub(super) fn observer(&self, transport: Transport) -> MessageObserver {
+        MessageObserver {
+            shared: Arc::clone(&self.conn.worker.shared),
+            metrics: Arc::clone(&self.conn.worker.metrics),
+            exchange: Rc::clone(&self.exchange),
+            authority: Rc::clone(&self.authority),
+            transport,
+            counts: Arc::clone(self.view.upstream(self.upstream).counts()),
+        }
     }
 
     /// What the proxy is asked with.

@@ -14,6 +14,7 @@ use crate::proxy::body::RequestBody;
 use crate::proxy::client::Pool;
 use crate::proxy::{upgrade, websocket};
 use crate::registry::Registered;
+use crate::serve::ConnInfo;
 use crate::serve::admission::Admission;
 use crate::serve::handoff::Handoff;
 use crate::serve::in_flight::InFlight;
@@ -21,8 +22,7 @@ use crate::serve::judge::{Expiry, Withdrawn};
 use crate::serve::messages::MessageJudge;
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
-use crate::serve::under_way::Key;
-use crate::serve::{ConnInfo, Worker};
+use crate::signalling::audit::Transport;
 use crate::tunnel::{CloseReason, Grant, RouteTunnelKey, TunnelControl, TunnelKey};
 
 /// The upstream's answer to the handshake.
@@ -37,8 +37,7 @@ pub(super) async fn open(
     let (conn, exchange, key) = (&forwarding.conn, &forwarding.exchange, forwarding.key);
     let under_way = &conn.worker.under_way;
     under_way.is_handshake(key);
-    let is_understood = forwarding.backend.is_some();
-    if is_understood {
+    if forwarding.backend.is_some() {
         // The gateway reads the messages, and does not decompress them.
         request
             .headers_mut()
@@ -50,7 +49,7 @@ pub(super) async fn open(
     forwarding.cleaning.apply(response.headers_mut(), exchange);
     under_way.answers(key, response.body().server());
     if let Some(upgraded) = upgraded {
-        let (control, judge) = enter_tunnel(&conn.worker, key, upgraded.server(), is_understood)?;
+        let (control, judge) = enter_tunnel(forwarding, upgraded.server())?;
         let handoff = Handoff {
             upgraded,
             control,
@@ -72,12 +71,14 @@ pub(super) async fn open(
 /// Registers the tunnel. Configuration, keys and clock may have changed while the server was asked,
 /// so the permission is checked once more.
 fn enter_tunnel(
-    worker: &Worker,
-    key: Key,
+    forwarding: &Forwarding<'_>,
     server: &Rc<Pool>,
-    is_understood: bool,
 ) -> Result<(Registered<TunnelControl>, Option<Box<MessageJudge>>), Rejection> {
-    let mut admission = worker.under_way.take(key).ok_or(Withdrawn::Route)?;
+    let worker = &forwarding.conn.worker;
+    let mut admission = worker
+        .under_way
+        .take(forwarding.key)
+        .ok_or(Withdrawn::Route)?;
     admission.server = Some(Rc::clone(server));
     let mut verdict = admission.judge(&worker.view(), Expiry::Ignored);
     let Admission {
@@ -96,12 +97,14 @@ fn enter_tunnel(
         view.place(route),
     );
     let backend = view.websocket_backend(route, &permit).cloned();
-    if backend.is_some() != is_understood {
+    if backend.is_some() != forwarding.backend.is_some() {
         // The handshake was another one.
         verdict = verdict.and(Err(Withdrawn::Messages));
     }
-    let judge = backend.as_ref();
-    let judge = judge.map(|backend| view.judge_of(route, backend, &permit));
+    let judge = backend.as_ref().map(|backend| {
+        let observer = forwarding.observer(Transport::WebSocket);
+        view.judge_of(route, backend, &permit, observer)
+    });
     let grant = Grant {
         permit: Some(permit),
         backend,

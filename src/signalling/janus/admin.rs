@@ -8,7 +8,7 @@ use super::facts;
 use super::refusal::{self, Refusal};
 use crate::signalling::document::{Change, SyntaxError, Text, Value};
 use crate::signalling::rules::{Facts, Word};
-use crate::signalling::{Context, Direction, Inspector, Verdict};
+use crate::signalling::{Context, Direction, Inspector, MessageClass, Verdict};
 
 /// What a verb of the admin API amounts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Inspector for AdminApi {
             }
             Err(refusal) => (facts::bare(verb(&envelope), None), Err(refusal)),
         };
-        conclude(&envelope, &facts, result, context)
+        conclude(&envelope, class(envelope.verb), &facts, result, context)
     }
 
     fn unreadable(&self, error: SyntaxError, context: &Context<'_>) -> Verdict<'static> {
@@ -131,6 +131,17 @@ impl Inspector for AdminApi {
 fn find(verb: Text<'_>) -> Option<&'static (&'static str, Class)> {
     let mut verbs = ADMIN_VERBS.iter();
     verbs.find(|(name, _)| verb.is_ignoring_case(name))
+}
+
+fn class(verb: Text<'_>) -> MessageClass {
+    match find(verb).map(|(_, class)| class) {
+        Some(Class::Observe) => MessageClass::Observe,
+        Some(Class::Operate) => MessageClass::Operate,
+        Some(Class::Debug) => MessageClass::Debug,
+        Some(Class::Secrets) => MessageClass::Secrets,
+        Some(Class::MessagePlugin) => MessageClass::MessagePlugin,
+        None => MessageClass::Unknown,
+    }
 }
 
 fn verb<'m>(envelope: &Envelope<'m>) -> Word<'m> {

@@ -10,7 +10,7 @@ use super::refusal::{self, Refusal};
 use crate::signalling::document::{Change, Object, SyntaxError, Text, Value};
 use crate::signalling::owners::{Owners, PluginName, Unknown};
 use crate::signalling::rules::{Facts, Word};
-use crate::signalling::{Context, Direction, Inspector, Verdict};
+use crate::signalling::{Context, Direction, Inspector, MessageClass, Verdict};
 
 /// The verbs.
 pub const VERBS: [&str; 11] = [
@@ -177,7 +177,7 @@ impl Inspector for Api {
             }
             Err(refusal) => (facts::bare(verb(&envelope), None), Err(refusal)),
         };
-        conclude(&envelope, &facts, result, context)
+        conclude(&envelope, class(envelope.verb), &facts, result, context)
     }
 
     fn unreadable(&self, error: SyntaxError, context: &Context<'_>) -> Verdict<'static> {
@@ -199,6 +199,16 @@ fn level(verb: Text<'_>) -> Level {
         Level::Server
     } else {
         Level::Unknown
+    }
+}
+
+fn class(verb: Text<'_>) -> MessageClass {
+    match level(verb) {
+        Level::Server => MessageClass::Server,
+        Level::Session => MessageClass::Session,
+        Level::Handle if verb.is_ignoring_case("message") => MessageClass::Message,
+        Level::Handle => MessageClass::Handle,
+        Level::Unknown => MessageClass::Unknown,
     }
 }
 

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::envelope::{BadEnvelope, Envelope};
 use super::refusal::Refusal;
 use crate::signalling::document::SyntaxError;
-use crate::signalling::rules::{Facts, Rule};
-use crate::signalling::{Context, Outcome, Record, Verdict};
+use crate::signalling::rules::{Facts, MessageRules, Rule};
+use crate::signalling::{Context, MessageClass, Outcome, Record, Verdict};
 
 /// A message that may pass.
 pub(super) struct Admitted<'m, 'c> {
@@ -19,15 +19,15 @@ pub(super) struct Admitted<'m, 'c> {
 /// The verdict on a message that was read.
 pub(super) fn conclude<'m>(
     envelope: &Envelope<'m>,
+    class: MessageClass,
     facts: &Facts<'_>,
     result: Result<Admitted<'m, '_>, Refusal>,
     context: &Context<'_>,
 ) -> Verdict<'m> {
     let record = |outcome| Record {
         facts: Some(facts),
-        session: envelope.session,
         handle: envelope.handle,
-        outcome,
+        ..record(class, envelope.session, outcome, context)
     };
     match result {
         Ok(Admitted { text, rule }) => {
@@ -41,14 +41,30 @@ pub(super) fn conclude<'m>(
     }
 }
 
+/// The record of a document of which only the session is known.
+fn record<'r>(
+    class: MessageClass,
+    session: Option<i64>,
+    outcome: Outcome<'r>,
+    context: &Context<'r>,
+) -> Record<'r> {
+    Record {
+        protocol: context.backend.protocol,
+        class,
+        policy: context.rules.map(MessageRules::policy),
+        claims: context.claims,
+        facts: None,
+        session,
+        handle: None,
+        outcome,
+    }
+}
+
 /// The verdict on a document that lacks what every message has.
 pub(super) fn refuse(bad: &BadEnvelope<'_>, context: &Context<'_>) -> Verdict<'static> {
-    context.observer.judged(&Record {
-        facts: None,
-        session: bad.session,
-        handle: None,
-        outcome: bad.refusal.outcome(),
-    });
+    let outcome = bad.refusal.outcome();
+    let record = record(MessageClass::Unreadable, bad.session, outcome, context);
+    context.observer.judged(&record);
     bad.refusal.verdict(bad.session, bad.transaction)
 }
 

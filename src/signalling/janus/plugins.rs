@@ -1,6 +1,8 @@
 //! What plugins are asked for, and where their requests name a room. From the sources of Janus
 //! 1.1.2 and janus-plugin-sfu.
 
+use crate::signalling::rules::Word;
+
 /// A plugin whose requests are known.
 #[derive(Debug)]
 pub struct Plugin {
@@ -18,6 +20,9 @@ pub struct Plugin {
     pub new_room: &'static [&'static str],
     /// Requests about the room that the handle is in, or about none.
     pub others: &'static [&'static str],
+    /// Those of all these that callers do not need: of moderators and administrators of rooms, and
+    /// such as write files or send media elsewhere.
+    pub privileged: &'static [&'static str],
 }
 
 /// How a request names its room.
@@ -39,6 +44,7 @@ const ORDINARY: Plugin = Plugin {
     in_room: &[],
     new_room: &[],
     others: &[],
+    privileged: &[],
 };
 
 /// The plugins.
@@ -81,6 +87,25 @@ pub const PLUGINS: &[Plugin] = &[
             "switch",
             "leave",
         ],
+        privileged: &[
+            "edit",
+            "destroy",
+            "allowed",
+            "kick",
+            "moderate",
+            "enable_recording",
+            "rtp_forward",
+            "stop_rtp_forward",
+            "listforwarders",
+            "publish_remotely",
+            "unpublish_remotely",
+            "listremotes",
+            "add_remote_publisher",
+            "update_remote_publisher",
+            "remove_remote_publisher",
+            "create",
+            "list",
+        ],
         ..ORDINARY
     },
     Plugin {
@@ -111,6 +136,28 @@ pub const PLUGINS: &[Plugin] = &[
         ],
         new_room: &["create"],
         others: &["list", "configure", "resetdecoder", "leave", "hangup"],
+        privileged: &[
+            "edit",
+            "destroy",
+            "allowed",
+            "kick",
+            "kick_all",
+            "mute",
+            "unmute",
+            "mute_room",
+            "unmute_room",
+            "enable_recording",
+            "enable_mjrs",
+            "rtp_forward",
+            "stop_rtp_forward",
+            "listforwarders",
+            "play_file",
+            "is_playing",
+            "stop_file",
+            "create",
+            "list",
+            "resetdecoder",
+        ],
         ..ORDINARY
     },
     Plugin {
@@ -130,6 +177,15 @@ pub const PLUGINS: &[Plugin] = &[
         ],
         new_room: &["create"],
         others: &["list", "setup", "ack", "restart"],
+        privileged: &[
+            "edit",
+            "destroy",
+            "allowed",
+            "kick",
+            "announcement",
+            "create",
+            "list",
+        ],
         ..ORDINARY
     },
     Plugin {
@@ -148,11 +204,22 @@ pub const PLUGINS: &[Plugin] = &[
         ],
         new_room: &["create"],
         others: &["list", "configure", "start", "pause", "stop"],
+        privileged: &[
+            "edit",
+            "destroy",
+            "enable",
+            "disable",
+            "kick_all",
+            "recording",
+            "create",
+            "list",
+        ],
         ..ORDINARY
     },
     Plugin {
         name: "janus.plugin.videocall",
         others: &["list", "register", "call", "accept", "set", "hangup"],
+        privileged: &["list"],
         ..ORDINARY
     },
     Plugin {
@@ -166,6 +233,7 @@ pub const PLUGINS: &[Plugin] = &[
         room: Some("room_id"),
         in_room: &["join", "kick"],
         others: &["subscribe", "block", "unblock", "data"],
+        privileged: &["kick"],
         ..ORDINARY
     },
 ];
@@ -176,6 +244,11 @@ pub fn find(name: &str) -> Option<&'static Plugin> {
 }
 
 impl Plugin {
+    /// Whether callers do not need this request.
+    pub fn is_privileged(&self, request: &Word<'_>) -> bool {
+        self.privileged.iter().any(|name| request.is(name))
+    }
+
     /// How a request names its room, if the request is known.
     pub fn room_use(&self, is: impl Fn(&str) -> bool) -> Option<RoomUse> {
         let lists = [

@@ -112,7 +112,39 @@ impl Refusal {
             Self::Denied(rule) => Some(&**rule),
             _ => None,
         };
-        Outcome::Refused { rule, reason: self }
+        Outcome::Refused {
+            rule,
+            reason: self.word(),
+            detail: self.detail(),
+        }
+    }
+
+    /// The reason in a word, for logs and metrics.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Syntax(_) | Self::NotAnObject => "unreadable",
+            Self::Missing(_)
+            | Self::Type(..)
+            | Self::Path(_)
+            | Self::NoRoom
+            | Self::SecondRoom(_)
+            | Self::SecondRequest => "malformed",
+            Self::NoSession(_) => "unknown_session",
+            Self::NoHandle(..) => "unknown_handle",
+            Self::Denied(_) => "denied",
+            Self::Unmatched(_) => "unmatched",
+            Self::Expired => "expired",
+            Self::TooManySessions | Self::TooManyHandles | Self::TooManyCalls => "too_many",
+        }
+    }
+
+    /// What the word leaves open.
+    fn detail(&self) -> Option<&dyn fmt::Display> {
+        match self {
+            Self::Unmatched(closest) => closest.as_ref().map(|closest| closest as _),
+            Self::NoSession(_) | Self::NoHandle(..) | Self::Denied(_) | Self::Expired => None,
+            other => Some(other),
+        }
     }
 
     /// The reason in the answer.

@@ -39,6 +39,30 @@ fn a_preset_names_only_what_there_is() {
 }
 
 #[test]
+fn privileged_are_the_requests_that_no_preset_of_callers_has() {
+    let callers = ["janus-caller", "janus-plugin-sfu"].map(|name| find(name).unwrap());
+    let rows = || callers.iter().flat_map(|preset| preset.rows);
+    let is_of_callers = |plugin: &str, request: &str| {
+        let mut rows = rows().filter(|row| row.claim != Some("kick_users"));
+        rows.any(|row| {
+            let has = |words: &str, word| words.split_whitespace().any(|its| its == word);
+            has(row.plugins, plugin) && has(row.requests, request)
+        })
+    };
+    for plugin in plugins::PLUGINS {
+        let lists = [plugin.in_room, plugin.new_room, plugin.others].concat();
+        let mut others: Vec<_> = lists
+            .into_iter()
+            .filter(|request| !is_of_callers(plugin.name, request))
+            .collect();
+        let mut privileged = plugin.privileged.to_vec();
+        others.sort_unstable();
+        privileged.sort_unstable();
+        assert_eq!(privileged, others, "{}", plugin.name);
+    }
+}
+
+#[test]
 fn every_admin_verb_is_in_exactly_one_class() {
     for (at, (verb, _)) in ADMIN_VERBS.iter().enumerate() {
         assert!(

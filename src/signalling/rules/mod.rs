@@ -162,18 +162,35 @@ impl fmt::Display for Step<'_> {
 
 /// The rules of a policy, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MessageRules(Box<[Rule]>);
+pub struct MessageRules {
+    rules: Box<[Rule]>,
+    policy: Box<str>,
+}
 
 impl MessageRules {
     /// From rules in order.
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
-        Self(rules.into_iter().collect())
+        Self {
+            rules: rules.into_iter().collect(),
+            policy: Box::default(),
+        }
+    }
+
+    /// The same rules, of the policy with this name.
+    pub fn of_policy(self, name: &str) -> Self {
+        let policy = name.into();
+        Self { policy, ..self }
+    }
+
+    /// The name of their policy, for logs and metrics.
+    pub fn policy(&self) -> &str {
+        &self.policy
     }
 
     /// Decides about a message.
     pub fn decide(&self, facts: &Facts<'_>, claims: Option<&Claims>) -> Decision<'_> {
         let mut closest = None;
-        for rule in &self.0 {
+        for rule in &self.rules {
             match (rule.matches(facts, claims), rule.effect) {
                 (Ok(()), Effect::Allow) => return Decision::Allowed(rule),
                 (Ok(()), Effect::Deny) => return Decision::Denied(rule),
@@ -192,7 +209,7 @@ impl MessageRules {
         claims: Option<&Claims>,
     ) -> impl Iterator<Item = Step<'r>> {
         let mut is_decided = false;
-        self.0.iter().map_while(move |rule| {
+        self.rules.iter().map_while(move |rule| {
             if is_decided {
                 return None;
             }

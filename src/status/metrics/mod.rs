@@ -2,6 +2,7 @@
 
 mod certificates;
 mod family;
+mod messages;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -41,6 +42,7 @@ impl Numbers {
         numbers.routes(&board.routes());
         numbers.words(board);
         numbers.upstreams(board);
+        numbers.messages(board);
         numbers.certificates(board);
         numbers.orders(&board.orders());
         numbers.deploys(&board.deploys());

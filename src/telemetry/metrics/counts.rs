@@ -126,6 +126,24 @@ pub struct RouteCounts {
     pub tunnels_ended: [Count; End::ALL.len()],
 }
 
+/// Classes of messages, in the order of `signalling::MessageClass`.
+pub const MESSAGE_CLASSES: [&str; 11] = [
+    "server",
+    "session",
+    "handle",
+    "message",
+    "observe",
+    "operate",
+    "debug",
+    "secrets",
+    "message_plugin",
+    "unknown",
+    "unreadable",
+];
+
+/// Counts by class of message.
+pub type ByMessageClass = [Count; MESSAGE_CLASSES.len()];
+
 /// The counters of one upstream on one worker.
 #[derive(Debug, Default)]
 pub struct UpstreamCounts {
@@ -137,4 +155,10 @@ pub struct UpstreamCounts {
     pub broken: Count,
     /// Requests without a response in time.
     pub late: Count,
+    /// Messages of clients that were judged and went on.
+    pub messages_allowed: ByMessageClass,
+    /// Messages of clients that were refused.
+    pub messages_refused: ByMessageClass,
+    /// Permissions that were renewed by a token in a message.
+    pub token_renewals: Count,
 }
