@@ -226,6 +226,7 @@ fn gives_reason(line: &str, judges: bool) -> bool {
         "log_head(",
         "by_policy(\"",
         " reason: \"",
+        "_REASON: &str = \"",
         "=> \"token_",
         "=> \"path_",
         "=> \"broken_",

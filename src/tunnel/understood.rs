@@ -40,7 +40,13 @@ const HALF_CLOSED_IDLE: Duration = Duration::from_secs(75);
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
 /// Why a tunnel is closed of which one side is gone.
-const NO_PONG: &str = "no answer to a ping";
+const NO_PONG_REASON: &str = "no answer to a ping";
+
+/// Why a tunnel is closed whose client goes on to send what is refused.
+const REFUSALS_REASON: &str = "too many messages were refused";
+
+/// Why a tunnel is closed of which one side sends what cannot be read.
+const UNREADABLE_REASON: &str = "messages cannot be read";
 
 /// What the other side reads where the messages of one cannot be read.
 const UNREADABLE: &str = "the messages of the other side cannot be read";
@@ -243,7 +249,7 @@ where
         });
         drop(grant);
         if (0..refused).any(|_| !judge.may_refuse()) {
-            close = Some("too many messages were refused");
+            close = Some(REFUSALS_REASON);
         }
         if let Some(reason) = close {
             self.close(CloseReason::by_policy(reason));
@@ -263,6 +269,11 @@ where
     /// Closes the tunnel because of what a side has sent.
     fn reject(&mut self, direction: Direction, error: FrameError) {
         let error = closed(error.code(), &error.to_string());
+        if self.first_to_end.is_none() {
+            let detail = Some(error.reason.clone());
+            self.exchange
+                .note(|line| (line.reason, line.detail) = (Some(UNREADABLE_REASON), detail));
+        }
         let (client, upstream) = match direction {
             Direction::ToServer => (error, closed(1001, UNREADABLE)),
             Direction::ToClient => (closed(1014, UNREADABLE), error),
@@ -298,7 +309,7 @@ where
         if !client || !upstream {
             self.close(CloseReason {
                 code: 1001,
-                reason: NO_PONG,
+                reason: NO_PONG_REASON,
                 end: if client { End::Upstream } else { End::Client },
             });
         }

@@ -1,14 +1,19 @@
-//! `log.audit`: the file of the audit log.
+//! `log.audit`: which messages have a line, and the file that they go to.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
+use crate::harness::janus::{Caller, Janus, code};
 use crate::harness::process::GatewayProcess;
-use crate::harness::{Config, Upstream, eventually};
+use crate::harness::websocket::{BINARY, Frame};
+use crate::harness::{Config, TestGateway, Upstream, eventually, staff};
 
 fn audit(upstream: &Upstream, path: &Path) -> Config {
     Config::to(upstream).log(&format!("audit = \"{}\"", path.display()))
@@ -99,4 +104,193 @@ fn a_route_never_serves_the_audit_log() {
     assert_eq!(gateway.dial().h1().get("/linked").status(), 404);
     let mut gateway = GatewayProcess::spawn(&config(&site.join("audit")));
     assert_eq!(gateway.ended().code(), Some(78));
+}
+
+/// Both APIs of a Janus for the staff, with secrets, and an audit log in a folder.
+struct Audited {
+    janus: Janus,
+    folder: TempDir,
+}
+
+impl Audited {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut secret = fs::File::create(folder.path().join("secret")).unwrap();
+        writeln!(secret, "s3cret").unwrap();
+        Self {
+            janus: Janus::new(),
+            folder,
+        }
+    }
+
+    fn config(&self) -> Config {
+        let folder = self.folder.path().display();
+        let upstream = |name: &str, protocol: &str| {
+            format!(
+                "[upstreams.{name}]\nservers = [\"{}\"]\nprotocol = \"{protocol}\"\n\
+                 secret_file = \"{folder}/secret\"",
+                self.janus.url()
+            )
+        };
+        Config::new()
+            .log(&format!("audit = \"{folder}/audit\""))
+            .table(&staff::issuer(""))
+            .table("[policies.staff]\nissuers = [\"staff\"]")
+            .table(&upstream("calls", "janus"))
+            .table(&upstream("admin", "janus-admin"))
+            .route_with("/ws", "calls", "policy = \"staff\"")
+            .route_with("/admin", "admin", "policy = \"staff\"")
+    }
+
+    /// A WebSocket of a subject.
+    fn open(gateway: &TestGateway, target: &str, subject: &str) -> Caller {
+        let token = staff::token(subject, 600);
+        let header = format!("Authorization: Bearer {token}\r\n");
+        Caller::open(gateway, target, &header)
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
+    }
+
+    /// The lines of the audit log, once there are so many.
+    fn lines(&self, count: usize) -> Vec<Value> {
+        let text = || self.text("audit");
+        eventually("the lines of the audit log", || {
+            text().lines().count() >= count
+        });
+        let parse = |line: &str| serde_json::from_str(line).unwrap();
+        let lines: Vec<Value> = text().lines().map(parse).collect();
+        assert_eq!(lines.len(), count, "{lines:#?}");
+        lines
+    }
+}
+
+#[test]
+fn what_is_refused_has_a_line_and_what_is_ordinary_has_none() {
+    let audited = Audited::new();
+    let gateway = TestGateway::start(&audited.config());
+    let mut alice = Audited::open(&gateway, "/ws", "alice");
+    let session = alice.create();
+    let handle = alice.attach(session, "videoroom");
+    alice.request((session, handle), &json!({"request": "list"}));
+    alice.next();
+    let mut bob = Audited::open(&gateway, "/ws", "bob");
+    let claim = json!({"janus": "claim", "transaction": "t", "session_id": session,
+        "apisecret": "guess"});
+    assert_eq!(code(&bob.ask(&claim)), 458);
+    bob.send("not JSON");
+    assert_eq!(code(&bob.next()), 454);
+    drop((alice, bob));
+    // `list` is not for callers, but without rules everybody may.
+    let lines = audited.lines(3);
+    let [listed, claimed, unreadable] = &lines[..] else {
+        unreachable!()
+    };
+    assert_eq!(listed["outcome"], "allowed");
+    assert_eq!(
+        (&listed["request"], &listed["sub"]),
+        (&json!("list"), &json!("alice"))
+    );
+    let access = gateway.access.lines(2);
+    for (name, value) in [
+        ("kind", json!("message")),
+        ("outcome", json!("refused")),
+        ("reason", json!("unknown_session")),
+        ("client", json!("127.0.0.1")),
+        ("user", json!("staff:bob")),
+        ("sub", json!("bob")),
+        ("host", json!("localhost")),
+        ("route", json!("/ws")),
+        ("upstream", json!("calls")),
+        ("transport", json!("ws")),
+        ("protocol", json!("janus")),
+        ("verb", json!("claim")),
+    ] {
+        assert_eq!(claimed[name], value, "{claimed}");
+    }
+    let id = format!(" id={}", claimed["id"].as_str().unwrap());
+    assert!(
+        access.iter().any(|line| line.contains(&id)),
+        "{id}: {access:#?}"
+    );
+    assert_eq!(claimed["session"], listed["session"]);
+    assert_eq!(claimed["session"].as_str().unwrap().len(), 16);
+    assert_eq!(unreadable["reason"], "unreadable");
+    let text = audited.text("audit");
+    for word in ["s3cret", "guess", &session.to_string(), &handle.to_string()] {
+        assert!(!text.contains(&format!("\"{word}\"")) && !text.contains(&format!(":{word},")));
+    }
+}
+
+#[test]
+fn each_request_of_the_admin_api_has_a_line_in_the_file_of_that_moment() {
+    let audited = Audited::new();
+    let mut gateway = TestGateway::start(&audited.config());
+    let mut admin = Audited::open(&gateway, "/admin", "carol");
+    let ask = |admin: &mut Caller, verb: &str| {
+        let answer = admin.ask(&json!({"janus": verb, "transaction": "t"}));
+        assert_eq!(answer["transaction"], "t", "{answer}");
+    };
+    ask(&mut admin, "ping");
+    audited.lines(1);
+    let (file, rotated) = ("audit", "audit.1");
+    let path = |name: &str| audited.folder.path().join(name);
+    fs::rename(path(file), path(rotated)).unwrap();
+    ask(&mut admin, "info");
+    eventually("the renamed file goes on", || {
+        audited.text(rotated).lines().count() == 2
+    });
+    gateway.reload(&audited.config());
+    ask(&mut admin, "list_sessions");
+    let lines = audited.lines(1);
+    assert_eq!(lines[0]["verb"], "list_sessions");
+    assert_eq!(
+        (&lines[0]["protocol"], &lines[0]["rule"]),
+        (&json!("janus-admin"), &Value::Null)
+    );
+    // Off is off for tunnels that are open, too.
+    gateway.reload(&audited.config().log(""));
+    ask(&mut admin, "ping");
+    gateway.reload(&audited.config());
+    ask(&mut admin, "loops_info");
+    let verbs: Vec<Value> = audited
+        .lines(2)
+        .iter()
+        .map(|line| line["verb"].clone())
+        .collect();
+    assert_eq!(verbs, ["list_sessions", "loops_info"]);
+}
+
+#[test]
+fn a_websocket_that_was_closed_for_its_messages_says_why_in_the_access_log() {
+    let audited = Audited::new();
+    let gateway = TestGateway::start(&audited.config());
+    let mut alice = Audited::open(&gateway, "/ws", "alice");
+    alice.client.send(Frame::from_client(BINARY, "{}").bytes());
+    assert_eq!(alice.close().0, 1003);
+    let mut bob = Audited::open(&gateway, "/ws", "bob");
+    for _ in 0..21 {
+        bob.send("[]");
+    }
+    let mut frame = bob.frame();
+    while frame.opcode != crate::harness::websocket::CLOSE {
+        frame = bob.frame();
+    }
+    assert_eq!(
+        frame.close(),
+        (1008, "too many messages were refused".to_owned())
+    );
+    drop((alice, bob));
+    let lines = gateway.access.lines(2);
+    let has = |words: &[&str]| {
+        assert!(
+            lines
+                .iter()
+                .any(|line| words.iter().all(|word| line.contains(word))),
+            "{words:?}: {lines:#?}"
+        );
+    };
+    has(&["end=client", "reason=messages_cannot_be_read", "detail="]);
+    has(&["end=policy", "reason=too_many_messages_were_refused"]);
 }
