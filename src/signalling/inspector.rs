@@ -21,6 +21,14 @@ impl AnyInspector {
             Protocol::JanusAdmin => Self::JanusAdmin(AdminApi),
         }
     }
+
+    /// Whether it has to see the answer to a message that it let pass.
+    pub fn is_waiting(&self) -> bool {
+        match self {
+            Self::Janus(api) => api.is_waiting(),
+            Self::JanusAdmin(_) => false,
+        }
+    }
 }
 
 impl Inspector for AnyInspector {

@@ -13,12 +13,17 @@ pub enum Change<'e> {
     SetText(&'e str, &'e str),
     /// It is set to this value.
     Set(&'e str, Value<'e>),
+    /// It is set to this number.
+    SetNumber(&'e str, i64),
 }
 
 impl<'e> Change<'e> {
     fn name(&self) -> &'e str {
         match self {
-            Self::Remove(name) | Self::SetText(name, _) | Self::Set(name, _) => name,
+            Self::Remove(name)
+            | Self::SetText(name, _)
+            | Self::Set(name, _)
+            | Self::SetNumber(name, _) => name,
         }
     }
 
@@ -37,6 +42,12 @@ impl<'e> Change<'e> {
                 push_quoted(out, name);
                 out.push(':');
                 out.push_str(value.raw());
+            }
+            Self::SetNumber(name, number) => {
+                start_member(out);
+                push_quoted(out, name);
+                // Writing to a string cannot fail.
+                let _ = write!(out, ":{number}");
             }
         }
     }

@@ -13,6 +13,11 @@ impl<'m> Text<'m> {
         Self(raw)
     }
 
+    /// A word of the gateway's own. It needs no escapes.
+    pub(in crate::signalling) fn word(word: &'static str) -> Self {
+        Self(word)
+    }
+
     /// As it was written, without the quotes.
     pub fn raw(self) -> &'m str {
         self.0

@@ -80,17 +80,17 @@ impl AdminApi {
     ) -> Result<Admitted<'m, 'c>, Refusal> {
         let ends = || facts.verb.is("ping");
         let rule = refusal::check(facts, context, ends)?;
-        let raw = Cow::Borrowed(envelope.object.raw());
+        let mut changes: Vec<_> = envelope::with_ids_of_path(context.ids).collect();
         // Without the upstream's `admin_secret`, what clients send stays in their messages.
-        let secret = context.backend.credentials.secret.as_ref();
-        let text = secret.map_or(raw, |secret| {
+        if let Some(secret) = &context.backend.credentials.secret {
             // A `token` stays: it is what `add_token` and its like are about.
-            let changes = [
-                Change::SetText("admin_secret", secret.reveal()),
-                Change::Remove("apisecret"),
-            ];
-            envelope.object.edited(&changes).into()
-        });
+            changes.push(Change::SetText("admin_secret", secret.reveal()));
+            changes.push(Change::Remove("apisecret"));
+        }
+        let text = match &changes[..] {
+            [] => Cow::Borrowed(envelope.object.raw()),
+            changes => envelope.object.edited(changes).into(),
+        };
         Ok(Admitted { text, rule })
     }
 }
@@ -105,7 +105,7 @@ impl Inspector for AdminApi {
         if direction == Direction::ToClient {
             return Verdict::Forward(document.raw().into());
         }
-        let envelope = match Envelope::read(document) {
+        let envelope = match Envelope::read(document, context.ids) {
             Ok(envelope) => envelope,
             Err(bad) => return conclusion::refuse(&bad, context),
         };

@@ -53,6 +53,11 @@ impl Api {
         Self { calls }
     }
 
+    /// Whether it has to see the answer to a message.
+    pub fn is_waiting(&self) -> bool {
+        self.calls.is_waiting()
+    }
+
     /// Lets a message pass that the rules allow.
     fn admit<'m, 'c>(
         &mut self,
@@ -111,7 +116,7 @@ impl Api {
         };
         let credentials = &context.backend.credentials;
         let token = credentials.mint(context.time, plugin);
-        let mut changes = Vec::new();
+        let mut changes: Vec<_> = envelope::with_ids_of_path(context.ids).collect();
         if !credentials.is_empty() {
             changes.extend(credentials.changes(token.as_deref()));
         }
@@ -166,7 +171,7 @@ impl Inspector for Api {
         if direction == Direction::ToClient {
             return Verdict::Forward(self.follow(document, context));
         }
-        let envelope = match Envelope::read(document) {
+        let envelope = match Envelope::read(document, context.ids) {
             Ok(envelope) => envelope,
             Err(bad) => return conclusion::refuse(&bad, context),
         };

@@ -58,6 +58,10 @@ impl Calls {
         self.waiting.len() >= MOST
     }
 
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Remembers a request; the transaction that it goes on with.
     pub(super) fn begin(&mut self, call: Call, transaction: &str) -> String {
         self.next += 1;

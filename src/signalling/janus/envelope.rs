@@ -1,10 +1,11 @@
 //! The members of a message that Janus itself reads.
 
 use super::refusal::Refusal;
-use crate::signalling::document::{Kind, Object, Text, Value};
+use crate::signalling::Ids;
+use crate::signalling::document::{Change, Kind, Object, Text, Value};
 
 /// The largest id that Janus makes; JavaScript's numbers go no further.
-const LARGEST_ID: i64 = 1 << 53;
+pub(super) const LARGEST_ID: i64 = 1 << 53;
 
 /// The members of a message, as Janus reads them.
 #[derive(Clone, Copy, Debug)]
@@ -39,21 +40,26 @@ pub(super) struct BadEnvelope<'m> {
 }
 
 impl<'m> Envelope<'m> {
-    /// Reads the members of a message, in one pass.
-    pub(super) fn read(document: Value<'m>) -> Result<Self, BadEnvelope<'m>> {
+    /// Reads the members of a message, in one pass. The ids in the path of a request over HTTP
+    /// count as the message's.
+    pub(super) fn read(document: Value<'m>, in_path: Ids) -> Result<Self, BadEnvelope<'m>> {
         let Some(object) = document.object() else {
             return Err(BadEnvelope {
                 refusal: Refusal::NotAnObject,
-                session: None,
+                session: in_path.session,
                 transaction: None,
             });
         };
         let found = Found::read(object);
-        found.checked(object).map_err(|refusal| BadEnvelope {
-            refusal,
-            session: id("session_id", found.session).ok().flatten(),
-            transaction: found.transaction,
-        })
+        found
+            .checked(object, in_path)
+            .map_err(|refusal| BadEnvelope {
+                refusal,
+                session: in_path
+                    .session
+                    .or_else(|| id("session_id", found.session).ok().flatten()),
+                transaction: found.transaction,
+            })
     }
 }
 
@@ -76,20 +82,40 @@ impl<'m> Found<'m> {
         found
     }
 
-    fn checked(&self, object: Object<'m>) -> Result<Envelope<'m>, Refusal> {
+    fn checked(&self, object: Object<'m>, in_path: Ids) -> Result<Envelope<'m>, Refusal> {
         let transaction = text("transaction", self.transaction)?;
         let verb = text("janus", self.verb)?;
         Ok(Envelope {
             object,
             verb: verb.1,
             transaction: transaction.0,
-            session: id("session_id", self.session)?,
-            handle: id("handle_id", self.handle)?,
+            session: settled("session", id("session_id", self.session)?, in_path.session)?,
+            handle: settled("handle", id("handle_id", self.handle)?, in_path.handle)?,
             plugin: self.plugin,
             body: self.body,
             request: self.request,
         })
     }
+}
+
+/// The id in the message, or the one in the path. Both may be there if they are the same.
+fn settled(
+    of: &'static str,
+    written: Option<i64>,
+    in_path: Option<i64>,
+) -> Result<Option<i64>, Refusal> {
+    match (written, in_path) {
+        (Some(written), Some(in_path)) if written != in_path => Err(Refusal::Conflict(of)),
+        _ => Ok(written.or(in_path)),
+    }
+}
+
+/// Writes the ids of a path into the message as well. Janus compares the two, so that it cannot
+/// read other ids from the path than the gateway has.
+pub(super) fn with_ids_of_path(in_path: Ids) -> impl Iterator<Item = Change<'static>> {
+    let set = |name, id: Option<i64>| id.map(|id| Change::SetNumber(name, id));
+    let session = set("session_id", in_path.session);
+    session.into_iter().chain(set("handle_id", in_path.handle))
 }
 
 /// A string that has to be there.

@@ -18,6 +18,7 @@ mod facts;
 mod load;
 pub mod plugins;
 mod refusal;
+pub mod rest;
 mod secret;
 
 pub use admin::{ADMIN_VERBS, AdminApi, Class};

@@ -19,6 +19,10 @@ pub enum Refusal {
     Type(&'static str, &'static str),
     /// The verb needs a session or a handle.
     Path(Box<str>),
+    /// The path names another session or handle than the message.
+    Conflict(&'static str),
+    /// A request over HTTP has no message.
+    NoPayload,
     /// The session does not exist, or belongs to another client.
     NoSession(i64),
     /// The handle does not exist in the session.
@@ -70,10 +74,10 @@ impl Refusal {
     /// Janus' code for it.
     pub fn code(&self) -> u16 {
         match self {
-            Self::Syntax(_) => 454,
+            Self::Syntax(_) | Self::NoPayload => 454,
             Self::NotAnObject => 455,
             Self::Missing(_) => 456,
-            Self::Path(_) => 457,
+            Self::Path(_) | Self::Conflict(_) => 457,
             Self::NoSession(_) => 458,
             Self::NoHandle(..) => 459,
             Self::TooManyHandles => 461,
@@ -166,6 +170,8 @@ impl fmt::Display for Refusal {
                 write!(f, "Invalid element type ({name} should be {wanted})")
             }
             Self::Path(verb) => write!(f, "Unhandled request '{verb}' at this path"),
+            Self::Conflict(of) => write!(f, "Conflicting {of} ID (payload and path)"),
+            Self::NoPayload => f.write_str("Request payload missing"),
             Self::NoSession(session) => write!(f, "No such session {session}"),
             Self::NoHandle(handle, session) => {
                 write!(f, "No such handle {handle} in session {session}")

@@ -13,12 +13,14 @@ pub use quota::Place;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
 use parking_lot::Mutex;
 
+use crate::addr::ClientAddr;
 use quota::Quota;
 
 const SHARDS: usize = 32;
@@ -44,6 +46,15 @@ impl Owner {
     /// one for each connection.
     pub fn of_connection(number: u64) -> Self {
         Self::digest(b"connection", &[&number.to_le_bytes()])
+    }
+
+    /// A client without a subject over HTTP, where each message may come on another connection: its
+    /// address.
+    pub fn of_address(client: ClientAddr) -> Self {
+        match client.ip() {
+            IpAddr::V4(ip) => Self::digest(b"address", &[&ip.octets()]),
+            IpAddr::V6(ip) => Self::digest(b"address", &[&ip.octets()]),
+        }
     }
 
     fn digest(kind: &[u8], parts: &[&[u8]]) -> Self {

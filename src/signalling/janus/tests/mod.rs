@@ -3,6 +3,7 @@
 mod expired;
 mod flows;
 mod oracle;
+mod paths;
 mod property;
 mod table;
 
