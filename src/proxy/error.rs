@@ -24,6 +24,9 @@ pub enum Error {
     /// The client's fault: its body stalled.
     #[error("the client's body stalled")]
     BodyStalled,
+    /// The client's fault: what it sends and does not read takes as much memory as it may have.
+    #[error("the client has as much in memory as it may have")]
+    NoRoom,
     /// The client's fault: its body came more slowly than the lowest rate.
     #[error("the client's body came too slowly")]
     BodySlow,
@@ -61,6 +64,7 @@ impl From<&BodyFault> for Error {
         match fault {
             BodyFault::TooLarge => Self::BodyTooLarge,
             BodyFault::Stalled => Self::BodyStalled,
+            BodyFault::NoRoom => Self::NoRoom,
             BodyFault::Slow => Self::BodySlow,
             BodyFault::Client(_) => Self::BodyBroken,
         }

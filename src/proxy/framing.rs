@@ -37,6 +37,21 @@ pub(super) fn frame_once(headers: &mut HeaderMap) -> Result<(), Error> {
     Ok(())
 }
 
+/// Declares the body as JSON of this length, which takes the place of the one that the client sent.
+///
+/// # Errors
+/// If the length of the client's was not declared in one way.
+pub fn declare_json(headers: &mut HeaderMap, length: usize) -> Result<(), Error> {
+    frame_once(headers)?;
+    headers.remove(header::TRANSFER_ENCODING);
+    headers.remove(header::TRAILER);
+    headers.remove(header::CONTENT_ENCODING);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, json);
+    Ok(())
+}
+
 /// The request's target in origin form, with the route's changes; `None` if it may stay as it is.
 pub(super) fn upstream_target(uri: &Uri, change: &PathChange) -> Option<Uri> {
     if change.is_none() {

@@ -202,6 +202,13 @@ impl PathChange {
         out
     }
 
+    /// Whether a public path is the root at the upstream.
+    pub fn is_root_at_upstream(&self, path: &str) -> bool {
+        let rest = path.strip_prefix(&*self.strip).unwrap_or(path);
+        let is_root = |part: &str| matches!(part, "" | "/");
+        is_root(&self.add) && is_root(rest)
+    }
+
     /// The public path of one that the upstream wrote in `Location`, or `None` if it is outside of
     /// this route.
     pub fn to_public(&self, path: &str) -> Option<String> {

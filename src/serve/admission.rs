@@ -124,6 +124,18 @@ impl Admission {
         Ok(())
     }
 
+    /// Judges the request if the configuration has changed. A changed target is no reason against
+    /// it: it goes to the server that it came for.
+    pub(super) fn follow(&mut self, view: &Rc<WorkerView>) -> Result<(), Withdrawn> {
+        if Rc::ptr_eq(&self.view, view) {
+            return Ok(());
+        }
+        match self.judge(view, Expiry::Checked) {
+            Err(Withdrawn::Target) => Ok(()),
+            verdict => verdict,
+        }
+    }
+
     /// Judges the request if the result may differ from the last one.
     pub(super) fn judge_again(&mut self, moment: &Moment<'_>) -> Result<(), Withdrawn> {
         if self.permit.has_ended(moment.now) {

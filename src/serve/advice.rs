@@ -103,6 +103,7 @@ fn about_upstream(error: &proxy::Error) -> Option<&'static str> {
         | P::TransferCoding
         | P::Length
         | P::BodyTooLarge
+        | P::NoRoom
         | P::BodyStalled
         | P::BodySlow
         | P::BodyBroken => None,

@@ -56,6 +56,6 @@ fn kid(token: &str) -> Option<Box<str>> {
     jws::split(token).ok()?.kid.map(|kid| shortened(&kid))
 }
 
-fn shortened(text: &str) -> Box<str> {
+pub(super) fn shortened(text: &str) -> Box<str> {
     text.chars().take(LONGEST).collect::<String>().into()
 }

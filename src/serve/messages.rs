@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use super::observer::MessageObserver;
 use super::view::WorkerView;
+use crate::addr::ClientAddr;
+use crate::clock::{self, UnixTime};
 use crate::policy::Permit;
 use crate::route::{Forward, RouteId, Target, UpstreamId};
 use crate::signalling::owners::Owner;
-use crate::signalling::{AnyInspector, Backend};
+use crate::signalling::{AnyInspector, Backend, Context, Ids};
 use crate::tick::Tick;
 use crate::tunnel::Judge;
 
@@ -67,6 +69,28 @@ impl WorkerView {
         let refusals = self.snapshot.limits.refusals_per_tunnel;
         let size = self.message_size(route);
         Box::new(Judge::new((inspector, observer), owner, size, refusals))
+    }
+}
+
+/// What a message of a request over HTTP is judged by. Without a subject the client is known by its
+/// address.
+pub(super) fn context<'c>(
+    backend: &'c Backend,
+    permit: &'c Permit,
+    client: ClientAddr,
+    ids: Ids,
+) -> Context<'c> {
+    let time = UnixTime::now();
+    Context {
+        backend,
+        ids,
+        rules: permit.rules(),
+        claims: permit.token().map(|token| &token.claims),
+        owner: owner(permit).unwrap_or_else(|| Owner::of_address(client)),
+        time,
+        now: clock::monotonic(),
+        is_in_grace: permit.is_in_grace(time),
+        observer: &(),
     }
 }
 

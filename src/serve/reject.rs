@@ -81,6 +81,15 @@ pub(super) enum Rejection {
     /// The request was admitted; then a reload removed its route or changed the target.
     #[error("{}", .0.reason())]
     Withdrawn(Withdrawn),
+    /// A method that Janus does not have at this path; these are the ones that it has.
+    #[error("Janus does not have this method at this path")]
+    MessageMethod(&'static str),
+    /// A body of a request that Janus reads none of.
+    #[error("a body in a request to Janus that is no POST")]
+    MessageBody,
+    /// The answer to a message cannot be read, so that it is not known what has become of it.
+    #[error("the answer to a message is not JSON, is too large or breaks off")]
+    MessageAnswer,
     /// The upstream gave no answer.
     #[error(transparent)]
     Proxy(#[from] proxy::Error),
@@ -164,6 +173,9 @@ impl Rejection {
             }
             Self::Withdrawn(why) => (StatusCode::NOT_FOUND, why.reason()),
             Self::Proxy(error) => of_proxy(error),
+            Self::MessageMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
+            Self::MessageBody => (StatusCode::BAD_REQUEST, "message_body"),
+            Self::MessageAnswer => (StatusCode::BAD_GATEWAY, "message_answer"),
             Self::Streams(_) => (StatusCode::SERVICE_UNAVAILABLE, "streams"),
             Self::OpenFiles => (StatusCode::SERVICE_UNAVAILABLE, "open_files"),
             Self::Files(error) => of_files(error),
@@ -210,6 +222,7 @@ fn of_proxy(error: &proxy::Error) -> (StatusCode, &'static str) {
         P::Handshake(BadHandshake::Key) => (StatusCode::BAD_REQUEST, "websocket_key"),
         P::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "transfer_coding"),
         P::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+        P::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, "body_no_room"),
         P::BodyStalled => (StatusCode::REQUEST_TIMEOUT, "body_stalled"),
         P::BodySlow => (StatusCode::REQUEST_TIMEOUT, "body_slow"),
         P::BodyBroken => (StatusCode::BAD_REQUEST, "body_broken"),

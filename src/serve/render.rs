@@ -66,6 +66,7 @@ fn header(rejection: &Rejection) -> Option<(HeaderName, HeaderValue)> {
         Rejection::Streams(_)
         | Rejection::OpenFiles
         | Rejection::Withdrawn(Withdrawn::Target)
+        | Rejection::Proxy(P::NoRoom)
         | Rejection::Proxy(P::Send(
             SendError::Full | SendError::ServerFull | SendError::OverShare,
         )) => fixed(header::RETRY_AFTER, "1"),
@@ -83,7 +84,9 @@ fn header(rejection: &Rejection) -> Option<(HeaderName, HeaderValue)> {
         ),
         Rejection::Turn(NoCredential::Method) => fixed(header::ALLOW, METHODS),
         Rejection::Files(files::Error::Method) => fixed(header::ALLOW, "GET, HEAD"),
-        Rejection::OwnMethod(methods) => fixed(header::ALLOW, methods),
+        Rejection::OwnMethod(methods) | Rejection::MessageMethod(methods) => {
+            fixed(header::ALLOW, methods)
+        }
         Rejection::Proxy(P::Handshake(BadHandshake::Version)) => {
             fixed(header::SEC_WEBSOCKET_VERSION, "13")
         }

@@ -12,9 +12,10 @@ use slab::Slab;
 
 use super::admission::{Admission, Moment};
 use super::control::ConnControl;
-use super::judge::{Expiry, Withdrawn};
+use super::judge::Withdrawn;
 use super::view::WorkerView;
 use crate::clock::UnixTime;
+use crate::policy::Permit;
 use crate::proxy::client::Pool;
 use crate::telemetry::access::{End, Exchange};
 use crate::tick::{Tick, Ticks};
@@ -121,15 +122,20 @@ impl UnderWay {
         mut admission: Admission,
         view: &Rc<WorkerView>,
     ) -> Result<(), Withdrawn> {
-        if !Rc::ptr_eq(&admission.view, view) {
-            let verdict = admission.judge(view, Expiry::Checked);
-            if verdict != Err(Withdrawn::Target) {
-                verdict?;
-            }
-        }
+        admission.follow(view)?;
         (admission.since, admission.changes) = (self.ticks.now(), self.changes.get());
         self.requests.borrow_mut()[key.0].admission = Some(admission);
         Ok(())
+    }
+
+    /// The permission of a request whose body had to be waited for. If the configuration has
+    /// changed in the meantime, it is judged again.
+    pub(super) fn permit(&self, key: Key, view: &Rc<WorkerView>) -> Result<Permit, Withdrawn> {
+        let mut requests = self.requests.borrow_mut();
+        let admission = requests[key.0].admission.as_mut();
+        let admission = admission.ok_or(Withdrawn::Route)?;
+        admission.follow(view)?;
+        Ok(admission.permit.clone())
     }
 
     /// The request is a WebSocket handshake, which a server has not answered yet.

@@ -34,6 +34,8 @@ pub struct RequestBody(Option<Box<Streaming>>);
 struct Streaming {
     incoming: Incoming,
     gathered: Gathered,
+    /// How many bytes of it are in memory elsewhere.
+    held: usize,
     /// Nothing more is read from `incoming`.
     has_ended: bool,
     is_h2: bool,
@@ -70,6 +72,7 @@ impl RequestBody {
             Self(Some(Box::new(Streaming {
                 incoming,
                 gathered: Gathered::default(),
+                held: 0,
                 has_ended: false,
                 is_h2,
                 drops_trailers: false,
@@ -107,6 +110,29 @@ impl RequestBody {
         if let Some(body) = &mut self.0 {
             (body.left, body.idle) = (bytes, idle);
         }
+    }
+
+    /// Whether more of it may be kept in memory.
+    pub(super) fn may_hold(&self) -> bool {
+        let body = self.0.as_ref();
+        body.is_none_or(|body| body.busy.conn().may_gather())
+    }
+
+    /// Counts bytes of it that are kept in memory until they are replaced or it is dropped.
+    pub(super) fn hold(&mut self, bytes: usize) {
+        if let Some(body) = &mut self.0 {
+            body.held += bytes;
+            body.busy.conn().hold(bytes);
+        }
+    }
+
+    /// Has other bytes sent in the place of a body that has been read whole.
+    pub fn replace(&mut self, bytes: Bytes) {
+        let Some(body) = &mut self.0 else { return };
+        body.busy.conn().release(body.held + body.gathered.len());
+        body.busy.conn().hold(bytes.len());
+        (body.held, body.gathered) = (0, Gathered::default());
+        body.gathered.push(bytes);
     }
 
     /// Waits until a small body is complete, and until a body of unknown size is complete or shows
@@ -266,7 +292,7 @@ impl Drop for RequestBody {
     )]
     fn drop(&mut self) {
         let Some(body) = self.0.take() else { return };
-        body.busy.conn().release(body.gathered.len());
+        body.busy.conn().release(body.held + body.gathered.len());
         if body.has_ended || body.incoming.is_end_stream() {
             return;
         }

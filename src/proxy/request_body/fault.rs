@@ -11,6 +11,9 @@ pub enum BodyFault {
     /// Nothing came for as long as the route waits.
     #[error("the body stalled")]
     Stalled,
+    /// Its client has as much in memory as it may have.
+    #[error("the client has as much in memory as it may have")]
+    NoRoom,
     /// It came more slowly than the lowest rate.
     #[error("the body came too slowly")]
     Slow,

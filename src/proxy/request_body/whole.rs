@@ -10,12 +10,15 @@ use hyper::body::Body as _;
 use super::body::RequestBody;
 use super::fault::BodyFault;
 
+/// A body up to this size never waits for others.
+const SMALL: usize = 16 * 1024;
+
 impl RequestBody {
     /// Reads the whole body: at most `most` bytes, within `time`.
     ///
     /// # Errors
-    /// If it is larger, takes longer or breaks off. What is left of it is dealt with when the body
-    /// is dropped.
+    /// If it is larger, takes longer or breaks off, or the client has too much in memory. What is
+    /// left of it is dealt with when the body is dropped.
     pub async fn read_whole(&mut self, most: u64, time: Duration) -> Result<Vec<u8>, BodyFault> {
         let Some(ticks) = self.ticks() else {
             return Ok(Vec::new());
@@ -35,6 +38,10 @@ impl RequestBody {
             match frame.await {
                 Some(frame) => {
                     if let Some(data) = frame?.data_ref() {
+                        if whole.len() + data.len() > SMALL && !self.may_hold() {
+                            return Err(BodyFault::NoRoom);
+                        }
+                        self.hold(data.len());
                         whole.extend_from_slice(data);
                     }
                 }

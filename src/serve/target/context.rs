@@ -11,6 +11,7 @@ use crate::proxy::ForwardContext;
 use crate::proxy::body::RequestBody;
 use crate::proxy::headers::Origin;
 use crate::proxy::websocket;
+use crate::route::path::PathPrefix;
 use crate::route::{Forward, Route, UpstreamId};
 use crate::serve::cleaning::Cleaning;
 use crate::serve::observer::MessageObserver;
@@ -34,9 +35,11 @@ pub(super) struct Forwarding<'r> {
     pub(super) is_websocket: bool,
     /// What its messages are judged by, if they are.
     pub(super) backend: Option<Arc<Backend>>,
+    /// The path of its route.
+    pub(super) path: &'r PathPrefix,
+    pub(super) forward: &'r Forward,
     upstream: UpstreamId,
     view: Rc<WorkerView>,
-    forward: &'r Forward,
     origin: Rc<Origin>,
     authority: Rc<Authority>,
     counted: CountedClient,
@@ -46,7 +49,7 @@ impl<'r> Forwarding<'r> {
     /// The request, and the rest.
     pub(super) fn new(
         normal: Normal,
-        route: &Route,
+        route: &'r Route,
         forward: &'r Forward,
         permit: &Permit,
     ) -> (Request<RequestBody>, Self) {
@@ -72,9 +75,10 @@ impl<'r> Forwarding<'r> {
             body_limit: route.body_limit,
             is_websocket,
             backend: view.backend(upstream, permit).cloned(),
+            path: &route.path,
+            forward,
             upstream,
             view,
-            forward,
             origin,
             authority,
             counted,

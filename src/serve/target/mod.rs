@@ -3,6 +3,7 @@
 mod context;
 mod files;
 mod forward;
+mod message;
 mod redirect;
 mod turn;
 mod websocket;
@@ -23,6 +24,7 @@ use super::unread_body::close_if_unread;
 use super::{Admitted, Normal, Routed};
 use crate::route;
 use context::Forwarding;
+use message::MessageTarget;
 use turn::TurnRequest;
 
 /// The service at the end of the stack.
@@ -92,9 +94,15 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
     let mut response = match &route.target {
         route::Target::Forward(to) => {
             let (request, forwarding) = Forwarding::new(normal, route, to, &permit);
-            return match forwarding.is_websocket {
-                true => Box::pin(websocket::open(request, &forwarding)).await,
-                false => forward::forward(request, &forwarding).await,
+            if forwarding.is_websocket {
+                return Box::pin(websocket::open(request, &forwarding)).await;
+            }
+            return match &forwarding.backend {
+                Some(backend) => {
+                    let messages = MessageTarget::new(&forwarding, backend, &permit);
+                    Box::pin(messages.serve(request)).await
+                }
+                None => forward::forward(request, &forwarding).await,
             };
         }
         route::Target::Files(spec) => Box::pin(files::serve(inbound, route, spec)).await?,
