@@ -56,6 +56,7 @@ mod reload;
 mod reload_under_load;
 mod renew;
 mod rest_and_websocket;
+mod rest_messages;
 mod same_janus;
 mod servers;
 mod shape;

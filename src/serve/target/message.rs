@@ -33,7 +33,7 @@ use crate::serve::messages;
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
 use crate::serve::unread_body::close_after;
-use crate::signalling::document::{Problem, SyntaxError, split};
+use crate::signalling::document::{Problem, SyntaxError, Value, split};
 use crate::signalling::janus::rest::{self, Place};
 use crate::signalling::{
     AnyInspector, Backend, Context, Direction, Inspector as _, Protocol, Verdict,
@@ -137,16 +137,24 @@ impl<'r> MessageTarget<'r> {
         proxy::declare_json(request.headers_mut(), message.len())?;
         let is_trimmed = rest::is_trimmed(&message, self.backend);
         request.body_mut().replace(message.into());
+        set_target(&mut request, "")?;
         self.ask(request, inspector, &context, is_trimmed).await
     }
 
     /// Forwards a request whose message is in its path.
-    async fn get_message(&self, request: Request<RequestBody>, place: Place) -> Answer {
+    async fn get_message(&self, mut request: Request<RequestBody>, place: Place) -> Answer {
         let message = place.message().unwrap_or_default();
         let context = self.context(self.permit, place);
         let mut inspector = AnyInspector::new(self.backend.protocol, NONCE);
         match judged(&mut inspector, message.as_bytes(), &context) {
             Verdict::Forward(_) => {
+                // Janus 1.1.2 asks for no secret here.
+                let query = request.uri().query().unwrap_or_default();
+                let query = match self.has_polls() {
+                    true => rest::poll_query(query, &context),
+                    false => String::new(),
+                };
+                set_target(&mut request, &query)?;
                 let is_trimmed = rest::is_trimmed(message, self.backend);
                 self.ask(request, inspector, &context, is_trimmed).await
             }
@@ -163,7 +171,6 @@ impl<'r> MessageTarget<'r> {
         context: &Context<'_>,
         is_trimmed: bool,
     ) -> Answer {
-        set_target(&mut request, "")?;
         let is_read = is_trimmed || inspector.is_waiting();
         if is_read {
             request.headers_mut().remove(header::ACCEPT_ENCODING);
@@ -292,8 +299,9 @@ fn judged<'m>(inspector: &mut AnyInspector, body: &'m [u8], context: &Context<'_
     match text.and_then(|text| Ok((text, split(text)?))) {
         Ok((text, mut documents)) => match (documents.next(), documents.next()) {
             (Some(document), None) => inspector.inspect(Direction::ToServer, document, context),
-            (first, _) => {
-                let at = first.map_or(0, |first| text.find(first.raw()).unwrap_or_default());
+            (_, second) => {
+                let start = |second: Value<'_>| second.raw().as_ptr() as usize;
+                let at = second.map_or(0, |second| start(second) - text.as_ptr() as usize);
                 inspector.unreadable(broken(at, Problem::TooMany), context)
             }
         },

@@ -1,5 +1,7 @@
-//! A server that answers on WebSockets as Janus 1.1.2 does, and a client of it. What Janus answers
+//! A server that answers on WebSockets and over HTTP as Janus 1.1.2 does, and a client of it. What Janus answers
 //! is in the field notes; nothing here judges anything.
+
+mod rest;
 
 use std::collections::HashSet;
 use std::io;
@@ -30,10 +32,13 @@ impl Janus {
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
         let upstream = Upstream::raw(move |conn| {
-            let Some(head) = conn.head()? else {
+            let Some(request) = conn.request()? else {
                 return Ok(());
             };
-            let key = http::HeaderValue::from_str(head.get("sec-websocket-key").unwrap()).unwrap();
+            let Some(key) = request.head.get("sec-websocket-key") else {
+                return rest::serve(&shared, request, conn);
+            };
+            let key = http::HeaderValue::from_str(key).unwrap();
             let accept = ianitor::proxy::websocket::accept(&key);
             conn.send(format!(
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\n\
@@ -87,8 +92,16 @@ fn message(wire: &mut Wire<std::net::TcpStream>) -> io::Result<Option<String>> {
 
 impl State {
     fn answers(&self, text: &str) -> Vec<Value> {
-        self.received.lock().unwrap().push(text.to_owned());
-        let message: Value = serde_json::from_str(text).unwrap();
+        let message = serde_json::from_str(text).unwrap();
+        self.answers_to(text.to_owned(), &message)
+    }
+
+    fn has(&self, session: i64) -> bool {
+        self.sessions.lock().unwrap().contains(&session)
+    }
+
+    fn answers_to(&self, text: String, message: &Value) -> Vec<Value> {
+        self.received.lock().unwrap().push(text);
         let (verb, transaction) = (message["janus"].as_str().unwrap(), &message["transaction"]);
         let session = message["session_id"].as_i64();
         let mut sessions = self.sessions.lock().unwrap();
