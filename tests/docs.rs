@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ianitor::config::{parse, reference};
+use ianitor::signalling::presets::PRESETS;
 use toml::de::DeTable;
 
 fn root() -> &'static Path {
@@ -86,6 +87,35 @@ fn the_reference_is_what_the_program_knows() {
     assert!(
         want == got,
         "docs/reference.md is old: {differs:?}\nBLESS=1 cargo test --test docs writes it"
+    );
+}
+
+/// The tables of presets in docs/messages.md are made from the rules themselves.
+#[test]
+fn the_presets_are_what_the_program_knows() {
+    let (begin, end) = ("<!-- presets -->\n", "<!-- end of presets -->\n");
+    let path = root().join("docs/messages.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(begin).unwrap();
+    let (want, after) = rest.split_once(end).unwrap();
+    let mut got = String::new();
+    for preset in PRESETS {
+        let (name, about, table) = (preset.name, preset.about, preset.table());
+        got += &format!("\n### {name}\n\n{about}\n\n{table}");
+    }
+    got += "\n";
+    if std::env::var_os("BLESS").is_some() {
+        // Whole at any moment: the other tests read it meanwhile.
+        let new = path.with_extension("new");
+        let page = format!("{before}{begin}{got}{end}{after}");
+        fs::write(&new, page)
+            .and_then(|()| fs::rename(&new, &path))
+            .unwrap();
+        return;
+    }
+    assert!(
+        want == got,
+        "the presets in docs/messages.md are old; BLESS=1 cargo test --test docs writes them"
     );
 }
 

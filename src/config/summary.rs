@@ -1,5 +1,7 @@
 //! The summary of `ianitor check`: routes and policies of a valid file on one screen.
 
+mod messages;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -148,25 +150,29 @@ fn hosts(table: &RouteTable) -> Vec<Row> {
 }
 
 fn routes(config: &Config) -> Vec<Row> {
-    let head = ["HOST", "PATH", "UPSTREAM", "SERVER", "PROTOCOL", "POLICY"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut head = vec!["HOST", "PATH", "UPSTREAM", "SERVER", "PROTOCOL", "POLICY"];
+    let has_messages = messages::are_understood(config);
+    head.extend(has_messages.then_some("MESSAGES"));
     let all = config.routes.routes().iter();
-    let rows = all.flat_map(|route| route_rows(config, route));
+    let rows = all.flat_map(|route| route_rows(config, route, has_messages));
+    let head = head.into_iter().map(str::to_owned).collect();
     std::iter::once(head).chain(rows).collect()
 }
 
 /// A row for each target of a route: WebSockets may have an upstream of their own.
-fn route_rows(config: &Config, route: &Route) -> Vec<Row> {
+fn route_rows(config: &Config, route: &Route, has_messages: bool) -> Vec<Row> {
     let host = route
         .host
         .as_ref()
         .map_or("*".to_owned(), ToString::to_string);
+    let judged = messages::judged(config, route);
+    let mut judged = judged.into_iter().filter(|_| has_messages);
     let row = |(path, target): (String, [String; 3])| {
         [host.clone(), path]
             .into_iter()
             .chain(target)
             .chain([route.policy.name().to_owned()])
+            .chain(judged.next())
             .collect()
     };
     targets(config, route).into_iter().map(row).collect()

@@ -16,10 +16,6 @@ impl From<String> for Unknown {
     }
 }
 
-/// Keys of the full `gateway.toml`, of whatever table, that this version does not support. A key
-/// moves from here to its table when it is built.
-const LATER: &[&str] = &["messages", "rules"];
-
 /// What other servers call a key, or have a key for.
 struct Foreign {
     table: &'static str,
@@ -261,13 +257,6 @@ pub(super) fn unknown(
 ) -> Option<Unknown> {
     if keys.has(word) {
         return None;
-    }
-    if LATER.contains(&word) {
-        return Some(
-            "not supported by this version; take it out"
-                .to_owned()
-                .into(),
-        );
     }
     Some(match foreign(keys, word) {
         Some(Here::Is(key)) => did_you_mean(keys, key, is_table),

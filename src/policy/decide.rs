@@ -55,6 +55,11 @@ impl Policy {
         self.messages.as_deref()
     }
 
+    /// Whether it admits the same clients as another, to the same messages.
+    pub fn permits_the_same(&self, other: &Self) -> bool {
+        self.rule == other.rule && self.messages == other.messages
+    }
+
     /// Which tokens it accepts, if any.
     pub fn token_rule(&self) -> Option<&TokenRule> {
         let Rule::Conditions(conditions) = &self.rule else {

@@ -21,7 +21,7 @@ pub(super) fn base_paths(routes: &[Route], upstreams: &[Arc<UpstreamSpec>]) -> V
         let own = lower(&to.path.to_upstream(route.path.as_str()));
         let others = routes
             .iter()
-            .filter(|other| other.policy.rule() != route.policy.rule());
+            .filter(|other| !other.policy.permits_the_same(&route.policy));
         let others = others.filter_map(|other| match &other.target {
             Target::Forward(of) if is_same_janus(to, of, upstreams) => {
                 Some(of.path.to_upstream(other.path.as_str()))

@@ -3,10 +3,13 @@
 
 mod acme;
 mod answers;
+mod claims;
 mod control;
 mod deploy;
 mod issuers;
+mod judged;
 mod listen;
+mod messages;
 mod names;
 mod passthrough;
 mod policies;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::claims::claim_rules;
 use super::issuers::NamedIssuer;
+use super::messages::{self, Clients, Judged, Written};
 use super::{note_empty, note_twice};
 use crate::addr::Network;
 use crate::config::diagnostics::Diagnostics;
@@ -16,7 +18,7 @@ use crate::config::values::{OnExpiryWord, Satisfy};
 use crate::policy::{
     AcceptedIssuer, Conditions, IssuerId, Networks, OnExpiry, Policy, Requirement, Rule, TokenRule,
 };
-use crate::token::claims::{ClaimRule, Wanted};
+use crate::token::claims::Wanted;
 use crate::token::issuer::IssuerSpec;
 use crate::token::location::Source;
 
@@ -25,6 +27,8 @@ pub(super) struct NamedPolicy {
     pub(super) name: Spanned<String>,
     pub(super) policy: Option<Arc<Policy>>,
     pub(super) lets_everybody_in: bool,
+    /// What it says about messages, if it judges them.
+    pub(super) judged: Option<Judged>,
 }
 
 pub(super) fn lower(
@@ -40,17 +44,45 @@ pub(super) fn lower(
                 "this name is built in, for the policy that lets everybody pass; take another",
             );
         }
+        let (mut raw, mut judged) = (raw, None);
+        if let Some(raw) = &mut raw {
+            judged = judged_messages(raw, diag);
+        }
         let conditions = raw.and_then(|raw| conditions(raw, issuers, diag));
         let lets_everybody_in = conditions.as_ref().is_some_and(|(_, everybody)| *everybody);
-        let policy =
-            conditions.map(|(rule, _)| Arc::new(Policy::new(&name.value, Rule::Conditions(rule))));
+        let policy = conditions.map(|(rule, _)| {
+            let policy = Policy::new(&name.value, Rule::Conditions(rule));
+            Arc::new(match &judged {
+                Some(judged) => policy.with_messages(judged.rules.clone()),
+                None => policy,
+            })
+        });
         NamedPolicy {
             name,
             policy,
             lets_everybody_in,
+            judged,
         }
     };
     raw.into_iter().map(policy).collect()
+}
+
+/// What the policy says about messages, which is taken out of it.
+fn judged_messages(raw: &mut RawPolicy, diag: &Diagnostics<'_>) -> Option<Judged> {
+    let written = Written {
+        presets: raw.messages.take(),
+        rules: raw.rules.take(),
+    };
+    let is_any = raw
+        .satisfy
+        .as_ref()
+        .is_some_and(|satisfy| satisfy.value == Satisfy::Any);
+    let have_tokens = raw.issuers.is_some();
+    let clients = Clients {
+        have_tokens,
+        may_have_none: raw.allow.is_some() && (is_any || !have_tokens),
+    };
+    messages::lower(written, clients, diag)
 }
 
 fn note_unused(raw: &Named<RawPolicy>, issuers: &[NamedIssuer], diag: &Diagnostics<'_>) {
@@ -254,17 +286,7 @@ fn token_rule(
         .iter()
         .map(|name| find_issuer(name, issuers, diag))
         .collect();
-    let claims = claims.into_iter().map(|(path, values)| {
-        let one_of = valid(values.value)
-            .into_iter()
-            .map(|wanted| wanted.value)
-            .collect();
-        ClaimRule {
-            path: path.into(),
-            one_of,
-        }
-    });
-    let claims: Box<[ClaimRule]> = claims.collect();
+    let claims = claim_rules(claims);
     let found = found.into_iter().collect::<Option<Vec<_>>>()?;
     let mut sources: Vec<Source> = Vec::new();
     for source in found.iter().flat_map(|(_, spec)| &spec.sources) {

@@ -51,6 +51,7 @@ fn note_every_page(raw: &RawRoute, route: &Route, diag: &Diagnostics<'_>) {
 }
 
 /// Janus accepts ids in the body, WebSockets at any path, and its base path anywhere in a path.
+/// Where each message is judged, none is for a session of another client.
 fn note_same_janus(
     (raw, route): (&RawRoute, &Route),
     before: &[(&RawRoute, &Route)],
@@ -61,7 +62,8 @@ fn note_same_janus(
         return;
     };
     let has_other_policy = |(_, other): &&(&RawRoute, &Route)| {
-        other.policy.rule() != route.policy.rule()
+        !other.policy.permits_the_same(&route.policy)
+            && !(judges(other) && judges(route))
             && specs(route, context)
                 .any(|one| specs(other, context).any(|other| shares_janus(one, other)))
     };
@@ -80,6 +82,10 @@ fn note_same_janus(
          is for; give both the same policy"
     );
     diag.warning(&policy.place, text);
+}
+
+fn judges(route: &Route) -> bool {
+    route.policy.messages().is_some()
 }
 
 fn specs<'g>(route: &'g Route, context: &Context<'g>) -> impl Iterator<Item = &'g UpstreamSpec> {

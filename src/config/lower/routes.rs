@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::answers;
+use super::messages::Protocols;
 use super::names::{Context, Names};
 use super::policies::NamedPolicy;
 use super::reach;
@@ -36,6 +37,7 @@ pub(super) fn lower(
     note_doubles(&present, diag);
     note_loops(&present, diag);
     names.note_unused(&present);
+    names.note_other_protocol(&present);
     // In two steps, so that the routes after an invalid one are checked too.
     let routes: Vec<Option<Route>> = present.iter().map(|route| names.route(route)).collect();
     let whole = present
@@ -105,6 +107,8 @@ impl Names<'_> {
             ),
             None => None,
         };
+        let judges = policy.as_ref().and_then(|policy| policy.judges);
+        self.note_unjudged(raw, judges, &upstreams);
         if let Some(Resolved {
             policy: Some(policy),
             ..
@@ -179,6 +183,7 @@ impl Names<'_> {
             return Some(Resolved {
                 policy: Some(Arc::clone(&self.open)),
                 lets_everybody_in: true,
+                judges: None,
             });
         }
         let Some(found) = self
@@ -200,6 +205,7 @@ impl Names<'_> {
         Some(Resolved {
             policy: found.policy.clone(),
             lets_everybody_in: found.lets_everybody_in,
+            judges: found.judged.as_ref().map(|judged| judged.protocols),
         })
     }
 
@@ -339,4 +345,6 @@ fn open_to_everybody(upstream: &Upstream, policy: &str) -> String {
 struct Resolved {
     policy: Option<Arc<Policy>>,
     lets_everybody_in: bool,
+    /// Of which protocols it allows messages, if it judges them.
+    judges: Option<Protocols>,
 }

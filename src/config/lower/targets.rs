@@ -157,40 +157,6 @@ impl Names<'_> {
         }
     }
 
-    /// A limit for messages, where the gateway forwards them as they are.
-    pub(super) fn note_message_size(
-        &self,
-        raw: &RawRoute,
-        policy: &Policy,
-        upstreams: &[&Upstream],
-    ) {
-        let Some(size) = &raw.message_size else {
-            return;
-        };
-        let understands = |upstream: &&Upstream| {
-            let spec = upstream.spec.as_ref();
-            upstream.protocol.of_messages().is_some()
-                && (policy.messages().is_some() || spec.is_none_or(|spec| spec.changes_messages()))
-        };
-        if upstreams.is_empty() || upstreams.iter().any(understands) {
-            return;
-        }
-        let text = match upstreams
-            .iter()
-            .all(|upstream| upstream.protocol.of_messages().is_none())
-        {
-            true => {
-                "is for messages of Janus, which upstreams with protocol = \"janus\" or \
-                     \"janus-admin\" have; take it out"
-            }
-            false => {
-                "is for messages that the gateway reads, and these it forwards as they are; write \
-                 messages or rules in the policy, or secret_file in the upstream, or take it out"
-            }
-        };
-        self.diag.problem(&size.place, text);
-    }
-
     pub(super) fn files(&self, raw: &RawRoute, root: &Path) -> Target {
         self.note_keys_of_upstreams(raw, "files");
         self.note_keys_of_redirects(raw);

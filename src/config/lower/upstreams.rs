@@ -20,6 +20,8 @@ use crate::slot::MaxConnections;
 pub(super) struct Upstream {
     pub(super) name: Spanned<String>,
     pub(super) protocol: Protocol,
+    /// Whether that is known: `false` if what is written is wrong.
+    pub(super) has_protocol: bool,
     /// A server without `protocol` that seems to be a control port.
     pub(super) undeclared: Option<ControlServer>,
     pub(super) spec: Option<UpstreamSpec>,
@@ -43,11 +45,15 @@ pub(super) fn lower(
             .as_ref()
             .and_then(|raw| control::undeclared(raw, &declared, diag));
         let protocol = raw.as_ref().map_or(Protocol::Http, |raw| raw.protocol());
+        let has_protocol = raw
+            .as_ref()
+            .is_some_and(|raw| raw.protocol.is_some() || !raw.protocol_is_written);
         let keeps_sessions = protocol != Protocol::Http || serves_bosh(&name.value, routes);
         let spec = raw.and_then(|raw| spec(&name.value, raw, keeps_sessions, folder, diag));
         Upstream {
             name,
             protocol,
+            has_protocol,
             undeclared,
             spec,
         }

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::message::RawRule;
 use super::section;
 use crate::addr::Network;
 use crate::config::problem::Spanned;
 use crate::config::read::{List, Table};
 use crate::config::values::{
-    Claims, EnvVar, FetchUrl, IssuerName, OnExpiryWord, RawAudience, Satisfy, SecretText, Text,
-    Timeout,
+    Claims, EnvVar, FetchUrl, IssuerName, OnExpiryWord, PresetName, RawAudience, Satisfy,
+    SecretText, Text, Timeout,
 };
 use crate::token::Algorithm;
 use crate::token::issuer::IssuerSpec;
@@ -132,6 +133,15 @@ section! {
         /// How long it may go on after that. Where messages are judged, only those pass meanwhile
         /// that end a call, or keep it until the token is renewed.
         expiry_grace: Spanned<Duration> = optional("`\"0s\"`");
+        /// What clients may send to Janus, by [presets](messages.md#presets): each is a list of
+        /// rules, which are tried after the policy's own `rules`. A policy that has either judges
+        /// each message, and what no rule allows is refused. It goes with routes to upstreams whose
+        /// `protocol` is `janus` or `janus-admin`, and needs rules for each of these that it is
+        /// used with; files, redirects and TURN credentials have no messages.
+        messages: Spanned<List<PresetName>> = optional(
+            "only `rules` are for messages; without any, messages are not judged"
+        );
+        rules: Spanned<List<RawRule>> = optional("only `messages` are for messages");
     }
     check conditions;
 }

@@ -333,22 +333,3 @@ fn the_annotated_example_has_every_key() {
     all.retain(|key| !there.contains(key) && !others.contains(&key.as_str()));
     assert_eq!(all, [""; 0]);
 }
-
-#[test]
-fn every_later_key_is_refused_without_advice_that_misleads() {
-    for word in ["messages", "rules"] {
-        for Opened {
-            keys,
-            header,
-            prefix,
-        } in tables()
-        {
-            let want = format!(
-                "t:{}:1 {prefix}{word}: not supported by this version; take it out",
-                line_below(&header)
-            );
-            let got = problems(&format!("{header}\n{word} = 1\n"));
-            assert!(got.contains(&want), "{}: {got:#?}", keys.table);
-        }
-    }
-}

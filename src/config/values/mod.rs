@@ -5,6 +5,7 @@
 mod address;
 mod ca;
 mod host_slips;
+mod message;
 mod number;
 mod path;
 pub(super) mod pattern;
@@ -17,6 +18,10 @@ use super::read::Value;
 
 pub(super) use address::{Exempt, HostPort};
 pub(super) use ca::{CertHost, Contacts, DirectoryUrl, OrderedHost};
+pub(super) use message::{
+    ClaimName, MediaHost, MemberName, OneOrMore, PluginName, PresetName, Ptype, RequestName, Room,
+    RuleName, Verb,
+};
 pub(super) use number::{
     Count, Lifetime, MessageSize, Port, Size, TargetSize, Threads, Timeout, TokenSize,
 };

@@ -50,7 +50,7 @@ macro_rules! nonempty_texts {
     };
 }
 
-fn nonempty(value: &Value<'_>) -> Option<String> {
+pub(super) fn nonempty(value: &Value<'_>) -> Option<String> {
     match value.text(STRING)? {
         "" => value.refuse("is empty"),
         text => Some(text.to_owned()),

@@ -9,6 +9,7 @@ use crate::config::schema::{Form, Kind};
 use crate::deploy::Consumer;
 use crate::route::path::EncodedSlash;
 use crate::route::upstream::{Balance, InfoPolicy, Protocol};
+use crate::signalling::rules::Effect;
 use crate::telemetry::{LogFormat, LogLevel};
 use crate::tls::MinVersion;
 
@@ -40,6 +41,7 @@ words! {
     Balance: "balance";
     ChallengeKind: "challenge";
     Consumer: "server";
+    Effect: "effect";
     EncodedSlash: "encoded_slash";
     InfoPolicy: "info";
     KeyType: "key_type";

@@ -249,6 +249,12 @@ impl Plugin {
         self.privileged.iter().any(|name| request.is(name))
     }
 
+    /// Every request that is known.
+    pub fn requests(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let lists = [self.in_room, self.new_room, self.others];
+        lists.into_iter().flatten().copied()
+    }
+
     /// How a request names its room, if the request is known.
     pub fn room_use(&self, is: impl Fn(&str) -> bool) -> Option<RoomUse> {
         let lists = [

@@ -66,7 +66,19 @@ impl Preset {
     /// Its rules.
     pub fn rules(&self) -> impl Iterator<Item = Rule> {
         let numbered = self.rows.iter().zip(1..);
-        numbered.map(|(row, number)| row.rule(&format!("{} {number}", self.name)))
+        numbered.map(|(row, number)| row.rule(&format!("{}.{number}", self.name)))
+    }
+
+    /// Whether it allows some of its messages only by what a token claims.
+    pub fn needs_claims(&self) -> bool {
+        self.rows.iter().any(|row| {
+            !matches!(row.rooms, OwnRooms::Any) || row.claim.is_some() || row.hosts.is_some()
+        })
+    }
+
+    /// The preset that a rule is of, by the name of the rule.
+    pub fn of_rule(name: &str) -> Option<&'static Self> {
+        name.split_once('.').and_then(|(preset, _)| find(preset))
     }
 
     /// The table of its rows, in Markdown.

@@ -27,6 +27,11 @@ pub enum Effect {
     Deny,
 }
 
+impl Effect {
+    /// The names in `gateway.toml`.
+    pub const NAMES: [(&'static str, Self); 2] = [("allow", Self::Allow), ("deny", Self::Deny)];
+}
+
 /// A rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -185,6 +190,11 @@ impl MessageRules {
     /// The name of their policy, for logs and metrics.
     pub fn policy(&self) -> &str {
         &self.policy
+    }
+
+    /// All of them, in order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.0
     }
 
     /// Decides about a message.

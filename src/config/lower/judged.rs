@@ -1,0 +1,117 @@
+//! Routes whose policy or limits are about messages, where there are none that can be judged.
+
+use super::messages::Protocols;
+use super::names::Names;
+use super::upstreams::Upstream;
+use crate::config::problem::Spanned;
+use crate::config::tables::RawRoute;
+use crate::policy::Policy;
+use crate::route::upstream::Protocol;
+
+impl Names<'_> {
+    /// A policy with rules for messages, where they would not be judged, or all be refused.
+    pub(super) fn note_unjudged(
+        &self,
+        raw: &RawRoute,
+        protocols: Option<Protocols>,
+        upstreams: &[&Upstream],
+    ) {
+        let (Some(policy), Some(protocols)) = (&raw.policy, protocols) else {
+            return;
+        };
+        // A protocol that is wrong is a problem of its own.
+        let upstreams = upstreams.iter().filter(|upstream| upstream.has_protocol);
+        for upstream in upstreams {
+            let (name, spoken) = (&upstream.name.value, upstream.protocol.name());
+            let text = match (upstream.protocol, upstream.protocol.of_messages()) {
+                (_, Some(protocol)) if protocols.has(protocol) => continue,
+                (_, Some(_)) => format!(
+                    "allows no message of upstream \"{name}\", which speaks {spoken}; write \
+                     messages or rules for that in the policy, or name another"
+                ),
+                (Protocol::Kurento, None) => format!(
+                    "has rules for messages, and those of upstream \"{name}\" are not judged, for \
+                     it speaks kurento; name a policy without them"
+                ),
+                (_, None) => format!(
+                    "has rules for messages, and those of upstream \"{name}\" are not judged, for \
+                     it speaks http; write protocol = \"janus\" there, or name a policy without \
+                     them"
+                ),
+            };
+            self.diag
+                .problem(&policy.place, format!("\"{}\" {text}", policy.value));
+        }
+    }
+
+    /// Presets and rules that are for another protocol than every route of their policy.
+    pub(super) fn note_other_protocol(&self, routes: &[&RawRoute]) {
+        for policy in self.context.policies {
+            let Some(judged) = &policy.judged else {
+                continue;
+            };
+            let is_used = |name: &Option<Spanned<String>>| {
+                let name = name.as_ref();
+                name.is_some_and(|name| name.value == policy.name.value)
+            };
+            let mut used = Protocols::default();
+            for route in routes.iter().filter(|route| is_used(&route.policy)) {
+                for name in [&route.upstream, &route.websocket].into_iter().flatten() {
+                    let mut upstreams = self.context.upstreams.iter();
+                    let upstream = upstreams.find(|upstream| upstream.name.value == name.value);
+                    let protocol = upstream.and_then(|upstream| upstream.protocol.of_messages());
+                    protocol
+                        .into_iter()
+                        .for_each(|protocol| used.add(protocol.into()));
+                }
+            }
+            // Where nothing is for it at all, the route has a problem.
+            if !judged.protocols.meet(used) {
+                continue;
+            }
+            for part in judged
+                .parts
+                .iter()
+                .filter(|part| !part.protocols.meet(used))
+            {
+                let text = "is for messages of another protocol than those of the upstreams that \
+                            routes with this policy lead to; take it out";
+                self.diag.problem(&part.place, text);
+            }
+        }
+    }
+
+    /// A limit for messages, where the gateway forwards them as they are.
+    pub(super) fn note_message_size(
+        &self,
+        raw: &RawRoute,
+        policy: &Policy,
+        upstreams: &[&Upstream],
+    ) {
+        let Some(size) = &raw.message_size else {
+            return;
+        };
+        let understands = |upstream: &&Upstream| {
+            let spec = upstream.spec.as_ref();
+            upstream.protocol.of_messages().is_some()
+                && (policy.messages().is_some() || spec.is_none_or(|spec| spec.changes_messages()))
+        };
+        if upstreams.is_empty() || upstreams.iter().any(understands) {
+            return;
+        }
+        let text = match upstreams
+            .iter()
+            .all(|upstream| upstream.protocol.of_messages().is_none())
+        {
+            true => {
+                "is for messages of Janus, which upstreams with protocol = \"janus\" or \
+                     \"janus-admin\" have; take it out"
+            }
+            false => {
+                "is for messages that the gateway reads, and these it forwards as they are; write \
+                 messages or rules in the policy, or secret_file in the upstream, or take it out"
+            }
+        };
+        self.diag.problem(&size.place, text);
+    }
+}

@@ -1,0 +1,270 @@
+//! Messages: what rules say about them.
+
+use super::STRING;
+use super::path::one_or_list;
+use super::text::nonempty;
+use crate::config::problem::quoted;
+use crate::config::read::{List, Read, Value};
+use crate::config::schema::{Form, Kind};
+use crate::config::suggest;
+use crate::signalling::janus::{ADMIN_VERBS, VERBS, plugins};
+use crate::signalling::presets::PRESETS;
+use crate::signalling::rules::RoomId;
+
+/// One of something, or a list of them that is not empty.
+pub(in crate::config) struct OneOrMore<K>(std::marker::PhantomData<K>);
+
+impl<K: Read> Read for OneOrMore<K> {
+    type Out = List<K::Out>;
+    const FORM: Form = K::FORM;
+
+    fn read(value: &Value<'_>) -> Option<Self::Out> {
+        match one_or_list::<K>(value)? {
+            list if list.is_empty() => {
+                value.refuse("is an empty list; write what is meant, or leave it out")
+            }
+            list => Some(list),
+        }
+    }
+}
+
+/// A preset, by its name.
+pub(in crate::config) struct PresetName;
+
+impl Read for PresetName {
+    type Out = &'static str;
+    const FORM: Form = Form::Word(|| PRESETS.iter().map(|preset| preset.name).collect());
+
+    fn read(value: &Value<'_>) -> Option<&'static str> {
+        let names: Vec<_> = PRESETS.iter().map(|one| (one.name, one.name)).collect();
+        value.choose("preset", &names)
+    }
+}
+
+/// A verb of one of Janus' two APIs, in small letters.
+pub(in crate::config) struct Verb;
+
+impl Read for Verb {
+    type Out = &'static str;
+    const FORM: Form = Form::One(&Kind {
+        name: "verb",
+        expected: STRING,
+        text: "What the member `janus` of a message says, in any case: `create`, `attach`, \
+               `message` and so on, or a verb of the admin API. Or a list of them.",
+        good: &[
+            "\"message\"",
+            "[\"attach\", \"trickle\"]",
+            "\"list_sessions\"",
+        ],
+        bad: (
+            "\"kick\"",
+            "\"kick\" is no verb but what a plugin is asked for; write request = \"kick\"",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<&'static str> {
+        value.parse_with(STRING, |text| {
+            let known: Vec<&str> = verbs().collect();
+            let same = |name: &&&str| name.eq_ignore_ascii_case(text);
+            if let Some(verb) = known.iter().find(same) {
+                return Ok(*verb);
+            }
+            let is_request = plugins::PLUGINS.iter().any(|plugin| {
+                let use_of = plugin.room_use(|name| name.eq_ignore_ascii_case(text));
+                use_of.is_some()
+            });
+            Err(match suggest::nearest(text, &known) {
+                _ if is_request => format!(
+                    "is no verb but what a plugin is asked for; write request = {}",
+                    quoted(text)
+                ),
+                Some(near) => format!("is no verb of Janus, did you mean \"{near}\"?"),
+                None => "is no verb of Janus, such as \"message\" or \"list_sessions\"".to_owned(),
+            })
+        })
+    }
+}
+
+/// Every verb of both APIs; some are in both.
+fn verbs() -> impl Iterator<Item = &'static str> {
+    let of_admin = ADMIN_VERBS.iter().map(|(verb, _)| *verb);
+    VERBS.into_iter().chain(of_admin)
+}
+
+/// A plugin of Janus, known or not.
+pub(in crate::config) struct PluginName;
+
+/// What the names of all plugins begin with.
+const OF_PLUGINS: &str = "janus.plugin.";
+
+impl Read for PluginName {
+    type Out = String;
+    const FORM: Form = Form::One(&Kind {
+        name: "plugin",
+        expected: STRING,
+        text: "The name of a plugin as `attach` has it; case counts. One that the gateway does not \
+               know, `janus.plugin.sip` or your own, is allowed: its requests are compared with \
+               those that the rule names, and not checked. Or a list of them.",
+        good: &[
+            "\"janus.plugin.videoroom\"",
+            "[\"janus.plugin.echotest\", \"janus.plugin.sip\"]",
+        ],
+        bad: (
+            "\"videoroom\"",
+            "\"videoroom\" is no plugin, did you mean \"janus.plugin.videoroom\"?",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<String> {
+        let name = value.parse_with(STRING, |text| {
+            let lower = text.to_ascii_lowercase();
+            let short = lower.strip_prefix(OF_PLUGINS).unwrap_or(&lower);
+            let is_name = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'*');
+            let is_plugin = text.len() > OF_PLUGINS.len()
+                && text.starts_with(OF_PLUGINS)
+                && text.bytes().all(is_name);
+            match nearest_plugin(short) {
+                _ if is_plugin => Ok(text.to_owned()),
+                Some(near) => Err(format!("is no plugin, did you mean \"{near}\"?")),
+                None => Err("is no plugin, such as \"janus.plugin.videoroom\"".to_owned()),
+            }
+        })?;
+        let known = plugins::find(&name).is_some();
+        let short = name.strip_prefix(OF_PLUGINS).unwrap_or(&name);
+        if let Some(near) = nearest_plugin(short).filter(|_| !known) {
+            let text = format!(
+                "{} is not known to the gateway, did you mean \"{near}\"?",
+                quoted(&name)
+            );
+            value.warn(value.place(), text);
+        }
+        Some(name)
+    }
+}
+
+/// The known plugin that was meant by a name without its beginning.
+fn nearest_plugin(short: &str) -> Option<&'static str> {
+    let all = plugins::PLUGINS.iter().map(|plugin| plugin.name);
+    let shorts: Vec<&str> = all
+        .clone()
+        .map(|name| name.strip_prefix(OF_PLUGINS).unwrap_or(name))
+        .collect();
+    let near = suggest::nearest(short, &shorts)?;
+    all.zip(shorts)
+        .find(|(_, short)| *short == near)
+        .map(|(name, _)| name)
+}
+
+/// As what a client joins a room of VideoRoom.
+pub(in crate::config) struct Ptype;
+
+/// Every ptype of Janus 1.1.2.
+const PTYPES: [&str; 2] = ["publisher", "subscriber"];
+
+impl Read for Ptype {
+    type Out = &'static str;
+    const FORM: Form = Form::Word(|| PTYPES.to_vec());
+
+    fn read(value: &Value<'_>) -> Option<&'static str> {
+        value.choose("ptype", &PTYPES.map(|ptype| (ptype, ptype)))
+    }
+}
+
+/// A room: Janus has rooms that are numbers and, with `string_ids`, rooms that are texts.
+pub(in crate::config) struct Room;
+
+impl Read for Room {
+    type Out = RoomId;
+    const FORM: Form = Form::One(&Kind {
+        name: "room",
+        expected: "an integer or a string",
+        text: "A room or, of the Streaming plugin, a mountpoint, as messages have it: a number, \
+               or a text if Janus has `string_ids`. `1` and `\"1\"` are two rooms. Or a list of \
+               them.",
+        good: &["1234", "\"lobby\"", "[1234, 1235]"],
+        bad: ("-1", "must be from 0 to 9007199254740992"),
+    });
+
+    fn read(value: &Value<'_>) -> Option<RoomId> {
+        if value.integer().is_some() {
+            let number = value.integer_in(0, 1 << 53)?;
+            return i64::try_from(number).ok().map(RoomId::Number);
+        }
+        match value.text("an integer or a string")? {
+            "" => value.refuse("is empty"),
+            text => Some(RoomId::Text(text.into())),
+        }
+    }
+}
+
+/// The name of a rule in logs and metrics.
+pub(in crate::config) struct RuleName;
+
+impl Read for RuleName {
+    type Out = String;
+    const FORM: Form = Form::One(&Kind {
+        name: "name of a rule",
+        expected: STRING,
+        text: "Letters, digits, `-` and `_`.",
+        good: &["\"no-recording\""],
+        bad: (
+            "\"no recording\"",
+            "\"no recording\" is not a name; use letters, digits, \"-\" and \"_\"",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<String> {
+        value.parse_with(STRING, |text| {
+            let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+            match !text.is_empty() && text.len() <= 64 && text.bytes().all(is_plain) {
+                true => Ok(text.to_owned()),
+                false => Err("is not a name; use letters, digits, \"-\" and \"_\""),
+            }
+        })
+    }
+}
+
+/// Kinds that are any text but the empty one, alone or in a list.
+macro_rules! names {
+    ($($(#[doc = $doc:literal])* $name:ident: $kind:literal, $text:literal, $good:expr;)*) => {
+        $(
+            $(#[doc = $doc])*
+            pub(in crate::config) struct $name;
+
+            impl Read for $name {
+                type Out = String;
+                const FORM: Form = Form::One(&Kind {
+                    name: $kind,
+                    expected: STRING,
+                    text: $text,
+                    good: &$good,
+                    bad: ("\"\"", "is empty"),
+                });
+
+                fn read(value: &Value<'_>) -> Option<String> {
+                    nonempty(value)
+                }
+            }
+        )*
+    };
+}
+
+names! {
+    /// What a plugin is asked for.
+    RequestName: "request",
+        "What the member `request` of a plugin's message says (`kind` of janus-plugin-sfu), in any \
+         case. Or a list of them.",
+        ["\"join\"", "[\"configure\", \"publish\"]"];
+    /// A claim of a token.
+    ClaimName: "claim",
+        "The name of a claim; `a.b` is a member of an object.",
+        ["\"room_ids\"", "\"realm_access.rooms\""];
+    /// A member of a plugin's message.
+    MemberName: "member of a message",
+        "The name of a member, as it is written. Or a list of them.",
+        ["\"record\"", "[\"record\", \"filename\"]"];
+    /// Where media is sent.
+    MediaHost: "host of media",
+        "A name or an address, as messages have it: nothing is looked up. Or a list of them.",
+        ["\"192.0.2.9\"", "[\"recorder.internal\", \"192.0.2.9\"]"];
+}
