@@ -57,7 +57,8 @@ impl Policy {
 
     /// Whether it admits the same clients as another, to the same messages.
     pub fn permits_the_same(&self, other: &Self) -> bool {
-        self.rule == other.rule && self.messages == other.messages
+        let of_messages = self.messages().map(MessageRules::rules);
+        self.rule == other.rule && of_messages == other.messages().map(MessageRules::rules)
     }
 
     /// Which tokens it accepts, if any.

@@ -97,7 +97,7 @@ fn a_line_says_who_did_what_to_whom_by_which_rule() {
     let lines = lines(Protocol::Janus, &["janus-moderator"], &kick);
     let want = json!({
         "time": "2026-11-21T17:47:49.007Z", "level": "INFO", "kind": "message",
-        "outcome": "allowed", "rule": "janus-moderator 1", "reason": null, "detail": null,
+        "outcome": "allowed", "rule": "janus-moderator.1", "reason": null, "detail": null,
         "client": "192.0.2.7", "user": "staff:alice", "host": "media.example.com",
         "route": "/janus", "upstream": "janus", "transport": "ws", "id": "0f0e",
         "iss": "https://login", "sub": "alice", "jti": "j", "protocol": "janus",

@@ -194,7 +194,7 @@ impl MessageRules {
 
     /// All of them, in order.
     pub fn rules(&self) -> &[Rule] {
-        &self.0
+        &self.rules
     }
 
     /// Decides about a message.
