@@ -119,7 +119,9 @@ impl<'r> MessageTarget<'r> {
     /// Reads a message, and forwards it if it may pass.
     async fn post(&self, mut request: Request<RequestBody>, place: Place) -> Answer {
         let forwarding = self.forwarding;
-        let most = forwarding.body_limit.min(forwarding.forward.message_size as u64);
+        let most = forwarding
+            .body_limit
+            .min(forwarding.forward.message_size as u64);
         let time = forwarding.forward.timeouts.idle;
         let body = request.body_mut().read_whole(most, time).await;
         let body = body.map_err(|fault| proxy::Error::from(&fault))?;
