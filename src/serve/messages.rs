@@ -10,7 +10,7 @@ use crate::clock::{self, UnixTime};
 use crate::policy::Permit;
 use crate::route::{Forward, RouteId, Target, UpstreamId};
 use crate::signalling::owners::Owner;
-use crate::signalling::{AnyInspector, Backend, Context, Ids};
+use crate::signalling::{AnyInspector, Backend, Context, Ids, Observer};
 use crate::tick::Tick;
 use crate::tunnel::Judge;
 
@@ -79,6 +79,7 @@ pub(super) fn context<'c>(
     permit: &'c Permit,
     client: ClientAddr,
     ids: Ids,
+    observer: &'c dyn Observer,
 ) -> Context<'c> {
     let time = UnixTime::now();
     Context {
@@ -90,7 +91,7 @@ pub(super) fn context<'c>(
         time,
         now: clock::monotonic(),
         is_in_grace: permit.is_in_grace(time),
-        observer: &(),
+        observer,
     }
 }
 

@@ -30,9 +30,11 @@ use crate::proxy::body::RequestBody;
 use crate::route::path::BadPath;
 use crate::serve::detail::shortened;
 use crate::serve::messages;
+use crate::serve::observer::MessageObserver;
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
 use crate::serve::unread_body::close_after;
+use crate::signalling::audit::Transport;
 use crate::signalling::document::{Problem, SyntaxError, Value, split};
 use crate::signalling::janus::rest::{self, Place};
 use crate::signalling::{
@@ -52,6 +54,7 @@ pub(super) struct MessageTarget<'r> {
     forwarding: &'r Forwarding<'r>,
     backend: &'r Backend,
     permit: &'r Permit,
+    observer: MessageObserver,
 }
 
 impl<'r> MessageTarget<'r> {
@@ -64,6 +67,7 @@ impl<'r> MessageTarget<'r> {
             forwarding,
             backend,
             permit,
+            observer: forwarding.observer(Transport::Rest),
         }
     }
 
@@ -232,7 +236,7 @@ impl<'r> MessageTarget<'r> {
 
     fn context<'c>(&'c self, permit: &'c Permit, place: Place) -> Context<'c> {
         let client = self.forwarding.exchange.client();
-        messages::context(self.backend, permit, client, place.ids())
+        messages::context(self.backend, permit, client, place.ids(), &self.observer)
     }
 
     /// Janus has these two statuses for long polls, with nothing else.

@@ -42,7 +42,7 @@ pub(super) fn conclude<'m>(
 }
 
 /// The record of a document of which only the session is known.
-fn record<'r>(
+pub(super) fn record<'r>(
     class: MessageClass,
     session: Option<i64>,
     outcome: Outcome<'r>,

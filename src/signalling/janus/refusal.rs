@@ -126,10 +126,11 @@ impl Refusal {
     /// The reason in a word, for logs and metrics.
     fn word(&self) -> &'static str {
         match self {
-            Self::Syntax(_) | Self::NotAnObject => "unreadable",
+            Self::Syntax(_) | Self::NotAnObject | Self::NoPayload => "unreadable",
             Self::Missing(_)
             | Self::Type(..)
             | Self::Path(_)
+            | Self::Conflict(_)
             | Self::NoRoom
             | Self::SecondRoom(_)
             | Self::SecondRequest => "malformed",

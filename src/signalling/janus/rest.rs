@@ -15,7 +15,9 @@ use super::facts;
 use super::refusal::{self, Refusal};
 use crate::signalling::document::{Text, Value, split};
 use crate::signalling::rules::Word;
-use crate::signalling::{Backend, Context, Ids, InfoPolicy, Outcome, Record, Verdict};
+use crate::signalling::{
+    Backend, Context, Ids, InfoPolicy, MessageClass, Outcome, Record, Verdict,
+};
 
 /// What a path stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,14 +110,14 @@ pub fn may_poll(ids: Ids, context: &Context<'_>) -> Result<(), Refusal> {
         Ok(_) => refusal::check(&facts, context, || true),
         Err(_) => Err(Refusal::NoSession(session)),
     };
+    let outcome = match &rule {
+        Ok(rule) => Outcome::Allowed(*rule),
+        Err(refusal) => refusal.outcome(),
+    };
     context.observer.judged(&Record {
         facts: Some(&facts),
-        session: ids.session,
         handle: ids.handle,
-        outcome: match &rule {
-            Ok(rule) => Outcome::Allowed(*rule),
-            Err(refusal) => refusal.outcome(),
-        },
+        ..conclusion::record(MessageClass::Session, ids.session, outcome, context)
     });
     rule.map(drop)
 }
