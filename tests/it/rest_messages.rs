@@ -29,7 +29,7 @@ fn brokered(url: &str, secret: &NamedTempFile, protocol: &str) -> Config {
 struct House {
     janus: Janus,
     gateway: TestGateway,
-    _secret: NamedTempFile,
+    secret: NamedTempFile,
 }
 
 impl House {
@@ -44,7 +44,7 @@ impl House {
         Self {
             janus,
             gateway,
-            _secret: secret,
+            secret,
         }
     }
 
@@ -661,4 +661,66 @@ fn the_admin_api_is_judged_by_path_and_message_alike() {
     let empty = dial.h1().post("/admin", b"");
     assert!(empty.text().contains("Request payload missing"));
     assert_eq!(janus.upstream.heads().len(), reached);
+}
+
+#[test]
+fn a_page_may_read_a_refusal_where_it_may_read_an_answer() {
+    let house = House::with(|config| {
+        let listed = "policy = \"open\"\nrewrite = \"/janus\"\n\
+                      cors = { origins = [\"https://app.example\"] }";
+        let here = "policy = \"here\"\nrewrite = \"/janus\"";
+        config
+            .policy("here", "\"127.0.0.0/8\"")
+            .route("/janus", "app")
+            .route_with("/listed", "app", listed)
+            .route_with("/here", "app", here)
+    });
+    let refused = r#"{"janus":"keepalive","transaction":"t","session_id":7}"#;
+    for (path, origin, want) in [
+        ("/janus", "https://a.example", Some("*")),
+        (
+            "/listed",
+            "https://app.example",
+            Some("https://app.example"),
+        ),
+        ("/listed", "https://a.example", None),
+        // The address alone lets the request in: no other page may read anything.
+        ("/here", "https://localhost", None),
+    ] {
+        let answer = house.gateway.client().ask(format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\n\
+             Content-Length: {}\r\n\r\n{refused}",
+            refused.len()
+        ));
+        let answered: Value = serde_json::from_str(&answer.text()).unwrap();
+        assert_eq!(code(&answered), 458, "{path}");
+        let allowed = answer.head.get("access-control-allow-origin");
+        assert_eq!(allowed, want, "{path} {origin}");
+        let answer = house.gateway.client().ask(format!(
+            "GET {path}/7 HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\n\r\n"
+        ));
+        assert_eq!(answer.status(), 404);
+        let allowed = answer.head.get("access-control-allow-origin");
+        assert_eq!(allowed, want, "{path} {origin}");
+    }
+    assert_eq!(house.reached(), 0);
+}
+
+#[test]
+fn a_route_that_is_removed_while_a_body_is_read_sends_nothing_to_janus() {
+    let mut house = House::open();
+    let ping = r#"{"janus":"ping","transaction":"t"}"#;
+    let mut client = house.gateway.client();
+    client.send(format!(
+        "POST /janus HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{{",
+        ping.len()
+    ));
+    // The request is with its route.
+    let other = house.gateway.client().post("/janus", ping.as_bytes());
+    assert_eq!(other.status(), 200);
+    let without = brokered(&house.janus.url(), &house.secret, "janus").route("/x", "app");
+    house.gateway.reload(&without);
+    client.send(&ping[1..]);
+    assert_eq!(client.head().status(), 404);
+    assert_eq!(house.reached(), 1);
 }
