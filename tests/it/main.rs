@@ -57,6 +57,7 @@ mod reload_under_load;
 mod renew;
 mod rest_and_websocket;
 mod rest_messages;
+mod rest_rules;
 mod same_janus;
 mod servers;
 mod shape;

@@ -10,14 +10,14 @@ use crate::harness::janus::{Janus, code};
 use crate::harness::{Config, Dial, TestGateway, Then, Upstream, h2, staff};
 
 /// A file with the secret of the server.
-fn secret() -> NamedTempFile {
+pub(crate) fn secret() -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(b"s3 cret&x\n").unwrap();
     file
 }
 
 /// An upstream whose messages are judged, because it has a secret.
-fn brokered(url: &str, secret: &NamedTempFile, protocol: &str) -> Config {
+pub(crate) fn brokered(url: &str, secret: &NamedTempFile, protocol: &str) -> Config {
     let file = secret.path().display();
     Config::new().table(&format!(
         "[upstreams.app]\nservers = [\"{url}\"]\nprotocol = \"{protocol}\"\n\
@@ -63,7 +63,7 @@ impl House {
 
 /// Sends a message as the client of a token, or without one.
 #[track_caller]
-fn post(dial: &Dial, token: &str, target: &str, message: &Value) -> Value {
+pub(crate) fn post(dial: &Dial, token: &str, target: &str, message: &Value) -> Value {
     let body = message.to_string();
     let token = match token {
         "" => String::new(),
@@ -79,7 +79,7 @@ fn post(dial: &Dial, token: &str, target: &str, message: &Value) -> Value {
 
 /// Creates a session.
 #[track_caller]
-fn create(dial: &Dial, token: &str, base: &str) -> i64 {
+pub(crate) fn create(dial: &Dial, token: &str, base: &str) -> i64 {
     let answer = post(
         dial,
         token,
@@ -92,7 +92,7 @@ fn create(dial: &Dial, token: &str, base: &str) -> i64 {
 
 /// Attaches a handle.
 #[track_caller]
-fn attach(dial: &Dial, token: &str, base: &str, session: i64) -> i64 {
+pub(crate) fn attach(dial: &Dial, token: &str, base: &str, session: i64) -> i64 {
     let message =
         json!({"janus": "attach", "transaction": "a", "plugin": "janus.plugin.videoroom"});
     let answer = post(dial, token, &format!("{base}/{session}"), &message);
@@ -101,7 +101,7 @@ fn attach(dial: &Dial, token: &str, base: &str, session: i64) -> i64 {
 }
 
 #[track_caller]
-fn get(dial: &Dial, token: &str, target: &str) -> Answer {
+pub(crate) fn get(dial: &Dial, token: &str, target: &str) -> Answer {
     dial.h1().ask(format!(
         "GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
     ))
