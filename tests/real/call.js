@@ -1,9 +1,9 @@
 // node call.js https://localhost:8443/call.html certs/ca.pem < JSON
 //
 // janus.js, unchanged, in a headless Chromium with a fake camera: an echo test that goes
-// on for some seconds. Standard input says { server, token, keepalive, seconds, renewals }:
-// renewals are newer tokens for the handle, each with the second for it. Everything that
-// reaches the page from the server is printed.
+// on until some second. Standard input says { server, token, keepalive, until, renewals }:
+// renewals are newer tokens for the handle, each { at, token }. Times are in seconds since
+// 1970. Everything that reaches the page from the server is printed.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { launch, openPage } from './chromium.js';
@@ -25,9 +25,9 @@ try {
   });
   await page.goto(url);
   await page.waitForFunction(() => window.run);
-  const seen = await within(options.seconds + 60, 'a call', page.evaluate((given) => window.run(given), options));
+  const seen = await within(options.until - Date.now() / 1000 + 60, 'a call', page.evaluate((given) => window.run(given), options));
   assert.equal(seen.isUp, true);
-  console.log(`the call went on for ${options.seconds} s, with ${seen.results} answers of the plugin`);
+  console.log(`the call went on until ${options.until}, with ${seen.results} answers of the plugin`);
 } finally {
   await browser.close();
 }

@@ -1,6 +1,7 @@
 //! A classroom's tokens end in the same second.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustls::pki_types::pem::PemObject as _;
@@ -20,9 +21,29 @@ const SOCKETS: usize = 9_000;
 const OTHERS: usize = 50;
 const SECRET: &str = "a secret of thirty-two bytes, ok";
 
+/// One at a time: both together need more descriptors than a process may have.
+static ROOM: Mutex<()> = Mutex::new(());
+
 #[test]
 fn nine_thousand_sockets_end_with_their_tokens_and_nobody_else() {
-    let folder = Folder::new("expiry");
+    classroom("expiry", "http", "", "hi");
+}
+
+#[test]
+fn nine_thousand_sockets_with_judged_messages_end_with_their_tokens_and_nobody_else() {
+    let message = r#"{"janus":"create","transaction":"t"}"#;
+    classroom(
+        "expiry-judged",
+        "janus",
+        "messages = [\"janus-caller\"]",
+        message,
+    );
+}
+
+/// Sockets to a server that sends back what it gets, with lines of their policy.
+fn classroom(name: &str, protocol: &str, policy: &str, message: &'static str) {
+    let _room = ROOM.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = Folder::new(name);
     let [port] = free_ports();
     let mut echo = Process::start(&folder, "echo", "node", |command| {
         command
@@ -33,10 +54,10 @@ fn nine_thousand_sockets_end_with_their_tokens_and_nobody_else() {
     echo.wait_for(port);
     let tables = format!(
         "[limits]\nconnections = 9500\n\
-         [upstreams.app]\nservers = [\"http://127.0.0.1:{port}\"]\n\
+         [upstreams.app]\nservers = [\"http://127.0.0.1:{port}\"]\nprotocol = \"{protocol}\"\n\
          [issuers.app]\nalgorithms = [\"HS256\"]\nsecret = \"{SECRET}\"\naudience = \"any\"\n\
          leeway = \"0s\"\nsources = [\"query:token\"]\n\
-         [policies.callers]\nissuers = [\"app\"]\n\
+         [policies.callers]\nissuers = [\"app\"]\n{policy}\n\
          [[routes]]\npath = \"/ws\"\nupstream = \"app\"\npolicy = \"callers\"\n"
     );
     let gateway = Gateway::start(&folder, "", &tables);
@@ -44,31 +65,41 @@ fn nine_thousand_sockets_end_with_their_tokens_and_nobody_else() {
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(classroom(&gateway, &folder));
+    runtime.block_on(lesson(&gateway, &folder, message));
 }
 
-async fn classroom(gateway: &Gateway, folder: &Folder) {
+async fn lesson(gateway: &Gateway, folder: &Folder, message: &'static str) {
     let dial = Dial::new(gateway, folder);
     // Long enough to open them all on a slow machine.
     let (end, later) = (now() + 60, now() + 600);
-    let mut others = dial.open(OTHERS, &token(later)).await;
-    let sockets = dial.open(SOCKETS, &token(end)).await;
+    let others = dial.open(OTHERS, &token(later)).await;
+    let mut others: Vec<_> = others.into_iter().map(Socket).collect();
+    // Each answers pings as soon as it is open.
+    let (mut closing, token) = (Vec::with_capacity(SOCKETS), token(end));
+    while closing.len() < SOCKETS {
+        let some = dial.open(250.min(SOCKETS - closing.len()), &token).await;
+        closing.extend(
+            some.into_iter()
+                .map(|socket| tokio::spawn(Socket(socket).closed())),
+        );
+        for other in &mut others {
+            other.echoes(message).await;
+        }
+    }
     assert!(now() < end, "the tokens ended before the sockets were open");
-    let closing = sockets
-        .into_iter()
-        .map(|socket| tokio::spawn(closed(socket)));
-    let closing: Vec<_> = closing.collect();
     let mut last = Duration::ZERO;
     let waited = tokio::time::timeout(Duration::from_secs(120), async {
         for closed in closing {
-            last = last.max(closed.await.unwrap());
+            let at = closed.await.unwrap();
+            assert!(at.as_secs() >= end, "closed at {at:?}, before {end}");
+            last = last.max(at);
         }
     });
     // While they end, the others go on.
     let (waited, ()) = tokio::join!(waited, async {
         while now() < end + 2 {
             for other in &mut others {
-                echoes(other).await;
+                other.echoes(message).await;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -77,7 +108,7 @@ async fn classroom(gateway: &Gateway, folder: &Folder) {
     let late = last.saturating_sub(Duration::from_secs(end));
     println!("{SOCKETS} sockets closed, the last {late:?} after the end of its token");
     for other in &mut others {
-        echoes(other).await;
+        other.echoes(message).await;
     }
 }
 
@@ -143,31 +174,56 @@ impl Dial {
     }
 }
 
-/// Waits for the close frame of an ended permission, answers it, and says when it came.
-async fn closed(mut stream: TlsStream<TcpStream>) -> Duration {
-    let mut frame = [0; 4];
-    stream.read_exact(&mut frame).await.unwrap();
-    let at = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap();
-    assert_eq!((frame[0], &frame[2..]), (0x88, &1008_u16.to_be_bytes()[..]));
-    // Masked with nothing. Whether it still arrives does not matter here.
-    let _ = stream
-        .write_all(&[0x88, 0x82, 0, 0, 0, 0, frame[2], frame[3]])
-        .await;
-    let _ = stream.shutdown().await;
-    at
-}
+/// A WebSocket with short frames.
+struct Socket(TlsStream<TcpStream>);
 
-async fn echoes(stream: &mut TlsStream<TcpStream>) {
-    stream
-        .write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i'])
-        .await
-        .unwrap();
-    stream.flush().await.unwrap();
-    let mut frame = [0; 4];
-    stream.read_exact(&mut frame).await.unwrap();
-    assert_eq!(&frame, b"\x81\x02hi");
+const TEXT: u8 = 1;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+
+impl Socket {
+    /// The next frame that is no ping, which is answered.
+    async fn frame(&mut self) -> (u8, Vec<u8>) {
+        loop {
+            let mut head = [0; 2];
+            self.0.read_exact(&mut head).await.unwrap();
+            assert!(head[0] & 0x80 != 0 && head[1] < 126, "{head:?}");
+            let mut payload = vec![0; usize::from(head[1])];
+            self.0.read_exact(&mut payload).await.unwrap();
+            match head[0] & 0x0f {
+                PING => self.send(PONG, &payload).await.unwrap(),
+                opcode => return (opcode, payload),
+            }
+        }
+    }
+
+    /// Masked with nothing.
+    async fn send(&mut self, opcode: u8, payload: &[u8]) -> io::Result<()> {
+        let length = u8::try_from(payload.len()).unwrap();
+        let head = [0x80 | opcode, 0x80 | length, 0, 0, 0, 0];
+        self.0.write_all(&[&head, payload].concat()).await?;
+        self.0.flush().await
+    }
+
+    /// Waits for the close frame of an ended permission, answers it, and says when it came.
+    async fn closed(mut self) -> Duration {
+        let (opcode, payload) = self.frame().await;
+        let at = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap();
+        let code = payload.first_chunk().copied().map(u16::from_be_bytes);
+        assert_eq!((opcode, code), (CLOSE, Some(1008)));
+        // Whether it still arrives does not matter here.
+        let _ = self.send(CLOSE, &payload[..2]).await;
+        let _ = self.0.shutdown().await;
+        at
+    }
+
+    async fn echoes(&mut self, message: &str) {
+        self.send(TEXT, message.as_bytes()).await.unwrap();
+        assert_eq!(self.frame().await, (TEXT, message.as_bytes().to_vec()));
+    }
 }
 
 fn now() -> u64 {

@@ -132,6 +132,23 @@ fn routes(role: &str, upstreams: [&str; 2]) -> String {
         .concat()
 }
 
+/// The page of a call, on the host of the server.
+pub(crate) fn pages() -> String {
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real");
+    [
+        ("call.html", "call.html"),
+        ("adapter.js", "node_modules/webrtc-adapter/out/adapter.js"),
+        (
+            "janus.js",
+            "node_modules/janus-gateway/npm/dist/janus.es.js",
+        ),
+    ]
+    .map(|(path, file)| {
+        format!("[[routes]]\npath = \"/{path}\"\nfiles = \"{here}/{file}\"\npolicy = \"open\"\n")
+    })
+    .concat()
+}
+
 /// A token of the issuer, for ten minutes unless its claims say otherwise.
 pub(crate) fn token(mut claims: Value) -> String {
     if claims["exp"].is_null() {
