@@ -62,8 +62,9 @@ fn note_same_janus(
         return;
     };
     let has_other_policy = |(_, other): &&(&RawRoute, &Route)| {
-        !other.policy.permits_the_same(&route.policy)
-            && !(judges(other) && judges(route))
+        let both_judge = judges(other) && judges(route);
+        let is_same = both_judge || other.policy.permits_the_same(&route.policy);
+        !is_same
             && specs(route, context)
                 .any(|one| specs(other, context).any(|other| shares_janus(one, other)))
     };
