@@ -23,13 +23,11 @@ fuzz_target!(|text: &str| {
     let room = parameters.get("room");
     let number = room.and_then(|room| room.integer()).map(Room::Number);
     let facts = Facts {
-        verb: Word::folded(verb, !verb.is("new")),
-        plugin: None,
         request: text("request").map(|request| Word::folded(request, !request.is("new"))),
-        ptype: None,
         room: number.or_else(|| room?.text().map(Room::Text)),
         is_about_room: parameters.get("about").is_some(),
         parameters: Some(parameters),
+        ..Facts::new(Word::folded(verb, !verb.is("new")))
     };
     let all = rules();
     for count in 0..=all.len() {

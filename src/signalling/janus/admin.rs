@@ -7,7 +7,7 @@ use super::envelope::{self, Envelope};
 use super::facts;
 use super::refusal::{self, Refusal};
 use crate::signalling::document::{Change, SyntaxError, Text, Value};
-use crate::signalling::rules::{Facts, Word};
+use crate::signalling::rules::{Entries, Facts, Word};
 use crate::signalling::{Context, Direction, Inspector, MessageClass, Verdict};
 
 /// What a verb of the admin API amounts to.
@@ -155,7 +155,7 @@ fn facts_of<'m>(envelope: &Envelope<'m>) -> Result<Facts<'m>, Refusal> {
         Some((_, Class::MessagePlugin)) => {
             let (_, plugin) = envelope::text("plugin", envelope.plugin)?;
             let request = envelope::object("request", envelope.request)?;
-            facts::of_plugin(verb, plugin.unescaped(), request)
+            facts::of_plugin(verb, (plugin.unescaped(), Entries::default()), request)
         }
         // What is in it may change settings, so it needs a rule that names it.
         Some((name, _)) if name.starts_with("query_") && envelope.request.is_some() => {

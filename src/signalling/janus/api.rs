@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use super::calls::{Call, Calls};
 use super::conclusion::{self, Admitted, conclude};
 use super::envelope::{self, Envelope};
+use super::event::Event;
 use super::facts;
 use super::refusal::{self, Refusal};
-use crate::signalling::document::{Change, Object, SyntaxError, Text, Value};
-use crate::signalling::owners::{Owners, PluginName, Unknown};
-use crate::signalling::rules::{Facts, Word};
+use super::rooms;
+use crate::signalling::document::{Change, SyntaxError, Text, Value};
+use crate::signalling::owners::{Found, Owners, PluginName, Unknown};
+use crate::signalling::rules::{Entries, Facts, Word};
 use crate::signalling::{Context, Direction, Inspector, MessageClass, Verdict};
 
 /// The verbs.
@@ -66,6 +68,7 @@ impl Api {
         context: &Context<'c>,
     ) -> Result<Admitted<'m, 'c>, Refusal> {
         let rule = refusal::check(facts, context, || ends_a_call(facts))?;
+        rooms::enter(envelope, facts, context)?;
         let call = self.call(envelope, facts, context)?;
         let text = self.written(envelope, call, context);
         Ok(Admitted { text, rule })
@@ -253,13 +256,34 @@ fn verb<'m>(envelope: &Envelope<'m>) -> Word<'m> {
 /// # Errors
 /// If session or handle are not the client's, or it has no single meaning.
 fn facts_of<'m>(envelope: &Envelope<'m>, context: &Context<'_>) -> Result<Facts<'m>, Refusal> {
-    let attached = plugin_of_handle(envelope, context)?;
+    let found = find(envelope, context)?;
     check_level(level(envelope.verb), envelope)?;
     let verb = verb(envelope);
-    if envelope.verb.is_ignoring_case("message") {
+    let (plugin, entered) = match found.handle {
+        Some(attached) => (Some(attached.plugin), attached.entered),
+        None => (None, Entries::default()),
+    };
+    let facts = if envelope.verb.is_ignoring_case("message") {
         let body = envelope::object("body", envelope.body)?;
-        return facts::of_plugin(verb, attached.unwrap_or_default(), body);
+        facts::of_plugin(verb, (plugin.unwrap_or_default(), entered), body)?
+    } else {
+        Facts {
+            entered,
+            ..facts_of_verb(verb, plugin, envelope)?
+        }
+    };
+    if found.is_check_due {
+        rooms::check(envelope.session, &facts, context)?;
     }
+    Ok(facts)
+}
+
+/// What a message says that is not for a plugin.
+fn facts_of_verb<'m>(
+    verb: Word<'m>,
+    attached: Option<PluginName>,
+    envelope: &Envelope<'m>,
+) -> Result<Facts<'m>, Refusal> {
     let mut facts = facts::bare(verb, None);
     if envelope.verb.is_ignoring_case("attach") {
         let (_, plugin) = envelope::text("plugin", envelope.plugin)?;
@@ -270,16 +294,13 @@ fn facts_of<'m>(envelope: &Envelope<'m>, context: &Context<'_>) -> Result<Facts<
     Ok(facts)
 }
 
-/// The plugin of the handle that the message names, if the client may use session and handle.
-fn plugin_of_handle(
-    envelope: &Envelope<'_>,
-    context: &Context<'_>,
-) -> Result<Option<PluginName>, Refusal> {
+/// The handle that the message names, if the client may use session and handle.
+fn find(envelope: &Envelope<'_>, context: &Context<'_>) -> Result<Found, Refusal> {
     let Some(session) = envelope.session else {
         // Janus has no session 0.
         return match envelope.handle {
             Some(_) => Err(Refusal::NoSession(0)),
-            None => Ok(None),
+            None => Ok(Found::default()),
         };
     };
     let handle = envelope.handle;
@@ -326,48 +347,7 @@ fn note(event: &Event<'_>, owners: &Owners) {
         && let Some(handle) = event.sender
     {
         owners.detach(session, handle);
-    }
-}
-
-/// What a message of Janus says.
-#[derive(Default)]
-struct Event<'m> {
-    kind: Option<Text<'m>>,
-    transaction: Option<Text<'m>>,
-    session: Option<i64>,
-    sender: Option<i64>,
-    data: Option<Object<'m>>,
-    error: Option<Object<'m>>,
-}
-
-impl<'m> Event<'m> {
-    fn read(object: Object<'m>) -> Self {
-        let mut event = Self::default();
-        for member in object.members() {
-            let (name, value) = (member.name, member.value);
-            match () {
-                () if name.is("janus") => event.kind = value.text(),
-                () if name.is("transaction") => event.transaction = value.text(),
-                () if name.is("session_id") => event.session = value.integer(),
-                () if name.is("sender") => event.sender = value.integer(),
-                () if name.is("data") => event.data = value.object(),
-                () if name.is("error") => event.error = value.object(),
-                () => {}
-            }
-        }
-        event
-    }
-
-    fn is(&self, kind: &str) -> bool {
-        self.kind.is_some_and(|mine| mine.is(kind))
-    }
-
-    /// The id of what a request has created.
-    fn created(&self) -> Option<i64> {
-        self.data?.get("id")?.integer()
-    }
-
-    fn code(&self) -> Option<i64> {
-        self.error?.get("code")?.integer()
+    } else {
+        rooms::follow(event, owners);
     }
 }

@@ -6,10 +6,13 @@ use super::envelope;
 use super::plugins::{self, Plugin, RoomUse};
 use super::refusal::Refusal;
 use crate::signalling::document::{Kind, Member, Object, Text, Value};
-use crate::signalling::rules::{Facts, Room, Word};
+use crate::signalling::rules::{Entries, Facts, Room, Word};
 
 /// Every member that some plugin takes for a room.
 const ROOM_NAMES: [&str; 4] = ["room", "room_id", "rooms", "room_ids"];
+
+/// The longest name of a room in bytes: names are kept.
+const LONGEST_ROOM: usize = 512;
 
 /// The largest room number, as for sessions.
 const LARGEST_ROOM: i64 = 1 << 53;
@@ -17,13 +20,8 @@ const LARGEST_ROOM: i64 = 1 << 53;
 /// Facts about a message that is for no plugin.
 pub(super) fn bare<'m>(verb: Word<'m>, parameters: Option<Object<'m>>) -> Facts<'m> {
     Facts {
-        verb,
-        plugin: None,
-        request: None,
-        ptype: None,
-        room: None,
-        is_about_room: false,
         parameters,
+        ..Facts::new(verb)
     }
 }
 
@@ -33,14 +31,14 @@ pub(super) fn plugin_word(name: Cow<'_, str>) -> Word<'_> {
     Word::exact(name, is_known)
 }
 
-/// Facts about what is sent to a plugin: a `message` with its `body`, or a `message_plugin` with
-/// its `request`.
+/// Facts about what is sent to a plugin, by a handle that has entered some rooms: a `message` with
+/// its `body`, or a `message_plugin` with its `request`.
 ///
 /// # Errors
 /// If there is more than one reading of it, or it lacks what its request needs.
 pub(super) fn of_plugin<'m>(
     verb: Word<'m>,
-    plugin_name: Cow<'m, str>,
+    (plugin_name, entered): (Cow<'m, str>, Entries),
     body: Object<'m>,
 ) -> Result<Facts<'m>, Refusal> {
     let plugin = plugins::find(&plugin_name);
@@ -79,7 +77,16 @@ pub(super) fn of_plugin<'m>(
         if facts.room.is_none() && room_use == Some(RoomUse::Required) {
             return Err(Refusal::NoRoom);
         }
+        let request_among = |names: &[&'static str]| {
+            let mut names = names.iter().copied();
+            names.find(|name| facts.request.as_ref().is_some_and(|it| it.is(name)))
+        };
+        facts.enters = request_among(plugin.enters);
+        let is_own = |room: &Room<'_>| entered.contain(room);
+        facts.is_leaving =
+            request_among(plugin.leaves).is_some() && facts.room.as_ref().is_none_or(is_own);
     }
+    facts.entered = entered;
     Ok(facts)
 }
 
@@ -130,6 +137,9 @@ impl<'m> Members<'m> {
         let is_room = |number: &i64| (0..=LARGEST_ROOM).contains(number);
         let number = value.integer().filter(is_room).map(Room::Number);
         let room = number.or_else(|| value.text().map(Room::Text));
+        if value.raw().len() > LONGEST_ROOM {
+            return Err(Refusal::Type(name, "at most 500 bytes long"));
+        }
         room.map(Some)
             .ok_or(Refusal::Type(name, "an integer or a string"))
     }

@@ -14,11 +14,13 @@ mod api;
 mod calls;
 mod conclusion;
 mod envelope;
+mod event;
 mod facts;
 mod load;
 pub mod plugins;
 mod refusal;
 pub mod rest;
+mod rooms;
 mod secret;
 
 pub use admin::{ADMIN_VERBS, AdminApi, Class};

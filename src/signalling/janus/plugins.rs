@@ -23,6 +23,10 @@ pub struct Plugin {
     /// Those of all these that callers do not need: of moderators and administrators of rooms, and
     /// such as write files or send media elsewhere.
     pub privileged: &'static [&'static str],
+    /// Those of all these by which the handle enters the room that they name.
+    pub enters: &'static [&'static str],
+    /// Those by which it leaves a room, or no longer sends or receives media.
+    pub leaves: &'static [&'static str],
 }
 
 /// How a request names its room.
@@ -45,6 +49,8 @@ const ORDINARY: Plugin = Plugin {
     new_room: &[],
     others: &[],
     privileged: &[],
+    enters: &[],
+    leaves: &[],
 };
 
 /// The plugins.
@@ -106,6 +112,8 @@ pub const PLUGINS: &[Plugin] = &[
             "create",
             "list",
         ],
+        enters: &["join", "joinandconfigure"],
+        leaves: &["leave", "unpublish"],
         ..ORDINARY
     },
     Plugin {
@@ -158,6 +166,8 @@ pub const PLUGINS: &[Plugin] = &[
             "list",
             "resetdecoder",
         ],
+        enters: &["join", "changeroom"],
+        leaves: &["leave", "hangup"],
         ..ORDINARY
     },
     Plugin {
@@ -186,6 +196,8 @@ pub const PLUGINS: &[Plugin] = &[
             "create",
             "list",
         ],
+        enters: &["join"],
+        leaves: &["leave"],
         ..ORDINARY
     },
     Plugin {
@@ -214,6 +226,8 @@ pub const PLUGINS: &[Plugin] = &[
             "create",
             "list",
         ],
+        enters: &["watch", "switch"],
+        leaves: &["stop"],
         ..ORDINARY
     },
     Plugin {
@@ -234,6 +248,7 @@ pub const PLUGINS: &[Plugin] = &[
         in_room: &["join", "kick"],
         others: &["subscribe", "block", "unblock", "data"],
         privileged: &["kick"],
+        enters: &["join"],
         ..ORDINARY
     },
 ];

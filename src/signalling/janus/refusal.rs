@@ -45,6 +45,29 @@ pub enum Refusal {
     TooManyHandles,
     /// The client waits for too many answers.
     TooManyCalls,
+    /// The handle has entered as many rooms as it may.
+    TooManyRooms,
+    /// The session has what the client may no longer have.
+    Lost(Lost),
+}
+
+/// What a client may no longer have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// A handle of the plugin.
+    Plugin,
+    /// The room that it is in.
+    Room,
+}
+
+impl Lost {
+    /// The reason to close a connection.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Plugin => "plugin no longer allowed",
+            Self::Room => "room no longer allowed",
+        }
+    }
 }
 
 /// The rule that lets a message pass; `None` without rules. `ends_a_call`: it may pass although the
@@ -155,7 +178,7 @@ impl Refusal {
     /// The reason in the answer.
     fn said(&self) -> &dyn fmt::Display {
         match self {
-            Self::Denied(_) | Self::Unmatched(_) => &"Not allowed",
+            Self::Denied(_) | Self::Unmatched(_) | Self::Lost(_) => &"Not allowed",
             other => other,
         }
     }
@@ -187,6 +210,8 @@ impl fmt::Display for Refusal {
             Self::TooManySessions => f.write_str("Currently not accepting new sessions"),
             Self::TooManyHandles => f.write_str("Couldn't attach to plugin: too many handles"),
             Self::TooManyCalls => f.write_str("Too many requests wait for an answer"),
+            Self::TooManyRooms => f.write_str("The handle has entered too many rooms"),
+            Self::Lost(lost) => write!(f, "In the session: {}", lost.reason()),
         }
     }
 }

@@ -13,8 +13,10 @@ use super::conclusion;
 use super::envelope::{BadEnvelope, LARGEST_ID};
 use super::facts;
 use super::refusal::{self, Refusal};
+use super::rooms;
 use crate::signalling::document::{Text, Value, split};
-use crate::signalling::rules::Word;
+use crate::signalling::owners::Found;
+use crate::signalling::rules::{Facts, Word};
 use crate::signalling::{
     Backend, Context, Ids, InfoPolicy, MessageClass, Outcome, Record, Verdict,
 };
@@ -107,7 +109,8 @@ pub fn may_poll(ids: Ids, context: &Context<'_>) -> Result<(), Refusal> {
     let owners = &context.backend.owners;
     let found = owners.find(context.owner, session, ids.handle, context.now);
     let rule = match found {
-        Ok(_) => refusal::check(&facts, context, || true),
+        Ok(found) => checked(found, ids, &facts, context)
+            .and_then(|()| refusal::check(&facts, context, || true)),
         Err(_) => Err(Refusal::NoSession(session)),
     };
     let outcome = match &rule {
@@ -120,6 +123,19 @@ pub fn may_poll(ids: Ids, context: &Context<'_>) -> Result<(), Refusal> {
         ..conclusion::record(MessageClass::Session, ids.session, outcome, context)
     });
     rule.map(drop)
+}
+
+/// Looks at the handles of the session if it is time to: a poll keeps them.
+fn checked(
+    found: Found,
+    ids: Ids,
+    facts: &Facts<'_>,
+    context: &Context<'_>,
+) -> Result<(), Refusal> {
+    if found.is_check_due {
+        rooms::check(ids.session, facts, context)?;
+    }
+    Ok(())
 }
 
 /// The query of a long poll: of the client's what Janus reads, with the upstream's credentials in

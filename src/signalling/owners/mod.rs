@@ -7,6 +7,7 @@
 //! used for long.
 
 mod quota;
+mod rooms;
 
 pub use quota::Place;
 
@@ -20,10 +21,14 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::digest;
 use parking_lot::Mutex;
 
+use super::rules::Entries;
 use crate::addr::ClientAddr;
 use quota::Quota;
 
 const SHARDS: usize = 32;
+
+/// How long the handles of a session need no check.
+const CHECK_PERIOD: Duration = Duration::from_secs(10);
 
 /// A client, as far as sessions belong to it: a digest, so that its size does not depend on the
 /// client's token.
@@ -123,14 +128,35 @@ pub struct Owners {
 struct Session {
     place: Place,
     used: Instant,
+    /// When it was last found that the client may have its handles.
+    checked: Instant,
     handles: HashMap<i64, Handle>,
 }
 
 #[derive(Debug)]
 struct Handle {
-    plugin: PluginName,
+    attached: Attached,
     #[expect(dead_code, reason = "only held and dropped")]
     place: Place,
+}
+
+/// What a handle is attached to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// The plugin.
+    pub plugin: PluginName,
+    /// The rooms that the handle has entered.
+    pub entered: Entries,
+}
+
+/// What there is of what a message names.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The handle.
+    pub handle: Option<Attached>,
+    /// Whether it is time to look whether the client may still have the handles of the session
+    /// ([`Owners::handles_of`], [`Owners::note_checked`]).
+    pub is_check_due: bool,
 }
 
 impl Owners {
@@ -163,6 +189,7 @@ impl Owners {
             let new = Session {
                 place,
                 used: now,
+                checked: now,
                 handles: HashMap::new(),
             };
             sessions.insert(session, new);
@@ -175,11 +202,13 @@ impl Owners {
         if let Some(session) = sessions.get_mut(&session)
             && session.place.owner() == place.owner()
         {
-            session.handles.insert(handle, Handle { plugin, place });
+            let entered = Entries::default();
+            let attached = Attached { plugin, entered };
+            session.handles.insert(handle, Handle { attached, place });
         }
     }
 
-    /// Which plugin a handle of a client's session is attached to; `None` without a handle.
+    /// What a handle of a client's session is attached to.
     ///
     /// # Errors
     /// If the session or the handle is not the client's.
@@ -189,17 +218,18 @@ impl Owners {
         session: i64,
         handle: Option<i64>,
         now: Instant,
-    ) -> Result<Option<PluginName>, Unknown> {
+    ) -> Result<Found, Unknown> {
         let mut sessions = self.shard(session).lock();
         let found = sessions.get_mut(&session);
         let found = found.filter(|found| found.place.owner() == owner);
         let found = found.ok_or(Unknown::Session)?;
         found.used = now;
-        let Some(handle) = handle else {
-            return Ok(None);
-        };
-        let attached = found.handles.get(&handle).ok_or(Unknown::Handle)?;
-        Ok(Some(attached.plugin.clone()))
+        let handle = handle.map(|handle| found.handles.get(&handle).ok_or(Unknown::Handle));
+        let handle = handle.transpose()?;
+        Ok(Found {
+            handle: handle.map(|handle| handle.attached.clone()),
+            is_check_due: now.saturating_duration_since(found.checked) >= CHECK_PERIOD,
+        })
     }
 
     /// Forgets a handle.

@@ -28,7 +28,7 @@ fn only_the_client_that_created_a_session_may_use_it() {
         Owner::of_subject("iss", "bob"),
     );
     create(&owners, alice, 1, now);
-    assert_eq!(owners.find(alice, 1, None, now), Ok(None));
+    assert!(owners.find(alice, 1, None, now).is_ok());
     assert_eq!(owners.find(bob, 1, None, now), Err(Unknown::Session));
     assert_eq!(owners.find(alice, 2, None, now), Err(Unknown::Session));
     assert_eq!(owners.find(alice, 1, Some(7), now), Err(Unknown::Handle));
@@ -36,10 +36,8 @@ fn only_the_client_that_created_a_session_may_use_it() {
     attach(&owners, alice, 2, 8);
     attach(&owners, bob, 1, 9);
     assert_eq!(owners.find(alice, 1, Some(9), now), Err(Unknown::Handle));
-    assert_eq!(
-        owners.find(alice, 1, Some(7), now),
-        Ok(Some("janus.plugin.echotest".into()))
-    );
+    let found = owners.find(alice, 1, Some(7), now).unwrap();
+    assert_eq!(found.handle.unwrap().plugin, "janus.plugin.echotest");
     assert_eq!(owners.find(bob, 1, Some(7), now), Err(Unknown::Session));
     assert_eq!(owners.find(alice, 2, Some(8), now), Err(Unknown::Session));
     // Bob proposes Alice's id: it stays hers.

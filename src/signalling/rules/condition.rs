@@ -51,11 +51,26 @@ impl Rooms {
         if *self == Self::Any {
             return true;
         }
-        let Some(room) = facts.room else {
+        if facts.is_leaving {
+            return !is_deny;
+        }
+        // A request that names no room is about those that the handle is in.
+        let entered = facts.entered.iter().map(|entry| entry.room.room());
+        let own = entered.filter(|_| !facts.is_about_room);
+        let mut rooms = facts.room.into_iter().chain(own).peekable();
+        if rooms.peek().is_none() {
             // What is not about a room passes as the rest of the rule says, but is not denied for
             // a room that it does not name.
             return !facts.is_about_room && !is_deny;
-        };
+        }
+        if is_deny {
+            rooms.any(|room| self.has(room, claims))
+        } else {
+            rooms.all(|room| self.has(room, claims))
+        }
+    }
+
+    fn has(&self, room: Room<'_>, claims: Option<&Claims>) -> bool {
         match self {
             Self::Any => true,
             Self::OneOf(ids) => ids.iter().any(|id| room.is(id)),
@@ -72,10 +87,9 @@ impl Rooms {
 }
 
 fn claim_has_room(claim: &Value, room: Room<'_>) -> bool {
-    let is_room = |value: &Value| match (value, room) {
-        (Value::String(text), _) if text == "*" => true,
-        (Value::String(text), Room::Text(room)) => room.is(text),
-        (Value::Number(number), Room::Number(room)) => number.as_i64() == Some(room),
+    let is_room = |value: &Value| match value {
+        Value::String(text) => text == "*" || room.is_text(text),
+        Value::Number(number) => number.as_i64().is_some_and(|number| room.is_number(number)),
         _ => false,
     };
     match claim {

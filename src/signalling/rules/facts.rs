@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::entries::Entries;
 use crate::signalling::document::{Object, Text};
 
 /// What a message says.
@@ -20,11 +21,34 @@ pub struct Facts<'m> {
     /// Whether the request is one about a room, so that it must name one to match a rule about
     /// rooms. Other requests are about the room that the client is in already.
     pub is_about_room: bool,
+    /// The rooms that the client's handle is in: what a request means that is not about a room
+    /// which it names.
+    pub entered: Entries,
+    /// How the request is called if it enters the room that it names.
+    pub enters: Option<&'static str>,
+    /// Whether the request leaves a room. What a client has, it may always leave.
+    pub is_leaving: bool,
     /// What the plugin or the server reads parameters from.
     pub parameters: Option<Object<'m>>,
 }
 
-impl Facts<'_> {
+impl<'m> Facts<'m> {
+    /// Facts about a message that is for no plugin and about no room.
+    pub fn new(verb: Word<'m>) -> Self {
+        Self {
+            verb,
+            plugin: None,
+            request: None,
+            ptype: None,
+            room: None,
+            is_about_room: false,
+            entered: Entries::default(),
+            enters: None,
+            is_leaving: false,
+            parameters: None,
+        }
+    }
+
     /// The first of these names that the parameters have as a member, at any depth.
     pub(super) fn member_among<'n>(&self, names: &'n [Box<str>]) -> Option<&'n str> {
         // Most rules forbid nothing, and most messages are short.
@@ -51,6 +75,8 @@ enum Written<'m> {
     Folded(Text<'m>),
     /// Its case counts.
     Exact(Cow<'m, str>),
+    /// In no message; its case does not count.
+    Known(&'static str),
 }
 
 impl<'m> Word<'m> {
@@ -66,11 +92,20 @@ impl<'m> Word<'m> {
         Self { text, is_known }
     }
 
+    /// A name that the gateway knows, and whose case does not count.
+    pub fn known(name: &'static str) -> Self {
+        Self {
+            text: Written::Known(name),
+            is_known: true,
+        }
+    }
+
     /// Whether it is this name.
     pub fn is(&self, name: &str) -> bool {
         match &self.text {
             Written::Folded(text) => text.is_ignoring_case(name),
             Written::Exact(text) => text == name,
+            Written::Known(known) => known.eq_ignore_ascii_case(name),
         }
     }
 
@@ -79,6 +114,7 @@ impl<'m> Word<'m> {
         match &self.text {
             Written::Folded(text) => text.unescaped().to_ascii_lowercase().into(),
             Written::Exact(text) => Cow::Borrowed(text),
+            Written::Known(known) => Cow::Borrowed(known),
         }
     }
 }
@@ -90,9 +126,11 @@ pub enum Room<'m> {
     Number(i64),
     /// A text.
     Text(Text<'m>),
+    /// A text that is in no message.
+    Kept(&'m str),
 }
 
-/// A room that a rule names.
+/// A room, kept longer than the message that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoomId {
     /// A number.
@@ -102,11 +140,42 @@ pub enum RoomId {
 }
 
 impl Room<'_> {
-    pub(super) fn is(&self, id: &RoomId) -> bool {
-        match (self, id) {
-            (Self::Number(number), RoomId::Number(id)) => number == id,
-            (Self::Text(text), RoomId::Text(id)) => text.is(id),
-            _ => false,
+    /// Whether it is this room.
+    pub fn is(&self, id: &RoomId) -> bool {
+        match id {
+            RoomId::Number(id) => self.is_number(*id),
+            RoomId::Text(id) => self.is_text(id),
+        }
+    }
+
+    pub(super) fn is_number(&self, id: i64) -> bool {
+        matches!(self, Self::Number(number) if *number == id)
+    }
+
+    pub(super) fn is_text(&self, id: &str) -> bool {
+        match self {
+            Self::Number(_) => false,
+            Self::Text(text) => text.is(id),
+            Self::Kept(text) => *text == id,
+        }
+    }
+
+    /// The room without the message.
+    pub fn id(&self) -> RoomId {
+        match self {
+            Self::Number(number) => RoomId::Number(*number),
+            Self::Text(text) => RoomId::Text(text.unescaped().into()),
+            Self::Kept(text) => RoomId::Text((*text).into()),
+        }
+    }
+}
+
+impl RoomId {
+    /// The same as a message would name it.
+    pub(super) fn room(&self) -> Room<'_> {
+        match self {
+            Self::Number(number) => Room::Number(*number),
+            Self::Text(text) => Room::Kept(text),
         }
     }
 }

@@ -9,9 +9,11 @@
 //! matches only an `allow` that names it, so that the next release of a plugin opens nothing.
 
 mod condition;
+mod entries;
 mod facts;
 
 pub use condition::{Hosts, Names, Rooms};
+pub use entries::{Entries, Entry, TooMany};
 pub use facts::{Facts, Room, RoomId, Word};
 
 use std::fmt;

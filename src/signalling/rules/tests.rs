@@ -18,13 +18,13 @@ fn facts(text: &str) -> Facts<'_> {
     let room = parameters.get("room");
     let number = room.and_then(|room| room.integer()).map(Room::Number);
     Facts {
-        verb: word("verb").unwrap(),
         plugin: word("plugin"),
         request: word("request"),
         ptype: word("ptype"),
         room: number.or_else(|| room?.text().map(Room::Text)),
         is_about_room: parameters.get("about").is_some(),
         parameters: Some(parameters),
+        ..Facts::new(word("verb").unwrap())
     }
 }
 

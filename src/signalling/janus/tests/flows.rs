@@ -231,14 +231,18 @@ fn a_handle_has_the_plugin_that_it_was_attached_to_in_whatever_order_answers_com
         owners
             .find(client.owner, 1, Some(11), client.now)
             .unwrap()
+            .handle
             .unwrap()
+            .plugin
             .contains("videoroom")
     );
     assert!(
         owners
             .find(client.owner, 1, Some(12), client.now)
             .unwrap()
+            .handle
             .unwrap()
+            .plugin
             .contains("echotest")
     );
 }

@@ -5,6 +5,7 @@ mod flows;
 mod oracle;
 mod paths;
 mod property;
+mod rooms;
 mod table;
 
 use std::sync::Arc;

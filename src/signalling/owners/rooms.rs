@@ -1,0 +1,45 @@
+//! The rooms that handles have entered.
+
+use std::time::Instant;
+
+use super::{Attached, Owner, Owners};
+use crate::signalling::rules::{Entries, Entry, TooMany};
+
+impl Owners {
+    /// A client asks to enter a room with a handle of its session.
+    ///
+    /// # Errors
+    /// If the handle has entered too many.
+    pub fn enter(&self, session: i64, handle: i64, entry: Entry) -> Result<(), TooMany> {
+        let mut entered = Ok(());
+        self.with_entries(session, handle, |entries| entered = entries.add(entry));
+        entered
+    }
+
+    /// Changes the rooms of a handle, if there is such a handle.
+    pub fn with_entries(&self, session: i64, handle: i64, change: impl FnOnce(&mut Entries)) {
+        let mut sessions = self.shard(session).lock();
+        let session = sessions.get_mut(&session);
+        if let Some(handle) = session.and_then(|session| session.handles.get_mut(&handle)) {
+            change(&mut handle.attached.entered);
+        }
+    }
+
+    /// The handles of a client's session; none if it is not the client's.
+    pub fn handles_of(&self, owner: Owner, session: i64) -> Vec<Attached> {
+        let sessions = self.shard(session).lock();
+        let session = sessions.get(&session);
+        let session = session.filter(|session| session.place.owner() == owner);
+        let handles = session
+            .into_iter()
+            .flat_map(|session| session.handles.values());
+        handles.map(|handle| handle.attached.clone()).collect()
+    }
+
+    /// The client may have the handles of the session.
+    pub fn note_checked(&self, session: i64, now: Instant) {
+        if let Some(session) = self.shard(session).lock().get_mut(&session) {
+            session.checked = now;
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The rooms that a handle has entered.
+
+use std::sync::Arc;
+
+use super::facts::{Facts, RoomId, Word};
+
+/// How many rooms one handle may enter.
+const MOST: usize = 8;
+
+/// A room that a handle has entered, with what its client asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The request that entered.
+    pub request: &'static str,
+    /// As what the client wanted to join.
+    pub ptype: Option<&'static str>,
+    /// The room.
+    pub room: RoomId,
+}
+
+/// The handle has entered as many rooms as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany;
+
+/// The rooms of a handle, in the order in which its client asked to enter them. A request that the
+/// server then rejects counts as well, because its answer may come late or never.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entries(Option<Arc<[Entry]>>);
+
+impl Entries {
+    /// The rooms in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.as_slice().iter()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether this room is one of them.
+    pub fn contain(&self, room: &super::Room<'_>) -> bool {
+        self.iter().any(|entry| room.is(&entry.room))
+    }
+
+    /// Adds a room. The same request a second time adds nothing.
+    ///
+    /// # Errors
+    /// If there are too many.
+    pub fn add(&mut self, entry: Entry) -> Result<(), TooMany> {
+        let known = self.as_slice();
+        if known.last() == Some(&entry) {
+            return Ok(());
+        }
+        if known.len() >= MOST {
+            return Err(TooMany);
+        }
+        self.0 = Some(known.iter().cloned().chain([entry]).collect());
+        Ok(())
+    }
+
+    /// The handle is in this room: those that it entered before are behind it. Of a room that was
+    /// entered twice, the server may mean the first time.
+    pub fn keep_from(&mut self, room: &super::Room<'_>) {
+        let position = self.iter().position(|entry| room.is(&entry.room));
+        self.drop_first(position.unwrap_or(0));
+    }
+
+    /// The handle has left this room, and those that it entered before.
+    pub fn keep_after(&mut self, room: &super::Room<'_>) {
+        let position = self.iter().position(|entry| room.is(&entry.room));
+        self.drop_first(position.map_or(0, |position| position + 1));
+    }
+
+    /// The handle has left the room that it was in.
+    pub fn drop_first(&mut self, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let rest = self.as_slice().get(count..).unwrap_or_default();
+        self.0 = (!rest.is_empty()).then(|| rest.into());
+    }
+
+    /// Takes all of them out.
+    pub fn clear(&mut self) {
+        self.0 = None;
+    }
+
+    fn as_slice(&self) -> &[Entry] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl Entry {
+    /// The request that entered, as far as rules ask for it.
+    pub fn facts<'m>(&'m self, verb: &'static str, plugin: &'m str) -> Facts<'m> {
+        Facts {
+            plugin: Some(Word::exact(plugin.into(), true)),
+            request: Some(Word::known(self.request)),
+            ptype: self.ptype.map(Word::known),
+            room: Some(self.room.room()),
+            is_about_room: true,
+            ..Facts::new(Word::known(verb))
+        }
+    }
+}
