@@ -9,6 +9,7 @@ use super::event::Event;
 use super::facts;
 use super::refusal::{self, Refusal};
 use super::rooms;
+use super::used::UsedSessions;
 use crate::signalling::document::{Change, SyntaxError, Text, Value};
 use crate::signalling::owners::{Found, Owners, PluginName, Unknown};
 use crate::signalling::rules::{Entries, Facts, Word};
@@ -46,13 +47,16 @@ enum Level {
 #[derive(Debug)]
 pub struct Api {
     calls: Calls,
+    used: UsedSessions,
 }
 
 impl Api {
     /// With a random number.
     pub fn new(nonce: u64) -> Self {
-        let calls = Calls::new(nonce);
-        Self { calls }
+        Self {
+            calls: Calls::new(nonce),
+            used: UsedSessions::default(),
+        }
     }
 
     /// Whether it has to see the answer to a message.
@@ -139,14 +143,14 @@ impl Api {
         // Answers to long polls may be lists of events.
         for event in document.array().into_iter().flat_map(|list| list.items()) {
             if let Some(event) = event.object() {
-                note(&Event::read(event), &context.backend.owners);
+                self.note(&Event::read(event), &context.backend.owners);
             }
         }
         let Some(object) = document.object() else {
             return Cow::Borrowed(document.raw());
         };
         let event = Event::read(object);
-        note(&event, &context.backend.owners);
+        self.note(&event, &context.backend.owners);
         let call = event
             .transaction
             .and_then(|transaction| self.calls.end(transaction));
@@ -154,13 +158,51 @@ impl Api {
             return Cow::Borrowed(document.raw());
         };
         if event.is("success") {
-            finish(call, &event, context);
+            self.finish(call, &event, context);
         }
         let value = crate::signalling::document::split(&transaction);
         match value.ok().and_then(|mut values| values.next()) {
             Some(value) => object.edited(&[Change::Set("transaction", value)]).into(),
             None => Cow::Borrowed(document.raw()),
         }
+    }
+
+    /// Remembers what a request has changed.
+    fn finish(&mut self, call: Call, event: &Event<'_>, context: &Context<'_>) {
+        let owners = &context.backend.owners;
+        match (call, event.created()) {
+            (Call::Create(place), Some(session)) => {
+                owners.created(place, session, context.now);
+                self.used.note(session, context);
+            }
+            (Call::Attach(place, session, plugin), Some(handle)) => {
+                owners.attached(place, session, handle, plugin);
+            }
+            (Call::Destroy(session), _) => self.forget(session, owners),
+            (Call::Detach(session, handle), _) => owners.detach(session, handle),
+            (Call::Create(_) | Call::Attach(..), None) => {}
+        }
+    }
+
+    /// Forgets what Janus says is over.
+    fn note(&mut self, event: &Event<'_>, owners: &Owners) {
+        let Some(session) = event.session else {
+            return;
+        };
+        if event.is("timeout") || (event.is("error") && event.code() == Some(458)) {
+            self.forget(session, owners);
+        } else if event.is("detached")
+            && let Some(handle) = event.sender
+        {
+            owners.detach(session, handle);
+        } else {
+            rooms::follow(event, owners);
+        }
+    }
+
+    fn forget(&mut self, session: i64, owners: &Owners) {
+        owners.forget(session);
+        self.used.forget(session);
     }
 }
 
@@ -180,6 +222,9 @@ impl Inspector for Api {
         };
         let (facts, result) = match facts_of(&envelope, context) {
             Ok(facts) => {
+                if let Some(session) = envelope.session {
+                    self.used.note(session, context);
+                }
                 let result = self.admit(&envelope, &facts, context);
                 (facts, result)
             }
@@ -192,8 +237,12 @@ impl Inspector for Api {
         conclusion::unreadable(error, context)
     }
 
-    fn recheck(&mut self, _: &Context<'_>) -> Result<(), &'static str> {
-        Ok(())
+    fn recheck(&mut self, context: &Context<'_>) -> Result<(), &'static str> {
+        let lost = |session| rooms::lost(session, context);
+        match self.used.iter().find_map(lost) {
+            Some(lost) => Err(lost.reason()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -317,37 +366,5 @@ fn kept(name: &str) -> PluginName {
     match super::plugins::find(name) {
         Some(plugin) => Cow::Borrowed(plugin.name),
         None => Cow::Owned(name.to_owned()),
-    }
-}
-
-/// Remembers what a request has changed.
-fn finish(call: Call, event: &Event<'_>, context: &Context<'_>) {
-    let owners = &context.backend.owners;
-    match (call, event.created()) {
-        (Call::Create(place), Some(session)) => {
-            owners.created(place, session, context.now);
-        }
-        (Call::Attach(place, session, plugin), Some(handle)) => {
-            owners.attached(place, session, handle, plugin);
-        }
-        (Call::Destroy(session), _) => owners.forget(session),
-        (Call::Detach(session, handle), _) => owners.detach(session, handle),
-        (Call::Create(_) | Call::Attach(..), None) => {}
-    }
-}
-
-/// Forgets what Janus says is over.
-fn note(event: &Event<'_>, owners: &Owners) {
-    let Some(session) = event.session else {
-        return;
-    };
-    if event.is("timeout") || (event.is("error") && event.code() == Some(458)) {
-        owners.forget(session);
-    } else if event.is("detached")
-        && let Some(handle) = event.sender
-    {
-        owners.detach(session, handle);
-    } else {
-        rooms::follow(event, owners);
     }
 }

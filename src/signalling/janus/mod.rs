@@ -22,6 +22,7 @@ mod refusal;
 pub mod rest;
 mod rooms;
 mod secret;
+mod used;
 
 pub use admin::{ADMIN_VERBS, AdminApi, Class};
 pub use api::{Api, VERBS};

@@ -13,6 +13,7 @@ pub use quota::Place;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,6 +36,9 @@ const CHECK_PERIOD: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Owner([u8; 16]);
 
+/// The byte of an owner whose lowest bit says whether it is a connection.
+const KIND: usize = 15;
+
 impl fmt::Debug for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Owner")
@@ -50,7 +54,14 @@ impl Owner {
     /// A connection of a client without a subject: its sessions end with it. The number is another
     /// one for each connection.
     pub fn of_connection(number: u64) -> Self {
-        Self::digest(b"connection", &[&number.to_le_bytes()])
+        let mut owner = Self::digest(b"connection", &[&number.to_le_bytes()]);
+        owner.0[KIND] |= 1;
+        owner
+    }
+
+    /// Whether its sessions end with a connection.
+    pub fn is_connection(self) -> bool {
+        self.0[KIND] & 1 == 1
     }
 
     /// A client without a subject over HTTP, where each message may come on another connection: its
@@ -71,6 +82,7 @@ impl Owner {
         }
         let mut owner = [0; 16];
         owner.copy_from_slice(&context.finish().as_ref()[..16]);
+        owner[KIND] &= !1;
         Self(owner)
     }
 }
@@ -242,6 +254,16 @@ impl Owners {
     /// Forgets a session.
     pub fn forget(&self, session: i64) {
         self.shard(session).lock().remove(&session);
+    }
+
+    /// Forgets a session if it is this client's.
+    pub fn forget_of(&self, owner: Owner, session: i64) {
+        let mut sessions = self.shard(session).lock();
+        if let Entry::Occupied(known) = sessions.entry(session)
+            && known.get().place.owner() == owner
+        {
+            known.remove();
+        }
     }
 
     /// Forgets what has not been used for long, in one of several parts: which one, the number
