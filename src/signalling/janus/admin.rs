@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use super::conclusion::{self, Admitted, conclude};
 use super::envelope::{self, Envelope};
-use super::facts;
 use super::refusal::{self, Refusal};
-use crate::signalling::document::{Change, SyntaxError, Text, Value};
+use super::{facts, info};
+use crate::signalling::document::{Change, Object, SyntaxError, Text, Value};
 use crate::signalling::rules::{Entries, Facts, Word};
-use crate::signalling::{Context, Direction, Inspector, MessageClass, Verdict};
+use crate::signalling::{Context, Direction, InfoPolicy, Inspector, MessageClass, Verdict};
 
 /// What a verb of the admin API amounts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +78,7 @@ impl AdminApi {
         facts: &Facts<'_>,
         context: &Context<'c>,
     ) -> Result<Admitted<'m, 'c>, Refusal> {
+        info::check(facts, context)?;
         let ends = || facts.verb.is("ping");
         let rule = refusal::check(facts, context, ends)?;
         let mut changes: Vec<_> = envelope::with_ids_of_path(context.ids).collect();
@@ -103,7 +104,7 @@ impl Inspector for AdminApi {
         context: &Context<'_>,
     ) -> Verdict<'m> {
         if direction == Direction::ToClient {
-            return Verdict::Forward(document.raw().into());
+            return Verdict::Forward(answer(document, context.backend.info));
         }
         let envelope = match Envelope::read(document, context.ids) {
             Ok(envelope) => envelope,
@@ -125,6 +126,19 @@ impl Inspector for AdminApi {
 
     fn recheck(&mut self, _: &Context<'_>) -> Result<(), &'static str> {
         Ok(())
+    }
+}
+
+/// An answer of Janus, as clients get it.
+fn answer(document: Value<'_>, policy: InfoPolicy) -> Cow<'_, str> {
+    let is_info = |answer: &Object<'_>| {
+        let kind = answer.get("janus").and_then(Value::text);
+        kind.is_some_and(|kind| kind.is("server_info"))
+    };
+    let info = document.object().filter(|_| policy != InfoPolicy::Full);
+    match info.filter(is_info) {
+        Some(info) => info::shown(info, policy),
+        None => Cow::Borrowed(document.raw()),
     }
 }
 

@@ -6,14 +6,15 @@ use super::calls::{Call, Calls};
 use super::conclusion::{self, Admitted, conclude};
 use super::envelope::{self, Envelope};
 use super::event::Event;
-use super::facts;
 use super::refusal::{self, Refusal};
 use super::rooms;
 use super::used::UsedSessions;
+use super::{facts, info};
 use crate::signalling::document::{Change, SyntaxError, Text, Value};
 use crate::signalling::owners::{Found, Owners, PluginName, Unknown};
 use crate::signalling::rules::{Entries, Facts, Word};
 use crate::signalling::{Context, Direction, Inspector, MessageClass, Verdict};
+use crate::token::claims::Claims;
 
 /// The verbs.
 pub const VERBS: [&str; 11] = [
@@ -71,6 +72,7 @@ impl Api {
         facts: &Facts<'_>,
         context: &Context<'c>,
     ) -> Result<Admitted<'m, 'c>, Refusal> {
+        info::check(facts, context)?;
         let rule = refusal::check(facts, context, || ends_a_call(facts))?;
         rooms::enter(envelope, facts, context)?;
         let call = self.call(envelope, facts, context)?;
@@ -124,6 +126,9 @@ impl Api {
         let credentials = &context.backend.credentials;
         let token = credentials.mint(context.time, plugin);
         let mut changes: Vec<_> = envelope::with_ids_of_path(context.ids).collect();
+        if context.backend.identify && plugin.is_some() {
+            changes.push(identity(context));
+        }
         if !credentials.is_empty() {
             changes.extend(credentials.changes(token.as_deref()));
         }
@@ -155,7 +160,11 @@ impl Api {
             .transaction
             .and_then(|transaction| self.calls.end(transaction));
         let Some((call, transaction)) = call else {
-            return Cow::Borrowed(document.raw());
+            return if event.is("server_info") {
+                info::shown(object, context.backend.info)
+            } else {
+                Cow::Borrowed(document.raw())
+            };
         };
         if event.is("success") {
             self.finish(call, &event, context);
@@ -359,6 +368,14 @@ fn find(envelope: &Envelope<'_>, context: &Context<'_>) -> Result<Found, Refusal
         Unknown::Session => Refusal::NoSession(session),
         Unknown::Handle => Refusal::NoHandle(handle.unwrap_or_default(), session),
     })
+}
+
+/// Who attaches, in the place of who the client says that it is.
+fn identity<'c>(context: &Context<'c>) -> Change<'c> {
+    match context.claims.and_then(Claims::subject) {
+        Some(subject) => Change::SetText("opaque_id", subject),
+        None => Change::Remove("opaque_id"),
+    }
 }
 
 /// A plugin's name that outlives the message: of the usual ones without a copy.

@@ -16,6 +16,7 @@ mod conclusion;
 mod envelope;
 mod event;
 mod facts;
+mod info;
 mod load;
 pub mod plugins;
 mod refusal;

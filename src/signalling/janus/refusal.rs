@@ -43,6 +43,8 @@ pub enum Refusal {
     TooManySessions,
     /// The same for handles.
     TooManyHandles,
+    /// Clients do not learn what the server is.
+    HiddenInfo,
     /// The client waits for too many answers.
     TooManyCalls,
     /// The handle has entered as many rooms as it may.
@@ -178,7 +180,9 @@ impl Refusal {
     /// The reason in the answer.
     fn said(&self) -> &dyn fmt::Display {
         match self {
-            Self::Denied(_) | Self::Unmatched(_) | Self::Lost(_) => &"Not allowed",
+            Self::Denied(_) | Self::Unmatched(_) | Self::Lost(_) | Self::HiddenInfo => {
+                &"Not allowed"
+            }
             other => other,
         }
     }
@@ -209,6 +213,7 @@ impl fmt::Display for Refusal {
             Self::Unmatched(Some(mismatch)) => write!(f, "No rule matches: {mismatch}"),
             Self::TooManySessions => f.write_str("Currently not accepting new sessions"),
             Self::TooManyHandles => f.write_str("Couldn't attach to plugin: too many handles"),
+            Self::HiddenInfo => f.write_str("The upstream has info = \"hide\""),
             Self::TooManyCalls => f.write_str("Too many requests wait for an answer"),
             Self::TooManyRooms => f.write_str("The handle has entered too many rooms"),
             Self::Lost(lost) => write!(f, "In the session: {}", lost.reason()),

@@ -2,6 +2,7 @@
 
 mod expired;
 mod flows;
+mod identity;
 mod oracle;
 mod paths;
 mod property;
