@@ -180,6 +180,7 @@ impl Line {
                 let _ = write!(self.0, "{number}");
             }
             Some(Room::Text(text)) => push_cut(&mut self.0, &text.unescaped()),
+            Some(Room::Kept(text)) => push_cut(&mut self.0, text),
             None => self.0.push_str("null"),
         }
         self.name("target");

@@ -164,7 +164,12 @@ impl Refusal {
             Self::Denied(_) => "denied",
             Self::Unmatched(_) => "unmatched",
             Self::Expired => "expired",
-            Self::TooManySessions | Self::TooManyHandles | Self::TooManyCalls => "too_many",
+            Self::HiddenInfo => "hidden_info",
+            Self::Lost(_) => "no_longer_allowed",
+            Self::TooManySessions
+            | Self::TooManyHandles
+            | Self::TooManyCalls
+            | Self::TooManyRooms => "too_many",
         }
     }
 
@@ -172,7 +177,11 @@ impl Refusal {
     fn detail(&self) -> Option<&dyn fmt::Display> {
         match self {
             Self::Unmatched(closest) => closest.as_ref().map(|closest| closest as _),
-            Self::NoSession(_) | Self::NoHandle(..) | Self::Denied(_) | Self::Expired => None,
+            Self::NoSession(_)
+            | Self::NoHandle(..)
+            | Self::Denied(_)
+            | Self::Expired
+            | Self::HiddenInfo => None,
             other => Some(other),
         }
     }
@@ -213,10 +222,10 @@ impl fmt::Display for Refusal {
             Self::Unmatched(Some(mismatch)) => write!(f, "No rule matches: {mismatch}"),
             Self::TooManySessions => f.write_str("Currently not accepting new sessions"),
             Self::TooManyHandles => f.write_str("Couldn't attach to plugin: too many handles"),
-            Self::HiddenInfo => f.write_str("The upstream has info = \"hide\""),
+            Self::HiddenInfo => f.write_str("Hidden by the upstream"),
             Self::TooManyCalls => f.write_str("Too many requests wait for an answer"),
             Self::TooManyRooms => f.write_str("The handle has entered too many rooms"),
-            Self::Lost(lost) => write!(f, "In the session: {}", lost.reason()),
+            Self::Lost(lost) => f.write_str(lost.reason()),
         }
     }
 }

@@ -340,7 +340,7 @@ fn a_session_with_a_room_that_was_taken_away_can_only_be_ended() {
     // The handles of plugins that no rule lets the client attach to would be refused as well.
     api.backend.owners.detach(1, handle_of("sfu"));
     api.backend.owners.detach(1, handle_of("lua"));
-    let lost = "In the session: room no longer allowed";
+    let lost = "room no longer allowed";
     for message in [
         keepalive,
         attach,
@@ -397,7 +397,7 @@ fn a_session_with_a_plugin_that_was_taken_away_can_only_be_ended() {
     let mut api = api(two_sessions(&client), Credentials::default());
     client.now += Duration::from_secs(10);
     let keepalive = r#"{"janus":"keepalive","transaction":"t","session_id":1}"#;
-    let lost = "In the session: plugin no longer allowed";
+    let lost = "plugin no longer allowed";
     assert_eq!(verdict(&client, &mut api, keepalive), lost);
     assert_eq!(
         verdict(&client, &mut api, &of_handle("hangup", "sfu")),
