@@ -138,7 +138,7 @@ impl Audited {
             .table("[policies.staff]\nissuers = [\"staff\"]")
             .table(&upstream("calls", "janus"))
             .table(&upstream("admin", "janus-admin"))
-            .route_with("/ws", "calls", "policy = \"staff\"")
+            .route_with("/janus", "calls", "policy = \"staff\"")
             .route_with("/admin", "admin", "policy = \"staff\"")
     }
 
@@ -170,12 +170,12 @@ impl Audited {
 fn what_is_refused_has_a_line_and_what_is_ordinary_has_none() {
     let audited = Audited::new();
     let gateway = TestGateway::start(&audited.config());
-    let mut alice = Audited::open(&gateway, "/ws", "alice");
+    let mut alice = Audited::open(&gateway, "/janus", "alice");
     let session = alice.create();
     let handle = alice.attach(session, "videoroom");
     alice.request((session, handle), &json!({"request": "list"}));
     alice.next();
-    let mut bob = Audited::open(&gateway, "/ws", "bob");
+    let mut bob = Audited::open(&gateway, "/janus", "bob");
     let claim = json!({"janus": "claim", "transaction": "t", "session_id": session,
         "apisecret": "guess"});
     assert_eq!(code(&bob.ask(&claim)), 458);
@@ -201,7 +201,7 @@ fn what_is_refused_has_a_line_and_what_is_ordinary_has_none() {
         ("user", json!("staff:bob")),
         ("sub", json!("bob")),
         ("host", json!("localhost")),
-        ("route", json!("/ws")),
+        ("route", json!("/janus")),
         ("upstream", json!("calls")),
         ("transport", json!("ws")),
         ("protocol", json!("janus")),
@@ -266,10 +266,10 @@ fn each_request_of_the_admin_api_has_a_line_in_the_file_of_that_moment() {
 fn a_websocket_that_was_closed_for_its_messages_says_why_in_the_access_log() {
     let audited = Audited::new();
     let gateway = TestGateway::start(&audited.config());
-    let mut alice = Audited::open(&gateway, "/ws", "alice");
+    let mut alice = Audited::open(&gateway, "/janus", "alice");
     alice.client.send(Frame::from_client(BINARY, "{}").bytes());
     assert_eq!(alice.close().0, 1003);
-    let mut bob = Audited::open(&gateway, "/ws", "bob");
+    let mut bob = Audited::open(&gateway, "/janus", "bob");
     for _ in 0..21 {
         bob.send("[]");
     }
@@ -293,4 +293,54 @@ fn a_websocket_that_was_closed_for_its_messages_says_why_in_the_access_log() {
     };
     has(&["end=client", "reason=messages_cannot_be_read", "detail="]);
     has(&["end=policy", "reason=too_many_messages_were_refused"]);
+}
+
+#[test]
+fn requests_over_http_are_audited_like_websockets_and_their_ids_are_in_no_log() {
+    let audited = Audited::new();
+    let gateway = TestGateway::start(&audited.config());
+    let mut client = gateway.client();
+    let mut post = |subject: &str, path: &str, message: &Value| -> Value {
+        let (token, body) = (staff::token(subject, 600), message.to_string());
+        let answer = client.ask(format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
+        serde_json::from_slice(&answer.body).unwrap()
+    };
+    let created = post(
+        "alice",
+        "/janus",
+        &json!({"janus": "create", "transaction": "t"}),
+    );
+    let session = created["data"]["id"].as_i64().unwrap();
+    let attach = json!({"janus": "attach", "transaction": "t", "plugin": "janus.plugin.echotest"});
+    let path = format!("/janus/{session}");
+    assert_eq!(code(&post("bob", &path, &attach)), 458);
+    post(
+        "carol",
+        "/admin",
+        &json!({"janus": "ping", "transaction": "t"}),
+    );
+    let lines = audited.lines(2);
+    for (line, outcome, protocol, user) in [
+        (&lines[0], "refused", "janus", "staff:bob"),
+        (&lines[1], "allowed", "janus-admin", "staff:carol"),
+    ] {
+        assert_eq!(line["transport"], "rest");
+        assert_eq!(line["outcome"], outcome);
+        assert_eq!(line["protocol"], protocol);
+        assert_eq!(line["user"], user);
+    }
+    let access = gateway.access.lines(3);
+    let refused = access
+        .iter()
+        .find(|line| line.contains("message_refused"))
+        .unwrap();
+    assert!(refused.contains("detail=\"No such session\""), "{refused}");
+    assert!(
+        refused.contains(lines[0]["id"].as_str().unwrap()),
+        "{refused}"
+    );
 }

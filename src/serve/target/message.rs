@@ -245,7 +245,7 @@ impl<'r> MessageTarget<'r> {
             458 | 459 => StatusCode::NOT_FOUND,
             _ => StatusCode::FORBIDDEN,
         };
-        self.without_message(status, &refusal.to_string())
+        self.without_message(status, &refusal.logged())
     }
 
     /// A refusal in the words of Janus, which has no other status for it.

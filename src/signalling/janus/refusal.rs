@@ -131,7 +131,16 @@ impl Refusal {
         text.push_str("}}");
         Verdict::Answer {
             text,
-            reason: self.to_string().into(),
+            reason: self.logged().into(),
+        }
+    }
+
+    /// The reason for logs, without ids: who knows the id of a session can use the session.
+    pub fn logged(&self) -> String {
+        match self {
+            Self::NoSession(_) => "No such session".to_owned(),
+            Self::NoHandle(..) => "No such handle".to_owned(),
+            other => other.to_string(),
         }
     }
 
