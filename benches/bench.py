@@ -361,6 +361,33 @@ def ws_rate(gateway, up, options):
     return load(gateway, up, options, "ws", conns=200, size=200, rate=options.ws_rate, port=ws_port(gateway))
 
 
+def janus_path(gateway, understood, opaque):
+    """A gateway that understands Janus has paths where it judges each message; to the others it is one like any."""
+    return understood if "janus" in gateway.about else opaque
+
+
+def ws_janus(gateway, up, options):
+    return load(gateway, up, options, "ws", conns=200, size=200, port=ws_port(gateway), janus=True,
+                path=janus_path(gateway, "/janus-ws", "/kurento/janus"))
+
+
+def ws_janus_raw(gateway, up, options):
+    return load(gateway, up, options, "ws", conns=200, size=200, port=ws_port(gateway), janus=True,
+                path="/kurento/janus")
+
+
+def ws_janus_jwt(gateway, up, options):
+    if "janus" not in gateway.about:
+        return None
+    return load(gateway, up, options, "ws", conns=200, size=200, janus=True, path="/janus-ws-jwt",
+                bearer=token("HS256"))
+
+
+def rest_janus(gateway, up, options):
+    return load(gateway, up, options, "http", conns=64, body=300, janus=True,
+                path=janus_path(gateway, "/janus-rest", "/janus/rest"))
+
+
 def h2_max(gateway, up, options):
     if gateway.is_direct:
         return None
@@ -386,8 +413,9 @@ def h2_max(gateway, up, options):
 class Hold:
     """Connections that are held open."""
 
-    def __init__(self, gateway, count, mode="ws"):
-        command = [BT, "hold", "--port", str(ws_port(gateway)), "--conns", str(count), "--mode", mode, "--life", "150"]
+    def __init__(self, gateway, count, mode="ws", *more):
+        command = [BT, "hold", "--port", str(ws_port(gateway)), "--conns", str(count), "--mode", mode, "--life", "150",
+                   *more]
         self.process = subprocess.Popen(BOUND + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self):
@@ -428,11 +456,22 @@ def fresh(case):
 
 @fresh
 def idle_ws(gateway, _, options):
+    return idle(gateway, options)
+
+
+@fresh
+def idle_janus(gateway, _, options):
+    """Each with a session and a handle."""
+    path = janus_path(gateway, "/janus-ws", "/kurento/janus")
+    return idle(gateway, options, "--janus", "--path", path)
+
+
+def idle(gateway, options, *more):
     time.sleep(0.5)
     pids = gateway.pids()
     pss = [pss_kib(pids)]
     before = cpu(pids)
-    with Hold(gateway, options.idle) as held:
+    with Hold(gateway, options.idle, "ws", *more) as held:
         time.sleep(1)
         pss.append(pss_kib(pids))
         used = cpu(pids) - before
@@ -475,12 +514,14 @@ def reload(gateway, _, options):
 
 
 CASES = {case.__name__: case for case in (
-    hs_full, hs_resume, h1_max, h1_rate, h2_max, post300, dl1m, ul1m, ws_max, ws_rate, jwt_off, jwt_hs256, jwt_rs256,
-    idle_ws, idle_lp, reload)}
+    hs_full, hs_resume, h1_max, h1_rate, h2_max, post300, rest_janus, dl1m, ul1m, ws_max, ws_rate, ws_janus_raw, ws_janus,
+    ws_janus_jwt, jwt_off, jwt_hs256, jwt_rs256, idle_ws, idle_janus, idle_lp, reload)}
 CASES["startup"] = None  # falls out of starting them
 
 PER_SECOND, CPU = ("rps", "per s"), ("cpu_us_per", "gateway CPU us")
 LATENCY = [("p50_us", "p50 us"), ("p99_us", "p99 us")]
+IDLE = [("kib_idle", "KiB each"), ("kib_after_message", "KiB each after a message"),
+        ("mib_kept", "MiB kept after closing"), ("cpu_us_per", "gateway CPU us to open")]
 FIGURES = {
     "hs_full": [CPU, PER_SECOND],
     "hs_resume": [CPU, PER_SECOND],
@@ -488,15 +529,19 @@ FIGURES = {
     "h1_rate": [CPU, *LATENCY],
     "h2_max": [CPU, PER_SECOND],
     "post300": [CPU, PER_SECOND],
+    "rest_janus": [CPU, PER_SECOND],
     "dl1m": [CPU, ("rps", "MiB/s")],
     "ul1m": [CPU, ("rps", "MiB/s")],
     "ws_max": [CPU, PER_SECOND, LATENCY[1]],
     "ws_rate": [CPU, *LATENCY],
+    "ws_janus_raw": [CPU, PER_SECOND, LATENCY[1]],
+    "ws_janus": [CPU, PER_SECOND, LATENCY[1]],
+    "ws_janus_jwt": [CPU, PER_SECOND],
     "jwt_off": [CPU, PER_SECOND],
     "jwt_hs256": [CPU, PER_SECOND],
     "jwt_rs256": [CPU, PER_SECOND],
-    "idle_ws": [("kib_idle", "KiB each"), ("kib_after_message", "KiB each after a message"),
-                ("mib_kept", "MiB kept after closing"), ("cpu_us_per", "gateway CPU us to open")],
+    "idle_ws": IDLE,
+    "idle_janus": IDLE,
     "idle_lp": [("kib_pending", "KiB each")],
     "reload": [("reload_ms", "ms"), ("alive", f"alive of {RELOAD_WS}"), ("pss_after_kib", "KiB after it")],
     "startup": [("startup_ms", "ms to first answer"), ("pss_start_kib", "KiB")],
@@ -541,6 +586,22 @@ def table(records, names, ref):
 
     rule = "|" + "|".join("-" * (width + 1) + (":" if at > 2 else "-") for at, width in enumerate(widths)) + "|"
     return "\n".join([line(heads), rule, *map(line, lines)])
+
+
+JUDGED = [("ws_janus", "ws_janus_raw"), ("ws_janus_jwt", "ws_janus_raw"), ("rest_janus", "post300")]
+
+
+def price_of_judging(records, gateways):
+    """Gateway CPU where messages are judged, as a multiple of that where they are not, within the same gateway."""
+    lines = []
+    for name in (gateway.name for gateway in gateways if "janus" in gateway.about):
+        of = {case: {r["round"]: r["figures"]["cpu_us_per"] for r in records if (r["case"], r["gateway"]) == (case, name)}
+              for pair in JUDGED for case in pair}
+        for judged, plain in JUDGED:
+            ratios = [x / of[plain][r] for r, x in of[judged].items() if of[plain].get(r)]
+            if ratios:
+                lines.append(f"- {judged} of {name}: {statistics.median(ratios):.2f} x {plain}")
+    return "\n".join(lines)
 
 
 def doubts(records, failures):
@@ -687,6 +748,8 @@ class Run:
         text += "".join(f"- {name}: {version}\n" for name, version in about["versions"].items() if version)
         text += f"\nThe figures of {options.ref}, and the others as multiples of them:\n\n"
         text += table(self.records, options.gateways, options.ref) + "\n"
+        if price := price_of_judging(self.records, self.gateways):
+            text += f"\nGateway CPU for what is judged:\n\n{price}\n"
         if doubt := doubts(self.records, self.failures):
             text += f"\nTo be doubted:\n\n{doubt}\n"
         self.path.with_suffix(".md").write_text(text)
@@ -699,8 +762,8 @@ def main():
         print("\n".join(missing(options)))
         return
     resource.setrlimit(resource.RLIMIT_NOFILE, (NOFILE, NOFILE))
-    # A gateway of one process needs two descriptors for each.
-    if options.idle > (most := (NOFILE - SPARE_FILES) // 2):
+    # A gateway of one process needs two descriptors for each, and may keep a quarter of those to servers for others.
+    if options.idle > (most := (NOFILE - SPARE_FILES) // 2 * 3 // 4):
         print(f"The limit on open files allows {most} idle connections, not {options.idle}: see ulimit -Hn.")
         options.idle = most
     own_group()

@@ -1,6 +1,6 @@
 //! Load generators. Each prints one JSON object on stdout and ends by itself.
 //! `--pids 1,2` names the gateway's processes: their CPU time over the measured window is reported.
-use crate::Args;
+use crate::{janus, Args};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -44,6 +44,12 @@ fn bad(e: io::Error) {
     }
     ERRORS.fetch_add(1, Relaxed);
     FIRST_ERR.lock().unwrap().get_or_insert_with(|| e.to_string());
+}
+
+/// Without what would have to be escaped.
+fn first_error() -> String {
+    let error = FIRST_ERR.lock().unwrap().clone().unwrap_or_default();
+    error.replace(|c: char| c.is_control() || matches!(c, '"' | '\\'), "'")
 }
 
 fn clock(id: libc::clockid_t) -> f64 {
@@ -96,7 +102,7 @@ async fn window(a: &Args) -> i32 {
          \"cpu_us_per\":{:.3},\"up_cpu_us_per\":{:.3},\"cli_cpu_us_per\":{:.3}}}",
         n as f64 / el,
         ERRORS.load(Relaxed),
-        FIRST_ERR.lock().unwrap().clone().unwrap_or_default().replace(['"', '\\'], "'"),
+        first_error(),
         BYTES.load(Relaxed),
         RESUMED.load(Relaxed),
         q(0.5), q(0.99), q(0.999), q(1.0),
@@ -297,29 +303,47 @@ async fn answer(s: &mut S, b: &mut [u8], want: u16) -> io::Result<usize> {
     Ok(all.len())
 }
 
-fn request(a: &Args, t: &Target, close: bool) -> (Vec<u8>, usize) {
-    let body = a.num("body", 0.0) as usize;
-    let m = if body > 0 { "POST" } else { "GET" };
+fn request(a: &Args, t: &Target, close: bool) -> Vec<u8> {
+    let body = vec![b'j'; a.num("body", 0.0) as usize];
+    request_of(a, t, &a.get("path", "/janus/b100"), &body, close)
+}
+fn request_of(a: &Args, t: &Target, path: &str, body: &[u8], close: bool) -> Vec<u8> {
+    let m = if body.is_empty() { "GET" } else { "POST" };
     let mut r = format!(
-        "{m} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) \
+        "{m} {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) \
          Gecko/20100101 Firefox/128.0\r\nAccept: */*\r\nOrigin: https://app.example.org\r\n",
-        a.get("path", "/janus/b100"),
         t.host
     );
     if let Some(token) = a.map.get("bearer") {
         r += &format!("Authorization: Bearer {token}\r\n");
     }
-    if body > 0 {
-        r += &format!("Content-Type: application/json\r\nContent-Length: {body}\r\n");
+    if !body.is_empty() {
+        r += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
     }
     if close {
         r += "Connection: close\r\n";
     }
     r += "\r\n";
     let mut v = r.into_bytes();
-    let head = v.len();
-    v.extend(std::iter::repeat_n(b'j', body));
-    (v, head)
+    v.extend_from_slice(body);
+    v
+}
+
+/// A session and a handle, and the request with a message for that handle.
+async fn janus_request(a: &Args, t: &Target, s: &mut S, b: &mut [u8]) -> io::Result<Vec<u8>> {
+    let path = a.get("path", "/janus/rest");
+    let create = request_of(a, t, &path, janus::create().as_bytes(), false);
+    let path = format!("{path}/{}", janus_made(s, &create, b).await?);
+    let attach = request_of(a, t, &path, janus::attach(None).as_bytes(), false);
+    let path = format!("{path}/{}", janus_made(s, &attach, b).await?);
+    Ok(request_of(a, t, &path, &janus::message(None, a.num("body", 300.0) as usize), false))
+}
+async fn janus_made(s: &mut S, request: &[u8], b: &mut [u8]) -> io::Result<u64> {
+    b.fill(0);
+    s.write_all(request).await?;
+    s.flush().await?;
+    answer(s, b, 200).await?;
+    janus::made(b)
 }
 
 /// A timerfd (ns resolution; tokio's own timer has 1 ms) that yields how many periods went by.
@@ -401,7 +425,7 @@ async fn slot(t: &mut Tokens) -> Instant {
 // ---------- cases ----------
 pub async fn hs(a: &Args) -> i32 {
     let t = Target::new(a, a.flag("resume"));
-    let (req, _) = request(a, &t, true);
+    let req = request(a, &t, true);
     for i in 0..a.num("conns", 32.0) as usize {
         let (t, req) = (t.clone(), req.clone());
         tokio::spawn(async move {
@@ -442,18 +466,23 @@ pub async fn hs(a: &Args) -> i32 {
 
 pub async fn http(a: &Args) -> i32 {
     let t = Target::new(a, false);
-    let (req, _) = request(a, &t, false);
+    let req = request(a, &t, false);
+    let a = Arc::new(Args { map: a.map.clone() });
     let conns = a.num("conns", 64.0) as usize;
     let big = a.num("buf", 8192.0) as usize;
     for (i, mut tok) in pace(a.num("rate", 0.0), conns).into_iter().enumerate() {
-        let (t, req) = (t.clone(), req.clone());
+        let (a, t, mut req) = (Arc::clone(&a), t.clone(), req.clone());
         tokio::spawn(async move {
             let mut b = vec![0; big];
             let mut s: Option<S> = None;
             while !STOP.load(Relaxed) {
                 let r = async {
                     if s.is_none() {
-                        s = Some(t.open(i).await?);
+                        let mut c = t.open(i).await?;
+                        if a.flag("janus") {
+                            req = janus_request(&a, &t, &mut c, &mut b).await?;
+                        }
+                        s = Some(c);
                     }
                     let c = s.as_mut().unwrap();
                     let t0 = slot(&mut tok).await;
@@ -477,25 +506,33 @@ pub async fn http(a: &Args) -> i32 {
             }
         });
     }
-    window(a).await
+    window(&a).await
 }
 
-async fn ws_open(t: &Target, i: usize, path: &str) -> io::Result<S> {
+async fn ws_open(t: &Target, i: usize, talk: &Talk) -> io::Result<S> {
     let mut s = t.open(i).await?;
-    let r = format!(
-        "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bt\r\nUpgrade: websocket\r\n\
+    let mut r = format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bt\r\nUpgrade: websocket\r\n\
          Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Sec-WebSocket-Version: 13\r\nOrigin: https://app.example.org\r\n\r\n",
-        t.host
+         Sec-WebSocket-Version: 13\r\nOrigin: https://app.example.org\r\n",
+        talk.path, t.host
     );
+    if talk.is_janus {
+        r += "Sec-WebSocket-Protocol: janus-protocol\r\n";
+    }
+    if let Some(token) = &talk.bearer {
+        r += &format!("Authorization: Bearer {token}\r\n");
+    }
+    r += "\r\n";
     s.write_all(r.as_bytes()).await?;
     let mut b = vec![0; 2048];
     answer(&mut s, &mut b, 101).await?;
     Ok(s)
 }
-fn frame(n: usize) -> (Vec<u8>, Vec<u8>) {
+/// A text as a client and as a server sends it.
+fn framed(sent: &[u8], answered: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let mask = [0x37u8, 0xfa, 0x21, 0x3d];
-    let head = |m: u8| -> Vec<u8> {
+    let head = |m: u8, n: usize| -> Vec<u8> {
         let mut v = vec![0x81];
         if n < 126 {
             v.push(m | n as u8);
@@ -505,33 +542,81 @@ fn frame(n: usize) -> (Vec<u8>, Vec<u8>) {
         }
         v
     };
-    let (mut f, mut e) = (head(0x80), head(0));
+    let (mut f, mut e) = (head(0x80, sent.len()), head(0, answered.len()));
     f.extend_from_slice(&mask);
-    f.extend((0..n).map(|i| b'w' ^ mask[i & 3]));
-    e.extend(std::iter::repeat_n(b'w', n));
+    f.extend(sent.iter().enumerate().map(|(i, c)| c ^ mask[i & 3]));
+    e.extend_from_slice(answered);
     (f, e)
+}
+
+/// Sends a text and reads the one that answers it.
+async fn asked(s: &mut S, text: &str) -> io::Result<Vec<u8>> {
+    s.write_all(&framed(text.as_bytes(), &[]).0).await?;
+    let mut head = [0; 2];
+    s.read_exact(&mut head).await?;
+    let mut n = head[1] as usize;
+    if n == 126 {
+        s.read_exact(&mut head).await?;
+        n = u16::from_be_bytes(head).into();
+    }
+    let mut b = vec![0; n];
+    s.read_exact(&mut b).await?;
+    Ok(b)
+}
+
+/// What is sent on WebSockets: one text that is echoed, or messages of a Janus session.
+#[derive(Clone)]
+struct Talk {
+    size: usize,
+    path: String,
+    bearer: Option<String>,
+    is_janus: bool,
+}
+impl Talk {
+    fn new(a: &Args) -> Talk {
+        Talk {
+            size: a.num("size", 200.0) as usize,
+            path: a.get("path", "/kurento"),
+            bearer: a.map.get("bearer").cloned(),
+            is_janus: a.flag("janus"),
+        }
+    }
+    /// A WebSocket, the frame to be sent on it and the one that has to come back.
+    async fn open(&self, t: &Target, i: usize) -> io::Result<(S, Vec<u8>, Vec<u8>)> {
+        let mut s = ws_open(t, i, self).await?;
+        let (f, e) = if self.is_janus {
+            let session = janus::made(&asked(&mut s, &janus::create()).await?)?;
+            let handle = janus::made(&asked(&mut s, &janus::attach(Some(session))).await?)?;
+            let message = janus::message(Some((session, handle)), self.size);
+            framed(&message, &janus::expected(session, handle))
+        } else {
+            let text = vec![b'w'; self.size];
+            framed(&text, &text)
+        };
+        Ok((s, f, e))
+    }
 }
 
 pub async fn ws(a: &Args) -> i32 {
     let t = Target::new(a, false);
-    let path = a.get("path", "/kurento");
-    let (f, e) = frame(a.num("size", 200.0) as usize);
+    let talk = Talk::new(a);
     let conns = a.num("conns", 200.0) as usize;
     for (i, mut tok) in pace(a.num("rate", 0.0), conns).into_iter().enumerate() {
-        let (t, f, e, path) = (t.clone(), f.clone(), e.clone(), path.clone());
+        let (t, talk) = (t.clone(), talk.clone());
         tokio::spawn(async move {
-            let mut b = vec![0; e.len()];
-            let mut s: Option<S> = None;
+            let mut b = vec![];
+            let mut s = None;
             while !STOP.load(Relaxed) {
                 let r = async {
                     if s.is_none() {
-                        s = Some(ws_open(&t, i, &path).await?);
+                        s = Some(talk.open(&t, i).await?);
                     }
-                    let c = s.as_mut().unwrap();
+                    let (c, f, e) = s.as_mut().unwrap();
                     let t0 = slot(&mut tok).await;
-                    c.write_all(&f).await?;
+                    c.write_all(f).await?;
+                    b.resize(e.len(), 0);
                     c.read_exact(&mut b).await?;
-                    if b != e {
+                    if b != *e {
                         return Err(inval("echo differs"));
                     }
                     Ok(t0)
@@ -576,17 +661,16 @@ pub async fn hold(a: &Args) -> i32 {
     let t = Target::new(a, false);
     let conns = a.num("conns", 1000.0) as usize;
     let mode = a.get("mode", "ws");
-    let path = a.get("path", if mode == "ws" { "/kurento" } else { "/janus/lp/50" });
-    let (f, e) = frame(a.num("size", 200.0) as usize);
+    let path = a.get("path", "/janus/lp/50");
+    let talk = Talk::new(a);
     let sem = Arc::new(tokio::sync::Semaphore::new(a.num("par", 32.0) as usize));
     let (ctl, _) = tokio::sync::broadcast::channel::<u32>(4);
     let (tx, mut rx) = tokio::sync::mpsc::unbounded_channel::<(u32, bool)>();
     let t0 = Instant::now();
     for i in 0..conns {
-        let (t, f, e, path, mode, sem, mut ctl, tx) = (
+        let (t, talk, path, mode, sem, mut ctl, tx) = (
             t.clone(),
-            f.clone(),
-            e.clone(),
+            talk.clone(),
             path.clone(),
             mode.clone(),
             sem.clone(),
@@ -596,10 +680,10 @@ pub async fn hold(a: &Args) -> i32 {
         tokio::spawn(async move {
             let p = sem.acquire_owned().await;
             let opened = match &*mode {
-                "ws" => ws_open(&t, i, &path).await,
-                _ => lp_open(&t, i, &path).await,
+                "ws" => talk.open(&t, i).await,
+                _ => lp_open(&t, i, &path).await.map(|s| (s, vec![], vec![])),
             };
-            let mut s = match opened {
+            let (mut s, f, e) = match opened {
                 Ok(s) => s,
                 Err(e) => {
                     bad(e);
@@ -634,7 +718,7 @@ pub async fn hold(a: &Args) -> i32 {
     println!(
         "{{\"open\":{alive},\"wanted\":{conns},\"secs\":{:.3},\"first_error\":\"{}\"}}",
         t0.elapsed().as_secs_f64(),
-        FIRST_ERR.lock().unwrap().clone().unwrap_or_default().replace(['"', '\\'], "'")
+        first_error()
     );
     let life = Duration::from_secs_f64(a.num("life", 120.0));
     answer_checks(life, alive, ctl, rx).await;

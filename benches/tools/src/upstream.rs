@@ -1,7 +1,9 @@
 //! HTTP/1.1 + WebSocket upstream.
 //!   */b100 100 B JSON   */k1 1 KiB JSON   */m1 1 MiB   */lp/N answer after N seconds
 //!   */gen  body names the port   anything else, any method: body is read, 100 B JSON
-//!   Upgrade: websocket on any path: echo
+//!   */rest POST: Janus' answer to the message
+//!   Upgrade: websocket: Janus' answers on the paths of `is_janus`, elsewhere echo
+use crate::janus::{self, Over};
 use crate::Args;
 use base64::Engine;
 use sha1::{Digest, Sha1};
@@ -187,9 +189,12 @@ async fn conn(mut t: TcpStream, port: u16) -> io::Result<()> {
         }
         buf.s += end;
         if let Some(k) = key {
-            return ws_echo(t, buf, &k).await;
+            return ws_echo(t, buf, &k, is_janus(&path)).await;
         }
-        if chunked {
+        let mut said = None;
+        if cl > 0 && path.contains("rest") {
+            said = Some(janus_answer(&mut buf, &mut t, cl).await?);
+        } else if chunked {
             skip_chunks(&mut buf, &mut t).await?;
         } else if cl > 0 {
             skip(&mut buf, &mut t, cl).await?;
@@ -197,14 +202,14 @@ async fn conn(mut t: TcpStream, port: u16) -> io::Result<()> {
         if !get {
             get = path.ends_with("/b100");
         }
-        let tmp;
-        let out: &[u8] = if get && path.ends_with("/m1") {
+        let out: &[u8] = if let Some(said) = &said {
+            said
+        } else if get && path.ends_with("/m1") {
             &ans.m1
         } else if get && path.ends_with("/k1") {
             &ans.k1
         } else if path.starts_with("/gen") {
-            tmp = answer(format!("port={port}").as_bytes(), "text/plain");
-            &tmp
+            &answer(format!("port={port}").as_bytes(), "text/plain")
         } else if let Some(p) = path.find("/lp/") {
             let secs: f64 = path[p + 4..].parse().unwrap_or(1.0);
             tokio::time::sleep(Duration::from_secs_f64(secs.min(60.0))).await;
@@ -219,13 +224,27 @@ async fn conn(mut t: TcpStream, port: u16) -> io::Result<()> {
     }
 }
 
-async fn ws_echo(mut t: TcpStream, mut buf: Buf, key: &[u8]) -> io::Result<()> {
+async fn janus_answer(buf: &mut Buf, t: &mut TcpStream, cl: usize) -> io::Result<Vec<u8>> {
+    while buf.e - buf.s < cl {
+        buf.fill(t).await?;
+    }
+    let said = janus::answer(&buf.data()[..cl], Over::Http);
+    buf.s += cl;
+    Ok(answer(&said, "application/json"))
+}
+
+fn is_janus(path: &str) -> bool {
+    path.contains("/janus-ws") || path.ends_with("/janus")
+}
+
+async fn ws_echo(mut t: TcpStream, mut buf: Buf, key: &[u8], is_janus: bool) -> io::Result<()> {
     let mut h = Sha1::new();
     h.update(key);
     h.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     let acc = base64::engine::general_purpose::STANDARD.encode(h.finalize());
     let r = format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-                     Connection: Upgrade\r\nSec-WebSocket-Accept: {acc}\r\n\r\n");
+                     Connection: Upgrade\r\nSec-WebSocket-Accept: {acc}\r\n{}\r\n",
+                    if is_janus { "Sec-WebSocket-Protocol: janus-protocol\r\n" } else { "" });
     t.write_all(r.as_bytes()).await?;
     let mut out = Vec::with_capacity(512);
     loop {
@@ -265,7 +284,10 @@ async fn ws_echo(mut t: TcpStream, mut buf: Buf, key: &[u8]) -> io::Result<()> {
             }
             let rop = if op == 9 { 10 } else { op };
             bye |= op == 8;
-            if op != 10 {
+            if op == 1 && is_janus {
+                let payload = &buf.b[buf.s + off + 4..buf.s + off + 4 + len];
+                push_text(&janus::answer(payload, Over::WebSocket), &mut out);
+            } else if op != 10 {
                 out.push(0x80 | rop);
                 match off {
                     2 => out.push(l7 as u8),
@@ -290,4 +312,15 @@ async fn ws_echo(mut t: TcpStream, mut buf: Buf, key: &[u8]) -> io::Result<()> {
         }
         buf.fill(&mut t).await?;
     }
+}
+
+fn push_text(text: &[u8], out: &mut Vec<u8>) {
+    out.push(0x81);
+    if text.len() < 126 {
+        out.push(text.len() as u8);
+    } else {
+        out.push(126);
+        out.extend_from_slice(&(text.len() as u16).to_be_bytes());
+    }
+    out.extend_from_slice(text);
 }
