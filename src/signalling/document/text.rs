@@ -73,7 +73,7 @@ impl<'m> Text<'m> {
 
     /// Whether nothing in it is escaped.
     fn is_plain(self) -> bool {
-        !self.0.contains('\\')
+        !self.0.as_bytes().contains(&b'\\')
     }
 
     /// The order of the meanings.
