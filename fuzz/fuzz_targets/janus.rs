@@ -17,7 +17,7 @@ use ianitor::signalling::janus::{Api, Credentials};
 use ianitor::signalling::owners::{Limits, Owner, Owners};
 use ianitor::signalling::rules::MessageRules;
 use ianitor::signalling::{
-    Backend, Context, Direction, Ids, Protocol, Verdict, judge, presets,
+    Backend, Context, Direction, Ids, MessageToken, Protocol, Verdict, judge, presets,
 };
 use ianitor::token::claims::Claims;
 use libfuzzer_sys::fuzz_target;
@@ -47,6 +47,7 @@ fuzz_target!(|text: &str| {
         time: UnixTime(1),
         now,
         is_in_grace: false,
+        token: MessageToken::Absent,
         observer: &(),
     };
     let mut api = Api::new(7);

@@ -89,7 +89,7 @@ impl TokenCache {
     }
 
     /// The tag of a token.
-    pub(super) fn tag(&self, token: &str) -> Tag {
+    pub fn tag(&self, token: &str) -> Tag {
         self.tagger.tag(token)
     }
 

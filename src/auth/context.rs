@@ -45,12 +45,23 @@ impl Context<'_> {
     /// count. A client that is over its limit, and has to wait for `too_many`, is rejected at once
     /// and not counted further.
     pub(super) async fn forged(&self, why: Denied, too_many: Option<Duration>) -> Failure {
+        match self.count(too_many).await {
+            Ok(()) => Failure::Denied(why),
+            Err(wait) => Failure::TooMany(wait),
+        }
+    }
+
+    /// Counts a failure, and waits for as long as its answer is delayed.
+    ///
+    /// # Errors
+    /// How long the client has to wait, if it is over its limit.
+    pub(super) async fn count(&self, too_many: Option<Duration>) -> Result<(), Duration> {
         if let Some(wait) = too_many {
-            return Failure::TooMany(wait);
+            return Err(wait);
         }
         let rate = self.limits.bad_tokens_per_client;
         tokio::time::sleep(self.failures.count(self.failure_key(), rate)).await;
-        Failure::Denied(why)
+        Ok(())
     }
 
     /// How long the client has to wait before another failure of it is answered, if it is over its

@@ -1,6 +1,11 @@
 //! When a newer token may take the place of an older one on an open connection.
 
+use super::cache::Signed;
+use super::context::{Context, Failure};
+use super::verify::verify;
+use crate::policy::TokenRule;
 use crate::token::issuer::Verified;
+use crate::token::location::Located;
 
 /// Why a token does not continue another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +38,38 @@ pub fn successor(old: &Verified, new: &Verified) -> Result<(), NotSuccessor> {
     } else {
         Ok(())
     }
+}
+
+/// Why a token that was to continue another does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRenewed {
+    /// It is not verified.
+    Failure(Failure),
+    /// It does not continue the other.
+    NotSuccessor(NotSuccessor),
+}
+
+/// Verifies a token that is to continue another on an open connection. One that does not continue
+/// it is counted and delayed as a forged one is: the client may be trying tokens of other
+/// clients.
+///
+/// # Errors
+/// Why it does not.
+pub async fn verify_successor<'c>(
+    context: &Context<'c>,
+    token: &Located<'_>,
+    rule: &TokenRule,
+    old: &Verified,
+) -> Result<Signed<'c>, NotRenewed> {
+    let signed = verify(context, token, rule).await;
+    let signed = signed.map_err(NotRenewed::Failure)?;
+    let Err(why) = successor(old, &signed.verified) else {
+        return Ok(signed);
+    };
+    Err(match context.count(context.too_many()).await {
+        Ok(()) => NotRenewed::NotSuccessor(why),
+        Err(wait) => NotRenewed::Failure(Failure::TooMany(wait)),
+    })
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub(super) struct Question<'q> {
 }
 
 impl<'q> Question<'q> {
-    fn of_tunnel(key: &'q RouteTunnelKey, place: &'q Place, client: ClientAddr) -> Self {
+    pub(super) fn of_tunnel(key: &'q RouteTunnelKey, place: &'q Place, client: ClientAddr) -> Self {
         let belongs = (&*place.table, place.route);
         Self {
             belongs,
@@ -119,16 +119,18 @@ impl WorkerView {
         }
     }
 
-    /// The permit by which a tunnel would go on with another token; `None` if its policy rejects
-    /// the token.
+    /// The permit by which a tunnel would go on with another token.
+    ///
+    /// # Errors
+    /// Why it would not.
     pub fn judge_anew(
         &self,
         tunnel: &TunnelControl,
         new: &Rc<Verified>,
         now: UnixTime,
-    ) -> Option<Permit> {
+    ) -> Result<Permit, Withdrawn> {
         let TunnelKey::Route(key) = &tunnel.key else {
-            return None;
+            return Err(Withdrawn::Route);
         };
         let place = key.place();
         self.ask_anew(&Question::of_tunnel(key, &place, tunnel.client), new, now)
@@ -140,11 +142,16 @@ impl WorkerView {
         question: &Question<'_>,
         new: &Rc<Verified>,
         now: UnixTime,
-    ) -> Option<Permit> {
-        let (route, target) = self.find_again(question).ok()?;
-        target.ok()?;
-        let policy = &self.snapshot.routes.route(route).policy;
-        self.ask_policy(policy, question.client, new, now).ok()
+    ) -> Result<Permit, Withdrawn> {
+        let policy = self.policy_again(question)?;
+        let permit = self.ask_policy(policy, question.client, new, now);
+        permit.map_err(Withdrawn::Denied)
+    }
+
+    /// The policy that decides now, if route and target are still the same.
+    pub(super) fn policy_again(&self, question: &Question<'_>) -> Result<&Policy, Withdrawn> {
+        let (route, target) = self.find_again(question)?;
+        target.map(|()| &*self.snapshot.routes.route(route).policy)
     }
 
     /// The route that answers now, and the permit that its policy gives now. If the policy denies

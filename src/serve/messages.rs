@@ -1,8 +1,10 @@
 //! Whose messages are judged, and by what.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::Worker;
 use super::observer::MessageObserver;
 use super::view::WorkerView;
 use crate::addr::ClientAddr;
@@ -10,7 +12,7 @@ use crate::clock::{self, UnixTime};
 use crate::policy::Permit;
 use crate::route::{Forward, RouteId, Target, UpstreamId};
 use crate::signalling::owners::Owner;
-use crate::signalling::{AnyInspector, Backend, Context, Ids, Observer};
+use crate::signalling::{AnyInspector, Backend, Context, Ids, MessageToken, Observer};
 use crate::tick::Tick;
 use crate::tunnel::Judge;
 
@@ -59,6 +61,7 @@ impl WorkerView {
     /// Judges the messages of a new WebSocket.
     pub(super) fn judge_of(
         &self,
+        worker: &Rc<Worker>,
         route: RouteId,
         backend: &Backend,
         permit: &Permit,
@@ -68,7 +71,14 @@ impl WorkerView {
         let owner = owner(permit).unwrap_or_else(|| Owner::of_connection(random()));
         let refusals = self.snapshot.limits.refusals_per_tunnel;
         let size = self.message_size(route);
-        Box::new(Judge::new((inspector, observer), owner, size, refusals))
+        let verifier = Rc::<Worker>::clone(worker);
+        Box::new(Judge::new(
+            (inspector, observer),
+            verifier,
+            owner,
+            size,
+            refusals,
+        ))
     }
 }
 
@@ -91,6 +101,7 @@ pub(super) fn context<'c>(
         time,
         now: clock::monotonic(),
         is_in_grace: permit.is_in_grace(time),
+        token: MessageToken::Absent,
         observer,
     }
 }

@@ -40,6 +40,7 @@ mod in_flight;
 mod internal;
 mod io;
 mod linger;
+mod message_token;
 mod messages;
 mod navigation;
 mod normalize;

@@ -203,7 +203,7 @@ impl UnderWay {
         for admission in
             admissions.filter(|it| it.permit.token().is_some_and(|token| token.tag == old))
         {
-            if let Some(permit) = view.ask_anew(&admission.question(), new, now) {
+            if let Ok(permit) = view.ask_anew(&admission.question(), new, now) {
                 admission.permit = permit;
             }
         }

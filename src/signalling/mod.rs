@@ -16,6 +16,7 @@ mod backend;
 pub mod document;
 mod inspector;
 pub mod janus;
+mod message_token;
 pub mod owners;
 pub mod presets;
 mod record;
@@ -29,6 +30,7 @@ use crate::token::claims::Claims;
 pub use backend::{Backend, InfoPolicy};
 use document::{SyntaxError, Value};
 pub use inspector::AnyInspector;
+pub use message_token::MessageToken;
 use owners::Owner;
 pub use record::{MessageClass, Observer, Outcome, Record};
 use rules::MessageRules;
@@ -86,6 +88,8 @@ pub struct Context<'c> {
     pub now: Instant,
     /// Whether its token has expired, and only what ends a call may still pass.
     pub is_in_grace: bool,
+    /// What has become of the token in the document, if it has one.
+    pub token: MessageToken<'c>,
     /// Sees what becomes of each document of the client.
     pub observer: &'c dyn Observer,
 }

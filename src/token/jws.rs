@@ -58,6 +58,30 @@ pub fn split(token: &str) -> Result<Parts<'_>, BadToken> {
     })
 }
 
+/// Whether a text is meant to be a signed token: three parts, of which the first is an object with
+/// `alg`. It may be none that [`split`] accepts.
+pub fn is_jwt(text: &str) -> bool {
+    let mut parts = text.split('.');
+    let (Some(header), Some(payload), Some(signature), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    let is_base64 = |part: &str| {
+        let mut bytes = part.bytes();
+        bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'='))
+    };
+    let has_algorithm = || {
+        let header = URL_SAFE_NO_PAD.decode(header.trim_end_matches('=')).ok()?;
+        let header: Map<String, Value> = serde_json::from_slice(&header).ok()?;
+        header.get("alg").map(drop)
+    };
+    header.len() <= MAX_LENGTH
+        && is_base64(payload)
+        && is_base64(signature)
+        && has_algorithm().is_some()
+}
+
 /// Without padding and without stray bits, so that each token has one spelling.
 fn decoded(part: &str) -> Result<Vec<u8>, BadToken> {
     URL_SAFE_NO_PAD

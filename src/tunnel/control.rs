@@ -15,6 +15,7 @@ use crate::route::change::Place;
 use crate::route::upstream::ServerAddr;
 use crate::signalling::Backend;
 use crate::telemetry::access::End;
+use crate::token::issuer::Verified;
 
 /// What a tunnel was opened for. After a reload the same question is asked again.
 #[derive(Debug)]
@@ -106,6 +107,12 @@ impl TunnelControl {
     /// What permits it now.
     pub fn permit(&self) -> Option<Permit> {
         self.grant.borrow().permit.clone()
+    }
+
+    /// The token that permits it now, if one does.
+    pub fn token(&self) -> Option<Rc<Verified>> {
+        let grant = self.grant.borrow();
+        grant.permit.as_ref().and_then(Permit::token).map(Rc::clone)
     }
 
     /// By what it may go on now. Not to be held across a call that replaces it.

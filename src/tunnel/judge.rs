@@ -1,19 +1,25 @@
 //! Judges the messages of one tunnel.
 
+use std::rc::Rc;
 use std::time::Instant;
 
-use super::control::Grant;
+use super::control::{Grant, TunnelControl};
+use super::verifier::{TokenResult, TokenVerifier, Unsettled, Verification};
 use crate::clock::{self, UnixTime};
 use crate::limits::Rate;
 use crate::policy::Permit;
+use crate::signalling::document::{self, Value};
 use crate::signalling::owners::Owner;
-use crate::signalling::{Context, Direction, Ids, Inspector, Observer, Verdict, judge};
+use crate::signalling::{
+    Backend, Context, Direction, Ids, Inspector, MessageToken, Observer, Verdict, judge,
+};
 
 /// What messages are judged by, beside the permit of the tunnel.
 #[derive(Debug)]
 pub struct Judge<I, O> {
     inspector: I,
     observer: O,
+    verifier: Rc<dyn TokenVerifier>,
     owner: Owner,
     message_size: usize,
     refusal_rate: Rate,
@@ -27,6 +33,7 @@ impl<I: Inspector, O: Observer> Judge<I, O> {
     /// the rate allows, the tunnel is closed.
     pub fn new(
         (inspector, observer): (I, O),
+        verifier: Rc<dyn TokenVerifier>,
         owner: Owner,
         message_size: usize,
         refusal_rate: Rate,
@@ -34,6 +41,7 @@ impl<I: Inspector, O: Observer> Judge<I, O> {
         Self {
             inspector,
             observer,
+            verifier,
             owner,
             message_size,
             refusal_rate,
@@ -55,23 +63,69 @@ impl<I: Inspector, O: Observer> Judge<I, O> {
         taken.map(|full_at| self.refusals_full_at = full_at).is_ok()
     }
 
-    /// Judges each document of a message. Without a backend there is nothing to judge by, and
-    /// nothing passes.
-    pub(super) fn each_verdict(
+    /// Judges each document of a client's message, or those from a token on that has been settled.
+    /// If another token has to be waited for, that document and those behind it are not judged yet.
+    /// Without a backend there is nothing to judge by, and nothing passes.
+    pub(super) fn judge_message(
         &mut self,
-        direction: Direction,
-        text: &str,
-        grant: &Grant,
-        each: impl FnMut(Verdict<'_>),
-    ) {
-        let Self {
-            inspector,
-            owner,
-            observer,
-            ..
-        } = self;
-        if let Some(context) = context(*owner, observer, grant) {
-            judge(inspector, direction, text, &context).for_each(each);
+        message: &str,
+        settled: Option<(usize, TokenResult)>,
+        tunnel: &Rc<TunnelControl>,
+        mut each: impl FnMut(Verdict<'_>),
+    ) -> Option<Unsettled> {
+        let grant = tunnel.grant();
+        let context = context(self.owner, &self.observer, &grant)?;
+        let documents = match document::split(message) {
+            Ok(documents) => documents,
+            Err(error) => {
+                each(self.inspector.unreadable(error, &context));
+                return None;
+            }
+        };
+        let (first, mut settled) = match settled {
+            Some((at, result)) => (at, Some(result)),
+            None => (0, None),
+        };
+        for (at, document) in documents.enumerate().skip(first) {
+            let result = match settled.take() {
+                Some(result) => Some(result),
+                None => match self.present(document, context.backend, tunnel) {
+                    None => None,
+                    Some(Verification::Settled(result)) => Some(result),
+                    Some(Verification::Waits(verification)) => {
+                        return Some(Unsettled { at, verification });
+                    }
+                },
+            };
+            let token = match &result {
+                None => MessageToken::Absent,
+                Some(Ok(())) => MessageToken::Accepted,
+                Some(Err(why)) => MessageToken::Rejected(why),
+            };
+            let context = Context { token, ..context };
+            each(
+                self.inspector
+                    .inspect(Direction::ToServer, document, &context),
+            );
+        }
+        None
+    }
+
+    /// Asks about the token in a document, if it has one.
+    fn present(
+        &self,
+        document: Value<'_>,
+        backend: &Backend,
+        tunnel: &Rc<TunnelControl>,
+    ) -> Option<Verification> {
+        let token = backend.message_token(document)?;
+        Some(Rc::clone(&self.verifier).present(tunnel, &token))
+    }
+
+    /// Follows what the server says.
+    pub(super) fn follow(&mut self, message: &str, grant: &Grant, each: impl FnMut(Verdict<'_>)) {
+        if let Some(context) = context(self.owner, &self.observer, grant) {
+            judge(&mut self.inspector, Direction::ToClient, message, &context).for_each(each);
         }
     }
 
@@ -98,6 +152,7 @@ fn context<'c>(owner: Owner, observer: &'c dyn Observer, grant: &'c Grant) -> Op
         time,
         now: clock::monotonic(),
         is_in_grace: permit.is_some_and(|permit| permit.is_in_grace(time)),
+        token: MessageToken::Absent,
         observer,
     })
 }

@@ -5,6 +5,7 @@
 //! - [`raw`]: bytes are forwarded unchanged.
 //! - [`understood`]: the messages of a WebSocket are read ([`messages`]) and judged
 //!   ([`signalling`](crate::signalling)) one by one.
+//! - [`TokenVerifier`]: decides about tokens that clients send in messages.
 //! - [`frames`]: follows the WebSocket frames in the bytes that a raw tunnel forwards, so that a
 //!   close frame can be put between two of them.
 
@@ -16,8 +17,10 @@ pub mod messages;
 pub mod raw;
 mod side;
 pub mod understood;
+mod verifier;
 
 pub use control::{CloseReason, Grant, RouteTunnelKey, TunnelControl, TunnelKey};
 pub use judge::Judge;
 pub use raw::Tunnel;
 pub use understood::Understood;
+pub use verifier::{TokenResult, TokenVerifier, Verification};

@@ -134,7 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Side<S> {
     }
 
     /// Notes that it has sent something.
-    fn hear(&mut self) {
+    pub(super) fn hear(&mut self) {
         self.heard = Heard::Something;
     }
 

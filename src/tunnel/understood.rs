@@ -24,6 +24,7 @@ use super::control::{CloseReason, TunnelControl};
 use super::judge::Judge;
 use super::messages::{Closed, Event, FrameError, Role};
 use super::side::Side;
+use super::verifier::{TokenResult, Waiting};
 use crate::registry::Registered;
 use crate::signalling::{Direction, Inspector, Observer, Verdict};
 use crate::telemetry::access::{End, Exchange};
@@ -67,6 +68,8 @@ pub struct Understood<C, U, K, I, O> {
     upstream: Side<U>,
     judge: Box<Judge<I, O>>,
     control: Registered<TunnelControl>,
+    /// The client's message that waits, and with it everything that the client sends later.
+    waiting: Option<Box<Waiting>>,
     exchange: Rc<Exchange>,
     closing: Option<Alarm>,
     half_closed: Option<Alarm>,
@@ -100,6 +103,7 @@ where
             upstream: Side::new(upstream, Role::Server, judge.message_size()),
             judge,
             control,
+            waiting: None,
             exchange,
             closing: None,
             half_closed: None,
@@ -118,16 +122,11 @@ where
         if let Some(reason) = self.control.take_close_reason() {
             self.close(reason);
         }
-        if self.control.take_renewed() {
-            let kept = self.judge.recheck(&self.control.grant());
-            if let Err(reason) = kept {
-                self.close(CloseReason::by_policy(reason));
-            }
-        }
+        self.recheck();
         let mut has_moved = false;
         loop {
             self.write(cx);
-            let up = self.read(cx, Direction::ToServer);
+            let up = self.settle(cx) || self.read(cx, Direction::ToServer);
             let down = self.read(cx, Direction::ToClient);
             if !up && !down {
                 break;
@@ -146,6 +145,38 @@ where
         }
     }
 
+    /// Closes the tunnel if the client may not keep what it has.
+    fn recheck(&mut self) {
+        if self.control.take_renewed() {
+            let kept = self.judge.recheck(&self.control.grant());
+            if let Err(reason) = kept {
+                self.close(CloseReason::by_policy(reason));
+            }
+        }
+    }
+
+    /// Goes on with the message that waits for a decision about a token, if there is one now, and
+    /// with what has been read behind the message. `false` if there is none to go on with.
+    fn settle(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(mut waiting) = self.waiting.take() else {
+            return false;
+        };
+        // Once the tunnel is being closed, messages do not matter.
+        if self.closing.is_none() {
+            let Poll::Ready(result) = waiting.unsettled.verification.as_mut().poll(cx) else {
+                self.waiting = Some(waiting);
+                return false;
+            };
+            self.recheck();
+            self.judge_client(&waiting.message, Some((waiting.unsettled.at, result)));
+        }
+        match &mut self.waiting {
+            Some(next) => next.rest = waiting.rest,
+            None => self.take_frames(Direction::ToServer, &mut waiting.rest),
+        }
+        true
+    }
+
     fn write(&mut self, cx: &mut Context<'_>) {
         let sent = self.client.write(cx);
         self.exchange.sent(sent);
@@ -155,7 +186,7 @@ where
     /// Reads a side once and judges what it has sent. `false` if it has to be waited for.
     fn read(&mut self, cx: &mut Context<'_>, direction: Direction) -> bool {
         let may_read = match direction {
-            Direction::ToServer => may_read(&self.client, &self.upstream),
+            Direction::ToServer => self.waiting.is_none() && may_read(&self.client, &self.upstream),
             Direction::ToClient => may_read(&self.upstream, &self.client),
         };
         may_read
@@ -183,10 +214,14 @@ where
     }
 
     /// Judges what a side has sent.
-    fn take(&mut self, direction: Direction, mut bytes: &mut [u8]) {
+    fn take(&mut self, direction: Direction, bytes: &mut [u8]) {
         if direction == Direction::ToServer {
             self.exchange.received(bytes.len() as u64);
         }
+        self.take_frames(direction, bytes);
+    }
+
+    fn take_frames(&mut self, direction: Direction, mut bytes: &mut [u8]) {
         loop {
             let event = match direction {
                 Direction::ToServer => self.client.reader.next(&mut bytes),
@@ -198,6 +233,12 @@ where
                 Err(error) => return self.reject(direction, error),
             }
             if self.is_judged(direction) {
+                return;
+            }
+            if direction == Direction::ToServer
+                && let Some(waiting) = &mut self.waiting
+            {
+                waiting.rest = bytes.to_vec();
                 return;
             }
         }
@@ -216,7 +257,7 @@ where
             (_, Event::Pong) => {}
             (Direction::ToServer, Event::Ping(payload)) => self.client.pong(&payload),
             (Direction::ToClient, Event::Ping(payload)) => self.upstream.pong(&payload),
-            (Direction::ToServer, Event::Text(text)) => self.judge_client(&text),
+            (Direction::ToServer, Event::Text(text)) => self.judge_client(&text, None),
             (Direction::ToClient, Event::Text(text)) => self.pass_to_client(&text),
             (Direction::ToServer, Event::Close(closed)) => {
                 self.client.has_closed = true;
@@ -233,21 +274,28 @@ where
         }
     }
 
-    fn judge_client(&mut self, text: &str) {
+    /// Judges a message, or its documents from a token on that has been settled.
+    fn judge_client(&mut self, text: &str, settled: Option<(usize, TokenResult)>) {
         let (client, upstream) = (&mut self.client, &mut self.upstream);
         let (mut close, mut refused) = (None, 0);
-        let (grant, direction) = (self.control.grant(), Direction::ToServer);
         let judge = &mut self.judge;
-        judge.each_verdict(direction, text, &grant, |verdict| match verdict {
-            _ if close.is_some() => {}
-            Verdict::Forward(text) => upstream.send(&text),
-            Verdict::Answer { text, .. } => {
-                client.reply(&text);
-                refused += 1;
-            }
-            Verdict::Close(reason) => close = Some(reason),
+        let unsettled =
+            judge.judge_message(text, settled, &self.control, |verdict| match verdict {
+                _ if close.is_some() => {}
+                Verdict::Forward(text) => upstream.send(&text),
+                Verdict::Answer { text, .. } => {
+                    client.reply(&text);
+                    refused += 1;
+                }
+                Verdict::Close(reason) => close = Some(reason),
+            });
+        self.waiting = unsettled.map(|unsettled| {
+            Box::new(Waiting {
+                message: text.to_owned(),
+                unsettled,
+                rest: Vec::new(),
+            })
         });
-        drop(grant);
         if (0..refused).any(|_| !judge.may_refuse()) {
             close = Some(REFUSALS_REASON);
         }
@@ -258,8 +306,7 @@ where
 
     fn pass_to_client(&mut self, text: &str) {
         let (client, grant) = (&mut self.client, self.control.grant());
-        let direction = Direction::ToClient;
-        self.judge.each_verdict(direction, text, &grant, |verdict| {
+        self.judge.follow(text, &grant, |verdict| {
             if let Verdict::Forward(text) = verdict {
                 client.send(&text);
             }
@@ -305,6 +352,10 @@ where
     /// Looks whether both sides are still there.
     fn beat(&mut self) {
         self.heartbeat.reset(HEARTBEAT);
+        if self.waiting.is_some() {
+            // It is not being read.
+            self.client.hear();
+        }
         let (client, upstream) = (self.client.is_alive(), self.upstream.is_alive());
         if !client || !upstream {
             self.close(CloseReason {

@@ -27,7 +27,7 @@ fn renew(worker: &Worker, renewal: &Renewal) -> usize {
         let token = permit.as_ref().and_then(|permit| permit.token());
         if token.is_some_and(|token| token.tag == renewal.old)
             && !tunnel.is_being_closed()
-            && let Some(permit) = view.judge_anew(tunnel, &new, now)
+            && let Ok(permit) = view.judge_anew(tunnel, &new, now)
         {
             tunnel.renew(permit);
             count += 1;

@@ -9,7 +9,7 @@ use ianitor::signalling::janus::{AdminApi, Api, Credentials, TokenSigner};
 use ianitor::signalling::owners::{Limits, Owner, Owners};
 use ianitor::signalling::rules::MessageRules;
 use ianitor::signalling::{
-    Backend, Context, Direction, Ids, Inspector, Protocol, Verdict, judge, presets,
+    Backend, Context, Direction, Ids, Inspector, MessageToken, Protocol, Verdict, judge, presets,
 };
 use ianitor::token::claims::Claims;
 use serde_json::{Value, json};
@@ -135,6 +135,7 @@ impl Client {
             time: UnixTime::now(),
             now: Instant::now(),
             is_in_grace: false,
+            token: MessageToken::Absent,
             observer: &(),
         }
     }

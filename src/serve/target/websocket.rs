@@ -103,7 +103,7 @@ fn enter_tunnel(
     }
     let judge = backend.as_ref().map(|backend| {
         let observer = forwarding.observer(Transport::WebSocket);
-        view.judge_of(route, backend, &permit, observer)
+        view.judge_of(worker, route, backend, &permit, observer)
     });
     let grant = Grant {
         permit: Some(permit),

@@ -7,7 +7,9 @@ use super::*;
 use crate::clock::UnixTime;
 use crate::signalling::owners::{Limits, Owner, Owners};
 use crate::signalling::rules::{Effect, MessageRules, Names, Rule};
-use crate::signalling::{AnyInspector, Backend, Context, Direction, Ids, Observer, judge, presets};
+use crate::signalling::{
+    AnyInspector, Backend, Context, Direction, Ids, MessageToken, Observer, judge, presets,
+};
 use crate::token::claims::Claims;
 
 /// Keeps the lines of what is audited.
@@ -69,6 +71,7 @@ fn lines(protocol: Protocol, presets: &[&str], message: &str) -> Vec<Json> {
         time: UnixTime(0),
         now,
         is_in_grace: false,
+        token: MessageToken::Absent,
         observer: &seen,
     };
     let mut inspector = AnyInspector::new(protocol, 1);

@@ -13,7 +13,7 @@ use super::{facts, info};
 use crate::signalling::document::{Change, SyntaxError, Text, Value};
 use crate::signalling::owners::{Found, Owners, PluginName, Unknown};
 use crate::signalling::rules::{Entries, Facts, Word};
-use crate::signalling::{Context, Direction, Inspector, MessageClass, Verdict};
+use crate::signalling::{Context, Direction, Inspector, MessageClass, MessageToken, Verdict};
 use crate::token::claims::Claims;
 
 /// The verbs.
@@ -131,6 +131,8 @@ impl Api {
         }
         if !credentials.is_empty() {
             changes.extend(credentials.changes(token.as_deref()));
+        } else if context.token == MessageToken::Accepted {
+            changes.push(Change::Remove("token"));
         }
         let transaction = call.map(|call| self.calls.begin(call, envelope.transaction.raw()));
         if let Some(transaction) = &transaction {

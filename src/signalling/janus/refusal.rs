@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use crate::signalling::document::{SyntaxError, Value, push_quoted};
 use crate::signalling::rules::{Decision, Facts, Mismatch, Rule};
-use crate::signalling::{Context, Outcome, Verdict};
+use crate::signalling::{Context, MessageToken, Outcome, Verdict};
 
 /// Why a message goes no further.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub enum Refusal {
     SecondRoom(Box<str>),
     /// The plugin would take another member for the request.
     SecondRequest,
+    /// Its token is rejected.
+    Token(Box<str>),
     /// The client's token has expired, and this is not how a call ends.
     Expired,
     /// A rule refuses it.
@@ -76,12 +78,15 @@ impl Lost {
 /// client's token has expired, if a rule lets it.
 ///
 /// # Errors
-/// If no rule does.
+/// If no rule does, or the token does not.
 pub(super) fn check<'c>(
     facts: &Facts<'_>,
     context: &Context<'c>,
     ends_a_call: impl FnOnce() -> bool,
 ) -> Result<Option<&'c Rule>, Refusal> {
+    if let MessageToken::Rejected(why) = context.token {
+        return Err(Refusal::Token(why.into()));
+    }
     if context.is_in_grace && !ends_a_call() {
         return Err(Refusal::Expired);
     }
@@ -172,6 +177,7 @@ impl Refusal {
             Self::NoHandle(..) => "unknown_handle",
             Self::Denied(_) => "denied",
             Self::Unmatched(_) => "unmatched",
+            Self::Token(_) => "bad_token",
             Self::Expired => "expired",
             Self::HiddenInfo => "hidden_info",
             Self::Lost(_) => "no_longer_allowed",
@@ -191,6 +197,7 @@ impl Refusal {
             | Self::Denied(_)
             | Self::Expired
             | Self::HiddenInfo => None,
+            Self::Token(why) => Some(why),
             other => Some(other),
         }
     }
@@ -201,6 +208,7 @@ impl Refusal {
             Self::Denied(_) | Self::Unmatched(_) | Self::Lost(_) | Self::HiddenInfo => {
                 &"Not allowed"
             }
+            Self::Token(_) => &"The token is not accepted",
             other => other,
         }
     }
@@ -225,6 +233,7 @@ impl fmt::Display for Refusal {
             Self::NoRoom => f.write_str("The request does not name its room"),
             Self::SecondRoom(name) => write!(f, "The request has a second room ({name})"),
             Self::SecondRequest => f.write_str("The message has a second request (textroom)"),
+            Self::Token(why) => write!(f, "The token is not accepted: {why}"),
             Self::Expired => f.write_str("The token has expired"),
             Self::Denied(rule) => write!(f, "Denied by {rule}"),
             Self::Unmatched(None) => f.write_str("No rule matches"),

@@ -1,7 +1,9 @@
-use std::borrow::Cow;
+mod tokens;
+
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::addr::ClientAddr;
@@ -9,13 +11,13 @@ use crate::limits::Rate;
 use crate::registry::Registry;
 use crate::signalling::document::{SyntaxError, Value};
 use crate::signalling::owners::{self, Owner, Owners};
-use crate::signalling::{Backend, Protocol};
+use crate::signalling::{Backend, MessageToken, Protocol};
 use crate::telemetry::access::AccessSink;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
 use crate::tick::TICK;
 use crate::tunnel::messages::{Reader, Writer};
-use crate::tunnel::{Grant, TunnelKey};
+use crate::tunnel::{Grant, TokenVerifier, TunnelKey, Verification};
 
 /// Refuses documents with the member `no`, closes at one with `end`, and marks the others.
 #[derive(Debug)]
@@ -26,7 +28,7 @@ impl Inspector for Marker {
         &mut self,
         direction: Direction,
         document: Value<'m>,
-        _: &crate::signalling::Context<'_>,
+        context: &crate::signalling::Context<'_>,
     ) -> Verdict<'m> {
         let has = |name| document.object().is_some_and(|it| it.get(name).is_some());
         match direction {
@@ -36,7 +38,14 @@ impl Inspector for Marker {
                 text: "\"no\"".to_owned(),
                 reason: Box::from("no"),
             },
-            Direction::ToServer => Verdict::Forward(Cow::Owned(format!("+{}", document.raw()))),
+            Direction::ToServer => match context.token {
+                MessageToken::Rejected(why) => Verdict::Answer {
+                    text: format!("\"{why}\""),
+                    reason: why.into(),
+                },
+                MessageToken::Accepted => Verdict::Forward(format!("*{}", document.raw()).into()),
+                MessageToken::Absent => Verdict::Forward(format!("+{}", document.raw()).into()),
+            },
         }
     }
 
@@ -49,6 +58,27 @@ impl Inspector for Marker {
             text: "\"unreadable\"".to_owned(),
             reason: Box::from("unreadable"),
         }
+    }
+}
+
+/// Decides about tokens by their signatures: `good`, `bad`, or `slow`, which a test settles.
+#[derive(Debug, Default)]
+struct Verifier {
+    pending: RefCell<Vec<oneshot::Sender<TokenResult>>>,
+}
+
+impl TokenVerifier for Verifier {
+    fn present(self: Rc<Self>, _: &Rc<TunnelControl>, token: &str) -> Verification {
+        let Some((_, name @ ("good" | "bad"))) = token.rsplit_once('.') else {
+            let (settle, settled) = oneshot::channel();
+            self.pending.borrow_mut().push(settle);
+            return Verification::Waits(Box::pin(async { settled.await.unwrap() }));
+        };
+        Verification::Settled(if name == "good" {
+            Ok(())
+        } else {
+            Err(name.into())
+        })
     }
 }
 
@@ -111,6 +141,7 @@ struct Setup {
     client: Peer,
     server: Peer,
     control: Rc<TunnelControl>,
+    verifier: Rc<Verifier>,
     ticks: Rc<Ticks>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -144,7 +175,14 @@ fn setup(room: usize) -> Setup {
         events: 3,
         per: Duration::from_secs(3600),
     };
-    let judge = Judge::new((Marker, ()), Owner::of_connection(1), 1000, refusals);
+    let verifier = Rc::new(Verifier::default());
+    let judge = Judge::new(
+        (Marker, ()),
+        Rc::<Verifier>::clone(&verifier),
+        Owner::of_connection(1),
+        1000,
+        refusals,
+    );
     let tunnel = Understood::new(
         (client_end, Bytes::new()),
         (server_end, Bytes::new()),
@@ -158,6 +196,7 @@ fn setup(room: usize) -> Setup {
         client: Peer::new(Role::Client, client),
         server: Peer::new(Role::Server, server),
         control,
+        verifier,
         ticks,
         task: tokio::task::spawn_local(tunnel),
     }

@@ -57,25 +57,31 @@ impl Signer {
 
     /// A good token.
     pub(crate) fn token(&self) -> String {
-        self.signed(&format!(r#"{{"alg":"ES256","kid":"{}"}}"#, self.kid))
+        self.token_for(600)
+    }
+
+    /// A good token that ends so many seconds from now.
+    pub(crate) fn token_for(&self, seconds: u64) -> String {
+        let header = format!(r#"{{"alg":"ES256","kid":"{}"}}"#, self.kid);
+        self.signed(&header, seconds)
     }
 
     /// One that says that it is signed by another key.
     pub(crate) fn token_as(&self, kid: &str) -> String {
-        self.signed(&format!(r#"{{"alg":"ES256","kid":"{kid}"}}"#))
+        self.signed(&format!(r#"{{"alg":"ES256","kid":"{kid}"}}"#), 600)
     }
 
     /// One that does not say by which key it is signed.
     pub(crate) fn token_without_kid(&self) -> String {
-        self.signed(r#"{"alg":"ES256"}"#)
+        self.signed(r#"{"alg":"ES256"}"#, 600)
     }
 
-    fn signed(&self, header: &str) -> String {
+    fn signed(&self, header: &str, seconds: u64) -> String {
         let exp = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap()
             .as_secs()
-            + 600;
+            + seconds;
         let claims = format!(r#"{{"sub":"somebody","aud":"ianitor","exp":{exp}}}"#);
         let text = format!(
             "{}.{}",

@@ -6,10 +6,10 @@ use super::*;
 use crate::addr::ClientAddr;
 use crate::clock::UnixTime;
 use crate::secret::Secret;
-use crate::signalling::Protocol;
 use crate::signalling::janus::{Credentials, TokenSigner};
 use crate::signalling::owners::{Limits, Owner, Owners};
 use crate::signalling::rules::{Effect, MessageRules, Names, Rule};
+use crate::signalling::{MessageToken, Protocol};
 
 #[test]
 fn a_path_is_a_place_or_nothing() {
@@ -101,6 +101,7 @@ fn with_context(credentials: Credentials, look: impl FnOnce(&Context<'_>)) {
         time: UnixTime(1_795_283_269),
         now: Instant::now(),
         is_in_grace: false,
+        token: MessageToken::Absent,
         observer: &(),
     });
 }

@@ -370,6 +370,43 @@ fn secrets_are_put_into_each_message_and_the_clients_are_dropped() {
 }
 
 #[test]
+fn a_token_for_the_gateway_never_reaches_janus_and_one_of_janus_does() {
+    let client = Client::caller("alice");
+    let mut api = on(&two_sessions(&client));
+    let token = r#"{"janus":"keepalive","transaction":"t","session_id":1,"token":"stored"}"#;
+    let with = |token, api: &mut Gateway<Api>, message: &str| {
+        let context = Context {
+            token,
+            ..client.context(&api.backend)
+        };
+        let mut verdicts = judge(&mut api.inspector, Direction::ToServer, message, &context);
+        match verdicts.next().unwrap() {
+            Verdict::Forward(text) => text.into_owned(),
+            Verdict::Answer { text, reason } => format!("{text} {reason}"),
+            Verdict::Close(reason) => panic!("{reason}"),
+        }
+    };
+    assert_eq!(with(MessageToken::Absent, &mut api, token), token);
+    assert_eq!(
+        with(MessageToken::Accepted, &mut api, token),
+        keepalive_of("t")
+    );
+    // The reason is for the log.
+    assert_eq!(
+        with(MessageToken::Rejected("it is older"), &mut api, token),
+        concat!(
+            r#"{"janus":"error","session_id":1,"transaction":"t","#,
+            r#""error":{"code":403,"reason":"The token is not accepted"}} "#,
+            "The token is not accepted: it is older"
+        )
+    );
+}
+
+fn keepalive_of(transaction: &str) -> String {
+    format!(r#"{{"janus":"keepalive","transaction":"{transaction}","session_id":1}}"#)
+}
+
+#[test]
 fn what_janus_says_reaches_the_client_even_if_it_cannot_be_read() {
     let client = Client::caller("alice");
     let mut api = on(&Owners::new(Limits::default()));

@@ -18,7 +18,7 @@ use crate::secret::Secret;
 use crate::signalling::owners::{Limits, Owner, Owners};
 use crate::signalling::rules::MessageRules;
 use crate::signalling::{
-    Backend, Context, Direction, Ids, Inspector, Protocol, Verdict, judge, presets,
+    Backend, Context, Direction, Ids, Inspector, MessageToken, Protocol, Verdict, judge, presets,
 };
 use crate::token::claims::Claims;
 
@@ -87,6 +87,7 @@ impl Client {
             time: UnixTime(1_795_283_269),
             now: self.now,
             is_in_grace: false,
+            token: MessageToken::Absent,
             observer: &(),
         }
     }

@@ -1,0 +1,141 @@
+//! Tokens (JWT) in messages: a newer one of the same issuer and subject renews the permit.
+
+use std::fmt;
+use std::rc::Rc;
+
+use super::Worker;
+use super::judge::{Question, Withdrawn};
+use super::view::WorkerView;
+use crate::auth::{self, Failure, NotRenewed, NotSuccessor};
+use crate::clock::UnixTime;
+use crate::policy::Denied;
+use crate::token::issuer::Verified;
+use crate::token::location::Located;
+use crate::tunnel::{TokenResult, TokenVerifier, TunnelControl, TunnelKey, Verification};
+
+/// Why a token in a message does not renew a permit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TokenFault {
+    /// It is not verified, or does not continue the one in force.
+    NotRenewed(NotRenewed),
+    /// The permit would not be given now.
+    Withdrawn(Withdrawn),
+}
+
+impl fmt::Display for TokenFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRenewed(NotRenewed::Failure(Failure::Denied(denied)))
+            | Self::Withdrawn(Withdrawn::Denied(denied)) => denied.fmt(f),
+            Self::NotRenewed(NotRenewed::Failure(Failure::TooMany(_))) => {
+                f.write_str("the client has sent too many bad tokens")
+            }
+            Self::NotRenewed(NotRenewed::NotSuccessor(why)) => why.fmt(f),
+            Self::Withdrawn(why) => f.write_str(why.reason()),
+        }
+    }
+}
+
+impl From<NotRenewed> for TokenFault {
+    fn from(why: NotRenewed) -> Self {
+        Self::NotRenewed(why)
+    }
+}
+
+impl From<NotSuccessor> for TokenFault {
+    fn from(why: NotSuccessor) -> Self {
+        Self::NotRenewed(NotRenewed::NotSuccessor(why))
+    }
+}
+
+impl From<Withdrawn> for TokenFault {
+    fn from(why: Withdrawn) -> Self {
+        Self::Withdrawn(why)
+    }
+}
+
+impl TokenVerifier for Worker {
+    fn present(self: Rc<Self>, tunnel: &Rc<TunnelControl>, token: &str) -> Verification {
+        match tunnel.token() {
+            Some(current) if current.tag != self.tokens.tag(token) => {
+                let tunnel = Rc::clone(tunnel);
+                let token = token.to_owned();
+                Verification::Waits(Box::pin(renew_tunnel(self, tunnel, current, token)))
+            }
+            // It is the one in force. Or what permits the tunnel is no token, and none renews it.
+            _ => Verification::Settled(Ok(())),
+        }
+    }
+}
+
+/// Renews a tunnel's permit. Meanwhile configuration, keys and permit may change: what is in force
+/// when the token has been verified decides.
+async fn renew_tunnel(
+    worker: Rc<Worker>,
+    tunnel: Rc<TunnelControl>,
+    current: Rc<Verified>,
+    token: String,
+) -> TokenResult {
+    let renewed = async {
+        let view = worker.view();
+        let new = view.verify_for_tunnel(&worker, &tunnel, &current, &token);
+        let new = new.await?;
+        let permit = worker.view().judge_anew(&tunnel, &new, UnixTime::now())?;
+        match tunnel.token() {
+            Some(current) if current.tag == new.tag => return Ok(()),
+            Some(current) => auth::successor(&current, &new)?,
+            // By now it needs none.
+            None => return Ok(()),
+        }
+        tunnel.renew(permit);
+        Ok::<_, TokenFault>(())
+    };
+    renewed.await.map_err(|fault| fault.to_string().into())
+}
+
+impl WorkerView {
+    async fn verify_for_tunnel(
+        &self,
+        worker: &Worker,
+        tunnel: &TunnelControl,
+        current: &Verified,
+        token: &str,
+    ) -> Result<Rc<Verified>, TokenFault> {
+        let TunnelKey::Route(key) = &tunnel.key else {
+            return Err(Withdrawn::Route.into());
+        };
+        let place = key.place();
+        let question = Question::of_tunnel(key, &place, tunnel.client);
+        self.verify_newer(worker, &question, current, token).await
+    }
+
+    /// Verifies a token that is to take the place of the current one. What the policy of the route
+    /// says about the token is not asked yet.
+    async fn verify_newer(
+        &self,
+        worker: &Worker,
+        question: &Question<'_>,
+        current: &Verified,
+        token: &str,
+    ) -> Result<Rc<Verified>, TokenFault> {
+        let policy = self.policy_again(question)?;
+        let rule = policy
+            .token_rule()
+            .ok_or(Withdrawn::Denied(Denied::NoToken))?;
+        let context = auth::Context {
+            cache: &worker.tokens,
+            failures: &worker.shared.auth_failures,
+            issuers: &self.snapshot.issuers,
+            limits: &self.snapshot.limits,
+            client: question.client,
+            is_listed: policy.lists(question.client),
+        };
+        // Tokens of any issuer of the policy may stand in a message.
+        let located = Located {
+            text: token.into(),
+            places: u32::MAX,
+        };
+        let signed = auth::verify_successor(&context, &located, rule, current).await?;
+        Ok(signed.verified)
+    }
+}
