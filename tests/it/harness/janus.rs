@@ -154,7 +154,12 @@ impl Caller {
     /// Opens one over HTTP/1.1, with more header lines, each ended.
     #[track_caller]
     pub(crate) fn open(gateway: &TestGateway, target: &str, more: &str) -> Self {
-        let mut client = gateway.client();
+        Self::open_on(gateway.client(), target, more)
+    }
+
+    /// The same on a connection.
+    #[track_caller]
+    pub(crate) fn open_on(mut client: Client, target: &str, more: &str) -> Self {
         let more = format!("Sec-WebSocket-Protocol: janus-protocol\r\n{more}");
         client.send(handshake(target, &more));
         let head = client.head();
