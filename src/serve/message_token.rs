@@ -5,10 +5,13 @@ use std::rc::Rc;
 
 use super::Worker;
 use super::judge::{Question, Withdrawn};
+use super::under_way::Key;
 use super::view::WorkerView;
+use crate::addr::ClientAddr;
 use crate::auth::{self, Failure, NotRenewed, NotSuccessor};
 use crate::clock::UnixTime;
-use crate::policy::Denied;
+use crate::policy::{Denied, Permit, Policy};
+use crate::route::RouteId;
 use crate::token::issuer::Verified;
 use crate::token::location::Located;
 use crate::tunnel::{TokenResult, TokenVerifier, TunnelControl, TunnelKey, Verification};
@@ -88,12 +91,62 @@ async fn renew_tunnel(
             None => return Ok(()),
         }
         tunnel.renew(permit);
+        let view = worker.view();
+        if let TunnelKey::Route(key) = &tunnel.key
+            && let Ok(route) = view.snapshot.routes.find(&key.host, &key.path)
+        {
+            view.count_renewal(route, true);
+        }
         Ok::<_, TokenFault>(())
     };
     renewed.await.map_err(|fault| fault.to_string().into())
 }
 
+/// The permit of a request whose message has this token, and whether the message may go on with
+/// it. A newer token is in force for the rest of the request.
+pub(super) async fn permit_of_request(
+    worker: &Worker,
+    key: Key,
+    permit: Permit,
+    token: &str,
+) -> (Permit, TokenResult) {
+    let current = permit.token();
+    let Some(current) = current.filter(|it| it.tag != worker.tokens.tag(token)) else {
+        return (permit, Ok(()));
+    };
+    match renew_request(worker, key, current, token).await {
+        Ok(renewed) => (renewed, Ok(())),
+        Err(fault) => (permit, Err(fault.to_string().into())),
+    }
+}
+
+async fn renew_request(
+    worker: &Worker,
+    key: Key,
+    current: &Verified,
+    token: &str,
+) -> Result<Permit, TokenFault> {
+    let (view, route, client) = worker.under_way.place(key).ok_or(Withdrawn::Route)?;
+    let policy = &view.snapshot.routes.route(route).policy;
+    let new = view
+        .verify_newer(worker, (policy, client), current, token)
+        .await?;
+    let (now, current_view) = (UnixTime::now(), worker.view());
+    let permit = worker
+        .under_way
+        .renew_request(key, &new, &current_view, now)?;
+    view.count_renewal(route, false);
+    Ok(permit)
+}
+
 impl WorkerView {
+    fn count_renewal(&self, route: RouteId, is_websocket: bool) {
+        if let Some(to) = self.forward(route) {
+            let upstream = self.upstream(to.upstream_of(is_websocket));
+            upstream.counts().token_renewals.inc();
+        }
+    }
+
     async fn verify_for_tunnel(
         &self,
         worker: &Worker,
@@ -105,20 +158,20 @@ impl WorkerView {
             return Err(Withdrawn::Route.into());
         };
         let place = key.place();
-        let question = Question::of_tunnel(key, &place, tunnel.client);
-        self.verify_newer(worker, &question, current, token).await
+        let policy = self.policy_again(&Question::of_tunnel(key, &place, tunnel.client))?;
+        self.verify_newer(worker, (policy, tunnel.client), current, token)
+            .await
     }
 
-    /// Verifies a token that is to take the place of the current one. What the policy of the route
-    /// says about the token is not asked yet.
+    /// Verifies a token that is to take the place of the current one. The policy has not decided
+    /// about it yet.
     async fn verify_newer(
         &self,
         worker: &Worker,
-        question: &Question<'_>,
+        (policy, client): (&Policy, ClientAddr),
         current: &Verified,
         token: &str,
     ) -> Result<Rc<Verified>, TokenFault> {
-        let policy = self.policy_again(question)?;
         let rule = policy
             .token_rule()
             .ok_or(Withdrawn::Denied(Denied::NoToken))?;
@@ -127,8 +180,8 @@ impl WorkerView {
             failures: &worker.shared.auth_failures,
             issuers: &self.snapshot.issuers,
             limits: &self.snapshot.limits,
-            client: question.client,
-            is_listed: policy.lists(question.client),
+            client,
+            is_listed: policy.lists(client),
         };
         // Tokens of any issuer of the policy may stand in a message.
         let located = Located {

@@ -45,7 +45,7 @@ impl WorkerView {
     }
 
     /// How requests of the route are forwarded, if they are.
-    fn forward(&self, route: RouteId) -> Option<&Forward> {
+    pub(super) fn forward(&self, route: RouteId) -> Option<&Forward> {
         match &self.snapshot.routes.route(route).target {
             Target::Forward(to) => Some(to),
             Target::Files(_) | Target::Redirect(_) | Target::Turn(_) => None,

@@ -14,9 +14,11 @@ use super::admission::{Admission, Moment};
 use super::control::ConnControl;
 use super::judge::Withdrawn;
 use super::view::WorkerView;
+use crate::addr::ClientAddr;
 use crate::clock::UnixTime;
 use crate::policy::Permit;
 use crate::proxy::client::Pool;
+use crate::route::RouteId;
 use crate::telemetry::access::{End, Exchange};
 use crate::tick::{Tick, Ticks};
 use crate::token::issuer::{Tag, Verified};
@@ -135,6 +137,33 @@ impl UnderWay {
         let admission = requests[key.0].admission.as_mut();
         let admission = admission.ok_or(Withdrawn::Route)?;
         admission.follow(view)?;
+        Ok(admission.permit.clone())
+    }
+
+    /// By which configuration a request is served, by which of its routes, and for whom.
+    pub(super) fn place(&self, key: Key) -> Option<(Rc<WorkerView>, RouteId, ClientAddr)> {
+        let requests = self.requests.borrow();
+        let admission = requests[key.0].admission.as_ref()?;
+        Some((
+            Rc::clone(&admission.view),
+            admission.route,
+            admission.client,
+        ))
+    }
+
+    /// Renews a request, if its policy accepts the new token.
+    pub(super) fn renew_request(
+        &self,
+        key: Key,
+        new: &Rc<Verified>,
+        view: &Rc<WorkerView>,
+        now: UnixTime,
+    ) -> Result<Permit, Withdrawn> {
+        let mut requests = self.requests.borrow_mut();
+        let admission = requests[key.0].admission.as_mut();
+        let admission = admission.ok_or(Withdrawn::Route)?;
+        admission.follow(view)?;
+        admission.permit = view.ask_anew(&admission.question(), new, now)?;
         Ok(admission.permit.clone())
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::document::Value;
+use super::document::{Value, split};
 use super::{Backend, Protocol};
 use crate::token::jws;
 
@@ -15,6 +15,17 @@ pub enum MessageToken<'c> {
     Accepted,
     /// It is rejected for this reason, and its document with it.
     Rejected(&'c str),
+}
+
+impl<'c> From<&'c Option<Result<(), Box<str>>>> for MessageToken<'c> {
+    /// From what was decided about it, if there is one.
+    fn from(decided: &'c Option<Result<(), Box<str>>>) -> Self {
+        match decided {
+            None => Self::Absent,
+            Some(Ok(())) => Self::Accepted,
+            Some(Err(why)) => Self::Rejected(why),
+        }
+    }
 }
 
 impl Backend {
@@ -34,6 +45,19 @@ impl Backend {
         } else {
             Some(trimmed.to_owned().into())
         }
+    }
+
+    /// The same for the body of a request, which is one document.
+    pub fn token_of_body<'m>(&self, body: &'m [u8]) -> Option<Cow<'m, str>> {
+        let text = std::str::from_utf8(body).ok();
+        let text = text.filter(|text| may_have_token(text))?;
+        let mut documents = split(text).ok()?;
+        let document = documents.next()?;
+        documents
+            .next()
+            .is_none()
+            .then_some(document)
+            .and_then(|document| self.message_token(document))
     }
 }
 

@@ -97,12 +97,10 @@ impl<I: Inspector, O: Observer> Judge<I, O> {
                     }
                 },
             };
-            let token = match &result {
-                None => MessageToken::Absent,
-                Some(Ok(())) => MessageToken::Accepted,
-                Some(Err(why)) => MessageToken::Rejected(why),
+            let context = Context {
+                token: (&result).into(),
+                ..context
             };
-            let context = Context { token, ..context };
             each(
                 self.inspector
                     .inspect(Direction::ToServer, document, &context),

@@ -131,7 +131,8 @@ section! {
         /// and aborts the answer, `keep` lets both go on.
         on_expiry: Spanned<OnExpiryWord> = optional("`\"close\"`");
         /// How long it may go on after that. Where messages are judged, only those pass meanwhile
-        /// that end a call, or keep it until the token is renewed.
+        /// that end a call, or keep it until the token is renewed; see
+        /// [Messages](messages.md#after-expiry).
         expiry_grace: Spanned<Duration> = optional("`\"0s\"`");
         /// What clients may send to Janus, by [presets](messages.md#presets): each is a list of
         /// rules, which are tried after the policy's own `rules`. A policy that has either judges

@@ -29,6 +29,7 @@ use crate::proxy;
 use crate::proxy::body::RequestBody;
 use crate::route::path::BadPath;
 use crate::serve::detail::shortened;
+use crate::serve::message_token::permit_of_request;
 use crate::serve::messages;
 use crate::serve::observer::MessageObserver;
 use crate::serve::reject::Rejection;
@@ -131,7 +132,18 @@ impl<'r> MessageTarget<'r> {
         let body = body.map_err(|fault| proxy::Error::from(&fault))?;
         let worker = &forwarding.conn.worker;
         let permit = worker.under_way.permit(forwarding.key, &worker.view())?;
-        let context = self.context(&permit, place);
+        let (permit, token) = match self.backend.token_of_body(&body) {
+            Some(token) => {
+                let key = forwarding.key;
+                let presented = permit_of_request(worker, key, permit, &token).await;
+                (presented.0, Some(presented.1))
+            }
+            None => (permit, None),
+        };
+        let context = Context {
+            token: (&token).into(),
+            ..self.context(&permit, place)
+        };
         let mut inspector = AnyInspector::new(self.backend.protocol, NONCE);
         let message = match judged(&mut inspector, &body, &context) {
             Verdict::Forward(message) => message.into_owned(),

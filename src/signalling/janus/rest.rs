@@ -20,6 +20,7 @@ use crate::signalling::rules::{Facts, Word};
 use crate::signalling::{
     Backend, Context, Ids, InfoPolicy, MessageClass, Outcome, Record, Verdict,
 };
+use crate::token::jws::is_jwt;
 
 /// What a path stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,14 +143,17 @@ fn checked(
 /// the place of the client's.
 pub fn poll_query(query: &str, context: &Context<'_>) -> String {
     let credentials = &context.backend.credentials;
-    let is_kept = |name: &str| match name {
+    let is_kept = |name: &str, value: &str| match name {
         "maxev" | "rid" => true,
-        // As in messages: without credentials of the upstream, the client's stay.
-        "apisecret" | "token" => credentials.is_empty(),
+        // As in messages: without credentials of the upstream, the client's stay, but for a token
+        // that is for the gateway.
+        "apisecret" => credentials.is_empty(),
+        "token" => credentials.is_empty() && !is_jwt(value.trim()),
         _ => false,
     };
     let mut out = form_urlencoded::Serializer::new(String::with_capacity(query.len() + 128));
-    let kept = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| is_kept(name));
+    let kept =
+        form_urlencoded::parse(query.as_bytes()).filter(|(name, value)| is_kept(name, value));
     out.extend_pairs(kept);
     if let Some(secret) = &credentials.secret {
         out.append_pair("apisecret", secret.reveal());
