@@ -60,12 +60,14 @@ impl From<Withdrawn> for TokenFault {
 impl TokenVerifier for Worker {
     fn present(self: Rc<Self>, tunnel: &Rc<TunnelControl>, token: &str) -> Verification {
         match tunnel.token() {
-            Some(current) if current.tag != self.tokens.tag(token) => {
+            Some(current) if !tunnel.has_had(&self.tokens.tag(token)) => {
                 let tunnel = Rc::clone(tunnel);
                 let token = token.to_owned();
                 Verification::Waits(Box::pin(renew_tunnel(self, tunnel, current, token)))
             }
-            // It is the one in force. Or what permits the tunnel is no token, and none renews it.
+            // It is the one in force, or was before a renewal: janus.js sends the token that it
+            // was made with for as long as it runs. Or what permits the tunnel is no token, and
+            // none renews it.
             _ => Verification::Settled(Ok(())),
         }
     }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 
+use super::earlier::EarlierTokens;
 use crate::addr::ClientAddr;
 use crate::clock::UnixTime;
 use crate::host::HostName;
@@ -15,7 +16,7 @@ use crate::route::change::Place;
 use crate::route::upstream::ServerAddr;
 use crate::signalling::Backend;
 use crate::telemetry::access::End;
-use crate::token::issuer::Verified;
+use crate::token::issuer::{Tag, Verified};
 
 /// What a tunnel was opened for. After a reload the same question is asked again.
 #[derive(Debug)]
@@ -82,6 +83,7 @@ pub struct TunnelControl {
     /// Its client.
     pub client: ClientAddr,
     grant: RefCell<Grant>,
+    earlier: RefCell<EarlierTokens>,
     /// Set until the tunnel's task has seen it.
     is_renewed: Cell<bool>,
     is_closing: Cell<bool>,
@@ -97,6 +99,7 @@ impl TunnelControl {
             key,
             client,
             grant: RefCell::new(grant),
+            earlier: RefCell::default(),
             is_renewed: Cell::new(false),
             is_closing: Cell::new(false),
             close_reason: Cell::new(None),
@@ -113,6 +116,12 @@ impl TunnelControl {
     pub fn token(&self) -> Option<Rc<Verified>> {
         let grant = self.grant.borrow();
         grant.permit.as_ref().and_then(Permit::token).map(Rc::clone)
+    }
+
+    /// Whether this token permits it, or did before a renewal.
+    pub fn has_had(&self, tag: &Tag) -> bool {
+        let is_current = self.token().is_some_and(|token| token.tag == *tag);
+        is_current || self.earlier.borrow().contains(tag)
     }
 
     /// By what it may go on now. Not to be held across a call that replaces it.
@@ -132,6 +141,9 @@ impl TunnelControl {
 
     /// Replaces its permit.
     pub fn renew(&self, permit: Permit) {
+        if let Some(token) = self.token() {
+            self.earlier.borrow_mut().note(token.tag);
+        }
         self.grant.borrow_mut().permit = Some(permit);
         self.note_renewed();
     }

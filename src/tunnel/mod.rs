@@ -10,6 +10,7 @@
 //!   close frame can be put between two of them.
 
 pub mod control;
+mod earlier;
 mod flow;
 pub mod frames;
 mod judge;
