@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::scan::plain_length;
 use super::value::{Object, Value};
 
 /// What becomes of a member of the outermost object. An object without it gets it as its last one.
@@ -92,18 +93,23 @@ fn start_member(out: &mut String) {
 /// Appends a text as a JSON string.
 pub fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => {
+    let mut rest = text;
+    loop {
+        let (plain, special) = rest.split_at(plain_length(rest.as_bytes()));
+        out.push_str(plain);
+        let mut special = special.chars();
+        match special.next() {
+            None => break,
+            Some(c @ ('"' | '\\')) => {
                 out.push('\\');
                 out.push(c);
             }
-            '\0'..='\u{1f}' => {
+            Some(c) => {
                 // Writing to a string cannot fail.
                 let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
-            _ => out.push(c),
         }
+        rest = special.as_str();
     }
     out.push('"');
 }

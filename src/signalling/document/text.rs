@@ -32,26 +32,42 @@ impl<'m> Text<'m> {
         }
     }
 
-    /// Whether it means this text. An escape is longer than its meaning, so that only a longer
-    /// text has to be unescaped.
+    /// Whether it means this text.
+    #[inline]
     pub fn is(self, text: &str) -> bool {
-        match self.0.len().cmp(&text.len()) {
-            Ordering::Less => false,
-            Ordering::Equal => self.0 == text && self.is_plain(),
-            Ordering::Greater => self.may_begin_as(text) && self.chars().eq(text.chars()),
-        }
+        self.may_be(text) && self.means(text)
     }
 
     /// Whether it means this text in any case, as C's `strcasecmp` compares: only ASCII letters
     /// have two cases.
+    #[inline]
     pub fn is_ignoring_case(self, text: &str) -> bool {
-        let lower = |c: char| c.to_ascii_lowercase();
-        let chars = || text.chars().map(lower);
-        match self.0.len().cmp(&text.len()) {
-            Ordering::Less => false,
-            Ordering::Equal => self.0.eq_ignore_ascii_case(text) && self.is_plain(),
-            Ordering::Greater => self.may_begin_as(text) && self.chars().map(lower).eq(chars()),
+        self.may_be(text) && self.means_ignoring_case(text)
+    }
+
+    fn means(self, text: &str) -> bool {
+        if self.0.len() == text.len() {
+            self.0 == text && self.is_plain()
+        } else {
+            self.chars().eq(text.chars())
         }
+    }
+
+    fn means_ignoring_case(self, text: &str) -> bool {
+        let lower = |c: char| c.to_ascii_lowercase();
+        if self.0.len() == text.len() {
+            self.0.eq_ignore_ascii_case(text) && self.is_plain()
+        } else {
+            self.chars().map(lower).eq(text.chars().map(lower))
+        }
+    }
+
+    /// `false` if its length or its first character shows that it is another text: names are
+    /// compared with many, and most differ there. An escape is longer than its meaning, so only a
+    /// longer text has to be unescaped.
+    #[inline]
+    fn may_be(self, text: &str) -> bool {
+        self.0.len() >= text.len() && self.may_begin_as(text)
     }
 
     /// Whether it and another mean the same.
@@ -61,8 +77,8 @@ impl<'m> Text<'m> {
             || self.may_begin_as(other.0) && !are_plain() && self.chars().eq(other.chars())
     }
 
-    /// `false` if the first character shows that it is another text: names are compared with many,
-    /// and most differ there.
+    /// `false` if the first character shows that it is another text.
+    #[inline]
     fn may_begin_as(self, other: &str) -> bool {
         match (self.0.as_bytes(), other.as_bytes()) {
             ([b'\\', ..], _) | (_, [b'\\', ..]) | ([], []) => true,

@@ -68,7 +68,7 @@ impl<'m> Value<'m> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
             loop {
-                rest = &rest[rest.find('"')?..];
+                rest = &rest[rest.bytes().position(|byte| byte == b'"')?..];
                 if let Some((name, after)) = name(rest) {
                     rest = after;
                     return Some(Nested { name, after });
@@ -175,15 +175,22 @@ fn name(text: &str) -> Option<(Text<'_>, &str)> {
         return None;
     }
     let (name, rest) = text.split_at(string_end(text.as_bytes()));
-    let value = rest.trim_ascii_start().strip_prefix(':')?;
-    Some((
-        Text::new(&name[1..name.len() - 1]),
-        value.trim_ascii_start(),
-    ))
+    let value = skip(rest, is_space).strip_prefix(':')?;
+    Some((Text::new(&name[1..name.len() - 1]), skip(value, is_space)))
 }
 
 fn skip_separators(text: &str) -> &str {
-    text.trim_start_matches([' ', '\t', '\n', '\r', ','])
+    skip(text, |byte| byte == b',' || is_space(byte))
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// The text from the first byte on that is another one. It is mostly the first or second.
+fn skip(text: &str, is_skipped: impl Fn(u8) -> bool) -> &str {
+    let at = text.bytes().position(|byte| !is_skipped(byte));
+    &text[at.unwrap_or(text.len())..]
 }
 
 /// Where the value ends that begins here. The text has been checked.
@@ -193,8 +200,7 @@ pub(super) fn value_end(text: &str) -> usize {
         Some(b'"') => string_end(bytes),
         Some(b'{' | b'[') => container_end(bytes),
         _ => {
-            let is_end =
-                |byte: &u8| matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r');
+            let is_end = |byte: &u8| matches!(byte, b',' | b']' | b'}') || is_space(*byte);
             bytes.iter().position(is_end).unwrap_or(bytes.len())
         }
     }
