@@ -19,9 +19,9 @@ try {
   page.on('response', async (response) => {
     const { pathname } = new URL(response.url());
     if (!pathname.includes('/janus/') && !pathname.endsWith('/janus')) return;
+    const head = `${response.status()} ${JSON.stringify(response.headers())}`;
     // Of a poll that is under way at the end there is no text.
-    const text = await response.text().catch(() => '');
-    console.log(`response: ${response.status()} ${JSON.stringify(await response.allHeaders())} ${text}`);
+    console.log(`response: ${head} ${await response.text().catch(() => '')}`);
   });
   await page.goto(url);
   await page.waitForFunction(() => window.run);

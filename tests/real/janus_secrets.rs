@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::guarded::{Guarded, now, pages, token};
+use crate::support::guarded::{AUDIT, Guarded, now, pages, token};
 use crate::support::ianitor;
 use crate::support::janus::{ADMIN_SECRET, ROOM};
 use crate::support::talk::{Api, Talk, Way};
@@ -59,7 +59,7 @@ impl World {
     /// A call of janus.js.
     fn call(&mut self, server: &str) {
         let gateway = &self.guarded.gateway;
-        let given = json!({"server": server, "keepalive": 500, "until": now() + 8, "renewals": []});
+        let given = json!({"server": server, "keepalive": 500, "until": now(), "renewals": []});
         let (page, ca) = (gateway.url("/call.html"), gateway.ca.to_str().unwrap());
         let clients = gateway.clients();
         let said = clients.node_with(&given.to_string(), &["call.js", &page, ca]);
@@ -114,7 +114,8 @@ impl World {
             ("check", format!("{check:?}")),
             ("status", self.guarded.gateway.asks("/metrics").1),
         ];
-        let audit = fs::read_to_string(folder.join("audit.log")).unwrap_or_default();
+        let audit = fs::read_to_string(folder.join(AUDIT)).unwrap();
+        assert!(audit.contains("list_sessions"), "{audit}");
         texts.push(("audit", audit));
         for (which, text) in &texts {
             let signed = [",janus,janus.plugin", ",janus:"];

@@ -10,6 +10,8 @@ use super::janus::{Janus, ROOM};
 use super::talk::{Api, Talk, Way};
 use super::{Folder, Gateway};
 
+/// Its audit log, in the test's folder.
+pub(crate) const AUDIT: &str = "audit.log";
 const TOKEN_SECRET: &str = "what tokens of callers are signed with";
 
 /// Roles of the API for clients, with their presets.
@@ -45,7 +47,8 @@ impl Guarded {
         let folder = Folder::new(name);
         let janus = Janus::start(&folder, variables);
         let tables = tables(&folder, &janus, variables) + more;
-        let gateway = Gateway::start_with_log(&folder, "level = \"trace\"", &tables);
+        let log = format!("level = \"trace\"\naudit = {:?}", folder.join(AUDIT));
+        let gateway = Gateway::start_with_log(&folder, &log, &tables);
         Self {
             gateway,
             janus,
