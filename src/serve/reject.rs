@@ -84,6 +84,9 @@ pub(super) enum Rejection {
     /// A method that Janus does not have at this path; these are the ones that it has.
     #[error("Janus does not have this method at this path")]
     MessageMethod(&'static str),
+    /// A WebSocket at a path where Janus could read a session or a verb.
+    #[error("a WebSocket at a path of Janus' REST")]
+    MessagePath,
     /// A body of a request that Janus reads none of.
     #[error("a body in a request to Janus that is no POST")]
     MessageBody,
@@ -174,6 +177,7 @@ impl Rejection {
             Self::Withdrawn(why) => (StatusCode::NOT_FOUND, why.reason()),
             Self::Proxy(error) => of_proxy(error),
             Self::MessageMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
+            Self::MessagePath => (StatusCode::NOT_FOUND, "message_path"),
             Self::MessageBody => (StatusCode::BAD_REQUEST, "message_body"),
             Self::MessageAnswer => (StatusCode::BAD_GATEWAY, "message_answer"),
             Self::Streams(_) => (StatusCode::SERVICE_UNAVAILABLE, "streams"),

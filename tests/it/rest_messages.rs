@@ -724,3 +724,52 @@ fn a_route_that_is_removed_while_a_body_is_read_sends_nothing_to_janus() {
     assert_eq!(client.head().status(), 404);
     assert_eq!(house.reached(), 1);
 }
+
+#[test]
+fn a_long_poll_that_calls_itself_a_websocket_is_none() {
+    let house = House::open();
+    let dial = house.gateway.dial();
+    let session = create(&dial, "", "/janus");
+    let reached = house.reached();
+    let handshake = |target: &str| crate::harness::websocket::handshake(target, "");
+    for rest in [
+        format!("/{session}"),
+        format!("/{session}/"),
+        format!("/x/{session}"),
+        format!("/janus/{session}?maxev=5"),
+        "/info".into(),
+        "/janus/info".into(),
+    ] {
+        let answer = dial.h1().ask(handshake(&format!("/janus{rest}")));
+        assert_eq!(answer.status(), 404, "{rest}");
+        let mut h2 = house.gateway.dial().h2();
+        assert!(h2.takes_extended_connect());
+        let request = http::Request::builder()
+            .method(http::Method::CONNECT)
+            .uri(format!("https://localhost/janus{rest}"))
+            .header("sec-websocket-version", "13")
+            .extension(::h2::ext::Protocol::from_static("websocket"));
+        let (response, _stream) = h2.begin(request.body(()).unwrap(), false);
+        assert_eq!(h2.run(response).unwrap().status(), 404, "{rest}");
+    }
+    assert_eq!(house.targets(reached), [""; 0]);
+    // Whatever a server answers without opening a WebSocket was not judged.
+    let plain = Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    let secret = secret();
+    let config = brokered(&plain.url(), &secret, "janus").route("/janus", "app");
+    let gateway = TestGateway::start(&config);
+    assert_eq!(gateway.client().ask(handshake("/janus")).status(), 502);
+}
+
+#[test]
+fn a_large_message_alone_on_its_connection_is_no_trouble() {
+    let large = "policy = \"open\"\nmessage_size = \"4MiB\"\nbody = \"4MiB\"";
+    let house = House::with(|config| config.route_with("/janus", "app", large));
+    let padding = "x".repeat(3 << 20);
+    let message = format!("{{\"janus\":\"ping\",\"transaction\":\"{padding}\"}}");
+    let answer = house.gateway.client().post("/janus", message.as_bytes());
+    assert_eq!(answer.status(), 200);
+    let mut h2 = house.gateway.dial().h2();
+    let answer = h2.send(h2::post("/janus"), message.as_bytes());
+    assert_eq!(answer.status, 200);
+}

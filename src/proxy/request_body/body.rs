@@ -112,10 +112,14 @@ impl RequestBody {
         }
     }
 
-    /// Whether more of it may be kept in memory.
+    /// Whether more of it may be kept in memory, beside what else the client has there.
     pub(super) fn may_hold(&self) -> bool {
-        let body = self.0.as_ref();
-        body.is_none_or(|body| body.busy.conn().may_gather())
+        let Some(body) = &self.0 else { return true };
+        let conn = body.busy.conn();
+        conn.release(body.held);
+        let may_hold = conn.may_gather();
+        conn.hold(body.held);
+        may_hold
     }
 
     /// Counts bytes of it that are kept in memory until they are replaced or it is dropped.

@@ -12,7 +12,7 @@ use super::context::Forwarding;
 use crate::clock::UnixTime;
 use crate::proxy::body::RequestBody;
 use crate::proxy::client::Pool;
-use crate::proxy::{upgrade, websocket};
+use crate::proxy::{self, upgrade, websocket};
 use crate::registry::Registered;
 use crate::serve::ConnInfo;
 use crate::serve::admission::Admission;
@@ -23,6 +23,7 @@ use crate::serve::messages::MessageJudge;
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
 use crate::signalling::audit::Transport;
+use crate::signalling::janus::rest;
 use crate::tunnel::{CloseReason, Grant, RouteTunnelKey, TunnelControl, TunnelKey};
 
 /// The upstream's answer to the handshake.
@@ -37,7 +38,12 @@ pub(super) async fn open(
     let (conn, exchange, key) = (&forwarding.conn, &forwarding.exchange, forwarding.key);
     let under_way = &conn.worker.under_way;
     under_way.is_handshake(key);
-    if forwarding.backend.is_some() {
+    let is_understood = forwarding.backend.is_some();
+    if is_understood {
+        let rest = forwarding.path.rest(request.uri().path());
+        if !rest.is_some_and(rest::may_be_websocket) {
+            return Err(Rejection::MessagePath);
+        }
         // The gateway reads the messages, and does not decompress them.
         request
             .headers_mut()
@@ -46,6 +52,10 @@ pub(super) async fn open(
     let stream = websocket::is_extended_connect(&request).then(|| hyper::upgrade::on(&mut request));
     let (answer, upgraded) = upgrade::open_websocket(request, &forwarding.context()).await?;
     let mut response = answer.map(ResponseBody::upstream);
+    if is_understood && upgraded.is_none() && response.status().is_success() {
+        // It is an answer to what the request says without the WebSocket, which was not judged.
+        return Err(proxy::Error::NotUpgraded(response.status()).into());
+    }
     forwarding.cleaning.apply(response.headers_mut(), exchange);
     under_way.answers(key, response.body().server());
     if let Some(upgraded) = upgraded {

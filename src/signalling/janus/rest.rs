@@ -82,6 +82,12 @@ impl Place {
     }
 }
 
+/// Whether a WebSocket may be opened at the rest of a path. Janus accepts any path there; over HTTP
+/// it ignores that a request asks for a WebSocket, and would answer what it reads from the path.
+pub fn may_be_websocket(rest: &str) -> bool {
+    Place::find(rest, false) == Some(Place::Base)
+}
+
 /// Whether it may be a segment of the base path. Janus reads ids and verbs at any depth, so it must
 /// not be taken for one of them.
 fn is_of_base(segment: &str) -> bool {

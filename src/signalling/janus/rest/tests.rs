@@ -85,6 +85,25 @@ fn where_the_base_path_is_not_known_its_segments_come_first() {
     }
 }
 
+#[test]
+fn a_websocket_is_opened_where_janus_reads_nothing_from_the_path() {
+    for rest in ["", "/", "/ws", "/janus-ws/", "/ws/v2"] {
+        assert!(may_be_websocket(rest), "{rest}");
+    }
+    for rest in [
+        "/1",
+        "/ws/1",
+        "/janus/1/2",
+        "/info",
+        "/janus/info",
+        "/ping",
+        "/1x",
+        "/%201",
+    ] {
+        assert!(!may_be_websocket(rest), "{rest}");
+    }
+}
+
 fn with_context(credentials: Credentials, look: impl FnOnce(&Context<'_>)) {
     let owners = Owners::new(Limits::default());
     let backend = Backend {
