@@ -773,3 +773,43 @@ fn a_large_message_alone_on_its_connection_is_no_trouble() {
     let answer = h2.send(h2::post("/janus"), message.as_bytes());
     assert_eq!(answer.status, 200);
 }
+
+#[test]
+fn what_janus_says_about_itself_is_trimmed_or_hidden_however_it_is_asked() {
+    let with_info = |url: &str, info: &str| {
+        let config = Config::new().table(&format!(
+            "[upstreams.app]\nservers = [\"{url}\"]\nprotocol = \"janus\"\ninfo = \"{info}\""
+        ));
+        TestGateway::start(&config.route("/janus", "app"))
+    };
+    let ask = |gateway: &TestGateway| -> Vec<Answer> {
+        let get = ["/info", "/info/"].map(|rest| gateway.client().get(&format!("/janus{rest}")));
+        let spellings = [r#""info""#, r#""INFO""#, r#""inf\u006f""#];
+        let post = spellings.map(|verb| {
+            let message = format!("{{\"janus\":{verb},\"transaction\":\"i\"}}");
+            gateway.client().post("/janus", message.as_bytes())
+        });
+        get.into_iter().chain(post).collect()
+    };
+    let janus = Janus::new();
+    let gateway = with_info(&janus.url(), "trim");
+    for answer in ask(&gateway) {
+        let shown = answer.text();
+        assert!(shown.contains("\"session-timeout\":60"), "{shown}");
+        assert!(
+            !shown.contains("1102") && !shown.contains("192.0.2.77"),
+            "{shown}"
+        );
+    }
+    let reached = janus.upstream.heads().len();
+    let gateway = with_info(&janus.url(), "hide");
+    for answer in ask(&gateway) {
+        assert_eq!(code(&serde_json::from_str(&answer.text()).unwrap()), 403);
+    }
+    assert_eq!(janus.upstream.heads().len(), reached);
+    // What cannot be read cannot be trimmed.
+    let odd = Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nversion 1102");
+    for answer in ask(&with_info(&odd.url(), "trim")) {
+        assert_eq!(answer.status(), 502);
+    }
+}

@@ -130,6 +130,7 @@ impl State {
                 vec![success]
             }
             "claim" | "detach" | "hangup" => vec![success],
+            "info" => vec![info(transaction)],
             "ping" => vec![json!({"janus": "pong", "transaction": transaction})],
             "message" => {
                 let ack =
@@ -143,6 +144,12 @@ impl State {
             _ => vec![json!({"janus": "ack", "session_id": session, "transaction": transaction})],
         }
     }
+}
+
+/// What Janus says about itself, in short.
+fn info(transaction: &Value) -> Value {
+    json!({"janus": "server_info", "transaction": transaction, "name": "Janus WebRTC Server",
+        "version": 1102, "local-ip": "192.0.2.77", "session-timeout": 60})
 }
 
 /// A client with an open WebSocket.

@@ -32,8 +32,7 @@ fn answer(state: &State, request: &Request) -> String {
     };
     let mut segments = rest.split('/').skip(1).peekable();
     if segments.peek() == Some(&"info") {
-        let info = json!({"janus": "server_info", "name": "Janus WebRTC Server", "version": 1102});
-        return ok(&info.to_string());
+        return ok(&super::info(&json!("random")).to_string());
     }
     let (session, handle) = (id(&mut segments), id(&mut segments));
     if request.head.first.starts_with("OPTIONS") {
