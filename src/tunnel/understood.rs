@@ -161,14 +161,17 @@ where
         let Some(mut waiting) = self.waiting.take() else {
             return false;
         };
-        // Once the tunnel is being closed, messages do not matter.
         if self.closing.is_none() {
             let Poll::Ready(result) = waiting.unsettled.verification.as_mut().poll(cx) else {
                 self.waiting = Some(waiting);
                 return false;
             };
             self.recheck();
-            self.judge_client(&waiting.message, Some((waiting.unsettled.at, result)));
+            // Once the tunnel is being closed, messages do not matter.
+            if self.closing.is_none() {
+                let settled = (waiting.unsettled.at, result);
+                self.judge_client(&waiting.message, Some(settled));
+            }
         }
         match &mut self.waiting {
             Some(next) => next.rest = waiting.rest,

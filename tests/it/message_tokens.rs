@@ -1,6 +1,8 @@
 //! Tokens in messages, as janus.js sends them: a newer one renews the WebSocket's permission, and
 //! none reaches Janus.
 
+mod rules;
+
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -491,41 +493,4 @@ fn a_stream_of_http_2_is_renewed_as_well() {
     assert_eq!(ask(&ping_with("1", &second))["janus"], "pong");
     assert_eq!(ask(&ping("2"))["janus"], "pong");
     world.transactions();
-}
-
-#[test]
-fn a_message_over_http_goes_on_by_its_own_token() {
-    let world = World::new();
-    let gateway = world.start("");
-    let own = staff::token("anna", 300);
-    let post = |message: &Value| -> Value {
-        let body = message.to_string();
-        let answer = gateway.client().ask(format!(
-            "POST /janus HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {own}\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        ));
-        assert_eq!(answer.status(), 200);
-        serde_json::from_slice(&answer.body).unwrap()
-    };
-    let newer = staff::token("anna", 600);
-    for (transaction, token) in [("own", &own), ("newer", &newer), ("own", &own)] {
-        let answer = post(&ping_with(transaction, token));
-        assert_eq!(answer, json!({"janus": "pong", "transaction": transaction}));
-    }
-    assert_eq!(post(&ping("none"))["janus"], "pong");
-    let forged = format!("{}.c2ln", newer.rsplit_once('.').unwrap().0);
-    for token in [
-        staff::token("anna", 200),
-        staff::token("berta", 600),
-        forged,
-    ] {
-        let answer = post(&ping_with("bad", &token));
-        assert_eq!(answer["transaction"], "bad");
-        assert_eq!(answer["error"], json!({"code": 403, "reason": REJECTED}));
-    }
-    assert_eq!(world.transactions(), ["own", "newer", "own", "none"]);
-    let (_, metrics) = gateway.status("/metrics");
-    let renewals = "ianitor_message_token_renewals_total{upstream=\"app\"} 1\n";
-    assert!(metrics.contains(renewals), "{metrics}");
 }
