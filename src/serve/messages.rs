@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Worker;
 use super::observer::MessageObserver;
 use super::view::WorkerView;
 use crate::addr::ClientAddr;
@@ -14,7 +13,7 @@ use crate::route::{Forward, RouteId, Target, UpstreamId};
 use crate::signalling::owners::Owner;
 use crate::signalling::{AnyInspector, Backend, Context, Ids, MessageToken, Observer};
 use crate::tick::Tick;
-use crate::tunnel::Judge;
+use crate::tunnel::{Judge, TokenVerifier};
 
 /// Judges the messages of a WebSocket.
 pub(super) type MessageJudge = Judge<AnyInspector, MessageObserver>;
@@ -61,17 +60,16 @@ impl WorkerView {
     /// Judges the messages of a new WebSocket.
     pub(super) fn judge_of(
         &self,
-        worker: &Rc<Worker>,
         route: RouteId,
         backend: &Backend,
         permit: &Permit,
         observer: MessageObserver,
+        verifier: Rc<dyn TokenVerifier>,
     ) -> Box<MessageJudge> {
         let inspector = AnyInspector::new(backend.protocol, random());
         let owner = owner(permit).unwrap_or_else(|| Owner::of_connection(random()));
         let refusals = self.snapshot.limits.refusals_per_tunnel;
         let size = self.message_size(route);
-        let verifier = Rc::<Worker>::clone(worker);
         Box::new(Judge::new(
             (inspector, observer),
             verifier,

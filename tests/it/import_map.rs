@@ -71,7 +71,10 @@ const MAP: &[(&str, &[&str])] = &[
     ("files", &["route"]),
     ("proxy", &["telemetry", "policy", "route"]),
     // Knows two sockets and a permit, not how they came to be joined.
-    ("tunnel", &["telemetry", "signalling", "policy", "route"]),
+    (
+        "tunnel",
+        &["telemetry", "token", "signalling", "policy", "route"],
+    ),
     (
         "serve",
         &[

@@ -206,7 +206,7 @@ fn each_document_has_its_own_token() {
         ping_with("a", &second),
         ping_with("b", &staff::token("berta", 600)),
         ping_with("c", &third),
-        ping_with("d", &second),
+        ping_with("d", &staff::token("anna", 250)),
         ping("e"),
     ];
     caller.send(&documents.each_ref().map(Value::to_string).concat());

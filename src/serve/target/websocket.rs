@@ -14,7 +14,6 @@ use crate::proxy::body::RequestBody;
 use crate::proxy::client::Pool;
 use crate::proxy::{self, upgrade, websocket};
 use crate::registry::Registered;
-use crate::serve::ConnInfo;
 use crate::serve::admission::Admission;
 use crate::serve::handoff::Handoff;
 use crate::serve::in_flight::InFlight;
@@ -22,6 +21,7 @@ use crate::serve::judge::{Expiry, Withdrawn};
 use crate::serve::messages::MessageJudge;
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
+use crate::serve::{ConnInfo, Worker};
 use crate::signalling::audit::Transport;
 use crate::signalling::janus::rest;
 use crate::tunnel::{CloseReason, Grant, RouteTunnelKey, TunnelControl, TunnelKey};
@@ -113,7 +113,8 @@ fn enter_tunnel(
     }
     let judge = backend.as_ref().map(|backend| {
         let observer = forwarding.observer(Transport::WebSocket);
-        view.judge_of(worker, route, backend, &permit, observer)
+        let verifier = Rc::<Worker>::clone(worker);
+        view.judge_of(route, backend, &permit, observer, verifier)
     });
     let grant = Grant {
         permit: Some(permit),
