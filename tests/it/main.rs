@@ -41,6 +41,7 @@ mod limits;
 mod live;
 mod lockout;
 mod log_level;
+mod message_rules;
 mod message_tokens;
 mod metrics;
 mod name_lookups;
