@@ -176,6 +176,7 @@ const MAP: &[(&str, &[&str])] = &[
             "files",
             "proxy",
             "policy",
+            "signalling",
             "gateway",
         ],
     ),

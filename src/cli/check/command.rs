@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use ianitor::config;
 
+use super::explain::Explain;
 use super::files::check;
 use super::live;
 use crate::cli::output::{CliError, EXIT_CONFIG, EXIT_FAILED, complain, finish, runtime, show};
@@ -21,6 +22,8 @@ pub(crate) struct Check {
     /// certificates are deployed to for their certificates.
     #[arg(long)]
     live: bool,
+    #[command(flatten)]
+    explain: Explain,
 }
 
 pub(crate) fn run(arguments: &Check) -> ExitCode {
@@ -28,6 +31,9 @@ pub(crate) fn run(arguments: &Check) -> ExitCode {
 }
 
 fn execute(arguments: &Check) -> Result<ExitCode, CliError> {
+    if arguments.explain.explain {
+        return arguments.explain.run(&arguments.config);
+    }
     let checked =
         check(&arguments.config).map_err(|unusable| (EXIT_CONFIG, unusable.to_string()))?;
     for warning in &checked.warnings {

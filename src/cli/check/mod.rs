@@ -2,6 +2,7 @@
 //! other servers only with `--live`.
 
 mod command;
+mod explain;
 mod files;
 mod findings;
 mod live;

@@ -8,14 +8,14 @@ use ianitor::telemetry::Chain;
 
 use crate::cli::output::{CliError, EXIT_CONFIG, EXIT_USAGE};
 
-pub(super) fn load(path: &Path) -> Result<Config, CliError> {
+pub(crate) fn load(path: &Path) -> Result<Config, CliError> {
     let loaded =
         config::load(path).map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?;
     Ok(loaded.config)
 }
 
 /// The entry of this name; the error lists the names that there are.
-pub(super) fn named<'a, T>(
+pub(crate) fn named<'a, T>(
     kind: &str,
     name: &str,
     all: &'a [Arc<T>],

@@ -7,5 +7,8 @@ mod inspect;
 mod keys;
 mod lookup;
 mod mint;
+mod offline;
 
 pub(crate) use command::{Token, run};
+pub(crate) use lookup::{load, named};
+pub(crate) use offline::offline;

@@ -162,7 +162,7 @@ fn verb<'m>(envelope: &Envelope<'m>) -> Word<'m> {
     Word::folded(envelope.verb, find(envelope.verb).is_some())
 }
 
-fn facts_of<'m>(envelope: &Envelope<'m>) -> Result<Facts<'m>, Refusal> {
+pub(super) fn facts_of<'m>(envelope: &Envelope<'m>) -> Result<Facts<'m>, Refusal> {
     let verb = verb(envelope);
     match find(envelope.verb) {
         // Judged by the message inside.

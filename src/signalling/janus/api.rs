@@ -318,6 +318,19 @@ fn verb<'m>(envelope: &Envelope<'m>) -> Word<'m> {
 fn facts_of<'m>(envelope: &Envelope<'m>, context: &Context<'_>) -> Result<Facts<'m>, Refusal> {
     let found = find(envelope, context)?;
     check_level(level(envelope.verb), envelope)?;
+    facts_with(envelope, attached)
+}
+
+/// Whether a verb needs a handle.
+pub(super) fn is_of_handle(verb: Text<'_>) -> bool {
+    level(verb) == Level::Handle
+}
+
+/// The same for a message whose handle is attached to this plugin.
+pub(super) fn facts_with<'m>(
+    envelope: &Envelope<'m>,
+    attached: Option<PluginName>,
+) -> Result<Facts<'m>, Refusal> {
     let verb = verb(envelope);
     let (plugin, entered) = match found.handle {
         Some(attached) => (Some(attached.plugin), attached.entered),

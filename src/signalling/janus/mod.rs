@@ -15,6 +15,7 @@ mod calls;
 mod conclusion;
 mod envelope;
 mod event;
+mod explain;
 mod facts;
 mod info;
 mod load;
@@ -27,6 +28,7 @@ mod used;
 
 pub use admin::{ADMIN_VERBS, AdminApi, Class};
 pub use api::{Api, VERBS};
+pub use explain::{Unclear, facts};
 pub use load::{BadSecret, CredentialFiles, LoadError};
 pub use refusal::Refusal;
 pub use secret::{Credentials, TokenSigner};

@@ -1,0 +1,266 @@
+//! `ianitor check --explain`: which message rule decides about a message, and why.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use ianitor::config::Config;
+use ianitor::policy::Policy;
+use ianitor::route::{Target, UpstreamId};
+use ianitor::signalling::Protocol;
+use ianitor::signalling::document::{self, Value};
+use ianitor::signalling::janus::{self, Unclear, plugins};
+use ianitor::signalling::rules::{Effect, Facts, MessageRules, Room, Step};
+use ianitor::token::claims::Claims;
+
+use crate::cli::output::{CliError, EXIT_FAILED, EXIT_USAGE, show};
+use crate::cli::token::{load, named, offline};
+
+/// The arguments of `ianitor check --explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Explain, rule by rule, whether the message rules of a policy let a message pass.
+    #[arg(long, requires_all = ["policy", "message"], conflicts_with = "live")]
+    pub(super) explain: bool,
+    /// The policy.
+    #[arg(long, value_name = "NAME", requires = "explain")]
+    policy: Option<String>,
+    /// A file with the client's token; `-` reads it from standard input. Without it, the client is
+    /// one that its address admits.
+    #[arg(long, value_name = "FILE", requires = "explain")]
+    token: Option<PathBuf>,
+    /// The plugin that the message's handle is attached to.
+    #[arg(long, value_name = "PLUGIN", requires = "explain")]
+    plugin: Option<String>,
+    /// A file with the message, or several, as they are sent to Janus; `-` reads it from standard
+    /// input.
+    #[arg(value_name = "MESSAGE", requires = "explain")]
+    message: Option<PathBuf>,
+}
+
+/// The largest message and token.
+const LARGEST: u64 = 1 << 20;
+
+impl Explain {
+    /// Prints a line for each rule; the status says whether every message would pass.
+    pub(super) fn run(&self, config: &Path) -> Result<ExitCode, CliError> {
+        let name = self.policy.as_deref().unwrap_or_default();
+        let config = load(config)?;
+        let policy = named("policy", name, &config.policies, Policy::name)?;
+        if [&self.token, &self.message].map(is_stdin) == [true; 2] {
+            let text = "standard input cannot be both the token and the message; write one of \
+                        them into a file";
+            return Err((EXIT_USAGE, text.to_owned()));
+        }
+        let claims = match &self.token {
+            Some(file) => Some(self.claims(file, &config, policy)?),
+            None => None,
+        };
+        let message = self.message.as_deref().unwrap_or(Path::new("-"));
+        let message = read(message)?;
+        let Some(rules) = policy.messages() else {
+            show(&format!(
+                "the policy {name} has no message rules: whatever is valid passes\n"
+            ));
+            return Ok(ExitCode::SUCCESS);
+        };
+        let asked = Asked {
+            rules,
+            claims: claims.as_ref(),
+            plugin: self.plugin.as_deref().map(full_name),
+        };
+        let mut passes = true;
+        for protocol in protocols(&config, name) {
+            let answer = asked.explain(protocol, &message).map_err(|unclear| {
+                let text = format!("{unclear}; write --plugin janus.plugin.videoroom");
+                (EXIT_USAGE, text)
+            })?;
+            show(&answer.text);
+            passes &= answer.passes;
+        }
+        Ok(if passes {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(EXIT_FAILED)
+        })
+    }
+
+    /// The claims of the token, whoever has signed it.
+    fn claims(&self, file: &Path, config: &Config, policy: &Policy) -> Result<Claims, CliError> {
+        let token = read(file)?;
+        let (claims, note) = offline(token.trim(), config, policy)?;
+        show(&format!("token: {note}\n"));
+        Ok(claims)
+    }
+}
+
+fn is_stdin(path: &Option<PathBuf>) -> bool {
+    path.as_deref() == Some(Path::new("-"))
+}
+
+fn read(path: &Path) -> Result<String, CliError> {
+    let mut text = String::new();
+    let result = if path == Path::new("-") {
+        std::io::stdin().take(LARGEST).read_to_string(&mut text)
+    } else {
+        fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut text))
+    };
+    result.map_err(|error| (EXIT_USAGE, format!("{}: {error}", path.display())))?;
+    Ok(text)
+}
+
+/// `videoroom` is Janus' own.
+fn full_name(plugin: &str) -> String {
+    let own = format!("janus.plugin.{plugin}");
+    match plugins::find(&own) {
+        Some(_) => own,
+        None => plugin.to_owned(),
+    }
+}
+
+/// What the upstreams speak that clients of the policy reach.
+fn protocols(config: &Config, policy: &str) -> Vec<Protocol> {
+    let protocol = |id: UpstreamId| config.routes.upstream(id).protocol.of_messages();
+    let mut found = Vec::new();
+    for route in config.routes.routes() {
+        if let Target::Forward(to) = &route.target
+            && route.policy.name() == policy
+        {
+            let upstreams = [to.upstream_of(false), to.upstream_of(true)];
+            found.extend(upstreams.into_iter().filter_map(protocol));
+        }
+    }
+    let all = [Protocol::Janus, Protocol::JanusAdmin];
+    match found.is_empty() {
+        true => vec![Protocol::Janus],
+        false => all
+            .into_iter()
+            .filter(|protocol| found.contains(protocol))
+            .collect(),
+    }
+}
+
+/// What is to be explained.
+struct Asked<'a> {
+    rules: &'a MessageRules,
+    claims: Option<&'a Claims>,
+    plugin: Option<String>,
+}
+
+/// The explanation, and whether every message would pass.
+struct Explanation {
+    text: String,
+    passes: bool,
+}
+
+impl Asked<'_> {
+    fn explain(&self, protocol: Protocol, message: &str) -> Result<Explanation, Unclear> {
+        let api = match protocol {
+            Protocol::Janus => "Janus",
+            Protocol::JanusAdmin => "Janus' admin API",
+        };
+        let mut answer = Explanation {
+            text: String::new(),
+            passes: true,
+        };
+        let documents = match document::split(message) {
+            Ok(documents) => documents,
+            Err(error) => {
+                answer.refused(&format!("Invalid JSON: {error}"));
+                return Ok(answer);
+            }
+        };
+        for document in documents {
+            answer.line(&format!("a message to {api}"));
+            self.explain_one(protocol, document, &mut answer)?;
+        }
+        Ok(answer)
+    }
+
+    fn explain_one(
+        &self,
+        protocol: Protocol,
+        document: Value<'_>,
+        answer: &mut Explanation,
+    ) -> Result<(), Unclear> {
+        let facts = match janus::facts(protocol, document, self.plugin.as_deref()) {
+            Ok(facts) => facts,
+            Err(Unclear::Refused(refusal)) => {
+                answer.refused(&refusal.to_string());
+                return Ok(());
+            }
+            Err(unclear) => return Err(unclear),
+        };
+        answer.facts(&facts);
+        let steps: Vec<Step<'_>> = self.rules.explain(&facts, self.claims).collect();
+        for step in &steps {
+            answer.line(&format!("  {step}"));
+        }
+        match steps.last() {
+            Some(Step {
+                rule,
+                mismatch: None,
+            }) => match rule.effect {
+                Effect::Allow => answer.line(&format!("would pass, by {}", rule.name)),
+                Effect::Deny => answer.refused(&format!("{} denies it", rule.name)),
+            },
+            _ => answer.refused(&unmatched(&steps)),
+        }
+        Ok(())
+    }
+}
+
+/// That no rule matches, and which came closest.
+fn unmatched(steps: &[Step<'_>]) -> String {
+    let allow = steps
+        .iter()
+        .filter(|step| step.rule.effect == Effect::Allow);
+    let closest = allow.rev().max_by_key(|step| step.mismatch.clone());
+    let closest = closest.and_then(|step| Some((&step.rule.name, step.mismatch.as_ref()?)));
+    match closest {
+        Some((rule, mismatch)) => {
+            format!("no rule matches; {rule} comes closest: {mismatch}")
+        }
+        None => "no rule matches".to_owned(),
+    }
+}
+
+impl Explanation {
+    fn line(&mut self, text: &str) {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.text, "{text}");
+    }
+
+    fn refused(&mut self, why: &str) {
+        self.passes = false;
+        self.line(&format!("would be refused: {why}"));
+    }
+
+    /// What the rules compare.
+    fn facts(&mut self, facts: &Facts<'_>) {
+        let words = [
+            ("verb", Some(&facts.verb)),
+            ("plugin", facts.plugin.as_ref()),
+            ("request", facts.request.as_ref()),
+            ("ptype", facts.ptype.as_ref()),
+        ];
+        for (name, word) in words {
+            if let Some(word) = word {
+                let unknown = if word.is_known { "" } else { " (unknown)" };
+                self.line(&format!("  {name} {}{unknown}", word.name()));
+            }
+        }
+        match facts.room {
+            Some(Room::Number(number)) => self.line(&format!("  room {number}")),
+            Some(Room::Text(text)) => self.line(&format!("  room \"{}\"", text.unescaped())),
+            None if facts.is_about_room => self.line("  no room"),
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
