@@ -199,6 +199,21 @@ fn every_reason_of_a_failed_handshake_is_in_the_documentation() {
     }
 }
 
+#[test]
+fn every_reason_of_a_refused_message_is_in_the_documentation() {
+    let messages = fs::read_to_string(root().join("docs/messages.md")).unwrap();
+    let (_, after) = messages.split_once("\n### Reasons of refusals\n").unwrap();
+    let (section, _) = after.split_once("\n#").unwrap();
+    let source = fs::read_to_string(root().join("src/signalling/janus/refusal.rs")).unwrap();
+    let (_, word) = source.split_once("fn word(").unwrap();
+    let (word, _) = word.split_once("\n    }\n").unwrap();
+    let words: Vec<_> = word.split('"').skip(1).step_by(2).collect();
+    assert!(words.len() >= 7, "{words:?}");
+    for word in words {
+        assert!(section.contains(&format!("`{word}`")), "{word}");
+    }
+}
+
 /// The texts that give the log a reason, as the log has them: each is the last on its line.
 fn reasons_in(folder: &Path) -> BTreeSet<String> {
     let mut words = BTreeSet::new();

@@ -36,7 +36,7 @@ impl Observer for MessageObserver {
                 self.metrics.message_refused(policy, rule.unwrap_or(reason));
             }
         }
-        if record.is_audited() && self.shared.audit.is_enabled() {
+        if self.shared.audit.is_enabled() && record.is_audited() {
             self.audit(record);
         }
     }

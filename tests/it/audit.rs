@@ -344,3 +344,81 @@ fn requests_over_http_are_audited_like_websockets_and_their_ids_are_in_no_log() 
         "{refused}"
     );
 }
+
+#[test]
+fn what_moderators_do_has_a_line_with_its_rule_and_whom_it_was_about() {
+    let audited = Audited::new();
+    let rules = "messages = [\"janus-moderator\", \"janus-caller\"]\n\
+                 [[policies.staff.rules]]\nname = \"no-backstage\"\neffect = \"deny\"\n\
+                 room = \"backstage\"\n\
+                 [policies.operators]\nissuers = [\"staff\"]";
+    let text = audited.config().text();
+    let policy = "[policies.staff]\nissuers = [\"staff\"]";
+    let text = text.replace(policy, &format!("{policy}\n{rules}"));
+    let (calls, admin) = text.rsplit_once("policy = \"staff\"").unwrap();
+    let gateway = TestGateway::start_text(&format!("{calls}policy = \"operators\"{admin}"));
+    let claims = json!({"sub": "ada", "exp": staff::now() + 600, "room_ids": [1234, "backstage"],
+        "iss": "https://login.example.com", "jti": "7f3a"});
+    let token = staff::mint(staff::SECRET, &claims);
+    let header = format!("Authorization: Bearer {token}\r\n");
+    let mut ada = Caller::open(&gateway, "/janus", &header);
+    let session = ada.create();
+    let handle = ada.attach(session, "videoroom");
+    let mut request = |body: Value| {
+        let answer = ada.request((session, handle), &body);
+        if answer["janus"] == "ack" {
+            ada.next();
+        }
+        answer
+    };
+    let join = json!({"request": "join", "room": 1234, "ptype": "publisher"});
+    assert_eq!(request(join)["janus"], "ack");
+    let kick = json!({"request": "Kick", "room": 1234, "id": 5678, "secret": "adminpwd"});
+    assert_eq!(request(kick)["janus"], "ack");
+    assert_eq!(
+        code(&request(json!({"request": "kick", "room": 4321, "id": 1}))),
+        403
+    );
+    assert_eq!(
+        code(&request(json!({"request": "join", "room": "backstage"}))),
+        403
+    );
+    let lines = audited.lines(3);
+    for (line, outcome, rule, reason, room) in [
+        (
+            &lines[0],
+            "allowed",
+            json!("janus-moderator.1"),
+            Value::Null,
+            json!(1234),
+        ),
+        (
+            &lines[1],
+            "refused",
+            Value::Null,
+            json!("unmatched"),
+            json!(4321),
+        ),
+        (
+            &lines[2],
+            "refused",
+            json!("no-backstage"),
+            json!("denied"),
+            json!("backstage"),
+        ),
+    ] {
+        assert_eq!(line["outcome"], outcome);
+        assert_eq!(
+            (&line["rule"], &line["reason"], &line["room"]),
+            (&rule, &reason, &room)
+        );
+        assert_eq!(
+            (&line["jti"], &line["iss"]),
+            (&claims["jti"], &claims["iss"])
+        );
+    }
+    assert_eq!(lines[0]["request"], "kick");
+    assert_eq!(lines[0]["target"], json!({"id": 5678}));
+    assert_eq!(lines[1]["detail"], "the room is another");
+    assert!(!audited.text("audit").contains("adminpwd"));
+}

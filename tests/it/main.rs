@@ -28,6 +28,7 @@ mod edge;
 mod encoded_slash;
 mod endless;
 mod escapes;
+mod explain_command;
 mod exposure;
 mod foreign_files;
 mod found;

@@ -35,9 +35,9 @@ fn each_rule_has_a_line_up_to_the_one_that_decides() {
          \x20 plugin janus.plugin.audiobridge\n\
          \x20 request kick\n\
          \x20 room 1234\n\
-         \x20 janus-moderator 1: no match, the plugin is another\n\
-         \x20 janus-moderator 2: allowed\n\
-         would pass, by janus-moderator 2\n"
+         \x20 janus-moderator.1: no match, the plugin is another\n\
+         \x20 janus-moderator.2: allowed\n\
+         would pass, by janus-moderator.2\n"
     );
 }
 
@@ -57,10 +57,10 @@ fn of_several_messages_each_is_explained_and_the_closest_rule_is_named() {
     assert_eq!(
         ends,
         [
-            "would pass, by janus-caller 1",
-            "would be refused: no rule matches; janus-caller 3 comes closest: the room is another",
+            "would pass, by janus-caller.1",
+            "would be refused: no rule matches; janus-caller.3 comes closest: the room is another",
             "would be refused: The request does not name its room",
-            "would be refused: no rule matches; janus-caller 3 comes closest: the request is \
+            "would be refused: no rule matches; janus-caller.3 comes closest: the request is \
              another",
             "would be refused: JSON error: not an object",
         ]
