@@ -36,7 +36,7 @@ fn a_call_goes_on_beyond_its_tokens_if_newer_ones_come_in_messages() {
     let given = json!({
         "server": format!("{server}?token={first}"), "token": first, "renewals": renewals,
         // It sends the first token in these for ever.
-        "keepalive": 1000, "until": beyond + 1,
+        "keepalive": 500, "until": beyond + 1,
     });
     let (page, ca) = (
         guarded.gateway.url("/call.html"),
