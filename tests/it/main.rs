@@ -5,8 +5,6 @@
     reason = "all of this is a test"
 )]
 
-mod harness;
-
 mod access_log;
 mod asap;
 mod audit;
@@ -34,6 +32,7 @@ mod foreign_files;
 mod found;
 mod gathered;
 mod h2_websockets;
+mod harness;
 mod headers;
 mod import_map;
 mod jwks;
@@ -42,6 +41,7 @@ mod limits;
 mod live;
 mod lockout;
 mod log_level;
+mod lost_rooms;
 mod message_rules;
 mod message_tokens;
 mod metrics;
