@@ -1,5 +1,6 @@
-//! A message has one reading or none: what is accepted means the same to a lenient parser, and what
-//! is edited differs in nothing else.
+//! A message has one reading or none: what is accepted means the same to a lenient parser, what is
+//! edited differs in nothing else, and a name that is there already is rejected however it is
+//! written.
 #![no_main]
 
 use ianitor::signalling::document::{Change, Kind, Object, Value, split};
@@ -15,6 +16,7 @@ fuzz_target!(|text: &str| {
         same(*document, lenient);
         if let Some(object) = document.object() {
             edits(object, lenient);
+            duplicates(object);
         }
         // Read again it is one document: itself.
         let again = split(document.raw()).expect("read before");
@@ -52,6 +54,10 @@ fn same(value: Value, lenient: &serde_json::Value) {
             if let Some(integer) = value.integer() {
                 // serde_json reads `-0` as a float.
                 assert!(number.as_i64() == Some(integer) || value.raw() == "-0");
+            } else {
+                let (mine, its) = (value.raw().parse().ok(), number.as_f64());
+                let (mine, its): (f64, f64) = mine.zip(its).expect("finite");
+                assert!((mine - its).abs() <= its.abs() * 1e-12 + f64::MIN_POSITIVE);
             }
         }
         (Kind::Bool, serde_json::Value::Bool(_)) | (Kind::Null, serde_json::Value::Null) => {}
@@ -83,4 +89,16 @@ fn edits(object: Object, lenient: &serde_json::Value) {
         serde_json::from_str::<serde_json::Value>(&edited).expect("JSON"),
         want
     );
+}
+
+/// The first name once more as the last one, with every character escaped.
+fn duplicates(object: Object) {
+    let Some(first) = object.members().next() else {
+        return;
+    };
+    let (name, rest) = (first.name.unescaped(), object.raw());
+    let units = name.encode_utf16();
+    let escaped: String = units.map(|unit| format!("\\u{unit:04X}")).collect();
+    let twice = format!("{},\"{escaped}\":0}}", &rest[..rest.len() - 1]);
+    assert!(split(&twice).is_err(), "{twice}");
 }

@@ -1,11 +1,11 @@
-//! Rules decide as their explanation says, and a rule more at the end never changes what an earlier
-//! one has decided.
+//! Rules decide as their explanation says, a rule more at the end never changes what an earlier one
+//! has decided, and a member that no rule knows changes nothing.
 //!
 //! Input: the parameters of a message, an object whose members `verb`, `request` and `room` are
 //! what they are called.
 #![no_main]
 
-use ianitor::signalling::document::split;
+use ianitor::signalling::document::{Change, Object, split};
 use ianitor::signalling::rules::{
     Decision, Effect, Facts, Hosts, MessageRules, Names, Room, RoomId, Rooms, Rule, Word,
 };
@@ -18,16 +18,8 @@ fuzz_target!(|text: &str| {
     let Some(parameters) = documents.next().and_then(|document| document.object()) else {
         return;
     };
-    let text = |name: &str| parameters.get(name)?.text();
-    let Some(verb) = text("verb") else { return };
-    let room = parameters.get("room");
-    let number = room.and_then(|room| room.integer()).map(Room::Number);
-    let facts = Facts {
-        request: text("request").map(|request| Word::folded(request, !request.is("new"))),
-        room: number.or_else(|| room?.text().map(Room::Text)),
-        is_about_room: parameters.get("about").is_some(),
-        parameters: Some(parameters),
-        ..Facts::new(Word::folded(verb, !verb.is("new")))
+    let Some(facts) = facts_of(parameters) else {
+        return;
     };
     let all = rules();
     for count in 0..=all.len() {
@@ -51,7 +43,29 @@ fuzz_target!(|text: &str| {
             assert!(same);
         }
     }
+    if parameters.get("unknown").is_none() {
+        let more = parameters.edited(&[Change::SetText("unknown", "1")]);
+        let mut more = split(&more).expect("edited");
+        let more = more.next().and_then(|document| document.object());
+        let more = more.and_then(facts_of).expect("the same facts");
+        let all = MessageRules::new(all);
+        assert_eq!(all.decide(&more, None), all.decide(&facts, None));
+    }
 });
+
+fn facts_of(parameters: Object<'_>) -> Option<Facts<'_>> {
+    let text = |name: &str| parameters.get(name)?.text();
+    let verb = text("verb")?;
+    let room = parameters.get("room");
+    let number = room.and_then(|room| room.integer()).map(Room::Number);
+    Some(Facts {
+        request: text("request").map(|request| Word::folded(request, !request.is("new"))),
+        room: number.or_else(|| room?.text().map(Room::Text)),
+        is_about_room: parameters.get("about").is_some(),
+        parameters: Some(parameters),
+        ..Facts::new(Word::folded(verb, !verb.is("new")))
+    })
+}
 
 fn rules() -> Vec<Rule> {
     let allow = |name| Rule::new(name, Effect::Allow);
