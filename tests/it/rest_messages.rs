@@ -607,8 +607,8 @@ fn a_rewritten_path_and_a_route_for_everything_are_read_by_what_is_forwarded() {
         assert_eq!(targets[0], upstream, "{base}");
         assert_eq!(targets[1], format!("{upstream}/{session}"), "{base}");
     }
-    // Where the base path is not known, Janus might read other ids from the path. It gets those that
-    // were judged in the message as well, and refuses the message if they differ.
+    // Where the base path is not known, Janus might read other ids from the path. It gets those
+    // that were judged in the message as well, and refuses the message if they differ.
     let session = create(&dial, "", "/janus");
     let handle = attach(&dial, "", "/janus", session);
     let hangup = json!({"janus": "hangup", "transaction": "h"});

@@ -104,9 +104,9 @@ fn id(segment: &str) -> Option<i64> {
     (1..=LARGEST_ID).contains(&number).then_some(number)
 }
 
-/// Whether a client may poll for the events of a session, or name a handle of it: the session has to
-/// be its own, and its rules have to allow the verb `keepalive`, because Janus takes each poll for
-/// one.
+/// Whether a client may poll for the events of a session, or name a handle of it: the session has
+/// to be its own, and its rules have to allow the verb `keepalive`, because Janus takes each poll
+/// for one.
 ///
 /// # Errors
 /// Why not.

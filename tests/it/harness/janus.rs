@@ -1,5 +1,5 @@
-//! A server that answers on WebSockets and over HTTP as Janus 1.1.2 does, and a client of it. What Janus answers
-//! is in the field notes; nothing here judges anything.
+//! A server that answers on WebSockets and over HTTP as Janus 1.1.2 does, and a client of it. What
+//! Janus answers is in the field notes; nothing here judges anything.
 
 mod rest;
 

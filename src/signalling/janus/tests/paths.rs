@@ -139,7 +139,9 @@ fn the_admin_api_reads_paths_likewise() {
     };
     let message = r#"{"janus":"handle_info","transaction":"t"}"#;
     let forwarded = judged(&mut api.inspector, message, &context);
-    let want = r#"{"janus":"handle_info","transaction":"t","session_id":5,"handle_id":7,"admin_secret":"s3cret"}"#;
+    let ids = r#""session_id":5,"handle_id":7"#;
+    let want =
+        format!(r#"{{"janus":"handle_info","transaction":"t",{ids},"admin_secret":"s3cret"}}"#);
     assert_eq!(forwarded, Verdict::Forward(want.into()));
     let message = r#"{"janus":"handle_info","transaction":"t","session_id":6}"#;
     let refused = judged(&mut api.inspector, message, &context);
