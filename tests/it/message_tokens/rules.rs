@@ -95,12 +95,12 @@ fn a_token_that_janus_has_stored_reaches_it_and_one_for_the_gateway_does_not() {
         let before = janus.upstream.heads().len();
         let mut client = gateway.client();
         client.send(format!(
-            "GET /{session}?{query} HTTP/1.1\r\nHost: localhost\r\n\
+            "GET /janus/{session}?{query} HTTP/1.1\r\nHost: localhost\r\n\
              Authorization: Bearer {own}\r\n\r\n"
         ));
         eventually("the long poll", || janus.upstream.heads().len() > before);
         let head = janus.upstream.heads().pop().unwrap();
-        assert_eq!(head.target(), format!("/{session}{want}"));
+        assert_eq!(head.target(), format!("/janus/{session}{want}"));
     }
 }
 
