@@ -13,7 +13,7 @@ use ianitor::route::{Target, UpstreamId};
 use ianitor::signalling::Protocol;
 use ianitor::signalling::document::{self, Value};
 use ianitor::signalling::janus::{self, Unclear, plugins};
-use ianitor::signalling::rules::{Effect, Facts, MessageRules, Room, Step};
+use ianitor::signalling::rules::{Effect, Facts, MessageRules, RoomId, Step};
 use ianitor::token::claims::Claims;
 
 use crate::cli::output::{CliError, EXIT_FAILED, EXIT_USAGE, show};
@@ -253,9 +253,9 @@ impl Explanation {
                 self.line(&format!("  {name} {}{unknown}", word.name()));
             }
         }
-        match facts.room {
-            Some(Room::Number(number)) => self.line(&format!("  room {number}")),
-            Some(Room::Text(text)) => self.line(&format!("  room \"{}\"", text.unescaped())),
+        match facts.room.map(|room| room.id()) {
+            Some(RoomId::Number(number)) => self.line(&format!("  room {number}")),
+            Some(RoomId::Text(text)) => self.line(&format!("  room \"{text}\"")),
             None if facts.is_about_room => self.line("  no room"),
             None => {}
         }

@@ -318,7 +318,15 @@ fn verb<'m>(envelope: &Envelope<'m>) -> Word<'m> {
 fn facts_of<'m>(envelope: &Envelope<'m>, context: &Context<'_>) -> Result<Facts<'m>, Refusal> {
     let found = find(envelope, context)?;
     check_level(level(envelope.verb), envelope)?;
-    facts_with(envelope, attached)
+    let (plugin, entered) = match found.handle {
+        Some(attached) => (Some(attached.plugin), attached.entered),
+        None => (None, Entries::default()),
+    };
+    let facts = facts_with(envelope, plugin, entered)?;
+    if found.is_check_due {
+        rooms::check(envelope.session, &facts, context)?;
+    }
+    Ok(facts)
 }
 
 /// Whether a verb needs a handle.
@@ -326,29 +334,21 @@ pub(super) fn is_of_handle(verb: Text<'_>) -> bool {
     level(verb) == Level::Handle
 }
 
-/// The same for a message whose handle is attached to this plugin.
+/// The same for a message whose handle is attached to this plugin, and has entered these rooms.
 pub(super) fn facts_with<'m>(
     envelope: &Envelope<'m>,
-    attached: Option<PluginName>,
+    plugin: Option<PluginName>,
+    entered: Entries,
 ) -> Result<Facts<'m>, Refusal> {
     let verb = verb(envelope);
-    let (plugin, entered) = match found.handle {
-        Some(attached) => (Some(attached.plugin), attached.entered),
-        None => (None, Entries::default()),
-    };
-    let facts = if envelope.verb.is_ignoring_case("message") {
+    if envelope.verb.is_ignoring_case("message") {
         let body = envelope::object("body", envelope.body)?;
-        facts::of_plugin(verb, (plugin.unwrap_or_default(), entered), body)?
-    } else {
-        Facts {
-            entered,
-            ..facts_of_verb(verb, plugin, envelope)?
-        }
-    };
-    if found.is_check_due {
-        rooms::check(envelope.session, &facts, context)?;
+        return facts::of_plugin(verb, (plugin.unwrap_or_default(), entered), body);
     }
-    Ok(facts)
+    Ok(Facts {
+        entered,
+        ..facts_of_verb(verb, plugin, envelope)?
+    })
 }
 
 /// What a message says that is not for a plugin.

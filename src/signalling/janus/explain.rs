@@ -5,7 +5,7 @@ use super::refusal::Refusal;
 use super::{admin, api};
 use crate::signalling::document::Value;
 use crate::signalling::owners::PluginName;
-use crate::signalling::rules::Facts;
+use crate::signalling::rules::{Entries, Facts};
 use crate::signalling::{Ids, Protocol};
 
 /// Why a message cannot be judged.
@@ -47,5 +47,5 @@ pub fn facts<'m>(
     }
     let attached = plugin.filter(|_| is_of_handle);
     let attached = attached.map(|name| PluginName::Owned(name.to_owned()));
-    Ok(api::facts_with(&envelope, attached)?)
+    Ok(api::facts_with(&envelope, attached, Entries::default())?)
 }
