@@ -6,16 +6,22 @@ use super::upstreams::Upstream;
 use crate::config::problem::Spanned;
 use crate::config::tables::RawRoute;
 use crate::policy::Policy;
-use crate::route::upstream::Protocol;
+use crate::route::upstream::{Protocol, UpstreamSpec};
 
 impl Names<'_> {
-    /// A policy with rules for messages, where they would not be judged, or all be refused.
-    pub(super) fn note_unjudged(
+    /// What the policy and the upstreams of a route say about messages.
+    pub(super) fn note_messages(
         &self,
         raw: &RawRoute,
-        protocols: Option<Protocols>,
+        judges: Option<Protocols>,
         upstreams: &[&Upstream],
     ) {
+        self.note_unjudged(raw, judges, upstreams);
+        self.note_one_secret(raw, upstreams);
+    }
+
+    /// A policy with rules for messages, where they would not be judged, or all be refused.
+    fn note_unjudged(&self, raw: &RawRoute, protocols: Option<Protocols>, upstreams: &[&Upstream]) {
         let (Some(policy), Some(protocols)) = (&raw.policy, protocols) else {
             return;
         };
@@ -78,6 +84,34 @@ impl Names<'_> {
                             routes with this policy lead to; take it out";
                 self.diag.problem(&part.place, text);
             }
+        }
+    }
+
+    /// A route whose requests get Janus' secret, and whose WebSockets do not, or the other way round:
+    /// Janus has one secret for both.
+    fn note_one_secret(&self, raw: &RawRoute, upstreams: &[&Upstream]) {
+        let (Some(place), [first, second]) = (&raw.websocket, upstreams) else {
+            return;
+        };
+        let (Some(of_first), Some(of_second)) = (&first.spec, &second.spec) else {
+            return;
+        };
+        let is_janus = |upstream: &Upstream| upstream.protocol == Protocol::Janus;
+        let has = |spec: &UpstreamSpec| {
+            spec.secret_file.is_some() || spec.token_auth_secret_file.is_some()
+        };
+        let (with, without) = match (has(of_first), has(of_second)) {
+            (true, false) => (first, second),
+            (false, true) => (second, first),
+            _ => return,
+        };
+        if is_janus(first) && is_janus(second) {
+            let text = format!(
+                "upstream \"{}\" has a secret of Janus and \"{}\" has none; one Janus wants the \
+                 same for both, so write it there too",
+                with.name.value, without.name.value
+            );
+            self.diag.warning(&place.place, text);
         }
     }
 

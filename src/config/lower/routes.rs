@@ -108,7 +108,7 @@ impl Names<'_> {
             None => None,
         };
         let judges = policy.as_ref().and_then(|policy| policy.judges);
-        self.note_unjudged(raw, judges, &upstreams);
+        self.note_messages(raw, judges, &upstreams);
         if let Some(Resolved {
             policy: Some(policy),
             ..
