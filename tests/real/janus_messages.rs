@@ -203,3 +203,26 @@ fn a_long_description_arrives_as_it_was_written() {
         world.zoe.keep(&world.guarded.janus);
     }
 }
+
+/// Why a message with both is refused: rules would decide about one, and the plugin do the other.
+#[test]
+fn textroom_takes_a_second_request_for_the_first() {
+    let world = World::start("textroom");
+    let janus = &world.guarded.janus;
+    let post = |mut message: Value| {
+        message["transaction"] = "t".into();
+        janus.api(&message)
+    };
+    let session = post(json!({"janus": "create"}))["data"]["id"].take();
+    let attach = json!({"janus": "attach", "session_id": session,
+        "plugin": "janus.plugin.textroom"});
+    let handle = post(attach)["data"]["id"].take();
+    let body = json!({"request": "list", "textroom": "create", "room": 99});
+    let answer = post(
+        json!({"janus": "message", "session_id": session, "handle_id": handle,
+        "body": body}),
+    );
+    let said = &answer["plugindata"]["data"]["textroom"];
+    assert_eq!(said, "created", "{answer}");
+    assert!(janus.rooms("textroom").contains(&99));
+}

@@ -48,7 +48,6 @@ mod live;
 mod origins;
 mod prosody;
 mod servers;
-mod signalling;
 mod status;
 mod support;
 mod turn_rest;
