@@ -36,6 +36,8 @@ pub(super) struct Side<S> {
     is_dirty: bool,
     /// Nothing more is read: the side has ended, or what it sends cannot be read.
     pub(super) is_over: bool,
+    /// What it sends is read and thrown away, for it cannot be understood any more.
+    pub(super) is_discarded: bool,
     /// Nothing more can be written.
     has_failed: bool,
     /// To be shut down once everything is written.
@@ -71,6 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Side<S> {
             replies: 0,
             is_dirty: false,
             is_over: false,
+            is_discarded: false,
             has_failed: false,
             is_ending: false,
             is_shut: false,

@@ -200,11 +200,17 @@ where
                 };
                 match bytes {
                     Poll::Ready([]) => self.end(direction),
+                    Poll::Ready(_) if self.is_discarded(direction) => {}
                     Poll::Ready(bytes) => self.take(direction, bytes),
                     Poll::Pending => return false,
                 }
                 true
             })
+    }
+
+    /// Whether what this side sends is thrown away.
+    fn is_discarded(&self, direction: Direction) -> bool {
+        direction == Direction::ToServer && self.client.is_discarded
     }
 
     /// A side has ended without a close frame: the other is ended too, and may finish what it says.
@@ -331,7 +337,12 @@ where
         self.client.close(Some(&client));
         self.upstream.close(Some(&upstream));
         match direction {
-            Direction::ToServer => self.client.is_over = true,
+            // What it goes on to send is read: a socket that is closed with unread bytes is reset,
+            // and the client would not see why.
+            Direction::ToServer => {
+                self.client.end();
+                self.client.is_discarded = true;
+            }
             Direction::ToClient => self.upstream.is_over = true,
         }
         self.first_to_end.get_or_insert(end_of(direction));

@@ -283,6 +283,20 @@ fn what_cannot_be_read_closes_both_sides() {
 }
 
 #[test]
+fn a_client_that_goes_on_to_send_what_cannot_be_read_sees_why_it_is_closed() {
+    run(async {
+        let mut on = setup(1 << 16);
+        on.client.send(&"x".repeat(1001)).await;
+        on.client.socket.write_all(&[0; 1 << 18]).await.unwrap();
+        assert_eq!(
+            on.client.next().await,
+            "close 1009 the message is too large"
+        );
+        assert_eq!(on.client.next().await, "end");
+    });
+}
+
+#[test]
 fn the_gateway_and_the_inspector_close_with_1008() {
     run(async {
         let mut on = setup(1 << 16);
