@@ -345,8 +345,10 @@ pub(super) fn facts_with<'m>(
         let body = envelope::object("body", envelope.body)?;
         return facts::of_plugin(verb, (plugin.unwrap_or_default(), entered), body);
     }
+    let is = |verb: &str| envelope.verb.is_ignoring_case(verb);
     Ok(Facts {
         entered,
+        is_leaving: is("hangup") || is("detach"),
         ..facts_of_verb(verb, plugin, envelope)?
     })
 }

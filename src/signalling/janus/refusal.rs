@@ -55,6 +55,9 @@ pub enum Refusal {
     Lost(Lost),
 }
 
+const LOST_PLUGIN_REASON: &str = "plugin no longer allowed";
+const LOST_ROOM_REASON: &str = "room no longer allowed";
+
 /// What a client may no longer have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
@@ -68,8 +71,8 @@ impl Lost {
     /// The reason to close a connection.
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Plugin => "plugin no longer allowed",
-            Self::Room => "room no longer allowed",
+            Self::Plugin => LOST_PLUGIN_REASON,
+            Self::Room => LOST_ROOM_REASON,
         }
     }
 }

@@ -94,7 +94,7 @@ fn lost_of(plugin: &str, entered: &Entries, context: &Context<'_>) -> Option<Los
     if !is_allowed(&attach) {
         return Some(Lost::Plugin);
     }
-    let is_lost = |entry: &Entry| !is_allowed(&entry.facts("message", plugin));
+    let is_lost = |entry: &Entry| !is_allowed(&Facts::of_entry(entry, "message", plugin));
     entered.iter().any(is_lost).then_some(Lost::Room)
 }
 

@@ -172,6 +172,7 @@ const PLUGIN_SFU: &[Row] = &[
     Row {
         plugins: SFU,
         requests: "subscribe block unblock data",
+        rooms: OwnRooms::OfSfu,
         ..ROW
     },
 ];

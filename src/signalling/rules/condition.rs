@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::facts::{Facts, Room, RoomId, Word};
+use super::facts::{Facts, Word};
+use super::room::{Room, RoomId};
 use crate::token::claims::Claims;
 
 /// The names that a rule is about.

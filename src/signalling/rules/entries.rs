@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::facts::{Facts, RoomId, Word};
+use super::room::{Room, RoomId};
 
 /// How many rooms one handle may enter.
 const MOST: usize = 8;
@@ -39,7 +39,7 @@ impl Entries {
     }
 
     /// Whether this room is one of them.
-    pub fn contain(&self, room: &super::Room<'_>) -> bool {
+    pub fn contain(&self, room: &Room<'_>) -> bool {
         self.iter().any(|entry| room.is(&entry.room))
     }
 
@@ -61,13 +61,13 @@ impl Entries {
 
     /// The handle is in this room: those that it entered before are behind it. Of a room that was
     /// entered twice, the server may mean the first time.
-    pub fn keep_from(&mut self, room: &super::Room<'_>) {
+    pub fn keep_from(&mut self, room: &Room<'_>) {
         let position = self.iter().position(|entry| room.is(&entry.room));
         self.drop_first(position.unwrap_or(0));
     }
 
     /// The handle has left this room, and those that it entered before.
-    pub fn keep_after(&mut self, room: &super::Room<'_>) {
+    pub fn keep_after(&mut self, room: &Room<'_>) {
         let position = self.iter().position(|entry| room.is(&entry.room));
         self.drop_first(position.map_or(0, |position| position + 1));
     }
@@ -88,19 +88,5 @@ impl Entries {
 
     fn as_slice(&self) -> &[Entry] {
         self.0.as_deref().unwrap_or_default()
-    }
-}
-
-impl Entry {
-    /// The request that entered, as far as rules ask for it.
-    pub fn facts<'m>(&'m self, verb: &'static str, plugin: &'m str) -> Facts<'m> {
-        Facts {
-            plugin: Some(Word::exact(plugin.into(), true)),
-            request: Some(Word::known(self.request)),
-            ptype: self.ptype.map(Word::known),
-            room: Some(self.room.room()),
-            is_about_room: true,
-            ..Facts::new(Word::known(verb))
-        }
     }
 }

@@ -11,10 +11,12 @@
 mod condition;
 mod entries;
 mod facts;
+mod room;
 
 pub use condition::{Hosts, Names, Rooms};
 pub use entries::{Entries, Entry, TooMany};
-pub use facts::{Facts, Room, RoomId, Word};
+pub use facts::{Facts, Word};
+pub use room::{Room, RoomId};
 
 use std::fmt;
 

@@ -1,5 +1,6 @@
 //! Whole messages: what passes, what is answered, and what is remembered.
 
+mod connections;
 mod expired;
 mod flows;
 mod identity;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::*;
-use crate::signalling::rules::{Effect, Names, RoomId, Rooms, Rule};
+use crate::signalling::rules::{Effect, RoomId, Rooms, Rule};
 
-fn handle_of(plugin: &str) -> i64 {
+pub(super) fn handle_of(plugin: &str) -> i64 {
     let is_it = |(_, name): &&(i64, &str)| name.ends_with(&format!(".{plugin}"));
     oracle::HANDLES.iter().find(is_it).unwrap().0
 }
 
-fn message(plugin: &str, body: &str) -> String {
+pub(super) fn message(plugin: &str, body: &str) -> String {
     format!(
         r#"{{"janus":"message","transaction":"t","session_id":1,"handle_id":{},"body":{body}}}"#,
         handle_of(plugin)
@@ -39,7 +39,7 @@ fn event(client: &Client, api: &mut Gateway<Api>, transaction: &str, plugin: &st
 }
 
 /// A caller whose token names these rooms.
-fn in_rooms(rooms: &str) -> Client {
+pub(super) fn in_rooms(rooms: &str) -> Client {
     let claims = format!(r#"{{"exp":4000000000,"sub":"alice","room_ids":{rooms}}}"#);
     Client::new("alice", preset_rules(&["janus-caller"]), Some(&claims))
 }
@@ -53,69 +53,79 @@ fn verdict(client: &Client, api: &mut Gateway<Api>, message: &str) -> String {
     }
 }
 
+/// A plugin, a request that enters, requests about the room, and requests that leave.
+type Requests = (
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+const HANDLES: &[Requests] = &[
+    (
+        "videoroom",
+        r#"{"request":"join","ptype":"publisher","room":1234}"#,
+        &["configure", "publish"],
+        &["leave", "unpublish"],
+    ),
+    (
+        "videoroom",
+        r#"{"request":"JoinAndConfigure","ptype":"publisher","room":1234}"#,
+        &["configure"],
+        &["Leave"],
+    ),
+    (
+        "videoroom",
+        r#"{"request":"join","ptype":"subscriber","room":1234,"streams":[{"feed":7}]}"#,
+        &[
+            "subscribe",
+            "unsubscribe",
+            "update",
+            "start",
+            "pause",
+            "switch",
+        ],
+        &["leave"],
+    ),
+    (
+        "audiobridge",
+        r#"{"request":"join","room":1234}"#,
+        &["configure"],
+        &["leave", "hangup"],
+    ),
+    (
+        "audiobridge",
+        r#"{"request":"changeroom","room":1234}"#,
+        &["configure"],
+        &["leave"],
+    ),
+    (
+        "textroom",
+        r#"{"request":"join","room":1234}"#,
+        &["setup"],
+        &[],
+    ),
+    (
+        "streaming",
+        r#"{"request":"watch","id":1234}"#,
+        &["start", "pause", "configure"],
+        &["stop"],
+    ),
+    (
+        "streaming",
+        r#"{"request":"switch","id":1234}"#,
+        &["start"],
+        &["stop"],
+    ),
+];
+
 #[test]
 fn a_request_about_the_room_of_a_handle_needs_a_token_for_that_room() {
     let (before, after) = (in_rooms("[1234,77]"), in_rooms("[77]"));
-    for (plugin, enters, own, leaves) in [
-        (
-            "videoroom",
-            r#"{"request":"join","ptype":"publisher","room":1234}"#,
-            &["configure", "publish"][..],
-            &["leave", "unpublish"][..],
-        ),
-        (
-            "videoroom",
-            r#"{"request":"JoinAndConfigure","ptype":"publisher","room":1234}"#,
-            &["configure"],
-            &["Leave"],
-        ),
-        (
-            "videoroom",
-            r#"{"request":"join","ptype":"subscriber","room":1234,"streams":[{"feed":7}]}"#,
-            &[
-                "subscribe",
-                "unsubscribe",
-                "update",
-                "start",
-                "pause",
-                "switch",
-            ],
-            &["leave"],
-        ),
-        (
-            "audiobridge",
-            r#"{"request":"join","room":1234}"#,
-            &["configure"],
-            &["leave", "hangup"],
-        ),
-        (
-            "audiobridge",
-            r#"{"request":"changeroom","room":1234}"#,
-            &["configure"],
-            &["leave"],
-        ),
-        (
-            "textroom",
-            r#"{"request":"join","room":1234}"#,
-            &["setup"],
-            &[],
-        ),
-        (
-            "streaming",
-            r#"{"request":"watch","id":1234}"#,
-            &["start", "pause", "configure"],
-            &["stop"],
-        ),
-        (
-            "streaming",
-            r#"{"request":"switch","id":1234}"#,
-            &["start"],
-            &["stop"],
-        ),
-    ] {
+    for (plugin, enters, own, leaves) in HANDLES {
         let mut api = api(two_sessions(&before), Credentials::default());
         let request = |name: &str| message(plugin, &format!(r#"{{"request":"{name}"}}"#));
-        for name in own {
+        for name in *own {
             assert_eq!(
                 verdict(&after, &mut api, &request(name)),
                 "forward",
@@ -123,7 +133,7 @@ fn a_request_about_the_room_of_a_handle_needs_a_token_for_that_room() {
             );
         }
         before.forwards(&mut api, &message(plugin, enters));
-        for name in own {
+        for name in *own {
             let request = request(name);
             assert_eq!(verdict(&before, &mut api, &request), "forward", "{request}");
             let refused = verdict(&after, &mut api, &request);
@@ -132,7 +142,7 @@ fn a_request_about_the_room_of_a_handle_needs_a_token_for_that_room() {
                 "{request}: {refused}"
             );
         }
-        for name in leaves {
+        for name in *leaves {
             assert_eq!(
                 verdict(&after, &mut api, &request(name)),
                 "forward",
@@ -161,7 +171,7 @@ fn a_room_that_such_a_request_names_beside_replaces_none() {
     }
     let configure = message("videoroom", r#"{"request":"configure","room":4321}"#);
     assert!(verdict(&before, &mut api, &configure).contains("the room is another"));
-    // What the client has it may leave, by name as well; of another room that is a request about it.
+    // What the client has it may leave, by name as well.
     let leave = |room| {
         message(
             "textroom",
@@ -305,13 +315,18 @@ fn a_rule_that_denies_a_room_denies_what_is_about_it() {
     let presets = crate::signalling::presets::find("janus-caller").unwrap();
     let closed = Rule {
         rooms: Rooms::OneOf([RoomId::Number(1234)].into()),
-        requests: Names::one_of(["join", "configure", "leave"]),
         ..Rule::new("closed", Effect::Deny)
     };
     client.rules = MessageRules::new([closed].into_iter().chain(presets.rules()));
     assert_eq!(verdict(&client, &mut api, &configure), "Denied by closed");
     let leave = message("audiobridge", r#"{"request":"leave"}"#);
     assert_eq!(verdict(&client, &mut api, &leave), "forward");
+    for verb in ["hangup", "detach"] {
+        let message = of_handle(verb, "audiobridge");
+        assert_eq!(verdict(&client, &mut api, &message), "forward", "{verb}");
+    }
+    let trickle = of_handle("trickle", "audiobridge");
+    assert_eq!(verdict(&client, &mut api, &trickle), "Denied by closed");
     let mut other = super::api(two_sessions(&client), Credentials::default());
     client.forwards(
         &mut other,
@@ -407,101 +422,4 @@ fn a_session_with_a_plugin_that_was_taken_away_can_only_be_ended() {
         verdict(&client, &mut api, &of_handle("hangup", "videoroom")),
         lost
     );
-}
-
-fn recheck(client: &Client, api: &mut Gateway<Api>) -> Result<(), &'static str> {
-    let context = client.context(&api.backend);
-    api.inspector.recheck(&context)
-}
-
-#[test]
-fn a_connection_may_not_keep_a_room_or_a_plugin_that_was_taken_away() {
-    let (before, after) = (in_rooms("[1234,77]"), in_rooms("[77]"));
-    let owners = two_sessions(&before);
-    owners.detach(1, handle_of("sfu"));
-    owners.detach(1, handle_of("lua"));
-    let mut first = api(Arc::clone(&owners), Credentials::default());
-    let mut second = api(Arc::clone(&owners), Credentials::default());
-    before.forwards(
-        &mut first,
-        &message("videoroom", r#"{"request":"join","room":1234}"#),
-    );
-    let room = Err("room no longer allowed");
-    assert_eq!(recheck(&before, &mut first), Ok(()));
-    assert_eq!(recheck(&after, &mut first), room);
-    // It is the session of a connection that uses it, whoever of the two does.
-    assert_eq!(recheck(&after, &mut second), Ok(()));
-    let claim = r#"{"janus":"claim","transaction":"t","session_id":1}"#;
-    before.forwards(&mut second, claim);
-    assert_eq!(recheck(&after, &mut second), room);
-    assert_eq!(recheck(&before, &mut second), Ok(()));
-    let none = Client::new("alice", preset_rules(&["janus-moderator"]), None);
-    assert_eq!(recheck(&none, &mut first), Err("plugin no longer allowed"));
-    // Another client's session with this id is none of its.
-    let other = Client::new("bob", preset_rules(&["janus-caller"]), None);
-    assert_eq!(recheck(&other, &mut first), Ok(()));
-    first
-        .inspector
-        .recheck(&Context {
-            rules: None,
-            ..after.context(&first.backend)
-        })
-        .unwrap();
-    owners.detach(1, handle_of("videoroom"));
-    assert_eq!(recheck(&after, &mut first), Ok(()));
-}
-
-#[test]
-fn a_ptype_that_was_taken_away_is_noticed() {
-    let subscribers = |ptypes: &[&str]| {
-        let join = Rule {
-            ptypes: Names::one_of(ptypes.iter().copied()),
-            requests: Names::one_of(["JOIN"]),
-            ..Rule::new("join", Effect::Allow)
-        };
-        let attach = Rule {
-            verbs: Names::one_of(["attach"]),
-            ..Rule::new("attach", Effect::Allow)
-        };
-        Client::new("alice", MessageRules::new([join, attach]), None)
-    };
-    let (before, after) = (
-        subscribers(&["publisher", "subscriber"]),
-        subscribers(&["Subscriber"]),
-    );
-    let owners = two_sessions(&before);
-    owners.detach(1, handle_of("lua"));
-    let mut api = api(owners, Credentials::default());
-    let join = r#"{"request":"join","room":1234,"ptype":"PUBLISHER"}"#;
-    before.forwards(&mut api, &message("videoroom", join));
-    assert_eq!(recheck(&before, &mut api), Ok(()));
-    assert_eq!(recheck(&after, &mut api), Err("room no longer allowed"));
-}
-
-#[test]
-fn the_sessions_of_a_client_without_a_subject_end_with_its_connection() {
-    let owners = Owners::new(Limits::default());
-    let create = |client: &Client, session: i64| {
-        let mut api = api(Arc::clone(&owners), Credentials::default());
-        for id in session..session + 100 {
-            let sent = client.forwards(&mut api, r#"{"janus":"create","transaction":"c"}"#);
-            let sent: serde_json::Value = serde_json::from_str(&sent).unwrap();
-            let number = sent["transaction"].as_str().unwrap();
-            client.gets(
-                &mut api,
-                &format!(r#"{{"janus":"success","transaction":"{number}","data":{{"id":{id}}}}}"#),
-            );
-        }
-        api
-    };
-    let alice = Client::caller("alice");
-    let mut nameless = Client::new("", preset_rules(&["janus-caller"]), None);
-    nameless.owner = Owner::of_connection(8);
-    let (hers, theirs) = (create(&alice, 1), create(&nameless, 1001));
-    assert_eq!(owners.sessions(), 200);
-    drop(theirs);
-    assert_eq!(owners.sessions(), 100);
-    drop(hers);
-    assert_eq!(owners.sessions(), 100, "she may come back");
-    assert!(!alice.owner.is_connection() && nameless.owner.is_connection());
 }

@@ -1,0 +1,102 @@
+//! What a connection may keep, and what ends with it.
+
+use super::rooms::{handle_of, in_rooms, message};
+use super::*;
+use crate::signalling::rules::{Effect, Names, Rule};
+
+fn recheck(client: &Client, api: &mut Gateway<Api>) -> Result<(), &'static str> {
+    let context = client.context(&api.backend);
+    api.inspector.recheck(&context)
+}
+
+#[test]
+fn a_connection_may_not_keep_a_room_or_a_plugin_that_was_taken_away() {
+    let (before, after) = (in_rooms("[1234,77]"), in_rooms("[77]"));
+    let owners = two_sessions(&before);
+    owners.detach(1, handle_of("sfu"));
+    owners.detach(1, handle_of("lua"));
+    let mut first = api(Arc::clone(&owners), Credentials::default());
+    let mut second = api(Arc::clone(&owners), Credentials::default());
+    before.forwards(
+        &mut first,
+        &message("videoroom", r#"{"request":"join","room":1234}"#),
+    );
+    let room = Err("room no longer allowed");
+    assert_eq!(recheck(&before, &mut first), Ok(()));
+    assert_eq!(recheck(&after, &mut first), room);
+    // It is the session of a connection that uses it, whoever of the two does.
+    assert_eq!(recheck(&after, &mut second), Ok(()));
+    let claim = r#"{"janus":"claim","transaction":"t","session_id":1}"#;
+    before.forwards(&mut second, claim);
+    assert_eq!(recheck(&after, &mut second), room);
+    assert_eq!(recheck(&before, &mut second), Ok(()));
+    let none = Client::new("alice", preset_rules(&["janus-moderator"]), None);
+    assert_eq!(recheck(&none, &mut first), Err("plugin no longer allowed"));
+    // Another client's session with this id is none of its.
+    let other = Client::new("bob", preset_rules(&["janus-caller"]), None);
+    assert_eq!(recheck(&other, &mut first), Ok(()));
+    first
+        .inspector
+        .recheck(&Context {
+            rules: None,
+            ..after.context(&first.backend)
+        })
+        .unwrap();
+    owners.detach(1, handle_of("videoroom"));
+    assert_eq!(recheck(&after, &mut first), Ok(()));
+}
+
+#[test]
+fn a_ptype_that_was_taken_away_is_noticed() {
+    let subscribers = |ptypes: &[&str]| {
+        let join = Rule {
+            ptypes: Names::one_of(ptypes.iter().copied()),
+            requests: Names::one_of(["JOIN"]),
+            ..Rule::new("join", Effect::Allow)
+        };
+        let attach = Rule {
+            verbs: Names::one_of(["attach"]),
+            ..Rule::new("attach", Effect::Allow)
+        };
+        Client::new("alice", MessageRules::new([join, attach]), None)
+    };
+    let (before, after) = (
+        subscribers(&["publisher", "subscriber"]),
+        subscribers(&["Subscriber"]),
+    );
+    let owners = two_sessions(&before);
+    owners.detach(1, handle_of("lua"));
+    let mut api = api(owners, Credentials::default());
+    let join = r#"{"request":"join","room":1234,"ptype":"PUBLISHER"}"#;
+    before.forwards(&mut api, &message("videoroom", join));
+    assert_eq!(recheck(&before, &mut api), Ok(()));
+    assert_eq!(recheck(&after, &mut api), Err("room no longer allowed"));
+}
+
+#[test]
+fn the_sessions_of_a_client_without_a_subject_end_with_its_connection() {
+    let owners = Owners::new(Limits::default());
+    let create = |client: &Client, session: i64| {
+        let mut api = api(Arc::clone(&owners), Credentials::default());
+        for id in session..session + 100 {
+            let sent = client.forwards(&mut api, r#"{"janus":"create","transaction":"c"}"#);
+            let sent: serde_json::Value = serde_json::from_str(&sent).unwrap();
+            let number = sent["transaction"].as_str().unwrap();
+            client.gets(
+                &mut api,
+                &format!(r#"{{"janus":"success","transaction":"{number}","data":{{"id":{id}}}}}"#),
+            );
+        }
+        api
+    };
+    let alice = Client::caller("alice");
+    let mut nameless = Client::new("", preset_rules(&["janus-caller"]), None);
+    nameless.owner = Owner::of_connection(8);
+    let (hers, theirs) = (create(&alice, 1), create(&nameless, 1001));
+    assert_eq!(owners.sessions(), 200);
+    drop(theirs);
+    assert_eq!(owners.sessions(), 100);
+    drop(hers);
+    assert_eq!(owners.sessions(), 100, "she may come back");
+    assert!(!alice.owner.is_connection() && nameless.owner.is_connection());
+}
