@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::janus::{Caller, Janus, code};
+use crate::harness::websocket::CLOSE;
 use crate::harness::{Config, TestGateway, staff};
 use crate::rest_messages::{attach, create, get, post};
 
@@ -98,6 +99,29 @@ fn a_newer_token_with_fewer_rooms_closes_the_sockets_that_are_in_one_of_the_othe
     is_closed(&mut goes);
     assert_eq!(stays.request(kept, &configure())["janus"], "ack");
     assert_eq!(other.request(others, &configure())["janus"], "ack");
+}
+
+#[test]
+fn a_token_in_a_message_with_fewer_rooms_closes_its_socket() {
+    let janus = Janus::new();
+    let gateway = TestGateway::start(&config(&janus, ""));
+    let old = token("anna", &[1234, 77], 300);
+    let [mut stays, mut goes] = [(); 2].map(|()| open(&gateway, &old));
+    let (kept, lost) = (join(&mut stays, 77), join(&mut goes, 1234));
+    let new = token("anna", &[77], 600);
+    let renewal = |(session, _)| {
+        let mut message = json!({"janus": "keepalive", "session_id": session});
+        message["transaction"] = json!("k");
+        message["token"] = json!(new);
+        message
+    };
+    assert_eq!(stays.ask(&renewal(kept))["janus"], "ack");
+    assert_eq!(stays.request(kept, &configure())["janus"], "ack");
+    goes.send(&renewal(lost).to_string());
+    // The answer to the message may come first.
+    let closed = std::iter::repeat_with(|| goes.frame()).find(|frame| frame.opcode == CLOSE);
+    let reason = (1008, "room no longer allowed".to_owned());
+    assert_eq!(closed.unwrap().close(), reason);
 }
 
 #[test]
