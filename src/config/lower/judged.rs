@@ -87,8 +87,8 @@ impl Names<'_> {
         }
     }
 
-    /// A route whose requests get Janus' secret, and whose WebSockets do not, or the other way round:
-    /// Janus has one secret for both.
+    /// A route whose requests get Janus' secret, and whose WebSockets do not, or the other way
+    /// round: Janus has one secret for both.
     fn note_one_secret(&self, raw: &RawRoute, upstreams: &[&Upstream]) {
         let (Some(place), [first, second]) = (&raw.websocket, upstreams) else {
             return;
