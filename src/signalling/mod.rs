@@ -21,6 +21,7 @@ pub mod owners;
 pub mod presets;
 mod record;
 pub mod rules;
+pub mod uri;
 
 use std::borrow::Cow;
 use std::time::Instant;

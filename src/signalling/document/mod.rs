@@ -35,7 +35,7 @@ mod value;
 pub use edit::{Change, push_quoted};
 pub use problem::{Problem, SyntaxError};
 pub use reader::{Documents, split};
-pub use text::Text;
+pub use text::{Text, Unescaped};
 pub use value::{Array, Kind, Member, Nested, Object, Value};
 
 #[cfg(test)]

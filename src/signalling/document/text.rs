@@ -101,13 +101,15 @@ impl<'m> Text<'m> {
         }
     }
 
-    fn chars(self) -> Unescaped<'m> {
+    /// The characters that it means.
+    pub fn chars(self) -> Unescaped<'m> {
         Unescaped(self.0.chars())
     }
 }
 
 /// The characters that a string means.
-struct Unescaped<'m>(std::str::Chars<'m>);
+#[derive(Clone, Debug)]
+pub struct Unescaped<'m>(std::str::Chars<'m>);
 
 impl Iterator for Unescaped<'_> {
     type Item = char;

@@ -78,6 +78,23 @@ impl<'m> Value<'m> {
         })
     }
 
+    /// The strings in it that are values, not names, in the order in which they were written.
+    pub fn texts_at_any_depth(self) -> impl Iterator<Item = Text<'m>> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            loop {
+                rest = &rest[rest.find('"')?..];
+                if let Some((_, after)) = name(rest) {
+                    rest = after;
+                    continue;
+                }
+                let (text, after) = rest.split_at(string_end(rest.as_bytes()));
+                rest = after;
+                return Some(Text::new(&text[1..text.len() - 1]));
+            }
+        })
+    }
+
     /// If it is an integer: a number without fraction and exponent.
     pub fn integer(self) -> Option<i64> {
         self.0.parse().ok()
@@ -145,6 +162,11 @@ impl<'m> Object<'m> {
     /// written.
     pub fn members_at_any_depth(self) -> impl Iterator<Item = Nested<'m>> {
         Value(self.0).members_at_any_depth()
+    }
+
+    /// The strings in it that are values, at any depth.
+    pub fn texts_at_any_depth(self) -> impl Iterator<Item = Text<'m>> {
+        Value(self.0).texts_at_any_depth()
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Facts<'m> {
     pub enters: Option<&'static str>,
     /// Whether the request leaves a room. What a client has, it may always leave.
     pub is_leaving: bool,
+    /// Whether it names an object that is not the client's.
+    pub is_foreign: bool,
     /// What the plugin or the server reads parameters from.
     pub parameters: Option<Object<'m>>,
 }
@@ -46,6 +48,7 @@ impl<'m> Facts<'m> {
             entered: Entries::default(),
             enters: None,
             is_leaving: false,
+            is_foreign: false,
             parameters: None,
         }
     }

@@ -1,7 +1,8 @@
 //! Message rules: the first one that matches decides, and a message that none matches is refused.
 //!
 //! ```text
-//! Facts ─▶ Rule: verb · plugin · request · ptype · room · claims · members · hosts ─▶ Decision
+//! Facts ─▶ Rule: verb · plugin · request · ptype · room · claims ─▶ Decision
+//!          members · hosts · parameters · URIs · whose objects
 //!          each with the reason why it does not match, which `explain` lists
 //! ```
 //!
@@ -11,15 +12,20 @@
 mod condition;
 mod entries;
 mod facts;
+mod parameters;
 mod room;
+mod uris;
 
 pub use condition::{Hosts, Names, Rooms};
 pub use entries::{Entries, Entry, TooMany};
 pub use facts::{Facts, Word};
+pub use parameters::ParameterRule;
 pub use room::{Room, RoomId};
+pub use uris::Uris;
 
 use std::fmt;
 
+use super::uri::{UriPrefix, UriProblem};
 use crate::token::claims::{ClaimRule, Claims};
 
 /// What a rule does with a message that it matches.
@@ -59,6 +65,21 @@ pub struct Rule {
     pub without: Box<[Box<str>]>,
     /// Where the plugin may send media.
     pub hosts: Hosts,
+    /// What the parameters say, all of it.
+    pub parameters: Box<[ParameterRule]>,
+    /// What the server may be asked to open.
+    pub uris: Uris,
+    /// Whose objects it is about.
+    pub objects: Objects,
+}
+
+/// Whose objects a rule lets a client use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objects {
+    /// The client's.
+    Own,
+    /// Those of all clients. A `deny` is always about all of them.
+    Any,
 }
 
 impl Rule {
@@ -75,6 +96,9 @@ impl Rule {
             claims: [].into(),
             without: [].into(),
             hosts: Hosts::Any,
+            parameters: [].into(),
+            uris: Uris::Any,
+            objects: Objects::Own,
         }
     }
 
@@ -104,7 +128,15 @@ impl Rule {
         missing.map_or(Ok(()), |rule| Err(Mismatch::Claim(rule.path.clone())))?;
         let forbidden = facts.member_among(&self.without);
         forbidden.map_or(Ok(()), |name| Err(Mismatch::Member(name.into())))?;
-        holds(self.hosts.contain(facts, claims), Mismatch::Host)
+        holds(self.hosts.contain(facts, claims), Mismatch::Host)?;
+        let mut parameters = self.parameters.iter();
+        let other = parameters.find(|rule| !rule.is_met(facts));
+        other.map_or(Ok(()), |rule| Err(Mismatch::Parameter(rule.path.clone())))?;
+        let is_others = facts.is_foreign && !is_deny && self.objects == Objects::Own;
+        holds(!is_others, Mismatch::Object)?;
+        self.uris
+            .check(facts)
+            .map_err(|(name, problem)| Mismatch::Uri(name, problem))
     }
 }
 
@@ -136,6 +168,15 @@ pub enum Mismatch {
     /// It sends media to another host, or names none.
     #[error("the host is another")]
     Host,
+    /// This parameter has another value, or is missing.
+    #[error("the parameter {0} is missing or another")]
+    Parameter(Box<str>),
+    /// It is about an object of another client.
+    #[error("the object is another client's")]
+    Object,
+    /// The server must not open what this member names.
+    #[error("the member {0} {1}")]
+    Uri(Box<str>, UriProblem),
 }
 
 /// What the rules decide.
@@ -199,6 +240,16 @@ impl MessageRules {
     /// All of them, in order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// With the beginnings of URIs that the policy lists.
+    #[must_use]
+    pub fn with_uris(mut self, prefixes: &[UriPrefix]) -> Self {
+        let rules = self.rules.iter_mut();
+        for rule in rules.filter(|rule| rule.uris == Uris::OfPolicy) {
+            rule.uris = Uris::Below(prefixes.into());
+        }
+        self
     }
 
     /// Decides about a message.

@@ -1,0 +1,201 @@
+//! One spelling passes, and no other.
+
+use super::*;
+
+fn prefixes(texts: &[&str]) -> Vec<UriPrefix> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+#[test]
+fn what_is_below_a_prefix_is_allowed() {
+    let allowed = prefixes(&[
+        "https://media.example.com/pub/",
+        "rtsp://10.0.0.7/cam",
+        "http://*.example.org:8080/",
+        "s3://recordings/calls/",
+        "http://[2001:db8::7]/",
+    ]);
+    for uri in [
+        "https://media.example.com/pub/a.webm",
+        "HTTPS://Media.Example.com:443/pub/a.webm?x=../y",
+        "https://media.example.com/pub/",
+        "https://media.example.com/pub/a%20b/%C3%A9.webm",
+        "https://media.example.com/pub/..a/b..",
+        "rtsp://10.0.0.7/cam",
+        "rtsp://10.0.0.7:554/cam/1",
+        "http://a.example.org:8080/x",
+        "s3://recordings/calls/1.webm",
+        "http://[2001:DB8:0::7]/x",
+    ] {
+        assert_eq!(check(uri, &allowed), Ok(()), "{uri}");
+    }
+    for (uri, problem) in [
+        ("https://media.example.com/public/a", UriProblem::Elsewhere),
+        ("https://media.example.com/pub", UriProblem::Elsewhere),
+        ("https://media.example.com/Pub/a", UriProblem::Elsewhere),
+        ("https://media.example.com/p%75b/a", UriProblem::Elsewhere),
+        ("https://media.example.com", UriProblem::Elsewhere),
+        (
+            "https://media.example.com:8443/pub/a",
+            UriProblem::Elsewhere,
+        ),
+        ("http://media.example.com/pub/a", UriProblem::Elsewhere),
+        (
+            "https://media.example.com.evil.example/pub/a",
+            UriProblem::Elsewhere,
+        ),
+        ("rtsp://10.0.0.7/camera", UriProblem::Elsewhere),
+        ("http://a.b.example.org:8080/x", UriProblem::Elsewhere),
+        ("http://example.org:8080/x", UriProblem::Elsewhere),
+        ("s3://other/calls/1", UriProblem::Elsewhere),
+        ("https://media.example.com/pub/../etc", UriProblem::Path),
+        ("https://media.example.com/pub/./a", UriProblem::Path),
+        ("https://media.example.com/pub/..", UriProblem::Path),
+        ("https://media.example.com/pub/..;x/a", UriProblem::Path),
+        ("https://media.example.com/pub/%2e%2E/a", UriProblem::Path),
+        ("https://media.example.com/pub/.%2e/a", UriProblem::Path),
+        ("https://media.example.com/pub/..%2fa", UriProblem::Path),
+        ("https://media.example.com/pub/..%5ca", UriProblem::Path),
+        (
+            "https://media.example.com/pub/%252e%252e/a",
+            UriProblem::Path,
+        ),
+        ("https://media.example.com/pub/a%00", UriProblem::Path),
+        ("https://media.example.com/pub/a%0d%0aX:", UriProblem::Path),
+        ("https://media.example.com/pub/a%", UriProblem::Path),
+        ("https://media.example.com/pub/a%+1", UriProblem::Path),
+        ("https://media.example.com/pub//a", UriProblem::Path),
+        ("https://media.example.com//pub/a", UriProblem::Path),
+        ("https://media.example.com?/pub/", UriProblem::Path),
+        (
+            "https://media.example.com/pub/\\..\\a",
+            UriProblem::Character,
+        ),
+        ("https://media.example.com/pub/a b", UriProblem::Character),
+        ("https://media.example.com/pub/a\tb", UriProblem::Character),
+        ("https://media.example.com/pub/a#b", UriProblem::Character),
+        ("https://media.example.com/pub/é", UriProblem::Character),
+        ("https://media.exämple.com/pub/a", UriProblem::Character),
+        ("https://media。example.com/pub/a", UriProblem::Character),
+        (" https://media.example.com/pub/a", UriProblem::Character),
+        (
+            "https://media.example.com@evil.example/pub/a",
+            UriProblem::UserInfo,
+        ),
+        (
+            "https://evil.example@media.example.com/pub/a",
+            UriProblem::UserInfo,
+        ),
+        ("https://media.example.com./pub/a", UriProblem::Host),
+        ("https://media.example.com:/pub/a", UriProblem::Host),
+        ("https://media.example.com:0/pub/a", UriProblem::Host),
+        ("https://media.example.com:443:443/pub/a", UriProblem::Host),
+        ("https://m%65dia.example.com/pub/a", UriProblem::Host),
+        ("https:///pub/a", UriProblem::Host),
+        ("https://:443/pub/a", UriProblem::Host),
+        ("https:media.example.com/pub/a", UriProblem::Relative),
+        ("//media.example.com/pub/a", UriProblem::Relative),
+        ("/pub/a", UriProblem::Relative),
+        ("pub/a", UriProblem::Relative),
+        ("", UriProblem::Relative),
+        ("newref:0", UriProblem::Relative),
+        ("file:///etc/x", UriProblem::Scheme),
+        ("ftp://media.example.com/pub/a", UriProblem::Scheme),
+        ("gopher://media.example.com/pub/a", UriProblem::Scheme),
+        ("://media.example.com/pub/a", UriProblem::Scheme),
+    ] {
+        assert_eq!(check(uri, &allowed), Err(problem), "{uri}");
+    }
+    let long = format!("https://media.example.com/pub/{}", "a".repeat(LONGEST));
+    assert_eq!(check(&long, &allowed), Err(UriProblem::Length));
+}
+
+#[test]
+fn all_hosts_are_all_public_ones() {
+    let allowed = prefixes(&["http://*/", "https://*/pub/"]);
+    for uri in [
+        "http://example.com/x",
+        "http://93.184.215.14/x",
+        "http://[2606:4700::1]/x",
+        "https://example.com/pub/x",
+        "http://internal.example.com/",
+    ] {
+        assert_eq!(check(uri, &allowed), Ok(()), "{uri}");
+    }
+    for host in [
+        "169.254.169.254",
+        "127.0.0.1",
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "0.0.0.0",
+        "192.0.0.8",
+        "198.18.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "[::1]",
+        "[fe80::1]",
+        "[fc00::1]",
+        "[ff02::1]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:a9fe:a9fe::]",
+        "[2001:0:a9fe:a9fe::]",
+        "localhost",
+        "kms",
+        "metadata.google.internal",
+        "printer.local",
+        "nas.LAN",
+        "1.0.0.127.in-addr.arpa",
+        "169-254-169-254.nip.io",
+        "nip.io",
+    ] {
+        let uri = format!("http://{host}/x");
+        assert_eq!(check(&uri, &allowed), Err(UriProblem::Inner), "{uri}");
+    }
+    for host in [
+        "0x7f.1",
+        "0x7f000001",
+        "2130706433",
+        "0177.0.0.1",
+        "127.1",
+        "127.0.1",
+        "1.2.3.4.5",
+        "[::ffff:169.254.169.254]",
+        "[::ffff:a9fe:a9fe]",
+        "[::a9fe:a9fe]",
+        "[fe80::1%25eth0]",
+        "169.254.169.254.",
+        "localhost.",
+        "256.1.1.1",
+    ] {
+        let uri = format!("http://{host}/x");
+        assert_eq!(check(&uri, &allowed), Err(UriProblem::Host), "{uri}");
+    }
+    assert_eq!(
+        check("https://example.com/x", &allowed),
+        Err(UriProblem::Elsewhere)
+    );
+    assert_eq!(
+        check("http://example.com:81/x", &allowed),
+        Err(UriProblem::Elsewhere)
+    );
+}
+
+#[test]
+fn a_prefix_has_a_scheme_of_the_list_and_a_plain_path() {
+    for (text, problem) in [
+        ("file:///var/recordings/", UriProblem::Scheme),
+        ("media.example.com/", UriProblem::Relative),
+        ("https://u@media.example.com/", UriProblem::UserInfo),
+        ("https://*.10.0.0.1/", UriProblem::Host),
+        ("https://*x.example.com/", UriProblem::Host),
+        ("https://*:x/", UriProblem::Host),
+        ("https://127.1/", UriProblem::Host),
+        ("https://media.example.com/../", UriProblem::Path),
+        ("https://media.example.com/%61", UriProblem::Path),
+        ("https://media.example.com/?a", UriProblem::Path),
+    ] {
+        assert_eq!(text.parse::<UriPrefix>(), Err(problem), "{text}");
+    }
+}
