@@ -6,9 +6,11 @@
 //! are forgotten when they end, when the server does not know them, and when they have not been
 //! used for long.
 
+mod objects;
 mod quota;
 mod rooms;
 
+pub use objects::{InUse, Objects};
 pub use quota::Place;
 
 use std::borrow::Cow;
@@ -134,6 +136,7 @@ pub struct Owners {
     session_quota: Arc<Quota>,
     handle_quota: Arc<Quota>,
     shards: [Mutex<HashMap<i64, Session>>; SHARDS],
+    objects: Objects,
 }
 
 #[derive(Debug)]
@@ -179,6 +182,7 @@ impl Owners {
             session_quota: Quota::new(limits.sessions, limits.sessions_per_owner),
             handle_quota: Quota::new(limits.handles, limits.handles_per_owner),
             shards: Default::default(),
+            objects: Objects::default(),
         })
     }
 
@@ -190,6 +194,11 @@ impl Owners {
     /// A place for a handle that a client is about to attach, unless it has its share.
     pub fn reserve_handle(&self, owner: Owner) -> Option<Place> {
         self.handle_quota.enter(owner)
+    }
+
+    /// Sessions and objects that have texts as ids. They count as sessions and handles.
+    pub fn objects(&self) -> &Objects {
+        &self.objects
     }
 
     /// The server has created a session. An id that another client's session has stays the
@@ -269,6 +278,7 @@ impl Owners {
     /// Forgets what has not been used for long, in one of several parts: which one, the number
     /// says, so that consecutive numbers come to all of them.
     pub fn sweep(&self, number: usize, now: Instant) {
+        self.objects.sweep(number, now);
         self.shards[number % SHARDS]
             .lock()
             .retain(|_, session| now.saturating_duration_since(session.used) < self.idle);

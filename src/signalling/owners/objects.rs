@@ -1,0 +1,194 @@
+//! Whose sessions and objects there are, where both have texts as ids, as at Kurento.
+//!
+//! An object belongs to the client that created it. Of a tree of objects only the root is
+//! remembered: the ids of all others begin with its id and a slash. An object is forgotten with the
+//! last session that has used it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::quota::Place;
+use super::{Owner, SHARDS};
+
+/// A session is forgotten this long after its last connection has ended. Kurento ends one after 4
+/// to 8 minutes.
+const IDLE: Duration = Duration::from_secs(600);
+
+/// The longest id in bytes that is remembered.
+const LONGEST: usize = 256;
+
+/// The sessions and objects of one upstream.
+#[derive(Debug, Default)]
+pub struct Objects {
+    /// By owner, so that what one message names is found in one place.
+    shards: [Mutex<HashMap<Owner, Holdings>>; SHARDS],
+}
+
+/// What belongs to one client.
+#[derive(Debug, Default)]
+struct Holdings {
+    sessions: HashMap<Box<str>, Session>,
+    roots: HashMap<Box<str>, Root>,
+}
+
+#[derive(Debug)]
+struct Session {
+    #[expect(dead_code, reason = "only held and dropped")]
+    place: Place,
+    used: Instant,
+    connections: Arc<()>,
+}
+
+#[derive(Debug)]
+struct Root {
+    #[expect(dead_code, reason = "only held and dropped")]
+    place: Place,
+    /// The sessions that have used it.
+    sessions: Vec<Box<str>>,
+}
+
+/// A connection that uses a session. The session is not forgotten before it is dropped.
+#[derive(Clone, Debug)]
+pub struct InUse(#[expect(dead_code, reason = "only held and dropped")] Arc<()>);
+
+impl Objects {
+    /// The server has created a session. `None` if its id is too long to be remembered.
+    pub fn session_created(&self, place: Place, session: &str, now: Instant) -> Option<InUse> {
+        if session.len() > LONGEST {
+            return None;
+        }
+        let owner = place.owner();
+        let mut shard = self.shard(owner).lock();
+        let holdings = shard.entry(owner).or_default();
+        let new = || Session {
+            place,
+            used: now,
+            connections: Arc::new(()),
+        };
+        let session = holdings.sessions.entry(session.into()).or_insert_with(new);
+        Some(InUse(Arc::clone(&session.connections)))
+    }
+
+    /// A client's connection uses a session, if the session is the client's.
+    pub fn use_session(&self, owner: Owner, session: &str) -> Option<InUse> {
+        let shard = self.shard(owner).lock();
+        let session = shard.get(&owner)?.sessions.get(session)?;
+        Some(InUse(Arc::clone(&session.connections)))
+    }
+
+    /// Whether a session is the client's.
+    pub fn has_session(&self, owner: Owner, session: &str, now: Instant) -> bool {
+        let mut shard = self.shard(owner).lock();
+        let holdings = shard.get_mut(&owner);
+        let found = holdings.and_then(|holdings| holdings.sessions.get_mut(session));
+        found.is_some_and(|session| {
+            session.used = now;
+            true
+        })
+    }
+
+    /// The server has created an object in a session of the client. What is below another object
+    /// is not remembered by itself.
+    pub fn object_created(&self, place: Place, session: &str, object: &str) {
+        let owner = place.owner();
+        let mut shard = self.shard(owner).lock();
+        let Some(holdings) = shard.get_mut(&owner) else {
+            return;
+        };
+        let is_known = holdings.sessions.contains_key(session);
+        if is_known && object.len() <= LONGEST && !object.contains('/') {
+            let sessions = vec![session.into()];
+            let root = Root { place, sessions };
+            holdings.roots.insert(object.into(), root);
+        }
+    }
+
+    /// Whether an object is the client's, who uses it in this session.
+    pub fn has_object(&self, owner: Owner, session: Option<&str>, object: &str) -> bool {
+        let mut shard = self.shard(owner).lock();
+        let Some(Holdings { sessions, roots }) = shard.get_mut(&owner) else {
+            return false;
+        };
+        let Some(root) = roots.get_mut(root_of(object)) else {
+            return false;
+        };
+        if let Some(session) = session.filter(|session| sessions.contains_key(*session))
+            && !root.sessions.iter().any(|known| **known == *session)
+        {
+            root.sessions.retain(|known| sessions.contains_key(known));
+            root.sessions.push(session.into());
+        }
+        true
+    }
+
+    /// The server does not have this session any more.
+    pub fn forget_session(&self, owner: Owner, session: &str) {
+        self.update(owner, |holdings| {
+            holdings.sessions.remove(session);
+            holdings.forget_unused();
+        });
+    }
+
+    /// The server does not have this object any more. Those below it are forgotten with the root.
+    pub fn forget_object(&self, owner: Owner, object: &str) {
+        self.update(owner, |holdings| {
+            holdings.roots.remove(object);
+        });
+    }
+
+    /// Forgets what has not been used for long, in one of several parts.
+    pub(super) fn sweep(&self, number: usize, now: Instant) {
+        self.shards[number % SHARDS].lock().retain(|_, holdings| {
+            let before = holdings.sessions.len();
+            holdings.sessions.retain(|_, session| session.is_alive(now));
+            if holdings.sessions.len() < before {
+                holdings.forget_unused();
+            }
+            !holdings.sessions.is_empty()
+        });
+    }
+
+    fn update(&self, owner: Owner, change: impl FnOnce(&mut Holdings)) {
+        let mut shard = self.shard(owner).lock();
+        if let Some(holdings) = shard.get_mut(&owner) {
+            change(holdings);
+            if holdings.sessions.is_empty() {
+                shard.remove(&owner);
+            }
+        }
+    }
+
+    fn shard(&self, owner: Owner) -> &Mutex<HashMap<Owner, Holdings>> {
+        &self.shards[usize::from(owner.0[0]) % SHARDS]
+    }
+}
+
+impl Holdings {
+    /// Forgets the objects that no session uses.
+    fn forget_unused(&mut self) {
+        let sessions = &self.sessions;
+        self.roots.retain(|_, root| {
+            root.sessions.retain(|known| sessions.contains_key(known));
+            !root.sessions.is_empty()
+        });
+    }
+}
+
+impl Session {
+    fn is_alive(&mut self, now: Instant) -> bool {
+        if Arc::strong_count(&self.connections) > 1 {
+            self.used = now;
+        }
+        now.saturating_duration_since(self.used) < IDLE
+    }
+}
+
+fn root_of(object: &str) -> &str {
+    object.split('/').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
