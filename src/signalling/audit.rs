@@ -56,12 +56,15 @@ pub enum Transport {
 }
 
 impl Record<'_> {
-    /// Whether the message has a line: what was refused, the admin API, and requests to plugins
-    /// that callers do not need.
+    /// Whether the message has a line: what was refused, the admin API, requests to plugins that
+    /// callers do not need, and what is about other clients' objects at Kurento.
     pub fn is_audited(&self) -> bool {
         if matches!(self.outcome, Outcome::Refused { .. }) || self.protocol == Protocol::JanusAdmin
         {
             return true;
+        }
+        if self.protocol == Protocol::Kurento {
+            return self.class == MessageClass::Operate;
         }
         self.class == MessageClass::Message && self.facts.is_some_and(is_privileged)
     }
@@ -77,6 +80,7 @@ impl Record<'_> {
         let protocol = match self.protocol {
             Protocol::Janus => "janus",
             Protocol::JanusAdmin => "janus-admin",
+            Protocol::Kurento => "kurento",
         };
         line.text("protocol", Some(protocol));
         line.facts(self.facts);

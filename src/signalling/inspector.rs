@@ -2,6 +2,7 @@
 
 use super::document::{SyntaxError, Value};
 use super::janus::{AdminApi, Api};
+use super::kurento;
 use super::{Context, Direction, Inspector, Protocol, Verdict};
 
 /// Judges the documents of one connection by the protocol of its upstream.
@@ -11,6 +12,8 @@ pub enum AnyInspector {
     Janus(Api),
     /// Janus' admin API.
     JanusAdmin(AdminApi),
+    /// Kurento's JSON-RPC.
+    Kurento(kurento::Api),
 }
 
 impl AnyInspector {
@@ -19,6 +22,7 @@ impl AnyInspector {
         match protocol {
             Protocol::Janus => Self::Janus(Api::new(nonce)),
             Protocol::JanusAdmin => Self::JanusAdmin(AdminApi),
+            Protocol::Kurento => Self::Kurento(kurento::Api::new(nonce)),
         }
     }
 
@@ -27,6 +31,7 @@ impl AnyInspector {
         match self {
             Self::Janus(api) => api.is_waiting(),
             Self::JanusAdmin(_) => false,
+            Self::Kurento(api) => api.is_waiting(),
         }
     }
 }
@@ -41,6 +46,7 @@ impl Inspector for AnyInspector {
         match self {
             Self::Janus(api) => api.inspect(direction, document, context),
             Self::JanusAdmin(api) => api.inspect(direction, document, context),
+            Self::Kurento(api) => api.inspect(direction, document, context),
         }
     }
 
@@ -48,6 +54,7 @@ impl Inspector for AnyInspector {
         match self {
             Self::Janus(api) => api.unreadable(error, context),
             Self::JanusAdmin(api) => api.unreadable(error, context),
+            Self::Kurento(api) => api.unreadable(error, context),
         }
     }
 
@@ -55,6 +62,7 @@ impl Inspector for AnyInspector {
         match self {
             Self::Janus(api) => api.recheck(context),
             Self::JanusAdmin(api) => api.recheck(context),
+            Self::Kurento(api) => api.recheck(context),
         }
     }
 }

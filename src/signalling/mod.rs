@@ -9,13 +9,16 @@
 //! [`judge`] takes a message of either side apart and gives a [`Verdict`] on each document.
 //! [`document`] has one reading of a text or none. [`rules`] decide on facts that every protocol
 //! shares; [`presets`] are rules under a name. [`owners`] remembers whose sessions there are:
-//! it is the one thing here that two workers write. [`janus`] knows Janus' two APIs.
+//! it is the one thing here that two workers write. [`janus`] knows Janus' two APIs, [`kurento`]
+//! that of Kurento.
 
 pub mod audit;
 mod backend;
+mod calls;
 pub mod document;
 mod inspector;
 pub mod janus;
+pub mod kurento;
 mod message_token;
 pub mod owners;
 pub mod presets;
@@ -43,6 +46,8 @@ pub enum Protocol {
     Janus,
     /// Janus' admin API.
     JanusAdmin,
+    /// Kurento's JSON-RPC.
+    Kurento,
 }
 
 /// Which way a message goes.
@@ -61,7 +66,7 @@ pub enum Verdict<'m> {
     Forward(Cow<'m, str>),
     /// It goes no further, and the client gets this answer in the words of its protocol.
     Answer {
-        /// The answer.
+        /// The answer; empty if the protocol has none.
         text: String,
         /// Why, for the log and the audit record.
         reason: Box<str>,

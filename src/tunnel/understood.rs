@@ -293,7 +293,9 @@ where
                 _ if close.is_some() => {}
                 Verdict::Forward(text) => upstream.send(&text),
                 Verdict::Answer { text, .. } => {
-                    client.reply(&text);
+                    if !text.is_empty() {
+                        client.reply(&text);
+                    }
                     refused += 1;
                 }
                 Verdict::Close(reason) => close = Some(reason),

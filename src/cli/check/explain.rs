@@ -161,6 +161,7 @@ impl Asked<'_> {
         let api = match protocol {
             Protocol::Janus => "Janus",
             Protocol::JanusAdmin => "Janus' admin API",
+            Protocol::Kurento => "Kurento",
         };
         let mut answer = Explanation {
             text: String::new(),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::calls::{Call, Calls};
+use super::calls::{self, Call};
 use super::conclusion::{self, Admitted, conclude};
 use super::envelope::{self, Envelope};
 use super::event::Event;
@@ -10,6 +10,7 @@ use super::refusal::{self, Refusal};
 use super::rooms;
 use super::used::UsedSessions;
 use super::{facts, info};
+use crate::signalling::calls::Calls;
 use crate::signalling::document::{Change, SyntaxError, Text, Value};
 use crate::signalling::owners::{Found, Owners, PluginName, Unknown};
 use crate::signalling::rules::{Entries, Facts, Word};
@@ -47,7 +48,7 @@ enum Level {
 /// One client's connection to Janus, or one request of it over HTTP.
 #[derive(Debug)]
 pub struct Api {
-    calls: Calls,
+    calls: Calls<Call>,
     used: UsedSessions,
 }
 
@@ -55,7 +56,7 @@ impl Api {
     /// With a random number.
     pub fn new(nonce: u64) -> Self {
         Self {
-            calls: Calls::new(nonce),
+            calls: Calls::new(nonce, calls::MOST),
             used: UsedSessions::default(),
         }
     }

@@ -3,15 +3,17 @@
 //! Each is a table: a row allows requests of plugins, in rooms that the token names or in all, if
 //! the message has none of the listed members and the token what the row requires.
 
+mod kurento;
 mod tables;
 
+pub use kurento::KURENTO;
 pub use tables::PRESETS;
 
 use std::fmt::Write as _;
 
 use super::Protocol;
 use super::janus::{ADMIN_VERBS, Class};
-use super::rules::{Effect, Hosts, Names, Rooms, Rule};
+use super::rules::{Effect, Hosts, Names, Objects, Rooms, Rule, Uris};
 use crate::token::claims::{ClaimRule, Wanted};
 
 /// Rules under a name.
@@ -39,6 +41,10 @@ struct Row {
     claim: Option<&'static str>,
     /// A claim with the hosts to which media may be sent.
     hosts: Option<&'static str>,
+    /// Whether URIs must be below a prefix that the policy lists.
+    uris: bool,
+    /// Whose objects it is about.
+    objects: Objects,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +65,8 @@ enum OwnRooms {
 
 /// A preset by its name.
 pub fn find(name: &str) -> Option<&'static Preset> {
-    PRESETS.iter().find(|preset| preset.name == name)
+    let mut all = PRESETS.iter().chain(KURENTO);
+    all.find(|preset| preset.name == name)
 }
 
 impl Preset {
@@ -83,26 +90,20 @@ impl Preset {
 
     /// The table of its rows, in Markdown.
     pub fn table(&self) -> String {
-        let mut table = String::from(
+        let has_rooms = self.protocol != Protocol::Kurento;
+        let mut table = String::from(if has_rooms {
             "| | verb | plugin | request | rooms | requires | without |\n\
-             |---|---|---|---|---|---|---|\n",
-        );
+             |---|---|---|---|---|---|---|\n"
+        } else {
+            "| | method | type | operation | requires | without |\n|---|---|---|---|---|---|\n"
+        });
         for (row, number) in self.rows.iter().zip(1..) {
-            let words = |words: &str| match words {
-                "" => "any".to_owned(),
-                words => format!(
-                    "`{}`",
-                    words.split_whitespace().collect::<Vec<_>>().join("` `")
-                ),
-            };
             let rooms = match row.rooms {
-                OwnRooms::Any => "any",
-                OwnRooms::Own => "in `room_ids` or `room`",
-                OwnRooms::OfSfu => "in `room_ids`, any without it",
+                _ if !has_rooms => "",
+                OwnRooms::Any => "any | ",
+                OwnRooms::Own => "in `room_ids` or `room` | ",
+                OwnRooms::OfSfu => "in `room_ids`, any without it | ",
             };
-            let claim = row.claim.map(|claim| format!("`{claim}` is true"));
-            let hosts = row.hosts.map(|claim| format!("each `host` in `{claim}`"));
-            let requires = claim.or(hosts).unwrap_or_default();
             let without = match row.without {
                 [] => String::new(),
                 names => words(&names.join(" ")),
@@ -110,13 +111,25 @@ impl Preset {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 table,
-                "| {number} | {} | {} | {} | {rooms} | {requires} | {without} |",
+                "| {number} | {} | {} | {} | {rooms}{} | {without} |",
                 words(&row.verb_names().join(" ")),
                 words(row.plugins),
                 words(row.requests),
+                row.requirements(),
             );
         }
         table
+    }
+}
+
+/// Each word as code.
+fn words(words: &str) -> String {
+    match words {
+        "" => "any".to_owned(),
+        words => format!(
+            "`{}`",
+            words.split_whitespace().collect::<Vec<_>>().join("` `")
+        ),
     }
 }
 
@@ -129,6 +142,19 @@ impl Row {
                 of_class.map(|(verb, _)| *verb).collect()
             }
         }
+    }
+
+    /// What the row requires, in words.
+    fn requirements(&self) -> String {
+        let claim = self.claim.map(|claim| format!("`{claim}` is true"));
+        let hosts = self.hosts.map(|claim| format!("each `host` in `{claim}`"));
+        let uris = self
+            .uris
+            .then(|| "URIs below those of the policy".to_owned());
+        let any = self.objects == Objects::Any;
+        let objects = any.then(|| "objects of all clients".to_owned());
+        let all = [claim, hosts, uris, objects].into_iter().flatten();
+        all.collect::<Vec<_>>().join(", ")
     }
 
     fn rule(&self, name: &str) -> Rule {
@@ -154,6 +180,8 @@ impl Row {
             hosts: self
                 .hosts
                 .map_or(Hosts::Any, |claim| Hosts::InClaim(claim.into())),
+            uris: if self.uris { Uris::OfPolicy } else { Uris::Any },
+            objects: self.objects,
             ..Rule::new(name, Effect::Allow)
         }
     }

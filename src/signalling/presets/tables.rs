@@ -3,8 +3,9 @@
 use super::{OwnRooms, Preset, Row, Verbs};
 use crate::signalling::Protocol;
 use crate::signalling::janus::Class;
+use crate::signalling::rules::Objects;
 
-const ROW: Row = Row {
+pub(super) const ROW: Row = Row {
     verbs: Verbs::These("message"),
     plugins: "",
     requests: "",
@@ -12,6 +13,8 @@ const ROW: Row = Row {
     without: &[],
     claim: None,
     hosts: None,
+    uris: false,
+    objects: Objects::Own,
 };
 
 const ROOM_PLUGINS: &str = "janus.plugin.videoroom janus.plugin.audiobridge janus.plugin.textroom";
@@ -184,7 +187,7 @@ const fn of_class(class: Class) -> Row {
     }
 }
 
-/// All presets.
+/// The presets that `gateway.toml` can name.
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "janus-caller",

@@ -2,17 +2,26 @@
 
 use super::*;
 use crate::signalling::janus::{VERBS, plugins};
+use crate::signalling::kurento::{METHODS, OPERATIONS, TYPES};
 
 #[test]
 fn a_preset_names_only_what_there_is() {
-    for preset in PRESETS {
+    for preset in PRESETS.iter().chain(KURENTO) {
         for row in preset.rows {
             for verb in row.verb_names() {
                 let is_known = match preset.protocol {
                     Protocol::Janus => VERBS.contains(&verb),
                     Protocol::JanusAdmin => ADMIN_VERBS.iter().any(|(name, _)| *name == verb),
+                    Protocol::Kurento => METHODS.iter().any(|(name, _)| *name == verb),
                 };
                 assert!(is_known, "{}: {verb}", preset.name);
+            }
+            if preset.protocol == Protocol::Kurento {
+                let mut types = row.plugins.split_whitespace();
+                let mut operations = row.requests.split_whitespace();
+                assert!(types.all(|name| TYPES.contains(&name)), "{row:?}");
+                assert!(operations.all(|name| OPERATIONS.contains(&name)), "{row:?}");
+                continue;
             }
             let of_row: Vec<_> = row.plugins.split_whitespace().map(plugins::find).collect();
             assert!(
@@ -81,4 +90,15 @@ fn a_table_has_a_line_for_each_row() {
         "| 3 | `message` | `janus.plugin.sfu` | `join` | in `room_ids`, any without it | \
          `join_hub` is true |  |"
     ));
+}
+
+#[test]
+fn a_table_for_kurento_has_its_words_and_no_rooms() {
+    let table = find("kurento-app").unwrap().table();
+    assert!(table.starts_with("| | method | type | operation | requires | without |"));
+    assert!(table.contains("| 7 | `invoke` | `ServerManager` | `getInfo` |  |  |"));
+    assert!(table.contains("| `rtp_endpoint` is true, URIs below those of the policy | `command`"));
+    let table = find("kurento-operator").unwrap().table();
+    assert!(table.contains("| `release` `unref` | `MediaPipeline` "));
+    assert!(table.contains("| any | objects of all clients |  |"));
 }

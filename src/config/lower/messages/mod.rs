@@ -241,6 +241,8 @@ impl Protocols {
         match protocol {
             Protocol::Janus => self.janus,
             Protocol::JanusAdmin => self.janus_admin,
+            // No preset or verb of it can be named yet.
+            Protocol::Kurento => false,
         }
     }
 

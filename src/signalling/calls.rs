@@ -1,0 +1,79 @@
+//! Requests whose answers change what belongs to whom.
+//!
+//! A client chooses the transactions (Janus) or ids (JSON-RPC) of its requests, so that it could
+//! have the answer to one taken for the answer to another: a handle of EchoTest for one of
+//! VideoRoom. These requests therefore go on with a key of the gateway's, which the client never
+//! sees, and their answers come back with the client's.
+
+use super::document::Text;
+
+/// With what the gateway's keys begin.
+const PREFIX: &str = "ianitor-";
+
+/// The requests of one connection that wait for their answers.
+#[derive(Debug)]
+pub(super) struct Calls<C> {
+    /// Random, so that a client cannot guess a key.
+    nonce: u64,
+    next: u64,
+    most: usize,
+    /// Mostly none, which takes no memory, and seldom more than one.
+    waiting: Vec<Waiting<C>>,
+}
+
+#[derive(Debug)]
+struct Waiting<C> {
+    number: u64,
+    /// What to do when the answer comes.
+    call: C,
+    /// The client's, as it was written.
+    key: Box<str>,
+}
+
+impl<C> Calls<C> {
+    /// With a random number, for at most so many answers at once.
+    pub(super) fn new(nonce: u64, most: usize) -> Self {
+        Self {
+            nonce,
+            next: 0,
+            most,
+            waiting: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() >= self.most
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Remembers a request with the client's key; the key that it goes on with.
+    pub(super) fn begin(&mut self, call: C, key: &str) -> String {
+        self.next += 1;
+        self.waiting.push(Waiting {
+            number: self.next,
+            call,
+            key: key.into(),
+        });
+        format!("{PREFIX}{:016x}-{}", self.nonce, self.next)
+    }
+
+    /// The request that has this key, with the client's key.
+    pub(super) fn end(&mut self, key: Text<'_>) -> Option<(C, Box<str>)> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        // The gateway's have no escapes, and servers write them as they are.
+        let (nonce, number) = key.raw().strip_prefix(PREFIX)?.split_once('-')?;
+        let is_own = u64::from_str_radix(nonce, 16) == Ok(self.nonce);
+        let number: u64 = number.parse().ok().filter(|_| is_own)?;
+        let at = self.waiting.iter().position(|one| one.number == number)?;
+        let ended = self.waiting.swap_remove(at);
+        if self.waiting.is_empty() {
+            self.waiting = Vec::new();
+        }
+        Some((ended.call, ended.key))
+    }
+}

@@ -1,0 +1,171 @@
+//! A connection to KMS.
+
+use std::borrow::Cow;
+
+use super::changes::{Answer, Change};
+use super::conclusion::{self, record_admitted};
+use super::id::Id;
+use super::judge::{Admitted, Judge, Rejected};
+use super::refusal::Refusal;
+use super::request::Request;
+use crate::signalling::calls::Calls;
+use crate::signalling::document::{self, Change as Edit, SyntaxError, Text, Value};
+use crate::signalling::owners::{InUse, Place};
+use crate::signalling::{Context, Direction, Inspector, Verdict};
+
+/// How many answers a connection may wait for. A server has one connection for all its users.
+const MOST_CALLS: usize = 1024;
+
+/// One client's connection to KMS.
+///
+/// KMS answers a request with the id of an earlier one from a cache, whatever it asks for. Requests
+/// whose answers change what belongs to whom therefore go on with ids of the gateway's.
+#[derive(Debug)]
+pub struct Api {
+    calls: Calls<Change>,
+    /// A place for the session that KMS will open for this connection.
+    reserved: Option<Place>,
+    /// The session of this connection.
+    session: Option<(Box<str>, InUse)>,
+}
+
+impl Api {
+    /// With a random number.
+    pub fn new(nonce: u64) -> Self {
+        Self {
+            calls: Calls::new(nonce, MOST_CALLS),
+            reserved: None,
+            session: None,
+        }
+    }
+
+    /// Whether it has to see the answer to a request.
+    pub(in crate::signalling) fn is_waiting(&self) -> bool {
+        self.calls.is_waiting()
+    }
+
+    fn session(&self) -> Option<&str> {
+        self.session.as_ref().map(|(session, _)| &**session)
+    }
+
+    /// The request as KMS gets it: as it is, or with the gateway's id.
+    fn written<'m>(
+        &mut self,
+        request: &Request<'m>,
+        admitted: &mut Admitted<'m, '_>,
+        context: &Context<'_>,
+    ) -> Result<Cow<'m, str>, Refusal> {
+        let may_open_session = !request.operation.method.is("ping");
+        if may_open_session && self.session.is_none() && self.reserved.is_none() {
+            let place = context.backend.owners.reserve_session(context.owner);
+            self.reserved = Some(place.ok_or(Refusal::TooManySessions)?);
+        }
+        let raw = request.object.raw();
+        let Some(change) = admitted.change.take() else {
+            return Ok(Cow::Borrowed(raw));
+        };
+        let Id::Known(id) = request.id else {
+            return Err(Refusal::NeedsId);
+        };
+        if self.calls.is_full() {
+            return Err(Refusal::TooManyCalls);
+        }
+        let id = self.calls.begin(change, id.raw());
+        Ok(request.object.edited(&[Edit::SetText("id", &id)]).into())
+    }
+
+    /// Learns from what KMS says, and puts the client's id back.
+    fn follow<'m>(&mut self, document: Value<'m>, context: &Context<'_>) -> Cow<'m, str> {
+        let unchanged = Cow::Borrowed(document.raw());
+        let Some(object) = document.object() else {
+            return unchanged;
+        };
+        let Some(answer) = Answer::read(object) else {
+            return unchanged;
+        };
+        if let Some(session) = answer.session() {
+            self.note_session(session, context);
+        }
+        let call = answer.id.and_then(Value::text);
+        let Some((change, id)) = call.and_then(|id| self.calls.end(id)) else {
+            return unchanged;
+        };
+        change.finish(&answer, context);
+        self.note_closed(context);
+        let id = document::split(&id);
+        match id.ok().and_then(|mut values| values.next()) {
+            Some(id) => object.edited(&[Edit::Set("id", id)]).into(),
+            None => unchanged,
+        }
+    }
+
+    /// Remembers the session that KMS has executed a request in. It is the client's: requests that
+    /// name another's do not reach KMS.
+    fn note_session(&mut self, session: Text<'_>, context: &Context<'_>) {
+        if self.session().is_some_and(|known| session.is(known)) {
+            return;
+        }
+        let (session, owners) = (session.unescaped(), &context.backend.owners);
+        let known = owners.objects().use_session(context.owner, &session);
+        // A session that is known already has its place.
+        let reserved = self.reserved.take();
+        let in_use = known.or_else(|| {
+            let place = reserved.or_else(|| owners.reserve_session(context.owner))?;
+            owners
+                .objects()
+                .session_created(place, &session, context.now)
+        });
+        self.session = in_use.map(|in_use| (session.as_ref().into(), in_use));
+    }
+
+    /// Whether the session of the connection is still known.
+    fn note_closed(&mut self, context: &Context<'_>) {
+        let objects = context.backend.owners.objects();
+        if let Some((session, _)) = &self.session
+            && !objects.has_session(context.owner, session, context.now)
+        {
+            self.session = None;
+        }
+    }
+}
+
+impl Inspector for Api {
+    fn inspect<'m>(
+        &mut self,
+        direction: Direction,
+        document: Value<'m>,
+        context: &Context<'_>,
+    ) -> Verdict<'m> {
+        if direction == Direction::ToClient {
+            return Verdict::Forward(self.follow(document, context));
+        }
+        let request = match Request::read(document) {
+            Ok(request) => request,
+            Err(bad) => return conclusion::refuse(&bad, context),
+        };
+        let judged = Judge::new(context, self.session()).request(&request.operation);
+        let mut admitted = match judged {
+            Ok(admitted) => admitted,
+            Err(rejected) => return conclusion::reject(&rejected, request.id, context),
+        };
+        match self.written(&request, &mut admitted, context) {
+            Ok(text) => {
+                record_admitted(&admitted, context);
+                Verdict::Forward(text)
+            }
+            Err(refusal) => {
+                let facts = admitted.facts;
+                let rejected = Rejected { facts, refusal };
+                conclusion::reject(&rejected, request.id, context)
+            }
+        }
+    }
+
+    fn unreadable(&self, error: SyntaxError, context: &Context<'_>) -> Verdict<'static> {
+        conclusion::unreadable(error, context)
+    }
+
+    fn recheck(&mut self, _: &Context<'_>) -> Result<(), &'static str> {
+        Ok(())
+    }
+}

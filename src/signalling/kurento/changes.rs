@@ -1,0 +1,111 @@
+//! What the answer to a request changes about what belongs to whom.
+
+use crate::signalling::Context;
+use crate::signalling::document::{Object, Text, Value};
+use crate::signalling::owners::Place;
+
+/// KMS does not have the session.
+const INVALID_SESSION: i64 = 40_007;
+/// KMS does not have the object.
+const OBJECT_NOT_FOUND: i64 = 40_101;
+
+/// What to do when the answer comes.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// The object in the answer is the client's.
+    Create(Place),
+    /// The object is gone.
+    Release(Box<str>),
+    /// The object is gone if KMS does not have it.
+    UseObject(Box<str>),
+    /// The session is gone if KMS does not have it.
+    UseSession(Box<str>),
+    /// The session is gone.
+    CloseSession(Box<str>),
+    /// The answers to these operations of a transaction, by their numbers.
+    Transaction(Vec<(usize, Change)>),
+}
+
+/// What a message of KMS says.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Answer<'m> {
+    pub(super) id: Option<Value<'m>>,
+    result: Option<Value<'m>>,
+    error: Option<Value<'m>>,
+}
+
+impl<'m> Answer<'m> {
+    /// `None` if it is an event.
+    pub(super) fn read(object: Object<'m>) -> Option<Self> {
+        let mut answer = Self::default();
+        for member in object.members() {
+            match () {
+                () if member.name.is("method") => return None,
+                () if member.name.is("id") => answer.id = Some(member.value),
+                () if member.name.is("result") => answer.result = Some(member.value),
+                () if member.name.is("error") => answer.error = Some(member.value),
+                () => {}
+            }
+        }
+        Some(answer)
+    }
+
+    /// The session that the request was executed in.
+    pub(super) fn session(&self) -> Option<Text<'m>> {
+        self.result?.object()?.get("sessionId")?.text()
+    }
+
+    fn value(&self) -> Option<Value<'m>> {
+        self.result?.object()?.get("value")
+    }
+
+    fn is_error(&self, wanted: i64) -> bool {
+        let error = self.error.and_then(Value::object);
+        let code = error.and_then(|error| error.get("code"));
+        code.and_then(Value::integer) == Some(wanted)
+    }
+}
+
+impl Change {
+    /// Remembers what the answer says. The session is closed if the result is true.
+    pub(super) fn finish(self, answer: &Answer<'_>, context: &Context<'_>) {
+        let objects = context.backend.owners.objects();
+        let owner = context.owner;
+        let is_done = answer.result.is_some();
+        match self {
+            Self::Create(place) => {
+                let created = answer.value().and_then(Value::text);
+                if let (Some(object), Some(session)) = (created, answer.session()) {
+                    let (session, object) = (session.unescaped(), object.unescaped());
+                    objects.object_created(place, &session, &object);
+                }
+            }
+            Self::Release(object) if is_done || answer.is_error(OBJECT_NOT_FOUND) => {
+                objects.forget_object(owner, &object);
+            }
+            Self::UseObject(object) if answer.is_error(OBJECT_NOT_FOUND) => {
+                objects.forget_object(owner, &object);
+            }
+            Self::UseSession(session) if answer.is_error(INVALID_SESSION) => {
+                objects.forget_session(owner, &session);
+            }
+            Self::CloseSession(session) if is_done || answer.is_error(INVALID_SESSION) => {
+                objects.forget_session(owner, &session);
+            }
+            Self::Transaction(changes) => {
+                let answers = answer.value().and_then(Value::array);
+                let mut answers = answers
+                    .into_iter()
+                    .flat_map(|list| list.items().enumerate());
+                for (number, change) in changes {
+                    let answer = answers.find(|(at, _)| *at == number);
+                    let answer = answer.and_then(|(_, answer)| Answer::read(answer.object()?));
+                    if let Some(answer) = answer {
+                        change.finish(&answer, context);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}

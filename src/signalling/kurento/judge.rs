@@ -1,0 +1,315 @@
+//! Judges the operations of one request: itself, and in a transaction each of its operations.
+
+use std::borrow::Cow;
+
+use super::changes::Change;
+use super::facts::{self, Params};
+use super::names;
+use super::references::Reference;
+use super::refusal::Refusal;
+use super::request::Operation;
+use crate::signalling::Context;
+use crate::signalling::document::{Object, Text, Value};
+use crate::signalling::rules::{Decision, Facts, Rule};
+
+/// How many operations the transactions of a request may have.
+const MOST_OPERATIONS: usize = 256;
+
+/// How deep transactions may be nested.
+const DEEPEST: usize = 4;
+
+/// An operation that may pass.
+pub(super) struct Admitted<'m, 'c> {
+    pub(super) facts: Facts<'m>,
+    /// The rule that lets it pass, if there are rules.
+    pub(super) rule: Option<&'c Rule>,
+    /// What its answer will change.
+    pub(super) change: Option<Change>,
+    /// The operations in it.
+    pub(super) inner: Vec<Self>,
+}
+
+/// An operation that goes no further, and with it the request that it is in.
+pub(super) struct Rejected<'m> {
+    pub(super) facts: Facts<'m>,
+    pub(super) refusal: Refusal,
+}
+
+/// Judges the operations of one request.
+pub(super) struct Judge<'j, 'c> {
+    context: &'j Context<'c>,
+    /// The session of the connection, which KMS takes if a request names none.
+    session: Option<&'j str>,
+    operations: usize,
+}
+
+/// For each operation of the outermost transaction before the one that is judged: the type of the
+/// object, if it creates one.
+type Earlier<'m> = [Option<Cow<'m, str>>];
+
+/// The object that an operation is about.
+enum Target<'m> {
+    /// None.
+    None,
+    /// An object of this type. Whose it is, [`Judge::names_foreign`] says.
+    Type(Cow<'m, str>),
+    /// None that exists.
+    Unknown,
+}
+
+impl<'j, 'c> Judge<'j, 'c> {
+    pub(super) fn new(context: &'j Context<'c>, session: Option<&'j str>) -> Self {
+        Self {
+            context,
+            session,
+            operations: 0,
+        }
+    }
+
+    /// Judges the operation of a request.
+    pub(super) fn request<'m>(
+        &mut self,
+        operation: &Operation<'m>,
+    ) -> Result<Admitted<'m, 'c>, Box<Rejected<'m>>> {
+        self.operation(operation, None, 0)
+    }
+
+    /// Judges an operation, in a transaction with those before it.
+    fn operation<'m>(
+        &mut self,
+        operation: &Operation<'m>,
+        earlier: Option<&Earlier<'m>>,
+        depth: usize,
+    ) -> Result<Admitted<'m, 'c>, Box<Rejected<'m>>> {
+        let reject = |facts, refusal| Box::new(Rejected { facts, refusal });
+        let bare = || facts::bare(operation.method, operation.params);
+        let needs = names::needs(&operation.method.unescaped());
+        let params = needs
+            .ok_or(Refusal::Method)
+            .and_then(|needs| Params::read(operation, needs))
+            .map_err(|refusal| reject(bare(), refusal))?;
+        let session = self
+            .session_of(&params)
+            .map_err(|refusal| reject(bare(), refusal))?;
+        let session = session.as_deref().or(self.session);
+        let (facts, object) = self
+            .facts_of(operation, &params, session, earlier)
+            .map_err(|refusal| reject(bare(), refusal))?;
+        let rule = match check(&facts, self.context) {
+            Ok(rule) => rule,
+            Err(refusal) => return Err(reject(facts, refusal)),
+        };
+        let inner = match self.inner(&params, earlier, depth) {
+            Ok(inner) => inner,
+            Err(Inner::Rejected(rejected)) => return Err(rejected),
+            Err(Inner::Malformed(refusal)) => return Err(reject(facts, refusal)),
+        };
+        let mut admitted = Admitted {
+            facts,
+            rule,
+            change: None,
+            inner,
+        };
+        match self.change(operation, &mut admitted, session, object) {
+            Ok(change) => admitted.change = change,
+            Err(refusal) => return Err(reject(admitted.facts, refusal)),
+        }
+        Ok(admitted)
+    }
+
+    /// The session that the operation names.
+    fn session_of<'m>(&self, params: &Params<'m>) -> Result<Option<Cow<'m, str>>, Refusal> {
+        let Some(value) = params.session else {
+            return Ok(None);
+        };
+        // KMS makes a text of everything, and a session of every text.
+        let session = value.text().ok_or(Refusal::NoSession)?.unescaped();
+        let objects = self.context.backend.owners.objects();
+        if objects.has_session(self.context.owner, &session, self.context.now) {
+            Ok(Some(session))
+        } else {
+            Err(Refusal::NoSession)
+        }
+    }
+
+    /// What the operation asks for, and the id of the object that it is about.
+    fn facts_of<'m>(
+        &self,
+        operation: &Operation<'m>,
+        params: &Params<'m>,
+        session: Option<&str>,
+        earlier: Option<&Earlier<'m>>,
+    ) -> Result<(Facts<'m>, Option<Text<'m>>), Refusal> {
+        let object = params.object.and_then(Value::text);
+        let target = if operation.method.is("create") {
+            created_type(params).map_or(Target::None, Target::Type)
+        } else {
+            object.map_or(Target::None, |object| target_of(object, earlier))
+        };
+        let is_unknown = matches!(target, Target::Unknown);
+        let kind = match target {
+            Target::Type(kind) => Some(kind),
+            Target::None | Target::Unknown => None,
+        };
+        let mut facts = facts::of(operation, params, kind);
+        let parameters = facts.parameters;
+        let is_foreign = parameters.map_or(Ok(false), |parameters| {
+            self.names_foreign(parameters, session, earlier)
+        })?;
+        facts.is_foreign = is_unknown || is_foreign;
+        Ok((facts, object))
+    }
+
+    /// Whether a string in the parameters names an object that is not the client's.
+    ///
+    /// # Errors
+    /// If one refers to an earlier operation that creates no object: its value may be any text that
+    /// the client has stored before.
+    fn names_foreign(
+        &self,
+        parameters: Object<'_>,
+        session: Option<&str>,
+        earlier: Option<&Earlier<'_>>,
+    ) -> Result<bool, Refusal> {
+        let (objects, owner) = (self.context.backend.owners.objects(), self.context.owner);
+        let mut is_foreign = false;
+        for text in parameters.texts_at_any_depth() {
+            match (Reference::of(text), earlier) {
+                (Reference::Object, _) => {
+                    is_foreign |= !objects.has_object(owner, session, &text.unescaped());
+                }
+                (Reference::New(number), Some(earlier)) => {
+                    created_by(number, earlier).ok_or(Refusal::Transaction(
+                        "newref: names no earlier operation that creates an object",
+                    ))?;
+                }
+                (Reference::New(_), None) | (Reference::None, _) => {}
+            }
+        }
+        Ok(is_foreign)
+    }
+
+    /// Judges the operations of a transaction.
+    fn inner<'m>(
+        &mut self,
+        params: &Params<'m>,
+        earlier: Option<&Earlier<'m>>,
+        depth: usize,
+    ) -> Result<Vec<Admitted<'m, 'c>>, Inner<'m>> {
+        let malformed = |why| Inner::Malformed(Refusal::Transaction(why));
+        let Some(operations) = params.operations.and_then(Value::array) else {
+            return Ok(Vec::new());
+        };
+        if depth == DEEPEST {
+            return Err(malformed("transactions are nested too deep"));
+        }
+        let (mut created, mut inner) = (Vec::new(), Vec::new());
+        for value in operations.items() {
+            self.operations += 1;
+            if self.operations > MOST_OPERATIONS {
+                return Err(malformed("it has too many operations"));
+            }
+            let operation = Operation::read(value).map_err(Inner::Malformed)?;
+            // KMS puts values in before it looks at what is inside, so that inner transactions
+            // refer to the operations of the outermost.
+            let before = earlier.unwrap_or(&created);
+            let admitted = self.operation(&operation, Some(before), depth + 1);
+            inner.push(admitted.map_err(Inner::Rejected)?);
+            let is_create = operation.method.is("create");
+            let params = Params::read(&operation, &[]).unwrap_or_default();
+            created.push(created_type(&params).filter(|_| is_create));
+        }
+        Ok(inner)
+    }
+
+    /// What the answer to an operation will change.
+    fn change(
+        &self,
+        operation: &Operation<'_>,
+        admitted: &mut Admitted<'_, '_>,
+        session: Option<&str>,
+        object: Option<Text<'_>>,
+    ) -> Result<Option<Change>, Refusal> {
+        let is = |method: &str| operation.method.is(method);
+        let is_one_of = |methods: &[&str]| methods.iter().any(|method| is(method));
+        if is("create") {
+            let place = self
+                .context
+                .backend
+                .owners
+                .reserve_handle(self.context.owner);
+            return place
+                .map(Change::Create)
+                .map(Some)
+                .ok_or(Refusal::TooManyObjects);
+        }
+        if is("transaction") {
+            let inner = admitted.inner.iter_mut().enumerate();
+            let changes = inner.filter_map(|(at, inner)| Some((at, inner.change.take()?)));
+            let changes: Vec<_> = changes.collect();
+            return Ok(Some(Change::Transaction(changes)));
+        }
+        let session = session.map(Box::from);
+        // What is below another object is not remembered, and need not be forgotten.
+        let object = object.map(Text::unescaped);
+        let root = object.filter(|id| !id.contains('/') && **id != *names::SERVER_MANAGER);
+        let root = root.map(|id| id.as_ref().into());
+        Ok(match () {
+            () if is("closeSession") => session.map(Change::CloseSession),
+            () if is_one_of(&["connect", "keepAlive"]) => session.map(Change::UseSession),
+            () if is("release") => root.map(Change::Release),
+            () if is_one_of(&["describe", "ref", "unref"]) => root.map(Change::UseObject),
+            () => None,
+        })
+    }
+}
+
+/// Why the operations of a transaction do not pass.
+enum Inner<'m> {
+    /// One of them does not.
+    Rejected(Box<Rejected<'m>>),
+    /// The transaction itself.
+    Malformed(Refusal),
+}
+
+fn created_type<'m>(params: &Params<'m>) -> Option<Cow<'m, str>> {
+    let name = params.kind?.text()?.unescaped();
+    Some(facts::part(name, names::type_in_create))
+}
+
+fn target_of<'m>(object: Text<'m>, earlier: Option<&Earlier<'m>>) -> Target<'m> {
+    match (Reference::of(object), earlier) {
+        (Reference::Object, _) => Target::Type(facts::part(object.unescaped(), names::type_in_id)),
+        (Reference::New(number), Some(earlier)) => {
+            created_by(number, earlier).map_or(Target::Unknown, |kind| Target::Type(kind.clone()))
+        }
+        _ if object.is(names::SERVER_MANAGER) => Target::Type("ServerManager".into()),
+        _ => Target::Unknown,
+    }
+}
+
+/// The type of the object that the operation with this number creates.
+fn created_by<'e, 'm>(number: Option<usize>, earlier: &'e Earlier<'m>) -> Option<&'e Cow<'m, str>> {
+    earlier.get(number?)?.as_ref()
+}
+
+/// The rule that lets an operation pass; `None` without rules.
+///
+/// # Errors
+/// If no rule does. What belongs to others cannot be told from what does not exist.
+fn check<'c>(facts: &Facts<'_>, context: &Context<'c>) -> Result<Option<&'c Rule>, Refusal> {
+    let ends_only = context.is_in_grace;
+    if ends_only && !facts::ends_something(facts) {
+        return Err(Refusal::Expired);
+    }
+    match context
+        .rules
+        .map(|rules| rules.decide(facts, context.claims))
+    {
+        Some(Decision::Allowed(rule)) => Ok(Some(rule)),
+        _ if facts.is_foreign => Err(Refusal::NoObject),
+        None => Ok(None),
+        Some(Decision::Denied(rule)) => Err(Refusal::Denied(rule.name.clone())),
+        Some(Decision::Unmatched(closest)) => Err(Refusal::Unmatched(closest)),
+    }
+}
