@@ -55,7 +55,7 @@ impl Api {
         admitted: &mut Admitted<'m, '_>,
         context: &Context<'_>,
     ) -> Result<Cow<'m, str>, Refusal> {
-        let may_open_session = !request.operation.method.is("ping");
+        let may_open_session = !admitted.names_session && !request.operation.method.is("ping");
         if may_open_session && self.session.is_none() && self.reserved.is_none() {
             let place = context.backend.owners.reserve_session(context.owner);
             self.reserved = Some(place.ok_or(Refusal::TooManySessions)?);
@@ -90,7 +90,7 @@ impl Api {
         let Some((change, id)) = call.and_then(|id| self.calls.end(id)) else {
             return unchanged;
         };
-        change.finish(&answer, context);
+        change.finish(&answer, answer.session(), context);
         self.note_closed(context);
         let id = document::split(&id);
         match id.ok().and_then(|mut values| values.next()) {

@@ -67,15 +67,20 @@ impl<'m> Answer<'m> {
 }
 
 impl Change {
-    /// Remembers what the answer says. The session is closed if the result is true.
-    pub(super) fn finish(self, answer: &Answer<'_>, context: &Context<'_>) {
+    /// Remembers what the answer says to a request in this session.
+    pub(super) fn finish(
+        self,
+        answer: &Answer<'_>,
+        session: Option<Text<'_>>,
+        context: &Context<'_>,
+    ) {
         let objects = context.backend.owners.objects();
         let owner = context.owner;
         let is_done = answer.result.is_some();
         match self {
             Self::Create(place) => {
                 let created = answer.value().and_then(Value::text);
-                if let (Some(object), Some(session)) = (created, answer.session()) {
+                if let (Some(object), Some(session)) = (created, session) {
                     let (session, object) = (session.unescaped(), object.unescaped());
                     objects.object_created(place, &session, &object);
                 }
@@ -101,7 +106,8 @@ impl Change {
                     let answer = answers.find(|(at, _)| *at == number);
                     let answer = answer.and_then(|(_, answer)| Answer::read(answer.object()?));
                     if let Some(answer) = answer {
-                        change.finish(&answer, context);
+                        // The whole transaction is in one session.
+                        change.finish(&answer, session, context);
                     }
                 }
             }

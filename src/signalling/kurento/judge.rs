@@ -21,6 +21,8 @@ const DEEPEST: usize = 4;
 /// An operation that may pass.
 pub(super) struct Admitted<'m, 'c> {
     pub(super) facts: Facts<'m>,
+    /// Whether it names a session, which then is the client's.
+    pub(super) names_session: bool,
     /// The rule that lets it pass, if there are rules.
     pub(super) rule: Option<&'c Rule>,
     /// What its answer will change.
@@ -99,13 +101,16 @@ impl<'j, 'c> Judge<'j, 'c> {
             Ok(rule) => rule,
             Err(refusal) => return Err(reject(facts, refusal)),
         };
-        let inner = match self.inner(&params, earlier, depth) {
+        let is_transaction = operation.method.is("transaction");
+        let operations = params.operations.filter(|_| is_transaction);
+        let inner = match self.inner(operations, earlier, depth) {
             Ok(inner) => inner,
             Err(Inner::Rejected(rejected)) => return Err(rejected),
             Err(Inner::Malformed(refusal)) => return Err(reject(facts, refusal)),
         };
         let mut admitted = Admitted {
             facts,
+            names_session: params.session.is_some(),
             rule,
             change: None,
             inner,
@@ -192,12 +197,12 @@ impl<'j, 'c> Judge<'j, 'c> {
     /// Judges the operations of a transaction.
     fn inner<'m>(
         &mut self,
-        params: &Params<'m>,
+        operations: Option<Value<'m>>,
         earlier: Option<&Earlier<'m>>,
         depth: usize,
     ) -> Result<Vec<Admitted<'m, 'c>>, Inner<'m>> {
         let malformed = |why| Inner::Malformed(Refusal::Transaction(why));
-        let Some(operations) = params.operations.and_then(Value::array) else {
+        let Some(operations) = operations.and_then(Value::array) else {
             return Ok(Vec::new());
         };
         if depth == DEEPEST {
@@ -298,8 +303,7 @@ fn created_by<'e, 'm>(number: Option<usize>, earlier: &'e Earlier<'m>) -> Option
 /// # Errors
 /// If no rule does. What belongs to others cannot be told from what does not exist.
 fn check<'c>(facts: &Facts<'_>, context: &Context<'c>) -> Result<Option<&'c Rule>, Refusal> {
-    let ends_only = context.is_in_grace;
-    if ends_only && !facts::ends_something(facts) {
+    if context.is_in_grace && !facts::ends_something(facts) {
         return Err(Refusal::Expired);
     }
     match context
