@@ -74,7 +74,9 @@ fn execute(request: &mut Value, depth: usize) -> Result<Option<Value>, String> {
     if method != "transaction" {
         check_objects(params)?;
     }
-    if method == "create" || method == "invoke" {
+    // The server's own operations take no parameters.
+    let is_of_server = params["object"] == "manager_ServerManager";
+    if method == "create" || (method == "invoke" && !is_of_server) {
         check_parameters(params)?;
     }
     let result = match &*method {
