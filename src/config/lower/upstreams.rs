@@ -160,7 +160,8 @@ fn note_keys_of_janus(raw: &RawUpstream, diag: &Diagnostics<'_>) {
     let identify = raw.identify.as_ref().map(|identify| &identify.place);
     let info = raw.info.as_ref();
     let info = info.filter(|info| info.value != InfoPolicy::Full);
-    let of_clients = [token_secret, identify, info.map(|info| &info.place)];
+    let info = info.map(|info| &info.place);
+    let (of_both, of_clients) = ([secret, info], [token_secret, identify]);
     let problem = |place: Option<&Place>, text: &str| {
         place
             .into_iter()
@@ -187,7 +188,10 @@ fn note_keys_of_janus(raw: &RawUpstream, diag: &Diagnostics<'_>) {
                      {write}, or take it out"
                 )
             };
-            problem(secret, &text("\"janus\" or \"janus-admin\""));
+            let text_of_both = text("\"janus\" or \"janus-admin\"");
+            of_both
+                .into_iter()
+                .for_each(|place| problem(place, &text_of_both));
             let text = text("\"janus\"");
             of_clients
                 .into_iter()

@@ -79,7 +79,7 @@ section! {
         identify: Spanned<bool> = optional("`false`");
         /// What clients are shown of what Janus says about itself (`server_info`): all of it;
         /// without versions, addresses and dependencies; or nothing. Only with
-        /// `protocol = "janus"`.
+        /// `protocol = "janus"` or `"janus-admin"`.
         info: Spanned<InfoPolicy> = optional(is InfoPolicy::Full);
         /// Connections to each of the servers, of all workers, WebSockets among them where it is
         /// written. One client may have as many as are still free, so half of them when it is

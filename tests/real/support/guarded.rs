@@ -93,9 +93,10 @@ pub(crate) fn tables(folder: &Folder, janus: &Janus, variables: &[(&str, &str)])
         ("admin", janus.admin, "janus-admin", &admin),
         ("admin-ws", janus.admin_websocket, "janus-admin", &admin),
     ] {
+        let server = format!("http://127.0.0.1:{port}");
         let _ = writeln!(
             text,
-            "{name} = {{ servers = [\"http://127.0.0.1:{port}\"], protocol = \"{protocol}\"{secrets} }}"
+            "{name} = {{ servers = [\"{server}\"], protocol = \"{protocol}\"{secrets} }}"
         );
     }
     let _ = writeln!(
