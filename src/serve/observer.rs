@@ -1,4 +1,4 @@
-//! Counts messages, and writes those into the audit log that somebody may have to answer for.
+//! Counts messages, and writes those into the audit log that have to be accounted for.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ impl MessageObserver {
     }
 }
 
-/// So many bytes that two ids hardly ever have the same hash.
+/// The bytes of a hash: two ids hardly ever have the same one.
 const HASH: usize = 8;
 
 fn hash(tag: &[u8]) -> String {

@@ -31,7 +31,7 @@ struct Waiting<C> {
 }
 
 impl<C> Calls<C> {
-    /// With a random number, for at most so many answers at once.
+    /// With a random number, for at most this many answers at once.
     pub(super) fn new(nonce: u64, most: usize) -> Self {
         Self {
             nonce,

@@ -65,4 +65,12 @@ impl Inspector for AnyInspector {
             Self::Kurento(api) => api.recheck(context),
         }
     }
+
+    fn keep(&self, context: &Context<'_>) {
+        match self {
+            Self::Janus(api) => api.keep(context),
+            Self::JanusAdmin(api) => api.keep(context),
+            Self::Kurento(api) => api.keep(context),
+        }
+    }
 }

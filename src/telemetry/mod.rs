@@ -42,7 +42,7 @@ pub struct LogSpec {
     pub level: LogLevel,
     /// Whether requests and tunnels are logged.
     pub access: bool,
-    /// Where messages are logged that somebody may have to answer for.
+    /// Where messages are logged that have to be accounted for.
     pub audit: AuditTarget,
 }
 

@@ -127,6 +127,13 @@ impl<I: Inspector, O: Observer> Judge<I, O> {
         }
     }
 
+    /// The tunnel is still open, so what the client uses there is in use.
+    pub(super) fn keep(&self, grant: &Grant) {
+        if let Some(context) = context(self.owner, &self.observer, grant) {
+            self.inspector.keep(&context);
+        }
+    }
+
     /// Whether the client may keep what it has.
     ///
     /// # Errors

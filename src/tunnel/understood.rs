@@ -372,6 +372,7 @@ where
             // It is not being read.
             self.client.hear();
         }
+        self.judge.keep(&self.control.grant());
         let (client, upstream) = (self.client.is_alive(), self.upstream.is_alive());
         if !client || !upstream {
             self.close(CloseReason {

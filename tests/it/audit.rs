@@ -153,7 +153,7 @@ impl Audited {
         fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
     }
 
-    /// The lines of the audit log, once there are so many.
+    /// The lines of the audit log, once there are this many.
     fn lines(&self, count: usize) -> Vec<Value> {
         let text = || self.text("audit");
         eventually("the lines of the audit log", || {

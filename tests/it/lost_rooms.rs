@@ -22,7 +22,7 @@ fn config(janus: &Janus, rules: &str) -> Config {
         .route_with("/janus", "app", "policy = \"callers\"")
 }
 
-/// A token for rooms, for so many seconds.
+/// A token for rooms, that expires in this many seconds.
 fn token(subject: &str, rooms: &[i64], seconds: i64) -> String {
     let claims = json!({"sub": subject, "exp": staff::now() + seconds, "room_ids": rooms});
     staff::mint(staff::SECRET, &claims)

@@ -48,8 +48,7 @@ impl House {
         }
     }
 
-    /// The targets of all requests that have reached Janus since the last call, which is told
-    /// apart by how many there were.
+    /// The targets of all requests that have reached Janus after the first `from`.
     fn targets(&self, from: usize) -> Vec<String> {
         let heads = self.janus.upstream.heads();
         let heads = heads.iter().skip(from);
@@ -308,7 +307,7 @@ fn a_session_belongs_to_the_subject_of_the_token() {
     let answer = get(&dial, &newer, &handle_target);
     assert_eq!(answer.status(), 302);
     assert_eq!(answer.head.get("location"), Some(&*target));
-    // Destroyed, it is nobody's.
+    // Destroyed, it belongs to no client.
     assert_eq!(
         post(&dial, &newer, &target, &verb("destroy"))["janus"],
         "success"

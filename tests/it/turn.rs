@@ -98,7 +98,7 @@ fn now() -> u64 {
         .as_secs()
 }
 
-/// A token of the issuer that ends so many seconds from now.
+/// A token of the issuer that expires in this many seconds.
 fn token(seconds: i64, subject: &str) -> String {
     let claims = json!({ "sub": subject, "exp": now().saturating_add_signed(seconds) });
     jsonwebtoken::encode(

@@ -35,7 +35,7 @@ fn a_call_goes_on_beyond_its_tokens_if_newer_ones_come_in_messages() {
     let server = guarded.gateway.websocket_url("/callers/janus-ws");
     let given = json!({
         "server": format!("{server}?token={first}"), "token": first, "renewals": renewals,
-        // It sends the first token in these for ever.
+        // It sends the first token in these as long as it runs.
         "keepalive": 500, "until": beyond + 1,
     });
     let (page, ca) = (

@@ -35,7 +35,7 @@ fn tables() -> String {
     )
 }
 
-/// Somebody in a room.
+/// A participant in a room.
 fn joined(guarded: &Guarded, way: Way, name: &str, room: u64) -> (Talk, u64) {
     let token = token(json!({"sub": name}));
     let dial = guarded.gateway.dial();

@@ -13,7 +13,7 @@ use rows::{rows, to};
 
 const SECRET: &str = "the-api-secret-of-janus";
 
-/// A Janus with two rooms, in each of which is somebody, and a caller with a handle of each plugin.
+/// A Janus with two rooms and a participant in each, and a caller with a handle of each plugin.
 struct World {
     /// Gone before the gateway, which would wait for it.
     caller: Talk,

@@ -88,7 +88,7 @@ impl Explain {
         })
     }
 
-    /// The claims of the token, whoever has signed it.
+    /// The claims of the token, verified or not.
     fn claims(&self, file: &Path, config: &Config, policy: &Policy) -> Result<Claims, CliError> {
         let token = read(file)?;
         let (claims, note) = offline(token.trim(), config, policy)?;

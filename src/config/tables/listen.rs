@@ -127,7 +127,7 @@ section! {
         /// Whether each request, WebSocket and passed-through connection leaves a line. Values in
         /// queries and ids in paths are removed from it. Metrics count either way.
         access: bool;
-        /// Where messages are logged that somebody may have to answer for, one JSON object a line:
+        /// Where messages are logged that have to be accounted for, one JSON object a line:
         /// every request of Janus' admin API, what moderators and administrators of rooms do, and
         /// every refused message. See [The audit log](messages.md#the-audit-log). A file is created
         /// with the permissions 0640 and opened again at each reload, so that it can be rotated;

@@ -256,6 +256,13 @@ impl Inspector for Api {
             None => Ok(()),
         }
     }
+
+    fn keep(&self, context: &Context<'_>) {
+        let owners = &context.backend.owners;
+        for session in self.used.iter() {
+            owners.keep(context.owner, session, context.now);
+        }
+    }
 }
 
 fn level(verb: Text<'_>) -> Level {

@@ -48,7 +48,7 @@ impl UsedSessions {
 impl Drop for UsedSessions {
     fn drop(&mut self) {
         if let Some((owner, owners)) = &self.ends {
-            // Nobody can use them again.
+            // No other connection has this owner.
             for session in &self.sessions {
                 owners.forget_of(*owner, *session);
             }

@@ -100,8 +100,8 @@ pub struct Limits {
     pub handles: usize,
     /// The handles of one client: a server may have one for each of its own users.
     pub handles_per_owner: usize,
-    /// A session is forgotten if no message has named it for this long. Janus ends one after a
-    /// minute, unless it is configured to wait longer.
+    /// A session is forgotten if no message has named it for this long, and no open WebSocket
+    /// uses it. Janus ends one after a minute, unless it is configured to wait longer.
     pub idle: Duration,
 }
 
@@ -112,7 +112,7 @@ impl Default for Limits {
             sessions_per_owner: 5000,
             handles: 400_000,
             handles_per_owner: 20_000,
-            idle: Duration::from_secs(3600),
+            idle: Duration::from_secs(300),
         }
     }
 }
@@ -251,6 +251,15 @@ impl Owners {
             handle: handle.map(|handle| handle.attached.clone()),
             is_check_due: now.saturating_duration_since(found.checked) >= CHECK_PERIOD,
         })
+    }
+
+    /// A connection that uses the session is open.
+    pub fn keep(&self, owner: Owner, session: i64, now: Instant) {
+        let mut sessions = self.shard(session).lock();
+        let known = sessions.get_mut(&session);
+        if let Some(known) = known.filter(|known| known.place.owner() == owner) {
+            known.used = now;
+        }
     }
 
     /// Forgets a handle.

@@ -1,4 +1,4 @@
-//! The audit log: one JSON line for each message that somebody may have to answer for.
+//! The audit log: one JSON line for each message that has to be accounted for.
 //!
 //! Each target has a writer thread of its own with a bounded queue, so that a full disk or a
 //! stalled reader costs lines and never blocks a worker. Lost lines are counted.

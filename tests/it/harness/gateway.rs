@@ -218,7 +218,7 @@ pub(crate) fn trusted(folder: &Path) -> RootCertStore {
 pub(crate) struct AccessLog(Arc<Mutex<Vec<u8>>>);
 
 impl AccessLog {
-    /// The lines, once there are so many.
+    /// The lines, once there are this many.
     #[track_caller]
     pub(crate) fn lines(&self, count: usize) -> Vec<String> {
         eventually(&format!("{count} access lines"), || {

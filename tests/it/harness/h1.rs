@@ -1,4 +1,4 @@
-//! An HTTP/1.1 client that sends what it is told to, byte for byte.
+//! An HTTP/1.1 client that sends what a test gives it, byte for byte.
 
 use std::io::{self, Read, Write};
 

@@ -60,7 +60,7 @@ impl Signer {
         self.token_for(600)
     }
 
-    /// A good token that ends so many seconds from now.
+    /// A good token that expires in this many seconds.
     pub(crate) fn token_for(&self, seconds: u64) -> String {
         let header = format!(r#"{{"alg":"ES256","kid":"{}"}}"#, self.kid);
         self.signed(&header, seconds)

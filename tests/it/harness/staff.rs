@@ -19,7 +19,7 @@ pub(crate) fn issuer_named(name: &str, secret: &str, lines: &str) -> String {
     )
 }
 
-/// A token of `staff` for a subject, that ends so many seconds from now.
+/// A token of `staff` for a subject, that expires in this many seconds.
 pub(crate) fn token(subject: &str, seconds: i64) -> String {
     mint(SECRET, &json!({ "sub": subject, "exp": now() + seconds }))
 }

@@ -1,4 +1,4 @@
-//! Somebody in a room, who does not come through the gateway.
+//! A participant in a room who does not come through the gateway.
 
 use serde_json::{Value, json};
 

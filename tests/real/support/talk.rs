@@ -1,5 +1,5 @@
 //! A client that talks to Janus: over a WebSocket on either HTTP, or by requests. It says what it
-//! is told to, byte for byte.
+//! a test gives it, byte for byte.
 
 use std::io::{self, Read, Write};
 

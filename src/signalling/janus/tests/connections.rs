@@ -24,7 +24,7 @@ fn a_connection_may_not_keep_a_room_or_a_plugin_that_was_taken_away() {
     let room = Err("room no longer allowed");
     assert_eq!(recheck(&before, &mut first), Ok(()));
     assert_eq!(recheck(&after, &mut first), room);
-    // It is the session of a connection that uses it, whoever of the two does.
+    // It is the session of each connection that uses it.
     assert_eq!(recheck(&after, &mut second), Ok(()));
     let claim = r#"{"janus":"claim","transaction":"t","session_id":1}"#;
     before.forwards(&mut second, claim);
@@ -99,4 +99,24 @@ fn the_sessions_of_a_client_without_a_subject_end_with_its_connection() {
     drop(hers);
     assert_eq!(owners.sessions(), 100, "she may come back");
     assert!(!alice.owner.is_connection() && nameless.owner.is_connection());
+}
+
+#[test]
+fn a_session_is_kept_while_a_connection_that_uses_it_is_open() {
+    let mut client = Client::caller("alice");
+    let owners = two_sessions(&client);
+    let mut api = api(Arc::clone(&owners), Credentials::default());
+    let keepalive = r#"{"janus":"keepalive","transaction":"t","session_id":1}"#;
+    client.forwards(&mut api, keepalive);
+    let start = client.now;
+    let idle = Limits::default().idle;
+    let sweep = |now| (0..64).for_each(|part| owners.sweep(part, now));
+    client.now = start + idle / 2;
+    api.inspector.keep(&client.context(&api.backend));
+    sweep(start + idle);
+    client.forwards(&mut api, keepalive);
+    // Session 2 is another client's, whose connection is gone.
+    assert_eq!(owners.sessions(), 1);
+    sweep(start + 2 * idle);
+    assert_eq!(owners.sessions(), 0);
 }

@@ -67,7 +67,7 @@ fn after_expiry_a_client_may_end_its_call_and_nothing_else() {
             "{outcome}"
         );
     }
-    // What another client has is still nobody else's.
+    // What another client has still belongs to that client alone.
     let foreign = r#"{"janus":"destroy","transaction":"t","session_id":2}"#;
     assert!(outcome(&client, &mut api, foreign).contains("458"));
 }
