@@ -1,5 +1,5 @@
-//! A client that talks to Janus: over a WebSocket on either HTTP, or by requests. It says what it
-//! a test gives it, byte for byte.
+//! A client that talks to Janus: over a WebSocket on either HTTP, or by requests. It says what a
+//! test gives it, byte for byte.
 
 use std::io::{self, Read, Write};
 
