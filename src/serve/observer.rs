@@ -7,9 +7,10 @@ use super::shared::SharedState;
 use crate::clock;
 use crate::host::Authority;
 use crate::signalling::audit::{Origin, Transport};
-use crate::signalling::{Observer, Outcome, Record};
+use crate::signalling::{Observer, Outcome, Record, RejectedKey};
 use crate::telemetry::access::Exchange;
 use crate::telemetry::metrics::{UpstreamCounts, WorkerMetrics};
+use crate::telemetry::summed;
 
 /// Sees the messages of a WebSocket or of a request.
 #[derive(Debug)]
@@ -39,6 +40,22 @@ impl Observer for MessageObserver {
         if self.shared.audit.is_enabled() && record.is_audited() {
             self.audit(record);
         }
+    }
+
+    fn credentials_rejected(&self, RejectedKey { key, setting }: RejectedKey) {
+        let mut upstream = String::new();
+        self.exchange
+            .note(|line| upstream = line.upstream.as_deref().unwrap_or_default().to_owned());
+        summed("credentials_rejected", &upstream.clone(), move |times| {
+            let advice =
+                format!("write {setting} of Janus into the file of upstreams.{upstream}.{key}");
+            tracing::warn!(
+                upstream,
+                times,
+                advice,
+                "Janus rejects the gateway's secret"
+            );
+        });
     }
 }
 

@@ -10,6 +10,18 @@ use crate::token::claims::Claims;
 pub trait Observer {
     /// A document was judged.
     fn judged(&self, record: &Record<'_>);
+
+    /// The server has rejected what the gateway put into a message.
+    fn credentials_rejected(&self, _: RejectedKey) {}
+}
+
+/// The key of an upstream that names a file with the wrong secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RejectedKey {
+    /// Its name in `gateway.toml`.
+    pub key: &'static str,
+    /// The setting of Janus that the file has to agree with.
+    pub setting: &'static str,
 }
 
 /// Sees nothing.

@@ -538,3 +538,63 @@ fn servers_that_tls_is_passed_through_to_are_asked_for_their_certificate() {
     }
     assert!(!is_success);
 }
+
+#[test]
+fn a_secret_that_janus_rejects_is_amiss() {
+    use std::io::Write as _;
+    // More than a short frame of a WebSocket holds.
+    let right = "s3cret ".repeat(20) + "end";
+    let answers = |wanted: &str, asked: &[u8]| {
+        let asked: serde_json::Value = serde_json::from_slice(asked).unwrap();
+        match asked["janus"].as_str().unwrap() {
+            "info" => INFO,
+            "get_status" if asked["admin_secret"] != wanted => UNHANDLED,
+            "keepalive" if asked["apisecret"] != wanted => UNAUTHORIZED,
+            _ => r#"{"janus": "error", "error": {"code": 458}}"#,
+        }
+    };
+    let wanted = right.clone();
+    let rest = Upstream::http(move |request, conn| {
+        let body = match request.head.first.split(' ').next() {
+            Some("POST") => answers(&wanted, &request.body),
+            _ => INFO,
+        };
+        conn.send(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))?;
+        Ok(Then::Keep)
+    });
+    let wanted = right.clone();
+    let websocket = Upstream::http(move |request, conn| {
+        if request.head.get("sec-websocket-protocol") == Some("janus-protocol") {
+            conn.send(switching(
+                request,
+                "Sec-WebSocket-Protocol: janus-protocol\r\n",
+            ))?;
+            talk(conn, |asked| answers(&wanted, asked))?;
+        } else {
+            conn.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")?;
+        }
+        Ok(Then::Close)
+    });
+    for server in [&rest, &websocket] {
+        for (secret, is_amiss) in [("wrong", true), (&*right, false)] {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            writeln!(file, "{secret}").unwrap();
+            let upstream = format!(
+                "[upstreams.app]\nservers = [\"{}\"]\nprotocol = \"janus\"\nsecret_file = \"{}\"",
+                server.url(),
+                file.path().display()
+            );
+            let config = Config::new()
+                .table(&upstream)
+                .policy("operators", "\"192.0.2.1\"")
+                .route_with("/janus", "app", "policy = \"operators\"");
+            let (text, amiss) = ask_all(&config);
+            assert_eq!(amiss, is_amiss, "{text}");
+            let advice = "rejects the secret of upstreams.app.secret_file; write api_secret";
+            assert_eq!(text.contains(advice), is_amiss, "{text}");
+        }
+    }
+}

@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use crate::harness::janus::{Caller, Janus, code};
+use crate::harness::process::GatewayProcess;
 use crate::harness::websocket::{BINARY, Frame, PING, TEXT};
 use crate::harness::{Config, TestGateway, staff};
+use crate::rest_messages::post;
 
 /// A file with a secret.
 fn secret(text: &str) -> NamedTempFile {
@@ -232,4 +234,26 @@ fn a_stream_of_http_2_is_read_as_well() {
     assert_eq!(janus.take_received()[0]["apisecret"], "s3cret");
     let asked = janus.upstream.heads().remove(0);
     assert_eq!(asked.get("sec-websocket-extensions"), None, "{asked}");
+}
+
+#[test]
+fn a_secret_that_janus_rejects_is_a_warning_that_names_the_key() {
+    let (janus, secret) = (Janus::new(), secret("wrong"));
+    janus.set_secret("right");
+    let create = json!({"janus": "create", "transaction": "t"});
+    for by_websocket in [true, false] {
+        let gateway = GatewayProcess::start(&brokered(&janus, secret.path()));
+        let answer = if by_websocket {
+            Caller::open_on(gateway.dial().h1(), "/ws", "").ask(&create)
+        } else {
+            post(&gateway.dial(), "", "/janus", &create)
+        };
+        assert_eq!(code(&answer), 403);
+        let warning = gateway.event("rejects the gateway's secret");
+        let advice = "write api_secret of Janus into the file of upstreams.app.secret_file";
+        assert!(
+            warning.contains(advice) && !warning.contains("wrong"),
+            "{warning}"
+        );
+    }
 }

@@ -2,6 +2,7 @@
 //! other servers only with `--live`.
 
 mod command;
+mod credentials;
 mod explain;
 mod files;
 mod findings;

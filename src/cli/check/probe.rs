@@ -91,10 +91,10 @@ impl Server {
     pub(super) async fn post(
         &self,
         path: &str,
-        json: &'static str,
+        json: impl Into<Bytes>,
     ) -> Result<ServerAnswer, NoAnswer> {
         let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
-        self.ask(request, Bytes::from_static(json.as_bytes())).await
+        self.ask(request, json.into()).await
     }
 
     async fn ask(
@@ -222,8 +222,8 @@ const OPCODE: u8 = 0x0f;
 const MOST_FRAMES: usize = 64;
 
 impl Socket {
-    /// Sends a text of less than 126 bytes and waits for a text. `None` if none came.
-    pub(super) async fn ask(&mut self, text: &'static str) -> Option<Vec<u8>> {
+    /// Sends a text of less than 64 KiB and waits for a text. `None` if none came.
+    pub(super) async fn ask(&mut self, text: &str) -> Option<Vec<u8>> {
         let answer = async {
             self.send(TEXT, text.as_bytes()).await?;
             self.receive().await
@@ -239,14 +239,18 @@ impl Socket {
     }
 
     async fn send(&mut self, opcode: u8, payload: &[u8]) -> io::Result<()> {
-        // Masking protects caches that mistake a WebSocket for HTTP from chosen text; this text is
-        // constant anyway.
+        // Masking protects caches that mistake a WebSocket for HTTP from chosen text, and no client
+        // chooses this text.
         const MASK: [u8; 4] = [0x5a, 0xc3, 0x3c, 0xa5];
-        let length = u8::try_from(payload.len())
-            .ok()
-            .filter(|length| *length < 126);
-        let length = length.ok_or(io::ErrorKind::InvalidInput)?;
-        let mut frame = vec![FIN | opcode, MASKED | length];
+        let length = u16::try_from(payload.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let mut frame = vec![FIN | opcode];
+        match u8::try_from(length).ok().filter(|short| *short < 126) {
+            Some(short) => frame.push(MASKED | short),
+            None => {
+                frame.push(MASKED | 126);
+                frame.extend(length.to_be_bytes());
+            }
+        }
         frame.extend(MASK);
         frame.extend(
             payload

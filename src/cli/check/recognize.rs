@@ -3,6 +3,8 @@
 //!
 //! These requests change nothing and need no secret.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::probe::{NoAnswer, Server, ServerAnswer, Socket};
@@ -12,10 +14,30 @@ use ianitor::route::upstream::Protocol;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) api: Api,
-    /// Where and how it was recognized: "at /janus", "by WebSocket".
-    pub(super) place: String,
+    /// Where and how it was recognized.
+    pub(super) place: Place,
     /// As it reports.
     pub(super) version: Option<String>,
+}
+
+/// Where an API was found. Shown as "at /janus", "by WebSocket (janus-protocol)".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Janus over HTTP, below this path.
+    Rest(String),
+    /// Janus by WebSocket, at this path and with this subprotocol.
+    WebSocket(String, &'static str),
+    /// Kurento at this path.
+    Kurento(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rest(path) | Self::Kurento(path) => write!(f, "at {path}"),
+            Self::WebSocket(_, subprotocol) => write!(f, "by WebSocket ({subprotocol})"),
+        }
+    }
 }
 
 /// An API that is known by its answers.
@@ -111,7 +133,7 @@ async fn janus_rest(server: &Server, paths: &[String]) -> Result<Option<Seen>, N
         let api = status.map_or(Api::SomeJanus, |status| which_api(&status.body));
         let found = Seen {
             api,
-            place: format!("at {base}"),
+            place: Place::Rest(base),
             version,
         };
         if api == Api::JanusAdmin {
@@ -131,7 +153,7 @@ async fn janus_websocket(server: &Server, paths: &[String]) -> Result<Option<See
         let Some(mut socket) = server.open(path, Some(subprotocol)).await? else {
             continue;
         };
-        let seen = talk_janus(&mut socket, subprotocol).await;
+        let seen = talk_janus(&mut socket, path, subprotocol).await;
         socket.close().await;
         if seen.is_some() {
             return Ok(seen);
@@ -141,7 +163,7 @@ async fn janus_websocket(server: &Server, paths: &[String]) -> Result<Option<See
 }
 
 /// Accepting the subprotocol proves little, since some servers accept any.
-async fn talk_janus(socket: &mut Socket, subprotocol: &str) -> Option<Seen> {
+async fn talk_janus(socket: &mut Socket, path: &str, subprotocol: &'static str) -> Option<Seen> {
     let info = socket
         .ask(r#"{"janus":"info","transaction":"ianitor"}"#)
         .await?;
@@ -150,7 +172,7 @@ async fn talk_janus(socket: &mut Socket, subprotocol: &str) -> Option<Seen> {
     let api = status.map_or(Api::SomeJanus, |status| which_api(&status));
     Some(Seen {
         api,
-        place: format!("by WebSocket ({subprotocol})"),
+        place: Place::WebSocket(path.to_owned(), subprotocol),
         version,
     })
 }
@@ -167,7 +189,7 @@ async fn kurento(server: &Server, paths: &[String]) -> Result<Option<Seen>, NoAn
         if pong.is_some_and(|pong| is_pong(&pong)) {
             return Ok(Some(Seen {
                 api: Api::Kurento,
-                place: format!("at {path}"),
+                place: Place::Kurento(path),
                 version: None,
             }));
         }

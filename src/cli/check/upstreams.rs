@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
+use super::credentials;
 use super::findings::{Finding, Findings};
 use super::probe::{self, NoAnswer, Server};
 use super::recognize::{Api, Seen, recognize};
@@ -13,6 +14,7 @@ use ianitor::config::Config;
 use ianitor::proxy::connect::ConnectError;
 use ianitor::route::upstream::{Protocol, ServerAddr, UpstreamSpec};
 use ianitor::route::{Forward, Route, Target, UpstreamId};
+use ianitor::signalling::RejectedKey;
 use ianitor::telemetry::{Chain, Visible};
 
 /// The time limit for all questions to one server.
@@ -84,7 +86,16 @@ async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, routed: &Routed) -> Fin
     let seen =
         tokio::time::timeout(LIMIT, recognize(&server, upstream.protocol, &routed.paths)).await;
     match seen.unwrap_or(Err(NoAnswer::Timeout)) {
-        Ok(Some(seen)) => judge(upstream.protocol, &seen, millis),
+        Ok(Some(seen)) => match credentials::rejected(&server, upstream, &seen.place).await {
+            Some(RejectedKey { key, setting }) => Finding::problem(format_args!(
+                "is {} {}, and rejects the secret of upstreams.{}.{key}; write {setting} of Janus \
+                 into that file",
+                seen.api.name(),
+                seen.place,
+                upstream.name,
+            )),
+            None => judge(upstream.protocol, &seen, millis),
+        },
         Ok(None) => match unrecognized(upstream.protocol) {
             None => Finding::ok(answers),
             Some(text) => Finding::problem(format_args!("{answers}, but not as {text}")),

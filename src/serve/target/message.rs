@@ -228,6 +228,12 @@ impl<'r> MessageTarget<'r> {
         if response.status() == StatusCode::NOT_FOUND {
             self.backend.owners.forget(session);
         }
+        let credentials = &self.backend.credentials;
+        if response.status() == StatusCode::FORBIDDEN
+            && let Some(key) = credentials.rejected_key(self.backend.protocol)
+        {
+            context.observer.credentials_rejected(key);
+        }
         Ok(response)
     }
 

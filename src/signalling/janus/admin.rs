@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use super::conclusion::{self, Admitted, conclude};
 use super::envelope::{self, Envelope};
+use super::event::Event;
 use super::refusal::{self, Refusal};
 use super::{facts, info};
-use crate::signalling::document::{Change, Object, SyntaxError, Text, Value};
+use crate::signalling::document::{Change, SyntaxError, Text, Value};
 use crate::signalling::rules::{Entries, Facts, Word};
 use crate::signalling::{Context, Direction, InfoPolicy, Inspector, MessageClass, Verdict};
 
@@ -104,7 +105,7 @@ impl Inspector for AdminApi {
         context: &Context<'_>,
     ) -> Verdict<'m> {
         if direction == Direction::ToClient {
-            return Verdict::Forward(answer(document, context.backend.info));
+            return Verdict::Forward(answer(document, context));
         }
         let envelope = match Envelope::read(document, context.ids) {
             Ok(envelope) => envelope,
@@ -130,15 +131,16 @@ impl Inspector for AdminApi {
 }
 
 /// An answer of Janus, as clients get it.
-fn answer(document: Value<'_>, policy: InfoPolicy) -> Cow<'_, str> {
-    let is_info = |answer: &Object<'_>| {
-        let kind = answer.get("janus").and_then(Value::text);
-        kind.is_some_and(|kind| kind.is("server_info"))
+fn answer<'m>(document: Value<'m>, context: &Context<'_>) -> Cow<'m, str> {
+    let Some(object) = document.object() else {
+        return Cow::Borrowed(document.raw());
     };
-    let info = document.object().filter(|_| policy != InfoPolicy::Full);
-    match info.filter(is_info) {
-        Some(info) => info::shown(info, policy),
-        None => Cow::Borrowed(document.raw()),
+    let event = Event::read(object);
+    conclusion::note_rejected(&event, context);
+    match context.backend.info {
+        InfoPolicy::Full => Cow::Borrowed(document.raw()),
+        policy if event.is("server_info") => info::shown(object, policy),
+        _ => Cow::Borrowed(document.raw()),
     }
 }
 

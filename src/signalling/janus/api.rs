@@ -151,14 +151,14 @@ impl Api {
         // Answers to long polls may be lists of events.
         for event in document.array().into_iter().flat_map(|list| list.items()) {
             if let Some(event) = event.object() {
-                self.note(&Event::read(event), &context.backend.owners);
+                self.note(&Event::read(event), context);
             }
         }
         let Some(object) = document.object() else {
             return Cow::Borrowed(document.raw());
         };
         let event = Event::read(object);
-        self.note(&event, &context.backend.owners);
+        self.note(&event, context);
         let call = event
             .transaction
             .and_then(|transaction| self.calls.end(transaction));
@@ -197,7 +197,9 @@ impl Api {
     }
 
     /// Forgets what Janus says is over.
-    fn note(&mut self, event: &Event<'_>, owners: &Owners) {
+    fn note(&mut self, event: &Event<'_>, context: &Context<'_>) {
+        conclusion::note_rejected(event, context);
+        let owners = &*context.backend.owners;
         let Some(session) = event.session else {
             return;
         };

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::envelope::{BadEnvelope, Envelope};
+use super::event::Event;
 use super::refusal::Refusal;
 use crate::signalling::document::SyntaxError;
 use crate::signalling::rules::{Facts, MessageRules, Rule};
@@ -57,6 +58,18 @@ pub(super) fn record<'r>(
         session,
         handle: None,
         outcome,
+    }
+}
+
+/// Has the observer see that Janus does not accept what the gateway puts into messages.
+pub(super) fn note_rejected(event: &Event<'_>, context: &Context<'_>) {
+    const UNAUTHORIZED: i64 = 403;
+    let backend = context.backend;
+    if event.is("error")
+        && event.code() == Some(UNAUTHORIZED)
+        && let Some(key) = backend.credentials.rejected_key(backend.protocol)
+    {
+        context.observer.credentials_rejected(key);
     }
 }
 

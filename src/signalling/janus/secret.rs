@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::clock::UnixTime;
 use crate::secret::Secret;
 use crate::signalling::document::Change;
+use crate::signalling::{Protocol, RejectedKey};
 
 /// How long a signed token is valid. Janus checks it when the message arrives, so this only has to
 /// cover the difference between two clocks.
@@ -28,6 +29,17 @@ impl Credentials {
     /// Whether there is anything to put into messages. If not, what clients send stays in them.
     pub fn is_empty(&self) -> bool {
         self.secret.is_none() && self.signer.is_none()
+    }
+
+    /// Which of them Janus has not accepted, if it answers that a message is not authorized. With
+    /// both, it has accepted neither.
+    pub fn rejected_key(&self, protocol: Protocol) -> Option<RejectedKey> {
+        let (key, setting) = match (&self.secret, protocol) {
+            (Some(_), Protocol::JanusAdmin) => ("secret_file", "admin_secret"),
+            (Some(_), _) => ("secret_file", "api_secret"),
+            (None, _) => ("token_auth_secret_file", "token_auth_secret"),
+        };
+        (!self.is_empty()).then_some(RejectedKey { key, setting })
     }
 
     /// A token for this message, if tokens are wanted. Only a message that attaches a handle needs

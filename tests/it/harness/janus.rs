@@ -25,6 +25,8 @@ struct State {
     received: Mutex<Vec<String>>,
     sessions: Mutex<HashSet<i64>>,
     last_id: AtomicI64,
+    /// `api_secret`.
+    secret: Mutex<Option<&'static str>>,
 }
 
 impl Janus {
@@ -57,6 +59,11 @@ impl Janus {
 
     pub(crate) fn url(&self) -> String {
         self.upstream.url()
+    }
+
+    /// From now on messages need this `apisecret`.
+    pub(crate) fn set_secret(&self, secret: &'static str) {
+        *self.state.secret.lock().unwrap() = Some(secret);
     }
 
     /// The messages that have come, as they were written.
@@ -104,6 +111,12 @@ impl State {
         self.received.lock().unwrap().push(text);
         let (verb, transaction) = (message["janus"].as_str().unwrap(), &message["transaction"]);
         let session = message["session_id"].as_i64();
+        let wanted = *self.secret.lock().unwrap();
+        if wanted.is_some_and(|secret| message["apisecret"] != secret) && verb != "info" {
+            return vec![json!({"janus": "error", "transaction": transaction,
+                "error": {"code": 403,
+                    "reason": "Unauthorized request (wrong or missing secret/token)"}})];
+        }
         let mut sessions = self.sessions.lock().unwrap();
         if let Some(session) = session.filter(|session| !sessions.contains(session)) {
             return vec![json!({"janus": "error", "session_id": session,
