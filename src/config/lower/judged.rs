@@ -97,10 +97,7 @@ impl Names<'_> {
             return;
         };
         let is_janus = |upstream: &Upstream| upstream.protocol == Protocol::Janus;
-        let has = |spec: &UpstreamSpec| {
-            spec.secret_file.is_some() || spec.token_auth_secret_file.is_some()
-        };
-        let (with, without) = match (has(of_first), has(of_second)) {
+        let (with, without) = match (has_secret(of_first), has_secret(of_second)) {
             (true, false) => (first, second),
             (false, true) => (second, first),
             _ => return,
@@ -113,6 +110,22 @@ impl Names<'_> {
             );
             self.diag.warning(&place.place, text);
         }
+    }
+
+    /// A route that puts Janus' secret into the messages of everybody, whatever they say.
+    pub(super) fn note_secret_for_everybody(&self, raw: &RawRoute, upstreams: &[&Upstream]) {
+        let has_secret = |upstream: &&&Upstream| upstream.spec.as_ref().is_some_and(has_secret);
+        let (Some(policy), Some(upstream)) = (&raw.policy, upstreams.iter().find(has_secret))
+        else {
+            return;
+        };
+        let text = format!(
+            "\"{}\" admits everybody and has no rules for messages, and the gateway puts the \
+             secret of upstream \"{}\" into each message: anybody gets what the secret protected; \
+             write a policy with messages = […], and name it here",
+            policy.value, upstream.name.value
+        );
+        self.diag.warning(&policy.place, text);
     }
 
     /// A limit for messages, where the gateway forwards them as they are.
@@ -148,4 +161,9 @@ impl Names<'_> {
         };
         self.diag.problem(&size.place, text);
     }
+}
+
+/// Whether the gateway puts a secret into messages to this upstream.
+fn has_secret(spec: &UpstreamSpec) -> bool {
+    spec.secret_file.is_some() || spec.token_auth_secret_file.is_some()
 }

@@ -109,6 +109,13 @@ impl Names<'_> {
         };
         let judges = policy.as_ref().and_then(|policy| policy.judges);
         self.note_messages(raw, judges, &upstreams);
+        if judges.is_none()
+            && policy
+                .as_ref()
+                .is_some_and(|policy| policy.lets_everybody_in)
+        {
+            self.note_secret_for_everybody(raw, &upstreams);
+        }
         if let Some(Resolved {
             policy: Some(policy),
             ..
