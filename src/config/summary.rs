@@ -229,7 +229,7 @@ fn forwarded(config: &Config, route: &Route, to: &Forward) -> Vec<(String, [Stri
         .collect()
 }
 
-/// The pages that may use a route, for routes that check the origin.
+/// The pages that may use a route, for routes that check the origin or have `cors`.
 fn pages(config: &Config) -> Vec<Row> {
     let rows: Vec<Row> = config
         .routes
@@ -261,6 +261,7 @@ fn page_row(config: &Config, route: &Route) -> Option<Row> {
         (_, true, true) => "an address, a cookie",
         (_, true, false) => "an address",
         (_, false, true) => "a cookie",
+        (false, false, false) if route.cors.is_some() => "cors",
         (false, false, false) => return None,
     };
     let pages = match route.cors.as_ref().map(|cors| &cors.origins) {
