@@ -237,3 +237,28 @@ fn a_wrong_name_or_key_is_said() {
         assert!(text.contains(why), "{text}");
     }
 }
+
+#[test]
+fn an_ec_key_of_the_older_form_signs_and_a_key_of_another_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let private = folder.path().join("private.pem");
+    let path = private.to_str().unwrap();
+    for bits in [256, 384] {
+        let (own, other) = (Keys::ec(bits), Keys::ec(bits));
+        let algorithm = format!("ES{bits}");
+        let config = configuration(
+            folder.path(),
+            &issuer(folder.path(), &[&algorithm], own.pem()),
+        );
+        std::fs::write(folder.path().join("staff.key"), own.pem()).unwrap();
+        for (key, is_own) in [(&own, true), (&other, false)] {
+            std::fs::write(&private, key.sec1_pem(bits)).unwrap();
+            let minted = token(&config, &["mint", "--issuer", "staff", "--key", path]);
+            let warning = String::from_utf8(minted.stderr).unwrap();
+            assert_eq!(minted.status.code(), Some(0), "{warning}");
+            assert_eq!(warning.is_empty(), is_own, "{warning}");
+            let text = "private.pem is not the key of issuers.staff";
+            assert_eq!(warning.contains(text), !is_own, "{warning}");
+        }
+    }
+}

@@ -35,7 +35,17 @@ impl ClaimArg {
                 parents.len()
             ));
         }
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        let value = match serde_json::from_str(value) {
+            Ok(value) => value,
+            // Hardly meant as text: a bracket or a quotation mark that is not closed.
+            Err(error) if value.starts_with(['[', '{', '"']) => {
+                return Err(format!(
+                    "the value of {path} begins as JSON does, and is none: {error}; close it, or \
+                     write a text in quotes, with \\\" for a quotation mark in it"
+                ));
+            }
+            Err(_) => Value::String(value.to_owned()),
+        };
         Ok(Self {
             parents,
             name,
@@ -142,6 +152,9 @@ mod tests {
         for (arguments, why) in [
             (&["role"][..], "NAME=VALUE"),
             (&["=x"], "empty name"),
+            (&["rooms=[1234"], "the value of rooms begins as JSON does"),
+            (&["a.b={"], "the value of a.b begins as JSON does"),
+            (&["name=\"ada"], "begins as JSON does"),
             (&["a..b=x"], "empty name"),
             (&[".a=x"], "empty name"),
             (&["a.=x"], "empty name"),

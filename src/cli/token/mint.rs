@@ -5,16 +5,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+};
 use clap::Args;
 use ianitor::clock::UnixTime;
 use ianitor::token::issuer::{Audience, IssuerSpec, KeySource};
-use ianitor::token::{self, ALGORITHMS, Algorithm};
+use ianitor::token::{self, ALGORITHMS, Algorithm, BadToken, jws};
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{EncodingKey, Header};
+use rustls::pki_types::PrivateSec1KeyDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Map, Value, json};
 
 use super::claim_arg::ClaimArg;
 use super::lookup::{load, named};
-use crate::cli::output::{CliError, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, show};
+use crate::cli::output::{CliError, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, complain, show};
 
 /// `ianitor token mint`.
 #[derive(Debug, Args)]
@@ -61,8 +67,26 @@ pub(super) fn mint(arguments: &Mint) -> Result<ExitCode, CliError> {
     };
     let token = jsonwebtoken::encode(&header, &claims(spec, arguments)?, &key)
         .map_err(|error| (EXIT_FAILED, format!("the key does not sign: {error}")))?;
+    if let Some(path) = &arguments.key
+        && let Some(why) = rejected(&token, spec)
+    {
+        complain(&format!(
+            "warning: {} is not the key of issuers.{}, which does not accept the token: {why}\n",
+            path.display(),
+            spec.name
+        ));
+    }
     show(&format!("{token}\n"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why the issuer does not take the token for its own, as far as its keys are here.
+fn rejected(token: &str, spec: &Arc<IssuerSpec>) -> Option<BadToken> {
+    let issuers = token::load::load_all(std::slice::from_ref(spec)).ok()?;
+    let issuer = issuers.first()?;
+    let parts = jws::split(token).ok()?;
+    let why = issuer.verify(&parts, &issuer.key_set()).err()?;
+    matches!(why, BadToken::NoKey | BadToken::Signature).then_some(why)
 }
 
 fn claims(spec: &IssuerSpec, arguments: &Mint) -> Result<Map<String, Value>, CliError> {
@@ -122,9 +146,29 @@ const KINDS: [(IsFor, ReadKey); 3] = [
         |name| name.starts_with("RS") || name.starts_with("PS"),
         EncodingKey::from_rsa_pem,
     ),
-    (|name| name.starts_with("ES"), EncodingKey::from_ec_pem),
+    (|name| name.starts_with("ES"), ec_key),
     (|name| name == "EdDSA", EncodingKey::from_ed_pem),
 ];
+
+/// An EC key in PKCS#8, or in the older form of `openssl ecparam` (SEC 1, `EC PRIVATE KEY`).
+fn ec_key(pem: &[u8]) -> jsonwebtoken::errors::Result<EncodingKey> {
+    let Ok(sec1) = PrivateSec1KeyDer::from_pem_slice(pem) else {
+        return EncodingKey::from_ec_pem(pem);
+    };
+    let mut curves = [
+        &ECDSA_P256_SHA256_FIXED_SIGNING,
+        &ECDSA_P384_SHA384_FIXED_SIGNING,
+    ]
+    .into_iter();
+    let pkcs8 = curves.find_map(|curve| {
+        let key = EcdsaKeyPair::from_private_key_der(curve, sec1.secret_sec1_der()).ok()?;
+        key.to_pkcs8v1().ok()
+    });
+    match pkcs8 {
+        Some(pkcs8) => Ok(EncodingKey::from_ec_der(pkcs8.as_ref())),
+        None => Err(ErrorKind::InvalidKeyFormat.into()),
+    }
+}
 
 fn private_key(spec: &IssuerSpec, path: &Path) -> Result<(Algorithm, EncodingKey), CliError> {
     let mut pem = Vec::new();
@@ -137,7 +181,10 @@ fn private_key(spec: &IssuerSpec, path: &Path) -> Result<(Algorithm, EncodingKey
         .find_map(|(is_for, read)| Some((first(spec, is_for)?, read(&pem).ok()?)));
     fits.ok_or_else(|| {
         let path = path.display();
-        let text = format!("{path} is no private key (PEM) for the issuer's algorithms");
+        let text = format!(
+            "{path} is no private key (PEM) for the issuer's algorithms, or needs a password; \
+             `openssl pkcs8 -topk8 -nodes -in {path}` prints one in a form that is read (PKCS#8)"
+        );
         (EXIT_FAILED, text)
     })
 }

@@ -172,6 +172,21 @@ impl Keys {
         pem("PRIVATE KEY", &self.private)
     }
 
+    /// The private half of an EC key as `openssl ecparam -genkey` writes it.
+    pub(crate) fn sec1_pem(&self, bits: u16) -> String {
+        let (algorithm, curve): (_, &[u8]) = match bits {
+            256 => (
+                &ECDSA_P256_SHA256_FIXED_SIGNING,
+                b"\x06\x08*\x86H\xce=\x03\x01\x07",
+            ),
+            _ => (&ECDSA_P384_SHA384_FIXED_SIGNING, b"\x06\x05+\x81\x04\0\""),
+        };
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, &self.private).unwrap();
+        let private: aws_lc_rs::encoding::EcPrivateKeyRfc5915Der<'_> =
+            pair.private_key().as_der().unwrap();
+        pem("EC PARAMETERS", curve) + &pem("EC PRIVATE KEY", private.as_ref())
+    }
+
     /// The public half as PKCS#1 has it.
     pub(crate) fn pkcs1(&self) -> &[u8] {
         let Public::Rsa { pkcs1, .. } = &self.public else {
