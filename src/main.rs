@@ -2,11 +2,12 @@
 
 mod cli;
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use cli::output::{EXIT_USAGE, show};
+use cli::output::{EXIT_USAGE, complain, show, without_tokens};
 use cli::{certs, check, reload, run, token, turn};
 
 /// Returns memory to the system after thousands of connections have closed.
@@ -61,7 +62,11 @@ fn main() -> ExitCode {
 
 fn usage(error: &clap::Error) -> ExitCode {
     // If standard output is closed, there is nowhere to report that.
-    let _ = error.print();
+    let text = error.render().to_string();
+    match without_tokens(&text) {
+        Cow::Borrowed(_) => _ = error.print(),
+        Cow::Owned(text) => complain(&text),
+    }
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
         _ => ExitCode::from(EXIT_USAGE),

@@ -252,3 +252,41 @@ fn live_asks_the_ca_and_the_servers_that_get_its_certificates() {
         "{said}"
     );
 }
+
+#[test]
+fn a_configuration_is_named_by_its_option_and_no_error_repeats_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = check_with(folder.path(), CONFIG, &["other.toml"]);
+    assert_eq!(output.status.code(), Some(64));
+    assert_eq!(stderr(&output), "write --config other.toml\n");
+    let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
+    for arguments in [
+        &["check", token][..],
+        &["check", "--explain", "--policy", token, "-"],
+        &[
+            "check",
+            "--explain",
+            "--policy",
+            "staff",
+            "--token",
+            token,
+            "-",
+        ],
+        &["check", "--confg", token],
+        &["reload", token],
+        &["run", token],
+        &["token", "mint", "--issuer", token],
+        &["token", "mint", "--issuer", "staff", "--claim", token],
+        &["token", "mint", "--issuer", "staff", "--key", token],
+        &["token", "inspect", "--policy", "staff", token, token],
+        &["token", "inspect", "--policy", token],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
+        let output = command.current_dir(folder.path()).args(arguments).output();
+        let said = stderr(&output.unwrap());
+        assert!(
+            !said.is_empty() && !said.contains("c2ln"),
+            "{arguments:?}: {said}"
+        );
+    }
+}

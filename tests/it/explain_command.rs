@@ -195,6 +195,11 @@ fn what_is_missing_on_the_command_line_or_in_the_configuration_is_said() {
             "there is: callers, operators, others",
         ),
         ("--policy callers missing.json", 64, "missing.json: "),
+        (
+            "--policy callers --token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln kick",
+            64,
+            "write it into a file, and name that with --token FILE",
+        ),
         ("--policy callers --token kick kick", 64, "the token: "),
         (
             "--policy callers --token - -",

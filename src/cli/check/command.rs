@@ -9,7 +9,9 @@ use ianitor::config;
 use super::explain::Explain;
 use super::files::check;
 use super::live;
-use crate::cli::output::{CliError, EXIT_CONFIG, EXIT_FAILED, complain, finish, runtime, show};
+use crate::cli::output::{
+    CliError, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, complain, finish, runtime, show,
+};
 
 /// `ianitor check`.
 #[derive(Debug, Args)]
@@ -33,6 +35,10 @@ pub(crate) fn run(arguments: &Check) -> ExitCode {
 fn execute(arguments: &Check) -> Result<ExitCode, CliError> {
     if arguments.explain.explain {
         return arguments.explain.run(&arguments.config);
+    }
+    if let Some(file) = &arguments.explain.message {
+        let text = format!("write --config {}", file.display());
+        return Err((EXIT_USAGE, text));
     }
     let checked =
         check(&arguments.config).map_err(|unusable| (EXIT_CONFIG, unusable.to_string()))?;

@@ -15,6 +15,7 @@ use ianitor::signalling::document::{self, Value};
 use ianitor::signalling::janus::{self, Unclear, plugins};
 use ianitor::signalling::rules::{Effect, Facts, MessageRules, RoomId, Step};
 use ianitor::token::claims::Claims;
+use ianitor::token::jws::is_jwt;
 
 use crate::cli::output::{CliError, EXIT_FAILED, EXIT_USAGE, show};
 use crate::cli::token::{load, named, offline};
@@ -37,8 +38,8 @@ pub(crate) struct Explain {
     plugin: Option<String>,
     /// A file with the message, or several, as they are sent to Janus; `-` reads it from standard
     /// input.
-    #[arg(value_name = "MESSAGE", requires = "explain")]
-    message: Option<PathBuf>,
+    #[arg(value_name = "MESSAGE")]
+    pub(super) message: Option<PathBuf>,
 }
 
 /// The largest message and token.
@@ -102,6 +103,11 @@ fn is_stdin(path: &Option<PathBuf>) -> bool {
 }
 
 fn read(path: &Path) -> Result<String, CliError> {
+    if path.to_str().is_some_and(is_jwt) {
+        let text = "the token itself would show up in process lists; write it into a file, and \
+                    name that with --token FILE, or - for standard input";
+        return Err((EXIT_USAGE, text.to_owned()));
+    }
     let mut text = String::new();
     let result = if path == Path::new("-") {
         std::io::stdin().take(LARGEST).read_to_string(&mut text)
