@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
 /// A file or folder that a configuration names.
@@ -343,6 +343,12 @@ fn names(path: &Path) -> Vec<OsString> {
         .map(|part| part.as_os_str().to_owned())
         .rev()
         .collect()
+}
+
+/// Whether two paths are one file, also by links.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| path.metadata().map(|file| (file.dev(), file.ino())).ok();
+    real(one) == real(other) || id(one).is_some_and(|one| id(other) == Some(one))
 }
 
 /// The existing part of a path with its links resolved, followed by the part that does not exist.

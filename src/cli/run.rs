@@ -1,6 +1,5 @@
 //! `ianitor run`: the control runtime on the main thread, signals, reloads, the drain.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -211,20 +210,14 @@ fn other_config(named: &Path, own: &Path) -> Option<CallError> {
             an absolute one";
         return Some(CallError::new(StatusCode::BAD_REQUEST, text));
     }
-    (!is_same_file(named, own)).then(|| {
+    // By its path too: that the file is missing is a problem for the reload to report.
+    (!exposure::is_same(named, own)).then(|| {
         let text = format!(
             "this gateway runs with another configuration, {}; name that one with --config",
             exposure::real(own).display()
         );
         CallError::new(StatusCode::CONFLICT, text)
     })
-}
-
-/// By its path too: that the file is missing is a problem for the reload to report.
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    let id = |path: &Path| path.metadata().map(|file| (file.dev(), file.ino())).ok();
-    exposure::real(one) == exposure::real(other)
-        || id(one).is_some_and(|one| id(other) == Some(one))
 }
 
 async fn reload(running: &mut Running, control: &mut Control, started: &Started<'_>) -> CallResult {

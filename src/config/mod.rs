@@ -23,6 +23,7 @@ mod files;
 mod foreign;
 mod lower;
 mod meant;
+mod places;
 mod problem;
 mod read;
 mod reference;
@@ -60,6 +61,7 @@ use diagnostics::Diagnostics;
 use read::{Section as _, Table};
 use tables::Raw;
 
+pub use places::Places;
 pub use problem::{Problem, Report};
 pub use reference::reference;
 pub use summary::summary;
@@ -103,6 +105,8 @@ pub struct Loaded {
     pub config: Config,
     /// What is taken but hardly meant. Often empty.
     pub warnings: Report,
+    /// Where its keys are.
+    pub places: Places,
 }
 
 /// Why there is no configuration.
@@ -164,6 +168,12 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
         Some(what) => ConfigError::Foreign(path.to_owned(), what),
         None => ConfigError::Invalid(report),
     })?;
+    if let Some(problem) = audit_log_elsewhere(&loaded) {
+        return Err(ConfigError::Invalid(Report {
+            file: path.to_owned(),
+            problems: vec![problem],
+        }));
+    }
     if exposure::others_may_read(path) {
         let shown = loaded.config.inline_secrets().map(|key| Problem {
             line: 1,
@@ -174,6 +184,29 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
         loaded.warnings.problems.extend(shown);
     }
     Ok(loaded)
+}
+
+/// An audit log that would be appended to a file with another use, or to this file.
+fn audit_log_elsewhere(loaded: &Loaded) -> Option<Problem> {
+    const KEY: &str = "log.audit";
+    let audit = loaded.config.log.audit.file()?;
+    // Something such as /dev/null takes everything.
+    if audit.metadata().is_ok_and(|there| !there.is_file()) {
+        return None;
+    }
+    let files = loaded.config.files();
+    let mut others = files.iter().filter(|file| file.key != KEY);
+    let other = others.find(|other| exposure::is_same(&other.path, audit))?;
+    let text = format!(
+        "{} is {} already, and the audit log would be appended to it; write a path of its own",
+        audit.display(),
+        other.key
+    );
+    let place = loaded.places.find(KEY)?;
+    Some(Problem {
+        text,
+        ..place.clone()
+    })
 }
 
 fn read_text(path: &Path) -> Result<String, ConfigError> {
@@ -213,7 +246,11 @@ pub fn parse(file_name: &Path, text: &str) -> Result<Loaded, Report> {
     };
     let (problems, warnings) = diag.into_reports(file_name);
     match config {
-        Some(config) if problems.is_empty() => Ok(Loaded { config, warnings }),
+        Some(config) if problems.is_empty() => Ok(Loaded {
+            config,
+            warnings,
+            places: Places::of(text, document.get_ref()),
+        }),
         _ => Err(problems),
     }
 }

@@ -197,7 +197,9 @@ impl<'a> Value<'a> {
     /// An integer within bounds.
     pub(super) fn integer_in(&self, least: u64, most: u64) -> Option<u64> {
         let Some(integer) = self.integer() else {
-            return self.expected("an integer", &self.hint(hints::integer));
+            let hint = self.hint_if_whole();
+            let hint = hint.unwrap_or_else(|| self.hint(hints::integer));
+            return self.expected("an integer", &hint);
         };
         let value = u64::from_str_radix(integer.as_str(), integer.radix()).ok();
         match value.filter(|value| (least..=most).contains(value)) {

@@ -85,10 +85,15 @@ fn no_problem_with_a_file_hides_another() {
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), keys.len(), "{said}");
     for (line, key) in lines.iter().zip(keys) {
-        assert!(
-            line.starts_with(&format!("gateway.toml: {key}: ")),
-            "{key}: {line}"
-        );
+        // Behind the place of the value.
+        let (place, rest) = line.split_once(' ').unwrap();
+        let numbers = place.strip_prefix("gateway.toml:").unwrap();
+        let (row, column) = numbers.split_once(':').unwrap();
+        let (row, column): (usize, usize) = (row.parse().unwrap(), column.parse().unwrap());
+        let before = &CONFIG.lines().nth(row - 1).unwrap()[..column - 1];
+        let name = key.rsplit('.').next().unwrap();
+        assert!(before.ends_with(&format!("{name} = ")), "{key}: {line}");
+        assert!(rest.starts_with(&format!("{key}: ")), "{key}: {line}");
     }
 }
 
@@ -169,7 +174,7 @@ fn what_keeps_ordered_certificates_from_coming_or_going_is_a_warning() {
     let output = check(folder.path(), ORDERED);
     assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
     assert!(
-        stderr(&output).starts_with("gateway.toml: acme.directory_ca: "),
+        stderr(&output).starts_with("gateway.toml:5:16 acme.directory_ca: "),
         "{}",
         stderr(&output)
     );
@@ -289,4 +294,33 @@ fn a_configuration_is_named_by_its_option_and_no_error_repeats_a_token() {
             "{arguments:?}: {said}"
         );
     }
+}
+
+#[test]
+fn an_audit_log_has_a_file_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink("secret", link).unwrap();
+    std::fs::write(folder.path().join("secret"), "x").unwrap();
+    for (audit, is) in [
+        ("gateway.toml", "this file"),
+        ("./api-secret", "upstreams.app.secret_file"),
+        ("site-key.pem", "tls.certificates[0].key"),
+        ("link", "issuers.staff.secret_file"),
+    ] {
+        let output = check(
+            folder.path(),
+            &format!("[log]\naudit = \"{audit}\"\n{CONFIG}"),
+        );
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(78), "{said}");
+        let is = format!(" is {is} already, and the audit log would be appended to it");
+        let place = "gateway.toml:2:9 log.audit: ";
+        assert!(said.starts_with(place) && said.contains(&is), "{said}");
+    }
+    let output = check(
+        folder.path(),
+        &format!("[log]\naudit = \"audit.log\"\n{CONFIG}"),
+    );
+    assert!(!stderr(&output).contains("log.audit"));
 }

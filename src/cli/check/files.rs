@@ -57,10 +57,14 @@ pub(super) fn check(path: &Path) -> Result<Checked, Unusable> {
     found.add(files::overlaps(&config.routes, &config.files()));
     let file = path.display().to_string();
     let Some(table) = table.filter(|_| found.problems.is_empty()) else {
-        return Err(Unusable::Files {
-            file,
-            problems: found.problems,
+        let places = &loaded.places;
+        let problems = found.problems.into_iter().map(|problem| {
+            let located = places
+                .located(&problem)
+                .map(|text| format!("{file}:{text}"));
+            located.unwrap_or_else(|| format!("{file}: {problem}"))
         });
+        return Err(Unusable::Files(problems.collect()));
     };
     found.warnings.extend(files::missing(&config.routes));
     found.warnings.extend(exposure::warnings(&config.files()));
@@ -289,20 +293,8 @@ pub(super) enum Unusable {
     /// The configuration file.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The files that it names: certificates and their keys, CAs, keys of issuers, secrets.
-    #[error("{}", lines(file, problems))]
-    Files {
-        /// The configuration file.
-        file: String,
-        /// What is wrong, a line each.
-        problems: Vec<String>,
-    },
-}
-
-fn lines(file: &str, problems: &[String]) -> String {
-    let lines: Vec<String> = problems
-        .iter()
-        .map(|problem| format!("{file}: {problem}"))
-        .collect();
-    lines.join("\n")
+    /// The files that it names: certificates and their keys, CAs, keys of issuers, secrets. A line
+    /// for each problem.
+    #[error("{}", .0.join("\n"))]
+    Files(Vec<String>),
 }

@@ -27,6 +27,16 @@ impl Value<'_> {
         }
     }
 
+    /// What to write for a float where an integer is expected, if it is a whole number.
+    pub(in crate::config) fn hint_if_whole(&self) -> Option<String> {
+        let DeValue::Float(number) = self.node else {
+            return None;
+        };
+        let (whole, fraction) = number.as_str().split_once('.')?;
+        let is_whole = fraction.bytes().all(|b| b == b'0') && integer(whole).is_some();
+        is_whole.then(|| format!("; write {whole}"))
+    }
+
     /// Whether it is a table that is written in `{ }`.
     pub(super) fn is_inline(&self) -> bool {
         self.node.is_table() && self.diag.source(&self.place).starts_with('{')

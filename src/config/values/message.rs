@@ -190,6 +190,9 @@ impl Read for Room {
             let number = value.integer_in(0, 1 << 53)?;
             return i64::try_from(number).ok().map(RoomId::Number);
         }
+        if let Some(hint) = value.hint_if_whole() {
+            return value.expected("an integer or a string", &hint);
+        }
         match value.text("an integer or a string")? {
             "" => value.refuse("is empty"),
             text => Some(RoomId::Text(text.into())),
