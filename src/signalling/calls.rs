@@ -5,6 +5,8 @@
 //! VideoRoom. These requests therefore go on with a key of the gateway's, which the client never
 //! sees, and their answers come back with the client's.
 
+use std::time::{Duration, Instant};
+
 use super::document::Text;
 
 /// With what the gateway's keys begin.
@@ -28,7 +30,11 @@ struct Waiting<C> {
     call: C,
     /// The client's, as it was written.
     key: Box<str>,
+    since: Instant,
 }
+
+/// How long a call counts. Some errors of servers do not name the request that they answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 impl<C> Calls<C> {
     /// With a random number, for at most this many answers at once.
@@ -41,7 +47,11 @@ impl<C> Calls<C> {
         }
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(super) fn is_full(&mut self, now: Instant) -> bool {
+        if self.waiting.len() >= self.most {
+            let waits = |one: &Waiting<C>| now.saturating_duration_since(one.since) < LONGEST_WAIT;
+            self.waiting.retain(waits);
+        }
         self.waiting.len() >= self.most
     }
 
@@ -50,12 +60,13 @@ impl<C> Calls<C> {
     }
 
     /// Remembers a request with the client's key; the key that it goes on with.
-    pub(super) fn begin(&mut self, call: C, key: &str) -> String {
+    pub(super) fn begin(&mut self, call: C, key: &str, now: Instant) -> String {
         self.next += 1;
         self.waiting.push(Waiting {
             number: self.next,
             call,
             key: key.into(),
+            since: now,
         });
         format!("{PREFIX}{:016x}-{}", self.nonce, self.next)
     }

@@ -66,7 +66,7 @@ impl Inspector for AnyInspector {
         }
     }
 
-    fn keep(&self, context: &Context<'_>) {
+    fn keep(&mut self, context: &Context<'_>) {
         match self {
             Self::Janus(api) => api.keep(context),
             Self::JanusAdmin(api) => api.keep(context),

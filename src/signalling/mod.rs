@@ -129,7 +129,7 @@ pub trait Inspector {
     fn recheck(&mut self, context: &Context<'_>) -> Result<(), &'static str>;
 
     /// The connection is still open, so what it uses is in use, even if no message names it.
-    fn keep(&self, _: &Context<'_>) {}
+    fn keep(&mut self, _: &Context<'_>) {}
 }
 
 /// Judges a message: each of its documents, in order and by itself. A message that cannot be read

@@ -128,7 +128,7 @@ impl<I: Inspector, O: Observer> Judge<I, O> {
     }
 
     /// The tunnel is still open, so what the client uses there is in use.
-    pub(super) fn keep(&self, grant: &Grant) {
+    pub(super) fn keep(&mut self, grant: &Grant) {
         if let Some(context) = context(self.owner, &self.observer, grant) {
             self.inspector.keep(&context);
         }

@@ -32,7 +32,11 @@ use crate::tick::{Alarm, Ticks};
 
 /// After one heartbeat without a byte from a side, a ping is sent to it; after another one it is
 /// gone. That is at most three heartbeats after its last byte.
-const HEARTBEAT: Duration = Duration::from_secs(20);
+const HEARTBEAT: Duration = Duration::from_secs(18);
+
+/// The largest message of a server in bytes. It is trusted, and its lists of rooms, sessions and
+/// participants grow with what there is; a limit only guards the gateway's memory.
+const SERVER_MESSAGE_SIZE: usize = 16 * 1024 * 1024;
 
 /// Once one side has ended: how long the other may be silent before the tunnel is closed.
 const HALF_CLOSED_IDLE: Duration = Duration::from_secs(75);
@@ -100,7 +104,7 @@ where
         exchange.set_tunnel();
         let mut tunnel = Self {
             client: Side::new(client, Role::Client, judge.message_size()),
-            upstream: Side::new(upstream, Role::Server, judge.message_size()),
+            upstream: Side::new(upstream, Role::Server, SERVER_MESSAGE_SIZE),
             judge,
             control,
             waiting: None,

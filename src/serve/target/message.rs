@@ -226,7 +226,7 @@ impl<'r> MessageTarget<'r> {
         set_target(&mut request, &query)?;
         let response = forward(request, self.forwarding).await?;
         if response.status() == StatusCode::NOT_FOUND {
-            self.backend.owners.forget(session);
+            self.backend.owners.forget(context.owner, session);
         }
         let credentials = &self.backend.credentials;
         if response.status() == StatusCode::FORBIDDEN

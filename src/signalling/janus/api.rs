@@ -12,7 +12,7 @@ use super::used::UsedSessions;
 use super::{facts, info};
 use crate::signalling::calls::Calls;
 use crate::signalling::document::{Change, SyntaxError, Text, Value};
-use crate::signalling::owners::{Found, Owners, PluginName, Unknown};
+use crate::signalling::owners::{Found, PluginName, Unknown};
 use crate::signalling::rules::{Entries, Facts, Word};
 use crate::signalling::{Context, Direction, Inspector, MessageClass, MessageToken, Verdict};
 use crate::token::claims::Claims;
@@ -31,6 +31,12 @@ pub const VERBS: [&str; 11] = [
     "hangup",
     "detach",
 ];
+
+/// The longest transaction in bytes of a request whose answer is waited for. Clients use a dozen.
+const LONGEST_TRANSACTION: usize = 1024;
+
+/// The longest name of a plugin in bytes that a client may attach to. Janus' have some thirty.
+const LONGEST_PLUGIN: usize = 256;
 
 /// What a verb is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,7 +89,7 @@ impl Api {
 
     /// What the answer to this message will change.
     fn call(
-        &self,
+        &mut self,
         envelope: &Envelope<'_>,
         facts: &Facts<'_>,
         context: &Context<'_>,
@@ -91,11 +97,15 @@ impl Api {
         let is = |verb: &str| envelope.verb.is_ignoring_case(verb);
         let call = match (envelope.session, envelope.handle) {
             (None, None) if is("create") => {
+                check_proposed_id(envelope, context)?;
                 let place = context.backend.owners.reserve_session(context.owner);
                 Call::Create(place.ok_or(Refusal::TooManySessions)?)
             }
             (Some(session), None) if is("attach") => {
                 let plugin = facts.plugin.as_ref().map(Word::name).unwrap_or_default();
+                if plugin.len() > LONGEST_PLUGIN {
+                    return Err(Refusal::Type("plugin", "shorter"));
+                }
                 let place = context.backend.owners.reserve_handle(context.owner);
                 Call::Attach(
                     place.ok_or(Refusal::TooManyHandles)?,
@@ -107,8 +117,12 @@ impl Api {
             (Some(session), Some(handle)) if is("detach") => Call::Detach(session, handle),
             _ => return Ok(None),
         };
-        if self.calls.is_full() {
+        if self.calls.is_full(context.now) {
             return Err(Refusal::TooManyCalls);
+        }
+        // It is kept until the answer comes.
+        if envelope.transaction.raw().len() > LONGEST_TRANSACTION {
+            return Err(Refusal::Type("transaction", "shorter"));
         }
         Ok(Some(call))
     }
@@ -135,7 +149,10 @@ impl Api {
         } else if context.token == MessageToken::Accepted {
             changes.push(Change::Remove("token"));
         }
-        let transaction = call.map(|call| self.calls.begin(call, envelope.transaction.raw()));
+        let transaction = call.map(|call| {
+            self.calls
+                .begin(call, envelope.transaction.raw(), context.now)
+        });
         if let Some(transaction) = &transaction {
             changes.push(Change::SetText("transaction", transaction));
         }
@@ -190,8 +207,8 @@ impl Api {
             (Call::Attach(place, session, plugin), Some(handle)) => {
                 owners.attached(place, session, handle, plugin);
             }
-            (Call::Destroy(session), _) => self.forget(session, owners),
-            (Call::Detach(session, handle), _) => owners.detach(session, handle),
+            (Call::Destroy(session), _) => self.forget(session, context),
+            (Call::Detach(session, handle), _) => owners.detach(context.owner, session, handle),
             (Call::Create(_) | Call::Attach(..), None) => {}
         }
     }
@@ -199,23 +216,23 @@ impl Api {
     /// Forgets what Janus says is over.
     fn note(&mut self, event: &Event<'_>, context: &Context<'_>) {
         conclusion::note_rejected(event, context);
-        let owners = &*context.backend.owners;
         let Some(session) = event.session else {
             return;
         };
         if event.is("timeout") || (event.is("error") && event.code() == Some(458)) {
-            self.forget(session, owners);
+            self.forget(session, context);
         } else if event.is("detached")
             && let Some(handle) = event.sender
         {
-            owners.detach(session, handle);
+            let owners = &context.backend.owners;
+            owners.detach(context.owner, session, handle);
         } else {
-            rooms::follow(event, owners);
+            rooms::follow(event, context);
         }
     }
 
-    fn forget(&mut self, session: i64, owners: &Owners) {
-        owners.forget(session);
+    fn forget(&mut self, session: i64, context: &Context<'_>) {
+        context.backend.owners.forget(context.owner, session);
         self.used.forget(session);
     }
 }
@@ -259,11 +276,8 @@ impl Inspector for Api {
         }
     }
 
-    fn keep(&self, context: &Context<'_>) {
-        let owners = &context.backend.owners;
-        for session in self.used.iter() {
-            owners.keep(context.owner, session, context.now);
-        }
+    fn keep(&mut self, context: &Context<'_>) {
+        self.used.keep(context);
     }
 }
 
@@ -402,6 +416,18 @@ fn identity<'c>(context: &Context<'c>) -> Change<'c> {
     match context.claims.and_then(Claims::subject) {
         Some(subject) => Change::SetText("opaque_id", subject),
         None => Change::Remove("opaque_id"),
+    }
+}
+
+/// Whether the client may have the id that it proposes for a session. Another client's may be on
+/// another server of the upstream, which would not mind.
+fn check_proposed_id(envelope: &Envelope<'_>, context: &Context<'_>) -> Result<(), Refusal> {
+    // Janus answers a bad one without the transaction.
+    let proposed = envelope::id("id", envelope.object.get("id"))?;
+    let owners = &context.backend.owners;
+    match proposed.filter(|id| owners.is_of_another(context.owner, *id)) {
+        Some(id) => Err(Refusal::SessionInUse(id)),
+        None => Ok(()),
     }
 }
 

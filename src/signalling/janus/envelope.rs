@@ -139,7 +139,7 @@ pub(super) fn object<'m>(
 
 /// An id. `null` is none, as it is to Janus; what Janus would take for none although something is
 /// written, a text, a float or zero, is refused.
-fn id(name: &'static str, value: Option<Value<'_>>) -> Result<Option<i64>, Refusal> {
+pub(super) fn id(name: &'static str, value: Option<Value<'_>>) -> Result<Option<i64>, Refusal> {
     let Some(value) = value.filter(|value| value.kind() != Kind::Null) else {
         return Ok(None);
     };

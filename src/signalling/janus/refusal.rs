@@ -41,6 +41,8 @@ pub enum Refusal {
     Denied(Box<str>),
     /// No rule matches.
     Unmatched(Option<Mismatch>),
+    /// The client proposes an id that another client's session has.
+    SessionInUse(i64),
     /// The client has as many sessions as it may have, or all clients together.
     TooManySessions,
     /// The same for handles.
@@ -115,6 +117,7 @@ impl Refusal {
             Self::NoHandle(..) => 459,
             Self::TooManyHandles => 461,
             Self::Type(..) => 467,
+            Self::SessionInUse(_) => 468,
             Self::TooManySessions => 472,
             _ => 403,
         }
@@ -173,6 +176,7 @@ impl Refusal {
             | Self::Type(..)
             | Self::Path(_)
             | Self::Conflict(_)
+            | Self::SessionInUse(_)
             | Self::NoRoom
             | Self::SecondRoom(_)
             | Self::SecondRequest => "malformed",
@@ -197,6 +201,7 @@ impl Refusal {
             Self::Unmatched(closest) => closest.as_ref().map(|closest| closest as _),
             Self::NoSession(_)
             | Self::NoHandle(..)
+            | Self::SessionInUse(_)
             | Self::Denied(_)
             | Self::Expired
             | Self::HiddenInfo => None,
@@ -241,6 +246,7 @@ impl fmt::Display for Refusal {
             Self::Denied(rule) => write!(f, "Denied by {rule}"),
             Self::Unmatched(None) => f.write_str("No rule matches"),
             Self::Unmatched(Some(mismatch)) => write!(f, "No rule matches: {mismatch}"),
+            Self::SessionInUse(id) => write!(f, "Session ID {id} already in use"),
             Self::TooManySessions => f.write_str("Currently not accepting new sessions"),
             Self::TooManyHandles => f.write_str("Couldn't attach to plugin: too many handles"),
             Self::HiddenInfo => f.write_str("Hidden by the upstream"),

@@ -9,7 +9,7 @@ use super::event::Event;
 use super::refusal::{Lost, Refusal};
 use crate::signalling::Context;
 use crate::signalling::document::{Object, Value};
-use crate::signalling::owners::{Attached, Owners};
+use crate::signalling::owners::Attached;
 use crate::signalling::rules::{Decision, Entries, Entry, Facts, Room, Word};
 
 /// What VideoRoom knows as `ptype`.
@@ -27,6 +27,10 @@ pub(super) fn enter(
     let (Some(session), Some(handle)) = (envelope.session, envelope.handle) else {
         return Ok(());
     };
+    if facts.is_leaving {
+        let owners = &context.backend.owners;
+        owners.with_entries(context.owner, (session, handle), Entries::note_leaving);
+    }
     let (Some(request), Some(room)) = (facts.enters, facts.room) else {
         return Ok(());
     };
@@ -36,7 +40,8 @@ pub(super) fn enter(
         ptype: PTYPES.into_iter().find(is_ptype),
         room: room.id(),
     };
-    let entered = context.backend.owners.enter(session, handle, entry);
+    let owners = &context.backend.owners;
+    let entered = owners.enter(context.owner, (session, handle), entry);
     entered.map_err(|_| Refusal::TooManyRooms)
 }
 
@@ -55,7 +60,7 @@ pub(super) fn check(
     };
     let owners = &context.backend.owners;
     let Some(lost) = lost(session, context) else {
-        owners.note_checked(session, context.now);
+        owners.note_checked(context.owner, session, context.now);
         return Ok(());
     };
     let is = |verb: &str| facts.verb.is(verb);
@@ -99,14 +104,15 @@ fn lost_of(plugin: &str, entered: &Entries, context: &Context<'_>) -> Option<Los
 }
 
 /// Learns from an answer of a plugin which rooms a handle is no longer in.
-pub(super) fn follow(event: &Event<'_>, owners: &Owners) {
+pub(super) fn follow(event: &Event<'_>, context: &Context<'_>) {
     let Some(moved) = Moved::read(event) else {
         return;
     };
     let (Some(session), Some(handle)) = (event.session, event.sender) else {
         return;
     };
-    owners.with_entries(session, handle, |entries| match moved {
+    let (owners, handle) = (&context.backend.owners, (session, handle));
+    owners.with_entries(context.owner, handle, |entries| match moved {
         Moved::In(room) => entries.keep_from(&room),
         Moved::Out(room) => entries.keep_after(&room),
         Moved::OutOfCurrent => entries.drop_first(1),

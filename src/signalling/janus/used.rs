@@ -1,42 +1,38 @@
 //! The sessions that a connection uses.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::signalling::Context;
 use crate::signalling::owners::{Owner, Owners};
 
-/// How many sessions of a subject a connection remembers. Those beyond are looked at when a message
-/// names them.
-const MOST: usize = 64;
-
-/// The sessions that a connection uses. Those of a client without a subject end with it.
+/// The sessions that a connection uses: of those that the client has, so at most as many as it may
+/// have. Those of a client without a subject end with the connection.
 #[derive(Debug, Default)]
 pub(super) struct UsedSessions {
-    /// The one that was used first is the first.
-    sessions: Vec<i64>,
+    sessions: HashSet<i64>,
     ends: Option<(Owner, Arc<Owners>)>,
 }
 
 impl UsedSessions {
     /// A message names a session of the client, or has created one.
     pub(super) fn note(&mut self, session: i64, context: &Context<'_>) {
-        // Most connections have one.
-        if self.sessions.contains(&session) {
-            return;
-        }
-        if context.owner.is_connection() {
-            // As many as a client may have.
+        if self.sessions.insert(session) && context.owner.is_connection() {
             let owners = || Arc::clone(&context.backend.owners);
             self.ends.get_or_insert_with(|| (context.owner, owners()));
-        } else if self.sessions.len() >= MOST {
-            self.sessions.remove(0);
         }
-        self.sessions.push(session);
     }
 
     /// A session is over.
     pub(super) fn forget(&mut self, session: i64) {
-        self.sessions.retain(|used| *used != session);
+        self.sessions.remove(&session);
+    }
+
+    /// Keeps the sessions in use, and forgets those that have ended elsewhere.
+    pub(super) fn keep(&mut self, context: &Context<'_>) {
+        let owners = &context.backend.owners;
+        self.sessions
+            .retain(|session| owners.keep(context.owner, *session, context.now));
     }
 
     /// The sessions.
@@ -50,7 +46,7 @@ impl Drop for UsedSessions {
         if let Some((owner, owners)) = &self.ends {
             // No other connection has this owner.
             for session in &self.sessions {
-                owners.forget_of(*owner, *session);
+                owners.forget(*owner, *session);
             }
         }
     }

@@ -67,10 +67,10 @@ impl Api {
         let Id::Known(id) = request.id else {
             return Err(Refusal::NeedsId);
         };
-        if self.calls.is_full() {
+        if self.calls.is_full(context.now) {
             return Err(Refusal::TooManyCalls);
         }
-        let id = self.calls.begin(change, id.raw());
+        let id = self.calls.begin(change, id.raw(), context.now);
         Ok(request.object.edited(&[Edit::SetText("id", &id)]).into())
     }
 

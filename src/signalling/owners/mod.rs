@@ -219,14 +219,11 @@ impl Owners {
 
     /// The server has attached a handle.
     pub fn attached(&self, place: Place, session: i64, handle: i64, plugin: PluginName) {
-        let mut sessions = self.shard(session).lock();
-        if let Some(session) = sessions.get_mut(&session)
-            && session.place.owner() == place.owner()
-        {
+        self.with_own(place.owner(), session, |session| {
             let entered = Entries::default();
             let attached = Attached { plugin, entered };
             session.handles.insert(handle, Handle { attached, place });
-        }
+        });
     }
 
     /// What a handle of a client's session is attached to.
@@ -253,35 +250,45 @@ impl Owners {
         })
     }
 
-    /// A connection that uses the session is open.
-    pub fn keep(&self, owner: Owner, session: i64, now: Instant) {
-        let mut sessions = self.shard(session).lock();
-        let known = sessions.get_mut(&session);
-        if let Some(known) = known.filter(|known| known.place.owner() == owner) {
-            known.used = now;
-        }
+    /// Whether the session is another client's.
+    pub fn is_of_another(&self, owner: Owner, session: i64) -> bool {
+        let sessions = self.shard(session).lock();
+        let known = sessions.get(&session);
+        known.is_some_and(|known| known.place.owner() != owner)
     }
 
-    /// Forgets a handle.
-    pub fn detach(&self, session: i64, handle: i64) {
-        if let Some(session) = self.shard(session).lock().get_mut(&session) {
-            session.handles.remove(&handle);
-        }
+    /// A connection that uses the session is open. `false` if the client has no such session.
+    pub fn keep(&self, owner: Owner, session: i64, now: Instant) -> bool {
+        let kept = self.with_own(owner, session, |session| session.used = now);
+        kept.is_some()
     }
 
-    /// Forgets a session.
-    pub fn forget(&self, session: i64) {
-        self.shard(session).lock().remove(&session);
+    /// Forgets a handle of a client's session.
+    pub fn detach(&self, owner: Owner, session: i64, handle: i64) {
+        self.with_own(owner, session, |session| session.handles.remove(&handle));
     }
 
-    /// Forgets a session if it is this client's.
-    pub fn forget_of(&self, owner: Owner, session: i64) {
+    /// Forgets a client's session. Another client's with this id may be one of another server.
+    pub fn forget(&self, owner: Owner, session: i64) {
         let mut sessions = self.shard(session).lock();
         if let Entry::Occupied(known) = sessions.entry(session)
             && known.get().place.owner() == owner
         {
             known.remove();
         }
+    }
+
+    /// Changes a session, if it is this client's.
+    fn with_own<T>(
+        &self,
+        owner: Owner,
+        session: i64,
+        change: impl FnOnce(&mut Session) -> T,
+    ) -> Option<T> {
+        let mut sessions = self.shard(session).lock();
+        let own = sessions.get_mut(&session);
+        let own = own.filter(|own| own.place.owner() == owner);
+        own.map(change)
     }
 
     /// Forgets what has not been used for long, in one of several parts: which one, the number

@@ -10,19 +10,31 @@ impl Owners {
     ///
     /// # Errors
     /// If the handle has entered too many.
-    pub fn enter(&self, session: i64, handle: i64, entry: Entry) -> Result<(), TooMany> {
+    pub fn enter(
+        &self,
+        owner: Owner,
+        (session, handle): (i64, i64),
+        entry: Entry,
+    ) -> Result<(), TooMany> {
         let mut entered = Ok(());
-        self.with_entries(session, handle, |entries| entered = entries.add(entry));
+        self.with_entries(owner, (session, handle), |entries| {
+            entered = entries.add(entry);
+        });
         entered
     }
 
-    /// Changes the rooms of a handle, if there is such a handle.
-    pub fn with_entries(&self, session: i64, handle: i64, change: impl FnOnce(&mut Entries)) {
-        let mut sessions = self.shard(session).lock();
-        let session = sessions.get_mut(&session);
-        if let Some(handle) = session.and_then(|session| session.handles.get_mut(&handle)) {
-            change(&mut handle.attached.entered);
-        }
+    /// Changes the rooms of a handle, if the client has such a handle.
+    pub fn with_entries(
+        &self,
+        owner: Owner,
+        (session, handle): (i64, i64),
+        change: impl FnOnce(&mut Entries),
+    ) {
+        self.with_own(owner, session, |session| {
+            if let Some(handle) = session.handles.get_mut(&handle) {
+                change(&mut handle.attached.entered);
+            }
+        });
     }
 
     /// The handles of a client's session; none if it is not the client's.
@@ -37,9 +49,7 @@ impl Owners {
     }
 
     /// The client may have the handles of the session.
-    pub fn note_checked(&self, session: i64, now: Instant) {
-        if let Some(session) = self.shard(session).lock().get_mut(&session) {
-            session.checked = now;
-        }
+    pub fn note_checked(&self, owner: Owner, session: i64, now: Instant) {
+        self.with_own(owner, session, |session| session.checked = now);
     }
 }

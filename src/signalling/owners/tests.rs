@@ -44,10 +44,15 @@ fn only_the_client_that_created_a_session_may_use_it() {
     create(&owners, bob, 1, now);
     assert_eq!(owners.find(bob, 1, None, now), Err(Unknown::Session));
     assert!(owners.find(alice, 1, Some(7), now).is_ok());
-    owners.detach(1, 7);
+    // What another server says about its own session with this id ends nothing of hers.
+    assert!(owners.is_of_another(bob, 1) && !owners.is_of_another(alice, 1));
+    owners.detach(bob, 1, 7);
+    owners.forget(bob, 1);
+    assert!(owners.find(alice, 1, Some(7), now).is_ok());
+    owners.detach(alice, 1, 7);
     assert_eq!(owners.find(alice, 1, Some(7), now), Err(Unknown::Handle));
-    owners.forget(1);
-    owners.forget(1);
+    owners.forget(alice, 1);
+    owners.forget(alice, 1);
     assert_eq!(owners.find(alice, 1, None, now), Err(Unknown::Session));
     assert_eq!((owners.sessions(), owners.handles()), (0, 0));
 }
@@ -79,13 +84,13 @@ fn memory_is_bounded_per_client_and_for_all() {
     assert_eq!(owners.sessions(), 4);
     drop(waits);
     create(&owners, bob, 4, now);
-    owners.forget(1);
+    owners.forget(alice, 1);
     create(&owners, alice, 5, now);
     (1..=3).for_each(|handle| attach(&owners, alice, 5, handle));
     assert!(owners.reserve_handle(alice).is_none(), "her share");
     attach(&owners, bob, 4, 1);
     assert!(owners.reserve_handle(bob).is_none(), "all of it");
-    owners.forget(5);
+    owners.forget(alice, 5);
     assert_eq!((owners.sessions(), owners.handles()), (3, 1));
 }
 

@@ -25,7 +25,11 @@ pub struct TooMany;
 /// The rooms of a handle, in the order in which its client asked to enter them. A request that the
 /// server then rejects counts as well, because its answer may come late or never.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entries(Option<Arc<[Entry]>>);
+pub struct Entries {
+    rooms: Option<Arc<[Entry]>>,
+    /// The client has asked to leave, and the server has not answered yet.
+    is_leaving: bool,
+}
 
 impl Entries {
     /// The rooms in order.
@@ -35,7 +39,7 @@ impl Entries {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.rooms.is_none()
     }
 
     /// Whether this room is one of them.
@@ -43,19 +47,25 @@ impl Entries {
         self.iter().any(|entry| room.is(&entry.room))
     }
 
-    /// Adds a room. The same request a second time adds nothing.
+    /// The client asks to leave a room: what it asks for next is another entry.
+    pub fn note_leaving(&mut self) {
+        self.is_leaving = !self.is_empty();
+    }
+
+    /// Adds a room. The same request a second time adds nothing, unless the client has asked to
+    /// leave in between.
     ///
     /// # Errors
     /// If there are too many.
     pub fn add(&mut self, entry: Entry) -> Result<(), TooMany> {
         let known = self.as_slice();
-        if known.last() == Some(&entry) {
+        if known.last() == Some(&entry) && !self.is_leaving {
             return Ok(());
         }
         if known.len() >= MOST {
             return Err(TooMany);
         }
-        self.0 = Some(known.iter().cloned().chain([entry]).collect());
+        self.rooms = Some(known.iter().cloned().chain([entry]).collect());
         Ok(())
     }
 
@@ -77,16 +87,17 @@ impl Entries {
         if count == 0 {
             return;
         }
+        self.is_leaving = false;
         let rest = self.as_slice().get(count..).unwrap_or_default();
-        self.0 = (!rest.is_empty()).then(|| rest.into());
+        self.rooms = (!rest.is_empty()).then(|| rest.into());
     }
 
     /// Takes all of them out.
     pub fn clear(&mut self) {
-        self.0 = None;
+        *self = Self::default();
     }
 
     fn as_slice(&self) -> &[Entry] {
-        self.0.as_deref().unwrap_or_default()
+        self.rooms.as_deref().unwrap_or_default()
     }
 }

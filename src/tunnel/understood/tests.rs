@@ -297,6 +297,18 @@ fn a_client_that_goes_on_to_send_what_cannot_be_read_sees_why_it_is_closed() {
 }
 
 #[test]
+fn a_server_may_say_more_than_a_client() {
+    run(async {
+        let mut on = setup(1 << 16);
+        let long = format!("\"{}\"", "x".repeat(5000));
+        on.server.send(&long).await;
+        assert_eq!(on.client.next().await, long);
+        on.client.send(&long).await;
+        assert!(on.client.next().await.starts_with("close 1009 "));
+    });
+}
+
+#[test]
 fn the_gateway_and_the_inspector_close_with_1008() {
     run(async {
         let mut on = setup(1 << 16);

@@ -13,8 +13,8 @@ fn recheck(client: &Client, api: &mut Gateway<Api>) -> Result<(), &'static str> 
 fn a_connection_may_not_keep_a_room_or_a_plugin_that_was_taken_away() {
     let (before, after) = (in_rooms("[1234,77]"), in_rooms("[77]"));
     let owners = two_sessions(&before);
-    owners.detach(1, handle_of("sfu"));
-    owners.detach(1, handle_of("lua"));
+    owners.detach(before.owner, 1, handle_of("sfu"));
+    owners.detach(before.owner, 1, handle_of("lua"));
     let mut first = api(Arc::clone(&owners), Credentials::default());
     let mut second = api(Arc::clone(&owners), Credentials::default());
     before.forwards(
@@ -42,7 +42,7 @@ fn a_connection_may_not_keep_a_room_or_a_plugin_that_was_taken_away() {
             ..after.context(&first.backend)
         })
         .unwrap();
-    owners.detach(1, handle_of("videoroom"));
+    owners.detach(before.owner, 1, handle_of("videoroom"));
     assert_eq!(recheck(&after, &mut first), Ok(()));
 }
 
@@ -65,7 +65,7 @@ fn a_ptype_that_was_taken_away_is_noticed() {
         subscribers(&["Subscriber"]),
     );
     let owners = two_sessions(&before);
-    owners.detach(1, handle_of("lua"));
+    owners.detach(before.owner, 1, handle_of("lua"));
     let mut api = api(owners, Credentials::default());
     let join = r#"{"request":"join","room":1234,"ptype":"PUBLISHER"}"#;
     before.forwards(&mut api, &message("videoroom", join));
@@ -114,9 +114,58 @@ fn a_session_is_kept_while_a_connection_that_uses_it_is_open() {
     client.now = start + idle / 2;
     api.inspector.keep(&client.context(&api.backend));
     sweep(start + idle);
-    client.forwards(&mut api, keepalive);
+    assert!(owners.find(client.owner, 1, None, start + idle).is_ok());
     // Session 2 is another client's, whose connection is gone.
     assert_eq!(owners.sessions(), 1);
     sweep(start + 2 * idle);
     assert_eq!(owners.sessions(), 0);
+}
+
+#[test]
+fn a_room_that_was_left_and_entered_again_at_once_is_not_lost_from_sight() {
+    let (before, after) = (in_rooms("[1234,77]"), in_rooms("[77]"));
+    let owners = two_sessions(&before);
+    owners.detach(before.owner, 1, handle_of("sfu"));
+    owners.detach(before.owner, 1, handle_of("lua"));
+    let mut api = api(Arc::clone(&owners), Credentials::default());
+    let join = message("audiobridge", r#"{"request":"join","room":1234}"#);
+    let leave = message("audiobridge", r#"{"request":"leave"}"#);
+    let says = |what: &str| {
+        format!(
+            r#"{{"janus":"event","session_id":1,"sender":{},"transaction":"t","plugindata":
+            {{"plugin":"janus.plugin.audiobridge","data":{{"audiobridge":"{what}","room":1234}}}}}}"#,
+            handle_of("audiobridge")
+        )
+    };
+    before.forwards(&mut api, &join);
+    before.gets(&mut api, &says("joined"));
+    // Both go to Janus before it answers either.
+    before.forwards(&mut api, &leave);
+    before.forwards(&mut api, &join);
+    before.gets(&mut api, &says("left"));
+    before.gets(&mut api, &says("joined"));
+    assert_eq!(recheck(&after, &mut api), Err("room no longer allowed"));
+    before.forwards(&mut api, &leave);
+    before.gets(&mut api, &says("left"));
+    assert_eq!(recheck(&after, &mut api), Ok(()));
+}
+
+#[test]
+fn each_session_of_a_connection_is_looked_at() {
+    let (before, after) = (in_rooms("[1234,77]"), in_rooms("[77]"));
+    let owners = two_sessions(&before);
+    owners.detach(before.owner, 1, handle_of("sfu"));
+    owners.detach(before.owner, 1, handle_of("lua"));
+    let mut api = api(Arc::clone(&owners), Credentials::default());
+    let join = message("videoroom", r#"{"request":"join","room":1234}"#);
+    before.forwards(&mut api, &join);
+    for session in 100..200 {
+        let place = owners.reserve_session(before.owner).unwrap();
+        owners.created(place, session, before.now);
+        before.forwards(
+            &mut api,
+            &format!(r#"{{"janus":"keepalive","transaction":"t","session_id":{session}}}"#),
+        );
+    }
+    assert_eq!(recheck(&after, &mut api), Err("room no longer allowed"));
 }

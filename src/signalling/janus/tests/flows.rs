@@ -419,3 +419,73 @@ fn what_janus_says_reaches_the_client_even_if_it_cannot_be_read() {
         assert_eq!(client.gets(&mut api, message), message);
     }
 }
+
+#[test]
+fn an_id_of_another_clients_session_cannot_be_proposed() {
+    let client = Client::caller("alice");
+    let mut api = api(two_sessions(&client), Credentials::default());
+    let create = |id: &str| format!(r#"{{"janus":"create","transaction":"t","id":{id}}}"#);
+    let answer = client.answer(&mut api, &create("2"));
+    assert!(
+        answer.contains(r#"{"code":468,"reason":"Session ID 2 already in use"}"#),
+        "{answer}"
+    );
+    for id in ["1", "3"] {
+        client.forwards(&mut api, &create(id));
+    }
+    // Janus would answer these without the transaction, and nothing would end the wait for it.
+    for id in ["-5", "\"2\"", "1.5", "{}", "9007199254740993"] {
+        let answer = client.answer(&mut api, &create(id));
+        assert!(answer.contains(r#"{"code":467,"#), "{answer}");
+    }
+    // What another server of the upstream says about its own session 2 is nothing to Bob.
+    client.gets(&mut api, r#"{"janus":"timeout","session_id":2}"#);
+    let bob = Owner::of_subject("test", "other");
+    let owners = &api.backend.owners;
+    assert!(owners.find(bob, 2, Some(21), client.now).is_ok());
+}
+
+#[test]
+fn a_call_without_an_answer_counts_for_a_minute() {
+    let mut client = Client::caller("alice");
+    let mut api = api(two_sessions(&client), Credentials::default());
+    let create = r#"{"janus":"create","transaction":"t"}"#;
+    for _ in 0..64 {
+        client.forwards(&mut api, create);
+    }
+    assert!(
+        client
+            .answer(&mut api, create)
+            .contains("wait for an answer")
+    );
+    client.now += std::time::Duration::from_secs(60);
+    client.forwards(&mut api, create);
+    assert_eq!(api.backend.owners.sessions(), 2 + 1);
+}
+
+#[test]
+fn what_is_kept_for_an_answer_is_short() {
+    let client = Client::caller("alice");
+    let mut api = api(two_sessions(&client), Credentials::default());
+    let long = "t".repeat(1023);
+    let create = format!(r#"{{"janus":"create","transaction":"{long}"}}"#);
+    assert!(client.answer(&mut api, &create).contains(r#"{"code":467,"#));
+    let plugin = "p".repeat(257);
+    let attach =
+        format!(r#"{{"janus":"attach","transaction":"t","session_id":1,"plugin":"{plugin}"}}"#);
+    assert!(without_rules(&mut api, &attach).contains(r#"{"code":467,"#));
+}
+
+/// The answer to a message of a client without rules.
+fn without_rules(api: &mut Gateway<Api>, message: &str) -> String {
+    let client = Client::caller("alice");
+    let context = Context {
+        rules: None,
+        ..client.context(&api.backend)
+    };
+    let mut verdicts = judge(&mut api.inspector, Direction::ToServer, message, &context);
+    match verdicts.next() {
+        Some(Verdict::Answer { text, .. }) => text,
+        other => panic!("{other:?}"),
+    }
+}

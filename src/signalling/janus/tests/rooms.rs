@@ -353,8 +353,8 @@ fn a_session_with_a_room_that_was_taken_away_can_only_be_ended() {
     client.now += Duration::from_secs(10);
     after.now = client.now;
     // The handles of plugins that no rule lets the client attach to would be refused as well.
-    api.backend.owners.detach(1, handle_of("sfu"));
-    api.backend.owners.detach(1, handle_of("lua"));
+    api.backend.owners.detach(client.owner, 1, handle_of("sfu"));
+    api.backend.owners.detach(client.owner, 1, handle_of("lua"));
     let lost = "room no longer allowed";
     for message in [
         keepalive,
