@@ -419,6 +419,7 @@ fn what_moderators_do_has_a_line_with_its_rule_and_whom_it_was_about() {
     }
     assert_eq!(lines[0]["request"], "kick");
     assert_eq!(lines[0]["target"], json!({"id": 5678}));
-    assert_eq!(lines[1]["detail"], "the room is another");
+    let detail = "the room is another, and the token's room_ids is [1234,\"backstage\"]";
+    assert_eq!(lines[1]["detail"], detail);
     assert!(!audited.text("audit").contains("adminpwd"));
 }

@@ -125,11 +125,12 @@ a message to Janus
   no-backstage: no match, the room is another
   janus-moderator.1: no match, the plugin is another
   janus-moderator.2: no match, the plugin is another
-  janus-moderator.3: no match, the room is another
-would be refused: no rule matches; janus-moderator.3 comes closest: the room is another
+  janus-moderator.3: no match, the room is another, and the token's room_ids is [1234]
+would be refused: no rule matches; janus-moderator.3 comes closest: the room is another, and the \
+token's room_ids is [1234]
 a message to Janus
   verb list_sessions (unknown)
-  no-backstage: no match, the room is another
+  no-backstage: no match, the message names no room
   janus-moderator.1: no match, the verb is another
   janus-moderator.2: no match, the verb is another
   janus-moderator.3: no match, the verb is another
@@ -172,7 +173,7 @@ fn a_token_that_is_not_accepted_is_explained_all_the_same() {
     let (status, text) = folder.explain("--policy callers --plugin videoroom kick", "");
     assert_eq!(status, 1);
     assert!(
-        text.ends_with("comes closest: the room is another\n"),
+        text.ends_with("comes closest: the client has no token with a claim room_ids or room\n"),
         "{text}"
     );
 }

@@ -225,8 +225,12 @@ fn unmatched(steps: &[Step<'_>]) -> String {
     let allow = steps
         .iter()
         .filter(|step| step.rule.effect == Effect::Allow);
-    let closest = allow.rev().max_by_key(|step| step.mismatch.clone());
-    let closest = closest.and_then(|step| Some((&step.rule.name, step.mismatch.as_ref()?)));
+    let allow = allow.filter_map(|step| Some((&step.rule.name, step.mismatch.as_ref()?)));
+    // Of equals, the first.
+    let closest = allow.reduce(|closest, step| match closest.1.is_further_than(step.1) {
+        true => step,
+        false => closest,
+    });
     match closest {
         Some((rule, mismatch)) => {
             format!("no rule matches; {rule} comes closest: {mismatch}")

@@ -126,7 +126,10 @@ fn what_is_refused_has_a_line_with_the_reason_and_what_is_ordinary_has_none() {
     for (message, want) in [
         (join("1234"), "none"),
         (r#"{"janus":"create","transaction":"t"}"#.into(), "none"),
-        (join("4321"), "unmatched | - | the room is another"),
+        (
+            join("4321"),
+            "unmatched | - | the room is another, and the token's room_ids is [1234]",
+        ),
         (
             to_plugin(5011, r#"{"request":"configure"}"#),
             "denied | no changes | -",

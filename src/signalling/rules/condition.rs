@@ -55,10 +55,7 @@ impl Rooms {
         if facts.is_leaving {
             return !is_deny;
         }
-        // A request that names no room is about those that the handle is in.
-        let entered = facts.entered.iter().map(|entry| entry.room.room());
-        let own = entered.filter(|_| !facts.is_about_room);
-        let mut rooms = facts.room.into_iter().chain(own).peekable();
+        let mut rooms = rooms_of(facts).peekable();
         if rooms.peek().is_none() {
             // What is not about a room passes as the rest of the rule says, but is not denied for
             // a room that it does not name.
@@ -69,6 +66,15 @@ impl Rooms {
         } else {
             rooms.all(|room| self.has(room, claims))
         }
+    }
+
+    /// The first room of the message that is not among them.
+    pub(super) fn other<'f>(
+        &self,
+        facts: &'f Facts<'_>,
+        claims: Option<&Claims>,
+    ) -> Option<Room<'f>> {
+        rooms_of(facts).find(|room| !self.has(*room, claims))
     }
 
     fn has(&self, room: Room<'_>, claims: Option<&Claims>) -> bool {
@@ -85,6 +91,13 @@ impl Rooms {
             }),
         }
     }
+}
+
+/// The rooms that a message is about. One that names no room is about those that the handle is in.
+fn rooms_of<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = Room<'f>> {
+    let entered = facts.entered.iter().map(|entry| entry.room.room());
+    let own = entered.filter(|_| !facts.is_about_room);
+    facts.room.into_iter().chain(own)
 }
 
 fn claim_has_room(claim: &Value, room: Room<'_>) -> bool {

@@ -12,6 +12,7 @@
 mod condition;
 mod entries;
 mod facts;
+mod mismatch;
 mod parameters;
 mod room;
 mod uris;
@@ -19,13 +20,14 @@ mod uris;
 pub use condition::{Hosts, Names, Rooms};
 pub use entries::{Entries, Entry, TooMany};
 pub use facts::{Facts, Word};
+pub use mismatch::Mismatch;
 pub use parameters::ParameterRule;
 pub use room::{Room, RoomId};
 pub use uris::Uris;
 
 use std::fmt;
 
-use super::uri::{UriPrefix, UriProblem};
+use super::uri::UriPrefix;
 use crate::token::claims::{ClaimRule, Claims};
 
 /// What a rule does with a message that it matches.
@@ -106,77 +108,58 @@ impl Rule {
     ///
     /// # Errors
     /// The first condition that does not hold.
-    fn matches(&self, facts: &Facts<'_>, claims: Option<&Claims>) -> Result<(), Mismatch> {
+    fn matches(&self, facts: &Facts<'_>, claims: Option<&Claims>) -> Result<(), Condition> {
         let is_deny = self.effect == Effect::Deny;
         let names = |names: &Names, word: Option<&Word<'_>>| names.match_word(word, is_deny);
-        let holds = |is_held, mismatch| if is_held { Ok(()) } else { Err(mismatch) };
-        holds(names(&self.verbs, Some(&facts.verb)), Mismatch::Verb)?;
+        let holds = |is_held, condition| if is_held { Ok(()) } else { Err(condition) };
+        holds(names(&self.verbs, Some(&facts.verb)), Condition::Verb)?;
         holds(
             names(&self.plugins, facts.plugin.as_ref()),
-            Mismatch::Plugin,
+            Condition::Plugin,
         )?;
         holds(
             names(&self.requests, facts.request.as_ref()),
-            Mismatch::Request,
+            Condition::Request,
         )?;
-        holds(names(&self.ptypes, facts.ptype.as_ref()), Mismatch::Ptype)?;
-        holds(self.rooms.contain(facts, claims, is_deny), Mismatch::Room)?;
-        let missing = self
-            .claims
-            .iter()
-            .find(|rule| !claims.is_some_and(|claims| rule.is_met(claims)));
-        missing.map_or(Ok(()), |rule| Err(Mismatch::Claim(rule.path.clone())))?;
+        holds(names(&self.ptypes, facts.ptype.as_ref()), Condition::Ptype)?;
+        holds(self.rooms.contain(facts, claims, is_deny), Condition::Room)?;
+        holds(self.missing_claim(claims).is_none(), Condition::Claim)?;
         let forbidden = facts.member_among(&self.without);
-        forbidden.map_or(Ok(()), |name| Err(Mismatch::Member(name.into())))?;
-        holds(self.hosts.contain(facts, claims), Mismatch::Host)?;
-        let mut parameters = self.parameters.iter();
-        let other = parameters.find(|rule| !rule.is_met(facts));
-        other.map_or(Ok(()), |rule| Err(Mismatch::Parameter(rule.path.clone())))?;
+        holds(forbidden.is_none(), Condition::Member)?;
+        holds(self.hosts.contain(facts, claims), Condition::Host)?;
+        holds(self.other_parameter(facts).is_none(), Condition::Parameter)?;
         let is_others = facts.is_foreign && !is_deny && self.objects == Objects::Own;
-        holds(!is_others, Mismatch::Object)?;
-        self.uris
-            .check(facts)
-            .map_err(|(name, problem)| Mismatch::Uri(name, problem))
+        holds(!is_others, Condition::Object)?;
+        holds(self.uris.check(facts).is_ok(), Condition::Uri)
+    }
+
+    /// What the rule requires of the token, and the token does not say.
+    fn missing_claim(&self, claims: Option<&Claims>) -> Option<&ClaimRule> {
+        let is_met = |rule: &ClaimRule| claims.is_some_and(|claims| rule.is_met(claims));
+        self.claims.iter().find(|rule| !is_met(rule))
+    }
+
+    /// What the rule requires of the parameters, and they do not say.
+    fn other_parameter(&self, facts: &Facts<'_>) -> Option<&ParameterRule> {
+        self.parameters.iter().find(|rule| !rule.is_met(facts))
     }
 }
 
-/// The condition of a rule that a message does not meet. A later one means that the rule was
-/// closer to matching.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-pub enum Mismatch {
-    /// Another verb.
-    #[error("the verb is another")]
+/// The conditions of a rule, in the order in which they are compared. A later one that a message
+/// does not meet means that the rule was closer to matching.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Condition {
     Verb,
-    /// Another plugin, or none.
-    #[error("the plugin is another")]
     Plugin,
-    /// Another request, or none.
-    #[error("the request is another")]
     Request,
-    /// Another participant type.
-    #[error("the ptype is another")]
     Ptype,
-    /// Another room, or none.
-    #[error("the room is another")]
     Room,
-    /// The token does not have this claim with one of the values.
-    #[error("the token's claim {0} is missing or another")]
-    Claim(Box<str>),
-    /// The message has this member.
-    #[error("the message has the member {0}")]
-    Member(Box<str>),
-    /// It sends media to another host, or names none.
-    #[error("the host is another")]
+    Claim,
+    Member,
     Host,
-    /// This parameter has another value, or is missing.
-    #[error("the parameter {0} is missing or another")]
-    Parameter(Box<str>),
-    /// It is about an object of another client.
-    #[error("the object is another client's")]
+    Parameter,
     Object,
-    /// The server must not open what this member names.
-    #[error("the member {0} {1}")]
-    Uri(Box<str>, UriProblem),
+    Uri,
 }
 
 /// What the rules decide.
@@ -259,12 +242,17 @@ impl MessageRules {
             match (rule.matches(facts, claims), rule.effect) {
                 (Ok(()), Effect::Allow) => return Decision::Allowed(rule),
                 (Ok(()), Effect::Deny) => return Decision::Denied(rule),
-                // How close a message came to a refusal explains nothing.
-                (Err(mismatch), Effect::Allow) => closest = closest.max(Some(mismatch)),
-                (Err(_), Effect::Deny) => {}
+                // How close a message came to a refusal explains nothing. Of equals, the first.
+                (Err(condition), Effect::Allow)
+                    if closest.is_none_or(|(closer, _)| closer < condition) =>
+                {
+                    closest = Some((condition, rule));
+                }
+                (Err(_), _) => {}
             }
         }
-        Decision::Unmatched(closest)
+        let mismatch = |(condition, rule)| Mismatch::new(condition, rule, facts, claims);
+        Decision::Unmatched(closest.map(mismatch))
     }
 
     /// Rule by rule, up to the one that decides: why it matches or not.
@@ -278,7 +266,8 @@ impl MessageRules {
             if is_decided {
                 return None;
             }
-            let mismatch = rule.matches(facts, claims).err();
+            let unmet = rule.matches(facts, claims).err();
+            let mismatch = unmet.map(|unmet| Mismatch::new(unmet, rule, facts, claims));
             is_decided = mismatch.is_none();
             Some(Step { rule, mismatch })
         })

@@ -169,6 +169,86 @@ fn rooms_are_typed_and_come_from_rules_or_claims() {
 }
 
 #[test]
+fn a_mismatch_says_what_the_token_has_instead() {
+    let claim = Rooms::InClaims(["room_ids".into(), "room".into()].into());
+    let list = Rooms::OneOf([RoomId::Number(1), RoomId::Text("a".into())].into());
+    let long = format!(r#"{{"exp":1,"room":"{}"}}"#, "é".repeat(100));
+    let cut = format!(
+        "the room is another, and the token's room is \"{}…\"",
+        "é".repeat(32)
+    );
+    let missing = "the token has no claim room_ids or room";
+    for (rooms, token, room, want) in [
+        (&claim, r#"{"exp":1}"#, "1", missing),
+        (
+            &claim,
+            r#"{"exp":1,"room_ids":["2","1"]}"#,
+            "1",
+            "room_ids has the text \"1\", and the message the number 1",
+        ),
+        (
+            &claim,
+            r#"{"exp":1,"room":1}"#,
+            r#""1""#,
+            "room has the number 1, and the message the text \"1\"",
+        ),
+        (
+            &claim,
+            r#"{"exp":1,"room_ids":[2,3],"room":"a\n"}"#,
+            "1",
+            "the room is another, and the token's room_ids is [2,3] and room is \"a\\u000a\"",
+        ),
+        (&claim, &long, "1", &cut),
+        (&list, r#"{"exp":1}"#, "2", "the room is another"),
+        (
+            &list,
+            r#"{"exp":1}"#,
+            r#""1""#,
+            "the rule has the number 1, and the message the text \"1\"",
+        ),
+        (&list, r#"{"exp":1}"#, "null", "the message names no room"),
+    ] {
+        let text = format!(r#"{{"verb":"a","about":1,"room":{room}}}"#);
+        let rooms = rooms.clone();
+        let rules = MessageRules::new([Rule {
+            rooms,
+            ..allow("rooms")
+        }]);
+        let Decision::Unmatched(Some(mismatch)) = rules.decide(&facts(&text), Some(&claims(token)))
+        else {
+            panic!("{text}");
+        };
+        assert_eq!(mismatch.to_string(), want);
+    }
+    // A request for no room is refused by no rule about rooms, and what is unknown has to be named.
+    let steps = [
+        Rule {
+            rooms: list,
+            ..deny("no room")
+        },
+        Rule {
+            hosts: Hosts::InClaim("hosts".into()),
+            ..allow("hosts")
+        },
+        Rule {
+            verbs: Names::one_of(["a"]),
+            ..allow("unknown")
+        },
+    ];
+    let rules = MessageRules::new(steps);
+    let facts = facts(r#"{"verb":"a","plugin":"p","request":"new"}"#);
+    let steps = rules.explain(&facts, None).map(|step| step.to_string());
+    assert_eq!(
+        steps.collect::<Vec<_>>(),
+        [
+            "no room: no match, the message names no room",
+            "hosts: no match, the request is unknown, and has to be named in a rule",
+            "unknown: no match, the request is unknown, and has to be named in a rule",
+        ]
+    );
+}
+
+#[test]
 fn claims_are_conditions_all_of_them() {
     let claim = |path: &str, wanted| ClaimRule {
         path: path.into(),
@@ -196,19 +276,17 @@ fn claims_are_conditions_all_of_them() {
     let all = format!(r#"{{"exp":1,"role":["ops"],"name":"x",{moderator}}}"#);
     assert_eq!(mismatch(Some(&all)), "allowed");
     let other = format!(r#"{{"exp":1,"role":"op","name":"x",{moderator}}}"#);
-    assert_eq!(
-        mismatch(Some(&other)),
-        "the token's claim role is missing or another"
-    );
+    assert_eq!(mismatch(Some(&other)), "the token's role is \"op\"");
     assert_eq!(
         mismatch(Some(
             r#"{"exp":1,"role":"ops","name":"x","context":{"user":{"moderator":"true"}}}"#
         )),
-        "the token's claim context.user.moderator is missing or another"
+        "the token's context.user.moderator is \"true\""
     );
+    assert_eq!(mismatch(None), "the client has no token with a claim role");
     assert_eq!(
-        mismatch(None),
-        "the token's claim role is missing or another"
+        mismatch(Some(r#"{"exp":1}"#)),
+        "the token has no claim role"
     );
 }
 

@@ -58,7 +58,8 @@ fn of_several_messages_each_is_explained_and_the_closest_rule_is_named() {
         ends,
         [
             "would pass, by janus-caller.1",
-            "would be refused: no rule matches; janus-caller.3 comes closest: the room is another",
+            "would be refused: no rule matches; janus-caller.3 comes closest: room_ids has the \
+             number 1234, and the message the text \"1234\"",
             "would be refused: The request does not name its room",
             "would be refused: no rule matches; janus-caller.3 comes closest: the request is \
              another",

@@ -225,7 +225,7 @@ fn a_handle_has_the_plugin_that_it_was_attached_to_in_whatever_order_answers_com
     );
     assert_eq!(
         &*reason(&mut api, 12),
-        "No rule matches: the request is another"
+        "No rule matches: the request is unknown, and has to be named in a rule"
     );
     assert!(
         owners
