@@ -66,6 +66,7 @@ pub use problem::{Problem, Report};
 pub use reference::reference;
 pub use summary::summary;
 pub use units::duration;
+pub use values::{nearest_plugin, plugin_name};
 
 /// What a `gateway.toml` says, with every name resolved.
 #[derive(Clone, Debug)]

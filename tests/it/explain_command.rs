@@ -153,16 +153,17 @@ fn a_token_that_is_not_accepted_is_explained_all_the_same() {
     for (token, note) in [
         (
             "expired",
-            "token: expired; its claims are taken as they are\n",
+            "the handshake would be refused: expired; the claims are taken as they are\n",
         ),
         (
             "foreign",
-            "token: the signature is wrong; its claims are taken as they are\n",
+            "the handshake would be refused: the signature is wrong; the claims are taken as they \
+             are\n",
         ),
     ] {
         let arguments = format!("--policy callers --token {token} --plugin videoroom kick");
         let (status, text) = folder.explain(&arguments, "");
-        assert_eq!(status, 0, "{text}");
+        assert_eq!(status, 1, "{text}");
         assert!(text.starts_with(note), "{text}");
         assert!(
             text.ends_with("would pass, by janus-moderator.1\n"),
@@ -172,10 +173,74 @@ fn a_token_that_is_not_accepted_is_explained_all_the_same() {
     // Without a token no room is the client's.
     let (status, text) = folder.explain("--policy callers --plugin videoroom kick", "");
     assert_eq!(status, 1);
+    let note = "the handshake would be refused: the policy admits clients by a token; write \
+                --token FILE\n";
+    assert!(text.starts_with(note), "{text}");
     assert!(
         text.ends_with("comes closest: the client has no token with a claim room_ids or room\n"),
         "{text}"
     );
+}
+
+#[test]
+fn a_token_that_the_policy_does_not_admit_is_refused_before_its_messages() {
+    let folder = Folder::new();
+    let hour = staff::now() + 3600;
+    let claims = json!({"exp": hour, "room_ids": [1234]});
+    folder.write("nameless", &staff::mint(staff::SECRET, &claims));
+    let config = fs::read_to_string(folder.0.path().join("gateway.toml")).unwrap();
+    let wanted = "[policies.callers]\nclaims = { role = \"caller\" }\n";
+    folder.write(
+        "strict.toml",
+        &config.replace("[policies.callers]\n", wanted),
+    );
+    let arguments = "--policy callers --token nameless --plugin videoroom kick";
+    let (status, text) = folder.explain(arguments, "");
+    assert_eq!(status, 0, "{text}");
+    assert!(
+        text.contains("token: it has no subject, so that "),
+        "{text}"
+    );
+    let (status, text) = folder.explain(&format!("--config strict.toml {arguments}"), "");
+    assert_eq!(status, 1, "{text}");
+    assert!(
+        text.starts_with("the handshake would be refused: it has no claim role"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("would pass, by janus-moderator.1\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_example_in_the_documentation_is_what_the_command_prints() {
+    let docs = include_str!("../../docs/messages.md");
+    let blocks = docs.split("```").skip(1).step_by(2);
+    let blocks: Vec<&str> = blocks.collect();
+    let begins = |start: &str| {
+        let found = blocks.iter().find_map(|block| block.strip_prefix(start));
+        found.unwrap().to_owned()
+    };
+    let want = begins("text\n$ ianitor check --explain --policy callers --token alice.jwt ");
+    let (arguments, want) = want.split_once('\n').unwrap();
+    let policy =
+        begins("toml\n[policies.callers]\nissuers = [\"app\"]\nmessages = [\"janus-caller\", ");
+    let folder = Folder::new();
+    let config = Config::new()
+        .table("[upstreams]\napp = { servers = [\"http://127.0.0.1:8188\"], protocol = \"janus\" }")
+        .table(&staff::issuer_named("app", staff::SECRET, ""))
+        .table(&format!(
+            "[policies.callers]\nissuers = [\"app\"]\nmessages = [\"janus-caller\", {policy}"
+        ))
+        .route_with("/janus", "app", "policy = \"callers\"");
+    folder.write("gateway.toml", &config.text());
+    let claims = json!({"sub": "alice", "exp": staff::now() + 3600, "room_ids": [1234]});
+    folder.write("alice.jwt", &staff::mint(staff::SECRET, &claims));
+    let join = json!({"request": "join", "ptype": "publisher", "room": 4321});
+    folder.write("join.json", &plugin_message(&join));
+    let arguments = format!("--policy callers --token alice.jwt {arguments}");
+    assert_eq!(folder.explain(&arguments, ""), (1, want.to_owned()));
 }
 
 #[test]
@@ -202,6 +267,27 @@ fn what_is_missing_on_the_command_line_or_in_the_configuration_is_said() {
             "write it into a file, and name that with --token FILE",
         ),
         ("--policy callers --token kick kick", 64, "the token: "),
+        (
+            "--policy callers --token token --plugin videorom kick",
+            64,
+            "did you mean janus.plugin.videoroom?",
+        ),
+        (
+            "--policy callers --token token --plugin janus.plugin.videorom kick",
+            1,
+            "not known to the gateway, did you mean janus.plugin.videoroom?",
+        ),
+        (
+            "--policy callers --token token --plugin recordplay kick",
+            1,
+            "plugin janus.plugin.recordplay (unknown)",
+        ),
+        ("--policy open kick", 0, "open has no message rules"),
+        (
+            "--policy operators --token token kick",
+            1,
+            "token: the policy takes none",
+        ),
         (
             "--policy callers --token - -",
             64,

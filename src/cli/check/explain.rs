@@ -5,20 +5,21 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
-use ianitor::config::Config;
-use ianitor::policy::Policy;
+use ianitor::config::{self, Config};
+use ianitor::policy::{Policy, Rule};
 use ianitor::route::{Target, UpstreamId};
 use ianitor::signalling::Protocol;
 use ianitor::signalling::document::{self, Value};
-use ianitor::signalling::janus::{self, Unclear, plugins};
+use ianitor::signalling::janus::{self, Unclear};
 use ianitor::signalling::rules::{Effect, Facts, MessageRules, RoomId, Step};
 use ianitor::token::claims::Claims;
 use ianitor::token::jws::is_jwt;
 
-use crate::cli::output::{CliError, EXIT_FAILED, EXIT_USAGE, show};
-use crate::cli::token::{load, named, offline};
+use crate::cli::output::{CliError, EXIT_FAILED, EXIT_USAGE, complain, show};
+use crate::cli::token::{Offline, load, named, offline};
 
 /// The arguments of `ianitor check --explain`.
 #[derive(Debug, Args)]
@@ -50,30 +51,32 @@ impl Explain {
     pub(super) fn run(&self, config: &Path) -> Result<ExitCode, CliError> {
         let name = self.policy.as_deref().unwrap_or_default();
         let config = load(config)?;
-        let policy = named("policy", name, &config.policies, Policy::name)?;
+        let open = Arc::new(Policy::new(Policy::OPEN, Rule::Open));
+        let policy = match name == Policy::OPEN {
+            true => &open,
+            false => named("policy", name, &config.policies, Policy::name)?,
+        };
         if [&self.token, &self.message].map(is_stdin) == [true; 2] {
             let text = "standard input cannot be both the token and the message; write one of \
                         them into a file";
             return Err((EXIT_USAGE, text.to_owned()));
         }
-        let claims = match &self.token {
-            Some(file) => Some(self.claims(file, &config, policy)?),
-            None => None,
-        };
+        let plugin = self.plugin.as_deref().map(full_name).transpose()?;
+        let (claims, is_admitted) = self.client(&config, policy)?;
         let message = self.message.as_deref().unwrap_or(Path::new("-"));
         let message = read(message)?;
         let Some(rules) = policy.messages() else {
             show(&format!(
                 "the policy {name} has no message rules: whatever is valid passes\n"
             ));
-            return Ok(ExitCode::SUCCESS);
+            return Ok(status(is_admitted));
         };
         let asked = Asked {
             rules,
             claims: claims.as_ref(),
-            plugin: self.plugin.as_deref().map(full_name),
+            plugin,
         };
-        let mut passes = true;
+        let mut passes = is_admitted;
         for protocol in protocols(&config, name) {
             let answer = asked.explain(protocol, &message).map_err(|unclear| {
                 let text = format!("{unclear}; write --plugin janus.plugin.videoroom");
@@ -82,19 +85,39 @@ impl Explain {
             show(&answer.text);
             passes &= answer.passes;
         }
-        Ok(if passes {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(EXIT_FAILED)
-        })
+        Ok(status(passes))
     }
 
-    /// The claims of the token, verified or not.
-    fn claims(&self, file: &Path, config: &Config, policy: &Policy) -> Result<Claims, CliError> {
-        let token = read(file)?;
-        let (claims, note) = offline(token.trim(), config, policy)?;
-        show(&format!("token: {note}\n"));
-        Ok(claims)
+    /// The claims of the client, verified or not, and whether the policy would admit it.
+    fn client(&self, config: &Config, policy: &Policy) -> Result<(Option<Claims>, bool), CliError> {
+        let refused = |why: &str| show(&format!("the handshake would be refused: {why}\n"));
+        let Some(file) = &self.token else {
+            let wants_token = policy.token_rule().is_some() && !policy.takes_addresses();
+            if wants_token {
+                refused("the policy admits clients by a token; write --token FILE");
+            }
+            return Ok((None, !wants_token));
+        };
+        let Offline { claims, verdict } = offline(read(file)?.trim(), config, policy)?;
+        match &verdict {
+            Ok(note) => show(&format!("token: {note}\n")),
+            Err(why) => refused(&format!("{why}; the claims are taken as they are")),
+        }
+        let has_subject = |claims: &Claims| claims.subject().is_some();
+        if !claims.as_ref().is_none_or(has_subject) {
+            show(
+                "token: it has no subject, so that its sessions end with their WebSocket, and \
+                 belong to the client's address by REST\n",
+            );
+        }
+        Ok((claims, verdict.is_ok()))
+    }
+}
+
+fn status(passes: bool) -> ExitCode {
+    match passes {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(EXIT_FAILED),
     }
 }
 
@@ -118,13 +141,22 @@ fn read(path: &Path) -> Result<String, CliError> {
     Ok(text)
 }
 
-/// `videoroom` is Janus' own.
-fn full_name(plugin: &str) -> String {
-    let own = format!("janus.plugin.{plugin}");
-    match plugins::find(&own) {
-        Some(_) => own,
-        None => plugin.to_owned(),
+/// `videoroom` and `sip` are Janus' own; any other name has to be a whole one.
+fn full_name(plugin: &str) -> Result<String, CliError> {
+    let near = config::nearest_plugin(plugin);
+    let meant = near.map(|near| format!(", did you mean {near}?"));
+    let meant = meant.unwrap_or_default();
+    let Some(name) = config::plugin_name(plugin) else {
+        let text =
+            format!("--plugin {plugin}: is no plugin, such as janus.plugin.videoroom{meant}");
+        return Err((EXIT_USAGE, text));
+    };
+    if near.is_some() {
+        complain(&format!(
+            "warning: {name} is not known to the gateway{meant}\n"
+        ));
     }
+    Ok(name)
 }
 
 /// What the upstreams speak that clients of the policy reach.

@@ -11,4 +11,4 @@ mod offline;
 
 pub(crate) use command::{Token, run};
 pub(crate) use lookup::{load, named};
-pub(crate) use offline::offline;
+pub(crate) use offline::{Offline, offline};

@@ -10,15 +10,19 @@ use ianitor::token::{self, BadToken};
 
 use crate::cli::output::{CliError, EXIT_CONFIG, EXIT_USAGE};
 
-/// The claims, and whether the policy would admit the token, in words.
+/// What is known about a token without asking for keys.
+pub(crate) struct Offline {
+    /// The claims that messages are judged by; `None` if the policy takes no tokens.
+    pub(crate) claims: Option<Claims>,
+    /// What there is to say about it, or why the policy would not admit it.
+    pub(crate) verdict: Result<String, String>,
+}
+
+/// The claims, and whether the policy would admit the token.
 ///
 /// # Errors
 /// That it is no token, or the issuers' files cannot be read.
-pub(crate) fn offline(
-    token: &str,
-    config: &Config,
-    policy: &Policy,
-) -> Result<(Claims, String), CliError> {
+pub(crate) fn offline(token: &str, config: &Config, policy: &Policy) -> Result<Offline, CliError> {
     let token = token.trim_start_matches("Bearer ").trim();
     let usage = |why: BadToken| (EXIT_USAGE, format!("the token: {why}"));
     let parts = jws::split(token).map_err(usage)?;
@@ -28,29 +32,39 @@ pub(crate) fn offline(
         (EXIT_CONFIG, lines.join("\n"))
     })?;
     let Some(rule) = policy.token_rule() else {
-        return Ok((claims, "the policy takes no tokens".to_owned()));
+        return Ok(Offline {
+            claims: None,
+            verdict: Ok("the policy takes none, so that it does not count".to_owned()),
+        });
     };
     let accepted = rule.issuers.iter().map(|accepted| &*issuers[accepted.id.0]);
-    let note = match signer(accepted, &parts) {
-        Ok(issuer) => {
-            let missing = rule.claims.iter().find(|wanted| !wanted.is_met(&claims));
-            match (issuer.judge(&claims, UnixTime::now()), missing) {
-                (Err(why), _) => Err(why.to_string()),
-                (Ok(()), Some(wanted)) => Err(format!("it has no claim {wanted}")),
-                (Ok(()), None) => Ok(&issuer.spec.name),
+    let missing = rule.claims.iter().find(|wanted| !wanted.is_met(&claims));
+    let judged = |issuer: &Issuer| match (issuer.judge(&claims, UnixTime::now()), missing) {
+        (Err(why), _) => Err(why.to_string()),
+        (Ok(()), Some(wanted)) => Err(format!("it has no claim {wanted}")),
+        (Ok(()), None) => Ok(()),
+    };
+    let verdict = match signer(accepted.clone(), &parts) {
+        Ok(issuer) => judged(issuer).map(|()| format!("signed by {}, and valid", issuer.spec.name)),
+        Err(BadToken::KeysUnavailable) => {
+            // One that accepts it otherwise is enough.
+            let verdicts: Vec<_> = accepted.map(judged).collect();
+            let accepts = verdicts.iter().any(Result::is_ok);
+            match verdicts.into_iter().find_map(Result::err) {
+                Some(why) if !accepts => Err(why),
+                _ => Ok(
+                    "its signature was not verified, because the keys of its issuer are \
+                         published; `ianitor token inspect` fetches them"
+                        .to_owned(),
+                ),
             }
         }
-        Err(BadToken::KeysUnavailable) => Err("its signature was not verified, because the keys \
-                                               of its issuer are published; `ianitor token \
-                                               inspect` fetches them"
-            .to_owned()),
         Err(why) => Err(why.to_string()),
     };
-    let note = match note {
-        Ok(issuer) => format!("signed by {issuer}, and valid"),
-        Err(why) => format!("{why}; its claims are taken as they are"),
-    };
-    Ok((claims, note))
+    Ok(Offline {
+        claims: Some(claims),
+        verdict,
+    })
 }
 
 /// The issuer that has signed it, as far as keys are here.

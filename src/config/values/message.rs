@@ -74,6 +74,7 @@ impl Read for Verb {
                 use_of.is_some()
             });
             Err(match suggest::nearest(text, &known) {
+                _ if text == "*" => format!("is no verb; {LEAVE_OUT}"),
                 _ if is_request => format!(
                     "is no verb but what a plugin is asked for; write request = {}",
                     quoted(text)
@@ -117,21 +118,19 @@ impl Read for PluginName {
 
     fn read(value: &Value<'_>) -> Option<String> {
         let name = value.parse_with(STRING, |text| {
-            let lower = text.to_ascii_lowercase();
-            let short = lower.strip_prefix(OF_PLUGINS).unwrap_or(&lower);
             let is_name = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'*');
             let is_plugin = text.len() > OF_PLUGINS.len()
                 && text.starts_with(OF_PLUGINS)
                 && text.bytes().all(is_name);
-            match nearest_plugin(short) {
+            let near = || plugin_name(text).or_else(|| nearest_plugin(text).map(str::to_owned));
+            match near() {
                 _ if is_plugin => Ok(text.to_owned()),
+                _ if text == "*" => Err(format!("is no plugin; {LEAVE_OUT}")),
                 Some(near) => Err(format!("is no plugin, did you mean \"{near}\"?")),
                 None => Err("is no plugin, such as \"janus.plugin.videoroom\"".to_owned()),
             }
         })?;
-        let known = plugins::find(&name).is_some();
-        let short = name.strip_prefix(OF_PLUGINS).unwrap_or(&name);
-        if let Some(near) = nearest_plugin(short).filter(|_| !known) {
+        if let Some(near) = nearest_plugin(&name) {
             let text = format!(
                 "{} is not known to the gateway, did you mean \"{near}\"?",
                 quoted(&name)
@@ -142,17 +141,37 @@ impl Read for PluginName {
     }
 }
 
-/// The known plugin that was meant by a name without its beginning.
-fn nearest_plugin(short: &str) -> Option<&'static str> {
-    let all = plugins::PLUGINS.iter().map(|plugin| plugin.name);
-    let shorts: Vec<&str> = all
-        .clone()
-        .map(|name| name.strip_prefix(OF_PLUGINS).unwrap_or(name))
-        .collect();
+/// What to do about `*`.
+const LEAVE_OUT: &str = "leave the key out, and the rule is about all of them";
+
+/// Every plugin that the gateway knows or that comes with Janus.
+fn usual_plugins() -> impl Iterator<Item = &'static str> {
+    let known = plugins::PLUGINS.iter().map(|plugin| plugin.name);
+    known.chain(plugins::OTHERS)
+}
+
+/// The whole name of a plugin, from `videoroom` or from the whole one.
+pub fn plugin_name(text: &str) -> Option<String> {
+    let is_whole = text.len() > OF_PLUGINS.len() && text.starts_with(OF_PLUGINS);
+    let whole = || usual_plugins().find(|name| name.strip_prefix(OF_PLUGINS) == Some(text));
+    match is_whole {
+        true => Some(text.to_owned()),
+        false => whole().map(str::to_owned),
+    }
+}
+
+/// The plugin that was probably meant by a name, with or without its beginning, which is none of
+/// the usual ones.
+pub fn nearest_plugin(text: &str) -> Option<&'static str> {
+    let lower = text.to_ascii_lowercase();
+    let short = lower.strip_prefix(OF_PLUGINS).unwrap_or(&lower);
+    let short_of = |name: &'static str| name.strip_prefix(OF_PLUGINS).unwrap_or(name);
+    if usual_plugins().any(|name| name == text || short_of(name) == text) {
+        return None;
+    }
+    let shorts: Vec<&str> = usual_plugins().map(short_of).collect();
     let near = suggest::nearest(short, &shorts)?;
-    all.zip(shorts)
-        .find(|(_, short)| *short == near)
-        .map(|(name, _)| name)
+    usual_plugins().find(|name| short_of(name) == near)
 }
 
 /// As what a client joins a room of VideoRoom.
@@ -166,6 +185,9 @@ impl Read for Ptype {
     const FORM: Form = Form::Word(|| PTYPES.to_vec());
 
     fn read(value: &Value<'_>) -> Option<&'static str> {
+        if value.text(STRING)? == "*" {
+            return value.refuse(format!("\"*\" is no ptype; {LEAVE_OUT}"));
+        }
         value.choose("ptype", &PTYPES.map(|ptype| (ptype, ptype)))
     }
 }
@@ -195,6 +217,7 @@ impl Read for Room {
         }
         match value.text("an integer or a string")? {
             "" => value.refuse("is empty"),
+            "*" => value.refuse(format!("\"*\" is no room; {LEAVE_OUT}")),
             text => Some(RoomId::Text(text.into())),
         }
     }
@@ -245,7 +268,12 @@ macro_rules! names {
                 });
 
                 fn read(value: &Value<'_>) -> Option<String> {
-                    nonempty(value)
+                    let text = nonempty(value)?;
+                    // There may be members with any name.
+                    match text == "*" && $kind != "member of a message" {
+                        true => value.refuse(format!("\"*\" is no {}; {LEAVE_OUT}", $kind)),
+                        false => Some(text),
+                    }
                 }
             }
         )*

@@ -22,6 +22,7 @@ pub(super) use message::{
     ClaimName, MediaHost, MemberName, OneOrMore, PluginName, PresetName, Ptype, RequestName, Room,
     RuleName, Verb,
 };
+pub use message::{nearest_plugin, plugin_name};
 pub(super) use number::{
     Count, Lifetime, MessageSize, Port, Size, TargetSize, Threads, Timeout, TokenSize,
 };

@@ -253,6 +253,16 @@ pub const PLUGINS: &[Plugin] = &[
     },
 ];
 
+/// Janus' other plugins, whose requests are not known.
+pub const OTHERS: [&str; 6] = [
+    "janus.plugin.recordplay",
+    "janus.plugin.sip",
+    "janus.plugin.nosip",
+    "janus.plugin.voicemail",
+    "janus.plugin.lua",
+    "janus.plugin.duktape",
+];
+
 /// A plugin by its name.
 pub fn find(name: &str) -> Option<&'static Plugin> {
     PLUGINS.iter().find(|plugin| plugin.name == name)

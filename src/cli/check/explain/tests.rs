@@ -12,7 +12,7 @@ fn explained(presets: &[&str], plugin: Option<&str>, message: &str) -> (String, 
     let asked = Asked {
         rules: &rules(presets),
         claims: Some(&claims),
-        plugin: plugin.map(full_name),
+        plugin: plugin.map(|name| full_name(name).unwrap()),
     };
     let is_admin = presets.iter().any(|name| name.starts_with("janus-admin"));
     let protocol = match is_admin {
