@@ -89,11 +89,13 @@ impl Running {
             tracing::info!("certificates, keys and secrets loaded from disk");
         } else {
             let error = StartError::Several(problems);
-            tracing::error!(
-                error = %Chain(&error),
-                "files have changed on disk and cannot be used; what was read of them before \
-                 stays in force"
-            );
+            for error in Chain(&error).to_string().lines() {
+                tracing::error!(
+                    error,
+                    "files have changed on disk and cannot be used; what was read of them before \
+                     stays in force"
+                );
+            }
         }
     }
 

@@ -257,3 +257,25 @@ fn a_secret_that_janus_rejects_is_a_warning_that_names_the_key() {
         );
     }
 }
+
+#[test]
+fn each_file_that_cannot_be_used_any_more_has_an_event_of_its_own() {
+    let (janus, first, second) = (Janus::new(), secret("first"), secret("second"));
+    let config = Config::new()
+        .table(&format!(
+            "[upstreams.app]\nservers = [\"{}\"]\nprotocol = \"janus\"\nsecret_file = \"{}\"\n\
+             token_auth_secret_file = \"{}\"",
+            janus.url(),
+            first.path().display(),
+            second.path().display()
+        ))
+        .route("/", "app");
+    let gateway = GatewayProcess::start(&config);
+    std::fs::remove_file(first.path()).unwrap();
+    std::fs::remove_file(second.path()).unwrap();
+    let (one, other) = ("app.secret_file: ", "app.token_auth_secret_file: ");
+    let event = gateway.event(other);
+    assert!(!event.contains(one), "{event}");
+    let event = gateway.event(one);
+    assert!(!event.contains(other), "{event}");
+}
