@@ -33,6 +33,8 @@ pub(super) struct Admission {
     is_websocket: bool,
     /// A WebSocket handshake: not judged here, because the tunnel is judged when it opens.
     pub(super) is_handshake: bool,
+    /// The session of Janus for whose events it waits.
+    pub(super) polled: Option<i64>,
     /// When it was admitted.
     pub(super) since: Tick,
     /// The number of changes when it was last judged.
@@ -98,6 +100,7 @@ impl Admission {
             server: None,
             is_websocket: websocket::is_handshake(&inbound.request),
             is_handshake: false,
+            polled: None,
             since: 0,
             changes: 0,
             target_changed_at: None,
@@ -120,8 +123,28 @@ impl Admission {
     /// Judges the request by another configuration.
     pub(super) fn judge(&mut self, view: &Rc<WorkerView>, expiry: Expiry) -> Result<(), Withdrawn> {
         let (route, permit) = view.ask_again(&self.question(), Some(&self.permit), expiry)?;
+        let is_understood = |view: &WorkerView, route, permit: &Permit| {
+            let backend = view.route_backend(route, self.is_websocket, permit);
+            backend.is_some()
+        };
+        if is_understood(view, route, &permit)
+            != is_understood(&self.view, self.route, &self.permit)
+        {
+            return Err(Withdrawn::Messages);
+        }
         (self.route, self.permit, self.view) = (route, permit, Rc::clone(view));
-        Ok(())
+        self.judge_poll()
+    }
+
+    /// Judges a long poll by the permit in force.
+    pub(super) fn judge_poll(&self) -> Result<(), Withdrawn> {
+        let Some(session) = self.polled else {
+            return Ok(());
+        };
+        let result = self
+            .view
+            .may_still_poll(self.route, &self.permit, self.client, session);
+        result.map_err(Withdrawn::Poll)
     }
 
     /// Judges the request if the configuration has changed. A changed target is no reason against
@@ -151,13 +174,14 @@ impl Admission {
     }
 
     /// A request whose target a reload has changed may go on for as long as in a drain: its server
-    /// is at work on it, and a retry would go to another server.
+    /// is at work on it, and a retry would go to another server. A long poll is cut at once, as a
+    /// WebSocket is: by what rules it may wait there, the new configuration does not say.
     fn grant_time(
         &mut self,
         verdict: Result<(), Withdrawn>,
         moment: &Moment<'_>,
     ) -> Result<(), Withdrawn> {
-        if verdict != Err(Withdrawn::Target) {
+        if verdict != Err(Withdrawn::Target) || self.polled.is_some() {
             self.target_changed_at = None;
             return verdict;
         }

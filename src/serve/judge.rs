@@ -25,6 +25,8 @@ pub enum Withdrawn {
     Target,
     /// Its messages are judged and were not, or the other way round.
     Messages,
+    /// It waits for the events of a Janus session, which it no longer may for this reason.
+    Poll(&'static str),
     /// Its name is no longer passed through.
     Passthrough,
     /// Its token has expired.
@@ -40,6 +42,7 @@ impl Withdrawn {
             Self::Route => "route removed",
             Self::Target => "target changed",
             Self::Messages => "message checks changed",
+            Self::Poll(reason) => reason,
             Self::Passthrough => "no longer passed through",
             Self::Expired | Self::Denied(Denied::Token(BadToken::Expired)) => "token expired",
             Self::Denied(Denied::Token(BadToken::Revoked)) => "token revoked",

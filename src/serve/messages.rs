@@ -10,6 +10,7 @@ use crate::addr::ClientAddr;
 use crate::clock::{self, UnixTime};
 use crate::policy::Permit;
 use crate::route::{Forward, RouteId, Target, UpstreamId};
+use crate::signalling::janus::rest;
 use crate::signalling::owners::Owner;
 use crate::signalling::{AnyInspector, Backend, Context, Ids, MessageToken, Observer};
 use crate::tick::Tick;
@@ -39,8 +40,36 @@ impl WorkerView {
         route: RouteId,
         permit: &Permit,
     ) -> Option<&Arc<Backend>> {
+        self.route_backend(route, true, permit)
+    }
+
+    /// The same for the WebSockets or the other requests of a route.
+    pub(super) fn route_backend(
+        &self,
+        route: RouteId,
+        is_websocket: bool,
+        permit: &Permit,
+    ) -> Option<&Arc<Backend>> {
         let to = self.forward(route)?;
-        self.backend(to.upstream_of(true), permit)
+        self.backend(to.upstream_of(is_websocket), permit)
+    }
+
+    /// Whether a client may go on waiting for the events of a session.
+    ///
+    /// # Errors
+    /// The reason to end its long poll.
+    pub(super) fn may_still_poll(
+        &self,
+        route: RouteId,
+        permit: &Permit,
+        client: ClientAddr,
+        session: i64,
+    ) -> Result<(), &'static str> {
+        let Some(backend) = self.route_backend(route, false, permit) else {
+            return Ok(());
+        };
+        let ids = rest::Place::Session(session).ids();
+        rest::may_still_poll(&context(backend, permit, client, ids, &()))
     }
 
     /// How requests of the route are forwarded, if they are.

@@ -137,9 +137,11 @@ impl From<Withdrawn> for Rejection {
         match why {
             Withdrawn::Expired => Self::Denied(Denied::Token(BadToken::Expired)),
             Withdrawn::Denied(denied) => Self::Denied(denied),
-            Withdrawn::Route | Withdrawn::Target | Withdrawn::Messages | Withdrawn::Passthrough => {
-                Self::Withdrawn(why)
-            }
+            Withdrawn::Route
+            | Withdrawn::Target
+            | Withdrawn::Messages
+            | Withdrawn::Poll(_)
+            | Withdrawn::Passthrough => Self::Withdrawn(why),
         }
     }
 }
@@ -171,9 +173,10 @@ impl Rejection {
             Self::TwoTokens => (StatusCode::BAD_REQUEST, "two_tokens"),
             Self::BadTokens(_) => (StatusCode::TOO_MANY_REQUESTS, "bad_tokens"),
             Self::Denied(denied) => of_policy(denied),
-            Self::Withdrawn(why @ Withdrawn::Target) => {
+            Self::Withdrawn(why @ (Withdrawn::Target | Withdrawn::Messages)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, why.reason())
             }
+            Self::Withdrawn(why @ Withdrawn::Poll(_)) => (StatusCode::FORBIDDEN, why.reason()),
             Self::Withdrawn(why) => (StatusCode::NOT_FOUND, why.reason()),
             Self::Proxy(error) => of_proxy(error),
             Self::MessageMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "method"),

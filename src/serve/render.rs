@@ -65,7 +65,7 @@ fn header(rejection: &Rejection) -> Option<(HeaderName, HeaderValue)> {
         )),
         Rejection::Streams(_)
         | Rejection::OpenFiles
-        | Rejection::Withdrawn(Withdrawn::Target)
+        | Rejection::Withdrawn(Withdrawn::Target | Withdrawn::Messages)
         | Rejection::Proxy(P::NoRoom)
         | Rejection::Proxy(P::Send(
             SendError::Full | SendError::ServerFull | SendError::OverShare,

@@ -66,10 +66,34 @@ impl RequestEntry {
             return;
         }
         if let Err(why) = admission.judge_again(moment) {
-            self.cut = Some(why);
-            self.exchange
-                .note(|line| (line.end, line.reason) = (End::Policy, Some(why.reason())));
-            self.wake();
+            self.cut(why);
+        }
+    }
+
+    fn cut(&mut self, why: Withdrawn) {
+        self.cut = Some(why);
+        self.exchange
+            .note(|line| (line.end, line.reason) = (End::Policy, Some(why.reason())));
+        self.wake();
+    }
+
+    /// Renews a request of the old token if its policy accepts the new one.
+    fn renew(&mut self, old: Tag, new: &Rc<Verified>, view: &WorkerView, now: UnixTime) {
+        let Some(admission) = &mut self.admission else {
+            return;
+        };
+        if admission
+            .permit
+            .token()
+            .is_none_or(|token| token.tag != old)
+        {
+            return;
+        }
+        if let Ok(permit) = view.ask_anew(&admission.question(), new, now) {
+            admission.permit = permit;
+            if let Err(why) = admission.judge_poll() {
+                self.cut(why);
+            }
         }
     }
 
@@ -174,6 +198,13 @@ impl UnderWay {
         }
     }
 
+    /// The request waits for the events of this session of Janus.
+    pub(super) fn polls(&self, key: Key, session: i64) {
+        if let Some(admission) = &mut self.requests.borrow_mut()[key.0].admission {
+            admission.polled = Some(session);
+        }
+    }
+
     /// A server has answered.
     pub(super) fn answers(&self, key: Key, server: Option<&Rc<Pool>>) {
         if let Some(admission) = &mut self.requests.borrow_mut()[key.0].admission {
@@ -225,17 +256,10 @@ impl UnderWay {
 
     /// Renews requests of the old token whose policies accept the new one.
     pub fn renew(&self, old: Tag, new: &Rc<Verified>, view: &WorkerView, now: UnixTime) {
-        let mut requests = self.requests.borrow_mut();
-        let admissions = requests
+        self.requests
+            .borrow_mut()
             .iter_mut()
-            .filter_map(|(_, entry)| entry.admission.as_mut());
-        for admission in
-            admissions.filter(|it| it.permit.token().is_some_and(|token| token.tag == old))
-        {
-            if let Ok(permit) = view.ask_anew(&admission.question(), new, now) {
-                admission.permit = permit;
-            }
-        }
+            .for_each(|(_, entry)| entry.renew(old, new, view, now));
     }
 }
 

@@ -54,20 +54,14 @@ const NONCE: u64 = 0;
 pub(super) struct MessageTarget<'r> {
     forwarding: &'r Forwarding<'r>,
     backend: &'r Backend,
-    permit: &'r Permit,
     observer: MessageObserver,
 }
 
 impl<'r> MessageTarget<'r> {
-    pub(super) fn new(
-        forwarding: &'r Forwarding<'r>,
-        backend: &'r Backend,
-        permit: &'r Permit,
-    ) -> Self {
+    pub(super) fn new(forwarding: &'r Forwarding<'r>, backend: &'r Backend) -> Self {
         Self {
             forwarding,
             backend,
-            permit,
             observer: forwarding.observer(Transport::Rest),
         }
     }
@@ -131,7 +125,7 @@ impl<'r> MessageTarget<'r> {
         let body = request.body_mut().read_whole(most, time).await;
         let body = body.map_err(|fault| proxy::Error::from(&fault))?;
         let worker = &forwarding.conn.worker;
-        let permit = worker.under_way.permit(forwarding.key, &worker.view())?;
+        let permit = self.permit()?;
         let (permit, token) = match self.backend.token_of_body(&body) {
             Some(token) => {
                 let key = forwarding.key;
@@ -162,7 +156,8 @@ impl<'r> MessageTarget<'r> {
     /// Forwards a request whose message is in its path.
     async fn get_message(&self, mut request: Request<RequestBody>, place: Place) -> Answer {
         let message = place.message().unwrap_or_default();
-        let context = self.context(self.permit, place);
+        let permit = self.permit()?;
+        let context = self.context(&permit, place);
         let mut inspector = AnyInspector::new(self.backend.protocol, NONCE);
         match judged(&mut inspector, message.as_bytes(), &context) {
             Verdict::Forward(_) => {
@@ -218,10 +213,13 @@ impl<'r> MessageTarget<'r> {
 
     /// Forwards a long poll of the client that the session belongs to.
     async fn poll(&self, mut request: Request<RequestBody>, session: i64) -> Answer {
-        let context = self.context(self.permit, Place::Session(session));
+        let permit = self.permit()?;
+        let context = self.context(&permit, Place::Session(session));
         if let Err(refusal) = rest::may_poll(context.ids, &context) {
             return Ok(self.no_poll(&refusal));
         }
+        let Forwarding { conn, key, .. } = self.forwarding;
+        conn.worker.under_way.polls(*key, session);
         let query = rest::poll_query(request.uri().query().unwrap_or_default(), &context);
         set_target(&mut request, &query)?;
         let response = forward(request, self.forwarding).await?;
@@ -239,7 +237,8 @@ impl<'r> MessageTarget<'r> {
 
     /// Redirects from a handle to its session.
     fn redirect(&self, request: &Request<RequestBody>, place: Place) -> Answer {
-        let context = self.context(self.permit, place);
+        let permit = self.permit()?;
+        let context = self.context(&permit, place);
         if let Err(refusal) = rest::may_poll(context.ids, &context) {
             return Ok(self.no_poll(&refusal));
         }
@@ -250,6 +249,13 @@ impl<'r> MessageTarget<'r> {
         *response.status_mut() = StatusCode::FOUND;
         response.headers_mut().insert(header::LOCATION, location);
         Ok(response)
+    }
+
+    /// The permit by the configuration in force.
+    fn permit(&self) -> Result<Permit, Rejection> {
+        let Forwarding { conn, key, .. } = self.forwarding;
+        let worker = &conn.worker;
+        Ok(worker.under_way.permit(*key, &worker.view())?)
     }
 
     fn context<'c>(&'c self, permit: &'c Permit, place: Place) -> Context<'c> {

@@ -99,7 +99,7 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
             }
             return match &forwarding.backend {
                 Some(backend) => {
-                    let messages = MessageTarget::new(&forwarding, backend, &permit);
+                    let messages = MessageTarget::new(&forwarding, backend);
                     Box::pin(messages.serve(request)).await
                 }
                 None => forward::forward(request, &forwarding).await,

@@ -59,6 +59,7 @@ pub enum Refusal {
 
 const LOST_PLUGIN_REASON: &str = "plugin no longer allowed";
 const LOST_ROOM_REASON: &str = "room no longer allowed";
+const LOST_REASON: &str = "no longer allowed";
 
 /// What a client may no longer have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +121,14 @@ impl Refusal {
             Self::SessionInUse(_) => 468,
             Self::TooManySessions => 472,
             _ => 403,
+        }
+    }
+
+    /// The reason to end what was allowed before.
+    pub(super) fn reason_to_end(&self) -> &'static str {
+        match self {
+            Self::Lost(lost) => lost.reason(),
+            _ => LOST_REASON,
         }
     }
 

@@ -15,8 +15,7 @@ use super::facts;
 use super::refusal::{self, Refusal};
 use super::rooms;
 use crate::signalling::document::{Text, Value, split};
-use crate::signalling::owners::Found;
-use crate::signalling::rules::{Facts, Word};
+use crate::signalling::rules::{Facts, Rule, Word};
 use crate::signalling::{
     Backend, Context, Ids, InfoPolicy, MessageClass, Outcome, Record, Verdict,
 };
@@ -111,15 +110,8 @@ fn id(segment: &str) -> Option<i64> {
 /// # Errors
 /// Why not.
 pub fn may_poll(ids: Ids, context: &Context<'_>) -> Result<(), Refusal> {
-    let facts = facts::bare(Word::folded(Text::word("keepalive"), true), None);
-    let session = ids.session.unwrap_or_default();
-    let owners = &context.backend.owners;
-    let found = owners.find(context.owner, session, ids.handle, context.now);
-    let rule = match found {
-        Ok(found) => checked(found, ids, &facts, context)
-            .and_then(|()| refusal::check(&facts, context, || true)),
-        Err(_) => Err(Refusal::NoSession(session)),
-    };
+    let facts = facts_of_poll();
+    let rule = rule_of_poll(ids, &facts, context);
     let outcome = match &rule {
         Ok(rule) => Outcome::Allowed(*rule),
         Err(refusal) => refusal.outcome(),
@@ -132,17 +124,34 @@ pub fn may_poll(ids: Ids, context: &Context<'_>) -> Result<(), Refusal> {
     rule.map(drop)
 }
 
-/// Looks at the handles of the session if it is time to: a poll keeps them.
-fn checked(
-    found: Found,
+/// Whether a long poll that was allowed, and has not been answered, would be allowed now.
+///
+/// # Errors
+/// The reason to end it.
+pub fn may_still_poll(context: &Context<'_>) -> Result<(), &'static str> {
+    match rule_of_poll(context.ids, &facts_of_poll(), context) {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(refusal.reason_to_end()),
+    }
+}
+
+fn facts_of_poll() -> Facts<'static> {
+    facts::bare(Word::folded(Text::word("keepalive"), true), None)
+}
+
+/// The rule that lets a poll pass. The handles of the session are looked at each time: a poll waits
+/// long, keeps them, and gets what is said in their rooms.
+fn rule_of_poll<'c>(
     ids: Ids,
     facts: &Facts<'_>,
-    context: &Context<'_>,
-) -> Result<(), Refusal> {
-    if found.is_check_due {
-        rooms::check(ids.session, facts, context)?;
-    }
-    Ok(())
+    context: &Context<'c>,
+) -> Result<Option<&'c Rule>, Refusal> {
+    let session = ids.session.unwrap_or_default();
+    let owners = &context.backend.owners;
+    let found = owners.find(context.owner, session, ids.handle, context.now);
+    found.map_err(|_| Refusal::NoSession(session))?;
+    rooms::check(ids.session, facts, context)?;
+    refusal::check(facts, context, || true)
 }
 
 /// The query of a long poll: of the client's what Janus reads, with the upstream's credentials in

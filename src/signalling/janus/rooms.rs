@@ -81,10 +81,9 @@ pub(super) fn check(
 /// What the client has in a session, and may no longer have.
 pub(super) fn lost(session: i64, context: &Context<'_>) -> Option<Lost> {
     context.rules?;
-    let handles = context.backend.owners.handles_of(context.owner, session);
-    handles
-        .iter()
-        .find_map(|Attached { plugin, entered }| lost_of(plugin, entered, context))
+    let lost = |Attached { plugin, entered }: &Attached| lost_of(plugin, entered, context);
+    let owners = &context.backend.owners;
+    owners.find_in_handles(context.owner, session, lost)
 }
 
 /// The same of one handle.

@@ -170,7 +170,7 @@ pub struct Found {
     /// The handle.
     pub handle: Option<Attached>,
     /// Whether it is time to look whether the client may still have the handles of the session
-    /// ([`Owners::handles_of`], [`Owners::note_checked`]).
+    /// ([`Owners::find_in_handles`], [`Owners::note_checked`]).
     pub is_check_due: bool,
 }
 

@@ -37,15 +37,18 @@ impl Owners {
         });
     }
 
-    /// The handles of a client's session; none if it is not the client's.
-    pub fn handles_of(&self, owner: Owner, session: i64) -> Vec<Attached> {
+    /// What is found first in the handles of a client's session; none if it is not the client's.
+    pub fn find_in_handles<T>(
+        &self,
+        owner: Owner,
+        session: i64,
+        find: impl FnMut(&Attached) -> Option<T>,
+    ) -> Option<T> {
         let sessions = self.shard(session).lock();
         let session = sessions.get(&session);
-        let session = session.filter(|session| session.place.owner() == owner);
-        let handles = session
-            .into_iter()
-            .flat_map(|session| session.handles.values());
-        handles.map(|handle| handle.attached.clone()).collect()
+        let session = session.filter(|session| session.place.owner() == owner)?;
+        let mut handles = session.handles.values().map(|handle| &handle.attached);
+        handles.find_map(find)
     }
 
     /// The client may have the handles of the session.

@@ -5,7 +5,7 @@ mod rest;
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -27,6 +27,7 @@ struct State {
     last_id: AtomicI64,
     /// `api_secret`.
     secret: Mutex<Option<&'static str>>,
+    answers_polls: AtomicBool,
 }
 
 impl Janus {
@@ -66,6 +67,11 @@ impl Janus {
         *self.state.secret.lock().unwrap() = Some(secret);
     }
 
+    /// Answers the long polls with `rid=waits`.
+    pub(crate) fn answer_polls(&self) {
+        self.state.answers_polls.store(true, Ordering::SeqCst);
+    }
+
     /// The messages that have come, as they were written.
     pub(crate) fn received(&self) -> Vec<String> {
         self.state.received.lock().unwrap().clone()
@@ -101,6 +107,10 @@ impl State {
     fn answers(&self, text: &str) -> Vec<Value> {
         let message = serde_json::from_str(text).unwrap();
         self.answers_to(text.to_owned(), &message)
+    }
+
+    fn answers_polls(&self) -> bool {
+        self.answers_polls.load(Ordering::SeqCst)
     }
 
     fn has(&self, session: i64) -> bool {

@@ -179,11 +179,18 @@ fn a_client_polls_its_own_sessions_where_it_may_keep_them_alive() {
             let code = may_poll(ids(1, None), &context).err().map(|it| it.code());
             assert_eq!(code, want);
         }
+        let own = Context {
+            ids: ids(1, None),
+            ..*context
+        };
+        assert_eq!(may_still_poll(&own), Ok(()));
         let neighbour = ClientAddr::new("192.0.2.2".parse().unwrap());
         let context = Context {
+            ids: own.ids,
             owner: Owner::of_address(neighbour),
             ..*context
         };
         assert_eq!(may_poll(ids(1, None), &context), Err(Refusal::NoSession(1)));
+        assert_eq!(may_still_poll(&context), Err("no longer allowed"));
     });
 }

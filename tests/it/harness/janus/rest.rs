@@ -6,16 +6,22 @@ use std::iter::Peekable;
 use serde_json::{Value, json};
 
 use super::State;
-use crate::harness::Conn;
 use crate::harness::upstream::Request;
+use crate::harness::{Conn, eventually};
 
 /// Its base path, and that of its admin API.
 const BASES: [&str; 2] = ["/janus", "/admin"];
+
+/// In the query of a long poll that waits.
+const WAITS: &str = "rid=waits";
 
 /// Answers the requests of a connection.
 pub(super) fn serve(state: &State, first: Request, conn: &mut Conn) -> io::Result<()> {
     let mut request = first;
     loop {
+        if request.head.target().contains(WAITS) {
+            eventually("polls are answered", || state.answers_polls());
+        }
         conn.send(answer(state, &request))?;
         match conn.request()? {
             Some(next) => request = next,
