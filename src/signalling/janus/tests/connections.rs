@@ -105,6 +105,8 @@ fn the_sessions_of_a_client_without_a_subject_end_with_its_connection() {
 fn a_session_is_kept_while_a_connection_that_uses_it_is_open() {
     let mut client = Client::caller("alice");
     let owners = two_sessions(&client);
+    owners.detach(1, handle_of("sfu"));
+    owners.detach(1, handle_of("lua"));
     let mut api = api(Arc::clone(&owners), Credentials::default());
     let keepalive = r#"{"janus":"keepalive","transaction":"t","session_id":1}"#;
     client.forwards(&mut api, keepalive);
