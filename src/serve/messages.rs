@@ -12,7 +12,9 @@ use crate::policy::Permit;
 use crate::route::{Forward, RouteId, Target, UpstreamId};
 use crate::signalling::janus::rest;
 use crate::signalling::owners::Owner;
-use crate::signalling::{AnyInspector, Backend, Context, Ids, MessageToken, Observer};
+use crate::signalling::{
+    AnyInspector, Backend, Context, Direction, Ids, MessageToken, Observer, judge,
+};
 use crate::tick::Tick;
 use crate::tunnel::{Judge, TokenVerifier};
 
@@ -107,6 +109,24 @@ impl WorkerView {
             refusals,
         ))
     }
+}
+
+/// Learns from what the server has said to a client over HTTP.
+pub(super) fn learn(backend: &Backend, owner: Owner, said: &str) {
+    let context = Context {
+        backend,
+        ids: Ids::default(),
+        rules: None,
+        claims: None,
+        owner,
+        time: UnixTime::now(),
+        now: clock::monotonic(),
+        is_in_grace: false,
+        token: MessageToken::Absent,
+        observer: &(),
+    };
+    let mut inspector = AnyInspector::new(backend.protocol, 0);
+    judge(&mut inspector, Direction::ToClient, said, &context).for_each(drop);
 }
 
 /// What a message of a request over HTTP is judged by. Without a subject the client is known by its

@@ -68,6 +68,7 @@ mod turn_form;
 mod turn_keys;
 mod unread_body;
 mod validation;
+mod witness;
 
 use std::cell::RefCell;
 use std::net::IpAddr;

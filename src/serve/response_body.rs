@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::witness::Witness;
 use crate::files::FileBody;
 use crate::proxy::body::{BodyError, SMALL_ANSWER, UpstreamBody};
 use crate::proxy::client::Pool;
@@ -20,6 +21,8 @@ use crate::telemetry::{Chain, summed};
 pub(super) struct ResponseBody {
     source: Source,
     exchange: Option<Rc<Exchange>>,
+    /// Sees it as it is streamed.
+    witness: Option<Box<Witness>>,
     /// Why it broke off, kept for the next poll.
     failed: Option<ResponseBodyError>,
 }
@@ -43,6 +46,7 @@ impl From<Source> for ResponseBody {
         Self {
             source,
             exchange: None,
+            witness: None,
             failed: None,
         }
     }
@@ -98,6 +102,11 @@ impl ResponseBody {
         self
     }
 
+    /// Shows it to a witness as it is streamed.
+    pub(super) fn set_witness(&mut self, witness: Box<Witness>) {
+        self.witness = Some(witness);
+    }
+
     /// Cuts it off: its client may not have the rest.
     pub(super) fn withdraw(&mut self, reason: &'static str) {
         self.source = Source::Withdrawn(reason);
@@ -142,6 +151,24 @@ impl ResponseBody {
         exchange.note(|line| (line.end, line.reason) = (end, Some(reason)));
         if end != End::Policy {
             log_cut(exchange, reason, error);
+        }
+    }
+
+    /// Shows the witness what comes. After the last bytes hyper may not ask again.
+    fn show(&mut self, frame: &Option<Result<Frame<Bytes>, ResponseBodyError>>) {
+        let is_over = self.is_end_stream();
+        let Some(witness) = &mut self.witness else {
+            return;
+        };
+        match frame {
+            Some(Ok(frame)) => {
+                witness.note(frame.data_ref().map_or(&[], |data| data));
+                if is_over {
+                    witness.end();
+                }
+            }
+            Some(Err(_)) => {}
+            None => witness.end(),
         }
     }
 
@@ -192,6 +219,7 @@ impl Body for ResponseBody {
         let Poll::Ready(frame) = self.poll_source(cx) else {
             return Poll::Pending;
         };
+        self.show(&frame);
         match &frame {
             Some(Ok(frame)) => self.note_sent(frame),
             Some(Err(_)) => {}

@@ -510,6 +510,33 @@ fn a_session_that_janus_no_longer_polls_is_forgotten() {
 }
 
 #[test]
+fn what_a_streamed_answer_says_is_over_is_forgotten() {
+    let polled = r#"[{"janus":"keepalive"},{"janus":"timeout","session_id":5}]"#;
+    let unknown = r#"{"janus":"error","session_id":5,"transaction":"t",
+        "error":{"code":458,"reason":"No such session 5"}}"#;
+    let keepalive = json!({"janus": "keepalive", "transaction": "t"});
+    for (answer, is_polled) in [(polled, true), (unknown, false)] {
+        let janus = scripted(5, move |_, conn| conn.send(ok(answer)));
+        let secret = secret();
+        let config = brokered(&janus.url(), &secret, "janus").route("/janus", "app");
+        let gateway = TestGateway::start(&config);
+        assert_eq!(create(&gateway.dial(), "", "/janus"), 5);
+        if is_polled {
+            let got = gateway.client().get("/janus/5?maxev=2");
+            assert_eq!(got.text(), answer);
+        } else {
+            post(&gateway.dial(), "", "/janus/5", &keepalive);
+        }
+        // The gateway learns it when the last byte has gone, so a moment later than the client.
+        crate::harness::eventually("the session is forgotten", || {
+            let reached = janus.requests().len();
+            let answer = post(&gateway.dial(), "", "/janus/5", &keepalive);
+            answer["error"]["code"] == 458 && janus.requests().len() == reached
+        });
+    }
+}
+
+#[test]
 fn an_answer_that_says_what_belongs_to_whom_has_to_be_readable() {
     let large = format!(
         "{{\"janus\":\"success\",\"x\":\"{}\"}}",

@@ -65,8 +65,8 @@ section! {
         /// With `upstream`: the largest request body. More gets 413. `0` takes none.
         body: Spanned<Size> = optional("[`limits.body`](#limitsbody)");
         /// With an upstream whose [messages](messages.md) the gateway reads: the largest message of
-        /// a client. A WebSocket with a larger one is closed with 1009; by REST it gets 413, as does
-        /// what is larger than `body`. What the server says may have 16 MiB.
+        /// a client. A WebSocket with a larger one is closed with 1009; by REST it gets 413, as
+        /// does what is larger than `body`. What the server says may have 16 MiB.
         message_size: Spanned<MessageSize> = optional("`\"256KiB\"`");
         /// With `upstream`: leading segments that the server does not know. With `path =
         /// "/media/janus"`, `strip_prefix = "/media"` makes `/media/janus/1` arrive as `/janus/1`.

@@ -35,9 +35,11 @@ use crate::serve::observer::MessageObserver;
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
 use crate::serve::unread_body::close_after;
+use crate::serve::witness::Witness;
 use crate::signalling::audit::Transport;
 use crate::signalling::document::{Problem, SyntaxError, Value, split};
 use crate::signalling::janus::rest::{self, Place};
+use crate::signalling::owners::Owner;
 use crate::signalling::{
     AnyInspector, Backend, Context, Direction, Inspector as _, Protocol, Verdict,
 };
@@ -188,8 +190,11 @@ impl<'r> MessageTarget<'r> {
         if is_read {
             request.headers_mut().remove(header::ACCEPT_ENCODING);
         }
-        let response = forward(request, self.forwarding).await?;
+        let mut response = forward(request, self.forwarding).await?;
         if !is_read || response.status() != StatusCode::OK {
+            // Only an error says what the gateway does not know yet.
+            let is_error = |text: &str| text.contains("\"error\"");
+            self.learn_from(&mut response, context.owner, is_error);
             return Ok(response);
         }
         let (mut head, body) = response.into_parts();
@@ -222,7 +227,8 @@ impl<'r> MessageTarget<'r> {
         conn.worker.under_way.polls(*key, session);
         let query = rest::poll_query(request.uri().query().unwrap_or_default(), &context);
         set_target(&mut request, &query)?;
-        let response = forward(request, self.forwarding).await?;
+        let mut response = forward(request, self.forwarding).await?;
+        self.learn_from(&mut response, context.owner, |_| true);
         if response.status() == StatusCode::NOT_FOUND {
             self.backend.owners.forget(context.owner, session);
         }
@@ -233,6 +239,25 @@ impl<'r> MessageTarget<'r> {
             context.observer.credentials_rejected(key);
         }
         Ok(response)
+    }
+
+    /// Learns from an answer that is streamed which rooms were left and what is over.
+    fn learn_from(
+        &self,
+        response: &mut Response<ResponseBody>,
+        owner: Owner,
+        is_news: fn(&str) -> bool,
+    ) {
+        if response.status() == StatusCode::OK
+            && let Some(backend) = self.forwarding.backend.clone()
+        {
+            let body = response.body_mut();
+            body.set_witness(Witness::new(move |text| {
+                if is_news(text) {
+                    messages::learn(&backend, owner, text);
+                }
+            }));
+        }
     }
 
     /// Redirects from a handle to its session.

@@ -105,8 +105,8 @@ fn the_sessions_of_a_client_without_a_subject_end_with_its_connection() {
 fn a_session_is_kept_while_a_connection_that_uses_it_is_open() {
     let mut client = Client::caller("alice");
     let owners = two_sessions(&client);
-    owners.detach(1, handle_of("sfu"));
-    owners.detach(1, handle_of("lua"));
+    owners.detach(client.owner, 1, handle_of("sfu"));
+    owners.detach(client.owner, 1, handle_of("lua"));
     let mut api = api(Arc::clone(&owners), Credentials::default());
     let keepalive = r#"{"janus":"keepalive","transaction":"t","session_id":1}"#;
     client.forwards(&mut api, keepalive);
@@ -133,10 +133,12 @@ fn a_room_that_was_left_and_entered_again_at_once_is_not_lost_from_sight() {
     let join = message("audiobridge", r#"{"request":"join","room":1234}"#);
     let leave = message("audiobridge", r#"{"request":"leave"}"#);
     let says = |what: &str| {
+        let data = format!(r#"{{"audiobridge":"{what}","room":1234}}"#);
+        let plugin = format!(r#"{{"plugin":"janus.plugin.audiobridge","data":{data}}}"#);
+        let sender = handle_of("audiobridge");
         format!(
-            r#"{{"janus":"event","session_id":1,"sender":{},"transaction":"t","plugindata":
-            {{"plugin":"janus.plugin.audiobridge","data":{{"audiobridge":"{what}","room":1234}}}}}}"#,
-            handle_of("audiobridge")
+            r#"{{"janus":"event","session_id":1,"sender":{sender},"transaction":"t",
+            "plugindata":{plugin}}}"#
         )
     };
     before.forwards(&mut api, &join);
