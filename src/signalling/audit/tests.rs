@@ -154,6 +154,46 @@ fn what_is_refused_has_a_line_with_the_reason_and_what_is_ordinary_has_none() {
 }
 
 #[test]
+fn a_malformed_message_has_a_line_with_what_can_be_read_of_it() {
+    let line = |message: &str| lines(Protocol::Janus, &["janus-caller"], message).remove(0);
+    let fields = |message: &str| {
+        let line = line(message);
+        assert_eq!(line["reason"], "malformed");
+        ["verb", "plugin", "request", "room", "handle"].map(|name| line[name].clone())
+    };
+    let room = Some("janus.plugin.videoroom");
+    for (body, request, room_id) in [
+        (r#"{"request":"JOIN"}"#, Some("join"), None),
+        (
+            r#"{"request":"join","room":1234,"ptype":1}"#,
+            Some("join"),
+            Some(1234),
+        ),
+        (
+            r#"{"request":"join","room":1234,"room_id":1}"#,
+            Some("join"),
+            None,
+        ),
+        (r#"{"request":"join","room":[1234]}"#, Some("join"), None),
+        (r#"{"request":1,"room":1234}"#, None, Some(1234)),
+        (r#""join""#, None, None),
+    ] {
+        let want = json!(["message", room, request, room_id, "hash of 1"]);
+        assert_eq!(json!(fields(&to_plugin(5011, body))), want, "{body}");
+    }
+    let bare = r#"{"janus":"Message","session_id":5001,"handle_id":5011}"#;
+    let want = json!(["message", null, null, null, "hash of 1"]);
+    assert_eq!(json!(fields(bare)), want);
+    let admin = r#"{"janus":"message_plugin","transaction":"t","plugin":"janus.plugin.textroom",
+        "request":{"request":"kick"}}"#;
+    let line = lines(Protocol::JanusAdmin, &["janus-admin-observe"], admin).remove(0);
+    assert_eq!(
+        (&line["plugin"], &line["request"]),
+        (&json!("janus.plugin.textroom"), &json!("kick"))
+    );
+}
+
+#[test]
 fn each_verb_of_the_admin_api_has_a_line() {
     let admin = |message: &str| lines(Protocol::JanusAdmin, &["janus-admin-observe"], message);
     let ping = admin(r#"{"janus":"ping","transaction":"t","admin_secret":"s3cret"}"#);

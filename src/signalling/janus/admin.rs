@@ -116,7 +116,11 @@ impl Inspector for AdminApi {
                 let result = Self::admit(&envelope, &facts, context);
                 (facts, result)
             }
-            Err(refusal) => (facts::bare(verb(&envelope), None), Err(refusal)),
+            Err(refusal) => {
+                let plugin = envelope.plugin.and_then(Value::text).map(Text::unescaped);
+                let facts = facts::readable(verb(&envelope), plugin, envelope.request);
+                (facts, Err(refusal))
+            }
         };
         conclude(&envelope, class(envelope.verb), &facts, result, context)
     }

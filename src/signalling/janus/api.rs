@@ -259,7 +259,7 @@ impl Inspector for Api {
                 let result = self.admit(&envelope, &facts, context);
                 (facts, result)
             }
-            Err(refusal) => (facts::bare(verb(&envelope), None), Err(refusal)),
+            Err(refusal) => (readable(&envelope, context), Err(refusal)),
         };
         conclude(&envelope, class(envelope.verb), &facts, result, context)
     }
@@ -351,6 +351,17 @@ fn facts_of<'m>(envelope: &Envelope<'m>, context: &Context<'_>) -> Result<Facts<
         rooms::check(envelope.session, &facts, context)?;
     }
     Ok(facts)
+}
+
+/// What can be read of a message that is refused before it has facts.
+fn readable<'m>(envelope: &Envelope<'m>, context: &Context<'_>) -> Facts<'m> {
+    let named = envelope.plugin.and_then(Value::text);
+    let attached = || find(envelope, context).ok()?.handle;
+    let plugin = match envelope.verb.is_ignoring_case("attach") {
+        true => named.map(Text::unescaped),
+        false => attached().map(|attached| attached.plugin),
+    };
+    facts::readable(verb(envelope), plugin, envelope.body)
 }
 
 /// Whether a verb needs a handle.

@@ -6,7 +6,7 @@ use super::envelope::{BadEnvelope, Envelope};
 use super::event::Event;
 use super::refusal::Refusal;
 use crate::signalling::document::SyntaxError;
-use crate::signalling::rules::{Facts, MessageRules, Rule};
+use crate::signalling::rules::{Facts, MessageRules, Rule, Word};
 use crate::signalling::{Context, MessageClass, Outcome, Record, Verdict};
 
 /// A message that may pass.
@@ -76,7 +76,12 @@ pub(super) fn note_rejected(event: &Event<'_>, context: &Context<'_>) {
 /// The verdict on a document that lacks what every message has.
 pub(super) fn refuse(bad: &BadEnvelope<'_>, context: &Context<'_>) -> Verdict<'static> {
     let outcome = bad.refusal.outcome();
-    let record = record(MessageClass::Unreadable, bad.session, outcome, context);
+    let facts = bad.verb.map(|verb| Facts::new(Word::folded(verb, false)));
+    let record = Record {
+        facts: facts.as_ref(),
+        handle: bad.handle,
+        ..record(MessageClass::Unreadable, bad.session, outcome, context)
+    };
     context.observer.judged(&record);
     bad.refusal.verdict(bad.session, bad.transaction)
 }
@@ -87,6 +92,8 @@ pub(super) fn unreadable(error: SyntaxError, context: &Context<'_>) -> Verdict<'
         refusal: Refusal::Syntax(error),
         session: None,
         transaction: None,
+        verb: None,
+        handle: None,
     };
     refuse(&bad, context)
 }

@@ -37,6 +37,8 @@ pub(super) struct BadEnvelope<'m> {
     pub(super) refusal: Refusal,
     pub(super) session: Option<i64>,
     pub(super) transaction: Option<Value<'m>>,
+    pub(super) verb: Option<Text<'m>>,
+    pub(super) handle: Option<i64>,
 }
 
 impl<'m> Envelope<'m> {
@@ -48,6 +50,8 @@ impl<'m> Envelope<'m> {
                 refusal: Refusal::NotAnObject,
                 session: in_path.session,
                 transaction: None,
+                verb: None,
+                handle: in_path.handle,
             });
         };
         let found = Found::read(object);
@@ -59,6 +63,10 @@ impl<'m> Envelope<'m> {
                     .session
                     .or_else(|| id("session_id", found.session).ok().flatten()),
                 transaction: found.transaction,
+                verb: found.verb.and_then(Value::text),
+                handle: in_path
+                    .handle
+                    .or_else(|| id("handle_id", found.handle).ok().flatten()),
             })
     }
 }

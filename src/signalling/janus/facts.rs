@@ -90,6 +90,28 @@ pub(super) fn of_plugin<'m>(
     Ok(facts)
 }
 
+/// What can be read of a message that has no facts, for the audit log: `body` is what its plugin
+/// is sent, and `plugin` the one that its handle is attached to, or that it names.
+pub(super) fn readable<'m>(
+    verb: Word<'m>,
+    plugin: Option<Cow<'m, str>>,
+    body: Option<Value<'m>>,
+) -> Facts<'m> {
+    let mut facts = bare(verb, None);
+    let known = plugin.as_deref().and_then(plugins::find);
+    facts.plugin = plugin.map(plugin_word);
+    let Some(body) = body.and_then(Value::object) else {
+        return facts;
+    };
+    let request = known.map_or("request", |plugin| plugin.request);
+    let request = body.get(request).and_then(Value::text);
+    facts.request = request.map(|text| Word::folded(text, false));
+    if let Some((plugin, room)) = known.and_then(|plugin| Some((plugin, plugin.room?))) {
+        facts.room = Members::read(body, plugin).room(room).ok().flatten();
+    }
+    facts
+}
+
 /// What facts are taken from.
 #[derive(Default)]
 struct Members<'m> {

@@ -185,6 +185,8 @@ pub fn no_payload(context: &Context<'_>) -> Verdict<'static> {
         refusal: Refusal::NoPayload,
         session: context.ids.session,
         transaction: None,
+        verb: None,
+        handle: context.ids.handle,
     };
     conclusion::refuse(&bad, context)
 }
