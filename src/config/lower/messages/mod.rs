@@ -70,6 +70,7 @@ pub(super) fn lower(written: Written, clients: Clients, diag: &Diagnostics<'_>) 
     let written = presets.len() + rules.len();
     let own = own(rules, clients, diag);
     let presets = find_presets(valid(presets), clients, diag);
+    shadows::note_presets(&own, &presets, diag);
     let mut parts: Vec<Part> = own.iter().map(Part::of_rule).collect();
     parts.extend(presets.iter().map(Part::of_preset));
     let mut protocols = Protocols::default();
