@@ -22,5 +22,5 @@ pub use api_keys::check_api_keys;
 pub use cache::{Signed, Tagger, TokenCache};
 pub use context::{Context, Failure};
 pub use failures::AuthFailures;
-pub use successor::{NotRenewed, NotSuccessor, successor, verify_successor};
+pub use successor::{NotRenewed, NotSuccessor, successor, successor_in_message, verify_successor};
 pub use verify::{cached, verify};

@@ -40,6 +40,18 @@ pub fn successor(old: &Verified, new: &Verified) -> Result<(), NotSuccessor> {
     }
 }
 
+/// The same for tokens in messages, where one that expires at the same time continues the other as
+/// well: a page may have two that were issued in one second.
+///
+/// # Errors
+/// What differs.
+pub fn successor_in_message(old: &Verified, new: &Verified) -> Result<(), NotSuccessor> {
+    match successor(old, new) {
+        Err(NotSuccessor::NotLater) if new.claims.exp == old.claims.exp => Ok(()),
+        result => result,
+    }
+}
+
 /// Why a token that was to continue another does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotRenewed {
@@ -49,7 +61,7 @@ pub enum NotRenewed {
     NotSuccessor(NotSuccessor),
 }
 
-/// Verifies a token that is to continue another on an open connection. One that does not continue
+/// Verifies a token in a message that is to continue another on an open connection. One that does not continue
 /// it is counted and delayed as a forged one is: the client may be trying tokens of other
 /// clients.
 ///
@@ -63,7 +75,7 @@ pub async fn verify_successor<'c>(
 ) -> Result<Signed<'c>, NotRenewed> {
     let signed = verify(context, token, rule).await;
     let signed = signed.map_err(NotRenewed::Failure)?;
-    let Err(why) = successor(old, &signed.verified) else {
+    let Err(why) = successor_in_message(old, &signed.verified) else {
         return Ok(signed);
     };
     Err(match context.count(context.too_many()).await {
@@ -110,6 +122,11 @@ mod tests {
         ] {
             assert_eq!(successor(&old, &token(issuer, claims)), want, "{claims}");
         }
+        let same = token("staff", r#"{"sub":"ada","exp":10}"#);
+        assert_eq!(successor_in_message(&old, &same), Ok(()));
+        let earlier = token("staff", r#"{"sub":"ada","exp":9}"#);
+        let not_later = Err(NotSuccessor::NotLater);
+        assert_eq!(successor_in_message(&old, &earlier), not_later);
         let nameless = token("staff", r#"{"sub":"","exp":10}"#);
         let later = token("staff", r#"{"sub":"","exp":11}"#);
         assert_eq!(successor(&nameless, &later), Err(NotSuccessor::Subject));

@@ -88,7 +88,7 @@ async fn renew_tunnel(
         let permit = worker.view().judge_anew(&tunnel, &new, UnixTime::now())?;
         match tunnel.token() {
             Some(current) if current.tag == new.tag => return Ok(()),
-            Some(current) => auth::successor(&current, &new)?,
+            Some(current) => auth::successor_in_message(&current, &new)?,
             // By now it needs none.
             None => return Ok(()),
         }
