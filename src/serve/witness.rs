@@ -5,10 +5,13 @@ use std::fmt;
 /// The largest answer in bytes that is seen; a larger one is only streamed.
 const MOST: usize = 256 * 1024;
 
+/// What is done with the text of an answer.
+type See = Box<dyn FnOnce(&str)>;
+
 /// Sees an answer once all of it has been streamed.
 pub(super) struct Witness {
     seen: Vec<u8>,
-    see: Option<Box<dyn FnOnce(&str)>>,
+    see: Option<See>,
 }
 
 impl fmt::Debug for Witness {
