@@ -47,11 +47,10 @@ fn each_kind_of_challenge_leads_to_a_certificate() {
     is_private(&by_tls);
     for gateway in [&tls, &http] {
         until("it is ready", || gateway.asks("/readyz").0 == 200);
-        assert!(
-            gateway.lines("\"WARN\"").is_empty(),
-            "{:?}",
-            gateway.lines("\"WARN\"")
-        );
+        // The story itself asks for a name until its certificate is there.
+        let mut warnings = gateway.lines("\"WARN\"");
+        warnings.retain(|line| !line.contains("\"unknown_name\""));
+        assert!(warnings.is_empty(), "{warnings:?}");
     }
 }
 

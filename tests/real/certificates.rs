@@ -145,6 +145,7 @@ fn broken_certificates_are_not_taken_up() {
     let (cert, key) = (world.live.cert.clone(), world.live.key.clone());
     let (good_cert, other) = (fs::read(&cert).unwrap(), world.renewed("other", 60));
     let half = good_cert[..good_cert.len() / 2].to_vec();
+    let mut seen = 0;
     for (broken, file, says) in [
         (half, &cert, "is damaged"),
         (fs::read(&other.cert).unwrap(), &key, "is not the key"),
@@ -153,9 +154,12 @@ fn broken_certificates_are_not_taken_up() {
         let failed = world.reloads("failed");
         fs::write(&cert, &broken).unwrap();
         until("it has been looked at", || world.reloads("failed") > failed);
-        let lines = world
-            .gateway
-            .lines("cannot be used; what was read of them before");
+        let lines = || world.gateway.lines("cannot be used; what was read of");
+        // The line is written by a thread of its own, a moment after the reload.
+        let known = seen;
+        until("a line says so", || lines().len() > known);
+        let lines = lines();
+        seen = lines.len();
         let line = lines.last().unwrap();
         assert!(
             line.contains(&*file.to_string_lossy())
