@@ -141,7 +141,8 @@ fn note_ptype(raw: &RawRule, diag: &Diagnostics<'_>) {
     }
 }
 
-/// Requests that none of the rule's plugins knows.
+/// Requests that none of the rule's plugins is known to have. A later release of a plugin may have
+/// one, so only what looks like a slip is an error.
 fn note_requests(raw: &RawRule, diag: &Diagnostics<'_>) {
     // What is configured by `query_…` depends on the module.
     if each(&raw.verb).any(|verb| verb.value.starts_with("query_")) {
@@ -151,8 +152,14 @@ fn note_requests(raw: &RawRule, diag: &Diagnostics<'_>) {
         return;
     };
     for request in each(&raw.request).filter(|request| use_of(request, &known).is_none()) {
-        let text = unknown_request(&request.value, &known, raw.plugin.is_some());
-        diag.problem(&request.place, format!("{} {text}", quoted(&request.value)));
+        match unknown_request(&request.value, &known, raw.plugin.is_some()) {
+            Ok(text) => {
+                diag.warning(&request.place, format!("{} {text}", quoted(&request.value)));
+            }
+            Err(text) => {
+                diag.problem(&request.place, format!("{} {text}", quoted(&request.value)));
+            }
+        }
     }
 }
 
@@ -175,7 +182,8 @@ fn use_of(request: &Spanned<String>, plugins: &[&Plugin]) -> Option<RoomUse> {
     plugins.iter().find_map(|plugin| plugin.room_use(is))
 }
 
-fn unknown_request(request: &str, plugins: &[&Plugin], are_named: bool) -> String {
+/// What to say of it: a warning, or an error.
+fn unknown_request(request: &str, plugins: &[&Plugin], are_named: bool) -> Result<String, String> {
     let is = |name: &str| name.eq_ignore_ascii_case(request);
     let requests = plugins.iter().flat_map(|plugin| plugin.requests());
     let requests: Vec<&str> = requests.collect();
@@ -183,7 +191,7 @@ fn unknown_request(request: &str, plugins: &[&Plugin], are_named: bool) -> Strin
     let names = names.join(" and ");
     let near = suggest::nearest(request, &requests);
     let owner = PLUGINS.iter().find(|plugin| plugin.requests().any(is));
-    match (near, owner) {
+    Err(match (near, owner) {
         _ if VERBS
             .into_iter()
             .chain(ADMIN_VERBS.iter().map(|(verb, _)| *verb))
@@ -201,12 +209,16 @@ fn unknown_request(request: &str, plugins: &[&Plugin], are_named: bool) -> Strin
         (Some(near), _) => format!("is no request of a known plugin, did you mean \"{near}\"?"),
         (None, _) if requests.is_empty() => format!("is no request of {names}; there are none"),
         (None, _) if are_named => {
-            format!("is no request of {names}; known: {}", requests.join(", "))
+            let known = requests.join(", ");
+            return Ok(format!(
+                "is not known as a request of {names}; where there is one, this rule decides about \
+                 it. Known: {known}"
+            ));
         }
         (None, _) => "is no request of a known plugin; name the plugin that it is for, plugin = \
                       \"janus.plugin.…\""
             .to_owned(),
-    }
+    })
 }
 
 /// Rooms of plugins that have none, and of requests that name none.
