@@ -30,7 +30,7 @@ pub(crate) fn complain(text: &str) {
     let _ = std::io::stderr().write_all(escape::lines(&text).as_bytes());
 }
 
-/// The text with `eyJ…` in the place of each token.
+/// The text with `eyJ…` instead of each token.
 pub(crate) fn without_tokens(text: &str) -> Cow<'_, str> {
     /// How the base64 of `{"` begins.
     const START: &str = "eyJ";

@@ -64,7 +64,7 @@ section! {
         );
         /// Janus' `api_secret` or, with `protocol = "janus-admin"`, its `admin_secret`, in a file;
         /// a newline at its end is not part of it. The gateway puts it into each message, long poll
-        /// and `/info`, in the place of what the client sent, so that no client needs it. A file
+        /// and `/info`, instead of what the client sent, so that no client needs it. A file
         /// that changes is reloaded within seconds, and holds for open WebSockets too. Only with
         /// `protocol = "janus"` or `"janus-admin"`; see
         /// [Messages](messages.md#secrets-stay-at-home).

@@ -130,7 +130,7 @@ impl RequestBody {
         }
     }
 
-    /// Has other bytes sent in the place of a body that has been read whole.
+    /// Has other bytes sent instead of a body that has been read whole.
     pub fn replace(&mut self, bytes: Bytes) {
         let Some(body) = &mut self.0 else { return };
         body.busy.conn().release(body.held + body.gathered.len());

@@ -422,7 +422,7 @@ fn find(envelope: &Envelope<'_>, context: &Context<'_>) -> Result<Found, Refusal
     })
 }
 
-/// Who attaches, in the place of who the client says that it is.
+/// The subject of the client that attaches, instead of what the client itself sends.
 fn identity<'c>(context: &Context<'c>) -> Change<'c> {
     match context.claims.and_then(Claims::subject) {
         Some(subject) => Change::SetText("opaque_id", subject),
