@@ -61,9 +61,9 @@ pub enum NotRenewed {
     NotSuccessor(NotSuccessor),
 }
 
-/// Verifies a token in a message that is to continue another on an open connection. One that does not continue
-/// it is counted and delayed as a forged one is: the client may be trying tokens of other
-/// clients.
+/// Verifies a token in a message that is to continue another on an open connection. One that does
+/// not continue it is counted and delayed as a forged one is: the client may be trying tokens of
+/// other clients.
 ///
 /// # Errors
 /// Why it does not.
