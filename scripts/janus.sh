@@ -4,9 +4,8 @@
 #   scripts/janus.sh FOLDER REST WEBSOCKET ADMIN_REST ADMIN_WEBSOCKET
 #
 # The last four are ports. JANUS_ADMIN_SECRET is the admin secret; without it a
-# random one is made. Either way it is left in FOLDER/admin-secret. JANUS_WS_UNIX is
-# a path where the WebSockets are in the place of their port. JANUS_WSS is a port for
-# them with TLS, with the files JANUS_CERT and JANUS_KEY.
+# random one is made. Either way it is left in FOLDER/admin-secret. JANUS_WSS is a port
+# for WebSockets with TLS, with the files JANUS_CERT and JANUS_KEY.
 #
 # JANUS_TURN_REST_API is where it asks for TURN credentials, with JANUS_TURN_REST_API_KEY
 # and by JANUS_TURN_REST_API_METHOD, if they are set. JANUS_CA_FILE is whom it trusts
@@ -57,11 +56,7 @@ others() {
 }
 
 ws_place() {
-    if [ -n "${JANUS_WS_UNIX:-}" ]; then
-        printf '\tws_unix = "%s"\n' "$JANUS_WS_UNIX"
-    else
-        printf '\tws_port = %s\n\tws_ip = "127.0.0.1"\n' "$ws"
-    fi
+    printf '\tws_port = %s\n\tws_ip = "127.0.0.1"\n' "$ws"
 }
 
 wss_place() {
@@ -186,7 +181,7 @@ status() {
 
 # 403 is what the WebSocket ports say to a plain request.
 answers() {
-    [ "$(status "$rest/janus/info") $(status "$admin_rest/admin/info") $(status "$ws/" ${JANUS_WS_UNIX:+--unix-socket "$JANUS_WS_UNIX"}) $(status "$admin_ws/")" = "200 200 403 403" ]
+    [ "$(status "$rest/janus/info") $(status "$admin_rest/admin/info") $(status "$ws/") $(status "$admin_ws/")" = "200 200 403 403" ]
 }
 
 # Runs beside Janus, whose pid is $1.

@@ -233,9 +233,20 @@ fn a_janus_that_dies_under_load_takes_along_only_what_it_was_sent() {
 fn the_websockets_of_janus_may_be_in_the_file_system() {
     let folder = Folder::new("janus-unix");
     let socket = folder.join("ws.sock");
-    let _janus = Process::janus_with(&folder, free_ports(), |command| {
-        command.env("JANUS_WS_UNIX", &socket);
-    });
+    let [rest, websocket, admin, admin_websocket] = free_ports();
+    let ports = [rest, websocket, admin, admin_websocket];
+    let _janus = Process::janus_with(&folder, ports, |_| {});
+    // With `ws_unix`, Janus 1.1.2 removes a file of the system when it ends: here nginx has the
+    // socket.
+    let site = format!(
+        "http {{\n    server {{\n        listen unix:{};\n        location / {{\n            \
+         proxy_pass http://127.0.0.1:{websocket};\n            proxy_http_version 1.1;\n            \
+         proxy_set_header Upgrade $http_upgrade;\n            proxy_set_header Connection \
+         upgrade;\n        }}\n    }}\n}}\n",
+        socket.display()
+    );
+    let _nginx = Process::nginx(&folder, "nginx", &site);
+    until("nginx has the socket", || socket.exists());
     let tables = format!(
         "[upstreams.janus-ws]\nservers = [\"unix:{}\"]\nprotocol = \"janus\"\n\
          [[routes]]\npath = \"/janus-ws\"\nupstream = \"janus-ws\"\npolicy = \"open\"\n",
