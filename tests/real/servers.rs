@@ -238,11 +238,12 @@ fn the_websockets_of_janus_may_be_in_the_file_system() {
     let _janus = Process::janus_with(&folder, ports, |_| {});
     // With `ws_unix`, Janus 1.1.2 removes a file of the system when it ends: here nginx has the
     // socket.
+    let forwards = format!(
+        "proxy_pass http://127.0.0.1:{websocket}; proxy_http_version 1.1; proxy_set_header Upgrade \
+         $http_upgrade; proxy_set_header Connection upgrade;"
+    );
     let site = format!(
-        "http {{\n    server {{\n        listen unix:{};\n        location / {{\n            \
-         proxy_pass http://127.0.0.1:{websocket};\n            proxy_http_version 1.1;\n            \
-         proxy_set_header Upgrade $http_upgrade;\n            proxy_set_header Connection \
-         upgrade;\n        }}\n    }}\n}}\n",
+        "http {{\n    server {{ listen unix:{}; location / {{ {forwards} }} }}\n}}\n",
         socket.display()
     );
     let _nginx = Process::nginx(&folder, "nginx", &site);
