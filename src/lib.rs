@@ -16,7 +16,9 @@
 //! **Threads.** Each worker is a thread with a single-threaded runtime, its own listening sockets
 //! (the kernel spreads connections), upstream connections, tunnels and clock. What several workers
 //! write is one value, [`serve::shared::SharedState`]: limits per client and server, failed
-//! authentications, renewals and challenge answers. The main thread runs everything else: it reads
+//! authentications, renewals and challenge answers; and beside it, kept across snapshots for each
+//! upstream whose messages are judged, whose sessions there are ([`signalling::owners`]). The main
+//! thread runs everything else: it reads
 //! the configuration, binds, and sends commands and immutable snapshots to the workers
 //! ([`gateway`]); it fetches issuers' keys ([`jwks`]), orders certificates ([`acme`]), deploys them
 //! to other servers ([`deploy`]), and answers commands ([`control`]) and probes ([`status`]). Names
@@ -26,8 +28,11 @@
 //! `serve::authorize` makes an `Admitted` request, and targets accept nothing else. Tokens are
 //! verified in [`auth`], which needs no request. A permit that rests on a cookie or an address
 //! holds only for the host's own pages and those in `cors` ([`route::initiator`]). Tunnels and long
-//! responses are judged again when something has changed (`serve::judge`). [`signalling`] judges
-//! single messages; no target uses it yet.
+//! responses are judged again when something has changed (`serve::judge`).
+//!
+//! **Messages.** Where a policy has rules for messages, or an upstream has a secret, [`signalling`]
+//! judges each JSON document by the permit: on WebSockets in [`tunnel::understood`], by HTTP in
+//! `serve::target::message`. Only what the gateway has read whole goes on.
 //!
 //! **One task per connection.** An upstream connection has no task: the request that uses it drives
 //! it. Deadlines have no timers: one coarse tick per worker checks all of them ([`tick`]).

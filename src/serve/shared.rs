@@ -12,8 +12,9 @@ use crate::slot::{OpenFiles, Slots, Sockets};
 use crate::telemetry::audit::AuditLog;
 use crate::tls::challenges::Challenges;
 
-/// What all workers share, beside the snapshot in force. Each field synchronises itself; nothing
-/// else in the process is written by two workers.
+/// What all workers share, beside the snapshot in force. Each field synchronises itself. Nothing
+/// else in the process is written by two workers but the owners of sessions, which belong to an
+/// upstream of the snapshot ([`crate::signalling::owners`]).
 #[derive(Debug)]
 pub struct SharedState {
     /// Client connections, and what each client has open.

@@ -160,6 +160,7 @@ impl Refusal {
         match self {
             Self::NoSession(_) => "No such session".to_owned(),
             Self::NoHandle(..) => "No such handle".to_owned(),
+            Self::SessionInUse(_) => "Session ID already in use".to_owned(),
             other => other.to_string(),
         }
     }

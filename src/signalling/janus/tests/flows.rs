@@ -430,6 +430,12 @@ fn an_id_of_another_clients_session_cannot_be_proposed() {
         answer.contains(r#"{"code":468,"reason":"Session ID 2 already in use"}"#),
         "{answer}"
     );
+    let message = create("2");
+    let verdicts = client.sends(&mut api, &message);
+    let Verdict::Answer { reason, .. } = &verdicts[0] else {
+        panic!("{verdicts:?}")
+    };
+    assert_eq!(&**reason, "Session ID already in use", "no log has the id");
     for id in ["1", "3"] {
         client.forwards(&mut api, &create(id));
     }
