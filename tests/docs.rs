@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ianitor::config::{parse, reference};
-use ianitor::signalling::presets::PRESETS;
+use ianitor::signalling::presets;
 use toml::de::DeTable;
 
 fn root() -> &'static Path {
@@ -99,7 +99,7 @@ fn the_presets_are_what_the_program_knows() {
     let (before, rest) = page.split_once(begin).unwrap();
     let (want, after) = rest.split_once(end).unwrap();
     let mut got = String::new();
-    for preset in PRESETS {
+    for preset in presets::all() {
         let (name, about, table) = (preset.name, preset.about, preset.table());
         got += &format!("\n### {name}\n\n{about}\n\n{table}");
     }

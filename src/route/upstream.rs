@@ -150,15 +150,21 @@ pub enum Protocol {
     JanusAdmin,
     /// Kurento's JSON-RPC, a control port.
     Kurento,
+    /// XMPP of Prosody as Jitsi uses it, by BOSH and WebSocket.
+    Jitsi,
+    /// WHIP and WHEP (RFC 9725): SDP over HTTP.
+    Whip,
 }
 
 impl Protocol {
     /// The names in `gateway.toml`.
-    pub const NAMES: [(&'static str, Self); 4] = [
+    pub const NAMES: [(&'static str, Self); 6] = [
         ("http", Self::Http),
         ("janus", Self::Janus),
         ("janus-admin", Self::JanusAdmin),
         ("kurento", Self::Kurento),
+        ("jitsi", Self::Jitsi),
+        ("whip", Self::Whip),
     ];
 
     /// The name in `gateway.toml`.
@@ -180,7 +186,8 @@ impl Protocol {
         match self {
             Self::Janus => Some(signalling::Protocol::Janus),
             Self::JanusAdmin => Some(signalling::Protocol::JanusAdmin),
-            Self::Http | Self::Kurento => None,
+            Self::Kurento => Some(signalling::Protocol::Kurento),
+            Self::Http | Self::Jitsi | Self::Whip => None,
         }
     }
 }

@@ -84,6 +84,9 @@ pub(super) enum Rejection {
     /// A method that Janus does not have at this path; these are the ones that it has.
     #[error("Janus does not have this method at this path")]
     MessageMethod(&'static str),
+    /// A request to a server that speaks by WebSocket only.
+    #[error("Kurento speaks by WebSocket only")]
+    NotWebSocket,
     /// A WebSocket at a path where Janus could read a session or a verb.
     #[error("a WebSocket at a path of Janus' REST")]
     MessagePath,
@@ -180,6 +183,7 @@ impl Rejection {
             Self::Withdrawn(why) => (StatusCode::NOT_FOUND, why.reason()),
             Self::Proxy(error) => of_proxy(error),
             Self::MessageMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
+            Self::NotWebSocket => (StatusCode::UPGRADE_REQUIRED, "not_websocket"),
             Self::MessagePath => (StatusCode::NOT_FOUND, "message_path"),
             Self::MessageBody => (StatusCode::BAD_REQUEST, "message_body"),
             Self::MessageAnswer => (StatusCode::BAD_GATEWAY, "message_answer"),

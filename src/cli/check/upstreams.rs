@@ -215,7 +215,7 @@ fn judge(declared: Protocol, seen: &Seen, millis: u128) -> Finding {
 /// What a server is not whose answers are of no API; `None` if it may be anything.
 fn unrecognized(declared: Protocol) -> Option<&'static str> {
     match declared {
-        Protocol::Http => None,
+        Protocol::Http | Protocol::Jitsi | Protocol::Whip => None,
         Protocol::Janus => Some(
             "the Janus API: the routes reach neither /info or /janus/info nor a WebSocket with \
              janus-protocol; see the port, the paths, and base_path of Janus",

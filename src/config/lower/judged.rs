@@ -35,14 +35,14 @@ impl Names<'_> {
                     "allows no message of upstream \"{name}\", which speaks {spoken}; write \
                      messages or rules for that in the policy, or name another"
                 ),
-                (Protocol::Kurento, None) => format!(
-                    "has rules for messages, and those of upstream \"{name}\" are not judged, for \
-                     it speaks kurento; name a policy without them"
-                ),
-                (_, None) => format!(
+                (Protocol::Http, None) => format!(
                     "has rules for messages, and those of upstream \"{name}\" are not judged, for \
                      it speaks http; write protocol = \"janus\" there, or name a policy without \
                      them"
+                ),
+                (_, None) => format!(
+                    "has rules for messages, and those of upstream \"{name}\" are not judged, for \
+                     it speaks {spoken}; name a policy without them"
                 ),
             };
             self.diag

@@ -8,7 +8,7 @@ use crate::config::read::{List, Read, Value};
 use crate::config::schema::{Form, Kind};
 use crate::config::suggest;
 use crate::signalling::janus::{ADMIN_VERBS, VERBS, plugins};
-use crate::signalling::presets::PRESETS;
+use crate::signalling::presets;
 use crate::signalling::rules::RoomId;
 
 /// One of something, or a list of them that is not empty.
@@ -33,10 +33,10 @@ pub(in crate::config) struct PresetName;
 
 impl Read for PresetName {
     type Out = &'static str;
-    const FORM: Form = Form::Word(|| PRESETS.iter().map(|preset| preset.name).collect());
+    const FORM: Form = Form::Word(|| presets::all().map(|preset| preset.name).collect());
 
     fn read(value: &Value<'_>) -> Option<&'static str> {
-        let names: Vec<_> = PRESETS.iter().map(|one| (one.name, one.name)).collect();
+        let names: Vec<_> = presets::all().map(|one| (one.name, one.name)).collect();
         value.choose("preset", &names)
     }
 }

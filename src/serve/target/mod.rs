@@ -23,6 +23,7 @@ use super::response_body::ResponseBody;
 use super::unread_body::close_if_unread;
 use super::{Admitted, Normal, Routed};
 use crate::route;
+use crate::signalling::Protocol;
 use context::Forwarding;
 use message::MessageTarget;
 use turn::TurnRequest;
@@ -98,6 +99,9 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
                 return Box::pin(websocket::open(request, &forwarding)).await;
             }
             return match &forwarding.backend {
+                Some(backend) if backend.protocol == Protocol::Kurento => {
+                    Err(Rejection::NotWebSocket)
+                }
                 Some(backend) => {
                     let messages = MessageTarget::new(&forwarding, backend);
                     Box::pin(messages.serve(request)).await

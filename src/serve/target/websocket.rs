@@ -22,6 +22,7 @@ use crate::serve::messages::MessageJudge;
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
 use crate::serve::{ConnInfo, Worker};
+use crate::signalling::Protocol;
 use crate::signalling::audit::Transport;
 use crate::signalling::janus::rest;
 use crate::tunnel::{CloseReason, Grant, RouteTunnelKey, TunnelControl, TunnelKey};
@@ -39,9 +40,9 @@ pub(super) async fn open(
     let under_way = &conn.worker.under_way;
     under_way.is_handshake(key);
     let is_understood = forwarding.backend.is_some();
-    if is_understood {
+    if let Some(backend) = &forwarding.backend {
         let rest = forwarding.path.rest(request.uri().path());
-        if !rest.is_some_and(rest::may_be_websocket) {
+        if !rest.is_some_and(|rest| may_be_websocket(backend.protocol, rest)) {
             return Err(Rejection::MessagePath);
         }
         // The gateway reads the messages, and does not decompress them.
@@ -76,6 +77,15 @@ pub(super) async fn open(
         }
     }
     Ok(response)
+}
+
+/// Whether a WebSocket may be opened at the rest of a path.
+fn may_be_websocket(protocol: Protocol, rest: &str) -> bool {
+    match protocol {
+        Protocol::Janus | Protocol::JanusAdmin => rest::may_be_websocket(rest),
+        // KMS compares the whole path, and closes any other after the handshake.
+        Protocol::Kurento => rest.is_empty(),
+    }
 }
 
 /// Registers the tunnel. Configuration, keys and clock may have changed while the server was asked,

@@ -159,8 +159,8 @@ const OBSERVE: &[Row] = &[
     },
 ];
 
-/// The presets for Kurento. `gateway.toml` cannot name them before routes judge its messages.
-pub const KURENTO: &[Preset] = &[
+/// The presets for Kurento.
+pub(super) const KURENTO: &[Preset] = &[
     Preset {
         name: "kurento-app",
         protocol: Protocol::Kurento,

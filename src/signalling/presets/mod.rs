@@ -6,15 +6,14 @@
 mod kurento;
 mod tables;
 
-pub use kurento::KURENTO;
-pub use tables::PRESETS;
-
 use std::fmt::Write as _;
 
 use super::Protocol;
 use super::janus::{ADMIN_VERBS, Class};
 use super::rules::{Effect, Hosts, Names, Objects, Rooms, Rule, Uris};
 use crate::token::claims::{ClaimRule, Wanted};
+use kurento::KURENTO;
+use tables::JANUS;
 
 /// Rules under a name.
 #[derive(Debug)]
@@ -63,10 +62,14 @@ enum OwnRooms {
     OfSfu,
 }
 
+/// Every preset.
+pub fn all() -> impl Iterator<Item = &'static Preset> {
+    JANUS.iter().chain(KURENTO)
+}
+
 /// A preset by its name.
 pub fn find(name: &str) -> Option<&'static Preset> {
-    let mut all = PRESETS.iter().chain(KURENTO);
-    all.find(|preset| preset.name == name)
+    all().find(|preset| preset.name == name)
 }
 
 impl Preset {

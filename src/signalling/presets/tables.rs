@@ -187,8 +187,8 @@ const fn of_class(class: Class) -> Row {
     }
 }
 
-/// The presets that `gateway.toml` can name.
-pub const PRESETS: &[Preset] = &[
+/// The presets for Janus.
+pub(super) const JANUS: &[Preset] = &[
     Preset {
         name: "janus-caller",
         protocol: Protocol::Janus,

@@ -6,7 +6,7 @@ use crate::signalling::kurento::{METHODS, OPERATIONS, TYPES};
 
 #[test]
 fn a_preset_names_only_what_there_is() {
-    for preset in PRESETS.iter().chain(KURENTO) {
+    for preset in all() {
         for row in preset.rows {
             for verb in row.verb_names() {
                 let is_known = match preset.protocol {

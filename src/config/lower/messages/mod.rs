@@ -17,6 +17,7 @@ use crate::config::read::{List, valid};
 use crate::config::tables::RawRule;
 use crate::signalling::Protocol;
 use crate::signalling::janus::{ADMIN_VERBS, VERBS};
+use crate::signalling::kurento::METHODS;
 use crate::signalling::presets::{self, Preset};
 use crate::signalling::rules::{Effect, Hosts, MessageRules, Names, Rooms, Rule};
 
@@ -40,6 +41,7 @@ pub(super) struct Part {
 pub(super) struct Protocols {
     janus: bool,
     janus_admin: bool,
+    kurento: bool,
 }
 
 /// How the policy admits clients.
@@ -77,16 +79,16 @@ pub(super) fn lower(written: Written, clients: Clients, diag: &Diagnostics<'_>) 
     let allowing = parts.iter().filter(|part| part.effect == Effect::Allow);
     allowing.for_each(|part| protocols.add(part.protocols));
     if parts.len() < written {
-        // A wrong one may be for either.
-        protocols = Protocols::BOTH;
-    } else if !protocols.janus && !protocols.janus_admin {
+        // A wrong one may be for any.
+        protocols = Protocols::ALL;
+    } else if protocols.is_empty() {
         let what = match written {
             0 => "an empty list refuses every message",
             _ => "no rule allows anything, so that every message is refused",
         };
         let write = "write messages = [\"janus-caller\"], or a rule with effect = \"allow\"";
         diag.problem(&place, format!("{what}; {write}"));
-        protocols = Protocols::BOTH;
+        protocols = Protocols::ALL;
     }
     let own = own.into_iter().map(|own| own.rule);
     let of_presets = presets.into_iter().flat_map(|(_, preset)| preset.rules());
@@ -221,20 +223,22 @@ impl Part {
 }
 
 impl Protocols {
-    const BOTH: Self = Self {
+    const ALL: Self = Self {
         janus: true,
         janus_admin: true,
+        kurento: true,
     };
 
     /// Those whose messages have these verbs.
     fn of_verbs(verbs: &Names) -> Self {
         let Names::OneOf(verbs) = verbs else {
-            return Self::BOTH;
+            return Self::ALL;
         };
-        let is_of_admin = |verb: &str| ADMIN_VERBS.iter().any(|(known, _)| *known == verb);
+        let has = |is_known: fn(&str) -> bool| verbs.iter().any(|verb| is_known(verb));
         Self {
-            janus: verbs.iter().any(|verb| VERBS.contains(&&**verb)),
-            janus_admin: verbs.iter().any(|verb| is_of_admin(verb)),
+            janus: has(|verb| VERBS.contains(&verb)),
+            janus_admin: has(|verb| ADMIN_VERBS.iter().any(|(known, _)| *known == verb)),
+            kurento: has(|verb| METHODS.iter().any(|(known, _)| *known == verb)),
         }
     }
 
@@ -242,19 +246,25 @@ impl Protocols {
         match protocol {
             Protocol::Janus => self.janus,
             Protocol::JanusAdmin => self.janus_admin,
-            // No preset or verb of it can be named yet.
-            Protocol::Kurento => false,
+            Protocol::Kurento => self.kurento,
         }
+    }
+
+    fn is_empty(self) -> bool {
+        !self.meet(Self::ALL)
     }
 
     pub(super) fn add(&mut self, other: Self) {
         self.janus |= other.janus;
         self.janus_admin |= other.janus_admin;
+        self.kurento |= other.kurento;
     }
 
     /// Whether they have one in common.
     pub(super) fn meet(self, other: Self) -> bool {
-        (self.janus && other.janus) || (self.janus_admin && other.janus_admin)
+        (self.janus && other.janus)
+            || (self.janus_admin && other.janus_admin)
+            || (self.kurento && other.kurento)
     }
 }
 
@@ -263,6 +273,7 @@ impl From<Protocol> for Protocols {
         Self {
             janus: protocol == Protocol::Janus,
             janus_admin: protocol == Protocol::JanusAdmin,
+            kurento: protocol == Protocol::Kurento,
         }
     }
 }
