@@ -16,7 +16,7 @@ use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::serve::snapshot::{Snapshot, Upstream};
 use crate::signalling::Backend;
 use crate::signalling::janus::{self, Credentials};
-use crate::signalling::owners::{self, Owners};
+use crate::signalling::owners::Owners;
 use crate::tls::{self, CertCache, LoadError, ServerSettings, Tickets};
 use crate::token::issuer::Issuer;
 use crate::turn::{self, Turn};
@@ -125,11 +125,15 @@ fn upstreams(
     for (at, spec) in config.routes.upstreams().iter().enumerate() {
         let credentials = credentials.next().unwrap_or_default();
         match upstream_tls(at, spec, previous) {
-            Ok(tls) => upstreams.push(Upstream {
-                spec: Arc::clone(spec),
-                tls,
-                backend: backend(spec, credentials, in_force),
-            }),
+            Ok(tls) => {
+                let owners = owners(spec, in_force);
+                upstreams.push(Upstream {
+                    spec: Arc::clone(spec),
+                    tls,
+                    backend: backend(spec, credentials, owners.as_ref()),
+                    owners,
+                });
+            }
             Err(error) => errors.push(error),
         }
     }
@@ -180,27 +184,30 @@ fn credentials(
     all_or_errors(all, errors)
 }
 
-/// What messages for an upstream are judged by. Its sessions stay whose they are.
-fn backend(
-    spec: &UpstreamSpec,
-    credentials: Credentials,
-    in_force: Option<&Snapshot>,
-) -> Option<Arc<Backend>> {
-    let protocol = spec.protocol.of_messages()?;
+/// Whose sessions an upstream has, if its protocol has sessions. They stay whose they are.
+fn owners(spec: &UpstreamSpec, in_force: Option<&Snapshot>) -> Option<Arc<Owners>> {
+    let limits = spec.protocol.owner_limits()?;
     let known = in_force.and_then(|in_force| {
         let mut upstreams = in_force.upstreams.iter();
         let known = upstreams.find(|upstream| upstream.spec.name == spec.name)?;
-        known.backend.as_ref()
+        let is_same = known.spec.protocol == spec.protocol;
+        known.owners.as_ref().filter(|_| is_same)
     });
-    let owners = match known {
-        Some(known) if known.protocol == protocol => Arc::clone(&known.owners),
-        _ => Owners::new(owners::Limits::default()),
-    };
+    Some(known.map_or_else(|| Owners::new(limits), Arc::clone))
+}
+
+/// What messages for an upstream are judged by.
+fn backend(
+    spec: &UpstreamSpec,
+    credentials: Credentials,
+    owners: Option<&Arc<Owners>>,
+) -> Option<Arc<Backend>> {
+    let protocol = spec.protocol.of_messages()?;
     Some(Arc::new(Backend {
         credentials,
         info: spec.info,
         identify: spec.identify,
-        ..Backend::new(protocol, owners)
+        ..Backend::new(protocol, Arc::clone(owners?))
     }))
 }
 

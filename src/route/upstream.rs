@@ -13,6 +13,7 @@ use crate::pin::Pin;
 use crate::signalling;
 pub use crate::signalling::InfoPolicy;
 use crate::signalling::janus::{CredentialFiles, Credentials, LoadError};
+use crate::signalling::owners;
 use crate::slot::MaxConnections;
 
 /// One server: `http://host:port`, `https://host:port` or `unix:/path`.
@@ -179,6 +180,20 @@ impl Protocol {
     /// has to be confirmed.
     pub fn is_control(self) -> bool {
         matches!(self, Self::JanusAdmin | Self::Kurento)
+    }
+
+    /// How much is remembered of whose sessions there are, if it has any.
+    pub fn owner_limits(self) -> Option<owners::Limits> {
+        let limits = owners::Limits::default();
+        match self {
+            Self::Http => None,
+            Self::Janus | Self::JanusAdmin | Self::Kurento | Self::Jitsi => Some(limits),
+            // A stream that is live for days sends no request meanwhile.
+            Self::Whip => Some(owners::Limits {
+                idle_objects: Duration::from_secs(7 * 24 * 3600),
+                ..limits
+            }),
+        }
     }
 
     /// The protocol of its messages, if the gateway can judge them.

@@ -11,7 +11,7 @@ use crate::clock::{self, UnixTime};
 use crate::policy::Permit;
 use crate::route::{Forward, RouteId, Target, UpstreamId};
 use crate::signalling::janus::rest;
-use crate::signalling::owners::Owner;
+use crate::signalling::owners::{Owner, Owners};
 use crate::signalling::{
     AnyInspector, Backend, Context, Direction, Ids, MessageToken, Observer, judge,
 };
@@ -24,10 +24,15 @@ pub(super) type MessageJudge = Judge<AnyInspector, MessageObserver>;
 impl WorkerView {
     /// Forgets a part of the sessions that have not been used for long.
     pub fn forget_sessions(&self, tick: Tick, now: Instant) {
-        let backends = self.snapshot.upstreams.iter();
-        for backend in backends.filter_map(|upstream| upstream.backend.as_ref()) {
-            backend.owners.sweep(tick as usize, now);
+        let upstreams = self.snapshot.upstreams.iter();
+        for owners in upstreams.filter_map(|upstream| upstream.owners.as_ref()) {
+            owners.sweep(tick as usize, now);
         }
+    }
+
+    /// Whose sessions an upstream has; `None` if the gateway does not know any.
+    pub(super) fn owners(&self, upstream: UpstreamId) -> Option<&Arc<Owners>> {
+        self.snapshot.upstreams[upstream.0].owners.as_ref()
     }
 
     /// What the messages for an upstream are judged by; `None` if they are forwarded as they are.

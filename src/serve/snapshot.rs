@@ -13,6 +13,7 @@ use crate::route::RouteTable;
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamSpec;
 use crate::signalling::Backend;
+use crate::signalling::owners::Owners;
 use crate::telemetry::LogSpec;
 use crate::tls::{CertTable, ServerSettings};
 use crate::token::issuer::Issuer;
@@ -78,6 +79,8 @@ pub struct Upstream {
     pub spec: Arc<UpstreamSpec>,
     /// TLS settings for its servers; `None` if none of them speaks TLS.
     pub tls: Option<Arc<ClientConfig>>,
+    /// Whose sessions it has; `None` if the gateway does not know any. A reload keeps them.
+    pub owners: Option<Arc<Owners>>,
     /// What its messages are judged by; `None` if the gateway does not understand them.
     pub backend: Option<Arc<Backend>>,
 }

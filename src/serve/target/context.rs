@@ -12,6 +12,7 @@ use crate::proxy::body::RequestBody;
 use crate::proxy::headers::Origin;
 use crate::proxy::websocket;
 use crate::route::path::PathPrefix;
+use crate::route::upstream::Protocol;
 use crate::route::{Forward, Route, UpstreamId};
 use crate::serve::cleaning::Cleaning;
 use crate::serve::observer::MessageObserver;
@@ -20,6 +21,7 @@ use crate::serve::view::WorkerView;
 use crate::serve::{ConnInfo, Inbound, Normal};
 use crate::signalling::Backend;
 use crate::signalling::audit::Transport;
+use crate::signalling::owners::Owners;
 use crate::slot::CountedClient;
 use crate::telemetry::access::Exchange;
 
@@ -96,6 +98,18 @@ impl<'r> Forwarding<'r> {
             transport,
             counts: Arc::clone(self.view.upstream(self.upstream).counts()),
         }
+    }
+
+    /// What its upstream speaks.
+    #[allow(dead_code, reason = "for WHIP and BOSH")]
+    pub(super) fn protocol(&self) -> Protocol {
+        self.view.upstream(self.upstream).spec().protocol
+    }
+
+    /// Whose sessions its upstream has.
+    #[allow(dead_code, reason = "for WHIP and BOSH")]
+    pub(super) fn owners(&self) -> Option<&Arc<Owners>> {
+        self.view.owners(self.upstream)
     }
 
     /// What the proxy is asked with.

@@ -103,6 +103,9 @@ pub struct Limits {
     /// A session is forgotten if no message has named it for this long, and no open WebSocket
     /// uses it. Janus ends one after a minute, unless it is configured to wait longer.
     pub idle: Duration,
+    /// The same for sessions with texts as ids, after their last connection has ended. Kurento
+    /// ends one after 4 to 8 minutes.
+    pub idle_objects: Duration,
 }
 
 impl Default for Limits {
@@ -113,6 +116,7 @@ impl Default for Limits {
             handles: 400_000,
             handles_per_owner: 20_000,
             idle: Duration::from_secs(300),
+            idle_objects: Duration::from_secs(600),
         }
     }
 }
@@ -182,7 +186,7 @@ impl Owners {
             session_quota: Quota::new(limits.sessions, limits.sessions_per_owner),
             handle_quota: Quota::new(limits.handles, limits.handles_per_owner),
             shards: Default::default(),
-            objects: Objects::default(),
+            objects: Objects::new(limits.idle_objects),
         })
     }
 

@@ -13,16 +13,14 @@ use parking_lot::Mutex;
 use super::quota::Place;
 use super::{Owner, SHARDS};
 
-/// A session is forgotten this long after its last connection has ended. Kurento ends one after 4
-/// to 8 minutes.
-const IDLE: Duration = Duration::from_secs(600);
-
 /// The longest id in bytes that is remembered.
 const LONGEST: usize = 256;
 
 /// The sessions and objects of one upstream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Objects {
+    /// How long a session is remembered after its last connection has ended.
+    idle: Duration,
     /// By owner, so that what one message names is found in one place.
     shards: [Mutex<HashMap<Owner, Holdings>>; SHARDS],
 }
@@ -55,6 +53,11 @@ struct Root {
 pub struct InUse(#[expect(dead_code, reason = "only held and dropped")] Arc<()>);
 
 impl Objects {
+    pub(super) fn new(idle: Duration) -> Self {
+        let shards = Default::default();
+        Self { idle, shards }
+    }
+
     /// The server has created a session. `None` if its id is too long to be remembered.
     pub fn session_created(&self, place: Place, session: &str, now: Instant) -> Option<InUse> {
         if session.len() > LONGEST {
@@ -143,7 +146,9 @@ impl Objects {
     pub(super) fn sweep(&self, number: usize, now: Instant) {
         self.shards[number % SHARDS].lock().retain(|_, holdings| {
             let before = holdings.sessions.len();
-            holdings.sessions.retain(|_, session| session.is_alive(now));
+            holdings
+                .sessions
+                .retain(|_, session| session.is_alive(self.idle, now));
             if holdings.sessions.len() < before {
                 holdings.forget_unused();
             }
@@ -178,11 +183,11 @@ impl Holdings {
 }
 
 impl Session {
-    fn is_alive(&mut self, now: Instant) -> bool {
+    fn is_alive(&mut self, idle: Duration, now: Instant) -> bool {
         if Arc::strong_count(&self.connections) > 1 {
             self.used = now;
         }
-        now.saturating_duration_since(self.used) < IDLE
+        now.saturating_duration_since(self.used) < idle
     }
 }
 

@@ -8,6 +8,7 @@ const LIMITS: Limits = Limits {
     handles: 4,
     handles_per_owner: 3,
     idle: Duration::from_secs(60),
+    idle_objects: Duration::from_secs(600),
 };
 
 fn create(owners: &Arc<Owners>, owner: Owner, session: i64, now: Instant) {
