@@ -75,7 +75,7 @@ impl MessageObserver {
             upstream: upstream.as_deref().unwrap_or_default(),
             transport: self.transport,
             request: &self.exchange.id(),
-            hash: &|id| hash(&self.shared.tagger.tag(&format!("session or handle {id}"))),
+            hash: &|id: &str| hash(&self.shared.tagger.tag(&format!("session or handle {id}"))),
         });
         self.shared.audit.log(&line);
     }

@@ -1,5 +1,6 @@
 //! The lines of the audit log, and which messages have one.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::time::SystemTime;
 
@@ -43,7 +44,7 @@ pub struct Origin<'o> {
     /// The id of the request, or of the WebSocket's handshake.
     pub request: &'o dyn fmt::Display,
     /// A keyed hash of an id: who knows the id of a session at Janus may use the session.
-    pub hash: &'o dyn Fn(i64) -> String,
+    pub hash: &'o dyn Fn(&str) -> String,
 }
 
 /// How a message comes.
@@ -84,8 +85,10 @@ impl Record<'_> {
         };
         line.text("protocol", Some(protocol));
         line.facts(self.facts);
+        line.target(self);
         for (name, id) in [("session", self.session), ("handle", self.handle)] {
-            line.text(name, id.map(origin.hash).as_deref());
+            let hash = id.map(|id| (origin.hash)(&id.text()));
+            line.text(name, hash.as_deref());
         }
         line.end()
     }
@@ -146,6 +149,7 @@ impl Line {
                 rule,
                 reason,
                 detail,
+                ..
             } => ("refused", rule, Some(reason), detail),
         };
         self.text("outcome", Some(outcome));
@@ -187,19 +191,30 @@ impl Line {
             Some(Room::Kept(text)) => push_cut(&mut self.0, text),
             None => self.0.push_str("null"),
         }
+    }
+
+    /// Whom or what a message is about.
+    fn target(&mut self, record: &Record<'_>) {
         self.name("target");
-        let parameters = facts.and_then(|facts| Some((facts.parameters?, plugin(facts))));
-        match parameters {
-            Some((parameters, plugin)) => {
-                let room = plugin.and_then(|plugin| plugin.room);
-                self.target(parameters, room);
+        let parameters = record
+            .facts
+            .and_then(|facts| Some((facts.parameters?, plugin(facts))));
+        match (record.outcome, parameters) {
+            (Outcome::Refused { uri: Some(uri), .. }, _) => {
+                self.0.push_str(r#"{"uri":"#);
+                push_cut(&mut self.0, &without_user(uri));
+                self.0.push('}');
             }
-            None => self.0.push_str("null"),
+            (_, Some((parameters, plugin))) if record.protocol != Protocol::Kurento => {
+                let room = plugin.and_then(|plugin| plugin.room);
+                self.members(parameters, room);
+            }
+            _ => self.0.push_str("null"),
         }
     }
 
     /// The members that say whom or what a request is about, without that of its room.
-    fn target(&mut self, parameters: Object<'_>, room: Option<&str>) {
+    fn members(&mut self, parameters: Object<'_>, room: Option<&str>) {
         let mut has_any = false;
         for member in parameters.members() {
             let mut names = TARGETS.iter().filter(|name| Some(**name) != room);
@@ -232,6 +247,33 @@ fn scalar(value: Value<'_>) -> Option<Scalar> {
     let text = || value.text().map(|text| text.unescaped().into_owned());
     let number = value.integer().map(Scalar::Number);
     number.or_else(|| text().map(Scalar::Text))
+}
+
+/// A URI that a client has sent, without the user name, the password and the query: these can be
+/// secrets. It may be written in any way.
+fn without_user(uri: &str) -> Cow<'_, str> {
+    let (address, query) = match uri.find(['?', '#']) {
+        Some(at) => (&uri[..at], "?…"),
+        None => (uri, ""),
+    };
+    let scheme = address.find("//").map_or(0, |at| at + 2);
+    let end = address[scheme..].find(['/', '\\']);
+    let authority = &address[scheme..end.map_or(address.len(), |at| scheme + at)];
+    let port = authority.rsplit_once(':').map(|(_, port)| port);
+    let has_password = port.is_some_and(|port| !port.bytes().all(|byte| byte.is_ascii_digit()));
+    // A password may have a slash in it, and a path an `@`.
+    let within = match has_password {
+        true => &address[scheme..],
+        false => authority,
+    };
+    match within.rfind('@') {
+        Some(at) => {
+            let rest = &address[scheme + at..];
+            format!("{}…{rest}{query}", &address[..scheme]).into()
+        }
+        None if query.is_empty() => address.into(),
+        None => format!("{address}{query}").into(),
+    }
 }
 
 /// A text in quotes, cut where it gets long.

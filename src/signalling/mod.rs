@@ -36,7 +36,7 @@ use document::{SyntaxError, Value};
 pub use inspector::AnyInspector;
 pub use message_token::MessageToken;
 use owners::Owner;
-pub use record::{MessageClass, Observer, Outcome, Record, RejectedKey};
+pub use record::{MessageClass, Observer, Outcome, Record, RecordId, RejectedKey};
 use rules::MessageRules;
 
 /// What an upstream speaks.

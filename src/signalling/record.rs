@@ -1,8 +1,10 @@
 //! What is recorded of each document of a client.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::Protocol;
+use super::document::{Text, Value};
 use super::rules::{Facts, Rule};
 use crate::token::claims::Claims;
 
@@ -42,12 +44,40 @@ pub struct Record<'r> {
     pub claims: Option<&'r Claims>,
     /// What it says, if that could be read.
     pub facts: Option<&'r Facts<'r>>,
-    /// The session that it names.
-    pub session: Option<i64>,
-    /// The handle that it names.
-    pub handle: Option<i64>,
+    /// The session that it names, or is executed in.
+    pub session: Option<RecordId<'r>>,
+    /// The handle or object that it names.
+    pub handle: Option<RecordId<'r>>,
     /// What became of it.
     pub outcome: Outcome<'r>,
+}
+
+/// The id of a session, of a handle of Janus, or of an object of Kurento.
+#[derive(Clone, Copy, Debug)]
+pub enum RecordId<'r> {
+    /// A number, as Janus has them.
+    Number(i64),
+    /// A text in the message.
+    Text(Text<'r>),
+    /// A text that is not in the message.
+    Kept(&'r str),
+}
+
+impl<'r> RecordId<'r> {
+    /// The id that a member of a message has, if it can be one.
+    pub(super) fn of(value: Value<'r>) -> Option<Self> {
+        let number = value.integer().map(Self::Number);
+        number.or_else(|| value.text().map(Self::Text))
+    }
+
+    /// The id as a text.
+    pub(super) fn text(self) -> Cow<'r, str> {
+        match self {
+            Self::Number(number) => number.to_string().into(),
+            Self::Text(text) => text.unescaped(),
+            Self::Kept(text) => text.into(),
+        }
+    }
 }
 
 /// What became of a document.
@@ -63,6 +93,8 @@ pub enum Outcome<'r> {
         reason: &'static str,
         /// What the word leaves open. No ids of sessions, and nothing that a client must not see.
         detail: Option<&'r dyn fmt::Display>,
+        /// The URI for which it was refused, as the client wrote it.
+        uri: Option<&'r str>,
     },
 }
 

@@ -28,7 +28,7 @@ impl Observer for Lines {
                 upstream: "janus",
                 transport: Transport::WebSocket,
                 request: &"0f0e",
-                hash: &|id| format!("hash of {}", id % 10),
+                hash: &|id| format!("hash of {}", &id[id.len() - 1..]),
             });
             self.0.borrow_mut().push(line);
         }
@@ -272,4 +272,127 @@ fn classes_are_numbered_in_the_order_of_their_labels() {
     for (at, (class, _)) in MessageClass::ALL.into_iter().enumerate() {
         assert_eq!(class as usize, at);
     }
+}
+
+#[test]
+fn a_uri_that_was_refused_is_shown_without_user_and_query() {
+    for (uri, want) in [
+        ("file:///etc/x", "file:///etc/x"),
+        ("http://u:p@10.0.0.1:80/a?b", "http://…@10.0.0.1:80/a?…"),
+        ("u:p@10.0.0.1:3478?x#y", "…@10.0.0.1:3478?…"),
+        ("http://10.0.0.1:80/a@b", "http://10.0.0.1:80/a@b"),
+        ("http://10.0.0.1/a@b", "http://10.0.0.1/a@b"),
+        ("http://u:p/w@10.0.0.1/", "http://…@10.0.0.1/"),
+        ("http:u:p@10.0.0.1/", "…@10.0.0.1/"),
+        ("http://u@v@10.0.0.1\\@", "http://…@10.0.0.1\\@"),
+        ("", ""),
+    ] {
+        assert_eq!(without_user(uri), want);
+    }
+}
+
+/// The lines of what a client of Kurento sends that has the session S with a pipeline, while
+/// another client has another.
+fn kurento_lines(preset: &str, message: &str) -> Vec<Json> {
+    let now = Instant::now();
+    let owners = Owners::new(Limits::default());
+    let owner = Owner::of_subject("staff", "alice");
+    let place = owners.reserve_session(owner).unwrap();
+    let _in_use = owners.objects().session_created(place, "session-1", now);
+    let backend = Backend::new(Protocol::Kurento, owners);
+    let rules = presets::find(preset).unwrap().rules();
+    let prefix = "https://media.example.com/".parse().unwrap();
+    let rules = MessageRules::new(rules).with_uris(&[prefix]);
+    let seen = Lines::default();
+    let context = Context {
+        backend: &backend,
+        ids: Ids::default(),
+        rules: Some(&rules),
+        claims: None,
+        owner,
+        time: UnixTime(0),
+        now,
+        is_in_grace: false,
+        token: MessageToken::Absent,
+        observer: &seen,
+    };
+    let mut inspector = AnyInspector::new(Protocol::Kurento, 1);
+    judge(&mut inspector, Direction::ToServer, message, &context).for_each(drop);
+    let lines = seen.0.borrow();
+    let lines = lines.iter().map(|line| serde_json::from_str(line).unwrap());
+    lines.collect()
+}
+
+fn kurento(method: &str, params: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#)
+}
+
+#[test]
+fn a_line_for_kurento_names_session_and_object_and_the_uri_that_was_refused() {
+    const FOREIGN: &str = "0a1b2c3d-0000-4000-8000-000000000002_kurento.MediaPipeline";
+    let fields = |line: &Json| {
+        let names = [
+            "outcome", "rule", "reason", "verb", "plugin", "request", "target", "session", "handle",
+        ];
+        json!(names.map(|name| line[name].clone()))
+    };
+    let with_session =
+        |rest: &str| format!(r#"{{"sessionId":"session-1","object":"{FOREIGN}"{rest}}}"#);
+    let release = kurento("release", &with_session(""));
+    let lines = kurento_lines("kurento-operator", &release);
+    let kind = "MediaPipeline";
+    let want = json!([
+        "allowed",
+        "kurento-operator.6",
+        null,
+        "release",
+        kind,
+        null,
+        null,
+        "hash of 1",
+        "hash of e"
+    ]);
+    assert_eq!(lines.iter().map(fields).collect::<Vec<_>>(), [want]);
+
+    let lines = kurento_lines("kurento-app", &release);
+    let want = json!([
+        "refused",
+        null,
+        "unknown_handle",
+        "release",
+        kind,
+        null,
+        null,
+        "hash of 1",
+        "hash of e"
+    ]);
+    assert_eq!(lines.iter().map(fields).collect::<Vec<_>>(), [want]);
+
+    let list = r#"{"object":"manager_ServerManager","operation":"getPipelines"}"#;
+    let lines = kurento_lines("kurento-operator", &kurento("invoke", list));
+    let want = json!([
+        "allowed",
+        "kurento-operator.3",
+        null,
+        "invoke",
+        "ServerManager",
+        "getPipelines",
+        null,
+        null,
+        "hash of r"
+    ]);
+    assert_eq!(lines.iter().map(fields).collect::<Vec<_>>(), [want]);
+
+    let create = r#"{"type":"PlayerEndpoint","constructorParams":
+        {"a":{"uri":"https://media.example.com/x"},"uri":"http://u:p@169.254.169.254/?t=1"}}"#;
+    let lines = kurento_lines("kurento-app", &kurento("create", create));
+    let want = json!([
+        "refused", null, "unmatched", "create", "PlayerEndpoint", null,
+        { "uri": "http://…@169.254.169.254/?…" }, null, null
+    ]);
+    assert_eq!(lines.iter().map(fields).collect::<Vec<_>>(), [want]);
+    assert_eq!(
+        lines[0]["detail"],
+        "the member uri has a user name or password"
+    );
 }

@@ -7,7 +7,7 @@ use super::event::Event;
 use super::refusal::Refusal;
 use crate::signalling::document::SyntaxError;
 use crate::signalling::rules::{Facts, MessageRules, Rule, Word};
-use crate::signalling::{Context, MessageClass, Outcome, Record, Verdict};
+use crate::signalling::{Context, MessageClass, Outcome, Record, RecordId, Verdict};
 
 /// A message that may pass.
 pub(super) struct Admitted<'m, 'c> {
@@ -27,7 +27,7 @@ pub(super) fn conclude<'m>(
 ) -> Verdict<'m> {
     let record = |outcome| Record {
         facts: Some(facts),
-        handle: envelope.handle,
+        handle: envelope.handle.map(RecordId::Number),
         ..record(class, envelope.session, outcome, context)
     };
     match result {
@@ -55,7 +55,7 @@ pub(super) fn record<'r>(
         policy: context.rules.map(MessageRules::policy),
         claims: context.claims,
         facts: None,
-        session,
+        session: session.map(RecordId::Number),
         handle: None,
         outcome,
     }
@@ -79,7 +79,7 @@ pub(super) fn refuse(bad: &BadEnvelope<'_>, context: &Context<'_>) -> Verdict<'s
     let facts = bad.verb.map(|verb| Facts::new(Word::folded(verb, false)));
     let record = Record {
         facts: facts.as_ref(),
-        handle: bad.handle,
+        handle: bad.handle.map(RecordId::Number),
         ..record(MessageClass::Unreadable, bad.session, outcome, context)
     };
     context.observer.judged(&record);

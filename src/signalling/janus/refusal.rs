@@ -175,6 +175,7 @@ impl Refusal {
             rule,
             reason: self.word(),
             detail: self.detail(),
+            uri: None,
         }
     }
 

@@ -17,7 +17,7 @@ use super::rooms;
 use crate::signalling::document::{Text, Value, split};
 use crate::signalling::rules::{Facts, Rule, Word};
 use crate::signalling::{
-    Backend, Context, Ids, InfoPolicy, MessageClass, Outcome, Record, Verdict,
+    Backend, Context, Ids, InfoPolicy, MessageClass, Outcome, Record, RecordId, Verdict,
 };
 use crate::token::jws::is_jwt;
 
@@ -118,7 +118,7 @@ pub fn may_poll(ids: Ids, context: &Context<'_>) -> Result<(), Refusal> {
     };
     context.observer.judged(&Record {
         facts: Some(&facts),
-        handle: ids.handle,
+        handle: ids.handle.map(RecordId::Number),
         ..conclusion::record(MessageClass::Session, ids.session, outcome, context)
     });
     rule.map(drop)

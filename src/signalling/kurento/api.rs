@@ -55,7 +55,8 @@ impl Api {
         admitted: &mut Admitted<'m, '_>,
         context: &Context<'_>,
     ) -> Result<Cow<'m, str>, Refusal> {
-        let may_open_session = !admitted.names_session && !request.operation.method.is("ping");
+        let may_open_session =
+            admitted.named.session.is_none() && !request.operation.method.is("ping");
         if may_open_session && self.session.is_none() && self.reserved.is_none() {
             let place = context.backend.owners.reserve_session(context.owner);
             self.reserved = Some(place.ok_or(Refusal::TooManySessions)?);
@@ -146,17 +147,23 @@ impl Inspector for Api {
         let judged = Judge::new(context, self.session()).request(&request.operation);
         let mut admitted = match judged {
             Ok(admitted) => admitted,
-            Err(rejected) => return conclusion::reject(&rejected, request.id, context),
+            Err(rejected) => {
+                return conclusion::reject(&rejected, request.id, self.session(), context);
+            }
         };
         match self.written(&request, &mut admitted, context) {
             Ok(text) => {
-                record_admitted(&admitted, context);
+                record_admitted(&admitted, self.session(), context);
                 Verdict::Forward(text)
             }
             Err(refusal) => {
-                let facts = admitted.facts;
-                let rejected = Rejected { facts, refusal };
-                conclusion::reject(&rejected, request.id, context)
+                let Admitted { facts, named, .. } = admitted;
+                let rejected = Rejected {
+                    facts,
+                    named,
+                    refusal,
+                };
+                conclusion::reject(&rejected, request.id, self.session(), context)
             }
         }
     }

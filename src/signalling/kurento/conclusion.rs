@@ -2,36 +2,51 @@
 
 use super::facts;
 use super::id::Id;
-use super::judge::{Admitted, Rejected};
+use super::judge::{Admitted, Named, Rejected};
 use super::refusal::Refusal;
 use super::request::BadRequest;
 use crate::signalling::document::SyntaxError;
 use crate::signalling::rules::{Facts, MessageRules};
-use crate::signalling::{Context, MessageClass, Outcome, Record, Verdict};
+use crate::signalling::{Context, MessageClass, Outcome, Record, RecordId, Verdict};
 
-/// Records a request that goes on: each operation of a transaction, and then the request.
-pub(super) fn record_admitted(admitted: &Admitted<'_, '_>, context: &Context<'_>) {
+/// Records a request that goes on, on a connection with this session: each operation of a
+/// transaction, and then the request.
+pub(super) fn record_admitted(
+    admitted: &Admitted<'_, '_>,
+    session: Option<&str>,
+    context: &Context<'_>,
+) {
     for inner in &admitted.inner {
-        record_admitted(inner, context);
+        record_admitted(inner, session, context);
     }
     let outcome = Outcome::Allowed(admitted.rule);
-    record(Some(&admitted.facts), outcome, context);
+    record(
+        Some((&admitted.facts, admitted.named)),
+        session,
+        outcome,
+        context,
+    );
 }
 
 /// The verdict on a request that goes no further.
 pub(super) fn reject(
     rejected: &Rejected<'_>,
     id: Id<'_>,
+    session: Option<&str>,
     context: &Context<'_>,
 ) -> Verdict<'static> {
-    let Rejected { facts, refusal } = rejected;
-    record(Some(facts), refusal.outcome(), context);
+    let Rejected {
+        facts,
+        named,
+        refusal,
+    } = rejected;
+    record(Some((facts, *named)), session, refusal.outcome(), context);
     refusal.verdict(id)
 }
 
 /// The verdict on a document that is no request.
 pub(super) fn refuse(bad: &BadRequest<'_>, context: &Context<'_>) -> Verdict<'static> {
-    record(None, bad.refusal.outcome(), context);
+    record(None, None, bad.refusal.outcome(), context);
     bad.refusal.verdict(bad.id)
 }
 
@@ -44,15 +59,22 @@ pub(super) fn unreadable(error: SyntaxError, context: &Context<'_>) -> Verdict<'
     refuse(&bad, context)
 }
 
-fn record(facts: Option<&Facts<'_>>, outcome: Outcome<'_>, context: &Context<'_>) {
+fn record(
+    request: Option<(&Facts<'_>, Named<'_>)>,
+    session: Option<&str>,
+    outcome: Outcome<'_>,
+    context: &Context<'_>,
+) {
+    let facts = request.map(|(facts, _)| facts);
+    let named = request.map(|(_, named)| named).unwrap_or_default();
     context.observer.judged(&Record {
         protocol: context.backend.protocol,
         class: facts.map_or(MessageClass::Unreadable, facts::class),
         policy: context.rules.map(MessageRules::policy),
         claims: context.claims,
         facts,
-        session: None,
-        handle: None,
+        session: named.session.or(session.map(RecordId::Kept)),
+        handle: named.object,
         outcome,
     });
 }

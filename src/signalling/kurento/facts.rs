@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 use super::request::Operation;
 use crate::signalling::MessageClass;
 use crate::signalling::document::{Object, Text, Value};
-use crate::signalling::rules::{Facts, Word};
+use crate::signalling::rules::{Facts, Terms, Word};
 
 /// Operations of the server that list what belongs to all clients.
 const LISTS: [&str; 4] = ["getPipelines", "getSessions", "getChildren", "getChilds"];
@@ -67,6 +67,7 @@ pub(super) fn bare<'m>(method: Text<'m>, parameters: Option<Object<'m>>) -> Fact
     let is_known = names::needs(&method).is_some();
     Facts {
         parameters,
+        terms: Terms::Kurento,
         ..Facts::new(Word::exact(method, is_known))
     }
 }

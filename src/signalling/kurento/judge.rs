@@ -8,9 +8,9 @@ use super::names;
 use super::references::Reference;
 use super::refusal::Refusal;
 use super::request::Operation;
-use crate::signalling::Context;
 use crate::signalling::document::{Object, Text, Value};
 use crate::signalling::rules::{Decision, Facts, Rule};
+use crate::signalling::{Context, RecordId};
 
 /// How many operations the transactions of a request may have.
 const MOST_OPERATIONS: usize = 256;
@@ -21,8 +21,8 @@ const DEEPEST: usize = 4;
 /// An operation that may pass.
 pub(super) struct Admitted<'m, 'c> {
     pub(super) facts: Facts<'m>,
-    /// Whether it names a session, which then is the client's.
-    pub(super) names_session: bool,
+    /// The session and the object that it names, which then are the client's.
+    pub(super) named: Named<'m>,
     /// The rule that lets it pass, if there are rules.
     pub(super) rule: Option<&'c Rule>,
     /// What its answer will change.
@@ -34,7 +34,24 @@ pub(super) struct Admitted<'m, 'c> {
 /// An operation that goes no further, and with it the request that it is in.
 pub(super) struct Rejected<'m> {
     pub(super) facts: Facts<'m>,
+    pub(super) named: Named<'m>,
     pub(super) refusal: Refusal,
+}
+
+/// The session and the object that an operation names; they may belong to another client.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Named<'m> {
+    pub(super) session: Option<RecordId<'m>>,
+    pub(super) object: Option<RecordId<'m>>,
+}
+
+impl<'m> Named<'m> {
+    fn by(params: &Params<'m>) -> Self {
+        Self {
+            session: params.session.and_then(RecordId::of),
+            object: params.object.and_then(RecordId::of),
+        }
+    }
 }
 
 /// Judges the operations of one request.
@@ -83,13 +100,26 @@ impl<'j, 'c> Judge<'j, 'c> {
         earlier: Option<&Earlier<'m>>,
         depth: usize,
     ) -> Result<Admitted<'m, 'c>, Box<Rejected<'m>>> {
-        let reject = |facts, refusal| Box::new(Rejected { facts, refusal });
         let bare = || facts::bare(operation.method, operation.params);
         let needs = names::needs(&operation.method.unescaped());
         let params = needs
             .ok_or(Refusal::Method)
             .and_then(|needs| Params::read(operation, needs))
-            .map_err(|refusal| reject(bare(), refusal))?;
+            .map_err(|refusal| {
+                Box::new(Rejected {
+                    facts: bare(),
+                    named: Named::default(),
+                    refusal,
+                })
+            })?;
+        let named = Named::by(&params);
+        let reject = |facts, refusal| {
+            Box::new(Rejected {
+                facts,
+                named,
+                refusal,
+            })
+        };
         let session = self
             .session_of(&params)
             .map_err(|refusal| reject(bare(), refusal))?;
@@ -110,7 +140,7 @@ impl<'j, 'c> Judge<'j, 'c> {
         };
         let mut admitted = Admitted {
             facts,
-            names_session: params.session.is_some(),
+            named,
             rule,
             change: None,
             inner,

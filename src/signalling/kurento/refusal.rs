@@ -97,6 +97,7 @@ impl Refusal {
             rule,
             reason: self.word(),
             detail: self.detail(),
+            uri: self.uri(),
         }
     }
 
@@ -124,6 +125,14 @@ impl Refusal {
             Self::Unmatched(closest) => closest.as_ref().map(|closest| closest as _),
             Self::NoSession | Self::NoObject | Self::Denied(_) | Self::Expired => None,
             other => Some(other),
+        }
+    }
+
+    /// The URI that no rule allows.
+    fn uri(&self) -> Option<&str> {
+        match self {
+            Self::Unmatched(Some(mismatch)) => mismatch.uri(),
+            _ => None,
         }
     }
 

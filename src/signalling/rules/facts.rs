@@ -33,6 +33,27 @@ pub struct Facts<'m> {
     pub is_foreign: bool,
     /// What the plugin or the server reads parameters from.
     pub parameters: Option<Object<'m>>,
+    /// What the verb, the plugin and the request are called.
+    pub terms: Terms,
+}
+
+/// What the server calls what a message says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terms {
+    /// Verbs, plugins and their requests.
+    Janus,
+    /// Methods, types of objects and their operations. The server opens the URIs in parameters.
+    Kurento,
+}
+
+impl Terms {
+    /// The name of the verb, of the plugin and of the request.
+    pub fn names(self) -> [&'static str; 3] {
+        match self {
+            Self::Janus => ["verb", "plugin", "request"],
+            Self::Kurento => ["method", "type", "operation"],
+        }
+    }
 }
 
 impl<'m> Facts<'m> {
@@ -50,6 +71,7 @@ impl<'m> Facts<'m> {
             is_leaving: false,
             is_foreign: false,
             parameters: None,
+            terms: Terms::Janus,
         }
     }
 

@@ -22,6 +22,8 @@ const LONGEST: usize = 64;
 pub struct Mismatch {
     condition: Condition,
     text: Cow<'static, str>,
+    /// Of [`Condition::Uri`], the URI.
+    uri: Option<Box<str>>,
 }
 
 impl Mismatch {
@@ -31,14 +33,12 @@ impl Mismatch {
         facts: &Facts<'_>,
         claims: Option<&Claims>,
     ) -> Self {
+        let [verb, plugin, request] = facts.terms.names();
+        let mut uri = None;
         let text = match condition {
-            Condition::Verb => name(&rule.verbs, "the verb is another", UNNAMED_VERB).into(),
-            Condition::Plugin => {
-                name(&rule.plugins, "the plugin is another", UNNAMED_PLUGIN).into()
-            }
-            Condition::Request => {
-                name(&rule.requests, "the request is another", UNNAMED_REQUEST).into()
-            }
+            Condition::Verb => name(&rule.verbs, verb),
+            Condition::Plugin => name(&rule.plugins, plugin),
+            Condition::Request => name(&rule.requests, request),
             Condition::Ptype => "the ptype is another".into(),
             Condition::Room => room(rule, facts, claims),
             Condition::Claim => claim(rule, claims).into(),
@@ -53,12 +53,27 @@ impl Mismatch {
                 format!("the parameter {path} is missing or another").into()
             }
             Condition::Object => "the object is another client's".into(),
-            Condition::Uri => match rule.uris.check(facts) {
-                Err((name, problem)) => format!("the member {name} {problem}").into(),
-                Ok(()) => Cow::Borrowed(""),
+            Condition::Uri if rule.effect == Effect::Deny => {
+                "no URI is below one of the rule's".into()
+            }
+            Condition::Uri => match rule.uris.other(facts) {
+                Some(bad) => {
+                    uri = bad.text;
+                    format!("the member {} {}", bad.name, bad.problem).into()
+                }
+                None => Cow::Borrowed(""),
             },
         };
-        Self { condition, text }
+        Self {
+            condition,
+            text,
+            uri,
+        }
+    }
+
+    /// The URI that the rule does not allow, if that is what does not match.
+    pub fn uri(&self) -> Option<&str> {
+        self.uri.as_deref()
     }
 
     /// Whether the rule of the other one was closer to matching.
@@ -73,14 +88,10 @@ impl fmt::Display for Mismatch {
     }
 }
 
-const UNNAMED_VERB: &str = "the verb is unknown, and has to be named in a rule";
-const UNNAMED_PLUGIN: &str = "the plugin is unknown, and has to be named in a rule";
-const UNNAMED_REQUEST: &str = "the request is unknown, and has to be named in a rule";
-
-fn name(names: &Names, other: &'static str, unnamed: &'static str) -> &'static str {
+fn name(names: &Names, what: &str) -> Cow<'static, str> {
     match names {
-        Names::Any => unnamed,
-        Names::OneOf(_) => other,
+        Names::Any => format!("the {what} is unknown, and has to be named in a rule").into(),
+        Names::OneOf(_) => format!("the {what} is another").into(),
     }
 }
 

@@ -19,7 +19,7 @@ mod uris;
 
 pub use condition::{Hosts, Names, Rooms};
 pub use entries::{Entries, Entry, TooMany};
-pub use facts::{Facts, Word};
+pub use facts::{Facts, Terms, Word};
 pub use mismatch::Mismatch;
 pub use parameters::ParameterRule;
 pub use room::{Room, RoomId};
@@ -130,7 +130,7 @@ impl Rule {
         holds(self.other_parameter(facts).is_none(), Condition::Parameter)?;
         let is_others = facts.is_foreign && !is_deny && self.objects == Objects::Own;
         holds(!is_others, Condition::Object)?;
-        holds(self.uris.check(facts).is_ok(), Condition::Uri)
+        holds(self.uris.are_met(facts, is_deny), Condition::Uri)
     }
 
     /// What the rule requires of the token, and the token does not say.

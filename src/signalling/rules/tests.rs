@@ -29,6 +29,14 @@ fn facts(text: &str) -> Facts<'_> {
     }
 }
 
+/// The same, of a message to a server that opens URIs.
+fn facts_with_uris(text: &str) -> Facts<'_> {
+    Facts {
+        terms: Terms::Kurento,
+        ..facts(text)
+    }
+}
+
 fn claims(text: &str) -> Claims {
     Claims::parse(text.as_bytes()).unwrap()
 }
@@ -410,7 +418,7 @@ fn every_member_that_is_named_like_a_uri_is_checked() {
         ),
     ] {
         let text = format!(r#"{{"verb":"a",{members}}}"#);
-        let decision = rules.decide(&facts(&text), None);
+        let decision = rules.decide(&facts_with_uris(&text), None);
         let got = match decision {
             Decision::Unmatched(mismatch) => mismatch.unwrap().to_string(),
             _ => String::new(),
@@ -427,9 +435,50 @@ fn every_member_that_is_named_like_a_uri_is_checked() {
     }]);
     let text = format!(r#"{{"verb":"a","uri":"{good}"}}"#);
     assert!(matches!(
-        rules.decide(&facts(&text), None),
+        rules.decide(&facts_with_uris(&text), None),
         Decision::Unmatched(_)
     ));
+    // Janus has no such members, and plugins have others with these names.
+    assert!(matches!(
+        rules.decide(&facts(&text), None),
+        Decision::Allowed(_)
+    ));
+}
+
+#[test]
+fn a_deny_for_uris_matches_if_one_of_them_is_below() {
+    let prefixes = ["https://secret.example.com/".parse().unwrap()];
+    let secret = Rule {
+        uris: Uris::Below(prefixes.into()),
+        ..deny("secret")
+    };
+    let rules = MessageRules::new([secret, allow("others")]);
+    let decided = |text: &str| match rules.decide(&facts_with_uris(text), None) {
+        Decision::Allowed(rule) | Decision::Denied(rule) => rule.name.to_string(),
+        Decision::Unmatched(_) => panic!("{text}"),
+    };
+    for (text, want) in [
+        (r#"{"verb":"a"}"#, "others"),
+        (
+            r#"{"verb":"a","uri":"https://media.example.com/"}"#,
+            "others",
+        ),
+        (
+            r#"{"verb":"a","uri":["x","https://secret.example.com/a"]}"#,
+            "secret",
+        ),
+    ] {
+        assert_eq!(decided(text), want, "{text}");
+    }
+    let facts = facts_with_uris(r#"{"verb":"a"}"#);
+    let steps = rules.explain(&facts, None).map(|step| step.to_string());
+    assert_eq!(
+        steps.collect::<Vec<_>>(),
+        [
+            "secret: no match, no URI is below one of the rule's",
+            "others: allowed",
+        ]
+    );
 }
 
 #[test]

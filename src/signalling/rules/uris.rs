@@ -1,10 +1,11 @@
 //! Which URIs a server may be asked to open.
 
-use super::facts::Facts;
-use crate::signalling::document::{Text, Value};
+use super::facts::{Facts, Terms};
+use crate::signalling::document::{Array, Object, Text, Value};
 use crate::signalling::uri::{self, UriPrefix, UriProblem};
 
-/// The URIs that a rule is about: every parameter whose name has `uri` or `url` in it.
+/// The URIs that a rule is about: every parameter whose name has `uri` or `url` in it. An `allow`
+/// matches if all of them are among these, a `deny` if one is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Uris {
     /// All of them.
@@ -17,38 +18,63 @@ pub enum Uris {
 }
 
 impl Uris {
-    /// # Errors
-    /// The first parameter with a URI that is not among them, and why.
-    pub(super) fn check(&self, facts: &Facts<'_>) -> Result<(), (Box<str>, UriProblem)> {
+    /// Whether the URIs of a message are as an `allow` or a `deny` has them.
+    pub(super) fn are_met(&self, facts: &Facts<'_>, is_deny: bool) -> bool {
+        match self {
+            Self::Any => true,
+            _ if is_deny => uris_of(facts).any(|(_, value)| self.check_text(value).is_ok()),
+            _ => uris_of(facts).all(|(_, value)| self.check_text(value).is_ok()),
+        }
+    }
+
+    /// The first URI that is not among them.
+    pub(super) fn other(&self, facts: &Facts<'_>) -> Option<BadUri> {
+        uris_of(facts).find_map(|(name, value)| {
+            let problem = self.check_text(value).err()?;
+            let text = value.text().map(|text| text.unescaped().into());
+            let name = name.unescaped().into();
+            Some(BadUri {
+                name,
+                text,
+                problem,
+            })
+        })
+    }
+
+    fn check_text(&self, value: Value<'_>) -> Result<(), UriProblem> {
         let prefixes = match self {
             Self::Any => return Ok(()),
             Self::Below(prefixes) => prefixes,
             Self::OfPolicy => &[][..],
         };
-        let Some(parameters) = facts.parameters else {
-            return Ok(());
-        };
-        let mut members = parameters
-            .members_at_any_depth()
-            .filter(|member| is_uri_name(member.name));
-        members.try_for_each(|member| {
-            let result = check_value(member.value(), prefixes);
-            result.map_err(|problem| (member.name.unescaped().into(), problem))
-        })
+        let text = value.text().ok_or(UriProblem::NoText)?;
+        uri::check(&text.unescaped(), prefixes)
     }
 }
 
-fn check_value(value: Value<'_>, prefixes: &[UriPrefix]) -> Result<(), UriProblem> {
-    if let Some(list) = value.array() {
-        let mut items = list.items();
-        return items.try_for_each(|item| check_text(item, prefixes));
-    }
-    check_text(value, prefixes)
+/// A URI that is not among those of a rule.
+pub(super) struct BadUri {
+    /// The name of its member.
+    pub(super) name: Box<str>,
+    /// The URI, if it is a string.
+    pub(super) text: Option<Box<str>>,
+    pub(super) problem: UriProblem,
 }
 
-fn check_text(value: Value<'_>, prefixes: &[UriPrefix]) -> Result<(), UriProblem> {
-    let text = value.text().ok_or(UriProblem::NoText)?;
-    uri::check(&text.unescaped(), prefixes)
+/// The members that are taken for URIs, each string of a list by itself.
+fn uris_of<'m>(facts: &Facts<'m>) -> impl Iterator<Item = (Text<'m>, Value<'m>)> {
+    let parameters = facts.parameters.filter(|_| facts.terms == Terms::Kurento);
+    let members = parameters
+        .into_iter()
+        .flat_map(Object::members_at_any_depth);
+    let uris = members.filter(|member| is_uri_name(member.name));
+    uris.flat_map(|member| {
+        let value = member.value();
+        let list = value.array();
+        let one = list.is_none().then_some(value);
+        let items = list.into_iter().flat_map(Array::items);
+        items.chain(one).map(move |item| (member.name, item))
+    })
 }
 
 /// Whether a member with this name is taken for a URI: `uri`, `imageUri`, `turnUrl`.
