@@ -10,7 +10,7 @@
 //! [`document`] has one reading of a text or none. [`rules`] decide on facts that every protocol
 //! shares; [`presets`] are rules under a name. [`owners`] remembers whose sessions there are:
 //! it is the one thing here that two workers write. [`janus`] knows Janus' two APIs, [`kurento`]
-//! that of Kurento.
+//! that of Kurento, [`jitsi`] what is in the tokens of Jitsi.
 
 pub mod audit;
 mod backend;
@@ -18,6 +18,7 @@ mod calls;
 pub mod document;
 mod inspector;
 pub mod janus;
+pub mod jitsi;
 pub mod kurento;
 mod message_token;
 pub mod owners;
