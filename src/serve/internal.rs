@@ -7,8 +7,9 @@ use std::pin::Pin;
 use http::Method;
 
 use super::Normal;
-use super::browser::{renew, sign_in, sign_out};
+use super::browser::{sign_in, sign_out};
 use super::reject::Rejection;
+use super::renew;
 use super::reply::Served;
 use super::unread_body::close_if_unread;
 use crate::route::NoRoute;

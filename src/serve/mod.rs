@@ -52,6 +52,7 @@ mod proxy_protocol;
 mod redirect;
 mod reject;
 mod render;
+mod renew;
 mod reply;
 mod request_limits;
 mod requests;

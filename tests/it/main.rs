@@ -58,6 +58,7 @@ mod refusals;
 mod reload;
 mod reload_under_load;
 mod renew;
+mod renew_programs;
 mod rest_and_websocket;
 mod rest_messages;
 mod rest_rules;

@@ -10,7 +10,7 @@ use crate::token::location::COOKIE;
 
 /// The longest token that fits into a cookie. Browsers limit name and value together (RFC 6265bis,
 /// section 5.6).
-pub(super) const LONGEST_TOKEN: usize = 4096 - COOKIE.len();
+pub(in crate::serve) const LONGEST_TOKEN: usize = 4096 - COOKIE.len();
 
 /// Sets the cookies for signing in at a route.
 pub(super) fn sign_in(
@@ -27,7 +27,7 @@ pub(super) fn sign_in(
 /// Replaces the token of a browser that is signed in: at the route of a page, or at an unknown one.
 /// The gateway does not know which cookies the browser has. So the newer token goes to the highest
 /// path above the page that has sign-in, as renewing would sign out there otherwise.
-pub(super) fn renew(
+pub(in crate::serve) fn renew(
     headers: &mut HeaderMap,
     token: &str,
     seconds: u64,

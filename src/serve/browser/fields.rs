@@ -9,20 +9,20 @@ use crate::proxy;
 use crate::serve::Inbound;
 use crate::serve::reject::Rejection;
 
-/// The largest body: the longest token, encoded, and the other fields. No cookie holds as much, but
-/// who pastes such a token reads why it cannot be used.
-const MOST_BYTES: u64 = 48 * 1024;
+/// The largest body: two of the longest tokens, encoded, and the other fields. No cookie holds as
+/// much, but who pastes such a token reads why it cannot be used.
+const MOST_BYTES: u64 = 96 * 1024;
 
 /// How long the whole body may take.
 const MOST_TIME: Duration = Duration::from_secs(10);
 
 /// Names and their values.
 #[derive(Debug)]
-pub(super) struct Fields(Vec<(String, String)>);
+pub(in crate::serve) struct Fields(Vec<(String, String)>);
 
 impl Fields {
     /// Reads the whole body of the request.
-    pub(super) async fn read(inbound: &mut Inbound) -> Result<Self, Rejection> {
+    pub(in crate::serve) async fn read(inbound: &mut Inbound) -> Result<Self, Rejection> {
         let kind = inbound
             .request
             .headers()
@@ -52,7 +52,7 @@ impl Fields {
     }
 
     /// The value of a field. A field that is there twice is an error.
-    pub(super) fn one(&self, name: &str) -> Result<Option<&str>, Rejection> {
+    pub(in crate::serve) fn one(&self, name: &str) -> Result<Option<&str>, Rejection> {
         let mut values = self
             .0
             .iter()

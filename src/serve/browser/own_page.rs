@@ -6,7 +6,7 @@ use crate::serve::reject::Rejection;
 
 /// Rejects a form that is not known to come from a page of this host: another site could sign the
 /// browser in as another user.
-pub(super) fn require_own_page(normal: &Normal) -> Result<(), Rejection> {
+pub(in crate::serve) fn require_own_page(normal: &Normal) -> Result<(), Rejection> {
     match Initiator::of(normal.inbound.request.headers(), &normal.authority) {
         Initiator::OwnPage => Ok(()),
         Initiator::OtherPage(_) | Initiator::Unknown => Err(Rejection::CrossSite),

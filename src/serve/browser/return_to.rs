@@ -7,13 +7,13 @@ use crate::serve::reject::Rejection;
 use crate::serve::routing::find_route;
 
 /// A URL of this host and the route that serves it.
-pub(super) struct ReturnTo {
+pub(in crate::serve) struct ReturnTo {
     pub(super) to: LocalUrl,
     route: RouteId,
 }
 
 impl ReturnTo {
-    pub(super) fn parse(normal: &Normal, to: &str) -> Result<Self, Rejection> {
+    pub(in crate::serve) fn parse(normal: &Normal, to: &str) -> Result<Self, Rejection> {
         let to: LocalUrl = to.parse().map_err(Rejection::ReturnTo)?;
         let route = find_route(normal, to.path())?;
         Ok(Self { to, route })
@@ -26,7 +26,7 @@ impl ReturnTo {
         Self::parse(normal, to.as_ref().map_or("/", |(_, to)| to))
     }
 
-    pub(super) fn route<'n>(&self, normal: &'n Normal) -> &'n Route {
+    pub(in crate::serve) fn route<'n>(&self, normal: &'n Normal) -> &'n Route {
         normal.inbound.view.snapshot.routes.route(self.route)
     }
 }
