@@ -10,7 +10,7 @@
 //! [`document`] has one reading of a text or none. [`rules`] decide on facts that every protocol
 //! shares; [`presets`] are rules under a name. [`owners`] remembers whose sessions there are:
 //! it is the one thing here that two workers write. [`janus`] knows Janus' two APIs, [`kurento`]
-//! that of Kurento, [`jitsi`] what is in the tokens of Jitsi.
+//! that of Kurento, [`jitsi`] what is in the tokens of Jitsi and its XMPP by HTTP.
 
 pub mod audit;
 mod backend;

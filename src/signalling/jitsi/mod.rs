@@ -9,7 +9,10 @@
 //! its path. Prosody's token plugins compare both with the token when a client enters the room, in
 //! XMPP, where the gateway does not look. [`judge`] compares them before Prosody sees the request,
 //! and is never more lenient than the plugins. Signature, `iss`, `aud` and `exp` are the policy's.
+//!
+//! [`bosh`] reads which session a body of XMPP over HTTP is for.
 
+pub mod bosh;
 mod judge;
 mod pattern;
 mod query;
