@@ -42,13 +42,22 @@ pub(super) fn frame_once(headers: &mut HeaderMap) -> Result<(), Error> {
 /// # Errors
 /// If the length of the client's was not declared in one way.
 pub fn declare_json(headers: &mut HeaderMap, length: usize) -> Result<(), Error> {
+    declare_length(headers, length)?;
+    headers.remove(header::CONTENT_ENCODING);
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, json);
+    Ok(())
+}
+
+/// Declares the length of a body that is in memory.
+///
+/// # Errors
+/// If the length of the client's was not declared in one way.
+pub fn declare_length(headers: &mut HeaderMap, length: usize) -> Result<(), Error> {
     frame_once(headers)?;
     headers.remove(header::TRANSFER_ENCODING);
     headers.remove(header::TRAILER);
-    headers.remove(header::CONTENT_ENCODING);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    let json = HeaderValue::from_static("application/json");
-    headers.insert(header::CONTENT_TYPE, json);
     Ok(())
 }
 

@@ -36,4 +36,4 @@ pub mod body {
 pub use client::MAX_FIELDS;
 pub use error::Error;
 pub use forward::{ForwardContext, forward};
-pub use framing::{declare_json, declares_more_than};
+pub use framing::{declare_json, declare_length, declares_more_than};

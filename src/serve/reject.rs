@@ -81,8 +81,8 @@ pub(super) enum Rejection {
     /// The request was admitted; then a reload removed its route or changed the target.
     #[error("{}", .0.reason())]
     Withdrawn(Withdrawn),
-    /// A method that Janus does not have at this path; these are the ones that it has.
-    #[error("Janus does not have this method at this path")]
+    /// A method that the server does not have at this path; these are the ones that it has.
+    #[error("the server does not have this method at this path")]
     MessageMethod(&'static str),
     /// A request to a server that speaks by WebSocket only.
     #[error("Kurento speaks by WebSocket only")]

@@ -10,6 +10,7 @@ mod asap;
 mod audit;
 mod balancers;
 mod behind_proxy;
+mod bosh;
 mod brute_force;
 mod bypass;
 mod bypass_tokens;

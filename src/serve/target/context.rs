@@ -16,6 +16,7 @@ use crate::route::upstream::Protocol;
 use crate::route::{Forward, Route, UpstreamId};
 use crate::serve::cleaning::Cleaning;
 use crate::serve::observer::MessageObserver;
+use crate::serve::reject::Rejection;
 use crate::serve::under_way::Key;
 use crate::serve::view::WorkerView;
 use crate::serve::{ConnInfo, Inbound, Normal};
@@ -101,15 +102,19 @@ impl<'r> Forwarding<'r> {
     }
 
     /// What its upstream speaks.
-    #[allow(dead_code, reason = "for WHIP and BOSH")]
     pub(super) fn protocol(&self) -> Protocol {
         self.view.upstream(self.upstream).spec().protocol
     }
 
     /// Whose sessions its upstream has.
-    #[allow(dead_code, reason = "for WHIP and BOSH")]
     pub(super) fn owners(&self) -> Option<&Arc<Owners>> {
         self.view.owners(self.upstream)
+    }
+
+    /// The permit by the configuration in force, of a request whose body had to be waited for.
+    pub(super) fn permit(&self) -> Result<Permit, Rejection> {
+        let worker = &self.conn.worker;
+        Ok(worker.under_way.permit(self.key, &worker.view())?)
     }
 
     /// What the proxy is asked with.

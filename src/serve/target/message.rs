@@ -127,7 +127,7 @@ impl<'r> MessageTarget<'r> {
         let body = request.body_mut().read_whole(most, time).await;
         let body = body.map_err(|fault| proxy::Error::from(&fault))?;
         let worker = &forwarding.conn.worker;
-        let permit = self.permit()?;
+        let permit = self.forwarding.permit()?;
         let (permit, token) = match self.backend.token_of_body(&body) {
             Some(token) => {
                 let key = forwarding.key;
@@ -158,7 +158,7 @@ impl<'r> MessageTarget<'r> {
     /// Forwards a request whose message is in its path.
     async fn get_message(&self, mut request: Request<RequestBody>, place: Place) -> Answer {
         let message = place.message().unwrap_or_default();
-        let permit = self.permit()?;
+        let permit = self.forwarding.permit()?;
         let context = self.context(&permit, place);
         let mut inspector = AnyInspector::new(self.backend.protocol, NONCE);
         match judged(&mut inspector, message.as_bytes(), &context) {
@@ -218,7 +218,7 @@ impl<'r> MessageTarget<'r> {
 
     /// Forwards a long poll of the client that the session belongs to.
     async fn poll(&self, mut request: Request<RequestBody>, session: i64) -> Answer {
-        let permit = self.permit()?;
+        let permit = self.forwarding.permit()?;
         let context = self.context(&permit, Place::Session(session));
         if let Err(refusal) = rest::may_poll(context.ids, &context) {
             return Ok(self.no_poll(&refusal));
@@ -262,7 +262,7 @@ impl<'r> MessageTarget<'r> {
 
     /// Redirects from a handle to its session.
     fn redirect(&self, request: &Request<RequestBody>, place: Place) -> Answer {
-        let permit = self.permit()?;
+        let permit = self.forwarding.permit()?;
         let context = self.context(&permit, place);
         if let Err(refusal) = rest::may_poll(context.ids, &context) {
             return Ok(self.no_poll(&refusal));
@@ -274,13 +274,6 @@ impl<'r> MessageTarget<'r> {
         *response.status_mut() = StatusCode::FOUND;
         response.headers_mut().insert(header::LOCATION, location);
         Ok(response)
-    }
-
-    /// The permit by the configuration in force.
-    fn permit(&self) -> Result<Permit, Rejection> {
-        let Forwarding { conn, key, .. } = self.forwarding;
-        let worker = &conn.worker;
-        Ok(worker.under_way.permit(*key, &worker.view())?)
     }
 
     fn context<'c>(&'c self, permit: &'c Permit, place: Place) -> Context<'c> {

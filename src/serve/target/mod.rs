@@ -1,5 +1,6 @@
 //! The targets of routes: what answers an admitted request. Nothing here runs without a permit.
 
+mod bosh;
 mod context;
 mod files;
 mod forward;
@@ -23,7 +24,9 @@ use super::response_body::ResponseBody;
 use super::unread_body::close_if_unread;
 use super::{Admitted, Normal, Routed};
 use crate::route;
+use crate::route::upstream;
 use crate::signalling::Protocol;
+use bosh::BoshTarget;
 use context::Forwarding;
 use message::MessageTarget;
 use turn::TurnRequest;
@@ -106,7 +109,13 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
                     let messages = MessageTarget::new(&forwarding, backend);
                     Box::pin(messages.serve(request)).await
                 }
-                None => forward::forward(request, &forwarding).await,
+                None => match (forwarding.protocol(), forwarding.owners()) {
+                    (upstream::Protocol::Jitsi, Some(owners)) => {
+                        let bosh = BoshTarget::new(&forwarding, owners);
+                        Box::pin(bosh.serve(request)).await
+                    }
+                    _ => forward::forward(request, &forwarding).await,
+                },
             };
         }
         route::Target::Files(spec) => Box::pin(files::serve(inbound, route, spec)).await?,

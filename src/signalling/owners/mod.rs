@@ -53,6 +53,13 @@ impl Owner {
         Self::digest(b"subject", &[issuer.as_bytes(), subject.as_bytes()])
     }
 
+    /// A user whom a token names beside its subject (`iss`, `sub` and the id): with Jitsi, `sub` is
+    /// the tenant or the domain.
+    pub fn of_user(issuer: &str, subject: &str, user: &str) -> Self {
+        let parts = [issuer, subject, user].map(str::as_bytes);
+        Self::digest(b"user", &parts)
+    }
+
     /// A connection of a client without a subject: its sessions end with it. The number is another
     /// one for each connection.
     pub fn of_connection(number: u64) -> Self {
