@@ -27,7 +27,7 @@ use crate::serve::detail::shortened;
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
 use crate::serve::witness::Witness;
-use crate::signalling::jitsi::bosh::{self, NAMESPACE};
+use crate::signalling::jitsi::bosh::{self, NAMESPACE, Place};
 use crate::signalling::owners::{Owner, Owners};
 
 type Answer = Result<Response<ResponseBody>, Rejection>;
@@ -43,19 +43,6 @@ const BEGINNING: usize = 2048;
 pub(super) struct BoshTarget<'r> {
     forwarding: &'r Forwarding<'r>,
     owners: &'r Arc<Owners>,
-}
-
-/// A client, and where it speaks: the path names the tenant, the query the room.
-struct Client {
-    owner: Owner,
-    path: Box<str>,
-    room: Option<String>,
-}
-
-impl Client {
-    fn key(&self, sid: &str) -> String {
-        bosh::key(sid, &self.path, self.room.as_deref())
-    }
 }
 
 impl<'r> BoshTarget<'r> {
@@ -79,32 +66,32 @@ impl<'r> BoshTarget<'r> {
         let body = body.map_err(|fault| proxy::Error::from(&fault))?;
         let permit = forwarding.permit()?;
         let uri = request.uri();
-        let head = bosh::request(&body);
-        let room = bosh::room(uri.query().unwrap_or_default());
-        let (head, room) = match head.and_then(|head| Ok((head, room?))) {
+        let place = Place::new(uri.path(), uri.query().unwrap_or_default());
+        let (head, place) = match bosh::request(&body).and_then(|head| Ok((head, place?))) {
             Ok(read) => read,
             Err(why) => return Ok(self.refused("bad-request", BODY_REASON, &why.to_string())),
         };
-        let client = Client {
-            owner: self.owner(&permit),
-            path: uri.path().into(),
-            room,
-        };
+        let owner = self.owner(&permit);
         proxy::declare_length(request.headers_mut(), body.len())?;
         request.body_mut().replace(body.into());
         match &head.sid {
-            None => self.create(request, client).await,
+            None => self.create(request, owner, place).await,
             Some(sid) => {
-                self.speak(request, client.owner, client.key(sid), head.is_terminate)
-                    .await
+                let key = place.key(sid);
+                self.speak(request, owner, key, head.is_terminate).await
             }
         }
     }
 
     /// Forwards the request for a new session, and remembers whose it is before the client has the
     /// answer.
-    async fn create(&self, mut request: Request<RequestBody>, client: Client) -> Answer {
-        let Some(place) = self.owners.reserve_session(client.owner) else {
+    async fn create(
+        &self,
+        mut request: Request<RequestBody>,
+        owner: Owner,
+        place: Place,
+    ) -> Answer {
+        let Some(reserved) = self.owners.reserve_session(owner) else {
             let detail = "as many sessions as a client may have";
             return Ok(self.refused("policy-violation", QUOTA_REASON, detail));
         };
@@ -115,10 +102,10 @@ impl<'r> BoshTarget<'r> {
             let answer = bosh::answer(beginning.as_bytes());
             let answer = answer.filter(|answer| !answer.is_terminate);
             if let Some(sid) = answer.and_then(|answer| answer.sid) {
-                let key = client.key(&sid);
+                let key = place.key(&sid);
                 owners
                     .objects()
-                    .session_created(place, &key, clock::monotonic());
+                    .session_created(reserved, &key, clock::monotonic());
             }
         });
         response.body_mut().set_witness(witness);

@@ -12,6 +12,8 @@ use quick_xml::Reader;
 use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesDecl, BytesStart, Event};
 
+use super::query::{Asked, Named};
+
 /// The namespace of the outermost element.
 pub const NAMESPACE: &str = "http://jabber.org/protocol/httpbind";
 
@@ -56,9 +58,9 @@ pub enum BadBody {
     /// A request without `rid`.
     #[error("the request has no rid")]
     NoRid,
-    /// The query has `room` twice.
-    #[error("the query has more than one room")]
-    Rooms,
+    /// The query has `room` or `prefix` twice.
+    #[error("the query names more than one room or tenant")]
+    Names,
 }
 
 /// Reads the body of a request.
@@ -159,35 +161,41 @@ fn is_name(value: &str) -> bool {
     value.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
 }
 
-/// The room in the query of a request's URL, as Prosody compares it: without case.
-///
-/// # Errors
-/// If there is more than one.
-pub fn room(query: &str) -> Result<Option<String>, BadBody> {
-    let mut rooms = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "room");
-    let Some((_, room)) = rooms.next() else {
-        return Ok(None);
-    };
-    match rooms.next() {
-        None => Ok(Some(room.to_lowercase())),
-        Some(_) => Err(BadBody::Rooms),
-    }
-}
+/// Where a client speaks: a digest of the path, which names the tenant, and of the room and the
+/// tenant in the query, without case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place([u8; 16]);
 
-/// What a session is remembered by: its id, and a digest of the path and the room that it was
-/// created for. The path names the tenant.
-pub fn key(sid: &str, path: &str, room: Option<&str>) -> String {
-    let place = format!(
-        "{}\n{}",
-        path.trim_end_matches('/'),
-        room.unwrap_or_default()
-    );
-    let place = digest(&SHA256, place.as_bytes());
-    let mut key = String::with_capacity(sid.len() + 1 + 22);
-    key.push_str(sid);
-    key.push(' ');
-    STANDARD_NO_PAD.encode_string(&place.as_ref()[..16], &mut key);
-    key
+impl Place {
+    /// The place that a request's URL names.
+    ///
+    /// # Errors
+    /// If it names several rooms or tenants.
+    pub fn new(path: &str, query: &str) -> Result<Self, BadBody> {
+        let Asked { room, tenant, .. } = Asked::new(query, None, None);
+        let mut place = path.trim_end_matches('/').to_owned();
+        for named in [room, tenant] {
+            if named == Named::Several {
+                return Err(BadBody::Names);
+            }
+            let name = named.one().unwrap_or_default();
+            let lower: String = name.chars().flat_map(char::to_lowercase).collect();
+            // With its length, so that the end of one is not the beginning of the next.
+            place += &format!("\n{}\n{lower}", lower.len());
+        }
+        let mut short = [0; 16];
+        short.copy_from_slice(&digest(&SHA256, place.as_bytes()).as_ref()[..16]);
+        Ok(Self(short))
+    }
+
+    /// What a session that was created here is remembered by.
+    pub fn key(self, sid: &str) -> String {
+        let mut key = String::with_capacity(sid.len() + 1 + 22);
+        key.push_str(sid);
+        key.push(' ');
+        STANDARD_NO_PAD.encode_string(self.0, &mut key);
+        key
+    }
 }
 
 #[cfg(test)]

@@ -220,42 +220,39 @@ fn of_an_answer_only_the_tag_is_read() {
 }
 
 #[test]
-fn the_room_is_compared_without_case_and_stands_once_in_the_query() {
-    for (query, want) in [
-        ("", Ok(None)),
-        ("token=x", Ok(None)),
-        ("room=Aula&token=x", Ok(Some("aula"))),
-        ("token=x&%72oom=%41ula", Ok(Some("aula"))),
-        ("room=a+b", Ok(Some("a b"))),
-        ("room=", Ok(Some(""))),
-        ("ROOM=a", Ok(None)),
-        ("room=a&room=a", Err(BadBody::Rooms)),
-        ("room=a&%72oom=b", Err(BadBody::Rooms)),
+fn the_place_of_a_session_is_its_path_and_the_room_and_tenant_without_case() {
+    let place = |path: &str, query: &str| Place::new(path, query);
+    let own = place("/a/http-bind", "room=Aula&token=x").unwrap();
+    for (path, query) in [
+        ("/a/http-bind", "token=y&room=aula"),
+        ("/a/http-bind/", "room=AULA&previd=1"),
+        ("/a/http-bind", "%72oom=%41ula&ROOM=b"),
+        ("/a/http-bind", "room=aula&prefix="),
     ] {
-        assert_eq!(
-            room(query),
-            want.map(|room| room.map(str::to_owned)),
-            "{query}"
-        );
+        assert_eq!(place(path, query), Ok(own), "{path}?{query}");
     }
-}
-
-#[test]
-fn a_session_is_remembered_with_its_place() {
-    let own = key("s", "/a/http-bind", Some("aula"));
-    assert_eq!(own, key("s", "/a/http-bind/", Some("aula")));
-    for other in [
-        key("t", "/a/http-bind", Some("aula")),
-        key("s", "/b/http-bind", Some("aula")),
-        key("s", "/a/http-bind", Some("aul")),
-        key("s", "/a/http-bind", None),
+    for (path, query) in [
+        ("/b/http-bind", "room=aula"),
+        ("/a/http-bind", "room=aul"),
+        ("/a/http-bind", "room=aula%00"),
+        ("/a/http-bind", "room=aula&prefix=b"),
+        ("/a/http-bind", "prefix=aula"),
+        ("/a/http-bind", "token=x"),
+        ("/a/http-bind", ""),
     ] {
-        assert_ne!(own, other);
+        assert_ne!(place(path, query), Ok(own), "{path}?{query}");
     }
-    let longest = key(
-        &"s".repeat(LONGEST_SID),
-        &"/x".repeat(5000),
-        Some(&"r".repeat(5000)),
-    );
-    assert!(longest.len() < 256);
+    for query in [
+        "room=a&room=a",
+        "room=a&%72oom=b",
+        "room=a&prefix=b&prefix=b",
+    ] {
+        assert_eq!(place("/http-bind", query), Err(BadBody::Names), "{query}");
+    }
+    let (one, other) = (own.key("s"), own.key("t"));
+    assert_ne!(one, other);
+    // What is remembered has at most 256 bytes.
+    let query = format!("room={}", "r".repeat(5000));
+    let longest = place(&"/x".repeat(5000), &query).unwrap();
+    assert!(longest.key(&"s".repeat(LONGEST_SID)).len() < 256);
 }
