@@ -13,7 +13,7 @@ use crate::route::{Forward, RouteId, Target, UpstreamId};
 use crate::signalling::janus::rest;
 use crate::signalling::owners::{Owner, Owners};
 use crate::signalling::{
-    AnyInspector, Backend, Context, Direction, Ids, MessageToken, Observer, judge,
+    AnyInspector, Backend, Context, Direction, Ids, MessageToken, Observer, Protocol, judge,
 };
 use crate::tick::Tick;
 use crate::tunnel::{Judge, TokenVerifier};
@@ -98,12 +98,16 @@ impl WorkerView {
         &self,
         route: RouteId,
         backend: &Backend,
-        permit: &Permit,
+        (permit, client): (&Permit, ClientAddr),
         observer: MessageObserver,
         verifier: Rc<dyn TokenVerifier>,
     ) -> Box<MessageJudge> {
         let inspector = AnyInspector::new(backend.protocol, random());
-        let owner = owner(permit).unwrap_or_else(|| Owner::of_connection(random()));
+        let owner = owner(permit).unwrap_or_else(|| match backend.protocol {
+            Protocol::Janus | Protocol::JanusAdmin => Owner::of_connection(random()),
+            // Application servers are admitted by address, and connect again to their sessions.
+            Protocol::Kurento => Owner::of_address(client),
+        });
         let refusals = self.snapshot.limits.refusals_per_tunnel;
         let size = self.message_size(route);
         Box::new(Judge::new(

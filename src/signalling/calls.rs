@@ -5,6 +5,7 @@
 //! VideoRoom. These requests therefore go on with a key of the gateway's, which the client never
 //! sees, and their answers come back with the client's.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use super::document::Text;
@@ -69,6 +70,22 @@ impl<C> Calls<C> {
             since: now,
         });
         format!("{PREFIX}{:016x}-{}", self.nonce, self.next)
+    }
+
+    /// Puts the client's key into an answer that cannot be read, by which the client knows it. The
+    /// request goes on to wait: what has become of it is not known.
+    pub(super) fn restore<'m>(&self, message: &'m str) -> Cow<'m, str> {
+        if self.waiting.is_empty() {
+            return Cow::Borrowed(message);
+        }
+        let own = format!("\"{PREFIX}{:016x}-", self.nonce);
+        let found = message.split_once(&own).and_then(|(before, rest)| {
+            let (number, after) = rest.split_once('"')?;
+            let number: u64 = number.parse().ok()?;
+            let call = self.waiting.iter().find(|one| one.number == number)?;
+            Some([before, &*call.key, after].concat())
+        });
+        found.map_or(Cow::Borrowed(message), Cow::Owned)
     }
 
     /// The request that has this key, with the client's key.

@@ -1,5 +1,7 @@
 //! The inspector of an upstream, whatever it speaks.
 
+use std::borrow::Cow;
+
 use super::document::{SyntaxError, Value};
 use super::janus::{AdminApi, Api};
 use super::kurento;
@@ -55,6 +57,14 @@ impl Inspector for AnyInspector {
             Self::Janus(api) => api.unreadable(error, context),
             Self::JanusAdmin(api) => api.unreadable(error, context),
             Self::Kurento(api) => api.unreadable(error, context),
+        }
+    }
+
+    fn restore<'m>(&self, message: &'m str) -> Cow<'m, str> {
+        match self {
+            Self::Janus(api) => api.restore(message),
+            Self::JanusAdmin(api) => api.restore(message),
+            Self::Kurento(api) => api.restore(message),
         }
     }
 

@@ -33,7 +33,7 @@ use std::time::Instant;
 use crate::clock::UnixTime;
 use crate::token::claims::Claims;
 pub use backend::{Backend, InfoPolicy};
-use document::{SyntaxError, Value};
+use document::{Documents, SyntaxError, Value};
 pub use inspector::AnyInspector;
 pub use message_token::MessageToken;
 use owners::Owner;
@@ -123,6 +123,11 @@ pub trait Inspector {
     /// What a client gets for a message that has no single reading.
     fn unreadable(&self, error: SyntaxError, context: &Context<'_>) -> Verdict<'static>;
 
+    /// What the client gets of a message of the server that has no single reading.
+    fn restore<'m>(&self, message: &'m str) -> Cow<'m, str> {
+        Cow::Borrowed(message)
+    }
+
     /// Whether the client may keep what it has, by rules or claims that have changed.
     ///
     /// # Errors
@@ -144,13 +149,37 @@ pub fn judge<'m>(
     let (documents, unreadable) = match document::split(message) {
         Ok(documents) => (Some(documents), None),
         Err(_) if direction == Direction::ToClient => {
-            (None, Some(Verdict::Forward(message.into())))
+            (None, Some(Verdict::Forward(inspector.restore(message))))
         }
         Err(error) => (None, Some(inspector.unreadable(error, context))),
     };
+    let of_server = documents
+        .as_ref()
+        .filter(|_| direction == Direction::ToClient);
+    let surrounded = of_server
+        .and_then(Documents::only)
+        .map(Value::raw)
+        .filter(|document| document.len() < message.len());
     documents
         .into_iter()
         .flatten()
-        .map(move |document| inspector.inspect(direction, document, context))
+        .map(move |document| {
+            let verdict = inspector.inspect(direction, document, context);
+            match surrounded {
+                Some(document) => with_surroundings(verdict, document, message),
+                None => verdict,
+            }
+        })
         .chain(unreadable)
+}
+
+/// What a server writes around the only document of a message goes on as well.
+fn with_surroundings<'m>(verdict: Verdict<'m>, document: &str, message: &'m str) -> Verdict<'m> {
+    match (verdict, message.split_once(document)) {
+        (Verdict::Forward(Cow::Borrowed(_)), Some(_)) => Verdict::Forward(message.into()),
+        (Verdict::Forward(Cow::Owned(text)), Some((before, after))) => {
+            Verdict::Forward([before, &text, after].concat().into())
+        }
+        (verdict, _) => verdict,
+    }
 }

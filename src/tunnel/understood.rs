@@ -53,6 +53,9 @@ const REFUSALS_REASON: &str = "too many messages were refused";
 /// Why a tunnel is closed of which one side sends what cannot be read.
 const UNREADABLE_REASON: &str = "messages cannot be read";
 
+/// What a client reads whose server has ended without a close frame.
+const SERVER_ENDED: &str = "the server has ended the connection";
+
 /// What the other side reads where the messages of one cannot be read.
 const UNREADABLE: &str = "the messages of the other side cannot be read";
 
@@ -218,10 +221,16 @@ where
     }
 
     /// A side has ended without a close frame: the other is ended too, and may finish what it says.
+    /// A client learns who has ended it.
     fn end(&mut self, direction: Direction) {
         match direction {
             Direction::ToServer => self.upstream.end(),
-            Direction::ToClient => self.client.end(),
+            Direction::ToClient => {
+                if !self.client.is_over {
+                    self.client.close(Some(&closed(1001, SERVER_ENDED)));
+                }
+                self.client.end();
+            }
         }
         self.first_to_end.get_or_insert(end_of(direction));
     }

@@ -124,7 +124,7 @@ fn enter_tunnel(
     let judge = backend.as_ref().map(|backend| {
         let observer = forwarding.observer(Transport::WebSocket);
         let verifier = Rc::<Worker>::clone(worker);
-        view.judge_of(route, backend, &permit, observer, verifier)
+        view.judge_of(route, backend, (&permit, client), observer, verifier)
     });
     let grant = Grant {
         permit: Some(permit),

@@ -47,6 +47,14 @@ pub struct Documents<'m> {
     rest: &'m str,
 }
 
+impl<'m> Documents<'m> {
+    /// The document, if there is no other.
+    pub fn only(&self) -> Option<Value<'m>> {
+        let is_only = self.rest.trim_ascii_start().is_empty();
+        self.first.filter(|_| is_only)
+    }
+}
+
 impl<'m> Iterator for Documents<'m> {
     type Item = Value<'m>;
 

@@ -268,6 +268,10 @@ impl Inspector for Api {
         conclusion::unreadable(error, context)
     }
 
+    fn restore<'m>(&self, message: &'m str) -> Cow<'m, str> {
+        self.calls.restore(message)
+    }
+
     fn recheck(&mut self, context: &Context<'_>) -> Result<(), &'static str> {
         let lost = |session| rooms::lost(session, context);
         match self.used.iter().find_map(lost) {

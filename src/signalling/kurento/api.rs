@@ -9,7 +9,7 @@ use super::judge::{Admitted, Judge, Rejected};
 use super::refusal::Refusal;
 use super::request::Request;
 use crate::signalling::calls::Calls;
-use crate::signalling::document::{self, Change as Edit, SyntaxError, Text, Value};
+use crate::signalling::document::{Change as Edit, SyntaxError, Text, Value};
 use crate::signalling::owners::{InUse, Place};
 use crate::signalling::{Context, Direction, Inspector, Verdict};
 
@@ -87,15 +87,17 @@ impl Api {
         if let Some(session) = answer.session() {
             self.note_session(session, context);
         }
-        let call = answer.id.and_then(Value::text);
-        let Some((change, id)) = call.and_then(|id| self.calls.end(id)) else {
+        let call = answer
+            .id
+            .and_then(|id| Some((id, self.calls.end(id.text()?)?)));
+        let Some((own_id, (change, id))) = call else {
             return unchanged;
         };
         change.finish(&answer, answer.session(), context);
         self.note_closed(context);
-        let id = document::split(&id);
-        match id.ok().and_then(|mut values| values.next()) {
-            Some(id) => object.edited(&[Edit::Set("id", id)]).into(),
+        // Nothing else in it has the gateway's id, which no client knows.
+        match document.raw().split_once(own_id.raw()) {
+            Some((before, after)) => [before, &id, after].concat().into(),
             None => unchanged,
         }
     }
@@ -170,6 +172,10 @@ impl Inspector for Api {
 
     fn unreadable(&self, error: SyntaxError, context: &Context<'_>) -> Verdict<'static> {
         conclusion::unreadable(error, context)
+    }
+
+    fn restore<'m>(&self, message: &'m str) -> Cow<'m, str> {
+        self.calls.restore(message)
     }
 
     fn recheck(&mut self, _: &Context<'_>) -> Result<(), &'static str> {

@@ -414,3 +414,18 @@ fn an_end_without_a_close_frame_ends_the_other_side_after_what_it_was_sent() {
         on.task.await.unwrap();
     });
 }
+
+#[test]
+fn a_client_whose_server_ends_without_a_close_frame_gets_one() {
+    run(async {
+        let mut on = setup(1 << 16);
+        on.server.send("\"last\"").await;
+        on.server.socket.shutdown().await.unwrap();
+        assert_eq!(on.client.next().await, "\"last\"");
+        let closed = "close 1001 the server has ended the connection";
+        assert_eq!(on.client.next().await, closed);
+        assert_eq!(on.client.next().await, "end");
+        on.client.close(1001, "").await;
+        on.task.await.unwrap();
+    });
+}

@@ -12,6 +12,7 @@ pub(crate) mod h2_raw;
 pub(crate) mod issuer;
 pub(crate) mod janus;
 pub(crate) mod jar;
+pub(crate) mod kurento;
 pub(crate) mod message;
 pub(crate) mod process;
 pub(crate) mod staff;
