@@ -8,6 +8,7 @@ pub mod control;
 pub mod judge;
 pub mod names;
 pub mod over_limit;
+pub mod refusal_floods;
 pub mod renewals;
 pub mod shared;
 pub mod snapshot;

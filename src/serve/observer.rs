@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::refusal_floods::FloodKey;
 use super::shared::SharedState;
 use crate::clock;
 use crate::host::Authority;
@@ -24,6 +25,8 @@ pub(super) struct MessageObserver {
     pub(super) transport: Transport,
     /// The counters of the upstream.
     pub(super) counts: Arc<UpstreamCounts>,
+    /// The client, if it has to wait for its next WebSocket once too much was refused.
+    pub(super) flood_key: Option<FloodKey>,
 }
 
 impl Observer for MessageObserver {
@@ -39,6 +42,12 @@ impl Observer for MessageObserver {
         }
         if self.shared.audit.is_enabled() && record.is_audited() {
             self.audit(record);
+        }
+    }
+
+    fn too_many_refused(&self) {
+        if let Some(key) = self.flood_key {
+            self.shared.refusal_floods.note(key, clock::monotonic());
         }
     }
 

@@ -87,6 +87,10 @@ pub(super) enum Rejection {
     /// A request to a server that speaks by WebSocket only.
     #[error("Kurento speaks by WebSocket only")]
     NotWebSocket,
+    /// The client's last WebSocket was closed because too many of its messages were refused; it may
+    /// retry after this time.
+    #[error("limits.refusals_per_tunnel was reached on the WebSocket before")]
+    RefusalFlood(Duration),
     /// A WebSocket at a path where Janus could read a session or a verb.
     #[error("a WebSocket at a path of Janus' REST")]
     MessagePath,
@@ -184,6 +188,7 @@ impl Rejection {
             Self::Proxy(error) => of_proxy(error),
             Self::MessageMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
             Self::NotWebSocket => (StatusCode::UPGRADE_REQUIRED, "not_websocket"),
+            Self::RefusalFlood(_) => (StatusCode::TOO_MANY_REQUESTS, "refusal_flood"),
             Self::MessagePath => (StatusCode::NOT_FOUND, "message_path"),
             Self::MessageBody => (StatusCode::BAD_REQUEST, "message_body"),
             Self::MessageAnswer => (StatusCode::BAD_GATEWAY, "message_answer"),

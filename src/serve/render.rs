@@ -59,10 +59,12 @@ fn with_header(
 fn header(rejection: &Rejection) -> Option<(HeaderName, HeaderValue)> {
     use proxy::Error as P;
     match rejection {
-        Rejection::Rate(wait) | Rejection::BadTokens(wait) => Some((
-            header::RETRY_AFTER,
-            HeaderValue::from(wait.as_secs().saturating_add(1)),
-        )),
+        Rejection::Rate(wait) | Rejection::BadTokens(wait) | Rejection::RefusalFlood(wait) => {
+            Some((
+                header::RETRY_AFTER,
+                HeaderValue::from(wait.as_secs().saturating_add(1)),
+            ))
+        }
         Rejection::Streams(_)
         | Rejection::OpenFiles
         | Rejection::Withdrawn(Withdrawn::Target | Withdrawn::Messages)

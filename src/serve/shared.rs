@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tracing_appender::non_blocking::NonBlocking;
 
+use super::refusal_floods::RefusalFloods;
 use super::renewals::Renewals;
 use super::snapshot::Snapshot;
 use crate::auth::{AuthFailures, Tagger};
@@ -25,6 +26,8 @@ pub struct SharedState {
     pub files: Arc<OpenFiles>,
     /// Invalid tokens and API keys, counted by client.
     pub auth_failures: Arc<AuthFailures>,
+    /// Clients that have to wait before they open another WebSocket.
+    pub refusal_floods: RefusalFloods,
     /// Passes renewed tokens to the tunnels of every worker.
     pub renewals: Arc<Renewals>,
     /// Answers for CAs that validate a name of an open order.
@@ -54,6 +57,7 @@ impl SharedState {
             sockets: Sockets::new(snapshot.upstream_sockets),
             files: OpenFiles::new(snapshot.open_files),
             auth_failures: AuthFailures::new(),
+            refusal_floods: RefusalFloods::default(),
             renewals: Renewals::new(),
             challenges,
             resolver,

@@ -15,6 +15,9 @@ pub trait Observer {
 
     /// The server has rejected what the gateway put into a message.
     fn credentials_rejected(&self, _: RejectedKey) {}
+
+    /// More documents were refused than may be, so that the connection is closed.
+    fn too_many_refused(&self) {}
 }
 
 /// The key of an upstream that names a file with the wrong secret.

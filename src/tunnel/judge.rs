@@ -60,7 +60,10 @@ impl<I: Inspector, O: Observer> Judge<I, O> {
         let now = clock::monotonic().saturating_duration_since(self.since);
         let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
         let taken = self.refusal_rate.take(self.refusals_full_at, now);
-        taken.map(|full_at| self.refusals_full_at = full_at).is_ok()
+        let taken = taken.map(|full_at| self.refusals_full_at = full_at);
+        taken
+            .inspect_err(|_| self.observer.too_many_refused())
+            .is_ok()
     }
 
     /// Judges each document of a client's message, or those from a token on that has been settled.

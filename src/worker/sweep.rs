@@ -35,7 +35,9 @@ fn sweep(worker: &Worker, now: UnixTime) {
     }
     worker.under_way.sweep(&view, now);
     view.sweep();
-    view.forget_sessions(worker.ticks.now(), clock::monotonic());
+    let moment = clock::monotonic();
+    view.forget_sessions(worker.ticks.now(), moment);
+    worker.shared.refusal_floods.sweep(moment);
     view.publish(&worker.metrics);
     worker.access.flush();
     telemetry::write_due();

@@ -57,6 +57,7 @@ mod permits;
 mod pipelining;
 mod private_files;
 mod redirect;
+mod refusal_floods;
 mod refusal_rules;
 mod refusals;
 mod reload;

@@ -38,6 +38,7 @@ pub(super) struct Forwarding<'r> {
     pub(super) is_websocket: bool,
     /// What its messages are judged by, if they are.
     pub(super) backend: Option<Arc<Backend>>,
+    pub(super) route: &'r Route,
     /// The path of its route.
     pub(super) path: &'r PathPrefix,
     pub(super) forward: &'r Forward,
@@ -78,6 +79,7 @@ impl<'r> Forwarding<'r> {
             body_limit: route.body_limit,
             is_websocket,
             backend: view.backend(upstream, permit).cloned(),
+            route,
             path: &route.path,
             forward,
             upstream,
@@ -98,6 +100,7 @@ impl<'r> Forwarding<'r> {
             authority: Rc::clone(&self.authority),
             transport,
             counts: Arc::clone(self.view.upstream(self.upstream).counts()),
+            flood_key: None,
         }
     }
 

@@ -99,7 +99,7 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
         route::Target::Forward(to) => {
             let (request, forwarding) = Forwarding::new(normal, route, to, &permit);
             if forwarding.is_websocket {
-                return Box::pin(websocket::open(request, &forwarding)).await;
+                return Box::pin(websocket::open(request, &forwarding, &permit)).await;
             }
             return match &forwarding.backend {
                 Some(backend) if backend.protocol == Protocol::Kurento => {

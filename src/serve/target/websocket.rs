@@ -9,7 +9,8 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use super::context::Forwarding;
-use crate::clock::UnixTime;
+use crate::clock::{self, UnixTime};
+use crate::policy::Permit;
 use crate::proxy::body::RequestBody;
 use crate::proxy::client::Pool;
 use crate::proxy::{self, upgrade, websocket};
@@ -18,7 +19,9 @@ use crate::serve::admission::Admission;
 use crate::serve::handoff::Handoff;
 use crate::serve::in_flight::InFlight;
 use crate::serve::judge::{Expiry, Withdrawn};
-use crate::serve::messages::MessageJudge;
+use crate::serve::messages::{MessageJudge, flooder};
+use crate::serve::observer::MessageObserver;
+use crate::serve::refusal_floods::FloodKey;
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
 use crate::serve::{ConnInfo, Worker};
@@ -35,6 +38,7 @@ use crate::tunnel::{CloseReason, Grant, RouteTunnelKey, TunnelControl, TunnelKey
 pub(super) async fn open(
     mut request: Request<RequestBody>,
     forwarding: &Forwarding<'_>,
+    permit: &Permit,
 ) -> Result<Response<ResponseBody>, Rejection> {
     let (conn, exchange, key) = (&forwarding.conn, &forwarding.exchange, forwarding.key);
     let under_way = &conn.worker.under_way;
@@ -45,6 +49,7 @@ pub(super) async fn open(
         if !rest.is_some_and(|rest| may_be_websocket(backend.protocol, rest)) {
             return Err(Rejection::MessagePath);
         }
+        check_flood(forwarding, permit)?;
         // The gateway reads the messages, and does not decompress them.
         request
             .headers_mut()
@@ -88,6 +93,20 @@ fn may_be_websocket(protocol: Protocol, rest: &str) -> bool {
     }
 }
 
+/// Whether the client has not sent too much on its last WebSocket.
+fn check_flood(forwarding: &Forwarding<'_>, permit: &Permit) -> Result<(), Rejection> {
+    let key = || {
+        FloodKey::new(
+            flooder(permit, forwarding.exchange.client()),
+            forwarding.route,
+        )
+    };
+    let floods = &forwarding.conn.worker.shared.refusal_floods;
+    floods
+        .check(key, clock::monotonic())
+        .map_err(Rejection::RefusalFlood)
+}
+
 /// Registers the tunnel. Configuration, keys and clock may have changed while the server was asked,
 /// so the permission is checked once more.
 fn enter_tunnel(
@@ -122,7 +141,10 @@ fn enter_tunnel(
         verdict = verdict.and(Err(Withdrawn::Messages));
     }
     let judge = backend.as_ref().map(|backend| {
-        let observer = forwarding.observer(Transport::WebSocket);
+        let observer = MessageObserver {
+            flood_key: Some(FloodKey::new(flooder(&permit, client), forwarding.route)),
+            ..forwarding.observer(Transport::WebSocket)
+        };
         let verifier = Rc::<Worker>::clone(worker);
         view.judge_of(route, backend, (&permit, client), observer, verifier)
     });

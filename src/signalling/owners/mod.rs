@@ -25,7 +25,7 @@ use aws_lc_rs::digest;
 use parking_lot::Mutex;
 
 use super::rules::Entries;
-use crate::addr::ClientAddr;
+use crate::addr::{ClientAddr, ClientGroup};
 use quota::Quota;
 
 const SHARDS: usize = 32;
@@ -80,6 +80,11 @@ impl Owner {
             IpAddr::V4(ip) => Self::digest(b"address", &[&ip.octets()]),
             IpAddr::V6(ip) => Self::digest(b"address", &[&ip.octets()]),
         }
+    }
+
+    /// The same for what limits count as one client: an IPv4 address or an IPv6 /64.
+    pub fn of_group(client: ClientGroup) -> Self {
+        Self::digest(b"group", &[&client.octets()])
     }
 
     fn digest(kind: &[u8], parts: &[&[u8]]) -> Self {

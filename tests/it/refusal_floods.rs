@@ -1,0 +1,108 @@
+//! Clients that send what is refused, are closed, and come back at once.
+
+use serde_json::json;
+
+use crate::harness::janus::{self, Caller, Janus};
+use crate::harness::kurento::{App, Kms};
+use crate::harness::message::Head;
+use crate::harness::websocket::{TEXT, handshake};
+use crate::harness::{Client, Config, TestGateway, eventually, staff};
+use crate::kurento_owners::{config, config_with};
+
+const FEW: &str = "refusals_per_tunnel = \"2/h\"";
+
+/// Sends requests that are refused until the WebSocket is closed.
+fn flood(app: &mut App) {
+    for _ in 0..3 {
+        app.send(r#"{"jsonrpc":"2.0","id":1,"method":"shutdown"}"#);
+    }
+    let closed = loop {
+        let frame = app.frame();
+        if frame.opcode != TEXT {
+            break frame.close();
+        }
+    };
+    assert_eq!(closed, (1008, "too many messages were refused".to_owned()));
+}
+
+/// What a handshake with these lines is answered by.
+fn asked(mut client: Client, target: &str, more: &str) -> Head {
+    client.send(handshake(target, more));
+    client.head()
+}
+
+fn token_of(subject: &str) -> String {
+    format!("Authorization: Bearer {}\r\n", staff::token(subject, 600))
+}
+
+#[test]
+fn after_a_flood_of_refusals_a_subject_has_to_wait_on_this_route() {
+    let kms = Kms::new();
+    let config = config(&kms).limits(FEW).route_with(
+        "/other",
+        "kms",
+        "policy = \"apps\"\nstrip_prefix = \"/other\"",
+    );
+    let mut gateway = TestGateway::start(&config);
+    flood(&mut App::of(&gateway, "mallory"));
+    let head = asked(gateway.client(), "/kurento", &token_of("mallory"));
+    assert_eq!(head.status(), 429, "{head}");
+    let wait: u64 = head.get("retry-after").unwrap().parse().unwrap();
+    assert!((1..=10).contains(&wait), "{wait}");
+    eventually("the access line", || {
+        let lines = gateway.access.now();
+        lines
+            .iter()
+            .any(|line| line.contains("reason=refusal_flood"))
+    });
+    // A reload does not end it, and nobody else has to wait.
+    gateway.reload(&config);
+    let head = asked(gateway.client(), "/kurento", &token_of("mallory"));
+    assert_eq!(head.status(), 429, "{head}");
+    App::of(&gateway, "alice").is_alive();
+    let other = asked(gateway.client(), "/other", &token_of("mallory"));
+    assert_eq!(other.status(), 101, "{other}");
+    // A request that is no handshake is answered as ever.
+    let answer = gateway.client().ask(format!(
+        "GET /kurento HTTP/1.1\r\nHost: localhost\r\n{}\r\n",
+        token_of("mallory")
+    ));
+    assert_eq!(answer.status(), 426);
+    assert_eq!(kms.received().len(), 1, "{:?}", kms.received());
+}
+
+#[test]
+fn without_a_token_it_is_the_address_that_has_to_wait() {
+    let kms = Kms::new();
+    let policy = "allow = [\"127.0.0.0/8\"]\nmessages = [\"kurento-app\"]";
+    let gateway = TestGateway::start(&config_with(&kms, "", policy, "").limits(FEW));
+    let from = |source: &str| gateway.dial().from(source).h1();
+    flood(&mut App::open_on(from("127.0.0.2"), ""));
+    assert_eq!(asked(from("127.0.0.2"), "/kurento", "").status(), 429);
+    App::open_on(from("127.0.0.3"), "").is_alive();
+}
+
+#[test]
+fn a_flood_at_janus_is_answered_in_the_same_way() {
+    let janus = Janus::new();
+    let config = Config::new()
+        .limits(FEW)
+        .table(&format!(
+            "[upstreams.app]\nservers = [\"{}\"]\nprotocol = \"janus\"",
+            janus.url()
+        ))
+        .table("[policies.callers]\nallow = [\"127.0.0.0/8\"]\nmessages = [\"janus-caller\"]")
+        .route_with("/", "app", "policy = \"callers\"");
+    let gateway = TestGateway::start(&config);
+    let mut caller = Caller::open(&gateway, "/ws", "");
+    let unknown = json!({"janus": "shutdown", "transaction": "t"});
+    assert_eq!(janus::code(&caller.ask(&unknown)), 403);
+    caller.send(&unknown.to_string());
+    caller.send(&unknown.to_string());
+    while caller.frame().opcode == TEXT {}
+    let protocol = "Sec-WebSocket-Protocol: janus-protocol\r\n";
+    assert_eq!(asked(gateway.client(), "/ws", protocol).status(), 429);
+    // Messages by REST are judged one by one.
+    let create = br#"{"janus":"create","transaction":"t"}"#;
+    assert_eq!(gateway.client().post("/janus", create).status(), 200);
+}
