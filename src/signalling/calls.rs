@@ -20,6 +20,8 @@ pub(super) struct Calls<C> {
     nonce: u64,
     next: u64,
     most: usize,
+    /// What all that wait weigh.
+    weight: usize,
     /// Mostly none, which takes no memory, and seldom more than one.
     waiting: Vec<Waiting<C>>,
 }
@@ -29,43 +31,58 @@ struct Waiting<C> {
     number: u64,
     /// What to do when the answer comes.
     call: C,
+    weight: usize,
     /// The client's, as it was written.
     key: Box<str>,
     since: Instant,
 }
 
+/// The length of a key in bytes. A longer one weighs more.
+const USUAL_KEY: usize = 256;
+
 /// How long a call counts. Some errors of servers do not name the request that they answer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 impl<C> Calls<C> {
-    /// With a random number, for at most this many answers at once.
+    /// With a random number, for at most this many answers at once. A request of which more has to
+    /// be remembered weighs more than one; together they weigh at most about twice the number.
     pub(super) fn new(nonce: u64, most: usize) -> Self {
         Self {
             nonce,
             next: 0,
             most,
+            weight: 0,
             waiting: Vec::new(),
         }
     }
 
     pub(super) fn is_full(&mut self, now: Instant) -> bool {
-        if self.waiting.len() >= self.most {
+        if self.has_most() {
             let waits = |one: &Waiting<C>| now.saturating_duration_since(one.since) < LONGEST_WAIT;
             self.waiting.retain(waits);
+            self.weight = self.waiting.iter().map(|one| one.weight).sum();
         }
-        self.waiting.len() >= self.most
+        self.has_most()
+    }
+
+    fn has_most(&self) -> bool {
+        self.waiting.len() >= self.most || self.weight >= 2 * self.most
     }
 
     pub(super) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// Remembers a request with the client's key; the key that it goes on with.
-    pub(super) fn begin(&mut self, call: C, key: &str, now: Instant) -> String {
+    /// Remembers a request, and how much it weighs, with the client's key; the key that it goes on
+    /// with.
+    pub(super) fn begin(&mut self, (call, weight): (C, usize), key: &str, now: Instant) -> String {
         self.next += 1;
+        let weight = weight + key.len() / USUAL_KEY;
+        self.weight += weight;
         self.waiting.push(Waiting {
             number: self.next,
             call,
+            weight,
             key: key.into(),
             since: now,
         });
@@ -99,6 +116,7 @@ impl<C> Calls<C> {
         let number: u64 = number.parse().ok().filter(|_| is_own)?;
         let at = self.waiting.iter().position(|one| one.number == number)?;
         let ended = self.waiting.swap_remove(at);
+        self.weight -= ended.weight;
         if self.waiting.is_empty() {
             self.waiting = Vec::new();
         }

@@ -151,7 +151,7 @@ impl Api {
         }
         let transaction = call.map(|call| {
             self.calls
-                .begin(call, envelope.transaction.raw(), context.now)
+                .begin((call, 1), envelope.transaction.raw(), context.now)
         });
         if let Some(transaction) = &transaction {
             changes.push(Change::SetText("transaction", transaction));

@@ -71,7 +71,8 @@ impl Api {
         if self.calls.is_full(context.now) {
             return Err(Refusal::TooManyCalls);
         }
-        let id = self.calls.begin(change, id.raw(), context.now);
+        let weight = change.weight();
+        let id = self.calls.begin((change, weight), id.raw(), context.now);
         Ok(request.object.edited(&[Edit::SetText("id", &id)]).into())
     }
 

@@ -67,6 +67,20 @@ impl<'m> Answer<'m> {
 }
 
 impl Change {
+    /// How much it is to remember: an operation is one.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Transaction(changes) => {
+                let changes = changes.iter();
+                changes
+                    .map(|(_, change)| change.weight())
+                    .sum::<usize>()
+                    .max(1)
+            }
+            _ => 1,
+        }
+    }
+
     /// Remembers what the answer says to a request in this session.
     pub(super) fn finish(
         self,

@@ -9,6 +9,7 @@ use super::references::Reference;
 use super::refusal::Refusal;
 use super::request::Operation;
 use crate::signalling::document::{Object, Text, Value};
+use crate::signalling::owners;
 use crate::signalling::rules::{Decision, Facts, Rule};
 use crate::signalling::{Context, RecordId};
 
@@ -284,19 +285,25 @@ impl<'j, 'c> Judge<'j, 'c> {
             let changes: Vec<_> = changes.collect();
             return Ok(Some(Change::Transaction(changes)));
         }
-        let session = session.map(Box::from);
-        // What is below another object is not remembered, and need not be forgotten.
-        let object = object.map(Text::unescaped);
-        let root = object.filter(|id| !id.contains('/') && **id != *names::SERVER_MANAGER);
-        let root = root.map(|id| id.as_ref().into());
+        let session = || session.map(Box::from);
+        let root = || object.and_then(remembered);
         Ok(match () {
-            () if is("closeSession") => session.map(Change::CloseSession),
-            () if is_one_of(&["connect", "keepAlive"]) => session.map(Change::UseSession),
-            () if is("release") => root.map(Change::Release),
-            () if is_one_of(&["describe", "ref", "unref"]) => root.map(Change::UseObject),
+            () if is("closeSession") => session().map(Change::CloseSession),
+            () if is_one_of(&["connect", "keepAlive"]) => session().map(Change::UseSession),
+            () if is("release") => root().map(Change::Release),
+            () if is_one_of(&["describe", "ref", "unref"]) => root().map(Change::UseObject),
             () => None,
         })
     }
+}
+
+/// The id of an object that may have to be forgotten: what is below another object is not
+/// remembered, nor what is too long.
+fn remembered(object: Text<'_>) -> Option<Box<str>> {
+    let id = object.unescaped();
+    let is_remembered =
+        id.len() <= owners::LONGEST && !id.contains('/') && id != names::SERVER_MANAGER;
+    is_remembered.then(|| id.as_ref().into())
 }
 
 /// Why the operations of a transaction do not pass.

@@ -10,6 +10,7 @@ mod objects;
 mod quota;
 mod rooms;
 
+pub(super) use objects::LONGEST;
 pub use objects::{InUse, Objects};
 pub use quota::Place;
 

@@ -4,7 +4,7 @@
 //! remembered: the ids of all others begin with its id and a slash. An object is forgotten with the
 //! last session that has used it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,10 @@ use super::quota::Place;
 use super::{Owner, SHARDS};
 
 /// The longest id in bytes that is remembered.
-const LONGEST: usize = 256;
+pub(in crate::signalling) const LONGEST: usize = 256;
+
+/// How many sessions that have used an object are remembered with it: the last ones.
+const MOST_SESSIONS: usize = 64;
 
 /// The sessions and objects of one upstream.
 #[derive(Debug)]
@@ -30,12 +33,16 @@ pub struct Objects {
 struct Holdings {
     sessions: HashMap<Box<str>, Session>,
     roots: HashMap<Box<str>, Root>,
+    /// How many sessions there have been.
+    last: u64,
 }
 
 #[derive(Debug)]
 struct Session {
     #[expect(dead_code, reason = "only held and dropped")]
     place: Place,
+    /// Another one for each session of the client.
+    number: u64,
     used: Instant,
     connections: Arc<()>,
 }
@@ -44,8 +51,8 @@ struct Session {
 struct Root {
     #[expect(dead_code, reason = "only held and dropped")]
     place: Place,
-    /// The sessions that have used it.
-    sessions: Vec<Box<str>>,
+    /// The numbers of the sessions that have used it.
+    sessions: Vec<u64>,
 }
 
 /// A connection that uses a session. The session is not forgotten before it is dropped.
@@ -65,13 +72,17 @@ impl Objects {
         }
         let owner = place.owner();
         let mut shard = self.shard(owner).lock();
-        let holdings = shard.entry(owner).or_default();
-        let new = || Session {
-            place,
-            used: now,
-            connections: Arc::new(()),
+        let Holdings { sessions, last, .. } = shard.entry(owner).or_default();
+        let new = || {
+            *last += 1;
+            Session {
+                place,
+                number: *last,
+                used: now,
+                connections: Arc::new(()),
+            }
         };
-        let session = holdings.sessions.entry(session.into()).or_insert_with(new);
+        let session = sessions.entry(session.into()).or_insert_with(new);
         Some(InUse(Arc::clone(&session.connections)))
     }
 
@@ -101,9 +112,12 @@ impl Objects {
         let Some(holdings) = shard.get_mut(&owner) else {
             return;
         };
-        let is_known = holdings.sessions.contains_key(session);
-        if is_known && object.len() <= LONGEST && !object.contains('/') {
-            let sessions = vec![session.into()];
+        let session = holdings.sessions.get(session);
+        if let Some(session) = session
+            && object.len() <= LONGEST
+            && !object.contains('/')
+        {
+            let sessions = vec![session.number];
             let root = Root { place, sessions };
             holdings.roots.insert(object.into(), root);
         }
@@ -112,17 +126,17 @@ impl Objects {
     /// Whether an object is the client's, who uses it in this session.
     pub fn has_object(&self, owner: Owner, session: Option<&str>, object: &str) -> bool {
         let mut shard = self.shard(owner).lock();
-        let Some(Holdings { sessions, roots }) = shard.get_mut(&owner) else {
+        let Some(Holdings {
+            sessions, roots, ..
+        }) = shard.get_mut(&owner)
+        else {
             return false;
         };
         let Some(root) = roots.get_mut(root_of(object)) else {
             return false;
         };
-        if let Some(session) = session.filter(|session| sessions.contains_key(*session))
-            && !root.sessions.iter().any(|known| **known == *session)
-        {
-            root.sessions.retain(|known| sessions.contains_key(known));
-            root.sessions.push(session.into());
+        if let Some(session) = session.and_then(|session| sessions.get(session)) {
+            root.use_in(session.number);
         }
         true
     }
@@ -174,11 +188,23 @@ impl Objects {
 impl Holdings {
     /// Forgets the objects that no session uses.
     fn forget_unused(&mut self) {
-        let sessions = &self.sessions;
+        let sessions = self.sessions.values();
+        let sessions: HashSet<u64> = sessions.map(|session| session.number).collect();
         self.roots.retain(|_, root| {
-            root.sessions.retain(|known| sessions.contains_key(known));
+            root.sessions.retain(|known| sessions.contains(known));
             !root.sessions.is_empty()
         });
+    }
+}
+
+impl Root {
+    fn use_in(&mut self, session: u64) {
+        if !self.sessions.contains(&session) {
+            if self.sessions.len() >= MOST_SESSIONS {
+                self.sessions.remove(0);
+            }
+            self.sessions.push(session);
+        }
     }
 }
 

@@ -343,3 +343,38 @@ fn whatever_kms_says_passes() {
     assert_eq!(alice.gets(&odd), odd.replace(&id, r#""a\u0062""#));
     assert_eq!(alice.backend.owners.handles(), 0);
 }
+
+#[test]
+fn requests_without_an_answer_are_bounded_by_what_has_to_be_remembered() {
+    let mut connection = Connection::with_objects(Some(app_rules()));
+    let params = format!(r#"{{"object":"{}"}}"#, oracle::PIPELINE);
+    let describe = request("describe", &params);
+    let operations = vec![&*describe; 256].join(",");
+    let many = request(
+        "transaction",
+        &format!(r#"{{"operations":[{operations}]}}"#),
+    );
+    let sent: Vec<String> = (0..8).map(|_| connection.forwards(&many)).collect();
+    assert!(connection.answer(&describe).contains("40009"));
+    connection.forwards(&request("ping", "{}"));
+    connection.gets(&error_to(&sent[0], 40_008));
+    connection.forwards(&many);
+    assert!(connection.answer(&many).contains("40009"));
+    let mut connection = Connection::with_objects(Some(app_rules()));
+    let sent: Vec<String> = (0..1024).map(|_| connection.forwards(&describe)).collect();
+    assert!(connection.answer(&describe).contains("40009"));
+    sent.iter()
+        .rev()
+        .for_each(|sent| drop(connection.gets(&error_to(sent, 40_008))));
+    assert!(!connection.api.is_waiting());
+    connection.forwards(&describe);
+}
+
+#[test]
+fn an_object_whose_id_is_too_long_to_be_remembered_is_not_waited_for() {
+    let mut connection = Connection::with_objects(Some(preset_rules("kurento-operator", &[])));
+    let id = format!("{}_kurento.MediaPipeline", "a".repeat(100_000));
+    let describe = request("describe", &format!(r#"{{"object":"{id}"}}"#));
+    assert_eq!(connection.forwards(&describe), describe);
+    assert!(!connection.api.is_waiting());
+}

@@ -111,3 +111,25 @@ fn an_id_that_is_too_long_is_not_remembered() {
     create(&owners, alice, "s", &long);
     assert_eq!((owners.sessions(), owners.handles()), (1, 0));
 }
+
+#[test]
+fn an_object_is_kept_by_the_sessions_that_have_used_it_last() {
+    let (owners, now) = (Owners::new(Limits::default()), Instant::now());
+    let (alice, _) = clients();
+    let objects = owners.objects();
+    let sessions: Vec<String> = (0..=MOST_SESSIONS).map(|n| n.to_string()).collect();
+    let open = |session: &String| open(&owners, alice, session, now);
+    let _connections: Vec<InUse> = sessions.iter().map(open).collect();
+    create(&owners, alice, &sessions[0], PIPELINE);
+    for session in sessions.iter().chain(&sessions[1..]) {
+        assert!(objects.has_object(alice, Some(session), PIPELINE));
+    }
+    let (last, others) = sessions.split_last().unwrap();
+    let used = || objects.has_object(alice, None, PIPELINE);
+    others
+        .iter()
+        .for_each(|session| objects.forget_session(alice, session));
+    assert!(used());
+    objects.forget_session(alice, last);
+    assert!(!used());
+}
