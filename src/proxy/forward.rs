@@ -39,6 +39,16 @@ pub struct ForwardContext<'a> {
 }
 
 impl ForwardContext<'_> {
+    /// The names of the upstream in its answers, and the public ones.
+    pub fn public(&self) -> Public<'_> {
+        Public {
+            servers: &self.upstream.spec().servers,
+            host: self.forward.host.as_ref().map(|host| &host.authority),
+            path: &self.forward.path,
+            authority: self.authority,
+        }
+    }
+
     pub(super) async fn send(
         &self,
         request: Request<RequestBody>,
@@ -125,13 +135,7 @@ pub(super) fn answer(
     context: &ForwardContext<'_>,
 ) -> Response<Option<Box<UpstreamBody>>> {
     headers::to_client(response.headers_mut());
-    let public = Public {
-        servers: &context.upstream.spec().servers,
-        host: context.forward.host.as_ref().map(|host| &host.authority),
-        path: &context.forward.path,
-        authority: context.authority,
-    };
-    location::rewrite(response.headers_mut(), public);
+    location::rewrite(response.headers_mut(), context.public());
     // An HTTP/1.0 upstream is no reason to answer the client in 1.0.
     *response.version_mut() = Version::HTTP_11;
     let idle = context.forward.timeouts.idle;

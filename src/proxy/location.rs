@@ -37,8 +37,8 @@ pub fn rewrite(headers: &mut HeaderMap, to: Public<'_>) {
 }
 
 impl Public<'_> {
-    /// The public form, or `None` where the value may stay as it is.
-    fn public(self, value: &str) -> Option<String> {
+    /// The public form, or `None` where the value may stay as it is. A relative one stays.
+    pub fn public(self, value: &str) -> Option<String> {
         if value.starts_with('/') && !value.starts_with("//") {
             return if self.path.is_none() {
                 None
@@ -61,6 +61,39 @@ impl Public<'_> {
         let fragment = value.find('#').map_or("", |at| &value[at..]);
         Some(format!("https://{}{path}{fragment}", self.authority))
     }
+
+    /// The public path of a relative reference in an answer to a request for `base`, a path at the
+    /// upstream (RFC 3986, section 5.2); `None` if it has a scheme, a host or a whole path.
+    pub fn resolve(self, reference: &str, base: &str) -> Option<String> {
+        let end = reference.find(['?', '#']).unwrap_or(reference.len());
+        let (path, rest) = reference.split_at(end);
+        let first = path.split('/').next().unwrap_or_default();
+        if path.starts_with('/') || first.contains(':') || reference.starts_with('#') {
+            return None;
+        }
+        let folder = base.rfind('/').map_or("", |at| &base[..at]);
+        let whole = match path {
+            "" => base.to_owned(),
+            path => without_dots(folder, path),
+        };
+        let whole = whole + rest;
+        Some(self.path.to_public(&whole).unwrap_or(whole))
+    }
+}
+
+/// A relative path in a folder.
+fn without_dots(folder: &str, path: &str) -> String {
+    let mut segments: Vec<&str> = folder.split('/').skip(1).collect();
+    for segment in path.split('/') {
+        match segment {
+            "." => {}
+            ".." => drop(segments.pop()),
+            segment => segments.push(segment),
+        }
+    }
+    let is_folder = matches!(path.rsplit('/').next(), Some("." | ".."));
+    let end = if is_folder { "/" } else { "" };
+    format!("/{}{end}", segments.join("/"))
 }
 
 #[cfg(test)]
@@ -81,6 +114,38 @@ mod tests {
         headers.insert(header::LOCATION, HeaderValue::try_from(value).unwrap());
         rewrite(&mut headers, to);
         headers[header::LOCATION].to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_relative_reference_becomes_a_whole_path_of_the_gateway() {
+        let authority = "media.example.com".parse().unwrap();
+        for (reference, base, strip, add, want) in [
+            ("r/1", "/", "/whip", "", Some("/whip/r/1")),
+            ("r/1?x#y", "/e/1", "", "", Some("/e/r/1?x#y")),
+            ("./r/1", "/whip/e/1", "/live", "/whip", Some("/live/e/r/1")),
+            ("../r/1", "/whip/e/1", "/live", "/whip", Some("/live/r/1")),
+            ("../../r", "/whip/e", "/live", "/whip", Some("/r")),
+            ("..", "/whip/e/1", "", "", Some("/whip/")),
+            ("?id=1", "/whip/e", "/live", "/whip", Some("/live/e?id=1")),
+            ("", "/whip/e", "/live", "/whip", Some("/live/e")),
+            ("r/a:b", "/", "", "", Some("/r/a:b")),
+            ("turn:a", "/", "", "", None),
+            ("http://a/b", "/", "", "", None),
+            ("//a/b", "/", "", "", None),
+            ("/a", "/", "", "", None),
+            ("#a", "/", "", "", None),
+        ] {
+            let (strip, add) = (strip.into(), add.into());
+            let path = &PathChange { strip, add };
+            let (servers, host, authority) = (&[][..], None, &authority);
+            let to = Public {
+                servers,
+                host,
+                path,
+                authority,
+            };
+            assert_eq!(to.resolve(reference, base).as_deref(), want, "{reference}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod forward;
 mod framing;
 pub mod headers;
 mod health;
+pub mod link;
 pub mod location;
 pub mod request_body;
 pub mod upgrade;

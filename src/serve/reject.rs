@@ -84,6 +84,12 @@ pub(super) enum Rejection {
     /// A method that the server does not have at this path; these are the ones that it has.
     #[error("the server does not have this method at this path")]
     MessageMethod(&'static str),
+    /// A method that WHIP and WHEP do not have.
+    #[error("WHIP and WHEP do not have this method")]
+    WhipMethod,
+    /// A resource of WHIP or WHEP that is unknown or another client's.
+    #[error("the client has created no such resource of WHIP or WHEP")]
+    WhipResource,
     /// A request to a server that speaks by WebSocket only.
     #[error("Kurento speaks by WebSocket only")]
     NotWebSocket,
@@ -187,6 +193,8 @@ impl Rejection {
             Self::Withdrawn(why) => (StatusCode::NOT_FOUND, why.reason()),
             Self::Proxy(error) => of_proxy(error),
             Self::MessageMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
+            Self::WhipMethod => (StatusCode::METHOD_NOT_ALLOWED, "method"),
+            Self::WhipResource => (StatusCode::NOT_FOUND, "whip_resource"),
             Self::NotWebSocket => (StatusCode::UPGRADE_REQUIRED, "not_websocket"),
             Self::RefusalFlood(_) => (StatusCode::TOO_MANY_REQUESTS, "refusal_flood"),
             Self::MessagePath => (StatusCode::NOT_FOUND, "message_path"),

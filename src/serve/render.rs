@@ -89,6 +89,7 @@ fn header(rejection: &Rejection) -> Option<(HeaderName, HeaderValue)> {
         Rejection::OwnMethod(methods) | Rejection::MessageMethod(methods) => {
             fixed(header::ALLOW, methods)
         }
+        Rejection::WhipMethod => fixed(header::ALLOW, "GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
         Rejection::NotWebSocket => fixed(header::UPGRADE, "websocket"),
         Rejection::Proxy(P::Handshake(BadHandshake::Version)) => {
             fixed(header::SEC_WEBSOCKET_VERSION, "13")

@@ -90,3 +90,4 @@ mod users;
 mod validation;
 mod warnings;
 mod websocket;
+mod whip;

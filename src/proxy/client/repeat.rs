@@ -12,6 +12,13 @@ pub(super) fn may_repeat<B: Body>(request: &Request<B>, protocol: Protocol) -> b
     request.method().is_idempotent()
         && request.body().is_end_stream()
         && !is_long_poll(request, protocol)
+        && !is_end_of_stream(request.method(), protocol)
+}
+
+/// The end of a stream of WHIP or WHEP: the server may have given its URL to another client by the
+/// time that a second request comes.
+fn is_end_of_stream(method: &Method, protocol: Protocol) -> bool {
+    protocol == Protocol::Whip && method == Method::DELETE
 }
 
 /// A long poll of Janus removes the event that it returns, so a second one could lose an event.
@@ -56,6 +63,14 @@ mod tests {
         }
         let put = Request::put("/x").body(Full::<Bytes>::from("x")).unwrap();
         assert!(!may_repeat(&put, Protocol::Http));
+    }
+
+    #[test]
+    fn never_the_end_of_a_stream_of_whip() {
+        assert!(!may("DELETE", "/whip/resource/1", Protocol::Whip));
+        for method in ["GET", "HEAD", "OPTIONS"] {
+            assert!(may(method, "/whip/resource/1", Protocol::Whip), "{method}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod message;
 mod redirect;
 mod turn;
 mod websocket;
+mod whip;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -30,6 +31,7 @@ use bosh::BoshTarget;
 use context::Forwarding;
 use message::MessageTarget;
 use turn::TurnRequest;
+use whip::WhipTarget;
 
 /// The service at the end of the stack.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +100,11 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
     let mut response = match &route.target {
         route::Target::Forward(to) => {
             let (request, forwarding) = Forwarding::new(normal, route, to, &permit);
+            if forwarding.protocol() == route::upstream::Protocol::Whip
+                && let Some(whip) = WhipTarget::new(&forwarding, &permit)
+            {
+                return Box::pin(whip.serve(request)).await;
+            }
             if forwarding.is_websocket {
                 return Box::pin(websocket::open(request, &forwarding, &permit)).await;
             }

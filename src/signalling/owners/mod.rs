@@ -8,11 +8,13 @@
 
 mod objects;
 mod quota;
+mod resources;
 mod rooms;
 
 pub(super) use objects::LONGEST;
 pub use objects::{InUse, Objects};
 pub use quota::Place;
+pub use resources::{ResourceId, ResourceLookup, ResourcePath, Resources};
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -154,6 +156,7 @@ pub struct Owners {
     handle_quota: Arc<Quota>,
     shards: [Mutex<HashMap<i64, Session>>; SHARDS],
     objects: Objects,
+    resources: Resources,
 }
 
 #[derive(Debug)]
@@ -194,12 +197,16 @@ pub struct Found {
 impl Owners {
     /// None yet.
     pub fn new(limits: Limits) -> Arc<Self> {
+        let session_quota = Quota::new(limits.sessions, limits.sessions_per_owner);
+        let share = limits.sessions_per_owner;
+        let resources = Resources::new(limits.idle_objects, share, Arc::clone(&session_quota));
         Arc::new(Self {
             idle: limits.idle,
-            session_quota: Quota::new(limits.sessions, limits.sessions_per_owner),
+            session_quota,
             handle_quota: Quota::new(limits.handles, limits.handles_per_owner),
             shards: Default::default(),
             objects: Objects::new(limits.idle_objects),
+            resources,
         })
     }
 
@@ -216,6 +223,11 @@ impl Owners {
     /// Sessions and objects that have texts as ids. They count as sessions and handles.
     pub fn objects(&self) -> &Objects {
         &self.objects
+    }
+
+    /// Resources of WHIP and WHEP. They count as sessions.
+    pub fn resources(&self) -> &Resources {
+        &self.resources
     }
 
     /// The server has created a session. An id that another client's session has stays the
@@ -312,6 +324,7 @@ impl Owners {
     /// says, so that consecutive numbers come to all of them.
     pub fn sweep(&self, number: usize, now: Instant) {
         self.objects.sweep(number, now);
+        self.resources.sweep(now);
         self.shards[number % SHARDS]
             .lock()
             .retain(|_, session| now.saturating_duration_since(session.used) < self.idle);
