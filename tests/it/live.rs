@@ -251,6 +251,33 @@ fn a_server_is_what_its_upstream_says() {
     }
 }
 
+/// An offer would begin a stream.
+#[test]
+fn a_server_of_whip_is_asked_without_an_offer() {
+    for (fields, found) in [
+        (
+            "Accept-Post: application/sdp\r\n",
+            ", and takes offers of WHIP or WHEP at /whip",
+        ),
+        (
+            "",
+            "; whether it speaks WHIP or WHEP, only an offer would tell",
+        ),
+    ] {
+        let server = Upstream::http(move |request, conn| {
+            let is_endpoint = request.head.first.starts_with("OPTIONS /whip ");
+            let fields = if is_endpoint { fields } else { "" };
+            let answer = format!("HTTP/1.1 404 Not Found\r\n{fields}Content-Length: 0\r\n\r\n");
+            conn.send(answer).map(|()| Then::Keep)
+        });
+        let (text, is_amiss) = ask(&server, "whip", "/whip");
+        assert!(!is_amiss && text.contains(found), "{text}");
+        let heads = server.heads();
+        let is_sdp = |head: &str| head.contains("application/sdp");
+        assert!(!heads.iter().any(|head| is_sdp(&head.to_string())));
+    }
+}
+
 #[test]
 fn the_upstream_of_websockets_is_asked_at_the_paths_of_its_routes() {
     let (app, janus) = (Upstream::ok(), rest("/own/base", UNHANDLED));

@@ -473,6 +473,64 @@ fn an_endpoint_that_the_server_names_as_the_resource_stays_open() {
 }
 
 #[test]
+fn pages_of_other_origins_may_send_and_read_what_whip_needs() {
+    let house = House::with(|config| {
+        let cors = |more: &str| {
+            format!("policy = \"callers\"\ncors = {{ origins = [\"https://app.example\"]{more} }}")
+        };
+        let own = ", methods = [\"POST\"], headers = [\"X-Own\"], expose = [\"X-Own\"]";
+        config
+            .route_with("/default", "whip", &cors(""))
+            .route_with("/own", "whip", &cors(own))
+            .route_with("/none", "whip", "policy = \"callers\"")
+            .route("/open", "whip")
+    });
+    let page = house.anybody("Origin: https://app.example\r\n");
+    let preflight = |target: &str| {
+        let fields = "Access-Control-Request-Method: PATCH\r\n\
+                      Access-Control-Request-Headers: authorization,content-type,if-match\r\n";
+        let answer = page.ask("OPTIONS", target, fields);
+        let said = ["methods", "headers"].map(|name| {
+            let value = answer.head.get(&format!("access-control-allow-{name}"));
+            value.map(str::to_owned)
+        });
+        (answer.status(), said)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let methods = some("GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+    let headers = some("Content-Type, Authorization, If-Match");
+    assert_eq!(preflight("/default/r"), (204, [methods, headers]));
+    assert_eq!(preflight("/own/r"), (204, [some("POST"), some("X-Own")]));
+    // Without `cors` the server is asked, and a preflight has no token.
+    assert_eq!(preflight("/none/r"), (401, [None, None]));
+    assert_eq!(preflight("/open/r"), (204, [None, None]));
+
+    let alice = house.caller("alice");
+    let exposed = |target: &str| {
+        let fields = "Origin: https://app.example\r\nX-Status: 201 Created\r\n\
+                      X-Field: Location: /r/1\r\nX-Field: Access-Control-Allow-Origin: *\r\n\
+                      X-Field: Access-Control-Expose-Headers: X-Server\r\n";
+        let answer = alice.ask("POST", target, fields);
+        assert_eq!(answer.status(), 201);
+        answer
+            .head
+            .get("access-control-expose-headers")
+            .map(str::to_owned)
+    };
+    let wanted = some("Location, Link, ETag, Accept-Patch, Accept-Post");
+    assert_eq!(exposed("/default/e"), wanted);
+    assert_eq!(exposed("/own/e"), some("X-Own"));
+    assert_eq!(exposed("/none/e"), some("X-Server"));
+    // A page can read that a resource is not its own.
+    let refused = alice.ask("DELETE", "/default/x", "Origin: https://app.example\r\n");
+    let allowed = refused.head.get("access-control-allow-origin");
+    assert_eq!(
+        (refused.status(), allowed),
+        (404, Some("https://app.example"))
+    );
+}
+
+#[test]
 fn the_bearer_token_is_the_gateways_or_the_servers() {
     let house = House::with(|config| {
         let fixed = "policy = \"callers\"\nheaders = { set = { Authorization = \"Bearer own\" } }";

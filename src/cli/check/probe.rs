@@ -46,6 +46,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 /// An answer by HTTP.
 pub(super) struct ServerAnswer {
     pub(super) status: StatusCode,
+    headers: HeaderMap,
     /// Empty if it was too large or did not end in time.
     pub(super) body: Bytes,
 }
@@ -87,6 +88,15 @@ impl Server {
         self.ask(Request::get(path), Bytes::new()).await
     }
 
+    /// Whether a path says that it takes SDP, as endpoints of WHIP and WHEP may (RFC 9725, section
+    /// 4.2).
+    pub(super) async fn takes_sdp(&self, path: &str) -> Result<bool, NoAnswer> {
+        let answer = self.ask(Request::options(path), Bytes::new()).await?;
+        let types = answer.headers.get_all("accept-post").iter();
+        let mut types = types.filter_map(|types| types.to_str().ok());
+        Ok(types.any(|types| types.to_ascii_lowercase().contains("application/sdp")))
+    }
+
     /// Sends JSON to a path.
     pub(super) async fn post(
         &self,
@@ -114,6 +124,7 @@ impl Server {
                     .unwrap_or_default();
                 Ok(ServerAnswer {
                     status: parts.status,
+                    headers: parts.headers,
                     body,
                 })
             });

@@ -96,6 +96,9 @@ async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, routed: &Routed) -> Fin
             )),
             None => judge(upstream.protocol, &seen, millis),
         },
+        Ok(None) if upstream.protocol == Protocol::Whip => {
+            whip(&server, &routed.paths, answers).await
+        }
         Ok(None) => match unrecognized(upstream.protocol) {
             None => Finding::ok(answers),
             Some(text) => Finding::problem(format_args!("{answers}, but not as {text}")),
@@ -104,6 +107,24 @@ async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, routed: &Routed) -> Fin
         Err(_) if upstream.protocol == Protocol::Http => Finding::ok(answers),
         Err(error) => Finding::problem(format_args!("{answers}, then {}", no_answer(addr, &error))),
     }
+}
+
+/// What a server of WHIP or WHEP says without an offer, which would begin a stream.
+async fn whip(server: &Server, paths: &[String], answers: String) -> Finding {
+    for path in paths {
+        let path = if path.is_empty() { "/" } else { path };
+        match server.takes_sdp(path).await {
+            Ok(true) => {
+                let takes = format_args!("{answers}, and takes offers of WHIP or WHEP at {path}");
+                return Finding::ok(takes);
+            }
+            Ok(false) | Err(NoAnswer::Closed(_)) => {}
+            Err(_) => break,
+        }
+    }
+    Finding::ok(format_args!(
+        "{answers}; whether it speaks WHIP or WHEP, only an offer would tell"
+    ))
 }
 
 /// What a status means. Any is an answer: Janus' REST port has 404 for a plain request, its

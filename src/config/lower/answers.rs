@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::{Place, Spanned, quoted};
 use crate::config::read::{List, Named};
-use crate::config::tables::{HEADERS, METHODS, RawCors, RawRoute};
+use crate::config::tables::{HEADERS, METHODS, RawCors, RawRoute, WHIP};
 use crate::config::values::pattern::in_header;
 use crate::route::cors::{Cors, Origins};
 use crate::route::edits::{Direction, Edits, Security, reserved};
@@ -95,7 +95,7 @@ pub(super) fn security(raw: &RawRoute) -> Security {
 }
 
 /// `None` with a problem if it is invalid.
-pub(super) fn cors(raw: &RawCors, diag: &Diagnostics<'_>) -> Option<Cors> {
+pub(super) fn cors(raw: &RawCors, speaks_whip: bool, diag: &Diagnostics<'_>) -> Option<Cors> {
     let credentials = raw.credentials.as_ref().is_some_and(|yes| yes.value);
     let origins = raw
         .origins
@@ -109,16 +109,19 @@ pub(super) fn cors(raw: &RawCors, diag: &Diagnostics<'_>) -> Option<Cors> {
     }
     let methods = match &raw.methods {
         Some(methods) => joined(methods.value.iter().flatten().map(|method| method.value)),
+        None if speaks_whip => joined(WHIP.methods.iter().copied()),
         None => joined(METHODS.into_iter()),
     };
     let headers = match &raw.headers {
         Some(headers) => cors_headers(headers, diag),
+        None if speaks_whip => joined(WHIP.headers.iter().copied()),
         None => joined(HEADERS.into_iter()),
     };
-    let expose = raw
-        .expose
-        .as_ref()
-        .map(|names| cors_headers(names, diag).unwrap_or(HeaderValue::from_static("")));
+    let expose = match &raw.expose {
+        Some(names) => Some(cors_headers(names, diag).unwrap_or(HeaderValue::from_static(""))),
+        None if speaks_whip => joined(WHIP.expose.iter().copied()),
+        None => None,
+    };
     if credentials {
         let lists = [&raw.headers, &raw.expose].into_iter().flatten();
         lists.for_each(|list| note_every_header(list, diag));

@@ -19,6 +19,7 @@ use crate::host::HostPattern;
 use crate::policy::{Policy, Rule, TokenRule};
 use crate::route::local;
 use crate::route::path::PathPrefix;
+use crate::route::upstream::Protocol;
 use crate::route::{PathChange, Route, UpstreamId};
 
 /// Resolves all routes; `None` with a problem if one is invalid.
@@ -125,7 +126,9 @@ impl Names<'_> {
             self.note_token_in_cookie(raw, policy, &upstreams);
             self.note_message_size(raw, policy, &upstreams);
         }
-        let cors = raw.cors.as_ref().map(|cors| answers::cors(cors, self.diag));
+        let speaks_whip = upstream.is_some_and(|(_, to)| to.protocol == Protocol::Whip);
+        let cors = raw.cors.as_ref();
+        let cors = cors.map(|cors| answers::cors(cors, speaks_whip, self.diag));
         let edits = answers::answer_edits(raw, self.diag);
         Some(Route {
             host: raw.host.as_ref().map(|host| host.value.clone()),

@@ -51,15 +51,19 @@ section! {
         );
         /// Whether pages may send cookies. Not with `"*"`.
         credentials: Spanned<bool> = optional(is false);
-        /// Methods that a page may use.
+        /// Methods that a page may use. With `protocol = "whip"`, PATCH, DELETE and OPTIONS are among
+        /// the default ones.
         methods: Spanned<List<Method>> = optional(is METHODS.to_vec());
-        /// Headers that a page may send.
+        /// Headers that a page may send. With `protocol = "whip"`, `If-Match` is among the default
+        /// ones.
         headers: Spanned<List<HeaderField>> = optional(is HEADERS.to_vec());
-        /// Headers of answers that a page may read, beside the few that browsers always show, such
-        /// as `Location` for WHIP and WHEP. An empty list is none.
-        expose: Spanned<List<HeaderField>> = optional(
-            "what the server lists in `Access-Control-Expose-Headers`"
-        );
+        /// Headers of answers that a page may read, beside the few that browsers always show. An
+        /// empty list is none.
+        expose: Spanned<List<HeaderField>> = optional(concat!(
+            "what the server lists in `Access-Control-Expose-Headers`; with ",
+            "`protocol = \"whip\"`, `[\"Location\", \"Link\", \"ETag\", \"Accept-Patch\", ",
+            "\"Accept-Post\"]`",
+        ));
         /// For how long browsers may remember a preflight; most cap it at two hours.
         max_age: Duration = default(MAX_AGE);
     }
@@ -71,6 +75,20 @@ pub(in crate::config) const METHODS: [&str; 3] = ["GET", "HEAD", "POST"];
 /// What a page may send where `headers` is not written: signalling is JSON, and tokens have their
 /// own header.
 pub(in crate::config) const HEADERS: [&str; 2] = ["Content-Type", "Authorization"];
+
+/// What stands in the place of these for WHIP and WHEP (RFC 9725).
+pub(in crate::config) const WHIP: CorsLists = CorsLists {
+    methods: &["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"],
+    headers: &["Content-Type", "Authorization", "If-Match"],
+    expose: &["Location", "Link", "ETag", "Accept-Patch", "Accept-Post"],
+};
+
+/// What a page may do, send and read.
+pub(in crate::config) struct CorsLists {
+    pub(in crate::config) methods: &'static [&'static str],
+    pub(in crate::config) headers: &'static [&'static str],
+    pub(in crate::config) expose: &'static [&'static str],
+}
 
 /// Most browsers cap it at two hours.
 const MAX_AGE: Duration = Duration::from_secs(3600);

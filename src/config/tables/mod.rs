@@ -19,7 +19,7 @@ use super::section::section;
 pub(super) use access::{RawIssuer, RawPolicy, default_sources};
 pub(super) use acme::{RawAcme, RawCert, RawExternal};
 pub(super) use deploy::{RawDeploy, RawReload};
-pub(super) use headers::{HEADERS, METHODS, RawCors};
+pub(super) use headers::{HEADERS, METHODS, RawCors, WHIP};
 pub(super) use listen::{RawListen, RawPassthrough};
 pub(super) use message::RawRule;
 pub(super) use root::Raw;

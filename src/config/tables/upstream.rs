@@ -19,14 +19,16 @@ section! {
         /// minutes. A server that accepts no connection is left alone, from 1 s up to 30 s, and the
         /// request goes to another one: nothing of it has been sent by then. A request without a
         /// body that is idempotent (GET, not POST) is sent once more if a kept connection breaks
-        /// without a byte of an answer; a long poll of `protocol = "janus"` is not. Nothing else is
-        /// ever sent twice.
+        /// without a byte of an answer; a long poll of `protocol = "janus"` and a DELETE of
+        /// `protocol = "whip"` are not. Nothing else is ever sent twice.
         servers: Spanned<List<ServerAddr>> = required(
             "missing; write servers = [\"http://127.0.0.1:8088\"]"
         );
         /// What the servers speak. `janus-admin` and `kurento` are control ports: a route that lets
         /// everybody reach them is rejected, unless it says
-        /// [`i_know_this_is_open`](#routesi_know_this_is_open). Without `protocol`, a server on a
+        /// [`i_know_this_is_open`](#routesi_know_this_is_open). With `whip`, for WHIP and WHEP, a
+        /// stream can be changed and ended only by the client that has begun it: see
+        /// [the recipe](recipes/whip.md#what-the-gateway-does). Without `protocol`, a server on a
         /// port where one usually is (7088, 7089, 7188, 7889 and 7989 of Janus' admin API, 8888 and
         /// 8433 of Kurento), or that another upstream says is one, is rejected there too, and a
         /// warning elsewhere: write the protocol, or `"http"` if it is something else.
@@ -60,7 +62,7 @@ section! {
         /// Whether the servers get the cookies of clients. Media servers have no use for them, and
         /// Janus' WebSockets close a connection whose head is larger than 4 KiB.
         forward_cookies: bool = optional(
-            "`true`; `false` where `protocol` is `\"janus\"`, `\"janus-admin\"` or `\"kurento\"`"
+            "`true`; `false` where `protocol` is not `\"http\"`"
         );
         /// Janus' `api_secret` or, with `protocol = "janus-admin"`, its `admin_secret`, in a file;
         /// a newline at its end is not part of it. The gateway puts it into each message, long poll
