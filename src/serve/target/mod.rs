@@ -100,10 +100,10 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
     let mut response = match &route.target {
         route::Target::Forward(to) => {
             let (request, forwarding) = Forwarding::new(normal, route, to, &permit);
-            if forwarding.protocol() == route::upstream::Protocol::Whip
+            if forwarding.protocol() == upstream::Protocol::Whip
                 && let Some(whip) = WhipTarget::new(&forwarding, &permit)
             {
-                return Box::pin(whip.serve(request)).await;
+                return Box::pin(whip.serve(request, &permit)).await;
             }
             if forwarding.is_websocket {
                 return Box::pin(websocket::open(request, &forwarding, &permit)).await;

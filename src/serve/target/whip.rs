@@ -50,6 +50,7 @@ impl<'r> WhipTarget<'r> {
     pub(super) async fn serve(
         self,
         request: Request<RequestBody>,
+        permit: &Permit,
     ) -> Result<Response<ResponseBody>, Rejection> {
         let change = &self.forwarding.forward.path;
         let path = change.to_upstream(request.uri().path());
@@ -59,7 +60,7 @@ impl<'r> WhipTarget<'r> {
         };
         let found = self.admit(&method, &path, request.uri().query())?;
         if self.forwarding.is_websocket {
-            return websocket::open(request, self.forwarding).await;
+            return websocket::open(request, self.forwarding, permit).await;
         }
         let mut response = forward::forward(request, self.forwarding).await?;
         let (status, headers) = (response.status(), response.headers_mut());
