@@ -126,6 +126,7 @@ fn rewritten(value: &HeaderValue, change: &PathChange) -> String {
         servers: &[format!("http://{UPSTREAM}").parse().expect("a server")],
         host: None,
         path: change,
+        tenant: None,
         authority: &PUBLIC.parse().expect("an authority"),
     };
     let mut headers = HeaderMap::new();

@@ -1,16 +1,19 @@
 //! Paths have one spelling, with one reading, and keep their place under a prefix.
 //!
-//! Input: a path; after a newline, if there is one, a prefix.
+//! Input: a path; after a newline, if there is one, a prefix or the path of a route.
 #![no_main]
 
 use http::uri::PathAndQuery;
 use ianitor::route::local::{LocalUrl, below_own};
 use ianitor::route::path::{NormalPath, PathPrefix};
+use ianitor::route::tenant::{RoutePath, Tenant, jitsi_query};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let (raw, prefix) = text.split_once('\n').unwrap_or((text, ""));
     stays_here(raw);
+    one_tenant(raw);
+    let route: Option<RoutePath> = prefix.parse().ok();
     let prefix: Option<PathPrefix> = prefix.parse().ok().filter(|_| is_path(prefix));
     if !is_path(raw) {
         return;
@@ -28,6 +31,9 @@ fuzz_target!(|text: &str| {
     );
     if let Some(prefix) = prefix {
         under_prefix(raw, path.as_str(), &prefix);
+    }
+    if let Some(route) = route {
+        of_route(path.as_str(), &route);
     }
 });
 
@@ -125,6 +131,43 @@ fn under_prefix(raw: &str, path: &str, prefix: &PathPrefix) {
         );
     }
     assert_eq!(prefix.to_string().parse().as_ref(), Ok(prefix));
+}
+
+/// A tenant is in its path once, and comes back to where it was.
+fn of_route(path: &str, route: &RoutePath) {
+    assert_eq!(route.to_string().parse().as_ref(), Ok(route));
+    let at_server = route.without_tenant(path);
+    let Some(name) = route.tenant(path) else {
+        assert_eq!(at_server, path);
+        assert!(!route.has_tenant() || !route.covers(path));
+        return;
+    };
+    assert!(route.covers(path) && path.contains(&format!("/{name}/")));
+    assert!(
+        name.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    );
+    assert_eq!(
+        count(at_server.as_bytes(), b'/') + 1,
+        count(path.as_bytes(), b'/')
+    );
+    assert!(route.without_variable().covers(&at_server));
+    let tenant = Tenant { route, name };
+    assert_eq!(tenant.insert(&at_server).as_deref(), Some(path));
+}
+
+/// Whatever a client's query is, Prosody reads no `prefix` in it but the gateway's.
+fn one_tenant(query: &str) {
+    for tenant in [None, Some("acme")] {
+        let changed = jitsi_query(Some(query), tenant);
+        let seen = changed
+            .as_deref()
+            .map_or(query, |text| text.strip_prefix('?').unwrap_or(text));
+        let pairs = seen.split('&').filter_map(|pair| pair.split_once('='));
+        let prefixes = pairs.filter(|(name, _)| decode(name.as_bytes()) == b"prefix");
+        let values: Vec<&str> = prefixes.map(|(_, value)| value).collect();
+        assert_eq!(values, Vec::from_iter(tenant), "{query:?} became {seen:?}");
+    }
 }
 
 /// Percent-decodes once, whatever it is; broken escapes stay.

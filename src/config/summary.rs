@@ -13,6 +13,7 @@ use crate::deploy::{DeploySpec, Reload};
 use crate::policy::{Policy, Rule, TokenRule};
 use crate::route::cors::Origins;
 use crate::route::passthrough::Passthrough;
+use crate::route::tenant::VARIABLE;
 use crate::route::upstream::UpstreamSpec;
 use crate::route::{Forward, Route, RouteTable, Target};
 use crate::telemetry::metrics::RouteName;
@@ -205,13 +206,11 @@ fn targets(config: &Config, route: &Route) -> Vec<(String, [String; 3])> {
 }
 
 fn forwarded(config: &Config, route: &Route, to: &Forward) -> Vec<(String, [String; 3])> {
-    let path = match to.path.is_none() {
-        true => route.path.to_string(),
-        false => format!(
-            "{} => {}",
-            route.path,
-            to.path.to_upstream(route.path.as_str())
-        ),
+    let at_upstream = to.path_at_upstream(&route.path);
+    let path = match (route.path.has_tenant(), to.path.is_none()) {
+        (true, _) => format!("{} => {at_upstream}?prefix={VARIABLE}", route.path),
+        (false, true) => route.path.to_string(),
+        (false, false) => format!("{} => {at_upstream}", route.path),
     };
     let target = |path: String, id| {
         let upstream = config.routes.upstream(id);

@@ -18,6 +18,9 @@ pub enum Error {
     /// The client's fault: a `Content-Length` that is no number, or two different ones.
     #[error("a Content-Length that is not one number")]
     Length,
+    /// The client's fault: its target, with what the route changes in it, is too long.
+    #[error("the request target is too long for what the route changes in it")]
+    TargetTooLong,
     /// The client's fault: more body than the route allows.
     #[error("the body is larger than the route allows")]
     BodyTooLarge,

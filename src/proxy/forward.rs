@@ -16,6 +16,7 @@ use super::request_body::{self, Progress, RequestBody};
 use super::upstream_body::UpstreamBody;
 use crate::host::Authority;
 use crate::route::Forward;
+use crate::route::tenant::Tenant;
 use crate::slot::CountedClient;
 use crate::telemetry::access::Exchange;
 
@@ -26,6 +27,8 @@ pub struct ForwardContext<'a> {
     pub upstream: &'a Cluster,
     /// What the route changes.
     pub forward: &'a Forward,
+    /// The tenant that the request's path names.
+    pub tenant: Option<Tenant<'a>>,
     /// The connection that it came over, for the header fields that name the client.
     pub origin: &'a Origin,
     /// The gateway, as the client names it.
@@ -45,6 +48,7 @@ impl ForwardContext<'_> {
             servers: &self.upstream.spec().servers,
             host: self.forward.host.as_ref().map(|host| &host.authority),
             path: &self.forward.path,
+            tenant: self.tenant,
             authority: self.authority,
         }
     }
@@ -121,7 +125,8 @@ pub(super) fn prepare(
             .insert(header::HOST, host.value.clone());
     }
     *request.version_mut() = Version::HTTP_11;
-    if let Some(target) = upstream_target(request.uri(), &context.forward.path) {
+    let (protocol, change) = (context.upstream.spec().protocol, &context.forward.path);
+    if let Some(target) = upstream_target(request.uri(), protocol, change, context.tenant)? {
         *request.uri_mut() = target;
     }
     Ok(())

@@ -7,6 +7,8 @@ use http::{Request, Uri};
 use super::error::Error;
 use super::request_body::RequestBody;
 use crate::route::PathChange;
+use crate::route::tenant::{Tenant, jitsi_query};
+use crate::route::upstream::Protocol;
 
 /// Leaves one declaration of the body's length, written in one way: `chunked`, or a plain decimal
 /// number, or none.
@@ -62,19 +64,36 @@ pub fn declare_length(headers: &mut HeaderMap, length: usize) -> Result<(), Erro
 }
 
 /// The request's target in origin form, with the route's changes; `None` if it may stay as it is.
-pub(super) fn upstream_target(uri: &Uri, change: &PathChange) -> Option<Uri> {
-    if change.is_none() {
-        let absolute = uri.authority().is_some() || uri.scheme().is_some();
-        return absolute
-            .then(|| uri.path_and_query().cloned().map(Uri::from))
-            .flatten();
-    }
-    let path = change.to_upstream(uri.path());
-    let target = match uri.query() {
-        Some(query) => format!("{path}?{query}"),
-        None => path,
+///
+/// # Errors
+/// If it is longer than a request target can be.
+pub(super) fn upstream_target(
+    uri: &Uri,
+    protocol: Protocol,
+    change: &PathChange,
+    tenant: Option<Tenant<'_>>,
+) -> Result<Option<Uri>, Error> {
+    let query = match protocol {
+        Protocol::Jitsi => jitsi_query(uri.query(), tenant.map(|tenant| tenant.name)),
+        _ => None,
     };
-    PathAndQuery::try_from(target).ok().map(Uri::from)
+    if change.is_none() && query.is_none() {
+        let absolute = uri.authority().is_some() || uri.scheme().is_some();
+        let target = uri.path_and_query().filter(|_| absolute);
+        return Ok(target.cloned().map(Uri::from));
+    }
+    let mut target = match tenant {
+        Some(tenant) => change.to_upstream(&tenant.route.without_tenant(uri.path())),
+        None => change.to_upstream(uri.path()),
+    };
+    match (query, uri.query()) {
+        (Some(query), _) => target.push_str(&query),
+        (None, Some(query)) => target.extend(["?", query]),
+        (None, None) => {}
+    }
+    // The client's own target must not go on in its place.
+    let target = PathAndQuery::try_from(target).map_err(|_| Error::TargetTooLong)?;
+    Ok(Some(Uri::from(target)))
 }
 
 /// Adds what HTTP/1.1 needs and HTTP/2 does without: cookies in one line (RFC 9113, section 8.2.3),

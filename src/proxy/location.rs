@@ -6,6 +6,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 
 use crate::host::Authority;
 use crate::route::PathChange;
+use crate::route::tenant::Tenant;
 use crate::route::upstream::ServerAddr;
 
 /// The upstream's own names, and the public ones to replace them with.
@@ -17,6 +18,8 @@ pub struct Public<'a> {
     pub host: Option<&'a Authority>,
     /// How the route has changed the path.
     pub path: &'a PathChange,
+    /// The tenant that the route has taken out of the path.
+    pub tenant: Option<Tenant<'a>>,
     /// The gateway, as the client names it.
     pub authority: &'a Authority,
 }
@@ -40,10 +43,10 @@ impl Public<'_> {
     /// The public form, or `None` where the value may stay as it is. A relative one stays.
     pub fn public(self, value: &str) -> Option<String> {
         if value.starts_with('/') && !value.starts_with("//") {
-            return if self.path.is_none() {
+            return if self.path.is_none() && self.tenant.is_none() {
                 None
             } else {
-                self.path.to_public(value)
+                self.public_path(value)
             };
         }
         let uri: Uri = value.parse().ok()?;
@@ -57,9 +60,15 @@ impl Public<'_> {
             return None;
         }
         let rest = uri.path_and_query().map_or("/", |p| p.as_str());
-        let path = self.path.to_public(rest).unwrap_or_else(|| rest.to_owned());
+        let path = self.public_path(rest).unwrap_or_else(|| rest.to_owned());
         let fragment = value.find('#').map_or("", |at| &value[at..]);
         Some(format!("https://{}{path}{fragment}", self.authority))
+    }
+
+    fn public_path(self, path: &str) -> Option<String> {
+        let public = self.path.to_public(path)?;
+        let of_tenant = self.tenant.and_then(|tenant| tenant.insert(&public));
+        Some(of_tenant.unwrap_or(public))
     }
 
     /// The public path of a relative reference in an answer to a request for `base`, a path at the
@@ -77,7 +86,7 @@ impl Public<'_> {
             path => without_dots(folder, path),
         };
         let whole = whole + rest;
-        Some(self.path.to_public(&whole).unwrap_or(whole))
+        Some(self.public_path(&whole).unwrap_or(whole))
     }
 }
 
@@ -108,6 +117,7 @@ mod tests {
                 strip: strip.into(),
                 add: add.into(),
             },
+            tenant: None,
             authority: &"media.example.com".parse().unwrap(),
         };
         let mut headers = HeaderMap::new();
@@ -142,6 +152,7 @@ mod tests {
                 servers,
                 host,
                 path,
+                tenant: None,
                 authority,
             };
             assert_eq!(to.resolve(reference, base).as_deref(), want, "{reference}");

@@ -49,6 +49,11 @@ pub fn compare(
     if was.host != is.host || was.path != is.path {
         return Err(Change::Route);
     }
+    let path = is.path.without_tenant(sent.path);
+    let sent = Sent {
+        path: &path,
+        ..sent
+    };
     let same = match (&was.target, &is.target) {
         (Target::Forward(was), Target::Forward(is)) => leads_to_same((old, was), (new, is), sent),
         (Target::Files(was), Target::Files(is)) => was.root == is.root,

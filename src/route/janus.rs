@@ -18,13 +18,13 @@ pub(super) fn base_paths(routes: &[Route], upstreams: &[Arc<UpstreamSpec>]) -> V
         let Target::Forward(to) = &route.target else {
             return BasePaths::default();
         };
-        let own = lower(&to.path.to_upstream(route.path.as_str()));
+        let own = lower(&to.path_at_upstream(&route.path));
         let others = routes
             .iter()
             .filter(|other| !other.policy.permits_the_same(&route.policy));
         let others = others.filter_map(|other| match &other.target {
             Target::Forward(of) if is_same_janus(to, of, upstreams) => {
-                Some(of.path.to_upstream(other.path.as_str()))
+                Some(of.path_at_upstream(&other.path))
             }
             _ => None,
         });

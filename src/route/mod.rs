@@ -10,6 +10,7 @@ pub mod local;
 pub mod passthrough;
 pub mod path;
 pub mod redirect;
+pub mod tenant;
 pub mod upstream;
 pub mod web_origin;
 
@@ -29,8 +30,9 @@ use edits::{Edits, Security};
 use files::FilesSpec;
 use janus::BasePaths;
 use local::{LocalUrl, below_own};
-use path::{BadPath, EncodedSlash, NormalPath, PathPrefix};
+use path::{BadPath, EncodedSlash, NormalPath};
 use redirect::RedirectSpec;
+use tenant::RoutePath;
 use upstream::UpstreamSpec;
 
 /// One `[[routes]]` entry, every name resolved.
@@ -38,8 +40,8 @@ use upstream::UpstreamSpec;
 pub struct Route {
     /// Hosts that the route serves; `None`: every host.
     pub host: Option<HostPattern>,
-    /// The path that the route serves, with everything below it.
-    pub path: PathPrefix,
+    /// The path that the route serves.
+    pub path: RoutePath,
     /// Which clients may use the route.
     pub policy: Arc<Policy>,
     /// What answers its requests.
@@ -87,11 +89,19 @@ impl Route {
 
     /// The token rule by which a browser can sign in here, and the index of the cookie among its
     /// sources. `None` if the policy does not accept tokens from the gateway's own cookie, or if
-    /// the route's path cannot be a cookie path because it contains `;`.
+    /// the route's path cannot be a cookie path because it contains `;` or stands for the paths of
+    /// tenants.
     pub fn sign_in(&self) -> Option<(&TokenRule, u32)> {
         let rule = self.policy.token_rule()?;
         let place = rule.cookie_place()?;
-        (!self.path.as_str().contains(';')).then_some((rule, place))
+        let is_cookie_path = !self.path.has_tenant() && !self.path.front().as_str().contains(';');
+        is_cookie_path.then_some((rule, place))
+    }
+
+    /// The tenant that one of the route's paths, normalised, names. `None` if its path has no
+    /// `{tenant}`.
+    pub fn tenant<'p>(&self, path: &'p str) -> Option<&'p str> {
+        self.path.tenant(path)
     }
 }
 
@@ -138,6 +148,11 @@ impl Forward {
         self.websocket
             .filter(|_| is_websocket)
             .unwrap_or(self.upstream)
+    }
+
+    /// The path at the upstream of a route's own path.
+    pub fn path_at_upstream(&self, route: &RoutePath) -> String {
+        self.path.to_upstream(route.without_variable().as_str())
     }
 
     /// Every upstream that requests may go to.
@@ -190,7 +205,8 @@ impl PathChange {
         self.strip.is_empty() && self.add.is_empty()
     }
 
-    /// The path at the upstream, of a public path. Paths below the route begin with `strip`.
+    /// The path at the upstream, of a public path without its tenant. Paths below the route begin
+    /// with `strip`.
     pub fn to_upstream(&self, path: &str) -> String {
         let rest = path.strip_prefix(&*self.strip).unwrap_or(path);
         let mut out = String::with_capacity(self.add.len() + rest.len() + 1);
@@ -209,8 +225,8 @@ impl PathChange {
         is_root(&self.add) && is_root(rest)
     }
 
-    /// The public path of one that the upstream wrote in `Location`, or `None` if it is outside of
-    /// this route.
+    /// The public path, without its tenant, of one that the upstream wrote in `Location`, or `None`
+    /// if it is outside of this route.
     pub fn to_public(&self, path: &str) -> Option<String> {
         let rest = path.strip_prefix(&*self.add)?;
         if !(rest.is_empty() || rest.starts_with(['/', '?', '#'])) {
@@ -244,12 +260,12 @@ impl RouteId {
     }
 }
 
-/// All routes. Of those that match a host and a path, the longest path wins; of two with the same
-/// path, the more exact host.
+/// All routes. Of those that match a host and a path, the one with the most segments wins, and one
+/// without a tenant before one with it; of two with the same path, the more exact host.
 #[derive(Debug, Default)]
 pub struct RouteTable {
     routes: Vec<Route>,
-    /// Longest path first; each list already has the routes without a host mixed in.
+    /// By [`RoutePath::rank`]; each list already has the routes without a host mixed in.
     by_host: HashMap<HostName, Vec<RouteId>>,
     by_parent: HashMap<HostName, Vec<RouteId>>,
     any_host: Vec<RouteId>,
@@ -307,7 +323,7 @@ impl RouteTable {
                 Some(HostPattern::Wildcard(_)) => 1,
                 None => 2,
             };
-            (Reverse(route.path.as_str().len()), host_rank)
+            (Reverse(route.path.rank()), host_rank)
         });
         ids
     }
@@ -334,11 +350,15 @@ impl RouteTable {
 
     /// Whether Janus would find in this path the base path of another route with another policy.
     pub fn is_of_another_route(&self, id: RouteId, path: &str) -> bool {
-        let Target::Forward(to) = &self.route(id).target else {
+        let route = self.route(id);
+        let Target::Forward(to) = &route.target else {
             return false;
         };
         let base_paths = &self.base_paths[id.0];
-        !base_paths.is_empty() && base_paths.are_in(&to.path.to_upstream(path))
+        !base_paths.is_empty() && {
+            let path = route.path.without_tenant(path);
+            base_paths.are_in(&to.path.to_upstream(&path))
+        }
     }
 
     /// All routes, in the order of `gateway.toml`.

@@ -238,6 +238,23 @@ impl PathPrefix {
     pub fn covers(&self, path: &str) -> bool {
         self.rest(path).is_some()
     }
+
+    /// What stands before a segment, and what behind it; the first segment is 1.
+    pub(super) fn split(&self, segment: usize) -> (Self, &str) {
+        let mut slashes = self
+            .0
+            .match_indices('/')
+            .map(|(at, _)| at)
+            .skip(segment - 1);
+        let (front, back) = (slashes.next(), slashes.next());
+        let front = &self.0[..front.unwrap_or(self.0.len())];
+        (Self(front.into()), back.map_or("", |at| &self.0[at..]))
+    }
+
+    /// The same with more segments, the first of which has its slash.
+    pub(super) fn join(&self, more: &str) -> Self {
+        Self([&self.0, more].concat().into())
+    }
 }
 
 impl FromStr for PathPrefix {

@@ -48,6 +48,32 @@ fn longest_path_then_most_exact_host() {
 }
 
 #[test]
+fn a_literal_path_goes_before_one_with_a_tenant_whatever_their_hosts() {
+    let table = table(&[
+        ("", "/{tenant}/http-bind"),
+        ("meet.example.com", "/{tenant}/http-bind"),
+        ("", "/acme/http-bind"),
+        ("meet.example.com", "/acme"),
+    ]);
+    for (host, path, want) in [
+        ("meet.example.com", "/acme/http-bind", Ok(2)),
+        ("meet.example.com", "/other/http-bind", Ok(1)),
+        ("meet.example.com", "/acme/http-bind/x", Ok(2)),
+        ("meet.example.com", "/acme/x", Ok(3)),
+        ("meet.example.com", "/other/http-bind/x", Err(NoRoute::Path)),
+        ("other.org", "/other/http-bind", Ok(0)),
+        ("other.org", "/acme/http-bind", Ok(2)),
+        ("other.org", "/http-bind", Err(NoRoute::Path)),
+    ] {
+        let found = table.find(&host.parse().unwrap(), path);
+        assert_eq!(found.map(|id| id.0), want, "{host}{path}");
+        let route = found.ok().map(|id| table.route(id));
+        let tenant = route.and_then(|route| route.tenant(path));
+        assert_eq!(tenant.is_some(), matches!(want, Ok(0 | 1)), "{host}{path}");
+    }
+}
+
+#[test]
 fn unknown_host_and_unknown_path_differ() {
     let table = table(&[("media.example.com", "/janus")]);
     let find = |host: &str, path| table.find(&host.parse().unwrap(), path).unwrap_err();

@@ -102,6 +102,7 @@ fn about_upstream(error: &proxy::Error) -> Option<&'static str> {
         P::Handshake(_)
         | P::TransferCoding
         | P::Length
+        | P::TargetTooLong
         | P::BodyTooLarge
         | P::NoRoom
         | P::BodyStalled

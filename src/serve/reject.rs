@@ -245,6 +245,7 @@ fn of_proxy(error: &proxy::Error) -> (StatusCode, &'static str) {
         P::Handshake(BadHandshake::Body) => (StatusCode::BAD_REQUEST, "websocket_body"),
         P::Handshake(BadHandshake::Key) => (StatusCode::BAD_REQUEST, "websocket_key"),
         P::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "transfer_coding"),
+        P::TargetTooLong => (StatusCode::URI_TOO_LONG, "target_too_long"),
         P::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
         P::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, "body_no_room"),
         P::BodyStalled => (StatusCode::REQUEST_TIMEOUT, "body_stalled"),

@@ -75,6 +75,7 @@ mod smuggling;
 mod smuggling_answers;
 mod status_hosts;
 mod streaming;
+mod tenants;
 mod tls;
 mod token_command;
 mod tokens;

@@ -53,7 +53,7 @@ impl Routed {
         let routes: Vec<(_, Forward)> = config.routes.routes().iter().filter_map(forward).collect();
         let mut paths: Vec<String> = Vec::new();
         for (path, forward) in &routes {
-            let path = forward.path.to_upstream(path.as_str());
+            let path = forward.path_at_upstream(path);
             let path = path.trim_end_matches('/').to_owned();
             if !paths.contains(&path) {
                 paths.push(path);

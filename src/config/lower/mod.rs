@@ -17,6 +17,7 @@ mod reach;
 mod routes;
 mod secrets;
 mod targets;
+mod tenants;
 mod turn;
 mod upstreams;
 

@@ -19,6 +19,7 @@ use crate::host::HostPattern;
 use crate::policy::{Policy, Rule, TokenRule};
 use crate::route::local;
 use crate::route::path::PathPrefix;
+use crate::route::tenant::RoutePath;
 use crate::route::upstream::Protocol;
 use crate::route::{PathChange, Route, UpstreamId};
 
@@ -72,7 +73,7 @@ fn note_doubles(routes: &[&RawRoute], diag: &Diagnostics<'_>) {
 }
 
 /// The host and path of a route, if they are valid.
-fn host_and_path(route: &RawRoute) -> Option<(Option<&HostPattern>, &PathPrefix)> {
+fn host_and_path(route: &RawRoute) -> Option<(Option<&HostPattern>, &RoutePath)> {
     let path = route.path.as_ref()?;
     (!route.host_is_written || route.host.is_some())
         .then_some((route.host.as_ref().map(|host| &host.value), &path.value))
@@ -90,6 +91,7 @@ impl Names<'_> {
         let path = raw.path.as_ref();
         if let Some(path) = path {
             self.note_bad_path(path);
+            self.note_tenant(raw, path, &upstreams);
         }
         let change = path.map(|path| self.path_change(raw, &path.value));
         let target = match kind(raw, self.diag) {
@@ -252,8 +254,8 @@ impl Names<'_> {
         }
     }
 
-    fn note_bad_path(&self, path: &Spanned<PathPrefix>) {
-        if local::below_own(path.value.as_str()).is_some() {
+    fn note_bad_path(&self, path: &Spanned<RoutePath>) {
+        if local::below_own(path.value.front().as_str()).is_some() {
             let text = format!(
                 "what is below {} belongs to the gateway itself; take another path",
                 local::OWN
@@ -262,7 +264,9 @@ impl Names<'_> {
         }
     }
 
-    fn path_change(&self, raw: &RawRoute, path: &PathPrefix) -> PathChange {
+    /// With a tenant, the server knows the path without it, and both keys are about that path.
+    fn path_change(&self, raw: &RawRoute, path: &RoutePath) -> PathChange {
+        let path = &path.without_variable();
         match (&raw.strip_prefix, &raw.rewrite) {
             (None, None) => PathChange::default(),
             (Some(strip), None) => self.strip(strip, path),

@@ -12,8 +12,9 @@ use crate::config::tables::{FOLLOW_SYMLINKS, RawRoute};
 use crate::policy::Policy;
 use crate::route::edits::Edits;
 use crate::route::files::FilesSpec;
-use crate::route::path::{EncodedSlash, PathPrefix};
+use crate::route::path::EncodedSlash;
 use crate::route::redirect::RedirectSpec;
+use crate::route::tenant::RoutePath;
 use crate::route::upstream::Protocol;
 use crate::route::{Forward, HostHeader, PathChange, Target, Timeouts, UpstreamId};
 use crate::token::location::Source;
@@ -266,9 +267,7 @@ pub(super) fn note_loops(routes: &[&RawRoute], diag: &Diagnostics<'_>) {
         let Some(to) = redirect.value.own_path().filter(|to| path.value.covers(to)) else {
             continue;
         };
-        let longer = |other: &PathPrefix| {
-            other.as_str().len() > path.value.as_str().len() && other.covers(to)
-        };
+        let longer = |other: &RoutePath| other.goes_before(&path.value) && other.covers(to);
         if !routes.iter().any(|other| {
             other
                 .path

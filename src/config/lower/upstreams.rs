@@ -209,10 +209,11 @@ fn serves_bosh(upstream: &str, routes: &List<RawRoute>) -> bool {
             .as_ref()
             .is_some_and(|name| name.value == upstream);
         leads_here
-            && route
-                .value
-                .path
-                .as_ref()
-                .is_some_and(|path| path.value.as_str().ends_with("/http-bind"))
+            && route.value.path.as_ref().is_some_and(|path| {
+                path.value
+                    .without_variable()
+                    .as_str()
+                    .ends_with("/http-bind")
+            })
     })
 }

@@ -15,6 +15,7 @@ use crate::route::Timeouts;
 use crate::route::local::LocalUrl;
 use crate::route::path::{EncodedSlash, PathPrefix};
 use crate::route::redirect::RedirectSpec;
+use crate::route::tenant::RoutePath;
 
 section! {
     /// What is served: a host and a path lead to one target, which is `upstream`, `files`,
@@ -27,8 +28,16 @@ section! {
         /// The hosts that the route serves. A host that no certificate has is a warning.
         host: Spanned<HostPattern> = optional("every host");
         /// This path and what is below it. What is below `/.ianitor` belongs to the gateway itself.
-        /// There are no patterns and no variables: `/*/x`, `/{id}`, `/:id` and `/$1` are rejected.
-        path: Spanned<PathPrefix> = required("missing; write path = \"/\" for every path");
+        /// There are no patterns and no variables, `/*/x`, `/{id}`, `/:id` and `/$1` are rejected,
+        /// but for one:
+        ///
+        /// With an upstream that speaks `jitsi`, `{tenant}` is one whole segment with others behind
+        /// it, for the names of all tenants: 1 to 63 of `a-z A-Z 0-9 . _ -`, the first of which is
+        /// no dot. `/{tenant}/http-bind` is `/acme/http-bind`, with or without a slash at its end
+        /// and with nothing below it, and reaches the server as `/http-bind?prefix=acme`. A route
+        /// without `{tenant}` wins over one with it that has as many segments. Browsers cannot sign
+        /// in at such a path, since no cookie is for it; the cookie of a route above it is sent.
+        path: Spanned<RoutePath> = required("missing; write path = \"/\" for every path");
         /// A name from `[upstreams]`.
         upstream: Spanned<UpstreamName> = optional("the target is `files`, `redirect` or `turn`");
         /// With `upstream`: a name from `[upstreams]` for WebSockets, where another server takes
@@ -70,11 +79,11 @@ section! {
         message_size: Spanned<MessageSize> = optional("`\"256KiB\"`");
         /// With `upstream`: leading segments that the server does not know. With `path =
         /// "/media/janus"`, `strip_prefix = "/media"` makes `/media/janus/1` arrive as `/janus/1`.
-        /// It must be the route's path or whole segments of its front. `Location` of the server's
-        /// redirects is adjusted.
+        /// It must be the route's path, without its `{tenant}`, or whole segments of its front.
+        /// `Location` of the server's redirects is adjusted.
         strip_prefix: Spanned<PathPrefix> = optional("the path goes through as it is");
-        /// With `upstream`: the path that the route's own is replaced by; what is below stays. Not
-        /// together with `strip_prefix`.
+        /// With `upstream`: the path that the route's own, without its `{tenant}`, is replaced by;
+        /// what is below stays. Not together with `strip_prefix`.
         rewrite: Spanned<PathPrefix> = optional("the path goes through as it is");
         /// With `upstream`: what is done with `%2F` in a path. `reject` answers 400, because some
         /// servers read it as `/`. `keep` passes it on as it is, a part of its segment, so that

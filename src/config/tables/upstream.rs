@@ -31,7 +31,9 @@ section! {
         /// [the recipe](recipes/whip.md#what-the-gateway-does). Without `protocol`, a server on a
         /// port where one usually is (7088, 7089, 7188, 7889 and 7989 of Janus' admin API, 8888 and
         /// 8433 of Kurento), or that another upstream says is one, is rejected there too, and a
-        /// warning elsewhere: write the protocol, or `"http"` if it is something else.
+        /// warning elsewhere: write the protocol, or `"http"` if it is something else. A server
+        /// that speaks `jitsi` never gets a `prefix` of the client's query, because that names the
+        /// tenant; it gets the [`{tenant}`](#routespath) of a route.
         protocol: Protocol = optional(is Protocol::default());
         /// With several servers, which of them gets a request: `client` keeps each client (an IPv4
         /// address or an IPv6 /64) at its server, as sessions need that live in a server's memory;

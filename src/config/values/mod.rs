@@ -10,6 +10,7 @@ mod number;
 mod path;
 pub(super) mod pattern;
 mod pin;
+mod route_path;
 mod text;
 mod token;
 mod words;

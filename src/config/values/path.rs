@@ -11,6 +11,7 @@ use crate::config::schema::{Form, Kind};
 use crate::route::local::{BadLocal, LocalUrl};
 use crate::route::path::{BadPath, PathPrefix};
 use crate::route::redirect::RedirectSpec;
+use crate::route::tenant::VARIABLE;
 use crate::telemetry::audit::AuditTarget;
 
 impl Read for PathPrefix {
@@ -34,20 +35,39 @@ impl Read for PathPrefix {
 }
 
 fn path(text: &str) -> Result<PathPrefix, String> {
-    if let Some((found, front)) = pattern::in_path(text) {
+    if text.split('/').any(|segment| segment == VARIABLE) {
         return Err(format!(
-            "has \"{found}\", and paths have no patterns and no variables; \"{front}\" stands for \
-             itself and what is below it: write that, or a route for each path"
+            "has \"{VARIABLE}\", which only the path of a route can have, and which does not reach \
+             the server: leave it out"
         ));
     }
-    // No request has these in its path, so such a route would never be found.
+    if let Some((found, front)) = pattern::in_path(text, None) {
+        return Err(has_pattern(found, front));
+    }
+    check_characters(text)?;
+    text.parse().map_err(|why| bad_path(text, why))
+}
+
+pub(super) fn has_pattern(found: &str, front: &str) -> String {
+    format!(
+        "has \"{found}\", and paths have no patterns and no variables; \"{front}\" stands for \
+         itself and what is below it: write that, or a route for each path"
+    )
+}
+
+/// Rejects characters that no request has in its path: such a route would never be found.
+pub(super) fn check_characters(text: &str) -> Result<(), String> {
     const NEVER: [char; 7] = ['?', '#', ' ', '<', '>', '"', '`'];
-    if let Some(c) = text.chars().find(|c| NEVER.contains(c)) {
-        return Err(format!(
+    match text.chars().find(|c| NEVER.contains(c)) {
+        Some(c) => Err(format!(
             "has a {c:?}; paths have no query, and other characters are percent-encoded"
-        ));
+        )),
+        None => Ok(()),
     }
-    text.parse().map_err(|why| match why {
+}
+
+pub(super) fn bad_path(text: &str, why: BadPath) -> String {
+    match why {
         BadPath::NotAbsolute if text.starts_with(['~', '=', '^']) => {
             "does not begin with \"/\"; paths have no patterns and no modifiers, and each stands \
              for itself and what is below it"
@@ -55,7 +75,7 @@ fn path(text: &str) -> Result<PathPrefix, String> {
         }
         BadPath::NotAbsolute => not_absolute(text),
         why => format!("is ambiguous: {why}"),
-    })
+    }
 }
 
 fn not_absolute(text: &str) -> String {

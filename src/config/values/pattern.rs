@@ -19,11 +19,12 @@ const NGINX: [&str; 14] = [
 ];
 
 /// The first part of a path that other proxies read as a pattern or a variable, and the whole
-/// segments before it.
-pub(super) fn in_path(path: &str) -> Option<(&str, &str)> {
+/// segments before it. Segments that are `variable` count as names.
+pub(super) fn in_path<'p>(path: &'p str, variable: Option<&str>) -> Option<(&'p str, &'p str)> {
     let mut start = 0;
     for segment in path.split('/') {
-        if let Some(pattern) = in_segment(segment) {
+        let is_name = variable == Some(segment);
+        if let Some(pattern) = in_segment(segment).filter(|_| !is_name) {
             let front = path[..start].trim_end_matches('/');
             return Some((pattern, if front.is_empty() { "/" } else { front }));
         }
@@ -142,7 +143,7 @@ mod tests {
             ("/a+b/c,d;e=f/@x/~y", None),
             ("/a\\b", None),
         ] {
-            assert_eq!(in_path(path), want, "{path}");
+            assert_eq!(in_path(path, None), want, "{path}");
         }
     }
 

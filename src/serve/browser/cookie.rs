@@ -21,7 +21,7 @@ pub(super) fn sign_in(
     all: &RouteTable,
     host: &HostName,
 ) {
-    give(headers, token, seconds, at.path.as_str(), &paths(all, host));
+    give(headers, token, seconds, path_of(at), &paths(all, host));
 }
 
 /// Replaces the token of a browser that is signed in: at the route of a page, or at an unknown one.
@@ -35,7 +35,7 @@ pub(in crate::serve) fn renew(
     all: &RouteTable,
     host: &HostName,
 ) {
-    let (paths, page) = (paths(all, host), at.map_or("", |route| route.path.as_str()));
+    let (paths, page) = (paths(all, host), at.map_or("", path_of));
     match paths.iter().find(|path| below(page, path)) {
         Some(highest) => give(headers, token, seconds, highest, &paths),
         None => append(headers, set(OWN, token, seconds)),
@@ -60,7 +60,7 @@ pub(super) fn sign_out(
     all: &RouteTable,
     host: &HostName,
 ) {
-    let path = at.map_or("", |route| route.path.as_str());
+    let path = at.map_or("", path_of);
     meeting(path, &paths(all, host)).for_each(|other| append(headers, clear(other)));
     append(headers, clear(OWN));
 }
@@ -78,11 +78,16 @@ fn paths<'t>(all: &'t RouteTable, host: &HostName) -> Vec<&'t str> {
         .routes()
         .iter()
         .filter(|route| route.serves(host) && route.sign_in().is_some())
-        .map(|r| r.path.as_str())
+        .map(path_of)
         .collect();
     paths.sort_unstable();
     paths.dedup();
     paths
+}
+
+/// The path of a cookie for a route with sign-in, which has no tenants.
+fn path_of(route: &Route) -> &str {
+    route.path.front().as_str()
 }
 
 fn below(path: &str, front: &str) -> bool {

@@ -12,6 +12,7 @@ use crate::proxy::body::RequestBody;
 use crate::proxy::headers::Origin;
 use crate::proxy::websocket;
 use crate::route::path::PathPrefix;
+use crate::route::tenant::Tenant;
 use crate::route::upstream::Protocol;
 use crate::route::{Forward, Route, UpstreamId};
 use crate::serve::cleaning::Cleaning;
@@ -39,8 +40,10 @@ pub(super) struct Forwarding<'r> {
     /// What its messages are judged by, if they are.
     pub(super) backend: Option<Arc<Backend>>,
     pub(super) route: &'r Route,
-    /// The path of its route.
+    /// The path of its route; where that has a tenant, what stands before it.
     pub(super) path: &'r PathPrefix,
+    /// The tenant that its path names.
+    tenant: Option<Box<str>>,
     pub(super) forward: &'r Forward,
     upstream: UpstreamId,
     view: Rc<WorkerView>,
@@ -71,6 +74,7 @@ impl<'r> Forwarding<'r> {
         let is_websocket = websocket::is_handshake(&request);
         let upstream = forward.upstream_of(is_websocket);
         let protocol = view.upstream(upstream).spec().protocol;
+        let tenant = route.tenant(request.uri().path()).map(Box::from);
         let forwarding = Self {
             conn,
             exchange,
@@ -80,7 +84,8 @@ impl<'r> Forwarding<'r> {
             is_websocket,
             backend: view.backend(upstream, permit).cloned(),
             route,
-            path: &route.path,
+            path: route.path.front(),
+            tenant,
             forward,
             upstream,
             view,
@@ -125,6 +130,10 @@ impl<'r> Forwarding<'r> {
         ForwardContext {
             upstream: self.view.upstream(self.upstream),
             forward: self.forward,
+            tenant: self.tenant.as_deref().map(|name| Tenant {
+                route: &self.route.path,
+                name,
+            }),
             origin: &self.origin,
             authority: &self.authority,
             counted: &self.counted,

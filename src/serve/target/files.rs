@@ -22,7 +22,7 @@ pub(super) async fn serve(
 ) -> Result<Response<ResponseBody>, Rejection> {
     let slot = file_slot(inbound).await.ok_or(Rejection::OpenFiles)?;
     let guard = &inbound.view.snapshot.guard;
-    let response = files::serve(&inbound.request, spec, &route.path, guard).await?;
+    let response = files::serve(&inbound.request, spec, route.path.front(), guard).await?;
     Ok(response.map(|body| ResponseBody::file(body, slot)))
 }
 

@@ -127,7 +127,7 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
         }
         route::Target::Files(spec) => Box::pin(files::serve(inbound, route, spec)).await?,
         route::Target::Redirect(spec) => {
-            redirect::redirect(inbound.request.uri(), spec, &route.path)?
+            redirect::redirect(inbound.request.uri(), spec, route.path.front())?
         }
         route::Target::Turn(id) => {
             let request = TurnRequest {

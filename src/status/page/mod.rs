@@ -177,11 +177,11 @@ fn target(routes: &RouteTable, route: &Route) -> String {
     if let Some(id) = forward.websocket {
         name += &format!(", WebSockets {}", Text(&routes.upstream(id).name));
     }
-    match forward.path.is_none() {
+    match forward.path.is_none() && !route.path.has_tenant() {
         true => name,
         false => format!(
             "{name} as <code>{}</code>",
-            Text(forward.path.to_upstream(route.path.as_str()))
+            Text(forward.path_at_upstream(&route.path))
         ),
     }
 }
