@@ -94,7 +94,7 @@ mod tests {
     use crate::route::files::FilesSpec;
     use crate::route::path::EncodedSlash;
     use crate::route::upstream::{
-        Balance, InfoPolicy, KEEP_ALIVE, Protocol, UpstreamSpec, UpstreamTls,
+        Balance, InfoPolicy, KEEP_ALIVE, Protocol, UpstreamSpec, UpstreamTls, XmppDomain,
     };
     use crate::route::{HostHeader, PathChange, Route, Timeouts, UpstreamId};
     use crate::slot::MaxConnections;
@@ -115,6 +115,7 @@ mod tests {
             token_auth_secret_file: None,
             identify: false,
             info: InfoPolicy::Full,
+            domain: XmppDomain::default(),
         };
         let forward = Forward {
             upstream: UpstreamId(0),

@@ -6,6 +6,7 @@ pub mod edits;
 pub mod files;
 pub mod initiator;
 pub mod janus;
+pub mod jitsi;
 pub mod local;
 pub mod passthrough;
 pub mod path;

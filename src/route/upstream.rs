@@ -234,6 +234,20 @@ pub struct UpstreamSpec {
     pub identify: bool,
     /// What clients are shown of what Janus says about itself.
     pub info: InfoPolicy,
+    /// What `sub` of Jitsi's tokens is compared with where a room has no tenant.
+    pub domain: XmppDomain,
+}
+
+/// The XMPP domain of a Prosody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum XmppDomain {
+    /// The host that a request names.
+    #[default]
+    Host,
+    /// This one.
+    Name(HostName),
+    /// Any: `sub` is not compared, neither with a tenant.
+    Any,
 }
 
 impl UpstreamSpec {

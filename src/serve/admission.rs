@@ -15,7 +15,9 @@ use crate::proxy::client::Pool;
 use crate::proxy::websocket;
 use crate::route::RouteId;
 use crate::route::change::Sent;
+use crate::signalling::jitsi;
 use crate::tick::{Tick, Ticks};
+use crate::tunnel::RequestTarget;
 
 /// The permission by which a request is served, and the facts on which it was decided.
 #[derive(Debug)]
@@ -43,33 +45,46 @@ pub(super) struct Admission {
     target_changed_at: Option<Tick>,
 }
 
-/// The path of a request.
+/// The path of a request, with its query.
 #[derive(Debug)]
 pub(super) enum Path {
     /// A slice of the request's head, which it keeps in memory.
     Shared(Option<PathAndQuery>),
     /// A copy, for a request that takes long.
-    Copied(Box<str>),
+    Copied(RequestTarget),
 }
 
 impl Path {
     fn as_str(&self) -> &str {
         match self {
             Self::Shared(target) => target.as_ref().map_or("/", PathAndQuery::path),
-            Self::Copied(path) => path,
+            Self::Copied(target) => &target.path,
         }
     }
 
-    pub(super) fn into_text(self) -> Box<str> {
+    /// Its query; of a copy only what names a room.
+    fn query(&self) -> &str {
+        let query = match self {
+            Self::Shared(target) => target.as_ref().and_then(PathAndQuery::query),
+            Self::Copied(target) => target.rooms.as_deref(),
+        };
+        query.unwrap_or_default()
+    }
+
+    pub(super) fn into_copy(self) -> RequestTarget {
         match self {
-            Self::Copied(path) => path,
-            shared => shared.as_str().into(),
+            Self::Copied(target) => target,
+            shared => RequestTarget {
+                path: shared.as_str().into(),
+                rooms: jitsi::names_of(shared.query()),
+            },
         }
     }
 
     pub(super) fn copy(&mut self) {
         if let Self::Shared(_) = self {
-            *self = Self::Copied(self.as_str().into());
+            let shared = std::mem::replace(self, Self::Shared(None));
+            *self = Self::Copied(shared.into_copy());
         }
     }
 }
@@ -116,6 +131,7 @@ impl Admission {
                 is_websocket: self.is_websocket,
                 server: self.server.as_ref().map(|pool| pool.addr()),
             },
+            query: self.path.query(),
             client: self.client,
         }
     }

@@ -12,6 +12,7 @@ use tower::{Layer, Service};
 use super::auth_context::context;
 use super::browser::offer::offer;
 use super::detail;
+use super::jitsi;
 use super::navigation;
 use super::origin;
 use super::reject::Rejection;
@@ -209,7 +210,7 @@ impl TokenQuestion<'_> {
             mark(policy.authorize(&facts)?, &self.located, self.rule)
         };
         if origin::may_use(routed, route, &permit) {
-            Ok(permit)
+            jitsi::permit(routed, route, permit)
         } else {
             Err(Rejection::Origin)
         }

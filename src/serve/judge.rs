@@ -11,7 +11,9 @@ use crate::clock::UnixTime;
 use crate::host::HostName;
 use crate::policy::{Denied, Facts, Permit, Policy, Token};
 use crate::route::change::{self, Change, Place, Sent};
+use crate::route::jitsi::RoomRequest;
 use crate::route::{RouteId, RouteTable, passthrough};
+use crate::signalling::jitsi::{Refusal, judge};
 use crate::token::BadToken;
 use crate::token::issuer::Verified;
 use crate::tunnel::{CloseReason, Grant, RouteTunnelKey, TunnelControl, TunnelKey};
@@ -33,6 +35,8 @@ pub enum Withdrawn {
     Expired,
     /// The policy denies it.
     Denied(Denied),
+    /// Its token is not for the room that it was opened for.
+    Jitsi(Refusal),
 }
 
 impl Withdrawn {
@@ -46,7 +50,7 @@ impl Withdrawn {
             Self::Passthrough => "no longer passed through",
             Self::Expired | Self::Denied(Denied::Token(BadToken::Expired)) => "token expired",
             Self::Denied(Denied::Token(BadToken::Revoked)) => "token revoked",
-            Self::Denied(_) => "no longer allowed",
+            Self::Denied(_) | Self::Jitsi(_) => "no longer allowed",
         }
     }
 }
@@ -58,6 +62,8 @@ pub(super) struct Question<'q> {
     pub(super) belongs: (&'q RouteTable, RouteId),
     pub(super) host: &'q HostName,
     pub(super) sent: Sent<'q>,
+    /// Its query, or of that only what names a room.
+    pub(super) query: &'q str,
     pub(super) client: ClientAddr,
 }
 
@@ -72,7 +78,16 @@ impl<'q> Question<'q> {
                 is_websocket: true,
                 server: Some(&key.server),
             },
+            query: key.rooms.as_deref().unwrap_or_default(),
             client,
+        }
+    }
+
+    fn room(&self) -> RoomRequest<'q> {
+        RoomRequest {
+            host: self.host,
+            query: self.query,
+            is_websocket: self.sent.is_websocket,
         }
     }
 }
@@ -146,9 +161,13 @@ impl WorkerView {
         new: &Rc<Verified>,
         now: UnixTime,
     ) -> Result<Permit, Withdrawn> {
-        let policy = self.policy_again(question)?;
+        let (route, target) = self.find_again(question)?;
+        target?;
+        let policy = &self.snapshot.routes.route(route).policy;
         let permit = self.ask_policy(policy, question.client, new, now);
-        permit.map_err(Withdrawn::Denied)
+        let permit = permit.map_err(Withdrawn::Denied)?;
+        self.judge_room(route, question, &permit)?;
+        Ok(permit)
     }
 
     /// The policy that decides now, if route and target are still the same.
@@ -180,7 +199,25 @@ impl WorkerView {
             })
         };
         let permit = permit.map_err(Withdrawn::Denied)?;
+        self.judge_room(route, question, &permit)?;
         target.map(|()| (route, permit))
+    }
+
+    /// Whether the token of a permit is for the room.
+    fn judge_room(
+        &self,
+        route: RouteId,
+        question: &Question<'_>,
+        permit: &Permit,
+    ) -> Result<(), Withdrawn> {
+        let Some(token) = permit.token() else {
+            return Ok(());
+        };
+        let routes = &self.snapshot.routes;
+        match routes.asked_room(routes.route(route), question.room()) {
+            Some(asked) => judge(&asked, Some(&token.claims)).map_err(Withdrawn::Jitsi),
+            None => Ok(()),
+        }
     }
 
     /// The route that answers now, if it is still the same, and whether its target is the same.

@@ -40,6 +40,7 @@ mod hostless;
 mod in_flight;
 mod internal;
 mod io;
+mod jitsi;
 mod linger;
 mod message_token;
 mod messages;

@@ -17,6 +17,7 @@ use crate::proxy::websocket::BadHandshake;
 use crate::route::NoRoute;
 use crate::route::local::BadLocal;
 use crate::route::path::BadPath;
+use crate::signalling::jitsi;
 use crate::slot::Full;
 use crate::token::BadToken;
 use crate::turn::NoCredential;
@@ -78,6 +79,9 @@ pub(super) enum Rejection {
     /// The route's policy denies the request.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// The token is not for the room that the request names.
+    #[error(transparent)]
+    Jitsi(jitsi::Refusal),
     /// The request was admitted; then a reload removed its route or changed the target.
     #[error("{}", .0.reason())]
     Withdrawn(Withdrawn),
@@ -150,6 +154,7 @@ impl From<Withdrawn> for Rejection {
         match why {
             Withdrawn::Expired => Self::Denied(Denied::Token(BadToken::Expired)),
             Withdrawn::Denied(denied) => Self::Denied(denied),
+            Withdrawn::Jitsi(why) => Self::Jitsi(why),
             Withdrawn::Route
             | Withdrawn::Target
             | Withdrawn::Messages
@@ -186,6 +191,7 @@ impl Rejection {
             Self::TwoTokens => (StatusCode::BAD_REQUEST, "two_tokens"),
             Self::BadTokens(_) => (StatusCode::TOO_MANY_REQUESTS, "bad_tokens"),
             Self::Denied(denied) => of_policy(denied),
+            Self::Jitsi(why) => of_jitsi(*why),
             Self::Withdrawn(why @ (Withdrawn::Target | Withdrawn::Messages)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, why.reason())
             }
@@ -217,9 +223,12 @@ impl Rejection {
         }
     }
 
-    /// Whether the route's policy rejects the request, so that another token may help.
+    /// Whether the route's policy rejects the request or its token, so that another token may help.
     pub(super) fn is_of_policy(&self) -> bool {
-        matches!(self, Self::TwoTokens | Self::BadTokens(_) | Self::Denied(_))
+        matches!(
+            self,
+            Self::TwoTokens | Self::BadTokens(_) | Self::Denied(_) | Self::Jitsi(_)
+        )
     }
 }
 
@@ -234,6 +243,22 @@ fn of_policy(denied: &Denied) -> (StatusCode, &'static str) {
         Denied::Token(why) => (StatusCode::UNAUTHORIZED, why.word()),
         Denied::Claim(_) => (StatusCode::FORBIDDEN, "claim"),
         Denied::ApiKey => (StatusCode::FORBIDDEN, "api_key"),
+    }
+}
+
+fn of_jitsi(refusal: jitsi::Refusal) -> (StatusCode, &'static str) {
+    use jitsi::Refusal as R;
+    match refusal {
+        R::NoRoomClaim
+        | R::RoomMissing
+        | R::SeveralRooms
+        | R::BadRoom
+        | R::OtherRoom
+        | R::Pattern(_) => (StatusCode::FORBIDDEN, "jitsi_room"),
+        R::NoSubject | R::SeveralTenants | R::OtherTenant => {
+            (StatusCode::FORBIDDEN, "jitsi_tenant")
+        }
+        R::OtherDomain => (StatusCode::FORBIDDEN, "jitsi_domain"),
     }
 }
 

@@ -77,9 +77,8 @@ fn header(rejection: &Rejection) -> Option<(HeaderName, HeaderValue)> {
         }
         Rejection::Turn(NoCredential::NoUri) => fixed(header::RETRY_AFTER, "5"),
         Rejection::TwoTokens
-        | Rejection::Denied(Denied::NoToken | Denied::Token(_) | Denied::Claim(_)) => {
-            fixed(header::WWW_AUTHENTICATE, challenge(rejection))
-        }
+        | Rejection::Denied(Denied::NoToken | Denied::Token(_) | Denied::Claim(_))
+        | Rejection::Jitsi(_) => fixed(header::WWW_AUTHENTICATE, challenge(rejection)),
         Rejection::Method => fixed(
             header::ALLOW,
             "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
@@ -107,7 +106,7 @@ fn challenge(rejection: &Rejection) -> &'static str {
     match rejection {
         Rejection::TwoTokens => "Bearer realm=\"ianitor\", error=\"invalid_request\"",
         Rejection::Denied(Denied::Token(_)) => "Bearer realm=\"ianitor\", error=\"invalid_token\"",
-        Rejection::Denied(Denied::Claim(_)) => {
+        Rejection::Denied(Denied::Claim(_)) | Rejection::Jitsi(_) => {
             "Bearer realm=\"ianitor\", error=\"insufficient_scope\""
         }
         _ => "Bearer realm=\"ianitor\"",

@@ -39,17 +39,30 @@ pub struct RouteTunnelKey {
     pub host: HostName,
     /// The path that was requested, normalised.
     pub path: Box<str>,
+    /// What its query said about a room.
+    pub rooms: Option<Box<str>>,
     /// The server it is connected to.
     pub server: ServerAddr,
     place: RefCell<Place>,
 }
 
+/// What is kept of the target of a request that takes long.
+#[derive(Debug)]
+pub struct RequestTarget {
+    /// Its path, normalised.
+    pub path: Box<str>,
+    /// What its query says about a room, as a query; the rest may be secret.
+    pub rooms: Option<Box<str>>,
+}
+
 impl RouteTunnelKey {
     /// The key of a new WebSocket.
-    pub fn new(host: HostName, path: Box<str>, server: ServerAddr, place: Place) -> Self {
+    pub fn new(host: HostName, target: RequestTarget, server: ServerAddr, place: Place) -> Self {
+        let RequestTarget { path, rooms } = target;
         Self {
             host,
             path,
+            rooms,
             server,
             place: RefCell::new(place),
         }

@@ -20,7 +20,7 @@ mod side;
 pub mod understood;
 mod verifier;
 
-pub use control::{CloseReason, Grant, RouteTunnelKey, TunnelControl, TunnelKey};
+pub use control::{CloseReason, Grant, RequestTarget, RouteTunnelKey, TunnelControl, TunnelKey};
 pub use judge::Judge;
 pub use raw::Tunnel;
 pub use understood::Understood;

@@ -36,6 +36,7 @@ mod h2_websockets;
 mod harness;
 mod headers;
 mod import_map;
+mod jitsi;
 mod jwks;
 mod kept_connections;
 mod kurento_closed;

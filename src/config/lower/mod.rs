@@ -7,6 +7,7 @@ mod claims;
 mod control;
 mod deploy;
 mod issuers;
+mod jitsi;
 mod judged;
 mod listen;
 mod messages;

@@ -13,6 +13,7 @@ use crate::config::tables::RawRoute;
 use crate::config::tables::RawUpstream;
 use crate::route::upstream::{
     Balance, InfoPolicy, JANUS_CONNECTIONS, Protocol, ServerAddr, UpstreamSpec, UpstreamTls,
+    XmppDomain,
 };
 use crate::slot::MaxConnections;
 
@@ -87,6 +88,7 @@ fn spec(
     diag: &Diagnostics<'_>,
 ) -> Option<UpstreamSpec> {
     note_keys_of_janus(&raw, diag);
+    note_keys_of_jitsi(&raw, diag);
     let protocol = raw.protocol();
     let servers = raw.servers?;
     if servers.value.is_empty() {
@@ -148,6 +150,7 @@ fn spec(
             .map(|file| folder.join(file.value)),
         identify: raw.identify.is_some_and(|identify| identify.value),
         info: raw.info.map_or(InfoPolicy::Full, |info| info.value),
+        domain: raw.domain.map_or(XmppDomain::Host, |domain| domain.value),
     })
 }
 
@@ -198,6 +201,25 @@ fn note_keys_of_janus(raw: &RawUpstream, diag: &Diagnostics<'_>) {
                 .for_each(|place| problem(place, &text));
         }
     }
+}
+
+/// A key that is about Jitsi's tokens, where the servers do not speak its protocol.
+fn note_keys_of_jitsi(raw: &RawUpstream, diag: &Diagnostics<'_>) {
+    let Some(domain) = &raw.domain else {
+        return;
+    };
+    let has = match raw.protocol {
+        Some(Protocol::Jitsi) => return,
+        // Where the protocol is wrong, that is the problem.
+        None if raw.protocol_is_written => return,
+        Some(protocol) => format!("speaks {}", protocol.name()),
+        None => "has no protocol".to_owned(),
+    };
+    let text = format!(
+        "is about tokens of Jitsi, and the upstream {has}; write protocol = \"jitsi\", or take it \
+         out"
+    );
+    diag.problem(&domain.place, text);
 }
 
 /// BOSH sessions are in the server's memory. BOSH is recognized by its path.

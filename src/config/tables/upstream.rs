@@ -8,7 +8,7 @@ use crate::config::problem::Spanned;
 use crate::config::read::List;
 use crate::config::values::{Count, Pins};
 use crate::host::HostName;
-use crate::route::upstream::{Balance, InfoPolicy, KEEP_ALIVE, Protocol, ServerAddr};
+use crate::route::upstream::{Balance, InfoPolicy, KEEP_ALIVE, Protocol, ServerAddr, XmppDomain};
 
 section! {
     /// The servers behind the gateway. HTTP/1.1 is spoken to them, on connections that are kept.
@@ -85,6 +85,11 @@ section! {
         /// without versions, addresses and dependencies; or nothing. Only with
         /// `protocol = "janus"` or `"janus-admin"`.
         info: Spanned<InfoPolicy> = optional(is InfoPolicy::Full);
+        /// The domain that Prosody serves, where it is not the host in the browser's address bar.
+        /// `sub` of a token must be it, or the tenant if the request has one; see
+        /// [Tokens](tokens.md#jitsi). With `"*"`, `sub` is not compared, as Prosody does it
+        /// with `enable_domain_verification = false`. Only with `protocol = "jitsi"`.
+        domain: Spanned<XmppDomain> = optional("the host of each request");
         /// Connections to each of the servers, of all workers, WebSockets among them where it is
         /// written. One client may have as many as are still free, so half of them when it is
         /// alone, unless it is in `limits.exempt`. More get 503 with `Retry-After`,

@@ -7,7 +7,7 @@ use crate::config::everybody;
 use crate::config::read::{List, Read, Value, Write, valid};
 use crate::config::schema::{Form, Kind};
 use crate::host::{Authority, HostName, HostPattern};
-use crate::route::upstream::ServerAddr;
+use crate::route::upstream::{ServerAddr, XmppDomain};
 
 impl Read for ListenAddr {
     type Out = Self;
@@ -188,6 +188,32 @@ impl Read for HostName {
                 true => WILDCARD.to_owned(),
                 false => bad_host(text),
             })
+        })
+    }
+}
+
+impl Read for XmppDomain {
+    type Out = Self;
+    const FORM: Form = Form::One(&Kind {
+        name: "XMPP domain",
+        expected: STRING,
+        text: "A host, or `\"*\"` for any domain.",
+        good: &["\"meet.example.com\"", "\"meet.jitsi\"", "\"*\""],
+        bad: (
+            "\"*.example.com\"",
+            "\"*.example.com\" is a wildcard; write the domain itself, or \"*\" for any",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        const WILDCARD: &str = "is a wildcard; write the domain itself, or \"*\" for any";
+        value.parse_with(STRING, |text| match text {
+            "*" => Ok(Self::Any),
+            _ => match text.parse() {
+                Ok(name) => Ok(Self::Name(name)),
+                Err(_) if text.contains('*') => Err(WILDCARD.to_owned()),
+                Err(_) => Err(bad_host(text)),
+            },
         })
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::proxy::connect::Connector;
 use crate::resolve::Resolver;
-use crate::route::upstream::{InfoPolicy, KEEP_ALIVE, Protocol, UpstreamTls};
+use crate::route::upstream::{InfoPolicy, KEEP_ALIVE, Protocol, UpstreamTls, XmppDomain};
 use crate::slot::{MaxConnections, Sockets};
 use crate::tick::{TICK, Ticks};
 
@@ -24,6 +24,7 @@ fn cluster(balance: Balance, count: usize) -> Cluster {
         token_auth_secret_file: None,
         identify: false,
         info: InfoPolicy::Full,
+        domain: XmppDomain::default(),
     };
     let (ticks, sockets) = (Ticks::new(), Sockets::new(9));
     let connector =

@@ -43,9 +43,9 @@ pub(super) fn message(rejection: &Rejection) -> Option<Option<&'static str>> {
     match rejection {
         Rejection::Denied(Denied::NoToken) => Some(None),
         Rejection::Denied(Denied::Token(BadToken::KeysUnavailable)) => None,
-        Rejection::TwoTokens | Rejection::Denied(Denied::Token(_) | Denied::Claim(_)) => {
-            Some(Some(NOT_ACCEPTED))
-        }
+        Rejection::TwoTokens
+        | Rejection::Denied(Denied::Token(_) | Denied::Claim(_))
+        | Rejection::Jitsi(_) => Some(Some(NOT_ACCEPTED)),
         _ => None,
     }
 }

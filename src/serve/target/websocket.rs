@@ -131,7 +131,7 @@ fn enter_tunnel(
     } = admission;
     let key = RouteTunnelKey::new(
         authority.host.clone(),
-        path.into_text(),
+        path.into_copy(),
         server.addr().clone(),
         view.place(route),
     );

@@ -1,7 +1,5 @@
 //! Whether a token is for what a request asks.
 
-use std::fmt;
-
 use serde_json::Value;
 
 use super::pattern::{self, Unsupported};
@@ -15,45 +13,41 @@ const ANY: &str = "*";
 const LONGEST_ROOM: usize = 1023;
 
 /// Why a token is not for what a request asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The token has no `room`, or one that is no text.
+    #[error("the token has no room claim")]
     NoRoomClaim,
     /// The token is for certain rooms, and the request names none.
+    #[error("the token is for certain rooms, and the request names none")]
     RoomMissing,
     /// The request names several rooms.
+    #[error("the request names several rooms")]
     SeveralRooms,
     /// The name of the room is not text, or too long to be one.
+    #[error("the request names a room that cannot exist")]
     BadRoom,
     /// The token is for another room.
+    #[error("the token is for another room")]
     OtherRoom,
     /// The room of the token is a pattern that the gateway does not support.
+    #[error("the room claim is a pattern that is not supported")]
     Pattern(Unsupported),
     /// The token has no `sub`.
+    #[error("the token has no sub claim")]
     NoSubject,
     /// The request names several tenants.
+    #[error("the request names several tenants")]
     SeveralTenants,
     /// The token is for another tenant.
+    #[error("the token is for another tenant")]
     OtherTenant,
     /// The token is for another domain.
+    #[error("the token is for another domain")]
     OtherDomain,
 }
 
 impl Refusal {
-    /// The word for the reason in the access log.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::NoRoomClaim
-            | Self::RoomMissing
-            | Self::SeveralRooms
-            | Self::BadRoom
-            | Self::OtherRoom
-            | Self::Pattern(_) => "jitsi_room",
-            Self::NoSubject | Self::SeveralTenants | Self::OtherTenant => "jitsi_tenant",
-            Self::OtherDomain => "jitsi_domain",
-        }
-    }
-
     /// What the token claims and what the request asks for, each cut to `most` characters.
     pub fn detail(self, asked: &Asked<'_>, claims: &Claims, most: usize) -> String {
         let short = |text: &str| text.chars().take(most).collect::<String>();
@@ -80,23 +74,6 @@ impl Refusal {
                 format!("sub is {}, asked for {domain}", claim("sub"))
             }
         }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoRoomClaim => "the token has no room claim",
-            Self::RoomMissing => "the token is for one room, and the request names none",
-            Self::SeveralRooms => "the request names several rooms",
-            Self::BadRoom => "the request names a room that cannot exist",
-            Self::OtherRoom => "the token is for another room",
-            Self::Pattern(_) => "the room claim is a pattern that is not supported",
-            Self::NoSubject => "the token has no sub claim",
-            Self::SeveralTenants => "the request names several tenants",
-            Self::OtherTenant => "the token is for another tenant",
-            Self::OtherDomain => "the token is for another domain",
-        })
     }
 }
 

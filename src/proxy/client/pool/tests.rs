@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use super::*;
 use crate::proxy::request_body::RequestBody;
 use crate::resolve::Resolver;
-use crate::route::upstream::{Balance, InfoPolicy, KEEP_ALIVE, Protocol, UpstreamTls};
+use crate::route::upstream::{Balance, InfoPolicy, KEEP_ALIVE, Protocol, UpstreamTls, XmppDomain};
 use crate::slot::CountedClient;
 use crate::tick::TICK;
 
@@ -48,6 +48,7 @@ fn spec(server: &str, keep_alive: Duration) -> UpstreamSpec {
         token_auth_secret_file: None,
         identify: false,
         info: InfoPolicy::Full,
+        domain: XmppDomain::default(),
     }
 }
 

@@ -1,0 +1,41 @@
+//! Where an upstream speaks Jitsi's XMPP: the room that a request is for, and whether its token is
+//! for that room.
+
+use super::upstream::{Protocol, XmppDomain};
+use super::{Route, RouteTable, Target};
+use crate::host::HostName;
+use crate::signalling::jitsi::Asked;
+
+/// A request, as far as its room depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct RoomRequest<'r> {
+    /// The host that it names.
+    pub host: &'r HostName,
+    /// Its query, or of that only what names a room.
+    pub query: &'r str,
+    /// Whether it is a WebSocket, or a handshake for one.
+    pub is_websocket: bool,
+}
+
+impl RouteTable {
+    /// The room that a request asks for; `None` if its upstream does not speak Jitsi's XMPP.
+    pub fn asked_room<'a>(
+        &'a self,
+        route: &'a Route,
+        request: RoomRequest<'a>,
+    ) -> Option<Asked<'a>> {
+        let Target::Forward(forward) = &route.target else {
+            return None;
+        };
+        let upstream = self.upstream(forward.upstream_of(request.is_websocket));
+        if upstream.protocol != Protocol::Jitsi {
+            return None;
+        }
+        let domain = match &upstream.domain {
+            XmppDomain::Host => Some(request.host.as_str()),
+            XmppDomain::Name(name) => Some(name.as_str()),
+            XmppDomain::Any => None,
+        };
+        Some(Asked::new(request.query, None, domain))
+    }
+}

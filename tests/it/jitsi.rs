@@ -1,0 +1,277 @@
+//! A token of Jitsi opens its own room in its own domain, whatever way the request goes, and no
+//! request for another room reaches the server.
+
+use serde_json::json;
+
+use crate::harness::token::{self, HMAC, now};
+use crate::harness::websocket::{Frame, echo, handshake, is_alive};
+use crate::harness::{Client, Config, TestGateway, Upstream};
+
+/// Tokens where Jitsi has them, and in the query of its pages.
+fn issuer() -> String {
+    HMAC.replace("\"query:token\"", "\"query:token\", \"query:jwt\"")
+}
+
+const POLICY: &str = "[policies.meeting]\nissuers = [\"staff\"]\n";
+
+/// Plain requests go to one server, WebSockets to another.
+fn config(plain: &Upstream, sockets: &Upstream, upstream: &str, policy: &str) -> Config {
+    let upstreams = format!(
+        "[upstreams.bosh]\nservers = [\"{}\"]\nprotocol = \"jitsi\"\n{upstream}\n\
+         [upstreams.sockets]\nservers = [\"{}\"]\nprotocol = \"jitsi\"\n{upstream}",
+        plain.url(),
+        sockets.url()
+    );
+    let lines = "policy = \"meeting\"\nwebsocket = \"sockets\"";
+    Config::new()
+        .table(&upstreams)
+        .table(&issuer())
+        .table(&format!("{POLICY}{policy}"))
+        .route_with("/http-bind", "bosh", "policy = \"meeting\"")
+        .route_with("/xmpp-websocket", "bosh", lines)
+}
+
+/// For one room in the domain `localhost`.
+fn for_room(room: &str) -> String {
+    token::token(json!({ "room": room, "sub": "localhost" }))
+}
+
+fn open(gateway: &TestGateway, target: &str) -> (u16, Client) {
+    let mut client = gateway.client();
+    client.send(handshake(target, "Sec-WebSocket-Protocol: xmpp\r\n"));
+    (client.head().status(), client)
+}
+
+#[test]
+fn a_token_opens_its_room_by_get_post_and_websocket_and_no_other() {
+    let (plain, sockets) = (Upstream::ok(), echo());
+    let gateway = TestGateway::start(&config(&plain, &sockets, "", ""));
+    let t = for_room("StandUp");
+    let mut client = gateway.client();
+    let bosh = |query: &str| format!("/http-bind?{query}");
+    let websocket = |query: &str| format!("/xmpp-websocket?{query}");
+    for query in [
+        format!("room=standup&token={t}"),
+        format!("token={t}&room=standup&previd=x"),
+        format!("token={t}&r%6fom=stand%75p"),
+    ] {
+        assert_eq!(
+            client.post(&bosh(&query), b"<body/>").status(),
+            200,
+            "{query}"
+        );
+        assert_eq!(client.get(&bosh(&query)).status(), 200, "{query}");
+        assert_eq!(client.get(&websocket(&query)).status(), 200, "{query}");
+        let (status, mut socket) = open(&gateway, &websocket(&query));
+        assert_eq!(status, 101, "{query}");
+        is_alive(&mut socket);
+    }
+    assert_eq!(plain.heads()[0].target(), "/http-bind?room=standup");
+    let (passed, opened) = (plain.heads().len(), sockets.heads().len());
+    for query in [
+        format!("room=retro&token={t}"),
+        format!("token={t}"),
+        format!("token={t}&room="),
+        format!("room=standup&token={t}&room=retro"),
+        format!("room=standup&room=standup&token={t}"),
+        format!("room=standup&prefix=acme&token={t}"),
+    ] {
+        let answer = gateway.client().post(&bosh(&query), b"<body/>");
+        assert_eq!(answer.status(), 403, "{query}");
+        assert_eq!(
+            answer.head.get("www-authenticate"),
+            Some("Bearer realm=\"ianitor\", error=\"insufficient_scope\""),
+            "{query}"
+        );
+        let mut client = gateway.client();
+        assert_eq!(client.get(&bosh(&query)).status(), 403, "{query}");
+        assert_eq!(client.get(&websocket(&query)).status(), 403, "{query}");
+        assert_eq!(open(&gateway, &websocket(&query)).0, 403, "{query}");
+        let mut h2 = gateway.dial().h2();
+        assert_eq!(h2.get(&bosh(&query)).status, 403, "{query}");
+    }
+    assert_eq!(
+        (plain.heads().len(), sockets.heads().len()),
+        (passed, opened)
+    );
+}
+
+#[test]
+fn the_log_says_which_claim_was_not_what_was_asked_for() {
+    let (plain, sockets) = (Upstream::ok(), echo());
+    let gateway = TestGateway::start(&config(&plain, &sockets, "", ""));
+    let with = |claims| token::token(claims);
+    for (target, reason, detail) in [
+        (
+            format!("/http-bind?room=retro&token={}", for_room("standup")),
+            "jitsi_room",
+            "room is standup, asked for retro",
+        ),
+        (
+            format!("/http-bind?token={}", for_room("standup")),
+            "jitsi_room",
+            "room is standup, none asked for",
+        ),
+        (
+            format!(
+                "/http-bind?room=a&token={}",
+                with(json!({ "sub": "localhost" }))
+            ),
+            "jitsi_room",
+            "the token has no room",
+        ),
+        (
+            format!(
+                "/http-bind?room=a&prefix=acme&token={}",
+                with(json!({ "room": "*", "sub": "other" }))
+            ),
+            "jitsi_tenant",
+            "sub is other, asked for acme",
+        ),
+        (
+            format!(
+                "/http-bind?room=a&token={}",
+                with(json!({ "room": "*", "sub": "other.test" }))
+            ),
+            "jitsi_domain",
+            "sub is other.test, asked for localhost",
+        ),
+    ] {
+        gateway.access.clear();
+        assert_eq!(gateway.client().get(&target).status(), 403, "{detail}");
+        let line = gateway.access.lines(1).remove(0);
+        let want = format!(" reason={reason} detail=\"{detail}\" ");
+        assert!(line.contains(&want), "{want}: {line}");
+        assert!(!line.contains("eyJ"), "{line}");
+    }
+}
+
+#[test]
+fn the_domain_is_the_host_or_what_the_upstream_says() {
+    let (plain, sockets) = (Upstream::ok(), echo());
+    let target = |sub: &str| {
+        let t = token::token(json!({ "room": "a", "sub": sub }));
+        format!("/http-bind?room=a&token={t}")
+    };
+    for (upstream, admitted, rejected) in [
+        ("", "localhost", "meet.jitsi"),
+        ("domain = \"meet.jitsi\"", "meet.jitsi", "localhost"),
+        ("domain = \"Meet.Jitsi\"", "*", "localhost"),
+        ("domain = \"*\"", "user-7", ""),
+    ] {
+        let gateway = TestGateway::start(&config(&plain, &sockets, upstream, ""));
+        let mut client = gateway.client();
+        assert_eq!(client.get(&target(admitted)).status(), 200, "{upstream}");
+        if !rejected.is_empty() {
+            assert_eq!(client.get(&target(rejected)).status(), 403, "{upstream}");
+        }
+    }
+}
+
+#[test]
+fn a_reload_after_which_a_token_is_for_another_domain_closes_its_sockets() {
+    let (plain, sockets) = (Upstream::ok(), echo());
+    let mut gateway = TestGateway::start(&config(&plain, &sockets, "", ""));
+    let target = |room: &str, sub: &str| {
+        let t = token::token(json!({ "room": room, "sub": sub }));
+        format!("/xmpp-websocket?room=standup&token={t}")
+    };
+    let (_, mut of_host) = open(&gateway, &target("standup", "localhost"));
+    let (_, mut of_any) = open(&gateway, &target("standup", "*"));
+    is_alive(&mut of_host);
+    // The room is remembered: the same configuration once more closes nothing.
+    gateway.reload(&config(&plain, &sockets, "", "on_expiry = \"keep\""));
+    is_alive(&mut of_host);
+    gateway.reload(&config(&plain, &sockets, "domain = \"meet.jitsi\"", ""));
+    let close = of_host.wire.frame().unwrap().close();
+    assert_eq!(close, (1008, "no longer allowed".to_owned()));
+    is_alive(&mut of_any);
+}
+
+#[test]
+fn a_newer_token_for_another_room_renews_no_socket() {
+    let (plain, sockets) = (Upstream::ok(), echo());
+    let gateway = TestGateway::start(&config(&plain, &sockets, "", ""));
+    let until = |room: &str, seconds: u64| {
+        token::token(json!({ "room": room, "sub": "localhost", "exp": now() + seconds }))
+    };
+    let old = until("standup", 60);
+    let mut client = gateway.client();
+    let cookie = format!("Cookie: ianitor={old}\r\n");
+    client.send(handshake("/xmpp-websocket?room=standup", &cookie));
+    assert_eq!(client.head().status(), 101);
+    let renewed = |new: String| {
+        let answer = gateway.client().ask(format!(
+            "POST /.ianitor/renew HTTP/1.1\r\nHost: localhost\r\nOrigin: https://localhost\r\n\
+             {cookie}Authorization: Bearer {new}\r\nContent-Length: 0\r\n\r\n"
+        ));
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        body["renewed"].as_i64()
+    };
+    assert_eq!(renewed(until("retro", 600)), Some(0));
+    assert_eq!(renewed(until("standup", 700)), Some(1));
+    is_alive(&mut client);
+}
+
+#[test]
+fn a_token_of_the_page_is_in_no_log_and_not_at_the_server() {
+    let (plain, sockets) = (Upstream::ok(), echo());
+    let gateway = TestGateway::start(&config(&plain, &sockets, "", ""));
+    let t = for_room("standup");
+    let referer = format!("Referer: https://localhost/standup?jwt={t}\r\n");
+    for target in [
+        format!("/http-bind?room=standup&jwt={t}"),
+        format!("/http-bind?jwt={t}&room=standup&token={t}"),
+        format!("/http-bind?token={t}&room=standup"),
+        format!("/http-bind?jwt={t}&room=retro"),
+        format!("/http-bind?jwt={t}x&room=standup"),
+        format!("/nowhere?jwt={t}"),
+    ] {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{referer}\r\n");
+        drop(gateway.client().ask(request));
+    }
+    for line in gateway.access.lines(6) {
+        assert!(!line.contains("eyJ"), "{line}");
+    }
+    let heads = plain.heads();
+    assert_eq!(heads.len(), 3);
+    for head in heads {
+        assert_eq!(head.target(), "/http-bind?room=standup");
+        assert!(!head.to_string().contains("eyJ"), "{head}");
+    }
+}
+
+#[test]
+fn an_address_that_is_enough_needs_no_token_for_the_room() {
+    let (plain, sockets) = (Upstream::ok(), echo());
+    let allow = "allow = [\"127.0.0.0/8\"]\nsatisfy = \"any\"";
+    let gateway = TestGateway::start(&config(&plain, &sockets, "", allow));
+    assert_eq!(gateway.client().get("/http-bind").status(), 200);
+    assert_eq!(open(&gateway, "/xmpp-websocket?room=a").0, 101);
+}
+
+#[test]
+fn what_does_not_speak_jitsi_may_have_rooms_of_its_own() {
+    let upstream = Upstream::ok();
+    let config = Config::to(&upstream).table(&issuer()).table(POLICY);
+    let config = config.route_with("/app", "app", "policy = \"meeting\"");
+    let gateway = TestGateway::start(&config);
+    let target = format!("/app?room=retro&room=a&token={}", for_room("standup"));
+    assert_eq!(gateway.client().get(&target).status(), 200);
+}
+
+#[test]
+fn sockets_pass_frames_as_they_are() {
+    let (plain, sockets) = (Upstream::ok(), echo());
+    let gateway = TestGateway::start(&config(&plain, &sockets, "", ""));
+    let t = for_room("standup");
+    let (_, mut socket) = open(&gateway, &format!("/xmpp-websocket?room=standup&token={t}"));
+    // Fragments and binary frames, which Prosody itself refuses.
+    let frame = Frame::from_client(2, b"\xff\x00").part();
+    socket.send(frame.bytes());
+    let echoed = socket.wire.frame().unwrap();
+    assert_eq!(
+        (echoed.is_last, echoed.opcode, &*echoed.payload),
+        (false, 2, &b"\xff\x00"[..])
+    );
+}
