@@ -92,13 +92,19 @@ impl Policy {
 
     /// Whether an address alone can satisfy the policy.
     pub fn takes_addresses(&self) -> bool {
-        matches!(
-            &self.rule,
-            Rule::Conditions(Conditions {
-                requirement: Requirement::Address(_) | Requirement::Either(..),
-                ..
-            })
-        )
+        let Rule::Conditions(Conditions { requirement, .. }) = &self.rule else {
+            return false;
+        };
+        match requirement {
+            Requirement::Address(_) | Requirement::Either(..) => true,
+            Requirement::Both(_, rule) => rule.is_optional,
+            Requirement::Token(_) => false,
+        }
+    }
+
+    /// Whether a client may have no token.
+    pub fn admits_without_token(&self) -> bool {
+        self.takes_addresses() || self.token_rule().is_none_or(|rule| rule.is_optional)
     }
 
     /// Whether something that a browser sends by itself, an address or a cookie, can satisfy the
@@ -151,7 +157,13 @@ impl Policy {
         match requirement {
             Requirement::Address(allow) if is_allowed(allow) => Ok(Permit::BY_ADDRESS),
             Requirement::Either(allow, _) if is_allowed(allow) => Ok(Permit::BY_ADDRESS),
-            Requirement::Both(allow, rule) if is_allowed(allow) => rule.authorize(facts),
+            Requirement::Both(allow, rule) if is_allowed(allow) => {
+                let permit = rule.authorize(facts)?;
+                match permit.token() {
+                    Some(_) => Ok(permit),
+                    None => Ok(Permit::BY_ADDRESS),
+                }
+            }
             Requirement::Address(_) | Requirement::Both(..) => Err(Denied::Address),
             Requirement::Token(rule) | Requirement::Either(_, rule) => rule.authorize(facts),
         }

@@ -84,6 +84,7 @@ fn rule(on_expiry: OnExpiry) -> TokenRule {
         }]
         .into(),
         on_expiry,
+        is_optional: false,
     }
 }
 

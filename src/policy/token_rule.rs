@@ -24,6 +24,8 @@ pub struct TokenRule {
     /// What happens to a tunnel when its token has expired, which is when the issuer's leeway after
     /// `exp` is over.
     pub on_expiry: OnExpiry,
+    /// Whether a request without any token is admitted too. One with a token needs a good one.
+    pub is_optional: bool,
 }
 
 /// An issuer whose tokens are accepted.
@@ -53,6 +55,9 @@ pub enum OnExpiry {
 
 impl fmt::Display for TokenRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_optional {
+            f.write_str("token optional: ")?;
+        }
         f.write_str("a token of ")?;
         for (at, issuer) in self.issuers.iter().enumerate() {
             write!(f, "{}{}", if at == 0 { "" } else { " or " }, issuer.name)?;
@@ -82,6 +87,7 @@ impl TokenRule {
 
     pub(super) fn authorize(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
         let (issuer, verified) = match facts.token {
+            Token::None if self.is_optional => return Ok(Permit::OPEN),
             Token::None => return Err(Denied::NoToken),
             Token::Bad(why) => return Err(Denied::Token(why)),
             Token::Signed(issuer, verified) => (issuer, verified),

@@ -275,3 +275,102 @@ fn sockets_pass_frames_as_they_are() {
         (false, 2, &b"\xff\x00"[..])
     );
 }
+
+#[test]
+fn a_guest_may_have_no_token_but_not_a_bad_one() {
+    let (plain, sockets) = (Upstream::ok(), echo());
+    let policy = "optional = true\nclaims = { role = \"caller\" }\n";
+    let gateway = TestGateway::start(&config(&plain, &sockets, "", policy));
+    let with = |more: serde_json::Value| {
+        let mut claims = json!({ "room": "standup", "sub": "localhost", "role": "caller" });
+        claims
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        token::token(claims)
+    };
+    let good = with(json!({}));
+    // The body of another token under this signature.
+    let forged = {
+        let (front, signature) = good.rsplit_once('.').unwrap();
+        let (header, _) = front.split_once('.').unwrap();
+        let payload = token::part(token::claims(json!({ "room": "*", "sub": "*" })).to_string());
+        format!("{header}.{payload}.{signature}")
+    };
+    for (query, status) in [
+        ("room=standup".to_owned(), 200),
+        ("room=retro&room=any".to_owned(), 200),
+        (String::new(), 200),
+        (format!("room=standup&token={good}"), 200),
+        (format!("room=standup&token={good}&token={good}"), 200),
+        (format!("room=retro&token={good}"), 403),
+        (
+            format!("room=standup&token={}", with(json!({ "role": "guest" }))),
+            403,
+        ),
+        (
+            format!(
+                "room=standup&token={}",
+                with(json!({ "exp": now() - 3600 }))
+            ),
+            401,
+        ),
+        (
+            format!("room=standup&token={}", with(json!({ "aud": "other" }))),
+            401,
+        ),
+        (
+            format!("room=standup&token={}", with(json!({ "iss": "other" }))),
+            401,
+        ),
+        (format!("room=standup&token={forged}"), 401),
+        ("room=standup&token=".to_owned(), 401),
+        ("room=standup&token=guest".to_owned(), 401),
+        (
+            format!(
+                "room=standup&token={good}&token={}",
+                with(json!({ "jti": "2" }))
+            ),
+            400,
+        ),
+    ] {
+        let target = format!("/http-bind?{query}");
+        assert_eq!(gateway.client().get(&target).status(), status, "{query}");
+        let opened = open(&gateway, &format!("/xmpp-websocket?{query}")).0;
+        assert_eq!(opened, if status == 200 { 101 } else { status }, "{query}");
+    }
+}
+
+#[test]
+fn a_guest_is_judged_again_as_one() {
+    let (plain, sockets) = (Upstream::ok(), echo());
+    let guests = config(&plain, &sockets, "", "optional = true");
+    let mut gateway = TestGateway::start(&guests);
+    let (_, mut guest) = open(&gateway, "/xmpp-websocket?room=standup");
+    let t = for_room("standup");
+    let (_, mut member) = open(&gateway, &format!("/xmpp-websocket?room=standup&token={t}"));
+    gateway.reload(&guests.clone().route("/other", "bosh"));
+    is_alive(&mut guest);
+    gateway.reload(&config(&plain, &sockets, "", ""));
+    let close = guest.wire.frame().unwrap().close();
+    assert_eq!(close, (1008, "no longer allowed".to_owned()));
+    is_alive(&mut member);
+}
+
+#[test]
+fn a_guest_from_inside_needs_the_address_and_no_token() {
+    let (plain, sockets) = (Upstream::ok(), echo());
+    let policy = |allow: &str| format!("optional = true\nallow = [{allow}]\nsatisfy = \"all\"");
+    let inside = policy("\"127.0.0.0/8\"");
+    let gateway = TestGateway::start(&config(&plain, &sockets, "", &inside));
+    let mut client = gateway.client();
+    assert_eq!(client.get("/http-bind?room=a").status(), 200);
+    assert_eq!(client.get("/http-bind?room=a&token=guest").status(), 401);
+    // The address is enough, so pages of other origins may not use it.
+    let foreign =
+        "GET /http-bind HTTP/1.1\r\nHost: localhost\r\nOrigin: https://other.test\r\n\r\n";
+    assert_eq!(client.ask(foreign).status(), 403);
+    let outside = policy("\"192.0.2.0/24\"");
+    let gateway = TestGateway::start(&config(&plain, &sockets, "", &outside));
+    assert_eq!(gateway.client().get("/http-bind?room=a").status(), 403);
+}

@@ -92,7 +92,7 @@ impl Explain {
     fn client(&self, config: &Config, policy: &Policy) -> Result<(Option<Claims>, bool), CliError> {
         let refused = |why: &str| show(&format!("the handshake would be refused: {why}\n"));
         let Some(file) = &self.token else {
-            let wants_token = policy.token_rule().is_some() && !policy.takes_addresses();
+            let wants_token = !policy.admits_without_token();
             if wants_token {
                 refused("the policy admits clients by a token; write --token FILE");
             }

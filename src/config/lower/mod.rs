@@ -16,6 +16,7 @@ mod passthrough;
 mod policies;
 mod reach;
 mod routes;
+mod satisfy;
 mod secrets;
 mod targets;
 mod tenants;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::claims::claim_rules;
 use super::issuers::NamedIssuer;
 use super::messages::{self, Clients, Judged, Written};
+use super::satisfy;
 use super::{note_empty, note_twice};
 use crate::addr::Network;
 use crate::config::diagnostics::Diagnostics;
@@ -80,7 +81,7 @@ fn judged_messages(raw: &mut RawPolicy, diag: &Diagnostics<'_>) -> Option<Judged
     let have_tokens = raw.issuers.is_some();
     let clients = Clients {
         have_tokens,
-        may_have_none: raw.allow.is_some() && (is_any || !have_tokens),
+        may_have_none: is_optional(raw) || (raw.allow.is_some() && (is_any || !have_tokens)),
     };
     messages::lower(written, clients, diag)
 }
@@ -108,6 +109,7 @@ fn conditions(
     diag: &Diagnostics<'_>,
 ) -> Option<(Conditions, bool)> {
     note_what_needs_a_token(&raw, diag);
+    let is_optional = is_optional(&raw);
     let deny = raw.deny.map(|deny| lower_deny(deny, diag));
     let has_token = raw.issuers.is_some();
     let allow = raw
@@ -119,36 +121,20 @@ fn conditions(
     let token = raw.issuers.map(|names| {
         let claims = raw.claims.map(|claims| claims.value).unwrap_or_default();
         let expiry = on_expiry(raw.on_expiry.as_ref(), raw.expiry_grace.as_ref(), diag);
-        token_rule(names, claims, expiry, issuers, diag)
+        let rule = token_rule(names, claims, expiry, issuers, diag)?;
+        Some(TokenRule {
+            is_optional,
+            ..rule
+        })
     });
-    let any = match (&raw.satisfy, allow.is_some() && has_token) {
-        (Some(satisfy), false) => {
-            diag.problem(
-                &satisfy.place,
-                "is about a policy that has both allow and issuers; take it out",
-            );
-            None
-        }
-        (None, true) => {
-            let place = allow
-                .as_ref()
-                .and_then(|nets| nets.first())
-                .map(|net| &net.place);
-            if let Some(place) = place {
-                let text = "the policy has issuers too; write satisfy = \"any\" if one of both \
-                 is enough, or \"all\"";
-                diag.problem(place, text);
-            }
-            None
-        }
-        (satisfy, _) => satisfy.as_ref().map(|satisfy| satisfy.value),
+    let written = satisfy::Written {
+        satisfy: raw.satisfy.as_ref(),
+        optional: raw.optional.as_ref().filter(|_| is_optional),
+        allow: allow.as_deref(),
+        has_token,
+        everybody,
     };
-    if let (Some(Satisfy::Any), true, Some(satisfy)) = (any, everybody, &raw.satisfy) {
-        diag.problem(
-            &satisfy.place,
-            "any address is allowed, and so no token would ever be asked for; write \"all\"",
-        );
-    }
+    let any = written.lower(diag);
     let networks = |nets: Option<Vec<Spanned<Network>>>| {
         Networks::new(
             nets.unwrap_or_default()
@@ -157,7 +143,11 @@ fn conditions(
                 .collect(),
         )
     };
-    let everybody = everybody && (!has_token || any == Some(Satisfy::Any));
+    let by_address = everybody || allow.is_none();
+    let everybody = match has_token {
+        true => (everybody && any == Some(Satisfy::Any)) || (by_address && is_optional),
+        false => everybody,
+    };
     let requirement = match (networks(allow), token, any) {
         (Some(allow), None, _) => Requirement::Address(allow),
         (None, Some(token), _) => Requirement::Token(token?),
@@ -174,6 +164,12 @@ fn conditions(
     ))
 }
 
+/// Whether a client may have no token.
+fn is_optional(raw: &RawPolicy) -> bool {
+    let optional = raw.optional.as_ref();
+    raw.issuers.is_some() && optional.is_some_and(|optional| optional.value)
+}
+
 fn note_what_needs_a_token(raw: &RawPolicy, diag: &Diagnostics<'_>) {
     if raw.issuers.is_some() {
         return;
@@ -181,7 +177,8 @@ fn note_what_needs_a_token(raw: &RawPolicy, diag: &Diagnostics<'_>) {
     let claims = raw.claims.as_ref().map(|claims| &claims.place);
     let on_expiry = raw.on_expiry.as_ref().map(|word| &word.place);
     let grace = raw.expiry_grace.as_ref().map(|grace| &grace.place);
-    for place in [claims, on_expiry, grace].into_iter().flatten() {
+    let optional = raw.optional.as_ref().map(|optional| &optional.place);
+    for place in [claims, on_expiry, grace, optional].into_iter().flatten() {
         diag.problem(
             place,
             "is about tokens, and the policy takes none; write issuers, or take it out",
@@ -320,6 +317,7 @@ fn token_rule(
         issuers: accepted.collect(),
         claims,
         on_expiry,
+        is_optional: false,
         sources: sources.clone().into(),
     })
 }

@@ -117,6 +117,11 @@ section! {
         /// The issuers whose tokens are accepted.
         issuers: Spanned<List<IssuerName>> = optional("no token is asked for");
         /// What a token must claim, all of it. A claim holds one of the values or, if it is a list,
+        /// Whether a client may have no token. One that has a token still needs a good one: an
+        /// expired or foreign token, or two of them, get the same answer as without this key, and
+        /// `claims` are asked of tokens only. A policy without `allow` then lets everybody in, as
+        /// `open` does. For guests of Jitsi (`allow_empty_token`); see [Tokens](tokens.md#guests).
+        optional: Spanned<bool> = optional("`false`");
         /// contains one; a lone value needs no list. `realm_access.roles` is a member of an object,
         /// unless a claim has that very name. `scope` and `scp` are lists also where they are one
         /// text with spaces, as in the tokens of Keycloak, Auth0 and Entra. `"*"` is any value. A

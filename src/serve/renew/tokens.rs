@@ -129,6 +129,7 @@ fn rule(inbound: &Inbound, is_accepted: impl Fn(&Issuer) -> bool) -> TokenRule {
         sources: [Source::Cookie(COOKIE.into())].into(),
         claims: [].into(),
         on_expiry: OnExpiry::Keep,
+        is_optional: false,
     }
 }
 

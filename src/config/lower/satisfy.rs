@@ -1,0 +1,60 @@
+//! `satisfy` of a policy: what it says beside `allow`, `issuers` and `optional`.
+
+use crate::addr::Network;
+use crate::config::diagnostics::Diagnostics;
+use crate::config::problem::Spanned;
+use crate::config::values::Satisfy;
+
+/// What is written in a policy.
+pub(super) struct Written<'w> {
+    pub(super) satisfy: Option<&'w Spanned<Satisfy>>,
+    /// That a client may have no token, if it may.
+    pub(super) optional: Option<&'w Spanned<bool>>,
+    pub(super) allow: Option<&'w [Spanned<Network>]>,
+    pub(super) has_token: bool,
+    /// Whether `allow` covers every address.
+    pub(super) everybody: bool,
+}
+
+impl Written<'_> {
+    /// What has to be satisfied; `None` where there is only one condition, or with a problem.
+    pub(super) fn lower(&self, diag: &Diagnostics<'_>) -> Option<Satisfy> {
+        let any = match (self.satisfy, self.allow.is_some() && self.has_token) {
+            (Some(satisfy), false) => {
+                diag.problem(
+                    &satisfy.place,
+                    "is about a policy that has both allow and issuers; take it out",
+                );
+                None
+            }
+            (None, true) => {
+                if let Some(first) = self.allow.and_then(<[_]>::first) {
+                    let text = "the policy has issuers too; write satisfy = \"any\" if one of \
+                                both is enough, or \"all\"";
+                    diag.problem(&first.place, text);
+                }
+                None
+            }
+            (satisfy, _) => satisfy.map(|satisfy| satisfy.value),
+        };
+        if any == Some(Satisfy::Any) {
+            self.note_any(diag);
+        }
+        any
+    }
+
+    /// Conditions that would decide nothing if one of them is enough.
+    fn note_any(&self, diag: &Diagnostics<'_>) {
+        if let (true, Some(satisfy)) = (self.everybody, self.satisfy) {
+            diag.problem(
+                &satisfy.place,
+                "any address is allowed, and so no token would ever be asked for; write \"all\"",
+            );
+        }
+        if let Some(optional) = self.optional {
+            let text = "any client passes without a token, and so allow would decide nothing; \
+                        write satisfy = \"all\", or take allow out";
+            diag.problem(&optional.place, text);
+        }
+    }
+}
