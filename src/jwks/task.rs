@@ -91,7 +91,7 @@ mod tests {
             name: "staff".into(),
             algorithms: Box::new([Algorithm::ES256]),
             keys,
-            issuer: None,
+            issuers: None,
             audience: Audience::Any,
             sources: Box::new([]),
             leeway: IssuerSpec::LEEWAY,

@@ -45,7 +45,7 @@ fn issuer(revoked: &str) -> Issuer {
         name: "staff".into(),
         algorithms: [Algorithm::RS256].into(),
         keys: KeySource::File("key.pem".into()),
-        issuer: Some("https://login.example.com".into()),
+        issuers: Some(["https://login.example.com".into()].into()),
         audience: Audience::OneOf(["ianitor".into()].into()),
         sources: [Source::Header].into(),
         leeway: Duration::from_secs(30),

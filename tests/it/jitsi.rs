@@ -374,3 +374,25 @@ fn a_guest_from_inside_needs_the_address_and_no_token() {
     let gateway = TestGateway::start(&config(&plain, &sockets, "", &outside));
     assert_eq!(gateway.client().get("/http-bind?room=a").status(), 403);
 }
+
+#[test]
+fn an_issuer_may_have_several_names() {
+    let upstream = Upstream::ok();
+    let issuer = HMAC.replace(
+        "issuer = \"https://login.example.com\"",
+        "issuer = [\"my_app_id\", \"https://login.example.com\"]",
+    );
+    let config = Config::new().upstream("app", &upstream.url());
+    let config = config.table(&issuer).table(POLICY);
+    let gateway = TestGateway::start(&config.route_with("/", "app", "policy = \"meeting\""));
+    for (iss, status) in [
+        (json!("my_app_id"), 200),
+        (json!("https://login.example.com"), 200),
+        (json!("My_App_Id"), 401),
+        (json!("other"), 401),
+        (json!(null), 401),
+    ] {
+        let target = format!("/?token={}", token::token(json!({ "iss": iss })));
+        assert_eq!(gateway.client().get(&target).status(), status, "{iss}");
+    }
+}

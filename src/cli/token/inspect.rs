@@ -246,8 +246,9 @@ fn words(check: BadToken, issuer: &Issuer, claims: &Claims, now: UnixTime) -> St
             .map_or("nothing".to_owned(), ToString::to_string)
     };
     match check {
-        BadToken::Issuer => match &spec.issuer {
-            Some(wanted) => format!("iss is \"{wanted}\": it is {}", value("iss")),
+        BadToken::Issuer => match spec.issuers.as_deref() {
+            Some([wanted]) => format!("iss is \"{wanted}\": it is {}", value("iss")),
+            Some(ours) => format!("iss is one of {ours:?}: it is {}", value("iss")),
             None => "iss may be anything".to_owned(),
         },
         BadToken::Audience => match &spec.audience {

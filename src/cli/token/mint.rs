@@ -98,8 +98,9 @@ fn claims(spec: &IssuerSpec, arguments: &Mint) -> Result<Map<String, Value>, Cli
         Audience::Any => None,
         Audience::OneOf(ours) => ours.first(),
     };
+    let issuer = spec.issuers.as_ref().and_then(|all| all.first());
     for (name, value) in [
-        ("iss", spec.issuer.as_deref()),
+        ("iss", issuer.map(|one| &**one)),
         ("aud", audience.map(|one| &**one)),
         ("sub", arguments.sub.as_deref()),
     ] {

@@ -72,7 +72,11 @@ fn issuer(name: &str, raw: RawIssuer, folder: &Path, diag: &Diagnostics<'_>) -> 
         name: name.into(),
         algorithms: algorithms?.into(),
         keys: keys?,
-        issuer: raw.issuer.map(|issuer| issuer.into()),
+        issuers: raw.issuer.map(|issuer| {
+            let list = valid(issuer.value);
+            note_twice(&list, diag);
+            list.into_iter().map(|one| one.value.into()).collect()
+        }),
         audience: audience?,
         sources: sources.into(),
         leeway: raw.leeway,

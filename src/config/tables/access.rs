@@ -9,8 +9,8 @@ use crate::addr::Network;
 use crate::config::problem::Spanned;
 use crate::config::read::{List, Table};
 use crate::config::values::{
-    Claims, EnvVar, FetchUrl, IssuerName, OnExpiryWord, PresetName, RawAudience, Satisfy,
-    SecretText, Text, Timeout,
+    Claims, EnvVar, FetchUrl, IssClaim, IssuerName, OnExpiryWord, PresetName, RawAudience, Satisfy,
+    SecretText, Timeout,
 };
 use crate::token::Algorithm;
 use crate::token::issuer::IssuerSpec;
@@ -55,8 +55,9 @@ section! {
         /// PEM: the CAs to trust instead, for `jwks_url` and `asap_url`. A certificate that is not
         /// that of a CA is accepted as itself, whatever names and dates are in it.
         ca_file: Spanned<PathBuf> = optional("the system's CAs");
-        /// What `iss` must be, exactly.
-        issuer: Text = optional("any");
+        /// What `iss` must be, exactly: one, or a list of which one is enough, as Jitsi's
+        /// `asap_accepted_issuers`. `ianitor token mint` writes the first.
+        issuer: Spanned<IssClaim> = optional("any");
         /// What `aud` must be or contain: one or a list of which one is enough. `"any"` must be
         /// written explicitly, because tokens that were issued for other services are then accepted
         /// too.
@@ -116,12 +117,12 @@ section! {
         deny: Spanned<List<Network>> = optional("none");
         /// The issuers whose tokens are accepted.
         issuers: Spanned<List<IssuerName>> = optional("no token is asked for");
-        /// What a token must claim, all of it. A claim holds one of the values or, if it is a list,
         /// Whether a client may have no token. One that has a token still needs a good one: an
         /// expired or foreign token, or two of them, get the same answer as without this key, and
         /// `claims` are asked of tokens only. A policy without `allow` then lets everybody in, as
         /// `open` does. For guests of Jitsi (`allow_empty_token`); see [Tokens](tokens.md#guests).
         optional: Spanned<bool> = optional("`false`");
+        /// What a token must claim, all of it. A claim holds one of the values or, if it is a list,
         /// contains one; a lone value needs no list. `realm_access.roles` is a member of an object,
         /// unless a claim has that very name. `scope` and `scp` are lists also where they are one
         /// text with spaces, as in the tokens of Keycloak, Auth0 and Entra. `"*"` is any value. A

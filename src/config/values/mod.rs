@@ -33,7 +33,7 @@ pub(super) use text::{
     EnvVar, HeaderField, HeaderText, IssuerName, KeyId, Origin, PolicyName, ProfileName,
     SecretText, Text, TurnName, UpstreamName, User,
 };
-pub(super) use token::{Claims, FetchUrl, RawAudience};
+pub(super) use token::{Claims, FetchUrl, IssClaim, RawAudience};
 pub(super) use words::{AddressHeader, Method, OnExpiryWord, Satisfy, Signal};
 
 /// What is expected of the many kinds that are written as a string.

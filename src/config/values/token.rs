@@ -118,7 +118,62 @@ impl Read for Audience {
     const FORM: Form = Text::FORM;
 
     fn read(value: &Value<'_>) -> Option<String> {
-        value.text(STRING).map(str::to_owned)
+        match value.text(STRING)? {
+            "*" => value.refuse(
+                "\"*\" is an audience of that very name here; write audience = \"any\" if every \
+                 one is accepted",
+            ),
+            text => Some(text.to_owned()),
+        }
+    }
+}
+
+/// `issuer`: the accepted `iss`, one or a list of them.
+pub(in crate::config) struct IssClaim;
+
+/// One `iss`.
+struct Iss;
+
+impl Read for Iss {
+    type Out = String;
+    const FORM: Form = Text::FORM;
+
+    fn read(value: &Value<'_>) -> Option<String> {
+        match value.text(STRING)? {
+            "" => value.refuse("is empty"),
+            "*" => value.refuse(
+                "\"*\" is an issuer of that very name here; leave issuer out if every one is \
+                 accepted",
+            ),
+            text => Some(text.to_owned()),
+        }
+    }
+}
+
+impl Read for IssClaim {
+    type Out = List<String>;
+    const FORM: Form = Form::One(&Kind {
+        name: "value of iss",
+        expected: STRING,
+        text: "One text, or a list of texts.",
+        good: &[
+            "\"https://login.example.com\"",
+            "[\"my_app_id\", \"other_app\"]",
+        ],
+        bad: (
+            "[]",
+            "an empty list would take no token; write the issuer, or leave it out",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<List<String>> {
+        let list = one_or_list::<Iss>(value)?;
+        match list.is_empty() {
+            true => {
+                value.refuse("an empty list would take no token; write the issuer, or leave it out")
+            }
+            false => Some(list),
+        }
     }
 }
 

@@ -121,9 +121,9 @@ impl Issuer {
             Audience::OneOf(ours) => ours.iter().any(|audience| claims.is_for(audience)),
         };
         let is_theirs = spec
-            .issuer
-            .as_deref()
-            .is_none_or(|issuer| claims.text("iss") == Some(issuer));
+            .issuers
+            .as_ref()
+            .is_none_or(|all| all.iter().any(|one| claims.text("iss") == Some(&**one)));
         [
             (BadToken::Issuer, is_theirs),
             (BadToken::Audience, is_for_us),

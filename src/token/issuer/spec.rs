@@ -18,8 +18,8 @@ pub struct IssuerSpec {
     pub algorithms: Box<[Algorithm]>,
     /// Where its keys come from.
     pub keys: KeySource,
-    /// The required `iss`; `None` accepts any.
-    pub issuer: Option<Box<str>>,
+    /// The accepted `iss`, one of these; `None` accepts any.
+    pub issuers: Option<Box<[Box<str>]>>,
     /// The required `aud`.
     pub audience: Audience,
     /// Where in a request its tokens may stand.
