@@ -62,7 +62,7 @@ macro_rules! section {
                 table: $table,
                 about: concat!($($about, "\n"),*),
                 keys: &[$( $crate::config::schema::Key {
-                    name: stringify!($key),
+                    name: $crate::config::section::key_name(stringify!($key)),
                     form: <$kind as $crate::config::read::Read>::FORM,
                     unset: section!(@unset $mode $kind, $($arg)*),
                     text: concat!($($text, "\n"),*),
@@ -71,7 +71,10 @@ macro_rules! section {
 
             fn read(table: &$crate::config::read::Table<'_>) -> Self {
                 let read = Self {
-                    $( $key: section!(@read $mode table, stringify!($key), $kind, $($arg)*), )*
+                    $( $key: section!(
+                        @read $mode table,
+                        $crate::config::section::key_name(stringify!($key)), $kind, $($arg)*
+                    ), )*
                     $($( $extra: {
                         let know: fn(&$crate::config::read::Table<'_>) -> $of = $know;
                         know(table)
@@ -149,6 +152,14 @@ macro_rules! section {
     (@read section $table:ident, $key:expr, $kind:ty, $unset:expr) => {
         $table.section::<$kind>($key)
     };
+}
+
+/// The name of the key for a field, which may be written `r#type`.
+pub(super) const fn key_name(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
+    }
 }
 
 pub(super) use section;

@@ -6,29 +6,36 @@
 //! escapes are undone. Everything else is rejected.
 //!
 //! A name may still resolve to an inner address; only a prefix with a fixed host is safe from that.
+//! Files are allowed only below a prefix that names their folder.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use crate::host::{Authority, HostName, HostPattern};
 
+/// The scheme of files of the media server, which have no host.
+const FILE: &str = "file";
+
 /// The schemes that may be listed, with their default ports.
-const SCHEMES: [(&str, Option<u16>); 5] = [
+const SCHEMES: [(&str, Option<u16>); 6] = [
     ("http", Some(80)),
     ("https", Some(443)),
     ("rtsp", Some(554)),
     ("rtsps", Some(322)),
     ("s3", None),
+    (FILE, None),
 ];
 
 /// The longest URI in bytes.
 const LONGEST: usize = 4096;
 
 /// Names below these are on inner networks, or are known to resolve to whatever address is in them.
-const INNER: &[&str] = &[
+pub const INNER: &[&str] = &[
     "alt",
     "arpa",
+    "consul",
     "corp",
+    "docker",
     "home",
     "internal",
     "intranet",
@@ -37,13 +44,19 @@ const INNER: &[&str] = &[
     "local",
     "localdomain",
     "localhost",
+    "novalocal",
     "onion",
+    "openstacklocal",
     "private",
+    "svc",
     "test",
+    "fritz.box",
     "localtest.me",
     "lvh.me",
     "nip.io",
     "sslip.io",
+    "traefik.me",
+    "vcap.me",
     "xip.io",
 ];
 
@@ -62,7 +75,7 @@ pub enum UriProblem {
     /// It is relative, or has no `//` after its scheme.
     #[error("is not written as scheme://host/path")]
     Relative,
-    /// Its scheme is another.
+    /// Its scheme is another, or it is a file, and no prefix is for files.
     #[error("has another scheme than http, https, rtsp, rtsps and s3")]
     Scheme,
     /// It has user information.
@@ -85,14 +98,16 @@ pub enum UriProblem {
 /// A URI with one reading.
 struct Uri<'u> {
     scheme: &'static str,
-    host: HostName,
+    /// None of a file.
+    host: Option<HostName>,
     port: Option<u16>,
     /// Begins with a slash.
     path: &'u str,
 }
 
 /// The beginning of URIs that are allowed: `https://media.example.com/recordings/`,
-/// `rtsp://*.cameras.example.com/`, or `https://*/` for all hosts that are not on inner networks.
+/// `rtsp://*.cameras.example.com/`, `https://*/` for all hosts that are not on inner networks, or
+/// `file:///var/recordings/` for files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UriPrefix {
     scheme: &'static str,
@@ -108,6 +123,8 @@ enum PrefixHosts {
     These(HostPattern),
     /// All that are public.
     Public,
+    /// None: it is for files.
+    None,
 }
 
 /// Whether a URI is below one of the prefixes.
@@ -116,6 +133,9 @@ enum PrefixHosts {
 /// Why not.
 pub fn check(uri: &str, prefixes: &[UriPrefix]) -> Result<(), UriProblem> {
     let uri = read(uri)?;
+    if uri.scheme == FILE && !prefixes.iter().any(UriPrefix::is_for_files) {
+        return Err(UriProblem::Scheme);
+    }
     let mut problem = UriProblem::Elsewhere;
     for prefix in prefixes {
         match prefix.covers(&uri) {
@@ -127,16 +147,42 @@ pub fn check(uri: &str, prefixes: &[UriPrefix]) -> Result<(), UriProblem> {
 }
 
 impl UriPrefix {
+    /// Whether it is for files of the media server.
+    pub fn is_for_files(&self) -> bool {
+        self.scheme == FILE
+    }
+
+    /// Whether it is for all hosts on the internet.
+    pub fn is_for_all_hosts(&self) -> bool {
+        self.hosts == PrefixHosts::Public
+    }
+
+    /// Whether each URI below the other one is below this one.
+    pub fn contains(&self, other: &Self) -> bool {
+        let are_hosts_of = self.hosts == other.hosts
+            || match (&self.hosts, &other.hosts) {
+                (PrefixHosts::These(pattern), PrefixHosts::These(HostPattern::Exact(host))) => {
+                    pattern.matches(host)
+                }
+                _ => false,
+            };
+        are_hosts_of
+            && self.scheme == other.scheme
+            && self.port == other.port
+            && is_path_below(&other.path, &self.path)
+    }
+
     fn covers(&self, uri: &Uri<'_>) -> Result<(), UriProblem> {
         let is_below = self.scheme == uri.scheme
             && self.port == uri.port
             && is_path_below(uri.path, &self.path);
-        match &self.hosts {
+        match (&self.hosts, &uri.host) {
             _ if !is_below => Err(UriProblem::Elsewhere),
-            PrefixHosts::Public if is_public(&uri.host) => Ok(()),
-            PrefixHosts::Public => Err(UriProblem::Inner),
-            PrefixHosts::These(pattern) if pattern.matches(&uri.host) => Ok(()),
-            PrefixHosts::These(_) => Err(UriProblem::Elsewhere),
+            (PrefixHosts::Public, Some(host)) if is_public(host) => Ok(()),
+            (PrefixHosts::Public, Some(_)) => Err(UriProblem::Inner),
+            (PrefixHosts::These(pattern), Some(host)) if pattern.matches(host) => Ok(()),
+            (PrefixHosts::None, None) => Ok(()),
+            _ => Err(UriProblem::Elsewhere),
         }
     }
 }
@@ -146,8 +192,8 @@ impl FromStr for UriPrefix {
 
     fn from_str(text: &str) -> Result<Self, UriProblem> {
         let parts = split(text)?;
-        // An escape or a query in a prefix would make it unclear what is below it.
-        if parts.path.contains(['%', '?']) {
+        // An escape, a query or a pattern in a prefix would make it unclear what is below it.
+        if parts.path.contains(['%', '?', '*']) {
             return Err(UriProblem::Path);
         }
         let path = checked_path(parts.path)?;
@@ -157,7 +203,9 @@ impl FromStr for UriPrefix {
             }
             _ => (parts.authority, None),
         };
-        let (hosts, port) = if name == "*" {
+        let (hosts, port) = if parts.scheme == FILE {
+            (PrefixHosts::None, None)
+        } else if name == "*" {
             (PrefixHosts::Public, port)
         } else if name.starts_with('*') {
             let pattern = name.parse().map_err(|_| UriProblem::Host)?;
@@ -177,7 +225,10 @@ impl FromStr for UriPrefix {
 
 fn read(text: &str) -> Result<Uri<'_>, UriProblem> {
     let parts = split(text)?;
-    let (host, port) = checked_authority(parts.authority)?;
+    let (host, port) = match parts.scheme {
+        FILE => (None, None),
+        _ => checked_authority(parts.authority).map(|(host, port)| (Some(host), port))?,
+    };
     let path = parts.path.split('?').next().unwrap_or_default();
     Ok(Uri {
         scheme: parts.scheme,
@@ -213,6 +264,17 @@ fn split(text: &str) -> Result<Parts<'_>, UriProblem> {
     }
     if authority.contains('@') {
         return Err(UriProblem::UserInfo);
+    }
+    if scheme == FILE {
+        let has_host = !authority.is_empty();
+        // The media server takes what follows a question mark for a part of the path.
+        if has_host || !path.starts_with('/') || path.contains('?') {
+            return Err(if has_host {
+                UriProblem::Host
+            } else {
+                UriProblem::Path
+            });
+        }
     }
     Ok(Parts {
         scheme,

@@ -37,8 +37,12 @@ impl Names<'_> {
                 ),
                 (Protocol::Http, None) => format!(
                     "has rules for messages, and those of upstream \"{name}\" are not judged, for \
-                     it speaks http; write protocol = \"janus\" there, or name a policy without \
-                     them"
+                     it speaks http; write protocol = \"{}\" there, or name a policy without them",
+                    if protocols.are_kurento() {
+                        "kurento"
+                    } else {
+                        "janus"
+                    }
                 ),
                 (_, None) => format!(
                     "has rules for messages, and those of upstream \"{name}\" are not judged, for \
@@ -151,8 +155,8 @@ impl Names<'_> {
             .all(|upstream| upstream.protocol.of_messages().is_none())
         {
             true => {
-                "is for messages of Janus, which upstreams with protocol = \"janus\" or \
-                     \"janus-admin\" have; take it out"
+                "is for messages of Janus and Kurento, which upstreams with protocol = \"janus\", \
+                 \"janus-admin\" or \"kurento\" have; take it out"
             }
             false => {
                 "is for messages that the gateway reads, and these it forwards as they are; write \

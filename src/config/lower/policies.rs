@@ -73,6 +73,7 @@ fn judged_messages(raw: &mut RawPolicy, diag: &Diagnostics<'_>) -> Option<Judged
     let written = Written {
         presets: raw.messages.take(),
         rules: raw.rules.take(),
+        uris: raw.uris.take(),
     };
     let is_any = raw
         .satisfy

@@ -12,6 +12,7 @@ use crate::config::values::{
     Claims, EnvVar, FetchUrl, IssClaim, IssuerName, OnExpiryWord, PresetName, RawAudience, Satisfy,
     SecretText, Timeout,
 };
+use crate::signalling::uri::UriPrefix;
 use crate::token::Algorithm;
 use crate::token::issuer::IssuerSpec;
 use crate::token::location::{COOKIE, Source};
@@ -140,14 +141,18 @@ section! {
         /// that end a call, or keep it until the token is renewed; see
         /// [Messages](messages.md#after-expiry).
         expiry_grace: Spanned<Duration> = optional("`\"0s\"`");
-        /// What clients may send to Janus, by [presets](messages.md#presets): each is a list of
-        /// rules, which are tried after the policy's own `rules`. A policy that has either judges
-        /// each message, and what no rule allows is refused. It goes with routes to upstreams whose
-        /// `protocol` is `janus` or `janus-admin`, and needs rules for each of these that it is
-        /// used with; files, redirects and TURN credentials have no messages.
+        /// What clients may send to Janus or Kurento, by [presets](messages.md#presets): each is a
+        /// list of rules, which are tried after the policy's own `rules`. A policy that has either
+        /// judges each message, and what no rule allows is refused. It goes with routes to
+        /// upstreams whose `protocol` is `janus`, `janus-admin` or `kurento`, and needs rules for
+        /// each of these that it is used with; files, redirects and TURN credentials have no
+        /// messages.
         messages: Spanned<List<PresetName>> = optional(
             "only `rules` are for messages; without any, messages are not judged"
         );
+        /// What Kurento may be asked to open: the beginnings of [URIs](messages.md#uris) that
+        /// `kurento-app` and the policy's own rules without `uri` allow.
+        uris: Spanned<List<UriPrefix>> = optional("no URI is allowed");
         rules: Spanned<List<RawRule>> = optional("only `messages` are for messages");
     }
     check conditions;

@@ -142,7 +142,7 @@ impl Read for PluginName {
 }
 
 /// What to do about `*`.
-const LEAVE_OUT: &str = "leave the key out, and the rule is about all of them";
+pub(super) const LEAVE_OUT: &str = "leave the key out, and the rule is about all of them";
 
 /// Every plugin that the gateway knows or that comes with Janus.
 fn usual_plugins() -> impl Iterator<Item = &'static str> {
@@ -290,7 +290,12 @@ names! {
     ClaimName: "claim",
         "The name of a claim; `a.b` is a member of an object.",
         ["\"room_ids\"", "\"realm_access.rooms\""];
-    /// A member of a plugin's message.
+    /// What an object of Kurento is asked for.
+    OperationName: "operation",
+        "What the member `operation` of `invoke` says, or with `method = \"subscribe\"` the event; \
+         case counts. Or a list of them.",
+        ["\"processOffer\"", "[\"play\", \"pause\"]"];
+    /// A member of a plugin's message, or of Kurento's parameters.
     MemberName: "member of a message",
         "The name of a member, as it is written. Or a list of them.",
         ["\"record\"", "[\"record\", \"filename\"]"];

@@ -5,6 +5,7 @@
 mod address;
 mod ca;
 mod host_slips;
+mod kurento;
 mod message;
 mod number;
 mod path;
@@ -19,9 +20,10 @@ use super::read::Value;
 
 pub(super) use address::{Exempt, HostPort};
 pub(super) use ca::{CertHost, Contacts, DirectoryUrl, OrderedHost};
+pub(super) use kurento::{MethodName, ObjectsWord, Parameters, TypeName};
 pub(super) use message::{
-    ClaimName, MediaHost, MemberName, OneOrMore, PluginName, PresetName, Ptype, RequestName, Room,
-    RuleName, Verb,
+    ClaimName, MediaHost, MemberName, OneOrMore, OperationName, PluginName, PresetName, Ptype,
+    RequestName, Room, RuleName, Verb,
 };
 pub use message::{nearest_plugin, plugin_name};
 pub(super) use number::{

@@ -272,42 +272,49 @@ impl Read for Claims {
     });
 
     fn read(value: &Value<'_>) -> Option<Self::Out> {
-        let mut all = Vec::new();
-        gather(value, "", &mut all)?;
-        Some(all)
+        let empty = "an empty list is met by no token; write the values, or leave the claim out";
+        gather(value, empty)
     }
 }
 
-fn gather(
+/// The values in a table, by their paths. `empty`: what is wrong with an empty list.
+pub(super) fn gather(
+    value: &Value<'_>,
+    empty: &str,
+) -> Option<Vec<(String, Spanned<List<Wanted>>)>> {
+    let mut all = Vec::new();
+    add_members(value, "", empty, &mut all).then_some(all)
+}
+
+/// Whether all of them are right.
+fn add_members(
     value: &Value<'_>,
     path: &str,
+    empty: &str,
     all: &mut Vec<(String, Spanned<List<Wanted>>)>,
-) -> Option<()> {
-    for (name, member) in value.members()? {
+) -> bool {
+    let Some(members) = value.members() else {
+        return false;
+    };
+    let mut are_right = true;
+    for (name, member) in members {
         let path = match path {
             "" => name,
             _ => format!("{path}.{name}"),
         };
         if member.is_table() {
-            gather(&member, &path, all)?;
+            are_right &= add_members(&member, &path, empty, all);
             continue;
         }
-        let list = one_or_list::<Wanted>(&member);
-        if list.as_ref().is_some_and(Vec::is_empty) {
-            return member.refuse(
-                "an empty list is met by no token; write the values, or leave the claim out",
-            );
-        }
+        let list = match one_or_list::<Wanted>(&member) {
+            Some(list) if list.is_empty() => member.refuse(empty),
+            list => list,
+        };
+        are_right &= list.is_some();
         let place = member.place().clone();
-        all.push((
-            path,
-            Spanned {
-                value: list?,
-                place,
-            },
-        ));
+        all.extend(list.map(|value| (path, Spanned { value, place })));
     }
-    Some(())
+    are_right
 }
 
 impl Read for Wanted {

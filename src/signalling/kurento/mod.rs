@@ -28,7 +28,7 @@ mod refusal;
 mod request;
 
 pub use api::Api;
-pub use names::{METHODS, OPERATIONS, TYPES};
+pub use names::{ABSTRACT_TYPES, EVENTS, METHODS, OPERATIONS, TYPES};
 pub use refusal::Refusal;
 
 #[cfg(test)]

@@ -42,6 +42,56 @@ pub const TYPES: [&str; 18] = [
     "GStreamerFilter",
 ];
 
+/// What several types have in common. No object has one of these.
+pub const ABSTRACT_TYPES: [&str; 11] = [
+    "MediaObject",
+    "MediaElement",
+    "Endpoint",
+    "UriEndpoint",
+    "SessionEndpoint",
+    "SdpEndpoint",
+    "BaseRtpEndpoint",
+    "HttpEndpoint",
+    "Hub",
+    "Filter",
+    "OpenCVFilter",
+];
+
+/// The events of these types.
+pub const EVENTS: &[&str] = &[
+    // Of all objects.
+    "Error",
+    // Of elements and pipelines.
+    "ElementConnected",
+    "ElementDisconnected",
+    "MediaFlowInStateChanged",
+    "MediaFlowOutStateChanged",
+    "MediaTranscodingStateChanged",
+    // Of endpoints with an SDP.
+    "MediaStateChanged",
+    "ConnectionStateChanged",
+    "MediaSessionStarted",
+    "MediaSessionTerminated",
+    // Of WebRtcEndpoint.
+    "IceCandidateFound",
+    "IceGatheringDone",
+    "IceComponentStateChanged",
+    "NewCandidatePairSelected",
+    "DataChannelOpened",
+    "DataChannelClosed",
+    // Of endpoints with a URI.
+    "EndOfStream",
+    "UriEndpointStateChanged",
+    "Recording",
+    "Paused",
+    "Stopped",
+    // Of filters.
+    "CodeFound",
+    // Of the server.
+    "ObjectCreated",
+    "ObjectDestroyed",
+];
+
 /// The operations of these types.
 pub const OPERATIONS: &[&str] = &[
     // Of all objects.

@@ -159,6 +159,10 @@ fn all_hosts_are_all_public_ones() {
         "printer.local",
         "nas.LAN",
         "1.0.0.127.in-addr.arpa",
+        "kms.default.svc",
+        "db.service.consul",
+        "instance.novalocal",
+        "router.fritz.box",
         "169-254-169-254.nip.io",
         "nip.io",
     ] {
@@ -197,7 +201,12 @@ fn all_hosts_are_all_public_ones() {
 #[test]
 fn a_prefix_has_a_scheme_of_the_list_and_a_plain_path() {
     for (text, problem) in [
-        ("file:///var/recordings/", UriProblem::Scheme),
+        ("ftp://media.example.com/", UriProblem::Scheme),
+        ("file://var/recordings/", UriProblem::Host),
+        ("file://", UriProblem::Path),
+        ("file:/var/recordings/", UriProblem::Relative),
+        ("file:///var//recordings/", UriProblem::Path),
+        ("https://", UriProblem::Host),
         ("media.example.com/", UriProblem::Relative),
         ("https://u@media.example.com/", UriProblem::UserInfo),
         ("https://*.10.0.0.1/", UriProblem::Host),
@@ -207,7 +216,63 @@ fn a_prefix_has_a_scheme_of_the_list_and_a_plain_path() {
         ("https://media.example.com/../", UriProblem::Path),
         ("https://media.example.com/%61", UriProblem::Path),
         ("https://media.example.com/?a", UriProblem::Path),
+        ("https://media.example.com/*.webm", UriProblem::Path),
     ] {
         assert_eq!(text.parse::<UriPrefix>(), Err(problem), "{text}");
+    }
+}
+
+#[test]
+fn files_are_allowed_only_below_a_prefix_for_files() {
+    let allowed = prefixes(&["file:///var/lib/kurento/", "https://*/"]);
+    for uri in [
+        "file:///var/lib/kurento/a.webm",
+        "FILE:///var/lib/kurento/a/b%20c.webm",
+    ] {
+        assert_eq!(check(uri, &allowed), Ok(()), "{uri}");
+    }
+    for (uri, problem) in [
+        ("file:///var/lib/kurento", UriProblem::Elsewhere),
+        ("file:///var/lib/kurento2/a", UriProblem::Elsewhere),
+        ("file:///etc/passwd", UriProblem::Elsewhere),
+        ("file:///var/lib/kurento/../a", UriProblem::Path),
+        ("file:///var/lib/kurento/%2e%2e/a", UriProblem::Path),
+        ("file:///var/lib/kurento/?/../../etc/x", UriProblem::Path),
+        ("file:///var/lib/kurento//a", UriProblem::Path),
+        ("file:///var/lib/kurento/a%00", UriProblem::Path),
+        ("file://localhost/var/lib/kurento/a", UriProblem::Host),
+        ("file:/var/lib/kurento/a", UriProblem::Relative),
+        ("file:var/lib/kurento/a", UriProblem::Relative),
+        ("/var/lib/kurento/a", UriProblem::Relative),
+        ("https:///var/lib/kurento/a", UriProblem::Host),
+    ] {
+        assert_eq!(check(uri, &allowed), Err(problem), "{uri}");
+    }
+    let others = prefixes(&["https://*/"]);
+    let uri = "file:///var/lib/kurento/a.webm";
+    assert_eq!(check(uri, &others), Err(UriProblem::Scheme));
+}
+
+#[test]
+fn a_prefix_contains_those_below_it() {
+    for (outer, inner, contains) in [
+        ("https://a.example.com/", "https://a.example.com/b/", true),
+        ("https://*.example.com/", "https://a.example.com/b/", true),
+        ("https://*/", "https://*/b/", true),
+        ("file:///var/", "file:///var/lib/", true),
+        ("https://a.example.com/b/", "https://a.example.com/", false),
+        ("https://a.example.com/", "http://a.example.com/", false),
+        (
+            "https://a.example.com/",
+            "https://a.example.com:8443/",
+            false,
+        ),
+        ("https://a.example.com/", "https://*.example.com/", false),
+        // An inner host is not one of all.
+        ("https://*/", "https://10.0.0.1/", false),
+    ] {
+        let [outer_prefix, inner_prefix] = [outer, inner].map(|text| text.parse::<UriPrefix>());
+        let got = outer_prefix.unwrap().contains(&inner_prefix.unwrap());
+        assert_eq!(got, contains, "{outer} {inner}");
     }
 }

@@ -1,24 +1,29 @@
 //! Rules that never decide, because an earlier one matches everything that they match.
 
-use super::OwnRule;
+use super::uris::PolicyUris;
+use super::{OwnRule, Protocols};
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::Spanned;
+use crate::signalling::Protocol;
 use crate::signalling::janus::plugins::{self, PLUGINS, Plugin, RoomUse};
+use crate::signalling::kurento::{OPERATIONS, TYPES};
 use crate::signalling::presets::Preset;
-use crate::signalling::rules::{Effect, Hosts, Names, Rooms, Rule};
+use crate::signalling::rules::{Effect, Hosts, Names, Objects, Rooms, Rule, Uris};
 use crate::token::claims::{ClaimRule, Wanted};
 
 /// Checks the rules of a policy.
 pub(super) fn note(rules: &[OwnRule], diag: &Diagnostics<'_>) {
-    for (at, OwnRule { place, rule, .. }) in rules.iter().enumerate() {
+    for (at, own) in rules.iter().enumerate() {
+        let OwnRule { place, rule, .. } = own;
         if is_bare(rule) && rule.effect == Effect::Allow {
             let text = "allows everything that the gateway knows, such as kicking, recording and \
-                        destroying rooms; write its verb, plugin, request or room, or a preset";
+                        destroying rooms of Janus, or filters of GStreamer at Kurento; write what \
+                        it is about, or a preset";
             diag.warning(place, text);
         }
         let mut before = rules[..at].iter();
-        let Some(first) = before.find(|earlier| covers(&earlier.rule, rule)) else {
-            note_rooms(&rules[..at], &rules[at], diag);
+        let Some(first) = before.find(|earlier| earlier.covers(own.protocols, rule)) else {
+            note_rooms(&rules[..at], own, diag);
             continue;
         };
         let (key, line) = (&first.place.key, diag.line(&first.place));
@@ -46,7 +51,7 @@ fn note_rooms(before: &[OwnRule], later: &OwnRule, diag: &Diagnostics<'_>) {
     let denies_rooms = |earlier: &&OwnRule| {
         (earlier.rule.effect, later.rule.effect) == (Effect::Deny, Effect::Allow)
             && has_rooms_of(&earlier.rule, &later.rule)
-            && covers_beside_rooms(&earlier.rule, &later.rule)
+            && earlier.covers_beside_rooms(later.protocols, &later.rule)
     };
     if let Some(first) = before.iter().find(denies_rooms) {
         let (key, line) = (&first.place.key, diag.line(&first.place));
@@ -62,10 +67,16 @@ fn note_rooms(before: &[OwnRule], later: &OwnRule, diag: &Diagnostics<'_>) {
 pub(super) fn note_presets(
     rules: &[OwnRule],
     presets: &[(Spanned<&'static str>, &'static Preset)],
+    uris: &PolicyUris,
     diag: &Diagnostics<'_>,
 ) {
     for (name, preset) in presets {
-        let covers_preset = |own: &&OwnRule| preset.rules().all(|rule| covers(&own.rule, &rule));
+        let rules_of_preset: Vec<Rule> = preset.rules().map(|rule| uris.put_into(rule)).collect();
+        let protocols = preset.protocol.into();
+        let covers_preset = |own: &&OwnRule| {
+            let mut rules = rules_of_preset.iter();
+            rules.all(|rule| own.covers(protocols, rule))
+        };
         let Some(own) = rules.iter().find(covers_preset) else {
             continue;
         };
@@ -84,39 +95,117 @@ pub(super) fn note_presets(
 
 /// Whether the rule has no conditions.
 fn is_bare(rule: &Rule) -> bool {
-    *rule == Rule::new(&rule.name, rule.effect)
+    let bare = Rule {
+        uris: rule.uris.clone(),
+        ..Rule::new(&rule.name, rule.effect)
+    };
+    *rule == bare
 }
 
-/// Whether the earlier rule matches everything that the later one matches.
-fn covers(earlier: &Rule, later: &Rule) -> bool {
-    rooms_cover(earlier, later) && covers_beside_rooms(earlier, later)
+impl OwnRule {
+    /// Whether it matches everything that a later rule matches, which is for these protocols.
+    fn covers(&self, protocols: Protocols, later: &Rule) -> bool {
+        rooms_cover(&self.rule, later) && self.covers_beside_rooms(protocols, later)
+    }
+
+    /// The same without the rooms.
+    fn covers_beside_rooms(&self, protocols: Protocols, later: &Rule) -> bool {
+        let earlier = &self.rule;
+        self.protocols.contain(protocols)
+            && if protocols.are_kurento() {
+                names_cover_at_kurento(earlier, later)
+            } else {
+                names_cover_at_janus(earlier, later)
+            }
+            && names_cover(
+                &earlier.ptypes,
+                &later.ptypes,
+                str::eq_ignore_ascii_case,
+                |_| true,
+            )
+            && earlier
+                .claims
+                .iter()
+                .all(|rule| is_implied(rule, &later.claims))
+            && is_subset(&earlier.without, &later.without)
+            && match (&earlier.hosts, &later.hosts) {
+                (Hosts::Any, _) => true,
+                (Hosts::OneOf(earlier), Hosts::OneOf(later)) => is_subset(later, earlier),
+                (earlier, later) => earlier == later,
+            }
+            && parameters_cover(earlier, later)
+            && (uris_cover(earlier, later) || !protocols.has(Protocol::Kurento))
+            && objects_cover(earlier, later)
+    }
 }
 
-/// The same without the rooms.
-fn covers_beside_rooms(earlier: &Rule, later: &Rule) -> bool {
-    let is_any = |_: &str| true;
+fn names_cover_at_janus(earlier: &Rule, later: &Rule) -> bool {
     let names = |earlier_names: &Names, later_names: &Names, is_known: fn(&str) -> bool| {
         let takes_unknown = earlier.effect == Effect::Deny;
-        names_cover(earlier_names, later_names, |name| {
-            takes_unknown || is_known(name)
-        })
+        names_cover(
+            earlier_names,
+            later_names,
+            str::eq_ignore_ascii_case,
+            |name| takes_unknown || is_known(name),
+        )
     };
-    names(&earlier.verbs, &later.verbs, is_any)
+    names(&earlier.verbs, &later.verbs, |_| true)
         && names(&earlier.plugins, &later.plugins, |name| {
             plugins::find(name).is_some()
         })
         && names(&earlier.requests, &later.requests, is_known_request)
-        && names(&earlier.ptypes, &later.ptypes, is_any)
-        && earlier
-            .claims
-            .iter()
-            .all(|rule| is_implied(rule, &later.claims))
-        && is_subset(&earlier.without, &later.without)
-        && match (&earlier.hosts, &later.hosts) {
-            (Hosts::Any, _) => true,
-            (Hosts::OneOf(earlier), Hosts::OneOf(later)) => is_subset(later, earlier),
-            (earlier, later) => earlier == later,
+}
+
+fn names_cover_at_kurento(earlier: &Rule, later: &Rule) -> bool {
+    // An event is always known.
+    let subscribes = later.verbs == Names::one_of(["subscribe"]);
+    let takes_unknown = earlier.effect == Effect::Deny;
+    let is_same = |one: &str, other: &str| one == other;
+    let names = |earlier_names: &Names, later_names: &Names, known: &[&str]| {
+        names_cover(earlier_names, later_names, is_same, |name| {
+            takes_unknown || known.contains(&name)
+        })
+    };
+    names_cover(&earlier.verbs, &later.verbs, is_same, |_| true)
+        && names(&earlier.plugins, &later.plugins, &TYPES)
+        && match subscribes {
+            true => names_cover(&earlier.requests, &later.requests, is_same, |_| true),
+            false => names(&earlier.requests, &later.requests, OPERATIONS),
         }
+}
+
+fn parameters_cover(earlier: &Rule, later: &Rule) -> bool {
+    let is_implied = |path: &str, one_of: &[Wanted]| {
+        let takes_any = one_of.iter().any(Wanted::is_any);
+        later
+            .parameters
+            .iter()
+            .any(|other| *other.path == *path && (takes_any || is_subset(&other.one_of, one_of)))
+    };
+    let mut rules = earlier.parameters.iter();
+    rules.all(|rule| is_implied(&rule.path, &rule.one_of))
+}
+
+fn uris_cover(earlier: &Rule, later: &Rule) -> bool {
+    match (&earlier.uris, &later.uris) {
+        (Uris::Any, _) => true,
+        // A deny is about one URI of a message, and an allow about all of them.
+        (Uris::Below(earlier_uris), Uris::Below(later_uris)) if earlier.effect == later.effect => {
+            later_uris.iter().all(|uri| {
+                let mut wider = earlier_uris.iter();
+                wider.any(|prefix| prefix.contains(uri))
+            })
+        }
+        _ => false,
+    }
+}
+
+fn objects_cover(earlier: &Rule, later: &Rule) -> bool {
+    // What a deny says of other clients' objects is the same without a rule that allows it.
+    earlier.effect == Effect::Deny
+        || later.effect == Effect::Deny
+        || earlier.objects == Objects::Any
+        || later.objects == Objects::Own
 }
 
 fn is_known_request(name: &str) -> bool {
@@ -125,14 +214,19 @@ fn is_known_request(name: &str) -> bool {
 }
 
 /// `covers_any`: whether a rule without names is about this one.
-fn names_cover(earlier: &Names, later: &Names, covers_any: impl Fn(&str) -> bool) -> bool {
+fn names_cover(
+    earlier: &Names,
+    later: &Names,
+    is_same: impl Fn(&str, &str) -> bool,
+    covers_any: impl Fn(&str) -> bool,
+) -> bool {
     match (earlier, later) {
         (Names::Any, Names::Any) => true,
         (Names::Any, Names::OneOf(later)) => later.iter().all(|name| covers_any(name)),
         (Names::OneOf(_), Names::Any) => false,
         (Names::OneOf(earlier), Names::OneOf(later)) => later
             .iter()
-            .all(|name| earlier.iter().any(|other| other.eq_ignore_ascii_case(name))),
+            .all(|name| earlier.iter().any(|other| is_same(other, name))),
     }
 }
 

@@ -1,9 +1,8 @@
-//! Conditions of one rule that no message meets together.
+//! Of a rule for Janus, conditions that no message meets together.
 
-use super::Clients;
+use super::{each, place};
 use crate::config::diagnostics::Diagnostics;
-use crate::config::problem::{Place, Spanned, quoted};
-use crate::config::read::List;
+use crate::config::problem::{Spanned, quoted};
 use crate::config::suggest;
 use crate::config::tables::RawRule;
 use crate::signalling::janus::plugins::{self, PLUGINS, Plugin, RoomUse};
@@ -11,37 +10,12 @@ use crate::signalling::janus::{ADMIN_VERBS, VERBS};
 use crate::signalling::rules::Effect;
 
 /// Checks a rule.
-pub(super) fn note(raw: &RawRule, clients: Clients, diag: &Diagnostics<'_>) {
-    note_claims(raw, clients, diag);
+pub(super) fn note(raw: &RawRule, diag: &Diagnostics<'_>) {
     note_pairs(raw, diag);
     note_verbs(raw, diag);
     note_ptype(raw, diag);
     note_requests(raw, diag);
     note_rooms(raw, diag);
-}
-
-fn place<T>(key: &Option<Spanned<T>>) -> Option<&Place> {
-    key.as_ref().map(|key| &key.place)
-}
-
-/// The valid elements of a list that may not be there.
-fn each<T>(list: &Option<Spanned<List<T>>>) -> impl Iterator<Item = &Spanned<T>> {
-    list.iter().flat_map(|list| list.value.iter().flatten())
-}
-
-fn note_claims(raw: &RawRule, clients: Clients, diag: &Diagnostics<'_>) {
-    if clients.have_tokens {
-        return;
-    }
-    let of_tokens = [
-        place(&raw.claims),
-        place(&raw.room_claims),
-        place(&raw.host_claim),
-    ];
-    for place in of_tokens.into_iter().flatten() {
-        let text = "is about tokens, and the policy takes none; write issuers, or take it out";
-        diag.problem(place, text);
-    }
 }
 
 fn note_pairs(raw: &RawRule, diag: &Diagnostics<'_>) {
