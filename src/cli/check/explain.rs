@@ -1,6 +1,5 @@
 //! `ianitor check --explain`: which message rule decides about a message, and why.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -9,15 +8,15 @@ use std::sync::Arc;
 
 use clap::Args;
 use ianitor::config::{self, Config};
-use ianitor::policy::{Policy, Rule};
+use ianitor::policy::{self, Policy};
 use ianitor::route::{Target, UpstreamId};
 use ianitor::signalling::Protocol;
-use ianitor::signalling::document::{self, Value};
-use ianitor::signalling::janus::{self, Unclear};
-use ianitor::signalling::rules::{Effect, Facts, MessageRules, RoomId, Step};
+use ianitor::signalling::presets::Preset;
+use ianitor::signalling::rules::{MessageRules, Rule};
 use ianitor::token::claims::Claims;
 use ianitor::token::jws::is_jwt;
 
+use super::explanation::Asked;
 use crate::cli::output::{CliError, EXIT_FAILED, EXIT_USAGE, complain, show};
 use crate::cli::token::{Offline, load, named, offline};
 
@@ -34,11 +33,11 @@ pub(crate) struct Explain {
     /// one that its address admits.
     #[arg(long, value_name = "FILE", requires = "explain")]
     token: Option<PathBuf>,
-    /// The plugin that the message's handle is attached to.
+    /// Of a message to Janus, the plugin that its handle is attached to.
     #[arg(long, value_name = "PLUGIN", requires = "explain")]
     plugin: Option<String>,
-    /// A file with the message, or several, as they are sent to Janus; `-` reads it from standard
-    /// input.
+    /// A file with the message, or several, as they are sent to Janus or Kurento; `-` reads it from
+    /// standard input.
     #[arg(value_name = "MESSAGE")]
     pub(super) message: Option<PathBuf>,
 }
@@ -51,7 +50,7 @@ impl Explain {
     pub(super) fn run(&self, config: &Path) -> Result<ExitCode, CliError> {
         let name = self.policy.as_deref().unwrap_or_default();
         let config = load(config)?;
-        let open = Arc::new(Policy::new(Policy::OPEN, Rule::Open));
+        let open = Arc::new(Policy::new(Policy::OPEN, policy::Rule::Open));
         let policy = match name == Policy::OPEN {
             true => &open,
             false => named("policy", name, &config.policies, Policy::name)?,
@@ -76,16 +75,18 @@ impl Explain {
             claims: claims.as_ref(),
             plugin,
         };
-        let mut passes = is_admitted;
-        for protocol in protocols(&config, name) {
-            let answer = asked.explain(protocol, &message).map_err(|unclear| {
-                let text = format!("{unclear}; write --plugin janus.plugin.videoroom");
-                (EXIT_USAGE, text)
-            })?;
-            show(&answer.text);
-            passes &= answer.passes;
+        let protocols = protocols(&config, name, rules);
+        if self.plugin.is_some() && protocols == [Protocol::Kurento] {
+            let text = "--plugin is about messages to Janus, and the policy judges requests to \
+                        Kurento; take it out";
+            return Err((EXIT_USAGE, text.to_owned()));
         }
-        Ok(status(passes))
+        let answer = asked.explain(&protocols, &message).map_err(|unclear| {
+            let text = format!("{unclear}; write --plugin janus.plugin.videoroom");
+            (EXIT_USAGE, text)
+        })?;
+        show(&answer.text);
+        Ok(status(is_admitted && answer.passes))
     }
 
     /// The claims of the client, verified or not, and whether the policy would admit it.
@@ -159,8 +160,9 @@ fn full_name(plugin: &str) -> Result<String, CliError> {
     Ok(name)
 }
 
-/// What the upstreams speak that clients of the policy reach.
-fn protocols(config: &Config, policy: &str) -> Vec<Protocol> {
+/// What the upstreams speak that clients of the policy reach; if there are none, what its first
+/// preset is for.
+fn protocols(config: &Config, policy: &str, rules: &MessageRules) -> Vec<Protocol> {
     let protocol = |id: UpstreamId| config.routes.upstream(id).protocol.of_messages();
     let mut found = Vec::new();
     for route in config.routes.routes() {
@@ -171,137 +173,15 @@ fn protocols(config: &Config, policy: &str) -> Vec<Protocol> {
             found.extend(upstreams.into_iter().filter_map(protocol));
         }
     }
-    let all = [Protocol::Janus, Protocol::JanusAdmin];
+    let all = [Protocol::Janus, Protocol::JanusAdmin, Protocol::Kurento];
+    let of_rule = |rule: &Rule| Preset::of_rule(&rule.name).map(|preset| preset.protocol);
+    let first = || rules.rules().iter().find_map(of_rule);
     match found.is_empty() {
-        true => vec![Protocol::Janus],
+        true => vec![first().unwrap_or(Protocol::Janus)],
         false => all
             .into_iter()
             .filter(|protocol| found.contains(protocol))
             .collect(),
-    }
-}
-
-/// What is to be explained.
-struct Asked<'a> {
-    rules: &'a MessageRules,
-    claims: Option<&'a Claims>,
-    plugin: Option<String>,
-}
-
-/// The explanation, and whether every message would pass.
-struct Explanation {
-    text: String,
-    passes: bool,
-}
-
-impl Asked<'_> {
-    fn explain(&self, protocol: Protocol, message: &str) -> Result<Explanation, Unclear> {
-        let api = match protocol {
-            Protocol::Janus => "Janus",
-            Protocol::JanusAdmin => "Janus' admin API",
-            Protocol::Kurento => "Kurento",
-        };
-        let mut answer = Explanation {
-            text: String::new(),
-            passes: true,
-        };
-        let documents = match document::split(message) {
-            Ok(documents) => documents,
-            Err(error) => {
-                answer.refused(&format!("Invalid JSON: {error}"));
-                return Ok(answer);
-            }
-        };
-        for document in documents {
-            answer.line(&format!("a message to {api}"));
-            self.explain_one(protocol, document, &mut answer)?;
-        }
-        Ok(answer)
-    }
-
-    fn explain_one(
-        &self,
-        protocol: Protocol,
-        document: Value<'_>,
-        answer: &mut Explanation,
-    ) -> Result<(), Unclear> {
-        let facts = match janus::facts(protocol, document, self.plugin.as_deref()) {
-            Ok(facts) => facts,
-            Err(Unclear::Refused(refusal)) => {
-                answer.refused(&refusal.to_string());
-                return Ok(());
-            }
-            Err(unclear) => return Err(unclear),
-        };
-        answer.facts(&facts);
-        let steps: Vec<Step<'_>> = self.rules.explain(&facts, self.claims).collect();
-        for step in &steps {
-            answer.line(&format!("  {step}"));
-        }
-        match steps.last() {
-            Some(Step {
-                rule,
-                mismatch: None,
-            }) => match rule.effect {
-                Effect::Allow => answer.line(&format!("would pass, by {}", rule.name)),
-                Effect::Deny => answer.refused(&format!("{} denies it", rule.name)),
-            },
-            _ => answer.refused(&unmatched(&steps)),
-        }
-        Ok(())
-    }
-}
-
-/// That no rule matches, and which came closest.
-fn unmatched(steps: &[Step<'_>]) -> String {
-    let allow = steps
-        .iter()
-        .filter(|step| step.rule.effect == Effect::Allow);
-    let allow = allow.filter_map(|step| Some((&step.rule.name, step.mismatch.as_ref()?)));
-    // Of equals, the first.
-    let closest = allow.reduce(|closest, step| match closest.1.is_further_than(step.1) {
-        true => step,
-        false => closest,
-    });
-    match closest {
-        Some((rule, mismatch)) => {
-            format!("no rule matches; {rule} comes closest: {mismatch}")
-        }
-        None => "no rule matches".to_owned(),
-    }
-}
-
-impl Explanation {
-    fn line(&mut self, text: &str) {
-        // Writing to a string does not fail.
-        let _ = writeln!(self.text, "{text}");
-    }
-
-    fn refused(&mut self, why: &str) {
-        self.passes = false;
-        self.line(&format!("would be refused: {why}"));
-    }
-
-    /// What the rules compare.
-    fn facts(&mut self, facts: &Facts<'_>) {
-        let words = [
-            ("verb", Some(&facts.verb)),
-            ("plugin", facts.plugin.as_ref()),
-            ("request", facts.request.as_ref()),
-            ("ptype", facts.ptype.as_ref()),
-        ];
-        for (name, word) in words {
-            if let Some(word) = word {
-                let unknown = if word.is_known { "" } else { " (unknown)" };
-                self.line(&format!("  {name} {}{unknown}", word.name()));
-            }
-        }
-        match facts.room.map(|room| room.id()) {
-            Some(RoomId::Number(number)) => self.line(&format!("  room {number}")),
-            Some(RoomId::Text(text)) => self.line(&format!("  room \"{text}\"")),
-            None if facts.is_about_room => self.line("  no room"),
-            None => {}
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod command;
 mod credentials;
 mod explain;
+mod explanation;
 mod files;
 mod findings;
 mod live;

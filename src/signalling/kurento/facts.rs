@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::names;
 use super::refusal::Refusal;
 use super::request::Operation;
+use super::target::Target;
 use crate::signalling::MessageClass;
 use crate::signalling::document::{Object, Text, Value};
 use crate::signalling::rules::{Facts, Terms, Word};
@@ -72,18 +73,22 @@ pub(super) fn bare<'m>(method: Text<'m>, parameters: Option<Object<'m>>) -> Fact
     }
 }
 
-/// Facts about an operation on an object of this type, if it is about one.
+/// Facts about an operation on this object. Whether it names others, the owners know.
 pub(super) fn of<'m>(
     operation: &Operation<'m>,
     params: &Params<'m>,
-    kind: Option<Cow<'m, str>>,
+    target: Target<'m>,
 ) -> Facts<'m> {
     let is = |method: &str| operation.method.is(method);
     let mut facts = bare(operation.method, operation.params);
-    facts.plugin = kind.map(|kind| {
-        let is_known = names::TYPES.contains(&&*kind);
-        Word::exact(kind, is_known)
-    });
+    match target {
+        Target::None => {}
+        Target::Unknown => facts.is_foreign = true,
+        Target::Type(kind) => {
+            let is_known = names::TYPES.contains(&&*kind);
+            facts.plugin = Some(Word::exact(kind, is_known));
+        }
+    }
     let text = |value: Option<Value<'m>>| value.and_then(Value::text).map(Text::unescaped);
     if is("invoke") {
         facts.request = text(params.operation).map(|name| {

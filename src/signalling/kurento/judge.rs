@@ -8,6 +8,7 @@ use super::names;
 use super::references::Reference;
 use super::refusal::Refusal;
 use super::request::Operation;
+use super::target::{self, Earlier, Target};
 use crate::signalling::document::{Object, Text, Value};
 use crate::signalling::owners;
 use crate::signalling::rules::{Decision, Facts, Rule};
@@ -61,20 +62,6 @@ pub(super) struct Judge<'j, 'c> {
     /// The session of the connection, which KMS takes if a request names none.
     session: Option<&'j str>,
     operations: usize,
-}
-
-/// For each operation of the outermost transaction before the one that is judged: the type of the
-/// object, if it creates one.
-type Earlier<'m> = [Option<Cow<'m, str>>];
-
-/// The object that an operation is about.
-enum Target<'m> {
-    /// None.
-    None,
-    /// An object of this type. Whose it is, [`Judge::names_foreign`] says.
-    Type(Cow<'m, str>),
-    /// None that exists.
-    Unknown,
 }
 
 impl<'j, 'c> Judge<'j, 'c> {
@@ -177,22 +164,12 @@ impl<'j, 'c> Judge<'j, 'c> {
         earlier: Option<&Earlier<'m>>,
     ) -> Result<(Facts<'m>, Option<Text<'m>>), Refusal> {
         let object = params.object.and_then(Value::text);
-        let target = if operation.method.is("create") {
-            created_type(params).map_or(Target::None, Target::Type)
-        } else {
-            object.map_or(Target::None, |object| target_of(object, earlier))
-        };
-        let is_unknown = matches!(target, Target::Unknown);
-        let kind = match target {
-            Target::Type(kind) => Some(kind),
-            Target::None | Target::Unknown => None,
-        };
-        let mut facts = facts::of(operation, params, kind);
+        let mut facts = facts::of(operation, params, Target::of(operation, params, earlier));
         let parameters = facts.parameters;
         let is_foreign = parameters.map_or(Ok(false), |parameters| {
             self.names_foreign(parameters, session, earlier)
         })?;
-        facts.is_foreign = is_unknown || is_foreign;
+        facts.is_foreign |= is_foreign;
         Ok((facts, object))
     }
 
@@ -215,7 +192,7 @@ impl<'j, 'c> Judge<'j, 'c> {
                     is_foreign |= !objects.has_object(owner, session, &text.unescaped());
                 }
                 (Reference::New(number), Some(earlier)) => {
-                    created_by(number, earlier).ok_or(Refusal::Transaction(
+                    target::created_at(number, earlier).ok_or(Refusal::Transaction(
                         "newref: names no earlier operation that creates an object",
                     ))?;
                 }
@@ -251,9 +228,7 @@ impl<'j, 'c> Judge<'j, 'c> {
             let before = earlier.unwrap_or(&created);
             let admitted = self.operation(&operation, Some(before), depth + 1);
             inner.push(admitted.map_err(Inner::Rejected)?);
-            let is_create = operation.method.is("create");
-            let params = Params::read(&operation, &[]).unwrap_or_default();
-            created.push(created_type(&params).filter(|_| is_create));
+            created.push(target::created_by(&operation));
         }
         Ok(inner)
     }
@@ -312,27 +287,6 @@ enum Inner<'m> {
     Rejected(Box<Rejected<'m>>),
     /// The transaction itself.
     Malformed(Refusal),
-}
-
-fn created_type<'m>(params: &Params<'m>) -> Option<Cow<'m, str>> {
-    let name = params.kind?.text()?.unescaped();
-    Some(facts::part(name, names::type_in_create))
-}
-
-fn target_of<'m>(object: Text<'m>, earlier: Option<&Earlier<'m>>) -> Target<'m> {
-    match (Reference::of(object), earlier) {
-        (Reference::Object, _) => Target::Type(facts::part(object.unescaped(), names::type_in_id)),
-        (Reference::New(number), Some(earlier)) => {
-            created_by(number, earlier).map_or(Target::Unknown, |kind| Target::Type(kind.clone()))
-        }
-        _ if object.is(names::SERVER_MANAGER) => Target::Type("ServerManager".into()),
-        _ => Target::Unknown,
-    }
-}
-
-/// The type of the object that the operation with this number creates.
-fn created_by<'e, 'm>(number: Option<usize>, earlier: &'e Earlier<'m>) -> Option<&'e Cow<'m, str>> {
-    earlier.get(number?)?.as_ref()
 }
 
 /// The rule that lets an operation pass; `None` without rules.

@@ -19,6 +19,7 @@
 mod api;
 mod changes;
 mod conclusion;
+mod explain;
 mod facts;
 mod id;
 mod judge;
@@ -26,8 +27,10 @@ mod names;
 mod references;
 mod refusal;
 mod request;
+mod target;
 
 pub use api::Api;
+pub use explain::{Explained, operations};
 pub use names::{ABSTRACT_TYPES, EVENTS, METHODS, OPERATIONS, TYPES};
 pub use refusal::Refusal;
 

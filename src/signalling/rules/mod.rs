@@ -23,7 +23,7 @@ pub use facts::{Facts, Terms, Word};
 pub use mismatch::Mismatch;
 pub use parameters::ParameterRule;
 pub use room::{Room, RoomId};
-pub use uris::Uris;
+pub use uris::{Uris, uris_of};
 
 use std::fmt;
 

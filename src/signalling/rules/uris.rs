@@ -62,7 +62,7 @@ pub(super) struct BadUri {
 }
 
 /// The members that are taken for URIs, each string of a list by itself.
-fn uris_of<'m>(facts: &Facts<'m>) -> impl Iterator<Item = (Text<'m>, Value<'m>)> {
+pub fn uris_of<'m>(facts: &Facts<'m>) -> impl Iterator<Item = (Text<'m>, Value<'m>)> {
     let parameters = facts.parameters.filter(|_| facts.terms == Terms::Kurento);
     let members = parameters
         .into_iter()

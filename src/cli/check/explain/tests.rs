@@ -1,3 +1,4 @@
+use ianitor::signalling::janus::Unclear;
 use ianitor::signalling::presets;
 
 use super::*;
@@ -14,12 +15,11 @@ fn explained(presets: &[&str], plugin: Option<&str>, message: &str) -> (String, 
         claims: Some(&claims),
         plugin: plugin.map(|name| full_name(name).unwrap()),
     };
-    let is_admin = presets.iter().any(|name| name.starts_with("janus-admin"));
-    let protocol = match is_admin {
-        true => Protocol::JanusAdmin,
-        false => Protocol::Janus,
-    };
-    let answer = asked.explain(protocol, message).unwrap();
+    let protocols = presets
+        .iter()
+        .map(|name| presets::find(name).unwrap().protocol);
+    let protocols: Vec<Protocol> = protocols.collect();
+    let answer = asked.explain(&protocols, message).unwrap();
     (answer.text, answer.passes)
 }
 
@@ -94,8 +94,60 @@ fn a_message_for_a_handle_needs_its_plugin() {
     for verb in ["message", "trickle", "HANGUP", "detach"] {
         let message = format!(r#"{{"janus":"{verb}","transaction":"t"}}"#);
         let unclear = asked
-            .explain(Protocol::Janus, &message)
+            .explain(&[Protocol::Janus], &message)
             .map(|answer| answer.text);
         assert_eq!(unclear, Err(Unclear::NoPlugin));
     }
+}
+
+#[test]
+fn a_request_to_kurento_is_explained_operation_by_operation() {
+    let message = r#"{"jsonrpc":"2.0","id":1,"method":"transaction","params":{"operations":[
+        {"jsonrpc":"2.0","method":"create","params":{"type":"MediaPipeline"}},
+        {"jsonrpc":"2.0","method":"create","params":{"type":"PlayerEndpoint","constructorParams":
+            {"mediaPipeline":"newref:0","uri":"file:///etc/passwd"}}},
+        {"jsonrpc":"2.0","method":"invoke","params":{"object":"newref:1","operation":"play"}}]}}"#;
+    let (text, passes) = explained(&["kurento-app"], None, message);
+    assert!(!passes);
+    let start = "\
+a request to Kurento
+  method transaction
+  kurento-app.1: allowed
+would pass, by kurento-app.1
+an operation in its transaction (depth 1)
+  method create
+  type MediaPipeline
+  kurento-app.1: no match, the method is another
+  kurento-app.2: allowed
+would pass, by kurento-app.2
+an operation in its transaction (depth 1)
+  method create
+  type PlayerEndpoint
+  uri \"file:///etc/passwd\"
+  kurento-app.1: no match, the method is another
+  kurento-app.2: no match, the member uri has another scheme than http, https, rtsp, rtsps and s3
+";
+    assert!(text.starts_with(start), "{text}");
+    assert!(text.ends_with("would pass, by kurento-app.5\n"), "{text}");
+}
+
+#[test]
+fn of_a_policy_for_both_servers_each_message_is_explained_for_its_own() {
+    let messages = r#"{"janus":"create","transaction":"1"}
+        {"jsonrpc":"2.0","id":1,"method":"ping"}
+        {"jsonrpc":"2.0","id":1,"method":"pong"}"#;
+    let (text, passes) = explained(&["janus-caller", "kurento-app"], None, messages);
+    assert!(!passes);
+    let lines = text.lines().filter(|line| !line.starts_with(' '));
+    assert_eq!(
+        lines.collect::<Vec<_>>(),
+        [
+            "a message to Janus",
+            "would pass, by janus-caller.1",
+            "a request to Kurento",
+            "would pass, by kurento-app.1",
+            "a request to Kurento",
+            "would be refused: Method not found",
+        ]
+    );
 }
