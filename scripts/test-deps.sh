@@ -40,3 +40,20 @@ if [ -z "$(find node_modules/.package-lock.json -newer package-lock.json 2>/dev/
     # Nothing is compiled and no browser is downloaded: packages run no scripts here.
     npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null
 fi
+
+# Debian's simple-whip-server depends on Debian's node, which not everybody has; its files
+# are enough, for what they import is among the published packages. npm ci removes them.
+whip=node_modules/.simple-whip-server
+if [ ! -d "$whip" ]; then
+    rm -rf "$whip.new"
+    mkdir "$whip.new"
+    cd "$whip.new"
+    apt-get download -q simple-whip-server || {
+        # There are no lists of packages yet: this brings them.
+        (cd ../../../.. && install_packages dpkg)
+        apt-get download -q simple-whip-server
+    }
+    dpkg-deb -x simple-whip-server_*.deb .
+    cd ../..
+    mv "$whip.new" "$whip"
+fi

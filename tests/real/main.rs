@@ -51,3 +51,4 @@ mod servers;
 mod status;
 mod support;
 mod turn_rest;
+mod whip;

@@ -12,7 +12,7 @@ use super::{Folder, Gateway};
 
 /// Its audit log, in the test's folder.
 pub(crate) const AUDIT: &str = "audit.log";
-const TOKEN_SECRET: &str = "what tokens of callers are signed with";
+pub(crate) const TOKEN_SECRET: &str = "what tokens of callers are signed with";
 
 /// Roles of the API for clients, with their presets.
 const ROLES: [(&str, &str); 3] = [

@@ -23,6 +23,7 @@ mod prosody;
 mod shipped;
 pub(crate) mod site;
 pub(crate) mod talk;
+mod whip;
 pub(crate) mod wire;
 
 pub(crate) use bystander::Bystander;
