@@ -2,96 +2,12 @@
 
 use super::*;
 
-/// As they stand between the quotes of a JSON string.
-const FILES: [&str; 42] = [
-    "file:///etc/x",
-    "FILE:///etc/x",
-    "File:///etc/x",
-    "fIlE:///etc/x",
-    "file:/etc/x",
-    "file:etc/x",
-    "file://etc/x",
-    "file://localhost/etc/x",
-    "file://LOCALHOST/etc/x",
-    "file://127.0.0.1/etc/x",
-    "file:////etc/x",
-    "file://///etc/x",
-    "file:///etc/../etc/x",
-    "file:///./etc/x",
-    "file:///%65tc/x",
-    "file:///etc%2fx",
-    "file:///%2e%2e/etc/x",
-    "\\u0066ile:///etc/x",
-    "file\\u003a///etc/x",
-    "file:\\/\\/\\/etc\\/x",
-    "\\u0066\\u0069\\u006c\\u0065:///etc/x",
-    " file:///etc/x",
-    "\\tfile:///etc/x",
-    "\\nfile:///etc/x",
-    "file:///etc/x ",
-    "file:\\\\\\\\etc\\\\x",
-    "file:\\\\etc\\\\x",
-    "/etc/x",
-    "//etc/x",
-    "../../etc/x",
-    "etc/x",
-    "./etc/x",
-    "~/x",
-    "",
-    "https://media.example.com/pub/../../etc/x",
-    "https://media.example.com/pub/%2e%2e/%2e%2e/etc/x",
-    "file+http://media.example.com/pub/x",
-    "filesrc://etc/x",
-    "data:text/plain,x",
-    "pipe:0",
-    "newref:0",
-    "resource:///etc/x",
-];
-
-const METADATA: [&str; 42] = [
-    "http://169.254.169.254/",
-    "HTTP://169.254.169.254/",
-    "hTTp://169.254.169.254:80/",
-    "http://169.254.169.254",
-    "http://169.254.169.254./",
-    "http://169.254.43518/",
-    "http://169.16689662/",
-    "http://2852039166/",
-    "http://0xa9fea9fe/",
-    "http://0xA9FEA9FE/",
-    "http://0xa9.0xfe.0xa9.0xfe/",
-    "http://0xa9.254.169.254/",
-    "http://169.254.169.0xfe/",
-    "http://0251.0376.0251.0376/",
-    "http://0251.254.169.254/",
-    "http://025177524776/",
-    "http://169.254.169.0376/",
-    "http://00000251.0376.169.254/",
-    "http://[::ffff:169.254.169.254]/",
-    "http://[::ffff:a9fe:a9fe]/",
-    "http://[0:0:0:0:0:ffff:a9fe:a9fe]/",
-    "http://[::a9fe:a9fe]/",
-    "http://[64:ff9b::a9fe:a9fe]/",
-    "http://[2002:a9fe:a9fe::]/",
-    "http://user@169.254.169.254/",
-    "http://media.example.com@169.254.169.254/",
-    "http://media.example.com:443@169.254.169.254/",
-    "http://169.254.169.254#@media.example.com/",
-    "http://169.254.169.254\\\\@media.example.com/",
-    "http://169%2e254%2e169%2e254/",
-    "http://%31%36%39.254.169.254/",
-    "http:\\/\\/169.254.169.254\\/",
-    "\\u0068ttp://169.254.169.254/",
-    "http://169.254.169\\u002e254/",
-    "http://\\u2460\\u2465\\u2468.254.169.254/",
-    "http://169\\u3002254\\u3002169\\u3002254/",
-    "http:/169.254.169.254/",
-    "http:169.254.169.254/",
-    "//169.254.169.254/",
-    "http:///169.254.169.254/",
-    "http://metadata.google.internal/",
-    "http://169.254.169.254.nip.io/",
-];
+/// URIs of files, of inner hosts, and of others that no policy here lists; as they stand between
+/// the quotes of a JSON string. `tests/real` has the same ones executed by nothing.
+fn unlisted() -> impl Iterator<Item = &'static str> {
+    let lines = include_str!("uris.txt").lines();
+    lines.filter_map(|line| line.strip_prefix('"')?.strip_suffix('"'))
+}
 
 /// Elements that open URIs, with a place for one.
 const ELEMENTS: [&str; 3] = [
@@ -149,15 +65,16 @@ fn no_spelling_of_a_file_or_an_inner_host_passes_in_any_place() {
     let policies: [&[&str]; 3] = [&[oracle::PREFIX], &["http://*/", "https://*/"], &[]];
     for prefixes in policies {
         let mut connection = Connection::with_objects(Some(preset_rules("kurento-app", prefixes)));
-        for uri in FILES.iter().chain(&METADATA) {
+        for uri in unlisted() {
             for params in ELEMENTS {
                 for form in forms(params, uri) {
                     let message = table::filled(&form);
                     for verdict in connection.sends(&message) {
                         let is_answer = matches!(verdict, Verdict::Answer { .. });
-                        let is_path_only = prefixes.len() == 2
-                            && uri.starts_with("https://media.example.com/pub/");
-                        assert!(is_answer || is_path_only, "{prefixes:?} {message}");
+                        // The prefixes are for all public hosts.
+                        let is_public =
+                            prefixes.len() == 2 && uri.starts_with("https://media.example.com/");
+                        assert!(is_answer || is_public, "{prefixes:?} {message}");
                     }
                 }
             }
