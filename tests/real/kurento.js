@@ -1,4 +1,4 @@
-// node kurento.js STORY wss://localhost:8443/kurento [PID of the stand-in]
+// node kurento.js STORY wss://localhost:8443/kurento [CONTROL_PORT of the stand-in]
 //
 // kurento-client, unchanged. The stories are below.
 import assert from 'node:assert/strict';
@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import kurento from 'kurento-client';
 import { within } from './within.js';
 
-const [story, uri, standIn] = process.argv.slice(2);
+const [story, uri, control] = process.argv.slice(2);
 
 let connections = 0;
 let pongs = 0;
@@ -54,11 +54,11 @@ const STORIES = {
   async reconnect() {
     const client = await connect();
     const { endpoint } = await createEndpoint(client);
-    for (const [signal, expected] of [['SIGUSR2', true], ['SIGHUP', false]]) {
+    for (const [command, expected] of [['drop', true], ['restart', false]]) {
       const again = once(client, 'reconnected');
-      process.kill(Number(standIn), signal);
+      await fetch(`http://127.0.0.1:${control}/${command}`, { method: 'POST' });
       const [sameSession] = await within(30, 'a connection again', again);
-      assert.equal(sameSession, expected, signal);
+      assert.equal(sameSession, expected, command);
       if (sameSession) assert.equal(await endpoint.getName(), endpoint.id);
     }
     client.close();

@@ -2,6 +2,7 @@
 //! of its own.
 
 mod bystander;
+mod cable;
 mod clients;
 pub(crate) mod dns;
 mod folder;
@@ -11,6 +12,7 @@ pub(crate) mod guarded;
 mod issuer;
 pub(crate) mod janus;
 mod kurento;
+pub(crate) mod kurento_roles;
 #[path = "../../status/metrics.rs"]
 #[allow(dead_code, reason = "the stories here need a part of it")]
 mod metrics;
@@ -20,6 +22,7 @@ pub(crate) mod pebble;
 mod ports;
 mod process;
 mod prosody;
+pub(crate) mod rpc;
 mod shipped;
 pub(crate) mod site;
 pub(crate) mod talk;
@@ -27,10 +30,12 @@ mod whip;
 pub(crate) mod wire;
 
 pub(crate) use bystander::Bystander;
+use cable::Cable;
 pub(crate) use clients::{Answer, Clients};
 pub(crate) use folder::{Folder, pictures};
 pub(crate) use gateway::{Gateway, ianitor, ianitor_does};
 pub(crate) use issuer::Issuer;
+pub(crate) use kurento::Kurento;
 pub(crate) use ports::{free_ports, has_ipv6};
 pub(crate) use process::Process;
 pub(crate) use shipped::{loopback, shipped};
