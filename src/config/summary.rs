@@ -282,7 +282,7 @@ fn page_row(config: &Config, route: &Route) -> Option<Row> {
 }
 
 fn servers(upstream: &UpstreamSpec) -> String {
-    let servers: Vec<String> = upstream.servers.iter().map(ToString::to_string).collect();
+    let servers: Vec<String> = upstream.server_names().collect();
     servers.join(" ")
 }
 

@@ -63,13 +63,18 @@ impl Cluster {
     /// Sends a request to one of the servers. If that server does not accept a connection, another
     /// one is tried: no byte of the request has been sent then, or it may be sent a second time.
     /// The same goes for a server that has all the connections that it may have, unless `balance`
-    /// ties clients to their server.
+    /// ties clients to their server. A request that may go to one server alone (`only`) never goes
+    /// to another.
     pub(super) async fn send(
         &self,
+        only: Option<usize>,
         client: ClientAddr,
         counted: &CountedClient,
         mut outgoing: Outgoing,
     ) -> Result<Answered, SendError> {
+        if let Some(only) = only {
+            return self.send_to(only, counted, &mut outgoing).await;
+        }
         let first = self.choose(client, None);
         match self.send_to(first, counted, &mut outgoing).await {
             Err(error)
@@ -108,7 +113,7 @@ impl Cluster {
         match &sent {
             Err(SendError::Connect(error)) => {
                 if pool.health().failed(pool.ticks()) && self.pools.len() > 1 {
-                    self.log_down(pool, Chain(error).to_string());
+                    self.log_down(at, Chain(error).to_string());
                 }
             }
             // The server was not asked.
@@ -117,7 +122,7 @@ impl Cluster {
                 if pool.health().succeeded(pool.ticks()) && self.pools.len() > 1 {
                     tracing::info!(
                         upstream = %self.spec.name,
-                        server = %pool.addr(),
+                        server = %self.spec.server_name(at),
                         "a server accepts connections again"
                     );
                 }
@@ -127,15 +132,14 @@ impl Cluster {
         sent.map(|(response, conn)| (response, conn, load))
     }
 
-    fn log_down(&self, pool: &Pool, error: String) {
-        let spec = Arc::clone(&self.spec);
-        summed("server_down", &pool.addr().to_string(), move |times| {
-            tracing::warn!(
-                upstream = %spec.name,
-                times,
-                error,
-                "a server does not accept connections and gets no requests for a while"
-            );
+    fn log_down(&self, at: usize, error: String) {
+        let (spec, server) = (Arc::clone(&self.spec), self.spec.server_name(at));
+        let what = match spec.is_by_path() {
+            true => "a bridge does not accept connections",
+            false => "a server does not accept connections and gets no requests for a while",
+        };
+        summed("server_down", &server.clone(), move |times| {
+            tracing::warn!(upstream = %spec.name, server, times, error, "{what}");
         });
     }
 

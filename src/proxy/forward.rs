@@ -25,6 +25,8 @@ use crate::telemetry::access::Exchange;
 pub struct ForwardContext<'a> {
     /// Where it goes.
     pub upstream: &'a Cluster,
+    /// The position of the only server that it may go to; `None`: any.
+    pub server: Option<usize>,
     /// What the route changes.
     pub forward: &'a Forward,
     /// The tenant that the request's path names.
@@ -64,7 +66,7 @@ impl ForwardContext<'_> {
         );
         let outgoing = Outgoing::new(request, alone, timeout, protocol);
         self.upstream
-            .send(self.exchange.client(), self.counted, outgoing)
+            .send(self.server, self.exchange.client(), self.counted, outgoing)
             .await
     }
 }

@@ -54,8 +54,11 @@ pub fn compare(
         path: &path,
         ..sent
     };
+    let rest = is.path.front().rest(sent.path).unwrap_or_default();
     let same = match (&was.target, &is.target) {
-        (Target::Forward(was), Target::Forward(is)) => leads_to_same((old, was), (new, is), sent),
+        (Target::Forward(was), Target::Forward(is)) => {
+            leads_to_same((old, was), (new, is), sent, rest)
+        }
         (Target::Files(was), Target::Files(is)) => was.root == is.root,
         // Immediate responses of the gateway itself.
         (Target::Redirect(_), Target::Redirect(_)) | (Target::Turn(_), Target::Turn(_)) => true,
@@ -64,19 +67,20 @@ pub fn compare(
     if same { Ok(()) } else { Err(Change::Target) }
 }
 
-/// Whether the upstream has the same name, still has the server, and would get the same path and
-/// the same `Host`.
+/// Whether the upstream has the same name, still has the server for the path, and would get the
+/// same path and the same `Host`.
 fn leads_to_same(
     (old, was): (&RouteTable, &Forward),
     (new, is): (&RouteTable, &Forward),
     sent: Sent<'_>,
+    rest: &str,
 ) -> bool {
     let Sent { path, server, .. } = sent;
     let before = old.upstream(was.upstream_of(sent.is_websocket));
     let now = new.upstream(is.upstream_of(sent.is_websocket));
     let has_server = |server: &ServerAddr| {
         // With another trusted CA or server name, it may be another server.
-        now.servers.contains(server) && (!server.is_tls() || before.tls == now.tls)
+        now.leads_to(server, rest) && (!server.is_tls() || before.tls == now.tls)
     };
     before.name == now.name
         && server.is_none_or(has_server)
@@ -105,6 +109,7 @@ mod tests {
             servers: ["http://127.0.0.1:1", "https://127.0.0.1:2"]
                 .map(|server| server.parse().unwrap())
                 .into(),
+            bridges: [].into(),
             balance: Balance::Client,
             protocol: Protocol::Http,
             tls: UpstreamTls::default(),

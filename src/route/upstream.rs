@@ -214,6 +214,9 @@ pub struct UpstreamSpec {
     pub name: Box<str>,
     /// The servers, at least one.
     pub servers: Box<[ServerAddr]>,
+    /// The ids of the servers in the same order, where the path of a request names its server;
+    /// empty where `balance` chooses one.
+    pub bridges: Box<[Box<str>]>,
     /// How requests are distributed over them.
     pub balance: Balance,
     /// Their protocol.
@@ -254,11 +257,15 @@ impl UpstreamSpec {
     /// The files that it names.
     pub fn files(&self) -> Vec<NamedFile> {
         let key = format!("upstreams.{}", self.name);
+        let list = match self.is_by_path() {
+            true => "bridges",
+            false => "servers",
+        };
         let ca_file = self.tls.ca_file.iter();
         let ca_file = ca_file.map(|ca| NamedFile::watched(format!("{key}.ca_file"), ca, Use::CA));
         let sockets = self.servers.iter().filter_map(|server| match server {
             ServerAddr::Unix(path) => {
-                Some(NamedFile::new(format!("{key}.servers"), path, Use::SOCKET))
+                Some(NamedFile::new(format!("{key}.{list}"), path, Use::SOCKET))
             }
             ServerAddr::Tcp { .. } => None,
         });
@@ -266,6 +273,49 @@ impl UpstreamSpec {
         let secrets = secrets
             .map(|(name, path)| NamedFile::watched(format!("{key}.{name}"), path, Use::SECRET));
         ca_file.chain(sockets).chain(secrets).collect()
+    }
+
+    /// Whether the path of a request names its server.
+    pub fn is_by_path(&self) -> bool {
+        !self.bridges.is_empty()
+    }
+
+    /// The position of the one server that a request may go to, by what follows the path of its
+    /// route; `None` if it may go to any of them.
+    ///
+    /// # Errors
+    /// If the path has to name a bridge and names none.
+    pub fn server_of(&self, rest: &str) -> Result<Option<usize>, NoBridge> {
+        if !self.is_by_path() {
+            return Ok(None);
+        }
+        let id = rest
+            .strip_prefix('/')
+            .and_then(|rest| rest.split('/').next());
+        let at = self.bridges.iter().position(|bridge| Some(&**bridge) == id);
+        at.map(Some).ok_or(NoBridge)
+    }
+
+    /// Whether a request that was sent to a server would still be.
+    pub fn leads_to(&self, server: &ServerAddr, rest: &str) -> bool {
+        match self.server_of(rest) {
+            Ok(None) => self.servers.contains(server),
+            Ok(Some(at)) => self.servers[at] == *server,
+            Err(NoBridge) => false,
+        }
+    }
+
+    /// A server as logs, metrics and commands name it: by its address, a bridge by its id too.
+    pub fn server_name(&self, at: usize) -> String {
+        match self.bridges.get(at) {
+            Some(bridge) => format!("{bridge}={}", self.servers[at]),
+            None => self.servers[at].to_string(),
+        }
+    }
+
+    /// The names of all servers, in order.
+    pub fn server_names(&self) -> impl Iterator<Item = String> {
+        (0..self.servers.len()).map(|at| self.server_name(at))
     }
 
     /// Whether the messages of every client are understood, whatever its policy says: secrets are
@@ -294,6 +344,10 @@ impl UpstreamSpec {
         }
     }
 }
+
+/// The path of a request names no bridge of its upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoBridge;
 
 /// The default time for which an idle connection is kept: less than the 120 s after which Janus
 /// closes it, so that the gateway closes first.

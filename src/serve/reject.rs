@@ -94,6 +94,9 @@ pub(super) enum Rejection {
     /// A resource of WHIP or WHEP that is unknown or another client's.
     #[error("the client has created no such resource of WHIP or WHEP")]
     WhipResource,
+    /// A path that has to name a bridge of its upstream, and names none.
+    #[error("the path names no bridge of the upstream")]
+    Bridge,
     /// A request to a server that speaks by WebSocket only.
     #[error("Kurento speaks by WebSocket only")]
     NotWebSocket,
@@ -201,6 +204,7 @@ impl Rejection {
             Self::MessageMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
             Self::WhipMethod => (StatusCode::METHOD_NOT_ALLOWED, "method"),
             Self::WhipResource => (StatusCode::NOT_FOUND, "whip_resource"),
+            Self::Bridge => (StatusCode::NOT_FOUND, "bridge"),
             Self::NotWebSocket => (StatusCode::UPGRADE_REQUIRED, "not_websocket"),
             Self::RefusalFlood(_) => (StatusCode::TOO_MANY_REQUESTS, "refusal_flood"),
             Self::MessagePath => (StatusCode::NOT_FOUND, "message_path"),

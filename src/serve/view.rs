@@ -161,11 +161,7 @@ impl UpstreamView {
         Self {
             cluster: Cluster::new(Arc::clone(spec), pools, metrics.upstream(&spec.name)),
             name: Arc::from(&*spec.name),
-            servers: spec
-                .servers
-                .iter()
-                .map(|addr| addr.to_string().into())
-                .collect(),
+            servers: spec.server_names().map(Into::into).collect(),
         }
     }
 

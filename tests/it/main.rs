@@ -11,6 +11,7 @@ mod audit;
 mod balancers;
 mod behind_proxy;
 mod bosh;
+mod bridges;
 mod brute_force;
 mod bypass;
 mod bypass_tokens;

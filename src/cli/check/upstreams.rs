@@ -26,9 +26,9 @@ pub(super) async fn ask_upstreams(config: &Config) -> Findings {
     let mut found = Findings::default();
     for (at, upstream) in config.routes.upstreams().iter().enumerate() {
         let routed = Routed::to(config, UpstreamId(at));
-        for server in &upstream.servers {
+        for (server, name) in upstream.servers.iter().zip(upstream.server_names()) {
             let verdict = ask(upstream, server, &routed).await;
-            found.add(format_args!("{}  {server}", upstream.name), &verdict);
+            found.add(format_args!("{}  {name}", upstream.name), &verdict);
         }
     }
     found.titled("upstreams")

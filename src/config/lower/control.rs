@@ -50,19 +50,13 @@ pub(super) fn declared(upstreams: &Named<RawUpstream>, diag: &Diagnostics<'_>) -
     control
         .flat_map(|(name, raw)| {
             let by = format!("{} (line {})", name.place.key, diag.line(&name.place));
-            servers(raw).map(move |server| Declared {
+            raw.all_servers().map(move |server| Declared {
                 server: server.value.clone(),
                 protocol: raw.protocol(),
                 by: by.clone(),
             })
         })
         .collect()
-}
-
-fn servers(raw: &RawUpstream) -> impl Iterator<Item = &Spanned<ServerAddr>> {
-    raw.servers
-        .iter()
-        .flat_map(|servers| servers.value.iter().flatten())
 }
 
 /// A server that seems to be a control port.
@@ -115,7 +109,9 @@ pub(super) fn undeclared(
             place,
         },
         (why, protocol),
-    ) = servers(raw).find_map(|server| Some((server, control_of(&server.value, declared)?)))?;
+    ) = raw
+        .all_servers()
+        .find_map(|server| Some((server, control_of(&server.value, declared)?)))?;
     let text = format!(
         "{server} is {why}; write protocol = \"{}\", so that it is guarded as such, or protocol \
          = \"http\" if it is \
@@ -150,7 +146,7 @@ fn note_as_janus(raw: &RawUpstream, diag: &Diagnostics<'_>) {
     for Spanned {
         value: server,
         place,
-    } in servers(raw)
+    } in raw.all_servers()
     {
         let Some((what, protocol)) = well_known(server) else {
             continue;

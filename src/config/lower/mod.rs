@@ -3,6 +3,7 @@
 
 mod acme;
 mod answers;
+mod bridges;
 mod claims;
 mod control;
 mod deploy;
@@ -23,6 +24,7 @@ mod tenants;
 mod turn;
 mod upstreams;
 
+use std::borrow::Borrow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -341,9 +343,14 @@ fn lower_believed(networks: Vec<Spanned<Network>>, diag: &Diagnostics<'_>) -> Ve
 }
 
 /// Reports duplicates in a list.
-fn note_twice<T: PartialEq + std::fmt::Display>(list: &[Spanned<T>], diag: &Diagnostics<'_>) {
+fn note_twice<T: PartialEq + std::fmt::Display>(
+    list: &[impl Borrow<Spanned<T>>],
+    diag: &Diagnostics<'_>,
+) {
     for (at, later) in list.iter().enumerate() {
-        if list[..at].iter().any(|first| first.value == later.value) {
+        let later = later.borrow();
+        let is_same = |first: &_| Borrow::<Spanned<T>>::borrow(first).value == later.value;
+        if list[..at].iter().any(is_same) {
             diag.problem(
                 &later.place,
                 format!("{} is in the list already; take one out", later.value),

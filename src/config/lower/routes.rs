@@ -127,6 +127,7 @@ impl Names<'_> {
             self.note_keys_of_tokens(raw, policy);
             self.note_token_in_cookie(raw, policy, &upstreams);
             self.note_sources_of_jitsi(raw, policy, &upstreams);
+            self.note_token_for_bridges(raw, policy, &upstreams);
             self.note_message_size(raw, policy, &upstreams);
         }
         let speaks_whip = upstream.is_some_and(|(_, to)| to.protocol == Protocol::Whip);

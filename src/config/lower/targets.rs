@@ -158,6 +158,28 @@ impl Names<'_> {
         }
     }
 
+    /// A bridge checks the password in each of its URLs, which have no token.
+    pub(super) fn note_token_for_bridges(
+        &self,
+        raw: &RawRoute,
+        policy: &Policy,
+        upstreams: &[&Upstream],
+    ) {
+        let is_by_path =
+            |upstream: &&Upstream| upstream.spec.as_ref().is_some_and(|spec| spec.is_by_path());
+        if let Some(name) = &raw.policy
+            && policy.token_rule().is_some()
+            && upstreams.iter().any(is_by_path)
+        {
+            let text = format!(
+                "\"{}\" asks for a token, and Jitsi's clients send none to a bridge, which checks \
+                 the pwd in each URL itself; write \"open\"",
+                name.value
+            );
+            self.diag.warning(&name.place, text);
+        }
+    }
+
     pub(super) fn files(&self, raw: &RawRoute, root: &Path) -> Target {
         self.note_keys_of_upstreams(raw, "files");
         self.note_keys_of_redirects(raw);

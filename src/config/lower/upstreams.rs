@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::bridges;
 use super::control::{self, ControlServer};
 use super::note_twice;
 use crate::config::diagnostics::Diagnostics;
@@ -90,16 +91,10 @@ fn spec(
     note_keys_of_janus(&raw, diag);
     note_keys_of_jitsi(&raw, diag);
     let protocol = raw.protocol();
-    let servers = raw.servers?;
-    if servers.value.is_empty() {
-        diag.problem(
-            &servers.place,
-            "is empty; write the server, [\"http://127.0.0.1:8088\"]",
-        );
-    }
-    let all = valid(servers.value);
-    note_twice(&all, diag);
-    let servers: Box<[ServerAddr]> = all.into_iter().map(|server| server.value).collect();
+    let bridges = bridges::ids(&raw, diag);
+    let all: Vec<_> = raw.all_servers().collect();
+    let servers: Box<[ServerAddr]> = all.iter().map(|server| server.value.clone()).collect();
+    note_servers(&raw, &all, diag)?;
     if !servers.is_empty() && !servers.iter().any(ServerAddr::is_tls) {
         let places = [
             raw.ca_file.as_ref().map(|f| &f.place),
@@ -127,7 +122,8 @@ fn spec(
     Some(UpstreamSpec {
         name: name.into(),
         servers,
-        balance: raw.balance.unwrap_or(default),
+        bridges,
+        balance: raw.balance.map_or(default, |balance| balance.value),
         protocol,
         tls: UpstreamTls {
             ca_file: raw.ca_file.map(|file| folder.join(file.value)),
@@ -152,6 +148,24 @@ fn spec(
         info: raw.info.map_or(InfoPolicy::Full, |info| info.value),
         domain: raw.domain.map_or(XmppDomain::Host, |domain| domain.value),
     })
+}
+
+/// Reports a list without servers, and servers that are there twice; `None` if there is no list.
+fn note_servers(
+    raw: &RawUpstream,
+    all: &[&Spanned<ServerAddr>],
+    diag: &Diagnostics<'_>,
+) -> Option<()> {
+    note_twice(all, diag);
+    match (&raw.servers, &raw.bridges) {
+        (None, None) => return None,
+        (Some(servers), None) if servers.value.is_empty() => diag.problem(
+            &servers.place,
+            "is empty; write the server, [\"http://127.0.0.1:8088\"]",
+        ),
+        _ => {}
+    }
+    Some(())
 }
 
 /// Keys that are about messages of Janus, where the servers do not speak its protocol.

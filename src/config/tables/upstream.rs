@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::section;
 use crate::config::problem::Spanned;
-use crate::config::read::List;
+use crate::config::read::{List, Named, Table};
 use crate::config::values::{Count, Pins};
 use crate::host::HostName;
 use crate::route::upstream::{Balance, InfoPolicy, KEEP_ALIVE, Protocol, ServerAddr, XmppDomain};
@@ -21,9 +21,13 @@ section! {
         /// body that is idempotent (GET, not POST) is sent once more if a kept connection breaks
         /// without a byte of an answer; a long poll of `protocol = "janus"` and a DELETE of
         /// `protocol = "whip"` are not. Nothing else is ever sent twice.
-        servers: Spanned<List<ServerAddr>> = required(
-            "missing; write servers = [\"http://127.0.0.1:8088\"]"
-        );
+        servers: Spanned<List<ServerAddr>> = optional("there are `bridges`");
+        /// In the place of `servers`: each server under the id by which paths name it, as those of
+        /// Jitsi's video bridges do. The id is the first segment behind the path of the route:
+        /// `/colibri-ws/jvb1/…` leads to `jvb1`, with the path as it is, and nowhere else. Any
+        /// other id is 404, a bridge that accepts no connection 502. An id has up to 63 letters,
+        /// digits, "-", "_" and ".". See [Bridges](routes.md#bridges).
+        bridges: Spanned<Named<Spanned<ServerAddr>>> = optional("there are `servers`");
         /// What the servers speak. `janus-admin` and `kurento` are control ports: a route that lets
         /// everybody reach them is rejected, unless it says
         /// [`i_know_this_is_open`](#routesi_know_this_is_open). With `whip`, for WHIP and WHEP, a
@@ -40,7 +44,7 @@ section! {
         /// `round_robin` takes turns; `least` takes the server with the fewest requests under way,
         /// and among equals takes turns. A server that is used again gets an eighth of its share at
         /// first, and all of it after 9 s.
-        balance: Balance = optional(concat!(
+        balance: Spanned<Balance> = optional(concat!(
             "`\"client\"` where `protocol` is not `http` or a route ends in `/http-bind`, ",
             "else `\"round_robin\"`",
         ));
@@ -104,11 +108,26 @@ section! {
         /// Whether `protocol` is there, valid or not.
         protocol_is_written: bool = |table| table.has("protocol");
     }
+    check has_servers;
+}
+
+fn has_servers(_: &RawUpstream, table: &Table<'_>) {
+    let text = "missing; write servers = [\"http://127.0.0.1:8088\"]";
+    table.require_one_of(&["servers", "bridges"], text);
 }
 
 impl RawUpstream {
     /// What the servers speak, as far as is known.
     pub(in crate::config) fn protocol(&self) -> Protocol {
         self.protocol.unwrap_or_default()
+    }
+
+    /// All servers that are written and valid.
+    pub(in crate::config) fn all_servers(&self) -> impl Iterator<Item = &Spanned<ServerAddr>> {
+        let servers = self.servers.iter().flat_map(|servers| &servers.value);
+        let bridges = self.bridges.iter().flat_map(|bridges| &bridges.value);
+        servers
+            .flatten()
+            .chain(bridges.filter_map(|(_, server)| server.as_ref()))
     }
 }

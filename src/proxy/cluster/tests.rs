@@ -14,6 +14,7 @@ fn cluster(balance: Balance, count: usize) -> Cluster {
     let spec = UpstreamSpec {
         name: "janus".into(),
         servers: servers.into(),
+        bridges: [].into(),
         balance,
         protocol: Protocol::Janus,
         tls: UpstreamTls::default(),

@@ -13,7 +13,7 @@ use crate::proxy::headers::Origin;
 use crate::proxy::websocket;
 use crate::route::path::PathPrefix;
 use crate::route::tenant::Tenant;
-use crate::route::upstream::Protocol;
+use crate::route::upstream::{NoBridge, Protocol};
 use crate::route::{Forward, Route, UpstreamId};
 use crate::serve::cleaning::Cleaning;
 use crate::serve::observer::MessageObserver;
@@ -46,6 +46,8 @@ pub(super) struct Forwarding<'r> {
     tenant: Option<Box<str>>,
     pub(super) forward: &'r Forward,
     upstream: UpstreamId,
+    /// The position of the only server that it may go to.
+    server: Option<usize>,
     view: Rc<WorkerView>,
     origin: Rc<Origin>,
     authority: Rc<Authority>,
@@ -54,12 +56,15 @@ pub(super) struct Forwarding<'r> {
 
 impl<'r> Forwarding<'r> {
     /// The request, and the rest.
+    ///
+    /// # Errors
+    /// If the path has to name a bridge and names none.
     pub(super) fn new(
         normal: Normal,
         route: &'r Route,
         forward: &'r Forward,
         permit: &Permit,
-    ) -> (Request<RequestBody>, Self) {
+    ) -> Result<(Request<RequestBody>, Self), Rejection> {
         let Normal { inbound, authority } = normal;
         let counted = inbound.counted();
         let Inbound {
@@ -73,8 +78,12 @@ impl<'r> Forwarding<'r> {
         } = inbound;
         let is_websocket = websocket::is_handshake(&request);
         let upstream = forward.upstream_of(is_websocket);
-        let protocol = view.upstream(upstream).spec().protocol;
-        let tenant = route.tenant(request.uri().path()).map(Box::from);
+        let path = request.uri().path();
+        let tenant = route.tenant(path).map(Box::from);
+        let spec = view.upstream(upstream).spec();
+        let rest = route.path.front().rest(path).unwrap_or_default();
+        let server = spec.server_of(rest).map_err(|NoBridge| Rejection::Bridge)?;
+        let protocol = spec.protocol;
         let forwarding = Self {
             conn,
             exchange,
@@ -88,12 +97,13 @@ impl<'r> Forwarding<'r> {
             tenant,
             forward,
             upstream,
+            server,
             view,
             origin,
             authority,
             counted,
         };
-        (request, forwarding)
+        Ok((request, forwarding))
     }
 
     /// Sees the messages of the request, or of the WebSocket that it begins.
@@ -129,6 +139,7 @@ impl<'r> Forwarding<'r> {
     pub(super) fn context(&self) -> ForwardContext<'_> {
         ForwardContext {
             upstream: self.view.upstream(self.upstream),
+            server: self.server,
             forward: self.forward,
             tenant: self.tenant.as_deref().map(|name| Tenant {
                 route: &self.route.path,

@@ -99,7 +99,7 @@ async fn serve(admitted: Admitted) -> Result<Response<ResponseBody>, Rejection> 
     let inbound = &normal.inbound;
     let mut response = match &route.target {
         route::Target::Forward(to) => {
-            let (request, forwarding) = Forwarding::new(normal, route, to, &permit);
+            let (request, forwarding) = Forwarding::new(normal, route, to, &permit)?;
             if forwarding.protocol() == upstream::Protocol::Whip
                 && let Some(whip) = WhipTarget::new(&forwarding, &permit)
             {

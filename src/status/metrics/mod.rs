@@ -288,14 +288,13 @@ impl Numbers {
         self.counter("upstream_failures", help, failures);
         let snapshot = board.snapshot();
         let servers = snapshot.routes.upstreams().iter().flat_map(|spec| {
-            let server = |addr: &_| {
-                let addr = ToString::to_string(addr);
+            let server = |name: String| {
                 (
-                    labels(&spec.name, "server", &addr),
-                    board.server(&spec.name, &addr),
+                    labels(&spec.name, "server", &name),
+                    board.server(&spec.name, &name),
                 )
             };
-            spec.servers.iter().map(server).collect::<Vec<_>>()
+            spec.server_names().map(server).collect::<Vec<_>>()
         });
         let servers: Vec<_> = servers.collect();
         let up = servers

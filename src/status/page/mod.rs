@@ -188,14 +188,14 @@ fn target(routes: &RouteTable, route: &Route) -> String {
 
 fn upstreams(out: &mut String, board: &Board) {
     let (snapshot, counted) = (board.snapshot(), board.upstreams());
-    let row = |spec: &UpstreamSpec, first: bool, addr: String| {
-        let server = board.server(&spec.name, &addr);
+    let row = |spec: &UpstreamSpec, first: bool, name: String| {
+        let server = board.server(&spec.name, &name);
         let failures = counted.get(&spec.name).map_or(0, |c| {
             c.sum(|c| &c.unreachable) + c.sum(|c| &c.broken) + c.sum(|c| &c.late)
         });
         vec![
             text(&spec.name),
-            code(&addr),
+            code(&name),
             Cell(state(server), false),
             text(spec.protocol.name()),
             number(server.busy as u64),
@@ -209,10 +209,9 @@ fn upstreams(out: &mut String, board: &Board) {
     let mut rows = Vec::new();
     for spec in snapshot.routes.upstreams() {
         rows.extend(
-            spec.servers
-                .iter()
+            spec.server_names()
                 .enumerate()
-                .map(|(at, addr)| row(spec, at == 0, addr.to_string())),
+                .map(|(at, name)| row(spec, at == 0, name)),
         );
     }
     table(
