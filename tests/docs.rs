@@ -543,3 +543,11 @@ fn slug(heading: &str) -> String {
     })
     .collect()
 }
+
+#[test]
+fn names_of_inner_networks_are_in_the_documentation() {
+    let text = fs::read_to_string(root().join("docs/messages.md")).unwrap();
+    let names = ianitor::signalling::uri::INNER.iter();
+    let missing = names.filter(|name| !text.contains(&format!("`{name}`")));
+    assert_eq!(missing.collect::<Vec<_>>(), [&""; 0]);
+}

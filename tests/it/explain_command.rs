@@ -148,6 +148,51 @@ would pass, by janus-admin-observe.1
 }
 
 #[test]
+fn a_request_to_kurento_is_explained_with_its_uris_and_what_is_assumed() {
+    let folder = Folder::new();
+    let config = Config::new()
+        .table(
+            "[upstreams]\nkms = { servers = [\"http://127.0.0.1:8888\"], protocol = \"kurento\" }",
+        )
+        .table(
+            "[policies.apps]\nallow = [\"127.0.0.1\"]\nmessages = [\"kurento-observe\"]\n\
+             uris = [\"https://media.example.com/vod/\"]\n\
+             [[policies.apps.rules]]\nname = \"players\"\neffect = \"allow\"\n\
+             method = \"create\"\ntype = \"PlayerEndpoint\"",
+        )
+        .route_with("/kurento", "kms", "policy = \"apps\"");
+    folder.write("media.toml", &config.text());
+    let pipeline = "0a1b2c3d-0000-4000-8000-000000000001_kurento.MediaPipeline";
+    let player = |uri: &str| {
+        let parameters = json!({"mediaPipeline": pipeline, "uri": uri});
+        json!({"jsonrpc": "2.0", "id": 1, "method": "create",
+            "params": {"type": "PlayerEndpoint", "constructorParams": parameters}})
+    };
+    let arguments = "--config media.toml --policy apps -";
+    let message = player("https://media.example.com/vod/a.webm").to_string();
+    let want = "\
+a request to Kurento
+  method create
+  type PlayerEndpoint
+  uri \"https://media.example.com/vod/a.webm\"
+  its session and objects are taken to be the client's
+  players: allowed
+would pass, by players
+";
+    assert_eq!(folder.explain(arguments, &message), (0, want.to_owned()));
+    let message = player("http://169.254.169.254/").to_string();
+    let (status, text) = folder.explain(arguments, &message);
+    let want = "no rule matches; players comes closest: the member uri is not below an allowed prefix\n";
+    assert!(status == 1 && text.ends_with(want), "{text}");
+    let arguments = format!("--plugin videoroom {arguments}");
+    let (status, text) = folder.explain(&arguments, &message);
+    assert!(
+        status == 64 && text.contains("--plugin is about messages to Janus"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_token_that_is_not_accepted_is_explained_all_the_same() {
     let folder = Folder::new();
     for (token, note) in [
