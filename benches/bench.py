@@ -383,6 +383,26 @@ def ws_janus_jwt(gateway, up, options):
                 bearer=token("HS256"))
 
 
+def kurento_path(gateway):
+    return "/kms-ws" if "kurento" in gateway.about else "/kurento/kms"
+
+
+def ws_kurento(gateway, up, options):
+    return load(gateway, up, options, "ws", conns=200, size=300, port=ws_port(gateway), kurento=True,
+                path=kurento_path(gateway))
+
+
+def ws_kurento_raw(gateway, up, options):
+    return load(gateway, up, options, "ws", conns=200, size=300, port=ws_port(gateway), kurento=True,
+                path="/kurento/kms")
+
+
+def kurento_first(gateway, up, options):
+    """What kurento-client begins with, a few times a second, as no client waits for another."""
+    return load(gateway, up, options, "ws", conns=4, rate=300, port=ws_port(gateway), kurento=True, first=True,
+                path=kurento_path(gateway))
+
+
 def rest_janus(gateway, up, options):
     return load(gateway, up, options, "http", conns=64, body=300, janus=True,
                 path=janus_path(gateway, "/janus-rest", "/janus/rest"))
@@ -515,7 +535,7 @@ def reload(gateway, _, options):
 
 CASES = {case.__name__: case for case in (
     hs_full, hs_resume, h1_max, h1_rate, h2_max, post300, rest_janus, dl1m, ul1m, ws_max, ws_rate, ws_janus_raw, ws_janus,
-    ws_janus_jwt, jwt_off, jwt_hs256, jwt_rs256, idle_ws, idle_janus, idle_lp, reload)}
+    ws_janus_jwt, ws_kurento_raw, ws_kurento, kurento_first, jwt_off, jwt_hs256, jwt_rs256, idle_ws, idle_janus, idle_lp, reload)}
 CASES["startup"] = None  # falls out of starting them
 
 PER_SECOND, CPU = ("rps", "per s"), ("cpu_us_per", "gateway CPU us")
@@ -537,6 +557,9 @@ FIGURES = {
     "ws_janus_raw": [CPU, PER_SECOND, LATENCY[1]],
     "ws_janus": [CPU, PER_SECOND, LATENCY[1]],
     "ws_janus_jwt": [CPU, PER_SECOND],
+    "ws_kurento_raw": [CPU, PER_SECOND, LATENCY[1]],
+    "ws_kurento": [CPU, PER_SECOND, LATENCY[1]],
+    "kurento_first": LATENCY,
     "jwt_off": [CPU, PER_SECOND],
     "jwt_hs256": [CPU, PER_SECOND],
     "jwt_rs256": [CPU, PER_SECOND],
@@ -588,7 +611,8 @@ def table(records, names, ref):
     return "\n".join([line(heads), rule, *map(line, lines)])
 
 
-JUDGED = [("ws_janus", "ws_janus_raw"), ("ws_janus_jwt", "ws_janus_raw"), ("rest_janus", "post300")]
+JUDGED = [("ws_janus", "ws_janus_raw"), ("ws_janus_jwt", "ws_janus_raw"), ("rest_janus", "post300"),
+          ("ws_kurento", "ws_kurento_raw")]
 
 
 def price_of_judging(records, gateways):
@@ -601,6 +625,19 @@ def price_of_judging(records, gateways):
             ratios = [x / of[plain][r] for r, x in of[judged].items() if of[plain].get(r)]
             if ratios:
                 lines.append(f"- {judged} of {name}: {statistics.median(ratios):.2f} x {plain}")
+    return "\n".join(lines)
+
+
+def added_latency(records, gateways):
+    """What a gateway adds to the first messages of kurento-client, where the same was asked without any."""
+    lines = []
+    of = {name: {r["round"]: r["figures"]["p99_us"] for r in records
+                 if (r["case"], r["gateway"]) == ("kurento_first", name)}
+          for name in (gateway.name for gateway in gateways)}
+    for name, figures in of.items():
+        more = [x - of["direct"][r] for r, x in figures.items() if r in of.get("direct", {})]
+        if more and name != "direct":
+            lines.append(f"- {name}: {statistics.median(more):.0f} us at p99")
     return "\n".join(lines)
 
 
@@ -750,6 +787,8 @@ class Run:
         text += table(self.records, options.gateways, options.ref) + "\n"
         if price := price_of_judging(self.records, self.gateways):
             text += f"\nGateway CPU for what is judged:\n\n{price}\n"
+        if added := added_latency(self.records, self.gateways):
+            text += f"\nAdded to the first messages of kurento-client:\n\n{added}\n"
         if doubt := doubts(self.records, self.failures):
             text += f"\nTo be doubted:\n\n{doubt}\n"
         self.path.with_suffix(".md").write_text(text)

@@ -22,7 +22,7 @@ have python3 || install_packages python3
 python3 -c 'import tomllib' 2>/dev/null || fail "python3 is too old: this needs 3.11 or newer."
 
 # Later arguments win.
-args=(--case "h1_max,h2_max,hs_full,hs_resume,post300,rest_janus,dl1m,ul1m,ws_max,ws_janus_raw,ws_janus,ws_janus_jwt,jwt_off,jwt_hs256,jwt_rs256,idle_ws,idle_janus,idle_lp,reload,startup" --rounds 3)
+args=(--case "h1_max,h2_max,hs_full,hs_resume,post300,rest_janus,dl1m,ul1m,ws_max,ws_janus_raw,ws_janus,ws_janus_jwt,ws_kurento_raw,ws_kurento,jwt_off,jwt_hs256,jwt_rs256,idle_ws,idle_janus,idle_lp,reload,startup" --rounds 3)
 # shellcheck disable=SC2206 # A list of words.
 args+=(${BENCH_ARGS:-})
 

@@ -18,7 +18,7 @@ pub enum Over {
 }
 
 /// The value of a member, without its quotes. The first of that name counts.
-fn member<'m>(text: &'m [u8], name: &str) -> Option<&'m [u8]> {
+pub fn member<'m>(text: &'m [u8], name: &str) -> Option<&'m [u8]> {
     let at = text
         .windows(name.len() + 3)
         .position(|w| w[0] == b'"' && w[1..].starts_with(name.as_bytes()) && w.ends_with(b"\":"))?;
@@ -30,7 +30,7 @@ fn member<'m>(text: &'m [u8], name: &str) -> Option<&'m [u8]> {
 }
 
 /// Fills up what is between two parts with one letter.
-fn padded(mut head: Vec<u8>, tail: &str, size: usize) -> Vec<u8> {
+pub fn padded(mut head: Vec<u8>, tail: &str, size: usize) -> Vec<u8> {
     while head.len() + tail.len() < size {
         head.push(b'x');
     }

@@ -1,6 +1,6 @@
 //! Load generators. Each prints one JSON object on stdout and ends by itself.
 //! `--pids 1,2` names the gateway's processes: their CPU time over the measured window is reported.
-use crate::{janus, Args};
+use crate::{janus, kurento, Args};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -564,13 +564,16 @@ async fn asked(s: &mut S, text: &str) -> io::Result<Vec<u8>> {
     Ok(b)
 }
 
-/// What is sent on WebSockets: one text that is echoed, or messages of a Janus session.
+/// What is sent on WebSockets: one text that is echoed, or messages of a session of Janus or Kurento.
 #[derive(Clone)]
 struct Talk {
     size: usize,
     path: String,
     bearer: Option<String>,
     is_janus: bool,
+    is_kurento: bool,
+    /// What Kurento's clients begin with, in turn.
+    is_first: bool,
 }
 impl Talk {
     fn new(a: &Args) -> Talk {
@@ -579,21 +582,33 @@ impl Talk {
             path: a.get("path", "/kurento"),
             bearer: a.map.get("bearer").cloned(),
             is_janus: a.flag("janus"),
+            is_kurento: a.flag("kurento"),
+            is_first: a.flag("first"),
         }
     }
     /// A WebSocket, the frame to be sent on it and the one that has to come back.
     async fn open(&self, t: &Target, i: usize) -> io::Result<(S, Vec<u8>, Vec<u8>)> {
+        let (s, mut pairs) = self.open_with_all(t, i).await?;
+        let (f, e) = pairs.swap_remove(0);
+        Ok((s, f, e))
+    }
+    /// The same with all frames that are sent in turn.
+    async fn open_with_all(&self, t: &Target, i: usize) -> io::Result<(S, Vec<(Vec<u8>, Vec<u8>)>)> {
         let mut s = ws_open(t, i, self).await?;
-        let (f, e) = if self.is_janus {
+        let pairs = if self.is_kurento {
+            let made = kurento::made(&asked(&mut s, &kurento::create()).await?)?;
+            let pairs = if self.is_first { made.first() } else { vec![made.invoke(self.size)] };
+            pairs.iter().map(|(sent, answered)| framed(sent, answered)).collect()
+        } else if self.is_janus {
             let session = janus::made(&asked(&mut s, &janus::create()).await?)?;
             let handle = janus::made(&asked(&mut s, &janus::attach(Some(session))).await?)?;
             let message = janus::message(Some((session, handle)), self.size);
-            framed(&message, &janus::expected(session, handle))
+            vec![framed(&message, &janus::expected(session, handle))]
         } else {
             let text = vec![b'w'; self.size];
-            framed(&text, &text)
+            vec![framed(&text, &text)]
         };
-        Ok((s, f, e))
+        Ok((s, pairs))
     }
 }
 
@@ -606,12 +621,15 @@ pub async fn ws(a: &Args) -> i32 {
         tokio::spawn(async move {
             let mut b = vec![];
             let mut s = None;
+            let mut turn = 0;
             while !STOP.load(Relaxed) {
                 let r = async {
                     if s.is_none() {
-                        s = Some(talk.open(&t, i).await?);
+                        s = Some(talk.open_with_all(&t, i).await?);
                     }
-                    let (c, f, e) = s.as_mut().unwrap();
+                    let (c, pairs) = s.as_mut().unwrap();
+                    turn = (turn + 1) % pairs.len();
+                    let (f, e) = &pairs[turn];
                     let t0 = slot(&mut tok).await;
                     c.write_all(f).await?;
                     b.resize(e.len(), 0);

@@ -1,6 +1,7 @@
 //! `bt`: fast upstream and bounded load generators for gateway benchmarks.
 //! Everything talks to 127.0.0.0/8 only and ends by itself.
 mod janus;
+mod kurento;
 mod load;
 mod upstream;
 

@@ -2,8 +2,9 @@
 //!   */b100 100 B JSON   */k1 1 KiB JSON   */m1 1 MiB   */lp/N answer after N seconds
 //!   */gen  body names the port   anything else, any method: body is read, 100 B JSON
 //!   */rest POST: Janus' answer to the message
-//!   Upgrade: websocket: Janus' answers on the paths of `is_janus`, elsewhere echo
+//!   Upgrade: websocket: Janus' or Kurento's answers on the paths of `Speaks::at`, elsewhere echo
 use crate::janus::{self, Over};
+use crate::kurento;
 use crate::Args;
 use base64::Engine;
 use sha1::{Digest, Sha1};
@@ -189,7 +190,7 @@ async fn conn(mut t: TcpStream, port: u16) -> io::Result<()> {
         }
         buf.s += end;
         if let Some(k) = key {
-            return ws_echo(t, buf, &k, is_janus(&path)).await;
+            return ws_echo(t, buf, &k, Speaks::at(&path)).await;
         }
         let mut said = None;
         if cl > 0 && path.contains("rest") {
@@ -233,18 +234,32 @@ async fn janus_answer(buf: &mut Buf, t: &mut TcpStream, cl: usize) -> io::Result
     Ok(answer(&said, "application/json"))
 }
 
-fn is_janus(path: &str) -> bool {
-    path.contains("/janus-ws") || path.ends_with("/janus")
+#[derive(Clone, Copy, PartialEq)]
+enum Speaks {
+    Janus,
+    Kurento,
+    Echo,
+}
+impl Speaks {
+    fn at(path: &str) -> Speaks {
+        if path.contains("/janus-ws") || path.ends_with("/janus") {
+            Speaks::Janus
+        } else if path.contains("/kms") {
+            Speaks::Kurento
+        } else {
+            Speaks::Echo
+        }
+    }
 }
 
-async fn ws_echo(mut t: TcpStream, mut buf: Buf, key: &[u8], is_janus: bool) -> io::Result<()> {
+async fn ws_echo(mut t: TcpStream, mut buf: Buf, key: &[u8], speaks: Speaks) -> io::Result<()> {
     let mut h = Sha1::new();
     h.update(key);
     h.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     let acc = base64::engine::general_purpose::STANDARD.encode(h.finalize());
     let r = format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
                      Connection: Upgrade\r\nSec-WebSocket-Accept: {acc}\r\n{}\r\n",
-                    if is_janus { "Sec-WebSocket-Protocol: janus-protocol\r\n" } else { "" });
+                    if speaks == Speaks::Janus { "Sec-WebSocket-Protocol: janus-protocol\r\n" } else { "" });
     t.write_all(r.as_bytes()).await?;
     let mut out = Vec::with_capacity(512);
     loop {
@@ -284,9 +299,13 @@ async fn ws_echo(mut t: TcpStream, mut buf: Buf, key: &[u8], is_janus: bool) -> 
             }
             let rop = if op == 9 { 10 } else { op };
             bye |= op == 8;
-            if op == 1 && is_janus {
+            if op == 1 && speaks != Speaks::Echo {
                 let payload = &buf.b[buf.s + off + 4..buf.s + off + 4 + len];
-                push_text(&janus::answer(payload, Over::WebSocket), &mut out);
+                let answer = match speaks {
+                    Speaks::Kurento => kurento::answer(payload),
+                    _ => janus::answer(payload, Over::WebSocket),
+                };
+                push_text(&answer, &mut out);
             } else if op != 10 {
                 out.push(0x80 | rop);
                 match off {
