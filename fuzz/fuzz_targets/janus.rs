@@ -59,7 +59,7 @@ fuzz_target!(|text: &str| {
                 let answer: serde_json::Value = serde_json::from_str(&text).expect("JSON");
                 assert!(answer["janus"] == "error" && answer["error"]["code"].is_u64());
             }
-            Verdict::Close(_) => {}
+            Verdict::Reply(_) | Verdict::Close(_) => {}
         }
     }
     let verdicts = judge(&mut api, Direction::ToClient, answered, &context);

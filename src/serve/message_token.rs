@@ -12,6 +12,8 @@ use crate::auth::{self, Failure, NotRenewed, NotSuccessor};
 use crate::clock::UnixTime;
 use crate::policy::{Denied, Permit, Policy};
 use crate::route::RouteId;
+use crate::signalling::{RejectedToken, RenewalFault};
+use crate::token::BadToken;
 use crate::token::issuer::Verified;
 use crate::token::location::Located;
 use crate::tunnel::{TokenResult, TokenVerifier, TunnelControl, TunnelKey, Verification};
@@ -39,6 +41,30 @@ impl fmt::Display for TokenFault {
     }
 }
 
+impl From<TokenFault> for RejectedToken {
+    fn from(fault: TokenFault) -> Self {
+        let detail = fault.to_string().into();
+        let fault = match fault {
+            TokenFault::NotRenewed(NotRenewed::NotSuccessor(why)) => match why {
+                NotSuccessor::Issuer => RenewalFault::Issuer,
+                NotSuccessor::Subject => RenewalFault::Subject,
+                NotSuccessor::NotLater => RenewalFault::NotLater,
+            },
+            TokenFault::NotRenewed(NotRenewed::Failure(Failure::TooMany(_))) => {
+                RenewalFault::TooMany
+            }
+            TokenFault::NotRenewed(NotRenewed::Failure(Failure::Denied(denied)))
+            | TokenFault::Withdrawn(Withdrawn::Denied(denied))
+                if denied == Denied::Token(BadToken::Expired) =>
+            {
+                RenewalFault::Expired
+            }
+            TokenFault::NotRenewed(_) | TokenFault::Withdrawn(_) => RenewalFault::NotAccepted,
+        };
+        Self { fault, detail }
+    }
+}
+
 impl From<NotRenewed> for TokenFault {
     fn from(why: NotRenewed) -> Self {
         Self::NotRenewed(why)
@@ -59,11 +85,15 @@ impl From<Withdrawn> for TokenFault {
 
 impl TokenVerifier for Worker {
     fn present(self: Rc<Self>, tunnel: &Rc<TunnelControl>, token: &str) -> Verification {
+        let tag = self.tokens.tag(token);
         match tunnel.token() {
-            Some(current) if !tunnel.has_had(&self.tokens.tag(token)) => {
+            Some(current) if !tunnel.has_had(&tag) => {
                 let tunnel = Rc::clone(tunnel);
                 let token = token.to_owned();
                 Verification::Waits(Box::pin(renew_tunnel(self, tunnel, current, token)))
+            }
+            Some(current) if current.tag != tag && tunnel.renews_by_request() => {
+                Verification::Settled(Err(TokenFault::from(NotSuccessor::NotLater).into()))
             }
             // It is the one in force, or was before a renewal: janus.js sends the token that it
             // was made with for as long as it runs. Or what permits the tunnel is no token, and
@@ -101,7 +131,7 @@ async fn renew_tunnel(
         }
         Ok::<_, TokenFault>(())
     };
-    renewed.await.map_err(|fault| fault.to_string().into())
+    renewed.await.map_err(RejectedToken::from)
 }
 
 /// The permit of a request whose message has this token, and whether the message may go on with
@@ -118,7 +148,7 @@ pub(super) async fn permit_of_request(
     };
     match renew_request(worker, key, current, token).await {
         Ok(renewed) => (renewed, Ok(())),
-        Err(fault) => (permit, Err(fault.to_string().into())),
+        Err(fault) => (permit, Err(fault.into())),
     }
 }
 

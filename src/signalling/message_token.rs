@@ -1,10 +1,6 @@
 //! Tokens (JWT) that a client sends in its messages, to renew what the gateway permits it.
 
-use std::borrow::Cow;
-
-use super::document::{Value, split};
-use super::{Backend, Protocol};
-use crate::token::jws;
+use std::fmt;
 
 /// What has become of the token in a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,111 +10,55 @@ pub enum MessageToken<'c> {
     /// It has been dealt with. The server does not see it.
     Accepted,
     /// It is rejected for this reason, and its document with it.
-    Rejected(&'c str),
+    Rejected(&'c RejectedToken),
 }
 
-impl<'c> From<&'c Option<Result<(), Box<str>>>> for MessageToken<'c> {
+/// Why a token in a message is rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedToken {
+    /// What a client may know that has sent it in order to renew.
+    pub fault: RenewalFault,
+    /// What the log has.
+    pub detail: Box<str>,
+}
+
+/// What is wrong with a token that was to renew another, as far as its client may know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewalFault {
+    /// It is from another issuer.
+    Issuer,
+    /// It has another subject.
+    Subject,
+    /// It expires earlier.
+    NotLater,
+    /// It has expired.
+    Expired,
+    /// The client has sent too many bad tokens.
+    TooMany,
+    /// Anything else.
+    NotAccepted,
+}
+
+impl fmt::Display for RenewalFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Issuer => "The token is from another issuer",
+            Self::Subject => "The token has another subject",
+            Self::NotLater => "The token does not expire later",
+            Self::Expired => "The token has expired",
+            Self::TooMany => "Too many bad tokens",
+            Self::NotAccepted => "The token is not accepted",
+        })
+    }
+}
+
+impl<'c> From<&'c Option<Result<(), RejectedToken>>> for MessageToken<'c> {
     /// From what was decided about it, if there is one.
-    fn from(decided: &'c Option<Result<(), Box<str>>>) -> Self {
+    fn from(decided: &'c Option<Result<(), RejectedToken>>) -> Self {
         match decided {
             None => Self::Absent,
             Some(Ok(())) => Self::Accepted,
             Some(Err(why)) => Self::Rejected(why),
         }
-    }
-}
-
-impl Backend {
-    /// The token in a client's document that is for the gateway: what looks like a JWT in the
-    /// member `token`. Any other value is a token that Janus itself has stored, and in messages of
-    /// the admin API the member is what `add_token` and its like are about.
-    pub fn message_token<'m>(&self, document: Value<'m>) -> Option<Cow<'m, str>> {
-        if self.protocol != Protocol::Janus || !may_have_token(document.raw()) {
-            return None;
-        }
-        let text = document.object()?.get("token")?.text()?.unescaped();
-        let trimmed = text.trim();
-        if !jws::is_jwt(trimmed) {
-            None
-        } else if trimmed.len() == text.len() {
-            Some(text)
-        } else {
-            Some(trimmed.to_owned().into())
-        }
-    }
-
-    /// The same for the body of a request, which is one document.
-    pub fn token_of_body<'m>(&self, body: &'m [u8]) -> Option<Cow<'m, str>> {
-        let text = std::str::from_utf8(body).ok();
-        let text = text.filter(|text| may_have_token(text))?;
-        let mut documents = split(text).ok()?;
-        let document = documents.next()?;
-        documents
-            .next()
-            .is_none()
-            .then_some(document)
-            .and_then(|document| self.message_token(document))
-    }
-}
-
-/// Whether the name can stand anywhere in a text: as it is, or with a letter that is escaped. This
-/// is much faster than to look at each member.
-fn may_have_token(text: &str) -> bool {
-    text.contains("token") || text.contains("\\u")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::signalling::document::split;
-    use crate::signalling::owners::{Limits, Owners};
-
-    /// `{"alg":"HS256"}`, `{}` and a signature.
-    const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln";
-
-    fn found(protocol: Protocol, message: &str) -> Option<String> {
-        let backend = Backend::new(protocol, Owners::new(Limits::default()));
-        let document = split(message).unwrap().next().unwrap();
-        backend.message_token(document).map(Cow::into_owned)
-    }
-
-    #[test]
-    fn a_jwt_in_the_member_token_is_for_the_gateway_however_it_is_written() {
-        let escaped = JWT.replace('e', "\\u0065");
-        for (message, is_found) in [
-            (format!(r#"{{"token":"{JWT}"}}"#), true),
-            (format!(r#"{{"t\u006fken":"{JWT}"}}"#), true),
-            (format!(r#"{{"token":"{escaped}"}}"#), true),
-            (format!(r#"{{"token":" {JWT}\n"}}"#), true),
-            // Without a signature: a bad token, and none that Janus has to see.
-            (r#"{"token":"eyJhbGciOiJub25lIn0.e30."}"#.to_owned(), true),
-            // No names that Janus reads.
-            (format!(r#"{{"Token":"{JWT}"}}"#), false),
-            (format!(r#"{{"body":{{"token":"{JWT}"}}}}"#), false),
-            (format!(r#"[{{"token":"{JWT}"}}]"#), false),
-            // Tokens of Janus.
-            (r#"{"token":"secret"}"#.to_owned(), false),
-            (r#"{"token":"a.b.c"}"#.to_owned(), false),
-            // `{}` and `[]` in front.
-            (r#"{"token":"e30.e30.c2ln"}"#.to_owned(), false),
-            (r#"{"token":"W10.e30.c2ln"}"#.to_owned(), false),
-            (
-                r#"{"token":"1795283569,janus,janus.plugin.echotest:XzNvpOy6z9pAdaKudTEYC2g76xo="}"#
-                    .to_owned(),
-                false,
-            ),
-            (r#"{"token":1}"#.to_owned(), false),
-            (r#"{"token":null}"#.to_owned(), false),
-        ] {
-            assert_eq!(found(Protocol::Janus, &message).is_some(), is_found, "{message}");
-        }
-        let spaced = format!(r#"{{"token":" {escaped}\n"}}"#);
-        assert_eq!(found(Protocol::Janus, &spaced).as_deref(), Some(JWT));
-    }
-
-    #[test]
-    fn the_admin_apis_token_is_the_one_that_it_is_about() {
-        let add = format!(r#"{{"janus":"add_token","token":"{JWT}"}}"#);
-        assert_eq!(found(Protocol::JanusAdmin, &add), None);
     }
 }

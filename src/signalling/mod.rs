@@ -25,6 +25,7 @@ pub mod owners;
 pub mod presets;
 mod record;
 pub mod rules;
+mod token_in_message;
 pub mod uri;
 
 use std::borrow::Cow;
@@ -35,7 +36,7 @@ use crate::token::claims::Claims;
 pub use backend::{Backend, InfoPolicy};
 use document::{Documents, SyntaxError, Value};
 pub use inspector::AnyInspector;
-pub use message_token::MessageToken;
+pub use message_token::{MessageToken, RejectedToken, RenewalFault};
 use owners::Owner;
 pub use record::{MessageClass, Observer, Outcome, Record, RecordId, RejectedKey};
 use rules::MessageRules;
@@ -72,6 +73,9 @@ pub enum Verdict<'m> {
         /// Why, for the log and the audit record.
         reason: Box<str>,
     },
+    /// It goes no further: it is for the gateway, which answers with this text; empty if it has no
+    /// answer.
+    Reply(String),
     /// The connection is to be closed (1008), for this reason.
     Close(&'static str),
 }

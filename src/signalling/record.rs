@@ -86,7 +86,7 @@ impl<'r> RecordId<'r> {
 /// What became of a document.
 #[derive(Clone, Copy)]
 pub enum Outcome<'r> {
-    /// It went on, by this rule, if there are rules.
+    /// It went on, by this rule, if there are rules; or the gateway did what it asks for.
     Allowed(Option<&'r Rule>),
     /// It did not.
     Refused {

@@ -14,7 +14,7 @@ use crate::policy::Permit;
 use crate::registry::TaskWaker;
 use crate::route::change::Place;
 use crate::route::upstream::ServerAddr;
-use crate::signalling::Backend;
+use crate::signalling::{Backend, Protocol};
 use crate::telemetry::access::End;
 use crate::token::issuer::{Tag, Verified};
 
@@ -135,6 +135,13 @@ impl TunnelControl {
     pub fn has_had(&self, tag: &Tag) -> bool {
         let is_current = self.token().is_some_and(|token| token.tag == *tag);
         is_current || self.earlier.borrow().contains(tag)
+    }
+
+    /// Whether its client sends a token in order to renew, and not along with other messages.
+    pub fn renews_by_request(&self) -> bool {
+        let grant = self.grant.borrow();
+        let backend = grant.backend.as_ref();
+        backend.is_some_and(|backend| backend.protocol == Protocol::Kurento)
     }
 
     /// By what it may go on now. Not to be held across a call that replaces it.

@@ -11,7 +11,7 @@ use crate::policy::Permit;
 use crate::signalling::document::{self, Value};
 use crate::signalling::owners::Owner;
 use crate::signalling::{
-    Backend, Context, Direction, Ids, Inspector, MessageToken, Observer, Verdict, judge,
+    Context, Direction, Ids, Inspector, MessageToken, Observer, Verdict, judge,
 };
 
 /// What messages are judged by, beside the permit of the tunnel.
@@ -92,7 +92,7 @@ impl<I: Inspector, O: Observer> Judge<I, O> {
         for (at, document) in documents.enumerate().skip(first) {
             let result = match settled.take() {
                 Some(result) => Some(result),
-                None => match self.present(document, context.backend, tunnel) {
+                None => match self.present(document, &context, tunnel) {
                     None => None,
                     Some(Verification::Settled(result)) => Some(result),
                     Some(Verification::Waits(verification)) => {
@@ -116,10 +116,10 @@ impl<I: Inspector, O: Observer> Judge<I, O> {
     fn present(
         &self,
         document: Value<'_>,
-        backend: &Backend,
+        context: &Context<'_>,
         tunnel: &Rc<TunnelControl>,
     ) -> Option<Verification> {
-        let token = backend.message_token(document)?;
+        let token = context.backend.message_token(document, context.rules)?;
         Some(Rc::clone(&self.verifier).present(tunnel, &token))
     }
 

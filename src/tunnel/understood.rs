@@ -311,6 +311,11 @@ where
                     }
                     refused += 1;
                 }
+                Verdict::Reply(text) => {
+                    if !text.is_empty() {
+                        client.reply(&text);
+                    }
+                }
                 Verdict::Close(reason) => close = Some(reason),
             });
         self.waiting = unsettled.map(|unsettled| {

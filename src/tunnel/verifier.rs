@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use super::control::TunnelControl;
+use crate::signalling::RejectedToken;
 
 /// Decides about tokens that a client sends in messages.
 pub trait TokenVerifier: fmt::Debug {
@@ -22,7 +23,7 @@ pub enum Verification {
 }
 
 /// Whether a message may go on with its token, or why not.
-pub type TokenResult = Result<(), Box<str>>;
+pub type TokenResult = Result<(), RejectedToken>;
 
 /// A token that has to be waited for.
 pub(super) struct Unsettled {

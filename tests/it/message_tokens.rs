@@ -233,14 +233,14 @@ fn each_document_has_its_own_token() {
 }
 
 /// A server of an issuer's keys.
-struct Keys {
-    server: Upstream,
+pub(crate) struct Keys {
+    pub(crate) server: Upstream,
     /// From when on it has the second key, and each answer waits.
     gate: Arc<Mutex<Option<mpsc::Receiver<()>>>>,
 }
 
 impl Keys {
-    fn new(first: &Signer, second: &Signer) -> Self {
+    pub(crate) fn new(first: &Signer, second: &Signer) -> Self {
         let (before, after) = (set(&[first]), set(&[first, second]));
         let gate = Arc::new(Mutex::new(None::<mpsc::Receiver<()>>));
         let shared = Arc::clone(&gate);
@@ -263,7 +263,7 @@ impl Keys {
     }
 
     /// Publishes the second key, once the returned sender is dropped.
-    fn hold(&self) -> mpsc::Sender<()> {
+    pub(crate) fn hold(&self) -> mpsc::Sender<()> {
         let (release, released) = mpsc::channel();
         *self.gate.lock().unwrap() = Some(released);
         release
@@ -271,7 +271,7 @@ impl Keys {
 
     /// Waits until it has been asked once more.
     #[track_caller]
-    fn is_asked(&self, before: usize) {
+    pub(crate) fn is_asked(&self, before: usize) {
         eventually("another fetch", || self.server.requests().len() > before);
     }
 }

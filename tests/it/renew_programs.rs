@@ -1,5 +1,7 @@
 //! Programs renew what they have opened: by a request with both tokens, without a cookie or a page.
 
+mod in_band;
+
 use std::io::Write as _;
 
 use http::HeaderValue;

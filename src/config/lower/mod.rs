@@ -16,6 +16,7 @@ mod names;
 mod passthrough;
 mod policies;
 mod reach;
+mod renewal;
 mod routes;
 mod satisfy;
 mod secrets;

@@ -11,7 +11,7 @@ use super::{note_empty, note_twice};
 use crate::addr::Network;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::everybody;
-use crate::config::problem::Spanned;
+use crate::config::problem::{Place, Spanned};
 use crate::config::read::{List, Named, valid};
 use crate::config::suggest;
 use crate::config::tables::RawPolicy;
@@ -30,6 +30,8 @@ pub(super) struct NamedPolicy {
     pub(super) lets_everybody_in: bool,
     /// What it says about messages, if it judges them.
     pub(super) judged: Option<Judged>,
+    /// Where it says that tokens are renewed by messages, if it does.
+    pub(super) renew_in_band: Option<Place>,
 }
 
 pub(super) fn lower(
@@ -46,15 +48,20 @@ pub(super) fn lower(
             );
         }
         let (mut raw, mut judged) = (raw, None);
+        let mut renew_in_band = None;
         if let Some(raw) = &mut raw {
             judged = judged_messages(raw, diag);
+            renew_in_band = in_band(raw).filter(|_| raw.issuers.is_some()).cloned();
         }
         let conditions = raw.and_then(|raw| conditions(raw, issuers, diag));
         let lets_everybody_in = conditions.as_ref().is_some_and(|(_, everybody)| *everybody);
         let policy = conditions.map(|(rule, _)| {
             let policy = Policy::new(&name.value, Rule::Conditions(rule));
             Arc::new(match &judged {
-                Some(judged) => policy.with_messages(judged.rules.clone()),
+                Some(judged) => {
+                    let rules = judged.rules.clone();
+                    policy.with_messages(rules.with_renewal_in_band(renew_in_band.is_some()))
+                }
                 None => policy,
             })
         });
@@ -63,6 +70,7 @@ pub(super) fn lower(
             policy,
             lets_everybody_in,
             judged,
+            renew_in_band,
         }
     };
     raw.into_iter().map(policy).collect()
@@ -85,6 +93,12 @@ fn judged_messages(raw: &mut RawPolicy, diag: &Diagnostics<'_>) -> Option<Judged
         may_have_none: is_optional(raw) || (raw.allow.is_some() && (is_any || !have_tokens)),
     };
     messages::lower(written, clients, diag)
+}
+
+/// Where a policy says that tokens are renewed by messages, if it does.
+fn in_band(raw: &RawPolicy) -> Option<&Place> {
+    let written = raw.renew_in_band.as_ref()?;
+    written.value.then_some(&written.place)
 }
 
 fn note_unused(raw: &Named<RawPolicy>, issuers: &[NamedIssuer], diag: &Diagnostics<'_>) {
@@ -179,7 +193,9 @@ fn note_what_needs_a_token(raw: &RawPolicy, diag: &Diagnostics<'_>) {
     let on_expiry = raw.on_expiry.as_ref().map(|word| &word.place);
     let grace = raw.expiry_grace.as_ref().map(|grace| &grace.place);
     let optional = raw.optional.as_ref().map(|optional| &optional.place);
-    for place in [claims, on_expiry, grace, optional].into_iter().flatten() {
+    let renewal = in_band(raw);
+    let places = [claims, on_expiry, grace, optional, renewal];
+    for place in places.into_iter().flatten() {
         diag.problem(
             place,
             "is about tokens, and the policy takes none; write issuers, or take it out",

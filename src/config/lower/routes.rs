@@ -40,6 +40,7 @@ pub(super) fn lower(
     note_loops(&present, diag);
     names.note_unused(&present);
     names.note_other_protocol(&present);
+    names.note_renewal_in_band(&present);
     // In two steps, so that the routes after an invalid one are checked too.
     let routes: Vec<Option<Route>> = present.iter().map(|route| names.route(route)).collect();
     let whole = present

@@ -141,6 +141,12 @@ section! {
         /// that end a call, or keep it until the token is renewed; see
         /// [Messages](messages.md#after-expiry).
         expiry_grace: Spanned<Duration> = optional("`\"0s\"`");
+        /// Whether clients of Kurento may renew their token on their WebSocket, by a method of the
+        /// gateway's own, [`ianitor.renew`](tokens.md#on-kurentos-websocket), which Kurento never
+        /// sees. Needs `issuers`, `messages` or `rules`, and a route to an upstream with
+        /// `protocol = "kurento"`. Janus' clients need no key for it: their
+        /// [messages](messages.md#tokens-in-messages) may have a newer token.
+        renew_in_band: Spanned<bool> = optional("`false`");
         /// What clients may send to Janus or Kurento, by [presets](messages.md#presets): each is a
         /// list of rules, which are tried after the policy's own `rules`. A policy that has either
         /// judges each message, and what no rule allows is refused. It goes with routes to

@@ -144,6 +144,7 @@ impl<'r> MessageTarget<'r> {
         let message = match judged(&mut inspector, &body, &context) {
             Verdict::Forward(message) => message.into_owned(),
             Verdict::Answer { text, reason } => return Ok(self.refused(text, &reason)),
+            Verdict::Reply(text) => return Ok(self.reply(text)),
             Verdict::Close(reason) => {
                 return Ok(self.without_message(StatusCode::FORBIDDEN, reason));
             }
@@ -174,6 +175,7 @@ impl<'r> MessageTarget<'r> {
                 self.ask(request, inspector, &context, is_trimmed).await
             }
             Verdict::Answer { text, reason } => Ok(self.refused(text, &reason)),
+            Verdict::Reply(text) => Ok(self.reply(text)),
             Verdict::Close(reason) => Ok(self.without_message(StatusCode::FORBIDDEN, reason)),
         }
     }
@@ -293,6 +295,11 @@ impl<'r> MessageTarget<'r> {
     /// A refusal in the words of Janus, which has no other status for it.
     fn refused(&self, text: String, reason: &str) -> Response<ResponseBody> {
         self.note_refusal(reason);
+        self.reply(text)
+    }
+
+    /// An answer of the gateway's own to a message.
+    fn reply(&self, text: String) -> Response<ResponseBody> {
         let mut response = Response::new(ResponseBody::text(text));
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);

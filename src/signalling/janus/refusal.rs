@@ -90,8 +90,8 @@ pub(super) fn check<'c>(
     context: &Context<'c>,
     ends_a_call: impl FnOnce() -> bool,
 ) -> Result<Option<&'c Rule>, Refusal> {
-    if let MessageToken::Rejected(why) = context.token {
-        return Err(Refusal::Token(why.into()));
+    if let MessageToken::Rejected(token) = context.token {
+        return Err(Refusal::Token(token.detail.clone()));
     }
     if context.is_in_grace && !ends_a_call() {
         return Err(Refusal::Expired);

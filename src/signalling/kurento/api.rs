@@ -7,6 +7,7 @@ use super::conclusion::{self, record_admitted};
 use super::id::Id;
 use super::judge::{Admitted, Judge, Rejected};
 use super::refusal::Refusal;
+use super::renewal;
 use super::request::Request;
 use crate::signalling::calls::Calls;
 use crate::signalling::document::{Change as Edit, SyntaxError, Text, Value};
@@ -147,6 +148,9 @@ impl Inspector for Api {
             Ok(request) => request,
             Err(bad) => return conclusion::refuse(&bad, context),
         };
+        if renewal::is_renewal(&request, context) {
+            return renewal::answer(&request, self.session(), context);
+        }
         let judged = Judge::new(context, self.session()).request(&request.operation);
         let mut admitted = match judged {
             Ok(admitted) => admitted,

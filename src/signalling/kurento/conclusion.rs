@@ -28,6 +28,12 @@ pub(super) fn record_admitted(
     );
 }
 
+/// Records a request that the gateway itself has done.
+pub(super) fn record_done(facts: &Facts<'_>, session: Option<&str>, context: &Context<'_>) {
+    let request = Some((facts, Named::default()));
+    record(request, session, Outcome::Allowed(None), context);
+}
+
 /// The verdict on a request that goes no further.
 pub(super) fn reject(
     rejected: &Rejected<'_>,

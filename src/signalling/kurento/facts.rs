@@ -130,7 +130,9 @@ pub(super) fn class(facts: &Facts<'_>) -> MessageClass {
         () if !facts.verb.is_known => MessageClass::Unknown,
         () if facts.is_foreign || (is_server() && lists()) => MessageClass::Operate,
         () if is_server() => MessageClass::Observe,
-        () if is_verb(&["ping", "connect", "keepAlive", "closeSession"]) => MessageClass::Session,
+        () if is_verb(&["ping", "connect", "keepAlive", "closeSession", names::RENEW]) => {
+            MessageClass::Session
+        }
         () => MessageClass::Message,
     }
 }

@@ -26,6 +26,7 @@ mod judge;
 mod names;
 mod references;
 mod refusal;
+mod renewal;
 mod request;
 mod target;
 
@@ -33,6 +34,7 @@ pub use api::Api;
 pub use explain::{Explained, operations};
 pub use names::{ABSTRACT_TYPES, EVENTS, METHODS, OPERATIONS, TYPES};
 pub use refusal::Refusal;
+pub(in crate::signalling) use renewal::renewal_token;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,9 @@
 /// The id of the object that lists all others.
 pub(super) const SERVER_MANAGER: &str = "manager_ServerManager";
 
+/// A method of the gateway's own, which KMS does not have: a client renews its token by it.
+pub(super) const RENEW: &str = "ianitor.renew";
+
 /// The methods, each with the members that its `params` need.
 pub const METHODS: [(&str, &[&str]); 13] = [
     ("ping", &[]),

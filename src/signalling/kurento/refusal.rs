@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use super::id::Id;
 use crate::signalling::document::{SyntaxError, push_quoted};
 use crate::signalling::rules::Mismatch;
-use crate::signalling::{Outcome, Verdict};
+use crate::signalling::{Outcome, RejectedToken, Verdict};
 
 /// Why a request goes no further.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub enum Refusal {
     TooManyCalls,
     /// The client's token has expired, and this ends nothing.
     Expired,
+    /// The client's token is not renewed.
+    NotRenewed(RejectedToken),
     /// A rule refuses it.
     Denied(Box<str>),
     /// No rule matches.
@@ -59,6 +61,7 @@ impl Refusal {
             }
             Self::NoObject => (40_101, "MEDIA_OBJECT_NOT_FOUND"),
             Self::Expired | Self::Denied(_) | Self::Unmatched(_) => (-32_000, "NOT_ALLOWED"),
+            Self::NotRenewed(_) => (-32_000, "NOT_RENEWED"),
         }
     }
 
@@ -113,6 +116,7 @@ impl Refusal {
             Self::NoSession => "unknown_session",
             Self::NoObject => "unknown_handle",
             Self::Expired => "expired",
+            Self::NotRenewed(_) => "bad_token",
             Self::Denied(_) => "denied",
             Self::Unmatched(_) => "unmatched",
             Self::TooManySessions | Self::TooManyObjects | Self::TooManyCalls => "too_many",
@@ -140,6 +144,7 @@ impl Refusal {
     fn said(&self) -> &dyn fmt::Display {
         match self {
             Self::Denied(_) | Self::Unmatched(_) => &"Not allowed",
+            Self::NotRenewed(rejected) => &rejected.fault,
             other => other,
         }
     }
@@ -162,6 +167,9 @@ impl fmt::Display for Refusal {
             Self::TooManyObjects => f.write_str("Too many objects"),
             Self::TooManyCalls => f.write_str("Too many requests wait for an answer"),
             Self::Expired => f.write_str("The token has expired"),
+            Self::NotRenewed(rejected) => {
+                write!(f, "The token is not accepted: {}", rejected.detail)
+            }
             Self::Denied(rule) => write!(f, "Denied by {rule}"),
             Self::Unmatched(None) => f.write_str("No rule matches"),
             Self::Unmatched(Some(mismatch)) => write!(f, "No rule matches: {mismatch}"),

@@ -198,6 +198,7 @@ impl fmt::Display for Step<'_> {
 pub struct MessageRules {
     rules: Box<[Rule]>,
     policy: Box<str>,
+    renew_in_band: bool,
 }
 
 impl MessageRules {
@@ -206,7 +207,22 @@ impl MessageRules {
         Self {
             rules: rules.into_iter().collect(),
             policy: Box::default(),
+            renew_in_band: false,
         }
+    }
+
+    /// The same rules, and whether Kurento's clients renew their tokens by messages.
+    #[must_use]
+    pub fn with_renewal_in_band(self, renew_in_band: bool) -> Self {
+        Self {
+            renew_in_band,
+            ..self
+        }
+    }
+
+    /// Whether Kurento's clients renew their tokens by messages.
+    pub fn renew_in_band(&self) -> bool {
+        self.renew_in_band
     }
 
     /// The same rules, of the policy with this name.

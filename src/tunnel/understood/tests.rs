@@ -11,7 +11,7 @@ use crate::limits::Rate;
 use crate::registry::Registry;
 use crate::signalling::document::{SyntaxError, Value};
 use crate::signalling::owners::{self, Owner, Owners};
-use crate::signalling::{Backend, MessageToken, Protocol};
+use crate::signalling::{Backend, MessageToken, Protocol, RejectedToken, RenewalFault};
 use crate::telemetry::access::AccessSink;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::request_id::RequestIds;
@@ -39,9 +39,9 @@ impl Inspector for Marker {
                 reason: Box::from("no"),
             },
             Direction::ToServer => match context.token {
-                MessageToken::Rejected(why) => Verdict::Answer {
-                    text: format!("\"{why}\""),
-                    reason: why.into(),
+                MessageToken::Rejected(token) => Verdict::Answer {
+                    text: format!("\"{}\"", token.detail),
+                    reason: token.detail.clone(),
                 },
                 MessageToken::Accepted => Verdict::Forward(format!("*{}", document.raw()).into()),
                 MessageToken::Absent => Verdict::Forward(format!("+{}", document.raw()).into()),
@@ -77,8 +77,15 @@ impl TokenVerifier for Verifier {
         Verification::Settled(if name == "good" {
             Ok(())
         } else {
-            Err(name.into())
+            Err(rejected(name))
         })
+    }
+}
+
+fn rejected(detail: &str) -> RejectedToken {
+    RejectedToken {
+        fault: RenewalFault::NotAccepted,
+        detail: detail.into(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sessions over several messages.
 
 use super::*;
+use crate::signalling::{RejectedToken, RenewalFault};
 
 const OURS: &str = "ianitor-0000000000000007-";
 
@@ -383,7 +384,7 @@ fn a_token_for_the_gateway_never_reaches_janus_and_one_of_janus_does() {
         match verdicts.next().unwrap() {
             Verdict::Forward(text) => text.into_owned(),
             Verdict::Answer { text, reason } => format!("{text} {reason}"),
-            Verdict::Close(reason) => panic!("{reason}"),
+            other => panic!("{other:?}"),
         }
     };
     assert_eq!(with(MessageToken::Absent, &mut api, token), token);
@@ -392,8 +393,12 @@ fn a_token_for_the_gateway_never_reaches_janus_and_one_of_janus_does() {
         keepalive_of("t")
     );
     // The reason is for the log.
+    let older = RejectedToken {
+        fault: RenewalFault::NotLater,
+        detail: "it is older".into(),
+    };
     assert_eq!(
-        with(MessageToken::Rejected("it is older"), &mut api, token),
+        with(MessageToken::Rejected(&older), &mut api, token),
         concat!(
             r#"{"janus":"error","session_id":1,"transaction":"t","#,
             r#""error":{"code":403,"reason":"The token is not accepted"}} "#,

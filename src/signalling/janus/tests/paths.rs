@@ -27,7 +27,7 @@ fn result(ids: (i64, i64), message: &str) -> String {
             let error = &answer["error"];
             format!("{} {}", error["code"], error["reason"].as_str().unwrap())
         }
-        Verdict::Close(reason) => panic!("{reason}"),
+        other => panic!("{other:?}"),
     }
 }
 

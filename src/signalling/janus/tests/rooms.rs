@@ -49,7 +49,7 @@ fn verdict(client: &Client, api: &mut Gateway<Api>, message: &str) -> String {
     match client.sends(api, message).remove(0) {
         Verdict::Forward(_) => "forward".into(),
         Verdict::Answer { reason, .. } => reason.into(),
-        Verdict::Close(reason) => panic!("{reason}"),
+        other => panic!("{other:?}"),
     }
 }
 

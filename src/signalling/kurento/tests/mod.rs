@@ -3,6 +3,7 @@
 mod flows;
 mod oracle;
 mod property;
+mod renewal;
 mod spellings;
 mod table;
 
@@ -14,7 +15,7 @@ use crate::clock::UnixTime;
 use crate::signalling::owners::{InUse, Limits, Owner, Owners};
 use crate::signalling::rules::MessageRules;
 use crate::signalling::{
-    Backend, Context, Direction, Ids, MessageToken, Protocol, Verdict, judge, presets,
+    Backend, Context, Direction, Ids, Protocol, RejectedToken, Verdict, judge, presets,
     uri::UriPrefix,
 };
 use crate::token::claims::Claims;
@@ -27,6 +28,8 @@ struct Connection {
     claims: Option<Claims>,
     owner: Owner,
     is_in_grace: bool,
+    /// What has become of the token in the next message.
+    token: Option<Result<(), RejectedToken>>,
     /// The sessions that were there before.
     _in_use: Vec<InUse>,
 }
@@ -41,6 +44,7 @@ impl Connection {
             claims: None,
             owner: Owner::of_subject("test", subject),
             is_in_grace: false,
+            token: None,
             _in_use: Vec::new(),
         }
     }
@@ -74,7 +78,7 @@ impl Connection {
             time: UnixTime(1_795_283_269),
             now: Instant::now(),
             is_in_grace: self.is_in_grace,
-            token: MessageToken::Absent,
+            token: (&self.token).into(),
             observer: &(),
         };
         judge(&mut self.api, direction, message, &context).collect()

@@ -61,7 +61,7 @@ fn what_is_behind_a_token_waits_in_order_and_the_servers_messages_go_on() {
         assert_eq!(on.server.next().await, format!("*{first}"));
         assert_eq!(on.server.next().await, "+{\"c\":1}");
         assert_eq!(on.server.next().await, "+{\"d\":1}");
-        settle(&on, Err("slow".into())).await;
+        settle(&on, Err(rejected("slow"))).await;
         assert_eq!(on.server.next().await, "+{\"f\":1}");
         assert_eq!(on.client.next().await, "\"slow\"");
         on.client.send("{\"g\":1}").await;
