@@ -175,6 +175,10 @@ const STORIES = {
     }
     const filter = await pipeline.create('FaceOverlayFilter');
     await notAllowed((done) => filter.setOverlayedImage('file:///etc/x', 0, 0, 1, 1, done));
+    // Here the library sends a text in the place of the parameters.
+    const overlay = await pipeline.create('ImageOverlayFilter');
+    const add = (done) => overlay.addImage('a', 'file:///etc/x', 0, 0, 1, 1, true, true, done);
+    await refused(-32602, Error, add);
     await notAllowed((done) => pipeline.create('GStreamerFilter', { command: 'filesrc location=/etc/x' }, done));
     await pipeline.release();
     client.close();

@@ -7,11 +7,15 @@ use super::refusal::Refusal;
 use super::request::Operation;
 use super::target::Target;
 use crate::signalling::MessageClass;
-use crate::signalling::document::{Object, Text, Value};
+use crate::signalling::document::{Kind, Object, Text, Value};
 use crate::signalling::rules::{Facts, Terms, Word};
 
 /// Operations of the server that list what belongs to all clients.
 const LISTS: [&str; 4] = ["getPipelines", "getSessions", "getChildren", "getChilds"];
+
+/// Members of `params` in which KMS looks for parameters by their names. It fails inside its JSON
+/// library if one is no object.
+const OBJECTS: [&str; 3] = ["constructorParams", "properties", "operationParams"];
 
 /// The members of `params` that several methods have.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +37,13 @@ impl<'m> Params<'m> {
         let mut params = Self::default();
         let members = operation.params.into_iter().flat_map(Object::members);
         for member in members {
+            let mut objects = OBJECTS.into_iter();
+            if let Some(name) = objects.find(|name| member.name.is(name)) {
+                let is_object = matches!(member.value.kind(), Kind::Object | Kind::Null);
+                is_object
+                    .then_some(())
+                    .ok_or(Refusal::Params(name, "an object"))?;
+            }
             if let Some(place) = params.place(|name| member.name.is(name)) {
                 *place = Some(member.value);
             }

@@ -79,11 +79,11 @@ impl Preset {
         numbered.map(|(row, number)| row.rule(&format!("{}.{number}", self.name)))
     }
 
-    /// Whether it allows some of its messages only by what a token claims.
+    /// Whether the rooms or hosts of its messages are those that a token claims. A preset that is
+    /// of use without claims, and allows one thing more with one, needs none.
     pub fn needs_claims(&self) -> bool {
-        self.rows.iter().any(|row| {
-            !matches!(row.rooms, OwnRooms::Any) || row.claim.is_some() || row.hosts.is_some()
-        })
+        let mut rows = self.rows.iter();
+        rows.any(|row| !matches!(row.rooms, OwnRooms::Any) || row.hosts.is_some())
     }
 
     /// The preset that a rule is of, by the name of the rule.
