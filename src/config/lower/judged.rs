@@ -132,6 +132,22 @@ impl Names<'_> {
         self.diag.warning(&policy.place, text);
     }
 
+    /// A route to Kurento whose messages are not judged.
+    pub(super) fn note_unjudged_kurento(&self, raw: &RawRoute, upstreams: &[&Upstream]) {
+        let is_kurento = |upstream: &&&Upstream| upstream.protocol == Protocol::Kurento;
+        let (Some(policy), Some(upstream)) = (&raw.policy, upstreams.iter().find(is_kurento))
+        else {
+            return;
+        };
+        let text = format!(
+            "\"{}\" has no rules for messages, so that its clients can have Kurento read and write \
+             files, contact any host from there, and release the objects of all others (upstream \
+             \"{}\"); write messages = [\"kurento-app\"] in the policy",
+            policy.value, upstream.name.value
+        );
+        self.diag.warning(&policy.place, text);
+    }
+
     /// A limit for messages, where the gateway forwards them as they are.
     pub(super) fn note_message_size(
         &self,

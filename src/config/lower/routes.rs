@@ -113,12 +113,12 @@ impl Names<'_> {
         };
         let judges = policy.as_ref().and_then(|policy| policy.judges);
         self.note_messages(raw, judges, &upstreams);
-        if judges.is_none()
-            && policy
-                .as_ref()
-                .is_some_and(|policy| policy.lets_everybody_in)
-        {
-            self.note_secret_for_everybody(raw, &upstreams);
+        if let (None, Some(policy)) = (judges, &policy) {
+            // What is open to everybody is a problem already, or written to be so.
+            match policy.lets_everybody_in {
+                true => self.note_secret_for_everybody(raw, &upstreams),
+                false => self.note_unjudged_kurento(raw, &upstreams),
+            }
         }
         if let Some(Resolved {
             policy: Some(policy),
