@@ -16,6 +16,7 @@ fn real_clients_work_where_their_messages_are_judged() {
         ("a transaction", |roles| story(roles, "transaction")),
         ("objects of another user", |roles| story(roles, "foreign")),
         ("files and hosts", |roles| story(roles, "uris")),
+        ("a listed host", |roles| story(roles, "listed")),
         ("an operator", |roles| story(roles, "operator")),
         ("an observer", |roles| story(roles, "observer")),
         ("a token in a header", |roles| story(roles, "header")),

@@ -80,14 +80,21 @@ fn forms(uri: &str, [pipeline, filter]: [&str; 2], id: &str) -> Vec<String> {
 #[test]
 fn no_spelling_of_a_file_or_an_inner_host_is_opened_from_any_place_of_a_message() {
     let roles = KurentoRoles::start("uris");
-    let mut ada = roles.client("app", "ada");
+    // Without a list in the policy not even the listed one is opened.
+    let uris = unlisted().into_iter().chain([LISTED]).collect();
+    opens_nothing(&roles, "app", uris);
+    opens_nothing(&roles, "media", unlisted());
+    roles.kurento.collects_everything();
+}
+
+fn opens_nothing(roles: &KurentoRoles, role: &str, uris: Vec<&str>) {
+    let mut ada = roles.client(role, "ada");
     let pipeline = ada.create("MediaPipeline", &json!({}));
     let filter = ada.create("ImageOverlayFilter", &json!({"mediaPipeline": pipeline}));
     let children = children_of(&mut ada, &pipeline);
     let before = roles.kurento.state();
     let mut asked = 0;
-    // Without a list in the policy not even that is opened.
-    for uri in unlisted().into_iter().chain([LISTED]) {
+    for uri in &uris {
         for form in forms(uri, [&pipeline, &filter], &format!("f{asked}")) {
             ada.say(&form);
             asked += 1;
@@ -97,14 +104,14 @@ fn no_spelling_of_a_file_or_an_inner_host_is_opened_from_any_place_of_a_message(
             assert!(answer["result"].is_null(), "{form}: {answer}");
         }
     }
+    assert!(asked > 15_000, "{asked}");
     // Notifications have no answer.
-    for uri in unlisted() {
+    for uri in &uris {
         let params = CREATES[0].replace("$P", &pipeline).replace("$U", uri);
         ada.say(&format!(
             r#"{{"jsonrpc":"2.0","method":"create","params":{params}}}"#
         ));
     }
-    assert!(asked > 15_000, "{asked}");
     // A real server says by its list that none was executed, a stand-in by its record as well.
     assert_eq!(children_of(&mut ada, &pipeline), children);
     ada.is_alive();
@@ -114,8 +121,31 @@ fn no_spelling_of_a_file_or_an_inner_host_is_opened_from_any_place_of_a_message(
         let executed = |state: &Value| state["executed"].as_array().unwrap().len();
         assert_eq!(executed(&after), executed(&before) + 1, "the list alone");
     }
-    drop(ada);
-    roles.kurento.collects_everything();
+}
+
+#[test]
+fn what_the_policy_lists_is_opened_and_nothing_else() {
+    let roles = KurentoRoles::start("uris-listed");
+    let mut ada = roles.client("media", "ada");
+    let pipeline = ada.create("MediaPipeline", &json!({}));
+    let filter = ada.create("ImageOverlayFilter", &json!({"mediaPipeline": pipeline}));
+    for (at, form) in forms(LISTED, [&pipeline, &filter], "$N").iter().enumerate() {
+        ada.say(&form.replace("$N", &format!("f{at}")));
+        ada.next().unwrap();
+    }
+    let constructor = json!({"mediaPipeline": pipeline, "uri": "https://media.example.com/pub/a"});
+    let player = ada.create("PlayerEndpoint", &constructor);
+    let children = children_of(&mut ada, &pipeline);
+    assert!(children.to_string().contains(&player), "{children}");
+    if let Some(state) = roles.kurento.state() {
+        let opened = state["opened"].as_array().unwrap();
+        // Alone and in transactions, of each element that has one URI in one place.
+        assert!(opened.len() > 20, "{}", opened.len());
+        for one in opened {
+            let uri = one["uri"].as_str().unwrap();
+            assert!(uri.starts_with("https://media.example.com/pub/a"), "{one}");
+        }
+    }
 }
 
 fn children_of(client: &mut Rpc, pipeline: &str) -> Value {

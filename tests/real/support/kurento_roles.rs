@@ -9,8 +9,12 @@ use super::rpc::Rpc;
 use super::{Folder, Gateway, Kurento};
 
 /// The roles, each with a policy of this name and what stands in it.
-const ROLES: [(&str, &str); 3] = [
+const ROLES: [(&str, &str); 4] = [
     ("app", r#"messages = ["kurento-app"]"#),
+    (
+        "media",
+        "messages = [\"kurento-app\"]\nuris = [\"https://media.example.com/pub/\"]",
+    ),
     ("operators", r#"messages = ["kurento-operator"]"#),
     ("observers", r#"messages = ["kurento-observe"]"#),
 ];
