@@ -1,4 +1,5 @@
-//! `Location` leads back to the gateway or to where the upstream said, never to a third place.
+//! `Location` and `Link` lead back to the gateway or to where the upstream said, never to a third
+//! place.
 //!
 //! Input, a line each: a `Location`, the route's path, its `strip_prefix`, its `rewrite`, a public
 //! path.
@@ -7,6 +8,7 @@
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use ianitor::host::Authority;
+use ianitor::proxy::link;
 use ianitor::proxy::location::{self, Public};
 use ianitor::route::PathChange;
 use ianitor::route::path::{NormalPath, PathPrefix};
@@ -28,6 +30,7 @@ fuzz_target!(|text: &str| {
         && path.covers(asked.as_str())
     {
         there_and_back(&change, asked.as_str());
+        resolve(value, &change, asked.as_str());
     }
     if let Ok(value) = HeaderValue::from_str(value)
         && let Ok(before) = value.to_str()
@@ -79,6 +82,33 @@ fn there_and_back(change: &PathChange, asked: &str) {
         .unwrap_or_else(|| panic!("{heard:?} has no public form"));
     // A path that was stripped to nothing is sent as the root.
     assert_eq!(back.trim_end_matches('/'), asked.trim_end_matches('/'));
+}
+
+/// A relative reference becomes a path of this host, and a second time nothing; in a `Link` too,
+/// where the rest stays.
+fn resolve(reference: &str, change: &PathChange, asked: &str) {
+    let authority = PUBLIC.parse().expect("an authority");
+    let to = Public {
+        servers: &[],
+        host: None,
+        path: change,
+        authority: &authority,
+    };
+    let heard = change.to_upstream(asked);
+    let resolved = |reference: &str| to.resolve(reference, &heard);
+    if let Some(path) = resolved(reference) {
+        assert!(path.starts_with('/') && !path.starts_with("//"), "{path:?}");
+        assert!(!path.starts_with("/\\"), "{path:?}");
+        assert_eq!(resolved(&path), None, "{path:?}");
+    }
+    let same = |target: &str| Some(target.to_owned());
+    let unchanged = link::rewrite(reference, same);
+    assert!(unchanged.is_none_or(|unchanged| unchanged == reference));
+    if !reference.contains(['<', '>', '"', '\\']) {
+        let value = format!("<{reference}>; rel=\"a,<b>\", <{reference}>; rel=c");
+        let want = resolved(reference).map(|to| format!("<{to}>; rel=\"a,<b>\", <{to}>; rel=c"));
+        assert_eq!(link::rewrite(&value, resolved), want);
+    }
 }
 
 fn check(before: &str, after: &str, change: &PathChange) {

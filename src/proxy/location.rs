@@ -72,12 +72,17 @@ impl Public<'_> {
     }
 
     /// The public path of a relative reference in an answer to a request for `base`, a path at the
-    /// upstream (RFC 3986, section 5.2); `None` if it has a scheme, a host or a whole path.
+    /// upstream (RFC 3986, section 5.2). `None` if it has a scheme, a host or a whole path, or if a
+    /// browser could read the result as one with a host.
     pub fn resolve(self, reference: &str, base: &str) -> Option<String> {
         let end = reference.find(['?', '#']).unwrap_or(reference.len());
         let (path, rest) = reference.split_at(end);
         let first = path.split('/').next().unwrap_or_default();
         if path.starts_with('/') || first.contains(':') || reference.starts_with('#') {
+            return None;
+        }
+        // To a browser, a backslash is a slash.
+        if path.contains('\\') {
             return None;
         }
         let folder = base.rfind('/').map_or("", |at| &base[..at]);
@@ -86,7 +91,8 @@ impl Public<'_> {
             path => without_dots(folder, path),
         };
         let whole = whole + rest;
-        Some(self.public_path(&whole).unwrap_or(whole))
+        let public = self.public_path(&whole).unwrap_or(whole);
+        (!public.starts_with("//")).then_some(public)
     }
 }
 
@@ -144,6 +150,9 @@ mod tests {
             ("//a/b", "/", "", "", None),
             ("/a", "/", "", "", None),
             ("#a", "/", "", "", None),
+            (".//evil.test", "/", "", "", None),
+            ("../..//evil.test", "/whip/e", "/live", "/whip", None),
+            ("\\evil.test", "/", "", "", None),
         ] {
             let (strip, add) = (strip.into(), add.into());
             let path = &PathChange { strip, add };
