@@ -7,7 +7,7 @@
 #[path = "../../src/signalling/jitsi/tests/oracle.rs"]
 mod oracle;
 
-use ianitor::signalling::jitsi::{Asked, Refusal, judge, names_of};
+use ianitor::signalling::jitsi::{Asked, Refusal, judge, rooms_of};
 use ianitor::token::claims::Claims;
 use libfuzzer_sys::fuzz_target;
 use oracle::{Case, DOMAIN, admits};
@@ -42,7 +42,7 @@ fuzz_target!(|text: &str| {
         Err(why) => drop(why.detail(&asked, &claims, 20)),
     }
     // What a tunnel keeps of the query is judged the same.
-    let kept = names_of(case.query).unwrap_or_default();
+    let kept = rooms_of(case.query).unwrap_or_default();
     let asked = Asked::new(&kept, case.tenant, Some(DOMAIN));
     assert_eq!(judge(&asked, Some(&claims)), verdict);
 });

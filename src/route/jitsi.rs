@@ -11,6 +11,8 @@ use crate::signalling::jitsi::Asked;
 pub struct RoomRequest<'r> {
     /// The host that it names.
     pub host: &'r HostName,
+    /// Its path, normalised.
+    pub path: &'r str,
     /// Its query, or of that only what names a room.
     pub query: &'r str,
     /// Whether it is a WebSocket, or a handshake for one.
@@ -36,6 +38,10 @@ impl RouteTable {
             XmppDomain::Name(name) => Some(name.as_str()),
             XmppDomain::Any => None,
         };
-        Some(Asked::new(request.query, None, domain))
+        Some(Asked::new(
+            request.query,
+            route.tenant(request.path),
+            domain,
+        ))
     }
 }

@@ -76,7 +76,7 @@ impl Path {
             Self::Copied(target) => target,
             shared => RequestTarget {
                 path: shared.as_str().into(),
-                rooms: jitsi::names_of(shared.query()),
+                rooms: jitsi::rooms_of(shared.query()),
             },
         }
     }

@@ -21,6 +21,7 @@ pub(super) fn permit(routed: &Routed, route: &Route, permit: Permit) -> Result<P
     };
     let request = RoomRequest {
         host: &routed.normal.authority.host,
+        path: inbound.request.uri().path(),
         query: inbound.request.uri().query().unwrap_or_default(),
         is_websocket: websocket::is_handshake(&inbound.request),
     };

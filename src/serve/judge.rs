@@ -86,6 +86,7 @@ impl<'q> Question<'q> {
     fn room(&self) -> RoomRequest<'q> {
         RoomRequest {
             host: self.host,
+            path: self.sent.path,
             query: self.query,
             is_websocket: self.sent.is_websocket,
         }

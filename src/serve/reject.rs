@@ -259,9 +259,7 @@ fn of_jitsi(refusal: jitsi::Refusal) -> (StatusCode, &'static str) {
         | R::BadRoom
         | R::OtherRoom
         | R::Pattern(_) => (StatusCode::FORBIDDEN, "jitsi_room"),
-        R::NoSubject | R::SeveralTenants | R::OtherTenant => {
-            (StatusCode::FORBIDDEN, "jitsi_tenant")
-        }
+        R::NoSubject | R::OtherTenant => (StatusCode::FORBIDDEN, "jitsi_tenant"),
         R::OtherDomain => (StatusCode::FORBIDDEN, "jitsi_domain"),
     }
 }

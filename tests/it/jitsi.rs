@@ -28,6 +28,12 @@ fn config(plain: &Upstream, sockets: &Upstream, upstream: &str, policy: &str) ->
         .table(&issuer())
         .table(&format!("{POLICY}{policy}"))
         .route_with("/http-bind", "bosh", "policy = \"meeting\"")
+        .route_with("/{tenant}/http-bind", "bosh", "policy = \"meeting\"")
+        .route_with(
+            "/{tenant}/xmpp-websocket",
+            "sockets",
+            "policy = \"meeting\"",
+        )
         .route_with("/xmpp-websocket", "bosh", lines)
 }
 
@@ -74,7 +80,6 @@ fn a_token_opens_its_room_by_get_post_and_websocket_and_no_other() {
         format!("token={t}&room="),
         format!("room=standup&token={t}&room=retro"),
         format!("room=standup&room=standup&token={t}"),
-        format!("room=standup&prefix=acme&token={t}"),
     ] {
         let answer = gateway.client().post(&bosh(&query), b"<body/>");
         assert_eq!(answer.status(), 403, "{query}");
@@ -122,7 +127,7 @@ fn the_log_says_which_claim_was_not_what_was_asked_for() {
         ),
         (
             format!(
-                "/http-bind?room=a&prefix=acme&token={}",
+                "/acme/http-bind?room=a&token={}",
                 with(json!({ "room": "*", "sub": "other" }))
             ),
             "jitsi_tenant",
@@ -166,6 +171,38 @@ fn the_domain_is_the_host_or_what_the_upstream_says() {
             assert_eq!(client.get(&target(rejected)).status(), 403, "{upstream}");
         }
     }
+}
+
+#[test]
+fn a_token_opens_the_rooms_of_its_tenant_and_no_other() {
+    let (plain, sockets) = (Upstream::ok(), echo());
+    let mut gateway = TestGateway::start(&config(&plain, &sockets, "", ""));
+    let t = |sub: &str| token::token(json!({ "room": "a", "sub": sub }));
+    for (tenant, sub, is_admitted) in [
+        ("/acme", "acme", true),
+        ("/ACME", "acme", true),
+        ("/acme", "*", true),
+        ("/acme", "localhost", false),
+        ("/other", "acme", false),
+        ("", "acme", false),
+    ] {
+        let bosh = format!("{tenant}/http-bind?room=a&token={}", t(sub));
+        let want = if is_admitted { 200 } else { 403 };
+        assert_eq!(gateway.client().get(&bosh).status(), want, "{tenant} {sub}");
+        let socket = format!("{tenant}/xmpp-websocket?room=a&token={}", t(sub));
+        let want = if is_admitted { 101 } else { 403 };
+        assert_eq!(open(&gateway, &socket).0, want, "{tenant} {sub}");
+    }
+    // What the client says of its tenant is not what Prosody is told.
+    let own = |tenant: &str| format!("/{tenant}http-bind?room=a&prefix=acme&token={}", t("acme"));
+    assert_eq!(gateway.client().get(&own("other/")).status(), 403);
+    assert_eq!(gateway.client().get(&own("")).status(), 403);
+    let (_, mut socket) = open(
+        &gateway,
+        &format!("/acme/xmpp-websocket?room=a&token={}", t("acme")),
+    );
+    gateway.reload(&config(&plain, &sockets, "domain = \"meet.jitsi\"", ""));
+    is_alive(&mut socket);
 }
 
 #[test]

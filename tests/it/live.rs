@@ -87,6 +87,32 @@ fn kurento() -> Upstream {
     })
 }
 
+/// What Prosody shows where a browser opens its BOSH.
+const PAGE: &str = "<p>It works! Now point your BOSH client to this URL to connect to Prosody.</p>";
+
+/// Prosody: a page at each of its paths, and WebSockets for XMPP only.
+fn prosody(page: &'static str) -> Upstream {
+    Upstream::http(move |request, conn| {
+        let is_page = request.head.target() == "/http-bind";
+        let is_websocket = request.head.target() == "/xmpp-websocket";
+        let asks = request.head.get("upgrade").is_some();
+        match request.head.get("sec-websocket-protocol") {
+            Some("xmpp") if is_websocket => {
+                conn.send(switching(request, "Sec-WebSocket-Protocol: xmpp\r\n"))?;
+            }
+            _ if is_websocket && asks => conn.send("HTTP/1.1 501 Not Implemented\r\n\r\n")?,
+            _ if is_page || is_websocket => {
+                let length = page.len();
+                conn.send(format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{page}"
+                ))?;
+            }
+            _ => conn.send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?,
+        }
+        Ok(Then::Close)
+    })
+}
+
 /// Accepts any WebSocket with whatever subprotocol is offered, and echoes: as many libraries do.
 fn echo() -> Upstream {
     Upstream::http(|request, conn| {
@@ -249,6 +275,34 @@ fn a_server_is_what_its_upstream_says() {
         // The status of a plain request says nothing about a server that has been recognized.
         assert!(protocol == "http" || !text.contains("HTTP "), "{text}");
     }
+}
+
+#[test]
+fn prosody_is_known_by_its_page_or_else_by_its_websocket() {
+    let own_page = "a page of our own";
+    for (page, path, found) in [
+        (
+            PAGE,
+            "/http-bind",
+            "ok: is Prosody at /http-bind, by BOSH (",
+        ),
+        (PAGE, "/", "ok: is Prosody at /http-bind, by BOSH ("),
+        (
+            own_page,
+            "/xmpp-websocket",
+            "ok: is a server of XMPP at /xmpp-websocket, by WebSocket (",
+        ),
+    ] {
+        let (text, is_amiss) = ask(&prosody(page), "jitsi", path);
+        assert!(!is_amiss && text.contains(found), "{path}: {text}");
+    }
+    let (text, is_amiss) = ask(&Upstream::ok(), "jitsi", "/http-bind");
+    assert!(is_amiss && text.contains("but not as Prosody: "), "{text}");
+    let (text, is_amiss) = ask(&prosody(PAGE), "http", "/http-bind");
+    assert!(
+        !is_amiss && text.contains("write protocol = \"jitsi\""),
+        "{text}"
+    );
 }
 
 /// An offer would begin a stream.

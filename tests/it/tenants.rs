@@ -381,7 +381,7 @@ fn a_browser_is_offered_no_form_where_no_cookie_could_be_for_the_path() {
     assert!(form.text().contains("<form"), "{}", form.text());
     assert!(!none.text().contains("<form"), "{}", none.text());
     // The cookie of a route above is sent there, and is enough.
-    let token = token::token(serde_json::json!({}));
+    let token = token::token(serde_json::json!({ "room": "*", "sub": "acme" }));
     let answer = gateway.client().ask(format!(
         "GET /acme/http-bind HTTP/1.1\r\nHost: localhost\r\nCookie: ianitor={token}\r\n\
          Sec-Fetch-Site: same-origin\r\n\r\n"

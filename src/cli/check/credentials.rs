@@ -7,7 +7,7 @@ use ianitor::signalling::janus::Credentials;
 use serde_json::{Value, json};
 
 use super::probe::Server;
-use super::recognize::Place;
+use super::seen::Place;
 
 /// Sends a message that changes nothing and needs the secrets. Returns the key whose secret Janus
 /// rejects; `None` if it accepts it, there is none, or the answer does not say.
@@ -31,7 +31,7 @@ pub(super) async fn rejected(
             socket.close().await;
             answer?
         }
-        Place::Kurento(_) => return None,
+        Place::Kurento(_) | Place::Xmpp(..) => return None,
     };
     is_unauthorized(&answer).then_some(key)
 }

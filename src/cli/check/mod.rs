@@ -11,6 +11,7 @@ mod live;
 mod passthrough;
 mod probe;
 mod recognize;
+mod seen;
 mod upstreams;
 
 pub(crate) use command::{Check, run};

@@ -1,75 +1,13 @@
 //! Recognizes a server by its answers: Janus with its API or its admin API, by REST or WebSocket,
-//! or Kurento.
+//! Kurento, or Prosody.
 //!
 //! These requests change nothing and need no secret.
-
-use std::fmt;
 
 use serde_json::Value;
 
 use super::probe::{NoAnswer, Server, ServerAnswer, Socket};
+use super::seen::{Api, Place, Seen};
 use ianitor::route::upstream::Protocol;
-
-/// What a server turned out to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) api: Api,
-    /// Where and how it was recognized.
-    pub(super) place: Place,
-    /// As it reports.
-    pub(super) version: Option<String>,
-}
-
-/// Where an API was found. Shown as "at /janus", "by WebSocket (janus-protocol)".
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Janus over HTTP, below this path.
-    Rest(String),
-    /// Janus by WebSocket, at this path and with this subprotocol.
-    WebSocket(String, &'static str),
-    /// Kurento at this path.
-    Kurento(String),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rest(path) | Self::Kurento(path) => write!(f, "at {path}"),
-            Self::WebSocket(_, subprotocol) => write!(f, "by WebSocket ({subprotocol})"),
-        }
-    }
-}
-
-/// An API that is known by its answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Api {
-    Janus,
-    JanusAdmin,
-    /// Janus, but not known with which of its two APIs.
-    SomeJanus,
-    Kurento,
-}
-
-impl Api {
-    /// The `protocol` of an upstream with this API.
-    pub(super) fn protocol(self) -> Protocol {
-        match self {
-            Self::Janus | Self::SomeJanus => Protocol::Janus,
-            Self::JanusAdmin => Protocol::JanusAdmin,
-            Self::Kurento => Protocol::Kurento,
-        }
-    }
-
-    /// Its name in a message.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Janus => "the Janus API",
-            Self::JanusAdmin => "Janus' ADMIN API",
-            Self::SomeJanus => "a Janus (its admin API or not: it does not tell)",
-            Self::Kurento => "Kurento's control port",
-        }
-    }
-}
 
 /// Asks a server what it is, at the paths that routes lead to. If it is several things, the one
 /// that controls more is returned.
@@ -82,8 +20,10 @@ pub(super) async fn recognize(
     paths: &[String],
 ) -> Result<Option<Seen>, NoAnswer> {
     let mut seen = None;
-    if declared == Protocol::Kurento {
-        seen = kurento(server, paths).await?;
+    match declared {
+        Protocol::Kurento => seen = kurento(server, paths).await?,
+        Protocol::Jitsi => seen = xmpp(server, &candidates(paths, &XMPP_PATHS)).await?,
+        _ => {}
     }
     if seen.is_none() {
         seen = janus_rest(server, paths).await?;
@@ -94,8 +34,16 @@ pub(super) async fn recognize(
     if seen.is_none() && declared != Protocol::Kurento {
         seen = kurento(server, paths).await?;
     }
+    if seen.is_none() && declared != Protocol::Jitsi {
+        let is_usual = |path: &&String| XMPP_PATHS.iter().any(|end| path.ends_with(end));
+        let usual: Vec<String> = paths.iter().filter(is_usual).cloned().collect();
+        seen = xmpp(server, &usual).await?;
+    }
     Ok(seen)
 }
+
+/// Where Prosody has XMPP.
+const XMPP_PATHS: [&str; 2] = ["/http-bind", "/xmpp-websocket"];
 
 /// How many paths are tried for each API.
 const MOST_PATHS: usize = 8;
@@ -195,6 +143,39 @@ async fn kurento(server: &Server, paths: &[String]) -> Result<Option<Seen>, NoAn
         }
     }
     Ok(None)
+}
+
+/// Prosody shows a page at each of its paths. A page that is the operator's own says nothing, but
+/// a WebSocket for XMPP does.
+async fn xmpp(server: &Server, paths: &[String]) -> Result<Option<Seen>, NoAnswer> {
+    let seen = |api, path: &String, carrier| {
+        Some(Seen {
+            api,
+            place: Place::Xmpp(path.clone(), carrier),
+            version: None,
+        })
+    };
+    for path in paths {
+        let page = answer(server.get(path).await)?;
+        if let Some(carrier) = page.and_then(|page| carrier_in(&page.body)) {
+            return Ok(seen(Api::Prosody, path, carrier));
+        }
+    }
+    for path in paths {
+        if let Some(socket) = server.open(path, Some("xmpp")).await? {
+            socket.close().await;
+            return Ok(seen(Api::SomeXmpp, path, "WebSocket"));
+        }
+    }
+    Ok(None)
+}
+
+/// By what a page of Prosody says that it carries XMPP.
+fn carrier_in(page: &[u8]) -> Option<&'static str> {
+    let page = String::from_utf8_lossy(page);
+    let carriers = ["BOSH", "WebSocket"];
+    let carrier = carriers.into_iter().find(|carrier| page.contains(carrier));
+    carrier.filter(|_| page.contains("Prosody"))
 }
 
 /// A server that closes one connection without an answer may answer on another.
@@ -298,6 +279,18 @@ mod tests {
             ("[]", Api::SomeJanus),
         ] {
             assert_eq!(which_api(answer.as_bytes()), api, "{answer}");
+        }
+        for (page, carrier) in [
+            (
+                "<p>Now point your BOSH client to this URL of Prosody.</p>",
+                Some("BOSH"),
+            ),
+            ("<p>The WebSocket of Prosody</p>", Some("WebSocket")),
+            ("<p>A page about Prosody</p>", None),
+            ("<p>BOSH</p>", None),
+            ("", None),
+        ] {
+            assert_eq!(carrier_in(page.as_bytes()), carrier, "{page}");
         }
         assert!(is_pong(
             br#"{"id":1,"jsonrpc":"2.0","result":{"value":"pong"}}"#

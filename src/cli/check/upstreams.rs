@@ -8,7 +8,8 @@ use http::{HeaderValue, StatusCode};
 use super::credentials;
 use super::findings::{Finding, Findings};
 use super::probe::{self, NoAnswer, Server};
-use super::recognize::{Api, Seen, recognize};
+use super::recognize::recognize;
+use super::seen::{Api, Seen};
 use ianitor::clock;
 use ianitor::config::Config;
 use ianitor::proxy::connect::ConnectError;
@@ -236,7 +237,7 @@ fn judge(declared: Protocol, seen: &Seen, millis: u128) -> Finding {
 /// What a server is not whose answers are of no API; `None` if it may be anything.
 fn unrecognized(declared: Protocol) -> Option<&'static str> {
     match declared {
-        Protocol::Http | Protocol::Jitsi | Protocol::Whip => None,
+        Protocol::Http | Protocol::Whip => None,
         Protocol::Janus => Some(
             "the Janus API: the routes reach neither /info or /janus/info nor a WebSocket with \
              janus-protocol; see the port, the paths, and base_path of Janus",
@@ -244,6 +245,11 @@ fn unrecognized(declared: Protocol) -> Option<&'static str> {
         Protocol::JanusAdmin => Some(
             "Janus' admin API: the routes reach neither /info or /admin/info nor a WebSocket with \
              janus-admin-protocol; see the port, the paths, and admin_base_path of Janus",
+        ),
+        Protocol::Jitsi => Some(
+            "Prosody: the routes reach neither a page of its BOSH or WebSocket nor a WebSocket \
+             with the subprotocol xmpp; see the port, the paths, and whether bosh and websocket \
+             are among its modules",
         ),
         Protocol::Kurento => Some(
             "Kurento: no WebSocket that the routes reach answers a ping; see the port and the path",

@@ -5,6 +5,8 @@
 //! parser takes the first `<body/>` of its namespace for the outermost element, also inside of
 //! another one, knows it by any prefix, and accepts UTF-16 without a declaration.
 
+use std::borrow::Cow;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -12,7 +14,7 @@ use quick_xml::Reader;
 use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesDecl, BytesStart, Event};
 
-use super::query::{Asked, Named};
+use super::query::{Asked, RoomAsked};
 
 /// The namespace of the outermost element.
 pub const NAMESPACE: &str = "http://jabber.org/protocol/httpbind";
@@ -58,8 +60,8 @@ pub enum BadBody {
     /// A request without `rid`.
     #[error("the request has no rid")]
     NoRid,
-    /// The query has `room` or `prefix` twice.
-    #[error("the query names more than one room or tenant")]
+    /// The query has `room` twice.
+    #[error("the query names more than one room")]
     Names,
 }
 
@@ -161,8 +163,8 @@ fn is_name(value: &str) -> bool {
     value.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
 }
 
-/// Where a client speaks: a digest of the path, which names the tenant, and of the room and the
-/// tenant in the query, without case.
+/// Where a client speaks: a digest of the path, which names the tenant, and of the room in the query,
+/// without case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place([u8; 16]);
 
@@ -170,19 +172,16 @@ impl Place {
     /// The place that a request's URL names.
     ///
     /// # Errors
-    /// If it names several rooms or tenants.
+    /// If it names several rooms.
     pub fn new(path: &str, query: &str) -> Result<Self, BadBody> {
-        let Asked { room, tenant, .. } = Asked::new(query, None, None);
+        let name = match Asked::new(query, None, None).room {
+            RoomAsked::Missing => Cow::default(),
+            RoomAsked::One(name) => name,
+            RoomAsked::Several => return Err(BadBody::Names),
+        };
         let mut place = path.trim_end_matches('/').to_owned();
-        for named in [room, tenant] {
-            if named == Named::Several {
-                return Err(BadBody::Names);
-            }
-            let name = named.one().unwrap_or_default();
-            let lower: String = name.chars().flat_map(char::to_lowercase).collect();
-            // With its length, so that the end of one is not the beginning of the next.
-            place += &format!("\n{}\n{lower}", lower.len());
-        }
+        place.push('\n');
+        place.extend(name.chars().flat_map(char::to_lowercase));
         let mut short = [0; 16];
         short.copy_from_slice(&digest(&SHA256, place.as_bytes()).as_ref()[..16]);
         Ok(Self(short))

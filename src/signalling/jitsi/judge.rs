@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::pattern::{self, Unsupported};
-use super::query::{Asked, Named};
+use super::query::{Asked, RoomAsked};
 use crate::token::claims::Claims;
 
 /// What a token says that is for every room, or every tenant.
@@ -36,9 +36,6 @@ pub enum Refusal {
     /// The token has no `sub`.
     #[error("the token has no sub claim")]
     NoSubject,
-    /// The request names several tenants.
-    #[error("the request names several tenants")]
-    SeveralTenants,
     /// The token is for another tenant.
     #[error("the token is for another tenant")]
     OtherTenant,
@@ -51,23 +48,24 @@ impl Refusal {
     /// What the token claims and what the request asks for, each cut to `most` characters.
     pub fn detail(self, asked: &Asked<'_>, claims: &Claims, most: usize) -> String {
         let short = |text: &str| text.chars().take(most).collect::<String>();
-        let name = |named: &Named<'_>| short(named.one().unwrap_or_default());
         let claim = |name| short(claims.text(name).unwrap_or_default());
         match self {
             Self::NoRoomClaim => "the token has no room".to_owned(),
             Self::NoSubject => "the token has no sub".to_owned(),
             Self::RoomMissing => format!("room is {}, none asked for", claim("room")),
             Self::SeveralRooms => "several rooms asked for".to_owned(),
-            Self::SeveralTenants => "several tenants asked for".to_owned(),
             Self::BadRoom => "no name of a room".to_owned(),
             Self::OtherRoom => {
-                let (claim, room) = (claim("room"), name(&asked.room));
-                format!("room is {claim}, asked for {room}")
+                let room = match &asked.room {
+                    RoomAsked::One(room) => short(room),
+                    RoomAsked::Missing | RoomAsked::Several => String::new(),
+                };
+                format!("room is {}, asked for {room}", claim("room"))
             }
             Self::Pattern(why) => format!("room is {}: {why}", claim("room")),
             Self::OtherTenant => {
-                let (claim, tenant) = (claim("sub"), name(&asked.tenant));
-                format!("sub is {claim}, asked for {tenant}")
+                let tenant = short(asked.tenant.unwrap_or_default());
+                format!("sub is {}, asked for {tenant}", claim("sub"))
             }
             Self::OtherDomain => {
                 let domain = short(asked.domain.unwrap_or_default());
@@ -90,15 +88,15 @@ pub fn judge(asked: &Asked<'_>, claims: Option<&Claims>) -> Result<(), Refusal> 
     judge_tenant(asked, claims)
 }
 
-fn judge_room(asked: &Named<'_>, claims: &Claims) -> Result<(), Refusal> {
+fn judge_room(asked: &RoomAsked<'_>, claims: &Claims) -> Result<(), Refusal> {
     let claim = claims.text("room").ok_or(Refusal::NoRoomClaim)?;
     if claim == ANY {
         return Ok(());
     }
     let asked = match asked {
-        Named::Missing => return Err(Refusal::RoomMissing),
-        Named::Several => return Err(Refusal::SeveralRooms),
-        Named::One(room) => &**room,
+        RoomAsked::Missing => return Err(Refusal::RoomMissing),
+        RoomAsked::Several => return Err(Refusal::SeveralRooms),
+        RoomAsked::One(room) => &**room,
     };
     if asked.len() > LONGEST_ROOM || asked.contains(is_no_text) {
         return Err(Refusal::BadRoom);
@@ -167,13 +165,11 @@ fn judge_tenant(asked: &Asked<'_>, claims: &Claims) -> Result<(), Refusal> {
         return Ok(());
     };
     let subject = claims.subject().ok_or(Refusal::NoSubject)?;
-    let (wanted, refusal) = match &asked.tenant {
-        _ if subject == ANY => return Ok(()),
-        Named::Several => return Err(Refusal::SeveralTenants),
-        Named::One(tenant) => (&**tenant, Refusal::OtherTenant),
-        Named::Missing => (domain, Refusal::OtherDomain),
+    let (wanted, refusal) = match asked.tenant {
+        Some(tenant) => (tenant, Refusal::OtherTenant),
+        None => (domain, Refusal::OtherDomain),
     };
-    match subject.eq_ignore_ascii_case(wanted) {
+    match subject == ANY || subject.eq_ignore_ascii_case(wanted) {
         true => Ok(()),
         false => Err(refusal),
     }

@@ -1,8 +1,8 @@
 //! Jitsi's tokens: whether one is for the room and the tenant that a request names.
 //!
 //! ```text
-//! ?room=, ?prefix=, {tenant}, host ─▶ Asked ─┐
-//! claims: room, context.room.regex, sub ─────┴▶ judge ─▶ Ok or Refusal
+//! ?room=, {tenant}, host ─────────────────▶ Asked ─┐
+//! claims: room, context.room.regex, sub ──────────┴▶ judge ─▶ Ok or Refusal
 //! ```
 //!
 //! Jitsi Meet puts the room into the query of each request to Prosody, and the room's tenant into
@@ -18,7 +18,7 @@ mod pattern;
 mod query;
 
 pub use judge::{Refusal, judge};
-pub use query::{Asked, Named, names_of};
+pub use query::{Asked, RoomAsked, rooms_of};
 
 #[cfg(test)]
 mod tests;

@@ -220,14 +220,14 @@ fn of_an_answer_only_the_tag_is_read() {
 }
 
 #[test]
-fn the_place_of_a_session_is_its_path_and_the_room_and_tenant_without_case() {
+fn the_place_of_a_session_is_its_path_and_the_room_without_case() {
     let place = |path: &str, query: &str| Place::new(path, query);
     let own = place("/a/http-bind", "room=Aula&token=x").unwrap();
     for (path, query) in [
         ("/a/http-bind", "token=y&room=aula"),
         ("/a/http-bind/", "room=AULA&previd=1"),
         ("/a/http-bind", "%72oom=%41ula&ROOM=b"),
-        ("/a/http-bind", "room=aula&prefix="),
+        ("/a/http-bind", "room=aula&prefix=b"),
     ] {
         assert_eq!(place(path, query), Ok(own), "{path}?{query}");
     }
@@ -235,18 +235,13 @@ fn the_place_of_a_session_is_its_path_and_the_room_and_tenant_without_case() {
         ("/b/http-bind", "room=aula"),
         ("/a/http-bind", "room=aul"),
         ("/a/http-bind", "room=aula%00"),
-        ("/a/http-bind", "room=aula&prefix=b"),
         ("/a/http-bind", "prefix=aula"),
         ("/a/http-bind", "token=x"),
         ("/a/http-bind", ""),
     ] {
         assert_ne!(place(path, query), Ok(own), "{path}?{query}");
     }
-    for query in [
-        "room=a&room=a",
-        "room=a&%72oom=b",
-        "room=a&prefix=b&prefix=b",
-    ] {
+    for query in ["room=a&room=a", "room=a&%72oom=b"] {
         assert_eq!(place("/http-bind", query), Err(BadBody::Names), "{query}");
     }
     let (one, other) = (own.key("s"), own.key("t"));

@@ -31,16 +31,11 @@ pub(crate) fn admits(case: &Case<'_>) -> Option<bool> {
             .map(|(_, value)| value)
             .next_back()
     };
-    let prefix = match case.tenant {
-        Some(tenant) => tenant.as_bytes().to_vec(),
-        None => last(b"prefix").unwrap_or_default(),
+    let wanted = match case.tenant {
+        None => DOMAIN.as_bytes(),
+        Some(tenant) => tenant.as_bytes(),
     };
-    let wanted = if prefix.is_empty() {
-        DOMAIN.as_bytes().to_vec()
-    } else {
-        prefix
-    };
-    let is_tenant = sub == "*" || sub.as_bytes().eq_ignore_ascii_case(&wanted);
+    let is_tenant = sub == "*" || sub.as_bytes().eq_ignore_ascii_case(wanted);
     if claim == "*" || !is_tenant {
         return Some(is_tenant);
     }
