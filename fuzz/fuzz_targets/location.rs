@@ -92,6 +92,7 @@ fn resolve(reference: &str, change: &PathChange, asked: &str) {
         servers: &[],
         host: None,
         path: change,
+        tenant: None,
         authority: &authority,
     };
     let heard = change.to_upstream(asked);
