@@ -182,7 +182,8 @@ would pass, by players
     assert_eq!(folder.explain(arguments, &message), (0, want.to_owned()));
     let message = player("http://169.254.169.254/").to_string();
     let (status, text) = folder.explain(arguments, &message);
-    let want = "no rule matches; players comes closest: the member uri is not below an allowed prefix\n";
+    let want =
+        "no rule matches; players comes closest: the member uri is not below an allowed prefix\n";
     assert!(status == 1 && text.ends_with(want), "{text}");
     let arguments = format!("--plugin videoroom {arguments}");
     let (status, text) = folder.explain(&arguments, &message);

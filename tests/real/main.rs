@@ -42,6 +42,7 @@ mod janus_reload;
 mod janus_roles;
 mod janus_rooms;
 mod janus_secrets;
+mod jitsi;
 mod kurento;
 mod kurento_clients;
 mod kurento_foreign;

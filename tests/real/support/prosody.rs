@@ -11,6 +11,18 @@ impl Process {
         Self::start_prosody(folder, port, |data| configuration(data, port))
     }
 
+    /// The same with rooms for conferences, which a client enters if the URL of its session names
+    /// them, as Jitsi's plugins have it.
+    pub(crate) fn prosody_with_rooms(folder: &Folder, port: u16) -> Self {
+        let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/prosody");
+        Self::start_prosody(folder, port, |data| {
+            let found = format!("plugin_paths = {{ {plugins:?} }}\nmodules_enabled");
+            configuration(data, port).replacen("modules_enabled", &found, 1)
+                + "Component \"conference.localhost\" \"muc\"\n\
+                   modules_enabled = { \"rooms_by_request\" }\n"
+        })
+    }
+
     /// A Prosody that speaks TLS on this port of 127.0.0.1 with what it finds in a folder for
     /// `host`.
     pub(crate) fn prosody_with_tls(
