@@ -7,6 +7,9 @@ use crate::harness::token;
 use crate::harness::websocket::{ACCEPT, Frame, TEXT, echo, handshake, is_alive, switching};
 use crate::harness::{Client, Config, TestGateway, Then, Upstream, h2};
 
+/// A request for a session.
+const BOSH: &[u8] = b"<body rid='1' xmlns='http://jabber.org/protocol/httpbind'/>";
+
 const OPEN: &str = "policy = \"open\"";
 
 fn jitsi(name: &str, server: &Upstream) -> String {
@@ -36,9 +39,9 @@ fn arrives(gateway: &TestGateway, server: &Upstream, target: &str, want: &str) {
     let mut by_h2 = gateway.dial().h2();
     let statuses = [
         client.get(target).status(),
-        client.post(target, b"<body/>").status(),
+        client.post(target, BOSH).status(),
         by_h2.get(target).status,
-        by_h2.send(h2::post(target), b"<body/>").status,
+        by_h2.send(h2::post(target), BOSH).status,
     ];
     assert_eq!(statuses, [200; 4], "{target}");
     assert_eq!(latest(server, 4), [want; 4], "{target}");
