@@ -204,13 +204,16 @@ fn every_reason_of_a_refused_message_is_in_the_documentation() {
     let messages = fs::read_to_string(root().join("docs/messages.md")).unwrap();
     let (_, after) = messages.split_once("\n### Reasons of refusals\n").unwrap();
     let (section, _) = after.split_once("\n#").unwrap();
-    let source = fs::read_to_string(root().join("src/signalling/janus/refusal.rs")).unwrap();
-    let (_, word) = source.split_once("fn word(").unwrap();
-    let (word, _) = word.split_once("\n    }\n").unwrap();
-    let words: Vec<_> = word.split('"').skip(1).step_by(2).collect();
-    assert!(words.len() >= 7, "{words:?}");
-    for word in words {
-        assert!(section.contains(&format!("`{word}`")), "{word}");
+    for protocol in ["janus", "kurento"] {
+        let path = format!("src/signalling/{protocol}/refusal.rs");
+        let source = fs::read_to_string(root().join(path)).unwrap();
+        let (_, word) = source.split_once("fn word(").unwrap();
+        let (word, _) = word.split_once("\n    }\n").unwrap();
+        let words: Vec<_> = word.split('"').skip(1).step_by(2).collect();
+        assert!(words.len() >= 7, "{words:?}");
+        for word in words {
+            assert!(section.contains(&format!("`{word}`")), "{word}");
+        }
     }
 }
 

@@ -129,9 +129,10 @@ section! {
         access: bool;
         /// Where messages are logged that have to be accounted for, one JSON object a line:
         /// every request of Janus' admin API, what moderators and administrators of rooms do, what
-        /// operators of Kurento do with the objects of all clients, and every refused message. See [The audit log](messages.md#the-audit-log). A file is created
-        /// with the permissions 0640 and opened again at each reload, so that it can be rotated;
-        /// one that cannot be opened prevents a start, and a reload.
+        /// operators of Kurento do with the objects of all clients, and every refused message. See
+        /// [The audit log](messages.md#the-audit-log). A file is created with the permissions 0640
+        /// and opened again at each reload, so that it can be rotated; one that cannot be opened
+        /// prevents a start, and a reload.
         audit: AuditTarget;
     }
 }

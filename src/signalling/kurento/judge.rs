@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use super::changes::Change;
-use super::facts::{self, Params};
+use super::facts;
 use super::names;
+use super::params::Params;
 use super::references::Reference;
 use super::refusal::Refusal;
 use super::request::Operation;

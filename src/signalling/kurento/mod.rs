@@ -24,6 +24,7 @@ mod facts;
 mod id;
 mod judge;
 mod names;
+mod params;
 mod references;
 mod refusal;
 mod renewal;

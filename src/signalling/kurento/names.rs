@@ -1,5 +1,7 @@
 //! The methods, types and operations of KMS 7. From its sources and interface definitions.
 
+use std::borrow::Cow;
+
 /// The id of the object that lists all others.
 pub(super) const SERVER_MANAGER: &str = "manager_ServerManager";
 
@@ -239,4 +241,12 @@ pub(super) fn type_in_id(id: &str) -> &str {
 /// The type that `create` names, without the module that KMS always has.
 pub(super) fn type_in_create(name: &str) -> &str {
     name.strip_prefix("kurento.").unwrap_or(name)
+}
+
+/// The same part of each text, which stays borrowed if the text is.
+pub(super) fn part<'m>(text: Cow<'m, str>, of: fn(&str) -> &str) -> Cow<'m, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(of(text)),
+        Cow::Owned(text) => Cow::Owned(of(&text).to_owned()),
+    }
 }

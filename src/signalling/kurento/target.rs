@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::facts::{self, Params};
 use super::names;
+use super::params::Params;
 use super::references::Reference;
 use super::request::Operation;
 use crate::signalling::document::{Text, Value};
@@ -38,7 +38,7 @@ impl<'m> Target<'m> {
     fn named(object: Text<'m>, earlier: Option<&Earlier<'m>>) -> Self {
         match (Reference::of(object), earlier) {
             (Reference::Object, _) => {
-                Self::Type(facts::part(object.unescaped(), names::type_in_id))
+                Self::Type(names::part(object.unescaped(), names::type_in_id))
             }
             (Reference::New(number), Some(earlier)) => {
                 created_at(number, earlier).map_or(Self::Unknown, |kind| Self::Type(kind.clone()))
@@ -66,5 +66,5 @@ pub(super) fn created_at<'e, 'm>(
 
 fn created_type<'m>(params: &Params<'m>) -> Option<Cow<'m, str>> {
     let name = params.kind?.text()?.unescaped();
-    Some(facts::part(name, names::type_in_create))
+    Some(names::part(name, names::type_in_create))
 }
