@@ -2,7 +2,7 @@
 
 use super::STRING;
 use super::path::one_or_list;
-use super::text::nonempty;
+use super::text::nonempty_texts;
 use crate::config::problem::quoted;
 use crate::config::read::{List, Read, Value};
 use crate::config::schema::{Form, Kind};
@@ -250,57 +250,35 @@ impl Read for RuleName {
     }
 }
 
-/// Kinds that are any text but the empty one, alone or in a list.
-macro_rules! names {
-    ($($(#[doc = $doc:literal])* $name:ident: $kind:literal, $text:literal, $good:expr;)*) => {
-        $(
-            $(#[doc = $doc])*
-            pub(in crate::config) struct $name;
-
-            impl Read for $name {
-                type Out = String;
-                const FORM: Form = Form::One(&Kind {
-                    name: $kind,
-                    expected: STRING,
-                    text: $text,
-                    good: &$good,
-                    bad: ("\"\"", "is empty"),
-                });
-
-                fn read(value: &Value<'_>) -> Option<String> {
-                    let text = nonempty(value)?;
-                    // There may be members with any name.
-                    match text == "*" && $kind != "member of a message" {
-                        true => value.refuse(format!("\"*\" is no {}; {LEAVE_OUT}", $kind)),
-                        false => Some(text),
-                    }
-                }
-            }
-        )*
-    };
+/// A name that is not `*`, which here stands for nothing.
+fn name(value: &Value<'_>, text: String, kind: &str) -> Option<String> {
+    match &*text {
+        "*" => value.refuse(format!("\"*\" is no {kind}; {LEAVE_OUT}")),
+        _ => Some(text),
+    }
 }
 
-names! {
+nonempty_texts! {
     /// What a plugin is asked for.
     RequestName: "request",
         "What the member `request` of a plugin's message says (`kind` of janus-plugin-sfu), in any \
          case. Or a list of them.",
-        ["\"join\"", "[\"configure\", \"publish\"]"];
+        ["\"join\"", "[\"configure\", \"publish\"]"], name;
     /// A claim of a token.
     ClaimName: "claim",
         "The name of a claim; `a.b` is a member of an object.",
-        ["\"room_ids\"", "\"realm_access.rooms\""];
+        ["\"room_ids\"", "\"realm_access.rooms\""], name;
     /// What an object of Kurento is asked for.
     OperationName: "operation",
         "What the member `operation` of `invoke` says, or with `method = \"subscribe\"` the event; \
          case counts. Or a list of them.",
-        ["\"processOffer\"", "[\"play\", \"pause\"]"];
-    /// A member of a plugin's message, or of Kurento's parameters.
+        ["\"processOffer\"", "[\"play\", \"pause\"]"], name;
+    /// A member of a plugin's message, which may have any name, or of Kurento's parameters.
     MemberName: "member of a message",
         "The name of a member, as it is written. Or a list of them.",
         ["\"record\"", "[\"record\", \"filename\"]"];
     /// Where media is sent.
     MediaHost: "host of media",
         "A name or an address, as messages have it: nothing is looked up. Or a list of them.",
-        ["\"192.0.2.9\"", "[\"recorder.internal\", \"192.0.2.9\"]"];
+        ["\"192.0.2.9\"", "[\"recorder.internal\", \"192.0.2.9\"]"], name;
 }

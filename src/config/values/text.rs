@@ -25,9 +25,13 @@ macro_rules! texts {
     };
 }
 
-/// Kinds that are read as any text but the empty one.
+/// Kinds that are read as any text but the empty one. Those with a check, which gets the value, the
+/// text and the kind, are read as what that makes of it.
 macro_rules! nonempty_texts {
-    ($($(#[doc = $doc:literal])* $name:ident: $kind:literal, $text:literal, $good:expr;)*) => {
+    ($(
+        $(#[doc = $doc:literal])*
+        $name:ident: $kind:literal, $text:literal, $good:expr $(, $check:path)?;
+    )*) => {
         $(
             $(#[doc = $doc])*
             pub(in crate::config) struct $name;
@@ -43,12 +47,16 @@ macro_rules! nonempty_texts {
                 });
 
                 fn read(value: &Value<'_>) -> Option<String> {
-                    nonempty(value)
+                    let text = $crate::config::values::text::nonempty(value)?;
+                    $( let text = $check(value, text, $kind)?; )?
+                    Some(text)
                 }
             }
         )*
     };
 }
+
+pub(super) use nonempty_texts;
 
 pub(super) fn nonempty(value: &Value<'_>) -> Option<String> {
     match value.text(STRING)? {
