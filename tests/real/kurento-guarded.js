@@ -22,11 +22,10 @@ const ca = readFileSync(process.env.NODE_EXTRA_CA_CERTS);
 
 let newest; // connection
 
-async function connect(policy, user, by = 'query') {
-  const token = users[user];
-  const headers = by === 'header' ? { Authorization: `Bearer ${token}` } : {};
-  const access = by === 'query' ? { access_token: token } : {};
-  const client = kurento(`${url}/${policy}/kurento`, { ...access, socket: { ca, headers } });
+// With the token in the URL, or in `headers`.
+async function connect(policy, user, headers) {
+  const access = headers ? {} : { access_token: users[user] };
+  const client = kurento(`${url}/${policy}/kurento`, { ...access, socket: { ca, headers: headers ?? {} } });
   client._re.on('error', (error) => console.log(String(error.message ?? error)));
   client._re.on('connection', (stream) => { newest = stream; });
   return within(20, `${user} is connected`, client.then(() => client));
@@ -236,8 +235,26 @@ const STORIES = {
 
   // A token in a header in the place of one in the URL.
   async header() {
-    const client = await connect('app', 'ada', 'header');
+    const client = await connect('app', 'ada', { Authorization: `Bearer ${users.ada}` });
     await (await client.create('MediaPipeline')).release();
+    client.close();
+  },
+
+  // A newer token for the open connection, and for the next one.
+  async renewed() {
+    const headers = { Authorization: `Bearer ${users.rita}` };
+    const client = await connect('app', 'rita', headers);
+    const { pipeline, caller } = await createCall(client);
+    headers.Authorization = `Bearer ${users.newerRita}`;
+    const body = new URLSearchParams({ old: users.rita });
+    const answer = await fetch(`${url.replace(/^wss/, 'https')}/.ianitor/renew`, { method: 'POST', headers, body });
+    assert.equal(answer.status, 200);
+    assert.equal((await answer.json()).renewed, 1);
+    const again = once(client, 'reconnected');
+    dial(cut, '127.0.0.1').on('error', () => {});
+    assert.deepEqual(await within(30, 'a connection again', again), [true]);
+    assert.equal(typeof await caller.getName(), 'string');
+    await pipeline.release();
     client.close();
   },
 };

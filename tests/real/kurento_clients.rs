@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::guarded::token;
+use crate::support::guarded::{now, token};
 use crate::support::kurento_roles::KurentoRoles;
 use crate::support::{Step, side_by_side};
 
@@ -26,6 +26,7 @@ fn real_clients_work_where_their_messages_are_judged() {
     let failed = side_by_side(&roles, &steps);
     // These lose all connections, one after the other.
     steps = vec![("lost connections", |roles| story(roles, "cut"))];
+    steps.push(("a newer token", |roles| story(roles, "renewed")));
     steps.push(("Java's client reconnects", reconnect));
     if roles.kurento.control().is_some() {
         steps.push(("a new Kurento", |roles| story(roles, "restart")));
@@ -43,12 +44,15 @@ fn real_clients_work_where_their_messages_are_judged() {
 }
 
 fn story(roles: &KurentoRoles, story: &str) {
-    let user = |name: &str| token(json!({"sub": name}));
+    let mut users = json!({"newerRita": token(json!({"sub": "rita", "exp": now() + 1_200}))});
+    for user in ["ada", "eve", "otto", "olga", "rita"] {
+        users[user] = token(json!({"sub": user})).into();
+    }
     let options = json!({
         "url": roles.gateway.websocket_url(""),
         "cut": roles.kurento.cable.cut,
         "control": roles.kurento.control(),
-        "users": {"ada": user("ada"), "eve": user("eve"), "otto": user("otto"), "olga": user("olga")},
+        "users": users,
     });
     let clients = roles.gateway.clients();
     clients.node(&["kurento-guarded.js", story, &options.to_string()]);
