@@ -168,7 +168,7 @@ impl Names<'_> {
         let is_by_path =
             |upstream: &&Upstream| upstream.spec.as_ref().is_some_and(|spec| spec.is_by_path());
         if let Some(name) = &raw.policy
-            && policy.token_rule().is_some()
+            && policy.token_rule().is_some_and(|rule| !rule.is_optional)
             && upstreams.iter().any(is_by_path)
         {
             let text = format!(
