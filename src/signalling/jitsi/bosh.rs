@@ -163,8 +163,8 @@ fn is_name(value: &str) -> bool {
     value.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
 }
 
-/// Where a client speaks: a digest of the path, which names the tenant, and of the room in the query,
-/// without case.
+/// Where a client speaks: a digest of the path, which names the tenant, and of the room in the
+/// query, without case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place([u8; 16]);
 
