@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::guarded::{TOKEN_SECRET, token};
+use crate::support::guarded::{TOKEN_SECRET, now, token};
 use crate::support::{Answer, Folder, Gateway, Process, Step, free_ports, side_by_side, until};
 
 struct World {
@@ -24,13 +24,14 @@ fn tokens_of_jitsi_lead_into_their_rooms_only() {
         gateway: Gateway::start(&folder, "", &tables(port)),
         prosody,
     };
-    let steps: [Step<World>; 6] = [
+    let steps: [Step<World>; 7] = [
         ("strophe.js", strophe),
         ("@xmpp/client", xmpp_client),
         ("tenants", tenants),
         ("tokens in queries", secrets),
         ("the session of another client", theft),
         ("GETs", keep_alive),
+        ("a newer token", newer_token),
     ];
     let failed = side_by_side(&world, &steps);
     let said = [world.gateway.process.said(), world.prosody.said()].concat();
@@ -89,7 +90,7 @@ policy = "open"
 }
 
 /// A token of this person for a room of the domain, as Jitsi's are.
-fn token_for(person: &str, room: &str, more: &Value) -> String {
+pub(crate) fn token_for(person: &str, room: &str, more: &Value) -> String {
     let mut claims = json!({
         "iss": "jitsi-app",
         "aud": "jitsi",
@@ -104,9 +105,9 @@ fn token_for(person: &str, room: &str, more: &Value) -> String {
 }
 
 /// Visits as the scripts take them: what, the path with its query, the room, how it ends.
-type Visit<'v> = (&'v str, String, &'v str, &'v str);
+pub(crate) type Visit<'v> = (&'v str, String, &'v str, &'v str);
 
-fn steps(gateway: &Gateway, visits: &[Visit<'_>]) -> String {
+pub(crate) fn steps(gateway: &Gateway, visits: &[Visit<'_>]) -> String {
     let steps: Vec<Value> = visits
         .iter()
         .map(|(what, path, room, outcome)| {
@@ -120,129 +121,67 @@ fn steps(gateway: &Gateway, visits: &[Visit<'_>]) -> String {
     Value::from(steps).to_string()
 }
 
-/// By BOSH or by WebSocket: who gets into which room.
+/// Who gets into which room: what, the query with a token of those below, the room, how it ends.
+const VISITS: &str = "
+the room of the token | ?room=lobby&token={lobby} | lobby | entered
+in another order, as ?jwt= | ?jwt={lobby}&room=lobby | lobby | entered
+a token for every room | ?room=lobby&token={any} | lobby | entered
+upper and lower case | ?room=Lobby&token={upper} | lobby | entered
+a pattern | ?room=class-12&token={pattern} | class-12 | entered
+another room by XMPP, which Prosody refuses | ?room=lobby&token={lobby} | cellar | not-allowed
+another room | ?room=cellar&token={lobby} | cellar | refused
+a room that the pattern does not have | ?room=class-x&token={pattern} | class-x | refused
+no room | ?token={lobby} | lobby | refused
+two rooms | ?room=lobby&room=cellar&token={lobby} | cellar | refused
+no token | ?room=lobby | lobby | refused
+an expired token | ?room=lobby&token={expired} | lobby | refused
+a token of another issuer | ?room=lobby&token={foreign} | lobby | refused
+a token for another service | ?room=lobby&token={others} | lobby | refused
+a token for another domain | ?room=lobby&token={elsewhere} | lobby | refused
+";
+
+/// The same where guests are let in.
+const VISITS_OF_GUESTS: &str = "
+a guest | ?room=lobby | lobby | entered
+a member among guests | ?room=lobby&token={lobby} | lobby | entered
+a guest with an expired token | ?room=lobby&token={expired} | lobby | refused
+a guest with half a token | ?room=lobby&token=eyJhbGciOiJIUzI1NiJ9.e30. | lobby | refused
+a member of another room among guests | ?room=cellar&token={lobby} | cellar | refused
+";
+
+/// The visits by BOSH or by WebSocket.
 fn visits(path: &str) -> Vec<Visit<'static>> {
-    let at = |query: String| format!("{path}{query}");
-    let guest_at = |query: &str| format!("/guests{path}{query}");
-    let ada = |room| token_for("ada", room, &Value::Null);
-    let expired = token_for("ada", "lobby", &json!({ "exp": 1_000_000_000 }));
-    let foreign = token_for("ada", "lobby", &json!({ "iss": "elsewhere" }));
-    let for_others = token_for("ada", "lobby", &json!({ "aud": "other" }));
-    let elsewhere = token_for("ada", "lobby", &json!({ "sub": "elsewhere.example.com" }));
+    let ada = |room, more| token_for("ada", room, &more);
     let pattern = json!({ "context": { "room": { "regex": true } } });
-    let pattern = token_for("ada", "class%-%d+", &pattern);
-    vec![
+    let tokens = [
+        ("{lobby}", ada("lobby", Value::Null)),
+        ("{any}", ada("*", Value::Null)),
+        ("{upper}", ada("lOBBY", Value::Null)),
+        ("{pattern}", ada("class%-%d+", pattern)),
+        ("{expired}", ada("lobby", json!({ "exp": 1_000_000_000 }))),
+        ("{foreign}", ada("lobby", json!({ "iss": "elsewhere" }))),
+        ("{others}", ada("lobby", json!({ "aud": "other" }))),
         (
-            "the room of the token",
-            at(format!("?room=lobby&token={}", ada("lobby"))),
-            "lobby",
-            "entered",
+            "{elsewhere}",
+            ada("lobby", json!({ "sub": "elsewhere.example.com" })),
         ),
-        (
-            "in another order, as ?jwt=",
-            at(format!("?jwt={}&room=lobby", ada("lobby"))),
-            "lobby",
-            "entered",
-        ),
-        (
-            "a token for every room",
-            at(format!("?room=lobby&token={}", ada("*"))),
-            "lobby",
-            "entered",
-        ),
-        (
-            "upper and lower case",
-            at(format!("?room=Lobby&token={}", ada("lOBBY"))),
-            "lobby",
-            "entered",
-        ),
-        (
-            "a pattern",
-            at(format!("?room=class-12&token={pattern}")),
-            "class-12",
-            "entered",
-        ),
-        (
-            "another room by XMPP, which Prosody refuses",
-            at(format!("?room=lobby&token={}", ada("lobby"))),
-            "cellar",
-            "not-allowed",
-        ),
-        (
-            "another room",
-            at(format!("?room=cellar&token={}", ada("lobby"))),
-            "cellar",
-            "refused",
-        ),
-        (
-            "a room that the pattern does not have",
-            at(format!("?room=class-x&token={pattern}")),
-            "class-x",
-            "refused",
-        ),
-        (
-            "no room",
-            at(format!("?token={}", ada("lobby"))),
-            "lobby",
-            "refused",
-        ),
-        (
-            "two rooms",
-            at(format!("?room=lobby&room=cellar&token={}", ada("lobby"))),
-            "cellar",
-            "refused",
-        ),
-        ("no token", at("?room=lobby".to_owned()), "lobby", "refused"),
-        (
-            "an expired token",
-            at(format!("?room=lobby&token={expired}")),
-            "lobby",
-            "refused",
-        ),
-        (
-            "a token of another issuer",
-            at(format!("?room=lobby&token={foreign}")),
-            "lobby",
-            "refused",
-        ),
-        (
-            "a token for another service",
-            at(format!("?room=lobby&token={for_others}")),
-            "lobby",
-            "refused",
-        ),
-        (
-            "a token for another domain",
-            at(format!("?room=lobby&token={elsewhere}")),
-            "lobby",
-            "refused",
-        ),
-        ("a guest", guest_at("?room=lobby"), "lobby", "entered"),
-        (
-            "a member among guests",
-            guest_at(&format!("?room=lobby&token={}", ada("lobby"))),
-            "lobby",
-            "entered",
-        ),
-        (
-            "a guest with an expired token",
-            guest_at(&format!("?room=lobby&token={expired}")),
-            "lobby",
-            "refused",
-        ),
-        (
-            "a guest with half a token",
-            guest_at("?room=lobby&token=eyJhbGciOiJIUzI1NiJ9.e30."),
-            "lobby",
-            "refused",
-        ),
-        (
-            "a member of another room among guests",
-            guest_at(&format!("?room=cellar&token={}", ada("lobby"))),
-            "cellar",
-            "refused",
-        ),
-    ]
+    ];
+    let visit = |prefix: &str, line: &'static str| {
+        let parts: Vec<&str> = line.split(" | ").collect();
+        let [what, query, room, outcome] = parts[..] else {
+            panic!("{line}");
+        };
+        let mut query = query.to_owned();
+        for (name, token) in &tokens {
+            query = query.replace(name, token);
+        }
+        (what, format!("{prefix}{path}{query}"), room, outcome)
+    };
+    let of_members = VISITS.trim().lines().map(|line| visit("", line));
+    let of_guests = VISITS_OF_GUESTS.trim().lines();
+    of_members
+        .chain(of_guests.map(|line| visit("/guests", line)))
+        .collect()
 }
 
 fn strophe(world: &World) {
@@ -395,16 +334,38 @@ fn keep_alive(world: &World) {
     }
 }
 
+/// lib-jitsi-meet closes its WebSocket and resumes its session with a newer token. One that is not
+/// for the room does not resume it, and the other client in the room sees nothing of all this.
+fn newer_token(world: &World) {
+    let gateway = &world.gateway;
+    let at = |person, more| {
+        let token = token_for(person, "standup", &more);
+        gateway.websocket_url(&format!("/xmpp-websocket?room=standup&token={token}"))
+    };
+    let visits = json!({
+        "room": "standup",
+        "ada": at("ada", Value::Null),
+        "bob": at("bob", Value::Null),
+        "refused": [
+            { "what": "expired", "service": at("ada", json!({ "exp": 1_000_000_000 })) },
+            { "what": "another room", "service": at("ada", json!({ "room": "cellar" })) },
+        ],
+        "newer": at("ada", json!({ "exp": now() + 3600 })),
+    });
+    let clients = gateway.clients();
+    clients.node_with(&visits.to_string(), &["jitsi-refresh.js"]);
+}
+
 const BOSH: &str = "http://jabber.org/protocol/httpbind";
 
-fn opening(rid: &str) -> String {
+pub(crate) fn opening(rid: &str) -> String {
     format!(
         "<body {rid} to='localhost' wait='60' hold='1' ver='1.6' xmpp:version='1.0' \
          xmlns:xmpp='urn:xmpp:xbosh' xmlns='{BOSH}'/>"
     )
 }
 
-fn post(gateway: &Gateway, path: &str, body: &str) -> Answer {
+pub(crate) fn post(gateway: &Gateway, path: &str, body: &str) -> Answer {
     let header = "Content-Type: text/xml; charset=utf-8";
     let url = gateway.url(path);
     let clients = gateway.clients();

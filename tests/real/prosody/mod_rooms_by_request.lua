@@ -11,7 +11,7 @@ local function remember(event)
 	local query = formdecode(request.url.query or "");
 	if type(query) ~= "table" then query = {}; end
 	session.asked_room = query.room;
-	session.asked_tenant = query.prefix or "";
+	session.asked_session = query.previd;
 	module:log("info", "a session of %s at %s: room=%s prefix=%s token=%s jwt=%s authorization=%s",
 		session.asked_room or "?", request.url.path, tostring(query.room), tostring(query.prefix),
 		tostring(query.token), tostring(query.jwt), tostring(request.headers.authorization));

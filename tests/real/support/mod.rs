@@ -38,7 +38,7 @@ pub(crate) use issuer::Issuer;
 pub(crate) use kurento::Kurento;
 pub(crate) use ports::{free_ports, has_ipv6};
 pub(crate) use process::Process;
-pub(crate) use shipped::{loopback, shipped};
+pub(crate) use shipped::{loopback, part_of_page, shipped};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;

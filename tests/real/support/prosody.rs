@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Folder, Process};
+use super::{Folder, Process, part_of_page};
 
 impl Process {
     /// A Prosody with BOSH and WebSockets on this port of 127.0.0.1, and with users that need no
@@ -12,13 +12,17 @@ impl Process {
     }
 
     /// The same with rooms for conferences, which a client enters if the URL of its session names
-    /// them, as Jitsi's plugins have it.
+    /// them, and with sessions that can be resumed, as Jitsi's plugins have it.
     pub(crate) fn prosody_with_rooms(folder: &Folder, port: u16) -> Self {
         let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/prosody");
         Self::start_prosody(folder, port, |data| {
             let found = format!("plugin_paths = {{ {plugins:?} }}\nmodules_enabled");
-            configuration(data, port).replacen("modules_enabled", &found, 1)
+            configuration(data, port)
+                .replacen("modules_enabled", &found, 1)
+                .replacen("\"ping\"", "\"ping\", \"smacks\"", 1)
+                .replacen("\"anonymous\"", "\"resumed\"", 1)
                 + "Component \"conference.localhost\" \"muc\"\n\
+                   muc_room_locking = false\n\
                    modules_enabled = { \"rooms_by_request\" }\n"
         })
     }
@@ -35,7 +39,7 @@ impl Process {
             let found = format!("certificates = \"{}\"", certificates.display());
             configuration(data, 0)
                 .replace("http_ports = { 0 }", "http_ports = {}")
-                .replace("https_ports = {}", &format!("https_ports = {{ {port} }}"))
+                .replace("https_ports = { }", &format!("https_ports = {{ {port} }}"))
                 .replace(&format!("certificates = \"{data}\""), &found)
                 .replace("\"localhost\"", &format!("\"{host}\""))
         })
@@ -60,8 +64,9 @@ impl Process {
     }
 }
 
-/// What is behind a gateway that ends TLS has to be told that its clients are safe.
+/// With what the recipe for Jitsi says about a Prosody behind the gateway.
 fn configuration(data: &str, port: u16) -> String {
+    let behind_gateway = part_of_page("docs/recipes/jitsi.md", "lua", 0);
     format!(
         r#"
 run_as_root = true
@@ -72,14 +77,11 @@ log = {{ info = "*console" }}
 modules_enabled = {{ "bosh", "websocket", "saslauth", "disco", "ping" }}
 modules_disabled = {{ "s2s" }}
 interfaces = {{ "127.0.0.1" }}
-http_interfaces = {{ "127.0.0.1" }}
 https_interfaces = {{ "127.0.0.1" }}
 http_ports = {{ {port} }}
-https_ports = {{}}
 c2s_ports = {{}}
 c2s_direct_tls_ports = {{}}
-consider_bosh_secure = true
-consider_websocket_secure = true
+{behind_gateway}
 VirtualHost "localhost"
 authentication = "anonymous"
 "#
