@@ -52,6 +52,7 @@ mod limits;
 mod live;
 mod origins;
 mod prosody;
+mod renew_programs;
 mod servers;
 mod status;
 mod support;
