@@ -1,5 +1,5 @@
-//! WHIP by Debian's simple-whip-server and WHEP by janus-whep-server, both in front of a real Janus:
-//! pages of another origin publish and play, and nobody ends the stream of somebody else.
+//! WHIP by Debian's simple-whip-server and WHEP by janus-whep-server, both in front of a real
+//! Janus: pages of another origin publish and play, and no client ends the stream of another.
 
 use serde_json::json;
 

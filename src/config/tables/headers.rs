@@ -51,8 +51,8 @@ section! {
         );
         /// Whether pages may send cookies. Not with `"*"`.
         credentials: Spanned<bool> = optional(is false);
-        /// Methods that a page may use. With `protocol = "whip"`, PATCH, DELETE and OPTIONS are among
-        /// the default ones.
+        /// Methods that a page may use. With `protocol = "whip"`, PATCH, DELETE and OPTIONS are
+        /// among the default ones.
         methods: Spanned<List<Method>> = optional(is METHODS.to_vec());
         /// Headers that a page may send. With `protocol = "whip"`, `If-Match` is among the default
         /// ones.

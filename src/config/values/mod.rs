@@ -12,6 +12,7 @@ mod path;
 pub(super) mod pattern;
 mod pin;
 mod route_path;
+mod size;
 mod text;
 mod token;
 mod words;
@@ -26,11 +27,10 @@ pub(super) use message::{
     RequestName, Room, RuleName, Verb,
 };
 pub use message::{nearest_plugin, plugin_name};
-pub(super) use number::{
-    Count, Lifetime, MessageSize, Port, Size, TargetSize, Threads, Timeout, TokenSize,
-};
+pub(super) use number::{Count, Lifetime, Port, Threads, Timeout};
 pub(super) use path::{FileMode, OneOrTwoFiles, RedirectStatus, SocketPath};
 pub(super) use pin::Pins;
+pub(super) use size::{MessageSize, Size, TargetSize, TokenSize};
 pub(super) use text::{
     EnvVar, HeaderField, HeaderText, IssuerName, KeyId, Origin, PolicyName, ProfileName,
     SecretText, Text, TurnName, UpstreamName, User,

@@ -51,7 +51,8 @@ impl KurentoRoles {
 fn tables(kurento: u16) -> String {
     let mut text = format!(
         "[limits]\nrefusals_per_tunnel = \"1000000/10s\"\n\
-         [upstreams]\nkms = {{ servers = [\"http://127.0.0.1:{kurento}\"], protocol = \"kurento\" }}\n\
+         [upstreams.kms]\nservers = [\"http://127.0.0.1:{kurento}\"]\n\
+         protocol = \"kurento\"\n\
          [issuers.app]\nalgorithms = [\"HS256\"]\nsecret = \"{TOKEN_SECRET}\"\naudience = \"any\"\n\
          leeway = \"0s\"\nsources = [\"query:access_token\", \"header\"]\n"
     );
@@ -59,8 +60,8 @@ fn tables(kurento: u16) -> String {
         let _ = writeln!(
             text,
             "[policies.{role}]\nissuers = [\"app\"]\n{messages}\n\
-             [[routes]]\npath = \"/{role}/kurento\"\nstrip_prefix = \"/{role}\"\nupstream = \"kms\"\n\
-             policy = \"{role}\"\nmessage_size = \"1MiB\""
+             [[routes]]\npath = \"/{role}/kurento\"\nstrip_prefix = \"/{role}\"\n\
+             upstream = \"kms\"\npolicy = \"{role}\"\nmessage_size = \"1MiB\""
         );
     }
     text
