@@ -43,6 +43,7 @@ mod janus_roles;
 mod janus_rooms;
 mod janus_secrets;
 mod jitsi;
+mod jitsi_recipe;
 mod kurento;
 mod kurento_clients;
 mod kurento_foreign;
