@@ -9,9 +9,9 @@ use crate::proxy;
 use crate::serve::Inbound;
 use crate::serve::reject::Rejection;
 
-/// The largest body: two of the longest tokens, encoded, and the other fields. No cookie holds as
-/// much, but who pastes such a token reads why it cannot be used.
-const MOST_BYTES: u64 = 96 * 1024;
+/// The largest body: the longest token, encoded, and the other fields. No cookie holds as much, but
+/// who pastes such a token reads why it cannot be used.
+const MOST_BYTES: u64 = 48 * 1024;
 
 /// How long the whole body may take.
 const MOST_TIME: Duration = Duration::from_secs(10);
