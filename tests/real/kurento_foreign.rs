@@ -233,7 +233,9 @@ fn references_in_transactions_lead_to_what_the_transaction_creates() {
     let name = json!({"object": eve.caller, "operation": "setName",
         "operationParams": {"name": ada.pipeline}});
     assert_eq!(eve.client.fails("invoke", &name), NOT_FOUND);
-    let operation = |id: u8, method: &str, params: Value| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+    let operation = |id: u8, method: &str, params: Value| -> Value {
+        json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+    };
     let get = operation(
         0,
         "invoke",

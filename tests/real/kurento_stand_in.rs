@@ -1,5 +1,5 @@
-//! What a Kurento 7.3 does, by which the gateway's rules for it are made. Here the stand-in does it;
-//! with `KMS_URL` a real one, which shows whether the stand-in is right.
+//! What a Kurento 7.3 does, by which the gateway's rules for it are made. Here the stand-in does
+//! it; with `KMS_URL` a real one, which shows whether the stand-in is right.
 
 use std::net::TcpStream;
 

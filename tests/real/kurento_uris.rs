@@ -22,14 +22,17 @@ const CREATES: [&str; 7] = [
     r#"{"type":"kurento.PlayerEndpoint","constructorParams":{"uri":$U,"mediaPipeline":"$P"}}"#,
     r#"{"type":"PlayerEndpoint","constructorParams":{"mediaPipeline":"$P","uri":[$U]}}"#,
     r#"{"type":"PlayerEndpoint","constructorParams":{"mediaPipeline":"$P","uri":{"uri":$U}}}"#,
-    r#"{"type":"WebRtcEndpoint","constructorParams":{"mediaPipeline":"$P"},"properties":{"URI":$U}}"#,
+    r#"{"type":"WebRtcEndpoint","constructorParams":{"mediaPipeline":"$P"},
+        "properties":{"URI":$U}}"#,
     r#"{"type":"PlayerEndpoint","constructorParams":{"mediaPipeline":"$P",
         "uri":"https://media.example.com/pub/a","ur\u0069":$U}}"#,
 ];
 const INVOKES: [&str; 3] = [
-    r#"{"object":"$F","operation":"addImage","operationParams":{"id":"a","uri":$U,"keepAspectRatio":true}}"#,
+    r#"{"object":"$F","operation":"addImage",
+        "operationParams":{"id":"a","uri":$U,"keepAspectRatio":true}}"#,
     r#"{"object":"$F","operation":"setOverlayedImage","operationParams":{"x":[{"uri":$U}]}}"#,
-    r#"{"object":"$F","operation":"setName","operationParams":{"name":"a"},"properties":{"uri":$U}}"#,
+    r#"{"object":"$F","operation":"setName","operationParams":{"name":"a"},
+        "properties":{"uri":$U}}"#,
 ];
 
 /// Requests that want a URI: alone, in transactions, in batches, twice, and without an answer.
@@ -169,7 +172,9 @@ fn a_kurento_that_is_reached_directly_opens_what_it_is_asked_to() {
     for uri in &uris {
         let constructor = json!({"mediaPipeline": pipeline, "uri": uri});
         let create = json!({"type": "RecorderEndpoint", "constructorParams": constructor});
-        let operation = |method: &str, params: &Value| json!({"jsonrpc": "2.0", "id": 0, "method": method, "params": params});
+        let operation = |method: &str, params: &Value| -> Value {
+            json!({"jsonrpc": "2.0", "id": 0, "method": method, "params": params})
+        };
         let once = json!({"operations": [operation("create", &create)]});
         let twice = json!({"operations": [operation("transaction", &once)]});
         client.gets("create", &create);

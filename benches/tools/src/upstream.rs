@@ -259,7 +259,11 @@ async fn ws_echo(mut t: TcpStream, mut buf: Buf, key: &[u8], speaks: Speaks) -> 
     let acc = base64::engine::general_purpose::STANDARD.encode(h.finalize());
     let r = format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
                      Connection: Upgrade\r\nSec-WebSocket-Accept: {acc}\r\n{}\r\n",
-                    if speaks == Speaks::Janus { "Sec-WebSocket-Protocol: janus-protocol\r\n" } else { "" });
+                    if speaks == Speaks::Janus {
+                        "Sec-WebSocket-Protocol: janus-protocol\r\n"
+                    } else {
+                        ""
+                    });
     t.write_all(r.as_bytes()).await?;
     let mut out = Vec::with_capacity(512);
     loop {
