@@ -564,7 +564,8 @@ async fn asked(s: &mut S, text: &str) -> io::Result<Vec<u8>> {
     Ok(b)
 }
 
-/// What is sent on WebSockets: one text that is echoed, or messages of a session of Janus or Kurento.
+/// What is sent on WebSockets: one text that is echoed, or messages of a session of Janus or
+/// Kurento.
 #[derive(Clone)]
 struct Talk {
     size: usize,
@@ -593,7 +594,11 @@ impl Talk {
         Ok((s, f, e))
     }
     /// The same with all frames that are sent in turn.
-    async fn open_with_all(&self, t: &Target, i: usize) -> io::Result<(S, Vec<(Vec<u8>, Vec<u8>)>)> {
+    async fn open_with_all(
+        &self,
+        t: &Target,
+        i: usize,
+    ) -> io::Result<(S, Vec<(Vec<u8>, Vec<u8>)>)> {
         let mut s = ws_open(t, i, self).await?;
         let pairs = if self.is_kurento {
             let made = kurento::made(&asked(&mut s, &kurento::create()).await?)?;

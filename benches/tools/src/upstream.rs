@@ -252,19 +252,23 @@ impl Speaks {
     }
 }
 
-async fn ws_echo(mut t: TcpStream, mut buf: Buf, key: &[u8], speaks: Speaks) -> io::Result<()> {
+fn switching(key: &[u8], speaks: Speaks) -> String {
     let mut h = Sha1::new();
     h.update(key);
     h.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     let acc = base64::engine::general_purpose::STANDARD.encode(h.finalize());
-    let r = format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-                     Connection: Upgrade\r\nSec-WebSocket-Accept: {acc}\r\n{}\r\n",
-                    if speaks == Speaks::Janus {
-                        "Sec-WebSocket-Protocol: janus-protocol\r\n"
-                    } else {
-                        ""
-                    });
-    t.write_all(r.as_bytes()).await?;
+    let subprotocol = match speaks {
+        Speaks::Janus => "Sec-WebSocket-Protocol: janus-protocol\r\n",
+        Speaks::Kurento | Speaks::Echo => "",
+    };
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {acc}\r\n{subprotocol}\r\n"
+    )
+}
+
+async fn ws_echo(mut t: TcpStream, mut buf: Buf, key: &[u8], speaks: Speaks) -> io::Result<()> {
+    t.write_all(switching(key, speaks).as_bytes()).await?;
     let mut out = Vec::with_capacity(512);
     loop {
         // echo every complete frame that is there, in one write
