@@ -219,13 +219,23 @@ const GLOBAL_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0,
 
 /// A network, `10.0.0.0/8`, or a single address. Host bits must be zero: `10.8.0.5/16` is usually a
 /// mistake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network(IpNet);
 
 impl Network {
     /// Whether the address is in it.
     pub fn contains(self, client: ClientAddr) -> bool {
         self.0.contains(&client.0)
+    }
+
+    /// Its first and its last address.
+    pub fn range(self) -> (IpAddr, IpAddr) {
+        (self.0.network(), self.0.broadcast())
+    }
+
+    /// The networks that it lies in, from the smallest to that of all addresses.
+    pub fn wider(self) -> impl Iterator<Item = Self> {
+        std::iter::successors(self.0.supernet(), IpNet::supernet).map(Self)
     }
 
     /// Whether every address of the other network is in it.

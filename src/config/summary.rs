@@ -18,6 +18,9 @@ use crate::route::upstream::UpstreamSpec;
 use crate::route::{Forward, Route, RouteTable, Target};
 use crate::telemetry::metrics::RouteName;
 
+/// The widest column that the others stay in line with.
+const WIDEST: usize = 120;
+
 /// Listeners, hosts, routes and policies in aligned columns, one line each, with a final newline.
 pub fn summary(config: &Config) -> String {
     let mut out = String::new();
@@ -321,7 +324,7 @@ fn section(out: &mut String, title: &str, rows: Vec<Row>) {
             .max()
     };
     let widths: Vec<usize> = (0..columns)
-        .map(|column| width(column).unwrap_or(0))
+        .map(|column| width(column).unwrap_or(0).min(WIDEST))
         .collect();
     out.push_str(title);
     out.push('\n');

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::host::{Authority, HostName};
 
 /// `turn:host:port?transport=udp`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TurnUri {
     /// The scheme.
     pub scheme: Scheme,
@@ -19,7 +19,7 @@ pub struct TurnUri {
 }
 
 /// The scheme of a URI.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// STUN: it tells a client its address and relays nothing.
     Stun,
@@ -30,7 +30,7 @@ pub enum Scheme {
 }
 
 /// The transport between a client and its relay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// UDP.
     Udp,

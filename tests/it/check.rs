@@ -324,3 +324,28 @@ fn an_audit_log_has_a_file_of_its_own() {
     );
     assert!(!stderr(&output).contains("log.audit"));
 }
+
+/// An allowlist of 10,000 networks is checked at once, and its line has a readable length.
+#[test]
+fn a_long_allow_list_is_checked_and_cut_where_it_is_shown() {
+    let networks: Vec<String> = (0..10_000)
+        .map(|at| format!("\"10.{}.{}.7\"", at / 256, at % 256))
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("gateway.toml");
+    let text = format!(
+        "[listen]\nhttps = [\"127.0.0.1:8443\"]\n[tls]\nself_signed = [\"localhost\"]\n\
+         [policies.long]\nallow = [{}]\n\
+         [[routes]]\npath = \"/\"\nredirect = \"https://example.com/\"\npolicy = \"long\"\n",
+        networks.join(", ")
+    );
+    std::fs::write(&config, text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_ianitor"))
+        .args(["check", "--config"])
+        .arg(&config)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("10.0.15.7/32 and 9984 more"), "{said}");
+}

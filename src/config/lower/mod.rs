@@ -26,6 +26,9 @@ mod turn;
 mod upstreams;
 
 use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::Hash;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -344,14 +347,14 @@ fn lower_believed(networks: Vec<Spanned<Network>>, diag: &Diagnostics<'_>) -> Ve
 }
 
 /// Reports duplicates in a list.
-fn note_twice<T: PartialEq + std::fmt::Display>(
+fn note_twice<T: Eq + Hash + fmt::Display>(
     list: &[impl Borrow<Spanned<T>>],
     diag: &Diagnostics<'_>,
 ) {
-    for (at, later) in list.iter().enumerate() {
-        let later = later.borrow();
-        let is_same = |first: &_| Borrow::<Spanned<T>>::borrow(first).value == later.value;
-        if list[..at].iter().any(is_same) {
+    let mut seen = HashSet::new();
+    for later in list {
+        let later: &Spanned<T> = later.borrow();
+        if !seen.insert(&later.value) {
             diag.problem(
                 &later.place,
                 format!("{} is in the list already; take one out", later.value),

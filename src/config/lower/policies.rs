@@ -1,5 +1,6 @@
 //! `[policies]`: rules about several of their keys.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -231,14 +232,15 @@ fn lower_allow(
     let networks = valid(allow.value);
     note_twice(&networks, diag);
     let everybody = everybody::on_the_internet(&networks);
+    let listed: HashSet<Network> = networks.iter().map(|net| net.value).collect();
+    let denied: HashSet<Network> = deny.iter().map(|net| net.value).collect();
     for net in &networks {
-        let wider = networks
-            .iter()
-            .find(|other| other.value != net.value && other.value.covers(net.value));
-        if let Some(denied) = deny.iter().find(|denied| denied.value.covers(net.value)) {
+        let wider = net.value.wider().find(|wider| listed.contains(wider));
+        let mut and_wider = std::iter::once(net.value).chain(net.value.wider());
+        if let Some(denied) = and_wider.find(|net| denied.contains(net)) {
             let text = format!(
-                "{} lies in {}, which is denied first, and so lets nobody in",
-                net.value, denied.value
+                "{} lies in {denied}, which is denied first, and so lets nobody in",
+                net.value
             );
             diag.problem(&net.place, text);
         } else if let Some(everybody) = everybody
@@ -252,10 +254,7 @@ fn lower_allow(
         } else if let Some(wider) = wider {
             diag.warning(
                 &net.place,
-                format!(
-                    "{} lies in {}, which is in the list too",
-                    net.value, wider.value
-                ),
+                format!("{} lies in {wider}, which is in the list too", net.value),
             );
         }
     }
