@@ -217,6 +217,48 @@ fn every_reason_of_a_refused_message_is_in_the_documentation() {
     }
 }
 
+/// Without it, a refused handshake ends the process of an application, or leaves it without a word.
+#[test]
+fn each_example_of_kurento_client_listens_for_errors_before_it_waits() {
+    let mut seen = 0;
+    for page in pages() {
+        let (blocks, _) = split(&fs::read_to_string(&page).unwrap());
+        for block in blocks.iter().filter(|block| block.language == "js") {
+            let Some((_, rest)) = block.text.split_once(" kurento(") else {
+                continue;
+            };
+            seen += 1;
+            let (before, _) = rest.split_once("await connecting").unwrap_or_default();
+            assert!(
+                before.contains("connecting._re.on(\"error\""),
+                "{}:{}",
+                page.display(),
+                block.line
+            );
+        }
+    }
+    assert!(seen >= 2, "only {seen} examples were found");
+}
+
+/// What is refused on a WebSocket is in no other log.
+#[test]
+fn recipes_that_judge_messages_have_the_audit_log() {
+    let mut seen = 0;
+    for page in fs::read_dir(root().join("docs/recipes")).unwrap() {
+        let page = page.unwrap().path();
+        let (blocks, _) = split(&fs::read_to_string(&page).unwrap());
+        for block in blocks.iter().filter(|block| {
+            let text = &block.text;
+            text.contains("[listen]") && text.contains("\nmessages = [")
+        }) {
+            seen += 1;
+            let has_audit = block.text.contains("\naudit = ");
+            assert!(has_audit, "{}:{}", page.display(), block.line);
+        }
+    }
+    assert!(seen >= 3, "only {seen} recipes were found");
+}
+
 /// The texts that give the log a reason, as the log has them: each is the last on its line.
 fn reasons_in(folder: &Path) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
