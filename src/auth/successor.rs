@@ -21,15 +21,15 @@ pub enum NotSuccessor {
     NotLater,
 }
 
-/// Checks that a token continues another: same issuer, same subject, later expiry. Otherwise, an
-/// attacker who puts a token into another user's browser would take over that browser's
-/// connections.
+/// Checks that a token continues another: same issuer (the entry of `[issuers]` and `iss`), same
+/// subject, later expiry. Otherwise, an attacker who puts a token into another user's browser would
+/// take over that browser's connections.
 ///
 /// # Errors
 /// What differs.
 pub fn successor(old: &Verified, new: &Verified) -> Result<(), NotSuccessor> {
     let subject = old.claims.subject().filter(|subject| !subject.is_empty());
-    if new.issuer != old.issuer {
+    if new.issuer != old.issuer || new.claims.iss() != old.claims.iss() {
         Err(NotSuccessor::Issuer)
     } else if subject.is_none() || new.claims.subject() != subject {
         Err(NotSuccessor::Subject)
@@ -117,6 +117,12 @@ mod tests {
             (
                 "guests",
                 r#"{"sub":"ada","exp":11}"#,
+                Err(NotSuccessor::Issuer),
+            ),
+            // One entry of `[issuers]` may accept several `iss`.
+            (
+                "staff",
+                r#"{"iss":"b","sub":"ada","exp":11}"#,
                 Err(NotSuccessor::Issuer),
             ),
         ] {

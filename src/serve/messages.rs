@@ -172,7 +172,7 @@ pub(super) fn flooder(permit: &Permit, client: ClientAddr) -> Owner {
 pub(super) fn owner(permit: &Permit) -> Option<Owner> {
     let token = permit.token()?;
     let subject = token.claims.subject()?;
-    Some(Owner::of_subject(&token.issuer, subject))
+    Some(Owner::of_token(&token.issuer, token.claims.iss(), subject))
 }
 
 /// A number that no client can guess.

@@ -59,6 +59,11 @@ impl Claims {
         self.all.get(name)?.as_str()
     }
 
+    /// The issuer, `iss`. An entry of `[issuers]` may accept several.
+    pub fn iss(&self) -> Option<&str> {
+        self.text("iss")
+    }
+
     /// The subject, `sub`.
     pub fn subject(&self) -> Option<&str> {
         self.text("sub")

@@ -219,6 +219,7 @@ fn a_newer_token_of_the_same_user_keeps_the_session_and_another_subject_does_not
     let exp = staff::now() + 900;
     assert!(with(&json!({ "exp": exp })).may_speak(&sid));
     assert!(!with(&json!({ "sub": "*" })).may_speak(&sid));
+    assert!(!with(&json!({ "iss": "another of the issuer's" })).may_speak(&sid));
     assert!(!with(&json!({ "context": { "user": { "id": 7 } } })).may_speak(&sid));
     assert!(!with(&json!({ "context": {} })).may_speak(&sid));
     // A number is an id too, and so is the subject alone.

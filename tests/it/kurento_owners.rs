@@ -144,6 +144,31 @@ fn what_another_subject_has_does_not_exist() {
 }
 
 #[test]
+fn the_same_subject_by_another_iss_of_one_issuer_is_another_client() {
+    let kms = Kms::new();
+    let policy = "issuers = [\"staff\"]\nmessages = [\"kurento-app\"]";
+    let gateway = TestGateway::start(&config_with(&kms, "issuer = [\"a\", \"b\"]", policy, ""));
+    let open = |iss: &str| {
+        let claims = json!({"iss": iss, "sub": "alice", "exp": staff::now() + 600});
+        let token = staff::mint(staff::SECRET, &claims);
+        App::open_on(
+            gateway.client(),
+            &format!("Authorization: Bearer {token}\r\n"),
+        )
+    };
+    let (pipeline, session) = open("a").pipeline();
+    let (connect, release) = (json!({"sessionId": session}), json!({"object": pipeline}));
+    let mut other = open("b");
+    assert_eq!(other.code("connect", &connect), 40_007);
+    assert_eq!(other.code("release", &release), 40_101);
+    let mut same = open("a");
+    let answer = same.ask("connect", &connect);
+    assert_eq!(answer["result"]["sessionId"], *session, "{answer}");
+    same.ask("release", &release);
+    assert!(!kms.has_object(&pipeline));
+}
+
+#[test]
 fn a_subject_that_connects_again_gets_its_session_and_no_other_does() {
     let kms = Kms::new();
     let config = config(&kms);

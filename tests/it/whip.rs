@@ -138,18 +138,19 @@ fn number(status: &str) -> u16 {
 fn a_resource_belongs_to_the_client_that_has_created_it() {
     let house = House::open();
     let (alice, bob) = (house.caller("alice"), house.caller("bob"));
-    let namesake = staff::mint(
-        OTHER_SECRET,
-        &json!({"sub": "alice", "exp": staff::now() + 600}),
-    );
-    let namesake = house.anybody(&format!("Authorization: Bearer {namesake}\r\n"));
+    let namesake = |secret: &str, iss: &str| {
+        let claims = json!({"iss": iss, "sub": "alice", "exp": staff::now() + 600});
+        let token = staff::mint(secret, &claims);
+        house.anybody(&format!("Authorization: Bearer {token}\r\n"))
+    };
+    let namesakes = [namesake(OTHER_SECRET, "a"), namesake(staff::SECRET, "b")];
     assert_eq!(
         alice.publish("/live/endpoint/a", "/resource/a"),
         "/live/resource/a"
     );
 
     let reached = house.upstream.heads().len();
-    for stranger in [&bob, &namesake] {
+    for stranger in [&bob, &namesakes[0], &namesakes[1]] {
         for target in [
             "/live/resource/a",
             "/live/resource/a/",

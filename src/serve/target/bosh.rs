@@ -152,7 +152,8 @@ impl<'r> BoshTarget<'r> {
             let subject = token.claims.subject();
             (user.is_some() || subject.is_some()).then(|| {
                 let user = user.as_deref().unwrap_or_default();
-                Owner::of_user(&token.issuer, subject.unwrap_or_default(), user)
+                let subject = subject.unwrap_or_default();
+                Owner::of_user(&token.issuer, token.claims.iss(), subject, user)
             })
         });
         of_token.unwrap_or_else(|| Owner::of_address(self.forwarding.exchange.client()))

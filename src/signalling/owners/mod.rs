@@ -51,16 +51,25 @@ impl fmt::Debug for Owner {
 }
 
 impl Owner {
-    /// The subject of a token (`iss` and `sub`), on every connection.
+    /// The subject of a token that has no `iss`, as [`Owner::of_token`].
     pub fn of_subject(issuer: &str, subject: &str) -> Self {
-        Self::digest(b"subject", &[issuer.as_bytes(), subject.as_bytes()])
+        Self::of_token(issuer, None, subject)
     }
 
-    /// A user whom a token names beside its subject (`iss`, `sub` and the id): with Jitsi, `sub` is
-    /// the tenant or the domain.
-    pub fn of_user(issuer: &str, subject: &str, user: &str) -> Self {
-        let parts = [issuer, subject, user].map(str::as_bytes);
-        Self::digest(b"user", &parts)
+    /// The subject of a token, on every connection: the entry of `[issuers]` that accepts it, its
+    /// `iss`, of which one entry may accept several, and its `sub`.
+    pub fn of_token(issuer: &str, iss: Option<&str>, subject: &str) -> Self {
+        // An empty `iss` is one as well.
+        let kind: &[u8] = iss.map_or(b"subject", |_| b"subject of iss");
+        let parts = [issuer, iss.unwrap_or_default(), subject].map(str::as_bytes);
+        Self::digest(kind, &parts)
+    }
+
+    /// A user whom a token names beside its subject: with Jitsi, `sub` is the tenant or the domain.
+    pub fn of_user(issuer: &str, iss: Option<&str>, subject: &str, user: &str) -> Self {
+        let kind: &[u8] = iss.map_or(b"user", |_| b"user of iss");
+        let parts = [issuer, iss.unwrap_or_default(), subject, user].map(str::as_bytes);
+        Self::digest(kind, &parts)
     }
 
     /// A connection of a client without a subject: its sessions end with it. The number is another

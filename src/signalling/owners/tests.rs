@@ -65,6 +65,11 @@ fn subjects_and_connections_are_different_owners() {
         Owner::of_subject("ab", "c"),
         Owner::of_subject("a", "b"),
         Owner::of_subject("", "abc"),
+        Owner::of_token("a", Some(""), "bc"),
+        Owner::of_token("a", Some("b"), "c"),
+        Owner::of_token("a", Some("c"), "b"),
+        Owner::of_user("a", None, "b", "c"),
+        Owner::of_user("a", Some("b"), "", "c"),
         Owner::of_connection(1),
         Owner::of_connection(2),
     ];

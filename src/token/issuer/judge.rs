@@ -123,7 +123,7 @@ impl Issuer {
         let is_theirs = spec
             .issuers
             .as_ref()
-            .is_none_or(|all| all.iter().any(|one| claims.text("iss") == Some(&**one)));
+            .is_none_or(|all| all.iter().any(|one| claims.iss() == Some(&**one)));
         [
             (BadToken::Issuer, is_theirs),
             (BadToken::Audience, is_for_us),

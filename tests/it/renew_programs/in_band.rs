@@ -213,6 +213,10 @@ fn only_a_later_token_of_the_same_issuer_and_subject_renews_a_websocket() {
         ),
         (with(OTHER, json!({})), "The token is from another issuer"),
         (
+            token(json!({ "iss": "another" })),
+            "The token is from another issuer",
+        ),
+        (
             token(json!({ "exp": now + 200 })),
             "The token does not expire later",
         ),
